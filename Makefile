@@ -1,0 +1,32 @@
+# Two commands are enough: `make quickstart` and `make test`. A second call installs nothing again.
+# `uv` (put into .venv by pip) resolves torch and torchvision together: plain pip can mix builds of the two, and then
+# importing torchvision fails with "operator torchvision::nms does not exist".
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: quickstart test lint types bench clean
+
+quickstart: $(STAMP)
+	$(BIN)/edgesim run scenarios/quickstart.yaml
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check edgesim tests
+	$(BIN)/ruff format --check edgesim tests
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("edgesim needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	@touch $(STAMP)

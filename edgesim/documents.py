@@ -1,0 +1,176 @@
+"""Reads YAML documents safely, and checks them against frozen dataclasses with every fault at once.
+
+What PyYAML does by default and what is refused or mended here: duplicate keys silently win, `1e-3` is a string, and a
+tag can ask for a Python object. Used by `profiles` and `scenario`; knows no field of either.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import re
+from collections.abc import Hashable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from edgesim.errors import Fault, ScenarioError
+
+T = TypeVar("T")
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses duplicate keys and reads 1e-3 as a number (YAML 1.2)."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"a key must be a word, not {key!r}", key_node.start_mark
+                )
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key}' is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [entry for entry in entries if entry[0] != "tag:yaml.org,2002:timestamp"]
+    for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+$|^[-+]?\.\d+[eE][-+]?\d+$"),
+    list("-+0123456789."),
+)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read one YAML file that holds a map.
+
+    Raises:
+        ScenarioError: missing or empty file, syntax error (with line), duplicate key, a tag that would run code, or
+            something else than a map at the top.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        near = nearest(path.name, (p.name for p in path.parent.glob("*.yaml")))
+        raise ScenarioError(str(path), [Fault("", f"there is no such file{near}")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(str(path), [Fault("", f"cannot be read: {error}")]) from None
+    return parse(text, str(path))
+
+
+def parse(text: str, source: str) -> dict[str, Any]:
+    """Parse YAML text that holds a map; `source` names it in errors. Raises as `read`."""
+    try:
+        document = yaml.load(text, Loader=_Loader)  # a SafeLoader with stricter keys
+    except yaml.constructor.ConstructorError as error:
+        raise ScenarioError(source, [Fault(_line(error.problem_mark), _constructor_problem(error))]) from None
+    except yaml.MarkedYAMLError as error:
+        problem = " ".join(filter(None, (error.context, error.problem)))
+        raise ScenarioError(source, [Fault(_line(error.problem_mark), f"YAML syntax: {problem}")]) from None
+    except yaml.YAMLError as error:
+        raise ScenarioError(source, [Fault("", f"YAML syntax: {error}")]) from None
+    if document is None:
+        raise ScenarioError(source, [Fault("", "the file is empty; see scenarios/quickstart.yaml for a start")])
+    if not isinstance(document, dict):
+        message = f"the top of the file must be a map (key: value), not {kind_of(document)}"
+        raise ScenarioError(source, [Fault("", message)])
+    return document
+
+
+def dump(document: dict[str, Any]) -> str:
+    """YAML text of a document, keys in their order."""
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
+
+
+def nearest(name: object, allowed: Iterable[str]) -> str:
+    """' (did you mean …?)' for the allowed name that is nearest to `name`, or an empty string."""
+    close = difflib.get_close_matches(str(name), list(allowed), n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def kind_of(value: object) -> str:
+    """What a YAML value is, in words."""
+    words = {dict: "a map", list: "a list", str: "text", bool: "true/false", type(None): "nothing"}
+    word = words.get(type(value), "a number")
+    return word if isinstance(value, dict | list) or value is None else f"{word} ({value!r})"
+
+
+def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
+    """Construct a frozen dataclass from a YAML map; faults are added to `faults` with their YAML path.
+
+    Args:
+        cls: a dataclass (standard or pydantic) whose fields are the keys that are allowed.
+        given: what the document holds there.
+        path: YAML path of `given`, for messages.
+        faults: the list that collects faults.
+
+    Returns: the instance, or None where there was a fault.
+    """
+    if not isinstance(given, dict):
+        faults.append(Fault(path, f"must be a map, not {kind_of(given)}"))
+        return None
+    before = len(faults)
+    unknown_keys(given, [f.name for f in dataclasses.fields(cls) if f.init], path, faults)  # type: ignore[arg-type]
+    known = {key: value for key, value in given.items() if key in {f.name for f in dataclasses.fields(cls)}}  # type: ignore[arg-type]
+    try:
+        # JSON mode with strict types: lists serve as tuples, but "5" is no number and 1 is no true.
+        value = TypeAdapter(cls).validate_json(json.dumps(known, default=str), strict=True)
+    except ValidationError as error:
+        faults.extend(_translate(detail, path, known) for detail in error.errors(include_url=False))
+        return None
+    return value if len(faults) == before else None
+
+
+def unknown_keys(given: dict[str, Any], allowed: list[str], path: str, faults: list[Fault]) -> None:
+    """Add a fault for every key of `given` that is not in `allowed`."""
+    for key in given:
+        if key not in allowed:
+            choice = f"allowed: {', '.join(sorted(allowed)) or 'no keys'}"
+            faults.append(Fault(join(path, key), f"unknown key; {choice}{nearest(key, allowed)}"))
+
+
+def join(path: str, key: str | int) -> str:
+    """A YAML path with one more step: `fleet` + `groups` -> `fleet.groups`, + 0 -> `fleet.groups[0]`."""
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else key
+
+
+def _translate(detail: Any, path: str, given: dict[str, Any]) -> Fault:
+    """A pydantic error as a fault in the words of this project."""
+    where, value = path, given
+    for step in detail["loc"]:
+        if isinstance(value, dict | list) and not (isinstance(value, dict) and step not in value):
+            value = value[step]
+        elif isinstance(step, str) and where != path:
+            continue  # the name of a union's branch, not a key
+        where = join(where, step)
+    if detail["type"] == "missing":
+        return Fault(where, "is missing and has no default")
+    message = detail["msg"]
+    message = message[0].lower() + message[1:].removeprefix("alue error, ")
+    message = message.removeprefix("input ").replace("valid tuple", "list").replace("valid list", "list")
+    return Fault(where, f"{message}; got {kind_of(detail['input'])}")
+
+
+def _constructor_problem(error: yaml.constructor.ConstructorError) -> str:
+    problem = error.problem or "cannot be read"
+    if "could not determine a constructor" in problem:
+        tag = problem.rsplit(" ", 1)[-1]
+        return f"the tag {tag} is refused: edgesim reads plain data only, nothing that could run code"
+    return problem
+
+
+def _line(mark: yaml.Mark | None) -> str:
+    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""

@@ -1,0 +1,203 @@
+"""The frozen dataclasses that cross a boundary: between device and coordinator, and between a run and its readers."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+Status = Literal["ok", "failed", "infeasible"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What was done, independent of any device. Adds up with `+`."""
+
+    train_samples: int = 0
+    """samples passed forward and backward"""
+    forward_samples: int = 0
+    """samples passed forward only"""
+    steps: int = 0
+    """optimiser steps"""
+    read_bytes: int = 0
+    """bytes of samples read from the device's storage"""
+    comparisons: int = 0
+    """comparisons of a selection (edge paper, Eq. 25)"""
+    other_flops: float = 0.0
+    """arithmetic of a method outside the network: Gram matrices, clustering, solves (multiply-add = 2)"""
+
+    def __add__(self, other: Work) -> Work:
+        return Work(*(a + b for a, b in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)))
+
+    def flops(self, train_flops_per_sample: float, forward_flops_per_sample: float) -> float:
+        """FLOPs of the work, comparisons not counted."""
+        network = self.train_samples * train_flops_per_sample + self.forward_samples * forward_flops_per_sample
+        return network + self.other_flops
+
+
+class Segment(NamedTuple):
+    """A stretch of equal steps in a StepTrace."""
+
+    kind: Literal["train", "forward"]
+    batch_size: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class StepTrace:
+    """Every step's real batch size, in order, run-length encoded. The emulator walks it through device time."""
+
+    segments: tuple[Segment, ...] = ()
+
+    def __add__(self, other: StepTrace) -> StepTrace:
+        return StepTrace(self.segments + other.segments)
+
+    @property
+    def samples(self) -> int:
+        """Samples that passed through the network in all."""
+        return sum(segment.batch_size * segment.steps for segment in self.segments)
+
+    @classmethod
+    def passes(cls, kind: Literal["train", "forward"], n: int, batch_size: int, passes: int = 1) -> StepTrace:
+        """`passes` passes over n samples in batches of `batch_size`, each pass ending in its partial batch."""
+        full, rest = divmod(n, batch_size)
+        one = [Segment(kind, batch_size, full)] if full else []
+        one += [Segment(kind, rest, 1)] if rest else []
+        if len(one) == 1:
+            return cls((one[0]._replace(steps=one[0].steps * passes),)) if passes else cls()
+        return cls(tuple(one) * passes)
+
+    def truncated(self, steps: int) -> StepTrace:
+        """The first `steps` steps."""
+        kept: list[Segment] = []
+        for segment in self.segments:
+            take = min(segment.steps, steps)
+            if take <= 0:
+                break
+            kept.append(segment._replace(steps=take))
+            steps -= take
+        return StepTrace(tuple(kept))
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What one sample of a network costs, counted on meta tensors (`models.workload`)."""
+
+    train_flops: float
+    """F: forward + backward FLOPs per sample, multiply-add = 2"""
+    forward_flops: float
+    """forward FLOPs per sample"""
+    parameters: int
+    parameter_bytes: int
+    """bytes of the weights"""
+    activation_bytes: int
+    """bytes of activations saved for the backward pass, per sample"""
+
+    def peak_training_bytes(self, batch_size: int, optimizer_states: int) -> int:
+        """Peak training memory: weights + gradients + optimiser state + saved activations of one batch.
+
+        Args:
+            batch_size: samples per step.
+            optimizer_states: numbers kept per weight by the optimiser (SGD 0, with momentum 1, Adam 2).
+        """
+        return self.parameter_bytes * (2 + optimizer_states) + self.activation_bytes * batch_size
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What work takes on one device. Fields are scalars or arrays over devices."""
+
+    time_s: Any
+    energy_j: Any
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A subset of a shard."""
+
+    positions: IntArray
+    """sorted unique positions within the shard, exactly `budget` of them"""
+    weights: FloatArray | None = None
+    """per-sample loss weights for training, aligned with `positions`; None = all one"""
+    notes: dict[str, float] = field(default_factory=dict)
+    """what a method wants to be remembered, for example the ratio its own threshold gave"""
+
+
+class Trial(NamedTuple):
+    """The name of one trial."""
+
+    seed: int
+    device: int
+    method: str
+    keep_ratio: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """The outcome of one trial: one row of records.parquet (the columns and units are in the README)."""
+
+    scenario: str
+    seed: int
+    device: int
+    profile: str
+    method: str
+    keep_ratio: float
+    status: Status
+    reason: str = ""
+    shard_size: int = 0
+    subset_size: int = 0
+    test_accuracy: float = np.nan
+    local_accuracy: float = np.nan
+    train_accuracy: float = np.nan
+    test_loss: float = np.nan
+    train_loss: float = np.nan
+    score_flops: float = np.nan
+    train_flops: float = np.nan
+    total_flops: float = np.nan
+    selection_comparisons: int = 0
+    steps: int = 0
+    analytic_time_s: float = np.nan
+    analytic_score_time_s: float = np.nan
+    analytic_train_time_s: float = np.nan
+    analytic_energy_j: float = np.nan
+    device_time_s: float = np.nan
+    device_score_time_s: float = np.nan
+    device_train_time_s: float = np.nan
+    device_energy_j: float = np.nan
+    storage_bytes: int = 0
+    peak_memory_bytes: int = 0
+    cost_j: float = np.nan
+    host_wall_s: float = np.nan
+    host_score_wall_s: float = np.nan
+    host_train_wall_s: float = np.nan
+
+    @property
+    def trial(self) -> Trial:
+        """The trial whose outcome this is."""
+        return Trial(self.seed, self.device, self.method, self.keep_ratio)
+
+
+class CurvePoint(NamedTuple):
+    """One epoch of one trial. Test values are NaN where the test set was not evaluated after that epoch."""
+
+    epoch: int
+    subset_loss: float
+    subset_accuracy: float
+    test_loss: float
+    test_accuracy: float
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What a device sends back for one trial."""
+
+    record: Record
+    curve: tuple[CurvePoint, ...] = ()
+    kept: IntArray | None = None
+    """sorted indices into the training set"""

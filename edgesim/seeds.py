@@ -1,0 +1,61 @@
+"""Named, independent random streams: the only place where generators are made.
+
+A stream is named by (scenario seed, purpose, device). Two names give statistically independent streams
+(`numpy.random.SeedSequence` spawn keys), so that adding a device, a method or a phase moves nobody else's numbers.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+NO_DEVICE = -1
+
+
+def sequence(seed: int, purpose: str, device: int = NO_DEVICE) -> np.random.SeedSequence:
+    """The seed sequence of a stream.
+
+    Args:
+        seed: the scenario's seed, >= 0.
+        purpose: what the stream is for, for example "partition", "init", "batches", "select:random".
+        device: index of the device in the fleet, or NO_DEVICE for what the whole scenario shares.
+    """
+    # crc32 and not hash(): Python's hash of a string changes from process to process.
+    return np.random.SeedSequence(seed, spawn_key=(zlib.crc32(purpose.encode()), device + 1))
+
+
+def stream(seed: int, purpose: str, device: int = NO_DEVICE) -> np.random.Generator:
+    """A fresh NumPy generator at the start of the named stream (arguments as in `sequence`)."""
+    return np.random.Generator(np.random.PCG64(sequence(seed, purpose, device)))
+
+
+def integer(seed: int, purpose: str, device: int = NO_DEVICE) -> int:
+    """A 63-bit integer seed for libraries that take a number (arguments as in `sequence`)."""
+    return int(sequence(seed, purpose, device).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def torch_generator(seed: int, purpose: str, device: int = NO_DEVICE) -> torch.Generator:
+    """A CPU torch generator at the start of the named stream (arguments as in `sequence`)."""
+    import torch
+
+    return torch.Generator().manual_seed(integer(seed, purpose, device))
+
+
+@contextmanager
+def torch_global(seed: int, purpose: str, device: int = NO_DEVICE) -> Iterator[None]:
+    """Run a block with torch's global generators at the start of the named stream, and put them back afterwards.
+
+    Needed where torch takes no generator: the initialisation of `nn.Module` weights and `nn.Dropout`.
+    """
+    import torch
+
+    with torch.random.fork_rng(enabled=True):
+        torch.manual_seed(integer(seed, purpose, device))
+        yield
