@@ -1,1 +1,36 @@
-"""edgesim."""
+"""edgesim: fleets of heterogeneous edge devices that score, prune and train on their own data.
+
+    scenario = edgesim.load_scenario("scenarios/quickstart.yaml", {"training.epochs": 3})
+    run = edgesim.run(scenario)
+    run.records, run.curves, run.selections     # pandas DataFrames
+
+Names are imported when first used, so that `import edgesim` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "load_scenario": ("edgesim.scenario", "load"),
+    "run": ("edgesim.api", "run"),
+    "load_run": ("edgesim.api", "load_run"),
+    "EdgesimError": ("edgesim.errors", "EdgesimError"),
+    "ScenarioError": ("edgesim.errors", "ScenarioError"),
+}
+
+__all__ = ["EdgesimError", "ScenarioError", "load_run", "load_scenario", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'edgesim' has no attribute '{name}'")
+    module, attribute = _PUBLIC[name]
+    return getattr(importlib.import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

@@ -10,9 +10,9 @@ import dataclasses
 import difflib
 import json
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -121,8 +121,7 @@ def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
         faults.append(Fault(path, f"must be a map, not {kind_of(given)}"))
         return None
     before = len(faults)
-    unknown_keys(given, [f.name for f in dataclasses.fields(cls) if f.init], path, faults)  # type: ignore[arg-type]
-    known = {key: value for key, value in given.items() if key in {f.name for f in dataclasses.fields(cls)}}  # type: ignore[arg-type]
+    known = _known(cls, given, path, faults)
     try:
         # JSON mode with strict types: lists serve as tuples, but "5" is no number and 1 is no true.
         value = TypeAdapter(cls).validate_json(json.dumps(known, default=str), strict=True)
@@ -130,6 +129,32 @@ def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
         faults.extend(_translate(detail, path, known) for detail in error.errors(include_url=False))
         return None
     return value if len(faults) == before else None
+
+
+def _known(cls: Any, given: dict[str, Any], path: str, faults: list[Fault]) -> dict[str, Any]:
+    """`given` without unknown keys, at every depth; each of them is a fault."""
+    hints = get_type_hints(cls)
+    names = [field.name for field in dataclasses.fields(cls) if field.init]
+    unknown_keys(given, names, path, faults)
+    known: dict[str, Any] = {}
+    for key, value in given.items():
+        if key in names:
+            inner, where = _dataclass_in(hints[key]), join(path, key)
+            if inner and isinstance(value, dict):
+                value = _known(inner, value, where, faults)
+            elif inner and isinstance(value, list):
+                items = enumerate(value)
+                value = [_known(inner, v, join(where, i), faults) if isinstance(v, dict) else v for i, v in items]
+            known[key] = value
+    return known
+
+
+def _dataclass_in(hint: Any) -> Any:
+    """The dataclass in a type such as `Inner`, `Inner | None` or `tuple[Inner, ...]`; None if there is none."""
+    if dataclasses.is_dataclass(hint):
+        return hint
+    found = (_dataclass_in(argument) for argument in get_args(hint))
+    return next((inner for inner in found if inner is not None), None)
 
 
 def unknown_keys(given: dict[str, Any], allowed: list[str], path: str, faults: list[Fault]) -> None:
@@ -145,6 +170,54 @@ def join(path: str, key: str | int) -> str:
     if isinstance(key, int):
         return f"{path}[{key}]"
     return f"{path}.{key}" if path else key
+
+
+def override(
+    document: dict[str, Any], overrides: Mapping[str, Any] | Sequence[str], named: Iterable[str], faults: list[Fault]
+) -> None:
+    """Change values of a document in place.
+
+    Args:
+        document: the map to change.
+        overrides: `{"training.epochs": 3}` or `["training.epochs=3"]` with the value as YAML; lists by `key[0]`.
+            Maps on the way are made, list items must exist.
+        named: top-level keys whose value may be a bare name; setting an argument turns it into a map with `name`.
+        faults: collects every fault.
+    """
+    for key, value in _pairs(overrides, faults):
+        _set(document, key, value, set(named), faults)
+
+
+def _pairs(overrides: Mapping[str, Any] | Sequence[str], faults: list[Fault]) -> list[tuple[str, Any]]:
+    if isinstance(overrides, Mapping):
+        return list(overrides.items())
+    pairs = []
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            faults.append(Fault(f"--set {text}", "must look like KEY=VALUE, for example training.epochs=3"))
+            continue
+        try:
+            pairs.append((key, parse(f"value: {value}", "--set")["value"]))
+        except ScenarioError as error:
+            faults.append(Fault(f"--set {text}", error.faults[0].message))
+    return pairs
+
+
+def _set(document: dict[str, Any], key: str, value: Any, named: set[str], faults: list[Fault]) -> None:
+    steps = [int(step) if step.isdigit() else step for step in re.split(r"[.\[\]]+", key.rstrip("]"))]
+    target: Any = document
+    for i, step in enumerate(steps):
+        in_list = isinstance(step, int) and isinstance(target, list) and step < len(target)
+        if not in_list and not (isinstance(step, str) and isinstance(target, dict)):
+            faults.append(Fault(f"--set {key}", f"there is no {join('', '.'.join(map(str, steps[: i + 1])))} to set"))
+            return
+        if i == len(steps) - 1:
+            target[step] = value
+            return
+        if i == 0 and step in named and isinstance(target.get(step), str):
+            target[step] = {"name": target[step]}
+        target = target.setdefault(step, {}) if isinstance(target, dict) else target[step]
 
 
 def _translate(detail: Any, path: str, given: dict[str, Any]) -> Fault:

@@ -1,0 +1,142 @@
+"""The Python functions: run a scenario, read a run. The command line is a thin layer over these."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgesim import coordinator, provenance
+from edgesim.executors import Executor, RayExecutor
+from edgesim.records import Record
+from edgesim.scenario import Scenario
+from edgesim.store import Run, RunFolder, find_latest
+
+RUNS = Path("runs")
+
+
+class Progress(Protocol):
+    """Is told how a run goes."""
+
+    def start(self, total: int, done: int, devices: int) -> None:
+        """`total` trials in all, `done` of them before this session."""
+
+    def record(self, record: Record) -> None:
+        """A trial has ended."""
+
+    def note(self, line: str) -> None:
+        """Something a person should see."""
+
+
+class Silent:
+    """No progress at all."""
+
+    def start(self, total: int, done: int, devices: int) -> None:
+        """Say nothing."""
+
+    def record(self, record: Record) -> None:
+        """Say nothing."""
+
+    def note(self, line: str) -> None:
+        """Say nothing."""
+
+
+def run(
+    scenario: Scenario,
+    out: str | Path | None = None,
+    *,
+    resume: bool = False,
+    executor: Executor | Callable[[], Executor] | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Run all trials of a scenario and write a run folder.
+
+    Args:
+        scenario: from `edgesim.load_scenario`.
+        out: the folder; default `runs/<scenario>-<time>`, or with `resume` the newest run of the scenario.
+        resume: run only what is missing in the folder.
+        executor: where trials run; default Ray with one host per CPU. `edgesim.executors.SerialExecutor()` runs them
+            in this process, with equal records.
+        progress: is told how it goes.
+
+    Returns: the finished run, with `.records`, `.curves` and `.selections` as DataFrames.
+
+    Raises:
+        ScenarioError: the scenario does not fit its data.
+        DataError: the data cannot be read.
+        RunError: the folder cannot be used, or Ray cannot be started.
+    """
+    progress = progress or Silent()
+    folder = _folder(scenario, out, resume)
+    if folder.done >= frozenset(coordinator.trials(scenario)):
+        return folder.finish(coordinator.trials(scenario), {})
+    chosen = executor() if callable(executor) else executor or RayExecutor()
+    started = time.perf_counter()
+    session: dict[str, Any] = {"started": _now(), "command": provenance.command()}
+    try:
+        plan = coordinator.plan(scenario)
+        progress.start(len(plan.trials), len(folder.done), len(scenario.fleet))
+        for result in coordinator.execute(plan, chosen, folder.done, progress.note):
+            folder.append(result)
+            progress.record(result.record)
+    except BaseException as error:
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        _end_session(folder, session, started)
+        folder.interrupt(status, f"{type(error).__name__}: {error}", _now())
+        raise
+    finally:
+        chosen.close()
+    _end_session(folder, session, started)
+    return folder.finish(plan.trials, {"finished": _now(), "workload": vars(plan.setting.workload)})
+
+
+def load_run(path: str | Path) -> Run:
+    """Read a run folder, finished or not.
+
+    Raises:
+        RunError: it is none.
+    """
+    return Run(Path(path))
+
+
+def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFolder:
+    info = {
+        "scenario": scenario.name,
+        "status": "running",
+        "reason": None,
+        "started": _now(),
+        "finished": None,
+        "wall_s": 0.0,
+        "seeds": list(scenario.seeds),
+        "devices": len(scenario.fleet),
+        "versions": provenance.versions(),
+        "git_commit": provenance.git_commit(),
+        "host": provenance.host(),
+        "command": provenance.command(),
+        "sessions": [],
+        "trials": {"total": len(coordinator.trials(scenario))},
+    }
+    if resume:
+        path = Path(out) if out else find_latest(RUNS, scenario.name)
+        return RunFolder.resume(path, scenario.to_yaml(), info)
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    path = Path(out) if out else RUNS / f"{scenario.name}-{stamp}"
+    return RunFolder.create(path, scenario.to_yaml(), info)
+
+
+def _end_session(folder: RunFolder, session: dict[str, Any], started: float) -> None:
+    """Note this session's time and how the trials stand."""
+    session |= {"wall_s": time.perf_counter() - started, "finished": _now()}
+    sessions = [*folder.info.get("sessions", []), session]
+    counts = Counter(folder.statuses)
+    total = folder.info["trials"]["total"]
+    trials = {"total": total, **counts, "missing": total - sum(counts.values())}
+    wall_s = sum(entry["wall_s"] for entry in sessions)
+    folder.update({"sessions": sessions, "wall_s": wall_s, "trials": trials})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,156 @@
+"""The command line. The only place that prints and exits."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgesim.errors import EdgesimError, RunError
+
+app = typer.Typer(
+    name="edgesim",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Simulate fleets of heterogeneous edge devices that score, prune and train on their own data.",
+)
+
+Scenario = Annotated[
+    Path, typer.Argument(metavar="SCENARIO", help="a scenario YAML, for example scenarios/quickstart.yaml")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="change a value of the scenario, for example training.epochs=3"),
+]
+Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+
+
+@app.command()
+def run(
+    scenario: Scenario,
+    out: Annotated[Path | None, typer.Option(help="run folder; default runs/<scenario>-<time>")] = None,
+    overrides: Overrides = None,
+    resume: Annotated[bool, typer.Option("--resume", help="run only what is missing in the run folder")] = False,
+    serial: Annotated[bool, typer.Option("--serial", help="in this process, without Ray; same records")] = False,
+    hosts: Annotated[int | None, typer.Option(min=1, help="number of Ray actors; default one per CPU")] = None,
+    address: Annotated[str | None, typer.Option(help="an existing Ray cluster, or 'auto'")] = None,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="no progress bar or lines")] = False,
+) -> None:
+    """Run all trials of a scenario and write a run folder with tables and a report."""
+    if serial and (hosts or address):
+        raise typer.BadParameter("--serial runs without Ray; leave out --hosts and --address")
+    from edgesim import scenario as scenarios
+
+    loaded = scenarios.load(scenario, overrides or ())
+    from edgesim import executors
+
+    # Ray and its hosts take seconds to start; they do so while this process imports torch and prepares the data.
+    executor = executors.SerialExecutor() if serial else executors.RayExecutor(hosts, address)
+    from edgesim import api, report
+    from edgesim.cli import progress, tables
+
+    watcher = api.Silent() if no_progress else progress.watcher()
+    try:
+        finished = api.run(loaded, out, resume=resume, executor=executor, progress=watcher)
+    except KeyboardInterrupt:
+        watcher.stop()
+        fail(RunError("interrupted; go on with the same command and --resume"), 1)
+    finally:
+        watcher.stop()
+        executor.close()
+    page = report.write(finished, finished.path / "report.html")
+    tables.print_summary(finished)
+    typer.echo(f"run folder: {finished.path}\nreport: {page}")
+    if (finished.records["status"] != "ok").all():
+        fail(RunError("no trial succeeded; the reasons are in the table above and in records.parquet"), 1)
+
+
+@app.command()
+def validate(
+    scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO...", help="one or more scenario YAMLs")],
+    overrides: Overrides = None,
+) -> None:
+    """Check scenarios without running anything; every fault at once."""
+    from edgesim import scenario as loading
+
+    bad = []
+    for path in scenarios:
+        try:
+            loaded = loading.load(path, overrides or ())
+        except EdgesimError as error:
+            bad.append(str(error))
+            continue
+        trials = len(loaded.fleet), len(loaded.pruning.methods), len(loaded.pruning.keep_ratios), len(loaded.seeds)
+        typer.echo(f"{path}: ok ({trials[0]} devices, {trials[1]} methods, {trials[2]} keep ratios, {trials[3]} seeds)")
+    if bad:
+        typer.echo("\n".join(bad), err=True)
+        raise typer.Exit(2)
+
+
+@app.command()
+def schema(
+    of: Annotated[str, typer.Argument(metavar="[scenario|profile]", help="which document")] = "scenario",
+) -> None:
+    """Print the JSON Schema of scenarios or of device profiles, for editors."""
+    if of == "scenario":
+        from edgesim import schema as schemas
+
+        typer.echo(json.dumps(schemas.scenario(), indent=2))
+    elif of == "profile":
+        from edgesim import profiles
+
+        typer.echo(json.dumps(profiles.schema(), indent=2))
+    else:
+        raise typer.BadParameter(f"there is no schema of '{of}'; allowed: scenario, profile")
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str, typer.Argument(metavar="methods|models|datasets|partitions|profiles", help="which table")],
+    as_json: Json = False,
+) -> None:
+    """List what a scenario can name."""
+    from edgesim.cli import tables
+
+    rows = tables.rows_of(what)
+    if rows is None:
+        raise typer.BadParameter(f"there is no table '{what}'; allowed: {', '.join(tables.LISTS)}")
+    typer.echo(json.dumps(tables.full(what), indent=2)) if as_json else tables.print_rows(what, rows)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")],
+    out: Annotated[Path | None, typer.Option(help="the HTML file; default RUN/report.html")] = None,
+) -> None:
+    """Write the report of a run, finished or not, as one HTML file."""
+    from edgesim import report as reports
+    from edgesim.store import Run
+
+    typer.echo(f"report: {reports.write(Run(folder), out or folder / 'report.html')}")
+
+
+def fail(error: EdgesimError, code: int) -> Any:
+    """Print an error to standard error and leave."""
+    typer.echo(f"edgesim: {error}", err=True)
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """Entry point: a user's error is a message and an exit code, never a traceback."""
+    try:
+        app(standalone_mode=True)
+    except RunError as error:
+        typer.echo(f"edgesim: {error}", err=True)
+        sys.exit(1)
+    except EdgesimError as error:
+        typer.echo(f"edgesim: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("edgesim: interrupted", err=True)
+        sys.exit(130)

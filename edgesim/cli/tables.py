@@ -1,0 +1,102 @@
+"""Tables on the terminal: what can be named, and what a run found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from edgesim.store import Run
+
+LISTS = ("methods", "models", "datasets", "partitions", "profiles")
+
+Rows = list[dict[str, Any]]
+
+
+def rows_of(what: str) -> Rows | None:
+    """One row per name of a table, or None where there is no such table."""
+    if what == "methods":
+        from edgesim.pruning import METHODS
+
+        return [
+            {"name": name, "what": _line(cls), "source": cls.source, "cost": cls.cost_class}  # type: ignore[attr-defined]
+            for name, cls in METHODS.items()
+        ]
+    if what == "models":
+        from edgesim.models import MODELS
+
+        outside = [
+            {"name": "timm:NAME", "what": "any timm network, where timm is installed"},
+            {"name": "package.module:Name", "what": "your own network"},
+        ]
+        return _named(MODELS) + outside
+    if what == "datasets":
+        from edgesim.data.datasets import DATASETS
+
+        return _named(DATASETS)
+    if what == "partitions":
+        from edgesim.data.schemes import PARTITIONS
+
+        return _named(PARTITIONS)
+    if what == "profiles":
+        from edgesim import profiles
+
+        return profiles.table()
+    return None
+
+
+def full(what: str) -> Any:
+    """Everything a machine may want to know of a table."""
+    if what == "profiles":
+        from edgesim import profiles
+
+        return [profiles.to_dict(profiles.load(name)) for name in profiles.names()]
+    return rows_of(what)
+
+
+def print_rows(title: str, rows: Rows) -> None:
+    """A table with one column per key."""
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    for key in rows[0] if rows else ():
+        number = all(isinstance(row[key], int | float) or row[key] is None for row in rows)
+        table.add_column(key, justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(
+            *(
+                "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+                for value in row.values()
+            )
+        )
+    Console().print(table)
+
+
+def print_summary(run: Run) -> None:
+    """The table that ends a run, and what failed."""
+    from edgesim import analysis, report
+
+    header, rows = report.terminal_rows(analysis.summary(run.records))
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in header:
+        table.add_column(name, justify="left" if name == header[0] else "right")
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    console.print(table)
+    failed = run.records[run.records["status"] != "ok"]
+    if len(failed):
+        console.print(f"{len(failed)} of {len(run.records)} trials did not succeed:")
+        for reason, count in failed["reason"].value_counts().head(5).items():
+            console.print(f"  {count} x {reason}", markup=False, highlight=False)
+
+
+def _named(table: Mapping[str, type]) -> Rows:
+    return [{"name": name, "what": _line(cls)} for name, cls in table.items()]
+
+
+def _line(cls: type) -> str:
+    """First line of a class's docstring."""
+    return (cls.__doc__ or "").strip().splitlines()[0].rstrip(".")

@@ -1,0 +1,192 @@
+"""Decoded once: the arrays of a data set as .npy files, memory-mapped when they are opened.
+
+One folder per content, `decoded/<name>-<key>` in the cache folder. It is written beside its place and moved there
+when complete, so a reader never sees half of it, and of two processes that decode at once one wins. `meta.json`
+holds the size of every file; an entry that does not match it is decoded again.
+
+The key is a hash of the source files. Up to FULL_HASH_BYTES in all, and FULL_HASH_FILES files, of every byte. Beyond
+that reading everything would take longer than loading it, so a large file counts by name, size, modification time and
+SAMPLES blocks of its content, and of many files only SAMPLES are looked into: a change that keeps all of these is
+not noticed.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgesim.data.images import ImageDataset, RawDataset, RawSplit
+from edgesim.errors import DataError
+
+FORMAT = 1
+FULL_HASH_BYTES = 512 * 2**20
+FULL_HASH_FILES = 2000
+SAMPLES = 32
+BLOCK_BYTES = 2**16
+ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A data set that was found: which files it consists of, and how to decode them."""
+
+    name: str
+    folder: Path
+    files: tuple[Path, ...]
+    """everything the result depends on, in an order that does not change"""
+    decode: Callable[[], RawDataset]
+    options: str = ""
+    """what else the result depends on, for example a size to resize to"""
+
+
+def cache_folder() -> Path:
+    """Where decoded arrays and downloads go: $EDGESIM_CACHE, or the user's cache folder of this system."""
+    given = os.environ.get("EDGESIM_CACHE")
+    if given:
+        return Path(given).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("edgesim", appauthor=False))
+
+
+def decoded(reading: Reading) -> ImageDataset:
+    """The data set of a reading, from the cache where it was decoded before.
+
+    Raises:
+        DataError: what is wrong with the files, or the cache folder cannot be written to.
+    """
+    folder = cache_folder() / "decoded" / f"{reading.name}-{fingerprint(reading)}"
+    dataset = _opened(folder, reading.name)
+    if dataset is not None:
+        return dataset
+    raw = reading.decode().checked()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        written = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+    except OSError as error:
+        raise _cannot_write(folder.parent, error) from None
+    try:
+        (written / "entry").mkdir()  # unlike the temporary folder itself, with the permissions of the user's umask
+        _write(raw, written / "entry")
+        _move_into_place(written / "entry", folder, reading.name)
+    except OSError as error:
+        raise _cannot_write(folder.parent, error) from None
+    finally:
+        shutil.rmtree(written, ignore_errors=True)
+    dataset = _opened(folder, reading.name)
+    if dataset is None:
+        raise DataError(f"{folder}: cannot be read back after it was written; set EDGESIM_CACHE to another folder")
+    return dataset
+
+
+def fingerprint(reading: Reading) -> str:
+    """A hash (32 hex digits) of everything the decoded arrays depend on; see the top of this module."""
+    try:
+        states = [path.stat() for path in reading.files]
+        digest = hashlib.blake2b(f"{FORMAT} {reading.options}".encode(), digest_size=16)
+        total = sum(state.st_size for state in states)
+        whole = total <= FULL_HASH_BYTES and len(states) <= FULL_HASH_FILES
+        every = 1 if whole else -(-len(states) // SAMPLES)
+        for i, (path, state) in enumerate(zip(reading.files, states, strict=True)):
+            relative = os.path.relpath(path, reading.folder)
+            digest.update(f"\n{relative} {state.st_size} {0 if whole else state.st_mtime_ns}\n".encode())
+            if i % every == 0:
+                _hash_content(digest, path, state.st_size, whole)
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from None
+    return digest.hexdigest()
+
+
+def _hash_content(digest: Any, path: Path, size_bytes: int, whole: bool) -> None:
+    with path.open("rb") as file:
+        if whole or size_bytes <= SAMPLES * BLOCK_BYTES:
+            while block := file.read(2**20):
+                digest.update(block)
+            return
+        for position in np.linspace(0, size_bytes - BLOCK_BYTES, SAMPLES).astype(np.int64):
+            file.seek(int(position))
+            digest.update(file.read(BLOCK_BYTES))
+
+
+def _write(raw: RawDataset, folder: Path) -> None:
+    """Write both splits and, last, the description of the files into an empty folder."""
+    shape: tuple[int, ...] | None = None
+    for name, split in (("train", raw.train), ("test", raw.test)):
+        np.save(folder / f"{name}_labels.npy", split.labels)
+        shape = _write_images(split, folder / f"{name}_images.npy", shape)
+    sizes = {name: (folder / f"{name}.npy").stat().st_size for name in ARRAYS}
+    meta = {"format": FORMAT, "class_names": raw.class_names, "sizes_bytes": sizes}
+    (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+
+
+def _write_images(split: RawSplit, path: Path, shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Stream the images of a split into a .npy file. Returns the shape [H, W, C] of one."""
+    count = 0
+    with path.open("wb") as file:
+        for chunk in split.chunks:
+            if shape is not None and chunk.shape[1:] != shape:
+                raise DataError(
+                    f"{split.where}: images of shape {list(chunk.shape[1:])} after others of {list(shape)}; all images "
+                    f"of both splits need one shape [H, W, C]"
+                )
+            shape = chunk.shape[1:]
+            if count == 0:
+                header = {"descr": "|u1", "fortran_order": False, "shape": (len(split.labels), *shape)}
+                np.lib.format.write_array_header_1_0(file, header)
+            # Plain writes and no memory map: on a full disk they fail with an error, a map kills the process.
+            file.write(np.ascontiguousarray(chunk).data)
+            count += len(chunk)
+    if shape is None or count != len(split.labels):
+        raise DataError(f"{split.where}: {count} images, {len(split.labels)} labels; give one label per image")
+    return shape
+
+
+def _move_into_place(written: Path, folder: Path, name: str) -> None:
+    """Move a complete folder to its place, unless another process was faster; a broken entry there makes room."""
+    for _ in range(5):
+        try:
+            os.rename(written, folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES):
+                raise
+        else:
+            return
+        if _opened(folder, name) is not None:
+            return
+        broken = Path(tempfile.mkdtemp(prefix=".broken-", dir=folder.parent))
+        try:
+            os.replace(folder, broken / "entry")
+        except FileNotFoundError:
+            pass  # another process removed the broken entry first
+        finally:
+            shutil.rmtree(broken, ignore_errors=True)
+
+
+def _opened(folder: Path, name: str) -> ImageDataset | None:
+    """The data set in a cache folder, memory-mapped; None where it is missing or not complete."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        sizes = {array: (folder / f"{array}.npy").stat().st_size for array in ARRAYS}
+        if meta["format"] != FORMAT or meta["sizes_bytes"] != sizes:
+            return None
+        arrays = {array: np.load(folder / f"{array}.npy", mmap_mode="r", allow_pickle=False) for array in ARRAYS}
+        return ImageDataset(name, class_names=tuple(meta["class_names"]), **arrays)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, DataError):
+        return None  # whatever is wrong with an entry, decoding again mends it
+
+
+def _cannot_write(folder: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{folder}: the decoded data cannot be written ({error.strerror}); make room there, or set EDGESIM_CACHE to a "
+        f"folder that can be written to"
+    )

@@ -1,0 +1,275 @@
+"""The table of data sets, and `load`: a dataset section of a scenario -> uint8 images and labels.
+
+Each entry of the table is the `dataset:` section of the YAML without its name. A user's own data set is any class like
+these, with the `load` method of `DatasetSource`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, ClassVar, Protocol
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from edgesim.data import parquet, public, readers
+from edgesim.data.cache import cache_folder, decoded
+from edgesim.data.images import ImageDataset, limited
+from edgesim.errors import DataError
+
+__all__ = ["DATASETS", "DatasetSource", "ImageDataset", "describe", "find", "load"]
+
+Limit = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(ge=1, le=4096)]
+
+
+class DatasetSource(Protocol):
+    """What a data set is, in the table or a user's own: a frozen dataclass with this method."""
+
+    def load(self, base: Path | None) -> ImageDataset:
+        """Read the data.
+
+        Args:
+            base: the folder or file that the search path gave (see `find`); None where there is none.
+
+        Raises:
+            DataError: naming the file and the fix.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Limits:
+    limit_train: Limit | None = None
+    """at most so many training samples: of each class the first in file order, in the classes' proportions"""
+    limit_test: Limit | None = None
+
+    def _limited(self, dataset: ImageDataset) -> ImageDataset:
+        return limited(dataset, self.limit_train, self.limit_test)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digits(_Limits):
+    """1,797 real handwritten digits, 8x8 grey, 10 classes; part of scikit-learn, no download."""
+
+    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """share of each class that is the test split"""
+
+    def load(self, base: Path | None) -> ImageDataset:
+        """As `DatasetSource.load`; needs no files."""
+        return self._limited(readers.digits("digits", self.test_share))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Public(_Limits):
+    NAME: ClassVar[str]
+
+    root: str | None = None
+    """folder with the data; None = the search path"""
+    download: bool = True
+    """download into the cache folder when the data is not there"""
+
+    def load(self, base: Path | None) -> ImageDataset:
+        """As `DatasetSource.load`; downloads where `base` is None."""
+        kind = public.PUBLIC[self.NAME]
+        found = base is not None and (self.root is not None or public.holds(kind, base))
+        if not found and not self.download:
+            raise DataError(
+                f"{self.NAME} is not there and dataset.download is false; looked in {_searched(self.NAME)}; put "
+                f"{public.wanted(kind)} there, name its folder in dataset.root, or allow the download"
+            )
+        folder = base if base is not None and found else public.download(kind)
+        return self._limited(decoded(public.reading(kind, folder)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mnist(_Public):
+    """Handwritten digits, 28x28 grey, 60,000 + 10,000, 10 classes; downloads 11 MB."""
+
+    NAME: ClassVar[str] = "mnist"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FashionMnist(_Public):
+    """Articles of clothing, 28x28 grey, 60,000 + 10,000, 10 classes; downloads 30 MB."""
+
+    NAME: ClassVar[str] = "fashion-mnist"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cifar10(_Public):
+    """Photographs, 32x32 colour, 50,000 + 10,000, 10 classes; downloads 170 MB, or reads parquet files."""
+
+    NAME: ClassVar[str] = "cifar10"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cifar100(_Public):
+    """Photographs, 32x32 colour, 50,000 + 10,000, 100 classes; downloads 169 MB, or reads parquet files."""
+
+    NAME: ClassVar[str] = "cifar100"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Svhn(_Public):
+    """House numbers, 32x32 colour, 73,257 + 26,032, 10 classes; downloads 246 MB, or reads parquet files."""
+
+    NAME: ClassVar[str] = "svhn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TinyImagenet(_Limits):
+    """Photographs, 64x64 colour, 100,000 + 10,000, 200 classes (or fewer); parquet files or its own archive."""
+
+    root: str | None = None
+    """folder with the parquet files or with train/ and val/; None = the search path"""
+
+    def load(self, base: Path | None) -> ImageDataset:
+        """As `DatasetSource.load`."""
+        fix = "unpack tiny-imagenet-200.zip there, or put train.parquet and test.parquet there"
+        if base is None:
+            raise DataError(f"tiny-imagenet is not there; looked in {_searched('tiny-imagenet')}; {fix}")
+        if readers.holds_tiny_imagenet(base):
+            return self._limited(decoded(readers.tiny_imagenet(base, "tiny-imagenet")))
+        if not parquet.holds_parquet(base):
+            raise DataError(f"{base}: does not hold tiny-imagenet; {fix}")
+        return self._limited(decoded(parquet.reading(base, "tiny-imagenet", parquet.Layout())))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parquet(_Limits):
+    """Your own images in parquet files (Hugging Face layout: a column of {bytes, path}, a column of labels)."""
+
+    root: str
+    """folder with the files"""
+    train: str | None = None
+    """file name or pattern; None = train.parquet or train-*.parquet"""
+    test: str | None = None
+    """file name or pattern; None = test or validation"""
+    image: str | None = None
+    """name of the image column; None = the only one of its type"""
+    label: str | None = None
+    """name of the label column; None = label, labels or fine_label"""
+    size: tuple[Side, Side] | None = None
+    """[H, W] to resize all images to; None = all have one size"""
+
+    def load(self, base: Path | None) -> ImageDataset:
+        """As `DatasetSource.load`."""
+        layout = parquet.Layout(self.train, self.test, self.image, self.label, self.size)
+        return self._limited(decoded(parquet.reading(_folder(base, "parquet"), "parquet", layout)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFolder(_Limits):
+    """Your own image files in train/<class>/ and test/<class>/ (or val/<class>/)."""
+
+    root: str
+    """folder with train/ and test/"""
+    size: tuple[Side, Side] | None = None
+    """[H, W] to resize all images to; None = all have one size"""
+
+    def load(self, base: Path | None) -> ImageDataset:
+        """As `DatasetSource.load`."""
+        return self._limited(decoded(readers.image_folder(_folder(base, "image-folder"), "image-folder", self.size)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Npz(_Limits):
+    """Your own arrays in one .npz file: uint8 images [N, H, W] or [N, H, W, C] and integer labels."""
+
+    root: str
+    """the file, or a folder that holds just one"""
+    train_images: str = "x_train"
+    train_labels: str = "y_train"
+    test_images: str = "x_test"
+    test_labels: str = "y_test"
+
+    def load(self, base: Path | None) -> ImageDataset:
+        """As `DatasetSource.load`."""
+        if base is None:
+            raise DataError("npz: dataset.root is missing; name the .npz file")
+        parts = ("train_images", "train_labels", "test_images", "test_labels")
+        return self._limited(decoded(readers.npz(base, "npz", {part: getattr(self, part) for part in parts})))
+
+
+DATASETS: dict[str, type] = {
+    "digits": Digits,
+    "mnist": Mnist,
+    "fashion-mnist": FashionMnist,
+    "cifar10": Cifar10,
+    "cifar100": Cifar100,
+    "svhn": Svhn,
+    "tiny-imagenet": TinyImagenet,
+    "parquet": Parquet,
+    "image-folder": ImageFolder,
+    "npz": Npz,
+}
+
+
+def load(source: DatasetSource, name: str, relative_to: Path | None = None) -> ImageDataset:
+    """Read a data set.
+
+    Args:
+        source: an instance of a class of DATASETS, or of a user's own.
+        name: its name in the scenario; the folder of that name is looked for.
+        relative_to: folder that a relative `root` is looked for in first, normally that of the scenario.
+
+    Raises:
+        DataError: naming the file and the fix.
+    """
+    return source.load(find(getattr(source, "root", None), name, relative_to))
+
+
+def find(root: str | None, name: str, relative_to: Path | None = None) -> Path | None:
+    """The search path: `root`, then $EDGESIM_DATA/<name>, then datasets/<name> in the user's cache folder.
+
+    Args:
+        root: what the scenario says. Where it is given, nothing else is tried. A relative one is looked for in
+            `relative_to`, the working directory and $EDGESIM_DATA.
+        name: of the data set.
+        relative_to: see `root`.
+
+    Returns: the first that is a folder with something in it (or, as `root`, a file); None where there is none.
+
+    Raises:
+        DataError: `root` is given and is not there.
+    """
+    if root is None:
+        return next((place for place in _places(name) if place.is_dir() and any(place.iterdir())), None)
+    given = Path(root).expanduser()
+    bases = [relative_to, Path.cwd(), _data_folder()]
+    places = [base / given for base in bases if base is not None]  # an absolute `given` stays as it is
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        tried = ", ".join(dict.fromkeys(str(place) for place in places))
+        raise DataError(f"dataset.root: '{root}' does not exist (looked for {tried}); give the folder with the data")
+    return found
+
+
+def describe(name: str) -> str:
+    """One line on a data set of the table, for `edgesim list datasets`."""
+    return (DATASETS[name].__doc__ or "").strip().splitlines()[0]
+
+
+def _data_folder() -> Path | None:
+    given = os.environ.get("EDGESIM_DATA")
+    return Path(given).expanduser() if given else None
+
+
+def _places(name: str) -> list[Path]:
+    data = _data_folder()
+    return [*([data / name] if data else []), cache_folder() / "datasets" / name]
+
+
+def _searched(name: str) -> str:
+    return " and ".join(str(place) for place in _places(name)) + (
+        "" if _data_folder() else " (EDGESIM_DATA is not set)"
+    )
+
+
+def _folder(base: Path | None, name: str) -> Path:
+    if base is None:
+        raise DataError(f"{name}: dataset.root is missing; name the folder with the data")
+    if not base.is_dir():
+        raise DataError(f"{base}: is a file; {name} needs the folder that holds the data in dataset.root")
+    return base

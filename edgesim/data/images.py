@@ -1,0 +1,224 @@
+"""The one form that every data set takes: uint8 images and labels of two splits, and how raw data becomes that.
+
+`RawDataset` is what a reader found and has not decoded yet; `ImageDataset` is what the rest of edgesim works with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesim.data.invariants import apportion
+from edgesim.errors import DataError
+from edgesim.records import IntArray
+
+ByteArray = npt.NDArray[np.uint8]
+Float32Array = npt.NDArray[np.float32]
+
+CHUNK = 4096
+MAX_CHANNELS = 16
+
+
+@dataclass(frozen=True)
+class RawSplit:
+    """One split before decoding: labels at once, images in chunks as they are asked for."""
+
+    labels: npt.NDArray
+    """[N], as they stand in the files"""
+    chunks: Iterable[ByteArray]
+    """uint8 [b, H, W, C], N images in all; can be gone through once"""
+    where: str
+    """the file or folder, for messages"""
+
+
+@dataclass(frozen=True)
+class RawDataset:
+    """Both splits before decoding."""
+
+    train: RawSplit
+    test: RawSplit
+    class_names: tuple[str, ...] | None = None
+    """None where the files do not say: the classes are 0 to the largest training label"""
+
+    def checked(self) -> RawDataset:
+        """The same with int64 labels that are whole numbers in range, and with class names.
+
+        Raises:
+            DataError: an empty split, labels that are no integers, negative or beyond the last class.
+        """
+        train = checked_split_labels(self.train)
+        count = len(self.class_names) if self.class_names else int(train.max()) + 1
+        names = self.class_names or tuple(str(c) for c in range(count))
+        if self.class_names is None and count > max(len(train), 2):
+            raise DataError(
+                f"{self.train.where}: a training label is {count - 1}, but there are only {len(train)} samples; "
+                f"number the classes 0, 1, 2, … without gaps"
+            )
+        test = checked_split_labels(self.test)
+        for split, labels in ((self.train, train), (self.test, test)):
+            bad = np.flatnonzero(labels >= count)
+            if len(bad):
+                raise DataError(
+                    f"{split.where}: the label of sample {bad[0]} is {labels[bad[0]]}, outside the {count} classes "
+                    f"{'named there' if self.class_names else 'of the training split'}; allowed: 0 to {count - 1}"
+                )
+        return RawDataset(replace(self.train, labels=train), replace(self.test, labels=test), names)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDataset:
+    """Images and labels of a training and a test split. The arrays are read-only and may be memory-mapped."""
+
+    name: str
+    train_images: ByteArray
+    """uint8 [N, H, W, C]"""
+    train_labels: IntArray
+    """int64 [N], 0 to num_classes - 1"""
+    test_images: ByteArray
+    test_labels: IntArray
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for split in ("train", "test"):
+            images, labels = getattr(self, f"{split}_images"), getattr(self, f"{split}_labels")
+            _check_images(images, f"data set '{self.name}', {split} images")
+            if len(images) != len(labels):
+                raise DataError(
+                    f"data set '{self.name}': {len(images)} {split} images, {len(labels)} labels; give one each"
+                )
+            if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= self.num_classes:
+                raise DataError(
+                    f"data set '{self.name}': {split} labels ({labels.dtype}) from {labels.min()} to {labels.max()}; "
+                    f"allowed: integers 0 to {self.num_classes - 1}, one per class name"
+                )
+        if self.train_images.shape[1:] != self.test_images.shape[1:]:
+            raise DataError(
+                f"data set '{self.name}': training images are {_shape(self.train_images)}, test images "
+                f"{_shape(self.test_images)}; both splits need one shape"
+            )
+        for name in ("train_images", "train_labels", "test_images", "test_labels"):
+            # A plain view of a memory map: subclasses of ndarray are copied when they are pickled.
+            array = np.asarray(getattr(self, name), dtype=np.uint8 if name.endswith("images") else np.int64).view()
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Shape of one sample as a network sees it: (C, H, W)."""
+        _, height, width, channels = self.train_images.shape
+        return channels, height, width
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one stored sample: H * W * C, one per channel and pixel (s of Eq. 9)."""
+        return int(np.prod(self.input_shape))
+
+    def normalisation(self) -> tuple[Float32Array, Float32Array]:
+        """Mean and standard deviation per channel over the training split, in units of pixel / 255.
+
+        Returns: two float32 arrays [C]. The deviation of a constant channel is given as 1, to divide by safely.
+        """
+        return self._moments
+
+    @cached_property
+    def _moments(self) -> tuple[Float32Array, Float32Array]:
+        channels = self.train_images.shape[-1]
+        counts = np.zeros((channels, 256), np.int64)
+        for start in range(0, len(self.train_images), CHUNK):
+            chunk = self.train_images[start : start + CHUNK].reshape(-1, channels)
+            for c in range(channels):
+                counts[c] += np.bincount(chunk[:, c], minlength=256)
+        # From exact counts of the 256 values, so that chunking does not touch the result.
+        values = np.arange(256) / 255
+        share = counts / counts.sum(axis=1, keepdims=True)
+        mean = share @ values
+        std = np.sqrt((share * (values - mean[:, None]) ** 2).sum(axis=1))
+        return mean.astype(np.float32), np.where(std > 1e-6, std, 1.0).astype(np.float32)
+
+
+def limited(dataset: ImageDataset, limit_train: int | None, limit_test: int | None) -> ImageDataset:
+    """The data set with at most so many samples per split, chosen by `stratified_first`; None = all."""
+    train = stratified_first(dataset.train_labels, limit_train)
+    test = stratified_first(dataset.test_labels, limit_test)
+    if train is None and test is None:
+        return dataset
+    train = np.arange(len(dataset.train_labels)) if train is None else train
+    test = np.arange(len(dataset.test_labels)) if test is None else test
+    return ImageDataset(
+        dataset.name,
+        dataset.train_images[train],
+        dataset.train_labels[train],
+        dataset.test_images[test],
+        dataset.test_labels[test],
+        dataset.class_names,
+    )
+
+
+def stratified_first(labels: IntArray, limit: int | None) -> IntArray | None:
+    """Which samples a limit keeps: the first ones of each class in file order, in the proportions of the classes.
+
+    Args:
+        labels: int [N].
+        limit: how many to keep, >= 1, or None.
+
+    Returns: sorted indices, `limit` of them; None where nothing has to go. There is no chance in it.
+    """
+    if limit is None or limit >= len(labels):
+        return None
+    classes, counts = np.unique(labels, return_counts=True)
+    keep = apportion(limit, counts)
+    firsts = [np.flatnonzero(labels == c)[:k] for c, k in zip(classes, keep, strict=True)]
+    return np.sort(np.concatenate(firsts))
+
+
+def as_images(array: npt.NDArray, where: str) -> ByteArray:
+    """A stored array as uint8 [N, H, W, C] ([N, H, W] becomes one channel). DataError names what is wrong."""
+    images = array[..., None] if array.ndim == 3 else array
+    _check_images(images, where)
+    return images
+
+
+def checked_split_labels(split: RawSplit) -> IntArray:
+    """The labels of a split as int64 [N]. DataError where there are none, or one is negative or no whole number."""
+    labels = np.asarray(split.labels)
+    if labels.size == 0:
+        raise DataError(f"{split.where}: holds no samples; at least one is needed in each split")
+    if labels.ndim == 2 and labels.shape[1] == 1:  # as Keras stores CIFAR
+        labels = labels[:, 0]
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(
+            f"{split.where}: the labels are {labels.dtype} of shape {list(labels.shape)}; allowed: one whole "
+            f"number per sample (one-hot labels: use argmax)"
+        )
+    negative = np.flatnonzero(labels < 0)
+    if len(negative):
+        raise DataError(
+            f"{split.where}: the label of sample {negative[0]} is {labels[negative[0]]}; allowed: 0 or more "
+            f"(-1 often marks a split without labels: use another one as the test split)"
+        )
+    return labels.astype(np.int64)
+
+
+def _check_images(images: npt.NDArray, where: str) -> None:
+    if images.dtype != np.uint8:
+        raise DataError(f"{where}: dtype {images.dtype}; allowed: uint8 with values 0 to 255")
+    if images.ndim != 4 or 0 in images.shape[1:] or images.shape[-1] > MAX_CHANNELS:
+        raise DataError(
+            f"{where}: shape {list(images.shape)}; allowed: [N, H, W] or [N, H, W, C] with at most {MAX_CHANNELS} "
+            f"channels (channels last)"
+        )
+    if len(images) == 0:
+        raise DataError(f"{where}: holds no samples; at least one is needed in each split")
+
+
+def _shape(images: ByteArray) -> str:
+    return "x".join(str(side) for side in images.shape[1:])

@@ -1,0 +1,243 @@
+"""The public data sets: finds them in the layouts they are passed around in, downloads them by torchvision."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import os
+import pickle
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesim.data import parquet
+from edgesim.data.cache import Reading, cache_folder
+from edgesim.data.images import RawDataset, RawSplit
+from edgesim.data.readers import array_chunks
+from edgesim.errors import DataError
+
+DIGIT_NAMES = tuple(str(c) for c in range(10))
+FASHION_NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PublicSet:
+    """A data set that torchvision can download."""
+
+    name: str
+    torchvision_class: str
+    files: tuple[str, ...]
+    """what has to be there, relative to the folder; for idx files also packed (.gz)"""
+    archive: str | None = None
+    """the archive that holds `files`, where it can lie there instead"""
+    class_names: tuple[str, ...] | None = None
+    """None: torchvision reads them from the files"""
+
+    @property
+    def is_idx(self) -> bool:
+        """Whether the files are in MNIST's format."""
+        return self.files[0].endswith("-ubyte")
+
+
+IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+CIFAR10_FILES = (*(f"cifar-10-batches-py/data_batch_{i}" for i in range(1, 6)), "cifar-10-batches-py/test_batch")
+
+PUBLIC: dict[str, PublicSet] = {
+    "mnist": PublicSet("mnist", "MNIST", IDX_FILES, class_names=DIGIT_NAMES),
+    "fashion-mnist": PublicSet("fashion-mnist", "FashionMNIST", IDX_FILES, class_names=FASHION_NAMES),
+    "cifar10": PublicSet("cifar10", "CIFAR10", CIFAR10_FILES, archive="cifar-10-python.tar.gz"),
+    "cifar100": PublicSet(
+        "cifar100", "CIFAR100", ("cifar-100-python/train", "cifar-100-python/test"), "cifar-100-python.tar.gz"
+    ),
+    "svhn": PublicSet("svhn", "SVHN", ("train_32x32.mat", "test_32x32.mat"), class_names=DIGIT_NAMES),
+}
+
+
+def reading(public: PublicSet, folder: Path) -> Reading:
+    """Find a public data set in a folder: parquet files, torchvision's layout, or the archive that it comes in.
+
+    Raises:
+        DataError: the folder holds none of them.
+    """
+    if parquet.holds_parquet(folder):
+        return parquet.reading(folder, public.name, parquet.Layout())
+    files = _find(public, folder)
+    if files is not None:
+        return Reading(public.name, folder, files, _decoder(public, folder, files), options=public.torchvision_class)
+    if public.archive and (folder / public.archive).is_file():
+        unpacked = _unpack(public, folder / public.archive)
+        return reading(public, unpacked)
+    raise DataError(
+        f"{folder}: does not hold {public.name}; put {wanted(public)} there, or train.parquet and test.parquet"
+    )
+
+
+def holds(public: PublicSet, folder: Path) -> bool:
+    """Whether the folder holds the data set in a layout that `reading` knows."""
+    packed = public.archive is not None and (folder / public.archive).is_file()
+    return packed or parquet.holds_parquet(folder) or _find(public, folder) is not None
+
+
+def download(public: PublicSet) -> Path:
+    """Download into the cache folder, with progress and checksums, unless it is there. Returns the folder.
+
+    Raises:
+        DataError: no network, a broken connection, or a file that fails its checksum.
+    """
+    folder = cache_folder() / "datasets" / public.name
+    if holds(public, folder):
+        return folder
+    import torchvision
+
+    kind = getattr(torchvision.datasets, public.torchvision_class)
+    splits: list[dict[str, Any]] = [{"split": "train"}, {"split": "test"}] if public.name == "svhn" else [{}]
+
+    def fetch(into: Path) -> None:
+        for split in splits:
+            kind(root=str(into), download=True, **split)
+
+    try:
+        _build_beside(folder, fetch)
+    except (OSError, RuntimeError, EOFError, http.client.HTTPException) as error:
+        problem = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        raise DataError(
+            f"{public.name} cannot be downloaded ({problem}); check the network, or put "
+            f"{wanted(public)} into {folder} by hand (or into a folder that dataset.root names)"
+        ) from None
+    return folder
+
+
+def _find(public: PublicSet, folder: Path) -> tuple[Path, ...] | None:
+    """The files of torchvision's layout, packed or not; None where one is missing."""
+    bases = [folder / public.torchvision_class / "raw", folder / "raw", folder] if public.is_idx else [folder]
+    for base in bases:
+        found = [_plain_or_packed(base / name, public.is_idx) for name in public.files]
+        if all(found):
+            return tuple(path for path in found if path is not None)
+    return None
+
+
+def _plain_or_packed(path: Path, may_be_packed: bool) -> Path | None:
+    candidates = [path, path.with_name(path.name + ".gz")] if may_be_packed else [path]
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def _decoder(public: PublicSet, folder: Path, files: tuple[Path, ...]) -> Callable[[], RawDataset]:
+    if public.is_idx:
+        return lambda: _decode_idx(public, files)
+    return lambda: _decode_torchvision(public, folder)
+
+
+def _decode_idx(public: PublicSet, files: tuple[Path, ...]) -> RawDataset:
+    """MNIST's four files. Not by torchvision, which unpacks them beside where they lie: that may be read-only."""
+    train_images, train_labels, test_images, test_labels = (_read_idx(path) for path in files)
+    train = RawSplit(train_labels, array_chunks(train_images[..., None]), str(files[1]))
+    test = RawSplit(test_labels, array_chunks(test_images[..., None]), str(files[3]))
+    return RawDataset(train, test, public.class_names)
+
+
+def _read_idx(path: Path) -> npt.NDArray[np.uint8]:
+    """One idx file: two zero bytes, type 8 (uint8), number of dimensions, the dimensions (big-endian), the values."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = file.read()
+    except (EOFError, zlib.error, OSError) as error:
+        raise _damaged(path, str(error)) from None
+    wanted_dims = 3 if "idx3" in path.name else 1
+    if len(content) < 4 + 4 * wanted_dims or content[:4] != bytes([0, 0, 8, wanted_dims]):
+        raise _damaged(path, f"it does not begin as an idx file of {wanted_dims} dimensions")
+    shape = np.frombuffer(content, ">u4", wanted_dims, offset=4).astype(np.int64)
+    values = np.frombuffer(content, np.uint8, offset=4 + 4 * wanted_dims)
+    if len(values) != shape.prod():
+        raise _damaged(path, f"{len(values)} values, {shape.prod()} announced")
+    return values.reshape(tuple(shape))
+
+
+def _decode_torchvision(public: PublicSet, folder: Path) -> RawDataset:
+    """CIFAR and SVHN by torchvision, which compares every file with its checksum before it unpickles anything."""
+    import torchvision
+
+    kind = getattr(torchvision.datasets, public.torchvision_class)
+    names = public.class_names
+    splits = []
+    for split in ("train", "test"):
+        argument: dict[str, Any] = {"split": split} if public.name == "svhn" else {"train": split == "train"}
+        try:
+            data = kind(root=str(folder), download=False, **argument)
+        except (RuntimeError, OSError, ValueError, EOFError, TypeError, pickle.UnpicklingError) as error:
+            raise _damaged(folder, f"the {split} split of {public.name}: {error}") from None
+        images = data.data.transpose(0, 2, 3, 1) if public.name == "svhn" else data.data  # [N, H, W, C]
+        labels = np.asarray(data.labels if public.name == "svhn" else data.targets)
+        names = names or tuple(data.classes)
+        splits.append(RawSplit(labels, array_chunks(images), f"{folder} ({split})"))
+    return RawDataset(splits[0], splits[1], names)
+
+
+def _unpack(public: PublicSet, archive: Path) -> Path:
+    """Unpack an archive into the cache folder (where it lies may be read-only). Returns the folder."""
+    import torchvision
+
+    target = cache_folder() / "datasets" / public.name
+    if _find(public, target) is not None:
+        return target
+
+    kind, tools = getattr(torchvision.datasets, public.torchvision_class), torchvision.datasets.utils
+    if not tools.check_integrity(str(archive), kind.tgz_md5):
+        raise _damaged(archive, "its checksum is not that of the published file")
+    try:
+        _build_beside(target, lambda into: tools.extract_archive(str(archive), str(into)))
+    except OSError as error:
+        raise DataError(
+            f"{archive}: cannot be unpacked into {target} ({error.strerror}); make room there, or set EDGESIM_CACHE"
+        ) from None
+    return target
+
+
+def _build_beside(target: Path, build: Callable[[Path], object]) -> None:
+    """Fill a temporary folder and move its content into `target`, so that an interruption leaves nothing half done."""
+    target.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        build(temporary)
+        for path in temporary.iterdir():
+            try:
+                os.rename(path, target / path.name)
+            except OSError:
+                if not (target / path.name).exists():  # else another process was faster
+                    raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def wanted(public: PublicSet) -> str:
+    """Which files to put into a folder by hand."""
+    if public.archive:
+        return public.archive
+    return ", ".join(name + (".gz" if public.is_idx else "") for name in public.files)
+
+
+def _damaged(path: Path, problem: str) -> DataError:
+    return DataError(f"{path}: is truncated or damaged ({problem}); replace it with a complete copy, or remove it")

@@ -1,0 +1,309 @@
+"""One simulated device: score -> select -> train -> evaluate -> price. No Ray, no files, no printing.
+
+A device does two kinds of jobs. `ScoreJob` runs the shared warm-up and every method's selection; `TrainJob` trains on one
+subset. Trials whose training would be identical (same shard, subset, weights and initial state) share one TrainJob;
+each is still charged all that it would need alone.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from edgesim import seeds
+from edgesim.cost import analytic, emulator
+from edgesim.data.datasets import ImageDataset
+from edgesim.data.partition import class_shares, local_accuracy
+from edgesim.profiles import DeviceProfile
+from edgesim.pruning import base
+from edgesim.records import (
+    CurvePoint,
+    IntArray,
+    Record,
+    Selection,
+    StepTrace,
+    Trial,
+    TrialResult,
+    Work,
+    Workload,
+)
+from edgesim.training import evaluation, loop
+from edgesim.training.settings import Evaluation, Training
+from edgesim.training.task import ClassificationTask, device_name
+from edgesim.training.warmup import observe_warmup
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all devices of a run have in common. Sent to every host once."""
+
+    scenario: str
+    dataset: ImageDataset
+    model: Any
+    """a row of the table of models, or the user's own: `build(input_shape, num_classes)`"""
+    training: Training
+    augment: tuple[Any, ...]
+    methods: dict[str, base.Method]
+    warmup: Any
+    evaluation: Evaluation
+    cost_weights: analytic.CostWeights
+    workload: Workload
+
+
+@dataclass(frozen=True)
+class DeviceSpec:
+    """One device in one seed: who it is, what it is, what it holds."""
+
+    seed: int
+    index: int
+    profile: DeviceProfile
+    shard: IntArray
+    """sorted indices into the training set"""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A trial after scoring and selection, ready to train."""
+
+    trial: Trial
+    selection: Selection
+    score_work: Work
+    score_trace: StepTrace
+    host_score_wall_s: float
+    initial_state: dict[str, np.ndarray] | None = None
+    """weights to start from, or None for the scenario's initial weights"""
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """Score and select for all trials of one device in one seed."""
+
+    spec: DeviceSpec
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Train once for trials with the same subset, weights and initial state."""
+
+    spec: DeviceSpec
+    group: tuple[Prepared, ...]
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """The trials that this training serves."""
+        return tuple(prepared.trial for prepared in self.group)
+
+
+Job = ScoreJob | TrainJob
+Outcome = list[Prepared] | list[TrialResult]
+
+
+class Workbench:
+    """What a host keeps between jobs: the setting on the torch device, the common test set, the last shard."""
+
+    def __init__(self, setting: Setting):
+        self.setting = setting
+        self.torch_device = device_name(setting.training.torch_device)
+        self._shard: tuple[DeviceSpec, ClassificationTask] | None = None
+
+    @cached_property
+    def test(self) -> ClassificationTask:
+        """The common test set. Never used to choose anything."""
+        return ClassificationTask.of_test(self.setting.dataset, self.torch_device)
+
+    def shard(self, spec: DeviceSpec) -> ClassificationTask:
+        """The device's training data; kept for the next job of the same device."""
+        if self._shard is None or self._shard[0].index != spec.index or self._shard[0].seed != spec.seed:
+            task = ClassificationTask.of_shard(self.setting.dataset, spec.shard, self.torch_device)
+            self._shard = (spec, task)
+        return self._shard[1]
+
+    def build_model(self, seed: int) -> torch.nn.Module:
+        """The network at the initial weights that all devices and methods of a seed share (edge paper, III-B)."""
+        dataset = self.setting.dataset
+        with seeds.torch_global(seed, "init"):
+            model: torch.nn.Module = self.setting.model.build(dataset.input_shape, dataset.num_classes)
+        return model.to(self.torch_device, memory_format=torch.channels_last)
+
+    def run(self, job: Job) -> Outcome:
+        """Do one job."""
+        device = EdgeDevice(self, job.spec)
+        if isinstance(job, ScoreJob):
+            return device.prepare(job.trials)
+        return device.execute(job.group)
+
+
+class EdgeDevice:
+    """A simulated device with its shard."""
+
+    def __init__(self, bench: Workbench, spec: DeviceSpec):
+        self._bench, self._spec, self._setting = bench, spec, bench.setting
+        self._task = bench.shard(spec)
+        self._labels = self._setting.dataset.train_labels[spec.shard]
+
+    def prepare(self, trials: tuple[Trial, ...]) -> list[Prepared]:
+        """Steps 1 and 2: one warm-up observed for all methods, then each method's scores and subsets."""
+        setting, spec = self._setting, self._spec
+        names = list(dict.fromkeys(trial.method for trial in trials))
+        shard = self._describe()
+        model = self._bench.build_model(spec.seed)
+        needs = [setting.methods[name].needs(shard) for name in names]
+        with seeds.torch_global(spec.seed, "warm-up:dropout", spec.index):
+            streams = loop.Streams(spec.seed, spec.index, "warm-up")
+            observed = observe_warmup(model, self._task, needs, setting.training, streams, setting.augment)
+        prepared = []
+        for name, observations in zip(names, observed, strict=True):
+            method = setting.methods[name]
+            context = base.ScoreContext(
+                device=spec.index,
+                shard=shard,
+                observations=observations,
+                task=self._task,
+                rng=seeds.stream(spec.seed, f"select:{name}", spec.index),
+                build_model=lambda: self._bench.build_model(spec.seed),
+            )
+            scored = base.score(method, context)
+            weights = observations.weights
+            state = None if weights is None else {k: v.cpu().numpy() for k, v in weights.items()}
+            for trial in (t for t in trials if t.method == name):
+                selection = base.select(method, scored.scoring, context, trial.keep_ratio)
+                prepared.append(Prepared(trial, selection, scored.work, scored.trace, scored.host_wall_s, state))
+        return prepared
+
+    def execute(self, group: tuple[Prepared, ...]) -> list[TrialResult]:
+        """Steps 3 to 5: train once, evaluate once, price every trial of the group.
+
+        Raises:
+            TrainingDiverged: the loss of a step is not finite.
+        """
+        started = time.perf_counter()
+        first = group[0]
+        measured, curve = self._train(first)
+        wall_s = time.perf_counter() - started
+        kept = self._spec.shard[first.selection.positions]
+        return [TrialResult(self._record(prepared, measured, wall_s), curve, kept) for prepared in group]
+
+    def _describe(self) -> base.Shard:
+        training = self._setting.training
+        size = len(self._spec.shard)
+        limit = training.epochs * -(-size // training.batch_size)
+        return base.Shard(
+            size=size,
+            labels=self._labels,
+            num_classes=self._setting.dataset.num_classes,
+            batch_size=training.batch_size,
+            epochs=training.epochs,
+            warmup_steps=min(self._setting.warmup.steps(size, training.batch_size), limit),
+        )
+
+    def _train(self, prepared: Prepared) -> tuple[dict[str, float], tuple[CurvePoint, ...]]:
+        """Train on the subset from the same weights, schedule and order for every method; evaluate at the end."""
+        setting, spec = self._setting, self._spec
+        model = self._bench.build_model(spec.seed)
+        if prepared.initial_state is not None:
+            model.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in prepared.initial_state.items()})
+        tests: dict[int, evaluation.Scores] = {}
+        every = setting.evaluation.every
+
+        def after_epoch(epoch: loop.Epoch) -> None:
+            if every and epoch.index % every == 0:
+                tests[epoch.index] = self._evaluate(model, self._bench.test)
+
+        subset = loop.Subset(prepared.selection.positions, prepared.selection.weights)
+        with seeds.torch_global(spec.seed, "training:dropout", spec.index):
+            streams = loop.Streams(spec.seed, spec.index, "training")
+            hooks = loop.Hooks(after_epoch=after_epoch)
+            epochs = loop.fit(model, self._task, subset, setting.training, streams, setting.augment, hooks)
+        last = epochs[-1].index
+        if last not in tests:
+            tests[last] = self._evaluate(model, self._bench.test)
+        shares = class_shares(setting.dataset.train_labels, spec.shard, setting.dataset.num_classes)
+        shard, test = self._evaluate(model, self._task), tests[last]
+        measured = {
+            "test_accuracy": test.accuracy,
+            "test_loss": test.loss,
+            "local_accuracy": local_accuracy(test.per_class_accuracy, shares),
+            "train_accuracy": shard.accuracy,
+            "train_loss": shard.loss,
+        }
+        nothing = (float("nan"), float("nan"))
+        curve = []
+        for epoch in epochs:
+            seen = tests.get(epoch.index)
+            test_values = (seen.loss, seen.accuracy) if seen else nothing
+            curve.append(CurvePoint(epoch.index, epoch.loss, epoch.accuracy, *test_values))
+        return measured, tuple(curve)
+
+    def _evaluate(self, model: torch.nn.Module, task: ClassificationTask) -> evaluation.Scores:
+        setting = self._setting
+        return evaluation.evaluate(
+            model, task, setting.dataset.num_classes, setting.evaluation.batch_size, setting.training.precision
+        )
+
+    def _record(self, prepared: Prepared, measured: dict[str, float], train_wall_s: float) -> Record:
+        """Step 5: the record of a trial, priced by the closed form and by the emulator."""
+        spec, setting = self._spec, self._setting
+        return Record(
+            scenario=setting.scenario,
+            seed=spec.seed,
+            device=spec.index,
+            profile=spec.profile.name,
+            method=prepared.trial.method,
+            keep_ratio=prepared.trial.keep_ratio,
+            status="ok",
+            shard_size=len(spec.shard),
+            subset_size=len(prepared.selection.positions),
+            host_wall_s=prepared.host_score_wall_s + train_wall_s,
+            host_score_wall_s=prepared.host_score_wall_s,
+            host_train_wall_s=train_wall_s,
+            **measured,
+            **price(setting, spec, len(prepared.selection.positions), prepared.score_work, prepared.score_trace),
+        )
+
+
+def price(setting: Setting, spec: DeviceSpec, m: int, score_work: Work, score_trace: StepTrace) -> dict[str, Any]:
+    """Work and both prices of a trial that trains on m samples, as columns of its record.
+
+    Args:
+        setting: training, workload and weights.
+        spec: the device and its shard.
+        m: subset size.
+        score_work: all that scoring and selection are charged for.
+        score_trace: the steps of scoring.
+    """
+    training, workload, profile = setting.training, setting.workload, spec.profile
+    n, sample_bytes = len(spec.shard), setting.dataset.sample_bytes
+    steps = int(analytic.training_steps(m, training.batch_size, training.epochs))
+    work = Work(train_samples=m * training.epochs, steps=steps)
+    trace = StepTrace.passes("train", m, training.batch_size, training.epochs)
+    closed = analytic.price(score_work, work, workload, profile.throughput_flops_per_s, profile.power_w)
+    score = emulator.run(score_trace, score_work, workload, sample_bytes, profile)
+    train = emulator.run(trace, work, workload, sample_bytes, profile)
+    full_flops = analytic.training_flops(n, training.epochs, workload.train_flops)
+    full_time_s = analytic.latency_s(full_flops, profile.throughput_flops_per_s)
+    # Time and energy share one ratio because the closed form's power is constant.
+    ratio = float(closed.time_s / full_time_s)
+    return {
+        "score_flops": float(closed.score_flops),
+        "train_flops": float(closed.train_flops),
+        "total_flops": float(closed.score_flops + closed.train_flops),
+        "selection_comparisons": score_work.comparisons,
+        "steps": steps,
+        "analytic_time_s": float(closed.time_s),
+        "analytic_score_time_s": float(closed.score.time_s),
+        "analytic_train_time_s": float(closed.train.time_s),
+        "analytic_energy_j": float(closed.energy_j),
+        "device_time_s": float(score.time_s + train.time_s),
+        "device_score_time_s": float(score.time_s),
+        "device_train_time_s": float(train.time_s),
+        "device_energy_j": float(score.energy_j + train.energy_j),
+        "storage_bytes": int(analytic.storage_bytes(m, sample_bytes)),
+        "peak_memory_bytes": workload.peak_training_bytes(min(training.batch_size, m), training.optimizer_states),
+        "cost_j": float(analytic.device_cost(setting.cost_weights, ratio, ratio, m / n)),
+    }

@@ -1,0 +1,274 @@
+"""Runs jobs: one after another in this process, or on Ray actors. The records are the same, bit for bit.
+
+This is the boundary at which any exception of a job becomes a `Failure`; nowhere else are exceptions caught broadly.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from edgesim.errors import EdgesimError, RunError
+
+if TYPE_CHECKING:
+    from edgesim.device import Job, Outcome, Setting
+
+ATTEMPTS = 3
+"""how often a job is tried whose host dies"""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What became of a job that raised."""
+
+    reason: str
+    detail: str = ""
+    """the traceback, for the log"""
+
+
+@dataclass
+class JobQueue:
+    """Jobs by expected work, the longest first, so that the last one to finish does not run alone."""
+
+    _heap: list[tuple[float, int, Job]] = field(default_factory=list)
+    _count: int = 0
+
+    def push(self, job: Job, expected_flops: float) -> None:
+        """Add a job; equal ones keep their order."""
+        heapq.heappush(self._heap, (-expected_flops, self._count, job))
+        self._count += 1
+
+    def pop(self) -> Job:
+        """Take the longest."""
+        return heapq.heappop(self._heap)[2]
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+
+class Executor(Protocol):
+    """Where jobs run."""
+
+    def open(self, setting: Setting) -> None:
+        """Make the setting known to the hosts."""
+
+    def stream(self, queue: JobQueue) -> Iterator[tuple[Job, Outcome | Failure]]:
+        """Run jobs until the queue is empty, yielding each as it ends. The caller may push more in between."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+def attempt(bench: Any, job: Job) -> Outcome | Failure:
+    """Run a job; an exception becomes a Failure that says what and where."""
+    try:
+        outcome: Outcome = bench.run(job)
+        return outcome
+    except EdgesimError as error:
+        return Failure(str(error), traceback.format_exc())
+    except Exception as error:  # noqa: BLE001 - the boundary: one job's error must not end the run
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{os.path.basename(last.filename)}:{last.lineno}"
+        return Failure(f"{type(error).__name__}: {error} (in {place})", traceback.format_exc())
+
+
+def _one_thread() -> None:
+    """One torch thread, so that results depend on neither the number of cores nor that of hosts."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+class SerialExecutor:
+    """Runs jobs in this process."""
+
+    def __init__(self) -> None:
+        self._bench: Any = None
+        self._threads = 0
+
+    def open(self, setting: Setting) -> None:
+        """Make a workbench here."""
+        import torch
+
+        from edgesim.device import Workbench
+
+        self._threads = torch.get_num_threads()
+        _one_thread()
+        self._bench = Workbench(setting)
+
+    def stream(self, queue: JobQueue) -> Iterator[tuple[Job, Outcome | Failure]]:
+        """Run the jobs in their order."""
+        while len(queue):
+            job = queue.pop()
+            yield job, attempt(self._bench, job)
+
+    def close(self) -> None:
+        """Drop the workbench and put torch's number of threads back."""
+        if self._threads:
+            import torch
+
+            torch.set_num_threads(self._threads)
+        self._bench = None
+
+
+class DeviceHost:
+    """The actor: one per CPU slot (or share of a GPU), hosting many devices one after another."""
+
+    def __init__(self) -> None:
+        _one_thread()
+        # Imported here, while the driver still prepares data: it takes seconds.
+        import edgesim.device as device
+
+        self._device = device
+        self._bench: Any = None
+
+    def open(self, setting: Setting) -> int:
+        """Take the setting; its images stay in Ray's object store and are read without a copy."""
+        self._bench = self._device.Workbench(setting)
+        return os.getpid()
+
+    def run(self, job: Job) -> Outcome | Failure:
+        """Do one job."""
+        return attempt(self._bench, job)
+
+
+class RayExecutor:
+    """Runs jobs on Ray actors, one job at a time on whichever is free; replaces actors that die."""
+
+    def __init__(self, hosts: int | None = None, address: str | None = None, gpu: bool | None = None):
+        """Begin to start Ray and its hosts in the background.
+
+        Args:
+            hosts: number of actors; None = one per CPU of the machine or cluster.
+            address: of an existing Ray cluster, or "auto"; None starts one on this machine.
+            gpu: whether hosts share the GPUs; None = if there are any.
+        """
+        self._wanted, self._address, self._gpu = hosts, address, gpu
+        self._started_ray = False
+        self._hosts: list[Any] = []
+        self._setting: Any = None
+        self._error: BaseException | None = None
+        self._ready, self._released = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="edgesim-ray", daemon=True)
+        self._thread.start()
+
+    def _keep(self) -> None:
+        """Start Ray, then stay: Linux ends Ray's processes when the thread that started them ends."""
+        self._begin()
+        self._ready.set()
+        self._released.wait()
+
+    def _begin(self) -> None:
+        """Start Ray and the actors; an error is kept for `open` to raise."""
+        try:
+            import ray
+
+            if not ray.is_initialized():
+                # Ray would otherwise hide GPUs from actors that ask for none, and send usage statistics.
+                os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+                os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+                options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+                if self._address is None:
+                    options |= {"include_dashboard": False, "num_cpus": self._wanted or available_cpus()}
+                ray.init(address=self._address, **options)
+                self._started_ray = True
+            count = self._wanted or max(1, int(ray.cluster_resources().get("CPU", 1)))
+            gpus = ray.cluster_resources().get("GPU", 0)
+            share = gpus / count if gpus and self._gpu is not False else 0.0
+            actor = ray.remote(DeviceHost)
+            self._make = lambda: actor.options(num_cpus=1, num_gpus=share).remote()
+            self._hosts = [self._make() for _ in range(count)]
+        except Exception as error:  # noqa: BLE001 - handed to the caller's thread
+            self._error = error
+
+    def open(self, setting: Setting) -> None:
+        """Put the setting into the object store once and hand it to every host.
+
+        Raises:
+            RunError: Ray could not be started or joined.
+        """
+        import ray
+
+        self._ready.wait()
+        if self._error is not None:
+            where = f"at {self._address}" if self._address else "on this machine"
+            raise RunError(
+                f"Ray could not be started {where}: {self._error}. "
+                "Run with --serial to do without it, or give the --address of a running cluster."
+            ) from self._error
+        self._setting = ray.put(setting)
+        ray.get([host.open.remote(self._setting) for host in self._hosts])
+
+    def stream(self, queue: JobQueue) -> Iterator[tuple[Job, Outcome | Failure]]:
+        """Run jobs on whichever host is free, yielding each as it ends."""
+        import ray
+        from ray.exceptions import RayError
+
+        idle = list(self._hosts)
+        running: dict[Any, tuple[Any, Job, int]] = {}
+        retries: list[tuple[Job, int]] = []
+        while len(queue) or running or retries:
+            while idle and (retries or len(queue)):
+                job, tries = retries.pop() if retries else (queue.pop(), 0)
+                host = idle.pop()
+                running[host.run.remote(job)] = (host, job, tries + 1)
+            done, _ = ray.wait(list(running), num_returns=1)
+            host, job, tries = running.pop(done[0])
+            try:
+                outcome = ray.get(done[0])
+            except RayError as error:
+                idle.append(self._replace(host))
+                if tries < ATTEMPTS:
+                    retries.append((job, tries))
+                    continue
+                outcome = Failure(f"its host process died {tries} times ({_first_line(error)})", str(error))
+            else:
+                idle.append(host)
+            yield job, outcome
+
+    def _replace(self, host: Any) -> Any:
+        """A fresh host for one that died."""
+        import ray
+
+        ray.kill(host)
+        fresh = self._make()
+        ray.get(fresh.open.remote(self._setting))
+        self._hosts[self._hosts.index(host)] = fresh
+        return fresh
+
+    def close(self) -> None:
+        """End the actors, and Ray where this executor started it."""
+        import ray
+
+        self._ready.wait()
+        for host in self._hosts:
+            ray.kill(host)
+        self._hosts = []
+        self._setting = None
+        if self._started_ray:
+            ray.shutdown()
+            self._started_ray = False
+        self._released.set()
+
+
+def available_cpus() -> int:
+    """CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def log_detail(failure: Failure) -> None:
+    """Write a failure's traceback to standard error where EDGESIM_DEBUG is set."""
+    if failure.detail and os.environ.get("EDGESIM_DEBUG"):
+        sys.stderr.write(failure.detail)

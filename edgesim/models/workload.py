@@ -1,0 +1,199 @@
+"""What one sample of a network costs: FLOPs, weights and saved activations, counted on meta tensors.
+
+FLOPs are those of matrix products, convolutions and attention, a multiply-add being two; normalisations,
+activations, pooling and the optimiser's update are not counted, as is usual. Training needs no gradient of the
+images, so that F is a little below three times the forward pass.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.nn import functional
+from torch.utils import flop_counter
+from torch.utils.flop_counter import FlopCounterMode
+
+from edgesim.errors import EdgesimError
+from edgesim.models import networks
+from edgesim.records import Workload
+
+Shape = tuple[int, int, int]
+
+_FAILURES = (AttributeError, RuntimeError, ValueError, TypeError, LookupError, AssertionError)
+"""what a network raises for an input that it cannot take"""
+_SMALL_WEIGHTS = 1_000_000
+_PLAIN_LAYERS = {
+    nn.AvgPool2d,
+    nn.BatchNorm2d,
+    nn.Conv2d,
+    nn.Flatten,
+    nn.Identity,
+    nn.Linear,
+    nn.MaxPool2d,
+    nn.ReLU,
+    nn.Sequential,
+    networks.BasicBlock,
+    networks.ResNet8,
+}
+_REMEMBERED = "__dynamo_disable"
+
+
+def count(build: Callable[[], nn.Module], input_shape: Shape, num_classes: int, batch_size: int = 2) -> Workload:
+    """Count a network by a real forward and backward pass of the cross-entropy loss, on tensors without data.
+
+    Real tensors serve where the control flow of a network needs numbers, which meta tensors have not, and for small
+    plain networks, where they give the same count sooner. The caller's random state is left as it was.
+
+    Args:
+        build: makes the network, for example `lambda: model.build(input_shape, num_classes)`; may be called twice.
+        input_shape: (channels, height, width) of one sample.
+        num_classes: width of the logits.
+        batch_size: samples in the pass that is counted; at least 2, for batch norm cannot train on one value.
+
+    Returns: FLOPs and bytes per sample.
+
+    Raises:
+        EdgesimError: `build` gives no module, or the network cannot take this input or gives other logits.
+    """
+    assert batch_size >= 2
+    sizes = (input_shape, num_classes, batch_size)
+    with torch.random.fork_rng(devices=[]):
+        try:
+            module = _built(build)
+            if not _is_small_and_plain(module):
+                with suppress(*_FAILURES):
+                    return _count(module, *sizes, torch.device("meta"))
+                module = _built(build)  # there were no numbers to look at, or the network is wrong
+            with _no_dynamo():
+                return _count(module, *sizes, torch.device("cpu"))
+        except _FAILURES as error:
+            shape = "x".join(map(str, input_shape))
+            raise EdgesimError(
+                f"the model cannot be trained on images of {shape} with {num_classes} classes "
+                f"({type(error).__name__}: {error}); use another model, or larger images"
+            ) from error
+
+
+def _built(build: Callable[[], nn.Module]) -> nn.Module:
+    module = build()
+    if not isinstance(module, nn.Module):
+        raise EdgesimError(f"a model must be a torch.nn.Module, not {type(module).__name__}")
+    return module
+
+
+def _is_small_and_plain(module: nn.Module) -> bool:
+    """Whether real tensors give the same count, and sooner: the first pass over meta tensors imports torch._dynamo.
+
+    That takes seconds, a pass over a small network milliseconds. Only layers of which the tests compare both counts
+    are plain; recurrent layers and attention run through other kernels on real tensors and are counted differently.
+    """
+    weights = list(module.parameters())
+    if any(weight.is_meta for weight in weights) or sum(weight.numel() for weight in weights) > _SMALL_WEIGHTS:
+        return False
+    return all(type(layer) in _PLAIN_LAYERS for layer in module.modules())
+
+
+@contextmanager
+def _no_dynamo() -> Iterator[None]:
+    """Keep FlopCounterMode from importing torch._dynamo too.
+
+    torch wraps the counter's dispatch function so that the compiler leaves it alone, imports the compiler for that
+    when it is first called, and remembers the outcome at the function. A torch that does it otherwise is only slower.
+    """
+    counter = getattr(flop_counter, "_FlopCounterMode", None)
+    function = getattr(getattr(counter, "__torch_dispatch__", None), "__wrapped__", None)
+    if function is None or hasattr(function, _REMEMBERED) or "torch._dynamo" in sys.modules:
+        yield
+        return
+    setattr(function, _REMEMBERED, function)
+    try:
+        yield
+    finally:
+        delattr(function, _REMEMBERED)
+
+
+def _count(module: nn.Module, input_shape: Shape, num_classes: int, batch_size: int, device: torch.device) -> Workload:
+    module.to(device)
+    with device:
+        images = torch.zeros(batch_size, *input_shape)
+        labels = torch.zeros(batch_size, dtype=torch.int64)
+        module.eval()
+        with FlopCounterMode(display=False, custom_mapping=_FORMULAS) as forward, torch.no_grad():
+            _check(module(images), batch_size, num_classes)
+        module.train()
+        with FlopCounterMode(display=False, custom_mapping=_FORMULAS) as train:
+            functional.cross_entropy(module(images), labels).backward()
+
+        # What does not grow with the batch (batch norm's statistics) drops out of the difference.
+        saved = _saved_bytes(module, images, labels)
+        saved_twice = _saved_bytes(module, torch.cat([images, images]), torch.cat([labels, labels]))
+    weights = list(module.parameters())
+    return Workload(
+        train_flops=train.get_total_flops() / batch_size,
+        forward_flops=forward.get_total_flops() / batch_size,
+        parameters=sum(weight.numel() for weight in weights),
+        parameter_bytes=sum(weight.numel() * weight.element_size() for weight in weights),
+        activation_bytes=math.ceil((saved_twice - saved) / batch_size),
+    )
+
+
+def _check(logits: Any, batch_size: int, num_classes: int) -> None:
+    given = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+    if given != [batch_size, num_classes]:
+        raise EdgesimError(
+            f"a model must give logits of shape [batch, {num_classes}]; for a batch of {batch_size} "
+            f"this one gives {given}"
+        )
+
+
+def _saved_bytes(module: nn.Module, images: Tensor, labels: Tensor) -> int:
+    """Bytes kept for the backward pass: every storage once, weights and buffers left out."""
+    own = {_storage(tensor) for tensor in (*module.parameters(), *module.buffers())}
+    saved: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        if _storage(tensor) not in own:
+            saved[_storage(tensor)] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with saved_tensors_hooks(pack, lambda tensor: tensor):
+        loss = functional.cross_entropy(module(images), labels)
+    # The graph has kept every storage alive until here; a freed one could have lent its address to another.
+    del loss
+    return sum(saved.values())
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _convolution_backward_flops(
+    grad_out: list[int], images: list[int], weight: list[int], *rest: Any, out_shape: Any = None
+) -> int:
+    """FLOPs of aten.convolution_backward: each gradient takes as many multiply-adds as the forward pass.
+
+    torch's own formula for the weights' gradient leaves the groups out and counts a depthwise convolution of
+    c channels c times over, which makes mobilenet-v2's backward pass ten times too dear (seen in torch 2.15).
+
+    Args:
+        grad_out: shape of the output's gradient.
+        images: shape of the input.
+        weight: [out channels, in channels / groups, *kernel]; the other way round where transposed.
+        rest: bias sizes, stride, padding, dilation, transposed, output padding, groups, output mask (which
+            gradients are wanted: input, weight, bias).
+        out_shape: shapes of the gradients, not needed.
+    """
+    transposed, wanted = rest[4], rest[7]
+    positions = math.prod((images if transposed else grad_out)[2:])
+    forward = 2 * images[0] * positions * math.prod(weight)
+    return forward * (int(wanted[0]) + int(wanted[1]))
+
+
+_FORMULAS = {torch.ops.aten.convolution_backward: _convolution_backward_flops}

@@ -1,0 +1,249 @@
+"""The fields of a device profile: every number with unit (in its field's name), source, confidence and range.
+
+A range is wide: it holds every real device from a microcontroller to a server, and exists to catch unit
+mistakes (GFLOP/s where FLOP/s belong). Import from `profiles`, which reads and checks the files. A field that
+is added here is read, checked, and part of the JSON Schema.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError, core_schema
+
+from edgesim.errors import Fault
+
+Confidence = Literal["measured", "looked-up", "derived", "estimate"]
+"""measured: on this device, by whoever `source` names. looked-up: a data sheet or a published table.
+derived: computed from such values, as `source` shows. estimate: from memory, a similar device, or a guess."""
+
+DeviceClass = Literal["mcu", "sbc-cpu", "jetson-gpu", "phone", "edge-box", "laptop", "edge-server"]
+
+Words = Annotated[str, Field(min_length=1)]
+V = TypeVar("V")
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclasses.dataclass(frozen=True)
+class Within:
+    """A plausible range of a number, both ends included, and the unit mistakes that explain other values.
+
+    Args:
+        low, high: the range, in `unit`.
+        unit: for the message.
+        mistakes: (unit that the value looks like, factor to `unit`), the likeliest first.
+    """
+
+    low: float
+    high: float
+    unit: str
+    mistakes: tuple[tuple[str, float], ...] = ()
+
+    def problem(self, value: float) -> str:
+        """What is wrong with `value` and how to mend it, or an empty string."""
+        if math.isfinite(value) and self.low <= value <= self.high:
+            return ""
+        problem = f"{value:g} is not plausible: allowed is {self.low:g} to {self.high:g} {self.unit}"
+        for unit, factor in self.mistakes:
+            if self.low <= value * factor <= self.high:
+                return f"{problem}; it looks like {unit}: multiply by {factor:g}, which gives {value * factor:g}"
+        return problem
+
+    def check(self, value: float) -> float:
+        """`value` itself where it is plausible; raises the error that pydantic reports otherwise."""
+        if problem := self.problem(value):
+            raise PydanticCustomError("implausible", "{problem}", {"problem": problem})
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(schema) | {"minimum": self.low, "maximum": self.high, "description": f"in {self.unit}"}
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Quantity(Generic[V]):
+    """One number of a profile and where it comes from. Its unit is the suffix of the field that holds it."""
+
+    value: V
+    source: Words
+    """who says so: a data sheet, a repository and commit, a formula, or what an estimate rests on"""
+    confidence: Confidence
+    note: str | None = None
+    """what a user of the number should know"""
+
+
+_BYTES = (("GB", 1e9), ("MB", 1e6), ("KB", 1e3))
+_BYTES_PER_S = (("MB/s", 1e6), ("GB/s", 1e9))
+
+_FLOPS = (("GFLOP/s", 1e9), ("MFLOP/s", 1e6), ("TFLOP/s", 1e12))
+Peak = Quantity[Annotated[float, Within(1e4, 1e16, "FLOP/s", _FLOPS)]]
+HalfPeak = Quantity[Annotated[float, Within(1e6, 1e17, "FLOP/s", (("GFLOP/s", 1e9), ("TFLOP/s", 1e12)))]]
+Utilisation = Quantity[Annotated[float, Within(1e-6, 1.0, "(achieved / peak)", (("per cent", 0.01),))]]
+Overhead = Quantity[Annotated[float, Within(0.0, 1.0, "s", (("ms", 1e-3), ("µs", 1e-6)))]]
+MemorySize = Quantity[Annotated[float, Within(1e4, 2e12, "bytes", _BYTES)]]
+Bandwidth = Quantity[Annotated[float, Within(1e6, 1e13, "bytes/s", (("GB/s", 1e9), ("MB/s", 1e6)))]]
+StorageSize = Quantity[Annotated[float, Within(1e4, 1e14, "bytes", _BYTES)]]
+StorageSpeed = Quantity[Annotated[float, Within(2e4, 5e10, "bytes/s", _BYTES_PER_S)]]
+Watts = Quantity[Annotated[float, Within(1e-5, 2e3, "W", (("mW", 1e-3),))]]
+Capacity = Quantity[Annotated[float, Within(5e2, 1e8, "J", (("Wh", 3600.0),))]]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Compute:
+    """Arithmetic: nominal peaks, and the share of the FP32 peak that training sustains."""
+
+    peak_fp32_flops_per_s: Peak
+    training_utilisation: Utilisation
+    """u of the closed form, time = FLOPs / (peak x u): achieved over peak FP32 FLOP/s, in (0, 1]"""
+    step_overhead_s: Overhead
+    """constant time of one training step, whatever its size: interpreter, kernel launches, copies"""
+    peak_fp16_flops_per_s: HalfPeak | None = None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Memory:
+    """Working memory (shared with the GPU on phones and Jetsons)."""
+
+    size_bytes: MemorySize
+    bandwidth_bytes_per_s: Bandwidth
+    """nominal: bus width x transfer rate"""
+    achieved_bandwidth_bytes_per_s: Bandwidth | None = None
+    """what a copy in memory reaches"""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Storage:
+    """Where the shard lies."""
+
+    kind: Words
+    size_bytes: StorageSize
+    read_bytes_per_s: StorageSpeed
+    write_bytes_per_s: StorageSpeed
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Power:
+    """Power of the whole device where not noted otherwise."""
+
+    idle_w: Watts
+    max_w: Watts
+    """under full load: the constant operating power P of the paper's closed form"""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Battery:
+    """A battery, full."""
+
+    capacity_j: Capacity
+
+
+@dataclass(frozen=True, config=_STRICT)
+class DeviceProfile:
+    """One real device. The properties give the plain floats that the cost model computes with."""
+
+    name: str
+    title: Words
+    device_class: DeviceClass
+    """`class` in the file"""
+    processor: Words
+    compute: Compute
+    memory: Memory
+    storage: Storage
+    power: Power
+    battery: Battery | None = None
+
+    @property
+    def throughput_flops_per_s(self) -> float:
+        """φ of the closed form: FP32 peak times training utilisation."""
+        return self.compute.peak_fp32_flops_per_s.value * self.compute.training_utilisation.value
+
+    @property
+    def bandwidth_bytes_per_s(self) -> float:
+        """Memory bandwidth that training can reach: the measured copy where there is one, else half of the peak."""
+        achieved = self.memory.achieved_bandwidth_bytes_per_s
+        return achieved.value if achieved else 0.5 * self.memory.bandwidth_bytes_per_s.value
+
+    @property
+    def step_overhead_s(self) -> float:
+        """Constant time of one training step."""
+        return self.compute.step_overhead_s.value
+
+    @property
+    def power_w(self) -> float:
+        """P of the closed form: the constant operating power, which is the device's maximum."""
+        return self.power.max_w.value
+
+    @property
+    def idle_w(self) -> float:
+        """Power with nothing to do."""
+        return self.power.idle_w.value
+
+    @property
+    def memory_bytes(self) -> float:
+        """Size of the working memory."""
+        return self.memory.size_bytes.value
+
+    @property
+    def storage_bytes(self) -> float:
+        """Size of the storage."""
+        return self.storage.size_bytes.value
+
+    @property
+    def storage_read_bytes_per_s(self) -> float:
+        """Sequential read speed of the storage."""
+        return self.storage.read_bytes_per_s.value
+
+    @property
+    def battery_j(self) -> float | None:
+        """Energy of the full battery; None for a device on mains."""
+        return self.battery.capacity_j.value if self.battery else None
+
+
+# Narrower than the fields' ranges: (microcontrollers, everything else). Catches MFLOP/s, kB and mW as well.
+_BY_CLASS = {
+    ("compute", "peak_fp32_flops_per_s"): (
+        Within(1e4, 1e11, "FLOP/s"),
+        Within(1e9, 1e16, "FLOP/s", (("MFLOP/s", 1e6),)),
+    ),
+    ("memory", "size_bytes"): (
+        Within(1e4, 3e8, "bytes"),
+        Within(6e7, 2e12, "bytes", (("KB", 1e3), ("MB", 1e6))),
+    ),
+    ("storage", "size_bytes"): (
+        Within(1e4, 1e12, "bytes"),
+        Within(1e8, 1e14, "bytes", (("MB", 1e6), ("KB", 1e3))),
+    ),
+    ("power", "max_w"): (Within(1e-4, 5.0, "W", (("mW", 1e-3),)), Within(0.2, 2e3, "W")),
+}
+
+
+def contradictions(profile: DeviceProfile) -> list[Fault]:
+    """What no single field can tell: values that do not suit the class, or each other."""
+    faults = []
+    for (section, field), (small, large) in _BY_CLASS.items():
+        value = getattr(getattr(profile, section), field).value
+        if problem := (small if profile.device_class == "mcu" else large).problem(value):
+            message = f"for class {profile.device_class}: {problem}; a slip in the unit, or in the class?"
+            faults.append(Fault(f"{section}.{field}.value", message))
+    if profile.idle_w > profile.power_w:
+        message = f"{profile.idle_w:g} W is above power.max_w, {profile.power_w:g} W; are the two exchanged?"
+        faults.append(Fault("power.idle_w.value", message))
+    achieved, nominal = profile.memory.achieved_bandwidth_bytes_per_s, profile.memory.bandwidth_bytes_per_s
+    if achieved is not None and achieved.value > nominal.value:
+        message = f"{achieved.value:g} bytes/s is above the nominal bandwidth_bytes_per_s, {nominal.value:g}"
+        faults.append(Fault("memory.achieved_bandwidth_bytes_per_s.value", message))
+    return faults
+
+
+def quantities(section: type) -> set[str]:
+    """Names of the fields of a section that hold a Quantity (all do but words like a storage's `kind`)."""
+    hints = get_type_hints(section).items()
+    return {name for name, hint in hints if any(get_origin(h) is Quantity for h in (hint, *get_args(hint)))}

@@ -1,0 +1,28 @@
+"""Keeps every sample: the baseline that everything is compared with (edge paper, section VI-A)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.training.needs import Needs
+
+
+@dataclass(frozen=True)
+class Full:
+    """keeps every sample; one trial at keep_ratio 1"""
+
+    source: ClassVar[str] = "edge paper, baseline"
+    cost_class: ClassVar[str] = "free"
+    keeps_all: ClassVar[bool] = True
+
+    def needs(self, shard: Shard) -> Needs:
+        """Nothing."""
+        return Needs()
+
+    def score(self, context: ScoreContext) -> Scoring:
+        """Equal scores; the budget is the whole shard."""
+        return Scoring(np.zeros(context.shard.size))

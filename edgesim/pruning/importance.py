@@ -1,0 +1,81 @@
+"""Average loss over the warm-up: the edge paper's own method (Eqs. 16-20, Algorithm 1).
+
+    s_i = 1/T0 · sum over the warm-up iterations t of the loss of sample i at the weights of iteration t     (Eq. 16)
+
+Larger = harder = kept first. Two estimators of the average:
+
+- `minibatch`: the running mean over the mini-batches that contained i, as the complexity analysis V-D counts it
+  (T0·B·F and nothing else). The loss is read where training computes it: in training mode, augmented if training is.
+- `snapshot`: forward passes over the whole shard, in evaluation mode, at `snapshots` evenly spaced iterations, the last
+  of them after T0 steps. Closer to the letter of Eq. 16, and dearer by that many forward passes.
+
+A sample that no mini-batch met is scored by one forward pass after T0 steps, and that is charged.
+
+Deviation: none in the score. The paper trains from the initial weights after selecting ("reset"); `after_warmup:
+continue` goes on from the warmed-up weights instead, which saves nothing but may help short trainings.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.records import FloatArray
+from edgesim.training.needs import Needs
+from edgesim.training.settings import Warmup
+
+
+def average_loss(losses: FloatArray) -> FloatArray:
+    """Mean loss per sample over its presentations (Eq. 16).
+
+    Args:
+        losses: float array [presentations, n]; NaN where a sample was not presented.
+
+    Returns: float64 [n]; NaN for a sample that was never presented.
+    """
+    values = np.asarray(losses, dtype=np.float64)
+    met = ~np.isnan(values)
+    counts = met.sum(axis=0)
+    sums = np.where(met, values, 0.0).sum(axis=0)
+    return np.divide(sums, counts, out=np.full(values.shape[1], np.nan), where=counts > 0)
+
+
+@dataclass(frozen=True)
+class Importance:
+    """average loss over the warm-up, hardest first"""
+
+    estimator: Literal["minibatch", "snapshot"] = "minibatch"
+    snapshots: Annotated[int, Field(ge=1)] = 4
+    """forward passes of the snapshot estimator"""
+    warmup: Warmup | None = None
+    """T0 of this method; the scenario's pruning.warmup where not given"""
+    after_warmup: Literal["reset", "continue"] = "reset"
+    balance: Literal["none", "class"] = "none"
+
+    source: ClassVar[str] = "edge paper, Eqs. 16-20"
+    cost_class: ClassVar[str] = "warm-up"
+
+    def needs(self, shard: Shard) -> Needs:
+        """Losses of the mini-batches, or evenly spaced snapshots."""
+        steps = shard.warmup_steps if self.warmup is None else self.warmup.steps(shard.size, shard.batch_size)
+        steps = min(steps, shard.full_steps)
+        keep = self.after_warmup == "continue"
+        if self.estimator == "minibatch":
+            return Needs(steps, record=frozenset({"loss"}), complete=True, keep_weights=keep)
+        spaced = sorted({round(steps * (i + 1) / self.snapshots) for i in range(self.snapshots)} - {0})
+        return Needs(steps, snapshots=tuple(spaced), keep_weights=keep)
+
+    def score(self, context: ScoreContext) -> Scoring:
+        """Average loss, float64 [n]."""
+        seen = context.observations
+        if self.estimator == "snapshot":
+            return Scoring(np.mean([s.loss for s in seen.snapshots.values()], axis=0))
+        losses = seen.dynamics.values.get("loss", np.empty((0, context.shard.size)))
+        scores = average_loss(losses)
+        unmet, fallback = seen.completion
+        scores[unmet] = fallback
+        return Scoring(scores)

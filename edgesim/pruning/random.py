@@ -1,0 +1,35 @@
+"""Uniform choice without replacement: the non-informative baseline of both papers.
+
+Score: minus the sample's place in one random permutation from the device's own stream, so that the subsets of one seed
+are nested over the budget.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.training.needs import Needs
+
+
+@dataclass(frozen=True)
+class Random:
+    """uniform without replacement; nested over keep_ratio"""
+
+    balance: Literal["none", "class"] = "none"
+
+    source: ClassVar[str] = "both papers, baseline"
+    cost_class: ClassVar[str] = "free"
+
+    def needs(self, shard: Shard) -> Needs:
+        """Nothing."""
+        return Needs()
+
+    def score(self, context: ScoreContext) -> Scoring:
+        """Minus the place in a random permutation, float64 [n]."""
+        places = np.empty(context.shard.size)
+        places[context.rng.permutation(context.shard.size)] = np.arange(context.shard.size)
+        return Scoring(-places)

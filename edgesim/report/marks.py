@@ -1,0 +1,146 @@
+"""How marks look, and the parts that plotly specifications are made of.
+
+A specification is plain data for plotly.js. Fonts, grid and background are the page's, so that one figure
+serves light and dark; the marks' colours stand out on both (3:1, WCAG 1.4.11). Methods differ by marker too.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+Spec = dict[str, Any]
+Styles = dict[str, Spec]
+
+LIGHT, DARK = "#ffffff", "#15181d"
+"""the page's backgrounds"""
+GREY = "#7d838c"
+METHOD_COLOURS = (
+    "#c2570c", "#1f78c8", "#10856b", "#b0489e", "#8a7500",
+    "#6d66d6", "#d23b4a", "#3f8f2f", "#0f8797", "#a3663c",
+)  # fmt: skip
+RATIO_COLOURS = ("#6d66d6", "#1f78c8", "#10856b", "#8a7500", "#c2570c", "#d23b4a")
+"""few to many samples; the ratios between are mixed"""
+SYMBOLS = (
+    "circle", "square", "diamond", "triangle-up", "x",
+    "star", "cross", "triangle-down", "pentagon", "hexagon",
+)  # fmt: skip
+
+
+def method_styles(methods: Iterable[str], plain: str) -> Styles:
+    """The look of every method, the same in all figures; `plain` is the one that is grey and dashed."""
+    styles: Styles = {plain: {"color": GREY, "symbol": "circle-open", "dash": "dash"}}
+    for place, method in enumerate(m for m in dict.fromkeys(methods) if m != plain):
+        colour, symbol = METHOD_COLOURS[place % len(METHOD_COLOURS)], SYMBOLS[place % len(SYMBOLS)]
+        styles[method] = {"color": colour, "symbol": symbol, "dash": "solid"}
+    return styles
+
+
+def ratio_colours(ratios: pd.Series) -> dict[float, str]:
+    """A colour per different ratio, in their order, mixed from RATIO_COLOURS."""
+    distinct = sorted({float(value) for value in ratios})
+    anchors = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in RATIO_COLOURS], dtype=np.float64)
+    places = np.linspace(0, len(anchors) - 1, len(distinct)) if len(distinct) > 1 else np.array([1.0])
+    mixed = [np.interp(places, np.arange(len(anchors)), anchors[:, channel]) for channel in range(3)]
+    return {
+        value: "#" + "".join(f"{round(float(channel[i])):02x}" for channel in mixed) for i, value in enumerate(distinct)
+    }
+
+
+def line(name: str, x: pd.Series, y: pd.Series, style: Spec) -> Spec:
+    """A line with markers; gaps where a value is not finite."""
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": plain(name),
+        "x": numbers(x),
+        "y": numbers(y),
+        "line": {"color": style["color"], "dash": style["dash"], "width": 2},
+        "marker": {"color": style["color"], "symbol": style["symbol"], "size": 8},
+    }
+
+
+def band(x: pd.Series, low: pd.Series, high: pd.Series, colour: str, method: str) -> Spec:
+    """The area between two lines as one closed outline, points without an interval left out."""
+    known = low.notna() & high.notna()
+    x, low, high = x[known], low[known], high[known]
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": f"{plain(method)}, 95 % interval",
+        "x": numbers(x) + numbers(x)[::-1],
+        "y": numbers(high) + numbers(low)[::-1],
+        "fill": "toself",
+        "fillcolor": f"rgba({red},{green},{blue},0.18)",
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def level(method: str, y: float, left: float) -> Spec:
+    """A level dashed line from `left` to ratio 1."""
+    style = {"color": GREY, "dash": "dash", "symbol": "circle"}
+    return {**line(method, pd.Series([left, 1.0]), pd.Series([y, y]), style), "mode": "lines"}
+
+
+def dots(name: str, x: pd.Series, y: pd.Series, colour: str, symbol: str) -> Spec:
+    """Markers of values against names."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": plain(name),
+        "x": numbers(x),
+        "y": [plain(label) for label in y],
+        "marker": {"color": colour, "symbol": symbol, "size": 9, "line": {"width": 2, "color": colour}},
+    }
+
+
+def grouped(traces: list[Spec], group: str, legend: str) -> list[Spec]:
+    """Traces with one entry in the legend, called `legend`, that shows and hides all of them."""
+    return [
+        {**trace, "legendgroup": group, "name": trace["name"] if place else plain(legend), "showlegend": place == 0}
+        for place, trace in enumerate(traces)
+    ]
+
+
+def only(trace: Spec, method: str | None) -> Spec:
+    """Mark a trace as one method's (None: shown with every method), for the choice on the page."""
+    return {**trace, "meta": {"method": method}}
+
+
+def axis(title: str, form: str = "number") -> Spec:
+    """An axis with a title; `form` is "number" or "percent"."""
+    common: Spec = {"title": {"text": title}, "automargin": True}
+    return {**common, "tickformat": ".0%"} if form == "percent" else common
+
+
+def layout(x: Spec, y: Spec) -> Spec:
+    """What all figures share."""
+    return {
+        "xaxis": x,
+        "yaxis": y,
+        "height": 420,
+        "margin": {"l": 56, "r": 12, "t": 34, "b": 60},
+        "showlegend": True,
+        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
+        "hovermode": "closest",
+        "modebar": {"bgcolor": "rgba(0,0,0,0)"},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+    }
+
+
+def numbers(values: pd.Series) -> list[float | None]:
+    """Six significant digits, and None (a gap in the line) for what is not finite."""
+    return [float(f"{value:.6g}") if np.isfinite(value) else None for value in values]
+
+
+def plain(name: object) -> str:
+    """A name as plotly shall write it: plotly reads some HTML in texts, so what looks like it is escaped."""
+    return html.escape(str(name), quote=False)

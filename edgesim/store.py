@@ -1,0 +1,299 @@
+"""The run folder: written while a run goes, resumed after a kill, read by everything that comes later.
+
+While a run goes its results are lines of `journal.jsonl`, appended and flushed as each trial ends, so that a kill loses
+at most the trials in flight. At the end they become `records.parquet`, `curves.parquet` and `selections.parquet`, in the
+order of the trials, and the journal goes. Exactly one of the two is the truth at any time: the journal where there is one.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import os
+import time
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+
+from edgesim import documents
+from edgesim.errors import EdgesimError, RunError
+from edgesim.records import CurvePoint, Record, Trial, TrialResult
+
+JOURNAL = "journal.jsonl"
+TABLES = ("records", "curves", "selections")
+KEY = ["seed", "device", "method", "keep_ratio"]
+SYNC_EVERY_S = 1.0
+"""how often the journal is forced to the disk; a killed process loses nothing, a power cut at most this"""
+
+
+class RunFolder:
+    """A run folder being written."""
+
+    def __init__(self, path: Path, info: dict[str, Any], results: list[TrialResult]):
+        """Use `create` or `resume`."""
+        self.path, self.info = path, info
+        self._results = results
+        self._journal: IO[str] | None = None
+        self._synced_s = 0.0
+
+    @classmethod
+    def create(cls, path: Path, scenario_yaml: str, info: Mapping[str, Any]) -> RunFolder:
+        """Start a new run.
+
+        Raises:
+            RunError: the folder holds a run already, or cannot be written.
+        """
+        if (path / "run.json").exists():
+            raise RunError(f"{path} holds a run already; go on with it by --resume, or name another folder with --out")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            write_atomically(path / "scenario.yaml", scenario_yaml)
+        except OSError as error:
+            raise RunError(f"{path} cannot be written: {error.strerror or error}; name another with --out") from None
+        folder = cls(path, dict(info), [])
+        folder.update({"status": "running"})
+        return folder
+
+    @classmethod
+    def resume(cls, path: Path, scenario_yaml: str, info: Mapping[str, Any]) -> RunFolder:
+        """Go on with a run of the same scenario.
+
+        Raises:
+            RunError: there is no run, or its scenario differs (the differences are listed).
+        """
+        if not (path / "run.json").exists():
+            raise RunError(f"{path} holds no run to resume; leave out --resume to start one")
+        before = documents.parse((path / "scenario.yaml").read_text(encoding="utf-8"), "before")
+        differences = list(_differences(before, documents.parse(scenario_yaml, "now"), ""))
+        if differences:
+            listed = "\n".join(f"  {line}" for line in differences)
+            raise RunError(f"{path} was made by another scenario and cannot be resumed by this one:\n{listed}")
+        run = Run(path)
+        sessions = [*run.info.get("sessions", [])]
+        folder = cls(path, {**info, "started": run.info.get("started"), "sessions": sessions}, read_results(path))
+        folder._rewrite_journal()
+        folder.update({"status": "running"})
+        return folder
+
+    @property
+    def done(self) -> frozenset[Trial]:
+        """Trials that have a record."""
+        return frozenset(result.record.trial for result in self._results)
+
+    @property
+    def statuses(self) -> list[str]:
+        """The status of every record so far."""
+        return [result.record.status for result in self._results]
+
+    def append(self, result: TrialResult) -> None:
+        """Write one result down at once."""
+        if self._journal is None:
+            self._journal = (self.path / JOURNAL).open("a", encoding="utf-8")
+        self._journal.write(_to_line(result))
+        self._journal.flush()
+        if time.monotonic() - self._synced_s > SYNC_EVERY_S:
+            os.fsync(self._journal.fileno())
+            self._synced_s = time.monotonic()
+        self._results.append(result)
+
+    def update(self, values: Mapping[str, Any]) -> None:
+        """Change run.json."""
+        self.info.update(values)
+        write_atomically(self.path / "run.json", json.dumps(self.info, indent=2) + "\n")
+
+    def interrupt(self, status: str, reason: str, finished: str) -> None:
+        """Leave the run unfinished; the journal stays for `--resume`."""
+        self._close()
+        self.update({"status": status, "reason": reason, "finished": finished})
+
+    def finish(self, order: Iterable[Trial], values: Mapping[str, Any]) -> Run:
+        """Turn the journal into tables, rows in the order of the trials."""
+        self._close()
+        by_trial = {result.record.trial: result for result in self._results}
+        results = [by_trial[trial] for trial in order if trial in by_trial]
+        for name, table in tables(results).items():
+            _write_parquet(self.path / f"{name}.parquet", table)
+        self.update({"status": "finished", **values})
+        (self.path / JOURNAL).unlink(missing_ok=True)
+        return Run(self.path)
+
+    def _close(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+    def _rewrite_journal(self) -> None:
+        """A journal without the line that a kill cut short."""
+        text = "".join(_to_line(result) for result in self._results)
+        write_atomically(self.path / JOURNAL, text)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder to read from. Works for runs that are still going, too."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        if not (self.path / "run.json").exists():
+            raise RunError(f"{self.path} is no run folder: it has no run.json")
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """run.json."""
+        try:
+            info: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            raise RunError(f"{self.path / 'run.json'} cannot be read: {error}") from None
+        return info
+
+    @cached_property
+    def scenario(self) -> dict[str, Any]:
+        """The resolved scenario document."""
+        return documents.read(self.path / "scenario.yaml")
+
+    @cached_property
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        if (self.path / JOURNAL).exists() or not (self.path / "records.parquet").exists():
+            return tables(read_results(self.path))
+        return {name: _read_parquet(self.path / f"{name}.parquet") for name in TABLES}
+
+    @property
+    def records(self) -> pd.DataFrame:
+        """One row per trial (columns: the README)."""
+        return self._tables["records"]
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """One row per trial and epoch."""
+        return self._tables["curves"]
+
+    @property
+    def selections(self) -> pd.DataFrame:
+        """One row per trial and kept sample; `index` counts in the training set."""
+        return self._tables["selections"]
+
+
+def tables(results: list[TrialResult]) -> dict[str, pd.DataFrame]:
+    """The three tables of a list of results, rows in its order."""
+    records = pd.DataFrame(
+        [dataclasses.astuple(result.record) for result in results], columns=[f.name for f in dataclasses.fields(Record)]
+    )
+    curve_rows = [(*result.record.trial, *point) for result in results for point in result.curve]
+    curves = pd.DataFrame(curve_rows, columns=[*KEY, *CurvePoint._fields])
+    kept = [(result.record.trial, result.kept) for result in results if result.kept is not None]
+    lengths = [len(indices) for _, indices in kept]
+    selections = pd.DataFrame(
+        {name: np.repeat([trial[i] for trial, _ in kept], lengths) for i, name in enumerate(KEY)}
+        | {"index": np.concatenate([indices for _, indices in kept]) if kept else np.zeros(0, dtype=np.int64)}
+    )
+    return {"records": records, "curves": curves, "selections": selections}
+
+
+def read_results(path: Path) -> list[TrialResult]:
+    """The results of a run folder, from its journal or from its tables. A line cut short by a kill is left out.
+
+    Raises:
+        RunError: a line in the middle is damaged.
+    """
+    journal = path / JOURNAL
+    if not journal.exists():
+        return _results_of_tables(path) if (path / "records.parquet").exists() else []
+    lines = journal.read_text(encoding="utf-8").split("\n")
+    results: dict[Trial, TrialResult] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            result = _from_line(line)
+        except (ValueError, TypeError, KeyError, zlib.error) as error:
+            if number == len(lines):
+                break  # no newline at its end: the write was cut short
+            raise RunError(f"{journal}, line {number} is damaged ({error}); remove the line to go on") from None
+        results[result.record.trial] = result
+    return list(results.values())
+
+
+def _results_of_tables(path: Path) -> list[TrialResult]:
+    loaded = {name: _read_parquet(path / f"{name}.parquet") for name in TABLES}
+    curves = {key: group for key, group in loaded["curves"].groupby(KEY, sort=False)}
+    kept = {key: group["index"].to_numpy() for key, group in loaded["selections"].groupby(KEY, sort=False)}
+    results = []
+    for row in loaded["records"].to_dict("records"):
+        record = Record(**{str(name): value for name, value in row.items()})
+        points = curves.get(record.trial)
+        curve = () if points is None else tuple(CurvePoint(*p) for p in points[list(CurvePoint._fields)].to_numpy())
+        results.append(TrialResult(record, curve, kept.get(record.trial)))
+    return results
+
+
+def _to_line(result: TrialResult) -> str:
+    kept = None
+    if result.kept is not None:
+        kept = base64.b64encode(zlib.compress(result.kept.astype(np.int32).tobytes(), 1)).decode()
+    entry = {"record": dataclasses.asdict(result.record), "curve": result.curve, "kept": kept}
+    return json.dumps(entry) + "\n"
+
+
+def _from_line(line: str) -> TrialResult:
+    entry = json.loads(line)
+    kept = entry["kept"]
+    if kept is not None:
+        kept = np.frombuffer(zlib.decompress(base64.b64decode(kept)), dtype=np.int32).astype(np.int64)
+    return TrialResult(Record(**entry["record"]), tuple(CurvePoint(*p) for p in entry["curve"]), kept)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that a reader sees either the old one or the new one, whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _write_parquet(path: Path, table: pd.DataFrame) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    table.to_parquet(temporary, index=False)
+    os.replace(temporary, path)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from None
+
+
+def _differences(before: Any, now: Any, path: str) -> Iterable[str]:
+    """What differs between two documents, one line each."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in dict.fromkeys([*before, *now]):
+            yield from _differences(before.get(key), now.get(key), documents.join(path, key))
+    elif before != now:
+        yield f"{path}: was {before!r}, now {now!r}"
+
+
+def find_latest(folder: Path, scenario: str) -> Path:
+    """The newest run of a scenario below `folder`.
+
+    Raises:
+        RunError: there is none.
+    """
+    runs = [path.parent for path in folder.glob("*/run.json")]
+    matching = []
+    for path in runs:
+        try:
+            info = Run(path).info
+        except EdgesimError:
+            continue  # a damaged folder is not the one to go on with
+        if info.get("scenario") == scenario:
+            matching.append((info.get("started") or "", path))
+    if not matching:
+        raise RunError(f"there is no run of '{scenario}' in {folder}/ to resume; leave out --resume to start one")
+    return max(matching)[1]

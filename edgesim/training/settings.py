@@ -1,0 +1,73 @@
+"""How every device trains: the `training`, `evaluation` and `pruning.warmup` parts of a scenario. Needs no torch."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+OPTIMIZER_STATES = {"sgd": 0, "adam": 2, "adamw": 2}
+"""Numbers that an optimiser keeps per weight, momentum of SGD not counted (peak training memory needs them)."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """Epochs, batches, optimiser, schedule, precision and augmentation; the same for every device and method."""
+
+    epochs: Annotated[int, Field(ge=1)] = 10
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """of SGD; Adam's betas are 0.9 and 0.999"""
+    nesterov: bool = False
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    schedule: Literal["constant", "cosine", "step"] = "cosine"
+    milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.5, 0.75)
+    """of the step schedule: shares of the training after which the learning rate is multiplied by `decay`"""
+    decay: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    precision: Literal["fp32", "bf16"] = "fp32"
+    augment: tuple[Any, ...] = ()
+    """names or maps with a name, from the table of augmentations"""
+    torch_device: Literal["auto", "cpu", "cuda"] = "auto"
+    """where the simulation computes; says nothing about the simulated devices"""
+
+    @property
+    def optimizer_states(self) -> int:
+        """Numbers that the optimiser keeps per weight."""
+        return OPTIMIZER_STATES[self.optimizer] + (self.optimizer == "sgd" and self.momentum > 0)
+
+    def learning_rate_at(self, step: int, total_steps: int) -> float:
+        """Learning rate of the 0-based step out of `total_steps` (cosine anneals to zero after the last step)."""
+        progress = step / max(total_steps, 1)
+        if self.schedule == "cosine":
+            return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
+        if self.schedule == "step":
+            return float(self.learning_rate * self.decay ** sum(progress >= m for m in self.milestones))
+        return self.learning_rate
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """Length of the truncated first phase whose statistics give the scores: T0 in iterations or in epochs."""
+
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    iterations: Annotated[int, Field(ge=1)] | None = None
+
+    def steps(self, n: int, batch_size: int) -> int:
+        """T0 in steps on a shard of n samples, at least 1; one epoch where neither length is given."""
+        if self.iterations is not None:
+            return self.iterations
+        batches = -(-n // batch_size)
+        return max(1, math.ceil((1.0 if self.epochs is None else self.epochs) * batches - 1e-9))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """When and how the common test set is evaluated."""
+
+    every: Annotated[int, Field(ge=0)] = 0
+    """every so many epochs; 0 = only at the end"""
+    batch_size: Annotated[int, Field(ge=1)] = 250

@@ -1,0 +1,74 @@
+"""Small data and scenarios that many tests share. Everything random comes from named streams here, too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgesim import scenario as scenarios
+from edgesim.data.datasets import ImageDataset
+from edgesim.scenario import Scenario
+
+ROOT = Path(__file__).parents[1]
+
+DOCUMENT: dict[str, Any] = {
+    "name": "tiny",
+    "dataset": "digits",
+    "partition": {"name": "dirichlet", "alpha": 0.5},
+    "fleet": {"groups": [{"profile": "raspberry-pi-4b", "count": 2}, {"profile": "jetson-nano", "count": 1}]},
+    "model": {"name": "mlp", "widths": [16]},
+    "training": {"epochs": 2, "batch_size": 32},
+    "pruning": {"methods": ["full", "random", "importance"], "keep_ratio": [0.2, 1.0]},
+    "seeds": [0],
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_torch_thread() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Decoded data go to a folder of this test run, not to the user's cache."""
+    given = os.environ.get("EDGESIM_CACHE")
+    os.environ["EDGESIM_CACHE"] = given or str(tmp_path_factory.mktemp("cache"))
+    yield
+    if given is None:
+        del os.environ["EDGESIM_CACHE"]
+
+
+@pytest.fixture
+def make_scenario(tmp_path: Path) -> Callable[..., Scenario]:
+    """A scenario of two Raspberry Pis and a Jetson on digits, with overrides."""
+
+    def make(**overrides: Any) -> Scenario:
+        dotted = {key.replace("__", "."): value for key, value in overrides.items()}
+        return scenarios.from_document(DOCUMENT, "tiny.yaml", tmp_path, dotted)
+
+    return make
+
+
+def blobs(n: int = 60, classes: int = 3, size: int = 8, seed: int = 0, test: int = 30) -> ImageDataset:
+    """Easily told classes: class c lights up its own rows, with noise."""
+    rng = np.random.default_rng(seed)
+
+    def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
+        labels = np.arange(count) % classes
+        images = rng.integers(0, 60, size=(count, size, size, 1), dtype=np.uint8)
+        for c in range(classes):
+            images[labels == c, c * 2 : c * 2 + 2] += 150
+        return images, labels.astype(np.int64)
+
+    train, held_out = draw(n), draw(test)
+    return ImageDataset("blobs", *train, *held_out, class_names=tuple(f"class {c}" for c in range(classes)))

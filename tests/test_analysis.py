@@ -1,0 +1,269 @@
+"""Every number of the report's tables, against numbers worked out by hand."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from edgesim import analysis
+from edgesim.records import Record
+from edgesim.seeds import stream
+
+
+def trial(seed, device, method, keep_ratio, accuracy=math.nan, *, status="ok", **values):
+    """One row of records.parquet."""
+    profile = values.pop("profile", "pi")
+    record = Record("s", seed, device, profile, method, keep_ratio, status, test_accuracy=accuracy, **values)
+    return dataclasses.asdict(record)
+
+
+def table(*rows):
+    return pd.DataFrame(list(rows), columns=[field.name for field in dataclasses.fields(Record)])
+
+
+@pytest.fixture
+def grid():
+    """Two seeds, two devices, `full`, and `importance` at 0.5 with accuracies 0.5 0.7 / 0.6 0.8 (device / seed)."""
+    rows = []
+    for device, accuracies in enumerate([(0.5, 0.7), (0.6, 0.8)]):
+        for seed, accuracy in enumerate(accuracies):
+            full_time = 10.0 * (device + 1)
+            rows.append(
+                trial(seed, device, "full", 1.0, 0.9, analytic_time_s=full_time, analytic_energy_j=100.0,
+                      device_time_s=20.0, device_energy_j=50.0, analytic_score_time_s=0.0)
+            )  # fmt: skip
+            rows.append(
+                trial(seed, device, "importance", 0.5, accuracy, local_accuracy=accuracy + 0.1,
+                      analytic_time_s=6.0 * (device + 1), analytic_energy_j=55.0, device_time_s=15.0,
+                      device_energy_j=60.0, analytic_score_time_s=1.5 * (device + 1))
+            )  # fmt: skip
+    return table(*rows)
+
+
+def test_summary_means_spreads_and_savings(grid):
+    row = analysis.summary(grid).set_index("method").loc["importance"]
+    assert row["trials"] == 4
+    assert row["test_accuracy"] == pytest.approx(0.65)
+    assert row["local_accuracy"] == pytest.approx(0.75)
+    # devices' means 0.6 and 0.7: sample deviation 0.1 / sqrt 2; seeds' means 0.55 and 0.75
+    assert row["std_over_devices"] == pytest.approx(0.1 / math.sqrt(2))
+    assert row["std_over_seeds"] == pytest.approx(0.2 / math.sqrt(2))
+    # time 2 * (6 + 12) of 2 * (10 + 20); energy 55 of 100; emulated 15 of 20 and 60 of 50
+    assert row["time_saved"] == pytest.approx(0.4)
+    assert row["energy_saved"] == pytest.approx(0.45)
+    assert row["device_time_saved"] == pytest.approx(0.25)
+    assert row["device_energy_saved"] == pytest.approx(-0.2)
+    assert row["scoring_share"] == pytest.approx(0.25)
+    assert row["accuracy_half_width"] == pytest.approx((row["accuracy_high"] - row["accuracy_low"]) / 2)
+    assert (row["failed"], row["infeasible"]) == (0, 0)
+
+
+def test_summary_of_full_saves_nothing(grid):
+    row = analysis.summary(grid).set_index("method").loc["full"]
+    assert (row["time_saved"], row["energy_saved"], row["scoring_share"]) == (0.0, 0.0, 0.0)
+
+
+def test_summary_order_is_first_appearance_then_ratio():
+    records = table(trial(0, 0, "random", 0.8, 0.5), trial(0, 0, "full", 1.0, 0.5), trial(0, 0, "random", 0.1, 0.5))
+    found = analysis.summary(records)[["method", "keep_ratio"]].values.tolist()
+    assert found == [["random", 0.1], ["random", 0.8], ["full", 1.0]]
+
+
+def test_savings_are_paired():
+    """Device 1 has no `full`, so its (cheap) trial must not count as a saving."""
+    records = table(
+        trial(0, 0, "full", 1.0, 0.9, analytic_time_s=10.0),
+        trial(0, 0, "random", 0.5, 0.9, analytic_time_s=5.0),
+        trial(0, 1, "random", 0.5, 0.9, analytic_time_s=0.1),
+    )
+    row = analysis.summary(records).set_index("method").loc["random"]
+    assert row["time_saved"] == pytest.approx(0.5)
+    assert math.isnan(row["energy_saved"])
+
+
+def test_summary_counts_and_leaves_out_what_failed():
+    records = table(
+        trial(0, 0, "random", 0.5, 0.8),
+        trial(0, 1, "random", 0.5, 0.1, status="failed", reason="diverged"),
+        trial(0, 2, "random", 0.5, status="infeasible"),
+        trial(0, 3, "random", 0.5, status="infeasible"),
+    )
+    row = analysis.summary(records).iloc[0]
+    assert (row["trials"], row["failed"], row["infeasible"]) == (1, 1, 2)
+    assert row["test_accuracy"] == 0.8
+    for unknown in ("time_saved", "std_over_devices", "std_over_seeds", "accuracy_low", "accuracy_half_width"):
+        assert math.isnan(row[unknown])
+
+
+def test_summary_of_nothing_and_of_failures_only():
+    assert list(analysis.summary(table()).columns) == analysis.SUMMARY_COLUMNS
+    row = analysis.summary(table(trial(0, 0, "full", 1.0, status="failed"))).iloc[0]
+    assert (row["trials"], row["failed"]) == (0, 1)
+    assert math.isnan(row["test_accuracy"])
+
+
+def test_device_by_seed_leaves_missing_trials_unknown():
+    records = table(trial(7, 3, "random", 0.5, 0.1), trial(9, 3, "random", 0.5, 0.2), trial(9, 5, "random", 0.5, 0.3))
+    expected = [[0.1, 0.2], [math.nan, 0.3]]
+    np.testing.assert_array_equal(analysis.device_by_seed(records, "test_accuracy"), expected)
+
+
+def test_trial_mean_without_missing_trials():
+    values = np.array([[[1.0, math.nan], [2.0, 3.0]], [[math.nan, math.nan], [math.nan, math.nan]]])
+    np.testing.assert_array_equal(analysis.trial_mean(values), [2.0, math.nan])
+
+
+def test_bootstrap_of_two_seeds_on_one_device():
+    """Resamples of (0, 1) have means 0, 1/2, 1 with chances 1/4, 1/2, 1/4: the 95 % interval is all of it."""
+    assert analysis.bootstrap_interval(np.array([[0.0, 1.0]])) == (0.0, 1.0)
+
+
+def test_bootstrap_resamples_whole_devices():
+    """All spread is between two devices; twenty seeds must not make the interval narrower."""
+    values = np.repeat([[0.0], [1.0]], 20, axis=1)
+    assert analysis.bootstrap_interval(values) == (0.0, 1.0)
+
+
+def test_bootstrap_agrees_with_the_normal_interval_of_independent_values():
+    values = stream(3, "test:values").normal(10.0, 2.0, size=(200, 1))
+    low, high = analysis.bootstrap_interval(values)
+    half = 1.96 * values.std() / math.sqrt(200)
+    assert low == pytest.approx(values.mean() - half, abs=0.15 * half)
+    assert high == pytest.approx(values.mean() + half, abs=0.15 * half)
+
+
+def test_bootstrap_is_deterministic_takes_any_statistic_and_a_seed():
+    values = stream(4, "test:values").normal(size=(6, 4))
+    assert analysis.bootstrap_interval(values) == analysis.bootstrap_interval(values)
+    assert analysis.bootstrap_interval(values) != analysis.bootstrap_interval(values, rng_seed=1)
+    low, high = analysis.bootstrap_interval(values, lambda samples: samples.max(axis=(-2, -1)))
+    assert low < high == values.max()
+
+
+def test_bootstrap_in_chunks_equals_bootstrap_at_once(monkeypatch):
+    values = stream(5, "test:values").normal(size=(4, 3))
+    at_once = analysis.bootstrap_interval(values)
+    monkeypatch.setattr(analysis, "MAX_SAMPLED_ELEMENTS", 100)
+    assert analysis.bootstrap_interval(values) == at_once
+
+
+@pytest.mark.parametrize("values", [np.empty((0, 0)), np.array([[0.5]]), np.array([[0.5, math.nan]])])
+def test_bootstrap_of_too_little_is_unknown(values):
+    assert all(math.isnan(end) for end in analysis.bootstrap_interval(values))
+
+
+def test_gap_to_random_is_paired():
+    """The unpaired difference of the means would be 0.75 - 0.5; the pair alone says 0.1."""
+    records = table(
+        trial(0, 0, "random", 0.5, 0.5),
+        trial(0, 0, "importance", 0.5, 0.6),
+        trial(0, 1, "importance", 0.5, 0.9),
+        trial(0, 0, "importance", 0.1, 0.9),
+        trial(0, 2, "importance", 0.5, 0.2, status="failed"),
+        trial(0, 2, "random", 0.5, 0.9),
+        trial(0, 0, "full", 0.5, 0.9),
+    )
+    found = analysis.gap_to_random(records)
+    assert found[["method", "keep_ratio", "pairs"]].values.tolist() == [["importance", 0.5, 1]]
+    assert found["gap"][0] == pytest.approx(0.1)
+    assert math.isnan(found["gap_low"][0])
+
+
+def test_gap_interval_spans_the_devices_gaps():
+    rows = []
+    for device, gap in enumerate((0.1, 0.3)):
+        rows += [trial(0, device, "random", 0.5, 0.5), trial(0, device, "el2n", 0.5, 0.5 + gap)]
+    found = analysis.gap_to_random(table(*rows)).iloc[0]
+    assert [found["gap"], found["gap_low"], found["gap_high"]] == pytest.approx([0.2, 0.1, 0.3])
+
+
+def test_gap_without_random_is_empty(grid):
+    assert analysis.gap_to_random(grid).empty
+
+
+def test_linear_fit():
+    assert analysis.linear_fit(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0])) == (2.0, 1.0, 1.0)
+    # y = 0, 1, 0 over x = 0, 1, 2: slope 0, intercept 1/3, nothing explained
+    fit = analysis.linear_fit(np.array([0.0, 1.0, 2.0, math.nan]), np.array([0.0, 1.0, 0.0, 9.0]))
+    assert tuple(fit) == pytest.approx((0.0, 1 / 3, 0.0))
+
+
+def test_linear_fit_where_it_is_not_defined():
+    assert all(math.isnan(v) for v in analysis.linear_fit(np.array([0.5, 0.5]), np.array([1.0, 2.0])))
+    flat = analysis.linear_fit(np.array([0.0, 1.0]), np.array([2.0, 2.0]))
+    assert flat[:2] == (0.0, 2.0)
+    assert math.isnan(flat.r2)
+
+
+def test_cost_by_ratio_and_its_line():
+    """Mean times 2 at 0.1 and 6 at 0.5: slope 10 s, intercept 1 s."""
+    rows = [
+        trial(0, device, "random", ratio, 0.5, analytic_time_s=time, host_wall_s=0.25)
+        for ratio, times in ((0.1, (1.0, 3.0)), (0.5, (5.0, 7.0)))
+        for device, time in enumerate(times)
+    ]
+    costs = analysis.cost_by_ratio(table(*rows))
+    assert costs["analytic_time_s"].tolist() == [2.0, 6.0]
+    assert costs["trials"].tolist() == [2, 2]
+    assert costs["device_time_s"].isna().all()
+    fits = analysis.time_fits(table(*rows)).set_index("time")
+    assert list(fits.index) == ["analytic_time_s", "host_wall_s"]
+    assert fits.loc["analytic_time_s", ["slope_s", "intercept_s", "r2"]].tolist() == pytest.approx([10, 1, 1])
+
+
+def test_failures_are_grouped_with_the_most_frequent_first():
+    records = table(
+        trial(0, 0, "random", 0.5, 0.5),
+        trial(0, 1, "random", 0.1, status="failed", reason="diverged"),
+        *(trial(1, d, "el2n", r, status="infeasible", reason="memory") for d, r in ((2, 0.5), (3, 0.5), (7, 0.1))),
+    )  # fmt: skip
+    found = analysis.failures(records)
+    assert found.values.tolist() == [
+        ["infeasible", "memory", "el2n", 3, "0.1, 0.5", "2-3, 7", "1"],
+        ["failed", "diverged", "random", 1, "0.1", "1", "0"],
+    ]
+    assert analysis.failures(records.head(1)).empty
+
+
+def test_ranges():
+    assert analysis.ranges([7, 0, 2, 1, 7, 9]) == "0-2, 7, 9"
+    assert analysis.ranges([]) == ""
+
+
+def test_by_profile():
+    records = table(
+        trial(0, 0, "random", 0.5, 0.5, profile="pi", analytic_time_s=1.0),
+        trial(1, 0, "random", 0.5, 0.7, profile="pi", analytic_time_s=2.0),
+        trial(0, 1, "random", 0.5, 0.6, profile="pi", analytic_time_s=6.0),
+        trial(0, 2, "random", 0.5, 0.9, profile="nano", analytic_time_s=0.5),
+        trial(0, 3, "random", 0.5, 0.1, profile="nano", status="failed"),
+    )
+    found = analysis.by_profile(records)
+    columns = ["profile", "devices", "trials", "test_accuracy", "analytic_time_s"]
+    assert found[columns].values.tolist() == [
+        ["pi", 2, 3, pytest.approx(0.6), 3.0],
+        ["nano", 1, 1, 0.9, 0.5],
+    ]
+
+
+def test_curve_means_skip_epochs_without_an_evaluation():
+    columns = ["seed", "device", "method", "keep_ratio", "epoch", *analysis.CURVE_VALUES]
+    curves = pd.DataFrame(
+        [
+            (0, 0, "random", 0.5, 1, 2.0, 0.2, math.nan, math.nan),
+            (0, 1, "random", 0.5, 1, 4.0, 0.4, math.nan, math.nan),
+            (0, 0, "random", 0.5, 2, 1.0, 0.6, 1.5, 0.5),
+            (0, 1, "random", 0.5, 2, 1.0, 0.8, math.nan, math.nan),
+        ],
+        columns=columns,
+    )
+    found = analysis.curve_means(curves)
+    assert found["epoch"].tolist() == [1, 2]
+    assert found["trials"].tolist() == [2, 2]
+    assert found["subset_loss"].tolist() == [3.0, 1.0]
+    assert found["subset_accuracy"].tolist() == pytest.approx([0.3, 0.7])
+    assert math.isnan(found["test_loss"][0])
+    assert found["test_loss"][1] == 1.5
+    assert analysis.curve_means(curves.head(0)).empty
