@@ -30,6 +30,9 @@ class Progress(Protocol):
     def note(self, line: str) -> None:
         """Something a person should see."""
 
+    def stop(self) -> None:
+        """The run is over; may be called more than once."""
+
 
 class Silent:
     """No progress at all."""
@@ -42,6 +45,9 @@ class Silent:
 
     def note(self, line: str) -> None:
         """Say nothing."""
+
+    def stop(self) -> None:
+        """Do nothing."""
 
 
 def run(

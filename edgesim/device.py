@@ -1,7 +1,7 @@
 """One simulated device: score -> select -> train -> evaluate -> price. No Ray, no files, no printing.
 
-A device does two kinds of jobs. `ScoreJob` runs the shared warm-up and every method's selection; `TrainJob` trains on one
-subset. Trials whose training would be identical (same shard, subset, weights and initial state) share one TrainJob;
+A device does two kinds of jobs. `ScoreJob` runs the shared warm-up and every method's selection; `TrainJob` trains on
+one subset. Trials whose training would be identical (same shard, subset, weights and initial state) share one TrainJob;
 each is still charged all that it would need alone.
 """
 
@@ -129,7 +129,7 @@ class Workbench:
         dataset = self.setting.dataset
         with seeds.torch_global(seed, "init"):
             model: torch.nn.Module = self.setting.model.build(dataset.input_shape, dataset.num_classes)
-        return model.to(self.torch_device, memory_format=torch.channels_last)
+        return model.to(device=torch.device(self.torch_device)).to(memory_format=torch.channels_last)
 
     def run(self, job: Job) -> Outcome:
         """Do one job."""
@@ -212,15 +212,15 @@ class EdgeDevice:
         every = setting.evaluation.every
 
         def after_epoch(epoch: loop.Epoch) -> None:
-            if every and epoch.index % every == 0:
-                tests[epoch.index] = self._evaluate(model, self._bench.test)
+            if every and epoch.number % every == 0:
+                tests[epoch.number] = self._evaluate(model, self._bench.test)
 
         subset = loop.Subset(prepared.selection.positions, prepared.selection.weights)
         with seeds.torch_global(spec.seed, "training:dropout", spec.index):
             streams = loop.Streams(spec.seed, spec.index, "training")
             hooks = loop.Hooks(after_epoch=after_epoch)
             epochs = loop.fit(model, self._task, subset, setting.training, streams, setting.augment, hooks)
-        last = epochs[-1].index
+        last = epochs[-1].number
         if last not in tests:
             tests[last] = self._evaluate(model, self._bench.test)
         shares = class_shares(setting.dataset.train_labels, spec.shard, setting.dataset.num_classes)
@@ -235,9 +235,9 @@ class EdgeDevice:
         nothing = (float("nan"), float("nan"))
         curve = []
         for epoch in epochs:
-            seen = tests.get(epoch.index)
+            seen = tests.get(epoch.number)
             test_values = (seen.loss, seen.accuracy) if seen else nothing
-            curve.append(CurvePoint(epoch.index, epoch.loss, epoch.accuracy, *test_values))
+            curve.append(CurvePoint(epoch.number, epoch.loss, epoch.accuracy, *test_values))
         return measured, tuple(curve)
 
     def _evaluate(self, model: torch.nn.Module, task: ClassificationTask) -> evaluation.Scores:
@@ -248,7 +248,8 @@ class EdgeDevice:
 
     def _record(self, prepared: Prepared, measured: dict[str, float], train_wall_s: float) -> Record:
         """Step 5: the record of a trial, priced by the closed form and by the emulator."""
-        spec, setting = self._spec, self._setting
+        spec, setting, m = self._spec, self._setting, len(prepared.selection.positions)
+        columns: dict[str, Any] = measured | price(setting, spec, m, prepared.score_work, prepared.score_trace)
         return Record(
             scenario=setting.scenario,
             seed=spec.seed,
@@ -258,12 +259,11 @@ class EdgeDevice:
             keep_ratio=prepared.trial.keep_ratio,
             status="ok",
             shard_size=len(spec.shard),
-            subset_size=len(prepared.selection.positions),
+            subset_size=m,
             host_wall_s=prepared.host_score_wall_s + train_wall_s,
             host_score_wall_s=prepared.host_score_wall_s,
             host_train_wall_s=train_wall_s,
-            **measured,
-            **price(setting, spec, len(prepared.selection.positions), prepared.score_work, prepared.score_trace),
+            **columns,
         )
 
 

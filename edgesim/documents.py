@@ -141,11 +141,12 @@ def _known(cls: Any, given: dict[str, Any], path: str, faults: list[Fault]) -> d
         if key in names:
             inner, where = _dataclass_in(hints[key]), join(path, key)
             if inner and isinstance(value, dict):
-                value = _known(inner, value, where, faults)
+                known[key] = _known(inner, value, where, faults)
             elif inner and isinstance(value, list):
                 items = enumerate(value)
-                value = [_known(inner, v, join(where, i), faults) if isinstance(v, dict) else v for i, v in items]
-            known[key] = value
+                known[key] = [_known(inner, v, join(where, i), faults) if isinstance(v, dict) else v for i, v in items]
+            else:
+                known[key] = value
     return known
 
 

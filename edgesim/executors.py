@@ -181,7 +181,7 @@ class RayExecutor:
             count = self._wanted or max(1, int(ray.cluster_resources().get("CPU", 1)))
             gpus = ray.cluster_resources().get("GPU", 0)
             share = gpus / count if gpus and self._gpu is not False else 0.0
-            actor = ray.remote(DeviceHost)
+            actor: Any = ray.remote(DeviceHost)
             self._make = lambda: actor.options(num_cpus=1, num_gpus=share).remote()
             self._hosts = [self._make() for _ in range(count)]
         except Exception as error:  # noqa: BLE001 - handed to the caller's thread

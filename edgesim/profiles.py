@@ -15,6 +15,7 @@ from typing import Any, get_args
 from pydantic import TypeAdapter
 
 from edgesim import documents
+from edgesim.errors import Fault, ProfileError, ScenarioError
 from edgesim.profile_fields import (
     Battery,
     Compute,
@@ -28,7 +29,6 @@ from edgesim.profile_fields import (
     contradictions,
     quantities,
 )
-from edgesim.errors import Fault, ProfileError, ScenarioError
 
 __all__ = [
     "Battery", "Compute", "Confidence", "DeviceClass", "DeviceProfile", "Memory", "Power", "Quantity",

@@ -185,7 +185,7 @@ def _pruning(given: Any, faults: list[Fault]) -> Pruning | None:
 
 
 def _check_warmups(document: PruningDocument, named: list[Named], faults: list[Fault]) -> None:
-    candidates = [("pruning.warmup", document.warmup)]
+    candidates: list[tuple[str, Warmup | None]] = [("pruning.warmup", document.warmup)]
     candidates += [(f"pruning.methods ({m.label}).warmup", getattr(m.plugin, "warmup", None)) for m in named]
     for path, warmup in candidates:
         if isinstance(warmup, Warmup) and warmup.epochs is not None and warmup.iterations is not None:

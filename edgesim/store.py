@@ -1,8 +1,9 @@
 """The run folder: written while a run goes, resumed after a kill, read by everything that comes later.
 
-While a run goes its results are lines of `journal.jsonl`, appended and flushed as each trial ends, so that a kill loses
-at most the trials in flight. At the end they become `records.parquet`, `curves.parquet` and `selections.parquet`, in the
-order of the trials, and the journal goes. Exactly one of the two is the truth at any time: the journal where there is one.
+While a run goes its results are lines of `journal.jsonl`, appended and flushed as each trial ends, so that a kill
+loses at most the trials in flight. At the end they become `records.parquet`, `curves.parquet` and
+`selections.parquet`, in the order of the trials, and the journal goes. Exactly one of the two is the truth at any
+time: the journal where there is one.
 """
 
 from __future__ import annotations
@@ -223,7 +224,7 @@ def read_results(path: Path) -> list[TrialResult]:
 
 def _results_of_tables(path: Path) -> list[TrialResult]:
     loaded = {name: _read_parquet(path / f"{name}.parquet") for name in TABLES}
-    curves = {key: group for key, group in loaded["curves"].groupby(KEY, sort=False)}
+    curves = dict(iter(loaded["curves"].groupby(KEY, sort=False)))
     kept = {key: group["index"].to_numpy() for key, group in loaded["selections"].groupby(KEY, sort=False)}
     results = []
     for row in loaded["records"].to_dict("records"):

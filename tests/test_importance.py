@@ -48,7 +48,7 @@ def test_minibatch_scores_are_the_mean_of_what_training_saw() -> None:
     def after_step(step: Step) -> bool:
         for position, loss in zip(step.positions.tolist(), step.losses.tolist(), strict=True):
             seen[position].append(loss)
-        return step.index == 9
+        return step.number == 9
 
     task = ClassificationTask.of_shard(DATA, np.arange(60), "cpu")
     fit(network(), task, Subset(np.arange(60)), SETTINGS, Streams(0, 0, "warm-up"), hooks=Hooks(after_step))
@@ -67,7 +67,7 @@ def test_a_sample_that_was_never_met_is_scored_by_a_charged_forward_pass() -> No
     # The passes are made at the weights after T0 = 2 steps: recomputed here.
     model = network()
     task = ClassificationTask.of_shard(DATA, np.arange(60), "cpu")
-    two = Hooks(after_step=lambda step: step.index == 1)
+    two = Hooks(after_step=lambda step: step.number == 1)
     fit(model, task, Subset(np.arange(60)), SETTINGS, Streams(0, 0, "warm-up"), hooks=two)
     unmet = context.observations.completion[0]
     expected = observe(model, task, frozenset(), 16, positions=unmet).loss

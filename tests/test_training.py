@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -116,9 +117,9 @@ def test_every_epoch_visits_every_sample_once_and_the_last_batch_holds_the_rest(
     epochs = fit(network(), shard(), Subset(positions), settings, Streams(0, 0, "t"), hooks=Hooks(after_step))
     assert [len(batch) for batch in seen] == [8, 8, 8, 6] * 2
     for first in (0, 4):
-        assert sorted(sum(seen[first : first + 4], [])) == positions.tolist()
-    assert sum(seen[:4], []) != sum(seen[4:], [])
-    assert [epoch.index for epoch in epochs] == [1, 2]
+        assert sorted(chain(*seen[first : first + 4])) == positions.tolist()
+    assert list(chain(*seen[:4])) != list(chain(*seen[4:]))
+    assert [epoch.number for epoch in epochs] == [1, 2]
 
 
 def test_training_learns_and_repeats_bit_for_bit() -> None:

@@ -54,7 +54,7 @@ def run(
     from edgesim import api, report
     from edgesim.cli import progress, tables
 
-    watcher = api.Silent() if no_progress else progress.watcher()
+    watcher: api.Progress = api.Silent() if no_progress else progress.watcher()
     try:
         finished = api.run(loaded, out, resume=resume, executor=executor, progress=watcher)
     except KeyboardInterrupt:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def print_summary(run: Run) -> None:
     for name in header:
         table.add_column(name, justify="left" if name == header[0] else "right")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(escape(cell) for cell in row))
     console = Console()
     console.print(table)
     failed = run.records[run.records["status"] != "ok"]

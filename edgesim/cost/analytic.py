@@ -1,7 +1,7 @@
 """The closed-form cost model of the edge paper (sections III-E and V-D), vectorised over devices.
 
-Symbols as in the paper: n samples on the device, keep ratio ρ, batch size B, epochs E, warm-up steps T0, workload F
-FLOPs per sample (forward + backward), throughput φ FLOP/s, power P W, s bytes per sample. Every argument may be a number
+Symbols as in the paper: n samples on the device, keep ratio ρ, batch size B, epochs E, warm-up steps T0, workload
+F FLOPs per sample (forward + backward), throughput φ FLOP/s, power P W, s bytes per sample. Every argument may be a number
 or an array over devices; results follow NumPy's broadcasting. The model assumes constant φ and P: where real devices
 part from it is what `cost.emulator` is for.
 """
@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from edgesim.records import Cost, Work, Workload
 
-Numbers = float | int | npt.NDArray[np.generic]
+Numbers = float | int | npt.NDArray[np.int64] | npt.NDArray[np.float64]
 """A number, or an array over devices."""
 
 

@@ -67,8 +67,8 @@ class Scoring:
 
     scores: FloatArray
     """[n] float64, larger = keep first"""
-    work: Work = Work()
-    trace: StepTrace = StepTrace()
+    work: Work = field(default_factory=Work)
+    trace: StepTrace = field(default_factory=StepTrace)
     notes: dict[str, float] = field(default_factory=dict)
 
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -29,7 +30,7 @@ from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 
 
-def average_loss(losses: FloatArray) -> FloatArray:
+def average_loss(losses: npt.ArrayLike) -> FloatArray:
     """Mean loss per sample over its presentations (Eq. 16).
 
     Args:

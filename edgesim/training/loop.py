@@ -39,7 +39,7 @@ class Streams(NamedTuple):
 class Step(NamedTuple):
     """One finished optimiser step, for observers. Tensors are detached."""
 
-    index: int
+    number: int
     """0-based step"""
     epoch: int
     positions: torch.Tensor
@@ -52,7 +52,7 @@ class Step(NamedTuple):
 class Epoch(NamedTuple):
     """Running means over one epoch of training."""
 
-    index: int
+    number: int
     """1-based"""
     loss: float
     accuracy: float

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from edgesim.records import FloatArray, IntArray, StepTrace, Work
@@ -30,7 +31,7 @@ class Dynamics:
 
     step: IntArray
     """[P, n] the step of the visit, NEVER where there was none"""
-    values: dict[str, FloatArray]
+    values: dict[str, npt.NDArray[np.float32]]
     """name -> [P, n] or [P, n, width] float32; NaN where there was no visit"""
 
     def until(self, steps: int) -> Dynamics:
@@ -73,7 +74,7 @@ class _Log:
     size: int
     record: frozenset[str]
     step: IntArray = field(init=False)
-    values: dict[str, FloatArray] = field(default_factory=dict)
+    values: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
     snapshots: dict[int, Snapshot] = field(default_factory=dict)
     completions: dict[int, tuple[IntArray, FloatArray]] = field(default_factory=dict)
     weights: dict[int, dict[str, torch.Tensor]] = field(default_factory=dict)
@@ -85,7 +86,7 @@ class _Log:
 
     def note(self, step: Step, embedding: torch.Tensor | None) -> None:
         where = step.positions.cpu().numpy()
-        self.step[step.epoch, where] = step.index
+        self.step[step.epoch, where] = step.number
         seen = {"loss": step.losses, "logits": step.outputs, "embedding": embedding}
         for name in self.record - {"hit"}:
             self._write(name, step.epoch, where, seen[name])
@@ -98,7 +99,7 @@ class _Log:
         array = values.float().cpu().numpy()
         if name not in self.values:
             shape = self.step.shape + array.shape[1:]
-            self.values[name] = np.full(shape, np.nan, dtype=np.float32)  # type: ignore[assignment]
+            self.values[name] = np.full(shape, np.nan, dtype=np.float32)
         self.values[name][epoch, where] = array
 
 
@@ -160,7 +161,7 @@ def _run(
         log.note(step, tap.take() if tap else None)
         if "hit" in log.record:
             log.note_hits(step, task.hits(step.outputs, step.positions))
-        done = step.index + 1
+        done = step.number + 1
         if done in stops:
             _pause(model, task, needs, done, settings, log)
             log.wall_s[done] = time.perf_counter() - started
