@@ -96,7 +96,7 @@ def run(
     finally:
         chosen.close()
     _end_session(folder, session, started)
-    return folder.finish(plan.trials, {"finished": _now(), "workload": vars(plan.setting.workload)})
+    return folder.finish(plan.trials, {"finished": _now(), "workload": vars(plan.setting.terms.workload)})
 
 
 def load_run(path: str | Path) -> Run:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim import seeds
-from edgesim.cost import analytic
+from edgesim.cost import analytic, pricing
 from edgesim.data import datasets
 from edgesim.data.datasets import ImageDataset
 from edgesim.device import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob
@@ -43,7 +43,7 @@ def plan(scenario: Scenario, dataset: ImageDataset | None = None) -> Plan:
         DataError: the data cannot be read.
         ScenarioError: the data do not suffice for the fleet, or the network does not fit them.
     """
-    dataset = dataset or datasets.load(scenario.dataset.plugin, scenario.dataset.name)
+    dataset = dataset or datasets.load(scenario.dataset.plugin, scenario.dataset.name, scenario.folder)
     devices: dict[tuple[int, int], DeviceSpec] = {}
     for seed in scenario.seeds:
         for index, shard in enumerate(split(scenario, dataset, seed)):
@@ -62,8 +62,14 @@ def plan(scenario: Scenario, dataset: ImageDataset | None = None) -> Plan:
         methods={named.label: named.plugin for named in scenario.pruning.methods},
         warmup=scenario.pruning.warmup,
         evaluation=scenario.evaluation,
-        cost_weights=scenario.cost.weights,
-        workload=counted,
+        terms=pricing.Terms(
+            workload=counted,
+            sample_bytes=dataset.sample_bytes,
+            batch_size=scenario.training.batch_size,
+            epochs=scenario.training.epochs,
+            optimizer_states=scenario.training.optimizer_states,
+            weights=scenario.cost.weights,
+        ),
     )
     return Plan(scenario, setting, devices, trials(scenario))
 
@@ -82,7 +88,7 @@ def split(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray
         parts = scenario.partition.plugin.split(dataset.train_labels, count, seeds.integer(seed, "partition") % 2**32)
     except DataError as error:
         raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
-    return [np.sort(part).astype(np.int64) for part in parts]
+    return [np.sort(np.asarray(part, dtype=np.int64)) for part in parts]
 
 
 def trials(scenario: Scenario) -> tuple[Trial, ...]:
@@ -148,7 +154,7 @@ def _push(plan: Plan, queue: JobQueue, job: Job) -> None:
         n = len(job.spec.shard)
         sizes = [int(analytic.subset_size(n, trial.keep_ratio)) for trial in job.trials]
         samples = n + sum(sizes) * scenario.training.epochs
-    queue.push(job, samples * setting.workload.train_flops)
+    queue.push(job, samples * setting.terms.workload.train_flops)
 
 
 def _groups(prepared: list[Prepared]) -> list[tuple[Prepared, ...]]:

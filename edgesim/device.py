@@ -16,22 +16,12 @@ import numpy as np
 import torch
 
 from edgesim import seeds
-from edgesim.cost import analytic, emulator
+from edgesim.cost import pricing
 from edgesim.data.datasets import ImageDataset
 from edgesim.data.partition import class_shares, local_accuracy
 from edgesim.profiles import DeviceProfile
 from edgesim.pruning import base
-from edgesim.records import (
-    CurvePoint,
-    IntArray,
-    Record,
-    Selection,
-    StepTrace,
-    Trial,
-    TrialResult,
-    Work,
-    Workload,
-)
+from edgesim.records import CurvePoint, IntArray, Ledger, Record, Selection, StepTrace, Trial, TrialResult, Work
 from edgesim.training import evaluation, loop
 from edgesim.training.settings import Evaluation, Training
 from edgesim.training.task import ClassificationTask, device_name
@@ -51,8 +41,7 @@ class Setting:
     methods: dict[str, base.Method]
     warmup: Any
     evaluation: Evaluation
-    cost_weights: analytic.CostWeights
-    workload: Workload
+    terms: pricing.Terms
 
 
 @dataclass(frozen=True)
@@ -162,18 +151,21 @@ class EdgeDevice:
             method = setting.methods[name]
             context = base.ScoreContext(
                 device=spec.index,
+                seed=spec.seed,
+                method=name,
                 shard=shard,
                 observations=observations,
                 task=self._task,
-                rng=seeds.stream(spec.seed, f"select:{name}", spec.index),
+                training=setting.training,
+                augment=setting.augment,
                 build_model=lambda: self._bench.build_model(spec.seed),
             )
-            scored = base.score(method, context)
             weights = observations.weights
             state = None if weights is None else {k: v.cpu().numpy() for k, v in weights.items()}
-            for trial in (t for t in trials if t.method == name):
-                selection = base.select(method, scored.scoring, context, trial.keep_ratio)
-                prepared.append(Prepared(trial, selection, scored.work, scored.trace, scored.host_wall_s, state))
+            mine = [trial for trial in trials if trial.method == name]
+            chosen = base.choose(method, context, [trial.keep_ratio for trial in mine])
+            for trial, choice in zip(mine, chosen, strict=True):
+                prepared.append(Prepared(trial, choice.selection, choice.work, choice.trace, choice.host_wall_s, state))
         return prepared
 
     def execute(self, group: tuple[Prepared, ...]) -> list[TrialResult]:
@@ -184,10 +176,10 @@ class EdgeDevice:
         """
         started = time.perf_counter()
         first = group[0]
-        measured, curve = self._train(first)
+        measured, curve, fitted = self._train(first)
         wall_s = time.perf_counter() - started
         kept = self._spec.shard[first.selection.positions]
-        return [TrialResult(self._record(prepared, measured, wall_s), curve, kept) for prepared in group]
+        return [TrialResult(self._record(prepared, measured, fitted, wall_s), curve, kept) for prepared in group]
 
     def _describe(self) -> base.Shard:
         training = self._setting.training
@@ -202,7 +194,7 @@ class EdgeDevice:
             warmup_steps=min(self._setting.warmup.steps(size, training.batch_size), limit),
         )
 
-    def _train(self, prepared: Prepared) -> tuple[dict[str, float], tuple[CurvePoint, ...]]:
+    def _train(self, prepared: Prepared) -> tuple[dict[str, float], tuple[CurvePoint, ...], loop.Fitted]:
         """Train on the subset from the same weights, schedule and order for every method; evaluate at the end."""
         setting, spec = self._setting, self._spec
         model = self._bench.build_model(spec.seed)
@@ -215,12 +207,13 @@ class EdgeDevice:
             if every and epoch.number % every == 0:
                 tests[epoch.number] = self._evaluate(model, self._bench.test)
 
-        subset = loop.Subset(prepared.selection.positions, prepared.selection.weights)
+        chosen = prepared.selection
+        subset = loop.Subset(chosen.positions, chosen.weights, chosen.sampler)
         with seeds.torch_global(spec.seed, "training:dropout", spec.index):
             streams = loop.Streams(spec.seed, spec.index, "training")
             hooks = loop.Hooks(after_epoch=after_epoch)
-            epochs = loop.fit(model, self._task, subset, setting.training, streams, setting.augment, hooks)
-        last = epochs[-1].number
+            fitted = loop.fit(model, self._task, subset, setting.training, streams, setting.augment, hooks)
+        last = fitted.epochs[-1].number
         if last not in tests:
             tests[last] = self._evaluate(model, self._bench.test)
         shares = class_shares(setting.dataset.train_labels, spec.shard, setting.dataset.num_classes)
@@ -234,11 +227,11 @@ class EdgeDevice:
         }
         nothing = (float("nan"), float("nan"))
         curve = []
-        for epoch in epochs:
+        for epoch in fitted.epochs:
             seen = tests.get(epoch.number)
             test_values = (seen.loss, seen.accuracy) if seen else nothing
             curve.append(CurvePoint(epoch.number, epoch.loss, epoch.accuracy, *test_values))
-        return measured, tuple(curve)
+        return measured, tuple(curve), fitted
 
     def _evaluate(self, model: torch.nn.Module, task: ClassificationTask) -> evaluation.Scores:
         setting = self._setting
@@ -246,10 +239,13 @@ class EdgeDevice:
             model, task, setting.dataset.num_classes, setting.evaluation.batch_size, setting.training.precision
         )
 
-    def _record(self, prepared: Prepared, measured: dict[str, float], train_wall_s: float) -> Record:
+    def _record(
+        self, prepared: Prepared, measured: dict[str, float], fitted: loop.Fitted, train_wall_s: float
+    ) -> Record:
         """Step 5: the record of a trial, priced by the closed form and by the emulator."""
         spec, setting, m = self._spec, self._setting, len(prepared.selection.positions)
-        columns: dict[str, Any] = measured | price(setting, spec, m, prepared.score_work, prepared.score_trace)
+        ledger = Ledger(prepared.score_work, prepared.score_trace, fitted.work, fitted.trace)
+        columns: dict[str, Any] = measured | pricing.price(setting.terms, spec.profile, len(spec.shard), m, ledger)
         return Record(
             scenario=setting.scenario,
             seed=spec.seed,
@@ -265,45 +261,3 @@ class EdgeDevice:
             host_train_wall_s=train_wall_s,
             **columns,
         )
-
-
-def price(setting: Setting, spec: DeviceSpec, m: int, score_work: Work, score_trace: StepTrace) -> dict[str, Any]:
-    """Work and both prices of a trial that trains on m samples, as columns of its record.
-
-    Args:
-        setting: training, workload and weights.
-        spec: the device and its shard.
-        m: subset size.
-        score_work: all that scoring and selection are charged for.
-        score_trace: the steps of scoring.
-    """
-    training, workload, profile = setting.training, setting.workload, spec.profile
-    n, sample_bytes = len(spec.shard), setting.dataset.sample_bytes
-    steps = int(analytic.training_steps(m, training.batch_size, training.epochs))
-    work = Work(train_samples=m * training.epochs, steps=steps)
-    trace = StepTrace.passes("train", m, training.batch_size, training.epochs)
-    closed = analytic.price(score_work, work, workload, profile.throughput_flops_per_s, profile.power_w)
-    score = emulator.run(score_trace, score_work, workload, sample_bytes, profile)
-    train = emulator.run(trace, work, workload, sample_bytes, profile)
-    full_flops = analytic.training_flops(n, training.epochs, workload.train_flops)
-    full_time_s = analytic.latency_s(full_flops, profile.throughput_flops_per_s)
-    # Time and energy share one ratio because the closed form's power is constant.
-    ratio = float(closed.time_s / full_time_s)
-    return {
-        "score_flops": float(closed.score_flops),
-        "train_flops": float(closed.train_flops),
-        "total_flops": float(closed.score_flops + closed.train_flops),
-        "selection_comparisons": score_work.comparisons,
-        "steps": steps,
-        "analytic_time_s": float(closed.time_s),
-        "analytic_score_time_s": float(closed.score.time_s),
-        "analytic_train_time_s": float(closed.train.time_s),
-        "analytic_energy_j": float(closed.energy_j),
-        "device_time_s": float(score.time_s + train.time_s),
-        "device_score_time_s": float(score.time_s),
-        "device_train_time_s": float(train.time_s),
-        "device_energy_j": float(score.energy_j + train.energy_j),
-        "storage_bytes": int(analytic.storage_bytes(m, sample_bytes)),
-        "peak_memory_bytes": workload.peak_training_bytes(min(training.batch_size, m), training.optimizer_states),
-        "cost_j": float(analytic.device_cost(setting.cost_weights, ratio, ratio, m / n)),
-    }

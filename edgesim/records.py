@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -73,6 +75,11 @@ class StepTrace:
             return cls((one[0]._replace(steps=one[0].steps * passes),)) if passes else cls()
         return cls(tuple(one) * passes)
 
+    @classmethod
+    def of_batches(cls, kind: Literal["train", "forward"], batch_sizes: Sequence[int]) -> StepTrace:
+        """The trace of steps with these batch sizes, in order."""
+        return cls(tuple(Segment(kind, size, len(list(run))) for size, run in groupby(batch_sizes)))
+
     def truncated(self, steps: int) -> StepTrace:
         """The first `steps` steps."""
         kept: list[Segment] = []
@@ -83,6 +90,16 @@ class StepTrace:
             kept.append(segment._replace(steps=take))
             steps -= take
         return StepTrace(tuple(kept))
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All that one trial did on its device: what it is charged for, whoever shared the computation here."""
+
+    score: Work
+    score_trace: StepTrace
+    train: Work
+    train_trace: StepTrace
 
 
 @dataclass(frozen=True)
@@ -127,6 +144,8 @@ class Selection:
     """per-sample loss weights for training, aligned with `positions`; None = all one"""
     notes: dict[str, float] = field(default_factory=dict)
     """what a method wants to be remembered, for example the ratio its own threshold gave"""
+    sampler: Any = None
+    """a dynamic method's own choice per epoch (`training.loop.Sampler`), or None for all positions in every epoch"""
 
 
 class Trial(NamedTuple):

@@ -76,6 +76,8 @@ class Scenario:
     evaluation: Evaluation
     cost: Cost
     seeds: tuple[int, ...]
+    folder: Path
+    """where relative names of the document start"""
     document: Document
     """the resolved document: overrides applied, the fleet inlined, defaults filled in"""
 
@@ -111,7 +113,7 @@ def from_document(
     parts = _parts(document, source, folder, faults)
     if faults:
         raise ScenarioError(source, faults)
-    scenario = Scenario(**parts, document={})
+    scenario = Scenario(**parts, folder=folder, document={})
     return dataclasses.replace(scenario, document=_resolved(scenario))
 
 

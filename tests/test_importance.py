@@ -30,7 +30,7 @@ def context_of(method: base.Method, warmup_steps: int = 4) -> base.ScoreContext:
     task = ClassificationTask.of_shard(DATA, np.arange(60), "cpu")
     shard = base.Shard(60, DATA.train_labels, 3, SETTINGS.batch_size, SETTINGS.epochs, warmup_steps)
     (seen,) = observe_warmup(network(), task, [method.needs(shard)], SETTINGS, Streams(0, 0, "warm-up"))
-    return base.ScoreContext(0, shard, seen, task, seeds.stream(0, "select", 0), network)
+    return base.ScoreContext(0, 0, "m", shard, seen, task, SETTINGS, (), network)
 
 
 def test_average_loss_by_hand() -> None:
@@ -59,8 +59,9 @@ def test_minibatch_scores_are_the_mean_of_what_training_saw() -> None:
 def test_a_sample_that_was_never_met_is_scored_by_a_charged_forward_pass() -> None:
     method = Importance(warmup=Warmup(iterations=2))  # 32 of 60 samples
     context = context_of(method)
-    scored = base.score(method, context)
-    assert not np.isnan(scored.scoring.scores).any()
+    (scored,) = base.choose(method, context, [0.5])
+    assert scored.scores is not None
+    assert not np.isnan(scored.scores).any()
     assert scored.work.train_samples == 32
     assert scored.work.forward_samples == 28
     assert scored.work.comparisons == 60
@@ -71,41 +72,42 @@ def test_a_sample_that_was_never_met_is_scored_by_a_charged_forward_pass() -> No
     fit(model, task, Subset(np.arange(60)), SETTINGS, Streams(0, 0, "warm-up"), hooks=two)
     unmet = context.observations.completion[0]
     expected = observe(model, task, frozenset(), 16, positions=unmet).loss
-    np.testing.assert_allclose(scored.scoring.scores[unmet], expected, rtol=1e-6)
+    np.testing.assert_allclose(scored.scores[unmet], expected, rtol=1e-6)
 
 
 def test_snapshot_scores_are_the_mean_over_evenly_spaced_passes() -> None:
     method = Importance(estimator="snapshot", snapshots=3, warmup=Warmup(iterations=9))
     context = context_of(method)
     assert sorted(context.observations.snapshots) == [3, 6, 9]
-    scored = base.score(method, context)
+    (scored,) = base.choose(method, context, [0.5])
     losses = [context.observations.snapshots[at].loss for at in (3, 6, 9)]
-    np.testing.assert_allclose(scored.scoring.scores, np.mean(losses, axis=0))
+    np.testing.assert_allclose(scored.scores, np.mean(losses, axis=0))
     assert scored.work.forward_samples == 180
     assert scored.work.train_samples == 136  # 9 steps: two epochs of 60 and a batch of 16
 
 
 def test_harder_samples_score_higher() -> None:
-    """Ten samples with wrong labels are among the hardest after a warm-up that learns the rest."""
+    """Nine samples with wrong labels, three of each class, are among the hardest once the rest is learned."""
     images, labels = DATA.train_images.copy(), DATA.train_labels.copy()
-    wrong = np.arange(0, 60, 6)
+    wrong = np.arange(0, 60, 7)
     labels[wrong] = (labels[wrong] + 1) % 3
     task = ClassificationTask(images, labels, DATA.normalisation(), "cpu")
     method = Importance(estimator="snapshot", warmup=Warmup(epochs=4))
     settings = Training(epochs=20, batch_size=16, learning_rate=0.003)
     shard = base.Shard(60, labels, 3, 16, 20, 16)
     (seen,) = observe_warmup(network(), task, [method.needs(shard)], settings, Streams(0, 0, "warm-up"))
-    context = base.ScoreContext(0, shard, seen, task, seeds.stream(0, "s", 0), network)
-    kept = base.select(method, method.score(context), context, 10 / 60).positions
-    assert len(set(kept) & set(wrong)) >= 8
+    context = base.ScoreContext(0, 0, "m", shard, seen, task, settings, (), network)
+    kept = base.choose(method, context, [9 / 60])[0].selection.positions
+    assert len(set(kept) & set(wrong)) >= 7
 
 
 @pytest.mark.parametrize("name", list(METHODS))
 def test_the_budget_is_exact(name: str) -> None:
     method = METHODS[name]()
     context = context_of(method)
-    for ratio in (0.01, 0.1, 0.5, 0.77, 1.0):
-        kept = base.select(method, method.score(context), context, ratio).positions
+    ratios = (0.01, 0.1, 0.5, 0.77, 1.0)
+    for ratio, chosen in zip(ratios, base.choose(method, context, ratios), strict=True):
+        kept = chosen.selection.positions
         assert len(kept) == max(1, round(ratio * 60))
         assert kept.dtype == np.int64
 
@@ -113,6 +115,6 @@ def test_the_budget_is_exact(name: str) -> None:
 def test_random_subsets_of_one_seed_are_nested() -> None:
     method = METHODS["random"]()
     context = context_of(method)
-    scoring = method.score(context)
-    sets = [set(base.select(method, scoring, context, r).positions.tolist()) for r in (0.1, 0.3, 0.8)]
+    chosen = base.choose(method, context, [0.1, 0.3, 0.8])
+    sets = [set(choice.selection.positions.tolist()) for choice in chosen]
     assert sets[0] < sets[1] < sets[2]

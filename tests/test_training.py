@@ -114,7 +114,7 @@ def test_every_epoch_visits_every_sample_once_and_the_last_batch_holds_the_rest(
 
     positions = np.arange(0, 60, 2)  # 30 samples: batches of 8, 8, 8, 6
     settings = Training(epochs=2, batch_size=8)
-    epochs = fit(network(), shard(), Subset(positions), settings, Streams(0, 0, "t"), hooks=Hooks(after_step))
+    epochs = fit(network(), shard(), Subset(positions), settings, Streams(0, 0, "t"), hooks=Hooks(after_step)).epochs
     assert [len(batch) for batch in seen] == [8, 8, 8, 6] * 2
     for first in (0, 4):
         assert sorted(chain(*seen[first : first + 4])) == positions.tolist()
@@ -125,7 +125,7 @@ def test_every_epoch_visits_every_sample_once_and_the_last_batch_holds_the_rest(
 def test_training_learns_and_repeats_bit_for_bit() -> None:
     first, second, other = network(), network(), network()
     settings = Training(epochs=8, batch_size=16, learning_rate=0.01)
-    epochs = fit(first, shard(), EVERYTHING, settings, Streams(1, 2, "t"))
+    epochs = fit(first, shard(), EVERYTHING, settings, Streams(1, 2, "t")).epochs
     fit(second, shard(), EVERYTHING, settings, Streams(1, 2, "t"))
     fit(other, shard(), EVERYTHING, settings, Streams(1, 3, "t"))
     assert torch.equal(weights(first), weights(second))
@@ -239,3 +239,47 @@ def test_no_needs_cost_nothing() -> None:
     (seen,) = watch(Needs())
     assert seen.work.train_samples == seen.work.forward_samples == 0
     assert seen.trace.segments == ()
+
+
+def test_the_work_of_a_training_is_what_it_did() -> None:
+    fitted = fit(network(), shard(), Subset(np.arange(30)), Training(epochs=2, batch_size=8), Streams(0, 0, "t"))
+    assert (fitted.work.train_samples, fitted.work.steps) == (60, 8)
+    assert [tuple(s) for s in fitted.trace.segments] == [("train", 8, 3), ("train", 6, 1)] * 2
+
+
+class EveryOther:
+    """A sampler that visits half of the subset, the harder half once losses are known, with doubled weights."""
+
+    def draw(self, epoch: int, epochs: int, losses: np.ndarray, rng: np.random.Generator) -> tuple:
+        half = len(losses) // 2
+        places = np.arange(half) if np.isnan(losses).any() else np.argsort(-losses)[:half]
+        return places, np.full(half, 2.0)
+
+
+def test_a_sampler_decides_what_an_epoch_visits() -> None:
+    seen: list[set[int]] = []
+    epochs_of: list[int] = []
+
+    def after_step(step: Step) -> bool:
+        epochs_of.append(step.epoch)
+        seen.append(set(step.positions.tolist()))
+        return False
+
+    positions = np.arange(10, 30)
+    subset = Subset(positions, sampler=EveryOther())
+    fitted = fit(
+        network(), shard(), subset, Training(epochs=2, batch_size=10), Streams(0, 0, "t"), hooks=Hooks(after_step)
+    )
+    assert epochs_of == [0, 1]
+    assert seen[0] == set(range(10, 20))
+    assert fitted.work.train_samples == 20
+
+
+def test_a_last_batch_of_one_sample_does_not_stop_batch_normalisation() -> None:
+    model = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(64, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 3)
+    )
+    fitted = fit(model, shard(), Subset(np.arange(9)), Training(epochs=2, batch_size=4), Streams(0, 0, "t"))
+    assert fitted.work.train_samples == 18
+    assert all(module.training for module in model.modules())
+    assert fit(model, shard(), Subset(np.array([5])), Training(epochs=1), Streams(0, 0, "t")).work.steps == 1

@@ -1,9 +1,9 @@
 """The closed-form cost model of the edge paper (sections III-E and V-D), vectorised over devices.
 
 Symbols as in the paper: n samples on the device, keep ratio ρ, batch size B, epochs E, warm-up steps T0, workload
-F FLOPs per sample (forward + backward), throughput φ FLOP/s, power P W, s bytes per sample. Every argument may be a number
-or an array over devices; results follow NumPy's broadcasting. The model assumes constant φ and P: where real devices
-part from it is what `cost.emulator` is for.
+F FLOPs per sample (forward + backward), throughput φ FLOP/s, power P W, s bytes per sample. Every argument may be a
+number or an array over devices; results follow NumPy's broadcasting. The model assumes constant φ and P: where real
+devices part from it is what `cost.emulator` is for.
 """
 
 from __future__ import annotations

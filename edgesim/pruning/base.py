@@ -1,26 +1,29 @@
 """What a method is, and the one place where scores become a subset.
 
 A method is a frozen dataclass of its hyper-parameters with `needs` (what to observe of the shared warm-up) and `score`
-(observations -> one float per sample, **larger = keep first**). Its budget is met exactly here, ties go to the lower
-index.
+(observations -> one float per sample, **larger = keep first**), or `choose` where the choice depends on the budget.
+The budget is met exactly here, ties go to the lower index.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from edgesim import seeds
 from edgesim.cost.analytic import selection_comparisons, subset_size
 from edgesim.records import FloatArray, IntArray, Selection, StepTrace, Work
 
 if TYPE_CHECKING:
     import torch
 
+    from edgesim.training.loop import Streams
     from edgesim.training.needs import Needs
+    from edgesim.training.settings import Training
     from edgesim.training.task import Task
     from edgesim.training.warmup import Observations
 
@@ -52,13 +55,26 @@ class ScoreContext:
     """Everything a method works with on one device. Nothing in it may be changed."""
 
     device: int
+    seed: int
+    method: str
+    """label of the method in the scenario; names its random streams"""
     shard: Shard
     observations: Observations
     task: Task
-    rng: np.random.Generator
-    """the method's own stream on this device"""
+    training: Training
+    augment: tuple[Any, ...]
     build_model: Callable[[], torch.nn.Module]
     """a fresh network at the scenario's initial weights"""
+
+    def rng(self, purpose: str = "") -> np.random.Generator:
+        """A fresh generator at the start of the method's own stream on this device."""
+        return seeds.stream(self.seed, f"select:{self.method}:{purpose}", self.device)
+
+    def streams(self, purpose: str) -> Streams:
+        """Streams for a training that the method runs by itself."""
+        from edgesim.training.loop import Streams
+
+        return Streams(self.seed, self.device, f"select:{self.method}:{purpose}")
 
 
 @dataclass(frozen=True)
@@ -70,19 +86,37 @@ class Scoring:
     work: Work = field(default_factory=Work)
     trace: StepTrace = field(default_factory=StepTrace)
     notes: dict[str, float] = field(default_factory=dict)
+    """numbers to be remembered with the trial, for example the ratio that a method's own threshold gave"""
+    history: tuple[dict[str, float], ...] = ()
+    """one row per epoch of a method that trains something of its own, for the report"""
 
 
 @runtime_checkable
 class Method(Protocol):
-    """A way to choose a subset: a frozen dataclass whose fields are its hyper-parameters."""
+    """A way to choose a subset: a frozen dataclass whose fields are its hyper-parameters.
+
+    Beside `needs` it has either `score`, one float per sample for all budgets, or `choose(context, k)`, a `Choice`
+    for one budget, where the scores themselves depend on it. Class variables `source` and `cost_class` say where it
+    comes from and what it costs; a field `balance: "none" | "class"` asks for class shares.
+    """
 
     def needs(self, shard: Shard) -> Needs:
         """What to observe of the warm-up on this shard."""
         ...
 
-    def score(self, context: ScoreContext) -> Scoring:
-        """One float per sample, larger = keep first."""
-        ...
+
+@dataclass(frozen=True)
+class Choice:
+    """A subset for one budget, as a method with `choose` returns it."""
+
+    positions: IntArray
+    """exactly k unique positions, in any order"""
+    weights: FloatArray | None = None
+    """loss weights aligned with `positions`"""
+    scoring: Scoring | None = None
+    """work, notes and, where there are any, scores; None = nothing beyond the warm-up"""
+    sampler: Any = None
+    """what a dynamic method trains with (`training.loop.Sampler`)"""
 
 
 def top_k(scores: FloatArray, k: int) -> IntArray:
@@ -148,42 +182,74 @@ def class_balanced_top_k(scores: FloatArray, labels: IntArray, k: int) -> IntArr
     return np.sort(np.concatenate(chosen)).astype(np.int64)
 
 
-def select(method: Method, scoring: Scoring, context: ScoreContext, keep_ratio: float) -> Selection:
-    """The subset for one keep ratio: exactly `subset_size(n, keep_ratio)` sorted unique positions."""
-    k = int(subset_size(context.shard.size, keep_ratio))
-    if getattr(method, "balance", "none") == "class":
-        positions = class_balanced_top_k(scoring.scores, context.shard.labels, k)
-    else:
-        positions = top_k(scoring.scores, k)
-    return Selection(positions=positions, notes=scoring.notes)
-
-
 @dataclass(frozen=True)
-class Scored:
-    """A method's scoring with all that it is charged for."""
+class Chosen:
+    """A subset with all that its trial is charged for."""
 
-    scoring: Scoring
+    selection: Selection
     work: Work
     trace: StepTrace
     host_wall_s: float
+    scores: FloatArray | None
+    history: tuple[dict[str, float], ...]
 
 
-def score(method: Method, context: ScoreContext) -> Scored:
-    """Run a method and add up its own work, its share of the warm-up and its selection (edge paper, Eqs. 24-25)."""
+def choose(method: Any, context: ScoreContext, keep_ratios: Sequence[float]) -> list[Chosen]:
+    """Run a method for several keep ratios: exact budgets, all of its work charged (edge paper, Eqs. 17-20, 24-25).
+
+    A method with `score` runs once and every ratio is charged that run; one with `choose` runs once per ratio.
+
+    Raises:
+        ValueError: the method broke its contract (shape of the scores, number or uniqueness of the positions).
+    """
+    budgets = [int(subset_size(context.shard.size, ratio)) for ratio in keep_ratios]
+    if hasattr(method, "choose"):
+        return [_chosen_for(method, context, k) for k in budgets]
     started = time.perf_counter()
     scoring = method.score(context)
     wall_s = time.perf_counter() - started
     if scoring.scores.shape != (context.shard.size,):
+        name, shape = type(method).__name__, scoring.scores.shape
+        raise ValueError(f"{name}.score must return scores of shape ({context.shard.size},), got {shape}")
+    balanced = getattr(method, "balance", "none") == "class"
+    labels = context.shard.labels
+    found = [class_balanced_top_k(scoring.scores, labels, k) if balanced else top_k(scoring.scores, k) for k in budgets]
+    comparisons = 0 if getattr(method, "keeps_all", False) else int(selection_comparisons(context.shard.size))
+    return [_charged(Choice(positions, scoring=scoring), context, comparisons, wall_s) for positions in found]
+
+
+def _chosen_for(method: Any, context: ScoreContext, k: int) -> Chosen:
+    """Run a method with `choose` for one budget and hold it to its contract."""
+    started = time.perf_counter()
+    choice = method.choose(context, k)
+    wall_s = time.perf_counter() - started
+    order = np.argsort(choice.positions, kind="stable")
+    positions = np.asarray(choice.positions, dtype=np.int64)[order]
+    within = (
+        len(positions) == k
+        and (np.diff(positions) > 0).all()
+        and positions[0] >= 0
+        and positions[-1] < context.shard.size
+    )
+    if not within:
+        name = type(method).__name__
         raise ValueError(
-            f"{type(method).__name__}.score must return scores of shape ({context.shard.size},), "
-            f"got {scoring.scores.shape}"
+            f"{name}.choose must return {k} unique positions in [0, {context.shard.size}), got {positions}"
         )
-    observed = context.observations
-    keeps_all = getattr(method, "keeps_all", False)
-    comparisons = 0 if keeps_all else int(selection_comparisons(context.shard.size))
-    return Scored(
-        scoring=scoring,
-        work=observed.work + scoring.work + Work(comparisons=comparisons),
-        trace=observed.trace + scoring.trace,
+    weights = None if choice.weights is None else np.asarray(choice.weights, dtype=np.float64)[order]
+    sorted_choice = replace(choice, positions=positions, weights=weights)
+    return _charged(sorted_choice, context, int(selection_comparisons(context.shard.size)), wall_s)
+
+
+def _charged(choice: Choice, context: ScoreContext, comparisons: int, wall_s: float) -> Chosen:
+    """Add the share of the warm-up and the selection to a method's own work."""
+    observed, scoring = context.observations, choice.scoring
+    work = observed.work + Work(comparisons=comparisons)
+    return Chosen(
+        selection=Selection(choice.positions, choice.weights, {} if scoring is None else scoring.notes, choice.sampler),
+        work=work if scoring is None else work + scoring.work,
+        trace=observed.trace if scoring is None else observed.trace + scoring.trace,
         host_wall_s=observed.host_wall_s + wall_s,
+        scores=None if scoring is None else scoring.scores,
+        history=() if scoring is None else scoring.history,
     )

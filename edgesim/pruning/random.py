@@ -31,5 +31,5 @@ class Random:
     def score(self, context: ScoreContext) -> Scoring:
         """Minus the place in a random permutation, float64 [n]."""
         places = np.empty(context.shard.size)
-        places[context.rng.permutation(context.shard.size)] = np.arange(context.shard.size)
+        places[context.rng().permutation(context.shard.size)] = np.arange(context.shard.size)
         return Scoring(-places)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 
 from edgesim import seeds
 from edgesim.errors import TrainingDiverged
-from edgesim.records import FloatArray, IntArray
+from edgesim.records import FloatArray, IntArray, StepTrace, Work
 from edgesim.training import optim
 from edgesim.training.settings import Training
 from edgesim.training.task import Task, precision
@@ -29,6 +30,10 @@ class Streams(NamedTuple):
     def order(self) -> np.random.Generator:
         """The order of the samples."""
         return seeds.stream(self.seed, f"{self.purpose}:order", self.device)
+
+    def draws(self) -> np.random.Generator:
+        """The choices of a dynamic method."""
+        return seeds.stream(self.seed, f"{self.purpose}:draws", self.device)
 
     def augment(self, torch_device: torch.device) -> torch.Generator:
         """The random numbers of augmentation, on the device that computes."""
@@ -67,12 +72,41 @@ class Hooks:
     after_epoch: Callable[[Epoch], None] | None = None
 
 
+class Sampler(Protocol):
+    """Chooses anew in every epoch (dynamic pruning). Picklable; keeps no state between trainings."""
+
+    def draw(
+        self, epoch: int, epochs: int, losses: FloatArray, rng: np.random.Generator
+    ) -> tuple[IntArray, FloatArray]:
+        """What to visit in an epoch.
+
+        Args:
+            epoch: 0-based, of `epochs`.
+            epochs: epochs in all.
+            losses: [m] the last loss that training saw of each sample of the subset; NaN before its first visit.
+            rng: the sampler's own stream.
+
+        Returns: places within the subset (int64 [b], unique) and their loss weights ([b], used as they are).
+        """
+
+
 @dataclass(frozen=True)
 class Subset:
     """What to train on: sorted positions within the shard, and optional loss weights aligned with them."""
 
     positions: IntArray
     weights: FloatArray | None = None
+    """scaled to a mean of one, so that they change no step size"""
+    sampler: Sampler | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a training was: its running means, and the work really done."""
+
+    epochs: tuple[Epoch, ...]
+    work: Work
+    trace: StepTrace
 
 
 def fit(
@@ -83,11 +117,11 @@ def fit(
     streams: Streams,
     augment: tuple[Augment, ...] = (),
     hooks: Hooks | None = None,
-) -> list[Epoch]:
+) -> Fitted:
     """Train `model` in place on a subset of a shard (edge paper, Eqs. 5-6, 21-22).
 
-    Every epoch visits the subset once in a fresh random order; the last batch of an epoch holds the rest. Loss weights
-    are scaled to a mean of one over the subset, so that they change no step size.
+    Every epoch visits the subset (or what its sampler draws) once in a fresh random order; the last batch of an epoch
+    holds the rest.
 
     Args:
         model: network in training or evaluation mode; left in training mode.
@@ -98,50 +132,113 @@ def fit(
         augment: batched augmentations, applied in order.
         hooks: observers.
 
-    Returns: running means per epoch.
+    Returns: running means per epoch and the work done.
 
     Raises:
         TrainingDiverged: the loss of a step is not finite.
     """
-    hooks = hooks or Hooks()
-    device = next(model.parameters()).device
-    order, noise = streams.order(), streams.augment(device)
-    positions = torch.as_tensor(subset.positions, device=device)
-    weights = _scaled(subset.weights, device)
-    count, size = len(subset.positions), settings.batch_size
-    total_steps = settings.epochs * -(-count // size)
-    optimizer = optim.build(settings, model.parameters())
+    fitting = _Fitting(model, task, subset, settings, streams, augment, hooks or Hooks())
     model.train()
     epochs: list[Epoch] = []
-    step = 0
     for epoch in range(settings.epochs):
-        permutation = torch.as_tensor(order.permutation(count), device=device)
-        losses_seen, hits_seen = [], []
-        ended = False
-        for start in range(0, count, size):
-            drawn = permutation[start : start + size]
-            where = positions[drawn]
-            inputs = task.inputs(where)
-            for transform in augment:
-                inputs = transform(inputs, noise)
-            with precision(settings.precision, device.type):
-                outputs = model(inputs)
-            losses = task.losses(outputs, where)
-            (losses if weights is None else losses * weights[drawn]).mean().backward()
-            optimizer.step(settings.learning_rate_at(step, total_steps))
-            losses_seen.append(losses.detach())
-            hits_seen.append(task.hits(outputs.detach(), where))
-            step += 1
-            if hooks.after_step and hooks.after_step(Step(step - 1, epoch, where, losses_seen[-1], outputs.detach())):
-                ended = True
-                break
-        _check_finite(losses_seen, step)
-        epochs.append(Epoch(epoch + 1, _mean(losses_seen), _mean(hits_seen)))
-        if hooks.after_epoch:
-            hooks.after_epoch(epochs[-1])
+        ended = fitting.run_epoch(epoch)
+        epochs.append(fitting.close_epoch(epoch))
+        if fitting.hooks.after_epoch:
+            fitting.hooks.after_epoch(epochs[-1])
         if ended:
             break
-    return epochs
+    trace = StepTrace.of_batches("train", fitting.batch_sizes)
+    return Fitted(tuple(epochs), Work(train_samples=trace.samples, steps=len(fitting.batch_sizes)), trace)
+
+
+class _Fitting:
+    """The state of one `fit`."""
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        task: Task,
+        subset: Subset,
+        settings: Training,
+        streams: Streams,
+        augment: tuple[Augment, ...],
+        hooks: Hooks,
+    ):
+        self.model, self.task, self.subset, self.settings = model, task, subset, settings
+        self.augment, self.hooks = augment, hooks
+        self.device = next(model.parameters()).device
+        self.order, self.noise, self.draws = streams.order(), streams.augment(self.device), streams.draws()
+        self.positions = torch.as_tensor(subset.positions, device=self.device)
+        self.weights = _scaled(subset.weights, self.device)
+        self.total_steps = settings.epochs * -(-len(subset.positions) // settings.batch_size)
+        self.optimizer = optim.build(settings, model.parameters())
+        self.normalisers = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+        self.last_losses = np.full(len(subset.positions), np.nan)
+        self.batch_sizes: list[int] = []
+        self.losses: list[torch.Tensor] = []
+        self.hits: list[torch.Tensor] = []
+        self.visited: list[torch.Tensor] = []
+
+    def run_epoch(self, epoch: int) -> bool:
+        """One epoch; True where a hook ended the training."""
+        places, weights = self._draw(epoch)
+        for start in range(0, len(places), self.settings.batch_size):
+            chosen = places[start : start + self.settings.batch_size]
+            share = None if weights is None else weights[start : start + self.settings.batch_size]
+            if self._step(epoch, chosen, share):
+                return True
+        return False
+
+    def _draw(self, epoch: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Places within the subset in a random order, and their loss weights."""
+        if self.subset.sampler is None:
+            permutation = torch.as_tensor(self.order.permutation(len(self.positions)), device=self.device)
+            return permutation, None if self.weights is None else self.weights[permutation]
+        places, weights = self.subset.sampler.draw(epoch, self.settings.epochs, self.last_losses, self.draws)
+        shuffle = self.order.permutation(len(places))
+        scaled = torch.as_tensor(weights[shuffle], dtype=torch.float32, device=self.device)
+        return torch.as_tensor(places[shuffle], device=self.device), scaled
+
+    def _step(self, epoch: int, places: torch.Tensor, weights: torch.Tensor | None) -> bool:
+        """One optimiser step; True where the hook wants to end."""
+        where = self.positions[places]
+        inputs = self.task.inputs(where)
+        for transform in self.augment:
+            inputs = transform(inputs, self.noise)
+        with self._running_statistics(len(places)), precision(self.settings.precision, self.device.type):
+            outputs = self.model(inputs)
+        losses = self.task.losses(outputs, where)
+        (losses if weights is None else losses * weights).mean().backward()
+        done = len(self.batch_sizes)
+        self.optimizer.step(self.settings.learning_rate_at(min(done, self.total_steps - 1), self.total_steps))
+        self.batch_sizes.append(len(places))
+        self.losses.append(losses.detach())
+        self.hits.append(self.task.hits(outputs.detach(), where))
+        self.visited.append(places)
+        if self.hooks.after_step is None:
+            return False
+        return self.hooks.after_step(Step(done, epoch, where, self.losses[-1], outputs.detach()))
+
+    @contextmanager
+    def _running_statistics(self, batch: int) -> Iterator[None]:
+        """A batch of one sample has no variance: batch normalisation uses its running statistics for it."""
+        if batch > 1 or not self.normalisers:
+            yield
+            return
+        for layer in self.normalisers:
+            layer.eval()
+        yield
+        for layer in self.normalisers:
+            layer.train()
+
+    def close_epoch(self, number: int) -> Epoch:
+        """Check the epoch's losses and return its means."""
+        _check_finite(self.losses, len(self.batch_sizes))
+        if self.subset.sampler is not None:
+            self.last_losses[torch.cat(self.visited).cpu().numpy()] = torch.cat(self.losses).double().cpu().numpy()
+        means = Epoch(number + 1, _mean(self.losses), _mean(self.hits))
+        self.losses, self.hits, self.visited = [], [], []
+        return means
 
 
 def _scaled(weights: FloatArray | None, device: torch.device) -> torch.Tensor | None:

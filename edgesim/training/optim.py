@@ -1,8 +1,8 @@
 """Adam, AdamW and SGD as one fused kernel call per step.
 
-The kernels are the ones behind torch.optim's `fused=True` and the results are equal bit for bit (tested). torch.optim
-is passed over because constructing its first optimiser imports torch._dynamo, which costs every host process seconds and
-about 64 MiB; a simulation starts one process per core and many short trainings.
+The kernels are the ones behind torch.optim's `fused=True` and the results are equal bit for bit (tested).
+torch.optim is passed over because constructing its first optimiser imports torch._dynamo, which costs every host
+process seconds and about 64 MiB; a simulation starts one process per core and many short trainings.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class FusedSgd:
         for p in self._parameters:  # the kernel has no notion of an unused parameter
             p.grad = torch.zeros_like(p) if p.grad is None else p.grad
         torch._fused_sgd_(
-            self._parameters,
+            list[torch.Tensor](self._parameters),
             [_gradient(p) for p in self._parameters],
             self._buffers if self._momentum else [],
             weight_decay=self._weight_decay,
