@@ -79,6 +79,7 @@ def run(
     folder = _folder(scenario, out, resume)
     if folder.done >= frozenset(coordinator.trials(scenario)):
         return folder.finish(coordinator.trials(scenario), {})
+    folder.update({"status": "running"})
     chosen = executor() if callable(executor) else executor or RayExecutor()
     started = time.perf_counter()
     session: dict[str, Any] = {"started": _now(), "command": provenance.command()}

@@ -234,7 +234,12 @@ def _translate(detail: Any, path: str, given: dict[str, Any]) -> Fault:
         return Fault(where, "is missing and has no default")
     message = detail["msg"]
     message = message[0].lower() + message[1:].removeprefix("alue error, ")
-    message = message.removeprefix("input ").replace("valid tuple", "list").replace("valid list", "list")
+    message = (
+        message.removeprefix("input ")
+        .replace("valid array", "list")
+        .replace("valid tuple", "list")
+        .replace("valid list", "list")
+    )
     return Fault(where, f"{message}; got {kind_of(detail['input'])}")
 
 

@@ -120,7 +120,9 @@ class SerialExecutor:
 class DeviceHost:
     """The actor: one per CPU slot (or share of a GPU), hosting many devices one after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: list[str]):
+        """Take the driver's `sys.path`: a user's own method or model may live beside the scenario."""
+        sys.path += [entry for entry in path if entry not in sys.path]
         _one_thread()
         # Imported here, while the driver still prepares data: it takes seconds.
         import edgesim.device as device
@@ -173,6 +175,8 @@ class RayExecutor:
                 # Ray would otherwise hide GPUs from actors that ask for none, and send usage statistics.
                 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
                 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+                # Ray's default of 15 starves the hosts beside any other busy process; `nice edgesim …` still works.
+                os.environ.setdefault("RAY_worker_niceness", "0")
                 options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
                 if self._address is None:
                     options |= {"include_dashboard": False, "num_cpus": self._wanted or available_cpus()}
@@ -182,7 +186,7 @@ class RayExecutor:
             gpus = ray.cluster_resources().get("GPU", 0)
             share = gpus / count if gpus and self._gpu is not False else 0.0
             actor: Any = ray.remote(DeviceHost)
-            self._make = lambda: actor.options(num_cpus=1, num_gpus=share).remote()
+            self._make = lambda: actor.options(num_cpus=1, num_gpus=share).remote(sys.path)
             self._hosts = [self._make() for _ in range(count)]
         except Exception as error:  # noqa: BLE001 - handed to the caller's thread
             self._error = error

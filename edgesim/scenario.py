@@ -113,6 +113,8 @@ def from_document(
     parts = _parts(document, source, folder, faults)
     if faults:
         raise ScenarioError(source, faults)
+    # The names of the augmentations have become plug-ins; kept once, not twice.
+    parts["training"] = dataclasses.replace(parts["training"], augment=())
     scenario = Scenario(**parts, folder=folder, document={})
     return dataclasses.replace(scenario, document=_resolved(scenario))
 

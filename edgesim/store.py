@@ -79,8 +79,6 @@ class RunFolder:
         run = Run(path)
         sessions = [*run.info.get("sessions", [])]
         folder = cls(path, {**info, "started": run.info.get("started"), "sessions": sessions}, read_results(path))
-        folder._rewrite_journal()
-        folder.update({"status": "running"})
         return folder
 
     @property
@@ -96,6 +94,7 @@ class RunFolder:
     def append(self, result: TrialResult) -> None:
         """Write one result down at once."""
         if self._journal is None:
+            self._rewrite_journal()
             self._journal = (self.path / JOURNAL).open("a", encoding="utf-8")
         self._journal.write(_to_line(result))
         self._journal.flush()
@@ -115,8 +114,10 @@ class RunFolder:
         self.update({"status": status, "reason": reason, "finished": finished})
 
     def finish(self, order: Iterable[Trial], values: Mapping[str, Any]) -> Run:
-        """Turn the journal into tables, rows in the order of the trials."""
+        """Turn the journal into tables, rows in the order of the trials; a run that was finished stays as it is."""
         self._close()
+        if not (self.path / JOURNAL).exists() and (self.path / "records.parquet").exists():
+            return Run(self.path)
         by_trial = {result.record.trial: result for result in self._results}
         results = [by_trial[trial] for trial in order if trial in by_trial]
         for name, table in tables(results).items():
@@ -131,7 +132,7 @@ class RunFolder:
             self._journal = None
 
     def _rewrite_journal(self) -> None:
-        """A journal without the line that a kill cut short."""
+        """A journal of all results so far: without the line that a kill cut short, with what the tables held."""
         text = "".join(_to_line(result) for result in self._results)
         write_atomically(self.path / JOURNAL, text)
 
@@ -230,7 +231,8 @@ def _results_of_tables(path: Path) -> list[TrialResult]:
     for row in loaded["records"].to_dict("records"):
         record = Record(**{str(name): value for name, value in row.items()})
         points = curves.get(record.trial)
-        curve = () if points is None else tuple(CurvePoint(*p) for p in points[list(CurvePoint._fields)].to_numpy())
+        rows = () if points is None else points[list(CurvePoint._fields)].itertuples(index=False, name=None)
+        curve = tuple(CurvePoint(*point) for point in rows)
         results.append(TrialResult(record, curve, kept.get(record.trial)))
     return results
 

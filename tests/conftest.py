@@ -21,7 +21,7 @@ DOCUMENT: dict[str, Any] = {
     "dataset": "digits",
     "partition": {"name": "dirichlet", "alpha": 0.5},
     "fleet": {"groups": [{"profile": "raspberry-pi-4b", "count": 2}, {"profile": "jetson-nano", "count": 1}]},
-    "model": {"name": "mlp", "widths": [16]},
+    "model": {"name": "mlp", "hidden": [16]},
     "training": {"epochs": 2, "batch_size": 32},
     "pruning": {"methods": ["full", "random", "importance"], "keep_ratio": [0.2, 1.0]},
     "seeds": [0],

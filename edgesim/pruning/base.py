@@ -110,7 +110,7 @@ class Choice:
     """A subset for one budget, as a method with `choose` returns it."""
 
     positions: IntArray
-    """exactly k unique positions, in any order"""
+    """exactly k unique positions, in any order; all n with a sampler, which then holds the budget in visits"""
     weights: FloatArray | None = None
     """loss weights aligned with `positions`"""
     scoring: Scoring | None = None
@@ -223,6 +223,8 @@ def _chosen_for(method: Any, context: ScoreContext, k: int) -> Chosen:
     started = time.perf_counter()
     choice = method.choose(context, k)
     wall_s = time.perf_counter() - started
+    if choice.sampler is not None:
+        k = context.shard.size  # a dynamic method holds its budget in visits, not in positions
     order = np.argsort(choice.positions, kind="stable")
     positions = np.asarray(choice.positions, dtype=np.int64)[order]
     within = (

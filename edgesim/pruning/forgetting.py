@@ -1,0 +1,79 @@
+"""Forgetting events: how often training loses a sample that it had right (Toneva et al. 2019, Algorithm 1).
+
+    s_i = number of presentations t with sample i right at t − 1 and wrong at t, summed over the replicas
+
+A sample that is never right in a run has nothing to forget, and is the hardest all the same: it counts as the run's
+number of presentations P, more than any number of events can be (at most P/2). Larger = kept first; many samples tie,
+and ties go to the lower index. Hits are read where training computes them: in training mode, augmented if training is,
+each at the weights of its own step.
+
+Deviations: the paper counts over a whole training of 200 epochs. Here the default is the scenario's warm-up, whose few
+presentations leave few distinct values: `warmup: {epochs: …}` of the training's length gives the published method.
+Where T0 is within an epoch, samples that it met have one presentation more than the others. A sample that was
+never presented (T0 below one epoch) is passed forward once at T0: right counts 0, wrong 1, as for the others.
+
+Work: the warm-up per replica, nothing else; P comparisons per sample.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.pruning.dynamics import presentation_needs, presentations, warmup_steps
+from edgesim.pruning.replicas import replicate
+from edgesim.records import FloatArray, Work
+from edgesim.training.needs import Needs
+from edgesim.training.settings import Warmup
+
+
+def forgetting_events(correct: npt.ArrayLike) -> FloatArray:
+    """Transitions from right to wrong per sample; P for a sample that was never right (Toneva et al. 2019).
+
+    Args:
+        correct: [P, n], P >= 1, in order of time: 1 or True = right, 0 or False = wrong, NaN = not presented.
+
+    Returns: float64 [n], whole numbers; NaN for a sample that was never presented.
+    """
+    values = np.asarray(correct, dtype=np.float64)
+    events, right = np.zeros(values.shape[1]), np.zeros(values.shape[1], dtype=bool)
+    for seen in values:  # `right` is the state at the last presentation
+        events += right & (seen == 0)
+        right = np.where(np.isnan(seen), right, seen > 0)
+    learned = (values > 0).any(axis=0)
+    events[~learned] = len(values)
+    events[np.isnan(values).all(axis=0)] = np.nan
+    return events
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """times that training loses a sample it had right, most first; never right = hardest"""
+
+    replicas: Annotated[int, Field(ge=1)] = 1
+    """independent runs that the events are summed over; the first is the shared warm-up"""
+    warmup: Warmup | None = None
+    """T0 of this method; the scenario's pruning.warmup where not given"""
+    balance: Literal["none", "class"] = "none"
+
+    source: ClassVar[str] = "Toneva et al. 2019"
+    cost_class: ClassVar[str] = "warm-up, per replica"
+
+    def needs(self, shard: Shard) -> Needs:
+        """Hits at every presentation."""
+        return presentation_needs("hit", warmup_steps(self.warmup, shard), shard)
+
+    def score(self, context: ScoreContext) -> Scoring:
+        """Forgetting events, float64 [n]."""
+        runs = replicate(context, self.needs(context.shard), self.replicas)
+        scores, comparisons = np.zeros(context.shard.size), 0
+        for seen in runs.observations:
+            hits = presentations(seen, "hit")
+            scores += forgetting_events(hits)
+            comparisons += hits.size
+        return Scoring(scores, runs.work + Work(comparisons=comparisons), runs.trace)

@@ -1,0 +1,132 @@
+"""InfoBatch: unbiased dynamic pruning (Qin et al. 2024). Chooses anew in every epoch; keeps no fixed subset.
+
+With the last loss that training saw of each sample, H = the samples at or above its mean, L = those below it, and b_e
+visits in epoch e:
+
+    visit all of H with loss weight 1, and a random share 1 − r of L with loss weight 1/(1 − r)          pruned epochs
+    visit everything with loss weight 1                                            the last `anneal` share of the epochs
+
+so that the expected weighted sum of losses over an epoch is the sum over the whole shard. There is no score. A budget
+of k samples means exactly k·epochs visits in all, what training on a fixed subset of k would do; the device has to
+store all of its n samples.
+
+Deviations
+- The paper fixes r (0.5) and takes whatever number of visits follows. Here the number of visits is fixed in advance,
+  the same in every pruned epoch (to within one), and r follows: 1 − r = (b_e − |H|)/|L|.
+- Where b_e is too small for all of H and a share 1 − `max_r` of L, both are thinned out, L to 1 − `max_r` of the share
+  of H, each weighted with the inverse of its share: still unbiased, and no weight is more than 1/(1 − `max_r`) times
+  another.
+- A sample that was never visited counts to H. So the first epoch draws uniformly, where the paper's visits everything.
+- As many of the last epochs are full as `anneal` says and as leave the others half of an even share of the visits; at
+  small keep ratios there are none.
+- `rescale: mean` divides the weights of an epoch by their mean n/b_e. The published weights multiply the mean loss of a
+  batch, and so the step of plain SGD, by n/b_e: 1.4 for the published r, but 10 at a keep ratio of 0.1.
+
+Work: no warm-up; what training really did (`training.loop.fit` counts it), n comparisons and a mean per pruned epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass as plain_dataclass
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard
+from edgesim.records import FloatArray, IntArray, Work
+from edgesim.training.needs import Needs
+
+Rescale = Literal["sum", "mean"]
+
+
+@plain_dataclass(frozen=True)
+class InfoBatchSampler:
+    """Draws the visits of every epoch (`training.loop.Sampler`)."""
+
+    size: int
+    """n, samples of the shard"""
+    budget: int
+    """k; the visits of all epochs together are k·epochs"""
+    anneal: float = 0.125
+    max_r: float = 0.9
+    rescale: Rescale = "sum"
+
+    def sizes(self, epochs: int) -> tuple[int, ...]:
+        """Visits of each epoch: k·epochs in all, each between 1 and n; the full epochs are the last ones."""
+        visits, full = self.budget * epochs, round(self.anneal * epochs)
+        while full and not self._affordable(full, epochs):
+            full -= 1
+        pruned = epochs - full
+        if pruned == 0:
+            return (self.size,) * epochs
+        each, more = divmod(visits - full * self.size, pruned)
+        return (each + 1,) * more + (each,) * (pruned - more) + (self.size,) * full
+
+    def _affordable(self, full: int, epochs: int) -> bool:
+        """Whether `full` whole epochs leave the others at least one visit and half of their even share."""
+        left, pruned = self.budget * epochs - full * self.size, epochs - full
+        return left >= pruned and 2 * left >= self.budget * pruned
+
+    def draw(
+        self, epoch: int, epochs: int, losses: FloatArray, rng: np.random.Generator
+    ) -> tuple[IntArray, FloatArray]:
+        """Places to visit and their loss weights (see `training.loop.Sampler.draw`)."""
+        visits = self.sizes(epochs)[epoch]
+        if visits == self.size:
+            return np.arange(self.size), np.ones(self.size)
+        seen = losses[~np.isnan(losses)]
+        below = losses < seen.mean() if seen.size else np.zeros(self.size, dtype=bool)  # NaN is not below anything
+        high, low = np.flatnonzero(~below), np.flatnonzero(below)
+        if visits == 1 or not (len(high) and len(low)):
+            strata = [(np.arange(self.size), visits)]
+        else:
+            from_high = high_visits(len(high), len(low), visits, self.max_r)
+            strata = [(high, from_high), (low, visits - from_high)]
+        places = np.concatenate([rng.choice(members, count, replace=False) for members, count in strata])
+        weights = np.concatenate([np.full(count, len(members) / count) for members, count in strata])
+        return places, weights if self.rescale == "sum" else weights * (visits / self.size)
+
+
+def high_visits(high: int, low: int, visits: int, max_r: float) -> int:
+    """How many of an epoch's visits go to the samples at or above the mean loss; the others get the rest, at least one.
+
+    Args:
+        high: number of samples at or above the mean, >= 1.
+        low: number of samples below it, >= 1.
+        visits: of the epoch, 2 <= visits < high + low.
+        max_r: those below keep at least 1 − max_r of the share of those above, in [0, 1).
+    """
+    wanted = round(visits * high / (high + (1.0 - max_r) * low))
+    return min(max(wanted, visits - low, 1), high, visits - 1)
+
+
+@dataclass(frozen=True)
+class Infobatch:
+    """dynamic: each epoch visits all samples above the mean loss and a random, up-weighted share of the rest"""
+
+    anneal: Annotated[float, Field(ge=0, lt=1)] = 0.125
+    """share of the epochs, the last ones, that visit everything: 1 − δ of the paper"""
+    max_r: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """largest share of the samples below the mean that an epoch leaves out, relative to those above"""
+    rescale: Rescale = "sum"
+    """loss weights that keep the sum over an epoch (paper), or the mean over a batch"""
+
+    source: ClassVar[str] = "Qin et al. 2024"
+    cost_class: ClassVar[str] = "no warm-up; chooses while training"
+
+    def needs(self, shard: Shard) -> Needs:
+        """Nothing: training itself shows the losses."""
+        return Needs()
+
+    def choose(self, context: ScoreContext, k: int) -> Choice:
+        """All positions, and the sampler that visits k·epochs of them in all."""
+        n, epochs = context.shard.size, context.shard.epochs
+        sampler = InfoBatchSampler(n, k, self.anneal, self.max_r, self.rescale)
+        full = sum(visits == n for visits in sampler.sizes(epochs))
+        pruned = epochs - full
+        # One comparison per sample for a selection is charged to every method; each further epoch selects again.
+        work = Work(comparisons=n * max(pruned - 1, 0), other_flops=float(n * pruned))
+        scoring = Scoring(np.zeros(n), work, notes={"full_epochs": float(full)})  # no score: all are kept alike
+        return Choice(np.arange(n), scoring=scoring, sampler=sampler)

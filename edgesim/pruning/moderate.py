@@ -1,0 +1,78 @@
+"""Moderate coreset (Xia et al. 2023): neither the most typical samples nor the strangest.
+
+    d_i = norm(h_i - mean of h over the class of i),    s_i = -|d_i - median(d)|
+
+Shapes: embeddings h [n, D], labels [n]. Larger = nearer to the median distance = kept first. The median is that of the
+whole shard, as in the paper; with `balance: class` each class keeps those nearest to its own median.
+
+State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
+
+Deviations: the embeddings are those of a short warm-up and not of a network trained to the end. The authors' code keeps
+a window of ranks around the median and measures from the class median; the paper's text, followed here, keeps those
+nearest in distance and measures from the class mean.
+
+Complexity: O(n·D + n log n).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic.dataclasses import dataclass
+
+from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.pruning.geometry import ROUNDING, embedding_needs, embeddings_at_end
+from edgesim.records import FloatArray, Work
+from edgesim.training.needs import Needs
+from edgesim.training.settings import Warmup
+
+
+def moderate(embeddings: npt.ArrayLike, labels: npt.ArrayLike, per_class: bool = False) -> FloatArray:
+    """Minus the difference between a sample's distance to its class mean and the median distance (Xia et al. 2023).
+
+    Args:
+        embeddings: float array [n, D].
+        labels: int array [n].
+        per_class: compare with the median of the class and not of all samples.
+
+    Returns: float64 [n], at most 0; larger = more moderate.
+    """
+    rows, classes = np.asarray(embeddings, dtype=np.float64), np.asarray(labels)
+    distances = np.empty(len(rows))
+    medians = np.empty(len(rows))
+    for label in np.unique(classes):
+        members = np.flatnonzero(classes == label)
+        distances[members] = np.linalg.norm(rows[members] - rows[members].mean(axis=0), axis=1)
+        medians[members] = np.median(distances[members])
+    if not per_class:
+        medians[:] = np.median(distances)
+    gaps = np.abs(distances - medians)
+    gaps[gaps <= ROUNDING * np.abs(rows).max(initial=0.0)] = 0.0  # equal samples tie
+    return 0.0 - gaps
+
+
+@dataclass(frozen=True)
+class Moderate:
+    """distance to the class mean, nearest to the median first"""
+
+    balance: Literal["none", "class"] = "none"
+    """class: each class keeps its share, measured against its own median"""
+    warmup: Warmup | None = None
+    """T0 of this method; the scenario's pruning.warmup where not given"""
+
+    source: ClassVar[str] = "Xia et al. 2023"
+    cost_class: ClassVar[str] = "warm-up + forward"
+
+    def needs(self, shard: Shard) -> Needs:
+        """Embeddings at T0."""
+        return embedding_needs(self.warmup, shard)
+
+    def score(self, context: ScoreContext) -> Scoring:
+        """Minus the difference from the median distance, float64 [n]."""
+        embeddings = embeddings_at_end(context)
+        n, width = embeddings.shape
+        scores = moderate(embeddings, context.shard.labels, per_class=self.balance == "class")
+        # Means, differences and squares; a median is a selection of its own.
+        return Scoring(scores, Work(comparisons=n, other_flops=4.0 * n * width))

@@ -1,0 +1,192 @@
+"""Prototypes, "BNSL" in the AdaPruner paper (Sorscher et al. 2022): how far a sample is from the centre of its cluster.
+
+    s_i = 1 - cos(h_i, nearest centre),   centres by spherical k-means (k-means++ start) on unit-length embeddings
+
+Shapes: embeddings h [n, D], centres [K, D]. Larger = farther = harder; `keep: hard` keeps those first (right where data
+is plentiful, says the theory), `keep: easy` the prototypical ones (right where it is scarce). K defaults to the number
+of classes and is never above the number of distinct embeddings. `supervised: true` takes class means as the centres
+and measures each sample from its own.
+
+Guard: at least `guard` (one half, as published) of each class's balanced share is kept; the rest goes by score alone.
+How many that is depends on the budget. `balance: class` gives exact class shares.
+
+State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
+
+Deviations: the embeddings are those of the device's own warm-up and not of a self-supervised network; shares are in
+proportion to the classes of the shard. An embedding of zeros has no direction and is at distance 1.
+
+Complexity: O(restarts·iterations·n·K·D). Equal embeddings count as one point with a weight, in a canonical order, so
+that neither duplicates nor the order of the samples move the clusters.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, class_balanced_top_k, class_budgets, top_k
+from edgesim.pruning.geometry import embedding_needs, embeddings_at_end, unit_rows
+from edgesim.records import FloatArray, IntArray, Work
+from edgesim.training.needs import Needs
+from edgesim.training.settings import Warmup
+
+DISTINCT = 1e-6
+"""Cosine distances below this are the float32 rounding of one and the same embedding."""
+MAX_ITERATIONS = 100
+
+
+def cosine_distances(embeddings: npt.ArrayLike, centres: npt.ArrayLike) -> FloatArray:
+    """1 - cosine between each sample and the centre nearest to it, float64 [n]; 1 without direction or centre.
+
+    Args:
+        embeddings: float array [n, D].
+        centres: float array [K, D].
+    """
+    rows, targets = unit_rows(embeddings), unit_rows(centres)
+    if not len(targets):
+        return np.ones(len(rows))
+    similarity = (rows @ targets.T).max(axis=1)
+    # Rounded, so that equal directions tie and rounding does not choose between them.
+    return np.round(1.0 - similarity, 12)
+
+
+def spherical_k_means(
+    embeddings: npt.ArrayLike, clusters: int, rng: np.random.Generator, restarts: int = 1
+) -> tuple[FloatArray, int]:
+    """Centres of spherical k-means with a k-means++ start, the best of `restarts` (Dhillon & Modha 2001).
+
+    Args:
+        embeddings: float array [n, D]; rows of zeros have no direction and are left out.
+        clusters: K >= 1, cut to the number of distinct directions.
+        rng: draws the starts.
+        restarts: how often to start.
+
+    Returns: unit centres, float64 [at most K, D], none where all rows are zero; and how many passes over all pairs
+        of points and centres that took.
+    """
+    rows = unit_rows(embeddings)
+    points, counts = np.unique(rows[rows.any(axis=1)] + 0.0, axis=0, return_counts=True)  # + 0.0: no -0.0
+    best, best_fit, passes = np.empty((0, rows.shape[1])), -np.inf, 0
+    for _ in range(restarts if len(points) else 0):
+        centres, fit, taken = _lloyd(points, counts, _start(points, counts, clusters, rng))
+        passes += taken + 1
+        if fit > best_fit:
+            best, best_fit = centres, fit
+    return best, passes
+
+
+def _start(points: FloatArray, counts: IntArray, clusters: int, rng: np.random.Generator) -> FloatArray:
+    """k-means++: each next centre is drawn in proportion to its squared distance, 2·(1 - cos) on the unit sphere."""
+    distances = np.full(len(points), 2.0)  # the largest there is
+    chosen: list[int] = []
+    while len(chosen) < clusters and distances.max() > DISTINCT:
+        cumulated = np.cumsum(np.where(distances > DISTINCT, distances, 0.0) * counts)
+        chosen.append(int(np.searchsorted(cumulated, rng.random() * cumulated[-1], side="right")))
+        distances = np.minimum(distances, 1.0 - points @ points[chosen[-1]])
+    return points[chosen]
+
+
+def _lloyd(points: FloatArray, counts: IntArray, centres: FloatArray) -> tuple[FloatArray, float, int]:
+    """Assign and average until nothing moves; (centres, weighted sum of cosines, passes)."""
+    assigned = np.full(len(points), -1)
+    for passes in range(1, MAX_ITERATIONS + 1):
+        similarity = points @ centres.T  # [points, K]
+        now = similarity.argmax(axis=1)
+        if (now == assigned).all() or passes == MAX_ITERATIONS:
+            break
+        assigned = now
+        members = np.zeros(similarity.shape)
+        members[np.arange(len(points)), assigned] = counts
+        means = unit_rows(members.T @ points)
+        centres = np.where(means.any(axis=1, keepdims=True), means, centres)  # an empty cluster stays where it is
+    return centres, float(similarity.max(axis=1) @ counts), passes
+
+
+def class_distances(embeddings: npt.ArrayLike, labels: npt.ArrayLike) -> FloatArray:
+    """1 - cosine between each sample and the mean direction of its own class, float64 [n].
+
+    Args:
+        embeddings: float array [n, D].
+        labels: int array [n].
+    """
+    rows, classes = unit_rows(embeddings), np.asarray(labels)
+    distances = np.empty(len(rows))
+    for label in np.unique(classes):
+        members = np.flatnonzero(classes == label)
+        distances[members] = cosine_distances(rows[members], rows[members].mean(axis=0, keepdims=True))
+    return distances
+
+
+def guarded_top_k(scores: FloatArray, labels: IntArray, k: int, guard: float) -> IntArray:
+    """The k largest scores, but no class below `guard` of its balanced share; sorted, ties to the lower index.
+
+    Args:
+        scores: float array [n].
+        labels: int array [n].
+        k: 1 <= k <= n.
+        guard: in [0, 1]; 0 = scores alone, 1 = exact class shares.
+    """
+    chosen = np.zeros(len(scores), dtype=bool)
+    for label, share in class_budgets(labels, k).items():
+        least = math.ceil(guard * share - 1e-9)
+        members = np.flatnonzero(labels == label)
+        if least:
+            chosen[members[top_k(scores[members], least)]] = True
+    rest = np.flatnonzero(~chosen)
+    missing = k - int(chosen.sum())
+    if missing:
+        chosen[rest[top_k(scores[rest], missing)]] = True
+    return np.flatnonzero(chosen)
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    """distance to the nearest cluster centre, class shares guarded"""
+
+    keep: Literal["hard", "easy"] = "hard"
+    """hard: far from the centres first; easy: near first"""
+    clusters: Annotated[int, Field(ge=1)] | None = None
+    """K; the number of classes where not given"""
+    supervised: bool = False
+    """class means as centres, without clustering"""
+    guard: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """least share of a class's balanced share"""
+    restarts: Annotated[int, Field(ge=1)] = 4
+    """starts of k-means, the best of which counts"""
+    balance: Literal["none", "class"] = "none"
+    warmup: Warmup | None = None
+    """T0 of this method; the scenario's pruning.warmup where not given"""
+
+    source: ClassVar[str] = "Sorscher et al. 2022"
+    cost_class: ClassVar[str] = "warm-up + forward"
+
+    def needs(self, shard: Shard) -> Needs:
+        """Embeddings at T0."""
+        return embedding_needs(self.warmup, shard)
+
+    def choose(self, context: ScoreContext, k: int) -> Choice:
+        """The hardest (or easiest) k under the guard."""
+        scoring = self._scoring(context)
+        labels = context.shard.labels
+        if self.balance == "class":
+            return Choice(class_balanced_top_k(scoring.scores, labels, k), scoring=scoring)
+        return Choice(guarded_top_k(scoring.scores, labels, k, self.guard), scoring=scoring)
+
+    def _scoring(self, context: ScoreContext) -> Scoring:
+        embeddings = embeddings_at_end(context)
+        n, width = embeddings.shape
+        if self.supervised:
+            found = Scoring(class_distances(embeddings, context.shard.labels), Work(other_flops=6.0 * n * width))
+        else:
+            wanted = self.clusters or context.shard.num_classes
+            centres, passes = spherical_k_means(embeddings, wanted, context.rng("k-means"), self.restarts)
+            # Each pass compares all pairs and averages once; one more pass gives the scores.
+            work = Work(other_flops=2.0 * n * width * (len(centres) * (passes + 1) + passes))
+            found = Scoring(cosine_distances(embeddings, centres), work, notes={"clusters": float(len(centres))})
+        return found if self.keep == "hard" else replace(found, scores=-found.scores)

@@ -1,0 +1,101 @@
+"""TDDS: temporal dual-depth scoring (Zhang et al. 2024, CVPR; the published code settles what the text leaves open).
+
+With p_t the softmax output [C] of a sample at its presentation t of P, windows of J presentations:
+
+    d_t = sum over c of |p_{t+1,c}·(log p_{t+1,c} − log p_{t,c})|              change from one presentation to the next
+    R_k = norm2 over the J − 1 changes of window k of (d_t − their mean)      how much the contribution varies
+    s   = sum over windows k = 0 … P − J of b·(1 − b)^(P − J − k)·R_k         exponentially weighted, the last most
+
+Larger = the contribution to training varies more = kept first. Outputs are read where training computes them: in
+training mode, augmented if training is, each at the weights of its own step.
+
+Deviations: the paper records 10 to 90 epochs of 200 with windows of J = 10; the default here is J = 4 over the
+scenario's warm-up, which is lengthened to J epochs where it is shorter (at most full training). The log of a
+softmax is taken exactly, where the published code adds 1e-8. Only finished epochs are read, so that all samples have
+equally long trajectories. Fewer presentations than J make one window of what there is; two give the change itself,
+which has no variance, and one gives equal scores.
+
+Work: the warm-up; 10 operations per presentation, sample and class.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.pruning.dynamics import presentation_needs, presentations, steps_per_epoch, warmup_steps
+from edgesim.records import FloatArray, Work
+from edgesim.training.needs import Needs
+from edgesim.training.settings import Warmup
+
+
+def tdds(logits: npt.ArrayLike, window: int, decay: float) -> FloatArray:
+    """Exponentially weighted variation of the per-epoch changes of the outputs (Zhang et al. 2024).
+
+    Args:
+        logits: float array [P, n, C], in order of time.
+        window: J presentations per window, >= 2; P where that is less.
+        decay: b, weight of the newest window, in (0, 1].
+
+    Returns: float64 [n], >= 0; the change itself where P is 2, zeros where P is 1.
+    """
+    values = np.asarray(logits)
+    length, n = values.shape[:2]
+    if length == 1:
+        return np.zeros(n)
+    changes, before = np.empty((length - 1, n)), _log_softmax(values[0])
+    for t in range(1, length):
+        now = _log_softmax(values[t])
+        changes[t - 1] = np.abs(np.exp(now) * (now - before)).sum(axis=1)
+        before = now
+    if length == 2:
+        return np.asarray(changes[0])
+    inside = min(window, length) - 1
+    if inside == 1:
+        raise ValueError("tdds needs windows of at least 3 presentations: a single change has no variance")
+    scores = np.zeros(n)
+    for k in range(length - inside):
+        part = changes[k : k + inside]
+        weight = decay * (1.0 - decay) ** (length - 1 - inside - k)
+        scores += weight * np.sqrt(((part - part.mean(axis=0)) ** 2).sum(axis=0))
+    return scores
+
+
+def _log_softmax(logits: npt.NDArray[np.floating]) -> FloatArray:
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+@dataclass(frozen=True)
+class Tdds:
+    """how much the change of the outputs from epoch to epoch varies, most first"""
+
+    window: Annotated[int, Field(ge=3)] = 4
+    """J, presentations per window"""
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """weight of the newest window; the one before has (1 − decay) of it"""
+    warmup: Warmup | None = None
+    """T0 of this method; where not given the scenario's pruning.warmup, but at least `window` epochs"""
+    balance: Literal["none", "class"] = "none"
+
+    source: ClassVar[str] = "Zhang et al. 2024"
+    cost_class: ClassVar[str] = "warm-up of several epochs"
+
+    def needs(self, shard: Shard) -> Needs:
+        """Logits at every presentation."""
+        steps = warmup_steps(self.warmup, shard)
+        if self.warmup is None:
+            steps = min(max(steps, self.window * steps_per_epoch(shard)), shard.full_steps)
+        return presentation_needs("logits", steps, shard)
+
+    def score(self, context: ScoreContext) -> Scoring:
+        """Temporal dual-depth score, float64 [n]."""
+        logits = presentations(context.observations, "logits")
+        finished = logits[~np.isnan(logits).any(axis=(1, 2))]  # all but a last epoch that T0 cut short
+        notes = {"presentations": float(len(finished))}
+        return Scoring(tdds(finished, self.window, self.decay), Work(other_flops=10.0 * finished.size), notes=notes)

@@ -1,0 +1,372 @@
+"""Runs end to end: serial, on Ray, resumed after a kill, with failures. Equal records bit for bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+import edgesim
+from edgesim import coordinator
+from edgesim.cost import analytic
+from edgesim.errors import RunError, ScenarioError
+from edgesim.executors import Failure, JobQueue, RayExecutor, SerialExecutor
+from edgesim.records import Trial
+from edgesim.scenario import Scenario
+from edgesim.store import Run, read_results
+
+Make = Callable[..., Scenario]
+
+
+def without_host(records: pd.DataFrame) -> pd.DataFrame:
+    return records[[column for column in records.columns if not column.startswith("host_")]]
+
+
+def assert_equal_runs(first: Run, second: Run) -> None:
+    pd.testing.assert_frame_equal(without_host(first.records), without_host(second.records), check_exact=True)
+    pd.testing.assert_frame_equal(first.curves, second.curves, check_exact=True)
+    pd.testing.assert_frame_equal(first.selections, second.selections, check_exact=True)
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    from conftest import DOCUMENT
+
+    from edgesim import scenario as scenarios
+
+    folder = tmp_path_factory.mktemp("serial")
+    return edgesim.run(
+        scenarios.from_document(DOCUMENT, "tiny.yaml", folder), folder / "run", executor=SerialExecutor()
+    )
+
+
+@pytest.fixture(scope="module")
+def ray_started() -> Iterator[None]:
+    import ray
+
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield
+    ray.shutdown()
+
+
+def test_the_run_folder_has_its_files_and_columns(serial: Run) -> None:
+    names = {path.name for path in serial.path.iterdir()}
+    assert names == {"run.json", "scenario.yaml", "records.parquet", "curves.parquet", "selections.parquet"}
+    documented = (
+        "scenario seed device profile method keep_ratio status reason shard_size subset_size test_accuracy "
+        "local_accuracy train_accuracy test_loss train_loss score_flops train_flops total_flops steps analytic_time_s "
+        "analytic_energy_j device_time_s device_score_time_s device_train_time_s device_energy_j storage_bytes "
+        "peak_memory_bytes cost_j host_wall_s host_score_wall_s host_train_wall_s"
+    ).split()
+    assert set(documented) <= set(serial.records.columns)
+    columns = "seed device method keep_ratio epoch subset_loss subset_accuracy test_loss test_accuracy".split()
+    assert list(serial.curves.columns) == columns
+    assert list(serial.selections.columns) == ["seed", "device", "method", "keep_ratio", "index"]
+    assert serial.info["status"] == "finished"
+    assert serial.info["trials"] == {"total": 15, "ok": 15, "missing": 0}
+
+
+def test_records_are_in_the_order_of_the_trials_and_plausible(serial: Run) -> None:
+    records = serial.records
+    expected = [("full", 1.0), ("random", 0.2), ("random", 1.0), ("importance", 0.2), ("importance", 1.0)]
+    assert list(zip(records["method"], records["keep_ratio"], strict=True)) == expected * 3
+    assert (records["status"] == "ok").all()
+    for column in ("test_accuracy", "local_accuracy", "train_accuracy"):
+        assert records[column].between(0, 1).all()
+    assert (
+        records["subset_size"] == analytic.subset_size(records["shard_size"].to_numpy(), records["keep_ratio"])
+    ).all()
+    kept = serial.selections.groupby(["seed", "device", "method", "keep_ratio"]).size()
+    sizes = records.set_index(["seed", "device", "method", "keep_ratio"])["subset_size"]
+    pd.testing.assert_series_equal(kept.sort_index(), sizes.sort_index(), check_names=False)
+
+
+def test_prices_of_a_trial_by_hand(serial: Run) -> None:
+    """The closed form of one importance trial, from its sizes and the profile alone."""
+    from edgesim import profiles
+
+    row = serial.records.query("device == 0 and method == 'importance' and keep_ratio == 0.2").iloc[0]
+    full = serial.records.query("device == 0 and method == 'full'").iloc[0]
+    n, m = int(row["shard_size"]), int(row["subset_size"])
+    profile = profiles.load("raspberry-pi-4b")
+    # mlp 64-16-10: forward 2·(64·16 + 16·10) = 2,368; backward: both weight gradients again (2,368) and the
+    # gradient of the hidden layer (2·16·10 = 320).
+    train_flops = 2 * 2368 + 320
+    assert row["train_flops"] == 2 * m * train_flops
+    assert row["score_flops"] == n * train_flops  # one epoch of warm-up meets every sample once
+    assert full["score_flops"] == 0
+    time_s = (row["total_flops"] + n) / profile.throughput_flops_per_s  # n comparisons select
+    assert row["analytic_time_s"] == pytest.approx(time_s, rel=1e-12)
+    assert row["analytic_energy_j"] == pytest.approx(time_s * profile.power_w, rel=1e-12)
+    assert row["storage_bytes"] == m * 64
+    assert row["steps"] == 2 * -(-m // 32)
+    share = time_s / full["analytic_time_s"]
+    assert row["cost_j"] == pytest.approx((2 * share + m / n) / 3)
+    assert full["cost_j"] == pytest.approx(1.0)
+    assert row["device_time_s"] > row["analytic_time_s"]  # overhead of every step and reading from the card
+
+
+def test_keeping_everything_is_the_same_training_under_every_method(serial: Run) -> None:
+    whole = serial.records.query("keep_ratio == 1.0")
+    for _, rows in whole.groupby("device"):
+        assert rows["test_accuracy"].nunique() == 1
+        assert rows["test_loss"].nunique() == 1
+        assert rows["total_flops"].nunique() == 2  # importance pays for its scores
+
+
+def test_local_accuracy_weights_by_the_devices_own_classes(serial: Run) -> None:
+    assert not np.allclose(serial.records["local_accuracy"], serial.records["test_accuracy"])
+
+
+def test_ray_gives_equal_records(serial: Run, make_scenario: Make, tmp_path: Path, ray_started: None) -> None:
+    for hosts in (1, 2):
+        run = edgesim.run(make_scenario(), tmp_path / f"ray-{hosts}", executor=RayExecutor(hosts=hosts))
+        assert_equal_runs(serial, run)
+
+
+def test_adding_a_method_a_ratio_or_a_seed_changes_nobody_else(
+    serial: Run, make_scenario: Make, tmp_path: Path
+) -> None:
+    methods = ["random", {"name": "importance", "label": "long", "warmup": {"epochs": 2}}, "full", "importance"]
+    wider = make_scenario(pruning__methods=methods, pruning__keep_ratio=[0.2, 0.5, 1.0], seeds=[7, 0])
+    run = edgesim.run(wider, tmp_path / "wider", executor=SerialExecutor())
+    key = ["seed", "device", "method", "keep_ratio"]
+    both = without_host(serial.records).merge(without_host(run.records), on=key, suffixes=("", "_wider"))
+    assert len(both) == len(serial.records)
+    for column in ("test_loss", "train_loss", "score_flops", "analytic_time_s", "device_time_s"):
+        assert (both[column] == both[f"{column}_wider"]).all(), column
+
+
+class Stopping(SerialExecutor):
+    """Ends like a killed process after some jobs."""
+
+    def __init__(self, after: int):
+        super().__init__()
+        self._after = after
+
+    def stream(self, queue: JobQueue) -> Iterator[tuple[Any, Any]]:
+        for done, pair in enumerate(super().stream(queue)):
+            if done == self._after:
+                raise KeyboardInterrupt
+            yield pair
+
+
+@pytest.mark.parametrize("after", [0, 3, 4, 9])
+def test_a_stopped_run_resumes_to_the_same_records(
+    serial: Run, make_scenario: Make, tmp_path: Path, after: int
+) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        edgesim.run(make_scenario(), folder, executor=Stopping(after))
+    partial = Run(folder)
+    assert partial.info["status"] == "interrupted"
+    before = len(partial.records)
+    assert before < 15
+    ran: list[Trial] = []
+
+    class Counting:
+        def start(self, total: int, done: int, devices: int) -> None:
+            assert (total, done, devices) == (15, before, 3)
+
+        def record(self, record: Any) -> None:
+            ran.append(record.trial)
+
+        def note(self, line: str) -> None:
+            raise AssertionError(line)
+
+        def stop(self) -> None: ...
+
+    run = edgesim.run(make_scenario(), folder, resume=True, executor=SerialExecutor(), progress=Counting())
+    assert len(ran) == 15 - before  # only what was missing
+    assert_equal_runs(serial, run)
+    assert len(run.info["sessions"]) == 2
+    again = edgesim.run(make_scenario(), folder, resume=True, executor=SerialExecutor())
+    assert_equal_runs(serial, again)
+
+
+def test_a_line_cut_short_by_a_kill_is_run_again(serial: Run, make_scenario: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        edgesim.run(make_scenario(), folder, executor=Stopping(9))
+    journal = folder / "journal.jsonl"
+    whole = journal.read_text()
+    journal.write_text(whole[: len(whole) - 40])
+    assert len(Run(folder).records) == whole.count("\n") - 1
+    assert_equal_runs(serial, edgesim.run(make_scenario(), folder, resume=True, executor=SerialExecutor()))
+
+
+def test_a_damaged_line_in_the_middle_is_an_error(make_scenario: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        edgesim.run(make_scenario(), folder, executor=Stopping(9))
+    lines = (folder / "journal.jsonl").read_text().split("\n")
+    lines[1] = lines[1][:50]
+    (folder / "journal.jsonl").write_text("\n".join(lines))
+    with pytest.raises(RunError, match="line 2 is damaged"):
+        read_results(folder)
+
+
+def test_resuming_needs_the_same_scenario(serial: Run, make_scenario: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        edgesim.run(make_scenario(), folder, executor=Stopping(3))
+    with pytest.raises(RunError, match=r"training\.epochs: was 2, now 3"):
+        edgesim.run(make_scenario(training__epochs=3), folder, resume=True, executor=SerialExecutor())
+    with pytest.raises(RunError, match="holds a run already"):
+        edgesim.run(make_scenario(), folder, executor=SerialExecutor())
+    with pytest.raises(RunError, match="holds no run to resume"):
+        edgesim.run(make_scenario(), tmp_path / "nothing", resume=True, executor=SerialExecutor())
+
+
+def test_a_diverging_trial_is_a_failed_record_and_the_run_goes_on(make_scenario: Make, tmp_path: Path) -> None:
+    wild = make_scenario(training__optimizer="sgd", training__learning_rate=1e30, training__schedule="constant")
+    run = edgesim.run(wild, tmp_path / "run", executor=SerialExecutor())
+    assert len(run.records) == 15
+    assert (run.records["status"] == "failed").all()
+    assert run.records["reason"].str.contains("at step").all()
+    assert run.info["trials"] == {"total": 15, "failed": 15, "missing": 0}
+
+
+def test_a_method_that_raises_takes_no_other_with_it(make_scenario: Make, tmp_path: Path) -> None:
+    scenario = make_scenario()
+    broken = replace(scenario.pruning.methods[2], plugin=Broken())
+    methods = (*scenario.pruning.methods[:2], broken)
+    scenario = replace(scenario, pruning=replace(scenario.pruning, methods=methods))
+    notes: list[str] = []
+    plan = coordinator.plan(scenario)
+    results = list(coordinator.execute(plan, SerialExecutor(), note=notes.append))
+    by_method = {
+        m: {r.record.status for r in results if r.record.method == m} for m in ("full", "random", "importance")
+    }
+    assert by_method == {"full": {"ok"}, "random": {"ok"}, "importance": {"failed"}}
+    (reason,) = {r.record.reason for r in results if r.record.method == "importance"}
+    assert reason.startswith("ZeroDivisionError: float division by zero (in test_run.py:")
+    assert len(notes) == 3
+
+
+class Broken:
+    """A method with a bug."""
+
+    def needs(self, shard: Any) -> Any:
+        from edgesim.training.needs import Needs
+
+        return Needs()
+
+    def score(self, context: Any) -> Any:
+        return 1.0 / 0.0
+
+
+def test_more_devices_than_samples(make_scenario: Make, tmp_path: Path) -> None:
+    groups = [{"profile": "jetson-nano", "count": 20}]
+    crowded = make_scenario(fleet={"groups": groups}, dataset={"name": "digits", "limit_train": 15})
+    with pytest.raises(ScenarioError, match="20 devices for 15 training samples"):
+        edgesim.run(crowded, tmp_path / "run", executor=SerialExecutor())
+
+
+def test_a_partition_that_cannot_be_met_is_a_fault_of_the_scenario(make_scenario: Make, tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="partition"):
+        edgesim.run(make_scenario(partition__min_size=900), tmp_path / "run", executor=SerialExecutor())
+
+
+def test_one_device_with_all_data_and_one_sample_kept(make_scenario: Make, tmp_path: Path) -> None:
+    groups = [{"profile": "jetson-nano", "count": 1}]
+    scenario = make_scenario(fleet={"groups": groups}, partition="iid", pruning__keep_ratio=0.0001)
+    run = edgesim.run(scenario, tmp_path / "run", executor=SerialExecutor())
+    assert run.records["subset_size"].tolist() == [1437, 1, 1]
+    assert (run.records["status"] == "ok").all()
+
+
+def test_the_longest_job_comes_first() -> None:
+    queue = JobQueue()
+    for name, size in (("a", 1.0), ("b", 3.0), ("c", 2.0), ("d", 3.0)):
+        queue.push(name, size)  # type: ignore[arg-type]
+    assert [queue.pop() for _ in range(len(queue))] == ["b", "d", "c", "a"]
+
+
+class Mortal:
+    """A method whose first call on each host kills the host process; a marker file tells the calls apart."""
+
+    def __init__(self, folder: Path, always: bool):
+        self.folder, self.always = folder, always
+
+    def needs(self, shard: Any) -> Any:
+        from edgesim.training.needs import Needs
+
+        return Needs()
+
+    def score(self, context: Any) -> Any:
+        from edgesim.pruning.base import Scoring
+
+        marker = self.folder / f"device-{context.device}"
+        if self.always or not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Scoring(np.arange(context.shard.size, dtype=float))
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_a_host_that_dies_is_replaced(make_scenario: Make, tmp_path: Path, ray_started: None, always: bool) -> None:
+    scenario = make_scenario(pruning__methods=["full", "random"])
+    mortal = replace(scenario.pruning.methods[1], plugin=Mortal(tmp_path, always))
+    methods = (scenario.pruning.methods[0], mortal)
+    scenario = replace(scenario, pruning=replace(scenario.pruning, methods=methods))
+    executor = RayExecutor(hosts=2)
+    results = list(coordinator.execute(coordinator.plan(scenario), executor))
+    executor.close()
+    assert len(results) == 9
+    assert all(r.record.status == "ok" for r in results if r.record.method == "full")
+    others = [r.record for r in results if r.record.method == "random"]
+    if always:
+        assert {r.status for r in others} == {"failed"}
+        assert all("its host process died 3 times" in r.reason for r in others)
+    else:
+        assert {r.status for r in others} == {"ok"}
+
+
+def test_a_failure_carries_its_traceback() -> None:
+    from edgesim.executors import attempt
+
+    failure = attempt(object(), None)  # type: ignore[arg-type]
+    assert isinstance(failure, Failure)
+    assert failure.reason.startswith("AttributeError: 'object' object has no attribute 'run' (in executors.py:")
+    assert "Traceback" in failure.detail
+
+
+@pytest.mark.slow
+def test_a_killed_command_resumes(serial: Run, tmp_path: Path) -> None:
+    """The real thing: SIGKILL in the middle of `edgesim run`, then `--resume`."""
+    from conftest import DOCUMENT
+
+    from edgesim import documents
+
+    document = tmp_path / "tiny.yaml"
+    document.write_text(documents.dump(DOCUMENT))
+    command = [sys.executable, "-c", "from edgesim.cli import main; main()", "run", str(document), "--serial"]
+    command += ["--out", str(tmp_path / "run")]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    journal = tmp_path / "run" / "journal.jsonl"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if journal.exists() and journal.read_text().count("\n") >= 3:
+            break
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    done = subprocess.run([*command, "--resume"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    run = edgesim.load_run(tmp_path / "run")
+    assert_equal_runs(serial, run)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "finished"
