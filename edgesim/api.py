@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from edgesim import coordinator, provenance
+from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, RayExecutor
-from edgesim.records import Record
+from edgesim.records import Record, Reused, Trial
 from edgesim.scenario import Scenario
-from edgesim.store import Run, RunFolder, find_latest
+from edgesim.store import Run, RunFolder, find_latest, reusable
 
 RUNS = Path("runs")
 
@@ -21,8 +22,8 @@ RUNS = Path("runs")
 class Progress(Protocol):
     """Is told how a run goes."""
 
-    def start(self, total: int, done: int, devices: int) -> None:
-        """`total` trials in all, `done` of them before this session."""
+    def start(self, expected: Mapping[Trial, float], done: frozenset[Trial], devices: int) -> None:
+        """All trials with the work expected of each (in any unit), and those done before this session."""
 
     def record(self, record: Record) -> None:
         """A trial has ended."""
@@ -37,7 +38,7 @@ class Progress(Protocol):
 class Silent:
     """No progress at all."""
 
-    def start(self, total: int, done: int, devices: int) -> None:
+    def start(self, expected: Mapping[Trial, float], done: frozenset[Trial], devices: int) -> None:
         """Say nothing."""
 
     def record(self, record: Record) -> None:
@@ -85,8 +86,9 @@ def run(
     session: dict[str, Any] = {"started": _now(), "command": provenance.command()}
     try:
         plan = coordinator.plan(scenario)
-        progress.start(len(plan.trials), len(folder.done), len(scenario.fleet))
-        for result in coordinator.execute(plan, chosen, folder.done, progress.note):
+        progress.start(coordinator.expected_samples(plan), folder.done, len(scenario.fleet))
+        reused = _reused(scenario)
+        for result in coordinator.execute(plan, chosen, folder.done, progress.note, reused):
             folder.append(result)
             progress.record(result.record)
     except BaseException as error:
@@ -132,6 +134,18 @@ def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFold
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     path = Path(out) if out else RUNS / f"{scenario.name}-{stamp}"
     return RunFolder.create(path, scenario.to_yaml(), info)
+
+
+def _reused(scenario: Scenario) -> dict[Trial, Reused]:
+    """The subsets of the run that the scenario takes its scores from."""
+    if scenario.pruning.scores_from is None:
+        return {}
+    beside = scenario.folder / scenario.pruning.scores_from
+    found = reusable(beside if beside.exists() else Path(scenario.pruning.scores_from))
+    if not found.keys() & set(coordinator.trials(scenario)):
+        message = f"no trial of {scenario.pruning.scores_from} has the seed, device, method and keep ratio of one here"
+        raise ScenarioError(scenario.name, [Fault("pruning.scores_from", message)])
+    return found
 
 
 def _end_session(folder: RunFolder, session: dict[str, Any], started: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,11 @@ from edgesim import seeds
 from edgesim.cost import analytic, pricing
 from edgesim.data import datasets
 from edgesim.data.datasets import ImageDataset
-from edgesim.device import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob
 from edgesim.errors import DataError, Fault, ScenarioError
 from edgesim.executors import Executor, Failure, JobQueue, log_detail
+from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob
 from edgesim.models import workload
-from edgesim.records import IntArray, Record, Trial, TrialResult
+from edgesim.records import IntArray, Record, Reused, Selection, StepTrace, Trial, TrialResult, Work
 from edgesim.scenario import Scenario
 
 
@@ -70,6 +70,7 @@ def plan(scenario: Scenario, dataset: ImageDataset | None = None) -> Plan:
             optimizer_states=scenario.training.optimizer_states,
             weights=scenario.cost.weights,
         ),
+        keep_scores=scenario.pruning.keep_scores,
     )
     return Plan(scenario, setting, devices, trials(scenario))
 
@@ -104,7 +105,11 @@ def trials(scenario: Scenario) -> tuple[Trial, ...]:
 
 
 def execute(
-    plan: Plan, executor: Executor, done: frozenset[Trial] = frozenset(), note: Callable[[str], None] | None = None
+    plan: Plan,
+    executor: Executor,
+    done: frozenset[Trial] = frozenset(),
+    note: Callable[[str], None] | None = None,
+    reused: Mapping[Trial, Reused] | None = None,
 ) -> Iterator[TrialResult]:
     """Run the trials that are not done, yielding each result as it comes.
 
@@ -117,6 +122,10 @@ def execute(
         executor: where jobs run; opened here, closed by the caller.
         done: trials that have a record already.
         note: told in one line when a job fails.
+        reused: subsets of another run; their trials are trained without scoring.
+
+    Raises:
+        ScenarioError: a reused subset is not of this scenario's shards.
     """
     executor.open(plan.setting)
     queue = JobQueue()
@@ -125,7 +134,12 @@ def execute(
         if trial not in done:
             missing.setdefault((trial.seed, trial.device), []).append(trial)
     for key, waiting in missing.items():
-        _push(plan, queue, ScoreJob(plan.devices[key], tuple(waiting)))
+        known = [_prepared(plan.devices[key], t, reused[t]) for t in waiting if reused and t in reused]
+        for group in _groups(known):
+            _push(plan, queue, TrainJob(plan.devices[key], group))
+        unknown = tuple(t for t in waiting if not reused or t not in reused)
+        if unknown:
+            _push(plan, queue, ScoreJob(plan.devices[key], unknown))
     for job, outcome in executor.stream(queue):
         if isinstance(outcome, Failure):
             log_detail(outcome)
@@ -145,6 +159,20 @@ def execute(
             yield from (result for result in outcome if isinstance(result, TrialResult))
 
 
+def expected_samples(plan: Plan) -> dict[Trial, float]:
+    """What each trial is expected to cost this machine, in samples passed forward and backward.
+
+    A forward pass counts a third: the test set and the shard are evaluated at the end of every training.
+    """
+    scenario, tests = plan.scenario, len(plan.setting.dataset.test_labels)
+    expected = {}
+    for trial in plan.trials:
+        n = len(plan.devices[trial.seed, trial.device].shard)
+        m = int(analytic.subset_size(n, trial.keep_ratio))
+        expected[trial] = m * scenario.training.epochs + (tests + n) / 3
+    return expected
+
+
 def _push(plan: Plan, queue: JobQueue, job: Job) -> None:
     """Queue a job by the work that waits for it: its own and, for scoring, the trainings behind it."""
     scenario, setting = plan.scenario, plan.setting
@@ -157,13 +185,30 @@ def _push(plan: Plan, queue: JobQueue, job: Job) -> None:
     queue.push(job, samples * setting.terms.workload.train_flops)
 
 
+def _prepared(spec: DeviceSpec, trial: Trial, reused: Reused) -> Prepared:
+    """A trial with the subset of another run, charged the scoring of that run."""
+    positions = np.searchsorted(spec.shard, reused.kept)
+    inside = positions < len(spec.shard)
+    if not inside.all() or (spec.shard[positions] != reused.kept).any():
+        message = (
+            f"the subset of {trial} holds samples that this scenario's device {trial.device} does not have; "
+            "the two runs need the same data, partition, fleet size and seeds"
+        )
+        raise ScenarioError("pruning.scores_from", [Fault("pruning.scores_from", message)])
+    work = Work(other_flops=reused.score_flops, comparisons=reused.comparisons)
+    selection = Selection(positions.astype(np.int64), reused.weights)
+    return Prepared(trial, selection, work, StepTrace(), host_score_wall_s=0.0)
+
+
 def _groups(prepared: list[Prepared]) -> list[tuple[Prepared, ...]]:
-    """Trials whose training is the same: equal subset, loss weights and initial state."""
+    """Trials whose training is the same: equal subset, loss weights, sampler and initial state."""
     groups: dict[str, list[Prepared]] = {}
     for entry in prepared:
         digest = hashlib.sha256(entry.selection.positions.tobytes())
         if entry.selection.weights is not None:
             digest.update(b"weights" + entry.selection.weights.tobytes())
+        if entry.selection.sampler is not None:  # a frozen dataclass, whose repr names all of it
+            digest.update(repr(entry.selection.sampler).encode())
         for name, value in (entry.initial_state or {}).items():
             digest.update(name.encode() + value.tobytes())
         groups.setdefault(digest.hexdigest(), []).append(entry)

@@ -7,90 +7,22 @@ each is still charged all that it would need alone.
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 
 from edgesim import seeds
 from edgesim.cost import pricing
-from edgesim.data.datasets import ImageDataset
 from edgesim.data.partition import class_shares, local_accuracy
-from edgesim.profiles import DeviceProfile
+from edgesim.jobs import DeviceSpec, Job, Outcome, Prepared, ScoreJob, Setting
 from edgesim.pruning import base
-from edgesim.records import CurvePoint, IntArray, Ledger, Record, Selection, StepTrace, Trial, TrialResult, Work
+from edgesim.records import CurvePoint, Findings, Ledger, Record, Trial, TrialResult
 from edgesim.training import evaluation, loop
-from edgesim.training.settings import Evaluation, Training
 from edgesim.training.task import ClassificationTask, device_name
 from edgesim.training.warmup import observe_warmup
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What all devices of a run have in common. Sent to every host once."""
-
-    scenario: str
-    dataset: ImageDataset
-    model: Any
-    """a row of the table of models, or the user's own: `build(input_shape, num_classes)`"""
-    training: Training
-    augment: tuple[Any, ...]
-    methods: dict[str, base.Method]
-    warmup: Any
-    evaluation: Evaluation
-    terms: pricing.Terms
-
-
-@dataclass(frozen=True)
-class DeviceSpec:
-    """One device in one seed: who it is, what it is, what it holds."""
-
-    seed: int
-    index: int
-    profile: DeviceProfile
-    shard: IntArray
-    """sorted indices into the training set"""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A trial after scoring and selection, ready to train."""
-
-    trial: Trial
-    selection: Selection
-    score_work: Work
-    score_trace: StepTrace
-    host_score_wall_s: float
-    initial_state: dict[str, np.ndarray] | None = None
-    """weights to start from, or None for the scenario's initial weights"""
-
-
-@dataclass(frozen=True)
-class ScoreJob:
-    """Score and select for all trials of one device in one seed."""
-
-    spec: DeviceSpec
-    trials: tuple[Trial, ...]
-
-
-@dataclass(frozen=True)
-class TrainJob:
-    """Train once for trials with the same subset, weights and initial state."""
-
-    spec: DeviceSpec
-    group: tuple[Prepared, ...]
-
-    @property
-    def trials(self) -> tuple[Trial, ...]:
-        """The trials that this training serves."""
-        return tuple(prepared.trial for prepared in self.group)
-
-
-Job = ScoreJob | TrainJob
-Outcome = list[Prepared] | list[TrialResult]
 
 
 class Workbench:
@@ -161,11 +93,15 @@ class EdgeDevice:
                 build_model=lambda: self._bench.build_model(spec.seed),
             )
             weights = observations.weights
-            state = None if weights is None else {k: v.cpu().numpy() for k, v in weights.items()}
+            goes_on = weights is not None and getattr(method, "after_warmup", "reset") == "continue"
+            state = {k: v.cpu().numpy() for k, v in weights.items()} if weights and goes_on else None
             mine = [trial for trial in trials if trial.method == name]
             chosen = base.choose(method, context, [trial.keep_ratio for trial in mine])
             for trial, choice in zip(mine, chosen, strict=True):
-                prepared.append(Prepared(trial, choice.selection, choice.work, choice.trace, choice.host_wall_s, state))
+                findings = self._findings(method, choice, first=trial == mine[0])
+                prepared.append(
+                    Prepared(trial, choice.selection, choice.work, choice.trace, choice.host_wall_s, state, findings)
+                )
         return prepared
 
     def execute(self, group: tuple[Prepared, ...]) -> list[TrialResult]:
@@ -178,8 +114,18 @@ class EdgeDevice:
         first = group[0]
         measured, curve, fitted = self._train(first)
         wall_s = time.perf_counter() - started
-        kept = self._spec.shard[first.selection.positions]
-        return [TrialResult(self._record(prepared, measured, fitted, wall_s), curve, kept) for prepared in group]
+        kept, weights = self._spec.shard[first.selection.positions], first.selection.weights
+        return [
+            TrialResult(self._record(prepared, measured, fitted, wall_s), curve, kept, weights, prepared.findings)
+            for prepared in group
+        ]
+
+    def _findings(self, method: Any, choice: base.Chosen, first: bool) -> Findings:
+        """What to keep beside the subset; scores that serve all budgets go with the first trial only."""
+        for_all = not hasattr(method, "choose")
+        wanted = self._setting.keep_scores and choice.scores is not None and (first or not for_all)
+        indices = self._spec.shard if wanted else None
+        return Findings(choice.scores if wanted else None, indices, for_all, choice.history)
 
     def _describe(self) -> base.Shard:
         training = self._setting.training
@@ -259,5 +205,6 @@ class EdgeDevice:
             host_wall_s=prepared.host_score_wall_s + train_wall_s,
             host_score_wall_s=prepared.host_score_wall_s,
             host_train_wall_s=train_wall_s,
+            notes=json.dumps(prepared.selection.notes) if prepared.selection.notes else "",
             **columns,
         )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from edgesim.errors import EdgesimError, RunError
 
 if TYPE_CHECKING:
-    from edgesim.device import Job, Outcome, Setting
+    from edgesim.jobs import Job, Outcome, Setting
 
 ATTEMPTS = 3
 """how often a job is tried whose host dies"""
@@ -237,12 +237,12 @@ class RayExecutor:
             yield job, outcome
 
     def _replace(self, host: Any) -> Any:
-        """A fresh host for one that died."""
+        """A fresh host for one that died; it opens the setting before its first job, while the others go on."""
         import ray
 
         ray.kill(host)
         fresh = self._make()
-        ray.get(fresh.open.remote(self._setting))
+        fresh.open.remote(self._setting)
         self._hosts[self._hosts.index(host)] = fresh
         return fresh
 

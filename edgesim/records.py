@@ -189,6 +189,8 @@ class Record:
     device_score_time_s: float = np.nan
     device_train_time_s: float = np.nan
     device_energy_j: float = np.nan
+    notes: str = ""
+    """JSON: numbers that a method wants to be remembered with the trial"""
     storage_bytes: int = 0
     peak_memory_bytes: int = 0
     cost_j: float = np.nan
@@ -213,6 +215,31 @@ class CurvePoint(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Reused:
+    """A subset that another run chose, and what choosing it was charged there."""
+
+    kept: IntArray
+    """sorted indices into the training set"""
+    weights: FloatArray | None
+    score_flops: float
+    comparisons: int
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a method found beside its subset."""
+
+    scores: FloatArray | None = None
+    """[n] of the whole shard, where the scenario keeps scores"""
+    indices: IntArray | None = None
+    """[n] the samples that the scores belong to, as indices into the training set"""
+    scores_for_all_budgets: bool = True
+    """whether these scores serve every keep ratio of the method on this device"""
+    history: tuple[dict[str, float], ...] = ()
+    """one row per epoch of a training of the method's own"""
+
+
+@dataclass(frozen=True)
 class TrialResult:
     """What a device sends back for one trial."""
 
@@ -220,3 +247,6 @@ class TrialResult:
     curve: tuple[CurvePoint, ...] = ()
     kept: IntArray | None = None
     """sorted indices into the training set"""
+    weights: FloatArray | None = None
+    """loss weights aligned with `kept`; None = all one"""
+    findings: Findings = field(default_factory=Findings)

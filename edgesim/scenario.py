@@ -43,6 +43,8 @@ class Pruning:
     keep_ratios: tuple[float, ...]
     """ascending, each in (0, 1]"""
     warmup: Warmup
+    keep_scores: bool
+    scores_from: str | None
 
 
 @checked_dataclass(frozen=True)
@@ -52,6 +54,10 @@ class PruningDocument:
     methods: tuple[Any, ...]
     keep_ratio: Any
     warmup: Warmup = Warmup()
+    keep_scores: bool = False
+    """write every method's scores to scores.parquet"""
+    scores_from: str | None = None
+    """a run folder whose subsets are trained on instead of scoring anew; relative to the scenario or to where one is"""
 
 
 @checked_dataclass(frozen=True)
@@ -185,7 +191,7 @@ def _pruning(given: Any, faults: list[Fault]) -> Pruning | None:
             named.append(method)
     _check_warmups(document, named, faults)
     ratios = _keep_ratios(document.keep_ratio, faults)
-    return Pruning(tuple(named), ratios, document.warmup)
+    return Pruning(tuple(named), ratios, document.warmup, document.keep_scores, document.scores_from)
 
 
 def _check_warmups(document: PruningDocument, named: list[Named], faults: list[Fault]) -> None:
@@ -233,6 +239,8 @@ def _resolved(scenario: Scenario) -> Document:
             "methods": [named(method) for method in scenario.pruning.methods],
             "keep_ratio": list(scenario.pruning.keep_ratios),
             "warmup": _plain(scenario.pruning.warmup),
+            "keep_scores": scenario.pruning.keep_scores,
+            "scores_from": scenario.pruning.scores_from,
         },
         "evaluation": _plain(scenario.evaluation),
         "cost": _plain(scenario.cost),

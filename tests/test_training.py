@@ -250,6 +250,9 @@ def test_the_work_of_a_training_is_what_it_did() -> None:
 class EveryOther:
     """A sampler that visits half of the subset, the harder half once losses are known, with doubled weights."""
 
+    def sizes(self, epochs: int) -> list[int]:
+        return [10] * epochs
+
     def draw(self, epoch: int, epochs: int, losses: np.ndarray, rng: np.random.Generator) -> tuple:
         half = len(losses) // 2
         places = np.arange(half) if np.isnan(losses).any() else np.argsort(-losses)[:half]

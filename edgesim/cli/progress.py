@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.progress import (
@@ -14,10 +15,9 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 
-from edgesim.records import Record
+from edgesim.records import Record, Trial
 
 LINE_EVERY_S = 10.0
 
@@ -34,36 +34,40 @@ class Watcher:
         self._console = console
         columns = (
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("trials"),
-            TextColumn("{task.fields[state]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+            TextColumn("{task.fields[state]}"), TimeElapsedColumn(), TextColumn("{task.fields[left]} left"),
         )  # fmt: skip
         self._bar = Progress(*columns, console=console) if bar else None
         self._task: TaskID | None = None
-        self._total = self._done = self._before = self._failed = self._devices = 0
-        self._left: dict[tuple[int, int], int] = {}
+        self._expected: Mapping[Trial, float] = {}
+        self._total = self._done = self._failed = self._devices = 0
+        self._work = self._work_done = 0.0
+        self._seen: set[int] = set()
         self._best, self._worst = -math.inf, math.inf
         self._started_s = self._said_s = 0.0
 
-    def start(self, total: int, done: int, devices: int) -> None:
-        """`total` trials in all, `done` of them before this session."""
-        self._total, self._done, self._before, self._devices = total, done, done, devices
+    def start(self, expected: Mapping[Trial, float], done: frozenset[Trial], devices: int) -> None:
+        """All trials with the work expected of each, and those done before this session."""
+        self._expected, self._total, self._done, self._devices = expected, len(expected), len(done), devices
+        self._work = sum(work for trial, work in expected.items() if trial not in done)
         self._started_s = self._said_s = time.monotonic()
         if self._bar:
             self._bar.start()
-            self._task = self._bar.add_task("running", total=total, completed=done, state="")
+            self._task = self._bar.add_task("running", total=self._total, completed=len(done), state="", left="?")
         else:
-            resumed = f", {done} done before" if done else ""
-            self._console.print(f"{total} trials on {devices} devices{resumed}", highlight=False)
+            resumed = f", {len(done)} done before" if done else ""
+            self._console.print(f"{self._total} trials on {devices} devices{resumed}", highlight=False)
 
     def record(self, record: Record) -> None:
         """A trial has ended."""
         self._done += 1
         self._failed += record.status != "ok"
-        self._left[record.seed, record.device] = self._left.get((record.seed, record.device), 0) + 1
+        self._seen.add(record.device)
+        self._work_done += self._expected.get(record.trial, 0.0)
         if record.status == "ok":
             self._best = max(self._best, record.test_accuracy)
             self._worst = min(self._worst, record.test_accuracy)
         if self._bar and self._task is not None:
-            self._bar.update(self._task, completed=self._done, state=self._state())
+            self._bar.update(self._task, completed=self._done, state=self._state(), left=self._time_left())
         elif time.monotonic() - self._said_s > LINE_EVERY_S or self._done == self._total:
             self._said_s = time.monotonic()
             line = f"{self._done}/{self._total} trials, {self._state()}, {self._time_left()} left"
@@ -79,8 +83,7 @@ class Watcher:
             self._bar.stop()
 
     def _state(self) -> str:
-        seen = len({device for _, device in self._left})
-        parts = [f"{seen}/{self._devices} devices"]
+        parts = [f"{len(self._seen)}/{self._devices} devices"]
         if self._best >= self._worst:
             parts.append(f"accuracy {self._worst:.3f} to {self._best:.3f}")
         if self._failed:
@@ -88,6 +91,8 @@ class Watcher:
         return ", ".join(parts)
 
     def _time_left(self) -> str:
-        done = self._done - self._before
-        left_s = (time.monotonic() - self._started_s) / done * (self._total - self._done) if done else 0.0
+        """From the work that is done, not from the number of trials: the longest run first."""
+        if self._work_done == 0:
+            return "?"
+        left_s = (time.monotonic() - self._started_s) * (self._work / self._work_done - 1)
         return f"{left_s / 60:.0f} min" if left_s >= 100 else f"{left_s:.0f} s"

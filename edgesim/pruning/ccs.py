@@ -133,7 +133,7 @@ class Ccs:
             groups = strata_of(scoring.scores[pool], self.strata)
             chosen.append(pool[stratified(groups, budget, places[pool])])
             left, filled = left + len(pool), filled + len(np.unique(groups))
-        notes = {**scoring.notes, "cutoff": 1.0 - left / n, "strata": float(filled)}
+        notes = {**scoring.notes, "cutoff": (n - left) / n, "strata": float(filled)}
         # The cut is a selection of its own, beside the one over places; a stratum takes three operations.
         work = scoring.work + Work(comparisons=n, other_flops=3.0 * n)
         return Choice(np.concatenate(chosen), scoring=replace(scoring, work=work, notes=notes))

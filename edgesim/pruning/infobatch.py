@@ -15,12 +15,13 @@ Deviations
   the same in every pruned epoch (to within one), and r follows: 1 − r = (b_e − |H|)/|L|.
 - Where b_e is too small for all of H and a share 1 − `max_r` of L, both are thinned out, L to 1 − `max_r` of the share
   of H, each weighted with the inverse of its share: still unbiased, and no weight is more than 1/(1 − `max_r`) times
-  another.
+  another. `max_r` is the paper's r.
 - A sample that was never visited counts to H. So the first epoch draws uniformly, where the paper's visits everything.
 - As many of the last epochs are full as `anneal` says and as leave the others half of an even share of the visits; at
   small keep ratios there are none.
 - `rescale: mean` divides the weights of an epoch by their mean n/b_e. The published weights multiply the mean loss of a
-  batch, and so the step of plain SGD, by n/b_e: 1.4 for the published r, but 10 at a keep ratio of 0.1.
+  batch, and so the step of plain SGD, by n/b_e: 1.4 for the published r, but 10 at a keep ratio of 0.1, where training
+  may diverge.
 
 Work: no warm-up; what training really did (`training.loop.fit` counts it), n comparisons and a mean per pruned epoch.
 """
@@ -50,7 +51,7 @@ class InfoBatchSampler:
     budget: int
     """k; the visits of all epochs together are k·epochs"""
     anneal: float = 0.125
-    max_r: float = 0.9
+    max_r: float = 0.5
     rescale: Rescale = "sum"
 
     def sizes(self, epochs: int) -> tuple[int, ...]:
@@ -108,7 +109,7 @@ class Infobatch:
 
     anneal: Annotated[float, Field(ge=0, lt=1)] = 0.125
     """share of the epochs, the last ones, that visit everything: 1 − δ of the paper"""
-    max_r: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    max_r: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """largest share of the samples below the mean that an epoch leaves out, relative to those above"""
     rescale: Rescale = "sum"
     """loss weights that keep the sum over an epoch (paper), or the mean over a batch"""

@@ -157,20 +157,36 @@ def glossary(used: list[str]) -> list[tuple[str, str, str]]:
 
 
 def terminal_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """The summary as (header, rows of text) for the table that ends a run.
+    """The summary as (header, rows of text) for the table that ends a run; narrow enough for 80 columns.
 
     Args:
-        summary: the table of `analysis.summary`.
+        summary: the table of `analysis.summary`. Spreads are in percentage points.
     """
-    names = [
-        "method", "keep_ratio", "test_accuracy", "std_over_devices", "std_over_seeds",
-        "time_saved", "energy_saved", "scoring_share",
-    ]  # fmt: skip
-    header = [COLUMNS[name].label for name in names] + ["failed"]
+    header = [
+        "method",
+        "keep",
+        "test acc. %",
+        "± devices",
+        "± seeds",
+        "time saved",
+        "energy saved",
+        "scoring",
+        "failed",
+    ]
     rows = []
     for values in summary.to_dict("records"):
         failed = count(values["failed"])
         if values["infeasible"]:
             failed += f" + {count(values['infeasible'])} infeasible"
-        rows.append([COLUMNS[name].write(values[name]) for name in names] + [failed])
+        points = [_points(values[name]) for name in ("test_accuracy", "std_over_devices", "std_over_seeds")]
+        shares = [_whole_percent(values[name]) for name in ("time_saved", "energy_saved", "scoring_share")]
+        rows.append([str(values["method"]), ratio(values["keep_ratio"]), *points, *shares, failed])
     return header, rows
+
+
+def _points(share: float) -> str:
+    return f"{_no_minus_zero(100 * share, 1):.1f}" if np.isfinite(share) else UNKNOWN
+
+
+def _whole_percent(share: float) -> str:
+    return f"{_no_minus_zero(100 * share, 0):.0f} %" if np.isfinite(share) else UNKNOWN

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -73,7 +73,10 @@ class Hooks:
 
 
 class Sampler(Protocol):
-    """Chooses anew in every epoch (dynamic pruning). Picklable; keeps no state between trainings."""
+    """Chooses anew in every epoch (dynamic pruning). A frozen dataclass: picklable, no state between trainings."""
+
+    def sizes(self, epochs: int) -> Sequence[int]:
+        """How many samples each of the epochs will visit."""
 
     def draw(
         self, epoch: int, epochs: int, losses: FloatArray, rng: np.random.Generator
@@ -170,7 +173,9 @@ class _Fitting:
         self.order, self.noise, self.draws = streams.order(), streams.augment(self.device), streams.draws()
         self.positions = torch.as_tensor(subset.positions, device=self.device)
         self.weights = _scaled(subset.weights, self.device)
-        self.total_steps = settings.epochs * -(-len(subset.positions) // settings.batch_size)
+        count, epochs = len(subset.positions), settings.epochs
+        sizes = [count] * epochs if subset.sampler is None else subset.sampler.sizes(epochs)
+        self.total_steps = sum(-(-size // settings.batch_size) for size in sizes)
         self.optimizer = optim.build(settings, model.parameters())
         self.normalisers = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
         self.last_losses = np.full(len(subset.positions), np.nan)
@@ -210,7 +215,7 @@ class _Fitting:
         losses = self.task.losses(outputs, where)
         (losses if weights is None else losses * weights).mean().backward()
         done = len(self.batch_sizes)
-        self.optimizer.step(self.settings.learning_rate_at(min(done, self.total_steps - 1), self.total_steps))
+        self.optimizer.step(self.settings.learning_rate_at(done, self.total_steps))
         self.batch_sizes.append(len(places))
         self.losses.append(losses.detach())
         self.hits.append(self.task.hits(outputs.detach(), where))

@@ -1,0 +1,82 @@
+"""What travels between coordinator and devices: the common setting, the devices, and their two kinds of jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from edgesim.cost import pricing
+from edgesim.data.images import ImageDataset
+from edgesim.profiles import DeviceProfile
+from edgesim.pruning import base
+from edgesim.records import Findings, IntArray, Selection, StepTrace, Trial, TrialResult, Work
+from edgesim.training.settings import Evaluation, Training
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all devices of a run have in common. Sent to every host once."""
+
+    scenario: str
+    dataset: ImageDataset
+    model: Any
+    """a row of the table of models, or the user's own: `build(input_shape, num_classes)`"""
+    training: Training
+    augment: tuple[Any, ...]
+    methods: dict[str, base.Method]
+    warmup: Any
+    evaluation: Evaluation
+    terms: pricing.Terms
+    keep_scores: bool = False
+
+
+@dataclass(frozen=True)
+class DeviceSpec:
+    """One device in one seed: who it is, what it is, what it holds."""
+
+    seed: int
+    index: int
+    profile: DeviceProfile
+    shard: IntArray
+    """sorted indices into the training set"""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A trial after scoring and selection, ready to train."""
+
+    trial: Trial
+    selection: Selection
+    score_work: Work
+    score_trace: StepTrace
+    host_score_wall_s: float
+    initial_state: dict[str, np.ndarray] | None = None
+    """weights to start from, or None for the scenario's initial weights"""
+    findings: Findings = field(default_factory=Findings)
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """Score and select for all trials of one device in one seed."""
+
+    spec: DeviceSpec
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Train once for trials with the same subset, weights and initial state."""
+
+    spec: DeviceSpec
+    group: tuple[Prepared, ...]
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """The trials that this training serves."""
+        return tuple(prepared.trial for prepared in self.group)
+
+
+Job = ScoreJob | TrainJob
+Outcome = list[Prepared] | list[TrialResult]

@@ -1,0 +1,276 @@
+"""AdaPruner: a mask over the samples, trained together with the network until it keeps the share asked for.
+
+Source: "Not All Data Matters: An End-to-End Adaptive Dataset Pruning Framework", Eqs. 2-7. Theta are the weights, m_i
+one mask logit per **sample** of the shard (never per place in a shuffled batch), m = 1 at the start, and the gate is
+g_i = sigmoid(alpha m_i). After `warmup_epochs` of plain training, with l_i the loss of sample i,
+
+    L = mean(g l) + mean(g (-log l)) + lambda (mean(g) - c_r)^2                                           (Eqs. 4-7)
+    lambda = s |r - c_r|,  r = share of gates over 0.5,  c_r = k / n,  alpha evenly from `alpha_start` to `alpha_end`
+
+Larger m = keep first. At the end the mask is cut at 0.5, which gives `r_threshold` in the notes; the exact budget is the
+k largest m. Any loss per sample will do; nothing but `task.losses` is read, in training mode and augmented like it.
+
+**What moves what.** Theta: the first term alone, its losses weighted by the gates as they stood at the start of the
+epoch (m of t-1 in Eq. 2; a gate's own sample moves it once per epoch, so nothing is lost); the second term sees
+detached losses. The mask: all three, L being joint (Eq. 7), so that a gate is pulled by
+
+    N dL/dg_i = l_i - log l_i + 2 lambda (share - c_r).
+
+l - log l is least at l = 1: the easiest samples are pushed out hardest (Eq. 5), the very hardest too (Eq. 4). Without
+the third term all gates close; without the second the highest losses go; without the first the network stays where
+the warm-up left it. That is how the paper describes its ablations (`terms`, Table 5; `warmup_epochs: 0`, Table 4).
+
+**Mask optimiser.** The paper does not name one. Here it is mirror descent with the entropy of the gates: m moves against
+dL/dg itself, without the factor g(1-g), so that a gate that is nearly shut can still be opened, and the third term is
+one common shift of all m, which never changes their order. N dL/dg takes the same step for every sample, where the
+gradient of a batch mean would favour the samples of a short last batch. So m_i is -`mask_learning_rate` times the sum
+of i's pulls over the epochs, plus what is common to all.
+
+**Deviations**, both needed to end within the tolerance at every ratio:
+- The third term has its own, larger step (`ratio_learning_rate`) and never moves the mask beyond the share asked for.
+  With one step size the terms balance where 2 s (r - c_r)^2 equals the pull of the samples at the border, some 0.15
+  off the target at s = 100. Now they balance within 0.01.
+- Its value is the share of gates over 0.5, its gradient that of mean(g) ("the l1-relaxation represents the number of
+  ones"). While alpha is small every gate is near 0.5 and mean(g) says nothing about that number.
+Where the share is off, or under `BINARY_SHARE` of the gates are near 0 or 1, up to `extra_epochs` follow at the last
+learning rate, alpha half as high again in each.
+
+Small-device defaults: 2 + 20 epochs instead of 200; learning rate, momentum, decay, schedule, batch size, s and alpha are
+the paper's. The mask depends on c_r, so every budget is a training of its own, and is charged as one:
+O((warmup + epochs) n F) plus O(n) per step for the mask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import field, replace
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from edgesim import seeds
+from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, top_k
+from edgesim.records import FloatArray, IntArray, StepTrace, Work
+from edgesim.training.needs import Needs
+from edgesim.training.settings import Training
+
+if TYPE_CHECKING:
+    import torch
+
+    from edgesim.training.loop import Fitted, Step
+
+Term = Literal["classification", "selection", "compression"]
+
+LOSS_FLOOR = 1e-8
+"""below the smallest non-zero cross-entropy of float32; -log of it is the strongest push on an easy sample"""
+NEAR = 0.1
+"""a gate is near 0 or 1 within this"""
+BINARY_SHARE = 0.9
+"""share of gates near 0 or 1 that the end of training wants"""
+ALPHA_GROWTH = 1.5
+"""factor on alpha per extra epoch"""
+MASK_FLOPS = 10
+"""arithmetic of the mask per gate and step: gate, count, border, shift"""
+
+
+def gates(mask: FloatArray, alpha: float) -> FloatArray:
+    """The scaled sigmoid of a mask, sigmoid(alpha m): float64 [n] in (0, 1)."""
+    # By tanh, which does not overflow where exp(-alpha m) would.
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * alpha * mask)))
+
+
+def pull(losses: FloatArray, terms: tuple[Term, ...]) -> FloatArray:
+    """How hard Eqs. 4 and 5 pull each sample's gate down: l - log l, or the part of it that `terms` names.
+
+    Args:
+        losses: float [B], at least 0; a loss of 0 counts as LOSS_FLOOR in the logarithm.
+        terms: of the loss.
+
+    Returns: float64 [B], N times the derivative of the two terms by the gate.
+    """
+    values = np.asarray(losses, dtype=np.float64)
+    total = np.zeros(len(values))
+    if "classification" in terms:
+        total += values
+    if "selection" in terms:
+        total -= np.log(np.maximum(values, LOSS_FLOOR))
+    return total
+
+
+def border(mask: FloatArray, k: int) -> float:
+    """The mask value between the k-th and the next: shifted by minus this, k gates are over 0.5 (ties apart)."""
+    n = len(mask)
+    if k == n:
+        return float(mask.min()) - 1.0
+    low, high = np.partition(mask, (n - k - 1, n - k))[[n - k - 1, n - k]]
+    return 0.5 * float(low + high)
+
+
+@plain_dataclass
+class _Mask:
+    """The mask in training; the sampler and the observer of one run share it."""
+
+    method: AdaPruner
+    values: FloatArray
+    budget: int
+    first_epoch: int
+    """of the fit in progress, the epoch at which pruning begins"""
+    alphas: FloatArray
+    """per epoch of pruning in the fit in progress"""
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def target(self) -> float:
+        """c_r"""
+        return self.budget / len(self.values)
+
+    @property
+    def share(self) -> float:
+        """r: gates over 0.5, which is m over 0 whatever alpha."""
+        return float(np.mean(self.values > 0))
+
+    def alpha(self, epoch: int) -> float:
+        """Alpha in a pruning epoch of the fit in progress."""
+        return float(self.alphas[epoch - self.first_epoch])
+
+    def draw(
+        self, epoch: int, epochs: int, losses: FloatArray, rng: np.random.Generator
+    ) -> tuple[IntArray, FloatArray]:
+        """All samples, their losses weighted by their gates (`training.loop.Sampler`)."""
+        n = len(self.values)
+        if epoch < self.first_epoch:
+            return np.arange(n), np.ones(n)
+        if "classification" not in self.method.terms:
+            return np.arange(n), np.zeros(n)
+        return np.arange(n), gates(self.values, self.alpha(epoch))
+
+    def after_step(self, step: Step) -> bool:
+        """Move the gates of the batch by their own pulls, and all of them by the third term."""
+        if step.epoch >= self.first_epoch:
+            where = step.positions.cpu().numpy()
+            self.move(where, step.losses.double().cpu().numpy())
+        return False
+
+    def move(self, where: IntArray, losses: FloatArray) -> None:
+        """One step of the mask on a batch: positions [B] and their losses [B]."""
+        method = self.method
+        self.values[where] -= method.mask_learning_rate * pull(losses, method.terms)
+        if "compression" in method.terms:
+            gap = self.share - self.target
+            wanted = method.ratio_learning_rate * len(where) / len(self.values) * 2.0 * method.scale * gap * gap
+            edge = border(self.values, self.budget)
+            if edge * gap > 0:  # else the share is off by ties alone, and no shift mends that
+                self.values -= np.sign(edge) * min(wanted, abs(edge))
+
+    def note_epoch(self, epoch: int) -> None:
+        """Write a row of the history."""
+        if epoch < self.first_epoch:
+            return
+        opened = gates(self.values, self.alpha(epoch))
+        near = float(np.mean((opened < NEAR) | (opened > 1.0 - NEAR)))
+        row = {"epoch": len(self.history) + 1.0, "r": self.share, "alpha": self.alpha(epoch), "binary_share": near}
+        row |= {"lambda": self.method.scale * abs(self.share - self.target), "mean_gate": float(opened.mean())}
+        self.history.append(row)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the share is within the tolerance and the gates are nearly binary."""
+        within = abs(self.share - self.target) <= self.method.tolerance + 1e-12
+        return within and self.history[-1]["binary_share"] >= BINARY_SHARE
+
+
+@dataclass(frozen=True)
+class AdaPruner:
+    """a mask over the samples trained with the network, easiest and hopeless samples pushed out"""
+
+    epochs: Annotated[int, Field(ge=2)] = 20
+    """T, epochs of training with the mask; 200 in the paper"""
+    warmup_epochs: Annotated[int, Field(ge=0)] = 2
+    """epochs of plain training before; 0 is the paper's ablation"""
+    extra_epochs: Annotated[int, Field(ge=0)] = 5
+    """at most so many more where the mask has not settled"""
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """over warm-up and pruning together"""
+    batch_size: Annotated[int, Field(ge=1)] = 256
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 100.0
+    """s"""
+    alpha_start: Annotated[float, Field(gt=0)] = 0.1
+    alpha_end: Annotated[float, Field(gt=0)] = 5.0
+    """100 in the paper for Tiny-ImageNet"""
+    mask_learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
+    """step of a sample's own gate; the paper gives none"""
+    ratio_learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 50.0
+    """step of the third term per epoch"""
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    """epsilon, on |r - c_r|"""
+    terms: tuple[Term, ...] = ("classification", "selection", "compression")
+    """of the loss; leaving one out is an ablation"""
+
+    source: ClassVar[str] = "AdaPruner paper, Eqs. 2-7"
+    cost_class: ClassVar[str] = "own training per budget"
+
+    def needs(self, shard: Shard) -> Needs:
+        """Nothing: it warms up by itself, with its own optimiser."""
+        return Needs()
+
+    def choose(self, context: ScoreContext, k: int) -> Choice:
+        """Train network and mask for the share k / n and keep the k largest m.
+
+        Raises:
+            TrainingDiverged: the loss of a step is not finite.
+        """
+        alphas = np.linspace(self.alpha_start, self.alpha_end, self.epochs)
+        mask = _Mask(self, np.ones(context.shard.size), k, self.warmup_epochs, alphas)
+        with seeds.torch_global(context.seed, f"select:{context.method}:dropout", context.device):
+            model = context.build_model()
+            settings = self._settings(context.training)
+            runs = [_fit(context, model, mask, settings, "mask")]
+            for extra in range(self.extra_epochs):
+                if mask.settled:
+                    break
+                mask.first_epoch, mask.alphas = 0, mask.alphas[-1:] * ALPHA_GROWTH
+                runs.append(_fit(context, model, mask, _last_epoch(settings, context.shard.size), f"extra:{extra}"))
+        notes = {"r_threshold": mask.share, "epochs": float(self.warmup_epochs + len(mask.history))}
+        scoring = Scoring(mask.values, *_spent(runs, len(mask.values)), notes, tuple(mask.history))
+        return Choice(top_k(mask.values, k), scoring=scoring)
+
+    def _settings(self, training: Training) -> Training:
+        """How theta is trained: this method's optimiser, the scenario's precision."""
+        return Training(
+            epochs=self.warmup_epochs + self.epochs,
+            batch_size=self.batch_size,
+            optimizer="sgd",
+            learning_rate=self.learning_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            schedule=self.schedule,
+            precision=training.precision,
+        )
+
+
+def _last_epoch(settings: Training, n: int) -> Training:
+    """One more epoch at the learning rate of the last step."""
+    steps = settings.epochs * -(-n // settings.batch_size)
+    return replace(settings, epochs=1, schedule="constant", learning_rate=settings.learning_rate_at(steps - 1, steps))
+
+
+def _fit(context: ScoreContext, model: torch.nn.Module, mask: _Mask, settings: Training, purpose: str) -> Fitted:
+    """Train the network on all samples, weighted by the mask, and the mask with it."""
+    from edgesim.training.loop import Hooks, Subset, fit
+
+    subset = Subset(np.arange(context.shard.size), sampler=mask)
+    hooks = Hooks(mask.after_step, lambda epoch: mask.note_epoch(epoch.number - 1))
+    return fit(model, context.task, subset, settings, context.streams(purpose), context.augment, hooks)
+
+
+def _spent(runs: list[Fitted], n: int) -> tuple[Work, StepTrace]:
+    """The work of the trainings, and of the mask beside them."""
+    work, trace = Work(), StepTrace()
+    for run in runs:
+        work, trace = work + run.work, trace + run.trace
+    return work + Work(other_flops=float(MASK_FLOPS * n * work.steps)), trace

@@ -1,0 +1,168 @@
+"""GRAD-MATCH: a weighted subset whose gradient is that of all (Killamsetty et al. 2021a).
+
+    min over w >= 0 with |w|_0 = k_c of  norm(sum over i of grad_i - sum over j of w_j grad_j)^2 + lambda·norm(w)^2
+
+for each class c by itself (Eq. 4 and Algorithm 2, the per-class variant), with the last-layer gradients of `gradients`.
+Orthogonal matching pursuit: add the sample whose gradient has the largest inner product with what is left over, solve
+for all weights again, drop those that would become negative (Lawson & Hanson 1974), until k_c are in. Ties go to the
+lower index. Weights of a class are scaled to sum to n_c and handed to training. There is no score beyond the weights.
+
+Where no further gradient helps (every inner product is 0 or less) before k_c samples are in, the rest are those with
+the largest inner products, and each gets `FILL` times the mean weight of the others: the budget is exact, and what the
+match does not want hardly counts.
+
+State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
+
+Deviations: chosen once and not anew in every few epochs. lambda is relative to the mean squared norm of the class's
+gradients, so that it means the same for every network and state. A class over `max_class_size` is split at random into
+parts with their shares of the budget, each matching its own sum.
+
+Complexity: Gram matrix O(n_c^2·(C + D)); pursuit O(n_c·k_c^2), the inverse of the chosen block is updated and never
+computed anew. Memory 16·n_c^2 bytes (notes: `matrix_bytes`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from edgesim.pruning.base import Choice, ScoreContext, Shard
+from edgesim.pruning.geometry import lowest_of_largest
+from edgesim.pruning.gradients import LastLayer, Solution, choose_by_class, gradient_needs
+from edgesim.records import FloatArray, IntArray
+from edgesim.training.needs import Needs
+from edgesim.training.settings import Warmup
+
+FILL = 0.01
+"""weight of a sample that only fills up the budget, as a share of the mean weight of the others"""
+_ROUNDING = 1e-9
+"""inner products below this share of the largest are rounding"""
+
+
+class _Pursuit:
+    """The chosen atoms, the inverse of their regularised Gram matrix, and their weights."""
+
+    def __init__(self, gram: FloatArray, ridge: float, room: int):
+        self.gram, self.ridge = gram, ridge
+        self.wanted = gram.sum(axis=1)  # [n] inner products with the sum of all
+        self.atoms: IntArray = np.zeros(0, dtype=np.int64)
+        self.weights = np.zeros(0)
+        self.flops = 0.0
+        self._inverse = np.zeros((room, room))
+
+    @property
+    def inverse(self) -> FloatArray:
+        """Of the atoms' Gram matrix + ridge, [m, m], a view."""
+        return self._inverse[: len(self.atoms), : len(self.atoms)]
+
+    def left_over(self) -> FloatArray:
+        """Inner products of all gradients with what the atoms do not match yet, [n]."""
+        self.flops += 2.0 * len(self.gram) * len(self.atoms)
+        return np.asarray(self.wanted - self.gram[:, self.atoms] @ self.weights)
+
+    def add(self, atom: int) -> None:
+        """Take in one atom and solve again, dropping atoms until no weight is negative."""
+        m = len(self.atoms)
+        column = self.gram[self.atoms, atom]
+        solved = self.inverse @ column
+        pivot = self.gram[atom, atom] + self.ridge - column @ solved
+        grown = self._inverse[: m + 1, : m + 1]
+        grown[:m, :m] += np.outer(solved, solved) / pivot
+        grown[:m, m] = grown[m, :m] = -solved / pivot
+        grown[m, m] = 1.0 / pivot
+        self.atoms = np.append(self.atoms, atom)
+        before = np.append(self.weights, 0.0)
+        self.flops += 6.0 * (m + 1) ** 2
+        while (after := self.inverse @ self.wanted[self.atoms]).min(initial=np.inf) < 0:
+            # As far towards the new weights as the first of them that reaches zero; that atom goes.
+            falling = after < 0
+            steps = np.where(falling, before / np.where(falling, before - after, 1.0), np.inf)
+            first = int(np.argmin(steps))
+            before = np.delete(before + steps[first] * (after - before), first)
+            self._drop(first)
+        self.weights = after
+
+    def _drop(self, place: int) -> None:
+        """Take one atom out of the inverse."""
+        m = len(self.atoms)
+        keep = np.delete(np.arange(m), place)
+        row = self._inverse[keep, place]
+        reduced = self._inverse[np.ix_(keep, keep)] - np.outer(row, row) / self._inverse[place, place]
+        self._inverse[: m - 1, : m - 1] = reduced
+        self.atoms = self.atoms[keep]
+        self.flops += 4.0 * m * m
+
+
+def matching_pursuit(gram: npt.ArrayLike, k: int, regularisation: float) -> Solution:
+    """Non-negative, regularised orthogonal matching pursuit of the sum of all gradients.
+
+    Args:
+        gram: inner products of the gradients, float array [n, n].
+        k: 1 <= k <= n.
+        regularisation: lambda as a share of the mean squared norm, > 0.
+
+    Returns: k choices, weights (not yet scaled), and the arithmetic done.
+    """
+    matrix = np.asarray(gram, dtype=np.float64)
+    n = len(matrix)
+    if matrix.shape != (n, n) or not 1 <= k <= n:
+        raise ValueError(f"needs a Gram matrix of shape [n, n] and 1 <= k <= n; got shape {matrix.shape}, k={k}")
+    scale = float(np.trace(matrix)) / n
+    if scale <= 0:  # no gradient at all: nothing to match, all alike
+        return Solution(np.arange(k), np.ones(k), 0.0)
+    pursuit = _Pursuit(matrix, regularisation * scale, k + 1)
+    tolerance = _ROUNDING * float(np.abs(pursuit.wanted).max())
+    left = pursuit.wanted.copy()
+    for _ in range(3 * k):  # atoms may come and go; each step lowers the objective, and this bounds their number
+        outside = left.copy()
+        outside[pursuit.atoms] = -np.inf
+        if len(pursuit.atoms) == k or outside.max() <= tolerance:
+            break
+        pursuit.add(lowest_of_largest(outside, tolerance))
+        left = pursuit.left_over()
+    return _filled(pursuit, left, k)
+
+
+def _filled(pursuit: _Pursuit, left: FloatArray, k: int) -> Solution:
+    """The atoms, and as many more as the budget wants."""
+    outside = left.copy()
+    outside[pursuit.atoms] = -np.inf
+    more = np.argsort(-outside, kind="stable")[: k - len(pursuit.atoms)]
+    mean = float(pursuit.weights.mean()) if len(pursuit.atoms) else 1.0
+    chosen = np.concatenate([pursuit.atoms, more])
+    return Solution(chosen, np.append(pursuit.weights, np.full(len(more), FILL * mean)), pursuit.flops)
+
+
+@dataclass(frozen=True)
+class Gradmatch:
+    """weighted sum of the chosen gradients matches the gradient of a class"""
+
+    regularisation: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
+    """lambda, as a share of the mean squared gradient norm of the class"""
+    max_class_size: Annotated[int, Field(ge=2)] = 1024
+    """samples of a class that are worked on at once: 16 bytes per pair"""
+    warmup: Warmup | None = None
+    """T0 of this method; the scenario's pruning.warmup where not given"""
+
+    source: ClassVar[str] = "Killamsetty et al. 2021a"
+    cost_class: ClassVar[str] = "warm-up + forward + O(n_c k_c^2)"
+
+    def needs(self, shard: Shard) -> Needs:
+        """Logits and embeddings at T0."""
+        return gradient_needs(self.warmup, shard)
+
+    def choose(self, context: ScoreContext, k: int) -> Choice:
+        """k positions with their weights.
+
+        Raises:
+            EdgesimError: the task shows no logits or no embeddings.
+        """
+
+        def solve(layer: LastLayer, budget: int) -> Solution:
+            return matching_pursuit(layer.gram(), budget, self.regularisation)
+
+        return choose_by_class(context, k, self.max_class_size, solve, bytes_per_pair=16)

@@ -1,0 +1,146 @@
+"""Results as lines of the journal and as rows of the tables."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import zlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from edgesim.records import CurvePoint, Findings, Record, Trial, TrialResult
+
+KEY = ["seed", "device", "method", "keep_ratio"]
+TABLES = ("records", "curves", "selections", "scores", "traces")
+
+
+def tables(results: list[TrialResult]) -> dict[str, pd.DataFrame]:
+    """The tables of a list of results, rows in its order.
+
+    `scores` has keep_ratio NaN where the scores serve every keep ratio; `traces` has one row per trial, epoch and
+    quantity of a method that trains something of its own. Both are empty where no method gives any.
+    """
+    fields = [field.name for field in dataclasses.fields(Record)]
+    curve_rows = [(*result.record.trial, *point) for result in results for point in result.curve]
+    trace_rows = [
+        (*result.record.trial, epoch, name, float(value))
+        for result in results
+        for epoch, row in enumerate(result.findings.history, start=1)
+        for name, value in row.items()
+    ]
+    kept = [(result.record.trial, result.kept, result.weights) for result in results if result.kept is not None]
+    scored = [(result.record.trial, result.findings) for result in results if result.findings.scores is not None]
+    return {
+        "records": pd.DataFrame([dataclasses.astuple(result.record) for result in results], columns=fields),
+        "curves": pd.DataFrame(curve_rows, columns=[*KEY, *CurvePoint._fields]),
+        "selections": _long(
+            [trial for trial, _, _ in kept],
+            {
+                "index": [indices for _, indices, _ in kept],
+                "weight": [np.ones(len(i)) if weights is None else weights for _, i, weights in kept],
+            },
+        ),
+        "scores": _long(
+            [trial._replace(keep_ratio=np.nan) if f.scores_for_all_budgets else trial for trial, f in scored],
+            {"index": [f.indices for _, f in scored], "score": [f.scores for _, f in scored]},
+        ),
+        "traces": pd.DataFrame(trace_rows, columns=[*KEY, "epoch", "quantity", "value"]),
+    }
+
+
+def _long(trials: list[Trial], columns: dict[str, list[Any]]) -> pd.DataFrame:
+    """One row per sample of every trial."""
+    lengths = [len(values) for values in next(iter(columns.values()))]
+    keys = {name: np.repeat([trial[i] for trial in trials], lengths) for i, name in enumerate(KEY)}
+    empty = {"index": np.zeros(0, dtype=np.int64)}
+    joined = {name: np.concatenate(parts) if parts else empty.get(name, np.zeros(0)) for name, parts in columns.items()}
+    return pd.DataFrame(keys | joined)
+
+
+def results_of(loaded: dict[str, pd.DataFrame]) -> list[TrialResult]:
+    """The results behind tables; the inverse of `tables`."""
+    curves, kept = _groups(loaded["curves"]), _groups(loaded["selections"])
+    scores, traces = _groups(loaded["scores"]), _groups(loaded["traces"])
+    results = []
+    for row in loaded["records"].to_dict("records"):
+        record = Record(**{str(name): value for name, value in row.items()})
+        points = curves.get(record.trial)
+        rows = () if points is None else points[list(CurvePoint._fields)].itertuples(index=False, name=None)
+        chosen = kept.get(record.trial)
+        weights = None if chosen is None or (chosen["weight"] == 1).all() else chosen["weight"].to_numpy()
+        indices = None if chosen is None else chosen["index"].to_numpy()
+        # Scores for all budgets belong to the first trial of their method.
+        shared = scores.pop((*record.trial[:3], None), None)
+        own = shared if shared is not None else scores.get(record.trial)
+        findings = Findings(
+            None if own is None else own["score"].to_numpy(),
+            None if own is None else own["index"].to_numpy(),
+            shared is not None or own is None,
+            _history(traces.get(record.trial)),
+        )
+        results.append(TrialResult(record, tuple(CurvePoint(*point) for point in rows), indices, weights, findings))
+    return results
+
+
+def _groups(table: pd.DataFrame) -> dict[Any, pd.DataFrame]:
+    """Rows by trial; a keep_ratio of NaN becomes None, which can be looked up."""
+    found = table.groupby(KEY, sort=False, dropna=False)
+    return {(*key[:3], None if key[3] != key[3] else key[3]): rows for key, rows in found}
+
+
+def _history(rows: pd.DataFrame | None) -> tuple[dict[str, float], ...]:
+    if rows is None:
+        return ()
+    by_epoch = rows.groupby("epoch", sort=True)
+    return tuple(dict(zip(part["quantity"], part["value"], strict=True)) for _, part in by_epoch)
+
+
+def to_line(result: TrialResult) -> str:
+    """A result as one line of JSON."""
+    found = result.findings
+    entry = {
+        "record": dataclasses.asdict(result.record),
+        "curve": result.curve,
+        "kept": _pack(result.kept, np.int32),
+        "weights": _pack(result.weights, np.float64),
+        "scores": _pack(found.scores, np.float64),
+        "indices": _pack(found.indices, np.int32),
+        "scores_for_all_budgets": found.scores_for_all_budgets,
+        "history": found.history,
+    }
+    return json.dumps(entry) + "\n"
+
+
+def from_line(line: str) -> TrialResult:
+    """The result behind a line.
+
+    Raises:
+        ValueError, TypeError, KeyError, zlib.error: the line is damaged.
+    """
+    entry = json.loads(line)
+    findings = Findings(
+        _unpack(entry["scores"], np.float64),
+        _unpack(entry["indices"], np.int32),
+        entry["scores_for_all_budgets"],
+        tuple(entry["history"]),
+    )
+    curve = tuple(CurvePoint(*point) for point in entry["curve"])
+    kept, weights = _unpack(entry["kept"], np.int32), _unpack(entry["weights"], np.float64)
+    return TrialResult(Record(**entry["record"]), curve, kept, weights, findings)
+
+
+def _pack(values: npt.NDArray[Any] | None, dtype: Any) -> str | None:
+    if values is None:
+        return None
+    return base64.b64encode(zlib.compress(values.astype(dtype).tobytes(), 1)).decode()
+
+
+def _unpack(text: str | None, dtype: Any) -> Any:
+    if text is None:
+        return None
+    values = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=dtype)
+    return values.astype(np.int64) if dtype is np.int32 else values
