@@ -399,3 +399,12 @@ def test_a_report_needs_neither_torch_nor_ray():
     code = "import sys, edgesim.report; print([m for m in ('torch', 'ray', 'torchvision') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_the_markdown_page_shows_the_summary_and_escapes(tmp_path: Path) -> None:
+    run = make_run(methods=("full", "random", "a|b<c>"))
+    text = report.write_markdown(run, tmp_path / "deep" / "page.md").read_text()
+    assert "a\\|b&lt;c&gt;" in text
+    assert "| method | keep ratio |" in text
+    for _, row in analysis.summary(run.records).iterrows():
+        assert tables.percent(row["test_accuracy"]) in text

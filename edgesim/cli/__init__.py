@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,6 +48,7 @@ def run(
     from edgesim import scenario as scenarios
 
     loaded = scenarios.load(scenario, overrides or ())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends a run as Ctrl-C does
     from edgesim import executors
 
     # Ray and its hosts take seconds to start; they do so while this process imports torch and prepares the data.
@@ -126,13 +128,15 @@ def list_(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")],
-    out: Annotated[Path | None, typer.Option(help="the HTML file; default RUN/report.html")] = None,
+    out: Annotated[Path | None, typer.Option(help="FILE.html or FILE.md; default RUN/report.html")] = None,
 ) -> None:
-    """Write the report of a run, finished or not, as one HTML file."""
+    """Write the report of a run, finished or not: one HTML file, or its tables as Markdown."""
     from edgesim import report as reports
     from edgesim.store import Run
 
-    typer.echo(f"report: {reports.write(Run(folder), out or folder / 'report.html')}")
+    target = out or folder / "report.html"
+    write = reports.write_markdown if target.suffix == ".md" else reports.write
+    typer.echo(f"report: {write(Run(folder), target)}")
 
 
 def fail(error: EdgesimError, code: int) -> Any:

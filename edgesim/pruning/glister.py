@@ -1,0 +1,165 @@
+"""GLISTER: the samples whose gradients lower the loss on held-out data (Killamsetty et al. 2021b).
+
+    next = argmax over i not yet chosen of <grad_i, V>,   V = mean over v of the gradient of v's loss at theta_S
+    theta_S = theta - eta·(sum of the chosen gradients)
+
+with last-layer gradients (`gradients`), greedily, V worked out anew after each of `rounds` equal batches of choices
+(`rounds` >= k: after every choice). The gradients of the candidates stay those at theta (the paper's Taylor step); V is
+no approximation: the logits of the held-out samples are linear in the last layer, z_v(theta_S) = z_v - eta·G·h_v with
+G the sum of the chosen gradients [C, D], so that one product gives their new softmax.
+
+Earlier = better. Once what V asks for has been served, V turns, and a gradient like those already chosen gains less:
+that is what sets it apart from a static top-k of <grad_i, V>.
+
+The held-out samples are a share of the device's own shard, the same of every class. They stay candidates (all n can be
+chosen); each is judged by the mean over the other held-out samples, so that none vouches for itself.
+
+State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
+
+Deviations: chosen once and not anew in every few epochs; eta is a field, 0.01 times the sum (the paper: the step of
+training). The batches depend on k, so the subsets of different budgets need not be nested.
+
+Complexity: O(rounds·n·C·D), memory O(n·(C + D)).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, class_budgets
+from edgesim.pruning.gradients import LastLayer, gradient_needs, observed_gradients, softmax
+from edgesim.records import FloatArray, IntArray, Work
+from edgesim.training.needs import Needs
+from edgesim.training.settings import Warmup
+
+
+class HeldOut(NamedTuple):
+    """The held-out samples, which are candidates as well."""
+
+    positions: IntArray
+    """[V] sorted, within the shard"""
+    logits: FloatArray
+    """[V, C] at theta"""
+    labels: IntArray
+    """[V]"""
+
+
+def gains(layer: LastLayer, held_out: HeldOut, moved: FloatArray) -> FloatArray:
+    """How well each candidate's gradient agrees with that of the held-out loss at theta - `moved`.
+
+    Args:
+        layer: gradients of the n candidates at theta.
+        held_out: the held-out samples among them.
+        moved: eta times the sum of the chosen gradients, [C, D].
+
+    Returns: float64 [n], <grad_i, V>; a held-out sample's without its own part of V.
+    """
+    where, count = held_out.positions, len(held_out.positions)
+    inputs = layer.inputs[where]  # [V, D]
+    errors = softmax(held_out.logits - inputs @ moved.T)  # [V, C]
+    errors[np.arange(count), held_out.labels] -= 1.0
+    total = errors.T @ inputs  # [C, D]
+    agreement = np.asarray(((layer.inputs @ total.T) * layer.errors).sum(axis=1))
+    own = (layer.errors[where] * errors).sum(axis=1) * (inputs**2).sum(axis=1)
+    alone = agreement[where] - own
+    agreement /= count
+    agreement[where] = alone / max(count - 1, 1)
+    return agreement
+
+
+def glister(
+    layer: LastLayer, held_out: HeldOut, quotas: IntArray, groups: IntArray, eta: float, rounds: int
+) -> IntArray:
+    """Greedy choice by `gains`, in `rounds` batches; ties go to the lower index.
+
+    Args:
+        layer: gradients of the n candidates.
+        held_out: the held-out samples among them.
+        quotas: int [groups], how many of each group to choose; they sum to k.
+        groups: int [n], the group of each candidate.
+        eta: of the step to theta_S, >= 0.
+        rounds: batches of choices.
+
+    Returns: int64 [k], in the order of choice.
+    """
+    left, budget = quotas.copy(), int(quotas.sum())
+    open_ = np.ones(len(groups), dtype=bool)
+    moved = np.zeros((layer.errors.shape[1], layer.inputs.shape[1]))
+    order: list[IntArray] = []
+    for batch in np.array_split(np.arange(budget), min(rounds, budget)):
+        candidates = np.flatnonzero(open_)
+        ranked = candidates[np.argsort(-gains(layer, held_out, moved)[candidates], kind="stable")]
+        taken = ranked[_rank_in_group(groups[ranked]) < left[groups[ranked]]][: len(batch)]
+        order.append(taken)
+        open_[taken] = False
+        left -= np.bincount(groups[taken], minlength=len(left))
+        moved += eta * layer.at(taken).total()
+    return np.concatenate(order)
+
+
+def _rank_in_group(groups: IntArray) -> IntArray:
+    """Place of each entry among the earlier ones of its group."""
+    by_group = np.argsort(groups, kind="stable")
+    ordered = groups[by_group]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    rank = np.empty(len(groups), dtype=np.int64)
+    rank[by_group] = np.arange(len(groups)) - np.repeat(starts, np.diff(np.r_[starts, len(groups)]))
+    return rank
+
+
+@dataclass(frozen=True)
+class Glister:
+    """gradients that lower the loss on a held-out part of the shard, judged anew as the subset grows"""
+
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """share of the shard that judges, at least one sample"""
+    eta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
+    """step from theta along the sum of the chosen gradients"""
+    rounds: Annotated[int, Field(ge=1)] = 50
+    """how often the held-out gradient is worked out"""
+    balance: Literal["none", "class"] = "none"
+    warmup: Warmup | None = None
+    """T0 of this method; the scenario's pruning.warmup where not given"""
+
+    source: ClassVar[str] = "Killamsetty et al. 2021b"
+    cost_class: ClassVar[str] = "warm-up + forward + O(rounds n)"
+
+    def needs(self, shard: Shard) -> Needs:
+        """Logits and embeddings at T0."""
+        return gradient_needs(self.warmup, shard)
+
+    def choose(self, context: ScoreContext, k: int) -> Choice:
+        """k positions.
+
+        Raises:
+            EdgesimError: the task shows no logits or no embeddings.
+        """
+        seen, shard = observed_gradients(context), context.shard
+        held_out = self._held_out(context, seen.logits)
+        groups, quotas = np.zeros(shard.size, dtype=np.int64), np.array([k])
+        if self.balance == "class":
+            budgets = class_budgets(shard.labels, k)
+            groups, quotas = np.searchsorted(list(budgets), shard.labels), np.array(list(budgets.values()))
+        order = glister(seen.layer, held_out, quotas, groups, self.eta, self.rounds)
+        scores = np.full(shard.size, -float(shard.size))
+        scores[order] = -np.arange(k, dtype=np.float64)
+        entries = seen.layer.errors.shape[1] * seen.layer.inputs.shape[1]
+        # Per round: every candidate's product with V; the held-out logits and V itself; the chosen gradients once.
+        products = min(self.rounds, k) * (shard.size + 2 * len(held_out.positions)) + k
+        work = Work(comparisons=shard.size * min(self.rounds, k), other_flops=2.0 * entries * products)
+        return Choice(order, scoring=Scoring(scores, work, notes={"held_out": float(len(held_out.positions))}))
+
+    def _held_out(self, context: ScoreContext, logits: FloatArray) -> HeldOut:
+        """Draw the held-out samples, the same share of every class."""
+        labels, rng = context.shard.labels, context.rng("held-out")
+        count = max(1, round(self.held_out * len(labels)))
+        drawn = [
+            rng.choice(np.flatnonzero(labels == label), size, replace=False)
+            for label, size in class_budgets(labels, count).items()
+        ]
+        positions = np.sort(np.concatenate(drawn))
+        return HeldOut(positions, logits[positions], labels[positions])

@@ -1,0 +1,57 @@
+"""A run -> one Markdown page of tables: for a pull request, a repository, or a paper's appendix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from edgesim import analysis
+from edgesim.report import tables
+from edgesim.report.page import CURVE_COLUMNS, RECORD_COLUMNS, Run, facts, limits, sections
+
+SHOWN_SECTIONS = ("summary", "cost", "gap", "profiles", "failures")
+
+
+def write_markdown(run: Run, out: Path) -> Path:
+    """Write the tables of a run's report as Markdown.
+
+    Args:
+        run: the run, in any state.
+        out: the file to write; folders above it are made.
+
+    Returns: `out`.
+    """
+    records = run.records.reindex(columns=[*dict.fromkeys([*run.records.columns, *RECORD_COLUMNS])])
+    curves = run.curves.reindex(columns=[*dict.fromkeys([*run.curves.columns, *CURVE_COLUMNS])])
+    lines = [f"# {_plain(str(run.info.get('scenario') or run.path.name))}", ""]
+    lines += [f"- {label}: {_plain(value)}" for label, value in facts(run.info, records)]
+    lines += ["", *(f"> {note}" for note in limits(records, run.info)), ""]
+    for part in sections(records, curves):
+        if part.key not in SHOWN_SECTIONS or part.is_empty:
+            continue
+        lines += [f"## {part.title}", ""]
+        shown = [(figure.title, figure.table) for figure in part.figures if part.key == "gap"] + part.tables
+        for caption, data in shown:
+            lines += [f"{_plain(caption)}:", "", *_rows(data), ""]
+    used = [name for name in analysis.SUMMARY_COLUMNS if name in tables.COLUMNS]
+    lines += ["## Columns", "", *(f"- **{label}**: {meaning}" for label, _, meaning in tables.glossary(used))]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return out
+
+
+def _rows(data: pd.DataFrame) -> list[str]:
+    table = tables.table(data)
+    head = "| " + " | ".join(_plain(label) for label, _ in table.headers) + " |"
+    rule = "|" + "|".join("---:" if number else "---" for _, number in table.headers) + "|"
+    body = ["| " + " | ".join(_plain(cell) for cell in row) + " |" for row in table.rows]
+    left_out = [f"{table.rows_left_out} more rows are in the run folder."] if table.rows_left_out else []
+    return [head, rule, *body, *left_out]
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    for sign in "\\|<>*_`":
+        text = text.replace(sign, f"\\{sign}" if sign not in "<>" else {"<": "&lt;", ">": "&gt;"}[sign])
+    return text.replace("\n", " ")
