@@ -158,35 +158,39 @@ class Run:
         return documents.read(self.path / "scenario.yaml")
 
     @cached_property
-    def _tables(self) -> dict[str, pd.DataFrame]:
+    def _of_journal(self) -> dict[str, pd.DataFrame] | None:
+        """The tables of a run that is not finished; None where the run has its own."""
         if (self.path / JOURNAL).exists() or not (self.path / "records.parquet").exists():
             return tables(read_results(self.path))
-        return _read_tables(self.path)
+        return None
 
-    @property
+    def _table(self, name: str) -> pd.DataFrame:
+        return _read_parquet(self.path / f"{name}.parquet") if self._of_journal is None else self._of_journal[name]
+
+    @cached_property
     def records(self) -> pd.DataFrame:
         """One row per trial (columns: the README)."""
-        return self._tables["records"]
+        return self._table("records")
 
-    @property
+    @cached_property
     def curves(self) -> pd.DataFrame:
         """One row per trial and epoch."""
-        return self._tables["curves"]
+        return self._table("curves")
 
-    @property
+    @cached_property
     def selections(self) -> pd.DataFrame:
         """One row per trial and kept sample; `index` counts in the training set."""
-        return self._tables["selections"]
+        return self._table("selections")
 
-    @property
+    @cached_property
     def scores(self) -> pd.DataFrame:
         """One row per method and sample, where the scenario keeps scores; keep_ratio NaN = for every keep ratio."""
-        return self._tables["scores"]
+        return self._table("scores")
 
-    @property
+    @cached_property
     def traces(self) -> pd.DataFrame:
         """One row per trial, epoch and quantity of the methods that train something of their own."""
-        return self._tables["traces"]
+        return self._table("traces")
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -1,11 +1,11 @@
 """GLISTER: the samples whose gradients lower the loss on held-out data (Killamsetty et al. 2021b).
 
     next = argmax over i not yet chosen of <grad_i, V>,   V = mean over v of the gradient of v's loss at theta_S
-    theta_S = theta - eta·(sum of the chosen gradients)
+    theta_S = theta - step·(sum of the chosen gradients)
 
 with last-layer gradients (`gradients`), greedily, V worked out anew after each of `rounds` equal batches of choices
 (`rounds` >= k: after every choice). The gradients of the candidates stay those at theta (the paper's Taylor step); V is
-no approximation: the logits of the held-out samples are linear in the last layer, z_v(theta_S) = z_v - eta·G·h_v with
+no approximation: the logits of the held-out samples are linear in the last layer, z_v(theta_S) = z_v - step·G·h_v with
 G the sum of the chosen gradients [C, D], so that one product gives their new softmax.
 
 Earlier = better. Once what V asks for has been served, V turns, and a gradient like those already chosen gains less:
@@ -16,8 +16,11 @@ chosen); each is judged by the mean over the other held-out samples, so that non
 
 State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
 
-Deviations: chosen once and not anew in every few epochs; eta is a field, 0.01 times the sum (the paper: the step of
-training). The batches depend on k, so the subsets of different budgets need not be nested.
+Deviations: chosen once and not anew in every few epochs. The paper's step is that of training; here it is eta/(n·L) with
+L = mean(norm(h)^2)/2, which bounds the curvature of the cross-entropy in the last layer: choosing the whole shard moves
+theta like `eta` steps of gradient descent of the length 1/L, whatever the scale of the embeddings. (At 30 the held-out
+loss falls all along on digits and Fashion-MNIST, at 300 it does not.) The batches depend on k, so the subsets of
+different budgets need not be nested.
 
 Complexity: O(rounds·n·C·D), memory O(n·(C + D)).
 """
@@ -54,7 +57,7 @@ def gains(layer: LastLayer, held_out: HeldOut, moved: FloatArray) -> FloatArray:
     Args:
         layer: gradients of the n candidates at theta.
         held_out: the held-out samples among them.
-        moved: eta times the sum of the chosen gradients, [C, D].
+        moved: step times the sum of the chosen gradients, [C, D].
 
     Returns: float64 [n], <grad_i, V>; a held-out sample's without its own part of V.
     """
@@ -72,7 +75,7 @@ def gains(layer: LastLayer, held_out: HeldOut, moved: FloatArray) -> FloatArray:
 
 
 def glister(
-    layer: LastLayer, held_out: HeldOut, quotas: IntArray, groups: IntArray, eta: float, rounds: int
+    layer: LastLayer, held_out: HeldOut, quotas: IntArray, groups: IntArray, step: float, rounds: int
 ) -> IntArray:
     """Greedy choice by `gains`, in `rounds` batches; ties go to the lower index.
 
@@ -81,7 +84,7 @@ def glister(
         held_out: the held-out samples among them.
         quotas: int [groups], how many of each group to choose; they sum to k.
         groups: int [n], the group of each candidate.
-        eta: of the step to theta_S, >= 0.
+        step: along the sum of the chosen gradients, >= 0.
         rounds: batches of choices.
 
     Returns: int64 [k], in the order of choice.
@@ -97,7 +100,7 @@ def glister(
         order.append(taken)
         open_[taken] = False
         left -= np.bincount(groups[taken], minlength=len(left))
-        moved += eta * layer.at(taken).total()
+        moved += step * layer.at(taken).total()
     return np.concatenate(order)
 
 
@@ -117,8 +120,8 @@ class Glister:
 
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """share of the shard that judges, at least one sample"""
-    eta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
-    """step from theta along the sum of the chosen gradients"""
+    eta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
+    """how far theta moves when everything is chosen, in steps of gradient descent"""
     rounds: Annotated[int, Field(ge=1)] = 50
     """how often the held-out gradient is worked out"""
     balance: Literal["none", "class"] = "none"
@@ -144,7 +147,9 @@ class Glister:
         if self.balance == "class":
             budgets = class_budgets(shard.labels, k)
             groups, quotas = np.searchsorted(list(budgets), shard.labels), np.array(list(budgets.values()))
-        order = glister(seen.layer, held_out, quotas, groups, self.eta, self.rounds)
+        curvature = 0.5 * float((seen.layer.inputs**2).sum())  # n·L
+        step = self.eta / curvature if curvature > 0 else 0.0
+        order = glister(seen.layer, held_out, quotas, groups, step, self.rounds)
         scores = np.full(shard.size, -float(shard.size))
         scores[order] = -np.arange(k, dtype=np.float64)
         entries = seen.layer.errors.shape[1] * seen.layer.inputs.shape[1]

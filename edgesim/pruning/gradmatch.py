@@ -18,7 +18,7 @@ gradients, so that it means the same for every network and state. A class over `
 parts with their shares of the budget, each matching its own sum.
 
 Complexity: Gram matrix O(n_c^2·(C + D)); pursuit O(n_c·k_c^2), the inverse of the chosen block is updated and never
-computed anew. Memory 16·n_c^2 bytes (notes: `matrix_bytes`).
+computed anew. Memory 24·n_c^2 bytes at most (notes: `matrix_bytes`).
 """
 
 from __future__ import annotations
@@ -52,32 +52,28 @@ class _Pursuit:
         self.atoms: IntArray = np.zeros(0, dtype=np.int64)
         self.weights = np.zeros(0)
         self.flops = 0.0
+        self._rows = np.zeros((room, len(gram)))  # of the Gram matrix, one per atom: contiguous, unlike its columns
         self._inverse = np.zeros((room, room))
-
-    @property
-    def inverse(self) -> FloatArray:
-        """Of the atoms' Gram matrix + ridge, [m, m], a view."""
-        return self._inverse[: len(self.atoms), : len(self.atoms)]
 
     def left_over(self) -> FloatArray:
         """Inner products of all gradients with what the atoms do not match yet, [n]."""
         self.flops += 2.0 * len(self.gram) * len(self.atoms)
-        return np.asarray(self.wanted - self.gram[:, self.atoms] @ self.weights)
+        return np.asarray(self.wanted - self.weights @ self._rows[: len(self.atoms)])
 
     def add(self, atom: int) -> None:
         """Take in one atom and solve again, dropping atoms until no weight is negative."""
         m = len(self.atoms)
-        column = self.gram[self.atoms, atom]
-        solved = self.inverse @ column
+        column = self._rows[:m, atom]
+        solved = self._inverse[:m, :m] @ column
         pivot = self.gram[atom, atom] + self.ridge - column @ solved
-        grown = self._inverse[: m + 1, : m + 1]
-        grown[:m, :m] += np.outer(solved, solved) / pivot
-        grown[:m, m] = grown[m, :m] = -solved / pivot
-        grown[m, m] = 1.0 / pivot
+        self._inverse[:m, :m] += np.outer(solved, solved / pivot)
+        self._inverse[:m, m] = self._inverse[m, :m] = -solved / pivot
+        self._inverse[m, m] = 1.0 / pivot
+        self._rows[m] = self.gram[atom]
         self.atoms = np.append(self.atoms, atom)
-        before = np.append(self.weights, 0.0)
         self.flops += 6.0 * (m + 1) ** 2
-        while (after := self.inverse @ self.wanted[self.atoms]).min(initial=np.inf) < 0:
+        before = np.append(self.weights, 0.0)
+        while (after := self._solved()).min(initial=np.inf) < 0:
             # As far towards the new weights as the first of them that reaches zero; that atom goes.
             falling = after < 0
             steps = np.where(falling, before / np.where(falling, before - after, 1.0), np.inf)
@@ -86,13 +82,18 @@ class _Pursuit:
             self._drop(first)
         self.weights = after
 
+    def _solved(self) -> FloatArray:
+        m = len(self.atoms)
+        return np.asarray(self._inverse[:m, :m] @ self.wanted[self.atoms])
+
     def _drop(self, place: int) -> None:
-        """Take one atom out of the inverse."""
+        """Take one atom out."""
         m = len(self.atoms)
         keep = np.delete(np.arange(m), place)
         row = self._inverse[keep, place]
-        reduced = self._inverse[np.ix_(keep, keep)] - np.outer(row, row) / self._inverse[place, place]
+        reduced = self._inverse[np.ix_(keep, keep)] - np.outer(row, row / self._inverse[place, place])
         self._inverse[: m - 1, : m - 1] = reduced
+        self._rows[: m - 1] = self._rows[keep]
         self.atoms = self.atoms[keep]
         self.flops += 4.0 * m * m
 
@@ -144,7 +145,7 @@ class Gradmatch:
     regularisation: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
     """lambda, as a share of the mean squared gradient norm of the class"""
     max_class_size: Annotated[int, Field(ge=2)] = 1024
-    """samples of a class that are worked on at once: 16 bytes per pair"""
+    """samples of a class that are worked on at once: 24 bytes per pair"""
     warmup: Warmup | None = None
     """T0 of this method; the scenario's pruning.warmup where not given"""
 
@@ -165,4 +166,4 @@ class Gradmatch:
         def solve(layer: LastLayer, budget: int) -> Solution:
             return matching_pursuit(layer.gram(), budget, self.regularisation)
 
-        return choose_by_class(context, k, self.max_class_size, solve, bytes_per_pair=16)
+        return choose_by_class(context, k, self.max_class_size, solve, bytes_per_pair=24)
