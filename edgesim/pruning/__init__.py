@@ -5,13 +5,17 @@ The papers' own eleven come first; the pure functions behind the methods are exp
 
 from __future__ import annotations
 
+from edgesim.pruning.adapruner import AdaPruner
 from edgesim.pruning.aum import Aum, aum
 from edgesim.pruning.base import Method, class_balanced_top_k, top_k
 from edgesim.pruning.ccs import Ccs
 from edgesim.pruning.cg_score import CgScore, complexity_gap
+from edgesim.pruning.craig import Craig
 from edgesim.pruning.el2n import El2n, el2n
 from edgesim.pruning.forgetting import Forgetting, forgetting_events
 from edgesim.pruning.full import Full
+from edgesim.pruning.glister import Glister
+from edgesim.pruning.gradmatch import Gradmatch
 from edgesim.pruning.grand import Grand, grand_last_layer
 from edgesim.pruning.herding import Herding, herding
 from edgesim.pruning.importance import Importance, average_loss
@@ -30,14 +34,18 @@ METHODS: dict[str, type[Method]] = {
     "grand": Grand,
     "forgetting": Forgetting,
     "herding": Herding,
+    "glister": Glister,
     "cg-score": CgScore,
     "prototypes": Prototypes,
+    "adapruner": AdaPruner,
     "k-center": KCenter,
     "aum": Aum,
     "ccs": Ccs,
     "moderate": Moderate,
     "tdds": Tdds,
     "infobatch": Infobatch,
+    "craig": Craig,
+    "gradmatch": Gradmatch,
 }
 
 __all__ = [

@@ -189,7 +189,7 @@ class _Mask:
 class AdaPruner:
     """a mask over the samples trained with the network, easiest and hopeless samples pushed out"""
 
-    epochs: Annotated[int, Field(ge=2)] = 20
+    epochs: Annotated[int, Field(ge=1)] = 20
     """T, epochs of training with the mask; 200 in the paper"""
     warmup_epochs: Annotated[int, Field(ge=0)] = 2
     """epochs of plain training before; 0 is the paper's ablation"""

@@ -16,11 +16,11 @@ chosen); each is judged by the mean over the other held-out samples, so that non
 
 State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
 
-Deviations: chosen once and not anew in every few epochs. The paper's step is that of training; here it is eta/(n·L) with
-L = mean(norm(h)^2)/2, which bounds the curvature of the cross-entropy in the last layer: choosing the whole shard moves
-theta like `eta` steps of gradient descent of the length 1/L, whatever the scale of the embeddings. (At 30 the held-out
-loss falls all along on digits and Fashion-MNIST, at 300 it does not.) The batches depend on k, so the subsets of
-different budgets need not be nested.
+Deviations: chosen once and not anew in every few epochs. The paper's step is that of training; here it is eta/(n·L),
+with L = mean(norm(h)^2)/2, a bound on the curvature of the cross-entropy in the last layer: choosing the whole shard
+moves theta like `eta` steps of gradient descent of the length 1/L, whatever the scale of the embeddings. (At 30 the
+held-out loss falls all along on digits and Fashion-MNIST, at 300 it does not.) The batches depend on k, so the subsets
+of different budgets need not be nested.
 
 Complexity: O(rounds·n·C·D), memory O(n·(C + D)).
 """

@@ -139,7 +139,7 @@ def _filled(pursuit: _Pursuit, left: FloatArray, k: int) -> Solution:
 
 
 @dataclass(frozen=True)
-class Gradmatch:
+class GradMatch:
     """weighted sum of the chosen gradients matches the gradient of a class"""
 
     regularisation: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
