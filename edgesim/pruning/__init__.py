@@ -15,7 +15,7 @@ from edgesim.pruning.el2n import El2n, el2n
 from edgesim.pruning.forgetting import Forgetting, forgetting_events
 from edgesim.pruning.full import Full
 from edgesim.pruning.glister import Glister
-from edgesim.pruning.gradmatch import Gradmatch
+from edgesim.pruning.gradmatch import GradMatch
 from edgesim.pruning.grand import Grand, grand_last_layer
 from edgesim.pruning.herding import Herding, herding
 from edgesim.pruning.importance import Importance, average_loss
@@ -45,7 +45,7 @@ METHODS: dict[str, type[Method]] = {
     "tdds": Tdds,
     "infobatch": Infobatch,
     "craig": Craig,
-    "gradmatch": Gradmatch,
+    "gradmatch": GradMatch,
 }
 
 __all__ = [
