@@ -180,7 +180,7 @@ class RayExecutor:
                 options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
                 if self._address is None:
                     options |= {"include_dashboard": False, "num_cpus": self._wanted or available_cpus()}
-                ray.init(address=self._address, **options)
+                _start(self._address, options)
                 self._started_ray = True
             count = self._wanted or max(1, int(ray.cluster_resources().get("CPU", 1)))
             gpus = ray.cluster_resources().get("GPU", 0)
@@ -259,6 +259,17 @@ class RayExecutor:
             ray.shutdown()
             self._started_ray = False
         self._released.set()
+
+
+def _start(address: str | None, options: dict[str, Any]) -> None:
+    """`ray.init`, tried twice: on a busy machine its processes may miss Ray's fixed deadline of 30 s."""
+    import ray
+
+    try:
+        ray.init(address=address, **options)
+    except Exception:  # noqa: BLE001 - whatever it was, the second try raises it again
+        ray.shutdown()
+        ray.init(address=address, **options)
 
 
 def available_cpus() -> int:

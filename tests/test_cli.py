@@ -162,3 +162,46 @@ def test_a_users_own_method_in_a_file_of_their_own(tmp_path: Path) -> None:
     assert set(records["method"]) == {"random", "middle"}
     scored = records[records["method"] == "middle"]
     assert (scored["score_flops"] > 0).all()
+
+
+def test_progress_in_a_log_says_what_is_done_and_what_is_left() -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    from edgesim.cli.progress import Watcher
+    from edgesim.records import Record, Trial
+
+    out = StringIO()
+    watcher = Watcher(Console(file=out, width=200), bar=False)
+    trials = [Trial(0, device, "random", ratio) for device in (0, 1) for ratio in (0.1, 0.5)]
+    watcher.start(dict.fromkeys(trials, 1.0), frozenset(trials[:1]), devices=2)
+    for trial, status, accuracy in (
+        (trials[1], "ok", 0.25),
+        (trials[2], "failed", float("nan")),
+        (trials[3], "ok", 0.75),
+    ):
+        watcher.record(Record("s", *trial[:2], "pi", *trial[2:], status, test_accuracy=accuracy))
+    watcher.note("something [red] to see")
+    watcher.stop()
+    text = out.getvalue()
+    assert "4 trials on 2 devices, 1 done before" in text
+    assert "4/4 trials, 2/2 devices, accuracy 0.250 to 0.750, 1 failed, 0 s left" in text
+    assert "something [red] to see" in text
+
+
+def test_the_bar_is_drawn_on_a_terminal() -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    from edgesim.cli.progress import Watcher
+    from edgesim.records import Record, Trial
+
+    out = StringIO()
+    watcher = Watcher(Console(file=out, width=160, force_terminal=True), bar=True)
+    watcher.start({Trial(0, 0, "full", 1.0): 1.0}, frozenset(), devices=1)
+    watcher.record(Record("s", 0, 0, "pi", "full", 1.0, "ok", test_accuracy=0.5))
+    watcher.stop()
+    for words in ("1/1", "trials", "1/1 devices", "accuracy 0.500 to 0.500", "left"):
+        assert words in out.getvalue()

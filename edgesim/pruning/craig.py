@@ -26,13 +26,11 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import Choice, ScoreContext, Shard
-from edgesim.pruning.geometry import lowest_of_largest
+from edgesim.pruning.geometry import ROUNDING, lowest_of_largest
 from edgesim.pruning.gradients import LastLayer, Solution, choose_by_class, gradient_needs
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 
-_ROUNDING = 1e-6
-"""gains that differ by less than this share of the first tie: distances are float32"""
 _BLOCK = 2**20
 """entries of the distance matrix that are updated at once"""
 
@@ -50,9 +48,10 @@ def facility_location(distances: npt.ArrayLike, k: int) -> Solution:
     n = len(matrix)
     if matrix.shape != (n, n) or not 1 <= k <= n:
         raise ValueError(f"needs distances of shape [n, n] and 1 <= k <= n; got shape {matrix.shape}, k={k}")
-    nearest = np.full(n, matrix.max())
+    # Gains are kept in float64 whatever the distances are: they are sums that shrink by small steps.
+    nearest = np.full(n, matrix.max(), dtype=np.float64)
     gains = n * float(matrix.max()) - matrix.sum(axis=1, dtype=np.float64)  # [n]
-    tolerance = _ROUNDING * float(np.abs(gains).max())
+    tolerance = ROUNDING * float(np.abs(gains).max())
     owner, order, moved = np.zeros(n, dtype=np.int64), np.empty(k, dtype=np.int64), n
     for place in range(k):
         best = lowest_of_largest(gains, tolerance)
@@ -62,9 +61,9 @@ def facility_location(distances: npt.ArrayLike, k: int) -> Solution:
         step = max(1, _BLOCK // n)
         for start in range(0, len(closer), step):
             rows = closer[start : start + step]
-            block = matrix[rows]
-            lost = np.maximum(nearest[rows, None] - block, 0) - np.maximum(matrix[best, rows, None] - block, 0)
-            gains -= lost.sum(axis=0, dtype=np.float64)
+            block = matrix[rows].astype(np.float64)
+            gains -= np.maximum(nearest[rows, None] - block, 0.0).sum(axis=0)
+            gains += np.maximum(matrix[best, rows, None] - block, 0.0).sum(axis=0)
         nearest[closer], owner[closer] = matrix[best, closer], place
         gains[best] = -np.inf
     owner[order] = np.arange(k)  # also where two chosen samples are one
