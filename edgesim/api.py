@@ -79,18 +79,19 @@ def run(
     progress = progress or Silent()
     folder = _folder(scenario, out, resume)
     if folder.done >= frozenset(coordinator.trials(scenario)):
-        return folder.finish(coordinator.trials(scenario), {})
+        return _finish(folder, scenario, {})
     folder.update({"status": "running"})
     chosen = executor() if callable(executor) else executor or RayExecutor()
     started = time.perf_counter()
-    session: dict[str, Any] = {"started": _now(), "command": provenance.command()}
+    session: dict[str, Any] = {"started": _now(), "command": provenance.command(), "versions": provenance.versions()}
     try:
         plan = coordinator.plan(scenario)
         progress.start(coordinator.expected_samples(plan), folder.done, len(scenario.fleet))
-        reused = _reused(scenario)
-        for result in coordinator.execute(plan, chosen, folder.done, progress.note, reused):
+        for result in coordinator.execute(plan, chosen, folder.done, progress.note, _reused(scenario)):
             folder.append(result)
             progress.record(result.record)
+        _end_session(folder, session, started)
+        return _finish(folder, scenario, {"workload": vars(plan.setting.terms.workload)})
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         _end_session(folder, session, started)
@@ -98,8 +99,14 @@ def run(
         raise
     finally:
         chosen.close()
-    _end_session(folder, session, started)
-    return folder.finish(plan.trials, {"finished": _now(), "workload": vars(plan.setting.terms.workload)})
+
+
+def _finish(folder: RunFolder, scenario: Scenario, values: dict[str, Any]) -> Run:
+    """Turn the journal of a complete run into tables; the counts also where a kill came just before this."""
+    counts = {"total": folder.info["trials"]["total"], **Counter(folder.statuses), "missing": 0}
+    wall_s = sum(entry["wall_s"] for entry in folder.info.get("sessions", []))
+    known = {"finished": _now(), "reason": None, "trials": counts, "wall_s": wall_s}
+    return folder.finish(coordinator.trials(scenario), {**known, **values})
 
 
 def load_run(path: str | Path) -> Run:

@@ -32,8 +32,9 @@ def own(name: str, duty: str) -> type:
         EdgesimError: it cannot be imported, is no dataclass, or has no method `duty`.
     """
     loaded = plugins.load(name)
-    if not isinstance(loaded, type) or not callable(getattr(loaded, duty, None)):
-        raise EdgesimError(f"{name} must be a class with a method `{duty}`")
+    duties = duty.split("|")
+    if not isinstance(loaded, type) or not any(callable(getattr(loaded, one, None)) for one in duties):
+        raise EdgesimError(f"{name} must be a class with a method {' or '.join(f'`{one}`' for one in duties)}")
     if not dataclasses.is_dataclass(loaded):
         raise EdgesimError(f"{name} must be a dataclass, so that its arguments can be checked")
     return loaded
@@ -45,12 +46,14 @@ class Table:
 
     rows: Mapping[str, type]
     duty: str
-    """the method that a user's own class must have"""
+    """the methods that a user's own class must have one of, separated by '|' """
     resolve: Resolve = own
+    labelled: bool = False
+    """whether a document may give a row a `label`, so that it can stand there twice"""
 
 
 def plug(given: Any, table: Table, path: str, faults: list[Fault]) -> Named | None:
-    """A plug-in from `name`, or from a map with `name`, its arguments and an optional `label`.
+    """A plug-in from `name`, or from a map with `name`, its arguments and, where the table has them, a `label`.
 
     Args:
         given: what the document holds.
@@ -66,14 +69,16 @@ def plug(given: Any, table: Table, path: str, faults: list[Fault]) -> Named | No
         got = documents.kind_of(given) + ("" if not isinstance(given, dict) else " without one")
         faults.append(Fault(path, f"must be a name or a map with `name`; got {got}; allowed: {', '.join(table.rows)}"))
         return None
-    name, label = given["name"], given.get("label", given["name"])
+    name = given["name"]
+    label = given.get("label", name) if table.labelled else name
     if not isinstance(label, str) or not label:
         faults.append(Fault(documents.join(path, "label"), f"must be text; got {label!r}"))
         return None
     cls = _class(name, table, path, faults)
     if cls is None:
         return None
-    arguments = {key: value for key, value in given.items() if key not in ("name", "label")}
+    taken = ("name", "label") if table.labelled else ("name",)
+    arguments = {key: value for key, value in given.items() if key not in taken}
     plugin = documents.build(cls, arguments, path, faults)
     return None if plugin is None else Named(label, name, plugin)
 

@@ -12,6 +12,7 @@ from edgesim import seeds
 from edgesim.cost import analytic, pricing
 from edgesim.data import datasets
 from edgesim.data.datasets import ImageDataset
+from edgesim.data.invariants import check
 from edgesim.errors import DataError, Fault, ScenarioError
 from edgesim.executors import Executor, Failure, JobQueue, log_detail
 from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob
@@ -87,6 +88,13 @@ def split(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray
         raise ScenarioError(scenario.name, [Fault("fleet", message)])
     try:
         parts = scenario.partition.plugin.split(dataset.train_labels, count, seeds.integer(seed, "partition") % 2**32)
+    except DataError as error:
+        raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
+    if len(parts) != count:
+        message = f"{scenario.partition.name} gave {len(parts)} shards for {count} devices"
+        raise ScenarioError(scenario.name, [Fault("partition", message)])
+    try:
+        check(parts, available, min_size=1, complete=False)
     except DataError as error:
         raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
     return [np.sort(np.asarray(part, dtype=np.int64)) for part in parts]
@@ -182,7 +190,7 @@ def _push(plan: Plan, queue: JobQueue, job: Job) -> None:
         n = len(job.spec.shard)
         sizes = [int(analytic.subset_size(n, trial.keep_ratio)) for trial in job.trials]
         samples = n + sum(sizes) * scenario.training.epochs
-    queue.push(job, samples * setting.terms.workload.train_flops)
+    queue.push(job, samples * setting.terms.workload.train_flops, begins=isinstance(job, ScoreJob))
 
 
 def _prepared(spec: DeviceSpec, trial: Trial, reused: Reused) -> Prepared:

@@ -8,6 +8,7 @@ each is still charged all that it would need alone.
 from __future__ import annotations
 
 import json
+import math
 import time
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,7 @@ import torch
 from edgesim import seeds
 from edgesim.cost import pricing
 from edgesim.data.partition import class_shares, local_accuracy
+from edgesim.errors import TrainingDiverged
 from edgesim.jobs import DeviceSpec, Job, Outcome, Prepared, ScoreJob, Setting
 from edgesim.pruning import base
 from edgesim.records import CurvePoint, Findings, Ledger, Record, Trial, TrialResult
@@ -164,6 +166,9 @@ class EdgeDevice:
             tests[last] = self._evaluate(model, self._bench.test)
         shares = class_shares(setting.dataset.train_labels, spec.shard, setting.dataset.num_classes)
         shard, test = self._evaluate(model, self._task), tests[last]
+        for loss in (test.loss, shard.loss):
+            if not math.isfinite(loss):  # the last step's update is seen by no later step
+                raise TrainingDiverged(fitted.work.steps, loss)
         measured = {
             "test_accuracy": test.accuracy,
             "test_loss": test.loss,

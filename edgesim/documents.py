@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from edgesim.errors import Fault, ScenarioError
 
@@ -28,6 +28,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise yaml.constructor.ConstructorError(
@@ -78,6 +80,9 @@ def parse(text: str, source: str) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         problem = " ".join(filter(None, (error.context, error.problem)))
         raise ScenarioError(source, [Fault(_line(error.problem_mark), f"YAML syntax: {problem}")]) from None
+    except (ValueError, KeyError, AttributeError, RecursionError) as error:  # of PyYAML's own constructors
+        message = f"a value cannot be read as what its tag or form says ({type(error).__name__}: {error})"
+        raise ScenarioError(source, [Fault("", message)]) from None
     except yaml.YAMLError as error:
         raise ScenarioError(source, [Fault("", f"YAML syntax: {error}")]) from None
     if document is None:
@@ -125,6 +130,9 @@ def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
     try:
         # JSON mode with strict types: lists serve as tuples, but "5" is no number and 1 is no true.
         value = TypeAdapter(cls).validate_json(json.dumps(known, default=str), strict=True)
+    except (PydanticUserError, NameError) as error:  # a user's own dataclass whose types cannot be checked
+        faults.append(Fault(path, f"the fields of {cls.__name__} cannot be checked: {str(error).splitlines()[0]}"))
+        return None
     except ValidationError as error:
         faults.extend(_translate(detail, path, known) for detail in error.errors(include_url=False))
         return None
@@ -206,7 +214,7 @@ def _pairs(overrides: Mapping[str, Any] | Sequence[str], faults: list[Fault]) ->
 
 
 def _set(document: dict[str, Any], key: str, value: Any, named: set[str], faults: list[Fault]) -> None:
-    steps = [int(step) if step.isdigit() else step for step in re.split(r"[.\[\]]+", key.rstrip("]"))]
+    steps = [int(step) if re.fullmatch("[0-9]+", step) else step for step in re.split(r"[.\[\]]+", key.rstrip("]"))]
     target: Any = document
     for i, step in enumerate(steps):
         in_list = isinstance(step, int) and isinstance(target, list) and step < len(target)

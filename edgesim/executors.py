@@ -6,6 +6,7 @@ This is the boundary at which any exception of a job becomes a `Failure`; nowher
 from __future__ import annotations
 
 import heapq
+import math
 import os
 import sys
 import threading
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 """how often a job is tried whose host dies"""
+START_TIMEOUT_S = 600.0
+"""how long all hosts together may take to start"""
 
 
 @dataclass(frozen=True)
@@ -34,19 +37,23 @@ class Failure:
 
 @dataclass
 class JobQueue:
-    """Jobs by expected work, the longest first, so that the last one to finish does not run alone."""
+    """Jobs that go on with something begun first, the longest of them first; then new ones, the longest first.
 
-    _heap: list[tuple[float, int, Job]] = field(default_factory=list)
+    So a device's trainings follow its scoring: little waits in memory, little is lost by a kill, and the last jobs of
+    a run are small ones, none of which runs alone for long.
+    """
+
+    _heap: list[tuple[bool, float, int, Job]] = field(default_factory=list)
     _count: int = 0
 
-    def push(self, job: Job, expected_flops: float) -> None:
-        """Add a job; equal ones keep their order."""
-        heapq.heappush(self._heap, (-expected_flops, self._count, job))
+    def push(self, job: Job, expected_flops: float, begins: bool = False) -> None:
+        """Add a job; `begins` for one that others will follow. Equal ones keep their order."""
+        heapq.heappush(self._heap, (begins, -expected_flops, self._count, job))
         self._count += 1
 
     def pop(self) -> Job:
-        """Take the longest."""
-        return heapq.heappop(self._heap)[2]
+        """Take the next."""
+        return heapq.heappop(self._heap)[3]
 
     def __len__(self) -> int:
         return len(self._heap)
@@ -79,10 +86,13 @@ def attempt(bench: Any, job: Job) -> Outcome | Failure:
 
 
 def _one_thread() -> None:
-    """One torch thread, so that results depend on neither the number of cores nor that of hosts."""
+    """One torch thread, so that results depend on neither the number of cores nor that of hosts; exact GPU kernels."""
     import torch
 
     torch.set_num_threads(1)
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False
 
 
 class SerialExecutor:
@@ -162,8 +172,10 @@ class RayExecutor:
 
     def _keep(self) -> None:
         """Start Ray, then stay: Linux ends Ray's processes when the thread that started them ends."""
-        self._begin()
-        self._ready.set()
+        try:
+            self._begin()
+        finally:
+            self._ready.set()
         self._released.wait()
 
     def _begin(self) -> None:
@@ -182,9 +194,11 @@ class RayExecutor:
                     options |= {"include_dashboard": False, "num_cpus": self._wanted or available_cpus()}
                 _start(self._address, options)
                 self._started_ray = True
-            count = self._wanted or max(1, int(ray.cluster_resources().get("CPU", 1)))
-            gpus = ray.cluster_resources().get("GPU", 0)
-            share = gpus / count if gpus and self._gpu is not False else 0.0
+            cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
+            count = self._wanted or cpus
+            if count > cpus:
+                raise RunError(f"{count} hosts need as many CPUs, and the cluster has {cpus}; ask for fewer --hosts")
+            share = gpu_share(int(ray.cluster_resources().get("GPU", 0)), count) if self._gpu is not False else 0.0
             actor: Any = ray.remote(DeviceHost)
             self._make = lambda: actor.options(num_cpus=1, num_gpus=share).remote(sys.path)
             self._hosts = [self._make() for _ in range(count)]
@@ -207,12 +221,19 @@ class RayExecutor:
                 "Run with --serial to do without it, or give the --address of a running cluster."
             ) from self._error
         self._setting = ray.put(setting)
-        ray.get([host.open.remote(self._setting) for host in self._hosts])
+        opened = [host.open.remote(self._setting) for host in self._hosts]
+        ready, waiting = ray.wait(opened, num_returns=len(opened), timeout=START_TIMEOUT_S)
+        if waiting:
+            raise RunError(
+                f"only {len(ready)} of {len(opened)} hosts started within {START_TIMEOUT_S:.0f} s; free are "
+                f"{ray.available_resources()}. Ask for fewer --hosts, or wait for the cluster to become free"
+            )
+        ray.get(opened)
 
     def stream(self, queue: JobQueue) -> Iterator[tuple[Job, Outcome | Failure]]:
         """Run jobs on whichever host is free, yielding each as it ends."""
         import ray
-        from ray.exceptions import RayError
+        from ray.exceptions import RayError, RayTaskError
 
         idle = list(self._hosts)
         running: dict[Any, tuple[Any, Job, int]] = {}
@@ -226,6 +247,9 @@ class RayExecutor:
             host, job, tries = running.pop(done[0])
             try:
                 outcome = ray.get(done[0])
+            except RayTaskError as error:  # the host lives: what the job gave back could not be sent, for example
+                idle.append(host)
+                outcome = Failure(_first_line(error.cause or error), str(error))
             except RayError as error:
                 idle.append(self._replace(host))
                 if tries < ATTEMPTS:
@@ -259,6 +283,16 @@ class RayExecutor:
             ray.shutdown()
             self._started_ray = False
         self._released.set()
+
+
+def gpu_share(gpus: int, hosts: int) -> float:
+    """The share of a GPU that each host takes, so that all hosts find room; 0 without GPUs."""
+    if gpus == 0:
+        return 0.0
+    if hosts <= gpus:
+        return 1.0
+    # Ray packs whole hosts into a GPU and counts in 1/10,000; rounded down, so that the last one fits.
+    return math.floor(10_000 / math.ceil(hosts / gpus)) / 10_000
 
 
 def _start(address: str | None, options: dict[str, Any]) -> None:

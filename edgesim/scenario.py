@@ -112,7 +112,10 @@ def from_document(
 ) -> Scenario:
     """A scenario from a document that is already read; `folder` is where relative names start. Raises as `load`."""
     faults: list[Fault] = []
-    document = json.loads(json.dumps(document, default=str))  # a copy of our own
+    try:
+        document = json.loads(json.dumps(document, default=str))  # a copy of our own
+    except ValueError as error:  # a YAML anchor inside itself
+        raise ScenarioError(source, [Fault("", f"cannot be copied: {error}")]) from None
     documents.override(document, overrides, REQUIRED, faults)
     documents.unknown_keys(document, [*REQUIRED, *OPTIONAL], "", faults)
     faults.extend(Fault(key, "is missing and has no default") for key in REQUIRED if key not in document)
@@ -183,7 +186,7 @@ def _pruning(given: Any, faults: list[Fault]) -> Pruning | None:
     if not document.methods:
         faults.append(Fault("pruning.methods", f"needs at least one method; allowed: {', '.join(METHODS)}"))
     for i, entry in enumerate(document.methods):
-        method = plug(entry, Table(METHODS, "score"), f"pruning.methods[{i}]", faults)
+        method = plug(entry, Table(METHODS, "score|choose", labelled=True), f"pruning.methods[{i}]", faults)
         if method and any(method.label == other.label for other in named):
             message = f"'{method.label}' is listed twice; give one of them a `label` of its own"
             faults.append(Fault(f"pruning.methods[{i}]", message))

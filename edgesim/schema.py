@@ -25,7 +25,8 @@ def scenario() -> Schema:
     definitions: Schema = {}
     training, pruning = _of(Training, definitions), _of(PruningDocument, definitions)
     training["properties"]["augment"] = {"type": "array", "items": _choice(AUGMENTATIONS, definitions)}
-    pruning["properties"]["methods"] = {"type": "array", "minItems": 1, "items": _choice(METHODS, definitions)}
+    methods = _choice(METHODS, definitions, {"label": {"type": "string"}})
+    pruning["properties"]["methods"] = {"type": "array", "minItems": 1, "items": methods}
     pruning["properties"]["keep_ratio"] = {"anyOf": [RATIO, {"type": "array", "items": RATIO, "minItems": 1}]}
     properties = {
         "name": {"type": "string"},
@@ -58,13 +59,13 @@ def _of(cls: type, definitions: Schema) -> Schema:
     return {**part, "additionalProperties": False, "properties": part.get("properties", {})}
 
 
-def _choice(table: Mapping[str, type], definitions: Schema) -> Schema:
+def _choice(table: Mapping[str, type], definitions: Schema, extra: Schema | None = None) -> Schema:
     """A name of the table or `package.module:Name`, bare or in a map with arguments."""
     reference: Schema = {"type": "string", "pattern": ":"}
     variants: list[Schema] = [{"enum": list(table)}, reference]
     for name, cls in table.items():
         part = _of(cls, definitions)
-        part["properties"] = {"name": {"const": name}, "label": {"type": "string"}, **part["properties"]}
+        part["properties"] = {"name": {"const": name}, **(extra or {}), **part["properties"]}
         part["required"] = ["name", *part.get("required", [])]
         variants.append(part)
     variants.append({"type": "object", "properties": {"name": reference}, "required": ["name"]})

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from edgesim import documents
 from edgesim.errors import EdgesimError, RunError
@@ -34,8 +35,17 @@ class RunFolder:
     """A run folder being written."""
 
     def __init__(self, path: Path, info: dict[str, Any], results: list[TrialResult]):
-        """Use `create` or `resume`."""
+        """Use `create` or `resume`.
+
+        Raises:
+            RunError: another process is writing to the folder.
+        """
         self.path, self.info = path, info
+        self._lock = FileLock(path / ".lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(f"another process is writing to {path}; wait for it, or name another with --out") from None
         self._results = results
         self._journal: IO[str] | None = None
         self._synced_s = 0.0
@@ -45,17 +55,19 @@ class RunFolder:
         """Start a new run.
 
         Raises:
-            RunError: the folder holds a run already, or cannot be written.
+            RunError: the folder holds results already, or cannot be written.
         """
-        if (path / "run.json").exists():
-            raise RunError(f"{path} holds a run already; go on with it by --resume, or name another folder with --out")
         try:
             path.mkdir(parents=True, exist_ok=True)
+            folder = cls(path, dict(info), [])
+            # A run that failed before its first result, for want of data say, stands in nobody's way.
+            if (path / "run.json").exists() and read_results(path):
+                folder.release()
+                raise RunError(f"{path} holds a run already; go on with it by --resume, or name another with --out")
             write_atomically(path / "scenario.yaml", scenario_yaml)
+            folder.update({"status": "running"})
         except OSError as error:
             raise RunError(f"{path} cannot be written: {error.strerror or error}; name another with --out") from None
-        folder = cls(path, dict(info), [])
-        folder.update({"status": "running"})
         return folder
 
     @classmethod
@@ -108,11 +120,13 @@ class RunFolder:
         """Leave the run unfinished; the journal stays for `--resume`."""
         self._close()
         self.update({"status": status, "reason": reason, "finished": finished})
+        self.release()
 
     def finish(self, order: Iterable[Trial], values: Mapping[str, Any]) -> Run:
         """Turn the journal into tables, rows in the order of the trials; a run that was finished stays as it is."""
         self._close()
         if not (self.path / JOURNAL).exists() and (self.path / "records.parquet").exists():
+            self.release()
             return Run(self.path)
         by_trial = {result.record.trial: result for result in self._results}
         results = [by_trial[trial] for trial in order if trial in by_trial]
@@ -120,7 +134,13 @@ class RunFolder:
             _write_parquet(self.path / f"{name}.parquet", table)
         self.update({"status": "finished", **values})
         (self.path / JOURNAL).unlink(missing_ok=True)
+        self.release()
         return Run(self.path)
+
+    def release(self) -> None:
+        """Let others write to the folder."""
+        self._lock.release()
+        (self.path / ".lock").unlink(missing_ok=True)
 
     def _close(self) -> None:
         if self._journal is not None:
@@ -148,8 +168,10 @@ class Run:
         """run.json."""
         try:
             info: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise RunError(f"{self.path / 'run.json'} cannot be read: {error}") from None
+        if not isinstance(info, dict):
+            raise RunError(f"{self.path / 'run.json'} is damaged: it holds no map")
         return info
 
     @cached_property
@@ -196,13 +218,18 @@ class Run:
 def write_atomically(path: Path, text: str) -> None:
     """Write a file so that a reader sees either the old one or the new one, whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(temporary, path)
 
 
 def _write_parquet(path: Path, table: pd.DataFrame) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     table.to_parquet(temporary, index=False)
+    with temporary.open("rb+") as file:  # on the disk before the journal goes
+        os.fsync(file.fileno())
     os.replace(temporary, path)
 
 
@@ -251,7 +278,7 @@ def read_results(path: Path) -> list[TrialResult]:
     journal = path / JOURNAL
     if not journal.exists():
         return results_of(_read_tables(path)) if (path / "records.parquet").exists() else []
-    lines = journal.read_text(encoding="utf-8").split("\n")
+    lines = journal.read_text(encoding="utf-8", errors="replace").split("\n")
     results: dict[Trial, TrialResult] = {}
     for number, line in enumerate(lines, start=1):
         if not line:

@@ -22,10 +22,10 @@ import edgesim
 from edgesim import coordinator
 from edgesim.cost import analytic
 from edgesim.errors import RunError, ScenarioError
-from edgesim.executors import Failure, JobQueue, RayExecutor, SerialExecutor
+from edgesim.executors import Failure, JobQueue, RayExecutor, SerialExecutor, gpu_share
 from edgesim.records import Trial
 from edgesim.scenario import Scenario
-from edgesim.store import Run, read_results
+from edgesim.store import Run, RunFolder, read_results
 
 Make = Callable[..., Scenario]
 
@@ -290,11 +290,48 @@ def test_one_device_with_all_data_and_one_sample_kept(make_scenario: Make, tmp_p
     assert (run.records["status"] == "ok").all()
 
 
-def test_the_longest_job_comes_first() -> None:
+def test_what_was_begun_goes_on_and_the_longest_comes_first() -> None:
     queue = JobQueue()
     for name, size in (("a", 1.0), ("b", 3.0), ("c", 2.0), ("d", 3.0)):
         queue.push(name, size)  # type: ignore[arg-type]
-    assert [queue.pop() for _ in range(len(queue))] == ["b", "d", "c", "a"]
+    for name, size in (("scoring", 9.0), ("more scoring", 99.0)):
+        queue.push(name, size, begins=True)  # type: ignore[arg-type]
+    assert [queue.pop() for _ in range(len(queue))] == ["b", "d", "c", "a", "more scoring", "scoring"]
+
+
+@pytest.mark.parametrize(("gpus", "hosts"), [(0, 4), (8, 3), (8, 8), (8, 12), (1, 6), (1, 3)])
+def test_every_host_finds_room_on_the_gpus(gpus: int, hosts: int) -> None:
+    share = gpu_share(gpus, hosts)
+    assert 0 <= share <= 1
+    assert (share > 0) == (gpus > 0)
+    if gpus:
+        assert gpus * int(10_000 // round(share * 10_000)) >= hosts
+
+
+def test_one_writer_per_folder(make_scenario: Make, tmp_path: Path) -> None:
+    first = RunFolder.create(tmp_path / "run", make_scenario().to_yaml(), {"scenario": "tiny"})
+    with pytest.raises(RunError, match="another process is writing"):
+        edgesim.run(make_scenario(), tmp_path / "run", executor=SerialExecutor())
+    first.release()
+
+
+def test_a_run_without_results_stands_in_nobodys_way(make_scenario: Make, tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError):
+        edgesim.run(make_scenario(partition__min_size=900), tmp_path / "run", executor=SerialExecutor())
+    run = edgesim.run(make_scenario(), tmp_path / "run", executor=SerialExecutor())
+    assert run.info["status"] == "finished"
+
+
+def test_a_loss_that_diverges_in_the_last_update_is_a_failure(make_scenario: Make, tmp_path: Path) -> None:
+    one_step = make_scenario(
+        training={"optimizer": "sgd", "learning_rate": 1e38, "schedule": "constant", "epochs": 1, "batch_size": 2000},
+        fleet={"groups": [{"profile": "jetson-nano", "count": 1}]},
+        pruning__methods=["full"],
+        partition="iid",
+    )
+    run = edgesim.run(one_step, tmp_path / "run", executor=SerialExecutor())
+    assert run.records["status"].tolist() == ["failed"]
+    assert "at step 1" in run.records["reason"][0]
 
 
 class Mortal:

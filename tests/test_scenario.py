@@ -12,7 +12,9 @@ from conftest import DOCUMENT, ROOT
 
 from edgesim import documents, schema
 from edgesim import scenario as scenarios
+from edgesim.data.datasets import DATASETS
 from edgesim.errors import ScenarioError
+from edgesim.models import MODELS
 from edgesim.scenario import Scenario
 
 
@@ -49,11 +51,43 @@ def test_every_shipped_scenario_is_valid_and_survives_its_resolved_form(path: Pa
 
 
 def test_overrides() -> None:
-    scenario = scenarios.from_document(
-        DOCUMENT, "x.yaml", Path(), ["training.epochs=7", "model.hidden=[4]", "pruning.methods[2].name=random"][:1]
-    )
+    changes = ["training.epochs=7", "model.hidden=[4]", "pruning.methods[2]={name: random, label: again}"]
+    scenario = scenarios.from_document(DOCUMENT, "x.yaml", Path(), changes)
     assert scenario.training.epochs == 7
+    assert scenario.model.plugin.hidden == (4,)
+    assert [method.label for method in scenario.pruning.methods] == ["full", "random", "again"]
     assert DOCUMENT["training"]["epochs"] == 2  # the document that was given is left alone
+
+
+ROWS: list[tuple[str, Any]] = [
+    ("dataset", {"name": "parquet", "root": "x", "label": "fine_label"}),
+    ("dataset", {"name": "npz", "root": "x.npz"}),
+    ("dataset", {"name": "image-folder", "root": "x", "size": [8, 8]}),
+    *[("dataset", name) for name in DATASETS if name not in ("parquet", "npz", "image-folder")],
+    *[("model", name) for name in MODELS],
+    ("partition", {"name": "iid"}),
+    ("partition", {"name": "dirichlet", "alpha": 1, "sizes": 20}),
+    ("partition", {"name": "pathological", "classes_per_device": 4}),
+    ("partition", {"name": "quantity", "distribution": "power-law"}),
+]
+
+
+@pytest.mark.parametrize(("section", "given"), ROWS, ids=str)
+def test_every_row_of_the_tables_survives_its_resolved_form(section: str, given: Any) -> None:
+    scenario = load({section: given})
+    again = scenarios.from_document(documents.parse(scenario.to_yaml(), "again"), "again", Path())
+    assert again == scenario
+    if isinstance(given, dict) and "label" in given:
+        assert scenario.dataset.plugin.label == "fine_label"
+
+
+BREAKING = ["!!int abc", "!!bool maybe", "!!timestamp x", "0b_", "[" * 5000, "&b {c: *b}", "9" * 5000]
+
+
+@pytest.mark.parametrize("text", BREAKING, ids=lambda text: text[:12])
+def test_text_that_breaks_the_parser_is_a_fault(text: str) -> None:
+    with pytest.raises(ScenarioError):
+        scenarios.from_document(documents.parse(f"a: {text}", "x.yaml"), "x.yaml", Path())
 
 
 def test_a_method_may_appear_twice_under_labels() -> None:

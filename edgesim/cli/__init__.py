@@ -155,6 +155,9 @@ def main() -> None:
     except EdgesimError as error:
         typer.echo(f"edgesim: {error}", err=True)
         sys.exit(2)
+    except OSError as error:
+        typer.echo(f"edgesim: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("edgesim: interrupted", err=True)
         sys.exit(130)

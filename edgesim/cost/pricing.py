@@ -42,7 +42,8 @@ def price(terms: Terms, profile: DeviceProfile, n: int, m: int, ledger: Ledger) 
     full_time_s = analytic.latency_s(full_flops, profile.throughput_flops_per_s)
     # Time and energy share one ratio because the closed form's power is constant.
     ratio = float(closed.time_s / full_time_s)
-    batch_size = min(terms.batch_size, m)
+    steps = ledger.score_trace.segments + ledger.train_trace.segments
+    batch_size = max((step.batch_size for step in steps if step.kind == "train"), default=min(terms.batch_size, m))
     return {
         "score_flops": float(closed.score_flops),
         "train_flops": float(closed.train_flops),

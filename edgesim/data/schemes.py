@@ -47,7 +47,7 @@ class Dirichlet:
 
     alpha: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     """concentration; small = each class on few devices, large = near IID"""
-    min_size: Annotated[int, Field(ge=0)] = 10
+    min_size: Annotated[int, Field(ge=1)] = 10
     """draw again until every shard has this many samples; not used with `sizes`"""
     self_balancing: bool = False
     """a device that holds more than the average gets nothing of later classes"""

@@ -16,8 +16,8 @@ epoch (the mask of t-1 in Eq. 2), and the second term sees detached losses. The 
     N·dL/dg_i = l_i - log l_i + 2·lambda·(mean(g) - c_r)
 
 l - log l is least at l = 1: the easiest samples are pushed out hardest (Eq. 5), the hopeless ones too (Eq. 4). Without
-the third term all gates close; without the second the highest losses go; without the first the network stays where
-the warm-up left it: as the paper says of its ablations (`terms`, Table 5; `warmup_epochs: 0` is Table 4).
+the third term all gates close; without the second the highest losses go; without the first the network stays where the
+warm-up left it (weight decay apart): as the paper has its ablations (Table 5: `terms`; Table 4: `warmup_epochs: 0`).
 
 **Mask optimiser.** The paper names none. Here it is mirror descent with the gates' entropy: m moves against dL/dg
 itself, without the factor g·(1-g), so that a gate that is nearly shut can still open, and the third term is one common
