@@ -42,7 +42,7 @@ def test_the_quickstart(tmp_path: Path) -> None:
     done = command("run", "scenarios/quickstart.yaml", "--out", str(tmp_path / "run"))
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - started < 240  # the promise is 60 s on an idle machine; tests share theirs
-    for word in ("importance", "test acc. %", "time saved", "run folder:", "report:"):
+    for word in ("importance", "acc. %", "saved", "run folder:", "report:"):
         assert word in done.stdout
     assert "144 trials on 8 devices" in done.stderr
     run = edgesim.load_run(tmp_path / "run")
@@ -86,7 +86,7 @@ def test_a_bad_scenario_prints_every_fault_and_exits_with_2(tmp_path: Path) -> N
         (("run", "scenarios/quickstart.yaml", "--set", "training.epochs"), 2, "KEY=VALUE"),
         (("run", "scenarios/quickstart.yaml", "--set", "training.epochs=x"), 2, "training.epochs"),
         (("run", "scenarios/quickstart.yaml", "--serial", "--hosts", "2"), 2, "--serial runs without Ray"),
-        (("run", "scenarios/quickstart.yaml", "--hosts", "0"), 2, "0"),
+        (("run", "scenarios/quickstart.yaml", "--hosts", "0"), 2, "greater than or equal to 1"),
         (("list", "gadgets"), 2, "allowed: methods, models, datasets, partitions, profiles"),
         (("schema", "gadget"), 2, "allowed: scenario, profile"),
         (("report", "no-such-run"), 1, "no run folder"),

@@ -101,7 +101,7 @@ def test_harder_samples_score_higher() -> None:
     assert len(set(kept) & set(wrong)) >= 7
 
 
-@pytest.mark.parametrize("name", list(METHODS))
+@pytest.mark.parametrize("name", ["full", "random", "importance"])
 def test_the_budget_is_exact(name: str) -> None:
     method = METHODS[name]()
     context = context_of(method)

@@ -379,7 +379,7 @@ def test_a_failure_carries_its_traceback() -> None:
 
     failure = attempt(object(), None)  # type: ignore[arg-type]
     assert isinstance(failure, Failure)
-    assert failure.reason.startswith("AttributeError: 'object' object has no attribute 'run' (in executors.py:")
+    assert failure.reason.startswith("AttributeError: 'object' object has no attribute 'run' (in base.py:")
     assert "Traceback" in failure.detail
 
 

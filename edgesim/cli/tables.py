@@ -64,7 +64,7 @@ def print_rows(title: str, rows: Rows) -> None:
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     for key in rows[0] if rows else ():
         number = all(isinstance(row[key], int | float) or row[key] is None for row in rows)
-        table.add_column(key, justify="right" if number else "left", overflow="fold")
+        table.add_column(key, justify="right" if number else "left", no_wrap=key == "name")
     for row in rows:
         table.add_row(
             *(
@@ -72,7 +72,7 @@ def print_rows(title: str, rows: Rows) -> None:
                 for value in row.values()
             )
         )
-    Console().print(table)
+    _console().print(table)
 
 
 def print_summary(run: Run) -> None:
@@ -80,18 +80,25 @@ def print_summary(run: Run) -> None:
     from edgesim import analysis, report
 
     header, rows = report.terminal_rows(analysis.summary(run.records))
-    table = Table(box=box.SIMPLE_HEAD)
+    caption = "± are standard deviations in percentage points; time and energy are the devices', by the closed form"
+    table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left")
     for name in header:
-        table.add_column(name, justify="left" if name == header[0] else "right")
+        table.add_column(name, justify="left" if name == header[0] else "right", no_wrap=True)
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
-    console = Console()
+    console = _console()
     console.print(table)
     failed = run.records[run.records["status"] != "ok"]
     if len(failed):
         console.print(f"{len(failed)} of {len(run.records)} trials did not succeed:")
         for reason, count in failed["reason"].value_counts().head(5).items():
             console.print(f"  {count} x {reason}", markup=False, highlight=False)
+
+
+def _console() -> Console:
+    """The terminal; wide where there is none, so that a pipe gets whole lines."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(160, console.width))
 
 
 def _named(table: Mapping[str, type]) -> Rows:

@@ -162,17 +162,8 @@ def terminal_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     Args:
         summary: the table of `analysis.summary`. Spreads are in percentage points.
     """
-    header = [
-        "method",
-        "keep",
-        "test acc. %",
-        "± devices",
-        "± seeds",
-        "time saved",
-        "energy saved",
-        "scoring",
-        "failed",
-    ]
+    header = ["method", "keep", "test\nacc. %", "±\ndevices", "±\nseeds", "time\nsaved", "energy\nsaved"]
+    header += ["scoring\nshare", "failed"]
     rows = []
     for values in summary.to_dict("records"):
         failed = count(values["failed"])

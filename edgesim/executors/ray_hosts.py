@@ -1,21 +1,16 @@
-"""Runs jobs: one after another in this process, or on Ray actors. The records are the same, bit for bit.
-
-This is the boundary at which any exception of a job becomes a `Failure`; nowhere else are exceptions caught broadly.
-"""
+"""Runs jobs on Ray actors, one per CPU slot or share of a GPU."""
 
 from __future__ import annotations
 
-import heapq
 import math
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from edgesim.errors import EdgesimError, RunError
+from edgesim.errors import RunError
+from edgesim.executors.base import Failure, JobQueue, attempt, one_thread
 
 if TYPE_CHECKING:
     from edgesim.jobs import Job, Outcome, Setting
@@ -26,114 +21,13 @@ START_TIMEOUT_S = 600.0
 """how long all hosts together may take to start"""
 
 
-@dataclass(frozen=True)
-class Failure:
-    """What became of a job that raised."""
-
-    reason: str
-    detail: str = ""
-    """the traceback, for the log"""
-
-
-@dataclass
-class JobQueue:
-    """Jobs that go on with something begun first, the longest of them first; then new ones, the longest first.
-
-    So a device's trainings follow its scoring: little waits in memory, little is lost by a kill, and the last jobs of
-    a run are small ones, none of which runs alone for long.
-    """
-
-    _heap: list[tuple[bool, float, int, Job]] = field(default_factory=list)
-    _count: int = 0
-
-    def push(self, job: Job, expected_flops: float, begins: bool = False) -> None:
-        """Add a job; `begins` for one that others will follow. Equal ones keep their order."""
-        heapq.heappush(self._heap, (begins, -expected_flops, self._count, job))
-        self._count += 1
-
-    def pop(self) -> Job:
-        """Take the next."""
-        return heapq.heappop(self._heap)[3]
-
-    def __len__(self) -> int:
-        return len(self._heap)
-
-
-class Executor(Protocol):
-    """Where jobs run."""
-
-    def open(self, setting: Setting) -> None:
-        """Make the setting known to the hosts."""
-
-    def stream(self, queue: JobQueue) -> Iterator[tuple[Job, Outcome | Failure]]:
-        """Run jobs until the queue is empty, yielding each as it ends. The caller may push more in between."""
-
-    def close(self) -> None:
-        """Give everything back."""
-
-
-def attempt(bench: Any, job: Job) -> Outcome | Failure:
-    """Run a job; an exception becomes a Failure that says what and where."""
-    try:
-        outcome: Outcome = bench.run(job)
-        return outcome
-    except EdgesimError as error:
-        return Failure(str(error), traceback.format_exc())
-    except Exception as error:  # noqa: BLE001 - the boundary: one job's error must not end the run
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{os.path.basename(last.filename)}:{last.lineno}"
-        return Failure(f"{type(error).__name__}: {error} (in {place})", traceback.format_exc())
-
-
-def _one_thread() -> None:
-    """One torch thread, so that results depend on neither the number of cores nor that of hosts; exact GPU kernels."""
-    import torch
-
-    torch.set_num_threads(1)
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.allow_tf32 = False
-
-
-class SerialExecutor:
-    """Runs jobs in this process."""
-
-    def __init__(self) -> None:
-        self._bench: Any = None
-        self._threads = 0
-
-    def open(self, setting: Setting) -> None:
-        """Make a workbench here."""
-        import torch
-
-        from edgesim.device import Workbench
-
-        self._threads = torch.get_num_threads()
-        _one_thread()
-        self._bench = Workbench(setting)
-
-    def stream(self, queue: JobQueue) -> Iterator[tuple[Job, Outcome | Failure]]:
-        """Run the jobs in their order."""
-        while len(queue):
-            job = queue.pop()
-            yield job, attempt(self._bench, job)
-
-    def close(self) -> None:
-        """Drop the workbench and put torch's number of threads back."""
-        if self._threads:
-            import torch
-
-            torch.set_num_threads(self._threads)
-        self._bench = None
-
-
 class DeviceHost:
     """The actor: one per CPU slot (or share of a GPU), hosting many devices one after another."""
 
     def __init__(self, path: list[str]):
         """Take the driver's `sys.path`: a user's own method or model may live beside the scenario."""
         sys.path += [entry for entry in path if entry not in sys.path]
-        _one_thread()
+        one_thread()
         # Imported here, while the driver still prepares data: it takes seconds.
         import edgesim.device as device
 
@@ -315,9 +209,3 @@ def available_cpus() -> int:
 
 def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
-def log_detail(failure: Failure) -> None:
-    """Write a failure's traceback to standard error where EDGESIM_DEBUG is set."""
-    if failure.detail and os.environ.get("EDGESIM_DEBUG"):
-        sys.stderr.write(failure.detail)

@@ -1,0 +1,7 @@
+"""Runs jobs: one after another in this process, or on Ray actors. The records are the same, bit for bit."""
+
+from edgesim.executors.base import Executor, Failure, JobQueue, attempt, log_detail
+from edgesim.executors.ray_hosts import RayExecutor, gpu_share
+from edgesim.executors.serial import SerialExecutor
+
+__all__ = ["Executor", "Failure", "JobQueue", "RayExecutor", "SerialExecutor", "attempt", "gpu_share", "log_detail"]

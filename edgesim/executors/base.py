@@ -1,0 +1,91 @@
+"""What an executor is, its queue, and the boundary at which any exception of a job becomes a `Failure`."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from edgesim.errors import EdgesimError
+
+if TYPE_CHECKING:
+    from edgesim.jobs import Job, Outcome, Setting
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What became of a job that raised."""
+
+    reason: str
+    detail: str = ""
+    """the traceback, for the log"""
+
+
+@dataclass
+class JobQueue:
+    """Jobs that go on with something begun first, the longest of them first; then new ones, the longest first.
+
+    So a device's trainings follow its scoring: little waits in memory, little is lost by a kill, and the last jobs of
+    a run are small ones, none of which runs alone for long.
+    """
+
+    _heap: list[tuple[bool, float, int, Job]] = field(default_factory=list)
+    _count: int = 0
+
+    def push(self, job: Job, expected_flops: float, begins: bool = False) -> None:
+        """Add a job; `begins` for one that others will follow. Equal ones keep their order."""
+        heapq.heappush(self._heap, (begins, -expected_flops, self._count, job))
+        self._count += 1
+
+    def pop(self) -> Job:
+        """Take the next."""
+        return heapq.heappop(self._heap)[3]
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+
+class Executor(Protocol):
+    """Where jobs run."""
+
+    def open(self, setting: Setting) -> None:
+        """Make the setting known to the hosts."""
+
+    def stream(self, queue: JobQueue) -> Iterator[tuple[Job, Outcome | Failure]]:
+        """Run jobs until the queue is empty, yielding each as it ends. The caller may push more in between."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+def attempt(bench: Any, job: Job) -> Outcome | Failure:
+    """Run a job; an exception becomes a Failure that says what and where."""
+    try:
+        outcome: Outcome = bench.run(job)
+        return outcome
+    except EdgesimError as error:
+        return Failure(str(error), traceback.format_exc())
+    except Exception as error:  # noqa: BLE001 - the boundary: one job's error must not end the run
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{os.path.basename(last.filename)}:{last.lineno}"
+        return Failure(f"{type(error).__name__}: {error} (in {place})", traceback.format_exc())
+
+
+def one_thread() -> None:
+    """One torch thread, so that results depend on neither the number of cores nor that of hosts; exact GPU kernels."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def log_detail(failure: Failure) -> None:
+    """Write a failure's traceback to standard error where EDGESIM_DEBUG is set."""
+    if failure.detail and os.environ.get("EDGESIM_DEBUG"):
+        sys.stderr.write(failure.detail)

@@ -1,0 +1,43 @@
+"""Runs jobs one after another in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from edgesim.executors.base import Failure, JobQueue, attempt, one_thread
+
+if TYPE_CHECKING:
+    from edgesim.jobs import Job, Outcome, Setting
+
+
+class SerialExecutor:
+    """Runs jobs in this process."""
+
+    def __init__(self) -> None:
+        self._bench: Any = None
+        self._threads = 0
+
+    def open(self, setting: Setting) -> None:
+        """Make a workbench here."""
+        import torch
+
+        from edgesim.device import Workbench
+
+        self._threads = torch.get_num_threads()
+        one_thread()
+        self._bench = Workbench(setting)
+
+    def stream(self, queue: JobQueue) -> Iterator[tuple[Job, Outcome | Failure]]:
+        """Run the jobs in their order."""
+        while len(queue):
+            job = queue.pop()
+            yield job, attempt(self._bench, job)
+
+    def close(self) -> None:
+        """Drop the workbench and put torch's number of threads back."""
+        if self._threads:
+            import torch
+
+            torch.set_num_threads(self._threads)
+        self._bench = None
