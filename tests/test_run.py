@@ -384,7 +384,8 @@ def test_a_failure_carries_its_traceback() -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_command_resumes(serial: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", [["--serial"], ["--hosts", "2"]], ids=["serial", "ray"])
+def test_a_killed_command_resumes(serial: Run, tmp_path: Path, way: list[str]) -> None:
     """The real thing: SIGKILL in the middle of `edgesim run`, then `--resume`."""
     from conftest import DOCUMENT
 
@@ -392,7 +393,7 @@ def test_a_killed_command_resumes(serial: Run, tmp_path: Path) -> None:
 
     document = tmp_path / "tiny.yaml"
     document.write_text(documents.dump(DOCUMENT))
-    command = [sys.executable, "-c", "from edgesim.cli import main; main()", "run", str(document), "--serial"]
+    command = [sys.executable, "-c", "from edgesim.cli import main; main()", "run", str(document), *way]
     command += ["--out", str(tmp_path / "run")]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     journal = tmp_path / "run" / "journal.jsonl"

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from threadpoolctl import threadpool_limits
+
 from edgesim.errors import EdgesimError
 
 if TYPE_CHECKING:
@@ -75,14 +77,19 @@ def attempt(bench: Any, job: Job) -> Outcome | Failure:
         return Failure(f"{type(error).__name__}: {error} (in {place})", traceback.format_exc())
 
 
-def one_thread() -> None:
-    """One torch thread, so that results depend on neither the number of cores nor that of hosts; exact GPU kernels."""
+def one_thread() -> threadpool_limits:
+    """One thread for torch and one for NumPy's BLAS; exact GPU kernels.
+
+    So results depend on neither the number of cores nor that of hosts, and hosts do not fight over cores. The limit
+    on BLAS lasts until `restore_original_limits` of what is returned.
+    """
     import torch
 
     torch.set_num_threads(1)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
+    return threadpool_limits(limits=1, user_api="blas")
 
 
 def log_detail(failure: Failure) -> None:

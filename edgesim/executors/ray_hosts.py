@@ -27,10 +27,10 @@ class DeviceHost:
     def __init__(self, path: list[str]):
         """Take the driver's `sys.path`: a user's own method or model may live beside the scenario."""
         sys.path += [entry for entry in path if entry not in sys.path]
-        one_thread()
         # Imported here, while the driver still prepares data: it takes seconds.
         import edgesim.device as device
 
+        self._limits = one_thread()
         self._device = device
         self._bench: Any = None
 

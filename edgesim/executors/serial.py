@@ -17,6 +17,7 @@ class SerialExecutor:
     def __init__(self) -> None:
         self._bench: Any = None
         self._threads = 0
+        self._limits: Any = None
 
     def open(self, setting: Setting) -> None:
         """Make a workbench here."""
@@ -25,7 +26,7 @@ class SerialExecutor:
         from edgesim.device import Workbench
 
         self._threads = torch.get_num_threads()
-        one_thread()
+        self._limits = one_thread()
         self._bench = Workbench(setting)
 
     def stream(self, queue: JobQueue) -> Iterator[tuple[Job, Outcome | Failure]]:
@@ -40,4 +41,6 @@ class SerialExecutor:
             import torch
 
             torch.set_num_threads(self._threads)
+            self._limits.restore_original_limits()
+            self._threads = 0
         self._bench = None
