@@ -21,6 +21,7 @@ import torch
 
 from edgesim import provenance, seeds
 from edgesim.data import datasets
+from edgesim.executors.base import one_thread
 from edgesim.models import MODELS
 from edgesim.pruning import METHODS, base, complexity_gap, herding, k_center
 from edgesim.training.loop import Streams
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("reports/scoring-speed.md"))
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
+    one_thread()
     data = datasets.load(datasets.FashionMnist(limit_train=SIZE), "fashion-mnist")
     task = ClassificationTask.of_shard(data, np.arange(SIZE), "cpu")
     shard = base.Shard(SIZE, data.train_labels, data.num_classes, 64, TRAINING.epochs, 2 * -(-SIZE // 64))
