@@ -27,8 +27,6 @@ class Work:
     """samples passed forward only"""
     steps: int = 0
     """optimiser steps"""
-    read_bytes: int = 0
-    """bytes of samples read from the device's storage"""
     comparisons: int = 0
     """comparisons of a selection (edge paper, Eq. 25)"""
     other_flops: float = 0.0
