@@ -100,6 +100,34 @@ class Ledger:
     train_trace: StepTrace
 
 
+OPERATION_KINDS = ("convolution", "pointwise", "depthwise", "matmul", "elementwise")
+"""kinds of aten operations that reach different shares of a device's peak: convolutions by kernel and groups, matrix
+products with attention, and everything else, which is bound by memory"""
+
+
+@dataclass(frozen=True)
+class Operations:
+    """The aten operations of one pass through a network, equal ones together. FLOPs and bytes are affine in the batch.
+
+    `flops` and `moved_bytes` hold, for one operation, the part that does not grow with the batch and the part per
+    sample: at batch size B an operation takes flops[:, 0] + B * flops[:, 1].
+    """
+
+    kinds: IntArray
+    """[K] positions in OPERATION_KINDS"""
+    count: FloatArray
+    """[K] how often the operation occurs in one pass"""
+    flops: FloatArray
+    """[K, 2] multiply-add = 2"""
+    moved_bytes: FloatArray
+    """[K, 2] bytes of all inputs read and all outputs written"""
+
+    @classmethod
+    def none(cls) -> Operations:
+        """No operation."""
+        return cls(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 2)), np.zeros((0, 2)))
+
+
 @dataclass(frozen=True)
 class Workload:
     """What one sample of a network costs, counted on meta tensors (`models.workload`)."""
@@ -113,6 +141,11 @@ class Workload:
     """bytes of the weights"""
     activation_bytes: int
     """bytes of activations saved for the backward pass, per sample"""
+    train_operations: Operations = field(default_factory=Operations.none)
+    """of the forward and backward pass, the optimiser's update left out"""
+    forward_operations: Operations = field(default_factory=Operations.none)
+    parameter_tensors: int = 0
+    """weights and biases that the optimiser updates one by one"""
 
     def peak_training_bytes(self, batch_size: int, optimizer_states: int) -> int:
         """Peak training memory: weights + gradients + optimiser state + saved activations of one batch.
