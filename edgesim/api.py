@@ -91,7 +91,7 @@ def run(
             folder.append(result)
             progress.record(result.record)
         _end_session(folder, session, started)
-        return _finish(folder, scenario, {"workload": vars(plan.setting.terms.workload)})
+        return _finish(folder, scenario, {"workload": plan.setting.terms.workload.summary()})
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         _end_session(folder, session, started)

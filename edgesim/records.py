@@ -147,6 +147,10 @@ class Workload:
     parameter_tensors: int = 0
     """weights and biases that the optimiser updates one by one"""
 
+    def summary(self) -> dict[str, float | int]:
+        """The numbers of the network as a whole, by name."""
+        return {name: value for name, value in vars(self).items() if not isinstance(value, Operations)}
+
     def peak_training_bytes(self, batch_size: int, optimizer_states: int) -> int:
         """Peak training memory: weights + gradients + optimiser state + saved activations of one batch.
 
