@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass as plain_dataclass
+from dataclasses import field
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import numpy as np
@@ -49,7 +51,7 @@ class Energy:
         if not self.harvest_w or self.period_s is None:
             raise ValueError("source: harvest needs harvest_w, a list of [time_s, power_w], and period_s")
         times = [time_s for time_s, _ in self.harvest_w]
-        if times[0] != 0 or any(a >= b for a, b in zip(times, times[1:], strict=False)) or times[-1] >= self.period_s:
+        if times[0] != 0 or any(a >= b for a, b in pairwise(times)) or times[-1] >= self.period_s:
             raise ValueError("the times of harvest_w must start at 0, rise, and stay below period_s")
 
     @property
@@ -108,7 +110,7 @@ class Availability:
             raise ValueError("windows must hold at least one [from_s, to_s]")
         bounds = [moment for window in self.windows for moment in window]
         inside = bounds[-1] <= self.period_s and all(from_s < to_s for from_s, to_s in self.windows)
-        if not inside or any(a > b for a, b in zip(bounds, bounds[1:], strict=False)):
+        if not inside or any(a > b for a, b in pairwise(bounds)):
             raise ValueError("windows must be [from_s, to_s] with from_s < to_s <= period_s, in order, without overlap")
 
     def available_s(self, time_s: npt.ArrayLike) -> Array:
@@ -136,6 +138,6 @@ class Conditions:
     """What one device works under. The default: full clock, mains, always available."""
 
     power_mode: str = FULL_MODE
-    energy: Energy = Energy()
+    energy: Energy = field(default_factory=Energy)
     available: Availability | None = None
     """None = always"""
