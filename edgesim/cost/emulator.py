@@ -98,14 +98,20 @@ def emulate(
             break
         walk.work(open_s, close_s)
     single = np.ndim(phases.steps) <= 1 and all(np.ndim(value) == 0 for value in vars(hardware).values())
-    pick = (lambda values: values[0]) if single else (lambda values: values)
+    pick = 0 if single else slice(None)
     return Emulation(
-        *(pick(values) for values in (walk.time_s, walk.energy_j, walk.throttled_s, walk.wait_s)),
-        *(pick(values) for values in (walk.peak_heat, walk.died_at_s, walk.charge_j, walk.finished)),
-        phases.labels,
-        tuple(walk.pieces),
-        pace,
-        start_s,
+        time_s=walk.time_s[pick],
+        energy_j=walk.energy_j[pick],
+        throttled_s=walk.throttled_s[pick],
+        wait_s=walk.wait_s[pick],
+        peak_heat=walk.peak_heat[pick],
+        died_at_s=walk.died_at_s[pick],
+        charge_j=walk.charge_j[pick],
+        finished=walk.finished[pick],
+        labels=phases.labels,
+        pieces=tuple(walk.pieces),
+        pace=pace,
+        start_s=start_s,
     )
 
 

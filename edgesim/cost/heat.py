@@ -33,8 +33,8 @@ def sustained_w(idle_w: npt.ArrayLike, max_w: npt.ArrayLike, throttled_factor: n
     return np.asarray((np.asarray(max_w) - idle_w) * np.asarray(throttled_factor) ** CLOCK_EXPONENT)
 
 
-def before(heat: Array, target: Array, decay: Array) -> tuple[Array, Array]:
-    """Heat at the start of each of S stretches, and after the last.
+def before(heat: Array, target: Array, decay: Array) -> Array:
+    """Heat at the start of each of S stretches.
 
     One stretch takes θ to min(1, θ∞ + (θ − θ∞)·decay); how long it then stays at 1 does not matter to the next one.
     Such maps θ -> min(u, c + a·θ) are closed under composition, so that a long row of them is composed in blocks.
@@ -44,20 +44,20 @@ def before(heat: Array, target: Array, decay: Array) -> tuple[Array, Array]:
         target: [D, S] θ∞ of each stretch.
         decay: [D, S] exp(−seconds/τ), the seconds at full speed.
 
-    Returns: [D, S] heat before each stretch, [D] heat after the last.
+    Returns: [D, S].
     """
     return _chain(heat, np.ones_like(target), target * (1.0 - decay), decay)
 
 
-def _chain(heat: Array, limit: Array, added: Array, kept: Array) -> tuple[Array, Array]:
-    """Apply θ -> min(limit, added + kept·θ) from left to right: [D, S] θ before each map, [D] after the last."""
+def _chain(heat: Array, limit: Array, added: Array, kept: Array) -> Array:
+    """Apply θ -> min(limit, added + kept·θ) from left to right; [D, S] θ before each map."""
     devices, count = added.shape
     if count <= _COLUMNS:
         starts = np.empty_like(added)
         for j in range(count):
             starts[:, j] = heat
             heat = np.minimum(limit[:, j], added[:, j] + kept[:, j] * heat)
-        return starts, heat
+        return starts
     size = int(np.ceil(np.sqrt(count)))
     blocks = -(-count // size)
     # Filled up with maps that change nothing: θ never passes 1.
@@ -69,12 +69,12 @@ def _chain(heat: Array, limit: Array, added: Array, kept: Array) -> tuple[Array,
     for j in range(1, size):
         u, c, a = (part[:, :, j] for part in parts)
         whole = [np.minimum(u, c + a * whole[0]), c + a * whole[1], a * whole[2]]
-    inner, last = _chain(heat, *whole)
+    inner = _chain(heat, *whole)
     starts = np.empty_like(parts[0])
     for j in range(size):
         starts[:, :, j] = inner
         inner = np.minimum(parts[0][:, :, j], parts[1][:, :, j] + parts[2][:, :, j] * inner)
-    return starts.reshape(devices, blocks * size)[:, :count], last
+    return starts.reshape(devices, blocks * size)[:, :count]
 
 
 def seconds_to_limit(heat: Array, target: Array, time_constant_s: Array) -> Array:

@@ -98,7 +98,9 @@ class Pace:
         column = {name: np.reshape(np.asarray(value, np.float64), (-1, 1)) for name, value in vars(hardware).items()}
         idle_w, load_w, limit_w = column["idle_w"], column["load_w"], column["sustained_w"]
         given = [np.atleast_2d(np.asarray(a, np.float64)) for a in (phases.steps, phases.busy_s, phases.wait_s)]
-        steps, busy_s, wait_s, _ = np.broadcast_arrays(*given, sum(column.values()))
+        wide = np.broadcast_arrays(*given, sum(column.values()))[:3]
+        # Column by column in memory where devices outnumber phases: sums over phases then run over whole columns.
+        steps, busy_s, wait_s = (np.asarray(a, order="F" if a.shape[0] > a.shape[1] else "C") for a in wide)
         busy_s = busy_s / column["speed"]
         step_s = busy_s + wait_s
         busy = np.divide(busy_s, step_s, out=np.zeros_like(step_s), where=step_s > 0)
