@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from edgesim import coordinator, provenance
 from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, RayExecutor
-from edgesim.records import Record, Reused, Trial
+from edgesim.records import Record, Reused, Trial, Workload
 from edgesim.scenario import Scenario
 from edgesim.store import Run, RunFolder, find_latest, reusable
 
@@ -85,9 +85,11 @@ def run(
     started = time.perf_counter()
     session: dict[str, Any] = {"started": _now(), "command": provenance.command(), "versions": provenance.versions()}
     try:
-        plan = coordinator.plan(scenario)
+        reused, scorer = _reused(scenario)
+        plan = coordinator.plan(scenario, scorer=scorer)
+        folder.note_terms(plan.setting.terms)
         progress.start(coordinator.expected_samples(plan), folder.done, len(scenario.fleet))
-        for result in coordinator.execute(plan, chosen, folder.done, progress.note, _reused(scenario)):
+        for result in coordinator.execute(plan, chosen, folder.done, progress.note, reused):
             folder.append(result)
             progress.record(result.record)
         _end_session(folder, session, started)
@@ -143,16 +145,16 @@ def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFold
     return RunFolder.create(path, scenario.to_yaml(), info)
 
 
-def _reused(scenario: Scenario) -> dict[Trial, Reused]:
-    """The subsets of the run that the scenario takes its scores from."""
+def _reused(scenario: Scenario) -> tuple[dict[Trial, Reused], Workload | None]:
+    """The subsets of the run that the scenario takes its scores from, and the network that scored there."""
     if scenario.pruning.scores_from is None:
-        return {}
+        return {}, None
     beside = scenario.folder / scenario.pruning.scores_from
-    found = reusable(beside if beside.exists() else Path(scenario.pruning.scores_from))
+    found, scorer = reusable(beside if beside.exists() else Path(scenario.pruning.scores_from))
     if not found.keys() & set(coordinator.trials(scenario)):
         message = f"no trial of {scenario.pruning.scores_from} has the seed, device, method and keep ratio of one here"
         raise ScenarioError(scenario.name, [Fault("pruning.scores_from", message)])
-    return found
+    return found, scorer
 
 
 def _end_session(folder: RunFolder, session: dict[str, Any], started: float) -> None:

@@ -17,7 +17,7 @@ from edgesim.errors import DataError, Fault, ScenarioError
 from edgesim.executors import Executor, Failure, JobQueue, log_detail
 from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob
 from edgesim.models import workload
-from edgesim.records import IntArray, Record, Reused, Selection, StepTrace, Trial, TrialResult, Work
+from edgesim.records import IntArray, Record, Reused, Selection, Trial, TrialResult, Workload
 from edgesim.scenario import Scenario
 
 
@@ -33,12 +33,13 @@ class Plan:
     """in the order of seed, device, method and keep ratio"""
 
 
-def plan(scenario: Scenario, dataset: ImageDataset | None = None) -> Plan:
+def plan(scenario: Scenario, dataset: ImageDataset | None = None, scorer: Workload | None = None) -> Plan:
     """Load the data, split it among the devices, count the network's work, and list the trials.
 
     Args:
         scenario: the experiment.
         dataset: the data, where the caller has it already.
+        scorer: of the network that scored in the run that `scores_from` names.
 
     Raises:
         DataError: the data cannot be read.
@@ -65,6 +66,7 @@ def plan(scenario: Scenario, dataset: ImageDataset | None = None) -> Plan:
         evaluation=scenario.evaluation,
         terms=pricing.Terms(
             workload=counted,
+            scorer=scorer,
             sample_bytes=dataset.sample_bytes,
             batch_size=scenario.training.batch_size,
             epochs=scenario.training.epochs,
@@ -203,9 +205,8 @@ def _prepared(spec: DeviceSpec, trial: Trial, reused: Reused) -> Prepared:
             "the two runs need the same data, partition, fleet size and seeds"
         )
         raise ScenarioError("pruning.scores_from", [Fault("pruning.scores_from", message)])
-    work = Work(other_flops=reused.score_flops, comparisons=reused.comparisons)
     selection = Selection(positions.astype(np.int64), reused.weights)
-    return Prepared(trial, selection, work, StepTrace(), host_score_wall_s=0.0)
+    return Prepared(trial, selection, reused.work, reused.trace, host_score_wall_s=0.0, reused=True)
 
 
 def _groups(prepared: list[Prepared]) -> list[tuple[Prepared, ...]]:
