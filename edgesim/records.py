@@ -226,6 +226,10 @@ class Record:
     device_score_time_s: float = np.nan
     device_train_time_s: float = np.nan
     device_energy_j: float = np.nan
+    device_throttled_s: float = np.nan
+    """of device_time_s: slowed down by heat"""
+    device_wait_s: float = np.nan
+    """of device_time_s: reading from storage, and unavailable"""
     notes: str = ""
     """JSON: numbers that a method wants to be remembered with the trial"""
     storage_bytes: int = 0
