@@ -4,6 +4,10 @@ Throttled: at its limit the governor lets a share y of the work run at full spee
 above idle is H, speed s = (H/L)^(1/2.2) of the mode's, such that the mean power above idle is H (L: power above idle
 under full load in this mode; b and w: busy and waiting seconds of a step): y·b·L + (1 − y)·(b/s)·H = H·(y·b +
 (1 − y)·b/s + w), so y = H·w/(b·(L − H)). Without waiting y = 0.
+
+Within a phase busy and waiting seconds count as evenly mixed. Against the same steps taken apart, at the limit of the
+heat, that errs by less than 0.1 % of time and energy while a step waits for less than 1 % of τ, and by 0.2-0.7 % at 4 %
+of it (b = 10 s, w = 5 s, τ = 120 s; throttled_factor 0.64 to 0.86).
 """
 
 from __future__ import annotations
@@ -59,7 +63,7 @@ class Hardware:
         speed, load_w = profile.mode(power_mode)
         battery_j = np.inf if profile.battery_j is None else profile.battery_j
         cooling = profile.cooling
-        if cooling is None:
+        if cooling is None or profile.power_w == profile.idle_w:  # load that adds no heat has no limit
             return cls(profile.idle_w, load_w, speed, battery_j=battery_j)
         sustained_w = heat.sustained_w(profile.idle_w, profile.power_w, cooling.throttled_factor.value)
         return cls(profile.idle_w, load_w, speed, sustained_w, cooling.time_constant_s.value, battery_j)
