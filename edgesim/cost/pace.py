@@ -110,30 +110,31 @@ class Pace:
         step_s = busy_s + wait_s
         busy = np.divide(busy_s, step_s, out=np.zeros_like(step_s), where=step_s > 0)
         above_w = load_w - idle_w
-        target = busy * above_w / limit_w
-        throttles = bool((target > 1.0).any())
-        stretch = np.ones_like(step_s)
+        heats = bool(np.isfinite(limit_w).any())
+        target = busy * above_w / limit_w if heats else np.broadcast_to(0.0, step_s.shape)
+        throttles = heats and bool((target > 1.0).any())
+        stretch, waiting = np.broadcast_to(1.0, step_s.shape), 1.0 - busy
         if throttles:
             hot = target > 1.0
             top_w, bottom_w = np.where(hot, above_w, 2.0), np.where(hot, limit_w, 1.0)
             full = bottom_w * wait_s / (np.where(hot, busy_s, 1.0) * (top_w - bottom_w))
             slow = (top_w / bottom_w) ** (1 / heat.CLOCK_EXPONENT)
             # Rounding may leave the stretch of a phase just above the limit a hair below 1.
-            stretch = np.where(hot, np.maximum(1.0 - busy + busy * (full + (1.0 - full) * slow), 1.0), 1.0)
+            stretch = np.where(hot, np.maximum(waiting + busy * (full + (1.0 - full) * slow), 1.0), 1.0)
         return cls(
             steps=steps,
             step_s=step_s,
-            waiting=1.0 - busy,
+            waiting=waiting,
             free_w=np.minimum(idle_w + busy * above_w, load_w),
             target=target,
             stretch=stretch,
-            held_waiting=(1.0 - busy) / stretch,
+            held_waiting=waiting / stretch if throttles else waiting,
             held_w=np.minimum(idle_w + np.where(np.isfinite(limit_w), limit_w, 0.0), load_w),
             idle_w=idle_w,
             speed=column["speed"],
             time_constant_s=column["time_constant_s"],
             battery_j=column["battery_j"],
-            heats=bool(np.isfinite(limit_w).any()),
+            heats=heats,
             throttles=throttles,
         )
 
