@@ -49,7 +49,8 @@ def plan(scenario: Scenario, dataset: ImageDataset | None = None, scorer: Worklo
     devices: dict[tuple[int, int], DeviceSpec] = {}
     for seed in scenario.seeds:
         for index, shard in enumerate(split(scenario, dataset, seed)):
-            devices[seed, index] = DeviceSpec(seed, index, scenario.fleet.devices[index], shard)
+            fleet = scenario.fleet
+            devices[seed, index] = DeviceSpec(seed, index, fleet.devices[index], shard, fleet.conditions[index])
     counted = workload.count(
         lambda: scenario.model.plugin.build(dataset.input_shape, dataset.num_classes),
         dataset.input_shape,

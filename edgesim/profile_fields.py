@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandl
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError, core_schema
 
-from edgesim.errors import Fault
+from edgesim.conditions import FULL_MODE
 
 Confidence = Literal["measured", "looked-up", "derived", "estimate"]
 """measured: on this device, by whoever `source` names. looked-up: a data sheet or a published table.
@@ -78,6 +78,8 @@ class Quantity(Generic[V]):
     confidence: Confidence
     note: str | None = None
     """what a user of the number should know"""
+    relative_error: Annotated[float, Field(ge=0)] | None = None
+    """mean absolute error of what the number was fitted to, over the measured value: 0.1 is 10 %"""
 
 
 _BYTES = (("GB", 1e9), ("MB", 1e6), ("KB", 1e3))
@@ -87,13 +89,17 @@ _FLOPS = (("GFLOP/s", 1e9), ("MFLOP/s", 1e6), ("TFLOP/s", 1e12))
 Peak = Quantity[Annotated[float, Within(1e4, 1e16, "FLOP/s", _FLOPS)]]
 HalfPeak = Quantity[Annotated[float, Within(1e6, 1e17, "FLOP/s", (("GFLOP/s", 1e9), ("TFLOP/s", 1e12)))]]
 Utilisation = Quantity[Annotated[float, Within(1e-6, 1.0, "(achieved / peak)", (("per cent", 0.01),))]]
+Share = Quantity[Annotated[float, Within(1e-6, 1.0, "(achieved / nominal)", (("per cent", 0.01),))]]
 Overhead = Quantity[Annotated[float, Within(0.0, 1.0, "s", (("ms", 1e-3), ("µs", 1e-6)))]]
+StartUp = Quantity[Annotated[float, Within(0.0, 600.0, "s", (("ms", 1e-3),))]]
 MemorySize = Quantity[Annotated[float, Within(1e4, 2e12, "bytes", _BYTES)]]
 Bandwidth = Quantity[Annotated[float, Within(1e6, 1e13, "bytes/s", (("GB/s", 1e9), ("MB/s", 1e6)))]]
 StorageSize = Quantity[Annotated[float, Within(1e4, 1e14, "bytes", _BYTES)]]
 StorageSpeed = Quantity[Annotated[float, Within(2e4, 5e10, "bytes/s", _BYTES_PER_S)]]
 Watts = Quantity[Annotated[float, Within(1e-5, 2e3, "W", (("mW", 1e-3),))]]
 Capacity = Quantity[Annotated[float, Within(5e2, 1e8, "J", (("Wh", 3600.0),))]]
+SpeedFactor = Quantity[Annotated[float, Within(1e-2, 1.0, "(slowed / full speed)", (("per cent", 0.01),))]]
+TimeConstant = Quantity[Annotated[float, Within(1.0, 1e5, "s", (("h", 3600.0), ("ms", 1e-3)))]]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -106,6 +112,23 @@ class Compute:
     step_overhead_s: Overhead
     """constant time of one training step, whatever its size: interpreter, kernel launches, copies"""
     peak_fp16_flops_per_s: HalfPeak | None = None
+    peak_bf16_flops_per_s: HalfPeak | None = None
+    """only where the arithmetic units take bfloat16; training in bf16 elsewhere is priced as FP32"""
+    peak_int8_ops_per_s: HalfPeak | None = None
+    """of the units that can train or score, multiply-add = 2; not used by the price of a step"""
+    convolution_efficiency: Share | None = None
+    """achieved over peak FP32 FLOP/s in convolutions larger than 1x1, beside their memory traffic (`cost.steps`).
+    Where this or another share is missing, `training_utilisation` stands in for it"""
+    pointwise_efficiency: Share | None = None
+    """of 1x1 convolutions"""
+    depthwise_efficiency: Share | None = None
+    """of convolutions with one group per channel"""
+    matmul_efficiency: Share | None = None
+    """of matrix products and attention"""
+    operation_overhead_s: Overhead | None = None
+    """constant time of one operation, whatever its size: interpreter, dispatch, kernel launch"""
+    first_step_s: StartUp | None = None
+    """what the first step of a job takes beyond the others: loading libraries, starting the GPU"""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -117,6 +140,12 @@ class Memory:
     """nominal: bus width x transfer rate"""
     achieved_bandwidth_bytes_per_s: Bandwidth | None = None
     """what a copy in memory reaches"""
+    dense_efficiency: Share | None = None
+    """achieved over nominal bandwidth in convolutions and matrix products, beside their arithmetic (`cost.steps`)"""
+    depthwise_efficiency: Share | None = None
+    """of convolutions with one group per channel"""
+    elementwise_efficiency: Share | None = None
+    """of all other operations and of the optimiser's update"""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -130,12 +159,35 @@ class Storage:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class PowerMode:
+    """A clock setting below the full one, such as a Jetson's nvpmodel or a fixed CPU frequency."""
+
+    name: Words
+    throughput_factor: SpeedFactor
+    """speed of computing in this mode over that at full clock, in (0, 1]"""
+    power_w: Watts
+    """under full load in this mode"""
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Power:
     """Power of the whole device where not noted otherwise."""
 
     idle_w: Watts
     max_w: Watts
     """under full load: the constant operating power P of the paper's closed form"""
+    modes: tuple[PowerMode, ...] = ()
+    """settings below the full one, which is always there and named `full`"""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Cooling:
+    """How a device heats up and slows down. A device whose full speed lasts (fan, small power) has no such section."""
+
+    time_constant_s: TimeConstant
+    """of the first-order answer of its temperature to a step of power"""
+    throttled_factor: SpeedFactor
+    """speed that lasts under full load over full speed, in (0, 1]; 1 = never throttles"""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -158,6 +210,7 @@ class DeviceProfile:
     memory: Memory
     storage: Storage
     power: Power
+    cooling: Cooling | None = None
     battery: Battery | None = None
 
     @property
@@ -187,6 +240,20 @@ class DeviceProfile:
         return self.power.idle_w.value
 
     @property
+    def mode_names(self) -> list[str]:
+        """Names of the power modes, the full one first."""
+        return [FULL_MODE, *(mode.name for mode in self.power.modes)]
+
+    def mode(self, name: str) -> tuple[float, float]:
+        """Speed over that at full clock, and power in W under full load, of a power mode.
+
+        Raises:
+            KeyError: the device has no mode of that name.
+        """
+        settings = {mode.name: (mode.throughput_factor.value, mode.power_w.value) for mode in self.power.modes}
+        return (settings | {FULL_MODE: (1.0, self.power_w)})[name]
+
+    @property
     def memory_bytes(self) -> float:
         """Size of the working memory."""
         return self.memory.size_bytes.value
@@ -205,42 +272,6 @@ class DeviceProfile:
     def battery_j(self) -> float | None:
         """Energy of the full battery; None for a device on mains."""
         return self.battery.capacity_j.value if self.battery else None
-
-
-# Narrower than the fields' ranges: (microcontrollers, everything else). Catches MFLOP/s, kB and mW as well.
-_BY_CLASS = {
-    ("compute", "peak_fp32_flops_per_s"): (
-        Within(1e4, 1e11, "FLOP/s"),
-        Within(1e9, 1e16, "FLOP/s", (("MFLOP/s", 1e6),)),
-    ),
-    ("memory", "size_bytes"): (
-        Within(1e4, 3e8, "bytes"),
-        Within(6e7, 2e12, "bytes", (("KB", 1e3), ("MB", 1e6))),
-    ),
-    ("storage", "size_bytes"): (
-        Within(1e4, 1e12, "bytes"),
-        Within(1e8, 1e14, "bytes", (("MB", 1e6), ("KB", 1e3))),
-    ),
-    ("power", "max_w"): (Within(1e-4, 5.0, "W", (("mW", 1e-3),)), Within(0.2, 2e3, "W")),
-}
-
-
-def contradictions(profile: DeviceProfile) -> list[Fault]:
-    """What no single field can tell: values that do not suit the class, or each other."""
-    faults = []
-    for (section, field), (small, large) in _BY_CLASS.items():
-        value = getattr(getattr(profile, section), field).value
-        if problem := (small if profile.device_class == "mcu" else large).problem(value):
-            message = f"for class {profile.device_class}: {problem}; a slip in the unit, or in the class?"
-            faults.append(Fault(f"{section}.{field}.value", message))
-    if profile.idle_w > profile.power_w:
-        message = f"{profile.idle_w:g} W is above power.max_w, {profile.power_w:g} W; are the two exchanged?"
-        faults.append(Fault("power.idle_w.value", message))
-    achieved, nominal = profile.memory.achieved_bandwidth_bytes_per_s, profile.memory.bandwidth_bytes_per_s
-    if achieved is not None and achieved.value > nominal.value:
-        message = f"{achieved.value:g} bytes/s is above the nominal bandwidth_bytes_per_s, {nominal.value:g}"
-        faults.append(Fault("memory.achieved_bandwidth_bytes_per_s.value", message))
-    return faults
 
 
 def quantities(section: type) -> set[str]:

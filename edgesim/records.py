@@ -112,6 +112,13 @@ class Operations:
     moved_bytes: FloatArray
     """[K, 2] bytes of all inputs read and all outputs written"""
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Operations):
+            return NotImplemented
+        return all(
+            np.array_equal(mine, theirs) for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)
+        )
+
     @classmethod
     def none(cls) -> Operations:
         """No operation."""
@@ -226,6 +233,10 @@ class Record:
     device_score_time_s: float = np.nan
     device_train_time_s: float = np.nan
     device_energy_j: float = np.nan
+    device_throttled_s: float = np.nan
+    """of device_time_s: slowed down by heat"""
+    device_wait_s: float = np.nan
+    """of device_time_s: reading from storage, and unavailable"""
     notes: str = ""
     """JSON: numbers that a method wants to be remembered with the trial"""
     storage_bytes: int = 0
