@@ -79,7 +79,8 @@ class Quantity(Generic[V]):
     note: str | None = None
     """what a user of the number should know"""
     relative_error: Annotated[float, Field(ge=0)] | None = None
-    """mean absolute error of what the number was fitted to, over the measured value: 0.1 is 10 %"""
+    """of a fitted number: mean absolute error over the measured value, where the model that it belongs to predicts
+    measurements that were held out of the fit; 0.1 is 10 %"""
 
 
 _BYTES = (("GB", 1e9), ("MB", 1e6), ("KB", 1e3))

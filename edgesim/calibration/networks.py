@@ -1,4 +1,4 @@
-"""The networks of published measurements that are in no library: those of the phones, of MNIST examples and of MCUs.
+"""The networks of published measurements by their published names: timm's, and those that are in no library.
 
 Sequences come as images of one channel, [B, 1, steps, features], so that `models.workload` counts them as any network.
 Layer sizes are those of the measurements' `model` column; their FLOPs agree with the `train_gflop` column.
@@ -6,11 +6,84 @@ Layer sizes are those of the measurements' `model` column; their FLOPs agree wit
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
 
-Build = Callable[[], nn.Module]
+from edgesim.models import resolve, workload
+from edgesim.models.table import Shape
+from edgesim.records import Workload
+
+_TIMM_CLASSES = 1000
+_TIMM_NAMES = {
+    r"(vit|deit)_(tiny|small|base)": r"\1_\2_patch16_224",
+    r"swin_(tiny|small)": r"swin_\1_patch4_window7_224",
+    r"mlpmixer_b16": "mixer_b16_224",
+    r"(resnet18) \(fine-tune all layers\)": r"\1",
+    r"ssd-mobilenet-v1": "mobilenetv1_100",
+}
+"""published name -> timm's, where they differ. SSD-MobileNet-v1 stands for its backbone, most of its arithmetic"""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that can be counted."""
+
+    name: str
+    input_shape: Shape
+    num_classes: int
+    build: Callable[[], nn.Module] = field(compare=False)
+
+    def workload(self) -> Workload:
+        """What one sample costs; counted once."""
+        return _counted(self)
+
+
+@functools.cache
+def _counted(network: Network) -> Workload:
+    return workload.count(network.build, network.input_shape, network.num_classes)
+
+
+def network(model: str, input_shape: str) -> Network | None:
+    """The network of a measurement.
+
+    Args:
+        model: the published name.
+        input_shape: the published shape; `3x224x224` where it says anything about a timm network.
+
+    Returns: None where no network of that name is known.
+    """
+    if model in OWN:
+        own, shape, classes = OWN[model]
+        return Network(model, shape, classes, own)
+    if lstm := re.fullmatch(r"single LSTM layer in=(\d+) out=(\d+)", model):
+        inputs, units, length = int(lstm[1]), int(lstm[2]), int(input_shape.removeprefix("seq "))
+        return Network(model, (1, length, inputs), 2, lambda: Sequence(inputs, units, 1, 2))
+    name = model
+    for pattern, wanted in _TIMM_NAMES.items():
+        name = re.sub(f"^{pattern}$", wanted, name)
+    sides = re.fullmatch(r"(\d+)x(\d+)x(\d+)", input_shape)
+    if sides is None or name not in _timm_models():
+        return None
+    shape = (int(sides[1]), int(sides[2]), int(sides[3]))
+
+    def build() -> nn.Module:
+        with torch.device("meta"):  # filling large networks with numbers would take seconds
+            module: nn.Module = resolve(f"timm:{name}")().build(shape, _TIMM_CLASSES)
+        return module
+
+    return Network(name, shape, _TIMM_CLASSES, build)
+
+
+@functools.cache
+def _timm_models() -> frozenset[str]:
+    import timm  # optional: only this and the networks themselves need it
+
+    return frozenset(timm.list_models())
 
 
 class Sequence(nn.Module):
@@ -66,3 +139,17 @@ def _stage(inputs: int, outputs: int, kernel: int) -> tuple[nn.Module, ...]:
 
 def _head(inputs: int, hidden: int, outputs: int) -> tuple[nn.Module, ...]:
     return nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs)
+
+
+OWN: dict[str, tuple[Callable[[], nn.Module], Shape, int]] = {
+    "CNN 2conv(32,64;5x5)+fc2048 (LEAF)": (leaf_femnist, (1, 28, 28), 62),
+    "CNN 3-4 conv32 (LEAF)": (leaf_celeba, (3, 84, 84), 2),
+    "2xLSTM-256 + softmax 10000": (
+        lambda: Sequence(256, 256, 2, 10_000, vocabulary=10_000, every_step=True),
+        (1, 10, 1),
+        10_000,
+    ),
+    "embed8 + 2xLSTM-256": (lambda: Sequence(8, 256, 2, 80, vocabulary=80), (1, 80, 1), 80),
+    "small dense MNIST net (assumed 784-128-10)": (dense_mnist, (1, 28, 28), 10),
+}
+"""published name -> how it is built, the shape of a sample, classes"""

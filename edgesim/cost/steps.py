@@ -89,7 +89,7 @@ def step_cost(
     return StepCost(
         compute_s=np.asarray(work.flops @ flop_costs_s(profile, precision)),
         memory_s=work.activation_bytes * activation_s + (work.weight_bytes + update_bytes) * weight_s,
-        overhead_s=(work.count + update_count) * operation_s + work.pieces * channel_s + step_s,
+        overhead_s=(work.operations + update_count) * operation_s + work.pieces * channel_s + step_s,
         read_s=samples * sample_bytes / profile.storage_read_bytes_per_s,
     )
 
@@ -105,8 +105,8 @@ class Totals(NamedTuple):
     """those that do not"""
     pieces: FloatArray
     """[S] groups x samples of convolutions in groups"""
-    count: float
-    """operations"""
+    operations: float
+    """how many there are"""
 
 
 def totals(operations: Operations, samples: FloatArray) -> Totals:
@@ -120,7 +120,7 @@ def totals(operations: Operations, samples: FloatArray) -> Totals:
         activation_bytes=samples * per_sample,
         weight_bytes=float(constant),
         pieces=powers @ (operations.count @ operations.pieces),
-        count=float(operations.count.sum()),
+        operations=float(operations.count.sum()),
     )
 
 

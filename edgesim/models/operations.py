@@ -137,7 +137,7 @@ class Recorder(TorchDispatchMode):
 
 
 def _sorted(packet: Any, args: tuple[Any, ...]) -> tuple[str, int]:
-    """Kind and pieces of an operation: convolutions by their weights' shape and groups, the rest by having a formula."""
+    """Kind and pieces of an operation: convolutions by weights and groups, the rest by having a formula."""
     if packet not in _CONVOLUTIONS:
         return ("matmul" if packet in _REGISTRY else "elementwise"), 0
     backward = packet is _aten.convolution_backward
