@@ -57,6 +57,12 @@ FAMILIES = (
         ("nexus-6", "redmi-note-8", "galaxy-note10"),
         (("convolution",), ("matmul",), ("activation",), ("weight",), ("operation",)),
     ),
+    Family(
+        "Jetsons (PyTorch)",
+        ("jetson-nano", "jetson-xavier-nx"),
+        # Two networks; matrix products were measured by themselves, the rest is fixed.
+        (("convolution",), ("pointwise", "depthwise")),
+    ),
 )
 
 
@@ -180,7 +186,14 @@ def _least(family: Family, one: Data) -> FloatArray:
 
 
 def _bounded(rows: FloatArray, targets: FloatArray, least: FloatArray) -> FloatArray:
-    """Least squares with x >= least; columns are scaled, for FLOPs and overheads are 10 orders apart."""
+    """Least squares with x >= least, and x = least where nothing depends on it.
+
+    Columns are scaled, for FLOPs and overheads are ten orders apart.
+    """
     size = np.abs(rows).max(axis=0)
-    size[size == 0] = 1.0
-    return np.asarray(lsq_linear(rows / size, targets, bounds=(least * size, np.inf)).x / size)
+    seen = size > 0
+    found = least.copy()
+    if seen.any():
+        size = size[seen]
+        found[seen] = lsq_linear(rows[:, seen] / size, targets, bounds=(least[seen] * size, np.inf)).x / size
+    return found

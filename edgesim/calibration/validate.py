@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,9 +49,12 @@ def closed_form(measured: Sequence[Step], profile: DeviceProfile) -> Errors:
 
 
 def held_out(family: Family, all_data: dict[str, Data]) -> dict[str, Errors]:
-    """Every model predicted by a fit that has not met it on any device of the family, at any batch size."""
-    errors = {device: np.zeros(len(one.models)) for device, one in all_data.items()}
-    for model in sorted({name for one in all_data.values() for name in one.models}):
+    """Every model predicted by a fit that has not met it on any device of the family, at any batch size.
+
+    NaN where the family has no more models than costs: without one of them the others say nothing about it.
+    """
+    errors = {device: np.full(len(one.models), np.nan) for device, one in all_data.items()}
+    for model in _models(family, all_data):
         costs = fit.fit(family, {device: one.without(model) for device, one in all_data.items()})
         for device, one in all_data.items():
             mine = np.array([name == model for name in one.models])
@@ -60,15 +63,15 @@ def held_out(family: Family, all_data: dict[str, Data]) -> dict[str, Errors]:
 
 
 def held_out_roofline(
-    family: Family, all_data: dict[str, Data], measured: dict[str, Sequence[Step]]
+    family: Family, all_data: dict[str, Data], measured: Mapping[str, Sequence[Step]]
 ) -> dict[str, Errors]:
     """As `held_out`, each operation taking the larger of its arithmetic and its memory in place of their sum.
 
     Args:
         measured: the steps of `all_data`, in the same order.
     """
-    errors = {device: np.zeros(len(one.models)) for device, one in all_data.items()}
-    for model in sorted({name for one in all_data.values() for name in one.models}):
+    errors = {device: np.full(len(one.models), np.nan) for device, one in all_data.items()}
+    for model in _models(family, all_data):
         kept = {d: [i for i, name in enumerate(one.models) if name != model] for d, one in all_data.items()}
         costs = fit.fit(family, {d: one.subset(kept[d]) for d, one in all_data.items()})
         for _ in range(_ROOFLINE_ROUNDS):  # which part of an operation binds depends on the costs that are sought
@@ -79,6 +82,12 @@ def held_out_roofline(
             final = _bound(one, measured[device], costs[device])
             errors[device][mine] = fit.relative_errors(final, costs[device])[mine]
     return {device: Errors(one.models, errors[device]) for device, one in all_data.items()}
+
+
+def _models(family: Family, all_data: dict[str, Data]) -> list[str]:
+    """The models that can be held out."""
+    models = sorted({name for one in all_data.values() for name in one.models})
+    return models if len(models) > len(family.groups) else []
 
 
 def _bound(one: Data, measured: Sequence[Step], costs: FloatArray) -> Data:
@@ -142,7 +151,9 @@ def shares(one: Data, costs: FloatArray) -> FloatArray:
 
 def spreads(family: Family, all_data: dict[str, Data]) -> dict[str, FloatArray]:
     """Device -> [columns] jackknife standard error of each cost over leaving out one model, relative; NaN where 0."""
-    models = sorted({name for one in all_data.values() for name in one.models})
+    models = _models(family, all_data)
+    if not models:
+        return {device: np.full(len(COLUMNS), np.nan) for device in all_data}
     fits = [fit.fit(family, {d: one.without(model) for d, one in all_data.items()}) for model in models]
     found = {}
     for device in all_data:
