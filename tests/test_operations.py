@@ -110,8 +110,9 @@ def test_what_is_affine_in_the_batch_holds_at_another_batch_size(name: str) -> N
     found = workload.count(build, shape, classes).train_operations
     with torch.device("meta"):
         network = build().train()
+        images, labels = torch.zeros(8, *shape), torch.zeros(8, dtype=torch.int64)
         with Recorder() as recorder:
-            functional.cross_entropy(network(torch.zeros(8, *shape)), torch.zeros(8, dtype=torch.int64)).backward()
+            functional.cross_entropy(network(images), labels).backward()
     assert found.count.sum() == len(recorder.operations)
     assert (found.count @ found.moved_bytes) @ [1, 8] == sum(one.moved_bytes for one in recorder.operations)
     assert (found.count @ found.pieces) @ [1, 8] == sum(one.pieces for one in recorder.operations)
