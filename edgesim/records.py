@@ -111,6 +111,9 @@ class Operations:
     """[K, 2] multiply-add = 2"""
     moved_bytes: FloatArray
     """[K, 2] bytes of all inputs read and all outputs written"""
+    pieces: FloatArray
+    """[K, 2] convolutions of one group of channels of one sample, where the operation is a convolution in groups:
+    kernels without a way of their own for these run them one by one; 0 for all else"""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Operations):
@@ -122,7 +125,7 @@ class Operations:
     @classmethod
     def none(cls) -> Operations:
         """No operation."""
-        return cls(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 2)), np.zeros((0, 2)))
+        return cls(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 2)))
 
 
 @dataclass(frozen=True)
