@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from edgesim import seeds
+from edgesim import ratios, seeds
+from edgesim.binding import Named
 from edgesim.cost import analytic, pricing
 from edgesim.data import datasets
 from edgesim.data.datasets import ImageDataset
@@ -17,7 +19,9 @@ from edgesim.errors import DataError, Fault, ScenarioError
 from edgesim.executors import Executor, Failure, JobQueue, log_detail
 from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob
 from edgesim.models import workload
-from edgesim.records import IntArray, Record, Reused, Selection, StepTrace, Trial, TrialResult, Work
+from edgesim.outlook import Curves, Outlook
+from edgesim.pruning.expected import network_of
+from edgesim.records import IntArray, Record, Reused, Selection, Status, StepTrace, Trial, TrialResult, Work
 from edgesim.scenario import Scenario
 
 
@@ -31,14 +35,17 @@ class Plan:
     """(seed, device) -> device with its shard"""
     trials: tuple[Trial, ...]
     """in the order of seed, device, method and keep ratio"""
+    infeasible: Mapping[Trial, str]
+    """trials that their device cannot do, and why; they become records without being run"""
 
 
-def plan(scenario: Scenario, dataset: ImageDataset | None = None) -> Plan:
+def plan(scenario: Scenario, dataset: ImageDataset | None = None, curves: Curves | None = None) -> Plan:
     """Load the data, split it among the devices, count the network's work, and list the trials.
 
     Args:
         scenario: the experiment.
         dataset: the data, where the caller has it already.
+        curves: accuracy curves, where the scenario's rule reads them from a run.
 
     Raises:
         DataError: the data cannot be read.
@@ -49,11 +56,26 @@ def plan(scenario: Scenario, dataset: ImageDataset | None = None) -> Plan:
     for seed in scenario.seeds:
         for index, shard in enumerate(split(scenario, dataset, seed)):
             devices[seed, index] = DeviceSpec(seed, index, scenario.fleet.devices[index], shard)
-    counted = workload.count(
-        lambda: scenario.model.plugin.build(dataset.input_shape, dataset.num_classes),
-        dataset.input_shape,
-        dataset.num_classes,
-    )
+    setting, outlook = prepare(scenario, dataset)
+    trials, infeasible = _resolve(scenario, setting, outlook, devices, curves)
+    return Plan(scenario, setting, devices, trials, infeasible)
+
+
+def prepare(scenario: Scenario, dataset: ImageDataset) -> tuple[Setting, Outlook]:
+    """What all devices have in common, and what their trials will take: the network is counted here.
+
+    Args:
+        scenario: the experiment.
+        dataset: its data.
+
+    Raises:
+        EdgesimError: the network does not fit the data.
+    """
+
+    def build() -> Any:
+        return scenario.model.plugin.build(dataset.input_shape, dataset.num_classes)
+
+    counted = workload.count(build, dataset.input_shape, dataset.num_classes)
     setting = Setting(
         scenario=scenario.name,
         dataset=dataset,
@@ -72,8 +94,9 @@ def plan(scenario: Scenario, dataset: ImageDataset | None = None) -> Plan:
             weights=scenario.cost.weights,
         ),
         keep_scores=scenario.pruning.keep_scores,
+        rule=ratios.label(scenario.pruning.rule),
     )
-    return Plan(scenario, setting, devices, trials(scenario))
+    return setting, Outlook(setting.terms, network_of(build, dataset.input_shape))
 
 
 def split(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray]:
@@ -100,16 +123,53 @@ def split(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray
     return [np.sort(np.asarray(part, dtype=np.int64)) for part in parts]
 
 
-def trials(scenario: Scenario) -> tuple[Trial, ...]:
-    """All trials; a method that keeps everything has one per device, at keep_ratio 1."""
-    listed = []
-    for seed in scenario.seeds:
-        for device in range(len(scenario.fleet)):
-            for method in scenario.pruning.methods:
-                keeps_all = getattr(method.plugin, "keeps_all", False)
-                ratios = (1.0,) if keeps_all else scenario.pruning.keep_ratios
-                listed += [Trial(seed, device, method.label, ratio) for ratio in ratios]
-    return tuple(listed)
+def trial_count(scenario: Scenario) -> int:
+    """How many trials there are; a method that keeps everything has one per device, at keep_ratio 1."""
+    each = sum(1 if _keeps_all(method) else _ratio_count(scenario) for method in scenario.pruning.methods)
+    return len(scenario.seeds) * len(scenario.fleet) * each
+
+
+def in_order(scenario: Scenario, trials: Iterable[Trial]) -> list[Trial]:
+    """Trials in the order of seed, device, method and keep ratio, as the scenario lists them."""
+    methods = {method.label: place for place, method in enumerate(scenario.pruning.methods)}
+    seed_places = {seed: place for place, seed in enumerate(scenario.seeds)}
+    return sorted(trials, key=lambda t: (seed_places[t.seed], t.device, methods[t.method], t.keep_ratio))
+
+
+def _keeps_all(method: Named) -> bool:
+    return bool(getattr(method.plugin, "keeps_all", False))
+
+
+def _ratio_count(scenario: Scenario) -> int:
+    return len(scenario.pruning.keep_ratios) if scenario.pruning.rule is None else 1
+
+
+def _resolve(
+    scenario: Scenario,
+    setting: Setting,
+    outlook: Outlook,
+    devices: Mapping[tuple[int, int], DeviceSpec],
+    curves: Curves | None,
+) -> tuple[tuple[Trial, ...], dict[Trial, str]]:
+    """All trials, each ratio of a rule worked out, and those that their device cannot do."""
+    rule, listed, infeasible = scenario.pruning.rule, [], {}
+    for (seed, index), spec in devices.items():
+        shard = setting.describe(setting.dataset.train_labels[spec.shard])
+        for method in scenario.pruning.methods:
+            keep, broke = scenario.pruning.keep_ratios, ""
+            if _keeps_all(method):
+                keep = (1.0,)
+            elif rule is not None:
+                m, broke = outlook.chosen(rule, method, shard, spec.profile, curves)
+                keep = (m / shard.size,)
+            trials = [Trial(seed, index, method.label, ratio) for ratio in keep]
+            sizes = analytic.subset_size(shard.size, np.array(keep))
+            problems = outlook.problems(method.plugin, shard, spec.profile, sizes)
+            for trial, problem in zip(trials, problems, strict=True):
+                if problem or broke:
+                    infeasible[trial] = "; ".join(filter(None, (broke, problem)))
+            listed += trials
+    return tuple(listed), infeasible
 
 
 def execute(
@@ -123,7 +183,7 @@ def execute(
 
     A device's methods are scored in one job, its trainings follow as jobs of their own. Where a scoring job fails it is
     split into one per method, so that one bad method does not take the others with it; what fails alone becomes
-    failed records.
+    failed records. What a device cannot do is no job: those records come first.
 
     Args:
         plan: from `plan`.
@@ -135,11 +195,15 @@ def execute(
     Raises:
         ScenarioError: a reused subset is not of this scenario's shards.
     """
+    for trial in plan.trials:
+        if trial in plan.infeasible and trial not in done:
+            spec = plan.devices[trial.seed, trial.device]
+            yield _without_result(plan, spec, trial, "infeasible", plan.infeasible[trial])
     executor.open(plan.setting)
     queue = JobQueue()
     missing: dict[tuple[int, int], list[Trial]] = {}
     for trial in plan.trials:
-        if trial not in done:
+        if trial not in done and trial not in plan.infeasible:
             missing.setdefault((trial.seed, trial.device), []).append(trial)
     for key, waiting in missing.items():
         known = [_prepared(plan.devices[key], t, reused[t]) for t in waiting if reused and t in reused]
@@ -159,7 +223,7 @@ def execute(
             if note:
                 where = f"seed {job.spec.seed}, device {job.spec.index}, {', '.join(methods)}"
                 note(f"failed: {where}: {outcome.reason}")
-            yield from (_failed(plan, job.spec, trial, outcome.reason) for trial in job.trials)
+            yield from (_without_result(plan, job.spec, t, "failed", outcome.reason) for t in job.trials)
         elif isinstance(job, ScoreJob):
             for group in _groups([entry for entry in outcome if isinstance(entry, Prepared)]):
                 _push(plan, queue, TrainJob(job.spec, group))
@@ -177,7 +241,8 @@ def expected_samples(plan: Plan) -> dict[Trial, float]:
     for trial in plan.trials:
         n = len(plan.devices[trial.seed, trial.device].shard)
         m = int(analytic.subset_size(n, trial.keep_ratio))
-        expected[trial] = m * scenario.training.epochs + (tests + n) / 3
+        runs = trial not in plan.infeasible
+        expected[trial] = m * scenario.training.epochs + (tests + n) / 3 if runs else 0.0
     return expected
 
 
@@ -223,7 +288,7 @@ def _groups(prepared: list[Prepared]) -> list[tuple[Prepared, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def _failed(plan: Plan, spec: DeviceSpec, trial: Trial, reason: str) -> TrialResult:
+def _without_result(plan: Plan, spec: DeviceSpec, trial: Trial, status: Status, reason: str) -> TrialResult:
     record = Record(
         scenario=plan.scenario.name,
         seed=trial.seed,
@@ -231,8 +296,9 @@ def _failed(plan: Plan, spec: DeviceSpec, trial: Trial, reason: str) -> TrialRes
         profile=spec.profile.name,
         method=trial.method,
         keep_ratio=trial.keep_ratio,
-        status="failed",
+        status=status,
         reason=reason,
+        ratio_rule=plan.setting.rule_of(trial.method),
         shard_size=len(spec.shard),
         subset_size=int(analytic.subset_size(len(spec.shard), trial.keep_ratio)),
     )

@@ -224,6 +224,8 @@ class Record:
     device_score_time_s: float = np.nan
     device_train_time_s: float = np.nan
     device_energy_j: float = np.nan
+    ratio_rule: str = ""
+    """`budget` or `objective` where such a rule chose the keep ratio, else empty"""
     notes: str = ""
     """JSON: numbers that a method wants to be remembered with the trial"""
     storage_bytes: int = 0

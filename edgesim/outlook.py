@@ -1,0 +1,126 @@
+"""What a device's trials will take before any of them runs: prices, feasibility, and the ratio that a rule gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgesim.binding import Named
+from edgesim.cost import feasibility, objective
+from edgesim.cost.analytic import CostWeights
+from edgesim.cost.forecast import Forecast, Load, forecast
+from edgesim.cost.objective import Bill, Budget, Rule
+from edgesim.cost.pricing import Terms
+from edgesim.errors import Fault, ScenarioError
+from edgesim.profiles import DeviceProfile
+from edgesim.pruning import expected
+from edgesim.pruning.base import Shard
+from edgesim.records import FloatArray, IntArray, StepTrace, Work
+
+Curves = Mapping[str, FloatArray]
+"""method -> [points, 2] keep ratio and accuracy, ratios ascending"""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What prices depend on beside the device and its data."""
+
+    terms: Terms
+    network: expected.Network
+
+    def loads(self, method: Any, shard: Shard, m: IntArray) -> tuple[Load, Load, IntArray]:
+        """What scoring and training will do for subsets of m samples, and how many samples each keeps.
+
+        Args:
+            method: the plug-in.
+            shard: the device's data.
+            m: [C] subset sizes, 1 to n.
+        """
+        workload = self.terms.workload
+        if expected.scores_every_budget(method):
+            scoring = expected.of_scoring(method, shard, self.network, int(m[0]))
+            score = Load.of([(scoring.work, scoring.trace)], workload)
+            return score, Load.training(m, shard.batch_size, shard.epochs, workload), m
+        trials = [expected.of_trial(method, shard, self.network, int(k)) for k in m]
+        score = Load.of([(trial.score, trial.score_trace) for trial in trials], workload)
+        train = Load.of([(trial.train, trial.train_trace) for trial in trials], workload)
+        return score, train, np.array([trial.kept for trial in trials], dtype=np.int64)
+
+    def price(self, method: Any, shard: Shard, profile: DeviceProfile, m: IntArray) -> Forecast:
+        """Both prices of subsets of m samples [C] on one device."""
+        return forecast(self.terms, profile, *self.loads(method, shard, m))
+
+    def demand(self, method: Any, shard: Shard, priced: Forecast) -> feasibility.Demand:
+        """What trials want of their device. A method's own work that is only bounded rules nothing out."""
+        exact = expected.of_scoring(method, shard, self.network, 1).exact
+        energy = priced.device_energy_j if exact else np.zeros(len(priced.device_energy_j))
+        return feasibility.Demand(priced.peak_memory_bytes, float(shard.size * self.terms.sample_bytes), energy)
+
+    def problems(self, method: Any, shard: Shard, profile: DeviceProfile, m: IntArray) -> list[str]:
+        """For each of the subset sizes [C] why the device cannot do that trial; an empty text where it can."""
+        priced = self.price(method, shard, profile, m)
+        demand = self.demand(method, shard, priced)
+        energy_j = np.asarray(demand.energy_j)
+        found = [""] * len(m)
+        for i in np.flatnonzero(feasibility.first_limit(demand, profile)):
+            one = feasibility.Demand(float(priced.peak_memory_bytes[i]), demand.shard_bytes, float(energy_j[i]))
+            states, batch = self.terms.optimizer_states, int(priced.largest_batch[i])
+            found[i] = "; ".join(feasibility.reasons(one, profile, self.terms.workload, states, batch))
+        return found
+
+    def chosen(
+        self, rule: Rule, method: Named, shard: Shard, profile: DeviceProfile, curves: Curves | None
+    ) -> tuple[int, str]:
+        """The subset size that a rule gives a device and method.
+
+        Args:
+            rule: budget or objective.
+            method: with its label.
+            shard: the device's data.
+            profile: the device.
+            curves: accuracy curve of each method's label, for an objective that reads them from a run.
+
+        Returns: m, and why nothing fits; m is 1 then, the least that there is.
+
+        Raises:
+            ScenarioError: the run that gives the curves has none for the method.
+        """
+        one_by_one = not expected.scores_every_budget(method.plugin)
+
+        def bills(m: IntArray) -> Bill:
+            priced = self.price(method.plugin, shard, profile, m)
+            return Bill(priced.time_s(rule.price), priced.energy_j(rule.price), priced.storage_bytes)
+
+        if isinstance(rule, Budget):
+            fit = objective.largest_that_fits(shard.size, bills, rule, one_by_one)
+            if fit.m:
+                return fit.m, ""
+            share = ""
+            if fit.binds != "storage_bytes":
+                least = self.price(method.plugin, shard, profile, np.array([1]))
+                share = f" (scoring is {float(least.score_share(rule.price, fit.binds)[0]):.0%} of it)"
+            return 1, f"the budget's {fit.binds} does not suffice: {fit.over}{share}"
+        everything = np.array([shard.size], dtype=np.int64)
+        train = Load.training(everything, shard.batch_size, shard.epochs, self.terms.workload)
+        plain = forecast(self.terms, profile, Load.of([(Work(), StepTrace())], self.terms.workload), train, everything)
+        full = Bill(plain.time_s(rule.price), plain.energy_j(rule.price), plain.storage_bytes)
+        weights: CostWeights = rule.weights or self.terms.weights
+        curve = _curve(rule, method.label, curves)
+        best = objective.least_objective(shard.size, bills, full, curve, rule, weights, one_by_one)
+        return best.m, ""
+
+
+def _curve(rule: objective.Objective, label: str, curves: Curves | None) -> FloatArray:
+    if rule.accuracy_curve is not None:
+        return np.array(rule.accuracy_curve)
+    if curves is None or label not in curves:
+        there = ", ".join(curves or ()) or "none"
+        message = (
+            f"{rule.accuracy_from} has no accuracies of '{label}' at two ratios or more (there are: {there}); run it "
+            "there, give that method the same label, or give `accuracy_curve`"
+        )
+        raise ScenarioError("pruning", [Fault("pruning.keep_ratio.objective.accuracy_from", message)])
+    return curves[label]
