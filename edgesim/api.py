@@ -16,7 +16,7 @@ from edgesim.cost.objective import Objective
 from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, RayExecutor
 from edgesim.outlook import Curves
-from edgesim.records import FloatArray, Record, Reused, Trial
+from edgesim.records import FloatArray, Record, Reused, Trial, Workload
 from edgesim.scenario import Scenario
 from edgesim.store import Run, RunFolder, find_latest, reusable
 
@@ -89,9 +89,12 @@ def run(
     started = time.perf_counter()
     session: dict[str, Any] = {"started": _now(), "command": provenance.command(), "versions": provenance.versions()}
     try:
-        plan = coordinator.plan(scenario, curves=curves_of(scenario))
+        reused, scorer = _reused(scenario)
+        plan = coordinator.plan(scenario, curves=curves_of(scenario), scorer=scorer)
+        _check_reused(scenario, reused, plan.trials)
+        folder.note_terms(plan.setting.terms)
         progress.start(coordinator.expected_samples(plan), folder.done, len(scenario.fleet))
-        for result in coordinator.execute(plan, chosen, folder.done, progress.note, _reused(scenario, plan.trials)):
+        for result in coordinator.execute(plan, chosen, folder.done, progress.note, reused):
             folder.append(result)
             progress.record(result.record)
         _end_session(folder, session, started)
@@ -147,15 +150,18 @@ def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFold
     return RunFolder.create(path, scenario.to_yaml(), info)
 
 
-def _reused(scenario: Scenario, trials: Iterable[Trial]) -> dict[Trial, Reused]:
-    """The subsets of the run that the scenario takes its scores from."""
+def _reused(scenario: Scenario) -> tuple[dict[Trial, Reused], Workload | None]:
+    """The subsets of the run that the scenario takes its scores from, and the network that scored there."""
     if scenario.pruning.scores_from is None:
-        return {}
-    found = reusable(_beside(scenario, scenario.pruning.scores_from))
-    if not found.keys() & set(trials):
+        return {}, None
+    return reusable(_beside(scenario, scenario.pruning.scores_from))
+
+
+def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], trials: Iterable[Trial]) -> None:
+    """Refuse a run whose subsets are of no use here."""
+    if scenario.pruning.scores_from is not None and not reused.keys() & set(trials):
         message = f"no trial of {scenario.pruning.scores_from} has the seed, device, method and keep ratio of one here"
         raise ScenarioError(scenario.name, [Fault("pruning.scores_from", message)])
-    return found
 
 
 def curves_of(scenario: Scenario) -> Curves | None:

@@ -12,6 +12,7 @@ import numpy as np
 from edgesim import ratios, seeds
 from edgesim.binding import Named
 from edgesim.cost import analytic, pricing
+from edgesim.cost.forecast import Device
 from edgesim.data import datasets
 from edgesim.data.datasets import ImageDataset
 from edgesim.data.invariants import check
@@ -21,7 +22,7 @@ from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob
 from edgesim.models import workload
 from edgesim.outlook import Curves, Outlook
 from edgesim.pruning.expected import network_of
-from edgesim.records import IntArray, Record, Reused, Selection, Status, StepTrace, Trial, TrialResult, Work
+from edgesim.records import IntArray, Record, Reused, Selection, Status, Trial, TrialResult, Workload
 from edgesim.scenario import Scenario
 
 
@@ -39,13 +40,19 @@ class Plan:
     """trials that their device cannot do, and why; they become records without being run"""
 
 
-def plan(scenario: Scenario, dataset: ImageDataset | None = None, curves: Curves | None = None) -> Plan:
+def plan(
+    scenario: Scenario,
+    dataset: ImageDataset | None = None,
+    curves: Curves | None = None,
+    scorer: Workload | None = None,
+) -> Plan:
     """Load the data, split it among the devices, count the network's work, and list the trials.
 
     Args:
         scenario: the experiment.
         dataset: the data, where the caller has it already.
         curves: accuracy curves, where the scenario's rule reads them from a run.
+        scorer: of the network that scored in the run that `scores_from` names.
 
     Raises:
         DataError: the data cannot be read.
@@ -56,17 +63,18 @@ def plan(scenario: Scenario, dataset: ImageDataset | None = None, curves: Curves
     for seed in scenario.seeds:
         for index, shard in enumerate(split(scenario, dataset, seed)):
             devices[seed, index] = DeviceSpec(seed, index, scenario.fleet.devices[index], shard)
-    setting, outlook = prepare(scenario, dataset)
+    setting, outlook = prepare(scenario, dataset, scorer)
     trials, infeasible = _resolve(scenario, setting, outlook, devices, curves)
     return Plan(scenario, setting, devices, trials, infeasible)
 
 
-def prepare(scenario: Scenario, dataset: ImageDataset) -> tuple[Setting, Outlook]:
+def prepare(scenario: Scenario, dataset: ImageDataset, scorer: Workload | None = None) -> tuple[Setting, Outlook]:
     """What all devices have in common, and what their trials will take: the network is counted here.
 
     Args:
         scenario: the experiment.
         dataset: its data.
+        scorer: of the network that scored in the run that `scores_from` names.
 
     Raises:
         EdgesimError: the network does not fit the data.
@@ -87,6 +95,7 @@ def prepare(scenario: Scenario, dataset: ImageDataset) -> tuple[Setting, Outlook
         evaluation=scenario.evaluation,
         terms=pricing.Terms(
             workload=counted,
+            scorer=scorer,
             sample_bytes=dataset.sample_bytes,
             batch_size=scenario.training.batch_size,
             epochs=scenario.training.epochs,
@@ -155,16 +164,17 @@ def _resolve(
     rule, listed, infeasible = scenario.pruning.rule, [], {}
     for (seed, index), spec in devices.items():
         shard = setting.describe(setting.dataset.train_labels[spec.shard])
+        device = Device(spec.profile, spec.conditions)
         for method in scenario.pruning.methods:
             keep, broke = scenario.pruning.keep_ratios, ""
             if _keeps_all(method):
                 keep = (1.0,)
             elif rule is not None:
-                m, broke = outlook.chosen(rule, method, shard, spec.profile, curves)
+                m, broke = outlook.chosen(rule, method, shard, device, curves)
                 keep = (m / shard.size,)
             trials = [Trial(seed, index, method.label, ratio) for ratio in keep]
             sizes = analytic.subset_size(shard.size, np.array(keep))
-            problems = outlook.problems(method.plugin, shard, spec.profile, sizes)
+            problems = outlook.problems(method.plugin, shard, device, sizes)
             for trial, problem in zip(trials, problems, strict=True):
                 if problem or broke:
                     infeasible[trial] = "; ".join(filter(None, (broke, problem)))
@@ -268,9 +278,8 @@ def _prepared(spec: DeviceSpec, trial: Trial, reused: Reused) -> Prepared:
             "the two runs need the same data, partition, fleet size and seeds"
         )
         raise ScenarioError("pruning.scores_from", [Fault("pruning.scores_from", message)])
-    work = Work(other_flops=reused.score_flops, comparisons=reused.comparisons)
     selection = Selection(positions.astype(np.int64), reused.weights)
-    return Prepared(trial, selection, work, StepTrace(), host_score_wall_s=0.0)
+    return Prepared(trial, selection, reused.work, reused.trace, host_score_wall_s=0.0, reused=True)
 
 
 def _groups(prepared: list[Prepared]) -> list[tuple[Prepared, ...]]:

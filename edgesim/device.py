@@ -117,15 +117,20 @@ class EdgeDevice:
         measured, curve, fitted = self._train(first)
         wall_s = time.perf_counter() - started
         kept, weights = self._spec.shard[first.selection.positions], first.selection.weights
-        return [
-            TrialResult(self._record(prepared, measured, fitted, wall_s), curve, kept, weights, prepared.findings)
-            for prepared in group
-        ]
+        results = []
+        for prepared in group:
+            score = prepared.score_work, prepared.score_trace
+            ledger = Ledger(*score, fitted.work, fitted.trace, prepared.reused)
+            record = self._record(prepared, measured, ledger, wall_s)
+            results.append(TrialResult(record, curve, kept, weights, prepared.findings, ledger))
+        return results
 
     def _findings(self, method: Any, choice: base.Chosen, first: bool) -> Findings:
         """What to keep beside the subset; scores that serve all budgets go with the first trial only."""
         for_all = not hasattr(method, "choose")
-        wanted = self._setting.keep_scores and choice.scores is not None and (first or not for_all)
+        ranked = choice.selection.sampler is None and not getattr(method, "keeps_all", False)
+        scored = choice.scores is not None and ranked
+        wanted = self._setting.keep_scores and scored and (first or not for_all)
         indices = self._spec.shard if wanted else None
         return Findings(choice.scores if wanted else None, indices, for_all, choice.history)
 
@@ -177,12 +182,9 @@ class EdgeDevice:
             model, task, setting.dataset.num_classes, setting.evaluation.batch_size, setting.training.precision
         )
 
-    def _record(
-        self, prepared: Prepared, measured: dict[str, float], fitted: loop.Fitted, train_wall_s: float
-    ) -> Record:
+    def _record(self, prepared: Prepared, measured: dict[str, float], ledger: Ledger, train_wall_s: float) -> Record:
         """Step 5: the record of a trial, priced by the closed form and by the emulator."""
         spec, setting, m = self._spec, self._setting, len(prepared.selection.positions)
-        ledger = Ledger(prepared.score_work, prepared.score_trace, fitted.work, fitted.trace)
         columns: dict[str, Any] = measured | pricing.price(setting.terms, spec.profile, len(spec.shard), m, ledger)
         return Record(
             scenario=setting.scenario,

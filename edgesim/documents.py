@@ -261,3 +261,11 @@ def _constructor_problem(error: yaml.constructor.ConstructorError) -> str:
 
 def _line(mark: yaml.Mark | None) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+
+
+def differences(before: Any, now: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """What differs between two documents: (path, value before, value now); None where a key is missing."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = dict.fromkeys([*before, *now])
+        return [found for key in keys for found in differences(before.get(key), now.get(key), join(path, key))]
+    return [(path, before, now)] if before != now else []

@@ -74,6 +74,8 @@ class Prepared:
     initial_state: dict[str, np.ndarray] | None = None
     """weights to start from, or None for the scenario's initial weights"""
     findings: Findings = field(default_factory=Findings)
+    reused: bool = False
+    """whether another run scored"""
 
 
 @dataclass(frozen=True)

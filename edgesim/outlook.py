@@ -11,11 +11,10 @@ import numpy as np
 from edgesim.binding import Named
 from edgesim.cost import feasibility, objective
 from edgesim.cost.analytic import CostWeights
-from edgesim.cost.forecast import Forecast, Load, forecast
+from edgesim.cost.forecast import Device, Forecast, Load
 from edgesim.cost.objective import Bill, Budget, Rule
 from edgesim.cost.pricing import Terms
 from edgesim.errors import Fault, ScenarioError
-from edgesim.profiles import DeviceProfile
 from edgesim.pruning import expected
 from edgesim.pruning.base import Shard
 from edgesim.records import FloatArray, IntArray, StepTrace, Work
@@ -49,38 +48,39 @@ class Outlook:
         train = Load.of([(trial.train, trial.train_trace) for trial in trials], workload)
         return score, train, np.array([trial.kept for trial in trials], dtype=np.int64)
 
-    def price(self, method: Any, shard: Shard, profile: DeviceProfile, m: IntArray) -> Forecast:
+    def price(self, method: Any, shard: Shard, device: Device, m: IntArray) -> Forecast:
         """Both prices of subsets of m samples [C] on one device."""
-        return forecast(self.terms, profile, *self.loads(method, shard, m))
+        return Forecast(self.terms, device, *self.loads(method, shard, m))
 
     def demand(self, method: Any, shard: Shard, priced: Forecast) -> feasibility.Demand:
         """What trials want of their device. A method's own work that is only bounded rules nothing out."""
-        exact = expected.of_scoring(method, shard, self.network, 1).exact
-        energy = priced.device_energy_j if exact else np.zeros(len(priced.device_energy_j))
-        return feasibility.Demand(priced.peak_memory_bytes, float(shard.size * self.terms.sample_bytes), energy)
+        shard_bytes = float(shard.size * self.terms.sample_bytes)
+        conditions = priced.device.conditions
+        limited = conditions.energy.source != "mains" or conditions.available is not None
+        if not limited or not expected.of_scoring(method, shard, self.network, 1).exact:
+            return feasibility.Demand(priced.peak_memory_bytes, shard_bytes, np.zeros(len(priced.kept)))
+        return feasibility.Demand(priced.peak_memory_bytes, shard_bytes, priced.energy_j("emulated"), priced.finished)
 
-    def problems(self, method: Any, shard: Shard, profile: DeviceProfile, m: IntArray) -> list[str]:
+    def problems(self, method: Any, shard: Shard, device: Device, m: IntArray) -> list[str]:
         """For each of the subset sizes [C] why the device cannot do that trial; an empty text where it can."""
-        priced = self.price(method, shard, profile, m)
+        priced = self.price(method, shard, device, m)
         demand = self.demand(method, shard, priced)
-        energy_j = np.asarray(demand.energy_j)
+        energy_j, finished = np.asarray(demand.energy_j), np.broadcast_to(demand.finished, len(m))
         found = [""] * len(m)
-        for i in np.flatnonzero(feasibility.first_limit(demand, profile)):
-            one = feasibility.Demand(float(priced.peak_memory_bytes[i]), demand.shard_bytes, float(energy_j[i]))
-            states, batch = self.terms.optimizer_states, int(priced.largest_batch[i])
-            found[i] = "; ".join(feasibility.reasons(one, profile, self.terms.workload, states, batch))
+        for i in np.flatnonzero(feasibility.first_limit(demand, device.profile)):
+            peak = float(priced.peak_memory_bytes[i])
+            one = feasibility.Demand(peak, demand.shard_bytes, float(energy_j[i]), bool(finished[i]))
+            found[i] = "; ".join(feasibility.reasons(one, device, self.terms, int(priced.largest_batch[i])))
         return found
 
-    def chosen(
-        self, rule: Rule, method: Named, shard: Shard, profile: DeviceProfile, curves: Curves | None
-    ) -> tuple[int, str]:
+    def chosen(self, rule: Rule, method: Named, shard: Shard, device: Device, curves: Curves | None) -> tuple[int, str]:
         """The subset size that a rule gives a device and method.
 
         Args:
             rule: budget or objective.
             method: with its label.
             shard: the device's data.
-            profile: the device.
+            device: profile and conditions.
             curves: accuracy curve of each method's label, for an objective that reads them from a run.
 
         Returns: m, and why nothing fits; m is 1 then, the least that there is.
@@ -91,7 +91,7 @@ class Outlook:
         one_by_one = not expected.scores_every_budget(method.plugin)
 
         def bills(m: IntArray) -> Bill:
-            priced = self.price(method.plugin, shard, profile, m)
+            priced = self.price(method.plugin, shard, device, m)
             return Bill(priced.time_s(rule.price), priced.energy_j(rule.price), priced.storage_bytes)
 
         if isinstance(rule, Budget):
@@ -100,12 +100,13 @@ class Outlook:
                 return fit.m, ""
             share = ""
             if fit.binds != "storage_bytes":
-                least = self.price(method.plugin, shard, profile, np.array([1]))
+                least = self.price(method.plugin, shard, device, np.array([1]))
                 share = f" (scoring is {float(least.score_share(rule.price, fit.binds)[0]):.0%} of it)"
             return 1, f"the budget's {fit.binds} does not suffice: {fit.over}{share}"
         everything = np.array([shard.size], dtype=np.int64)
         train = Load.training(everything, shard.batch_size, shard.epochs, self.terms.workload)
-        plain = forecast(self.terms, profile, Load.of([(Work(), StepTrace())], self.terms.workload), train, everything)
+        nothing = Load.of([(Work(), StepTrace())], self.terms.workload)
+        plain = Forecast(self.terms, device, nothing, train, everything)
         full = Bill(plain.time_s(rule.price), plain.energy_j(rule.price), plain.storage_bytes)
         weights: CostWeights = rule.weights or self.terms.weights
         curve = _curve(rule, method.label, curves)

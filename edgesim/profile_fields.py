@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandl
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError, core_schema
 
+from edgesim.conditions import FULL_MODE
 from edgesim.errors import Fault
 
 Confidence = Literal["measured", "looked-up", "derived", "estimate"]
@@ -94,6 +95,8 @@ StorageSize = Quantity[Annotated[float, Within(1e4, 1e14, "bytes", _BYTES)]]
 StorageSpeed = Quantity[Annotated[float, Within(2e4, 5e10, "bytes/s", _BYTES_PER_S)]]
 Watts = Quantity[Annotated[float, Within(1e-5, 2e3, "W", (("mW", 1e-3),))]]
 Capacity = Quantity[Annotated[float, Within(5e2, 1e8, "J", (("Wh", 3600.0),))]]
+SpeedFactor = Quantity[Annotated[float, Within(1e-2, 1.0, "(slowed / full speed)", (("per cent", 0.01),))]]
+TimeConstant = Quantity[Annotated[float, Within(1.0, 1e5, "s", (("h", 3600.0), ("ms", 1e-3)))]]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -130,12 +133,35 @@ class Storage:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class PowerMode:
+    """A clock setting below the full one, such as a Jetson's nvpmodel or a fixed CPU frequency."""
+
+    name: Words
+    throughput_factor: SpeedFactor
+    """speed of computing in this mode over that at full clock, in (0, 1]"""
+    power_w: Watts
+    """under full load in this mode"""
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Power:
     """Power of the whole device where not noted otherwise."""
 
     idle_w: Watts
     max_w: Watts
     """under full load: the constant operating power P of the paper's closed form"""
+    modes: tuple[PowerMode, ...] = ()
+    """settings below the full one, which is always there and named `full`"""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Cooling:
+    """How a device heats up and slows down. A device whose full speed lasts (fan, small power) has no such section."""
+
+    time_constant_s: TimeConstant
+    """of the first-order answer of its temperature to a step of power"""
+    throttled_factor: SpeedFactor
+    """speed that lasts under full load over full speed, in (0, 1]; 1 = never throttles"""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -158,6 +184,7 @@ class DeviceProfile:
     memory: Memory
     storage: Storage
     power: Power
+    cooling: Cooling | None = None
     battery: Battery | None = None
 
     @property
@@ -185,6 +212,20 @@ class DeviceProfile:
     def idle_w(self) -> float:
         """Power with nothing to do."""
         return self.power.idle_w.value
+
+    @property
+    def mode_names(self) -> list[str]:
+        """Names of the power modes, the full one first."""
+        return [FULL_MODE, *(mode.name for mode in self.power.modes)]
+
+    def mode(self, name: str) -> tuple[float, float]:
+        """Speed over that at full clock, and power in W under full load, of a power mode.
+
+        Raises:
+            KeyError: the device has no mode of that name.
+        """
+        settings = {mode.name: (mode.throughput_factor.value, mode.power_w.value) for mode in self.power.modes}
+        return (settings | {FULL_MODE: (1.0, self.power_w)})[name]
 
     @property
     def memory_bytes(self) -> float:
@@ -236,10 +277,26 @@ def contradictions(profile: DeviceProfile) -> list[Fault]:
     if profile.idle_w > profile.power_w:
         message = f"{profile.idle_w:g} W is above power.max_w, {profile.power_w:g} W; are the two exchanged?"
         faults.append(Fault("power.idle_w.value", message))
+    else:
+        faults += _mode_contradictions(profile)
     achieved, nominal = profile.memory.achieved_bandwidth_bytes_per_s, profile.memory.bandwidth_bytes_per_s
     if achieved is not None and achieved.value > nominal.value:
         message = f"{achieved.value:g} bytes/s is above the nominal bandwidth_bytes_per_s, {nominal.value:g}"
         faults.append(Fault("memory.achieved_bandwidth_bytes_per_s.value", message))
+    return faults
+
+
+def _mode_contradictions(profile: DeviceProfile) -> list[Fault]:
+    """Power modes that share a name, or whose power is outside the device's own."""
+    faults = []
+    for i, mode in enumerate(profile.power.modes):
+        if mode.name in profile.mode_names[: i + 1]:
+            taken = "that of the full mode" if mode.name == FULL_MODE else "given twice"
+            faults.append(Fault(f"power.modes[{i}].name", f"'{mode.name}' is {taken}; give each mode its own name"))
+        if not profile.idle_w <= mode.power_w.value <= profile.power_w:
+            limits = f"allowed is {profile.idle_w:g} W (idle_w) to {profile.power_w:g} W (max_w)"
+            message = f"{mode.power_w.value:g} W is outside the device's power: {limits}; give power.modes anew"
+            faults.append(Fault(f"power.modes[{i}].power_w.value", message))
     return faults
 
 

@@ -20,10 +20,12 @@ from edgesim.profile_fields import (
     Battery,
     Compute,
     Confidence,
+    Cooling,
     DeviceClass,
     DeviceProfile,
     Memory,
     Power,
+    PowerMode,
     Quantity,
     Storage,
     contradictions,
@@ -31,14 +33,17 @@ from edgesim.profile_fields import (
 )
 
 __all__ = [
-    "Battery", "Compute", "Confidence", "DeviceClass", "DeviceProfile", "Memory", "Power", "Quantity",
-    "Storage", "available", "folder", "load", "names", "schema", "table", "to_dict", "vary",
+    "Battery", "Compute", "Confidence", "Cooling", "DeviceClass", "DeviceProfile", "Memory", "Power", "PowerMode",
+    "Quantity", "Storage", "available", "folder", "load", "names", "schema", "table", "to_dict", "vary",
 ]  # fmt: skip
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_SECTIONS = {"compute": Compute, "memory": Memory, "storage": Storage, "power": Power, "battery": Battery}
+_SECTIONS = {
+    "compute": Compute, "memory": Memory, "storage": Storage, "power": Power, "cooling": Cooling, "battery": Battery,
+}  # fmt: skip
+_OPTIONAL = ("cooling", "battery")
 _KEYS = ["name", "title", "class", "processor", "extends", *_SECTIONS]
-_REQUIRED = [key for key in _KEYS if key not in ("name", "extends", "battery")]
+_REQUIRED = [key for key in _KEYS if key not in ("name", "extends", *_OPTIONAL)]
 
 
 def folder() -> Path:
@@ -150,7 +155,7 @@ def schema() -> dict[str, Any]:
     sections = {}
     for key, cls in _SECTIONS.items():
         required = full["$defs"][cls.__name__].pop("required")
-        if key != "battery":
+        if key not in _OPTIONAL:
             sections[key] = {"required": required}
     full["required"] = []
     full["if"] = {"required": ["extends"]}
@@ -241,14 +246,21 @@ def _check_shape(document: dict[str, Any], faults: list[Fault]) -> None:
     for key, cls in _SECTIONS.items():
         if key not in document or (key not in _REQUIRED and document[key] is None):
             continue
-        section = document[key]
-        _check_keys(section, cls, key, faults)
-        for field in dataclasses.fields(cls) if isinstance(section, dict) else ():
-            given = section.get(field.name)
-            if field.name not in section or (given is None and not _needed(field)):
-                continue  # missing keys are named above; null takes an inherited option away
-            if field.name in quantities(cls):
-                _check_keys(given, Quantity, f"{key}.{field.name}", faults)
+        _check_section(document[key], cls, key, faults)
+
+
+def _check_section(section: Any, cls: type, path: str, faults: list[Fault]) -> None:
+    """Add a fault for every unknown, missing or misplaced key of a section or of one of its power modes."""
+    _check_keys(section, cls, path, faults)
+    for field in dataclasses.fields(cls) if isinstance(section, dict) else ():
+        given = section.get(field.name)
+        if field.name not in section or (given is None and not _needed(field)):
+            continue  # missing keys are named above; null takes an inherited option away
+        if field.name in quantities(cls):
+            _check_keys(given, Quantity, f"{path}.{field.name}", faults)
+        elif field.name == "modes" and isinstance(given, list):
+            for i, mode in enumerate(given):
+                _check_section(mode, PowerMode, f"{path}.modes[{i}]", faults)
 
 
 def _check_keys(given: Any, cls: type, path: str, faults: list[Fault]) -> None:
@@ -270,7 +282,9 @@ def _needed(field: dataclasses.Field[Any]) -> bool:
 
 
 def _without_nothing(value: Any) -> Any:
-    """A nested map without the keys that hold None."""
+    """A nested map without the keys that hold None, tuples as lists."""
+    if isinstance(value, tuple):
+        return [_without_nothing(inner) for inner in value]
     if isinstance(value, dict):
         return {key: _without_nothing(inner) for key, inner in value.items() if inner is not None}
     return value

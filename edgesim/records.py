@@ -90,16 +90,6 @@ class StepTrace:
         return StepTrace(tuple(kept))
 
 
-@dataclass(frozen=True)
-class Ledger:
-    """All that one trial did on its device: what it is charged for, whoever shared the computation here."""
-
-    score: Work
-    score_trace: StepTrace
-    train: Work
-    train_trace: StepTrace
-
-
 OPERATION_KINDS = ("convolution", "pointwise", "depthwise", "matmul", "elementwise")
 """kinds of aten operations that reach different shares of a device's peak: convolutions by kernel and groups, matrix
 products with attention, and everything else, which is bound by memory"""
@@ -159,6 +149,18 @@ class Workload:
             optimizer_states: numbers kept per weight by the optimiser (SGD 0, with momentum 1, Adam 2).
         """
         return self.parameter_bytes * (2 + optimizer_states) + self.activation_bytes * batch_size
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All that one trial did on its device: what it is charged for, whoever shared the computation here."""
+
+    score: Work
+    score_trace: StepTrace
+    train: Work
+    train_trace: StepTrace
+    reused: bool = False
+    """whether another run scored, maybe with another network (`scores_from`)"""
 
 
 @dataclass(frozen=True)
@@ -253,13 +255,13 @@ class CurvePoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Reused:
-    """A subset that another run chose, and what choosing it was charged there."""
+    """A subset that another run chose, and what choosing it took there."""
 
     kept: IntArray
     """sorted indices into the training set"""
     weights: FloatArray | None
-    score_flops: float
-    comparisons: int
+    work: Work
+    trace: StepTrace
 
 
 @dataclass(frozen=True)
@@ -287,3 +289,5 @@ class TrialResult:
     weights: FloatArray | None = None
     """loss weights aligned with `kept`; None = all one"""
     findings: Findings = field(default_factory=Findings)
+    ledger: Ledger | None = None
+    """None of a trial that did not come to its end"""

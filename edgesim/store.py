@@ -22,11 +22,23 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from edgesim import documents
+from edgesim.cost.pricing import Terms
 from edgesim.errors import EdgesimError, RunError
-from edgesim.records import Reused, Trial, TrialResult
-from edgesim.tables import TABLES, from_line, results_of, tables, to_line
+from edgesim.records import Reused, Trial, TrialResult, Workload
+from edgesim.tables import (
+    TABLES,
+    from_line,
+    read_parquet,
+    results_of,
+    tables,
+    terms_from_text,
+    terms_to_text,
+    to_line,
+    write_parquet,
+)
 
 JOURNAL = "journal.jsonl"
+TERMS = "terms.json"
 SYNC_EVERY_S = 1.0
 """how often the journal is forced to the disk; a killed process loses nothing, a power cut at most this"""
 
@@ -80,9 +92,9 @@ class RunFolder:
         if not (path / "run.json").exists():
             raise RunError(f"{path} holds no run to resume; leave out --resume to start one")
         before = documents.parse((path / "scenario.yaml").read_text(encoding="utf-8"), "before")
-        differences = list(_differences(before, documents.parse(scenario_yaml, "now"), ""))
+        differences = documents.differences(before, documents.parse(scenario_yaml, "now"))
         if differences:
-            listed = "\n".join(f"  {line}" for line in differences)
+            listed = "\n".join(f"  {path}: was {was!r}, now {now!r}" for path, was, now in differences)
             raise RunError(f"{path} was made by another scenario and cannot be resumed by this one:\n{listed}")
         run = Run(path)
         sessions = [*run.info.get("sessions", [])]
@@ -116,6 +128,10 @@ class RunFolder:
         self.info.update(values)
         write_atomically(self.path / "run.json", json.dumps(self.info, indent=2) + "\n")
 
+    def note_terms(self, terms: Terms) -> None:
+        """Write down what the prices depend on beside work and devices, so that another fleet can be priced."""
+        write_atomically(self.path / TERMS, terms_to_text(terms))
+
     def interrupt(self, status: str, reason: str, finished: str) -> None:
         """Leave the run unfinished; the journal stays for `--resume`."""
         self._close()
@@ -131,7 +147,7 @@ class RunFolder:
         by_trial = {result.record.trial: result for result in self._results}
         results = [by_trial[trial] for trial in order if trial in by_trial]
         for name, table in tables(results).items():
-            _write_parquet(self.path / f"{name}.parquet", table)
+            write_parquet(self.path / f"{name}.parquet", table)
         self.update({"status": "finished", **values})
         (self.path / JOURNAL).unlink(missing_ok=True)
         self.release()
@@ -187,7 +203,7 @@ class Run:
         return None
 
     def _table(self, name: str) -> pd.DataFrame:
-        return _read_parquet(self.path / f"{name}.parquet") if self._of_journal is None else self._of_journal[name]
+        return read_parquet(self.path / f"{name}.parquet") if self._of_journal is None else self._of_journal[name]
 
     @cached_property
     def records(self) -> pd.DataFrame:
@@ -210,6 +226,19 @@ class Run:
         return self._table("scores")
 
     @cached_property
+    def work(self) -> pd.DataFrame:
+        """One row per trial and phase (score, train): what the trial is charged for, whatever the device."""
+        return self._table("work")
+
+    @cached_property
+    def terms(self) -> Terms:
+        """What the prices depend on beside work and devices."""
+        try:
+            return terms_from_text((self.path / TERMS).read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise RunError(f"{self.path / TERMS} cannot be read ({error}); the run cannot be priced anew") from None
+
+    @cached_property
     def traces(self) -> pd.DataFrame:
         """One row per trial, epoch and quantity of the methods that train something of their own."""
         return self._table("traces")
@@ -223,30 +252,6 @@ def write_atomically(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
-
-
-def _write_parquet(path: Path, table: pd.DataFrame) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    table.to_parquet(temporary, index=False)
-    with temporary.open("rb+") as file:  # on the disk before the journal goes
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read: {error}") from None
-
-
-def _differences(before: Any, now: Any, path: str) -> Iterable[str]:
-    """What differs between two documents, one line each."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in dict.fromkeys([*before, *now]):
-            yield from _differences(before.get(key), now.get(key), documents.join(path, key))
-    elif before != now:
-        yield f"{path}: was {before!r}, now {now!r}"
 
 
 def find_latest(folder: Path, scenario: str) -> Path:
@@ -293,20 +298,20 @@ def read_results(path: Path) -> list[TrialResult]:
     return list(results.values())
 
 
-def reusable(path: Path) -> dict[Trial, Reused]:
-    """The subsets of a finished or unfinished run, by trial, for `scores_from`.
+def reusable(path: Path) -> tuple[dict[Trial, Reused], Workload]:
+    """The subsets of a finished or unfinished run, by trial, and the network that scored, for `scores_from`.
 
     Raises:
         RunError: it is no run folder.
     """
-    return {
-        result.record.trial: Reused(
-            result.kept, result.weights, result.record.score_flops, result.record.selection_comparisons
-        )
-        for result in read_results(Run(path).path)
-        if result.kept is not None
+    run = Run(path)
+    found = {
+        result.record.trial: Reused(result.kept, result.weights, result.ledger.score, result.ledger.score_trace)
+        for result in read_results(run.path)
+        if result.kept is not None and result.ledger is not None
     }
+    return found, run.terms.scorer or run.terms.workload
 
 
 def _read_tables(path: Path) -> dict[str, pd.DataFrame]:
-    return {name: _read_parquet(path / f"{name}.parquet") for name in TABLES}
+    return {name: read_parquet(path / f"{name}.parquet") for name in TABLES}

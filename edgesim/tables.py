@@ -5,24 +5,43 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import os
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from edgesim.records import CurvePoint, Findings, Record, Trial, TrialResult
+from edgesim.cost.analytic import CostWeights
+from edgesim.cost.pricing import Terms
+from edgesim.errors import RunError
+from edgesim.records import (
+    CurvePoint,
+    Findings,
+    Ledger,
+    Operations,
+    Record,
+    Segment,
+    StepTrace,
+    Trial,
+    TrialResult,
+    Work,
+    Workload,
+)
 
 KEY = ["seed", "device", "method", "keep_ratio"]
-TABLES = ("records", "curves", "selections", "scores", "traces")
+TABLES = ("records", "curves", "selections", "scores", "traces", "work")
+WORK = [field.name for field in dataclasses.fields(Work)]
 
 
 def tables(results: list[TrialResult]) -> dict[str, pd.DataFrame]:
     """The tables of a list of results, rows in its order.
 
     `scores` has keep_ratio NaN where the scores serve every keep ratio; `traces` has one row per trial, epoch and
-    quantity of a method that trains something of its own. Both are empty where no method gives any.
+    quantity of a method that trains something of its own. Both are empty where no method gives any. `work` has one row
+    per trial and phase: what the trial is charged for, from which any device's price follows.
     """
     fields = [field.name for field in dataclasses.fields(Record)]
     curve_rows = [(*result.record.trial, *point) for result in results for point in result.curve]
@@ -49,7 +68,25 @@ def tables(results: list[TrialResult]) -> dict[str, pd.DataFrame]:
             {"index": [f.indices for _, f in scored], "score": [f.scores for _, f in scored]},
         ),
         "traces": pd.DataFrame(trace_rows, columns=[*KEY, "epoch", "quantity", "value"]),
+        "work": pd.DataFrame(
+            [(*r.record.trial, *row) for r in results if r.ledger for row in _ledger_rows(r.ledger)],
+            columns=[*KEY, "phase", "reused", *WORK, "trace"],
+        ),
     }
+
+
+def _ledger_rows(ledger: Ledger) -> list[tuple[Any, ...]]:
+    """Phase, whether another run did it, its Work and its trace as JSON: one row for scoring, one for training."""
+    score = ("score", ledger.reused, *dataclasses.astuple(ledger.score), json.dumps(ledger.score_trace.segments))
+    train = ("train", False, *dataclasses.astuple(ledger.train), json.dumps(ledger.train_trace.segments))
+    return [score, train]
+
+
+def _ledger(rows: list[tuple[Any, ...]]) -> Ledger:
+    """The inverse of `_ledger_rows`."""
+    works = [Work(*row[2:-1]) for row in rows]
+    traces = [StepTrace(tuple(Segment(*segment) for segment in json.loads(row[-1]))) for row in rows]
+    return Ledger(works[0], traces[0], works[1], traces[1], bool(rows[0][1]))
 
 
 def _long(trials: list[Trial], columns: dict[str, list[Any]]) -> pd.DataFrame:
@@ -85,7 +122,7 @@ def by_rule(table: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
 def results_of(loaded: dict[str, pd.DataFrame]) -> list[TrialResult]:
     """The results behind tables; the inverse of `tables`."""
     curves, kept = _groups(loaded["curves"]), _groups(loaded["selections"])
-    scores, traces = _groups(loaded["scores"]), _groups(loaded["traces"])
+    scores, traces, work = _groups(loaded["scores"]), _groups(loaded["traces"]), _groups(loaded["work"])
     results = []
     for row in loaded["records"].to_dict("records"):
         record = Record(**{str(name): value for name, value in row.items()})
@@ -103,7 +140,11 @@ def results_of(loaded: dict[str, pd.DataFrame]) -> list[TrialResult]:
             shared is not None or own is None,
             _history(traces.get(record.trial)),
         )
-        results.append(TrialResult(record, tuple(CurvePoint(*point) for point in rows), indices, weights, findings))
+        phases = work.get(record.trial)
+        charged = None if phases is None else list(phases[["phase", "reused", *WORK, "trace"]].itertuples(False, None))
+        ledger = None if charged is None else _ledger(charged)
+        curve = tuple(CurvePoint(*point) for point in rows)
+        results.append(TrialResult(record, curve, indices, weights, findings, ledger))
     return results
 
 
@@ -120,6 +161,37 @@ def _history(rows: pd.DataFrame | None) -> tuple[dict[str, float], ...]:
     return tuple(dict(zip(part["quantity"], part["value"], strict=True)) for _, part in by_epoch)
 
 
+def terms_to_text(terms: Terms) -> str:
+    """What the prices of a run depend on beside work and devices, as JSON."""
+    return json.dumps(dataclasses.asdict(terms), default=lambda array: array.tolist()) + "\n"
+
+
+def terms_from_text(text: str) -> Terms:
+    """The inverse of `terms_to_text`.
+
+    Raises:
+        ValueError, TypeError, KeyError: the text is damaged.
+    """
+    fields = json.loads(text)
+    for name in ("workload", "scorer"):
+        if fields[name] is not None:
+            fields[name] = _workload(fields[name])
+    return Terms(**fields | {"weights": CostWeights(**fields["weights"])})
+
+
+def _workload(fields: dict[str, Any]) -> Workload:
+    operations = {}
+    for name in ("train_operations", "forward_operations"):
+        columns = fields[name]
+        operations[name] = Operations(
+            np.asarray(columns["kinds"], np.int64),
+            np.asarray(columns["count"], np.float64),
+            np.asarray(columns["flops"], np.float64).reshape(-1, 2),
+            np.asarray(columns["moved_bytes"], np.float64).reshape(-1, 2),
+        )
+    return Workload(**fields | operations)
+
+
 def to_line(result: TrialResult) -> str:
     """A result as one line of JSON."""
     found = result.findings
@@ -132,6 +204,7 @@ def to_line(result: TrialResult) -> str:
         "indices": _pack(found.indices, np.int32),
         "scores_for_all_budgets": found.scores_for_all_budgets,
         "history": found.history,
+        "ledger": None if result.ledger is None else _ledger_rows(result.ledger),
     }
     return json.dumps(entry) + "\n"
 
@@ -151,7 +224,29 @@ def from_line(line: str) -> TrialResult:
     )
     curve = tuple(CurvePoint(*point) for point in entry["curve"])
     kept, weights = _unpack(entry["kept"], np.int32), _unpack(entry["weights"], np.float64)
-    return TrialResult(Record(**entry["record"]), curve, kept, weights, findings)
+    ledger = _ledger(entry["ledger"]) if entry["ledger"] else None
+    return TrialResult(Record(**entry["record"]), curve, kept, weights, findings, ledger)
+
+
+def write_parquet(path: Path, table: pd.DataFrame) -> None:
+    """Write a table so that a reader sees either the old one or the new one, whole and on the disk."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    table.to_parquet(temporary, index=False)
+    with temporary.open("rb+") as file:  # on the disk before the journal goes
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a table.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from None
 
 
 def _pack(values: npt.NDArray[Any] | None, dtype: Any) -> str | None:

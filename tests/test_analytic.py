@@ -69,7 +69,7 @@ def test_price_adds_scoring_selection_and_training() -> None:
     # plus 100 comparisons -> 20,300 operations at φ = 100 -> 203 s at 2 W -> 406 J.
     # Training: 40 samples -> 24,000 FLOPs -> 240 s -> 480 J.
     score = Work(train_samples=32, forward_samples=5, steps=2, comparisons=100)
-    priced = analytic.price(score, Work(train_samples=40, steps=3), WORKLOAD, 100.0, 2.0)
+    priced = analytic.price(score, Work(train_samples=40, steps=3), (WORKLOAD, WORKLOAD), 100.0, 2.0)
     assert priced.score_flops == 20_200
     assert priced.train_flops == 24_000
     assert priced.score.time_s == pytest.approx(203)
@@ -79,7 +79,9 @@ def test_price_adds_scoring_selection_and_training() -> None:
 
 
 def test_price_over_devices() -> None:
-    priced = analytic.price(Work(), Work(train_samples=10), WORKLOAD, np.array([600.0, 6000.0]), np.array([1.0, 20.0]))
+    priced = analytic.price(
+        Work(), Work(train_samples=10), (WORKLOAD, WORKLOAD), np.array([600.0, 6000.0]), np.array([1.0, 20.0])
+    )
     assert priced.time_s.tolist() == [10.0, 1.0]
     assert priced.energy_j.tolist() == [10.0, 20.0]
 

@@ -51,10 +51,13 @@ FROM_MEMORY = [
 def quantities(profile):
     """(path, quantity) of every number of a profile."""
     raw = profiles.to_dict(profile)
-    for section in ("compute", "memory", "storage", "power", "battery"):
+    for section in ("compute", "memory", "storage", "power", "cooling", "battery"):
         for field, quantity in raw.get(section, {}).items():
-            if field != "kind":
+            if field not in ("kind", "modes"):
                 yield f"{section}.{field}", quantity
+    for i, mode in enumerate(raw["power"].get("modes", [])):
+        for field in ("throughput_factor", "power_w"):
+            yield f"power.modes[{i}].{field}", mode[field]
 
 
 def write(tmp_path, text, name="mine"):
@@ -97,7 +100,7 @@ def test_every_shipped_profile_loads_with_a_source_for_every_number(name):
     assert len(numbers) >= 10
     for path, quantity in numbers.items():
         assert len(quantity["source"]) > 5, path
-        assert re.search(r"_(flops_per_s|bytes_per_s|bytes|s|w|j)$", path) or path.endswith("_utilisation")
+        assert re.search(r"_(flops_per_s|bytes_per_s|bytes|s|w|j)$", path) or path.endswith(("_utilisation", "_factor"))
 
 
 def test_values_against_well_known_numbers():

@@ -64,8 +64,8 @@ def ray_started() -> Iterator[None]:
 
 def test_the_run_folder_has_its_files_and_columns(serial: Run) -> None:
     names = {path.name for path in serial.path.iterdir()}
-    tables = {f"{name}.parquet" for name in ("records", "curves", "selections", "scores", "traces")}
-    assert names == {"run.json", "scenario.yaml"} | tables
+    tables = {f"{name}.parquet" for name in ("records", "curves", "selections", "scores", "traces", "work")}
+    assert names == {"run.json", "scenario.yaml", "terms.json"} | tables
     documented = (
         "scenario seed device profile method keep_ratio status reason shard_size subset_size test_accuracy "
         "local_accuracy train_accuracy test_loss train_loss score_flops train_flops total_flops steps analytic_time_s "
@@ -415,7 +415,7 @@ def test_scores_are_kept_and_reused_by_another_run(make_scenario: Make, tmp_path
     """A subset chosen with one network trains another: the papers' cross-architecture test."""
     first = edgesim.run(make_scenario(pruning__keep_scores=True), tmp_path / "first", executor=SerialExecutor())
     scores = first.scores
-    assert set(scores["method"]) == {"full", "random", "importance"}
+    assert set(scores["method"]) == {"random", "importance"}  # `full` ranks nothing
     assert scores["keep_ratio"].isna().all()  # none of these methods scores anew for every budget
     for name, rows in scores.groupby(["device", "method"]):
         of = first.selections[["device", "method", "keep_ratio"]].apply(tuple, axis=1)
@@ -425,9 +425,22 @@ def test_scores_are_kept_and_reused_by_another_run(make_scenario: Make, tmp_path
     other = make_scenario(model="small-cnn", pruning__scores_from=str(tmp_path / "first"))
     second = edgesim.run(other, tmp_path / "second", executor=SerialExecutor())
     pd.testing.assert_frame_equal(first.selections, second.selections)
-    for column in ("score_flops", "selection_comparisons"):  # charged what choosing cost there
+    # Charged what choosing cost there, with the network that chose.
+    for column in ("score_flops", "selection_comparisons", "device_score_time_s", "analytic_score_time_s"):
         pd.testing.assert_series_equal(first.records[column], second.records[column])
     assert (first.records["train_flops"] != second.records["train_flops"]).all()
+
+
+def test_what_the_prices_depend_on_is_kept(make_scenario: Make, tmp_path: Path) -> None:
+    run = edgesim.run(make_scenario(), tmp_path / "run", executor=SerialExecutor())
+    assert run.terms.batch_size == run.scenario["training"]["batch_size"]
+    assert run.terms.workload.train_flops == run.info["workload"]["train_flops"]
+    rows = run.work.set_index(["seed", "device", "method", "keep_ratio", "phase"])
+    for record in run.records.itertuples():
+        score, train = (rows.loc[(*record[2:4], record.method, record.keep_ratio, name)] for name in ("score", "train"))
+        assert train["steps"] == record.steps == sum(steps for _, _, steps in json.loads(train["trace"]))
+        assert train["train_samples"] * run.terms.workload.train_flops == record.train_flops
+        assert score["comparisons"] == record.selection_comparisons
 
 
 def test_scores_of_another_partition_are_refused(make_scenario: Make, tmp_path: Path) -> None:

@@ -102,19 +102,25 @@ class AnalyticPrice:
 
 
 def price(
-    score: Work, train: Work, workload: Workload, throughput_flops_per_s: Numbers, power_w: Numbers
+    score: Work,
+    train: Work,
+    networks: tuple[Workload, Workload],
+    throughput_flops_per_s: Numbers,
+    power_w: Numbers,
 ) -> AnalyticPrice:
     """Price counted work by the closed form (Eqs. 8, 24-28).
 
     Args:
         score: work of scoring and selection. Its comparisons take one operation each at φ; they are not FLOPs.
         train: work of training on the subset.
-        workload: F and the forward FLOPs of one sample.
+        networks: F and the forward FLOPs of one sample of the network that scores, and of the one that trains.
         throughput_flops_per_s: φ, > 0.
         power_w: P, >= 0.
     """
-    score_flops = score.flops(workload.train_flops, workload.forward_flops)
-    train_flops = train.flops(workload.train_flops, workload.forward_flops)
+    score_flops, train_flops = (
+        work.flops(network.train_flops, network.forward_flops)
+        for work, network in zip((score, train), networks, strict=True)
+    )
     costs = []
     for operations in (score_flops + score.comparisons, train_flops + train.comparisons):
         time_s = latency_s(operations, throughput_flops_per_s)

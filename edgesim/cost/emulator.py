@@ -1,73 +1,129 @@
-"""Walks a StepTrace through a device's time: what the closed form leaves out, step by step.
+"""Walks timed phases of work through a device's time: what the closed form leaves out.
 
-Each step takes a constant per-step overhead, the larger of its arithmetic and its memory traffic (a roofline over the
-whole step), and the reading of its samples from storage. Vectorised over the trace's segments; a segment's steps are
-equal by definition, so no step is looped over.
+A phase is a run of equal steps, each computing for a while and then waiting for storage. The device draws its idle
+power while it waits and its mode's power while it computes; it heats up and slows down (`cost.heat`), works only when
+it is available, and stops where its battery is empty (`cost.charge`). Between such events everything is constant or
+exponential, so every second is computed in closed form, and nothing loops over steps. Within a phase computing and
+waiting count as evenly mixed: a step is short beside the time constant of the heat.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from edgesim.profiles import DeviceProfile
-from edgesim.records import Cost, StepTrace, Work, Workload
+from edgesim.conditions import Conditions
+from edgesim.cost.heat import Array
+from edgesim.cost.pace import Hardware, Pace, Phases
+from edgesim.cost.walk import Stretch, Walk
+
+__all__ = ["Emulation", "Hardware", "Phases", "Timeline", "emulate"]
+
+_STRETCHES = 10_000  # windows of availability that are walked (27 years of nights) before the work counts as endless
+_CHANGES = 1_000  # steps of a harvest trace that are followed at once
 
 
 @dataclass(frozen=True)
-class EmulatedPrice:
-    """Device time and energy of scoring and of training."""
+class Timeline:
+    """One device's time in pieces of constant power."""
 
-    score: Cost
-    train: Cost
-
-    @property
-    def time_s(self) -> float:
-        """Total device time in seconds."""
-        return float(self.score.time_s + self.train.time_s)
-
-    @property
-    def energy_j(self) -> float:
-        """Total energy in joules."""
-        return float(self.score.energy_j + self.train.energy_j)
+    time_s: Array
+    """[K + 1] bounds of the pieces"""
+    power_w: Array
+    """[K]"""
+    speed: Array
+    """[K] pace of the work over that at full clock without a limit; 0 = unavailable"""
 
 
-def step_time_s(trace: StepTrace, workload: Workload, sample_bytes: int, profile: DeviceProfile) -> np.ndarray:
-    """Seconds of one step of each segment of a trace.
+@dataclass(frozen=True)
+class Emulation:
+    """Device time and energy. Per phase [S] or [D, S]; per device a number or [D]. Up to the death where one died."""
+
+    time_s: Array
+    """per phase: from the end of the one before; waits for storage and for availability are part of it"""
+    energy_j: Array
+    throttled_s: Array
+    """of `time_s`: held at the limit of its heat"""
+    wait_s: Array
+    """of `time_s`: storage, and unavailable"""
+    peak_heat: Array
+    """per device, 1 = the limit; 0 where there is no limit"""
+    died_at_s: Array
+    """per device: the second of the empty battery, NaN where there is none"""
+    charge_j: Array
+    """per device: what the battery holds at the end, inf on mains"""
+    finished: npt.NDArray[np.bool_]
+    """per device: whether all the work was done"""
+    labels: tuple[str, ...]
+    pieces: tuple[Stretch, ...]
+    pace: Pace
+    start_s: float
+
+    def of(self, label: str, values: Array) -> Array:
+        """The sum of `values` per phase over the phases of a label: a number, or [D]."""
+        mine = np.array([name == label for name in self.labels], dtype=bool)
+        return np.asarray(np.asarray(values)[..., mine].sum(axis=-1))
+
+    def timeline(self, device: int = 0) -> Timeline:
+        """The pieces of one device's time; their integral is its energy."""
+        rows = [stretch.row(device, self.pace) for stretch in self.pieces if device in stretch.rows]
+        length_s, power_w, speed = np.concatenate(rows, axis=1) if rows else np.zeros((3, 0))
+        lasts = length_s > 0
+        time_s = self.start_s + np.concatenate([[0.0], np.cumsum(length_s[lasts])])
+        return Timeline(time_s, power_w[lasts], speed[lasts])
+
+
+def emulate(
+    phases: Phases, hardware: Hardware, conditions: Conditions | None = None, start_s: float = 0.0
+) -> Emulation:
+    """Device time, energy, heat and charge of timed work.
 
     Args:
-        trace: S segments of equal steps.
-        workload: FLOPs and activation bytes per sample, parameter bytes.
-        sample_bytes: stored bytes of one sample.
-        profile: throughput, bandwidth, overhead and storage speed.
+        phases: the work, [S] or [D, S].
+        hardware: the device in the power mode of `conditions`, numbers or [D].
+        conditions: energy source and availability, common to all devices; None = mains, always available.
+        start_s: when the work is given to the device, in the time of the conditions' patterns, >= 0.
 
-    Returns: float64 array [S].
+    Returns: per phase and per device; plain [S] and numbers where neither phases nor hardware are arrays over devices.
+        Work that needs more than 10,000 windows of availability is not `finished`.
     """
-    batch = np.array([segment.batch_size for segment in trace.segments], dtype=np.float64)
-    trains = np.array([segment.kind == "train" for segment in trace.segments])
-    flops = batch * np.where(trains, workload.train_flops, workload.forward_flops)
-    # Activations are written once and read once forward, and read and written again backward; the weights are read
-    # forward, read backward, and updated together with their gradient.
-    touches = np.where(trains, 4.0, 2.0)
-    weight_touches = np.where(trains, 6.0, 1.0)
-    traffic_bytes = touches * batch * workload.activation_bytes + weight_touches * workload.parameter_bytes
-    busy_s = np.maximum(flops / profile.throughput_flops_per_s, traffic_bytes / profile.bandwidth_bytes_per_s)
-    read_s = batch * sample_bytes / profile.storage_read_bytes_per_s
-    return np.asarray(profile.step_overhead_s + busy_s + read_s)
+    conditions = conditions or Conditions()
+    pace = Pace.of(phases, hardware)
+    walk = Walk(pace, conditions, start_s)
+    for open_s, close_s in _stretches(conditions, start_s):
+        if not walk.active.any():
+            break
+        walk.work(open_s, close_s)
+    single = np.ndim(phases.steps) <= 1 and all(np.ndim(value) == 0 for value in vars(hardware).values())
+    pick = 0 if single else slice(None)
+    return Emulation(
+        time_s=walk.time_s[pick],
+        energy_j=walk.energy_j[pick],
+        throttled_s=walk.throttled_s[pick],
+        wait_s=walk.wait_s[pick],
+        peak_heat=walk.peak_heat[pick],
+        died_at_s=walk.died_at_s[pick],
+        charge_j=walk.charge_j[pick],
+        finished=walk.finished[pick],
+        labels=phases.labels,
+        pieces=tuple(walk.pieces),
+        pace=pace,
+        start_s=start_s,
+    )
 
 
-def run(trace: StepTrace, work: Work, workload: Workload, sample_bytes: int, profile: DeviceProfile) -> Cost:
-    """Device time and energy of a trace and of the work that has no steps (comparisons, linear algebra).
-
-    While a step computes, the device draws its full power; while it waits for storage, its idle power.
-    """
-    if not trace.segments and not work.comparisons and not work.other_flops:
-        return Cost(time_s=0.0, energy_j=0.0)
-    steps = np.array([segment.steps for segment in trace.segments], dtype=np.float64)
-    batch = np.array([segment.batch_size for segment in trace.segments], dtype=np.float64)
-    time_s = float(np.sum(steps * step_time_s(trace, workload, sample_bytes, profile)))
-    read_s = float(np.sum(steps * batch)) * sample_bytes / profile.storage_read_bytes_per_s
-    other_s = (work.other_flops + work.comparisons) / profile.throughput_flops_per_s
-    energy_j = (time_s - read_s + other_s) * profile.power_w + read_s * profile.idle_w
-    return Cost(time_s=time_s + other_s, energy_j=energy_j)
+def _stretches(conditions: Conditions, start_s: float) -> Iterator[tuple[float, float]]:
+    """(open_s, close_s) of the windows in which devices may work; a long harvest trace is cut into several."""
+    energy = conditions.energy
+    if conditions.available is not None:
+        for (open_s, close_s), _ in zip(conditions.available.openings(start_s), range(_STRETCHES), strict=False):
+            yield open_s, close_s
+    elif energy.period_s is None:
+        yield start_s, np.inf
+    else:
+        length_s = energy.period_s * -(-_CHANGES // len(energy.harvest_w))
+        for i in range(_STRETCHES):
+            yield start_s + i * length_s, start_s + (i + 1) * length_s

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.cost.analytic import Numbers
+from edgesim.cost.forecast import Device
+from edgesim.cost.pricing import Terms
 from edgesim.profiles import DeviceProfile
 from edgesim.records import Workload
 
@@ -15,7 +17,7 @@ SYSTEM_SHARE = 0.2
 """share of the working memory that the system keeps for itself. Estimate, not measured: a Raspberry Pi without a
 desktop takes about a tenth of its gigabyte, phones and Jetsons with one a quarter of their four."""
 
-LIMITS = ("", "memory", "storage", "battery")
+LIMITS = ("", "memory", "storage", "energy")
 """what stops a device, by code; 0 = nothing"""
 
 
@@ -28,7 +30,9 @@ class Demand:
     shard_bytes: Numbers
     """of all the samples that the device holds: pruning comes after"""
     energy_j: Numbers
-    """0 where it is not known well enough to rule a trial out"""
+    """of scoring and training, emulated"""
+    finished: npt.NDArray[np.bool_] | bool = True
+    """whether the device's charge and windows suffice; True where the work is not known well enough to say no"""
 
 
 def usable_memory_bytes(profile: DeviceProfile) -> float:
@@ -41,29 +45,26 @@ def first_limit(demand: Demand, profile: DeviceProfile) -> npt.NDArray[np.int64]
 
     Args:
         demand: of one trial, or of C.
-        profile: the device. Where it has a battery, it runs on it, from full.
+        profile: the device.
     """
     memory = np.asarray(demand.peak_memory_bytes) > usable_memory_bytes(profile)
     storage = np.asarray(demand.shard_bytes) > profile.storage_bytes
-    limit_j = np.inf if profile.battery_j is None else profile.battery_j
-    battery = np.asarray(demand.energy_j) > limit_j
-    return np.asarray(np.select([memory, storage, battery], [1, 2, 3], 0))
+    return np.asarray(np.select([memory, storage, ~np.asarray(demand.finished)], [1, 2, 3], 0))
 
 
-def reasons(demand: Demand, profile: DeviceProfile, workload: Workload, optimizer_states: int, batch: int) -> list[str]:
+def reasons(demand: Demand, device: Device, terms: Terms, batch: int) -> list[str]:
     """Why the device cannot do one trial, each reason with its numbers; empty where it can.
 
     Args:
         demand: of one trial.
-        profile: the device.
-        workload: of the network, for the batch size that would fit.
-        optimizer_states: numbers that the optimiser keeps per weight.
+        device: profile and conditions.
+        terms: workload and optimiser, for the batch size that would fit.
         batch: samples of the largest training step.
     """
-    found = []
+    found, profile = [], device.profile
     peak, usable = float(np.asarray(demand.peak_memory_bytes)), usable_memory_bytes(profile)
     if peak > usable:
-        fits = largest_batch_size(profile, workload, optimizer_states, batch)
+        fits = largest_batch_size(profile, terms.workload, terms.optimizer_states, batch)
         advice = f"batch size {fits} would fit" if fits else "no batch size would fit"
         found.append(
             f"needs {size(peak)} of training memory at batch size {batch}, has {size(usable)} "
@@ -72,10 +73,20 @@ def reasons(demand: Demand, profile: DeviceProfile, workload: Workload, optimize
     shard = float(np.asarray(demand.shard_bytes))
     if shard > profile.storage_bytes:
         found.append(f"needs {size(shard)} of storage for its data, has {size(profile.storage_bytes)}")
-    energy = float(np.asarray(demand.energy_j))
-    if profile.battery_j is not None and energy > profile.battery_j:
-        found.append(f"needs {energy:,.0f} J, its full battery holds {profile.battery_j:,.0f} J")
+    if not np.all(demand.finished):
+        found.append(f"needs {float(np.asarray(demand.energy_j)):,.4g} J; {_has(device)}")
     return found
+
+
+def _has(device: Device) -> str:
+    """What energy a device has, in words."""
+    energy = device.conditions.energy
+    if energy.source == "mains":
+        return "it does not finish in the windows in which it is available"
+    capacity_j = device.profile.battery_j if energy.capacity_j is None else energy.capacity_j
+    charged = 1.0 if energy.state_of_charge is None else energy.state_of_charge
+    harvest = " and what it harvests" if energy.source == "harvest" else ""
+    return f"its battery ({charged * (capacity_j or 0.0):,.4g} J at the start){harvest} does not last"
 
 
 def largest_batch_size(profile: DeviceProfile, workload: Workload, optimizer_states: int, wanted: int) -> int:

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.cost import analytic, emulator
-from edgesim.cost.pricing import Terms
+from edgesim.conditions import Conditions, Energy
+from edgesim.cost import analytic
+from edgesim.cost.emulator import Emulation, Hardware, Phases, emulate
+from edgesim.cost.pricing import SCORING, TRAINING, Terms
+from edgesim.cost.steps import step_cost
 from edgesim.profiles import DeviceProfile
-from edgesim.records import FloatArray, IntArray, Segment, StepTrace, Work, Workload
+from edgesim.records import FloatArray, IntArray, StepTrace, Work, Workload
+
+Kind = Literal["train", "forward"]
 
 
 @dataclass(frozen=True)
@@ -79,23 +86,68 @@ class Load:
         return np.asarray(np.where(self.trains, self.batch_sizes, 0).max(axis=1, initial=0))
 
 
+class Device(NamedTuple):
+    """Who is priced."""
+
+    profile: DeviceProfile
+    conditions: Conditions = Conditions()
+
+
 @dataclass(frozen=True)
 class Forecast:
-    """Both prices of C trials on one device. Arrays [C], float64."""
+    """Both prices of C trials on one device; what is not asked for is not worked out. Arrays [C], float64."""
 
-    analytic_score_time_s: FloatArray
-    analytic_train_time_s: FloatArray
-    analytic_energy_j: FloatArray
-    device_score_time_s: FloatArray
-    device_train_time_s: FloatArray
-    device_energy_j: FloatArray
-    device_score_energy_j: FloatArray
-    """of it, before training begins"""
-    storage_bytes: FloatArray
-    """of the kept samples"""
-    peak_memory_bytes: FloatArray
-    largest_batch: IntArray
-    """samples of the largest training step, which the peak memory belongs to"""
+    terms: Terms
+    device: Device
+    score: Load
+    """scoring and selection of C trials, or of 1 for all of them"""
+    train: Load
+    """training of C trials"""
+    kept: IntArray
+    """[C] samples that each keeps"""
+
+    @cached_property
+    def analytic_score_time_s(self) -> FloatArray:
+        """Scoring and selection, by the closed form (edge paper, Eqs. 24-25)."""
+        return self._analytic_s(self.score)
+
+    @cached_property
+    def analytic_train_time_s(self) -> FloatArray:
+        """Training, by the closed form (Eqs. 8, 26)."""
+        return self._analytic_s(self.train)
+
+    @cached_property
+    def device_score_time_s(self) -> FloatArray:
+        """Scoring and selection, emulated with all the energy that it takes."""
+        return self._emulated.of(SCORING, self._emulated.time_s)
+
+    @cached_property
+    def device_train_time_s(self) -> FloatArray:
+        """Training, emulated."""
+        return self._emulated.of(TRAINING, self._emulated.time_s)
+
+    @cached_property
+    def finished(self) -> npt.NDArray[np.bool_]:
+        """Whether the device gets to the end under its conditions: with its charge, in its windows."""
+        run = self._emulated if self._mains == self.device.conditions else self._emulate(self.device.conditions)
+        return run.finished
+
+    @cached_property
+    def largest_batch(self) -> IntArray:
+        """Samples of the largest training step, which the peak memory belongs to."""
+        batch = np.maximum(self.score.largest_training_batch, self.train.largest_training_batch)
+        return np.broadcast_to(batch, len(self.kept)).astype(np.int64)
+
+    @property
+    def peak_memory_bytes(self) -> FloatArray:
+        """Peak training memory."""
+        workload, states = self.terms.workload, self.terms.optimizer_states
+        return np.array([workload.peak_training_bytes(int(batch), states) for batch in self.largest_batch], dtype=float)
+
+    @property
+    def storage_bytes(self) -> FloatArray:
+        """Of the kept samples (Eq. 9)."""
+        return analytic.storage_bytes(self.kept, self.terms.sample_bytes).astype(np.float64)
 
     def time_s(self, price: str) -> FloatArray:
         """Scoring and training by the `analytic` or the `emulated` price."""
@@ -105,64 +157,58 @@ class Forecast:
 
     def energy_j(self, price: str) -> FloatArray:
         """Scoring and training by the `analytic` or the `emulated` price."""
-        return self.analytic_energy_j if price == "analytic" else self.device_energy_j
+        if price == "analytic":
+            return analytic.energy_j(self.time_s(price), self.device.profile.power_w)
+        return np.asarray(self._emulated.energy_j.sum(axis=-1))
 
     def score_share(self, price: str, quantity: str) -> FloatArray:
         """Scoring's share of the time, or of the energy: `quantity` is "latency_s" or "energy_j"."""
         if price == "analytic":  # one power for both, so one share
             return self.analytic_score_time_s / self.time_s(price)
         if quantity == "energy_j":
-            return self.device_score_energy_j / self.device_energy_j
+            return self._emulated.of(SCORING, self._emulated.energy_j) / self.energy_j(price)
         return self.device_score_time_s / self.time_s(price)
 
+    def _analytic_s(self, load: Load) -> FloatArray:
+        time_s = analytic.latency_s(load.flops + load.comparisons, self.device.profile.throughput_flops_per_s)
+        return np.broadcast_to(time_s, len(self.kept))
 
-def forecast(terms: Terms, profile: DeviceProfile, score: Load, train: Load, kept: IntArray) -> Forecast:
-    """Price C trials on one device (edge paper, Eqs. 8-9, 24-28, and the emulator).
+    @property
+    def _mains(self) -> Conditions:
+        """The device's conditions, but for a source of energy without an end."""
+        return replace(self.device.conditions, energy=Energy())
 
-    Args:
-        terms: workload, data and training.
-        profile: the device.
-        score: scoring and selection of C trials, or of 1 for all of them.
-        train: training of C trials.
-        kept: [C] samples that each keeps.
-    """
-    throughput, power_w = profile.throughput_flops_per_s, profile.power_w
-    score_s = analytic.latency_s(score.flops + score.comparisons, throughput)
-    train_s = analytic.latency_s(train.flops + train.comparisons, throughput)
-    device_score_s, device_score_j = on_device(score, terms, profile)
-    device_train_s, device_train_j = on_device(train, terms, profile)
-    batch = np.maximum(score.largest_training_batch, train.largest_training_batch)
-    workload = terms.workload
-    peak = workload.parameter_bytes * (2 + terms.optimizer_states) + workload.activation_bytes * batch.astype(float)
-    count = len(kept)
+    @cached_property
+    def _emulated(self) -> Emulation:
+        return self._emulate(self._mains)
 
-    def all_of(values: FloatArray | IntArray) -> FloatArray:
-        return np.broadcast_to(values, count).astype(np.float64)
+    def _emulate(self, conditions: Conditions) -> Emulation:
+        """All C trials through the device's time: the one place where forecasts meet the emulator."""
+        parts = [np.broadcast_to(part, (3, len(self.kept), part.shape[2])) for part in map(self._timed, self._loads)]
+        labels = (SCORING,) * parts[0].shape[2] + (TRAINING,) * parts[1].shape[2]
+        steps, busy_s, wait_s = np.concatenate(parts, axis=2)
+        hardware = Hardware.of(self.device.profile, conditions.power_mode)
+        return emulate(Phases(steps, busy_s, wait_s, labels), hardware, conditions)
 
-    return Forecast(
-        analytic_score_time_s=all_of(score_s),
-        analytic_train_time_s=all_of(train_s),
-        analytic_energy_j=all_of(analytic.energy_j(score_s + train_s, power_w)),
-        device_score_time_s=all_of(device_score_s),
-        device_train_time_s=all_of(device_train_s),
-        device_energy_j=all_of(device_score_j + device_train_j),
-        device_score_energy_j=all_of(device_score_j),
-        storage_bytes=all_of(analytic.storage_bytes(kept, terms.sample_bytes)),
-        peak_memory_bytes=all_of(peak),
-        largest_batch=np.broadcast_to(batch, count).astype(np.int64),
-    )
+    @property
+    def _loads(self) -> tuple[Load, Load]:
+        return self.score, self.train
 
-
-def on_device(load: Load, terms: Terms, profile: DeviceProfile) -> tuple[FloatArray, FloatArray]:
-    """Emulated seconds and joules [C] of a load. The one place where forecasts meet the emulator."""
-    pairs, inverse = np.unique(2 * load.batch_sizes + load.trains, return_inverse=True)
-    kinds = StepTrace(tuple(Segment("train" if pair % 2 else "forward", int(pair) // 2, 1) for pair in pairs))
-    step_s = emulator.step_time_s(kinds, terms.workload, terms.sample_bytes, profile)
-    time_s = (load.steps * step_s[inverse.reshape(load.steps.shape)]).sum(axis=1)
-    read_s = (load.steps * load.batch_sizes).sum(axis=1) * terms.sample_bytes / profile.storage_read_bytes_per_s
-    stepless_s = load.stepless / profile.throughput_flops_per_s
-    energy_j = (time_s - read_s + stepless_s) * profile.power_w + read_s * profile.idle_w
-    return time_s + stepless_s, energy_j
+    def _timed(self, load: Load) -> FloatArray:
+        """[3, C, S + 1] steps, busy and waiting seconds per step; the last column is the work without steps."""
+        terms, profile = self.terms, self.device.profile
+        timed = np.zeros((3, len(load.flops), load.steps.shape[1] + 1))
+        timed[0, :, :-1] = load.steps
+        kinds: tuple[tuple[Kind, npt.NDArray[np.bool_]], ...] = (("train", load.trains), ("forward", ~load.trains))
+        for kind, mine in kinds:
+            sizes, which = np.unique(load.batch_sizes[mine], return_inverse=True)
+            if len(sizes):
+                network, states = terms.workload, terms.optimizer_states
+                cost = step_cost(kind, sizes, network, terms.sample_bytes, states, profile)
+                timed[1, :, :-1][mine], timed[2, :, :-1][mine] = cost.busy_s[which], cost.read_s[which]
+        timed[0, :, -1] = 1.0
+        timed[1, :, -1] = load.stepless / profile.throughput_flops_per_s
+        return timed
 
 
 def _tally(trace: StepTrace) -> Counter[tuple[str, int]]:

@@ -15,6 +15,9 @@ class Terms:
     """What the price of a trial depends on beside its work and its device."""
 
     workload: Workload
+    """of the network that trains, and scores where nothing else is said"""
+    scorer: Workload | None
+    """of the network that scored in another run (`scores_from`)"""
     sample_bytes: int
     """stored bytes of one sample"""
     batch_size: int
@@ -35,8 +38,10 @@ def price(terms: Terms, profile: DeviceProfile, n: int, m: int, ledger: Ledger) 
         ledger: the work and the steps of scoring and of training.
     """
     workload = terms.workload
-    closed = analytic.price(ledger.score, ledger.train, workload, profile.throughput_flops_per_s, profile.power_w)
-    score = emulator.run(ledger.score_trace, ledger.score, workload, terms.sample_bytes, profile)
+    scorer = terms.scorer if ledger.reused and terms.scorer else workload
+    networks = (scorer, workload)
+    closed = analytic.price(ledger.score, ledger.train, networks, profile.throughput_flops_per_s, profile.power_w)
+    score = emulator.run(ledger.score_trace, ledger.score, scorer, terms.sample_bytes, profile)
     train = emulator.run(ledger.train_trace, ledger.train, workload, terms.sample_bytes, profile)
     full_flops = analytic.training_flops(n, terms.epochs, workload.train_flops)
     full_time_s = analytic.latency_s(full_flops, profile.throughput_flops_per_s)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from edgesim.errors import EdgesimError
 from edgesim.records import FloatArray, IntArray, StepTrace, Work
 from edgesim.training.loop import Augment, Hooks, Step, Streams, Subset, fit
 from edgesim.training.needs import Needs
@@ -126,8 +127,10 @@ def observe_warmup(
     Returns: one `Observations` per entry of `needs`, in order.
 
     Raises:
+        EdgesimError: the task cannot show what is wanted; said before any training.
         TrainingDiverged: the loss of a step is not finite.
     """
+    _check_channels(task, needs)
     per_epoch = -(-task.size // settings.batch_size)
     limit = settings.epochs * per_epoch
     needs = [need.clipped(limit) for need in needs]
@@ -136,6 +139,15 @@ def observe_warmup(
     log.begin(last)
     _run(model, task, needs, settings, log, streams, augment)
     return [_view(need, log, settings) for need in needs]
+
+
+def _check_channels(task: Task, needs: Sequence[Needs]) -> None:
+    missing = sorted(frozenset().union(*(need.record | need.capture for need in needs)) - task.channels)
+    if missing:
+        raise EdgesimError(
+            f"the warm-up is to observe {', '.join(missing)}, which this task does not show "
+            f"(it has: {', '.join(sorted(task.channels))}); choose a method that needs no more, like importance"
+        )
 
 
 def _run(
