@@ -62,7 +62,8 @@ def plan(
     devices: dict[tuple[int, int], DeviceSpec] = {}
     for seed in scenario.seeds:
         for index, shard in enumerate(split(scenario, dataset, seed)):
-            devices[seed, index] = DeviceSpec(seed, index, scenario.fleet.devices[index], shard)
+            fleet = scenario.fleet
+            devices[seed, index] = DeviceSpec(seed, index, fleet.devices[index], shard, fleet.conditions[index])
     setting, outlook = prepare(scenario, dataset, scorer)
     trials, infeasible = _resolve(scenario, setting, outlook, devices, curves)
     return Plan(scenario, setting, devices, trials, infeasible)

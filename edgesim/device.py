@@ -122,6 +122,9 @@ class EdgeDevice:
             score = prepared.score_work, prepared.score_trace
             ledger = Ledger(*score, fitted.work, fitted.trace, prepared.reused)
             record = self._record(prepared, measured, ledger, wall_s)
+            if record.status != "ok":  # the device stopped on the way: there is no trained network
+                results.append(TrialResult(record, findings=prepared.findings))
+                continue
             results.append(TrialResult(record, curve, kept, weights, prepared.findings, ledger))
         return results
 
@@ -185,7 +188,8 @@ class EdgeDevice:
     def _record(self, prepared: Prepared, measured: dict[str, float], ledger: Ledger, train_wall_s: float) -> Record:
         """Step 5: the record of a trial, priced by the closed form and by the emulator."""
         spec, setting, m = self._spec, self._setting, len(prepared.selection.positions)
-        columns: dict[str, Any] = measured | pricing.price(setting.terms, spec.profile, len(spec.shard), m, ledger)
+        priced = pricing.price(setting.terms, spec.profile, spec.conditions, len(spec.shard), m, ledger)
+        columns: dict[str, Any] = priced if priced["reason"] else measured | priced
         return Record(
             scenario=setting.scenario,
             seed=spec.seed,
@@ -193,7 +197,7 @@ class EdgeDevice:
             profile=spec.profile.name,
             method=prepared.trial.method,
             keep_ratio=prepared.trial.keep_ratio,
-            status="ok",
+            status="infeasible" if priced["reason"] else "ok",
             shard_size=len(spec.shard),
             subset_size=m,
             ratio_rule=setting.rule_of(prepared.trial.method),

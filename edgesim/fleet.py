@@ -1,8 +1,8 @@
-"""A fleet: how many devices of which profile, and how much devices of one profile differ."""
+"""A fleet: how many devices of which profile, under which conditions, and how much devices of one profile differ."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,18 +11,29 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from edgesim import documents, profiles, seeds
+from edgesim.conditions import FULL_MODE, Availability, Conditions, Energy
 from edgesim.errors import EdgesimError, Fault, ScenarioError
 from edgesim.profiles import DeviceProfile
 
 
 @checked_dataclass(frozen=True)
 class Group:
-    """Devices of one profile: a count, or a share of the fleet's `size`."""
+    """Devices of one profile under the same conditions: a count, or a share of the fleet's `size`."""
 
     profile: str
     """name of a shipped profile, or path of a YAML file (relative to the document that names it)"""
     count: Annotated[int, Field(ge=1)] | None = None
     share: Annotated[float, Field(gt=0, le=1)] | None = None
+    power_mode: str = FULL_MODE
+    """one of the profile's `power.modes`, or its full mode"""
+    energy: Energy = field(default_factory=Energy)
+    available: Availability | None = None
+    """when the devices may work; left out = always"""
+
+    @property
+    def conditions(self) -> Conditions:
+        """What the devices work under."""
+        return Conditions(self.power_mode, self.energy, self.available)
 
 
 @checked_dataclass(frozen=True)
@@ -44,6 +55,8 @@ class Fleet:
 
     document: FleetDocument
     devices: tuple[DeviceProfile, ...]
+    conditions: tuple[Conditions, ...]
+    """of each device"""
 
     def __len__(self) -> int:
         return len(self.devices)
@@ -77,26 +90,42 @@ def load(given: Any, path: str, folder: Path, faults: list[Fault]) -> Fleet | No
     if len(faults) > before:
         return None
     devices = [profile for profile, count in zip(loaded, counts, strict=True) for _ in range(count)]
-    return Fleet(document, tuple(_spread(devices, document)))
+    conditions = [group.conditions for group, count in zip(document.groups, counts, strict=True) for _ in range(count)]
+    return Fleet(document, tuple(_spread(devices, document)), tuple(conditions))
 
 
 def _profiles(document: FleetDocument, path: str, folder: Path, faults: list[Fault]) -> list[DeviceProfile]:
     loaded = []
-    seen: dict[str, int] = {}
+    seen: list[tuple[str, Conditions]] = []
     for i, group in enumerate(document.groups):
         where = documents.join(documents.join(path, "groups"), i)
-        if group.profile in seen:
-            first = seen[group.profile]
-            faults.append(
-                Fault(f"{where}.profile", f"'{group.profile}' is already groups[{first}]; give one group the sum")
-            )
-        seen.setdefault(group.profile, i)
+        kind = (group.profile, group.conditions)
+        if kind in seen:
+            first = f"'{group.profile}' under the same conditions is already groups[{seen.index(kind)}]"
+            faults.append(Fault(f"{where}.profile", f"{first}; give one group the sum"))
+        seen.append(kind)
         try:
             is_path = group.profile.endswith((".yaml", ".yml"))
-            loaded.append(profiles.load(str(folder / group.profile) if is_path else group.profile))
+            profile = profiles.load(str(folder / group.profile) if is_path else group.profile)
         except EdgesimError as error:
             faults.append(Fault(f"{where}.profile", str(error)))
+            continue
+        loaded.append(profile)
+        _check_conditions(group, profile, where, faults)
     return loaded
+
+
+def _check_conditions(group: Group, profile: DeviceProfile, where: str, faults: list[Fault]) -> None:
+    """Add a fault for a power mode or a battery that the profile does not have."""
+    if group.power_mode not in profile.mode_names:
+        near = documents.nearest(group.power_mode, profile.mode_names)
+        allowed = ", ".join(profile.mode_names)
+        message = f"'{profile.name}' has no power mode '{group.power_mode}'{near}; allowed: {allowed}"
+        faults.append(Fault(f"{where}.power_mode", message))
+    energy = group.energy
+    if energy.source != "mains" and energy.capacity_j is None and profile.battery_j is None:
+        message = f"'{profile.name}' has no battery in its profile; give capacity_j, or leave `energy` out for mains"
+        faults.append(Fault(f"{where}.energy", message))
 
 
 def _counts(document: FleetDocument, path: str, faults: list[Fault]) -> list[int]:

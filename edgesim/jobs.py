@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edgesim.conditions import Conditions
 from edgesim.cost import pricing
 from edgesim.data.images import ImageDataset
 from edgesim.profiles import DeviceProfile
@@ -60,6 +61,8 @@ class DeviceSpec:
     profile: DeviceProfile
     shard: IntArray
     """sorted indices into the training set"""
+    conditions: Conditions = field(default_factory=Conditions)
+    """power mode, energy source and availability"""
 
 
 @dataclass(frozen=True)

@@ -228,6 +228,10 @@ class Record:
     device_energy_j: float = np.nan
     ratio_rule: str = ""
     """`budget` or `objective` where such a rule chose the keep ratio, else empty"""
+    device_throttled_s: float = np.nan
+    """of device_time_s: slowed down by heat"""
+    device_wait_s: float = np.nan
+    """of device_time_s: reading from storage, and unavailable"""
     notes: str = ""
     """JSON: numbers that a method wants to be remembered with the trial"""
     storage_bytes: int = 0

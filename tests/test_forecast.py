@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 from edgesim import profiles
+from edgesim.conditions import Availability, Conditions, Energy
 from edgesim.cost import feasibility
 from edgesim.cost.analytic import CostWeights
 from edgesim.cost.feasibility import Demand
-from edgesim.cost.forecast import Load, forecast
+from edgesim.cost.forecast import Device, Forecast, Load
 from edgesim.cost.pricing import Terms, price
 from edgesim.records import Ledger, StepTrace, Work, Workload
 
 WORKLOAD = Workload(6e6, 2e6, parameters=50_000, parameter_bytes=200_000, activation_bytes=40_000)
-TERMS = Terms(WORKLOAD, sample_bytes=3072, batch_size=64, epochs=5, optimizer_states=2, weights=CostWeights())
+TERMS = Terms(WORKLOAD, None, sample_bytes=3072, batch_size=64, epochs=5, optimizer_states=2, weights=CostWeights())
 PI, NANO, PHONE, MCU = (
     profiles.load(name) for name in ("raspberry-pi-4b", "jetson-nano", "galaxy-s20", "arduino-nano-33-ble-sense")
 )
@@ -27,11 +28,12 @@ def test_a_forecast_is_the_price_of_each_trial(profile: profiles.DeviceProfile) 
     n, sizes = 1000, np.array([1, 63, 64, 65, 500, 1000])
     score = Work(train_samples=1000, forward_samples=1000, steps=16, comparisons=1000, other_flops=5e8)
     trace = StepTrace.passes("train", n, 64) + StepTrace.passes("forward", n, 64)
-    found = forecast(TERMS, profile, Load.of([(score, trace)], WORKLOAD), Load.training(sizes, 64, 5, WORKLOAD), sizes)
+    loads = Load.of([(score, trace)], WORKLOAD), Load.training(sizes, 64, 5, WORKLOAD)
+    found = Forecast(TERMS, Device(profile), *loads, sizes)
     for i, m in enumerate(sizes):
         train = Work(train_samples=5 * int(m), steps=5 * -(-int(m) // 64))
         ledger = Ledger(score, trace, train, StepTrace.passes("train", int(m), 64, 5))
-        one = price(TERMS, profile, n, int(m), ledger)
+        one = price(TERMS, profile, Conditions(), n, int(m), ledger)
         assert found.time_s("analytic")[i] == pytest.approx(one["analytic_time_s"], rel=1e-12)
         assert found.analytic_score_time_s[i] == pytest.approx(one["analytic_score_time_s"], rel=1e-12)
         assert found.energy_j("analytic")[i] == pytest.approx(one["analytic_energy_j"], rel=1e-12)
@@ -65,16 +67,19 @@ def test_memory_by_hand() -> None:
     small = Workload(1e6, 3e5, 5_000, 20_000, 10_000)
     assert feasibility.usable_memory_bytes(MCU) == pytest.approx(0.8 * 256e3)
     demand = Demand(small.peak_training_bytes(16, 2), 1e5, 0.0)  # 240 KB
-    assert feasibility.reasons(demand, MCU, small, 2, 16) == [
+    assert feasibility.reasons(demand, Device(MCU), replace(TERMS, workload=small), 16) == [
         "needs 240 KB of training memory at batch size 16, has 205 KB (80% of 256 KB); batch size 8 would fit"
     ]
     assert small.peak_training_bytes(8, 2) <= 204_800 < small.peak_training_bytes(16, 2)
     assert feasibility.first_limit(demand, MCU) == 1
     fits = Demand(small.peak_training_bytes(8, 2), 1e5, 0.0)
-    assert feasibility.reasons(fits, MCU, small, 2, 8) == []
+    assert feasibility.reasons(fits, Device(MCU), replace(TERMS, workload=small), 8) == []
     assert feasibility.first_limit(fits, MCU) == 0
     large = replace(small, parameter_bytes=60_000)
-    assert "no batch size would fit" in feasibility.reasons(Demand(400_000, 1e5, 0.0), MCU, large, 2, 16)[0]
+    assert (
+        "no batch size would fit"
+        in feasibility.reasons(Demand(400_000, 1e5, 0.0), Device(MCU), replace(TERMS, workload=large), 16)[0]
+    )
 
 
 @pytest.mark.parametrize(("usable", "wanted", "fits"), [(1000, 64, 8), (1000, 7, 4), (1000, 8, 8), (199, 64, 0)])
@@ -85,13 +90,33 @@ def test_the_largest_batch_that_fits(usable: float, wanted: int, fits: int) -> N
     assert feasibility.largest_batch_size(replace(MCU, memory=memory), tiny, 0, wanted) == fits
 
 
-def test_storage_and_battery_by_hand() -> None:
+def test_storage_and_energy_by_hand() -> None:
+    charged = Device(PHONE, Conditions(energy=Energy("battery", state_of_charge=0.25)))
     assert PHONE.battery_j is not None
-    demand = Demand(1e6, PHONE.storage_bytes * 2, PHONE.battery_j + 1)
-    found = feasibility.reasons(demand, PHONE, WORKLOAD, 0, 1)
-    assert [reason.split(" ")[0] for reason in found] == ["needs", "needs"]
-    assert "of storage for its data" in found[0]
-    assert f"its full battery holds {PHONE.battery_j:,.0f} J" in found[1]
-    codes = feasibility.first_limit(Demand(np.array([1e6, 1e13]), 0.0, np.array([PHONE.battery_j * 2, 0.0])), PHONE)
-    assert [feasibility.LIMITS[code] for code in codes] == ["battery", "memory"]
-    assert feasibility.first_limit(Demand(1e6, 0.0, 1e12), PI) == 0  # on mains
+    demand = Demand(1e6, PHONE.storage_bytes * 2, PHONE.battery_j + 1, finished=False)
+    stored, energy = feasibility.reasons(demand, charged, TERMS, 1)
+    assert "of storage for its data" in stored
+    assert f"({0.25 * PHONE.battery_j:,.4g} J at the start) does not last" in energy
+    sunny = Conditions(energy=Energy("harvest", capacity_j=80.0, harvest_w=((0.0, 1.0),), period_s=10.0))
+    assert (
+        "(80 J at the start) and what it harvests does not last"
+        in feasibility.reasons(Demand(1e6, 0.0, 1e3, False), Device(PI, sunny), TERMS, 1)[0]
+    )
+    nightly = Conditions(available=Availability(10.0, ((0.0, 1.0),)))
+    assert "windows" in feasibility.reasons(Demand(1e6, 0.0, 1e3, False), Device(PI, nightly), TERMS, 1)[0]
+    codes = feasibility.first_limit(Demand(np.array([1e6, 1e13]), 0.0, 1.0, np.array([False, True])), PHONE)
+    assert [feasibility.LIMITS[code] for code in codes] == ["energy", "memory"]
+
+
+def test_a_charge_that_does_not_last_is_seen() -> None:
+    """The same work: prices are those on mains, and only what its charge pays for is finished."""
+    sizes = np.array([10, 1000])
+    loads = Load.of([(Work(), StepTrace())], WORKLOAD), Load.training(sizes, 64, 5, WORKLOAD)
+    mains = Forecast(TERMS, Device(PHONE), *loads, sizes)
+    between_j = float(mains.energy_j("emulated").mean())
+    battery = Conditions(energy=Energy("battery", capacity_j=between_j))
+    found = Forecast(TERMS, Device(PHONE, battery), *loads, sizes)
+    assert found.finished.tolist() == [True, False]
+    assert mains.finished.all()
+    np.testing.assert_array_equal(found.time_s("emulated"), mains.time_s("emulated"))
+    np.testing.assert_array_equal(found.energy_j("emulated"), mains.energy_j("emulated"))

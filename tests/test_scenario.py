@@ -149,7 +149,7 @@ def test_a_method_may_appear_twice_under_labels() -> None:
         (
             {"fleet": {"groups": [{"profile": "jetson-nano", "count": 1}] * 2}},
             "fleet.groups[1].profile",
-            "'jetson-nano' is already groups[0]",
+            "'jetson-nano' under the same conditions is already groups[0]",
         ),
         (
             {"fleet": {"groups": [{"profile": "jetson-nano"}]}},

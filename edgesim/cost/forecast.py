@@ -187,7 +187,8 @@ class Forecast:
         parts = [np.broadcast_to(part, (3, len(self.kept), part.shape[2])) for part in map(self._timed, self._loads)]
         labels = (SCORING,) * parts[0].shape[2] + (TRAINING,) * parts[1].shape[2]
         steps, busy_s, wait_s = np.concatenate(parts, axis=2)
-        hardware = Hardware.of(self.device.profile, conditions.power_mode)
+        one = Hardware.of(self.device.profile, conditions.power_mode)
+        hardware = Hardware(*(np.broadcast_to(value, len(self.kept)) for value in vars(one).values()))
         return emulate(Phases(steps, busy_s, wait_s, labels), hardware, conditions)
 
     @property
