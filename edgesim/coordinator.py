@@ -5,24 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from edgesim import ratios, seeds
-from edgesim.binding import Named
-from edgesim.cost import analytic, pricing
+from edgesim.cost import analytic
 from edgesim.cost.forecast import Device
 from edgesim.data import datasets
 from edgesim.data.datasets import ImageDataset
-from edgesim.data.invariants import check
-from edgesim.errors import DataError, Fault, ScenarioError
+from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, Failure, JobQueue, log_detail
 from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob
-from edgesim.models import workload
-from edgesim.outlook import Curves, Outlook
-from edgesim.pruning.expected import network_of
-from edgesim.records import IntArray, Record, Reused, Selection, Status, Trial, TrialResult, Workload
+from edgesim.outlook import Curves, Outlook, keeps_all, prepare, split
+from edgesim.records import Record, Reused, Selection, Status, Trial, TrialResult, Workload
 from edgesim.scenario import Scenario
 
 
@@ -69,73 +63,9 @@ def plan(
     return Plan(scenario, setting, devices, trials, infeasible)
 
 
-def prepare(scenario: Scenario, dataset: ImageDataset, scorer: Workload | None = None) -> tuple[Setting, Outlook]:
-    """What all devices have in common, and what their trials will take: the network is counted here.
-
-    Args:
-        scenario: the experiment.
-        dataset: its data.
-        scorer: of the network that scored in the run that `scores_from` names.
-
-    Raises:
-        EdgesimError: the network does not fit the data.
-    """
-
-    def build() -> Any:
-        return scenario.model.plugin.build(dataset.input_shape, dataset.num_classes)
-
-    counted = workload.count(build, dataset.input_shape, dataset.num_classes)
-    setting = Setting(
-        scenario=scenario.name,
-        dataset=dataset,
-        model=scenario.model.plugin,
-        training=scenario.training,
-        augment=tuple(named.plugin for named in scenario.augment),
-        methods={named.label: named.plugin for named in scenario.pruning.methods},
-        warmup=scenario.pruning.warmup,
-        evaluation=scenario.evaluation,
-        terms=pricing.Terms(
-            workload=counted,
-            scorer=scorer,
-            sample_bytes=dataset.sample_bytes,
-            batch_size=scenario.training.batch_size,
-            epochs=scenario.training.epochs,
-            optimizer_states=scenario.training.optimizer_states,
-            weights=scenario.cost.weights,
-        ),
-        keep_scores=scenario.pruning.keep_scores,
-        rule=ratios.label(scenario.pruning.rule),
-    )
-    return setting, Outlook(setting.terms, network_of(build, dataset.input_shape))
-
-
-def split(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray]:
-    """The shards of one seed: sorted indices into the training set, one array per device.
-
-    Raises:
-        ScenarioError: more devices than samples, or a scheme that cannot meet its own terms.
-    """
-    count, available = len(scenario.fleet), len(dataset.train_labels)
-    if count > available:
-        message = f"has {count} devices for {available} training samples of {dataset.name}; each needs at least one"
-        raise ScenarioError(scenario.name, [Fault("fleet", message)])
-    try:
-        parts = scenario.partition.plugin.split(dataset.train_labels, count, seeds.integer(seed, "partition") % 2**32)
-    except DataError as error:
-        raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
-    if len(parts) != count:
-        message = f"{scenario.partition.name} gave {len(parts)} shards for {count} devices"
-        raise ScenarioError(scenario.name, [Fault("partition", message)])
-    try:
-        check(parts, available, min_size=1, complete=False)
-    except DataError as error:
-        raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
-    return [np.sort(np.asarray(part, dtype=np.int64)) for part in parts]
-
-
 def trial_count(scenario: Scenario) -> int:
     """How many trials there are; a method that keeps everything has one per device, at keep_ratio 1."""
-    each = sum(1 if _keeps_all(method) else _ratio_count(scenario) for method in scenario.pruning.methods)
+    each = sum(1 if keeps_all(method) else _ratio_count(scenario) for method in scenario.pruning.methods)
     return len(scenario.seeds) * len(scenario.fleet) * each
 
 
@@ -144,10 +74,6 @@ def in_order(scenario: Scenario, trials: Iterable[Trial]) -> list[Trial]:
     methods = {method.label: place for place, method in enumerate(scenario.pruning.methods)}
     seed_places = {seed: place for place, seed in enumerate(scenario.seeds)}
     return sorted(trials, key=lambda t: (seed_places[t.seed], t.device, methods[t.method], t.keep_ratio))
-
-
-def _keeps_all(method: Named) -> bool:
-    return bool(getattr(method.plugin, "keeps_all", False))
 
 
 def _ratio_count(scenario: Scenario) -> int:
@@ -162,17 +88,13 @@ def _resolve(
     curves: Curves | None,
 ) -> tuple[tuple[Trial, ...], dict[Trial, str]]:
     """All trials, each ratio of a rule worked out, and those that their device cannot do."""
-    rule, listed, infeasible = scenario.pruning.rule, [], {}
+    listed: list[Trial] = []
+    infeasible = {}
     for (seed, index), spec in devices.items():
         shard = setting.describe(setting.dataset.train_labels[spec.shard])
         device = Device(spec.profile, spec.conditions)
         for method in scenario.pruning.methods:
-            keep, broke = scenario.pruning.keep_ratios, ""
-            if _keeps_all(method):
-                keep = (1.0,)
-            elif rule is not None:
-                m, broke = outlook.chosen(rule, method, shard, device, curves)
-                keep = (m / shard.size,)
+            keep, broke = outlook.ratios_for(scenario.pruning, method, shard, device, curves)
             trials = [Trial(seed, index, method.label, ratio) for ratio in keep]
             sizes = analytic.subset_size(shard.size, np.array(keep))
             problems = outlook.problems(method.plugin, shard, device, sizes)

@@ -8,16 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from edgesim import ratios, seeds
 from edgesim.binding import Named
 from edgesim.cost import feasibility, objective
 from edgesim.cost.analytic import CostWeights
 from edgesim.cost.forecast import Device, Forecast, Load
 from edgesim.cost.objective import Bill, Budget, Rule
 from edgesim.cost.pricing import Terms
-from edgesim.errors import Fault, ScenarioError
+from edgesim.data.datasets import ImageDataset
+from edgesim.data.invariants import check
+from edgesim.errors import DataError, Fault, ScenarioError
+from edgesim.jobs import Setting
+from edgesim.models.counted import counted
 from edgesim.pruning import expected
 from edgesim.pruning.base import Shard
-from edgesim.records import FloatArray, IntArray, StepTrace, Work
+from edgesim.records import FloatArray, IntArray, StepTrace, Work, Workload
+from edgesim.scenario import Pruning, Scenario
 
 Curves = Mapping[str, FloatArray]
 """method -> [points, 2] keep ratio and accuracy, ratios ascending"""
@@ -73,6 +79,20 @@ class Outlook:
             found[i] = "; ".join(feasibility.reasons(one, device, self.terms, int(priced.largest_batch[i])))
         return found
 
+    def ratios_for(
+        self, pruning: Pruning, method: Named, shard: Shard, device: Device, curves: Curves | None
+    ) -> tuple[tuple[float, ...], str]:
+        """The keep ratios of a device's trials of a method, and why a rule found none that suffices.
+
+        A method that keeps everything has one trial, at keep ratio 1.
+        """
+        if keeps_all(method):
+            return (1.0,), ""
+        if pruning.rule is None:
+            return pruning.keep_ratios, ""
+        m, broke = self.chosen(pruning.rule, method, shard, device, curves)
+        return (m / shard.size,), broke
+
     def chosen(self, rule: Rule, method: Named, shard: Shard, device: Device, curves: Curves | None) -> tuple[int, str]:
         """The subset size that a rule gives a device and method.
 
@@ -112,6 +132,72 @@ class Outlook:
         curve = _curve(rule, method.label, curves)
         best = objective.least_objective(shard.size, bills, full, curve, rule, weights, one_by_one)
         return best.m, ""
+
+
+def keeps_all(method: Named) -> bool:
+    """Whether a method keeps every sample whatever the ratio."""
+    return bool(getattr(method.plugin, "keeps_all", False))
+
+
+def prepare(scenario: Scenario, dataset: ImageDataset, scorer: Workload | None = None) -> tuple[Setting, Outlook]:
+    """What all devices have in common, and what their trials will take: the network is counted here.
+
+    Args:
+        scenario: the experiment.
+        dataset: its data.
+        scorer: of the network that scored in the run that `scores_from` names.
+
+    Raises:
+        EdgesimError: the network does not fit the data.
+    """
+    model = scenario.model
+    workload, network = counted(model.plugin, model.name, dataset.input_shape, dataset.num_classes)
+    setting = Setting(
+        scenario=scenario.name,
+        dataset=dataset,
+        model=scenario.model.plugin,
+        training=scenario.training,
+        augment=tuple(named.plugin for named in scenario.augment),
+        methods={named.label: named.plugin for named in scenario.pruning.methods},
+        warmup=scenario.pruning.warmup,
+        evaluation=scenario.evaluation,
+        terms=Terms(
+            workload=workload,
+            scorer=scorer,
+            sample_bytes=dataset.sample_bytes,
+            batch_size=scenario.training.batch_size,
+            epochs=scenario.training.epochs,
+            optimizer_states=scenario.training.optimizer_states,
+            weights=scenario.cost.weights,
+        ),
+        keep_scores=scenario.pruning.keep_scores,
+        rule=ratios.label(scenario.pruning.rule),
+    )
+    return setting, Outlook(setting.terms, network)
+
+
+def split(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray]:
+    """The shards of one seed: sorted indices into the training set, one array per device.
+
+    Raises:
+        ScenarioError: more devices than samples, or a scheme that cannot meet its own terms.
+    """
+    count, available = len(scenario.fleet), len(dataset.train_labels)
+    if count > available:
+        message = f"has {count} devices for {available} training samples of {dataset.name}; each needs at least one"
+        raise ScenarioError(scenario.name, [Fault("fleet", message)])
+    try:
+        parts = scenario.partition.plugin.split(dataset.train_labels, count, seeds.integer(seed, "partition") % 2**32)
+    except DataError as error:
+        raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
+    if len(parts) != count:
+        message = f"{scenario.partition.name} gave {len(parts)} shards for {count} devices"
+        raise ScenarioError(scenario.name, [Fault("partition", message)])
+    try:
+        check(parts, available, min_size=1, complete=False)
+    except DataError as error:
+        raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
+    return [np.sort(np.asarray(part, dtype=np.int64)) for part in parts]
 
 
 def _curve(rule: objective.Objective, label: str, curves: Curves | None) -> FloatArray:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from edgesim.profiles import DeviceProfile
 from edgesim.records import FloatArray, IntArray, StepTrace, Work, Workload
 
 Kind = Literal["train", "forward"]
+_GRIDS = ("trains", "batch_sizes", "steps")
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,26 @@ class Load:
             batch_sizes=batches,
             steps=steps,
         )
+
+    @classmethod
+    def stack(cls, loads: Sequence[Load]) -> Load:
+        """Loads one after another, C the sum of theirs."""
+        width = max(load.steps.shape[1] for load in loads)
+
+        def wide(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return np.pad(values, ((0, 0), (0, width - values.shape[1])))
+
+        flat = (
+            np.concatenate([getattr(load, name) for load in loads]) for name in ("flops", "stepless", "comparisons")
+        )
+        grids = (np.concatenate([wide(getattr(load, name)) for load in loads]) for name in _GRIDS)
+        return cls(*flat, *grids)
+
+    def repeated(self, count: int) -> Load:
+        """The same for `count` trials, where it is the same for all."""
+        if len(self.flops) == count:
+            return self
+        return Load(*(np.repeat(values, count, axis=0) for values in vars(self).values()))
 
     @property
     def largest_training_batch(self) -> IntArray:

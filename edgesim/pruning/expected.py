@@ -11,38 +11,22 @@ it is expected to take its warm-up and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from edgesim.cost.analytic import selection_comparisons, training_steps
+from edgesim.models.counted import Network
 from edgesim.pruning.base import Shard
 from edgesim.pruning.dynamics import steps_per_epoch
 from edgesim.records import IntArray, StepTrace, Work
 from edgesim.training.needs import Needs
 
-if TYPE_CHECKING:
-    from torch import nn
-
-
-@dataclass(frozen=True)
-class Network:
-    """What a method's own arithmetic depends on beside the shard."""
-
-    input_numbers: int
-    """numbers of one sample as the network gets it: channels x height x width"""
-    embedding_width: int
-    """inputs of the last linear layer; 0 where the network has none"""
-    bias: bool
-    """whether that layer has one"""
-    parameters: int
-
-    @property
-    def gradient_width(self) -> int:
-        """Inputs of the last layer with the 1 of its bias."""
-        return self.embedding_width + int(self.bias)
+__all__ = [
+    "Expected", "Network", "Own", "class_sizes", "needs_of", "of_scoring", "of_trial", "presentations",
+    "scores_every_budget",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,29 +52,6 @@ class Expected:
     kept: int
     """samples that the device stores: k, or all n for a dynamic method"""
     exact: bool
-
-
-def network_of(build: Callable[[], nn.Module], input_shape: tuple[int, int, int]) -> Network:
-    """Look at a network as the methods see it; the caller's random state is left as it was.
-
-    Args:
-        build: makes the network.
-        input_shape: (channels, height, width) of one sample.
-    """
-    import torch
-
-    from edgesim.errors import EdgesimError
-    from edgesim.models.networks import last_linear
-
-    with torch.random.fork_rng(devices=[]):
-        module = build()
-    parameters = sum(weight.numel() for weight in module.parameters())
-    numbers = int(np.prod(input_shape))
-    try:
-        last = last_linear(module)
-    except EdgesimError:  # methods that need an embedding say so when they run
-        return Network(numbers, 0, False, parameters)
-    return Network(numbers, last.in_features, last.bias is not None, parameters)
 
 
 def of_scoring(method: Any, shard: Shard, network: Network, k: int) -> Own:

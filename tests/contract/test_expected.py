@@ -11,13 +11,15 @@ import pytest
 import torch
 from test_methods import CLASSES, EXPECTATIONS, SHARDS, context_of, method_of, network
 
+from edgesim.models import counted
+from edgesim.models.table import Mlp
 from edgesim.pruning import METHODS, base, expected
 from edgesim.records import StepTrace, Work
 from edgesim.training.loop import Streams, Subset, fit
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Training, Warmup
 
-NETWORK = expected.network_of(network, (1, 6, 6))
+NETWORK = counted.network_of(Mlp(hidden=(8,)), (1, 6, 6), CLASSES)
 BOUNDED = {"prototypes", "craig", "gradmatch", "adapruner"}
 HALF = Warmup(epochs=0.5)
 VARIANTS: list[tuple[str, dict[str, Any], bool]] = [
@@ -103,9 +105,14 @@ def test_by_hand() -> None:
     assert tally(found.train_trace) == {("train", 8): 6, ("train", 4): 3}
 
 
+class Headless:
+    def build(self, input_shape: tuple[int, int, int], num_classes: int) -> torch.nn.Module:
+        return torch.nn.Sequential(torch.nn.Flatten())
+
+
 def test_the_network_is_looked_at() -> None:
     assert expected.Network(36, 8, True, 36 * 8 + 8 + 8 * CLASSES + CLASSES) == NETWORK
-    headless = expected.network_of(lambda: torch.nn.Sequential(torch.nn.Flatten()), (1, 2, 2))
+    headless = counted.network_of(Headless(), (1, 2, 2), 4)
     assert headless == expected.Network(4, 0, False, 0)
 
 
