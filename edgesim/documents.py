@@ -231,17 +231,17 @@ def _set(document: dict[str, Any], key: str, value: Any, named: set[str], faults
 
 def _translate(detail: Any, path: str, given: dict[str, Any]) -> Fault:
     """A pydantic error as a fault in the words of this project."""
-    where, value = path, given
-    for step in detail["loc"]:
+    where, value, missing = path, given, detail["type"] == "missing"
+    for i, step in enumerate(detail["loc"]):
         if isinstance(value, dict | list) and not (isinstance(value, dict) and step not in value):
             value = value[step]
-        elif isinstance(step, str) and where != path:
+        elif isinstance(step, str) and where != path and not (missing and i == len(detail["loc"]) - 1):
             continue  # the name of a union's branch, not a key
         where = join(where, step)
-    if detail["type"] == "missing":
+    if missing:
         return Fault(where, "is missing and has no default")
-    message = detail["msg"]
-    message = message[0].lower() + message[1:].removeprefix("alue error, ")
+    message = detail["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
     message = (
         message.removeprefix("input ")
         .replace("valid array", "list")

@@ -79,6 +79,8 @@ class Quantity(Generic[V]):
     confidence: Confidence
     note: str | None = None
     """what a user of the number should know"""
+    relative_error: Annotated[float, Field(ge=0)] | None = None
+    """mean absolute error of what the number was fitted to, over the measured value: 0.1 is 10 %"""
 
 
 _BYTES = (("GB", 1e9), ("MB", 1e6), ("KB", 1e3))
@@ -88,7 +90,9 @@ _FLOPS = (("GFLOP/s", 1e9), ("MFLOP/s", 1e6), ("TFLOP/s", 1e12))
 Peak = Quantity[Annotated[float, Within(1e4, 1e16, "FLOP/s", _FLOPS)]]
 HalfPeak = Quantity[Annotated[float, Within(1e6, 1e17, "FLOP/s", (("GFLOP/s", 1e9), ("TFLOP/s", 1e12)))]]
 Utilisation = Quantity[Annotated[float, Within(1e-6, 1.0, "(achieved / peak)", (("per cent", 0.01),))]]
+Share = Quantity[Annotated[float, Within(1e-6, 1.0, "(achieved / nominal)", (("per cent", 0.01),))]]
 Overhead = Quantity[Annotated[float, Within(0.0, 1.0, "s", (("ms", 1e-3), ("µs", 1e-6)))]]
+StartUp = Quantity[Annotated[float, Within(0.0, 600.0, "s", (("ms", 1e-3),))]]
 MemorySize = Quantity[Annotated[float, Within(1e4, 2e12, "bytes", _BYTES)]]
 Bandwidth = Quantity[Annotated[float, Within(1e6, 1e13, "bytes/s", (("GB/s", 1e9), ("MB/s", 1e6)))]]
 StorageSize = Quantity[Annotated[float, Within(1e4, 1e14, "bytes", _BYTES)]]
@@ -109,6 +113,23 @@ class Compute:
     step_overhead_s: Overhead
     """constant time of one training step, whatever its size: interpreter, kernel launches, copies"""
     peak_fp16_flops_per_s: HalfPeak | None = None
+    peak_bf16_flops_per_s: HalfPeak | None = None
+    """only where the arithmetic units take bfloat16; training in bf16 elsewhere is priced as FP32"""
+    peak_int8_ops_per_s: HalfPeak | None = None
+    """of the units that can train or score, multiply-add = 2; not used by the price of a step"""
+    convolution_efficiency: Share | None = None
+    """achieved over peak FP32 FLOP/s in convolutions larger than 1x1, beside their memory traffic (`cost.steps`).
+    Where this or another share is missing, `training_utilisation` stands in for it"""
+    pointwise_efficiency: Share | None = None
+    """of 1x1 convolutions"""
+    depthwise_efficiency: Share | None = None
+    """of convolutions with one group per channel"""
+    matmul_efficiency: Share | None = None
+    """of matrix products and attention"""
+    operation_overhead_s: Overhead | None = None
+    """constant time of one operation, whatever its size: interpreter, dispatch, kernel launch"""
+    first_step_s: StartUp | None = None
+    """what the first step of a job takes beyond the others: loading libraries, starting the GPU"""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -120,6 +141,12 @@ class Memory:
     """nominal: bus width x transfer rate"""
     achieved_bandwidth_bytes_per_s: Bandwidth | None = None
     """what a copy in memory reaches"""
+    dense_efficiency: Share | None = None
+    """achieved over nominal bandwidth in convolutions and matrix products, beside their arithmetic (`cost.steps`)"""
+    depthwise_efficiency: Share | None = None
+    """of convolutions with one group per channel"""
+    elementwise_efficiency: Share | None = None
+    """of all other operations and of the optimiser's update"""
 
 
 @dataclass(frozen=True, config=_STRICT)

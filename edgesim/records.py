@@ -112,6 +112,13 @@ class Operations:
     moved_bytes: FloatArray
     """[K, 2] bytes of all inputs read and all outputs written"""
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Operations):
+            return NotImplemented
+        return all(
+            np.array_equal(mine, theirs) for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)
+        )
+
     @classmethod
     def none(cls) -> Operations:
         """No operation."""

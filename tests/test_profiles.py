@@ -264,6 +264,66 @@ def test_the_schema_knows_every_key_range_and_unit():
     assert (value["minimum"], value["maximum"], value["description"]) == (1e4, 1e16, "in FLOP/s")
 
 
+def test_modes_of_measured_clocks_and_of_cooling():
+    # gemm_dvfs: 148.18 GFLOP/s of 222.4, and 4.75 W, at 614.4 MHz.
+    nano = profiles.load("jetson-nano")
+    assert nano.mode_names == ["full", "gpu-768mhz", "gpu-614mhz", "gpu-307mhz"]
+    assert nano.mode("full") == (1.0, nano.power_w)
+    assert nano.mode("gpu-614mhz") == (pytest.approx(148.18 / 222.4, abs=5e-4), 4.75)
+    assert profiles.load("raspberry-pi-3b-plus").cooling.throttled_factor.value == pytest.approx(1.2 / 1.4, abs=1e-3)
+    assert nano.cooling is None
+    for name in SHIPPED:
+        profile = profiles.load(name)
+        assert (profile.cooling is not None) >= (profile.device_class == "phone")
+
+
+def test_modes_and_cooling_are_inherited_replaced_and_taken_away(tmp_path):
+    mode = f"{{name: eco, throughput_factor: {given(0.5)}, power_w: {given(4)}}}"
+    mine = profiles.load(write(tmp_path, f"extends: jetson-nano\npower: {{modes: [{mode}]}}\n"))
+    assert mine.mode_names == ["full", "eco"]
+    assert mine.mode("eco") == (0.5, 4.0)
+    assert documents.parse(documents.dump(profiles.to_dict(mine)), "dump")["power"]["modes"][0]["name"] == "eco"
+    cooled = profiles.load(write(tmp_path, "extends: galaxy-s20\ncooling: null\n"))
+    assert cooled.cooling is None
+    slower = f"extends: galaxy-s20\ncooling: {{throttled_factor: {given(0.5)}}}\n"
+    assert profiles.load(write(tmp_path, slower)).cooling.time_constant_s.value == 300
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "hint"),
+    [
+        ("throttled_factor", 75, "looks like per cent: multiply by 0.01"),
+        ("throttled_factor", 0, "allowed is 0.01 to 1"),
+        ("time_constant_s", 0.08, "looks like h: multiply by 3600"),
+        ("time_constant_s", 300_000, "looks like ms: multiply by 0.001"),
+    ],
+)
+def test_an_implausible_cooling_is_refused(tmp_path, field, value, hint):
+    faults = faults_of(write(tmp_path, f"extends: galaxy-s20\ncooling: {{{field}: {given(value)}}}\n"))
+    assert hint in faults[f"cooling.{field}.value"]
+
+
+@pytest.mark.parametrize(
+    ("modes", "path", "words"),
+    [
+        (f"[{{name: eco, power_w: {given(4)}}}]", "power.modes[0].throughput_factor", "is missing"),
+        (f"[{{name: eco, throughput_factor: 0.5, power_w: {given(4)}}}]", "power.modes[0].throughput_factor", "a map"),
+        (f"[{{name: eco, throughput_factor: {given(50)}, power_w: {given(4)}}}]",
+         "power.modes[0].throughput_factor.value", "looks like per cent"),
+        (f"[{{name: eco, throughput_factor: {given(0.5)}, power_w: {given(9)}}}]", "power.modes[0].power_w.value",
+         "outside the device's power: allowed is 2.4 W (idle_w) to 8.7 W (max_w)"),
+        (f"[{{name: full, throughput_factor: {given(0.5)}, power_w: {given(4)}}}]", "power.modes[0].name", "full mode"),
+        (f"[{{name: eco, throughput_factor: {given(0.5)}, power_w: {given(4)}, clock: 5}}]", "power.modes[0].clock",
+         "unknown key; allowed: name, power_w, throughput_factor"),
+        ("[eco]", "power.modes[0]", "must be a map"),
+        ("eco", "power.modes", "list"),
+    ],
+)  # fmt: skip
+def test_a_wrong_mode_is_refused_with_its_place(tmp_path, modes, path, words):
+    faults = faults_of(write(tmp_path, f"extends: jetson-nano\npower:\n  modes: {modes}\n"))
+    assert words in faults[path]
+
+
 # ---- refusing
 
 

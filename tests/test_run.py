@@ -69,7 +69,8 @@ def test_the_run_folder_has_its_files_and_columns(serial: Run) -> None:
     documented = (
         "scenario seed device profile method keep_ratio status reason shard_size subset_size test_accuracy "
         "local_accuracy train_accuracy test_loss train_loss score_flops train_flops total_flops steps analytic_time_s "
-        "analytic_energy_j device_time_s device_score_time_s device_train_time_s device_energy_j storage_bytes "
+        "analytic_energy_j device_time_s device_score_time_s device_train_time_s device_energy_j "
+        "device_throttled_s device_wait_s storage_bytes "
         "peak_memory_bytes cost_j host_wall_s host_score_wall_s host_train_wall_s"
     )
     assert set(documented.split()) <= set(serial.records.columns)
@@ -118,6 +119,48 @@ def test_prices_of_a_trial_by_hand(serial: Run) -> None:
     assert row["cost_j"] == pytest.approx((2 * share + m / n) / 3)
     assert full["cost_j"] == pytest.approx(1.0)
     assert row["device_time_s"] > row["analytic_time_s"]  # overhead of every step and reading from the card
+
+
+def test_emulated_columns_by_hand(serial: Run) -> None:
+    """On mains, without heat: busy at full power, idle while the shard is read."""
+    from edgesim import profiles
+
+    row = serial.records.query("device == 0 and method == 'random' and keep_ratio == 0.2").iloc[0]
+    profile = profiles.load("raspberry-pi-4b")
+    wait_s = 2 * row["subset_size"] * 64 / profile.storage_read_bytes_per_s
+    assert row["device_wait_s"] == pytest.approx(wait_s, rel=1e-12)
+    assert row["device_throttled_s"] == 0
+    busy_s = row["device_time_s"] - wait_s
+    assert row["device_energy_j"] == pytest.approx(busy_s * profile.power_w + wait_s * profile.idle_w, rel=1e-12)
+    assert row["device_time_s"] == row["device_score_time_s"] + row["device_train_time_s"]
+
+
+def test_a_device_that_runs_dry_is_infeasible_and_the_run_goes_on(make_scenario: Make, tmp_path: Path) -> None:
+    dry = {"source": "battery", "state_of_charge": 0.5, "capacity_j": 0.2}
+    groups = [
+        {"profile": "raspberry-pi-4b", "count": 1},
+        {"profile": "raspberry-pi-4b", "count": 1, "energy": dry},
+        {"profile": "raspberry-pi-4b", "count": 1, "power_mode": "600mhz"},
+    ]
+    scenario = make_scenario(fleet={"groups": groups})
+    run = edgesim.run(scenario, tmp_path / "dry", executor=SerialExecutor())
+    by_device = dict(list(run.records.groupby("device")))
+    assert (by_device[0]["status"] == "ok").all()
+    assert (by_device[2]["status"] == "ok").all()
+    lost = by_device[1].query("status == 'infeasible'")
+    assert len(lost) > 0
+    assert lost["test_accuracy"].isna().all()
+    for row in lost.to_dict("records"):
+        assert row["device_energy_j"] == pytest.approx(0.1, rel=1e-9)
+        assert f"the battery is empty {row['device_time_s']:,.1f} s after the start, while " in row["reason"]
+        assert "it held 0.1 J (50% of 0.2 J); the trial needs " in row["reason"]
+        assert float(row["reason"].rsplit(" ", 2)[1]) > 0.1
+    assert set(run.selections["device"]) >= {0, 2}
+    assert run.info["trials"]["infeasible"] == len(lost)
+    slower, full = (by_device[d]["device_time_s"].sum() for d in (2, 0))
+    assert slower > 2 * full
+    resumed = edgesim.run(scenario, tmp_path / "dry", resume=True, executor=SerialExecutor())
+    pd.testing.assert_frame_equal(resumed.records, run.records)
 
 
 def test_keeping_everything_is_the_same_training_under_every_method(serial: Run) -> None:

@@ -12,6 +12,7 @@ from conftest import DOCUMENT, ROOT
 
 from edgesim import documents, schema
 from edgesim import scenario as scenarios
+from edgesim.conditions import Availability, Conditions, Energy
 from edgesim.data.datasets import DATASETS
 from edgesim.errors import ScenarioError
 from edgesim.models import MODELS
@@ -98,6 +99,10 @@ def test_a_method_may_appear_twice_under_labels() -> None:
     assert again.pruning.methods == scenario.pruning.methods
 
 
+def on_phone(**conditions: Any) -> dict[str, Any]:
+    return {"fleet": {"groups": [{"profile": "galaxy-s20", "count": 1, **conditions}]}}
+
+
 @pytest.mark.parametrize(
     ("changes", "path", "words"),
     [
@@ -159,6 +164,27 @@ def test_a_method_may_appear_twice_under_labels() -> None:
         ({"fleet": {"groups": [{"profile": "jetson-nano", "share": 0.5}], "size": 4}}, "fleet.groups", "sum to 0.5"),
         ({"fleet": {"groups": [{"profile": "jetson-nano", "share": 1.0}]}}, "fleet.groups", "shares need `size`"),
         ({"fleet": {"groups": [{"profile": "jetson-nano", "count": 2}], "size": 5}}, "fleet.size", "counts sum to 2"),
+        (on_phone(power_mode="ful"), "fleet.groups[0].power_mode", "did you mean 'full'?; allowed: full"),
+        (on_phone(energy={"source": "batery"}), "fleet.groups[0].energy.source", "'mains', 'battery' or 'harvest'"),
+        (on_phone(energy={"source": "harvest"}), "fleet.groups[0].energy", "source: harvest needs harvest_w"),
+        (on_phone(energy={"state_of_charge": 0.5}), "fleet.groups[0].energy", "give source: battery or harvest"),
+        (
+            on_phone(energy={"source": "battery", "state_of_charge": 50}),
+            "fleet.groups[0].energy.state_of_charge",
+            "less than or equal to 1",
+        ),
+        (
+            on_phone(energy={"source": "harvest", "harvest_w": [[5, 1]], "period_s": 10}),
+            "fleet.groups[0].energy",
+            "must start at 0",
+        ),
+        (on_phone(available={"period_s": 10, "windows": [[5, 20]]}), "fleet.groups[0].available", "to_s <= period_s"),
+        (on_phone(available={"period_s": 10}), "fleet.groups[0].available.windows", "is missing"),
+        (
+            {"fleet": {"groups": [{"profile": "jetson-nano", "count": 1, "energy": {"source": "battery"}}]}},
+            "fleet.groups[0].energy",
+            "'jetson-nano' has no battery in its profile; give capacity_j",
+        ),
         ({"fleet": "no-such-fleet.yaml"}, "fleet.(no-such-fleet.yaml)", "no such file"),
         ({"fleet": [1]}, "fleet", "must be a map, not a list"),
         ({"training": [1]}, "training", "must be a map, not a list"),
@@ -219,6 +245,24 @@ def test_a_fleet_file_with_shares(tmp_path: Path) -> None:
     speeds = {device.throughput_flops_per_s for device in scenario.fleet.devices}
     assert len(speeds) == 7  # every device its own factor
     assert scenario.document["fleet"]["spread"] == 0.2  # inlined
+
+
+def test_groups_of_one_profile_under_different_conditions() -> None:
+    groups = [
+        {"profile": "galaxy-s20", "count": 1},
+        {"profile": "galaxy-s20", "count": 2, "energy": {"source": "battery", "state_of_charge": 0.5}},
+        {"profile": "jetson-nano", "count": 1, "power_mode": "gpu-614mhz"},
+        {"profile": "jetson-nano", "count": 1, "available": {"period_s": 86400, "windows": [[0, 21600]]}},
+    ]
+    scenario = load({"fleet": {"groups": groups}})
+    conditions = scenario.fleet.conditions
+    assert [device.name for device in scenario.fleet.devices] == ["galaxy-s20"] * 3 + ["jetson-nano"] * 2
+    assert conditions[0] == Conditions()
+    assert conditions[1] == conditions[2] == Conditions(energy=Energy("battery", 0.5))
+    assert conditions[3] == Conditions("gpu-614mhz")
+    assert conditions[4] == Conditions(available=Availability(86400, ((0, 21600),)))
+    again = load({"fleet": scenario.document["fleet"]})
+    assert again.fleet == scenario.fleet
 
 
 def test_the_spread_is_log_normal_around_the_profile() -> None:

@@ -96,9 +96,10 @@ class Pace:
     def of(cls, phases: Phases, hardware: Hardware) -> Pace:
         """All that follows from the work and the device alone."""
         column = {name: np.reshape(np.asarray(value, np.float64), (-1, 1)) for name, value in vars(hardware).items()}
-        idle_w, load_w, limit_w = column["idle_w"], column["load_w"], column["sustained_w"]
         given = [np.atleast_2d(np.asarray(a, np.float64)) for a in (phases.steps, phases.busy_s, phases.wait_s)]
-        wide = np.broadcast_arrays(*given, sum(column.values()))[:3]
+        wide = np.broadcast_arrays(*given, *column.values())[:3]
+        column = {name: np.broadcast_to(value, (len(wide[0]), 1)) for name, value in column.items()}
+        idle_w, load_w, limit_w = column["idle_w"], column["load_w"], column["sustained_w"]
         # Column by column in memory where devices outnumber phases: sums over phases then run over whole columns.
         steps, busy_s, wait_s = (np.asarray(a, order="F" if a.shape[0] > a.shape[1] else "C") for a in wide)
         busy_s = busy_s / column["speed"]
@@ -110,11 +111,11 @@ class Pace:
         stretch = np.ones_like(step_s)
         if throttles:
             hot = target > 1.0
-            spare_w = np.where(hot, above_w - limit_w, 1.0)
-            full = np.where(hot, limit_w * wait_s / (np.where(hot, busy_s, 1.0) * spare_w), 1.0)
-            slow = np.where(above_w > limit_w, above_w / limit_w, 1.0) ** (1 / heat.CLOCK_EXPONENT)
+            top_w, bottom_w = np.where(hot, above_w, 2.0), np.where(hot, limit_w, 1.0)
+            full = bottom_w * wait_s / (np.where(hot, busy_s, 1.0) * (top_w - bottom_w))
+            slow = (top_w / bottom_w) ** (1 / heat.CLOCK_EXPONENT)
             # Rounding may leave the stretch of a phase just above the limit a hair below 1.
-            stretch = np.maximum(1.0 - busy + busy * (full + (1.0 - full) * slow), 1.0)
+            stretch = np.where(hot, np.maximum(1.0 - busy + busy * (full + (1.0 - full) * slow), 1.0), 1.0)
         return cls(
             steps=steps,
             step_s=step_s,

@@ -38,11 +38,18 @@ class Terms:
 def phases_of(terms: Terms, profile: DeviceProfile, ledger: Ledger) -> Phases:
     """The timed phases of a trial on a device at full clock: scoring, then training, labelled so.
 
-    Work that has no steps (comparisons, linear algebra) follows the steps of its part at the training throughput.
+    A trial is one job, so that the part which takes the first step also takes its start-up. Work that has no steps
+    (comparisons, linear algebra) follows the steps of its part at the training throughput.
     """
     scorer, trainer = _networks(terms, ledger)
+    start = profile.compute.first_step_s
+    start_up = np.array([[1.0], [start.value if start else 0.0], [0.0]])
     score = _timed(terms, profile, scorer, ledger.score_trace, ledger.score)
     train = _timed(terms, profile, trainer, ledger.train_trace, ledger.train)
+    if ledger.score_trace.segments:
+        score = np.concatenate([start_up, score], axis=1)
+    else:
+        train = np.concatenate([start_up, train], axis=1)
     labels = (SCORING,) * score.shape[1] + (TRAINING,) * train.shape[1]
     steps, busy_s, wait_s = np.concatenate([score, train], axis=1)
     return Phases(steps, busy_s, wait_s, labels)

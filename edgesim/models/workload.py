@@ -8,20 +8,18 @@ images, so that F is a little below three times the forward pass.
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
-from torch.utils import flop_counter
-from torch.utils.flop_counter import FlopCounterMode
 
 from edgesim.errors import EdgesimError
 from edgesim.models import networks
+from edgesim.models.operations import Recorder, affine
 from edgesim.records import Workload
 
 Shape = tuple[int, int, int]
@@ -42,7 +40,6 @@ _PLAIN_LAYERS = {
     networks.BasicBlock,
     networks.ResNet8,
 }
-_REMEMBERED = "__dynamo_disable"
 
 
 def count(build: Callable[[], nn.Module], input_shape: Shape, num_classes: int, batch_size: int = 2) -> Workload:
@@ -71,8 +68,7 @@ def count(build: Callable[[], nn.Module], input_shape: Shape, num_classes: int, 
                 with suppress(*_FAILURES):
                     return _count(module, *sizes, torch.device("meta"))
                 module = _built(build)  # there were no numbers to look at, or the network is wrong
-            with _no_dynamo():
-                return _count(module, *sizes, torch.device("cpu"))
+            return _count(module, *sizes, torch.device("cpu"))
         except _FAILURES as error:
             shape = "x".join(map(str, input_shape))
             raise EdgesimError(
@@ -100,47 +96,33 @@ def _is_small_and_plain(module: nn.Module) -> bool:
     return all(type(layer) in _PLAIN_LAYERS for layer in module.modules())
 
 
-@contextmanager
-def _no_dynamo() -> Iterator[None]:
-    """Keep FlopCounterMode from importing torch._dynamo too.
-
-    torch wraps the counter's dispatch function so that the compiler leaves it alone, imports the compiler for that
-    when it is first called, and remembers the outcome at the function. A torch that does it otherwise is only slower.
-    """
-    counter = getattr(flop_counter, "_FlopCounterMode", None)
-    function = getattr(getattr(counter, "__torch_dispatch__", None), "__wrapped__", None)
-    if function is None or hasattr(function, _REMEMBERED) or "torch._dynamo" in sys.modules:
-        yield
-        return
-    setattr(function, _REMEMBERED, function)
-    try:
-        yield
-    finally:
-        delattr(function, _REMEMBERED)
-
-
 def _count(module: nn.Module, input_shape: Shape, num_classes: int, batch_size: int, device: torch.device) -> Workload:
     module.to(device)
+    forward, train, saved = [], [], []
     with device:
-        images = torch.zeros(batch_size, *input_shape)
-        labels = torch.zeros(batch_size, dtype=torch.int64)
-        module.eval()
-        with FlopCounterMode(display=False, custom_mapping=_FORMULAS) as forward, torch.no_grad():
-            _check(module(images), batch_size, num_classes)
-        module.train()
-        with FlopCounterMode(display=False, custom_mapping=_FORMULAS) as train:
-            functional.cross_entropy(module(images), labels).backward()
-
-        # What does not grow with the batch (batch norm's statistics) drops out of the difference.
-        saved = _saved_bytes(module, images, labels)
-        saved_twice = _saved_bytes(module, torch.cat([images, images]), torch.cat([labels, labels]))
+        for samples in (batch_size, 2 * batch_size):
+            images = torch.zeros(samples, *input_shape)
+            labels = torch.zeros(samples, dtype=torch.int64)
+            module.eval()
+            with Recorder() as recorder, torch.no_grad():
+                logits = module(images)
+            _check(logits, samples, num_classes)
+            forward.append(recorder)
+            module.train()
+            recorder, saved_bytes = _train_pass(module, images, labels)
+            train.append(recorder)
+            saved.append(saved_bytes)
     weights = list(module.parameters())
     return Workload(
-        train_flops=train.get_total_flops() / batch_size,
-        forward_flops=forward.get_total_flops() / batch_size,
+        train_flops=train[0].flops / batch_size,
+        forward_flops=forward[0].flops / batch_size,
         parameters=sum(weight.numel() for weight in weights),
         parameter_bytes=sum(weight.numel() * weight.element_size() for weight in weights),
-        activation_bytes=math.ceil((saved_twice - saved) / batch_size),
+        # What does not grow with the batch (batch norm's statistics) drops out of the difference.
+        activation_bytes=math.ceil((saved[1] - saved[0]) / batch_size),
+        train_operations=affine(train[0].operations, train[1].operations, batch_size),
+        forward_operations=affine(forward[0].operations, forward[1].operations, batch_size),
+        parameter_tensors=sum(weight.requires_grad for weight in weights),
     )
 
 
@@ -153,8 +135,11 @@ def _check(logits: Any, batch_size: int, num_classes: int) -> None:
         )
 
 
-def _saved_bytes(module: nn.Module, images: Tensor, labels: Tensor) -> int:
-    """Bytes kept for the backward pass: every storage once, weights and buffers left out."""
+def _train_pass(module: nn.Module, images: Tensor, labels: Tensor) -> tuple[Recorder, int]:
+    """The operations of one forward and backward pass, and the bytes kept between them.
+
+    Every storage counts once, weights and buffers are left out.
+    """
     own = {_storage(tensor) for tensor in (*module.parameters(), *module.buffers())}
     saved: dict[int, int] = {}
 
@@ -163,37 +148,16 @@ def _saved_bytes(module: nn.Module, images: Tensor, labels: Tensor) -> int:
             saved[_storage(tensor)] = tensor.untyped_storage().nbytes()
         return tensor
 
-    with saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = functional.cross_entropy(module(images), labels)
-    # The graph has kept every storage alive until here; a freed one could have lent its address to another.
-    del loss
-    return sum(saved.values())
+    for weight in module.parameters():
+        weight.grad = None  # adding to the gradients of the pass before would be operations too
+    with Recorder() as recorder:
+        with saved_tensors_hooks(pack, lambda tensor: tensor):
+            loss = functional.cross_entropy(module(images), labels)
+        # The graph has kept every storage alive until here; a freed one could have lent its address to another.
+        saved_bytes = sum(saved.values())
+        loss.backward()
+    return recorder, saved_bytes
 
 
 def _storage(tensor: Tensor) -> int:
     return tensor.untyped_storage()._cdata
-
-
-def _convolution_backward_flops(
-    grad_out: list[int], images: list[int], weight: list[int], *rest: Any, out_shape: Any = None
-) -> int:
-    """FLOPs of aten.convolution_backward: each gradient takes as many multiply-adds as the forward pass.
-
-    torch's own formula for the weights' gradient leaves the groups out and counts a depthwise convolution of
-    c channels c times over, which makes mobilenet-v2's backward pass ten times too dear (seen in torch 2.15).
-
-    Args:
-        grad_out: shape of the output's gradient.
-        images: shape of the input.
-        weight: [out channels, in channels / groups, *kernel]; the other way round where transposed.
-        rest: bias sizes, stride, padding, dilation, transposed, output padding, groups, output mask (which
-            gradients are wanted: input, weight, bias).
-        out_shape: shapes of the gradients, not needed.
-    """
-    transposed, wanted = rest[4], rest[7]
-    positions = math.prod((images if transposed else grad_out)[2:])
-    forward = 2 * images[0] * positions * math.prod(weight)
-    return forward * (int(wanted[0]) + int(wanted[1]))
-
-
-_FORMULAS = {torch.ops.aten.convolution_backward: _convolution_backward_flops}

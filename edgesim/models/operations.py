@@ -1,0 +1,197 @@
+"""Records every aten operation of a pass through a network: its kind, its FLOPs and the bytes that it moves.
+
+Views and other operations that move no data are left out, so is the optimiser's update. FLOPs are those of torch's
+own formulas (matrix products, convolutions, attention; a multiply-add being two), bytes those of all tensors that an
+operation reads and writes, each at its own size or at its storage's where that is smaller (an expanded tensor).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry, shape_wrapper
+
+from edgesim.records import OPERATION_KINDS, Operations
+
+_aten = torch.ops.aten
+_CONVOLUTIONS = {
+    _aten.convolution,
+    _aten._convolution,
+    _aten.convolution_backward,
+    _aten.convolution_overrideable,
+    _aten.convolution_backward_overrideable,
+    _aten.cudnn_convolution,
+    _aten.mkldnn_convolution,
+}
+_MOVE_NOTHING = {
+    _aten._reshape_alias,
+    _aten._unsafe_view,
+    _aten.detach,
+    _aten.detach_,
+    _aten.empty,
+    _aten.empty_like,
+    _aten.empty_strided,
+    _aten.lift_fresh,
+    _aten.new_empty,
+    _aten.new_empty_strided,
+    _aten.resize_,
+    _aten.set_,
+}
+"""operations that give a tensor without touching its numbers, beside those whose schema says that they are views"""
+_QUESTIONS = {
+    _aten.dim,
+    _aten.is_contiguous,
+    _aten.is_non_overlapping_and_dense,
+    _aten.is_strides_like_format,
+    _aten.numel,
+    _aten.size,
+    _aten.storage_offset,
+    _aten.stride,
+    _aten.sym_is_contiguous,
+    _aten.sym_numel,
+    _aten.sym_size,
+    _aten.sym_storage_offset,
+    _aten.sym_stride,
+    torch.ops.prim.layout,
+}
+"""what a tensor subclass asks about itself: torch answers"""
+
+
+class Operation(NamedTuple):
+    """One operation of a pass at one batch size."""
+
+    kind: int
+    """position in OPERATION_KINDS"""
+    flops: int
+    moved_bytes: int
+
+
+def _convolution_backward_flops(
+    grad_out: list[int], images: list[int], weight: list[int], *rest: Any, out_shape: Any = None
+) -> int:
+    """FLOPs of aten.convolution_backward: each gradient takes as many multiply-adds as the forward pass.
+
+    torch's own formula for the weights' gradient leaves the groups out and counts a depthwise convolution of
+    c channels c times over, which makes mobilenet-v2's backward pass ten times too dear (seen in torch 2.15).
+
+    Args:
+        grad_out: shape of the output's gradient.
+        images: shape of the input.
+        weight: [out channels, in channels / groups, *kernel]; the other way round where transposed.
+        rest: bias sizes, stride, padding, dilation, transposed, output padding, groups, output mask (which
+            gradients are wanted: input, weight, bias).
+        out_shape: shapes of the gradients, not needed.
+    """
+    transposed, wanted = rest[4], rest[7]
+    positions = math.prod((images if transposed else grad_out)[2:])
+    forward = 2 * images[0] * positions * math.prod(weight)
+    return forward * (int(wanted[0]) + int(wanted[1]))
+
+
+FORMULAS = {_aten.convolution_backward: _convolution_backward_flops}
+"""in place of torch's own"""
+_REGISTRY = {**flop_registry, **{packet: shape_wrapper(formula) for packet, formula in FORMULAS.items()}}
+
+
+class Recorder(TorchDispatchMode):
+    """Records the operations that run inside its `with` block, in order, in `operations`."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations: list[Operation] = []
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Otherwise torch wraps the function below and imports its compiler when it first runs, which takes seconds.
+        return False
+
+    @property
+    def flops(self) -> int:
+        """Of all operations so far."""
+        return sum(operation.flops for operation in self.operations)
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run one operation and record it; composite ones that have no formula go through again in their parts."""
+        named = kwargs or {}
+        packet = getattr(func, "_overloadpacket", func)
+        if packet in _QUESTIONS:
+            return NotImplemented
+        if packet not in _REGISTRY and hasattr(func, "decompose"):
+            with self:
+                parts = func.decompose(*args, **named)
+            if parts is not NotImplemented:
+                return parts
+        out = func(*args, **named)
+        if not (packet in _MOVE_NOTHING or getattr(func, "is_view", False)):
+            moved = sum(map(_bytes, (*_tensors((args, named)), *_tensors(out))))
+            flops = int(_REGISTRY[packet](*args, **named, out_val=out)) if packet in _REGISTRY else 0
+            if flops or moved:
+                self.operations.append(Operation(OPERATION_KINDS.index(_kind(packet, args)), flops, moved))
+        return out
+
+
+def _kind(packet: Any, args: tuple[Any, ...]) -> str:
+    """The kind of an operation: convolutions by their weights' shape and groups, the rest by having a formula."""
+    if packet not in _CONVOLUTIONS:
+        return "matmul" if packet in _REGISTRY else "elementwise"
+    backward = "backward" in packet.__name__
+    images, weight = (args[1], args[2]) if backward else (args[0], args[1])
+    groups = args[9] if packet is _aten.convolution_backward else args[8] if packet is _aten.convolution else 1
+    if groups > 1 and groups == images.shape[1]:
+        return "depthwise"
+    return "pointwise" if groups == 1 and math.prod(weight.shape[2:]) == 1 else "convolution"
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        yield from _tensors(tuple(value.values()))
+    elif isinstance(value, tuple | list):
+        for inner in value:
+            yield from _tensors(inner)
+
+
+def _bytes(tensor: Tensor) -> int:
+    whole = tensor.numel() * tensor.element_size()
+    # Sparse tensors have no storage; none of the networks that are counted makes one.
+    return min(whole, tensor.untyped_storage().nbytes()) if tensor.layout == torch.strided else whole
+
+
+def affine(few: Sequence[Operation], many: Sequence[Operation], batch_size: int) -> Operations:
+    """The operations of one pass as functions of the batch, from what they are at two batch sizes.
+
+    Args:
+        few: recorded at `batch_size`.
+        many: recorded at twice that. A network whose operations change with the batch has no parts that could be
+            told apart: then all of `few` is taken to grow with the batch.
+        batch_size: samples in `few`, >= 1.
+
+    Returns: equal operations merged, in the order of their first occurrence.
+    """
+    if [operation.kind for operation in few] != [operation.kind for operation in many]:
+        many = [Operation(o.kind, 2 * o.flops, 2 * o.moved_bytes) for o in few]
+    rows = Counter(zip(few, many, strict=True))
+    if not rows:
+        return Operations.none()
+    pairs = np.array([[pair[0], pair[1]] for pair in rows], dtype=np.float64)  # [K, few | many, kind | flops | bytes]
+    # What shrinks as the batch grows would become negative in between; it grows with the batch in no known case.
+    per_sample = np.minimum((pairs[:, 1] - pairs[:, 0]) / batch_size, pairs[:, 0] / batch_size)
+    constant = pairs[:, 0] - batch_size * per_sample
+    return Operations(
+        kinds=pairs[:, 0, 0].astype(np.int64),
+        count=np.array(list(rows.values()), dtype=np.float64),
+        flops=np.stack([constant[:, 1], per_sample[:, 1]], axis=1),
+        moved_bytes=np.stack([constant[:, 2], per_sample[:, 2]], axis=1),
+    )

@@ -1,0 +1,361 @@
+"""The emulator: time, energy, heat, availability and charge, against hand arithmetic and a small-step simulation."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pytest
+
+from edgesim import profiles
+from edgesim.conditions import Availability, Conditions, Energy
+from edgesim.cost import heat
+from edgesim.cost.emulator import Hardware, Phases, emulate
+
+IDLE_W, LOAD_W, FACTOR, TAU_S = 1.0, 9.0, 0.75, 300.0
+SUSTAINED_W = 8.0 * 0.75**2.2
+COOL = Hardware(IDLE_W, LOAD_W, 1.0)
+WARM = Hardware(IDLE_W, LOAD_W, 1.0, SUSTAINED_W, TAU_S)
+AIM = 0.75**-2.2  # where full load would take the heat
+TO_LIMIT_S = TAU_S * math.log(AIM / (AIM - 1))
+
+
+def random_phases(seed, count, devices=None):
+    rng = np.random.default_rng(seed)
+    shape = (count,) if devices is None else (devices, count)
+    wait_s = rng.uniform(0, 20, shape) * (rng.random(shape) < 0.6)
+    return Phases(rng.integers(0, 6, shape), rng.uniform(0.1, 30, shape), wait_s)
+
+
+# ---- full speed
+
+
+def test_time_and_energy_of_a_slower_mode_by_hand():
+    # Half the clock: 10 steps of 2 s take 40 s at 4 W, and wait 10 s at 1 W.
+    done = emulate(Phases([10], [2.0], [1.0]), Hardware(1.0, 4.0, 0.5))
+    assert done.time_s == pytest.approx([50.0])
+    assert done.energy_j == pytest.approx([40 * 4 + 10 * 1])
+    assert done.wait_s == pytest.approx([10.0])
+    assert done.throttled_s == pytest.approx([0.0])
+    assert (done.peak_heat, bool(done.finished), np.isnan(done.died_at_s)) == (0.0, True, True)
+    assert done.charge_j == np.inf
+
+
+def test_phases_are_summed_by_label():
+    phases = Phases([2, 1, 3], [1.0, 2.0, 4.0], [0.0, 0.0, 0.0], ("scoring", "scoring", "training"))
+    done = emulate(phases, COOL)
+    assert done.of("scoring", done.time_s) == 4.0
+    assert done.of("training", done.energy_j) == 12 * 9.0
+    assert done.of("nothing", done.time_s) == 0.0
+
+
+def test_no_work_takes_no_time():
+    done = emulate(Phases([], [], []), WARM)
+    assert done.time_s.shape == (0,)
+    assert bool(done.finished)
+    empty = emulate(Phases([0, 5], [1.0, 0.0], [0.0, 0.0]), WARM, Conditions(available=Availability(10, ((5, 6),))))
+    assert empty.time_s == pytest.approx([0.0, 5.0])  # work of no duration waits for the window, too
+    assert bool(empty.finished)
+
+
+# ---- heat
+
+
+def test_full_load_throttles_at_the_second_of_the_first_order_solution():
+    done = emulate(Phases([1000], [1.0], [0.0]), WARM)
+    held_s = (1000 - TO_LIMIT_S) / 0.75
+    assert done.throttled_s[0] == pytest.approx(held_s, rel=1e-12)
+    assert done.time_s[0] == pytest.approx(TO_LIMIT_S + held_s, rel=1e-12)
+    assert done.energy_j[0] == pytest.approx(TO_LIMIT_S * 9 + held_s * (1 + SUSTAINED_W), rel=1e-12)
+    assert done.peak_heat == 1.0
+    line = done.timeline()
+    assert line.time_s == pytest.approx([0, TO_LIMIT_S, TO_LIMIT_S + held_s])
+    assert line.speed == pytest.approx([1.0, 0.75])
+
+
+def test_an_idle_phase_cools_and_full_speed_returns():
+    # Hot, then 100 s of reading alone: heat e^(-100/300), and full speed for the time from there to the limit.
+    done = emulate(Phases([1000, 1, 1000], [1.0, 0.0, 1.0], [0.0, 100.0, 0.0]), WARM)
+    cooled = math.exp(-100 / TAU_S)
+    free_s = TAU_S * math.log((AIM - cooled) / (AIM - 1))
+    assert done.throttled_s[1] == 0.0
+    assert done.throttled_s[2] == pytest.approx((1000 - free_s) / 0.75, rel=1e-12)
+
+
+def test_at_the_limit_waiting_buys_full_speed():
+    # b = 1 s, w = 0.1 s, L = 8 W: a share y = H·w/(b·(L − H)) of the work runs at full speed and the rest at 0.75.
+    share = SUSTAINED_W * 0.1 / (8 - SUSTAINED_W)
+    step_s = share + (1 - share) / 0.75 + 0.1
+    done = emulate(Phases([100_000], [1.0], [0.1]), WARM)
+    assert done.time_s[0] == pytest.approx(100_000 * step_s, rel=1e-3)  # but for the first minutes
+    line = done.timeline()
+    assert line.power_w[-1] == pytest.approx(1 + SUSTAINED_W)
+    assert line.speed[-1] == pytest.approx(1.1 / step_s)
+    mean_w = (share * 9 + (1 - share) / 0.75 * (1 + SUSTAINED_W) + 0.1) / step_s
+    assert mean_w == pytest.approx(1 + SUSTAINED_W)
+    assert done.wait_s[0] == pytest.approx(10_000)
+
+
+def test_a_device_that_never_throttles_runs_at_full_speed_for_ever():
+    steady = Hardware(IDLE_W, LOAD_W, 1.0, heat.sustained_w(IDLE_W, LOAD_W, 1.0), TAU_S)
+    for hardware in (steady, COOL, Hardware(IDLE_W, 1 + SUSTAINED_W, 0.75, SUSTAINED_W, TAU_S)):
+        done = emulate(Phases([100_000], [1.0], [0.0]), hardware)
+        assert done.throttled_s[0] == 0.0
+        assert done.time_s[0] == pytest.approx(100_000 / hardware.speed)
+
+
+def simulated(phases, gaps, step_s=0.02):
+    """Seconds until all is done, and those throttled: small explicit steps; `gaps(t)` says whether it may work."""
+    theta = now_s = throttled_s = 0.0
+    for busy_s in np.repeat(phases.busy_s, phases.steps):
+        while busy_s > 0:
+            if gaps(now_s):
+                above_w, pace = 0.0, 0.0
+            elif theta >= 1.0:
+                above_w, pace = SUSTAINED_W, 0.75
+                throttled_s += step_s
+            else:
+                above_w, pace = 8.0, 1.0
+            theta = min(theta + step_s * (above_w / SUSTAINED_W - theta) / TAU_S, 1.0)
+            busy_s -= pace * step_s
+            now_s += step_s
+    return now_s, throttled_s
+
+
+@pytest.mark.parametrize("windows", [None, ((0, 200), (260, 400))])
+def test_a_small_step_simulation_agrees(windows):
+    phases = Phases([3, 40, 2], [90.0, 20.0, 300.0], [0.0, 0.0, 0.0])
+    available = windows and Availability(500, windows)
+    done = emulate(phases, WARM, Conditions(available=available))
+    closed = (lambda t: not any(a <= t % 500 < b for a, b in windows)) if windows else (lambda t: False)
+    total_s, throttled_s = simulated(phases, closed)
+    assert done.time_s.sum() == pytest.approx(total_s, rel=1e-3)
+    assert done.throttled_s.sum() == pytest.approx(throttled_s, rel=1e-2)
+    assert done.throttled_s.sum() > 100
+
+
+def test_a_long_row_of_phases_heats_like_a_walk_one_by_one():
+    rng = np.random.default_rng(3)
+    target, decay = rng.uniform(0, 2.5, (2, 1000)), rng.uniform(0.5, 1, (2, 1000))
+    before = heat.before(np.array([0.0, 0.7]), target, decay)
+    for d, theta in enumerate((0.0, 0.7)):
+        for j in range(1000):
+            assert before[d, j] == pytest.approx(theta, abs=1e-12)
+            theta = min(1.0, target[d, j] + (theta - target[d, j]) * decay[d, j])
+    assert (before == 1).sum() > 100
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_hotter_is_never_faster(seed):
+    phases = random_phases(seed, 40)
+    alone = emulate(phases, WARM)
+    load_first = [np.append(first, a) for first, a in zip((500, 1.0, 0.0), arrays(phases), strict=True)]
+    after_load = emulate(Phases(*load_first), WARM)
+    assert (after_load.time_s[1:] >= alone.time_s - 1e-9).all()
+    times = [
+        emulate(phases, Hardware(1.0, 9.0, 1.0, heat.sustained_w(1.0, 9.0, factor), TAU_S)).time_s.sum()
+        for factor in (1.0, 0.9, 0.7, 0.5, 0.2)
+    ]
+    assert times == sorted(times)
+    assert times[-1] > times[0]
+
+
+def arrays(phases):
+    return phases.steps, phases.busy_s, phases.wait_s
+
+
+# ---- energy and power
+
+
+CONDITIONS = {
+    "mains": Conditions(),
+    "nights": Conditions(available=Availability(600, ((50, 200), (300, 420)))),
+    "battery": Conditions(energy=Energy("battery", capacity_j=6000)),
+    "sun": Conditions(energy=Energy("harvest", 0.5, 4000, ((0, 0.0), (400, 12.0), (900, 3.0)), 1000)),
+    "both": Conditions(energy=Energy("battery", capacity_j=9000), available=Availability(600, ((100, 300),))),
+}
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+@pytest.mark.parametrize("count", [30, 200])
+def test_energy_is_the_integral_of_the_timeline_and_power_stays_below_the_maximum(name, count):
+    done = emulate(random_phases(count, count), WARM, CONDITIONS[name], start_s=70.0)
+    line = done.timeline()
+    lengths_s = np.diff(line.time_s)
+    assert np.sum(lengths_s * line.power_w) == pytest.approx(done.energy_j.sum(), rel=1e-9)
+    assert line.time_s[-1] - 70.0 == pytest.approx(done.time_s.sum(), rel=1e-12)
+    assert line.power_w.max() <= LOAD_W
+    assert line.power_w.min() >= IDLE_W
+    assert (line.speed <= 1).all()
+    assert done.finished == np.isnan(done.died_at_s)
+    if not done.finished:
+        assert line.time_s[-1] == pytest.approx(float(done.died_at_s))
+
+
+@pytest.mark.parametrize("name", profiles.names())
+def test_no_shipped_device_draws_more_than_its_maximum(name):
+    profile = profiles.load(name)
+    times = {}
+    for mode in profile.mode_names:
+        done = emulate(Phases([3000], [1.0], [0.05]), Hardware.of(profile, mode))
+        assert done.timeline().power_w.max() <= profile.power_w
+        times[mode] = done.time_s.sum()
+        assert (done.throttled_s.sum() > 0) <= (profile.cooling is not None)
+    speeds = sorted((profile.mode(mode)[0], -times[mode]) for mode in times)
+    assert [late for _, late in speeds] == sorted(late for _, late in speeds)
+    with pytest.raises(KeyError):
+        Hardware.of(profile, "no such mode")
+
+
+# ---- battery
+
+
+def test_a_battery_dies_at_the_second_by_hand():
+    # 10 steps of 3 s at 9 W and 1 s at 1 W take 28 J in 4 s, 7 W: 98 J last 14 s.
+    conditions = Conditions(energy=Energy("battery", 0.5, 196))
+    done = emulate(Phases([10, 10], [3.0, 3.0], [1.0, 1.0]), COOL, conditions, start_s=5.0)
+    assert done.died_at_s == pytest.approx(19.0)
+    assert not done.finished
+    assert done.charge_j == 0
+    assert done.time_s == pytest.approx([14.0, 0.0])
+    assert done.energy_j == pytest.approx([98.0, 0.0])
+    assert done.wait_s == pytest.approx([3.5, 0.0])
+
+
+def test_a_battery_that_suffices_exactly_is_empty_and_done():
+    done = emulate(Phases([10], [3.0], [1.0]), COOL, Conditions(energy=Energy("battery", capacity_j=280)))
+    assert bool(done.finished)
+    assert done.charge_j == pytest.approx(0.0)
+    assert np.isnan(done.died_at_s)
+
+
+def test_a_battery_may_die_while_the_device_is_unavailable():
+    conditions = Conditions(energy=Energy("battery", capacity_j=30), available=Availability(100, ((0, 2),)))
+    done = emulate(Phases([10], [1.0], [0.0]), COOL, conditions)
+    assert done.died_at_s == pytest.approx(2 + (30 - 18) / 1)
+    assert done.time_s == pytest.approx([14.0])
+    assert done.wait_s == pytest.approx([12.0])
+    assert emulate(Phases([1], [1.0], [0.0]), COOL, Conditions(energy=Energy("battery", 0.0, 9))).died_at_s == 0
+
+
+def test_the_sun_keeps_a_device_alive_by_hand():
+    # 9 W for 100 s against 100 J, 2 W for 50 s and 20 W for 50 s: -7 W empties it after 100/7 s ...
+    sun = ((0, 2.0), (50, 20.0))
+    died = emulate(Phases([100], [1.0], [0.0]), COOL, Conditions(energy=Energy("harvest", 1.0, 100, sun, 100)))
+    assert died.died_at_s == pytest.approx(100 / 7)
+    # ... and 400 J hold 50 J after 50 s; then +11 W fills it up to 400 J again, what is above that is lost.
+    lives = emulate(Phases([100], [1.0], [0.0]), COOL, Conditions(energy=Energy("harvest", 1.0, 400, sun, 100)))
+    assert bool(lives.finished)
+    assert lives.charge_j == pytest.approx(400.0)
+    later = emulate(Phases([150], [1.0], [0.0]), COOL, Conditions(energy=Energy("harvest", 1.0, 400, sun, 100)))
+    assert later.charge_j == pytest.approx(50.0)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_charge_is_never_below_zero_and_death_is_where_it_gets_there(seed):
+    rng = np.random.default_rng(seed)
+    sun = tuple((float(t), float(p)) for t, p in zip(np.arange(5) * 37.0, rng.uniform(0, 11, 5), strict=True))
+    energy = Energy("harvest", 0.6, 1500.0, sun, 200.0)
+    done = emulate(random_phases(seed, 25), WARM, Conditions(energy=energy))
+    line = done.timeline()
+    moments = np.unique(np.concatenate([np.linspace(0, line.time_s[-1], 20_001), line.time_s]))
+    drawn_j = np.concatenate([[0], np.cumsum(np.diff(line.time_s) * line.power_w)])
+    net_j = np.diff(energy.harvested_j(moments) - np.interp(moments, line.time_s, drawn_j))
+    level_j = 900.0
+    lowest_j = level_j
+    for change_j in net_j:
+        level_j = min(level_j + change_j, 1500.0)
+        lowest_j = min(lowest_j, level_j)
+    assert lowest_j >= -0.5  # of the coarse grid
+    assert level_j == pytest.approx(float(done.charge_j), abs=0.5)
+    if not done.finished:
+        assert level_j == pytest.approx(0.0, abs=0.5)
+
+
+def test_a_battery_needs_a_capacity():
+    with pytest.raises(ValueError, match="capacity_j"):
+        emulate(Phases([1], [1.0], [0.0]), COOL, Conditions(energy=Energy("battery")))
+
+
+# ---- availability
+
+
+def test_windows_by_hand():
+    # 25 s of work in windows of 10 s, every 100 s from second 10 on.
+    done = emulate(Phases([1, 1], [5.0, 20.0], [0.0, 0.0]), COOL, Conditions(available=Availability(100, ((10, 20),))))
+    assert done.time_s == pytest.approx([15.0, 200.0])
+    assert done.wait_s == pytest.approx([10.0, 180.0])
+    assert done.energy_j == pytest.approx([5 * 9 + 10, 20 * 9 + 180])
+    line = done.timeline()
+    assert line.time_s == pytest.approx([0, 10, 15, 20, 110, 120, 210, 215])
+    assert line.speed == pytest.approx([0, 1, 1, 0, 1, 0, 1])
+    inside = emulate(Phases([1], [5.0], [0.0]), COOL, Conditions(available=Availability(100, ((10, 20),))), 117.0)
+    assert inside.time_s == pytest.approx([3 + 90 + 2])
+
+
+def test_work_that_never_ends_is_not_finished():
+    done = emulate(Phases([1], [1e6], [0.0]), COOL, Conditions(available=Availability(100, ((0, 1),))))
+    assert not done.finished
+    assert np.isnan(done.died_at_s)
+    assert done.time_s.sum() == pytest.approx(9_999 * 100 + 1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_answers_of_harvest_and_availability_depend_on_time_alone(seed):
+    rng = np.random.default_rng(seed)
+    energy = Energy("harvest", harvest_w=((0, 3.0), (10, 0.0), (25, 7.5)), period_s=40)
+    available = Availability(40, ((0, 5), (12, 30)))
+    moments = rng.uniform(0, 1000, 300)
+    harvested, free = energy.harvested_j(moments), available.available_s(moments)
+    order = rng.permutation(300)
+    assert (energy.harvested_j(moments[order]) == harvested[order]).all()
+    assert (available.available_s(moments[order]) == free[order]).all()
+    singly = [(float(energy.harvested_j(t)), float(available.available_s(t))) for t in moments]
+    assert np.array_equal(singly, np.stack([harvested, free], axis=1))
+    # By hand: 40 s bring 30 + 0 + 112.5 J and 23 s.
+    assert energy.harvested_j([0, 5, 10, 25, 27, 40, 85]) == pytest.approx([0, 15, 30, 30, 45, 142.5, 300])
+    assert available.available_s([0, 3, 5, 12, 20, 30, 40, 93]) == pytest.approx([0, 3, 5, 5, 13, 23, 23, 52])
+    # The cumulated answers agree with the steps and windows that the emulator walks.
+    starts_s, powers_w = energy.changes(7.0, 93.0)
+    gained_j = np.sum(np.diff([*starts_s, 93.0]) * powers_w)
+    assert gained_j == pytest.approx(float(energy.harvested_j(93.0) - energy.harvested_j(7.0)))
+    opened_s = 0.0
+    for from_s, to_s in available.openings(13.0):
+        if from_s > 93:
+            break
+        opened_s += min(to_s, 93.0) - from_s
+    assert opened_s == pytest.approx(float(available.available_s(93.0) - available.available_s(13.0)))
+
+
+# ---- many at once
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_many_devices_at_once_are_each_alone(name):
+    devices, count = 40, 12
+    phases = random_phases(5, count, devices)
+    rng = np.random.default_rng(6)
+    load_w, speed, tau_s = rng.uniform(4, 12, devices), rng.uniform(0.4, 1, devices), rng.uniform(50, 500, devices)
+    limit_w = np.where(np.arange(devices) % 3, rng.uniform(2, 6, devices), np.inf)
+    together = emulate(phases, Hardware(IDLE_W, load_w, speed, limit_w, tau_s), CONDITIONS[name])
+    for d in range(devices):
+        mine = Phases(*(a[d] for a in arrays(phases)))
+        alone = emulate(mine, Hardware(IDLE_W, load_w[d], speed[d], limit_w[d], tau_s[d]), CONDITIONS[name])
+        for field in ("time_s", "energy_j", "throttled_s", "wait_s", "peak_heat", "died_at_s", "charge_j", "finished"):
+            np.testing.assert_allclose(
+                getattr(together, field)[d], getattr(alone, field), rtol=1e-9, atol=1e-9, err_msg=f"{field} of {d}"
+            )
+        np.testing.assert_allclose(together.timeline(d).time_s[-1], alone.timeline().time_s[-1], rtol=1e-9)
+    assert together.time_s.shape == (devices, count)
+
+
+def test_a_million_distinct_phases_take_less_than_a_second():
+    phases = Phases(np.ones(1_000_000), np.random.default_rng(0).uniform(0.1, 20, 1_000_000), np.full(1_000_000, 0.5))
+    best_s = np.inf
+    for _ in range(3):
+        started_s = time.process_time()
+        done = emulate(phases, WARM)
+        best_s = min(best_s, time.process_time() - started_s)
+    assert done.throttled_s.sum() > 0
+    assert best_s < 1.0
