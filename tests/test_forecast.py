@@ -14,20 +14,36 @@ from edgesim.cost.analytic import CostWeights
 from edgesim.cost.feasibility import Demand
 from edgesim.cost.forecast import Device, Forecast, Load
 from edgesim.cost.pricing import Terms, price
-from edgesim.records import Ledger, StepTrace, Work, Workload
+from edgesim.profiles import Quantity
+from edgesim.records import Ledger, Operations, StepTrace, Work, Workload
 
-WORKLOAD = Workload(6e6, 2e6, parameters=50_000, parameter_bytes=200_000, activation_bytes=40_000)
+PASS = Operations(
+    kinds=np.array([0, 4]),
+    count=np.array([3.0, 7.0]),
+    flops=np.array([[0.0, 1e6], [0.0, 0.0]]),
+    moved_bytes=np.array([[1e5, 3e4], [0.0, 2e4]]),
+    pieces=np.zeros((2, 2)),
+)
+WORKLOAD = Workload(
+    6e6, 2e6, 50_000, parameter_bytes=200_000, activation_bytes=40_000, train_operations=PASS, forward_operations=PASS
+)
 TERMS = Terms(WORKLOAD, None, sample_bytes=3072, batch_size=64, epochs=5, optimizer_states=2, weights=CostWeights())
 PI, NANO, PHONE, MCU = (
     profiles.load(name) for name in ("raspberry-pi-4b", "jetson-nano", "galaxy-s20", "arduino-nano-33-ble-sense")
 )
 
 
-@pytest.mark.parametrize("profile", [PI, NANO, PHONE], ids=lambda p: p.name)
-def test_a_forecast_is_the_price_of_each_trial(profile: profiles.DeviceProfile) -> None:
+SLOW_START = replace(PI, compute=replace(PI.compute, first_step_s=Quantity(49.0, "a test", "estimate")))
+
+
+@pytest.mark.parametrize("scored", [True, False])
+@pytest.mark.parametrize("profile", [PI, NANO, PHONE, SLOW_START])
+def test_a_forecast_is_the_price_of_each_trial(profile: profiles.DeviceProfile, scored: bool) -> None:
     n, sizes = 1000, np.array([1, 63, 64, 65, 500, 1000])
     score = Work(train_samples=1000, forward_samples=1000, steps=16, comparisons=1000, other_flops=5e8)
     trace = StepTrace.passes("train", n, 64) + StepTrace.passes("forward", n, 64)
+    if not scored:  # comparisons alone: the job starts up with its first training step
+        score, trace = Work(comparisons=1000), StepTrace()
     loads = Load.of([(score, trace)], WORKLOAD), Load.training(sizes, 64, 5, WORKLOAD)
     found = Forecast(TERMS, Device(profile), *loads, sizes)
     for i, m in enumerate(sizes):
@@ -35,6 +51,7 @@ def test_a_forecast_is_the_price_of_each_trial(profile: profiles.DeviceProfile) 
         ledger = Ledger(score, trace, train, StepTrace.passes("train", int(m), 64, 5))
         one = price(TERMS, profile, Conditions(), n, int(m), ledger)
         assert found.time_s("analytic")[i] == pytest.approx(one["analytic_time_s"], rel=1e-12)
+        assert found.device_score_time_s[i] == pytest.approx(one["device_score_time_s"], rel=1e-6)
         assert found.analytic_score_time_s[i] == pytest.approx(one["analytic_score_time_s"], rel=1e-12)
         assert found.energy_j("analytic")[i] == pytest.approx(one["analytic_energy_j"], rel=1e-12)
         assert found.time_s("emulated")[i] == pytest.approx(one["device_time_s"], rel=1e-6)

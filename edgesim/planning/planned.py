@@ -91,7 +91,7 @@ class Planned:
                     for name, values in columns.items()
                 }
                 table = pa.table(arrays)
-                # Compressing equal doubles takes less time than hashing them for a dictionary, and less room than neither.
+                # Compressing equal doubles takes less time than hashing them for a dictionary.
                 writer = writer or pq.ParquetWriter(path, table.schema, compression="lz4", use_dictionary=[*words])
                 writer.write_table(table)
         finally:
