@@ -80,7 +80,8 @@ class Quantity(Generic[V]):
     note: str | None = None
     """what a user of the number should know"""
     relative_error: Annotated[float, Field(ge=0)] | None = None
-    """mean absolute error of what the number was fitted to, over the measured value: 0.1 is 10 %"""
+    """of a fitted number: mean absolute error over the measured value, where the model that it belongs to predicts
+    measurements that were held out of the fit; 0.1 is 10 %"""
 
 
 _BYTES = (("GB", 1e9), ("MB", 1e6), ("KB", 1e3))
@@ -128,6 +129,8 @@ class Compute:
     """of matrix products and attention"""
     operation_overhead_s: Overhead | None = None
     """constant time of one operation, whatever its size: interpreter, dispatch, kernel launch"""
+    channel_overhead_s: Overhead | None = None
+    """constant time of one sample's one group in a convolution in groups; 0 where kernels take all of them at once"""
     first_step_s: StartUp | None = None
     """what the first step of a job takes beyond the others: loading libraries, starting the GPU"""
 
@@ -141,12 +144,10 @@ class Memory:
     """nominal: bus width x transfer rate"""
     achieved_bandwidth_bytes_per_s: Bandwidth | None = None
     """what a copy in memory reaches"""
-    dense_efficiency: Share | None = None
-    """achieved over nominal bandwidth in convolutions and matrix products, beside their arithmetic (`cost.steps`)"""
-    depthwise_efficiency: Share | None = None
-    """of convolutions with one group per channel"""
-    elementwise_efficiency: Share | None = None
-    """of all other operations and of the optimiser's update"""
+    activation_efficiency: Share | None = None
+    """achieved over nominal bandwidth for what grows with the batch, beside the arithmetic (`cost.steps`)"""
+    weight_efficiency: Share | None = None
+    """the same for what does not: weights, their gradients, the optimiser's update"""
 
 
 @dataclass(frozen=True, config=_STRICT)

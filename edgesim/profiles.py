@@ -110,10 +110,9 @@ def vary(profile: DeviceProfile, factor: float) -> DeviceProfile:
         note = f"{quantity.note}; {spread}" if quantity.note else spread
         return dataclasses.replace(quantity, value=quantity.value * factor, note=note)
 
-    half = scaled(old.peak_fp16_flops_per_s) if old.peak_fp16_flops_per_s else None
-    compute = dataclasses.replace(
-        old, peak_fp32_flops_per_s=scaled(old.peak_fp32_flops_per_s), peak_fp16_flops_per_s=half
-    )
+    peaks = [field.name for field in dataclasses.fields(old) if field.name.startswith("peak_")]
+    given = {name: getattr(old, name) for name in peaks}
+    compute = dataclasses.replace(old, **{name: scaled(peak) for name, peak in given.items() if peak is not None})
     return dataclasses.replace(profile, compute=compute)
 
 

@@ -111,6 +111,9 @@ class Operations:
     """[K, 2] multiply-add = 2"""
     moved_bytes: FloatArray
     """[K, 2] bytes of all inputs read and all outputs written"""
+    pieces: FloatArray
+    """[K, 2] convolutions of one group of channels of one sample, where the operation is a convolution in groups:
+    kernels without a way of their own for these run them one by one; 0 for all else"""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Operations):
@@ -122,7 +125,7 @@ class Operations:
     @classmethod
     def none(cls) -> Operations:
         """No operation."""
-        return cls(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 2)), np.zeros((0, 2)))
+        return cls(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 2)))
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,21 @@ class Workload:
     forward_operations: Operations = field(default_factory=Operations.none)
     parameter_tensors: int = 0
     """weights and biases that the optimiser updates one by one"""
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Workload:
+        """A workload from its fields as JSON gives them back, arrays as lists.
+
+        Raises:
+            TypeError, ValueError, KeyError: these are not its fields.
+        """
+        operations = {}
+        for name in ("train_operations", "forward_operations"):
+            arrays = dict(fields[name])
+            kinds, count = np.asarray(arrays.pop("kinds"), np.int64), np.asarray(arrays.pop("count"), np.float64)
+            pairs = {key: np.asarray(values, np.float64).reshape(-1, 2) for key, values in arrays.items()}
+            operations[name] = Operations(kinds, count, **pairs)
+        return cls(**fields | operations)
 
     def summary(self) -> dict[str, float | int]:
         """The numbers of the network as a whole, by name."""

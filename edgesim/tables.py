@@ -21,7 +21,6 @@ from edgesim.records import (
     CurvePoint,
     Findings,
     Ledger,
-    Operations,
     Record,
     Segment,
     StepTrace,
@@ -175,21 +174,8 @@ def terms_from_text(text: str) -> Terms:
     fields = json.loads(text)
     for name in ("workload", "scorer"):
         if fields[name] is not None:
-            fields[name] = _workload(fields[name])
+            fields[name] = Workload.from_fields(fields[name])
     return Terms(**fields | {"weights": CostWeights(**fields["weights"])})
-
-
-def _workload(fields: dict[str, Any]) -> Workload:
-    operations = {}
-    for name in ("train_operations", "forward_operations"):
-        columns = fields[name]
-        operations[name] = Operations(
-            np.asarray(columns["kinds"], np.int64),
-            np.asarray(columns["count"], np.float64),
-            np.asarray(columns["flops"], np.float64).reshape(-1, 2),
-            np.asarray(columns["moved_bytes"], np.float64).reshape(-1, 2),
-        )
-    return Workload(**fields | operations)
 
 
 def to_line(result: TrialResult) -> str:

@@ -23,6 +23,7 @@ ROWS = [
     {"cost"},
     {"data"},
     {"models"},
+    {"calibration"},
     {"training"},
     {"pruning"},
     {"ratios"},

@@ -1,17 +1,18 @@
 """What one training or forward step takes at full clock, operation by operation.
 
-An operation of kind k with f FLOPs that moves b bytes takes o + f / (e_k · peak) + b / (m_k · bandwidth): overhead,
-arithmetic and memory one after another, with the shares e_k and m_k of the device's profile, which are fitted to
-published measurements of training (`edgesim.calibration`). The sum predicts models that the fit has not seen better
-than a roofline of each operation, the larger of the two, does (reports/calibration.md). What binds a step can still
-be read off its parts. Training runs in FP32; in bf16 the arithmetic is faster by the ratio of the peaks where the
-device has bf16 units, and all else is equal.
+An operation of kind k with f FLOPs that moves b bytes takes o + f / (e_k · peak) + b / (m · bandwidth): overhead,
+arithmetic and memory one after another. A convolution in groups takes a constant time per group and sample besides:
+frameworks without kernels of their own for it run them one by one, which is what makes mobile networks slow on small
+boards. The shares e_k and m and the constants are the profile's, fitted to published measurements of training
+(`edgesim.calibration`; reports/calibration.md has the errors, and those of the larger of arithmetic and memory in
+place of their sum). What binds a step can be read off its parts. Training runs in FP32; in bf16 the arithmetic is
+faster by the ratio of the peaks where the device has bf16 units, and all else is equal.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,6 @@ from edgesim.profiles import DeviceProfile
 from edgesim.records import OPERATION_KINDS, FloatArray, Operations, Workload
 
 Numbers = npt.NDArray[np.int64] | npt.NDArray[np.float64]
-DENSE = ("convolution", "pointwise", "matmul")
-"""kinds whose memory traffic shares one efficiency"""
 UPDATE_TOUCHES = 3
 """an update reads the weight and its gradient and writes the weight; every optimiser state is read and written too"""
 
@@ -35,7 +34,7 @@ class StepCost:
     memory_s: FloatArray
     """moving what the operations read and write, in working memory"""
     overhead_s: FloatArray
-    """constant time of the operations"""
+    """constant times of the operations and of convolutions in groups"""
     read_s: FloatArray
     """reading the samples from storage"""
 
@@ -79,36 +78,50 @@ def step_cost(
     if not len(operations.kinds):
         raise ValueError(f"the workload has no operations of a {kind} pass; count it with models.workload.count")
     samples = np.asarray(batch_sizes, dtype=np.float64)
-    flops_s, bytes_s = kind_costs(profile, precision)
-    overhead_s, step_overhead_s = overheads(profile)
-    flops, moved_bytes = totals(operations, samples)  # [S, kinds]
-    if kind == "train":
-        update_bytes, update_count = update(workload, optimizer_states)
-    else:
-        update_bytes, update_count = 0.0, 0.0
-    moved_bytes[:, OPERATION_KINDS.index("elementwise")] += update_bytes
-    count = float(operations.count.sum()) + update_count
+    work = totals(operations, samples)
+    update_bytes, update_count = update(workload, optimizer_states) if kind == "train" else (0.0, 0.0)
+    activation_s, weight_s = byte_costs_s(profile)
+    compute = profile.compute
+    # Without an overhead per operation the profile's constant of a step stands in for all of them.
+    operation_s = compute.operation_overhead_s.value if compute.operation_overhead_s else 0.0
+    step_s = 0.0 if compute.operation_overhead_s else profile.step_overhead_s
+    channel_s = compute.channel_overhead_s.value if compute.channel_overhead_s else 0.0
     return StepCost(
-        compute_s=np.asarray(flops @ flops_s),
-        memory_s=np.asarray(moved_bytes @ bytes_s),
-        overhead_s=np.full(len(samples), count * overhead_s + step_overhead_s),
+        compute_s=np.asarray(work.flops @ flop_costs_s(profile, precision)),
+        memory_s=work.activation_bytes * activation_s + (work.weight_bytes + update_bytes) * weight_s,
+        overhead_s=(work.operations + update_count) * operation_s + work.pieces * channel_s + step_s,
         read_s=samples * sample_bytes / profile.storage_read_bytes_per_s,
     )
 
 
-def totals(operations: Operations, samples: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """FLOPs and moved bytes of a pass by kind.
+class Totals(NamedTuple):
+    """What all operations of a pass come to, at S batch sizes."""
 
-    Args:
-        operations: of one pass.
-        samples: [S] batch sizes.
+    flops: FloatArray
+    """[S, kinds]"""
+    activation_bytes: FloatArray
+    """[S] moved bytes that grow with the batch"""
+    weight_bytes: float
+    """those that do not"""
+    pieces: FloatArray
+    """[S] groups x samples of convolutions in groups"""
+    operations: float
+    """how many there are"""
 
-    Returns: two arrays [S, kinds].
-    """
+
+def totals(operations: Operations, samples: FloatArray) -> Totals:
+    """Sums over the operations of a pass; `samples`: [S] batch sizes."""
     member = np.zeros((len(operations.kinds), len(OPERATION_KINDS)))
     member[np.arange(len(operations.kinds)), operations.kinds] = operations.count
     powers = np.stack([np.ones_like(samples), samples], axis=1)  # [S, constant | per sample]
-    return powers @ (operations.flops.T @ member), powers @ (operations.moved_bytes.T @ member)
+    constant, per_sample = operations.count @ operations.moved_bytes
+    return Totals(
+        flops=powers @ (operations.flops.T @ member),
+        activation_bytes=samples * per_sample,
+        weight_bytes=float(constant),
+        pieces=powers @ (operations.count @ operations.pieces),
+        operations=float(operations.count.sum()),
+    )
 
 
 def update(workload: Workload, optimizer_states: int) -> tuple[float, float]:
@@ -121,24 +134,27 @@ def update(workload: Workload, optimizer_states: int) -> tuple[float, float]:
     return float(moved), float(workload.parameter_tensors * (1 + 2 * optimizer_states))
 
 
-def kind_costs(profile: DeviceProfile, precision: Literal["fp32", "bf16"]) -> tuple[FloatArray, FloatArray]:
-    """Seconds per FLOP and per moved byte of each of the OPERATION_KINDS, two arrays [kinds]."""
-    compute, memory = profile.compute, profile.memory
+def flop_costs_s(profile: DeviceProfile, precision: Literal["fp32", "bf16"]) -> FloatArray:
+    """Seconds per FLOP of each of the OPERATION_KINDS, [kinds]; element-wise operations have no FLOPs."""
+    compute = profile.compute
     peak = compute.peak_fp32_flops_per_s.value
     if precision == "bf16" and compute.peak_bf16_flops_per_s is not None:
         peak = compute.peak_bf16_flops_per_s.value
-    flops_s, bytes_s = [], []
-    for kind in OPERATION_KINDS:
-        # Element-wise operations have no FLOPs; the share that would divide them does not matter.
-        share = getattr(compute, f"{kind}_efficiency", None) or compute.training_utilisation
-        flops_s.append(1 / (peak * share.value))
-        moving = getattr(memory, f"{'dense' if kind in DENSE else kind}_efficiency")
-        reached = moving.value * memory.bandwidth_bytes_per_s.value if moving else profile.bandwidth_bytes_per_s
-        bytes_s.append(1 / reached)
-    return np.array(flops_s), np.array(bytes_s)
+    shares = (
+        compute.convolution_efficiency,
+        compute.pointwise_efficiency,
+        compute.depthwise_efficiency,
+        compute.matmul_efficiency,
+    )
+    known = [(share or compute.training_utilisation).value for share in shares]
+    return np.array([1 / (peak * share) for share in known] + [0.0])
 
 
-def overheads(profile: DeviceProfile) -> tuple[float, float]:
-    """Seconds per operation and per step; a profile without the former has the latter instead."""
-    per_operation = profile.compute.operation_overhead_s
-    return (per_operation.value, 0.0) if per_operation else (0.0, profile.step_overhead_s)
+def byte_costs_s(profile: DeviceProfile) -> tuple[float, float]:
+    """Seconds per moved byte, of activations and of weights."""
+    nominal, memory = profile.memory.bandwidth_bytes_per_s.value, profile.memory
+    reached = [
+        share.value * nominal if share else profile.bandwidth_bytes_per_s
+        for share in (memory.activation_efficiency, memory.weight_efficiency)
+    ]
+    return 1 / reached[0], 1 / reached[1]

@@ -19,7 +19,7 @@ import numpy as np
 
 from edgesim.data.cache import cache_folder
 from edgesim.models.table import MODELS, Model, Shape
-from edgesim.records import Operations, Workload
+from edgesim.records import Workload
 
 LIBRARIES = ("torch", "torchvision", "timm")
 
@@ -117,11 +117,4 @@ def _write(file: Path, found: tuple[Workload, Network]) -> None:
 
 def _read(parts: list[dict[str, Any]]) -> tuple[Workload, Network]:
     workload, network = parts
-    for name, value in workload.items():
-        if isinstance(value, dict):
-            arrays: dict[str, Any] = {
-                key: np.array(v, dtype=np.int64 if key == "kinds" else np.float64) for key, v in value.items()
-            }
-            # An empty list has lost its second axis.
-            workload[name] = Operations(**arrays) if arrays["kinds"].size else Operations.none()
-    return Workload(**workload), Network(**network)
+    return Workload.from_fields(workload), Network(**network)

@@ -21,15 +21,7 @@ from torch.utils.flop_counter import flop_registry, shape_wrapper
 from edgesim.records import OPERATION_KINDS, Operations
 
 _aten = torch.ops.aten
-_CONVOLUTIONS = {
-    _aten.convolution,
-    _aten._convolution,
-    _aten.convolution_backward,
-    _aten.convolution_overrideable,
-    _aten.convolution_backward_overrideable,
-    _aten.cudnn_convolution,
-    _aten.mkldnn_convolution,
-}
+_CONVOLUTIONS = {_aten.convolution, _aten.convolution_backward}
 _MOVE_NOTHING = {
     _aten._reshape_alias,
     _aten._unsafe_view,
@@ -71,6 +63,8 @@ class Operation(NamedTuple):
     """position in OPERATION_KINDS"""
     flops: int
     moved_bytes: int
+    pieces: int
+    """groups x samples of a convolution in groups, for each gradient that is wanted; else 0"""
 
 
 def _convolution_backward_flops(
@@ -137,20 +131,23 @@ class Recorder(TorchDispatchMode):
             moved = sum(map(_bytes, (*_tensors((args, named)), *_tensors(out))))
             flops = int(_REGISTRY[packet](*args, **named, out_val=out)) if packet in _REGISTRY else 0
             if flops or moved:
-                self.operations.append(Operation(OPERATION_KINDS.index(_kind(packet, args)), flops, moved))
+                kind, pieces = _sorted(packet, args)
+                self.operations.append(Operation(OPERATION_KINDS.index(kind), flops, moved, pieces))
         return out
 
 
-def _kind(packet: Any, args: tuple[Any, ...]) -> str:
-    """The kind of an operation: convolutions by their weights' shape and groups, the rest by having a formula."""
+def _sorted(packet: Any, args: tuple[Any, ...]) -> tuple[str, int]:
+    """Kind and pieces of an operation: convolutions by weights and groups, the rest by having a formula."""
     if packet not in _CONVOLUTIONS:
-        return "matmul" if packet in _REGISTRY else "elementwise"
-    backward = "backward" in packet.__name__
+        return ("matmul" if packet in _REGISTRY else "elementwise"), 0
+    backward = packet is _aten.convolution_backward
     images, weight = (args[1], args[2]) if backward else (args[0], args[1])
-    groups = args[9] if packet is _aten.convolution_backward else args[8] if packet is _aten.convolution else 1
+    groups = args[9] if backward else args[8]
+    passes = int(args[10][0]) + int(args[10][1]) if backward else 1
+    pieces = groups * images.shape[0] * passes if groups > 1 else 0
     if groups > 1 and groups == images.shape[1]:
-        return "depthwise"
-    return "pointwise" if groups == 1 and math.prod(weight.shape[2:]) == 1 else "convolution"
+        return "depthwise", pieces
+    return ("pointwise" if groups == 1 and math.prod(weight.shape[2:]) == 1 else "convolution"), pieces
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
@@ -181,17 +178,18 @@ def affine(few: Sequence[Operation], many: Sequence[Operation], batch_size: int)
     Returns: equal operations merged, in the order of their first occurrence.
     """
     if [operation.kind for operation in few] != [operation.kind for operation in many]:
-        many = [Operation(o.kind, 2 * o.flops, 2 * o.moved_bytes) for o in few]
+        many = [Operation(o.kind, 2 * o.flops, 2 * o.moved_bytes, 2 * o.pieces) for o in few]
     rows = Counter(zip(few, many, strict=True))
     if not rows:
         return Operations.none()
-    pairs = np.array([[pair[0], pair[1]] for pair in rows], dtype=np.float64)  # [K, few | many, kind | flops | bytes]
-    # What shrinks as the batch grows would become negative in between; it grows with the batch in no known case.
+    pairs = np.array(list(rows), dtype=np.float64)  # [K, few | many, kind | flops | bytes | pieces]
+    # What grew faster than the batch would be negative at a batch of none; then all of it is per sample.
     per_sample = np.minimum((pairs[:, 1] - pairs[:, 0]) / batch_size, pairs[:, 0] / batch_size)
-    constant = pairs[:, 0] - batch_size * per_sample
+    split = np.stack([pairs[:, 0] - batch_size * per_sample, per_sample], axis=2)  # [K, ..., constant | per sample]
     return Operations(
         kinds=pairs[:, 0, 0].astype(np.int64),
         count=np.array(list(rows.values()), dtype=np.float64),
-        flops=np.stack([constant[:, 1], per_sample[:, 1]], axis=1),
-        moved_bytes=np.stack([constant[:, 2], per_sample[:, 2]], axis=1),
+        flops=split[:, 1],
+        moved_bytes=split[:, 2],
+        pieces=split[:, 3],
     )
