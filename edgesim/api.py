@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 
-from edgesim import coordinator, provenance
+from edgesim import coordinator, planning, provenance
 from edgesim.cost.objective import Objective
 from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, RayExecutor
@@ -114,6 +115,27 @@ def _finish(folder: RunFolder, order: Iterable[Trial], values: dict[str, Any]) -
     wall_s = sum(entry["wall_s"] for entry in folder.info.get("sessions", []))
     known = {"finished": _now(), "reason": None, "trials": counts, "wall_s": wall_s}
     return folder.finish(order, {**known, **values})
+
+
+def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
+    """What every trial of a scenario would take, without training: one row per device, method and keep ratio.
+
+    Args:
+        scenario: from `edgesim.load_scenario`.
+        devices: scale the fleet to so many devices (`edgesim.planning.plan`); `edgesim plan --out` streams what does
+            not fit into memory.
+
+    Returns: seed device profile method keep_ratio shard_size subset_size limit, and the prices by their names in
+        records; `limit` says what makes a trial infeasible, and is empty where nothing does.
+
+    Raises: as `run`.
+    """
+    return planned(scenario, devices).frame()
+
+
+def planned(scenario: Scenario, devices: int | None = None) -> planning.Planned:
+    """As `plan`, before there are rows."""
+    return planning.plan(scenario, devices, curves_of(scenario))
 
 
 def load_run(path: str | Path) -> Run:

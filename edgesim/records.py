@@ -149,11 +149,7 @@ class Workload:
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> Workload:
-        """A workload from its fields as JSON gives them back, arrays as lists.
-
-        Raises:
-            TypeError, ValueError, KeyError: these are not its fields.
-        """
+        """A workload from its fields as JSON gives them back; TypeError, ValueError, KeyError for other things."""
         operations = {}
         for name in ("train_operations", "forward_operations"):
             arrays = dict(fields[name])

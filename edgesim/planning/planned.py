@@ -46,6 +46,11 @@ class Planned:
         """Rows: N·R."""
         return len(self.pair) * len(self.methods)
 
+    @property
+    def devices(self) -> int:
+        """Devices of the fleet, each counted once whatever its seeds."""
+        return int(self.fleet.device.max()) + 1
+
     def frame(self) -> pd.DataFrame:
         """All rows: seed device profile method keep_ratio shard_size subset_size limit + MEASURES (README)."""
         import pandas as pd
@@ -113,7 +118,7 @@ class Planned:
         return self._means(np.arange(len(self.pair_kind)))
 
     def most(self, measure: str, count: int) -> list[dict[str, Any]]:
-        """The devices that take most of a measure in a trial that they can do, each once.
+        """The devices that take most of a measure in a trial that they can do, each once, whatever its seeds.
 
         Args:
             measure: one of MEASURES.
@@ -123,10 +128,12 @@ class Planned:
         worst = values.argmax(axis=1)  # [U]
         height = values[np.arange(len(values)), worst]
         rows: list[dict[str, Any]] = []
+        seen: set[int] = set()
         for u in np.argsort(-height, kind="stable"):
             for i in np.flatnonzero(self.pair == u)[: count - len(rows)]:
                 where, r = (u, worst[u]), int(worst[u])
-                if np.isfinite(height[u]):
+                if np.isfinite(height[u]) and int(self.fleet.device[i]) not in seen:
+                    seen.add(int(self.fleet.device[i]))
                     rows.append({
                         "seed": int(self.fleet.seed[i]), "device": int(self.fleet.device[i]),
                         "profile": self.profiles[self.fleet.kind[i]], "method": self.methods[r],
