@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +17,11 @@ from edgesim.data.datasets import ImageDataset
 from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, Failure, JobQueue, log_detail
 from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob
-from edgesim.outlook import Curves, Outlook, keeps_all, prepare, split
+from edgesim.outlook import Curves, Outlook, Problem, keeps_all, prepare, split
 from edgesim.records import Record, Reused, Selection, Status, Trial, TrialResult, Workload
 from edgesim.scenario import Scenario
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Plan:
     """(seed, device) -> device with its shard"""
     trials: tuple[Trial, ...]
     """in the order of seed, device, method and keep ratio"""
-    infeasible: Mapping[Trial, str]
+    infeasible: Mapping[Trial, Problem]
     """trials that their device cannot do, and why; they become records without being run"""
 
 
@@ -86,10 +90,10 @@ def _resolve(
     outlook: Outlook,
     devices: Mapping[tuple[int, int], DeviceSpec],
     curves: Curves | None,
-) -> tuple[tuple[Trial, ...], dict[Trial, str]]:
+) -> tuple[tuple[Trial, ...], dict[Trial, Problem]]:
     """All trials, each ratio of a rule worked out, and those that their device cannot do."""
     listed: list[Trial] = []
-    infeasible = {}
+    infeasible: dict[Trial, Problem] = {}
     for (seed, index), spec in devices.items():
         shard = setting.describe(setting.dataset.train_labels[spec.shard])
         device = Device(spec.profile, spec.conditions)
@@ -100,7 +104,8 @@ def _resolve(
             problems = outlook.problems(method.plugin, shard, device, sizes)
             for trial, problem in zip(trials, problems, strict=True):
                 if problem or broke:
-                    infeasible[trial] = "; ".join(filter(None, (broke, problem)))
+                    known = problem or Problem("", {})
+                    infeasible[trial] = Problem("; ".join(filter(None, (broke, known.reason))), known.columns)
             listed += trials
     return tuple(listed), infeasible
 
@@ -131,7 +136,7 @@ def execute(
     for trial in plan.trials:
         if trial in plan.infeasible and trial not in done:
             spec = plan.devices[trial.seed, trial.device]
-            yield _without_result(plan, spec, trial, "infeasible", plan.infeasible[trial])
+            yield _without_result(plan, spec, trial, "infeasible", *plan.infeasible[trial])
     executor.open(plan.setting)
     queue = JobQueue()
     missing: dict[tuple[int, int], list[Trial]] = {}
@@ -220,7 +225,9 @@ def _groups(prepared: list[Prepared]) -> list[tuple[Prepared, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def _without_result(plan: Plan, spec: DeviceSpec, trial: Trial, status: Status, reason: str) -> TrialResult:
+def _without_result(
+    plan: Plan, spec: DeviceSpec, trial: Trial, status: Status, reason: str, columns: Mapping[str, Any] = _NOTHING
+) -> TrialResult:
     record = Record(
         scenario=plan.scenario.name,
         seed=trial.seed,
@@ -233,5 +240,6 @@ def _without_result(plan: Plan, spec: DeviceSpec, trial: Trial, status: Status, 
         ratio_rule=plan.setting.rule_of(trial.method),
         shard_size=len(spec.shard),
         subset_size=int(analytic.subset_size(len(spec.shard), trial.keep_ratio)),
+        **columns,
     )
     return TrialResult(record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from edgesim.cost import feasibility, objective
 from edgesim.cost.analytic import CostWeights
 from edgesim.cost.forecast import Device, Forecast, Load
 from edgesim.cost.objective import Bill, Budget, Rule
-from edgesim.cost.pricing import Terms
+from edgesim.cost.pricing import Terms, price
 from edgesim.data.datasets import ImageDataset
 from edgesim.data.invariants import check
 from edgesim.errors import DataError, Fault, ScenarioError
@@ -22,11 +22,19 @@ from edgesim.jobs import Setting
 from edgesim.models.counted import counted
 from edgesim.pruning import expected
 from edgesim.pruning.base import Shard
-from edgesim.records import FloatArray, IntArray, StepTrace, Work, Workload
+from edgesim.records import FloatArray, IntArray, Ledger, StepTrace, Work, Workload
 from edgesim.scenario import Pruning, Scenario
 
 Curves = Mapping[str, FloatArray]
 """method -> [points, 2] keep ratio and accuracy, ratios ascending"""
+
+
+class Problem(NamedTuple):
+    """Why a device cannot do a trial."""
+
+    reason: str
+    columns: dict[str, Any]
+    """what is known of its record: prices up to where the energy ends, or what it would need"""
 
 
 @dataclass(frozen=True)
@@ -59,24 +67,33 @@ class Outlook:
         return Forecast(self.terms, device, *self.loads(method, shard, m))
 
     def demand(self, method: Any, shard: Shard, priced: Forecast) -> feasibility.Demand:
-        """What trials want of their device. A method's own work that is only bounded rules nothing out."""
+        """What trials want of their device. Scoring that is only bounded, or was another run's, rules nothing out."""
         shard_bytes = float(shard.size * self.terms.sample_bytes)
         conditions = priced.device.conditions
         limited = conditions.energy.source != "mains" or conditions.available is not None
-        if not limited or not expected.of_scoring(method, shard, self.network, 1).exact:
-            return feasibility.Demand(priced.peak_memory_bytes, shard_bytes, np.zeros(len(priced.kept)))
-        return feasibility.Demand(priced.peak_memory_bytes, shard_bytes, priced.energy_j("emulated"), priced.finished)
+        known = self.terms.scorer is None and expected.of_scoring(method, shard, self.network, 1).exact
+        if not limited or not known:
+            return feasibility.Demand(priced.peak_memory_bytes, shard_bytes)
+        return feasibility.Demand(priced.peak_memory_bytes, shard_bytes, priced.finished)
 
-    def problems(self, method: Any, shard: Shard, device: Device, m: IntArray) -> list[str]:
-        """For each of the subset sizes [C] why the device cannot do that trial; an empty text where it can."""
+    def problems(self, method: Any, shard: Shard, device: Device, m: IntArray) -> list[Problem | None]:
+        """For each of the subset sizes [C] why the device cannot do that trial; None where it can."""
         priced = self.price(method, shard, device, m)
         demand = self.demand(method, shard, priced)
-        energy_j, finished = np.asarray(demand.energy_j), np.broadcast_to(demand.finished, len(m))
-        found = [""] * len(m)
+        finished = np.broadcast_to(demand.finished, len(m))
+        found: list[Problem | None] = [None] * len(m)
         for i in np.flatnonzero(feasibility.first_limit(demand, device.profile)):
-            peak = float(priced.peak_memory_bytes[i])
-            one = feasibility.Demand(peak, demand.shard_bytes, float(energy_j[i]), bool(finished[i]))
-            found[i] = "; ".join(feasibility.reasons(one, device, self.terms, int(priced.largest_batch[i])))
+            peak, kept = float(priced.peak_memory_bytes[i]), float(priced.storage_bytes[i])
+            never = feasibility.reasons(
+                feasibility.Demand(peak, demand.shard_bytes), device.profile, self.terms, int(priced.largest_batch[i])
+            )
+            if never:
+                found[i] = Problem("; ".join(never), {"peak_memory_bytes": int(peak), "storage_bytes": int(kept)})
+            elif not finished[i]:
+                trial = expected.of_trial(method, shard, self.network, int(m[i]))
+                ledger = Ledger(trial.score, trial.score_trace, trial.train, trial.train_trace)
+                columns = price(self.terms, *device, shard.size, trial.kept, ledger)
+                found[i] = Problem(columns.pop("reason"), columns)
         return found
 
     def ratios_for(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgesim import profiles
-from edgesim.conditions import Availability, Conditions, Energy
+from edgesim.conditions import Conditions, Energy
 from edgesim.cost import feasibility
 from edgesim.cost.analytic import CostWeights
 from edgesim.cost.feasibility import Demand
@@ -83,19 +83,19 @@ def test_memory_by_hand() -> None:
     """256 KB, of which 80 % can be used: 204.8 KB. The weights alone take 4 x 20 KB; a sample takes 10 KB."""
     small = Workload(1e6, 3e5, 5_000, 20_000, 10_000)
     assert feasibility.usable_memory_bytes(MCU) == pytest.approx(0.8 * 256e3)
-    demand = Demand(small.peak_training_bytes(16, 2), 1e5, 0.0)  # 240 KB
-    assert feasibility.reasons(demand, Device(MCU), replace(TERMS, workload=small), 16) == [
+    demand = Demand(small.peak_training_bytes(16, 2), 1e5)  # 240 KB
+    assert feasibility.reasons(demand, MCU, replace(TERMS, workload=small), 16) == [
         "needs 240 KB of training memory at batch size 16, has 205 KB (80% of 256 KB); batch size 8 would fit"
     ]
     assert small.peak_training_bytes(8, 2) <= 204_800 < small.peak_training_bytes(16, 2)
     assert feasibility.first_limit(demand, MCU) == 1
-    fits = Demand(small.peak_training_bytes(8, 2), 1e5, 0.0)
-    assert feasibility.reasons(fits, Device(MCU), replace(TERMS, workload=small), 8) == []
+    fits = Demand(small.peak_training_bytes(8, 2), 1e5)
+    assert feasibility.reasons(fits, MCU, replace(TERMS, workload=small), 8) == []
     assert feasibility.first_limit(fits, MCU) == 0
     large = replace(small, parameter_bytes=60_000)
     assert (
         "no batch size would fit"
-        in feasibility.reasons(Demand(400_000, 1e5, 0.0), Device(MCU), replace(TERMS, workload=large), 16)[0]
+        in feasibility.reasons(Demand(400_000, 1e5), MCU, replace(TERMS, workload=large), 16)[0]
     )
 
 
@@ -107,22 +107,13 @@ def test_the_largest_batch_that_fits(usable: float, wanted: int, fits: int) -> N
     assert feasibility.largest_batch_size(replace(MCU, memory=memory), tiny, 0, wanted) == fits
 
 
-def test_storage_and_energy_by_hand() -> None:
-    charged = Device(PHONE, Conditions(energy=Energy("battery", state_of_charge=0.25)))
-    assert PHONE.battery_j is not None
-    demand = Demand(1e6, PHONE.storage_bytes * 2, PHONE.battery_j + 1, finished=False)
-    stored, energy = feasibility.reasons(demand, charged, TERMS, 1)
-    assert "of storage for its data" in stored
-    assert f"({0.25 * PHONE.battery_j:,.4g} J at the start) does not last" in energy
-    sunny = Conditions(energy=Energy("harvest", capacity_j=80.0, harvest_w=((0.0, 1.0),), period_s=10.0))
-    assert (
-        "(80 J at the start) and what it harvests does not last"
-        in feasibility.reasons(Demand(1e6, 0.0, 1e3, False), Device(PI, sunny), TERMS, 1)[0]
-    )
-    nightly = Conditions(available=Availability(10.0, ((0.0, 1.0),)))
-    assert "windows" in feasibility.reasons(Demand(1e6, 0.0, 1e3, False), Device(PI, nightly), TERMS, 1)[0]
-    codes = feasibility.first_limit(Demand(np.array([1e6, 1e13]), 0.0, 1.0, np.array([False, True])), PHONE)
+def test_storage_by_hand() -> None:
+    found = feasibility.reasons(Demand(1e6, PHONE.storage_bytes * 2), PHONE, TERMS, 1)
+    has = feasibility.size(PHONE.storage_bytes)
+    assert found == [f"needs {feasibility.size(PHONE.storage_bytes * 2)} of storage for its data, has {has}"]
+    codes = feasibility.first_limit(Demand(np.array([1e6, 1e13]), 0.0, np.array([False, True])), PHONE)
     assert [feasibility.LIMITS[code] for code in codes] == ["energy", "memory"]
+    assert [feasibility.size(count) for count in (12, 2560, 3.14e9)] == ["12 B", "2.56 KB", "3.14 GB"]
 
 
 def test_a_charge_that_does_not_last_is_seen() -> None:

@@ -236,8 +236,7 @@ def test_the_predict_command() -> None:
         (("predict", "--profile", "jetson-nano", "--model", "mlq", "--input", "3x8x8", "--batch-size", "1"), "'mlp'"),
         (("predict", "--profile", "jetson-nano", "--model", "mlp", "--input", "8", "--batch-size", "1"), "CxHxW"),
         (
-            ("predict", "--profile", "jetson-nano", "--model", "mlp", "--input", "3x8x8", "--batch-size", "1")
-            + ("--optimizer", "lion"),
+            ("predict", "--profile=jetson-nano", "--model=mlp", "--input=3x8x8", "--batch-size=1", "--optimizer=lion"),
             "adamw",
         ),
     ],

@@ -1,4 +1,4 @@
-"""Whether a device can do a trial at all: working memory, storage, battery. With the numbers, and what would fit."""
+"""Whether a device can do a trial at all: memory, storage, energy. With the numbers, and the batch that would fit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.cost.analytic import Numbers
-from edgesim.cost.forecast import Device
 from edgesim.cost.pricing import Terms
 from edgesim.profiles import DeviceProfile
 from edgesim.records import Workload
@@ -29,8 +28,6 @@ class Demand:
     """of a training step at its largest batch"""
     shard_bytes: Numbers
     """of all the samples that the device holds: pruning comes after"""
-    energy_j: Numbers
-    """of scoring and training, emulated"""
     finished: npt.NDArray[np.bool_] | bool = True
     """whether the device's charge and windows suffice; True where the work is not known well enough to say no"""
 
@@ -52,16 +49,18 @@ def first_limit(demand: Demand, profile: DeviceProfile) -> npt.NDArray[np.int64]
     return np.asarray(np.select([memory, storage, ~np.asarray(demand.finished)], [1, 2, 3], 0))
 
 
-def reasons(demand: Demand, device: Device, terms: Terms, batch: int) -> list[str]:
-    """Why the device cannot do one trial, each reason with its numbers; empty where it can.
+def reasons(demand: Demand, profile: DeviceProfile, terms: Terms, batch: int) -> list[str]:
+    """Why the device cannot even begin one trial, each reason with its numbers; empty where it can.
+
+    Why its energy does not last is said by `pricing.price`, which knows the second.
 
     Args:
         demand: of one trial.
-        device: profile and conditions.
+        profile: the device.
         terms: workload and optimiser, for the batch size that would fit.
         batch: samples of the largest training step.
     """
-    found, profile = [], device.profile
+    found = []
     peak, usable = float(np.asarray(demand.peak_memory_bytes)), usable_memory_bytes(profile)
     if peak > usable:
         fits = largest_batch_size(profile, terms.workload, terms.optimizer_states, batch)
@@ -73,20 +72,7 @@ def reasons(demand: Demand, device: Device, terms: Terms, batch: int) -> list[st
     shard = float(np.asarray(demand.shard_bytes))
     if shard > profile.storage_bytes:
         found.append(f"needs {size(shard)} of storage for its data, has {size(profile.storage_bytes)}")
-    if not np.all(demand.finished):
-        found.append(f"needs {float(np.asarray(demand.energy_j)):,.4g} J; {_has(device)}")
     return found
-
-
-def _has(device: Device) -> str:
-    """What energy a device has, in words."""
-    energy = device.conditions.energy
-    if energy.source == "mains":
-        return "it does not finish in the windows in which it is available"
-    capacity_j = device.profile.battery_j if energy.capacity_j is None else energy.capacity_j
-    charged = 1.0 if energy.state_of_charge is None else energy.state_of_charge
-    harvest = " and what it harvests" if energy.source == "harvest" else ""
-    return f"its battery ({charged * (capacity_j or 0.0):,.4g} J at the start){harvest} does not last"
 
 
 def largest_batch_size(profile: DeviceProfile, workload: Workload, optimizer_states: int, wanted: int) -> int:

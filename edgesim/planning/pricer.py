@@ -92,7 +92,7 @@ class _Pricer:
         energy = priced.energy_j("emulated")
         finished = priced.finished | ~np.concatenate([trial.exact for trial in trials])
         shard_bytes = size.astype(np.float64) * self.outlook.terms.sample_bytes
-        demand = feasibility.Demand(priced.peak_memory_bytes, shard_bytes, energy, finished)
+        demand = feasibility.Demand(priced.peak_memory_bytes, shard_bytes, finished)
         limit = feasibility.first_limit(demand, device.profile)
         broke = np.concatenate([trial.broke for trial in trials])
         found: Columns = {
