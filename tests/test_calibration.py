@@ -1,0 +1,212 @@
+"""Fits recover known coefficients; files keep all else; published measurements are predicted as well as claimed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgesim import documents, profiles
+from edgesim.calibration import coefficients, fit, measurements, validate, write
+from edgesim.calibration.coefficients import Value
+from edgesim.calibration.fit import COLUMNS, Data, Family
+from edgesim.calibration.measurements import Product, Step
+from edgesim.calibration.networks import Sequence, network
+from edgesim.calibration.products import fit_power, fit_products
+from edgesim.errors import EdgesimError
+
+MEASUREMENTS = Path(os.environ.get("EDGESIM_MEASUREMENTS", Path(__file__).parents[2] / "shared" / "devices"))
+FAMILY = Family(
+    "made-up boards", ("slow", "fast"), (("convolution",), ("depthwise",), ("activation", "weight"), ("channel",))
+)
+# seconds per FLOP, per byte, per operation and per piece; the operation's is fixed
+TRUE = np.array([1e-10, 0.0, 2e-9, 0.0, 5e-10, 5e-10, 1e-4, 1e-5])
+FIXED = np.where(np.array(COLUMNS) == "operation", TRUE, 0.0)
+LEAST = np.array([1e-12] * 4 + [1e-11, 1e-11, 0.0, 0.0])
+
+
+def made_up(factor: float, models: int, noise: float = 0.0, seed: int = 0) -> Data:
+    """A device whose fitted costs are `factor` times TRUE, with networks of all mixes."""
+    stream = np.random.default_rng(seed)
+    scale = np.array([1e10, 0.0, 1e8, 0.0, 1e9, 1e8, 300.0, 1e4])
+    rows = stream.lognormal(0, 1, (models, len(COLUMNS))) * scale
+    times_s = rows @ (factor * (TRUE - FIXED) + FIXED) * stream.normal(1, noise, models)
+    return Data(tuple(f"m{i}" for i in range(models)), rows, times_s, FIXED, LEAST)
+
+
+def test_known_costs_are_recovered() -> None:
+    found = fit.fit(FAMILY, {"slow": made_up(2.0, 12), "fast": made_up(0.5, 9, seed=1)})
+    assert found["slow"] == pytest.approx(2 * (TRUE - FIXED) + FIXED, rel=1e-4)
+    assert found["fast"] == pytest.approx(0.5 * (TRUE - FIXED) + FIXED, rel=1e-4)
+
+
+def test_noise_is_held_out_and_few_models_lean_on_the_family() -> None:
+    data = {"slow": made_up(2.0, 30, noise=0.05), "fast": made_up(0.5, 4, noise=0.05, seed=1)}
+    held = validate.held_out(FAMILY, data)
+    assert 0.02 < held["slow"].mean < 0.09
+    assert held["fast"].mean < 0.15
+    alone = validate.held_out(dataclasses.replace(FAMILY, devices=("fast",)), {"fast": data["fast"]})
+    assert np.isnan(alone["fast"].mean)  # four models, four costs: nothing to hold out
+
+
+def test_costs_stay_at_or_above_the_nominal_speeds() -> None:
+    data = made_up(1.0, 12)
+    bound = dataclasses.replace(data, least=np.array([3e-10, 0, 0, 0, 0, 0, 0, 0]))
+    found = fit.fit(dataclasses.replace(FAMILY, devices=("slow",)), {"slow": bound})["slow"]
+    assert found[COLUMNS.index("convolution")] >= 3e-10 * (1 - 1e-9)
+    assert np.all(found >= 0)
+
+
+def test_a_scaled_device_is_predicted_from_one_model() -> None:
+    second = made_up(3.0, 6, seed=2)
+    second = dataclasses.replace(second, times_s=3 * second.features @ TRUE)
+    for count, choices in ((1, 6), (3, 20)):
+        found = validate.transfer(TRUE, second, count)
+        assert found.choices == choices
+        assert found.medians == pytest.approx([0, 0, 0], abs=1e-9)
+
+
+def test_shares_of_the_time_by_hand() -> None:
+    rows = np.zeros((2, len(COLUMNS)))
+    rows[0, [0, 4]] = 1.0, 3.0
+    rows[1, 0] = 2.0
+    one = Data(("a", "b"), rows, np.ones(2), np.zeros(len(COLUMNS)), LEAST)
+    shares = validate.shares(one, np.ones(len(COLUMNS)))
+    assert shares[[0, 4]].tolist() == [(0.25 + 1) / 2, 0.75 / 2]
+
+
+def test_products_and_power_of_a_made_up_gpu() -> None:
+    def product(n: int, clock_hz: float) -> Product:
+        peak, flops = 1e3 * clock_hz, 2.0 * n**3
+        time_s = 5e-5 + flops / (0.8 * peak)
+        return Product("gpu", clock_hz, n, flops / time_s, peak, 3 + 7 * (clock_hz / 1e9) ** 2.5)
+
+    rows = [product(n, clock) for n in (64, 256, 1024, 2048) for clock in (2e8, 4e8, 8e8, 1e9)]
+    found = fit_products(rows)
+    assert (found.efficiency, found.overhead_s) == (pytest.approx(0.8, rel=1e-6), pytest.approx(5e-5, rel=1e-6))
+    assert found.held_out_error < 1e-6
+    power = fit_power(rows)
+    assert (power.floor_w, power.factor_w, power.exponent) == pytest.approx((3, 7, 2.5), rel=1e-3)
+    assert power.highest_clock_hz == 1e9
+
+
+def test_features_of_a_measured_step() -> None:
+    """784-128-10 at batch 4: three products of the first layer's size less one, by hand."""
+    dense = network("small dense MNIST net (assumed 784-128-10)", "784")
+    assert dense is not None
+    row = fit.features(Step("raspberry-pi-5", "dense", dense, 4, 0.01, "PyTorch"))
+    first, second = 2 * 784 * 128, 2 * 128 * 10
+    assert row[COLUMNS.index("matmul")] == 4 * (2 * first + 3 * second)
+    assert row[COLUMNS.index("channel")] == row[COLUMNS.index("convolution")] == 0
+    assert row[COLUMNS.index("weight")] >= 3 * 4 * (784 * 128 + 128 + 1280 + 10)  # the update alone
+
+
+def test_published_names() -> None:
+    lstm = network("single LSTM layer in=50 out=60", "seq 2")
+    assert lstm is not None
+    assert isinstance(lstm.build(), Sequence)
+    assert lstm.workload().parameters == 4 * 60 * (50 + 60 + 2) + 2 * 61
+    assert network("faster_vit_2", "3x224x224") is None
+    pytest.importorskip("timm")
+    tiny = network("vit_tiny", "3x224x224")
+    assert tiny is not None
+    assert tiny.name == "vit_tiny_patch16_224"
+
+
+PROFILE = """\
+# A board.
+name: mine
+compute:  # arithmetic
+  peak_fp32_flops_per_s:
+    value: 1e9
+    source: "here: there"
+  matmul_efficiency:
+    value: 0.5
+    source: >-
+      an old
+      one
+
+# About memory.
+memory:
+  size_bytes: {value: 1e9, source: x}
+storage: {kind: disk}
+"""
+
+
+def test_coefficients_go_into_a_file_and_all_else_stays(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(PROFILE)
+    values = {
+        "compute.matmul_efficiency": Value(0.25, "derived", "a fit: of " + "many " * 30 + "words", 0.0612345),
+        "compute.channel_overhead_s": Value(1.25e-5, "estimate", "a guess"),
+        "memory.weight_efficiency": Value(1.0, "estimate", "SRAM"),
+    }
+    write.update(file, values)
+    once = file.read_text()
+    assert [line for line in PROFILE.splitlines() if line.startswith("#")] == [
+        line for line in once.splitlines() if line.startswith("#")
+    ]
+    found = documents.read(file)
+    assert found["compute"]["matmul_efficiency"]["value"] == 0.25
+    assert found["compute"]["matmul_efficiency"]["relative_error"] == 0.0612
+    assert found["compute"]["matmul_efficiency"]["source"] == "a fit: of " + "many " * 30 + "words"
+    assert found["compute"]["channel_overhead_s"] == {"value": 1.25e-5, "confidence": "estimate", "source": "a guess"}
+    assert list(found["memory"]) == ["size_bytes", "weight_efficiency"]
+    assert found["storage"] == {"kind": "disk"}
+    write.update(file, values)
+    assert file.read_text() == once
+
+
+def test_a_file_of_another_form_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("memory: {size_bytes: 3}\n")
+    with pytest.raises(EdgesimError):
+        write.update(file, {"memory.weight_efficiency": Value(0.5, "estimate", "there")})
+    assert file.read_text() == "memory: {size_bytes: 3}\n"
+
+
+def test_missing_and_malformed_measurements_are_named(tmp_path: Path) -> None:
+    with pytest.raises(EdgesimError, match=r"training_measurements\.csv cannot be read"):
+        measurements.steps(tmp_path)
+    (tmp_path / "gemm_dvfs.csv").write_text("device,gpu_mhz,n\nJetson Nano,fast,64\n")
+    with pytest.raises(EdgesimError, match=r"gemm_dvfs\.csv:2: gpu_mhz must be a number; got 'fast'"):
+        measurements.products(tmp_path)
+
+
+@pytest.mark.parametrize("name", profiles.names())
+def test_every_profile_has_the_coefficients_with_their_source(name: str) -> None:
+    profile = profiles.load(name)
+    for field in (*coefficients.FIELDS, "compute.first_step_s"):
+        section, key = field.split(".")
+        quantity = getattr(getattr(profile, section), key)
+        assert quantity is not None, field
+        fitted = quantity.source.startswith("least squares on published training steps")
+        assert (quantity.relative_error is not None) <= (quantity.confidence == "derived"), field
+        assert not fitted or quantity.relative_error or quantity.confidence == "estimate", field
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # counts some fifty networks
+@pytest.mark.skipif(not MEASUREMENTS.is_dir(), reason="no published measurements; set EDGESIM_MEASUREMENTS")
+def test_published_measurements_are_predicted_by_models_that_the_fit_has_not_seen() -> None:
+    pytest.importorskip("timm")
+    known = {name: profiles.load(name) for name in profiles.names()}
+    measured, _ = measurements.steps(MEASUREMENTS)
+    fits, product_fits = coefficients.fit_all(measured, measurements.products(MEASUREMENTS), known)
+    held = {device: errors for one in fits for device, errors in one.held_out.items()}
+    assert len(held["raspberry-pi-4b"].models) >= 30
+    assert held["raspberry-pi-4b"].mean <= 0.10
+    assert held["raspberry-pi-5"].mean <= 0.10
+    assert held["redmi-note-8"].mean <= 0.25
+    assert held["galaxy-note10"].mean <= 0.25
+    assert held["nexus-6"].mean <= 0.40  # 0.25 was aimed at: reports/calibration.md
+    # The shipped profiles hold what this fit gives.
+    values = coefficients.coefficients(known, fits, product_fits)
+    for device, fields in values.items():
+        for field, value in fields.items():
+            section, key = field.split(".")
+            shipped = getattr(getattr(known[device], section), key).value
+            assert shipped == pytest.approx(value.value, rel=0.02), (device, field)
