@@ -17,12 +17,13 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "load_scenario": ("edgesim.scenario", "load"),
     "run": ("edgesim.api", "run"),
+    "plan": ("edgesim.api", "plan"),
     "load_run": ("edgesim.api", "load_run"),
     "EdgesimError": ("edgesim.errors", "EdgesimError"),
     "ScenarioError": ("edgesim.errors", "ScenarioError"),
 }
 
-__all__ = ["EdgesimError", "ScenarioError", "load_run", "load_scenario", "run"]
+__all__ = ["EdgesimError", "ScenarioError", "load_run", "load_scenario", "plan", "run"]
 
 
 def __getattr__(name: str) -> Any:

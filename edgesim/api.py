@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from edgesim import coordinator, provenance
+import numpy as np
+import pandas as pd
+
+from edgesim import coordinator, planning, provenance
+from edgesim.cost.objective import Objective
 from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, RayExecutor
-from edgesim.records import Record, Reused, Trial, Workload
+from edgesim.outlook import Curves
+from edgesim.records import FloatArray, Record, Reused, Trial, Workload
 from edgesim.scenario import Scenario
 from edgesim.store import Run, RunFolder, find_latest, reusable
 
@@ -78,22 +83,23 @@ def run(
     """
     progress = progress or Silent()
     folder = _folder(scenario, out, resume)
-    if folder.done >= frozenset(coordinator.trials(scenario)):
-        return _finish(folder, scenario, {})
+    if len(folder.done) >= coordinator.trial_count(scenario):
+        return _finish(folder, coordinator.in_order(scenario, folder.done), {})
     folder.update({"status": "running"})
     chosen = executor() if callable(executor) else executor or RayExecutor()
     started = time.perf_counter()
     session: dict[str, Any] = {"started": _now(), "command": provenance.command(), "versions": provenance.versions()}
     try:
         reused, scorer = _reused(scenario)
-        plan = coordinator.plan(scenario, scorer=scorer)
+        plan = coordinator.plan(scenario, curves=curves_of(scenario), scorer=scorer)
+        _check_reused(scenario, reused, plan.trials)
         folder.note_terms(plan.setting.terms)
         progress.start(coordinator.expected_samples(plan), folder.done, len(scenario.fleet))
         for result in coordinator.execute(plan, chosen, folder.done, progress.note, reused):
             folder.append(result)
             progress.record(result.record)
         _end_session(folder, session, started)
-        return _finish(folder, scenario, {"workload": plan.setting.terms.workload.summary()})
+        return _finish(folder, plan.trials, {"workload": plan.setting.terms.workload.summary()})
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         _end_session(folder, session, started)
@@ -103,12 +109,33 @@ def run(
         chosen.close()
 
 
-def _finish(folder: RunFolder, scenario: Scenario, values: dict[str, Any]) -> Run:
+def _finish(folder: RunFolder, order: Iterable[Trial], values: dict[str, Any]) -> Run:
     """Turn the journal of a complete run into tables; the counts also where a kill came just before this."""
     counts = {"total": folder.info["trials"]["total"], **Counter(folder.statuses), "missing": 0}
     wall_s = sum(entry["wall_s"] for entry in folder.info.get("sessions", []))
     known = {"finished": _now(), "reason": None, "trials": counts, "wall_s": wall_s}
-    return folder.finish(coordinator.trials(scenario), {**known, **values})
+    return folder.finish(order, {**known, **values})
+
+
+def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
+    """What every trial of a scenario would take, without training: one row per device, method and keep ratio.
+
+    Args:
+        scenario: from `edgesim.load_scenario`.
+        devices: scale the fleet to so many devices (`edgesim.planning.plan`); `edgesim plan --out` streams what does
+            not fit into memory.
+
+    Returns: seed device profile method keep_ratio shard_size subset_size limit, and the prices by their names in
+        records; `limit` says what makes a trial infeasible, and is empty where nothing does.
+
+    Raises: as `run`.
+    """
+    return planned(scenario, devices).frame()
+
+
+def planned(scenario: Scenario, devices: int | None = None) -> planning.Planned:
+    """As `plan`, before there are rows."""
+    return planning.plan(scenario, devices, curves_of(scenario))
 
 
 def load_run(path: str | Path) -> Run:
@@ -135,7 +162,7 @@ def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFold
         "host": provenance.host(),
         "command": provenance.command(),
         "sessions": [],
-        "trials": {"total": len(coordinator.trials(scenario))},
+        "trials": {"total": coordinator.trial_count(scenario)},
     }
     if resume:
         path = Path(out) if out else find_latest(RUNS, scenario.name)
@@ -149,12 +176,51 @@ def _reused(scenario: Scenario) -> tuple[dict[Trial, Reused], Workload | None]:
     """The subsets of the run that the scenario takes its scores from, and the network that scored there."""
     if scenario.pruning.scores_from is None:
         return {}, None
-    beside = scenario.folder / scenario.pruning.scores_from
-    found, scorer = reusable(beside if beside.exists() else Path(scenario.pruning.scores_from))
-    if not found.keys() & set(coordinator.trials(scenario)):
+    return reusable(_beside(scenario, scenario.pruning.scores_from))
+
+
+def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], trials: Iterable[Trial]) -> None:
+    """Refuse a run whose subsets are of no use here."""
+    if scenario.pruning.scores_from is not None and not reused.keys() & set(trials):
         message = f"no trial of {scenario.pruning.scores_from} has the seed, device, method and keep ratio of one here"
         raise ScenarioError(scenario.name, [Fault("pruning.scores_from", message)])
-    return found, scorer
+
+
+def curves_of(scenario: Scenario) -> Curves | None:
+    """The accuracy curves of the run that the scenario's objective names; None where it names none.
+
+    Raises:
+        RunError: it is no run folder.
+    """
+    rule = scenario.pruning.rule
+    if not isinstance(rule, Objective) or rule.accuracy_from is None:
+        return None
+    return accuracy_curves(_beside(scenario, rule.accuracy_from))
+
+
+def accuracy_curves(path: Path) -> dict[str, FloatArray]:
+    """Mean test accuracy of every method against keep ratio in a run, over devices and seeds: for `accuracy_from`.
+
+    `full` is the last point of every method that has none at keep ratio 1.
+
+    Returns: method -> [points, 2] keep ratio and accuracy, ratios ascending; methods with two points or more.
+
+    Raises:
+        RunError: it is no run folder.
+    """
+    records = Run(path).records
+    done = records[(records["status"] == "ok") & records["test_accuracy"].notna()]
+    means = done.groupby(["method", "keep_ratio"])["test_accuracy"].mean()
+    points = {str(method): dict(part.droplevel(0)) for method, part in means.groupby(level="method")}
+    full = points.get("full", {})
+    joined = {method: sorted({**full, **own}.items()) for method, own in points.items()}
+    return {method: np.array(curve) for method, curve in joined.items() if len(curve) > 1}
+
+
+def _beside(scenario: Scenario, folder: str) -> Path:
+    """A folder that the scenario names: relative to the scenario, or else to where one is."""
+    beside = scenario.folder / folder
+    return beside if beside.exists() else Path(folder)
 
 
 def _end_session(folder: RunFolder, session: dict[str, Any], started: float) -> None:

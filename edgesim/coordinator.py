@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from edgesim import seeds
-from edgesim.cost import analytic, pricing
+from edgesim.cost import analytic
+from edgesim.cost.forecast import Device
 from edgesim.data import datasets
 from edgesim.data.datasets import ImageDataset
-from edgesim.data.invariants import check
-from edgesim.errors import DataError, Fault, ScenarioError
+from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, Failure, JobQueue, log_detail
 from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob
-from edgesim.models import workload
-from edgesim.records import IntArray, Record, Reused, Selection, Trial, TrialResult, Workload
+from edgesim.outlook import Curves, Outlook, Problem, keeps_all, prepare, split
+from edgesim.records import Record, Reused, Selection, Status, Trial, TrialResult, Workload
 from edgesim.scenario import Scenario
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,22 @@ class Plan:
     """(seed, device) -> device with its shard"""
     trials: tuple[Trial, ...]
     """in the order of seed, device, method and keep ratio"""
+    infeasible: Mapping[Trial, Problem]
+    """trials that their device cannot do, and why; they become records without being run"""
 
 
-def plan(scenario: Scenario, dataset: ImageDataset | None = None, scorer: Workload | None = None) -> Plan:
+def plan(
+    scenario: Scenario,
+    dataset: ImageDataset | None = None,
+    curves: Curves | None = None,
+    scorer: Workload | None = None,
+) -> Plan:
     """Load the data, split it among the devices, count the network's work, and list the trials.
 
     Args:
         scenario: the experiment.
         dataset: the data, where the caller has it already.
+        curves: accuracy curves, where the scenario's rule reads them from a run.
         scorer: of the network that scored in the run that `scores_from` names.
 
     Raises:
@@ -51,68 +62,52 @@ def plan(scenario: Scenario, dataset: ImageDataset | None = None, scorer: Worklo
         for index, shard in enumerate(split(scenario, dataset, seed)):
             fleet = scenario.fleet
             devices[seed, index] = DeviceSpec(seed, index, fleet.devices[index], shard, fleet.conditions[index])
-    counted = workload.count(
-        lambda: scenario.model.plugin.build(dataset.input_shape, dataset.num_classes),
-        dataset.input_shape,
-        dataset.num_classes,
-    )
-    setting = Setting(
-        scenario=scenario.name,
-        dataset=dataset,
-        model=scenario.model.plugin,
-        training=scenario.training,
-        augment=tuple(named.plugin for named in scenario.augment),
-        methods={named.label: named.plugin for named in scenario.pruning.methods},
-        warmup=scenario.pruning.warmup,
-        evaluation=scenario.evaluation,
-        terms=pricing.Terms(
-            workload=counted,
-            scorer=scorer,
-            sample_bytes=dataset.sample_bytes,
-            batch_size=scenario.training.batch_size,
-            epochs=scenario.training.epochs,
-            optimizer_states=scenario.training.optimizer_states,
-            weights=scenario.cost.weights,
-        ),
-        keep_scores=scenario.pruning.keep_scores,
-    )
-    return Plan(scenario, setting, devices, trials(scenario))
+    setting, outlook = prepare(scenario, dataset, scorer)
+    trials, infeasible = _resolve(scenario, setting, outlook, devices, curves)
+    return Plan(scenario, setting, devices, trials, infeasible)
 
 
-def split(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray]:
-    """The shards of one seed: sorted indices into the training set, one array per device.
-
-    Raises:
-        ScenarioError: more devices than samples, or a scheme that cannot meet its own terms.
-    """
-    count, available = len(scenario.fleet), len(dataset.train_labels)
-    if count > available:
-        message = f"has {count} devices for {available} training samples of {dataset.name}; each needs at least one"
-        raise ScenarioError(scenario.name, [Fault("fleet", message)])
-    try:
-        parts = scenario.partition.plugin.split(dataset.train_labels, count, seeds.integer(seed, "partition") % 2**32)
-    except DataError as error:
-        raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
-    if len(parts) != count:
-        message = f"{scenario.partition.name} gave {len(parts)} shards for {count} devices"
-        raise ScenarioError(scenario.name, [Fault("partition", message)])
-    try:
-        check(parts, available, min_size=1, complete=False)
-    except DataError as error:
-        raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
-    return [np.sort(np.asarray(part, dtype=np.int64)) for part in parts]
+def trial_count(scenario: Scenario) -> int:
+    """How many trials there are; a method that keeps everything has one per device, at keep_ratio 1."""
+    each = sum(1 if keeps_all(method) else _ratio_count(scenario) for method in scenario.pruning.methods)
+    return len(scenario.seeds) * len(scenario.fleet) * each
 
 
-def trials(scenario: Scenario) -> tuple[Trial, ...]:
-    """All trials; a method that keeps everything has one per device, at keep_ratio 1."""
-    listed = []
-    for seed in scenario.seeds:
-        for device in range(len(scenario.fleet)):
-            for method in scenario.pruning.methods:
-                keeps_all = getattr(method.plugin, "keeps_all", False)
-                ratios = (1.0,) if keeps_all else scenario.pruning.keep_ratios
-                listed += [Trial(seed, device, method.label, ratio) for ratio in ratios]
-    return tuple(listed)
+def in_order(scenario: Scenario, trials: Iterable[Trial]) -> list[Trial]:
+    """Trials in the order of seed, device, method and keep ratio, as the scenario lists them."""
+    methods = {method.label: place for place, method in enumerate(scenario.pruning.methods)}
+    seed_places = {seed: place for place, seed in enumerate(scenario.seeds)}
+    return sorted(trials, key=lambda t: (seed_places[t.seed], t.device, methods[t.method], t.keep_ratio))
+
+
+def _ratio_count(scenario: Scenario) -> int:
+    return len(scenario.pruning.keep_ratios) if scenario.pruning.rule is None else 1
+
+
+def _resolve(
+    scenario: Scenario,
+    setting: Setting,
+    outlook: Outlook,
+    devices: Mapping[tuple[int, int], DeviceSpec],
+    curves: Curves | None,
+) -> tuple[tuple[Trial, ...], dict[Trial, Problem]]:
+    """All trials, each ratio of a rule worked out, and those that their device cannot do."""
+    listed: list[Trial] = []
+    infeasible: dict[Trial, Problem] = {}
+    for (seed, index), spec in devices.items():
+        shard = setting.describe(setting.dataset.train_labels[spec.shard])
+        device = Device(spec.profile, spec.conditions)
+        for method in scenario.pruning.methods:
+            keep, broke = outlook.ratios_for(scenario.pruning, method, shard, device, curves)
+            trials = [Trial(seed, index, method.label, ratio) for ratio in keep]
+            sizes = analytic.subset_size(shard.size, np.array(keep))
+            problems = outlook.problems(method.plugin, shard, device, sizes)
+            for trial, problem in zip(trials, problems, strict=True):
+                if problem or broke:
+                    known = problem or Problem("", {})
+                    infeasible[trial] = Problem("; ".join(filter(None, (broke, known.reason))), known.columns)
+            listed += trials
+    return tuple(listed), infeasible
 
 
 def execute(
@@ -126,7 +121,7 @@ def execute(
 
     A device's methods are scored in one job, its trainings follow as jobs of their own. Where a scoring job fails it is
     split into one per method, so that one bad method does not take the others with it; what fails alone becomes
-    failed records.
+    failed records. What a device cannot do is no job: those records come first.
 
     Args:
         plan: from `plan`.
@@ -138,11 +133,15 @@ def execute(
     Raises:
         ScenarioError: a reused subset is not of this scenario's shards.
     """
+    for trial in plan.trials:
+        if trial in plan.infeasible and trial not in done:
+            spec = plan.devices[trial.seed, trial.device]
+            yield _without_result(plan, spec, trial, "infeasible", *plan.infeasible[trial])
     executor.open(plan.setting)
     queue = JobQueue()
     missing: dict[tuple[int, int], list[Trial]] = {}
     for trial in plan.trials:
-        if trial not in done:
+        if trial not in done and trial not in plan.infeasible:
             missing.setdefault((trial.seed, trial.device), []).append(trial)
     for key, waiting in missing.items():
         known = [_prepared(plan.devices[key], t, reused[t]) for t in waiting if reused and t in reused]
@@ -162,7 +161,7 @@ def execute(
             if note:
                 where = f"seed {job.spec.seed}, device {job.spec.index}, {', '.join(methods)}"
                 note(f"failed: {where}: {outcome.reason}")
-            yield from (_failed(plan, job.spec, trial, outcome.reason) for trial in job.trials)
+            yield from (_without_result(plan, job.spec, t, "failed", outcome.reason) for t in job.trials)
         elif isinstance(job, ScoreJob):
             for group in _groups([entry for entry in outcome if isinstance(entry, Prepared)]):
                 _push(plan, queue, TrainJob(job.spec, group))
@@ -180,7 +179,8 @@ def expected_samples(plan: Plan) -> dict[Trial, float]:
     for trial in plan.trials:
         n = len(plan.devices[trial.seed, trial.device].shard)
         m = int(analytic.subset_size(n, trial.keep_ratio))
-        expected[trial] = m * scenario.training.epochs + (tests + n) / 3
+        runs = trial not in plan.infeasible
+        expected[trial] = m * scenario.training.epochs + (tests + n) / 3 if runs else 0.0
     return expected
 
 
@@ -225,7 +225,9 @@ def _groups(prepared: list[Prepared]) -> list[tuple[Prepared, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def _failed(plan: Plan, spec: DeviceSpec, trial: Trial, reason: str) -> TrialResult:
+def _without_result(
+    plan: Plan, spec: DeviceSpec, trial: Trial, status: Status, reason: str, columns: Mapping[str, Any] = _NOTHING
+) -> TrialResult:
     record = Record(
         scenario=plan.scenario.name,
         seed=trial.seed,
@@ -233,9 +235,11 @@ def _failed(plan: Plan, spec: DeviceSpec, trial: Trial, reason: str) -> TrialRes
         profile=spec.profile.name,
         method=trial.method,
         keep_ratio=trial.keep_ratio,
-        status="failed",
+        status=status,
         reason=reason,
+        ratio_rule=plan.setting.rule_of(trial.method),
         shard_size=len(spec.shard),
         subset_size=int(analytic.subset_size(len(spec.shard), trial.keep_ratio)),
+        **columns,
     )
     return TrialResult(record)

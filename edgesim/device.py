@@ -74,7 +74,7 @@ class EdgeDevice:
         """Steps 1 and 2: one warm-up observed for all methods, then each method's scores and subsets."""
         setting, spec = self._setting, self._spec
         names = list(dict.fromkeys(trial.method for trial in trials))
-        shard = self._describe()
+        shard = setting.describe(self._labels)
         model = self._bench.build_model(spec.seed)
         needs = [setting.methods[name].needs(shard) for name in names]
         with seeds.torch_global(spec.seed, "warm-up:dropout", spec.index):
@@ -136,19 +136,6 @@ class EdgeDevice:
         wanted = self._setting.keep_scores and scored and (first or not for_all)
         indices = self._spec.shard if wanted else None
         return Findings(choice.scores if wanted else None, indices, for_all, choice.history)
-
-    def _describe(self) -> base.Shard:
-        training = self._setting.training
-        size = len(self._spec.shard)
-        limit = training.epochs * -(-size // training.batch_size)
-        return base.Shard(
-            size=size,
-            labels=self._labels,
-            num_classes=self._setting.dataset.num_classes,
-            batch_size=training.batch_size,
-            epochs=training.epochs,
-            warmup_steps=min(self._setting.warmup.steps(size, training.batch_size), limit),
-        )
 
     def _train(self, prepared: Prepared) -> tuple[dict[str, float], tuple[CurvePoint, ...], loop.Fitted]:
         """Train on the subset from the same weights, schedule and order for every method; evaluate at the end."""
@@ -213,6 +200,7 @@ class EdgeDevice:
             status="infeasible" if priced["reason"] else "ok",
             shard_size=len(spec.shard),
             subset_size=m,
+            ratio_rule=setting.rule_of(prepared.trial.method),
             host_wall_s=prepared.host_score_wall_s + train_wall_s,
             host_score_wall_s=prepared.host_score_wall_s,
             host_train_wall_s=train_wall_s,

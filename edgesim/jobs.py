@@ -31,6 +31,25 @@ class Setting:
     evaluation: Evaluation
     terms: pricing.Terms
     keep_scores: bool = False
+    rule: str = ""
+    """what chooses the keep ratios, where a rule does"""
+
+    def rule_of(self, method: str) -> str:
+        """What chose the keep ratio of a method's trials; nothing chooses that of one that keeps everything."""
+        return "" if getattr(self.methods[method], "keeps_all", False) else self.rule
+
+    def describe(self, labels: IntArray) -> base.Shard:
+        """What a method may know of a shard with these labels [n]."""
+        training, size = self.training, len(labels)
+        limit = training.epochs * -(-size // training.batch_size)
+        return base.Shard(
+            size=size,
+            labels=labels,
+            num_classes=self.dataset.num_classes,
+            batch_size=training.batch_size,
+            epochs=training.epochs,
+            warmup_steps=min(self.warmup.steps(size, training.batch_size), limit),
+        )
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,17 @@ class Workload:
     parameter_tensors: int = 0
     """weights and biases that the optimiser updates one by one"""
 
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Workload:
+        """A workload from its fields as JSON gives them back; TypeError, ValueError, KeyError for other things."""
+        operations = {}
+        for name in ("train_operations", "forward_operations"):
+            arrays = dict(fields[name])
+            kinds, count = np.asarray(arrays.pop("kinds"), np.int64), np.asarray(arrays.pop("count"), np.float64)
+            pairs = {key: np.asarray(values, np.float64).reshape(-1, 2) for key, values in arrays.items()}
+            operations[name] = Operations(kinds, count, **pairs)
+        return cls(**fields | operations)
+
     def summary(self) -> dict[str, float | int]:
         """The numbers of the network as a whole, by name."""
         return {name: value for name, value in vars(self).items() if not isinstance(value, Operations)}
@@ -236,6 +247,8 @@ class Record:
     device_score_time_s: float = np.nan
     device_train_time_s: float = np.nan
     device_energy_j: float = np.nan
+    ratio_rule: str = ""
+    """`budget` or `objective` where such a rule chose the keep ratio, else empty"""
     device_throttled_s: float = np.nan
     """of device_time_s: slowed down by heat"""
     device_wait_s: float = np.nan

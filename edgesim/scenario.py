@@ -17,9 +17,10 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from edgesim import documents, fleet, models
+from edgesim import documents, fleet, models, ratios
 from edgesim.binding import Named, Resolve, Table, own, plug
 from edgesim.cost.analytic import CostWeights
+from edgesim.cost.objective import Rule
 from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS
 from edgesim.data.schemes import PARTITIONS
@@ -41,10 +42,12 @@ class Pruning:
     methods: tuple[Named, ...]
     """label -> method; the label is the name unless the document gives one"""
     keep_ratios: tuple[float, ...]
-    """ascending, each in (0, 1]"""
+    """ascending, each in (0, 1]; empty where a rule chooses"""
     warmup: Warmup
     keep_scores: bool
     scores_from: str | None
+    rule: Rule | None = None
+    """how every device finds its own ratio"""
 
 
 @checked_dataclass(frozen=True)
@@ -193,8 +196,11 @@ def _pruning(given: Any, faults: list[Fault]) -> Pruning | None:
         elif method:
             named.append(method)
     _check_warmups(document, named, faults)
-    ratios = _keep_ratios(document.keep_ratio, faults)
-    return Pruning(tuple(named), ratios, document.warmup, document.keep_scores, document.scores_from)
+    keep_ratios, rule = ratios.parse(document.keep_ratio, faults)
+    if rule is not None and document.scores_from is not None:
+        message = "takes the subsets of another run, whose ratios a rule does not know; give keep_ratio as numbers"
+        faults.append(Fault("pruning.scores_from", message))
+    return Pruning(tuple(named), keep_ratios, document.warmup, document.keep_scores, document.scores_from, rule)
 
 
 def _check_warmups(document: PruningDocument, named: list[Named], faults: list[Fault]) -> None:
@@ -203,23 +209,6 @@ def _check_warmups(document: PruningDocument, named: list[Named], faults: list[F
     for path, warmup in candidates:
         if isinstance(warmup, Warmup) and warmup.epochs is not None and warmup.iterations is not None:
             faults.append(Fault(path, "give T0 either in `epochs` or in `iterations`, not in both"))
-
-
-def _keep_ratios(given: Any, faults: list[Fault]) -> tuple[float, ...]:
-    listed = given if isinstance(given, list) else [given]
-    allowed = "a number in (0, 1], the share that is kept, or a list of such numbers"
-    bad = False
-    for i, ratio in enumerate(listed):
-        where = f"pruning.keep_ratio[{i}]" if isinstance(given, list) else "pruning.keep_ratio"
-        if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 < ratio <= 1:
-            faults.append(Fault(where, f"must be {allowed}; got {ratio!r}"))
-            bad = True
-        elif ratio in listed[:i]:
-            faults.append(Fault(where, f"{ratio:g} is listed twice"))
-            bad = True
-    if not listed:
-        faults.append(Fault("pruning.keep_ratio", f"must be {allowed}; the list is empty"))
-    return () if bad else tuple(sorted(float(ratio) for ratio in listed))
 
 
 def _resolved(scenario: Scenario) -> Document:
@@ -240,7 +229,7 @@ def _resolved(scenario: Scenario) -> Document:
         "training": training,
         "pruning": {
             "methods": [named(method) for method in scenario.pruning.methods],
-            "keep_ratio": list(scenario.pruning.keep_ratios),
+            "keep_ratio": ratios.document(scenario.pruning.keep_ratios, scenario.pruning.rule),
             "warmup": _plain(scenario.pruning.warmup),
             "keep_scores": scenario.pruning.keep_scores,
             "scores_from": scenario.pruning.scores_from,

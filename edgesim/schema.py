@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from edgesim import fleet, models
+from edgesim.cost.objective import Budget, Objective
 from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS
 from edgesim.data.schemes import PARTITIONS
@@ -27,7 +28,9 @@ def scenario() -> Schema:
     training["properties"]["augment"] = {"type": "array", "items": _choice(AUGMENTATIONS, definitions)}
     methods = _choice(METHODS, definitions, {"label": {"type": "string"}})
     pruning["properties"]["methods"] = {"type": "array", "minItems": 1, "items": methods}
-    pruning["properties"]["keep_ratio"] = {"anyOf": [RATIO, {"type": "array", "items": RATIO, "minItems": 1}]}
+    pruning["properties"]["keep_ratio"] = {
+        "anyOf": [RATIO, {"type": "array", "items": RATIO, "minItems": 1}, *_rules(definitions)]
+    }
     properties = {
         "name": {"type": "string"},
         "dataset": _choice(DATASETS, definitions),
@@ -49,6 +52,19 @@ def scenario() -> Schema:
         "properties": properties,
         "$defs": definitions,
     }
+
+
+def _rules(definitions: Schema) -> list[Schema]:
+    """The rules of keep_ratio: each a map with one key."""
+    budget, objective = _of(Budget, definitions), _of(Objective, definitions)
+    properties = objective["properties"]
+    objective["properties"] = {"lambda": properties.pop("trade_off"), **properties}
+    objective["required"] = ["lambda"]
+    rules = {"budget": {**budget, "minProperties": 1}, "objective": objective}
+    return [
+        {"type": "object", "additionalProperties": False, "required": [name], "properties": {name: part}}
+        for name, part in rules.items()
+    ]
 
 
 def _of(cls: type, definitions: Schema) -> Schema:

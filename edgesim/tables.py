@@ -21,7 +21,6 @@ from edgesim.records import (
     CurvePoint,
     Findings,
     Ledger,
-    Operations,
     Record,
     Segment,
     StepTrace,
@@ -98,6 +97,27 @@ def _long(trials: list[Trial], columns: dict[str, list[Any]]) -> pd.DataFrame:
     return pd.DataFrame(keys | joined)
 
 
+def by_rule(table: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
+    """A table of trials in which all trials of a rule have one keep_ratio, so that means and pairs go by the rule.
+
+    Where a rule chose the ratios nearly every device and method has another one, and a cell of equal ratios would hold
+    one device. Their mean over the trials that ended well takes their place; other trials keep theirs.
+
+    Args:
+        table: records, curves or selections of a run.
+        records: of the same run, older ones without `ratio_rule` too.
+    """
+    if "ratio_rule" not in records or "keep_ratio" not in table:
+        return table
+    chosen = records[records["ratio_rule"].fillna("") != ""]
+    if chosen.empty or table.empty:
+        return table
+    good = chosen[chosen["status"] == "ok"]
+    mean = float((chosen if good.empty else good)["keep_ratio"].mean())
+    ruled = pd.MultiIndex.from_frame(table[KEY]).isin(pd.MultiIndex.from_frame(chosen[KEY]))
+    return table.assign(keep_ratio=table["keep_ratio"].where(~ruled, mean))
+
+
 def results_of(loaded: dict[str, pd.DataFrame]) -> list[TrialResult]:
     """The results behind tables; the inverse of `tables`."""
     curves, kept = _groups(loaded["curves"]), _groups(loaded["selections"])
@@ -154,21 +174,8 @@ def terms_from_text(text: str) -> Terms:
     fields = json.loads(text)
     for name in ("workload", "scorer"):
         if fields[name] is not None:
-            fields[name] = _workload(fields[name])
+            fields[name] = Workload.from_fields(fields[name])
     return Terms(**fields | {"weights": CostWeights(**fields["weights"])})
-
-
-def _workload(fields: dict[str, Any]) -> Workload:
-    operations = {}
-    for name in ("train_operations", "forward_operations"):
-        columns = fields[name]
-        operations[name] = Operations(
-            np.asarray(columns["kinds"], np.int64),
-            np.asarray(columns["count"], np.float64),
-            np.asarray(columns["flops"], np.float64).reshape(-1, 2),
-            np.asarray(columns["moved_bytes"], np.float64).reshape(-1, 2),
-        )
-    return Workload(**fields | operations)
 
 
 def to_line(result: TrialResult) -> str:

@@ -74,6 +74,62 @@ def run(
 
 
 @app.command()
+def plan(
+    scenario: Scenario,
+    overrides: Overrides = None,
+    devices: Annotated[
+        int | None, typer.Option(min=1, help="scale the fleet to so many devices, in its groups' proportions")
+    ] = None,
+    as_json: Json = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.parquet", help="write one row per trial")] = None,
+) -> None:
+    """Cost only, no training: time, energy, storage, memory and feasibility of every device at every keep ratio."""
+    if out is not None and out.suffix != ".parquet":
+        raise typer.BadParameter(f"--out must name a .parquet file; got {out}")
+    from edgesim import api
+    from edgesim import scenario as scenarios
+    from edgesim.cli import plans
+
+    loaded = scenarios.load(scenario, overrides or ())
+    planned = api.planned(loaded, devices)
+    if out is not None:
+        planned.write(out)
+    if as_json:
+        typer.echo(plans.as_json(loaded.name, planned))
+        return
+    plans.show(planned)
+    if out is not None:
+        typer.echo(f"rows: {out}")
+
+
+@app.command()
+def predict(
+    profile: Annotated[str, typer.Option(help="a device profile, or the path of one")],
+    model: Annotated[str, typer.Option(help="a model, timm:NAME or package.module:Name")],
+    shape: Annotated[str, typer.Option("--input", metavar="CxHxW", help="one sample, for example 3x224x224")],
+    batch_size: Annotated[int, typer.Option(min=1, help="samples of the step")],
+    optimizer: Annotated[str, typer.Option(help="sgd (with momentum), adam or adamw")] = "adam",
+    classes: Annotated[int, typer.Option(min=1, help="width of the logits")] = 10,
+    as_json: Json = False,
+) -> None:
+    """One training step of a model on a device: time, energy, FLOPs, bytes, peak memory and what binds."""
+    from edgesim.training.settings import OPTIMIZER_STATES, Training
+
+    parts = shape.split("x")
+    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise typer.BadParameter(f"--input must look like CxHxW, for example 3x224x224; got '{shape}'")
+    if optimizer not in OPTIMIZER_STATES:
+        raise typer.BadParameter(f"there is no optimiser '{optimizer}'; allowed: {', '.join(OPTIMIZER_STATES)}")
+    from edgesim.cli import plans
+    from edgesim.planning import prediction
+
+    size = (int(parts[0]), int(parts[1]), int(parts[2]))
+    training = Training(optimizer=optimizer)  # type: ignore[arg-type]
+    found = prediction.predict(profile, model, size, classes, batch_size, training)
+    typer.echo(json.dumps(found, indent=2)) if as_json else plans.show_prediction(found)
+
+
+@app.command()
 def validate(
     scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO...", help="one or more scenario YAMLs")],
     overrides: Overrides = None,
@@ -88,8 +144,9 @@ def validate(
         except EdgesimError as error:
             bad.append(str(error))
             continue
-        trials = len(loaded.fleet), len(loaded.pruning.methods), len(loaded.pruning.keep_ratios), len(loaded.seeds)
-        typer.echo(f"{path}: ok ({trials[0]} devices, {trials[1]} methods, {trials[2]} keep ratios, {trials[3]} seeds)")
+        devices, methods, count = len(loaded.fleet), len(loaded.pruning.methods), len(loaded.pruning.keep_ratios)
+        ratios = f"{count} keep ratios" if count else "keep ratios by rule"
+        typer.echo(f"{path}: ok ({devices} devices, {methods} methods, {ratios}, {len(loaded.seeds)} seeds)")
     if bad:
         typer.echo("\n".join(bad), err=True)
         raise typer.Exit(2)

@@ -78,8 +78,9 @@ def print_rows(title: str, rows: Rows) -> None:
 def print_summary(run: Run) -> None:
     """The table that ends a run, and what failed."""
     from edgesim import analysis, report
+    from edgesim.tables import by_rule
 
-    header, rows = report.terminal_rows(analysis.summary(run.records))
+    header, rows = report.terminal_rows(analysis.summary(by_rule(run.records, run.records)))
     caption = "± are standard deviations in percentage points; time and energy are the devices', by the closed form"
     table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left")
     for name in header:

@@ -51,6 +51,7 @@ from pydantic.dataclasses import dataclass
 
 from edgesim import seeds
 from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, top_k
+from edgesim.pruning.expected import Network, Own
 from edgesim.records import FloatArray, IntArray, StepTrace, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Training
@@ -221,6 +222,14 @@ class AdaPruner:
     def needs(self, shard: Shard) -> Needs:
         """Nothing: it warms up by itself, with its own optimiser."""
         return Needs()
+
+    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+        """Its own training with every extra epoch; the mask may settle without them."""
+        epochs = self.warmup_epochs + self.epochs + self.extra_epochs
+        trace = StepTrace.passes("train", shard.size, self.batch_size, epochs)
+        steps = sum(segment.steps for segment in trace.segments)
+        work = Work(trace.samples, steps=steps, other_flops=float(MASK_FLOPS * shard.size * steps))
+        return Own(work, trace, exact=self.extra_epochs == 0)
 
     def choose(self, context: ScoreContext, k: int) -> Choice:
         """Train network and mask for the share k / n and keep the k largest m.

@@ -33,6 +33,7 @@ from pydantic.dataclasses import dataclass
 from edgesim.pruning.aum import Aum
 from edgesim.pruning.base import Choice, ScoreContext, Shard, class_budgets
 from edgesim.pruning.el2n import El2n
+from edgesim.pruning.expected import Network, Own
 from edgesim.pruning.forgetting import Forgetting
 from edgesim.pruning.importance import Importance
 from edgesim.records import IntArray, Work
@@ -116,6 +117,12 @@ class Ccs:
     def needs(self, shard: Shard) -> Needs:
         """What the base score needs."""
         return self._base().needs(shard)
+
+    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+        """What the base score takes, the cut and the strata."""
+        base = self._base()
+        own = base.expected(shard, network, k) if not isinstance(base, Importance) else Own()
+        return Own(own.work + Work(comparisons=shard.size, other_flops=3.0 * shard.size), own.trace)
 
     def choose(self, context: ScoreContext, k: int) -> Choice:
         """Stratified choice of k; the scores that are reported are the base's."""

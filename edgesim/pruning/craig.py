@@ -26,8 +26,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import Choice, ScoreContext, Shard
+from edgesim.pruning.expected import Network, Own
 from edgesim.pruning.geometry import ROUNDING, lowest_of_largest
-from edgesim.pruning.gradients import LastLayer, Solution, choose_by_class, gradient_needs
+from edgesim.pruning.gradients import LastLayer, Solution, choose_by_class, expected_by_class, gradient_needs
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 
@@ -85,6 +86,10 @@ class Craig:
     def needs(self, shard: Shard) -> Needs:
         """Logits and embeddings at T0."""
         return gradient_needs(self.warmup, shard)
+
+    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+        """At most: each of the k choices becomes the nearest of every sample of its class."""
+        return expected_by_class(shard, network, k, self.max_class_size, lambda n, k: 6.0 * n * n * (1 + k))
 
     def choose(self, context: ScoreContext, k: int) -> Choice:
         """k positions with their weights.

@@ -26,7 +26,9 @@ from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import ScoreContext, Scoring, Shard
 from edgesim.pruning.dynamics import presentation_needs, presentations, warmup_steps
-from edgesim.pruning.replicas import replicate
+from edgesim.pruning.expected import Network, Own, needs_of
+from edgesim.pruning.expected import presentations as presented
+from edgesim.pruning.replicas import expected_replicas, replicate
 from edgesim.records import FloatArray, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
@@ -67,6 +69,12 @@ class Forgetting:
     def needs(self, shard: Shard) -> Needs:
         """Hits at every presentation."""
         return presentation_needs("hit", warmup_steps(self.warmup, shard), shard)
+
+    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+        """The further replicas, and one comparison per presentation."""
+        needs = needs_of(self, shard)
+        own = expected_replicas(needs, shard, self.replicas)
+        return Own(own.work + Work(comparisons=self.replicas * shard.size * presented(needs, shard)), own.trace)
 
     def score(self, context: ScoreContext) -> Scoring:
         """Forgetting events, float64 [n]."""

@@ -34,6 +34,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, class_budgets
+from edgesim.pruning.expected import Network, Own
 from edgesim.pruning.gradients import LastLayer, gradient_needs, observed_gradients, softmax
 from edgesim.records import FloatArray, IntArray, Work
 from edgesim.training.needs import Needs
@@ -135,6 +136,10 @@ class Glister:
         """Logits and embeddings at T0."""
         return gradient_needs(self.warmup, shard)
 
+    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+        """The products of the greedy choice."""
+        return Own(self._greedy_work(shard.size, shard.num_classes * network.gradient_width, k))
+
     def choose(self, context: ScoreContext, k: int) -> Choice:
         """k positions.
 
@@ -153,18 +158,25 @@ class Glister:
         scores = np.full(shard.size, -float(shard.size))
         scores[order] = -np.arange(k, dtype=np.float64)
         entries = seen.layer.errors.shape[1] * seen.layer.inputs.shape[1]
-        # Per round: every candidate's product with V; the held-out logits and V itself; the chosen gradients once.
-        products = min(self.rounds, k) * (shard.size + 2 * len(held_out.positions)) + k
-        work = Work(comparisons=shard.size * min(self.rounds, k), other_flops=2.0 * entries * products)
+        work = self._greedy_work(shard.size, entries, k)
         return Choice(order, scoring=Scoring(scores, work, notes={"held_out": float(len(held_out.positions))}))
 
     def _held_out(self, context: ScoreContext, logits: FloatArray) -> HeldOut:
         """Draw the held-out samples, the same share of every class."""
         labels, rng = context.shard.labels, context.rng("held-out")
-        count = max(1, round(self.held_out * len(labels)))
+        count = self._held_out_count(len(labels))
         drawn = [
             rng.choice(np.flatnonzero(labels == label), size, replace=False)
             for label, size in class_budgets(labels, count).items()
         ]
         positions = np.sort(np.concatenate(drawn))
         return HeldOut(positions, logits[positions], labels[positions])
+
+    def _held_out_count(self, n: int) -> int:
+        return max(1, round(self.held_out * n))
+
+    def _greedy_work(self, n: int, entries: int, k: int) -> Work:
+        """Per round: every candidate's product with V; the held-out logits and V itself; the chosen gradients once."""
+        rounds = min(self.rounds, k)
+        products = rounds * (n + 2 * self._held_out_count(n)) + k
+        return Work(comparisons=n * rounds, other_flops=2.0 * entries * products)

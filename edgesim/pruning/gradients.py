@@ -18,9 +18,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edgesim import seeds
 from edgesim.errors import EdgesimError
 from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, class_budgets
 from edgesim.pruning.dynamics import warmup_steps
+from edgesim.pruning.expected import Network, Own
 from edgesim.records import FloatArray, IntArray, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
@@ -213,3 +215,23 @@ def choose_by_class(
     scores = np.zeros(context.shard.size)
     scores[chosen] = weight
     return Choice(chosen, weight, Scoring(scores, Work(other_flops=flops), notes=notes))
+
+
+def expected_by_class(
+    shard: Shard, network: Network, k: int, largest: int, most_flops: Callable[[int, int], float]
+) -> Own:
+    """The most that `choose_by_class` can take.
+
+    Args:
+        shard: the device's data.
+        network: the model.
+        k: budget.
+        largest: samples that are worked on at once, at most.
+        most_flops: size of a part and its budget -> most arithmetic of its solution.
+    """
+    width = shard.num_classes + network.gradient_width
+    flops = 6.0 * shard.size * width
+    # Which samples share a part is drawn, how many do is not.
+    for members, budget in parts(shard.labels, k, largest, seeds.stream(0, "expected:parts")):
+        flops += 2.0 * width * len(members) ** 2 + most_flops(len(members), budget)
+    return Own(Work(other_flops=flops), exact=False)

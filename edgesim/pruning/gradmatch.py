@@ -31,8 +31,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import Choice, ScoreContext, Shard
+from edgesim.pruning.expected import Network, Own
 from edgesim.pruning.geometry import lowest_of_largest
-from edgesim.pruning.gradients import LastLayer, Solution, choose_by_class, gradient_needs
+from edgesim.pruning.gradients import LastLayer, Solution, choose_by_class, expected_by_class, gradient_needs
 from edgesim.records import FloatArray, IntArray
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
@@ -155,6 +156,13 @@ class GradMatch:
     def needs(self, shard: Shard) -> Needs:
         """Logits and embeddings at T0."""
         return gradient_needs(self.warmup, shard)
+
+    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+        """At most: all of the 3k rounds that the pursuit allows, each with as many atoms as there may be."""
+        # A round: one atom in (6k^2), at most one out per atom that ever came in (4k^2), what is left over (2nk).
+        return expected_by_class(
+            shard, network, k, self.max_class_size, lambda n, k: 3.0 * k * (10.0 * k * k + 2.0 * n * k)
+        )
 
     def choose(self, context: ScoreContext, k: int) -> Choice:
         """k positions with their weights.

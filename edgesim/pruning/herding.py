@@ -23,6 +23,7 @@ import numpy.typing as npt
 from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.pruning.expected import Network, Own, class_sizes
 from edgesim.pruning.geometry import (
     ROUNDING,
     checked_budget,
@@ -87,6 +88,12 @@ class Herding:
         """Embeddings at T0."""
         return embedding_needs(self.warmup, shard)
 
+    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+        """The complete orders, and the preparation of the embeddings."""
+        width = network.embedding_width
+        preparation = (7.0 if self.normalise else 4.0) * shard.size * width
+        return Own(greedy_work(class_sizes(shard.labels, self.balance), width) + Work(other_flops=preparation))
+
     def score(self, context: ScoreContext) -> Scoring:
         """Minus the place in the order, float64 [n]."""
         embeddings = embeddings_at_end(context)
@@ -96,6 +103,5 @@ class Herding:
             embeddings = unit_rows(embeddings)
             preparation += 3.0 * n * width
         labels = context.shard.labels
-        sizes = np.array([n]) if self.balance == "none" else np.unique(labels, return_counts=True)[1]
         scores = scores_of_order(embeddings, labels, self.balance, herding)
-        return Scoring(scores, greedy_work(sizes, width) + Work(other_flops=preparation))
+        return Scoring(scores, greedy_work(class_sizes(labels, self.balance), width) + Work(other_flops=preparation))

@@ -36,6 +36,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard
+from edgesim.pruning.expected import Network, Own
 from edgesim.records import FloatArray, IntArray, Work
 from edgesim.training.needs import Needs
 
@@ -121,13 +122,22 @@ class Infobatch:
         """Nothing: training itself shows the losses."""
         return Needs()
 
+    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+        """The choices of the pruned epochs, and the visits of every epoch of training."""
+        sizes = InfoBatchSampler(shard.size, k, self.anneal, self.max_r).sizes(shard.epochs)
+        return Own(_choosing(shard.size, len(sizes) - sizes.count(shard.size)), visits=sizes)
+
     def choose(self, context: ScoreContext, k: int) -> Choice:
         """All positions, and the sampler that visits k·epochs of them in all."""
-        n, epochs = context.shard.size, context.shard.epochs
+        n = context.shard.size
         sampler = InfoBatchSampler(n, k, self.anneal, self.max_r, self.rescale)
-        full = sum(visits == n for visits in sampler.sizes(epochs))
-        pruned = epochs - full
-        # One comparison per sample for a selection is charged to every method; each further epoch selects again.
-        work = Work(comparisons=n * max(pruned - 1, 0), other_flops=float(n * pruned))
+        sizes = sampler.sizes(context.shard.epochs)
+        full = sizes.count(n)
+        work = _choosing(n, len(sizes) - full)
         scoring = Scoring(np.zeros(n), work, notes={"full_epochs": float(full)})  # no score: all are kept alike
         return Choice(np.arange(n), scoring=scoring, sampler=sampler)
+
+
+def _choosing(n: int, pruned: int) -> Work:
+    """Of `pruned` epochs that choose. One selection is charged to every method; each further epoch selects again."""
+    return Work(comparisons=n * max(pruned - 1, 0), other_flops=float(n * pruned))

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.pruning.expected import Network, Own, class_sizes
 from edgesim.pruning.geometry import (
     ROUNDING,
     checked_budget,
@@ -91,11 +92,18 @@ class KCenter:
         """Embeddings at T0."""
         return embedding_needs(self.warmup, shard)
 
+    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+        """The complete orders, and the squares of the embeddings."""
+        width = network.embedding_width
+        squares = Work(other_flops=4.0 * shard.size * width)
+        return Own(greedy_work(class_sizes(shard.labels, self.balance), width) + squares)
+
     def score(self, context: ScoreContext) -> Scoring:
         """Minus the place in the order, float64 [n]."""
         embeddings = embeddings_at_end(context)
         n, width = embeddings.shape
         labels = context.shard.labels
-        sizes = np.array([n]) if self.balance == "none" else np.unique(labels, return_counts=True)[1]
         scores = scores_of_order(embeddings, labels, self.balance, k_center)
-        return Scoring(scores, greedy_work(sizes, width) + Work(other_flops=4.0 * n * width))
+        return Scoring(
+            scores, greedy_work(class_sizes(labels, self.balance), width) + Work(other_flops=4.0 * n * width)
+        )

@@ -31,6 +31,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, class_balanced_top_k, class_budgets, top_k
+from edgesim.pruning.expected import Network, Own
 from edgesim.pruning.geometry import embedding_needs, embeddings_at_end, unit_rows
 from edgesim.records import FloatArray, IntArray, Work
 from edgesim.training.needs import Needs
@@ -169,6 +170,14 @@ class Prototypes:
     def needs(self, shard: Shard) -> Needs:
         """Embeddings at T0."""
         return embedding_needs(self.warmup, shard)
+
+    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+        """Class means take what they take; of a clustering, the most: every start goes on to MAX_ITERATIONS."""
+        n, width = shard.size, network.embedding_width
+        if self.supervised:
+            return Own(Work(other_flops=6.0 * n * width))
+        clusters, passes = min(self.clusters or shard.num_classes, n), self.restarts * (MAX_ITERATIONS + 1)
+        return Own(Work(other_flops=2.0 * n * width * (clusters * (passes + 1) + passes)), exact=False)
 
     def choose(self, context: ScoreContext, k: int) -> Choice:
         """The hardest (or easiest) k under the guard."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgesim import seeds
-from edgesim.pruning.base import ScoreContext
+from edgesim.pruning.base import ScoreContext, Shard
+from edgesim.pruning.expected import Own
 from edgesim.records import StepTrace, Work
 from edgesim.training.needs import Needs
 
@@ -53,6 +54,21 @@ def replicate(context: ScoreContext, needs: Needs, replicas: int) -> Replicas:
         observed.append(seen)
         work, trace = work + seen.work, trace + seen.trace
     return Replicas(tuple(observed), work, trace)
+
+
+def expected_replicas(needs: Needs, shard: Shard, replicas: int) -> Own:
+    """What the replicas beyond the shared warm-up take.
+
+    Args:
+        needs: what the method asks of each.
+        shard: the device's data.
+        replicas: how many in all.
+    """
+    own = Own()
+    for _ in range(replicas - 1):
+        work, trace = needs.clipped(shard.full_steps).charge(shard.size, shard.batch_size)
+        own = Own(own.work + work, own.trace + trace)
+    return own
 
 
 def fresh_model(context: ScoreContext, purpose: str) -> torch.nn.Module:

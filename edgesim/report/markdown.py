@@ -9,6 +9,7 @@ import pandas as pd
 from edgesim import analysis
 from edgesim.report import tables
 from edgesim.report.page import CURVE_COLUMNS, RECORD_COLUMNS, Run, facts, limits, sections
+from edgesim.tables import by_rule
 
 SHOWN_SECTIONS = ("summary", "cost", "gap", "profiles", "failures")
 
@@ -22,8 +23,9 @@ def write_markdown(run: Run, out: Path) -> Path:
 
     Returns: `out`.
     """
-    records = run.records.reindex(columns=[*dict.fromkeys([*run.records.columns, *RECORD_COLUMNS])])
-    curves = run.curves.reindex(columns=[*dict.fromkeys([*run.curves.columns, *CURVE_COLUMNS])])
+    records, curves = by_rule(run.records, run.records), by_rule(run.curves, run.records)
+    records = records.reindex(columns=[*dict.fromkeys([*records.columns, *RECORD_COLUMNS])])
+    curves = curves.reindex(columns=[*dict.fromkeys([*curves.columns, *CURVE_COLUMNS])])
     lines = [f"# {_plain(str(run.info.get('scenario') or run.path.name))}", ""]
     lines += [f"- {label}: {_plain(value)}" for label, value in facts(run.info, records)]
     lines += ["", *(f"> {note}" for note in limits(records, run.info)), ""]

@@ -19,6 +19,7 @@ from edgesim.records import CurvePoint, Record
 from edgesim.report import figures, marks, tables
 from edgesim.report.figures import Figure
 from edgesim.report.tables import Table
+from edgesim.tables import by_rule
 
 FEW = 5
 """seeds or devices below which the bootstrap's intervals are known to be too narrow"""
@@ -94,8 +95,8 @@ def write(run: Run, out: Path) -> Path:
 
 def render(run: Run) -> str:
     """The page as text."""
-    records = _with_columns(run.records, RECORD_COLUMNS)
-    parts = sections(records, _with_columns(run.curves, CURVE_COLUMNS))
+    records = _with_columns(by_rule(run.records, run.records), RECORD_COLUMNS)
+    parts = sections(records, _with_columns(by_rule(run.curves, run.records), CURVE_COLUMNS))
     shown = [name for part in parts for name in _columns(part)]
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)

@@ -59,8 +59,8 @@ def gap(value: float) -> str:
 
 
 def ratio(value: float) -> str:
-    """A keep_ratio as the scenario writes it: 0.1."""
-    return f"{value:g}" if np.isfinite(value) else UNKNOWN
+    """A keep_ratio as the scenario writes it: 0.1; four digits of one that a rule chose."""
+    return f"{value:.4g}" if np.isfinite(value) else UNKNOWN
 
 
 def quantity(value: float) -> str:
@@ -92,7 +92,9 @@ def _no_minus_zero(value: float, digits: int) -> float:
 
 COLUMNS: dict[str, Column] = {
     "method": Column("method", text, "how the subset is chosen; full keeps everything"),
-    "keep_ratio": Column("keep ratio", ratio, "share of a device's own samples that is kept, in (0, 1]"),
+    "keep_ratio": Column(
+        "keep ratio", ratio, "share of a device's own samples that is kept, in (0, 1]; the mean where a rule chose"
+    ),
     "profile": Column("profile", text, "what hardware a device is"),
     "trials": Column("trials", count, "trials (seed × device) that ended well and are in the row's means"),
     "pairs": Column("pairs", count, "trials that have a partner of the same seed and device in random"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from edgesim.records import StepTrace, Work
+
 
 @dataclass(frozen=True)
 class Needs:
@@ -25,3 +27,21 @@ class Needs:
     def clipped(self, limit: int) -> Needs:
         """The same with T0 and the snapshots at most `limit` steps."""
         return replace(self, steps=min(self.steps, limit), snapshots=tuple(min(at, limit) for at in self.snapshots))
+
+    def charge(self, n: int, batch_size: int) -> tuple[Work, StepTrace]:
+        """What observing this takes alone on a shard: known beforehand, since every epoch visits each sample once.
+
+        Args:
+            n: samples of the shard.
+            batch_size: of training, and of the forward passes.
+
+        Returns: work and steps; the warm-up first, then the forward passes.
+        """
+        epochs = -(-self.steps // -(-n // batch_size))
+        trained = StepTrace.passes("train", n, batch_size, epochs).truncated(self.steps)
+        passed = StepTrace.passes("forward", n, batch_size, len(set(self.snapshots)))
+        unmet = n - min(trained.samples, n) if self.complete else 0
+        if unmet:
+            passed += StepTrace.passes("forward", unmet, batch_size)
+        work = Work(train_samples=trained.samples, forward_samples=passed.samples, steps=self.steps)
+        return work, trained + passed

@@ -210,13 +210,7 @@ def _view(needs: Needs, log: _Log, settings: Training) -> Observations:
     completion = log.completions.get(needs.steps, (np.zeros(0, dtype=np.int64), np.zeros(0)))
     if not needs.complete:
         completion = (np.zeros(0, dtype=np.int64), np.zeros(0))
-    n, size = log.size, settings.batch_size
-    epochs = -(-needs.steps // log.steps_per_epoch)
-    trained = StepTrace.passes("train", n, size, epochs).truncated(needs.steps)
-    passed = StepTrace.passes("forward", n, size, len(set(needs.snapshots)))
-    if len(completion[0]):
-        passed += StepTrace.passes("forward", len(completion[0]), size)
-    work = Work(train_samples=trained.samples, forward_samples=passed.samples, steps=needs.steps)
+    work, trace = needs.charge(log.size, settings.batch_size)
     return Observations(
         dynamics=Dynamics(log.step, {name: log.values[name] for name in needs.record if name in log.values}).until(
             needs.steps
@@ -225,6 +219,6 @@ def _view(needs: Needs, log: _Log, settings: Training) -> Observations:
         completion=completion,
         weights=log.weights.get(needs.steps) if needs.keep_weights else None,
         work=work,
-        trace=trained + passed,
+        trace=trace,
         host_wall_s=log.wall_s.get(needs.steps, 0.0),
     )

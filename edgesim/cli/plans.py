@@ -1,0 +1,96 @@
+"""Plans and predictions on the terminal, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import typer
+
+from edgesim.cli import tables
+from edgesim.cost.feasibility import SYSTEM_SHARE, size
+from edgesim.planning import Planned
+
+JSON_ROWS = 10_000
+"""rows that the JSON of a plan holds, at most; more go to a file by --out"""
+SHOWN_ROWS = 60
+"""rows of a table on the terminal, at most"""
+TOP = 3
+
+
+def as_json(name: str, planned: Planned) -> str:
+    """A plan for machines: means by method and by profile, what stands out, and the rows where they are few."""
+    few = len(planned) <= JSON_ROWS
+    answer = {
+        "scenario": name,
+        "devices": planned.devices,
+        "trials": len(planned),
+        "by_method": planned.by_method(),
+        "by_profile": planned.by_profile(),
+        "slowest": planned.most("device_time_s", TOP),
+        "hungriest": planned.most("device_energy_j", TOP),
+        "rows": planned.frame().to_dict("records") if few else None,
+    }
+    return json.dumps(answer, indent=2)
+
+
+def show(planned: Planned) -> None:
+    """The fleet by method, by profile, and the devices that take most."""
+    tables.print_rows("whole fleet, means per device", [_row(row, total=True) for row in planned.by_method()])
+    rows = planned.by_profile()
+    if len(rows) > SHOWN_ROWS:  # the dearest trial of each profile says most in one row
+        best = {row["profile"]: row for row in sorted(rows, key=lambda row: row["device_time_s"] or 0.0)}
+        rows = [row for row in rows if best[row["profile"]] is row]
+    tables.print_rows("by profile, means per device", [{"profile": row["profile"], **_row(row)} for row in rows])
+    for title, measure, unit in (("slowest", "device_time_s", "s"), ("hungriest", "device_energy_j", "J")):
+        for row in planned.most(measure, TOP):
+            what = f"{row['method']} at {row['keep_ratio']:.4g}"
+            typer.echo(f"{title}: device {row['device']} ({row['profile']}), {what}: {row[measure]:,.4g} {unit}")
+    typer.echo(f"{len(planned):,} trials of {planned.devices:,} devices; emulated unless called analytic")
+
+
+def show_prediction(found: dict[str, Any]) -> None:
+    """A prediction in lines."""
+    parts = ("compute", "memory", "overhead", "storage")
+    split = ", ".join(f"{name} {found[f'{name}_time_s']:.3g} s" for name in parts)
+    share = found[f"{found['binds']}_time_s"] / found["time_s"]
+    typer.echo(f"{found['model']} on {found['profile']}, batch size {found['batch_size']}, {found['optimizer']}")
+    typer.echo(f"  one step  {found['time_s']:.4g} s ({split}); {found['binds']} binds ({share:.0%})")
+    typer.echo(f"  energy    {found['energy_j']:.4g} J")
+    typer.echo(f"  work      {found['flops']:.4g} FLOPs, {size(found['moved_bytes'])} moved in memory")
+    typer.echo(f"  memory    {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")
+    if found["peak_memory_bytes"] > found["usable_memory_bytes"]:
+        fits = found["largest_batch_size"]
+        advice = f"batch size {fits} would fit" if fits else "no batch size would fit"
+        typer.echo(f"  infeasible: {SYSTEM_SHARE:.0%} of the memory is the system's; {advice}")
+    if found["first_step_s"]:
+        typer.echo(f"  the first step of a job takes {found['first_step_s']:.3g} s more")
+
+
+def _row(row: dict[str, Any], total: bool = False) -> dict[str, Any]:
+    """A row of means in words that fit a terminal."""
+    seconds = [row[name] for name in ("analytic_time_s", "device_time_s")]
+    joules = [row[name] for name in ("analytic_energy_j", "device_energy_j")]
+    score, storage, peak = (row[name] for name in ("device_score_time_s", "storage_bytes", "peak_memory_bytes"))
+    shown: dict[str, Any] = {
+        "method": row["method"],
+        "keep": _digits(row["keep_ratio"]),
+        "trials": row["trials"],
+        "infeasible": row["infeasible"],
+        "analytic s": _digits(seconds[0]),
+        "time s": _digits(seconds[1]),
+        "scoring": None if score is None or not seconds[1] else f"{score / seconds[1]:.0%}",
+        "analytic J": _digits(joules[0]),
+        "energy J": _digits(joules[1]),
+        "storage": None if storage is None else size(storage),
+        "memory": None if peak is None else size(peak),
+    }
+    if total:
+        shown["slowest s"] = _digits(row["slowest_device_time_s"])
+        shown["fleet J"] = _digits(row["total_device_energy_j"])
+    return shown
+
+
+def _digits(value: float | None) -> float | None:
+    """Four significant digits."""
+    return None if value is None else float(f"{value:.4g}")

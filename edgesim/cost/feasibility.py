@@ -1,0 +1,91 @@
+"""Whether a device can do a trial at all: memory, storage, energy. With the numbers, and the batch that would fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesim.cost.analytic import Numbers
+from edgesim.cost.pricing import Terms
+from edgesim.profiles import DeviceProfile
+from edgesim.records import Workload
+
+SYSTEM_SHARE = 0.2
+"""share of the working memory that the system keeps for itself. Estimate, not measured: a Raspberry Pi without a
+desktop takes about a tenth of its gigabyte, phones and Jetsons with one a quarter of their four."""
+
+LIMITS = ("", "memory", "storage", "energy")
+"""what stops a device, by code; 0 = nothing"""
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What trials want of one device: numbers, or arrays over trials."""
+
+    peak_memory_bytes: Numbers
+    """of a training step at its largest batch"""
+    shard_bytes: Numbers
+    """of all the samples that the device holds: pruning comes after"""
+    finished: npt.NDArray[np.bool_] | bool = True
+    """whether the device's charge and windows suffice; True where the work is not known well enough to say no"""
+
+
+def usable_memory_bytes(profile: DeviceProfile) -> float:
+    """Working memory that training may take."""
+    return profile.memory_bytes * (1.0 - SYSTEM_SHARE)
+
+
+def first_limit(demand: Demand, profile: DeviceProfile) -> npt.NDArray[np.int64]:
+    """The first of LIMITS that a demand breaks, by code; 0 where the device can hold it.
+
+    Args:
+        demand: of one trial, or of C.
+        profile: the device.
+    """
+    memory = np.asarray(demand.peak_memory_bytes) > usable_memory_bytes(profile)
+    storage = np.asarray(demand.shard_bytes) > profile.storage_bytes
+    return np.asarray(np.select([memory, storage, ~np.asarray(demand.finished)], [1, 2, 3], 0))
+
+
+def reasons(demand: Demand, profile: DeviceProfile, terms: Terms, batch: int) -> list[str]:
+    """Why the device cannot even begin one trial, each reason with its numbers; empty where it can.
+
+    Why its energy does not last is said by `pricing.price`, which knows the second.
+
+    Args:
+        demand: of one trial.
+        profile: the device.
+        terms: workload and optimiser, for the batch size that would fit.
+        batch: samples of the largest training step.
+    """
+    found = []
+    peak, usable = float(np.asarray(demand.peak_memory_bytes)), usable_memory_bytes(profile)
+    if peak > usable:
+        fits = largest_batch_size(profile, terms.workload, terms.optimizer_states, batch)
+        advice = f"batch size {fits} would fit" if fits else "no batch size would fit"
+        found.append(
+            f"needs {size(peak)} of training memory at batch size {batch}, has {size(usable)} "
+            f"({1 - SYSTEM_SHARE:.0%} of {size(profile.memory_bytes)}); {advice}"
+        )
+    shard = float(np.asarray(demand.shard_bytes))
+    if shard > profile.storage_bytes:
+        found.append(f"needs {size(shard)} of storage for its data, has {size(profile.storage_bytes)}")
+    return found
+
+
+def largest_batch_size(profile: DeviceProfile, workload: Workload, optimizer_states: int, wanted: int) -> int:
+    """The largest power of two, at most `wanted`, whose training step fits into the memory; 0 where none does."""
+    size = 1 << (max(wanted, 1).bit_length() - 1)
+    while size and workload.peak_training_bytes(size, optimizer_states) > usable_memory_bytes(profile):
+        size //= 2
+    return size
+
+
+def size(count: float) -> str:
+    """Bytes as a person reads them: 512 B, 3.1 GB (powers of ten, as data sheets count)."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.3g} {unit}"
+    return f"{count:.0f} B"

@@ -1,0 +1,120 @@
+"""A network as prices see it, counted once: what it takes is kept in the cache folder, so that plans need no torch.
+
+The key holds all that the count depends on: the model and its arguments, shapes, the versions of the libraries that
+build it, and the source of this package's own networks and counting. A user's own model is counted anew every time:
+its source may change without notice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgesim.data.cache import cache_folder
+from edgesim.models.table import MODELS, Model, Shape
+from edgesim.records import Workload
+
+LIBRARIES = ("torch", "torchvision", "timm")
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a method's own arithmetic depends on beside the shard."""
+
+    input_numbers: int
+    """numbers of one sample as the network gets it: channels x height x width"""
+    embedding_width: int
+    """inputs of the last linear layer; 0 where the network has none"""
+    bias: bool
+    """whether that layer has one"""
+    parameters: int
+
+    @property
+    def gradient_width(self) -> int:
+        """Inputs of the last layer with the 1 of its bias."""
+        return self.embedding_width + int(self.bias)
+
+
+def counted(model: Model, name: str, input_shape: Shape, num_classes: int) -> tuple[Workload, Network]:
+    """What one sample of a network costs, and the network's shape, from the cache where it is there.
+
+    Args:
+        model: a row of the table of models, or a user's own.
+        name: what the scenario calls it.
+        input_shape: (channels, height, width) of one sample.
+        num_classes: width of the logits.
+
+    Raises:
+        EdgesimError: the network does not fit the data.
+    """
+    if name not in MODELS and not name.startswith("timm:"):
+        return _count(model, input_shape, num_classes)
+    file = cache_folder() / "counted" / f"{_key(model, name, input_shape, num_classes)}.json"
+    try:
+        return _read(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError):  # not there, or cut short: count again
+        found = _count(model, input_shape, num_classes)
+    _write(file, found)
+    return found
+
+
+def network_of(model: Model, input_shape: Shape, num_classes: int) -> Network:
+    """Look at a network as the methods see it; the caller's random state is left as it was."""
+    import torch
+
+    from edgesim.errors import EdgesimError
+    from edgesim.models.networks import last_linear
+
+    with torch.random.fork_rng(devices=[]):
+        module = model.build(input_shape, num_classes)
+    parameters = sum(weight.numel() for weight in module.parameters())
+    numbers = int(np.prod(input_shape))
+    try:
+        last = last_linear(module)
+    except EdgesimError:  # methods that need an embedding say so when they run
+        return Network(numbers, 0, False, parameters)
+    return Network(numbers, last.in_features, last.bias is not None, parameters)
+
+
+def _count(model: Model, input_shape: Shape, num_classes: int) -> tuple[Workload, Network]:
+    from edgesim.models import workload
+
+    found = workload.count(lambda: model.build(input_shape, num_classes), input_shape, num_classes)
+    return found, network_of(model, input_shape, num_classes)
+
+
+def _key(model: Model, name: str, input_shape: Shape, num_classes: int) -> str:
+    versions = []
+    for library in LIBRARIES:
+        try:
+            versions.append(metadata.version(library))
+        except metadata.PackageNotFoundError:
+            versions.append("")
+    digest = hashlib.sha256(repr((name, model, input_shape, num_classes, versions)).encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def _write(file: Path, found: tuple[Workload, Network]) -> None:
+    """Keep a count; a cache that cannot be written is only slower."""
+    text = json.dumps([asdict(part) for part in found], default=np.ndarray.tolist)
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(file)
+    except OSError:
+        return
+
+
+def _read(parts: list[dict[str, Any]]) -> tuple[Workload, Network]:
+    workload, network = parts
+    return Workload.from_fields(workload), Network(**network)

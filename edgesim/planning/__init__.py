@@ -1,0 +1,10 @@
+"""Cost only, no training: what every device of a fleet would take at every keep ratio, up to millions of devices.
+
+Devices of one kind (profile, conditions, throughput) with the same shard take the same, so that every such pair is
+priced once, however many devices share it. Needs no torch where the network has been counted before.
+"""
+
+from edgesim.planning.planned import Planned
+from edgesim.planning.pricer import plan
+
+__all__ = ["Planned", "plan"]

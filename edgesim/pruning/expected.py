@@ -1,0 +1,106 @@
+"""What a method will be charged on a shard, known without running it: for plans, budgets and feasibility.
+
+Three parts make up the scoring of a trial: what the method observes of the warm-up (`needs`), what it does of its own
+(`expected` of the method, where it has any), and one comparison per sample for the selection, as in `base`. Nearly all
+of it follows from sizes alone. Where it depends on the data (how soon a clustering settles) a method gives the most
+that it can take and says so by `exact=False`.
+
+A user's own method says what it does beyond its warm-up by a method `expected(shard, network, k) -> Own`; without one
+it is expected to take its warm-up and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from edgesim.cost.analytic import selection_comparisons, training_steps
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Shard
+from edgesim.pruning.dynamics import steps_per_epoch
+from edgesim.records import IntArray, StepTrace, Work
+from edgesim.training.needs import Needs
+
+__all__ = [
+    "Expected", "Network", "Own", "class_sizes", "needs_of", "of_scoring", "of_trial", "presentations",
+    "scores_every_budget",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a method does on the device beyond its share of the warm-up."""
+
+    work: Work = field(default_factory=Work)
+    trace: StepTrace = field(default_factory=StepTrace)
+    exact: bool = True
+    """False: the work depends on the data, and this is the most that it can be"""
+    visits: tuple[int, ...] | None = None
+    """samples that each epoch of training visits, of a dynamic method; None = the k kept ones in every epoch"""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """All that one trial is expected to be charged."""
+
+    score: Work
+    score_trace: StepTrace
+    train: Work
+    train_trace: StepTrace
+    kept: int
+    """samples that the device stores: k, or all n for a dynamic method"""
+    exact: bool
+
+
+def of_scoring(method: Any, shard: Shard, network: Network, k: int) -> Own:
+    """Scoring and selection of k samples: the warm-up, the method's own part, and the comparisons.
+
+    Args:
+        method: from the table of methods, or a user's own.
+        shard: the device's data.
+        network: the model.
+        k: samples kept, 1 <= k <= n.
+    """
+    work, trace = needs_of(method, shard).charge(shard.size, shard.batch_size)
+    own = method.expected(shard, network, k) if hasattr(method, "expected") else Own()
+    # As `base.choose` counts them: whoever keeps everything compares nothing.
+    keeps_all = getattr(method, "keeps_all", False) and not hasattr(method, "choose")
+    selection = Work(comparisons=0 if keeps_all else int(selection_comparisons(shard.size)))
+    return Own(work + own.work + selection, trace + own.trace, own.exact, own.visits)
+
+
+def of_trial(method: Any, shard: Shard, network: Network, k: int) -> Expected:
+    """All of a trial that keeps k samples (arguments as in `of_scoring`): scoring, selection and training."""
+    scoring = of_scoring(method, shard, network, k)
+    if scoring.visits is None:
+        trace = StepTrace.passes("train", k, shard.batch_size, shard.epochs)
+        train = Work(train_samples=k * shard.epochs, steps=int(training_steps(k, shard.batch_size, shard.epochs)))
+        return Expected(scoring.work, scoring.trace, train, trace, k, scoring.exact)
+    trace = StepTrace()
+    for visits in scoring.visits:
+        trace += StepTrace.passes("train", visits, shard.batch_size)
+    train = Work(train_samples=trace.samples, steps=sum(segment.steps for segment in trace.segments))
+    return Expected(scoring.work, scoring.trace, train, trace, shard.size, scoring.exact)
+
+
+def scores_every_budget(method: Any) -> bool:
+    """Whether scoring takes the same whatever the budget: a method with `score` runs once for all."""
+    return not hasattr(method, "choose")
+
+
+def needs_of(method: Any, shard: Shard) -> Needs:
+    """What a method observes of the warm-up, cut to the length of full training as the warm-up itself is."""
+    needs: Needs = method.needs(shard).clipped(shard.full_steps)
+    return needs
+
+
+def presentations(needs: Needs, shard: Shard) -> int:
+    """Epochs that the warm-up begins: rows of what is recorded of every presentation."""
+    return max(1, -(-needs.steps // steps_per_epoch(shard)))
+
+
+def class_sizes(labels: IntArray, balance: str) -> IntArray:
+    """Samples of each part that a method works on by itself: of every class, or of the shard as one."""
+    return np.array([len(labels)]) if balance == "none" else np.unique(labels, return_counts=True)[1]

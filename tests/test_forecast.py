@@ -1,0 +1,130 @@
+"""Forecasts of many trials against the price of each, and what devices can hold, by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgesim import profiles
+from edgesim.conditions import Conditions, Energy
+from edgesim.cost import feasibility
+from edgesim.cost.analytic import CostWeights
+from edgesim.cost.feasibility import Demand
+from edgesim.cost.forecast import Device, Forecast, Load
+from edgesim.cost.pricing import Terms, price
+from edgesim.profiles import Quantity
+from edgesim.records import Ledger, Operations, StepTrace, Work, Workload
+
+PASS = Operations(
+    kinds=np.array([0, 4]),
+    count=np.array([3.0, 7.0]),
+    flops=np.array([[0.0, 1e6], [0.0, 0.0]]),
+    moved_bytes=np.array([[1e5, 3e4], [0.0, 2e4]]),
+    pieces=np.zeros((2, 2)),
+)
+WORKLOAD = Workload(
+    6e6, 2e6, 50_000, parameter_bytes=200_000, activation_bytes=40_000, train_operations=PASS, forward_operations=PASS
+)
+TERMS = Terms(WORKLOAD, None, sample_bytes=3072, batch_size=64, epochs=5, optimizer_states=2, weights=CostWeights())
+PI, NANO, PHONE, MCU = (
+    profiles.load(name) for name in ("raspberry-pi-4b", "jetson-nano", "galaxy-s20", "arduino-nano-33-ble-sense")
+)
+
+
+SLOW_START = replace(PI, compute=replace(PI.compute, first_step_s=Quantity(49.0, "a test", "estimate")))
+
+
+@pytest.mark.parametrize("scored", [True, False])
+@pytest.mark.parametrize("profile", [PI, NANO, PHONE, SLOW_START])
+def test_a_forecast_is_the_price_of_each_trial(profile: profiles.DeviceProfile, scored: bool) -> None:
+    n, sizes = 1000, np.array([1, 63, 64, 65, 500, 1000])
+    score = Work(train_samples=1000, forward_samples=1000, steps=16, comparisons=1000, other_flops=5e8)
+    trace = StepTrace.passes("train", n, 64) + StepTrace.passes("forward", n, 64)
+    if not scored:  # comparisons alone: the job starts up with its first training step
+        score, trace = Work(comparisons=1000), StepTrace()
+    loads = Load.of([(score, trace)], WORKLOAD), Load.training(sizes, 64, 5, WORKLOAD)
+    found = Forecast(TERMS, Device(profile), *loads, sizes)
+    for i, m in enumerate(sizes):
+        train = Work(train_samples=5 * int(m), steps=5 * -(-int(m) // 64))
+        ledger = Ledger(score, trace, train, StepTrace.passes("train", int(m), 64, 5))
+        one = price(TERMS, profile, Conditions(), n, int(m), ledger)
+        assert found.time_s("analytic")[i] == pytest.approx(one["analytic_time_s"], rel=1e-12)
+        assert found.device_score_time_s[i] == pytest.approx(one["device_score_time_s"], rel=1e-6)
+        assert found.analytic_score_time_s[i] == pytest.approx(one["analytic_score_time_s"], rel=1e-12)
+        assert found.energy_j("analytic")[i] == pytest.approx(one["analytic_energy_j"], rel=1e-12)
+        assert found.time_s("emulated")[i] == pytest.approx(one["device_time_s"], rel=1e-6)
+        assert found.energy_j("emulated")[i] == pytest.approx(one["device_energy_j"], rel=1e-6)
+        assert found.storage_bytes[i] == one["storage_bytes"]
+        assert found.peak_memory_bytes[i] == one["peak_memory_bytes"]
+
+
+def test_training_loads_by_hand() -> None:
+    load = Load.training(np.array([5, 64, 70]), 64, 3, WORKLOAD)
+    assert load.batch_sizes.tolist() == [[0, 5], [64, 0], [64, 6]]
+    assert load.steps.tolist() == [[0, 3], [3, 0], [3, 3]]
+    assert load.flops.tolist() == [90e6, 1152e6, 1260e6]
+    assert load.largest_training_batch.tolist() == [5, 64, 64]
+    assert (load.batch_sizes * load.steps).sum(axis=1).tolist() == [15, 192, 210]
+
+
+def test_loads_of_traces_take_equal_steps_together() -> None:
+    trace = StepTrace.passes("train", 70, 64, 3) + StepTrace.passes("forward", 6, 64)
+    load = Load.of([(Work(comparisons=7, other_flops=10.0), trace), (Work(), StepTrace())], WORKLOAD)
+    assert load.batch_sizes.tolist() == [[64, 6, 6], [0, 0, 0]]
+    assert load.trains.tolist() == [[True, True, False], [False, False, False]]
+    assert load.steps.tolist() == [[3, 3, 1], [0, 0, 0]]
+    assert load.stepless.tolist() == [17, 0]
+    assert load.largest_training_batch.tolist() == [64, 0]
+
+
+def test_memory_by_hand() -> None:
+    """256 KB, of which 80 % can be used: 204.8 KB. The weights alone take 4 x 20 KB; a sample takes 10 KB."""
+    small = Workload(1e6, 3e5, 5_000, 20_000, 10_000)
+    assert feasibility.usable_memory_bytes(MCU) == pytest.approx(0.8 * 256e3)
+    demand = Demand(small.peak_training_bytes(16, 2), 1e5)  # 240 KB
+    assert feasibility.reasons(demand, MCU, replace(TERMS, workload=small), 16) == [
+        "needs 240 KB of training memory at batch size 16, has 205 KB (80% of 256 KB); batch size 8 would fit"
+    ]
+    assert small.peak_training_bytes(8, 2) <= 204_800 < small.peak_training_bytes(16, 2)
+    assert feasibility.first_limit(demand, MCU) == 1
+    fits = Demand(small.peak_training_bytes(8, 2), 1e5)
+    assert feasibility.reasons(fits, MCU, replace(TERMS, workload=small), 8) == []
+    assert feasibility.first_limit(fits, MCU) == 0
+    large = replace(small, parameter_bytes=60_000)
+    assert (
+        "no batch size would fit"
+        in feasibility.reasons(Demand(400_000, 1e5), MCU, replace(TERMS, workload=large), 16)[0]
+    )
+
+
+@pytest.mark.parametrize(("usable", "wanted", "fits"), [(1000, 64, 8), (1000, 7, 4), (1000, 8, 8), (199, 64, 0)])
+def test_the_largest_batch_that_fits(usable: float, wanted: int, fits: int) -> None:
+    """100 bytes of weights without state, 100 a sample... 2 x 50 + 100 B <= usable."""
+    tiny = Workload(1.0, 1.0, 10, 50, 100)
+    memory = replace(MCU.memory, size_bytes=replace(MCU.memory.size_bytes, value=usable / 0.8))
+    assert feasibility.largest_batch_size(replace(MCU, memory=memory), tiny, 0, wanted) == fits
+
+
+def test_storage_by_hand() -> None:
+    found = feasibility.reasons(Demand(1e6, PHONE.storage_bytes * 2), PHONE, TERMS, 1)
+    has = feasibility.size(PHONE.storage_bytes)
+    assert found == [f"needs {feasibility.size(PHONE.storage_bytes * 2)} of storage for its data, has {has}"]
+    codes = feasibility.first_limit(Demand(np.array([1e6, 1e13]), 0.0, np.array([False, True])), PHONE)
+    assert [feasibility.LIMITS[code] for code in codes] == ["energy", "memory"]
+    assert [feasibility.size(count) for count in (12, 2560, 3.14e9)] == ["12 B", "2.56 KB", "3.14 GB"]
+
+
+def test_a_charge_that_does_not_last_is_seen() -> None:
+    """The same work: prices are those on mains, and only what its charge pays for is finished."""
+    sizes = np.array([10, 1000])
+    loads = Load.of([(Work(), StepTrace())], WORKLOAD), Load.training(sizes, 64, 5, WORKLOAD)
+    mains = Forecast(TERMS, Device(PHONE), *loads, sizes)
+    between_j = float(mains.energy_j("emulated").mean())
+    battery = Conditions(energy=Energy("battery", capacity_j=between_j))
+    found = Forecast(TERMS, Device(PHONE, battery), *loads, sizes)
+    assert found.finished.tolist() == [True, False]
+    assert mains.finished.all()
+    np.testing.assert_array_equal(found.time_s("emulated"), mains.time_s("emulated"))
+    np.testing.assert_array_equal(found.energy_j("emulated"), mains.energy_j("emulated"))

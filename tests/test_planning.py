@@ -1,0 +1,248 @@
+"""Plans against the records of a run, by hand, and for fleets of a million devices."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT
+
+import edgesim
+from edgesim import api, planning
+from edgesim.cost import feasibility
+from edgesim.executors import SerialExecutor
+from edgesim.models import counted
+from edgesim.models.table import MODELS
+from edgesim.planning import prediction
+from edgesim.planning.planned import MEASURES
+from edgesim.scenario import Scenario
+from edgesim.training.settings import Training
+
+Make = Callable[..., Scenario]
+KEY = ["seed", "device", "method", "keep_ratio"]
+
+
+def test_a_plan_is_what_the_run_is_charged(make_scenario: Make, tmp_path: Path) -> None:
+    """All rows of a run with a method that scores, one that does not, and a dynamic one."""
+    scenario = make_scenario(
+        pruning__methods=["full", "random", "importance", "el2n", "infobatch"], seeds=[0, 1], training__epochs=1
+    )
+    records = api.run(scenario, tmp_path / "run", executor=SerialExecutor()).records
+    planned = edgesim.plan(scenario)
+    both = records.merge(planned, on=KEY, suffixes=("", "_planned"), validate="one_to_one")
+    assert len(both) == len(records) == len(planned)
+    for name in (*MEASURES, "shard_size"):
+        np.testing.assert_allclose(both[f"{name}_planned"], both[name], rtol=1e-6, err_msg=name)
+    fixed = both[both["method"] != "infobatch"]  # which holds all samples, and its budget in visits
+    np.testing.assert_array_equal(fixed["subset_size_planned"], fixed["subset_size"])
+    assert (planned["limit"] == "").all()
+    assert (planned["profile"] == records["profile"]).all()
+
+
+def test_every_device_of_a_spread_fleet_has_its_own_price(make_scenario: Make, tmp_path: Path) -> None:
+    scenario = make_scenario(fleet__spread=0.3, pruning__methods=["random"], pruning__keep_ratio=0.5)
+    records = api.run(scenario, tmp_path / "run", executor=SerialExecutor()).records
+    planned = edgesim.plan(scenario)
+    np.testing.assert_allclose(planned["device_time_s"], records["device_time_s"], rtol=1e-6)
+    np.testing.assert_allclose(planned["analytic_time_s"], records["analytic_time_s"], rtol=1e-12)
+
+
+def test_what_stands_out_is_in_the_rows(make_scenario: Make) -> None:
+    groups = [{"profile": name, "count": 2} for name in ("arduino-nano-33-ble-sense", "raspberry-pi-4b")]
+    scenario = make_scenario(fleet__groups=groups, model__hidden=[512], seeds=[0, 1])
+    planned = planning.plan(scenario)
+    rows = planned.frame()
+    assert set(rows.loc[rows["profile"] == groups[0]["profile"], "limit"]) == {"memory"}
+    good = rows[rows["limit"] == ""]
+    assert set(good["profile"]) == {"raspberry-pi-4b"}
+    for row in planned.by_method():
+        mine = good[(good["method"] == row["method"]) & np.isclose(good["keep_ratio"], row["keep_ratio"])]
+        assert (row["trials"], row["infeasible"]) == (8, 4)
+        for name in MEASURES:
+            assert row[name] == pytest.approx(mine[name].mean())
+        assert row["slowest_device_time_s"] == pytest.approx(mine["device_time_s"].max())
+        assert row["total_device_energy_j"] == pytest.approx(mine["device_energy_j"].sum())
+    stuck = [row for row in planned.by_profile() if row["profile"] == groups[0]["profile"]]
+    assert {(row["infeasible"], row["device_time_s"]) for row in stuck} == {(4, None)}
+    first, second = planned.most("device_energy_j", 2)
+    by_device = good.groupby("device")["device_energy_j"].max().sort_values(ascending=False)
+    assert [first["device"], second["device"]] == by_device.index[:2].tolist()
+    assert first["device_energy_j"] == pytest.approx(by_device.iloc[0])
+
+
+def test_a_plan_follows_a_budget(make_scenario: Make) -> None:
+    scenario = make_scenario(pruning__keep_ratio={"budget": {"energy_j": 0.006}})
+    rows = edgesim.plan(scenario)
+    paid = rows[(rows["limit"] == "") & (rows["method"] != "full")]
+    assert (paid["analytic_energy_j"] <= 0.006).all()
+    tight = edgesim.plan(make_scenario(pruning__keep_ratio={"budget": {"energy_j": 1e-6}}))
+    assert (tight.loc[tight["method"] == "importance", "limit"] == "budget").all()
+    assert (tight.loc[tight["method"] == "full", "limit"] == "").all()
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.2])
+def test_a_scaled_fleet_is_like_the_scenarios(make_scenario: Make, spread: float) -> None:
+    scenario = make_scenario(fleet__spread=spread, pruning__methods=["random"], pruning__keep_ratio=[0.5])
+    planned = planning.plan(scenario, 9000)
+    rows = planned.frame()
+    assert rows["device"].tolist() == list(range(9000))
+    assert rows["profile"].value_counts().to_dict() == {"raspberry-pi-4b": 6000, "jetson-nano": 3000}
+    own = edgesim.plan(scenario)
+    drawn = rows["shard_size"].value_counts(normalize=True)
+    assert set(drawn.index) == set(own["shard_size"])
+    assert drawn.to_numpy() == pytest.approx(1 / 3, abs=0.03)
+    pd.testing.assert_frame_equal(rows, planning.plan(scenario, 9000).frame())
+    if not spread:
+        nano = rows[rows["profile"] == "jetson-nano"].groupby("shard_size")["device_time_s"].nunique()
+        assert (nano == 1).all()
+        return
+    pis = rows[rows["profile"] == "raspberry-pi-4b"]
+    assert len(pis["analytic_time_s"].round(12).unique()) == 32 * 3
+    logs = np.log(pis["analytic_time_s"] / pis["shard_size"])  # m is a half of each shard, to a sample
+    assert logs.std() == pytest.approx(0.2, abs=0.02)
+
+
+def test_a_million_devices_stream_to_a_file(make_scenario: Make, tmp_path: Path) -> None:
+    """Ten million rows; 5 s is the promise on an idle machine, and the tests share theirs."""
+    ratios = [round(0.1 * k, 1) for k in range(1, 11)]
+    scenario = make_scenario(fleet__spread=0.1, pruning__methods=["importance"], pruning__keep_ratio=ratios)
+    started, used = time.perf_counter(), time.process_time()
+    planned = planning.plan(scenario, 1_000_000)
+    planned.write(tmp_path / "plan.parquet")
+    busy_s = time.process_time() - used
+    assert len(planned) == 10_000_000
+    assert busy_s < 15, f"took {busy_s:.1f} s of processor, {time.perf_counter() - started:.1f} s in all"
+    file = pq.ParquetFile(tmp_path / "plan.parquet")
+    assert file.metadata.num_rows == 10_000_000
+    assert file.num_row_groups == 10
+    last = file.read_row_group(9).to_pandas()
+    small = planning.plan(scenario, 1_000_000).cells["device_energy_j"]
+    assert last["device_energy_j"].iloc[-1] == small[planned.pair[-1], -1]
+    assert last["device"].iloc[-1] == 999_999
+    assert last["profile"].iloc[-1] == "jetson-nano"
+    assert (last["limit"] == "").all()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 3 * 2**20  # KiB, the whole test process
+
+
+def test_a_plan_needs_no_torch_once_the_network_was_counted(make_scenario: Make, tmp_path: Path) -> None:
+    make_scenario()
+    code = (
+        "import sys, edgesim\n"
+        "frame = edgesim.plan(edgesim.load_scenario('scenarios/quickstart.yaml'))\n"
+        "print(len(frame), 'torch' in sys.modules)"
+    )
+    environment = {**os.environ, "EDGESIM_CACHE": str(tmp_path)}
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
+        for _ in range(2)
+    ]
+    assert [done.stdout.split() for done in outputs] == [["144", "True"], ["144", "False"]]
+
+
+def test_a_counted_network_is_read_back_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGESIM_CACHE", str(tmp_path))
+    model = MODELS["small-cnn"]()
+    first = counted.counted(model, "small-cnn", (1, 8, 8), 10)
+    (file,) = (tmp_path / "counted").glob("*.json")
+    assert counted.counted(model, "small-cnn", (1, 8, 8), 10) == first
+    file.write_text(file.read_text()[:100])  # as a kill may leave it
+    assert counted.counted(model, "small-cnn", (1, 8, 8), 10) == first
+    assert counted.counted(model, "small-cnn", (1, 8, 8), 9)[0] != first[0]
+    assert len(list((tmp_path / "counted").glob("*.json"))) == 2
+
+
+def test_a_prediction_by_its_parts() -> None:
+    found = prediction.predict("raspberry-pi-4b", "resnet8", (3, 32, 32), 10, 32, Training(optimizer="sgd"))
+    parts = [found[f"{name}_time_s"] for name in ("compute", "memory", "overhead", "storage")]
+    assert found["time_s"] == pytest.approx(sum(parts))
+    assert found[f"{found['binds']}_time_s"] == max(parts)
+    assert found["storage_time_s"] == pytest.approx(32 * 3072 / 46e6)  # the SD card reads 46 MB/s
+    busy_s = found["time_s"] - found["storage_time_s"]
+    assert found["energy_j"] == pytest.approx(7.2 * busy_s + 1.6 * found["storage_time_s"])
+    assert found["analytic_time_s"] == pytest.approx(found["flops"] / (4.8e10 * 0.112))
+    twice = prediction.predict("raspberry-pi-4b", "resnet8", (3, 32, 32), 10, 64, Training(optimizer="sgd"))
+    assert twice["flops"] == 2 * found["flops"]
+    assert found["time_s"] < twice["time_s"] < 2 * found["time_s"]  # the overhead is paid once
+    adam = prediction.predict("raspberry-pi-4b", "resnet8", (3, 32, 32), 10, 32, Training(optimizer="adam"))
+    assert adam["peak_memory_bytes"] - found["peak_memory_bytes"] == 4 * found["parameters"]  # one state more
+
+
+def test_a_prediction_says_what_would_fit() -> None:
+    found = prediction.predict("raspberry-pi-zero-2-w", "resnet18", (3, 224, 224), 1000, 64, Training())
+    fits, usable = found["largest_batch_size"], found["usable_memory_bytes"]
+    assert usable == pytest.approx((1 - feasibility.SYSTEM_SHARE) * 512e6, rel=0.1)
+    assert found["peak_memory_bytes"] > usable
+    assert 0 < fits < 64
+    smaller = prediction.predict("raspberry-pi-zero-2-w", "resnet18", (3, 224, 224), 1000, fits, Training())
+    assert smaller["peak_memory_bytes"] <= usable
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    code = "from edgesim.cli import main; main()"
+    environment = {**os.environ, "COLUMNS": "160"}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_plan_command(tmp_path: Path) -> None:
+    out = tmp_path / "rows.parquet"
+    done = command("plan", "scenarios/quickstart.yaml", "--devices", "500", "--out", str(out), "--json")
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    assert (answer["devices"], answer["trials"], len(answer["rows"])) == (500, 4500, 4500)
+    assert len(pd.read_parquet(out)) == 4500
+    assert sum(row["trials"] for row in answer["by_profile"]) == 4500
+    assert len(answer["slowest"]) == len(answer["hungriest"]) == 3
+    shown = command("plan", "scenarios/quickstart.yaml", "--set", "pruning.keep_ratio={budget: {latency_s: 0.2}}")
+    assert shown.returncode == 0, shown.stderr
+    for words in ("whole fleet", "by profile", "slowest: device", "hungriest: device", "trials of 8 devices"):
+        assert words in shown.stdout
+
+
+def test_the_predict_command() -> None:
+    pytest.importorskip("timm")
+    wanted = ("predict", "--profile", "jetson-nano", "--model", "timm:mobilenetv3_small_050", "--input", "3x64x64")
+    done = command(*wanted, "--batch-size", "8", "--optimizer", "sgd", "--classes", "100", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["binds"] in ("compute", "memory", "overhead", "storage")
+    assert found["time_s"] > 0
+    shown = command(*wanted, "--batch-size", "8")
+    assert "binds" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("plan", "no-such.yaml"), "there is no such file"),
+        (("plan", "scenarios/quickstart.yaml", "--devices", "0"), "--devices"),
+        (("plan", "scenarios/quickstart.yaml", "--out", "x.csv"), ".parquet"),
+        (("plan", "scenarios/quickstart.yaml", "--set", "pruning.keep_ratio={budget: {}}"), "at least one limit"),
+        (("predict", "--profile", "x", "--model", "mlp", "--input", "3x8x8", "--batch-size", "1"), "no device profile"),
+        (("predict", "--profile", "jetson-nano", "--model", "mlq", "--input", "3x8x8", "--batch-size", "1"), "'mlp'"),
+        (("predict", "--profile", "jetson-nano", "--model", "mlp", "--input", "8", "--batch-size", "1"), "CxHxW"),
+        (
+            ("predict", "--profile=jetson-nano", "--model=mlp", "--input=3x8x8", "--batch-size=1", "--optimizer=lion"),
+            "adamw",
+        ),
+    ],
+)
+def test_faults_go_to_standard_error(arguments: tuple[str, ...], words: str) -> None:
+    done = command(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout

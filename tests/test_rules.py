@@ -1,0 +1,188 @@
+"""Ratios that a rule chooses, and trials that a device cannot do: from the document to the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from edgesim import analysis, api, coordinator, report
+from edgesim.cost import analytic
+from edgesim.cost.objective import Budget, Objective
+from edgesim.errors import ScenarioError
+from edgesim.executors import SerialExecutor
+from edgesim.scenario import Scenario, from_document
+from edgesim.tables import by_rule
+
+Make = Callable[..., Scenario]
+CURVE = [[0.1, 0.3], [0.5, 0.6], [1.0, 0.65]]
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "words"),
+    [
+        ({"budget": {}}, "pruning.keep_ratio.budget", "at least one limit"),
+        ({"budget": {"energy_j": -1}}, "pruning.keep_ratio.budget.energy_j", "greater than 0"),
+        ({"budget": {"joules": 1}}, "pruning.keep_ratio.budget.joules", "unknown key"),
+        ({"budget": {"energy_j": 1, "price": "dear"}}, "pruning.keep_ratio.budget.price", "'emulated'"),
+        ({"budged": {"energy_j": 1}}, "pruning.keep_ratio", "did you mean 'budget'"),
+        ({}, "pruning.keep_ratio", "got nothing"),
+        ({"objective": {"accuracy_curve": CURVE}}, "pruning.keep_ratio.objective.lambda", "missing"),
+        ({"objective": {"lambda": -1, "accuracy_curve": CURVE}}, "pruning.keep_ratio.objective.lambda", "0"),
+        ({"objective": {"trade_off": 1}}, "pruning.keep_ratio.objective.trade_off", "`lambda`"),
+        ({"objective": {"lambda": 1}}, "pruning.keep_ratio.objective", "got neither"),
+        (
+            {"objective": {"lambda": 1, "accuracy_curve": CURVE, "accuracy_from": "x"}},
+            "pruning.keep_ratio.objective",
+            "got both",
+        ),
+        (
+            {"objective": {"lambda": 1, "accuracy_curve": CURVE[::-1]}},
+            "pruning.keep_ratio.objective.accuracy_curve",
+            "rise",
+        ),
+        (
+            {"objective": {"lambda": 1, "accuracy_curve": CURVE, "weights": {"time": 0, "energy": 0, "storage": 0}}},
+            "pruning.keep_ratio.objective.weights",
+            "all 0",
+        ),
+    ],
+)
+def test_faults_of_a_rule_have_their_path(make_scenario: Make, given: Any, path: str, words: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        make_scenario(pruning__keep_ratio=given)
+    (fault,) = caught.value.faults
+    assert fault.path == path
+    assert words in fault.message
+
+
+def test_a_rule_and_another_runs_subsets_exclude_each_other(make_scenario: Make) -> None:
+    with pytest.raises(ScenarioError, match=r"pruning\.scores_from: takes the subsets"):
+        make_scenario(pruning__keep_ratio={"budget": {"energy_j": 1}}, pruning__scores_from="runs/x")
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({"budget": {"energy_j": 1, "latency_s": 2.5}}, Budget(energy_j=1.0, latency_s=2.5)),
+        (
+            {"objective": {"lambda": 0, "accuracy_from": "x", "weights": {"time": 1, "energy": 0, "storage": 0}}},
+            Objective(0.0, analytic.CostWeights(1, 0, 0), None, "x"),
+        ),
+        ({"objective": {"lambda": 2, "accuracy_curve": CURVE}}, None),
+    ],
+)
+def test_a_rule_survives_the_resolved_document(make_scenario: Make, given: Any, rule: Any, tmp_path: Path) -> None:
+    scenario = make_scenario(pruning__keep_ratio=given)
+    assert rule is None or scenario.pruning.rule == rule
+    assert scenario.pruning.keep_ratios == ()
+    again = from_document(scenario.document, "tiny.yaml", tmp_path)
+    assert again.pruning == scenario.pruning
+
+
+def test_a_budget_gives_each_device_its_own_ratio(make_scenario: Make) -> None:
+    """E·m·F·P/φ within 0.006 J for random; importance pays for its warm-up first."""
+    scenario = make_scenario(pruning__keep_ratio={"budget": {"energy_j": 0.006}})
+    plan = coordinator.plan(scenario)
+    assert len(plan.trials) == coordinator.trial_count(scenario) == 9
+    workload = plan.setting.terms.workload
+    for trial in plan.trials:
+        spec = plan.devices[trial.seed, trial.device]
+        n, per_flop_j = len(spec.shard), spec.profile.power_w / spec.profile.throughput_flops_per_s
+        m = int(analytic.subset_size(n, trial.keep_ratio))
+        assert trial.keep_ratio * n == pytest.approx(m)
+        assert plan.setting.rule_of(trial.method) == ("" if trial.method == "full" else "budget")
+        if trial.method == "full":
+            assert m == n
+            continue
+        scoring = n if trial.method == "random" else n + n * workload.train_flops  # one epoch of warm-up
+        most = int((0.006 / per_flop_j - scoring) // (2 * workload.train_flops))
+        if most < 1:
+            assert (m, "budget's energy_j does not suffice" in plan.infeasible[trial]) == (1, True)
+        else:
+            assert m == min(n, most)
+    ratios = {t.device: t.keep_ratio for t in plan.trials if t.method == "random"}
+    assert len(set(ratios.values())) > 1
+
+
+def run(scenario: Scenario, folder: Path, resume: bool = False) -> api.Run:
+    return api.run(scenario, folder, executor=SerialExecutor(), resume=resume)
+
+
+TINY = {"fleet.groups": [{"profile": "arduino-nano-33-ble-sense", "count": 1}, {"profile": "jetson-nano", "count": 1}]}
+
+
+def test_a_device_that_cannot_hold_the_training_is_said_so_and_the_run_goes_on(
+    make_scenario: Make, tmp_path: Path
+) -> None:
+    """Weights, gradients and Adam's two states of an MLP of 64-512-10 take 4 x 4 x 38,410 bytes, 615 KB of 205."""
+    scenario = make_scenario(
+        fleet__groups=TINY["fleet.groups"], model__hidden=[512], training__epochs=1, training__batch_size=64
+    )
+    finished = run(scenario, tmp_path / "run")
+    records = finished.records
+    stuck = records[records["device"] == 0]
+    assert set(stuck["status"]) == {"infeasible"}
+    assert stuck["reason"].str.contains("of training memory at batch size").all()
+    assert stuck["test_accuracy"].isna().all()
+    assert (records.loc[records["device"] == 1, "status"] == "ok").all()
+    assert finished.info["trials"] == {"total": 10, "ok": 5, "infeasible": 5, "missing": 0}
+    summary = analysis.summary(records)
+    assert summary["infeasible"].tolist() == [1, 1, 1, 1, 1]
+    page = report.write(finished, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "of training memory at batch size" in page
+    assert "infeasible" in report.write_markdown(finished, tmp_path / "report.md").read_text(encoding="utf-8")
+    again = run(scenario, tmp_path / "run", resume=True)
+    pd.testing.assert_frame_equal(again.records, records)
+
+
+def test_a_run_by_budget_ends_resumes_and_is_reported(make_scenario: Make, tmp_path: Path) -> None:
+    scenario = make_scenario(pruning__keep_ratio={"budget": {"energy_j": 0.006}})
+    finished = run(scenario, tmp_path / "run")
+    records = finished.records
+    chosen = records[(records["ratio_rule"] == "budget") & (records["status"] == "ok")]
+    assert (records.loc[records["method"] == "full", "ratio_rule"] == "").all()
+    assert (chosen["analytic_energy_j"] <= 0.006).all()
+    assert chosen["keep_ratio"].nunique() > 1
+    summary = analysis.summary(by_rule(records, records))
+    assert summary["method"].tolist() == ["full", "random", "importance"]
+    means = summary.set_index("method")["keep_ratio"]
+    assert means["random"] == means["importance"] == pytest.approx(chosen["keep_ratio"].mean())
+    assert len(analysis.gap_to_random(by_rule(records, records))) == 1  # paired, whatever the two ratios
+    curves = by_rule(finished.curves, records)
+    assert curves.loc[curves["method"] == "random", "keep_ratio"].nunique() == 1
+    assert f"{chosen['keep_ratio'].mean():.4g}" in report.write(finished, tmp_path / "a.html").read_text(
+        encoding="utf-8"
+    )
+    # As a kill in the middle leaves it: the rest is run, the records are the same.
+    again = run(scenario, tmp_path / "run", resume=True)
+    pd.testing.assert_frame_equal(again.records, records)
+    plan = coordinator.plan(scenario)
+    rows = [coordinator.Trial(*row) for row in records[["seed", "device", "method", "keep_ratio"]].to_numpy()]
+    assert list(plan.trials) == rows == coordinator.in_order(scenario, rows[::-1])
+
+
+def test_an_objective_with_the_curve_of_another_run(make_scenario: Make, tmp_path: Path) -> None:
+    before = run(make_scenario(training__epochs=1), tmp_path / "before")
+    curves = api.accuracy_curves(tmp_path / "before")
+    records = before.records.groupby(["method", "keep_ratio"])["test_accuracy"].mean()
+    assert curves["random"][:, 0].tolist() == [0.2, 1.0]
+    np.testing.assert_allclose(curves["random"][:, 1], [records["random", 0.2], records["random", 1.0]])
+    assert "full" not in curves  # one ratio is no curve
+    rule = {"objective": {"lambda": 0.01, "accuracy_from": str(tmp_path / "before")}}
+    scenario = make_scenario(pruning__keep_ratio=rule, training__epochs=1)
+    plan = coordinator.plan(scenario, curves=api.curves_of(scenario))
+    assert all(t.keep_ratio + 1e-2 >= 0.2 for t in plan.trials)
+    with pytest.raises(ScenarioError, match="has no accuracies of 'importance'"):
+        coordinator.plan(scenario, curves={"random": curves["random"]})
+
+
+def test_tables_without_a_rule_stay_as_they_are() -> None:
+    records = pd.DataFrame({"seed": [0], "device": [0], "method": ["random"], "keep_ratio": [0.5], "status": ["ok"]})
+    assert by_rule(records, records) is records
+    plain = records.assign(ratio_rule="")
+    assert by_rule(plain, plain) is plain
