@@ -131,7 +131,7 @@ def execute(
     for trial in plan.trials:
         if trial in plan.infeasible and trial not in done:
             spec = plan.devices[trial.seed, trial.device]
-            yield _without_result(plan, spec, trial, "infeasible", plan.infeasible[trial])
+            yield without_result(plan, spec, trial, "infeasible", plan.infeasible[trial])
     executor.open(plan.setting)
     queue = JobQueue()
     missing: dict[tuple[int, int], list[Trial]] = {}
@@ -156,7 +156,7 @@ def execute(
             if note:
                 where = f"seed {job.spec.seed}, device {job.spec.index}, {', '.join(methods)}"
                 note(f"failed: {where}: {outcome.reason}")
-            yield from (_without_result(plan, job.spec, t, "failed", outcome.reason) for t in job.trials)
+            yield from (without_result(plan, job.spec, t, "failed", outcome.reason) for t in job.trials)
         elif isinstance(job, ScoreJob):
             for group in _groups([entry for entry in outcome if isinstance(entry, Prepared)]):
                 _push(plan, queue, TrainJob(job.spec, group))
@@ -220,7 +220,8 @@ def _groups(prepared: list[Prepared]) -> list[tuple[Prepared, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def _without_result(plan: Plan, spec: DeviceSpec, trial: Trial, status: Status, reason: str) -> TrialResult:
+def without_result(plan: Plan, spec: DeviceSpec, trial: Trial, status: Status, reason: str) -> TrialResult:
+    """The record of a trial that failed, or that its device cannot do."""
     record = Record(
         scenario=plan.scenario.name,
         seed=trial.seed,

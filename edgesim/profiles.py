@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from edgesim import documents
 from edgesim.errors import Fault, ProfileError, ScenarioError
+from edgesim.profile_checks import contradictions
 from edgesim.profile_fields import (
     Battery,
     Compute,
@@ -28,7 +29,6 @@ from edgesim.profile_fields import (
     PowerMode,
     Quantity,
     Storage,
-    contradictions,
     quantities,
 )
 

@@ -4,6 +4,10 @@ Throttled: at its limit the governor lets a share y of the work run at full spee
 above idle is H, speed s = (H/L)^(1/2.2) of the mode's, such that the mean power above idle is H (L: power above idle
 under full load in this mode; b and w: busy and waiting seconds of a step): y·b·L + (1 − y)·(b/s)·H = H·(y·b +
 (1 − y)·b/s + w), so y = H·w/(b·(L − H)). Without waiting y = 0.
+
+Within a phase busy and waiting seconds count as evenly mixed. Against the same steps taken apart, at the limit of the
+heat, that errs by less than 0.1 % of time and energy while a step waits for less than 1 % of τ, and by 0.2-0.7 % at 4 %
+of it (b = 10 s, w = 5 s, τ = 120 s; throttled_factor 0.64 to 0.86).
 """
 
 from __future__ import annotations
@@ -59,7 +63,7 @@ class Hardware:
         speed, load_w = profile.mode(power_mode)
         battery_j = np.inf if profile.battery_j is None else profile.battery_j
         cooling = profile.cooling
-        if cooling is None:
+        if cooling is None or profile.power_w == profile.idle_w:  # load that adds no heat has no limit
             return cls(profile.idle_w, load_w, speed, battery_j=battery_j)
         sustained_w = heat.sustained_w(profile.idle_w, profile.power_w, cooling.throttled_factor.value)
         return cls(profile.idle_w, load_w, speed, sustained_w, cooling.time_constant_s.value, battery_j)
@@ -106,30 +110,31 @@ class Pace:
         step_s = busy_s + wait_s
         busy = np.divide(busy_s, step_s, out=np.zeros_like(step_s), where=step_s > 0)
         above_w = load_w - idle_w
-        target = busy * above_w / limit_w
-        throttles = bool((target > 1.0).any())
-        stretch = np.ones_like(step_s)
+        heats = bool(np.isfinite(limit_w).any())
+        target = busy * above_w / limit_w if heats else np.broadcast_to(0.0, step_s.shape)
+        throttles = heats and bool((target > 1.0).any())
+        stretch, waiting = np.broadcast_to(1.0, step_s.shape), 1.0 - busy
         if throttles:
             hot = target > 1.0
             top_w, bottom_w = np.where(hot, above_w, 2.0), np.where(hot, limit_w, 1.0)
             full = bottom_w * wait_s / (np.where(hot, busy_s, 1.0) * (top_w - bottom_w))
             slow = (top_w / bottom_w) ** (1 / heat.CLOCK_EXPONENT)
             # Rounding may leave the stretch of a phase just above the limit a hair below 1.
-            stretch = np.where(hot, np.maximum(1.0 - busy + busy * (full + (1.0 - full) * slow), 1.0), 1.0)
+            stretch = np.where(hot, np.maximum(waiting + busy * (full + (1.0 - full) * slow), 1.0), 1.0)
         return cls(
             steps=steps,
             step_s=step_s,
-            waiting=1.0 - busy,
+            waiting=waiting,
             free_w=np.minimum(idle_w + busy * above_w, load_w),
             target=target,
             stretch=stretch,
-            held_waiting=(1.0 - busy) / stretch,
+            held_waiting=waiting / stretch if throttles else waiting,
             held_w=np.minimum(idle_w + np.where(np.isfinite(limit_w), limit_w, 0.0), load_w),
             idle_w=idle_w,
             speed=column["speed"],
             time_constant_s=column["time_constant_s"],
             battery_j=column["battery_j"],
-            heats=bool(np.isfinite(limit_w).any()),
+            heats=heats,
             throttles=throttles,
         )
 

@@ -134,10 +134,14 @@ class Walk:
     def _book(self, rows: Rows, at: _At, gap_s: Array, free_s: Array, held_s: Array) -> None:
         """Add what was done to the sums."""
         pace = self._pace
-        self.time_s[at] += free_s + held_s
-        self.energy_j[at] += free_s * pace.free_w[at] + held_s * pace.held_w[at[0]]
-        self.throttled_s[at] += held_s
-        self.wait_s[at] += free_s * pace.waiting[at] + held_s * pace.held_waiting[at]
+        self.time_s[at] += free_s
+        self.energy_j[at] += free_s * pace.free_w[at]
+        self.wait_s[at] += free_s * pace.waiting[at]
+        if pace.throttles:
+            self.time_s[at] += held_s
+            self.energy_j[at] += held_s * pace.held_w[at[0]]
+            self.throttled_s[at] += held_s
+            self.wait_s[at] += held_s * pace.held_waiting[at]
         if gap_s.any():
             waits_for = at[1].start + np.argmax(self._left[at] > 0, axis=1)
             self.time_s[rows, waits_for] += gap_s

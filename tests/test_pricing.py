@@ -1,0 +1,86 @@
+"""The price of a trial: its work as timed phases, and what the emulator makes of them under its conditions."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from edgesim import profiles
+from edgesim.conditions import Availability, Conditions, Energy
+from edgesim.cost import pricing
+from edgesim.cost.analytic import CostWeights
+from edgesim.cost.steps import step_cost
+from edgesim.profile_fields import Quantity
+from edgesim.records import Ledger, Operations, StepTrace, Work, Workload
+
+# One product per sample: 1e6 FLOPs and 1e4 bytes forward, three times that in training.
+PRODUCT = Operations(np.array([3]), np.ones(1), np.array([[0.0, 1e6]]), np.array([[0.0, 1e4]]))
+TRAINED = dataclasses.replace(PRODUCT, flops=3 * PRODUCT.flops, moved_bytes=3 * PRODUCT.moved_bytes)
+NETWORK = Workload(3e6, 1e6, 100, 400, 1000, TRAINED, PRODUCT, 2)
+TERMS = pricing.Terms(NETWORK, None, 3072, 32, 2, 2, CostWeights())
+SCORED = Ledger(
+    Work(train_samples=64, forward_samples=10, steps=2, comparisons=100, other_flops=1e9),
+    StepTrace.passes("train", 64, 32) + StepTrace.passes("forward", 10, 32),
+    Work(train_samples=80, steps=4),
+    StepTrace.passes("train", 40, 32, 2),
+)
+PLAIN = dataclasses.replace(SCORED, score=Work(), score_trace=StepTrace())
+
+
+def pi(**start):
+    profile = profiles.load("raspberry-pi-4b")
+    return dataclasses.replace(profile, compute=dataclasses.replace(profile.compute, **start))
+
+
+def test_phases_follow_the_trace_and_the_work_beside_it():
+    profile = pi(first_step_s=Quantity(7.0, "a test", "measured"))
+    phases = pricing.phases_of(TERMS, profile, SCORED)
+    train = step_cost("train", [8, 32], NETWORK, 3072, 2, profile)
+    forward = step_cost("forward", [10], NETWORK, 3072, 2, profile)
+    assert phases.labels == ("scoring",) * 4 + ("training",) * 5
+    assert phases.steps == pytest.approx([1, 2, 1, 1, 1, 1, 1, 1, 1])
+    other_s = (1e9 + 100) / profile.throughput_flops_per_s
+    small, large = train.busy_s
+    assert phases.busy_s == pytest.approx([7, large, forward.busy_s[0], other_s, large, small, large, small, 0])
+    assert phases.wait_s == pytest.approx(np.array([0, 32, 10, 0, 32, 8, 32, 8, 0]) * 3072 / 4.6e7)
+    # Without scoring steps, training is the job that starts up.
+    assert pricing.phases_of(TERMS, profile, PLAIN).labels == ("scoring",) + ("training",) * 6
+
+
+def test_the_network_that_scored_elsewhere_prices_the_scores():
+    larger = dataclasses.replace(NETWORK, train_operations=dataclasses.replace(TRAINED, flops=30 * PRODUCT.flops))
+    terms, reused = dataclasses.replace(TERMS, scorer=larger), dataclasses.replace(SCORED, reused=True)
+    here, there = (pricing.phases_of(terms, pi(), ledger).busy_s for ledger in (SCORED, reused))
+    assert there[1] > 5 * here[1]
+    assert (there[4:] == here[4:]).all()
+
+
+def test_columns_under_conditions():
+    phone = profiles.load("galaxy-s20")
+    mains = pricing.price(TERMS, phone, Conditions(), 64, 40, SCORED)
+    assert mains["reason"] == ""
+    assert mains["device_time_s"] == pytest.approx(mains["device_score_time_s"] + mains["device_train_time_s"])
+    night = Conditions(available=Availability(86400, ((3600, 7200),)))
+    waited = pricing.price(TERMS, phone, night, 64, 40, SCORED)
+    assert waited["device_time_s"] == pytest.approx(mains["device_time_s"] + 3600)
+    assert waited["device_wait_s"] == pytest.approx(mains["device_wait_s"] + 3600)
+    assert waited["device_energy_j"] == pytest.approx(mains["device_energy_j"] + 3600 * phone.idle_w)
+    assert {name for name in mains if not name.startswith("device_")} == {
+        name for name in waited if mains[name] == waited[name] and not name.startswith("device_")
+    }
+
+
+def test_the_reason_of_a_dry_battery_has_the_second_the_battery_and_the_need():
+    phone = profiles.load("galaxy-s20")
+    need_j = pricing.price(TERMS, phone, Conditions(), 64, 40, SCORED)["device_energy_j"]
+    sun = Energy("harvest", 0.5, need_j, ((0, 0.0),), 10)
+    priced = pricing.price(TERMS, phone, Conditions(energy=sun), 64, 40, SCORED)
+    assert priced["device_energy_j"] == pytest.approx(need_j / 2)
+    assert priced["reason"] == (
+        f"the battery is empty {priced['device_time_s']:,.1f} s after the start, while scoring: it held "
+        f"{need_j / 2:,.4g} J (50% of {need_j:,.4g} J) and 0 J harvested; the trial needs {need_j:,.4g} J"
+    )
+    shut = Conditions(available=Availability(1e6, ((0, 1e-6),)))
+    assert "is not done after" in pricing.price(TERMS, phone, shut, 64, 40, SCORED)["reason"]
