@@ -52,7 +52,9 @@ def on_fleet(run: Run, fleet: str | Path) -> Scenario:
     document = {**copy.deepcopy(run.scenario), "fleet": given}
     loaded = scenario.from_document(document, str(file), Path.cwd())
     if len(loaded.fleet) != devices:
-        message = f"has {len(loaded.fleet)} devices, the run {devices}; groups by `share` take their number from the run"
+        message = (
+            f"has {len(loaded.fleet)} devices, the run {devices}; groups by `share` take their number from the run"
+        )
         raise ScenarioError(str(file), [Fault("fleet", message)])
     return loaded
 
@@ -96,5 +98,3 @@ def _record(run: Run, plan: coordinator.Plan, trial: Trial, result: TrialResult 
     status = "infeasible" if priced["reason"] else "ok"
     changed = {"profile": spec.profile.name, "status": status, **empty, **priced}
     return dataclasses.replace(result.record, **changed)
-
-
