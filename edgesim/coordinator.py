@@ -136,7 +136,11 @@ def execute(
     for trial in plan.trials:
         if trial in plan.infeasible and trial not in done:
             spec = plan.devices[trial.seed, trial.device]
+<<<<<<< HEAD
             yield _without_result(plan, spec, trial, "infeasible", *plan.infeasible[trial])
+=======
+            yield without_result(plan, spec, trial, "infeasible", plan.infeasible[trial])
+>>>>>>> wt-reprice
     executor.open(plan.setting)
     queue = JobQueue()
     missing: dict[tuple[int, int], list[Trial]] = {}
@@ -161,7 +165,7 @@ def execute(
             if note:
                 where = f"seed {job.spec.seed}, device {job.spec.index}, {', '.join(methods)}"
                 note(f"failed: {where}: {outcome.reason}")
-            yield from (_without_result(plan, job.spec, t, "failed", outcome.reason) for t in job.trials)
+            yield from (without_result(plan, job.spec, t, "failed", outcome.reason) for t in job.trials)
         elif isinstance(job, ScoreJob):
             for group in _groups([entry for entry in outcome if isinstance(entry, Prepared)]):
                 _push(plan, queue, TrainJob(job.spec, group))
@@ -225,9 +229,14 @@ def _groups(prepared: list[Prepared]) -> list[tuple[Prepared, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
+<<<<<<< HEAD
 def _without_result(
     plan: Plan, spec: DeviceSpec, trial: Trial, status: Status, reason: str, columns: Mapping[str, Any] = _NOTHING
 ) -> TrialResult:
+=======
+def without_result(plan: Plan, spec: DeviceSpec, trial: Trial, status: Status, reason: str) -> TrialResult:
+    """The record of a trial that failed, or that its device cannot do."""
+>>>>>>> wt-reprice
     record = Record(
         scenario=plan.scenario.name,
         seed=trial.seed,

@@ -37,6 +37,7 @@ ROWS = [
     {"planning"},
     {"tables", "provenance"},
     {"store"},
+    {"repricing"},
     {"api"},
     {"analysis"},
     {"report"},

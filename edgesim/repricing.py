@@ -1,0 +1,100 @@
+"""A finished run priced on another fleet, without training: what a training gives does not depend on who is faster.
+
+Trials are planned anew for the other fleet, so that records equal those of a run there with the same shards in all but
+the `host_*` columns: what a device cannot do is infeasible by the same rules, and everything else takes its outcome
+and its work from the run.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from edgesim import coordinator, documents, scenario
+from edgesim.cost import pricing
+from edgesim.errors import Fault, ScenarioError
+from edgesim.records import Record, Trial, TrialResult
+from edgesim.scenario import Scenario
+from edgesim.store import Run, read_results
+from edgesim.tables import tables
+
+OUTCOME = ("test_accuracy", "local_accuracy", "train_accuracy", "test_loss", "train_loss")
+"""columns that a device which stops on the way leaves empty"""
+
+
+def on_fleet(run: Run, fleet: str | Path) -> Scenario:
+    """The scenario of a run with another fleet.
+
+    Args:
+        run: finished, or still going.
+        fleet: a YAML file with `groups`; groups by `share` take the number of devices from the run.
+
+    Raises:
+        ScenarioError: faults of the fleet, or another number of devices than the run has.
+    """
+    file = Path(fleet)
+    given = documents.read(file)
+    devices = int(run.info["devices"])
+    if isinstance(given.get("groups"), list):
+        groups = [dict(group) if isinstance(group, dict) else group for group in given["groups"]]
+        if any(isinstance(group, dict) and "share" in group for group in groups):
+            given = {**given, "size": devices}
+        for group in groups:
+            own = group.get("profile") if isinstance(group, dict) else None
+            if isinstance(own, str) and own.endswith((".yaml", ".yml")):  # relative to the fleet's file
+                group["profile"] = str((file.parent / own).resolve())
+        given = {**given, "groups": groups}
+    document = {**copy.deepcopy(run.scenario), "fleet": given}
+    loaded = scenario.from_document(document, str(file), Path.cwd())
+    if len(loaded.fleet) != devices:
+        message = (
+            f"has {len(loaded.fleet)} devices, the run {devices}; groups by `share` take their number from the run"
+        )
+        raise ScenarioError(str(file), [Fault("fleet", message)])
+    return loaded
+
+
+def reprice(run: Run, on: Scenario) -> pd.DataFrame:
+    """The records of a run as another fleet would have given them.
+
+    Args:
+        run: whose outcomes and work are taken.
+        on: its scenario with another fleet (`on_fleet`).
+
+    Returns: one row per trial, columns as in records.parquet; `host_*` are those of the run. A trial that the run has
+        not trained to its end is `failed`, with that as its reason.
+
+    Raises:
+        ScenarioError: the shards are not those of the run.
+        RunError: the run does not hold what prices need.
+    """
+    plan = coordinator.plan(on, scorer=run.terms.scorer)
+    results = {result.record.trial: result for result in read_results(run.path)}
+    records = [_record(run, plan, trial, results.get(trial)) for trial in plan.trials]
+    return tables([TrialResult(record) for record in records])["records"]
+
+
+def _record(run: Run, plan: coordinator.Plan, trial: Trial, result: TrialResult | None) -> Record:
+    """The record of one trial on the planned device."""
+    spec = plan.devices[trial.seed, trial.device]
+    if trial in plan.infeasible:
+        return coordinator.without_result(plan, spec, trial, "infeasible", plan.infeasible[trial]).record
+    if result is None or result.ledger is None or result.kept is None:
+        known = "has not run it" if result is None else f"has it as {result.record.status} ({result.record.reason})"
+        reason = f"{run.path} {known}; run the scenario on this fleet"
+        return coordinator.without_result(plan, spec, trial, "failed", reason).record
+    if result.record.shard_size != len(spec.shard) or not np.isin(result.kept, spec.shard).all():
+        message = f"gives device {trial.device} another shard than {run.path} has; the data must be those of the run"
+        raise ScenarioError(plan.scenario.name, [Fault("partition", message)])
+    terms = dataclasses.replace(run.terms, weights=plan.setting.terms.weights)
+    m = result.record.subset_size
+    priced = pricing.price(terms, spec.profile, spec.conditions, len(spec.shard), m, result.ledger)
+    empty: dict[str, Any] = dict.fromkeys(OUTCOME, np.nan) if priced["reason"] else {}
+    status = "infeasible" if priced["reason"] else "ok"
+    changed = {"profile": spec.profile.name, "status": status, **empty, **priced}
+    return dataclasses.replace(result.record, **changed)
