@@ -136,11 +136,7 @@ def execute(
     for trial in plan.trials:
         if trial in plan.infeasible and trial not in done:
             spec = plan.devices[trial.seed, trial.device]
-<<<<<<< HEAD
-            yield _without_result(plan, spec, trial, "infeasible", *plan.infeasible[trial])
-=======
-            yield without_result(plan, spec, trial, "infeasible", plan.infeasible[trial])
->>>>>>> wt-reprice
+            yield without_result(plan, spec, trial, "infeasible", *plan.infeasible[trial])
     executor.open(plan.setting)
     queue = JobQueue()
     missing: dict[tuple[int, int], list[Trial]] = {}
@@ -229,14 +225,10 @@ def _groups(prepared: list[Prepared]) -> list[tuple[Prepared, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-<<<<<<< HEAD
-def _without_result(
+def without_result(
     plan: Plan, spec: DeviceSpec, trial: Trial, status: Status, reason: str, columns: Mapping[str, Any] = _NOTHING
 ) -> TrialResult:
-=======
-def without_result(plan: Plan, spec: DeviceSpec, trial: Trial, status: Status, reason: str) -> TrialResult:
-    """The record of a trial that failed, or that its device cannot do."""
->>>>>>> wt-reprice
+    """The record of a trial that failed, or that its device cannot do, with what is known of it in `columns`."""
     record = Record(
         scenario=plan.scenario.name,
         seed=trial.seed,

@@ -83,7 +83,7 @@ def _record(run: Run, plan: coordinator.Plan, trial: Trial, result: TrialResult 
     """The record of one trial on the planned device."""
     spec = plan.devices[trial.seed, trial.device]
     if trial in plan.infeasible:
-        return coordinator.without_result(plan, spec, trial, "infeasible", plan.infeasible[trial]).record
+        return coordinator.without_result(plan, spec, trial, "infeasible", *plan.infeasible[trial]).record
     if result is None or result.ledger is None or result.kept is None:
         known = "has not run it" if result is None else f"has it as {result.record.status} ({result.record.reason})"
         reason = f"{run.path} {known}; run the scenario on this fleet"

@@ -16,7 +16,7 @@ from edgesim.profile_fields import Quantity
 from edgesim.records import Ledger, Operations, StepTrace, Work, Workload
 
 # One product per sample: 1e6 FLOPs and 1e4 bytes forward, three times that in training.
-PRODUCT = Operations(np.array([3]), np.ones(1), np.array([[0.0, 1e6]]), np.array([[0.0, 1e4]]))
+PRODUCT = Operations(np.array([3]), np.ones(1), np.array([[0.0, 1e6]]), np.array([[0.0, 1e4]]), np.zeros((1, 2)))
 TRAINED = dataclasses.replace(PRODUCT, flops=3 * PRODUCT.flops, moved_bytes=3 * PRODUCT.moved_bytes)
 NETWORK = Workload(3e6, 1e6, 100, 400, 1000, TRAINED, PRODUCT, 2)
 TERMS = pricing.Terms(NETWORK, None, 3072, 32, 2, 2, CostWeights())
