@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from edgesim import analysis, api, coordinator, report
+from edgesim import analysis, api, coordinator, report, schema
 from edgesim.cost import analytic
 from edgesim.cost.objective import Budget, Objective
 from edgesim.errors import ScenarioError
@@ -186,3 +186,11 @@ def test_tables_without_a_rule_stay_as_they_are() -> None:
     assert by_rule(records, records) is records
     plain = records.assign(ratio_rule="")
     assert by_rule(plain, plain) is plain
+
+
+def test_the_schema_knows_the_rules() -> None:
+    variants = schema.scenario()["properties"]["pruning"]["properties"]["keep_ratio"]["anyOf"]
+    rules = {next(iter(v["properties"])): next(iter(v["properties"].values())) for v in variants if "properties" in v}
+    assert set(rules["budget"]["properties"]) == {"energy_j", "latency_s", "storage_bytes", "price"}
+    assert set(rules["objective"]["properties"]) == {"lambda", "weights", "accuracy_curve", "accuracy_from", "price"}
+    assert rules["objective"]["required"] == ["lambda"]
