@@ -16,7 +16,7 @@ NOTHING = 0.001
 """a saving below this share is called none"""
 
 
-def verdict(records: pd.DataFrame, method: str | None = None) -> list[Finding]:
+def verdict_of(records: pd.DataFrame, method: str | None = None) -> list[Finding]:
     """Three to five sentences on a run.
 
     Args:
