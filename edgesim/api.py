@@ -16,10 +16,11 @@ from edgesim import coordinator, planning, provenance
 from edgesim.cost.objective import Objective
 from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, RayExecutor
+from edgesim.holdings import holdings
 from edgesim.outlook import Curves
 from edgesim.records import FloatArray, Record, Reused, Trial, Workload
 from edgesim.scenario import Scenario
-from edgesim.store import Run, RunFolder, find_latest, reusable
+from edgesim.store import Run, RunFolder, find_latest, read_results
 
 RUNS = Path("runs")
 
@@ -94,6 +95,8 @@ def run(
         plan = coordinator.plan(scenario, curves=curves_of(scenario), scorer=scorer)
         _check_reused(scenario, reused, plan.trials)
         folder.note_terms(plan.setting.terms)
+        shards = {key: spec.shard for key, spec in plan.devices.items()}
+        folder.describe(holdings(scenario.fleet.devices, shards, plan.setting.dataset))
         progress.start(coordinator.expected_samples(plan), folder.done, len(scenario.fleet))
         for result in coordinator.execute(plan, chosen, folder.done, progress.note, reused):
             folder.append(result)
@@ -176,7 +179,7 @@ def _reused(scenario: Scenario) -> tuple[dict[Trial, Reused], Workload | None]:
     """The subsets of the run that the scenario takes its scores from, and the network that scored there."""
     if scenario.pruning.scores_from is None:
         return {}, None
-    return reusable(_beside(scenario, scenario.pruning.scores_from))
+    return _reusable(_beside(scenario, scenario.pruning.scores_from))
 
 
 def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], trials: Iterable[Trial]) -> None:
@@ -236,3 +239,18 @@ def _end_session(folder: RunFolder, session: dict[str, Any], started: float) -> 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _reusable(path: Path) -> tuple[dict[Trial, Reused], Workload]:
+    """The subsets of a finished or unfinished run, by trial, and the network that scored, for `scores_from`.
+
+    Raises:
+        RunError: it is no run folder.
+    """
+    run = Run(path)
+    found = {
+        result.record.trial: Reused(result.kept, result.weights, result.ledger.score, result.ledger.score_trace)
+        for result in read_results(run.path)
+        if result.kept is not None and result.ledger is not None
+    }
+    return found, run.terms.scorer or run.terms.workload

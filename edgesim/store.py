@@ -24,18 +24,9 @@ from filelock import FileLock, Timeout
 from edgesim import documents
 from edgesim.cost.pricing import Terms
 from edgesim.errors import EdgesimError, RunError
-from edgesim.records import Reused, Trial, TrialResult, Workload
-from edgesim.tables import (
-    TABLES,
-    from_line,
-    read_parquet,
-    results_of,
-    tables,
-    terms_from_text,
-    terms_to_text,
-    to_line,
-    write_parquet,
-)
+from edgesim.holdings import read_table
+from edgesim.records import Trial, TrialResult
+from edgesim.tables import TABLES, from_line, results_of, tables, terms_from_text, terms_to_text, to_line, write_parquet
 
 JOURNAL = "journal.jsonl"
 TERMS = "terms.json"
@@ -123,6 +114,11 @@ class RunFolder:
             self._synced_s = time.monotonic()
         self._results.append(result)
 
+    def describe(self, described: Mapping[str, pd.DataFrame]) -> None:
+        """Write what is known before the first trial: the tables of `holdings.holdings`."""
+        for name, table in described.items():
+            write_parquet(self.path / f"{name}.parquet", table)
+
     def update(self, values: Mapping[str, Any]) -> None:
         """Change run.json."""
         self.info.update(values)
@@ -203,7 +199,7 @@ class Run:
         return None
 
     def _table(self, name: str) -> pd.DataFrame:
-        return read_parquet(self.path / f"{name}.parquet") if self._of_journal is None else self._of_journal[name]
+        return read_table(self.path, name) if self._of_journal is None else self._of_journal[name]
 
     @cached_property
     def records(self) -> pd.DataFrame:
@@ -242,6 +238,16 @@ class Run:
     def traces(self) -> pd.DataFrame:
         """One row per trial, epoch and quantity of the methods that train something of their own."""
         return self._table("traces")
+
+    @cached_property
+    def shards(self) -> pd.DataFrame:
+        """One row per seed, device and sample that it holds, with its label; empty for runs without the table."""
+        return read_table(self.path, "shards")
+
+    @cached_property
+    def devices(self) -> pd.DataFrame:
+        """One row per device: what its hardware is; empty for runs without the table."""
+        return read_table(self.path, "devices")
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -298,20 +304,5 @@ def read_results(path: Path) -> list[TrialResult]:
     return list(results.values())
 
 
-def reusable(path: Path) -> tuple[dict[Trial, Reused], Workload]:
-    """The subsets of a finished or unfinished run, by trial, and the network that scored, for `scores_from`.
-
-    Raises:
-        RunError: it is no run folder.
-    """
-    run = Run(path)
-    found = {
-        result.record.trial: Reused(result.kept, result.weights, result.ledger.score, result.ledger.score_trace)
-        for result in read_results(run.path)
-        if result.kept is not None and result.ledger is not None
-    }
-    return found, run.terms.scorer or run.terms.workload
-
-
 def _read_tables(path: Path) -> dict[str, pd.DataFrame]:
-    return {name: read_parquet(path / f"{name}.parquet") for name in TABLES}
+    return {name: read_table(path, name) for name in TABLES}

@@ -36,6 +36,7 @@ ROWS = [
     {"coordinator"},
     {"planning"},
     {"tables", "provenance"},
+    {"holdings"},
     {"store"},
     {"repricing"},
     {"api"},
