@@ -8,7 +8,9 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import tables
-from edgesim.report.page import CURVE_COLUMNS, RECORD_COLUMNS, Run, facts, limits, sections
+from edgesim.report.identity import facts, limits
+from edgesim.report.source import Run, curves_of, records_of
+from edgesim.report.story import sections
 
 SHOWN_SECTIONS = ("summary", "cost", "gap", "profiles", "failures")
 
@@ -22,18 +24,16 @@ def write_markdown(run: Run, out: Path) -> Path:
 
     Returns: `out`.
     """
-    records = run.records.reindex(columns=[*dict.fromkeys([*run.records.columns, *RECORD_COLUMNS])])
-    curves = run.curves.reindex(columns=[*dict.fromkeys([*run.curves.columns, *CURVE_COLUMNS])])
+    records = records_of(run)
     lines = [f"# {_plain(str(run.info.get('scenario') or run.path.name))}", ""]
     lines += [f"- {label}: {_plain(value)}" for label, value in facts(run.info, records)]
     lines += ["", *(f"> {note}" for note in limits(records, run.info)), ""]
-    for part in sections(records, curves):
+    for part in sections(records, curves_of(run)):
         if part.key not in SHOWN_SECTIONS or part.is_empty:
             continue
         lines += [f"## {part.title}", ""]
-        shown = [(figure.title, figure.table) for figure in part.figures if part.key == "gap"] + part.tables
-        for caption, data in shown:
-            lines += [f"{_plain(caption)}:", "", *_rows(data), ""]
+        for shown in part.all_tables if part.key == "gap" else part.tables:
+            lines += [f"{_plain(shown.caption)}:", "", *_rows(shown.data), ""]
     used = [name for name in analysis.SUMMARY_COLUMNS if name in tables.COLUMNS]
     lines += ["## Columns", "", *(f"- **{label}**: {meaning}" for label, _, meaning in tables.glossary(used))]
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -16,8 +16,18 @@ import pandas as pd
 Spec = dict[str, Any]
 Styles = dict[str, Spec]
 
-LIGHT, DARK = "#ffffff", "#15181d"
-"""the page's backgrounds"""
+LOOK = {
+    "light": {
+        "page": "#ffffff", "ink": "#1b1f24", "soft": "#57606a", "line": "#d5dae0", "raised": "#f4f6f8",
+        "link": "#0b5cad", "warn": "#8a4b00", "good": "#1a7f37", "bad": "#b3261e",
+    },
+    "dark": {
+        "page": "#15181d", "ink": "#e6e9ed", "soft": "#a3abb5", "line": "#343b44", "raised": "#1e2329",
+        "link": "#7db7f5", "warn": "#f0b661", "good": "#57c474", "bad": "#ff8a80",
+    },
+}  # fmt: skip
+"""the page's colours"""
+LIGHT, DARK = LOOK["light"]["page"], LOOK["dark"]["page"]
 GREY = "#7d838c"
 METHOD_COLOURS = (
     "#c2570c", "#1f78c8", "#10856b", "#b0489e", "#8a7500",
@@ -35,8 +45,10 @@ def method_styles(methods: Iterable[str], plain: str) -> Styles:
     """The look of every method, the same in all figures; `plain` is the one that is grey and dashed."""
     styles: Styles = {plain: {"color": GREY, "symbol": "circle-open", "dash": "dash"}}
     for place, method in enumerate(m for m in dict.fromkeys(methods) if m != plain):
-        colour, symbol = METHOD_COLOURS[place % len(METHOD_COLOURS)], SYMBOLS[place % len(SYMBOLS)]
-        styles[method] = {"color": colour, "symbol": symbol, "dash": "solid"}
+        again, colour = divmod(place, len(METHOD_COLOURS))
+        # The second round of colours goes with other symbols than the first, so that no two methods look alike.
+        symbol = SYMBOLS[(colour + 3 * again) % len(SYMBOLS)]
+        styles[method] = {"color": METHOD_COLOURS[colour], "symbol": symbol, "dash": "solid"}
     return styles
 
 
@@ -125,10 +137,10 @@ def layout(x: Spec, y: Spec) -> Spec:
     return {
         "xaxis": x,
         "yaxis": y,
-        "height": 420,
-        "margin": {"l": 56, "r": 12, "t": 34, "b": 60},
+        "height": 360,
+        "margin": {"l": 56, "r": 12, "t": 24, "b": 48},
         "showlegend": True,
-        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
+        "legend": {"orientation": "h"},
         "hovermode": "closest",
         "modebar": {"bgcolor": "rgba(0,0,0,0)"},
         "paper_bgcolor": "rgba(0,0,0,0)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,11 @@ class Column:
     def is_number(self) -> bool:
         """Whether its values are aligned to the right."""
         return self.write is not text
+
+    @property
+    def form(self) -> str:
+        """The name under which the page's script (templates/format.js) knows how to write its values."""
+        return self.write.__name__
 
 
 @dataclass(frozen=True)
@@ -142,18 +147,27 @@ COLUMNS: dict[str, Column] = {
 }
 
 
-def table(data: pd.DataFrame, columns: list[str] | None = None) -> Table:
-    """The columns (all by default; each a key of COLUMNS) of a DataFrame as text, MAX_ROWS rows at most."""
-    names = list(data.columns) if columns is None else columns
-    shown = data.head(MAX_ROWS)
-    rows = [[COLUMNS[name].write(value) for name, value in zip(names, row, strict=True)]
-            for row in shown[names].itertuples(index=False, name=None)]  # fmt: skip
-    return Table([(COLUMNS[n].label, COLUMNS[n].is_number) for n in names], rows, len(data) - len(shown))
+def column(name: str, values: pd.Series) -> Column:
+    """The column called `name`; one that is not in COLUMNS shows its own name."""
+    known = COLUMNS.get(name)
+    if known is not None:
+        return known
+    return Column(name, quantity if pd.api.types.is_numeric_dtype(values.dtype) else text, "")
 
 
-def glossary(used: list[str]) -> list[tuple[str, str, str]]:
+def table(data: pd.DataFrame, max_rows: int = MAX_ROWS) -> Table:
+    """The first rows of a DataFrame as text."""
+    shown = data.head(max_rows)
+    columns = [column(name, data[name]) for name in data.columns]
+    rows = [[c.write(value) for c, value in zip(columns, row, strict=True)]
+            for row in shown.itertuples(index=False, name=None)]  # fmt: skip
+    return Table([(c.label, c.is_number) for c in columns], rows, len(data) - len(shown))
+
+
+def glossary(used: Iterable[str]) -> list[tuple[str, str, str]]:
     """(label, name in records or tables, meaning) of the columns that are used, in the order of COLUMNS."""
-    return [(c.label, name, c.meaning) for name, c in COLUMNS.items() if name in used]
+    names = set(used)
+    return [(c.label, name, c.meaning) for name, c in COLUMNS.items() if name in names]
 
 
 def terminal_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
