@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import jinja2
 
 from edgesim import documents
 from edgesim.report import embed, identity, marks, tables
-from edgesim.report.sections import Section, Shown
+from edgesim.report.sections import Section
 from edgesim.report.source import Run, curves_of, records_of
 from edgesim.report.story import sections
 

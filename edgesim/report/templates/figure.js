@@ -63,10 +63,12 @@ class PageFigure {
     if (this.drawn) return;
     this.drawn = true;
     const shown = this.visible();
-    const layout = { ...this.spec.layout, showlegend: false };
+    // A finger that moves over a figure scrolls the page.
+    const touch = window.matchMedia("(pointer: coarse)").matches;
+    const layout = { ...this.spec.layout, showlegend: false, dragmode: touch ? false : "zoom" };
     const traces = this.spec.data.map((trace, place) => ({ ...trace, visible: shown[place] }));
-    const settings = { responsive: true, displaylogo: false, displayModeBar: "hover",
-      modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d"] };
+    const settings = { responsive: true, displaylogo: false, displayModeBar: touch ? false : "hover",
+      modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]] };
     Plotly.newPlot(this.plot, traces, layout, settings);
     Plotly.relayout(this.plot, themed(pageLook()));
     this.addLegend();

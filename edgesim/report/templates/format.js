@@ -34,5 +34,5 @@ const FORMS = {
     const size = Math.abs(value);
     return size >= 1000 && size < 1e9 ? grouped(value) : general(value, 4);
   },
-  count: (value) => (known(value) ? Math.trunc(value).toLocaleString("en-US") : UNKNOWN),
+  count: (value) => (known(value) ? (Math.trunc(value) + 0).toLocaleString("en-US") : UNKNOWN),
 };

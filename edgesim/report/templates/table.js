@@ -17,8 +17,13 @@ const download = (name, content, type) => {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 };
 
-// A column as a function from row to value. Texts that repeat are stored once.
-const reader = (column) => (column.of ? (row) => column.of[column.at[row]] : (row) => column.values[row]);
+// A column as a function from row to value; null for what is not known. How columns are stored: edgesim/report/embed.py.
+const reader = (column) => {
+  if (column.of) return (row) => column.of[column.at[row]];
+  if (!column.f8) return (row) => column.values[row];
+  const numbers = new Float64Array(Uint8Array.from(atob(column.f8), (sign) => sign.charCodeAt(0)).buffer);
+  return (row) => (Number.isNaN(numbers[row]) ? null : numbers[row]);
+};
 
 // Full precision. A text that a spreadsheet would take for a formula gets an apostrophe.
 const csvCell = (value, isText) => {
