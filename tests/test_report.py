@@ -15,7 +15,8 @@ from report_runs import HOSTILE, FakeRun, Reader, make_run
 
 from edgesim import analysis, report
 from edgesim.records import Record
-from edgesim.report import embed, figures, identity, marks, page, story, tables
+from edgesim.report import embed, identity, marks, page, story, tables
+from edgesim.report.figures import accuracy, curves, prices
 
 
 def read(run):
@@ -126,9 +127,9 @@ def test_every_figure_is_valid_and_described():
 
 def test_accuracy_figure_draws_its_data():
     summary = analysis.summary(make_run().records)
-    data = figures.accuracy_data(summary)
+    data = accuracy.accuracy_data(summary)
     styles = marks.method_styles(data["method"], "full")
-    traces = {trace["name"]: trace for trace in figures.accuracy_figure(data, styles).spec["data"]}
+    traces = {trace["name"]: trace for trace in accuracy.accuracy_figure(data, styles).spec["data"]}
     # full: 0.8 + 0.011 + 0.003 at every ratio
     assert traces["full"]["x"] == [0.1, 1.0]
     assert traces["full"]["y"] == pytest.approx([0.814, 0.814])
@@ -142,14 +143,14 @@ def test_accuracy_figure_draws_its_data():
 def test_accuracy_data_leaves_out_what_has_none():
     run = make_run()
     run.records.loc[run.records["method"] == "random", "status"] = "failed"
-    found = figures.accuracy_data(analysis.summary(run.records))
+    found = accuracy.accuracy_data(analysis.summary(run.records))
     assert found["method"].tolist() == ["full", "importance", "importance"]
 
 
 def test_gap_figure_is_in_percentage_points():
     data = pd.DataFrame([("el2n", 0.5, 4, 0.02, 0.01, 0.05)],
                         columns=["method", "keep_ratio", "pairs", "gap", "gap_low", "gap_high"])  # fmt: skip
-    (trace,) = figures.gap_figure(data, marks.method_styles(["el2n"], "full")).spec["data"]
+    (trace,) = accuracy.gap_figure(data, marks.method_styles(["el2n"], "full")).spec["data"]
     assert trace["y"] == [2.0]
     assert trace["error_y"]["array"] == [3.0]
     assert trace["error_y"]["arrayminus"] == [1.0]
@@ -159,15 +160,15 @@ def test_curves_are_thinned_but_keep_both_ends():
     curves = pd.DataFrame({"method": "m", "keep_ratio": 0.5, "epoch": range(1, 101), "seed": 0, "device": 0})
     for value in analysis.CURVE_VALUES:
         curves[value] = curves["epoch"] / 100
-    found = figures.curves_data(curves, points=4)
+    found = curves.curves_data(curves, points=4)
     assert found["epoch"].tolist() == [1, 34, 67, 100]
     assert found["test_loss"].tolist() == [0.01, 0.34, 0.67, 1.0]
-    assert len(figures.curves_data(curves)) == 100
+    assert len(curves.curves_data(curves)) == 100
 
 
 def test_curves_show_only_epochs_that_were_evaluated():
-    lines = figures.curves_data(make_run().curves)
-    traces = figures.curves_figure(lines, "test_loss").spec["data"]
+    lines = curves.curves_data(make_run().curves)
+    traces = curves.curves_figure(lines, "test_loss").spec["data"]
     assert {tuple(trace["x"]) for trace in traces} == {(3,)}
     assert {trace["meta"]["method"] for trace in traces} == {None, "random", "importance"}
 
@@ -175,7 +176,7 @@ def test_curves_show_only_epochs_that_were_evaluated():
 def test_profiles_are_ordered_by_cost_and_zero_is_not_drawn_on_a_log_axis():
     run = make_run(devices=2)
     run.records.loc[run.records["profile"] == "profile-0", "analytic_energy_j"] = 0.0
-    spec = figures.profile_figure(analysis.by_profile(run.records), "energy_j").spec
+    spec = prices.profile_figure(analysis.by_profile(run.records), "energy_j").spec
     assert spec["layout"]["yaxis"]["categoryarray"] == ["profile-0", "profile-1"]
     analytic = [trace for trace in spec["data"] if trace["marker"]["symbol"] == "circle-open"]
     assert {name for trace in analytic for name in trace["y"]} == {"profile-1"}
@@ -185,7 +186,7 @@ def test_profiles_are_ordered_by_cost_and_zero_is_not_drawn_on_a_log_axis():
 def test_cost_figure_draws_both_prices_under_one_name():
     run = make_run(devices=1)
     styles = marks.method_styles(run.records["method"], "full")
-    spec = figures.cost_figure(analysis.cost_by_ratio(run.records), styles, "time_s").spec
+    spec = prices.cost_figure(analysis.cost_by_ratio(run.records), styles, "time_s").spec
     analytic, emulated = [trace for trace in spec["data"] if trace["legendgroup"] == "importance"]
     assert (analytic["name"], analytic["showlegend"]) == ("importance", True)
     assert (emulated["name"], emulated["showlegend"]) == ("importance, emulated", False)

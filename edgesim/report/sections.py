@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from edgesim.report.figures import Figure
+from edgesim.report.figures.figure import Figure
 
 
 @dataclass(frozen=True)
