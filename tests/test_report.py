@@ -16,7 +16,8 @@ from report_runs import HOSTILE, FakeRun, Reader, make_run
 from edgesim import analysis, report
 from edgesim.records import Record
 from edgesim.report import embed, identity, marks, page, story, tables
-from edgesim.report.figures import accuracy, curves, prices
+from edgesim.report.figures import accuracy, prices
+from edgesim.report.figures import curves as curve_figures
 
 
 def read(run):
@@ -160,15 +161,15 @@ def test_curves_are_thinned_but_keep_both_ends():
     curves = pd.DataFrame({"method": "m", "keep_ratio": 0.5, "epoch": range(1, 101), "seed": 0, "device": 0})
     for value in analysis.CURVE_VALUES:
         curves[value] = curves["epoch"] / 100
-    found = curves.curves_data(curves, points=4)
+    found = curve_figures.curves_data(curves, points=4)
     assert found["epoch"].tolist() == [1, 34, 67, 100]
     assert found["test_loss"].tolist() == [0.01, 0.34, 0.67, 1.0]
-    assert len(curves.curves_data(curves)) == 100
+    assert len(curve_figures.curves_data(curves)) == 100
 
 
 def test_curves_show_only_epochs_that_were_evaluated():
-    lines = curves.curves_data(make_run().curves)
-    traces = curves.curves_figure(lines, "test_loss").spec["data"]
+    lines = curve_figures.curves_data(make_run().curves)
+    traces = curve_figures.curves_figure(lines, "test_loss").spec["data"]
     assert {tuple(trace["x"]) for trace in traces} == {(3,)}
     assert {trace["meta"]["method"] for trace in traces} == {None, "random", "importance"}
 

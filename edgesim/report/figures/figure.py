@@ -30,10 +30,12 @@ class Figure:
 
 
 def ratio_colours(data: pd.DataFrame) -> dict[float, str]:
+    """A colour per keep ratio, `full` left out."""
     return marks.ratio_colours(data.loc[data["method"] != analysis.FULL, "keep_ratio"])
 
 
 def by_method(data: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """(method, its rows), by first appearance."""
     for method in dict.fromkeys(data["method"]):
         yield method, data[data["method"] == method]
 
