@@ -145,7 +145,7 @@ def test_bootstrap_is_deterministic_takes_any_statistic_and_a_seed():
 def test_bootstrap_in_chunks_equals_bootstrap_at_once(monkeypatch):
     values = stream(5, "test:values").normal(size=(4, 3))
     at_once = analysis.bootstrap_interval(values)
-    monkeypatch.setattr(analysis, "MAX_SAMPLED_ELEMENTS", 100)
+    monkeypatch.setattr(analysis.intervals, "MAX_SAMPLED_ELEMENTS", 100)
     assert analysis.bootstrap_interval(values) == at_once
 
 
@@ -171,12 +171,15 @@ def test_gap_to_random_is_paired():
     assert math.isnan(found["gap_low"][0])
 
 
-def test_gap_interval_spans_the_devices_gaps():
+def test_gap_interval_is_students_over_three_devices():
+    """Gaps 0.1, 0.2, 0.3: mean 0.2, standard error 0.1 / sqrt 3, and t = 4.30265 with two degrees of freedom."""
     rows = []
-    for device, gap in enumerate((0.1, 0.3)):
+    for device, gap in enumerate((0.1, 0.2, 0.3)):
         rows += [trial(0, device, "random", 0.5, 0.5), trial(0, device, "el2n", 0.5, 0.5 + gap)]
     found = analysis.gap_to_random(table(*rows)).iloc[0]
-    assert [found["gap"], found["gap_low"], found["gap_high"]] == pytest.approx([0.2, 0.1, 0.3])
+    half = 4.30265 * 0.1 / math.sqrt(3)
+    ends = [found["gap"], found["gap_low"], found["gap_high"]]
+    assert ends == pytest.approx([0.2, 0.2 - half, 0.2 + half], abs=1e-5)
 
 
 def test_gap_without_random_is_empty(grid):

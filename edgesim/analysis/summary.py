@@ -1,25 +1,19 @@
-"""Records -> tables: means, spreads, intervals, savings and failures. Pure functions on DataFrames.
+"""Records -> tables of means: per method and ratio, per profile, and what failed.
 
 The unit that repeats is the seed; devices are crossed with it. So a mean over trials never gets the interval
-that `seeds x devices` independent values would have: `bootstrap_interval` resamples whole devices and seeds.
+that `seeds x devices` independent values would have (`intervals`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from edgesim.analysis.cells import FULL, RANDOM, device_by_seed, groups, mean, ok, paired, ranges
+from edgesim.analysis.intervals import interval
 from edgesim.records import FloatArray
-from edgesim.seeds import stream
-
-FULL = "full"
-RANDOM = "random"
-RESAMPLES = 2000
-MAX_SAMPLED_ELEMENTS = 4_000_000
-"""elements of one chunk of resampled values: 32 MB, whatever the size of the fleet"""
 
 COSTS = ("analytic_time_s", "analytic_energy_j", "device_time_s", "device_energy_j")
 SUMMARY_COLUMNS = [
@@ -27,9 +21,6 @@ SUMMARY_COLUMNS = [
     "std_over_devices", "std_over_seeds", "local_accuracy", "time_saved", "energy_saved", "device_time_saved",
     "device_energy_saved", "scoring_share", "failed", "infeasible",
 ]  # fmt: skip
-CURVE_VALUES = ("subset_loss", "subset_accuracy", "test_loss", "test_accuracy")
-
-Statistic = Callable[[FloatArray], FloatArray]
 
 
 class Fit(NamedTuple):
@@ -38,79 +29,6 @@ class Fit(NamedTuple):
     slope: float
     intercept: float
     r2: float
-
-
-def ok(records: pd.DataFrame) -> pd.DataFrame:
-    """The trials that ended well."""
-    return records[records["status"] == "ok"]
-
-
-def groups(table: pd.DataFrame) -> Iterator[tuple[str, float, pd.DataFrame]]:
-    """(method, keep_ratio, its rows): methods by first appearance, ratios ascending, unknown last."""
-    order = {method: place for place, method in enumerate(dict.fromkeys(table["method"]))}
-    by_cell = table.groupby(["method", "keep_ratio"], dropna=False)
-    cells = [(str(part["method"].iloc[0]), float(part["keep_ratio"].iloc[0]), part) for _, part in by_cell]
-    yield from sorted(cells, key=lambda cell: (order[cell[0]], np.isnan(cell[1]), cell[1]))
-
-
-def device_by_seed(table: pd.DataFrame, column: str) -> FloatArray:
-    """The values of one method and ratio as a matrix [devices, seeds], NaN where a trial is missing.
-
-    Devices and seeds without any value are left out.
-    """
-    table = table[table[column].notna()]
-    devices, rows = np.unique(table["device"].to_numpy(), return_inverse=True)
-    seeds, columns = np.unique(table["seed"].to_numpy(), return_inverse=True)
-    values = np.full((len(devices), len(seeds)), np.nan)
-    values[rows, columns] = table[column].to_numpy(dtype=np.float64)
-    return values
-
-
-def trial_mean(values: FloatArray) -> FloatArray:
-    """The mean over the last two axes (devices, seeds) without missing trials; NaN where all are missing."""
-    size = values.shape[-2] * values.shape[-1]
-    total = values.sum(axis=(-2, -1))
-    if size and np.isfinite(total).all():  # nothing is missing: half the time of a large bootstrap
-        return np.asarray(total / size)
-    known = np.isfinite(values)
-    count = known.sum(axis=(-2, -1))
-    total = np.where(known, values, 0.0).sum(axis=(-2, -1))
-    return np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0)
-
-
-def bootstrap_interval(values: FloatArray, statistic: Statistic = trial_mean, rng_seed: int = 0) -> tuple[float, float]:
-    """The 95 % percentile interval of a statistic, by resampling devices and seeds (two-way bootstrap).
-
-    A resample draws devices with replacement, seeds with replacement, and keeps the cells where they cross,
-    so that trials of one device, or of one seed, stay together. Every call starts at the same stream.
-    It is honest only as far as the repetitions go. With one seed it says nothing about seeds, with one device
-    nothing about devices, and with a handful of either the percentile bootstrap is too narrow.
-
-    Args:
-        values: float [devices, seeds], NaN where a trial is missing.
-        statistic: from samples [resamples, devices, seeds] to one number per resample [resamples].
-        rng_seed: seed of the stream "analysis:bootstrap".
-
-    Returns: (low, high); NaN where fewer than two values are known.
-
-    Source: Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 2007, section 3.
-    """
-    if np.isfinite(values).sum() < 2:
-        return np.nan, np.nan
-    devices, seeds = values.shape
-    rng = stream(rng_seed, "analysis:bootstrap")
-    rows = rng.integers(devices, size=(RESAMPLES, devices))
-    columns = rng.integers(seeds, size=(RESAMPLES, seeds))
-    chunk = max(1, MAX_SAMPLED_ELEMENTS // values.size)
-    drawn = np.concatenate([
-        statistic(values[rows[first : first + chunk, :, None], columns[first : first + chunk, None, :]])
-        for first in range(0, RESAMPLES, chunk)
-    ])  # fmt: skip
-    drawn = drawn[np.isfinite(drawn)]
-    if not drawn.size:
-        return np.nan, np.nan
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def summary(records: pd.DataFrame) -> pd.DataFrame:
@@ -128,19 +46,19 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
     for method, ratio, part in groups(records):
         done = ok(part)
         accuracy = device_by_seed(done, "test_accuracy")
-        low, high = bootstrap_interval(accuracy)
+        found = interval(accuracy, (0.0, 1.0))
         rows.append(
             {
                 "method": method,
                 "keep_ratio": ratio,
                 "trials": len(done),
-                "test_accuracy": float(trial_mean(accuracy)),
-                "accuracy_low": low,
-                "accuracy_high": high,
-                "accuracy_half_width": (high - low) / 2,
+                "test_accuracy": found.estimate,
+                "accuracy_low": found.low,
+                "accuracy_high": found.high,
+                "accuracy_half_width": (found.high - found.low) / 2,
                 "std_over_devices": _spread(accuracy),
                 "std_over_seeds": _spread(accuracy.T),
-                "local_accuracy": _mean(done["local_accuracy"]),
+                "local_accuracy": mean(done["local_accuracy"]),
                 "time_saved": _saved(done, full, "analytic_time_s"),
                 "energy_saved": _saved(done, full, "analytic_energy_j"),
                 "device_time_saved": _saved(done, full, "device_time_s"),
@@ -160,24 +78,22 @@ def gap_to_random(records: pd.DataFrame) -> pd.DataFrame:
 
     Returns: DataFrame method keep_ratio pairs gap gap_low gap_high.
     """
-    good = ok(records)
-    keys = ["seed", "device", "keep_ratio"]
-    baseline = good.loc[good["method"] == RANDOM, [*keys, "test_accuracy"]]
-    paired = good[~good["method"].isin([RANDOM, FULL])].merge(baseline, on=keys, suffixes=("", "_random"))
-    paired["gap"] = paired["test_accuracy"] - paired["test_accuracy_random"]
-    rows = []
-    for method, ratio, part in groups(paired[paired["gap"].notna()]):
-        gaps = device_by_seed(part, "gap")
-        rows.append((method, ratio, len(part), float(trial_mean(gaps)), *bootstrap_interval(gaps)))
-    return pd.DataFrame(rows, columns=["method", "keep_ratio", "pairs", "gap", "gap_low", "gap_high"])
+    return _gaps(records, RANDOM)
+
+
+def gap_to_full(records: pd.DataFrame) -> pd.DataFrame:
+    """Test accuracy of each method minus that of `full`, paired by seed and device; `random` is one of the methods.
+
+    Returns: DataFrame method keep_ratio pairs gap gap_low gap_high.
+    """
+    return _gaps(records, FULL)
 
 
 def cost_by_ratio(records: pd.DataFrame) -> pd.DataFrame:
     """Mean cost of a device per method and keep_ratio: method keep_ratio trials + COSTS + host_wall_s."""
     names = [*COSTS, "host_wall_s"]
     rows = [
-        (method, ratio, len(part), *(_mean(part[name]) for name in names))
-        for method, ratio, part in groups(ok(records))
+        (method, ratio, len(part), *(mean(part[name]) for name in names)) for method, ratio, part in groups(ok(records))
     ]
     return pd.DataFrame(rows, columns=["method", "keep_ratio", "trials", *names])
 
@@ -231,17 +147,6 @@ def failures(records: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("failures", ascending=False, kind="stable", ignore_index=True)
 
 
-def ranges(numbers: Iterable[int]) -> str:
-    """Whole numbers in short: 0, 1, 2, 7 -> '0-2, 7'."""
-    runs: list[list[int]] = []
-    for number in sorted({int(n) for n in numbers}):
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)
-
-
 def by_profile(records: pd.DataFrame) -> pd.DataFrame:
     """Means per profile, method and keep_ratio, profiles in order of first appearance.
 
@@ -253,29 +158,17 @@ def by_profile(records: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for profile in dict.fromkeys(good["profile"]):
         for method, ratio, part in groups(good[good["profile"] == profile]):
-            means = (_mean(part[column]) for column in values)
+            means = (mean(part[column]) for column in values)
             rows.append((profile, method, ratio, part["device"].nunique(), len(part), *means))
     return pd.DataFrame(rows, columns=["profile", "method", "keep_ratio", "devices", "trials", *values])
 
 
-def curve_means(curves: pd.DataFrame) -> pd.DataFrame:
-    """Loss and accuracy per method, keep_ratio and epoch: means over the seeds and devices with a value.
-
-    Returns: DataFrame method keep_ratio epoch trials + CURVE_VALUES.
-    """
-    parts = []
-    for method, ratio, part in groups(curves):
-        means = part.groupby("epoch")[list(CURVE_VALUES)].mean().reset_index()
-        means.insert(1, "trials", part.groupby("epoch").size().to_numpy())
-        means.insert(0, "keep_ratio", ratio)
-        means.insert(0, "method", method)
-        parts.append(means)
-    columns = ["method", "keep_ratio", "epoch", "trials", *CURVE_VALUES]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-
-
-def _mean(column: pd.Series) -> float:
-    return float(column.mean()) if column.notna().any() else np.nan
+def _gaps(records: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    rows = []
+    for method, ratio, part in groups(paired(records, baseline, "test_accuracy")):
+        found = interval(device_by_seed(part, "difference"), (-1.0, 1.0))
+        rows.append((method, ratio, len(part), found.estimate, found.low, found.high))
+    return pd.DataFrame(rows, columns=["method", "keep_ratio", "pairs", "gap", "gap_low", "gap_high"])
 
 
 def _spread(values: FloatArray) -> float:

@@ -1,0 +1,104 @@
+"""Records in cells: one (method, keep_ratio) each, its trials as a matrix of devices and seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from edgesim.records import FloatArray, Record
+
+FULL = "full"
+RANDOM = "random"
+KEYS = ["seed", "device"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A table, and what could not be said."""
+
+    table: pd.DataFrame
+    """with all its columns, also where it has no rows"""
+    missing: tuple[str, ...] = ()
+    """sentences: what cannot be said, because of what; empty where everything is there"""
+
+
+def answer(rows: Iterable[object], columns: list[str], missing: str | tuple[str, ...] = ()) -> Answer:
+    """An Answer of rows; an empty sentence is none."""
+    sentences = (missing,) if isinstance(missing, str) else missing
+    return Answer(pd.DataFrame(list(rows), columns=columns), tuple(sentence for sentence in sentences if sentence))
+
+
+def complete(records: pd.DataFrame) -> pd.DataFrame:
+    """The records with every column of `Record`, NaN where the run is older than the column."""
+    names = [field.name for field in dataclasses.fields(Record)]
+    return records.reindex(columns=list(dict.fromkeys([*records.columns, *names])))
+
+
+def ok(records: pd.DataFrame) -> pd.DataFrame:
+    """The trials that ended well."""
+    return records[records["status"] == "ok"]
+
+
+def groups(table: pd.DataFrame) -> Iterator[tuple[str, float, pd.DataFrame]]:
+    """(method, keep_ratio, its rows): methods by first appearance, ratios ascending, unknown last."""
+    order = {method: place for place, method in enumerate(dict.fromkeys(table["method"]))}
+    by_cell = table.groupby(["method", "keep_ratio"], dropna=False)
+    cells = [(str(part["method"].iloc[0]), float(part["keep_ratio"].iloc[0]), part) for _, part in by_cell]
+    yield from sorted(cells, key=lambda cell: (order[cell[0]], np.isnan(cell[1]), cell[1]))
+
+
+def device_by_seed(table: pd.DataFrame, column: str) -> FloatArray:
+    """The values of one method and ratio as a matrix [devices, seeds], NaN where a trial is missing.
+
+    Devices and seeds without any value are left out.
+    """
+    table = table[table[column].notna()]
+    devices, rows = np.unique(table["device"].to_numpy(), return_inverse=True)
+    seeds, columns = np.unique(table["seed"].to_numpy(), return_inverse=True)
+    values = np.full((len(devices), len(seeds)), np.nan)
+    values[rows, columns] = table[column].to_numpy(dtype=np.float64)
+    return values
+
+
+def paired(records: pd.DataFrame, baseline: str, column: str) -> pd.DataFrame:
+    """Trials beside the baseline's trial of the same seed and device, and of the same keep_ratio but for `full`.
+
+    Args:
+        records: one row per trial; those that did not end well are left out.
+        baseline: FULL or RANDOM, or another method that has the same keep ratios.
+        column: the quantity compared.
+
+    Returns: the rows of `records` with a partner, with `base` (the partner's value) and `difference` (value minus
+    base) added. Neither the baseline nor `full` is in it: `full` is no choice of a subset.
+    """
+    good = ok(records)
+    keys = KEYS if baseline == FULL else [*KEYS, "keep_ratio"]
+    base = good.loc[good["method"] == baseline, [*keys, column]].rename(columns={column: "base"})
+    table = good[~good["method"].isin([baseline, FULL])].merge(base, on=keys)
+    table["difference"] = table[column] - table["base"]
+    return table[table["difference"].notna()]
+
+
+def methods_of(records: pd.DataFrame) -> list[str]:
+    """The methods that choose a subset by something else than chance, by first appearance."""
+    return [str(name) for name in dict.fromkeys(records["method"]) if name not in (FULL, RANDOM)]
+
+
+def mean(column: pd.Series) -> float:
+    """The mean of the known values; NaN where there is none."""
+    return float(column.mean()) if column.notna().any() else np.nan
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Whole numbers in short: 0, 1, 2, 7 -> '0-2, 7'."""
+    runs: list[list[int]] = []
+    for number in sorted({int(n) for n in numbers}):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)
