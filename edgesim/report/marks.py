@@ -121,9 +121,9 @@ def grouped(traces: list[Spec], group: str, legend: str) -> list[Spec]:
     ]
 
 
-def only(trace: Spec, method: str | None) -> Spec:
-    """Mark a trace as one method's (None: shown with every method), for the choice on the page."""
-    return {**trace, "meta": {"method": method}}
+def only(trace: Spec, method: str | None, keep_ratio: float | None = None) -> Spec:
+    """Mark a trace as one method's and one ratio's (None: shown with every one), for the choices on the page."""
+    return {**trace, "meta": {"method": method, "ratio": None if keep_ratio is None else f"{keep_ratio:g}"}}
 
 
 def axis(title: str, form: str = "number") -> Spec:
@@ -156,3 +156,57 @@ def numbers(values: pd.Series) -> list[float | None]:
 def plain(name: object) -> str:
     """A name as plotly shall write it: plotly reads some HTML in texts, so what looks like it is escaped."""
     return html.escape(str(name), quote=False)
+
+
+def error_bars(value: pd.Series, low: pd.Series, high: pd.Series) -> Spec:
+    """The interval of every point of a line."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": numbers(high - value),
+        "arrayminus": numbers(value - low),
+        "thickness": 1.5,
+        "width": 4,
+    }
+
+
+def bars(name: str, x: list[str], y: pd.Series, colour: str) -> Spec:
+    """Bars of values against names."""
+    labels = [plain(label) for label in x]
+    return {"type": "bar", "name": plain(name), "x": labels, "y": numbers(y), "marker": {"color": colour}}
+
+
+def squares(x: list[str], y: list[str], values: pd.Series, hover: str, most: float) -> Spec:
+    """A square per pair of names, the stronger the larger its value; `hover` is how plotly writes it.
+
+    Args:
+        x, y: the names, one pair per value.
+        values: from 0 to `most`.
+        hover: a hovertemplate; %{x}, %{y} and %{marker.color} stand for the names and the value.
+        most: the value of the strongest square.
+    """
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "",
+        "x": [plain(label) for label in x],
+        "y": [plain(label) for label in y],
+        "hovertemplate": hover + "<extra></extra>",
+        "showlegend": False,
+        "marker": {
+            "symbol": "square",
+            "size": 13,
+            "color": numbers(values),
+            "cmin": 0,
+            "cmax": most,
+            "colorscale": [[0, "rgba(31,120,200,0.07)"], [1, "rgb(31,120,200)"]],
+            "colorbar": {"thickness": 10, "outlinewidth": 0, "tickformat": ".0%"},
+        },
+    }
+
+
+def names_axis(names: Iterable[object]) -> Spec:
+    """An axis of names in this order, the first at the origin."""
+    order = [plain(name) for name in names]
+    return {"type": "category", "categoryorder": "array", "categoryarray": order, "automargin": True}
+

@@ -12,6 +12,8 @@ from edgesim.report import marks
 from edgesim.report.marks import Spec
 from edgesim.report.tables import ratio
 
+MAX_BANDS = 5
+"""lines up to which each has its band or its own place; more would hide each other"""
 
 @dataclass(frozen=True)
 class Figure:

@@ -6,13 +6,19 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import marks
-from edgesim.report.figures.figure import Figure, by_method, ratio_colours, words
+from edgesim.report.figures.figure import Figure, by_method, words
 from edgesim.report.marks import Spec, Styles
-from edgesim.report.tables import quantity, ratio
+from edgesim.report.tables import percent, quantity
 
 WORDS = {"time_s": ("time", "s"), "energy_j": ("energy", "J")}
 PRICES = (("analytic", "analytic", "solid", "circle-open"), ("device", "emulated", "dot", "circle"))
 """(prefix of the column, name, dash, symbol)"""
+TIMES = {"analytic_time_s": "closed form", "device_time_s": "emulated", "host_wall_s": "this host"}
+RELATIVE = {"analytic_relative": "closed form", "device_relative": "emulated", "host_relative": "this host"}
+PARTS = {
+    "rate_s": "another rate than φ", "steps_s": "overhead of steps", "score_s": "scoring", "wait_s": "waiting",
+    "throttled_s": "heat", "rest_s": "rest",
+}  # fmt: skip
 
 
 def cost_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
@@ -44,44 +50,66 @@ def cost_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
     return Figure(word, f"Modelled {word} against keep ratio", note, alt, spec, table)
 
 
-def profile_figure(data: pd.DataFrame, kind: str) -> Figure:
-    """Time or energy per profile (table of `analysis.by_profile`) on a log scale, one method at a time.
+def fit_figure(costs: pd.DataFrame, fits: pd.DataFrame) -> Figure:
+    """Time against keep_ratio with its least-squares lines, one method at a time (edge paper, Fig. 10).
 
     Args:
-        data: the table of `analysis.by_profile`.
-        kind: "time_s" or "energy_j".
+        costs: the table of `analysis.cost_by_ratio`.
+        fits: the table of `analysis.time_fits`.
     """
-    word, unit = WORDS[kind]
-    order = data.groupby("profile")[f"device_{kind}"].max().sort_values(na_position="first").index
-    colours = ratio_colours(data)
     traces: list[Spec] = []
-    for method, keep_ratio, part in analysis.groups(data):
-        full = method == analysis.FULL
-        colour = marks.GREY if full else colours[keep_ratio]
-        name = method if full else f"kept {ratio(keep_ratio)}"
-        prices = []
-        for prefix, price, _, symbol in reversed(PRICES):  # the filled mark stands in the legend
-            column = f"{prefix}_{kind}"
-            positive = part[part[column] > 0]  # a log axis has no place for zero
-            if len(positive):
-                trace = marks.dots(f"{name}, {price}", positive[column], positive["profile"], colour, symbol)
-                prices.append(marks.only(trace, None if full else method))
-        traces += marks.grouped(prices, f"{method} {keep_ratio}", name)
-    alt = f"Modelled {word} in {unit} per device profile, log scale. " + _extremes(data, f"device_{kind}", unit)
-    note = f"Mean {word} of one device of the profile. Filled: emulated device; open: closed form. Log scale."
-    names = [marks.plain(name) for name in order]
-    y = {"type": "category", "categoryorder": "array", "categoryarray": names, "automargin": True}
-    layout = marks.layout({**marks.axis(f"{word} per device ({unit})"), "type": "log"}, y)
-    layout["height"] = 230 + 34 * max(3, len(order))
-    spec = {"data": traces, "layout": layout}
-    return Figure(f"profile-{word}", f"Modelled {word} per profile", note, alt, spec)
+    for place, (column, name) in enumerate(TIMES.items()):
+        colour = marks.METHOD_COLOURS[place]
+        for method, part in by_method(costs[costs[column].notna()]):
+            if method == analysis.FULL:
+                continue
+            style = {"color": colour, "dash": "solid", "symbol": marks.SYMBOLS[place]}
+            dots = {**marks.line(name, part["keep_ratio"], part[column], style), "mode": "markers"}
+            ends = pd.Series([part["keep_ratio"].min(), part["keep_ratio"].max()])
+            own = fits[(fits["method"] == method) & (fits["time"] == column)]
+            lines = [marks.line("fit", ends, row.intercept_s + row.slope_s * ends, style) for row in own.itertuples()]
+            both = marks.grouped([dots, *({**line, "mode": "lines"} for line in lines)], name, name)
+            traces += [marks.only(trace, method) for trace in both]
+    alt = "Time against keep ratio with straight lines. " + " ".join(
+        f"{row.method}, {TIMES[row.time]}: {quantity(row.slope_s)} s per 1.0, R² {quantity(row.r2)}."
+        for row in fits.itertuples()
+    )
+    note = "Mean of one device, scoring included, and the straight line through it. This host is another machine."
+    y = {**marks.axis("time (s)"), "rangemode": "tozero"}
+    spec = {"data": traces, "layout": marks.layout(marks.axis("keep ratio"), y)}
+    return Figure("fits", "Is time a straight line in the ratio?", note, alt, spec, fits)
 
 
-def _extremes(data: pd.DataFrame, column: str, unit: str) -> str:
-    known = data[data[column].notna()]
-    if known.empty:
-        return "No value is known."
-    top = known.loc[known.groupby("profile")[column].idxmax()].sort_values(column)
-    least, most = top.iloc[0], top.iloc[-1]
-    return (f"At most {quantity(least[column])} {unit} on {least['profile']} "
-            f"and {quantity(most[column])} {unit} on {most['profile']}.")  # fmt: skip
+def relative_figure(prices: pd.DataFrame) -> Figure:
+    """Training time as a share of `full`'s by three clocks (table of `analysis.prices`), one method at a time."""
+    traces: list[Spec] = []
+    means = prices.groupby(["method", "keep_ratio"], sort=False)[list(RELATIVE)].mean().reset_index()
+    for place, (column, name) in enumerate(RELATIVE.items()):
+        style = {"color": marks.METHOD_COLOURS[place], "dash": "solid", "symbol": marks.SYMBOLS[place]}
+        for method, part in by_method(means[means[column].notna() & (means["method"] != analysis.FULL)]):
+            part = part.sort_values("keep_ratio")
+            traces.append(marks.only(marks.line(name, part["keep_ratio"], part[column], style), method))
+    alt = "Training time as a share of full training. " + " ".join(
+        words(means, column, percent, f" ({name})") for column, name in RELATIVE.items()
+    )
+    note = "Training alone, without scoring; same device and seed. The three compare although the host is another machine."
+    y = {**marks.axis("time / time of full", "percent"), "rangemode": "tozero"}
+    spec = {"data": traces, "layout": marks.layout(marks.axis("keep ratio"), y)}
+    return Figure("relative", "Training time against full", note, alt, spec, means)
+
+
+def source_figure(data: pd.DataFrame) -> Figure:
+    """Where the emulated time parts from the closed form's (table of `analysis.sources`), per profile."""
+    means = data.groupby("profile", sort=False)[["analytic_time_s", *PARTS]].mean()
+    traces = [
+        marks.bars(name, [str(profile) for profile in means.index], means[part] / means["analytic_time_s"], colour)
+        for (part, name), colour in zip(PARTS.items(), marks.METHOD_COLOURS, strict=False)
+        if means[part].abs().sum() > 0
+    ]
+    y = {**marks.axis("share of the closed form's time", "percent"), "zeroline": True}
+    layout = {**marks.layout(marks.names_axis(means.index), y), "barmode": "relative"}
+    gap = (data.groupby("profile")["gap_s"].mean() / means["analytic_time_s"]).dropna()
+    alt = "Emulated minus closed-form time per profile, as a share of the closed form's: "
+    alt += ", ".join(f"{profile} {percent(value)}" for profile, value in gap.items()) + "."
+    note = "Emulated minus closed form, by what causes it; mean over the devices of a profile and their trials."
+    return Figure("sources", "Where the prices part", note, alt, {"data": traces, "layout": layout}, data)
