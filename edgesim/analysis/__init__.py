@@ -16,7 +16,21 @@ from edgesim.analysis.cells import (
     paired,
     ranges,
 )
-from edgesim.analysis.curves import CURVE_VALUES, curve_means
+from edgesim.analysis.classes import class_counts, skew, starved
+from edgesim.analysis.curves import CURVE_VALUES, bands, curve_means, final_accuracy
+from edgesim.analysis.heterogeneity import (
+    by_device,
+    fairness,
+    gini,
+    headroom,
+    infeasible,
+    jain,
+    spread_of_profiles,
+    stragglers,
+    winner_counts,
+    winners,
+    worst_tenth,
+)
 from edgesim.analysis.intervals import (
     Interval,
     bootstrap_interval,
@@ -27,7 +41,8 @@ from edgesim.analysis.intervals import (
     ratio_interval,
     trial_mean,
 )
-from edgesim.analysis.summary import (
+from edgesim.analysis.kept import extremes, overlap, score_histogram, score_quantiles, trace_means
+from edgesim.analysis.means import (
     COSTS,
     SUMMARY_COLUMNS,
     Fit,
@@ -40,6 +55,8 @@ from edgesim.analysis.summary import (
     summary,
     time_fits,
 )
+from edgesim.analysis.pareto import accuracy_against, front
+from edgesim.analysis.prices import compare_prices, price_sources
 
 __all__ = [
     "COSTS",
@@ -50,27 +67,52 @@ __all__ = [
     "Answer",
     "Fit",
     "Interval",
+    "accuracy_against",
+    "bands",
     "bootstrap_interval",
+    "by_device",
     "by_profile",
+    "class_counts",
+    "compare_prices",
     "complete",
     "cost_by_ratio",
     "curve_means",
     "device_by_seed",
+    "extremes",
     "failures",
+    "fairness",
+    "final_accuracy",
+    "front",
     "gap_to_full",
     "gap_to_random",
+    "gini",
     "groups",
+    "headroom",
     "holm",
+    "infeasible",
     "interval",
+    "jain",
     "linear_fit",
     "methods_of",
     "ok",
+    "overlap",
     "p_above",
     "p_below",
     "paired",
+    "price_sources",
     "ranges",
     "ratio_interval",
+    "score_histogram",
+    "score_quantiles",
+    "skew",
+    "spread_of_profiles",
+    "starved",
+    "stragglers",
     "summary",
     "time_fits",
+    "trace_means",
     "trial_mean",
+    "winner_counts",
+    "winners",
+    "worst_tenth",
 ]

@@ -1,0 +1,92 @@
+"""Class shares of the devices, before and after pruning: how skewed the data is, and which classes a method starves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from edgesim.analysis.cells import FULL, Answer, answer, groups
+
+NO_SHARDS = "The run folder has no table of shards (it is older than that table), so classes cannot be told."
+KEPT_COLUMNS = [
+    "seed", "device", "method", "keep_ratio", "label", "before", "after", "share_before", "share_after", "kept_share"
+]  # fmt: skip
+STARVED_COLUMNS = [
+    "method", "keep_ratio", "label", "share_before", "share_after", "kept_share", "present", "vanished"
+]  # fmt: skip
+SKEW_COLUMNS = ["seed", "device", "samples", "classes", "largest_share", "skew"]
+
+
+def class_counts(shards: pd.DataFrame, selections: pd.DataFrame) -> Answer:
+    """Samples per class on every device before pruning, and after it per method and keep_ratio.
+
+    Args:
+        shards: the run's table seed device index label; empty where the run has none.
+        selections: seed device method keep_ratio index.
+
+    Returns: KEPT_COLUMNS, one row per trial and class that the device holds. `before` and `after` are counts,
+        `share_*` are shares of the shard and of the subset, `kept_share` is after / before.
+    """
+    if shards.empty or selections.empty:
+        return answer([], KEPT_COLUMNS, NO_SHARDS if shards.empty else "No trial has a subset yet.")
+    keys = ["seed", "device", "method", "keep_ratio"]
+    labels = np.zeros(int(max(shards["index"].max(), selections["index"].max())) + 1, dtype=np.int64)
+    labels[shards["index"]] = shards["label"]
+    count = int(labels.max()) + 1
+    code = selections.groupby(keys, sort=False).ngroup().to_numpy()
+    trials = selections.loc[np.unique(code, return_index=True)[1], keys].reset_index(drop=True)
+    cells = code * count + labels[selections["index"]]
+    after = np.bincount(cells, minlength=len(trials) * count)
+    table = trials.loc[np.repeat(trials.index, count)].reset_index(drop=True)
+    table["label"] = np.tile(np.arange(count), len(trials))
+    table["after"] = after
+    before = shards.groupby(["seed", "device", "label"]).size().rename("before").reset_index()
+    table = table.merge(before, on=["seed", "device", "label"])
+    of_trial = table.groupby(keys, sort=False)
+    table["share_before"] = table["before"] / of_trial["before"].transform("sum")
+    table["share_after"] = table["after"] / of_trial["after"].transform("sum")
+    table["kept_share"] = table["after"] / table["before"]
+    return Answer(table[KEPT_COLUMNS])
+
+
+def starved(counts: pd.DataFrame) -> Answer:
+    """Per method, keep_ratio and class: how its share of the data changes, and on how many devices it vanishes.
+
+    Args:
+        counts: the table of `class_counts`.
+
+    Returns: STARVED_COLUMNS. Shares are of all samples of all devices and seeds together, `kept_share` is the part of
+        the class's samples that is kept (below the keep ratio: the class is starved), `present` counts the
+        (seed, device) pairs that hold the class, `vanished` those that keep none of it.
+    """
+    rows = []
+    for method, ratio, part in groups(counts):
+        if method == FULL:
+            continue
+        before, after = part["before"].sum(), part["after"].sum()
+        for label, of_class in part.groupby("label"):
+            held, kept = of_class["before"].sum(), of_class["after"].sum()
+            gone = int((of_class["after"] == 0).sum())
+            rows.append((method, ratio, label, held / before, kept / after, kept / held, len(of_class), gone))
+    return answer(rows, STARVED_COLUMNS, "" if rows else "No class counts are known.")
+
+
+def skew(shards: pd.DataFrame) -> Answer:
+    """How far each device's class shares are from those of all devices together.
+
+    Returns: SKEW_COLUMNS; `skew` is the total variation distance: half the sum of the absolute differences of the
+        class shares, 0 = the same mix, towards 1 = nothing in common. `largest_share` is of the most frequent class.
+    """
+    if shards.empty:
+        return answer([], SKEW_COLUMNS, NO_SHARDS)
+    rows = []
+    for seed, part in shards.groupby("seed"):
+        counts = pd.crosstab(part["device"], part["label"])
+        share = counts.div(counts.sum(axis=1), axis=0)
+        everywhere = counts.sum() / counts.to_numpy().sum()
+        distance = share.sub(everywhere, axis=1).abs().sum(axis=1) / 2
+        for device in counts.index:
+            held = int((counts.loc[device] > 0).sum())
+            row = (int(counts.loc[device].sum()), held, float(share.loc[device].max()), float(distance[device]))
+            rows.append((seed, device, *row))
+    return answer(rows, SKEW_COLUMNS)

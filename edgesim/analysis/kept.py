@@ -1,0 +1,141 @@
+"""What was kept: how far methods agree, how scores are spread, which samples come first and last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from edgesim.analysis.cells import FULL, Answer, answer, device_by_seed
+from edgesim.analysis.intervals import interval
+from edgesim.records import FloatArray
+
+OVERLAP_COLUMNS = ["method_a", "method_b", "keep_ratio", "trials", "jaccard", "jaccard_low", "jaccard_high", "chance"]
+HISTOGRAM_COLUMNS = ["method", "bin_low", "bin_high", "samples", "share"]
+QUANTILE_COLUMNS = ["method", "seed", "device", "samples", "least", "q05", "q25", "median", "q75", "q95", "most"]
+EXTREME_COLUMNS = ["method", "label", "end", "rank", "index", "score"]
+TRACE_COLUMNS = ["method", "keep_ratio", "epoch", "quantity", "trials", "value", "low", "high"]
+NO_SCORES = "The run holds no scores (pruning.keep_scores is off, or no method gives any)."
+
+
+def overlap(selections: pd.DataFrame) -> Answer:
+    """Jaccard overlap of the subsets of every two methods at one keep_ratio: same seed, same device.
+
+    Args:
+        selections: seed device method keep_ratio index.
+
+    Returns: OVERLAP_COLUMNS. `jaccard` is shared / in either, the mean over trials with its 95 % interval; `chance`
+        is what two random subsets of that ratio share, r / (2 - r). `full` is left out.
+    """
+    chosen = selections[selections["method"] != FULL]
+    codes, order = pd.factorize(chosen["method"])
+    chosen = chosen[["seed", "device", "keep_ratio", "index"]].assign(code=codes)
+    found: dict[Any, list[Any]] = {}
+    for (seed, device, ratio), part in chosen.groupby(["seed", "device", "keep_ratio"]):
+        present, rows = np.unique(part["code"].to_numpy(), return_inverse=True)
+        samples, columns = np.unique(part["index"].to_numpy(), return_inverse=True)
+        kept = np.zeros((len(present), len(samples)), dtype=np.float32)
+        kept[rows, columns] = 1.0
+        shared = kept @ kept.T
+        sizes = shared.diagonal()
+        overlaps = shared / (sizes[:, None] + sizes[None, :] - shared)
+        for a, b in zip(*np.triu_indices(len(present), 1), strict=True):
+            found.setdefault((present[a], present[b], ratio), []).append((seed, device, float(overlaps[a, b])))
+    found_rows = []
+    for (first, second, ratio), trials in sorted(found.items()):
+        table = pd.DataFrame(trials, columns=["seed", "device", "jaccard"])
+        one = interval(device_by_seed(table, "jaccard"), (0.0, 1.0))
+        found_rows.append((order[first], order[second], ratio, len(trials), *one[:3], ratio / (2 - ratio)))
+    return answer(found_rows, OVERLAP_COLUMNS, "" if found_rows else "No two methods chose at the same keep ratio.")
+
+
+def score_histogram(scores: pd.DataFrame, bins: int = 40) -> Answer:
+    """How the scores of each method are spread, over all its devices and seeds, in `bins` equal steps.
+
+    Returns: HISTOGRAM_COLUMNS; scores that are not finite are left out.
+    """
+    rows = []
+    for method in dict.fromkeys(scores["method"]):
+        values = _finite(scores.loc[scores["method"] == method, "score"])
+        if len(values):
+            counts, edges = np.histogram(values, bins=bins if values.min() < values.max() else 1)
+            for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True):
+                rows.append((method, float(low), float(high), int(count), count / len(values)))
+    return answer(rows, HISTOGRAM_COLUMNS, "" if rows else NO_SCORES)
+
+
+def score_quantiles(scores: pd.DataFrame) -> Answer:
+    """Least, 5 %, 25 %, 50 %, 75 %, 95 % quantile and most of the scores per method, seed and device.
+
+    Returns: QUANTILE_COLUMNS.
+    """
+    rows = []
+    for (method, seed, device), part in scores.groupby(["method", "seed", "device"], sort=False):
+        values = _finite(part["score"])
+        if len(values):
+            found = np.quantile(values, [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1])
+            rows.append((method, seed, device, len(values), *(float(value) for value in found)))
+    return answer(rows, QUANTILE_COLUMNS, "" if rows else NO_SCORES)
+
+
+def extremes(
+    scores: pd.DataFrame, shards: pd.DataFrame, seed: int | None = None, device: int | None = None, count: int = 5
+) -> Answer:
+    """The samples of each class that a method would keep first and last, on one device.
+
+    Args:
+        scores: seed device method keep_ratio index score.
+        shards: seed device index label; without it all samples count as one class, label -1.
+        seed, device: which device; None = the first that has scores.
+        count: samples per class and end.
+
+    Returns: EXTREME_COLUMNS; `end` is "most" or "least", `rank` starts at 1, `index` counts in the training set.
+        A class with fewer than two `count` samples has all of them once, in the nearer end.
+    """
+    if scores.empty:
+        return answer([], EXTREME_COLUMNS, NO_SCORES)
+    seed = int(scores["seed"].iloc[0]) if seed is None else seed
+    device = int(scores.loc[scores["seed"] == seed, "device"].iloc[0]) if device is None else device
+    here = scores[(scores["seed"] == seed) & (scores["device"] == device)]
+    if here.empty:
+        return answer([], EXTREME_COLUMNS, f"Device {device} has no scores in seed {seed}.")
+    missing = ""
+    if shards.empty:
+        here, missing = here.assign(label=-1), "The run folder has no labels, so classes cannot be told apart."
+    else:
+        here = here.merge(shards[["seed", "device", "index", "label"]], on=["seed", "device", "index"])
+    rows = []
+    for method in dict.fromkeys(here["method"]):
+        own = here[here["method"] == method]
+        own = own[own["keep_ratio"].isna()] if own["keep_ratio"].isna().any() else own.drop_duplicates("index")
+        for label, part in own.groupby("label"):
+            ranked = part.sort_values(["score", "index"], ascending=[False, True])
+            half = min(count, (len(ranked) + 1) // 2)
+            ends = {"most": ranked.head(half), "least": ranked.iloc[::-1].head(min(count, len(ranked) - half))}
+            for end, some in ends.items():
+                pairs = zip(some["index"], some["score"], strict=True)
+                rows += [(method, label, end, rank, int(i), float(s)) for rank, (i, s) in enumerate(pairs, start=1)]
+    return answer(rows, EXTREME_COLUMNS, missing)
+
+
+def trace_means(traces: pd.DataFrame) -> Answer:
+    """What methods recorded of a training of their own (AdaPruner's loss and kept share per epoch, for example).
+
+    Args:
+        traces: seed device method keep_ratio epoch quantity value.
+
+    Returns: TRACE_COLUMNS: means over devices and seeds with 95 % intervals.
+    """
+    rows = []
+    for key, part in traces.groupby(["method", "keep_ratio", "quantity", "epoch"], sort=False):
+        method, ratio, quantity, epoch = key
+        found = interval(device_by_seed(part, "value"))
+        rows.append((method, ratio, epoch, quantity, len(part), *found[:3]))
+    rows.sort(key=lambda row: (row[0], row[1], row[3], row[2]))
+    return answer(rows, TRACE_COLUMNS, "" if rows else "No method of this run trains something of its own.")
+
+
+def _finite(values: pd.Series) -> FloatArray:
+    array = values.to_numpy(dtype=np.float64)
+    return np.asarray(array[np.isfinite(array)])

@@ -1,0 +1,52 @@
+"""Accuracy against cost: which (method, keep_ratio) no other one beats in both."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from edgesim.analysis.cells import Answer, answer, complete, device_by_seed, groups, mean, ok
+from edgesim.analysis.intervals import interval
+from edgesim.records import FloatArray
+
+POINT_COLUMNS = ["method", "keep_ratio", "trials", "test_accuracy", "accuracy_low", "accuracy_high", "cost", "on_front"]
+
+
+def front(costs: FloatArray, gains: FloatArray) -> np.ndarray:
+    """Which points no other point beats: none has at most the cost and at least the gain, and differs in one.
+
+    Args:
+        costs: float [n], smaller is better.
+        gains: float [n], larger is better.
+
+    Returns: bool [n]; a point with a NaN is never on the front, equal points are on it together.
+    """
+    costs, gains = np.asarray(costs, dtype=np.float64), np.asarray(gains, dtype=np.float64)
+    on = np.zeros(len(costs), dtype=bool)
+    known = np.flatnonzero(np.isfinite(costs) & np.isfinite(gains))
+    best = (np.inf, -np.inf)
+    for place in known[np.lexsort((-gains[known], costs[known]))]:
+        point = (float(costs[place]), float(gains[place]))
+        if point[1] > best[1] or point == best:
+            on[place] = True
+            best = point
+    return on
+
+
+def accuracy_against(records: pd.DataFrame, column: str = "device_energy_j") -> Answer:
+    """Mean accuracy and mean cost of a device per method and keep_ratio, and whether the point is on the Pareto front.
+
+    Args:
+        records: one row per trial.
+        column: the cost: "device_energy_j", "device_time_s", "analytic_energy_j", "storage_bytes" and so on.
+
+    Returns: POINT_COLUMNS; `cost` is in the column's unit.
+    """
+    good = ok(complete(records))
+    rows = []
+    for method, ratio, part in groups(good[good["test_accuracy"].notna() & good[column].notna()]):
+        found = interval(device_by_seed(part, "test_accuracy"), (0.0, 1.0))
+        rows.append((method, ratio, len(part), found.estimate, found.low, found.high, mean(part[column]), False))
+    told = answer(rows, POINT_COLUMNS, "" if rows else f"No trial that ended well has an accuracy and {column}.")
+    told.table["on_front"] = front(told.table["cost"].to_numpy(), told.table["test_accuracy"].to_numpy())
+    return told

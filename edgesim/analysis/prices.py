@@ -1,0 +1,115 @@
+"""The two modelled prices and the host's clock against each other: how far apart, and where that comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import optimize
+
+from edgesim.analysis.cells import FULL, Answer, answer, complete, ok
+
+PRICE_COLUMNS = [
+    "device", "profile", "method", "keep_ratio", "trials", "analytic_time_s", "device_time_s", "host_wall_s",
+    "time_factor", "analytic_energy_j", "device_energy_j", "energy_factor", "analytic_relative", "device_relative",
+    "host_relative",
+]  # fmt: skip
+SOURCE_COLUMNS = [
+    "device", "profile", "trials", "analytic_time_s", "device_time_s", "gap_s", "rate_s", "steps_s", "partial_s",
+    "score_s", "wait_s", "throttled_s", "rest_s", "step_overhead_s", "r2",
+]  # fmt: skip
+PARTS = ("rate_s", "steps_s", "score_s", "wait_s", "throttled_s", "rest_s")
+"""the parts of `gap_s`; `partial_s` is a part of `steps_s`"""
+
+
+def compare_prices(records: pd.DataFrame) -> Answer:
+    """The prices of every device, method and keep_ratio side by side, means over seeds.
+
+    Returns: PRICE_COLUMNS. `*_factor` is emulated / analytic. `*_relative` is the training time / that of `full` on
+        the same device and seed, by each price and by the host's clock: the three compare although the host is
+        another machine. NaN without `full`.
+    """
+    good = ok(complete(records)).copy()
+    kinds = {"analytic": "analytic_train_time_s", "device": "device_train_time_s", "host": "host_train_wall_s"}
+    full = good.loc[good["method"] == FULL, ["seed", "device", *kinds.values()]]
+    good = good.merge(full, on=["seed", "device"], how="left", suffixes=("", "_full"))
+    for name, column in kinds.items():
+        good[f"{name}_relative"] = good[column] / good[f"{column}_full"].where(good[f"{column}_full"] > 0)
+    keys = ["device", "profile", "method", "keep_ratio"]
+    found = good.groupby(keys, sort=False)
+    names = [name for name in PRICE_COLUMNS if name in good.columns and name not in keys]
+    table = found[names].mean()
+    table["trials"] = found.size()
+    table["time_factor"] = table["device_time_s"] / table["analytic_time_s"].where(table["analytic_time_s"] > 0)
+    table["energy_factor"] = table["device_energy_j"] / table["analytic_energy_j"].where(table["analytic_energy_j"] > 0)
+    missing = "" if len(full) else f"No trial of `{FULL}` ended well, so times relative to it cannot be told."
+    return Answer(table.reset_index()[PRICE_COLUMNS], (missing,) if missing else ())
+
+
+def price_sources(
+    records: pd.DataFrame, workload: Mapping[str, Any] | None = None, batch_size: int | None = None
+) -> Answer:
+    """Where the emulated time of each device parts from the closed form's, in seconds per trial.
+
+    Per device the training time without waiting and throttling is fitted by a x FLOPs + b x steps (a, b >= 0), over
+    all trials. What a step costs beside its arithmetic is then told from arithmetic that runs slower or faster than φ.
+
+    Args:
+        records: one row per trial.
+        workload: `workload` of run.json (its `train_flops` per sample), for the share of partial batches.
+        batch_size: samples per full step.
+
+    Returns: SOURCE_COLUMNS, means over the device's trials. `gap_s` = emulated - analytic = `rate_s` (arithmetic and
+        memory traffic at another rate than φ) + `steps_s` (per-step overhead; `partial_s` of it for the steps that
+        partial batches add) + `score_s` (scoring and selection) + `wait_s` (storage, unavailability) + `throttled_s`
+        (heat) + `rest_s`. `step_overhead_s` is b, `r2` of the fit. NaN where a part cannot be told.
+    """
+    good = ok(complete(records))
+    good = good[good["device_train_time_s"].notna() & good["train_flops"].notna()]
+    flops_per_sample = float((workload or {}).get("train_flops") or np.nan)
+    per_step = flops_per_sample * batch_size if batch_size else np.nan
+    rows = [_sources_of(device, part, per_step) for device, part in good.groupby("device")]
+    missing = []
+    if not rows:
+        missing.append("No trial that ended well has an emulated time.")
+    for name, what in (("device_wait_s", "waiting for storage"), ("device_throttled_s", "heat")):
+        if name not in records or records[name].isna().all():
+            missing.append(f"The run has no column {name}: the part of {what} is within the others.")
+    if rows and np.isnan(per_step):
+        missing.append("The network's FLOPs per sample or the batch size is not known: no share of partial batches.")
+    if any(np.isnan(row[-1]) for row in rows):
+        missing.append("A device whose trials all have the same FLOPs per step cannot tell its steps from its rate.")
+    return answer(rows, SOURCE_COLUMNS, tuple(missing))
+
+
+def _sources_of(device: Any, part: pd.DataFrame, flops_per_step: float) -> tuple[Any, ...]:
+    zero = pd.Series(0.0, index=part.index)
+    wait_s = part["device_wait_s"].fillna(0.0) if "device_wait_s" in part else zero
+    throttled_s = part["device_throttled_s"].fillna(0.0) if "device_throttled_s" in part else zero
+    train_s = part["device_train_time_s"] - (wait_s + throttled_s)
+    flops, steps = part["train_flops"].to_numpy(dtype=np.float64), part["steps"].to_numpy(dtype=np.float64)
+    analytic_s = part["analytic_train_time_s"]
+    rate, overhead_s, r2 = _two_rates(flops, steps, train_s.to_numpy(dtype=np.float64))
+    rate_s = rate * flops.mean() - analytic_s.mean()
+    steps_s = overhead_s * steps.mean()
+    partial_s = overhead_s * float(np.maximum(steps - flops / flops_per_step, 0.0).mean())
+    score_s = float((part["device_score_time_s"] - part["analytic_score_time_s"]).mean())
+    gap_s = float((part["device_time_s"] - part["analytic_time_s"]).mean())
+    rest_s = gap_s - rate_s - steps_s - score_s - wait_s.mean() - throttled_s.mean()
+    times = (part["analytic_time_s"].mean(), part["device_time_s"].mean(), gap_s)
+    found = (rate_s, steps_s, partial_s, score_s, wait_s.mean(), throttled_s.mean(), rest_s, overhead_s, r2)
+    return (device, part["profile"].iloc[0], len(part), *times, *found)
+
+
+def _two_rates(flops: np.ndarray, steps: np.ndarray, train_s: np.ndarray) -> tuple[float, float, float]:
+    """Seconds per FLOP, seconds per step and R²; NaN where FLOPs and steps are proportional."""
+    scale = np.array([flops.max(initial=0.0) or 1.0, steps.max(initial=0.0) or 1.0])
+    design = np.stack([flops, steps], axis=1) / scale
+    if len(train_s) < 3 or np.linalg.matrix_rank(design, tol=1e-6) < 2:
+        return np.nan, np.nan, np.nan
+    found, _ = optimize.nnls(design, train_s)
+    total = float(((train_s - train_s.mean()) ** 2).sum())
+    left = float(((train_s - design @ found) ** 2).sum())
+    return float(found[0] / scale[0]), float(found[1] / scale[1]), 1 - left / total if total > 0 else np.nan
