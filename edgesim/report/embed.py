@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from edgesim.report import tables
+from edgesim.report.columns import column as named_column
 from edgesim.report.sections import Shown
 
 VENDOR = Path(__file__).parent / "vendor"
@@ -41,12 +41,12 @@ def packed(data: pd.DataFrame) -> dict[str, Any]:
     has "f8" (base64 of little-endian float64, half as long), and one of texts that repeat has "of" (the texts) and
     "at" (their places).
     """
-    columns = []
+    packed_columns: list[dict[str, Any]] = []
     for name in data.columns:
-        column = tables.column(name, data[name])
+        column = named_column(name, data[name])
         entry: dict[str, Any] = {"key": name, "form": column.form, "meaning": column.meaning}
-        columns.append(entry | (_numbers(data[name]) if column.is_number else _texts(data[name])))
-    return {"rows": len(data), "columns": columns}
+        packed_columns.append(entry | (_numbers(data[name]) if column.is_number else _texts(data[name])))
+    return {"rows": len(data), "columns": packed_columns}
 
 
 def fit(shown: list[Shown], max_bytes: int = DATA_BYTES) -> tuple[dict[str, Shown], dict[str, Any]]:

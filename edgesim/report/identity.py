@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from edgesim import analysis
-from edgesim.report import tables
+from edgesim.report import columns
 
 FEW = 5
 """seeds or devices below which the bootstrap's intervals are known to be too narrow"""
@@ -24,7 +24,7 @@ def facts(info: dict[str, Any], records: pd.DataFrame) -> list[tuple[str, str]]:
         ("Seeds", ", ".join(map(str, info.get("seeds") or []))),
         ("Started", info.get("started")),
         ("Finished", info.get("finished")),
-        ("Duration", tables.duration(info["wall_s"]) if info.get("wall_s") is not None else None),
+        ("Duration", columns.duration(info["wall_s"]) if info.get("wall_s") is not None else None),
         ("Host", _listed(info.get("host") or {})),
         ("Versions", _listed(info.get("versions") or {})),
         ("Git commit", info.get("git_commit")),

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from edgesim import analysis
-from edgesim.report import tables
+from edgesim.report import columns, tables
 from edgesim.report.identity import facts, limits
-from edgesim.report.source import Run, curves_of, records_of
+from edgesim.report.source import Run, read
 from edgesim.report.story import sections
 
 SHOWN_SECTIONS = ("summary", "cost", "gap", "profiles", "failures")
@@ -24,17 +24,17 @@ def write_markdown(run: Run, out: Path) -> Path:
 
     Returns: `out`.
     """
-    records = records_of(run)
+    source = read(run)
     lines = [f"# {_plain(str(run.info.get('scenario') or run.path.name))}", ""]
-    lines += [f"- {label}: {_plain(value)}" for label, value in facts(run.info, records)]
-    lines += ["", *(f"> {note}" for note in limits(records, run.info)), ""]
-    for part in sections(records, curves_of(run)):
+    lines += [f"- {label}: {_plain(value)}" for label, value in facts(run.info, source.records)]
+    lines += ["", *(f"> {note}" for note in limits(source.records, run.info)), ""]
+    for part in sections(source):
         if part.key not in SHOWN_SECTIONS or part.is_empty:
             continue
         lines += [f"## {part.title}", ""]
         for shown in part.all_tables if part.key == "gap" else part.tables:
             lines += [f"{_plain(shown.caption)}:", "", *_rows(shown.data), ""]
-    used = [name for name in analysis.SUMMARY_COLUMNS if name in tables.COLUMNS]
+    used = [name for name in analysis.SUMMARY_COLUMNS if name in columns.COLUMNS]
     lines += ["## Columns", "", *(f"- **{label}**: {meaning}" for label, _, meaning in tables.glossary(used))]
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -209,4 +209,3 @@ def names_axis(names: Iterable[object]) -> Spec:
     """An axis of names in this order, the first at the origin."""
     order = [plain(name) for name in names]
     return {"type": "category", "categoryorder": "array", "categoryarray": order, "automargin": True}
-

@@ -11,7 +11,7 @@ import jinja2
 from edgesim import documents
 from edgesim.report import embed, identity, marks, tables
 from edgesim.report.sections import Section
-from edgesim.report.source import Run, curves_of, records_of
+from edgesim.report.source import Run, read
 from edgesim.report.story import sections
 
 FIRST_ROWS = 10
@@ -36,16 +36,16 @@ def write(run: Run, out: Path) -> Path:
 
 def render(run: Run) -> str:
     """The page as text."""
-    records = records_of(run)
-    parts = sections(records, curves_of(run))
+    source = read(run)
+    parts = sections(source)
     shown, packed = embed.fit([table for part in parts for table in part.all_tables])
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.get_template("report.html.j2").render(
         name=str(run.info.get("scenario") or run.path.name),
         status=str(run.info.get("status", "unknown")),
-        facts=identity.facts(run.info, records),
-        notes=identity.limits(records, run.info),
+        facts=identity.facts(run.info, source.records),
+        notes=identity.limits(source.records, run.info),
         sections=parts,
         tables=shown,
         first_rows=_first_rows,

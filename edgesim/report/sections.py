@@ -49,6 +49,8 @@ class Section:
     lead: str = ""
     """what to know before reading it"""
     choices: tuple[Choice, ...] = ()
+    cannot: tuple[str, ...] = ()
+    """what the section cannot say, and because of what"""
 
     @property
     def shown_figures(self) -> list[Figure]:

@@ -1,21 +1,31 @@
-"""What a report reads of a run; tables that are not there yet, or were not in older runs, are empty."""
+"""What a report reads of a run; tables that are not there yet, or that older runs do not have, are empty."""
 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
 
+from edgesim.errors import RunError
 from edgesim.records import CurvePoint, Record
 
+KEY = ["seed", "device", "method", "keep_ratio"]
 RECORD_COLUMNS = [field.name for field in dataclasses.fields(Record)]
-CURVE_COLUMNS = ["seed", "device", "method", "keep_ratio", *CurvePoint._fields]
+CURVE_COLUMNS = [*KEY, *CurvePoint._fields]
+OPTIONAL_COLUMNS = {
+    "selections": [*KEY, "index"],
+    "scores": [*KEY, "index", "score"],
+    "traces": [*KEY, "epoch", "quantity", "value"],
+    "shards": ["seed", "device", "index", "label"],
+    "devices": ["device", "profile"],
+}
 
 
 class Run(Protocol):
-    """What a report reads of a run."""
+    """What a report needs of a run. The tables of OPTIONAL_COLUMNS are read where the run has them."""
 
     @property
     def records(self) -> pd.DataFrame:
@@ -38,14 +48,44 @@ class Run(Protocol):
         """The run folder."""
 
 
-def records_of(run: Run) -> pd.DataFrame:
-    """The records with all columns that a report reads; a run that has just begun may have none."""
-    return _with_columns(run.records, RECORD_COLUMNS)
+@dataclass(frozen=True)
+class Source:
+    """The tables of a run, all there and with all columns that a report reads."""
+
+    records: pd.DataFrame
+    curves: pd.DataFrame
+    selections: pd.DataFrame
+    scores: pd.DataFrame
+    traces: pd.DataFrame
+    shards: pd.DataFrame
+    devices: pd.DataFrame
+    workload: dict[str, Any]
+    """what run.json says of the network"""
+    batch_size: int | None
 
 
-def curves_of(run: Run) -> pd.DataFrame:
-    """The curves with all columns that a report reads."""
-    return _with_columns(run.curves, CURVE_COLUMNS)
+def read(run: Run) -> Source:
+    """The tables of a run in any state."""
+    training = run.scenario.get("training")
+    return Source(
+        records=_with_columns(run.records, RECORD_COLUMNS),
+        curves=_with_columns(run.curves, CURVE_COLUMNS),
+        selections=_optional(run, "selections"),
+        scores=_optional(run, "scores"),
+        traces=_optional(run, "traces"),
+        shards=_optional(run, "shards"),
+        devices=_optional(run, "devices"),
+        workload=run.info.get("workload") or {},
+        batch_size=training.get("batch_size") if isinstance(training, dict) else None,
+    )
+
+
+def _optional(run: Run, name: str) -> pd.DataFrame:
+    try:
+        table = getattr(run, name, None)
+    except RunError:  # a run from before the table
+        table = None
+    return _with_columns(pd.DataFrame() if table is None else table, OPTIONAL_COLUMNS[name])
 
 
 def _with_columns(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

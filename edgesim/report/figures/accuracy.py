@@ -5,11 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from edgesim import analysis
-from edgesim.report import marks, tables
+from edgesim.report import columns, marks
+from edgesim.report.columns import percent
 from edgesim.report.figures.figure import MAX_BANDS, Figure, by_method, words
 from edgesim.report.marks import Spec, Styles
-from edgesim.report.tables import percent
-
 
 NOTES = {
     "test_accuracy": "On the common test set.",
@@ -37,7 +36,7 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles, value: str) -> Figure:
         line = marks.line(method, part["keep_ratio"], part[value], style)
         band = marks.band(part["keep_ratio"], part[f"{value}_low"], part[f"{value}_high"], style["color"], method)
         traces += marks.grouped([line, band], method, method) if few else [line]
-    label = tables.COLUMNS[value].label
+    label = columns.COLUMNS[value].label
     alt = f"{label.capitalize()} against keep ratio. " + words(data, value, percent)
     told = "bands are 95 % intervals" if few else "the 95 % intervals are in the table"
     note = f"{NOTES[value]} Mean over seeds and devices; {told}. Dashed: full training."
@@ -53,7 +52,7 @@ def gap_figure(data: pd.DataFrame, styles: Styles) -> Figure:
         trace = marks.line(method, part["keep_ratio"], 100 * part["gap"], style)
         trace["error_y"] = marks.error_bars(100 * part["gap"], 100 * part["gap_low"], 100 * part["gap_high"])
         traces.append(trace)
-    alt = "Accuracy gap to random against keep ratio. " + words(data, "gap", tables.gap)
+    alt = "Accuracy gap to random against keep ratio. " + words(data, "gap", columns.gap)
     note = "Same seed, device and ratio. Above zero: better than random. Bars are 95 % intervals."
     y = {**marks.axis("accuracy − random (points)"), "zeroline": True, "zerolinewidth": 2}
     spec = {"data": traces, "layout": marks.layout(marks.axis("keep ratio"), y)}
@@ -72,6 +71,6 @@ def ranking_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     x = {**marks.axis("accuracy − random (points)"), "zeroline": True, "zerolinewidth": 2}
     layout = {**marks.layout(x, marks.names_axis(order)), "showlegend": False}
     layout["height"] = 130 + 24 * max(4, len(order))
-    alt = "Methods by their gap to random. " + words(data, "gap", tables.gap)
+    alt = "Methods by their gap to random. " + words(data, "gap", columns.gap)
     note = "Best on top, by the mean over ratios. Bars are 95 % intervals; those that cross zero show no difference."
     return Figure("ranking", "Methods ranked at one ratio", note, alt, {"data": traces, "layout": layout})

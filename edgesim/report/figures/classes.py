@@ -6,9 +6,9 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import marks
-from edgesim.report.figures.figure import Figure, ratio_colours
+from edgesim.report.columns import percent, ratio
+from edgesim.report.figures.figure import Figure, ratio_colours, rows
 from edgesim.report.marks import Spec
-from edgesim.report.tables import percent, ratio
 
 MAX_DEVICES = 30
 """devices that a figure of class shares shows"""
@@ -32,8 +32,8 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
     most = max(1, min(MAX_DEVICES, MAX_SQUARES // max(1, len(labels) * len(cells))))
     shown = devices[:most]
     traces: list[Spec] = []
-    for method, keep_ratio, part in cells:
-        part = part[part["device"].isin(shown)]
+    for method, keep_ratio, cell in cells:
+        part = cell[cell["device"].isin(shown)]
         if part.empty:
             continue
         names = [f"device {device}" for device in part["device"]]
@@ -67,8 +67,9 @@ def starved_figure(data: pd.DataFrame) -> Figure:
     y = {**marks.axis("share of the class kept", "percent"), "rangemode": "tozero"}
     layout = marks.layout({**marks.names_axis(labels), "title": {"text": "class"}}, y)
     note = "All devices and seeds together. A class below its line's keep ratio is starved, one above is favoured."
+    least = data.sort_values("kept_share").groupby(["method", "keep_ratio"], sort=False).head(1)
     alt = "Share of each class that is kept. " + " ".join(
-        f"{row.method} at {ratio(row.keep_ratio)} keeps least of class {row.label}: {percent(row.kept_share)}."
-        for row in data.sort_values("kept_share").groupby(["method", "keep_ratio"], sort=False).head(1).head(3).itertuples()
+        f"{row['method']} at {ratio(row['keep_ratio'])} keeps {percent(row['kept_share'])} of class {row['label']}."
+        for row in rows(least.head(3))
     )
     return Figure("starved", "Which classes a method starves", note, alt, {"data": traces, "layout": layout}, data)

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from edgesim import analysis
-from edgesim.report import marks, tables
+from edgesim.report import columns, marks
+from edgesim.report.columns import ratio
 from edgesim.report.figures.figure import MAX_BANDS, Figure, ratio_colours, words
 from edgesim.report.marks import Spec
-from edgesim.report.tables import ratio
 
 CURVE_POINTS = 6000
 """points of one figure of curves; longer trainings are thinned evenly, the first and the last epoch stay"""
@@ -48,7 +48,7 @@ def curves_figure(data: pd.DataFrame, value: str) -> Figure:
         band = marks.band(part["epoch"], part[f"{value}_low"], part[f"{value}_high"], look["color"], name)
         both = [line, band] if few and len(band["x"]) > 2 else [line]
         traces += [marks.only(trace, None if full else method) for trace in marks.grouped(both, name, name)]
-    label, write = tables.COLUMNS[value].label, tables.COLUMNS[value].write
+    label, write = columns.COLUMNS[value].label, columns.COLUMNS[value].write
     last = data.groupby(["method", "keep_ratio"], sort=False).tail(1)
     alt = f"{label.capitalize()} over epochs. At the end: {words(last, value, write)}"
     note = "Mean over seeds and devices" + (", 95 % bands. " if few else ". ")

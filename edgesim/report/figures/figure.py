@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import marks
+from edgesim.report.columns import ratio
 from edgesim.report.marks import Spec
-from edgesim.report.tables import ratio
 
 MAX_BANDS = 5
 """lines up to which each has its band or its own place; more would hide each other"""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -34,6 +36,11 @@ class Figure:
 def ratio_colours(data: pd.DataFrame) -> dict[float, str]:
     """A colour per keep ratio, `full` left out."""
     return marks.ratio_colours(data.loc[data["method"] != analysis.FULL, "keep_ratio"])
+
+
+def rows(data: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table by the names of its columns."""
+    return [{str(name): value for name, value in row.items()} for row in data.to_dict("records")]
 
 
 def by_method(data: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -6,10 +6,10 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import marks
-from edgesim.report.figures.figure import Figure, by_method, ratio_colours, words
+from edgesim.report.columns import percent, quantity, ratio
+from edgesim.report.figures.figure import Figure, by_method, ratio_colours, rows, words
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.marks import Spec, Styles
-from edgesim.report.tables import percent, quantity, ratio
 
 MAX_DEVICE_POINTS = 12_000
 """points of a figure with one per device, method and ratio; beyond, it shows the devices of a few ratios only"""
@@ -57,8 +57,7 @@ def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
     """
     word, unit = WORDS[kind]
     traces: list[Spec] = []
-    for method, part in by_method(data):
-        part = part.sort_values("keep_ratio")
+    for method, part in by_method(data.sort_values("keep_ratio", kind="stable")):
         trace = marks.line(method, part["cost"], part["test_accuracy"], styles[method])
         trace["text"] = [f"kept {ratio(value)}" for value in part["keep_ratio"]]
         trace["hovertemplate"] = f"%{{text}}<br>%{{x:.4g}} {unit}, %{{y:.1%}}"
@@ -112,8 +111,8 @@ def fairness_figure(data: pd.DataFrame, styles: Styles) -> Figure:
 
 
 def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
-    """On how many devices each method is the most accurate (table of `analysis.winners`), per keep_ratio."""
-    counts = data.groupby(["method", "keep_ratio"]).size()
+    """On how many devices each method is the most accurate (table of `analysis.winner_counts`), per keep_ratio."""
+    counts = data.set_index(["method", "keep_ratio"])["devices"]
     ratios = sorted(set(data["keep_ratio"]))
     traces = [
         marks.bars(m, [ratio(r) for r in ratios], pd.Series([counts.get((m, r), 0) for r in ratios]), style["color"])
@@ -122,11 +121,12 @@ def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     ]
     layout = marks.layout({**marks.axis("keep ratio"), "type": "category"}, marks.axis("devices won"))
     layout["barmode"] = "stack"
-    wins = data["method"].value_counts()
+    wins = data.groupby("method", sort=False)["devices"].sum().sort_values(ascending=False)
     alt = "Devices on which each method is the most accurate, over all ratios: "
     alt += ", ".join(f"{method} {count}" for method, count in wins.items()) + "."
-    note = "By test accuracy, mean over seeds; a win says nothing about how far ahead. The table has the lead."
-    return Figure("winners", "Which method wins on how many devices", note, alt, {"data": traces, "layout": layout})
+    note = "By test accuracy, mean over seeds; a tie counts for nobody, and a win may be by very little."
+    spec = {"data": traces, "layout": layout}
+    return Figure("winners", "Which method wins on how many devices", note, alt, spec, data)
 
 
 def headroom_figure(data: pd.DataFrame) -> Figure:
@@ -142,10 +142,9 @@ def headroom_figure(data: pd.DataFrame) -> Figure:
     order = data.groupby("profile")["memory_share"].max().sort_values(na_position="first").index
     layout = marks.layout({**marks.axis("share needed", "percent"), "type": "log"}, marks.names_axis(order))
     layout["height"] = 160 + 34 * max(3, len(order))
-    fullest = data.sort_values("memory_share", na_position="first").tail(1)
-    alt = "Share of memory and storage that each device needs. " + " ".join(
-        f"Most memory: {percent(row.memory_share)} on device {row.device}, {row.profile}." for row in fullest.itertuples()
-    )
+    alt = "Share of memory and storage that each device needs."
+    for row in rows(data.sort_values("memory_share", na_position="first").tail(1)):
+        alt += f" Most memory: {percent(row['memory_share'])} on device {row['device']}, {row['profile']}."
     note = "The hungriest trial of each device. At 100 % nothing is left. Log scale."
     return Figure("headroom", "Memory and storage needed", note, alt, {"data": traces, "layout": layout}, data)
 
@@ -162,6 +161,7 @@ def _fewer_ratios(data: pd.DataFrame) -> pd.DataFrame:
 def _range(data: pd.DataFrame, column: str, unit: str) -> str:
     if data.empty:
         return "No value is known."
-    least, most = data.loc[data[column].idxmin()], data.loc[data[column].idxmax()]
+    ordered = rows(data.sort_values(column))
+    least, most = ordered[0], ordered[-1]
     return (f"From {quantity(least[column])} {unit} on {least['profile']} "
             f"to {quantity(most[column])} {unit} on {most['profile']}.")  # fmt: skip

@@ -6,9 +6,9 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import marks
-from edgesim.report.figures.figure import MAX_BANDS, Figure, ratio_colours
+from edgesim.report.columns import percent, quantity, ratio
+from edgesim.report.figures.figure import MAX_BANDS, Figure, ratio_colours, rows
 from edgesim.report.marks import Spec
-from edgesim.report.tables import percent, quantity, ratio
 
 
 def overlap_figure(data: pd.DataFrame) -> Figure:
@@ -22,8 +22,8 @@ def overlap_figure(data: pd.DataFrame) -> Figure:
     spec = _overlap_lines(data) if few else _overlap_map(data)
     ends = data.sort_values("jaccard").dropna(subset="jaccard").iloc[[0, -1]] if len(data) else data
     alt = "Overlap of the methods' subsets. " + " ".join(
-        f"{row.method_a} and {row.method_b} share {percent(row.jaccard)} at {ratio(row.keep_ratio)}."
-        for row in ends.itertuples()
+        f"{row['method_a']} and {row['method_b']} share {percent(row['jaccard'])} at {ratio(row['keep_ratio'])}."
+        for row in rows(ends)
     )
     note = "Samples that both keep, as a share of those that either keeps: same device, same seed."
     note += " Dotted: two random subsets. Bars are 95 % intervals." if few else ""
@@ -32,7 +32,7 @@ def overlap_figure(data: pd.DataFrame) -> Figure:
 
 def _overlap_lines(data: pd.DataFrame) -> Spec:
     traces: list[Spec] = []
-    names = [f"{row.method_a} and {row.method_b}" for row in data.itertuples()]
+    names = [f"{row['method_a']} and {row['method_b']}" for row in rows(data)]
     styles = marks.method_styles(names, "chance")
     for name in dict.fromkeys(names):
         part = data[[one == name for one in names]]
@@ -93,7 +93,7 @@ def trace_figures(data: pd.DataFrame) -> list[Figure]:
             traces.append(marks.only(trace, method))
         last = part.groupby(["method", "keep_ratio"], sort=False).tail(1)
         alt = f"{name} over epochs. At the end: " + ", ".join(
-            f"{row.method} at {ratio(row.keep_ratio)} {quantity(row.value)}" for row in last.itertuples()
+            f"{row['method']} at {ratio(row['keep_ratio'])} {quantity(row['value'])}" for row in rows(last)
         )
         layout = marks.layout(marks.axis("epoch"), marks.axis(marks.plain(name)))
         spec = {"data": traces, "layout": layout}

@@ -6,9 +6,9 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import marks
-from edgesim.report.figures.figure import Figure, by_method, words
+from edgesim.report.columns import percent, quantity
+from edgesim.report.figures.figure import Figure, by_method, rows, words
 from edgesim.report.marks import Spec, Styles
-from edgesim.report.tables import percent, quantity
 
 WORDS = {"time_s": ("time", "s"), "energy_j": ("energy", "J")}
 PRICES = (("analytic", "analytic", "solid", "circle-open"), ("device", "emulated", "dot", "circle"))
@@ -66,13 +66,13 @@ def fit_figure(costs: pd.DataFrame, fits: pd.DataFrame) -> Figure:
             style = {"color": colour, "dash": "solid", "symbol": marks.SYMBOLS[place]}
             dots = {**marks.line(name, part["keep_ratio"], part[column], style), "mode": "markers"}
             ends = pd.Series([part["keep_ratio"].min(), part["keep_ratio"].max()])
-            own = fits[(fits["method"] == method) & (fits["time"] == column)]
-            lines = [marks.line("fit", ends, row.intercept_s + row.slope_s * ends, style) for row in own.itertuples()]
+            own = fits[(fits["method"] == method) & (fits["time"] == column)].to_dict("records")
+            lines = [marks.line("fit", ends, fit["intercept_s"] + fit["slope_s"] * ends, style) for fit in own]
             both = marks.grouped([dots, *({**line, "mode": "lines"} for line in lines)], name, name)
             traces += [marks.only(trace, method) for trace in both]
     alt = "Time against keep ratio with straight lines. " + " ".join(
-        f"{row.method}, {TIMES[row.time]}: {quantity(row.slope_s)} s per 1.0, R² {quantity(row.r2)}."
-        for row in fits.itertuples()
+        f"{row['method']}, {TIMES[row['time']]}: {quantity(row['slope_s'])} s per 1.0, R² {quantity(row['r2'])}."
+        for row in rows(fits)
     )
     note = "Mean of one device, scoring included, and the straight line through it. This host is another machine."
     y = {**marks.axis("time (s)"), "rangemode": "tozero"}
@@ -84,15 +84,15 @@ def relative_figure(prices: pd.DataFrame) -> Figure:
     """Training time as a share of `full`'s by three clocks (table of `analysis.prices`), one method at a time."""
     traces: list[Spec] = []
     means = prices.groupby(["method", "keep_ratio"], sort=False)[list(RELATIVE)].mean().reset_index()
+    means = means.sort_values("keep_ratio", kind="stable")
     for place, (column, name) in enumerate(RELATIVE.items()):
         style = {"color": marks.METHOD_COLOURS[place], "dash": "solid", "symbol": marks.SYMBOLS[place]}
         for method, part in by_method(means[means[column].notna() & (means["method"] != analysis.FULL)]):
-            part = part.sort_values("keep_ratio")
             traces.append(marks.only(marks.line(name, part["keep_ratio"], part[column], style), method))
     alt = "Training time as a share of full training. " + " ".join(
         words(means, column, percent, f" ({name})") for column, name in RELATIVE.items()
     )
-    note = "Training alone, without scoring; same device and seed. The three compare although the host is another machine."
+    note = "Training alone, without scoring; same device and seed, so that three different machines compare."
     y = {**marks.axis("time / time of full", "percent"), "rangemode": "tozero"}
     spec = {"data": traces, "layout": marks.layout(marks.axis("keep ratio"), y)}
     return Figure("relative", "Training time against full", note, alt, spec, means)

@@ -1,4 +1,4 @@
-// How values are written: the same texts as edgesim/report/tables.py gives (a test compares them).
+// How values are written: the same texts as edgesim/report/columns.py gives (a test compares them).
 const UNKNOWN = "–";
 const known = (value) => typeof value === "number" && Number.isFinite(value);
 
@@ -34,5 +34,6 @@ const FORMS = {
     const size = Math.abs(value);
     return size >= 1000 && size < 1e9 ? grouped(value) : general(value, 4);
   },
+  plain_count: (value) => (known(value) ? String(Math.trunc(value) + 0) : UNKNOWN),
   count: (value) => (known(value) ? (Math.trunc(value) + 0).toLocaleString("en-US") : UNKNOWN),
 };
