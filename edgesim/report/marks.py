@@ -41,14 +41,19 @@ SYMBOLS = (
 )  # fmt: skip
 
 
+BAR_PATTERNS = ("", "/", ".", "x")
+"""of bars, one per round of colours"""
+
+
 def method_styles(methods: Iterable[str], plain: str) -> Styles:
     """The look of every method, the same in all figures; `plain` is the one that is grey and dashed."""
-    styles: Styles = {plain: {"color": GREY, "symbol": "circle-open", "dash": "dash"}}
+    styles: Styles = {plain: {"color": GREY, "symbol": "circle-open", "dash": "dash", "pattern": ""}}
     for place, method in enumerate(m for m in dict.fromkeys(methods) if m != plain):
         again, colour = divmod(place, len(METHOD_COLOURS))
         # The second round of colours goes with other symbols than the first, so that no two methods look alike.
         symbol = SYMBOLS[(colour + 3 * again) % len(SYMBOLS)]
-        styles[method] = {"color": METHOD_COLOURS[colour], "symbol": symbol, "dash": "solid"}
+        pattern = BAR_PATTERNS[again % len(BAR_PATTERNS)]
+        styles[method] = {"color": METHOD_COLOURS[colour], "symbol": symbol, "dash": "solid", "pattern": pattern}
     return styles
 
 
@@ -170,10 +175,11 @@ def error_bars(value: pd.Series, low: pd.Series, high: pd.Series) -> Spec:
     }
 
 
-def bars(name: str, x: list[str], y: pd.Series, colour: str) -> Spec:
+def bars(name: str, x: list[str], y: pd.Series, colour: str, pattern: str = "") -> Spec:
     """Bars of values against names."""
     labels = [plain(label) for label in x]
-    return {"type": "bar", "name": plain(name), "x": labels, "y": numbers(y), "marker": {"color": colour}}
+    marker = {"color": colour, "pattern": {"shape": pattern}}
+    return {"type": "bar", "name": plain(name), "x": labels, "y": numbers(y), "marker": marker}
 
 
 def squares(x: list[str], y: list[str], values: pd.Series, hover: str, most: float) -> Spec:

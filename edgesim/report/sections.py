@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -56,6 +56,16 @@ class Section:
     def shown_figures(self) -> list[Figure]:
         """The figures that have something to draw."""
         return [figure for figure in self.figures if figure.spec["data"]]
+
+    @property
+    def shown_choices(self) -> list[Choice]:
+        """The choices that change something, with the options that there is something of."""
+        metas = [trace.get("meta") or {} for figure in self.shown_figures for trace in figure.spec["data"]]
+        found = []
+        for choice in self.choices:
+            used = {meta.get(choice.key) for meta in metas}
+            found.append(replace(choice, options=tuple(option for option in choice.options if option in used)))
+        return [choice for choice in found if len(choice.options) > 1]
 
     @property
     def is_empty(self) -> bool:

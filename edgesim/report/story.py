@@ -87,7 +87,9 @@ def _against_random(source: Source, looks: Looks) -> Section:
 def _training(source: Source, looks: Looks) -> Section:
     bands = analysis.bands(source.curves)
     lines = curves.thinned(bands.table)
-    shown = [curves.curves_figure(lines, value) for value in analysis.CURVE_VALUES]
+    # A line of one point, after the last epoch, is the accuracy section's again.
+    several = lines.groupby(["method", "keep_ratio"], dropna=False)[list(analysis.CURVE_VALUES)].count().max()
+    shown = [curves.curves_figure(lines, value) for value in analysis.CURVE_VALUES if several[value] > 1]
     epochs = Shown("curves", "Mean curves", bands.table, folded=True)
     nothing = "No curves were recorded."
     return Section("training", "Training", shown, [epochs], nothing, "", (looks.method,), _unless_empty(bands))
@@ -107,7 +109,8 @@ def _devices(source: Source, looks: Looks) -> Section:
     for kind in prices.WORDS:
         points = analysis.accuracy_against(source.records, f"device_{kind}").table
         shown.append(fleet.pareto_figure(points, looks.styles, kind))
-    shown.append(fleet.winner_figure(analysis.winner_counts(winners.table).table, looks.styles))
+    if source.records["device"].nunique() > 1:
+        shown.append(fleet.winner_figure(analysis.winner_counts(winners.table).table, looks.styles))
     tables = [
         Shown("devices", "Every device", devices.table, folded=True),
         Shown("winners", "Best method on every device", winners.table, folded=True),

@@ -114,11 +114,12 @@ def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     """On how many devices each method is the most accurate (table of `analysis.winner_counts`), per keep_ratio."""
     counts = data.set_index(["method", "keep_ratio"])["devices"]
     ratios = sorted(set(data["keep_ratio"]))
-    traces = [
-        marks.bars(m, [ratio(r) for r in ratios], pd.Series([counts.get((m, r), 0) for r in ratios]), style["color"])
-        for m, style in styles.items()
-        if m in set(data["method"])
-    ]
+    traces: list[Spec] = []
+    for method, style in styles.items():
+        if method in set(data["method"]):
+            won = pd.Series([counts.get((method, r), 0) for r in ratios])
+            names = [ratio(r) for r in ratios]
+            traces.append(marks.bars(method, names, won, style["color"], style["pattern"]))
     layout = marks.layout({**marks.axis("keep ratio"), "type": "category"}, marks.axis("devices won"))
     layout["barmode"] = "stack"
     wins = data.groupby("method", sort=False)["devices"].sum().sort_values(ascending=False)

@@ -83,7 +83,8 @@ def trace_figures(data: pd.DataFrame) -> list[Figure]:
     """What a method recorded of a training of its own (table of `analysis.trace_means`): a figure per quantity."""
     colours = ratio_colours(data)
     figures = []
-    for place, name in enumerate(dict.fromkeys(data["quantity"])):
+    names = [name for name in dict.fromkeys(data["quantity"]) if name != "epoch"]
+    for place, name in enumerate(names):
         part = data[data["quantity"] == name]
         traces: list[Spec] = []
         for method, keep_ratio, cell in analysis.groups(part):

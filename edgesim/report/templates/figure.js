@@ -42,6 +42,7 @@ class PageFigure {
       return button;
     }));
     this.plot.after(this.legend, save);
+    this.hideWithout();
   }
 
   group(trace) {
@@ -74,7 +75,13 @@ class PageFigure {
     this.addLegend();
   }
 
+  // A figure that has nothing of what is chosen is no empty frame.
+  hideWithout() {
+    this.root.hidden = !this.spec.data.some((trace) => this.chosen(trace));
+  }
+
   refresh() {
+    this.hideWithout();
     if (!this.drawn) return;
     Plotly.restyle(this.plot, { visible: this.visible() });
     Plotly.relayout(this.plot, { "xaxis.autorange": true, "yaxis.autorange": true, ...this.ranges() });
