@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from edgesim import coordinator, provenance
 from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, RayExecutor
+from edgesim.holdings import holdings
 from edgesim.records import Record, Reused, Trial
 from edgesim.scenario import Scenario
 from edgesim.store import Run, RunFolder, find_latest, reusable
@@ -86,6 +87,8 @@ def run(
     session: dict[str, Any] = {"started": _now(), "command": provenance.command(), "versions": provenance.versions()}
     try:
         plan = coordinator.plan(scenario)
+        shards = {key: spec.shard for key, spec in plan.devices.items()}
+        folder.describe(holdings(scenario.fleet.devices, shards, plan.setting.dataset))
         progress.start(coordinator.expected_samples(plan), folder.done, len(scenario.fleet))
         for result in coordinator.execute(plan, chosen, folder.done, progress.note, _reused(scenario)):
             folder.append(result)

@@ -23,8 +23,9 @@ from filelock import FileLock, Timeout
 
 from edgesim import documents
 from edgesim.errors import EdgesimError, RunError
+from edgesim.holdings import read_table
 from edgesim.records import Reused, Trial, TrialResult
-from edgesim.tables import TABLES, from_line, results_of, tables, to_line
+from edgesim.tables import TABLES, from_line, results_of, tables, to_line, write_parquet
 
 JOURNAL = "journal.jsonl"
 SYNC_EVERY_S = 1.0
@@ -80,9 +81,9 @@ class RunFolder:
         if not (path / "run.json").exists():
             raise RunError(f"{path} holds no run to resume; leave out --resume to start one")
         before = documents.parse((path / "scenario.yaml").read_text(encoding="utf-8"), "before")
-        differences = list(_differences(before, documents.parse(scenario_yaml, "now"), ""))
+        differences = list(documents.differences(before, documents.parse(scenario_yaml, "now")))
         if differences:
-            listed = "\n".join(f"  {line}" for line in differences)
+            listed = "\n".join(f"  {path}: was {was!r}, now {now!r}" for path, was, now in differences)
             raise RunError(f"{path} was made by another scenario and cannot be resumed by this one:\n{listed}")
         run = Run(path)
         sessions = [*run.info.get("sessions", [])]
@@ -111,6 +112,11 @@ class RunFolder:
             self._synced_s = time.monotonic()
         self._results.append(result)
 
+    def describe(self, described: Mapping[str, pd.DataFrame]) -> None:
+        """Write what is known before the first trial: the tables of `holdings.holdings`."""
+        for name, table in described.items():
+            write_parquet(self.path / f"{name}.parquet", table)
+
     def update(self, values: Mapping[str, Any]) -> None:
         """Change run.json."""
         self.info.update(values)
@@ -131,7 +137,7 @@ class RunFolder:
         by_trial = {result.record.trial: result for result in self._results}
         results = [by_trial[trial] for trial in order if trial in by_trial]
         for name, table in tables(results).items():
-            _write_parquet(self.path / f"{name}.parquet", table)
+            write_parquet(self.path / f"{name}.parquet", table)
         self.update({"status": "finished", **values})
         (self.path / JOURNAL).unlink(missing_ok=True)
         self.release()
@@ -187,7 +193,7 @@ class Run:
         return None
 
     def _table(self, name: str) -> pd.DataFrame:
-        return _read_parquet(self.path / f"{name}.parquet") if self._of_journal is None else self._of_journal[name]
+        return read_table(self.path, name) if self._of_journal is None else self._of_journal[name]
 
     @cached_property
     def records(self) -> pd.DataFrame:
@@ -214,6 +220,16 @@ class Run:
         """One row per trial, epoch and quantity of the methods that train something of their own."""
         return self._table("traces")
 
+    @cached_property
+    def shards(self) -> pd.DataFrame:
+        """One row per seed, device and sample that it holds, with its label; empty for runs without the table."""
+        return read_table(self.path, "shards")
+
+    @cached_property
+    def devices(self) -> pd.DataFrame:
+        """One row per device: what its hardware is; empty for runs without the table."""
+        return read_table(self.path, "devices")
+
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a file so that a reader sees either the old one or the new one, whole."""
@@ -223,30 +239,6 @@ def write_atomically(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
-
-
-def _write_parquet(path: Path, table: pd.DataFrame) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    table.to_parquet(temporary, index=False)
-    with temporary.open("rb+") as file:  # on the disk before the journal goes
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read: {error}") from None
-
-
-def _differences(before: Any, now: Any, path: str) -> Iterable[str]:
-    """What differs between two documents, one line each."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in dict.fromkeys([*before, *now]):
-            yield from _differences(before.get(key), now.get(key), documents.join(path, key))
-    elif before != now:
-        yield f"{path}: was {before!r}, now {now!r}"
 
 
 def find_latest(folder: Path, scenario: str) -> Path:
@@ -309,4 +301,4 @@ def reusable(path: Path) -> dict[Trial, Reused]:
 
 
 def _read_tables(path: Path) -> dict[str, pd.DataFrame]:
-    return {name: _read_parquet(path / f"{name}.parquet") for name in TABLES}
+    return {name: read_table(path, name) for name in TABLES}

@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import os
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from edgesim.errors import RunError
 from edgesim.records import CurvePoint, Findings, Record, Trial, TrialResult
 
 KEY = ["seed", "device", "method", "keep_ratio"]
@@ -131,6 +134,27 @@ def from_line(line: str) -> TrialResult:
     curve = tuple(CurvePoint(*point) for point in entry["curve"])
     kept, weights = _unpack(entry["kept"], np.int32), _unpack(entry["weights"], np.float64)
     return TrialResult(Record(**entry["record"]), curve, kept, weights, findings)
+
+
+def write_parquet(path: Path, table: pd.DataFrame) -> None:
+    """Write a table so that a reader sees either the old one or the new one, whole and on the disk."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    table.to_parquet(temporary, index=False)
+    with temporary.open("rb+") as file:  # on the disk before the journal goes
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a table.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read: {error}") from None
 
 
 def _pack(values: npt.NDArray[Any] | None, dtype: Any) -> str | None:

@@ -32,6 +32,7 @@ ROWS = [
     {"executors"},
     {"coordinator"},
     {"tables", "provenance"},
+    {"holdings"},
     {"store"},
     {"api"},
     {"analysis"},

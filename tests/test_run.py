@@ -64,7 +64,9 @@ def ray_started() -> Iterator[None]:
 
 def test_the_run_folder_has_its_files_and_columns(serial: Run) -> None:
     names = {path.name for path in serial.path.iterdir()}
-    tables = {f"{name}.parquet" for name in ("records", "curves", "selections", "scores", "traces")}
+    tables = {
+        f"{name}.parquet" for name in ("records", "curves", "selections", "scores", "traces", "shards", "devices")
+    }
     assert names == {"run.json", "scenario.yaml"} | tables
     documented = (
         "scenario seed device profile method keep_ratio status reason shard_size subset_size test_accuracy "

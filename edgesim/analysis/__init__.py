@@ -16,8 +16,11 @@ from edgesim.analysis.cells import (
     paired,
     ranges,
 )
+from edgesim.analysis.claims import paper_claims
 from edgesim.analysis.classes import class_counts, skew, starved
+from edgesim.analysis.comparison import best_of_fleets, fleets, fronts, paired_runs, scenario_differences
 from edgesim.analysis.curves import CURVE_VALUES, bands, curve_means, final_accuracy
+from edgesim.analysis.findings import Finding
 from edgesim.analysis.heterogeneity import (
     by_device,
     fairness,
@@ -57,6 +60,7 @@ from edgesim.analysis.means import (
 )
 from edgesim.analysis.pareto import accuracy_against, front
 from edgesim.analysis.prices import compare_prices, price_sources
+from edgesim.analysis.ratios import best_ratios
 
 __all__ = [
     "COSTS",
@@ -65,10 +69,13 @@ __all__ = [
     "RANDOM",
     "SUMMARY_COLUMNS",
     "Answer",
+    "Finding",
     "Fit",
     "Interval",
     "accuracy_against",
     "bands",
+    "best_of_fleets",
+    "best_ratios",
     "bootstrap_interval",
     "by_device",
     "by_profile",
@@ -82,7 +89,9 @@ __all__ = [
     "failures",
     "fairness",
     "final_accuracy",
+    "fleets",
     "front",
+    "fronts",
     "gap_to_full",
     "gap_to_random",
     "gini",
@@ -99,9 +108,12 @@ __all__ = [
     "p_above",
     "p_below",
     "paired",
+    "paired_runs",
+    "paper_claims",
     "price_sources",
     "ranges",
     "ratio_interval",
+    "scenario_differences",
     "score_histogram",
     "score_quantiles",
     "skew",

@@ -1,0 +1,192 @@
+"""The edge paper's claims about importance pruning, each tested on one run.
+
+Every claim is an estimate against a threshold that is stated, because the paper's words ("negligible", "statistically
+indistinguishable") need a number to be tested. A claim holds, or does not, where the two-sided test against its
+threshold is significant at 5 % after Holm's correction over all claims that can be tested; else the run cannot tell.
+"Not significantly different" is never taken as "equal": accuracy is preserved where a loss of the margin is ruled out.
+
+Source: edge paper, sections VI-B (20 % is redundant), VI-C and Fig. 8 (half the data matches full), VI-D and Fig. 9
+(never below random, most above it at small ratios), Fig. 10 and Eqs. 26-28 (linear time, negligible scoring).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from edgesim.analysis import robustness
+from edgesim.analysis.cells import FULL, RANDOM, Answer, answer, complete, device_by_seed, groups, ok, paired
+from edgesim.analysis.findings import Claim, against
+from edgesim.analysis.intervals import holm, interval, p_above, p_below, ratio_interval
+from edgesim.analysis.means import linear_fit
+
+COLUMNS = [
+    "claim", "statement", "method", "keep_ratio", "estimate", "low", "high", "threshold", "unit", "n", "devices",
+    "seeds", "p", "p_holm", "verdict", "reason",
+]  # fmt: skip
+ALPHA = 0.05
+MARGINS = {0.8: 0.01, 0.5: 0.02}
+"""keep_ratio -> loss of accuracy that still counts as preserved: our numbers for the paper's "statistically
+indistinguishable" (VI-B, 0.8) and "effectively matching" (VI-C, 0.5)"""
+RANDOM_MARGIN = 0.005
+"""how far below random still counts as "not below": half a point"""
+SMALL, LARGE = 0.3, 0.5
+"""ratios up to SMALL are the paper's aggressive regime (Fig. 9), from LARGE on its moderate one"""
+LINEAR_R2 = 0.95
+PROPORTION = 0.05
+"""largest share of the full cost by which cost may part from proportional (Eq. 27)"""
+SCORING_SHARE = 0.05
+"""what "negligible" (V-D, VI-D) is taken to mean"""
+HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot tell"
+
+
+def paper_claims(
+    records: pd.DataFrame,
+    shards: pd.DataFrame | None = None,
+    iid: pd.DataFrame | None = None,
+    method: str = "importance",
+) -> Answer:
+    """Test the paper's claims.
+
+    Args:
+        records: one row per trial of a run with `full`, `random` and the method; what is missing leaves claims open.
+        shards: the run's table of shards, for the robustness to skewed data; None or empty where there is none.
+        iid: records of the same scenario with an IID partition, for the same.
+        method: the method tested.
+
+    Returns: COLUMNS, one row per claim. `estimate`, `low`, `high` and `threshold` are in `unit`: "accuracy" (0.01 = one
+        point), "share" or "R2". `p` is two-sided against the threshold, `p_holm` corrected over the claims with a p;
+        `verdict` is "holds", "does not hold" or "cannot tell", then with a `reason`.
+    """
+    good = ok(complete(records))
+    if not (good["method"] == method).any():
+        return answer([], COLUMNS, f"No trial of {method} ended well, so the paper's claims cannot be tested.")
+    tested = [*(_preserved(good, method, ratio) for ratio in MARGINS), *_against_random(good, method)]
+    tested += [*_cost(good, method), *robustness.claims_of(good, method, shards, iid)]
+    p_values = np.minimum(1.0, [2 * np.fmin(one.p_holds, one.p_fails) for one in tested])
+    corrected = holm(p_values)
+    rows = [_row(one, method, p, p_holm) for one, p, p_holm in zip(tested, p_values, corrected, strict=True)]
+    return answer(rows, COLUMNS)
+
+
+def _row(one: Claim, method: str, p: float, p_holm: float) -> tuple[object, ...]:
+    verdict, reason = OPEN, one.reason
+    if p_holm < ALPHA:
+        verdict = HOLDS if one.p_holds <= one.p_fails else FAILS
+    elif not reason:
+        reason = "the interval is too wide to tell"
+        if np.isnan(p):
+            reason = "fewer than three pairs"
+        elif p < ALPHA:
+            reason = "significant alone, but not after Holm's correction for all claims tested"
+    ends = (one.found.estimate, one.found.low, one.found.high, one.threshold, one.unit)
+    counts = (one.found.n, one.found.devices, one.found.seeds)
+    return (one.claim, one.statement, method, one.keep_ratio, *ends, *counts, p, p_holm, verdict, reason)
+
+
+def _preserved(good: pd.DataFrame, method: str, ratio: float) -> Claim:
+    margin = MARGINS[ratio]
+    statement = f"At keep ratio {ratio:g} accuracy is at most {100 * margin:g} point(s) below full training"
+    claim = Claim(f"preserved_{ratio:g}", statement, keep_ratio=ratio)
+    pairs = paired(good[good["method"].isin([method, FULL])], FULL, "test_accuracy")
+    pairs = pairs[np.isclose(pairs["keep_ratio"], ratio)]
+    if pairs.empty:
+        return replace(claim, reason=f"no trial at keep ratio {ratio:g} has a partner in full")
+    found = interval(device_by_seed(pairs, "difference"), (-1.0, 1.0))
+    return against(claim, found, -margin, above=True)
+
+
+def _against_random(good: pd.DataFrame, method: str) -> list[Claim]:
+    never = Claim("never_below_random", f"At no ratio is it more than {100 * RANDOM_MARGIN:g} points below random")
+    ahead = Claim("above_random_small", f"Up to keep ratio {SMALL:g} it is above random")
+    most = Claim("gap_largest_small", f"Its lead on random up to {SMALL:g} is larger than that from {LARGE:g} on")
+    pairs = paired(good[good["method"].isin([method, RANDOM])], RANDOM, "test_accuracy")
+    pairs = pairs[pairs["keep_ratio"] < 1]
+    if pairs.empty:
+        reason = "no trial below keep ratio 1 has a partner in random"
+        return [replace(one, reason=reason) for one in (never, ahead, most)]
+    cells = [(ratio, interval(device_by_seed(part, "difference"), (-1.0, 1.0))) for _, ratio, part in groups(pairs)]
+    ratio, worst = min(cells, key=lambda cell: cell[1].estimate)
+    # It holds where every ratio passes (intersection-union), and fails where one does after correction for looking.
+    passes = float(np.max([p_above(found, -RANDOM_MARGIN) for _, found in cells]))
+    fails = float(np.fmin.reduce([p_below(found, -RANDOM_MARGIN) for _, found in cells]) * len(cells))
+    never = replace(never, found=worst, threshold=-RANDOM_MARGIN, keep_ratio=ratio, p_holds=passes, p_fails=fails)
+    small = _mean_over_ratios(pairs[pairs["keep_ratio"] <= SMALL])
+    large = _mean_over_ratios(pairs[pairs["keep_ratio"] >= LARGE])
+    if small.empty:
+        return [never, *(replace(one, reason=f"no keep ratio up to {SMALL:g}") for one in (ahead, most))]
+    ahead = against(ahead, interval(device_by_seed(small, "difference"), (-1.0, 1.0)), 0.0, above=True)
+    both = small.merge(large, on=["seed", "device"], suffixes=("", "_large"))
+    if both.empty:
+        return [never, ahead, replace(most, reason=f"no keep ratio in [{LARGE:g}, 1)")]
+    both["difference"] -= both["difference_large"]
+    return [never, ahead, against(most, interval(device_by_seed(both, "difference"), (-2.0, 2.0)), 0.0, above=True)]
+
+
+def _mean_over_ratios(pairs: pd.DataFrame) -> pd.DataFrame:
+    return pairs.groupby(["seed", "device"])["difference"].mean().reset_index()
+
+
+def _cost(good: pd.DataFrame, method: str) -> list[Claim]:
+    return [
+        _linear(good, method, "device_train_time_s", "emulated"),
+        _linear(good, method, "host_train_wall_s", "measured on the simulating machine"),
+        _proportional(good, method),
+        _negligible(good, method),
+        _as_fast_as_random(good, method),
+    ]
+
+
+def _linear(good: pd.DataFrame, method: str, column: str, what: str) -> Claim:
+    """R² of training time against keep_ratio, one line per device and seed."""
+    statement = f"Training time ({what}) is linear in the keep ratio: R² above {LINEAR_R2:g}"
+    claim = Claim(f"linear_{column.split('_')[0]}", statement, unit="R2")
+    own = good[good["method"] == method]
+    rows = []
+    for (seed, device), part in own.groupby(["seed", "device"]):
+        if part["keep_ratio"].nunique() >= 3:
+            rows.append((seed, device, linear_fit(part["keep_ratio"].to_numpy(), part[column].to_numpy()).r2))
+    fits = pd.DataFrame(rows, columns=["seed", "device", "r2"])
+    if fits["r2"].notna().sum() == 0:
+        return replace(claim, reason="a line needs three keep ratios of one device to be judged")
+    return against(claim, interval(device_by_seed(fits, "r2"), (0.0, 1.0)), LINEAR_R2, above=True)
+
+
+def _proportional(good: pd.DataFrame, method: str) -> Claim:
+    """Mean over ratios of |time / time of full - keep ratio|, scoring included (Eqs. 27 and 28)."""
+    statement = f"Time is within {100 * PROPORTION:g} % of full training's of proportional to the keep ratio"
+    claim = Claim("proportional", f"{statement}, scoring included", unit="share")
+    pairs = paired(good[good["method"].isin([method, FULL])], FULL, "device_time_s")
+    pairs = pairs[(pairs["keep_ratio"] < 1) & (pairs["base"] > 0)].copy()
+    if pairs.empty:
+        return replace(claim, reason="no trial below keep ratio 1 has a partner in full with a device time")
+    pairs["difference"] = (pairs["device_time_s"] / pairs["base"] - pairs["keep_ratio"]).abs()
+    found = interval(device_by_seed(_mean_over_ratios(pairs), "difference"), (0.0, np.inf))
+    return against(claim, found, PROPORTION, above=False)
+
+
+def _negligible(good: pd.DataFrame, method: str) -> Claim:
+    """Scoring's share of the whole device time at the ratio nearest to one half."""
+    own = good[(good["method"] == method) & good["device_time_s"].notna() & (good["keep_ratio"] < 1)]
+    claim = Claim("scoring_negligible", f"Scoring takes less than {100 * SCORING_SHARE:g} % of the time", unit="share")
+    if own.empty:
+        return replace(claim, reason="no trial below keep ratio 1 has a device time")
+    ratio = min(sorted(set(own["keep_ratio"])), key=lambda r: abs(r - 0.5))
+    own = own[own["keep_ratio"] == ratio]
+    claim = replace(claim, keep_ratio=float(ratio))
+    found = ratio_interval(device_by_seed(own, "device_score_time_s"), device_by_seed(own, "device_time_s"))
+    return against(claim, found, SCORING_SHARE, above=False)
+
+
+def _as_fast_as_random(good: pd.DataFrame, method: str) -> Claim:
+    """Mean over ratios of time / random's time - 1 (Fig. 10: the two are statistically indistinguishable)."""
+    statement = f"Its time is less than {100 * SCORING_SHARE:g} % above random's at equal ratio"
+    claim = Claim("as_fast_as_random", statement, unit="share")
+    pairs = paired(good[good["method"].isin([method, RANDOM])], RANDOM, "device_time_s")
+    pairs = pairs[(pairs["keep_ratio"] < 1) & (pairs["base"] > 0)].copy()
+    if pairs.empty:
+        return replace(claim, reason="no trial below keep ratio 1 has a partner in random with a device time")
+    pairs["difference"] = pairs["difference"] / pairs["base"]
+    return against(claim, interval(device_by_seed(_mean_over_ratios(pairs), "difference")), SCORING_SHARE, above=False)

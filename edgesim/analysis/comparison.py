@@ -1,0 +1,142 @@
+"""Two or more runs side by side: paired where trials match, their scenarios' differences, one run on several fleets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from edgesim import documents
+from edgesim.analysis.cells import FULL, KEYS, Answer, answer, complete, device_by_seed, groups, ok
+from edgesim.analysis.intervals import holm, interval, p_above, p_below
+from edgesim.analysis.pareto import POINT_COLUMNS, accuracy_against, front
+from edgesim.analysis.ratios import LAMBDAS, best_ratios
+
+PAIRED_COLUMNS = [
+    "method", "keep_ratio", "pairs", "a", "b", "difference", "low", "high", "p", "p_holm", "evidence"
+]  # fmt: skip
+FLEET_COLUMNS = [
+    "fleet", "method", "keep_ratio", "devices", "infeasible_devices", "failed_devices", "seeds", "finish_s",
+    "finish_low_s", "finish_high_s", "energy_j", "test_accuracy", "time_saved", "energy_saved", "energy_per_point_j",
+]  # fmt: skip
+ALPHA = 0.05
+
+
+def paired_runs(a: pd.DataFrame, b: pd.DataFrame, column: str = "test_accuracy") -> Answer:
+    """Run b minus run a per method and keep_ratio, over the trials that both have: same seed, device, method, ratio.
+
+    Args:
+        a, b: records of two runs.
+        column: the quantity compared.
+
+    Returns: PAIRED_COLUMNS: means of both over the pairs, the mean difference b - a with its 95 % interval, the
+        two-sided p and Holm's over all rows, `evidence` "higher", "lower" or "none".
+    """
+    keys = [*KEYS, "method", "keep_ratio"]
+    left, right = (ok(complete(table))[[*keys, column]].dropna(subset=[column]) for table in (a, b))
+    both = left.merge(right, on=keys, suffixes=("_a", "_b"))
+    both["difference"] = both[f"{column}_b"] - both[f"{column}_a"]
+    cells = []
+    for method, ratio, part in groups(both):
+        found = interval(device_by_seed(part, "difference"))
+        p = float(np.minimum(1.0, 2 * np.fmin(p_above(found, 0.0), p_below(found, 0.0))))
+        means = (float(part[f"{column}_a"].mean()), float(part[f"{column}_b"].mean()))
+        cells.append((method, ratio, len(part), *means, *found[:3], p))
+    corrected = holm(np.array([cell[-1] for cell in cells]))
+    words = ["none" if not p < ALPHA else "higher" if cell[5] > 0 else "lower"
+             for cell, p in zip(cells, corrected, strict=True)]  # fmt: skip
+    rows = [(*cell, float(p), word) for cell, p, word in zip(cells, corrected, words, strict=True)]
+    missing = []
+    if not rows:
+        missing.append(f"The runs share no trial (seed, device, method, keep ratio) with {column}: nothing to pair.")
+    elif max(len(left), len(right)) > len(both):
+        missing.append(f"{len(left) - len(both)} trials of the first run and {len(right) - len(both)} of the second "
+                       "have no partner and are left out.")  # fmt: skip
+    return answer(rows, PAIRED_COLUMNS, tuple(missing))
+
+
+def scenario_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> Answer:
+    """Where two resolved scenarios differ: path a b, the values as JSON; "-" where one has none."""
+    found = documents.differences(dict(a), dict(b))
+    rows = [(path, _shown(before), _shown(now)) for path, before, now in found]
+    return answer(rows, ["path", "a", "b"], "" if rows else "The scenarios are equal.")
+
+
+def fronts(runs: Mapping[str, pd.DataFrame], column: str = "device_energy_j") -> Answer:
+    """Accuracy against cost of several runs, with each run's own Pareto front and the common one.
+
+    Args:
+        runs: name -> records.
+        column: the cost.
+
+    Returns: `run`, POINT_COLUMNS (`on_front` is the run's own) and `on_common_front`.
+    """
+    told = {name: accuracy_against(records, column) for name, records in runs.items()}
+    missing = tuple(f"{name}: {sentence}" for name, one in told.items() for sentence in one.missing)
+    parts = [one.table.assign(run=name) for name, one in told.items() if not one.table.empty]
+    columns = ["run", *POINT_COLUMNS, "on_common_front"]
+    if not parts:
+        return answer([], columns, missing)
+    table = pd.concat(parts, ignore_index=True)
+    table["on_common_front"] = front(table["cost"].to_numpy(), table["test_accuracy"].to_numpy())
+    return Answer(table[columns], missing)
+
+
+def fleets(tables: Mapping[str, pd.DataFrame]) -> Answer:
+    """One training priced on several fleets: when each is done, what it takes, and who cannot.
+
+    Args:
+        tables: fleet -> records of the same trials, priced on that fleet.
+
+    Returns: FLEET_COLUMNS: `finish_s` is the slowest device's emulated time, with its 95 % interval over seeds;
+        `energy_j` the sum over devices, mean over seeds; `*_saved` against `full` of the same fleet, over the seeds and
+        devices that both have; `energy_per_point_j` is energy / (100 x mean accuracy).
+    """
+    rows = []
+    for name, given in tables.items():
+        records = complete(given)
+        full = ok(records)
+        full = full.loc[full["method"] == FULL, [*KEYS, "device_time_s", "device_energy_j"]]
+        for method, ratio, part in groups(records):
+            rows.append((name, method, ratio, *_fleet_cell(part, full)))
+    return answer(rows, FLEET_COLUMNS, "" if rows else "No fleet has a trial.")
+
+
+def best_of_fleets(tables: Mapping[str, pd.DataFrame], lambdas: tuple[float, ...] = LAMBDAS) -> Answer:
+    """The keep_ratio that Eq. (14) gives the devices of each fleet: how often each is the best.
+
+    Returns: fleet method lambda keep_ratio devices of; `devices` of `of` have this ratio as their best.
+    """
+    rows, missing = [], []
+    for name, records in tables.items():
+        told = best_ratios(records, lambdas)
+        missing += [f"{name}: {sentence}" for sentence in told.missing]
+        for (method, weight), part in told.table.groupby(["method", "lambda"], sort=False):
+            counts = part["keep_ratio"].value_counts().sort_index()
+            rows += [(name, method, weight, ratio, int(count), len(part)) for ratio, count in counts.items()]
+    return answer(rows, ["fleet", "method", "lambda", "keep_ratio", "devices", "of"], tuple(missing))
+
+
+def _fleet_cell(part: pd.DataFrame, full: pd.DataFrame) -> tuple[Any, ...]:
+    good = part[part["status"] == "ok"]
+    bad = [part.loc[part["status"] == status, "device"].nunique() for status in ("infeasible", "failed")]
+    by_seed = good.groupby("seed")
+    finish = interval(by_seed["device_time_s"].max().to_numpy(dtype=np.float64)[None, :], (0.0, np.inf))
+    energy_j = float(by_seed["device_energy_j"].sum(min_count=1).mean())
+    accuracy = float(good["test_accuracy"].mean())
+    both = good.merge(full, on=KEYS, suffixes=("", "_full"))
+    saved = []
+    for column in ("device_time_s", "device_energy_j"):
+        known = both[both[column].notna() & both[f"{column}_full"].notna()]
+        whole = float(known[f"{column}_full"].sum())
+        saved.append(1 - float(known[column].sum()) / whole if whole > 0 else np.nan)
+    per_point_j = energy_j / (100 * accuracy) if accuracy > 0 else np.nan
+    counts = (good["device"].nunique(), *bad, good["seed"].nunique())
+    return (*counts, *finish[:3], energy_j, accuracy, *saved, per_point_j)
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,58 @@
+"""The best keep_ratio of each device by Eq. (14), with the accuracy curve that the run measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from edgesim.analysis.cells import FULL, Answer, answer, complete, ok
+
+LAMBDAS = (0.01, 0.03, 0.1, 0.3, 1.0)
+COLUMNS = ["device", "profile", "lambda", "method", "keep_ratio", "objective", "risk", "cost_j", "ratios"]
+
+
+def best_ratios(records: pd.DataFrame, lambdas: tuple[float, ...] = LAMBDAS, risk_of: str = "fleet") -> Answer:
+    """Per device, method and lambda the keep_ratio with the smallest risk + lambda x J, among those that were run.
+
+    `full` is every method's candidate at keep_ratio 1.
+
+    Args:
+        records: one row per trial.
+        lambdas: weights of cost against risk, each >= 0.
+        risk_of: "fleet" takes 1 - mean test accuracy per method and ratio over all devices and seeds, so that the
+            noise of one device moves it little; "device" takes the device's own mean over seeds.
+
+    Returns: COLUMNS: `risk` = 1 - accuracy, `cost_j` = J of Eq. (13), without unit, mean over seeds; `ratios` is the
+        number of candidates. Of equal objectives the smaller ratio wins.
+
+    Source: edge paper, Eqs. (13) and (14).
+    """
+    good = ok(complete(records))
+    good = good[good["test_accuracy"].notna() & good["cost_j"].notna()]
+    methods = [str(name) for name in dict.fromkeys(good["method"]) if name != FULL]
+    rows = []
+    for method in methods:
+        table = _candidates(good, method, risk_of)
+        for (device, profile), part in table.groupby(["device", "profile"], sort=False):
+            for weight in lambdas:
+                objective = part["risk"] + weight * part["cost_j"]
+                best = int(objective.to_numpy().argmin())
+                values = (part[name].iloc[best] for name in ("risk", "cost_j"))
+                chosen = (float(part["keep_ratio"].iloc[best]), float(objective.iloc[best]), *values)
+                rows.append((device, profile, weight, method, *chosen, len(part)))
+    missing = [] if rows else ["No trial that ended well has an accuracy and a cost, so no ratio is the best."]
+    if rows and max(row[-1] for row in rows) < 2:
+        missing.append("Only one keep ratio was run, so there is nothing to choose from.")
+    return answer(rows, COLUMNS, tuple(missing))
+
+
+def _candidates(good: pd.DataFrame, method: str, risk_of: str) -> pd.DataFrame:
+    """device profile keep_ratio risk cost_j, ratios ascending within a device; the method's own rows before full's."""
+    own = good[good["method"] == method]
+    full = good[(good["method"] == FULL) & ~np.isclose(own["keep_ratio"].max(), 1.0)]
+    table = pd.concat([own, full])
+    keys = ["device", "profile", "keep_ratio"]
+    found = table.groupby(keys)[["test_accuracy", "cost_j"]].mean().reset_index()
+    if risk_of == "fleet":
+        found["test_accuracy"] = found["keep_ratio"].map(table.groupby("keep_ratio")["test_accuracy"].mean())
+    return found.assign(risk=1 - found["test_accuracy"]).sort_values(keys)

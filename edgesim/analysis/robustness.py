@@ -1,0 +1,101 @@
+"""Whether pruning costs more where the data is skewed: within one run by each device's skew, or against an IID run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from edgesim.analysis.cells import FULL, device_by_seed, ok, paired
+from edgesim.analysis.classes import skew
+from edgesim.analysis.findings import Claim, against
+from edgesim.analysis.intervals import LEVEL, Interval, interval
+
+MARGIN = 0.02
+"""how much more accuracy pruning may cost on skewed data and still count as robust: two points"""
+
+
+def claims_of(records: pd.DataFrame, method: str, shards: pd.DataFrame | None, iid: pd.DataFrame | None) -> list[Claim]:
+    """The two claims on skewed data (edge paper, section VI, aspect 4).
+
+    Args:
+        records: trials that ended well.
+        method: the method tested.
+        shards: the run's table of shards; None or empty where there is none.
+        iid: records of an IID run of the same scenario, or None.
+    """
+    ratio, losses = _losses(records, method)
+    within = Claim("robust_to_skew", f"The most skewed device loses at most {100 * MARGIN:g} points more by pruning "
+                   "than the least skewed", keep_ratio=ratio)  # fmt: skip
+    beside = Claim("robust_to_non_iid", f"Pruning costs at most {100 * MARGIN:g} points more than in the IID run",
+                   keep_ratio=ratio)  # fmt: skip
+    if losses.empty:
+        reason = "no trial below keep ratio 1 has a partner in full"
+        return [replace(within, reason=reason), replace(beside, reason=reason)]
+    if shards is None or shards.empty:
+        within = replace(within, reason="the run folder has no table of shards, so skew is not known")
+    else:
+        within = against(within, skew_effect(losses, skew(shards).table), -MARGIN, above=True)
+        if not np.isfinite(within.found.low):
+            within = replace(within, reason="it takes four devices of different skew")
+    if iid is None:
+        return [within, replace(beside, reason="no IID run was given to compare with")]
+    _, pairs = _losses(ok(iid), method, ratio)
+    if pairs.empty:
+        return [within, replace(beside, reason=f"the IID run has no such trial at keep ratio {ratio:g}")]
+    own, other = (interval(device_by_seed(table, "difference")) for table in (losses, pairs))
+    return [within, against(beside, difference(own, other), -MARGIN, above=True)]
+
+
+def skew_effect(losses: pd.DataFrame, skews: pd.DataFrame) -> Interval:
+    """How much more the most skewed device loses than the least skewed, by a line through all devices.
+
+    Ordinary least squares of `difference` on `skew` with a level per seed; devices of one seed hold different data.
+
+    Args:
+        losses: seed device difference, accuracy minus that of `full`.
+        skews: seed device skew, from `classes.skew`.
+
+    Returns: slope x (largest - smallest skew) with its 95 % t-interval; without ends for fewer than four pairs.
+    """
+    table = losses.merge(skews[["seed", "device", "skew"]], on=["seed", "device"])
+    within = table[["difference", "skew"]] - table.groupby("seed")[["difference", "skew"]].transform("mean")
+    x, y = within["skew"].to_numpy(dtype=np.float64), within["difference"].to_numpy(dtype=np.float64)
+    n, seeds = len(table), table["seed"].nunique()
+    free = n - seeds - 1
+    spread = float(x @ x)
+    if n < 4 or free < 1 or spread < 1e-12:
+        return Interval(n=n, devices=table["device"].nunique(), seeds=seeds)
+    slope = float(x @ y) / spread
+    span = float(table["skew"].max() - table["skew"].min())
+    error = span * float(np.sqrt(((y - slope * x) ** 2).sum() / free / spread))
+    half = float(stats.t.ppf((1 + LEVEL) / 2, free)) * error
+    estimate = slope * span
+    ends = (estimate - half, estimate + half)
+    return Interval(estimate, *ends, error, float(free), n, table["device"].nunique(), seeds, "t")
+
+
+def difference(a: Interval, b: Interval) -> Interval:
+    """The difference of two independent means, a - b, by Welch's t."""
+    variances = np.array([a.standard_error**2, b.standard_error**2])
+    total = float(variances.sum())
+    counts = (a.n + b.n, min(a.devices, b.devices), min(a.seeds, b.seeds))
+    if not np.isfinite(total):
+        return Interval(a.estimate - b.estimate, np.nan, np.nan, np.nan, np.nan, *counts)
+    free = total**2 / float((variances**2 / np.array([a.degrees, b.degrees])).sum()) if total > 0 else 1.0
+    half = float(stats.t.ppf((1 + LEVEL) / 2, free)) * float(np.sqrt(total))
+    estimate = a.estimate - b.estimate
+    return Interval(estimate, estimate - half, estimate + half, float(np.sqrt(total)), free, *counts, "t")
+
+
+def _losses(records: pd.DataFrame, method: str, wanted: float = 0.5) -> tuple[float, pd.DataFrame]:
+    """The ratio nearest to the wanted one, and accuracy minus that of `full` there."""
+    pairs = paired(records[records["method"].isin([method, FULL])], FULL, "test_accuracy")
+    pairs = pairs[pairs["keep_ratio"] < 1]
+    ratios = sorted({float(ratio) for ratio in pairs["keep_ratio"]})
+    if not ratios:
+        return np.nan, pairs
+    nearest = min(ratios, key=lambda ratio: abs(ratio - wanted))
+    return nearest, pairs[pairs["keep_ratio"] == nearest]
