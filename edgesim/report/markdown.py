@@ -8,11 +8,15 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import columns, tables
-from edgesim.report.identity import facts, limits
+from edgesim.report.identity import facts
+from edgesim.report.sections import Shown
 from edgesim.report.source import Run, read
 from edgesim.report.story import sections
+from edgesim.report.verdict import read_verdict
 
-SHOWN_SECTIONS = ("summary", "cost", "gap", "profiles", "failures")
+SHOWN_SECTIONS = ("claims", "summary", "gap", "time", "failures")
+SHOWN_FIGURES = ("gap", "fits")
+"""figures whose numbers are shown"""
 
 
 def write_markdown(run: Run, out: Path) -> Path:
@@ -27,12 +31,15 @@ def write_markdown(run: Run, out: Path) -> Path:
     source = read(run)
     lines = [f"# {_plain(str(run.info.get('scenario') or run.path.name))}", ""]
     lines += [f"- {label}: {_plain(value)}" for label, value in facts(run.info, source.records)]
-    lines += ["", *(f"> {note}" for note in limits(source.records, run.info)), ""]
+    told = read_verdict(source, run.info)
+    lines += ["", "## Verdict", "", *(f"- {_plain(finding.text)}" for finding in told.findings), ""]
+    lines += [f"> {_plain(note)}\n>" for note in told.limits] + [""]
     for part in sections(source):
         if part.key not in SHOWN_SECTIONS or part.is_empty:
             continue
         lines += [f"## {part.title}", ""]
-        for shown in part.all_tables if part.key == "gap" else part.tables:
+        behind = [Shown(f.key, f.title, f.table) for f in part.shown_figures if f.key in SHOWN_FIGURES]
+        for shown in [*behind, *(table for table in part.tables if not table.folded)]:
             lines += [f"{_plain(shown.caption)}:", "", *_rows(shown.data), ""]
     used = [name for name in analysis.SUMMARY_COLUMNS if name in columns.COLUMNS]
     lines += ["## Columns", "", *(f"- **{label}**: {meaning}" for label, _, meaning in tables.glossary(used))]

@@ -13,6 +13,7 @@ from edgesim.report import embed, identity, marks, tables
 from edgesim.report.sections import Section
 from edgesim.report.source import Run, read
 from edgesim.report.story import sections
+from edgesim.report.verdict import read_verdict
 
 FIRST_ROWS = 10
 """rows of a table in the document itself; the script shows the others"""
@@ -37,6 +38,7 @@ def write(run: Run, out: Path) -> Path:
 def render(run: Run) -> str:
     """The page as text."""
     source = read(run)
+    told = read_verdict(source, run.info)
     parts = sections(source)
     shown, packed = embed.fit([table for part in parts for table in part.all_tables])
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
@@ -45,7 +47,7 @@ def render(run: Run) -> str:
         name=str(run.info.get("scenario") or run.path.name),
         status=str(run.info.get("status", "unknown")),
         facts=identity.facts(run.info, source.records),
-        notes=identity.limits(source.records, run.info),
+        verdict=told,
         sections=parts,
         tables=shown,
         first_rows=_first_rows,

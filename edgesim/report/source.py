@@ -19,8 +19,8 @@ OPTIONAL_COLUMNS = {
     "selections": [*KEY, "index"],
     "scores": [*KEY, "index", "score"],
     "traces": [*KEY, "epoch", "quantity", "value"],
-    "shards": ["seed", "device", "index", "label"],
-    "devices": ["device", "profile"],
+    "shards": ["seed", "device", "index", "label", "class_name"],
+    "devices": ["device", "profile", "idle_w", "memory_bytes", "storage_capacity_bytes"],
 }
 
 

@@ -11,6 +11,7 @@ from edgesim.report import marks
 from edgesim.report.figures import accuracy, classes, curves, fleet, kept, prices
 from edgesim.report.sections import Choice, Section, Shown
 from edgesim.report.source import Source
+from edgesim.report.verdict import claims_in_words
 
 # The ends of the interval stand behind the accuracy figure; here they would only widen the table.
 SHOWN_SUMMARY = [name for name in analysis.SUMMARY_COLUMNS if name not in ("accuracy_low", "accuracy_high")]
@@ -36,6 +37,7 @@ def sections(source: Source) -> list[Section]:
     looks = _looks(source.records)
     return [
         _summary(source),
+        _claims(source),
         _accuracy(source, looks),
         _against_random(source, looks),
         _training(source, looks),
@@ -66,6 +68,16 @@ def _looks(records: pd.DataFrame) -> Looks:
 def _summary(source: Source) -> Section:
     cells = Shown("summary", "Every method and keep ratio", analysis.summary(source.records)[SHOWN_SUMMARY])
     return Section("summary", "Summary", [], [cells], NO_TRIAL)
+
+
+def _claims(source: Source) -> Section:
+    claims = analysis.paper_claims(source.records, source.shards)
+    tables = [
+        Shown("claims", "Claims of the edge paper, tested on this run", claims_in_words(claims.table)),
+        Shown("claims-numbers", "The same in numbers", claims.table, folded=True),
+    ]
+    lead = "Differences are paired by seed and device; intervals are 95 %; p is corrected by Holm over the claims."
+    return Section("claims", "The paper's claims", [], tables, " ".join(claims.missing), lead)
 
 
 def _accuracy(source: Source, looks: Looks) -> Section:
@@ -114,10 +126,17 @@ def _devices(source: Source, looks: Looks) -> Section:
     tables = [
         Shown("devices", "Every device", devices.table, folded=True),
         Shown("winners", "Best method on every device", winners.table, folded=True),
+        Shown("best-ratios", "Best keep ratio by Eq. 14", _best_ratios(source.records), folded=True),
         Shown("profiles", "Means per profile", analysis.by_profile(source.records), folded=True),
     ]
     cannot = (*_unless_empty(devices), *_unless_empty(winners))
     return Section("devices", "Devices", shown, tables, NONE_WELL, "", (looks.method,), cannot)
+
+
+def _best_ratios(records: pd.DataFrame) -> pd.DataFrame:
+    """The best ratios of the devices of each profile, method and lambda: least, median, most."""
+    found = analysis.best_ratios(records).table.groupby(["profile", "method", "lambda"], sort=False)["keep_ratio"]
+    return found.agg(devices="count", least="min", median="median", most="max").reset_index()
 
 
 def _fleet(source: Source, looks: Looks) -> Section:
@@ -137,11 +156,14 @@ def _fleet(source: Source, looks: Looks) -> Section:
 
 def _classes(source: Source, looks: Looks) -> Section:
     counts = analysis.class_counts(source.shards, source.selections)
-    starved, skew = analysis.starved(counts.table), analysis.skew(source.shards)
+    names = dict(zip(source.shards["label"], source.shards["class_name"].astype(str), strict=True))
+    named = counts.table.assign(class_name=counts.table["label"].map(names))
+    starved, skew = analysis.starved(counts.table).table, analysis.skew(source.shards)
+    starved.insert(0, "class_name", starved["label"].map(names))
     shown = [
-        classes.shares_figure(counts.table, after=False),
-        classes.shares_figure(counts.table, after=True),
-        classes.starved_figure(starved.table),
+        classes.shares_figure(named, after=False),
+        classes.shares_figure(named, after=True),
+        classes.starved_figure(starved),
     ]
     tables = [Shown("skew", "How skewed the devices' data are", skew.table, folded=True)]
     missing = " ".join(counts.missing) or NONE_WELL

@@ -20,7 +20,7 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
     """Class shares of the first devices as squares: before pruning, or after it for one method and ratio at a time.
 
     Args:
-        counts: the table of `analysis.class_counts`; the first seed's part is drawn.
+        counts: the table of `analysis.class_counts` with `class_name`; the first seed's part is drawn.
         after: whether the subsets' shares are shown.
     """
     column, word = ("share_after", "after") if after else ("share_before", "before")
@@ -28,7 +28,7 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
     cells = list(analysis.groups(first[first["method"] != analysis.FULL])) if after else []
     cells = cells or [("", float("nan"), first.drop_duplicates(["device", "label"]))]
     devices = sorted(set(first["device"]))
-    labels = sorted(set(first["label"]))
+    labels = _names(first)
     most = max(1, min(MAX_DEVICES, MAX_SQUARES // max(1, len(labels) * len(cells))))
     shown = devices[:most]
     traces: list[Spec] = []
@@ -37,8 +37,8 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
         if part.empty:
             continue
         names = [f"device {device}" for device in part["device"]]
-        hover = "%{y}, class %{x}: %{marker.color:.1%}"
-        trace = marks.squares([str(label) for label in part["label"]], names, part[column], hover, 1.0)
+        hover = "%{y}, %{x}: %{marker.color:.1%}"
+        trace = marks.squares(list(part["class_name"]), names, part[column], hover, 1.0)
         traces.append(marks.only(trace, method, keep_ratio) if after else trace)
     layout = marks.layout(
         {**marks.names_axis(labels), "title": {"text": "class"}},
@@ -56,20 +56,29 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
 def starved_figure(data: pd.DataFrame) -> Figure:
     """Share of each class that is kept (table of `analysis.starved`), one method at a time, a line per ratio."""
     colours = ratio_colours(data)
-    labels = sorted(set(data["label"]))
+    labels = _names(data)
     traces: list[Spec] = []
     for method, keep_ratio, part in analysis.groups(data):
         name, colour = f"kept {ratio(keep_ratio)}", colours[keep_ratio]
-        trace = marks.dots(name, part["kept_share"], part["label"], colour, "circle")
+        trace = marks.dots(name, part["kept_share"], part["class_name"], colour, "circle")
         # Names along the horizontal axis here.
-        trace = {**trace, "x": [str(label) for label in part["label"]], "y": marks.numbers(part["kept_share"])}
+        trace = {
+            **trace,
+            "x": [marks.plain(name) for name in part["class_name"]],
+            "y": marks.numbers(part["kept_share"]),
+        }
         traces.append(marks.only({**trace, "mode": "lines+markers", "line": {"width": 1, "color": colour}}, method))
     y = {**marks.axis("share of the class kept", "percent"), "rangemode": "tozero"}
     layout = marks.layout({**marks.names_axis(labels), "title": {"text": "class"}}, y)
     note = "All devices and seeds together. A class below its line's keep ratio is starved, one above is favoured."
     least = data.sort_values("kept_share").groupby(["method", "keep_ratio"], sort=False).head(1)
     alt = "Share of each class that is kept. " + " ".join(
-        f"{row['method']} at {ratio(row['keep_ratio'])} keeps {percent(row['kept_share'])} of class {row['label']}."
+        f"{row['method']} at {ratio(row['keep_ratio'])} keeps {percent(row['kept_share'])} of {row['class_name']}."
         for row in rows(least.head(3))
     )
     return Figure("starved", "Which classes a method starves", note, alt, {"data": traces, "layout": layout}, data)
+
+
+def _names(data: pd.DataFrame) -> list[str]:
+    """The names of the classes in the order of their labels."""
+    return list(dict.fromkeys(data.sort_values("label", kind="stable")["class_name"]))
