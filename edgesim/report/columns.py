@@ -73,6 +73,13 @@ def plain_count(value: float) -> str:
     return f"{int(value)}" if np.isfinite(value) else UNKNOWN
 
 
+def p_value(value: float) -> str:
+    """A p-value with two digits: 0.0347 -> '0.035', and '< 0.0001' for less."""
+    if not np.isfinite(value):
+        return UNKNOWN
+    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
+
+
 def duration(seconds: float) -> str:
     """A duration in words: 3725 -> '1 h 2 min 5 s'."""
     if not np.isfinite(seconds):
@@ -223,7 +230,8 @@ COLUMNS: dict[str, Column] = {
     "verdict": Column("verdict", text, "holds or does not hold where p < 5 %; else this run cannot tell"),
     "found": Column("found", text, "estimate with its 95 % interval"),
     "against": Column("against", text, "the threshold"),
-    "p_holm": Column("p (Holm)", quantity, "two-sided p-value against the threshold, corrected over the claims"),
+    "p": Column("p", p_value, "two-sided p-value against the threshold"),
+    "p_holm": Column("p (Holm)", p_value, "two-sided p-value against the threshold, corrected over the claims"),
     "n": Column("n", count, "trials or pairs behind it"),
     "jaccard": Column("overlap", percent, "shared samples / samples in either subset (Jaccard)"),
     "chance": Column("by chance", percent, "what two random subsets of that size share"),

@@ -30,6 +30,19 @@ def facts(info: dict[str, Any], records: pd.DataFrame) -> list[tuple[str, str]]:
     return [(label, str(value)) for label, value in rows if value not in (None, "")]
 
 
+def headline(info: dict[str, Any], records: pd.DataFrame) -> str:
+    """State, size, duration and commit in one line."""
+    parts = [
+        str(info.get("status", "unknown")),
+        _number(len(records), "trial"),
+        _number(records["device"].nunique(), "device"),
+        _number(records["seed"].nunique(), "seed"),
+        columns.duration(info["wall_s"]) if info.get("wall_s") is not None else "",
+        f"commit {str(info['git_commit'])[:8]}" if info.get("git_commit") else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
 def limits(records: pd.DataFrame, info: dict[str, Any]) -> list[str]:
     """What the state of the run leaves open, in sentences. What its size leaves open the verdict says."""
     missing = _number((info.get("trials") or {}).get("missing") or 0, "trial")
@@ -47,7 +60,7 @@ def limits(records: pd.DataFrame, info: dict[str, Any]) -> list[str]:
 
 
 def _number(n: int, word: str) -> str:
-    return f"{n} {word}" if n == 1 else f"{n} {word}s"
+    return f"{n} {word}" if n == 1 else f"{n:,} {word}s"
 
 
 def _listed(values: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from edgesim.report.source import Run, read
 from edgesim.report.story import sections
 from edgesim.report.verdict import read_verdict
 
-FIRST_ROWS = 10
+FIRST_ROWS = 25
 """rows of a table in the document itself; the script shows the others"""
 
 
@@ -45,7 +45,7 @@ def render(run: Run) -> str:
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.get_template("report.html.j2").render(
         name=str(run.info.get("scenario") or run.path.name),
-        status=str(run.info.get("status", "unknown")),
+        headline=identity.headline(run.info, source.records),
         facts=identity.facts(run.info, source.records),
         verdict=told,
         sections=parts,

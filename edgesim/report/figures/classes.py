@@ -32,13 +32,15 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
     most = max(1, min(MAX_DEVICES, MAX_SQUARES // max(1, len(labels) * len(cells))))
     shown = devices[:most]
     traces: list[Spec] = []
+    drawn = first[first["device"].isin(shown)]
+    top = float(drawn[column].max()) if len(drawn) else 1.0
     for method, keep_ratio, cell in cells:
         part = cell[cell["device"].isin(shown)]
         if part.empty:
             continue
         names = [f"device {device}" for device in part["device"]]
         hover = "%{y}, %{x}: %{marker.color:.1%}"
-        trace = marks.squares(list(part["class_name"]), names, part[column], hover, 1.0)
+        trace = marks.squares(list(part["class_name"]), names, part[column], hover, top)
         traces.append(marks.only(trace, method, keep_ratio) if after else trace)
     layout = marks.layout(
         {**marks.names_axis(labels), "title": {"text": "class"}},
@@ -47,10 +49,13 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
     layout["height"] = 120 + 18 * max(6, len(shown))
     note = f"Share of each class in a device's samples {word} pruning, first seed"
     note += f", first {len(shown)} of {len(devices)} devices." if len(shown) < len(devices) else "."
-    top = first.groupby("device")[column].max() if len(first) else pd.Series(dtype=float)
+    largest = first.groupby("device")[column].max()
     alt = f"Class shares of {len(shown)} devices {word} pruning. "
-    alt += f"The largest class holds from {percent(top.min())} to {percent(top.max())}." if len(top) else ""
-    return Figure(f"classes-{word}", f"Class shares {word} pruning", note, alt, {"data": traces, "layout": layout})
+    alt += f"The largest class holds from {percent(largest.min())} to {percent(largest.max())}." if len(largest) else ""
+    keys = ["device", "class_name", word, column]
+    table = drawn[["method", "keep_ratio", *keys]] if after else drawn.drop_duplicates(["device", "label"])[keys]
+    spec = {"data": traces, "layout": layout}
+    return Figure(f"classes-{word}", f"Class shares {word} pruning", note, alt, spec, table)
 
 
 def starved_figure(data: pd.DataFrame) -> Figure:

@@ -141,7 +141,8 @@ def headroom_figure(data: pd.DataFrame) -> Figure:
             trace["text"] = [f"device {device}" for device in part["device"]]
             traces.append({**trace, "hovertemplate": "%{text}, %{y}<br>%{x:.3%}"})
     order = data.groupby("profile")["memory_share"].max().sort_values(na_position="first").index
-    layout = marks.layout({**marks.axis("share needed", "percent"), "type": "log"}, marks.names_axis(order))
+    x = {**marks.axis("share needed"), "type": "log", "tickformat": ".3~%"}
+    layout = marks.layout(x, marks.names_axis(order))
     layout["height"] = 160 + 34 * max(3, len(order))
     alt = "Share of memory and storage that each device needs."
     for row in rows(data.sort_values("memory_share", na_position="first").tail(1)):

@@ -34,6 +34,7 @@ const FORMS = {
     const size = Math.abs(value);
     return size >= 1000 && size < 1e9 ? grouped(value) : general(value, 4);
   },
+  p_value: (value) => (!known(value) ? UNKNOWN : value < 1e-4 ? "< 0.0001" : general(value, 2)),
   plain_count: (value) => (known(value) ? String(Math.trunc(value) + 0) : UNKNOWN),
   count: (value) => (known(value) ? (Math.trunc(value) + 0).toLocaleString("en-US") : UNKNOWN),
 };

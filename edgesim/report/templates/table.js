@@ -37,7 +37,7 @@ class DataTable {
     this.root = root;
     this.columns = data.columns.map((column) => ({ ...column, get: reader(column), write: FORMS[column.form] }));
     this.total = data.rows;
-    this.size = PAGE_SIZES.find((size) => size >= Number(root.dataset.rows)) || PAGE_SIZES[0];
+    this.size = this.total <= PAGE_SIZES[1] ? PAGE_SIZES[1] : PAGE_SIZES[0];
     this.page = 0;
     this.sorted = null;
     this.order = Array.from({ length: this.total }, (_, row) => row);
@@ -70,7 +70,7 @@ class DataTable {
     const sizes = element("select", {}, ...PAGE_SIZES.map((size) => new Option(`${size} rows`, size, false, size === this.size)));
     sizes.setAttribute("aria-label", "Rows per page");
     sizes.addEventListener("change", () => { this.size = Number(sizes.value); this.page = 0; this.show(); });
-    const paging = this.total > PAGE_SIZES[0] ? [this.back, this.count, this.next, sizes] : [this.count];
+    const paging = this.total > this.size ? [this.back, this.count, this.next, sizes] : [this.count];
     const filtering = this.total > 3 ? [this.filter] : [];
     this.root.prepend(element("div", { className: "tools" }, ...filtering, ...paging, save));
   }
@@ -125,12 +125,17 @@ class DataTable {
     const first = this.page * rows;
     const shown = this.order.slice(first, first + rows);
     this.body.replaceChildren(...shown.map((row) => element("tr", {}, ...this.columns.map((column) =>
-      element("td", { className: column.form === "text" ? "" : "n", textContent: column.write(column.get(row)) })))));
+      this.cell(column.write(column.get(row)), column.form)))));
     const found = this.order.length === this.total ? "" : ` of ${this.total.toLocaleString("en-US")}`;
     const range = shown.length === this.order.length ? "" : `${first + 1}–${first + shown.length} of `;
     this.count.textContent = `${range}${this.order.length.toLocaleString("en-US")}${found} rows`;
     this.back.disabled = this.page === 0;
     this.next.disabled = first + shown.length >= this.order.length;
+  }
+
+  cell(text, form) {
+    const kind = form === "text" ? "" : "n";
+    return element("td", { className: form === "text" && text.length > 24 ? "long" : kind, textContent: text });
   }
 
   csv() {
