@@ -14,7 +14,7 @@ from report_runs import FakeRun, make_run
 
 from edgesim import analysis, report
 from edgesim.records import CurvePoint, Record, Trial, TrialResult
-from edgesim.report import marks, tables
+from edgesim.report import columns, marks
 from edgesim.store import Run, RunFolder
 
 FIGURES = """
@@ -125,10 +125,10 @@ def test_the_script_rounds_like_python(tmp_path):
     page = tmp_path / "format.html"
     page.write_text(f"<html data-ready=yes><script>{code}; window.FORMS = FORMS;</script></html>")
     with open_page(page, tmp_path) as driver:
-        for form in ("percent", "spread", "gap", "ratio", "quantity", "count"):
+        for form in ("percent", "spread", "gap", "ratio", "quantity", "count", "plain_count", "p_value"):
             write = "return arguments[0].map((value) => FORMS[arguments[1]](value))"
             written = driver.execute_script(write, values, form)
-            assert written == [getattr(tables, form)(value) for value in values], form
+            assert written == [getattr(columns, form)(value) for value in values], form
 
 
 def test_tables_sort_filter_and_save(page, tmp_path, run):
@@ -142,9 +142,9 @@ def test_tables_sort_filter_and_save(page, tmp_path, run):
         driver.switch_to.active_element.send_keys("\ue007")  # the Enter key
         least = [row[place] for row in rows_of(driver, element)]
         expected = trials["test_accuracy"].sort_values()
-        assert least == [tables.percent(value) for value in expected.head(10)]
+        assert least == [columns.percent(value) for value in expected.head(10)]
         heads[place].click()
-        assert [row[place] for row in rows_of(driver, element)] == [tables.percent(v) for v in expected[::-1].head(10)]
+        assert [row[place] for row in rows_of(driver, element)] == [columns.percent(v) for v in expected[::-1].head(10)]
         element.find_element("css selector", "input").send_keys("el2n profile-1")
         matching = trials[(trials["method"] == "<i>el2n</i>") & (trials["profile"] == "profile-1")]
         counted = element.find_element("css selector", ".rows")
@@ -167,7 +167,7 @@ def test_pages_of_a_table_turn(page, tmp_path, run):
         element.find_element("css selector", "button[aria-label='Next rows']").click()
         shown = element.find_element("css selector", ".rows").text
         assert shown == f"11–20 of {len(run.records)} rows"
-        seconds = [tables.quantity(value) for value in run.records["analytic_time_s"].iloc[10:20]]
+        seconds = [columns.quantity(value) for value in run.records["analytic_time_s"].iloc[10:20]]
         place = list(run.records.drop(columns=["scenario"])).index("analytic_time_s")
         assert [row[place] for row in rows_of(driver, element)] == seconds
 
@@ -175,7 +175,7 @@ def test_pages_of_a_table_turn(page, tmp_path, run):
 def test_the_choice_of_a_method_changes_what_is_drawn(page, tmp_path):
     with open_page(page, tmp_path) as driver:
         draw_all(driver)
-        visible = """return document.getElementById("figure-test-loss").querySelector(".plot")
+        visible = """return document.getElementById("figure-curve-subset-loss").querySelector(".plot")
             .data.filter((trace) => trace.visible).map((trace) => trace.meta.method)"""
         assert set(driver.execute_script(visible)) == {None, "importance"}
         driver.execute_script("""
@@ -202,15 +202,15 @@ def test_a_legend_entry_hides_its_line(page, tmp_path):
 def test_figures_are_saved(page, tmp_path, form):
     with open_page(page, tmp_path) as driver:
         draw_all(driver)
-        figure = driver.find_element("id", "figure-accuracy")
+        figure = driver.find_element("id", "figure-test-accuracy")
         button = figure.find_element("css selector", f"button[aria-label^='Save as {form.upper()}']")
         driver.execute_script("arguments[0].click()", button)
-        saved = tmp_path / f"figure-accuracy.{form}"
+        saved = tmp_path / f"figure-test-accuracy.{form}"
         wait_for(lambda: saved.exists() and saved.stat().st_size > 0)
         content = saved.read_bytes()
         assert content.startswith(b"\x89PNG" if form == "png" else b"<svg")
         if form == "svg":
-            assert b"Accuracy against keep ratio" in content
+            assert b"Test accuracy against keep ratio" in content
         assert errors(driver) == []
 
 
