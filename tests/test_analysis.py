@@ -1,26 +1,14 @@
 """Every number of the report's tables, against numbers worked out by hand."""
 
-import dataclasses
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
+from trials import table, trial
 
 from edgesim import analysis
-from edgesim.records import Record
 from edgesim.seeds import stream
-
-
-def trial(seed, device, method, keep_ratio, accuracy=math.nan, *, status="ok", **values):
-    """One row of records.parquet."""
-    profile = values.pop("profile", "pi")
-    record = Record("s", seed, device, profile, method, keep_ratio, status, test_accuracy=accuracy, **values)
-    return dataclasses.asdict(record)
-
-
-def table(*rows):
-    return pd.DataFrame(list(rows), columns=[field.name for field in dataclasses.fields(Record)])
 
 
 @pytest.fixture

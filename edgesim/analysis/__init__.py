@@ -61,6 +61,7 @@ from edgesim.analysis.means import (
 from edgesim.analysis.pareto import accuracy_against, front
 from edgesim.analysis.prices import compare_prices, price_sources
 from edgesim.analysis.ratios import best_ratios
+from edgesim.analysis.verdict import verdict_of
 
 __all__ = [
     "COSTS",
@@ -124,6 +125,7 @@ __all__ = [
     "time_fits",
     "trace_means",
     "trial_mean",
+    "verdict_of",
     "winner_counts",
     "winners",
     "worst_tenth",

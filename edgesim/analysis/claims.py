@@ -169,10 +169,11 @@ def _proportional(good: pd.DataFrame, method: str) -> Claim:
 
 def _negligible(good: pd.DataFrame, method: str) -> Claim:
     """Scoring's share of the whole device time at the ratio nearest to one half."""
-    own = good[(good["method"] == method) & good["device_time_s"].notna() & (good["keep_ratio"] < 1)]
+    own = good[(good["method"] == method) & (good["keep_ratio"] < 1)]
+    own = own[own["device_time_s"].notna() & own["device_score_time_s"].notna()]
     claim = Claim("scoring_negligible", f"Scoring takes less than {100 * SCORING_SHARE:g} % of the time", unit="share")
     if own.empty:
-        return replace(claim, reason="no trial below keep ratio 1 has a device time")
+        return replace(claim, reason="no trial below keep ratio 1 has device times of scoring and in all")
     ratio = min(sorted(set(own["keep_ratio"])), key=lambda r: abs(r - 0.5))
     own = own[own["keep_ratio"] == ratio]
     claim = replace(claim, keep_ratio=float(ratio))

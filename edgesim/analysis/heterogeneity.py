@@ -167,18 +167,19 @@ def winners(records: pd.DataFrame) -> Answer:
     """
     good = ok(records)
     good = good[(good["method"] != FULL) & good["test_accuracy"].notna()]
-    order = {name: place for place, name in enumerate(dict.fromkeys(good["method"]))}
-    rows = []
-    for (device, ratio), part in good.groupby(["device", "keep_ratio"]):
-        means = part.groupby("method")["test_accuracy"].mean()
-        means = means.loc[sorted(means.index, key=lambda name: (-means[name], order[name]))]
-        if len(means) < 2:
-            continue
-        lead = float(means.iloc[0] - means.iloc[1])
-        names = (means.index[0], float(means.iloc[0]), means.index[1], lead)
-        rows.append((device, part["profile"].iloc[0], ratio, *names, part["seed"].nunique()))
-    missing = "" if rows else "No device has two methods at one keep ratio, so there is no winner."
-    return answer(rows, WINNER_COLUMNS, missing)
+    place = ["device", "profile", "keep_ratio"]
+    found = good.groupby([*place, "method"])["test_accuracy"].mean().reset_index()
+    order = {name: number for number, name in enumerate(dict.fromkeys(good["method"]))}
+    found["order"] = found["method"].map(order)
+    found = found.sort_values([*place, "test_accuracy", "order"], ascending=[True, True, True, False, True])
+    rank = found.groupby(place).cumcount()
+    seeds = good.groupby(place)["seed"].nunique().rename("seeds").reset_index()
+    second = found.loc[rank == 1, [*place, "method", "test_accuracy"]]
+    second = second.rename(columns={"method": "runner_up", "test_accuracy": "second"})
+    table = found[rank == 0].merge(second, on=place).merge(seeds, on=place)
+    table["ahead"] = table["test_accuracy"] - table["second"]
+    missing = "" if len(table) else "No device has two methods at one keep ratio, so there is no winner."
+    return Answer(table[WINNER_COLUMNS].reset_index(drop=True), (missing,) if missing else ())
 
 
 def winner_counts(table: pd.DataFrame) -> Answer:

@@ -27,6 +27,8 @@ MAX_SAMPLED_ELEMENTS = 4_000_000
 FEW = 20
 """devices or seeds from which on the percentile bootstrap's coverage comes within 2 points of 95 %"""
 LEVEL = 0.95
+ROUNDING = 1e-12
+"""differences below this share of the values are rounding"""
 
 Statistic = Callable[[FloatArray], FloatArray]
 
@@ -125,6 +127,8 @@ def interval(values: FloatArray, bounds: tuple[float, float] = (-np.inf, np.inf)
         return Interval(estimate, n=n, devices=devices, seeds=seeds)
     variance, degrees = (float(part) for part in variance_of_mean(values))
     error = float(np.sqrt(variance))
+    if error < ROUNDING * float(np.nanmax(np.abs(values))):
+        error = 0.0  # equal values whose mean is rounded
     enough = all(count == 1 or count >= FEW for count in (devices, seeds))
     if enough:
         low, high = bootstrap_interval(values)
@@ -195,7 +199,7 @@ def p_above(found: Interval, bound: float) -> float:
     if not np.isfinite(found.standard_error) or found.n < 3:
         return np.nan
     if found.standard_error == 0:
-        return 0.0 if found.estimate > bound else 1.0
+        return 0.0 if found.estimate - bound > ROUNDING * max(abs(bound), abs(found.estimate)) else 1.0
     return float(stats.t.sf((found.estimate - bound) / found.standard_error, found.degrees))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, Answer, answer, device_by_seed
+from edgesim.analysis.cells import FULL, RANDOM, Answer, answer, device_by_seed
 from edgesim.analysis.intervals import interval
 from edgesim.records import FloatArray
 
@@ -56,6 +56,7 @@ def score_histogram(scores: pd.DataFrame, bins: int = 40) -> Answer:
     Returns: HISTOGRAM_COLUMNS; scores that are not finite are left out.
     """
     rows = []
+    scores = _scored(scores)
     for method in dict.fromkeys(scores["method"]):
         values = _finite(scores.loc[scores["method"] == method, "score"])
         if len(values):
@@ -71,7 +72,7 @@ def score_quantiles(scores: pd.DataFrame) -> Answer:
     Returns: QUANTILE_COLUMNS.
     """
     rows = []
-    for (method, seed, device), part in scores.groupby(["method", "seed", "device"], sort=False):
+    for (method, seed, device), part in _scored(scores).groupby(["method", "seed", "device"], sort=False):
         values = _finite(part["score"])
         if len(values):
             found = np.quantile(values, [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1])
@@ -93,6 +94,7 @@ def extremes(
     Returns: EXTREME_COLUMNS; `end` is "most" or "least", `rank` starts at 1, `index` counts in the training set.
         A class with fewer than two `count` samples has all of them once, in the nearer end.
     """
+    scores = _scored(scores)
     if scores.empty:
         return answer([], EXTREME_COLUMNS, NO_SCORES)
     seed = int(scores["seed"].iloc[0]) if seed is None else seed
@@ -134,6 +136,11 @@ def trace_means(traces: pd.DataFrame) -> Answer:
         rows.append((method, ratio, epoch, quantity, len(part), *found[:3]))
     rows.sort(key=lambda row: (row[0], row[1], row[3], row[2]))
     return answer(rows, TRACE_COLUMNS, "" if rows else "No method of this run trains something of its own.")
+
+
+def _scored(scores: pd.DataFrame) -> pd.DataFrame:
+    """The scores that say something about samples: those of `random` are its order, those of `full` are all equal."""
+    return scores[~scores["method"].isin([FULL, RANDOM])]
 
 
 def _finite(values: pd.Series) -> FloatArray:

@@ -30,20 +30,19 @@ def best_ratios(records: pd.DataFrame, lambdas: tuple[float, ...] = LAMBDAS, ris
     good = ok(complete(records))
     good = good[good["test_accuracy"].notna() & good["cost_j"].notna()]
     methods = [str(name) for name in dict.fromkeys(good["method"]) if name != FULL]
-    rows = []
+    parts = []
     for method in methods:
-        table = _candidates(good, method, risk_of)
-        for (device, profile), part in table.groupby(["device", "profile"], sort=False):
-            for weight in lambdas:
-                objective = part["risk"] + weight * part["cost_j"]
-                best = int(objective.to_numpy().argmin())
-                values = (part[name].iloc[best] for name in ("risk", "cost_j"))
-                chosen = (float(part["keep_ratio"].iloc[best]), float(objective.iloc[best]), *values)
-                rows.append((device, profile, weight, method, *chosen, len(part)))
-    missing = [] if rows else ["No trial that ended well has an accuracy and a cost, so no ratio is the best."]
-    if rows and max(row[-1] for row in rows) < 2:
-        missing.append("Only one keep ratio was run, so there is nothing to choose from.")
-    return answer(rows, COLUMNS, tuple(missing))
+        table = _candidates(good, method, risk_of).assign(method=method)
+        devices = table.groupby("device", sort=False)
+        table["ratios"] = devices["keep_ratio"].transform("size")
+        for weight in lambdas:
+            table["objective"] = table["risk"] + weight * table["cost_j"]
+            parts.append(table.loc[devices["objective"].idxmin()].assign(**{"lambda": weight}))
+    if not parts:
+        return answer([], COLUMNS, "No trial that ended well has an accuracy and a cost, so no ratio is the best.")
+    chosen = pd.concat(parts, ignore_index=True)[COLUMNS]
+    alone = "Only one keep ratio was run, so there is nothing to choose from." if chosen["ratios"].max() < 2 else ""
+    return Answer(chosen, (alone,) if alone else ())
 
 
 def _candidates(good: pd.DataFrame, method: str, risk_of: str) -> pd.DataFrame:
@@ -55,4 +54,4 @@ def _candidates(good: pd.DataFrame, method: str, risk_of: str) -> pd.DataFrame:
     found = table.groupby(keys)[["test_accuracy", "cost_j"]].mean().reset_index()
     if risk_of == "fleet":
         found["test_accuracy"] = found["keep_ratio"].map(table.groupby("keep_ratio")["test_accuracy"].mean())
-    return found.assign(risk=1 - found["test_accuracy"]).sort_values(keys)
+    return found.assign(risk=1 - found["test_accuracy"]).sort_values(keys, ignore_index=True)

@@ -16,7 +16,7 @@ NOTHING = 0.001
 """a saving below this share is called none"""
 
 
-def verdict(records: pd.DataFrame, method: str | None = None) -> list[Finding]:
+def verdict_of(records: pd.DataFrame, method: str | None = None) -> list[Finding]:
     """Three to five sentences on a run.
 
     Args:
@@ -131,13 +131,15 @@ def _break_even(good: pd.DataFrame, method: str) -> str:
 
 def _accuracy(losses: dict[float, tuple[Interval, float]], method: str, ratio: float) -> Finding:
     found, p = losses[ratio]
-    text = f"At that ratio accuracy differs from full training by {with_interval(found, 'points')}"
+    text = f"At {ratio:g} accuracy by {method} differs from full training by {with_interval(found, 'points')}"
     if not np.isfinite(found.low):
         return finding("accuracy", text + ".", "none", found, (method, ratio))
     if p < ALPHA:
         return finding("accuracy", text + ": it is lower.", "yes", found, (method, ratio))
-    text += f"; no evidence of a loss, but one of up to {abs(min(found.low, 0)) * 100:.1f} points is not ruled out."
-    return finding("accuracy", text, "none", found, (method, ratio))
+    text += ": it is higher" if found.low > 0 else "; no evidence of a loss"
+    if found.low < 0:
+        text += f", but one of up to {abs(found.low) * 100:.1f} points is not ruled out"
+    return finding("accuracy", text + ".", "no" if found.low > 0 else "none", found, (method, ratio))
 
 
 def _harm(losses: dict[float, tuple[Interval, float]], method: str) -> Finding:
@@ -187,7 +189,7 @@ def _devices(good: pd.DataFrame, method: str, ratio: float) -> Finding:
     if not told:
         text += "; on no profile are there enough trials to tell a loss of accuracy."
     else:
-        where = f"there is evidence of a loss of accuracy on {', '.join(worse) or 'none'}"
+        where = f"accuracy falls on {', '.join(worse)}" if worse else "no evidence of a loss of accuracy on any"
         text += f"; {where} ({told} of {len(rows)} profiles have enough trials to tell)."
     return finding("devices", text, "yes" if np.isfinite(best[1].low) else "none", worst[1], (method, ratio))
 
@@ -196,7 +198,7 @@ def _against_random(good: pd.DataFrame) -> Finding:
     """How many (method, ratio) are above chance and below it, and the method that is furthest."""
     names = methods_of(good)
     if not names or not (good["method"] == RANDOM).any():
-        absent = "random selection" if names else "a method other than random and full"
+        absent = "random selection" if names else "method other than random and full"
         return Finding("random", f"The run has no {absent}, so whether methods beat chance cannot be told.")
     pairs = paired(good, RANDOM, "test_accuracy")
     pairs = pairs[pairs["keep_ratio"] < 1]
@@ -206,7 +208,7 @@ def _against_random(good: pd.DataFrame) -> Finding:
     above = holm(np.array([p_above(found, 0.0) for _, _, found in cells])) < ALPHA / 2
     below = holm(np.array([p_below(found, 0.0) for _, _, found in cells])) < ALPHA / 2
     text = f"Against random selection at equal ratio, {int(above.sum())} of {len(cells)} (method, ratio) pairs are "
-    text += f"above it and {int(below.sum())} below, corrected for {len(cells)} tests"
+    text += f"above it and {int(below.sum())} below{f', corrected for {len(cells)} tests' if len(cells) > 1 else ''}"
     if above.any() or not below.any():
         name, ratio, found = max(cells, key=lambda cell: cell[2].estimate)
         text += f"; best: {name} at {ratio:g}, {with_interval(found, 'points')}."

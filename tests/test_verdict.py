@@ -1,0 +1,316 @@
+"""Verdict, claims, best ratios and comparisons: hand numbers, and runs that cannot say something say so."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from trials import table, trial
+
+from edgesim import analysis
+from edgesim.analysis.robustness import skew_effect
+from edgesim.analysis.verdict import losses_to_full
+from edgesim.seeds import stream
+
+WOBBLE = (-0.001, 0.0, 0.001, 0.002)
+
+
+def fleet(*, half=-0.002, tenth=-0.2, random_half=-0.01, score_s=1.0, devices=4):
+    """One seed: `full`, and importance and random at 0.1 and 0.5, changes of accuracy against full as given.
+
+    Full training takes 10 s and 20 J on each device; a subset's training its share of that, and scoring `score_s`.
+    Devices wobble around the change by -0.1, 0, 0.1 and 0.2 points.
+    """
+    rows = []
+    for device in range(devices):
+        wobble, profile = WOBBLE[device % 4], f"p{device % 2}"
+        rows.append(trial(0, device, "full", 1.0, 0.8, device_time_s=10.0, device_energy_j=20.0, profile=profile))
+        changes = {("importance", 0.1): tenth, ("importance", 0.5): half,
+                   ("random", 0.1): -0.3, ("random", 0.5): random_half}  # fmt: skip
+        for (method, ratio), change in changes.items():
+            own_s = score_s if method == "importance" else 0.0
+            time_s = 10 * ratio + own_s
+            accuracy = 0.8 + change + (wobble if method == "importance" else 0)
+            times = {"device_time_s": time_s, "device_score_time_s": own_s, "device_train_time_s": 10 * ratio}
+            rows.append(trial(0, device, method, ratio, accuracy, device_energy_j=2 * time_s, profile=profile,
+                              host_train_wall_s=ratio, **times))  # fmt: skip
+    return table(*rows)
+
+
+def by_kind(records):
+    return {found.kind: found for found in analysis.verdict_of(records)}
+
+
+def test_losses_to_full():
+    """Wobbles -0.001 to 0.002 have mean 0.0005, deviation 0.00129099 and standard error 0.000645497; t(3) = 3.18245."""
+    losses = losses_to_full(fleet(half=-0.002), "importance")
+    assert list(losses) == [0.5, 0.1]
+    found, p = losses[0.5]
+    half = 3.18245 * 0.000645497
+    assert found[:3] == pytest.approx((-0.0015, -0.0015 - half, -0.0015 + half), abs=1e-7)
+    assert p > 0.05
+    assert losses[0.1][1] < 0.05
+
+
+def test_verdict_numbers():
+    """At 0.5: 5 s + 1 s of 10 s, so 40 % saved; accuracy falls only at 0.1, by 20 points less 0.05."""
+    found = by_kind(fleet())
+    assert list(found) == ["saving", "accuracy", "harm", "devices", "random", "limits"]
+    saving = found["saving"]
+    assert (saving.method, saving.keep_ratio, saving.n, saving.evidence) == ("importance", 0.5, 4, "yes")
+    assert saving.estimate == pytest.approx(0.4)
+    assert "40.0 %" in saving.text
+    assert found["accuracy"].evidence == "none"
+    assert "not ruled out" in found["accuracy"].text
+    assert (found["harm"].keep_ratio, found["harm"].evidence) == (0.1, "yes")
+    assert found["harm"].estimate == pytest.approx(-0.1995)
+    assert (found["random"].evidence, found["random"].keep_ratio) == ("yes", 0.1)
+    assert found["random"].estimate == pytest.approx(0.1005)
+    assert "one seed" in found["limits"].text
+
+
+def test_verdict_of_scoring_that_costs_more_than_it_saves():
+    """0.5 takes 5 + 7 s of 10 s; only 0.1 with 1 + 7 s saves time."""
+    saving = by_kind(fleet(score_s=7.0))["saving"]
+    assert saving.evidence == "no"
+    assert saving.estimate == pytest.approx(-0.2)
+    assert "20.0 %" in saving.text
+    assert "from keep ratio 0.1 down: 20.0 %" in saving.text
+
+
+def test_verdict_of_nothing_saved():
+    saving = by_kind(fleet(score_s=5.0))["saving"]
+    assert saving.estimate == pytest.approx(0.0)
+    assert "neither saves nor costs time" in saving.text
+
+
+def test_verdict_where_every_ratio_hurts_speaks_of_the_largest():
+    found = by_kind(fleet(half=-0.1))
+    assert found["accuracy"].keep_ratio == 0.5
+    assert found["accuracy"].evidence == "yes"
+    assert found["harm"].keep_ratio == 0.5
+
+
+def test_verdict_does_not_call_no_evidence_a_win():
+    """Equal to random but for a wobble around zero."""
+    records = fleet(half=-0.0105, random_half=-0.01, tenth=-0.3005)
+    found = by_kind(records)["random"]
+    assert found.evidence == "none"
+    assert "no evidence" in found.text
+
+
+def test_verdict_names_profiles_that_get_slower():
+    records = fleet()
+    slow = (records["profile"] == "p1") & (records["method"] == "importance")
+    records.loc[slow, "device_time_s"] = 12.0
+    text = by_kind(records)["devices"].text
+    assert "-20.0 % on p1 to 40.0 % on p0" in text
+    assert "slower than full training: p1" in text
+
+
+def claim_of(records, name, **more):
+    told = analysis.paper_claims(records, **more)
+    return told.table.set_index("claim").loc[name]
+
+
+def test_accuracy_preserved_is_tested_against_the_margin():
+    """At 0.5 a loss of two points is the margin: -0.2 points with a wobble is inside it, -10 far outside."""
+    kept = claim_of(fleet(half=-0.002), "preserved_0.5")
+    assert (kept["verdict"], kept["threshold"], kept["n"]) == ("holds", -0.02, 4)
+    assert kept["estimate"] == pytest.approx(-0.0015)
+    assert claim_of(fleet(half=-0.1), "preserved_0.5")["verdict"] == "does not hold"
+    near = claim_of(fleet(half=-0.021), "preserved_0.5")
+    assert near["verdict"] == "cannot tell"
+    assert near["p_holm"] >= near["p"]
+    missing = claim_of(fleet(), "preserved_0.8")
+    assert missing["verdict"] == "cannot tell"
+    assert "0.8" in missing["reason"]
+    assert math.isnan(missing["p"])
+
+
+def test_claims_against_random():
+    ahead = claim_of(fleet(), "above_random_small")
+    assert (ahead["verdict"], ahead["estimate"]) == ("holds", pytest.approx(0.1005))
+    assert claim_of(fleet(), "gap_largest_small")["estimate"] == pytest.approx(0.1005 - 0.0085)
+    assert claim_of(fleet(), "never_below_random")["verdict"] == "holds"
+    below = claim_of(fleet(tenth=-0.4), "never_below_random")
+    assert (below["verdict"], below["keep_ratio"], below["estimate"]) == ("does not hold", 0.1, pytest.approx(-0.0995))
+
+
+def test_claims_on_cost():
+    """1 s of scoring in 6 s; time / full is 0.2 and 0.6 for 0.1 and 0.5: off by 0.1; random takes 1 s and 5 s."""
+    records = fleet()
+    share = claim_of(records, "scoring_negligible")
+    assert (share["estimate"], share["verdict"], share["keep_ratio"]) == (pytest.approx(1 / 6), "does not hold", 0.5)
+    assert claim_of(records, "proportional")["estimate"] == pytest.approx(0.1)
+    assert claim_of(records, "as_fast_as_random")["estimate"] == pytest.approx((1.0 + 0.2) / 2)
+    assert claim_of(fleet(score_s=0.01), "scoring_negligible")["verdict"] == "holds"
+    assert "three keep ratios" in claim_of(records, "linear_device")["reason"]
+
+
+def test_linear_time_is_fitted_per_device():
+    """2 + 10 r is a line whatever the device; r = 0.1, 0.5, 1 with 1, 0, 1 s is none."""
+    rows = [trial(0, d, "importance", r, 0.5, device_train_time_s=2 + 10 * r * (d + 1), host_train_wall_s=w)
+            for d in range(3) for r, w in ((0.1, 1.0), (0.5, 0.0), (1.0, 1.0))]  # fmt: skip
+    told = analysis.paper_claims(table(*rows)).table.set_index("claim")
+    assert told.loc["linear_device", "estimate"] == pytest.approx(1.0)
+    assert told.loc["linear_device", "verdict"] == "holds"
+    # x = -0.4333, -0.0333, 0.4667; y = 1/3, -2/3, 1/3: r = 0.03333 / sqrt(0.406667 x 0.666667), squared 0.0041
+    assert told.loc["linear_host", "estimate"] == pytest.approx(0.0041, abs=1e-4)
+    assert told.loc["linear_host", "verdict"] == "does not hold"
+
+
+def test_effect_of_skew_is_a_line_through_the_devices():
+    """Losses -0.1 x skew exactly, but for 0.01 up and down: from 0 to 0.8 the line falls by 0.08."""
+    losses = pd.DataFrame({"seed": 0, "device": range(5), "difference": [0.0, -0.02, -0.04, -0.06, -0.08]})
+    skews = pd.DataFrame({"seed": 0, "device": range(5), "skew": [0.0, 0.2, 0.4, 0.6, 0.8]})
+    assert skew_effect(losses, skews).estimate == pytest.approx(-0.08)
+    assert math.isnan(skew_effect(losses.head(3), skews).low)
+    # residuals 0.01, -0.02, 0.01 at skews 0, 0.4, 0.8 leave the slope; their squares sum to 6e-4
+    losses["difference"] += [0.01, 0.0, -0.02, 0.0, 0.01]
+    found = skew_effect(losses, skews)
+    assert found.estimate == pytest.approx(-0.08)
+    assert found.standard_error == pytest.approx(0.8 * math.sqrt(6e-4 / 3 / 0.4))
+
+
+def test_robustness_against_an_iid_run():
+    """Pruning to 0.5 costs 10.05 points less 0.1 here and 0.2 less 0.05 there: 9.8 more, beyond the two allowed."""
+    row = claim_of(fleet(half=-0.1), "robust_to_non_iid", iid=fleet(half=-0.002))
+    assert (row["estimate"], row["verdict"]) == (pytest.approx(-0.098), "does not hold")
+    assert "no IID run" in claim_of(fleet(), "robust_to_non_iid")["reason"]
+    assert "shards" in claim_of(fleet(), "robust_to_skew")["reason"]
+
+
+def test_best_ratio_by_hand():
+    """Risks 0.4 / 0.2 / 0.1 at J 0.1 / 0.5 / 1: lambda 0.1 -> 0.2 at full, 0.4 -> 0.4 at 0.5, 1 -> 0.5 at 0.1."""
+    rows = [trial(0, 0, "full", 1.0, 0.9, cost_j=1.0)]
+    rows += [trial(0, 0, "random", r, a, cost_j=r) for r, a in ((0.1, 0.6), (0.5, 0.8))]
+    found = analysis.best_ratios(table(*rows), (0.1, 0.4, 1.0)).table
+    assert found["keep_ratio"].tolist() == [1.0, 0.5, 0.1]
+    assert found["objective"].tolist() == pytest.approx([0.2, 0.4, 0.5])
+    assert found["ratios"].tolist() == [3, 3, 3]
+
+
+def test_paired_runs_take_only_trials_of_both():
+    a = table(*(trial(0, d, "random", 0.5, 0.5) for d in range(4)), trial(0, 9, "random", 0.5, 0.1))
+    b = table(*(trial(0, d, "random", 0.5, 0.6 + wobble) for d, wobble in enumerate(WOBBLE)))
+    told = analysis.paired_runs(a, b)
+    row = told.table.iloc[0]
+    assert (row["pairs"], row["a"], row["difference"], row["evidence"]) == (4, 0.5, pytest.approx(0.1005), "higher")
+    assert "1 trials of the first run" in told.missing[0]
+    assert "share no trial" in analysis.paired_runs(a, b.assign(seed=5)).missing[0]
+
+
+def test_scenario_differences():
+    a = {"name": "x", "partition": {"name": "dirichlet", "alpha": 0.5}, "seeds": [0]}
+    b = {"name": "x", "partition": {"name": "iid"}, "seeds": [0, 1]}
+    found = analysis.scenario_differences(a, b).table.values.tolist()
+    assert found == [
+        ["partition.name", "dirichlet", "iid"],
+        ["partition.alpha", "0.5", "-"],
+        ["seeds", "[0]", "[0, 1]"],
+    ]
+    assert analysis.scenario_differences(a, a).missing == ("The scenarios are equal.",)
+
+
+def test_common_front_of_two_runs():
+    a = table(trial(0, 0, "full", 1.0, 0.9, device_energy_j=10.0))
+    b = table(trial(0, 0, "full", 1.0, 0.9, device_energy_j=8.0), trial(0, 0, "random", 0.5, 0.5, device_energy_j=9.0))
+    found = analysis.fronts({"a": a, "b": b}).table
+    assert found[["run", "on_front", "on_common_front"]].values.tolist() == [
+        ["a", True, False], ["b", True, True], ["b", False, False],
+    ]  # fmt: skip
+
+
+def test_fleets_of_one_training():
+    """Fleet b: device 1 cannot, device 0 is twice as fast."""
+    a = [trial(0, d, "full", 1.0, 0.8, device_time_s=10.0 + d, device_energy_j=20.0) for d in (0, 1)]
+    a += [trial(0, d, "random", 0.5, 0.4, device_time_s=5.0, device_energy_j=8.0) for d in (0, 1)]
+    b = [
+        trial(0, 0, "full", 1.0, 0.8, device_time_s=5.0, device_energy_j=20.0),
+        trial(0, 1, "full", 1.0, status="infeasible"),
+    ]
+    found = analysis.fleets({"a": table(*a), "b": table(*b)}).table.set_index(["fleet", "method"])
+    names = ["devices", "infeasible_devices", "finish_s", "energy_j", "test_accuracy", "energy_per_point_j"]
+    assert found.loc[("a", "full"), names].tolist() == pytest.approx([2, 0, 11.0, 40.0, 0.8, 0.5])
+    assert found.loc[("a", "random"), ["time_saved", "energy_saved"]].tolist() == pytest.approx([1 - 10 / 21, 0.6])
+    assert found.loc[("b", "full"), names[:3]].tolist() == [1, 1, 5.0]
+
+
+def test_curve_bands_and_final_accuracy():
+    """Two devices with losses 1 and 3: mean 2, standard error 1, t(1) = 12.7062; losses are not below zero."""
+    columns = ["seed", "device", "method", "keep_ratio", "epoch", *analysis.CURVE_VALUES]
+    curves = pd.DataFrame([(0, d, "full", 1.0, 1, 1.0 + 2 * d, 0.5, 2.0, 0.4) for d in (0, 1)], columns=columns)
+    row = analysis.bands(curves).table.iloc[0]
+    assert (row["subset_loss"], row["subset_loss_low"]) == (2.0, 0.0)
+    assert row["subset_loss_high"] == pytest.approx(2 + 12.7062, abs=1e-4)
+    assert (row["test_accuracy"], row["test_accuracy_low"], row["trials"]) == (0.4, 0.4, 2)
+    final = analysis.final_accuracy(fleet()).table.set_index(["method", "keep_ratio"])
+    assert final.loc[("importance", 0.5), "test_accuracy"] == pytest.approx(0.7985)
+
+
+RNG = stream(0, "test:odd runs")
+PRICES = {"device_time_s": 5.0, "device_energy_j": 3.0, "cost_j": 0.5, "train_flops": 9.0, "steps": 4,
+          "device_train_time_s": 4.0, "analytic_time_s": 4.0, "analytic_train_time_s": 4.0}  # fmt: skip
+FULL, HALF, CHANCE = ("full", 1.0), ("importance", 0.5), ("random", 0.5)
+
+
+def runs_of(cells, devices=1, seeds=1, accuracy=lambda: 0.5, prices=PRICES):
+    """All trials of these (method, keep_ratio)."""
+    pairs = [(seed, device) for seed in range(seeds) for device in range(devices)]
+    return table(*(trial(*pair, *cell, accuracy(), **prices) for pair in pairs for cell in cells))
+
+
+ODD_RUNS = {
+    "nothing": table(),
+    "only failures": table(trial(0, 0, "full", 1.0, status="failed", reason="diverged")),
+    "only infeasible": table(*(trial(0, d, "importance", 0.5, status="infeasible", reason="memory") for d in (0, 1))),
+    "only full": runs_of([FULL]),
+    "only random": runs_of([CHANCE], devices=3),
+    "no full": runs_of([HALF, CHANCE], devices=3),
+    "no random": runs_of([FULL, ("el2n", 0.5)], seeds=3, accuracy=RNG.random),
+    "one trial each": runs_of([FULL, CHANCE, HALF]),
+    "no prices": runs_of([FULL, HALF], devices=4, prices={}),
+    "equal accuracies": runs_of([FULL, HALF, CHANCE], devices=4),
+}
+QUESTIONS = [
+    analysis.by_device, analysis.stragglers, analysis.fairness, analysis.winners, analysis.headroom,
+    analysis.infeasible, analysis.spread_of_profiles, analysis.accuracy_against, analysis.compare_prices,
+    analysis.price_sources, analysis.best_ratios, analysis.final_accuracy, analysis.paper_claims,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD_RUNS)
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.__name__)
+def test_odd_runs_break_nothing(name, question):
+    """An empty table comes with a reason, but where there is nothing infeasible to list or to need memory."""
+    told = question(ODD_RUNS[name])
+    if told.table.empty and question not in (analysis.infeasible, analysis.headroom):
+        assert told.missing
+    assert all(sentence.endswith(".") for sentence in told.missing)
+
+
+@pytest.mark.parametrize("name", ODD_RUNS)
+def test_the_verdict_on_odd_runs_claims_nothing(name):
+    found = analysis.verdict_of(ODD_RUNS[name])
+    assert 1 <= len(found) <= 6
+    assert all(one.text.endswith(".") and "nan" not in one.text for one in found)
+    assert all(one.evidence != "yes" for one in found if one.kind in ("harm", "accuracy", "random"))
+
+
+def test_a_run_older_than_a_column_is_read():
+    records = fleet().drop(columns=["device_score_time_s", "host_train_wall_s", "notes"])
+    assert analysis.paper_claims(records).table.set_index("claim").loc["preserved_0.5", "verdict"] == "holds"
+    assert len(analysis.by_device(records).table) == 20
+    assert np.isfinite(by_kind(records)["saving"].estimate)
+
+
+def test_tables_without_rows_say_why():
+    empty = pd.DataFrame(
+        columns=["seed", "device", "method", "keep_ratio", "index", "score", "epoch", "quantity", "value"]
+    )
+    for question in (analysis.overlap, analysis.score_histogram, analysis.score_quantiles, analysis.trace_means):
+        assert question(empty).missing
+    curves = pd.DataFrame(columns=["seed", "device", "method", "keep_ratio", "epoch", *analysis.CURVE_VALUES])
+    assert analysis.bands(curves).missing
+    assert analysis.extremes(empty, pd.DataFrame()).missing

@@ -1,0 +1,19 @@
+"""Rows of records.parquet made by hand, for the tests of analysis."""
+
+import dataclasses
+import math
+
+import pandas as pd
+
+from edgesim.records import Record
+
+
+def trial(seed, device, method, keep_ratio, accuracy=math.nan, *, status="ok", **values):
+    """One row of records.parquet."""
+    profile = values.pop("profile", "pi")
+    record = Record("s", seed, device, profile, method, keep_ratio, status, test_accuracy=accuracy, **values)
+    return dataclasses.asdict(record)
+
+
+def table(*rows):
+    return pd.DataFrame(list(rows), columns=[field.name for field in dataclasses.fields(Record)])
