@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from edgesim import analysis
-from edgesim.analysis.verdict import verdict
 from edgesim.report import columns, identity
 from edgesim.report.figures.figure import rows
 from edgesim.report.source import Source
@@ -35,8 +34,8 @@ class Verdict:
 
 
 def read_verdict(source: Source, info: dict[str, object]) -> Verdict:
-    """The sentences of `analysis.verdict`, those on the run's size beside those on its state."""
-    found = verdict(source.records)
+    """The sentences of `analysis.verdict_of`, those on the run's size beside those on its state."""
+    found = analysis.verdict_of(source.records)
     said = [finding.text for finding in found if finding.kind == "limits"]
     return Verdict([finding for finding in found if finding.kind != "limits"],
                    [*identity.limits(source.records, info), *said])  # fmt: skip
