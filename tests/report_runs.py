@@ -55,6 +55,8 @@ def make_run(seeds=2, devices=3, methods=("full", "random", "importance"), ratio
 
 def unpacked(column):
     """The values of a column as the page holds them."""
+    if "all" in column:
+        return column["all"]
     if "f8" in column:
         return np.frombuffer(base64.b64decode(column["f8"]), dtype="<f8")
     return [column["of"][place] for place in column["at"]] if "of" in column else column["values"]
@@ -78,8 +80,10 @@ class Reader(HTMLParser):
 
     def numbers(self, caption):
         """All rows of a table in full precision, as they are saved and shown by the script."""
-        columns = self.data["tables"][self.keys[caption]]["columns"]
-        return pd.DataFrame({column["key"]: unpacked(column) for column in columns})
+        table = self.data["tables"][self.keys[caption]]
+        return pd.DataFrame(
+            {column["key"]: unpacked(column) for column in table["columns"]}, index=range(table["rows"])
+        )
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)

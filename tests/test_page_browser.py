@@ -135,16 +135,16 @@ def test_tables_sort_filter_and_save(page, tmp_path, run):
     caption, trials = "Every trial", run.records.drop(columns=["scenario"])
     with open_page(page, tmp_path) as driver:
         element = table(driver, caption)
-        assert len(rows_of(driver, element)) == 10
+        assert len(rows_of(driver, element)) == 25
         heads = element.find_elements("css selector", "th button")
         place = list(trials).index("test_accuracy")
         driver.execute_script("arguments[0].focus()", heads[place])
         driver.switch_to.active_element.send_keys("\ue007")  # the Enter key
         least = [row[place] for row in rows_of(driver, element)]
         expected = trials["test_accuracy"].sort_values()
-        assert least == [columns.percent(value) for value in expected.head(10)]
+        assert least == [columns.percent(value) for value in expected.head(25)]
         heads[place].click()
-        assert [row[place] for row in rows_of(driver, element)] == [columns.percent(v) for v in expected[::-1].head(10)]
+        assert [row[place] for row in rows_of(driver, element)] == [columns.percent(v) for v in expected[::-1].head(25)]
         element.find_element("css selector", "input").send_keys("el2n profile-1")
         matching = trials[(trials["method"] == "<i>el2n</i>") & (trials["profile"] == "profile-1")]
         counted = element.find_element("css selector", ".rows")
@@ -166,8 +166,8 @@ def test_pages_of_a_table_turn(page, tmp_path, run):
         element = table(driver, "Every trial")
         element.find_element("css selector", "button[aria-label='Next rows']").click()
         shown = element.find_element("css selector", ".rows").text
-        assert shown == f"11–20 of {len(run.records)} rows"
-        seconds = [columns.quantity(value) for value in run.records["analytic_time_s"].iloc[10:20]]
+        assert shown == f"26–50 of {len(run.records)} rows"
+        seconds = [columns.quantity(value) for value in run.records["analytic_time_s"].iloc[25:50]]
         place = list(run.records.drop(columns=["scenario"])).index("analytic_time_s")
         assert [row[place] for row in rows_of(driver, element)] == seconds
 

@@ -123,7 +123,7 @@ def test_names_and_reasons_are_escaped():
     assert "</pre><script>" in reader.page_text
     # plotly reads HTML in names, so there they are escaped once more
     assert [trace["name"] for trace in reader.specs["gap"]["data"]] == ["&lt;b&gt;x&lt;/b&gt;"]
-    assert set(reader.specs["device-time"]["data"][0]["y"]) == {"&lt;b&gt;x&lt;/b&gt;"}
+    assert set(reader.specs["device-time"]["layout"]["yaxis"]["ticktext"]) == {"&lt;b&gt;x&lt;/b&gt;"}
 
 
 def test_every_figure_is_valid_and_described():
@@ -208,8 +208,9 @@ def test_devices_are_ordered_by_cost_and_zero_is_not_drawn_on_a_log_axis():
     run = make_run(devices=3)
     run.records.loc[run.records["device"] == 2, "device_energy_j"] = 0.0
     spec = fleet.device_figure(analysis.by_device(run.records).table, "energy_j").spec
-    assert spec["layout"]["yaxis"]["categoryarray"] == ["profile-0", "profile-1"]
-    assert {text for trace in spec["data"] for text in trace["text"]} == {"device 0", "device 1"}
+    assert spec["layout"]["yaxis"]["ticktext"] == ["profile-0", "profile-1"]
+    assert {text for trace in spec["data"] for text in trace["text"]} == {0, 1}
+    assert {place for trace in spec["data"] for place in trace["y"]} == {0, 1}
     # 5 J per 1.5 s emulated: device 1 keeping 0.5 by importance takes 2 * 7 s analytic, 70 J
     kept = [t for t in spec["data"] if t["meta"] == {"method": "importance", "ratio": None} and t["name"] == "kept 0.5"]
     assert kept[0]["x"] == [35.0, 70.0]
@@ -417,6 +418,7 @@ def test_numbers_are_embedded_in_full():
     assert [column["form"] for column in found] == ["quantity", "text", "count"]
     assert unpacked(found[1]) == ["a", "a", None]
     assert unpacked(found[2]) == [1, 2, 10**9]
+    assert embed.packed(pd.DataFrame({"seed": [3, 3]}))["columns"][0]["all"] == 3
     assert "<" not in embed.as_json({"a": "</script>"})
 
 

@@ -19,8 +19,8 @@ from edgesim.report.sections import Shown
 VENDOR = Path(__file__).parent / "vendor"
 MAX_BYTES = 6_000_000
 """of a page"""
-DATA_BYTES = 4_200_000
-"""of all the tables of a page: what plotly.js, the figures and the text leave of MAX_BYTES"""
+TEXT_BYTES = 350_000
+"""of the page beside plotly.js, tables and figures: its text, its first rows, the scenario"""
 REPEATS = 3
 """how often the texts of a column occur on average, from which on each is stored once"""
 
@@ -37,9 +37,9 @@ def plotly_js() -> Markup:
 def packed(data: pd.DataFrame) -> dict[str, Any]:
     """A table as columns: {"rows": n, "columns": [{"key", "form", "meaning", "values"} …]}.
 
-    Numbers are in full precision, None for what is not finite. In place of "values" a column of many long numbers
-    has "f8" (base64 of little-endian float64, half as long), and one of texts that repeat has "of" (the texts) and
-    "at" (their places).
+    Numbers are in full precision, None for what is not finite. In place of "values" a column of equal values has
+    "all" (the value), one of many long numbers "f8" (base64 of little-endian float64, half as long), and one of texts
+    that repeat "of" (the texts) and "at" (their places).
     """
     packed_columns: list[dict[str, Any]] = []
     for name in data.columns:
@@ -49,7 +49,12 @@ def packed(data: pd.DataFrame) -> dict[str, Any]:
     return {"rows": len(data), "columns": packed_columns}
 
 
-def fit(shown: list[Shown], max_bytes: int = DATA_BYTES) -> tuple[dict[str, Shown], dict[str, Any]]:
+def room_beside(figures: dict[str, Any]) -> int:
+    """The bytes that a page has for its tables, beside its figures, plotly.js and its text."""
+    return max(0, MAX_BYTES - TEXT_BYTES - len(plotly_js().encode()) - len(as_json(figures)))
+
+
+def fit(shown: list[Shown], max_bytes: int) -> tuple[dict[str, Shown], dict[str, Any]]:
     """Tables and their packed numbers by key, the longest one cut until all together take `max_bytes` at most."""
     by_key = {table.key: table for table in shown}
     data = {key: packed(table.data) for key, table in by_key.items()}
@@ -76,6 +81,8 @@ def as_json(values: Any) -> Markup:
 def _numbers(column: pd.Series) -> dict[str, Any]:
     array = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
     values = [_short(value) if math.isfinite(value) else None for value in array.tolist()]
+    if len(set(values)) == 1:
+        return {"all": values[0]}
     coded = base64.b64encode(np.where(np.isfinite(array), array, np.nan).astype("<f8").tobytes()).decode()
     return {"f8": coded} if len(coded) < len(json.dumps(values, separators=(",", ":"))) else {"values": values}
 
@@ -87,6 +94,8 @@ def _short(value: float) -> int | float:
 def _texts(column: pd.Series) -> dict[str, Any]:
     values = [None if value is None or value != value else str(value) for value in column]
     places = {value: place for place, value in enumerate(dict.fromkeys(values))}
+    if len(places) == 1:
+        return {"all": values[0]}
     if len(places) * REPEATS > len(values):
         return {"values": values}
     return {"of": list(places), "at": [places[value] for value in values]}

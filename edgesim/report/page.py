@@ -40,7 +40,8 @@ def render(run: Run) -> str:
     source = read(run)
     told = read_verdict(source, run.info)
     parts = sections(source)
-    shown, packed = embed.fit([table for part in parts for table in part.all_tables])
+    specs = _specs(parts)
+    shown, packed = embed.fit([table for part in parts for table in part.all_tables], embed.room_beside(specs))
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.get_template("report.html.j2").render(
@@ -54,7 +55,7 @@ def render(run: Run) -> str:
         glossary=tables.glossary(name for table in shown.values() for name in table.data.columns),
         scenario_yaml=documents.dump(run.scenario),
         look=marks.LOOK,
-        page_data=embed.as_json({"tables": packed, "figures": _specs(parts)}),
+        page_data=embed.as_json({"tables": packed, "figures": specs}),
         plotly_js=embed.plotly_js(),
     )
 

@@ -172,8 +172,9 @@ def _classes(source: Source, looks: Looks) -> Section:
 
 def _prices(source: Source) -> Section:
     parts = analysis.price_sources(source.records, source.workload, source.batch_size)
-    compared = analysis.compare_prices(source.records)
-    tables = [Shown("prices", "Prices of every device", compared.table, folded=True)]
+    compared = analysis.compare_prices(source.records).table.drop(columns="device")
+    means = compared.groupby(["profile", "method", "keep_ratio"], sort=False).mean().reset_index()
+    tables = [Shown("prices", "Prices per profile", means, folded=True)]
     shown = [prices.source_figure(parts.table)]
     lead = "The closed form takes every FLOP at one rate and every second at one power; the emulator walks every step."
     return Section("prices", "Prices against each other", shown, tables, NONE_WELL, lead, (), _unless_empty(parts))

@@ -1,6 +1,6 @@
 // Tables: sorted, filtered, paged and saved in the browser. Only the rows of one page are ever in the document,
 // so ten thousand trials cost no more than ten.
-const PAGE_SIZES = [10, 25, 100, 500];
+const PAGE_SIZES = [25, 100, 500];
 const collator = new Intl.Collator("en", { numeric: true });
 
 const element = (tag, properties, ...children) => {
@@ -19,6 +19,7 @@ const download = (name, content, type) => {
 
 // A column as a function from row to value; null for what is not known. How columns are stored: edgesim/report/embed.py.
 const reader = (column) => {
+  if ("all" in column) return () => column.all;
   if (column.of) return (row) => column.of[column.at[row]];
   if (!column.f8) return (row) => column.values[row];
   const numbers = new Float64Array(Uint8Array.from(atob(column.f8), (sign) => sign.charCodeAt(0)).buffer);
@@ -37,7 +38,7 @@ class DataTable {
     this.root = root;
     this.columns = data.columns.map((column) => ({ ...column, get: reader(column), write: FORMS[column.form] }));
     this.total = data.rows;
-    this.size = this.total <= PAGE_SIZES[1] ? PAGE_SIZES[1] : PAGE_SIZES[0];
+    this.size = PAGE_SIZES[0];
     this.page = 0;
     this.sorted = null;
     this.order = Array.from({ length: this.total }, (_, row) => row);
