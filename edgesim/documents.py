@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import json
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -263,10 +263,9 @@ def _line(mark: yaml.Mark | None) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
 
 
-def differences(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """What differs between two documents: YAML path, value before, value now; None where one has nothing there."""
+def differences(before: Any, now: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """What differs between two documents: (path, value before, value now); None where a key is missing."""
     if isinstance(before, dict) and isinstance(now, dict):
-        for key in dict.fromkeys([*before, *now]):
-            yield from differences(before.get(key), now.get(key), join(path, key))
-    elif before != now:
-        yield path, before, now
+        keys = dict.fromkeys([*before, *now])
+        return [found for key in keys for found in differences(before.get(key), now.get(key), join(path, key))]
+    return [(path, before, now)] if before != now else []

@@ -81,7 +81,7 @@ class RunFolder:
         if not (path / "run.json").exists():
             raise RunError(f"{path} holds no run to resume; leave out --resume to start one")
         before = documents.parse((path / "scenario.yaml").read_text(encoding="utf-8"), "before")
-        differences = list(documents.differences(before, documents.parse(scenario_yaml, "now")))
+        differences = documents.differences(before, documents.parse(scenario_yaml, "now"))
         if differences:
             listed = "\n".join(f"  {path}: was {was!r}, now {now!r}" for path, was, now in differences)
             raise RunError(f"{path} was made by another scenario and cannot be resumed by this one:\n{listed}")

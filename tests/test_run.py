@@ -444,6 +444,47 @@ def test_scores_of_another_partition_are_refused(make_scenario: Make, tmp_path: 
         edgesim.run(make_scenario(pruning__scores_from="nowhere"), tmp_path / "fourth", executor=SerialExecutor())
 
 
+def test_the_run_folder_says_what_each_device_is_and_holds(serial: Run) -> None:
+    full = serial.selections[serial.selections["method"] == "full"]
+    keys = ["seed", "device", "index"]
+    pd.testing.assert_frame_equal(serial.shards[keys], full[keys].reset_index(drop=True))
+    labels = coordinator.plan(serial_scenario(serial)).setting.dataset.train_labels
+    np.testing.assert_array_equal(serial.shards["label"], labels[serial.shards["index"]])
+    assert serial.shards["class_name"].astype(str).tolist() == serial.shards["label"].astype(str).tolist()  # digits
+    of_records = serial.records.drop_duplicates("device")
+    assert serial.devices["device"].tolist() == of_records["device"].tolist()
+    assert serial.devices["profile"].tolist() == of_records["profile"].tolist()
+    assert (serial.devices["memory_bytes"] > 1e6).all()
+
+
+def serial_scenario(run: Run) -> Scenario:
+    return edgesim.load_scenario(run.path / "scenario.yaml")
+
+
+def test_a_run_folder_without_the_newer_tables_is_read(serial: Run, tmp_path: Path) -> None:
+    for name in ("run.json", "scenario.yaml", "records.parquet", "curves.parquet", "selections.parquet"):
+        (tmp_path / name).write_bytes((serial.path / name).read_bytes())
+    run = edgesim.load_run(tmp_path)
+    for table in (run.scores, run.traces, run.shards, run.devices):
+        assert table.empty
+        assert len(table.columns) > 4
+    (tmp_path / "curves.parquet").unlink()
+    with pytest.raises(RunError, match=r"curves\.parquet cannot be read"):
+        assert run.curves.empty
+
+
+def test_class_names_that_are_equal_stay_apart() -> None:
+    from edgesim.data.images import ImageDataset
+    from edgesim.holdings import holdings
+
+    images = np.zeros((3, 8, 8, 1), dtype=np.uint8)
+    labels = np.array([0, 2, 1])
+    dataset = ImageDataset("d", images, labels, images, labels, ("cat", "dog", "cat"))
+    shards = holdings([], {(0, 4): np.array([1, 2])}, dataset)["shards"]
+    assert shards[["seed", "device", "index", "label"]].values.tolist() == [[0, 4, 1, 2], [0, 4, 2, 1]]
+    assert shards["class_name"].tolist() == ["cat (2)", "dog"]
+
+
 def test_results_survive_the_tables_and_the_journal() -> None:
     from edgesim.records import CurvePoint, Findings, Record, TrialResult
     from edgesim.tables import from_line, results_of, tables, to_line
