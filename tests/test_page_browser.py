@@ -102,6 +102,16 @@ def test_figures_wait_until_they_are_scrolled_to(page, tmp_path):
         wait_for(lambda: driver.execute_script(f"{last}.querySelector('.main-svg') !== null"))
 
 
+def test_paper_shows_every_figure_in_light_colours(page, tmp_path):
+    with open_page(page, tmp_path, dark=True) as driver:
+        driver.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+        found = driver.execute_script(FIGURES)
+        assert all(figure["marks"] > 0 and 0 < figure["width"] <= 340 for figure in found)
+        assert {figure["text"] for figure in found} == {rgb(marks.LOOK["light"]["ink"])}
+        driver.execute_script("window.dispatchEvent(new Event('afterprint'))")
+        assert {figure["text"] for figure in driver.execute_script(FIGURES)} == {rgb(marks.LOOK["dark"]["ink"])}
+
+
 def test_the_script_writes_numbers_as_the_page_does(page, tmp_path, run):
     """The rows that Python wrote into the document and those that the script puts in their place are the same."""
     import report_runs

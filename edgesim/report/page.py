@@ -17,6 +17,8 @@ from edgesim.report.verdict import read_verdict
 
 FIRST_ROWS = 25
 """rows of a table in the document itself; the script shows the others"""
+SHORT = 30
+"""signs up to which a text of a table stays on one line"""
 
 
 def write(run: Run, out: Path) -> Path:
@@ -52,6 +54,7 @@ def render(run: Run) -> str:
         sections=parts,
         tables=shown,
         first_rows=_first_rows,
+        short=SHORT,
         glossary=tables.glossary(name for table in shown.values() for name in table.data.columns),
         scenario_yaml=documents.dump(run.scenario),
         look=marks.LOOK,

@@ -1,6 +1,7 @@
 // Tables: sorted, filtered, paged and saved in the browser. Only the rows of one page are ever in the document,
 // so ten thousand trials cost no more than ten.
 const PAGE_SIZES = [25, 100, 500];
+const SHORT = {{ short }};
 const collator = new Intl.Collator("en", { numeric: true });
 
 const element = (tag, properties, ...children) => {
@@ -135,8 +136,8 @@ class DataTable {
   }
 
   cell(text, form) {
-    const kind = form === "text" ? "" : "n";
-    return element("td", { className: form === "text" && text.length > 24 ? "long" : kind, textContent: text });
+    const length = text.length > SHORT ? "long" : "short";
+    return element("td", { className: form === "text" ? length : "n", textContent: text });
   }
 
   csv() {
