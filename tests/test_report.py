@@ -402,10 +402,10 @@ def test_long_tables_say_what_they_leave_out():
 
 def test_tables_that_are_too_large_are_cut_and_say_so():
     long = Shown("long", "Long", pd.DataFrame({"value": np.linspace(0, 1, 5000)}))
-    short = Shown("short", "Short", pd.DataFrame({"value": [1.5]}))
+    short = Shown("short", "Short", pd.DataFrame({"value": [1.5, 2.0]}))
     shown, packed = embed.fit([long, short], max_bytes=20_000)
     assert len(embed.as_json(packed["long"])) + len(embed.as_json(packed["short"])) <= 20_000
-    assert (shown["short"].left_out, packed["short"]["columns"][0]["values"]) == (0, [1.5])
+    assert (shown["short"].left_out, packed["short"]["columns"][0]["values"]) == (0, [1.5, 2])
     rows = packed["long"]["rows"]
     assert 1000 < rows < 5000
     assert shown["long"].left_out == 5000 - rows
@@ -507,5 +507,10 @@ def test_the_markdown_page_shows_the_summary_and_escapes(tmp_path: Path) -> None
     text = report.write_markdown(run, tmp_path / "deep" / "page.md").read_text()
     assert "a\\|b&lt;c&gt;" in text
     assert "| method | keep ratio |" in text
+    assert "| claim | verdict |" not in text  # importance did not run: there is no claim to test
+    first, *_ = analysis.verdict_of(run.records)
+    assert text.index("## Verdict") < text.index(
+        first.text.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
+    )
     for _, row in analysis.summary(run.records).iterrows():
         assert columns.percent(row["test_accuracy"]) in text

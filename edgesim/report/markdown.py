@@ -29,11 +29,11 @@ def write_markdown(run: Run, out: Path) -> Path:
     Returns: `out`.
     """
     source = read(run)
-    lines = [f"# {_plain(str(run.info.get('scenario') or run.path.name))}", ""]
-    lines += [f"- {label}: {_plain(value)}" for label, value in facts(run.info, source.records)]
     told = read_verdict(source, run.info)
-    lines += ["", "## Verdict", "", *(f"- {_plain(finding.text)}" for finding in told.findings), ""]
-    lines += [f"> {_plain(note)}\n>" for note in told.limits] + [""]
+    lines = [f"# {_plain(str(run.info.get('scenario') or run.path.name))}", "", "## Verdict", ""]
+    lines += [f"- {_plain(finding.text)}" for finding in told.findings]
+    lines += ["", *(f"> {_plain(note)}\n>" for note in told.limits), "", "## Run", ""]
+    lines += [*(f"- {label}: {_plain(value)}" for label, value in facts(run.info, source.records)), ""]
     for part in sections(source):
         if part.key not in SHOWN_SECTIONS or part.is_empty:
             continue

@@ -14,7 +14,7 @@ from edgesim.report.source import Source
 
 EVIDENCE = {
     "yes": "The data show it.",
-    "no": "The data show the opposite of what one would hope for.",
+    "no": "The data show the opposite.",
     "none": "The data of this run cannot tell.",
 }
 CLAIM_COLUMNS = ["statement", "verdict", "found", "against", "p_holm", "n", "reason"]
