@@ -6,11 +6,12 @@ import math
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from edgesim.errors import RunError
-from edgesim.executors.base import Failure, JobQueue, attempt, one_thread
+from edgesim.executors.base import Failure, JobQueue, Timesheet, attempt, one_thread
 
 if TYPE_CHECKING:
     from edgesim.jobs import Job, Outcome, Setting
@@ -55,6 +56,7 @@ class RayExecutor:
             address: of an existing Ray cluster, or "auto"; None starts one on this machine.
             gpu: whether hosts share the GPUs; None = if there are any.
         """
+        self.sheet = Timesheet()
         self._wanted, self._address, self._gpu = hosts, address, gpu
         self._started_ray = False
         self._hosts: list[Any] = []
@@ -123,6 +125,7 @@ class RayExecutor:
                 f"{ray.available_resources()}. Ask for fewer --hosts, or wait for the cluster to become free"
             )
         ray.get(opened)
+        self.sheet.hosts = len(self._hosts)
 
     def stream(self, queue: JobQueue) -> Iterator[tuple[Job, Outcome | Failure]]:
         """Run jobs on whichever host is free, yielding each as it ends."""
@@ -130,17 +133,18 @@ class RayExecutor:
         from ray.exceptions import RayError, RayTaskError
 
         idle = list(self._hosts)
-        running: dict[Any, tuple[Any, Job, int]] = {}
+        running: dict[Any, tuple[Any, Job, int, float]] = {}
         retries: list[tuple[Job, int]] = []
         while len(queue) or running or retries:
             while idle and (retries or len(queue)):
                 job, tries = retries.pop() if retries else (queue.pop(), 0)
                 host = idle.pop()
-                running[host.run.remote(job)] = (host, job, tries + 1)
+                running[host.run.remote(job)] = (host, job, tries + 1, time.perf_counter())
             done, _ = ray.wait(list(running), num_returns=1)
-            host, job, tries = running.pop(done[0])
+            host, job, tries, started_s = running.pop(done[0])
             try:
                 outcome = ray.get(done[0])
+                self.sheet.jobs.append((started_s, time.perf_counter()))
             except RayTaskError as error:  # the host lives: what the job gave back could not be sent, for example
                 idle.append(host)
                 outcome = Failure(_first_line(error.cause or error), str(error))
