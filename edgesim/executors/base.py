@@ -47,6 +47,15 @@ class JobQueue:
         """Take the next."""
         return heapq.heappop(self._heap)[3]
 
+    def take(self, flops: float) -> list[Job]:
+        """The next job, and those behind it as long as all of them together are expected to take at most `flops`."""
+        taken: list[Job] = []
+        total = 0.0
+        while self._heap and (not taken or total - self._heap[0][1] <= flops):
+            total -= self._heap[0][1]
+            taken.append(self.pop())
+        return taken
+
     def __len__(self) -> int:
         return len(self._heap)
 

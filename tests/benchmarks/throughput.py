@@ -101,7 +101,7 @@ def run_side(name: str, side: Side, folder: Path) -> None:
 
 def environment(mark: str = "") -> dict[str, str]:
     """One thread per process on every side."""
-    single = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return {**os.environ, **single, MARK: mark}
 
 
