@@ -189,6 +189,7 @@ def test_every_profile_has_the_coefficients_with_their_source(name: str) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # counts some fifty networks
 @pytest.mark.skipif(not MEASUREMENTS.is_dir(), reason="no published measurements; set EDGESIM_MEASUREMENTS")
 def test_published_measurements_are_predicted_by_models_that_the_fit_has_not_seen() -> None:
     pytest.importorskip("timm")

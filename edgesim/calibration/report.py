@@ -51,7 +51,8 @@ def _head() -> str:
         "`edgesim.cost.steps`, whose coefficients are fitted by non-negative least squares on relative error.\n"
         "Written by `python -m edgesim.calibration FOLDER --profiles device_profiles --report FILE`.\n"
         "Errors are mean absolute errors over the measured time. *Held out* means that the fit has not met the model\n"
-        "on any device of the family, at any batch size; the closed form's utilisation has seen all of them."
+        "on any device of the family, at any batch size; the closed form's utilisation has seen all of them.\n"
+        "Which coefficients a family has was chosen by these same held-out errors, so they are a little too good."
     )
 
 
