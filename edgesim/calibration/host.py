@@ -110,8 +110,9 @@ class Timings:
     timed: tuple[Timed, ...]
     first_step_s: float
     """what the very first step took beyond the later ones of its case"""
-    share: float
-    """median over the visits of processor time over time on the wall x threads; 1 where nothing was waited for"""
+    share: float | None
+    """processor time over time on the wall, median over the visits; 1 where no other program was waited for. None with
+    more than one thread and on a GPU, where it says nothing"""
 
 
 @contextmanager
@@ -158,12 +159,13 @@ def measure(
         for visit in visits:
             wall_s, used_s = time.perf_counter(), time.process_time()
             visit.run()
-            shares.append((time.process_time() - used_s) / (time.perf_counter() - wall_s) / torch.get_num_threads())
+            shares.append((time.process_time() - used_s) / (time.perf_counter() - wall_s))
             first_s = first_s or visit.first_s
         if after_round is not None:
             after_round(number + 1)
     timed = tuple(Timed(visit.case, np.array(visit.times_s)) for visit in visits)
-    return Timings(timed, max(0.0, first_s - timed[0].step_s), float(np.median(shares)))
+    share = float(np.median(shares)) if device == "cpu" and torch.get_num_threads() == 1 else None
+    return Timings(timed, max(0.0, first_s - timed[0].step_s), share)
 
 
 class _Visit:

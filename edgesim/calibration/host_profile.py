@@ -124,7 +124,8 @@ def _how(machine: Machine) -> str:
     return f"{where} of the CPU" if machine.torch_device == "cpu" else "the GPU, every step awaited"
 
 
-def _versions() -> str:
+def versions() -> str:
+    """Of what the times depend on."""
     import torch
 
     return f"torch {torch.__version__}, Python {platform.python_version()}"
@@ -139,7 +140,7 @@ def _compute(machine: Machine, fitted: HostFit) -> Fields:
     step_s = float(operations * fitted.costs[COLUMNS.index("operation")])
     return {
         "peak_fp32_flops_per_s": _quantity(
-            machine.peak_flops_per_s, f"the fastest of many large matrix products; {_how(machine)}; {_versions()}"
+            machine.peak_flops_per_s, f"the fastest of many large matrix products; {_how(machine)}; {versions()}"
         ),
         "training_utilisation": _quantity(
             min(1.0, float(np.median(by_hand))),
@@ -167,7 +168,7 @@ def _coefficients(machine: Machine, fitted: HostFit) -> Fields:
     source = (
         f"non-negative least squares on {len(timed)} cases of {networks} networks (lower quartiles of "
         f"{min(len(one.times_s) for one in timed)} to {max(len(one.times_s) for one in timed)} training steps, "
-        f"Adam, channels-last); {_how(machine)}; {_versions()}"
+        f"Adam, channels-last); {_how(machine)}; {versions()}"
     )
     nominal = {"compute": machine.peak_flops_per_s, "memory": machine.copies.fastest_bytes_per_s}
     found = {}

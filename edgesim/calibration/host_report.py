@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgesim.calibration import host_profile
 from edgesim.calibration.fit import COLUMNS
 from edgesim.calibration.host import Timed
 from edgesim.calibration.this_machine import Calibrated, Check
@@ -25,19 +26,23 @@ def page(found: Calibrated, command: str) -> str:
     machine, share = found.machine, found.machine.timings.share
     head = (
         f"# Calibration of the machine that simulates\n\n`{command}` on {machine.processor}, "
-        f"{_count(machine.threads, 'thread')}; {found.profile.compute.peak_fp32_flops_per_s.source}.\n\n"
+        f"{count(machine.threads, 'thread')}, {host_profile.versions()}.\n\n"
         "Training steps of the project's own loop (Adam, channels-last, images of noise) were timed in rounds over all "
         "cases; a case's time is the lower quartile of its steps. With one thread on a CPU the clock is the process's "
         "processor time, which other programs on the machine do not lengthen but for the caches they share. "
-        f"The process had a processor for {share:.0%} of the time on the wall (median over the visits)."
+        f"Peak: {machine.peak_flops_per_s / 1e9:.4g} GFLOP/s in FP32, "
+        f"copies of {machine.copies.large_bytes >> 20} MiB: {machine.copies.large_bytes_per_s / 1e9:.3g} GB/s."
     )
+    if share is not None:
+        head += f" The process had a processor for {share:.0%} of the time on the wall (median over the visits)."
     parts = [head, _fitted(found)]
     if found.check is not None:
         parts.append(_checked(found.check))
     return "\n\n".join(parts) + "\n"
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """A number of things, in words."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
@@ -50,7 +55,7 @@ def _fitted(found: Calibrated) -> str:
     mean = float(np.mean(np.abs(found.fitted.errors)))
     return (
         f"## Cases that the costs were fitted to\n\nMean absolute error {mean:.1%} (n = {len(timed)} cases); "
-        f"on cases that the fit has not met {found.fitted.held_out:.1%} ({found.fitted.held_out_words}).\n\n"
+        f"{found.fitted.held_out_words} {found.fitted.held_out:.1%}.\n\n"
         f"{table(timed, predicted)}\n\nCosts: {costs}."
     )
 

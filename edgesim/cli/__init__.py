@@ -155,7 +155,7 @@ def calibrate(
     """Measure this machine into a device profile; takes minutes and wants the machine to itself."""
     from edgesim import provenance
     from edgesim.calibration import host_report, this_machine
-    from edgesim.cli import calibrate as command
+    from edgesim.cli import this_machine as command
 
     chosen = name or (out.stem if out else "this-machine")
     target = out or Path(f"{chosen}.yaml")

@@ -50,16 +50,16 @@ def show(found: this_machine.Calibrated, out: Path) -> None:
     """Print the outcome."""
     machine, profile = found.machine, found.profile
     lines = [
-        f"{profile.name}: {machine.processor}, class {machine.device_class}, {machine.threads} threads",
+        f"{profile.name}: {machine.processor}, class {machine.device_class}, {host_report.count(machine.threads, 'thread')}",
         f"  peak {machine.peak_flops_per_s / 1e9:.4g} GFLOP/s in FP32, training reaches "
         f"{profile.compute.training_utilisation.value:.1%} of it",
         f"  copies {machine.copies.large_bytes_per_s / 1e9:.3g} GB/s, storage reads "
         f"{machine.storage.read_bytes_per_s / 1e6:.4g} MB/s ({machine.storage.how})",
         f"  power {profile.idle_w:g} W idle, {profile.power_w:g} W in training: {profile.power.max_w.source}",
         *(f"  {note}" for note in found.notes),
-        f"  mean absolute error {found.fitted.held_out:.1%}: {found.fitted.held_out_words}",
+        f"  mean absolute error {found.fitted.held_out:.1%}, {found.fitted.held_out_words} of the fit",
     ]
-    if machine.timings.share < 0.9:
+    if machine.timings.share is not None and machine.timings.share < 0.9:
         lines.append(
             f"  other programs kept this one waiting: it had a processor {machine.timings.share:.0%} of the time; "
             "calibrate an idle machine where you can"
