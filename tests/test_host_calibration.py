@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from edgesim import profiles
 from edgesim.calibration import energy, fit, host, host_profile, host_report, speeds, this_machine
@@ -18,6 +19,8 @@ from edgesim.calibration.host import Case, Timed, Timings
 from edgesim.calibration.host_profile import Machine
 from edgesim.calibration.speeds import Copies, StorageSpeed
 from edgesim.calibration.this_machine import CASES, CHECKS, Check
+from edgesim.cli import app
+from edgesim.errors import EdgesimError
 
 PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S = 1e11, 5e10
 TRUE = np.array([2e-11, 3e-11, 1e-10, 1.5e-11, 1e-10, 5e-11, 2e-5, 1e-7])
@@ -219,7 +222,7 @@ def test_errors_of_a_check_by_hand_and_on_the_page(cases: list[Timed]) -> None:
 
 def test_steps_are_timed_in_rounds() -> None:
     seen: list[int] = []
-    chosen = (*host.cases("mlp", (1, 8, 8), (4, 8), hidden=(16,)), Case("small-cnn", (1, 8, 8), 4))
+    chosen = (*host.cases("mlp", (1, 8, 8), (4, 8), ("hidden", (16,))), Case("small-cnn", (1, 8, 8), 4))
     with host.threads(1):
         found = host.measure(chosen, "cpu", rounds=2, after_round=seen.append)
     assert seen == [1, 2]
@@ -256,3 +259,43 @@ def test_a_file_system_in_memory_is_not_called_measured(tmp_path: Path, monkeypa
 def test_columns_and_costs_of_these_tests_agree() -> None:
     assert len(TRUE) == len(COLUMNS)
     assert np.all(fit.lowest(PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S) <= TRUE)
+
+
+def test_a_small_calibration_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = (*host.cases("mlp", (1, 8, 8), (4, 32), ("hidden", (16,))), Case("small-cnn", (1, 8, 8), 8))
+    monkeypatch.setattr(this_machine, "CASES", small)
+    monkeypatch.setattr(this_machine, "CHECKS", (Case("mlp", (1, 8, 8), 16, (("hidden", (32,)),)),))
+    monkeypatch.setattr(this_machine, "FOREIGN_CHECKS", ())
+    wanted = this_machine.Request("mine", "Mine", "a processor", "laptop", "cpu", 1, tmp_path, check=True, rounds=1)
+    told: list[str] = []
+    found = this_machine.calibrate(wanted, tmp_path / "mine.yaml", told.append)
+    assert found.profile == profiles.load(tmp_path / "mine.yaml")
+    assert found.profile.device_class == "laptop"
+    assert found.check is not None
+    assert len(found.check.errors) == 1
+    convolution = found.profile.compute.convolution_efficiency
+    assert convolution is not None
+    assert convolution.relative_error == pytest.approx(found.check.mean, rel=0.01)
+    assert 0 < found.profile.compute.training_utilisation.value <= 1
+    assert found.profile.memory.bandwidth_bytes_per_s.value >= found.profile.bandwidth_bytes_per_s
+    assert "training steps: round 1 of 1" in told
+    page = host_report.page(found, "edgesim calibrate --check")
+    assert "mlp, hidden 32, 1x8x8" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--class", "phones"), "phone"),
+        (("--torch-device", "tpu"), "auto, cpu"),
+        (("--name", "My Device"), "my-device"),
+    ],
+)
+def test_wrong_arguments_end_before_any_measurement(
+    arguments: tuple[str, str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["calibrate", *arguments])
+    assert isinstance(result.exception, EdgesimError)  # main prints it and leaves with 2
+    assert words in str(result.exception)
+    assert list(tmp_path.iterdir()) == []

@@ -67,9 +67,9 @@ class Case:
         return module
 
 
-def cases(model: str, shape: Shape, batch_sizes: Sequence[int], **arguments: Any) -> tuple[Case, ...]:
+def cases(model: str, shape: Shape, batch_sizes: Sequence[int], *arguments: tuple[str, Any]) -> tuple[Case, ...]:
     """One network at several batch sizes."""
-    return tuple(Case(model, shape, size, tuple(arguments.items())) for size in batch_sizes)
+    return tuple(Case(model, shape, size, arguments) for size in batch_sizes)
 
 
 @dataclass(frozen=True)

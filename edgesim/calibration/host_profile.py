@@ -59,7 +59,7 @@ class HostFit:
     errors: FloatArray
     """[n] relative, of the cases that were fitted"""
     held_out: float
-    """mean absolute relative error on cases that the fit has not met"""
+    """mean absolute relative error on cases that the fit has not met; NaN where too few were timed to leave any out"""
     held_out_words: str
     """which cases these are"""
 
@@ -177,8 +177,9 @@ def _coefficients(machine: Machine, fitted: HostFit) -> Fields:
         # A cost at its lower bound is the fastest that was measured, up to rounding.
         value = min(1.0, 1 / (nominal[field.split(".")[0]] * cost)) if share else float(cost)
         found[field] = _quantity(value, source)
-        found[field]["relative_error"] = float(f"{fitted.held_out:.3g}")
-        found[field]["note"] = f"relative_error: {fitted.held_out_words}"
+        if not math.isnan(fitted.held_out):
+            found[field]["relative_error"] = float(f"{fitted.held_out:.3g}")
+            found[field]["note"] = f"relative_error: {fitted.held_out_words}"
     return found
 
 

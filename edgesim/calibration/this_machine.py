@@ -21,13 +21,13 @@ from edgesim.records import FloatArray
 
 _BATCH_SIZES = (4, 16, 64)
 CASES = (
-    *cases("mlp", (3, 32, 32), _BATCH_SIZES, hidden=(512,)),
+    *cases("mlp", (3, 32, 32), _BATCH_SIZES, ("hidden", (512,))),
     *cases("small-cnn", (3, 32, 32), _BATCH_SIZES),
     # Wide, so that arithmetic outweighs what its activations move; in small-cnn it is the other way round.
-    *cases("resnet8", (3, 32, 32), _BATCH_SIZES, widths=(64, 128, 256)),
+    *cases("resnet8", (3, 32, 32), _BATCH_SIZES, ("widths", (64, 128, 256))),
     # Two sizes of images: the FLOPs of convolutions in groups grow with them, the number of their pieces does not.
-    *cases("mobilenet-v2", (3, 32, 32), (4, 64), width_mult=0.5),
-    *cases("mobilenet-v2", (3, 64, 64), (16,), width_mult=0.5),
+    *cases("mobilenet-v2", (3, 32, 32), (4, 64), ("width_mult", 0.5)),
+    *cases("mobilenet-v2", (3, 64, 64), (16,), ("width_mult", 0.5)),
 )
 """what the costs are fitted to"""
 CHECKS = (

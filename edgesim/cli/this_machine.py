@@ -50,7 +50,8 @@ def show(found: this_machine.Calibrated, out: Path) -> None:
     """Print the outcome."""
     machine, profile = found.machine, found.profile
     lines = [
-        f"{profile.name}: {machine.processor}, class {machine.device_class}, {host_report.count(machine.threads, 'thread')}",
+        f"{profile.name}: {machine.processor}, {host_report.count(machine.threads, 'thread')}, "
+        f"class {machine.device_class}",
         f"  peak {machine.peak_flops_per_s / 1e9:.4g} GFLOP/s in FP32, training reaches "
         f"{profile.compute.training_utilisation.value:.1%} of it",
         f"  copies {machine.copies.large_bytes_per_s / 1e9:.3g} GB/s, storage reads "
