@@ -161,7 +161,7 @@ def mean_w(times_s: FloatArray, readings: FloatArray, sensor: Sensor) -> float:
     """
     span_s = times_s[-1] - times_s[0]
     if sensor.unit == "w":
-        return float(np.trapezoid(readings, times_s) / span_s)
+        return float(np.sum(np.diff(times_s) * (readings[1:] + readings[:-1]) / 2) / span_s)
     steps_j = np.diff(readings)
     steps_j = np.where(steps_j < 0, steps_j + (sensor.wraps_at_j or 0.0), steps_j)
     return float(steps_j.sum() / span_s)

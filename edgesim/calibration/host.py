@@ -111,8 +111,8 @@ class Timings:
     first_step_s: float
     """what the very first step took beyond the later ones of its case"""
     share: float | None
-    """processor time over time on the wall, median over the visits; 1 where no other program was waited for. None with
-    more than one thread and on a GPU, where it says nothing"""
+    """processor time over time on the wall, 1 where no other program was waited for. None with more than one thread
+    and on a GPU, where it says nothing"""
 
 
 @contextmanager
@@ -153,18 +153,17 @@ def measure(
         after_round: told the number of rounds done.
     """
     visits = [_Visit(case, device) for case in chosen]
-    shares = []
-    first_s = 0.0
+    first_s = wall_s = used_s = 0.0
     for number in range(rounds):
         for visit in visits:
-            wall_s, used_s = time.perf_counter(), time.process_time()
+            wall_s, used_s = wall_s - time.perf_counter(), used_s - time.process_time()
             visit.run()
-            shares.append((time.process_time() - used_s) / (time.perf_counter() - wall_s))
+            wall_s, used_s = wall_s + time.perf_counter(), used_s + time.process_time()
             first_s = first_s or visit.first_s
         if after_round is not None:
             after_round(number + 1)
     timed = tuple(Timed(visit.case, np.array(visit.times_s)) for visit in visits)
-    share = float(np.median(shares)) if device == "cpu" and torch.get_num_threads() == 1 else None
+    share = used_s / wall_s if device == "cpu" and torch.get_num_threads() == 1 else None
     return Timings(timed, max(0.0, first_s - timed[0].step_s), share)
 
 

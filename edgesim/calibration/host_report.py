@@ -34,7 +34,7 @@ def page(found: Calibrated, command: str) -> str:
         f"copies of {machine.copies.large_bytes >> 20} MiB: {machine.copies.large_bytes_per_s / 1e9:.3g} GB/s."
     )
     if share is not None:
-        head += f" The process had a processor for {share:.0%} of the time on the wall (median over the visits)."
+        head += f" The process had a processor for {share:.0%} of the time on the wall."
     parts = [head, _fitted(found)]
     if found.check is not None:
         parts.append(_checked(found.check))
