@@ -24,8 +24,6 @@ FLOP_KINDS = OPERATION_KINDS[:-1]
 COLUMNS = (*FLOP_KINDS, "activation", "weight", "operation", "channel")
 """seconds per FLOP of four kinds, per byte of two, per operation and per piece of a convolution in groups"""
 PRIOR_SPREAD = 0.5
-_SGD_STATES = 0
-"""the measured trainings use plain SGD or do not say"""
 _ROUNDS = 30
 
 
@@ -70,7 +68,7 @@ def features(step: Step) -> FloatArray:
     """[columns] what one measured step consists of, in the order of COLUMNS."""
     workload = step.network.workload()
     work = steps.totals(workload.train_operations, np.array([float(step.batch_size)]))
-    update_bytes, update_count = steps.update(workload, _SGD_STATES)
+    update_bytes, update_count = steps.update(workload, step.optimizer_states)
     others = (
         work.activation_bytes[0],
         work.weight_bytes + update_bytes,
@@ -82,8 +80,12 @@ def features(step: Step) -> FloatArray:
 
 def least_costs(profile: DeviceProfile) -> FloatArray:
     """[columns] no cost can be lower: nominal peak and bandwidth."""
-    flop_s = 1 / profile.compute.peak_fp32_flops_per_s.value
-    byte_s = 1 / profile.memory.bandwidth_bytes_per_s.value
+    return lowest(profile.compute.peak_fp32_flops_per_s.value, profile.memory.bandwidth_bytes_per_s.value)
+
+
+def lowest(peak_flops_per_s: float, bandwidth_bytes_per_s: float) -> FloatArray:
+    """[columns] the costs of a device that reaches its peak and its bandwidth in everything."""
+    flop_s, byte_s = 1 / peak_flops_per_s, 1 / bandwidth_bytes_per_s
     return np.array([flop_s] * len(FLOP_KINDS) + [byte_s, byte_s, 0.0, 0.0])
 
 

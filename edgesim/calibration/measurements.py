@@ -35,6 +35,8 @@ class Step:
     batch_size: int
     time_s: float
     framework: str
+    optimizer_states: int = 0
+    """numbers that the optimiser keeps per weight; the published trainings use plain SGD or do not say"""
 
 
 @dataclass(frozen=True)
