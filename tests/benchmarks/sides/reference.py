@@ -63,11 +63,14 @@ def work(folder: Path, precision: str, devices: list[int]) -> None:
         shard = torch.from_numpy(np.load(folder / f"shard{device}.npy"))
         own, own_labels = train[shard], labels[shard]
         torch.manual_seed(0)
-        model = nn.Sequential(
-            nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(32 * 7 * 7, 64), nn.ReLU(), nn.Linear(64, 10),
-        ).to(memory_format=torch.channels_last)  # fmt: skip
+        layers = [nn.Flatten(), nn.Linear(28 * 28, 64), nn.ReLU(), nn.Linear(64, 10)]
+        if plan["model"] == "small-cnn":
+            layers = [
+                nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+                nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+                nn.Flatten(), nn.Linear(32 * 7 * 7, 64), nn.ReLU(), nn.Linear(64, 10),
+            ]  # fmt: skip
+        model = nn.Sequential(*layers).to(memory_format=torch.channels_last)
         parameters = list(model.parameters())
         averages = [torch.zeros_like(p, memory_format=torch.preserve_format) for p in parameters]
         squares = [torch.zeros_like(p, memory_format=torch.preserve_format) for p in parameters]
