@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -33,7 +32,13 @@ class Work:
     """arithmetic of a method outside the network: Gram matrices, clustering, solves (multiply-add = 2)"""
 
     def __add__(self, other: Work) -> Work:
-        return Work(*(a + b for a, b in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)))
+        return Work(
+            self.train_samples + other.train_samples,
+            self.forward_samples + other.forward_samples,
+            self.steps + other.steps,
+            self.comparisons + other.comparisons,
+            self.other_flops + other.other_flops,
+        )
 
     def flops(self, train_flops_per_sample: float, forward_flops_per_sample: float) -> float:
         """FLOPs of the work, comparisons not counted."""

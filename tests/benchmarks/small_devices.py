@@ -1,6 +1,6 @@
 """What a tiny device costs beyond its arithmetic: 5,000 of them, against a plain loop over the same work.
 
-    .venv/bin/python tests/benchmarks/small_devices.py [--devices 5000] [--rounds 3] [--out reports/benchmark-small-devices.md]
+    .venv/bin/python tests/benchmarks/small_devices.py [--devices 5000] [--rounds 3] [--out FILE]
 
 Every device has 12 samples of Fashion-MNIST, mlp with 64 hidden units, 5 epochs, one evaluation on 1,000 test images.
 The arithmetic is that of two plain processes that do the same, and the overhead is what both hosts together take longer

@@ -57,8 +57,9 @@ def main() -> None:
     lines = [
         "# A sweep costs what its training costs",
         "",
-        f"{len(METHODS)} methods x {len(RATIOS)} keep ratios x 20 devices of Fashion-MNIST ({arguments.limit_train:,} samples, "
-        f"Dirichlet 0.5), small-cnn, 4 epochs, warm-up of 2, {arguments.limit_test:,} test images. One run.",
+        f"{len(METHODS)} methods x {len(RATIOS)} keep ratios x 20 devices of Fashion-MNIST "
+        f"({arguments.limit_train:,} samples, Dirichlet 0.5), small-cnn, 4 epochs, warm-up of 2, "
+        f"{arguments.limit_test:,} test images. One run.",
         "",
         f"{provenance.host()['processor']}, load before {load:.1f}; "
         + ", ".join(f"{k} {v}" for k, v in provenance.versions().items()),
@@ -71,7 +72,8 @@ def main() -> None:
         f"| whole command | {session['wall_s']:.1f} |",
         "",
         f"Busy time over warm-ups and trainings: {ratio:.3f}; asked for: at most {LIMIT}: "
-        f"{'kept' if ratio <= LIMIT else 'MISSED'}. Hosts idle in the last tenth: {session['idle_share_last_tenth']:.1%}.",
+        f"{'kept' if ratio <= LIMIT else 'MISSED'}. "
+        f"Hosts idle in the last tenth: {session['idle_share_last_tenth']:.1%}.",
     ]
     arguments.out.write_text("\n".join(lines) + "\n")
     print("\n".join(lines))

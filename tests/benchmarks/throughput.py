@@ -39,7 +39,7 @@ DOCUMENT: dict[str, Any] = {
     "partition": {"name": "dirichlet", "alpha": 0.5},
     "fleet": {"groups": [{"profile": "raspberry-pi-4b", "count": 20}]},
     "model": "small-cnn",
-    "training": {"epochs": 2, "batch_size": 64, "optimizer": "adam", "learning_rate": 1e-3},
+    "training": {"epochs": 2, "batch_size": 64, "optimizer": "adam", "learning_rate": 1e-3, "schedule": "constant"},
     "pruning": {"methods": ["full"], "keep_ratio": 1.0},
     "seeds": [0],
 }
