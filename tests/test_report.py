@@ -1,100 +1,27 @@
 """The page of a run: its numbers read back from the HTML, names escaped, and no run that breaks it."""
 
 import dataclasses
+import hashlib
 import json
 import math
 import subprocess
 import sys
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects
 import pytest
-from plotly.offline import get_plotlyjs
+from report_runs import HOSTILE, FakeRun, Reader, make_run, unpacked
 
 from edgesim import analysis, report
-from edgesim.records import CurvePoint, Record
-from edgesim.report import figures, marks, page, tables
-
-HOSTILE = "<b>x</b>"
-CURVE_COLUMNS = ["seed", "device", "method", "keep_ratio", *CurvePoint._fields]
-
-
-@dataclass
-class FakeRun:
-    records: pd.DataFrame
-    curves: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CURVE_COLUMNS))
-    info: dict = field(default_factory=dict)
-    scenario: dict = field(default_factory=lambda: {"name": "demo"})
-    path: Path = Path("runs/demo-1")
-
-
-def make_run(seeds=2, devices=3, methods=("full", "random", "importance"), ratios=(0.1, 0.5), **info):
-    """A run whose values all differ, so that a number in the wrong place shows."""
-    rows, points = [], []
-    for seed in range(seeds):
-        for device in range(devices):
-            for place, method in enumerate(methods):
-                for ratio in (1.0,) if method == "full" else ratios:
-                    accuracy = 0.5 + 0.3 * ratio + 0.011 * device + 0.006 * seed + 0.013 * place
-                    seconds = (device + 1) * (10 * ratio + place)
-                    rows.append(
-                        Record(
-                            "demo", seed, device, f"profile-{device % 2}", method, ratio, "ok",
-                            test_accuracy=accuracy, local_accuracy=accuracy + 0.05,
-                            analytic_time_s=seconds, analytic_score_time_s=place / 10, analytic_energy_j=3 * seconds,
-                            device_time_s=1.5 * seconds, device_energy_j=5 * seconds, host_wall_s=ratio,
-                        )
-                    )  # fmt: skip
-                    for epoch in (1, 2, 3):
-                        test = (1 / epoch, accuracy) if epoch == 3 else (math.nan, math.nan)
-                        points.append((seed, device, method, ratio, epoch, 2 / epoch, accuracy / 2, *test))
-    records = pd.DataFrame([dataclasses.asdict(row) for row in rows], columns=page.RECORD_COLUMNS)
-    known = {"scenario": "demo", "status": "finished", "seeds": list(range(seeds)), "wall_s": 83.0, **info}
-    return FakeRun(records, pd.DataFrame(points, columns=CURVE_COLUMNS), known)
-
-
-class Reader(HTMLParser):
-    """Tables (caption -> rows of cell texts), the figures' specifications, and every tag with its attributes."""
-
-    VOID = frozenset({"meta", "link", "br", "img", "input", "hr"})
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.open, self.tables, self.specs, self.scripts = [], [], {}, {}, []
-        self._rows, self._text, self.page_text = [], "", ""
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self._rows = []
-        elif tag == "tr":
-            self._rows.append([])
-        self._text = ""
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-        if tag in ("td", "th"):
-            self._rows[-1].append(self._text)
-        elif tag == "caption":
-            self.tables[self._text] = self._rows
-        elif tag == "script":
-            self.scripts.append(self._text)
-            key = self.tags[-1][1].get("data-figure")
-            if key:
-                self.specs[key] = json.loads(self._text)
-
-    def handle_data(self, data):
-        self._text += data
-        if self.open and self.open[-1] not in ("script", "style"):
-            self.page_text += data
+from edgesim.records import Record
+from edgesim.report import columns, embed, identity, marks, page, source, story, tables
+from edgesim.report.figures import accuracy, classes, fleet, kept, prices
+from edgesim.report.figures import curves as curve_figures
+from edgesim.report.figures.figure import Figure
+from edgesim.report.sections import Choice, Section, Shown
+from edgesim.report.verdict import claims_in_words, read_verdict
 
 
 def read(run):
@@ -107,10 +34,10 @@ def test_every_number_of_the_summary_is_on_the_page():
     run = make_run()
     header, *rows = read(run).tables["Every method and keep ratio"]
     summary = analysis.summary(run.records)
-    assert header == [tables.COLUMNS[name].label for name in page.SHOWN_SUMMARY]
+    assert header == [columns.COLUMNS[name].label for name in story.SHOWN_SUMMARY]
     assert len(rows) == len(summary) == 5
     for row, (_, values) in zip(rows, summary.iterrows(), strict=True):
-        assert row == [tables.COLUMNS[name].write(values[name]) for name in page.SHOWN_SUMMARY]
+        assert row == [columns.COLUMNS[name].write(values[name]) for name in story.SHOWN_SUMMARY]
     # importance at 0.5, by hand: 0.5 + 0.15 + 0.011 + 0.003 + 0.026; 5 + 2 of 10 seconds; 0.2 of 2 * 7 on average
     assert rows[-1][:4] == ["importance", "0.5", "6", "69.0 %"]
     assert rows[-1][header.index("time saved")] == "30.0 %"
@@ -124,10 +51,20 @@ def test_tables_behind_the_figures_hold_the_analysis():
     for caption, data in (
         ("Accuracy gap to random", analysis.gap_to_random(run.records)),
         ("Means per profile", analysis.by_profile(run.records)),
-        ("Straight line through mean time against keep ratio", analysis.time_fits(run.records)),
-        ("Mean curves", analysis.curve_means(run.curves)),
+        ("Is time a straight line in the ratio?", analysis.time_fits(run.records)),
+        ("Mean curves", analysis.bands(run.curves).table),
+        ("Every device", analysis.by_device(run.records).table),
+        ("Waiting for the slowest", analysis.stragglers(run.records).table),
+        ("The same in numbers", analysis.paper_claims(run.records).table),
+        ("Accuracy against energy", analysis.accuracy_against(run.records).table),
     ):
-        written = [[tables.COLUMNS[name].write(row[name]) for name in data] for _, row in data.iterrows()]
+        numbers = data.select_dtypes("number")
+        embedded = reader.numbers(caption)
+        assert list(embedded) == list(data)
+        pd.testing.assert_frame_equal(embedded[list(numbers)].astype(float), numbers.astype(float), rtol=0, atol=0)
+        names = [columns.column(name, data[name]) for name in data]
+        written = [[c.write(row[c_name]) for c, c_name in zip(names, data, strict=True)]
+                   for _, row in data.head(page.FIRST_ROWS).iterrows()]  # fmt: skip
         assert reader.tables[caption][1:] == written, caption
         assert written
 
@@ -136,20 +73,24 @@ def test_the_page_is_self_contained_and_small(tmp_path):
     out = report.write(make_run(), tmp_path / "new" / "report.html")
     text = out.read_text(encoding="utf-8")
     assert out.stat().st_size < 6_000_000
-    assert text.count(get_plotlyjs()) == 1
+    assert text.count(str(embed.plotly_js())) == 1
     assert [path.name for path in out.parent.iterdir()] == ["report.html"]
     for tag, attributes in Reader(text).tags:
         assert tag not in ("link", "img", "iframe")
         assert "src" not in attributes
         if tag == "a":
             assert attributes["href"].startswith("#")
-    own = text.replace(get_plotlyjs(), "")
+    own = text.replace(str(embed.plotly_js()), "")
     assert "http://" not in own
     assert "https://" not in own
 
 
-def test_plotly_can_stand_inside_a_script_tag():
-    assert "</script" not in get_plotlyjs().lower()
+def test_plotly_is_the_published_file_and_can_stand_inside_a_script_tag():
+    script = str(embed.plotly_js())
+    assert script.startswith("/**\n* plotly.js (basic - minified) v4.1.1\n")
+    published = "99784e3abfb07b142a15e521a439e6d9addceadb3f79553fd24c72774f0649ba"
+    assert hashlib.sha256(script.encode()).hexdigest() == published
+    assert "</script" not in script.lower()
 
 
 def test_size_with_many_methods_ratios_and_epochs():
@@ -172,8 +113,8 @@ def test_names_and_reasons_are_escaped():
     run.scenario["note"] = "</pre><script>"
     text = page.render(run)
     reader = Reader(text)
-    assert "<b>" not in text.replace(get_plotlyjs(), "")
-    assert len(reader.scripts) == len(reader.specs) + 2  # plotly.js and the page's own
+    assert "<b>" not in text.replace(str(embed.plotly_js()), "")
+    assert len(reader.scripts) == 3  # the numbers, plotly.js and the page's own
     assert reader.tables["Trials that did not end well"][1][:3] == [
         "failed",
         "</script><script>alert(1)</script>",
@@ -181,48 +122,59 @@ def test_names_and_reasons_are_escaped():
     ]
     assert "</pre><script>" in reader.page_text
     # plotly reads HTML in names, so there they are escaped once more
-    assert [trace["name"] for trace in reader.specs["figure-gap"]["data"]] == ["&lt;b&gt;x&lt;/b&gt;"]
-    assert set(reader.specs["figure-profile-time"]["data"][0]["y"]) == {"&lt;b&gt;x&lt;/b&gt;"}
+    assert [trace["name"] for trace in reader.specs["gap"]["data"]] == ["&lt;b&gt;x&lt;/b&gt;"]
+    assert set(reader.specs["device-time"]["layout"]["yaxis"]["ticktext"]) == {"&lt;b&gt;x&lt;/b&gt;"}
 
 
 def test_every_figure_is_valid_and_described():
     reader = read(make_run())
-    plots = {a["id"]: a for tag, a in reader.tags if tag == "div" and a.get("class") == "plot"}
+    names = [a["data-figure"] for tag, a in reader.tags if tag == "figure"]
+    plots = dict(zip(names, [a for tag, a in reader.tags if a.get("class") == "plot"], strict=True))
     assert set(plots) == set(reader.specs)
-    assert len(plots) == 10
+    assert len(plots) == 15
     for key, spec in reader.specs.items():
         plotly.graph_objects.Figure(spec)  # raises on a property that plotly does not know
         assert plots[key]["role"] == "img"
         assert len(plots[key]["aria-label"]) > 40
-    assert "importance: 57.0 % at 0.1, 69.0 % at 0.5." in plots["figure-accuracy"]["aria-label"]
+    assert "importance: 57.0 % at 0.1, 69.0 % at 0.5." in plots["test-accuracy"]["aria-label"]
 
 
 def test_accuracy_figure_draws_its_data():
-    summary = analysis.summary(make_run().records)
-    data = figures.accuracy_data(summary)
-    styles = marks.method_styles(data["method"], "full")
-    traces = {trace["name"]: trace for trace in figures.accuracy_figure(data, styles).spec["data"]}
+    final = analysis.final_accuracy(make_run().records).table
+    styles = marks.method_styles(final["method"], "full")
+    spec = accuracy.accuracy_figure(final, styles, "test_accuracy").spec
+    traces = {trace["name"]: trace for trace in spec["data"]}
     # full: 0.8 + 0.011 + 0.003 at every ratio
     assert traces["full"]["x"] == [0.1, 1.0]
     assert traces["full"]["y"] == pytest.approx([0.814, 0.814])
     assert traces["random"]["y"] == pytest.approx([0.557, 0.677])
-    low, high = (summary.loc[summary["method"] == "random", f"accuracy_{end}"].tolist() for end in ("low", "high"))
+    ends = (final.loc[final["method"] == "random", f"test_accuracy_{end}"].tolist() for end in ("low", "high"))
+    low, high = ends
     band = traces["random, 95 % interval"]
     assert band["x"] == [0.1, 0.5, 0.5, 0.1]
     assert band["y"] == pytest.approx([*high, *low[::-1]], rel=1e-5)
+    assert band["legendgroup"] == traces["random"]["legendgroup"]  # both go at one press
 
 
-def test_accuracy_data_leaves_out_what_has_none():
+def test_many_methods_have_no_bands():
+    final = analysis.final_accuracy(make_run(methods=[f"m{i}" for i in range(6)]).records).table
+    figure = accuracy.accuracy_figure(final, marks.method_styles(final["method"], "full"), "test_accuracy")
+    assert [trace["name"] for trace in figure.spec["data"]] == [f"m{i}" for i in range(6)]
+    assert "in the table" in figure.note
+
+
+def test_accuracy_leaves_out_what_has_none():
     run = make_run()
     run.records.loc[run.records["method"] == "random", "status"] = "failed"
-    found = figures.accuracy_data(analysis.summary(run.records))
-    assert found["method"].tolist() == ["full", "importance", "importance"]
+    final = analysis.final_accuracy(run.records).table
+    figure = accuracy.accuracy_figure(final, marks.method_styles(final["method"], "full"), "test_accuracy")
+    assert figure.table["method"].tolist() == ["full", "importance", "importance"]
 
 
 def test_gap_figure_is_in_percentage_points():
     data = pd.DataFrame([("el2n", 0.5, 4, 0.02, 0.01, 0.05)],
                         columns=["method", "keep_ratio", "pairs", "gap", "gap_low", "gap_high"])  # fmt: skip
-    (trace,) = figures.gap_figure(data, marks.method_styles(["el2n"], "full")).spec["data"]
+    (trace,) = accuracy.gap_figure(data, marks.method_styles(["el2n"], "full")).spec["data"]
     assert trace["y"] == [2.0]
     assert trace["error_y"]["array"] == [3.0]
     assert trace["error_y"]["arrayminus"] == [1.0]
@@ -232,33 +184,104 @@ def test_curves_are_thinned_but_keep_both_ends():
     curves = pd.DataFrame({"method": "m", "keep_ratio": 0.5, "epoch": range(1, 101), "seed": 0, "device": 0})
     for value in analysis.CURVE_VALUES:
         curves[value] = curves["epoch"] / 100
-    found = figures.curves_data(curves, points=4)
+    bands = analysis.bands(curves).table
+    found = curve_figures.thinned(bands, points=4)
     assert found["epoch"].tolist() == [1, 34, 67, 100]
     assert found["test_loss"].tolist() == [0.01, 0.34, 0.67, 1.0]
-    assert len(figures.curves_data(curves)) == 100
+    assert len(curve_figures.thinned(bands)) == 100
 
 
 def test_curves_show_only_epochs_that_were_evaluated():
-    lines = figures.curves_data(make_run().curves)
-    traces = figures.curves_figure(lines, "test_loss").spec["data"]
+    lines = curve_figures.thinned(analysis.bands(make_run().curves).table)
+    traces = curve_figures.curves_figure(lines, "test_loss").spec["data"]
     assert {tuple(trace["x"]) for trace in traces} == {(3,)}
     assert {trace["meta"]["method"] for trace in traces} == {None, "random", "importance"}
 
 
-def test_profiles_are_ordered_by_cost_and_zero_is_not_drawn_on_a_log_axis():
-    run = make_run(devices=2)
-    run.records.loc[run.records["profile"] == "profile-0", "analytic_energy_j"] = 0.0
-    spec = figures.profile_figure(analysis.by_profile(run.records), "energy_j").spec
-    assert spec["layout"]["yaxis"]["categoryarray"] == ["profile-0", "profile-1"]
-    analytic = [trace for trace in spec["data"] if trace["marker"]["symbol"] == "circle-open"]
-    assert {name for trace in analytic for name in trace["y"]} == {"profile-1"}
-    assert [trace["name"] for trace in spec["data"] if trace["showlegend"]] == ["full"] + 2 * ["kept 0.1", "kept 0.5"]
+def test_curves_of_one_point_are_no_figures():
+    keys = set(read(make_run()).specs)
+    assert {"curve-subset-loss", "curve-subset-accuracy"} <= keys
+    assert not {"curve-test-loss", "curve-test-accuracy"} & keys
+
+
+def test_devices_are_ordered_by_cost_and_zero_is_not_drawn_on_a_log_axis():
+    run = make_run(devices=3)
+    run.records.loc[run.records["device"] == 2, "device_energy_j"] = 0.0
+    spec = fleet.device_figure(analysis.by_device(run.records).table, "energy_j").spec
+    assert spec["layout"]["yaxis"]["ticktext"] == ["profile-0", "profile-1"]
+    assert {text for trace in spec["data"] for text in trace["text"]} == {0, 1}
+    assert {place for trace in spec["data"] for place in trace["y"]} == {0, 1}
+    # 5 J per 1.5 s emulated: device 1 keeping 0.5 by importance takes 2 * 7 s analytic, 70 J
+    kept = [t for t in spec["data"] if t["meta"] == {"method": "importance", "ratio": None} and t["name"] == "kept 0.5"]
+    assert kept[0]["x"] == [35.0, 70.0]
+
+
+def test_the_front_is_drawn_through_what_nothing_beats():
+    run = make_run(devices=1)
+    points = analysis.accuracy_against(run.records, "device_energy_j").table
+    figure = fleet.pareto_figure(points, marks.method_styles(run.records["method"], "full"), "energy_j")
+    front = figure.spec["data"][-1]
+    # Energy is 5 x (10 x ratio + place): random 10 and 30, importance 15 and 35, full 50; accuracy rises all along.
+    assert (front["name"], front["x"]) == ("not beaten", [10.0, 15.0, 30.0, 35.0, 50.0])
+    assert figure.alt.endswith("random at 0.1, importance at 0.1, random at 0.5, importance at 0.5, full at 1.")
+
+
+def test_starved_classes():
+    data = pd.DataFrame({"method": "m", "keep_ratio": 0.5, "class_name": ["cat", "<b>"], "label": [0, 1],
+                         "kept_share": [0.2, 0.8]})  # fmt: skip
+    figure = classes.starved_figure(data)
+    (trace,) = figure.spec["data"]
+    assert (trace["x"], trace["y"]) == (["cat", "&lt;b&gt;"], [0.2, 0.8])
+    assert "m at 0.5 keeps 20.0 % of cat." in figure.alt
+
+
+def test_class_shares_before_and_after():
+    keys = {"seed": [0, 0, 0, 0], "device": [0, 0, 1, 1], "method": "m", "keep_ratio": 0.5}
+    counts = pd.DataFrame({**keys, "label": [0, 1, 0, 1], "class_name": ["cat", "dog", "cat", "dog"],
+                           "before": [3, 1, 1, 1], "after": [1, 1, 0, 1], "share_before": [0.75, 0.25, 0.5, 0.5],
+                           "share_after": [0.5, 0.5, 0.0, 1.0]})  # fmt: skip
+    (before,) = classes.shares_figure(counts, after=False).spec["data"]
+    assert before["marker"]["color"] == [0.75, 0.25, 0.5, 0.5]
+    (after,) = classes.shares_figure(counts, after=True).spec["data"]
+    assert (after["x"][3], after["y"][3], after["marker"]["color"][3]) == ("dog", "device 1", 1.0)
+    assert after["meta"] == {"method": "m", "ratio": "0.5"}
+
+
+def test_overlap_is_lines_for_few_pairs_and_squares_for_many():
+    rows = [("a", "b", 0.5, 4, 0.4, 0.3, 0.5, 1 / 3)]
+    names = ["method_a", "method_b", "keep_ratio", "trials", "jaccard", "jaccard_low", "jaccard_high", "chance"]
+    lines = kept.overlap_figure(pd.DataFrame(rows, columns=names)).spec["data"]
+    assert [(trace["name"], trace["y"]) for trace in lines] == [("a and b", [0.4]), ("chance", [0.333333])]
+    many = [(a, b, 0.5, 4, 0.4, 0.3, 0.5, 1 / 3) for i, a in enumerate("abcd") for b in "abcd"[i + 1 :]]
+    (squares,) = kept.overlap_figure(pd.DataFrame(many, columns=names)).spec["data"]
+    assert len(squares["x"]) == 12  # both halves
+    assert squares["meta"] == {"method": None, "ratio": "0.5"}
+
+
+def test_fits_are_drawn_through_their_points():
+    run = make_run(devices=1)
+    costs, fits = analysis.cost_by_ratio(run.records), analysis.time_fits(run.records)
+    traces = [t for t in prices.fit_figure(costs, fits).spec["data"] if t["meta"]["method"] == "importance"]
+    dots, line = (t for t in traces if t["legendgroup"] == "closed form")
+    assert (dots["x"], dots["y"]) == ([0.1, 0.5], [3.0, 7.0])
+    assert line["y"] == pytest.approx([3.0, 7.0])  # two points: the line goes through both
+
+
+def test_prices_part_by_cause():
+    data = pd.DataFrame({"profile": ["p", "p"], "device": [0, 1], "analytic_time_s": [10.0, 30.0], "gap_s": [4.0, 8.0],
+                         "rate_s": [1.0, 3.0], "steps_s": [3.0, 5.0], "score_s": 0.0, "wait_s": 0.0,
+                         "throttled_s": 0.0, "rest_s": 0.0})  # fmt: skip
+    figure = prices.source_figure(data)
+    assert [(t["name"], t["y"]) for t in figure.spec["data"]] == [
+        ("another rate than φ", [0.1]), ("overhead of steps", [0.2]),
+    ]  # fmt: skip
+    assert "p 30.0 %" in figure.alt
 
 
 def test_cost_figure_draws_both_prices_under_one_name():
     run = make_run(devices=1)
     styles = marks.method_styles(run.records["method"], "full")
-    spec = figures.cost_figure(analysis.cost_by_ratio(run.records), styles, "time_s").spec
+    spec = prices.cost_figure(analysis.cost_by_ratio(run.records), styles, "time_s").spec
     analytic, emulated = [trace for trace in spec["data"] if trace["legendgroup"] == "importance"]
     assert (analytic["name"], analytic["showlegend"]) == ("importance", True)
     assert (emulated["name"], emulated["showlegend"]) == ("importance, emulated", False)
@@ -293,17 +316,19 @@ def unpriced():
         (make_run(status="running", trials={"ok": 30, "missing": 7}), "still going, with 7 trials missing"),
         (make_run(status="interrupted", trials={"missing": 1}), "interrupted with 1 trial missing"),
         (make_run(status="failed"), "This run failed"),
-        (only_failures(), "No trial has ended well: there is no accuracy"),
-        (make_run(methods=("random", "importance")), "what pruning saves, and what it costs, cannot be said"),
-        (make_run(methods=("full", "importance")), "whether a method beats chance cannot be said"),
-        (make_run(seeds=1), "One seed: intervals cover the choice of devices only"),
-        (make_run(devices=1), "One device: intervals cover seeds only"),
-        (make_run(seeds=1, devices=1), "One seed and one device: there are no intervals."),
-        (make_run(ratios=(0.5,)), "2 seeds and 3 devices: with fewer than 5"),
-        (make_run(methods=("full",)), "No trial of random"),
-        (make_run(methods=("random",)), "No trial of full"),
+        (only_failures(), "No trial has ended well, so nothing can be said"),
+        (make_run(methods=("random", "importance")), "savings and accuracy losses cannot be told"),
+        (make_run(methods=("full", "importance")), "The run has no random selection"),
+        (make_run(seeds=1), "one seed, so nothing is known about other seeds"),
+        (make_run(devices=1), "one device, so nothing is known about other devices"),
+        (make_run(seeds=1, devices=1), "one seed, so nothing is known about other seeds; one device"),
+        (make_run(ratios=(0.5,)), "only 2 seeds"),
+        (make_run(methods=("full",)), "Only full training ran"),
+        (make_run(methods=("random",)), "Full training is not among the methods"),
         (dataclasses.replace(make_run(), curves=pd.DataFrame()), "No curves were recorded."),
-        (unpriced(), "2 seeds and 3 devices"),
+        (unpriced(), "No device time is known"),
+        (make_run(), "The run folder has no table of shards"),
+        (make_run(), "The run holds no scores"),
     ],
 )  # fmt: skip
 def test_the_page_says_what_it_cannot_say_and_never_breaks(run, said):
@@ -313,9 +338,37 @@ def test_the_page_says_what_it_cannot_say_and_never_breaks(run, said):
         plotly.graph_objects.Figure(spec)
 
 
+def test_the_verdict_stands_first():
+    run = make_run(seeds=3)
+    reader = read(run)
+    first, *_ = analysis.verdict_of(run.records)
+    kinds = [a["data-finding"] for tag, a in reader.tags if "data-finding" in a]
+    assert kinds[0] == first.kind == "saving"
+    assert reader.page_text.index(first.text) < reader.page_text.index("Every method and keep ratio")
+
+
+def test_claims_in_words():
+    names = ["statement", "verdict", "estimate", "low", "high", "threshold", "unit", "p_holm", "n", "reason"]
+    rows = [
+        ("a", "holds", -0.004, -0.01, 0.002, -0.01, "accuracy", 0.03, 60, ""),
+        ("b", "does not hold", 0.285, 0.28, 0.29, 0.05, "share", 1e-9, 60, ""),
+        ("c", "cannot tell", math.nan, math.nan, math.nan, 0.95, "R2", math.nan, 0, "one ratio"),
+    ]
+    shown = claims_in_words(pd.DataFrame(rows, columns=names))
+    assert shown["found"].tolist() == ["-0.40 pp (-1.00 pp to +0.20 pp)", "28.5 % (28.0 % to 29.0 %)", "–"]
+    assert shown["against"].tolist() == ["-1.00 pp", "5.0 %", "0.95"]
+
+
 def test_a_good_run_has_no_reservations():
     run = make_run(seeds=5, devices=5)
-    assert page.limits(run.records, run.info) == []
+    assert read_verdict(source.read(run), run.info).limits == []
+
+
+def test_headline():
+    run = make_run(git_commit="0123456789abcdef")
+    assert identity.headline(run.info, run.records) == (
+        "finished · 30 trials · 3 devices · 2 seeds · 1 min 23 s · commit 01234567"
+    )
 
 
 def test_facts_name_the_run():
@@ -327,7 +380,7 @@ def test_facts_name_the_run():
         "command": ["edgesim", "run", "x.yaml"],
     }
     run = make_run(**given)
-    assert dict(page.facts(run.info, run.records)) == {
+    assert dict(identity.facts(run.info, run.records)) == {
         "Status": "finished",
         "Trials": "ok 30, failed 0",
         "Devices": "3",
@@ -347,6 +400,38 @@ def test_long_tables_say_what_they_leave_out():
     assert written.headers == [("method", False), ("keep ratio", True)]
 
 
+def test_tables_that_are_too_large_are_cut_and_say_so():
+    long = Shown("long", "Long", pd.DataFrame({"value": np.linspace(0, 1, 5000)}))
+    short = Shown("short", "Short", pd.DataFrame({"value": [1.5, 2.0]}))
+    shown, packed = embed.fit([long, short], max_bytes=20_000)
+    assert len(embed.as_json(packed["long"])) + len(embed.as_json(packed["short"])) <= 20_000
+    assert (shown["short"].left_out, packed["short"]["columns"][0]["values"]) == (0, [1.5, 2])
+    rows = packed["long"]["rows"]
+    assert 1000 < rows < 5000
+    assert shown["long"].left_out == 5000 - rows
+
+
+def test_numbers_are_embedded_in_full():
+    data = pd.DataFrame({"value": [1 / 3, math.nan, 5.0], "method": ["a", "a", None], "steps": [1, 2, 10**9]})
+    found = json.loads(embed.as_json(embed.packed(data)))["columns"]
+    assert unpacked(found[0])[0] == 1 / 3
+    assert [column["form"] for column in found] == ["quantity", "text", "count"]
+    assert unpacked(found[1]) == ["a", "a", None]
+    assert unpacked(found[2]) == [1, 2, 10**9]
+    assert embed.packed(pd.DataFrame({"seed": [3, 3]}))["columns"][0]["all"] == 3
+    assert "<" not in embed.as_json({"a": "</script>"})
+
+
+def test_choices_offer_only_what_there_is():
+    trace = {"meta": {"method": "el2n", "ratio": None}}
+    other = {"meta": {"method": "aum", "ratio": None}}
+    figure = Figure("f", "F", "", "", {"data": [trace, other]})
+    section = Section("s", "S", [figure], choices=(
+        Choice("method", "Method", ("aum", "el2n", "random")), Choice("ratio", "Ratio", ("0.1", "0.5")),
+    ))  # fmt: skip
+    assert [(choice.key, choice.options) for choice in section.shown_choices] == [("method", ("aum", "el2n"))]
+
+
 def test_terminal_rows():
     run = make_run(devices=1, methods=("full", "importance"), ratios=(0.5,))
     lost = Record("demo", 0, 1, "p", "importance", 0.5, "infeasible")
@@ -364,15 +449,17 @@ def test_terminal_rows():
 @pytest.mark.parametrize(
     ("write", "value", "expected"),
     [
-        (tables.percent, 0.87312, "87.3 %"), (tables.percent, -0.0001, "0.0 %"), (tables.percent, math.nan, "–"),
-        (tables.gap, 0.0042, "+0.42 pp"), (tables.gap, -0.1, "-10.00 pp"), (tables.gap, math.nan, "–"),
-        (tables.spread, 0.0213, "2.1 pp"), (tables.spread, math.nan, "–"),
-        (tables.ratio, 0.1, "0.1"), (tables.ratio, 1.0, "1"),
-        (tables.quantity, 1234.5, "1,234"), (tables.quantity, 0.012345, "0.01235"), (tables.quantity, math.inf, "–"),
-        (tables.count, 12345, "12,345"),
-        (tables.text, "", "–"), (tables.text, None, "–"), (tables.text, "el2n", "el2n"),
-        (tables.duration, 3725, "1 h 2 min 5 s"), (tables.duration, 83, "1 min 23 s"),
-        (tables.duration, 4.25, "4.2 s"), (tables.duration, math.nan, "–"),
+        (columns.percent, 0.87312, "87.3 %"), (columns.percent, -0.0001, "0.0 %"), (columns.percent, math.nan, "–"),
+        (columns.gap, 0.0042, "+0.42 pp"), (columns.gap, -0.1, "-10.00 pp"), (columns.gap, math.nan, "–"),
+        (columns.spread, 0.0213, "2.1 pp"), (columns.spread, math.nan, "–"),
+        (columns.ratio, 0.1, "0.1"), (columns.ratio, 1.0, "1"),
+        (columns.quantity, 1234.5, "1,234"), (columns.quantity, 0.012345, "0.01235"), (columns.quantity, math.inf, "–"),
+        (columns.count, 12345, "12,345"),
+        (columns.text, "", "–"), (columns.text, None, "–"), (columns.text, "el2n", "el2n"),
+        (columns.p_value, 0.0347, "0.035"), (columns.p_value, 9e-5, "< 0.0001"), (columns.p_value, math.nan, "–"),
+        (columns.plain_count, 1234.0, "1234"), (columns.plain_count, math.nan, "–"),
+        (columns.duration, 3725, "1 h 2 min 5 s"), (columns.duration, 83, "1 min 23 s"),
+        (columns.duration, 4.25, "4.2 s"), (columns.duration, math.nan, "–"),
     ],
 )  # fmt: skip
 def test_how_values_are_written(write, value, expected):
@@ -384,6 +471,20 @@ def luminance(colour):
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("look", marks.LOOK.values())
+def test_texts_stand_out(look):
+    """4.5:1, WCAG 2.2 AA, on the page and on what is raised from it."""
+    for name in ("ink", "soft", "link", "warn", "good", "bad"):
+        for background in (look["page"], look["raised"]):
+            dark, light = sorted([luminance(look[name]), luminance(background)])
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (name, background)
+
+
+def test_no_two_of_twenty_methods_look_alike():
+    styles = marks.method_styles([f"m{i}" for i in range(20)], "full")
+    assert len({(style["color"], style["symbol"]) for style in styles.values()}) == 21
 
 
 @pytest.mark.parametrize("background", [marks.LIGHT, marks.DARK])
@@ -406,5 +507,10 @@ def test_the_markdown_page_shows_the_summary_and_escapes(tmp_path: Path) -> None
     text = report.write_markdown(run, tmp_path / "deep" / "page.md").read_text()
     assert "a\\|b&lt;c&gt;" in text
     assert "| method | keep ratio |" in text
+    assert "| claim | verdict |" not in text  # importance did not run: there is no claim to test
+    first, *_ = analysis.verdict_of(run.records)
+    assert text.index("## Verdict") < text.index(
+        first.text.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
+    )
     for _, row in analysis.summary(run.records).iterrows():
-        assert tables.percent(row["test_accuracy"]) in text
+        assert columns.percent(row["test_accuracy"]) in text

@@ -177,6 +177,7 @@ def _negligible(good: pd.DataFrame, method: str) -> Claim:
     ratio = min(sorted(set(own["keep_ratio"])), key=lambda r: abs(r - 0.5))
     own = own[own["keep_ratio"] == ratio]
     claim = replace(claim, keep_ratio=float(ratio))
+    own = own.dropna(subset=["device_score_time_s", "device_time_s"])  # the two matrices are of the same trials
     found = ratio_interval(device_by_seed(own, "device_score_time_s"), device_by_seed(own, "device_time_s"))
     return against(claim, found, SCORING_SHARE, above=False)
 

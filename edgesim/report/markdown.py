@@ -7,11 +7,22 @@ from pathlib import Path
 import pandas as pd
 
 from edgesim import analysis
+<<<<<<< HEAD
 from edgesim.report import tables
 from edgesim.report.page import CURVE_COLUMNS, RECORD_COLUMNS, Run, facts, limits, sections
 from edgesim.tables import by_rule
+=======
+from edgesim.report import columns, tables
+from edgesim.report.identity import facts
+from edgesim.report.sections import Shown
+from edgesim.report.source import Run, read
+from edgesim.report.story import sections
+from edgesim.report.verdict import read_verdict
+>>>>>>> wt-report
 
-SHOWN_SECTIONS = ("summary", "cost", "gap", "profiles", "failures")
+SHOWN_SECTIONS = ("claims", "summary", "gap", "time", "failures")
+SHOWN_FIGURES = ("gap", "fits")
+"""figures whose numbers are shown"""
 
 
 def write_markdown(run: Run, out: Path) -> Path:
@@ -23,6 +34,7 @@ def write_markdown(run: Run, out: Path) -> Path:
 
     Returns: `out`.
     """
+<<<<<<< HEAD
     records, curves = by_rule(run.records, run.records), by_rule(run.curves, run.records)
     records = records.reindex(columns=[*dict.fromkeys([*records.columns, *RECORD_COLUMNS])])
     curves = curves.reindex(columns=[*dict.fromkeys([*curves.columns, *CURVE_COLUMNS])])
@@ -30,13 +42,22 @@ def write_markdown(run: Run, out: Path) -> Path:
     lines += [f"- {label}: {_plain(value)}" for label, value in facts(run.info, records)]
     lines += ["", *(f"> {note}" for note in limits(records, run.info)), ""]
     for part in sections(records, curves):
+=======
+    source = read(run)
+    told = read_verdict(source, run.info)
+    lines = [f"# {_plain(str(run.info.get('scenario') or run.path.name))}", "", "## Verdict", ""]
+    lines += [f"- {_plain(finding.text)}" for finding in told.findings]
+    lines += ["", *(f"> {_plain(note)}\n>" for note in told.limits), "", "## Run", ""]
+    lines += [*(f"- {label}: {_plain(value)}" for label, value in facts(run.info, source.records)), ""]
+    for part in sections(source):
+>>>>>>> wt-report
         if part.key not in SHOWN_SECTIONS or part.is_empty:
             continue
         lines += [f"## {part.title}", ""]
-        shown = [(figure.title, figure.table) for figure in part.figures if part.key == "gap"] + part.tables
-        for caption, data in shown:
-            lines += [f"{_plain(caption)}:", "", *_rows(data), ""]
-    used = [name for name in analysis.SUMMARY_COLUMNS if name in tables.COLUMNS]
+        behind = [Shown(f.key, f.title, f.table) for f in part.shown_figures if f.key in SHOWN_FIGURES]
+        for shown in [*behind, *(table for table in part.tables if not table.folded)]:
+            lines += [f"{_plain(shown.caption)}:", "", *_rows(shown.data), ""]
+    used = [name for name in analysis.SUMMARY_COLUMNS if name in columns.COLUMNS]
     lines += ["## Columns", "", *(f"- **{label}**: {meaning}" for label, _, meaning in tables.glossary(used))]
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("\n".join(lines) + "\n", encoding="utf-8")

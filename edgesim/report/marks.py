@@ -16,8 +16,18 @@ import pandas as pd
 Spec = dict[str, Any]
 Styles = dict[str, Spec]
 
-LIGHT, DARK = "#ffffff", "#15181d"
-"""the page's backgrounds"""
+LOOK = {
+    "light": {
+        "page": "#ffffff", "ink": "#1b1f24", "soft": "#57606a", "line": "#d5dae0", "raised": "#f4f6f8",
+        "link": "#0b5cad", "warn": "#8a4b00", "good": "#1a7f37", "bad": "#b3261e",
+    },
+    "dark": {
+        "page": "#15181d", "ink": "#e6e9ed", "soft": "#a3abb5", "line": "#343b44", "raised": "#1e2329",
+        "link": "#7db7f5", "warn": "#f0b661", "good": "#57c474", "bad": "#ff8a80",
+    },
+}  # fmt: skip
+"""the page's colours"""
+LIGHT, DARK = LOOK["light"]["page"], LOOK["dark"]["page"]
 GREY = "#7d838c"
 METHOD_COLOURS = (
     "#c2570c", "#1f78c8", "#10856b", "#b0489e", "#8a7500",
@@ -31,12 +41,19 @@ SYMBOLS = (
 )  # fmt: skip
 
 
+BAR_PATTERNS = ("", "/", ".", "x")
+"""of bars, one per round of colours"""
+
+
 def method_styles(methods: Iterable[str], plain: str) -> Styles:
     """The look of every method, the same in all figures; `plain` is the one that is grey and dashed."""
-    styles: Styles = {plain: {"color": GREY, "symbol": "circle-open", "dash": "dash"}}
+    styles: Styles = {plain: {"color": GREY, "symbol": "circle-open", "dash": "dash", "pattern": ""}}
     for place, method in enumerate(m for m in dict.fromkeys(methods) if m != plain):
-        colour, symbol = METHOD_COLOURS[place % len(METHOD_COLOURS)], SYMBOLS[place % len(SYMBOLS)]
-        styles[method] = {"color": colour, "symbol": symbol, "dash": "solid"}
+        again, colour = divmod(place, len(METHOD_COLOURS))
+        # The second round of colours goes with other symbols than the first, so that no two methods look alike.
+        symbol = SYMBOLS[(colour + 3 * again) % len(SYMBOLS)]
+        pattern = BAR_PATTERNS[again % len(BAR_PATTERNS)]
+        styles[method] = {"color": METHOD_COLOURS[colour], "symbol": symbol, "dash": "solid", "pattern": pattern}
     return styles
 
 
@@ -109,9 +126,9 @@ def grouped(traces: list[Spec], group: str, legend: str) -> list[Spec]:
     ]
 
 
-def only(trace: Spec, method: str | None) -> Spec:
-    """Mark a trace as one method's (None: shown with every method), for the choice on the page."""
-    return {**trace, "meta": {"method": method}}
+def only(trace: Spec, method: str | None, keep_ratio: float | None = None) -> Spec:
+    """Mark a trace as one method's and one ratio's (None: shown with every one), for the choices on the page."""
+    return {**trace, "meta": {"method": method, "ratio": None if keep_ratio is None else f"{keep_ratio:g}"}}
 
 
 def axis(title: str, form: str = "number") -> Spec:
@@ -125,10 +142,10 @@ def layout(x: Spec, y: Spec) -> Spec:
     return {
         "xaxis": x,
         "yaxis": y,
-        "height": 420,
-        "margin": {"l": 56, "r": 12, "t": 34, "b": 60},
+        "height": 360,
+        "margin": {"l": 56, "r": 12, "t": 24, "b": 48},
         "showlegend": True,
-        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
+        "legend": {"orientation": "h"},
         "hovermode": "closest",
         "modebar": {"bgcolor": "rgba(0,0,0,0)"},
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -144,3 +161,57 @@ def numbers(values: pd.Series) -> list[float | None]:
 def plain(name: object) -> str:
     """A name as plotly shall write it: plotly reads some HTML in texts, so what looks like it is escaped."""
     return html.escape(str(name), quote=False)
+
+
+def error_bars(value: pd.Series, low: pd.Series, high: pd.Series) -> Spec:
+    """The interval of every point of a line."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": numbers(high - value),
+        "arrayminus": numbers(value - low),
+        "thickness": 1.5,
+        "width": 4,
+    }
+
+
+def bars(name: str, x: list[str], y: pd.Series, colour: str, pattern: str = "") -> Spec:
+    """Bars of values against names."""
+    labels = [plain(label) for label in x]
+    marker = {"color": colour, "pattern": {"shape": pattern}}
+    return {"type": "bar", "name": plain(name), "x": labels, "y": numbers(y), "marker": marker}
+
+
+def squares(x: list[str], y: list[str], values: pd.Series, hover: str, most: float) -> Spec:
+    """A square per pair of names, the stronger the larger its value; `hover` is how plotly writes it.
+
+    Args:
+        x, y: the names, one pair per value.
+        values: from 0 to `most`.
+        hover: a hovertemplate; %{x}, %{y} and %{marker.color} stand for the names and the value.
+        most: the value of the strongest square.
+    """
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "",
+        "x": [plain(label) for label in x],
+        "y": [plain(label) for label in y],
+        "hovertemplate": hover + "<extra></extra>",
+        "showlegend": False,
+        "marker": {
+            "symbol": "square",
+            "size": 13,
+            "color": numbers(values),
+            "cmin": 0,
+            "cmax": most,
+            "colorscale": [[0, "rgba(31,120,200,0.07)"], [1, "rgb(31,120,200)"]],
+            "colorbar": {"thickness": 10, "outlinewidth": 0, "tickformat": ".0%"},
+        },
+    }
+
+
+def names_axis(names: Iterable[object]) -> Spec:
+    """An axis of names in this order, the first at the origin."""
+    order = [plain(name) for name in names]
+    return {"type": "category", "categoryorder": "array", "categoryarray": order, "automargin": True}

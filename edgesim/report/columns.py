@@ -1,0 +1,265 @@
+"""What every column of a report is called, how its values are written and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+UNKNOWN = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table on the page."""
+
+    label: str
+    write: Callable[[Any], str]
+    meaning: str
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values are aligned to the right."""
+        return self.write is not text
+
+    @property
+    def form(self) -> str:
+        """The name under which the page's script (templates/format.js) knows how to write its values."""
+        return self.write.__name__
+
+
+def text(value: Any) -> str:
+    """A name or a reason; a dash for nothing."""
+    return UNKNOWN if value is None or value == "" or (isinstance(value, float) and np.isnan(value)) else str(value)
+
+
+def percent(value: float) -> str:
+    """A share as a percentage with one decimal: 0.8731 -> '87.3 %'."""
+    return f"{no_minus_zero(100 * value, 1):.1f} %" if np.isfinite(value) else UNKNOWN
+
+
+def spread(value: float) -> str:
+    """A spread of shares in percentage points: 0.0213 -> '2.1 pp'."""
+    return f"{no_minus_zero(100 * value, 1):.1f} pp" if np.isfinite(value) else UNKNOWN
+
+
+def gap(value: float) -> str:
+    """A difference of two shares in percentage points, with its sign: 0.0042 -> '+0.42 pp'."""
+    return f"{no_minus_zero(100 * value, 2):+.2f} pp" if np.isfinite(value) else UNKNOWN
+
+
+def ratio(value: float) -> str:
+    """A keep_ratio as the scenario writes it: 0.1; four digits of one that a rule chose."""
+    return f"{value:.4g}" if np.isfinite(value) else UNKNOWN
+
+
+def quantity(value: float) -> str:
+    """A number with a unit in its header: four significant digits, thousands apart: '1,234', '0.01235'."""
+    if not np.isfinite(value):
+        return UNKNOWN
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def count(value: float) -> str:
+    """A whole number."""
+    return f"{int(value):,}" if np.isfinite(value) else UNKNOWN
+
+
+def plain_count(value: float) -> str:
+    """A whole number that names something: 1234."""
+    return f"{int(value)}" if np.isfinite(value) else UNKNOWN
+
+
+def p_value(value: float) -> str:
+    """A p-value with two digits: 0.0347 -> '0.035', and '< 0.0001' for less."""
+    if not np.isfinite(value):
+        return UNKNOWN
+    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
+
+
+def duration(seconds: float) -> str:
+    """A duration in words: 3725 -> '1 h 2 min 5 s'."""
+    if not np.isfinite(seconds):
+        return UNKNOWN
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min {rest} s" if hours else f"{minutes} min {rest} s"
+
+
+def no_minus_zero(value: float, digits: int) -> float:
+    """A rounded number, zero without a sign."""
+    return round(value, digits) + 0.0
+
+
+COLUMNS: dict[str, Column] = {
+    "method": Column("method", text, "how the subset is chosen; full keeps everything"),
+    "keep_ratio": Column(
+        "keep ratio", ratio, "share of a device's own samples that is kept, in (0, 1]; the mean where a rule chose"
+    ),
+    "profile": Column("profile", text, "what hardware a device is"),
+    "trials": Column("trials", count, "trials (seed × device) that ended well and are in the row's means"),
+    "pairs": Column("pairs", count, "trials that have a partner of the same seed and device in random"),
+    "devices": Column("devices", count, "devices with at least one trial that ended well"),
+    "test_accuracy": Column(
+        "test accuracy", percent, "accuracy on the common test set after training, mean over trials"
+    ),
+    "accuracy_low": Column("95 % low", percent, "lower end of the 95 % interval of the mean accuracy"),
+    "accuracy_high": Column("95 % high", percent, "upper end of the 95 % interval of the mean accuracy"),
+    "accuracy_half_width": Column("± 95 %", spread, "half the width of the 95 % interval of the mean accuracy"),
+    "std_over_devices": Column("± devices", spread, "standard deviation of the devices' means over seeds"),
+    "std_over_seeds": Column("± seeds", spread, "standard deviation of the seeds' means over devices"),
+    "local_accuracy": Column("local accuracy", percent, "test accuracy weighted by the device's own class shares"),
+    "time_saved": Column(
+        "time saved",
+        percent,
+        "analytic time saved against full on the same seeds and devices, scoring included",
+    ),
+    "energy_saved": Column("energy saved", percent, "the same for analytic energy"),
+    "device_time_saved": Column("time saved (emulated)", percent, "the same for emulated time"),
+    "device_energy_saved": Column("energy saved (emulated)", percent, "the same for emulated energy"),
+    "scoring_share": Column("scoring share", percent, "scoring's share of the analytic time"),
+    "failed": Column("failed", count, "trials that failed, for example because the loss was not finite"),
+    "infeasible": Column("infeasible", count, "trials that the device cannot do, for example for lack of memory"),
+    "gap": Column("gap to random", gap, "accuracy minus that of random, paired, in percentage points (pp)"),
+    "gap_low": Column("95 % low", gap, "lower end of the 95 % interval of the gap"),
+    "gap_high": Column("95 % high", gap, "upper end of the 95 % interval of the gap"),
+    "analytic_time_s": Column("time, analytic (s)", quantity, "closed-form time on the device: scoring + training"),
+    "analytic_energy_j": Column("energy, analytic (J)", quantity, "closed-form energy on the device"),
+    "device_time_s": Column("time, emulated (s)", quantity, "time on the device, emulated step by step"),
+    "device_energy_j": Column("energy, emulated (J)", quantity, "energy on the device, emulated step by step"),
+    "host_wall_s": Column("time, this host (s)", quantity, "measured on the machine that simulated; no device's time"),
+    "time": Column("which time", text, "the column of records.parquet that the line was fitted to"),
+    "slope_s": Column("slope (s per 1.0)", quantity, "seconds that the time grows from keep ratio 0 to 1"),
+    "intercept_s": Column("intercept (s)", quantity, "seconds of the fitted line at keep ratio 0"),
+    "r2": Column("R²", quantity, "share of the time's variance that the line explains"),
+    "epoch": Column("epoch", count, "passes over the subset that were done"),
+    "subset_loss": Column("training loss", quantity, "running mean over the subset during the epoch"),
+    "subset_accuracy": Column("training accuracy", percent, "running mean over the subset during the epoch"),
+    "test_loss": Column("test loss", quantity, "mean loss on the common test set"),
+    "status": Column("status", text, "failed: it broke off; infeasible: the device cannot do it"),
+    "reason": Column("reason", text, "why a trial did not end well"),
+    "failures": Column("trials concerned", count, "trials with this status, reason and method"),
+    "keep_ratios": Column("keep ratios", text, "keep ratios of the trials concerned"),
+    "device_list": Column("devices concerned", text, "indices of the devices concerned"),
+    "seed_list": Column("seeds concerned", text, "seeds of the trials concerned"),
+    "scenario": Column("scenario", text, "name of the scenario"),
+    "seed": Column("seed", plain_count, "seed of the trial"),
+    "seeds": Column("seeds", count, "seeds with a trial that ended well"),
+    "device": Column("device", plain_count, "index of the device in the fleet"),
+    "shard_size": Column("samples held", count, "samples that the device holds"),
+    "subset_size": Column("samples kept", count, "samples that it trained on"),
+    "train_accuracy": Column("shard accuracy", percent, "accuracy on the device's whole shard after training"),
+    "train_loss": Column("shard loss", quantity, "mean loss on the device's whole shard after training"),
+    "score_flops": Column("scoring (FLOP)", quantity, "counted work of scoring, multiply-add = 2"),
+    "train_flops": Column("training (FLOP)", quantity, "counted work of training, forward + backward"),
+    "total_flops": Column("work (FLOP)", quantity, "scoring + training"),
+    "selection_comparisons": Column("comparisons", count, "comparisons of the selection"),
+    "steps": Column("steps", count, "optimiser steps of training"),
+    "analytic_score_time_s": Column("scoring, analytic (s)", quantity, "closed-form time of scoring"),
+    "analytic_train_time_s": Column("training, analytic (s)", quantity, "closed-form time of training"),
+    "device_score_time_s": Column("scoring, emulated (s)", quantity, "emulated time of scoring"),
+    "device_train_time_s": Column("training, emulated (s)", quantity, "emulated time of training"),
+    "device_wait_s": Column("waiting, emulated (s)", quantity, "time in which the device could not compute"),
+    "device_throttled_s": Column("throttled, emulated (s)", quantity, "time that heat added"),
+    "notes": Column("notes", text, "what a method wants remembered, as JSON"),
+    "storage_bytes": Column("storage (B)", quantity, "bytes of the kept samples"),
+    "peak_memory_bytes": Column("peak memory (B)", quantity, "weights, gradients, optimiser state and activations"),
+    "cost_j": Column("cost J (no unit)", quantity, "edge paper, Eq. 13: weighted time, energy and storage"),
+    "host_score_wall_s": Column("scoring, this host (s)", quantity, "measured on the machine that simulated"),
+    "host_train_wall_s": Column("training, this host (s)", quantity, "measured on the machine that simulated"),
+    "accuracy_change": Column("change to full", gap, "accuracy minus that of full, paired, in percentage points"),
+    "cost": Column("cost", quantity, "mean of one device, in the unit of the figure"),
+    "on_front": Column("not beaten", text, "no other point is both cheaper and more accurate"),
+    "finish_s": Column("all done (s)", quantity, "emulated time until the last device is done, mean over seeds"),
+    "median_s": Column("half done (s)", quantity, "emulated time of the median device"),
+    "share_of_seeds": Column("last in", percent, "share of the seeds in which this device is the last"),
+    "wait_s": Column("waiting (s)", quantity, "waiting for others, or for storage, in seconds"),
+    "wait_share": Column("waiting share", percent, "waiting as a share of devices × time until all are done"),
+    "idle_energy_j": Column("idle energy (J)", quantity, "energy of that waiting at the devices' idle power"),
+    "idle_energy_share": Column("idle energy share", percent, "its share of training energy + waiting energy"),
+    "mean": Column("mean", percent, "mean over the devices"),
+    "worst_tenth": Column("worst tenth", percent, "mean of the lowest tenth of the devices, at least one"),
+    "gini": Column("Gini", quantity, "Gini coefficient of the devices' accuracies: 0 = all equal"),
+    "jain": Column("Jain", quantity, "Jain's index of the devices' accuracies: 1 = all equal"),
+    "runner_up": Column("runner-up", text, "second most accurate method"),
+    "ahead": Column("lead", gap, "accuracy minus that of the runner-up"),
+    "of": Column("of", count, "devices compared"),
+    "needed_memory_bytes": Column("memory needed (B)", quantity, "of the device's hungriest trial"),
+    "memory_bytes": Column("memory (B)", quantity, "what the device has"),
+    "memory_share": Column("memory used", percent, "needed / there; above 100 % does not fit"),
+    "needed_storage_bytes": Column("storage needed (B)", quantity, "of the device's hungriest trial"),
+    "storage_capacity_bytes": Column("storage there (B)", quantity, "what the device has"),
+    "storage_share": Column("storage used", percent, "needed / there; above 100 % does not fit"),
+    "methods": Column("methods", text, "methods of the trials concerned"),
+    "label": Column("class", plain_count, "class of the samples, as the data set numbers it"),
+    "before": Column("before", count, "samples of the class on the device"),
+    "after": Column("after", count, "samples of the class that are kept"),
+    "share_before": Column("share before", percent, "share of the class before pruning"),
+    "share_after": Column("share after", percent, "share of the class among what is kept"),
+    "kept_share": Column("kept", percent, "share of the class's samples that is kept"),
+    "present": Column("held", count, "(seed, device) pairs that hold the class"),
+    "vanished": Column("vanished", count, "of those, pairs that keep none of it"),
+    "samples": Column("samples", count, "samples counted"),
+    "classes": Column("classes", count, "classes that the device holds"),
+    "largest_share": Column("largest class", percent, "share of the device's most frequent class"),
+    "skew": Column("skew", quantity, "distance of the class shares from those of all devices: 0 = the same mix"),
+    "time_factor": Column("time factor", quantity, "emulated / analytic time"),
+    "energy_factor": Column("energy factor", quantity, "emulated / analytic energy"),
+    "analytic_relative": Column("training, analytic", percent, "closed-form training time / that of full"),
+    "device_relative": Column("training, emulated", percent, "emulated training time / that of full"),
+    "host_relative": Column("training, this host", percent, "measured training time / that of full"),
+    "gap_s": Column("gap (s)", quantity, "emulated minus analytic time, mean over the device's trials"),
+    "rate_s": Column("rate (s)", quantity, "of the gap: arithmetic and memory traffic at another rate than φ"),
+    "steps_s": Column("steps (s)", quantity, "of the gap: overhead of every step"),
+    "partial_s": Column("partial batches (s)", quantity, "of that: for the steps that partial batches add"),
+    "score_s": Column("scoring (s)", quantity, "of the gap: scoring and selection"),
+    "throttled_s": Column("heat (s)", quantity, "of the gap: throttling"),
+    "rest_s": Column("rest (s)", quantity, "of the gap: what the others leave"),
+    "step_overhead_s": Column("per step (s)", quantity, "overhead of one step, fitted"),
+    "method_a": Column("method", text, "one method"),
+    "method_b": Column("and", text, "the other method"),
+    "class_name": Column("class name", text, "class of the samples"),
+    "lambda": Column("λ", ratio, "weight of cost against risk in Eq. 14"),
+    "least": Column("least", ratio, "smallest over the devices"),
+    "median": Column("median", ratio, "median over the devices"),
+    "most": Column("most", ratio, "largest over the devices"),
+    "statement": Column("claim", text, "what the paper says, with the threshold that it is tested against"),
+    "verdict": Column("verdict", text, "holds or does not hold where p < 5 %; else this run cannot tell"),
+    "found": Column("found", text, "estimate with its 95 % interval"),
+    "against": Column("against", text, "the threshold"),
+    "p": Column("p", p_value, "two-sided p-value against the threshold"),
+    "p_holm": Column("p (Holm)", p_value, "two-sided p-value against the threshold, corrected over the claims"),
+    "n": Column("n", count, "trials or pairs behind it"),
+    "jaccard": Column("overlap", percent, "shared samples / samples in either subset (Jaccard)"),
+    "chance": Column("by chance", percent, "what two random subsets of that size share"),
+    "bin_low": Column("from", quantity, "lower end of the step"),
+    "bin_high": Column("to", quantity, "upper end of the step"),
+    "share": Column("share", percent, "share of the samples"),
+    "score": Column("score", quantity, "larger is kept first"),
+    "end": Column("end", text, "most: kept first; least: kept last"),
+    "rank": Column("rank", count, "place from that end"),
+    "index": Column("sample", plain_count, "index into the training set"),
+    "quantity": Column("quantity", text, "what the method recorded"),
+    "value": Column("value", quantity, "mean over devices and seeds"),
+    "low": Column("95 % low", quantity, "lower end of the 95 % interval"),
+    "high": Column("95 % high", quantity, "upper end of the 95 % interval"),
+}
+
+ENDS = {"_low": ("95 % low", "lower"), "_high": ("95 % high", "upper")}
+"""ends of the name of a column that is an end of an interval"""
+
+
+def column(name: str, values: pd.Series) -> Column:
+    """The column called `name`; one that is not in COLUMNS shows its own name."""
+    if name in COLUMNS:
+        return COLUMNS[name]
+    for ending, (label, word) in ENDS.items():
+        of = COLUMNS.get(name.removesuffix(ending))
+        if name.endswith(ending) and of is not None:
+            return Column(label, of.write, f"{word} end of the 95 % interval of: {of.label}")
+    return Column(name, quantity if pd.api.types.is_numeric_dtype(values.dtype) else text, "")

@@ -1,0 +1,89 @@
+"""Classes on the devices: the mix each one holds, and what pruning does to it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from edgesim import analysis
+from edgesim.report import marks
+from edgesim.report.columns import percent, ratio
+from edgesim.report.figures.figure import Figure, ratio_colours, rows
+from edgesim.report.marks import Spec
+
+MAX_DEVICES = 30
+"""devices that a figure of class shares shows"""
+MAX_SQUARES = 20_000
+"""squares of one figure, all choices together"""
+
+
+def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
+    """Class shares of the first devices as squares: before pruning, or after it for one method and ratio at a time.
+
+    Args:
+        counts: the table of `analysis.class_counts` with `class_name`; the first seed's part is drawn.
+        after: whether the subsets' shares are shown.
+    """
+    column, word = ("share_after", "after") if after else ("share_before", "before")
+    first = counts[counts["seed"] == counts["seed"].min()] if len(counts) else counts
+    cells = list(analysis.groups(first[first["method"] != analysis.FULL])) if after else []
+    cells = cells or [("", float("nan"), first.drop_duplicates(["device", "label"]))]
+    devices = sorted(set(first["device"]))
+    labels = _names(first)
+    most = max(1, min(MAX_DEVICES, MAX_SQUARES // max(1, len(labels) * len(cells))))
+    shown = devices[:most]
+    traces: list[Spec] = []
+    drawn = first[first["device"].isin(shown)]
+    top = float(drawn[column].max()) if len(drawn) else 1.0
+    for method, keep_ratio, cell in cells:
+        part = cell[cell["device"].isin(shown)]
+        if part.empty:
+            continue
+        names = [f"device {device}" for device in part["device"]]
+        hover = "%{y}, %{x}: %{marker.color:.1%}"
+        trace = marks.squares(list(part["class_name"]), names, part[column], hover, top)
+        traces.append(marks.only(trace, method, keep_ratio) if after else trace)
+    layout = marks.layout(
+        {**marks.names_axis(labels), "title": {"text": "class"}},
+        {**marks.names_axis([f"device {device}" for device in shown]), "autorange": "reversed"},
+    )
+    layout["height"] = 120 + 18 * max(6, len(shown))
+    note = f"Share of each class in a device's samples {word} pruning, first seed"
+    note += f", first {len(shown)} of {len(devices)} devices." if len(shown) < len(devices) else "."
+    largest = first.groupby("device")[column].max()
+    alt = f"Class shares of {len(shown)} devices {word} pruning. "
+    alt += f"The largest class holds from {percent(largest.min())} to {percent(largest.max())}." if len(largest) else ""
+    keys = ["device", "class_name", word, column]
+    table = drawn[["method", "keep_ratio", *keys]] if after else drawn.drop_duplicates(["device", "label"])[keys]
+    spec = {"data": traces, "layout": layout}
+    return Figure(f"classes-{word}", f"Class shares {word} pruning", note, alt, spec, table)
+
+
+def starved_figure(data: pd.DataFrame) -> Figure:
+    """Share of each class that is kept (table of `analysis.starved`), one method at a time, a line per ratio."""
+    colours = ratio_colours(data)
+    labels = _names(data)
+    traces: list[Spec] = []
+    for method, keep_ratio, part in analysis.groups(data):
+        name, colour = f"kept {ratio(keep_ratio)}", colours[keep_ratio]
+        trace = marks.dots(name, part["kept_share"], part["class_name"], colour, "circle")
+        # Names along the horizontal axis here.
+        trace = {
+            **trace,
+            "x": [marks.plain(name) for name in part["class_name"]],
+            "y": marks.numbers(part["kept_share"]),
+        }
+        traces.append(marks.only({**trace, "mode": "lines+markers", "line": {"width": 1, "color": colour}}, method))
+    y = {**marks.axis("share of the class kept", "percent"), "rangemode": "tozero"}
+    layout = marks.layout({**marks.names_axis(labels), "title": {"text": "class"}}, y)
+    note = "All devices and seeds together. A class below its line's keep ratio is starved, one above is favoured."
+    least = data.sort_values("kept_share").groupby(["method", "keep_ratio"], sort=False).head(1)
+    alt = "Share of each class that is kept. " + " ".join(
+        f"{row['method']} at {ratio(row['keep_ratio'])} keeps {percent(row['kept_share'])} of {row['class_name']}."
+        for row in rows(least.head(3))
+    )
+    return Figure("starved", "Which classes a method starves", note, alt, {"data": traces, "layout": layout}, data)
+
+
+def _names(data: pd.DataFrame) -> list[str]:
+    """The names of the classes in the order of their labels."""
+    return list(dict.fromkeys(data.sort_values("label", kind="stable")["class_name"]))

@@ -1,0 +1,58 @@
+"""Losses and accuracies over the epochs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from edgesim import analysis
+from edgesim.report import columns, marks
+from edgesim.report.columns import ratio
+from edgesim.report.figures.figure import MAX_BANDS, Figure, ratio_colours, words
+from edgesim.report.marks import Spec
+
+CURVE_POINTS = 6000
+"""points of one figure of curves; longer trainings are thinned evenly, the first and the last epoch stay"""
+
+
+def thinned(bands: pd.DataFrame, points: int = CURVE_POINTS) -> pd.DataFrame:
+    """`analysis.bands`, each line thinned to evenly spaced epochs so that all have `points` together.
+
+    A line keeps its first and its last epoch, so there may be more where there are very many lines.
+    """
+    lines = [part for _, _, part in analysis.groups(bands)]
+    kept = []
+    for part in lines:
+        epochs = min(len(part), max(2, points // len(lines)))
+        kept.append(part.iloc[np.unique(np.linspace(0, len(part) - 1, epochs).round().astype(int))])
+    return pd.concat(kept, ignore_index=True) if kept else bands
+
+
+def curves_figure(data: pd.DataFrame, value: str) -> Figure:
+    """A loss or an accuracy over the epochs, one line per ratio, one method at a time and `full` beside it.
+
+    Args:
+        data: the table of `thinned`.
+        value: one of analysis.CURVE_VALUES.
+    """
+    data = data[data[value].notna()]
+    colours = ratio_colours(data)
+    few = len(colours) <= MAX_BANDS
+    traces: list[Spec] = []
+    for method, keep_ratio, part in analysis.groups(data):
+        full = method == analysis.FULL
+        look = {"color": marks.GREY, "dash": "dash"} if full else {"color": colours[keep_ratio], "dash": "solid"}
+        name = method if full else f"kept {ratio(keep_ratio)}"
+        line = marks.line(name, part["epoch"], part[value], {**look, "symbol": "circle"})
+        line["marker"]["size"] = 4
+        band = marks.band(part["epoch"], part[f"{value}_low"], part[f"{value}_high"], look["color"], name)
+        both = [line, band] if few and len(band["x"]) > 2 else [line]
+        traces += [marks.only(trace, None if full else method) for trace in marks.grouped(both, name, name)]
+    label, write = columns.COLUMNS[value].label, columns.COLUMNS[value].write
+    last = data.groupby(["method", "keep_ratio"], sort=False).tail(1)
+    alt = f"{label.capitalize()} over epochs. At the end: {words(last, value, write)}"
+    note = "Mean over seeds and devices" + (", 95 % bands. " if few else ". ")
+    note += "Subsets differ in size, so an epoch is not the same number of steps."
+    y = marks.axis(label, "percent" if value.endswith("accuracy") else "number")
+    spec = {"data": traces, "layout": marks.layout(marks.axis("epoch"), y)}
+    return Figure(f"curve-{value.replace('_', '-')}", f"{label.capitalize()} over epochs", note, alt, spec)

@@ -1,0 +1,173 @@
+"""Devices that differ: what each takes, who is waited for, who wins, and how evenly accuracy is spread."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from edgesim import analysis
+from edgesim.report import marks
+from edgesim.report.columns import percent, quantity, ratio
+from edgesim.report.figures.figure import Figure, by_method, ratio_colours, rows, words
+from edgesim.report.figures.prices import WORDS
+from edgesim.report.marks import Spec, Styles
+
+MAX_DEVICE_POINTS = 12_000
+"""points of a figure with one per device, method and ratio; beyond, it shows the devices of a few ratios only"""
+
+
+def device_figure(data: pd.DataFrame, kind: str) -> Figure:
+    """Time or energy of every device (table of `analysis.by_device`) on a log scale, one method at a time.
+
+    Args:
+        data: one row per device, method and keep_ratio.
+        kind: "time_s" or "energy_j".
+    """
+    word, unit = WORDS[kind]
+    column = f"device_{kind}"
+    data = data[data[column] > 0]  # a log axis has no place for zero
+    order = data.groupby("profile")[column].median().sort_values().index
+    places = {profile: place for place, profile in enumerate(order)}
+    shown = _fewer_ratios(data)
+    colours = ratio_colours(shown)
+    traces: list[Spec] = []
+    for method, keep_ratio, part in analysis.groups(shown):
+        full = method == analysis.FULL
+        name, colour = (method, marks.GREY) if full else (f"kept {ratio(keep_ratio)}", colours[keep_ratio])
+        trace = marks.dots(name, part[column], part["profile"], colour, "circle-open")
+        # Numbers in place of names: with a thousand devices they are a third of the bytes.
+        trace["y"] = [places[profile] for profile in part["profile"]]
+        trace["text"] = [int(device) for device in part["device"]]
+        trace["marker"] = {**trace["marker"], "size": 7, "opacity": 0.75}
+        trace["hovertemplate"] = f"device %{{text}}<br>%{{x:.4g}} {unit}"
+        traces.append(marks.only(trace, None if full else method))
+    x = {**marks.axis(f"{word} of a device ({unit})"), "type": "log"}
+    y = {"tickvals": list(places.values()), "ticktext": [marks.plain(name) for name in order], "automargin": True}
+    layout = marks.layout(x, {**y, "range": [-0.6, len(order) - 0.4], "zeroline": False})
+    layout["height"] = 160 + 34 * max(3, len(order))
+    left_out = "" if len(shown) == len(data) else " Ratios between are left out here; the table has them."
+    note = f"Emulated, mean over seeds, scoring included; one mark per device. Log scale.{left_out}"
+    spec = {"data": traces, "layout": layout}
+    alt = f"Emulated {word} of every device in {unit}, by profile, log scale. {_range(data, column, unit)}"
+    return Figure(f"device-{word}", f"{word.capitalize()} of every device", note, alt, spec)
+
+
+def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
+    """Accuracy against cost (table of `analysis.accuracy_against`), with the points that nothing beats.
+
+    Args:
+        data: one row per method and keep_ratio.
+        styles: the look of every method.
+        kind: "time_s" or "energy_j".
+    """
+    word, unit = WORDS[kind]
+    traces: list[Spec] = []
+    for method, part in by_method(data.sort_values("keep_ratio", kind="stable")):
+        trace = marks.line(method, part["cost"], part["test_accuracy"], styles[method])
+        trace["text"] = [f"kept {ratio(value)}" for value in part["keep_ratio"]]
+        trace["hovertemplate"] = f"%{{text}}<br>%{{x:.4g}} {unit}, %{{y:.1%}}"
+        traces.append(trace)
+    best = data[data["on_front"]].sort_values("cost")
+    if len(best):
+        front = marks.line("not beaten", best["cost"], best["test_accuracy"],
+                           {"color": marks.GREY, "dash": "dot", "symbol": "circle-open"})  # fmt: skip
+        front["line"]["shape"] = "hv"
+        front["marker"] = {**front["marker"], "size": 15, "line": {"width": 2, "color": marks.GREY}}
+        traces.append({**front, "hoverinfo": "skip"})
+    named = ", ".join(f"{m} at {ratio(r)}" for m, r in zip(best["method"], best["keep_ratio"], strict=True))
+    alt = f"Accuracy against emulated {word} per device. Not beaten in both at once: {named or 'none'}."
+    note = "Mean of one device, scoring included. Ringed: no other point is both cheaper and more accurate."
+    x = {**marks.axis(f"{word} per device ({unit})"), "rangemode": "tozero"}
+    spec = {"data": traces, "layout": marks.layout(x, marks.axis("test accuracy", "percent"))}
+    return Figure(f"pareto-{word}", f"Accuracy against {word}", note, alt, spec, data)
+
+
+def straggler_figure(data: pd.DataFrame, styles: Styles) -> Figure:
+    """When the last and the median device are done (table of `analysis.stragglers`) against keep_ratio."""
+    traces: list[Spec] = []
+    for method, part in by_method(data):
+        last = marks.line(f"{method}, last", part["keep_ratio"], part["finish_s"], styles[method])
+        median = {**styles[method], "dash": "dot"}
+        traces += marks.grouped(
+            [last, marks.line(f"{method}, median", part["keep_ratio"], part["median_s"], median)], method, method
+        )
+    last_ones = data.drop_duplicates(["device"])
+    named = ", ".join(f"{d} ({p})" for d, p in zip(last_ones["device"], last_ones["profile"], strict=True))
+    alt = f"Time until the last device is done. {words(data, 'finish_s', lambda s: f'{quantity(s)} s')}"
+    alt += f" Last most often: device {named}."
+    note = "Emulated, all devices start at once. Solid: the last device is done; dotted: half of them are."
+    y = {**marks.axis("time (s)"), "rangemode": "tozero"}
+    spec = {"data": traces, "layout": marks.layout(marks.axis("keep ratio"), y)}
+    return Figure("stragglers", "Waiting for the slowest", note, alt, spec, data)
+
+
+def fairness_figure(data: pd.DataFrame, styles: Styles) -> Figure:
+    """Accuracy of the worst tenth of the devices (table of `analysis.fairness`) against keep_ratio."""
+    traces: list[Spec] = []
+    for method, part in by_method(data):
+        trace = marks.line(method, part["keep_ratio"], part["worst_tenth"], styles[method])
+        ends = part["worst_tenth_low"], part["worst_tenth_high"]
+        trace["error_y"] = marks.error_bars(part["worst_tenth"], *ends)
+        traces.append(trace)
+    alt = "Mean accuracy of the worst tenth of the devices. " + words(data, "worst_tenth", percent)
+    note = "Mean test accuracy of the lowest tenth of the devices, at least one. Bars: 95 % over seeds."
+    layout = marks.layout(marks.axis("keep ratio"), marks.axis("accuracy, worst tenth", "percent"))
+    return Figure("fairness", "The devices that fare worst", note, alt, {"data": traces, "layout": layout}, data)
+
+
+def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
+    """On how many devices each method is the most accurate (table of `analysis.winner_counts`), per keep_ratio."""
+    counts = data.set_index(["method", "keep_ratio"])["devices"]
+    ratios = sorted(set(data["keep_ratio"]))
+    traces: list[Spec] = []
+    for method, style in styles.items():
+        if method in set(data["method"]):
+            won = pd.Series([counts.get((method, r), 0) for r in ratios])
+            names = [ratio(r) for r in ratios]
+            traces.append(marks.bars(method, names, won, style["color"], style["pattern"]))
+    layout = marks.layout({**marks.axis("keep ratio"), "type": "category"}, marks.axis("devices won"))
+    layout["barmode"] = "stack"
+    wins = data.groupby("method", sort=False)["devices"].sum().sort_values(ascending=False)
+    alt = "Devices on which each method is the most accurate, over all ratios: "
+    alt += ", ".join(f"{method} {count}" for method, count in wins.items()) + "."
+    note = "By test accuracy, mean over seeds; a tie counts for nobody, and a win may be by very little."
+    spec = {"data": traces, "layout": layout}
+    return Figure("winners", "Which method wins on how many devices", note, alt, spec, data)
+
+
+def headroom_figure(data: pd.DataFrame) -> Figure:
+    """Share of its memory and storage that each device needs (table of `analysis.headroom`), log scale."""
+    traces = []
+    for name, colour, symbol in (("memory", marks.METHOD_COLOURS[1], "circle"),
+                                 ("storage", marks.METHOD_COLOURS[0], "square-open")):  # fmt: skip
+        part = data[data[f"{name}_share"] > 0]
+        if len(part):
+            trace = marks.dots(name, part[f"{name}_share"], part["profile"], colour, symbol)
+            trace["text"] = [f"device {device}" for device in part["device"]]
+            traces.append({**trace, "hovertemplate": "%{text}, %{y}<br>%{x:.3%}"})
+    order = data.groupby("profile")["memory_share"].max().sort_values(na_position="first").index
+    x = {**marks.axis("share needed"), "type": "log", "tickformat": ".3~%"}
+    layout = marks.layout(x, marks.names_axis(order))
+    layout["height"] = 160 + 34 * max(3, len(order))
+    alt = "Share of memory and storage that each device needs."
+    for row in rows(data.sort_values("memory_share", na_position="first").tail(1)):
+        alt += f" Most memory: {percent(row['memory_share'])} on device {row['device']}, {row['profile']}."
+    note = "The hungriest trial of each device. At 100 % nothing is left. Log scale."
+    return Figure("headroom", "Memory and storage needed", note, alt, {"data": traces, "layout": layout}, data)
+
+
+def _fewer_ratios(data: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the least, a middle and the largest ratio where all would be too many points."""
+    pruned = sorted(set(data.loc[data["method"] != analysis.FULL, "keep_ratio"]))
+    if len(data) <= MAX_DEVICE_POINTS or len(pruned) <= 3:
+        return data
+    some = {pruned[0], pruned[len(pruned) // 2], pruned[-1]}
+    return data[(data["method"] == analysis.FULL) | data["keep_ratio"].isin(some)]
+
+
+def _range(data: pd.DataFrame, column: str, unit: str) -> str:
+    if data.empty:
+        return "No value is known."
+    ordered = rows(data.sort_values(column))
+    least, most = ordered[0], ordered[-1]
+    return (f"From {quantity(least[column])} {unit} on {least['profile']} "
+            f"to {quantity(most[column])} {unit} on {most['profile']}.")  # fmt: skip

@@ -1,0 +1,103 @@
+"""What was kept: how far methods agree, how their scores are spread, what they recorded while they trained."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from edgesim import analysis
+from edgesim.report import marks
+from edgesim.report.columns import percent, quantity, ratio
+from edgesim.report.figures.figure import MAX_BANDS, Figure, ratio_colours, rows
+from edgesim.report.marks import Spec
+
+
+def overlap_figure(data: pd.DataFrame) -> Figure:
+    """Jaccard overlap of the methods' subsets (table of `analysis.overlap`).
+
+    Few pairs of methods are lines against keep_ratio, with what two random subsets share; many are a map of squares,
+    one ratio at a time.
+    """
+    pairs = data[["method_a", "method_b"]].drop_duplicates()
+    few = len(pairs) <= MAX_BANDS
+    spec = _overlap_lines(data) if few else _overlap_map(data)
+    ends = data.sort_values("jaccard").dropna(subset="jaccard").iloc[[0, -1]] if len(data) else data
+    alt = "Overlap of the methods' subsets. " + " ".join(
+        f"{row['method_a']} and {row['method_b']} share {percent(row['jaccard'])} at {ratio(row['keep_ratio'])}."
+        for row in rows(ends)
+    )
+    note = "Samples that both keep, as a share of those that either keeps: same device, same seed."
+    note += " Dotted: two random subsets. Bars are 95 % intervals." if few else ""
+    return Figure("overlap", "How far methods agree", note, alt, spec, data)
+
+
+def _overlap_lines(data: pd.DataFrame) -> Spec:
+    traces: list[Spec] = []
+    names = [f"{row['method_a']} and {row['method_b']}" for row in rows(data)]
+    styles = marks.method_styles(names, "chance")
+    for name in dict.fromkeys(names):
+        part = data[[one == name for one in names]]
+        trace = marks.line(name, part["keep_ratio"], part["jaccard"], styles[name])
+        trace["error_y"] = marks.error_bars(part["jaccard"], part["jaccard_low"], part["jaccard_high"])
+        traces.append(trace)
+    chance = data.drop_duplicates("keep_ratio").sort_values("keep_ratio")
+    if len(chance):
+        style = {"color": marks.GREY, "dash": "dot", "symbol": "circle"}
+        line = marks.line("chance", chance["keep_ratio"], chance["chance"], style)
+        traces.append({**line, "mode": "lines"})
+    y = {**marks.axis("overlap (Jaccard)", "percent"), "rangemode": "tozero"}
+    return {"data": traces, "layout": marks.layout(marks.axis("keep ratio"), y)}
+
+
+def _overlap_map(data: pd.DataFrame) -> Spec:
+    order = list(dict.fromkeys([*data["method_a"], *data["method_b"]]))
+    traces = []
+    for keep_ratio, part in data.groupby("keep_ratio"):
+        # Both halves of the map, so that a method's row is complete.
+        x, y = [*part["method_a"], *part["method_b"]], [*part["method_b"], *part["method_a"]]
+        hover = "%{y} and %{x}: %{marker.color:.1%}"
+        trace = marks.squares(x, y, pd.concat([part["jaccard"], part["jaccard"]]), hover, 1.0)
+        traces.append(marks.only(trace, None, float(str(keep_ratio))))
+    layout = marks.layout(marks.names_axis(order), {**marks.names_axis(order), "autorange": "reversed"})
+    layout["height"] = 170 + 18 * len(order)
+    return {"data": traces, "layout": layout}
+
+
+def score_figure(data: pd.DataFrame) -> Figure:
+    """How the scores of a method are spread (table of `analysis.score_histogram`), one method at a time."""
+    styles = marks.method_styles(data["method"], analysis.FULL)
+    traces: list[Spec] = []
+    alt = "Distribution of scores."
+    for method in dict.fromkeys(data["method"]):
+        part = data[data["method"] == method]
+        middle = (part["bin_low"] + part["bin_high"]) / 2
+        trace = marks.line(method, middle, part["share"], styles[method])
+        line = {**trace["line"], "shape": "hvh"}
+        traces.append(marks.only({**trace, "mode": "lines", "line": line, "fill": "tozeroy"}, method))
+        alt += f" {method}: from {quantity(part['bin_low'].min())} to {quantity(part['bin_high'].max())}."
+    note = "All devices and seeds; samples with larger scores are kept first."
+    layout = marks.layout(marks.axis("score"), marks.axis("share of samples", "percent"))
+    return Figure("scores", "Scores", note, alt, {"data": traces, "layout": layout}, data)
+
+
+def trace_figures(data: pd.DataFrame) -> list[Figure]:
+    """What a method recorded of a training of its own (table of `analysis.trace_means`): a figure per quantity."""
+    colours = ratio_colours(data)
+    figures = []
+    names = [name for name in dict.fromkeys(data["quantity"]) if name != "epoch"]
+    for place, name in enumerate(names):
+        part = data[data["quantity"] == name]
+        traces: list[Spec] = []
+        for method, keep_ratio, cell in analysis.groups(part):
+            style = {"color": colours[keep_ratio], "dash": "solid", "symbol": "circle"}
+            trace = marks.line(f"kept {ratio(keep_ratio)}", cell["epoch"], cell["value"], style)
+            trace["marker"]["size"] = 4
+            traces.append(marks.only(trace, method))
+        last = part.groupby(["method", "keep_ratio"], sort=False).tail(1)
+        alt = f"{name} over epochs. At the end: " + ", ".join(
+            f"{row['method']} at {ratio(row['keep_ratio'])} {quantity(row['value'])}" for row in rows(last)
+        )
+        layout = marks.layout(marks.axis("epoch"), marks.axis(marks.plain(name)))
+        spec = {"data": traces, "layout": layout}
+        note = "Recorded by the method while it trained; mean over devices and seeds."
+        figures.append(Figure(f"trace-{place}", f"Recorded: {name}", note, alt, spec, part))
+    return figures

@@ -1,0 +1,73 @@
+"""Which run it is, and what it cannot say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from edgesim import analysis
+from edgesim.report import columns
+
+
+def facts(info: dict[str, Any], records: pd.DataFrame) -> list[tuple[str, str]]:
+    """What a reader needs to know which run this is: (label, text), unknown ones left out."""
+    command = info.get("command")
+    rows: list[tuple[str, Any]] = [
+        ("Status", info.get("status")),
+        ("Reason", info.get("reason")),
+        ("Trials", _listed(info.get("trials") or dict(records["status"].value_counts()))),
+        ("Devices", len(records["device"].unique()) or None),
+        ("Seeds", ", ".join(map(str, info.get("seeds") or []))),
+        ("Started", info.get("started")),
+        ("Finished", info.get("finished")),
+        ("Duration", columns.duration(info["wall_s"]) if info.get("wall_s") is not None else None),
+        ("Host", _listed(info.get("host") or {})),
+        ("Versions", _listed(info.get("versions") or {})),
+        ("Git commit", info.get("git_commit")),
+        ("Command", " ".join(command) if isinstance(command, list) else command),
+    ]
+    return [(label, str(value)) for label, value in rows if value not in (None, "")]
+
+
+def headline(info: dict[str, Any], records: pd.DataFrame) -> str:
+    """State, size, duration and commit in one line."""
+    parts = [
+        str(info.get("status", "unknown")),
+        _number(len(records), "trial"),
+        _number(records["device"].nunique(), "device"),
+        _number(records["seed"].nunique(), "seed"),
+        columns.duration(info["wall_s"]) if info.get("wall_s") is not None else "",
+        f"commit {str(info['git_commit'])[:8]}" if info.get("git_commit") else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def limits(records: pd.DataFrame, info: dict[str, Any]) -> list[str]:
+    """What the state of the run leaves open, in sentences. What its size leaves open the verdict says."""
+    missing = _number((info.get("trials") or {}).get("missing") or 0, "trial")
+    notes = {
+        "running": f"This run is still going, with {missing} missing: every number here may change.",
+        "interrupted": f"This run was interrupted with {missing} missing; run it again with --resume.",
+        "failed": f"This run failed with {missing} missing.",
+    }
+    said = [notes[info["status"]]] if info.get("status") in notes else []
+    good = analysis.ok(records)
+    if 0 < len(good) < len(records):
+        said.append("A mean is over the trials that ended well: rows with different numbers of trials are not over the "
+                    "same devices.")  # fmt: skip
+    return said
+
+
+def _number(n: int, word: str) -> str:
+    return f"{n} {word}" if n == 1 else f"{n:,} {word}s"
+
+
+def _listed(values: dict[str, Any]) -> str:
+    return ", ".join(_sized(key, value) for key, value in values.items())
+
+
+def _sized(key: str, value: Any) -> str:
+    if key.endswith("_bytes") and isinstance(value, int):
+        return f"{key.removesuffix('_bytes')} {value / 2**30:.1f} GiB"
+    return f"{key} {value}"

@@ -1,0 +1,93 @@
+"""What a report reads of a run; tables that are not there yet, or that older runs do not have, are empty."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from edgesim.errors import RunError
+from edgesim.records import CurvePoint, Record
+
+KEY = ["seed", "device", "method", "keep_ratio"]
+RECORD_COLUMNS = [field.name for field in dataclasses.fields(Record)]
+CURVE_COLUMNS = [*KEY, *CurvePoint._fields]
+OPTIONAL_COLUMNS = {
+    "selections": [*KEY, "index"],
+    "scores": [*KEY, "index", "score"],
+    "traces": [*KEY, "epoch", "quantity", "value"],
+    "shards": ["seed", "device", "index", "label", "class_name"],
+    "devices": ["device", "profile", "idle_w", "memory_bytes", "storage_capacity_bytes"],
+}
+
+
+class Run(Protocol):
+    """What a report needs of a run. The tables of OPTIONAL_COLUMNS are read where the run has them."""
+
+    @property
+    def records(self) -> pd.DataFrame:
+        """One row per trial."""
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """One row per trial and epoch."""
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What run.json holds."""
+
+    @property
+    def scenario(self) -> dict[str, Any]:
+        """The resolved scenario."""
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The tables of a run, all there and with all columns that a report reads."""
+
+    records: pd.DataFrame
+    curves: pd.DataFrame
+    selections: pd.DataFrame
+    scores: pd.DataFrame
+    traces: pd.DataFrame
+    shards: pd.DataFrame
+    devices: pd.DataFrame
+    workload: dict[str, Any]
+    """what run.json says of the network"""
+    batch_size: int | None
+
+
+def read(run: Run) -> Source:
+    """The tables of a run in any state."""
+    training = run.scenario.get("training")
+    return Source(
+        records=_with_columns(run.records, RECORD_COLUMNS),
+        curves=_with_columns(run.curves, CURVE_COLUMNS),
+        selections=_optional(run, "selections"),
+        scores=_optional(run, "scores"),
+        traces=_optional(run, "traces"),
+        shards=_optional(run, "shards"),
+        devices=_optional(run, "devices"),
+        workload=run.info.get("workload") or {},
+        batch_size=training.get("batch_size") if isinstance(training, dict) else None,
+    )
+
+
+def _optional(run: Run, name: str) -> pd.DataFrame:
+    try:
+        table = getattr(run, name, None)
+    except RunError:  # a run from before the table
+        table = None
+    return _with_columns(pd.DataFrame() if table is None else table, OPTIONAL_COLUMNS[name])
+
+
+def _with_columns(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    missing = [column for column in columns if column not in table.columns]
+    return table.reindex(columns=[*table.columns, *missing]) if missing else table

@@ -1,0 +1,146 @@
+// Figures: drawn when they come into view, in the page's colours, with a legend that wraps and takes the keyboard.
+const GLYPHS = {
+  circle: "●", square: "■", diamond: "◆", "triangle-up": "▲", x: "✖", star: "★", cross: "✚", "triangle-down": "▼",
+  pentagon: "⬟", hexagon: "⬢", "circle-open": "○", line: "━", dash: "╍", dot: "┅",
+};
+const LIGHT = {{ look.light|tojson }};
+const DRAW_AHEAD = "300px";
+
+const pageLook = () => {
+  const style = getComputedStyle(document.documentElement);
+  return Object.fromEntries(Object.keys(LIGHT).map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+};
+
+const themed = (look) => {
+  const change = { "font.color": look.ink, "modebar.color": look.soft, "modebar.activecolor": look.ink,
+    "hoverlabel.bgcolor": look.raised, "hoverlabel.font.color": look.ink, "hoverlabel.bordercolor": look.soft };
+  for (const axis of ["xaxis", "yaxis"]) {
+    change[`${axis}.gridcolor`] = look.line;
+    change[`${axis}.linecolor`] = look.line;
+    change[`${axis}.zerolinecolor`] = look.soft;
+  }
+  return change;
+};
+
+const unescaped = (text) => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+
+class PageFigure {
+  constructor(root, spec) {
+    this.root = root;
+    this.spec = spec;
+    this.plot = root.querySelector(".plot");
+    this.hidden = new Set();
+    this.drawn = false;
+    this.choices = [...root.closest("section").querySelectorAll("select[data-choice]")];
+    this.choices.forEach((select) => select.addEventListener("change", () => this.refresh()));
+    this.legend = element("ul", { className: "legend" });
+    this.legend.setAttribute("aria-label", "Legend: press to hide or show");
+    const save = element("div", { className: "save" }, ...["svg", "png"].map((format) => {
+      const button = element("button", { type: "button", textContent: format.toUpperCase() });
+      button.setAttribute("aria-label", `Save as ${format.toUpperCase()}: ${root.querySelector("h3").textContent}`);
+      button.addEventListener("click", () => this.save(format));
+      return button;
+    }));
+    this.plot.after(this.legend, save);
+    this.hideWithout();
+  }
+
+  group(trace) {
+    return trace.legendgroup || trace.name;
+  }
+
+  chosen(trace) {
+    return this.choices.every((select) => {
+      const value = (trace.meta || {})[select.dataset.choice];
+      return value === undefined || value === null || String(value) === select.value;
+    });
+  }
+
+  visible() {
+    return this.spec.data.map((trace) => this.chosen(trace) && !this.hidden.has(this.group(trace)));
+  }
+
+  draw() {
+    if (this.drawn) return;
+    this.drawn = true;
+    const shown = this.visible();
+    // A finger that moves over a figure scrolls the page.
+    const touch = window.matchMedia("(pointer: coarse)").matches;
+    const layout = { ...this.spec.layout, showlegend: false, dragmode: touch ? false : "zoom" };
+    const traces = this.spec.data.map((trace, place) => ({ ...trace, visible: shown[place] }));
+    const settings = { responsive: true, displaylogo: false, displayModeBar: touch ? false : "hover",
+      modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]] };
+    Plotly.newPlot(this.plot, traces, layout, settings);
+    Plotly.relayout(this.plot, themed(pageLook()));
+    this.addLegend();
+  }
+
+  // A figure that has nothing of what is chosen is no empty frame.
+  hideWithout() {
+    this.root.hidden = !this.spec.data.some((trace) => this.chosen(trace));
+  }
+
+  refresh() {
+    this.hideWithout();
+    if (!this.drawn) return;
+    Plotly.restyle(this.plot, { visible: this.visible() });
+    Plotly.relayout(this.plot, { "xaxis.autorange": true, "yaxis.autorange": true, ...this.ranges() });
+    this.addLegend();
+  }
+
+  // Axes that the figure itself sets keep what it set.
+  ranges() {
+    const kept = {};
+    for (const axis of ["xaxis", "yaxis"]) {
+      const own = this.spec.layout[axis];
+      if (own.range) Object.assign(kept, { [`${axis}.autorange`]: false, [`${axis}.range`]: [...own.range] });
+      else if (own.autorange) kept[`${axis}.autorange`] = own.autorange;
+    }
+    return kept;
+  }
+
+  addLegend() {
+    const first = new Map();
+    for (const trace of this.spec.data) {
+      if (trace.showlegend !== false && this.chosen(trace) && !first.has(this.group(trace))) first.set(this.group(trace), trace);
+    }
+    this.legend.hidden = first.size < 2 || this.spec.layout.showlegend === false;
+    this.legend.replaceChildren(...[...first].map(([group, trace]) => {
+      const look = trace.marker && trace.mode !== "lines" ? trace.marker : trace.line || {};
+      const mark = element("i", { textContent: GLYPHS[look.symbol || look.dash] || (trace.type === "bar" ? "■" : GLYPHS.line) });
+      mark.style.color = typeof look.color === "string" ? look.color : "inherit";
+      mark.setAttribute("aria-hidden", "true");
+      const button = element("button", { type: "button" }, mark, unescaped(trace.name));
+      button.setAttribute("aria-pressed", String(!this.hidden.has(group)));
+      button.addEventListener("click", () => {
+        if (!this.hidden.delete(group)) this.hidden.add(group);
+        button.setAttribute("aria-pressed", String(!this.hidden.has(group)));
+        Plotly.restyle(this.plot, { visible: this.visible() });
+      });
+      return element("li", {}, button);
+    }));
+  }
+
+  relook(look) {
+    if (this.drawn) Plotly.relayout(this.plot, themed(look));
+  }
+
+  // A saved figure is for papers and slides: light, with its legend and title, whatever the page looks like.
+  async save(format) {
+    this.draw();
+    const title = this.root.querySelector("h3").textContent;
+    const shown = this.visible();
+    const axis = (own) => ({ ...own, gridcolor: LIGHT.line, linecolor: LIGHT.line, zerolinecolor: LIGHT.soft });
+    const rows = Math.ceil(this.legend.children.length / 5);
+    const height = this.spec.layout.height + (this.legend.hidden ? 0 : 24 * rows);
+    const layout = { ...this.spec.layout, title: { text: title }, font: { color: LIGHT.ink }, paper_bgcolor: LIGHT.page,
+      plot_bgcolor: LIGHT.page, width: 900, height, margin: { l: 70, r: 20, t: 50, b: 60 },
+      xaxis: axis(this.spec.layout.xaxis), yaxis: axis(this.spec.layout.yaxis) };
+    const data = this.spec.data.filter((_, place) => shown[place]);
+    const url = await Plotly.toImage({ data, layout }, { format, width: 900, height, scale: format === "png" ? 2 : 1 });
+    const link = element("a", { href: url, download: `${this.root.id}.${format}` });
+    document.body.append(link);
+    link.click();
+    link.remove();
+  }
+}

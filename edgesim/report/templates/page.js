@@ -1,0 +1,62 @@
+const page = JSON.parse(document.getElementById("page-data").textContent);
+
+// Tables inside closed details are made when these are opened.
+const makeTable = (root) => {
+  if (!root.dataset.made) {
+    root.dataset.made = "yes";
+    root.table = new DataTable(root, page.tables[root.dataset.table]);
+  }
+  return root.table;
+};
+for (const root of document.querySelectorAll("[data-table]")) {
+  const folded = root.closest("details:not([open])");
+  if (folded) folded.addEventListener("toggle", () => makeTable(root), { once: true });
+  else makeTable(root);
+}
+
+const drawn = [...document.querySelectorAll("figure[data-figure]")].map((root) => {
+  root.figure = new PageFigure(root, page.figures[root.dataset.figure]);
+  return root.figure;
+});
+const inView = new IntersectionObserver((entries) => {
+  for (const entry of entries.filter((entry) => entry.isIntersecting)) {
+    inView.unobserve(entry.target);
+    entry.target.figure.draw();
+  }
+}, { rootMargin: DRAW_AHEAD });
+drawn.forEach((figure) => inView.observe(figure.root));
+
+// Light, dark, or as the system has it.
+const THEMES = ["auto", "light", "dark"];
+const themeButton = document.getElementById("theme");
+const setTheme = (theme) => {
+  document.documentElement.dataset.theme = theme;
+  themeButton.textContent = `Theme: ${theme}`;
+  drawn.forEach((figure) => figure.relook(pageLook()));
+};
+themeButton.hidden = false;
+themeButton.addEventListener("click", () => {
+  const next = THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length];
+  setTheme(next);
+  try { localStorage.setItem("edgesim-theme", next); } catch { /* a page from disk may have no storage */ }
+});
+let remembered = null;
+try { remembered = localStorage.getItem("edgesim-theme"); } catch { /* the same */ }
+setTheme(THEMES.includes(remembered) ? remembered : "auto");
+window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+  drawn.forEach((figure) => figure.relook(pageLook())));
+
+// Paper is light and narrower than most windows, and shows what was never scrolled to.
+const PAPER_WIDTH = 340;
+const PAPER_ROWS = 60;
+const tablesShown = () => [...document.querySelectorAll("[data-table]")].map((root) => root.table).filter(Boolean);
+window.addEventListener("beforeprint", () => {
+  drawn.forEach((figure) => { figure.draw(); Plotly.relayout(figure.plot, { ...themed(LIGHT), width: PAPER_WIDTH, height: 280 }); });
+  tablesShown().forEach((table) => table.show(Math.max(table.size, PAPER_ROWS)));
+});
+window.addEventListener("afterprint", () => {
+  drawn.forEach((figure) => Plotly.relayout(figure.plot,
+    { ...themed(pageLook()), width: null, height: figure.spec.layout.height, autosize: true }));
+  tablesShown().forEach((table) => table.show());
+});
+document.documentElement.dataset.ready = "yes";

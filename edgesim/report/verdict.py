@@ -1,0 +1,70 @@
+"""The verdict of a run and the claims of the paper, as a page shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from edgesim import analysis
+from edgesim.report import columns, identity
+from edgesim.report.figures.figure import rows
+from edgesim.report.source import Source
+
+EVIDENCE = {
+    "yes": "The data show it.",
+    "no": "The data show the opposite.",
+    "none": "The data of this run cannot tell.",
+}
+CLAIM_COLUMNS = ["statement", "verdict", "found", "against", "p_holm", "n", "reason"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What stands first on a page."""
+
+    findings: list[analysis.Finding]
+    limits: list[str]
+    """what the run cannot say"""
+
+    def basis(self, finding: analysis.Finding) -> str:
+        """What a finding rests on, in words."""
+        return EVIDENCE[finding.evidence]
+
+
+def read_verdict(source: Source, info: dict[str, object]) -> Verdict:
+    """The sentences of `analysis.verdict_of`, those on the run's size beside those on its state."""
+    found = analysis.verdict_of(source.records)
+    said = [finding.text for finding in found if finding.kind == "limits"]
+    return Verdict([finding for finding in found if finding.kind != "limits"],
+                   [*identity.limits(source.records, info), *said])  # fmt: skip
+
+
+def claims_in_words(claims: pd.DataFrame) -> pd.DataFrame:
+    """The table of `analysis.paper_claims` to read: estimate and interval as one text, in the unit of each claim.
+
+    Returns: DataFrame with CLAIM_COLUMNS.
+    """
+    table = claims.assign(
+        found=[_found(row) for row in rows(claims)], against=[_threshold(row) for row in rows(claims)]
+    )
+    return table.reindex(columns=CLAIM_COLUMNS)
+
+
+def _write(value: float, unit: str) -> str:
+    write = {"accuracy": columns.gap, "share": columns.percent}.get(unit, columns.quantity)
+    return write(value)
+
+
+def _found(row: dict[str, object]) -> str:
+    estimate, low, high = (float(str(row[name])) for name in ("estimate", "low", "high"))
+    if not np.isfinite(estimate):
+        return columns.UNKNOWN
+    unit = str(row["unit"])
+    ends = f" ({_write(low, unit)} to {_write(high, unit)})" if np.isfinite(low) else ""
+    return _write(estimate, unit) + ends
+
+
+def _threshold(row: dict[str, object]) -> str:
+    return _write(float(str(row["threshold"])), str(row["unit"]))

@@ -1,0 +1,75 @@
+"""Opens pages in headless Chromium, driven by selenium. Tests skip, with the reason, where there is no browser."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+DRAW_ALL = """
+const done = arguments[0];
+document.querySelectorAll("details").forEach((details) => { details.open = true; });
+document.querySelectorAll("figure[data-figure]").forEach((root) => root.figure.draw());
+setTimeout(done, 300);
+"""
+
+
+@contextmanager
+def open_page(path: Path, folder: Path, width: int = 1400, dark: bool = False) -> Iterator[Any]:
+    """A page from disk in a browser of its own; nothing but the disk can be reached.
+
+    Args:
+        path: the HTML file.
+        folder: where the browser keeps its profile and downloads.
+        width: of the window, in CSS pixels.
+        dark: whether the system asks for dark pages.
+    """
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install '.[dev]'")
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    chromedriver = shutil.which("chromedriver")
+    if browser is None or chromedriver is None:
+        pytest.skip("no chromium and chromedriver on this machine: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    switches = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic",
+                "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                "--proxy-server=127.0.0.1:9", f"--user-data-dir={folder / 'profile'}"]  # fmt: skip
+    for switch in switches:
+        options.add_argument(switch)
+    options.add_experimental_option("prefs", {"download.default_directory": str(folder)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(chromedriver))
+    try:
+        metrics = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": width < 600}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        driver.get(path.resolve().as_uri())
+        wait_for(lambda: driver.execute_script("return document.documentElement.dataset.ready") == "yes")
+        yield driver
+    finally:
+        driver.quit()
+
+
+def draw_all(driver: Any) -> None:
+    """Open every table and draw every figure, as a reader does by scrolling."""
+    driver.execute_async_script(DRAW_ALL)
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until something holds.
+
+    Raises:
+        AssertionError: it does not.
+    """
+    import time
+
+    end_s = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end_s, "the page did not get there in time"
+        time.sleep(0.05)

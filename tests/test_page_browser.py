@@ -1,0 +1,291 @@
+"""The page of a run in a real browser: figures drawn, tables at work, wide and narrow, light and dark."""
+
+from __future__ import annotations
+
+import csv
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from browser import draw_all, open_page, wait_for
+from report_runs import FakeRun, make_run
+
+from edgesim import analysis, report
+from edgesim.records import CurvePoint, Record, Trial, TrialResult
+from edgesim.report import columns, marks
+from edgesim.store import Run, RunFolder
+
+FIGURES = """
+return [...document.querySelectorAll("figure[data-figure]")].map((root) => {
+  const svg = root.querySelector(".plot .main-svg");
+  const drawn = [...root.querySelectorAll(".scatterlayer path, .scatterlayer .point, .barlayer .point path")];
+  const box = svg ? svg.getBoundingClientRect() : {width: 0, height: 0};
+  return {key: root.dataset.figure, width: box.width, height: box.height, marks: drawn.length,
+          right: box.right, text: getComputedStyle(root.querySelector("text.xtitle") || root).fill};
+});
+"""
+ROWS = """
+return [...arguments[0].querySelectorAll("tbody tr")].map((row) => [...row.children].map((cell) => cell.textContent));
+"""
+
+
+@pytest.fixture(scope="module")
+def run() -> FakeRun:
+    return make_run(seeds=3, devices=6, methods=("full", "random", "importance", "<i>el2n</i>"), ratios=(0.1, 0.5, 0.8))
+
+
+@pytest.fixture(scope="module")
+def page(run: FakeRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return report.write(run, tmp_path_factory.mktemp("page") / "report.html")
+
+
+def table(driver, caption):
+    """The element of the table with a caption."""
+    text = "return arguments[0].querySelector('caption').textContent"
+    everything = driver.find_elements("css selector", "[data-table]")
+    found = [one for one in everything if driver.execute_script(text, one) == caption]
+    assert len(found) == 1, caption
+    return found[0]
+
+
+def rows_of(driver, element):
+    return driver.execute_script(ROWS, element)
+
+
+def errors(driver):
+    return [entry for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_every_figure_is_drawn_and_nothing_complains(page, tmp_path, width, dark):
+    with open_page(page, tmp_path, width, dark) as driver:
+        draw_all(driver)
+        found = driver.execute_script(FIGURES)
+        assert len(found) >= 10
+        for figure in found:
+            assert figure["width"] > 250, figure
+            assert figure["height"] > 200, figure
+            assert figure["marks"] > 0, figure
+            assert figure["right"] <= width, figure
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+        look = marks.LOOK["dark" if dark else "light"]
+        shown = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert shown == rgb(look["page"])
+        assert {figure["text"] for figure in found} == {rgb(look["ink"])}
+        assert errors(driver) == []
+
+
+def rgb(colour):
+    return "rgb({}, {}, {})".format(*(int(colour[i : i + 2], 16) for i in (1, 3, 5)))
+
+
+def test_the_theme_button_overrules_the_system(page, tmp_path):
+    with open_page(page, tmp_path, dark=True) as driver:
+        draw_all(driver)
+        button = driver.find_element("id", "theme")
+        assert button.text == "Theme: auto"
+        button.click()
+        assert button.text == "Theme: light"
+        assert driver.execute_script(FIGURES)[0]["text"] == rgb(marks.LOOK["light"]["ink"])
+        button.click()
+        assert driver.execute_script(FIGURES)[0]["text"] == rgb(marks.LOOK["dark"]["ink"])
+
+
+def test_figures_wait_until_they_are_scrolled_to(page, tmp_path):
+    with open_page(page, tmp_path, 390) as driver:
+        last = "return [...document.querySelectorAll('figure[data-figure]')].at(-1)"
+        assert driver.execute_script(f"{last}.figure.drawn") is False
+        driver.execute_script(f"{last}.scrollIntoView()")
+        wait_for(lambda: driver.execute_script(f"{last}.querySelector('.main-svg') !== null"))
+
+
+def test_paper_shows_every_figure_in_light_colours(page, tmp_path):
+    with open_page(page, tmp_path, dark=True) as driver:
+        driver.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+        found = driver.execute_script(FIGURES)
+        assert all(figure["marks"] > 0 and 0 < figure["width"] <= 340 for figure in found)
+        assert {figure["text"] for figure in found} == {rgb(marks.LOOK["light"]["ink"])}
+        driver.execute_script("window.dispatchEvent(new Event('afterprint'))")
+        assert {figure["text"] for figure in driver.execute_script(FIGURES)} == {rgb(marks.LOOK["dark"]["ink"])}
+
+
+def test_the_script_writes_numbers_as_the_page_does(page, tmp_path, run):
+    """The rows that Python wrote into the document and those that the script puts in their place are the same."""
+    import report_runs
+
+    written = report_runs.Reader(page.read_text(encoding="utf-8")).tables
+    with open_page(page, tmp_path) as driver:
+        draw_all(driver)
+        for caption, (_, *rows) in written.items():
+            assert rows_of(driver, table(driver, caption))[: len(rows)] == rows, caption
+        assert len(written) > 8
+
+
+NUMBERS = [0.0, 1.0, -1.0, 0.5, 0.125, 0.62250, 0.00625, 12.25, 1234.5, 1235.5, 999.96, 100.25, 0.015625, 1e-5,
+           0.00009999996, 1.23456e-7, 1e9, 1.5e12, -0.0001, -1234567.891, 0.1 + 0.2, 1 / 3, 0.99995, 0.0]  # fmt: skip
+
+
+def test_the_script_rounds_like_python(tmp_path):
+    rng = np.random.default_rng(0)
+    values = [*NUMBERS, *(rng.normal(size=300) * 10.0 ** rng.integers(-6, 6, size=300))]
+    code = (Path(report.__file__).parent / "templates" / "format.js").read_text()
+    page = tmp_path / "format.html"
+    page.write_text(f"<html data-ready=yes><script>{code}; window.FORMS = FORMS;</script></html>")
+    with open_page(page, tmp_path) as driver:
+        for form in ("percent", "spread", "gap", "ratio", "quantity", "count", "plain_count", "p_value"):
+            write = "return arguments[0].map((value) => FORMS[arguments[1]](value))"
+            written = driver.execute_script(write, values, form)
+            assert written == [getattr(columns, form)(value) for value in values], form
+
+
+def test_tables_sort_filter_and_save(page, tmp_path, run):
+    caption, trials = "Every trial", run.records.drop(columns=["scenario"])
+    with open_page(page, tmp_path) as driver:
+        element = table(driver, caption)
+        assert len(rows_of(driver, element)) == 25
+        heads = element.find_elements("css selector", "th button")
+        place = list(trials).index("test_accuracy")
+        driver.execute_script("arguments[0].focus()", heads[place])
+        driver.switch_to.active_element.send_keys("\ue007")  # the Enter key
+        least = [row[place] for row in rows_of(driver, element)]
+        expected = trials["test_accuracy"].sort_values()
+        assert least == [columns.percent(value) for value in expected.head(25)]
+        heads[place].click()
+        assert [row[place] for row in rows_of(driver, element)] == [columns.percent(v) for v in expected[::-1].head(25)]
+        element.find_element("css selector", "input").send_keys("el2n profile-1")
+        matching = trials[(trials["method"] == "<i>el2n</i>") & (trials["profile"] == "profile-1")]
+        counted = element.find_element("css selector", ".rows")
+        wait_for(lambda: f"{len(matching)} of {len(trials)} rows" in counted.text)
+        element.find_element("css selector", "button[aria-label^='Save']").click()
+        saved = tmp_path / "trials.csv"
+        wait_for(lambda: saved.exists() and saved.stat().st_size > 0)
+        with saved.open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        assert header == list(trials)
+        # Sorted as shown, and every digit of it.
+        accuracies = [float(row[place]) for row in rows]
+        assert accuracies == sorted(matching["test_accuracy"], reverse=True)
+        assert errors(driver) == []
+
+
+def test_pages_of_a_table_turn(page, tmp_path, run):
+    with open_page(page, tmp_path) as driver:
+        element = table(driver, "Every trial")
+        element.find_element("css selector", "button[aria-label='Next rows']").click()
+        shown = element.find_element("css selector", ".rows").text
+        assert shown == f"26–50 of {len(run.records)} rows"
+        seconds = [columns.quantity(value) for value in run.records["analytic_time_s"].iloc[25:50]]
+        place = list(run.records.drop(columns=["scenario"])).index("analytic_time_s")
+        assert [row[place] for row in rows_of(driver, element)] == seconds
+
+
+def test_the_choice_of_a_method_changes_what_is_drawn(page, tmp_path):
+    with open_page(page, tmp_path) as driver:
+        draw_all(driver)
+        visible = """return document.getElementById("figure-curve-subset-loss").querySelector(".plot")
+            .data.filter((trace) => trace.visible).map((trace) => trace.meta.method)"""
+        assert set(driver.execute_script(visible)) == {None, "importance"}
+        driver.execute_script("""
+          const select = document.querySelector("#training select");
+          select.value = "random";
+          select.dispatchEvent(new Event("change"));""")
+        assert set(driver.execute_script(visible)) == {None, "random"}
+
+
+def test_a_legend_entry_hides_its_line(page, tmp_path):
+    with open_page(page, tmp_path) as driver:
+        draw_all(driver)
+        figure = driver.find_element("id", "figure-gap")
+        entries = figure.find_elements("css selector", ".legend button")
+        assert [entry.text[1:] for entry in entries] == ["importance", "<i>el2n</i>"]
+        count = "return arguments[0].querySelectorAll('.scatterlayer .trace').length"
+        assert driver.execute_script(count, figure) == 2
+        entries[0].click()
+        assert entries[0].get_attribute("aria-pressed") == "false"
+        assert driver.execute_script(count, figure) == 1
+
+
+@pytest.mark.parametrize("form", ["svg", "png"])
+def test_figures_are_saved(page, tmp_path, form):
+    with open_page(page, tmp_path) as driver:
+        draw_all(driver)
+        figure = driver.find_element("id", "figure-test-accuracy")
+        button = figure.find_element("css selector", f"button[aria-label^='Save as {form.upper()}']")
+        driver.execute_script("arguments[0].click()", button)
+        saved = tmp_path / f"figure-test-accuracy.{form}"
+        wait_for(lambda: saved.exists() and saved.stat().st_size > 0)
+        content = saved.read_bytes()
+        assert content.startswith(b"\x89PNG" if form == "png" else b"<svg")
+        if form == "svg":
+            assert b"Test accuracy against keep ratio" in content
+        assert errors(driver) == []
+
+
+DEVICES = 1000
+
+
+@pytest.fixture(scope="module")
+def large_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """1,000 devices x 10 trials, written as a run writes them."""
+    rng = np.random.default_rng(0)
+    cells = [("full", 1.0), *((m, r) for m in ("random", "importance", "el2n") for r in (0.1, 0.3, 0.5))]
+    folder = RunFolder.create(
+        tmp_path_factory.mktemp("large") / "run", "name: large\n", {"scenario": "large", "seeds": [0]}
+    )
+    trials = [Trial(0, device, method, ratio) for device in range(DEVICES) for method, ratio in cells]
+    for trial in trials:
+        folder.append(large_result(trial, rng))
+    return folder.finish(trials, {"trials": {"ok": len(trials)}})
+
+
+def large_result(trial: Trial, rng: np.random.Generator) -> TrialResult:
+    size = 200 + trial.device % 300
+    seconds = (1 + trial.device % 7) * (trial.keep_ratio + 0.1 * (trial.method != "full")) * rng.uniform(0.9, 1.1)
+    values = rng.uniform(0.2, 0.9, size=5)
+    record = Record(
+        "large", *trial[:2], f"profile-{trial.device % 7}", *trial[2:], "ok", "", size, round(size * trial.keep_ratio),
+        *values, 1e9 * seconds, 2e9 * seconds, 3e9 * seconds, size, size, seconds, seconds / 10, 0.9 * seconds,
+        5 * seconds, 1.3 * seconds, seconds / 10, 1.2 * seconds, 7 * seconds, "", size * 784, 50_000_000, seconds / 9,
+        seconds / 100, seconds / 200, seconds / 200,
+    )  # fmt: skip
+    curve = tuple(CurvePoint(epoch, 1 / epoch, *values[:1], 1 / epoch, values[1]) for epoch in (1, 2))
+    return TrialResult(record, curve, np.arange(record.subset_size))
+
+
+def test_a_thousand_devices_stay_small_and_quick(large_run, tmp_path):
+    page = report.write(large_run, tmp_path / "report.html")
+    assert len(large_run.records) == 10 * DEVICES
+    assert page.stat().st_size < 6_000_000
+    with open_page(page, tmp_path) as driver:
+        took = "const n = performance.getEntriesByType('navigation')[0]; return n.domContentLoadedEventEnd"
+        assert driver.execute_script(took) < 3000  # ms from opening to a page that answers
+        element = table(driver, "Every trial")
+        begin_s = time.monotonic()
+        element.find_element("css selector", "th button").click()
+        element.find_element("css selector", "input").send_keys("importance 0.3")
+        expected = large_run.records.query("method == 'importance'")
+        counted = element.find_element("css selector", ".rows")
+        wait_for(lambda: " of 10,000 rows" in counted.text)
+        assert time.monotonic() - begin_s < 3
+        assert len(expected) == 3 * DEVICES
+        draw_all(driver)
+        assert all(figure["marks"] for figure in driver.execute_script(FIGURES))
+        assert errors(driver) == []
+
+
+def test_the_numbers_of_the_page_are_those_of_the_tables_on_disk(large_run, tmp_path):
+    import report_runs
+
+    page = report.write(large_run, tmp_path / "report.html")
+    reader = report_runs.Reader(page.read_text(encoding="utf-8"))
+    stored = pd.read_parquet(large_run.path / "records.parquet")
+    shown = reader.numbers("Every trial")
+    for column in ("device", "test_accuracy", "analytic_time_s", "device_energy_j", "storage_bytes"):
+        assert shown[column].tolist() == stored[column].tolist(), column
+    means = stored.groupby(["method", "keep_ratio"])["test_accuracy"].mean()
+    for _, row in reader.numbers("Every method and keep ratio").iterrows():
+        assert row["test_accuracy"] == pytest.approx(means[row["method"], row["keep_ratio"]], abs=1e-12)
+    assert len(means) == len(analysis.summary(stored)) == 10
