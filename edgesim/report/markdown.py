@@ -7,18 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from edgesim import analysis
-<<<<<<< HEAD
-from edgesim.report import tables
-from edgesim.report.page import CURVE_COLUMNS, RECORD_COLUMNS, Run, facts, limits, sections
-from edgesim.tables import by_rule
-=======
 from edgesim.report import columns, tables
 from edgesim.report.identity import facts
 from edgesim.report.sections import Shown
 from edgesim.report.source import Run, read
 from edgesim.report.story import sections
 from edgesim.report.verdict import read_verdict
->>>>>>> wt-report
 
 SHOWN_SECTIONS = ("claims", "summary", "gap", "time", "failures")
 SHOWN_FIGURES = ("gap", "fits")
@@ -34,15 +28,6 @@ def write_markdown(run: Run, out: Path) -> Path:
 
     Returns: `out`.
     """
-<<<<<<< HEAD
-    records, curves = by_rule(run.records, run.records), by_rule(run.curves, run.records)
-    records = records.reindex(columns=[*dict.fromkeys([*records.columns, *RECORD_COLUMNS])])
-    curves = curves.reindex(columns=[*dict.fromkeys([*curves.columns, *CURVE_COLUMNS])])
-    lines = [f"# {_plain(str(run.info.get('scenario') or run.path.name))}", ""]
-    lines += [f"- {label}: {_plain(value)}" for label, value in facts(run.info, records)]
-    lines += ["", *(f"> {note}" for note in limits(records, run.info)), ""]
-    for part in sections(records, curves):
-=======
     source = read(run)
     told = read_verdict(source, run.info)
     lines = [f"# {_plain(str(run.info.get('scenario') or run.path.name))}", "", "## Verdict", ""]
@@ -50,7 +35,6 @@ def write_markdown(run: Run, out: Path) -> Path:
     lines += ["", *(f"> {_plain(note)}\n>" for note in told.limits), "", "## Run", ""]
     lines += [*(f"- {label}: {_plain(value)}" for label, value in facts(run.info, source.records)), ""]
     for part in sections(source):
->>>>>>> wt-report
         if part.key not in SHOWN_SECTIONS or part.is_empty:
             continue
         lines += [f"## {part.title}", ""]

@@ -8,21 +8,12 @@ from typing import Any
 
 import jinja2
 
-<<<<<<< HEAD
-from edgesim import analysis, documents
-from edgesim.records import CurvePoint, Record
-from edgesim.report import figures, marks, tables
-from edgesim.report.figures import Figure
-from edgesim.report.tables import Table
-from edgesim.tables import by_rule
-=======
 from edgesim import documents
 from edgesim.report import embed, identity, marks, tables
 from edgesim.report.sections import Section
 from edgesim.report.source import Run, read
 from edgesim.report.story import sections
 from edgesim.report.verdict import read_verdict
->>>>>>> wt-report
 
 FIRST_ROWS = 25
 """rows of a table in the document itself; the script shows the others"""
@@ -48,17 +39,11 @@ def write(run: Run, out: Path) -> Path:
 
 def render(run: Run) -> str:
     """The page as text."""
-<<<<<<< HEAD
-    records = _with_columns(by_rule(run.records, run.records), RECORD_COLUMNS)
-    parts = sections(records, _with_columns(by_rule(run.curves, run.records), CURVE_COLUMNS))
-    shown = [name for part in parts for name in _columns(part)]
-=======
     source = read(run)
     told = read_verdict(source, run.info)
     parts = sections(source)
     specs = _specs(parts)
     shown, packed = embed.fit([table for part in parts for table in part.all_tables], embed.room_beside(specs))
->>>>>>> wt-report
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.get_template("report.html.j2").render(

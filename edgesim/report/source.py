@@ -11,6 +11,7 @@ import pandas as pd
 
 from edgesim.errors import RunError
 from edgesim.records import CurvePoint, Record
+from edgesim.tables import by_rule
 
 KEY = ["seed", "device", "method", "keep_ratio"]
 RECORD_COLUMNS = [field.name for field in dataclasses.fields(Record)]
@@ -68,8 +69,8 @@ def read(run: Run) -> Source:
     """The tables of a run in any state."""
     training = run.scenario.get("training")
     return Source(
-        records=_with_columns(run.records, RECORD_COLUMNS),
-        curves=_with_columns(run.curves, CURVE_COLUMNS),
+        records=_with_columns(by_rule(run.records, run.records), RECORD_COLUMNS),
+        curves=_with_columns(by_rule(run.curves, run.records), CURVE_COLUMNS),
         selections=_optional(run, "selections"),
         scores=_optional(run, "scores"),
         traces=_optional(run, "traces"),
