@@ -18,7 +18,16 @@ from edgesim.analysis.cells import (
 )
 from edgesim.analysis.claims import paper_claims
 from edgesim.analysis.classes import class_counts, skew, starved
-from edgesim.analysis.comparison import best_of_fleets, fleets, fronts, paired_runs, scenario_differences
+from edgesim.analysis.comparison import (
+    QUANTITIES,
+    against_first,
+    best_of_fleets,
+    fleets,
+    fronts,
+    mean_differences,
+    paired_runs,
+    scenario_differences,
+)
 from edgesim.analysis.curves import CURVE_VALUES, bands, curve_means, final_accuracy
 from edgesim.analysis.findings import Finding
 from edgesim.analysis.heterogeneity import (
@@ -61,12 +70,14 @@ from edgesim.analysis.means import (
 from edgesim.analysis.pareto import accuracy_against, front
 from edgesim.analysis.prices import compare_prices, price_sources
 from edgesim.analysis.ratios import best_ratios
+from edgesim.analysis.sides import fleet_findings, run_findings
 from edgesim.analysis.verdict import verdict_of
 
 __all__ = [
     "COSTS",
     "CURVE_VALUES",
     "FULL",
+    "QUANTITIES",
     "RANDOM",
     "SUMMARY_COLUMNS",
     "Answer",
@@ -74,6 +85,7 @@ __all__ = [
     "Fit",
     "Interval",
     "accuracy_against",
+    "against_first",
     "bands",
     "best_of_fleets",
     "best_ratios",
@@ -90,6 +102,7 @@ __all__ = [
     "failures",
     "fairness",
     "final_accuracy",
+    "fleet_findings",
     "fleets",
     "front",
     "fronts",
@@ -103,6 +116,7 @@ __all__ = [
     "interval",
     "jain",
     "linear_fit",
+    "mean_differences",
     "methods_of",
     "ok",
     "overlap",
@@ -114,6 +128,7 @@ __all__ = [
     "price_sources",
     "ranges",
     "ratio_interval",
+    "run_findings",
     "scenario_differences",
     "score_histogram",
     "score_quantiles",

@@ -1,0 +1,120 @@
+"""What a comparison found, in sentences: of runs, and of the fleets that one training is priced on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from edgesim.analysis.cells import FULL, RANDOM
+from edgesim.analysis.findings import Evidence, Finding, percent, points, with_interval
+from edgesim.analysis.intervals import Interval
+
+WEIGHT = 0.1
+"""lambda of the sentence on the best ratios, the middle one of those in the table"""
+
+
+def run_findings(means: pd.DataFrame, pairs: pd.DataFrame) -> list[Finding]:
+    """What every later run does otherwise than the first one.
+
+    Args:
+        means: the table of `mean_differences`.
+        pairs: the table of `against_first` for test_accuracy.
+    """
+    found = []
+    for run in dict.fromkeys(means["run"]):
+        by_quantity = means[means["run"] == run].set_index("quantity")
+        if "test_accuracy" in by_quantity.index:
+            row = by_quantity.loc["test_accuracy"]
+            change = Interval(float(row["difference"]), float(row["low"]), float(row["high"]), n=int(row["pairs"]))
+            told: Evidence = "none" if not np.isfinite(change.low) or change.low <= 0 <= change.high else "yes"
+            cells = pairs.loc[pairs["run"] == run, "evidence"]
+            counts = ", ".join(f"{word} in {(cells == word).sum()}" for word in ("higher", "lower"))
+            text = (
+                f"{run}: over all pairs the test accuracy changes by {with_interval(change, 'points')}; "
+                f"of {len(cells)} pairs of method and keep ratio it is {counts} (Holm, 5 %)."
+            )
+            found.append(Finding("accuracy", text, told, change.estimate, change.low, change.high, change.n))
+        costs = [f"{word} per device from {row['a']:.4g} to {row['b']:.4g} {unit} ({_change(row['a'], row['b'])})"
+                 for quantity, word, unit in (("device_time_s", "time", "s"), ("device_energy_j", "energy", "J"))
+                 if quantity in by_quantity.index for row in [by_quantity.loc[quantity]]]  # fmt: skip
+        if costs:
+            found.append(Finding("saving", f"{run}: over all pairs the emulated {' and the '.join(costs)}.", "yes"))
+    return found
+
+
+def fleet_findings(table: pd.DataFrame, best: pd.DataFrame) -> list[Finding]:
+    """Which fleet is done first and which needs least, who cannot, what is best.
+
+    Args:
+        table: of `fleets`.
+        best: of `best_of_fleets`.
+    """
+    return [*_full(table), *_savings(table, best), *_cannot(table)]
+
+
+def _full(table: pd.DataFrame) -> list[Finding]:
+    """The fleets in order by `full`, those that can do all of it."""
+    rows = table[(table["method"] == FULL) & (table["infeasible_devices"] + table["failed_devices"] == 0)]
+    found = []
+    for column, kind, what, unit in (
+        ("finish_s", "time", "is done when its last device is, after", "s"),
+        ("energy_j", "energy", "takes", "J"),
+    ):
+        known = rows[rows[column].notna()].sort_values(column, kind="stable")
+        if len(known) > 1:
+            told = [f"{name} {value:,.4g} {unit}" for name, value in zip(known["fleet"], known[column], strict=True)]
+            factor = known[column].iloc[-1] / known[column].iloc[0]
+            text = f"Full training: a fleet {what}: {', '.join(told)}; first and last differ by a factor of {factor:.3g}."
+            found.append(Finding(kind, text, "yes" if kind == "energy" else _ends_apart(known)))
+    return found
+
+
+def _ends_apart(ordered: pd.DataFrame) -> Evidence:
+    """Whether the intervals of the first and the last fleet do not meet; one seed has none, and the price is exact."""
+    high, low = float(ordered["finish_high_s"].iloc[0]), float(ordered["finish_low_s"].iloc[-1])
+    return "none" if np.isfinite(high) and np.isfinite(low) and high >= low else "yes"
+
+
+def _savings(table: pd.DataFrame, best: pd.DataFrame) -> list[Finding]:
+    """Per fleet the ratio that most devices have as their best one, and what it saves there."""
+    found = []
+    methods = [method for method in dict.fromkeys(best["method"]) if method != RANDOM]
+    for fleet in dict.fromkeys(best["fleet"]) if methods else ():
+        own = best[(best["fleet"] == fleet) & (best["method"] == methods[0]) & (best["lambda"] == WEIGHT)]
+        if own.empty:
+            continue
+        most = own.sort_values(["devices", "keep_ratio"], ascending=[False, True]).iloc[0]
+        text = (
+            f"{fleet}: with {methods[0]} the best keep ratio by Eq. 14 at lambda = {WEIGHT:g} is "
+            f"{most['keep_ratio']:g} on {most['devices']} of {most['of']} devices"
+        )
+        at = (table["fleet"] == fleet) & np.isclose(table["keep_ratio"], most["keep_ratio"])
+        cell = table[at & (table["method"] == methods[0])]
+        full = table[(table["fleet"] == fleet) & (table["method"] == FULL)]
+        if len(cell) and len(full) and np.isfinite(cell["energy_saved"].iloc[0]):
+            row, change = cell.iloc[0], float(cell["test_accuracy"].iloc[0] - full["test_accuracy"].iloc[0])
+            text += (
+                f"; there it saves {percent(row['energy_saved'])} of full's energy and {percent(row['time_saved'])} "
+                f"of its time for {points(change)} of accuracy"
+            )
+        found.append(Finding("ratio", f"{text}.", "yes", method=methods[0], keep_ratio=float(most["keep_ratio"])))
+    return found
+
+
+def _cannot(table: pd.DataFrame) -> list[Finding]:
+    found = []
+    for fleet in dict.fromkeys(table["fleet"]):
+        own = table[(table["fleet"] == fleet) & (table["infeasible_devices"] > 0)]
+        if len(own):
+            row = own.sort_values("infeasible_devices", ascending=False, kind="stable").iloc[0]
+            text = (
+                f"{fleet}: {row['infeasible_devices']} devices cannot do {row['method']} at {row['keep_ratio']:.4g}; "
+                f"{len(own)} pairs of method and keep ratio have such devices."
+            )
+            found.append(Finding("devices", text, "yes"))
+    return found
+
+
+def _change(a: float, b: float) -> str:
+    """What the first value changes by to become the second, in per cent of it."""
+    return f"{100 * (b / a - 1):+.1f} %" if a > 0 else "from nothing"
