@@ -22,9 +22,11 @@ from edgesim.analysis.comparison import (
     QUANTITIES,
     against_first,
     best_of_fleets,
+    composition,
     fleets,
     fronts,
     mean_differences,
+    of_each_fleet,
     paired_runs,
     scenario_differences,
 )
@@ -70,7 +72,7 @@ from edgesim.analysis.means import (
 from edgesim.analysis.pareto import accuracy_against, front
 from edgesim.analysis.prices import compare_prices, price_sources
 from edgesim.analysis.ratios import best_ratios
-from edgesim.analysis.sides import fleet_findings, run_findings
+from edgesim.analysis.sides import SHOWN_LAMBDA, fleet_findings, run_findings
 from edgesim.analysis.verdict import verdict_of
 
 __all__ = [
@@ -79,6 +81,7 @@ __all__ = [
     "FULL",
     "QUANTITIES",
     "RANDOM",
+    "SHOWN_LAMBDA",
     "SUMMARY_COLUMNS",
     "Answer",
     "Finding",
@@ -95,6 +98,7 @@ __all__ = [
     "class_counts",
     "compare_prices",
     "complete",
+    "composition",
     "cost_by_ratio",
     "curve_means",
     "device_by_seed",
@@ -118,6 +122,7 @@ __all__ = [
     "linear_fit",
     "mean_differences",
     "methods_of",
+    "of_each_fleet",
     "ok",
     "overlap",
     "p_above",

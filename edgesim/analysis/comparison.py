@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,8 @@ def mean_differences(runs: Mapping[str, pd.DataFrame]) -> Answer:
         runs: name -> records, the first one the base.
 
     Returns: MEAN_COLUMNS; all are means over seeds and devices, each with the mean of its pairs, so that one with many
-        pairs counts no more than another; `low` and `high` are the 95 % interval of the difference. `test_accuracy` in shares, `device_time_s` in s, `device_energy_j` in J. No row where nothing pairs.
+        pairs counts no more than another; `low` and `high` are the 95 % interval of the difference. `test_accuracy` in
+        shares, `device_time_s` in s, `device_energy_j` in J. No row where nothing pairs.
     """
     (_, base), *others = runs.items()
     rows = []
@@ -165,6 +166,29 @@ def best_of_fleets(tables: Mapping[str, pd.DataFrame], lambdas: tuple[float, ...
             counts = part["keep_ratio"].value_counts().sort_index()
             rows += [(name, method, weight, ratio, int(count), len(part)) for ratio, count in counts.items()]
     return answer(rows, ["fleet", "method", "lambda", "keep_ratio", "devices", "of"], tuple(missing))
+
+
+def of_each_fleet(tables: Mapping[str, pd.DataFrame], told: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    """A table of every fleet's (or run's) records, one below the other, with `fleet` first.
+
+    Args:
+        tables: fleet -> records.
+        told: records -> table, for example `by_profile` or `failures`.
+    """
+    parts = [told(complete(records)).assign(fleet=name) for name, records in tables.items()]
+    joined = pd.concat(parts, ignore_index=True)
+    return joined[["fleet", *(name for name in joined.columns if name != "fleet")]]
+
+
+def composition(records: pd.DataFrame) -> pd.DataFrame:
+    """How many devices of which profile a fleet has, and how many of them cannot do some of what was asked.
+
+    Returns: profile devices infeasible_devices failed_devices.
+    """
+    bad = [records["device"].where(records["status"] == status) for status in ("infeasible", "failed")]
+    counted = records.assign(infeasible_devices=bad[0], failed_devices=bad[1]).rename(columns={"device": "devices"})
+    names = ["devices", "infeasible_devices", "failed_devices"]
+    return counted.groupby("profile", sort=False)[names].nunique().reset_index()
 
 
 def _known(records: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -9,7 +9,9 @@ from edgesim.analysis.cells import FULL, RANDOM
 from edgesim.analysis.findings import Evidence, Finding, percent, points, with_interval
 from edgesim.analysis.intervals import Interval
 
-WEIGHT = 0.1
+NOTHING = 0.001
+"""a saving below this share is called none"""
+SHOWN_LAMBDA = 0.1
 """lambda of the sentence on the best ratios, the middle one of those in the table"""
 
 
@@ -49,7 +51,7 @@ def fleet_findings(table: pd.DataFrame, best: pd.DataFrame) -> list[Finding]:
         table: of `fleets`.
         best: of `best_of_fleets`.
     """
-    return [*_full(table), *_savings(table, best), *_cannot(table)]
+    return [*_full(table), *_least(table), *_savings(table, best), *_cannot(table)]
 
 
 def _full(table: pd.DataFrame) -> list[Finding]:
@@ -64,7 +66,9 @@ def _full(table: pd.DataFrame) -> list[Finding]:
         if len(known) > 1:
             told = [f"{name} {value:,.4g} {unit}" for name, value in zip(known["fleet"], known[column], strict=True)]
             factor = known[column].iloc[-1] / known[column].iloc[0]
-            text = f"Full training: a fleet {what}: {', '.join(told)}; first and last differ by a factor of {factor:.3g}."
+            text = (
+                f"Full training: a fleet {what}: {', '.join(told)}; first and last differ by a factor of {factor:.3g}."
+            )
             found.append(Finding(kind, text, "yes" if kind == "energy" else _ends_apart(known)))
     return found
 
@@ -75,17 +79,34 @@ def _ends_apart(ordered: pd.DataFrame) -> Evidence:
     return "none" if np.isfinite(high) and np.isfinite(low) and high >= low else "yes"
 
 
+def _least(table: pd.DataFrame) -> list[Finding]:
+    """What the smallest keep ratio saves on every fleet, against the share of the data that it leaves out."""
+    pruned = table[(table["method"] != FULL) & table["energy_saved"].notna()]
+    if pruned.empty:
+        return []
+    method = RANDOM if (pruned["method"] == RANDOM).any() else pruned["method"].iloc[0]
+    own = pruned[pruned["method"] == method]
+    rows = own[own["keep_ratio"] == own["keep_ratio"].min()].sort_values("energy_saved", ascending=False, kind="stable")
+    ratio = float(rows["keep_ratio"].iloc[0])
+    told = [f"{name} {percent(value)}" for name, value in zip(rows["fleet"], rows["energy_saved"], strict=True)]
+    text = (
+        f"Keeping {ratio:.4g} by {method} saves energy against full: {', '.join(told)}. It leaves out "
+        f"{percent(1 - ratio)} of the data; what a device takes once per job, whatever the data, is not saved."
+    )
+    return [Finding("saving", text, "yes", method=str(method), keep_ratio=ratio)]
+
+
 def _savings(table: pd.DataFrame, best: pd.DataFrame) -> list[Finding]:
     """Per fleet the ratio that most devices have as their best one, and what it saves there."""
     found = []
     methods = [method for method in dict.fromkeys(best["method"]) if method != RANDOM]
     for fleet in dict.fromkeys(best["fleet"]) if methods else ():
-        own = best[(best["fleet"] == fleet) & (best["method"] == methods[0]) & (best["lambda"] == WEIGHT)]
+        own = best[(best["fleet"] == fleet) & (best["method"] == methods[0]) & (best["lambda"] == SHOWN_LAMBDA)]
         if own.empty:
             continue
         most = own.sort_values(["devices", "keep_ratio"], ascending=[False, True]).iloc[0]
         text = (
-            f"{fleet}: with {methods[0]} the best keep ratio by Eq. 14 at lambda = {WEIGHT:g} is "
+            f"{fleet}: with {methods[0]} the best keep ratio by Eq. 14 at lambda = {SHOWN_LAMBDA:g} is "
             f"{most['keep_ratio']:g} on {most['devices']} of {most['of']} devices"
         )
         at = (table["fleet"] == fleet) & np.isclose(table["keep_ratio"], most["keep_ratio"])
@@ -93,10 +114,9 @@ def _savings(table: pd.DataFrame, best: pd.DataFrame) -> list[Finding]:
         full = table[(table["fleet"] == fleet) & (table["method"] == FULL)]
         if len(cell) and len(full) and np.isfinite(cell["energy_saved"].iloc[0]):
             row, change = cell.iloc[0], float(cell["test_accuracy"].iloc[0] - full["test_accuracy"].iloc[0])
-            text += (
-                f"; there it saves {percent(row['energy_saved'])} of full's energy and {percent(row['time_saved'])} "
-                f"of its time for {points(change)} of accuracy"
-            )
+            saved = f"{percent(row['energy_saved'])} of full's energy and {percent(row['time_saved'])} of its time"
+            nothing = max(row["energy_saved"], row["time_saved"]) < NOTHING
+            text += f", which saves {'nothing: ' if nothing else ''}{saved}, accuracy {points(change)}"
         found.append(Finding("ratio", f"{text}.", "yes", method=methods[0], keep_ratio=float(most["keep_ratio"])))
     return found
 
