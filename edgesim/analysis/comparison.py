@@ -25,6 +25,8 @@ FLEET_COLUMNS = [
 ]  # fmt: skip
 MEAN_COLUMNS = ["run", "quantity", "pairs", "a", "b", "difference", "low", "high"]
 QUANTITIES = ("test_accuracy", "device_time_s", "device_energy_j")
+NAMES = ("label", "name", "profile")
+"""keys that name an entry of a list in a scenario, the first one that is there"""
 ALPHA = 0.05
 
 
@@ -107,8 +109,12 @@ def mean_differences(runs: Mapping[str, pd.DataFrame]) -> Answer:
 
 
 def scenario_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> Answer:
-    """Where two resolved scenarios differ: path a b, the values as JSON; "-" where one has none."""
-    found = documents.differences(dict(a), dict(b))
+    """Where two resolved scenarios differ: path a b; "-" where one has none.
+
+    Entries of lists that have names of their own (methods, augmentations, the profiles of a fleet) are set against the
+    entry of that name; values are JSON, of maps only what is filled in.
+    """
+    found = documents.differences(_by_name(dict(a)), _by_name(dict(b)))
     rows = [(path, _shown(before), _shown(now)) for path, before, now in found]
     return answer(rows, ["path", "a", "b"], "" if rows else "The scenarios are equal.")
 
@@ -221,5 +227,25 @@ def _fleet_cell(part: pd.DataFrame, full: pd.DataFrame) -> tuple[Any, ...]:
     return (*counts, *finish[:3], energy_j, accuracy, *saved, per_point_j)
 
 
+def _by_name(value: Any) -> Any:
+    """A document with lists of maps as maps, where every entry has a name that no other one has."""
+    if isinstance(value, dict):
+        return {key: _by_name(own) for key, own in value.items()}
+    if not isinstance(value, list) or not value or not all(isinstance(entry, dict) for entry in value):
+        return value
+    names = [next((entry[key] for key in NAMES if key in entry), None) for entry in value]
+    unique = None not in names and len(set(map(str, names))) == len(names)
+    return {str(name): _by_name(entry) for name, entry in zip(names, value, strict=True)} if unique else value
+
+
+def _filled(value: Any) -> Any:
+    """A value without what is empty in it."""
+    if isinstance(value, list):
+        return [_filled(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _filled(own) for key, own in value.items() if own is not None and own not in ([], {})}
+
+
 def _shown(value: Any) -> str:
-    return "-" if value is None else value if isinstance(value, str) else json.dumps(value)
+    return "-" if value is None else value if isinstance(value, str) else json.dumps(_filled(value))

@@ -28,19 +28,23 @@ def run_findings(means: pd.DataFrame, pairs: pd.DataFrame) -> list[Finding]:
         if "test_accuracy" in by_quantity.index:
             row = by_quantity.loc["test_accuracy"]
             change = Interval(float(row["difference"]), float(row["low"]), float(row["high"]), n=int(row["pairs"]))
-            told: Evidence = "none" if not np.isfinite(change.low) or change.low <= 0 <= change.high else "yes"
+            same = change.estimate == change.low == change.high == 0
+            told: Evidence = "yes" if same or change.low > 0 or change.high < 0 else "none"
             cells = pairs.loc[pairs["run"] == run, "evidence"]
             counts = ", ".join(f"{word} in {(cells == word).sum()}" for word in ("higher", "lower"))
             text = (
                 f"{run}: over all pairs the test accuracy changes by {with_interval(change, 'points')}; "
                 f"of {len(cells)} pairs of method and keep ratio it is {counts} (Holm, 5 %)."
             )
+            if same:
+                text = f"{run}: the test accuracy is that of the first run, over all pairs (n = {change.n})."
             found.append(Finding("accuracy", text, told, change.estimate, change.low, change.high, change.n))
-        costs = [f"{word} per device from {row['a']:.4g} to {row['b']:.4g} {unit} ({_change(row['a'], row['b'])})"
+        costs = [f"{word} {row['a']:.4g} to {row['b']:.4g} {unit} ({_change(row['a'], row['b'])})"
                  for quantity, word, unit in (("device_time_s", "time", "s"), ("device_energy_j", "energy", "J"))
                  if quantity in by_quantity.index for row in [by_quantity.loc[quantity]]]  # fmt: skip
         if costs:
-            found.append(Finding("saving", f"{run}: over all pairs the emulated {' and the '.join(costs)}.", "yes"))
+            text = f"{run}: over all pairs a device's emulated cost goes from the first run's to its own: "
+            found.append(Finding("saving", f"{text}{', '.join(costs)}.", "yes"))
     return found
 
 
@@ -136,5 +140,7 @@ def _cannot(table: pd.DataFrame) -> list[Finding]:
 
 
 def _change(a: float, b: float) -> str:
-    """What the first value changes by to become the second, in per cent of it."""
+    """What the first value changes by to become the second one, in per cent of the first."""
+    if a == b:
+        return "the same"
     return f"{100 * (b / a - 1):+.1f} %" if a > 0 else "from nothing"

@@ -38,9 +38,10 @@ def compare(paths: list[Path], fleets: list[Path], out: Path | None, as_json: bo
     from edgesim.report import comparison
 
     _check_asked(paths, fleets, out)
+    trained = _train(paths[0], fleets) if fleets and paths[0].is_file() else None
     with _faults_of_the_arguments():
         if fleets:
-            page = _on_fleets(paths[0], fleets, provenance.command())
+            page = _on_fleets(trained or _run(paths[0]), fleets, provenance.command())
         else:
             runs = {name: _run(path) for name, path in zip(_names(paths), paths, strict=True)}
             page = comparison.of_runs(runs, provenance.command())
@@ -94,21 +95,18 @@ def _run(path: Path) -> Run:
     from edgesim.store import Run
 
     if path.is_file():
-        raise RunError(
-            f"{path} is a file; runs are folders. A scenario is compared with itself on fleets: give --fleet"
-        )
+        raise RunError(f"{path} is a file, and runs are folders; for one scenario on several fleets give --fleet FILE")
     run = Run(path)
     if not (run.records["status"] == "ok").any():
         raise RunError(f"{path} has no trial that ended well, so there is nothing to compare")
     return run
 
 
-def _on_fleets(path: Path, files: list[Path], command: str) -> Page:
-    """One run, or a scenario that is run now, on every fleet."""
+def _on_fleets(run: Run, files: list[Path], command: str) -> Page:
+    """One run on every fleet; on a single one and its own."""
     from edgesim import documents, repricing
     from edgesim.report import comparison
 
-    run = _train(path, files) if path.is_file() else _run(path)
     priced = repricing.compare_fleets(run, files)
     texts = {name: documents.dump(repricing.on_fleet(run, file).document["fleet"])
              for name, file in zip(priced, files, strict=True)}  # fmt: skip
@@ -119,8 +117,8 @@ def _on_fleets(path: Path, files: list[Path], command: str) -> Page:
 
 
 def _train(path: Path, files: list[Path]) -> Run:
-    """Run a scenario on its own fleet; faults of the other fleets are told before."""
-    from edgesim import api, repricing
+    """Run a scenario on its own fleet, with its report; faults of the other fleets are told before."""
+    from edgesim import api, report, repricing
     from edgesim import scenario as scenarios
 
     loaded = scenarios.load(path)
@@ -131,6 +129,7 @@ def _train(path: Path, files: list[Path]) -> Run:
         run = api.run(loaded, progress=watcher)
     finally:
         watcher.stop()
+    report.write(run, run.path / "report.html")
     typer.echo(f"run folder: {run.path}", err=True)
     return _run(run.path)
 

@@ -85,6 +85,7 @@ def best_ratio_figure(data: pd.DataFrame) -> Figure:
             counts = own.set_index("fleet")["devices"]
             values = pd.Series([float(counts.get(fleet, 0)) for fleet in fleets])
             trace = marks.bars(f"keep ratio {ratio(keep_ratio)}", fleets, values, colours[keep_ratio])
+            trace["text"] = [ratio(keep_ratio) if value else "" for value in values]
             traces.append({**trace, "meta": {"method": method, "lambda": f"{weight:g}"}})
     layout = marks.layout({**marks.axis(""), "type": "category"}, marks.axis("devices"))
     layout["barmode"] = "stack"
@@ -93,7 +94,7 @@ def best_ratio_figure(data: pd.DataFrame) -> Figure:
         for row in rows(data[data["lambda"] == analysis.SHOWN_LAMBDA])
     ]
     alt = "Best keep ratio of the devices of every fleet by Eq. 14. " + " ".join(said)
-    note = "Edge paper, Eq. 14: least risk + λ × cost among the ratios that were run; 1 is full training."
+    note = "The ratio stands in the bar; 1 is full training. Eq. 14: least risk + λ × cost among those that were run."
     return Figure("fleet-ratios", "Which keep ratio is best on how many devices", note, alt,
                   {"data": traces, "layout": layout})  # fmt: skip
 
