@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from browser import draw_all, open_page
 from conftest import DOCUMENT, ROOT
-from report_runs import HOSTILE, Reader, make_run
+from report_runs import HOSTILE, FakeRun, Reader, make_run
 from test_cli import command
+from test_page_browser import FIGURES, errors
 from trials import table, trial
 
 import edgesim
@@ -314,3 +316,33 @@ def test_odd_runs_give_pages(seeds, devices, methods, ratios, tmp_path):
         json.dumps(comparison.answer(page), allow_nan=False)
         comparison.write(page, tmp_path / "page.md")
     assert any("b: This run is still going" in note for note in page.verdict.limits)
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize("what", ["fleets", "runs"])
+def test_pages_in_a_browser(what, width, tmp_path):
+    run = make_run(seeds=3, devices=4, ratios=(0.1, 0.5, 0.8))
+    run.records["cost_j"] = run.records["keep_ratio"]
+    faster = run.records.assign(device_time_s=run.records["device_time_s"] / 2)
+    other = FakeRun(run.records.assign(test_accuracy=run.records["test_accuracy"] + 0.01), info=run.info)
+    made = (
+        comparison.of_fleets(run, {"a": run.records, "b": faster}, {})
+        if what == "fleets"
+        else comparison.of_runs({"a": run, "b": other})
+    )
+    page = comparison.write(made, tmp_path / "page.html")
+    with open_page(page, tmp_path, width) as driver:
+        draw_all(driver)
+        drawn = driver.execute_script(FIGURES)
+        assert len(drawn) == sum(len(part.shown_figures) for part in made.sections) >= 4
+        for figure in drawn:
+            assert figure["width"] > 250
+            assert figure["height"] > 200
+            assert figure["marks"] > 1, figure["key"]
+            assert figure["right"] <= width
+        for select in driver.find_elements("css selector", "select[data-choice]"):
+            for option in select.find_elements("css selector", "option"):
+                driver.execute_script("arguments[0].selected = true;", option)
+                driver.execute_script("arguments[0].dispatchEvent(new Event('change'));", select)
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+        assert errors(driver) == []
