@@ -18,12 +18,13 @@ _PUBLIC = {
     "load_scenario": ("edgesim.scenario", "load"),
     "run": ("edgesim.api", "run"),
     "plan": ("edgesim.api", "plan"),
+    "compare_fleets": ("edgesim.repricing", "compare_fleets"),
     "load_run": ("edgesim.api", "load_run"),
     "EdgesimError": ("edgesim.errors", "EdgesimError"),
     "ScenarioError": ("edgesim.errors", "ScenarioError"),
 }
 
-__all__ = ["EdgesimError", "ScenarioError", "load_run", "load_scenario", "plan", "run"]
+__all__ = ["EdgesimError", "ScenarioError", "compare_fleets", "load_run", "load_scenario", "plan", "run"]
 
 
 def __getattr__(name: str) -> Any:

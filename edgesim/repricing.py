@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,12 @@ def on_fleet(run: Run, fleet: str | Path) -> Scenario:
     Raises:
         ScenarioError: faults of the fleet, or another number of devices than the run has.
     """
-    file = Path(fleet)
+    return with_fleet(run.scenario, int(run.info["devices"]), Path(fleet))
+
+
+def with_fleet(document: dict[str, Any], devices: int, file: Path) -> Scenario:
+    """As `on_fleet`, from a resolved scenario: a fleet can be checked before there is a run."""
     given = documents.read(file)
-    devices = int(run.info["devices"])
     if isinstance(given.get("groups"), list):
         groups = [dict(group) if isinstance(group, dict) else group for group in given["groups"]]
         if any(isinstance(group, dict) and "share" in group for group in groups):
@@ -49,8 +53,8 @@ def on_fleet(run: Run, fleet: str | Path) -> Scenario:
             if isinstance(own, str) and own.endswith((".yaml", ".yml")):  # relative to the fleet's file
                 group["profile"] = str((file.parent / own).resolve())
         given = {**given, "groups": groups}
-    document = {**copy.deepcopy(run.scenario), "fleet": given}
-    loaded = scenario.from_document(document, str(file), Path.cwd())
+    changed = {**copy.deepcopy(document), "fleet": given}
+    loaded = scenario.from_document(changed, str(file), Path.cwd())
     if len(loaded.fleet) != devices:
         message = (
             f"has {len(loaded.fleet)} devices, the run {devices}; groups by `share` take their number from the run"
@@ -77,6 +81,28 @@ def reprice(run: Run, on: Scenario) -> pd.DataFrame:
     results = {result.record.trial: result for result in read_results(run.path)}
     records = [_record(run, plan, trial, results.get(trial)) for trial in plan.trials]
     return tables([TrialResult(record) for record in records])["records"]
+
+
+def compare_fleets(run: Run, fleets: Iterable[str | Path]) -> dict[str, pd.DataFrame]:
+    """The records of one training on each of several fleets.
+
+    Args:
+        run: whose outcomes and work are taken.
+        fleets: YAML files as `on_fleet` takes them.
+
+    Returns: name of the fleet (`fleet_names`) -> records, as `reprice`.
+
+    Raises: as `on_fleet` and `reprice`, before anything is priced where a fleet has a fault.
+    """
+    files = [Path(fleet) for fleet in fleets]
+    scenarios = [on_fleet(run, file) for file in files]
+    return {name: reprice(run, on) for name, on in zip(fleet_names(files), scenarios, strict=True)}
+
+
+def fleet_names(files: Sequence[Path]) -> list[str]:
+    """The files' names without ending, or their paths where two have the same name."""
+    stems = [file.stem for file in files]
+    return [stem if stems.count(stem) == 1 else str(file) for stem, file in zip(stems, files, strict=True)]
 
 
 def _record(run: Run, plan: coordinator.Plan, trial: Trial, result: TrialResult | None) -> Record:

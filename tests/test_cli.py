@@ -139,7 +139,7 @@ def test_help_needs_neither_torch_nor_ray() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
-    for name in ("run", "plan", "predict", "validate", "schema", "list", "report"):
+    for name in ("run", "plan", "predict", "validate", "schema", "list", "compare", "report"):
         assert name in done.stdout
 
 

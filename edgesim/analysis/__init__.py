@@ -18,7 +18,18 @@ from edgesim.analysis.cells import (
 )
 from edgesim.analysis.claims import paper_claims
 from edgesim.analysis.classes import class_counts, skew, starved
-from edgesim.analysis.comparison import best_of_fleets, fleets, fronts, paired_runs, scenario_differences
+from edgesim.analysis.comparison import (
+    QUANTITIES,
+    against_first,
+    best_of_fleets,
+    composition,
+    fleets,
+    fronts,
+    mean_differences,
+    of_each_fleet,
+    paired_runs,
+    scenario_differences,
+)
 from edgesim.analysis.curves import CURVE_VALUES, bands, curve_means, final_accuracy
 from edgesim.analysis.findings import Finding
 from edgesim.analysis.heterogeneity import (
@@ -61,19 +72,23 @@ from edgesim.analysis.means import (
 from edgesim.analysis.pareto import accuracy_against, front
 from edgesim.analysis.prices import compare_prices, price_sources
 from edgesim.analysis.ratios import best_ratios
+from edgesim.analysis.sides import SHOWN_LAMBDA, fleet_findings, run_findings
 from edgesim.analysis.verdict import verdict_of
 
 __all__ = [
     "COSTS",
     "CURVE_VALUES",
     "FULL",
+    "QUANTITIES",
     "RANDOM",
+    "SHOWN_LAMBDA",
     "SUMMARY_COLUMNS",
     "Answer",
     "Finding",
     "Fit",
     "Interval",
     "accuracy_against",
+    "against_first",
     "bands",
     "best_of_fleets",
     "best_ratios",
@@ -83,6 +98,7 @@ __all__ = [
     "class_counts",
     "compare_prices",
     "complete",
+    "composition",
     "cost_by_ratio",
     "curve_means",
     "device_by_seed",
@@ -90,6 +106,7 @@ __all__ = [
     "failures",
     "fairness",
     "final_accuracy",
+    "fleet_findings",
     "fleets",
     "front",
     "fronts",
@@ -103,7 +120,9 @@ __all__ = [
     "interval",
     "jain",
     "linear_fit",
+    "mean_differences",
     "methods_of",
+    "of_each_fleet",
     "ok",
     "overlap",
     "p_above",
@@ -114,6 +133,7 @@ __all__ = [
     "price_sources",
     "ranges",
     "ratio_interval",
+    "run_findings",
     "scenario_differences",
     "score_histogram",
     "score_quantiles",

@@ -67,7 +67,7 @@ def finding(kind: str, text: str, evidence: Evidence, found: Interval, cell: tup
 
 def percent(value: float) -> str:
     """0.1234 -> '12.3 %'."""
-    return f"{100 * value + 0.0:.1f} %"
+    return f"{round(100 * value, 1) + 0.0:.1f} %"
 
 
 def points(value: float) -> str:

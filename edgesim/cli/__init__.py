@@ -184,6 +184,29 @@ def list_(
 
 
 @app.command()
+def compare(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="RUN... | SCENARIO", help="run folders; or, with --fleet, one or a scenario")
+    ],
+    fleets: Annotated[
+        list[Path] | None,
+        typer.Option("--fleet", metavar="FILE", help="a fleet to price the one run on; given several times, several"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="FILE.html or FILE.md: write a page")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare runs with each other, or one training on several fleets.
+
+    Every later run is set against the first one, paired by seed, device, method and keep ratio. With --fleet one run is
+    priced on each fleet without training; with a single --fleet, also on its own. A scenario is run first, on its own
+    fleet.
+    """
+    from edgesim.cli import comparisons
+
+    comparisons.compare(paths, fleets or [], out, as_json)
+
+
+@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")],
     out: Annotated[Path | None, typer.Option(help="FILE.html or FILE.md; default RUN/report.html")] = None,

@@ -75,6 +75,16 @@ def print_rows(title: str, rows: Rows) -> None:
     _console().print(table)
 
 
+def print_text(title: str, headers: list[tuple[str, bool]], rows: list[list[str]]) -> None:
+    """A table of text; `headers` are (label, is a number)."""
+    table = Table(box=box.SIMPLE_HEAD, title=escape(title), title_justify="left")
+    for label, number in headers:
+        table.add_column(escape(label), justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    _console().print(table)
+
+
 def print_summary(run: Run) -> None:
     """The table that ends a run, and what failed."""
     from edgesim import analysis, report

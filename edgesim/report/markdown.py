@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from edgesim import analysis
-from edgesim.report import columns, tables
-from edgesim.report.identity import facts
+from edgesim.report import page, tables
 from edgesim.report.sections import Shown
-from edgesim.report.source import Run, read
-from edgesim.report.story import sections
-from edgesim.report.verdict import read_verdict
+from edgesim.report.source import Run
 
 SHOWN_SECTIONS = ("claims", "summary", "gap", "time", "failures")
 SHOWN_FIGURES = ("gap", "fits")
@@ -28,20 +25,33 @@ def write_markdown(run: Run, out: Path) -> Path:
 
     Returns: `out`.
     """
-    source = read(run)
-    told = read_verdict(source, run.info)
-    lines = [f"# {_plain(str(run.info.get('scenario') or run.path.name))}", "", "## Verdict", ""]
-    lines += [f"- {_plain(finding.text)}" for finding in told.findings]
-    lines += ["", *(f"> {_plain(note)}\n>" for note in told.limits), "", "## Run", ""]
-    lines += [*(f"- {label}: {_plain(value)}" for label, value in facts(run.info, source.records)), ""]
-    for part in sections(source):
-        if part.key not in SHOWN_SECTIONS or part.is_empty:
+    return write_page(page.of_run(run), out, SHOWN_SECTIONS, SHOWN_FIGURES)
+
+
+def write_page(shown: page.Page, out: Path, in_sections: Sequence[str], in_figures: Sequence[str]) -> Path:
+    """Write the verdict, the facts and the tables of any page as Markdown.
+
+    Args:
+        shown: the page.
+        out: the file to write; folders above it are made.
+        in_sections: keys of the sections whose tables are shown, folded ones left out.
+        in_figures: keys of the figures in them whose numbers are shown.
+
+    Returns: `out`.
+    """
+    lines = [f"# {_plain(shown.name)}", "", "## Verdict", ""]
+    lines += [f"- {_plain(finding.text)}" for finding in shown.verdict.findings]
+    lines += ["", *(f"> {_plain(note)}\n>" for note in shown.verdict.limits), "", f"## {shown.about}", ""]
+    lines += [*(f"- {_plain(label)}: {_plain(value)}" for label, value in shown.facts), ""]
+    used: list[str] = []
+    for part in shown.sections:
+        if part.key not in in_sections or part.is_empty:
             continue
         lines += [f"## {part.title}", ""]
-        behind = [Shown(f.key, f.title, f.table) for f in part.shown_figures if f.key in SHOWN_FIGURES]
-        for shown in [*behind, *(table for table in part.tables if not table.folded)]:
-            lines += [f"{_plain(shown.caption)}:", "", *_rows(shown.data), ""]
-    used = [name for name in analysis.SUMMARY_COLUMNS if name in columns.COLUMNS]
+        behind = [Shown(f.key, f.title, f.table) for f in part.shown_figures if f.key in in_figures]
+        for table in [*behind, *(table for table in part.tables if not table.folded)]:
+            lines += [f"{_plain(table.caption)}:", "", *_rows(table.data), ""]
+            used += [str(name) for name in table.data.columns]
     lines += ["## Columns", "", *(f"- **{label}**: {meaning}" for label, _, meaning in tables.glossary(used))]
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("\n".join(lines) + "\n", encoding="utf-8")

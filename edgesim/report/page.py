@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,30 @@ from edgesim.report import embed, identity, marks, tables
 from edgesim.report.sections import Section
 from edgesim.report.source import Run, read
 from edgesim.report.story import sections
-from edgesim.report.verdict import read_verdict
+from edgesim.report.verdict import Verdict, read_verdict
 
 FIRST_ROWS = 25
 """rows of a table in the document itself; the script shows the others"""
 SHORT = 30
 """signs up to which a text of a table stays on one line"""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page shows, of one run or of several."""
+
+    name: str
+    kind: str
+    """what it is: "report" or "comparison" """
+    headline: str
+    about: str
+    """title of the part with the facts"""
+    facts: list[tuple[str, str]]
+    """(label, text): which run or runs"""
+    verdict: Verdict
+    sections: list[Section]
+    documents: list[tuple[str, str]]
+    """(title, text) of what can be opened at its end"""
 
 
 def write(run: Run, out: Path) -> Path:
@@ -30,33 +49,51 @@ def write(run: Run, out: Path) -> Path:
 
     Returns: `out`.
     """
+    return write_page(of_run(run), out)
+
+
+def write_page(page: Page, out: Path) -> Path:
+    """Write any page; `out` as for `write`."""
     out.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out.with_name(f".{out.name}.{os.getpid()}")
-    unfinished.write_text(render(run), encoding="utf-8")
+    unfinished.write_text(render_page(page), encoding="utf-8")
     unfinished.replace(out)
     return out
 
 
 def render(run: Run) -> str:
-    """The page as text."""
+    """The report of a run as text."""
+    return render_page(of_run(run))
+
+
+def of_run(run: Run) -> Page:
+    """The report of a run."""
     source = read(run)
-    told = read_verdict(source, run.info)
-    parts = sections(source)
-    specs = _specs(parts)
-    shown, packed = embed.fit([table for part in parts for table in part.all_tables], embed.room_beside(specs))
+    return Page(
+        name=str(run.info.get("scenario") or run.path.name),
+        kind="report",
+        headline=identity.headline(run.info, source.records),
+        about="Run",
+        facts=identity.facts(run.info, source.records),
+        verdict=read_verdict(source, run.info),
+        sections=sections(source),
+        documents=[("The scenario as it was run", documents.dump(run.scenario))],
+    )
+
+
+def render_page(page: Page) -> str:
+    """Any page as text."""
+    specs = _specs(page.sections)
+    all_tables = [table for part in page.sections for table in part.all_tables]
+    shown, packed = embed.fit(all_tables, embed.room_beside(specs))
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.get_template("report.html.j2").render(
-        name=str(run.info.get("scenario") or run.path.name),
-        headline=identity.headline(run.info, source.records),
-        facts=identity.facts(run.info, source.records),
-        verdict=told,
-        sections=parts,
+        page=page,
         tables=shown,
         first_rows=_first_rows,
         short=SHORT,
         glossary=tables.glossary(name for table in shown.values() for name in table.data.columns),
-        scenario_yaml=documents.dump(run.scenario),
         look=marks.LOOK,
         page_data=embed.as_json({"tables": packed, "figures": specs}),
         plotly_js=embed.plotly_js(),

@@ -28,7 +28,7 @@ const FORMS = {
   percent: (value) => (known(value) ? `${positive(fixed(100 * value, 1))} %` : UNKNOWN),
   spread: (value) => (known(value) ? `${positive(fixed(100 * value, 1))} pp` : UNKNOWN),
   gap: (value) => (known(value) ? `${signed(positive(fixed(100 * value, 2)))} pp` : UNKNOWN),
-  ratio: (value) => (known(value) ? general(value, 6) : UNKNOWN),
+  ratio: (value) => (known(value) ? general(value, 4) : UNKNOWN),
   quantity: (value) => {
     if (!known(value)) return UNKNOWN;
     const size = Math.abs(value);

@@ -1,0 +1,146 @@
+"""What a comparison found, in sentences: of runs, and of the fleets that one training is priced on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from edgesim.analysis.cells import FULL, RANDOM
+from edgesim.analysis.findings import Evidence, Finding, percent, points, with_interval
+from edgesim.analysis.intervals import Interval
+
+NOTHING = 0.001
+"""a saving below this share is called none"""
+SHOWN_LAMBDA = 0.1
+"""lambda of the sentence on the best ratios, the middle one of those in the table"""
+
+
+def run_findings(means: pd.DataFrame, pairs: pd.DataFrame) -> list[Finding]:
+    """What every later run does otherwise than the first one.
+
+    Args:
+        means: the table of `mean_differences`.
+        pairs: the table of `against_first` for test_accuracy.
+    """
+    found = []
+    for run in dict.fromkeys(means["run"]):
+        by_quantity = means[means["run"] == run].set_index("quantity")
+        if "test_accuracy" in by_quantity.index:
+            row = by_quantity.loc["test_accuracy"]
+            change = Interval(float(row["difference"]), float(row["low"]), float(row["high"]), n=int(row["pairs"]))
+            same = change.estimate == change.low == change.high == 0
+            told: Evidence = "yes" if same or change.low > 0 or change.high < 0 else "none"
+            cells = pairs.loc[pairs["run"] == run, "evidence"]
+            counts = ", ".join(f"{word} in {(cells == word).sum()}" for word in ("higher", "lower"))
+            text = (
+                f"{run}: over all pairs the test accuracy changes by {with_interval(change, 'points')}; "
+                f"of {len(cells)} pairs of method and keep ratio it is {counts} (Holm, 5 %)."
+            )
+            if same:
+                text = f"{run}: the test accuracy is that of the first run, over all pairs (n = {change.n})."
+            found.append(Finding("accuracy", text, told, change.estimate, change.low, change.high, change.n))
+        costs = [f"{word} {row['a']:.4g} to {row['b']:.4g} {unit} ({_change(row['a'], row['b'])})"
+                 for quantity, word, unit in (("device_time_s", "time", "s"), ("device_energy_j", "energy", "J"))
+                 if quantity in by_quantity.index for row in [by_quantity.loc[quantity]]]  # fmt: skip
+        if costs:
+            text = f"{run}: over all pairs a device's emulated cost goes from the first run's to its own: "
+            found.append(Finding("saving", f"{text}{', '.join(costs)}.", "yes"))
+    return found
+
+
+def fleet_findings(table: pd.DataFrame, best: pd.DataFrame) -> list[Finding]:
+    """Which fleet is done first and which needs least, who cannot, what is best.
+
+    Args:
+        table: of `fleets`.
+        best: of `best_of_fleets`.
+    """
+    return [*_full(table), *_least(table), *_savings(table, best), *_cannot(table)]
+
+
+def _full(table: pd.DataFrame) -> list[Finding]:
+    """The fleets in order by `full`, those that can do all of it."""
+    rows = table[(table["method"] == FULL) & (table["infeasible_devices"] + table["failed_devices"] == 0)]
+    found = []
+    for column, kind, what, unit in (
+        ("finish_s", "time", "is done when its last device is, after", "s"),
+        ("energy_j", "energy", "takes", "J"),
+    ):
+        known = rows[rows[column].notna()].sort_values(column, kind="stable")
+        if len(known) > 1:
+            told = [f"{name} {value:,.4g} {unit}" for name, value in zip(known["fleet"], known[column], strict=True)]
+            factor = known[column].iloc[-1] / known[column].iloc[0]
+            text = (
+                f"Full training: a fleet {what}: {', '.join(told)}; first and last differ by a factor of {factor:.3g}."
+            )
+            found.append(Finding(kind, text, "yes" if kind == "energy" else _ends_apart(known)))
+    return found
+
+
+def _ends_apart(ordered: pd.DataFrame) -> Evidence:
+    """Whether the intervals of the first and the last fleet do not meet; one seed has none, and the price is exact."""
+    high, low = float(ordered["finish_high_s"].iloc[0]), float(ordered["finish_low_s"].iloc[-1])
+    return "none" if np.isfinite(high) and np.isfinite(low) and high >= low else "yes"
+
+
+def _least(table: pd.DataFrame) -> list[Finding]:
+    """What the smallest keep ratio saves on every fleet, against the share of the data that it leaves out."""
+    pruned = table[(table["method"] != FULL) & table["energy_saved"].notna()]
+    if pruned.empty:
+        return []
+    method = RANDOM if (pruned["method"] == RANDOM).any() else pruned["method"].iloc[0]
+    own = pruned[pruned["method"] == method]
+    rows = own[own["keep_ratio"] == own["keep_ratio"].min()].sort_values("energy_saved", ascending=False, kind="stable")
+    ratio = float(rows["keep_ratio"].iloc[0])
+    told = [f"{name} {percent(value)}" for name, value in zip(rows["fleet"], rows["energy_saved"], strict=True)]
+    text = (
+        f"Keeping {ratio:.4g} by {method} saves energy against full: {', '.join(told)}. It leaves out "
+        f"{percent(1 - ratio)} of the data; what a device takes once per job, whatever the data, is not saved."
+    )
+    return [Finding("saving", text, "yes", method=str(method), keep_ratio=ratio)]
+
+
+def _savings(table: pd.DataFrame, best: pd.DataFrame) -> list[Finding]:
+    """Per fleet the ratio that most devices have as their best one, and what it saves there."""
+    found = []
+    methods = [method for method in dict.fromkeys(best["method"]) if method != RANDOM]
+    for fleet in dict.fromkeys(best["fleet"]) if methods else ():
+        own = best[(best["fleet"] == fleet) & (best["method"] == methods[0]) & (best["lambda"] == SHOWN_LAMBDA)]
+        if own.empty:
+            continue
+        most = own.sort_values(["devices", "keep_ratio"], ascending=[False, True]).iloc[0]
+        text = (
+            f"{fleet}: with {methods[0]} the best keep ratio by Eq. 14 at lambda = {SHOWN_LAMBDA:g} is "
+            f"{most['keep_ratio']:g} on {most['devices']} of {most['of']} devices"
+        )
+        at = (table["fleet"] == fleet) & np.isclose(table["keep_ratio"], most["keep_ratio"])
+        cell = table[at & (table["method"] == methods[0])]
+        full = table[(table["fleet"] == fleet) & (table["method"] == FULL)]
+        if len(cell) and len(full) and np.isfinite(cell["energy_saved"].iloc[0]):
+            row, change = cell.iloc[0], float(cell["test_accuracy"].iloc[0] - full["test_accuracy"].iloc[0])
+            saved = f"{percent(row['energy_saved'])} of full's energy and {percent(row['time_saved'])} of its time"
+            nothing = max(row["energy_saved"], row["time_saved"]) < NOTHING
+            text += f", which saves {'nothing: ' if nothing else ''}{saved}, accuracy {points(change)}"
+        found.append(Finding("ratio", f"{text}.", "yes", method=methods[0], keep_ratio=float(most["keep_ratio"])))
+    return found
+
+
+def _cannot(table: pd.DataFrame) -> list[Finding]:
+    found = []
+    for fleet in dict.fromkeys(table["fleet"]):
+        own = table[(table["fleet"] == fleet) & (table["infeasible_devices"] > 0)]
+        if len(own):
+            row = own.sort_values("infeasible_devices", ascending=False, kind="stable").iloc[0]
+            text = (
+                f"{fleet}: {row['infeasible_devices']} devices cannot do {row['method']} at {row['keep_ratio']:.4g}; "
+                f"{len(own)} pairs of method and keep ratio have such devices."
+            )
+            found.append(Finding("devices", text, "yes"))
+    return found
+
+
+def _change(a: float, b: float) -> str:
+    """What the first value changes by to become the second one, in per cent of the first."""
+    if a == b:
+        return "the same"
+    return f"{100 * (b / a - 1):+.1f} %" if a > 0 else "from nothing"

@@ -1,0 +1,156 @@
+"""`edgesim compare`: what is compared, and how it looks on the terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from edgesim.cli import progress, tables
+from edgesim.errors import EdgesimError, RunError
+
+if TYPE_CHECKING:
+    from edgesim.report.page import Page
+    from edgesim.store import Run
+
+OWN = "own fleet"
+"""what the run's own fleet is called"""
+SHOWN = {
+    "fleets": ["fleet", "method", "keep_ratio", "devices", "infeasible_devices", "finish_s", "energy_j",
+               "test_accuracy", "device_energy_saved", "energy_per_point_j"],
+    "best": ["fleet", "method", "keep_ratio", "devices", "of"],
+    "profiles-full": ["fleet", "profile", "devices", "device_time_s", "device_energy_j"],
+    "differences": ["run", "path", "first_setting", "own_setting"],
+    "pairs": ["run", "method", "keep_ratio", "pairs", "first_accuracy", "own_accuracy", "difference", "difference_low",
+              "difference_high", "p_holm", "evidence"],
+    "failures": None,
+}  # fmt: skip
+"""tables on the terminal, and their columns (None: all)"""
+
+
+def compare(paths: list[Path], fleets: list[Path], out: Path | None, as_json: bool) -> None:
+    """Compare, print and write; a fault of what was asked leaves with exit code 2."""
+    from edgesim import provenance
+    from edgesim.report import comparison
+
+    _check_asked(paths, fleets, out)
+    trained = _train(paths[0], fleets) if fleets and paths[0].is_file() else None
+    with _faults_of_the_arguments():
+        if fleets:
+            page = _on_fleets(trained or _run(paths[0]), fleets, provenance.command())
+        else:
+            runs = {name: _run(path) for name, path in zip(_names(paths), paths, strict=True)}
+            page = comparison.of_runs(runs, provenance.command())
+    if as_json:
+        typer.echo(json.dumps(comparison.answer(page), indent=2))
+    else:
+        _show(page)
+    if out is not None:
+        typer.echo(f"page: {comparison.write(page, out)}", err=as_json)
+
+
+def _check_asked(paths: list[Path], fleets: list[Path], out: Path | None) -> None:
+    if out is not None and out.suffix not in (".html", ".md"):
+        raise typer.BadParameter(f"--out must name a .html or .md file; got {out}")
+    if fleets and len(paths) > 1:
+        raise typer.BadParameter(
+            f"--fleet prices one run or scenario; got {len(paths)}: leave out --fleet to pair runs"
+        )
+    if not fleets and len(paths) == 1:
+        message = f"nothing to compare {paths[0]} with; name a second run, or give --fleet FILE"
+        raise typer.BadParameter(message)
+    for what, given in (("run", paths), ("fleet", fleets)):
+        twice = [path for place, path in enumerate(given) if path.resolve() in {p.resolve() for p in given[:place]}]
+        if twice:
+            raise typer.BadParameter(
+                f"the {what} {twice[0]} is named twice, so there is nothing to compare; name it once"
+            )
+
+
+@contextmanager
+def _faults_of_the_arguments() -> Iterator[None]:
+    """A folder that is no run, or lacks what prices need, is a fault of the command: exit code 2, as for a scenario."""
+    try:
+        yield
+    except RunError as error:
+        raise EdgesimError(str(error)) from None
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """The folders' names, or their paths where two have the same name."""
+    names = [path.resolve().name for path in paths]
+    return [name if names.count(name) == 1 else str(path) for name, path in zip(names, paths, strict=True)]
+
+
+def _run(path: Path) -> Run:
+    """A run folder with at least one trial.
+
+    Raises:
+        RunError: it is none, or has nothing to compare.
+    """
+    from edgesim.store import Run
+
+    if path.is_file():
+        raise RunError(f"{path} is a file, and runs are folders; for one scenario on several fleets give --fleet FILE")
+    run = Run(path)
+    if not (run.records["status"] == "ok").any():
+        raise RunError(f"{path} has no trial that ended well, so there is nothing to compare")
+    return run
+
+
+def _on_fleets(run: Run, files: list[Path], command: str) -> Page:
+    """One run on every fleet; on a single one and its own."""
+    from edgesim import documents, repricing
+    from edgesim.report import comparison
+
+    priced = repricing.compare_fleets(run, files)
+    texts = {name: documents.dump(repricing.on_fleet(run, file).document["fleet"])
+             for name, file in zip(priced, files, strict=True)}  # fmt: skip
+    if len(files) == 1:
+        priced = {OWN: run.records, **priced}
+        texts = {OWN: documents.dump(run.scenario["fleet"]), **texts}
+    return comparison.of_fleets(run, priced, texts, command)
+
+
+def _train(path: Path, files: list[Path]) -> Run:
+    """Run a scenario on its own fleet, with its report; faults of the other fleets are told before."""
+    from edgesim import api, report, repricing
+    from edgesim import scenario as scenarios
+
+    loaded = scenarios.load(path)
+    for file in files:
+        repricing.with_fleet(loaded.document, len(loaded.fleet), file)
+    watcher = progress.watcher()
+    try:
+        run = api.run(loaded, progress=watcher)
+    finally:
+        watcher.stop()
+    report.write(run, run.path / "report.html")
+    typer.echo(f"run folder: {run.path}", err=True)
+    return _run(run.path)
+
+
+def _show(page: Page) -> None:
+    """The sentences, and the tables that fit a terminal."""
+    from edgesim.report import tables as texts
+
+    typer.echo(page.name)
+    for finding in page.verdict.findings:
+        typer.echo(f"- {finding.text}")
+    for note in page.verdict.limits:
+        typer.echo(f"! {note}")
+    for part in page.sections:
+        for sentence in part.cannot:
+            typer.echo(f"! {sentence}")
+        for shown in part.tables:
+            if shown.key not in SHOWN or shown.data.empty:
+                continue
+            found = texts.table(shown.data[SHOWN[shown.key] or list(shown.data.columns)])
+            tables.print_text(shown.caption, found.headers, found.rows)
+            if found.rows_left_out:
+                typer.echo(f"  {found.rows_left_out} more rows; --out FILE.html or --json has them")
+    typer.echo("times and energies are the devices', emulated")

@@ -1,0 +1,231 @@
+"""A page on several runs side by side, or on one training priced on several fleets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from edgesim import analysis, documents
+from edgesim.report import identity, markdown, marks
+from edgesim.report import page as pages
+from edgesim.report.figures import sides
+from edgesim.report.figures.figure import rows
+from edgesim.report.figures.prices import WORDS
+from edgesim.report.page import Page
+from edgesim.report.sections import Choice, Section, Shown
+from edgesim.report.source import RECORD_COLUMNS, Run
+from edgesim.report.story import NO_TRIAL, NONE_WELL
+from edgesim.report.verdict import Verdict
+from edgesim.tables import by_rule
+
+EXACT = ("dataset", "partition", "seeds")
+"""parts of a scenario that decide which samples a device holds"""
+IN_MARKDOWN = ("fleets", "best", "profiles", "differ", "pairs", "failures")
+
+
+def write(page: Page, out: Path) -> Path:
+    """Write a comparison as HTML, or as Markdown where `out` ends in .md; folders above it are made. Returns `out`."""
+    if out.suffix == ".md":
+        return markdown.write_page(page, out, IN_MARKDOWN, ())
+    return pages.write_page(page, out)
+
+
+def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str, str], command: str = "") -> Page:
+    """One training on several fleets.
+
+    Args:
+        run: the run that trained.
+        priced: name of the fleet -> its records (`edgesim.compare_fleets`).
+        fleets: name of the fleet -> its document as text.
+        command: what made the comparison.
+    """
+    ruled = {name: by_rule(records, records) for name, records in priced.items()}
+    table, best = analysis.fleets(ruled).table, analysis.best_of_fleets(ruled)
+    styles = marks.method_styles(priced, "")
+    name = str(run.info.get("scenario") or run.path.name)
+    facts = [("Fleets", ", ".join(priced)), ("Compared by", command), *identity.facts(run.info, run.records)]
+    yamls = [(f"The fleet {fleet}", text) for fleet, text in fleets.items()]
+    return Page(
+        name=f"{name} on {len(priced)} fleets",
+        kind="comparison",
+        headline=f"trained once, priced on {', '.join(priced)} · {identity.headline(run.info, run.records)}",
+        about="Run",
+        facts=[(label, value) for label, value in facts if value],
+        verdict=Verdict(analysis.fleet_findings(table, best.table), _fleet_limits(run, table)),
+        sections=[
+            _fleets(table, styles),
+            _best(best, ruled),
+            _profiles(ruled),
+            _failures(ruled, "fleet"),
+        ],
+        documents=[*yamls, ("The scenario as it was run", documents.dump(run.scenario))],
+    )
+
+
+def of_runs(runs: Mapping[str, Run], command: str = "") -> Page:
+    """Two or more runs, every later one against the first.
+
+    Args:
+        runs: name -> run, in any state; two or more.
+        command: what made the comparison.
+    """
+    tables = {name: run.records.reindex(columns=[*dict.fromkeys([*run.records.columns, *RECORD_COLUMNS])])
+              for name, run in runs.items()}  # fmt: skip
+    ruled = {name: by_rule(records, records) for name, records in tables.items()}
+    first, *others = runs
+    differ = {name: analysis.scenario_differences(runs[first].scenario, runs[name].scenario) for name in others}
+    pairs = {column: analysis.against_first(tables, column) for column in analysis.QUANTITIES}
+    accuracy = pairs["test_accuracy"]
+    means = analysis.mean_differences(tables)
+    facts = [(f"{name}: {label}", value)
+             for name, run in runs.items() for label, value in identity.facts(run.info, run.records)]  # fmt: skip
+    return Page(
+        name=f"{' and '.join(others)} against {first}",
+        kind="comparison",
+        headline=" · ".join(f"{name}: {identity.headline(run.info, run.records)}" for name, run in runs.items()),
+        about="Runs",
+        facts=[*([("Compared by", command)] if command else []), *facts],
+        verdict=Verdict(analysis.run_findings(means.table, accuracy.table), _run_limits(runs, differ, accuracy)),
+        sections=[
+            _differ(differ),
+            _pairs(pairs),
+            _fronts(ruled),
+            _failures(ruled, "run"),
+        ],
+        documents=[(f"The scenario of {name}", documents.dump(run.scenario)) for name, run in runs.items()],
+    )
+
+
+def answer(page: Page) -> dict[str, Any]:
+    """A comparison for machines: name, findings, limits, the tables by their keys; numbers in full, None = unknown."""
+    behind = [Shown(figure.key, "", figure.table) for part in page.sections for figure in part.figures]
+    shown = [table for table in behind if len(table.data.columns)]
+    shown += [table for part in page.sections for table in part.tables]
+    return {
+        "name": page.name,
+        "findings": [{"about": found.kind, "text": found.text, "evidence": found.evidence}
+                     for found in page.verdict.findings],
+        "limits": page.verdict.limits,
+        "tables": {table.key: _plain_rows(table.data) for table in shown},
+    }  # fmt: skip
+
+
+def _plain_rows(data: pd.DataFrame) -> list[dict[str, Any]]:
+    return rows(data.astype(object).where(data.notna(), None))
+
+
+def _method(records: Mapping[str, pd.DataFrame]) -> Choice:
+    """The choice of a method; `random` last, it is what the others are compared with."""
+    named = dict.fromkeys(str(name) for table in records.values() for name in table["method"])
+    methods = [name for name in named if name not in (analysis.FULL, analysis.RANDOM)]
+    return Choice("method", "Method shown", (*methods, *(name for name in named if name == analysis.RANDOM)))
+
+
+def _fleets(table: pd.DataFrame, styles: marks.Styles) -> Section:
+    shown = [sides.fleet_figure(table, styles, column) for column in sides.FLEET_COSTS]
+    shown.append(sides.exchange_figure(table, styles))
+    # Emulated here; without the word the columns' names mean the closed form.
+    renamed = table.rename(columns={"time_saved": "device_time_saved", "energy_saved": "device_energy_saved"})
+    every = Shown("fleets", "Every fleet, method and keep ratio", renamed)
+    return Section("fleets", "Fleets", shown, [every], NO_TRIAL, "", (_method({"": table}),))
+
+
+def _best(best: analysis.Answer, priced: Mapping[str, pd.DataFrame]) -> Section:
+    weights = tuple(f"{value:g}" for value in dict.fromkeys(best.table["lambda"]))
+    choices = (_method(priced), Choice("lambda", "λ", weights, f"{analysis.SHOWN_LAMBDA:g}"))
+    ratios = Shown("best-ratios", "The same at every λ", best.table, folded=True)
+    shown_best = best.table[best.table["lambda"] == analysis.SHOWN_LAMBDA].drop(columns="lambda")
+    middle = Shown("best", f"Devices by their best keep ratio, λ = {analysis.SHOWN_LAMBDA:g}", shown_best)
+    figure = [sides.best_ratio_figure(best.table)]
+    return Section("best", "Best keep ratio", figure, [middle, ratios], NONE_WELL, "", choices, best.missing)
+
+
+def _profiles(priced: Mapping[str, pd.DataFrame]) -> Section:
+    devices = Shown("composition", "What the fleets are", analysis.of_each_fleet(priced, analysis.composition))
+    # A device's accuracy is its data's; which profile it has is chance, so accuracies per profile would mislead.
+    means = analysis.of_each_fleet(priced, analysis.by_profile).drop(columns="test_accuracy")
+    full = means[means["method"] == analysis.FULL].drop(columns=["method", "keep_ratio"])
+    tables = [
+        devices,
+        Shown("profiles-full", "Full training on one device of each profile", full),
+        Shown("profiles", "Means per fleet and profile", means, folded=True),
+    ]
+    return Section("profiles", "Profiles", [], tables, NO_TRIAL)
+
+
+def _failures(tables: Mapping[str, pd.DataFrame], side: str) -> Section:
+    found = analysis.of_each_fleet(tables, analysis.failures).rename(columns={"fleet": side})
+    parts = [Shown("failures", "Trials that did not end well", found)]
+    if side == "fleet":
+        cannot = analysis.of_each_fleet(tables, lambda records: analysis.infeasible(records).table)
+        parts.append(Shown("infeasible", "Devices that cannot do what was asked", cannot, folded=True))
+    return Section("failures", "Who cannot", [], parts, "Every trial ended well.")
+
+
+def _fleet_limits(run: Run, table: pd.DataFrame) -> list[str]:
+    """What the fleets' numbers leave open, in sentences."""
+    said = identity.limits(run.records, run.info)
+    for fleet in dict.fromkeys(table["fleet"]):
+        own = table[table["fleet"] == fleet]
+        if own["failed_devices"].any():
+            said.append(f"{fleet}: the run has no outcome of some trials there, for example because its own devices "
+                        "could not do them or a rule chooses other ratios; see 'Who cannot'.")  # fmt: skip
+        if own["infeasible_devices"].any():
+            said.append(f"{fleet}: times, energies and accuracies of rows with devices that cannot are over the other "
+                        "devices, and not comparable with those of other fleets.")  # fmt: skip
+    if table["seeds"].max() < 2:
+        said.append("One seed: no time of a fleet has an interval.")
+    return said
+
+
+def _run_limits(runs: Mapping[str, Run], differ: Mapping[str, analysis.Answer], pairs: analysis.Answer) -> list[str]:
+    """What pairs of trials of different runs leave open, in sentences."""
+    said = [f"{name}: {note}" for name, run in runs.items() for note in identity.limits(run.records, run.info)]
+    for name, found in differ.items():
+        parts = [part for part in EXACT if any(path.split(".")[0] == part for path in found.table["path"])]
+        if parts:
+            said.append(f"{name} has another {' and '.join(parts)} than the first run: its devices may hold other "
+                        "samples, and pairs are then of equal places, not of equal data.")  # fmt: skip
+    return [*said, *pairs.missing]
+
+
+def _differ(differ: Mapping[str, analysis.Answer]) -> Section:
+    names = {"a": "first_setting", "b": "own_setting"}
+    parts = [found.table.rename(columns=names).assign(run=name) for name, found in differ.items()]
+    table = pd.concat(parts, ignore_index=True)[["run", "path", *names.values()]]
+    same = [name for name, found in differ.items() if found.table.empty]
+    cannot = tuple(f"{name}: the scenario equals that of the first run." for name in same) if len(table) else ()
+    every = Shown("differences", "What the scenarios differ in", table)
+    return Section("differ", "Scenarios", [], [every], "The scenarios are equal.", "", (), cannot)
+
+
+def _pairs(pairs: Mapping[str, analysis.Answer]) -> Section:
+    accuracy = pairs["test_accuracy"].table
+    styles = marks.method_styles(accuracy["method"], analysis.FULL)
+    ends = {"a": "first_accuracy", "b": "own_accuracy", "low": "difference_low", "high": "difference_high"}
+    tables = [Shown("pairs", "Test accuracy, paired", accuracy.rename(columns=ends))]
+    costs = {"a": "first_cost", "b": "own_cost", "difference": "cost_difference",
+             "low": "cost_difference_low", "high": "cost_difference_high"}  # fmt: skip
+    for kind, (word, unit) in WORDS.items():
+        found = pairs[f"device_{kind}"].table.rename(columns=costs)
+        tables.append(Shown(f"pairs-{word}", f"Emulated {word} ({unit}), paired", found, folded=True))
+    runs = tuple(str(name) for name in dict.fromkeys(accuracy["run"]))
+    lead = "Differences are other run minus first run; intervals are 95 %; p is corrected by Holm over all rows."
+    missing = " ".join(pairs["test_accuracy"].missing) or NONE_WELL
+    figures = [sides.difference_figure(accuracy, styles)]
+    return Section("pairs", "Paired trials", figures, tables, missing, lead, (Choice("run", "Run shown", runs),))
+
+
+def _fronts(tables: Mapping[str, pd.DataFrame]) -> Section:
+    styles = marks.method_styles(tables, "")
+    final = analysis.of_each_fleet(tables, lambda records: analysis.final_accuracy(records).table)
+    shown = [sides.accuracy_figure(final.rename(columns={"fleet": "run"}), styles)]
+    cannot: list[str] = []
+    for kind in WORDS:
+        found = analysis.fronts(tables, f"device_{kind}")
+        shown.append(sides.fronts_figure(found.table, styles, kind))
+        cannot += found.missing
+    return Section("fronts", "All runs", shown, [], NONE_WELL, "", (_method(tables),), tuple(dict.fromkeys(cannot)))

@@ -1,0 +1,209 @@
+"""Several runs, or several fleets of one training, in one figure: a colour and a marker for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from edgesim import analysis
+from edgesim.report import columns, marks
+from edgesim.report.columns import percent, quantity, ratio
+from edgesim.report.figures.figure import Figure, by_method, rows
+from edgesim.report.figures.prices import WORDS
+from edgesim.report.marks import Spec, Styles
+
+FLEET_COSTS = {
+    "finish_s": ("When the whole fleet is done", "all devices done (s)", "s",
+                 "The slowest device, emulated, scoring included; all start at once. Bars: 95 % over seeds."),
+    "energy_j": ("Energy of the whole fleet", "energy (J)", "J",
+                 "Emulated, scoring included, sum over the devices that can do it, mean over seeds."),
+}  # fmt: skip
+"""column -> title, axis, unit, note"""
+
+
+def fleet_figure(data: pd.DataFrame, styles: Styles, column: str) -> Figure:
+    """Time or energy of every fleet (table of `analysis.fleets`) against keep_ratio, one method at a time, log scale.
+
+    Args:
+        data: one row per fleet, method and keep_ratio.
+        styles: the look of every fleet.
+        column: one of FLEET_COSTS.
+    """
+    title, label, unit, note = FLEET_COSTS[column]
+    data = data[data[column] > 0]  # a log axis has no place for zero
+    traces: list[Spec] = []
+    for fleet, part in _by(data, "fleet"):
+        for method, own in by_method(part):
+            if method == analysis.FULL:
+                traces.append(_level(fleet, own[column].mean(), data["keep_ratio"].min(), styles[fleet]))
+                continue
+            trace = marks.line(fleet, own["keep_ratio"], own[column], styles[fleet])
+            if column == "finish_s":
+                trace["error_y"] = marks.error_bars(own[column], own["finish_low_s"], own["finish_high_s"])
+            traces.append({**marks.only(trace, method), "legendgroup": fleet})
+    alt = f"{title}, {label}, against keep ratio. "
+    alt += _ends(data, "fleet", column, lambda value: f"{quantity(value)} {unit}")
+    y = {**marks.axis(label), "type": "log"}
+    spec = {"data": _levels_last(traces), "layout": marks.layout(marks.axis("keep ratio"), y)}
+    key = "fleet-" + column.split("_")[0]
+    return Figure(key, title, f"{note} Dashed: full training. Log scale.", alt, spec)
+
+
+def exchange_figure(data: pd.DataFrame, styles: Styles) -> Figure:
+    """Accuracy against energy of every fleet (table of `analysis.fleets`), one method at a time; `full` is a ring."""
+    data = data[(data["energy_j"] > 0) & data["test_accuracy"].notna()]
+    traces: list[Spec] = []
+    for fleet, part in _by(data, "fleet"):
+        for method, own in by_method(part):
+            full = method == analysis.FULL
+            style = {**styles[fleet], "symbol": "circle-open"} if full else styles[fleet]
+            trace = marks.line(fleet, own["energy_j"], own["test_accuracy"], style)
+            trace["text"] = ["full" if full else f"kept {ratio(value)}" for value in own["keep_ratio"]]
+            trace["hovertemplate"] = "%{text}<br>%{x:.4g} J, %{y:.1%}"
+            if full:
+                trace["marker"] = {**trace["marker"], "size": 14, "line": {"width": 2, "color": style["color"]}}
+            traces.append({**marks.only(trace, None if full else method), "legendgroup": fleet})
+    traces.sort(key=lambda trace: trace["marker"]["size"])  # the rings do not stand in the legend
+    alt = "Test accuracy against the energy of the fleet. " + _ends(
+        data, "fleet", "energy_j", lambda j: f"{quantity(j)} J"
+    )
+    note = "One line per fleet along the keep ratios; ringed: full training. Log scale. Left and up is better."
+    x = {**marks.axis("energy of the fleet (J)"), "type": "log"}
+    spec = {"data": traces, "layout": marks.layout(x, marks.axis("test accuracy", "percent"))}
+    return Figure("fleet-exchange", "Accuracy against energy", note, alt, spec)
+
+
+def best_ratio_figure(data: pd.DataFrame) -> Figure:
+    """On how many devices each keep_ratio is the best one (table of `analysis.best_of_fleets`), by fleet."""
+    colours = marks.ratio_colours(data["keep_ratio"])
+    fleets = list(dict.fromkeys(data["fleet"]))
+    traces: list[Spec] = []
+    for (method, weight), part in data.groupby(["method", "lambda"], sort=False):
+        for keep_ratio in sorted(colours.keys() & set(part["keep_ratio"])):
+            own = part[part["keep_ratio"] == keep_ratio]
+            counts = own.set_index("fleet")["devices"]
+            values = pd.Series([float(counts.get(fleet, 0)) for fleet in fleets])
+            trace = marks.bars(f"keep ratio {ratio(keep_ratio)}", fleets, values, colours[keep_ratio])
+            trace["text"] = [ratio(keep_ratio) if value else "" for value in values]
+            traces.append({**trace, "meta": {"method": method, "lambda": f"{weight:g}"}})
+    layout = marks.layout({**marks.axis(""), "type": "category"}, marks.axis("devices"))
+    layout["barmode"] = "stack"
+    said = [
+        f"{row['fleet']}, {row['method']}, λ {ratio(row['lambda'])}: {ratio(row['keep_ratio'])} on {row['devices']}."
+        for row in rows(data[data["lambda"] == analysis.SHOWN_LAMBDA])
+    ]
+    alt = "Best keep ratio of the devices of every fleet by Eq. 14. " + " ".join(said)
+    note = "The ratio stands in the bar; 1 is full training. Eq. 14: least risk + λ × cost among those that were run."
+    return Figure("fleet-ratios", "Which keep ratio is best on how many devices", note, alt,
+                  {"data": traces, "layout": layout})  # fmt: skip
+
+
+def difference_figure(data: pd.DataFrame, styles: Styles) -> Figure:
+    """Accuracy of every later run minus the first one's (table of `analysis.against_first`), one run at a time.
+
+    Args:
+        data: one row per run, method and keep_ratio; shares.
+        styles: the look of every method.
+    """
+    traces: list[Spec] = []
+    for run, part in _by(data, "run"):
+        for method, own in by_method(part):
+            trace = marks.line(method, own["keep_ratio"], 100 * own["difference"], styles[method])
+            trace["error_y"] = marks.error_bars(100 * own["difference"], 100 * own["low"], 100 * own["high"])
+            traces.append({**trace, "meta": {"run": run}})
+    y = {**marks.axis("difference (points)"), "zeroline": True, "zerolinewidth": 2}
+    alt = "Test accuracy minus that of the first run. " + _ends(data, "run", "difference", columns.gap)
+    note = "Same seed, device, method and ratio. Above zero: better than the first run. Bars are 95 % intervals."
+    spec = {"data": traces, "layout": marks.layout(marks.axis("keep ratio"), y)}
+    return Figure("run-difference", "Accuracy minus that of the first run", note, alt, spec)
+
+
+def fronts_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
+    """Accuracy against cost of every run (table of `analysis.fronts`), with each run's own front as a line.
+
+    Args:
+        data: one row per run, method and keep_ratio.
+        styles: the look of every run.
+        kind: "time_s" or "energy_j".
+    """
+    word, unit = WORDS[kind]
+    traces: list[Spec] = []
+    for run, part in _by(data, "run"):
+        for on_front in (True, False):
+            own = part[part["on_front"] == on_front].sort_values("cost")
+            if own.empty:
+                continue
+            trace = marks.line(run, own["cost"], own["test_accuracy"], styles[run])
+            trace["text"] = [f"{marks.plain(method)}, kept {ratio(value)}"
+                             for method, value in zip(own["method"], own["keep_ratio"], strict=True)]  # fmt: skip
+            trace["hovertemplate"] = f"%{{text}}<br>%{{x:.4g}} {unit}, %{{y:.1%}}"
+            trace["line"] = {**trace["line"], "shape": "hv"}
+            if not on_front:
+                trace |= {"mode": "markers", "showlegend": False}
+                trace["marker"] = {**trace["marker"], "opacity": 0.4, "size": 6}
+            traces.append({**trace, "legendgroup": run})
+    best = data[data["on_common_front"]].sort_values("cost")
+    named = ", ".join(f"{row['run']} {row['method']} at {ratio(row['keep_ratio'])}" for row in rows(best))
+    alt = f"Accuracy against emulated {word} per device. Not beaten by any run in both at once: {named or 'none'}."
+    note = f"Mean of one device, scoring included. Lines: what nothing of the same run beats in {word} and accuracy."
+    x = {**marks.axis(f"{word} per device ({unit})"), "rangemode": "tozero"}
+    spec = {"data": traces, "layout": marks.layout(x, marks.axis("test accuracy", "percent"))}
+    return Figure(f"run-fronts-{word}", f"Accuracy against {word}, all runs", note, alt, spec, data)
+
+
+def accuracy_figure(data: pd.DataFrame, styles: Styles) -> Figure:
+    """Accuracy against keep_ratio of every run, one method at a time; `full` is a dashed level.
+
+    Args:
+        data: `run` and the table of `analysis.final_accuracy`.
+        styles: the look of every run.
+    """
+    names = ["run", "method", "keep_ratio", "trials", "test_accuracy", "test_accuracy_low", "test_accuracy_high"]
+    data = data.loc[data["test_accuracy"].notna(), names]
+    traces: list[Spec] = []
+    for run, part in _by(data, "run"):
+        for method, own in by_method(part):
+            if method == analysis.FULL:
+                traces.append(_level(run, own["test_accuracy"].mean(), data["keep_ratio"].min(), styles[run]))
+                continue
+            trace = marks.line(run, own["keep_ratio"], own["test_accuracy"], styles[run])
+            ends = own["test_accuracy_low"], own["test_accuracy_high"]
+            trace["error_y"] = marks.error_bars(own["test_accuracy"], *ends)
+            traces.append({**marks.only(trace, method), "legendgroup": run})
+    alt = "Test accuracy against keep ratio. " + _ends(data, "run", "test_accuracy", percent)
+    note = "Mean over seeds and devices, all trials of each run. Dashed: full training. Bars: 95 % intervals."
+    layout = marks.layout(marks.axis("keep ratio"), marks.axis("test accuracy", "percent"))
+    spec = {"data": _levels_last(traces), "layout": layout}
+    return Figure("run-accuracy", "Test accuracy of every run", note, alt, spec, data)
+
+
+def _by(data: pd.DataFrame, side: str) -> list[tuple[str, pd.DataFrame]]:
+    """(run or fleet, its rows), by first appearance."""
+    return [(str(name), data[data[side] == name]) for name in dict.fromkeys(data[side])]
+
+
+def _level(side: str, y: float, left: float, style: Spec) -> Spec:
+    """Full training as a dashed level in the colour of its run or fleet."""
+    trace = marks.line(side, pd.Series([left, 1.0]), pd.Series([y, y]), {**style, "dash": "dash"})
+    return {**trace, "mode": "lines", "legendgroup": side}
+
+
+def _levels_last(traces: list[Spec]) -> list[Spec]:
+    """Levels behind the other traces, and in the legend only where their run or fleet has no other trace."""
+    others = [trace for trace in traces if trace["mode"] != "lines"]
+    named = {trace["legendgroup"] for trace in others}
+    levels = [
+        {**trace, "showlegend": trace["legendgroup"] not in named} for trace in traces if trace["mode"] == "lines"
+    ]
+    return [*others, *levels]
+
+
+def _ends(data: pd.DataFrame, side: str, column: str, write: Callable[[float], str]) -> str:
+    """'phones: 1.2 s (random at 0.1) to 9.3 s (full at 1). …'"""
+    sentences = []
+    for name, part in _by(data[data[column].notna()], side):
+        ordered = rows(part.sort_values(column, kind="stable"))
+        ends = [f"{write(row[column])} ({row['method']} at {ratio(row['keep_ratio'])})" for row in ordered]
+        sentences.append(f"{name}: {ends[0]} to {ends[-1]}.")
+    return " ".join(sentences) or "No value is known."
