@@ -90,9 +90,10 @@ class StepTrace:
         return StepTrace(tuple(kept))
 
 
-OPERATION_KINDS = ("convolution", "pointwise", "depthwise", "matmul", "elementwise")
+OPERATION_KINDS = ("convolution", "pointwise", "depthwise", "matmul", "elementwise", "unrolling")
 """kinds of aten operations that reach different shares of a device's peak: convolutions by kernel and groups, matrix
-products with attention, and everything else, which is bound by memory"""
+products with attention, and everything else, which is bound by memory. Unrolling is what comes with a convolution
+larger than 1x1 where the framework computes it as a matrix product, and nothing elsewhere"""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The networks of published measurements by their published names: timm's, and those that are in no library.
 
 Sequences come as images of one channel, [B, 1, steps, features], so that `models.workload` counts them as any network.
-Layer sizes are those of the measurements' `model` column; their FLOPs agree with the `train_gflop` column.
+Layer sizes are those of the measurements' `model` column. The phones' networks do what DL4J does and their FLOPs are
+what it computes: gradients of the images too, and a fourth forward pass of LSTMs (`calibration.recurrent`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from edgesim.calibration.recurrent import Lstm
 from edgesim.models import resolve, workload
 from edgesim.models.table import Shape
 from edgesim.records import Workload
@@ -87,7 +89,7 @@ def _timm_models() -> frozenset[str]:
 
 
 class Sequence(nn.Module):
-    """LSTM layers over a sequence, and a linear output at every step or at the last one.
+    """LSTM layers of DL4J over a sequence, and a linear output at every step or at the last one.
 
     Args:
         features: width of one step's input; with a `vocabulary`, of its embedding.
@@ -103,7 +105,7 @@ class Sequence(nn.Module):
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, features) if vocabulary else None
-        self.recurrent = nn.LSTM(features, hidden, layers, batch_first=True)
+        self.recurrent = nn.Sequential(*(Lstm(hidden if layer else features, hidden) for layer in range(layers)))
         self.output = nn.Linear(hidden, outputs)
         self.every_step = every_step
 
@@ -112,20 +114,28 @@ class Sequence(nn.Module):
         steps = images[:, 0]  # [B, steps, features]
         if self.embedding is not None:
             steps = self.embedding(steps[..., 0].long())
-        states = self.recurrent(steps)[0]  # [B, steps, hidden]
+        states = self.recurrent(steps.transpose(0, 1)).transpose(0, 1)  # [B, steps, hidden]
         logits: Tensor = self.output(states).mean(1) if self.every_step else self.output(states[:, -1])
         return logits
 
 
+class Images(nn.Module):
+    """Passes images on and asks for their gradient, as DL4J computes it in the first layer too."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The images themselves."""
+        return images.detach().requires_grad_()
+
+
 def leaf_femnist() -> nn.Module:
     """CNN of LEAF for FEMNIST: two 5x5 convolutions (32, 64), pooled, and 2048 units; 1x28x28, 62 classes."""
-    return nn.Sequential(*_stage(1, 32, 5), *_stage(32, 64, 5), nn.Flatten(), *_head(64 * 7 * 7, 2048, 62))
+    return nn.Sequential(Images(), *_stage(1, 32, 5), *_stage(32, 64, 5), nn.Flatten(), *_head(64 * 7 * 7, 2048, 62))
 
 
 def leaf_celeba() -> nn.Module:
     """CNN of LEAF for CelebA with three 3x3 convolutions of 32, pooled; 3x84x84, 2 classes."""
     stages = (*_stage(3, 32, 3), *_stage(32, 32, 3), *_stage(32, 32, 3))
-    return nn.Sequential(*stages, nn.Flatten(), nn.Linear(32 * 10 * 10, 2))
+    return nn.Sequential(Images(), *stages, nn.Flatten(), nn.Linear(32 * 10 * 10, 2))
 
 
 def dense_mnist() -> nn.Module:

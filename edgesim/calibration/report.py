@@ -125,7 +125,7 @@ def _percent(share: float) -> str:
 def _speed(column: str, cost: float) -> str:
     if column in FLOP_KINDS:
         return f"{1 / cost / 1e9:.3g} GFLOP/s"
-    return f"{1 / cost / 1e9:.3g} GB/s" if column in ("activation", "weight") else f"{cost * 1e6:.3g} µs"
+    return f"{1 / cost / 1e9:.3g} GB/s" if column in ("activation", "weight", "unrolling") else f"{cost * 1e6:.3g} µs"
 
 
 def _transfer(found: Found) -> str:
