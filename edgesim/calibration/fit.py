@@ -1,8 +1,8 @@
 """Non-negative, bounded least squares on relative error: measured steps -> the costs that `cost.steps` adds up.
 
-Devices of one family share a shape: their costs are first fitted together, up to a factor per device and speed (of
-all of it, or of processor and memory), and each device's own costs are then drawn to that shape by a ridge, so that a
-kind of operation that few of its models have is not left to chance. How strongly follows from two spreads: of a cost around the shape (PRIOR_SPREAD, relative) and
+Devices of one family share a shape: their costs are first fitted together, up to one factor per device, and each
+device's own costs are then drawn to that shape by a ridge, so that a kind of operation that few of its models have
+is not left to chance. How strongly follows from two spreads: of a cost around the shape (PRIOR_SPREAD, relative) and
 of the measurements around the shape's prediction (measured). No cost may be below what the device's nominal peak and
 bandwidth allow.
 """
@@ -28,8 +28,6 @@ PRIOR_SPREAD = 0.5
 _SGD_STATES = 0
 """the measured trainings use plain SGD or do not say"""
 _ROUNDS = 30
-_LEAST_FACTOR = 1e-3
-"""of a device's speed to the family's"""
 
 
 @dataclass(frozen=True)
@@ -40,14 +38,6 @@ class Family:
     devices: tuple[str, ...]
     groups: tuple[tuple[str, ...], ...]
     """fitted costs, each of one or more COLUMNS that share it"""
-    speeds: tuple[tuple[int, ...], ...] = ()
-    """positions of the costs that are faster or slower together from device to device; none: all of them"""
-
-    @property
-    def members(self) -> FloatArray:
-        """[groups, speeds] 1 where a cost goes with a speed."""
-        speeds = self.speeds or (tuple(range(len(self.groups))),)
-        return np.array([[float(group in speed) for speed in speeds] for group in range(len(self.groups))])
 
     @property
     def basis(self) -> FloatArray:
@@ -66,10 +56,8 @@ FAMILIES = (
     Family(
         "phones (DL4J)",
         ("nexus-6", "redmi-note-8", "galaxy-note10"),
-        # DL4J computes convolutions as products of unrolled images. What it reads and writes beside products is small
-        # enough for the caches, the weights are not: these go with the memory's speed, all else with the processor's.
+        # DL4J has no convolutions of its own on ARM: it unrolls the images and multiplies matrices.
         (("convolution", "matmul"), ("activation", "unrolling"), ("weight",), ("operation",)),
-        ((0, 1, 3), (2,)),
     ),
     Family(
         "Jetsons (PyTorch)",
@@ -161,10 +149,9 @@ def relative_errors(one: Data, costs: FloatArray) -> FloatArray:
     return predict(one, costs) / one.times_s - 1
 
 
-def _shape(family: Family, all_data: dict[str, Data]) -> tuple[FloatArray, dict[str, FloatArray], float]:
-    """Costs that all devices share up to their speeds, [groups] factors, and the root mean square relative error."""
-    members = family.members
-    factors = {device: np.ones(len(family.groups)) for device in all_data}
+def _shape(family: Family, all_data: dict[str, Data]) -> tuple[FloatArray, dict[str, float], float]:
+    """Costs that all devices share up to a factor each, the factors, and the root mean square relative error."""
+    factors = dict.fromkeys(all_data, 1.0)
     scaled = {device: _scaled(family, one) for device, one in all_data.items()}
     costs = np.zeros(len(family.groups))
     for _ in range(_ROUNDS):
@@ -172,10 +159,10 @@ def _shape(family: Family, all_data: dict[str, Data]) -> tuple[FloatArray, dict[
         targets = np.concatenate([scaled[device][1] for device in all_data])
         least = np.max([_least(family, one) / factors[device] for device, one in all_data.items()], axis=0)
         costs = _bounded(rows, targets, least)
-        for device, (own, wanted) in scaled.items():
-            found = _bounded(own * costs @ members, wanted, np.full(members.shape[1], _LEAST_FACTOR))
-            factors[device] = members @ found
-    errors = np.concatenate([scaled[d][0] @ (costs * factors[d]) - scaled[d][1] for d in all_data])
+        for device in all_data:
+            guess = scaled[device][0] @ costs
+            factors[device] = float(guess @ scaled[device][1] / (guess @ guess))
+    errors = np.concatenate([scaled[d][0] @ costs * factors[d] - scaled[d][1] for d in all_data])
     return costs, factors, float(np.sqrt(np.mean(errors**2)))
 
 

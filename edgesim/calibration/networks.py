@@ -1,8 +1,7 @@
 """The networks of published measurements by their published names: timm's, and those that are in no library.
 
 Sequences come as images of one channel, [B, 1, steps, features], so that `models.workload` counts them as any network.
-Layer sizes are those of the measurements' `model` column. The phones' networks do what DL4J does and their FLOPs are
-what it computes: gradients of the images too, and a fourth forward pass of LSTMs (`calibration.recurrent`).
+Layer sizes are those of the measurements' `model` column; their FLOPs agree with the `train_gflop` column.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from edgesim.calibration.recurrent import Lstm
 from edgesim.models import resolve, workload
 from edgesim.models.table import Shape
 from edgesim.records import Workload
@@ -88,8 +86,16 @@ def _timm_models() -> frozenset[str]:
     return frozenset(timm.list_models())
 
 
+class Images(nn.Module):
+    """Passes images on and asks for their gradient: DL4J's convolutions compute it in the first layer too."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, channels, height, width] as they are."""
+        return images.detach().requires_grad_()
+
+
 class Sequence(nn.Module):
-    """LSTM layers of DL4J over a sequence, and a linear output at every step or at the last one.
+    """LSTM layers over a sequence, and a linear output at every step or at the last one.
 
     Args:
         features: width of one step's input; with a `vocabulary`, of its embedding.
@@ -105,7 +111,7 @@ class Sequence(nn.Module):
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, features) if vocabulary else None
-        self.recurrent = nn.Sequential(*(Lstm(hidden if layer else features, hidden) for layer in range(layers)))
+        self.recurrent = nn.LSTM(features, hidden, layers, batch_first=True)
         self.output = nn.Linear(hidden, outputs)
         self.every_step = every_step
 
@@ -114,17 +120,9 @@ class Sequence(nn.Module):
         steps = images[:, 0]  # [B, steps, features]
         if self.embedding is not None:
             steps = self.embedding(steps[..., 0].long())
-        states = self.recurrent(steps.transpose(0, 1)).transpose(0, 1)  # [B, steps, hidden]
+        states = self.recurrent(steps)[0]  # [B, steps, hidden]
         logits: Tensor = self.output(states).mean(1) if self.every_step else self.output(states[:, -1])
         return logits
-
-
-class Images(nn.Module):
-    """Passes images on and asks for their gradient, as DL4J computes it in the first layer too."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        """The images themselves."""
-        return images.detach().requires_grad_()
 
 
 def leaf_femnist() -> nn.Module:
