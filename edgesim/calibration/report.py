@@ -101,14 +101,13 @@ def _phones() -> str:
         "## What limits the phones\n\n"
         "DL4J unrolls the input of a convolution into a matrix, and once more for every gradient. Counted at the cost\n"
         "of activations, this takes longer than the products and brings both CNNs nearer to one set of costs; the\n"
-        "slowest phone's remain too low when they are held out. The rest\n"
-        "lies in the LSTMs. On one phone a layer of 250 units takes two thirds of the time of two layers of 256 with\n"
-        "an output of 10,000 words, on another one of 500 units at batch 20 far more than lies between 250 and 1000\n"
-        "units at batch 10: no sum of costs that grow with the layer gives such times. The slowest phone is further\n"
-        "from the others in what grows with the batch than in weights and overheads, so that it takes least from the\n"
-        "shape that they share. Tried, and not clearly better on models or single measurements held out: one speed\n"
-        "each for processor and memory, a cost of its own for unrolling, LSTMs as DL4J runs them step by step, a\n"
-        "robust loss, and half the weight for doubtful measurements."
+        "slowest phone's remain too low when they are held out. The rest lies in the LSTMs. On one phone a layer of\n"
+        "250 units takes two thirds of the time of two layers of 256 with an output of 10,000 words, which no sum over\n"
+        "layers gives; on another one of 500 units at batch 20 takes far longer than costs that fit 250 and 1000 units\n"
+        "give. The slowest phone is further from the others in what grows with the batch than in weights and\n"
+        "overheads, so that it takes least from the shape that they share. Tried, and not clearly better on models or\n"
+        "single measurements held out: one speed each for processor and memory, a cost of its own for unrolling,\n"
+        "LSTMs as DL4J runs them step by step, a robust loss, and half the weight for doubtful measurements."
     )
 
 
