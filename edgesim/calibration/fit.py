@@ -20,9 +20,10 @@ from edgesim.cost import steps
 from edgesim.profiles import DeviceProfile
 from edgesim.records import OPERATION_KINDS, FloatArray
 
-FLOP_KINDS = OPERATION_KINDS[:-1]
-COLUMNS = (*FLOP_KINDS, "activation", "weight", "operation", "channel")
-"""seconds per FLOP of four kinds, per byte of two, per operation and per piece of a convolution in groups"""
+FLOP_KINDS = OPERATION_KINDS[: OPERATION_KINDS.index("elementwise")]
+COLUMNS = (*FLOP_KINDS, "activation", "weight", "operation", "channel", "unrolling")
+"""seconds per FLOP of four kinds, per byte of two, per operation and per piece of a convolution in groups, and per
+byte of the matrices that convolutions are unrolled into"""
 PRIOR_SPREAD = 0.5
 _ROUNDS = 30
 
@@ -53,7 +54,8 @@ FAMILIES = (
     Family(
         "phones (DL4J)",
         ("nexus-6", "redmi-note-8", "galaxy-note10"),
-        (("convolution",), ("matmul",), ("activation",), ("weight",), ("operation",)),
+        # DL4J has no convolutions of its own on ARM: it unrolls the images and multiplies matrices.
+        (("convolution", "matmul"), ("activation", "unrolling"), ("weight",), ("operation",)),
     ),
     Family(
         "Jetsons (PyTorch)",
@@ -74,6 +76,7 @@ def features(step: Step) -> FloatArray:
         work.weight_bytes + update_bytes,
         work.operations + update_count,
         work.pieces[0],
+        work.unrolled_bytes[0],
     )
     return np.array([*work.flops[0, : len(FLOP_KINDS)], *others])
 
@@ -86,7 +89,7 @@ def least_costs(profile: DeviceProfile) -> FloatArray:
 def lowest(peak_flops_per_s: float, bandwidth_bytes_per_s: float) -> FloatArray:
     """[columns] the costs of a device that reaches its peak and its bandwidth in everything."""
     flop_s, byte_s = 1 / peak_flops_per_s, 1 / bandwidth_bytes_per_s
-    return np.array([flop_s] * len(FLOP_KINDS) + [byte_s, byte_s, 0.0, 0.0])
+    return np.array([flop_s] * len(FLOP_KINDS) + [byte_s, byte_s, 0.0, 0.0, byte_s])
 
 
 @dataclass(frozen=True)
