@@ -23,7 +23,7 @@ from edgesim.cli import app
 from edgesim.errors import EdgesimError
 
 PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S = 1e11, 5e10
-TRUE = np.array([2e-11, 3e-11, 1e-10, 1.5e-11, 1e-10, 5e-11, 2e-5, 1e-7])
+TRUE = np.array([2e-11, 3e-11, 1e-10, 1.5e-11, 1e-10, 5e-11, 2e-5, 1e-7, 0.0])
 """a machine's costs, in the order of COLUMNS"""
 
 

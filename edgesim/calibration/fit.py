@@ -89,7 +89,7 @@ def least_costs(profile: DeviceProfile) -> FloatArray:
 def lowest(peak_flops_per_s: float, bandwidth_bytes_per_s: float) -> FloatArray:
     """[columns] the costs of a device that reaches its peak and its bandwidth in everything."""
     flop_s, byte_s = 1 / peak_flops_per_s, 1 / bandwidth_bytes_per_s
-    return np.array([flop_s] * len(FLOP_KINDS) + [byte_s, byte_s, 0.0, 0.0, byte_s])
+    return np.array([flop_s] * len(FLOP_KINDS) + [byte_s, byte_s, 0.0, 0.0, 0.0])
 
 
 @dataclass(frozen=True)

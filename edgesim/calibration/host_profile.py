@@ -20,7 +20,7 @@ from edgesim.cost import steps
 from edgesim.profiles import DeviceProfile
 from edgesim.records import FloatArray
 
-GROUPS = tuple((column,) for column in COLUMNS)
+GROUPS = tuple((column,) for column in COLUMNS if column != "unrolling")
 """every cost is fitted by itself; the cases of `this_machine` hold all of them in several mixes"""
 Fields = dict[str, Any]
 
@@ -172,7 +172,8 @@ def _coefficients(machine: Machine, fitted: HostFit) -> Fields:
     )
     nominal = {"compute": machine.peak_flops_per_s, "memory": machine.copies.fastest_bytes_per_s}
     found = {}
-    for field, cost in zip(FIELDS, fitted.costs, strict=True):
+    # The last cost, of unrolled convolutions, is of software that this machine does not run: it is 0.
+    for field, cost in zip(FIELDS, fitted.costs[: len(FIELDS)], strict=True):
         share = field.endswith("_efficiency")
         # A cost at its lower bound is the fastest that was measured, up to rounding.
         value = min(1.0, 1 / (nominal[field.split(".")[0]] * cost)) if share else float(cost)

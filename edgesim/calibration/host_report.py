@@ -13,7 +13,7 @@ from edgesim.calibration.this_machine import Calibrated, Check
 
 GOAL = 0.10
 """mean absolute error that is aimed at"""
-_UNITS = ("s/FLOP",) * 4 + ("s/byte",) * 2 + ("s",) * 2
+_UNITS = ("s/FLOP",) * 4 + ("s/byte",) * 2 + ("s",) * 2 + ("s/byte",)
 
 
 def page(found: Calibrated, command: str) -> str:

@@ -85,7 +85,7 @@ def steps(folder: Path) -> tuple[list[Step], list[LeftOut]]:
             time_s = _number(row, "ms_per_minibatch", line) / 1e3
             batch_size = int(_number(row, "batch_size", line))
             doubtful = "doubtful" in (row.get("caveat") or "")
-            used.append(Step(PROFILES[device], model, found, batch_size, time_s, row["framework"], doubtful))
+            used.append(Step(PROFILES[device], model, found, batch_size, time_s, row["framework"], doubtful=doubtful))
     return used, left_out
 
 
