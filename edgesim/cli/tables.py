@@ -77,9 +77,9 @@ def print_rows(title: str, rows: Rows) -> None:
 
 def print_text(title: str, headers: list[tuple[str, bool]], rows: list[list[str]]) -> None:
     """A table of text; `headers` are (label, is a number)."""
-    table = Table(box=box.SIMPLE_HEAD, title=escape(title), title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, title=escape(title), title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
     for label, number in headers:
-        table.add_column(escape(label), justify="right" if number else "left")
+        table.add_column(escape(label), justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     _console().print(table)
