@@ -101,7 +101,7 @@ def run(
         for result in coordinator.execute(plan, chosen, folder.done, progress.note, reused):
             folder.append(result)
             progress.record(result.record)
-        _end_session(folder, session, started)
+        _end_session(folder, session | chosen.sheet.summary(), started)
         return _finish(folder, plan.trials, {"workload": plan.setting.terms.workload.summary()})
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"

@@ -193,6 +193,7 @@ def _push(plan: Plan, queue: JobQueue, job: Job) -> None:
         n = len(job.spec.shard)
         sizes = [int(analytic.subset_size(n, trial.keep_ratio)) for trial in job.trials]
         samples = n + sum(sizes) * scenario.training.epochs
+    samples += (len(setting.dataset.test_labels) + len(job.spec.shard)) // 3  # evaluated by forward passes
     queue.push(job, samples * setting.terms.workload.train_flops, begins=isinstance(job, ScoreJob))
 
 

@@ -23,6 +23,7 @@ from edgesim.jobs import DeviceSpec, Job, Outcome, Prepared, ScoreJob, Setting
 from edgesim.pruning import base
 from edgesim.records import CurvePoint, Findings, Ledger, Record, Trial, TrialResult
 from edgesim.training import evaluation, loop
+from edgesim.training.needs import Needs
 from edgesim.training.task import ClassificationTask, device_name
 from edgesim.training.warmup import observe_warmup
 
@@ -75,8 +76,9 @@ class EdgeDevice:
         setting, spec = self._setting, self._spec
         names = list(dict.fromkeys(trial.method for trial in trials))
         shard = setting.describe(self._labels)
-        model = self._bench.build_model(spec.seed)
         needs = [setting.methods[name].needs(shard) for name in names]
+        # Where nothing is to be observed no network is needed, and tiny devices are spared its making.
+        model = self._bench.build_model(spec.seed) if any(need != Needs() for need in needs) else torch.nn.Identity()
         with seeds.torch_global(spec.seed, "warm-up:dropout", spec.index):
             streams = loop.Streams(spec.seed, spec.index, "warm-up")
             observed = observe_warmup(model, self._task, needs, setting.training, streams, setting.augment)

@@ -147,6 +147,9 @@ class Memory:
     """achieved over nominal bandwidth for what grows with the batch, beside the arithmetic (`cost.steps`)"""
     weight_efficiency: Share | None = None
     """the same for what does not: weights, their gradients, the optimiser's update"""
+    unrolling_efficiency: Share | None = None
+    """the same for the matrices that convolutions larger than 1x1 are unrolled into (im2col); missing where the
+    framework has convolutions of its own"""
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -34,7 +34,7 @@ from edgesim.profile_fields import (
 
 __all__ = [
     "Battery", "Compute", "Confidence", "Cooling", "DeviceClass", "DeviceProfile", "Memory", "Power", "PowerMode",
-    "Quantity", "Storage", "available", "folder", "load", "names", "schema", "table", "to_dict", "vary",
+    "Quantity", "Storage", "available", "folder", "is_name", "load", "names", "schema", "table", "to_dict", "vary",
 ]  # fmt: skip
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -93,6 +93,11 @@ def load(name_or_path: str | Path, folder: Path | str | None = None) -> DevicePr
     if faults or profile is None:
         raise ScenarioError(str(file), faults)
     return profile
+
+
+def is_name(text: str) -> bool:
+    """Whether a profile may be called this."""
+    return _NAME.fullmatch(text) is not None
 
 
 def vary(profile: DeviceProfile, factor: float) -> DeviceProfile:
@@ -240,7 +245,7 @@ def _check_shape(document: dict[str, Any], faults: list[Fault]) -> None:
     documents.unknown_keys(document, _KEYS, "", faults)
     faults += [Fault(key, "is missing and has no default") for key in _REQUIRED if key not in document]
     name = document.get("name")
-    if isinstance(name, str) and not _NAME.fullmatch(name):
+    if isinstance(name, str) and not is_name(name):
         faults.append(Fault("name", f"must be lower-case words joined by hyphens, like my-device; got '{name}'"))
     for key, cls in _SECTIONS.items():
         if key not in document or (key not in _REQUIRED and document[key] is None):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -33,7 +32,7 @@ class Work:
     """arithmetic of a method outside the network: Gram matrices, clustering, solves (multiply-add = 2)"""
 
     def __add__(self, other: Work) -> Work:
-        return Work(*(a + b for a, b in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)))
+        return Work(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
 
     def flops(self, train_flops_per_sample: float, forward_flops_per_sample: float) -> float:
         """FLOPs of the work, comparisons not counted."""
@@ -90,9 +89,10 @@ class StepTrace:
         return StepTrace(tuple(kept))
 
 
-OPERATION_KINDS = ("convolution", "pointwise", "depthwise", "matmul", "elementwise")
+OPERATION_KINDS = ("convolution", "pointwise", "depthwise", "matmul", "elementwise", "unrolling")
 """kinds of aten operations that reach different shares of a device's peak: convolutions by kernel and groups, matrix
-products with attention, and everything else, which is bound by memory"""
+products with attention, and everything else, which is bound by memory. Unrolling is what comes with a convolution
+larger than 1x1 where the framework computes it as a matrix product, and nothing elsewhere"""
 
 
 @dataclass(frozen=True)

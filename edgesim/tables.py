@@ -53,7 +53,7 @@ def tables(results: list[TrialResult]) -> dict[str, pd.DataFrame]:
     kept = [(result.record.trial, result.kept, result.weights) for result in results if result.kept is not None]
     scored = [(result.record.trial, result.findings) for result in results if result.findings.scores is not None]
     return {
-        "records": pd.DataFrame([dataclasses.astuple(result.record) for result in results], columns=fields),
+        "records": pd.DataFrame([tuple(vars(result.record).values()) for result in results], columns=fields),
         "curves": pd.DataFrame(curve_rows, columns=[*KEY, *CurvePoint._fields]),
         "selections": _long(
             [trial for trial, _, _ in kept],
@@ -76,8 +76,8 @@ def tables(results: list[TrialResult]) -> dict[str, pd.DataFrame]:
 
 def _ledger_rows(ledger: Ledger) -> list[tuple[Any, ...]]:
     """Phase, whether another run did it, its Work and its trace as JSON: one row for scoring, one for training."""
-    score = ("score", ledger.reused, *dataclasses.astuple(ledger.score), json.dumps(ledger.score_trace.segments))
-    train = ("train", False, *dataclasses.astuple(ledger.train), json.dumps(ledger.train_trace.segments))
+    score = ("score", ledger.reused, *vars(ledger.score).values(), json.dumps(ledger.score_trace.segments))
+    train = ("train", False, *vars(ledger.train).values(), json.dumps(ledger.train_trace.segments))
     return [score, train]
 
 
@@ -182,7 +182,7 @@ def to_line(result: TrialResult) -> str:
     """A result as one line of JSON."""
     found = result.findings
     entry = {
-        "record": dataclasses.asdict(result.record),
+        "record": vars(result.record),
         "curve": result.curve,
         "kept": _pack(result.kept, np.int32),
         "weights": _pack(result.weights, np.float64),

@@ -22,16 +22,16 @@ MEASUREMENTS = Path(os.environ.get("EDGESIM_MEASUREMENTS", Path(__file__).parent
 FAMILY = Family(
     "made-up boards", ("slow", "fast"), (("convolution",), ("depthwise",), ("activation", "weight"), ("channel",))
 )
-# seconds per FLOP, per byte, per operation and per piece; the operation's is fixed
-TRUE = np.array([1e-10, 0.0, 2e-9, 0.0, 5e-10, 5e-10, 1e-4, 1e-5])
+# seconds per FLOP, per byte, per operation, per piece and per unrolled byte; the operation's is fixed
+TRUE = np.array([1e-10, 0.0, 2e-9, 0.0, 5e-10, 5e-10, 1e-4, 1e-5, 0.0])
 FIXED = np.where(np.array(COLUMNS) == "operation", TRUE, 0.0)
-LEAST = np.array([1e-12] * 4 + [1e-11, 1e-11, 0.0, 0.0])
+LEAST = np.array([1e-12] * 4 + [1e-11, 1e-11, 0.0, 0.0, 1e-11])
 
 
 def made_up(factor: float, models: int, noise: float = 0.0, seed: int = 0) -> Data:
     """A device whose fitted costs are `factor` times TRUE, with networks of all mixes."""
     stream = np.random.default_rng(seed)
-    scale = np.array([1e10, 0.0, 1e8, 0.0, 1e9, 1e8, 300.0, 1e4])
+    scale = np.array([1e10, 0.0, 1e8, 0.0, 1e9, 1e8, 300.0, 1e4, 1e9])
     rows = stream.lognormal(0, 1, (models, len(COLUMNS))) * scale
     times_s = rows @ (factor * (TRUE - FIXED) + FIXED) * stream.normal(1, noise, models)
     return Data(tuple(f"m{i}" for i in range(models)), rows, times_s, FIXED, LEAST)
@@ -54,7 +54,7 @@ def test_noise_is_held_out_and_few_models_lean_on_the_family() -> None:
 
 def test_costs_stay_at_or_above_the_nominal_speeds() -> None:
     data = made_up(1.0, 12)
-    bound = dataclasses.replace(data, least=np.array([3e-10, 0, 0, 0, 0, 0, 0, 0]))
+    bound = dataclasses.replace(data, least=np.array([3e-10, 0, 0, 0, 0, 0, 0, 0, 0]))
     found = fit.fit(dataclasses.replace(FAMILY, devices=("slow",)), {"slow": bound})["slow"]
     assert found[COLUMNS.index("convolution")] >= 3e-10 * (1 - 1e-9)
     assert np.all(found >= 0)
@@ -102,6 +102,29 @@ def test_features_of_a_measured_step() -> None:
     assert row[COLUMNS.index("matmul")] == 4 * (2 * first + 3 * second)
     assert row[COLUMNS.index("channel")] == row[COLUMNS.index("convolution")] == 0
     assert row[COLUMNS.index("weight")] >= 3 * 4 * (784 * 128 + 128 + 1280 + 10)  # the update alone
+
+
+def test_convolutions_of_phones_are_unrolled() -> None:
+    """LEAF's CNN for CelebA at batch 10: patches of 27 numbers at 84x84, of 288 at 42x42 and at 21x21.
+
+    Each matrix is written and read in the forward pass and for either gradient, that of the images included.
+    """
+    celeba = network("CNN 3-4 conv32 (LEAF)", "3x84x84")
+    assert celeba is not None
+    row = fit.features(Step("nexus-6", "celeba", celeba, 10, 1.0, "DL4J"))
+    patches = 27 * 84**2 + 288 * 42**2 + 288 * 21**2
+    assert row[COLUMNS.index("unrolling")] == 3 * 2 * 4 * 10 * patches
+    assert row[COLUMNS.index("convolution")] == 3 * 2 * 32 * 10 * patches
+
+
+def test_a_caveat_makes_a_measurement_doubtful(tmp_path: Path) -> None:
+    (tmp_path / "training_measurements.csv").write_text(
+        "device,model,input_shape,batch_size,ms_per_minibatch,framework,caveat\n"
+        "Nexus 6,CNN 3-4 conv32 (LEAF),3x84x84,10,5,DL4J,forward pass only: treat as doubtful\n"
+        "Nexus 6,single LSTM layer in=50 out=50,seq 2,10,5,DL4J,std 1 ms\n"
+    )
+    found, _ = measurements.steps(tmp_path)
+    assert [step.doubtful for step in found] == [True, False]
 
 
 def test_published_names() -> None:
@@ -202,7 +225,7 @@ def test_published_measurements_are_predicted_by_models_that_the_fit_has_not_see
     assert held["raspberry-pi-5"].mean <= 0.10
     assert held["redmi-note-8"].mean <= 0.25
     assert held["galaxy-note10"].mean <= 0.25
-    assert held["nexus-6"].mean <= 0.40  # 0.25 was aimed at: reports/calibration.md
+    assert held["nexus-6"].mean <= 0.33  # 0.25 was aimed at: reports/calibration.md
     # The shipped profiles hold what this fit gives.
     values = coefficients.coefficients(known, fits, product_fits)
     for device, fields in values.items():

@@ -64,6 +64,21 @@ def test_convolutions_by_kernel_and_groups_and_their_backward() -> None:
     assert [row[3] for row in of_kind(train, "pointwise")] == [[0, 0], [0, 0]]
 
 
+def test_what_unrolling_moves() -> None:
+    """2 images of 3x6x6: 3x3 with stride 2 meets 2x2 patches of 27 numbers, and so does its transposed twin."""
+    with torch.device("meta"):
+        images, kernel = torch.zeros(2, 3, 6, 6), torch.zeros(6, 3, 3, 3, requires_grad=True)
+        pointwise = torch.zeros(3, 6, 1, 1)
+        with Recorder() as recorder:
+            wide = functional.conv2d(images, kernel, stride=2)  # [2, 6, 2, 2]
+            functional.conv_transpose2d(wide, kernel, stride=2)  # [2, 3, 5, 5]
+            functional.conv2d(wide, pointwise)  # nothing to unroll
+            wide.sum().backward()  # the weights' gradient alone
+    unrolled = [one for one in recorder.operations if one.kind == KIND["unrolling"]]
+    matrix = 4 * 2 * (3 * 9) * 4
+    assert unrolled == [Operation(KIND["unrolling"], 0, 2 * matrix, 0)] * 3
+
+
 class Recurrent(nn.Module):
     """Two LSTM layers over an embedding."""
 

@@ -39,14 +39,14 @@ def test_phases_follow_the_trace_and_the_work_beside_it():
     phases = pricing.phases_of(TERMS, profile, SCORED)
     train = step_cost("train", [8, 32], NETWORK, 3072, 2, profile)
     forward = step_cost("forward", [10], NETWORK, 3072, 2, profile)
-    assert phases.labels == ("scoring",) * 4 + ("training",) * 5
+    # The start-up comes first and counts as training's: it is there without scoring, too.
+    assert phases.labels == ("training",) + ("scoring",) * 3 + ("training",) * 5
     assert phases.steps == pytest.approx([1, 2, 1, 1, 1, 1, 1, 1, 1])
     other_s = (1e9 + 100) / profile.throughput_flops_per_s
     small, large = train.busy_s
     assert phases.busy_s == pytest.approx([7, large, forward.busy_s[0], other_s, large, small, large, small, 0])
     assert phases.wait_s == pytest.approx(np.array([0, 32, 10, 0, 32, 8, 32, 8, 0]) * 3072 / 4.6e7)
-    # Without scoring steps, training is the job that starts up.
-    assert pricing.phases_of(TERMS, profile, PLAIN).labels == ("scoring",) + ("training",) * 6
+    assert pricing.phases_of(TERMS, profile, PLAIN).labels == ("training", "scoring") + ("training",) * 5
 
 
 def test_the_network_that_scored_elsewhere_prices_the_scores():
@@ -79,7 +79,7 @@ def test_the_reason_of_a_dry_battery_has_the_second_the_battery_and_the_need():
     priced = pricing.price(TERMS, phone, Conditions(energy=sun), 64, 40, SCORED)
     assert priced["device_energy_j"] == pytest.approx(need_j / 2)
     assert priced["reason"] == (
-        f"the battery is empty {priced['device_time_s']:,.1f} s after the start, while scoring: it held "
+        f"the battery is empty {priced['device_time_s']:,.1f} s after the start, while starting up: it held "
         f"{need_j / 2:,.4g} J (50% of {need_j:,.4g} J) and 0 J harvested; the trial needs {need_j:,.4g} J"
     )
     shut = Conditions(available=Availability(1e6, ((0, 1e-6),)))

@@ -22,7 +22,7 @@ import edgesim
 from edgesim import coordinator
 from edgesim.cost import analytic
 from edgesim.errors import RunError, ScenarioError
-from edgesim.executors import Failure, JobQueue, RayExecutor, SerialExecutor, gpu_share
+from edgesim.executors import Failure, JobQueue, RayExecutor, SerialExecutor, Timesheet, gpu_share
 from edgesim.records import Trial
 from edgesim.scenario import Scenario
 from edgesim.store import Run, RunFolder, read_results
@@ -340,6 +340,22 @@ def test_what_was_begun_goes_on_and_the_longest_comes_first() -> None:
     for name, size in (("scoring", 9.0), ("more scoring", 99.0)):
         queue.push(name, size, begins=True)  # type: ignore[arg-type]
     assert [queue.pop() for _ in range(len(queue))] == ["b", "d", "c", "a", "more scoring", "scoring"]
+
+
+def test_tiny_jobs_are_taken_together() -> None:
+    queue = JobQueue()
+    for name, size in (("a", 1.0), ("b", 3.0), ("c", 2.0), ("d", 9.0)):
+        queue.push(name, size)  # type: ignore[arg-type]
+    assert [queue.take(5.0) for _ in range(3)] == [["d"], ["b", "c"], ["a"]]
+    assert len(queue) == 0
+
+
+def test_the_timesheet_counts_idle_time() -> None:
+    """Two hosts for 10 s: one works throughout, the other for 4 s and then for 5 s."""
+    sheet = Timesheet(2, [(100.0, 110.0), (100.0, 104.0), (105.0, 109.5)])
+    assert sheet.span_s() == 10.0
+    assert sheet.idle_share() == pytest.approx(1.5 / 20)
+    assert sheet.idle_share(0.1) == pytest.approx(0.5 / 2)  # of the last second the second host idles half
 
 
 @pytest.mark.parametrize(("gpus", "hosts"), [(0, 4), (8, 3), (8, 8), (8, 12), (1, 6), (1, 3)])

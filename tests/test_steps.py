@@ -70,6 +70,24 @@ def test_a_training_step_by_hand() -> None:
     assert found.time_s == pytest.approx([86.8e-3, 164.4e-3])
 
 
+def test_unrolling_costs_where_the_profile_says_so() -> None:
+    """A convolution of 1 MFLOP per sample with a matrix of 3 MB per sample; unrolling is no operation by itself."""
+    passes = Operations(
+        np.array([KIND["convolution"], KIND["unrolling"]]),
+        np.array([1.0, 1.0]),
+        np.array([[0.0, 1e6], [0.0, 0.0]]),
+        np.array([[0.0, 1e6], [0.0, 3e6]]),
+        np.zeros((2, 2)),
+    )
+    unrolled = Workload(1e6, 1e6, 0, 0, 8, passes, passes)
+    plain = device()
+    phone = dataclasses.replace(plain, memory=dataclasses.replace(plain.memory, unrolling_efficiency=quantity(0.1)))
+    # activations 1 MB per sample at 0.5 GB/s, the matrix at 0.1
+    assert step_cost("forward", np.array([2]), unrolled, 0, 0, plain).memory_s == pytest.approx([4e-3])
+    assert step_cost("forward", np.array([2]), unrolled, 0, 0, phone).memory_s == pytest.approx([4e-3 + 60e-3])
+    assert step_cost("forward", np.array([2]), unrolled, 0, 0, phone).overhead_s == pytest.approx([1e-3])
+
+
 def test_a_forward_pass_has_no_update() -> None:
     found = step_cost("forward", np.array([2]), workload(), 0, 2, device())
     assert found.compute_s == pytest.approx([8e-3])

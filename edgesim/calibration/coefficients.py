@@ -26,7 +26,9 @@ FIELDS = (
     "compute.operation_overhead_s",
     "compute.channel_overhead_s",
 )
-"""field of the profile for each of the COLUMNS"""
+"""field of every profile for each of the COLUMNS but the last"""
+UNROLLING = "memory.unrolling_efficiency"
+"""field of phones: their framework unrolls convolutions"""
 
 _OLD_ARM = {"raspberry-pi-zero-2-w", "raspberry-pi-3b-plus", "arduino-uno-q", "coral-dev-board"}
 _FIRST_STEP_S = {
@@ -149,12 +151,14 @@ def _fitted(
     # A fit that cannot be held out (few models, SSD-MobileNet counted as its backbone) is no more than an estimate.
     confidence, error = ("estimate", None) if np.isnan(errors.mean) else ("derived", errors.mean)
     values: dict[str, Value] = {}
-    for column, field, cost in zip(COLUMNS, FIELDS, costs, strict=True):
+    for column, field, cost in zip(COLUMNS, (*FIELDS, UNROLLING), costs, strict=True):
         share = field.endswith("_efficiency")
         if column in fitted:
             # A cost at its lower bound is the nominal speed, up to rounding.
             value = min(1.0, 1 / (_nominal(profile, field) * cost)) if share else float(cost)
             values[field] = Value(value, confidence, source, error)
+        elif column == "unrolling":
+            continue
         elif column == "operation":
             values[field] = _operation(profile)
         elif column == "matmul":
@@ -223,7 +227,7 @@ def _inherited(
     utilisation = profile.compute.training_utilisation.value / donor.compute.training_utilisation.value
     speed = profile.throughput_flops_per_s / donor.throughput_flops_per_s
     values = {}
-    for field in FIELDS:
+    for field in (*FIELDS, UNROLLING) if UNROLLING in found[name] else FIELDS:
         theirs = found[name][field].value
         if field == "compute.operation_overhead_s" and profile.device_class != "phone":
             values[field] = _operation(profile)

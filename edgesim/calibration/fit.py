@@ -20,12 +20,11 @@ from edgesim.cost import steps
 from edgesim.profiles import DeviceProfile
 from edgesim.records import OPERATION_KINDS, FloatArray
 
-FLOP_KINDS = OPERATION_KINDS[:-1]
-COLUMNS = (*FLOP_KINDS, "activation", "weight", "operation", "channel")
-"""seconds per FLOP of four kinds, per byte of two, per operation and per piece of a convolution in groups"""
+FLOP_KINDS = OPERATION_KINDS[: OPERATION_KINDS.index("elementwise")]
+COLUMNS = (*FLOP_KINDS, "activation", "weight", "operation", "channel", "unrolling")
+"""seconds per FLOP of four kinds, per byte of two, per operation and per piece of a convolution in groups, and per
+byte of the matrices that convolutions are unrolled into"""
 PRIOR_SPREAD = 0.5
-_SGD_STATES = 0
-"""the measured trainings use plain SGD or do not say"""
 _ROUNDS = 30
 
 
@@ -55,7 +54,8 @@ FAMILIES = (
     Family(
         "phones (DL4J)",
         ("nexus-6", "redmi-note-8", "galaxy-note10"),
-        (("convolution",), ("matmul",), ("activation",), ("weight",), ("operation",)),
+        # DL4J has no convolutions of its own on ARM: it unrolls the images and multiplies matrices.
+        (("convolution", "matmul"), ("activation", "unrolling"), ("weight",), ("operation",)),
     ),
     Family(
         "Jetsons (PyTorch)",
@@ -70,21 +70,26 @@ def features(step: Step) -> FloatArray:
     """[columns] what one measured step consists of, in the order of COLUMNS."""
     workload = step.network.workload()
     work = steps.totals(workload.train_operations, np.array([float(step.batch_size)]))
-    update_bytes, update_count = steps.update(workload, _SGD_STATES)
+    update_bytes, update_count = steps.update(workload, step.optimizer_states)
     others = (
         work.activation_bytes[0],
         work.weight_bytes + update_bytes,
         work.operations + update_count,
         work.pieces[0],
+        work.unrolled_bytes[0],
     )
     return np.array([*work.flops[0, : len(FLOP_KINDS)], *others])
 
 
 def least_costs(profile: DeviceProfile) -> FloatArray:
     """[columns] no cost can be lower: nominal peak and bandwidth."""
-    flop_s = 1 / profile.compute.peak_fp32_flops_per_s.value
-    byte_s = 1 / profile.memory.bandwidth_bytes_per_s.value
-    return np.array([flop_s] * len(FLOP_KINDS) + [byte_s, byte_s, 0.0, 0.0])
+    return lowest(profile.compute.peak_fp32_flops_per_s.value, profile.memory.bandwidth_bytes_per_s.value)
+
+
+def lowest(peak_flops_per_s: float, bandwidth_bytes_per_s: float) -> FloatArray:
+    """[columns] the costs of a device that reaches its peak and its bandwidth in everything."""
+    flop_s, byte_s = 1 / peak_flops_per_s, 1 / bandwidth_bytes_per_s
+    return np.array([flop_s] * len(FLOP_KINDS) + [byte_s, byte_s, 0.0, 0.0, byte_s])
 
 
 @dataclass(frozen=True)

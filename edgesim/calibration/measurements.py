@@ -35,6 +35,10 @@ class Step:
     batch_size: int
     time_s: float
     framework: str
+    optimizer_states: int = 0
+    """numbers that the optimiser keeps per weight; the published trainings use plain SGD or do not say"""
+    doubtful: bool = False
+    """whether the measurement's own caveat says so"""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ def steps(folder: Path) -> tuple[list[Step], list[LeftOut]]:
         else:
             time_s = _number(row, "ms_per_minibatch", line) / 1e3
             batch_size = int(_number(row, "batch_size", line))
-            used.append(Step(PROFILES[device], model, found, batch_size, time_s, row["framework"]))
+            doubtful = "doubtful" in (row.get("caveat") or "")
+            used.append(Step(PROFILES[device], model, found, batch_size, time_s, row["framework"], doubtful))
     return used, left_out
 
 

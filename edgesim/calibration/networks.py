@@ -86,6 +86,14 @@ def _timm_models() -> frozenset[str]:
     return frozenset(timm.list_models())
 
 
+class Images(nn.Module):
+    """Passes images on and asks for their gradient: DL4J's convolutions compute it in the first layer too."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, channels, height, width] as they are."""
+        return images.detach().requires_grad_()
+
+
 class Sequence(nn.Module):
     """LSTM layers over a sequence, and a linear output at every step or at the last one.
 
@@ -119,13 +127,13 @@ class Sequence(nn.Module):
 
 def leaf_femnist() -> nn.Module:
     """CNN of LEAF for FEMNIST: two 5x5 convolutions (32, 64), pooled, and 2048 units; 1x28x28, 62 classes."""
-    return nn.Sequential(*_stage(1, 32, 5), *_stage(32, 64, 5), nn.Flatten(), *_head(64 * 7 * 7, 2048, 62))
+    return nn.Sequential(Images(), *_stage(1, 32, 5), *_stage(32, 64, 5), nn.Flatten(), *_head(64 * 7 * 7, 2048, 62))
 
 
 def leaf_celeba() -> nn.Module:
     """CNN of LEAF for CelebA with three 3x3 convolutions of 32, pooled; 3x84x84, 2 classes."""
     stages = (*_stage(3, 32, 3), *_stage(32, 32, 3), *_stage(32, 32, 3))
-    return nn.Sequential(*stages, nn.Flatten(), nn.Linear(32 * 10 * 10, 2))
+    return nn.Sequential(Images(), *stages, nn.Flatten(), nn.Linear(32 * 10 * 10, 2))
 
 
 def dense_mnist() -> nn.Module:

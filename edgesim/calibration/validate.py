@@ -13,7 +13,7 @@ from edgesim.calibration import fit
 from edgesim.calibration.fit import COLUMNS, FLOP_KINDS, Data, Family
 from edgesim.calibration.measurements import Step
 from edgesim.profiles import DeviceProfile
-from edgesim.records import OPERATION_KINDS, FloatArray
+from edgesim.records import FloatArray
 
 _ROOFLINE_ROUNDS = 5
 
@@ -102,9 +102,9 @@ def _bound_features(step: Step, costs: FloatArray) -> FloatArray:
     flops = operations.flops @ [1.0, step.batch_size]
     activation, weight = operations.moved_bytes[:, 1] * step.batch_size, operations.moved_bytes[:, 0]
     column = {name: i for i, name in enumerate(COLUMNS)}
-    flop_s = np.append(costs[: len(FLOP_KINDS)], 0.0)[kinds]
+    flop_s = np.append(costs[: len(FLOP_KINDS)], [0.0, 0.0])[kinds]
     byte_s = activation * costs[column["activation"]] + weight * costs[column["weight"]]
-    arithmetic = (flops * flop_s > byte_s) & (kinds < len(OPERATION_KINDS) - 1)
+    arithmetic = (flops * flop_s > byte_s) & (kinds < len(FLOP_KINDS))
     found = whole.copy()
     for kind in range(len(FLOP_KINDS)):
         found[kind] = (count * flops)[arithmetic & (kinds == kind)].sum()

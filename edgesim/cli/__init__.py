@@ -220,6 +220,32 @@ def report(
     typer.echo(f"report: {write(Run(folder), target)}")
 
 
+@app.command()
+def calibrate(
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="profile to write; default NAME.yaml")] = None,
+    name: Annotated[str | None, typer.Option(help="of the profile; default the file's, or this-machine")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="of torch; default as many as it takes by itself")] = None,
+    device_class: Annotated[str | None, typer.Option("--class", help="of the profile; default as found out")] = None,
+    torch_device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    check: Annotated[
+        bool, typer.Option("--check", help="predict training steps of networks left out of the fit")
+    ] = False,
+    page: Annotated[Path | None, typer.Option("--report", metavar="FILE.md", help="write what was measured")] = None,
+) -> None:
+    """Measure this machine into a device profile; takes minutes and wants the machine to itself."""
+    from edgesim import provenance
+    from edgesim.calibration import host_report, this_machine
+    from edgesim.cli import this_machine as command
+
+    chosen = name or (out.stem if out else "this-machine")
+    target = out or Path(f"{chosen}.yaml")
+    request = command.request(chosen, threads, device_class, torch_device, target.resolve().parent, check)
+    found = this_machine.calibrate(request, target, lambda doing: typer.echo(doing, err=True))
+    if page is not None:
+        page.write_text(host_report.page(found, provenance.command()), encoding="utf-8")
+    command.show(found, target)
+
+
 def fail(error: EdgesimError, code: int) -> Any:
     """Print an error to standard error and leave."""
     typer.echo(f"edgesim: {error}", err=True)

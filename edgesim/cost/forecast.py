@@ -205,27 +205,21 @@ class Forecast:
 
     def _emulate(self, conditions: Conditions) -> Emulation:
         """All C trials through the device's time: the one place where forecasts meet the emulator."""
-        scores = np.asarray(self.score.steps.any(axis=1))
-        timed = self._timed(self.score, scores), self._timed(self.train, ~scores)
+        start = self.device.profile.compute.first_step_s
+        start_up = np.array([1.0, start.value if start else 0.0, 0.0]).reshape(3, 1, 1)
+        timed = start_up, self._timed(self.score), self._timed(self.train)
         parts = [np.broadcast_to(part, (3, len(self.kept), part.shape[2])) for part in timed]
-        labels = (SCORING,) * parts[0].shape[2] + (TRAINING,) * parts[1].shape[2]
+        labels = (TRAINING,) + (SCORING,) * parts[1].shape[2] + (TRAINING,) * parts[2].shape[2]
         steps, busy_s, wait_s = np.concatenate(parts, axis=2)
         one = Hardware.of(self.device.profile, conditions.power_mode)
         hardware = Hardware(*(np.broadcast_to(value, len(self.kept)) for value in vars(one).values()))
         return emulate(Phases(steps, busy_s, wait_s, labels), hardware, conditions)
 
-    def _timed(self, load: Load, starts: npt.NDArray[np.bool_]) -> FloatArray:
-        """[3, C, S + 2] steps, busy and waiting seconds per step of a load.
-
-        As `pricing.phases_of`: first the start-up of the job, where this part takes the first step (`starts`, [C] or
-        [1]), then the steps, then the work without steps.
-        """
+    def _timed(self, load: Load) -> FloatArray:
+        """[3, C, S + 1] steps, busy and waiting seconds per step of a load: its steps, then the work without steps."""
         terms, profile = self.terms, self.device.profile
-        count = max(len(load.flops), len(starts))
-        timed = np.zeros((3, count, load.steps.shape[1] + 2))
-        start = profile.compute.first_step_s
-        timed[0, :, 0], timed[1, :, 0] = starts, start.value if start else 0.0
-        timed[0, :, 1:-1] = load.steps
+        timed = np.zeros((3, len(load.flops), load.steps.shape[1] + 1))
+        timed[0, :, :-1] = load.steps
         kinds: tuple[tuple[Kind, npt.NDArray[np.bool_]], ...] = (("train", load.trains), ("forward", ~load.trains))
         per_step_s = np.zeros((2, *load.steps.shape))
         for kind, mine in kinds:
@@ -234,7 +228,7 @@ class Forecast:
                 network, states = terms.workload, terms.optimizer_states
                 cost = step_cost(kind, sizes, network, terms.sample_bytes, states, profile)
                 per_step_s[:, mine] = np.stack([cost.busy_s, cost.read_s])[:, which]
-        timed[1:, :, 1:-1] = per_step_s
+        timed[1:, :, :-1] = per_step_s
         timed[0, :, -1] = 1.0
         timed[1, :, -1] = load.stepless / profile.throughput_flops_per_s
         return timed

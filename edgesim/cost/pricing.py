@@ -38,20 +38,16 @@ class Terms:
 def phases_of(terms: Terms, profile: DeviceProfile, ledger: Ledger) -> Phases:
     """The timed phases of a trial on a device at full clock: scoring, then training, labelled so.
 
-    A trial is one job, so that the part which takes the first step also takes its start-up. Work that has no steps
-    (comparisons, linear algebra) follows the steps of its part at the training throughput.
+    A trial is one job: its start-up comes first and counts as training's, for it is there without scoring, too. Work
+    that has no steps (comparisons, linear algebra) follows the steps of its part at the training throughput.
     """
     scorer, trainer = _networks(terms, ledger)
     start = profile.compute.first_step_s
     start_up = np.array([[1.0], [start.value if start else 0.0], [0.0]])
     score = _timed(terms, profile, scorer, ledger.score_trace, ledger.score)
     train = _timed(terms, profile, trainer, ledger.train_trace, ledger.train)
-    if ledger.score_trace.segments:
-        score = np.concatenate([start_up, score], axis=1)
-    else:
-        train = np.concatenate([start_up, train], axis=1)
-    labels = (SCORING,) * score.shape[1] + (TRAINING,) * train.shape[1]
-    steps, busy_s, wait_s = np.concatenate([score, train], axis=1)
+    labels = (TRAINING,) + (SCORING,) * score.shape[1] + (TRAINING,) * train.shape[1]
+    steps, busy_s, wait_s = np.concatenate([start_up, score, train], axis=1)
     return Phases(steps, busy_s, wait_s, labels)
 
 
@@ -135,7 +131,8 @@ def _shortfall(run: Emulation, phases: Phases, hardware: Hardware, conditions: C
     capacity_j = float(np.asarray(hardware.battery_j)) if energy.capacity_j is None else energy.capacity_j
     charged = 1.0 if energy.state_of_charge is None else energy.state_of_charge
     needed = emulate(phases, hardware, replace(conditions, energy=Energy()))
-    during = SCORING if run.of(TRAINING, run.time_s) == 0 else TRAINING
+    last = int(np.flatnonzero(run.time_s)[-1]) if run.time_s.any() else 0
+    during = run.labels[last] if last else "starting up"
     gained_j = float(energy.harvested_j(run.died_at_s))
     harvested = f" and {gained_j:,.4g} J harvested" if energy.source == "harvest" else ""
     return (

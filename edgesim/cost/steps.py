@@ -3,7 +3,8 @@
 An operation of kind k with f FLOPs that moves b bytes takes o + f / (e_k · peak) + b / (m · bandwidth): overhead,
 arithmetic and memory one after another. A convolution in groups takes a constant time per group and sample besides:
 frameworks without kernels of their own for it run them one by one, which is what makes mobile networks slow on small
-boards. The shares e_k and m and the constants are the profile's, fitted to published measurements of training
+boards. Where the profile says that convolutions are unrolled into matrix products, the matrix is written and read
+besides. The shares e_k and m and the constants are the profile's, fitted to published measurements of training
 (`edgesim.calibration`; reports/calibration.md has the errors, and those of the larger of arithmetic and memory in
 place of their sum). What binds a step can be read off its parts. Training runs in FP32; in bf16 the arithmetic is
 faster by the ratio of the peaks where the device has bf16 units, and all else is equal.
@@ -80,7 +81,7 @@ def step_cost(
     samples = np.asarray(batch_sizes, dtype=np.float64)
     work = totals(operations, samples)
     update_bytes, update_count = update(workload, optimizer_states) if kind == "train" else (0.0, 0.0)
-    activation_s, weight_s = byte_costs_s(profile)
+    activation_s, weight_s, unrolled_s = byte_costs_s(profile)
     compute = profile.compute
     # Without an overhead per operation the profile's constant of a step stands in for all of them.
     operation_s = compute.operation_overhead_s.value if compute.operation_overhead_s else 0.0
@@ -88,7 +89,9 @@ def step_cost(
     channel_s = compute.channel_overhead_s.value if compute.channel_overhead_s else 0.0
     return StepCost(
         compute_s=np.asarray(work.flops @ flop_costs_s(profile, precision)),
-        memory_s=work.activation_bytes * activation_s + (work.weight_bytes + update_bytes) * weight_s,
+        memory_s=work.activation_bytes * activation_s
+        + work.unrolled_bytes * unrolled_s
+        + (work.weight_bytes + update_bytes) * weight_s,
         overhead_s=(work.operations + update_count) * operation_s + work.pieces * channel_s + step_s,
         read_s=samples * sample_bytes / profile.storage_read_bytes_per_s,
     )
@@ -107,6 +110,8 @@ class Totals(NamedTuple):
     """[S] groups x samples of convolutions in groups"""
     operations: float
     """how many there are"""
+    unrolled_bytes: FloatArray
+    """[S] moved bytes of the matrices that convolutions are unrolled into, where they are"""
 
 
 def totals(operations: Operations, samples: FloatArray) -> Totals:
@@ -114,13 +119,16 @@ def totals(operations: Operations, samples: FloatArray) -> Totals:
     member = np.zeros((len(operations.kinds), len(OPERATION_KINDS)))
     member[np.arange(len(operations.kinds)), operations.kinds] = operations.count
     powers = np.stack([np.ones_like(samples), samples], axis=1)  # [S, constant | per sample]
-    constant, per_sample = operations.count @ operations.moved_bytes
+    unrolling = operations.kinds == OPERATION_KINDS.index("unrolling")
+    count = np.where(unrolling, 0.0, operations.count)
+    constant, per_sample = count @ operations.moved_bytes
     return Totals(
         flops=powers @ (operations.flops.T @ member),
         activation_bytes=samples * per_sample,
         weight_bytes=float(constant),
         pieces=powers @ (operations.count @ operations.pieces),
-        operations=float(operations.count.sum()),
+        operations=float(count.sum()),
+        unrolled_bytes=powers @ ((operations.count - count) @ operations.moved_bytes),
     )
 
 
@@ -135,7 +143,7 @@ def update(workload: Workload, optimizer_states: int) -> tuple[float, float]:
 
 
 def flop_costs_s(profile: DeviceProfile, precision: Literal["fp32", "bf16"]) -> FloatArray:
-    """Seconds per FLOP of each of the OPERATION_KINDS, [kinds]; element-wise operations have no FLOPs."""
+    """Seconds per FLOP of each of the OPERATION_KINDS, [kinds]; element-wise operations and unrolling have no FLOPs."""
     compute = profile.compute
     peak = compute.peak_fp32_flops_per_s.value
     if precision == "bf16" and compute.peak_bf16_flops_per_s is not None:
@@ -147,14 +155,15 @@ def flop_costs_s(profile: DeviceProfile, precision: Literal["fp32", "bf16"]) -> 
         compute.matmul_efficiency,
     )
     known = [(share or compute.training_utilisation).value for share in shares]
-    return np.array([1 / (peak * share) for share in known] + [0.0])
+    return np.array([1 / (peak * share) for share in known] + [0.0, 0.0])
 
 
-def byte_costs_s(profile: DeviceProfile) -> tuple[float, float]:
-    """Seconds per moved byte, of activations and of weights."""
+def byte_costs_s(profile: DeviceProfile) -> tuple[float, float, float]:
+    """Seconds per moved byte, of activations, of weights, and of unrolled convolutions (0 where they are not)."""
     nominal, memory = profile.memory.bandwidth_bytes_per_s.value, profile.memory
     reached = [
         share.value * nominal if share else profile.bandwidth_bytes_per_s
         for share in (memory.activation_efficiency, memory.weight_efficiency)
     ]
-    return 1 / reached[0], 1 / reached[1]
+    unrolled = memory.unrolling_efficiency
+    return 1 / reached[0], 1 / reached[1], 1 / (unrolled.value * nominal) if unrolled else 0.0

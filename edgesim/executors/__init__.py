@@ -1,7 +1,17 @@
 """Runs jobs: one after another in this process, or on Ray actors. The records are the same, bit for bit."""
 
-from edgesim.executors.base import Executor, Failure, JobQueue, attempt, log_detail
+from edgesim.executors.base import Executor, Failure, JobQueue, Timesheet, attempt, log_detail
 from edgesim.executors.ray_hosts import RayExecutor, gpu_share
 from edgesim.executors.serial import SerialExecutor
 
-__all__ = ["Executor", "Failure", "JobQueue", "RayExecutor", "SerialExecutor", "attempt", "gpu_share", "log_detail"]
+__all__ = [
+    "Executor",
+    "Failure",
+    "JobQueue",
+    "RayExecutor",
+    "SerialExecutor",
+    "Timesheet",
+    "attempt",
+    "gpu_share",
+    "log_detail",
+]

@@ -47,12 +47,56 @@ class JobQueue:
         """Take the next."""
         return heapq.heappop(self._heap)[3]
 
+    def take(self, flops: float) -> list[Job]:
+        """The next job, and those behind it as long as all of them together are expected to take at most `flops`."""
+        taken: list[Job] = []
+        total = 0.0
+        while self._heap and (not taken or total - self._heap[0][1] <= flops):
+            total -= self._heap[0][1]
+            taken.append(self.pop())
+        return taken
+
     def __len__(self) -> int:
         return len(self._heap)
 
 
+@dataclass
+class Timesheet:
+    """When which host worked, by the driver's clock: from handing a job out to having its outcome."""
+
+    hosts: int = 0
+    jobs: list[tuple[float, float]] = field(default_factory=list)
+    """(start_s, end_s) of every job, `time.perf_counter`"""
+
+    def span_s(self) -> float:
+        """From the first job's start to the last one's end."""
+        return max(end for _, end in self.jobs) - min(start for start, _ in self.jobs) if self.jobs else 0.0
+
+    def idle_share(self, last: float = 1.0) -> float:
+        """Share of the hosts' time without a job, over the last part of the span.
+
+        Args:
+            last: the part, in (0, 1].
+        """
+        span_s = self.span_s()
+        if not span_s or not self.hosts:
+            return 0.0
+        end_s = max(end for _, end in self.jobs)
+        begin_s = end_s - last * span_s
+        busy_s = sum(max(end - max(start, begin_s), 0.0) for start, end in self.jobs)
+        return 1.0 - busy_s / (self.hosts * last * span_s)
+
+    def summary(self) -> dict[str, float]:
+        """For run.json."""
+        shares = {"idle_share": self.idle_share(), "idle_share_last_tenth": self.idle_share(0.1)}
+        return {"hosts": self.hosts, "jobs": len(self.jobs), "jobs_span_s": self.span_s(), **shares}
+
+
 class Executor(Protocol):
     """Where jobs run."""
+
+    sheet: Timesheet
+    """when its hosts worked"""
 
     def open(self, setting: Setting) -> None:
         """Make the setting known to the hosts."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from edgesim.executors.base import Failure, JobQueue, attempt, one_thread
+from edgesim.executors.base import Failure, JobQueue, Timesheet, attempt, one_thread
 
 if TYPE_CHECKING:
     from edgesim.jobs import Job, Outcome, Setting
@@ -15,6 +16,7 @@ class SerialExecutor:
     """Runs jobs in this process."""
 
     def __init__(self) -> None:
+        self.sheet = Timesheet(hosts=1)
         self._bench: Any = None
         self._threads = 0
         self._limits: Any = None
@@ -33,7 +35,10 @@ class SerialExecutor:
         """Run the jobs in their order."""
         while len(queue):
             job = queue.pop()
-            yield job, attempt(self._bench, job)
+            started_s = time.perf_counter()
+            outcome = attempt(self._bench, job)
+            self.sheet.jobs.append((started_s, time.perf_counter()))
+            yield job, outcome
 
     def close(self) -> None:
         """Drop the workbench and put torch's number of threads back."""

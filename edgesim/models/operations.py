@@ -3,6 +3,8 @@
 Views and other operations that move no data are left out, so is the optimiser's update. FLOPs are those of torch's
 own formulas (matrix products, convolutions, attention; a multiply-add being two), bytes those of all tensors that an
 operation reads and writes, each at its own size or at its storage's where that is smaller (an expanded tensor).
+After every convolution larger than 1x1 stands what a framework without convolutions of its own moves besides: it
+unrolls the images into a matrix (im2col), and the gradient of the images from one.
 """
 
 from __future__ import annotations
@@ -133,6 +135,8 @@ class Recorder(TorchDispatchMode):
             if flops or moved:
                 kind, pieces = _sorted(packet, args)
                 self.operations.append(Operation(OPERATION_KINDS.index(kind), flops, moved, pieces))
+            if unrolled := _unrolled_bytes(packet, args, out):
+                self.operations.append(Operation(OPERATION_KINDS.index("unrolling"), 0, unrolled, 0))
         return out
 
 
@@ -148,6 +152,25 @@ def _sorted(packet: Any, args: tuple[Any, ...]) -> tuple[str, int]:
     if groups > 1 and groups == images.shape[1]:
         return "depthwise", pieces
     return ("pointwise" if groups == 1 and math.prod(weight.shape[2:]) == 1 else "convolution"), pieces
+
+
+def _unrolled_bytes(packet: Any, args: tuple[Any, ...], out: Any) -> int:
+    """Bytes of the matrix of all patches that a convolution larger than 1x1 meets, written and read once per pass.
+
+    A pass is the output, the weights' gradient (the images are unrolled again) or the images' (added up from one).
+    """
+    if packet not in _CONVOLUTIONS:
+        return 0
+    backward = packet is _aten.convolution_backward
+    images, weight = (args[1], args[2]) if backward else (args[0], args[1])
+    outputs, transposed = (args[0], args[7]) if backward else (out, args[6])
+    patch = math.prod(weight.shape[2:])
+    if patch == 1:
+        return 0
+    small, wide = (images, outputs) if transposed else (outputs, images)
+    passes = int(args[10][0]) + int(args[10][1]) if backward else 1
+    matrix = images.shape[0] * wide.shape[1] * patch * math.prod(small.shape[2:])
+    return int(2 * passes * matrix * images.element_size())
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

@@ -68,12 +68,13 @@ class Source:
 def read(run: Run) -> Source:
     """The tables of a run in any state."""
     training = run.scenario.get("training")
+    known = run.records
     return Source(
-        records=_with_columns(by_rule(run.records, run.records), RECORD_COLUMNS),
-        curves=_with_columns(by_rule(run.curves, run.records), CURVE_COLUMNS),
-        selections=_optional(run, "selections"),
+        records=_with_columns(by_rule(known, known), RECORD_COLUMNS),
+        curves=_with_columns(by_rule(run.curves, known), CURVE_COLUMNS),
+        selections=by_rule(_optional(run, "selections"), known),
         scores=_optional(run, "scores"),
-        traces=_optional(run, "traces"),
+        traces=by_rule(_optional(run, "traces"), known),
         shards=_optional(run, "shards"),
         devices=_optional(run, "devices"),
         workload=run.info.get("workload") or {},

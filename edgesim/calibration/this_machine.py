@@ -1,0 +1,181 @@
+"""Measures the machine that runs this, writes its profile, and checks the profile on networks that no fit has met."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+import torch
+
+from edgesim.calibration import energy, host, host_profile, speeds
+from edgesim.calibration.host import Case, Timed, Timings, TorchDevice, cases
+from edgesim.calibration.host_profile import HostFit, Machine
+from edgesim.profiles import DeviceProfile
+from edgesim.records import FloatArray
+
+_BATCH_SIZES = (4, 16, 64)
+CASES = (
+    *cases("mlp", (3, 32, 32), _BATCH_SIZES, ("hidden", (512,))),
+    *cases("small-cnn", (3, 32, 32), _BATCH_SIZES),
+    # Wide, so that arithmetic outweighs what its activations move; in small-cnn it is the other way round.
+    *cases("resnet8", (3, 32, 32), _BATCH_SIZES, ("widths", (64, 128, 256))),
+    # Two sizes of images: the FLOPs of convolutions in groups grow with them, the number of their pieces does not.
+    *cases("mobilenet-v2", (3, 32, 32), (4, 64), ("width_mult", 0.5)),
+    *cases("mobilenet-v2", (3, 64, 64), (16,), ("width_mult", 0.5)),
+)
+"""what the costs are fitted to"""
+CHECKS = (
+    Case("mlp", (1, 28, 28), 100, (("hidden", (256, 256)),)),
+    Case("mlp", (3, 32, 32), 48, (("hidden", (1024, 256)),)),
+    Case("small-cnn", (3, 32, 32), 48, (("widths", (32, 64)), ("hidden", 128))),
+    Case("small-cnn", (1, 28, 28), 16, (("widths", (8, 16)),)),
+    Case("resnet8", (3, 32, 32), 32, (("widths", (32, 64, 128)),)),
+    Case("resnet8", (1, 28, 28), 24, (("widths", (8, 16, 32)),)),
+    Case("resnet18", (3, 32, 32), 16),
+    Case("mobilenet-v2", (3, 48, 48), 20, (("width_mult", 0.75),)),
+    Case("mobilenet-v2", (3, 32, 32), 64, (("width_mult", 0.35),)),
+)
+"""what --check predicts: other widths, inputs and batch sizes"""
+FOREIGN_CHECKS = (
+    Case("timm:resnet10t", (3, 64, 64), 16),
+    Case("timm:mobilenetv3_small_100", (3, 64, 64), 32),
+)
+"""and, where timm is installed, networks with layers that none of CASES has"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure and how the profile is to be called."""
+
+    name: str
+    title: str
+    processor: str
+    device_class: str
+    torch_device: TorchDevice
+    threads: int
+    folder: Path
+    """on the storage to measure"""
+    check: bool = False
+    rounds: int = host.ROUNDS
+
+
+@dataclass(frozen=True)
+class Check:
+    """Steps of networks that the fit has not met, priced by the written profile."""
+
+    timed: tuple[Timed, ...]
+    predicted_s: FloatArray
+
+    @property
+    def errors(self) -> FloatArray:
+        """Relative: (predicted - measured) / measured."""
+        return np.asarray(self.predicted_s / np.array([one.step_s for one in self.timed]) - 1)
+
+    @property
+    def foreign(self) -> npt.NDArray[np.bool_]:
+        """[n] which of them are timm's."""
+        return np.array([one.case.model.startswith("timm:") for one in self.timed])
+
+    @property
+    def mean(self) -> float:
+        """Mean absolute relative error."""
+        return float(np.mean(np.abs(self.errors)))
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What came out."""
+
+    machine: Machine
+    fitted: HostFit
+    profile: DeviceProfile
+    notes: tuple[str, ...]
+    """why sensors that exist could not be read"""
+    check: Check | None
+
+
+def device_class() -> str:
+    """The class of this machine, as well as its parts tell: a Jetson, a GPU server, a laptop, a board, an edge box."""
+    model = Path("/proc/device-tree/model")
+    board = model.read_text(errors="replace").lower() if model.is_file() else ""
+    if "jetson" in board or Path("/etc/nv_tegra_release").is_file():
+        return "jetson-gpu"
+    if torch.cuda.is_available():
+        return "edge-server"
+    if psutil.sensors_battery() is not None:
+        return "laptop"
+    return "sbc-cpu" if board else "edge-box"
+
+
+def calibrate(request: Request, out: Path, tell: Callable[[str], None]) -> Calibrated:
+    """Measure, fit, write the profile and, where asked for, check it.
+
+    Args:
+        request: what to measure.
+        out: the profile to write.
+        tell: told what is being done.
+
+    Raises:
+        ScenarioError: a measured value is not plausible.
+        OSError: `out` or the temporary file of the storage cannot be written.
+    """
+    with host.threads(request.threads):
+        machine, checked, notes = _measure(request, tell)
+    tell("fit")
+    fitted = host_profile.fit_costs(machine.timings.timed, machine.peak_flops_per_s, machine.copies.fastest_bytes_per_s)
+    profile = host_profile.profile(machine, fitted, out)
+    check = None
+    if checked:
+        check = Check(checked, np.array([host_profile.predicted_s(profile, one) for one in checked]))
+        words = f"{len(checked)} cases of networks that the fit has not met"
+        profile = host_profile.profile(machine, replace(fitted, held_out=check.mean, held_out_words=words), out)
+    return Calibrated(machine, fitted, profile, notes, check)
+
+
+def _measure(request: Request, tell: Callable[[str], None]) -> tuple[Machine, tuple[Timed, ...], tuple[str, ...]]:
+    """The machine, the cases of the check, and notes on sensors."""
+    sensors = energy.find()
+    tell("idle power" if sensors.used else "no sensor of power")
+    idle_w = energy.idle_w(sensors)
+    # The cases of the check share the rounds of the others: a machine that slows down slows both.
+    foreign = FOREIGN_CHECKS if importlib.util.find_spec("timm") else ()
+    chosen = (*CASES, *((*CHECKS, *foreign) if request.check else ()))
+    with energy.Meter(sensors.used) as meter:
+        timings = host.measure(
+            chosen,
+            request.torch_device,
+            request.rounds,
+            lambda done: tell(f"training steps: round {done} of {request.rounds}"),
+        )
+    tell("peak, copies, storage")
+    machine = Machine(
+        name=request.name,
+        title=request.title,
+        device_class=request.device_class,
+        processor=request.processor,
+        torch_device=request.torch_device,
+        threads=request.threads,
+        timings=Timings(timings.timed[: len(CASES)], timings.first_step_s, timings.share),
+        peak_flops_per_s=speeds.peak_flops_per_s(request.torch_device),
+        copies=speeds.copies(request.torch_device),
+        memory_bytes=_memory_bytes(request.torch_device),
+        storage=speeds.storage_speed(request.folder),
+        storage_kind=speeds.storage_kind(request.folder),
+        storage_bytes=shutil.disk_usage(request.folder).total,
+        idle_w=idle_w,
+        full_w=meter.power_w,
+        sensors=sensors.words,
+    )
+    return machine, timings.timed[len(CASES) :], sensors.notes
+
+
+def _memory_bytes(device: TorchDevice) -> int:
+    if device == "cuda":
+        return int(torch.cuda.get_device_properties(0).total_memory)
+    return int(psutil.virtual_memory().total)
