@@ -38,13 +38,15 @@ def compare(paths: list[Path], fleets: list[Path], out: Path | None, as_json: bo
     from edgesim.report import comparison
 
     _check_asked(paths, fleets, out)
+    commit = provenance.git_commit()  # prices are of the code that compares, not of the one that ran
+    command = provenance.command() + (f" (commit {commit})" if commit else "")
     trained = _train(paths[0], fleets) if fleets and paths[0].is_file() else None
     with _faults_of_the_arguments():
         if fleets:
-            page = _on_fleets(trained or _run(paths[0]), fleets, provenance.command())
+            page = _on_fleets(trained or _run(paths[0]), fleets, command)
         else:
             runs = {name: _run(path) for name, path in zip(_names(paths), paths, strict=True)}
-            page = comparison.of_runs(runs, provenance.command())
+            page = comparison.of_runs(runs, command)
     if as_json:
         typer.echo(json.dumps(comparison.answer(page), indent=2))
     else:
