@@ -63,16 +63,14 @@ def _full(table: pd.DataFrame) -> list[Finding]:
     rows = table[(table["method"] == FULL) & (table["infeasible_devices"] + table["failed_devices"] == 0)]
     found = []
     for column, kind, what, unit in (
-        ("finish_s", "time", "is done when its last device is, after", "s"),
-        ("energy_j", "energy", "takes", "J"),
+        ("finish_s", "time", "time until the last device is done", "s"),
+        ("energy_j", "energy", "energy of the fleet", "J"),
     ):
         known = rows[rows[column].notna()].sort_values(column, kind="stable")
         if len(known) > 1:
             told = [f"{name} {value:,.4g} {unit}" for name, value in zip(known["fleet"], known[column], strict=True)]
             factor = known[column].iloc[-1] / known[column].iloc[0]
-            text = (
-                f"Full training: a fleet {what}: {', '.join(told)}; first and last differ by a factor of {factor:.3g}."
-            )
+            text = f"Full training, {what}: {', '.join(told)}; least and most differ by a factor of {factor:.3g}."
             found.append(Finding(kind, text, "yes" if kind == "energy" else _ends_apart(known)))
     return found
 

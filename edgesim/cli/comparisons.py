@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 OWN = "own fleet"
 """what the run's own fleet is called"""
 SHOWN = {
-    "fleets": ["fleet", "method", "keep_ratio", "devices", "infeasible_devices", "finish_s", "energy_j",
-               "test_accuracy", "device_energy_saved", "energy_per_point_j"],
+    "fleets": ["fleet", "method", "keep_ratio", "infeasible_devices", "finish_s", "energy_j", "test_accuracy",
+               "device_energy_saved", "energy_per_point_j"],
     "best": ["fleet", "method", "keep_ratio", "devices", "of"],
     "profiles-full": ["fleet", "profile", "devices", "device_time_s", "device_energy_j"],
     "differences": ["run", "path", "first_setting", "own_setting"],
-    "pairs": ["run", "method", "keep_ratio", "pairs", "first_accuracy", "own_accuracy", "difference", "difference_low",
-              "difference_high", "p_holm", "evidence"],
+    "pairs": ["run", "method", "keep_ratio", "first_accuracy", "own_accuracy", "difference", "difference_low",
+              "difference_high", "evidence"],
     "failures": None,
 }  # fmt: skip
 """tables on the terminal, and their columns (None: all)"""
@@ -38,13 +38,15 @@ def compare(paths: list[Path], fleets: list[Path], out: Path | None, as_json: bo
     from edgesim.report import comparison
 
     _check_asked(paths, fleets, out)
+    commit = provenance.git_commit()  # prices are of the code that compares, not of the one that ran
+    command = provenance.command() + (f" (commit {commit})" if commit else "")
     trained = _train(paths[0], fleets) if fleets and paths[0].is_file() else None
     with _faults_of_the_arguments():
         if fleets:
-            page = _on_fleets(trained or _run(paths[0]), fleets, provenance.command())
+            page = _on_fleets(trained or _run(paths[0]), fleets, command)
         else:
             runs = {name: _run(path) for name, path in zip(_names(paths), paths, strict=True)}
-            page = comparison.of_runs(runs, provenance.command())
+            page = comparison.of_runs(runs, command)
     if as_json:
         typer.echo(json.dumps(comparison.answer(page), indent=2))
     else:
@@ -149,7 +151,10 @@ def _show(page: Page) -> None:
         for shown in part.tables:
             if shown.key not in SHOWN or shown.data.empty:
                 continue
-            found = texts.table(shown.data[SHOWN[shown.key] or list(shown.data.columns)])
+            names = SHOWN[shown.key] or list(shown.data.columns)
+            if shown.key != "failures" and names[0] == "run" and shown.data["run"].nunique() == 1:
+                names = names[1:]
+            found = texts.table(shown.data[names])
             tables.print_text(shown.caption, found.headers, found.rows)
             if found.rows_left_out:
                 typer.echo(f"  {found.rows_left_out} more rows; --out FILE.html or --json has them")

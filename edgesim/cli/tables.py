@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 LISTS = ("methods", "models", "datasets", "partitions", "profiles")
 
+NAME_SIGNS = 16
+"""signs up to which a name stays on one line"""
+
 Rows = list[dict[str, Any]]
 
 
@@ -77,9 +80,10 @@ def print_rows(title: str, rows: Rows) -> None:
 
 def print_text(title: str, headers: list[tuple[str, bool]], rows: list[list[str]]) -> None:
     """A table of text; `headers` are (label, is a number)."""
-    table = Table(box=box.SIMPLE_HEAD, title=escape(title), title_justify="left")
-    for label, number in headers:
-        table.add_column(escape(label), justify="right" if number else "left")
+    table = Table(box=box.SIMPLE_HEAD, title=escape(title), title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
+    for place, (label, number) in enumerate(headers):
+        short = not number and all(len(row[place]) <= NAME_SIGNS for row in rows)
+        table.add_column(escape(label), justify="right" if number else "left", overflow="fold", no_wrap=short)
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     _console().print(table)
