@@ -26,6 +26,8 @@ COLUMNS = (*FLOP_KINDS, "activation", "weight", "operation", "channel", "unrolli
 byte of the matrices that convolutions are unrolled into"""
 PRIOR_SPREAD = 0.5
 _ROUNDS = 30
+_LEAST_PULL = 1e-3
+"""a shape that fits exactly leaves no spread, and what no measurement has must still be drawn to it"""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def _shape(family: Family, all_data: dict[str, Data]) -> tuple[FloatArray, dict[
 
 def _own(family: Family, one: Data, prior: FloatArray, ridge: float) -> FloatArray:
     rows, targets = _scaled(family, one)
-    weight = np.sqrt(ridge)
+    weight = max(np.sqrt(ridge), _LEAST_PULL)
     least = _least(family, one)
     prior = np.maximum(prior, np.maximum(least, np.finfo(float).tiny))
     pulled = np.vstack([rows * prior, weight * np.eye(len(prior))])
