@@ -22,6 +22,9 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 bench: $(STAMP)
+	$(BIN)/python tests/benchmarks/throughput.py
+	$(BIN)/python tests/benchmarks/sweep.py
+	$(BIN)/python tests/benchmarks/small_devices.py
 	$(BIN)/python tests/benchmarks/scoring.py
 
 clean:

@@ -186,6 +186,7 @@ def prepare(scenario: Scenario, dataset: ImageDataset, scorer: Workload | None =
             epochs=scenario.training.epochs,
             optimizer_states=scenario.training.optimizer_states,
             weights=scenario.cost.weights,
+            precision=scenario.training.precision,
         ),
         keep_scores=scenario.pruning.keep_scores,
         rule=ratios.label(scenario.pruning.rule),

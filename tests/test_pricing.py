@@ -84,3 +84,17 @@ def test_the_reason_of_a_dry_battery_has_the_second_the_battery_and_the_need():
     )
     shut = Conditions(available=Availability(1e6, ((0, 1e-6),)))
     assert "is not done after" in pricing.price(TERMS, phone, shut, 64, 40, SCORED)["reason"]
+
+
+def test_bf16_is_faster_by_the_ratio_of_the_peaks_where_there_are_units_for_it():
+    orin = profiles.load("jetson-orin-nano")
+    assert orin.compute.peak_bf16_flops_per_s is not None
+    ratio = orin.compute.peak_bf16_flops_per_s.value / orin.compute.peak_fp32_flops_per_s.value
+    half = dataclasses.replace(TERMS, precision="bf16")
+    whole_s, half_s = (
+        pricing.price(t, orin, Conditions(), 40, 40, PLAIN)["device_train_time_s"] for t in (TERMS, half)
+    )
+    arithmetic_s = 80 * 3e6 / (orin.compute.peak_fp32_flops_per_s.value * orin.compute.matmul_efficiency.value)
+    assert whole_s - half_s == pytest.approx(arithmetic_s * (1 - 1 / ratio))
+    four = [pricing.price(t, profiles.load("raspberry-pi-4b"), Conditions(), 40, 40, PLAIN) for t in (TERMS, half)]
+    assert four[0] == four[1]  # no units for bf16

@@ -225,8 +225,8 @@ class Forecast:
         for kind, mine in kinds:
             sizes, which = np.unique(load.batch_sizes[mine], return_inverse=True)
             if len(sizes):
-                network, states = terms.workload, terms.optimizer_states
-                cost = step_cost(kind, sizes, network, terms.sample_bytes, states, profile)
+                paid = terms.sample_bytes, terms.optimizer_states, profile, terms.precision
+                cost = step_cost(kind, sizes, terms.workload, *paid)
                 per_step_s[:, mine] = np.stack([cost.busy_s, cost.read_s])[:, which]
         timed[1:, :, :-1] = per_step_s
         timed[0, :, -1] = 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -33,6 +33,8 @@ class Terms:
     optimizer_states: int
     """numbers that the optimiser keeps per weight"""
     weights: analytic.CostWeights
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """of the training; bf16 is faster on devices with units for it, by the emulated price"""
 
 
 def phases_of(terms: Terms, profile: DeviceProfile, ledger: Ledger) -> Phases:
@@ -65,7 +67,8 @@ def _timed(terms: Terms, profile: DeviceProfile, network: Workload, trace: StepT
         mine = np.flatnonzero([segment.kind == kind for segment in trace.segments])
         sizes, which = np.unique(batch[mine], return_inverse=True)
         if len(sizes):
-            cost = step_cost(kind, sizes, network, terms.sample_bytes, terms.optimizer_states, profile)
+            paid = terms.sample_bytes, terms.optimizer_states, profile, terms.precision
+            cost = step_cost(kind, sizes, network, *paid)
             timed[1:, mine] = np.stack([cost.busy_s, cost.read_s])[:, which]
     timed[0, -1] = 1.0
     timed[1, -1] = (work.other_flops + work.comparisons) / profile.throughput_flops_per_s
