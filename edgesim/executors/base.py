@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from edgesim.jobs import Job, Outcome, Setting
 
 
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h of glibc
+
+
 @dataclass(frozen=True)
 class Failure:
     """What became of a job that raised."""
@@ -134,6 +137,23 @@ def one_thread() -> threadpool_limits:
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
     return threadpool_limits(limits=1, user_api="blas")
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep what is freed instead of giving it back to the system; elsewhere nothing happens.
+
+    Every step frees its activations, and with glibc's defaults the next one has the kernel zero the same pages anew:
+    a third of the time of small-cnn on CPUs. What a host holds is then its peak, which it needs anyway. For processes
+    of our own only.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    allocator = getattr(ctypes.CDLL(None), "mallopt", None)
+    if allocator is not None:  # other C libraries have none
+        for option, value in ((_M_MMAP_THRESHOLD, 32 << 20), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 << 20)):
+            allocator(option, value)
 
 
 def log_detail(failure: Failure) -> None:

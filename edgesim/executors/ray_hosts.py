@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgesim.errors import RunError
-from edgesim.executors.base import Failure, JobQueue, Timesheet, attempt, one_thread
+from edgesim.executors.base import Failure, JobQueue, Timesheet, attempt, keep_freed_memory, one_thread
 
 if TYPE_CHECKING:
     from edgesim.jobs import Job, Outcome, Setting
@@ -31,6 +31,7 @@ class DeviceHost:
     def __init__(self, path: list[str]):
         """Take the driver's `sys.path`: a user's own method or model may live beside the scenario."""
         sys.path += [entry for entry in path if entry not in sys.path]
+        keep_freed_memory()
         # Imported here, while the driver still prepares data: it takes seconds.
         import edgesim.device as device
 
