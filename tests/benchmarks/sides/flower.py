@@ -4,8 +4,8 @@
 
 One round of FedAvg over all clients, one CPU each. The clients hold whole tensors and train channels-last, as the
 reference does; what differs is the engine. With `tutorial` they train as Flower's tutorials do: a DataLoader over
-normalised tensors, torch.optim.Adam, PyTorch's own memory format. What it prints as JSON: accuracy per device, and when the first client
-began and the last one ended (time.time).
+normalised tensors, torch.optim.Adam, PyTorch's own memory format. What it prints as JSON: accuracy per device, and
+when the first client began and the last one ended (time.time).
 """
 
 from __future__ import annotations
