@@ -41,13 +41,6 @@ def integer(seed: int, purpose: str, device: int = NO_DEVICE) -> int:
     return int(sequence(seed, purpose, device).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def torch_generator(seed: int, purpose: str, device: int = NO_DEVICE) -> torch.Generator:
-    """A CPU torch generator at the start of the named stream (arguments as in `sequence`)."""
-    import torch
-
-    return torch.Generator().manual_seed(integer(seed, purpose, device))
-
-
 @contextmanager
 def torch_global(seed: int, purpose: str, device: int = NO_DEVICE) -> Iterator[None]:
     """Run a block with torch's global generators at the start of the named stream, and put them back afterwards.

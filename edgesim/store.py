@@ -1,8 +1,8 @@
 """The run folder: written while a run goes, resumed after a kill, read by everything that comes later.
 
 While a run goes its results are lines of `journal.jsonl`, appended and flushed as each trial ends, so that a kill
-loses at most the trials in flight. At the end they become `records.parquet`, `curves.parquet` and
-`selections.parquet`, in the order of the trials, and the journal goes. Exactly one of the two is the truth at any
+loses at most the trials in flight. At the end they become the tables of `tables.TABLES`, one
+parquet file each, in the order of the trials, and the journal goes. Exactly one of the two is the truth at any
 time: the journal where there is one.
 """
 

@@ -37,7 +37,7 @@ def work(folder: Path, precision: str, devices: list[int]) -> None:
 
     torch.set_num_threads(1)
     for option, value in ((-3, 32 << 20), (-1, 2**31 - 1), (-2, 64 << 20)):
-        ctypes.CDLL(None).mallopt(option, value)  # freed pages are kept: a third of the time (glibc)
+        ctypes.CDLL(None).mallopt(option, value)  # freed pages are kept: about a quarter of the time (glibc)
     plan = json.loads((folder / "plan.json").read_text())
     train = torch.from_numpy(np.load(folder / "train_images.npy"))  # [n, 28, 28, 1] uint8
     test = torch.from_numpy(np.load(folder / "test_images.npy"))
