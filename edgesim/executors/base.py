@@ -143,8 +143,8 @@ def keep_freed_memory() -> None:
     """Have glibc keep what is freed instead of giving it back to the system; elsewhere nothing happens.
 
     Every step frees its activations, and with glibc's defaults the next one has the kernel zero the same pages anew:
-    about a quarter of the time of small-cnn on CPUs. What a host holds is then its peak, which it needs anyway. For processes
-    of our own only.
+    about a quarter of the time of small-cnn on CPUs. What a host holds is then its peak, which it needs anyway. For
+    processes of our own only.
     """
     if not sys.platform.startswith("linux"):
         return
