@@ -9,7 +9,7 @@ import pandas as pd
 
 from edgesim.analysis.cells import FULL, Answer, answer, complete, device_by_seed, groups, mean, ok, ranges
 from edgesim.analysis.intervals import Interval, interval
-from edgesim.records import FloatArray
+from edgesim.work import FloatArray
 
 DEVICE_COLUMNS = [
     "device", "profile", "method", "keep_ratio", "seeds", "test_accuracy", "local_accuracy", "analytic_time_s",

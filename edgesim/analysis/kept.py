@@ -9,7 +9,7 @@ import pandas as pd
 
 from edgesim.analysis.cells import FULL, RANDOM, Answer, answer, device_by_seed
 from edgesim.analysis.intervals import interval
-from edgesim.records import FloatArray
+from edgesim.work import FloatArray
 
 OVERLAP_COLUMNS = ["method_a", "method_b", "keep_ratio", "trials", "jaccard", "jaccard_low", "jaccard_high", "chance"]
 HISTOGRAM_COLUMNS = ["method", "bin_low", "bin_high", "samples", "share"]
