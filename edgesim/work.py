@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
@@ -120,14 +121,23 @@ class Operations:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Operations):
             return NotImplemented
-        return all(
-            np.array_equal(mine, theirs) for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)
-        )
+        return all(np.array_equal(getattr(self, part.name), getattr(other, part.name)) for part in fields(Operations))
+
+    @cached_property
+    def by_kind(self) -> FloatArray:
+        """[kinds, 4, 2] sums over each kind: how many, FLOPs, bytes, pieces; constant | per sample."""
+        member = self.kinds[:, None] == np.arange(len(OPERATION_KINDS))  # [K, kinds]
+        each = np.stack([np.tile([1.0, 0.0], (len(self.kinds), 1)), self.flops, self.moved_bytes, self.pieces], axis=1)
+        return np.einsum("kt,k,kqp->tqp", member.astype(np.float64), self.count, each)
 
     def each(self) -> Iterator[Operations]:
         """Every operation by itself, as often as it occurs."""
         for i in range(len(self.kinds)):
-            yield Operations(*(values[i : i + 1] for values in vars(self).values()))
+            yield self.chosen(slice(i, i + 1))
+
+    def chosen(self, where: slice | npt.NDArray[np.bool_]) -> Operations:
+        """Some of the operations, as often as each occurs."""
+        return Operations(*(getattr(self, part.name)[where] for part in fields(Operations)))
 
     @classmethod
     def none(cls) -> Operations:

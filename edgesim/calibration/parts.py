@@ -111,5 +111,4 @@ def timed_rows(
 
 
 def _of_kind(operations: Operations, kind: str) -> Operations:
-    chosen = operations.kinds == OPERATION_KINDS.index(kind)
-    return Operations(*(values[chosen] for values in vars(operations).values()))
+    return operations.chosen(operations.kinds == OPERATION_KINDS.index(kind))

@@ -38,7 +38,6 @@ COUNT_TERMS = ("operation", "convolution_operation", "channel", "cramped_channel
 """operations but convolutions, and these; groups x samples of convolutions in groups, and of cramped ones"""
 TERMS = (*FLOP_TERMS, *BYTE_TERMS, *COUNT_TERMS)
 _TERM = {name: i for i, name in enumerate(TERMS)}
-_KIND = {name: i for i, name in enumerate(OPERATION_KINDS)}
 _FLOPS_AS = {"cramped_convolution": "convolution", "cramped_depthwise": "depthwise"}
 _CONVOLUTIONS = ("convolution", "pointwise", "depthwise", "cramped_depthwise")
 """kinds whose weights count as convolution_weight"""
@@ -138,31 +137,32 @@ def step_features(
 def features(operations: Operations, samples: FloatArray) -> FloatArray:
     """[S, TERMS] what the operations of one pass come to at S batch sizes."""
     powers = np.stack([np.ones_like(samples), samples], axis=1)  # [S, constant | per sample]
+    return np.asarray(powers @ _affine(operations).T)
 
-    def total(pairs: FloatArray, *kinds: str) -> FloatArray:
-        """[2] sums over all operations of some kinds."""
-        chosen = np.isin(operations.kinds, [_KIND[kind] for kind in kinds])
-        return np.asarray(operations.count[chosen] @ pairs[chosen])
 
-    flops, moved, pieces = operations.flops, operations.moved_bytes, operations.pieces
+def _affine(operations: Operations) -> FloatArray:
+    """[TERMS, constant | per sample] what the operations of one pass consist of."""
+    count, flops, moved, pieces = (
+        dict(zip(OPERATION_KINDS, part, strict=True)) for part in operations.by_kind.swapaxes(0, 1)
+    )
+    constant, per_sample = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    convolutions = (*_CONVOLUTIONS, "cramped_convolution")
     cramped = ("cramped_convolution", "cramped_depthwise")
-    products = ("matmul", *_CONVOLUTIONS, "cramped_convolution")
-    found = np.zeros((len(samples), len(TERMS)))
-    for kind in FLOP_TERMS:
-        alike = [name for name, counted_as in _FLOPS_AS.items() if counted_as == kind]
-        found[:, _TERM[kind]] = powers @ total(flops, kind, *alike)
-    found[:, _TERM["activation"]] = samples * total(moved, "elementwise")[1]
-    found[:, _TERM["operand"]] = samples * total(moved, *products)[1]
-    found[:, _TERM["weight"]] = total(moved, "elementwise", "matmul")[0]
-    found[:, _TERM["convolution_weight"]] = total(moved, *_CONVOLUTIONS)[0]
-    found[:, _TERM["cramped_weight"]] = total(moved, "cramped_convolution")[0]
-    found[:, _TERM["unrolling"]] = powers @ total(moved, "unrolling")
-    ones = np.ones_like(moved)
-    found[:, _TERM["operation"]] = total(ones, "elementwise", "matmul")[0]
-    found[:, _TERM["convolution_operation"]] = total(ones, *_CONVOLUTIONS, "cramped_convolution")[0]
-    found[:, _TERM["channel"]] = powers @ total(pieces, *(kind for kind in OPERATION_KINDS if kind not in cramped))
-    found[:, _TERM["cramped_channel"]] = powers @ total(pieces, *cramped)
-    return found
+    found = {kind: flops[kind] for kind in FLOP_TERMS}
+    for kind, counted_as in _FLOPS_AS.items():
+        found[counted_as] = found[counted_as] + flops[kind]
+    found["activation"] = per_sample * moved["elementwise"]
+    found["operand"] = per_sample * sum(moved[kind] for kind in ("matmul", *convolutions))
+    found["weight"] = constant * (moved["elementwise"] + moved["matmul"])
+    found["convolution_weight"] = constant * sum(moved[kind] for kind in _CONVOLUTIONS)
+    found["cramped_weight"] = constant * moved["cramped_convolution"]
+    found["update"] = np.zeros(2)
+    found["unrolling"] = moved["unrolling"]
+    found["operation"] = count["elementwise"] + count["matmul"]
+    found["convolution_operation"] = sum(count[kind] for kind in convolutions)
+    found["channel"] = sum(pieces[kind] for kind in OPERATION_KINDS if kind not in cramped)
+    found["cramped_channel"] = sum(pieces[kind] for kind in cramped)
+    return np.array([found[term] for term in TERMS])
 
 
 def update(workload: Workload, optimizer_states: int) -> tuple[float, float]:
