@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,13 +15,15 @@ from edgesim.data import datasets
 from edgesim.data.datasets import ImageDataset
 from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, Failure, JobQueue, log_detail
-from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob
+from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob, groups
 from edgesim.outlook import Curves, Outlook, Problem, keeps_all, prepare, split
 from edgesim.records import Record, Reused, Selection, Status, Trial, TrialResult
 from edgesim.scenario import Scenario
 from edgesim.work import Workload
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+SHORT_FLOPS = 2e9
+"""a device whose trials are expected to take less in all (some 0.1 s of a core) is one job"""
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,10 @@ def execute(
 ) -> Iterator[TrialResult]:
     """Run the trials that are not done, yielding each result as it comes.
 
-    A device's methods are scored in one job, its trainings follow as jobs of their own. Where a scoring job fails it is
-    split into one per method, so that one bad method does not take the others with it; what fails alone becomes
-    failed records. What a device cannot do is no job: those records come first.
+    A device's methods are scored in one job, its trainings follow as jobs of their own, or in the same one where they
+    are short. Where a scoring job fails it is split into one per method, so that one bad method does not take the
+    others with it; what fails alone becomes failed records. What a device cannot do is no job: these records come
+    first.
 
     Args:
         plan: from `plan`.
@@ -146,14 +148,18 @@ def execute(
             missing.setdefault((trial.seed, trial.device), []).append(trial)
     for key, waiting in missing.items():
         known = [_prepared(plan.devices[key], t, reused[t]) for t in waiting if reused and t in reused]
-        for group in _groups(known):
+        for group in groups(known):
             _push(plan, queue, TrainJob(plan.devices[key], group))
         unknown = tuple(t for t in waiting if not reused or t not in reused)
         if unknown:
-            _push(plan, queue, ScoreJob(plan.devices[key], unknown))
+            scoring = ScoreJob(plan.devices[key], unknown)
+            _push(plan, queue, replace(scoring, goes_on=_flops(plan, scoring) <= SHORT_FLOPS))
     for job, outcome in executor.stream(queue):
         if isinstance(outcome, Failure):
             log_detail(outcome)
+            if isinstance(job, ScoreJob) and job.goes_on:  # which part of it failed shows when each is a job
+                _push(plan, queue, replace(job, goes_on=False))
+                continue
             methods = list(dict.fromkeys(trial.method for trial in job.trials))
             if isinstance(job, ScoreJob) and len(methods) > 1:
                 for method in methods:
@@ -163,8 +169,8 @@ def execute(
                 where = f"seed {job.spec.seed}, device {job.spec.index}, {', '.join(methods)}"
                 note(f"failed: {where}: {outcome.reason}")
             yield from (without_result(plan, job.spec, t, "failed", outcome.reason) for t in job.trials)
-        elif isinstance(job, ScoreJob):
-            for group in _groups([entry for entry in outcome if isinstance(entry, Prepared)]):
+        elif isinstance(job, ScoreJob) and not job.goes_on:
+            for group in groups([entry for entry in outcome if isinstance(entry, Prepared)]):
                 _push(plan, queue, TrainJob(job.spec, group))
         else:
             yield from (result for result in outcome if isinstance(result, TrialResult))
@@ -186,7 +192,12 @@ def expected_samples(plan: Plan) -> dict[Trial, float]:
 
 
 def _push(plan: Plan, queue: JobQueue, job: Job) -> None:
-    """Queue a job by the work that waits for it: its own and, for scoring, the trainings behind it."""
+    """Queue a job by the work that waits for it."""
+    queue.push(job, _flops(plan, job), begins=isinstance(job, ScoreJob))
+
+
+def _flops(plan: Plan, job: Job) -> float:
+    """Expected work of a job and, for scoring, of the trainings behind it."""
     scenario, setting = plan.scenario, plan.setting
     if isinstance(job, TrainJob):
         samples = len(job.group[0].selection.positions) * scenario.training.epochs
@@ -195,7 +206,7 @@ def _push(plan: Plan, queue: JobQueue, job: Job) -> None:
         sizes = [int(analytic.subset_size(n, trial.keep_ratio)) for trial in job.trials]
         samples = n + sum(sizes) * scenario.training.epochs
     samples += (len(setting.dataset.test_labels) + len(job.spec.shard)) // 3  # evaluated by forward passes
-    queue.push(job, samples * setting.terms.workload.train_flops, begins=isinstance(job, ScoreJob))
+    return samples * setting.terms.workload.train_flops
 
 
 def _prepared(spec: DeviceSpec, trial: Trial, reused: Reused) -> Prepared:
@@ -210,21 +221,6 @@ def _prepared(spec: DeviceSpec, trial: Trial, reused: Reused) -> Prepared:
         raise ScenarioError("pruning.scores_from", [Fault("pruning.scores_from", message)])
     selection = Selection(positions.astype(np.int64), reused.weights)
     return Prepared(trial, selection, reused.work, reused.trace, host_score_wall_s=0.0, reused=True)
-
-
-def _groups(prepared: list[Prepared]) -> list[tuple[Prepared, ...]]:
-    """Trials whose training is the same: equal subset, loss weights, sampler and initial state."""
-    groups: dict[str, list[Prepared]] = {}
-    for entry in prepared:
-        digest = hashlib.sha256(entry.selection.positions.tobytes())
-        if entry.selection.weights is not None:
-            digest.update(b"weights" + entry.selection.weights.tobytes())
-        if entry.selection.sampler is not None:  # a frozen dataclass, whose repr names all of it
-            digest.update(repr(entry.selection.sampler).encode())
-        for name, value in (entry.initial_state or {}).items():
-            digest.update(name.encode() + value.tobytes())
-        groups.setdefault(digest.hexdigest(), []).append(entry)
-    return [tuple(group) for group in groups.values()]
 
 
 def without_result(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -19,13 +20,16 @@ from edgesim import seeds
 from edgesim.cost import pricing
 from edgesim.data.partition import class_shares, local_accuracy
 from edgesim.errors import TrainingDiverged
-from edgesim.jobs import DeviceSpec, Job, Outcome, Prepared, ScoreJob, Setting
+from edgesim.jobs import DeviceSpec, Job, Outcome, Prepared, Setting, TrainJob, groups
 from edgesim.pruning import base
 from edgesim.records import CurvePoint, Findings, Ledger, Record, Trial, TrialResult
 from edgesim.training import evaluation, loop
 from edgesim.training.needs import Needs
 from edgesim.training.task import ClassificationTask, device_name
 from edgesim.training.warmup import observe_warmup
+
+_STATELESS = {"torch", "torchvision", "timm", "edgesim"}
+"""packages whose modules keep nothing but weights and buffers"""
 
 
 class Workbench:
@@ -35,6 +39,7 @@ class Workbench:
         self.setting = setting
         self.torch_device = device_name(setting.training.torch_device)
         self._shard: tuple[DeviceSpec, ClassificationTask] | None = None
+        self._trainee: tuple[int, torch.nn.Module, list[torch.Tensor]] | None = None
 
     @cached_property
     def test(self) -> ClassificationTask:
@@ -55,12 +60,37 @@ class Workbench:
             model: torch.nn.Module = self.setting.model.build(dataset.input_shape, dataset.num_classes)
         return model.to(device=torch.device(self.torch_device)).to(memory_format=torch.channels_last)
 
+    def initial_model(self, seed: int) -> torch.nn.Module:
+        """As `build_model`, for one training after another: the same module, its weights and buffers put back.
+
+        Making a module takes longer than training a small one for a step. A user's own module may keep more than
+        weights and buffers, so that it is made anew.
+        """
+        if self._trainee is None or self._trainee[0] != seed:
+            model = self.build_model(seed)
+            if not all(type(layer).__module__.partition(".")[0] in _STATELESS for layer in model.modules()):
+                return model
+            self._trainee = seed, model, [tensor.detach().clone() for tensor in _tensors(model)]
+        _, model, initial = self._trainee
+        with torch.no_grad():
+            for tensor, value in zip(_tensors(model), initial, strict=True):
+                tensor.copy_(value)
+        return model
+
     def run(self, job: Job) -> Outcome:
         """Do one job."""
         device = EdgeDevice(self, job.spec)
-        if isinstance(job, ScoreJob):
-            return device.prepare(job.trials)
-        return device.execute(job.group)
+        if isinstance(job, TrainJob):
+            return device.execute(job.group)
+        prepared = device.prepare(job.trials)
+        if not job.goes_on:
+            return prepared
+        return [result for group in groups(prepared) for result in device.execute(group)]
+
+
+def _tensors(model: torch.nn.Module) -> Iterator[torch.Tensor]:
+    yield from model.parameters()
+    yield from model.buffers()
 
 
 class EdgeDevice:
@@ -142,7 +172,7 @@ class EdgeDevice:
     def _train(self, prepared: Prepared) -> tuple[dict[str, float], tuple[CurvePoint, ...], loop.Fitted]:
         """Train on the subset from the same weights, schedule and order for every method; evaluate at the end."""
         setting, spec = self._setting, self._spec
-        model = self._bench.build_model(spec.seed)
+        model = self._bench.initial_model(spec.seed)
         if prepared.initial_state is not None:
             model.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in prepared.initial_state.items()})
         tests: dict[int, evaluation.Scores] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,6 +89,8 @@ class ScoreJob:
 
     spec: DeviceSpec
     trials: tuple[Trial, ...]
+    goes_on: bool = False
+    """whether the trainings follow in the same job: for devices so small that handing them out takes longer"""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,22 @@ class TrainJob:
     def trials(self) -> tuple[Trial, ...]:
         """The trials that this training serves."""
         return tuple(prepared.trial for prepared in self.group)
+
+
+def groups(prepared: Sequence[Prepared]) -> list[tuple[Prepared, ...]]:
+    """Trials whose training is the same: equal subset, loss weights, sampler and initial state."""
+    found: dict[tuple[Any, ...], list[Prepared]] = {}
+    for entry in prepared:
+        weights, state = entry.selection.weights, entry.initial_state or {}
+        key = (
+            entry.selection.positions.tobytes(),
+            None if weights is None else weights.tobytes(),
+            # a frozen dataclass, whose repr names all of it
+            None if entry.selection.sampler is None else repr(entry.selection.sampler),
+            tuple((name, value.tobytes()) for name, value in state.items()),
+        )
+        found.setdefault(key, []).append(entry)
+    return [tuple(group) for group in found.values()]
 
 
 Job = ScoreJob | TrainJob

@@ -194,6 +194,46 @@ def test_adding_a_method_a_ratio_or_a_seed_changes_nobody_else(
         assert (both[column] == both[f"{column}_wider"]).all(), column
 
 
+@pytest.fixture
+def apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scoring and every training are jobs of their own, as on devices that are not tiny."""
+    monkeypatch.setattr(coordinator, "SHORT_FLOPS", 0.0)
+
+
+def jobs_of(plan: coordinator.Plan) -> list[Any]:
+    """The jobs that a plan comes to, run."""
+    seen: list[Any] = []
+
+    class Watching(SerialExecutor):
+        def stream(self, queue: JobQueue) -> Iterator[tuple[Any, Any]]:
+            for job, outcome in super().stream(queue):
+                seen.append(job)
+                yield job, outcome
+
+    list(coordinator.execute(plan, Watching()))
+    return seen
+
+
+def test_a_tiny_device_is_one_job_and_its_records_are_the_same(
+    serial: Run, make_scenario: Make, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    plan = coordinator.plan(make_scenario())
+    assert [job.goes_on for job in jobs_of(plan)] == [True] * 3
+    request.getfixturevalue("apart")
+    # full, and two ratios of two methods, of which all three keep everything at 1.0
+    assert len(jobs_of(plan)) == 3 * (1 + 3)
+    assert_equal_runs(serial, edgesim.run(make_scenario(), tmp_path / "apart", executor=SerialExecutor()))
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_tiny_devices_resume_to_the_same_records(serial: Run, make_scenario: Make, tmp_path: Path, after: int) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        edgesim.run(make_scenario(), folder, executor=Stopping(after))
+    assert len(Run(folder).records) == 5 * after
+    assert_equal_runs(serial, edgesim.run(make_scenario(), folder, resume=True, executor=SerialExecutor()))
+
+
 class Stopping(SerialExecutor):
     """Ends like a killed process after some jobs."""
 
@@ -209,6 +249,7 @@ class Stopping(SerialExecutor):
 
 
 @pytest.mark.parametrize("after", [0, 3, 4, 9])
+@pytest.mark.usefixtures("apart")
 def test_a_stopped_run_resumes_to_the_same_records(
     serial: Run, make_scenario: Make, tmp_path: Path, after: int
 ) -> None:
@@ -241,6 +282,7 @@ def test_a_stopped_run_resumes_to_the_same_records(
     assert_equal_runs(serial, again)
 
 
+@pytest.mark.usefixtures("apart")
 def test_a_line_cut_short_by_a_kill_is_run_again(serial: Run, make_scenario: Make, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
@@ -252,6 +294,7 @@ def test_a_line_cut_short_by_a_kill_is_run_again(serial: Run, make_scenario: Mak
     assert_equal_runs(serial, edgesim.run(make_scenario(), folder, resume=True, executor=SerialExecutor()))
 
 
+@pytest.mark.usefixtures("apart")
 def test_a_damaged_line_in_the_middle_is_an_error(make_scenario: Make, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
@@ -263,6 +306,7 @@ def test_a_damaged_line_in_the_middle_is_an_error(make_scenario: Make, tmp_path:
         read_results(folder)
 
 
+@pytest.mark.usefixtures("apart")
 def test_resuming_needs_the_same_scenario(serial: Run, make_scenario: Make, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):

@@ -238,10 +238,11 @@ class _Fitting:
 
     def close_epoch(self, number: int) -> Epoch:
         """Check the epoch's losses and return its means."""
-        _check_finite(self.losses, len(self.batch_sizes))
+        losses = torch.cat(self.losses).double()
+        _check_finite(losses, self.losses, len(self.batch_sizes))
         if self.subset.sampler is not None:
-            self.last_losses[torch.cat(self.visited).cpu().numpy()] = torch.cat(self.losses).double().cpu().numpy()
-        means = Epoch(number + 1, _mean(self.losses), _mean(self.hits))
+            self.last_losses[torch.cat(self.visited).cpu().numpy()] = losses.cpu().numpy()
+        means = Epoch(number + 1, float(losses.mean()), float(torch.cat(self.hits).double().mean()))
         self.losses, self.hits, self.visited = [], [], []
         return means
 
@@ -252,14 +253,10 @@ def _scaled(weights: FloatArray | None, device: torch.device) -> torch.Tensor | 
     return torch.as_tensor(weights * (len(weights) / weights.sum()), dtype=torch.float32, device=device)
 
 
-def _mean(parts: list[torch.Tensor]) -> float:
-    return float(torch.cat(parts).double().mean())
-
-
-def _check_finite(losses: list[torch.Tensor], steps_done: int) -> None:
+def _check_finite(losses: torch.Tensor, by_step: list[torch.Tensor], steps_done: int) -> None:
     """Look at a whole epoch at once: asking after every step would stall a GPU at each."""
-    means = torch.stack([part.mean() for part in losses])
-    bad = (~torch.isfinite(means)).nonzero()
-    if len(bad):
-        first = int(bad[0, 0])
-        raise TrainingDiverged(step=steps_done - len(losses) + first, loss=float(means[first]))
+    if bool(torch.isfinite(losses).all()):
+        return
+    means = torch.stack([part.mean() for part in by_step])
+    first = int((~torch.isfinite(means)).nonzero()[0, 0])
+    raise TrainingDiverged(step=steps_done - len(by_step) + first, loss=float(means[first]))

@@ -7,9 +7,9 @@ task with a loss per sample can be pruned by the methods that need no more.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -128,11 +128,9 @@ def device_name(wanted: str) -> str:
     return wanted
 
 
-@contextmanager
-def precision(name: str, device: str) -> Iterator[None]:
-    """Run a block in fp32, or in bf16 autocast."""
-    with torch.autocast(device, dtype=torch.bfloat16, enabled=name == "bf16"):
-        yield
+def precision(name: str, device: str) -> AbstractContextManager[Any]:
+    """What to run a block in for fp32, or for bf16 autocast."""
+    return torch.autocast(device, dtype=torch.bfloat16) if name == "bf16" else nullcontext()
 
 
 @torch.no_grad()
