@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edgesim.extremes import Extremes
+
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
@@ -118,9 +120,7 @@ class Operations:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Operations):
             return NotImplemented
-        return all(
-            np.array_equal(mine, theirs) for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)
-        )
+        return all(np.array_equal(own, vars(other)[name]) for name, own in vars(self).items())
 
     @classmethod
     def none(cls) -> Operations:
@@ -301,6 +301,8 @@ class Findings:
     """whether these scores serve every keep ratio of the method on this device"""
     history: tuple[dict[str, float], ...] = ()
     """one row per epoch of a training of the method's own"""
+    extremes: Extremes | None = None
+    """of the trials that a run shows (`Setting.shown`)"""
 
 
 @dataclass(frozen=True)

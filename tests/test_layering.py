@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "edgesim"
 
 # Lowest first. A module may import from the rows below its own, and inside its own row's package.
 ROWS = [
-    {"errors"},
+    {"errors", "extremes"},
     {"records"},
     {"seeds"},
     {"documents", "conditions"},
@@ -56,6 +56,7 @@ ONLY_HERE = {
 }
 NO_TORCH = {
     "errors",
+    "extremes",
     "documents",
     "profiles",
     "profile_fields",
