@@ -22,7 +22,7 @@ class Finding:
     """what it is about: "saving", "accuracy", "harm", "devices", "random" or "limits" """
     text: str
     evidence: Evidence = "none"
-    """yes: the data show what the sentence says; no: they show the opposite; none: they cannot tell"""
+    """yes: the data show what the sentence says; no: they show that pruning does not pay; none: they cannot tell"""
     estimate: float = np.nan
     """in shares (0.2 = 20 % or 20 points), as in the records"""
     low: float = np.nan

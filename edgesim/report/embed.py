@@ -49,9 +49,9 @@ def packed(data: pd.DataFrame) -> dict[str, Any]:
     return {"rows": len(data), "columns": packed_columns}
 
 
-def room_beside(figures: dict[str, Any]) -> int:
-    """The bytes that a page has for its tables, beside its figures, plotly.js and its text."""
-    return max(0, MAX_BYTES - TEXT_BYTES - len(plotly_js().encode()) - len(as_json(figures)))
+def room_beside(figures: dict[str, Any], pictures_bytes: int = 0) -> int:
+    """The bytes that a page has for its tables, beside its figures, pictures of samples, plotly.js and its text."""
+    return max(0, MAX_BYTES - TEXT_BYTES - pictures_bytes - len(plotly_js().encode()) - len(as_json(figures)))
 
 
 def fit(shown: list[Shown], max_bytes: int) -> tuple[dict[str, Shown], dict[str, Any]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 
 from edgesim import documents
 from edgesim.report import embed, identity, marks, tables
@@ -20,6 +22,8 @@ FIRST_ROWS = 25
 """rows of a table in the document itself; the script shows the others"""
 SHORT = 30
 """signs up to which a text of a table stays on one line"""
+UNITS = re.compile(r"([+-]?\d[\d.,]* (?:%|points?|pp|s|J)(?!\w)|n = \d+)")
+"""numbers with their units"""
 
 
 @dataclass(frozen=True)
@@ -85,9 +89,11 @@ def render_page(page: Page) -> str:
     """Any page as text."""
     specs = _specs(page.sections)
     all_tables = [table for part in page.sections for table in part.all_tables]
-    shown, packed = embed.fit(all_tables, embed.room_beside(specs))
+    pictures_bytes = sum(gallery.size for part in page.sections for gallery in part.galleries)
+    shown, packed = embed.fit(all_tables, embed.room_beside(specs, pictures_bytes))
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["unbroken"] = unbroken
     return environment.get_template("report.html.j2").render(
         page=page,
         tables=shown,
@@ -98,6 +104,11 @@ def render_page(page: Page) -> str:
         page_data=embed.as_json({"tables": packed, "figures": specs}),
         plotly_js=embed.plotly_js(),
     )
+
+
+def unbroken(text: str) -> Markup:
+    """A sentence, escaped, in which no line ends between a number and its unit."""
+    return Markup(UNITS.sub(r'<span class="unbroken">\1</span>', str(escape(text))))
 
 
 def _first_rows(data: Any) -> tables.Table:

@@ -1,7 +1,7 @@
 // Figures: drawn when they come into view, in the page's colours, with a legend that wraps and takes the keyboard.
 const GLYPHS = {
   circle: "●", square: "■", diamond: "◆", "triangle-up": "▲", x: "✖", star: "★", cross: "✚", "triangle-down": "▼",
-  pentagon: "⬟", hexagon: "⬢", "circle-open": "○", line: "━", dash: "╍", dot: "┅",
+  pentagon: "⬟", hexagon: "⬢", "circle-open": "○", "square-open": "□", "line-ew-open": "━", line: "━", dash: "╍", dot: "┅",
 };
 const LIGHT = {{ look.light|tojson }};
 const DRAW_AHEAD = "300px";
@@ -28,6 +28,10 @@ class PageFigure {
   constructor(root, spec) {
     this.root = root;
     this.spec = spec;
+    // What has no interval has no bar: plotly would draw one of length zero for null.
+    for (const bars of spec.data.flatMap((trace) => [trace.error_x, trace.error_y]).filter(Boolean)) {
+      for (const end of ["array", "arrayminus"]) bars[end] = bars[end].map((value) => (value === null ? NaN : value));
+    }
     this.plot = root.querySelector(".plot");
     this.hidden = new Set();
     this.drawn = false;
