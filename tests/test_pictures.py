@@ -108,7 +108,7 @@ def test_colours_survive() -> None:
 
 def test_ties_are_told() -> None:
     table = extremes().assign(tied=37)
-    (gallery,), _ = pictures.galleries(table.assign(class_name="cat", kept_at=""))
+    (gallery,) = pictures.galleries(table.assign(class_name="cat", kept_at=""))
     assert "one of 37 of its class with this score" in gallery.strips[0].ends[0][1][0].alt
 
 
@@ -126,26 +126,33 @@ def test_there_is_a_gallery_per_method() -> None:
 
 def test_pictures_keep_to_their_budget() -> None:
     """One per end where two have no room; then the first methods, and what is left out is said."""
-    table = extremes(("a", "b")).assign(class_name="cat", kept_at="")
-    everything, said = pictures.galleries(table)
-    assert (len(everything), said) == (2, [])
+    everything = pictures.galleries(extremes(("a", "b")).assign(class_name="cat", kept_at=""))
     whole = sum(gallery.size for gallery in everything)
-    assert pictures.galleries(table, whole)[1] == []
-    fewer, said = pictures.galleries(table, whole - 1)
+    assert pictures.fitted(everything, whole) == (everything, [])
+    fewer, said = pictures.fitted(everything, whole - 1)
     assert said == ["1 of 2 samples per end are shown, so that the page stays small."]
     assert [len(found) for gallery in fewer for strip in gallery.strips for _, found in strip.ends] == [1] * 8
-    one = fewer[0].size
-    first, said = pictures.galleries(table, one)
+    assert [strip.ends[0][1][0] for strip in fewer[0].strips] == [strip.ends[0][1][0] for strip in everything[0].strips]
+    first, said = pictures.fitted(everything, fewer[0].size)
     assert [gallery.method for gallery in first] == ["a"]
     assert "none of b" in said[0]
-    assert pictures.galleries(table.head(0)) == ([], [])
+    assert pictures.fitted([], 0) == ([], [])
+
+
+def test_large_tables_leave_pictures_their_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the tables take all, some pictures are shown all the same, and what is left out is said."""
+    monkeypatch.setattr(pictures, "LEAST_BYTES", 2000)
+    monkeypatch.setattr(page.embed, "MAX_BYTES", len(page.render(pictured(extremes=extremes().head(0))).encode()))
+    reader = Reader(page.render(pictured()))
+    assert len(images_of(reader)) == 4  # one per class and end
+    assert "1 of 2 samples per end are shown" in reader.page_text
 
 
 def test_the_size_of_a_gallery_is_what_it_takes_in_the_page() -> None:
     text = page.render(pictured())
     text = text[text.index('<div class="gallery"') : text.index("</section>", text.index('<div class="gallery"'))]
     text = text[: text.index("<details>")]
-    (gallery,), _ = pictures.galleries(extremes().assign(class_name="cat", kept_at="0.1, 0.5"))
+    (gallery,) = pictures.galleries(extremes().assign(class_name="cat", kept_at="0.1, 0.5"))
     classes = 2 * 500  # what stands around a class and its two ends
     assert 0.5 * gallery.size < len(text.encode()) < gallery.size + classes
 

@@ -86,6 +86,15 @@ def test_the_page_is_self_contained_and_small(tmp_path):
     assert "https://" not in own
 
 
+def test_with_one_seed_every_device_repeats_no_trial():
+    run = make_run(seeds=1)
+    table = read(run).numbers("Every device")
+    names = ["device", "profile", "method", "keep_ratio", "time_saved", "energy_saved", "accuracy_change"]
+    assert list(table) == names
+    by_device = analysis.by_device(run.records).table
+    pd.testing.assert_frame_equal(table, by_device[names], check_dtype=False, rtol=0, atol=0)
+
+
 def test_plotly_is_the_published_file_and_can_stand_inside_a_script_tag():
     script = str(embed.plotly_js())
     assert script.startswith("/**\n* plotly.js (basic - minified) v4.1.1\n")
@@ -320,7 +329,7 @@ def test_how_far_the_prices_part():
                          "energy_factor": [4.0, math.nan]})  # fmt: skip
     figure = prices.factor_figure(data)
     assert [(t["name"], t["x"], t["y"], t["text"]) for t in figure.spec["data"]] == [
-        ("time", [1.5], ["p"], ["device 4"]), ("energy", [4.0], ["p"], ["device 4"]),
+        ("time", [1.5], ["p"], [4]), ("energy", [4.0], ["p"], [4]),
     ]  # fmt: skip
     assert "Least: 1.5 times the time on p" in figure.alt
 
@@ -460,6 +469,9 @@ def test_tables_that_are_too_large_are_cut_and_say_so():
     rows = packed["long"]["rows"]
     assert 1000 < rows < 5000
     assert shown["long"].left_out == 5000 - rows
+    least, packed = embed.fit([long, short], max_bytes=0)
+    assert [packed[key]["rows"] for key in ("long", "short")] == [1, 1]
+    assert [least[key].left_out for key in ("long", "short")] == [4999, 1]
 
 
 def test_numbers_are_embedded_in_full():
@@ -470,6 +482,9 @@ def test_numbers_are_embedded_in_full():
     assert unpacked(found[1]) == ["a", "a", None]
     assert unpacked(found[2]) == [1, 2, 10**9]
     assert embed.packed(pd.DataFrame({"seed": [3, 3]}))["columns"][0]["all"] == 3
+    few = embed.packed(pd.DataFrame({"keep_ratio": [0.1, 1.0, math.nan] * 40}))["columns"][0]
+    assert few["of"] == [0.1, 1, None]
+    assert unpacked(few) == [0.1, 1, None] * 40
     assert "<" not in embed.as_json({"a": "</script>"})
 
 

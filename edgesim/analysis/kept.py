@@ -145,7 +145,8 @@ def kept_at(samples: pd.DataFrame, selections: pd.DataFrame) -> pd.Series:
     """
     keys = ["seed", "device", "method", "index"]
     asked = samples[keys].drop_duplicates()
-    found = selections.merge(asked, on=keys)[[*keys, "keep_ratio"]].drop_duplicates().sort_values("keep_ratio")
+    here = selections["device"].isin(asked["device"]) & selections["seed"].isin(asked["seed"])  # few of very many rows
+    found = selections[here].merge(asked, on=keys)[[*keys, "keep_ratio"]].drop_duplicates().sort_values("keep_ratio")
     texts: dict[Any, str] = {}
     for key, ratio in zip(found[keys].itertuples(index=False, name=None), found["keep_ratio"], strict=True):
         texts[key] = f"{texts[key]}, {ratio:.4g}" if key in texts else f"{ratio:.4g}"

@@ -14,6 +14,11 @@ from edgesim.report.source import Source
 
 FAIRNESS = ["method", "keep_ratio", "devices", "seeds", "mean", "worst_tenth", "gini", "jain"]
 """of the table shown; the intervals stand behind the figure"""
+OF_TRIALS = (
+    "seeds", "test_accuracy", "local_accuracy", "analytic_time_s", "device_time_s", "analytic_energy_j",
+    "device_energy_j",
+)  # fmt: skip
+"""columns of devices that are the trial's own where there is one seed: a third of a large page"""
 FOLDED = 12
 """rows from which on that table opens only when asked for"""
 
@@ -28,7 +33,7 @@ def devices_section(source: Source, looks: Looks) -> Section:
     if source.records["device"].nunique() > 1:
         shown.append(fleet.winner_figure(analysis.winner_counts(winners.table).table, looks.styles))
     tables = [
-        Shown("devices", "Every device", devices.table, folded=True),
+        Shown("devices", "Every device", _every_device(devices.table), folded=True),
         Shown("winners", "Best method on every device", winners.table, folded=True),
         Shown("best-ratios", "Best keep ratio by Eq. 14", _best_ratios(source.records), folded=True),
         Shown("profiles", "Means per profile", analysis.by_profile(source.records), folded=True),
@@ -64,7 +69,7 @@ def fleet_section(source: Source, looks: Looks) -> Section:
 def classes_section(source: Source, looks: Looks) -> Section:
     """Which classes the devices hold, and which of them a method starves."""
     dynamic = analysis.dynamic_methods(source.records)
-    counts = analysis.class_counts(source.shards, source.selections[~source.selections["method"].isin(dynamic)])
+    counts = analysis.class_counts(source.shards, without(source.selections, dynamic))
     names = dict(zip(source.shards["label"], source.shards["class_name"].astype(str), strict=True))
     named = counts.table.assign(class_name=counts.table["label"].map(names))
     starved, skew = analysis.starved(counts.table).table, analysis.skew(source.shards)
@@ -78,6 +83,11 @@ def classes_section(source: Source, looks: Looks) -> Section:
     lead = "What pruning does to the mix of classes, on each device and on all of them together."
     cannot = keeps_no_subset(dynamic) if len(counts.table) else ()
     return Section("classes", "Classes", shown, tables, missing, lead, (looks.method, looks.ratio), cannot)
+
+
+def without(selections: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
+    """The subsets of all other methods; of large runs a copy takes a second."""
+    return selections[~selections["method"].isin(methods)] if methods else selections
 
 
 def keeps_no_subset(dynamic: list[str]) -> tuple[str, ...]:
@@ -110,6 +120,12 @@ def waiting_in_words(stragglers: pd.DataFrame) -> str:
         known = row["idle_energy_share"] == row["idle_energy_share"]
         return said + (f" and {percent(row['idle_energy_share'])} of their energy." if known else ".")
     return ""
+
+
+def _every_device(devices: pd.DataFrame) -> pd.DataFrame:
+    """The table of `analysis.by_device`; with one seed without what stands in the table of trials already."""
+    several = devices["seeds"].max() > 1
+    return devices if several else devices.drop(columns=[name for name in OF_TRIALS if name in devices])
 
 
 def _best_ratios(records: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from edgesim.extremes import MAX_CLASSES
 from edgesim.report.columns import quantity
 from edgesim.report.figures import kept
 from edgesim.report.figures.figure import rows
-from edgesim.report.fleet_sections import keeps_no_subset
+from edgesim.report.fleet_sections import keeps_no_subset, without
 from edgesim.report.pictures import Gallery, galleries
 from edgesim.report.sections import Looks, Section, Shown, unless_empty
 from edgesim.report.source import Source
@@ -28,11 +28,11 @@ IN_MARKDOWN = 2
 def kept_section(source: Source, looks: Looks) -> Section:
     """What was kept."""
     dynamic = analysis.dynamic_methods(source.records)
-    overlap = analysis.overlap(source.selections[~source.selections["method"].isin(dynamic)])
+    overlap = analysis.overlap(without(source.selections, dynamic))
     spread = analysis.score_histogram(source.scores)
     recorded = analysis.trace_means(source.traces)
     samples = _samples(source)
-    found, left_out = galleries(samples)
+    found = galleries(samples)
     shown = [kept.overlap_figure(overlap.table), kept.score_figure(spread.table)]
     shown += kept.trace_figures(recorded.table)
     table = samples[SAMPLES] if len(samples) else analysis.extremes(source.scores, source.shards).table
@@ -41,7 +41,7 @@ def kept_section(source: Source, looks: Looks) -> Section:
     nothing = "There are no subsets of two methods to compare."
     lead = "Which samples the methods choose, how far they agree on them, and what they go by."
     return Section(
-        "kept", "What was kept", shown, tables, nothing, lead, (looks.method, looks.ratio), (*cannot, *left_out),
+        "kept", "What was kept", shown, tables, nothing, lead, (looks.method, looks.ratio), cannot,
         tuple(found), _about(source, samples, found), (_in_short(samples, source.shown or {}),),
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,8 @@ from edgesim.report import columns
 from edgesim.report.figures.figure import rows
 from edgesim.tables import ENDS
 
-MAX_BYTES = 600_000
-"""of all pictures of a page; tables and plotly.js take the rest of it"""
+LEAST_BYTES, MOST_BYTES = 150_000, 600_000
+"""of all pictures of a page: the least that they have room for beside large tables, and the most"""
 MARKUP_BYTES = 120
 """of what stands around a picture in the page"""
 
@@ -58,31 +59,49 @@ class Gallery:
         """About how many bytes it takes in a page."""
         return sum(one.size for strip in self.strips for _, thumbnails in strip.ends for one in thumbnails)
 
+    @property
+    def per_end(self) -> int:
+        """The most pictures of a class at one end."""
+        return max(len(thumbnails) for strip in self.strips for _, thumbnails in strip.ends)
 
-def galleries(samples: pd.DataFrame, max_bytes: int = MAX_BYTES) -> tuple[list[Gallery], list[str]]:
-    """The pictures of a run, as many per class and end as all of them together have room for.
+    def first(self, per_end: int) -> Gallery:
+        """The same with so many pictures per class and end at most."""
+        strips = [
+            Strip(strip.name, tuple((end, thumbnails[:per_end]) for end, thumbnails in strip.ends))
+            for strip in self.strips
+        ]
+        return Gallery(self.method, strips)
 
-    Where not even one per class and end has, the first methods are shown.
+
+def galleries(samples: pd.DataFrame) -> list[Gallery]:
+    """All pictures of a run, a gallery per method.
 
     Args:
         samples: the table `extremes` with `class_name` and `kept_at`; rows without a picture are left out.
-        max_bytes: of all galleries.
-
-    Returns: a gallery per method, and sentences on what is left out.
     """
-    samples = samples[samples["height"] > 0]
-    most = int(samples["rank"].max()) if len(samples) else 0
-    found: list[Gallery] = []
+    pictured = samples[samples["height"] > 0]
+    return [_gallery(str(method), part) for method, part in pictured.groupby("method", sort=False)]
+
+
+def fitted(found: Sequence[Gallery], max_bytes: int) -> tuple[list[Gallery], list[str]]:
+    """As many pictures per class and end as all galleries together have room for.
+
+    Where not even one has, the first methods are shown.
+
+    Returns: the galleries, and sentences on what is left out.
+    """
+    most = max((gallery.per_end for gallery in found), default=0)
+    shown = list(found)
     for per_end in range(most, 0, -1):
-        found = _all_methods(samples[samples["rank"] <= per_end])
-        if sum(gallery.size for gallery in found) <= max_bytes:
+        shown = [gallery.first(per_end) for gallery in found]
+        if sum(gallery.size for gallery in shown) <= max_bytes:
             left_out = f"{per_end} of {most} samples per end are shown, so that the page stays small."
-            return found, [left_out] if per_end < most else []
-    fits = list(np.cumsum([gallery.size for gallery in found]) <= max_bytes)
-    shown = [gallery for gallery, fit in zip(found, fits, strict=True) if fit]
-    absent = ", ".join(gallery.method for gallery in found[len(shown) :])
+            return shown, [left_out] if per_end < most else []
+    fits = np.cumsum([gallery.size for gallery in shown]) <= max_bytes
+    room_for = [gallery for gallery, fit in zip(shown, fits, strict=True) if fit]
+    absent = ", ".join(gallery.method for gallery in shown[len(room_for) :])
     said = f"One sample per end is shown, and none of {absent}, so that the page stays small; the run folder has them."
-    return shown, [said] if found else []
+    return room_for, [said] if shown else []
 
 
 def data_uri(image: np.ndarray) -> str:
@@ -92,10 +111,6 @@ def data_uri(image: np.ndarray) -> str:
     file = io.BytesIO()
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def _all_methods(samples: pd.DataFrame) -> list[Gallery]:
-    return [_gallery(str(method), part) for method, part in samples.groupby("method", sort=False)]
 
 
 def _gallery(method: str, samples: pd.DataFrame) -> Gallery:

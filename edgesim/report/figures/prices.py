@@ -113,8 +113,8 @@ def factor_figure(data: pd.DataFrame) -> Figure:
         part = data[data[f"{name}_factor"] > 0]
         if len(part):
             trace = marks.dots(name, part[f"{name}_factor"], part["profile"], colour, symbol)
-            trace["text"] = [f"device {device}" for device in part["device"]]
-            traces.append({**trace, "hovertemplate": "%{text}, %{y}<br>%{x:.4g} times"})
+            trace["text"] = [int(device) for device in part["device"]]
+            traces.append({**trace, "hovertemplate": "device %{text}, %{y}<br>%{x:.4g} times"})
     values = [*data["time_factor"], *data["energy_factor"]]
     x = marks.log_axis("emulated / closed form", values, lambda tick: f"{quantity(tick)}×")
     layout = marks.layout(x, marks.names_axis(order))
@@ -126,7 +126,7 @@ def factor_figure(data: pd.DataFrame) -> Figure:
         for word, row in (("Least:", known[0]), ("most:", known[-1]))
     ) + "." if known else "No value is known."  # fmt: skip
     note = "Mean over the trials of a device; 1× = the two prices agree. Log scale."
-    return Figure("factors", "How far the prices part", note, alt, {"data": traces, "layout": layout}, data)
+    return Figure("factors", "How far the prices part", note, alt, {"data": traces, "layout": layout})
 
 
 def source_figure(data: pd.DataFrame) -> Figure:
