@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,7 @@ def test_kept_at_which_ratios() -> None:
     assert analysis.kept_at(run.extremes, run.selections).tolist() == ["0.1, 0.5", "0.5", "", "", "0.5", ""]
     assert analysis.kept_at(run.extremes, run.selections.head(0)).tolist() == [""] * 6
     assert analysis.kept_at(run.extremes.head(0), run.selections).tolist() == []
+    assert analysis.kept_at(pd.DataFrame(columns=COLUMNS), run.selections).tolist() == []  # of an older run
 
 
 def test_a_page_shows_the_pixels_and_says_what_they_are() -> None:
@@ -228,6 +231,26 @@ def test_pictures_of_a_real_run_are_those_of_its_parquet(real: Run, tmp_path: Pa
     table = reader.numbers("Samples kept first and last, on one device")
     for column in ("label", "rank", "index", "score", "tied", "method", "end"):
         assert table[column].tolist() == stored[column].tolist(), column
+
+
+def test_a_page_is_written_without_torch_and_ray(real: Run, tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom edgesim.cli import main\n"
+        f"sys.argv = ['edgesim', 'report', {str(real.path)!r}, '--out', {str(tmp_path / 'page.html')!r}]\n"
+        "try:\n    main()\nexcept SystemExit as done:\n    assert not done.code\n"
+        "print([name for name in ('torch', 'ray', 'torchvision', 'sklearn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert len(images_of(Reader((tmp_path / "page.html").read_text()))) == len(real.extremes)
+
+
+def test_both_reports_at_once_are_those_written_alone(tmp_path: Path) -> None:
+    run = pictured()
+    names = [tmp_path / "both.html", tmp_path / "both.md"]
+    assert report.write_all(run, names) == names
+    assert names[0].read_bytes() == report.write(run, tmp_path / "one.html").read_bytes()
+    assert names[1].read_bytes() == report.write_markdown(run, tmp_path / "one.md").read_bytes()
 
 
 def test_a_run_that_is_still_going_shows_the_pictures_that_it_has(real: Run, tmp_path: Path) -> None:

@@ -306,19 +306,20 @@ def test_fits_are_drawn_through_their_points():
 
 def test_prices_part_by_cause():
     data = pd.DataFrame({"profile": ["p", "p"], "device": [0, 1], "analytic_time_s": [10.0, 30.0], "gap_s": [4.0, 8.0],
-                         "rate_s": [1.0, 3.0], "steps_s": [3.0, 5.0], "score_s": 0.0, "wait_s": 0.0,
-                         "throttled_s": 0.0, "rest_s": 0.0})  # fmt: skip
+                         "rate_s": [1.0, 3.0], "steps_s": [3.0, 5.0], "partial_s": [0.5, 1.5], "score_s": 0.0,
+                         "wait_s": 0.0, "throttled_s": 0.0, "rest_s": 0.0})  # fmt: skip
     figure = prices.source_figure(data)
-    # Means 2 s and 4 s: a third and two thirds of both.
+    # Means 2 s of the rate and 4 s of the steps, 1 s of them for partial batches: of 6 s a third, a half, a sixth.
     assert [(t["name"], t["x"], t["y"]) for t in figure.spec["data"]] == [
-        ("another rate than φ", [0.333333], ["p"]), ("overhead of steps", [0.666667], ["p"]),
+        ("another rate than φ", [0.333333], ["p"]), ("overhead of steps", [0.5], ["p"]),
+        ("steps that partial batches add", [0.166667], ["p"]),
     ]  # fmt: skip
-    assert figure.alt.endswith("Largest part: p overhead of steps 66.7 %.")
+    assert figure.alt.endswith("Largest part: p overhead of steps 50.0 %.")
 
 
 def test_a_device_that_is_faster_than_its_closed_form_has_that_part_below_zero():
-    data = pd.DataFrame({"profile": ["p"], "rate_s": [-1.0], "steps_s": [3.0], "score_s": 0.0, "wait_s": 0.0,
-                         "throttled_s": 0.0, "rest_s": 0.0})  # fmt: skip
+    data = pd.DataFrame({"profile": ["p"], "rate_s": [-1.0], "steps_s": [3.0], "partial_s": math.nan, "score_s": 0.0,
+                         "wait_s": 0.0, "throttled_s": 0.0, "rest_s": 0.0})  # fmt: skip
     rate, steps = prices.source_figure(data).spec["data"]
     assert (rate["x"], steps["x"]) == ([-0.25], [0.75])
 
@@ -538,6 +539,39 @@ def test_how_values_are_written(write, value, expected):
         ([1.0, 30.0], [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]),
         ([0.003, 40.0, math.nan, 0.0], [0.0001, 0.001, 0.01, 0.1, 1, 10, 100, 1000]),
         ([1e-9, 1e9], [1e-10, 1e-7, 1e-4, 0.1, 100, 1e5, 1e8]),
+        (
+            [103.0, 451.0],
+            [
+                10,
+                15,
+                20,
+                30,
+                40,
+                50,
+                70,
+                100,
+                150,
+                200,
+                300,
+                400,
+                500,
+                700,
+                1000,
+                1500,
+                2000,
+                3000,
+                4000,
+                5000,
+                7000,
+                10000,
+                15000,
+                20000,
+                30000,
+                40000,
+                50000,
+                70000,
+            ],
+        ),
         ([4.6, 4.78], [4.6, 4.65, 4.7, 4.75]),
         ([7.0, 7.0], [7.0]),
     ],

@@ -163,7 +163,7 @@ def test_verdict_names_profiles_that_get_slower():
     slow = (records["profile"] == "p1") & (records["method"] == "importance")
     records.loc[slow, "device_time_s"] = 12.0
     text = by_kind(records)["devices"].text
-    assert "-20.0 % on p1 to 40.0 % on p0" in text
+    assert "-20.0 % on p1 to 40.0 % on p0 (95 % intervals -20.0 to -20.0 and 40.0 to 40.0)" in text
     assert "slower than full training: p1" in text
 
 

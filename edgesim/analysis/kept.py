@@ -144,6 +144,8 @@ def kept_at(samples: pd.DataFrame, selections: pd.DataFrame) -> pd.Series:
         selections: seed device method keep_ratio index.
     """
     keys = ["seed", "device", "method", "index"]
+    if samples.empty or selections.empty:
+        return pd.Series("", index=samples.index, dtype=object)
     asked = samples[keys].drop_duplicates()
     here = selections["device"].isin(asked["device"]) & selections["seed"].isin(asked["seed"])  # few of very many rows
     found = selections[here].merge(asked, on=keys)[[*keys, "keep_ratio"]].drop_duplicates().sort_values("keep_ratio")

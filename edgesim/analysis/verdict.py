@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.cells import FULL, KEYS, RANDOM, complete, device_by_seed, groups, methods_of, ok, paired
-from edgesim.analysis.findings import Finding, finding, percent, points, with_interval
+from edgesim.analysis.findings import Finding, ends, finding, percent, points, with_interval
 from edgesim.analysis.intervals import Interval, holm, interval, p_above, p_below, ratio_interval
 
 ALPHA = 0.05
@@ -178,10 +178,12 @@ def _devices(good: pd.DataFrame, method: str, ratio: float) -> Finding:
     worse = [profile for (profile, _), p in zip(rows, p_values, strict=True) if p < ALPHA]
     best, worst = rows[0], rows[-1]
     if len(rows) == 1:
-        text = f"All devices are of one profile, {best[0]}: the time saved at {ratio:g} is {percent(best[1].estimate)}"
+        text = f"All devices are of one profile, {best[0]}: the time saved at {ratio:g} is {with_interval(best[1])}"
     else:
         text = f"At {ratio:g} the time saved goes from {percent(worst[1].estimate)} on {worst[0]} "
         text += f"to {percent(best[1].estimate)} on {best[0]}"
+        if np.isfinite(worst[1].low) and np.isfinite(best[1].low):
+            text += f" (95 % intervals {ends(worst[1])} and {ends(best[1])})"
     every = len(losing) == len(rows)
     slower = "all are slower than full training" if every else f"slower than full training: {', '.join(losing)}"
     text += f"; {slower}" if losing else "; none is slower than full training"

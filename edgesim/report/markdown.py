@@ -28,6 +28,20 @@ def write_markdown(run: Run, out: Path) -> Path:
     return write_page(page.of_run(run), out, SHOWN_SECTIONS, SHOWN_FIGURES)
 
 
+def write_all(run: Run, files: Sequence[Path]) -> list[Path]:
+    """Write a run's report to each of these files, worked out once: Markdown where a name ends in .md, else HTML.
+
+    Returns: the files.
+    """
+    shown = page.of_run(run)
+    for out in files:
+        if out.suffix == ".md":
+            write_page(shown, out, SHOWN_SECTIONS, SHOWN_FIGURES)
+        else:
+            page.write_page(shown, out)
+    return list(files)
+
+
 def write_page(shown: page.Page, out: Path, in_sections: Sequence[str], in_figures: Sequence[str]) -> Path:
     """Write the verdict, the facts and the tables of any page as Markdown.
 

@@ -46,8 +46,8 @@ FEW_WHOLE = 12
 """whole numbers up to which each has its tick"""
 FEW_DECADES, MOST_DECADES = 2, 6
 """decades up to which a logarithmic axis has ticks at 1, 2 and 5, and of which it has at most so many ticks"""
-NARROW = 3.0
-"""largest / smallest value below which a logarithmic axis has ticks at equal distances"""
+NARROW, CLOSE = 3.0, 8.0
+"""largest / smallest value below which a logarithmic axis has ticks at equal distances, and more than 1, 2 and 5"""
 BAR_PATTERNS = ("", "/", ".", "x")
 """of bars, one per round of colours"""
 
@@ -167,7 +167,9 @@ def log_axis(title: str, values: Iterable[float], write: Callable[[float], str])
     if not known:
         return spec
     low, high = math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
-    steps = (1.0,) if high - low > FEW_DECADES else (1.0, 2.0, 5.0)
+    steps = [1.0] if high - low > FEW_DECADES else [1.0, 2.0, 5.0]
+    if max(known) / min(known) < CLOSE:
+        steps = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0]
     every = max(1, -(-(high - low) // MOST_DECADES))
     ticks = [step * 10.0**power for power in range(low - 1, high + 2, every) for step in steps]
     if max(known) / min(known) < NARROW:

@@ -21,12 +21,12 @@ NOTES = {
     "this host": "Measured on the machine that simulated, which is no device.",
 }
 PARTS = {
-    "rate_s": "another rate than φ", "steps_s": "overhead of steps", "score_s": "scoring", "wait_s": "waiting",
-    "throttled_s": "heat", "rest_s": "rest",
+    "rate_s": "another rate than φ", "steps_s": "overhead of steps", "partial_s": "steps that partial batches add",
+    "score_s": "scoring", "wait_s": "storage and waiting", "throttled_s": "heat", "rest_s": "rest",
 }  # fmt: skip
 LEAST_SHARE = 0.001
 """of a part that can be seen in a bar"""
-PATTERNS = ("", "/", "", ".", "", "x")
+PATTERNS = ("", "/", "x", "", ".", "", "")
 """of the bars of PARTS, so that colour is not all that tells them apart"""
 
 
@@ -136,6 +136,7 @@ def source_figure(data: pd.DataFrame) -> Figure:
     zero. As shares of the closed form's time they would be a million per cent where a start-up outweighs the training.
     """
     means = data.groupby("profile", sort=False)[list(PARTS)].mean().dropna(how="all")
+    means["steps_s"] -= means["partial_s"].fillna(0.0)  # of which they are a part
     sizes = means.abs().sum(axis=1)
     shares = means.div(sizes.where(sizes > 0), axis=0)
     profiles = [str(profile) for profile in means.index]

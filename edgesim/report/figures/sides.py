@@ -64,7 +64,8 @@ def exchange_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     alt = "Test accuracy against the energy of the fleet. " + _ends(
         data, "fleet", "energy_j", lambda j: f"{quantity(j)} J"
     )
-    note = "One line per fleet along the keep ratios; ringed: full training. Log scale. Left and up is better."
+    drawn = "A mark" if Across.of(data).is_single else "A line along the keep ratios"
+    note = f"{drawn} per fleet; ringed: full training. Log scale. Left and up is better."
     x = marks.log_axis("energy of the fleet (J)", data["energy_j"], quantity)
     spec = {"data": traces, "layout": marks.layout(x, marks.axis("test accuracy", "share"))}
     return Figure("fleet-exchange", "Accuracy against energy", note, alt, spec)
@@ -146,7 +147,7 @@ def fronts_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
     best = data[data["on_common_front"]].sort_values("cost")
     named = ", ".join(f"{row['run']} {row['method']} at {ratio(row['keep_ratio'])}" for row in rows(best))
     alt = f"Accuracy against emulated {word} per device. Not beaten by any run in both at once: {named or 'none'}."
-    drawn = "Large" if single else "Lines"
+    drawn = "Larger marks" if single else "Lines"
     note = f"Mean of one device, scoring included. {drawn}: what nothing of the same run beats in {word} and accuracy."
     x = marks.axis(f"{word} per device ({unit})")
     spec = {"data": traces, "layout": marks.layout(x, marks.axis("test accuracy", "share"))}

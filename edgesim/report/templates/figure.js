@@ -135,10 +135,12 @@ class PageFigure {
     const title = this.root.querySelector("h3").textContent;
     const shown = this.visible();
     const axis = (own) => ({ ...own, gridcolor: LIGHT.line, linecolor: LIGHT.line, zerolinecolor: LIGHT.soft });
-    const rows = Math.ceil(this.legend.children.length / 5);
-    const height = this.spec.layout.height + (this.legend.hidden ? 0 : 24 * rows);
+    // The legend has a strip of its own at the bottom: beside the axis it would lie on its title.
+    const strip = this.legend.hidden ? 0 : 16 + 22 * Math.ceil(this.legend.children.length / 4);
+    const height = this.spec.layout.height + 40 + strip;
+    const legend = { orientation: "h", x: 0, xanchor: "left", yref: "container", y: 0, yanchor: "bottom" };
     const layout = { ...this.spec.layout, title: { text: title }, font: { color: LIGHT.ink }, paper_bgcolor: LIGHT.page,
-      plot_bgcolor: LIGHT.page, width: 900, height, margin: { l: 70, r: 20, t: 50, b: 60 },
+      plot_bgcolor: LIGHT.page, width: 900, height, legend, margin: { l: 70, r: 20, t: 50, b: 60 + strip },
       xaxis: axis(this.spec.layout.xaxis), yaxis: axis(this.spec.layout.yaxis) };
     const data = this.spec.data.filter((_, place) => shown[place]);
     const url = await Plotly.toImage({ data, layout }, { format, width: 900, height, scale: format === "png" ? 2 : 1 });
