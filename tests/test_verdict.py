@@ -164,7 +164,23 @@ def test_verdict_names_profiles_that_get_slower():
     records.loc[slow, "device_time_s"] = 12.0
     text = by_kind(records)["devices"].text
     assert "-20.0 % on p1 to 40.0 % on p0 (95 % intervals -20.0 to -20.0 and 40.0 to 40.0)" in text
-    assert "slower than full training: p1" in text
+    assert "; p1 is slower than full training;" in text
+
+
+def test_verdict_calls_no_profile_slower_without_evidence():
+    """Savings of 10 and -20 % on the two devices of p1: on average -5 %, and nothing can be told."""
+    records = fleet()
+    importance = records["method"] == "importance"
+    for device, time_s in ((0, 12.0), (1, 12.0), (2, 13.0), (3, 9.0)):
+        records.loc[importance & (records["device"] == device), "device_time_s"] = time_s
+    found = by_kind(records)["devices"]
+    assert "no evidence that any is slower than full training" in found.text
+    records.loc[importance & (records["device"] == 2), "device_time_s"] = 12.0
+    found = by_kind(records)["devices"]
+    assert "; p0 is slower than full training;" in found.text
+    assert found.evidence == "no"
+    records.loc[importance, "device_time_s"] = 12.0
+    assert "; all are slower than full training;" in by_kind(records)["devices"].text
 
 
 def claim_of(records, name, **more):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.cells import FULL, KEYS, RANDOM, complete, device_by_seed, groups, methods_of, ok, paired
-from edgesim.analysis.findings import Finding, ends, finding, percent, points, with_interval
+from edgesim.analysis.findings import Evidence, Finding, ends, finding, percent, points, with_interval
 from edgesim.analysis.intervals import Interval, holm, interval, p_above, p_below, ratio_interval
 
 ALPHA = 0.05
@@ -173,7 +173,8 @@ def _devices(good: pd.DataFrame, method: str, ratio: float) -> Finding:
     if not rows:
         return Finding("devices", "No device time is known, so who gains cannot be told.", method=method)
     rows.sort(key=lambda row: -row[1].estimate)
-    losing = [profile for profile, found in rows if found.estimate < 0]
+    faster = [profile for profile, found in rows if found.low > 0]
+    slower = [profile for profile, found in rows if found.high < 0]
     p_values = holm(np.array([np.minimum(2 * p_below(drops[profile], 0.0), 1.0) for profile, _ in rows]))
     worse = [profile for (profile, _), p in zip(rows, p_values, strict=True) if p < ALPHA]
     best, worst = rows[0], rows[-1]
@@ -184,16 +185,16 @@ def _devices(good: pd.DataFrame, method: str, ratio: float) -> Finding:
         text += f"to {percent(best[1].estimate)} on {best[0]}"
         if np.isfinite(worst[1].low) and np.isfinite(best[1].low):
             text += f" (95 % intervals {ends(worst[1])} and {ends(best[1])})"
-    every = len(losing) == len(rows)
-    slower = "all are slower than full training" if every else f"slower than full training: {', '.join(losing)}"
-    text += f"; {slower}" if losing else "; none is slower than full training"
-    told = int(np.isfinite(p_values).sum())
-    if not told:
+    told = "all are" if len(slower) == len(rows) else f"{', '.join(slower)} {'is' if len(slower) == 1 else 'are'}"
+    text += f"; {told} slower than full training" if slower else "; no evidence that any is slower than full training"
+    enough = int(np.isfinite(p_values).sum())
+    if not enough:
         text += "; on no profile are there enough trials to tell a loss of accuracy."
     else:
         where = f"accuracy falls on {', '.join(worse)}" if worse else "no evidence of a loss of accuracy on any"
-        text += f"; {where} ({told} of {len(rows)} profiles have enough trials to tell)."
-    return finding("devices", text, "yes" if np.isfinite(best[1].low) else "none", worst[1], (method, ratio))
+        text += f"; {where} ({enough} of {len(rows)} profiles have enough trials to tell)."
+    evidence: Evidence = "yes" if faster else "no" if slower else "none"
+    return finding("devices", text, evidence, worst[1], (method, ratio))
 
 
 def _against_random(good: pd.DataFrame) -> Finding:
