@@ -323,6 +323,41 @@ def test_odd_runs_open_without_a_complaint(tmp_path, run):
         assert errors(driver) == []
 
 
+@pytest.mark.parametrize("width", [390, 1400])
+def test_squares_do_not_overlap(tmp_path, width):
+    """Sixteen methods are 120 pairs: on a phone their squares are smaller."""
+    from test_pictures import pictured
+
+    methods = [f"m{i}" for i in range(16)]
+    run = pictured(methods=("full", *methods), extremes=pd.DataFrame())
+    kept = [(0, 0, method, 0.5, place + step) for place, method in enumerate(methods) for step in range(3)]
+    run.selections = pd.DataFrame(kept, columns=["seed", "device", "method", "keep_ratio", "index"])
+    with open_page(report.write(run, tmp_path / "report.html"), tmp_path, width) as driver:
+        draw_all(driver)
+        size, step = driver.execute_script("""
+          const plot = document.getElementById("figure-overlap").querySelector(".plot");
+          return [plot.data[0].marker.size, plot._fullLayout._size.w / 16];""")
+        assert 4 <= size <= 13
+        assert size < step
+        assert (size < 13) == (width == 390)
+
+
+def test_a_logarithmic_axis_has_ticks_whatever_is_chosen(tmp_path):
+    """importance goes from 2 to 200 s, so ticks stand at 10 and 100; random alone from 12 to 18 s."""
+    run = make_run(seeds=1, devices=2, methods=("random", "importance"), ratios=(0.5,))
+    run.records["device_time_s"] = [12.0, 2.0, 18.0, 200.0]
+    ticks = """return [...document.querySelectorAll("#figure-device-time .xtick text")]
+        .map((tick) => tick.textContent)"""
+    with open_page(report.write(run, tmp_path / "report.html"), tmp_path) as driver:
+        draw_all(driver)
+        assert driver.execute_script(ticks) == ["10", "100"]
+        driver.execute_script("""
+          const select = document.querySelector("#devices select");
+          select.value = "random";
+          select.dispatchEvent(new Event("change"));""")
+        assert len(driver.execute_script(ticks)) >= 3
+
+
 DEVICES = 1000
 
 

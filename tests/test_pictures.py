@@ -191,6 +191,14 @@ def test_what_there_are_no_pictures_of_is_said(info: dict[str, Any], table: pd.D
     assert said in Reader(page.render(run)).page_text
 
 
+def test_of_subsets_of_another_run_that_is_said() -> None:
+    run = pictured(extremes=extremes().head(0))
+    run.scenario = {"name": "demo", "pruning": {"scores_from": f"runs/{HOSTILE}"}}
+    text = Reader(page.render(run)).page_text
+    assert f"The subsets are those of runs/{HOSTILE} (pruning.scores_from)" in text
+    assert "give no scores" not in text
+
+
 def test_markdown_has_the_indices_and_scores(tmp_path: Path) -> None:
     text = report.write_markdown(pictured(), tmp_path / "page.md").read_text()
     assert "Samples kept first and last on device 1 in seed 0, index (score):" in text

@@ -21,6 +21,9 @@ SAMPLES = ["method", "keep_ratio", "label", "class_name", "end", "rank", "index"
 NO_TABLE = "The run folder has no table of extremes (it is older than that table), so samples cannot be shown."
 NO_RANKING = "No method of this run gives scores that rank samples, so there are none to show."
 NO_PICTURES = "The samples of this run are no pictures (too few pixels in one direction): the table has their indices."
+SCORED_ELSEWHERE = (
+    "The subsets are those of {run} (pruning.scores_from), whose report shows the samples that it scored."
+)
 IN_MARKDOWN = 2
 """samples per class and end in Markdown"""
 
@@ -60,6 +63,8 @@ def _no_samples(source: Source, samples: pd.DataFrame) -> list[str]:
         return [NO_TABLE] if len(source.records) else []
     if source.shown is None:
         return [NO_RANKING]
+    if source.scores_from and samples.empty:
+        return [SCORED_ELSEWHERE.format(run=source.scores_from)]
     said = analysis.without_extremes(source.records, samples, source.shown["device"], source.shown["seed"])
     if len(samples) and not (samples["height"] > 0).any():
         said.append(NO_PICTURES)

@@ -66,6 +66,8 @@ class Source:
     """the device whose samples are shown: seed, device, samples, classes; None where no method ranks samples"""
     has_extremes: bool
     """whether the run is one that keeps such samples; older ones do not"""
+    scores_from: str | None
+    """the run whose subsets were trained on, where this one did not score"""
     workload: dict[str, Any]
     """what run.json says of the network"""
     batch_size: int | None
@@ -73,7 +75,7 @@ class Source:
 
 def read(run: Run) -> Source:
     """The tables of a run in any state."""
-    training = run.scenario.get("training")
+    training, pruning = run.scenario.get("training"), run.scenario.get("pruning")
     known = run.records
     return Source(
         records=_with_columns(by_rule(known, known), RECORD_COLUMNS),
@@ -86,6 +88,7 @@ def read(run: Run) -> Source:
         extremes=_optional(run, "extremes"),
         shown=run.info.get("shown"),
         has_extremes="shown" in run.info,
+        scores_from=pruning.get("scores_from") if isinstance(pruning, dict) else None,
         workload=run.info.get("workload") or {},
         batch_size=training.get("batch_size") if isinstance(training, dict) else None,
     )
