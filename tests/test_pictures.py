@@ -205,6 +205,9 @@ def test_markdown_has_the_indices_and_scores(tmp_path: Path) -> None:
     assert "| importance | cat | 11 (2.5), 12 (2) | 13 (-0.001235), 14 (0.5) |" in text
     assert "| importance | dog | 15 (7) | 16 (6) |" in text
     assert "data:image" not in text
+    many = report.write_markdown(pictured(extremes=extremes(tuple("dcba"))), tmp_path / "many.md").read_text()
+    assert "on device 1 in seed 0, first 3 of 4 methods, index (score):" in many
+    assert [line.split(" | ")[0] for line in many.splitlines() if " | cat | " in line] == ["| d", "| c", "| b"]
 
 
 @pytest.fixture(scope="module")

@@ -24,8 +24,8 @@ NO_PICTURES = "The samples of this run are no pictures (too few pixels in one di
 SCORED_ELSEWHERE = (
     "The subsets are those of {run} (pruning.scores_from), whose report shows the samples that it scored."
 )
-IN_MARKDOWN = 2
-"""samples per class and end in Markdown"""
+IN_MARKDOWN, METHODS_IN_MARKDOWN = 2, 3
+"""samples per class and end, and methods, in Markdown: one line per method and class"""
 
 
 def kept_section(source: Source, looks: Looks) -> Section:
@@ -87,9 +87,12 @@ def _about(source: Source, samples: pd.DataFrame, found: list[Gallery]) -> str:
 
 
 def _in_short(samples: pd.DataFrame, shown: dict[str, Any]) -> Shown:
-    """A row per method and class: the indices and scores of the first and the last samples."""
+    """A row per class of the first methods: the indices and scores of the first and the last samples."""
     keys = ["method", "class_name"]
-    short = samples[samples["rank"] <= IN_MARKDOWN].sort_values(["label", "rank"], kind="stable")
+    order = list(dict.fromkeys(samples["method"]))
+    told = order[:METHODS_IN_MARKDOWN]
+    short = samples[samples["method"].isin(told) & (samples["rank"] <= IN_MARKDOWN)]
+    short = short.sort_values(["label", "rank"], kind="stable")
     found = []
     for (method, class_name), part in short.groupby(keys, sort=False):
         texts = [
@@ -98,7 +101,7 @@ def _in_short(samples: pd.DataFrame, shown: dict[str, Any]) -> Shown:
         ]
         found.append((method, class_name, *texts))
     table = pd.DataFrame(found, columns=[*keys, "most_important", "least_important"])
-    order = list(dict.fromkeys(samples["method"]))
     table = table.sort_values("method", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
     where = f"device {shown.get('device')} in seed {shown.get('seed')}"
+    where += f", first {len(told)} of {len(order)} methods" if len(told) < len(order) else ""
     return Shown("extremes-in-short", f"Samples kept first and last on {where}, index (score)", table)
