@@ -18,9 +18,10 @@ from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, RayExecutor
 from edgesim.holdings import holdings
 from edgesim.outlook import Curves
-from edgesim.records import FloatArray, Record, Reused, Trial, Workload
+from edgesim.records import Record, Reused, Trial
 from edgesim.scenario import Scenario
 from edgesim.store import Run, RunFolder, find_latest, read_results
+from edgesim.work import FloatArray, Workload
 
 RUNS = Path("runs")
 

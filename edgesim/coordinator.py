@@ -18,8 +18,9 @@ from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, Failure, JobQueue, log_detail
 from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob
 from edgesim.outlook import Curves, Outlook, Problem, keeps_all, prepare, split
-from edgesim.records import Record, Reused, Selection, Status, Trial, TrialResult, Workload
+from edgesim.records import Record, Reused, Selection, Status, Trial, TrialResult
 from edgesim.scenario import Scenario
+from edgesim.work import Workload
 
 SHOWN_RATIO = 0.5
 NO_SCORES = ("keeps_all", "by_chance")

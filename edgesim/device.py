@@ -22,11 +22,12 @@ from edgesim.errors import TrainingDiverged
 from edgesim.extremes import MAX_CLASSES, Extremes, ends_of_classes, pictures
 from edgesim.jobs import DeviceSpec, Job, Outcome, Prepared, ScoreJob, Setting
 from edgesim.pruning import base
-from edgesim.records import CurvePoint, Findings, FloatArray, Ledger, Record, Trial, TrialResult
+from edgesim.records import CurvePoint, Findings, Ledger, Record, Trial, TrialResult
 from edgesim.training import evaluation, loop
 from edgesim.training.needs import Needs
 from edgesim.training.task import ClassificationTask, device_name
 from edgesim.training.warmup import observe_warmup
+from edgesim.work import FloatArray
 
 
 class Workbench:

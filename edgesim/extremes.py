@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
+from edgesim.work import FloatArray, IntArray
+
 ByteArray = npt.NDArray[np.uint8]
 
 PER_END = 4

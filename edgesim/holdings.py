@@ -10,8 +10,8 @@ import pandas as pd
 
 from edgesim.data.images import ImageDataset
 from edgesim.profiles import DeviceProfile
-from edgesim.records import IntArray
 from edgesim.tables import EXTREMES, KEY, WORK, read_parquet
+from edgesim.work import IntArray
 
 LATER = {
     "scores": [*KEY, "index", "score"],

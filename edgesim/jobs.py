@@ -12,8 +12,9 @@ from edgesim.cost import pricing
 from edgesim.data.images import ImageDataset
 from edgesim.profiles import DeviceProfile
 from edgesim.pruning import base
-from edgesim.records import Findings, IntArray, Selection, StepTrace, Trial, TrialResult, Work
+from edgesim.records import Findings, Selection, Trial, TrialResult
 from edgesim.training.settings import Evaluation, Training
+from edgesim.work import IntArray, StepTrace, Work
 
 
 @dataclass(frozen=True)

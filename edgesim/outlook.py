@@ -22,8 +22,9 @@ from edgesim.jobs import Setting
 from edgesim.models.counted import counted
 from edgesim.pruning import expected
 from edgesim.pruning.base import Shard
-from edgesim.records import FloatArray, IntArray, Ledger, StepTrace, Work, Workload
+from edgesim.records import Ledger
 from edgesim.scenario import Pruning, Scenario
+from edgesim.work import FloatArray, IntArray, StepTrace, Work, Workload
 
 Curves = Mapping[str, FloatArray]
 """method -> [points, 2] keep ratio and accuracy, ratios ascending"""

@@ -92,6 +92,7 @@ HalfPeak = Quantity[Annotated[float, Within(1e6, 1e17, "FLOP/s", (("GFLOP/s", 1e
 Utilisation = Quantity[Annotated[float, Within(1e-6, 1.0, "(achieved / peak)", (("per cent", 0.01),))]]
 Share = Quantity[Annotated[float, Within(1e-6, 1.0, "(achieved / nominal)", (("per cent", 0.01),))]]
 Overhead = Quantity[Annotated[float, Within(0.0, 1.0, "s", (("ms", 1e-3), ("µs", 1e-6)))]]
+Switch = Quantity[bool]
 StartUp = Quantity[Annotated[float, Within(0.0, 600.0, "s", (("ms", 1e-3),))]]
 MemorySize = Quantity[Annotated[float, Within(1e4, 2e12, "bytes", _BYTES)]]
 Bandwidth = Quantity[Annotated[float, Within(1e6, 1e13, "bytes/s", (("GB/s", 1e9), ("MB/s", 1e6)))]]
@@ -128,8 +129,14 @@ class Compute:
     """of matrix products and attention"""
     operation_overhead_s: Overhead | None = None
     """constant time of one operation, whatever its size: interpreter, dispatch, kernel launch"""
+    convolution_operation_overhead_s: Overhead | None = None
+    """the same of a convolution; missing: as of any operation"""
     channel_overhead_s: Overhead | None = None
     """constant time of one sample's one group in a convolution in groups; 0 where kernels take all of them at once"""
+    cramped_channel_overhead_s: Overhead | None = None
+    """the same where the kernel is larger than the images; missing: as elsewhere"""
+    recomputes_forward: Switch | None = None
+    """whether the framework runs the forward pass again within the backward pass; missing: it does not"""
     first_step_s: StartUp | None = None
     """what the first step of a job takes beyond the others: loading libraries, starting the GPU"""
 
@@ -145,8 +152,16 @@ class Memory:
     """what a copy in memory reaches"""
     activation_efficiency: Share | None = None
     """achieved over nominal bandwidth for what grows with the batch, beside the arithmetic (`cost.steps`)"""
+    operand_efficiency: Share | None = None
+    """the same for what products and convolutions read and write of it; missing: as activations"""
     weight_efficiency: Share | None = None
     """the same for what does not: weights, their gradients, the optimiser's update"""
+    update_efficiency: Share | None = None
+    """the same for the optimiser's update; missing: as weights"""
+    convolution_weight_efficiency: Share | None = None
+    """the same for weights and their gradients within convolutions; missing: as weights"""
+    cramped_weight_efficiency: Share | None = None
+    """the same where the kernel is larger than the images; missing: as within other convolutions"""
     unrolling_efficiency: Share | None = None
     """the same for the matrices that convolutions larger than 1x1 are unrolled into (im2col); missing where the
     framework has convolutions of its own"""

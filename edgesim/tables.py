@@ -18,18 +18,8 @@ from edgesim.cost.analytic import CostWeights
 from edgesim.cost.pricing import Terms
 from edgesim.errors import RunError
 from edgesim.extremes import Extremes
-from edgesim.records import (
-    CurvePoint,
-    Findings,
-    Ledger,
-    Record,
-    Segment,
-    StepTrace,
-    Trial,
-    TrialResult,
-    Work,
-    Workload,
-)
+from edgesim.records import CurvePoint, Findings, Ledger, Record, Trial, TrialResult
+from edgesim.work import Segment, StepTrace, Work, Workload
 
 KEY = ["seed", "device", "method", "keep_ratio"]
 TABLES = ("records", "curves", "selections", "scores", "traces", "work", "extremes")

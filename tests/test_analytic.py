@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgesim.cost import analytic
-from edgesim.records import StepTrace, Work, Workload
+from edgesim.work import StepTrace, Work, Workload
 
 WORKLOAD = Workload(train_flops=600.0, forward_flops=200.0, parameters=10, parameter_bytes=40, activation_bytes=8)
 

@@ -8,39 +8,78 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from edgesim import documents, profiles
 from edgesim.calibration import coefficients, fit, measurements, validate, write
 from edgesim.calibration.coefficients import Value
-from edgesim.calibration.fit import COLUMNS, Data, Family
+from edgesim.calibration.dl4j import Lstm
+from edgesim.calibration.fit import Data, Family
 from edgesim.calibration.measurements import Product, Step
-from edgesim.calibration.networks import Sequence, network
+from edgesim.calibration.networks import Network, Sequence, network
 from edgesim.calibration.products import fit_power, fit_products
+from edgesim.cost.steps import TERMS
 from edgesim.errors import EdgesimError
 
 MEASUREMENTS = Path(os.environ.get("EDGESIM_MEASUREMENTS", Path(__file__).parents[2] / "shared" / "devices"))
 FAMILY = Family(
     "made-up boards", ("slow", "fast"), (("convolution",), ("depthwise",), ("activation", "weight"), ("channel",))
 )
-# seconds per FLOP, per byte, per operation, per piece and per unrolled byte; the operation's is fixed
-TRUE = np.array([1e-10, 0.0, 2e-9, 0.0, 5e-10, 5e-10, 1e-4, 1e-5, 0.0])
-FIXED = np.where(np.array(COLUMNS) == "operation", TRUE, 0.0)
-LEAST = np.array([1e-12] * 4 + [1e-11, 1e-11, 0.0, 0.0, 1e-11])
+
+
+def terms(**values: float) -> np.ndarray:
+    """[terms] the given ones, 0 elsewhere."""
+    return np.array([values.get(term, 0.0) for term in TERMS])
+
+
+# The operation's is fixed.
+TRUE = terms(convolution=1e-10, depthwise=2e-9, activation=5e-10, weight=5e-10, operation=1e-4, channel=1e-5)
+FIXED = terms(operation=1e-4)
+LEAST = np.where(TRUE > 0, 1e-12, 0.0)
 
 
 def made_up(factor: float, models: int, noise: float = 0.0, seed: int = 0) -> Data:
     """A device whose fitted costs are `factor` times TRUE, with networks of all mixes."""
     stream = np.random.default_rng(seed)
-    scale = np.array([1e10, 0.0, 1e8, 0.0, 1e9, 1e8, 300.0, 1e4, 1e9])
-    rows = stream.lognormal(0, 1, (models, len(COLUMNS))) * scale
+    scale = terms(convolution=1e10, depthwise=1e8, activation=1e9, weight=1e8, operation=300.0, channel=1e4)
+    rows = stream.lognormal(0, 1, (models, len(TERMS))) * scale
     times_s = rows @ (factor * (TRUE - FIXED) + FIXED) * stream.normal(1, noise, models)
     return Data(tuple(f"m{i}" for i in range(models)), rows, times_s, FIXED, LEAST)
 
 
 def test_known_costs_are_recovered() -> None:
     found = fit.fit(FAMILY, {"slow": made_up(2.0, 12), "fast": made_up(0.5, 9, seed=1)})
-    assert found["slow"] == pytest.approx(2 * (TRUE - FIXED) + FIXED, rel=1e-4)
-    assert found["fast"] == pytest.approx(0.5 * (TRUE - FIXED) + FIXED, rel=1e-4)
+    assert found["slow"] == pytest.approx(2 * (TRUE - FIXED) + FIXED, rel=2e-3)
+    assert found["fast"] == pytest.approx(0.5 * (TRUE - FIXED) + FIXED, rel=2e-3)
+
+
+def test_what_measurements_do_not_tell_comes_from_the_anchor_and_else_from_the_bounds() -> None:
+    """No network has a depthwise convolution: its cost is as far from the others as the anchor's are."""
+    data = made_up(2.0, 20)
+    column = TERMS.index("depthwise")
+    rows = data.features.copy()
+    rows[:, column] = 0.0
+    blind = dataclasses.replace(data, features=rows, times_s=rows @ (2 * (TRUE - FIXED) + FIXED))
+    alone = dataclasses.replace(FAMILY, devices=("slow",))
+    assert fit.fit(alone, {"slow": blind}, anchor=7 * TRUE)["slow"][column] == pytest.approx(2 * 2e-9, rel=0.01)
+    assert fit.fit(alone, {"slow": blind})["slow"][column] == LEAST[column]
+    unanchored = dataclasses.replace(alone, unanchored=("depthwise",))
+    assert fit.fit(unanchored, {"slow": blind}, anchor=7 * TRUE)["slow"][column] == LEAST[column]
+
+
+def test_a_few_measurements_are_pulled_to_the_anchor_and_many_are_not() -> None:
+    """The anchor says that convolutions cost 50 times what they do."""
+    alone = dataclasses.replace(FAMILY, devices=("slow",))
+    column = TERMS.index("convolution")
+
+    def found(models: int, times: float) -> float:
+        anchor = TRUE * np.where(np.array(TERMS) == "convolution", times, 1.0)
+        data = made_up(1.0, models, noise=0.1, seed=3)
+        return float(fit.fit(alone, {"slow": data}, anchor=anchor)["slow"][column] / TRUE[column])
+
+    assert found(40, 50.0) == pytest.approx(1.0, rel=0.2)
+    assert found(2, 50.0) > found(2, 1.0)
+    assert abs(found(40, 50.0) - found(40, 1.0)) < 0.3 * (found(2, 50.0) - found(2, 1.0))
 
 
 def test_noise_is_held_out_and_few_models_lean_on_the_family() -> None:
@@ -54,9 +93,9 @@ def test_noise_is_held_out_and_few_models_lean_on_the_family() -> None:
 
 def test_costs_stay_at_or_above_the_nominal_speeds() -> None:
     data = made_up(1.0, 12)
-    bound = dataclasses.replace(data, least=np.array([3e-10, 0, 0, 0, 0, 0, 0, 0, 0]))
+    bound = dataclasses.replace(data, least=terms(convolution=3e-10))
     found = fit.fit(dataclasses.replace(FAMILY, devices=("slow",)), {"slow": bound})["slow"]
-    assert found[COLUMNS.index("convolution")] >= 3e-10 * (1 - 1e-9)
+    assert found[TERMS.index("convolution")] >= 3e-10 * (1 - 1e-9)
     assert np.all(found >= 0)
 
 
@@ -70,11 +109,11 @@ def test_a_scaled_device_is_predicted_from_one_model() -> None:
 
 
 def test_shares_of_the_time_by_hand() -> None:
-    rows = np.zeros((2, len(COLUMNS)))
+    rows = np.zeros((2, len(TERMS)))
     rows[0, [0, 4]] = 1.0, 3.0
     rows[1, 0] = 2.0
-    one = Data(("a", "b"), rows, np.ones(2), np.zeros(len(COLUMNS)), LEAST)
-    shares = validate.shares(one, np.ones(len(COLUMNS)))
+    one = Data(("a", "b"), rows, np.ones(2), np.zeros(len(TERMS)), LEAST)
+    shares = validate.shares(one, np.ones(len(TERMS)))
     assert shares[[0, 4]].tolist() == [(0.25 + 1) / 2, 0.75 / 2]
 
 
@@ -99,22 +138,66 @@ def test_features_of_a_measured_step() -> None:
     assert dense is not None
     row = fit.features(Step("raspberry-pi-5", "dense", dense, 4, 0.01, "PyTorch"))
     first, second = 2 * 784 * 128, 2 * 128 * 10
-    assert row[COLUMNS.index("matmul")] == 4 * (2 * first + 3 * second)
-    assert row[COLUMNS.index("channel")] == row[COLUMNS.index("convolution")] == 0
-    assert row[COLUMNS.index("weight")] >= 3 * 4 * (784 * 128 + 128 + 1280 + 10)  # the update alone
+    assert row[TERMS.index("matmul")] == 4 * (2 * first + 3 * second)
+    assert row[TERMS.index("channel")] == row[TERMS.index("convolution")] == 0
+    assert row[TERMS.index("update")] == 3 * 4 * (784 * 128 + 128 + 1280 + 10)
 
 
 def test_convolutions_of_phones_are_unrolled() -> None:
     """LEAF's CNN for CelebA at batch 10: patches of 27 numbers at 84x84, of 288 at 42x42 and at 21x21.
 
-    Each matrix is written and read in the forward pass and for either gradient, that of the images included.
+    Each matrix is written and read in the forward pass and for either gradient, that of the images included. The
+    forward pass runs twice; the matrices of the second one are those of the weights' gradients.
     """
     celeba = network("CNN 3-4 conv32 (LEAF)", "3x84x84")
     assert celeba is not None
     row = fit.features(Step("nexus-6", "celeba", celeba, 10, 1.0, "DL4J"))
     patches = 27 * 84**2 + 288 * 42**2 + 288 * 21**2
-    assert row[COLUMNS.index("unrolling")] == 3 * 2 * 4 * 10 * patches
-    assert row[COLUMNS.index("convolution")] == 3 * 2 * 32 * 10 * patches
+    assert row[TERMS.index("unrolling")] == 3 * 2 * 4 * 10 * patches
+    assert row[TERMS.index("convolution")] == 4 * 2 * 32 * 10 * patches
+
+
+def test_dl4js_lstm_is_an_lstm() -> None:
+    """States and gradients equal those of torch's own layer, in double precision."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        ours, theirs = Lstm(5, 7).double(), torch.nn.LSTM(5, 7, batch_first=True).double()
+        x = torch.randn(3, 6, 5, dtype=torch.double, requires_grad=True)
+    with torch.no_grad():
+        # torch's order: gate of input, of forgetting, cell's input, gate of output
+        def ordered(weights: torch.Tensor) -> torch.Tensor:
+            gate, forget, cell, output = weights.chunk(4)
+            return torch.cat([cell, forget, output, gate])
+
+        ours.input_weights.copy_(ordered(theirs.weight_ih_l0).t())
+        ours.recurrent_weights.copy_(ordered(theirs.weight_hh_l0).t())
+        ours.bias.copy_(ordered(theirs.bias_ih_l0 + theirs.bias_hh_l0))
+    states, wanted = ours(x), theirs(x)[0]
+    torch.testing.assert_close(states, wanted)
+    found = torch.autograd.grad(states.square().sum(), [x, ours.input_weights, ours.recurrent_weights, ours.bias])
+    of_x, of_input, of_recurrent, of_bias = torch.autograd.grad(
+        wanted.square().sum(), [x, theirs.weight_ih_l0, theirs.weight_hh_l0, theirs.bias_ih_l0]
+    )
+    for mine, other in zip(
+        found, (of_x, ordered(of_input).t(), ordered(of_recurrent).t(), ordered(of_bias)), strict=True
+    ):
+        torch.testing.assert_close(mine, other)
+
+
+def test_an_lstm_of_dl4j_reads_all_weights_in_every_step() -> None:
+    """Two units, three inputs, four steps: products of every step, forward and backward, and the second forward pass.
+
+    A step's forward pass multiplies with 4 x 2 x (3 + 2) weights, its backward pass adds to as many and multiplies
+    with them again, all but the first step's with the recurrent ones; the output layer has 2 x 2 weights.
+    """
+    found = Network("lstm", (1, 4, 3), 2, lambda: Sequence(3, 2, 1, 2))
+    step = Step("nexus-6", "lstm", found, 1, 1.0, "DL4J (Android)")
+    assert step.recomputes
+    row = fit.features(step)
+    forward, output = 4 * 2 * (3 + 2), 2 * 2
+    recurrent = 4 * 2 * 2
+    assert row[TERMS.index("matmul")] == 2 * (4 * 4 * forward - recurrent + 4 * output)
+    assert row[TERMS.index("update")] == 3 * 4 * (forward + 8 + output + 2)
 
 
 def test_a_caveat_makes_a_measurement_doubtful(tmp_path: Path) -> None:
@@ -131,7 +214,7 @@ def test_published_names() -> None:
     lstm = network("single LSTM layer in=50 out=60", "seq 2")
     assert lstm is not None
     assert isinstance(lstm.build(), Sequence)
-    assert lstm.workload().parameters == 4 * 60 * (50 + 60 + 2) + 2 * 61
+    assert lstm.workload().parameters == 4 * 60 * (50 + 60 + 1) + 2 * 61
     assert network("faster_vit_2", "3x224x224") is None
     pytest.importorskip("timm")
     tiny = network("vit_tiny", "3x224x224")
@@ -225,7 +308,9 @@ def test_published_measurements_are_predicted_by_models_that_the_fit_has_not_see
     assert held["raspberry-pi-5"].mean <= 0.10
     assert held["redmi-note-8"].mean <= 0.25
     assert held["galaxy-note10"].mean <= 0.25
-    assert held["nexus-6"].mean <= 0.33  # 0.25 was aimed at: reports/calibration.md
+    assert held["nexus-6"].mean <= 0.28  # 0.25 is the goal of all three together
+    phones = ("nexus-6", "redmi-note-8", "galaxy-note10")
+    assert np.mean(np.concatenate([np.abs(held[phone].errors) for phone in phones])) <= 0.25
     # The shipped profiles hold what this fit gives.
     values = coefficients.coefficients(known, fits, product_fits)
     for device, fields in values.items():

@@ -15,7 +15,8 @@ from edgesim.cost.feasibility import Demand
 from edgesim.cost.forecast import Device, Forecast, Load
 from edgesim.cost.pricing import Terms, price
 from edgesim.profiles import Quantity
-from edgesim.records import Ledger, Operations, StepTrace, Work, Workload
+from edgesim.records import Ledger
+from edgesim.work import Operations, StepTrace, Work, Workload
 
 PASS = Operations(
     kinds=np.array([0, 4]),

@@ -9,22 +9,29 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from edgesim import profiles
-from edgesim.calibration import energy, fit, host, host_profile, host_report, speeds, this_machine
+from edgesim.calibration import energy, fit, host, host_profile, host_report, parts, speeds, this_machine
 from edgesim.calibration.energy import Meter, Sensor, mean_w
-from edgesim.calibration.fit import COLUMNS
 from edgesim.calibration.host import Case, Timed, Timings
 from edgesim.calibration.host_profile import Machine
 from edgesim.calibration.speeds import Copies, StorageSpeed
 from edgesim.calibration.this_machine import CASES, CHECKS, Check
 from edgesim.cli import app
+from edgesim.cost.steps import TERMS
 from edgesim.errors import EdgesimError
 
 PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S = 1e11, 5e10
-TRUE = np.array([2e-11, 3e-11, 1e-10, 1.5e-11, 1e-10, 5e-11, 2e-5, 1e-7, 0.0])
-"""a machine's costs, in the order of COLUMNS"""
+_COSTS = {
+    **{"convolution": 2e-11, "pointwise": 3e-11, "depthwise": 1e-10, "matmul": 1.5e-11},
+    **{"activation": 1e-10, "operand": 2e-10, "weight": 1e-10, "update": 5e-11},
+    **{"convolution_weight": 5e-10, "cramped_weight": 1e-9},
+    **{"operation": 2e-5, "convolution_operation": 1e-4, "channel": 5e-9, "cramped_channel": 1e-7},
+}
+TRUE = np.array([_COSTS.get(term, 0.0) for term in TERMS])
+"""a machine's costs, in the order of TERMS"""
 
 
 def put(folder: Path, **files: str | float) -> None:
@@ -35,8 +42,12 @@ def put(folder: Path, **files: str | float) -> None:
 
 def timed(case: Case, costs: np.ndarray, noise: float = 0.0, seed: int = 0) -> Timed:
     """Steps of a machine with these costs."""
-    row = fit.features(Timed(case, np.ones(1)).step("host"))
-    return Timed(case, row @ costs * np.random.default_rng(seed).normal(1, noise, 20))
+    step = Timed(case, np.ones(1)).step("host")
+    of_parts = parts.part_features(step.network.workload(), step.batch_size, step.optimizer_states)
+    seconds = {part: float(row @ costs) for part, row in of_parts.items()}
+    whole = fit.features(step) @ costs
+    shares = {part: s / whole for part, s in seconds.items()}
+    return Timed(case, whole * np.random.default_rng(seed).normal(1, noise, 20), shares)
 
 
 def machine(cases: Sequence[Timed], idle_w: float | None = None, full_w: float | None = None) -> Machine:
@@ -166,7 +177,7 @@ def test_the_meter_adds_sensors_up() -> None:
 
 
 def test_known_costs_predict_networks_that_were_not_fitted(cases: list[Timed]) -> None:
-    fitted = host_profile.fit_costs(tuple(cases), PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
+    fitted = host_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
     assert np.abs(fitted.errors).max() < 0.005
     for check in CHECKS:
         one = timed(check, TRUE)
@@ -175,7 +186,7 @@ def test_known_costs_predict_networks_that_were_not_fitted(cases: list[Timed]) -
 
 
 def test_the_written_profile_prices_as_the_fit_does(cases: list[Timed], tmp_path: Path) -> None:
-    fitted = host_profile.fit_costs(tuple(cases), PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
+    fitted = host_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
     device = host_profile.profile(machine(cases, 11.0, 42.0), fitted, tmp_path / "bench.yaml")
     assert device == profiles.load(tmp_path / "bench.yaml")
     convolution = device.compute.convolution_efficiency
@@ -190,7 +201,7 @@ def test_the_written_profile_prices_as_the_fit_does(cases: list[Timed], tmp_path
 
 
 def test_power_without_sensors_is_an_estimate_of_a_named_device(cases: list[Timed], tmp_path: Path) -> None:
-    fitted = host_profile.fit_costs(tuple(cases), PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
+    fitted = host_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
     bench = machine(cases)
     device = host_profile.profile(bench, fitted, tmp_path / "bench.yaml")
     near = host_profile.nearest(bench)
@@ -207,7 +218,7 @@ def test_errors_of_a_check_by_hand_and_on_the_page(cases: list[Timed]) -> None:
     assert check.errors == pytest.approx([0.1, -0.25])
     assert check.mean == pytest.approx(0.175)
     assert check.foreign.tolist() == [False, True]
-    fitted = host_profile.fit_costs(tuple(cases), PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
+    fitted = host_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
     found = this_machine.Calibrated(machine(cases), fitted, profiles.load("intel-n100"), (), check)
     page = host_report.page(found, "edgesim calibrate")
     assert (
@@ -257,8 +268,51 @@ def test_a_file_system_in_memory_is_not_called_measured(tmp_path: Path, monkeypa
 
 
 def test_columns_and_costs_of_these_tests_agree() -> None:
-    assert len(TRUE) == len(COLUMNS)
-    assert np.all(fit.lowest(PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S) <= TRUE)
+    assert np.all((TRUE > 0) == [term in host_profile.FITTED for term in TERMS])
+    least = fit.lowest(PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
+    assert np.all(least[TRUE > 0] <= TRUE[TRUE > 0])
+
+
+def test_parts_add_up_to_the_step() -> None:
+    for case in (CASES[0], CHECKS[3], CHECKS[8]):
+        step = Timed(case, np.ones(1)).step("host")
+        of_parts = parts.part_features(step.network.workload(), step.batch_size, step.optimizer_states)
+        assert sum(of_parts.values()) == pytest.approx(fit.features(step))
+
+
+def test_shares_by_hand() -> None:
+    """Two timed steps; the shorter time of each part counts, and what an ordinary step has besides is the rest's."""
+    steps_s = [{"matmul": 0.3, "update": 0.1, "rest": 9.0}, {"matmul": 0.2, "update": 0.2}]
+    found = parts.shares(steps_s, 0.5)
+    assert found == pytest.approx({"matmul": 0.4, "update": 0.2, "rest": 0.4})
+    slow = parts.shares(steps_s, 0.25)
+    assert slow["rest"] == pytest.approx(1 - 0.8 - 0.4)
+    # medians 0.6, 0.3 and 0.1, over their sum
+    middle = parts.middle([found, slow, {"matmul": 0.6, "update": 0.3, "rest": 0.1}])
+    assert middle == pytest.approx({"matmul": 0.6, "update": 0.3, "rest": 0.1})
+
+
+def test_the_stopwatch_tells_parts_apart() -> None:
+    ticks = iter(np.arange(0.0, 1000.0))
+    with parts.Stopwatch(lambda: float(next(ticks))) as watch:
+        a = torch.zeros(4, 4)
+        b = a @ a
+        c = b + a
+        torch.nn.functional.conv2d(c.reshape(1, 1, 4, 4), torch.zeros(1, 1, 3, 3))
+        c.view(16)
+    # zeros and the sum, one second each; views move nothing and still take their time
+    assert watch.seconds["matmul"] == 1.0
+    assert watch.seconds["convolution"] == 1.0
+    assert watch.seconds["rest"] >= 2.0
+
+
+def test_short_parts_are_not_fitted() -> None:
+    case = CASES[0]
+    step = Timed(case, np.ones(1)).step("host")
+    sizes = (step.network.workload(), step.batch_size, step.optimizer_states)
+    rows, times_s = parts.timed_rows(*sizes, 2.0, {"matmul": 0.5, "update": 0.01, "rest": 0.49, "depthwise": 0.1})
+    assert times_s == pytest.approx([1.0, 0.98])  # the update is too short, and nothing here is depthwise
+    assert rows.shape == (2, len(TERMS))
 
 
 def test_a_small_calibration_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

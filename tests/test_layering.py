@@ -12,7 +12,9 @@ PACKAGE = Path(__file__).parents[1] / "edgesim"
 
 # Lowest first. A module may import from the rows below its own, and inside its own row's package.
 ROWS = [
-    {"errors", "extremes"},
+    {"errors"},
+    {"work"},
+    {"extremes"},
     {"records"},
     {"seeds"},
     {"documents", "conditions"},

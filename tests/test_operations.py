@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from edgesim.models import operations, resolve, workload
 from edgesim.models.operations import Operation, Recorder, affine
-from edgesim.records import OPERATION_KINDS, Operations
+from edgesim.work import OPERATION_KINDS, Operations
 
 KIND = {name: i for i, name in enumerate(OPERATION_KINDS)}
 
@@ -62,6 +62,30 @@ def test_convolutions_by_kernel_and_groups_and_their_backward() -> None:
     assert [row[3] for row in of_kind(train, "depthwise")] == [[0, 6], [0, 12]]
     assert [row[3] for row in of_kind(train, "convolution")] == [[0, 2], [0, 4]]
     assert [row[3] for row in of_kind(train, "pointwise")] == [[0, 0], [0, 0]]
+
+
+def test_a_kernel_larger_than_its_images_is_cramped() -> None:
+    """3x3 on 2x2, and depthwise 5x5 on 4x4; 3x3 on 3x3 is not, and a transposed one looks at what it gives."""
+    with torch.device("meta"), Recorder() as recorder:
+        functional.conv2d(torch.zeros(1, 4, 2, 2), torch.zeros(6, 4, 3, 3), padding=1)
+        functional.conv2d(torch.zeros(1, 4, 4, 4), torch.zeros(4, 1, 5, 5), padding=2, groups=4)
+        functional.conv2d(torch.zeros(1, 4, 3, 3), torch.zeros(6, 4, 3, 3), padding=1)
+        functional.conv2d(torch.zeros(1, 4, 2, 2), torch.zeros(6, 4, 1, 1))
+        functional.conv_transpose2d(torch.zeros(1, 4, 2, 2), torch.zeros(4, 6, 3, 3))
+    kinds = [OPERATION_KINDS[one.kind] for one in recorder.operations if one.flops]
+    wanted = ["cramped_convolution", "cramped_depthwise", "convolution", "pointwise", "convolution"]
+    assert kinds == wanted
+
+
+def test_operations_that_have_a_kernel_are_not_taken_apart() -> None:
+    """SiLU's backward pass is one kernel on every processor; torch would give its seven parts on meta tensors."""
+    counted = workload.count(
+        lambda: nn.Sequential(nn.Conv2d(1, 2, 1), nn.SiLU(), nn.Flatten(), nn.Linear(32, 2)), (1, 4, 4), 2
+    )
+    plain = workload.count(
+        lambda: nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(32, 2)), (1, 4, 4), 2
+    )
+    assert counted.train_operations.count.sum() == plain.train_operations.count.sum()
 
 
 def test_what_unrolling_moves() -> None:

@@ -13,7 +13,8 @@ from edgesim.cost import pricing
 from edgesim.cost.analytic import CostWeights
 from edgesim.cost.steps import step_cost
 from edgesim.profile_fields import Quantity
-from edgesim.records import Ledger, Operations, StepTrace, Work, Workload
+from edgesim.records import Ledger
+from edgesim.work import Operations, StepTrace, Work, Workload
 
 # One product per sample: 1e6 FLOPs and 1e4 bytes forward, three times that in training.
 PRODUCT = Operations(np.array([3]), np.ones(1), np.array([[0.0, 1e6]]), np.array([[0.0, 1e4]]), np.zeros((1, 2)))
@@ -53,7 +54,8 @@ def test_the_network_that_scored_elsewhere_prices_the_scores():
     larger = dataclasses.replace(NETWORK, train_operations=dataclasses.replace(TRAINED, flops=30 * PRODUCT.flops))
     terms, reused = dataclasses.replace(TERMS, scorer=larger), dataclasses.replace(SCORED, reused=True)
     here, there = (pricing.phases_of(terms, pi(), ledger).busy_s for ledger in (SCORED, reused))
-    assert there[1] > 5 * here[1]
+    wanted = step_cost("train", [32], larger, 3072, 2, pi()).busy_s[0]
+    assert there[1] == wanted > 3 * here[1]  # ten times the FLOPs, all else equal
     assert (there[4:] == here[4:]).all()
 
 

@@ -11,7 +11,7 @@ from edgesim import profiles
 from edgesim.cost.steps import step_cost
 from edgesim.profile_fields import Quantity
 from edgesim.profiles import DeviceProfile
-from edgesim.records import OPERATION_KINDS, Operations, Workload
+from edgesim.work import OPERATION_KINDS, Operations, Workload
 
 KIND = {name: i for i, name in enumerate(OPERATION_KINDS)}
 
@@ -86,6 +86,51 @@ def test_unrolling_costs_where_the_profile_says_so() -> None:
     assert step_cost("forward", np.array([2]), unrolled, 0, 0, plain).memory_s == pytest.approx([4e-3])
     assert step_cost("forward", np.array([2]), unrolled, 0, 0, phone).memory_s == pytest.approx([4e-3 + 60e-3])
     assert step_cost("forward", np.array([2]), unrolled, 0, 0, phone).overhead_s == pytest.approx([1e-3])
+
+
+def with_memory(profile: DeviceProfile, **shares: float) -> DeviceProfile:
+    given = {name: quantity(value) for name, value in shares.items()}
+    return dataclasses.replace(profile, memory=dataclasses.replace(profile.memory, **given))
+
+
+def test_terms_of_their_own_and_what_stands_in_for_them() -> None:
+    """One operation of each kind: a product, a pointwise and two cramped convolutions, element-wise; 1 MB each."""
+    kinds = ["matmul", "pointwise", "cramped_convolution", "cramped_depthwise", "elementwise"]
+    one = np.tile([0.0, 1e6], (5, 1))
+    moved = np.tile([1e6, 1e6], (5, 1))
+    pieces = np.array([[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 3.0], [0.0, 0.0]])
+    flops = one * np.array([[1.0], [1.0], [1.0], [1.0], [0.0]])
+    passes = Operations(np.array([KIND[kind] for kind in kinds]), np.ones(5), flops, moved, pieces)
+    work = Workload(4e6, 4e6, 0, 1_000_000, 8, passes, passes, parameter_tensors=0)
+    # 1, 0.25, 0.5 and 0.1 GFLOP/s as elsewhere: cramped ones count with their kind
+    plain = step_cost("train", np.array([2]), work, 0, 0, device())
+    assert plain.compute_s == pytest.approx([2e-3 * (1 + 4 + 2 + 10)])
+    # five times 2 MB of activations at 0.5 GB/s, five of weights and 3 MB of the update at 0.25
+    assert plain.memory_s == pytest.approx([5 * 4e-3 + 5 * 4e-3 + 12e-3])
+    assert plain.overhead_s == pytest.approx([5e-3 + 6 * 1e-4])
+    own = with_memory(
+        device(convolution_operation_overhead_s=1e-2, cramped_channel_overhead_s=1e-3),
+        **{"operand_efficiency": 0.1, "update_efficiency": 1.0},
+        **{"convolution_weight_efficiency": 0.05, "cramped_weight_efficiency": 0.01},
+    )
+    found = step_cost("train", np.array([2]), work, 0, 0, own)
+    # activations 2 MB at 0.5 and 4 x 2 MB of operands at 0.1; weights 2 MB at 0.25, 2 MB at 0.05, 1 MB at 0.01
+    assert found.memory_s == pytest.approx([4e-3 + 80e-3 + 8e-3 + 40e-3 + 100e-3 + 3e-3])
+    assert found.overhead_s == pytest.approx([2e-3 + 3 * 1e-2 + 6 * 1e-3])
+
+
+def test_a_framework_that_runs_the_forward_pass_again() -> None:
+    """What the forward pass takes comes to the training step, but for the unrolling, which serves the gradients."""
+    flag = Quantity(True, "made up", "looked-up")
+    plain = device()
+    again = dataclasses.replace(plain, compute=dataclasses.replace(plain.compute, recomputes_forward=flag))
+    batch = np.array([1, 5])
+    once, twice, forward = (
+        step_cost(kind, batch, workload(), 0, 1, profile)
+        for kind, profile in (("train", plain), ("train", again), ("forward", plain))
+    )
+    assert twice.busy_s == pytest.approx(once.busy_s + forward.busy_s)
+    assert step_cost("forward", batch, workload(), 0, 1, again).busy_s == pytest.approx(forward.busy_s)
 
 
 def test_a_forward_pass_has_no_update() -> None:

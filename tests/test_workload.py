@@ -13,7 +13,7 @@ from torch import nn
 from edgesim.errors import EdgesimError
 from edgesim.models import MODELS, networks, resolve, workload
 from edgesim.models.workload import count
-from edgesim.records import Workload
+from edgesim.work import Workload
 
 MILLION = 1e6
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from edgesim.records import FloatArray, Record
+from edgesim.records import Record
+from edgesim.work import FloatArray
 
 FULL = "full"
 RANDOM = "random"

@@ -21,7 +21,7 @@ from edgesim.analysis.cells import (
     ranges,
 )
 from edgesim.analysis.intervals import Interval, interval
-from edgesim.records import FloatArray
+from edgesim.work import FloatArray
 
 DEVICE_COLUMNS = [
     "device", "profile", "method", "keep_ratio", "seeds", "test_accuracy", "local_accuracy", "analytic_time_s",

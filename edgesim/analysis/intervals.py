@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from edgesim.records import FloatArray
 from edgesim.seeds import stream
+from edgesim.work import FloatArray
 
 RESAMPLES = 2000
 MAX_SAMPLED_ELEMENTS = 4_000_000

@@ -10,7 +10,7 @@ import pandas as pd
 from edgesim.analysis.cells import FULL, RANDOM, Answer, answer, complete, device_by_seed, ok
 from edgesim.analysis.intervals import interval
 from edgesim.extremes import PER_END, ends_of_classes
-from edgesim.records import FloatArray
+from edgesim.work import FloatArray
 
 OVERLAP_COLUMNS = ["method_a", "method_b", "keep_ratio", "trials", "jaccard", "jaccard_low", "jaccard_high", "chance"]
 HISTOGRAM_COLUMNS = ["method", "bin_low", "bin_high", "samples", "share"]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from edgesim.analysis.cells import FULL, RANDOM, device_by_seed, groups, kinds, mean, ok, one_of, paired, ranges
 from edgesim.analysis.intervals import interval
-from edgesim.records import FloatArray
+from edgesim.work import FloatArray
 
 COSTS = ("analytic_time_s", "analytic_energy_j", "device_time_s", "device_energy_j")
 SUMMARY_COLUMNS = [

@@ -7,7 +7,7 @@ import pandas as pd
 
 from edgesim.analysis.cells import Answer, answer, complete, device_by_seed, groups, mean, ok
 from edgesim.analysis.intervals import interval
-from edgesim.records import FloatArray
+from edgesim.work import FloatArray
 
 POINT_COLUMNS = ["method", "keep_ratio", "trials", "test_accuracy", "accuracy_low", "accuracy_high", "cost", "on_front"]
 

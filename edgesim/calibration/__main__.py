@@ -48,7 +48,7 @@ def run(folder: Path, profile_folder: Path | None, page: Path | None) -> report.
                 write.update(file, values)
     rooflines = {}
     for one in fits if page is not None else ():
-        rooflines.update(validate.held_out_roofline(one.family, one.data, one.measured))
+        rooflines.update(validate.held_out_roofline(one.family, one.data, one.measured, one.anchor))
     found = report.Found(fits, rooflines, product_fits, products, left_out, known)
     if page is not None:
         page.write_text(report.page(found), encoding="utf-8")

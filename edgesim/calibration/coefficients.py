@@ -7,28 +7,34 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim.calibration import fit, validate
-from edgesim.calibration.fit import COLUMNS, FAMILIES, FLOP_KINDS, Data, Family
+from edgesim.calibration.fit import FAMILIES, Data, Family
 from edgesim.calibration.measurements import Product, Step
 from edgesim.calibration.networks import network
 from edgesim.calibration.products import ProductFit, fit_products
 from edgesim.cost import steps
+from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
 from edgesim.errors import EdgesimError
 from edgesim.profiles import DeviceProfile
-from edgesim.records import FloatArray
+from edgesim.work import FloatArray
 
 SMALL_NETWORK = "small dense MNIST net (assumed 784-128-10)"
 """its step is nearly all overhead: it gives the time of one operation, and no fit sees it"""
 _ADAM_STATES = 2
-FIELDS = (
-    *(f"compute.{kind}_efficiency" for kind in FLOP_KINDS),
-    "memory.activation_efficiency",
-    "memory.weight_efficiency",
-    "compute.operation_overhead_s",
-    "compute.channel_overhead_s",
-)
-"""field of every profile for each of the COLUMNS but the last"""
-UNROLLING = "memory.unrolling_efficiency"
-"""field of phones: their framework unrolls convolutions"""
+
+
+def field_of(term: str) -> str:
+    """The field of a profile that holds the cost of a term."""
+    if term in BYTE_TERMS:
+        return f"memory.{term}_efficiency"
+    return f"compute.{term}_efficiency" if term in FLOP_TERMS else f"compute.{term}_overhead_s"
+
+
+WRITTEN = (*FLOP_TERMS, "activation", "weight", "operation", "channel")
+"""terms of every shipped profile; the others' stand in for each other (`cost.steps.costs_s`)"""
+FIELDS = tuple(map(field_of, WRITTEN))
+RECOMPUTES = "compute.recomputes_forward"
+OF_FRAMEWORK = (field_of("operand"), field_of("unrolling"), RECOMPUTES)
+"""fields of phones: what their framework does"""
 
 _OLD_ARM = {"raspberry-pi-zero-2-w", "raspberry-pi-3b-plus", "arduino-uno-q", "coral-dev-board"}
 _FIRST_STEP_S = {
@@ -49,7 +55,7 @@ _FIRST_STEP_S = {
 class Value:
     """One coefficient as it goes into a profile."""
 
-    value: float
+    value: float | bool
     confidence: str
     source: str
     relative_error: float | None = None
@@ -64,6 +70,8 @@ class FamilyFit:
     data: dict[str, Data]
     costs: dict[str, FloatArray]
     held_out: dict[str, validate.Errors]
+    anchor: FloatArray | None
+    """[terms] costs of the family's anchor"""
 
 
 def small_network_operations() -> float:
@@ -89,30 +97,34 @@ def fit_all(
     """
     gpus = {p.device for p in products}
     product_fits = {device: fit_products([p for p in products if p.device == device]) for device in sorted(gpus)}
-    fits = []
+    fits: list[FamilyFit] = []
     for family in FAMILIES:
         chosen = {d: [s for s in measured if s.device == d and s.model != SMALL_NETWORK] for d in family.devices}
         chosen = {device: rows for device, rows in chosen.items() if rows}
         if not chosen:
             raise EdgesimError(f"no measurement of {family.name}: {', '.join(family.devices)}; give another folder")
         data = {d: fit.data(rows, profiles[d], _fixed(family, profiles[d], product_fits)) for d, rows in chosen.items()}
-        fits.append(FamilyFit(family, chosen, data, fit.fit(family, data), validate.held_out(family, data)))
+        anchor = next((one.costs[family.anchor] for one in fits if family.anchor in one.costs), None)
+        costs, errors = fit.fit(family, data, anchor), validate.held_out(family, data, anchor)
+        fits.append(FamilyFit(family, chosen, data, costs, errors, anchor))
     return fits, product_fits
 
 
 def _fixed(family: Family, profile: DeviceProfile, product_fits: dict[str, ProductFit]) -> FloatArray:
-    """[columns] the costs that a family does not fit."""
-    fixed = np.zeros(len(COLUMNS))
-    fitted = {column for group in family.groups for column in group}
+    """[terms] the costs that a family does not fit."""
+    fixed = np.zeros(len(TERMS))
+    fitted = {term for group in family.groups for term in group}
     if "operation" not in fitted:
-        fixed[COLUMNS.index("operation")] = operation_overhead_s(profile)
+        for term in ("operation", "convolution_operation"):
+            fixed[TERMS.index(term)] = operation_overhead_s(profile)
     if "activation" not in fitted:
-        fixed[[COLUMNS.index("activation"), COLUMNS.index("weight")]] = 1 / profile.bandwidth_bytes_per_s
+        for term in BYTE_TERMS:
+            fixed[TERMS.index(term)] = 0.0 if term == "unrolling" else 1 / profile.bandwidth_bytes_per_s
     if "matmul" not in fitted:
         share = np.mean([one.efficiency for one in product_fits.values()])
         own = product_fits.get(profile.name)
         peak = profile.compute.peak_fp32_flops_per_s.value
-        fixed[COLUMNS.index("matmul")] = 1 / (peak * (own.efficiency if own else share))
+        fixed[TERMS.index("matmul")] = 1 / (peak * (own.efficiency if own else share))
     return fixed
 
 
@@ -144,34 +156,41 @@ def _fitted(
     """Of a measured device. `other`: coefficients for the kinds that its measurements do not have."""
     device = profile.name
     costs, errors = one.costs[device], one.held_out[device]
-    fitted = {column for group in one.family.groups for column in group}
+    fitted = {term for group in one.family.groups for term in group}
     seen = f"n = {len(errors.models)}, models: {len(set(errors.models))}"
     source = f"least squares on published training steps ({seen}; {one.measured[device][0].framework}), "
     source += f"drawn to the shape that {one.family.name} share; reports/calibration.md"
     # A fit that cannot be held out (few models, SSD-MobileNet counted as its backbone) is no more than an estimate.
     confidence, error = ("estimate", None) if np.isnan(errors.mean) else ("derived", errors.mean)
     values: dict[str, Value] = {}
-    for column, field, cost in zip(COLUMNS, (*FIELDS, UNROLLING), costs, strict=True):
-        share = field.endswith("_efficiency")
-        if column in fitted:
+    own = [term for term in ("operand", "unrolling") if "unrolling" in fitted]
+    for term in (*WRITTEN, *own):
+        name, cost = field_of(term), costs[TERMS.index(term)]
+        if term in fitted:
             # A cost at its lower bound is the nominal speed, up to rounding.
-            value = min(1.0, 1 / (_nominal(profile, field) * cost)) if share else float(cost)
-            values[field] = Value(value, confidence, source, error)
-        elif column == "unrolling":
-            continue
-        elif column == "operation":
-            values[field] = _operation(profile)
-        elif column == "matmul":
-            values[field] = _product(profile, product_fits)
-        elif column == "channel" and profile.device_class == "jetson-gpu":
-            values[field] = _gpu_channel()
-        elif column in ("activation", "weight"):
+            share = name.endswith("_efficiency")
+            value = min(1.0, 1 / (_nominal(profile, name) * cost)) if share else float(cost)
+            values[name] = Value(value, confidence, source, error)
+        elif term == "operation":
+            values[name] = _operation(profile)
+        elif term == "matmul":
+            values[name] = _product(profile, product_fits)
+        elif term == "channel" and profile.device_class == "jetson-gpu":
+            values[name] = _gpu_channel()
+        elif term in ("activation", "weight"):
             reached = profile.bandwidth_bytes_per_s / profile.memory.bandwidth_bytes_per_s.value
-            values[field] = Value(reached, "estimate", "half of the nominal bandwidth, held fixed in the fit")
+            values[name] = Value(reached, "estimate", "half of the nominal bandwidth, held fixed in the fit")
         else:
             assert other is not None
-            values[field] = _like_convolution(field, values, other)
+            values[name] = _like_convolution(name, values, other)
+    if any(step.recomputes for step in one.measured[device]):
+        values[RECOMPUTES] = _recomputes()
     return values
+
+
+def _recomputes() -> Value:
+    source = "DL4J's layers compute what they had before their activation anew; deeplearning4j, backpropGradient"
+    return Value(True, "looked-up", source)
 
 
 def _like_convolution(field: str, values: dict[str, Value], other: dict[str, Value]) -> Value:
@@ -227,12 +246,15 @@ def _inherited(
     utilisation = profile.compute.training_utilisation.value / donor.compute.training_utilisation.value
     speed = profile.throughput_flops_per_s / donor.throughput_flops_per_s
     values = {}
-    for field in (*FIELDS, UNROLLING) if UNROLLING in found[name] else FIELDS:
+    for field in (*FIELDS, *(given for given in OF_FRAMEWORK if given in found[name])):
         theirs = found[name][field].value
         if field == "compute.operation_overhead_s" and profile.device_class != "phone":
             values[field] = _operation(profile)
         elif field == "compute.matmul_efficiency" and profile.device_class in ("jetson-gpu", "edge-server"):
             values[field] = _product(profile, product_fits)
+        elif field == RECOMPUTES:
+            source = f"as the framework of the {donor.title}, whose costs these are"
+            values[field] = Value(theirs, "estimate", source)
         elif field.startswith("memory"):
             values[field] = Value(theirs, "estimate", f"the share of the {donor.title}")
         elif field.endswith("_efficiency"):

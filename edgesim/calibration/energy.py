@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from edgesim.records import FloatArray
+from edgesim.work import FloatArray
 
 _PERIOD_S = 0.1
 _WHOLE_RAILS = {"VDD_IN", "POM_5V_IN"}

@@ -1,10 +1,11 @@
-"""Non-negative, bounded least squares on relative error: measured steps -> the costs that `cost.steps` adds up.
+"""Measured steps -> the costs that `cost.steps` adds up, by least squares on relative error with priors on log costs.
 
-Devices of one family share a shape: their costs are first fitted together, up to one factor per device, and each
-device's own costs are then drawn to that shape by a ridge, so that a kind of operation that few of its models have
-is not left to chance. How strongly follows from two spreads: of a cost around the shape (PRIOR_SPREAD, relative) and
-of the measurements around the shape's prediction (measured). No cost may be below what the device's nominal peak and
-bandwidth allow.
+Costs are positive and ten orders apart, so their logarithms are what is fitted. Devices of one family share a shape:
+the logarithms of their costs, less one constant per device, scatter around the family's with DEVICE_SPREAD; and those
+of a family may be drawn to the proportions of a device that is known better, with ANCHOR_SPREAD. Both are wide
+(factors of 1.6 and e): what many measurements say outweighs them, and a kind of operation that few have is not left to
+chance. The measurements' own scatter is estimated along the way. No cost may be below what the device's nominal peak
+and bandwidth allow.
 """
 
 from __future__ import annotations
@@ -13,21 +14,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import lsq_linear
+from scipy.optimize import least_squares
 
 from edgesim.calibration.measurements import Step
 from edgesim.cost import steps
+from edgesim.cost.steps import BYTE_TERMS, COUNT_TERMS, FLOP_TERMS, TERMS
 from edgesim.profiles import DeviceProfile
-from edgesim.records import OPERATION_KINDS, FloatArray
+from edgesim.work import FloatArray, IntArray
 
-FLOP_KINDS = OPERATION_KINDS[: OPERATION_KINDS.index("elementwise")]
-COLUMNS = (*FLOP_KINDS, "activation", "weight", "operation", "channel", "unrolling")
-"""seconds per FLOP of four kinds, per byte of two, per operation and per piece of a convolution in groups, and per
-byte of the matrices that convolutions are unrolled into"""
-PRIOR_SPREAD = 0.5
-_ROUNDS = 30
-_LEAST_PULL = 1e-3
-"""a shape that fits exactly leaves no spread, and what no measurement has must still be drawn to it"""
+DEVICE_SPREAD = 0.5
+"""standard deviation of a device's log costs around its family's, their common factor left out"""
+ANCHOR_SPREAD = 1.0
+"""the same of a family's around its anchor's"""
+_ROUNDS = 3
+_FIRST_SCATTER = 0.2
+_LEAST_SCATTER = 0.02
+"""of relative errors; a fit without any would leave no room for the priors"""
+_FLAT = 1e-3
+"""pull of a cost to where the search began, where nothing else holds it"""
 
 
 @dataclass(frozen=True)
@@ -37,27 +41,41 @@ class Family:
     name: str
     devices: tuple[str, ...]
     groups: tuple[tuple[str, ...], ...]
-    """fitted costs, each of one or more COLUMNS that share it"""
+    """fitted costs, each of one or more TERMS that share it"""
+    anchor: str | None = None
+    """a device of an earlier family, to whose proportions the costs are drawn"""
+    unanchored: tuple[str, ...] = ()
+    """TERMS that are not"""
 
     @property
     def basis(self) -> FloatArray:
-        """[columns, groups] 1 where a column takes the cost of a group."""
-        return np.array([[float(column in group) for group in self.groups] for column in COLUMNS])
+        """[terms, groups] 1 where a term takes the cost of a group."""
+        return np.array([[float(term in group) for group in self.groups] for term in TERMS])
 
 
+_MEMORY = tuple(term for term in BYTE_TERMS if term != "unrolling")
 FAMILIES = (
     Family(
         "boards (PyTorch)",
         ("raspberry-pi-4b", "raspberry-pi-5"),
-        # All their measurements are of large steps: two memory shares would trade places with the arithmetic, and
-        # the time of one operation comes from a small network instead.
-        (*((kind,) for kind in FLOP_KINDS), ("activation", "weight"), ("channel",)),
+        # All their measurements are of large steps: several memory shares would trade places with the arithmetic,
+        # and the time of one operation comes from a small network instead.
+        (*((kind,) for kind in FLOP_TERMS), _MEMORY, ("channel", "cramped_channel")),
     ),
     Family(
         "phones (DL4J)",
         ("nexus-6", "redmi-note-8", "galaxy-note10"),
-        # DL4J has no convolutions of its own on ARM: it unrolls the images and multiplies matrices.
-        (("convolution", "matmul"), ("activation", "unrolling"), ("weight",), ("operation",)),
+        # DL4J has no convolutions of its own on ARM: it unrolls the images and multiplies matrices, so that the
+        # unrolled ones are operands.
+        (
+            ("convolution", "matmul"),
+            ("activation",),
+            ("operand", "unrolling"),
+            ("weight", "convolution_weight", "cramped_weight", "update"),
+            ("operation", "convolution_operation"),
+        ),
+        anchor="raspberry-pi-4b",  # of the same kind of processor, measured more often
+        unanchored=("operation", "convolution_operation"),  # that is the framework's and not the processor's
     ),
     Family(
         "Jetsons (PyTorch)",
@@ -69,45 +87,36 @@ FAMILIES = (
 
 
 def features(step: Step) -> FloatArray:
-    """[columns] what one measured step consists of, in the order of COLUMNS."""
-    workload = step.network.workload()
-    work = steps.totals(workload.train_operations, np.array([float(step.batch_size)]))
-    update_bytes, update_count = steps.update(workload, step.optimizer_states)
-    others = (
-        work.activation_bytes[0],
-        work.weight_bytes + update_bytes,
-        work.operations + update_count,
-        work.pieces[0],
-        work.unrolled_bytes[0],
-    )
-    return np.array([*work.flops[0, : len(FLOP_KINDS)], *others])
+    """[terms] what one measured step consists of, in the order of TERMS."""
+    samples = np.array([float(step.batch_size)])
+    return steps.step_features("train", samples, step.network.workload(), step.optimizer_states, step.recomputes)[0]
 
 
 def least_costs(profile: DeviceProfile) -> FloatArray:
-    """[columns] no cost can be lower: nominal peak and bandwidth."""
+    """[terms] no cost can be lower: nominal peak and bandwidth."""
     return lowest(profile.compute.peak_fp32_flops_per_s.value, profile.memory.bandwidth_bytes_per_s.value)
 
 
 def lowest(peak_flops_per_s: float, bandwidth_bytes_per_s: float) -> FloatArray:
-    """[columns] the costs of a device that reaches its peak and its bandwidth in everything."""
-    flop_s, byte_s = 1 / peak_flops_per_s, 1 / bandwidth_bytes_per_s
-    return np.array([flop_s] * len(FLOP_KINDS) + [byte_s, byte_s, 0.0, 0.0, 0.0])
+    """[terms] the costs of a device that reaches its peak and its bandwidth in everything."""
+    flop_s, byte_s = [1 / peak_flops_per_s], [1 / bandwidth_bytes_per_s]
+    return np.array(flop_s * len(FLOP_TERMS) + byte_s * len(BYTE_TERMS) + [0.0] * len(COUNT_TERMS))
 
 
 @dataclass(frozen=True)
 class Data:
-    """The measured steps of one device, as arrays."""
+    """The measured steps of one device, or parts of steps, as arrays."""
 
     models: tuple[str, ...]
     """[n] published names"""
     features: FloatArray
-    """[n, columns]"""
+    """[n, terms]"""
     times_s: FloatArray
     """[n]"""
     fixed: FloatArray
-    """[columns] costs that are known and not fitted, else 0"""
+    """[terms] costs that are known and not fitted, else 0"""
     least: FloatArray
-    """[columns]"""
+    """[terms]"""
 
     def without(self, model: str) -> Data:
         """The measurements of all other models."""
@@ -120,26 +129,29 @@ class Data:
 
 
 def data(measured: Sequence[Step], profile: DeviceProfile, fixed: FloatArray) -> Data:
-    """The arrays of one device's measured steps; `fixed`: [columns] costs that are not fitted."""
-    rows = np.array([features(step) for step in measured]).reshape(len(measured), len(COLUMNS))
+    """The arrays of one device's measured steps; `fixed`: [terms] costs that are not fitted."""
+    rows = np.array([features(step) for step in measured]).reshape(len(measured), len(TERMS))
     times_s = np.array([step.time_s for step in measured])
     return Data(tuple(step.model for step in measured), rows, times_s, fixed, least_costs(profile))
 
 
-def fit(family: Family, all_data: dict[str, Data]) -> dict[str, FloatArray]:
+def fit(family: Family, all_data: dict[str, Data], anchor: FloatArray | None = None) -> dict[str, FloatArray]:
     """The costs of each device of a family.
 
     Args:
         family: devices and the costs to fit.
         all_data: device -> its measurements, at least one.
+        anchor: [terms] costs to whose proportions the family's are drawn; None = the measurements are all there is.
 
-    Returns: device -> [columns] costs, the fixed ones included.
+    Returns: device -> [terms] costs, the fixed ones included. A cost that neither measurements nor anchor know is at
+        its lower bound.
     """
-    known = {device: known for device, known in all_data.items() if known.models}
-    shape, factors, spread = _shape(family, known)
+    known = {device: one for device, one in all_data.items() if one.models}
+    problem = _Problem.of(family, known, anchor)
+    found = problem.solved()
     return {
-        device: _own(family, one, shape * factors[device], (spread / PRIOR_SPREAD) ** 2)
-        for device, one in known.items()
+        device: np.asarray(family.basis @ costs + one.fixed)
+        for (device, one), costs in zip(known.items(), found, strict=True)
     }
 
 
@@ -153,54 +165,128 @@ def relative_errors(one: Data, costs: FloatArray) -> FloatArray:
     return predict(one, costs) / one.times_s - 1
 
 
-def _shape(family: Family, all_data: dict[str, Data]) -> tuple[FloatArray, dict[str, float], float]:
-    """Costs that all devices share up to a factor each, the factors, and the root mean square relative error."""
-    factors = dict.fromkeys(all_data, 1.0)
-    scaled = {device: _scaled(family, one) for device, one in all_data.items()}
-    costs = np.zeros(len(family.groups))
-    for _ in range(_ROUNDS):
-        rows = np.vstack([scaled[device][0] * factors[device] for device in all_data])
-        targets = np.concatenate([scaled[device][1] for device in all_data])
-        least = np.max([_least(family, one) / factors[device] for device, one in all_data.items()], axis=0)
-        costs = _bounded(rows, targets, least)
-        for device in all_data:
-            guess = scaled[device][0] @ costs
-            factors[device] = float(guess @ scaled[device][1] / (guess @ guess))
-    errors = np.concatenate([scaled[d][0] @ costs * factors[d] - scaled[d][1] for d in all_data])
-    return costs, factors, float(np.sqrt(np.mean(errors**2)))
+@dataclass(frozen=True)
+class _Problem:
+    """D devices, G groups; unknown are the log costs [D, G] and the family's shape [G], both over the known groups."""
+
+    rows: list[FloatArray]
+    """D of [n, G]: features over measured time, so that a row times the costs is predicted over measured"""
+    targets: list[FloatArray]
+    """D of [n]: 1, less what the fixed costs explain"""
+    least: FloatArray
+    """[D, G] lower bounds of the costs"""
+    anchor: FloatArray
+    """[G] log costs, NaN where there is none"""
+
+    @classmethod
+    def of(cls, family: Family, known: dict[str, Data], anchor: FloatArray | None) -> _Problem:
+        basis, measured = family.basis, list(known.values())
+        logs = np.full(len(family.groups), np.nan)
+        if anchor is not None:
+            given = np.array([anchor[i] if name not in family.unanchored else 0.0 for i, name in enumerate(TERMS)])
+            for g in range(len(logs)):
+                of_group = given[(basis[:, g] > 0) & (given > 0)]
+                logs[g] = np.mean(np.log(of_group)) if len(of_group) else np.nan
+        return cls(
+            [one.features @ basis / one.times_s[:, None] for one in measured],
+            [1 - one.features @ one.fixed / one.times_s for one in measured],
+            np.array([np.max(basis * one.least[:, None], axis=0) for one in measured]),
+            logs,
+        )
+
+    def solved(self) -> FloatArray:
+        """[D, G] costs."""
+        seen = np.any([(rows > 0).any(axis=0) for rows in self.rows], axis=0)
+        chosen = np.flatnonzero(seen | ~np.isnan(self.anchor))
+        costs = self.least.copy()
+        if len(chosen):
+            costs[:, chosen] = self._search(chosen)
+        return costs
+
+    def _search(self, chosen: IntArray) -> FloatArray:
+        rows = [one[:, chosen] for one in self.rows]
+        lowest = np.log(np.maximum(self.least[:, chosen], np.finfo(float).tiny))
+        start = _start(rows, self.anchor[chosen])
+        at = np.concatenate([np.maximum(np.tile(start, (len(rows), 1)), lowest + 1e-6).ravel(), start])
+        bounds = (np.concatenate([lowest.ravel(), np.full(len(start), -np.inf)]), np.inf)
+        priors = _priors(len(rows), self.anchor[chosen], start)
+        count = sum(map(len, rows))
+        scatter = _FIRST_SCATTER
+        for _ in range(_ROUNDS):
+            fitted = _Fitted(rows, self.targets, priors, scatter)
+            at = least_squares(fitted.residuals, at, fitted.jacobian, bounds=bounds).x
+            errors = scatter * fitted.residuals(at)[:count]
+            free = max(1, count - len(start))
+            scatter = max(float(np.sqrt(np.sum(errors**2) / free)), _LEAST_SCATTER)
+        return np.exp(at[: lowest.size].reshape(lowest.shape))
 
 
-def _own(family: Family, one: Data, prior: FloatArray, ridge: float) -> FloatArray:
-    rows, targets = _scaled(family, one)
-    weight = max(np.sqrt(ridge), _LEAST_PULL)
-    least = _least(family, one)
-    prior = np.maximum(prior, np.maximum(least, np.finfo(float).tiny))
-    pulled = np.vstack([rows * prior, weight * np.eye(len(prior))])
-    wanted = np.concatenate([targets, np.full(len(prior), weight)])
-    own = _bounded(pulled, wanted, least / prior) * prior
-    return np.asarray(family.basis @ own + one.fixed)
+def _start(rows: Sequence[FloatArray], anchor: FloatArray) -> FloatArray:
+    """[G] log costs that share the time equally; the anchor's where no measurement has a group."""
+    every = np.vstack(rows)
+    start = anchor.copy()
+    for g, column in enumerate(every.T):
+        if (column > 0).any():
+            start[g] = -np.log(np.median(column[column > 0]) * every.shape[1])
+    return start
 
 
-def _scaled(family: Family, one: Data) -> tuple[FloatArray, FloatArray]:
-    """Rows and targets over the measured time, the fixed costs taken off: their difference is the relative error."""
-    rows = one.features @ family.basis / one.times_s[:, None]
-    return rows, 1 - one.features @ one.fixed / one.times_s
+@dataclass(frozen=True)
+class _Priors:
+    """Residuals that are linear in the unknowns: matrix @ unknowns - target."""
+
+    matrix: FloatArray
+    target: FloatArray
 
 
-def _least(family: Family, one: Data) -> FloatArray:
-    """[groups] the highest lower bound of each group's columns."""
-    return np.asarray(np.max(family.basis * one.least[:, None], axis=0))
+def _priors(devices: int, anchor: FloatArray, start: FloatArray) -> _Priors:
+    groups = len(start)
+    size = groups * (devices + 1)
+    shape = slice(groups * devices, size)
+    # A common factor is free where there is more than one device to share it, and for the anchor's proportions.
+    centred = np.eye(groups) - (1 / groups if devices > 1 else 0.0)
+    parts, targets = [], []
+    for d in range(devices):
+        part = np.zeros((groups, size))
+        part[:, d * groups : (d + 1) * groups], part[:, shape] = centred, -centred
+        parts.append(part / DEVICE_SPREAD)
+        targets.append(np.zeros(groups))
+    known = np.flatnonzero(~np.isnan(anchor))
+    if len(known):
+        part = np.zeros((len(known), size))
+        part[:, groups * devices + known] = (np.eye(len(known)) - 1 / len(known)) / ANCHOR_SPREAD
+        parts.append(part)
+        targets.append((anchor[known] - anchor[known].mean()) / ANCHOR_SPREAD)
+    flat = np.zeros((groups, size))
+    flat[:, shape] = _FLAT * np.eye(groups)
+    return _Priors(np.vstack([*parts, flat]), np.concatenate([*targets, _FLAT * start]))
 
 
-def _bounded(rows: FloatArray, targets: FloatArray, least: FloatArray) -> FloatArray:
-    """Least squares with x >= least, and x = least where nothing depends on it.
+@dataclass(frozen=True)
+class _Fitted:
+    """What least squares minimises: relative errors over their scatter, and the priors."""
 
-    Columns are scaled, for FLOPs and overheads are ten orders apart.
-    """
-    size = np.abs(rows).max(axis=0)
-    seen = size > 0
-    found = least.copy()
-    if seen.any():
-        size = size[seen]
-        found[seen] = lsq_linear(rows[:, seen] / size, targets, bounds=(least[seen] * size, np.inf)).x / size
-    return found
+    rows: Sequence[FloatArray]
+    targets: Sequence[FloatArray]
+    priors: _Priors
+    scatter: float
+
+    def residuals(self, at: FloatArray) -> FloatArray:
+        """[n + priors]"""
+        costs = np.exp(at).reshape(len(self.rows) + 1, -1)
+        errors = [
+            (rows @ one - target) / self.scatter
+            for rows, one, target in zip(self.rows, costs, self.targets, strict=False)
+        ]
+        return np.concatenate([*errors, self.priors.matrix @ at - self.priors.target])
+
+    def jacobian(self, at: FloatArray) -> FloatArray:
+        """[n + priors, unknowns]"""
+        costs = np.exp(at).reshape(len(self.rows) + 1, -1)
+        groups = costs.shape[1]
+        found = np.zeros((sum(map(len, self.rows)), at.size))
+        first = 0
+        for d, rows in enumerate(self.rows):
+            found[first : first + len(rows), d * groups : (d + 1) * groups] = rows * costs[d] / self.scatter
+            first += len(rows)
+        return np.vstack([found, self.priors.matrix])

@@ -8,9 +8,9 @@ between the ends of two steps, so that nothing of the loop is left out and the f
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -18,14 +18,15 @@ import torch
 from torch import nn
 
 from edgesim import seeds
+from edgesim.calibration import parts
 from edgesim.calibration.measurements import Step
 from edgesim.calibration.networks import Network
 from edgesim.models import resolve
 from edgesim.models.table import Shape
-from edgesim.records import FloatArray
 from edgesim.training import loop
 from edgesim.training.settings import OPTIMIZER_STATES, Training
 from edgesim.training.task import ClassificationTask
+from edgesim.work import FloatArray
 
 TorchDevice = Literal["cpu", "cuda"]
 ROUNDS = 6
@@ -35,6 +36,8 @@ _STEPS = 10
 _LEAST_STEPS = 3
 """of one visit; all rounds together give 18"""
 _VISIT_S = 0.12
+_TIMED_STEPS = 2
+"""of one visit with every operation timed, after a first one"""
 _CLASSES = 10
 _BATCHES = 16
 """in the images of a case"""
@@ -79,6 +82,8 @@ class Timed:
     case: Case
     times_s: FloatArray
     """[n]"""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """part of a step -> its share (`parts`); empty where only whole steps were timed"""
 
     @property
     def step_s(self) -> float:
@@ -162,7 +167,7 @@ def measure(
             first_s = first_s or visit.first_s
         if after_round is not None:
             after_round(number + 1)
-    timed = tuple(Timed(visit.case, np.array(visit.times_s)) for visit in visits)
+    timed = tuple(Timed(v.case, np.array(v.times_s), parts.middle(v.shares)) for v in visits)
     share = used_s / wall_s if device == "cpu" and torch.get_num_threads() == 1 else None
     return Timings(timed, max(0.0, first_s - timed[0].step_s), share)
 
@@ -173,6 +178,7 @@ class _Visit:
     def __init__(self, case: Case, device: TorchDevice):
         self.case, self.device = case, device
         self.times_s: list[float] = []
+        self.shares: list[dict[str, float]] = []
         self.first_s = 0.0
         self.settings = Training(
             epochs=_STEPS, batch_size=case.batch_size, optimizer=OPTIMIZER, learning_rate=1e-4, schedule="constant"
@@ -187,19 +193,39 @@ class _Visit:
         self.task = ClassificationTask(images, noise.integers(0, _CLASSES, count), levels, device)
 
     def run(self) -> None:
-        """Train for a few steps and keep their times."""
+        """Train for a few steps and keep their times, then for a few more with every operation timed."""
         now = clock(self.device)
         ends: list[float] = []
         started = time.perf_counter()
 
-        def after_step(_: loop.Step) -> bool:
+        def after_step() -> bool:
             ends.append(now())
             if len(ends) == 1:
                 self.first_s = time.perf_counter() - started
             timed = len(ends) - 1
             return timed >= _STEPS or (timed >= _LEAST_STEPS and ends[-1] - ends[0] >= _VISIT_S)
 
+        self._train(after_step)
+        steps_s = np.diff(ends)
+        self.times_s += steps_s.tolist()
+        # Set against the steps just before, so that what slows the machine down for a while slows both.
+        self.shares.append(parts.shares(self._timed_operations(now), float(np.median(steps_s))))
+
+    def _timed_operations(self, now: Callable[[], float]) -> list[dict[str, float]]:
+        """Seconds by part, of every operation of a few steps."""
+        found: list[dict[str, float]] = []
+        with parts.Stopwatch(now) as watch:
+
+            def after_step() -> bool:
+                found.append(dict(watch.seconds))
+                watch.seconds.clear()
+                return len(found) > _TIMED_STEPS
+
+            self._train(after_step)
+        return found[1:]
+
+    def _train(self, after_step: Callable[[], bool]) -> None:
+        """Train until `after_step`, called after every step, says that it is enough."""
         subset = loop.Subset(np.arange(self.task.size))
-        hooks = loop.Hooks(after_step=after_step)
+        hooks = loop.Hooks(after_step=lambda _: after_step())
         loop.fit(self.network, self.task, subset, self.settings, loop.Streams(0, 0, _PURPOSE), hooks=hooks)
-        self.times_s += np.diff(ends).tolist()

@@ -11,17 +11,21 @@ from typing import Any
 import numpy as np
 
 from edgesim import documents, profiles
-from edgesim.calibration import fit, validate
-from edgesim.calibration.coefficients import FIELDS
-from edgesim.calibration.fit import COLUMNS, Data, Family
+from edgesim.calibration import fit, parts, validate
+from edgesim.calibration.coefficients import field_of
+from edgesim.calibration.fit import Data, Family
 from edgesim.calibration.host import Timed, Timings, TorchDevice
 from edgesim.calibration.speeds import Copies, StorageSpeed
 from edgesim.cost import steps
+from edgesim.cost.steps import TERMS
 from edgesim.profiles import DeviceProfile
-from edgesim.records import FloatArray
+from edgesim.work import FloatArray
 
-GROUPS = tuple((column,) for column in COLUMNS if column != "unrolling")
-"""every cost is fitted by itself; the cases of `this_machine` hold all of them in several mixes"""
+FITTED = tuple(term for term in TERMS if term != "unrolling")
+"""every cost is fitted by itself: the cases of `this_machine` hold all of them in several mixes. Unrolled convolutions
+are of software that this machine does not run"""
+_ANCHORS = {"cpu": "raspberry-pi-5", "cuda": "jetson-nano"}
+"""shipped profiles to whose proportions the costs are drawn"""
 Fields = dict[str, Any]
 
 
@@ -55,7 +59,7 @@ class HostFit:
     """The costs of one machine and how well they hold."""
 
     costs: FloatArray
-    """[columns]"""
+    """[terms]"""
     errors: FloatArray
     """[n] relative, of the cases that were fitted"""
     held_out: float
@@ -64,24 +68,34 @@ class HostFit:
     """which cases these are"""
 
 
-def fit_costs(timed: tuple[Timed, ...], peak_flops_per_s: float, bandwidth_bytes_per_s: float) -> HostFit:
-    """Fit the costs of `cost.steps` to measured steps.
+def fit_costs(
+    timed: tuple[Timed, ...], torch_device: TorchDevice, peak_flops_per_s: float, bandwidth_bytes_per_s: float
+) -> HostFit:
+    """Fit the costs of `cost.steps` to measured steps and their parts.
 
     Args:
         timed: three cases or more.
+        torch_device: where they ran.
         peak_flops_per_s, bandwidth_bytes_per_s: what no cost may go below.
     """
-    measured = [one.step("host") for one in timed]
-    rows = np.array([fit.features(step) for step in measured])
-    times_s = np.array([step.time_s for step in measured])
+    names, rows, times_s = [], [], []
+    for one in timed:
+        step = one.step("host")
+        sizes = (step.network.workload(), step.batch_size, step.optimizer_states)
+        part_rows, part_times_s = parts.timed_rows(*sizes, step.time_s, one.shares)
+        rows.append(np.vstack([fit.features(step), part_rows]))
+        times_s.append(np.array([step.time_s, *part_times_s]))
+        # Left out by cases: without any one network some operations would be unknown.
+        names += [f"{step.model} at {step.batch_size}"] * len(times_s[-1])
     least = fit.lowest(peak_flops_per_s, bandwidth_bytes_per_s)
-    # Left out by cases: without any one network some operations would be unknown.
-    names = tuple(f"{step.model} at {step.batch_size}" for step in measured)
-    data = {"host": Data(names, rows, times_s, np.zeros(len(COLUMNS)), least)}
-    family = Family("this machine", ("host",), GROUPS)
-    costs = fit.fit(family, data)["host"]
-    held_out = validate.held_out(family, data)["host"].mean
-    return HostFit(costs, fit.relative_errors(data["host"], costs), held_out, "each case left out in turn")
+    data = {"host": Data(tuple(names), np.vstack(rows), np.concatenate(times_s), np.zeros(len(TERMS)), least)}
+    family = Family("this machine", ("host",), tuple((term,) for term in FITTED))
+    anchor = steps.costs_s(profiles.load(_ANCHORS[torch_device]), "fp32")
+    costs = fit.fit(family, data, anchor)["host"]
+    whole = np.cumsum([0, *map(len, times_s)])[:-1]
+    held_out = validate.held_out(family, data, anchor)["host"].errors[whole]
+    errors = fit.relative_errors(data["host"], costs)[whole]
+    return HostFit(costs, errors, float(np.mean(np.abs(held_out))), "each case left out in turn")
 
 
 def profile(machine: Machine, fitted: HostFit, path: Path) -> DeviceProfile:
@@ -136,11 +150,12 @@ def _compute(machine: Machine, fitted: HostFit) -> Fields:
     count, steps_n = len(timed), sum(len(one.times_s) for one in timed)
     by_hand = np.array([_flops(one) / one.step_s for one in timed]) / machine.peak_flops_per_s
     small = min(timed, key=lambda one: one.step_s)
-    operations = fit.features(small.step("host"))[COLUMNS.index("operation")]
-    step_s = float(operations * fitted.costs[COLUMNS.index("operation")])
+    operation = TERMS.index("operation")
+    step_s = float(fit.features(small.step("host"))[operation] * fitted.costs[operation])
     return {
         "peak_fp32_flops_per_s": _quantity(
-            machine.peak_flops_per_s, f"the fastest of many large matrix products; {_how(machine)}; {versions()}"
+            machine.peak_flops_per_s,
+            f"the fastest of many large matrix products and convolutions; {_how(machine)}; {versions()}",
         ),
         "training_utilisation": _quantity(
             min(1.0, float(np.median(by_hand))),
@@ -166,14 +181,14 @@ def _coefficients(machine: Machine, fitted: HostFit) -> Fields:
     timed = machine.timings.timed
     networks = len({one.case.name for one in timed})
     source = (
-        f"non-negative least squares on {len(timed)} cases of {networks} networks (lower quartiles of "
+        f"least squares on {len(timed)} cases of {networks} networks and their parts (lower quartiles of "
         f"{min(len(one.times_s) for one in timed)} to {max(len(one.times_s) for one in timed)} training steps, "
         f"Adam, channels-last); {_how(machine)}; {versions()}"
     )
     nominal = {"compute": machine.peak_flops_per_s, "memory": machine.copies.fastest_bytes_per_s}
     found = {}
-    # The last cost, of unrolled convolutions, is of software that this machine does not run: it is 0.
-    for field, cost in zip(FIELDS, fitted.costs[: len(FIELDS)], strict=True):
+    for term in FITTED:
+        field, cost = field_of(term), fitted.costs[TERMS.index(term)]
         share = field.endswith("_efficiency")
         # A cost at its lower bound is the fastest that was measured, up to rounding.
         value = min(1.0, 1 / (nominal[field.split(".")[0]] * cost)) if share else float(cost)

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgesim.calibration import host_profile
-from edgesim.calibration.fit import COLUMNS
 from edgesim.calibration.host import Timed
 from edgesim.calibration.this_machine import Calibrated, Check
+from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
 
 GOAL = 0.10
 """mean absolute error that is aimed at"""
-_UNITS = ("s/FLOP",) * 4 + ("s/byte",) * 2 + ("s",) * 2 + ("s/byte",)
 
 
 def page(found: Calibrated, command: str) -> str:
@@ -50,7 +49,7 @@ def _fitted(found: Calibrated) -> str:
     timed = found.machine.timings.timed
     predicted = [one.step_s * (1 + error) for one, error in zip(timed, found.fitted.errors, strict=True)]
     costs = ", ".join(
-        f"{column} {cost:.3g} {unit}" for column, cost, unit in zip(COLUMNS, found.fitted.costs, _UNITS, strict=True)
+        f"{term} {found.fitted.costs[TERMS.index(term)]:.3g} {_unit(term)}" for term in host_profile.FITTED
     )
     mean = float(np.mean(np.abs(found.fitted.errors)))
     return (
@@ -58,6 +57,10 @@ def _fitted(found: Calibrated) -> str:
         f"{found.fitted.held_out_words} {found.fitted.held_out:.1%}.\n\n"
         f"{table(timed, predicted)}\n\nCosts: {costs}."
     )
+
+
+def _unit(term: str) -> str:
+    return "s/FLOP" if term in FLOP_TERMS else "s/byte" if term in BYTE_TERMS else "s"
 
 
 def _checked(check: Check) -> str:

@@ -40,6 +40,12 @@ class Step:
     doubtful: bool = False
     """whether the measurement's own caveat says so"""
 
+    @property
+    def recomputes(self) -> bool:
+        """Whether the framework runs the forward pass again within the backward pass: DL4J's layers compute what
+        they had before their activation anew (deeplearning4j, BaseLayer.backpropGradient and its overrides)."""
+        return self.framework.startswith("DL4J")
+
 
 @dataclass(frozen=True)
 class Product:

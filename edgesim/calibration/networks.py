@@ -7,6 +7,7 @@ Layer sizes are those of the measurements' `model` column; their FLOPs agree wit
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,9 +15,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from edgesim.calibration.dl4j import Lstm
 from edgesim.models import resolve, workload
 from edgesim.models.table import Shape
-from edgesim.records import Workload
+from edgesim.work import Workload
 
 _TIMM_CLASSES = 1000
 _TIMM_NAMES = {
@@ -87,7 +89,7 @@ def _timm_models() -> frozenset[str]:
 
 
 class Images(nn.Module):
-    """Passes images on and asks for their gradient: DL4J's convolutions compute it in the first layer too."""
+    """Passes images on and asks for their gradient: DL4J's layers compute it in the first one too."""
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, channels, height, width] as they are."""
@@ -95,7 +97,7 @@ class Images(nn.Module):
 
 
 class Sequence(nn.Module):
-    """LSTM layers over a sequence, and a linear output at every step or at the last one.
+    """LSTM layers over a sequence, as DL4J runs them, and a linear output at every step or at the last one.
 
     Args:
         features: width of one step's input; with a `vocabulary`, of its embedding.
@@ -111,16 +113,16 @@ class Sequence(nn.Module):
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, features) if vocabulary else None
-        self.recurrent = nn.LSTM(features, hidden, layers, batch_first=True)
+        widths = (features, *(hidden,) * layers)
+        self.recurrent = nn.Sequential(*(Lstm(*pair) for pair in itertools.pairwise(widths)))
         self.output = nn.Linear(hidden, outputs)
         self.every_step = every_step
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, 1, steps, features] to logits [B, outputs]."""
         steps = images[:, 0]  # [B, steps, features]
-        if self.embedding is not None:
-            steps = self.embedding(steps[..., 0].long())
-        states = self.recurrent(steps)[0]  # [B, steps, hidden]
+        steps = Images()(steps) if self.embedding is None else self.embedding(steps[..., 0].long())
+        states = self.recurrent(steps)  # [B, steps, hidden]
         logits: Tensor = self.output(states).mean(1) if self.every_step else self.output(states[:, -1])
         return logits
 

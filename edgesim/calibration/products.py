@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import curve_fit, lsq_linear
 
 from edgesim.calibration.measurements import Product
-from edgesim.records import FloatArray
+from edgesim.work import FloatArray
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,23 @@ def _best_s(work: Callable[[], object], device: TorchDevice, seconds: float) -> 
 
 
 def peak_flops_per_s(device: TorchDevice, seconds: float = 1.0) -> float:
-    """FP32 FLOP/s of the fastest of many large matrix products."""
+    """FP32 FLOP/s of the fastest of many large matrix products and convolutions: libraries differ in either."""
+    return max(_products_flops_per_s(device, seconds), _convolutions_flops_per_s(device, seconds))
+
+
+def _convolutions_flops_per_s(device: TorchDevice, seconds: float) -> float:
+    """16 images of 56x56 with 64 channels, and as many kernels of 3x3."""
+    images = torch.rand(16, 64, 56, 56, device=device).to(memory_format=torch.channels_last)
+    kernels = torch.rand(64, 64, 3, 3, device=device).to(memory_format=torch.channels_last)
+
+    def convolve() -> None:
+        torch.nn.functional.conv2d(images, kernels, padding=1)
+
+    with torch.no_grad():
+        return 2.0 * images.numel() * 64 * 9 / _best_s(convolve, device, seconds)
+
+
+def _products_flops_per_s(device: TorchDevice, seconds: float) -> float:
     side = 256
     while True:
         left, right = torch.rand(side, side, device=device), torch.rand(side, side, device=device)

@@ -17,19 +17,32 @@ from edgesim.calibration import energy, host, host_profile, speeds
 from edgesim.calibration.host import Case, Timed, Timings, TorchDevice, cases
 from edgesim.calibration.host_profile import HostFit, Machine
 from edgesim.profiles import DeviceProfile
-from edgesim.records import FloatArray
+from edgesim.work import FloatArray
 
-_BATCH_SIZES = (4, 16, 64)
 CASES = (
-    *cases("mlp", (3, 32, 32), _BATCH_SIZES, ("hidden", (512,))),
-    *cases("small-cnn", (3, 32, 32), _BATCH_SIZES),
+    *cases("mlp", (3, 32, 32), (4, 64), ("hidden", (512,))),
+    *cases("mlp", (1, 28, 28), (32, 128), ("hidden", (128,))),
+    *cases("mlp", (3, 32, 32), (32,), ("hidden", (256, 256, 256))),
+    *cases("mlp", (3, 64, 64), (16,), ("hidden", (512,))),
+    *cases("small-cnn", (3, 32, 32), (4, 64)),
+    *cases("small-cnn", (1, 28, 28), (32,)),
+    *cases("small-cnn", (3, 64, 64), (16,), ("widths", (32, 64))),
+    *cases("small-cnn", (3, 128, 128), (8,), ("widths", (16, 32))),
     # Wide, so that arithmetic outweighs what its activations move; in small-cnn it is the other way round.
-    *cases("resnet8", (3, 32, 32), _BATCH_SIZES, ("widths", (64, 128, 256))),
-    # Two sizes of images: the FLOPs of convolutions in groups grow with them, the number of their pieces does not.
+    *cases("resnet8", (3, 32, 32), (4, 32), ("widths", (64, 128, 256))),
+    *cases("resnet8", (3, 32, 32), (8, 64)),
+    # Images of a few pixels, where a kernel of 3x3 is larger than they are, and of many.
+    *cases("resnet8", (3, 8, 8), (8,), ("widths", (128, 256, 512))),
+    *cases("resnet8", (3, 8, 8), (64,), ("widths", (64, 128, 256))),
+    *cases("resnet8", (3, 4, 4), (32,), ("widths", (128, 256, 512))),
+    *cases("resnet8", (3, 96, 96), (4,), ("widths", (32, 64, 128))),
     *cases("mobilenet-v2", (3, 32, 32), (4, 64), ("width_mult", 0.5)),
     *cases("mobilenet-v2", (3, 64, 64), (16,), ("width_mult", 0.5)),
+    *cases("mobilenet-v2", (3, 128, 128), (8,), ("width_mult", 0.5)),
+    *cases("mobilenet-v2", (3, 224, 224), (4,), ("width_mult", 0.35)),
+    *cases("mobilenet-v2", (3, 64, 64), (4,)),
 )
-"""what the costs are fitted to"""
+"""what the costs are fitted to: four networks, of many sizes and shapes"""
 CHECKS = (
     Case("mlp", (1, 28, 28), 100, (("hidden", (256, 256)),)),
     Case("mlp", (3, 32, 32), 48, (("hidden", (1024, 256)),)),
@@ -45,6 +58,15 @@ CHECKS = (
 FOREIGN_CHECKS = (
     Case("timm:resnet10t", (3, 64, 64), 16),
     Case("timm:mobilenetv3_small_100", (3, 64, 64), 32),
+    Case("timm:mobilenetv3_large_100", (3, 96, 96), 8),
+    Case("timm:efficientnet_lite0", (3, 96, 96), 8),
+    Case("timm:lcnet_050", (3, 64, 64), 32),
+    Case("timm:regnety_002", (3, 96, 96), 8),
+    Case("timm:mobilevit_xxs", (3, 128, 128), 4),
+    Case("timm:ghostnet_100", (3, 128, 128), 4),
+    Case("timm:mnasnet_small", (3, 64, 64), 16),
+    Case("timm:fbnetc_100", (3, 64, 64), 8),
+    Case("timm:tinynet_e", (3, 64, 64), 16),
 )
 """and, where timm is installed, networks with layers that none of CASES has"""
 
@@ -128,7 +150,8 @@ def calibrate(request: Request, out: Path, tell: Callable[[str], None]) -> Calib
     with host.threads(request.threads):
         machine, checked, notes = _measure(request, tell)
     tell("fit")
-    fitted = host_profile.fit_costs(machine.timings.timed, machine.peak_flops_per_s, machine.copies.fastest_bytes_per_s)
+    fastest = (machine.peak_flops_per_s, machine.copies.fastest_bytes_per_s)
+    fitted = host_profile.fit_costs(machine.timings.timed, request.torch_device, *fastest)
     profile = host_profile.profile(machine, fitted, out)
     check = None
     if checked:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim.calibration import fit
-from edgesim.calibration.fit import COLUMNS, FLOP_KINDS, Data, Family
+from edgesim.calibration.fit import Data, Family
 from edgesim.calibration.measurements import Step
+from edgesim.cost import steps
+from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
 from edgesim.profiles import DeviceProfile
-from edgesim.records import FloatArray
+from edgesim.work import FloatArray
 
 _ROOFLINE_ROUNDS = 5
 
@@ -48,22 +50,31 @@ def closed_form(measured: Sequence[Step], profile: DeviceProfile) -> Errors:
     return Errors(tuple(s.model for s in measured), errors)
 
 
-def held_out(family: Family, all_data: dict[str, Data]) -> dict[str, Errors]:
+def held_out(family: Family, all_data: dict[str, Data], anchor: FloatArray | None = None) -> dict[str, Errors]:
     """Every model predicted by a fit that has not met it on any device of the family, at any batch size.
 
     NaN where the family has no more models than costs: without one of them the others say nothing about it.
+
+    Args:
+        family: devices and costs.
+        all_data: device -> its measurements.
+        anchor: [terms], as in `fit.fit`.
     """
     errors = {device: np.full(len(one.models), np.nan) for device, one in all_data.items()}
-    for model in _models(family, all_data):
-        costs = fit.fit(family, {device: one.without(model) for device, one in all_data.items()})
+    for model in models(family, all_data):
+        costs = fit.fit(family, {device: one.without(model) for device, one in all_data.items()}, anchor)
         for device, one in all_data.items():
             mine = np.array([name == model for name in one.models])
-            errors[device][mine] = fit.relative_errors(one, costs[device])[mine]
+            if device in costs:
+                errors[device][mine] = fit.relative_errors(one, costs[device])[mine]
     return {device: Errors(one.models, errors[device]) for device, one in all_data.items()}
 
 
 def held_out_roofline(
-    family: Family, all_data: dict[str, Data], measured: Mapping[str, Sequence[Step]]
+    family: Family,
+    all_data: dict[str, Data],
+    measured: Mapping[str, Sequence[Step]],
+    anchor: FloatArray | None = None,
 ) -> dict[str, Errors]:
     """As `held_out`, each operation taking the larger of its arithmetic and its memory in place of their sum.
 
@@ -71,46 +82,42 @@ def held_out_roofline(
         measured: the steps of `all_data`, in the same order.
     """
     errors = {device: np.full(len(one.models), np.nan) for device, one in all_data.items()}
-    for model in _models(family, all_data):
+    parts = {device: [_operations(step) for step in steps_] for device, steps_ in measured.items()}
+    for model in models(family, all_data):
         kept = {d: [i for i, name in enumerate(one.models) if name != model] for d, one in all_data.items()}
-        costs = fit.fit(family, {d: one.subset(kept[d]) for d, one in all_data.items()})
+        costs = fit.fit(family, {d: one.subset(kept[d]) for d, one in all_data.items()}, anchor)
         for _ in range(_ROOFLINE_ROUNDS):  # which part of an operation binds depends on the costs that are sought
-            bound = {d: _bound(one, measured[d], costs[d]) for d, one in all_data.items()}
-            costs = fit.fit(family, {d: one.subset(kept[d]) for d, one in bound.items()})
+            bound = {d: _bound(one, parts[d], costs[d]) for d, one in all_data.items()}
+            costs = fit.fit(family, {d: one.subset(kept[d]) for d, one in bound.items()}, anchor)
         for device, one in all_data.items():
             mine = np.array([name == model for name in one.models])
-            final = _bound(one, measured[device], costs[device])
+            final = _bound(one, parts[device], costs[device])
             errors[device][mine] = fit.relative_errors(final, costs[device])[mine]
     return {device: Errors(one.models, errors[device]) for device, one in all_data.items()}
 
 
-def _models(family: Family, all_data: dict[str, Data]) -> list[str]:
+def models(family: Family, all_data: dict[str, Data]) -> list[str]:
     """The models that can be held out."""
-    models = sorted({name for one in all_data.values() for name in one.models})
-    return models if len(models) > len(family.groups) else []
+    found = sorted({name for one in all_data.values() for name in one.models})
+    return found if len(found) > len(family.groups) else []
 
 
-def _bound(one: Data, measured: Sequence[Step], costs: FloatArray) -> Data:
+def _operations(step: Step) -> FloatArray:
+    """[operations, terms] what each operation of a step's passes consists of."""
+    workload, samples = step.network.workload(), np.array([float(step.batch_size)])
+    passes = [workload.train_operations, *([workload.forward_operations] if step.recomputes else [])]
+    return np.array([steps.features(one, samples)[0] for part in passes for one in part.each()])
+
+
+def _bound(one: Data, parts: Sequence[FloatArray], costs: FloatArray) -> Data:
     """The data with the smaller of each operation's arithmetic and memory left out of the features."""
-    return dataclasses.replace(one, features=np.array([_bound_features(step, costs) for step in measured]))
-
-
-def _bound_features(step: Step, costs: FloatArray) -> FloatArray:
-    operations = step.network.workload().train_operations
-    whole = fit.features(step)
-    kinds, count = operations.kinds, operations.count
-    flops = operations.flops @ [1.0, step.batch_size]
-    activation, weight = operations.moved_bytes[:, 1] * step.batch_size, operations.moved_bytes[:, 0]
-    column = {name: i for i, name in enumerate(COLUMNS)}
-    flop_s = np.append(costs[: len(FLOP_KINDS)], [0.0, 0.0])[kinds]
-    byte_s = activation * costs[column["activation"]] + weight * costs[column["weight"]]
-    arithmetic = (flops * flop_s > byte_s) & (kinds < len(FLOP_KINDS))
-    found = whole.copy()
-    for kind in range(len(FLOP_KINDS)):
-        found[kind] = (count * flops)[arithmetic & (kinds == kind)].sum()
-    found[column["activation"]] -= (count * activation)[arithmetic].sum()
-    found[column["weight"]] -= (count * weight)[arithmetic].sum()
-    return np.asarray(found)
+    flops, moved = len(FLOP_TERMS), len(FLOP_TERMS) + len(BYTE_TERMS)
+    rows = one.features.copy()
+    for row, part in zip(rows, parts, strict=True):
+        arithmetic = part[:, :flops] @ costs[:flops] > part[:, flops:moved] @ costs[flops:moved]
+        row[:flops] -= part[~arithmetic, :flops].sum(axis=0)
+        row[flops:moved] -= part[arithmetic, flops:moved].sum(axis=0)
+    return dataclasses.replace(one, features=np.maximum(rows, 0.0))
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,7 @@ def transfer(costs: FloatArray, second: Data, measured_models: int) -> Transfer:
     """Scale the costs of one device to another, for every choice of models measured there.
 
     Args:
-        costs: [columns] of the first device.
+        costs: [terms] of the first device.
         second: all measurements of the second.
         measured_models: how many of them are used for the factor, 1 or more.
     """
@@ -141,7 +148,7 @@ def transfer(costs: FloatArray, second: Data, measured_models: int) -> Transfer:
 
 
 def shares(one: Data, costs: FloatArray) -> FloatArray:
-    """[columns] the share of each cost in the predicted time, averaged over the models.
+    """[terms] the share of each cost in the predicted time, averaged over the models.
 
     It is also the sensitivity: one per cent more of a cost makes a step longer by its share, in per cent.
     """
@@ -149,16 +156,16 @@ def shares(one: Data, costs: FloatArray) -> FloatArray:
     return np.asarray(np.mean(parts / parts.sum(axis=1, keepdims=True), axis=0))
 
 
-def spreads(family: Family, all_data: dict[str, Data]) -> dict[str, FloatArray]:
-    """Device -> [columns] jackknife standard error of each cost over leaving out one model, relative; NaN where 0."""
-    models = _models(family, all_data)
-    if not models:
-        return {device: np.full(len(COLUMNS), np.nan) for device in all_data}
-    fits = [fit.fit(family, {d: one.without(model) for d, one in all_data.items()}) for model in models]
+def spreads(family: Family, all_data: dict[str, Data], anchor: FloatArray | None = None) -> dict[str, FloatArray]:
+    """Device -> [terms] jackknife standard error of each cost over leaving out one model, relative; NaN where 0."""
+    left_out = models(family, all_data)
+    if not left_out:
+        return {device: np.full(len(TERMS), np.nan) for device in all_data}
+    fits = [fit.fit(family, {d: one.without(model) for d, one in all_data.items()}, anchor) for model in left_out]
     found = {}
     for device in all_data:
         costs = np.array([one[device] for one in fits])
         mean = costs.mean(axis=0)
-        error = np.sqrt((len(models) - 1) * np.mean((costs - mean) ** 2, axis=0))
+        error = np.sqrt((len(left_out) - 1) * np.mean((costs - mean) ** 2, axis=0))
         found[device] = np.divide(error, mean, out=np.full_like(mean, np.nan), where=mean > 0)
     return found

@@ -62,7 +62,8 @@ def _with_section(text: str, section: str, fields: dict[str, Value]) -> str:
 
 
 def _block(field: str, value: Value) -> list[str]:
-    lines = [f"  {field}:", f"    value: {value.value:.4g}", f"    confidence: {value.confidence}"]
+    number = "true" if value.value is True else f"{value.value:.4g}"
+    lines = [f"  {field}:", f"    value: {number}", f"    confidence: {value.confidence}"]
     plain = f"    source: {value.source}"
     if re.search(r": | #|^[^\w]", value.source):
         lines.append(f"    source: {json.dumps(value.source, ensure_ascii=False)}")

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from edgesim.records import Cost, Work, Workload
+from edgesim.records import Cost
+from edgesim.work import Work, Workload
 
 Numbers = float | int | npt.NDArray[np.int64] | npt.NDArray[np.float64]
 """A number, or an array over devices."""

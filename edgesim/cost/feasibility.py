@@ -10,7 +10,7 @@ import numpy.typing as npt
 from edgesim.cost.analytic import Numbers
 from edgesim.cost.pricing import Terms
 from edgesim.profiles import DeviceProfile
-from edgesim.records import Workload
+from edgesim.work import Workload
 
 SYSTEM_SHARE = 0.2
 """share of the working memory that the system keeps for itself. Estimate, not measured: a Raspberry Pi without a

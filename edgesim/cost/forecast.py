@@ -21,7 +21,7 @@ from edgesim.cost.emulator import Emulation, Hardware, Phases, emulate
 from edgesim.cost.pricing import SCORING, TRAINING, Terms
 from edgesim.cost.steps import step_cost
 from edgesim.profiles import DeviceProfile
-from edgesim.records import FloatArray, IntArray, StepTrace, Work, Workload
+from edgesim.work import FloatArray, IntArray, StepTrace, Work, Workload
 
 Kind = Literal["train", "forward"]
 _GRIDS = ("trains", "batch_sizes", "steps")

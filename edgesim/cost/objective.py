@@ -14,7 +14,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from edgesim.cost.analytic import CostWeights, device_cost
-from edgesim.records import FloatArray, IntArray
+from edgesim.work import FloatArray, IntArray
 
 Price = Literal["analytic", "emulated"]
 Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -12,7 +12,8 @@ from edgesim.cost import analytic
 from edgesim.cost.emulator import Emulation, Hardware, Phases, emulate
 from edgesim.cost.steps import step_cost
 from edgesim.profiles import DeviceProfile
-from edgesim.records import FloatArray, Ledger, StepTrace, Work, Workload
+from edgesim.records import Ledger
+from edgesim.work import FloatArray, StepTrace, Work, Workload
 
 SCORING, TRAINING = "scoring", "training"
 """labels of a trial's phases"""

@@ -1,29 +1,46 @@
 """What one training or forward step takes at full clock, operation by operation.
 
-An operation of kind k with f FLOPs that moves b bytes takes o + f / (e_k · peak) + b / (m · bandwidth): overhead,
-arithmetic and memory one after another. A convolution in groups takes a constant time per group and sample besides:
-frameworks without kernels of their own for it run them one by one, which is what makes mobile networks slow on small
-boards. Where the profile says that convolutions are unrolled into matrix products, the matrix is written and read
-besides. The shares e_k and m and the constants are the profile's, fitted to published measurements of training
-(`edgesim.calibration`; reports/calibration.md has the errors, and those of the larger of arithmetic and memory in
-place of their sum). What binds a step can be read off its parts. Training runs in FP32; in bf16 the arithmetic is
+An operation takes a constant time, a time per FLOP by its kind, and a time per byte that it moves, one after
+another: a step's time is the product of what it consists of (`features`) and what each part costs on the device
+(`costs_s`), over the TERMS. Published measurements (`edgesim.calibration`; reports/calibration.md has the errors, and
+those of the larger of arithmetic and memory in place of their sum) and the machine's own give the costs.
+
+A convolution in groups takes a constant time per group and sample besides: frameworks without kernels of their own
+for it run them one by one, which is what makes mobile networks slow on small boards. Vendor libraries have such
+kernels, but leave them where a kernel is larger than the images that it meets ("cramped"). Where the profile says
+that convolutions are unrolled into matrix products, the matrix is written and read besides, and where its framework
+runs the forward pass again within the backward pass, that is added. Training runs in FP32; in bf16 the arithmetic is
 faster by the ratio of the peaks where the device has bf16 units, and all else is equal.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from edgesim.profiles import DeviceProfile
-from edgesim.records import OPERATION_KINDS, FloatArray, Operations, Workload
+from edgesim.work import OPERATION_KINDS, FloatArray, Operations, Workload
 
 Numbers = npt.NDArray[np.int64] | npt.NDArray[np.float64]
+Pass = Literal["train", "forward"]
 UPDATE_TOUCHES = 3
 """an update reads the weight and its gradient and writes the weight; every optimiser state is read and written too"""
+
+FLOP_TERMS = ("convolution", "pointwise", "depthwise", "matmul")
+"""FLOPs by kind; those of cramped convolutions count with the others of their kind"""
+BYTE_TERMS = ("activation", "operand", "weight", "convolution_weight", "cramped_weight", "update", "unrolling")
+"""moved bytes: what grows with the batch, of element-wise operations and of products and convolutions; weights with
+their gradients, those of convolutions, those of cramped ones; the update's; and matrices of unrolled convolutions"""
+COUNT_TERMS = ("operation", "convolution_operation", "channel", "cramped_channel")
+"""operations but convolutions, and these; groups x samples of convolutions in groups, and of cramped ones"""
+TERMS = (*FLOP_TERMS, *BYTE_TERMS, *COUNT_TERMS)
+_TERM = {name: i for i, name in enumerate(TERMS)}
+_FLOPS_AS = {"cramped_convolution": "convolution", "cramped_depthwise": "depthwise"}
+_CONVOLUTIONS = ("convolution", "pointwise", "depthwise", "cramped_depthwise")
+"""kinds whose weights count as convolution_weight"""
 
 
 @dataclass(frozen=True)
@@ -51,7 +68,7 @@ class StepCost:
 
 
 def step_cost(
-    kind: Literal["train", "forward"],
+    kind: Pass,
     batch_sizes: Numbers,
     workload: Workload,
     sample_bytes: int,
@@ -67,69 +84,85 @@ def step_cost(
         workload: with the operations of its passes, as `models.workload.count` gives it.
         sample_bytes: stored bytes of one sample.
         optimizer_states: numbers kept per weight by the optimiser (SGD 0, with momentum 1, Adam 2).
-        profile: the device. Where it gives no shares, `training_utilisation`, the bandwidth that training can
-            reach and `step_overhead_s` stand in for them.
+        profile: the device.
         precision: of the arithmetic; bf16 changes nothing on a device without bf16 units.
 
     Returns: arrays [S].
 
     Raises: ValueError where the workload has no operations.
     """
-    operations = workload.train_operations if kind == "train" else workload.forward_operations
-    if not len(operations.kinds):
-        raise ValueError(f"the workload has no operations of a {kind} pass; count it with models.workload.count")
     samples = np.asarray(batch_sizes, dtype=np.float64)
-    work = totals(operations, samples)
-    update_bytes, update_count = update(workload, optimizer_states) if kind == "train" else (0.0, 0.0)
-    activation_s, weight_s, unrolled_s = byte_costs_s(profile)
-    compute = profile.compute
+    parts = step_features(kind, samples, workload, optimizer_states, recomputes(profile)) * costs_s(profile, precision)
+    flops, moved = len(FLOP_TERMS), len(FLOP_TERMS) + len(BYTE_TERMS)
     # Without an overhead per operation the profile's constant of a step stands in for all of them.
-    operation_s = compute.operation_overhead_s.value if compute.operation_overhead_s else 0.0
-    step_s = 0.0 if compute.operation_overhead_s else profile.step_overhead_s
-    channel_s = compute.channel_overhead_s.value if compute.channel_overhead_s else 0.0
+    step_s = 0.0 if profile.compute.operation_overhead_s else profile.step_overhead_s
     return StepCost(
-        compute_s=np.asarray(work.flops @ flop_costs_s(profile, precision)),
-        memory_s=work.activation_bytes * activation_s
-        + work.unrolled_bytes * unrolled_s
-        + (work.weight_bytes + update_bytes) * weight_s,
-        overhead_s=(work.operations + update_count) * operation_s + work.pieces * channel_s + step_s,
+        compute_s=parts[:, :flops].sum(axis=1),
+        memory_s=parts[:, flops:moved].sum(axis=1),
+        overhead_s=parts[:, moved:].sum(axis=1) + step_s,
         read_s=samples * sample_bytes / profile.storage_read_bytes_per_s,
     )
 
 
-class Totals(NamedTuple):
-    """What all operations of a pass come to, at S batch sizes."""
+def step_features(
+    kind: Pass, samples: FloatArray, workload: Workload, optimizer_states: int, recomputed: bool = False
+) -> FloatArray:
+    """[S, TERMS] what a whole step consists of, the update included.
 
-    flops: FloatArray
-    """[S, kinds]"""
-    activation_bytes: FloatArray
-    """[S] moved bytes that grow with the batch"""
-    weight_bytes: float
-    """those that do not"""
-    pieces: FloatArray
-    """[S] groups x samples of convolutions in groups"""
-    operations: float
-    """how many there are"""
-    unrolled_bytes: FloatArray
-    """[S] moved bytes of the matrices that convolutions are unrolled into, where they are"""
+    Args:
+        kind: as in `step_cost`.
+        samples: [S] batch sizes.
+        workload: with its operations.
+        optimizer_states: as in `step_cost`.
+        recomputed: whether the backward pass runs the forward pass again. The matrices of unrolled convolutions of
+            that second pass serve the weights' gradients, so that they are not unrolled once more for those.
+
+    Raises: ValueError where the workload has no operations.
+    """
+    operations = workload.train_operations if kind == "train" else workload.forward_operations
+    if not len(operations.kinds):
+        raise ValueError(f"the workload has no operations of a {kind} pass; count it with models.workload.count")
+    found = features(operations, samples)
+    if kind == "train":
+        if recomputed:
+            again = features(workload.forward_operations, samples)
+            again[:, _TERM["unrolling"]] = 0.0
+            found += again
+        moved_bytes, count = update(workload, optimizer_states)
+        found[:, _TERM["update"]] = moved_bytes
+        found[:, _TERM["operation"]] += count
+    return found
 
 
-def totals(operations: Operations, samples: FloatArray) -> Totals:
-    """Sums over the operations of a pass; `samples`: [S] batch sizes."""
-    member = np.zeros((len(operations.kinds), len(OPERATION_KINDS)))
-    member[np.arange(len(operations.kinds)), operations.kinds] = operations.count
+def features(operations: Operations, samples: FloatArray) -> FloatArray:
+    """[S, TERMS] what the operations of one pass come to at S batch sizes."""
     powers = np.stack([np.ones_like(samples), samples], axis=1)  # [S, constant | per sample]
-    unrolling = operations.kinds == OPERATION_KINDS.index("unrolling")
-    count = np.where(unrolling, 0.0, operations.count)
-    constant, per_sample = count @ operations.moved_bytes
-    return Totals(
-        flops=powers @ (operations.flops.T @ member),
-        activation_bytes=samples * per_sample,
-        weight_bytes=float(constant),
-        pieces=powers @ (operations.count @ operations.pieces),
-        operations=float(count.sum()),
-        unrolled_bytes=powers @ ((operations.count - count) @ operations.moved_bytes),
+    return np.asarray(powers @ _affine(operations).T)
+
+
+def _affine(operations: Operations) -> FloatArray:
+    """[TERMS, constant | per sample] what the operations of one pass consist of."""
+    count, flops, moved, pieces = (
+        dict(zip(OPERATION_KINDS, part, strict=True)) for part in operations.by_kind.swapaxes(0, 1)
     )
+    constant, per_sample = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    convolutions = (*_CONVOLUTIONS, "cramped_convolution")
+    cramped = ("cramped_convolution", "cramped_depthwise")
+    found = {kind: flops[kind] for kind in FLOP_TERMS}
+    for kind, counted_as in _FLOPS_AS.items():
+        found[counted_as] = found[counted_as] + flops[kind]
+    found["activation"] = per_sample * moved["elementwise"]
+    found["operand"] = per_sample * sum(moved[kind] for kind in ("matmul", *convolutions))
+    found["weight"] = constant * (moved["elementwise"] + moved["matmul"])
+    found["convolution_weight"] = constant * sum(moved[kind] for kind in _CONVOLUTIONS)
+    found["cramped_weight"] = constant * moved["cramped_convolution"]
+    found["update"] = np.zeros(2)
+    found["unrolling"] = moved["unrolling"]
+    found["operation"] = count["elementwise"] + count["matmul"]
+    found["convolution_operation"] = sum(count[kind] for kind in convolutions)
+    found["channel"] = sum(pieces[kind] for kind in OPERATION_KINDS if kind not in cramped)
+    found["cramped_channel"] = sum(pieces[kind] for kind in cramped)
+    return np.array([found[term] for term in TERMS])
 
 
 def update(workload: Workload, optimizer_states: int) -> tuple[float, float]:
@@ -142,28 +175,48 @@ def update(workload: Workload, optimizer_states: int) -> tuple[float, float]:
     return float(moved), float(workload.parameter_tensors * (1 + 2 * optimizer_states))
 
 
-def flop_costs_s(profile: DeviceProfile, precision: Literal["fp32", "bf16"]) -> FloatArray:
-    """Seconds per FLOP of each of the OPERATION_KINDS, [kinds]; element-wise operations and unrolling have no FLOPs."""
-    compute = profile.compute
+def moved_bytes(workload: Workload, batch_size: int, optimizer_states: int, profile: DeviceProfile) -> float:
+    """Bytes that one training step reads and writes in a device's working memory."""
+    found = step_features("train", np.array([float(batch_size)]), workload, optimizer_states, recomputes(profile))[0]
+    if profile.memory.unrolling_efficiency is None:
+        found[_TERM["unrolling"]] = 0.0
+    return float(sum(found[_TERM[name]] for name in BYTE_TERMS))
+
+
+def recomputes(profile: DeviceProfile) -> bool:
+    """Whether the device's framework runs the forward pass again within the backward pass."""
+    given = profile.compute.recomputes_forward
+    return given is not None and given.value
+
+
+def costs_s(profile: DeviceProfile, precision: Literal["fp32", "bf16"]) -> FloatArray:
+    """[TERMS] seconds per FLOP, per byte and per piece on a device.
+
+    Where a profile gives no share, a wider one stands in for it: `training_utilisation` for those of arithmetic, the
+    bandwidth that training can reach for those of activations and weights, and these for their special cases.
+    Unrolling and overheads that a profile does not give cost nothing.
+    """
+    compute, memory = profile.compute, profile.memory
     peak = compute.peak_fp32_flops_per_s.value
     if precision == "bf16" and compute.peak_bf16_flops_per_s is not None:
         peak = compute.peak_bf16_flops_per_s.value
-    shares = (
-        compute.convolution_efficiency,
-        compute.pointwise_efficiency,
-        compute.depthwise_efficiency,
-        compute.matmul_efficiency,
-    )
-    known = [(share or compute.training_utilisation).value for share in shares]
-    return np.array([1 / (peak * share) for share in known] + [0.0, 0.0])
-
-
-def byte_costs_s(profile: DeviceProfile) -> tuple[float, float, float]:
-    """Seconds per moved byte, of activations, of weights, and of unrolled convolutions (0 where they are not)."""
-    nominal, memory = profile.memory.bandwidth_bytes_per_s.value, profile.memory
-    reached = [
-        share.value * nominal if share else profile.bandwidth_bytes_per_s
-        for share in (memory.activation_efficiency, memory.weight_efficiency)
-    ]
-    unrolled = memory.unrolling_efficiency
-    return 1 / reached[0], 1 / reached[1], 1 / (unrolled.value * nominal) if unrolled else 0.0
+    used = compute.training_utilisation
+    costs = {name: 1 / (peak * (getattr(compute, f"{name}_efficiency") or used).value) for name in FLOP_TERMS}
+    nominal = memory.bandwidth_bytes_per_s.value
+    reached = 1 / profile.bandwidth_bytes_per_s
+    wider = {
+        "operand": "activation",
+        "convolution_weight": "weight",
+        "cramped_weight": "convolution_weight",
+        "update": "weight",
+    }
+    for name in BYTE_TERMS:
+        share = getattr(memory, f"{name}_efficiency")
+        costs[name] = 1 / (share.value * nominal) if share else costs[wider[name]] if name in wider else reached
+    if memory.unrolling_efficiency is None:
+        costs["unrolling"] = 0.0
+    wider = {"convolution_operation": "operation", "cramped_channel": "channel"}
+    for name in COUNT_TERMS:
+        overhead = getattr(compute, f"{name}_overhead_s")
+        costs[name] = overhead.value if overhead else costs[wider[name]] if name in wider else 0.0
+    return np.array([costs[name] for name in TERMS])

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgesim.data.invariants import apportion, check, checked_labels, sorted_parts
 from edgesim.errors import DataError
-from edgesim.records import FloatArray, IntArray
+from edgesim.work import FloatArray, IntArray
 
 MAX_TRIES = 1000
 

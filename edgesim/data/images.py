@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from edgesim.data.invariants import apportion
 from edgesim.errors import DataError
-from edgesim.records import IntArray
+from edgesim.work import IntArray
 
 ByteArray = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.errors import DataError
-from edgesim.records import IntArray
+from edgesim.work import IntArray
 
 
 def check(parts: Sequence[npt.NDArray], n_samples: int, min_size: int = 0, complete: bool = True) -> None:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from edgesim.data.dirichlet import dirichlet, dirichlet_sized
 from edgesim.data.invariants import apportion, check, checked_labels, sorted_parts
 from edgesim.errors import DataError
-from edgesim.records import FloatArray, IntArray
+from edgesim.work import FloatArray, IntArray
 
 __all__ = [
     "check",

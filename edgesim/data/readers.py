@@ -16,7 +16,7 @@ from edgesim.data.decode import Decoder, Item, has_colour
 from edgesim.data.images import CHUNK, ImageDataset, RawDataset, RawSplit, as_images
 from edgesim.documents import nearest
 from edgesim.errors import DataError
-from edgesim.records import IntArray
+from edgesim.work import IntArray
 
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 TEST_FOLDERS = ("test", "val", "validation", "valid")

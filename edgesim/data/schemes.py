@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from edgesim.data import partition
 from edgesim.errors import DataError
-from edgesim.records import IntArray
+from edgesim.work import IntArray
 
 Count = Annotated[int, Field(ge=1)]
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from edgesim.data.cache import cache_folder
 from edgesim.models.table import MODELS, Model, Shape
-from edgesim.records import Workload
+from edgesim.work import Workload
 
 LIBRARIES = ("torch", "torchvision", "timm")
 

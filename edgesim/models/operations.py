@@ -9,6 +9,7 @@ unrolls the images into a matrix (im2col), and the gradient of the images from o
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, shape_wrapper
 
-from edgesim.records import OPERATION_KINDS, Operations
+from edgesim.work import OPERATION_KINDS, Operations
 
 _aten = torch.ops.aten
 _CONVOLUTIONS = {_aten.convolution, _aten.convolution_backward}
@@ -93,7 +94,13 @@ def _convolution_backward_flops(
 
 FORMULAS = {_aten.convolution_backward: _convolution_backward_flops}
 """in place of torch's own"""
-_REGISTRY = {**flop_registry, **{packet: shape_wrapper(formula) for packet, formula in FORMULAS.items()}}
+_IN_PLACE = {_aten.addmm_: _aten.addmm, _aten.baddbmm_: _aten.baddbmm}
+"""what torch has formulas for, but not where it adds to the first argument itself"""
+_REGISTRY = {
+    **flop_registry,
+    **{packet: flop_registry[plain] for packet, plain in _IN_PLACE.items()},
+    **{packet: shape_wrapper(formula) for packet, formula in FORMULAS.items()},
+}
 
 
 class Recorder(TorchDispatchMode):
@@ -115,6 +122,10 @@ class Recorder(TorchDispatchMode):
         """Of all operations so far."""
         return sum(operation.flops for operation in self.operations)
 
+    def _run(self, func: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """Run one operation; every operation that is run comes here."""
+        return func(*args, **named)
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
@@ -123,25 +134,31 @@ class Recorder(TorchDispatchMode):
         packet = getattr(func, "_overloadpacket", func)
         if packet in _QUESTIONS:
             return NotImplemented
-        if packet not in _REGISTRY and hasattr(func, "decompose"):
+        if packet not in _REGISTRY and hasattr(func, "decompose") and not _has_kernel(func):
             with self:
                 parts = func.decompose(*args, **named)
             if parts is not NotImplemented:
                 return parts
-        out = func(*args, **named)
+        out = self._run(func, args, named)
         if not (packet in _MOVE_NOTHING or getattr(func, "is_view", False)):
             moved = sum(map(_bytes, (*_tensors((args, named)), *_tensors(out))))
             flops = int(_REGISTRY[packet](*args, **named, out_val=out)) if packet in _REGISTRY else 0
             if flops or moved:
-                kind, pieces = _sorted(packet, args)
+                kind, pieces = _sorted(packet, args, out)
                 self.operations.append(Operation(OPERATION_KINDS.index(kind), flops, moved, pieces))
             if unrolled := _unrolled_bytes(packet, args, out):
                 self.operations.append(Operation(OPERATION_KINDS.index("unrolling"), 0, unrolled, 0))
         return out
 
 
-def _sorted(packet: Any, args: tuple[Any, ...]) -> tuple[str, int]:
-    """Kind and pieces of an operation: convolutions by weights and groups, the rest by having a formula."""
+@functools.cache
+def _has_kernel(func: Any) -> bool:
+    """Whether a device runs a composite operation as one kernel (SiLU's backward pass); meta tensors have none."""
+    return any(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key) for key in ("CPU",))
+
+
+def _sorted(packet: Any, args: tuple[Any, ...], out: Any) -> tuple[str, int]:
+    """Kind and pieces of an operation: convolutions by weights, groups and images, the rest by having a formula."""
     if packet not in _CONVOLUTIONS:
         return ("matmul" if packet in _REGISTRY else "elementwise"), 0
     backward = packet is _aten.convolution_backward
@@ -149,9 +166,14 @@ def _sorted(packet: Any, args: tuple[Any, ...]) -> tuple[str, int]:
     groups = args[9] if backward else args[8]
     passes = int(args[10][0]) + int(args[10][1]) if backward else 1
     pieces = groups * images.shape[0] * passes if groups > 1 else 0
+    transposed = args[7] if backward else args[6]
+    small = (args[0] if backward else out) if transposed else images
+    cramped = "cramped_" if any(k > side for k, side in zip(weight.shape[2:], small.shape[2:], strict=True)) else ""
     if groups > 1 and groups == images.shape[1]:
-        return "depthwise", pieces
-    return ("pointwise" if groups == 1 and math.prod(weight.shape[2:]) == 1 else "convolution"), pieces
+        return f"{cramped}depthwise", pieces
+    if groups == 1 and math.prod(weight.shape[2:]) == 1:
+        return "pointwise", pieces
+    return f"{cramped}convolution", pieces
 
 
 def _unrolled_bytes(packet: Any, args: tuple[Any, ...], out: Any) -> int:

@@ -20,7 +20,7 @@ from torch.nn import functional
 from edgesim.errors import EdgesimError
 from edgesim.models import networks
 from edgesim.models.operations import Recorder, affine
-from edgesim.records import Workload
+from edgesim.work import Workload
 
 Shape = tuple[int, int, int]
 

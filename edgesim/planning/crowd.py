@@ -11,8 +11,8 @@ from edgesim import profiles, seeds
 from edgesim.conditions import Conditions
 from edgesim.cost.forecast import Device
 from edgesim.data.invariants import apportion
-from edgesim.records import IntArray
 from edgesim.scenario import Scenario
+from edgesim.work import IntArray
 
 FACTORS = 32
 """throughputs of one profile in a scaled fleet with a spread: equally likely quantiles of the log-normal"""

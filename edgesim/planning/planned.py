@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgesim.cost import feasibility
 from edgesim.planning.crowd import Crowd
-from edgesim.records import IntArray
+from edgesim.work import IntArray
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ import numpy as np
 from edgesim import models, profiles
 from edgesim.cost import feasibility
 from edgesim.cost.emulator import Hardware, Phases, emulate
-from edgesim.cost.steps import step_cost, totals, update
+from edgesim.cost.steps import moved_bytes, step_cost
 from edgesim.models.counted import counted
 from edgesim.training.settings import Training
 
@@ -48,8 +48,6 @@ def predict(
     cost = step_cost("train", batch, workload, sample_bytes, states, profile)
     parts = {"compute": cost.compute_s, "memory": cost.memory_s, "overhead": cost.overhead_s, "storage": cost.read_s}
     run = emulate(Phases([1.0], cost.busy_s, cost.read_s), Hardware.of(profile))
-    moved = totals(workload.train_operations, batch.astype(np.float64))
-    unrolled_bytes = moved.unrolled_bytes[0] if profile.memory.unrolling_efficiency else 0.0
     start = profile.compute.first_step_s
     return {
         "profile": profile.name,
@@ -63,9 +61,7 @@ def predict(
         "binds": max(parts, key=lambda name: float(parts[name][0])),
         "energy_j": float(run.energy_j.sum()),
         "flops": workload.train_flops * batch_size,
-        "moved_bytes": float(
-            moved.activation_bytes[0] + unrolled_bytes + moved.weight_bytes + update(workload, states)[0]
-        ),
+        "moved_bytes": moved_bytes(workload, batch_size, states, profile),
         "read_bytes": sample_bytes * batch_size,
         "parameters": workload.parameters,
         "peak_memory_bytes": workload.peak_training_bytes(batch_size, states),

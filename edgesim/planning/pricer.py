@@ -17,8 +17,8 @@ from edgesim.planning.crowd import own, scaled
 from edgesim.planning.planned import LIMITS, Columns, Planned
 from edgesim.pruning import expected
 from edgesim.pruning.base import Shard
-from edgesim.records import FloatArray, IntArray
 from edgesim.scenario import Scenario
+from edgesim.work import FloatArray, IntArray
 
 
 def plan(scenario: Scenario, devices: int | None = None, curves: Curves | None = None) -> Planned:

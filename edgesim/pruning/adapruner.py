@@ -52,9 +52,9 @@ from pydantic.dataclasses import dataclass
 from edgesim import seeds
 from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, top_k
 from edgesim.pruning.expected import Network, Own
-from edgesim.records import FloatArray, IntArray, StepTrace, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Training
+from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 if TYPE_CHECKING:
     import torch

@@ -25,9 +25,9 @@ from edgesim.pruning.base import ScoreContext, Scoring, Shard
 from edgesim.pruning.dynamics import presentation_needs, presentations, warmup_steps
 from edgesim.pruning.expected import Network, Own, needs_of
 from edgesim.pruning.expected import presentations as presented
-from edgesim.records import FloatArray, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
+from edgesim.work import FloatArray, Work
 
 
 def aum(logits: npt.ArrayLike, labels: npt.ArrayLike) -> FloatArray:

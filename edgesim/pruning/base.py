@@ -16,7 +16,8 @@ import numpy as np
 
 from edgesim import seeds
 from edgesim.cost.analytic import selection_comparisons, subset_size
-from edgesim.records import FloatArray, IntArray, Selection, StepTrace, Work
+from edgesim.records import Selection
+from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 if TYPE_CHECKING:
     import torch

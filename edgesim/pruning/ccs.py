@@ -36,9 +36,9 @@ from edgesim.pruning.el2n import El2n
 from edgesim.pruning.expected import Network, Own
 from edgesim.pruning.forgetting import Forgetting
 from edgesim.pruning.importance import Importance
-from edgesim.records import IntArray, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
+from edgesim.work import IntArray, Work
 
 _BASES: dict[str, type[Importance] | type[Aum] | type[El2n] | type[Forgetting]] = {
     "importance": Importance,

@@ -35,8 +35,8 @@ from pydantic.dataclasses import dataclass
 from edgesim.pruning.base import ScoreContext, Scoring, Shard
 from edgesim.pruning.expected import Network, Own
 from edgesim.pruning.geometry import unit_rows
-from edgesim.records import FloatArray, IntArray, Work
 from edgesim.training.needs import Needs
+from edgesim.work import FloatArray, IntArray, Work
 
 EQUAL = 1e-12
 """Cosines that are nearer to 1 than this belong to equal inputs: arccos would only magnify their rounding."""

@@ -24,9 +24,9 @@ from edgesim.pruning.base import ScoreContext, Scoring, Shard
 from edgesim.pruning.dynamics import warmup_steps
 from edgesim.pruning.expected import Network, Own
 from edgesim.pruning.replicas import expected_replicas, replicate
-from edgesim.records import FloatArray, IntArray, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
+from edgesim.work import FloatArray, IntArray, Work
 
 
 def el2n(logits: npt.ArrayLike, labels: npt.ArrayLike) -> FloatArray:

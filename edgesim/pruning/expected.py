@@ -20,8 +20,8 @@ from edgesim.cost.analytic import selection_comparisons, training_steps
 from edgesim.models.counted import Network
 from edgesim.pruning.base import Shard
 from edgesim.pruning.dynamics import steps_per_epoch
-from edgesim.records import IntArray, StepTrace, Work
 from edgesim.training.needs import Needs
+from edgesim.work import IntArray, StepTrace, Work
 
 __all__ = [
     "Expected", "Network", "Own", "class_sizes", "needs_of", "of_scoring", "of_trial", "presentations",

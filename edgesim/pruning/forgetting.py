@@ -29,9 +29,9 @@ from edgesim.pruning.dynamics import presentation_needs, presentations, warmup_s
 from edgesim.pruning.expected import Network, Own, needs_of
 from edgesim.pruning.expected import presentations as presented
 from edgesim.pruning.replicas import expected_replicas, replicate
-from edgesim.records import FloatArray, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
+from edgesim.work import FloatArray, Work
 
 
 def forgetting_events(correct: npt.ArrayLike) -> FloatArray:

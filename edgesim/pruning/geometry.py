@@ -10,9 +10,9 @@ import numpy.typing as npt
 from edgesim.errors import EdgesimError
 from edgesim.pruning.base import ScoreContext, Shard
 from edgesim.pruning.dynamics import warmup_steps
-from edgesim.records import FloatArray, IntArray, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
+from edgesim.work import FloatArray, IntArray, Work
 
 ROUNDING = 1e-12
 """Differences below this share of the data's scale are rounding: such candidates tie, and the lower index wins."""

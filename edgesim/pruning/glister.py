@@ -36,9 +36,9 @@ from pydantic.dataclasses import dataclass
 from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, class_budgets
 from edgesim.pruning.expected import Network, Own
 from edgesim.pruning.gradients import LastLayer, gradient_needs, observed_gradients, softmax
-from edgesim.records import FloatArray, IntArray, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
+from edgesim.work import FloatArray, IntArray, Work
 
 
 class HeldOut(NamedTuple):

@@ -23,9 +23,9 @@ from edgesim.errors import EdgesimError
 from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, class_budgets
 from edgesim.pruning.dynamics import warmup_steps
 from edgesim.pruning.expected import Network, Own
-from edgesim.records import FloatArray, IntArray, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
+from edgesim.work import FloatArray, IntArray, Work
 
 _ROWS = 512
 """rows of a Gram matrix that are worked out at once"""

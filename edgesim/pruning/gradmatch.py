@@ -34,9 +34,9 @@ from edgesim.pruning.base import Choice, ScoreContext, Shard
 from edgesim.pruning.expected import Network, Own
 from edgesim.pruning.geometry import lowest_of_largest
 from edgesim.pruning.gradients import LastLayer, Solution, choose_by_class, expected_by_class, gradient_needs
-from edgesim.records import FloatArray, IntArray
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
+from edgesim.work import FloatArray, IntArray
 
 FILL = 0.01
 """weight of a sample that only fills up the budget, as a share of the mean weight of the others"""

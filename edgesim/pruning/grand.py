@@ -31,9 +31,9 @@ from edgesim.pruning.dynamics import warmup_steps
 from edgesim.pruning.el2n import el2n, error_flops
 from edgesim.pruning.expected import Network, Own
 from edgesim.pruning.replicas import Replicas, expected_replicas, replicate
-from edgesim.records import FloatArray, StepTrace, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
+from edgesim.work import FloatArray, StepTrace, Work
 
 if TYPE_CHECKING:
     import torch

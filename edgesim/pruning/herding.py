@@ -34,9 +34,9 @@ from edgesim.pruning.geometry import (
     scores_of_order,
     unit_rows,
 )
-from edgesim.records import IntArray, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
+from edgesim.work import IntArray, Work
 
 
 def herding(embeddings: npt.ArrayLike, k: int) -> IntArray:

@@ -25,9 +25,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import ScoreContext, Scoring, Shard
-from edgesim.records import FloatArray
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
+from edgesim.work import FloatArray
 
 
 def average_loss(losses: npt.ArrayLike) -> FloatArray:

@@ -37,8 +37,8 @@ from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard
 from edgesim.pruning.expected import Network, Own
-from edgesim.records import FloatArray, IntArray, Work
 from edgesim.training.needs import Needs
+from edgesim.work import FloatArray, IntArray, Work
 
 Rescale = Literal["sum", "mean"]
 

@@ -33,9 +33,9 @@ from edgesim.pruning.geometry import (
     lowest_of_largest,
     scores_of_order,
 )
-from edgesim.records import IntArray, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
+from edgesim.work import IntArray, Work
 
 
 def k_center(embeddings: npt.ArrayLike, k: int, first: int | None = None) -> IntArray:

@@ -25,9 +25,9 @@ from pydantic.dataclasses import dataclass
 from edgesim.pruning.base import ScoreContext, Scoring, Shard
 from edgesim.pruning.expected import Network, Own
 from edgesim.pruning.geometry import ROUNDING, embedding_needs, embeddings_at_end
-from edgesim.records import FloatArray, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
+from edgesim.work import FloatArray, Work
 
 
 def moderate(embeddings: npt.ArrayLike, labels: npt.ArrayLike, per_class: bool = False) -> FloatArray:

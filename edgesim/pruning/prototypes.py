@@ -33,9 +33,9 @@ from pydantic.dataclasses import dataclass
 from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, class_balanced_top_k, class_budgets, top_k
 from edgesim.pruning.expected import Network, Own
 from edgesim.pruning.geometry import embedding_needs, embeddings_at_end, unit_rows
-from edgesim.records import FloatArray, IntArray, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
+from edgesim.work import FloatArray, IntArray, Work
 
 DISTINCT = 1e-6
 """Cosine distances below this are the float32 rounding of one and the same embedding."""

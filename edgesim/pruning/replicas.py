@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from edgesim import seeds
 from edgesim.pruning.base import ScoreContext, Shard
 from edgesim.pruning.expected import Own
-from edgesim.records import StepTrace, Work
 from edgesim.training.needs import Needs
+from edgesim.work import StepTrace, Work
 
 if TYPE_CHECKING:
     import torch

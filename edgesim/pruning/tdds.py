@@ -30,9 +30,9 @@ from pydantic.dataclasses import dataclass
 from edgesim.pruning.base import ScoreContext, Scoring, Shard
 from edgesim.pruning.dynamics import presentation_needs, presentations, steps_per_epoch, warmup_steps
 from edgesim.pruning.expected import Network, Own, needs_of
-from edgesim.records import FloatArray, Work
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
+from edgesim.work import FloatArray, Work
 
 
 def tdds(logits: npt.ArrayLike, window: int, decay: float) -> FloatArray:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from edgesim.records import FloatArray, IntArray
 from edgesim.training.task import ClassificationTask, observe
+from edgesim.work import FloatArray, IntArray
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import torch
 
 from edgesim import seeds
 from edgesim.errors import TrainingDiverged
-from edgesim.records import FloatArray, IntArray, StepTrace, Work
 from edgesim.training import optim
 from edgesim.training.settings import Training
 from edgesim.training.task import Task, precision
+from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 

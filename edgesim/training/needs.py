@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from edgesim.records import StepTrace, Work
+from edgesim.work import StepTrace, Work
 
 
 @dataclass(frozen=True)

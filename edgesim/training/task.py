@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from edgesim.data.datasets import ImageDataset
 from edgesim.models.networks import last_linear
-from edgesim.records import FloatArray, IntArray
+from edgesim.work import FloatArray, IntArray
 
 
 class Task(Protocol):

@@ -16,11 +16,11 @@ import numpy.typing as npt
 import torch
 
 from edgesim.errors import EdgesimError
-from edgesim.records import FloatArray, IntArray, StepTrace, Work
 from edgesim.training.loop import Augment, Hooks, Step, Streams, Subset, fit
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Training
 from edgesim.training.task import EmbeddingTap, Snapshot, Task, observe
+from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 NEVER = np.iinfo(np.int64).max
 """`Dynamics.step` of a presentation that has not happened."""

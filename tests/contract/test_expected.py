@@ -14,10 +14,10 @@ from test_methods import CLASSES, EXPECTATIONS, SHARDS, context_of, method_of, n
 from edgesim.models import counted
 from edgesim.models.table import Mlp
 from edgesim.pruning import METHODS, base, expected
-from edgesim.records import StepTrace, Work
 from edgesim.training.loop import Streams, Subset, fit
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Training, Warmup
+from edgesim.work import StepTrace, Work
 
 NETWORK = counted.network_of(Mlp(hidden=(8,)), (1, 6, 6), CLASSES)
 BOUNDED = {"prototypes", "craig", "gradmatch", "adapruner"}

@@ -1,0 +1,189 @@
+"""What was done and what one sample of a network costs, independent of any device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from itertools import groupby
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What was done, independent of any device. Adds up with `+`."""
+
+    train_samples: int = 0
+    """samples passed forward and backward"""
+    forward_samples: int = 0
+    """samples passed forward only"""
+    steps: int = 0
+    """optimiser steps"""
+    comparisons: int = 0
+    """comparisons of a selection (edge paper, Eq. 25)"""
+    other_flops: float = 0.0
+    """arithmetic of a method outside the network: Gram matrices, clustering, solves (multiply-add = 2)"""
+
+    def __add__(self, other: Work) -> Work:
+        return Work(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+    def flops(self, train_flops_per_sample: float, forward_flops_per_sample: float) -> float:
+        """FLOPs of the work, comparisons not counted."""
+        network = self.train_samples * train_flops_per_sample + self.forward_samples * forward_flops_per_sample
+        return network + self.other_flops
+
+
+class Segment(NamedTuple):
+    """A stretch of equal steps in a StepTrace."""
+
+    kind: Literal["train", "forward"]
+    batch_size: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class StepTrace:
+    """Every step's real batch size, in order, run-length encoded. The emulator walks it through device time."""
+
+    segments: tuple[Segment, ...] = ()
+
+    def __add__(self, other: StepTrace) -> StepTrace:
+        return StepTrace(self.segments + other.segments)
+
+    @property
+    def samples(self) -> int:
+        """Samples that passed through the network in all."""
+        return sum(segment.batch_size * segment.steps for segment in self.segments)
+
+    @classmethod
+    def passes(cls, kind: Literal["train", "forward"], n: int, batch_size: int, passes: int = 1) -> StepTrace:
+        """`passes` passes over n samples in batches of `batch_size`, each pass ending in its partial batch."""
+        full, rest = divmod(n, batch_size)
+        one = [Segment(kind, batch_size, full)] if full else []
+        one += [Segment(kind, rest, 1)] if rest else []
+        if len(one) == 1:
+            return cls((one[0]._replace(steps=one[0].steps * passes),)) if passes else cls()
+        return cls(tuple(one) * passes)
+
+    @classmethod
+    def of_batches(cls, kind: Literal["train", "forward"], batch_sizes: Sequence[int]) -> StepTrace:
+        """The trace of steps with these batch sizes, in order."""
+        return cls(tuple(Segment(kind, size, len(list(run))) for size, run in groupby(batch_sizes)))
+
+    def truncated(self, steps: int) -> StepTrace:
+        """The first `steps` steps."""
+        kept: list[Segment] = []
+        for segment in self.segments:
+            take = min(segment.steps, steps)
+            if take <= 0:
+                break
+            kept.append(segment._replace(steps=take))
+            steps -= take
+        return StepTrace(tuple(kept))
+
+
+OPERATION_KINDS = (
+    *("convolution", "pointwise", "depthwise", "matmul", "elementwise", "unrolling"),
+    *("cramped_convolution", "cramped_depthwise"),
+)
+"""kinds of aten operations that reach different shares of a device's peak: convolutions by kernel and groups, matrix
+products with attention, and everything else, which is bound by memory. Unrolling is what comes with a convolution
+larger than 1x1 where the framework computes it as a matrix product, and nothing elsewhere. Cramped is a convolution
+whose kernel is wider or higher than the images that it meets. Run folders hold positions: new kinds go to the end"""
+
+
+@dataclass(frozen=True)
+class Operations:
+    """The aten operations of one pass through a network, equal ones together. FLOPs and bytes are affine in the batch.
+
+    `flops` and `moved_bytes` hold, for one operation, the part that does not grow with the batch and the part per
+    sample: at batch size B an operation takes flops[:, 0] + B * flops[:, 1].
+    """
+
+    kinds: IntArray
+    """[K] positions in OPERATION_KINDS"""
+    count: FloatArray
+    """[K] how often the operation occurs in one pass"""
+    flops: FloatArray
+    """[K, 2] multiply-add = 2"""
+    moved_bytes: FloatArray
+    """[K, 2] bytes of all inputs read and all outputs written"""
+    pieces: FloatArray
+    """[K, 2] convolutions of one group of channels of one sample, where the operation is a convolution in groups:
+    kernels without a way of their own for these run them one by one; 0 for all else"""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Operations):
+            return NotImplemented
+        return all(np.array_equal(getattr(self, part.name), getattr(other, part.name)) for part in fields(Operations))
+
+    @cached_property
+    def by_kind(self) -> FloatArray:
+        """[kinds, 4, 2] sums over each kind: how many, FLOPs, bytes, pieces; constant | per sample."""
+        member = self.kinds[:, None] == np.arange(len(OPERATION_KINDS))  # [K, kinds]
+        each = np.stack([np.tile([1.0, 0.0], (len(self.kinds), 1)), self.flops, self.moved_bytes, self.pieces], axis=1)
+        return np.einsum("kt,k,kqp->tqp", member.astype(np.float64), self.count, each)
+
+    def each(self) -> Iterator[Operations]:
+        """Every operation by itself, as often as it occurs."""
+        for i in range(len(self.kinds)):
+            yield self.chosen(slice(i, i + 1))
+
+    def chosen(self, where: slice | npt.NDArray[np.bool_]) -> Operations:
+        """Some of the operations, as often as each occurs."""
+        return Operations(*(getattr(self, part.name)[where] for part in fields(Operations)))
+
+    @classmethod
+    def none(cls) -> Operations:
+        """No operation."""
+        return cls(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 2)))
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What one sample of a network costs, counted on meta tensors (`models.workload`)."""
+
+    train_flops: float
+    """F: forward + backward FLOPs per sample, multiply-add = 2"""
+    forward_flops: float
+    """forward FLOPs per sample"""
+    parameters: int
+    parameter_bytes: int
+    """bytes of the weights"""
+    activation_bytes: int
+    """bytes of activations saved for the backward pass, per sample"""
+    train_operations: Operations = field(default_factory=Operations.none)
+    """of the forward and backward pass, the optimiser's update left out"""
+    forward_operations: Operations = field(default_factory=Operations.none)
+    parameter_tensors: int = 0
+    """weights and biases that the optimiser updates one by one"""
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> Workload:
+        """A workload from its fields as JSON gives them back; TypeError, ValueError, KeyError for other things."""
+        operations = {}
+        for name in ("train_operations", "forward_operations"):
+            arrays = dict(fields[name])
+            kinds, count = np.asarray(arrays.pop("kinds"), np.int64), np.asarray(arrays.pop("count"), np.float64)
+            pairs = {key: np.asarray(values, np.float64).reshape(-1, 2) for key, values in arrays.items()}
+            operations[name] = Operations(kinds, count, **pairs)
+        return cls(**fields | operations)
+
+    def summary(self) -> dict[str, float | int]:
+        """The numbers of the network as a whole, by name."""
+        return {name: value for name, value in vars(self).items() if not isinstance(value, Operations)}
+
+    def peak_training_bytes(self, batch_size: int, optimizer_states: int) -> int:
+        """Peak training memory: weights + gradients + optimiser state + saved activations of one batch.
+
+        Args:
+            batch_size: samples per step.
+            optimizer_states: numbers kept per weight by the optimiser (SGD 0, with momentum 1, Adam 2).
+        """
+        return self.parameter_bytes * (2 + optimizer_states) + self.activation_bytes * batch_size
