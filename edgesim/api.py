@@ -86,7 +86,7 @@ def run(
     progress = progress or Silent()
     folder = _folder(scenario, out, resume)
     if len(folder.done) >= coordinator.trial_count(scenario):
-        return _finish(folder, coordinator.in_order(scenario, folder.done), {})
+        return _finish(folder, coordinator.in_order(scenario, folder.done))
     folder.update({"status": "running"})
     chosen = executor() if callable(executor) else executor or RayExecutor()
     started = time.perf_counter()
@@ -98,12 +98,13 @@ def run(
         folder.note_terms(plan.setting.terms)
         shards = {key: spec.shard for key, spec in plan.devices.items()}
         folder.describe(holdings(scenario.fleet.devices, shards, plan.setting.dataset))
+        folder.update({"workload": plan.setting.terms.workload.summary(), "shown": coordinator.shown_device(plan)})
         progress.start(coordinator.expected_samples(plan), folder.done, len(scenario.fleet))
         for result in coordinator.execute(plan, chosen, folder.done, progress.note, reused):
             folder.append(result)
             progress.record(result.record)
         _end_session(folder, session | chosen.sheet.summary(), started)
-        return _finish(folder, plan.trials, {"workload": plan.setting.terms.workload.summary()})
+        return _finish(folder, plan.trials)
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         _end_session(folder, session, started)
@@ -113,12 +114,11 @@ def run(
         chosen.close()
 
 
-def _finish(folder: RunFolder, order: Iterable[Trial], values: dict[str, Any]) -> Run:
+def _finish(folder: RunFolder, order: Iterable[Trial]) -> Run:
     """Turn the journal of a complete run into tables; the counts also where a kill came just before this."""
     counts = {"total": folder.info["trials"]["total"], **Counter(folder.statuses), "missing": 0}
     wall_s = sum(entry["wall_s"] for entry in folder.info.get("sessions", []))
-    known = {"finished": _now(), "reason": None, "trials": counts, "wall_s": wall_s}
-    return folder.finish(order, {**known, **values})
+    return folder.finish(order, {"finished": _now(), "reason": None, "trials": counts, "wall_s": wall_s})
 
 
 def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:

@@ -21,6 +21,9 @@ from edgesim.records import Record, Reused, Selection, Status, Trial, TrialResul
 from edgesim.scenario import Scenario
 from edgesim.work import Workload
 
+SHOWN_RATIO = 0.5
+NO_SCORES = ("keeps_all", "by_chance")
+"""what a method says of itself whose scores tell nothing of the samples"""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 SHORT_FLOPS = 2e9
 """a device whose trials are expected to take less in all (some 0.1 s of a core) is one job"""
@@ -66,7 +69,46 @@ def plan(
             devices[seed, index] = DeviceSpec(seed, index, fleet.devices[index], shard, fleet.conditions[index])
     setting, outlook = prepare(scenario, dataset, scorer)
     trials, infeasible = _resolve(scenario, setting, outlook, devices, curves)
+    setting = replace(setting, shown=_shown(setting, devices, [trial for trial in trials if trial not in infeasible]))
     return Plan(scenario, setting, devices, trials, infeasible)
+
+
+def _shown(
+    setting: Setting, devices: Mapping[tuple[int, int], DeviceSpec], feasible: Iterable[Trial]
+) -> frozenset[Trial]:
+    """The trials of which the samples at both ends of the scores are kept to be looked at.
+
+    One device: of those of the first seed that hold the most classes, the one whose number of samples is nearest to the
+    median of all of them (ties: the lower index), so that it is no odd one. One trial per method whose scores say
+    something of the samples, at the keep ratio nearest to SHOWN_RATIO: some methods score anew for every ratio.
+    """
+    first = next(iter(devices))[0]
+    telling = [
+        trial
+        for trial in feasible
+        if trial.seed == first and not any(getattr(setting.methods[trial.method], name, False) for name in NO_SCORES)
+    ]
+    labels = setting.dataset.train_labels
+    held = {index: len(np.unique(labels[spec.shard])) for (seed, index), spec in devices.items() if seed == first}
+    middle = float(np.median([len(devices[first, index].shard) for index in held]))
+    order = sorted(held, key=lambda index: (-held[index], abs(len(devices[first, index].shard) - middle), index))
+    able = {trial.device for trial in telling}
+    device = next((index for index in order if index in able), None)
+    nearest: dict[str, Trial] = {}
+    for trial in sorted(telling, key=lambda trial: (abs(trial.keep_ratio - SHOWN_RATIO), trial.keep_ratio)):
+        if trial.device == device:
+            nearest.setdefault(trial.method, trial)
+    return frozenset(nearest.values())
+
+
+def shown_device(plan: Plan) -> dict[str, Any] | None:
+    """Which device's samples are kept to be looked at, for run.json; None where no method ranks them."""
+    if not plan.setting.shown:
+        return None
+    trial = min(plan.setting.shown)
+    shard = plan.devices[trial.seed, trial.device].shard
+    classes = len(np.unique(plan.setting.dataset.train_labels[shard]))
+    return {"seed": trial.seed, "device": trial.device, "samples": len(shard), "classes": classes}
 
 
 def trial_count(scenario: Scenario) -> int:

@@ -20,6 +20,7 @@ from edgesim import seeds
 from edgesim.cost import pricing
 from edgesim.data.partition import class_shares, local_accuracy
 from edgesim.errors import TrainingDiverged
+from edgesim.extremes import MAX_CLASSES, Extremes, ends_of_classes, pictures
 from edgesim.jobs import DeviceSpec, Job, Outcome, Prepared, Setting, TrainJob, groups
 from edgesim.pruning import base
 from edgesim.records import CurvePoint, Findings, Ledger, Record, Trial, TrialResult
@@ -27,6 +28,7 @@ from edgesim.training import evaluation, loop
 from edgesim.training.needs import Needs
 from edgesim.training.task import ClassificationTask, device_name
 from edgesim.training.warmup import observe_warmup
+from edgesim.work import FloatArray
 
 _STATELESS = {"torch", "torchvision", "timm", "edgesim"}
 """packages whose modules keep nothing but weights and buffers"""
@@ -132,7 +134,7 @@ class EdgeDevice:
             mine = [trial for trial in trials if trial.method == name]
             chosen = base.choose(method, context, [trial.keep_ratio for trial in mine])
             for trial, choice in zip(mine, chosen, strict=True):
-                findings = self._findings(method, choice, first=trial == mine[0])
+                findings = self._findings(method, choice, trial, first=trial == mine[0])
                 prepared.append(
                     Prepared(trial, choice.selection, choice.work, choice.trace, choice.host_wall_s, state, findings)
                 )
@@ -160,14 +162,23 @@ class EdgeDevice:
             results.append(TrialResult(record, curve, kept, weights, prepared.findings, ledger))
         return results
 
-    def _findings(self, method: Any, choice: base.Chosen, first: bool) -> Findings:
+    def _findings(self, method: Any, choice: base.Chosen, trial: Trial, first: bool) -> Findings:
         """What to keep beside the subset; scores that serve all budgets go with the first trial only."""
         for_all = not hasattr(method, "choose")
         ranked = choice.selection.sampler is None and not getattr(method, "keeps_all", False)
-        scored = choice.scores is not None and ranked
-        wanted = self._setting.keep_scores and scored and (first or not for_all)
+        scores = choice.scores if ranked else None
+        wanted = self._setting.keep_scores and scores is not None and (first or not for_all)
         indices = self._spec.shard if wanted else None
-        return Findings(choice.scores if wanted else None, indices, for_all, choice.history)
+        shown = scores is not None and trial in self._setting.shown
+        extremes = self._extremes(scores) if shown and scores is not None else None
+        return Findings(scores if wanted else None, indices, for_all, choice.history, extremes)
+
+    def _extremes(self, scores: FloatArray) -> Extremes:
+        """The samples of each class that the scores [n] put first and last, with pictures of them."""
+        found = ends_of_classes(scores, self._labels, max_classes=MAX_CLASSES)
+        indices = self._spec.shard[found.positions]
+        small = pictures(self._setting.dataset.train_images[indices])
+        return Extremes(found.labels, found.most, found.ranks, found.tied, indices, scores[found.positions], small)
 
     def _train(self, prepared: Prepared) -> tuple[dict[str, float], tuple[CurvePoint, ...], loop.Fitted]:
         """Train on the subset from the same weights, schedule and order for every method; evaluate at the end."""

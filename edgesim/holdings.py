@@ -10,13 +10,14 @@ import pandas as pd
 
 from edgesim.data.images import ImageDataset
 from edgesim.profiles import DeviceProfile
-from edgesim.tables import KEY, WORK, read_parquet
+from edgesim.tables import EXTREMES, KEY, WORK, read_parquet
 from edgesim.work import IntArray
 
 LATER = {
     "scores": [*KEY, "index", "score"],
     "traces": [*KEY, "epoch", "quantity", "value"],
     "work": [*KEY, "phase", "reused", *WORK, "trace"],
+    "extremes": [*KEY, *EXTREMES],
     "shards": ["seed", "device", "index", "label", "class_name"],
     "devices": [
         "device", "profile", "title", "device_class", "throughput_flops_per_s", "power_w", "idle_w", "memory_bytes",

@@ -35,6 +35,8 @@ class Setting:
     keep_scores: bool = False
     rule: str = ""
     """what chooses the keep ratios, where a rule does"""
+    shown: frozenset[Trial] = frozenset()
+    """trials whose samples at both ends of the scores are kept, with pictures: of one device, one trial per method"""
 
     def rule_of(self, method: str) -> str:
         """What chose the keep ratio of a method's trials; nothing chooses that of one that keeps everything."""

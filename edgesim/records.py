@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from edgesim.extremes import Extremes
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 Status = Literal["ok", "failed", "infeasible"]
@@ -141,6 +142,8 @@ class Findings:
     """whether these scores serve every keep ratio of the method on this device"""
     history: tuple[dict[str, float], ...] = ()
     """one row per epoch of a training of the method's own"""
+    extremes: Extremes | None = None
+    """of the trials that a run shows (`Setting.shown`)"""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ from edgesim.tables import TABLES, from_line, results_of, tables, terms_from_tex
 
 JOURNAL = "journal.jsonl"
 TERMS = "terms.json"
+LASTING = ("started", "sessions", "workload", "shown")
+"""what run.json keeps when a run goes on: the last two come from the plan, and not every session makes one"""
 SYNC_EVERY_S = 1.0
 """how often the journal is forced to the disk; a killed process loses nothing, a power cut at most this"""
 
@@ -87,10 +89,8 @@ class RunFolder:
         if differences:
             listed = "\n".join(f"  {path}: was {was!r}, now {now!r}" for path, was, now in differences)
             raise RunError(f"{path} was made by another scenario and cannot be resumed by this one:\n{listed}")
-        run = Run(path)
-        sessions = [*run.info.get("sessions", [])]
-        folder = cls(path, {**info, "started": run.info.get("started"), "sessions": sessions}, read_results(path))
-        return folder
+        earlier = {name: value for name, value in Run(path).info.items() if name in LASTING}
+        return cls(path, {**info, "started": None, "sessions": [], **earlier}, read_results(path))
 
     @property
     def done(self) -> frozenset[Trial]:
@@ -238,6 +238,11 @@ class Run:
     def traces(self) -> pd.DataFrame:
         """One row per trial, epoch and quantity of the methods that train something of their own."""
         return self._table("traces")
+
+    @cached_property
+    def extremes(self) -> pd.DataFrame:
+        """One row per method and sample that it keeps first or last of its class on one device, with a picture."""
+        return self._table("extremes")
 
     @cached_property
     def shards(self) -> pd.DataFrame:

@@ -17,11 +17,14 @@ import pandas as pd
 from edgesim.cost.analytic import CostWeights
 from edgesim.cost.pricing import Terms
 from edgesim.errors import RunError
+from edgesim.extremes import Extremes
 from edgesim.records import CurvePoint, Findings, Ledger, Record, Trial, TrialResult
 from edgesim.work import Segment, StepTrace, Work, Workload
 
 KEY = ["seed", "device", "method", "keep_ratio"]
-TABLES = ("records", "curves", "selections", "scores", "traces", "work")
+TABLES = ("records", "curves", "selections", "scores", "traces", "work", "extremes")
+ENDS = {True: "most", False: "least"}
+EXTREMES = ["label", "end", "rank", "index", "score", "tied", "height", "width", "channels", "image"]
 WORK = [field.name for field in dataclasses.fields(Work)]
 
 
@@ -30,7 +33,8 @@ def tables(results: list[TrialResult]) -> dict[str, pd.DataFrame]:
 
     `scores` has keep_ratio NaN where the scores serve every keep ratio; `traces` has one row per trial, epoch and
     quantity of a method that trains something of its own. Both are empty where no method gives any. `work` has one row
-    per trial and phase: what the trial is charged for, from which any device's price follows.
+    per trial and phase: what the trial is charged for, from which any device's price follows. `extremes` has one row
+    per sample at an end of a class, `image` being its uint8 pixels in the order height, width, channels.
     """
     fields = [field.name for field in dataclasses.fields(Record)]
     curve_rows = [(*result.record.trial, *point) for result in results for point in result.curve]
@@ -41,7 +45,7 @@ def tables(results: list[TrialResult]) -> dict[str, pd.DataFrame]:
         for name, value in row.items()
     ]
     kept = [(result.record.trial, result.kept, result.weights) for result in results if result.kept is not None]
-    scored = [(result.record.trial, result.findings) for result in results if result.findings.scores is not None]
+    scored = _scored(results)
     return {
         "records": pd.DataFrame([tuple(vars(result.record).values()) for result in results], columns=fields),
         "curves": pd.DataFrame(curve_rows, columns=[*KEY, *CurvePoint._fields]),
@@ -61,7 +65,42 @@ def tables(results: list[TrialResult]) -> dict[str, pd.DataFrame]:
             [(*r.record.trial, *row) for r in results if r.ledger for row in _ledger_rows(r.ledger)],
             columns=[*KEY, "phase", "reused", *WORK, "trace"],
         ),
+        "extremes": pd.DataFrame(
+            [(*r.record.trial, *row) for r in results if r.findings.extremes for row in _rows(r.findings.extremes)],
+            columns=[*KEY, *EXTREMES],
+        ),
     }
+
+
+def _scored(results: list[TrialResult]) -> list[tuple[Trial, Findings]]:
+    """The results with scores; those that serve every budget once, though a resumed device may have sent them twice."""
+    found: dict[Trial | tuple[Any, ...], tuple[Trial, Findings]] = {}
+    for result in results:
+        if result.findings.scores is not None:
+            trial = result.record.trial
+            key = trial[:3] if result.findings.scores_for_all_budgets else trial
+            found.setdefault(key, (trial, result.findings))
+    return list(found.values())
+
+
+def _rows(extremes: Extremes) -> list[tuple[Any, ...]]:
+    """The columns of EXTREMES, one row per sample."""
+    ends = [ENDS[bool(most)] for most in extremes.most]
+    columns = (extremes.labels.tolist(), ends, extremes.ranks.tolist(), extremes.indices.tolist())
+    numbers = zip(*columns, extremes.scores.tolist(), extremes.tied.tolist(), strict=True)
+    shape = extremes.images.shape[1:]
+    return [(*row, *shape, image.tobytes()) for row, image in zip(numbers, extremes.images, strict=True)]
+
+
+def _extremes(rows: pd.DataFrame | None) -> Extremes | None:
+    """The inverse of `_rows`."""
+    if rows is None:
+        return None
+    shape = (len(rows), *(int(rows[name].iloc[0]) for name in ("height", "width", "channels")))
+    images = np.frombuffer(b"".join(rows["image"]), dtype=np.uint8).reshape(shape)
+    most = (rows["end"] == ENDS[True]).to_numpy()
+    labels, ranks, tied, indices = (rows[name].to_numpy() for name in ("label", "rank", "tied", "index"))
+    return Extremes(labels, most, ranks, tied, indices, rows["score"].to_numpy(), images)
 
 
 def _ledger_rows(ledger: Ledger) -> list[tuple[Any, ...]]:
@@ -112,6 +151,7 @@ def results_of(loaded: dict[str, pd.DataFrame]) -> list[TrialResult]:
     """The results behind tables; the inverse of `tables`."""
     curves, kept = _groups(loaded["curves"]), _groups(loaded["selections"])
     scores, traces, work = _groups(loaded["scores"]), _groups(loaded["traces"]), _groups(loaded["work"])
+    extremes = _groups(loaded["extremes"])
     results = []
     for row in loaded["records"].to_dict("records"):
         record = Record(**{str(name): value for name, value in row.items()})
@@ -128,6 +168,7 @@ def results_of(loaded: dict[str, pd.DataFrame]) -> list[TrialResult]:
             None if own is None else own["index"].to_numpy(),
             shared is not None or own is None,
             _history(traces.get(record.trial)),
+            _extremes(extremes.get(record.trial)),
         )
         phases = work.get(record.trial)
         charged = None if phases is None else list(phases[["phase", "reused", *WORK, "trace"]].itertuples(False, None))
@@ -181,6 +222,7 @@ def to_line(result: TrialResult) -> str:
         "scores_for_all_budgets": found.scores_for_all_budgets,
         "history": found.history,
         "ledger": None if result.ledger is None else _ledger_rows(result.ledger),
+        "extremes": None if found.extremes is None else _packed(found.extremes),
     }
     return json.dumps(entry) + "\n"
 
@@ -197,11 +239,27 @@ def from_line(line: str) -> TrialResult:
         _unpack(entry["indices"], np.int32),
         entry["scores_for_all_budgets"],
         tuple(entry["history"]),
+        _unpacked(entry["extremes"]) if entry.get("extremes") else None,  # older journals have none
     )
     curve = tuple(CurvePoint(*point) for point in entry["curve"])
     kept, weights = _unpack(entry["kept"], np.int32), _unpack(entry["weights"], np.float64)
     ledger = _ledger(entry["ledger"]) if entry["ledger"] else None
     return TrialResult(Record(**entry["record"]), curve, kept, weights, findings, ledger)
+
+
+def _packed(extremes: Extremes) -> dict[str, Any]:
+    """Extremes as JSON values."""
+    columns = (extremes.labels, extremes.most, extremes.ranks, extremes.tied, extremes.indices)
+    numbers = _pack(np.stack([np.asarray(column, dtype=np.int64) for column in columns]), np.int32)
+    return {"numbers": numbers, "scores": _pack(extremes.scores, np.float64),
+            "images": _pack(extremes.images, np.uint8), "shape": extremes.images.shape}  # fmt: skip
+
+
+def _unpacked(entry: dict[str, Any]) -> Extremes:
+    """The inverse of `_packed`."""
+    labels, most, ranks, tied, indices = _unpack(entry["numbers"], np.int32).reshape(5, -1)
+    images = _unpack(entry["images"], np.uint8).reshape(entry["shape"])
+    return Extremes(labels, most.astype(bool), ranks, tied, indices, _unpack(entry["scores"], np.float64), images)
 
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:

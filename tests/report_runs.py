@@ -27,6 +27,19 @@ class FakeRun:
     scenario: dict = field(default_factory=lambda: {"name": "demo"})
     path: Path = Path("runs/demo-1")
 
+    def all_failed(self):
+        """The same with no trial that ended well."""
+        records = self.records.assign(status="failed", reason="the loss of step 7 is nan", test_accuracy=math.nan)
+        return dataclasses.replace(self, records=records, curves=self.curves.head(0))
+
+    def with_failures(self):
+        """The same with device 0 unable to do anything, for reasons that name HTML and differ in their numbers."""
+        records, lost = self.records.copy(), self.records["device"] == 0
+        records.loc[lost, "status"] = "infeasible"
+        records.loc[lost, "reason"] = [f"needs {n} J of <b>3</b> J" for n in range(int(lost.sum()))]
+        records.loc[lost, "test_accuracy"] = math.nan
+        return dataclasses.replace(self, records=records, curves=self.curves[self.curves["device"] != 0])
+
 
 def make_run(seeds=2, devices=3, methods=("full", "random", "importance"), ratios=(0.1, 0.5), **info):
     """A run whose values all differ, so that a number in the wrong place shows."""

@@ -53,6 +53,11 @@ def test_the_quickstart(tmp_path: Path) -> None:
     assert accuracy["random", 0.8] > accuracy["random", 0.1]
     page = (tmp_path / "run" / "report.html").read_text()
     assert "<html" in page
+    both = command("report", str(tmp_path / "run"))
+    assert both.stdout.split() == [
+        "report:", str(tmp_path / "run" / "report.html"), "report:", str(tmp_path / "run" / "report.md"),
+    ]  # fmt: skip
+    assert (tmp_path / "run" / "report.md").read_text().startswith("# quickstart\n\n## Verdict")
     again = command("report", str(tmp_path / "run"), "--out", str(tmp_path / "again.html"))
     assert again.returncode == 0
     assert (tmp_path / "again.html").exists()

@@ -109,6 +109,16 @@ def test_headroom_and_infeasible():
     assert analysis.infeasible(records).table.values.tolist() == [[1, "pi", "needs 400 B", 2, "full, random", "0.5, 1"]]
 
 
+def test_reasons_that_differ_in_numbers_stand_once():
+    reasons = ("needs 31.7 J, 1,024 there", "needs 3e2 J, 4 there", "needs 31.7 J, 1,024 there", "no disk")
+    records = table(*(trial(seed, 1, "full", 1.0, status="infeasible", reason=reason)
+                      for seed, reason in enumerate(reasons)))  # fmt: skip
+    first = "needs 31.7 J, 1,024 there (and 1 more that differ in their numbers)"
+    assert analysis.infeasible(records).table[["reason", "trials"]].values.tolist() == [[first, 3], ["no disk", 1]]
+    found = analysis.failures(records)
+    assert found[["reason", "failures", "seed_list"]].values.tolist() == [[first, 3, "0-2"], ["no disk", 1, "3"]]
+
+
 def test_class_counts_and_starved_classes():
     """Device 0 holds three of class 0 and one of class 1; el2n keeps two of class 0 and none of class 1."""
     told = analysis.class_counts(SHARDS, chosen((0, 0, "el2n", 0.5, [0, 4]), (0, 1, "el2n", 0.5, [3])))
@@ -164,6 +174,28 @@ def test_prices_side_by_side():
     assert (row["analytic_relative"], row["device_relative"], row["host_relative"]) == (0.5, 0.75, 0.75)
 
 
+def test_prices_of_a_device_over_all_its_trials():
+    """Two trials of 2 s and one of 8 s by the closed form: 4 s; emulated 4, 4 and 16 s: 8 s, twice that.
+
+    Random leaves 0.5 of the time by the closed form and 0.75 emulated; by the host's clock 0.625.
+    """
+    names = [
+        "device", "profile", "method", "keep_ratio", "trials", "analytic_time_s", "device_time_s", "host_wall_s",
+        "analytic_energy_j", "device_energy_j", "analytic_relative", "device_relative", "host_relative",
+    ]  # fmt: skip
+    prices = pd.DataFrame([
+        (3, "pi", "full", 1.0, 1, 8.0, 16.0, 1.0, 4.0, 6.0, 1.0, 1.0, 1.0),
+        (3, "pi", "random", 0.5, 2, 2.0, 4.0, 0.25, 1.0, 1.5, 0.5, 0.75, 0.625),
+    ], columns=names)  # fmt: skip
+    row = analysis.device_prices(prices).table.iloc[0]
+    assert (row["device"], row["trials"], row["analytic_time_s"], row["device_time_s"]) == (3, 3, 4.0, 8.0)
+    assert (row["host_wall_s"], row["time_factor"], row["energy_factor"]) == (0.5, 2.0, 1.5)
+    assert (row["analytic_error"], row["device_error"]) == (-0.125, 0.125)
+    alone = analysis.device_prices(prices.head(1)).table.iloc[0]  # `full` alone foretells nothing
+    assert math.isnan(alone["analytic_error"])
+    assert analysis.device_prices(prices.head(0)).missing
+
+
 def priced(flops, steps, **more):
     """A trial at 1 s per unit of arithmetic by the closed form; emulated 1.5 s per unit and 0.25 s per step."""
     train_s = 1.5 * flops + 0.25 * steps + more.get("device_wait_s", 0.0) + more.get("device_throttled_s", 0.0)
@@ -197,6 +229,8 @@ def test_sources_of_waiting_and_heat():
 def test_sources_that_cannot_be_told_apart():
     told = analysis.price_sources(pd.DataFrame([priced(2.0, 4), priced(4.0, 8), priced(6.0, 12)]))
     assert math.isnan(told.table["steps_s"][0])
+    # Means: 4 units take 6 s and 8 steps 2 s, which is 4 s more than the closed form's 4 s; scoring 2 s more.
+    assert (told.table["rest_s"][0], told.table["gap_s"][0]) == (pytest.approx(4.0), pytest.approx(6.0))
     assert any("FLOPs per step" in sentence for sentence in told.missing)
 
 
@@ -207,6 +241,35 @@ def test_overlap_of_subsets():
     row = analysis.overlap(selections).table
     assert row[["method_a", "method_b", "keep_ratio", "trials"]].values.tolist() == [["b", "a", 0.5, 2]]
     assert (row["jaccard"][0], row["chance"][0]) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
+
+
+def test_methods_that_keep_no_subset():
+    """infobatch trains on all ten although the ratio leaves out five; at 0.96 of ten nothing can be told."""
+    records = table(
+        trial(0, 0, "infobatch", 0.5, 0.9, shard_size=10, subset_size=10),
+        trial(0, 0, "random", 0.5, 0.9, shard_size=10, subset_size=5),
+        trial(0, 0, "el2n", 0.96, 0.9, shard_size=10, subset_size=10),
+        trial(0, 0, "full", 1.0, 0.9, shard_size=10, subset_size=10),
+        trial(0, 1, "aum", 0.5, status="failed", shard_size=10, subset_size=10),
+        trial(0, 1, "ccs", 0.5, 0.9),
+    )
+    assert analysis.dynamic_methods(records) == ["infobatch"]
+
+
+def test_methods_without_samples_to_show():
+    records = table(
+        trial(0, 2, "full", 1.0, 0.9),
+        trial(0, 2, "random", 0.5, 0.9),
+        trial(0, 2, "el2n", 0.5, 0.9),
+        trial(0, 2, "aum", 0.5, status="failed"),
+        trial(0, 1, "ccs", 0.5, 0.9),
+    )
+    shown = pd.DataFrame({"method": ["el2n"]})
+    assert analysis.without_extremes(records, shown, device=2, seed=0) == [
+        "random gives no scores that rank samples, so none are shown as important or not.",
+        "aum, ccs have no trial on device 2 that ended well, so no samples are shown.",
+    ]
+    assert analysis.without_extremes(records.head(3), pd.DataFrame({"method": ["el2n", "random"]}), 2, 0) == []
 
 
 def scores(method="el2n"):

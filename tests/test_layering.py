@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "edgesim"
 ROWS = [
     {"errors"},
     {"work"},
+    {"extremes"},
     {"records"},
     {"seeds"},
     {"documents", "conditions"},
@@ -57,6 +58,7 @@ ONLY_HERE = {
 }
 NO_TORCH = {
     "errors",
+    "extremes",
     "documents",
     "profiles",
     "profile_fields",

@@ -13,7 +13,8 @@ from browser import draw_all, open_page, wait_for
 from report_runs import FakeRun, make_run
 
 from edgesim import analysis, report
-from edgesim.records import CurvePoint, Record, Trial, TrialResult
+from edgesim.extremes import Extremes
+from edgesim.records import CurvePoint, Findings, Record, Trial, TrialResult
 from edgesim.report import columns, marks
 from edgesim.store import Run, RunFolder
 
@@ -141,9 +142,10 @@ def test_the_script_rounds_like_python(tmp_path):
             assert written == [getattr(columns, form)(value) for value in values], form
 
 
-def test_tables_sort_filter_and_save(page, tmp_path, run):
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (390, False), (1400, True), (1400, False)])
+def test_tables_sort_filter_and_save(page, tmp_path, run, width, dark):
     caption, trials = "Every trial", run.records.drop(columns=["scenario"])
-    with open_page(page, tmp_path) as driver:
+    with open_page(page, tmp_path, width, dark) as driver:
         element = table(driver, caption)
         assert len(rows_of(driver, element)) == 25
         heads = element.find_elements("css selector", "th button")
@@ -153,7 +155,7 @@ def test_tables_sort_filter_and_save(page, tmp_path, run):
         least = [row[place] for row in rows_of(driver, element)]
         expected = trials["test_accuracy"].sort_values()
         assert least == [columns.percent(value) for value in expected.head(25)]
-        heads[place].click()
+        driver.execute_script("arguments[0].click()", heads[place])  # on a phone it is to the right of the window
         assert [row[place] for row in rows_of(driver, element)] == [columns.percent(v) for v in expected[::-1].head(25)]
         element.find_element("css selector", "input").send_keys("el2n profile-1")
         matching = trials[(trials["method"] == "<i>el2n</i>") & (trials["profile"] == "profile-1")]
@@ -208,9 +210,10 @@ def test_a_legend_entry_hides_its_line(page, tmp_path):
         assert driver.execute_script(count, figure) == 1
 
 
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1400, False)])
 @pytest.mark.parametrize("form", ["svg", "png"])
-def test_figures_are_saved(page, tmp_path, form):
-    with open_page(page, tmp_path) as driver:
+def test_figures_are_saved(page, tmp_path, form, width, dark):
+    with open_page(page, tmp_path, width, dark) as driver:
         draw_all(driver)
         figure = driver.find_element("id", "figure-test-accuracy")
         button = figure.find_element("css selector", f"button[aria-label^='Save as {form.upper()}']")
@@ -224,6 +227,137 @@ def test_figures_are_saved(page, tmp_path, form):
         assert errors(driver) == []
 
 
+PICTURES = """
+return [...document.querySelectorAll(".thumbnail img")].map((image) => {
+  const box = image.getBoundingClientRect();
+  return {alt: image.alt, method: image.closest("[data-method]").dataset.method, complete: image.complete,
+          natural: [image.naturalWidth, image.naturalHeight], shown: [box.width, box.height], right: box.right,
+          sharp: getComputedStyle(image).imageRendering};
+});
+"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_pictures_of_samples_are_shown_for_the_method_chosen(tmp_path, width, dark):
+    from test_pictures import extremes, pictured
+
+    methods = ("full", "random", "importance", "el2n")
+    run = pictured(methods=methods, extremes=extremes(("importance", "el2n")))
+    page = report.write(run, tmp_path / "report.html")
+    with open_page(page, tmp_path, width, dark) as driver:
+        draw_all(driver)
+        found = driver.execute_script(PICTURES)
+        assert len(found) == 12
+        for image in found:
+            assert image["complete"], image
+            assert image["natural"] == [8, 8], image
+            visible = image["method"] == "importance"
+            assert all((side > 30) == visible for side in image["shown"]), image
+            assert image["right"] <= width, image
+            assert image["sharp"] == "pixelated"
+        driver.execute_script("""
+          const select = document.querySelector("#kept select");
+          select.value = "el2n";
+          select.dispatchEvent(new Event("change"));""")
+        shown = {image["method"] for image in driver.execute_script(PICTURES) if image["shown"][0] > 0}
+        assert shown == {"el2n"}
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+        assert errors(driver) == []
+
+
+LINES = """
+return [...document.querySelectorAll("figure[data-figure]")].map((root) => ({
+  key: root.dataset.figure, lines: root.querySelectorAll(".scatterlayer .js-line").length,
+  marks: root.querySelectorAll(".scatterlayer .point, .barlayer .point path").length,
+  ticks: root.querySelectorAll(".xtick text").length, bars: root.querySelectorAll(".errorbar path").length}));
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_with_one_keep_ratio_there_are_points_and_bars(tmp_path, width):
+    run = make_run(seeds=2, devices=3, methods=("full", "random", "importance", "el2n"), ratios=(0.5,))
+    page = report.write(run, tmp_path / "report.html")
+    with open_page(page, tmp_path, width) as driver:
+        draw_all(driver)
+        found = {figure["key"]: figure for figure in driver.execute_script(LINES)}
+        assert len(found) > 10
+        for key, figure in found.items():
+            assert key.startswith("curve-") or figure["lines"] == 0, figure
+            assert figure["marks"] > 0 or key.startswith("curve-"), figure
+            assert figure["ticks"] > 0, figure
+        assert found["test-accuracy"]["marks"] == 4
+        assert found["test-accuracy"]["bars"] == 4
+        assert all(figure["right"] <= width for figure in driver.execute_script(FIGURES))
+        assert errors(driver) == []
+
+
+def test_a_single_trial_has_no_bar_of_length_zero(tmp_path):
+    run = make_run(seeds=1, devices=1, methods=("full", "importance"), ratios=(0.5,))
+    with open_page(report.write(run, tmp_path / "report.html"), tmp_path) as driver:
+        draw_all(driver)
+        found = {figure["key"]: figure for figure in driver.execute_script(LINES)}
+        assert (found["test-accuracy"]["marks"], found["test-accuracy"]["bars"]) == (2, 0)
+        assert errors(driver) == []
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        make_run(methods=("full",)),
+        make_run(methods=("random", "importance"), ratios=(0.5,)),
+        make_run(ratios=(0.1, 0.5), status="running", trials={"ok": 12, "missing": 7}),
+        FakeRun(pd.DataFrame(), pd.DataFrame(), {"status": "running"}, {}),
+        make_run().with_failures(),
+        make_run().all_failed(),
+    ],
+    ids=["only full", "no full", "still going", "just begun", "some failures", "all failed"],
+)
+def test_odd_runs_open_without_a_complaint(tmp_path, run):
+    with open_page(report.write(run, tmp_path / "report.html"), tmp_path, 390) as driver:
+        draw_all(driver)
+        for figure in driver.execute_script(FIGURES):
+            assert figure["marks"] > 0, figure
+            assert figure["right"] <= 390, figure
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
+        assert errors(driver) == []
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_squares_do_not_overlap(tmp_path, width):
+    """Sixteen methods are 120 pairs: on a phone their squares are smaller."""
+    from test_pictures import pictured
+
+    methods = [f"m{i}" for i in range(16)]
+    run = pictured(methods=("full", *methods), extremes=pd.DataFrame())
+    kept = [(0, 0, method, 0.5, place + step) for place, method in enumerate(methods) for step in range(3)]
+    run.selections = pd.DataFrame(kept, columns=["seed", "device", "method", "keep_ratio", "index"])
+    with open_page(report.write(run, tmp_path / "report.html"), tmp_path, width) as driver:
+        draw_all(driver)
+        size, step = driver.execute_script("""
+          const plot = document.getElementById("figure-overlap").querySelector(".plot");
+          return [plot.data[0].marker.size, plot._fullLayout._size.w / 16];""")
+        assert 4 <= size <= 13
+        assert size < step
+        assert (size < 13) == (width == 390)
+
+
+def test_a_logarithmic_axis_has_ticks_whatever_is_chosen(tmp_path):
+    """importance goes from 2 to 200 s, so ticks stand at 10 and 100; random alone from 12 to 18 s."""
+    run = make_run(seeds=1, devices=2, methods=("random", "importance"), ratios=(0.5,))
+    run.records["device_time_s"] = [12.0, 2.0, 18.0, 200.0]
+    ticks = """return [...document.querySelectorAll("#figure-device-time .xtick text")]
+        .map((tick) => tick.textContent)"""
+    with open_page(report.write(run, tmp_path / "report.html"), tmp_path) as driver:
+        draw_all(driver)
+        assert driver.execute_script(ticks) == ["10", "100"]
+        driver.execute_script("""
+          const select = document.querySelector("#devices select");
+          select.value = "random";
+          select.dispatchEvent(new Event("change"));""")
+        assert len(driver.execute_script(ticks)) >= 3
+
+
 DEVICES = 1000
 
 
@@ -232,8 +366,9 @@ def large_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """1,000 devices x 10 trials, written as a run writes them."""
     rng = np.random.default_rng(0)
     cells = [("full", 1.0), *((m, r) for m in ("random", "importance", "el2n") for r in (0.1, 0.3, 0.5))]
+    shown = {"seed": 0, "device": 0, "samples": 200, "classes": 10}
     folder = RunFolder.create(
-        tmp_path_factory.mktemp("large") / "run", "name: large\n", {"scenario": "large", "seeds": [0]}
+        tmp_path_factory.mktemp("large") / "run", "name: large\n", {"scenario": "large", "seeds": [0], "shown": shown}
     )
     trials = [Trial(0, device, method, ratio) for device in range(DEVICES) for method, ratio in cells]
     for trial in trials:
@@ -248,11 +383,22 @@ def large_result(trial: Trial, rng: np.random.Generator) -> TrialResult:
     record = Record(
         "large", *trial[:2], f"profile-{trial.device % 7}", *trial[2:], "ok", "", size, round(size * trial.keep_ratio),
         *values, 1e9 * seconds, 2e9 * seconds, 3e9 * seconds, size, size, seconds, seconds / 10, 0.9 * seconds,
-        5 * seconds, 1.3 * seconds, seconds / 10, 1.2 * seconds, 7 * seconds, "", size * 784, 50_000_000, seconds / 9,
-        seconds / 100, seconds / 200, seconds / 200,
+        5 * seconds, 1.3 * seconds, seconds / 10, 1.2 * seconds, 7 * seconds, storage_bytes=size * 784,
+        peak_memory_bytes=50_000_000, cost_j=seconds / 9, host_wall_s=seconds / 100, host_score_wall_s=seconds / 200,
+        host_train_wall_s=seconds / 200, device_throttled_s=seconds / 30, device_wait_s=seconds / 40,
     )  # fmt: skip
     curve = tuple(CurvePoint(epoch, 1 / epoch, *values[:1], 1 / epoch, values[1]) for epoch in (1, 2))
-    return TrialResult(record, curve, np.arange(record.subset_size))
+    told = trial.device == 0 and trial.method in ("importance", "el2n") and trial.keep_ratio == 0.5
+    found = Findings(extremes=large_extremes(rng) if told else None)
+    return TrialResult(record, curve, np.arange(record.subset_size), findings=found)
+
+
+def large_extremes(rng: np.random.Generator) -> Extremes:
+    """Ten classes with four samples at each end, of noise in colours: nothing takes more bytes."""
+    labels, ranks = np.repeat(np.arange(10), 8), np.tile([1, 2, 3, 4], 20)
+    images = rng.integers(0, 256, size=(80, 32, 32, 3), dtype=np.uint8)
+    most = np.tile(np.repeat([True, False], 4), 10)
+    return Extremes(labels, most, ranks, np.ones(80, int), np.arange(80), rng.normal(size=80), images)
 
 
 def test_a_thousand_devices_stay_small_and_quick(large_run, tmp_path):
@@ -260,6 +406,7 @@ def test_a_thousand_devices_stay_small_and_quick(large_run, tmp_path):
     assert len(large_run.records) == 10 * DEVICES
     assert page.stat().st_size < 6_000_000
     with open_page(page, tmp_path) as driver:
+        assert len(driver.execute_script(PICTURES)) >= 40  # two methods, ten classes, two ends
         took = "const n = performance.getEntriesByType('navigation')[0]; return n.domContentLoadedEventEnd"
         assert driver.execute_script(took) < 3000  # ms from opening to a page that answers
         element = table(driver, "Every trial")
@@ -271,6 +418,13 @@ def test_a_thousand_devices_stay_small_and_quick(large_run, tmp_path):
         wait_for(lambda: " of 10,000 rows" in counted.text)
         assert time.monotonic() - begin_s < 3
         assert len(expected) == 3 * DEVICES
+        matching = large_run.records.query("method == 'importance' and keep_ratio == 0.3")
+        element.find_element("css selector", "button[aria-label^='Save']").click()
+        saved = tmp_path / "trials.csv"
+        wait_for(lambda: saved.exists() and saved.stat().st_size > 0)
+        rows = pd.read_csv(saved)
+        assert set(matching["device"]) <= set(rows["device"])
+        assert len(rows) == int(counted.text.split(" of ")[-2].replace(",", ""))
         draw_all(driver)
         assert all(figure["marks"] for figure in driver.execute_script(FIGURES))
         assert errors(driver) == []

@@ -16,7 +16,7 @@ from report_runs import HOSTILE, FakeRun, Reader, make_run, unpacked
 
 from edgesim import analysis, report
 from edgesim.records import Record
-from edgesim.report import columns, embed, identity, marks, page, source, story, tables
+from edgesim.report import columns, embed, fleet_sections, identity, marks, page, source, story, tables
 from edgesim.report.figures import accuracy, classes, fleet, kept, prices
 from edgesim.report.figures import curves as curve_figures
 from edgesim.report.figures.figure import Figure
@@ -50,6 +50,7 @@ def test_tables_behind_the_figures_hold_the_analysis():
     reader = read(run)
     for caption, data in (
         ("Accuracy gap to random", analysis.gap_to_random(run.records)),
+        ("Prices of every device", analysis.device_prices(analysis.compare_prices(run.records).table).table),
         ("Means per profile", analysis.by_profile(run.records)),
         ("Is time a straight line in the ratio?", analysis.time_fits(run.records)),
         ("Mean curves", analysis.bands(run.curves).table),
@@ -76,13 +77,22 @@ def test_the_page_is_self_contained_and_small(tmp_path):
     assert text.count(str(embed.plotly_js())) == 1
     assert [path.name for path in out.parent.iterdir()] == ["report.html"]
     for tag, attributes in Reader(text).tags:
-        assert tag not in ("link", "img", "iframe")
+        assert tag not in ("link", "img", "iframe")  # this run has no pictures; theirs are tested in test_pictures
         assert "src" not in attributes
         if tag == "a":
             assert attributes["href"].startswith("#")
     own = text.replace(str(embed.plotly_js()), "")
     assert "http://" not in own
     assert "https://" not in own
+
+
+def test_with_one_seed_every_device_repeats_no_trial():
+    run = make_run(seeds=1)
+    table = read(run).numbers("Every device")
+    names = ["device", "profile", "method", "keep_ratio", "time_saved", "energy_saved", "accuracy_change"]
+    assert list(table) == names
+    by_device = analysis.by_device(run.records).table
+    pd.testing.assert_frame_equal(table, by_device[names], check_dtype=False, rtol=0, atol=0)
 
 
 def test_plotly_is_the_published_file_and_can_stand_inside_a_script_tag():
@@ -131,7 +141,26 @@ def test_every_figure_is_valid_and_described():
     names = [a["data-figure"] for tag, a in reader.tags if tag == "figure"]
     plots = dict(zip(names, [a for tag, a in reader.tags if a.get("class") == "plot"], strict=True))
     assert set(plots) == set(reader.specs)
-    assert len(plots) == 15
+    assert set(plots) == {
+        "test-accuracy",
+        "local-accuracy",
+        "gap",
+        "curve-subset-loss",
+        "curve-subset-accuracy",
+        "time-analytic",
+        "time-device",
+        "time-host",
+        "energy-analytic",
+        "energy-device",
+        "device-time",
+        "device-energy",
+        "pareto-time",
+        "pareto-energy",
+        "winners",
+        "stragglers",
+        "fairness",
+        "factors",
+    }  # the hand-made run has no accuracy on the shards, no sizes, no shards and no scores
     for key, spec in reader.specs.items():
         plotly.graph_objects.Figure(spec)  # raises on a property that plotly does not know
         assert plots[key]["role"] == "img"
@@ -259,35 +288,62 @@ def test_overlap_is_lines_for_few_pairs_and_squares_for_many():
 
 
 def test_fits_are_drawn_through_their_points():
+    """Closed form 10 s times the ratio and 2 s; emulated half as much again. Two points: the line goes through both."""
     run = make_run(devices=1)
     costs, fits = analysis.cost_by_ratio(run.records), analysis.time_fits(run.records)
-    traces = [t for t in prices.fit_figure(costs, fits).spec["data"] if t["meta"]["method"] == "importance"]
-    dots, line = (t for t in traces if t["legendgroup"] == "closed form")
-    assert (dots["x"], dots["y"]) == ([0.1, 0.5], [3.0, 7.0])
-    assert line["y"] == pytest.approx([3.0, 7.0])  # two points: the line goes through both
+    styles = marks.method_styles(run.records["method"], "full")
+    for column, expected in (("analytic_time_s", [3.0, 7.0]), ("device_time_s", [4.5, 10.5])):
+        figure = prices.time_figure(costs, fits, styles, column)
+        dots, line = (t for t in figure.spec["data"] if t["legendgroup"] == "importance")
+        assert (dots["mode"], dots["x"], dots["y"]) == ("markers", [0.1, 0.5], expected)
+        assert (line["mode"], line["showlegend"]) == ("lines", False)
+        assert line["y"] == pytest.approx(expected)
+        (full,) = (t for t in figure.spec["data"] if t["name"] == "full")
+        assert full["x"] == [1.0]
+        assert figure.table[column].tolist() == costs[column].tolist()
+    assert "Straight line of importance: 15 s per 1.0, R² 1." in figure.alt
 
 
 def test_prices_part_by_cause():
     data = pd.DataFrame({"profile": ["p", "p"], "device": [0, 1], "analytic_time_s": [10.0, 30.0], "gap_s": [4.0, 8.0],
-                         "rate_s": [1.0, 3.0], "steps_s": [3.0, 5.0], "score_s": 0.0, "wait_s": 0.0,
-                         "throttled_s": 0.0, "rest_s": 0.0})  # fmt: skip
+                         "rate_s": [1.0, 3.0], "steps_s": [3.0, 5.0], "partial_s": [0.5, 1.5], "score_s": 0.0,
+                         "wait_s": 0.0, "throttled_s": 0.0, "rest_s": 0.0})  # fmt: skip
     figure = prices.source_figure(data)
-    assert [(t["name"], t["y"]) for t in figure.spec["data"]] == [
-        ("another rate than φ", [0.1]), ("overhead of steps", [0.2]),
+    # Means 2 s of the rate and 4 s of the steps, 1 s of them for partial batches: of 6 s a third, a half, a sixth.
+    assert [(t["name"], t["x"], t["y"]) for t in figure.spec["data"]] == [
+        ("another rate than φ", [0.333333], ["p"]), ("overhead of steps", [0.5], ["p"]),
+        ("steps that partial batches add", [0.166667], ["p"]),
     ]  # fmt: skip
-    assert "p 30.0 %" in figure.alt
+    assert figure.alt.endswith("Largest part: p overhead of steps 50.0 %.")
 
 
-def test_cost_figure_draws_both_prices_under_one_name():
+def test_a_device_that_is_faster_than_its_closed_form_has_that_part_below_zero():
+    data = pd.DataFrame({"profile": ["p"], "rate_s": [-1.0], "steps_s": [3.0], "partial_s": math.nan, "score_s": 0.0,
+                         "wait_s": 0.0, "throttled_s": 0.0, "rest_s": 0.0})  # fmt: skip
+    rate, steps = prices.source_figure(data).spec["data"]
+    assert (rate["x"], steps["x"]) == ([-0.25], [0.75])
+
+
+def test_how_far_the_prices_part():
+    """Time 3 s against 2 s and energy 8 J against 2 J on device 4; device 5 has no closed form."""
+    data = pd.DataFrame({"device": [4, 5], "profile": ["p", "q"], "time_factor": [1.5, math.nan],
+                         "energy_factor": [4.0, math.nan]})  # fmt: skip
+    figure = prices.factor_figure(data)
+    assert [(t["name"], t["x"], t["y"], t["text"]) for t in figure.spec["data"]] == [
+        ("time", [1.5], ["p"], [4]), ("energy", [4.0], ["p"], [4]),
+    ]  # fmt: skip
+    assert "Least: 1.5 times the time on p" in figure.alt
+
+
+def test_each_price_of_energy_has_its_own_scale():
+    """3 J and 5 J per closed-form second: 10 s times the ratio and 2 s for importance."""
     run = make_run(devices=1)
     styles = marks.method_styles(run.records["method"], "full")
-    spec = prices.cost_figure(analysis.cost_by_ratio(run.records), styles, "time_s").spec
-    analytic, emulated = [trace for trace in spec["data"] if trace["legendgroup"] == "importance"]
-    assert (analytic["name"], analytic["showlegend"]) == ("importance", True)
-    assert (emulated["name"], emulated["showlegend"]) == ("importance, emulated", False)
-    # 10 s times the ratio and 2 s, and half as much again
-    assert analytic["y"] == [3.0, 7.0]
-    assert emulated["y"] == [4.5, 10.5]
+    for column, expected in (("analytic_energy_j", [9.0, 21.0]), ("device_energy_j", [15.0, 35.0])):
+        figure = prices.energy_figure(analysis.cost_by_ratio(run.records), styles, column)
+        (trace,) = [trace for trace in figure.spec["data"] if trace["name"] == "importance"]
+        assert (trace["mode"], trace["x"], trace["y"]) == ("lines+markers", [0.1, 0.5], expected)
+        assert figure.table[column].tolist() == analysis.cost_by_ratio(run.records)[column].tolist()
 
 
 def only_failures():
@@ -355,8 +411,8 @@ def test_claims_in_words():
         ("c", "cannot tell", math.nan, math.nan, math.nan, 0.95, "R2", math.nan, 0, "one ratio"),
     ]
     shown = claims_in_words(pd.DataFrame(rows, columns=names))
-    assert shown["found"].tolist() == ["-0.40 pp (-1.00 pp to +0.20 pp)", "28.5 % (28.0 % to 29.0 %)", "–"]
-    assert shown["against"].tolist() == ["-1.00 pp", "5.0 %", "0.95"]
+    assert shown["found"].tolist() == ["-0.4 pp (-1.0 pp to +0.2 pp)", "28.5 % (28.0 % to 29.0 %)", "–"]
+    assert shown["against"].tolist() == ["-1.0 pp", "5.0 %", "0.95"]
 
 
 def test_a_good_run_has_no_reservations():
@@ -378,9 +434,14 @@ def test_facts_name_the_run():
         "git_commit": "abc",
         "trials": {"ok": 30, "failed": 0},
         "command": ["edgesim", "run", "x.yaml"],
+        "started": "2026-11-25T21:17:21+00:00",
+        "finished": "some day",
     }
     run = make_run(**given)
     assert dict(identity.facts(run.info, run.records)) == {
+        "Scenario": "demo",
+        "Started": "2026-11-25 21:17:21 UTC",
+        "Finished": "some day",
         "Status": "finished",
         "Trials": "ok 30, failed 0",
         "Devices": "3",
@@ -409,6 +470,9 @@ def test_tables_that_are_too_large_are_cut_and_say_so():
     rows = packed["long"]["rows"]
     assert 1000 < rows < 5000
     assert shown["long"].left_out == 5000 - rows
+    least, packed = embed.fit([long, short], max_bytes=0)
+    assert [packed[key]["rows"] for key in ("long", "short")] == [1, 1]
+    assert [least[key].left_out for key in ("long", "short")] == [4999, 1]
 
 
 def test_numbers_are_embedded_in_full():
@@ -419,6 +483,9 @@ def test_numbers_are_embedded_in_full():
     assert unpacked(found[1]) == ["a", "a", None]
     assert unpacked(found[2]) == [1, 2, 10**9]
     assert embed.packed(pd.DataFrame({"seed": [3, 3]}))["columns"][0]["all"] == 3
+    few = embed.packed(pd.DataFrame({"keep_ratio": [0.1, 1.0, math.nan] * 40}))["columns"][0]
+    assert few["of"] == [0.1, 1, None]
+    assert unpacked(few) == [0.1, 1, None] * 40
     assert "<" not in embed.as_json({"a": "</script>"})
 
 
@@ -464,6 +531,129 @@ def test_terminal_rows():
 )  # fmt: skip
 def test_how_values_are_written(write, value, expected):
     assert write(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ([1.0, 30.0], [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]),
+        ([0.003, 40.0, math.nan, 0.0], [0.0001, 0.001, 0.01, 0.1, 1, 10, 100, 1000]),
+        ([1e-9, 1e9], [1e-10, 1e-7, 1e-4, 0.1, 100, 1e5, 1e8]),
+        (
+            [103.0, 451.0],
+            [
+                10,
+                15,
+                20,
+                30,
+                40,
+                50,
+                70,
+                100,
+                150,
+                200,
+                300,
+                400,
+                500,
+                700,
+                1000,
+                1500,
+                2000,
+                3000,
+                4000,
+                5000,
+                7000,
+                10000,
+                15000,
+                20000,
+                30000,
+                40000,
+                50000,
+                70000,
+            ],
+        ),
+        ([4.6, 4.78], [4.6, 4.65, 4.7, 4.75]),
+        ([7.0, 7.0], [7.0]),
+    ],
+)
+def test_ticks_of_a_logarithmic_axis_can_be_read(values, ticks):
+    spec = marks.log_axis("t", values, lambda tick: f"{tick:g} s")
+    assert spec["tickvals"] == pytest.approx(ticks)
+    assert spec["ticktext"][0] == f"{ticks[0]:g} s"
+    assert "tickvals" not in marks.log_axis("t", [0.0, math.nan], str)
+
+
+def test_axes_of_shares_end_at_their_ends_and_whole_numbers_have_no_halves():
+    assert marks.axis("a", "share")["autorangeoptions"] == {"clipmin": 0, "clipmax": 1}
+    assert "autorangeoptions" not in marks.axis("a", "percent")
+    assert marks.whole_axis("epoch", 5)["dtick"] == 1
+    assert "dtick" not in marks.whole_axis("epoch", 200)
+
+
+def test_no_line_ends_between_a_number_and_its_unit():
+    text = str(page.unbroken("<b> saves 5.6 % (95 % interval -1.0 to 12.2, n = 16) of 1,144 J, -39.7 points, 3 seeds"))
+    joined = ["5.6 %", "95 %", "n = 16", "1,144 J", "-39.7 points"]
+    assert text.count("<span") == len(joined)
+    for part in joined:
+        assert f'<span class="unbroken">{part}</span>' in text
+    assert text.startswith("&lt;b&gt; saves ")
+
+
+def test_whom_the_fleet_waits_for_in_words():
+    names = ["method", "keep_ratio", "devices", "seeds", "device", "profile", "share_of_seeds", "wait_share",
+             "idle_energy_share"]  # fmt: skip
+    rows = [
+        ("full", 1.0, 8, 2, 1, "p", 1.0, 0.9, 0.9),
+        ("random", 0.5, 8, 2, 2, "q", 1.0, 0.8, 0.8),
+        ("importance", 0.1, 8, 2, 3, "r", 1.0, 0.7, 0.7),
+        ("importance", 0.4, 8, 2, 4, "s", 0.5, 0.575, 0.168),
+    ]
+    told = fleet_sections.waiting_in_words
+    assert told(pd.DataFrame(rows, columns=names)) == (
+        "Keeping 0.4 by importance, the last device to be done is device 4 (s) in 1 of 2 seeds. "
+        "Waiting for the last takes 57.5 % of all devices' time and 16.8 % of their energy."
+    )
+    alone = pd.DataFrame([("full", 1.0, 3, 1, 1, "p", 1.0, 0.25, math.nan)], columns=names)
+    assert told(alone) == (
+        "In full training, the last device to be done is device 1 (p). "
+        "Waiting for the last takes 25.0 % of all devices' time."
+    )
+    assert told(alone.assign(devices=1)) == ""
+    assert told(alone.head(0)) == ""
+
+
+def test_which_run_it_is_stands_under_the_verdict():
+    run = make_run(git_commit="0123456789abcdef", versions={"torch": "2.15"}, trials={"ok": 29, "failed": 1})
+    reader = read(run)
+    last = analysis.verdict_of(run.records)[-1].text
+    places = [reader.page_text.index(text) for text in (last, "0123456789abcdef", "Every method and keep ratio")]
+    assert places == sorted(places)
+    assert "ok 29, failed 1" in reader.page_text
+
+
+def test_dynamic_methods_are_left_out_of_what_is_said_on_subsets():
+    run = make_run(seeds=1, devices=1, methods=("full", "random", "importance", "infobatch"), ratios=(0.5,))
+    records = run.records.assign(shard_size=4, subset_size=2)
+    records.loc[records["method"].isin(["full", "infobatch"]), "subset_size"] = 4
+    kept = [(0, 0, method, 0.5, index) for method, indices in
+            (("random", [0, 1]), ("importance", [1, 2]), ("infobatch", [0, 1, 2, 3])) for index in indices]  # fmt: skip
+    shards = pd.DataFrame(
+        {"seed": 0, "device": 0, "index": range(4), "label": [0, 0, 1, 1], "class_name": list("aabb")}
+    )
+
+    @dataclasses.dataclass
+    class Chosen(FakeRun):
+        selections: pd.DataFrame = None
+        shards: pd.DataFrame = None
+
+    columns_of = ["seed", "device", "method", "keep_ratio", "index"]
+    chosen = Chosen(records, run.curves, run.info, selections=pd.DataFrame(kept, columns=columns_of), shards=shards)
+    reader = read(chosen)
+    assert reader.page_text.count("infobatch visits all samples, less often than full training") == 2
+    assert reader.numbers("How far methods agree")[["method_a", "method_b", "jaccard"]].values.tolist() == [
+        ["random", "importance", pytest.approx(1 / 3)]
+    ]
+    assert set(reader.numbers("Which classes a method starves")["method"]) == {"random", "importance"}
 
 
 def luminance(colour):

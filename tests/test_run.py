@@ -37,7 +37,8 @@ def without_host(records: pd.DataFrame) -> pd.DataFrame:
 def assert_equal_runs(first: Run, second: Run) -> None:
     pd.testing.assert_frame_equal(without_host(first.records), without_host(second.records), check_exact=True)
     pd.testing.assert_frame_equal(first.curves, second.curves, check_exact=True)
-    pd.testing.assert_frame_equal(first.selections, second.selections, check_exact=True)
+    for name in ("selections", "scores", "traces", "work", "extremes", "shards", "devices"):
+        pd.testing.assert_frame_equal(getattr(first, name), getattr(second, name), check_exact=True)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def ray_started() -> Iterator[None]:
 
 def test_the_run_folder_has_its_files_and_columns(serial: Run) -> None:
     names = {path.name for path in serial.path.iterdir()}
-    named = ("records", "curves", "selections", "scores", "traces", "work", "shards", "devices")
+    named = ("records", "curves", "selections", "scores", "traces", "work", "extremes", "shards", "devices")
     assert names == {"run.json", "scenario.yaml", "terms.json"} | {f"{name}.parquet" for name in named}
     documented = (
         "scenario seed device profile method keep_ratio status reason shard_size subset_size test_accuracy "
@@ -579,7 +580,7 @@ def test_a_run_folder_without_the_newer_tables_is_read(serial: Run, tmp_path: Pa
     for name in ("run.json", "scenario.yaml", "records.parquet", "curves.parquet", "selections.parquet"):
         (tmp_path / name).write_bytes((serial.path / name).read_bytes())
     run = edgesim.load_run(tmp_path)
-    for table in (run.scores, run.traces, run.shards, run.devices):
+    for table in (run.scores, run.traces, run.shards, run.devices, run.extremes):
         assert table.empty
         assert len(table.columns) > 4
     (tmp_path / "curves.parquet").unlink()

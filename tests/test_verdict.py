@@ -99,13 +99,88 @@ def test_verdict_does_not_call_no_evidence_a_win():
     assert "no evidence" in found.text
 
 
+def test_the_sentence_on_random_speaks_of_the_method_where_there_is_one():
+    found = by_kind(fleet(random_half=-0.0015))["random"].text  # equal at 0.5, but for the wobble
+    assert found.startswith("importance beats random at 1 of 2 keep ratios and falls below it at 0 (corrected for 2")
+    assert "; best at 0.1, +10.1 points (95 % interval" in found
+    mixed = by_kind(fleet(tenth=-0.4))["random"].text
+    assert mixed.startswith("importance beats random at 1 of 2 keep ratios and falls below it at 1")
+    assert "; best at 0.5, +0.9 points (" in mixed
+    assert "; worst at 0.1, -9.9 points (" in mixed
+    worse = by_kind(fleet(tenth=-0.4, random_half=-0.0015))["random"].text
+    assert worse.startswith("There is no evidence that importance beats random at equal keep ratio: it is above it at")
+    assert "none of 2 and below at 1 (corrected for 2 tests); worst at 0.1, -9.9 points" in worse
+
+
+def test_the_sentence_on_random_counts_pairs_where_there_are_several_methods():
+    more = fleet(random_half=-0.0015)
+    records = pd.concat([more, more[more["method"] == "importance"].assign(method="el2n")], ignore_index=True)
+    found = by_kind(records)["random"].text
+    assert found.startswith("Of 4 pairs of method and keep ratio 2 beat random and 0 fall below it (corrected for 4")
+    assert "; best importance at 0.1, +10.1 points" in found
+
+
+def test_an_interval_that_the_correction_overrules_is_named_as_such():
+    """Leads of 0.8, 1.6, 2.4, 3.2 points: mean 2, standard error 0.5164, t 3.87, p 0.015 one-sided; three tests."""
+    leads = {0.1: (0.008, 0.016, 0.024, 0.032), 0.2: (-0.1, 0.0, 0.1, 0.0), 0.3: (-0.1, 0.0, 0.1, 0.0)}
+    rows = [trial(0, d, "random", ratio, 0.5) for ratio in leads for d in range(4)]
+    rows += [trial(0, d, "el2n", ratio, 0.5 + lead) for ratio, four in leads.items() for d, lead in enumerate(four)]
+    found = by_kind(table(*rows))["random"]
+    assert (found.evidence, found.keep_ratio, found.low > 0) == ("none", 0.1, True)
+    assert found.text.endswith("n = 4) before that correction.")
+
+
+def test_failures_are_a_sentence_of_their_own():
+    records = pd.concat([fleet(), table(trial(0, 9, "random", 0.5, status="failed"))], ignore_index=True)
+    assert by_kind(records)["limits"].text == (
+        "The run has one seed, so nothing is known about other seeds. "
+        "Trials that did not end well are left out: 1 of 21."
+    )
+
+
+def test_a_better_accuracy_is_shown():
+    """Above full at both ratios, far beyond the wobble."""
+    found = by_kind(fleet(half=0.1, tenth=0.1))["accuracy"]
+    assert (found.evidence, found.keep_ratio) == ("yes", 0.1)
+    assert found.text.endswith("it is higher.")
+
+
+def test_claims_count_their_points():
+    assert claim_of(fleet(), "preserved_0.8")["statement"].endswith("at most 1 point below full training")
+    assert claim_of(fleet(), "preserved_0.5")["statement"].endswith("at most 2 points below full training")
+
+
+def test_the_effect_of_skew_is_cut_to_what_losses_can_be():
+    """Two seeds of two devices leave one degree of freedom, whose interval would go beyond two whole accuracies."""
+    losses = pd.DataFrame({"seed": [0, 0, 1, 1], "device": [0, 1, 0, 1], "difference": [-0.1, -0.5, -0.6, -0.2]})
+    skews = pd.DataFrame({"seed": [0, 0, 1, 1], "device": [0, 1, 0, 1], "skew": [0.1, 0.5, 0.1, 0.5]})
+    found = skew_effect(losses, skews)
+    assert (found.low, found.high) == (-2.0, 2.0)
+
+
 def test_verdict_names_profiles_that_get_slower():
     records = fleet()
     slow = (records["profile"] == "p1") & (records["method"] == "importance")
     records.loc[slow, "device_time_s"] = 12.0
     text = by_kind(records)["devices"].text
-    assert "-20.0 % on p1 to 40.0 % on p0" in text
-    assert "slower than full training: p1" in text
+    assert "-20.0 % on p1 to 40.0 % on p0 (95 % intervals -20.0 to -20.0 and 40.0 to 40.0)" in text
+    assert "; p1 is slower than full training;" in text
+
+
+def test_verdict_calls_no_profile_slower_without_evidence():
+    """Savings of 10 and -20 % on the two devices of p1: on average -5 %, and nothing can be told."""
+    records = fleet()
+    importance = records["method"] == "importance"
+    for device, time_s in ((0, 12.0), (1, 12.0), (2, 13.0), (3, 9.0)):
+        records.loc[importance & (records["device"] == device), "device_time_s"] = time_s
+    found = by_kind(records)["devices"]
+    assert "no evidence that any is slower than full training" in found.text
+    records.loc[importance & (records["device"] == 2), "device_time_s"] = 12.0
+    found = by_kind(records)["devices"]
+    assert "; p0 is slower than full training;" in found.text
+    assert found.evidence == "no"
+    records.loc[importance, "device_time_s"] = 12.0
+    assert "; all are slower than full training;" in by_kind(records)["devices"].text
 
 
 def claim_of(records, name, **more):

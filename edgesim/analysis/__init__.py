@@ -55,7 +55,16 @@ from edgesim.analysis.intervals import (
     ratio_interval,
     trial_mean,
 )
-from edgesim.analysis.kept import extremes, overlap, score_histogram, score_quantiles, trace_means
+from edgesim.analysis.kept import (
+    dynamic_methods,
+    extremes,
+    kept_at,
+    overlap,
+    score_histogram,
+    score_quantiles,
+    trace_means,
+    without_extremes,
+)
 from edgesim.analysis.means import (
     COSTS,
     SUMMARY_COLUMNS,
@@ -70,7 +79,7 @@ from edgesim.analysis.means import (
     time_fits,
 )
 from edgesim.analysis.pareto import accuracy_against, front
-from edgesim.analysis.prices import compare_prices, price_sources
+from edgesim.analysis.prices import compare_prices, device_prices, price_sources
 from edgesim.analysis.ratios import best_ratios
 from edgesim.analysis.sides import SHOWN_LAMBDA, fleet_findings, run_findings
 from edgesim.analysis.verdict import verdict_of
@@ -102,6 +111,8 @@ __all__ = [
     "cost_by_ratio",
     "curve_means",
     "device_by_seed",
+    "device_prices",
+    "dynamic_methods",
     "extremes",
     "failures",
     "fairness",
@@ -119,6 +130,7 @@ __all__ = [
     "infeasible",
     "interval",
     "jain",
+    "kept_at",
     "linear_fit",
     "mean_differences",
     "methods_of",
@@ -148,5 +160,6 @@ __all__ = [
     "verdict_of",
     "winner_counts",
     "winners",
+    "without_extremes",
     "worst_tenth",
 ]

@@ -15,6 +15,7 @@ from edgesim.work import FloatArray
 FULL = "full"
 RANDOM = "random"
 KEYS = ["seed", "device"]
+NUMBER = r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,18 @@ def methods_of(records: pd.DataFrame) -> list[str]:
 def mean(column: pd.Series) -> float:
     """The mean of the known values; NaN where there is none."""
     return float(column.mean()) if column.notna().any() else np.nan
+
+
+def kinds(reasons: pd.Series) -> pd.Series:
+    """Reasons without their numbers, so that those of one kind can be told: 'needs 31.7 J' and 'needs 32.1 J'."""
+    return reasons.fillna("").astype(str).str.replace(NUMBER, "#", regex=True)
+
+
+def one_of(reasons: pd.Series) -> str:
+    """The first of several reasons of one kind, and how many others there are."""
+    different = list(dict.fromkeys(reasons.fillna("").astype(str)))
+    others = len(different) - 1
+    return different[0] + (f" (and {others} more that differ in their numbers)" if others else "")
 
 
 def ranges(numbers: Iterable[int]) -> str:

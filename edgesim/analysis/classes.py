@@ -34,7 +34,7 @@ def class_counts(shards: pd.DataFrame, selections: pd.DataFrame) -> Answer:
     labels[shards["index"]] = shards["label"]
     count = int(labels.max()) + 1
     code = selections.groupby(keys, sort=False).ngroup().to_numpy()
-    trials = selections.loc[np.unique(code, return_index=True)[1], keys].reset_index(drop=True)
+    trials = selections[keys].iloc[np.unique(code, return_index=True)[1]].reset_index(drop=True)
     cells = code * count + labels[selections["index"]]
     after = np.bincount(cells, minlength=len(trials) * count)
     table = trials.loc[np.repeat(trials.index, count)].reset_index(drop=True)

@@ -22,7 +22,7 @@ class Finding:
     """what it is about: "saving", "accuracy", "harm", "devices", "random" or "limits" """
     text: str
     evidence: Evidence = "none"
-    """yes: the data show what the sentence says; no: they show the opposite; none: they cannot tell"""
+    """yes: the data show what the sentence says; no: they show that pruning does not pay; none: they cannot tell"""
     estimate: float = np.nan
     """in shares (0.2 = 20 % or 20 points), as in the records"""
     low: float = np.nan
@@ -85,5 +85,10 @@ def with_interval(found: Interval, write: str = "percent") -> str:
     value = percent(found.estimate) if write == "percent" else points(found.estimate)
     if not np.isfinite(found.low):
         return f"{value} (no interval, n = {found.n})"
-    ends = [f"{round(100 * end, 1) + 0.0:{'+' if write == 'points' else ''}.1f}" for end in (found.low, found.high)]
-    return f"{value} (95 % interval {ends[0]} to {ends[1]}, n = {found.n})"
+    return f"{value} (95 % interval {ends(found, '+' if write == 'points' else '')}, n = {found.n})"
+
+
+def ends(found: Interval, sign: str = "") -> str:
+    """The ends of an interval of shares in per cent or points: '11.0 to 13.6', with `sign` "+": '-1.0 to +2.0'."""
+    low, high = (f"{round(100 * end, 1) + 0.0:{sign}.1f}" for end in (found.low, found.high))
+    return f"{low} to {high}"

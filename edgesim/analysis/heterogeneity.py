@@ -7,7 +7,19 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, Answer, answer, complete, device_by_seed, groups, mean, ok, ranges
+from edgesim.analysis.cells import (
+    FULL,
+    Answer,
+    answer,
+    complete,
+    device_by_seed,
+    groups,
+    kinds,
+    mean,
+    ok,
+    one_of,
+    ranges,
+)
 from edgesim.analysis.intervals import Interval, interval
 from edgesim.work import FloatArray
 
@@ -223,15 +235,17 @@ def headroom(records: pd.DataFrame, devices: pd.DataFrame | None = None) -> Answ
 
 
 def infeasible(records: pd.DataFrame) -> Answer:
-    """Devices that cannot do what was asked, and why: one row per device and reason.
+    """Devices that cannot do what was asked, and why: one row per device and kind of reason, as in `failures`.
 
     Returns: INFEASIBLE_COLUMNS; `methods` and `keep_ratios` are text.
     """
     bad = records[records["status"] == "infeasible"]
     rows = []
-    for (device, profile, reason), part in bad.groupby(["device", "profile", "reason"], sort=False, dropna=False):
+    bad = bad.assign(kind=kinds(bad["reason"]))
+    for (device, profile, _), part in bad.groupby(["device", "profile", "kind"], sort=False, dropna=False):
         ratios = ", ".join(f"{ratio:g}" for ratio in sorted(set(part["keep_ratio"])))
-        rows.append((device, profile, reason, len(part), ", ".join(dict.fromkeys(part["method"])), ratios))
+        methods = ", ".join(dict.fromkeys(part["method"]))
+        rows.append((device, profile, one_of(part["reason"]), len(part), methods, ratios))
     return answer(rows, INFEASIBLE_COLUMNS)
 
 

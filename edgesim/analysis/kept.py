@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, RANDOM, Answer, answer, device_by_seed
+from edgesim.analysis.cells import FULL, RANDOM, Answer, answer, complete, device_by_seed, ok
 from edgesim.analysis.intervals import interval
+from edgesim.extremes import PER_END, ends_of_classes
 from edgesim.work import FloatArray
 
 OVERLAP_COLUMNS = ["method_a", "method_b", "keep_ratio", "trials", "jaccard", "jaccard_low", "jaccard_high", "chance"]
@@ -16,7 +17,21 @@ HISTOGRAM_COLUMNS = ["method", "bin_low", "bin_high", "samples", "share"]
 QUANTILE_COLUMNS = ["method", "seed", "device", "samples", "least", "q05", "q25", "median", "q75", "q95", "most"]
 EXTREME_COLUMNS = ["method", "label", "end", "rank", "index", "score"]
 TRACE_COLUMNS = ["method", "keep_ratio", "epoch", "quantity", "trials", "value", "low", "high"]
-NO_SCORES = "The run holds no scores (pruning.keep_scores is off, or no method gives any)."
+NO_SCORES = (
+    "The run holds no scores of whole shards (pruning.keep_scores is off, or no method gives any), so how they are "
+    "spread cannot be told."
+)
+
+
+def dynamic_methods(records: pd.DataFrame) -> list[str]:
+    """The methods that keep no subset: they visit all samples of a shard, less often than full training does.
+
+    Told by trials below keep_ratio 1 that trained on every sample although the ratio leaves out one or more.
+    """
+    good = ok(complete(records))
+    all_of_it = (good["subset_size"] == good["shard_size"]) & (good["shard_size"] > 0)
+    whole = all_of_it & (good["keep_ratio"] * good["shard_size"] <= good["shard_size"] - 1)
+    return [str(name) for name in dict.fromkeys(good.loc[whole, "method"])]
 
 
 def overlap(selections: pd.DataFrame) -> Answer:
@@ -81,9 +96,11 @@ def score_quantiles(scores: pd.DataFrame) -> Answer:
 
 
 def extremes(
-    scores: pd.DataFrame, shards: pd.DataFrame, seed: int | None = None, device: int | None = None, count: int = 5
+    scores: pd.DataFrame, shards: pd.DataFrame, seed: int | None = None, device: int | None = None, count: int = PER_END
 ) -> Answer:
-    """The samples of each class that a method would keep first and last, on one device.
+    """The samples of each class that a method would keep first and last, on one device, from the scores of a run.
+
+    For run folders without the table of the same name, which has pictures and needs no scores of all devices.
 
     Args:
         scores: seed device method keep_ratio index score.
@@ -111,14 +128,55 @@ def extremes(
     for method in dict.fromkeys(here["method"]):
         own = here[here["method"] == method]
         own = own[own["keep_ratio"].isna()] if own["keep_ratio"].isna().any() else own.drop_duplicates("index")
-        for label, part in own.groupby("label"):
-            ranked = part.sort_values(["score", "index"], ascending=[False, True])
-            half = min(count, (len(ranked) + 1) // 2)
-            ends = {"most": ranked.head(half), "least": ranked.iloc[::-1].head(min(count, len(ranked) - half))}
-            for end, some in ends.items():
-                pairs = zip(some["index"], some["score"], strict=True)
-                rows += [(method, label, end, rank, int(i), float(s)) for rank, (i, s) in enumerate(pairs, start=1)]
+        own = own.sort_values("index", kind="stable")
+        index, score, label = own["index"].to_numpy(), own["score"].to_numpy(dtype=np.float64), own["label"].to_numpy()
+        ends = ends_of_classes(score, label, count)
+        for at, of_class, most, rank in zip(ends.positions, ends.labels, ends.most, ends.ranks, strict=True):
+            rows.append((method, of_class, "most" if most else "least", rank, int(index[at]), float(score[at])))
     return answer(rows, EXTREME_COLUMNS, missing)
+
+
+def kept_at(samples: pd.DataFrame, selections: pd.DataFrame) -> pd.Series:
+    """At which keep ratios each sample is in its method's subset, as text: "0.3, 0.5"; empty where at none.
+
+    Args:
+        samples: seed device method index, one row per sample.
+        selections: seed device method keep_ratio index.
+    """
+    keys = ["seed", "device", "method", "index"]
+    if samples.empty or selections.empty:
+        return pd.Series("", index=samples.index, dtype=object)
+    asked = samples[keys].drop_duplicates()
+    here = selections["device"].isin(asked["device"]) & selections["seed"].isin(asked["seed"])  # few of very many rows
+    found = selections[here].merge(asked, on=keys)[[*keys, "keep_ratio"]].drop_duplicates().sort_values("keep_ratio")
+    texts: dict[Any, str] = {}
+    for key, ratio in zip(found[keys].itertuples(index=False, name=None), found["keep_ratio"], strict=True):
+        texts[key] = f"{texts[key]}, {ratio:.4g}" if key in texts else f"{ratio:.4g}"
+    mine = [texts.get(key, "") for key in samples[keys].itertuples(index=False, name=None)]
+    return pd.Series(mine, index=samples.index, dtype=object)
+
+
+def without_extremes(records: pd.DataFrame, samples: pd.DataFrame, device: int, seed: int) -> list[str]:
+    """Sentences on the methods that have no samples to show on the device shown, and why.
+
+    Args:
+        records: one row per trial.
+        samples: the run's table `extremes`.
+        device, seed: whose samples are shown.
+    """
+    absent = [name for name in dict.fromkeys(records["method"]) if name != FULL and name not in set(samples["method"])]
+    here = ok(records[(records["device"] == device) & (records["seed"] == seed)])
+    ended = set(here["method"])
+    silent = [name for name in absent if name in ended]
+    lost = [name for name in absent if name not in ended]
+    said = []
+    if silent:
+        gives = "gives" if len(silent) == 1 else "give"
+        said.append(f"{', '.join(silent)} {gives} no scores that rank samples, so none are shown as important or not.")
+    if lost:
+        has = "has" if len(lost) == 1 else "have"
+        said.append(f"{', '.join(lost)} {has} no trial on device {device} that ended well, so no samples are shown.")
+    return said
 
 
 def trace_means(traces: pd.DataFrame) -> Answer:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, RANDOM, device_by_seed, groups, mean, ok, paired, ranges
+from edgesim.analysis.cells import FULL, RANDOM, device_by_seed, groups, kinds, mean, ok, one_of, paired, ranges
 from edgesim.analysis.intervals import interval
 from edgesim.work import FloatArray
 
@@ -134,16 +134,21 @@ def time_fits(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def failures(records: pd.DataFrame) -> pd.DataFrame:
-    """The trials that did not end well, grouped by status, reason and method, the most frequent first.
+    """The trials that did not end well, grouped by status, kind of reason and method, the most frequent first.
+
+    Reasons that differ in their numbers are of one kind, and the first one stands for them.
 
     Returns: status reason method failures keep_ratios device_list seed_list; the last three are text.
     """
-    keys = ["status", "reason", "method"]
+    keys = ["status", "kind", "method"]
     rows = []
-    for cell, part in records[records["status"] != "ok"].groupby(keys, sort=False, dropna=False):
+    bad = records[records["status"] != "ok"]
+    for (status, _, method), part in bad.assign(kind=kinds(bad["reason"])).groupby(keys, sort=False, dropna=False):
         ratios = ", ".join(f"{ratio:g}" for ratio in sorted(set(part["keep_ratio"])))
-        rows.append((*cell, len(part), ratios, ranges(part["device"]), ranges(part["seed"])))
-    table = pd.DataFrame(rows, columns=[*keys, "failures", "keep_ratios", "device_list", "seed_list"])
+        named = (status, one_of(part["reason"]), method)
+        rows.append((*named, len(part), ratios, ranges(part["device"]), ranges(part["seed"])))
+    names = ["status", "reason", "method", "failures", "keep_ratios", "device_list", "seed_list"]
+    table = pd.DataFrame(rows, columns=names)
     return table.sort_values("failures", ascending=False, kind="stable", ignore_index=True)
 
 

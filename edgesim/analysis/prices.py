@@ -16,6 +16,10 @@ PRICE_COLUMNS = [
     "time_factor", "analytic_energy_j", "device_energy_j", "energy_factor", "analytic_relative", "device_relative",
     "host_relative",
 ]  # fmt: skip
+DEVICE_PRICE_COLUMNS = [
+    "device", "profile", "trials", "analytic_time_s", "device_time_s", "host_wall_s", "time_factor",
+    "analytic_energy_j", "device_energy_j", "energy_factor", "analytic_error", "device_error",
+]  # fmt: skip
 SOURCE_COLUMNS = [
     "device", "profile", "trials", "analytic_time_s", "device_time_s", "gap_s", "rate_s", "steps_s", "partial_s",
     "score_s", "wait_s", "throttled_s", "rest_s", "step_overhead_s", "r2",
@@ -48,6 +52,32 @@ def compare_prices(records: pd.DataFrame) -> Answer:
     return Answer(table.reset_index()[PRICE_COLUMNS], (missing,) if missing else ())
 
 
+def device_prices(prices: pd.DataFrame) -> Answer:
+    """The prices of every device side by side, over all its methods and keep ratios, and how far they are off.
+
+    Args:
+        prices: the table of `compare_prices`.
+
+    Returns: DEVICE_PRICE_COLUMNS, means over trials. `*_factor` is emulated / analytic, of those means.
+        `analytic_error` and `device_error` say how well a price foretells what pruning leaves of training's time: the
+        mean over the pruned trials of (time / time of `full`) by that price minus the same by this host's clock, which
+        measures another machine but the same work. NaN without `full`.
+    """
+    kinds = ["analytic_time_s", "device_time_s", "host_wall_s", "analytic_energy_j", "device_energy_j"]
+    keys = ["device", "profile"]
+    weighted = prices[[*keys, "trials"]].join(prices[kinds].mul(prices["trials"], axis=0))
+    sums = weighted.groupby(keys, sort=False)[["trials", *kinds]].sum(min_count=1)
+    table = sums[kinds].div(sums["trials"], axis=0).assign(trials=sums["trials"])
+    table["time_factor"] = table["device_time_s"] / table["analytic_time_s"].where(table["analytic_time_s"] > 0)
+    table["energy_factor"] = table["device_energy_j"] / table["analytic_energy_j"].where(table["analytic_energy_j"] > 0)
+    pruned = prices[prices["method"] != FULL]
+    errors = pruned[keys].assign(
+        **{f"{price}_error": pruned[f"{price}_relative"] - pruned["host_relative"] for price in ("analytic", "device")}
+    )
+    table = table.join(errors.groupby(keys).mean()).reset_index()
+    return Answer(table[DEVICE_PRICE_COLUMNS], () if len(table) else ("No trial that ended well has a price.",))
+
+
 def price_sources(
     records: pd.DataFrame, workload: Mapping[str, Any] | None = None, batch_size: int | None = None
 ) -> Answer:
@@ -64,7 +94,8 @@ def price_sources(
     Returns: SOURCE_COLUMNS, means over the device's trials. `gap_s` = emulated - analytic = `rate_s` (arithmetic and
         memory traffic at another rate than φ) + `steps_s` (per-step overhead; `partial_s` of it for the steps that
         partial batches add) + `score_s` (scoring and selection) + `wait_s` (storage, unavailability) + `throttled_s`
-        (heat) + `rest_s`. `step_overhead_s` is b, `r2` of the fit. NaN where a part cannot be told.
+        (heat) + `rest_s`. `step_overhead_s` is b, `r2` of the fit. A part that cannot be told is NaN and within the
+        rest.
     """
     good = ok(complete(records))
     good = good[good["device_train_time_s"].notna() & good["train_flops"].notna()]
@@ -97,7 +128,8 @@ def _sources_of(device: Any, part: pd.DataFrame, flops_per_step: float) -> tuple
     partial_s = overhead_s * float(np.maximum(steps - flops / flops_per_step, 0.0).mean())
     score_s = float((part["device_score_time_s"] - part["analytic_score_time_s"]).mean())
     gap_s = float((part["device_time_s"] - part["analytic_time_s"]).mean())
-    rest_s = gap_s - rate_s - steps_s - score_s - wait_s.mean() - throttled_s.mean()
+    told_s = np.nan_to_num(rate_s) + np.nan_to_num(steps_s)
+    rest_s = gap_s - told_s - score_s - wait_s.mean() - throttled_s.mean()
     times = (part["analytic_time_s"].mean(), part["device_time_s"].mean(), gap_s)
     found = (rate_s, steps_s, partial_s, score_s, wait_s.mean(), throttled_s.mean(), rest_s, overhead_s, r2)
     return (device, part["profile"].iloc[0], len(part), *times, *found)

@@ -73,7 +73,7 @@ def skew_effect(losses: pd.DataFrame, skews: pd.DataFrame) -> Interval:
     error = span * float(np.sqrt(((y - slope * x) ** 2).sum() / free / spread))
     half = float(stats.t.ppf((1 + LEVEL) / 2, free)) * error
     estimate = slope * span
-    ends = (estimate - half, estimate + half)
+    ends = (max(estimate - half, -2.0), min(estimate + half, 2.0))  # two losses are never further apart
     return Interval(estimate, *ends, error, float(free), n, table["device"].nunique(), seeds, "t")
 
 

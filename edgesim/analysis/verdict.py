@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.cells import FULL, KEYS, RANDOM, complete, device_by_seed, groups, methods_of, ok, paired
-from edgesim.analysis.findings import Finding, finding, percent, points, with_interval
+from edgesim.analysis.findings import Evidence, Finding, ends, finding, percent, points, with_interval
 from edgesim.analysis.intervals import Interval, holm, interval, p_above, p_below, ratio_interval
 
 ALPHA = 0.05
@@ -131,7 +131,7 @@ def _break_even(good: pd.DataFrame, method: str) -> str:
 
 def _accuracy(losses: dict[float, tuple[Interval, float]], method: str, ratio: float) -> Finding:
     found, p = losses[ratio]
-    text = f"At {ratio:g} accuracy by {method} differs from full training by {with_interval(found, 'points')}"
+    text = f"At {ratio:g} the accuracy of {method} differs from full training's by {with_interval(found, 'points')}"
     if not np.isfinite(found.low):
         return finding("accuracy", text + ".", "none", found, (method, ratio))
     if p < ALPHA:
@@ -139,7 +139,7 @@ def _accuracy(losses: dict[float, tuple[Interval, float]], method: str, ratio: f
     text += ": it is higher" if found.low > 0 else "; no evidence of a loss"
     if found.low < 0:
         text += f", but one of up to {abs(found.low) * 100:.1f} points is not ruled out"
-    return finding("accuracy", text + ".", "no" if found.low > 0 else "none", found, (method, ratio))
+    return finding("accuracy", text + ".", "yes" if found.low > 0 else "none", found, (method, ratio))
 
 
 def _harm(losses: dict[float, tuple[Interval, float]], method: str) -> Finding:
@@ -149,7 +149,7 @@ def _harm(losses: dict[float, tuple[Interval, float]], method: str) -> Finding:
         return Finding("harm", text, method=method)
     for ratio, (found, p) in losses.items():
         if p < ALPHA:
-            text = f"From keep ratio {ratio:g} down {method} costs accuracy: {with_interval(found, 'points')} there"
+            text = f"From keep ratio {ratio:g} down, {method} costs accuracy: {with_interval(found, 'points')} there"
             lowest = min(losses)
             if lowest < ratio:
                 text += f", and {points(losses[lowest][0].estimate)} at {lowest:g}"
@@ -173,25 +173,28 @@ def _devices(good: pd.DataFrame, method: str, ratio: float) -> Finding:
     if not rows:
         return Finding("devices", "No device time is known, so who gains cannot be told.", method=method)
     rows.sort(key=lambda row: -row[1].estimate)
-    losing = [profile for profile, found in rows if found.estimate < 0]
+    faster = [profile for profile, found in rows if found.low > 0]
+    slower = [profile for profile, found in rows if found.high < 0]
     p_values = holm(np.array([np.minimum(2 * p_below(drops[profile], 0.0), 1.0) for profile, _ in rows]))
     worse = [profile for (profile, _), p in zip(rows, p_values, strict=True) if p < ALPHA]
     best, worst = rows[0], rows[-1]
     if len(rows) == 1:
-        text = f"All devices are of one profile, {best[0]}: time saved at {ratio:g} is {percent(best[1].estimate)}"
+        text = f"All devices are of one profile, {best[0]}: the time saved at {ratio:g} is {with_interval(best[1])}"
     else:
-        text = f"At {ratio:g} time saved goes from {percent(worst[1].estimate)} on {worst[0]} "
+        text = f"At {ratio:g} the time saved goes from {percent(worst[1].estimate)} on {worst[0]} "
         text += f"to {percent(best[1].estimate)} on {best[0]}"
-    every = len(losing) == len(rows)
-    slower = "all are slower than full training" if every else f"slower than full training: {', '.join(losing)}"
-    text += f"; {slower}" if losing else "; none is slower than full training"
-    told = int(np.isfinite(p_values).sum())
-    if not told:
+        if np.isfinite(worst[1].low) and np.isfinite(best[1].low):
+            text += f" (95 % intervals {ends(worst[1])} and {ends(best[1])})"
+    told = "all are" if len(slower) == len(rows) else f"{', '.join(slower)} {'is' if len(slower) == 1 else 'are'}"
+    text += f"; {told} slower than full training" if slower else "; no evidence that any is slower than full training"
+    enough = int(np.isfinite(p_values).sum())
+    if not enough:
         text += "; on no profile are there enough trials to tell a loss of accuracy."
     else:
         where = f"accuracy falls on {', '.join(worse)}" if worse else "no evidence of a loss of accuracy on any"
-        text += f"; {where} ({told} of {len(rows)} profiles have enough trials to tell)."
-    return finding("devices", text, "yes" if np.isfinite(best[1].low) else "none", worst[1], (method, ratio))
+        text += f"; {where} ({enough} of {len(rows)} profiles have enough trials to tell)."
+    evidence: Evidence = "yes" if faster else "no" if slower else "none"
+    return finding("devices", text, evidence, worst[1], (method, ratio))
 
 
 def _against_random(good: pd.DataFrame) -> Finding:
@@ -207,22 +210,35 @@ def _against_random(good: pd.DataFrame) -> Finding:
         return Finding("random", "Too few trials have a partner in random to tell whether methods beat it.")
     above = holm(np.array([p_above(found, 0.0) for _, _, found in cells])) < ALPHA / 2
     below = holm(np.array([p_below(found, 0.0) for _, _, found in cells])) < ALPHA / 2
-    text = f"Against random selection at equal ratio, {int(above.sum())} of {len(cells)} (method, ratio) pairs are "
-    text += f"above it and {int(below.sum())} below{f', corrected for {len(cells)} tests' if len(cells) > 1 else ''}"
-    if above.any() or not below.any():
-        name, ratio, found = max(cells, key=lambda cell: cell[2].estimate)
-        text += f"; best: {name} at {ratio:g}, {with_interval(found, 'points')}."
-    else:
-        name, ratio, found = min(cells, key=lambda cell: cell[2].estimate)
-        text += f"; worst: {name} at {ratio:g}, {with_interval(found, 'points')}."
-    if not above.any():
-        text = text.replace("Against random selection", "There is no evidence that a method beats random selection")
-        text = text.replace("selection at equal ratio,", "selection at equal ratio:")
-    return finding("random", text, "yes" if above.any() else "no" if below.any() else "none", found, (name, ratio))
+    up, down = int(above.sum()), int(below.sum())
+    best, worst = (pick(cells, key=lambda cell: cell[2].estimate) for pick in (max, min))
+    named = [("best", best)] if up or not down else []
+    named += [("worst", worst)] if down else []
+    text = _counts(names, len(cells), up, down)
+    for word, (name, ratio, found) in named:
+        where = f"{name} at {ratio:g}" if len(names) > 1 else f"at {ratio:g}"
+        text += f"; {word} {where}, {with_interval(found, 'points')}"
+    name, ratio, found = named[0][1]
+    # The interval is of this pair alone, and may leave out zero where the corrected test does not tell.
+    text += " before that correction." if len(cells) > 1 and not (up or down) and found.low > 0 else "."
+    return finding("random", text, "yes" if up else "no" if down else "none", found, (name, ratio))
+
+
+def _counts(names: list[str], cells: int, up: int, down: int) -> str:
+    """How many of the tests against random are above it and below: the beginning of a sentence."""
+    corrected = f" (corrected for {cells} tests)" if cells > 1 else ""
+    if len(names) > 1 and up:
+        return f"Of {cells} pairs of method and keep ratio {up} beat random and {down} fall below it{corrected}"
+    if up:
+        return f"{names[0]} beats random at {up} of {cells} keep ratios and falls below it at {down}{corrected}"
+    start = f"There is no evidence that {names[0] if len(names) == 1 else 'a method'} beats random at equal keep ratio"
+    if len(names) > 1:
+        return f"{start}: of {cells} pairs of method and ratio none is above it and {down or 'none'} below{corrected}"
+    return f"{start}: it is above it at none of {cells} and below at {down or 'none'}{corrected}"
 
 
 def _limits(records: pd.DataFrame) -> list[Finding]:
-    """What the run's size and its failures leave open, in one sentence; nothing where there is nothing to say."""
+    """What the run's size and its failures leave open; nothing where there is nothing to say."""
     good = ok(records)
     said = []
     for key, many in zip(KEYS, ("seeds", "devices"), strict=True):
@@ -231,9 +247,8 @@ def _limits(records: pd.DataFrame) -> list[Finding]:
             said.append(f"one {key}, so nothing is known about other {many}")
         elif count < 3:
             said.append(f"only {count} {many}, so intervals are very wide")
+    sentences = [f"The run has {'; '.join(said)}."] if said else []
     bad = records[records["status"] != "ok"]
     if len(bad):
-        said.append(f"{len(bad)} of {len(records)} trials did not end well and are left out")
-    if not said:
-        return []
-    return [Finding("limits", f"The run has {'; '.join(said)}.", n=len(good))]
+        sentences.append(f"Trials that did not end well are left out: {len(bad)} of {len(records)}.")
+    return [Finding("limits", " ".join(sentences), n=len(good))] if sentences else []

@@ -209,15 +209,16 @@ def compare(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")],
-    out: Annotated[Path | None, typer.Option(help="FILE.html or FILE.md; default RUN/report.html")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="FILE.html or FILE.md; default RUN/report.html and RUN/report.md")
+    ] = None,
 ) -> None:
-    """Write the report of a run, finished or not: one HTML file, or its tables as Markdown."""
+    """Write the report of a run, finished or not: one HTML file, and its tables as Markdown."""
     from edgesim import report as reports
     from edgesim.store import Run
 
-    target = out or folder / "report.html"
-    write = reports.write_markdown if target.suffix == ".md" else reports.write
-    typer.echo(f"report: {write(Run(folder), target)}")
+    for path in reports.write_all(Run(folder), [out] if out else [folder / "report.html", folder / "report.md"]):
+        typer.echo(f"report: {path}")
 
 
 @app.command()

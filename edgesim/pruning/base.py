@@ -98,7 +98,8 @@ class Method(Protocol):
 
     Beside `needs` it has either `score`, one float per sample for all budgets, or `choose(context, k)`, a `Choice`
     for one budget, where the scores themselves depend on it. Class variables `source` and `cost_class` say where it
-    comes from and what it costs; a field `balance: "none" | "class"` asks for class shares.
+    comes from and what it costs, `by_chance` that its scores say nothing of the samples; a field `balance: "none" |
+    "class"` asks for class shares.
     """
 
     def needs(self, shard: Shard) -> Needs:

@@ -23,6 +23,7 @@ class Random:
 
     source: ClassVar[str] = "both papers, baseline"
     cost_class: ClassVar[str] = "free"
+    by_chance: ClassVar[bool] = True
 
     def needs(self, shard: Shard) -> Needs:
         """Nothing."""

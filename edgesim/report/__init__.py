@@ -1,7 +1,7 @@
 """The report of a run: one self-contained page, and the table that ends a run on the terminal."""
 
-from edgesim.report.markdown import write_markdown
+from edgesim.report.markdown import write_all, write_markdown
 from edgesim.report.page import write
 from edgesim.report.tables import terminal_rows
 
-__all__ = ["terminal_rows", "write", "write_markdown"]
+__all__ = ["terminal_rows", "write", "write_all", "write_markdown"]

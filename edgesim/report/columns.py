@@ -110,7 +110,9 @@ COLUMNS: dict[str, Column] = {
     ),
     "accuracy_low": Column("95 % low", percent, "lower end of the 95 % interval of the mean accuracy"),
     "accuracy_high": Column("95 % high", percent, "upper end of the 95 % interval of the mean accuracy"),
-    "accuracy_half_width": Column("± 95 %", spread, "half the width of the 95 % interval of the mean accuracy"),
+    "accuracy_half_width": Column(
+        "±\u00a095\u00a0%", spread, "half the width of the 95 % interval of the mean accuracy"
+    ),
     "std_over_devices": Column("± devices", spread, "standard deviation of the devices' means over seeds"),
     "std_over_seeds": Column("± seeds", spread, "standard deviation of the seeds' means over devices"),
     "local_accuracy": Column("local accuracy", percent, "test accuracy weighted by the device's own class shares"),
@@ -213,6 +215,12 @@ COLUMNS: dict[str, Column] = {
     "analytic_relative": Column("training, analytic", percent, "closed-form training time / that of full"),
     "device_relative": Column("training, emulated", percent, "emulated training time / that of full"),
     "host_relative": Column("training, this host", percent, "measured training time / that of full"),
+    "analytic_error": Column(
+        "error, analytic", gap, "closed-form training time / that of full, minus the same measured on this host"
+    ),
+    "device_error": Column(
+        "error, emulated", gap, "emulated training time / that of full, minus the same measured on this host"
+    ),
     "gap_s": Column("gap (s)", quantity, "emulated minus analytic time, mean over the device's trials"),
     "rate_s": Column("rate (s)", quantity, "of the gap: arithmetic and memory traffic at another rate than φ"),
     "steps_s": Column("steps (s)", quantity, "of the gap: overhead of every step"),
@@ -244,6 +252,10 @@ COLUMNS: dict[str, Column] = {
     "end": Column("end", text, "most: kept first; least: kept last"),
     "rank": Column("rank", count, "place from that end"),
     "index": Column("sample", plain_count, "index into the training set"),
+    "tied": Column("ties", count, "samples of the class with this very score, itself among them"),
+    "kept_at": Column("kept at", text, "keep ratios at which the sample is in the subset"),
+    "most_important": Column("most important", text, "samples of the class that are kept first: index (score)"),
+    "least_important": Column("least important", text, "samples of the class that are kept last: index (score)"),
     "quantity": Column("quantity", text, "what the method recorded"),
     "value": Column("value", quantity, "mean over devices and seeds"),
     "low": Column("95 % low", quantity, "lower end of the 95 % interval"),

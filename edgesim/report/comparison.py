@@ -130,7 +130,8 @@ def _fleets(table: pd.DataFrame, styles: marks.Styles) -> Section:
     # Emulated here; without the word the columns' names mean the closed form.
     renamed = table.rename(columns={"time_saved": "device_time_saved", "energy_saved": "device_energy_saved"})
     every = Shown("fleets", "Every fleet, method and keep ratio", renamed)
-    return Section("fleets", "Fleets", shown, [every], NO_TRIAL, "", (_method({"": table}),))
+    lead = "The same training on other hardware: what it gives is the same, what it takes is priced on each fleet."
+    return Section("fleets", "Fleets", shown, [every], NO_TRIAL, lead, (_method({"": table}),))
 
 
 def _best(best: analysis.Answer, priced: Mapping[str, pd.DataFrame]) -> Section:
@@ -140,7 +141,8 @@ def _best(best: analysis.Answer, priced: Mapping[str, pd.DataFrame]) -> Section:
     shown_best = best.table[best.table["lambda"] == analysis.SHOWN_LAMBDA].drop(columns="lambda")
     middle = Shown("best", f"Devices by their best keep ratio, λ = {analysis.SHOWN_LAMBDA:g}", shown_best)
     figure = [sides.best_ratio_figure(best.table)]
-    return Section("best", "Best keep ratio", figure, [middle, ratios], NONE_WELL, "", choices, best.missing)
+    lead = "Which of the ratios that were run each device would choose; the larger λ, the more cost counts."
+    return Section("best", "Best keep ratio", figure, [middle, ratios], NONE_WELL, lead, choices, best.missing)
 
 
 def _profiles(priced: Mapping[str, pd.DataFrame]) -> Section:
@@ -153,7 +155,8 @@ def _profiles(priced: Mapping[str, pd.DataFrame]) -> Section:
         Shown("profiles-full", "Full training on one device of each profile", full),
         Shown("profiles", "Means per fleet and profile", means, folded=True),
     ]
-    return Section("profiles", "Profiles", [], tables, NO_TRIAL)
+    lead = "Which devices the fleets are made of, and what full training takes on one of each."
+    return Section("profiles", "Profiles", [], tables, NO_TRIAL, lead)
 
 
 def _failures(tables: Mapping[str, pd.DataFrame], side: str) -> Section:
@@ -199,7 +202,8 @@ def _differ(differ: Mapping[str, analysis.Answer]) -> Section:
     same = [name for name, found in differ.items() if found.table.empty]
     cannot = tuple(f"{name}: the scenario equals that of the first run." for name in same) if len(table) else ()
     every = Shown("differences", "What the scenarios differ in", table)
-    return Section("differ", "Scenarios", [], [every], "The scenarios are equal.", "", (), cannot)
+    lead = "Settings of the scenarios as they were run; those that are equal are left out."
+    return Section("differ", "Scenarios", [], [every], "The scenarios are equal.", lead, (), cannot)
 
 
 def _pairs(pairs: Mapping[str, analysis.Answer]) -> Section:
@@ -228,4 +232,5 @@ def _fronts(tables: Mapping[str, pd.DataFrame]) -> Section:
         found = analysis.fronts(tables, f"device_{kind}")
         shown.append(sides.fronts_figure(found.table, styles, kind))
         cannot += found.missing
-    return Section("fronts", "All runs", shown, [], NONE_WELL, "", (_method(tables),), tuple(dict.fromkeys(cannot)))
+    lead = "All trials of every run, paired or not: accuracy against the keep ratio, and against what it takes."
+    return Section("fronts", "All runs", shown, [], NONE_WELL, lead, (_method(tables),), tuple(dict.fromkeys(cannot)))

@@ -19,8 +19,10 @@ from edgesim.report.sections import Shown
 VENDOR = Path(__file__).parent / "vendor"
 MAX_BYTES = 6_000_000
 """of a page"""
-TEXT_BYTES = 350_000
-"""of the page beside plotly.js, tables and figures: its text, its first rows, the scenario"""
+SPARE_BYTES = 20_000
+"""of that, left for what a page says of what it leaves out"""
+FEW_NUMBERS = 10
+"""different numbers of a column up to which each is stored once: the keep ratios of a run, for example"""
 REPEATS = 3
 """how often the texts of a column occur on average, from which on each is stored once"""
 
@@ -39,7 +41,7 @@ def packed(data: pd.DataFrame) -> dict[str, Any]:
 
     Numbers are in full precision, None for what is not finite. In place of "values" a column of equal values has
     "all" (the value), one of many long numbers "f8" (base64 of little-endian float64, half as long), and one of texts
-    that repeat "of" (the texts) and "at" (their places).
+    that repeat, or of numbers from a short list, "of" (the values) and "at" (their places).
     """
     packed_columns: list[dict[str, Any]] = []
     for name in data.columns:
@@ -49,18 +51,24 @@ def packed(data: pd.DataFrame) -> dict[str, Any]:
     return {"rows": len(data), "columns": packed_columns}
 
 
-def room_beside(figures: dict[str, Any]) -> int:
-    """The bytes that a page has for its tables, beside its figures, plotly.js and its text."""
-    return max(0, MAX_BYTES - TEXT_BYTES - len(plotly_js().encode()) - len(as_json(figures)))
+def size_of(shown: list[Shown]) -> int:
+    """The bytes of all rows of tables."""
+    return sum(len(as_json(packed(table.data))) for table in shown)
 
 
 def fit(shown: list[Shown], max_bytes: int) -> tuple[dict[str, Shown], dict[str, Any]]:
-    """Tables and their packed numbers by key, the longest one cut until all together take `max_bytes` at most."""
+    """Tables and their packed numbers by key, the longest one cut until all together take `max_bytes` at most.
+
+    A row of each stays, whatever the room.
+    """
     by_key = {table.key: table for table in shown}
     data = {key: packed(table.data) for key, table in by_key.items()}
     sizes = {key: len(as_json(values)) for key, values in data.items()}
     while sum(sizes.values()) > max_bytes:
-        key = max(sizes, key=lambda name: sizes[name])
+        longer = [name for name in sizes if len(by_key[name].data) > 1]
+        if not longer:
+            break
+        key = max(longer, key=lambda name: sizes[name])
         table, spare = by_key[key], max(0, max_bytes - sum(sizes.values()) + sizes[key])
         rows = max(1, int(0.95 * len(table.data) * spare / sizes[key]))
         rows = min(rows, len(table.data) // 2) if spare == 0 else rows
@@ -81,8 +89,12 @@ def as_json(values: Any) -> Markup:
 def _numbers(column: pd.Series) -> dict[str, Any]:
     array = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
     values = [_short(value) if math.isfinite(value) else None for value in array.tolist()]
-    if len(set(values)) == 1:
-        return {"all": values[0]}
+    distinct = list(dict.fromkeys(values))
+    if len(distinct) == 1:
+        return {"all": distinct[0]}
+    if len(distinct) <= FEW_NUMBERS and len(values) > FEW_NUMBERS**2:
+        places = {value: place for place, value in enumerate(distinct)}
+        return {"of": distinct, "at": [places[value] for value in values]}
     coded = base64.b64encode(np.where(np.isfinite(array), array, np.nan).astype("<f8").tobytes()).decode()
     return {"f8": coded} if len(coded) < len(json.dumps(values, separators=(",", ":"))) else {"values": values}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -14,13 +15,14 @@ def facts(info: dict[str, Any], records: pd.DataFrame) -> list[tuple[str, str]]:
     """What a reader needs to know which run this is: (label, text), unknown ones left out."""
     command = info.get("command")
     rows: list[tuple[str, Any]] = [
+        ("Scenario", info.get("scenario")),
         ("Status", info.get("status")),
         ("Reason", info.get("reason")),
         ("Trials", _listed(info.get("trials") or dict(records["status"].value_counts()))),
         ("Devices", len(records["device"].unique()) or None),
         ("Seeds", ", ".join(map(str, info.get("seeds") or []))),
-        ("Started", info.get("started")),
-        ("Finished", info.get("finished")),
+        ("Started", _moment(info.get("started"))),
+        ("Finished", _moment(info.get("finished"))),
         ("Duration", columns.duration(info["wall_s"]) if info.get("wall_s") is not None else None),
         ("Host", _listed(info.get("host") or {})),
         ("Versions", _listed(info.get("versions") or {})),
@@ -57,6 +59,14 @@ def limits(records: pd.DataFrame, info: dict[str, Any]) -> list[str]:
         said.append("A mean is over the trials that ended well: rows with different numbers of trials are not over the "
                     "same devices.")  # fmt: skip
     return said
+
+
+def _moment(text: Any) -> Any:
+    """'2026-11-25T21:17:21+00:00' as people write it; anything else as it is."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (TypeError, ValueError):
+        return text
 
 
 def _number(n: int, word: str) -> str:

@@ -11,8 +11,8 @@ from edgesim.report import page, tables
 from edgesim.report.sections import Shown
 from edgesim.report.source import Run
 
-SHOWN_SECTIONS = ("claims", "summary", "gap", "time", "failures")
-SHOWN_FIGURES = ("gap", "fits")
+SHOWN_SECTIONS = ("claims", "summary", "gap", "time", "kept", "failures")
+SHOWN_FIGURES = ("gap",)
 """figures whose numbers are shown"""
 
 
@@ -26,6 +26,20 @@ def write_markdown(run: Run, out: Path) -> Path:
     Returns: `out`.
     """
     return write_page(page.of_run(run), out, SHOWN_SECTIONS, SHOWN_FIGURES)
+
+
+def write_all(run: Run, files: Sequence[Path]) -> list[Path]:
+    """Write a run's report to each of these files, worked out once: Markdown where a name ends in .md, else HTML.
+
+    Returns: the files.
+    """
+    shown = page.of_run(run)
+    for out in files:
+        if out.suffix == ".md":
+            write_page(shown, out, SHOWN_SECTIONS, SHOWN_FIGURES)
+        else:
+            page.write_page(shown, out)
+    return list(files)
 
 
 def write_page(shown: page.Page, out: Path, in_sections: Sequence[str], in_figures: Sequence[str]) -> Path:
@@ -45,11 +59,13 @@ def write_page(shown: page.Page, out: Path, in_sections: Sequence[str], in_figur
     lines += [*(f"- {_plain(label)}: {_plain(value)}" for label, value in shown.facts), ""]
     used: list[str] = []
     for part in shown.sections:
-        if part.key not in in_sections or part.is_empty:
+        behind = [Shown(f.key, f.title, f.table) for f in part.shown_figures if f.key in in_figures]
+        found = [*behind, *(table for table in part.tables if not table.folded), *part.in_markdown]
+        found = [table for table in found if len(table.data)]
+        if part.key not in in_sections or not found:
             continue
         lines += [f"## {part.title}", ""]
-        behind = [Shown(f.key, f.title, f.table) for f in part.shown_figures if f.key in in_figures]
-        for table in [*behind, *(table for table in part.tables if not table.folded)]:
+        for table in found:
             lines += [f"{_plain(table.caption)}:", "", *_rows(table.data), ""]
             used += [str(name) for name in table.data.columns]
     lines += ["## Columns", "", *(f"- **{label}**: {meaning}" for label, _, meaning in tables.glossary(used))]

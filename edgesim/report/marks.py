@@ -7,7 +7,8 @@ serves light and dark; the marks' colours stand out on both (3:1, WCAG 1.4.11). 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,12 @@ SYMBOLS = (
 )  # fmt: skip
 
 
+FEW_WHOLE = 12
+"""whole numbers up to which each has its tick"""
+FEW_DECADES, MOST_DECADES = 2, 6
+"""decades up to which a logarithmic axis has ticks at 1, 2 and 5, and of which it has at most so many ticks"""
+NARROW, CLOSE = 3.0, 8.0
+"""largest / smallest value below which a logarithmic axis has ticks at equal distances, and more than 1, 2 and 5"""
 BAR_PATTERNS = ("", "/", ".", "x")
 """of bars, one per round of colours"""
 
@@ -132,9 +139,53 @@ def only(trace: Spec, method: str | None, keep_ratio: float | None = None) -> Sp
 
 
 def axis(title: str, form: str = "number") -> Spec:
-    """An axis with a title; `form` is "number" or "percent"."""
-    common: Spec = {"title": {"text": title}, "automargin": True}
-    return {**common, "tickformat": ".0%"} if form == "percent" else common
+    """An axis with a title; `form` is "number", "percent" or "share", which is a percentage from 0 to 100."""
+    found: Spec = {"title": {"text": title}, "automargin": True}
+    if form != "number":
+        found["tickformat"] = ".2~%"
+    if form == "share":  # a single point would else stand between -80 and 120 %
+        found["autorangeoptions"] = {"clipmin": 0, "clipmax": 1}
+    return found
+
+
+def whole_axis(title: str, most: float) -> Spec:
+    """An axis of whole numbers up to `most`, without ticks between them."""
+    few = {"dtick": 1} if most <= FEW_WHOLE else {}
+    return {**axis(title), "tickformat": "d", **few}
+
+
+def log_axis(title: str, values: Iterable[float], write: Callable[[float], str]) -> Spec:
+    """A logarithmic axis with ticks that can be read: 1, 2, 5, 10 … over few decades, powers of ten over many.
+
+    Args:
+        title: of the axis.
+        values: all that the axis shows; what is not above zero has no place on it.
+        write: how a tick is written.
+    """
+    known = [float(value) for value in values if np.isfinite(value) and value > 0]
+    spec: Spec = {**axis(title), "type": "log"}
+    if not known:
+        return spec
+    low, high = math.floor(math.log10(min(known))), math.ceil(math.log10(max(known)))
+    steps = [1.0] if high - low > FEW_DECADES else [1.0, 2.0, 5.0]
+    if max(known) / min(known) < CLOSE:
+        steps = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0]
+    every = max(1, -(-(high - low) // MOST_DECADES))
+    ticks = [step * 10.0**power for power in range(low - 1, high + 2, every) for step in steps]
+    if max(known) / min(known) < NARROW:
+        ticks = linear_ticks(min(known), max(known))
+    return {**spec, "tickvals": ticks, "ticktext": [write(tick) for tick in ticks]}
+
+
+def linear_ticks(low: float, high: float) -> list[float]:
+    """Round numbers at equal distances from `low` to `high`, three to six of them; one number where they are equal."""
+    if low == high:
+        return [float(f"{low:.4g}")]
+    rough = (high - low) / 5
+    unit = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * unit for factor in (1, 2, 5, 10) if factor * unit >= rough)
+    first = math.ceil(low / step)
+    return [float(f"{place * step:.6g}") for place in range(first, math.floor(high / step) + 1)]
 
 
 def layout(x: Spec, y: Spec) -> Spec:
@@ -178,8 +229,13 @@ def error_bars(value: pd.Series, low: pd.Series, high: pd.Series) -> Spec:
 def bars(name: str, x: list[str], y: pd.Series, colour: str, pattern: str = "") -> Spec:
     """Bars of values against names."""
     labels = [plain(label) for label in x]
-    marker = {"color": colour, "pattern": {"shape": pattern}}
+    marker = {"color": colour, "pattern": {"shape": pattern, "fillmode": "overlay", "solidity": 0.15}}
     return {"type": "bar", "name": plain(name), "x": labels, "y": numbers(y), "marker": marker}
+
+
+def bar_gap(names: int) -> float:
+    """The share of an axis of names between the bars: a few bars are no wider for being alone."""
+    return max(0.2, 1 - 0.12 * names)
 
 
 def squares(x: list[str], y: list[str], values: pd.Series, hover: str, most: float) -> Spec:
@@ -206,7 +262,7 @@ def squares(x: list[str], y: list[str], values: pd.Series, hover: str, most: flo
             "cmin": 0,
             "cmax": most,
             "colorscale": [[0, "rgba(31,120,200,0.07)"], [1, "rgb(31,120,200)"]],
-            "colorbar": {"thickness": 10, "outlinewidth": 0, "tickformat": ".0%"},
+            "colorbar": {"thickness": 10, "outlinewidth": 0, "tickformat": ".2~%"},
         },
     }
 

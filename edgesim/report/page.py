@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 
 from edgesim import documents
-from edgesim.report import embed, identity, marks, tables
-from edgesim.report.sections import Section
+from edgesim.report import embed, identity, marks, pictures, tables
+from edgesim.report.sections import Section, Shown
 from edgesim.report.source import Run, read
 from edgesim.report.story import sections
 from edgesim.report.verdict import Verdict, read_verdict
@@ -20,6 +24,8 @@ FIRST_ROWS = 25
 """rows of a table in the document itself; the script shows the others"""
 SHORT = 30
 """signs up to which a text of a table stays on one line"""
+UNITS = re.compile(r"([+-]?\d[\d.,]* (?:%|points?|pp|s|J)(?!\w)|n = \d+)")
+"""numbers with their units"""
 
 
 @dataclass(frozen=True)
@@ -84,20 +90,45 @@ def of_run(run: Run) -> Page:
 def render_page(page: Page) -> str:
     """Any page as text."""
     specs = _specs(page.sections)
-    all_tables = [table for part in page.sections for table in part.all_tables]
-    shown, packed = embed.fit(all_tables, embed.room_beside(specs))
+    bare = dataclasses.replace(page, sections=[dataclasses.replace(part, galleries=()) for part in page.sections])
+    all_tables = {table.key: table for part in page.sections for table in part.all_tables}
+    room = embed.MAX_BYTES - embed.SPARE_BYTES - len(_document(bare, all_tables, {"tables": {}, "figures": specs}))
+    # Tables come first; what they leave, and a little in any case, is for the pictures of samples.
+    left = room - embed.size_of(list(all_tables.values()))
+    pictured = [_pictured(part, min(max(left, pictures.LEAST_BYTES), pictures.MOST_BYTES)) for part in page.sections]
+    taken = sum(gallery.size for part in pictured for gallery in part.galleries)
+    shown, packed = embed.fit(list(all_tables.values()), max(0, room - taken))
+    data = {"tables": packed, "figures": specs}
+    return _document(dataclasses.replace(page, sections=pictured), shown, data).decode()
+
+
+def _pictured(part: Section, max_bytes: int) -> Section:
+    """A section with as many of its pictures as there is room for."""
+    found, left_out = pictures.fitted(part.galleries, max_bytes)
+    return dataclasses.replace(part, galleries=tuple(found), cannot=(*part.cannot, *left_out))
+
+
+def _document(page: Page, shown: Mapping[str, Shown], data: dict[str, Any]) -> bytes:
+    """The whole document in UTF-8."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template("report.html.j2").render(
+    environment.filters["unbroken"] = unbroken
+    text = environment.get_template("report.html.j2").render(
         page=page,
         tables=shown,
         first_rows=_first_rows,
         short=SHORT,
         glossary=tables.glossary(name for table in shown.values() for name in table.data.columns),
         look=marks.LOOK,
-        page_data=embed.as_json({"tables": packed, "figures": specs}),
+        page_data=embed.as_json(data),
         plotly_js=embed.plotly_js(),
     )
+    return text.encode()
+
+
+def unbroken(text: str) -> Markup:
+    """A sentence, escaped, in which no line ends between a number and its unit."""
+    return Markup(UNITS.sub(r'<span class="unbroken">\1</span>', str(escape(text))))
 
 
 def _first_rows(data: Any) -> tables.Table:

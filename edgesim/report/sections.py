@@ -6,7 +6,15 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
+from edgesim import analysis
+from edgesim.report import marks
 from edgesim.report.figures.figure import Figure
+from edgesim.report.pictures import Gallery
+
+NO_TRIAL = "There is no trial yet."
+NONE_WELL = "No trial has ended well, so there is nothing to show here."
+MIDDLE = 0.5
+"""the keep_ratio shown first is the nearest to this one"""
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,12 @@ class Section:
     choices: tuple[Choice, ...] = ()
     cannot: tuple[str, ...] = ()
     """what the section cannot say, and because of what"""
+    galleries: tuple[Gallery, ...] = ()
+    """pictures of samples, one gallery per method"""
+    about_galleries: str = ""
+    """whose samples they are"""
+    in_markdown: tuple[Shown, ...] = ()
+    """tables in place of what Markdown cannot show"""
 
     @property
     def shown_figures(self) -> list[Figure]:
@@ -61,6 +75,7 @@ class Section:
     def shown_choices(self) -> list[Choice]:
         """The choices that change something, with the options that there is something of."""
         metas = [trace.get("meta") or {} for figure in self.shown_figures for trace in figure.spec["data"]]
+        metas += [{"method": gallery.method} for gallery in self.galleries]
         found = []
         for choice in self.choices:
             used = {meta.get(choice.key) for meta in metas}
@@ -70,10 +85,39 @@ class Section:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to show."""
-        return not self.shown_figures and all(table.data.empty for table in self.tables)
+        return not (self.shown_figures or self.galleries or any(len(table.data) for table in self.tables))
 
     @property
     def all_tables(self) -> list[Shown]:
         """The tables of the section and those behind its figures, those without rows left out."""
         behind = [Shown(f"figure-{f.key}", f.title, f.table, folded=True) for f in self.shown_figures]
         return [table for table in [*behind, *self.tables] if not table.data.empty]
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What the sections share: the look of the methods, and the choices that a reader has."""
+
+    styles: marks.Styles
+    method: Choice
+    ratio: Choice
+
+    @classmethod
+    def of(cls, records: pd.DataFrame) -> Looks:
+        """Of the methods and ratios of a run."""
+        styles = marks.method_styles(records["method"], analysis.FULL)
+        # `random` comes last among the methods to choose from: it is what the others are compared with.
+        methods = sorted(styles.keys() - {analysis.FULL}, key=lambda m: (m == analysis.RANDOM, list(styles).index(m)))
+        pruned = records.loc[records["method"] != analysis.FULL, "keep_ratio"].dropna()
+        ratios = sorted({float(value) for value in pruned})
+        middle = min(ratios, key=lambda value: abs(value - MIDDLE), default=MIDDLE)
+        return cls(
+            styles,
+            Choice("method", "Method shown", tuple(methods)),
+            Choice("ratio", "Keep ratio shown", tuple(f"{value:g}" for value in ratios), f"{middle:g}"),
+        )
+
+
+def unless_empty(found: analysis.Answer) -> tuple[str, ...]:
+    """What an answer cannot say, where it says anything; an empty one is the section's own sentence."""
+    return () if found.table.empty else found.missing

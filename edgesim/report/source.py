@@ -11,7 +11,7 @@ import pandas as pd
 
 from edgesim.errors import RunError
 from edgesim.records import CurvePoint, Record
-from edgesim.tables import by_rule
+from edgesim.tables import EXTREMES, by_rule
 
 KEY = ["seed", "device", "method", "keep_ratio"]
 RECORD_COLUMNS = [field.name for field in dataclasses.fields(Record)]
@@ -20,6 +20,7 @@ OPTIONAL_COLUMNS = {
     "selections": [*KEY, "index"],
     "scores": [*KEY, "index", "score"],
     "traces": [*KEY, "epoch", "quantity", "value"],
+    "extremes": [*KEY, *EXTREMES],
     "shards": ["seed", "device", "index", "label", "class_name"],
     "devices": ["device", "profile", "idle_w", "memory_bytes", "storage_capacity_bytes"],
 }
@@ -60,6 +61,13 @@ class Source:
     traces: pd.DataFrame
     shards: pd.DataFrame
     devices: pd.DataFrame
+    extremes: pd.DataFrame
+    shown: dict[str, Any] | None
+    """the device whose samples are shown: seed, device, samples, classes; None where no method ranks samples"""
+    has_extremes: bool
+    """whether the run is one that keeps such samples; older ones do not"""
+    scores_from: str | None
+    """the run whose subsets were trained on, where this one did not score"""
     workload: dict[str, Any]
     """what run.json says of the network"""
     batch_size: int | None
@@ -67,7 +75,7 @@ class Source:
 
 def read(run: Run) -> Source:
     """The tables of a run in any state."""
-    training = run.scenario.get("training")
+    training, pruning = run.scenario.get("training"), run.scenario.get("pruning")
     known = run.records
     return Source(
         records=_with_columns(by_rule(known, known), RECORD_COLUMNS),
@@ -77,6 +85,10 @@ def read(run: Run) -> Source:
         traces=by_rule(_optional(run, "traces"), known),
         shards=_optional(run, "shards"),
         devices=_optional(run, "devices"),
+        extremes=_optional(run, "extremes"),
+        shown=run.info.get("shown"),
+        has_extremes="shown" in run.info,
+        scores_from=pruning.get("scores_from") if isinstance(pruning, dict) else None,
         workload=run.info.get("workload") or {},
         batch_size=training.get("batch_size") if isinstance(training, dict) else None,
     )

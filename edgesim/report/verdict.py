@@ -12,11 +12,7 @@ from edgesim.report import columns, identity
 from edgesim.report.figures.figure import rows
 from edgesim.report.source import Source
 
-EVIDENCE = {
-    "yes": "The data show it.",
-    "no": "The data show the opposite.",
-    "none": "The data of this run cannot tell.",
-}
+EVIDENCE = {"yes": "Shown by this run.", "no": "Shown by this run.", "none": "This run cannot tell."}
 CLAIM_COLUMNS = ["statement", "verdict", "found", "against", "p_holm", "n", "reason"]
 
 
@@ -53,8 +49,13 @@ def claims_in_words(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write(value: float, unit: str) -> str:
-    write = {"accuracy": columns.gap, "share": columns.percent}.get(unit, columns.quantity)
-    return write(value)
+    return {"accuracy": _points, "share": columns.percent}.get(unit, columns.quantity)(value)
+
+
+def _points(value: float) -> str:
+    """One decimal: more would say nothing beside the width of the intervals."""
+    rounded = columns.no_minus_zero(100 * value, 1)
+    return f"{rounded:{'+' if rounded else ''}.1f} pp" if np.isfinite(value) else columns.UNKNOWN
 
 
 def _found(row: dict[str, object]) -> str:

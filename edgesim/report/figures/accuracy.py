@@ -7,7 +7,7 @@ import pandas as pd
 from edgesim import analysis
 from edgesim.report import columns, marks
 from edgesim.report.columns import percent
-from edgesim.report.figures.figure import MAX_BANDS, Figure, by_method, words
+from edgesim.report.figures.figure import MAX_BANDS, Across, Figure, by_method, words
 from edgesim.report.marks import Spec, Styles
 
 NOTES = {
@@ -20,42 +20,53 @@ NOTES = {
 def accuracy_figure(data: pd.DataFrame, styles: Styles, value: str) -> Figure:
     """Accuracy at the end against keep_ratio, one line and band per method; `full` is a level line.
 
+    With one ratio: a point and its interval per method, `full` among them.
+
     Args:
         data: the table of `analysis.final_accuracy`.
         styles: the look of every method.
         value: one of NOTES.
     """
-    data = data.loc[data[value].notna(), ["method", "keep_ratio", "trials", value, f"{value}_low", f"{value}_high"]]
-    traces: list[Spec] = []
+    ends = [f"{value}_low", f"{value}_high"]
+    data = data.loc[data[value].notna(), ["method", "keep_ratio", "trials", value, *ends]]
+    across = Across.of(data)
     few = data["method"].nunique() <= MAX_BANDS
+    traces: list[Spec] = []
     for method, part in by_method(data):
-        style = styles[method]
-        if method == analysis.FULL:
+        style, line = styles[method], across.line(method, part, value, styles[method])
+        if across.is_single:
+            traces.append({**line, "error_y": marks.error_bars(part[value], *(part[end] for end in ends))})
+        elif method == analysis.FULL:
             traces.append(marks.level(method, part[value].mean(), data["keep_ratio"].min()))
-            continue
-        line = marks.line(method, part["keep_ratio"], part[value], style)
-        band = marks.band(part["keep_ratio"], part[f"{value}_low"], part[f"{value}_high"], style["color"], method)
-        traces += marks.grouped([line, band], method, method) if few else [line]
+        else:
+            band = marks.band(part["keep_ratio"], part[ends[0]], part[ends[1]], style["color"], method)
+            traces += marks.grouped([line, band], method, method) if few and len(part) > 1 else [line]
     label = columns.COLUMNS[value].label
-    alt = f"{label.capitalize()} against keep ratio. " + words(data, value, percent)
-    told = "bands are 95 % intervals" if few else "the 95 % intervals are in the table"
-    note = f"{NOTES[value]} Mean over seeds and devices; {told}. Dashed: full training."
-    spec = {"data": traces, "layout": marks.layout(marks.axis("keep ratio"), marks.axis(label, "percent"))}
-    return Figure(value.replace("_", "-"), f"{label.capitalize()} against keep ratio", note, alt, spec, data)
+    alt = f"{label.capitalize()} {across.words}. " + words(data, value, percent)
+    told = "bars are 95 % intervals" if across.is_single else "bands are 95 % intervals"
+    told = told if few or across.is_single else "the 95 % intervals are in the table"
+    known = data[ends[0]].notna().any()
+    note = f"{NOTES[value]} Mean over seeds and devices{f'; {told}' if known else ''}."
+    note += "" if across.is_single or analysis.FULL not in across.methods else " Dashed: full training."
+    spec = {"data": traces, "layout": across.layout(marks.axis(label, "share"))}
+    return Figure(value.replace("_", "-"), f"{label.capitalize()} {across.words}", note, alt, spec, data)
 
 
 def gap_figure(data: pd.DataFrame, styles: Styles) -> Figure:
-    """Accuracy gap to random (table of `analysis.gap_to_random`) with error bars, in percentage points."""
+    """Accuracy gap to random (table of `analysis.gap_to_random`) with its intervals, in percentage points."""
+    in_points = data.assign(**{name: 100 * data[name] for name in ("gap", "gap_low", "gap_high")})
+    across, few = Across.of(data), data["method"].nunique() <= MAX_BANDS
     traces: list[Spec] = []
-    for method, part in by_method(data):
-        style = styles[method]
-        trace = marks.line(method, part["keep_ratio"], 100 * part["gap"], style)
-        trace["error_y"] = marks.error_bars(100 * part["gap"], 100 * part["gap_low"], 100 * part["gap_high"])
+    for method, part in by_method(in_points):
+        trace = across.line(method, part, "gap", styles[method])
+        if few or across.is_single:
+            trace["error_y"] = marks.error_bars(part["gap"], part["gap_low"], part["gap_high"])
         traces.append(trace)
-    alt = "Accuracy gap to random against keep ratio. " + words(data, "gap", columns.gap)
-    note = "Same seed, device and ratio. Above zero: better than random. Bars are 95 % intervals."
+    alt = f"Accuracy gap to random {across.words}. " + words(data, "gap", columns.gap)
+    told = "Bars are 95 % intervals." if few or across.is_single else "The 95 % intervals are in the table."
+    note = f"Same seed, device and ratio. Above zero: better than random. {told}"
     y = {**marks.axis("accuracy − random (points)"), "zeroline": True, "zerolinewidth": 2}
-    spec = {"data": traces, "layout": marks.layout(marks.axis("keep ratio"), y)}
+    spec = {"data": traces, "layout": across.layout(y)}
     return Figure("gap", "Accuracy gap to random", note, alt, spec, data)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from edgesim import analysis
 from edgesim.report import marks
 from edgesim.report.columns import percent, ratio
-from edgesim.report.figures.figure import Figure, ratio_colours, rows
+from edgesim.report.figures.figure import Across, Figure, ratio_colours, rows
 from edgesim.report.marks import Spec
 
 MAX_DEVICES = 30
@@ -59,23 +59,26 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
 
 
 def starved_figure(data: pd.DataFrame) -> Figure:
-    """Share of each class that is kept (table of `analysis.starved`), one method at a time, a line per ratio."""
-    colours = ratio_colours(data)
+    """Share of each class that is kept (table of `analysis.starved`), one method at a time, a line per ratio.
+
+    With one ratio: bars.
+    """
+    colours, single = ratio_colours(data), Across.of(data).is_single
     labels = _names(data)
     traces: list[Spec] = []
     for method, keep_ratio, part in analysis.groups(data):
         name, colour = f"kept {ratio(keep_ratio)}", colours[keep_ratio]
-        trace = marks.dots(name, part["kept_share"], part["class_name"], colour, "circle")
-        # Names along the horizontal axis here.
-        trace = {
-            **trace,
-            "x": [marks.plain(name) for name in part["class_name"]],
-            "y": marks.numbers(part["kept_share"]),
-        }
-        traces.append(marks.only({**trace, "mode": "lines+markers", "line": {"width": 1, "color": colour}}, method))
-    y = {**marks.axis("share of the class kept", "percent"), "rangemode": "tozero"}
+        trace = marks.bars(name, list(part["class_name"]), part["kept_share"], colour)
+        if not single:
+            look = {"color": colour, "symbol": "circle", "size": 9}
+            trace |= {"type": "scatter", "mode": "lines+markers", "line": {"width": 1, "color": colour}, "marker": look}
+        traces.append(marks.only(trace, method))
+    y = {**marks.axis("share of the class kept", "share"), "rangemode": "tozero"}
     layout = marks.layout({**marks.names_axis(labels), "title": {"text": "class"}}, y)
-    note = "All devices and seeds together. A class below its line's keep ratio is starved, one above is favoured."
+    told = "A class below its line's keep ratio is starved, one above is favoured."
+    if single and len(data):
+        told = f"A class below {ratio(data['keep_ratio'].iloc[0])} is starved, one above is favoured."
+    note = f"All devices and seeds together. {told}"
     least = data.sort_values("kept_share").groupby(["method", "keep_ratio"], sort=False).head(1)
     alt = "Share of each class that is kept. " + " ".join(
         f"{row['method']} at {ratio(row['keep_ratio'])} keeps {percent(row['kept_share'])} of {row['class_name']}."

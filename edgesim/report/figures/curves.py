@@ -53,6 +53,6 @@ def curves_figure(data: pd.DataFrame, value: str) -> Figure:
     alt = f"{label.capitalize()} over epochs. At the end: {words(last, value, write)}"
     note = "Mean over seeds and devices" + (", 95 % bands. " if few else ". ")
     note += "Subsets differ in size, so an epoch is not the same number of steps."
-    y = marks.axis(label, "percent" if value.endswith("accuracy") else "number")
-    spec = {"data": traces, "layout": marks.layout(marks.axis("epoch"), y)}
+    y = marks.axis(label, "share" if value.endswith("accuracy") else "number")
+    spec = {"data": traces, "layout": marks.layout(marks.whole_axis("epoch", data["epoch"].max()), y)}
     return Figure(f"curve-{value.replace('_', '-')}", f"{label.capitalize()} over epochs", note, alt, spec)

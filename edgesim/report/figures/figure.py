@@ -1,4 +1,4 @@
-"""What a figure is, and what figures share: colours of ratios, and their words for those who do not see them."""
+"""What a figure is, and what figures share: the axis of keep ratios, their colours, and words for who cannot see."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from edgesim.report.marks import Spec
 
 MAX_BANDS = 5
 """lines up to which each has its band or its own place; more would hide each other"""
+MAX_TICKS = 12
+"""keep ratios up to which each has its tick"""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,71 @@ class Figure:
     spec: Spec
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
     """the numbers behind it; empty where another table of the page has them"""
+
+
+@dataclass(frozen=True)
+class Across:
+    """What the horizontal axis of a figure goes across: the keep ratios, or the methods where there is one ratio.
+
+    A line needs two ratios. With a single one a value is a point or a bar at its method, `full` beside the others.
+    """
+
+    ratios: tuple[float, ...]
+    """of all methods but `full`, ascending"""
+    methods: tuple[str, ...]
+    """by first appearance"""
+
+    @classmethod
+    def of(cls, data: pd.DataFrame) -> Across:
+        """The axis of a table with `method` and `keep_ratio`."""
+        pruned = data.loc[(data["method"] != analysis.FULL) & data["keep_ratio"].notna(), "keep_ratio"]
+        return cls(tuple(sorted({float(value) for value in pruned})), tuple(dict.fromkeys(map(str, data["method"]))))
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there are no two ratios to go across."""
+        return len(self.ratios) < 2
+
+    @property
+    def words(self) -> str:
+        """'against keep ratio', or 'at keep ratio 0.5', or nothing where only `full` ran."""
+        if not self.is_single:
+            return "against keep ratio"
+        return f"at keep ratio {ratio(self.ratios[0])}" if self.ratios else "of full training"
+
+    def axis(self) -> Spec:
+        """The specification of the horizontal axis."""
+        if self.is_single:
+            named = f"method, keep ratio {ratio(self.ratios[0])}" if self.ratios else "method"
+            ends = [-0.5, len(self.methods) - 0.5]
+            return {**marks.names_axis(self.methods), "title": {"text": named}, "range": ends}
+        shown = sorted({*self.ratios, *([1.0] if analysis.FULL in self.methods else [])})
+        ticks = {"tickvals": shown, "ticktext": [ratio(value) for value in shown]}
+        return {**marks.axis("keep ratio"), **(ticks if len(shown) <= MAX_TICKS else {})}
+
+    def places(self, rows: pd.DataFrame) -> list[Any]:
+        """Where the rows of a table stand on the axis."""
+        return [marks.plain(name) for name in rows["method"]] if self.is_single else marks.numbers(rows["keep_ratio"])
+
+    def line(self, name: str, rows: pd.DataFrame, column: str, style: Spec) -> Spec:
+        """A column of one method's rows as a line with markers; as markers alone where there is one ratio."""
+        trace = marks.line(name, rows["keep_ratio"], rows[column], style)
+        return {**trace, "x": self.places(rows), "mode": "markers" if self.is_single else "lines+markers"}
+
+    def bars(self, name: str, rows: pd.DataFrame, column: str, style: Spec) -> Spec:
+        """The same as bars: of quantities that are compared from zero on."""
+        names = [str(method) for method in rows["method"]]
+        return marks.bars(name, names, rows[column], style["color"], style.get("pattern", ""))
+
+    def layout(self, y: Spec, by_method: bool = True) -> Spec:
+        """The layout of a figure across this axis.
+
+        Args:
+            y: the vertical axis.
+            by_method: whether each trace is a method's, so that an axis of methods says what the legend would.
+        """
+        found = {**marks.layout(self.axis(), y), "bargap": marks.bar_gap(len(self.methods))}
+        return {**found, "showlegend": False} if self.is_single and by_method else found
 
 
 def ratio_colours(data: pd.DataFrame) -> dict[float, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import marks
 from edgesim.report.columns import percent, quantity, ratio
-from edgesim.report.figures.figure import Figure, by_method, ratio_colours, rows, words
+from edgesim.report.figures.figure import MAX_BANDS, Across, Figure, by_method, ratio_colours, rows, words
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.marks import Spec, Styles
 
@@ -40,7 +41,7 @@ def device_figure(data: pd.DataFrame, kind: str) -> Figure:
         trace["marker"] = {**trace["marker"], "size": 7, "opacity": 0.75}
         trace["hovertemplate"] = f"device %{{text}}<br>%{{x:.4g}} {unit}"
         traces.append(marks.only(trace, None if full else method))
-    x = {**marks.axis(f"{word} of a device ({unit})"), "type": "log"}
+    x = marks.log_axis(f"{word} of a device ({unit})", data[column], quantity)
     y = {"tickvals": list(places.values()), "ticktext": [marks.plain(name) for name in order], "automargin": True}
     layout = marks.layout(x, {**y, "range": [-0.6, len(order) - 0.4], "zeroline": False})
     layout["height"] = 160 + 34 * max(3, len(order))
@@ -63,6 +64,7 @@ def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
     traces: list[Spec] = []
     for method, part in by_method(data.sort_values("keep_ratio", kind="stable")):
         trace = marks.line(method, part["cost"], part["test_accuracy"], styles[method])
+        trace["mode"] = "lines+markers" if len(part) > 1 else "markers"
         trace["text"] = [f"kept {ratio(value)}" for value in part["keep_ratio"]]
         trace["hovertemplate"] = f"%{{text}}<br>%{{x:.4g}} {unit}, %{{y:.1%}}"
         traces.append(trace)
@@ -71,46 +73,52 @@ def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
         front = marks.line("not beaten", best["cost"], best["test_accuracy"],
                            {"color": marks.GREY, "dash": "dot", "symbol": "circle-open"})  # fmt: skip
         front["line"]["shape"] = "hv"
+        front["mode"] = "markers" if Across.of(data).is_single else "lines+markers"
         front["marker"] = {**front["marker"], "size": 15, "line": {"width": 2, "color": marks.GREY}}
         traces.append({**front, "hoverinfo": "skip"})
     named = ", ".join(f"{m} at {ratio(r)}" for m, r in zip(best["method"], best["keep_ratio"], strict=True))
     alt = f"Accuracy against emulated {word} per device. Not beaten in both at once: {named or 'none'}."
     note = "Mean of one device, scoring included. Ringed: no other point is both cheaper and more accurate."
-    x = {**marks.axis(f"{word} per device ({unit})"), "rangemode": "tozero"}
-    spec = {"data": traces, "layout": marks.layout(x, marks.axis("test accuracy", "percent"))}
+    x = marks.axis(f"{word} per device ({unit})")
+    spec = {"data": traces, "layout": marks.layout(x, marks.axis("test accuracy", "share"))}
     return Figure(f"pareto-{word}", f"Accuracy against {word}", note, alt, spec, data)
 
 
 def straggler_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     """When the last and the median device are done (table of `analysis.stragglers`) against keep_ratio."""
+    across = Across.of(data)
     traces: list[Spec] = []
     for method, part in by_method(data):
-        last = marks.line(f"{method}, last", part["keep_ratio"], part["finish_s"], styles[method])
-        median = {**styles[method], "dash": "dot"}
-        traces += marks.grouped(
-            [last, marks.line(f"{method}, median", part["keep_ratio"], part["median_s"], median)], method, method
-        )
+        last = across.line(f"{method}, last", part, "finish_s", styles[method])
+        median = across.line(f"{method}, median", part, "median_s", {**styles[method], "dash": "dot"})
+        if across.is_single:
+            median["marker"] = {**median["marker"], "symbol": "line-ew-open", "size": 16}
+        traces += marks.grouped([last, median], method, method)
     last_ones = data.drop_duplicates(["device"])
     named = ", ".join(f"{d} ({p})" for d, p in zip(last_ones["device"], last_ones["profile"], strict=True))
     alt = f"Time until the last device is done. {words(data, 'finish_s', lambda s: f'{quantity(s)} s')}"
     alt += f" Last most often: device {named}."
-    note = "Emulated, all devices start at once. Solid: the last device is done; dotted: half of them are."
+    kinds = ("Mark", "dash") if across.is_single else ("Solid", "dotted")
+    note = f"Emulated, all devices start at once. {kinds[0]}: the last device is done; {kinds[1]}: half of them are."
     y = {**marks.axis("time (s)"), "rangemode": "tozero"}
-    spec = {"data": traces, "layout": marks.layout(marks.axis("keep ratio"), y)}
+    spec = {"data": traces, "layout": across.layout(y)}
     return Figure("stragglers", "Waiting for the slowest", note, alt, spec, data)
 
 
 def fairness_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     """Accuracy of the worst tenth of the devices (table of `analysis.fairness`) against keep_ratio."""
+    across, few = Across.of(data), data["method"].nunique() <= MAX_BANDS
     traces: list[Spec] = []
     for method, part in by_method(data):
-        trace = marks.line(method, part["keep_ratio"], part["worst_tenth"], styles[method])
-        ends = part["worst_tenth_low"], part["worst_tenth_high"]
-        trace["error_y"] = marks.error_bars(part["worst_tenth"], *ends)
+        trace = across.line(method, part, "worst_tenth", styles[method])
+        if few or across.is_single:
+            ends = part["worst_tenth_low"], part["worst_tenth_high"]
+            trace["error_y"] = marks.error_bars(part["worst_tenth"], *ends)
         traces.append(trace)
     alt = "Mean accuracy of the worst tenth of the devices. " + words(data, "worst_tenth", percent)
-    note = "Mean test accuracy of the lowest tenth of the devices, at least one. Bars: 95 % over seeds."
-    layout = marks.layout(marks.axis("keep ratio"), marks.axis("accuracy, worst tenth", "percent"))
+    told = "Bars: 95 % over seeds." if few or across.is_single else "The table has the intervals."
+    note = f"Mean test accuracy of the lowest tenth of the devices, at least one. {told}"
+    layout = across.layout(marks.axis("accuracy, worst tenth", "share"))
     return Figure("fairness", "The devices that fare worst", note, alt, {"data": traces, "layout": layout}, data)
 
 
@@ -124,8 +132,9 @@ def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
             won = pd.Series([counts.get((method, r), 0) for r in ratios])
             names = [ratio(r) for r in ratios]
             traces.append(marks.bars(method, names, won, style["color"], style["pattern"]))
-    layout = marks.layout({**marks.axis("keep ratio"), "type": "category"}, marks.axis("devices won"))
-    layout["barmode"] = "stack"
+    most = data.groupby("keep_ratio")["devices"].sum().max()
+    layout = marks.layout({**marks.axis("keep ratio"), "type": "category"}, marks.whole_axis("devices won", most))
+    layout |= {"barmode": "stack", "bargap": marks.bar_gap(len(ratios))}
     wins = data.groupby("method", sort=False)["devices"].sum().sort_values(ascending=False)
     alt = "Devices on which each method is the most accurate, over all ratios: "
     alt += ", ".join(f"{method} {count}" for method, count in wins.items()) + "."
@@ -143,9 +152,12 @@ def headroom_figure(data: pd.DataFrame) -> Figure:
         if len(part):
             trace = marks.dots(name, part[f"{name}_share"], part["profile"], colour, symbol)
             trace["text"] = [f"device {device}" for device in part["device"]]
-            traces.append({**trace, "hovertemplate": "%{text}, %{y}<br>%{x:.3%}"})
+            traces.append({**trace, "hovertemplate": "%{text}, %{y}<br>%{x:.3~%}"})
     order = data.groupby("profile")["memory_share"].max().sort_values(na_position="first").index
-    x = {**marks.axis("share needed"), "type": "log", "tickformat": ".3~%"}
+    shares = [*data["memory_share"], *data["storage_share"]]
+    x = marks.log_axis(
+        "share needed", shares, lambda tick: f"{np.format_float_positional(float(f'{100 * tick:.3g}'), trim='-')} %"
+    )
     layout = marks.layout(x, marks.names_axis(order))
     layout["height"] = 160 + 34 * max(3, len(order))
     alt = "Share of memory and storage that each device needs."

@@ -7,7 +7,7 @@ import pandas as pd
 from edgesim import analysis
 from edgesim.report import marks
 from edgesim.report.columns import percent, quantity, ratio
-from edgesim.report.figures.figure import MAX_BANDS, Figure, ratio_colours, rows
+from edgesim.report.figures.figure import MAX_BANDS, Across, Figure, ratio_colours, rows
 from edgesim.report.marks import Spec
 
 
@@ -26,26 +26,32 @@ def overlap_figure(data: pd.DataFrame) -> Figure:
         for row in rows(ends)
     )
     note = "Samples that both keep, as a share of those that either keeps: same device, same seed."
-    note += " Dotted: two random subsets. Bars are 95 % intervals." if few else ""
+    dashed = "Dashes" if Across.of(data.assign(method=data["method_a"])).is_single else "Dotted"
+    note += f" {dashed}: two random subsets. Bars are 95 % intervals." if few else ""
     return Figure("overlap", "How far methods agree", note, alt, spec, data)
 
 
 def _overlap_lines(data: pd.DataFrame) -> Spec:
-    traces: list[Spec] = []
     names = [f"{row['method_a']} and {row['method_b']}" for row in rows(data)]
-    styles = marks.method_styles(names, "chance")
+    data = data.assign(method=pd.Series(names, index=data.index, dtype=object))
+    across, styles = Across.of(data), marks.method_styles(names, "chance")
+    traces: list[Spec] = []
     for name in dict.fromkeys(names):
-        part = data[[one == name for one in names]]
-        trace = marks.line(name, part["keep_ratio"], part["jaccard"], styles[name])
+        part = data[data["method"] == name]
+        trace = across.line(name, part, "jaccard", styles[name])
         trace["error_y"] = marks.error_bars(part["jaccard"], part["jaccard_low"], part["jaccard_high"])
         traces.append(trace)
-    chance = data.drop_duplicates("keep_ratio").sort_values("keep_ratio")
+    chance = data if across.is_single else data.drop_duplicates("keep_ratio").sort_values("keep_ratio")
     if len(chance):
-        style = {"color": marks.GREY, "dash": "dot", "symbol": "circle"}
-        line = marks.line("chance", chance["keep_ratio"], chance["chance"], style)
-        traces.append({**line, "mode": "lines"})
-    y = {**marks.axis("overlap (Jaccard)", "percent"), "rangemode": "tozero"}
-    return {"data": traces, "layout": marks.layout(marks.axis("keep ratio"), y)}
+        style = {"color": marks.GREY, "dash": "dot", "symbol": "line-ew-open" if across.is_single else "circle"}
+        line = across.line("chance", chance, "chance", style)
+        line["marker"]["size"] = 16
+        traces.append({**line, "mode": "markers" if across.is_single else "lines"})
+    y = {**marks.axis("overlap (Jaccard)", "share"), "rangemode": "tozero"}
+    layout = across.layout(y)
+    if across.is_single:
+        layout["xaxis"]["title"]["text"] = f"two methods, keep ratio {ratio(across.ratios[0])}" if across.ratios else ""
+    return {"data": traces, "layout": layout}
 
 
 def _overlap_map(data: pd.DataFrame) -> Spec:
@@ -96,7 +102,7 @@ def trace_figures(data: pd.DataFrame) -> list[Figure]:
         alt = f"{name} over epochs. At the end: " + ", ".join(
             f"{row['method']} at {ratio(row['keep_ratio'])} {quantity(row['value'])}" for row in rows(last)
         )
-        layout = marks.layout(marks.axis("epoch"), marks.axis(marks.plain(name)))
+        layout = marks.layout(marks.whole_axis("epoch", part["epoch"].max()), marks.axis(marks.plain(name)))
         spec = {"data": traces, "layout": layout}
         note = "Recorded by the method while it trained; mean over devices and seeds."
         figures.append(Figure(f"trace-{place}", f"Recorded: {name}", note, alt, spec, part))

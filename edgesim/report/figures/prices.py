@@ -2,114 +2,157 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import marks
 from edgesim.report.columns import percent, quantity
-from edgesim.report.figures.figure import Figure, by_method, rows, words
+from edgesim.report.figures.figure import Across, Figure, by_method, rows, words
 from edgesim.report.marks import Spec, Styles
 
 WORDS = {"time_s": ("time", "s"), "energy_j": ("energy", "J")}
-PRICES = (("analytic", "analytic", "solid", "circle-open"), ("device", "emulated", "dot", "circle"))
-"""(prefix of the column, name, dash, symbol)"""
 TIMES = {"analytic_time_s": "closed form", "device_time_s": "emulated", "host_wall_s": "this host"}
+ENERGIES = {"analytic_energy_j": "closed form", "device_energy_j": "emulated"}
 RELATIVE = {"analytic_relative": "closed form", "device_relative": "emulated", "host_relative": "this host"}
+NOTES = {
+    "closed form": "Every FLOP at one rate and one power (edge paper, III-E).",
+    "emulated": "Step by step: overhead, memory, storage, heat.",
+    "this host": "Measured on the machine that simulated, which is no device.",
+}
 PARTS = {
-    "rate_s": "another rate than φ", "steps_s": "overhead of steps", "score_s": "scoring", "wait_s": "waiting",
-    "throttled_s": "heat", "rest_s": "rest",
+    "rate_s": "another rate than φ", "steps_s": "overhead of steps", "partial_s": "steps that partial batches add",
+    "score_s": "scoring", "wait_s": "storage and waiting", "throttled_s": "heat", "rest_s": "rest",
 }  # fmt: skip
+LEAST_SHARE = 0.001
+"""of a part that can be seen in a bar"""
+PATTERNS = ("", "/", "x", "", ".", "", "")
+"""of the bars of PARTS, so that colour is not all that tells them apart"""
 
 
-def cost_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
-    """Mean time or energy of a device against keep_ratio: the closed form solid, the emulated device dotted.
+def time_figure(costs: pd.DataFrame, fits: pd.DataFrame, styles: Styles, column: str) -> Figure:
+    """Mean time of a device against keep_ratio with each method's least-squares line (edge paper, Fig. 10).
 
-    Args:
-        data: the table of `analysis.cost_by_ratio`.
-        styles: the look of every method.
-        kind: "time_s" or "energy_j".
-    """
-    word, unit = WORDS[kind]
-    traces: list[Spec] = []
-    for method, part in by_method(data):
-        lines = [
-            marks.line(
-                f"{method}, {price}", part["keep_ratio"], part[f"{prefix}_{kind}"], {**styles[method], "dash": dash}
-            )
-            for prefix, price, dash, _ in PRICES
-            if part[f"{prefix}_{kind}"].notna().any()
-        ]
-        traces += marks.grouped(lines, method, method)
-    alt = f"Modelled {word} per device in {unit} against keep ratio. "
-    alt += " ".join(words(data, f"{prefix}_{kind}", quantity, f" ({price})") for prefix, price, _, _ in PRICES)
-    note = f"Mean {word} of one device, scoring included. Solid: closed form; dotted: emulated device."
-    y = {**marks.axis(f"{word} per device ({unit})"), "rangemode": "tozero"}
-    spec = {"data": traces, "layout": marks.layout(marks.axis("keep ratio"), y)}
-    columns = ["method", "keep_ratio", "trials", f"analytic_{kind}", f"device_{kind}"]
-    table = data[columns + (["host_wall_s"] if kind == "time_s" else [])]
-    return Figure(word, f"Modelled {word} against keep ratio", note, alt, spec, table)
-
-
-def fit_figure(costs: pd.DataFrame, fits: pd.DataFrame) -> Figure:
-    """Time against keep_ratio with its least-squares lines, one method at a time (edge paper, Fig. 10).
+    Each clock has a figure of its own: one may run a thousand times as fast as another. With one ratio: bars.
 
     Args:
         costs: the table of `analysis.cost_by_ratio`.
         fits: the table of `analysis.time_fits`.
+        styles: the look of every method.
+        column: one of TIMES.
     """
+    data = costs.loc[costs[column].notna(), ["method", "keep_ratio", "trials", column]]
+    fits = fits[fits["time"] == column]
+    across, clock = Across.of(data), TIMES[column]
     traces: list[Spec] = []
-    for place, (column, name) in enumerate(TIMES.items()):
-        colour = marks.METHOD_COLOURS[place]
-        for method, part in by_method(costs[costs[column].notna()]):
-            if method == analysis.FULL:
-                continue
-            style = {"color": colour, "dash": "solid", "symbol": marks.SYMBOLS[place]}
-            dots = {**marks.line(name, part["keep_ratio"], part[column], style), "mode": "markers"}
-            ends = pd.Series([part["keep_ratio"].min(), part["keep_ratio"].max()])
-            own = fits[(fits["method"] == method) & (fits["time"] == column)].to_dict("records")
-            lines = [marks.line("fit", ends, fit["intercept_s"] + fit["slope_s"] * ends, style) for fit in own]
-            both = marks.grouped([dots, *({**line, "mode": "lines"} for line in lines)], name, name)
-            traces += [marks.only(trace, method) for trace in both]
-    alt = "Time against keep ratio with straight lines. " + " ".join(
-        f"{row['method']}, {TIMES[row['time']]}: {quantity(row['slope_s'])} s per 1.0, R² {quantity(row['r2'])}."
-        for row in rows(fits)
+    for method, part in by_method(data):
+        if across.is_single:
+            traces.append(across.bars(method, part, column, styles[method]))
+            continue
+        dots = {**across.line(method, part, column, styles[method]), "mode": "markers"}
+        ends = pd.Series([part["keep_ratio"].min(), part["keep_ratio"].max()])
+        lines = [
+            marks.line("fit", ends, fit["intercept_s"] + fit["slope_s"] * ends, styles[method])
+            for fit in rows(fits[fits["method"] == method])
+        ]
+        traces += marks.grouped([dots, *({**line, "mode": "lines"} for line in lines)], method, method)
+    alt = f"Time of one device by {clock}, {across.words}. " + words(data, column, lambda s: f"{quantity(s)} s")
+    alt += "".join(
+        f" Straight line of {fit['method']}: {quantity(fit['slope_s'])} s per 1.0, R² {quantity(fit['r2'])}."
+        for fit in rows(fits)
     )
-    note = "Mean of one device, scoring included, and the straight line through it. This host is another machine."
-    y = {**marks.axis("time (s)"), "rangemode": "tozero"}
-    spec = {"data": traces, "layout": marks.layout(marks.axis("keep ratio"), y)}
-    return Figure("fits", "Is time a straight line in the ratio?", note, alt, spec, fits)
+    note = f"{NOTES[clock]} Mean of one device, scoring included" + (". " if across.is_single else "; lines are fits. ")
+    spec = {"data": traces, "layout": across.layout({**marks.axis("time (s)"), "rangemode": "tozero"})}
+    return Figure(f"time-{column.split('_')[0]}", f"Time {across.words}: {clock}", note.strip(), alt, spec, data)
+
+
+def energy_figure(costs: pd.DataFrame, styles: Styles, column: str) -> Figure:
+    """Mean energy of a device against keep_ratio (table of `analysis.cost_by_ratio`); `column` is one of ENERGIES."""
+    data = costs.loc[costs[column].notna(), ["method", "keep_ratio", "trials", column]]
+    across, price = Across.of(data), ENERGIES[column]
+    draw = across.bars if across.is_single else across.line
+    traces = [draw(method, part, column, styles[method]) for method, part in by_method(data)]
+    alt = f"Energy of one device by {price}, {across.words}. " + words(data, column, lambda j: f"{quantity(j)} J")
+    note = f"{NOTES[price]} Mean of one device, scoring included."
+    spec = {"data": traces, "layout": across.layout({**marks.axis("energy (J)"), "rangemode": "tozero"})}
+    return Figure(f"energy-{column.split('_')[0]}", f"Energy {across.words}: {price}", note, alt, spec, data)
 
 
 def relative_figure(prices: pd.DataFrame) -> Figure:
-    """Training time as a share of `full`'s by three clocks (table of `analysis.prices`), one method at a time."""
-    traces: list[Spec] = []
+    """Training time as a share of `full`'s by three clocks (table of `analysis.prices`), one method at a time.
+
+    With one ratio: a bar per clock, all methods beside each other.
+    """
     means = prices.groupby(["method", "keep_ratio"], sort=False)[list(RELATIVE)].mean().reset_index()
-    means = means.sort_values("keep_ratio", kind="stable")
+    means = means[means["method"] != analysis.FULL].sort_values("keep_ratio", kind="stable")
+    across = Across.of(means)
+    traces: list[Spec] = []
     for place, (column, name) in enumerate(RELATIVE.items()):
         style = {"color": marks.METHOD_COLOURS[place], "dash": "solid", "symbol": marks.SYMBOLS[place]}
-        for method, part in by_method(means[means[column].notna() & (means["method"] != analysis.FULL)]):
-            traces.append(marks.only(marks.line(name, part["keep_ratio"], part[column], style), method))
-    alt = "Training time as a share of full training. " + " ".join(
+        known = means[means[column].notna()]
+        if across.is_single:
+            traces += [across.bars(name, known, column, style)] if len(known) else []
+            continue
+        for method, part in by_method(known):
+            traces.append(marks.only(across.line(name, part, column, style), method))
+    alt = f"Training time as a share of full training, {across.words}. " + " ".join(
         words(means, column, percent, f" ({name})") for column, name in RELATIVE.items()
     )
     note = "Training alone, without scoring; same device and seed, so that three different machines compare."
     y = {**marks.axis("time / time of full", "percent"), "rangemode": "tozero"}
-    spec = {"data": traces, "layout": marks.layout(marks.axis("keep ratio"), y)}
-    return Figure("relative", "Training time against full", note, alt, spec, means)
+    layout = {**across.layout(y, by_method=False), "barmode": "group"}
+    return Figure("relative", "Training time against full", note, alt, {"data": traces, "layout": layout}, means)
+
+
+def factor_figure(data: pd.DataFrame) -> Figure:
+    """How many times the closed form's price the emulated one is (table of `analysis.device_prices`), log scale."""
+    order = data.groupby("profile")["time_factor"].median().sort_values().index
+    traces = []
+    looks = {"time": (marks.METHOD_COLOURS[1], "circle"), "energy": (marks.METHOD_COLOURS[0], "square-open")}
+    for name, (colour, symbol) in looks.items():
+        part = data[data[f"{name}_factor"] > 0]
+        if len(part):
+            trace = marks.dots(name, part[f"{name}_factor"], part["profile"], colour, symbol)
+            trace["text"] = [int(device) for device in part["device"]]
+            traces.append({**trace, "hovertemplate": "device %{text}, %{y}<br>%{x:.4g} times"})
+    values = [*data["time_factor"], *data["energy_factor"]]
+    x = marks.log_axis("emulated / closed form", values, lambda tick: f"{quantity(tick)}×")
+    layout = marks.layout(x, marks.names_axis(order))
+    layout["height"] = 160 + 34 * max(3, len(order))
+    known = rows(data[data["time_factor"].notna()].sort_values("time_factor"))
+    alt = "Emulated price over the closed form's, per device and profile, log scale. "
+    alt += ", ".join(
+        f"{word} {quantity(row['time_factor'])} times the time on {row['profile']}"
+        for word, row in (("Least:", known[0]), ("most:", known[-1]))
+    ) + "." if known else "No value is known."  # fmt: skip
+    note = "Mean over the trials of a device; 1× = the two prices agree. Log scale."
+    return Figure("factors", "How far the prices part", note, alt, {"data": traces, "layout": layout})
 
 
 def source_figure(data: pd.DataFrame) -> Figure:
-    """Where the emulated time parts from the closed form's (table of `analysis.sources`), per profile."""
-    means = data.groupby("profile", sort=False)[["analytic_time_s", *PARTS]].mean()
+    """What the difference of the emulated time to the closed form's consists of (table of `analysis.price_sources`).
+
+    Per profile, as shares of the sum of the parts' sizes; what makes the device faster than its closed form is below
+    zero. As shares of the closed form's time they would be a million per cent where a start-up outweighs the training.
+    """
+    means = data.groupby("profile", sort=False)[list(PARTS)].mean().dropna(how="all")
+    means["steps_s"] -= means["partial_s"].fillna(0.0)  # of which they are a part
+    sizes = means.abs().sum(axis=1)
+    shares = means.div(sizes.where(sizes > 0), axis=0)
+    profiles = [str(profile) for profile in means.index]
     traces = [
-        marks.bars(name, [str(profile) for profile in means.index], means[part] / means["analytic_time_s"], colour)
-        for (part, name), colour in zip(PARTS.items(), marks.METHOD_COLOURS, strict=False)
-        if means[part].abs().sum() > 0
+        marks.bars(name, profiles, shares[part], colour, pattern)
+        for (part, name), colour, pattern in zip(PARTS.items(), marks.METHOD_COLOURS, PATTERNS, strict=False)
+        if (shares[part].abs() > LEAST_SHARE).any()
     ]
-    y = {**marks.axis("share of the closed form's time", "percent"), "zeroline": True}
-    layout = {**marks.layout(marks.names_axis(means.index), y), "barmode": "relative"}
-    gap = (data.groupby("profile")["gap_s"].mean() / means["analytic_time_s"]).dropna()
-    alt = "Emulated minus closed-form time per profile, as a share of the closed form's: "
-    alt += ", ".join(f"{profile} {percent(value)}" for profile, value in gap.items()) + "."
-    note = "Emulated minus closed form, by what causes it; mean over the devices of a profile and their trials."
-    return Figure("sources", "Where the prices part", note, alt, {"data": traces, "layout": layout}, data)
+    # The names of profiles are too long to stand under upright bars.
+    traces = [{**trace, "orientation": "h", "x": trace["y"], "y": trace["x"]} for trace in traces]
+    x = {**marks.axis("share of the difference's parts", "percent"), "zeroline": True}
+    layout = {**marks.layout(x, {**marks.names_axis(profiles), "autorange": "reversed"}), "barmode": "relative"}
+    layout["height"] = 160 + 34 * max(3, len(profiles))
+    alt = "What the emulated minus the closed form's time consists of, per profile. Largest part: "
+    largest = [max(row.items(), key=lambda item: abs(np.nan_to_num(item[1]))) for row in rows(shares)]
+    alt += ", ".join(f"{profile} {PARTS[part]} {percent(share)}"
+                     for profile, (part, share) in zip(profiles, largest, strict=True)) + "."  # fmt: skip
+    note = "Emulated minus closed form, by what causes it; below zero: the device is faster there. Mean over trials."
+    return Figure("sources", "Where the difference comes from", note, alt, {"data": traces, "layout": layout}, data)

@@ -9,7 +9,7 @@ import pandas as pd
 from edgesim import analysis
 from edgesim.report import columns, marks
 from edgesim.report.columns import percent, quantity, ratio
-from edgesim.report.figures.figure import Figure, by_method, rows
+from edgesim.report.figures.figure import Across, Figure, by_method, rows
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.marks import Spec, Styles
 
@@ -25,6 +25,8 @@ FLEET_COSTS = {
 def fleet_figure(data: pd.DataFrame, styles: Styles, column: str) -> Figure:
     """Time or energy of every fleet (table of `analysis.fleets`) against keep_ratio, one method at a time, log scale.
 
+    With one ratio: a point per fleet and method.
+
     Args:
         data: one row per fleet, method and keep_ratio.
         styles: the look of every fleet.
@@ -32,22 +34,15 @@ def fleet_figure(data: pd.DataFrame, styles: Styles, column: str) -> Figure:
     """
     title, label, unit, note = FLEET_COSTS[column]
     data = data[data[column] > 0]  # a log axis has no place for zero
-    traces: list[Spec] = []
-    for fleet, part in _by(data, "fleet"):
-        for method, own in by_method(part):
-            if method == analysis.FULL:
-                traces.append(_level(fleet, own[column].mean(), data["keep_ratio"].min(), styles[fleet]))
-                continue
-            trace = marks.line(fleet, own["keep_ratio"], own[column], styles[fleet])
-            if column == "finish_s":
-                trace["error_y"] = marks.error_bars(own[column], own["finish_low_s"], own["finish_high_s"])
-            traces.append({**marks.only(trace, method), "legendgroup": fleet})
-    alt = f"{title}, {label}, against keep ratio. "
+    ends = ("finish_low_s", "finish_high_s") if column == "finish_s" else None
+    across, traces = Across.of(data), _across(data, "fleet", column, styles, ends)
+    alt = f"{title}, {label}, {across.words}. "
     alt += _ends(data, "fleet", column, lambda value: f"{quantity(value)} {unit}")
-    y = {**marks.axis(label), "type": "log"}
-    spec = {"data": _levels_last(traces), "layout": marks.layout(marks.axis("keep ratio"), y)}
+    y = marks.log_axis(label, data[column], quantity)
+    spec = {"data": traces, "layout": across.layout(y, by_method=False)}
     key = "fleet-" + column.split("_")[0]
-    return Figure(key, title, f"{note} Dashed: full training. Log scale.", alt, spec)
+    dashed = "" if across.is_single else " Dashed: full training."
+    return Figure(key, title, f"{note}{dashed} Log scale.", alt, spec)
 
 
 def exchange_figure(data: pd.DataFrame, styles: Styles) -> Figure:
@@ -59,6 +54,7 @@ def exchange_figure(data: pd.DataFrame, styles: Styles) -> Figure:
             full = method == analysis.FULL
             style = {**styles[fleet], "symbol": "circle-open"} if full else styles[fleet]
             trace = marks.line(fleet, own["energy_j"], own["test_accuracy"], style)
+            trace["mode"] = "lines+markers" if len(own) > 1 else "markers"
             trace["text"] = ["full" if full else f"kept {ratio(value)}" for value in own["keep_ratio"]]
             trace["hovertemplate"] = "%{text}<br>%{x:.4g} J, %{y:.1%}"
             if full:
@@ -68,9 +64,10 @@ def exchange_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     alt = "Test accuracy against the energy of the fleet. " + _ends(
         data, "fleet", "energy_j", lambda j: f"{quantity(j)} J"
     )
-    note = "One line per fleet along the keep ratios; ringed: full training. Log scale. Left and up is better."
-    x = {**marks.axis("energy of the fleet (J)"), "type": "log"}
-    spec = {"data": traces, "layout": marks.layout(x, marks.axis("test accuracy", "percent"))}
+    drawn = "A mark" if Across.of(data).is_single else "A line along the keep ratios"
+    note = f"{drawn} per fleet; ringed: full training. Log scale. Left and up is better."
+    x = marks.log_axis("energy of the fleet (J)", data["energy_j"], quantity)
+    spec = {"data": traces, "layout": marks.layout(x, marks.axis("test accuracy", "share"))}
     return Figure("fleet-exchange", "Accuracy against energy", note, alt, spec)
 
 
@@ -106,16 +103,18 @@ def difference_figure(data: pd.DataFrame, styles: Styles) -> Figure:
         data: one row per run, method and keep_ratio; shares.
         styles: the look of every method.
     """
+    across = Across.of(data)
+    in_points = data.assign(**{name: 100 * data[name] for name in ("difference", "low", "high")})
     traces: list[Spec] = []
-    for run, part in _by(data, "run"):
+    for run, part in _by(in_points, "run"):
         for method, own in by_method(part):
-            trace = marks.line(method, own["keep_ratio"], 100 * own["difference"], styles[method])
-            trace["error_y"] = marks.error_bars(100 * own["difference"], 100 * own["low"], 100 * own["high"])
+            trace = across.line(method, own, "difference", styles[method])
+            trace["error_y"] = marks.error_bars(own["difference"], own["low"], own["high"])
             traces.append({**trace, "meta": {"run": run}})
     y = {**marks.axis("difference (points)"), "zeroline": True, "zerolinewidth": 2}
     alt = "Test accuracy minus that of the first run. " + _ends(data, "run", "difference", columns.gap)
     note = "Same seed, device, method and ratio. Above zero: better than the first run. Bars are 95 % intervals."
-    spec = {"data": traces, "layout": marks.layout(marks.axis("keep ratio"), y)}
+    spec = {"data": traces, "layout": across.layout(y)}
     return Figure("run-difference", "Accuracy minus that of the first run", note, alt, spec)
 
 
@@ -128,6 +127,7 @@ def fronts_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
         kind: "time_s" or "energy_j".
     """
     word, unit = WORDS[kind]
+    single = Across.of(data).is_single
     traces: list[Spec] = []
     for run, part in _by(data, "run"):
         for on_front in (True, False):
@@ -139,6 +139,7 @@ def fronts_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
                              for method, value in zip(own["method"], own["keep_ratio"], strict=True)]  # fmt: skip
             trace["hovertemplate"] = f"%{{text}}<br>%{{x:.4g}} {unit}, %{{y:.1%}}"
             trace["line"] = {**trace["line"], "shape": "hv"}
+            trace["mode"] = "markers" if single else "lines+markers"
             if not on_front:
                 trace |= {"mode": "markers", "showlegend": False}
                 trace["marker"] = {**trace["marker"], "opacity": 0.4, "size": 6}
@@ -146,9 +147,10 @@ def fronts_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
     best = data[data["on_common_front"]].sort_values("cost")
     named = ", ".join(f"{row['run']} {row['method']} at {ratio(row['keep_ratio'])}" for row in rows(best))
     alt = f"Accuracy against emulated {word} per device. Not beaten by any run in both at once: {named or 'none'}."
-    note = f"Mean of one device, scoring included. Lines: what nothing of the same run beats in {word} and accuracy."
-    x = {**marks.axis(f"{word} per device ({unit})"), "rangemode": "tozero"}
-    spec = {"data": traces, "layout": marks.layout(x, marks.axis("test accuracy", "percent"))}
+    drawn = "Larger marks" if single else "Lines"
+    note = f"Mean of one device, scoring included. {drawn}: what nothing of the same run beats in {word} and accuracy."
+    x = marks.axis(f"{word} per device ({unit})")
+    spec = {"data": traces, "layout": marks.layout(x, marks.axis("test accuracy", "share"))}
     return Figure(f"run-fronts-{word}", f"Accuracy against {word}, all runs", note, alt, spec, data)
 
 
@@ -161,26 +163,45 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     """
     names = ["run", "method", "keep_ratio", "trials", "test_accuracy", "test_accuracy_low", "test_accuracy_high"]
     data = data.loc[data["test_accuracy"].notna(), names]
-    traces: list[Spec] = []
-    for run, part in _by(data, "run"):
-        for method, own in by_method(part):
-            if method == analysis.FULL:
-                traces.append(_level(run, own["test_accuracy"].mean(), data["keep_ratio"].min(), styles[run]))
-                continue
-            trace = marks.line(run, own["keep_ratio"], own["test_accuracy"], styles[run])
-            ends = own["test_accuracy_low"], own["test_accuracy_high"]
-            trace["error_y"] = marks.error_bars(own["test_accuracy"], *ends)
-            traces.append({**marks.only(trace, method), "legendgroup": run})
-    alt = "Test accuracy against keep ratio. " + _ends(data, "run", "test_accuracy", percent)
-    note = "Mean over seeds and devices, all trials of each run. Dashed: full training. Bars: 95 % intervals."
-    layout = marks.layout(marks.axis("keep ratio"), marks.axis("test accuracy", "percent"))
-    spec = {"data": _levels_last(traces), "layout": layout}
+    across = Across.of(data)
+    traces = _across(data, "run", "test_accuracy", styles, ("test_accuracy_low", "test_accuracy_high"))
+    alt = f"Test accuracy {across.words}. " + _ends(data, "run", "test_accuracy", percent)
+    dashed = "" if across.is_single else " Dashed: full training."
+    note = f"Mean over seeds and devices, all trials of each run.{dashed} Bars: 95 % intervals."
+    layout = across.layout(marks.axis("test accuracy", "share"), by_method=False)
+    spec = {"data": traces, "layout": layout}
     return Figure("run-accuracy", "Test accuracy of every run", note, alt, spec, data)
 
 
 def _by(data: pd.DataFrame, side: str) -> list[tuple[str, pd.DataFrame]]:
     """(run or fleet, its rows), by first appearance."""
     return [(str(name), data[data[side] == name]) for name in dict.fromkeys(data[side])]
+
+
+def _across(data: pd.DataFrame, side: str, column: str, styles: Styles, ends: tuple[str, str] | None) -> list[Spec]:
+    """A quantity of every run or fleet against keep_ratio, one method at a time, `full` as a level.
+
+    With one ratio: a point per run or fleet and method, all methods side by side.
+
+    Args:
+        data: one row per run or fleet, method and keep_ratio.
+        side: "run" or "fleet".
+        column: the quantity.
+        styles: the look of every run or fleet.
+        ends: the columns of its interval; None where it has none.
+    """
+    across = Across.of(data)
+    traces: list[Spec] = []
+    for name, part in _by(data, side):
+        for method, own in [("", part)] if across.is_single else by_method(part):
+            if method == analysis.FULL:
+                traces.append(_level(name, own[column].mean(), data["keep_ratio"].min(), styles[name]))
+                continue
+            trace = {**across.line(name, own, column, styles[name]), "legendgroup": name}
+            if ends is not None:
+                trace["error_y"] = marks.error_bars(own[column], own[ends[0]], own[ends[1]])
+            traces.append(marks.only(trace, None if across.is_single else method))
+    return _levels_last(traces)
 
 
 def _level(side: str, y: float, left: float, style: Spec) -> Spec:

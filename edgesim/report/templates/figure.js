@@ -1,7 +1,7 @@
 // Figures: drawn when they come into view, in the page's colours, with a legend that wraps and takes the keyboard.
 const GLYPHS = {
   circle: "●", square: "■", diamond: "◆", "triangle-up": "▲", x: "✖", star: "★", cross: "✚", "triangle-down": "▼",
-  pentagon: "⬟", hexagon: "⬢", "circle-open": "○", line: "━", dash: "╍", dot: "┅",
+  pentagon: "⬟", hexagon: "⬢", "circle-open": "○", "square-open": "□", "line-ew-open": "━", line: "━", dash: "╍", dot: "┅",
 };
 const LIGHT = {{ look.light|tojson }};
 const DRAW_AHEAD = "300px";
@@ -28,6 +28,10 @@ class PageFigure {
   constructor(root, spec) {
     this.root = root;
     this.spec = spec;
+    // What has no interval has no bar: plotly would draw one of length zero for null.
+    for (const bars of spec.data.flatMap((trace) => [trace.error_x, trace.error_y]).filter(Boolean)) {
+      for (const end of ["array", "arrayminus"]) bars[end] = bars[end].map((value) => (value === null ? NaN : value));
+    }
     this.plot = root.querySelector(".plot");
     this.hidden = new Set();
     this.drawn = false;
@@ -72,7 +76,25 @@ class PageFigure {
       modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]] };
     Plotly.newPlot(this.plot, traces, layout, settings);
     Plotly.relayout(this.plot, themed(pageLook()));
+    this.settle();
     this.addLegend();
+  }
+
+  // What depends on how much room there is, and on what is chosen: ticks of a logarithmic axis that shows little of its
+  // range, and squares that would overlap.
+  settle() {
+    const full = this.plot._fullLayout;
+    for (const axis of ["xaxis", "yaxis"]) {
+      const own = this.spec.layout[axis];
+      if (own.type !== "log" || !own.tickvals) continue;
+      const [low, high] = full[axis].range;
+      const inside = own.tickvals.filter((value) => low <= Math.log10(value) && Math.log10(value) <= high);
+      Plotly.relayout(this.plot, { [`${axis}.tickmode`]: inside.length < 2 ? "auto" : "array" });
+    }
+    const places = this.spec.data.flatMap((trace, place) => (trace.marker && trace.marker.colorscale ? [place] : []));
+    if (!places.length) return;
+    const size = Math.min(this.spec.data[places[0]].marker.size, 0.75 * full._size.w / full.xaxis._categories.length);
+    Plotly.restyle(this.plot, { "marker.size": Math.max(4, size) }, places);
   }
 
   // A figure that has nothing of what is chosen is no empty frame.
@@ -85,6 +107,7 @@ class PageFigure {
     if (!this.drawn) return;
     Plotly.restyle(this.plot, { visible: this.visible() });
     Plotly.relayout(this.plot, { "xaxis.autorange": true, "yaxis.autorange": true, ...this.ranges() });
+    this.settle();
     this.addLegend();
   }
 
@@ -130,12 +153,15 @@ class PageFigure {
     this.draw();
     const title = this.root.querySelector("h3").textContent;
     const shown = this.visible();
-    const axis = (own) => ({ ...own, gridcolor: LIGHT.line, linecolor: LIGHT.line, zerolinecolor: LIGHT.soft });
-    const rows = Math.ceil(this.legend.children.length / 5);
-    const height = this.spec.layout.height + (this.legend.hidden ? 0 : 24 * rows);
+    const axis = (own, now) => ({ ...own, tickmode: now.tickmode, gridcolor: LIGHT.line, linecolor: LIGHT.line, zerolinecolor: LIGHT.soft });
+    // The legend has a strip of its own at the bottom: beside the axis it would lie on its title.
+    const strip = this.legend.hidden ? 0 : 16 + 22 * Math.ceil(this.legend.children.length / 4);
+    const height = this.spec.layout.height + 40 + strip;
+    const legend = { orientation: "h", x: 0, xanchor: "left", yref: "container", y: 0, yanchor: "bottom" };
     const layout = { ...this.spec.layout, title: { text: title }, font: { color: LIGHT.ink }, paper_bgcolor: LIGHT.page,
-      plot_bgcolor: LIGHT.page, width: 900, height, margin: { l: 70, r: 20, t: 50, b: 60 },
-      xaxis: axis(this.spec.layout.xaxis), yaxis: axis(this.spec.layout.yaxis) };
+      plot_bgcolor: LIGHT.page, width: 900, height, legend, margin: { l: 70, r: 20, t: 50, b: 60 + strip },
+      xaxis: axis(this.spec.layout.xaxis, this.plot.layout.xaxis),
+      yaxis: axis(this.spec.layout.yaxis, this.plot.layout.yaxis) };
     const data = this.spec.data.filter((_, place) => shown[place]);
     const url = await Plotly.toImage({ data, layout }, { format, width: 900, height, scale: format === "png" ? 2 : 1 });
     const link = element("a", { href: url, download: `${this.root.id}.${format}` });

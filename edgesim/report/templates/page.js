@@ -26,6 +26,14 @@ const inView = new IntersectionObserver((entries) => {
 }, { rootMargin: DRAW_AHEAD });
 drawn.forEach((figure) => inView.observe(figure.root));
 
+// Pictures of samples are of one method: those of the method chosen are shown.
+for (const root of document.querySelectorAll("[data-method]")) {
+  const select = root.closest("section").querySelector('select[data-choice="method"]');
+  const show = () => { root.hidden = Boolean(select) && select.value !== root.dataset.method; };
+  if (select) select.addEventListener("change", show);
+  show();
+}
+
 // Light, dark, or as the system has it.
 const THEMES = ["auto", "light", "dark"];
 const themeButton = document.getElementById("theme");

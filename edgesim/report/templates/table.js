@@ -130,7 +130,8 @@ class DataTable {
       this.cell(column.write(column.get(row)), column.form)))));
     const found = this.order.length === this.total ? "" : ` of ${this.total.toLocaleString("en-US")}`;
     const range = shown.length === this.order.length ? "" : `${first + 1}–${first + shown.length} of `;
-    this.count.textContent = `${range}${this.order.length.toLocaleString("en-US")}${found} rows`;
+    const word = this.total === 1 ? "row" : "rows";
+    this.count.textContent = `${range}${this.order.length.toLocaleString("en-US")}${found} ${word}`;
     this.back.disabled = this.page === 0;
     this.next.disabled = first + shown.length >= this.order.length;
   }

@@ -1,0 +1,134 @@
+"""The sections on devices that differ: each one, the fleet together, and the classes that they hold."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from edgesim import analysis
+from edgesim.report.columns import percent, ratio
+from edgesim.report.figures import classes, fleet
+from edgesim.report.figures.figure import rows
+from edgesim.report.figures.prices import WORDS
+from edgesim.report.sections import MIDDLE, NONE_WELL, Looks, Section, Shown, unless_empty
+from edgesim.report.source import Source
+
+FAIRNESS = ["method", "keep_ratio", "devices", "seeds", "mean", "worst_tenth", "gini", "jain"]
+"""of the table shown; the intervals stand behind the figure"""
+OF_TRIALS = (
+    "seeds", "test_accuracy", "local_accuracy", "analytic_time_s", "device_time_s", "analytic_energy_j",
+    "device_energy_j",
+)  # fmt: skip
+"""columns of devices that are the trial's own where there is one seed: a third of a large page"""
+FOLDED = 12
+"""rows from which on that table opens only when asked for"""
+
+
+def devices_section(source: Source, looks: Looks) -> Section:
+    """What each device takes, what accuracy that buys, and which method wins where."""
+    devices, winners = analysis.by_device(source.records), analysis.winners(source.records)
+    shown = [fleet.device_figure(devices.table, kind) for kind in WORDS]
+    for kind in WORDS:
+        points = analysis.accuracy_against(source.records, f"device_{kind}").table
+        shown.append(fleet.pareto_figure(points, looks.styles, kind))
+    if source.records["device"].nunique() > 1:
+        shown.append(fleet.winner_figure(analysis.winner_counts(winners.table).table, looks.styles))
+    tables = [
+        Shown("devices", "Every device", _every_device(devices.table), folded=True),
+        Shown("winners", "Best method on every device", winners.table, folded=True),
+        Shown("best-ratios", "Best keep ratio by Eq. 14", _best_ratios(source.records), folded=True),
+        Shown("profiles", "Means per profile", analysis.by_profile(source.records), folded=True),
+    ]
+    cannot = (*unless_empty(devices), *unless_empty(winners))
+    lead = "Each device by itself: what it takes, what accuracy that buys, and which method is the best one there."
+    return Section("devices", "Devices", shown, tables, NONE_WELL, lead, (looks.method,), cannot)
+
+
+def fleet_section(source: Source, looks: Looks) -> Section:
+    """Who is waited for, how fair accuracy is, and what does not fit."""
+    last = analysis.stragglers(source.records, source.devices)
+    fair = analysis.fairness(source.records)
+    headroom = analysis.headroom(source.records, source.devices)
+    infeasible = analysis.infeasible(source.records)
+    shown = [
+        # One device waits for nobody, and is its own worst tenth.
+        *([fleet.straggler_figure(last.table, looks.styles)] if last.table["devices"].max() > 1 else []),
+        *([fleet.fairness_figure(fair.table, looks.styles)] if fair.table["devices"].max() > 1 else []),
+        fleet.headroom_figure(headroom.table),
+    ]
+    several = fair.table[fair.table["devices"] > 1]
+    tables = [
+        Shown("infeasible", "What devices cannot do, and why", infeasible.table),
+        Shown("fairness", "How evenly accuracy is spread over the devices", several[FAIRNESS], len(several) > FOLDED),
+    ]
+    cannot = [sentence for found in (last, fair, headroom) for sentence in unless_empty(found)]
+    waiting = waiting_in_words(last.table)
+    lead = f"All devices start at once. {waiting}" if waiting else "What the devices need of what they have."
+    return Section("fleet", "The fleet together", shown, tables, NONE_WELL, lead, (), tuple(dict.fromkeys(cannot)))
+
+
+def classes_section(source: Source, looks: Looks) -> Section:
+    """Which classes the devices hold, and which of them a method starves."""
+    dynamic = analysis.dynamic_methods(source.records)
+    counts = analysis.class_counts(source.shards, without(source.selections, dynamic))
+    names = dict(zip(source.shards["label"], source.shards["class_name"].astype(str), strict=True))
+    named = counts.table.assign(class_name=counts.table["label"].map(names))
+    starved, skew = analysis.starved(counts.table).table, analysis.skew(source.shards)
+    starved.insert(0, "class_name", starved["label"].map(names))
+    shown = [
+        classes.shares_figure(named, after=False),
+        *([classes.shares_figure(named, after=True), classes.starved_figure(starved)] if len(starved) else []),
+    ]
+    tables = [Shown("skew", "How skewed the devices' data are", skew.table, folded=True)]
+    missing = " ".join(counts.missing) or NONE_WELL
+    lead = "What pruning does to the mix of classes, on each device and on all of them together."
+    cannot = keeps_no_subset(dynamic) if len(counts.table) else ()
+    return Section("classes", "Classes", shown, tables, missing, lead, (looks.method, looks.ratio), cannot)
+
+
+def without(selections: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
+    """The subsets of all other methods; of large runs a copy takes a second."""
+    return selections[~selections["method"].isin(methods)] if methods else selections
+
+
+def keeps_no_subset(dynamic: list[str]) -> tuple[str, ...]:
+    """What is left out of the sections on subsets, and why."""
+    if not dynamic:
+        return ()
+    visits = "visits" if len(dynamic) == 1 else "visit"
+    return (f"{', '.join(dynamic)} {visits} all samples, less often than full training: there is no subset to show.",)
+
+
+def waiting_in_words(stragglers: pd.DataFrame) -> str:
+    """Whom the fleet waits for and what that costs, at the ratio nearest to MIDDLE; empty for one device or none.
+
+    Args:
+        stragglers: the table of `analysis.stragglers`.
+    """
+    several = stragglers[stragglers["devices"] > 1]
+    pruned = several[several["method"] != analysis.FULL]
+    told = pruned[pruned["method"] == "importance"] if (pruned["method"] == "importance").any() else pruned
+    told = told if len(told) else several
+    nearest = (told["keep_ratio"] - MIDDLE).abs().sort_values(kind="stable").index[:1]
+    for row in rows(told.loc[nearest]):
+        full = row["method"] == analysis.FULL
+        at = "In full training" if full else f"Keeping {ratio(row['keep_ratio'])} by {row['method']}"
+        said = f"{at}, the last device to be done is device {row['device']} ({row['profile']})"
+        said += (
+            f" in {round(row['share_of_seeds'] * row['seeds'])} of {row['seeds']} seeds. " if row["seeds"] > 1 else ". "
+        )
+        said += f"Waiting for the last takes {percent(row['wait_share'])} of all devices' time"
+        known = row["idle_energy_share"] == row["idle_energy_share"]
+        return said + (f" and {percent(row['idle_energy_share'])} of their energy." if known else ".")
+    return ""
+
+
+def _every_device(devices: pd.DataFrame) -> pd.DataFrame:
+    """The table of `analysis.by_device`; with one seed without what stands in the table of trials already."""
+    several = devices["seeds"].max() > 1
+    return devices if several else devices.drop(columns=[name for name in OF_TRIALS if name in devices])
+
+
+def _best_ratios(records: pd.DataFrame) -> pd.DataFrame:
+    """The best ratios of the devices of each profile, method and lambda: least, median, most."""
+    found = analysis.best_ratios(records).table.groupby(["profile", "method", "lambda"], sort=False)["keep_ratio"]
+    return found.agg(devices="count", least="min", median="median", most="max").reset_index()

@@ -1,0 +1,132 @@
+"""Small pictures of samples as a page holds them: a gallery per method, each image in the page itself."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from edgesim.report import columns
+from edgesim.report.figures.figure import rows
+from edgesim.tables import ENDS
+
+LEAST_BYTES, MOST_BYTES = 150_000, 600_000
+"""of all pictures of a page: the least that they have room for beside large tables, and the most"""
+MARKUP_BYTES = 120
+"""of what stands around a picture in the page"""
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """One sample."""
+
+    src: str
+    """the image as a data URI"""
+    alt: str
+    """class, end, place, score, sample, and where it is kept"""
+    caption: str
+    """its score"""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes in a page, where its text stands twice."""
+        return len(self.src) + 2 * len(self.alt.encode()) + MARKUP_BYTES
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The samples of one class."""
+
+    name: str
+    ends: tuple[tuple[str, list[Thumbnail]], ...]
+    """("most important", by place), ("least important", by place)"""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What one method puts first and last."""
+
+    method: str
+    strips: list[Strip]
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes in a page."""
+        return sum(one.size for strip in self.strips for _, thumbnails in strip.ends for one in thumbnails)
+
+    @property
+    def per_end(self) -> int:
+        """The most pictures of a class at one end."""
+        return max(len(thumbnails) for strip in self.strips for _, thumbnails in strip.ends)
+
+    def first(self, per_end: int) -> Gallery:
+        """The same with so many pictures per class and end at most."""
+        strips = [
+            Strip(strip.name, tuple((end, thumbnails[:per_end]) for end, thumbnails in strip.ends))
+            for strip in self.strips
+        ]
+        return Gallery(self.method, strips)
+
+
+def galleries(samples: pd.DataFrame) -> list[Gallery]:
+    """All pictures of a run, a gallery per method.
+
+    Args:
+        samples: the table `extremes` with `class_name` and `kept_at`; rows without a picture are left out.
+    """
+    pictured = samples[samples["height"] > 0]
+    return [_gallery(str(method), part) for method, part in pictured.groupby("method", sort=False)]
+
+
+def fitted(found: Sequence[Gallery], max_bytes: int) -> tuple[list[Gallery], list[str]]:
+    """As many pictures per class and end as all galleries together have room for.
+
+    Where not even one has, the first methods are shown.
+
+    Returns: the galleries, and sentences on what is left out.
+    """
+    most = max((gallery.per_end for gallery in found), default=0)
+    shown = list(found)
+    for per_end in range(most, 0, -1):
+        shown = [gallery.first(per_end) for gallery in found]
+        if sum(gallery.size for gallery in shown) <= max_bytes:
+            left_out = f"{per_end} of {most} samples per end are shown, so that the page stays small."
+            return shown, [left_out] if per_end < most else []
+    fits = np.cumsum([gallery.size for gallery in shown]) <= max_bytes
+    room_for = [gallery for gallery, fit in zip(shown, fits, strict=True) if fit]
+    absent = ", ".join(gallery.method for gallery in shown[len(room_for) :])
+    said = f"One sample per end is shown, and none of {absent}, so that the page stays small; the run folder has them."
+    return room_for, [said] if shown else []
+
+
+def data_uri(image: np.ndarray) -> str:
+    """A picture uint8 [h, w, 1 or 3] as the URI of a PNG."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _gallery(method: str, samples: pd.DataFrame) -> Gallery:
+    strips = []
+    for _, of_class in samples.groupby("label"):
+        of_end = {end: rows(of_class[of_class["end"] == end].sort_values("rank")) for end in ENDS.values()}
+        ends = tuple((f"{end} important", [_thumbnail(row) for row in found]) for end, found in of_end.items() if found)
+        strips.append(Strip(str(of_class["class_name"].iloc[0]), ends))
+    return Gallery(method, strips)
+
+
+def _thumbnail(row: dict[str, Any]) -> Thumbnail:
+    shape = (row["height"], row["width"], row["channels"])
+    image = np.frombuffer(row["image"], dtype=np.uint8).reshape(shape)
+    score = columns.quantity(row["score"])
+    alt = f"{row['class_name']}, {row['end']} important, place {row['rank']}: score {score}, sample {row['index']}"
+    alt += f", one of {row['tied']} of its class with this score" if row["tied"] > 1 else ""
+    alt += f", kept at {row['kept_at']}" if row["kept_at"] else ", kept at no ratio"
+    return Thumbnail(data_uri(image), alt, f"{row['score']:.3g}")
