@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgesim import coordinator
 from edgesim import scenario as scenarios
 from edgesim.data.datasets import ImageDataset
 from edgesim.scenario import Scenario
@@ -72,3 +73,9 @@ def blobs(n: int = 60, classes: int = 3, size: int = 8, seed: int = 0, test: int
 
     train, held_out = draw(n), draw(test)
     return ImageDataset("blobs", *train, *held_out, class_names=tuple(f"class {c}" for c in range(classes)))
+
+
+@pytest.fixture
+def apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scoring and every training are jobs of their own, as on devices that are not tiny."""
+    monkeypatch.setattr(coordinator, "SHORT_FLOPS", 0.0)

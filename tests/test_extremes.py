@@ -247,6 +247,7 @@ class Stopping(SerialExecutor):
             yield pair
 
 
+@pytest.mark.usefixtures("apart")
 @pytest.mark.parametrize("after", [2, 6, 12])
 def test_a_resumed_run_has_the_same_pictures_and_scores(run: Run, tmp_path: Path, after: int) -> None:
     scenario = edgesim.load_scenario(run.path / "scenario.yaml", {"pruning.keep_scores": True})

@@ -195,12 +195,6 @@ def test_adding_a_method_a_ratio_or_a_seed_changes_nobody_else(
         assert (both[column] == both[f"{column}_wider"]).all(), column
 
 
-@pytest.fixture
-def apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scoring and every training are jobs of their own, as on devices that are not tiny."""
-    monkeypatch.setattr(coordinator, "SHORT_FLOPS", 0.0)
-
-
 def jobs_of(plan: coordinator.Plan) -> list[Any]:
     """The jobs that a plan comes to, run."""
     seen: list[Any] = []
