@@ -237,7 +237,9 @@ def calibrate(
     from edgesim import provenance
     from edgesim.calibration import host_report, this_machine
     from edgesim.cli import this_machine as command
+    from edgesim.executors import keep_freed_memory
 
+    keep_freed_memory()  # as the hosts of a run do, whose steps these stand for
     chosen = name or (out.stem if out else "this-machine")
     target = out or Path(f"{chosen}.yaml")
     request = command.request(chosen, threads, device_class, torch_device, target.resolve().parent, check)

@@ -1,6 +1,6 @@
 """Runs jobs: one after another in this process, or on Ray actors. The records are the same, bit for bit."""
 
-from edgesim.executors.base import Executor, Failure, JobQueue, Timesheet, attempt, log_detail
+from edgesim.executors.base import Executor, Failure, JobQueue, Timesheet, attempt, keep_freed_memory, log_detail
 from edgesim.executors.ray_hosts import RayExecutor, gpu_share
 from edgesim.executors.serial import SerialExecutor
 
@@ -13,5 +13,6 @@ __all__ = [
     "Timesheet",
     "attempt",
     "gpu_share",
+    "keep_freed_memory",
     "log_detail",
 ]
