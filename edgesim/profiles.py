@@ -16,21 +16,19 @@ from pydantic import TypeAdapter
 
 from edgesim import documents
 from edgesim.errors import Fault, ProfileError, ScenarioError
-from edgesim.profile_checks import contradictions
+from edgesim.profile_checks import contradictions, implausible
 from edgesim.profile_fields import (
     Battery,
     Compute,
-    Confidence,
     Cooling,
-    DeviceClass,
     DeviceProfile,
     Memory,
     Power,
     PowerMode,
-    Quantity,
     Storage,
     quantities,
 )
+from edgesim.profile_values import Confidence, DeviceClass, Quantity
 
 __all__ = [
     "Battery", "Compute", "Confidence", "Cooling", "DeviceClass", "DeviceProfile", "Memory", "Power", "PowerMode",
@@ -225,6 +223,7 @@ def _over(base: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 def _build(document: dict[str, Any], faults: list[Fault]) -> DeviceProfile | None:
     """The profile of a document without `extends`; every fault is added to `faults`."""
     _check_shape(document, faults)
+    faults += implausible(document)
     parts = {key: document[key] for key in _KEYS if key in document}
     if "class" in parts:
         parts["device_class"] = parts.pop("class")  # `class` is no name for a field in Python
@@ -233,10 +232,10 @@ def _build(document: dict[str, Any], faults: list[Fault]) -> DeviceProfile | Non
     known = {fault.path for fault in faults}
     for fault in found:
         path = "class" if fault.path == "device_class" else fault.path
-        if path not in known and not fault.message.startswith("is missing"):  # _check_shape has named those
+        if path not in known and not fault.message.startswith("is missing"):  # those are named above
             faults.append(Fault(path, fault.message))
     if profile is not None:
-        faults += contradictions(profile)
+        faults += contradictions(profile, known)
     return profile
 
 
