@@ -1,7 +1,8 @@
 """Device profiles: what the hardware of a device is. Reads and checks `device_profiles/*.yaml`.
 
 A profile is one real device; its fields are in `profile_fields`. `extends: other` in a file inherits everything of
-another profile and overrides what is given, by whole quantities (a value never keeps another value's source).
+another profile and overrides what is given, by whole quantities (a value never keeps another value's source);
+`profile_variants` says what else changes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
-from edgesim import documents
+from edgesim import documents, profile_variants
 from edgesim.errors import Fault, ProfileError, ScenarioError
 from edgesim.profile_checks import contradictions, implausible
 from edgesim.profile_fields import (
@@ -208,16 +209,7 @@ def _inherited(file: Path, places: list[Path], chain: tuple[Path, ...]) -> dict[
         message = f"must be the name or path of a profile, not {documents.kind_of(parent)}"
         raise ScenarioError(str(file), [Fault("extends", message)])
     parent_file = _file(parent, [file.parent, *places], asking=file)
-    return _over(_inherited(parent_file, places, (*chain, file.resolve())), document)
-
-
-def _over(base: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """`given` over `base`: sections merge key by key, quantities and everything else replace."""
-    merged = dict(base)
-    for key, value in given.items():
-        both = key in _SECTIONS and isinstance(value, dict) and isinstance(base.get(key), dict)
-        merged[key] = {**base[key], **value} if both else value
-    return merged
+    return profile_variants.over(_inherited(parent_file, places, (*chain, file.resolve())), document)
 
 
 def _build(document: dict[str, Any], faults: list[Fault]) -> DeviceProfile | None:
