@@ -22,6 +22,7 @@ from edgesim.profile_values import (
     Overhead,
     Peak,
     Quantity,
+    Scope,
     Share,
     SpeedFactor,
     StartUp,
@@ -41,11 +42,13 @@ class Compute:
     """Arithmetic: nominal peaks, and the share of the FP32 peak that training sustains."""
 
     peak_fp32_flops_per_s: Peak
+    """nominal: cores x clock x FLOP per cycle, multiply-add = 2"""
     training_utilisation: Utilisation
     """u of the closed form, time = FLOPs / (peak x u): achieved over peak FP32 FLOP/s, in (0, 1]"""
     step_overhead_s: Overhead
     """constant time of one training step, whatever its size: interpreter, kernel launches, copies"""
     peak_fp16_flops_per_s: HalfPeak | None = None
+    """1 to 16 times the FP32 peak; not used by the price of a step"""
     peak_bf16_flops_per_s: HalfPeak | None = None
     """only where the arithmetic units take bfloat16; training in bf16 elsewhere is priced as FP32"""
     peak_int8_ops_per_s: HalfPeak | None = None
@@ -54,19 +57,20 @@ class Compute:
     """achieved over peak FP32 FLOP/s in convolutions larger than 1x1, beside their memory traffic (`cost.steps`).
     Where this or another share is missing, `training_utilisation` stands in for it"""
     pointwise_efficiency: Share | None = None
-    """of 1x1 convolutions"""
+    """achieved over peak FP32 FLOP/s in 1x1 convolutions"""
     depthwise_efficiency: Share | None = None
-    """of convolutions with one group per channel"""
+    """achieved over peak FP32 FLOP/s in convolutions with one group per channel"""
     matmul_efficiency: Share | None = None
-    """of matrix products and attention"""
+    """achieved over peak FP32 FLOP/s in matrix products and attention"""
     operation_overhead_s: OperationOverhead | None = None
-    """constant time of one operation, whatever its size: interpreter, dispatch, kernel launch"""
+    """constant time of one operation, whatever its size: interpreter, dispatch, kernel launch; missing:
+    `step_overhead_s` stands in for those of all operations of a step"""
     convolution_operation_overhead_s: OperationOverhead | None = None
-    """the same of a convolution; missing: as of any operation"""
+    """constant time of one convolution; missing: as of any operation"""
     channel_overhead_s: OperationOverhead | None = None
     """constant time of one sample's one group in a convolution in groups; 0 where kernels take all of them at once"""
     cramped_channel_overhead_s: OperationOverhead | None = None
-    """the same where the kernel is larger than the images; missing: as elsewhere"""
+    """constant time of one sample's one group where the kernel is larger than the images; missing: as elsewhere"""
     recomputes_forward: Switch | None = None
     """whether the framework runs the forward pass again within the backward pass; missing: it does not"""
     first_step_s: StartUp | None = None
@@ -78,25 +82,30 @@ class Memory:
     """Working memory (shared with the GPU on phones and Jetsons)."""
 
     size_bytes: MemorySize
+    """all of it; a training step may take 80 %"""
     bandwidth_bytes_per_s: Bandwidth
     """nominal: bus width x transfer rate"""
     achieved_bandwidth_bytes_per_s: Bandwidth | None = None
     """what a copy in memory reaches"""
     activation_efficiency: Share | None = None
-    """achieved over nominal bandwidth for what grows with the batch, beside the arithmetic (`cost.steps`)"""
+    """achieved over nominal bandwidth for what grows with the batch, beside the arithmetic (`cost.steps`); missing:
+    what a copy reaches, or half of the nominal bandwidth"""
     operand_efficiency: Share | None = None
-    """the same for what products and convolutions read and write of it; missing: as activations"""
+    """achieved over nominal bandwidth for what products and convolutions read and write of the batch; missing: as other
+    activations"""
     weight_efficiency: Share | None = None
-    """the same for what does not: weights, their gradients, the optimiser's update"""
+    """achieved over nominal bandwidth for what does not grow with the batch: weights, their gradients, the optimiser's
+    update; missing: what a copy reaches, or half of the nominal bandwidth"""
     update_efficiency: Share | None = None
-    """the same for the optimiser's update; missing: as weights"""
+    """achieved over nominal bandwidth for the optimiser's update; missing: as weights"""
     convolution_weight_efficiency: Share | None = None
-    """the same for weights and their gradients within convolutions; missing: as weights"""
+    """achieved over nominal bandwidth for weights and their gradients within convolutions; missing: as weights"""
     cramped_weight_efficiency: Share | None = None
-    """the same where the kernel is larger than the images; missing: as within other convolutions"""
+    """achieved over nominal bandwidth for those of convolutions whose kernel is larger than the images; missing: as
+    within other convolutions"""
     unrolling_efficiency: Share | None = None
-    """the same for the matrices that convolutions larger than 1x1 are unrolled into (im2col); missing where the
-    framework has convolutions of its own"""
+    """achieved over nominal bandwidth for the matrices that convolutions larger than 1x1 are unrolled into (im2col);
+    missing where the framework has convolutions of its own"""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -104,9 +113,13 @@ class Storage:
     """Where the shard lies."""
 
     kind: Words
+    """such as microSD, eMMC, UFS, SATA or NVMe, whose speeds bound those below"""
     size_bytes: StorageSize
+    """all of it; the shard must fit"""
     read_bytes_per_s: StorageSpeed
+    """sequential"""
     write_bytes_per_s: StorageSpeed
+    """sequential"""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -122,13 +135,16 @@ class PowerMode:
 
 @dataclass(frozen=True, config=STRICT)
 class Power:
-    """Power of the whole device where not noted otherwise."""
+    """Power of what `scope` says."""
 
     idle_w: Watts
+    """with nothing to do"""
     max_w: Watts
     """under full load: the constant operating power P of the paper's closed form"""
     modes: tuple[PowerMode, ...] = ()
     """settings below the full one, which is always there and named `full`"""
+    scope: Scope | None = None
+    """what all watts of the profile hold; missing: not known"""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -146,6 +162,7 @@ class Battery:
     """A battery, full."""
 
     capacity_j: Capacity
+    """energy of the full battery"""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -155,7 +172,7 @@ class DeviceProfile:
     name: str
     title: Words
     device_class: DeviceClass
-    """`class` in the file"""
+    """kind of device, whose ranges its numbers are held to; `class` in the file"""
     processor: Words
     compute: Compute
     memory: Memory
@@ -163,6 +180,10 @@ class DeviceProfile:
     power: Power
     cooling: Cooling | None = None
     battery: Battery | None = None
+    software: Words | None = None
+    """what trains on the device: whose coefficients and overheads these are; missing: not known"""
+    note: Words | None = None
+    """what a user of the profile should know, such as why it has no cooling or modes; not inherited"""
 
     @property
     def throughput_flops_per_s(self) -> float:

@@ -20,9 +20,14 @@ derived: computed from such values, as `source` shows. estimate: from memory, a 
 
 DeviceClass = Literal["mcu", "sbc-cpu", "jetson-gpu", "phone", "edge-box", "laptop", "edge-server"]
 
+Scope = Literal["wall", "device", "module", "card", "processor"]
+"""What watts hold. wall: the whole device at its socket, with the losses of its supply. device: the whole device behind
+its supply or battery. module: a computing module without the board that carries it. card: an accelerator without its
+host. processor: the chip alone. Sums over devices of different scopes compare unlike things."""
+
 Words = Annotated[str, Field(min_length=1)]
 V = TypeVar("V")
-STRICT = ConfigDict(extra="forbid")
+STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 NOMINAL_SHARE = 0.5
 """of the nominal bandwidth: what a copy in memory is taken to reach where none was measured"""

@@ -1,8 +1,10 @@
 """`extends`: the document of a profile over the one that it inherits from, so that a variant is five lines.
 
-Sections merge key by key; quantities and everything else replace. A price uses the finest number that a profile has, so
-that a coarse one of a variant would be shadowed by the finer ones that it inherits. Those follow it, each by the ratio
-of the variant's coarse number to the inherited one, as estimates whose source says so:
+Sections merge key by key; quantities and everything else replace; a note speaks of its own file and is left out.
+
+A price uses the finest number that a profile has, so that a coarse one of a variant would be shadowed by the finer ones
+that it inherits. Those follow it, each by the ratio of the variant's coarse number to the inherited one, as estimates
+whose source says so:
 
     peak_fp32_flops_per_s           the peaks of other precisions (shares of the FP32 peak hold as they are)
     training_utilisation            the shares of peak by kind of operation, each at most 1
@@ -64,7 +66,7 @@ def over(base: Document, given: Document) -> Document:
 
     Returns: a new document that shares its parts with the two.
     """
-    merged = dict(base)
+    merged = {key: value for key, value in base.items() if key != "note"}
     for key, value in given.items():
         both = isinstance(value, dict) and isinstance(base.get(key), dict)
         merged[key] = {**base[key], **value} if both else value

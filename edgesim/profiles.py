@@ -29,11 +29,12 @@ from edgesim.profile_fields import (
     Storage,
     quantities,
 )
-from edgesim.profile_values import Confidence, DeviceClass, Quantity
+from edgesim.profile_values import Confidence, DeviceClass, Quantity, Scope
 
 __all__ = [
     "Battery", "Compute", "Confidence", "Cooling", "DeviceClass", "DeviceProfile", "Memory", "Power", "PowerMode",
-    "Quantity", "Storage", "available", "folder", "is_name", "load", "names", "schema", "table", "to_dict", "vary",
+    "Quantity", "Scope", "Storage", "available", "folder", "is_name", "load", "names", "schema", "table", "to_dict",
+    "vary",
 ]  # fmt: skip
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -41,8 +42,8 @@ _SECTIONS = {
     "compute": Compute, "memory": Memory, "storage": Storage, "power": Power, "cooling": Cooling, "battery": Battery,
 }  # fmt: skip
 _OPTIONAL = ("cooling", "battery")
-_KEYS = ["name", "title", "class", "processor", "extends", *_SECTIONS]
-_REQUIRED = [key for key in _KEYS if key not in ("name", "extends", *_OPTIONAL)]
+_KEYS = ["name", "title", "class", "processor", "software", "note", "extends", *_SECTIONS]
+_REQUIRED = [key for key in _KEYS if key not in ("name", "extends", "software", "note", *_OPTIONAL)]
 
 
 def folder() -> Path:
@@ -128,25 +129,38 @@ def to_dict(profile: DeviceProfile) -> dict[str, Any]:
 
 
 def table(folder: Path | str | None = None) -> list[dict[str, Any]]:
-    """One row per profile, by class (in the order of DeviceClass) and throughput: `edgesim list profiles`."""
+    """One row per profile, by class (in the order of DeviceClass) and throughput: `edgesim list profiles`.
+
+    `estimates` names the columns whose number is an estimate; None is what a device has not.
+    """
     order = list(get_args(DeviceClass))
     profiles = [load(name, folder) for name in names(folder)]
     profiles.sort(key=lambda p: (order.index(p.device_class), p.throughput_flops_per_s))
-    return [
-        {
-            "name": p.name,
-            "title": p.title,
-            "class": p.device_class,
-            "peak_gflops_per_s": p.compute.peak_fp32_flops_per_s.value / 1e9,
-            "utilisation": p.compute.training_utilisation.value,
-            "memory_gb": p.memory_bytes / 1e9,
-            "storage": p.storage.kind,
-            "idle_w": p.idle_w,
-            "max_w": p.power_w,
-            "battery_wh": p.battery_j / 3600 if p.battery_j else None,
-        }
-        for p in profiles
-    ]
+    return [_row(profile) for profile in profiles]
+
+
+def _row(profile: DeviceProfile) -> dict[str, Any]:
+    cooling, battery = profile.cooling, profile.battery
+    numbers: dict[str, Quantity[float] | None] = {
+        "peak_flops_per_s": profile.compute.peak_fp32_flops_per_s,
+        "utilisation": profile.compute.training_utilisation,
+        "memory_bytes": profile.memory.size_bytes,
+        "idle_w": profile.power.idle_w,
+        "max_w": profile.power.max_w,
+        "lasting": cooling.throttled_factor if cooling else None,
+        "battery_j": battery.capacity_j if battery else None,
+    }
+    words = {
+        "name": profile.name,
+        "title": profile.title,
+        "class": profile.device_class,
+        "software": profile.software,
+        "storage": profile.storage.kind,
+        "power_scope": profile.power.scope,
+    }
+    values = {name: quantity.value if quantity else None for name, quantity in numbers.items()}
+    estimates = [name for name, quantity in numbers.items() if quantity and quantity.confidence == "estimate"]
+    return {**words, **values, "estimates": estimates}
 
 
 def schema() -> dict[str, Any]:

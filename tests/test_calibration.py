@@ -12,12 +12,12 @@ import torch
 
 from edgesim import documents, profiles
 from edgesim.calibration import coefficients, fit, measurements, validate, write
-from edgesim.calibration.coefficients import Value
 from edgesim.calibration.dl4j import Lstm
 from edgesim.calibration.fit import Data, Family
 from edgesim.calibration.measurements import Product, Step
 from edgesim.calibration.networks import Network, Sequence, network
 from edgesim.calibration.products import fit_power, fit_products
+from edgesim.calibration.values import FIELDS, Value
 from edgesim.cost.steps import TERMS
 from edgesim.errors import EdgesimError
 
@@ -285,7 +285,7 @@ def test_missing_and_malformed_measurements_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", profiles.names())
 def test_every_profile_has_the_coefficients_with_their_source(name: str) -> None:
     profile = profiles.load(name)
-    for field in (*coefficients.FIELDS, "compute.first_step_s"):
+    for field in (*FIELDS, "compute.first_step_s"):
         section, key = field.split(".")
         quantity = getattr(getattr(profile, section), key)
         assert quantity is not None, field

@@ -54,7 +54,7 @@ def quantities(profile):
     raw = profiles.to_dict(profile)
     for section in ("compute", "memory", "storage", "power", "cooling", "battery"):
         for field, quantity in raw.get(section, {}).items():
-            if field not in ("kind", "modes"):
+            if field not in ("kind", "modes", "scope"):
                 yield f"{section}.{field}", quantity
     for i, mode in enumerate(raw["power"].get("modes", [])):
         for field in ("throughput_factor", "power_w"):
@@ -238,22 +238,34 @@ def test_a_varied_device_differs_in_throughput_only():
         profiles.vary(base, 0.0)
 
 
-def test_the_table_has_a_row_per_profile_in_readable_units():
+def test_the_table_has_a_row_per_profile_that_says_what_is_an_estimate():
     rows = {row["name"]: row for row in profiles.table()}
     assert sorted(rows) == SHIPPED
     assert rows["galaxy-note10"] == {
         "name": "galaxy-note10",
         "title": "Samsung Galaxy Note10 (Snapdragon 855)",
         "class": "phone",
-        "peak_gflops_per_s": pytest.approx(219.2),
+        "software": "DL4J (Android)",
+        "peak_flops_per_s": 219.2e9,
         "utilisation": 0.0228,
-        "memory_gb": 8.0,
+        "memory_bytes": 8e9,
         "storage": "UFS 3.0",
         "idle_w": 0.5,
         "max_w": 8.0,
-        "battery_wh": pytest.approx(13.5),
+        "power_scope": "device",
+        "lasting": 0.75,
+        "battery_j": pytest.approx(13.5 * 3600),
+        "estimates": ["idle_w", "max_w", "lasting", "battery_j"],
     }
-    assert rows["raspberry-pi-4b"]["battery_wh"] is None
+    assert rows["raspberry-pi-4b"]["battery_j"] is None
+    assert rows["raspberry-pi-4b"]["lasting"] is None
+    assert rows["raspberry-pi-4b"]["estimates"] == []
+    assert rows["jetson-orin-nx"]["estimates"] == [
+        "peak_flops_per_s",
+        "utilisation",
+        "memory_bytes",
+        "idle_w",
+    ]
 
 
 def test_the_schema_knows_every_key_range_and_unit():
@@ -507,3 +519,68 @@ def test_a_name_that_differs_from_its_file_is_refused_where_the_file_is_asked_fo
     assert profiles.load(file).name == "other"
     with pytest.raises(ScenarioError, match="name: must be the file's name, 'mine'; got 'other'"):
         profiles.load("mine", folder=tmp_path)
+
+
+# ---- what a table of numbers does not say
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_profile_says_whose_costs_and_which_watts_it_holds(name):
+    profile = profiles.load(name)
+    assert profile.software
+    assert profile.power.scope
+    recomputes = profile.compute.recomputes_forward
+    assert (profile.software == "DL4J (Android)") == (profile.device_class == "phone") == bool(recomputes)
+    if profile.device_class == "mcu":
+        assert profile.software == "loops in C"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_profile_without_cooling_or_modes_says_why(name):
+    profile = profiles.load(name)
+    note = profile.note or ""
+    assert (profile.cooling is None) == ("No cooling" in note)
+    assert (not profile.power.modes) == ("No modes" in note)
+
+
+def test_watts_of_parts_are_called_so():
+    scopes = {name: profiles.load(name).power.scope for name in SHIPPED}
+    assert scopes["tesla-t4"] == "card"
+    assert scopes["arduino-nano-33-ble-sense"] == "processor"
+    assert scopes["jetson-agx-orin"] == "module"
+    assert scopes["jetson-nano"] == scopes["raspberry-pi-5"] == scopes["lenovo-m710q"] == "wall"
+    assert scopes["pixel-7"] == "device"
+    for name in SHIPPED:  # whoever measured at the wall says so
+        power = profiles.load(name).power
+        if "wall power" in power.max_w.source or "wall meter" in power.max_w.source:
+            assert power.scope == "wall", name
+
+
+def test_a_variant_inherits_software_but_no_note(tmp_path):
+    mine = profiles.load(write(tmp_path, "extends: galaxy-s20\ncooling: null\n"))
+    assert mine.software == "DL4J (Android)"
+    assert mine.note is None
+    own = profiles.load(write(tmp_path, "extends: galaxy-s20\nsoftware: PyTorch Mobile\nnote: rooted\n"))
+    assert (own.software, own.note) == ("PyTorch Mobile", "rooted")
+    wrong = faults_of(write(tmp_path, "extends: galaxy-s20\npower: {scope: watts}\n"))
+    assert "'wall', 'device', 'module', 'card' or 'processor'" in wrong["power.scope"]
+
+
+def test_size_and_speed_of_a_microcontrollers_storage_are_of_the_same_thing():
+    mkr1000, nano33 = profiles.load("arduino-mkr1000").storage, profiles.load("arduino-nano-33-ble-sense").storage
+    assert mkr1000.kind.startswith("microSD")  # 4.44 MB/s are those of POET's card
+    assert mkr1000.size_bytes.value >= 1e9
+    assert nano33.kind == "flash"  # a page of 4 KB: 85 ms of erasure and 1024 words of 41 µs
+    assert nano33.write_bytes_per_s.value == pytest.approx(4096 / (0.085 + 1024 * 41e-6), rel=0.02)
+    assert nano33.read_bytes_per_s.value > 1000 * nano33.write_bytes_per_s.value
+
+
+def test_the_schema_describes_every_field():
+    definitions = profiles.schema()["$defs"]
+    for section in ("Compute", "Memory", "Storage", "Power", "PowerMode", "Cooling", "Battery"):
+        for field, described in definitions[section]["properties"].items():
+            if field != "name":
+                assert described.get("description"), (section, field)
+    memory = definitions["Memory"]["properties"]
+    assert "products and convolutions" in memory["operand_efficiency"]["description"]
+    assert "larger than the images" in memory["cramped_weight_efficiency"]["description"]
