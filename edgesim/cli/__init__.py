@@ -180,7 +180,11 @@ def list_(
     rows = tables.rows_of(what)
     if rows is None:
         raise typer.BadParameter(f"there is no table '{what}'; allowed: {', '.join(tables.LISTS)}")
-    typer.echo(json.dumps(tables.full(what), indent=2)) if as_json else tables.print_rows(what, rows)
+    if as_json:
+        typer.echo(json.dumps(tables.full(what), indent=2))
+        return
+    tables.print_rows(what, rows, optional=("title",))
+    tables.print_legend(what)
 
 
 @app.command()
