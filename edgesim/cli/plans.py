@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import Any
 
 import typer
 
 from edgesim.cli import tables
 from edgesim.cli.amounts import percent, plain, scaled
-from edgesim.cost.feasibility import SYSTEM_SHARE, size
+from edgesim.cost.feasibility import size
 from edgesim.planning import Planned
+from edgesim.planning.prediction import PARTS
 
 JSON_ROWS = 10_000
 """rows that the JSON of a plan holds, at most; more go to a file by --out"""
 SHOWN_ROWS = 60
 """rows of a table on the terminal, at most"""
+WIDTH = 80
+"""signs of a line of a prediction"""
 TOP = 3
 KEYS = ("profile", "method", "keep")
 """columns that say what a row is, and stand in every part of a table that a terminal is too narrow for"""
@@ -56,9 +60,11 @@ def show(planned: Planned) -> None:
 
 def show_prediction(found: dict[str, Any]) -> None:
     """A prediction in lines that fit 80 columns."""
-    typer.echo(f"{found['model']} on {found['profile']}, batch size {found['batch_size']}, {found['optimizer']}")
+    wrapped = textwrap.TextWrapper(WIDTH, subsequent_indent=" " * 4).fill
+    setting = f"{found['optimizer']}, {found['precision']}, power mode {found['power_mode']}"
+    typer.echo(wrapped(f"{found['model']} on {found['profile']}, batch size {found['batch_size']}, {setting}"))
     typer.echo(f"  one step      {plain(found['time_s'])} s")
-    for name in ("compute", "memory", "overhead", "storage"):
+    for name in PARTS:
         share = found[f"{name}_time_s"] / found["time_s"]
         binds = ", binds" if name == found["binds"] else ""
         typer.echo(f"    {name:<10}  {plain(found[f'{name}_time_s'], 3)} s ({percent(share)}){binds}")
@@ -67,10 +73,11 @@ def show_prediction(found: dict[str, Any]) -> None:
     typer.echo(f"  energy        {plain(found['energy_j'])} J")
     typer.echo(f"  work          {scaled(found['flops'], 'FLOP')}, {size(found['moved_bytes'])} moved in memory")
     typer.echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")
-    if found["peak_memory_bytes"] > found["usable_memory_bytes"]:
-        fits = found["largest_batch_size"]
-        advice = f"batch size {fits} would fit" if fits else "no batch size would fit"
-        typer.echo(f"  infeasible: {SYSTEM_SHARE:.0%} of the memory is the system's; {advice}")
+    if not found["feasible"]:
+        typer.echo(wrapped(f"  infeasible: {found['reason']}"))
+    if found["priced_precision"] != found["precision"]:
+        speed = f"the speed is that of {found['priced_precision']}"
+        typer.echo(wrapped(f"  {found['profile']} has no units for {found['precision']}: {speed}"))
 
 
 def _row(row: dict[str, Any], total: bool = False) -> dict[str, Any]:
