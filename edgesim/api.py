@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from edgesim import coordinator, planning, provenance
+from edgesim import coordinator, planning, provenance, ratios
 from edgesim.cost.objective import Objective
-from edgesim.errors import Fault, ScenarioError
+from edgesim.errors import Fault, RunError, ScenarioError
 from edgesim.executors import Executor, RayExecutor
 from edgesim.holdings import holdings
 from edgesim.outlook import Curves
@@ -194,12 +194,19 @@ def curves_of(scenario: Scenario) -> Curves | None:
     """The accuracy curves of the run that the scenario's objective names; None where it names none.
 
     Raises:
-        RunError: it is no run folder.
+        ScenarioError: it is no run folder.
     """
     rule = scenario.pruning.rule
     if not isinstance(rule, Objective) or rule.accuracy_from is None:
         return None
-    return accuracy_curves(_beside(scenario, rule.accuracy_from))
+    try:
+        return accuracy_curves(_beside(scenario, rule.accuracy_from))
+    except RunError as error:
+        message = (
+            f"{error}; name the folder of a run with two keep ratios or more of each method, from the scenario's own "
+            "folder or from here, or give `accuracy_curve` in its place"
+        )
+        raise ScenarioError(scenario.name, [Fault(f"{ratios.PATH}.objective.accuracy_from", message)]) from error
 
 
 def accuracy_curves(path: Path) -> dict[str, FloatArray]:

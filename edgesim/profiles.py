@@ -1,7 +1,8 @@
 """Device profiles: what the hardware of a device is. Reads and checks `device_profiles/*.yaml`.
 
 A profile is one real device; its fields are in `profile_fields`. `extends: other` in a file inherits everything of
-another profile and overrides what is given, by whole quantities (a value never keeps another value's source).
+another profile and overrides what is given, by whole quantities (a value never keeps another value's source);
+`profile_variants` says what else changes.
 """
 
 from __future__ import annotations
@@ -14,27 +15,26 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
-from edgesim import documents
+from edgesim import documents, profile_variants
 from edgesim.errors import Fault, ProfileError, ScenarioError
-from edgesim.profile_checks import contradictions
+from edgesim.profile_checks import contradictions, implausible
 from edgesim.profile_fields import (
     Battery,
     Compute,
-    Confidence,
     Cooling,
-    DeviceClass,
     DeviceProfile,
     Memory,
     Power,
     PowerMode,
-    Quantity,
     Storage,
     quantities,
 )
+from edgesim.profile_values import Confidence, DeviceClass, Quantity, Scope
 
 __all__ = [
     "Battery", "Compute", "Confidence", "Cooling", "DeviceClass", "DeviceProfile", "Memory", "Power", "PowerMode",
-    "Quantity", "Storage", "available", "folder", "is_name", "load", "names", "schema", "table", "to_dict", "vary",
+    "Quantity", "Scope", "Storage", "available", "folder", "is_name", "load", "names", "schema", "table", "to_dict",
+    "vary",
 ]  # fmt: skip
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -42,8 +42,8 @@ _SECTIONS = {
     "compute": Compute, "memory": Memory, "storage": Storage, "power": Power, "cooling": Cooling, "battery": Battery,
 }  # fmt: skip
 _OPTIONAL = ("cooling", "battery")
-_KEYS = ["name", "title", "class", "processor", "extends", *_SECTIONS]
-_REQUIRED = [key for key in _KEYS if key not in ("name", "extends", *_OPTIONAL)]
+_KEYS = ["name", "title", "class", "processor", "software", "note", "extends", *_SECTIONS]
+_REQUIRED = [key for key in _KEYS if key not in ("name", "extends", "software", "note", *_OPTIONAL)]
 
 
 def folder() -> Path:
@@ -129,25 +129,38 @@ def to_dict(profile: DeviceProfile) -> dict[str, Any]:
 
 
 def table(folder: Path | str | None = None) -> list[dict[str, Any]]:
-    """One row per profile, by class (in the order of DeviceClass) and throughput: `edgesim list profiles`."""
+    """One row per profile, by class (in the order of DeviceClass) and throughput: `edgesim list profiles`.
+
+    `estimates` names the columns whose number is an estimate; None is what a device has not.
+    """
     order = list(get_args(DeviceClass))
     profiles = [load(name, folder) for name in names(folder)]
     profiles.sort(key=lambda p: (order.index(p.device_class), p.throughput_flops_per_s))
-    return [
-        {
-            "name": p.name,
-            "title": p.title,
-            "class": p.device_class,
-            "peak_gflops_per_s": p.compute.peak_fp32_flops_per_s.value / 1e9,
-            "utilisation": p.compute.training_utilisation.value,
-            "memory_gb": p.memory_bytes / 1e9,
-            "storage": p.storage.kind,
-            "idle_w": p.idle_w,
-            "max_w": p.power_w,
-            "battery_wh": p.battery_j / 3600 if p.battery_j else None,
-        }
-        for p in profiles
-    ]
+    return [_row(profile) for profile in profiles]
+
+
+def _row(profile: DeviceProfile) -> dict[str, Any]:
+    cooling, battery = profile.cooling, profile.battery
+    numbers: dict[str, Quantity[float] | None] = {
+        "peak_flops_per_s": profile.compute.peak_fp32_flops_per_s,
+        "utilisation": profile.compute.training_utilisation,
+        "memory_bytes": profile.memory.size_bytes,
+        "idle_w": profile.power.idle_w,
+        "max_w": profile.power.max_w,
+        "lasting": cooling.throttled_factor if cooling else None,
+        "battery_j": battery.capacity_j if battery else None,
+    }
+    words = {
+        "name": profile.name,
+        "title": profile.title,
+        "class": profile.device_class,
+        "software": profile.software,
+        "storage": profile.storage.kind,
+        "power_scope": profile.power.scope,
+    }
+    values = {name: quantity.value if quantity else None for name, quantity in numbers.items()}
+    estimates = [name for name, quantity in numbers.items() if quantity and quantity.confidence == "estimate"]
+    return {**words, **values, "estimates": estimates}
 
 
 def schema() -> dict[str, Any]:
@@ -210,21 +223,13 @@ def _inherited(file: Path, places: list[Path], chain: tuple[Path, ...]) -> dict[
         message = f"must be the name or path of a profile, not {documents.kind_of(parent)}"
         raise ScenarioError(str(file), [Fault("extends", message)])
     parent_file = _file(parent, [file.parent, *places], asking=file)
-    return _over(_inherited(parent_file, places, (*chain, file.resolve())), document)
-
-
-def _over(base: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """`given` over `base`: sections merge key by key, quantities and everything else replace."""
-    merged = dict(base)
-    for key, value in given.items():
-        both = key in _SECTIONS and isinstance(value, dict) and isinstance(base.get(key), dict)
-        merged[key] = {**base[key], **value} if both else value
-    return merged
+    return profile_variants.over(_inherited(parent_file, places, (*chain, file.resolve())), document)
 
 
 def _build(document: dict[str, Any], faults: list[Fault]) -> DeviceProfile | None:
     """The profile of a document without `extends`; every fault is added to `faults`."""
     _check_shape(document, faults)
+    faults += implausible(document)
     parts = {key: document[key] for key in _KEYS if key in document}
     if "class" in parts:
         parts["device_class"] = parts.pop("class")  # `class` is no name for a field in Python
@@ -233,10 +238,10 @@ def _build(document: dict[str, Any], faults: list[Fault]) -> DeviceProfile | Non
     known = {fault.path for fault in faults}
     for fault in found:
         path = "class" if fault.path == "device_class" else fault.path
-        if path not in known and not fault.message.startswith("is missing"):  # _check_shape has named those
+        if path not in known and not fault.message.startswith("is missing"):  # those are named above
             faults.append(Fault(path, fault.message))
     if profile is not None:
-        faults += contradictions(profile)
+        faults += contradictions(profile, known)
     return profile
 
 

@@ -13,6 +13,9 @@ from edgesim.errors import Fault
 
 PATH = "pruning.keep_ratio"
 RULES = ("budget", "objective")
+_POINTS = (
+    "two or more [ratio, accuracy] points, shares up to 1, ratios rising, such as [[0.1, 0.6], [0.5, 0.8], [1, 0.85]]"
+)
 
 
 def parse(given: Any, faults: list[Fault]) -> tuple[tuple[float, ...], Rule | None]:
@@ -64,17 +67,28 @@ def _objective(given: Any, faults: list[Fault]) -> Objective | None:
         given = {("trade_off" if key == "lambda" else key): value for key, value in given.items()}
     found: list[Fault] = []
     rule = documents.build(Objective, given, where, found)  # `lambda` is no name for a field in Python
-    faults += [Fault(f.path.replace("trade_off", "lambda"), f.message.replace("trade_off", "lambda")) for f in found]
+    curve = f"{where}.accuracy_curve"
+    for fault in found:
+        if fault.path == curve:  # the checker's words for a tuple of tuples say nothing of points
+            got = given["accuracy_curve"]
+            count = f"{len(got)} of them" if isinstance(got, list) else documents.kind_of(got)
+            faults.append(Fault(curve, f"must be {_POINTS}; got {count}"))
+        else:
+            faults.append(Fault(*(text.replace("trade_off", "lambda") for text in (fault.path, fault.message))))
     if rule is None:
         return None
     if (rule.accuracy_curve is None) == (rule.accuracy_from is None):
         got = "neither" if rule.accuracy_curve is None else "both"
-        message = f"needs either `accuracy_curve` (points) or `accuracy_from` (a finished run); got {got}"
+        message = (
+            f"weighs cost against accuracy, and needs to be told how accuracy depends on the ratio; got {got} of "
+            f"`accuracy_curve` ({_POINTS}) and `accuracy_from` (the folder of a run with two keep ratios or more of "
+            "each method, as `edgesim run` with `keep_ratio: [0.1, 0.5, 1]` leaves one); give one of the two"
+        )
         faults.append(Fault(where, message))
     ratios = [ratio for ratio, _ in rule.accuracy_curve or ()]
     if any(later <= earlier for earlier, later in pairwise(ratios)):
         message = f"needs ratios that rise from point to point; got {', '.join(f'{ratio:g}' for ratio in ratios)}"
-        faults.append(Fault(f"{where}.accuracy_curve", message))
+        faults.append(Fault(curve, message))
     if rule.weights is not None and rule.weights.time + rule.weights.energy + rule.weights.storage == 0:
         faults.append(Fault(f"{where}.weights", "are all 0, so that nothing costs anything; give one above 0"))
     return rule

@@ -12,12 +12,12 @@ import torch
 
 from edgesim import documents, profiles
 from edgesim.calibration import coefficients, fit, measurements, validate, write
-from edgesim.calibration.coefficients import Value
 from edgesim.calibration.dl4j import Lstm
 from edgesim.calibration.fit import Data, Family
 from edgesim.calibration.measurements import Product, Step
 from edgesim.calibration.networks import Network, Sequence, network
 from edgesim.calibration.products import fit_power, fit_products
+from edgesim.calibration.values import FIELDS, Value
 from edgesim.cost.steps import TERMS
 from edgesim.errors import EdgesimError
 
@@ -285,7 +285,7 @@ def test_missing_and_malformed_measurements_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", profiles.names())
 def test_every_profile_has_the_coefficients_with_their_source(name: str) -> None:
     profile = profiles.load(name)
-    for field in (*coefficients.FIELDS, "compute.first_step_s"):
+    for field in (*FIELDS, "compute.first_step_s"):
         section, key = field.split(".")
         quantity = getattr(getattr(profile, section), key)
         assert quantity is not None, field
@@ -294,10 +294,15 @@ def test_every_profile_has_the_coefficients_with_their_source(name: str) -> None
         assert not fitted or quantity.relative_error or quantity.confidence == "estimate", field
 
 
+def words_of(text: str) -> list[str]:
+    """The lines of a profile but for its numbers."""
+    return [line for line in text.splitlines() if not line.strip().startswith(("value:", "relative_error:"))]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # counts some fifty networks
 @pytest.mark.skipif(not MEASUREMENTS.is_dir(), reason="no published measurements; set EDGESIM_MEASUREMENTS")
-def test_published_measurements_are_predicted_by_models_that_the_fit_has_not_seen() -> None:
+def test_published_measurements_are_predicted_by_models_that_the_fit_has_not_seen(tmp_path: Path) -> None:
     pytest.importorskip("timm")
     known = {name: profiles.load(name) for name in profiles.names()}
     measured, _ = measurements.steps(MEASUREMENTS)
@@ -318,3 +323,10 @@ def test_published_measurements_are_predicted_by_models_that_the_fit_has_not_see
             section, key = field.split(".")
             shipped = getattr(getattr(known[device], section), key).value
             assert shipped == pytest.approx(value.value, rel=0.02), (device, field)
+    # Written once more, they keep every line and its place; the last digits may be another machine's.
+    for device, fields in values.items():
+        shipped_text = (profiles.folder() / f"{device}.yaml").read_text(encoding="utf-8")
+        again = tmp_path / f"{device}.yaml"
+        again.write_text(shipped_text, encoding="utf-8")
+        write.update(again, fields)
+        assert words_of(again.read_text(encoding="utf-8")) == words_of(shipped_text), device

@@ -121,6 +121,22 @@ def test_a_jetsons_rails(tmp_path: Path) -> None:
     assert energy.find(tmp_path).used[0].read() == pytest.approx(7.25)
 
 
+@pytest.mark.parametrize(
+    ("words", "scope"),
+    [
+        ("RAPL package-0 + RAPL dram + RAPL package-1", "processor"),
+        ("RAPL psys", "device"),
+        ("NVML GPU 0 + NVML GPU 1", "card"),
+        ("INA VDD_IN", "module"),
+        ("INA VDD_GPU_SOC + INA VDD_CPU_CV", None),
+        ("RAPL package-0 + NVML GPU 0", None),  # parts of different kinds
+        ("", None),
+    ],
+)
+def test_what_the_watts_of_sensors_hold(words: str, scope: str | None) -> None:
+    assert energy.scope(words) == scope
+
+
 def test_a_machine_without_sensors_has_no_power(tmp_path: Path) -> None:
     found = energy.find(tmp_path)
     assert found.used == ()
@@ -193,6 +209,7 @@ def test_the_written_profile_prices_as_the_fit_does(cases: list[Timed], tmp_path
     assert convolution is not None
     assert (convolution.confidence, convolution.relative_error is None) == ("measured", False)
     assert (device.idle_w, device.power_w, device.power.max_w.confidence) == (11.0, 42.0, "measured")
+    assert (device.software, device.power.scope) == ("PyTorch", "processor")  # RAPL sees packages
     assert device.compute.first_step_s is not None
     assert device.compute.first_step_s.value == 0.25
     for check in CHECKS[:3]:
@@ -210,6 +227,7 @@ def test_power_without_sensors_is_an_estimate_of_a_named_device(cases: list[Time
     assert (device.idle_w, device.power_w) == pytest.approx((near.idle_w, near.power_w), rel=1e-3)
     assert device.power.max_w.confidence == "estimate"
     assert near.title in device.power.max_w.source
+    assert device.power.scope == near.power.scope
 
 
 def test_errors_of_a_check_by_hand_and_on_the_page(cases: list[Timed]) -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ import pytest
 from conftest import ROOT
 
 import edgesim
-from edgesim import api, planning
+from edgesim import api, planning, profiles
 from edgesim.cost import feasibility
 from edgesim.executors import SerialExecutor
 from edgesim.models import counted
@@ -188,6 +188,33 @@ def test_a_prediction_says_what_would_fit() -> None:
     assert 0 < fits < 64
     smaller = prediction.predict("raspberry-pi-zero-2-w", "resnet18", (3, 224, 224), 1000, fits, Training())
     assert smaller["peak_memory_bytes"] <= usable
+    assert (smaller["feasible"], smaller["reason"]) == (True, "")
+    assert not found["feasible"]
+    for words in ("of training memory at batch size 64", f"batch size {fits} would fit"):
+        assert words in found["reason"]
+
+
+def test_a_power_mode_and_a_precision_change_what_they_should() -> None:
+    def resnet8(profile: str, mode: str = "full", precision: Literal["fp32", "bf16"] = "fp32") -> dict[str, Any]:
+        training = Training(optimizer="sgd", precision=precision)
+        return prediction.predict(profile, "resnet8", (3, 32, 32), 10, 32, training, mode)
+
+    profile = profiles.load("raspberry-pi-4b")
+    speed, power_w = profile.mode(profile.power.modes[0].name)
+    full, slow = resnet8("raspberry-pi-4b"), resnet8("raspberry-pi-4b", profile.power.modes[0].name)
+    assert slow["compute_time_s"] == pytest.approx(full["compute_time_s"] / speed)
+    assert slow["storage_time_s"] == full["storage_time_s"]  # the card is as fast as ever
+    busy_s = slow["time_s"] - slow["storage_time_s"]
+    assert slow["energy_j"] == pytest.approx(power_w * busy_s + profile.idle_w * slow["storage_time_s"])
+    assert (slow["flops"], slow["analytic_time_s"]) == (full["flops"], full["analytic_time_s"])
+    orin, half = resnet8("jetson-agx-orin"), resnet8("jetson-agx-orin", precision="bf16")
+    peaks = profiles.load("jetson-agx-orin").compute
+    assert peaks.peak_bf16_flops_per_s
+    ratio = peaks.peak_bf16_flops_per_s.value / peaks.peak_fp32_flops_per_s.value
+    assert half["compute_time_s"] == pytest.approx(orin["compute_time_s"] / ratio)
+    assert (half["precision"], half["priced_precision"]) == ("bf16", "bf16")
+    without = resnet8("raspberry-pi-4b", precision="bf16")
+    assert (without["time_s"], without["priced_precision"]) == (full["time_s"], "fp32")
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -223,6 +250,21 @@ def test_the_predict_command() -> None:
     assert found["time_s"] > 0
     shown = command(*wanted, "--batch-size", "8")
     assert "binds" in shown.stdout
+    assert "infeasible" not in shown.stdout
+    assert (found["feasible"], found["reason"], found["power_mode"]) == (True, "", "full")
+
+
+def test_the_predict_command_in_another_mode_and_precision() -> None:
+    wanted = ("predict", "--profile", "jetson-nano", "--model", "mlp", "--input", "3x8x8", "--batch-size", "8")
+    shown = command(*wanted, "--power-mode", "gpu-768mhz", "--precision", "bf16")
+    assert shown.returncode == 0, shown.stderr
+    assert "power mode gpu-768mhz" in shown.stdout
+    assert "has no units for bf16" in shown.stdout
+    large = command(
+        "predict", "--profile", "stm32f746", "--model", "resnet18", "--input", "3x64x64", "--batch-size", "8"
+    )
+    assert large.returncode == 0, large.stderr
+    assert "infeasible: needs" in large.stdout
 
 
 @pytest.mark.parametrize(
@@ -238,6 +280,21 @@ def test_the_predict_command() -> None:
         (
             ("predict", "--profile=jetson-nano", "--model=mlp", "--input=3x8x8", "--batch-size=1", "--optimizer=lion"),
             "adamw",
+        ),
+        (
+            (
+                "predict",
+                "--profile=jetson-nano",
+                "--model=mlp",
+                "--input=3x8x8",
+                "--batch-size=1",
+                "--power-mode=gpu-768",
+            ),
+            "did you mean 'gpu-768mhz'?; allowed: full, gpu-768mhz",
+        ),
+        (
+            ("predict", "--profile=jetson-nano", "--model=mlp", "--input=3x8x8", "--batch-size=1", "--precision=fp8"),
+            "allowed: fp32, bf16",
         ),
     ],
 )

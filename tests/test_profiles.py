@@ -2,10 +2,11 @@
 
 import pickle
 import re
+from typing import get_args
 
 import pytest
 
-from edgesim import documents, profiles
+from edgesim import documents, profile_ranges, profiles
 from edgesim.errors import ProfileError, ScenarioError
 
 SHIPPED = profiles.names()
@@ -53,7 +54,7 @@ def quantities(profile):
     raw = profiles.to_dict(profile)
     for section in ("compute", "memory", "storage", "power", "cooling", "battery"):
         for field, quantity in raw.get(section, {}).items():
-            if field not in ("kind", "modes"):
+            if field not in ("kind", "modes", "scope"):
                 yield f"{section}.{field}", quantity
     for i, mode in enumerate(raw["power"].get("modes", [])):
         for field in ("throughput_factor", "power_w"):
@@ -237,22 +238,34 @@ def test_a_varied_device_differs_in_throughput_only():
         profiles.vary(base, 0.0)
 
 
-def test_the_table_has_a_row_per_profile_in_readable_units():
+def test_the_table_has_a_row_per_profile_that_says_what_is_an_estimate():
     rows = {row["name"]: row for row in profiles.table()}
     assert sorted(rows) == SHIPPED
     assert rows["galaxy-note10"] == {
         "name": "galaxy-note10",
         "title": "Samsung Galaxy Note10 (Snapdragon 855)",
         "class": "phone",
-        "peak_gflops_per_s": pytest.approx(219.2),
+        "software": "DL4J",
+        "peak_flops_per_s": 219.2e9,
         "utilisation": 0.0228,
-        "memory_gb": 8.0,
+        "memory_bytes": 8e9,
         "storage": "UFS 3.0",
         "idle_w": 0.5,
         "max_w": 8.0,
-        "battery_wh": pytest.approx(13.5),
+        "power_scope": "device",
+        "lasting": 0.75,
+        "battery_j": pytest.approx(13.5 * 3600),
+        "estimates": ["idle_w", "max_w", "lasting", "battery_j"],
     }
-    assert rows["raspberry-pi-4b"]["battery_wh"] is None
+    assert rows["raspberry-pi-4b"]["battery_j"] is None
+    assert rows["raspberry-pi-4b"]["lasting"] is None
+    assert rows["raspberry-pi-4b"]["estimates"] == []
+    assert rows["jetson-orin-nx"]["estimates"] == [
+        "peak_flops_per_s",
+        "utilisation",
+        "memory_bytes",
+        "idle_w",
+    ]
 
 
 def test_the_schema_knows_every_key_range_and_unit():
@@ -295,7 +308,9 @@ def test_modes_and_cooling_are_inherited_replaced_and_taken_away(tmp_path):
     ("field", "value", "hint"),
     [
         ("throttled_factor", 75, "looks like per cent: multiply by 0.01"),
-        ("throttled_factor", 0, "allowed is 0.01 to 1"),
+        ("throttled_factor", 0, "allowed is 0.1 to 1"),
+        ("throttled_factor", 0.01, "allowed is 0.1 to 1"),
+        ("time_constant_s", 5, "looks like min: multiply by 60, which gives 300"),
         ("time_constant_s", 0.08, "looks like h: multiply by 3600"),
         ("time_constant_s", 300_000, "looks like ms: multiply by 0.001"),
     ],
@@ -334,7 +349,8 @@ def test_a_wrong_mode_is_refused_with_its_place(tmp_path, modes, path, words):
     [
         ("compute.peak_fp32_flops_per_s", 48, "looks like GFLOP/s: multiply by 1e+09"),
         ("compute.peak_fp32_flops_per_s", 48000, "looks like MFLOP/s"),
-        ("compute.peak_fp16_flops_per_s", 65130, "looks like GFLOP/s"),
+        ("compute.peak_fp16_flops_per_s", 65130, "looks like MFLOP/s"),  # GFLOP/s would be 1,357 times the FP32 peak
+        ("compute.peak_fp16_flops_per_s", 96, "looks like GFLOP/s"),
         ("compute.training_utilisation", 22, "looks like per cent: multiply by 0.01"),
         ("compute.training_utilisation", 0, "allowed is 1e-06 to 1 "),
         ("compute.step_overhead_s", 9, "looks like ms: multiply by 0.001"),
@@ -344,9 +360,9 @@ def test_a_wrong_mode_is_refused_with_its_place(tmp_path, modes, path, words):
         ("memory.bandwidth_bytes_per_s", 12.8, "looks like GB/s"),
         ("storage.size_bytes", 32, "looks like GB"),
         ("storage.read_bytes_per_s", 46, "looks like MB/s"),
-        ("storage.write_bytes_per_s", -1, "allowed is 20000 to 5e+10 bytes/s"),
+        ("storage.write_bytes_per_s", -1, "allowed is 500000 to 3.5e+08 bytes/s for an SD card"),
         ("power.max_w", 7200, "looks like mW"),
-        ("power.max_w", -7.2, "allowed is 1e-05 to 2000 W"),
+        ("power.max_w", -7.2, "allowed is 0.5 to 60 W"),
         ("power.max_w", ".nan", "nan is not plausible"),
         ("power.max_w", ".inf", "inf is not plausible"),
         ("power.idle_w", 7.3, "above power.max_w, 7.2 W"),
@@ -361,6 +377,93 @@ def test_an_implausible_number_is_refused_with_field_value_range_and_hint(tmp_pa
     message = faults[f"{field}.value"]
     assert hint in message
     assert message.startswith((f"{float(str(value).lstrip('.')):g} ", "for class sbc-cpu: "))
+
+
+# Values that a range for all devices lets through, or explains by the wrong unit: (profile, field, value, the range
+# that it must be refused by, what it must be said to look like).
+PI_PEAK, PI_5_HALF = "1e+09 to 2e+12 FLOP/s", "1.536e+11 to 2.4576e+12 FLOP/s, 1 to 16 times"
+SD, NVME = "500000 to 3.5e+08 bytes/s for an SD card", "2e+07 to 2e+10 bytes/s for an NVMe disk"
+PHONE_J = "18000 to 150000 J"
+SLIPS = [
+    ("raspberry-pi-4b", "compute.peak_fp32_flops_per_s", 4.8e13, PI_PEAK, "suit edge-box, laptop, edge-s"),
+    ("raspberry-pi-4b", "compute.peak_fp32_flops_per_s", 8e15, PI_PEAK, "a slip in the unit"),
+    ("raspberry-pi-4b", "compute.peak_fp32_flops_per_s", 0.048, PI_PEAK, "TFLOP/s: multiply by 1e+12"),
+    ("tesla-t4", "compute.peak_bf16_flops_per_s", 1e6, "8.141e+12 to 1.30256e+14 FLOP/s", "leave the field out"),
+    ("raspberry-pi-5", "compute.peak_fp16_flops_per_s", 7.68e10, PI_5_HALF, "leave the field out"),
+    ("raspberry-pi-5", "compute.peak_bf16_flops_per_s", 307.2, PI_5_HALF, "looks like GFLOP/s"),
+    ("raspberry-pi-5", "compute.peak_bf16_flops_per_s", 307200, PI_5_HALF, "looks like MFLOP/s"),
+    ("raspberry-pi-4b", "compute.operation_overhead_s", 0.247, "0 to 0.02 s", "looks like ms: multiply by 0.001"),
+    ("tesla-t4", "compute.operation_overhead_s", 0.0294, "0 to 0.007 s", "looks like ms"),
+    ("raspberry-pi-4b", "compute.operation_overhead_s", 247, "0 to 0.02 s", "looks like µs"),
+    ("raspberry-pi-4b", "compute.convolution_operation_overhead_s", 0.3, "0 to 0.02 s", "looks like ms"),
+    ("raspberry-pi-4b", "compute.channel_overhead_s", 0.0125, "0 to 0.001 s", "looks like ms: multiply by 0.001"),
+    ("raspberry-pi-4b", "compute.cramped_channel_overhead_s", 0.0125, "0 to 0.001 s", "looks like ms"),
+    ("raspberry-pi-4b", "compute.step_overhead_s", 1, "0 to 0.5 s", "looks like ms"),
+    ("mac-mini-m4", "compute.step_overhead_s", 0.45, "0 to 0.2 s", "looks like ms"),
+    ("galaxy-s23", "battery.capacity_j", 3500, PHONE_J, "looks like mAh at 3.85 V"),
+    ("galaxy-s23", "battery.capacity_j", 13500, PHONE_J, "looks like mWh: multiply by 3.6, which gives 48600"),
+    ("galaxy-s23", "battery.capacity_j", 13.5, PHONE_J, "looks like Wh"),
+    ("framework-13", "battery.capacity_j", 61000, "70000 to 1e+06 J", "looks like mWh"),
+    ("raspberry-pi-4b", "storage.read_bytes_per_s", 46000, SD, "looks like KB/s"),
+    ("raspberry-pi-4b", "storage.read_bytes_per_s", 0.046, SD, "looks like GB/s"),
+    ("raspberry-pi-4b", "storage.read_bytes_per_s", 3e9, SD, "a slip in the unit"),
+    ("framework-13", "storage.read_bytes_per_s", 3, NVME, "GB/s: multiply by 1e+09"),
+    ("framework-13", "storage.read_bytes_per_s", 3500, NVME, "looks like MB/s"),
+    ("redmi-note-8", "storage.read_bytes_per_s", 270, "2e+06 to 1.2e+10 bytes/s for eMMC or UFS", "looks like MB/s"),
+    ("raspberry-pi-4b", "memory.bandwidth_bytes_per_s", 1.28e7, "1e+08 to 3e+11 bytes/s", "looks like KB/s"),
+    ("raspberry-pi-4b", "memory.achieved_bandwidth_bytes_per_s", 2.7e6, "1e+08 to 3e+11 bytes/s", "looks like KB/s"),
+    ("raspberry-pi-4b", "storage.size_bytes", 3.2e7, "1e+08 to 1.6e+13 bytes", "looks like KB"),
+    ("jetson-agx-xavier", "memory.size_bytes", 3.2e7, "9e+08 to 2.8e+11 bytes", "looks like KB"),
+    ("raspberry-pi-zero-2-w", "power.max_w", 1900, "0.5 to 60 W", "mW: multiply by 0.001, which gives 1.9"),
+    ("raspberry-pi-zero-2-w", "power.idle_w", 700, "0.05 to 25 W", "looks like mW"),
+    ("raspberry-pi-4b", "power.idle_w", 1e-5, "0.05 to 25 W", "suit mcu"),
+    ("galaxy-s20", "cooling.throttled_factor", 0.01, "0.1 to 1", ""),
+    ("galaxy-s20", "cooling.time_constant_s", 5, "20 to 10000 s", "looks like min"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "field", "value", "allowed", "hint"), SLIPS)
+def test_a_slip_of_the_unit_is_refused_by_the_range_of_the_class(tmp_path, name, field, value, allowed, hint):
+    section, key = field.split(".")
+    faults = faults_of(write(tmp_path, f"extends: {name}\n{section}:\n  {key}: {given(value)}\n"))
+    assert list(faults) == [f"{field}.value"]
+    message = faults[f"{field}.value"]
+    assert f"{value:g} is not plausible: allowed is {allowed}" in message
+    assert hint in message
+    assert message.count("looks like") == ("multiply" in hint or "looks" in hint)
+
+
+def test_one_implausible_value_hides_no_other(tmp_path):
+    text = (
+        f"extends: raspberry-pi-zero-2-w\ncompute:\n  peak_fp32_flops_per_s: {given(48)}\n"
+        f"power:\n  max_w: {given(1900)}\n  idle_w: {given(700)}\n"
+    )
+    faults = faults_of(write(tmp_path, text))
+    assert set(faults) == {"compute.peak_fp32_flops_per_s.value", "power.max_w.value", "power.idle_w.value"}
+
+
+def test_a_mode_that_is_slower_and_hungrier_than_another_is_refused(tmp_path):
+    modes = [("eco", 0.8, 4), ("slow", 0.5, 6), ("slower", 0.4, 3)]
+    listed = "".join(
+        f"    - {{name: {name}, throughput_factor: {given(speed)}, power_w: {given(watts)}}}\n"
+        for name, speed, watts in modes
+    )
+    faults = faults_of(write(tmp_path, f"extends: jetson-nano\npower:\n  modes:\n{listed}"))
+    assert list(faults) == ["power.modes[1].power_w.value"]
+    assert "6 W at 0.5 of the speed is more than 'eco' takes, 4 W at 0.8" in faults["power.modes[1].power_w.value"]
+
+
+def test_ranges_of_a_class_lie_within_those_of_the_fields_and_hold_what_is_shipped():
+    loaded = [profiles.load(name) for name in SHIPPED]
+    wide = {"bytes": (1e4, 1e14), "W": (1e-5, 2e3), "FLOP/s": (1e4, 1e16), "bytes/s": (2e4, 5e13), "s": (0, 1)}
+    for section, field in profile_ranges.BY_CLASS:
+        for device_class in get_args(profiles.DeviceClass):
+            within = profile_ranges.of({"class": device_class}, section, field)
+            low, high = wide.get(within.unit, (0.0, 1e8))
+            assert low <= within.low < within.high <= high, (section, field)
+            alike = [profile for profile in loaded if profile.device_class == device_class]
+            given_there = [getattr(getattr(profile, section), field, None) for profile in alike]
+            assert all(within.holds(quantity.value) for quantity in given_there if quantity), (section, field)
 
 
 def test_a_microcontroller_is_held_to_its_own_ranges(tmp_path):
@@ -416,3 +519,68 @@ def test_a_name_that_differs_from_its_file_is_refused_where_the_file_is_asked_fo
     assert profiles.load(file).name == "other"
     with pytest.raises(ScenarioError, match="name: must be the file's name, 'mine'; got 'other'"):
         profiles.load("mine", folder=tmp_path)
+
+
+# ---- what a table of numbers does not say
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_profile_says_whose_costs_and_which_watts_it_holds(name):
+    profile = profiles.load(name)
+    assert profile.software
+    assert profile.power.scope
+    recomputes = profile.compute.recomputes_forward
+    assert (profile.software == "DL4J") == (profile.device_class == "phone") == bool(recomputes)
+    if profile.device_class == "mcu":
+        assert profile.software == "loops in C"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_profile_without_cooling_or_modes_says_why(name):
+    profile = profiles.load(name)
+    note = profile.note or ""
+    assert (profile.cooling is None) == ("No cooling" in note)
+    assert (not profile.power.modes) == ("No modes" in note)
+
+
+def test_watts_of_parts_are_called_so():
+    scopes = {name: profiles.load(name).power.scope for name in SHIPPED}
+    assert scopes["tesla-t4"] == "card"
+    assert scopes["arduino-nano-33-ble-sense"] == "processor"
+    assert scopes["jetson-agx-orin"] == "module"
+    assert scopes["jetson-nano"] == scopes["raspberry-pi-5"] == scopes["lenovo-m710q"] == "wall"
+    assert scopes["pixel-7"] == "device"
+    for name in SHIPPED:  # whoever measured at the wall says so
+        power = profiles.load(name).power
+        if "wall power" in power.max_w.source or "wall meter" in power.max_w.source:
+            assert power.scope == "wall", name
+
+
+def test_a_variant_inherits_software_but_no_note(tmp_path):
+    mine = profiles.load(write(tmp_path, "extends: galaxy-s20\ncooling: null\n"))
+    assert mine.software == "DL4J"
+    assert mine.note is None
+    own = profiles.load(write(tmp_path, "extends: galaxy-s20\nsoftware: PyTorch Mobile\nnote: rooted\n"))
+    assert (own.software, own.note) == ("PyTorch Mobile", "rooted")
+    wrong = faults_of(write(tmp_path, "extends: galaxy-s20\npower: {scope: watts}\n"))
+    assert "'wall', 'device', 'module', 'card' or 'processor'" in wrong["power.scope"]
+
+
+def test_size_and_speed_of_a_microcontrollers_storage_are_of_the_same_thing():
+    mkr1000, nano33 = profiles.load("arduino-mkr1000").storage, profiles.load("arduino-nano-33-ble-sense").storage
+    assert mkr1000.kind == "microSD"  # 4.44 MB/s are those of POET's card
+    assert mkr1000.size_bytes.value >= 1e9
+    assert nano33.kind == "flash"  # a page of 4 KB: 85 ms of erasure and 1024 words of 41 µs
+    assert nano33.write_bytes_per_s.value == pytest.approx(4096 / (0.085 + 1024 * 41e-6), rel=0.02)
+    assert nano33.read_bytes_per_s.value > 1000 * nano33.write_bytes_per_s.value
+
+
+def test_the_schema_describes_every_field():
+    definitions = profiles.schema()["$defs"]
+    for section in ("Compute", "Memory", "Storage", "Power", "PowerMode", "Cooling", "Battery"):
+        for field, described in definitions[section]["properties"].items():
+            if field != "name":
+                assert described.get("description"), (section, field)
+    memory = definitions["Memory"]["properties"]
+    assert "products and convolutions" in memory["operand_efficiency"]["description"]
+    assert "larger than the images" in memory["cramped_weight_efficiency"]["description"]

@@ -34,7 +34,17 @@ CURVE = [[0.1, 0.3], [0.5, 0.6], [1.0, 0.65]]
         ({"objective": {"accuracy_curve": CURVE}}, "pruning.keep_ratio.objective.lambda", "missing"),
         ({"objective": {"lambda": -1, "accuracy_curve": CURVE}}, "pruning.keep_ratio.objective.lambda", "0"),
         ({"objective": {"trade_off": 1}}, "pruning.keep_ratio.objective.trade_off", "`lambda`"),
-        ({"objective": {"lambda": 1}}, "pruning.keep_ratio.objective", "got neither"),
+        ({"objective": {"lambda": 1}}, "pruning.keep_ratio.objective", "got neither of `accuracy_curve` (two or more"),
+        (
+            {"objective": {"lambda": 1, "accuracy_curve": CURVE[:1]}},
+            "pruning.keep_ratio.objective.accuracy_curve",
+            "must be two or more [ratio, accuracy] points, shares up to 1, ratios rising, such as [[0.1, 0.6], ",
+        ),
+        (
+            {"objective": {"lambda": 1, "accuracy_curve": 0.9}},
+            "pruning.keep_ratio.objective.accuracy_curve",
+            "got a number (0.9)",
+        ),
         (
             {"objective": {"lambda": 1, "accuracy_curve": CURVE, "accuracy_from": "x"}},
             "pruning.keep_ratio.objective",
@@ -179,6 +189,16 @@ def test_an_objective_with_the_curve_of_another_run(make_scenario: Make, tmp_pat
     assert all(t.keep_ratio + 1e-2 >= 0.2 for t in plan.trials)
     with pytest.raises(ScenarioError, match="has no accuracies of 'importance'"):
         coordinator.plan(scenario, curves={"random": curves["random"]})
+
+
+def test_an_objective_whose_run_is_not_there_says_where_and_what_to_give(make_scenario: Make) -> None:
+    rule = {"objective": {"lambda": 1, "accuracy_from": "runs/none"}}
+    with pytest.raises(ScenarioError) as caught:
+        api.planned(make_scenario(pruning__keep_ratio=rule))
+    (fault,) = caught.value.faults
+    assert fault.path == "pruning.keep_ratio.objective.accuracy_from"
+    for words in ("runs/none is no run folder", "two keep ratios or more", "`accuracy_curve`"):
+        assert words in fault.message
 
 
 def test_tables_without_a_rule_stay_as_they_are() -> None:

@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from edgesim.profiles import Scope
 from edgesim.work import FloatArray
 
 _PERIOD_S = 0.1
@@ -48,6 +49,27 @@ class Sensors:
     def words(self) -> str:
         """What is measured."""
         return " + ".join(sensor.name for sensor in self.used)
+
+
+def scope(words: str) -> Scope | None:
+    """What the watts of sensors hold.
+
+    Args:
+        words: `Sensors.words`.
+
+    Returns: as `power.scope` of a profile; None where several parts are added up or none is known.
+    """
+    kinds = {_scope(name) for name in words.split(" + ")}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _scope(name: str) -> Scope | None:
+    label = name.split(" ", 1)[-1]
+    if label in _WHOLE_RAILS:
+        return "module"
+    if label == "psys":
+        return "device"
+    return "card" if name.startswith("NVML") else "processor" if name.startswith("RAPL") else None
 
 
 def find(sys: Path = Path("/sys")) -> Sensors:

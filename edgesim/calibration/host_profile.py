@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from edgesim import documents, profiles
-from edgesim.calibration import fit, parts, validate
-from edgesim.calibration.coefficients import field_of
+from edgesim.calibration import energy, fit, parts, validate
 from edgesim.calibration.fit import Data, Family
 from edgesim.calibration.host import Timed, Timings, TorchDevice
 from edgesim.calibration.speeds import Copies, StorageSpeed
+from edgesim.calibration.values import field_of
 from edgesim.cost import steps
 from edgesim.cost.steps import TERMS
 from edgesim.profiles import DeviceProfile
@@ -124,6 +124,7 @@ def document(machine: Machine, fitted: HostFit) -> dict[str, Any]:
         "title": machine.title,
         "class": machine.device_class,
         "processor": machine.processor,
+        "software": "PyTorch",
     }
     return head | sections | {"power": _power(machine)}
 
@@ -237,11 +238,15 @@ def _power(machine: Machine) -> Fields:
         return {
             "idle_w": _quantity(near.idle_w, source, "estimate"),
             "max_w": _quantity(near.power_w, source, "estimate"),
-        }
-    return {
+        } | _scope(near.power.scope)
+    return _scope(energy.scope(machine.sensors)) | {
         "idle_w": _quantity(min(machine.idle_w, machine.full_w), f"{machine.sensors}; mean while nothing was trained"),
         "max_w": _quantity(machine.full_w, f"{machine.sensors}; mean while the cases trained; {_how(machine)}"),
     }
+
+
+def _scope(scope: str | None) -> Fields:
+    return {} if scope is None else {"scope": scope}
 
 
 def nearest(machine: Machine) -> DeviceProfile:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgesim import documents
-from edgesim.calibration.coefficients import Value
+from edgesim.calibration.values import Value
 from edgesim.errors import EdgesimError
 
 _WIDTH = 108

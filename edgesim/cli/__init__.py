@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -110,22 +110,27 @@ def predict(
     batch_size: Annotated[int, typer.Option(min=1, help="samples of the step")],
     optimizer: Annotated[str, typer.Option(help="sgd (with momentum), adam or adamw")] = "adam",
     classes: Annotated[int, typer.Option(min=1, help="width of the logits")] = 10,
+    power_mode: Annotated[str, typer.Option(help="of the profile; full, or one of its modes")] = "full",
+    precision: Annotated[str, typer.Option(help="fp32 or bf16")] = "fp32",
     as_json: Json = False,
 ) -> None:
     """One training step of a model on a device: time, energy, FLOPs, bytes, peak memory and what binds."""
-    from edgesim.training.settings import OPTIMIZER_STATES, Training
+    from edgesim.training.settings import OPTIMIZER_STATES, Precision, Training
 
     parts = shape.split("x")
     if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise typer.BadParameter(f"--input must look like CxHxW, for example 3x224x224; got '{shape}'")
     if optimizer not in OPTIMIZER_STATES:
         raise typer.BadParameter(f"there is no optimiser '{optimizer}'; allowed: {', '.join(OPTIMIZER_STATES)}")
+    if precision not in get_args(Precision):
+        allowed = ", ".join(get_args(Precision))
+        raise typer.BadParameter(f"there is no precision '{precision}'; allowed: {allowed}")
     from edgesim.cli import plans
     from edgesim.planning import prediction
 
     size = (int(parts[0]), int(parts[1]), int(parts[2]))
-    training = Training(optimizer=optimizer)  # type: ignore[arg-type]
-    found = prediction.predict(profile, model, size, classes, batch_size, training)
+    training = Training(optimizer=optimizer, precision=precision)  # type: ignore[arg-type]
+    found = prediction.predict(profile, model, size, classes, batch_size, training, power_mode)
     typer.echo(json.dumps(found, indent=2)) if as_json else plans.show_prediction(found)
 
 
@@ -180,7 +185,11 @@ def list_(
     rows = tables.rows_of(what)
     if rows is None:
         raise typer.BadParameter(f"there is no table '{what}'; allowed: {', '.join(tables.LISTS)}")
-    typer.echo(json.dumps(tables.full(what), indent=2)) if as_json else tables.print_rows(what, rows)
+    if as_json:
+        typer.echo(json.dumps(tables.full(what), indent=2))
+        return
+    tables.print_rows(what, rows, optional=("title",))
+    tables.print_legend(what)
 
 
 @app.command()

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import Any
 
 import typer
 
 from edgesim.cli import tables
-from edgesim.cost.feasibility import SYSTEM_SHARE, size
+from edgesim.cli.amounts import percent, plain, scaled
+from edgesim.cost.feasibility import size
 from edgesim.planning import Planned
+from edgesim.planning.prediction import PARTS
 
 JSON_ROWS = 10_000
 """rows that the JSON of a plan holds, at most; more go to a file by --out"""
 SHOWN_ROWS = 60
 """rows of a table on the terminal, at most"""
+WIDTH = 80
+"""signs of a line of a prediction"""
 TOP = 3
+KEYS = ("profile", "method", "keep")
+"""columns that say what a row is, and stand in every part of a table that a terminal is too narrow for"""
 
 
 def as_json(name: str, planned: Planned) -> str:
@@ -36,12 +43,14 @@ def as_json(name: str, planned: Planned) -> str:
 
 def show(planned: Planned) -> None:
     """The fleet by method, by profile, and the devices that take most."""
-    tables.print_rows("whole fleet, means per device", [_row(row, total=True) for row in planned.by_method()])
+    whole = [_row(row, total=True) for row in planned.by_method()]
+    tables.print_rows("whole fleet, means per device", whole, keys=KEYS)
     rows = planned.by_profile()
     if len(rows) > SHOWN_ROWS:  # the dearest trial of each profile says most in one row
         best = {row["profile"]: row for row in sorted(rows, key=lambda row: row["device_time_s"] or 0.0)}
         rows = [row for row in rows if best[row["profile"]] is row]
-    tables.print_rows("by profile, means per device", [{"profile": row["profile"], **_row(row)} for row in rows])
+    shown = [{"profile": row["profile"], **_row(row)} for row in rows]
+    tables.print_rows("by profile, means per device", shown, keys=KEYS)
     for title, measure, unit in (("slowest", "device_time_s", "s"), ("hungriest", "device_energy_j", "J")):
         for row in planned.most(measure, TOP):
             what = f"{row['method']} at {row['keep_ratio']:.4g}"
@@ -50,21 +59,25 @@ def show(planned: Planned) -> None:
 
 
 def show_prediction(found: dict[str, Any]) -> None:
-    """A prediction in lines."""
-    parts = ("compute", "memory", "overhead", "storage")
-    split = ", ".join(f"{name} {found[f'{name}_time_s']:.3g} s" for name in parts)
-    share = found[f"{found['binds']}_time_s"] / found["time_s"]
-    typer.echo(f"{found['model']} on {found['profile']}, batch size {found['batch_size']}, {found['optimizer']}")
-    typer.echo(f"  one step  {found['time_s']:.4g} s ({split}); {found['binds']} binds ({share:.0%})")
-    typer.echo(f"  energy    {found['energy_j']:.4g} J")
-    typer.echo(f"  work      {found['flops']:.4g} FLOPs, {size(found['moved_bytes'])} moved in memory")
-    typer.echo(f"  memory    {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")
-    if found["peak_memory_bytes"] > found["usable_memory_bytes"]:
-        fits = found["largest_batch_size"]
-        advice = f"batch size {fits} would fit" if fits else "no batch size would fit"
-        typer.echo(f"  infeasible: {SYSTEM_SHARE:.0%} of the memory is the system's; {advice}")
+    """A prediction in lines that fit 80 columns."""
+    wrapped = textwrap.TextWrapper(WIDTH, subsequent_indent=" " * 4).fill
+    setting = f"{found['optimizer']}, {found['precision']}, power mode {found['power_mode']}"
+    typer.echo(wrapped(f"{found['model']} on {found['profile']}, batch size {found['batch_size']}, {setting}"))
+    typer.echo(f"  one step      {plain(found['time_s'])} s")
+    for name in PARTS:
+        share = found[f"{name}_time_s"] / found["time_s"]
+        binds = ", binds" if name == found["binds"] else ""
+        typer.echo(f"    {name:<10}  {plain(found[f'{name}_time_s'], 3)} s ({percent(share)}){binds}")
     if found["first_step_s"]:
-        typer.echo(f"  the first step of a job takes {found['first_step_s']:.3g} s more")
+        typer.echo(f"  first step    {plain(found['first_step_s'], 3)} s more, once per job")
+    typer.echo(f"  energy        {plain(found['energy_j'])} J")
+    typer.echo(f"  work          {scaled(found['flops'], 'FLOP')}, {size(found['moved_bytes'])} moved in memory")
+    typer.echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")
+    if not found["feasible"]:
+        typer.echo(wrapped(f"  infeasible: {found['reason']}"))
+    if found["priced_precision"] != found["precision"]:
+        speed = f"the speed is that of {found['priced_precision']}"
+        typer.echo(wrapped(f"  {found['profile']} has no units for {found['precision']}: {speed}"))
 
 
 def _row(row: dict[str, Any], total: bool = False) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+
+from edgesim.cli import layout
+from edgesim.cli.amounts import percent, plain, scaled, watts
+from edgesim.cli.layout import Column
 
 if TYPE_CHECKING:
     from edgesim.store import Run
@@ -49,8 +50,39 @@ def rows_of(what: str) -> Rows | None:
     if what == "profiles":
         from edgesim import profiles
 
-        return profiles.table()
+        return [_device(row) for row in profiles.table()]
     return None
+
+
+def _device(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the table of profiles in words, estimates with a ~."""
+
+    def said(name: str, text: str) -> str:
+        return f"~{text}" if name in row["estimates"] else text
+
+    battery_j, lasting = row["battery_j"], row["lasting"]
+    return {
+        "name": row["name"],
+        "class": row["class"],
+        "software": row["software"],
+        "peak FP32": said("peak_flops_per_s", scaled(row["peak_flops_per_s"], "FLOP/s")),
+        "used": said("utilisation", percent(row["utilisation"])),
+        "memory": said("memory_bytes", scaled(row["memory_bytes"], "B")),
+        "storage": row["storage"],
+        "idle": said("idle_w", watts(row["idle_w"])),
+        "load": said("max_w", watts(row["max_w"])),
+        "watts of": row["power_scope"],
+        "lasting": None if lasting is None else said("lasting", percent(lasting)),
+        "battery": None if battery_j is None else said("battery_j", f"{plain(battery_j / 3600, 3)} Wh"),
+        "title": row["title"],
+    }
+
+
+LEGENDS = {
+    "profiles": "~ an estimate. used: the share of the peak that training sustains with that software. lasting: the "
+    "speed that lasts under load, where heat slows the device down. watts of: what the watts hold; sums over unlike "
+    "ones compare unlike things. Empty: the profile has none. --json has every number with its source"
+}
 
 
 def full(what: str) -> Any:
@@ -62,31 +94,38 @@ def full(what: str) -> Any:
     return rows_of(what)
 
 
-def print_rows(title: str, rows: Rows) -> None:
-    """A table with one column per key."""
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    for key in rows[0] if rows else ():
-        number = all(isinstance(row[key], int | float) or row[key] is None for row in rows)
-        table.add_column(key, justify="right" if number else "left", no_wrap=key == "name")
-    for row in rows:
-        table.add_row(
-            *(
-                "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-                for value in row.values()
-            )
-        )
-    _console().print(table)
+def print_rows(title: str, rows: Rows, keys: Sequence[str] = ("name",), optional: Sequence[str] = ()) -> None:
+    """A table with one column per key of its rows.
+
+    Args:
+        title: over it.
+        rows: equal keys; numbers are shown with four digits, None as nothing.
+        keys: columns that say what a row is.
+        optional: columns that are left out where there is no room.
+    """
+    columns = [
+        Column(name.replace("_", " "), tuple(_cell(row[name]) for row in rows), name in keys, name in optional)
+        for name in (rows[0] if rows else ())
+    ]
+    layout.show(_console(), title, columns)
+
+
+def print_legend(what: str) -> None:
+    """What the columns of a table mean, where that is not plain."""
+    if what in LEGENDS:
+        _console().print(LEGENDS[what], markup=False, highlight=False)
 
 
 def print_text(title: str, headers: list[tuple[str, bool]], rows: list[list[str]]) -> None:
-    """A table of text; `headers` are (label, is a number)."""
-    table = Table(box=box.SIMPLE_HEAD, title=escape(title), title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
+    """A table of text; `headers` are (label, is a number). The first texts, where short, say what a row is."""
+    texts = [not number for _, number in headers]
+    leading = texts.index(False) if False in texts else 1
+    columns = []
     for place, (label, number) in enumerate(headers):
-        short = not number and all(len(row[place]) <= NAME_SIGNS for row in rows)
-        table.add_column(escape(label), justify="right" if number else "left", overflow="fold", no_wrap=short)
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    _console().print(table)
+        cells = tuple(row[place] for row in rows)
+        short = all(len(cell) <= NAME_SIGNS for cell in cells)
+        columns.append(Column(label, cells, key=place < leading and short, numeric=number))
+    layout.show(_console(), title, columns)
 
 
 def print_summary(run: Run) -> None:
@@ -96,13 +135,10 @@ def print_summary(run: Run) -> None:
 
     header, rows = report.terminal_rows(analysis.summary(by_rule(run.records, run.records)))
     caption = "± are standard deviations in percentage points; time and energy are the devices', by the closed form"
-    table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left")
-    for name in header:
-        table.add_column(name, justify="left" if name == header[0] else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+    named = [Column(name, tuple(row[i] for row in rows), key=i < 2) for i, name in enumerate(header)]
     console = _console()
-    console.print(table)
+    layout.show(console, "", named)
+    console.print(caption, markup=False, highlight=False)
     failed = run.records[run.records["status"] != "ok"]
     if len(failed):
         console.print(f"{len(failed)} of {len(run.records)} trials did not succeed:")
@@ -113,7 +149,11 @@ def print_summary(run: Run) -> None:
 def _console() -> Console:
     """The terminal; wide where there is none, so that a pipe gets whole lines."""
     console = Console()
-    return console if console.is_terminal else Console(width=max(160, console.width))
+    return console if console.is_terminal else Console(width=max(layout.PIPE_WIDTH, console.width))
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else plain(value) if isinstance(value, float) else str(value)
 
 
 def _named(table: Mapping[str, type]) -> Rows:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+Precision = Literal["fp32", "bf16"]
 OPTIMIZER_STATES = {"sgd": 0, "adam": 2, "adamw": 2}
 """Numbers that an optimiser keeps per weight, momentum of SGD not counted (peak training memory needs them)."""
 
@@ -28,7 +29,7 @@ class Training:
     milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.5, 0.75)
     """of the step schedule: shares of the training after which the learning rate is multiplied by `decay`"""
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     augment: tuple[Any, ...] = ()
     """names or maps with a name, from the table of augmentations"""
     torch_device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -1,0 +1,136 @@
+"""Tables that fit a terminal without cutting a number: text folds first, then columns part into several tables.
+
+Columns whose cells are all numbers, with or without a unit, keep their width; headings wrap at words. Key columns say
+what a row is, keep their width and stand in every part. Where a terminal is too narrow even for that, lines are longer
+than it: half a number is worse.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+NUMBER = re.compile(r"[~±+−-]*[\d.,]+(e[+-]?\d+)?( ?(%|[TGMKmµ]?(B|FLOP/s|W|Wh|J|s)))?|—|inf|nan", re.IGNORECASE)
+"""a cell that must stay in one piece"""
+PIPE_WIDTH = 160
+"""columns where there is no terminal: a pipe gets whole lines, longer ones where numbers need them"""
+_GAP = 2
+_LEAST, _LEAST_OPTIONAL = 10, 30
+"""signs that text folds to, at the narrowest; one that may be left out is not worth many lines"""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading and what is under it, as text."""
+
+    label: str
+    cells: tuple[str, ...]
+    key: bool = False
+    """whether it says what a row is"""
+    optional: bool = False
+    """whether the table is as well without it, where there is no room"""
+    numeric: bool = False
+    """said to hold numbers, whatever their form"""
+
+    @property
+    def number(self) -> bool:
+        """Whether every cell is a number, or empty."""
+        return self.numeric or (any(self.cells) and all(NUMBER.fullmatch(cell) for cell in self.cells if cell))
+
+    @property
+    def _cells_width(self) -> int:
+        return max((cell_len(line) for cell in self.cells for line in cell.split("\n")), default=0)
+
+    @property
+    def least(self) -> int:
+        """The narrowest that it may be."""
+        words = max((cell_len(word) for word in self.label.split()), default=1)
+        folded = min(self._cells_width, _LEAST_OPTIONAL if self.optional else _LEAST)
+        return max(words, self._cells_width if self.key or self.number else folded)
+
+    @property
+    def most(self) -> int:
+        """The widest that it is any use to be; a number's heading wraps at words rather than widen it."""
+        lines = self.label.split("\n")
+        label = max(map(cell_len, lines)) if len(lines) > 1 or not self.number else 0
+        return max(self.least, self._cells_width, label)
+
+
+def show(console: Console, title: str, columns: Sequence[Column]) -> None:
+    """Print a table, in parts where it is too wide.
+
+    Args:
+        console: its width is the terminal's; where it is no terminal, one table as wide as its numbers need.
+        title: over the first part.
+        columns: with equally many cells; keys first.
+    """
+    needed = _width([column.least for column in columns])
+    width = console.width if console.is_terminal else max(PIPE_WIDTH, console.width, needed)
+    left_out = [column for column in columns if column.optional and needed > width]
+    chosen = [column for column in columns if column not in left_out]
+    tables = parts(chosen, width)
+    for i, part in enumerate(tables):
+        # Wide enough for every line, even where the terminal is not: it may wrap a line, but nothing is cut.
+        usual = console.width
+        console.width = max(usual, width, _width([column.least for column in part]))
+        console.print(_table(title if i == 0 else None, part, width), crop=False)
+        console.width = usual
+        console.print()
+    if left_out or len(tables) > 1:
+        without = f"left out here: {', '.join(column.label for column in left_out)}. " if left_out else ""
+        whole = f"A terminal of {needed} columns, or a pipe, shows this table in one piece"
+        console.print(f"{without}{whole}", markup=False, highlight=False)
+        console.print()
+
+
+def _table(title: str | None, part: Sequence[Column], width: int) -> Table:
+    """One table; without the rows that say nothing, where it continues another (no title)."""
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", show_edge=False)
+    table.padding, table.pad_edge = (0, _GAP - 1, 0, 0), False
+    for column, size in zip(part, widths(part, width), strict=True):
+        label = "\n".join(line for words in column.label.split("\n") for line in textwrap.wrap(words, size))
+        side: Literal["left", "right"] = "right" if column.number else "left"
+        table.add_column(escape(label), justify=side, width=size, overflow="fold", no_wrap=column.number)
+    for row in zip(*(column.cells for column in part), strict=True):
+        if title is not None or any(cell for cell, column in zip(row, part, strict=True) if not column.key):
+            table.add_row(*(escape(cell) for cell in row))
+    return table
+
+
+def parts(columns: Sequence[Column], width: int) -> list[list[Column]]:
+    """The columns of each table, in order: as few tables as fit into `width`, each with the key columns."""
+    keys = [column for column in columns if column.key]
+    found: list[list[Column]] = []
+    current = list(keys)
+    for column in columns:
+        if column.key:
+            continue
+        if len(current) > len(keys) and _width([c.least for c in (*current, column)]) > width:
+            found.append(current)
+            current = list(keys)
+        current.append(column)
+    return [*found, current]
+
+
+def widths(columns: Sequence[Column], width: int) -> list[int]:
+    """[columns] how wide each is: the widest text gives way first, down to what it needs at least."""
+    sizes = [column.most for column in columns]
+    while _width(sizes) > width:
+        spare = [(size, i) for i, (size, column) in enumerate(zip(sizes, columns, strict=True)) if size > column.least]
+        if not spare:
+            break
+        sizes[max(spare)[1]] -= 1
+    return sizes
+
+
+def _width(sizes: Sequence[int]) -> int:
+    return sum(sizes) + _GAP * (len(sizes) - 1)
