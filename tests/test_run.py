@@ -472,6 +472,27 @@ def test_a_host_that_dies_is_replaced(make_scenario: Make, tmp_path: Path, ray_s
         assert {r.status for r in others} == {"ok"}
 
 
+def test_ray_starts_what_a_run_needs_and_no_more() -> None:
+    """In a process of its own: in this one Ray may have been started by other tests, and the rest of it with it."""
+    script = """
+import psutil
+from edgesim.executors import RayExecutor
+from ray._private.node import Node
+methods = {name: getattr(Node, name) for name in ("start_api_server", "start_monitor", "start_log_monitor")}
+executor = RayExecutor(hosts=1)
+executor._ready.wait()
+assert executor._error is None, executor._error
+print([" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)])
+assert all(getattr(Node, name) is method for name, method in methods.items())
+executor.close()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "raylet" in done.stdout
+    assert not [name for name in ("dashboard.py", "monitor.py") if name in done.stdout]  # log_monitor.py, too
+    assert not done.stderr
+
+
 def test_a_failure_carries_its_traceback() -> None:
     from edgesim.executors import attempt
 
