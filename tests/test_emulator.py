@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 
@@ -307,25 +308,24 @@ def test_answers_of_harvest_and_availability_depend_on_time_alone(seed):
     energy = Energy("harvest", harvest_w=((0, 3.0), (10, 0.0), (25, 7.5)), period_s=40)
     available = Availability(40, ((0, 5), (12, 30)))
     moments = rng.uniform(0, 1000, 300)
-    harvested, free = energy.harvested_j(moments), available.available_s(moments)
+    harvested = energy.harvested_j(moments)
     order = rng.permutation(300)
     assert (energy.harvested_j(moments[order]) == harvested[order]).all()
-    assert (available.available_s(moments[order]) == free[order]).all()
-    singly = [(float(energy.harvested_j(t)), float(available.available_s(t))) for t in moments]
-    assert np.array_equal(singly, np.stack([harvested, free], axis=1))
-    # By hand: 40 s bring 30 + 0 + 112.5 J and 23 s.
+    assert np.array_equal([float(energy.harvested_j(t)) for t in moments], harvested)
+    # By hand: 40 s bring 30 + 0 + 112.5 J.
     assert energy.harvested_j([0, 5, 10, 25, 27, 40, 85]) == pytest.approx([0, 15, 30, 30, 45, 142.5, 300])
-    assert available.available_s([0, 3, 5, 12, 20, 30, 40, 93]) == pytest.approx([0, 3, 5, 5, 13, 23, 23, 52])
     # The cumulated answers agree with the steps and windows that the emulator walks.
     starts_s, powers_w = energy.changes(7.0, 93.0)
     gained_j = np.sum(np.diff([*starts_s, 93.0]) * powers_w)
     assert gained_j == pytest.approx(float(energy.harvested_j(93.0) - energy.harvested_j(7.0)))
-    opened_s = 0.0
-    for from_s, to_s in available.openings(13.0):
-        if from_s > 93:
-            break
-        opened_s += min(to_s, 93.0) - from_s
-    assert opened_s == pytest.approx(float(available.available_s(93.0) - available.available_s(13.0)))
+    # Asked from any second on, windows are those of the pattern: 5 + 18 s of every 40.
+    for start_s in rng.uniform(0, 400, 20):
+        openings = list(itertools.islice(available.openings(start_s), 8))
+        assert openings[0][0] >= start_s
+        assert all(0 < to_s - from_s <= 18 for from_s, to_s in openings)
+        later = list(itertools.islice(available.openings(openings[2][0]), 6))
+        assert later == openings[2:]
+    assert list(itertools.islice(available.openings(13.0), 3)) == [(13.0, 30.0), (40.0, 45.0), (52.0, 70.0)]
 
 
 # ---- many at once
