@@ -12,9 +12,11 @@ from edgesim import ratios, seeds
 from edgesim.binding import Named
 from edgesim.cost import feasibility, objective
 from edgesim.cost.analytic import CostWeights
-from edgesim.cost.forecast import Device, Forecast, Load
+from edgesim.cost.forecast import Device, Forecast
+from edgesim.cost.loads import Load
 from edgesim.cost.objective import Bill, Budget, Rule
-from edgesim.cost.pricing import Terms, price
+from edgesim.cost.pricing import price
+from edgesim.cost.terms import Terms
 from edgesim.data.datasets import ImageDataset
 from edgesim.data.invariants import check
 from edgesim.errors import DataError, Fault, ScenarioError

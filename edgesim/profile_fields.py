@@ -22,6 +22,8 @@ Confidence = Literal["measured", "looked-up", "derived", "estimate"]
 derived: computed from such values, as `source` shows. estimate: from memory, a similar device, or a guess."""
 
 DeviceClass = Literal["mcu", "sbc-cpu", "jetson-gpu", "phone", "edge-box", "laptop", "edge-server"]
+GPU_CLASSES = ("jetson-gpu", "edge-server")
+"""classes whose devices compute on a GPU; its clock is what their power modes set"""
 
 Words = Annotated[str, Field(min_length=1)]
 V = TypeVar("V")
@@ -100,6 +102,9 @@ StorageSize = Quantity[Annotated[float, Within(1e4, 1e14, "bytes", _BYTES)]]
 StorageSpeed = Quantity[Annotated[float, Within(2e4, 5e10, "bytes/s", _BYTES_PER_S)]]
 Watts = Quantity[Annotated[float, Within(1e-5, 2e3, "W", (("mW", 1e-3),))]]
 Capacity = Quantity[Annotated[float, Within(5e2, 1e8, "J", (("Wh", 3600.0),))]]
+Activity = Quantity[
+    Annotated[float, Within(0.0, 1.0, "(power above idle / that under full load)", (("per cent", 0.01),))]
+]
 SpeedFactor = Quantity[Annotated[float, Within(1e-2, 1.0, "(slowed / full speed)", (("per cent", 0.01),))]]
 TimeConstant = Quantity[Annotated[float, Within(1.0, 1e5, "s", (("h", 3600.0), ("ms", 1e-3)))]]
 
@@ -186,6 +191,9 @@ class PowerMode:
     """speed of computing in this mode over that at full clock, in (0, 1]"""
     power_w: Watts
     """under full load in this mode"""
+    overhead_factor: SpeedFactor | None = None
+    """speed of start-up and dispatch in this mode over that at full clock. Missing: as of computing, and 1 where a GPU
+    computes (`GPU_CLASSES`), for the processor that feeds it keeps its clock"""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -197,6 +205,10 @@ class Power:
     """under full load: the constant operating power P of the paper's closed form"""
     modes: tuple[PowerMode, ...] = ()
     """settings below the full one, which is always there and named `full`"""
+    memory_activity: Activity | None = None
+    """power above idle while operations wait for memory, over that under full load in the same mode; missing: 1"""
+    overhead_activity: Activity | None = None
+    """the same while operations are dispatched and while a job starts up; missing: 1"""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -271,6 +283,13 @@ class DeviceProfile:
         """
         settings = {mode.name: (mode.throughput_factor.value, mode.power_w.value) for mode in self.power.modes}
         return (settings | {FULL_MODE: (1.0, self.power_w)})[name]
+
+    def overhead_speed(self, name: str) -> float:
+        """Speed of start-up and dispatch in a power mode over that at full clock (`PowerMode.overhead_factor`)."""
+        given = {mode.name: mode.overhead_factor for mode in self.power.modes}.get(name)
+        if given is not None:
+            return given.value
+        return 1.0 if self.device_class in GPU_CLASSES else self.mode(name)[0]
 
     @property
     def memory_bytes(self) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.cost.analytic import Numbers
-from edgesim.cost.pricing import Terms
+from edgesim.cost.terms import Terms
 from edgesim.profiles import DeviceProfile
 from edgesim.work import Workload
 

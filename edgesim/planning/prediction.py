@@ -47,7 +47,8 @@ def predict(
     sample_bytes = int(np.prod(input_shape)) * IMAGE_BYTES
     cost = step_cost("train", batch, workload, sample_bytes, states, profile)
     parts = {"compute": cost.compute_s, "memory": cost.memory_s, "overhead": cost.overhead_s, "storage": cost.read_s}
-    run = emulate(Phases([1.0], cost.busy_s, cost.read_s), Hardware.of(profile))
+    phases = Phases([1.0], cost.compute_s, cost.read_s, (), cost.memory_s, cost.overhead_s)
+    run = emulate(phases, Hardware.of(profile))
     start = profile.compute.first_step_s
     return {
         "profile": profile.name,

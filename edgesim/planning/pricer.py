@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from edgesim.cost import feasibility
 from edgesim.cost.analytic import subset_size
-from edgesim.cost.forecast import Device, Forecast, Load
+from edgesim.cost.forecast import Device, Forecast
+from edgesim.cost.loads import Load
 from edgesim.data import datasets
 from edgesim.jobs import Setting
 from edgesim.outlook import Curves, Outlook, keeps_all, prepare, split
