@@ -129,8 +129,9 @@ def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
         devices: scale the fleet to so many devices (`edgesim.planning.plan`); `edgesim plan --out` streams what does
             not fit into memory.
 
-    Returns: seed device profile method keep_ratio shard_size subset_size limit, and the prices by their names in
-        records; `limit` says what makes a trial infeasible, and is empty where nothing does.
+    Returns: seed device profile method keep_ratio shard_size subset_size limit binds reason, and the prices by their
+        names in records; `limit` says what makes a trial infeasible, `binds` what a rule's choice is bound by (both
+        empty where there is nothing), `reason` why, with numbers.
 
     Raises: as `run`.
     """

@@ -121,5 +121,7 @@ def _record(run: Run, plan: coordinator.Plan, trial: Trial, result: TrialResult 
     priced = pricing.price(run.terms, spec.profile, spec.conditions, len(spec.shard), m, result.ledger)
     empty: dict[str, Any] = dict.fromkeys(OUTCOME, np.nan) if priced["reason"] else {}
     status = "infeasible" if priced["reason"] else "ok"
-    changed = {"profile": spec.profile.name, "status": status, **empty, **priced}
+    binds, why = plan.ruled.get(trial, ("", ""))
+    said = {"binds": binds, "reason": priced["reason"] or why}
+    changed = {"profile": spec.profile.name, "status": status, **empty, **priced, **said}
     return dataclasses.replace(result.record, **changed)

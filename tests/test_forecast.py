@@ -9,7 +9,7 @@ import pytest
 
 from edgesim import profiles
 from edgesim.conditions import Conditions, Energy
-from edgesim.cost import feasibility
+from edgesim.cost import feasibility, words
 from edgesim.cost.analytic import CostWeights
 from edgesim.cost.feasibility import Demand
 from edgesim.cost.forecast import Device, Forecast
@@ -112,11 +112,24 @@ def test_the_largest_batch_that_fits(usable: float, wanted: int, fits: int) -> N
 
 def test_storage_by_hand() -> None:
     found = feasibility.reasons(Demand(1e6, PHONE.storage_bytes * 2), PHONE, TERMS, 1)
-    has = feasibility.size(PHONE.storage_bytes)
-    assert found == [f"needs {feasibility.size(PHONE.storage_bytes * 2)} of storage for its data, has {has}"]
-    codes = feasibility.first_limit(Demand(np.array([1e6, 1e13]), 0.0, np.array([False, True])), PHONE)
-    assert [feasibility.LIMITS[code] for code in codes] == ["energy", "memory"]
-    assert [feasibility.size(count) for count in (12, 2560, 3.14e9)] == ["12 B", "2.56 KB", "3.14 GB"]
+    has = words.size(PHONE.storage_bytes)
+    assert found == [f"needs {words.size(PHONE.storage_bytes * 2)} of storage for its data, has {has}"]
+    finished, died = np.array([False, True, False]), np.array([True, False, False])
+    codes = feasibility.first_limit(Demand(np.array([1e6, 1e13, 1e6]), 0.0, finished, died), PHONE)
+    assert [feasibility.LIMITS[code] for code in codes] == ["energy", "memory", "availability"]
+
+
+def test_numbers_that_differ_are_written_differently() -> None:
+    """As many digits as tell them apart, and no more; equal ones stay short."""
+    assert [words.size(count) for count in (12, 2560, 3.14e9, 999_900)] == [
+        "12 B", "2.56 KB", "3.14 GB", "1,000 KB"
+    ]  # fmt: skip
+    assert words.amount(1_234_567.8) == "1,234,568"
+    assert words.apart(400_004, 399_996, words.size, 3) == ("400.004 KB", "399.996 KB")
+    assert words.apart(400_000, 300_000, words.size, 3) == ("400 KB", "300 KB")
+    assert words.apart(1234567.25, 1234567.0, words.amount, 4) == ("1,234,567.2", "1,234,567")
+    assert words.apart(2.0, 2.0, words.amount, 4) == ("2", "2")
+    assert [words.share(part) for part in (0.5, 0.00034, 1.0)] == ["50%", "0.034%", "100%"]
 
 
 def test_a_charge_that_does_not_last_is_seen() -> None:

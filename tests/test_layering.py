@@ -31,6 +31,8 @@ ROWS = [
     {"scenario"},
     {"schema"},
     {"jobs"},
+    {"prospects"},
+    {"choosing"},
     {"outlook"},
     {"device"},
     {"executors"},

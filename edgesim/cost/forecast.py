@@ -45,6 +45,8 @@ class Forecast:
     """training of C trials"""
     kept: IntArray
     """[C] samples that each keeps"""
+    factor: FloatArray | float = 1.0
+    """[C] of the device's throughput over its profile's, as `profiles.vary` would change that; or one for all"""
 
     @cached_property
     def analytic_score_time_s(self) -> FloatArray:
@@ -76,6 +78,12 @@ class Forecast:
         """Under the device's conditions."""
         conditions = self.device.conditions
         return self.on_mains if conditions.energy.source == "mains" else self._emulate(conditions)
+
+    @cached_property
+    def undisturbed_s(self) -> FloatArray:
+        """Seconds of all the work, were the device always available."""
+        run = self._emulate(replace(self.device.conditions, energy=Energy(), available=None))
+        return run.total(run.time_s)
 
     @property
     def finished(self) -> npt.NDArray[np.bool_]:
@@ -142,11 +150,12 @@ class Forecast:
             )
             for part in _PARTS
         }
+        arrays["compute_s"] /= np.reshape(self.factor, (-1, 1))
         return Phases(labels=labels, **arrays)
 
     def _analytic_s(self, load: Load) -> FloatArray:
-        time_s = analytic.latency_s(load.flops + load.comparisons, self.device.profile.throughput_flops_per_s)
-        return np.broadcast_to(time_s, len(self.kept))
+        throughput = self.device.profile.throughput_flops_per_s * np.asarray(self.factor)
+        return np.broadcast_to(analytic.latency_s(load.flops + load.comparisons, throughput), len(self.kept))
 
     def _emulate(self, conditions: Conditions) -> Emulation:
         """All C trials through the device's time."""

@@ -11,6 +11,7 @@ from edgesim.cost import analytic
 from edgesim.cost.forecast import Device, Forecast
 from edgesim.cost.loads import Load
 from edgesim.cost.terms import SCORING, TRAINING, Terms
+from edgesim.cost.words import amount, apart, share
 from edgesim.profiles import DeviceProfile
 from edgesim.records import Ledger
 from edgesim.work import Workload
@@ -78,20 +79,19 @@ def shortfall(priced: Forecast, i: int) -> str:
     run, conditions = priced.as_it_is, priced.device.conditions
     died_s = float(run.died_at_s[i])
     if np.isnan(died_s):
-        done_s = float(run.total(run.time_s)[i])
-        return f"the work is not done after {done_s / 86400:,.0f} days of availability; open the windows longer"
+        days, needs_s = float(run.time_s[i].sum()) / 86400, float(priced.undisturbed_s[i])
+        return f"the work, {amount(needs_s)} s, is not done after {days:,.0f} days in its windows; open them longer"
     energy = conditions.energy
     capacity_j = priced.device.profile.battery_j if energy.capacity_j is None else energy.capacity_j
     assert capacity_j is not None  # who dies has a battery
     charged = 1.0 if energy.state_of_charge is None else energy.state_of_charge
     last = int(np.flatnonzero(run.time_s[i])[-1]) if run.time_s[i].any() else 0
     during = run.labels[last] if last else "starting up"
-    gained_j = float(energy.harvested_j(died_s))
-    harvested = f" and {gained_j:,.4g} J harvested" if energy.source == "harvest" else ""
+    gained = f" and {amount(float(energy.harvested_j(died_s)))} J harvested" if energy.source == "harvest" else ""
+    held, needs = apart(charged * capacity_j, float(priced.on_mains.energy_j[i].sum()), amount, 4)
     return (
-        f"the battery is empty {died_s:,.1f} s after the start, while {during}: it held "
-        f"{charged * capacity_j:,.4g} J ({charged:.0%} of {capacity_j:,.4g} J){harvested}; "
-        f"the trial needs {float(priced.energy_j('emulated')[i]):,.4g} J"
+        f"the battery is empty {died_s:,.1f} s after the start, while {during}: it held {held} J "
+        f"({share(charged)} of {amount(capacity_j)} J){gained}; the trial needs {needs} J"
     )
 
 
