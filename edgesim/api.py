@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ import pandas as pd
 
 from edgesim import coordinator, planning, provenance
 from edgesim.cost.objective import Objective
-from edgesim.errors import Fault, ScenarioError
+from edgesim.errors import Fault, RunError, ScenarioError
 from edgesim.executors import Executor, RayExecutor
 from edgesim.holdings import holdings
 from edgesim.outlook import Curves
@@ -181,7 +182,8 @@ def _reused(scenario: Scenario) -> tuple[dict[Trial, Reused], Workload | None]:
     """The subsets of the run that the scenario takes its scores from, and the network that scored there."""
     if scenario.pruning.scores_from is None:
         return {}, None
-    return _reusable(_beside(scenario, scenario.pruning.scores_from))
+    with _named_by(scenario, "pruning.scores_from"):
+        return _reusable(_beside(scenario, scenario.pruning.scores_from))
 
 
 def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], trials: Iterable[Trial]) -> None:
@@ -195,12 +197,13 @@ def curves_of(scenario: Scenario) -> Curves | None:
     """The accuracy curves of the run that the scenario's objective names; None where it names none.
 
     Raises:
-        RunError: it is no run folder.
+        ScenarioError: it is no run folder, or has no records that can be read.
     """
     rule = scenario.pruning.rule
     if not isinstance(rule, Objective) or rule.accuracy_from is None:
         return None
-    return accuracy_curves(_beside(scenario, rule.accuracy_from))
+    with _named_by(scenario, "pruning.keep_ratio.objective.accuracy_from"):
+        return accuracy_curves(_beside(scenario, rule.accuracy_from))
 
 
 def accuracy_curves(path: Path) -> dict[str, FloatArray]:
@@ -220,6 +223,15 @@ def accuracy_curves(path: Path) -> dict[str, FloatArray]:
     full = points.get("full", {})
     joined = {method: sorted({**full, **own}.items()) for method, own in points.items()}
     return {method: np.array(curve) for method, curve in joined.items() if len(curve) > 1}
+
+
+@contextmanager
+def _named_by(scenario: Scenario, path: str) -> Iterator[None]:
+    """A run that the scenario names and that cannot be read is a fault of the scenario."""
+    try:
+        yield
+    except RunError as error:
+        raise ScenarioError(scenario.name, [Fault(path, str(error))]) from None
 
 
 def _beside(scenario: Scenario, folder: str) -> Path:

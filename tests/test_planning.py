@@ -252,6 +252,40 @@ def test_the_plan_command(tmp_path: Path) -> None:
         assert words in shown.stdout
 
 
+def cannot(make: Make) -> Scenario:
+    """Two Pis whose windows are open 0.1 ms a day, and a Jetson with 0.2 J, of which starting up takes more."""
+    groups = [
+        {
+            "profile": "raspberry-pi-4b",
+            "count": 2,
+            "available": {"period_s": 86400, "windows": [[0, 1e-4]]},
+        },
+        {"profile": "jetson-nano", "count": 1, "energy": {"source": "battery", "capacity_j": 0.2}},
+    ]
+    return make(fleet__groups=groups, pruning__methods=["random"], pruning__keep_ratio=[0.5])
+
+
+def test_what_cannot_be_done_has_a_limit_and_numbers(make_scenario: Make) -> None:
+    rows = edgesim.plan(cannot(make_scenario))
+    assert rows["limit"].tolist() == ["availability", "availability", "energy"]  # mains never lack energy
+    assert rows["reason"].str.contains(r"the work, [\d.]+ s, is not done after 9,999 days in its windows").sum() == 2
+    assert "it held 0.2 J (100% of 0.2 J); the trial needs" in rows["reason"][2]
+    assert rows["device_time_s"].isna().tolist() == [True, True, False]
+
+
+def test_the_plan_command_says_why(tmp_path: Path) -> None:
+    shown = command("plan", "scenarios/quickstart.yaml", "--set", "pruning.keep_ratio={budget: {latency_s: 0.01}}")
+    assert shown.returncode == 0, shown.stderr
+    assert "infeasible: budget, 4 trials on galaxy-note10; for example the budget's latency_s does not" in shown.stdout
+    assert (
+        "binds: latency_s, 4 trials on raspberry-pi-4b; for example the budget's latency_s binds: 11 samples would"
+        in (shown.stdout)
+    )
+    alone = command("plan", "scenarios/quickstart.yaml", "--devices", "1")  # three of four groups have no device
+    assert alone.returncode == 0, alone.stderr
+    assert "9 trials of 1 device;" in alone.stdout
+
+
 def test_the_predict_command() -> None:
     pytest.importorskip("timm")
     wanted = ("predict", "--profile", "jetson-nano", "--model", "timm:mobilenetv3_small_050", "--input", "3x64x64")
@@ -270,6 +304,16 @@ def test_the_predict_command() -> None:
         (("plan", "no-such.yaml"), "there is no such file"),
         (("plan", "scenarios/quickstart.yaml", "--devices", "0"), "--devices"),
         (("plan", "scenarios/quickstart.yaml", "--out", "x.csv"), ".parquet"),
+        (("plan", "scenarios/quickstart.yaml", "--out", "/no-such/x.parquet"), "there is no such folder"),
+        (("plan", "scenarios/quickstart.yaml", "--out", "/proc/x.parquet"), "cannot be written"),
+        (
+            (
+                "plan",
+                "scenarios/quickstart.yaml",
+                "--set=pruning.keep_ratio={objective: {lambda: 1, accuracy_from: /nope}}",
+            ),
+            "accuracy_from: /nope is no run folder",
+        ),
         (("plan", "scenarios/quickstart.yaml", "--set", "pruning.keep_ratio={budget: {}}"), "at least one limit"),
         (("predict", "--profile", "x", "--model", "mlp", "--input", "3x8x8", "--batch-size", "1"), "no device profile"),
         (("predict", "--profile", "jetson-nano", "--model", "mlq", "--input", "3x8x8", "--batch-size", "1"), "'mlp'"),

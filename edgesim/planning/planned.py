@@ -170,8 +170,8 @@ class Planned:
 
         keep_ratio is the mean of all trials. MEASURES are means over those that their devices can do (trials less
         infeasible), None where there are none; so are the time of the slowest and the energy of all. `limits` and
-        `binds` say how many trials each stops or binds, `reason` why the first of those that the commonest limit stops
-        cannot be done.
+        `binds` say how many trials each stops or binds, `reason` is that of the first trial which the commonest limit
+        stops, or where nothing is stopped the commonest of `binds` binds.
         """
         often = self._often[pairs].astype(np.float64)
         rows = []
@@ -179,23 +179,24 @@ class Planned:
             limit = self.cells["limit"][pairs, r]
             weights = often * (limit == 0)
             trials = float(weights.sum())
-            limits = self._counts(LIMITS, limit, often)
+            bound = np.where(limit == 0, self.cells["binds"][pairs, r], 0)
+            limits, binds = self._counts(LIMITS, limit, often), self._counts(BINDS, bound, often)
             row: dict[str, Any] = {
                 "method": method,
                 "keep_ratio": float(often @ self.cells["keep_ratio"][pairs, r] / often.sum()),
                 "trials": int(often.sum()),
                 "infeasible": int(often.sum() - trials),
                 "limits": limits,
-                "binds": self._counts(BINDS, np.where(limit == 0, self.cells["binds"][pairs, r], 0), often),
+                "binds": binds,
                 "reason": "",
             }
-            if limits:
-                first = np.flatnonzero(limit == LIMITS.index(max(limits, key=lambda name: limits[name])))[0]
-                row["reason"] = self.texts[self.cells["reason"][pairs[first], r]]
+            if limits or binds:
+                which = limit == LIMITS.index(next(iter(limits))) if limits else bound == BINDS.index(next(iter(binds)))
+                row["reason"] = self.texts[self.cells["reason"][pairs[np.argmax(which)], r]]
             able = {name: np.where(weights > 0, self.cells[name][pairs, r], 0.0) for name in MEASURES}
             row |= {name: float(weights @ values / trials) if trials else None for name, values in able.items()}
             row["slowest_device_time_s"] = float(able["device_time_s"].max()) if trials else None
-            row["total_device_energy_j"] = float(weights @ able["device_energy_j"])
+            row["total_device_energy_j"] = float(weights @ able["device_energy_j"]) if trials else None
             rows.append(row)
         return rows
 
