@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -129,8 +130,9 @@ def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
         devices: scale the fleet to so many devices (`edgesim.planning.plan`); `edgesim plan --out` streams what does
             not fit into memory.
 
-    Returns: seed device profile method keep_ratio shard_size subset_size limit, and the prices by their names in
-        records; `limit` says what makes a trial infeasible, and is empty where nothing does.
+    Returns: seed device profile method keep_ratio shard_size subset_size limit binds reason, and the prices by their
+        names in records; `limit` says what makes a trial infeasible, `binds` what a rule's choice is bound by (both
+        empty where there is nothing), `reason` why, with numbers.
 
     Raises: as `run`.
     """
@@ -180,7 +182,8 @@ def _reused(scenario: Scenario) -> tuple[dict[Trial, Reused], Workload | None]:
     """The subsets of the run that the scenario takes its scores from, and the network that scored there."""
     if scenario.pruning.scores_from is None:
         return {}, None
-    return _reusable(_beside(scenario, scenario.pruning.scores_from))
+    with _named_by(scenario, "pruning.scores_from"):
+        return _reusable(_beside(scenario, scenario.pruning.scores_from))
 
 
 def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], trials: Iterable[Trial]) -> None:
@@ -194,19 +197,17 @@ def curves_of(scenario: Scenario) -> Curves | None:
     """The accuracy curves of the run that the scenario's objective names; None where it names none.
 
     Raises:
-        ScenarioError: it is no run folder.
+        ScenarioError: it is no run folder, or has no records that can be read.
     """
     rule = scenario.pruning.rule
     if not isinstance(rule, Objective) or rule.accuracy_from is None:
         return None
-    try:
+    advice = (
+        "; name the folder of a run with two keep ratios or more of each method, from the scenario's own folder or "
+        "from here, or give `accuracy_curve` in its place"
+    )
+    with _named_by(scenario, f"{ratios.PATH}.objective.accuracy_from", advice):
         return accuracy_curves(_beside(scenario, rule.accuracy_from))
-    except RunError as error:
-        message = (
-            f"{error}; name the folder of a run with two keep ratios or more of each method, from the scenario's own "
-            "folder or from here, or give `accuracy_curve` in its place"
-        )
-        raise ScenarioError(scenario.name, [Fault(f"{ratios.PATH}.objective.accuracy_from", message)]) from error
 
 
 def accuracy_curves(path: Path) -> dict[str, FloatArray]:
@@ -226,6 +227,15 @@ def accuracy_curves(path: Path) -> dict[str, FloatArray]:
     full = points.get("full", {})
     joined = {method: sorted({**full, **own}.items()) for method, own in points.items()}
     return {method: np.array(curve) for method, curve in joined.items() if len(curve) > 1}
+
+
+@contextmanager
+def _named_by(scenario: Scenario, path: str, advice: str = "") -> Iterator[None]:
+    """A run that the scenario names and that cannot be read is a fault of the scenario."""
+    try:
+        yield
+    except RunError as error:
+        raise ScenarioError(scenario.name, [Fault(path, f"{error}{advice}")]) from None
 
 
 def _beside(scenario: Scenario, folder: str) -> Path:

@@ -113,15 +113,6 @@ class Availability:
         if not inside or any(a > b for a, b in pairwise(bounds)):
             raise ValueError("windows must be [from_s, to_s] with from_s < to_s <= period_s, in order, without overlap")
 
-    def available_s(self, time_s: npt.ArrayLike) -> Array:
-        """Seconds of availability from time 0 to `time_s` >= 0, of the shape of `time_s`."""
-        moments = np.asarray(time_s, dtype=np.float64)
-        cycles = np.floor(moments / self.period_s)
-        inside_s = moments - cycles * self.period_s
-        starts, ends = np.array(self.windows).T
-        in_windows = np.clip(inside_s[..., None], starts, ends) - starts
-        return np.asarray(cycles * np.sum(ends - starts) + in_windows.sum(axis=-1))
-
     def openings(self, start_s: float) -> Iterator[tuple[float, float]]:
         """The windows (from_s, to_s) from `start_s` on, without end; the first may have begun before."""
         cycle = int(start_s // self.period_s)

@@ -41,6 +41,8 @@ class Plan:
     """in the order of seed, device, method and keep ratio"""
     infeasible: Mapping[Trial, Problem]
     """trials that their device cannot do, and why; they become records without being run"""
+    ruled: Mapping[Trial, tuple[str, str]]
+    """trials whose ratio a rule chose: what binds, and why"""
 
 
 def plan(
@@ -68,9 +70,9 @@ def plan(
             fleet = scenario.fleet
             devices[seed, index] = DeviceSpec(seed, index, fleet.devices[index], shard, fleet.conditions[index])
     setting, outlook = prepare(scenario, dataset, scorer)
-    trials, infeasible = _resolve(scenario, setting, outlook, devices, curves)
+    trials, infeasible, ruled = _resolve(scenario, setting, outlook, devices, curves)
     setting = replace(setting, shown=_shown(setting, devices, [trial for trial in trials if trial not in infeasible]))
-    return Plan(scenario, setting, devices, trials, infeasible)
+    return Plan(scenario, setting, devices, trials, infeasible, ruled)
 
 
 def _shown(
@@ -134,24 +136,28 @@ def _resolve(
     outlook: Outlook,
     devices: Mapping[tuple[int, int], DeviceSpec],
     curves: Curves | None,
-) -> tuple[tuple[Trial, ...], dict[Trial, Problem]]:
-    """All trials, each ratio of a rule worked out, and those that their device cannot do."""
+) -> tuple[tuple[Trial, ...], dict[Trial, Problem], dict[Trial, tuple[str, str]]]:
+    """All trials, each ratio of a rule worked out; those that their device cannot do; and what binds a rule."""
     listed: list[Trial] = []
     infeasible: dict[Trial, Problem] = {}
+    ruled: dict[Trial, tuple[str, str]] = {}
     for (seed, index), spec in devices.items():
         shard = setting.describe(setting.dataset.train_labels[spec.shard])
         device = Device(spec.profile, spec.conditions)
         for method in scenario.pruning.methods:
-            keep, broke = outlook.ratios_for(scenario.pruning, method, shard, device, curves)
-            trials = [Trial(seed, index, method.label, ratio) for ratio in keep]
-            sizes = analytic.subset_size(shard.size, np.array(keep))
+            found = outlook.ratios_for(scenario.pruning, method, shard, device, curves)
+            trials = [Trial(seed, index, method.label, ratio) for ratio in found.ratios]
+            sizes = analytic.subset_size(shard.size, np.array(found.ratios))
             problems = outlook.problems(method.plugin, shard, device, sizes)
+            broke = "" if found.suffices else found.reason
             for trial, problem in zip(trials, problems, strict=True):
                 if problem or broke:
                     known = problem or Problem("", {})
                     infeasible[trial] = Problem("; ".join(filter(None, (broke, known.reason))), known.columns)
+                if setting.rule_of(method.label):
+                    ruled[trial] = (found.binds, found.reason)
             listed += trials
-    return tuple(listed), infeasible
+    return tuple(listed), infeasible, ruled
 
 
 def execute(
@@ -215,7 +221,15 @@ def execute(
             for group in groups([entry for entry in outcome if isinstance(entry, Prepared)]):
                 _push(plan, queue, TrainJob(job.spec, group))
         else:
-            yield from (result for result in outcome if isinstance(result, TrialResult))
+            yield from (_ruled(plan, result) for result in outcome if isinstance(result, TrialResult))
+
+
+def _ruled(plan: Plan, result: TrialResult) -> TrialResult:
+    """A result with what binds the rule that chose its ratio; a device that did not do it has a reason of its own."""
+    if result.record.trial not in plan.ruled:
+        return result
+    binds, reason = plan.ruled[result.record.trial]
+    return replace(result, record=replace(result.record, binds=binds, reason=result.record.reason or reason))
 
 
 def expected_samples(plan: Plan) -> dict[Trial, float]:
@@ -279,6 +293,7 @@ def without_result(
         status=status,
         reason=reason,
         ratio_rule=plan.setting.rule_of(trial.method),
+        binds=plan.ruled.get(trial, ("", ""))[0],
         shard_size=len(spec.shard),
         subset_size=int(analytic.subset_size(len(spec.shard), trial.keep_ratio)),
         **columns,

@@ -57,6 +57,10 @@ class Fleet:
     devices: tuple[DeviceProfile, ...]
     conditions: tuple[Conditions, ...]
     """of each device"""
+    bases: tuple[DeviceProfile, ...]
+    """each device's profile without the spread"""
+    members: tuple[tuple[int, ...], ...]
+    """the devices of each group that has any"""
 
     def __len__(self) -> int:
         return len(self.devices)
@@ -89,9 +93,11 @@ def load(given: Any, path: str, folder: Path, faults: list[Fault]) -> Fleet | No
     loaded = _profiles(document, path, folder, faults)
     if len(faults) > before:
         return None
-    devices = [profile for profile, count in zip(loaded, counts, strict=True) for _ in range(count)]
-    conditions = [group.conditions for group, count in zip(document.groups, counts, strict=True) for _ in range(count)]
-    return Fleet(document, tuple(_spread(devices, document)), tuple(conditions))
+    group = np.repeat(np.arange(len(counts)), counts)
+    bases = [loaded[i] for i in group]
+    conditions = tuple(document.groups[i].conditions for i in group)
+    members = tuple(tuple(map(int, np.flatnonzero(group == i))) for i in np.unique(group))
+    return Fleet(document, tuple(_spread(bases, document)), conditions, tuple(bases), members)
 
 
 def _profiles(document: FleetDocument, path: str, folder: Path, faults: list[Fault]) -> list[DeviceProfile]:

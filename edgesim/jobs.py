@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgesim.conditions import Conditions
-from edgesim.cost import pricing
+from edgesim.cost.terms import Terms
 from edgesim.data.images import ImageDataset
 from edgesim.profiles import DeviceProfile
 from edgesim.pruning import base
@@ -31,7 +31,7 @@ class Setting:
     methods: dict[str, base.Method]
     warmup: Any
     evaluation: Evaluation
-    terms: pricing.Terms
+    terms: Terms
     keep_scores: bool = False
     rule: str = ""
     """what chooses the keep ratios, where a rule does"""

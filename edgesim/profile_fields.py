@@ -11,8 +11,10 @@ from pydantic.dataclasses import dataclass
 
 from edgesim.conditions import FULL_MODE
 from edgesim.profile_values import (
+    GPU_CLASSES,
     NOMINAL_SHARE,
     STRICT,
+    Activity,
     Bandwidth,
     Capacity,
     DeviceClass,
@@ -131,6 +133,9 @@ class PowerMode:
     """speed of computing in this mode over that at full clock, in (0, 1]"""
     power_w: Watts
     """under full load in this mode"""
+    overhead_factor: SpeedFactor | None = None
+    """speed of start-up and dispatch in this mode over that at full clock. Missing: as of computing, and 1 where a GPU
+    computes (`GPU_CLASSES`), for the processor that feeds it keeps its clock"""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -143,6 +148,10 @@ class Power:
     """under full load: the constant operating power P of the paper's closed form"""
     modes: tuple[PowerMode, ...] = ()
     """settings below the full one, which is always there and named `full`"""
+    memory_activity: Activity | None = None
+    """power above idle while operations wait for memory, over that under full load in the same mode; missing: 1"""
+    overhead_activity: Activity | None = None
+    """the same while operations are dispatched and while a job starts up; missing: 1"""
     scope: Scope | None = None
     """what all watts of the profile hold; missing: not known"""
 
@@ -224,6 +233,13 @@ class DeviceProfile:
         """
         settings = {mode.name: (mode.throughput_factor.value, mode.power_w.value) for mode in self.power.modes}
         return (settings | {FULL_MODE: (1.0, self.power_w)})[name]
+
+    def overhead_speed(self, name: str) -> float:
+        """Speed of start-up and dispatch in a power mode over that at full clock (`PowerMode.overhead_factor`)."""
+        given = {mode.name: mode.overhead_factor for mode in self.power.modes}.get(name)
+        if given is not None:
+            return given.value
+        return 1.0 if self.device_class in GPU_CLASSES else self.mode(name)[0]
 
     @property
     def memory_bytes(self) -> float:

@@ -19,6 +19,8 @@ Confidence = Literal["measured", "looked-up", "derived", "estimate"]
 derived: computed from such values, as `source` shows. estimate: from memory, a similar device, or a guess."""
 
 DeviceClass = Literal["mcu", "sbc-cpu", "jetson-gpu", "phone", "edge-box", "laptop", "edge-server"]
+GPU_CLASSES = ("jetson-gpu", "edge-server")
+"""classes whose devices compute on a GPU; its clock is what their power modes set"""
 
 Scope = Literal["wall", "device", "module", "card", "processor"]
 """What watts hold. wall: the whole device at its socket, with the losses of its supply. device: the whole device behind
@@ -115,6 +117,9 @@ StorageSize = Quantity[Annotated[float, Within(1e4, 1e14, "bytes", _BYTES)]]
 StorageSpeed = Quantity[Annotated[float, Within(2e4, 5e10, "bytes/s", _BYTES_PER_S)]]
 Watts = Quantity[Annotated[float, Within(1e-5, 2e3, "W", (("mW", 1e-3),))]]
 Capacity = Quantity[Annotated[float, Within(5e2, 1e8, "J", (("Wh", 3600.0),))]]
+Activity = Quantity[
+    Annotated[float, Within(0.0, 1.0, "(power above idle / that under full load)", (("per cent", 0.01),))]
+]
 SpeedFactor = Quantity[Annotated[float, Within(1e-2, 1.0, "(slowed / full speed)", (("per cent", 0.01),))]]
 # Governors step down to a fifth of the clock at most; a hundredth would be per cent of per cent.
 Throttled = Quantity[Annotated[float, Within(0.1, 1.0, "(slowed / full speed)", (("per cent", 0.01),))]]

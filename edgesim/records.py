@@ -90,6 +90,8 @@ class Record:
     device_energy_j: float = np.nan
     ratio_rule: str = ""
     """`budget` or `objective` where such a rule chose the keep ratio, else empty"""
+    binds: str = ""
+    """what keeps that rule from a larger or a better subset: a limit of the budget, or of the device"""
     device_throttled_s: float = np.nan
     """of device_time_s: slowed down by heat"""
     device_wait_s: float = np.nan

@@ -117,10 +117,11 @@ def _record(run: Run, plan: coordinator.Plan, trial: Trial, result: TrialResult 
     if result.record.shard_size != len(spec.shard) or not np.isin(result.kept, spec.shard).all():
         message = f"gives device {trial.device} another shard than {run.path} has; the data must be those of the run"
         raise ScenarioError(plan.scenario.name, [Fault("partition", message)])
-    terms = dataclasses.replace(run.terms, weights=plan.setting.terms.weights)
     m = result.record.subset_size
-    priced = pricing.price(terms, spec.profile, spec.conditions, len(spec.shard), m, result.ledger)
+    priced = pricing.price(run.terms, spec.profile, spec.conditions, len(spec.shard), m, result.ledger)
     empty: dict[str, Any] = dict.fromkeys(OUTCOME, np.nan) if priced["reason"] else {}
     status = "infeasible" if priced["reason"] else "ok"
-    changed = {"profile": spec.profile.name, "status": status, **empty, **priced}
+    binds, why = plan.ruled.get(trial, ("", ""))
+    said = {"binds": binds, "reason": priced["reason"] or why}
+    changed = {"profile": spec.profile.name, "status": status, **empty, **priced, **said}
     return dataclasses.replace(result.record, **changed)

@@ -22,7 +22,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from edgesim import documents
-from edgesim.cost.pricing import Terms
+from edgesim.cost.terms import Terms
 from edgesim.errors import EdgesimError, RunError
 from edgesim.holdings import read_table
 from edgesim.records import Trial, TrialResult

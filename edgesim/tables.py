@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from edgesim.cost.analytic import CostWeights
-from edgesim.cost.pricing import Terms
+from edgesim.cost.terms import Terms
 from edgesim.errors import RunError
 from edgesim.extremes import Extremes
 from edgesim.records import CurvePoint, Findings, Ledger, Record, Trial, TrialResult

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import groupby
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+Count = TypeVar("Count", int, IntArray)
 
 
 @dataclass(frozen=True)
@@ -179,11 +180,11 @@ class Workload:
         """The numbers of the network as a whole, by name."""
         return {name: value for name, value in vars(self).items() if not isinstance(value, Operations)}
 
-    def peak_training_bytes(self, batch_size: int, optimizer_states: int) -> int:
+    def peak_training_bytes(self, batch_size: Count, optimizer_states: int) -> Count:
         """Peak training memory: weights + gradients + optimiser state + saved activations of one batch.
 
         Args:
-            batch_size: samples per step.
+            batch_size: samples per step, a number or an array.
             optimizer_states: numbers kept per weight by the optimiser (SGD 0, with momentum 1, Adam 2).
         """
         return self.parameter_bytes * (2 + optimizer_states) + self.activation_bytes * batch_size

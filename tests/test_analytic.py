@@ -52,8 +52,6 @@ def test_closed_form_by_hand() -> None:
     assert analytic.latency_s(flops, 1000.0) == 120
     assert analytic.energy_j(120.0, 5.0) == 600
     assert analytic.storage_bytes(50, 784) == 39_200
-    # T0 = 7 warm-up steps of B = 16: 7·16·600 = 67,200 FLOPs.
-    assert analytic.scoring_flops(7, 16, 600.0) == 67_200
 
 
 def test_cost_is_linear_in_the_ratio() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
 import time
 
@@ -15,9 +17,11 @@ from edgesim.cost.emulator import Hardware, Phases, emulate
 
 IDLE_W, LOAD_W, FACTOR, TAU_S = 1.0, 9.0, 0.75, 300.0
 SUSTAINED_W = 8.0 * 0.75**2.2
+MEMORY, OVERHEAD = 0.7, 0.25  # shares of the power above idle
 COOL = Hardware(IDLE_W, LOAD_W, 1.0)
-WARM = Hardware(IDLE_W, LOAD_W, 1.0, SUSTAINED_W, TAU_S)
+WARM = Hardware(IDLE_W, LOAD_W, 1.0, SUSTAINED_W, TAU_S, memory_activity=MEMORY, overhead_activity=OVERHEAD)
 AIM = 0.75**-2.2  # where full load would take the heat
+PARTS = ("compute_s", "memory_s", "overhead_s", "wait_s")
 TO_LIMIT_S = TAU_S * math.log(AIM / (AIM - 1))
 
 
@@ -25,7 +29,24 @@ def random_phases(seed, count, devices=None):
     rng = np.random.default_rng(seed)
     shape = (count,) if devices is None else (devices, count)
     wait_s = rng.uniform(0, 20, shape) * (rng.random(shape) < 0.6)
-    return Phases(rng.integers(0, 6, shape), rng.uniform(0.1, 30, shape), wait_s)
+    steps, compute_s = rng.integers(0, 6, shape), rng.uniform(0.1, 30, shape)
+    # Some phases compute alone, some do not compute.
+    memory_s, overhead_s = (rng.uniform(0, 15, shape) * (rng.random(shape) < 0.6) for _ in range(2))
+    compute_s = compute_s * (rng.random(shape) < 0.9)
+    return Phases(steps, compute_s, wait_s, (), memory_s, overhead_s)
+
+
+def alike(phases, change):
+    """The phases with each of their arrays changed."""
+    arrays = {name: change(values) for name, values in vars(phases).items() if name != "labels"}
+    return Phases(**arrays)
+
+
+def marginal(phases, hardware, more=1000):
+    """What one more step of the last phase takes at the end: seconds and joules."""
+    longer = dataclasses.replace(phases, steps=np.append(phases.steps[:-1], phases.steps[-1] + more))
+    few, many = emulate(phases, hardware), emulate(longer, hardware)
+    return (many.time_s.sum() - few.time_s.sum()) / more, (many.energy_j.sum() - few.energy_j.sum()) / more
 
 
 # ---- full speed
@@ -40,6 +61,46 @@ def test_time_and_energy_of_a_slower_mode_by_hand():
     assert done.throttled_s == pytest.approx([0.0])
     assert (done.peak_heat, bool(done.finished), np.isnan(done.died_at_s)) == (0.0, True, True)
     assert done.charge_j == np.inf
+
+
+def test_a_part_that_does_not_compute_draws_its_share_by_hand():
+    # 10 steps: 2 s at 9 W, 1 s at 1 + 0.5·8, 1 s at 1 + 0.25·8, 1 s at 1 W.
+    parts = Phases([10], [2.0], [1.0], (), [1.0], [1.0])
+    full = Hardware(1.0, 9.0, 1.0, memory_activity=0.5, overhead_activity=0.25)
+    done = emulate(parts, full)
+    assert done.time_s == pytest.approx([50.0])
+    assert done.energy_j == pytest.approx([10 * (2 * 9 + 5 + 3 + 1)])
+    assert done.wait_s == pytest.approx([10.0])
+    # Half the clock of computing and memory, dispatch at its full speed; the mode draws 5 W under full load.
+    slow = dataclasses.replace(full, load_w=5.0, speed=0.5)
+    done = emulate(parts, slow)
+    assert done.time_s == pytest.approx([10 * (4 + 2 + 1 + 1)])
+    assert done.energy_j == pytest.approx([10 * (4 * 5 + 2 * 3 + 1 * 2 + 1)])
+    assert emulate(parts, dataclasses.replace(slow, overhead_speed=0.5)).time_s == pytest.approx([90.0])
+
+
+def test_without_activities_all_parts_draw_full_load():
+    parts = random_phases(1, 30)
+    whole = dataclasses.replace(
+        parts, compute_s=parts.compute_s + parts.memory_s + parts.overhead_s, memory_s=0.0, overhead_s=0.0
+    )
+    hardware = Hardware(IDLE_W, LOAD_W, 0.6, SUSTAINED_W, TAU_S, overhead_speed=0.6)
+    for field in ("time_s", "energy_j", "throttled_s", "wait_s"):
+        np.testing.assert_allclose(getattr(emulate(parts, hardware), field), getattr(emulate(whole, hardware), field))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_less_activity_takes_less_energy_and_never_more_time(seed):
+    phases = random_phases(seed, 60)
+    runs = [
+        emulate(phases, dataclasses.replace(WARM, memory_activity=share, overhead_activity=share))
+        for share in (1.0, 0.8, 0.5, 0.2, 0.0)
+    ]
+    assert runs[0].throttled_s.sum() > 0
+    energies, times = [run.energy_j.sum() for run in runs], [run.time_s.sum() for run in runs]
+    assert energies == sorted(energies, reverse=True)
+    assert energies[0] > energies[-1]
+    assert all(later <= sooner * (1 + 1e-12) for sooner, later in itertools.pairwise(times))
 
 
 def test_phases_are_summed_by_label():
@@ -69,9 +130,25 @@ def test_full_load_throttles_at_the_second_of_the_first_order_solution():
     assert done.time_s[0] == pytest.approx(TO_LIMIT_S + held_s, rel=1e-12)
     assert done.energy_j[0] == pytest.approx(TO_LIMIT_S * 9 + held_s * (1 + SUSTAINED_W), rel=1e-12)
     assert done.peak_heat == 1.0
-    line = done.timeline()
-    assert line.time_s == pytest.approx([0, TO_LIMIT_S, TO_LIMIT_S + held_s])
-    assert line.speed == pytest.approx([1.0, 0.75])
+    assert emulate(Phases([1], [TO_LIMIT_S * (1 - 1e-9)], [0.0]), WARM).throttled_s == 0
+    assert marginal(Phases([1000], [1.0], [0.0]), WARM) == pytest.approx((1 / 0.75, (1 + SUSTAINED_W) / 0.75))
+
+
+def test_only_what_heats_throttles_by_hand():
+    # All dispatch: 0.25·8 = 2 W above idle, less than the 4.2 W that can be shed, so that nothing throttles.
+    cool = emulate(Phases([10_000], [0.0], [0.0], (), 0.0, [1.0]), WARM)
+    assert (cool.throttled_s[0], cool.time_s[0]) == (0.0, 10_000.0)
+    assert cool.peak_heat == pytest.approx(2 / SUSTAINED_W)
+    # All memory: 0.7·8 = 5.6 W reach the limit later than 8 W do, and are held at a higher clock.
+    above_w = MEMORY * 8
+    aim = above_w / SUSTAINED_W
+    to_limit_s = TAU_S * math.log(aim / (aim - 1))
+    assert to_limit_s > TO_LIMIT_S
+    pace = (SUSTAINED_W / above_w) ** (1 / 2.2)
+    warm = emulate(Phases([10_000], [0.0], [0.0], (), [1.0], 0.0), WARM)
+    held_s = (10_000 - to_limit_s) / pace
+    assert warm.throttled_s[0] == pytest.approx(held_s, rel=1e-12)
+    assert warm.energy_j[0] == pytest.approx(to_limit_s * (1 + above_w) + held_s * (1 + SUSTAINED_W), rel=1e-12)
 
 
 def test_an_idle_phase_cools_and_full_speed_returns():
@@ -89,9 +166,7 @@ def test_at_the_limit_waiting_buys_full_speed():
     step_s = share + (1 - share) / 0.75 + 0.1
     done = emulate(Phases([100_000], [1.0], [0.1]), WARM)
     assert done.time_s[0] == pytest.approx(100_000 * step_s, rel=1e-3)  # but for the first minutes
-    line = done.timeline()
-    assert line.power_w[-1] == pytest.approx(1 + SUSTAINED_W)
-    assert line.speed[-1] == pytest.approx(1.1 / step_s)
+    assert marginal(Phases([100_000], [1.0], [0.1]), WARM) == pytest.approx((step_s, step_s * (1 + SUSTAINED_W)))
     mean_w = (share * 9 + (1 - share) / 0.75 * (1 + SUSTAINED_W) + 0.1) / step_s
     assert mean_w == pytest.approx(1 + SUSTAINED_W)
     assert done.wait_s[0] == pytest.approx(10_000)
@@ -106,31 +181,39 @@ def test_a_device_that_never_throttles_runs_at_full_speed_for_ever():
 
 
 def simulated(phases, gaps, step_s=0.02):
-    """Seconds until all is done, and those throttled: small explicit steps; `gaps(t)` says whether it may work."""
-    theta = now_s = throttled_s = 0.0
-    for busy_s in np.repeat(phases.busy_s, phases.steps):
-        while busy_s > 0:
+    """Seconds until all is done, those throttled, and joules: small explicit steps; `gaps(t)` says whether it rests."""
+    theta = now_s = throttled_s = energy_j = 0.0
+    for steps, compute_s, memory_s, overhead_s in zip(
+        phases.steps, phases.compute_s, phases.memory_s, phases.overhead_s, strict=True
+    ):
+        busy_s = compute_s + memory_s + overhead_s
+        load_w = 8.0 * (compute_s + MEMORY * memory_s + OVERHEAD * overhead_s) / busy_s  # evenly mixed
+        left_s = steps * busy_s
+        while left_s > 0:
             if gaps(now_s):
                 above_w, pace = 0.0, 0.0
-            elif theta >= 1.0:
-                above_w, pace = SUSTAINED_W, 0.75
+            elif theta >= 1.0 and load_w > SUSTAINED_W:
+                above_w, pace = SUSTAINED_W, (SUSTAINED_W / load_w) ** (1 / 2.2)
                 throttled_s += step_s
             else:
-                above_w, pace = 8.0, 1.0
+                above_w, pace = load_w, 1.0
             theta = min(theta + step_s * (above_w / SUSTAINED_W - theta) / TAU_S, 1.0)
-            busy_s -= pace * step_s
+            left_s -= pace * step_s
             now_s += step_s
-    return now_s, throttled_s
+            energy_j += (1.0 + above_w) * step_s
+    return now_s, throttled_s, energy_j
 
 
 @pytest.mark.parametrize("windows", [None, ((0, 200), (260, 400))])
 def test_a_small_step_simulation_agrees(windows):
-    phases = Phases([3, 40, 2], [90.0, 20.0, 300.0], [0.0, 0.0, 0.0])
+    parts = [0.0, 5.0, 60.0, 0.0], [0.0, 5.0, 20.0, 30.0]
+    phases = Phases([3, 40, 5, 2], [90.0, 20.0, 10.0, 300.0], [0.0, 0.0, 0.0, 0.0], (), *parts)
     available = windows and Availability(500, windows)
     done = emulate(phases, WARM, Conditions(available=available))
     closed = (lambda t: not any(a <= t % 500 < b for a, b in windows)) if windows else (lambda t: False)
-    total_s, throttled_s = simulated(phases, closed)
+    total_s, throttled_s, energy_j = simulated(phases, closed)
     assert done.time_s.sum() == pytest.approx(total_s, rel=1e-3)
+    assert done.energy_j.sum() == pytest.approx(energy_j, rel=1e-3)
     assert done.throttled_s.sum() == pytest.approx(throttled_s, rel=1e-2)
     assert done.throttled_s.sum() > 100
 
@@ -150,19 +233,17 @@ def test_a_long_row_of_phases_heats_like_a_walk_one_by_one():
 def test_hotter_is_never_faster(seed):
     phases = random_phases(seed, 40)
     alone = emulate(phases, WARM)
-    load_first = [np.append(first, a) for first, a in zip((500, 1.0, 0.0), arrays(phases), strict=True)]
-    after_load = emulate(Phases(*load_first), WARM)
+    load_first = alike(phases, lambda values: np.append(0, values))
+    load_first.steps[0], load_first.compute_s[0] = 500, 1.0
+    after_load = emulate(load_first, WARM)
     assert (after_load.time_s[1:] >= alone.time_s - 1e-9).all()
+    assert after_load.time_s[1:].sum() > alone.time_s.sum()
     times = [
-        emulate(phases, Hardware(1.0, 9.0, 1.0, heat.sustained_w(1.0, 9.0, factor), TAU_S)).time_s.sum()
+        emulate(phases, dataclasses.replace(WARM, sustained_w=heat.sustained_w(1.0, 9.0, factor))).time_s.sum()
         for factor in (1.0, 0.9, 0.7, 0.5, 0.2)
     ]
     assert times == sorted(times)
     assert times[-1] > times[0]
-
-
-def arrays(phases):
-    return phases.steps, phases.busy_s, phases.wait_s
 
 
 # ---- energy and power
@@ -179,18 +260,44 @@ CONDITIONS = {
 
 @pytest.mark.parametrize("name", CONDITIONS)
 @pytest.mark.parametrize("count", [30, 200])
-def test_energy_is_the_integral_of_the_timeline_and_power_stays_below_the_maximum(name, count):
-    done = emulate(random_phases(count, count), WARM, CONDITIONS[name], start_s=70.0)
-    line = done.timeline()
-    lengths_s = np.diff(line.time_s)
-    assert np.sum(lengths_s * line.power_w) == pytest.approx(done.energy_j.sum(), rel=1e-9)
-    assert line.time_s[-1] - 70.0 == pytest.approx(done.time_s.sum(), rel=1e-12)
-    assert line.power_w.max() <= LOAD_W
-    assert line.power_w.min() >= IDLE_W
-    assert (line.speed <= 1).all()
-    assert done.finished == np.isnan(done.died_at_s)
-    if not done.finished:
-        assert line.time_s[-1] == pytest.approx(float(done.died_at_s))
+def test_energy_is_the_integral_of_power(name, count):
+    """What is booked phase by phase, against what a battery loses to the power over time.
+
+    A battery so large that it neither runs dry nor overflows holds at the end what it had, and what came in, less the
+    integral of the power.
+    """
+    conditions, phases, start_s = CONDITIONS[name], random_phases(count, count), 70.0
+    harvest = {"harvest_w": conditions.energy.harvest_w, "period_s": conditions.energy.period_s}
+    source = "harvest" if conditions.energy.harvest_w else "battery"
+    large = Energy(source, 0.5, 1e7, **(harvest if source == "harvest" else {}))
+    done = emulate(phases, WARM, dataclasses.replace(conditions, energy=large), start_s)
+    end_s = start_s + done.time_s.sum()
+    gained_j = large.harvested_j(end_s) - large.harvested_j(start_s)
+    assert bool(done.finished)
+    assert done.energy_j.sum() == pytest.approx(0.5e7 + gained_j - float(done.charge_j), rel=1e-9)
+    # One that dies on the way: all that it held, and what came in, was drawn until then.
+    dead = emulate(phases, WARM, conditions, start_s)
+    assert dead.finished == np.isnan(dead.died_at_s)
+    if not dead.finished:
+        assert start_s + dead.time_s.sum() == pytest.approx(float(dead.died_at_s), rel=1e-12)
+        if source == "battery":
+            held_j = conditions.energy.capacity_j * (conditions.energy.state_of_charge or 1.0)
+            assert dead.energy_j.sum() == pytest.approx(held_j, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["mains", "nights"])
+@pytest.mark.parametrize("seed", range(3))
+def test_power_stays_between_idle_and_the_maximum(name, seed):
+    """A battery of c joules dies when c joules are drawn: between two of them lies their difference over that time."""
+    phases, available = random_phases(seed, 60), CONDITIONS[name].available
+    total_j = float(emulate(phases, WARM, CONDITIONS[name]).energy_j.sum())
+    capacities = np.linspace(0, total_j, 400)[1:-1]
+    batteries = [Conditions(available=available, energy=Energy("battery", capacity_j=float(c))) for c in capacities]
+    died_s = np.array([float(emulate(phases, WARM, one).died_at_s) for one in batteries])
+    power_w = np.diff(capacities) / np.diff(died_s)
+    assert power_w.max() <= LOAD_W * (1 + 1e-9)
+    assert power_w.min() >= IDLE_W * (1 - 1e-9)
+    assert power_w.max() > 1.5 * power_w.min()
 
 
 @pytest.mark.parametrize("name", profiles.names())
@@ -199,7 +306,9 @@ def test_no_shipped_device_draws_more_than_its_maximum(name):
     times = {}
     for mode in profile.mode_names:
         done = emulate(Phases([3000], [1.0], [0.05]), Hardware.of(profile, mode))
-        assert done.timeline().power_w.max() <= profile.power_w
+        alone = emulate(Phases([3000], [1.0], [0.0]), Hardware.of(profile, mode))  # nothing but full load
+        assert alone.energy_j[0] <= profile.power_w * alone.time_s[0] * (1 + 1e-12)
+        assert alone.energy_j[0] > profile.idle_w * alone.time_s[0]
         times[mode] = done.time_s.sum()
         assert (done.throttled_s.sum() > 0) <= (profile.cooling is not None)
     speeds = sorted((profile.mode(mode)[0], -times[mode]) for mode in times)
@@ -257,11 +366,14 @@ def test_the_charge_is_never_below_zero_and_death_is_where_it_gets_there(seed):
     rng = np.random.default_rng(seed)
     sun = tuple((float(t), float(p)) for t, p in zip(np.arange(5) * 37.0, rng.uniform(0, 11, 5), strict=True))
     energy = Energy("harvest", 0.6, 1500.0, sun, 200.0)
-    done = emulate(random_phases(seed, 25), WARM, Conditions(energy=energy))
-    line = done.timeline()
-    moments = np.unique(np.concatenate([np.linspace(0, line.time_s[-1], 20_001), line.time_s]))
-    drawn_j = np.concatenate([[0], np.cumsum(np.diff(line.time_s) * line.power_w)])
-    net_j = np.diff(energy.harvested_j(moments) - np.interp(moments, line.time_s, drawn_j))
+    # Of steps so short and many phases so small that power is constant within each to the grid below.
+    phases = alike(random_phases(seed, 25), lambda values: np.repeat(values, 40))
+    phases = dataclasses.replace(phases, **{name: getattr(phases, name) / 40 for name in PARTS})
+    done = emulate(phases, WARM, Conditions(energy=energy))
+    ends_s = np.concatenate([[0], np.cumsum(done.time_s)])
+    moments = np.unique(np.concatenate([np.linspace(0, ends_s[-1], 20_001), ends_s]))
+    drawn_j = np.concatenate([[0], np.cumsum(done.energy_j)])
+    net_j = np.diff(energy.harvested_j(moments) - np.interp(moments, ends_s, drawn_j))
     level_j = 900.0
     lowest_j = level_j
     for change_j in net_j:
@@ -283,13 +395,15 @@ def test_a_battery_needs_a_capacity():
 
 def test_windows_by_hand():
     # 25 s of work in windows of 10 s, every 100 s from second 10 on.
-    done = emulate(Phases([1, 1], [5.0, 20.0], [0.0, 0.0]), COOL, Conditions(available=Availability(100, ((10, 20),))))
+    two, done_in_windows = Phases([1, 1], [5.0, 20.0], [0.0, 0.0]), Availability(100, ((10, 20),))
+    done = emulate(two, COOL, Conditions(available=done_in_windows))
     assert done.time_s == pytest.approx([15.0, 200.0])
     assert done.wait_s == pytest.approx([10.0, 180.0])
     assert done.energy_j == pytest.approx([5 * 9 + 10, 20 * 9 + 180])
-    line = done.timeline()
-    assert line.time_s == pytest.approx([0, 10, 15, 20, 110, 120, 210, 215])
-    assert line.speed == pytest.approx([0, 1, 1, 0, 1, 0, 1])
+    # Joules are drawn at the seconds by hand: 1 W until 10, 9 W until 20, 1 W until 110, 9 W until 120 ...
+    for capacity_j, died_s in ((10, 10), (55, 15), (100, 20), (190, 110), (280, 120), (370, 210), (400, 210 + 30 / 9)):
+        battery = Conditions(Conditions().power_mode, Energy("battery", capacity_j=capacity_j), done_in_windows)
+        assert emulate(two, COOL, battery).died_at_s == pytest.approx(died_s)
     inside = emulate(Phases([1], [5.0], [0.0]), COOL, Conditions(available=Availability(100, ((10, 20),))), 117.0)
     assert inside.time_s == pytest.approx([3 + 90 + 2])
 
@@ -307,25 +421,24 @@ def test_answers_of_harvest_and_availability_depend_on_time_alone(seed):
     energy = Energy("harvest", harvest_w=((0, 3.0), (10, 0.0), (25, 7.5)), period_s=40)
     available = Availability(40, ((0, 5), (12, 30)))
     moments = rng.uniform(0, 1000, 300)
-    harvested, free = energy.harvested_j(moments), available.available_s(moments)
+    harvested = energy.harvested_j(moments)
     order = rng.permutation(300)
     assert (energy.harvested_j(moments[order]) == harvested[order]).all()
-    assert (available.available_s(moments[order]) == free[order]).all()
-    singly = [(float(energy.harvested_j(t)), float(available.available_s(t))) for t in moments]
-    assert np.array_equal(singly, np.stack([harvested, free], axis=1))
-    # By hand: 40 s bring 30 + 0 + 112.5 J and 23 s.
+    assert np.array_equal([float(energy.harvested_j(t)) for t in moments], harvested)
+    # By hand: 40 s bring 30 + 0 + 112.5 J.
     assert energy.harvested_j([0, 5, 10, 25, 27, 40, 85]) == pytest.approx([0, 15, 30, 30, 45, 142.5, 300])
-    assert available.available_s([0, 3, 5, 12, 20, 30, 40, 93]) == pytest.approx([0, 3, 5, 5, 13, 23, 23, 52])
     # The cumulated answers agree with the steps and windows that the emulator walks.
     starts_s, powers_w = energy.changes(7.0, 93.0)
     gained_j = np.sum(np.diff([*starts_s, 93.0]) * powers_w)
     assert gained_j == pytest.approx(float(energy.harvested_j(93.0) - energy.harvested_j(7.0)))
-    opened_s = 0.0
-    for from_s, to_s in available.openings(13.0):
-        if from_s > 93:
-            break
-        opened_s += min(to_s, 93.0) - from_s
-    assert opened_s == pytest.approx(float(available.available_s(93.0) - available.available_s(13.0)))
+    # Asked from any second on, windows are those of the pattern: 5 + 18 s of every 40.
+    for start_s in rng.uniform(0, 400, 20):
+        openings = list(itertools.islice(available.openings(start_s), 8))
+        assert openings[0][0] >= start_s
+        assert all(0 < to_s - from_s <= 18 for from_s, to_s in openings)
+        later = list(itertools.islice(available.openings(openings[2][0]), 6))
+        assert later == openings[2:]
+    assert list(itertools.islice(available.openings(13.0), 3)) == [(13.0, 30.0), (40.0, 45.0), (52.0, 70.0)]
 
 
 # ---- many at once
@@ -338,15 +451,19 @@ def test_many_devices_at_once_are_each_alone(name):
     rng = np.random.default_rng(6)
     load_w, speed, tau_s = rng.uniform(4, 12, devices), rng.uniform(0.4, 1, devices), rng.uniform(50, 500, devices)
     limit_w = np.where(np.arange(devices) % 3, rng.uniform(2, 6, devices), np.inf)
-    together = emulate(phases, Hardware(IDLE_W, load_w, speed, limit_w, tau_s), CONDITIONS[name])
+    given = (load_w, speed, limit_w, tau_s)
+    shares = {name: rng.uniform(0, 1, devices) for name in ("memory_activity", "overhead_activity")}
+    shares["overhead_speed"] = rng.uniform(0.4, 1, devices)
+    together = emulate(phases, Hardware(IDLE_W, *given, **shares), CONDITIONS[name])
     for d in range(devices):
-        mine = Phases(*(a[d] for a in arrays(phases)))
-        alone = emulate(mine, Hardware(IDLE_W, load_w[d], speed[d], limit_w[d], tau_s[d]), CONDITIONS[name])
+        mine = alike(phases, lambda values, d=d: values[d])
+        own = Hardware(IDLE_W, *(a[d] for a in given), **{key: values[d] for key, values in shares.items()})
+        alone = emulate(mine, own, CONDITIONS[name])
         for field in ("time_s", "energy_j", "throttled_s", "wait_s", "peak_heat", "died_at_s", "charge_j", "finished"):
             np.testing.assert_allclose(
                 getattr(together, field)[d], getattr(alone, field), rtol=1e-9, atol=1e-9, err_msg=f"{field} of {d}"
             )
-        np.testing.assert_allclose(together.timeline(d).time_s[-1], alone.timeline().time_s[-1], rtol=1e-9)
+        assert together.total(together.time_s)[d] == pytest.approx(float(alone.total(alone.time_s)), rel=1e-9)
     assert together.time_s.shape == (devices, count)
 
 

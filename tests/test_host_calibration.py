@@ -210,6 +210,7 @@ def test_the_written_profile_prices_as_the_fit_does(cases: list[Timed], tmp_path
     assert (convolution.confidence, convolution.relative_error is None) == ("measured", False)
     assert (device.idle_w, device.power_w, device.power.max_w.confidence) == (11.0, 42.0, "measured")
     assert (device.software, device.power.scope) == ("PyTorch", "processor")  # RAPL sees packages
+    assert device.power.overhead_activity is None  # the mean of training holds it
     assert device.compute.first_step_s is not None
     assert device.compute.first_step_s.value == 0.25
     for check in CHECKS[:3]:
@@ -228,6 +229,7 @@ def test_power_without_sensors_is_an_estimate_of_a_named_device(cases: list[Time
     assert device.power.max_w.confidence == "estimate"
     assert near.title in device.power.max_w.source
     assert device.power.scope == near.power.scope
+    assert device.power.overhead_activity.value == near.power.overhead_activity.value < 1
 
 
 def test_errors_of_a_check_by_hand_and_on_the_page(cases: list[Timed]) -> None:

@@ -32,6 +32,8 @@ ROWS = [
     {"scenario"},
     {"schema"},
     {"jobs"},
+    {"prospects"},
+    {"choosing"},
     {"outlook"},
     {"device"},
     {"executors"},

@@ -1,14 +1,28 @@
-"""Budgets and the objective of Eq. 14: hand numbers, and nothing better beside the answer."""
+"""Budgets and the objective of Eq. 14: hand numbers, nothing better beside the answer, many devices as one by one."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from edgesim.cost.analytic import CostWeights
-from edgesim.cost.objective import GRID, Bill, Bills, Budget, Objective, largest_that_fits, least_objective
+from edgesim.cost.objective import (
+    BINDS,
+    GRID,
+    ROWS,
+    Bill,
+    Bills,
+    Budget,
+    Objective,
+    largest_that_fits,
+    least_objective,
+)
 
 FULL = Bill(np.array([100.0]), np.array([500.0]), np.array([1000.0]))
+EVEN = CostWeights()
+Costs = Callable[[np.ndarray], Bill]
 
 
 def straight(m: np.ndarray) -> Bill:
@@ -17,89 +31,158 @@ def straight(m: np.ndarray) -> Bill:
 
 
 def stairs(m: np.ndarray) -> Bill:
-    """Whole batches of 8 take 7 s each, the rest of a batch 5 s: not even growing everywhere is needed."""
+    """Whole batches of 8 take 7 s each, the rest of a batch 9 s: a whole batch costs less than one sample fewer."""
     time_s = 2.0 + 7.0 * (m // 8) + 9.0 * (m % 8 > 0)
     return Bill(time_s, 2.0 * time_s, 3.0 * m)
 
 
+def same(costs: Costs, able: int = 10**9) -> Bills:
+    """The same costs for every device, which can do `able` samples at most (its memory ends there)."""
+    return lambda pair, m: costs(m)._replace(limit=np.where(m > able, BINDS.index("memory"), 0))
+
+
 @pytest.mark.parametrize(
-    ("budget", "m", "binds"),
+    ("budget", "m", "binds", "value"),
     [
-        (Budget(latency_s=43.0), 40, "latency_s"),  # 3 + 40
-        (Budget(latency_s=43.999), 40, "latency_s"),
-        (Budget(energy_j=100.0), 17, "energy_j"),  # 5·(3 + 17)
-        (Budget(storage_bytes=255.0), 25, "storage_bytes"),
-        (Budget(latency_s=43.0, energy_j=100.0, storage_bytes=160.0), 16, "storage_bytes"),
-        (Budget(latency_s=1000.0), 100, ""),
-        (Budget(latency_s=4.0), 1, "latency_s"),
-        (Budget(latency_s=3.9), 0, "latency_s"),  # scoring and one sample take 4 s
+        (Budget(latency_s=43.0), 40, "latency_s", 44),  # 3 + 40; one more takes 44 s
+        (Budget(latency_s=43.999), 40, "latency_s", 44),
+        (Budget(energy_j=100.0), 17, "energy_j", 105),  # 5·(3 + 17)
+        (Budget(storage_bytes=255.0), 25, "storage_bytes", 260),
+        (Budget(latency_s=43.0, energy_j=100.0, storage_bytes=160.0), 16, "storage_bytes", 170),
+        (Budget(latency_s=1000.0), 100, "", np.nan),
+        (Budget(latency_s=4.0), 1, "latency_s", 5),
+        (Budget(latency_s=3.9), 0, "latency_s", 4),  # scoring and one sample take 4 s
     ],
 )
-def test_budget_by_hand(budget: Budget, m: int, binds: str) -> None:
-    fit = largest_that_fits(100, straight, budget)
-    assert (fit.m, fit.binds) == (m, binds)
+def test_budget_by_hand(budget: Budget, m: int, binds: str, value: float) -> None:
+    fit = largest_that_fits(np.array([100]), same(straight), budget)
+    assert (fit.m.tolist(), BINDS[fit.binds[0]]) == ([m], binds)
+    np.testing.assert_array_equal(fit.value, [value])
 
 
-def test_budget_names_the_numbers() -> None:
-    assert largest_that_fits(100, straight, Budget(energy_j=15.0)).over == "1 sample would take 20 J, allowed are 15"
-    assert "41 samples would take 44 s, allowed are 43" in largest_that_fits(100, straight, Budget(latency_s=43)).over
+def test_a_budget_pays_for_nothing_that_the_device_cannot_do() -> None:
+    """The budget pays for 40 samples, the device does 30; where the budget ends first it is the budget that binds."""
+    budget = Budget(latency_s=43.0)
+    fit = largest_that_fits(np.array([100]), same(straight, able=30), budget)
+    assert (fit.m[0], BINDS[fit.binds[0]]) == (30, "memory")
+    assert np.isnan(fit.value[0])
+    assert BINDS[largest_that_fits(np.array([100]), same(straight, able=60), budget).binds[0]] == "latency_s"
+    assert largest_that_fits(np.array([100]), same(straight, able=0), budget).m[0] == 0
 
 
-@pytest.mark.parametrize("one_by_one", [False, True])
-@pytest.mark.parametrize("bills", [straight, stairs])
+@pytest.mark.parametrize("rows", [3, GRID, ROWS])
+@pytest.mark.parametrize("costs", [straight, stairs])
 @pytest.mark.parametrize("n", [1, 7, 100, 20 * GRID + 7])
-def test_no_larger_subset_fits(bills: Bills, n: int, one_by_one: bool) -> None:
+def test_no_larger_subset_fits(costs: Costs, n: int, rows: int) -> None:
+    sizes = np.arange(1, n + 1)
     for share in (0.001, 0.1, 0.37, 0.5, 0.99, 1.0):
-        limit = float(bills(np.array([n])).time_s[0]) * share
-        fit = largest_that_fits(n, bills, Budget(latency_s=limit), one_by_one)
-        sizes = np.arange(1, n + 1)
-        fitting = sizes[bills(sizes).time_s <= limit]
-        if bills is straight or not one_by_one:
-            assert fit.m == (fitting[-1] if fitting.size else 0)
-        else:  # a cost that falls in places is met from the grid
-            assert fit.m in fitting or (fit.m == 0 and 1 not in fitting)
+        limit = float(costs(np.array([n])).time_s[0]) * share
+        m = largest_that_fits(np.array([n]), same(costs), Budget(latency_s=limit), rows).m[0]
+        fitting = sizes[costs(sizes).time_s <= limit]
+        if costs is straight or rows >= n:
+            assert m == (fitting[-1] if fitting.size else 0)
+        else:  # where a cost falls in places the largest of all may be missed, but by less than two batches
+            assert m == 0 or m in fitting
+            assert m > (fitting[-1] if fitting.size else 0) - 16
 
 
-def test_objective_by_hand() -> None:
+def test_many_devices_are_each_as_alone() -> None:
+    """Shards of 1 to 5,000 samples, devices of three speeds: what one gets does not depend on the others."""
+    rng = np.random.default_rng(0)
+    n, pace = rng.integers(1, 5000, size=300), rng.choice([0.5, 1.0, 3.0], size=300)
+
+    def bills(pair: np.ndarray, m: np.ndarray) -> Bill:
+        bill = straight(m)
+        return Bill(bill.time_s * pace[pair], bill.energy_j * pace[pair], bill.storage_bytes)
+
+    budget = Budget(latency_s=900.0, storage_bytes=11_000.0)
+    fit = largest_that_fits(n, bills, budget)
+    by_hand = np.minimum(n, np.minimum(np.floor(900 / pace - 3), 1100)).astype(int)
+    np.testing.assert_array_equal(fit.m, by_hand)
+    stopped = np.where(900 / pace - 3 < 1100, BINDS.index("latency_s"), BINDS.index("storage_bytes"))
+    np.testing.assert_array_equal(fit.binds, np.where(by_hand == n, 0, stopped))
+    full = Bill(pace * (3.0 + n), 5 * pace * (3.0 + n), 10.0 * n)
+    rule, curve = Objective(trade_off=0.5), [(0.1, 0.28), (0.5, 0.6), (1.0, 0.65)]
+    for jumps in (0, 32):
+        best = least_objective(n, bills, full, curve, rule, EVEN, jumps)
+        for p in (0, 17, 299):
+            alone = least_objective(
+                n[[p]], lambda _, m, p=p: bills(np.full(len(m), p), m), Bill(*(part[[p]] for part in full[:3])),
+                curve, rule, EVEN, jumps,
+            )  # fmt: skip
+            assert (alone.m[0], alone.value[0]) == (best.m[p], best.value[p])
+
+
+HUNDRED = np.array([100])
+CURVE = [(0.1, 0.28), (0.5, 0.6), (1.0, 0.65)]
+
+
+@pytest.mark.parametrize("jumps", [0, 8, 64])
+def test_objective_by_hand(jumps: int) -> None:
     """Risk falls by 0.8 per unit of ratio up to 0.5 and by 0.1 beyond; J = ratio + what scoring takes (weights sum 1).
 
     Scoring adds (3/100 + 15/500)/3 = 0.02. With lambda 0.5 the slope changes sign at 0.5: risk 0.4 + 0.5·0.52 = 0.66.
     """
-    curve = [(0.1, 0.28), (0.5, 0.6), (1.0, 0.65)]
-    for one_by_one in (False, True):
-        best = least_objective(100, straight, FULL, curve, Objective(trade_off=0.5), CostWeights(), one_by_one)
-        assert best.m == 50
-        assert best.value == pytest.approx(0.66)
+    best = least_objective(HUNDRED, same(straight), FULL, CURVE, Objective(trade_off=0.5), EVEN, jumps)
+    assert (best.m[0], best.binds[0]) == (50, 0)
+    assert best.value[0] == pytest.approx(0.66)
     # For free everything is kept; at any price above 0.8 the least that the curve knows.
-    assert least_objective(100, straight, FULL, curve, Objective(trade_off=0.0), CostWeights(), False).m == 100
-    assert least_objective(100, straight, FULL, curve, Objective(trade_off=0.9), CostWeights(), False).m == 10
+    assert least_objective(HUNDRED, same(straight), FULL, CURVE, Objective(trade_off=0.0), EVEN, jumps).m[0] == 100
+    assert least_objective(HUNDRED, same(straight), FULL, CURVE, Objective(trade_off=0.9), EVEN, jumps).m[0] == 10
 
 
-@pytest.mark.parametrize("one_by_one", [False, True])
+@pytest.mark.parametrize(("bend", "m"), [(0.443, 31), (0.437, 31)])
+def test_the_least_may_lie_where_the_curve_bends(bend: float, m: int) -> None:
+    """Between two whole batches of 64 nothing but the bend is looked at: of 70 samples, 0.443 is 31.01 and 0.437 30.59.
+
+    Before the bend a sample brings 0.8/70, beyond it nothing, and costs 0.5/70 (J = m/n): the sizes beside the bend
+    decide. 0.8·30/70 against the whole bend: with 30.59 the 31st brings 0.8·0.59/70 for 0.5/70, with 31.01 the 32nd
+    brings 0.8·0.01/70.
+    """
+    curve = [(0.1, 0.1), (bend, 0.1 + 0.8 * (bend - 0.1)), (1.0, 0.1 + 0.8 * (bend - 0.1))]
+    seventy = np.array([70])
+    free = same(lambda m: Bill(1.0 * m, 1.0 * m, 1.0 * m))
+    full = Bill(np.array([70.0]), np.array([70.0]), np.array([70.0]))
+    best = least_objective(seventy, free, full, curve, Objective(trade_off=0.4), EVEN, 64)
+    assert best.m[0] == m
+
+
+@pytest.mark.parametrize("jumps", [0, 8])
+def test_the_objective_chooses_among_what_the_device_can_do(jumps: int) -> None:
+    """50 would be best, but the device does 20 samples at most; where it can do none, 50 is named and has no value."""
+    rule = Objective(trade_off=0.5)
+    best = least_objective(HUNDRED, same(straight, able=20), FULL, CURVE, rule, EVEN, jumps)
+    assert (best.m[0], BINDS[best.binds[0]]) == (20, "memory")
+    assert best.value[0] == pytest.approx(1 - 0.36 + 0.5 * 0.22)
+    none = least_objective(HUNDRED, same(straight, able=0), FULL, CURVE, rule, EVEN, jumps)
+    assert (none.m[0], BINDS[none.binds[0]], none.value[0]) == (50, "memory", np.inf)
+
+
+@pytest.mark.parametrize("jumps", [0, 8])
 @pytest.mark.parametrize("n", [1, 3, 100, 7 * GRID + 3])
-def test_no_other_ratio_has_a_smaller_objective(n: int, one_by_one: bool) -> None:
+def test_no_other_ratio_has_a_smaller_objective(n: int, jumps: int) -> None:
     rng = np.random.default_rng(n)
-    for bills in (straight, stairs):
-        full = bills(np.array([n]))
+    for costs in (straight, stairs):
+        full = costs(np.array([n]))
         for trade_off in (0.05, 0.3, 0.7, 1.5):
             ratios = np.array([0.03, 0.2, 0.45, 0.8, 1.0])
             curve = np.stack([ratios, np.sort(rng.random(5))], axis=1)
             rule, weights = Objective(trade_off=trade_off), CostWeights(time=0.6, energy=0.3, storage=0.1)
-            best = least_objective(n, bills, full, curve, rule, weights, one_by_one)
+            found = least_objective(np.array([n]), same(costs), full, curve, rule, weights, jumps)
+            m, least = found.m[0], found.value[0]
             inside = np.arange(max(1, int(np.ceil(0.03 * n))), n + 1)
-            bill = bills(inside)
+            bill = costs(inside)
             j = 0.6 * bill.time_s / full.time_s + 0.3 * bill.energy_j / full.energy_j
             j += 0.1 * bill.storage_bytes / full.storage_bytes
             value = 1 - np.interp(inside / n, *curve.T) + trade_off * j
-            if bills is straight or not one_by_one:
-                assert best.value == pytest.approx(value.min(), abs=1e-12)
+            if costs is straight or jumps or n <= GRID:
+                assert least == pytest.approx(value.min(), abs=1e-12)
             else:
-                assert best.value <= value[:: max(1, len(inside) // 50)].min() + 0.02
-            assert best.value == pytest.approx(value[best.m - inside[0]])
+                assert least <= value[:: max(1, len(inside) // 50)].min() + 0.02
+            assert least == pytest.approx(value[m - inside[0]])
 
 
 def test_nothing_is_chosen_where_the_curve_says_nothing() -> None:
-    best = least_objective(
-        100, straight, FULL, [(0.25, 0.5), (0.5, 0.5)], Objective(trade_off=1.0), CostWeights(), False
-    )
-    assert best.m == 25  # cheaper subsets exist, but no accuracy is known for them
+    rule = Objective(trade_off=1.0)
+    best = least_objective(HUNDRED, same(straight), FULL, [(0.25, 0.5), (0.5, 0.5)], rule, EVEN)
+    assert best.m[0] == 25  # cheaper subsets exist, but no accuracy is known for them

@@ -11,7 +11,10 @@ from edgesim import profiles
 from edgesim.conditions import Availability, Conditions, Energy
 from edgesim.cost import pricing
 from edgesim.cost.analytic import CostWeights
+from edgesim.cost.emulator import Hardware, Phases, emulate
+from edgesim.cost.forecast import Device
 from edgesim.cost.steps import step_cost
+from edgesim.cost.terms import Terms
 from edgesim.profile_fields import Quantity
 from edgesim.records import Ledger
 from edgesim.work import Operations, StepTrace, Work, Workload
@@ -20,7 +23,7 @@ from edgesim.work import Operations, StepTrace, Work, Workload
 PRODUCT = Operations(np.array([3]), np.ones(1), np.array([[0.0, 1e6]]), np.array([[0.0, 1e4]]), np.zeros((1, 2)))
 TRAINED = dataclasses.replace(PRODUCT, flops=3 * PRODUCT.flops, moved_bytes=3 * PRODUCT.moved_bytes)
 NETWORK = Workload(3e6, 1e6, 100, 400, 1000, TRAINED, PRODUCT, 2)
-TERMS = pricing.Terms(NETWORK, None, 3072, 32, 2, 2, CostWeights())
+TERMS = Terms(NETWORK, None, 3072, 32, 2, 2, CostWeights())
 SCORED = Ledger(
     Work(train_samples=64, forward_samples=10, steps=2, comparisons=100, other_flops=1e9),
     StepTrace.passes("train", 64, 32) + StepTrace.passes("forward", 10, 32),
@@ -37,25 +40,43 @@ def pi(**start):
 
 def test_phases_follow_the_trace_and_the_work_beside_it():
     profile = pi(first_step_s=Quantity(7.0, "a test", "measured"))
-    phases = pricing.phases_of(TERMS, profile, SCORED)
+    phases = phases_of(TERMS, profile, SCORED)
     train = step_cost("train", [8, 32], NETWORK, 3072, 2, profile)
     forward = step_cost("forward", [10], NETWORK, 3072, 2, profile)
-    # The start-up comes first and counts as training's: it is there without scoring, too.
-    assert phases.labels == ("training",) + ("scoring",) * 3 + ("training",) * 5
-    assert phases.steps == pytest.approx([1, 2, 1, 1, 1, 1, 1, 1, 1])
+    # The start-up comes first and counts as training's: it is there without scoring, too. Equal steps are together.
+    assert phases.labels == ("training",) + ("scoring",) * 3 + ("training",) * 3
+    assert phases.steps[0] == pytest.approx([1, 2, 1, 1, 2, 2, 1])
     other_s = (1e9 + 100) / profile.throughput_flops_per_s
-    small, large = train.busy_s
-    assert phases.busy_s == pytest.approx([7, large, forward.busy_s[0], other_s, large, small, large, small, 0])
-    assert phases.wait_s == pytest.approx(np.array([0, 32, 10, 0, 32, 8, 32, 8, 0]) * 3072 / 4.6e7)
-    assert pricing.phases_of(TERMS, profile, PLAIN).labels == ("training", "scoring") + ("training",) * 5
+    for part, apart in (("compute_s", other_s), ("memory_s", 0), ("overhead_s", 0)):
+        (small, large), (other,) = getattr(train, part), getattr(forward, part)
+        start_s = 7 if part == "overhead_s" else 0
+        assert getattr(phases, part)[0] == pytest.approx([start_s, large, other, apart, large, small, 0])
+    assert phases.wait_s[0] == pytest.approx(np.array([0, 32, 10, 0, 32, 8, 0]) * 3072 / 4.6e7)
+    assert phases_of(TERMS, profile, PLAIN).labels == ("training", "scoring") + ("training",) * 3
+
+
+def phases_of(terms, profile, ledger):
+    return pricing.forecast_of(terms, Device(profile), 40, ledger).phases
+
+
+def test_the_order_of_steps_hardly_matters():
+    """Steps as they came, with a small batch at the end of every epoch, against equal ones together, in heat."""
+    phone = profiles.load("galaxy-s23")
+    large, small = step_cost("train", [32, 8], NETWORK, 3072, 2, phone).busy_s * 1e3
+    hardware = Hardware.of(phone)
+    in_turn = emulate(Phases([20, 1] * 50, [large, small] * 50, [0.01, 0.002] * 50), hardware)
+    together = emulate(Phases([1000, 50], [large, small], [0.01, 0.002]), hardware)
+    assert in_turn.throttled_s.sum() > 0.5 * in_turn.time_s.sum()
+    assert together.time_s.sum() == pytest.approx(in_turn.time_s.sum(), rel=1e-3)
+    assert together.energy_j.sum() == pytest.approx(in_turn.energy_j.sum(), rel=1e-3)
 
 
 def test_the_network_that_scored_elsewhere_prices_the_scores():
     larger = dataclasses.replace(NETWORK, train_operations=dataclasses.replace(TRAINED, flops=30 * PRODUCT.flops))
     terms, reused = dataclasses.replace(TERMS, scorer=larger), dataclasses.replace(SCORED, reused=True)
-    here, there = (pricing.phases_of(terms, pi(), ledger).busy_s for ledger in (SCORED, reused))
-    wanted = step_cost("train", [32], larger, 3072, 2, pi()).busy_s[0]
-    assert there[1] == wanted > 3 * here[1]  # ten times the FLOPs, all else equal
+    here, there = (phases_of(terms, pi(), ledger).compute_s[0] for ledger in (SCORED, reused))
+    wanted = step_cost("train", [32], larger, 3072, 2, pi()).compute_s[0]
+    assert there[1] == wanted == pytest.approx(10 * here[1])  # ten times the FLOPs, all else equal
     assert (there[4:] == here[4:]).all()
 
 

@@ -103,7 +103,9 @@ def test_every_shipped_profile_loads_with_a_source_for_every_number(name):
         assert len(quantity["source"]) > 5, path
         if quantity["value"] is True or quantity["value"] is False:
             continue  # a switch has no unit
-        assert re.search(r"_(flops_per_s|ops_per_s|bytes_per_s|bytes|s|w|j|utilisation|efficiency|factor)$", path)
+        assert re.search(
+            r"_(flops_per_s|ops_per_s|bytes_per_s|bytes|s|w|j|utilisation|efficiency|activity|factor)$", path
+        )
 
 
 def test_values_against_well_known_numbers():
@@ -292,6 +294,18 @@ def test_modes_of_measured_clocks_and_of_cooling():
         assert (profile.cooling is not None) >= (profile.device_class == "phone")
 
 
+def test_a_gpu_clock_leaves_dispatch_and_start_up_alone(tmp_path):
+    nano, orin, pi = (profiles.load(name) for name in ("jetson-nano", "jetson-agx-orin", "raspberry-pi-4b"))
+    assert nano.overhead_speed("gpu-307mhz") == nano.overhead_speed("full") == 1.0
+    assert orin.overhead_speed("15w") == pytest.approx(1113.6 / 2201.6, abs=1e-3)  # slows its processor as well
+    assert pi.overhead_speed("600mhz") == pi.mode("600mhz")[0] == 0.4
+    mode = f"{{name: eco, throughput_factor: {given(0.5)}, power_w: {given(4)}, overhead_factor: {given(0.8)}}}"
+    mine = profiles.load(write(tmp_path, f"extends: jetson-nano\npower: {{modes: [{mode}]}}\n"))
+    assert mine.overhead_speed("eco") == 0.8
+    with pytest.raises(KeyError):
+        pi.overhead_speed("no such mode")
+
+
 def test_modes_and_cooling_are_inherited_replaced_and_taken_away(tmp_path):
     mode = f"{{name: eco, throughput_factor: {given(0.5)}, power_w: {given(4)}}}"
     mine = profiles.load(write(tmp_path, f"extends: jetson-nano\npower: {{modes: [{mode}]}}\n"))
@@ -331,7 +345,7 @@ def test_an_implausible_cooling_is_refused(tmp_path, field, value, hint):
          "outside the device's power: allowed is 2.4 W (idle_w) to 8.7 W (max_w)"),
         (f"[{{name: full, throughput_factor: {given(0.5)}, power_w: {given(4)}}}]", "power.modes[0].name", "full mode"),
         (f"[{{name: eco, throughput_factor: {given(0.5)}, power_w: {given(4)}, clock: 5}}]", "power.modes[0].clock",
-         "unknown key; allowed: name, power_w, throughput_factor"),
+         "unknown key; allowed: name, overhead_factor, power_w, throughput_factor"),
         ("[eco]", "power.modes[0]", "must be a map"),
         ("eco", "power.modes", "list"),
     ],

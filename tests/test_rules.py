@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import edgesim
 from edgesim import analysis, api, coordinator, report, schema
 from edgesim.cost import analytic
 from edgesim.cost.objective import Budget, Objective
@@ -157,6 +158,15 @@ def test_a_run_by_budget_ends_resumes_and_is_reported(make_scenario: Make, tmp_p
     chosen = records[(records["ratio_rule"] == "budget") & (records["status"] == "ok")]
     assert (records.loc[records["method"] == "full", "ratio_rule"] == "").all()
     assert (chosen["analytic_energy_j"] <= 0.006).all()
+    # A subset one larger breaks the budget, or there is none; the plan says the same before.
+    all_of_it = chosen["subset_size"] == chosen["shard_size"]
+    assert (chosen["binds"] == np.where(all_of_it, "", "energy_j")).all()
+    larger = [f"{m + 1:,} samples would take" for m in chosen["subset_size"]]
+    said = [one in reason for one, reason in zip(larger, chosen["reason"], strict=True)]
+    assert said == [not whole for whole in all_of_it]
+    planned = edgesim.plan(scenario)
+    assert planned["binds"].tolist() == records["binds"].tolist()
+    assert planned["reason"].tolist() == records["reason"].tolist()
     assert chosen["keep_ratio"].nunique() > 1
     summary = analysis.summary(by_rule(records, records))
     assert summary["method"].tolist() == ["full", "random", "importance"]

@@ -123,16 +123,24 @@ def test_prices_of_a_trial_by_hand(serial: Run) -> None:
 
 
 def test_emulated_columns_by_hand(serial: Run) -> None:
-    """On mains, without heat: busy at full power, idle while the shard is read."""
+    """On mains, without heat: full power where it computes, less elsewhere, idle while the shard is read."""
     from edgesim import profiles
+    from edgesim.cost.steps import step_cost
 
     row = serial.records.query("device == 0 and method == 'random' and keep_ratio == 0.2").iloc[0]
     profile = profiles.load("raspberry-pi-4b")
     wait_s = 2 * row["subset_size"] * 64 / profile.storage_read_bytes_per_s
     assert row["device_wait_s"] == pytest.approx(wait_s, rel=1e-12)
     assert row["device_throttled_s"] == 0
-    busy_s = row["device_time_s"] - wait_s
-    assert row["device_energy_j"] == pytest.approx(busy_s * profile.power_w + wait_s * profile.idle_w, rel=1e-12)
+    m, terms = int(row["subset_size"]), serial.terms
+    batches = np.array([32] * (m // 32) + ([m % 32] if m % 32 else []))
+    step = step_cost("train", batches, terms.workload, 64, terms.optimizer_states, profile)
+    compute_s, memory_s = 2 * step.compute_s.sum(), 2 * step.memory_s.sum()  # epochs
+    compute_s += row["shard_size"] / profile.throughput_flops_per_s  # comparisons of the selection
+    overhead_s = 2 * step.overhead_s.sum() + 4.2  # the job's start-up
+    assert row["device_time_s"] == pytest.approx(compute_s + memory_s + overhead_s + wait_s, rel=1e-12)
+    active_s = compute_s + 0.6 * memory_s + 0.3 * overhead_s
+    assert row["device_energy_j"] == pytest.approx(1.6 * row["device_time_s"] + 5.6 * active_s, rel=1e-12)
     assert row["device_time_s"] == row["device_score_time_s"] + row["device_train_time_s"]
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgesim import profiles
-from edgesim.calibration import coefficients, measurements, report, validate, write
+from edgesim.calibration import activities, coefficients, measurements, report, validate, write
+from edgesim.calibration.products import fit_draw
 from edgesim.errors import EdgesimError
 
 
@@ -42,14 +43,15 @@ def run(folder: Path, profile_folder: Path | None, page: Path | None) -> report.
     measured, left_out = measurements.steps(folder)
     products = measurements.products(folder)
     fits, product_fits = coefficients.fit_all(measured, products, known)
+    draws = {name: fit_draw([one for one in products if one.device == name]) for name in product_fits}
     if profile_folder is not None:
         for name, values in coefficients.coefficients(known, fits, product_fits).items():
             if (file := profile_folder / f"{name}.yaml").is_file():
-                write.update(file, values)
+                write.update(file, values | activities.of_profile(known[name], known, draws))
     rooflines = {}
     for one in fits if page is not None else ():
         rooflines.update(validate.held_out_roofline(one.family, one.data, one.measured, one.anchor))
-    found = report.Found(fits, rooflines, product_fits, products, left_out, known)
+    found = report.Found(fits, rooflines, product_fits, draws, products, left_out, known)
     if page is not None:
         page.write_text(report.page(found), encoding="utf-8")
     return found

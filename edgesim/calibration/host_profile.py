@@ -235,10 +235,12 @@ def _power(machine: Machine) -> Fields:
     if machine.idle_w is None or machine.full_w is None:
         near = nearest(machine)
         source = f"that of the {near.title}, the shipped {near.device_class} nearest in throughput; no sensor here"
-        return {
-            "idle_w": _quantity(near.idle_w, source, "estimate"),
-            "max_w": _quantity(near.power_w, source, "estimate"),
-        } | _scope(near.power.scope)
+        found = {
+            name: getattr(near.power, name) for name in ("idle_w", "max_w", "memory_activity", "overhead_activity")
+        }
+        given = {name: _quantity(one.value, source, "estimate") for name, one in found.items() if one is not None}
+        return given | _scope(near.power.scope)
+    # The mean of training holds its seconds of memory and dispatch already: activities are left out, which means 1.
     return _scope(energy.scope(machine.sensors)) | {
         "idle_w": _quantity(min(machine.idle_w, machine.full_w), f"{machine.sensors}; mean while nothing was trained"),
         "max_w": _quantity(machine.full_w, f"{machine.sensors}; mean while the cases trained; {_how(machine)}"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import curve_fit, lsq_linear
 
 from edgesim.calibration.measurements import Product
@@ -18,6 +19,17 @@ class ProductFit:
 
     efficiency: float
     overhead_s: float
+    held_out_error: float
+    """mean absolute relative error of the sizes, each left out of its fit"""
+    n: int
+
+
+@dataclass(frozen=True)
+class DrawFit:
+    """P = floor + slope · utilisation at the highest clock: what is drawn while the GPU waits for what comes next."""
+
+    floor_w: float
+    slope_w: float
     held_out_error: float
     """mean absolute relative error of the sizes, each left out of its fit"""
     n: int
@@ -44,8 +56,7 @@ def fit_products(measured: Sequence[Product]) -> ProductFit:
     Args:
         measured: of one device, at any clocks.
     """
-    top = max(product.clock_hz for product in measured)
-    rows = [product for product in measured if product.clock_hz == top]
+    rows = _at_highest_clock(measured)
     flops = np.array([2.0 * product.n**3 for product in rows])
     times_s = flops / np.array([product.flops_per_s for product in rows])
     ideal_s = flops / rows[0].peak_flops_per_s
@@ -55,6 +66,39 @@ def fit_products(measured: Sequence[Product]) -> ProductFit:
         share, constant_s = _line(np.delete(ideal_s, i), np.delete(times_s, i))
         errors.append(abs((constant_s + ideal_s[i] / share) / times_s[i] - 1))
     return ProductFit(efficiency, overhead_s, float(np.mean(errors)), len(rows))
+
+
+def fit_draw(measured: Sequence[Product]) -> DrawFit:
+    """Fit wall power to the utilisation of the GPU, over one device's products at its highest clock.
+
+    Small products keep the processor busy with launches while the GPU hardly works, so that the floor is what a device
+    draws while operations are dispatched.
+
+    Args:
+        measured: of one device, at any clocks.
+    """
+    rows = _at_highest_clock(measured)
+    power_w = np.array([product.power_w for product in rows])
+    utilisation = np.array([product.flops_per_s / product.peak_flops_per_s for product in rows])
+
+    def line(chosen: npt.NDArray[np.bool_]) -> FloatArray:
+        """Floor and slope, by least squares on relative error."""
+        columns = np.stack([np.ones(len(rows)), utilisation], axis=1) / power_w[:, None]
+        found: FloatArray = lsq_linear(columns[chosen], np.ones(chosen.sum()), bounds=(0.0, np.inf)).x
+        return found
+
+    everything = np.ones(len(rows), dtype=bool)
+    errors = []
+    for i in range(len(rows)):
+        floor_w, slope_w = line(np.arange(len(rows)) != i)
+        errors.append(abs((floor_w + slope_w * utilisation[i]) / power_w[i] - 1))
+    floor_w, slope_w = line(everything)
+    return DrawFit(float(floor_w), float(slope_w), float(np.mean(errors)), len(rows))
+
+
+def _at_highest_clock(measured: Sequence[Product]) -> list[Product]:
+    top = max(product.clock_hz for product in measured)
+    return [product for product in measured if product.clock_hz == top]
 
 
 def fit_power(measured: Sequence[Product]) -> PowerFit:

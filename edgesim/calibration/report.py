@@ -11,7 +11,7 @@ from edgesim.calibration import fit, validate
 from edgesim.calibration.coefficients import FamilyFit
 from edgesim.calibration.measurements import LeftOut, Product, Step
 from edgesim.calibration.networks import network
-from edgesim.calibration.products import ProductFit, fit_power
+from edgesim.calibration.products import DrawFit, ProductFit, fit_power
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
 from edgesim.profiles import DeviceProfile
 
@@ -27,6 +27,7 @@ class Found:
     fits: list[FamilyFit]
     rooflines: dict[str, validate.Errors]
     product_fits: dict[str, ProductFit]
+    draws: dict[str, DrawFit]
     products: list[Product]
     left_out: list[LeftOut]
     profiles: dict[str, DeviceProfile]
@@ -200,7 +201,7 @@ def _transfer(found: Found) -> str:
 
 
 def _gpus(found: Found) -> str:
-    products, powers = [], []
+    products, powers, draws = [], [], []
     for device, one in found.product_fits.items():
         title = found.profiles[device].title
         products.append(
@@ -210,12 +211,20 @@ def _gpus(found: Found) -> str:
         law = f"{power.floor_w:.2f} + {power.factor_w:.2f} f^{power.exponent:.2f}"
         best = f"{power.best_clock_hz / 1e6:.0f} of {power.highest_clock_hz / 1e6:.0f}"
         powers.append([title, str(power.n), law, f"{power.error:.1%}", best])
+        draw, profile = found.draws[device], found.profiles[device]
+        share = (draw.floor_w - profile.idle_w) / (profile.power_w - profile.idle_w)
+        line = f"{draw.floor_w:.2f} + {draw.slope_w:.2f} u"
+        draws.append([title, str(draw.n), line, f"{draw.held_out_error:.1%}", f"{share:.1%}"])
     return (
         "## Matrix products on Jetsons\n\nTime = overhead + FLOPs / (peak x efficiency) at the highest clock; every "
         "size held out in turn.\n\n"
         + _table(["device", "sizes", "efficiency", "overhead", "error, held out"], products)
         + "\n\nWall power in the largest product at every clock, f in GHz, and the clock of most FLOPs per joule.\n\n"
         + _table(["device", "clocks", "P in W", "error of the fit", "best clock, MHz"], powers)
+        + "\n\nWall power at the highest clock against utilisation u (achieved / peak); every size held out in turn.\n"
+        "Its floor is what is drawn while operations are dispatched: above idle and over full load it is\n"
+        "`power.overhead_activity`.\n\n"
+        + _table(["device", "sizes", "P in W", "error, held out", "overhead_activity"], draws)
     )
 
 

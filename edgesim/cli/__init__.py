@@ -84,8 +84,10 @@ def plan(
     out: Annotated[Path | None, typer.Option(metavar="FILE.parquet", help="write one row per trial")] = None,
 ) -> None:
     """Cost only, no training: time, energy, storage, memory and feasibility of every device at every keep ratio."""
-    if out is not None and out.suffix != ".parquet":
+    if out is not None and (out.suffix != ".parquet" or out.is_dir()):
         raise typer.BadParameter(f"--out must name a .parquet file; got {out}")
+    if out is not None and not out.parent.is_dir():  # said before the work, not after
+        raise typer.BadParameter(f"--out names a file in {out.parent}, and there is no such folder; make it first")
     from edgesim import api
     from edgesim import scenario as scenarios
     from edgesim.cli import plans
@@ -93,7 +95,10 @@ def plan(
     loaded = scenarios.load(scenario, overrides or ())
     planned = api.planned(loaded, devices)
     if out is not None:
-        planned.write(out)
+        try:
+            planned.write(out)
+        except OSError as error:
+            raise typer.BadParameter(f"--out {out} cannot be written: {error}") from None
     if as_json:
         typer.echo(plans.as_json(loaded.name, planned))
         return

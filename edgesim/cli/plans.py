@@ -10,7 +10,7 @@ import typer
 
 from edgesim.cli import tables
 from edgesim.cli.amounts import percent, plain, scaled
-from edgesim.cost.feasibility import size
+from edgesim.cost.words import size
 from edgesim.planning import Planned
 from edgesim.planning.prediction import PARTS
 
@@ -43,19 +43,40 @@ def as_json(name: str, planned: Planned) -> str:
 
 def show(planned: Planned) -> None:
     """The fleet by method, by profile, and the devices that take most."""
-    whole = [_row(row, total=True) for row in planned.by_method()]
+    every = rows = planned.by_profile()
+    ruled = any(row["binds"] for row in rows)
+    whole = [_row(row, ruled, total=True) for row in planned.by_method()]
     tables.print_rows("whole fleet, means per device", whole, keys=KEYS)
-    rows = planned.by_profile()
     if len(rows) > SHOWN_ROWS:  # the dearest trial of each profile says most in one row
         best = {row["profile"]: row for row in sorted(rows, key=lambda row: row["device_time_s"] or 0.0)}
         rows = [row for row in rows if best[row["profile"]] is row]
-    shown = [{"profile": row["profile"], **_row(row)} for row in rows]
+    shown = [{"profile": row["profile"], **_row(row, ruled)} for row in rows]
     tables.print_rows("by profile, means per device", shown, keys=KEYS)
     for title, measure, unit in (("slowest", "device_time_s", "s"), ("hungriest", "device_energy_j", "J")):
         for row in planned.most(measure, TOP):
             what = f"{row['method']} at {row['keep_ratio']:.4g}"
             typer.echo(f"{title}: device {row['device']} ({row['profile']}), {what}: {row[measure]:,.4g} {unit}")
-    typer.echo(f"{len(planned):,} trials of {planned.devices:,} devices; emulated unless called analytic")
+    for line in _why(every):
+        typer.echo(line)
+    typer.echo(f"{len(planned):,} trials of {_many(planned.devices, 'device')}; emulated unless called analytic")
+
+
+def _why(rows: list[dict[str, Any]]) -> list[str]:
+    """What stops or binds trials, one line per profile and cause: an example with its numbers."""
+    found: dict[tuple[str, str, str], tuple[int, str]] = {}
+    for row in rows:
+        kind, causes = ("infeasible", row["limits"]) if row["limits"] else ("binds", row["binds"])
+        for i, (cause, trials) in enumerate(causes.items()):
+            key = (kind, row["profile"], cause)
+            count, example = found.get(key, (0, ""))
+            found[key] = (count + trials, example or (row["reason"] if i == 0 else ""))
+    order = sorted(found.items(), key=lambda entry: (entry[0][0] != "infeasible", -entry[1][0]))
+    lines = []
+    for (kind, profile, cause), (trials, example) in order[:SHOWN_ROWS]:
+        lines.append(
+            f"{kind}: {cause}, {_many(trials, 'trial')} on {profile}" + (f"; for example {example}" if example else "")
+        )
+    return lines + [f"and {len(order) - SHOWN_ROWS} such lines more; --json has all"] * (len(order) > SHOWN_ROWS)
 
 
 def show_prediction(found: dict[str, Any]) -> None:
@@ -80,7 +101,7 @@ def show_prediction(found: dict[str, Any]) -> None:
         typer.echo(wrapped(f"  {found['profile']} has no units for {found['precision']}: {speed}"))
 
 
-def _row(row: dict[str, Any], total: bool = False) -> dict[str, Any]:
+def _row(row: dict[str, Any], ruled: bool, total: bool = False) -> dict[str, Any]:
     """A row of means in words that fit a terminal."""
     seconds = [row[name] for name in ("analytic_time_s", "device_time_s")]
     joules = [row[name] for name in ("analytic_energy_j", "device_energy_j")]
@@ -89,7 +110,7 @@ def _row(row: dict[str, Any], total: bool = False) -> dict[str, Any]:
         "method": row["method"],
         "keep": _digits(row["keep_ratio"]),
         "trials": row["trials"],
-        "infeasible": row["infeasible"],
+        "infeasible": _counted(row["limits"]) or 0,
         "analytic s": _digits(seconds[0]),
         "time s": _digits(seconds[1]),
         "scoring": None if score is None or not seconds[1] else f"{score / seconds[1]:.0%}",
@@ -98,10 +119,21 @@ def _row(row: dict[str, Any], total: bool = False) -> dict[str, Any]:
         "storage": None if storage is None else size(storage),
         "memory": None if peak is None else size(peak),
     }
+    if ruled:
+        shown["binds"] = _counted(row["binds"])
     if total:
         shown["slowest s"] = _digits(row["slowest_device_time_s"])
         shown["fleet J"] = _digits(row["total_device_energy_j"])
     return shown
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _counted(causes: dict[str, int]) -> str:
+    """How many trials each cause concerns: memory 12, energy 3."""
+    return ", ".join(f"{name} {count:,}" for name, count in causes.items())
 
 
 def _digits(value: float | None) -> float | None:

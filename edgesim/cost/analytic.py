@@ -60,13 +60,6 @@ def training_flops(m: Numbers, epochs: Numbers, train_flops_per_sample: Numbers)
     return np.asarray(np.asarray(m, dtype=np.float64) * epochs * train_flops_per_sample)
 
 
-def scoring_flops(
-    warmup_steps: Numbers, batch_size: Numbers, train_flops_per_sample: Numbers
-) -> npt.NDArray[np.float64]:
-    """T0·B·F for warm-up batches that are all full (Eq. 24); `price` counts real batch sizes instead."""
-    return np.asarray(np.asarray(warmup_steps, dtype=np.float64) * batch_size * train_flops_per_sample)
-
-
 def energy_j(time_s: Numbers, power_w: Numbers) -> npt.NDArray[np.float64]:
     """P·T with a constant operating power (section III-E)."""
     return np.asarray(np.asarray(time_s, dtype=np.float64) * power_w)

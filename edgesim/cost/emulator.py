@@ -1,10 +1,11 @@
 """Walks timed phases of work through a device's time: what the closed form leaves out.
 
-A phase is a run of equal steps, each computing for a while and then waiting for storage. The device draws its idle
-power while it waits and its mode's power while it computes; it heats up and slows down (`cost.heat`), works only when
-it is available, and stops where its battery is empty (`cost.charge`). Between such events everything is constant or
-exponential, so every second is computed in closed form, and nothing loops over steps. Within a phase computing and
-waiting count as evenly mixed: a step is short beside the time constant of the heat.
+A phase is a run of equal steps, each busy for a while and then waiting for storage. The device draws its idle power
+while it waits, its mode's power while it computes, and a share of that while it waits for memory or dispatches
+(`cost.pace`); it heats up and slows down (`cost.heat`), works only when it is available, and stops where its battery is
+empty (`cost.charge`). Between such events everything is constant or exponential, so every second is computed in closed
+form, and nothing loops over steps. Within a phase busy and waiting seconds count as evenly mixed: a step is short
+beside the time constant of the heat.
 """
 
 from __future__ import annotations
@@ -18,24 +19,12 @@ import numpy.typing as npt
 from edgesim.conditions import Conditions
 from edgesim.cost.heat import Array
 from edgesim.cost.pace import Hardware, Pace, Phases
-from edgesim.cost.walk import Stretch, Walk
+from edgesim.cost.walk import Walk
 
-__all__ = ["Emulation", "Hardware", "Phases", "Timeline", "emulate"]
+__all__ = ["Emulation", "Hardware", "Phases", "emulate"]
 
 _STRETCHES = 10_000  # windows of availability that are walked (27 years of nights) before the work counts as endless
 _CHANGES = 1_000  # steps of a harvest trace that are followed at once
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """One device's time in pieces of constant power."""
-
-    time_s: Array
-    """[K + 1] bounds of the pieces"""
-    power_w: Array
-    """[K]"""
-    speed: Array
-    """[K] pace of the work over that at full clock without a limit; 0 = unavailable"""
 
 
 @dataclass(frozen=True)
@@ -58,22 +47,18 @@ class Emulation:
     finished: npt.NDArray[np.bool_]
     """per device: whether all the work was done"""
     labels: tuple[str, ...]
-    pieces: tuple[Stretch, ...]
-    pace: Pace
-    start_s: float
 
     def of(self, label: str, values: Array) -> Array:
         """The sum of `values` per phase over the phases of a label: a number, or [D]."""
         mine = np.array([name == label for name in self.labels], dtype=bool)
-        return np.asarray(np.asarray(values)[..., mine].sum(axis=-1))
+        return self.total(np.asarray(values)[..., mine])
 
-    def timeline(self, device: int = 0) -> Timeline:
-        """The pieces of one device's time; their integral is its energy."""
-        rows = [stretch.row(device, self.pace) for stretch in self.pieces if device in stretch.rows]
-        length_s, power_w, speed = np.concatenate(rows, axis=1) if rows else np.zeros((3, 0))
-        lasts = length_s > 0
-        time_s = self.start_s + np.concatenate([[0.0], np.cumsum(length_s[lasts])])
-        return Timeline(time_s, power_w[lasts], speed[lasts])
+    def total(self, values: Array) -> Array:
+        """The sum of `values` per phase over all phases: a number, or [D].
+
+        Phase after phase: to the bit the same for one device alone and among many, whatever their order in memory.
+        """
+        return np.add.accumulate(values, axis=-1)[..., -1] if values.shape[-1] else np.zeros(values.shape[:-1])
 
 
 def emulate(
@@ -91,8 +76,7 @@ def emulate(
         Work that needs more than 10,000 windows of availability is not `finished`.
     """
     conditions = conditions or Conditions()
-    pace = Pace.of(phases, hardware)
-    walk = Walk(pace, conditions, start_s)
+    walk = Walk(Pace.of(phases, hardware), conditions, start_s)
     for open_s, close_s in _stretches(conditions, start_s):
         if not walk.active.any():
             break
@@ -109,9 +93,6 @@ def emulate(
         charge_j=walk.charge_j[pick],
         finished=walk.finished[pick],
         labels=phases.labels,
-        pieces=tuple(walk.pieces),
-        pace=pace,
-        start_s=start_s,
     )
 
 

@@ -1,4 +1,4 @@
-"""Whether a device can do a trial at all: memory, storage, energy. With the numbers, and the batch that would fit."""
+"""Whether a device can do a trial at all: memory, storage, energy, time. With the numbers, and the batch that fits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.cost.analytic import Numbers
-from edgesim.cost.pricing import Terms
+from edgesim.cost.terms import Terms
+from edgesim.cost.words import apart, size
 from edgesim.profiles import DeviceProfile
 from edgesim.work import Workload
 
@@ -16,8 +17,10 @@ SYSTEM_SHARE = 0.2
 """share of the working memory that the system keeps for itself. Estimate, not measured: a Raspberry Pi without a
 desktop takes about a tenth of its gigabyte, phones and Jetsons with one a quarter of their four."""
 
-LIMITS = ("", "memory", "storage", "energy")
-"""what stops a device, by code; 0 = nothing"""
+LIMITS = ("", "memory", "storage", "energy", "availability")
+"""what stops a device, by code; 0 = none. Energy: its charge does not last. Availability: its windows never suffice"""
+
+Flags = npt.NDArray[np.bool_] | bool
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,10 @@ class Demand:
     """of a training step at its largest batch"""
     shard_bytes: Numbers
     """of all the samples that the device holds: pruning comes after"""
-    finished: npt.NDArray[np.bool_] | bool = True
+    finished: Flags = True
     """whether the device's charge and windows suffice; True where the work is not known well enough to say no"""
+    died: Flags = False
+    """whether its battery ran dry on the way"""
 
 
 def usable_memory_bytes(profile: DeviceProfile) -> float:
@@ -46,13 +51,15 @@ def first_limit(demand: Demand, profile: DeviceProfile) -> npt.NDArray[np.int64]
     """
     memory = np.asarray(demand.peak_memory_bytes) > usable_memory_bytes(profile)
     storage = np.asarray(demand.shard_bytes) > profile.storage_bytes
-    return np.asarray(np.select([memory, storage, ~np.asarray(demand.finished)], [1, 2, 3], 0))
+    short = ~np.asarray(demand.finished)
+    dry = short & np.asarray(demand.died)
+    return np.asarray(np.select([memory, storage, dry, short], [1, 2, 3, 4], 0))
 
 
 def reasons(demand: Demand, profile: DeviceProfile, terms: Terms, batch: int) -> list[str]:
     """Why the device cannot even begin one trial, each reason with its numbers; empty where it can.
 
-    Why its energy does not last is said by `pricing.price`, which knows the second.
+    Why it does not get to the end is said by `pricing.shortfall`, which knows the second.
 
     Args:
         demand: of one trial.
@@ -65,27 +72,21 @@ def reasons(demand: Demand, profile: DeviceProfile, terms: Terms, batch: int) ->
     if peak > usable:
         fits = largest_batch_size(profile, terms.workload, terms.optimizer_states, batch)
         advice = f"batch size {fits} would fit" if fits else "no batch size would fit"
+        needs, has = apart(peak, usable, size, 3)
         found.append(
-            f"needs {size(peak)} of training memory at batch size {batch}, has {size(usable)} "
+            f"needs {needs} of training memory at batch size {batch}, has {has} "
             f"({1 - SYSTEM_SHARE:.0%} of {size(profile.memory_bytes)}); {advice}"
         )
     shard = float(np.asarray(demand.shard_bytes))
     if shard > profile.storage_bytes:
-        found.append(f"needs {size(shard)} of storage for its data, has {size(profile.storage_bytes)}")
+        needs, has = apart(shard, profile.storage_bytes, size, 3)
+        found.append(f"needs {needs} of storage for its data, has {has}")
     return found
 
 
 def largest_batch_size(profile: DeviceProfile, workload: Workload, optimizer_states: int, wanted: int) -> int:
     """The largest power of two, at most `wanted`, whose training step fits into the memory; 0 where none does."""
-    size = 1 << (max(wanted, 1).bit_length() - 1)
-    while size and workload.peak_training_bytes(size, optimizer_states) > usable_memory_bytes(profile):
-        size //= 2
-    return size
-
-
-def size(count: float) -> str:
-    """Bytes as a person reads them: 512 B, 3.1 GB (powers of ten, as data sheets count)."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
-        if count >= factor:
-            return f"{count / factor:.3g} {unit}"
-    return f"{count:.0f} B"
+    batch = 1 << (max(wanted, 1).bit_length() - 1)
+    while batch and workload.peak_training_bytes(batch, optimizer_states) > usable_memory_bytes(profile):
+        batch //= 2
+    return batch

@@ -1,6 +1,7 @@
-"""Choosing the keep ratio of a device: the largest that a budget pays for, or the best by the paper's Eq. 14.
+"""Choosing keep ratios: the largest that a budget pays for, or the best by the paper's Eq. 14; for many devices.
 
-Both work on subset sizes m = 1 … n, never on ratios: a ratio means the same subset as the m that it rounds to.
+Both work on subset sizes m = 1 … n, never on ratios: a ratio means the same subset as the m that it rounds to. Both
+choose among the sizes that the device can do.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from edgesim.cost.analytic import CostWeights, device_cost
+from edgesim.cost.feasibility import LIMITS
 from edgesim.work import FloatArray, IntArray
 
 Price = Literal["analytic", "emulated"]
@@ -22,7 +24,12 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Accuracy = Annotated[float, Field(ge=0, le=1)]
 
 GRID = 1000
-"""subset sizes that are looked at first where every one has to be priced by itself"""
+"""subset sizes of one device that are looked at at once where every one has to be worked out by itself"""
+ROWS = 1 << 15
+"""the same where they are worked out together, over all devices"""
+BINDS = (*LIMITS, "latency_s", "energy_j", "storage_bytes")
+"""what may bind: nothing, what stops the device itself, and the limits of a budget; by position"""
+UNITS = {"latency_s": "s", "energy_j": "J", "storage_bytes": "bytes"}
 
 
 @checked_dataclass(frozen=True)
@@ -55,127 +62,186 @@ Rule = Budget | Objective
 
 
 class Bill(NamedTuple):
-    """What M subset sizes cost in all. Arrays [M]."""
+    """What subset sizes cost in all. Arrays [C]."""
 
     time_s: FloatArray
     energy_j: FloatArray
     storage_bytes: FloatArray
+    limit: IntArray | int = 0
+    """what of the device itself stops it, by position in BINDS; 0 = it can do that"""
 
 
-Bills = Callable[[IntArray], Bill]
-"""subset sizes [M] -> what each costs"""
+Bills = Callable[[IntArray, IntArray], Bill]
+"""which of P devices [C], and subset sizes [C] -> what each costs"""
 
 
 class Fit(NamedTuple):
-    """What a budget allows."""
+    """What a budget allows each of P devices. Arrays [P]."""
 
-    m: int
+    m: IntArray
     """the largest subset that fits; 0 = not even one sample does"""
-    binds: str
-    """the limit that the next larger subset breaks most; empty where all samples fit"""
-    over: str
-    """that limit with its numbers"""
+    binds: IntArray
+    """position in BINDS: what a subset one larger breaks; 0 where all samples fit"""
+    value: FloatArray
+    """what that subset would take of a budget's limit that binds; NaN for the device's own"""
 
 
-def largest_that_fits(n: int, bills: Bills, budget: Budget, one_by_one: bool = False) -> Fit:
-    """The largest subset size within a budget.
+def largest_that_fits(n: IntArray, bills: Bills, budget: Budget, rows: int = ROWS) -> Fit:
+    """The largest subset size within a budget that the device can do.
 
-    Costs are taken to grow with m. Where they are cheap to work out every m is looked at, and the answer is exact
-    even where they do not.
+    Costs are taken to grow with m. Where all sizes of a device are looked at the answer is exact even where they do
+    not: so it is for one device with at most `rows` samples.
 
     Args:
-        n: shard size.
+        n: [P] shard sizes, >= 1.
         bills: prices of subset sizes.
         budget: the limits.
-        one_by_one: look at GRID sizes first, then at those between the best and the next.
+        rows: subset sizes that are priced at once, over all devices; at least one per device.
     """
-    sizes = _sizes(1, n, one_by_one)
-    fits = _within(bills(sizes), budget)
-    if not fits.any():
-        return Fit(0, *_binding(1, bills, budget))
-    last = int(np.flatnonzero(fits)[-1])
-    m = int(sizes[last])
-    if last + 1 < len(sizes) and sizes[last + 1] > m + 1:
-        between = np.arange(m + 1, sizes[last + 1])
-        inside = np.flatnonzero(_within(bills(between), budget))
-        m = int(between[inside[-1]]) if inside.size else m
-    return Fit(m, "", "") if m == n else Fit(m, *_binding(m + 1, bills, budget))
+    low, high = np.zeros(len(n), dtype=np.int64), n + 1  # the largest known to fit, the smallest known not to
+    probes = max(1, rows // max(len(n), 1))
+    while (open_ := np.flatnonzero(high - low > 1)).size:
+        gap = (high - low)[open_]
+        count = np.minimum(gap - 1, _probes(int(gap.max()), probes))
+        pair = np.repeat(open_, count)
+        place = np.arange(len(pair)) - np.repeat(np.cumsum(count) - count, count) + 1
+        m = low[pair] + (high - low)[pair] * place // np.repeat(count + 1, count)
+        fits = _within(bills(pair, m), budget)
+        np.maximum.at(low, pair[fits], m[fits])
+        beyond = ~fits & (m > low[pair])
+        np.minimum.at(high, pair[beyond], m[beyond])
+    larger = np.flatnonzero(low < n)
+    binds, value = np.zeros(len(n), dtype=np.int64), np.full(len(n), np.nan)
+    if larger.size:
+        binds[larger], value[larger] = _binding(bills(larger, low[larger] + 1), budget)
+    return Fit(low, binds, value)
 
 
 class Best(NamedTuple):
-    """What the objective chooses."""
+    """What the objective chooses for each of P devices. Arrays [P]."""
 
-    m: int
-    value: float
-    """risk + lambda J at m"""
+    m: IntArray
+    value: FloatArray
+    """risk + lambda J at m; inf where the device can do no size"""
+    binds: IntArray
+    """position in BINDS: what of the device itself rules out the size with the least value; 0 where nothing does"""
 
 
 def least_objective(
-    n: int, bills: Bills, full: Bill, curve: npt.ArrayLike, rule: Objective, weights: CostWeights, one_by_one: bool
+    n: IntArray, bills: Bills, full: Bill, curve: npt.ArrayLike, rule: Objective, weights: CostWeights, jumps: int = 0
 ) -> Best:
-    """The subset size with the least risk + lambda J (Eqs. 13-14); of equal ones the smallest.
+    """The subset size with the least risk + lambda J (Eqs. 13-14) that the device can do; of equal ones the smallest.
 
     Risk is 1 - accuracy, the accuracy linear between the points of the curve. Nothing is known beyond them, so only
     ratios between the first and the last point are chosen from. The sum over devices of Eq. 14 has one term per
-    device and no common constraint, so every device can be looked at by itself.
+    device and no common constraint, so every device can be looked at by itself. A device that can do no size gets the
+    one that would be best if it could.
 
     Args:
-        n: shard size.
+        n: [P] shard sizes, >= 1.
         bills: prices of subset sizes.
-        full: plain training on all n samples, arrays of one.
+        full: plain training on all n samples, arrays [P].
         curve: [points, 2] ratio and accuracy, ratios ascending.
         rule: lambda.
         weights: of J.
-        one_by_one: look at GRID sizes first, then around the best.
+        jumps: B where costs are linear from one multiple of B to the next (training in batches), so that the least lies
+            at such a place or where the curve bends. 0 = any size may be the best: GRID of them are looked at, then
+            those around the best.
     """
     points = np.asarray(curve, dtype=np.float64)
-    low = min(max(int(np.ceil(np.round(points[0, 0] * n, 9))), 1), n)
-    high = max(int(np.floor(np.round(points[-1, 0] * n, 9))), low)
+    low = np.minimum(np.maximum(np.ceil(np.round(points[0, 0] * n, 9)).astype(np.int64), 1), n)
+    high = np.maximum(np.floor(np.round(points[-1, 0] * n, 9)).astype(np.int64), low)
 
-    def values(sizes: IntArray) -> FloatArray:
-        bill = bills(sizes)
-        ratios = (bill.time_s / full.time_s, bill.energy_j / full.energy_j, bill.storage_bytes / full.storage_bytes)
-        risk = 1.0 - np.interp(sizes / n, points[:, 0], points[:, 1])
-        return np.asarray(risk + rule.trade_off * device_cost(weights, *ratios))
+    def values(pair: IntArray, m: IntArray) -> tuple[FloatArray, IntArray]:
+        """Risk + lambda J, and what stops the device."""
+        bill = bills(pair, m)
+        whole = (full.time_s[pair], full.energy_j[pair], full.storage_bytes[pair])
+        ratios = [part / total for part, total in zip(bill[:3], whole, strict=True)]
+        risk = 1.0 - np.interp(m / n[pair], points[:, 0], points[:, 1])
+        found = risk + rule.trade_off * device_cost(weights, *ratios)
+        return np.asarray(found), np.broadcast_to(bill.limit, len(m)).astype(np.int64)
 
-    sizes = _sizes(low, high, one_by_one)
-    # Where the curve bends the least may lie between two sizes of the grid.
-    bends = np.rint(points[:, 0] * n).astype(np.int64)
-    sizes = np.unique(np.concatenate([sizes, bends[(bends >= low) & (bends <= high)]]))
-    found = values(sizes)
-    place = int(np.argmin(found))
-    around = np.arange(sizes[max(place - 1, 0)], sizes[min(place + 1, len(sizes) - 1)] + 1)
-    if len(around) > 3:
-        sizes, found = around, values(around)
-        place = int(np.argmin(found))
-    return Best(int(sizes[place]), float(found[place]))
+    pair, m = _candidates(n, low, high, points[:, 0], jumps)
+    found, limit = values(pair, m)
+    able = np.where(limit == 0, found, np.inf)
+    best, dream = _least(pair, able), _least(pair, found)
+    # Where the device can do nothing, what would be best if it could.
+    none = np.isinf(able[best])
+    best = np.where(none, dream, best)
+    last = len(m) - 1
+    before, after = np.maximum(best - 1, 0), np.minimum(best + 1, last)
+    first = np.where(pair[before] == pair[best], m[before], m[best])
+    final = np.where(pair[after] == pair[best], m[after], m[best])
+    pair_near, m_near = _ranges(first, final)
+    found_near, limit_near = values(pair_near, m_near)
+    able_near = np.where((limit_near == 0) | none[pair_near], found_near, np.inf)
+    place = _least(pair_near, able_near)
+    chosen, value = m_near[place], np.where(none, np.inf, able_near[place])
+    # A smaller value where the device cannot go says what binds.
+    better = found[dream] < value
+    return Best(chosen, value, np.where(better, limit[dream], 0))
 
 
-def _sizes(low: int, high: int, one_by_one: bool) -> IntArray:
-    if not one_by_one or high - low < GRID:
-        return np.arange(low, high + 1)
-    return np.unique(np.linspace(low, high, GRID).round().astype(np.int64))
+def _candidates(n: IntArray, low: IntArray, high: IntArray, bends: FloatArray, jumps: int) -> tuple[IntArray, IntArray]:
+    """Which pair [C] and subset size [C] are looked at first, in order of both."""
+    pairs = np.arange(len(n))
+    if jumps:
+        pair, block = _ranges(low // jumps, high // jumps)
+        sizes = [(pair, block * jumps), (pair, block * jumps + 1)]
+    else:
+        grid = np.linspace(low, high, GRID, axis=1).round().astype(np.int64)
+        sizes = [(np.repeat(pairs, GRID), grid.ravel())]
+    sizes += [(pairs, low), (pairs, high)]
+    # Where the curve bends the least may lie between two sizes.
+    sizes += [(pairs, rounded(bend * n).astype(np.int64)) for bend in bends for rounded in (np.floor, np.ceil)]
+    pair, m = (np.concatenate(part) for part in zip(*sizes, strict=True))
+    inside = (m >= low[pair]) & (m <= high[pair])
+    span = int(n.max()) + 1
+    return np.divmod(np.unique(pair[inside] * span + m[inside]), span)
+
+
+def _ranges(first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
+    """Every whole number from first[p] to last[p], both included, of every p: which p [C], and the number [C]."""
+    count = last - first + 1
+    pair = np.repeat(np.arange(len(first)), count)
+    return pair, np.arange(len(pair)) - np.repeat(np.cumsum(count) - count, count) + first[pair]
+
+
+def _least(pair: IntArray, values: FloatArray) -> IntArray:
+    """[P] where each pair's least value is, the first of equal ones; all pairs occur, in order."""
+    starts = np.searchsorted(pair, np.arange(pair[-1] + 1))
+    least = np.minimum.reduceat(values, starts)
+    found = np.flatnonzero(values == least[pair])
+    return np.asarray(found[np.searchsorted(pair[found], np.arange(len(starts)))])
+
+
+def _probes(gap: int, most: int) -> int:
+    """Sizes to look at between two that are `gap` apart: all, or the fewest that need no more rounds than `most` do."""
+    if gap - 1 <= most:
+        return gap - 1
+    rounds = int(np.ceil(np.log(gap) / np.log(most + 1)))
+    return min(max(int(np.ceil(gap ** (1 / rounds))) - 1, 1), most)
 
 
 def _within(bill: Bill, budget: Budget) -> npt.NDArray[np.bool_]:
-    """[M] whether a bill keeps within every limit that is given."""
-    return np.asarray(np.logical_and.reduce([values <= limit for _, limit, values, _ in _limits(bill, budget)]))
+    """[C] whether a bill keeps within every limit that is given, and the device can do it."""
+    fits = [values <= limit for limit, values in _limits(bill, budget).values()]
+    return np.asarray(np.logical_and.reduce([*fits, np.broadcast_to(np.equal(bill.limit, 0), bill.time_s.shape)]))
 
 
-def _limits(bill: Bill, budget: Budget) -> list[tuple[str, float, FloatArray, str]]:
-    named = [
-        ("latency_s", budget.latency_s, bill.time_s, "s"),
-        ("energy_j", budget.energy_j, bill.energy_j, "J"),
-        ("storage_bytes", budget.storage_bytes, bill.storage_bytes, "bytes"),
-    ]
-    return [(name, limit, values, unit) for name, limit, values, unit in named if limit is not None]
+def _limits(bill: Bill, budget: Budget) -> dict[str, tuple[float, FloatArray]]:
+    """Name -> limit and what the bill takes of it."""
+    taken = {"latency_s": bill.time_s, "energy_j": bill.energy_j, "storage_bytes": bill.storage_bytes}
+    limits = {name: getattr(budget, name) for name in taken}
+    return {name: (limit, taken[name]) for name, limit in limits.items() if limit is not None}
 
 
-def _binding(m: int, bills: Bills, budget: Budget) -> tuple[str, str]:
-    """Which limit m samples break most, and by how much."""
-    limits = _limits(bills(np.array([m])), budget)
-    name, limit, values, unit = max(limits, key=lambda entry: float(entry[2][0]) / entry[1])
-    return (
-        name,
-        f"{m:,} sample{'s' if m > 1 else ''} would take {float(values[0]):,.4g} {unit}, allowed are {limit:,.4g}",
-    )
+def _binding(bill: Bill, budget: Budget) -> tuple[IntArray, FloatArray]:
+    """[C] what each bill breaks most, by position in BINDS, and what it takes of it; the device's own limits first."""
+    limits = _limits(bill, budget)
+    ratios = np.stack([taken / limit for limit, taken in limits.values()])
+    worst = ratios.argmax(axis=0)
+    codes = np.array([BINDS.index(name) for name in limits])[worst]
+    taken = np.stack([taken for _, taken in limits.values()])[worst, np.arange(len(worst))]
+    own = np.broadcast_to(bill.limit, codes.shape)
+    return np.where(own > 0, own, codes), np.where(own > 0, np.nan, taken)

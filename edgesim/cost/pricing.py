@@ -2,78 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from edgesim.conditions import Conditions, Energy
+from edgesim.conditions import Conditions
 from edgesim.cost import analytic
-from edgesim.cost.emulator import Emulation, Hardware, Phases, emulate
-from edgesim.cost.steps import step_cost
+from edgesim.cost.forecast import Device, Forecast
+from edgesim.cost.loads import Load
+from edgesim.cost.terms import SCORING, TRAINING, Terms
+from edgesim.cost.words import amount, apart, share
 from edgesim.profiles import DeviceProfile
 from edgesim.records import Ledger
-from edgesim.work import FloatArray, StepTrace, Work, Workload
-
-SCORING, TRAINING = "scoring", "training"
-"""labels of a trial's phases"""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What the price of a trial depends on beside its work and its device."""
-
-    workload: Workload
-    """of the network that trains, and scores where nothing else is said"""
-    scorer: Workload | None
-    """of the network that scored in another run (`scores_from`)"""
-    sample_bytes: int
-    """stored bytes of one sample"""
-    batch_size: int
-    epochs: int
-    optimizer_states: int
-    """numbers that the optimiser keeps per weight"""
-    weights: analytic.CostWeights
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """of the training; bf16 is faster on devices with units for it, by the emulated price"""
-
-
-def phases_of(terms: Terms, profile: DeviceProfile, ledger: Ledger) -> Phases:
-    """The timed phases of a trial on a device at full clock: scoring, then training, labelled so.
-
-    A trial is one job: its start-up comes first and counts as training's, for it is there without scoring, too. Work
-    that has no steps (comparisons, linear algebra) follows the steps of its part at the training throughput.
-    """
-    scorer, trainer = _networks(terms, ledger)
-    start = profile.compute.first_step_s
-    start_up = np.array([[1.0], [start.value if start else 0.0], [0.0]])
-    score = _timed(terms, profile, scorer, ledger.score_trace, ledger.score)
-    train = _timed(terms, profile, trainer, ledger.train_trace, ledger.train)
-    labels = (TRAINING,) + (SCORING,) * score.shape[1] + (TRAINING,) * train.shape[1]
-    steps, busy_s, wait_s = np.concatenate([start_up, score, train], axis=1)
-    return Phases(steps, busy_s, wait_s, labels)
-
-
-def _networks(terms: Terms, ledger: Ledger) -> tuple[Workload, Workload]:
-    """The networks that scored and that trains."""
-    return (terms.scorer if ledger.reused and terms.scorer else terms.workload), terms.workload
-
-
-def _timed(terms: Terms, profile: DeviceProfile, network: Workload, trace: StepTrace, work: Work) -> FloatArray:
-    """[3, S] steps, busy and waiting seconds per step of a trace and of the work beside it."""
-    timed = np.zeros((3, len(trace.segments) + 1))
-    timed[0, :-1] = [segment.steps for segment in trace.segments]
-    batch = np.array([segment.batch_size for segment in trace.segments], dtype=np.int64)
-    for kind in ("train", "forward"):
-        mine = np.flatnonzero([segment.kind == kind for segment in trace.segments])
-        sizes, which = np.unique(batch[mine], return_inverse=True)
-        if len(sizes):
-            paid = terms.sample_bytes, terms.optimizer_states, profile, terms.precision
-            cost = step_cost(kind, sizes, network, *paid)
-            timed[1:, mine] = np.stack([cost.busy_s, cost.read_s])[:, which]
-    timed[0, -1] = 1.0
-    timed[1, -1] = (work.other_flops + work.comparisons) / profile.throughput_flops_per_s
-    return timed
+from edgesim.work import Workload
 
 
 def price(
@@ -94,15 +35,14 @@ def price(
     """
     workload, networks = terms.workload, _networks(terms, ledger)
     closed = analytic.price(ledger.score, ledger.train, networks, profile.throughput_flops_per_s, profile.power_w)
-    phases, hardware = phases_of(terms, profile, ledger), Hardware.of(profile, conditions.power_mode)
-    run = emulate(phases, hardware, conditions)
-    score_time_s, train_time_s = (float(run.of(label, run.time_s)) for label in (SCORING, TRAINING))
+    priced = forecast_of(terms, Device(profile, conditions), m, ledger)
+    run = priced.as_it_is
+    score_time_s, train_time_s = (float(run.of(label, run.time_s)[0]) for label in (SCORING, TRAINING))
     full_flops = analytic.training_flops(n, terms.epochs, workload.train_flops)
     full_time_s = analytic.latency_s(full_flops, profile.throughput_flops_per_s)
     # Time and energy share one ratio because the closed form's power is constant.
     ratio = float(closed.time_s / full_time_s)
-    steps = ledger.score_trace.segments + ledger.train_trace.segments
-    batch_size = max((step.batch_size for step in steps if step.kind == "train"), default=min(terms.batch_size, m))
+    batch_size = int(priced.largest_batch[0]) or min(terms.batch_size, m)
     return {
         "score_flops": float(closed.score_flops),
         "train_flops": float(closed.train_flops),
@@ -116,31 +56,45 @@ def price(
         "device_time_s": score_time_s + train_time_s,
         "device_score_time_s": score_time_s,
         "device_train_time_s": train_time_s,
-        "device_energy_j": float(run.energy_j.sum()),
-        "device_throttled_s": float(run.throttled_s.sum()),
-        "device_wait_s": float(run.wait_s.sum()),
-        "reason": "" if run.finished else _shortfall(run, phases, hardware, conditions),
+        "device_energy_j": float(run.total(run.energy_j)[0]),
+        "device_throttled_s": float(run.total(run.throttled_s)[0]),
+        "device_wait_s": float(run.total(run.wait_s)[0]),
+        "reason": "" if run.finished[0] else shortfall(priced, 0),
         "storage_bytes": int(analytic.storage_bytes(m, terms.sample_bytes)),
         "peak_memory_bytes": workload.peak_training_bytes(batch_size, terms.optimizer_states),
         "cost_j": float(analytic.device_cost(terms.weights, ratio, ratio, m / n)),
     }
 
 
-def _shortfall(run: Emulation, phases: Phases, hardware: Hardware, conditions: Conditions) -> str:
-    """Why a device did not finish: the second, what it had, and what it needs."""
-    done_s = float(run.time_s.sum())
-    if np.isnan(run.died_at_s):
-        return f"the work is not done after {done_s / 86400:,.0f} days of availability; open the windows longer"
+def forecast_of(terms: Terms, device: Device, m: int, ledger: Ledger) -> Forecast:
+    """One trial by what it did, as plans see those to come."""
+    scorer, trainer = _networks(terms, ledger)
+    score = Load.of([(ledger.score, ledger.score_trace)], scorer)
+    train = Load.of([(ledger.train, ledger.train_trace)], trainer)
+    return Forecast(terms, device, score, train, np.array([m], dtype=np.int64))
+
+
+def shortfall(priced: Forecast, i: int) -> str:
+    """Why the device does not finish trial `i` under its conditions: the second, what it had, and what it needs."""
+    run, conditions = priced.as_it_is, priced.device.conditions
+    died_s = float(run.died_at_s[i])
+    if np.isnan(died_s):
+        days, needs_s = float(run.time_s[i].sum()) / 86400, float(priced.undisturbed_s[i])
+        return f"the work, {amount(needs_s)} s, is not done after {days:,.0f} days in its windows; open them longer"
     energy = conditions.energy
-    capacity_j = float(np.asarray(hardware.battery_j)) if energy.capacity_j is None else energy.capacity_j
+    capacity_j = priced.device.profile.battery_j if energy.capacity_j is None else energy.capacity_j
+    assert capacity_j is not None  # who dies has a battery
     charged = 1.0 if energy.state_of_charge is None else energy.state_of_charge
-    needed = emulate(phases, hardware, replace(conditions, energy=Energy()))
-    last = int(np.flatnonzero(run.time_s)[-1]) if run.time_s.any() else 0
+    last = int(np.flatnonzero(run.time_s[i])[-1]) if run.time_s[i].any() else 0
     during = run.labels[last] if last else "starting up"
-    gained_j = float(energy.harvested_j(run.died_at_s))
-    harvested = f" and {gained_j:,.4g} J harvested" if energy.source == "harvest" else ""
+    gained = f" and {amount(float(energy.harvested_j(died_s)))} J harvested" if energy.source == "harvest" else ""
+    held, needs = apart(charged * capacity_j, float(priced.on_mains.energy_j[i].sum()), amount, 4)
     return (
-        f"the battery is empty {float(run.died_at_s):,.1f} s after the start, while {during}: it held "
-        f"{charged * capacity_j:,.4g} J ({charged:.0%} of {capacity_j:,.4g} J){harvested}; "
-        f"the trial needs {float(needed.energy_j.sum()):,.4g} J"
+        f"the battery is empty {died_s:,.1f} s after the start, while {during}: it held {held} J "
+        f"({share(charged)} of {amount(capacity_j)} J){gained}; the trial needs {needs} J"
     )
+
+
+def _networks(terms: Terms, ledger: Ledger) -> tuple[Workload, Workload]:
+    """The networks that scored and that trains."""
+    return (terms.scorer if ledger.reused and terms.scorer else terms.workload), terms.workload

@@ -45,7 +45,7 @@ _CONVOLUTIONS = ("convolution", "pointwise", "depthwise", "cramped_depthwise")
 
 @dataclass(frozen=True)
 class StepCost:
-    """One step at S batch sizes; arrays [S], seconds at full clock."""
+    """One step at several batch sizes; arrays of their shape, seconds at full clock."""
 
     compute_s: FloatArray
     """arithmetic"""
@@ -80,28 +80,26 @@ def step_cost(
 
     Args:
         kind: a training step (forward, backward, update) or a forward pass.
-        batch_sizes: [S] samples per step, >= 1.
+        batch_sizes: samples per step, >= 1, of any shape.
         workload: with the operations of its passes, as `models.workload.count` gives it.
         sample_bytes: stored bytes of one sample.
         optimizer_states: numbers kept per weight by the optimiser (SGD 0, with momentum 1, Adam 2).
         profile: the device.
         precision: of the arithmetic; bf16 changes nothing on a device without bf16 units.
 
-    Returns: arrays [S].
+    Returns: arrays of the shape of `batch_sizes`; one size gives the same seconds to the bit beside whatever others.
 
     Raises: ValueError where the workload has no operations.
     """
     samples = np.asarray(batch_sizes, dtype=np.float64)
-    parts = step_features(kind, samples, workload, optimizer_states, recomputes(profile)) * costs_s(profile, precision)
+    pairs = _step_pairs(kind, workload, optimizer_states, recomputes(profile)) * costs_s(profile, precision)[:, None]
     flops, moved = len(FLOP_TERMS), len(FLOP_TERMS) + len(BYTE_TERMS)
+    parts = [pairs[part].sum(axis=0) for part in (slice(flops), slice(flops, moved), slice(moved, None))]
+    compute_s, memory_s, overhead_s = (constant_s + samples * per_sample_s for constant_s, per_sample_s in parts)
     # Without an overhead per operation the profile's constant of a step stands in for all of them.
     step_s = 0.0 if profile.compute.operation_overhead_s else profile.step_overhead_s
-    return StepCost(
-        compute_s=parts[:, :flops].sum(axis=1),
-        memory_s=parts[:, flops:moved].sum(axis=1),
-        overhead_s=parts[:, moved:].sum(axis=1) + step_s,
-        read_s=samples * sample_bytes / profile.storage_read_bytes_per_s,
-    )
+    read_s = samples * sample_bytes / profile.storage_read_bytes_per_s
+    return StepCost(compute_s, memory_s, overhead_s + step_s, read_s)
 
 
 def step_features(
@@ -119,28 +117,37 @@ def step_features(
 
     Raises: ValueError where the workload has no operations.
     """
+    return _at(samples, _step_pairs(kind, workload, optimizer_states, recomputed))
+
+
+def _step_pairs(kind: Pass, workload: Workload, optimizer_states: int, recomputed: bool) -> FloatArray:
+    """[TERMS, constant | per sample] of a whole step (`step_features`)."""
     operations = workload.train_operations if kind == "train" else workload.forward_operations
     if not len(operations.kinds):
         raise ValueError(f"the workload has no operations of a {kind} pass; count it with models.workload.count")
-    found = features(operations, samples)
+    found = _pairs(operations)
     if kind == "train":
         if recomputed:
-            again = features(workload.forward_operations, samples)
-            again[:, _TERM["unrolling"]] = 0.0
+            again = _pairs(workload.forward_operations)
+            again[_TERM["unrolling"]] = 0.0
             found += again
         moved_bytes, count = update(workload, optimizer_states)
-        found[:, _TERM["update"]] = moved_bytes
-        found[:, _TERM["operation"]] += count
+        found[_TERM["update"], 0] = moved_bytes
+        found[_TERM["operation"], 0] += count
     return found
 
 
 def features(operations: Operations, samples: FloatArray) -> FloatArray:
     """[S, TERMS] what the operations of one pass come to at S batch sizes."""
-    powers = np.stack([np.ones_like(samples), samples], axis=1)  # [S, constant | per sample]
-    return np.asarray(powers @ _affine(operations).T)
+    return _at(samples, _pairs(operations))
 
 
-def _affine(operations: Operations) -> FloatArray:
+def _at(samples: FloatArray, pairs: FloatArray) -> FloatArray:
+    """[S, TERMS] of pairs [TERMS, constant | per sample] at S batch sizes."""
+    return np.asarray(pairs[:, 0] + samples[:, None] * pairs[:, 1])
+
+
+def _pairs(operations: Operations) -> FloatArray:
     """[TERMS, constant | per sample] what the operations of one pass consist of."""
     count, flops, moved, pieces = (
         dict(zip(OPERATION_KINDS, part, strict=True)) for part in operations.by_kind.swapaxes(0, 1)

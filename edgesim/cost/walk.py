@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -16,28 +15,6 @@ from edgesim.cost.pace import Pace
 Rows = npt.NDArray[np.int64]
 """[R] the devices that a step of the walk is about, rising"""
 _At = tuple[Rows | slice, slice]
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """What some devices did in one window, and in the gap before it."""
-
-    rows: Rows
-    first: int
-    """the phase of the first column"""
-    gap_s: Array
-    """[R] unavailable"""
-    free_s: Array
-    """[R, C] at full speed"""
-    held_s: Array
-    """[R, C] at the limit, after `free_s`"""
-
-    def row(self, device: int, pace: Pace) -> Array:
-        """[3, 1 + 2C] seconds, power in W and pace of the pieces of one device."""
-        i = int(np.searchsorted(self.rows, device))
-        powers, speeds = pace.pieces(self.rows[i : i + 1], self.first, self.free_s.shape[1])
-        lengths = np.stack([self.free_s[i], self.held_s[i]], axis=-1).ravel()
-        return np.stack([np.concatenate([self.gap_s[i : i + 1], lengths]), powers[0], speeds[0]])
 
 
 class Walk:
@@ -55,7 +32,6 @@ class Walk:
         if energy.source != "mains" and not np.isfinite(full_j).all():
             raise ValueError(f"energy from a {energy.source} needs a battery: give energy.capacity_j")
         self.charge_j = np.where(np.isfinite(self.capacity_j), charged * self.capacity_j, np.inf)
-        self.pieces: list[Stretch] = []
         self._pace, self._energy, self._now_s = pace, energy, start_s
         self._left = pace.steps.copy()
         self._phase = np.zeros(devices, dtype=np.int64)
@@ -126,7 +102,7 @@ class Walk:
             return np.full(len(rows), np.inf)
         lengths = np.concatenate([gap_s[:, None], np.stack([free_s, held_s], axis=-1).reshape(len(rows), -1)], axis=1)
         times_s = self._now_s + np.cumsum(np.pad(lengths, ((0, 0), (1, 0))), axis=1)
-        powers, _ = self._pace.pieces(rows, columns.start, free_s.shape[1])
+        powers = self._pace.powers(rows, columns.start, free_s.shape[1])
         died_s, left_j = charge.follow(times_s, powers, self.charge_j[rows], self.capacity_j[rows], self._energy)
         self.charge_j[rows] = left_j
         return died_s
@@ -147,7 +123,6 @@ class Walk:
             self.time_s[rows, waits_for] += gap_s
             self.wait_s[rows, waits_for] += gap_s
             self.energy_j[rows, waits_for] += gap_s * pace.idle_w[rows, 0]
-        self.pieces.append(Stretch(rows, at[1].start, gap_s, free_s, held_s))
 
     def _end(self, rows: Rows, at: _At, before: Array, free_s: Array) -> None:
         """All the work was done."""

@@ -118,7 +118,7 @@ def _count(module: nn.Module, input_shape: Shape, num_classes: int, batch_size: 
         forward_flops=forward[0].flops / batch_size,
         parameters=sum(weight.numel() for weight in weights),
         parameter_bytes=sum(weight.numel() * weight.element_size() for weight in weights),
-        # What does not grow with the batch (batch norm's statistics) drops out of the difference.
+        # What does not grow with the batch (weights, batch norm's statistics) drops out of the difference.
         activation_bytes=math.ceil((saved[1] - saved[0]) / batch_size),
         train_operations=affine(train[0].operations, train[1].operations, batch_size),
         forward_operations=affine(forward[0].operations, forward[1].operations, batch_size),
@@ -136,16 +136,11 @@ def _check(logits: Any, batch_size: int, num_classes: int) -> None:
 
 
 def _train_pass(module: nn.Module, images: Tensor, labels: Tensor) -> tuple[Recorder, int]:
-    """The operations of one forward and backward pass, and the bytes kept between them.
-
-    Every storage counts once, weights and buffers are left out.
-    """
-    own = {_storage(tensor) for tensor in (*module.parameters(), *module.buffers())}
+    """The operations of one forward and backward pass, and the bytes kept between them; every storage counts once."""
     saved: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
-        if _storage(tensor) not in own:
-            saved[_storage(tensor)] = tensor.untyped_storage().nbytes()
+        saved[_storage(tensor)] = tensor.untyped_storage().nbytes()
         return tensor
 
     for weight in module.parameters():

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
-from edgesim import profiles, seeds
+from edgesim import seeds
 from edgesim.conditions import Conditions
 from edgesim.cost.forecast import Device
 from edgesim.data.invariants import apportion
 from edgesim.scenario import Scenario
-from edgesim.work import IntArray
+from edgesim.work import FloatArray, IntArray
 
-FACTORS = 32
-"""throughputs of one profile in a scaled fleet with a spread: equally likely quantiles of the log-normal"""
+EXACT = 10_000
+"""devices up to which each has a throughput factor of its own; in larger fleets the factors are rounded to a grid"""
+GRID_SIGMA = 1 / 8
+"""distance of that grid in standard deviations of the factor's logarithm"""
+GRID_MOST = 0.04
+"""and at most this in the logarithm, so that no factor is off by more than 2 %"""
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """Who there is: N devices, each of a kind and with one of the shards."""
+    """Who there is: N devices, each of a kind, with one of the shards and a throughput of its own."""
 
     seed: IntArray
     """[N]"""
@@ -30,9 +33,34 @@ class Crowd:
     """[N] position in `kinds`"""
     shard: IntArray
     """[N] position in `shards`"""
+    level: IntArray
+    """[N] position in `factors`"""
     kinds: tuple[Device, ...]
+    factors: FloatArray
+    """of a device's throughput over its profile's"""
     shards: tuple[IntArray, ...]
     """indices into the training set"""
+
+    @property
+    def pairs(self) -> tuple[IntArray, IntArray]:
+        """Devices that are alike in kind, throughput and shard take the same.
+
+        Returns: [U] a key of each such group, in order of kind, throughput and shard; [N] which group a device is in.
+        """
+        key = (self.kind * len(self.factors) + self.level) * len(self.shards) + self.shard
+        space = len(self.kinds) * len(self.factors) * len(self.shards)
+        if space > 4 * len(key) + 1_000_000:
+            keys, pair = np.unique(key, return_inverse=True)
+            return keys, pair
+        there = np.zeros(space, dtype=bool)
+        there[key] = True
+        return np.flatnonzero(there), (np.cumsum(there) - 1)[key]
+
+    def parts(self, keys: IntArray) -> tuple[IntArray, FloatArray, IntArray]:
+        """Kind, factor and shard of groups by their key. Arrays like `keys`."""
+        rest, shard = np.divmod(keys, len(self.shards))
+        kind, level = np.divmod(rest, len(self.factors))
+        return kind, self.factors[level], shard
 
 
 def own(scenario: Scenario, shards: list[tuple[int, list[IntArray]]]) -> Crowd:
@@ -52,7 +80,9 @@ def own(scenario: Scenario, shards: list[tuple[int, list[IntArray]]]) -> Crowd:
         device=np.tile(np.arange(count), runs),
         kind=np.tile(kind, runs),
         shard=np.arange(count * runs),
+        level=np.zeros(count * runs, dtype=np.int64),
         kinds=tuple(found),
+        factors=np.ones(1),
         shards=tuple(shard for _, parts in shards for shard in parts),
     )
 
@@ -60,26 +90,30 @@ def own(scenario: Scenario, shards: list[tuple[int, list[IntArray]]]) -> Crowd:
 def scaled(scenario: Scenario, shards: list[tuple[int, list[IntArray]]], devices: int) -> Crowd:
     """A fleet of any size that is like the scenario's."""
     fleet, seed = scenario.fleet, scenario.seeds[0]
-    groups: dict[tuple[str, Conditions], list[int]] = {}
-    for i, (profile, conditions) in enumerate(zip(fleet.devices, fleet.conditions, strict=True)):
-        groups.setdefault((profile.name, conditions), []).append(i)
-    counts = apportion(devices, [len(members) for members in groups.values()])
-    spread = fleet.document.spread
-    levels = FACTORS if spread else 1
-    factors = [float(np.exp(spread * NormalDist().inv_cdf((level + 0.5) / levels))) for level in range(levels)]
-    kinds = []
-    for (_, conditions), members in groups.items():
-        first = members[0]
-        own = np.exp(spread * seeds.stream(fleet.document.seed, "fleet:spread", first).standard_normal())
-        base = profiles.vary(fleet.devices[first], 1.0 / float(own)) if spread else fleet.devices[first]
-        kinds += [Device(profiles.vary(base, factor) if spread else base, conditions) for factor in factors]
+    counts = apportion(devices, [len(members) for members in fleet.members])
+    groups = [members[0] for members in fleet.members]
     pool = tuple(shard for _, parts in shards for shard in parts)
-    level = seeds.stream(seed, "plan:spread").integers(levels, size=devices)
+    level, factors = _factors(fleet.document.spread, devices, seed)
     return Crowd(
         seed=np.full(devices, seed),
         device=np.arange(devices),
-        kind=np.repeat(np.arange(len(groups)), counts) * levels + level,
+        kind=np.repeat(np.arange(len(groups)), counts),
         shard=seeds.stream(seed, "plan:shards").integers(len(pool), size=devices),
-        kinds=tuple(kinds),
+        level=level,
+        kinds=tuple(Device(fleet.bases[first], fleet.conditions[first]) for first in groups),
+        factors=factors,
         shards=pool,
     )
+
+
+def _factors(spread: float, devices: int, seed: int) -> tuple[IntArray, FloatArray]:
+    """[N] which factor a device has, and the factors: log-normal, one draw per device (stream "plan:spread")."""
+    if spread == 0:
+        return np.zeros(devices, dtype=np.int64), np.ones(1)
+    logs = spread * seeds.stream(seed, "plan:spread").standard_normal(devices)
+    if devices <= EXACT:
+        return np.arange(devices), np.exp(logs)
+    step = min(GRID_SIGMA * spread, GRID_MOST)
+    place = np.rint(logs / step).astype(np.int64)
+    first = int(place.min())
+    return place - first, np.exp(step * np.arange(first, int(place.max()) + 1))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.cost import feasibility
+from edgesim.cost.objective import BINDS
 from edgesim.planning.crowd import Crowd
-from edgesim.work import IntArray
+from edgesim.work import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 1_000_000
 """rows that are written at once"""
 LIMITS = (*feasibility.LIMITS, "budget")
-"""what stops a trial, by position; the first stands for nothing"""
+"""what stops a trial, by position (`wording.BUDGET` the last); the first stands for nothing"""
 MEASURES = (
     "analytic_time_s", "analytic_score_time_s", "analytic_energy_j", "device_time_s", "device_score_time_s",
     "device_energy_j", "storage_bytes", "peak_memory_bytes",
@@ -40,7 +43,10 @@ class Planned:
     pair_kind: IntArray
     """[U]"""
     cells: Columns
-    """[U, R] per column: keep_ratio, shard_size, subset_size, limit (position in LIMITS) and MEASURES"""
+    """[U, R] per column: keep_ratio, shard_size, subset_size, limit and binds (positions in LIMITS and in
+    `objective.BINDS`), reason (position in `texts`) and MEASURES, NaN where there is no such number"""
+    texts: tuple[str, ...]
+    """reasons"""
 
     def __len__(self) -> int:
         """Rows: N·R."""
@@ -52,12 +58,11 @@ class Planned:
         return int(self.fleet.device.max()) + 1
 
     def frame(self) -> pd.DataFrame:
-        """All rows: seed device profile method keep_ratio shard_size subset_size limit + MEASURES (README)."""
+        """All rows: seed device profile method keep_ratio shard_size subset_size limit binds reason + MEASURES."""
         import pandas as pd
 
-        parts = list(self.chunks(len(self)))
-        columns = parts[0]
-        for name, words in (("profile", self.profiles), ("method", self.methods), ("limit", LIMITS)):
+        columns = next(self.chunks(len(self)))
+        for name, words in self._words.items():
             columns[name] = np.array(words, dtype=object)[columns[name]]
         return pd.DataFrame(columns)
 
@@ -65,6 +70,17 @@ class Planned:
     def profiles(self) -> tuple[str, ...]:
         """Name of each kind's profile."""
         return tuple(device.profile.name for device in self.fleet.kinds)
+
+    @property
+    def _words(self) -> dict[str, tuple[str, ...]]:
+        """Columns that hold positions, and what they are positions in."""
+        return {
+            "profile": self.profiles,
+            "method": self.methods,
+            "limit": LIMITS,
+            "binds": BINDS,
+            "reason": self.texts,
+        }
 
     def chunks(self, rows: int) -> Iterator[Columns]:
         """All rows in order of device, method and ratio, about `rows` at a time; words as positions in their lists."""
@@ -79,42 +95,48 @@ class Planned:
                 "profile": np.repeat(self.fleet.kind[mine].astype(np.int32), width),
                 "method": np.tile(np.arange(width, dtype=np.int32), len(pairs)),
             }
-            yield columns | {name: values[pairs].reshape(-1) for name, values in self.cells.items()}
+            yield columns | {name: values.take(pairs, axis=0).reshape(-1) for name, values in self.cells.items()}
 
     def write(self, path: Path) -> None:
-        """Write all rows to a parquet file, a row group at a time."""
+        """Write all rows to a parquet file, a row group at a time.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        words = {"profile": self.profiles, "method": self.methods, "limit": LIMITS}
-        lists = {name: pa.array(values, pa.string()) for name, values in words.items()}
-        writer: pq.ParquetWriter | None = None
-        try:
-            for columns in self.chunks(CHUNK_ROWS):
+        lists = {name: pa.array(values, pa.string()) for name, values in self._words.items()}
+        fields = [
+            pa.field(
+                name, pa.dictionary(pa.int32(), pa.string()) if name in lists else pa.from_numpy_dtype(values.dtype)
+            )
+            for name, values in next(self.chunks(1)).items()
+        ]
+        # Compressing equal doubles takes less time than hashing them for a dictionary.
+        options = {"compression": "lz4", "use_dictionary": [*lists]}
+        chunks = self.chunks(CHUNK_ROWS)
+        with pq.ParquetWriter(path, pa.schema(fields), **options) as writer, ThreadPoolExecutor(1) as ahead:
+            coming = ahead.submit(next, chunks, None)
+            while (columns := coming.result()) is not None:
+                coming = ahead.submit(next, chunks, None)  # gathered while this one is compressed
                 arrays = {
                     name: pa.DictionaryArray.from_arrays(values, lists[name]) if name in lists else pa.array(values)
                     for name, values in columns.items()
                 }
-                table = pa.table(arrays)
-                # Compressing equal doubles takes less time than hashing them for a dictionary.
-                writer = writer or pq.ParquetWriter(path, table.schema, compression="lz4", use_dictionary=[*words])
-                writer.write_table(table)
-        finally:
-            if writer is not None:
-                writer.close()
+                writer.write_table(pa.table(arrays))
 
     def by_profile(self) -> list[dict[str, Any]]:
-        """Means over the trials of each profile, method and keep ratio that their devices can do."""
+        """One row per profile that has devices, method and keep ratio (`_means`)."""
         names = list(dict.fromkeys(self.profiles))
         code = np.array([names.index(name) for name in self.profiles])[self.pair_kind]
         rows = []
-        for place, profile in enumerate(names):
-            mine = np.flatnonzero(code == place)
-            rows += [{"profile": profile, **row} for row in self._means(mine)]
+        for place in np.unique(code):
+            rows += [{"profile": names[place], **row} for row in self._means(np.flatnonzero(code == place))]
         return rows
 
     def by_method(self) -> list[dict[str, Any]]:
-        """Means over the whole fleet by method and keep ratio; what the slowest device takes, and all together."""
+        """One row per method and keep ratio over the whole fleet (`_means`)."""
         return self._means(np.arange(len(self.pair_kind)))
 
     def most(self, measure: str, count: int) -> list[dict[str, Any]]:
@@ -144,22 +166,47 @@ class Planned:
         return rows
 
     def _means(self, pairs: IntArray) -> list[dict[str, Any]]:
-        """One row per method and ratio over some of the pairs, each counting as often as there are such devices."""
-        often = np.bincount(self.pair, minlength=len(self.pair_kind))[pairs].astype(np.float64)
+        """One row per method and ratio over some of the pairs, each counting as often as there are such devices.
+
+        keep_ratio is the mean of all trials. MEASURES are means over those that their devices can do (trials less
+        infeasible), None where there are none; so are the time of the slowest and the energy of all. `limits` and
+        `binds` say how many trials each stops or binds, `reason` is that of the first trial which the commonest limit
+        stops, or where nothing is stopped the commonest of `binds` binds.
+        """
+        often = self._often[pairs].astype(np.float64)
         rows = []
         for r, method in enumerate(self.methods):
-            weights = often * (self.cells["limit"][pairs, r] == 0)
+            limit = self.cells["limit"][pairs, r]
+            weights = often * (limit == 0)
             trials = float(weights.sum())
+            bound = np.where(limit == 0, self.cells["binds"][pairs, r], 0)
+            limits, binds = self._counts(LIMITS, limit, often), self._counts(BINDS, bound, often)
             row: dict[str, Any] = {
                 "method": method,
+                "keep_ratio": float(often @ self.cells["keep_ratio"][pairs, r] / often.sum()),
                 "trials": int(often.sum()),
                 "infeasible": int(often.sum() - trials),
+                "limits": limits,
+                "binds": binds,
+                "reason": "",
             }
-            for name in ("keep_ratio", *MEASURES):
-                values = self.cells[name][pairs, r]
-                row[name] = float(weights @ values / trials) if trials else None
-            slowest = np.where(weights > 0, self.cells["device_time_s"][pairs, r], 0.0).max()
-            row["slowest_device_time_s"] = float(slowest) if trials else None
-            row["total_device_energy_j"] = float(weights @ self.cells["device_energy_j"][pairs, r])
+            if limits or binds:
+                which = limit == LIMITS.index(next(iter(limits))) if limits else bound == BINDS.index(next(iter(binds)))
+                row["reason"] = self.texts[self.cells["reason"][pairs[np.argmax(which)], r]]
+            able = {name: np.where(weights > 0, self.cells[name][pairs, r], 0.0) for name in MEASURES}
+            row |= {name: float(weights @ values / trials) if trials else None for name, values in able.items()}
+            row["slowest_device_time_s"] = float(able["device_time_s"].max()) if trials else None
+            row["total_device_energy_j"] = float(weights @ able["device_energy_j"]) if trials else None
             rows.append(row)
         return rows
+
+    @cached_property
+    def _often(self) -> IntArray:
+        """[U] devices of each pair."""
+        return np.bincount(self.pair, minlength=len(self.pair_kind))
+
+    def _counts(self, names: tuple[str, ...], codes: IntArray, often: FloatArray) -> dict[str, int]:
+        """Name -> trials with that code, of those that occur but for the first, the commonest first."""
+        counts = np.bincount(codes, weights=often, minlength=len(names))
+        found = [(names[code], int(counts[code])) for code in np.argsort(-counts, kind="stable") if code]
+        return {name: count for name, count in found if count}

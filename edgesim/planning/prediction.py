@@ -59,10 +59,16 @@ def predict(
     states, batch = training.optimizer_states, np.array([batch_size])
     sample_bytes = int(np.prod(input_shape)) * IMAGE_BYTES
     cost = step_cost("train", batch, workload, sample_bytes, states, profile, training.precision)
-    none = np.zeros(1)
-    busy_s = np.concatenate([cost.compute_s, cost.memory_s, cost.overhead_s, none])
-    wait_s = np.concatenate([none, none, none, cost.read_s])
-    run = emulate(Phases(np.ones(len(PARTS)), busy_s, wait_s), Hardware.of(profile, power_mode))
+    # A phase per part, so that each is under the power mode and the heat by itself.
+    alone = dict(zip(PARTS, np.eye(len(PARTS)), strict=True))
+    phases = Phases(
+        np.ones(len(PARTS)),
+        compute_s=alone["compute"] * cost.compute_s,
+        memory_s=alone["memory"] * cost.memory_s,
+        overhead_s=alone["overhead"] * cost.overhead_s,
+        wait_s=alone["storage"] * cost.read_s,
+    )
+    run = emulate(phases, Hardware.of(profile, power_mode))
     times_s = dict(zip(PARTS, map(float, run.time_s), strict=True))
     start = profile.compute.first_step_s
     reason = _reason(profile, workload, sample_bytes, batch_size, training)

@@ -1,24 +1,31 @@
-"""Prices every kind of device with every shard that goes with it."""
+"""Prices every kind of device with every shard and throughput that goes with it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from edgesim.binding import Named
+from edgesim.choosing import Choice, Pairs, choose
 from edgesim.cost import feasibility
 from edgesim.cost.analytic import subset_size
-from edgesim.cost.forecast import Device, Forecast, Load
+from edgesim.cost.forecast import Device, Forecast
+from edgesim.cost.loads import Load
 from edgesim.data import datasets
 from edgesim.jobs import Setting
-from edgesim.outlook import Curves, Outlook, keeps_all, prepare, split
-from edgesim.planning.crowd import own, scaled
-from edgesim.planning.planned import LIMITS, Columns, Planned
-from edgesim.pruning import expected
-from edgesim.pruning.base import Shard
+from edgesim.outlook import Curves, Outlook, curve_of, keeps_all, prepare, split
+from edgesim.planning.crowd import Crowd, own, scaled
+from edgesim.planning.planned import Columns, Planned
+from edgesim.planning.wording import BUDGET, Wording
+from edgesim.prospects import Prospect, demand
 from edgesim.scenario import Scenario
 from edgesim.work import FloatArray, IntArray
+
+ROWS = 1 << 16
+"""trials that are priced at once: their arrays fit into a processor's cache"""
 
 
 def plan(scenario: Scenario, devices: int | None = None, curves: Curves | None = None) -> Planned:
@@ -28,8 +35,8 @@ def plan(scenario: Scenario, devices: int | None = None, curves: Curves | None =
         scenario: the experiment.
         devices: scale the fleet to so many devices: the groups in their proportions (largest remainders), the shard of
             each device drawn from all shards that the scenario's own partition made (stream "plan:shards" of the first
-            seed), and with a `spread` one of FACTORS equally likely throughput factors (stream "plan:spread"). None =
-            the scenario's own devices, in every seed.
+            seed), and with a `spread` a throughput factor of its own (stream "plan:spread"), beyond `crowd.EXACT`
+            devices rounded by at most 2 %. None = the scenario's own devices, in every seed.
         curves: accuracy curves, where the scenario's rule reads them from a run.
 
     Raises:
@@ -41,29 +48,42 @@ def plan(scenario: Scenario, devices: int | None = None, curves: Curves | None =
     shards = [(seed, split(scenario, dataset, seed)) for seed in scenario.seeds]
     fleet = own(scenario, shards) if devices is None else scaled(scenario, shards, devices)
     setting, outlook = prepare(scenario, dataset)
-    pricer = _Pricer(scenario, setting, outlook, curves)
-    keys, pair = np.unique(fleet.kind * len(fleet.shards) + fleet.shard, return_inverse=True)
-    pair_kind, pair_shard = np.divmod(keys, len(fleet.shards))
+    pricer = _Pricer(scenario, setting, outlook, curves, fleet)
+    keys, pair = fleet.pairs
+    kind, factor, shard = fleet.parts(keys)
+    wording = Wording()
     parts = []
-    for kind in np.unique(pair_kind):  # the keys are in order of kind, so that the parts are, too
-        mine = pair_shard[pair_kind == kind]
-        parts.append(pricer.cells(fleet.kinds[kind], [fleet.shards[i] for i in mine], mine))
+    for place in np.unique(kind):  # a kind without devices has no part; the keys are in order of kind
+        mine = np.flatnonzero(kind == place)
+        step = max(1, ROWS // len(pricer.methods))
+        for some in np.split(mine, range(step, len(mine), step)):
+            parts.append(pricer.cells(fleet.kinds[place], shard[some], factor[some], wording))
     cells = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Planned(fleet, pricer.methods, pair, pair_kind, cells)
+    return Planned(fleet, pricer.methods, pair, kind, cells, tuple(wording.texts))
 
 
 @dataclass(frozen=True)
 class _Trials:
-    """The R trials of one shard: what they do, ready to be priced on a device."""
+    """The R trials of each of P pairs, ready to be priced on their device."""
 
     ratio: FloatArray
+    """[P, R]"""
     m: IntArray
+    """[P, R]"""
     score: Load
+    """[P·R] rows"""
     train: Load
     kept: IntArray
-    exact: npt.NDArray[np.bool_]
-    broke: npt.NDArray[np.bool_]
-    """a rule found no ratio that suffices"""
+    """[P·R]"""
+    choices: tuple[Choice | None, ...]
+    """[R] where a rule chose the ratio"""
+
+    def rows(self, which: IntArray) -> _Trials:
+        """Those of some pairs, as often as they are named."""
+        width = self.ratio.shape[1]
+        places = (which[:, None] * width + np.arange(width)).ravel()
+        loads = self.score.rows(places), self.train.rows(places)
+        return _Trials(self.ratio[which], self.m[which], *loads, self.kept[places], self.choices)
 
 
 @dataclass(frozen=True)
@@ -72,69 +92,108 @@ class _Pricer:
     setting: Setting
     outlook: Outlook
     curves: Curves | None
-    _known: dict[int, _Trials] = field(default_factory=dict)
-    """trials by shard, where they do not depend on the device"""
+    fleet: Crowd
 
-    @property
+    @cached_property
+    def prospects(self) -> tuple[Prospect, ...]:
+        """[methods] each with all shards."""
+        labels = self.setting.dataset.train_labels
+        shards = [self.setting.describe(labels[indices]) for indices in self.fleet.shards]
+        return tuple(self.outlook.prospect(method.plugin, shards) for method in self._methods)
+
+    @cached_property
     def methods(self) -> tuple[str, ...]:
         """[R] labels of a device's trials."""
+        return tuple(
+            method.label for method, width in zip(self._methods, self._widths, strict=True) for _ in range(width)
+        )
+
+    @property
+    def _methods(self) -> tuple[Named, ...]:
+        return self.scenario.pruning.methods
+
+    @cached_property
+    def _widths(self) -> list[int]:
+        """[methods] trials of a device."""
         pruning = self.scenario.pruning
         each = len(pruning.keep_ratios) if pruning.rule is None else 1
-        return tuple(method.label for method in pruning.methods for _ in range(1 if keeps_all(method) else each))
+        return [1 if keeps_all(method) else each for method in self._methods]
 
-    def cells(self, device: Device, shards: list[IntArray], keys: IntArray) -> Columns:
-        """All trials of one kind of device with each of some shards: [shards, R] per column."""
-        trials = [self._trials(device, shard, int(key)) for shard, key in zip(shards, keys, strict=True)]
-        kept = np.concatenate([trial.kept for trial in trials])
-        loads = Load.stack([trial.score for trial in trials]), Load.stack([trial.train for trial in trials])
-        priced = Forecast(self.outlook.terms, device, *loads, kept)
-        size = np.repeat([len(shard) for shard in shards], len(self.methods))
-        energy = priced.energy_j("emulated")
-        finished = priced.finished | ~np.concatenate([trial.exact for trial in trials])
-        shard_bytes = size.astype(np.float64) * self.outlook.terms.sample_bytes
-        demand = feasibility.Demand(priced.peak_memory_bytes, shard_bytes, finished)
-        limit = feasibility.first_limit(demand, device.profile)
-        broke = np.concatenate([trial.broke for trial in trials])
+    @cached_property
+    def _known(self) -> npt.NDArray[np.bool_]:
+        """[shards, R] whether the work is known well enough to rule a trial out."""
+        known = np.stack([prospect.known for prospect in self.prospects], axis=1)
+        return np.repeat(known, self._widths, axis=1)
+
+    @cached_property
+    def _named(self) -> _Trials:
+        """The trials of every shard at the ratios that the scenario names: the same on every device."""
+        sizes = self.prospects[0].sizes
+        ratios = [(1.0,) if keeps_all(method) else self.scenario.pruning.keep_ratios for method in self._methods]
+        ratio = np.broadcast_to(np.concatenate([np.array(given) for given in ratios]), (len(sizes), len(self.methods)))
+        return self._trials(ratio, subset_size(sizes[:, None], ratio), np.arange(len(sizes)), ())
+
+    def cells(self, device: Device, which: IntArray, factor: FloatArray, wording: Wording) -> Columns:
+        """All trials of P devices of one kind, which differ in shard and throughput: [P, R] per column."""
+        trials = self._named.rows(which) if self.scenario.pruning.rule is None else self._chosen(device, which, factor)
+        width = trials.ratio.shape[1]
+        priced = Forecast(self.outlook.terms, device, trials.score, trials.train, trials.kept, np.repeat(factor, width))
+        size = np.repeat(self.prospects[0].sizes[which], width)
+        wanted = demand(priced, size, self._known[which].ravel())
+        limit = feasibility.first_limit(wanted, device.profile).reshape(-1, width)
+        binds = np.zeros_like(limit)
+        for r, choice in enumerate(trials.choices):
+            if choice is not None:
+                limit[:, r] = np.where(~choice.suffices & (limit[:, r] == 0), BUDGET, limit[:, r])
+                binds[:, r] = choice.binds
+        # Work that its windows never see the end of takes no time that could be named.
+        ends = limit.ravel() != feasibility.LIMITS.index("availability")
+        emulated = {
+            "device_time_s": priced.time_s("emulated"),
+            "device_score_time_s": priced.device_score_time_s,
+            "device_energy_j": priced.energy_j("emulated"),
+        }
         found: Columns = {
-            "keep_ratio": np.concatenate([trial.ratio for trial in trials]),
+            "keep_ratio": trials.ratio,
             "shard_size": size.astype(np.int32),
-            "subset_size": np.concatenate([trial.m for trial in trials]).astype(np.int32),
-            "limit": np.where(broke, LIMITS.index("budget"), limit).astype(np.int32),
+            "subset_size": trials.m.astype(np.int32),
+            "limit": limit.astype(np.int32),
+            "binds": binds.astype(np.int32),
+            "reason": wording.of(priced, size, limit, trials.choices).astype(np.int32),
             "analytic_time_s": priced.time_s("analytic"),
             "analytic_score_time_s": priced.analytic_score_time_s,
             "analytic_energy_j": priced.energy_j("analytic"),
-            "device_time_s": priced.time_s("emulated"),
-            "device_score_time_s": priced.device_score_time_s,
-            "device_energy_j": energy,
+            **{name: np.where(ends, values, np.nan) for name, values in emulated.items()},
             "storage_bytes": priced.storage_bytes,
             "peak_memory_bytes": priced.peak_memory_bytes,
         }
-        return {name: np.asarray(values).reshape(len(shards), -1) for name, values in found.items()}
+        return {name: np.asarray(values).reshape(-1, width) for name, values in found.items()}
 
-    def _trials(self, device: Device, indices: IntArray, key: int) -> _Trials:
-        if key in self._known:
-            return self._known[key]
-        shard = self.setting.describe(self.setting.dataset.train_labels[indices])
-        trials = self._worked_out(device, shard)
-        if self.scenario.pruning.rule is None:
-            self._known[key] = trials
-        return trials
+    def _chosen(self, device: Device, which: IntArray, factor: FloatArray) -> _Trials:
+        """The trials of P pairs at the ratios that the scenario's rule gives them."""
+        rule, sizes = self.scenario.pruning.rule, self.prospects[0].sizes[which]
+        assert rule is not None
+        choices: list[Choice | None] = []
+        for method, prospect in zip(self._methods, self.prospects, strict=True):
+            pairs = Pairs(prospect, device, which, factor)
+            curve = curve_of(rule, method.label, self.curves) if not keeps_all(method) else None
+            choices.append(None if keeps_all(method) else choose(rule, pairs, curve))
+        m = np.stack([sizes if choice is None else choice.m for choice in choices], axis=1)
+        return self._trials(m / sizes[:, None], m, which, tuple(choices))
 
-    def _worked_out(self, device: Device, shard: Shard) -> _Trials:
-        ratios, score, train, kept, exact, broke = [], [], [], [], [], []
-        for method in self.scenario.pruning.methods:
-            mine, short = self.outlook.ratios_for(self.scenario.pruning, method, shard, device, self.curves)
-            sizes = subset_size(shard.size, np.array(mine))
-            scoring, training, stored = self.outlook.loads(method.plugin, shard, sizes)
-            certain = expected.of_scoring(method.plugin, shard, self.outlook.network, 1).exact
-            ratios.append(np.array(mine))
-            score.append(scoring.repeated(len(sizes)))
-            train.append(training)
-            kept.append(stored)
-            exact += [certain] * len(sizes)
-            broke += [bool(short)] * len(sizes)
-        ratio = np.concatenate(ratios)
-        return _Trials(
-            ratio, subset_size(shard.size, ratio), Load.stack(score), Load.stack(train), np.concatenate(kept),
-            np.array(exact), np.array(broke),
-        )  # fmt: skip
+    def _trials(self, ratio: FloatArray, m: IntArray, which: IntArray, choices: tuple[Choice | None, ...]) -> _Trials:
+        """What the trials of P pairs do: method by method, then in order of pair and trial."""
+        score, train, kept, place = [], [], [], []
+        count, width = ratio.shape
+        first = 0
+        for prospect, own_width in zip(self.prospects, self._widths, strict=True):
+            columns = slice(first, first + own_width)
+            loads = prospect.loads(np.repeat(which, own_width), m[:, columns].ravel())
+            score.append(loads[0].repeated(count * own_width))
+            train.append(loads[1])
+            kept.append(loads[2])
+            place.append(np.arange(count * width).reshape(count, width)[:, columns].ravel())
+            first += own_width
+        order = np.argsort(np.concatenate(place))
+        loads_in_order = Load.stack(score).rows(order), Load.stack(train).rows(order)
+        return _Trials(ratio, m, *loads_in_order, np.concatenate(kept)[order], choices)

@@ -1,0 +1,31 @@
+"""What all trials of a run have in common for their price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edgesim.cost.analytic import CostWeights
+from edgesim.work import Workload
+
+SCORING, TRAINING = "scoring", "training"
+"""labels of a trial's phases"""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the price of a trial depends on beside its work and its device."""
+
+    workload: Workload
+    """of the network that trains, and scores where nothing else is said"""
+    scorer: Workload | None
+    """of the network that scored in another run (`scores_from`)"""
+    sample_bytes: int
+    """stored bytes of one sample"""
+    batch_size: int
+    epochs: int
+    optimizer_states: int
+    """numbers that the optimiser keeps per weight"""
+    weights: CostWeights
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """of the training; bf16 is faster on devices with units for it, by the emulated price"""
