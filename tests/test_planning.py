@@ -243,8 +243,12 @@ def test_a_power_mode_and_a_precision_change_what_they_should() -> None:
     full, slow = resnet8("raspberry-pi-4b"), resnet8("raspberry-pi-4b", profile.power.modes[0].name)
     assert slow["compute_time_s"] == pytest.approx(full["compute_time_s"] / speed)
     assert slow["storage_time_s"] == full["storage_time_s"]  # the card is as fast as ever
-    busy_s = slow["time_s"] - slow["storage_time_s"]
-    assert slow["energy_j"] == pytest.approx(power_w * busy_s + profile.idle_w * slow["storage_time_s"])
+    memory, overhead = profile.power.memory_activity, profile.power.overhead_activity
+    assert memory is not None
+    assert overhead is not None
+    active_s = slow["compute_time_s"] + memory.value * slow["memory_time_s"] + overhead.value * slow["overhead_time_s"]
+    above_idle_j = (power_w - profile.idle_w) * active_s
+    assert slow["energy_j"] == pytest.approx(profile.idle_w * slow["time_s"] + above_idle_j)
     assert (slow["flops"], slow["analytic_time_s"]) == (full["flops"], full["analytic_time_s"])
     orin, half = resnet8("jetson-agx-orin"), resnet8("jetson-agx-orin", precision="bf16")
     peaks = profiles.load("jetson-agx-orin").compute
