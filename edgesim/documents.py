@@ -22,7 +22,7 @@ from edgesim.errors import Fault, ScenarioError
 T = TypeVar("T")
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """SafeLoader that refuses duplicate keys and reads 1e-3 as a number (YAML 1.2)."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:

@@ -41,6 +41,7 @@ ROWS = [
     {"tables", "provenance"},
     {"holdings"},
     {"store"},
+    {"references"},
     {"repricing"},
     {"api"},
     {"analysis"},

@@ -7,16 +7,27 @@ from typing import Any
 
 import typer
 
+from edgesim import planning
 from edgesim.cli import tables
 from edgesim.cost.feasibility import SYSTEM_SHARE
 from edgesim.cost.words import size
 from edgesim.planning import Planned
+from edgesim.scenario import Scenario
 
 JSON_ROWS = 10_000
 """rows that the JSON of a plan holds, at most; more go to a file by --out"""
 SHOWN_ROWS = 60
 """rows of a table on the terminal, at most"""
 TOP = 3
+
+
+def planned(scenario: Scenario, devices: int | None) -> Planned:
+    """As `api.planned`; pandas is imported only where another run has to be read."""
+    if getattr(scenario.pruning.rule, "accuracy_from", None) is None:
+        return planning.plan(scenario, devices)
+    from edgesim import api
+
+    return api.planned(scenario, devices)
 
 
 def as_json(name: str, planned: Planned) -> str:
