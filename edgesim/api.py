@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import pandas as pd
 
-from edgesim import coordinator, planning, provenance, ratios
-from edgesim.cost.objective import Objective
-from edgesim.errors import Fault, RunError, ScenarioError
+from edgesim import coordinator, planning, provenance, repricing
+from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, RayExecutor
 from edgesim.holdings import holdings
-from edgesim.outlook import Curves
 from edgesim.records import Record, Reused, Trial
+from edgesim.references import curves_of, reused_by
 from edgesim.scenario import Scenario
-from edgesim.store import Run, RunFolder, find_latest, read_results
-from edgesim.work import FloatArray, Workload
+from edgesim.store import Run, RunFolder, find_latest
 
 RUNS = Path("runs")
 
@@ -66,6 +62,7 @@ def run(
     resume: bool = False,
     executor: Executor | Callable[[], Executor] | None = None,
     progress: Progress | None = None,
+    trained: Sequence[Run] = (),
 ) -> Run:
     """Run all trials of a scenario and write a run folder.
 
@@ -76,6 +73,7 @@ def run(
         executor: where trials run; default Ray with one host per CPU. `edgesim.executors.SerialExecutor()` runs them
             in this process, with equal records.
         progress: is told how it goes.
+        trained: runs of the same scenario on other fleets: what they have trained is priced here and not trained again.
 
     Returns: the finished run, with `.records`, `.curves` and `.selections` as DataFrames.
 
@@ -93,7 +91,7 @@ def run(
     started = time.perf_counter()
     session: dict[str, Any] = {"started": _now(), "command": provenance.command(), "versions": provenance.versions()}
     try:
-        reused, scorer = _reused(scenario)
+        reused, scorer = reused_by(scenario)
         plan = coordinator.plan(scenario, curves=curves_of(scenario), scorer=scorer)
         _check_reused(scenario, reused, plan.trials)
         folder.note_terms(plan.setting.terms)
@@ -101,6 +99,9 @@ def run(
         folder.describe(holdings(scenario.fleet.devices, shards, plan.setting.dataset))
         folder.update({"workload": plan.setting.terms.workload.summary(), "shown": coordinator.shown_device(plan)})
         progress.start(coordinator.expected_samples(plan), folder.done, len(scenario.fleet))
+        for result in repricing.carried_over(plan, trained, folder.done):
+            folder.append(result)
+            progress.record(result.record)
         for result in coordinator.execute(plan, chosen, folder.done, progress.note, reused):
             folder.append(result)
             progress.record(result.record)
@@ -178,70 +179,11 @@ def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFold
     return RunFolder.create(path, scenario.to_yaml(), info)
 
 
-def _reused(scenario: Scenario) -> tuple[dict[Trial, Reused], Workload | None]:
-    """The subsets of the run that the scenario takes its scores from, and the network that scored there."""
-    if scenario.pruning.scores_from is None:
-        return {}, None
-    with _named_by(scenario, "pruning.scores_from"):
-        return _reusable(_beside(scenario, scenario.pruning.scores_from))
-
-
 def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], trials: Iterable[Trial]) -> None:
     """Refuse a run whose subsets are of no use here."""
     if scenario.pruning.scores_from is not None and not reused.keys() & set(trials):
         message = f"no trial of {scenario.pruning.scores_from} has the seed, device, method and keep ratio of one here"
         raise ScenarioError(scenario.name, [Fault("pruning.scores_from", message)])
-
-
-def curves_of(scenario: Scenario) -> Curves | None:
-    """The accuracy curves of the run that the scenario's objective names; None where it names none.
-
-    Raises:
-        ScenarioError: it is no run folder, or has no records that can be read.
-    """
-    rule = scenario.pruning.rule
-    if not isinstance(rule, Objective) or rule.accuracy_from is None:
-        return None
-    advice = (
-        "; name the folder of a run with two keep ratios or more of each method, from the scenario's own folder or "
-        "from here, or give `accuracy_curve` in its place"
-    )
-    with _named_by(scenario, f"{ratios.PATH}.objective.accuracy_from", advice):
-        return accuracy_curves(_beside(scenario, rule.accuracy_from))
-
-
-def accuracy_curves(path: Path) -> dict[str, FloatArray]:
-    """Mean test accuracy of every method against keep ratio in a run, over devices and seeds: for `accuracy_from`.
-
-    `full` is the last point of every method that has none at keep ratio 1.
-
-    Returns: method -> [points, 2] keep ratio and accuracy, ratios ascending; methods with two points or more.
-
-    Raises:
-        RunError: it is no run folder.
-    """
-    records = Run(path).records
-    done = records[(records["status"] == "ok") & records["test_accuracy"].notna()]
-    means = done.groupby(["method", "keep_ratio"])["test_accuracy"].mean()
-    points = {str(method): dict(part.droplevel(0)) for method, part in means.groupby(level="method")}
-    full = points.get("full", {})
-    joined = {method: sorted({**full, **own}.items()) for method, own in points.items()}
-    return {method: np.array(curve) for method, curve in joined.items() if len(curve) > 1}
-
-
-@contextmanager
-def _named_by(scenario: Scenario, path: str, advice: str = "") -> Iterator[None]:
-    """A run that the scenario names and that cannot be read is a fault of the scenario."""
-    try:
-        yield
-    except RunError as error:
-        raise ScenarioError(scenario.name, [Fault(path, f"{error}{advice}")]) from None
-
-
-def _beside(scenario: Scenario, folder: str) -> Path:
-    """A folder that the scenario names: relative to the scenario, or else to where one is."""
-    beside = scenario.folder / folder
-    return beside if beside.exists() else Path(folder)
 
 
 def _end_session(folder: RunFolder, session: dict[str, Any], started: float) -> None:
@@ -257,18 +199,3 @@ def _end_session(folder: RunFolder, session: dict[str, Any], started: float) -> 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _reusable(path: Path) -> tuple[dict[Trial, Reused], Workload]:
-    """The subsets of a finished or unfinished run, by trial, and the network that scored, for `scores_from`.
-
-    Raises:
-        RunError: it is no run folder.
-    """
-    run = Run(path)
-    found = {
-        result.record.trial: Reused(result.kept, result.weights, result.ledger.score, result.ledger.score_trace)
-        for result in read_results(run.path)
-        if result.kept is not None and result.ledger is not None
-    }
-    return found, run.terms.scorer or run.terms.workload

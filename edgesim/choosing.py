@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -92,8 +93,17 @@ class Choice:
         """Which part of the least that a budget has to pay is scoring."""
         if name == "storage_bytes":
             return ""
-        priced = self.pairs.price(np.array([p]), np.array([1]))
-        return f" (scoring is {share(float(priced.score_share(self.rule.price, name)[0]))} of it)"
+        return f" (scoring is {share(float(self._scoring_share[name][p]))} of it)"
+
+    @cached_property
+    def _scoring_share(self) -> dict[str, FloatArray]:
+        """Limit of a budget -> [P] scoring's share of what one sample takes; NaN where the budget suffices."""
+        short = np.flatnonzero(~self.suffices)
+        priced = self.pairs.price(short, np.ones(len(short), dtype=np.int64))
+        found = {name: np.full(len(self.m), np.nan) for name in UNITS if name != "storage_bytes"}
+        for name, shares in found.items():
+            shares[short] = priced.score_share(self.rule.price, name)
+        return found
 
 
 def choose(rule: Rule, pairs: Pairs, curve: npt.ArrayLike | None) -> Choice:

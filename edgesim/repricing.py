@@ -2,14 +2,14 @@
 
 Trials are planned anew for the other fleet, so that records equal those of a run there with the same shards in all but
 the `host_*` columns: what a device cannot do is infeasible by the same rules, and everything else takes its outcome
-and its work from the run.
+and its work from the run. What one fleet could not do another may: `carried_over` lets a run there train only that.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from edgesim import coordinator, documents, scenario
 from edgesim.cost import pricing
 from edgesim.errors import Fault, ScenarioError
 from edgesim.records import Record, Trial, TrialResult
+from edgesim.references import curves_of
 from edgesim.scenario import Scenario
 from edgesim.store import Run, read_results
 from edgesim.tables import tables
@@ -41,8 +42,15 @@ def on_fleet(run: Run, fleet: str | Path) -> Scenario:
     return with_fleet(run.scenario, int(run.info["devices"]), Path(fleet))
 
 
-def with_fleet(document: dict[str, Any], devices: int, file: Path) -> Scenario:
-    """As `on_fleet`, from a resolved scenario: a fleet can be checked before there is a run."""
+def with_fleet(document: dict[str, Any], devices: int, file: Path, folder: Path | None = None) -> Scenario:
+    """As `on_fleet`, from a resolved scenario: a fleet can be checked before there is a run.
+
+    Args:
+        document: the resolved scenario.
+        devices: how many it has.
+        file: the fleet.
+        folder: where names in the scenario start; where one is if left out.
+    """
     given = documents.read(file)
     if isinstance(given.get("groups"), list):
         groups = [dict(group) if isinstance(group, dict) else group for group in given["groups"]]
@@ -54,7 +62,7 @@ def with_fleet(document: dict[str, Any], devices: int, file: Path) -> Scenario:
                 group["profile"] = str((file.parent / own).resolve())
         given = {**given, "groups": groups}
     changed = {**copy.deepcopy(document), "fleet": given}
-    loaded = scenario.from_document(changed, str(file), Path.cwd())
+    loaded = scenario.from_document(changed, str(file), folder or Path.cwd())
     if len(loaded.fleet) != devices:
         message = (
             f"has {len(loaded.fleet)} devices, the run {devices}; groups by `share` take their number from the run"
@@ -77,10 +85,35 @@ def reprice(run: Run, on: Scenario) -> pd.DataFrame:
         ScenarioError: the shards are not those of the run.
         RunError: the run does not hold what prices need.
     """
-    plan = coordinator.plan(on, scorer=run.terms.scorer)
+    plan = _plan(run, on)
     results = {result.record.trial: result for result in read_results(run.path)}
     records = [_record(run, plan, trial, results.get(trial)) for trial in plan.trials]
     return tables([TrialResult(record) for record in records])["records"]
+
+
+def lacks(run: Run, on: Scenario) -> bool:
+    """Whether devices of another fleet can do a trial that the run's own could not. Arguments and faults: `reprice`."""
+    plan = _plan(run, on)
+    done = {result.record.trial for result in read_results(run.path) if result.record.status != "infeasible"}
+    return any(trial not in plan.infeasible and trial not in done for trial in plan.trials)
+
+
+def carried_over(plan: coordinator.Plan, runs: Iterable[Run], done: frozenset[Trial]) -> Iterator[TrialResult]:
+    """Results of other runs as a planned run would have given them, for all of its trials that they have.
+
+    Args:
+        plan: the run that is to come.
+        runs: of the same scenario on other fleets.
+        done: trials that need none.
+
+    Raises: as `reprice`.
+    """
+    wanted = {trial for trial in plan.trials if trial not in plan.infeasible} - done
+    for run in runs:
+        for result in read_results(run.path):
+            if result.record.trial in wanted and result.record.status == "ok":
+                wanted.remove(result.record.trial)
+                yield dataclasses.replace(result, record=_record(run, plan, result.record.trial, result))
 
 
 def compare_fleets(run: Run, fleets: Iterable[str | Path]) -> dict[str, pd.DataFrame]:
@@ -103,6 +136,10 @@ def fleet_names(files: Sequence[Path]) -> list[str]:
     """The files' names without ending, or their paths where two have the same name."""
     stems = [file.stem for file in files]
     return [stem if stems.count(stem) == 1 else str(file) for stem, file in zip(stems, files, strict=True)]
+
+
+def _plan(run: Run, on: Scenario) -> coordinator.Plan:
+    return coordinator.plan(on, curves=curves_of(on), scorer=run.terms.scorer)
 
 
 def _record(run: Run, plan: coordinator.Plan, trial: Trial, result: TrialResult | None) -> Record:

@@ -166,6 +166,27 @@ def test_a_scenario_is_trained_once_for_all_fleets(tmp_path):
     assert [row["finish_s"] for row in told["tables"]["fleets"]] == pytest.approx(expected["finish_s"].tolist())
 
 
+@pytest.mark.slow
+def test_what_any_named_fleet_can_do_is_trained(tmp_path):
+    """Nothing fits into the own fleet's microcontrollers; of the named fleets one is as weak, the other does it all."""
+    weak = [{"profile": "arduino-nano-33-ble-sense", "count": 3}]
+    document = {**DOCUMENT, "training": {"epochs": 1, "batch_size": 32}, "fleet": {"groups": weak}}
+    document["model"] = {"name": "mlp", "hidden": [512]}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(document))
+    also = write(tmp_path / "weak.yaml", weak)
+    strong = write(tmp_path / "strong.yaml", [{"profile": "raspberry-pi-4b", "count": 3}])
+    done = command("compare", "tiny.yaml", "--fleet", str(also), "--fleet", str(strong), "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert [path.name for path in (folder / "fleets").iterdir()] == ["2-strong"]
+    there = edgesim.load_run(folder / "fleets" / "2-strong").records
+    assert (there["status"] == "ok").all()
+    rows = json.loads(done.stdout)["tables"]["fleets"]
+    found = {row["method"]: row["test_accuracy"] for row in rows if row["fleet"] == "strong" and row["keep_ratio"] == 1}
+    assert found["full"] == pytest.approx(there.loc[there["method"] == "full", "test_accuracy"].mean())
+    assert all(row["infeasible_devices"] == 3 for row in rows if row["fleet"] == "weak")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

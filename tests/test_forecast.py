@@ -15,6 +15,7 @@ from edgesim.cost.feasibility import Demand
 from edgesim.cost.forecast import Device, Forecast
 from edgesim.cost.loads import Load
 from edgesim.cost.pricing import price
+from edgesim.cost.steps import step_cost
 from edgesim.cost.terms import Terms
 from edgesim.profiles import Quantity
 from edgesim.records import Ledger
@@ -144,3 +145,26 @@ def test_a_charge_that_does_not_last_is_seen() -> None:
     assert mains.finished.all()
     np.testing.assert_array_equal(found.time_s("emulated"), mains.time_s("emulated"))
     np.testing.assert_array_equal(found.energy_j("emulated"), mains.energy_j("emulated"))
+
+
+def test_a_power_mode_slows_the_clock_and_lowers_the_power() -> None:
+    """640 samples in 10 steps, step by step: busy seconds at the mode's speeds, at the mode's power above idle."""
+    nano = profiles.load("jetson-nano")
+    mode = "10w" if "10w" in nano.mode_names else nano.mode_names[-1]
+    speed, load_w = nano.mode(mode)
+    assert speed < 1
+    sizes = np.array([640])
+    loads = Load.of([(Work(), StepTrace())], WORKLOAD), Load.training(sizes, 64, 1, WORKLOAD)
+    found = Forecast(TERMS, Device(nano, Conditions(power_mode=mode)), *loads, sizes)
+    step = step_cost("train", np.array([64]), WORKLOAD, TERMS.sample_bytes, TERMS.optimizer_states, nano)
+    start = nano.compute.first_step_s
+    assert start is not None
+    overhead_s = (10 * float(step.overhead_s[0]) + start.value) / nano.overhead_speed(mode)
+    busy_s = 10 * float(step.compute_s[0] + step.memory_s[0]) / speed
+    read_s = 10 * float(step.read_s[0])
+    assert found.time_s("emulated") == pytest.approx([busy_s + overhead_s + read_s])
+    power = nano.power
+    memory, dispatch = (part.value if part else 1.0 for part in (power.memory_activity, power.overhead_activity))
+    active_s = 10 * float(step.compute_s[0] + memory * step.memory_s[0]) / speed + dispatch * overhead_s
+    energy_j = nano.idle_w * (busy_s + overhead_s + read_s) + (load_w - nano.idle_w) * active_s
+    assert found.energy_j("emulated") == pytest.approx([energy_j])

@@ -42,6 +42,7 @@ ROWS = [
     {"tables", "provenance"},
     {"holdings"},
     {"store"},
+    {"references"},
     {"repricing"},
     {"api"},
     {"analysis"},

@@ -13,7 +13,7 @@ import yaml
 import edgesim
 from edgesim.errors import ScenarioError
 from edgesim.executors import SerialExecutor
-from edgesim.repricing import on_fleet, reprice
+from edgesim.repricing import lacks, on_fleet, reprice
 
 Make = Callable[..., Any]
 OTHER = {
@@ -66,6 +66,37 @@ def test_what_the_run_did_not_train_is_failed_with_the_reason(make_scenario: Mak
     assert (priced.loc[lost, "status"] == "failed").all()
     assert priced.loc[lost, "reason"].str.contains("run the scenario on this fleet").all()
     assert (priced.loc[~lost, "status"] == "ok").all()
+
+
+@pytest.mark.parametrize("ratio", [[0.2, 0.6], {"budget": {"energy_j": 0.006}}])
+def test_a_run_there_trains_only_what_is_missing(make_scenario: Make, tmp_path: Path, ratio: Any) -> None:
+    """The own fleet's devices stop early or not at all; the other one can do everything, and by a rule other ratios."""
+    dying = {"groups": [{"profile": "nexus-6", "count": 3, "energy": {"source": "battery", "capacity_j": 3.0}}]}
+    given = {"pruning__methods": ["full", "random", "importance"], "pruning__keep_ratio": ratio}
+    here = edgesim.run(make_scenario(**given, fleet=dying), tmp_path / "here", executor=SerialExecutor())
+    known = here.records["status"] == "ok"
+    assert known.any()
+    assert not known.all()
+    strong = {"groups": [{"profile": "jetson-nano", "count": 3}]}
+    on = on_fleet(here, write(tmp_path, strong))
+    assert lacks(here, on)
+    trained: list[Any] = []
+
+    class Watched(SerialExecutor):
+        def stream(self, queue: Any) -> Any:
+            for job, outcome in super().stream(queue):
+                trained.extend(job.trials)
+                yield job, outcome
+
+    there = edgesim.run(on, tmp_path / "there", executor=Watched(), trained=[here])
+    alone = edgesim.run(make_scenario(**given, fleet=strong), tmp_path / "alone", executor=SerialExecutor())
+    pd.testing.assert_frame_equal(outcomes(there.records), outcomes(alone.records).assign(scenario="tiny"))
+    pd.testing.assert_frame_equal(there.selections, alone.selections)
+    key = ["seed", "device", "method", "keep_ratio"]
+    shared = set(here.records.loc[known, key].itertuples(index=False, name=None))
+    assert shared
+    assert not shared & {tuple(trial) for trial in trained}
+    assert not lacks(there, on)
 
 
 def test_a_fleet_may_name_profiles_beside_it(make_scenario: Make, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import edgesim
-from edgesim import analysis, api, coordinator, report, schema
+from edgesim import analysis, api, coordinator, references, report, schema
 from edgesim.cost import analytic
 from edgesim.cost.objective import Budget, Objective
 from edgesim.errors import ScenarioError
@@ -188,14 +188,14 @@ def test_a_run_by_budget_ends_resumes_and_is_reported(make_scenario: Make, tmp_p
 
 def test_an_objective_with_the_curve_of_another_run(make_scenario: Make, tmp_path: Path) -> None:
     before = run(make_scenario(training__epochs=1), tmp_path / "before")
-    curves = api.accuracy_curves(tmp_path / "before")
+    curves = references.accuracy_curves(tmp_path / "before")
     records = before.records.groupby(["method", "keep_ratio"])["test_accuracy"].mean()
     assert curves["random"][:, 0].tolist() == [0.2, 1.0]
     np.testing.assert_allclose(curves["random"][:, 1], [records["random", 0.2], records["random", 1.0]])
     assert "full" not in curves  # one ratio is no curve
     rule = {"objective": {"lambda": 0.01, "accuracy_from": str(tmp_path / "before")}}
     scenario = make_scenario(pruning__keep_ratio=rule, training__epochs=1)
-    plan = coordinator.plan(scenario, curves=api.curves_of(scenario))
+    plan = coordinator.plan(scenario, curves=references.curves_of(scenario))
     assert all(t.keep_ratio + 1e-2 >= 0.2 for t in plan.trials)
     with pytest.raises(ScenarioError, match="has no accuracies of 'importance'"):
         coordinator.plan(scenario, curves={"random": curves["random"]})

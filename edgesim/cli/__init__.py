@@ -88,12 +88,11 @@ def plan(
         raise typer.BadParameter(f"--out must name a .parquet file; got {out}")
     if out is not None and not out.parent.is_dir():  # said before the work, not after
         raise typer.BadParameter(f"--out names a file in {out.parent}, and there is no such folder; make it first")
-    from edgesim import api
     from edgesim import scenario as scenarios
     from edgesim.cli import plans
 
     loaded = scenarios.load(scenario, overrides or ())
-    planned = api.planned(loaded, devices)
+    planned = plans.planned(loaded, devices)
     if out is not None:
         try:
             planned.write(out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from edgesim.errors import EdgesimError, RunError
 
 if TYPE_CHECKING:
     from edgesim.report.page import Page
+    from edgesim.scenario import Scenario
     from edgesim.store import Run
 
 OWN = "own fleet"
@@ -43,7 +44,8 @@ def compare(paths: list[Path], fleets: list[Path], out: Path | None, as_json: bo
     trained = _train(paths[0], fleets) if fleets and paths[0].is_file() else None
     with _faults_of_the_arguments():
         if fleets:
-            page = _on_fleets(trained or _run(paths[0]), fleets, command)
+            run, others = trained or (_run(paths[0]), {})
+            page = _on_fleets(run, fleets, others, command)
         else:
             runs = {name: _run(path) for name, path in zip(_names(paths), paths, strict=True)}
             page = comparison.of_runs(runs, command)
@@ -104,12 +106,12 @@ def _run(path: Path) -> Run:
     return run
 
 
-def _on_fleets(run: Run, files: list[Path], command: str) -> Page:
-    """One run on every fleet; on a single one and its own."""
+def _on_fleets(run: Run, files: list[Path], others: dict[str, Run], command: str) -> Page:
+    """One run on every fleet; on a single one and its own. `others`: fleets that have a run of their own."""
     from edgesim import documents, repricing
     from edgesim.report import comparison
 
-    priced = repricing.compare_fleets(run, files)
+    priced = repricing.compare_fleets(run, files) | {name: other.records for name, other in others.items()}
     texts = {name: documents.dump(repricing.on_fleet(run, file).document["fleet"])
              for name, file in zip(priced, files, strict=True)}  # fmt: skip
     if len(files) == 1:
@@ -118,22 +120,41 @@ def _on_fleets(run: Run, files: list[Path], command: str) -> Page:
     return comparison.of_fleets(run, priced, texts, command)
 
 
-def _train(path: Path, files: list[Path]) -> Run:
-    """Run a scenario on its own fleet, with its report; faults of the other fleets are told before."""
-    from edgesim import api, report, repricing
+def _train(path: Path, files: list[Path]) -> tuple[Run, dict[str, Run]]:
+    """Run a scenario on its own fleet, with its report, and what that cannot do on the fleets that can.
+
+    Faults of the other fleets are told before anything trains.
+
+    Returns: the run, and those of other fleets by name (`repricing.fleet_names`), in the run's folder.
+    """
+    from edgesim import report, repricing
     from edgesim import scenario as scenarios
 
     loaded = scenarios.load(path)
-    for file in files:
-        repricing.with_fleet(loaded.document, len(loaded.fleet), file)
+    on = [repricing.with_fleet(loaded.document, len(loaded.fleet), file, loaded.folder) for file in files]
+    runs, others = [_watched(loaded)], {}
+    for place, (name, other) in enumerate(zip(repricing.fleet_names(files), on, strict=True)):
+        if repricing.lacks(runs[0], other):
+            folder = runs[0].path / "fleets" / f"{place + 1}-{files[place].stem}"
+            others[name] = _watched(other, folder, runs)
+            runs.append(others[name])
+    for run in runs:
+        report.write(run, run.path / "report.html")
+        typer.echo(f"run folder: {run.path}", err=True)
+    if not any((run.records["status"] == "ok").any() for run in runs):
+        raise RunError(f"{runs[0].path} has no trial that ended well on any fleet, so there is nothing to compare")
+    return runs[0], others
+
+
+def _watched(scenario: Scenario, out: Path | None = None, trained: Sequence[Run] = ()) -> Run:
+    """Run a scenario, saying how it goes."""
+    from edgesim import api
+
     watcher = progress.watcher()
     try:
-        run = api.run(loaded, progress=watcher)
+        return api.run(scenario, out, progress=watcher, trained=trained)
     finally:
         watcher.stop()
-    report.write(run, run.path / "report.html")
-    typer.echo(f"run folder: {run.path}", err=True)
-    return _run(run.path)
 
 
 def _show(page: Page) -> None:

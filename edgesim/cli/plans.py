@@ -8,11 +8,13 @@ from typing import Any
 
 import typer
 
+from edgesim import planning
 from edgesim.cli import tables
 from edgesim.cli.amounts import percent, plain, scaled
 from edgesim.cost.words import size
 from edgesim.planning import Planned
 from edgesim.planning.prediction import PARTS
+from edgesim.scenario import Scenario
 
 JSON_ROWS = 10_000
 """rows that the JSON of a plan holds, at most; more go to a file by --out"""
@@ -23,6 +25,15 @@ WIDTH = 80
 TOP = 3
 KEYS = ("profile", "method", "keep")
 """columns that say what a row is, and stand in every part of a table that a terminal is too narrow for"""
+
+
+def planned(scenario: Scenario, devices: int | None) -> Planned:
+    """As `api.planned`; pandas is imported only where another run has to be read."""
+    if getattr(scenario.pruning.rule, "accuracy_from", None) is None:
+        return planning.plan(scenario, devices)
+    from edgesim import api
+
+    return api.planned(scenario, devices)
 
 
 def as_json(name: str, planned: Planned) -> str:

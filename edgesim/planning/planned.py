@@ -107,24 +107,24 @@ class Planned:
         import pyarrow.parquet as pq
 
         lists = {name: pa.array(values, pa.string()) for name, values in self._words.items()}
-        fields = [
-            pa.field(
-                name, pa.dictionary(pa.int32(), pa.string()) if name in lists else pa.from_numpy_dtype(values.dtype)
-            )
+        word = pa.dictionary(pa.int32(), pa.string())
+        schema = pa.schema([
+            pa.field(name, word if name in lists else pa.from_numpy_dtype(values.dtype), nullable=False)
             for name, values in next(self.chunks(1)).items()
-        ]
-        # Compressing equal doubles takes less time than hashing them for a dictionary.
-        options = {"compression": "lz4", "use_dictionary": [*lists]}
+        ])  # fmt: skip
+        # Compressing equal doubles takes less time than hashing them for a dictionary. Without nulls there are no
+        # levels to write, and bounds of columns that are in no order would help no reader.
+        options = {"compression": "lz4", "use_dictionary": [*lists], "write_statistics": False}
         chunks = self.chunks(CHUNK_ROWS)
-        with pq.ParquetWriter(path, pa.schema(fields), **options) as writer, ThreadPoolExecutor(1) as ahead:
+        with pq.ParquetWriter(path, schema, **options) as writer, ThreadPoolExecutor(1) as ahead:
             coming = ahead.submit(next, chunks, None)
             while (columns := coming.result()) is not None:
                 coming = ahead.submit(next, chunks, None)  # gathered while this one is compressed
-                arrays = {
-                    name: pa.DictionaryArray.from_arrays(values, lists[name]) if name in lists else pa.array(values)
+                arrays = [
+                    pa.DictionaryArray.from_arrays(values, lists[name]) if name in lists else pa.array(values)
                     for name, values in columns.items()
-                }
-                writer.write_table(pa.table(arrays))
+                ]
+                writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
     def by_profile(self) -> list[dict[str, Any]]:
         """One row per profile that has devices, method and keep ratio (`_means`)."""

@@ -1,0 +1,96 @@
+"""The other runs that a scenario names: whose subsets it trains on, whose accuracies its objective goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from edgesim import ratios
+from edgesim.cost.objective import Objective
+from edgesim.errors import Fault, RunError, ScenarioError
+from edgesim.outlook import Curves
+from edgesim.records import Reused, Trial
+from edgesim.scenario import Scenario
+from edgesim.store import Run, read_results
+from edgesim.work import FloatArray, Workload
+
+
+def reused_by(scenario: Scenario) -> tuple[dict[Trial, Reused], Workload | None]:
+    """The subsets of the run that the scenario takes its scores from, and the network that scored there.
+
+    Raises:
+        ScenarioError: it is no run folder, or cannot be read.
+    """
+    if scenario.pruning.scores_from is None:
+        return {}, None
+    with _named_by(scenario, "pruning.scores_from"):
+        return _reusable(_beside(scenario, scenario.pruning.scores_from))
+
+
+def curves_of(scenario: Scenario) -> Curves | None:
+    """The accuracy curves of the run that the scenario's objective names; None where it names none.
+
+    Raises:
+        ScenarioError: it is no run folder, or has no records that can be read.
+    """
+    rule = scenario.pruning.rule
+    if not isinstance(rule, Objective) or rule.accuracy_from is None:
+        return None
+    advice = (
+        "; name the folder of a run with two keep ratios or more of each method, from the scenario's own folder or "
+        "from here, or give `accuracy_curve` in its place"
+    )
+    with _named_by(scenario, f"{ratios.PATH}.objective.accuracy_from", advice):
+        return accuracy_curves(_beside(scenario, rule.accuracy_from))
+
+
+def accuracy_curves(path: Path) -> dict[str, FloatArray]:
+    """Mean test accuracy of every method against keep ratio in a run, over devices and seeds: for `accuracy_from`.
+
+    `full` is the last point of every method that has none at keep ratio 1.
+
+    Returns: method -> [points, 2] keep ratio and accuracy, ratios ascending; methods with two points or more.
+
+    Raises:
+        RunError: it is no run folder.
+    """
+    records = Run(path).records
+    done = records[(records["status"] == "ok") & records["test_accuracy"].notna()]
+    means = done.groupby(["method", "keep_ratio"])["test_accuracy"].mean()
+    points = {str(method): dict(part.droplevel(0)) for method, part in means.groupby(level="method")}
+    full = points.get("full", {})
+    joined = {method: sorted({**full, **own}.items()) for method, own in points.items()}
+    return {method: np.array(curve) for method, curve in joined.items() if len(curve) > 1}
+
+
+@contextmanager
+def _named_by(scenario: Scenario, path: str, advice: str = "") -> Iterator[None]:
+    """A run that the scenario names and that cannot be read is a fault of the scenario."""
+    try:
+        yield
+    except RunError as error:
+        raise ScenarioError(scenario.name, [Fault(path, f"{error}{advice}")]) from None
+
+
+def _beside(scenario: Scenario, folder: str) -> Path:
+    """A folder that the scenario names: relative to the scenario, or else to where one is."""
+    beside = scenario.folder / folder
+    return beside if beside.exists() else Path(folder)
+
+
+def _reusable(path: Path) -> tuple[dict[Trial, Reused], Workload]:
+    """The subsets of a finished or unfinished run, by trial, and the network that scored, for `scores_from`.
+
+    Raises:
+        RunError: it is no run folder.
+    """
+    run = Run(path)
+    found = {
+        result.record.trial: Reused(result.kept, result.weights, result.ledger.score, result.ledger.score_trace)
+        for result in read_results(run.path)
+        if result.kept is not None and result.ledger is not None
+    }
+    return found, run.terms.scorer or run.terms.workload
