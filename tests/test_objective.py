@@ -146,6 +146,16 @@ def test_the_least_may_lie_where_the_curve_bends(bend: float) -> None:
     assert best.value[0] == pytest.approx(0.1 + 0.8 * 0.01 / 0.11 + 0.05)
 
 
+def test_a_peak_between_whole_batches_is_found() -> None:
+    """0.48 of 200 are 96, between 65 and 128: 0.1 + 0.1·0.48. The best of 1, 64, 65, 128, … 200 is 200: 0.4 + 0.1."""
+    two_hundred = np.array([200])
+    curve = [(0.1, 0.1), (0.4, 0.1), (0.48, 0.9), (0.56, 0.1), (1.0, 0.6)]
+    costs = same(lambda m: Bill(1.0 * m, 1.0 * m, 1.0 * m))
+    best = least_objective(two_hundred, costs, costs(None, two_hundred), curve, Objective(0.1), EVEN, 64)
+    assert best.m[0] == 96
+    assert best.value[0] == pytest.approx(0.148)
+
+
 @pytest.mark.parametrize("jumps", [0, 8])
 def test_the_objective_chooses_among_what_the_device_can_do(jumps: int) -> None:
     """50 would be best, but the device does 20 samples at most; where it can do none, 50 is named and has no value."""
