@@ -578,7 +578,7 @@ def test_scores_of_another_partition_are_refused(make_scenario: Make, tmp_path: 
     nobody = make_scenario(seeds=[5], pruning__scores_from=str(tmp_path / "first"))
     with pytest.raises(ScenarioError, match="no trial of"):
         edgesim.run(nobody, tmp_path / "third", executor=SerialExecutor())
-    with pytest.raises(ScenarioError, match="pruning.scores_from: nowhere is no run folder"):
+    with pytest.raises(ScenarioError, match=r"pruning\.scores_from: nowhere is no run folder"):
         edgesim.run(make_scenario(pruning__scores_from="nowhere"), tmp_path / "fourth", executor=SerialExecutor())
 
 
