@@ -42,12 +42,12 @@ def put(folder: Path, **files: str | float) -> None:
 
 def timed(case: Case, costs: np.ndarray, noise: float = 0.0, seed: int = 0) -> Timed:
     """Steps of a machine with these costs."""
-    step = Timed(case, np.ones(1)).step("host")
+    step = Timed(case, (np.ones(1),)).step("host")
     of_parts = parts.part_features(step.network.workload(), step.batch_size, step.optimizer_states)
     seconds = {part: float(row @ costs) for part, row in of_parts.items()}
     whole = fit.features(step) @ costs
     shares = {part: s / whole for part, s in seconds.items()}
-    return Timed(case, whole * np.random.default_rng(seed).normal(1, noise, 20), shares)
+    return Timed(case, (whole * np.random.default_rng(seed).normal(1, noise, 20),), shares)
 
 
 def machine(cases: Sequence[Timed], idle_w: float | None = None, full_w: float | None = None) -> Machine:
@@ -233,7 +233,7 @@ def test_power_without_sensors_is_an_estimate_of_a_named_device(cases: list[Time
 
 
 def test_errors_of_a_check_by_hand_and_on_the_page(cases: list[Timed]) -> None:
-    foreign = Timed(Case("timm:some", (3, 32, 32), 8), np.array([0.2]))
+    foreign = Timed(Case("timm:some", (3, 32, 32), 8), (np.array([0.2]),))
     check = Check((cases[0], foreign), np.array([1.1 * cases[0].step_s, 0.15]))
     assert check.errors == pytest.approx([0.1, -0.25])
     assert check.mean == pytest.approx(0.175)
@@ -259,15 +259,15 @@ def test_steps_are_timed_in_rounds() -> None:
     assert seen == [1, 2]
     assert [one.case for one in found.timed] == list(chosen)
     for one in found.timed:
-        assert 2 * 3 <= len(one.times_s) <= 2 * 10
+        assert 2 * 2 <= len(one.times_s) <= 2 * 10
         assert one.step_s > 0
     assert chosen[0].name == chosen[1].name == "mlp, hidden 16, 1x8x8"
     assert found.first_step_s >= 0
 
 
-def test_the_lower_quartile_is_a_cases_time() -> None:
-    one = Timed(CASES[0], np.array([4.0, 1.0, 2.0, 3.0, 9.0]))
-    assert (one.step_s, one.spread) == (2.0, 1.0)  # upper quartile 4
+def test_the_fastest_visit_gives_a_cases_time() -> None:
+    one = Timed(CASES[0], (np.array([4.0, 1.0, 9.0]), np.array([3.0, 2.0])))
+    assert (one.step_s, one.spread) == (2.5, 0.6)  # medians 4 and 2.5; the upper quartile of all is 4
 
 
 def test_storage_leaves_no_file_and_says_how_it_read(tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_columns_and_costs_of_these_tests_agree() -> None:
 
 def test_parts_add_up_to_the_step() -> None:
     for case in (CASES[0], CHECKS[3], CHECKS[8]):
-        step = Timed(case, np.ones(1)).step("host")
+        step = Timed(case, (np.ones(1),)).step("host")
         of_parts = parts.part_features(step.network.workload(), step.batch_size, step.optimizer_states)
         assert sum(of_parts.values()) == pytest.approx(fit.features(step))
 
@@ -328,7 +328,7 @@ def test_the_stopwatch_tells_parts_apart() -> None:
 
 def test_short_parts_are_not_fitted() -> None:
     case = CASES[0]
-    step = Timed(case, np.ones(1)).step("host")
+    step = Timed(case, (np.ones(1),)).step("host")
     sizes = (step.network.workload(), step.batch_size, step.optimizer_states)
     rows, times_s = parts.timed_rows(*sizes, 2.0, {"matmul": 0.5, "update": 0.01, "rest": 0.49, "depthwise": 0.1})
     assert times_s == pytest.approx([1.0, 0.98])  # the update is too short, and nothing here is depthwise

@@ -2,7 +2,8 @@
 
 Every case (a network at a batch size) is visited once in every round, for a few steps at a time: a machine that
 changes its speed (heat, other work on it) then slows every case alike and not just the last. A step's time is that
-between the ends of two steps, so that nothing of the loop is left out and the first step of a visit never counts.
+between the ends of two steps, so that nothing of the loop is left out and the first step of a visit never counts. What
+slows a shared machine lasts for seconds, and a visit is short: of many visits one finds the machine undisturbed.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from edgesim.training.task import ClassificationTask
 from edgesim.work import FloatArray
 
 TorchDevice = Literal["cpu", "cuda"]
-ROUNDS = 6
+ROUNDS = 9
 OPTIMIZER: Literal["adam"] = "adam"
 _STEPS = 10
-"""of one visit at most; all rounds together give 60"""
-_LEAST_STEPS = 3
+"""of one visit at most; all rounds together give 90"""
+_LEAST_STEPS = 2
 """of one visit; all rounds together give 18"""
 _VISIT_S = 0.12
-_TIMED_STEPS = 2
+_TIMED_STEPS = 1
 """of one visit with every operation timed, after a first one"""
 _CLASSES = 10
 _BATCHES = 16
@@ -80,19 +81,24 @@ class Timed:
     """The measured steps of one case."""
 
     case: Case
-    times_s: FloatArray
-    """[n]"""
+    visits_s: tuple[FloatArray, ...]
+    """of every visit the steps' times [n]"""
     shares: Mapping[str, float] = field(default_factory=dict)
     """part of a step -> its share (`parts`); empty where only whole steps were timed"""
 
     @property
     def step_s(self) -> float:
-        """The lower quartile: other programs (by the caches they share) and heat lengthen steps and shorten none."""
-        return float(np.percentile(self.times_s, 25))
+        """The median of the fastest visit: other programs, by the caches and cores they share, only lengthen steps."""
+        return min(float(np.median(steps_s)) for steps_s in self.visits_s)
+
+    @property
+    def times_s(self) -> FloatArray:
+        """[n] of all visits."""
+        return np.concatenate(self.visits_s)
 
     @property
     def spread(self) -> float:
-        """From the lower to the upper quartile, over the lower."""
+        """From the step's time to the upper quartile of all steps, over the first."""
         return float(np.percentile(self.times_s, 75) / self.step_s - 1)
 
     def step(self, device: str) -> Step:
@@ -167,7 +173,7 @@ def measure(
             first_s = first_s or visit.first_s
         if after_round is not None:
             after_round(number + 1)
-    timed = tuple(Timed(v.case, np.array(v.times_s), parts.middle(v.shares)) for v in visits)
+    timed = tuple(Timed(v.case, tuple(v.visits_s), parts.middle(v.shares)) for v in visits)
     share = used_s / wall_s if device == "cpu" and torch.get_num_threads() == 1 else None
     return Timings(timed, max(0.0, first_s - timed[0].step_s), share)
 
@@ -177,7 +183,7 @@ class _Visit:
 
     def __init__(self, case: Case, device: TorchDevice):
         self.case, self.device = case, device
-        self.times_s: list[float] = []
+        self.visits_s: list[FloatArray] = []
         self.shares: list[dict[str, float]] = []
         self.first_s = 0.0
         self.settings = Training(
@@ -207,7 +213,7 @@ class _Visit:
 
         self._train(after_step)
         steps_s = np.diff(ends)
-        self.times_s += steps_s.tolist()
+        self.visits_s.append(steps_s)
         # Set against the steps just before, so that what slows the machine down for a while slows both.
         self.shares.append(parts.shares(self._timed_operations(now), float(np.median(steps_s))))
 

@@ -182,9 +182,10 @@ def _coefficients(machine: Machine, fitted: HostFit) -> Fields:
     timed = machine.timings.timed
     networks = len({one.case.name for one in timed})
     source = (
-        f"least squares on {len(timed)} cases of {networks} networks and their parts (lower quartiles of "
-        f"{min(len(one.times_s) for one in timed)} to {max(len(one.times_s) for one in timed)} training steps, "
-        f"Adam, channels-last); {_how(machine)}; {versions()}"
+        f"least squares on {len(timed)} cases of {networks} networks and their parts (the fastest of "
+        f"{len(timed[0].visits_s)} visits, {min(len(one.times_s) for one in timed)} to "
+        f"{max(len(one.times_s) for one in timed)} training steps in all, Adam, channels-last); {_how(machine)}; "
+        f"{versions()}"
     )
     nominal = {"compute": machine.peak_flops_per_s, "memory": machine.copies.fastest_bytes_per_s}
     found = {}

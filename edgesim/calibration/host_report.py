@@ -27,9 +27,9 @@ def page(found: Calibrated, command: str) -> str:
         f"# Calibration of the machine that simulates\n\n`{command}` on {machine.processor}, "
         f"{count(machine.threads, 'thread')}, {host_profile.versions()}.\n\n"
         "Training steps of the project's own loop (Adam, channels-last, images of noise), in a process that keeps the "
-        "memory it frees as the hosts of a run do, were timed in rounds over all cases; a case's time is the lower "
-        "quartile of its steps. With one thread on a CPU the clock is the process's processor time, which other "
-        "programs on the machine do not lengthen but for the caches they share. "
+        "memory it frees as the hosts of a run do, were timed in rounds over all cases; a case's time is the median of "
+        "its fastest visit. With one thread on a CPU the clock is the process's processor time, which other programs "
+        "on the machine do not lengthen but for the caches and cores they share. "
         f"Peak: {machine.peak_flops_per_s / 1e9:.4g} GFLOP/s in FP32, "
         f"copies of {machine.copies.large_bytes >> 20} MiB: {machine.copies.large_bytes_per_s / 1e9:.3g} GB/s."
     )
