@@ -450,6 +450,9 @@ def test_digits():
     from sklearn.datasets import load_digits
 
     assert np.array_equal(np.rint(data.train_images[0, :, :, 0] * (16 / 255)), load_digits().images[0])
+    every = np.concatenate([data.train_images, data.test_images])[..., 0] * (16 / 255)
+    assert np.rint(every).sum() == load_digits().images.sum()
+    assert len(every) == 1797
 
 
 def test_search_path(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -127,11 +128,13 @@ def digits(name: str, test_share: float) -> ImageDataset:
         name: of the data set.
         test_share: in (0, 1): of each class, evenly spread over the file order, this share is the test split.
     """
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    images = np.rint(images.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
-    labels = labels.astype(np.int64)
+    spec = importlib.util.find_spec("sklearn")
+    assert spec is not None  # a dependency
+    # What sklearn.datasets.load_digits reads; importing that takes longer than planning for a million devices.
+    file = Path((spec.submodule_search_locations or [""])[0]) / "datasets" / "data" / "digits.csv.gz"
+    table = np.loadtxt(file, delimiter=",")  # 64 pixels and the label
+    images = np.rint(table[:, :-1].reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
+    labels = table[:, -1].astype(np.int64)
     rank = np.zeros(len(labels), np.int64)  # of each sample within its class
     for c in range(10):
         rank[labels == c] = np.arange((labels == c).sum())
