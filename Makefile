@@ -25,6 +25,7 @@ bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/throughput.py
 	$(BIN)/python tests/benchmarks/sweep.py
 	$(BIN)/python tests/benchmarks/small_devices.py
+	$(BIN)/python tests/benchmarks/stacked.py
 	$(BIN)/python tests/benchmarks/scoring.py
 
 clean:
