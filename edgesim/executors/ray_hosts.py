@@ -226,7 +226,7 @@ def _start(address: str | None, options: dict[str, Any]) -> None:
             with _unused_left_out():
                 ray.init(address=address, **options)
             return
-        except Exception:
+        except Exception:  # whatever it was, the second try raises it again
             if last:
                 raise
             ray.shutdown()
