@@ -150,9 +150,9 @@ def main() -> None:
         + ", ".join(f"{count} of {len(shards)} in stacks of {few}" for few, count in changed.items())
         + ".",
         "",
-        "Stacked training is left out: a device's record would depend on which others share its stack, so that a "
-        "resumed run, another number of hosts or one device more in the fleet would change numbers of devices that "
-        "have nothing to do with it. A device's records are the same bits whoever else is in the fleet.",
+        "The package trains one by one. Before it stacks, which devices share a stack has to depend on the scenario "
+        "alone: where the bits above differ for some stack, a resumed run, another number of hosts or one device more "
+        "in the fleet would otherwise change the numbers of other devices.",
     ]
     arguments.out.write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
