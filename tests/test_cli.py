@@ -148,6 +148,18 @@ def test_help_needs_neither_torch_nor_ray() -> None:
         assert name in done.stdout
 
 
+def test_a_plan_in_a_file_needs_no_pandas(tmp_path: Path) -> None:
+    out = tmp_path / "plan.parquet"
+    code = (
+        f"import sys\nsys.argv = ['edgesim', 'plan', 'scenarios/quickstart.yaml', '--out', {str(out)!r}]\n"
+        "from edgesim.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'ray', 'pandas', 'sklearn', 'plotly'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
+    assert out.is_file()
+
+
 @pytest.mark.slow
 def test_a_users_own_method_in_a_file_of_their_own(tmp_path: Path) -> None:
     """The README's own example, run on Ray from another folder."""

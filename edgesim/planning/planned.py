@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -106,7 +106,17 @@ class Planned:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        lists = {name: pa.array(values, pa.string()) for name, values in self._words.items()}
+        # From buffers: `pa.array` imports pandas, which takes half a second.
+        def column(values: npt.NDArray[Any]) -> pa.Array:
+            kind = pa.from_numpy_dtype(values.dtype)
+            return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+
+        def texts(values: Sequence[str]) -> pa.StringArray:
+            encoded = [value.encode() for value in values]
+            ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+            return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
+
+        lists = {name: texts(values) for name, values in self._words.items()}
         word = pa.dictionary(pa.int32(), pa.string())
         schema = pa.schema([
             pa.field(name, word if name in lists else pa.from_numpy_dtype(values.dtype), nullable=False)
@@ -121,7 +131,7 @@ class Planned:
             while (columns := coming.result()) is not None:
                 coming = ahead.submit(next, chunks, None)  # gathered while this one is compressed
                 arrays = [
-                    pa.DictionaryArray.from_arrays(values, lists[name]) if name in lists else pa.array(values)
+                    pa.DictionaryArray.from_arrays(column(values), lists[name]) if name in lists else column(values)
                     for name, values in columns.items()
                 ]
                 writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
