@@ -13,6 +13,7 @@ import pytest
 from edgesim import coordinator
 from edgesim import scenario as scenarios
 from edgesim.data.datasets import ImageDataset
+from edgesim.executors import JobQueue, SerialExecutor
 from edgesim.scenario import Scenario
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +28,20 @@ DOCUMENT: dict[str, Any] = {
     "pruning": {"methods": ["full", "random", "importance"], "keep_ratio": [0.2, 1.0]},
     "seeds": [0],
 }
+
+
+class Stopping(SerialExecutor):
+    """Ends like a killed process after some jobs."""
+
+    def __init__(self, after: int):
+        super().__init__()
+        self._after = after
+
+    def stream(self, queue: JobQueue) -> Iterator[tuple[Any, Any]]:
+        for done, pair in enumerate(super().stream(queue)):
+            if done == self._after:
+                raise KeyboardInterrupt
+            yield pair
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import blobs
+from conftest import Stopping, blobs
 
 import edgesim
 from edgesim import coordinator
 from edgesim.data.images import ImageDataset
-from edgesim.executors import JobQueue, SerialExecutor
+from edgesim.executors import SerialExecutor
 from edgesim.extremes import MAX_CLASSES, Extremes, ends_of_classes, pictures
 from edgesim.records import Findings, Record, Trial, TrialResult
 from edgesim.scenario import Scenario
@@ -231,20 +231,6 @@ def test_pictures_are_those_of_the_scores(run: Run, tmp_path: Path) -> None:
         assert most["score"].tolist() == own["score"].head(len(most)).tolist()
         least = part[part["end"] == "least"]
         assert least["index"].tolist() == own["index"].iloc[::-1].head(len(least)).tolist()
-
-
-class Stopping(SerialExecutor):
-    """Ends like a killed process after some jobs."""
-
-    def __init__(self, after: int):
-        super().__init__()
-        self._after = after
-
-    def stream(self, queue: JobQueue) -> Iterator[tuple[Any, Any]]:
-        for done, pair in enumerate(super().stream(queue)):
-            if done == self._after:
-                raise KeyboardInterrupt
-            yield pair
 
 
 @pytest.mark.usefixtures("apart")

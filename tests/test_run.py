@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Stopping
 
 import edgesim
 from edgesim import coordinator
@@ -235,20 +235,6 @@ def test_tiny_devices_resume_to_the_same_records(serial: Run, make_scenario: Mak
         edgesim.run(make_scenario(), folder, executor=Stopping(after))
     assert len(Run(folder).records) == 5 * after
     assert_equal_runs(serial, edgesim.run(make_scenario(), folder, resume=True, executor=SerialExecutor()))
-
-
-class Stopping(SerialExecutor):
-    """Ends like a killed process after some jobs."""
-
-    def __init__(self, after: int):
-        super().__init__()
-        self._after = after
-
-    def stream(self, queue: JobQueue) -> Iterator[tuple[Any, Any]]:
-        for done, pair in enumerate(super().stream(queue)):
-            if done == self._after:
-                raise KeyboardInterrupt
-            yield pair
 
 
 @pytest.mark.parametrize("after", [0, 3, 4, 9])
