@@ -9,8 +9,10 @@ const fixed = (value, digits) => {
   const below = Math.floor(value * 10 ** digits);
   return ((below % 2 === 0 ? below : below + 1) / 10 ** digits).toFixed(digits);
 };
+// One formatter for all: `toLocaleString` looks its locale up at every call, for half a million cells.
+const thousands = new Intl.NumberFormat("en-US");
 const positive = (text) => (Number(text) === 0 ? text.replace("-", "") : text);
-const grouped = (value) => Number(positive(fixed(value, 0))).toLocaleString("en-US");
+const grouped = (value) => thousands.format(Number(positive(fixed(value, 0))));
 
 // Python's "%.{digits}g".
 const general = (value, digits) => {
@@ -36,5 +38,5 @@ const FORMS = {
   },
   p_value: (value) => (!known(value) ? UNKNOWN : value < 1e-4 ? "< 0.0001" : general(value, 2)),
   plain_count: (value) => (known(value) ? String(Math.trunc(value) + 0) : UNKNOWN),
-  count: (value) => (known(value) ? (Math.trunc(value) + 0).toLocaleString("en-US") : UNKNOWN),
+  count: (value) => (known(value) ? thousands.format(Math.trunc(value) + 0) : UNKNOWN),
 };

@@ -128,10 +128,10 @@ class DataTable {
     const shown = this.order.slice(first, first + rows);
     this.body.replaceChildren(...shown.map((row) => element("tr", {}, ...this.columns.map((column) =>
       this.cell(column.write(column.get(row)), column.form)))));
-    const found = this.order.length === this.total ? "" : ` of ${this.total.toLocaleString("en-US")}`;
+    const found = this.order.length === this.total ? "" : ` of ${thousands.format(this.total)}`;
     const range = shown.length === this.order.length ? "" : `${first + 1}–${first + shown.length} of `;
     const word = this.total === 1 ? "row" : "rows";
-    this.count.textContent = `${range}${this.order.length.toLocaleString("en-US")}${found} ${word}`;
+    this.count.textContent = `${range}${thousands.format(this.order.length)}${found} ${word}`;
     this.back.disabled = this.page === 0;
     this.next.disabled = first + shown.length >= this.order.length;
   }
