@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from edgesim import scheduling
 from edgesim.cost import analytic
 from edgesim.cost.forecast import Device
 from edgesim.data import datasets
@@ -25,8 +26,6 @@ SHOWN_RATIO = 0.5
 NO_SCORES = ("keeps_all", "by_chance")
 """what a method says of itself whose scores tell nothing of the samples"""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-SHORT_FLOPS = 2e9
-"""a device whose trials are expected to take less in all (some 0.1 s of a core) is one job"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,9 @@ def plan(
             devices[seed, index] = DeviceSpec(seed, index, fleet.devices[index], shard, fleet.conditions[index])
     setting, outlook = prepare(scenario, dataset, scorer)
     trials, infeasible, ruled = _resolve(scenario, setting, outlook, devices, curves)
-    setting = replace(setting, shown=_shown(setting, devices, [trial for trial in trials if trial not in infeasible]))
+    feasible = [trial for trial in trials if trial not in infeasible]
+    setting = replace(setting, shown=_shown(setting, devices, feasible))
+    devices = scheduling.with_slots(setting, devices, _trials_each(scenario))
     return Plan(scenario, setting, devices, trials, infeasible, ruled)
 
 
@@ -115,8 +116,7 @@ def shown_device(plan: Plan) -> dict[str, Any] | None:
 
 def trial_count(scenario: Scenario) -> int:
     """How many trials there are; a method that keeps everything has one per device, at keep_ratio 1."""
-    each = sum(1 if keeps_all(method) else _ratio_count(scenario) for method in scenario.pruning.methods)
-    return len(scenario.seeds) * len(scenario.fleet) * each
+    return len(scenario.seeds) * len(scenario.fleet) * _trials_each(scenario)
 
 
 def in_order(scenario: Scenario, trials: Iterable[Trial]) -> list[Trial]:
@@ -126,8 +126,10 @@ def in_order(scenario: Scenario, trials: Iterable[Trial]) -> list[Trial]:
     return sorted(trials, key=lambda t: (seed_places[t.seed], t.device, methods[t.method], t.keep_ratio))
 
 
-def _ratio_count(scenario: Scenario) -> int:
-    return len(scenario.pruning.keep_ratios) if scenario.pruning.rule is None else 1
+def _trials_each(scenario: Scenario) -> int:
+    """Trials of every device."""
+    ratios = len(scenario.pruning.keep_ratios) if scenario.pruning.rule is None else 1
+    return sum(1 if keeps_all(method) else ratios for method in scenario.pruning.methods)
 
 
 def _resolve(
@@ -201,7 +203,9 @@ def execute(
         unknown = tuple(t for t in waiting if not reused or t not in reused)
         if unknown:
             scoring = ScoreJob(plan.devices[key], unknown)
-            _push(plan, queue, replace(scoring, goes_on=_flops(plan, scoring) <= SHORT_FLOPS))
+            _push(
+                plan, queue, replace(scoring, goes_on=scheduling.flops(plan.setting, scoring) <= scheduling.SHORT_FLOPS)
+            )
     for job, outcome in executor.stream(queue):
         if isinstance(outcome, Failure):
             log_detail(outcome)
@@ -233,36 +237,18 @@ def _ruled(plan: Plan, result: TrialResult) -> TrialResult:
 
 
 def expected_samples(plan: Plan) -> dict[Trial, float]:
-    """What each trial is expected to cost this machine, in samples passed forward and backward.
-
-    A forward pass counts a third: the test set and the shard are evaluated at the end of every training.
-    """
-    scenario, tests = plan.scenario, len(plan.setting.dataset.test_labels)
-    expected = {}
-    for trial in plan.trials:
-        n = len(plan.devices[trial.seed, trial.device].shard)
-        m = int(analytic.subset_size(n, trial.keep_ratio))
-        runs = trial not in plan.infeasible
-        expected[trial] = m * scenario.training.epochs + (tests + n) / 3 if runs else 0.0
-    return expected
+    """What each trial is expected to cost this machine, in samples passed forward and backward."""
+    return {
+        trial: 0.0
+        if trial in plan.infeasible
+        else scheduling.trial_samples(plan.setting, len(plan.devices[trial.seed, trial.device].shard), trial.keep_ratio)
+        for trial in plan.trials
+    }
 
 
 def _push(plan: Plan, queue: JobQueue, job: Job) -> None:
     """Queue a job by the work that waits for it."""
-    queue.push(job, _flops(plan, job), begins=isinstance(job, ScoreJob))
-
-
-def _flops(plan: Plan, job: Job) -> float:
-    """Expected work of a job and, for scoring, of the trainings behind it."""
-    scenario, setting = plan.scenario, plan.setting
-    if isinstance(job, TrainJob):
-        samples = len(job.group[0].selection.positions) * scenario.training.epochs
-    else:
-        n = len(job.spec.shard)
-        sizes = [int(analytic.subset_size(n, trial.keep_ratio)) for trial in job.trials]
-        samples = n + sum(sizes) * scenario.training.epochs
-    samples += (len(setting.dataset.test_labels) + len(job.spec.shard)) // 3  # evaluated by forward passes
-    return samples * setting.terms.workload.train_flops
+    queue.push(job, scheduling.flops(plan.setting, job), begins=isinstance(job, ScoreJob))
 
 
 def _prepared(spec: DeviceSpec, trial: Trial, reused: Reused) -> Prepared:

@@ -67,6 +67,8 @@ class DeviceSpec:
     """sorted indices into the training set"""
     conditions: Conditions = field(default_factory=Conditions)
     """power mode, energy source and availability"""
+    slot: int | None = None
+    """of a stack, where its trainings may share their steps with those of other devices (`training.stacked`)"""
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,8 @@ class Record:
     host_wall_s: float = np.nan
     host_score_wall_s: float = np.nan
     host_train_wall_s: float = np.nan
+    host_stack_size: int = 0
+    """trainings that shared their steps with this one, itself included; 0 where there was none"""
 
     @property
     def trial(self) -> Trial:

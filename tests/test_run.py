@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -366,21 +366,45 @@ def test_one_device_with_all_data_and_one_sample_kept(make_scenario: Make, tmp_p
     assert (run.records["status"] == "ok").all()
 
 
+class Named(NamedTuple):
+    """Stands for a job in a queue."""
+
+    name: str
+    slot: int | None = None
+
+    @property
+    def spec(self) -> Named:
+        return self
+
+
+def taken(queue: JobQueue) -> list[str]:
+    return ["".join(job.name for job in queue.take()) for _ in range(100) if len(queue)]  # type: ignore[union-attr]
+
+
 def test_what_was_begun_goes_on_and_the_longest_comes_first() -> None:
     queue = JobQueue()
-    for name, size in (("a", 1.0), ("b", 3.0), ("c", 2.0), ("d", 3.0)):
-        queue.push(name, size)  # type: ignore[arg-type]
-    for name, size in (("scoring", 9.0), ("more scoring", 99.0)):
-        queue.push(name, size, begins=True)  # type: ignore[arg-type]
-    assert [queue.pop() for _ in range(len(queue))] == ["b", "d", "c", "a", "more scoring", "scoring"]
+    for name, size in (("a", 1e10), ("b", 3e10), ("c", 2e10), ("d", 3e10)):
+        queue.push(Named(name), size)  # type: ignore[arg-type]
+    for name, size in (("scoring", 9e10), ("more scoring", 99e10)):
+        queue.push(Named(name), size, begins=True)  # type: ignore[arg-type]
+    assert taken(queue) == ["b", "d", "c", "a", "more scoring", "scoring"]
 
 
 def test_tiny_jobs_are_taken_together() -> None:
+    """As many as are expected to take 2e9 FLOPs in all."""
     queue = JobQueue()
-    for name, size in (("a", 1.0), ("b", 3.0), ("c", 2.0), ("d", 9.0)):
-        queue.push(name, size)  # type: ignore[arg-type]
-    assert [queue.take(5.0) for _ in range(3)] == [["d"], ["b", "c"], ["a"]]
-    assert len(queue) == 0
+    for name, size in (("a", 0.4e9), ("b", 1.2e9), ("c", 0.8e9), ("d", 9e9)):
+        queue.push(Named(name), size)  # type: ignore[arg-type]
+    assert taken(queue) == ["d", "bc", "a"]
+
+
+def test_jobs_with_slots_are_taken_by_the_stack() -> None:
+    queue = JobQueue()
+    for number in range(20):
+        queue.push(Named("s", number % 16), 1e9)  # type: ignore[arg-type]
+    for name in "ab":
+        queue.push(Named(name), 0.9e9)  # type: ignore[arg-type]
+    assert taken(queue) == ["s" * 16, "s" * 4, "ab"]
 
 
 def test_the_timesheet_counts_idle_time() -> None:
@@ -490,9 +514,16 @@ executor.close()
 def test_a_failure_carries_its_traceback() -> None:
     from edgesim.executors import attempt
 
-    failure = attempt(object(), None)  # type: ignore[arg-type]
+    class Host:
+        def begin(self, job: Any) -> Any:
+            return job.spec
+
+        def stacks(self, begun: Any) -> list[Any]:
+            return []
+
+    (failure,) = attempt(Host(), [None])  # type: ignore[list-item]
     assert isinstance(failure, Failure)
-    assert failure.reason.startswith("AttributeError: 'object' object has no attribute 'run' (in base.py:")
+    assert failure.reason.startswith("AttributeError: 'NoneType' object has no attribute 'spec' (in test_run.py:")
     assert "Traceback" in failure.detail
 
 

@@ -45,6 +45,13 @@ def ok(records: pd.DataFrame) -> pd.DataFrame:
     return records[records["status"] == "ok"]
 
 
+def shared_steps(records: pd.DataFrame) -> pd.Series:
+    """Whether a trial's training shared its steps with others, so that its time on the host is a share of theirs."""
+    if "host_stack_size" not in records:  # of an earlier version, which had no stacks
+        return pd.Series(False, index=records.index)
+    return records["host_stack_size"] > 1
+
+
 def groups(table: pd.DataFrame) -> Iterator[tuple[str, float, pd.DataFrame]]:
     """(method, keep_ratio, its rows): methods by first appearance, ratios ascending, unknown last."""
     order = {method: place for place, method in enumerate(dict.fromkeys(table["method"]))}

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from edgesim.analysis.cells import FULL, Answer, answer, complete, ok
+from edgesim.analysis.cells import FULL, Answer, answer, complete, ok, shared_steps
 
 PRICE_COLUMNS = [
     "device", "profile", "method", "keep_ratio", "trials", "analytic_time_s", "device_time_s", "host_wall_s",
@@ -33,7 +33,7 @@ def compare_prices(records: pd.DataFrame) -> Answer:
 
     Returns: PRICE_COLUMNS. `*_factor` is emulated / analytic. `*_relative` is the training time / that of `full` on
         the same device and seed, by each price and by the host's clock: the three compare although the host is
-        another machine. NaN without `full`.
+        another machine. NaN without `full`, and by the host's clock where trainings shared their steps.
     """
     good = ok(complete(records)).copy()
     kinds = {"analytic": "analytic_train_time_s", "device": "device_train_time_s", "host": "host_train_wall_s"}
@@ -41,6 +41,7 @@ def compare_prices(records: pd.DataFrame) -> Answer:
     good = good.merge(full, on=["seed", "device"], how="left", suffixes=("", "_full"))
     for name, column in kinds.items():
         good[f"{name}_relative"] = good[column] / good[f"{column}_full"].where(good[f"{column}_full"] > 0)
+    good["host_relative"] = good["host_relative"].mask(shared_steps(good))
     keys = ["device", "profile", "method", "keep_ratio"]
     found = good.groupby(keys, sort=False)
     names = [name for name in PRICE_COLUMNS if name in good.columns and name not in keys]

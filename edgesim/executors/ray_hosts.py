@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 """how often a job is tried whose host dies"""
-BUNDLE_FLOPS = 2e9
-"""jobs that are expected to take less than this together (some 0.1 s of a core) go to a host in one call: a call costs
-1 to 2 ms, which a device with a dozen samples does not"""
 START_TIMEOUT_S = 600.0
 """how long all hosts together may take to start"""
 _UNUSED = ("start_api_server", "start_monitor", "start_log_monitor")
@@ -36,20 +33,20 @@ class DeviceHost:
         sys.path += [entry for entry in path if entry not in sys.path]
         keep_freed_memory()
         # Imported here, while the driver still prepares data: it takes seconds.
-        import edgesim.device as device
+        import edgesim.hosting as hosting
 
         self._limits = one_thread()
-        self._device = device
-        self._bench: Any = None
+        self._hosting = hosting
+        self._host: Any = None
 
     def open(self, setting: Setting) -> int:
         """Take the setting; its images stay in Ray's object store and are read without a copy."""
-        self._bench = self._device.Workbench(setting)
+        self._host = self._hosting.Host(setting)
         return os.getpid()
 
     def run(self, jobs: list[Job]) -> list[Outcome | Failure]:
-        """Do some jobs, one after another."""
-        return [attempt(self._bench, job) for job in jobs]
+        """Do some jobs together."""
+        return attempt(self._host, jobs)
 
 
 class _Call(NamedTuple):
@@ -157,7 +154,7 @@ class RayExecutor:
         retries: list[tuple[list[Job], int]] = []
         while len(queue) or running or retries:
             while idle and (retries or len(queue)):
-                jobs, tries = retries.pop() if retries else (queue.take(BUNDLE_FLOPS), 0)
+                jobs, tries = retries.pop() if retries else (queue.take(), 0)
                 host = idle.pop()
                 running[host.run.remote(jobs)] = _Call(host, jobs, tries + 1, time.perf_counter())
             done, _ = ray.wait(list(running), num_returns=1)

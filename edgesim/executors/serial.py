@@ -1,4 +1,4 @@
-"""Runs jobs one after another in this process."""
+"""Runs jobs in this process."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ class SerialExecutor:
 
     def __init__(self) -> None:
         self.sheet = Timesheet(hosts=1)
-        self._bench: Any = None
+        self._host: Any = None
         self._threads = 0
         self._limits: Any = None
 
     def open(self, setting: Setting) -> None:
-        """Make a workbench here."""
+        """Make a host here."""
         import torch
 
-        from edgesim.device import Workbench
+        from edgesim.hosting import Host
 
         self._threads = torch.get_num_threads()
         self._limits = one_thread()
-        self._bench = Workbench(setting)
+        self._host = Host(setting)
 
     def stream(self, queue: JobQueue) -> Iterator[tuple[Job, Outcome | Failure]]:
         """Run the jobs in their order."""
         while len(queue):
-            job = queue.pop()
+            jobs = queue.take()
             started_s = time.perf_counter()
-            outcome = attempt(self._bench, job)
+            outcomes = attempt(self._host, jobs)
             self.sheet.jobs.append((started_s, time.perf_counter()))
-            yield job, outcome
+            yield from zip(jobs, outcomes, strict=True)
 
     def close(self) -> None:
-        """Drop the workbench and put torch's number of threads back."""
+        """Drop the host and put torch's number of threads back."""
         if self._threads:
             import torch
 
             torch.set_num_threads(self._threads)
             self._limits.restore_original_limits()
             self._threads = 0
-        self._bench = None
+        self._host = None

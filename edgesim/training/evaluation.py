@@ -1,4 +1,4 @@
-"""Evaluation on a common set, per class."""
+"""Evaluation of trained networks: on a common set, per class."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from edgesim.training.loop import Fitted
 from edgesim.training.task import ClassificationTask, observe
 from edgesim.work import FloatArray, IntArray
 
@@ -25,16 +26,47 @@ class Scores:
     """[C]"""
 
 
-def evaluate(
-    model: torch.nn.Module, task: ClassificationTask, num_classes: int, batch_size: int, precision_name: str
-) -> Scores:
+@dataclass(frozen=True)
+class Trained:
+    """What became of one training."""
+
+    fitted: Fitted
+    tests: dict[int, Scores]
+    """1-based epoch -> the common test set after it; the last epoch is always there"""
+    shard: Scores
+    """the whole shard at the end"""
+    host_wall_s: float
+    """wall time on this machine, evaluation included; of a stack, an equal share"""
+    stack_size: int = 1
+    """trainings that shared its steps"""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """How networks are evaluated, and after which epochs on the common test set."""
+
+    num_classes: int
+    batch_size: int
+    precision: str
+    every: int = 0
+    """epochs; 0 = only after the last"""
+
+    def is_due(self, epoch: int, epochs: int) -> bool:
+        """Whether the test set is evaluated after a 1-based epoch of `epochs`."""
+        return epoch == epochs or (self.every > 0 and epoch % self.every == 0)
+
+    def scores(self, loss: FloatArray, hit: FloatArray, labels: IntArray) -> Scores:
+        """What the losses, hits (1 = right) and labels of n samples, each [n], come to."""
+        counts = np.bincount(labels, minlength=self.num_classes)
+        hits = np.bincount(labels, weights=hit, minlength=self.num_classes)
+        per_class = np.divide(hits, counts, out=np.full(self.num_classes, np.nan), where=counts > 0)
+        return Scores(float(loss.mean()), float(hit.mean()), per_class, counts.astype(np.int64))
+
+
+def evaluate(model: torch.nn.Module, task: ClassificationTask, evaluated: Evaluated) -> Scores:
     """Loss and accuracy, over all and per class, in evaluation mode and without augmentation.
 
     The network runs in the precision that it was trained in.
     """
-    snapshot = observe(model, task, frozenset(), batch_size, precision_name)
-    labels = task.labels.cpu().numpy()
-    counts = np.bincount(labels, minlength=num_classes)
-    hits = np.bincount(labels, weights=snapshot.hit, minlength=num_classes)
-    per_class = np.divide(hits, counts, out=np.full(num_classes, np.nan), where=counts > 0)
-    return Scores(float(snapshot.loss.mean()), float(snapshot.hit.mean()), per_class, counts.astype(np.int64))
+    snapshot = observe(model, task, frozenset(), evaluated.batch_size, evaluated.precision)
+    return evaluated.scores(snapshot.loss, snapshot.hit, task.labels.cpu().numpy())

@@ -11,6 +11,8 @@ from pydantic.dataclasses import dataclass
 Precision = Literal["fp32", "bf16"]
 OPTIMIZER_STATES = {"sgd": 0, "adam": 2, "adamw": 2}
 """Numbers that an optimiser keeps per weight, momentum of SGD not counted (peak training memory needs them)."""
+STACK_SLOTS = 16
+"""small networks that train as one (`training.stacked`)"""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,89 @@
+"""What a host does with the jobs that it is handed together: begin each, train in stacks what can be, finish each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from edgesim.device import EdgeDevice
+from edgesim.errors import TrainingDiverged
+from edgesim.jobs import Job, Outcome, Prepared, Setting, TrainJob, groups
+from edgesim.training import evaluation, stacked
+from edgesim.workbench import Workbench
+
+
+@dataclass
+class Begun:
+    """A job whose scoring is done."""
+
+    device: EdgeDevice
+    prepared: list[Prepared]
+    groups: list[tuple[Prepared, ...]]
+    """what is to be trained in this job"""
+    trained: dict[int, evaluation.Trained | TrainingDiverged] = field(default_factory=dict)
+    """what stacks have done, by place in `groups`"""
+
+
+class Place(NamedTuple):
+    """Where a training of a stack belongs."""
+
+    job: int
+    group: int
+
+
+Stack = dict[Place, stacked.Member]
+
+
+class Host:
+    """Does jobs on one workbench. The caller catches what a job raises."""
+
+    def __init__(self, setting: Setting):
+        self._bench = Workbench(setting)
+
+    def begin(self, job: Job) -> Begun:
+        """Steps 1 and 2 of a scoring job; of a training job nothing."""
+        device = EdgeDevice(self._bench, job.spec)
+        if isinstance(job, TrainJob):
+            return Begun(device, [], [job.group])
+        prepared = device.prepare(job.trials)
+        return Begun(device, prepared, groups(prepared) if job.goes_on else [])
+
+    def stacks(self, begun: Mapping[int, Begun]) -> list[Stack]:
+        """The trainings that share their steps: equal widths, different slots. In the order of jobs and groups."""
+        found: dict[tuple[int, int], Stack] = {}
+        filled: dict[tuple[int, int], int] = {}  # (width, slot) -> stacks of that width that have a member there
+        for number, entry in begun.items():
+            for place, group in enumerate(entry.groups):
+                member = entry.device.member(group[0])
+                if member is None:
+                    continue
+                width = stacked.width(member.task.size)
+                layer = filled.get((width, member.slot), 0)
+                filled[width, member.slot] = layer + 1
+                found.setdefault((width, layer), {})[Place(number, place)] = member
+        return list(found.values())
+
+    def train(self, stack: Stack, begun: Mapping[int, Begun]) -> None:
+        """Train a stack; the outcomes go to the jobs."""
+        bench, members = self._bench, list(stack.values())
+        assert bench.stack_network is not None  # else there are no members
+        outcomes = stacked.train(bench.stack_network, members, bench.setting.training, bench.test, bench.evaluated)
+        for place, outcome in zip(stack, outcomes, strict=True):
+            begun[place.job].trained[place.group] = outcome
+
+    def finish(self, begun: Begun) -> Outcome:
+        """What the job gives back: prepared trials, or results of those that were to be trained (steps 3 to 5).
+
+        Raises:
+            TrainingDiverged: the loss of a step is not finite.
+        """
+        if not begun.groups:
+            return begun.prepared
+        results = []
+        for place, group in enumerate(begun.groups):
+            trained = begun.trained.get(place)
+            if isinstance(trained, TrainingDiverged):
+                raise trained
+            results += begun.device.execute(group, trained)
+        return results

@@ -1,0 +1,65 @@
+"""What jobs are expected to take this machine, which devices are small, and who has which slot of a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from edgesim.cost import analytic
+from edgesim.jobs import DeviceSpec, Job, Setting, TrainJob
+from edgesim.training.settings import STACK_SLOTS
+
+SHORT_FLOPS = 2e9
+"""a device whose trials are expected to take less in all (some 0.1 s of a core) is one job"""
+FEWEST_STACKED = 2 * STACK_SLOTS
+"""devices of a seed below which their stacks would be mostly empty"""
+
+
+def trial_samples(setting: Setting, n: int, keep_ratio: float) -> float:
+    """Samples that a trial on a shard of n passes forward and backward, scoring left out.
+
+    A forward pass counts a third: the test set and the shard are evaluated at the end of every training.
+    """
+    kept = int(analytic.subset_size(n, keep_ratio))
+    return kept * setting.training.epochs + (len(setting.dataset.test_labels) + n) / 3
+
+
+def flops(setting: Setting, job: Job) -> float:
+    """Expected work of a job and, for scoring, of the trainings behind it."""
+    n, ratios = len(job.spec.shard), [trial.keep_ratio for trial in job.trials]
+    if isinstance(job, TrainJob):
+        return trial_samples(setting, n, ratios[0]) * setting.terms.workload.train_flops
+    return _device_flops(setting, n, ratios)
+
+
+def with_slots(
+    setting: Setting, devices: Mapping[tuple[int, int], DeviceSpec], trials_each: int
+) -> dict[tuple[int, int], DeviceSpec]:
+    """The devices, small ones with a slot of a stack (`training.stacked`).
+
+    Small is a device whose shard fits into a batch and whose trials would be short at full data. Neither what is left
+    to do nor the hardware plays a part: a resumed run, and one on another fleet, compute the same. Slots go round in
+    the order in which devices are queued, so that those that a host gets together fill a stack.
+
+    Args:
+        setting: of the run.
+        devices: (seed, device) -> device.
+        trials_each: trials of every device.
+    """
+    small: dict[int, list[tuple[int, int]]] = {}
+    for (seed, index), spec in devices.items():
+        n = len(spec.shard)
+        if n <= setting.training.batch_size and _device_flops(setting, n, [1.0] * trials_each) <= SHORT_FLOPS:
+            small.setdefault(seed, []).append((-n, index))
+    slotted = dict(devices)
+    for seed, found in small.items():
+        if len(found) >= FEWEST_STACKED:
+            for rank, (_, index) in enumerate(sorted(found)):
+                slotted[seed, index] = replace(devices[seed, index], slot=rank % STACK_SLOTS)
+    return slotted
+
+
+def _device_flops(setting: Setting, n: int, keep_ratios: Sequence[float]) -> float:
+    """Expected work of scoring a shard of n samples and of the trials behind it."""
+    samples = n + sum(trial_samples(setting, n, keep_ratio) for keep_ratio in keep_ratios)
+    return samples * setting.terms.workload.train_flops

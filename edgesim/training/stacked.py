@@ -1,0 +1,200 @@
+"""Many small networks trained as one: a step of a stack is a step of every network in it, and takes little longer.
+
+A device with a dozen samples trains in steps whose arithmetic takes less time than their calls into torch do. Networks
+of linear layers are therefore stacked: their weights along a new first dimension, one forward and backward pass
+(`torch.func`) and one fused optimiser step for all.
+
+The width of a stack is fixed, empty slots are filled with zeros, and each device has its slot. What a device computes
+then depends on its own samples, its slot and nothing else: not on who sits in the other slots, and so neither on the
+number of hosts nor on what a resumed run has left to do. Numbers equal those of `loop.fit` but for rounding.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.func import functional_call, vmap
+from torch.nn import functional
+
+from edgesim.errors import TrainingDiverged
+from edgesim.training import evaluation, optim
+from edgesim.training.loop import Epoch, Fitted
+from edgesim.training.settings import STACK_SLOTS, Training
+from edgesim.training.task import ClassificationTask
+from edgesim.work import FloatArray, IntArray, StepTrace, Work
+
+MAX_PARAMETERS = 150_000
+"""of one network: beyond, a step is bound by the memory that its weights move, and stacking gains nothing"""
+MIN_WIDTH = 4
+_LAYERS = (nn.Sequential, nn.Flatten, nn.Linear, nn.ReLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.Identity)
+"""what a network may consist of: nothing random, nothing that looks at the rest of the batch, no convolution (which
+gains nothing)"""
+
+State = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One training of a stack."""
+
+    slot: int
+    """in 0 .. STACK_SLOTS - 1, its own among the members"""
+    task: ClassificationTask
+    """the shard, n samples"""
+    positions: IntArray
+    """[m] what it trains on, in one batch"""
+    weights: FloatArray | None
+    """[m] loss weights, or None for ones"""
+    initial: State
+    """weights of the network to begin with"""
+
+
+def stacks(model: nn.Module, training: Training, torch_device: str) -> bool:
+    """Whether networks like this are trained in stacks: a matter of the scenario and of the kind of machine alone."""
+    return (
+        torch_device == "cpu"
+        and training.precision == "fp32"
+        and not training.augment
+        and all(type(layer) in _LAYERS for layer in model.modules())
+        and sum(parameter.numel() for parameter in model.parameters()) <= MAX_PARAMETERS
+    )
+
+
+def width(samples: int) -> int:
+    """Places for the samples of a slot: members of a stack have equal widths, that of their shards."""
+    return max(MIN_WIDTH, 1 << (samples - 1).bit_length())
+
+
+def train(
+    model: nn.Module,
+    members: Sequence[Member],
+    settings: Training,
+    test: ClassificationTask,
+    evaluated: evaluation.Evaluated,
+) -> list[evaluation.Trained | TrainingDiverged]:
+    """Train every member from its initial weights, evaluating as asked and at the end (edge paper, Eqs. 5-6, 21-22).
+
+    Every epoch is one step on all of a member's subset, so that the order of the samples plays no part.
+
+    Args:
+        model: the network whose layers are used; its own weights are not.
+        members: shards of one `width`, each with a slot of its own.
+        settings: as for `loop.fit`.
+        test: the common test set.
+        evaluated: how, and after which epochs.
+
+    Returns: for each member its outcome; a loss that is not finite ends that member alone.
+    """
+    started = time.perf_counter()
+    stack = _Stack(model, members)
+    optimizer = optim.build(settings, stack.state.values())
+    losses, hits, tests = [], [], {}
+    for epoch in range(settings.epochs):
+        loss, hit = stack.step()
+        losses.append(loss)
+        hits.append(hit)
+        optimizer.step(settings.learning_rate_at(epoch, settings.epochs))
+        if evaluated.is_due(epoch + 1, settings.epochs):
+            tests[epoch + 1] = stack.evaluate_all(test, evaluated)
+    shards = stack.evaluate_own(evaluated)
+    share = (time.perf_counter() - started) / len(members), len(members)
+    outcomes: list[evaluation.Trained | TrainingDiverged] = []
+    for place, member in enumerate(members):
+        count = len(member.positions)
+        own = [losses_of[member.slot, :count].double() for losses_of in losses]
+        broken = next((step for step, values in enumerate(own) if not bool(torch.isfinite(values).all())), None)
+        if broken is not None:
+            outcomes.append(TrainingDiverged(step=broken, loss=float(own[broken].mean())))
+            continue
+        epochs = tuple(
+            Epoch(number + 1, float(values.mean()), float(hit[member.slot, :count].double().mean()))
+            for number, (values, hit) in enumerate(zip(own, hits, strict=True))
+        )
+        trace = StepTrace.of_batches("train", [count] * settings.epochs)
+        fitted = Fitted(epochs, Work(train_samples=trace.samples, steps=settings.epochs), trace)
+        seen = {number: scores[place] for number, scores in tests.items()}
+        outcomes.append(evaluation.Trained(fitted, seen, shards[place], *share))
+    return outcomes
+
+
+class _Stack:
+    """The weights and samples of the members, each in its slot, the other slots empty."""
+
+    def __init__(self, model: nn.Module, members: Sequence[Member]):
+        self._members = members
+        self._model = model
+        self._width = width(members[0].task.size)
+        self.state = {name: _slots(value, members, name) for name, value in model.named_parameters()}
+        self._own: Callable[..., torch.Tensor] = vmap(self._call)
+        self._shared: Callable[..., torch.Tensor] = vmap(self._call, in_dims=(0, None))
+        first = members[0].task.inputs(slice(0, 1))
+        self._inputs = first.new_zeros(STACK_SLOTS, self._width, *first.shape[1:])
+        self._labels = torch.zeros(STACK_SLOTS, self._width, dtype=torch.int64)
+        self._shares = torch.zeros(STACK_SLOTS, self._width)
+        for member in members:
+            count, slot = len(member.positions), member.slot
+            chosen = torch.as_tensor(member.positions)
+            self._inputs[slot, :count] = member.task.inputs(chosen)
+            self._labels[slot, :count] = member.task.labels[chosen]
+            weights = np.ones(count) if member.weights is None else member.weights
+            self._shares[slot, :count] = torch.as_tensor(weights / weights.sum())
+
+    def _call(self, weights: State, inputs: torch.Tensor) -> torch.Tensor:
+        outputs: torch.Tensor = functional_call(self._model, weights, (inputs,))
+        return outputs
+
+    def step(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Gradients of every member's mean loss, on the weights; losses and hits [slots, width] before the update."""
+        outputs = self._own(self.state, self._inputs)  # [slots, width, C]
+        losses = _losses(outputs, self._labels)
+        (losses * self._shares).sum().backward()
+        return losses.detach(), (outputs.detach().argmax(-1) == self._labels).float()
+
+    @torch.no_grad()
+    def evaluate_all(self, task: ClassificationTask, evaluated: evaluation.Evaluated) -> list[evaluation.Scores]:
+        """Every member on one common set."""
+        losses, hits = [], []
+        for start in range(0, task.size, evaluated.batch_size):
+            where = slice(start, start + evaluated.batch_size)
+            outputs = self._shared(self.state, task.inputs(where))  # [slots, B, C]
+            truth = task.labels[where].expand(STACK_SLOTS, -1)
+            losses.append(_losses(outputs, truth))
+            hits.append((outputs.argmax(-1) == truth).float())
+        loss, hit = (torch.cat(parts, 1).double().numpy() for parts in (losses, hits))
+        labels = task.labels.numpy()
+        return [evaluated.scores(loss[m.slot], hit[m.slot], labels) for m in self._members]
+
+    @torch.no_grad()
+    def evaluate_own(self, evaluated: evaluation.Evaluated) -> list[evaluation.Scores]:
+        """Every member on its own shard."""
+        inputs, labels = torch.zeros_like(self._inputs), torch.zeros_like(self._labels)
+        for member in self._members:
+            inputs[member.slot, : member.task.size] = member.task.inputs(slice(None))
+            labels[member.slot, : member.task.size] = member.task.labels
+        outputs = self._own(self.state, inputs)
+        loss, hit = _losses(outputs, labels).double().numpy(), (outputs.argmax(-1) == labels).double().numpy()
+        found = []
+        for member in self._members:
+            size = member.task.size
+            found.append(
+                evaluated.scores(loss[member.slot, :size], hit[member.slot, :size], member.task.labels.numpy())
+            )
+        return found
+
+
+def _slots(value: nn.Parameter, members: Sequence[Member], name: str) -> nn.Parameter:
+    stacked = value.detach().new_zeros(STACK_SLOTS, *value.shape)
+    for member in members:
+        stacked[member.slot] = member.initial[name]
+    return nn.Parameter(stacked)
+
+
+def _losses(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of outputs [slots, B, C], [slots, B]."""
+    flat = functional.cross_entropy(outputs.flatten(0, 1), labels.flatten(), reduction="none")
+    return flat.view(labels.shape)

@@ -1,0 +1,243 @@
+"""Small networks trained as one: equal to training alone, and moved by nothing that shares the stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import Stopping, blobs
+from test_run import assert_equal_runs
+from torch import nn
+
+import edgesim
+from edgesim import scheduling
+from edgesim.errors import TrainingDiverged
+from edgesim.executors import RayExecutor, SerialExecutor
+from edgesim.models import networks
+from edgesim.scenario import Scenario
+from edgesim.training import evaluation, loop, stacked
+from edgesim.training.settings import Training
+from edgesim.training.task import ClassificationTask
+
+DATA = blobs(n=400)
+TEST = ClassificationTask.of_test(DATA, "cpu")
+SIZES = (12, 9, 16, 10)
+SETTINGS = Training(epochs=4, batch_size=16, learning_rate=1e-2)
+EVALUATED = evaluation.Evaluated(DATA.num_classes, 7, "fp32", every=3)
+
+Make = Callable[..., Scenario]
+
+
+def network() -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return networks.mlp(DATA.input_shape, DATA.num_classes, (6,))
+
+
+def members(sizes: tuple[int, ...] = SIZES, weighted: bool = False) -> list[stacked.Member]:
+    """One per size in slots 3, 4, ..., the kept samples being every other one of the shard."""
+    initial = {name: value.detach() for name, value in network().named_parameters()}
+    made = []
+    for number, size in enumerate(sizes):
+        task = ClassificationTask.of_shard(DATA, np.arange(20 * number, 20 * number + size), "cpu")
+        kept = np.arange(0, size, 2)
+        weights = np.linspace(0.5, 2, len(kept)) if weighted else None
+        made.append(stacked.Member(3 + number, task, kept, weights, initial))
+    return made
+
+
+def in_stack(chosen: list[stacked.Member], settings: Training = SETTINGS) -> list[Any]:
+    return stacked.train(network(), chosen, settings, TEST, EVALUATED)
+
+
+def alone(member: stacked.Member, settings: Training) -> tuple[loop.Fitted, list[evaluation.Scores]]:
+    """The same by the one training loop; the scores after epochs 3 and 4 on the test set, then on the shard."""
+    model = network()
+    scores = []
+
+    def after_epoch(epoch: loop.Epoch) -> None:
+        if epoch.number in (3, 4):
+            scores.append(evaluation.evaluate(model, TEST, EVALUATED))
+
+    subset, hooks = loop.Subset(member.positions, member.weights), loop.Hooks(after_epoch=after_epoch)
+    fitted = loop.fit(model, member.task, subset, settings, loop.Streams(0, member.slot, "training"), hooks=hooks)
+    return fitted, [*scores, evaluation.evaluate(model, member.task, EVALUATED)]
+
+
+def flat(trained: evaluation.Trained) -> list[float]:
+    """All numbers of an outcome but those of the machine's clock."""
+    scores = [*trained.tests.values(), trained.shard]
+    ended = [value for epoch in trained.fitted.epochs for value in epoch]
+    return ended + [v for s in scores for v in (s.loss, s.accuracy, *s.per_class_accuracy, *s.per_class_count)]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SETTINGS,
+        replace(SETTINGS, optimizer="adamw", weight_decay=0.1, schedule="constant"),
+        replace(SETTINGS, optimizer="sgd", nesterov=True, weight_decay=0.01, schedule="step"),
+    ],
+    ids=["adam", "adamw", "sgd"],
+)
+def test_a_stack_equals_training_alone(settings: Training, weighted: bool) -> None:
+    for member, trained in zip(members(weighted=weighted), in_stack(members(weighted=weighted), settings), strict=True):
+        fitted, scores = alone(member, settings)
+        assert trained.fitted.work == fitted.work
+        assert trained.fitted.trace == fitted.trace
+        assert list(trained.tests) == [3, 4]
+        np.testing.assert_allclose(trained.fitted.epochs, fitted.epochs, rtol=1e-4)
+        for found, expected in zip([*trained.tests.values(), trained.shard], scores, strict=True):
+            assert found.loss == pytest.approx(expected.loss, rel=1e-4)
+            assert found.accuracy == expected.accuracy
+            np.testing.assert_array_equal(found.per_class_accuracy, expected.per_class_accuracy)
+            np.testing.assert_array_equal(found.per_class_count, expected.per_class_count)
+
+
+def test_training_moves_the_weights() -> None:
+    """So that the equality above is not one of networks that learn nothing."""
+    for trained in in_stack(members()):
+        losses = [epoch.loss for epoch in trained.fitted.epochs]
+        assert losses[-1] < 0.9 * losses[0]
+
+
+def test_who_shares_the_stack_changes_no_bit() -> None:
+    """Whole, by halves, alone, in another order."""
+    whole = [flat(trained) for trained in in_stack(members())]
+    parts = [flat(trained) for part in (members()[:2], members()[2:]) for trained in in_stack(part)]
+    single = [flat(in_stack([member])[0]) for member in members()]
+    turned = [flat(trained) for trained in in_stack(members()[::-1])][::-1]
+    for other in (parts, single, turned):
+        np.testing.assert_array_equal(whole, other)  # NaN, of a class that a shard lacks, equals NaN
+
+
+def test_one_that_diverges_ends_alone() -> None:
+    """A weight of 1e38 overflows in the first layer: the loss of the first step is not finite."""
+    broken = members()
+    broken[1] = replace(broken[1], initial={name: value * 1e38 for name, value in broken[1].initial.items()})
+    healthy, found = in_stack(members()), in_stack(broken)
+    assert isinstance(found[1], TrainingDiverged)
+    assert found[1].step == 0
+    assert not np.isfinite(found[1].loss)
+    for place in (0, 2, 3):
+        np.testing.assert_array_equal(flat(found[place]), flat(healthy[place]))
+
+
+def test_what_is_stacked() -> None:
+    small, cpu = network(), "cpu"
+    assert stacked.stacks(small, SETTINGS, cpu)
+    assert not stacked.stacks(small, SETTINGS, "cuda")
+    assert not stacked.stacks(small, replace(SETTINGS, precision="bf16"), cpu)
+    assert not stacked.stacks(small, replace(SETTINGS, augment=("flip",)), cpu)
+    for layer in (nn.Dropout(), nn.BatchNorm1d(8), nn.Conv2d(1, 2, 3)):
+        assert not stacked.stacks(nn.Sequential(nn.Flatten(), layer), SETTINGS, cpu)
+    limit = stacked.MAX_PARAMETERS  # of one linear layer with as many inputs, less its bias
+    assert stacked.stacks(nn.Linear(limit - 1, 1), SETTINGS, cpu)
+    assert not stacked.stacks(nn.Linear(limit, 1), SETTINGS, cpu)
+
+
+def test_widths_are_powers_of_two() -> None:
+    assert [stacked.width(n) for n in (1, 4, 5, 8, 12, 16, 17, 64)] == [4, 4, 8, 8, 16, 16, 32, 64]
+
+
+def fleet(make_scenario: Make, count: int = 40, **changes: Any) -> Scenario:
+    """Devices with 10 to 40 of the 1,442 samples of digits, where a stack is 16."""
+    groups = [{"profile": "raspberry-pi-4b", "count": count}]
+    partition = {"name": "quantity", "sigma": 0.4, "min_size": 10}
+    return make_scenario(fleet={"groups": groups}, partition=partition, training__batch_size=128, **changes)
+
+
+def test_small_devices_have_slots_that_the_work_left_does_not_change(make_scenario: Make) -> None:
+    from edgesim import coordinator
+
+    plan = coordinator.plan(fleet(make_scenario))
+    specs = sorted(plan.devices.values(), key=lambda spec: (-len(spec.shard), spec.index))
+    small = [spec for spec in specs if len(spec.shard) <= 128]
+    assert len(small) >= 32
+    assert [spec.slot for spec in small] == [place % 16 for place in range(len(small))]
+    assert all(spec.slot is None for spec in specs if len(spec.shard) > 128)
+    few = coordinator.plan(fleet(make_scenario, 31))
+    assert all(spec.slot is None for spec in few.devices.values())
+    long = coordinator.plan(fleet(make_scenario, training__epochs=20_000))
+    assert all(spec.slot is None for spec in long.devices.values())  # some 3e9 FLOPs and more each
+
+
+@pytest.fixture(scope="module")
+def stack_run(tmp_path_factory: pytest.TempPathFactory) -> edgesim.Run:
+    from conftest import DOCUMENT
+
+    from edgesim import scenario as scenarios
+
+    folder = tmp_path_factory.mktemp("stack")
+
+    def make(**overrides: Any) -> Scenario:
+        dotted = {key.replace("__", "."): value for key, value in overrides.items()}
+        return scenarios.from_document(DOCUMENT, "tiny.yaml", folder, dotted)
+
+    return edgesim.run(fleet(make), folder / "run", executor=SerialExecutor())
+
+
+def test_records_of_stacks_equal_those_of_training_alone(
+    stack_run: edgesim.Run, make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduling, "FEWEST_STACKED", 1000)
+    single = edgesim.run(fleet(make_scenario), tmp_path / "run", executor=SerialExecutor()).records
+    records = stack_run.records
+    assert (records["host_stack_size"] > 8).mean() > 0.5
+    assert (single["host_stack_size"] == 1).all()
+    hosts = [column for column in records if column.startswith("host_")]
+    pd.testing.assert_frame_equal(records.drop(columns=hosts), single.drop(columns=hosts), rtol=1e-4, atol=1e-6)
+
+
+def test_on_ray_and_after_a_stop_not_a_bit_changes(stack_run: edgesim.Run, make_scenario: Make, tmp_path: Path) -> None:
+    scenario = fleet(make_scenario)
+    executor = RayExecutor(hosts=2)
+    try:
+        assert_equal_runs(stack_run, edgesim.run(scenario, tmp_path / "ray", executor=executor))
+    finally:
+        executor.close()
+    with pytest.raises(KeyboardInterrupt):
+        edgesim.run(scenario, tmp_path / "run", executor=Stopping(11))
+    assert 0 < len(edgesim.load_run(tmp_path / "run").records) < len(stack_run.records)
+    resumed = edgesim.run(scenario, tmp_path / "run", resume=True, executor=SerialExecutor())
+    assert_equal_runs(stack_run, resumed)
+
+
+def test_another_method_changes_no_bit_of_the_others(
+    stack_run: edgesim.Run, make_scenario: Make, tmp_path: Path
+) -> None:
+    methods = ["full", "random", "importance", "el2n"]
+    more = edgesim.run(fleet(make_scenario, pruning__methods=methods), tmp_path / "run", executor=SerialExecutor())
+    kept = more.records[more.records["method"] != "el2n"].reset_index(drop=True)
+    hosts = [column for column in kept if column.startswith("host_")]
+    pd.testing.assert_frame_equal(kept.drop(columns=hosts), stack_run.records.drop(columns=hosts), check_exact=True)
+
+
+def test_a_stack_that_breaks_fails_its_own_trials_only(
+    make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = stacked.train
+
+    def train(model: Any, chosen: Any, *others: Any) -> Any:
+        if any(member.task.size == smallest and len(member.positions) == smallest for member in chosen):
+            raise RuntimeError("no memory left")
+        return real(model, chosen, *others)
+
+    from edgesim import coordinator
+
+    scenario = fleet(make_scenario)
+    smallest = min(len(spec.shard) for spec in coordinator.plan(scenario).devices.values())
+    monkeypatch.setattr(stacked, "train", train)
+    records = edgesim.run(scenario, tmp_path / "run", executor=SerialExecutor()).records
+    failed = records[records["status"] == "failed"]
+    assert len(failed)
+    assert failed["shard_size"].eq(smallest).all()
+    assert failed["reason"].str.contains("RuntimeError: no memory left").all()
+    assert (records["status"] == "ok").sum() == len(records) - len(failed)
