@@ -17,7 +17,7 @@ from edgesim.data.datasets import ImageDataset
 from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, Failure, JobQueue, log_detail
 from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob, groups
-from edgesim.outlook import Curves, Outlook, Problem, keeps_all, prepare, split
+from edgesim.outlook import Curves, Found, Outlook, Problem, keeps_all, prepare, split
 from edgesim.records import Record, Reused, Selection, Status, Trial, TrialResult
 from edgesim.scenario import Scenario
 from edgesim.work import Workload
@@ -140,25 +140,34 @@ def _resolve(
     curves: Curves | None,
 ) -> tuple[tuple[Trial, ...], dict[Trial, Problem], dict[Trial, tuple[str, str]]]:
     """All trials, each ratio of a rule worked out; those that their device cannot do; and what binds a rule."""
-    listed: list[Trial] = []
     infeasible: dict[Trial, Problem] = {}
     ruled: dict[Trial, tuple[str, str]] = {}
-    for (seed, index), spec in devices.items():
-        shard = setting.describe(setting.dataset.train_labels[spec.shard])
-        device = Device(spec.profile, spec.conditions)
+    shards = {key: setting.describe(setting.dataset.train_labels[spec.shard]) for key, spec in devices.items()}
+    asked: dict[tuple[tuple[int, int], str], Found] = {}
+    kinds: dict[tuple[int, int], list[tuple[int, int]]] = {}  # devices alike are priced together
+    for key, spec in devices.items():
+        kinds.setdefault((id(spec.profile), id(spec.conditions)), []).append(key)
         for method in scenario.pruning.methods:
-            found = outlook.ratios_for(scenario.pruning, method, shard, device, curves)
-            trials = [Trial(seed, index, method.label, ratio) for ratio in found.ratios]
-            sizes = analytic.subset_size(shard.size, np.array(found.ratios))
-            problems = outlook.problems(method.plugin, shard, device, sizes)
-            broke = "" if found.suffices else found.reason
-            for trial, problem in zip(trials, problems, strict=True):
+            device = Device(spec.profile, spec.conditions)
+            asked[key, method.label] = outlook.ratios_for(scenario.pruning, method, shards[key], device, curves)
+    for alike in kinds.values():
+        device = Device(devices[alike[0]].profile, devices[alike[0]].conditions)
+        held = [shards[key] for key in alike]
+        for method in scenario.pruning.methods:
+            ratios = [asked[key, method.label].ratios for key in alike]
+            sizes = [analytic.subset_size(s.size, np.array(given)) for s, given in zip(held, ratios, strict=True)]
+            which = np.repeat(np.arange(len(alike)), [len(given) for given in ratios])
+            found = outlook.problems(method.plugin, held, device, which, np.concatenate(sizes))
+            trials = [Trial(*key, method.label, ratio) for key in alike for ratio in asked[key, method.label].ratios]
+            for trial, problem in zip(trials, found, strict=True):
+                rule = asked[(trial.seed, trial.device), method.label]
+                broke = "" if rule.suffices else rule.reason
                 if problem or broke:
                     known = problem or Problem("", {})
                     infeasible[trial] = Problem("; ".join(filter(None, (broke, known.reason))), known.columns)
                 if setting.rule_of(method.label):
-                    ruled[trial] = (found.binds, found.reason)
-            listed += trials
+                    ruled[trial] = (rule.binds, rule.reason)
+    listed = (Trial(*key, label, ratio) for (key, label), rule in asked.items() for ratio in rule.ratios)
     return tuple(listed), infeasible, ruled
 
 

@@ -64,13 +64,24 @@ class Outlook:
         """What a plug-in's trials will do on some shards."""
         return Prospect(self.terms, self.network, method, shards)
 
-    def problems(self, method: Any, shard: Shard, device: Device, m: IntArray) -> list[Problem | None]:
-        """For each of the subset sizes [C] why the device cannot do that trial; None where it can."""
-        prospect, which = self.prospect(method, [shard]), np.zeros(len(m), dtype=np.int64)
+    def problems(
+        self, method: Any, shards: Sequence[Shard], device: Device, which: IntArray, m: IntArray
+    ) -> list[Problem | None]:
+        """Why a device cannot do each of C trials; None where it can.
+
+        Args:
+            method: the plug-in.
+            shards: of devices of one kind.
+            device: that kind.
+            which: [C] positions of shards.
+            m: [C] subset sizes.
+        """
+        prospect = self.prospect(method, shards)
         priced = prospect.price(device, which, m)
         limit = feasibility.first_limit(prospect.demand(priced, which), device.profile)
         found: list[Problem | None] = [None] * len(m)
         for i in np.flatnonzero(limit):
+            shard = shards[which[i]]
             if LIMITS[limit[i]] in ("memory", "storage"):
                 peak, kept = int(priced.peak_memory_bytes[i]), int(priced.storage_bytes[i])
                 reason = cannot_begin(priced, int(i), shard.size)

@@ -85,8 +85,7 @@ def skew(shards: pd.DataFrame) -> Answer:
         share = counts.div(counts.sum(axis=1), axis=0)
         everywhere = counts.sum() / counts.to_numpy().sum()
         distance = share.sub(everywhere, axis=1).abs().sum(axis=1) / 2
-        for device in counts.index:
-            held = int((counts.loc[device] > 0).sum())
-            row = (int(counts.loc[device].sum()), held, float(share.loc[device].max()), float(distance[device]))
-            rows.append((seed, device, *row))
+        columns = (counts.sum(axis=1), (counts > 0).sum(axis=1), share.max(axis=1), distance)
+        values = zip(*(column.tolist() for column in columns), strict=True)
+        rows += [(seed, device, *row) for device, row in zip(counts.index, values, strict=True)]
     return answer(rows, SKEW_COLUMNS)
