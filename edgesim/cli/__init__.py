@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import sys
@@ -11,6 +12,10 @@ from typing import Annotated, Any, get_args
 import typer
 
 from edgesim.errors import EdgesimError, RunError
+
+_COLLECT_EVERY = 50_000
+"""new objects between two looks for garbage in cycles; Python's 700 make a look of every few of the classes and
+functions that imports create and keep"""
 
 app = typer.Typer(
     name="edgesim",
@@ -270,6 +275,7 @@ def fail(error: EdgesimError, code: int) -> Any:
 
 def main() -> None:
     """Entry point: a user's error is a message and an exit code, never a traceback."""
+    gc.set_threshold(_COLLECT_EVERY)
     try:
         app(standalone_mode=True)
     except RunError as error:
@@ -284,3 +290,5 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("edgesim: interrupted", err=True)
         sys.exit(130)
+    finally:
+        gc.freeze()  # or Python's exit would look through all that was imported once more, for up to a second
