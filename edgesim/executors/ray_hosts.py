@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgesim.errors import RunError
+from edgesim.executors import ray_start
 from edgesim.executors.base import Failure, JobQueue, Timesheet, attempt, keep_freed_memory, one_thread
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ BUNDLE_FLOPS = 2e9
 1 to 2 ms, which a device with a dozen samples does not"""
 START_TIMEOUT_S = 600.0
 """how long all hosts together may take to start"""
-_UNUSED = ("start_api_server", "start_monitor", "start_log_monitor")
-"""methods of Ray's node that start what no run needs: dashboard, autoscaler, and what sends logs to the driver"""
 
 
 class DeviceHost:
@@ -35,9 +34,13 @@ class DeviceHost:
         """Take the driver's `sys.path`: a user's own method or model may live beside the scenario."""
         sys.path += [entry for entry in path if entry not in sys.path]
         keep_freed_memory()
-        # Imported here, while the driver still prepares data: it takes seconds.
+        # Imported here, while the driver still prepares data: it takes seconds, a tenth of them in looks for garbage
+        # among what imports create and keep.
+        gc.disable()
         import edgesim.device as device
 
+        gc.freeze()
+        gc.enable()
         self._limits = one_thread()
         self._device = device
         self._bench: Any = None
@@ -108,7 +111,7 @@ class RayExecutor:
                 options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
                 if self._address is None:
                     options |= {"include_dashboard": False, "num_cpus": self._wanted or available_cpus()}
-                _start(self._address, options)
+                ray_start.start(self._address, options)
                 self._started_ray = True
             cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
             count = self._wanted or cpus
@@ -215,40 +218,6 @@ def gpu_share(gpus: int, hosts: int) -> float:
         return 1.0
     # Ray packs whole hosts into a GPU and counts in 1/10,000; rounded down, so that the last one fits.
     return math.floor(10_000 / math.ceil(hosts / gpus)) / 10_000
-
-
-def _start(address: str | None, options: dict[str, Any]) -> None:
-    """`ray.init`, tried twice: on a busy machine its processes may miss Ray's fixed deadline of 30 s."""
-    import ray
-
-    for last in (False, True):
-        try:
-            with _unused_left_out():
-                ray.init(address=address, **options)
-            return
-        except Exception:  # whatever it was, the second try raises it again
-            if last:
-                raise
-            ray.shutdown()
-
-
-@contextmanager
-def _unused_left_out() -> Iterator[None]:
-    """Let Ray start its head without processes that a run has no use for.
-
-    `ray.init` has no option for that, and waits for a dashboard's process even where none is included: 2.4 s of 6.7,
-    and 1.2 s of 1.5 at shutdown (2 cores, Ray 2.60). A Ray that calls these methods otherwise starts them all.
-    """
-    from ray._private.node import Node
-
-    kept = {name: getattr(Node, name) for name in _UNUSED if hasattr(Node, name)}
-    for name in kept:
-        setattr(Node, name, lambda *_, **__: None)
-    try:
-        yield
-    finally:
-        for name, method in kept.items():
-            setattr(Node, name, method)
 
 
 def available_cpus() -> int:
