@@ -96,7 +96,7 @@ def load(given: Any, path: str, folder: Path, faults: list[Fault]) -> Fleet | No
     group = np.repeat(np.arange(len(counts)), counts)
     bases = [loaded[i] for i in group]
     conditions = tuple(document.groups[i].conditions for i in group)
-    members = tuple(tuple(map(int, np.flatnonzero(group == i))) for i in np.unique(group))
+    members = tuple(tuple(map(int, np.flatnonzero(group == i))) for i in range(len(counts)) if counts[i])
     return Fleet(document, tuple(_spread(bases, document)), conditions, tuple(bases), members)
 
 
