@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import signal
@@ -57,20 +58,20 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends a run as Ctrl-C does
     from edgesim import executors
 
-    # Ray and its hosts take seconds to start; they do so while this process imports torch and prepares the data.
+    # The hosts take seconds to start; they do so while this process imports the rest and prepares the data.
     executor = executors.SerialExecutor() if serial else executors.RayExecutor(hosts, address)
-    from edgesim import api, report
-    from edgesim.cli import progress, tables
+    with contextlib.closing(executor):
+        from edgesim import api, report
+        from edgesim.cli import progress, tables
 
-    watcher: api.Progress = api.Silent() if no_progress else progress.watcher()
-    try:
-        finished = api.run(loaded, out, resume=resume, executor=executor, progress=watcher)
-    except KeyboardInterrupt:
-        watcher.stop()
-        fail(RunError("interrupted; go on with the same command and --resume"), 1)
-    finally:
-        watcher.stop()
-        executor.close()
+        watcher: api.Progress = api.Silent() if no_progress else progress.watcher()
+        try:
+            finished = api.run(loaded, out, resume=resume, executor=executor, progress=watcher)
+        except KeyboardInterrupt:
+            watcher.stop()
+            fail(RunError("interrupted; go on with the same command and --resume"), 1)
+        finally:
+            watcher.stop()
     page = report.write(finished, finished.path / "report.html")
     tables.print_summary(finished)
     typer.echo(f"run folder: {finished.path}\nreport: {page}")

@@ -68,7 +68,7 @@ class RayExecutor:
     """Runs jobs on Ray actors, one job (or a bundle of tiny ones) at a time on whichever is free; replaces the dead."""
 
     def __init__(self, hosts: int | None = None, address: str | None = None, gpu: bool | None = None):
-        """Begin to start Ray and its hosts in the background.
+        """Start Ray, and begin to start its hosts.
 
         Args:
             hosts: number of actors; None = one per CPU of the machine or cluster.
@@ -81,11 +81,16 @@ class RayExecutor:
         self._hosts: list[Any] = []
         self._setting: Any = None
         self._error: BaseException | None = None
-        self._imported, self._ready, self._released = threading.Event(), threading.Event(), threading.Event()
+        self._ready, self._released = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep, name="edgesim-ray", daemon=True)
         self._thread.start()
-        # Imports of the caller's would take turns with that of Ray, whose processes are what everything waits for.
-        self._imported.wait()
+        # Imports of the caller's would take turns with Ray's thread, and its processes are what everything waits for:
+        # begun in its two seconds they save less than they delay. While the hosts import torch there is time for them.
+        try:
+            self._ready.wait()
+        except BaseException:  # Ctrl-C, for example
+            self.close()
+            raise
 
     def _keep(self) -> None:
         """Start Ray, then stay: Linux ends Ray's processes when the thread that started them ends."""
@@ -98,10 +103,8 @@ class RayExecutor:
     def _begin(self) -> None:
         """Start Ray and the actors; an error is kept for `open` to raise."""
         try:
-            try:
-                import ray
-            finally:
-                self._imported.set()
+            import ray
+
             if not ray.is_initialized():
                 # Ray would otherwise hide GPUs from actors that ask for none, and send usage statistics.
                 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
