@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import json
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -144,9 +145,14 @@ def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
     return value if len(faults) == before else None
 
 
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
 def _known(cls: Any, given: dict[str, Any], path: str, faults: list[Fault]) -> dict[str, Any]:
     """`given` without unknown keys, at every depth; each of them is a fault."""
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     names = [field.name for field in dataclasses.fields(cls) if field.init]
     unknown_keys(given, names, path, faults)
     known: dict[str, Any] = {}

@@ -97,7 +97,7 @@ def load(given: Any, path: str, folder: Path, faults: list[Fault]) -> Fleet | No
     bases = [loaded[i] for i in group]
     each = [one.conditions for one in document.groups]  # the very same object for all of a group
     conditions = tuple(each[i] for i in group)
-    members = tuple(tuple(map(int, np.flatnonzero(group == i))) for i in np.unique(group))
+    members = tuple(tuple(map(int, np.flatnonzero(group == i))) for i in range(len(counts)) if counts[i])
     return Fleet(document, tuple(_spread(bases, document)), conditions, tuple(bases), members)
 
 

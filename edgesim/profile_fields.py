@@ -5,6 +5,7 @@ A field that is added here is read, checked, and part of the JSON Schema; its un
 
 from __future__ import annotations
 
+import functools
 from typing import get_args, get_origin, get_type_hints
 
 from pydantic.dataclasses import dataclass
@@ -262,7 +263,8 @@ class DeviceProfile:
         return self.battery.capacity_j.value if self.battery else None
 
 
-def quantities(section: type) -> set[str]:
+@functools.cache  # asked for every section of every profile
+def quantities(section: type) -> frozenset[str]:
     """Names of the fields of a section that hold a Quantity (all do but words like a storage's `kind`)."""
     hints = get_type_hints(section).items()
-    return {name for name, hint in hints if any(get_origin(h) is Quantity for h in (hint, *get_args(hint)))}
+    return frozenset(name for name, hint in hints if any(get_origin(h) is Quantity for h in (hint, *get_args(hint))))

@@ -493,16 +493,25 @@ def test_a_host_that_dies_is_replaced(make_scenario: Make, tmp_path: Path, ray_s
 def test_ray_starts_what_a_run_needs_and_no_more() -> None:
     """In a process of its own: in this one Ray may have been started by other tests, and the rest of it with it."""
     script = """
-import psutil
+import os, psutil, ray
 from edgesim.executors import RayExecutor
+from ray._private import services
 from ray._private.node import Node
 methods = {name: getattr(Node, name) for name in ("start_api_server", "start_monitor", "start_log_monitor")}
+begin = services.start_ray_process
 executor = RayExecutor(hosts=1)
 executor._ready.wait()
 assert executor._error is None, executor._error
-print([" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)])
+children = psutil.Process().children(recursive=True)
+print([" ".join(child.cmdline()) for child in children])
+assert sum(any(part.endswith("ray_agent.py") for part in child.cmdline()) for child in children) == 2
 assert all(getattr(Node, name) is method for name, method in methods.items())
+assert services.start_ray_process is begin
+told = ray.remote(lambda: os.environ["TOLD"]).options(num_cpus=0, runtime_env={"env_vars": {"TOLD": "yes"}})
+assert ray.get(told.remote(), timeout=120) == "yes"  # the agent of runtime environments wakes when one is asked for
+children = psutil.Process().children(recursive=True)
 executor.close()
+assert not psutil.wait_procs(children, timeout=10)[1]
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr

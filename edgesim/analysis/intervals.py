@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from edgesim.seeds import stream
 from edgesim.work import FloatArray
@@ -108,7 +108,7 @@ def t_interval(values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     Returns: (mean, low, high), each [...].
     """
     variance, degrees = variance_of_mean(values)
-    half = stats.t.ppf((1 + LEVEL) / 2, degrees) * np.sqrt(variance)
+    half = special.stdtrit(degrees, (1 + LEVEL) / 2) * np.sqrt(variance)
     mean = trial_mean(values)
     return mean, mean - half, mean + half
 
@@ -133,7 +133,7 @@ def interval(values: FloatArray, bounds: tuple[float, float] = (-np.inf, np.inf)
     if enough:
         low, high = bootstrap_interval(values)
     else:
-        half = float(stats.t.ppf((1 + LEVEL) / 2, degrees)) * error
+        half = float(special.stdtrit(degrees, (1 + LEVEL) / 2)) * error
         low, high = estimate - half, estimate + half
     low, high = (float(np.clip(end, *bounds)) for end in (low, high))
     return Interval(estimate, low, high, error, degrees, n, devices, seeds, "bootstrap" if enough else "t")
@@ -200,7 +200,7 @@ def p_above(found: Interval, bound: float) -> float:
         return np.nan
     if found.standard_error == 0:
         return 0.0 if found.estimate - bound > ROUNDING * max(abs(bound), abs(found.estimate)) else 1.0
-    return float(stats.t.sf((found.estimate - bound) / found.standard_error, found.degrees))
+    return float(special.stdtr(found.degrees, -(found.estimate - bound) / found.standard_error))
 
 
 def p_below(found: Interval, bound: float) -> float:

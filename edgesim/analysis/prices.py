@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
 
 from edgesim.analysis.cells import FULL, Answer, answer, complete, ok, shared_steps
 
@@ -151,6 +150,8 @@ def _two_rates(flops: np.ndarray, steps: np.ndarray, train_s: np.ndarray) -> tup
     design = np.stack([flops, steps], axis=1) / scale
     if len(train_s) < 3 or np.linalg.matrix_rank(design, tol=1e-6) < 2:
         return np.nan, np.nan, np.nan
+    from scipy import optimize  # half a second, which most short runs do without
+
     found, _ = optimize.nnls(design, train_s)
     total = float(((train_s - train_s.mean()) ** 2).sum())
     left = float(((train_s - design @ found) ** 2).sum())

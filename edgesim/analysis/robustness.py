@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from edgesim.analysis.cells import FULL, device_by_seed, ok, paired
 from edgesim.analysis.classes import skew
@@ -71,7 +71,7 @@ def skew_effect(losses: pd.DataFrame, skews: pd.DataFrame) -> Interval:
     slope = float(x @ y) / spread
     span = float(table["skew"].max() - table["skew"].min())
     error = span * float(np.sqrt(((y - slope * x) ** 2).sum() / free / spread))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, free)) * error
+    half = float(special.stdtrit(free, (1 + LEVEL) / 2)) * error
     estimate = slope * span
     ends = (max(estimate - half, -2.0), min(estimate + half, 2.0))  # two losses are never further apart
     return Interval(estimate, *ends, error, float(free), n, table["device"].nunique(), seeds, "t")
@@ -85,7 +85,7 @@ def difference(a: Interval, b: Interval) -> Interval:
     if not np.isfinite(total):
         return Interval(a.estimate - b.estimate, np.nan, np.nan, np.nan, np.nan, *counts)
     free = total**2 / float((variances**2 / np.array([a.degrees, b.degrees])).sum()) if total > 0 else 1.0
-    half = float(stats.t.ppf((1 + LEVEL) / 2, free)) * float(np.sqrt(total))
+    half = float(special.stdtrit(free, (1 + LEVEL) / 2)) * float(np.sqrt(total))
     estimate = a.estimate - b.estimate
     return Interval(estimate, estimate - half, estimate + half, float(np.sqrt(total)), free, *counts, "t")
 

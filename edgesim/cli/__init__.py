@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import signal
 import sys
@@ -11,6 +13,10 @@ from typing import Annotated, Any, get_args
 import typer
 
 from edgesim.errors import EdgesimError, RunError
+
+_COLLECT_EVERY = 50_000
+"""new objects between two looks for garbage in cycles; Python's 700 make a look of every few of the classes and
+functions that imports create and keep"""
 
 app = typer.Typer(
     name="edgesim",
@@ -52,20 +58,20 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends a run as Ctrl-C does
     from edgesim import executors
 
-    # Ray and its hosts take seconds to start; they do so while this process imports torch and prepares the data.
+    # The hosts take seconds to start; they do so while this process imports the rest and prepares the data.
     executor = executors.SerialExecutor() if serial else executors.RayExecutor(hosts, address)
-    from edgesim import api, report
-    from edgesim.cli import progress, tables
+    with contextlib.closing(executor):
+        from edgesim import api, report
+        from edgesim.cli import progress, tables
 
-    watcher: api.Progress = api.Silent() if no_progress else progress.watcher()
-    try:
-        finished = api.run(loaded, out, resume=resume, executor=executor, progress=watcher)
-    except KeyboardInterrupt:
-        watcher.stop()
-        fail(RunError("interrupted; go on with the same command and --resume"), 1)
-    finally:
-        watcher.stop()
-        executor.close()
+        watcher: api.Progress = api.Silent() if no_progress else progress.watcher()
+        try:
+            finished = api.run(loaded, out, resume=resume, executor=executor, progress=watcher)
+        except KeyboardInterrupt:
+            watcher.stop()
+            fail(RunError("interrupted; go on with the same command and --resume"), 1)
+        finally:
+            watcher.stop()
     page = report.write(finished, finished.path / "report.html")
     tables.print_summary(finished)
     typer.echo(f"run folder: {finished.path}\nreport: {page}")
@@ -270,6 +276,7 @@ def fail(error: EdgesimError, code: int) -> Any:
 
 def main() -> None:
     """Entry point: a user's error is a message and an exit code, never a traceback."""
+    gc.set_threshold(_COLLECT_EVERY)
     try:
         app(standalone_mode=True)
     except RunError as error:
@@ -284,3 +291,5 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("edgesim: interrupted", err=True)
         sys.exit(130)
+    finally:
+        gc.freeze()  # or Python's exit would look through all that was imported once more, for up to a second

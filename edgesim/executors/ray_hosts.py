@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgesim.errors import RunError
+from edgesim.executors import ray_start
 from edgesim.executors.base import Failure, JobQueue, Timesheet, attempt, keep_freed_memory, one_thread
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ ATTEMPTS = 3
 """how often a job is tried whose host dies"""
 START_TIMEOUT_S = 600.0
 """how long all hosts together may take to start"""
-_UNUSED = ("start_api_server", "start_monitor", "start_log_monitor")
-"""methods of Ray's node that start what no run needs: dashboard, autoscaler, and what sends logs to the driver"""
 
 
 class DeviceHost:
@@ -32,9 +31,13 @@ class DeviceHost:
         """Take the driver's `sys.path`: a user's own method or model may live beside the scenario."""
         sys.path += [entry for entry in path if entry not in sys.path]
         keep_freed_memory()
-        # Imported here, while the driver still prepares data: it takes seconds.
+        # Imported here, while the driver still prepares data: it takes seconds, a tenth of them in looks for garbage
+        # among what imports create and keep.
+        gc.disable()
         import edgesim.hosting as hosting
 
+        gc.freeze()
+        gc.enable()
         self._limits = one_thread()
         self._hosting = hosting
         self._host: Any = None
@@ -62,7 +65,7 @@ class RayExecutor:
     """Runs jobs on Ray actors, one job (or a bundle of tiny ones) at a time on whichever is free; replaces the dead."""
 
     def __init__(self, hosts: int | None = None, address: str | None = None, gpu: bool | None = None):
-        """Begin to start Ray and its hosts in the background.
+        """Start Ray, and begin to start its hosts.
 
         Args:
             hosts: number of actors; None = one per CPU of the machine or cluster.
@@ -75,11 +78,16 @@ class RayExecutor:
         self._hosts: list[Any] = []
         self._setting: Any = None
         self._error: BaseException | None = None
-        self._imported, self._ready, self._released = threading.Event(), threading.Event(), threading.Event()
+        self._ready, self._released = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep, name="edgesim-ray", daemon=True)
         self._thread.start()
-        # Imports of the caller's would take turns with that of Ray, whose processes are what everything waits for.
-        self._imported.wait()
+        # Imports of the caller's would take turns with Ray's thread, and its processes are what everything waits for:
+        # begun in its two seconds they save less than they delay. While the hosts import torch there is time for them.
+        try:
+            self._ready.wait()
+        except BaseException:  # Ctrl-C, for example
+            self.close()
+            raise
 
     def _keep(self) -> None:
         """Start Ray, then stay: Linux ends Ray's processes when the thread that started them ends."""
@@ -92,10 +100,8 @@ class RayExecutor:
     def _begin(self) -> None:
         """Start Ray and the actors; an error is kept for `open` to raise."""
         try:
-            try:
-                import ray
-            finally:
-                self._imported.set()
+            import ray
+
             if not ray.is_initialized():
                 # Ray would otherwise hide GPUs from actors that ask for none, and send usage statistics.
                 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -105,7 +111,7 @@ class RayExecutor:
                 options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
                 if self._address is None:
                     options |= {"include_dashboard": False, "num_cpus": self._wanted or available_cpus()}
-                _start(self._address, options)
+                ray_start.start(self._address, options)
                 self._started_ray = True
             cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
             count = self._wanted or cpus
@@ -212,40 +218,6 @@ def gpu_share(gpus: int, hosts: int) -> float:
         return 1.0
     # Ray packs whole hosts into a GPU and counts in 1/10,000; rounded down, so that the last one fits.
     return math.floor(10_000 / math.ceil(hosts / gpus)) / 10_000
-
-
-def _start(address: str | None, options: dict[str, Any]) -> None:
-    """`ray.init`, tried twice: on a busy machine its processes may miss Ray's fixed deadline of 30 s."""
-    import ray
-
-    for last in (False, True):
-        try:
-            with _unused_left_out():
-                ray.init(address=address, **options)
-            return
-        except Exception:  # whatever it was, the second try raises it again
-            if last:
-                raise
-            ray.shutdown()
-
-
-@contextmanager
-def _unused_left_out() -> Iterator[None]:
-    """Let Ray start its head without processes that a run has no use for.
-
-    `ray.init` has no option for that, and waits for a dashboard's process even where none is included: 2.4 s of 6.7,
-    and 1.2 s of 1.5 at shutdown (2 cores, Ray 2.60). A Ray that calls these methods otherwise starts them all.
-    """
-    from ray._private.node import Node
-
-    kept = {name: getattr(Node, name) for name in _UNUSED if hasattr(Node, name)}
-    for name in kept:
-        setattr(Node, name, lambda *_, **__: None)
-    try:
-        yield
-    finally:
-        for name, method in kept.items():
-            setattr(Node, name, method)
 
 
 def available_cpus() -> int:

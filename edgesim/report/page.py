@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 from collections.abc import Mapping
@@ -110,10 +111,7 @@ def _pictured(part: Section, max_bytes: int) -> Section:
 
 def _document(page: Page, shown: Mapping[str, Shown], data: dict[str, Any]) -> bytes:
     """The whole document in UTF-8."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["unbroken"] = unbroken
-    text = environment.get_template("report.html.j2").render(
+    text = _template().render(
         page=page,
         tables=shown,
         first_rows=_first_rows,
@@ -124,6 +122,14 @@ def _document(page: Page, shown: Mapping[str, Shown], data: dict[str, Any]) -> b
         plotly_js=embed.plotly_js(),
     )
     return text.encode()
+
+
+@functools.cache  # a page is rendered twice, and compiling takes longer than that
+def _template() -> jinja2.Template:
+    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["unbroken"] = unbroken
+    return environment.get_template("report.html.j2")
 
 
 def unbroken(text: str) -> Markup:
