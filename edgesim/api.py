@@ -87,10 +87,11 @@ def run(
     if len(folder.done) >= coordinator.trial_count(scenario):
         return _finish(folder, coordinator.in_order(scenario, folder.done))
     folder.update({"status": "running"})
-    chosen = executor() if callable(executor) else executor or RayExecutor()
+    chosen: Executor | None = None
     started = time.perf_counter()
     session: dict[str, Any] = {"started": _now(), "command": provenance.command(), "versions": provenance.versions()}
     try:
+        chosen = executor() if callable(executor) else executor or RayExecutor()
         reused, scorer = reused_by(scenario)
         plan = coordinator.plan(scenario, curves=curves_of(scenario), scorer=scorer)
         _check_reused(scenario, reused, plan.trials)
@@ -113,7 +114,8 @@ def run(
         folder.interrupt(status, f"{type(error).__name__}: {error}", _now())
         raise
     finally:
-        chosen.close()
+        if chosen is not None:
+            chosen.close()
 
 
 def _finish(folder: RunFolder, order: Iterable[Trial]) -> Run:
