@@ -92,6 +92,22 @@ def test_small_cnn_flattens_at_most_8_by_8(shape: tuple[int, int, int], flat: in
     assert network(torch.zeros(1, *shape)).shape == (1, 10)
 
 
+def test_relu_after_pooling_changes_no_bit() -> None:
+    """Against the textbook's order of the very same layers: outputs and gradients."""
+    network = built("small-cnn", (1, 28, 28))
+    conv1, pool1, relu1, conv2, pool2, relu2, *rest = network
+    assert [type(layer) for layer in (pool1, relu1)] == [torch.nn.MaxPool2d, torch.nn.ReLU]
+    textbook = torch.nn.Sequential(conv1, relu1, pool1, conv2, relu2, pool2, *rest)
+    images = torch.from_numpy(np.random.default_rng(0).standard_normal((16, 1, 28, 28), dtype=np.float32))
+    found = []
+    for model in (network, textbook):
+        outputs = model(images)
+        model.zero_grad()
+        torch.nn.functional.cross_entropy(outputs, torch.arange(16) % 10).backward()
+        found.append([outputs.detach(), *(value.grad.clone() for value in model.parameters())])
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(*found, strict=True))
+
+
 def test_small_cnn_refuses_what_pooling_empties() -> None:
     with pytest.raises(EdgesimError, match="at least 4x4 pixels, not 3x8"):
         built("small-cnn", (1, 3, 8))

@@ -8,7 +8,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -149,6 +149,27 @@ def test_a_factor_prices_like_a_profile_that_varies(make_scenario: Make) -> None
         np.testing.assert_allclose(cells["analytic_time_s"], alone.time_s("analytic"), rtol=1e-12)
         np.testing.assert_allclose(cells["device_time_s"], alone.time_s("emulated"), rtol=1e-12)
         np.testing.assert_allclose(cells["device_energy_j"], alone.energy_j("emulated"), rtol=1e-12)
+
+
+def test_a_file_is_there_whole_or_not_at_all(
+    make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped while it writes: what was there before still is, and nothing half written lies about."""
+    planned = planning.plan(make_scenario(), 100)
+    path = tmp_path / "plan.parquet"
+    planned.write(path)
+    before = path.read_bytes()
+    whole = type(planned).chunks
+
+    def stopped(self: planning.Planned, rows: int) -> Iterator[Any]:
+        yield from whole(self, rows)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(planned), "chunks", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        planned.write(path)
+    assert path.read_bytes() == before
+    assert [found.name for found in tmp_path.iterdir()] == ["plan.parquet"]
 
 
 def test_a_million_devices_stream_to_a_file(make_scenario: Make, tmp_path: Path) -> None:

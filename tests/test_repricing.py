@@ -99,6 +99,21 @@ def test_a_run_there_trains_only_what_is_missing(make_scenario: Make, tmp_path: 
     assert not lacks(there, on)
 
 
+def test_a_rule_with_curves_of_a_run_beside_the_scenario(make_scenario: Make, tmp_path: Path) -> None:
+    """`accuracy_from` is found from the new fleet's file, too, which lies in another folder."""
+    edgesim.run(make_scenario(), tmp_path / "before", executor=SerialExecutor())
+    rule = {"objective": {"lambda": 1e-3, "accuracy_from": "before"}}
+    given = {"pruning__methods": ["full", "random", "importance"], "pruning__keep_ratio": rule}
+    here = edgesim.run(make_scenario(**given), tmp_path / "here", executor=SerialExecutor())
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    groups = [{"profile": "raspberry-pi-4b", "count": 2}, {"profile": "jetson-nano", "count": 1}]
+    priced = reprice(here, on_fleet(here, write(other, {"groups": groups})))
+    pd.testing.assert_frame_equal(outcomes(priced), outcomes(here.records), check_exact=True)
+    swapped = reprice(here, on_fleet(here, write(other, {"groups": groups[::-1]})))
+    assert (swapped.loc[swapped["method"] == "full", "status"] == "ok").all()
+
+
 def test_a_fleet_may_name_profiles_beside_it(make_scenario: Make, tmp_path: Path) -> None:
     run = edgesim.run(make_scenario(), tmp_path / "run", executor=SerialExecutor())
     folder = tmp_path / "mine"

@@ -34,7 +34,7 @@ EVALUATED = evaluation.Evaluated(DATA.num_classes, 7, "fp32", every=3)
 Make = Callable[..., Scenario]
 
 
-def network() -> nn.Module:
+def network() -> nn.Sequential:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return networks.mlp(DATA.input_shape, DATA.num_classes, (6,))
@@ -138,6 +138,11 @@ def test_what_is_stacked() -> None:
     assert not stacked.stacks(small, replace(SETTINGS, augment=("flip",)), cpu)
     for layer in (nn.Dropout(), nn.BatchNorm1d(8), nn.Conv2d(1, 2, 3)):
         assert not stacked.stacks(nn.Sequential(nn.Flatten(), layer), SETTINGS, cpu)
+    frozen = network()
+    frozen[1].weight.requires_grad_(False)
+    assert not stacked.stacks(frozen, SETTINGS, cpu)
+    assert not stacked.stacks(network().double(), SETTINGS, cpu)
+    assert not stacked.stacks(nn.Sequential(nn.Flatten()), SETTINGS, cpu)
     limit = stacked.MAX_PARAMETERS  # of one linear layer with as many inputs, less its bias
     assert stacked.stacks(nn.Linear(limit - 1, 1), SETTINGS, cpu)
     assert not stacked.stacks(nn.Linear(limit, 1), SETTINGS, cpu)

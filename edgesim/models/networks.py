@@ -28,6 +28,9 @@ def mlp(input_shape: Shape, num_classes: int, hidden: tuple[int, ...]) -> nn.Seq
 def small_cnn(input_shape: Shape, num_classes: int, widths: tuple[int, ...], hidden: int) -> nn.Sequential:
     """conv - pool - conv - pool - linear - linear (arguments as in `table.SmallCnn`).
 
+    ReLU follows the pooling: the largest value is the same before and after it, so that outputs and gradients are equal
+    bit for bit, and a quarter of the values pass through it (a fifth of the time of a step on CPUs).
+
     Raises:
         EdgesimError: an image below 4x4 pixels, of which two poolings leave nothing.
     """
@@ -36,7 +39,7 @@ def small_cnn(input_shape: Shape, num_classes: int, widths: tuple[int, ...], hid
         raise EdgesimError(f"small-cnn needs images of at least 4x4 pixels, not {height}x{width}; use mlp")
     layers: list[nn.Module] = []
     for before, after in zip((channels, widths[0]), widths, strict=True):
-        layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        layers += [nn.Conv2d(before, after, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()]
     side = (height // 4, width // 4)
     if max(side) > _FLATTENED_SIDE:
         # Equal windows and not nn.AdaptiveAvgPool2d, whose backward pass is not deterministic on GPUs.

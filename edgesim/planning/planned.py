@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -98,11 +99,19 @@ class Planned:
             yield columns | {name: values.take(pairs, axis=0).reshape(-1) for name, values in self.cells.items()}
 
     def write(self, path: Path) -> None:
-        """Write all rows to a parquet file, a row group at a time.
+        """Write all rows to a parquet file, a row group at a time; the file is there once it is whole.
 
         Raises:
             OSError: the file cannot be written.
         """
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            self._stream(unfinished)
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def _stream(self, path: Path) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 

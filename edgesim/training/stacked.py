@@ -61,7 +61,8 @@ def stacks(model: nn.Module, training: Training, torch_device: str) -> bool:
         and training.precision == "fp32"
         and not training.augment
         and all(type(layer) in _LAYERS for layer in model.modules())
-        and sum(parameter.numel() for parameter in model.parameters()) <= MAX_PARAMETERS
+        and all(value.requires_grad and value.dtype == torch.float32 for value in model.parameters())
+        and 0 < sum(value.numel() for value in model.parameters()) <= MAX_PARAMETERS
     )
 
 
@@ -105,21 +106,27 @@ def train(
     share = (time.perf_counter() - started) / len(members), len(members)
     outcomes: list[evaluation.Trained | TrainingDiverged] = []
     for place, member in enumerate(members):
-        count = len(member.positions)
-        own = [losses_of[member.slot, :count].double() for losses_of in losses]
-        broken = next((step for step, values in enumerate(own) if not bool(torch.isfinite(values).all())), None)
-        if broken is not None:
-            outcomes.append(TrainingDiverged(step=broken, loss=float(own[broken].mean())))
+        mine = member.slot, slice(0, len(member.positions))
+        fitted = _fitted([loss[mine].double() for loss in losses], [hit[mine].double() for hit in hits])
+        if isinstance(fitted, TrainingDiverged):
+            outcomes.append(fitted)
             continue
-        epochs = tuple(
-            Epoch(number + 1, float(values.mean()), float(hit[member.slot, :count].double().mean()))
-            for number, (values, hit) in enumerate(zip(own, hits, strict=True))
-        )
-        trace = StepTrace.of_batches("train", [count] * settings.epochs)
-        fitted = Fitted(epochs, Work(train_samples=trace.samples, steps=settings.epochs), trace)
-        seen = {number: scores[place] for number, scores in tests.items()}
+        seen = {epoch: scores[place] for epoch, scores in tests.items()}
         outcomes.append(evaluation.Trained(fitted, seen, shards[place], *share))
     return outcomes
+
+
+def _fitted(losses: Sequence[torch.Tensor], hits: Sequence[torch.Tensor]) -> Fitted | TrainingDiverged:
+    """What a member's steps came to, from the losses and hits [m] of each."""
+    for step, loss in enumerate(losses):
+        if not bool(torch.isfinite(loss).all()):
+            return TrainingDiverged(step=step, loss=float(loss.mean()))
+    epochs = tuple(
+        Epoch(number, float(loss.mean()), float(hit.mean()))
+        for number, (loss, hit) in enumerate(zip(losses, hits, strict=True), start=1)
+    )
+    trace = StepTrace.of_batches("train", [len(loss) for loss in losses])
+    return Fitted(epochs, Work(train_samples=trace.samples, steps=len(losses)), trace)
 
 
 class _Stack:
