@@ -159,6 +159,7 @@ def load_run(path: str | Path) -> Run:
 def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFolder:
     info = {
         "scenario": scenario.name,
+        "scenario_folder": str(scenario.folder.resolve()),
         "status": "running",
         "reason": None,
         "started": _now(),

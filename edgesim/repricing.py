@@ -39,7 +39,8 @@ def on_fleet(run: Run, fleet: str | Path) -> Scenario:
     Raises:
         ScenarioError: faults of the fleet, or another number of devices than the run has.
     """
-    return with_fleet(run.scenario, int(run.info["devices"]), Path(fleet))
+    started_in = run.info.get("scenario_folder")  # runs of earlier versions do not say
+    return with_fleet(run.scenario, int(run.info["devices"]), Path(fleet), Path(started_in) if started_in else None)
 
 
 def with_fleet(document: dict[str, Any], devices: int, file: Path, folder: Path | None = None) -> Scenario:
