@@ -72,7 +72,7 @@ def plan(
     trials, infeasible, ruled = _resolve(scenario, setting, outlook, devices, curves)
     feasible = [trial for trial in trials if trial not in infeasible]
     setting = replace(setting, shown=_shown(setting, devices, feasible))
-    devices = scheduling.with_slots(setting, devices, _trials_each(scenario))
+    devices = scheduling.with_slots(setting, devices)
     return Plan(scenario, setting, devices, trials, infeasible, ruled)
 
 
@@ -116,7 +116,9 @@ def shown_device(plan: Plan) -> dict[str, Any] | None:
 
 def trial_count(scenario: Scenario) -> int:
     """How many trials there are; a method that keeps everything has one per device, at keep_ratio 1."""
-    return len(scenario.seeds) * len(scenario.fleet) * _trials_each(scenario)
+    ratios = len(scenario.pruning.keep_ratios) if scenario.pruning.rule is None else 1
+    each = sum(1 if keeps_all(method) else ratios for method in scenario.pruning.methods)
+    return len(scenario.seeds) * len(scenario.fleet) * each
 
 
 def in_order(scenario: Scenario, trials: Iterable[Trial]) -> list[Trial]:
@@ -124,12 +126,6 @@ def in_order(scenario: Scenario, trials: Iterable[Trial]) -> list[Trial]:
     methods = {method.label: place for place, method in enumerate(scenario.pruning.methods)}
     seed_places = {seed: place for place, seed in enumerate(scenario.seeds)}
     return sorted(trials, key=lambda t: (seed_places[t.seed], t.device, methods[t.method], t.keep_ratio))
-
-
-def _trials_each(scenario: Scenario) -> int:
-    """Trials of every device."""
-    ratios = len(scenario.pruning.keep_ratios) if scenario.pruning.rule is None else 1
-    return sum(1 if keeps_all(method) else ratios for method in scenario.pruning.methods)
 
 
 def _resolve(
@@ -144,7 +140,7 @@ def _resolve(
     ruled: dict[Trial, tuple[str, str]] = {}
     shards = {key: setting.describe(setting.dataset.train_labels[spec.shard]) for key, spec in devices.items()}
     asked: dict[tuple[tuple[int, int], str], Found] = {}
-    kinds: dict[tuple[int, int], list[tuple[int, int]]] = {}  # devices alike are priced together
+    kinds: dict[tuple[int, int], list[tuple[int, int]]] = {}  # the very same hardware: priced together
     for key, spec in devices.items():
         kinds.setdefault((id(spec.profile), id(spec.conditions)), []).append(key)
         for method in scenario.pruning.methods:

@@ -21,6 +21,8 @@ class Begun:
     prepared: list[Prepared]
     groups: list[tuple[Prepared, ...]]
     """what is to be trained in this job"""
+    members: dict[int, stacked.Member] = field(default_factory=dict)
+    """those of `groups` that train in a stack, by place"""
     trained: dict[int, evaluation.Trained | TrainingDiverged] = field(default_factory=dict)
     """what stacks have done, by place in `groups`"""
 
@@ -42,22 +44,23 @@ class Host:
         self._bench = Workbench(setting)
 
     def begin(self, job: Job) -> Begun:
-        """Steps 1 and 2 of a scoring job; of a training job nothing."""
+        """Steps 1 and 2 of a scoring job, and which of its trainings go into a stack; of a training job only that."""
         device = EdgeDevice(self._bench, job.spec)
         if isinstance(job, TrainJob):
-            return Begun(device, [], [job.group])
-        prepared = device.prepare(job.trials)
-        return Begun(device, prepared, groups(prepared) if job.goes_on else [])
+            begun = Begun(device, [], [job.group])
+        else:
+            prepared = device.prepare(job.trials)
+            begun = Begun(device, prepared, groups(prepared) if job.goes_on else [])
+        members = ((place, device.member(group[0])) for place, group in enumerate(begun.groups))
+        begun.members |= {place: member for place, member in members if member is not None}
+        return begun
 
     def stacks(self, begun: Mapping[int, Begun]) -> list[Stack]:
         """The trainings that share their steps: equal widths, different slots. In the order of jobs and groups."""
         found: dict[tuple[int, int], Stack] = {}
         filled: dict[tuple[int, int], int] = {}  # (width, slot) -> stacks of that width that have a member there
         for number, entry in begun.items():
-            for place, group in enumerate(entry.groups):
-                member = entry.device.member(group[0])
-                if member is None:
-                    continue
+            for place, member in entry.members.items():
                 width = stacked.width(member.task.size)
                 layer = filled.get((width, member.slot), 0)
                 filled[width, member.slot] = layer + 1

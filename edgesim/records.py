@@ -105,7 +105,7 @@ class Record:
     host_score_wall_s: float = np.nan
     host_train_wall_s: float = np.nan
     host_stack_size: int = 0
-    """trainings that shared their steps with this one, itself included; 0 where there was none"""
+    """trainings that shared their steps with this one, itself included; 0 = trained alone, or not at all"""
 
     @property
     def trial(self) -> Trial:

@@ -8,10 +8,13 @@ from functools import lru_cache
 
 from edgesim.cost import analytic
 from edgesim.jobs import DeviceSpec, Job, Setting, TrainJob
-from edgesim.training.settings import STACK_SLOTS
+from edgesim.training.settings import MAX_STACKED_PARAMETERS, STACK_SLOTS
+from edgesim.work import OPERATION_KINDS
 
 SHORT_FLOPS = 2e9
 """a device whose trials are expected to take less in all (some 0.1 s of a core) is one job"""
+STACKED_FLOPS = 1e9
+"""a training is one of a stack where it is expected to take at most this, at full data"""
 FEWEST_STACKED = 2 * STACK_SLOTS
 """devices of a seed below which their stacks would be mostly empty"""
 
@@ -38,31 +41,40 @@ def flops(setting: Setting, job: Job) -> float:
     return _device_flops(setting, n, ratios)
 
 
-def with_slots(
-    setting: Setting, devices: Mapping[tuple[int, int], DeviceSpec], trials_each: int
-) -> dict[tuple[int, int], DeviceSpec]:
+def with_slots(setting: Setting, devices: Mapping[tuple[int, int], DeviceSpec]) -> dict[tuple[int, int], DeviceSpec]:
     """The devices, small ones with a slot of a stack (`training.stacked`).
 
-    Small is a device whose shard fits into a batch and whose trials would be short at full data. Neither what is left
-    to do nor the hardware plays a part: a resumed run, and one on another fleet, compute the same. Slots go round in
-    the order in which devices are queued, so that those that a host gets together fill a stack.
+    Small is a device whose shard fits into a batch and whose training at full data would be short. Neither other
+    methods and keep ratios, nor what is left to do, nor the hardware plays a part: a longer sweep, a resumed run and
+    one on another fleet compute the same. Slots go round in the order in which the devices of a seed are queued, so
+    that those that a host gets together fill a stack.
 
     Args:
         setting: of the run.
         devices: (seed, device) -> device.
-        trials_each: trials of every device.
     """
+    slotted = dict(devices)
+    if not _may_stack(setting):
+        return slotted
     small: dict[int, list[tuple[int, int]]] = {}
     for (seed, index), spec in devices.items():
         n = len(spec.shard)
-        if n <= setting.training.batch_size and _device_flops(setting, n, [1.0] * trials_each) <= SHORT_FLOPS:
+        work = trial_samples(setting, n, 1.0) * setting.terms.workload.train_flops
+        if n <= setting.training.batch_size and work <= STACKED_FLOPS:
             small.setdefault(seed, []).append((-n, index))
-    slotted = dict(devices)
     for seed, found in small.items():
         if len(found) >= FEWEST_STACKED:
             for rank, (_, index) in enumerate(sorted(found)):
                 slotted[seed, index] = replace(devices[seed, index], slot=rank % STACK_SLOTS)
     return slotted
+
+
+def _may_stack(setting: Setting) -> bool:
+    """Whether the network may be one for stacks, as far as its operations tell: the host looks at its layers."""
+    training, workload = setting.training, setting.terms.workload
+    plain = training.precision == "fp32" and not training.augment and training.torch_device != "cuda"
+    kinds = {OPERATION_KINDS[kind] for kind in workload.train_operations.kinds}
+    return plain and workload.parameters <= MAX_STACKED_PARAMETERS and kinds <= {"matmul", "elementwise"}
 
 
 def _device_flops(setting: Setting, n: int, keep_ratios: Sequence[float]) -> float:

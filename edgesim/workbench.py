@@ -17,12 +17,12 @@ from edgesim.training.task import ClassificationTask, device_name
 
 _STATELESS = {"torch", "torchvision", "timm", "edgesim"}
 """packages whose modules keep nothing but weights and buffers"""
-MOST_PRICES = 1000
-"""that are kept, about a kilobyte each"""
+MOST_PRICES = 200
+"""that are kept, each with a profile and the steps of a trial: some ten kilobytes"""
 
 
 class Workbench:
-    """What a host keeps between jobs: the setting on the torch device, the common test set, the last shard."""
+    """What a host keeps between jobs: setting, test set, the last shard, networks, and prices of small devices."""
 
     def __init__(self, setting: Setting):
         self.setting = setting
@@ -76,7 +76,9 @@ class Workbench:
 
     @cached_property
     def stack_network(self) -> torch.nn.Module | None:
-        """The network for training in stacks; None where this scenario's is not for that."""
+        """The network for training in stacks; None where this scenario's is not for that, or this host."""
+        if self.torch_device != "cpu":  # nothing stacks there: no network is put there for nothing
+            return None
         model = self.build_model(0)
         return model if stacked.stacks(model, self.setting.training, self.torch_device) else None
 
@@ -84,14 +86,18 @@ class Workbench:
         """The weights of `build_model`, for networks that stack."""
         if seed not in self._initial:
             model = self.build_model(seed)
-            self._initial[seed] = {name: value.detach() for name, value in model.named_parameters()}
+            self._initial[seed] = {name: value.detach().clone() for name, value in model.named_parameters()}
         return self._initial[seed]
 
     def price(self, spec: DeviceSpec, subset_size: int, ledger: Ledger) -> dict[str, Any]:
-        """`pricing.price`, once for all devices that are alike and do the same.
+        """`pricing.price`, of small devices once for all that are alike and do the same.
 
         A price takes a millisecond; in a fleet of thousands of small devices most are alike, and train as long.
         """
+        if spec.slot is None:
+            return pricing.price(
+                self.setting.terms, spec.profile, spec.conditions, len(spec.shard), subset_size, ledger
+            )
         key = spec.profile, spec.conditions, len(spec.shard), subset_size, ledger
         if key not in self._prices:
             if len(self._prices) == MOST_PRICES:

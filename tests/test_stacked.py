@@ -11,18 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from conftest import Stopping, blobs
 from test_run import assert_equal_runs
 from torch import nn
 
 import edgesim
-from edgesim import scheduling
+from edgesim import analysis, scheduling
 from edgesim.errors import TrainingDiverged
 from edgesim.executors import RayExecutor, SerialExecutor
 from edgesim.models import networks
+from edgesim.repricing import on_fleet
 from edgesim.scenario import Scenario
 from edgesim.training import evaluation, loop, stacked
-from edgesim.training.settings import Training
+from edgesim.training.settings import MAX_STACKED_PARAMETERS, Training
 from edgesim.training.task import ClassificationTask
 
 DATA = blobs(n=400)
@@ -143,7 +145,7 @@ def test_what_is_stacked() -> None:
     assert not stacked.stacks(frozen, SETTINGS, cpu)
     assert not stacked.stacks(network().double(), SETTINGS, cpu)
     assert not stacked.stacks(nn.Sequential(nn.Flatten()), SETTINGS, cpu)
-    limit = stacked.MAX_PARAMETERS  # of one linear layer with as many inputs, less its bias
+    limit = MAX_STACKED_PARAMETERS  # of one linear layer with as many inputs, less its bias
     assert stacked.stacks(nn.Linear(limit - 1, 1), SETTINGS, cpu)
     assert not stacked.stacks(nn.Linear(limit, 1), SETTINGS, cpu)
 
@@ -156,7 +158,8 @@ def fleet(make_scenario: Make, count: int = 40, **changes: Any) -> Scenario:
     """Devices with 10 to 40 of the 1,442 samples of digits, where a stack is 16."""
     groups = [{"profile": "raspberry-pi-4b", "count": count}]
     partition = {"name": "quantity", "sigma": 0.4, "min_size": 10}
-    return make_scenario(fleet={"groups": groups}, partition=partition, training__batch_size=128, **changes)
+    given = {"fleet": {"groups": groups}, "partition": partition, "training__batch_size": 128, **changes}
+    return make_scenario(**given)
 
 
 def test_small_devices_have_slots_that_the_work_left_does_not_change(make_scenario: Make) -> None:
@@ -170,8 +173,34 @@ def test_small_devices_have_slots_that_the_work_left_does_not_change(make_scenar
     assert all(spec.slot is None for spec in specs if len(spec.shard) > 128)
     few = coordinator.plan(fleet(make_scenario, 31))
     assert all(spec.slot is None for spec in few.devices.values())
-    long = coordinator.plan(fleet(make_scenario, training__epochs=20_000))
-    assert all(spec.slot is None for spec in long.devices.values())  # some 3e9 FLOPs and more each
+
+
+@pytest.mark.parametrize(("epochs", "stacks"), [(9000, True), (11_000, False)])
+def test_one_training_says_whether_a_device_is_small(make_scenario: Make, epochs: int, stacks: bool) -> None:
+    """20 samples of mlp 64-16-10, whose training takes 5,056 FLOPs: 9.1e8 and 1.1e9, and the limit is 1e9."""
+    from edgesim import coordinator
+
+    given = {"partition": "iid", "dataset__limit_train": 800, "training__epochs": epochs}
+    for methods in (["full"], ["full", "random", "importance", "el2n"]):  # no other trial plays a part
+        plan = coordinator.plan(fleet(make_scenario, **given, pruning__methods=methods))
+        assert all((spec.slot is not None) == stacks for spec in plan.devices.values())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": "small-cnn"},
+        {"model": {"name": "mlp", "hidden": [2500]}},
+        {"training__precision": "bf16"},
+        {"training__augment": ["crop-flip"]},
+        {"training__batch_size": 8},
+    ],
+)
+def test_nobody_has_a_slot_where_nothing_stacks(make_scenario: Make, changes: dict[str, Any]) -> None:
+    from edgesim import coordinator
+
+    plan = coordinator.plan(fleet(make_scenario, **changes))
+    assert all(spec.slot is None for spec in plan.devices.values())
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +225,7 @@ def test_records_of_stacks_equal_those_of_training_alone(
     single = edgesim.run(fleet(make_scenario), tmp_path / "run", executor=SerialExecutor()).records
     records = stack_run.records
     assert (records["host_stack_size"] > 8).mean() > 0.5
-    assert (single["host_stack_size"] == 1).all()
+    assert (single["host_stack_size"] == 0).all()
     hosts = [column for column in records if column.startswith("host_")]
     pd.testing.assert_frame_equal(records.drop(columns=hosts), single.drop(columns=hosts), rtol=1e-4, atol=1e-6)
 
@@ -223,6 +252,51 @@ def test_another_method_changes_no_bit_of_the_others(
     kept = more.records[more.records["method"] != "el2n"].reset_index(drop=True)
     hosts = [column for column in kept if column.startswith("host_")]
     pd.testing.assert_frame_equal(kept.drop(columns=hosts), stack_run.records.drop(columns=hosts), check_exact=True)
+
+
+def test_another_seed_changes_no_bit_of_the_first(stack_run: edgesim.Run, make_scenario: Make, tmp_path: Path) -> None:
+    """Devices of two seeds share stacks: their shards differ in size, and the longest come first."""
+    both = edgesim.run(fleet(make_scenario, seeds=[0, 1]), tmp_path / "run", executor=SerialExecutor()).records
+    first = both[both["seed"] == 0].reset_index(drop=True)
+    hosts = [column for column in both if column.startswith("host_")]
+    pd.testing.assert_frame_equal(first.drop(columns=hosts), stack_run.records.drop(columns=hosts), check_exact=True)
+
+
+def test_another_fleet_takes_over_what_was_trained(stack_run: edgesim.Run, make_scenario: Make, tmp_path: Path) -> None:
+    groups = [{"profile": "jetson-nano", "count": 40}]
+    file = tmp_path / "other.yaml"
+    file.write_text(yaml.safe_dump({"groups": groups}))
+    there = edgesim.run(on_fleet(stack_run, file), tmp_path / "there", executor=SerialExecutor(), trained=[stack_run])
+    alone = edgesim.run(fleet(make_scenario, fleet={"groups": groups}), tmp_path / "alone", executor=SerialExecutor())
+    hosts = [column for column in alone.records if column.startswith("host_")]
+    taken, trained = (run.records.drop(columns=hosts) for run in (there, alone))
+    pd.testing.assert_frame_equal(taken.assign(scenario="tiny"), trained.assign(scenario="tiny"), check_exact=True)
+
+
+def test_a_share_of_a_stack_is_no_time_of_one_training(stack_run: edgesim.Run) -> None:
+    """Neither the line through host times, nor the claim, nor a ratio to `full` is made of such shares."""
+    small = stack_run.records[stack_run.records["host_stack_size"] > 0]
+    assert len(small) > 100
+    assert set(analysis.time_fits(small)["time"]) == {"analytic_time_s", "device_time_s"}
+    prices = analysis.compare_prices(small).table
+    assert prices["host_relative"].isna().all()
+    assert prices["device_relative"].notna().all()
+    claims = analysis.paper_claims(small).table.set_index("claim")
+    assert "trained in stacks" in claims.loc["linear_host", "reason"]
+    alone = small.assign(host_stack_size=0)
+    assert "host_wall_s" in set(analysis.time_fits(alone)["time"])
+    assert analysis.compare_prices(alone).table["host_relative"].notna().all()
+
+
+@pytest.mark.parametrize("layer", [nn.SiLU(inplace=True), nn.BatchNorm1d(64), nn.Dropout()])
+def test_layers_that_need_care_are_trained_alone(layer: nn.Module) -> None:
+    assert not stacked.stacks(nn.Sequential(nn.Flatten(), layer, nn.Linear(64, 3)), SETTINGS, "cpu")
+
+
+def test_a_layer_with_a_hook_is_trained_alone() -> None:
+    model = network()
+    model[1].register_forward_pre_hook(lambda *_: None)
+    assert not stacked.stacks(model, SETTINGS, "cpu")
 
 
 def test_a_stack_that_breaks_fails_its_own_trials_only(

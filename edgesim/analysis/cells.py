@@ -45,11 +45,11 @@ def ok(records: pd.DataFrame) -> pd.DataFrame:
     return records[records["status"] == "ok"]
 
 
-def shared_steps(records: pd.DataFrame) -> pd.Series:
-    """Whether a trial's training shared its steps with others, so that its time on the host is a share of theirs."""
+def in_stack(records: pd.DataFrame) -> pd.Series:
+    """Whether a trial was trained in a stack: its time on the host is a share, and does not follow its keep ratio."""
     if "host_stack_size" not in records:  # of an earlier version, which had no stacks
         return pd.Series(False, index=records.index)
-    return records["host_stack_size"] > 1
+    return records["host_stack_size"] > 0
 
 
 def groups(table: pd.DataFrame) -> Iterator[tuple[str, float, pd.DataFrame]]:

@@ -25,9 +25,9 @@ from edgesim.analysis.cells import (
     complete,
     device_by_seed,
     groups,
+    in_stack,
     ok,
     paired,
-    shared_steps,
 )
 from edgesim.analysis.findings import Claim, against
 from edgesim.analysis.intervals import holm, interval, p_above, p_below, ratio_interval
@@ -157,10 +157,10 @@ def _linear(good: pd.DataFrame, method: str, column: str, what: str) -> Claim:
     claim = Claim(f"linear_{column.split('_')[0]}", statement, unit="R2")
     own = good[good["method"] == method]
     if column.startswith("host_"):
-        shared = shared_steps(own)
-        if len(own) and shared.all():
-            return replace(claim, reason="small networks trained as one here: a training has no time of its own")
-        own = own[~shared]
+        alone = own[~in_stack(own)]
+        if len(own) and alone.empty:
+            return replace(claim, reason="small networks trained in stacks here: a training has no time of its own")
+        own = alone
     rows = []
     for (seed, device), part in own.groupby(["seed", "device"]):
         if part["keep_ratio"].nunique() >= 3:

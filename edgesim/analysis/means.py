@@ -11,7 +11,19 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, RANDOM, device_by_seed, groups, kinds, mean, ok, one_of, paired, ranges
+from edgesim.analysis.cells import (
+    FULL,
+    RANDOM,
+    device_by_seed,
+    groups,
+    in_stack,
+    kinds,
+    mean,
+    ok,
+    one_of,
+    paired,
+    ranges,
+)
 from edgesim.analysis.intervals import interval
 from edgesim.work import FloatArray
 
@@ -121,7 +133,7 @@ def time_fits(records: pd.DataFrame) -> pd.DataFrame:
 
     Returns: DataFrame method time slope_s intercept_s r2; `time` is the column that was fitted.
     """
-    costs = cost_by_ratio(records)
+    costs = cost_by_ratio(records.assign(host_wall_s=records["host_wall_s"].mask(in_stack(records))))
     rows = []
     for method in dict.fromkeys(costs["method"]):
         part = costs[costs["method"] == method]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, Answer, answer, complete, ok, shared_steps
+from edgesim.analysis.cells import FULL, Answer, answer, complete, in_stack, ok
 
 PRICE_COLUMNS = [
     "device", "profile", "method", "keep_ratio", "trials", "analytic_time_s", "device_time_s", "host_wall_s",
@@ -32,15 +32,15 @@ def compare_prices(records: pd.DataFrame) -> Answer:
 
     Returns: PRICE_COLUMNS. `*_factor` is emulated / analytic. `*_relative` is the training time / that of `full` on
         the same device and seed, by each price and by the host's clock: the three compare although the host is
-        another machine. NaN without `full`, and by the host's clock where trainings shared their steps.
+        another machine. NaN without `full`, and by the host's clock where either was trained in a stack.
     """
     good = ok(complete(records)).copy()
+    good["host_train_wall_s"] = good["host_train_wall_s"].mask(in_stack(good))
     kinds = {"analytic": "analytic_train_time_s", "device": "device_train_time_s", "host": "host_train_wall_s"}
     full = good.loc[good["method"] == FULL, ["seed", "device", *kinds.values()]]
     good = good.merge(full, on=["seed", "device"], how="left", suffixes=("", "_full"))
     for name, column in kinds.items():
         good[f"{name}_relative"] = good[column] / good[f"{column}_full"].where(good[f"{column}_full"] > 0)
-    good["host_relative"] = good["host_relative"].mask(shared_steps(good))
     keys = ["device", "profile", "method", "keep_ratio"]
     found = good.groupby(keys, sort=False)
     names = [name for name in PRICE_COLUMNS if name in good.columns and name not in keys]
@@ -61,7 +61,7 @@ def device_prices(prices: pd.DataFrame) -> Answer:
     Returns: DEVICE_PRICE_COLUMNS, means over trials. `*_factor` is emulated / analytic, of those means.
         `analytic_error` and `device_error` say how well a price foretells what pruning leaves of training's time: the
         mean over the pruned trials of (time / time of `full`) by that price minus the same by this host's clock, which
-        measures another machine but the same work. NaN without `full`.
+        measures another machine but the same work. NaN without `full`, and where trials were trained in stacks.
     """
     kinds = ["analytic_time_s", "device_time_s", "host_wall_s", "analytic_energy_j", "device_energy_j"]
     keys = ["device", "profile"]

@@ -124,18 +124,18 @@ def attempt(host: Any, jobs: Sequence[Job]) -> list[Outcome | Failure]:
     begun = {number: _caught(host.begin, job) for number, job in enumerate(jobs)}
     alive = {number: entry for number, entry in begun.items() if not isinstance(entry, Failure)}
     for stack in host.stacks(alive):
-        begun |= _failed(host, stack, alive)
+        begun |= _train(host, stack, alive)
     return [entry if isinstance(entry, Failure) else _caught(host.finish, entry) for entry in begun.values()]
 
 
-def _failed(host: Any, stack: Mapping[Any, Any], begun: Mapping[int, Any]) -> dict[int, Failure]:
+def _train(host: Any, stack: Mapping[Any, Any], begun: Mapping[int, Any]) -> dict[int, Failure]:
     """Train a stack; where it fails, each of its members as a stack of one, which computes the same. Who failed."""
     failure = _caught(host.train, stack, begun)
     if not isinstance(failure, Failure):
         return {}
     if len(stack) == 1:
         return {place.job: failure for place in stack}
-    return {n: why for place in stack for n, why in _failed(host, {place: stack[place]}, begun).items()}
+    return {n: why for place in stack for n, why in _train(host, {place: stack[place]}, begun).items()}
 
 
 def _caught(work: Callable[..., Any], *arguments: Any) -> Any:

@@ -25,7 +25,7 @@ LOOK_EVERY_S = 1.0
 
 def main() -> None:
     """Write the ports, then wait for the raylet's end or for a caller."""
-    parent = os.getppid()
+    parent = int(os.environ.get("RAY_RAYLET_PID", os.getppid()))  # it may have ended before this began
     agent, *command = sys.argv[1:]
     options = dict(part[2:].split("=", 1) for part in command if part.startswith("--") and "=" in part)
     server = socket.create_server((options["node-ip-address"], 0)) if agent == "runtime_env" else None

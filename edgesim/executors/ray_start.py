@@ -12,6 +12,7 @@ from typing import Any
 _UNUSED = ("start_api_server", "start_monitor", "start_log_monitor")
 """methods of Ray's node that start what no run needs: dashboard, autoscaler, and what sends logs to the driver"""
 _AGENTS = ("dashboard", "runtime_env")
+_TOLD = ("node-id", "session-dir", "node-ip-address")
 
 
 def start(address: str | None, options: dict[str, Any]) -> None:
@@ -61,7 +62,8 @@ def with_late_agents(command: list[str]) -> list[str]:
     for i, part in enumerate(command):
         for agent in _AGENTS:
             option = f"--{agent}_agent_command="
-            if part.startswith(option):
+            # What the stand-in reads; an older Ray, whose agents say their ports in another way, has not all of it.
+            if part.startswith(option) and all(f" --{name}=" in part for name in _TOLD):
                 own = subprocess.list2cmdline([*stand_in, agent])
                 changed[i] = f"{option}{own} {part.removeprefix(option)}"
     return changed

@@ -174,7 +174,9 @@ COLUMNS: dict[str, Column] = {
     "cost_j": Column("cost J (no unit)", quantity, "edge paper, Eq. 13: weighted time, energy and storage"),
     "host_score_wall_s": Column("scoring, this host (s)", quantity, "measured on the machine that simulated"),
     "host_train_wall_s": Column("training, this host (s)", quantity, "measured on the machine that simulated"),
-    "host_stack_size": Column("trained together", count, "trainings of small networks that shared their steps"),
+    "host_stack_size": Column(
+        "trained together", count, "trainings of small networks that shared their steps; 0 = trained alone"
+    ),
     "accuracy_change": Column("change to full", gap, "accuracy minus that of full, paired, in percentage points"),
     "cost": Column("cost", quantity, "mean of one device, in the unit of the figure"),
     "on_front": Column("not beaten", text, "no other point is both cheaper and more accurate"),

@@ -37,8 +37,8 @@ class Trained:
     """the whole shard at the end"""
     host_wall_s: float
     """wall time on this machine, evaluation included; of a stack, an equal share"""
-    stack_size: int = 1
-    """trainings that shared its steps"""
+    stack_size: int = 0
+    """trainings that shared its steps, itself included; 0 = not trained in a stack"""
 
 
 @dataclass(frozen=True)

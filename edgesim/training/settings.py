@@ -13,6 +13,8 @@ OPTIMIZER_STATES = {"sgd": 0, "adam": 2, "adamw": 2}
 """Numbers that an optimiser keeps per weight, momentum of SGD not counted (peak training memory needs them)."""
 STACK_SLOTS = 16
 """small networks that train as one (`training.stacked`)"""
+MAX_STACKED_PARAMETERS = 150_000
+"""of one network: beyond, a step is bound by the memory that its weights move, and stacking gains little or nothing"""
 
 
 @dataclass(frozen=True)

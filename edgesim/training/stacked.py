@@ -24,12 +24,10 @@ from torch.nn import functional
 from edgesim.errors import TrainingDiverged
 from edgesim.training import evaluation, optim
 from edgesim.training.loop import Epoch, Fitted
-from edgesim.training.settings import STACK_SLOTS, Training
+from edgesim.training.settings import MAX_STACKED_PARAMETERS, STACK_SLOTS, Training
 from edgesim.training.task import ClassificationTask
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
-MAX_PARAMETERS = 150_000
-"""of one network: beyond, a step is bound by the memory that its weights move, and stacking gains nothing"""
 MIN_WIDTH = 4
 _LAYERS = (nn.Sequential, nn.Flatten, nn.Linear, nn.ReLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.Identity)
 """what a network may consist of: nothing random, nothing that looks at the rest of the batch, no convolution (which
@@ -56,14 +54,21 @@ class Member:
 
 def stacks(model: nn.Module, training: Training, torch_device: str) -> bool:
     """Whether networks like this are trained in stacks: a matter of the scenario and of the kind of machine alone."""
-    return (
-        torch_device == "cpu"
-        and training.precision == "fp32"
-        and not training.augment
-        and all(type(layer) in _LAYERS for layer in model.modules())
-        and all(value.requires_grad and value.dtype == torch.float32 for value in model.parameters())
-        and 0 < sum(value.numel() for value in model.parameters()) <= MAX_PARAMETERS
-    )
+    plain = torch_device == "cpu" and training.precision == "fp32" and not training.augment
+    return plain and all(map(_plain, model.modules())) and _small(model)
+
+
+def _plain(layer: nn.Module) -> bool:
+    """Whether a layer does what its type says and leaves its input as it is."""
+    hooked = layer._forward_pre_hooks or layer._forward_hooks or layer._buffers
+    return type(layer) in _LAYERS and not hooked and not getattr(layer, "inplace", False)
+
+
+def _small(model: nn.Module) -> bool:
+    """Whether all weights are trained, as float32, and are few enough."""
+    values = list(model.parameters())
+    same = all(value.requires_grad and value.dtype == torch.float32 for value in values)
+    return same and 0 < sum(value.numel() for value in values) <= MAX_STACKED_PARAMETERS
 
 
 def width(samples: int) -> int:

@@ -24,7 +24,7 @@ from edgesim import provenance, seeds
 from edgesim.executors.base import keep_freed_memory
 from edgesim.models import networks
 from edgesim.training import evaluation, loop, stacked
-from edgesim.training.settings import STACK_SLOTS, Training
+from edgesim.training.settings import MAX_STACKED_PARAMETERS, STACK_SLOTS, Training
 from edgesim.training.task import ClassificationTask
 
 EPOCHS, CLASSES, TESTS = 5, 10, 1000
@@ -134,7 +134,7 @@ def main() -> None:
         "|---|---:|---:|---:|---:|---:|---:|---|",
         *rows,
         "",
-        f"Runs stack networks of linear layers up to {stacked.MAX_PARAMETERS:,} weights. Which devices share a stack "
+        f"Runs stack networks of linear layers up to {MAX_STACKED_PARAMETERS:,} weights. Which devices share a stack "
         "changes no bit of any (a test compares stacks by halves, alone and in another order).",
     ]
     arguments.out.write_text("\n".join(lines) + "\n")
