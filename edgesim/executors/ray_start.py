@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from edgesim.executors.base import Failure, log_detail
 
 _UNUSED = ("start_api_server", "start_monitor", "start_log_monitor")
 """methods of Ray's node that start what no run needs: dashboard, autoscaler, and what sends logs to the driver"""
@@ -26,6 +29,7 @@ def start(address: str | None, options: dict[str, Any]) -> None:
         with _unused_left_out():
             ray.init(address=address, **options)
     except Exception:  # noqa: BLE001 - whatever it was, the second try raises it again
+        log_detail(Failure("the first try to start Ray failed", traceback.format_exc()))
         ray.shutdown()
         ray.init(address=address, **options)
 
