@@ -72,7 +72,7 @@ def with_slots(setting: Setting, devices: Mapping[tuple[int, int], DeviceSpec]) 
 def _may_stack(setting: Setting) -> bool:
     """Whether the network may be one for stacks, as far as its operations tell: the host looks at its layers."""
     training, workload = setting.training, setting.terms.workload
-    plain = training.precision == "fp32" and not training.augment and training.torch_device != "cuda"
+    plain = training.precision == "fp32" and not setting.augment and training.torch_device != "cuda"
     kinds = {OPERATION_KINDS[kind] for kind in workload.train_operations.kinds}
     return plain and workload.parameters <= MAX_STACKED_PARAMETERS and kinds <= {"matmul", "elementwise"}
 

@@ -77,7 +77,7 @@ class Workbench:
     @cached_property
     def stack_network(self) -> torch.nn.Module | None:
         """The network for training in stacks; None where this scenario's is not for that, or this host."""
-        if self.torch_device != "cpu":  # nothing stacks there: no network is put there for nothing
+        if self.torch_device != "cpu" or self.setting.augment:  # no network is made for nothing
             return None
         model = self.build_model(0)
         return model if stacked.stacks(model, self.setting.training, self.torch_device) else None

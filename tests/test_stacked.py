@@ -137,7 +137,6 @@ def test_what_is_stacked() -> None:
     assert stacked.stacks(small, SETTINGS, cpu)
     assert not stacked.stacks(small, SETTINGS, "cuda")
     assert not stacked.stacks(small, replace(SETTINGS, precision="bf16"), cpu)
-    assert not stacked.stacks(small, replace(SETTINGS, augment=("flip",)), cpu)
     for layer in (nn.Dropout(), nn.BatchNorm1d(8), nn.Conv2d(1, 2, 3)):
         assert not stacked.stacks(nn.Sequential(nn.Flatten(), layer), SETTINGS, cpu)
     frozen = network()

@@ -53,8 +53,8 @@ class Member:
 
 
 def stacks(model: nn.Module, training: Training, torch_device: str) -> bool:
-    """Whether networks like this are trained in stacks: a matter of the scenario and of the kind of machine alone."""
-    plain = torch_device == "cpu" and training.precision == "fp32" and not training.augment
+    """Whether networks like this train in stacks (without augmentation): a matter of scenario and kind of machine."""
+    plain = torch_device == "cpu" and training.precision == "fp32"
     return plain and all(map(_plain, model.modules())) and _small(model)
 
 
