@@ -115,6 +115,16 @@ def test_data_that_are_not_there_are_a_message(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_run_ends_without_a_word_on_standard_error(tmp_path: Path) -> None:
+    """Libraries that torch brings along complain at the end of a process that does not take them down."""
+    small = ("--set", "seeds=[0]", "--set", "training.epochs=1", "--set", "dataset.limit_train=300")
+    folder = str(tmp_path / "run")
+    done = command("run", "scenarios/quickstart.yaml", "--serial", "--no-progress", "--out", folder, *small)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "report.html" in done.stdout
+
+
 @pytest.mark.parametrize("what", ["methods", "models", "datasets", "partitions", "profiles"])
 def test_lists(what: str) -> None:
     plain, machine = command("list", what), command("list", what, "--json")
