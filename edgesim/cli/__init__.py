@@ -292,7 +292,7 @@ def main() -> None:
         typer.echo("edgesim: interrupted", err=True)
         sys.exit(130)
     finally:
-        # Python's exit would look through all that was imported once more, for up to a second. Where torch is, it has to:
-        # triton complains of everything that is not taken down.
+        # Python's exit would look through all that was imported once more, for up to a second. Where torch is it has
+        # to: triton complains of everything that is not taken down.
         if "torch" not in sys.modules:
             gc.freeze()
