@@ -51,13 +51,13 @@ class JobQueue:
         self._count += 1
 
     def take(self) -> list[Job]:
-        """The next job, and those behind it as long as they are short together or fill a stack."""
+        """The next job, and those behind it: as many as fill a stack, or as are short together."""
         taken: list[Job] = []
         total = 0.0
         while self._heap:
             job, flops = self._heap[0][3], -self._heap[0][1]
-            stacks = len(taken) < STACK_SLOTS and _has_slot(job) and all(map(_has_slot, taken))
-            if taken and not stacks and total + flops > BUNDLE_FLOPS:
+            stacks = _has_slot(job) and all(map(_has_slot, taken))
+            if taken and (len(taken) == STACK_SLOTS if stacks else total + flops > BUNDLE_FLOPS):
                 break
             total += flops
             taken.append(heapq.heappop(self._heap)[3])
