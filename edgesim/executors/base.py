@@ -73,7 +73,7 @@ class Timesheet:
 
     hosts: int = 0
     jobs: list[tuple[float, float]] = field(default_factory=list)
-    """(start_s, end_s) of every job, `time.perf_counter`"""
+    """(start_s, end_s) of every call, which may be of several small jobs, `time.perf_counter`"""
 
     def span_s(self) -> float:
         """From the first job's start to the last one's end."""

@@ -62,7 +62,7 @@ class _Call(NamedTuple):
 
 
 class RayExecutor:
-    """Runs jobs on Ray actors, one job (or a bundle of tiny ones) at a time on whichever is free; replaces the dead."""
+    """Runs jobs on Ray actors, one job (or some small ones) at a time on whichever is free; replaces the dead."""
 
     def __init__(self, hosts: int | None = None, address: str | None = None, gpu: bool | None = None):
         """Start Ray, and begin to start its hosts.

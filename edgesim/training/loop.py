@@ -1,4 +1,7 @@
-"""The one training loop: batches by index over whole tensors, one fused optimiser step each."""
+"""The training loop: batches by index over whole tensors, one fused optimiser step each.
+
+Small networks of many devices train as one in `stacked`, which equals this but for rounding.
+"""
 
 from __future__ import annotations
 
