@@ -1,1 +1,1 @@
-"""The training loop, its stacked form for small networks, evaluation, and the warm-up whose observations give the scores."""
+"""The training loop, its stacked form for small networks, evaluation, and the warm-up that gives the scores."""
