@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from edgesim import ratios
 from edgesim.cost.objective import Objective
@@ -50,20 +51,30 @@ def curves_of(scenario: Scenario) -> Curves | None:
 def accuracy_curves(path: Path) -> dict[str, FloatArray]:
     """Mean test accuracy of every method against keep ratio in a run, over devices and seeds: for `accuracy_from`.
 
-    `full` is the last point of every method that has none at keep ratio 1.
+    `full` is the last point of every method that has none at keep ratio 1. A curve is over the (seed, device) pairs
+    that finish at all of its ratios; where devices drop out at large ratios its points would else be of other devices.
 
     Returns: method -> [points, 2] keep ratio and accuracy, ratios ascending; methods with two points or more.
 
     Raises:
-        RunError: it is no run folder.
+        RunError: it is no run folder, or a rule chose its ratios, so that every point would be a device of its own.
     """
     records = Run(path).records
+    if (records["ratio_rule"].fillna("") != "").any():
+        raise RunError(f"{path}: a rule chose the keep ratios of this run, so that every device stands at another one; "
+                       "a curve of accuracies takes a run with a list of keep ratios")  # fmt: skip
     done = records[(records["status"] == "ok") & records["test_accuracy"].notna()]
-    means = done.groupby(["method", "keep_ratio"])["test_accuracy"].mean()
-    points = {str(method): dict(part.droplevel(0)) for method, part in means.groupby(level="method")}
-    full = points.get("full", {})
-    joined = {method: sorted({**full, **own}.items()) for method, own in points.items()}
-    return {method: np.array(curve) for method, curve in joined.items() if len(curve) > 1}
+    full = done[done["method"] == "full"]
+    curves = {}
+    for method, own in done.groupby("method", sort=False):
+        whole = full if method != "full" and not (own["keep_ratio"] > 1 - 1e-9).any() else full.head(0)
+        table = pd.concat([own, whole])
+        count = table.groupby(["seed", "device"])["keep_ratio"].transform("nunique")
+        same = table[count == table["keep_ratio"].nunique()]
+        means = same.groupby("keep_ratio")["test_accuracy"].mean().sort_index()
+        if len(means) > 1:
+            curves[str(method)] = np.column_stack([means.index.to_numpy(dtype=np.float64), means.to_numpy()])
+    return curves
 
 
 @contextmanager

@@ -127,14 +127,14 @@ def _long(trials: list[Trial], columns: dict[str, list[Any]]) -> pd.DataFrame:
 
 
 def by_rule(table: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
-    """A table of trials in which all trials of a rule have one keep_ratio, so that means and pairs go by the rule.
+    """A table of trials in which a rule's trials of one method have one keep_ratio, so that means go by the rule.
 
-    Where a rule chose the ratios nearly every device and method has another one, and a cell of equal ratios would hold
-    one device. Their mean over the trials that ended well takes their place; other trials keep theirs.
+    Where a rule chose the ratios nearly every device has another one, and a cell of equal ratios would hold one device.
+    The method's own mean over the trials that ended well takes their place; other trials keep theirs.
 
     Args:
         table: records, curves or selections of a run.
-        records: of the same run, older ones without `ratio_rule` too.
+        records: of the same run.
     """
     if "ratio_rule" not in records or "keep_ratio" not in table:
         return table
@@ -142,9 +142,9 @@ def by_rule(table: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     if chosen.empty or table.empty:
         return table
     good = chosen[chosen["status"] == "ok"]
-    mean = float((chosen if good.empty else good)["keep_ratio"].mean())
+    means = {**chosen.groupby("method")["keep_ratio"].mean(), **good.groupby("method")["keep_ratio"].mean()}
     ruled = pd.MultiIndex.from_frame(table[KEY]).isin(pd.MultiIndex.from_frame(chosen[KEY]))
-    return table.assign(keep_ratio=table["keep_ratio"].where(~ruled, mean))
+    return table.assign(keep_ratio=table["keep_ratio"].where(~ruled, table["method"].map(means)))
 
 
 def results_of(loaded: dict[str, pd.DataFrame]) -> list[TrialResult]:

@@ -6,6 +6,7 @@ what cannot be said because of what.
 
 from edgesim.analysis.cells import (
     FULL,
+    OPPONENTS,
     RANDOM,
     Answer,
     complete,
@@ -31,6 +32,7 @@ from edgesim.analysis.comparison import (
     scenario_differences,
 )
 from edgesim.analysis.curves import CURVE_VALUES, bands, curve_means, final_accuracy
+from edgesim.analysis.equal_cost import equal_cost, opponents_of
 from edgesim.analysis.findings import Finding
 from edgesim.analysis.heterogeneity import (
     by_device,
@@ -47,8 +49,6 @@ from edgesim.analysis.heterogeneity import (
 )
 from edgesim.analysis.intervals import (
     Interval,
-    bootstrap_interval,
-    holm,
     interval,
     p_above,
     p_below,
@@ -65,6 +65,7 @@ from edgesim.analysis.kept import (
     trace_means,
     without_extremes,
 )
+from edgesim.analysis.losses import MARGIN, losses_to_full, skewed
 from edgesim.analysis.means import (
     COSTS,
     SUMMARY_COLUMNS,
@@ -88,6 +89,8 @@ __all__ = [
     "COSTS",
     "CURVE_VALUES",
     "FULL",
+    "MARGIN",
+    "OPPONENTS",
     "QUANTITIES",
     "RANDOM",
     "SHOWN_LAMBDA",
@@ -101,7 +104,6 @@ __all__ = [
     "bands",
     "best_of_fleets",
     "best_ratios",
-    "bootstrap_interval",
     "by_device",
     "by_profile",
     "class_counts",
@@ -113,6 +115,7 @@ __all__ = [
     "device_by_seed",
     "device_prices",
     "dynamic_methods",
+    "equal_cost",
     "extremes",
     "failures",
     "fairness",
@@ -126,16 +129,17 @@ __all__ = [
     "gini",
     "groups",
     "headroom",
-    "holm",
     "infeasible",
     "interval",
     "jain",
     "kept_at",
     "linear_fit",
+    "losses_to_full",
     "mean_differences",
     "methods_of",
     "of_each_fleet",
     "ok",
+    "opponents_of",
     "overlap",
     "p_above",
     "p_below",
@@ -150,6 +154,7 @@ __all__ = [
     "score_histogram",
     "score_quantiles",
     "skew",
+    "skewed",
     "spread_of_profiles",
     "starved",
     "stragglers",

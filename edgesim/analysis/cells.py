@@ -14,6 +14,11 @@ from edgesim.work import FloatArray
 
 FULL = "full"
 RANDOM = "random"
+FEWER_EPOCHS, RS2 = "fewer-epochs", "rs2"
+OPPONENTS = (RANDOM, FEWER_EPOCHS, RS2)
+"""baselines that choose by no score: a static random subset, all data in fewer epochs, a new subset every epoch"""
+MOVING = (FEWER_EPOCHS, RS2)
+"""those that visit all samples in the course of training, so that the device has to store them all"""
 KEYS = ["seed", "device"]
 NUMBER = r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
 
@@ -73,33 +78,112 @@ def device_by_seed(table: pd.DataFrame, column: str) -> FloatArray:
     return values
 
 
+def cell_keys(table: pd.DataFrame) -> pd.Series:
+    """Name of each trial's cell within its method: the rule that chose its ratio, or the ratio.
+
+    Under a rule every device and method has a ratio of its own, so that pairs go by the rule: "at equal budget". Ratios
+    that differ in the last bit are one.
+    """
+    ratio = table["keep_ratio"].map("{:.9g}".format)
+    if "ratio_rule" not in table:
+        return ratio
+    rule = table["ratio_rule"].fillna("").astype(str)
+    return rule.where(rule != "", ratio)
+
+
+def is_ruled(table: pd.DataFrame) -> bool:
+    """True where a rule chose the ratios of some trials."""
+    return "ratio_rule" in table and bool((table["ratio_rule"].fillna("") != "").any())
+
+
+def equal_what(table: pd.DataFrame) -> str:
+    """What pairs of methods have in common: "equal keep ratio", or "equal budget" where a rule chose the ratios."""
+    return "equal budget" if is_ruled(table) else "equal keep ratio"
+
+
 def paired(records: pd.DataFrame, baseline: str, column: str) -> pd.DataFrame:
-    """Trials beside the baseline's trial of the same seed and device, and of the same keep_ratio but for `full`.
+    """Trials beside the baseline's trial of the same seed and device, and of the same cell but for `full`.
 
     Args:
         records: one row per trial; those that did not end well are left out.
-        baseline: FULL or RANDOM, or another method that has the same keep ratios.
+        baseline: FULL or RANDOM, or another method that has the same keep ratios (or rule).
         column: the quantity compared.
 
-    Returns: the rows of `records` with a partner, with `base` (the partner's value) and `difference` (value minus
-    base) added. Neither the baseline nor `full` is in it: `full` is no choice of a subset.
+    Returns: the rows of `records` with a partner, with `base` (the partner's value), `base_keep_ratio` and `difference`
+        (value minus base) added. Neither the baseline nor `full` is in it: `full` is no choice of a subset.
     """
     good = ok(records)
-    keys = KEYS if baseline == FULL else [*KEYS, "keep_ratio"]
-    base = good.loc[good["method"] == baseline, [*keys, column]].rename(columns={column: "base"})
+    good = good.assign(cell=cell_keys(good))
+    keys = KEYS if baseline == FULL else [*KEYS, "cell"]
+    base = good.loc[good["method"] == baseline, [*keys, "keep_ratio", column]]
+    base = base.rename(columns={column: "base", "keep_ratio": "base_keep_ratio"})
     table = good[~good["method"].isin([baseline, FULL])].merge(base, on=keys)
     table["difference"] = table[column] - table["base"]
     return table[table["difference"].notna()]
 
 
+def below_full(table: pd.DataFrame) -> pd.DataFrame:
+    """The trials that leave out a sample or more of full training."""
+    return table[table["keep_ratio"] < 1 - 1e-9]
+
+
+def everywhere(good: pd.DataFrame) -> pd.DataFrame:
+    """The trials of those (seed, device) pairs that have every method and keep ratio of the table.
+
+    Where devices drop out at large ratios, means per ratio would be over different devices; over these pairs they are
+    over the same. Empty where no pair has them all.
+
+    Args:
+        good: trials that ended well.
+    """
+    if good.empty:
+        return good
+    cells = good["method"].astype(str) + " " + cell_keys(good)
+    count = cells.groupby([good["seed"], good["device"]]).transform("nunique")
+    return good[count == cells.nunique()]
+
+
+def everywhere_by_method(good: pd.DataFrame) -> pd.DataFrame:
+    """The same for every method by itself: pairs that have all of its own keep ratios."""
+    parts = [everywhere(part) for _, part in good.groupby("method", sort=False)]
+    return pd.concat(parts).sort_index() if parts else good
+
+
+def dropped(good: pd.DataFrame, kept: pd.DataFrame) -> tuple[str, ...]:
+    """A sentence on the (seed, device) pairs that a comparison across ratios leaves out; none where there are none.
+
+    Args:
+        good: trials that ended well.
+        kept: those compared (`everywhere`).
+    """
+    pairs, there = (table[[*KEYS, "profile"]].drop_duplicates(KEYS) for table in (good, kept))
+    lost = pairs[~pd.MultiIndex.from_frame(pairs[KEYS]).isin(pd.MultiIndex.from_frame(there[KEYS]))]
+    if lost.empty:
+        return ()
+    profiles = ", ".join(dict.fromkeys(lost["profile"].astype(str)))
+    devices = ranges(lost["device"])
+    many = "devices" if lost["device"].nunique() > 1 else "device"
+    return (
+        f"Means across keep ratios are over the {len(there)} of {len(pairs)} (seed, device) pairs that finish at "
+        f"all of them. Left out: {many} {devices} ({profiles}).",
+    )
+
+
 def methods_of(records: pd.DataFrame) -> list[str]:
-    """The methods that choose a subset by something else than chance, by first appearance."""
-    return [str(name) for name in dict.fromkeys(records["method"]) if name not in (FULL, RANDOM)]
+    """The methods that choose samples by something else than chance, by first appearance."""
+    return [str(name) for name in dict.fromkeys(records["method"]) if name != FULL and name not in OPPONENTS]
 
 
 def mean(column: pd.Series) -> float:
     """The mean of the known values; NaN where there is none."""
     return float(column.mean()) if column.notna().any() else np.nan
+
+
+def weighted_mean(values: pd.Series, weights: pd.Series) -> float:
+    """The mean of the known values, weighted; NaN where there is none, or no weight."""
+    known = values.notna() & (weights > 0)
+    total = float(weights[known].sum())
+    return float((values[known] * weights[known]).sum()) / total if total > 0 else np.nan
 
 
 def kinds(reasons: pd.Series) -> pd.Series:

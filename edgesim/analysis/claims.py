@@ -1,9 +1,10 @@
 """The edge paper's claims about importance pruning, each tested on one run.
 
 Every claim is an estimate against a threshold that is stated, because the paper's words ("negligible", "statistically
-indistinguishable") need a number to be tested. A claim holds, or does not, where the two-sided test against its
-threshold is significant at 5 % after Holm's correction over all claims that can be tested; else the run cannot tell.
+indistinguishable") need a number to be tested. A claim holds, or does not, where its interval, simultaneous over all
+claims that can be tested (Bonferroni), lies on one side of the threshold; else the run cannot tell.
 "Not significantly different" is never taken as "equal": accuracy is preserved where a loss of the margin is ruled out.
+Claims that compare keep ratios are tested over the (seed, device) pairs that finish at all of them.
 
 Source: edge paper, sections VI-B (20 % is redundant), VI-C and Fig. 8 (half the data matches full), VI-D and Fig. 9
 (never below random, most above it at small ratios), Fig. 10 and Eqs. 26-28 (linear time, negligible scoring).
@@ -19,25 +20,29 @@ import pandas as pd
 from edgesim.analysis import robustness
 from edgesim.analysis.cells import (
     FULL,
+    OPPONENTS,
     RANDOM,
     Answer,
     answer,
+    below_full,
     complete,
     device_by_seed,
+    everywhere,
     groups,
     in_stack,
+    is_ruled,
     ok,
     paired,
 )
+from edgesim.analysis.equal_cost import at_equal_cost
 from edgesim.analysis.findings import Claim, against
-from edgesim.analysis.intervals import holm, interval, p_above, p_below, ratio_interval
+from edgesim.analysis.intervals import interval, lies, p_two_sided, ratio_interval, simultaneous
 from edgesim.analysis.means import linear_fit
 
 COLUMNS = [
     "claim", "statement", "method", "keep_ratio", "estimate", "low", "high", "threshold", "unit", "n", "devices",
-    "seeds", "p", "p_holm", "verdict", "reason",
+    "seeds", "p", "p_adjusted", "verdict", "reason",
 ]  # fmt: skip
-ALPHA = 0.05
 MARGINS = {0.8: 0.01, 0.5: 0.02}
 """keep_ratio -> loss of accuracy that still counts as preserved: our numbers for the paper's "statistically
 indistinguishable" (VI-B, 0.8) and "effectively matching" (VI-C, 0.5)"""
@@ -68,33 +73,35 @@ def paper_claims(
         method: the method tested.
 
     Returns: COLUMNS, one row per claim. `estimate`, `low`, `high` and `threshold` are in `unit`: "accuracy" (0.01 = one
-        point), "share" or "R2". `p` is two-sided against the threshold, `p_holm` corrected over the claims with a p;
-        `verdict` is "holds", "does not hold" or "cannot tell", then with a `reason`.
+        point), "share" or "R2". `low` and `high` are simultaneous over the claims. `p` is two-sided against the
+        threshold, `p_adjusted` corrected over the claims with a p. `verdict` is "holds" or "does not hold" (of one
+        device with "on this device alone"), or "cannot tell", then with a `reason`. One seed decides no claim.
     """
     good = ok(complete(records))
     if not (good["method"] == method).any():
         return answer([], COLUMNS, f"No trial of {method} ended well, so the paper's claims cannot be tested.")
     tested = [*(_preserved(good, method, ratio) for ratio in MARGINS), *_against_random(good, method)]
-    tested += [*_cost(good, method), *robustness.claims_of(good, method, shards, iid)]
-    p_values = np.minimum(1.0, [2 * np.fmin(one.p_holds, one.p_fails) for one in tested])
-    corrected = holm(p_values)
-    rows = [_row(one, method, p, p_holm) for one, p, p_holm in zip(tested, p_values, corrected, strict=True)]
-    return answer(rows, COLUMNS)
+    tested += [*_at_equal_cost(good, method), *_cost(good, method), *robustness.claims_of(good, method, shards, iid)]
+    known = sum(one.found.is_known for one in tested)
+    return answer([_row(one, method, max(known, 1)) for one in tested], COLUMNS)
 
 
-def _row(one: Claim, method: str, p: float, p_holm: float) -> tuple[object, ...]:
+def _row(one: Claim, method: str, claims: int) -> tuple[object, ...]:
+    """One claim as a row: the interval that decides it is simultaneous over `claims`."""
+    found = simultaneous(one.found, one.found.tests * claims, one.bounds)
+    side = lies(found, one.threshold) * (1 if one.above else -1)
     verdict, reason = OPEN, one.reason
-    if p_holm < ALPHA:
-        verdict = HOLDS if one.p_holds <= one.p_fails else FAILS
+    if side:
+        verdict = HOLDS if side > 0 else FAILS
+        verdict += f" on {found.scope}" if found.scope else ""
     elif not reason:
         reason = "the interval is too wide to tell"
-        if np.isnan(p):
-            reason = "fewer than three pairs"
-        elif p < ALPHA:
-            reason = "significant alone, but not after Holm's correction for all claims tested"
-    ends = (one.found.estimate, one.found.low, one.found.high, one.threshold, one.unit)
-    counts = (one.found.n, one.found.devices, one.found.seeds)
-    return (one.claim, one.statement, method, one.keep_ratio, *ends, *counts, p, p_holm, verdict, reason)
+        if not found.is_known:
+            reason = found.scope or "too few pairs"
+    p, corrected = p_two_sided(one.found._replace(tests=1), one.threshold), p_two_sided(found, one.threshold)
+    ends = (found.estimate, found.low, found.high, one.threshold, one.unit)
+    counts = (found.n, found.devices, found.seeds)
+    return (one.claim, one.statement, method, one.keep_ratio, *ends, *counts, p, corrected, verdict, reason)
 
 
 def _preserved(good: pd.DataFrame, method: str, ratio: float) -> Claim:
@@ -115,16 +122,16 @@ def _against_random(good: pd.DataFrame, method: str) -> list[Claim]:
     ahead = Claim("above_random_small", f"Up to keep ratio {SMALL:g} it is above random")
     most = Claim("gap_largest_small", f"Its lead on random up to {SMALL:g} is larger than that from {LARGE:g} on")
     pairs = paired(good[good["method"].isin([method, RANDOM])], RANDOM, "test_accuracy")
-    pairs = pairs[pairs["keep_ratio"] < 1]
+    pairs = below_full(pairs)
     if pairs.empty:
         reason = "no trial below keep ratio 1 has a partner in random"
         return [replace(one, reason=reason) for one in (never, ahead, most)]
-    cells = [(ratio, interval(device_by_seed(part, "difference"), (-1.0, 1.0))) for _, ratio, part in groups(pairs)]
-    ratio, worst = min(cells, key=lambda cell: cell[1].estimate)
-    # It holds where every ratio passes (intersection-union), and fails where one does after correction for looking.
-    passes = float(np.max([p_above(found, -RANDOM_MARGIN) for _, found in cells]))
-    fails = float(np.fmin.reduce([p_below(found, -RANDOM_MARGIN) for _, found in cells]) * len(cells))
-    never = replace(never, found=worst, threshold=-RANDOM_MARGIN, keep_ratio=ratio, p_holds=passes, p_fails=fails)
+    pairs = _same_pairs(pairs)
+    parts = [(ratio, device_by_seed(part, "difference")) for _, ratio, part in groups(pairs)]
+    # All ratios have to pass, and one that fails is enough: their intervals are simultaneous.
+    cells = [(ratio, interval(values, (-1.0, 1.0), len(parts))) for ratio, values in parts]
+    ratio, worst = min(cells, key=lambda cell: (cell[1].high >= -RANDOM_MARGIN, cell[1].low, cell[1].estimate))
+    never = replace(against(never, worst, -RANDOM_MARGIN, above=True), keep_ratio=ratio)
     small = _mean_over_ratios(pairs[pairs["keep_ratio"] <= SMALL])
     large = _mean_over_ratios(pairs[pairs["keep_ratio"] >= LARGE])
     if small.empty:
@@ -134,7 +141,33 @@ def _against_random(good: pd.DataFrame, method: str) -> list[Claim]:
     if both.empty:
         return [never, ahead, replace(most, reason=f"no keep ratio in [{LARGE:g}, 1)")]
     both["difference"] -= both["difference_large"]
-    return [never, ahead, against(most, interval(device_by_seed(both, "difference"), (-2.0, 2.0)), 0.0, above=True)]
+    found = interval(device_by_seed(both, "difference"), (-2.0, 2.0))
+    return [never, ahead, against(most, found, 0.0, above=True, bounds=(-2.0, 2.0))]
+
+
+def _at_equal_cost(good: pd.DataFrame, method: str) -> list[Claim]:
+    """Mean over ratios of accuracy minus what the same energy buys of each opponent."""
+    claims = []
+    for opponent in OPPONENTS:
+        claim = Claim(f"above_{opponent}_equal_cost", f"At equal total cost it is above {opponent}")
+        pairs = at_equal_cost(good, method, opponent)
+        if pairs.empty:
+            absent = not (good["method"] == opponent).any()
+            reason = (
+                f"{opponent} did not run" if absent else f"no trial costs as much as the cheapest one of {opponent}"
+            )
+            claims.append(replace(claim, reason=reason))
+            continue
+        pairs = _same_pairs(pairs).assign(difference=lambda table: table["gap"])
+        found = interval(device_by_seed(_mean_over_ratios(pairs), "difference"), (-1.0, 1.0))
+        claims.append(against(claim, found, 0.0, above=True))
+    return claims
+
+
+def _same_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The (seed, device) pairs that have every keep ratio; all of them where none has."""
+    same = everywhere(pairs)
+    return pairs if same.empty else same
 
 
 def _mean_over_ratios(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -163,12 +196,12 @@ def _linear(good: pd.DataFrame, method: str, column: str, what: str) -> Claim:
         own = alone
     rows = []
     for (seed, device), part in own.groupby(["seed", "device"]):
-        if part["keep_ratio"].nunique() >= 3:
+        if part["keep_ratio"].nunique() >= 3 and not is_ruled(part):
             rows.append((seed, device, linear_fit(part["keep_ratio"].to_numpy(), part[column].to_numpy()).r2))
     fits = pd.DataFrame(rows, columns=["seed", "device", "r2"])
     if fits["r2"].notna().sum() == 0:
         return replace(claim, reason="a line needs three keep ratios of one device to be judged")
-    return against(claim, interval(device_by_seed(fits, "r2"), (0.0, 1.0)), LINEAR_R2, above=True)
+    return against(claim, interval(device_by_seed(fits, "r2"), (0.0, 1.0)), LINEAR_R2, above=True, bounds=(0.0, 1.0))
 
 
 def _proportional(good: pd.DataFrame, method: str) -> Claim:
@@ -179,9 +212,10 @@ def _proportional(good: pd.DataFrame, method: str) -> Claim:
     pairs = pairs[(pairs["keep_ratio"] < 1) & (pairs["base"] > 0)].copy()
     if pairs.empty:
         return replace(claim, reason="no trial below keep ratio 1 has a partner in full with a device time")
-    pairs["difference"] = (pairs["device_time_s"] / pairs["base"] - pairs["keep_ratio"]).abs()
-    found = interval(device_by_seed(_mean_over_ratios(pairs), "difference"), (0.0, np.inf))
-    return against(claim, found, PROPORTION, above=False)
+    own_ratio = pairs["subset_size"] / pairs["shard_size"].where(pairs["shard_size"] > 0)  # a rule's rows hold its mean
+    pairs["difference"] = (pairs["device_time_s"] / pairs["base"] - own_ratio.fillna(pairs["keep_ratio"])).abs()
+    found = interval(device_by_seed(_mean_over_ratios(_same_pairs(pairs)), "difference"), (0.0, np.inf))
+    return against(claim, found, PROPORTION, above=False, bounds=(0.0, np.inf))
 
 
 def _negligible(good: pd.DataFrame, method: str) -> Claim:
@@ -196,7 +230,7 @@ def _negligible(good: pd.DataFrame, method: str) -> Claim:
     claim = replace(claim, keep_ratio=float(ratio))
     own = own.dropna(subset=["device_score_time_s", "device_time_s"])  # the two matrices are of the same trials
     found = ratio_interval(device_by_seed(own, "device_score_time_s"), device_by_seed(own, "device_time_s"))
-    return against(claim, found, SCORING_SHARE, above=False)
+    return against(claim, found, SCORING_SHARE, above=False, bounds=(0.0, 1.0))
 
 
 def _as_fast_as_random(good: pd.DataFrame, method: str) -> Claim:
@@ -208,4 +242,5 @@ def _as_fast_as_random(good: pd.DataFrame, method: str) -> Claim:
     if pairs.empty:
         return replace(claim, reason="no trial below keep ratio 1 has a partner in random with a device time")
     pairs["difference"] = pairs["difference"] / pairs["base"]
-    return against(claim, interval(device_by_seed(_mean_over_ratios(pairs), "difference")), SCORING_SHARE, above=False)
+    found = interval(device_by_seed(_mean_over_ratios(_same_pairs(pairs)), "difference"))
+    return against(claim, found, SCORING_SHARE, above=False, bounds=(-np.inf, np.inf))

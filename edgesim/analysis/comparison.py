@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from edgesim import documents
 from edgesim.analysis.cells import FULL, KEYS, Answer, answer, complete, device_by_seed, groups, ok
-from edgesim.analysis.intervals import holm, interval, p_above, p_below
+from edgesim.analysis.intervals import Interval, interval, lies, p_two_sided, simultaneous
 from edgesim.analysis.pareto import POINT_COLUMNS, accuracy_against, front
 from edgesim.analysis.ratios import LAMBDAS, best_ratios
 from edgesim.tables import by_rule
 
 PAIRED_COLUMNS = [
-    "method", "keep_ratio", "pairs", "a", "b", "difference", "low", "high", "p", "p_holm", "evidence"
+    "method", "keep_ratio", "pairs", "a", "b", "difference", "low", "high", "p", "p_adjusted", "evidence"
 ]  # fmt: skip
 FLEET_COLUMNS = [
     "fleet", "method", "keep_ratio", "devices", "infeasible_devices", "failed_devices", "seeds", "finish_s",
@@ -27,7 +27,6 @@ MEAN_COLUMNS = ["run", "quantity", "pairs", "a", "b", "difference", "low", "high
 QUANTITIES = ("test_accuracy", "device_time_s", "device_energy_j")
 NAMES = ("label", "name", "profile")
 """keys that name an entry of a list in a scenario, the first one that is there"""
-ALPHA = 0.05
 
 
 def paired_runs(a: pd.DataFrame, b: pd.DataFrame, column: str = "test_accuracy") -> Answer:
@@ -39,34 +38,16 @@ def paired_runs(a: pd.DataFrame, b: pd.DataFrame, column: str = "test_accuracy")
 
     Trials whose ratio a rule chose are paired by their own ratios, and stand in one row under the mean of them.
 
-    Returns: PAIRED_COLUMNS: means of both over the pairs, the mean difference b - a with its 95 % interval, the
-        two-sided p and Holm's over all rows, `evidence` "higher", "lower" or "none".
+    Returns: PAIRED_COLUMNS: means of both over the pairs, the mean difference b - a with its interval, simultaneous
+        over all rows, the two-sided p and the p corrected for all rows (Bonferroni); `evidence` is "higher" or "lower"
+        where the interval leaves out 0, else "none".
     """
-    keys = [*KEYS, "method", "keep_ratio"]
-    left, right = (_known(table, [*keys, "ratio_rule", column]) for table in (a, b))
-    both = _pairs(a, b, column)
-    both = by_rule(both, both.assign(status="ok"))
-    cells = []
-    for method, ratio, part in groups(both):
-        found = interval(device_by_seed(part, "difference"))
-        p = float(np.minimum(1.0, 2 * np.fmin(p_above(found, 0.0), p_below(found, 0.0))))
-        means = (float(part[f"{column}_a"].mean()), float(part[f"{column}_b"].mean()))
-        cells.append((method, ratio, len(part), *means, *found[:3], p))
-    corrected = holm(np.array([cell[-1] for cell in cells]))
-    words = ["none" if not p < ALPHA else "higher" if cell[5] > 0 else "lower"
-             for cell, p in zip(cells, corrected, strict=True)]  # fmt: skip
-    rows = [(*cell, float(p), word) for cell, p, word in zip(cells, corrected, words, strict=True)]
-    missing = []
-    if not rows:
-        missing.append(f"The runs share no trial (seed, device, method, keep ratio) with {column}: nothing to pair.")
-    elif max(len(left), len(right)) > len(both):
-        missing.append(f"{len(left) - len(both)} trials of the first run and {len(right) - len(both)} of the second "
-                       "have no partner and are left out.")  # fmt: skip
-    return answer(rows, PAIRED_COLUMNS, tuple(missing))
+    compared, missing = _compared(a, b, column)
+    return answer(_paired_rows(compared), PAIRED_COLUMNS, missing)
 
 
 def against_first(runs: Mapping[str, pd.DataFrame], column: str = "test_accuracy") -> Answer:
-    """Every later run minus the first one, as `paired_runs`; p is corrected over the rows of all of them.
+    """Every later run minus the first one, as `paired_runs`; intervals are simultaneous over the rows of all of them.
 
     Args:
         runs: name -> records, the first one the base; two or more.
@@ -75,13 +56,53 @@ def against_first(runs: Mapping[str, pd.DataFrame], column: str = "test_accuracy
     Returns: `run` (the later one) and PAIRED_COLUMNS, where `a` is the first run; sentences name their run.
     """
     (_, base), *others = runs.items()
-    told = {name: paired_runs(base, records, column) for name, records in others}
-    table = pd.concat([one.table.assign(run=name) for name, one in told.items()], ignore_index=True)
-    table["p_holm"] = holm(table["p"].to_numpy(dtype=np.float64))
-    differs = np.where(table["difference"] > 0, "higher", "lower")
-    table["evidence"] = np.where(table["p_holm"] < ALPHA, differs, "none")
-    missing = tuple(f"{name}: {sentence}" for name, one in told.items() for sentence in one.missing)
-    return Answer(table[["run", *PAIRED_COLUMNS]], missing)
+    told = {name: _compared(base, records, column) for name, records in others}
+    names = [name for name, (compared, _) in told.items() for _ in compared]
+    rows = _paired_rows([one for compared, _ in told.values() for one in compared])
+    missing = tuple(f"{name}: {sentence}" for name, (_, said) in told.items() for sentence in said)
+    return answer([(name, *row) for name, row in zip(names, rows, strict=True)], ["run", *PAIRED_COLUMNS], missing)
+
+
+class _Compared(NamedTuple):
+    """One method and keep_ratio of two runs."""
+
+    method: str
+    keep_ratio: float
+    pairs: int
+    a: float
+    b: float
+    found: Interval
+
+
+def _compared(a: pd.DataFrame, b: pd.DataFrame, column: str) -> tuple[list[_Compared], tuple[str, ...]]:
+    """The pairs of two runs by method and keep_ratio, and what has no partner."""
+    keys = [*KEYS, "method", "keep_ratio"]
+    left, right = (_known(table, [*keys, "ratio_rule", column]) for table in (a, b))
+    both = _pairs(a, b, column)
+    both = by_rule(both, both.assign(status="ok"))
+    cells = [
+        _Compared(method, ratio, len(part), float(part[f"{column}_a"].mean()), float(part[f"{column}_b"].mean()),
+                  interval(device_by_seed(part, "difference")))
+        for method, ratio, part in groups(both)
+    ]  # fmt: skip
+    missing = []
+    if not cells:
+        missing.append(f"The runs share no trial (seed, device, method, keep ratio) with {column}: nothing to pair.")
+    elif max(len(left), len(right)) > len(both):
+        missing.append(f"{len(left) - len(both)} trials of the first run and {len(right) - len(both)} of the second "
+                       "have no partner and are left out.")  # fmt: skip
+    return cells, tuple(missing)
+
+
+def _paired_rows(compared: list[_Compared]) -> list[tuple[object, ...]]:
+    """Rows of PAIRED_COLUMNS, their intervals simultaneous over all of them."""
+    rows: list[tuple[object, ...]] = []
+    tests = max(sum(one.found.is_known for one in compared), 1)
+    for one in compared:
+        found = simultaneous(one.found, tests)
+        word = {1: "higher", -1: "lower", 0: "none"}[lies(found, 0.0)]
+        rows.append((*one[:5], *found[:3], p_two_sided(one.found, 0.0), p_two_sided(found, 0.0), word))
+    return rows
 
 
 def mean_differences(runs: Mapping[str, pd.DataFrame]) -> Answer:

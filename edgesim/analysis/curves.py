@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import Answer, answer, complete, device_by_seed, groups, ok
+from edgesim.analysis.cells import Answer, answer, complete, device_by_seed, dropped, everywhere_by_method, groups, ok
 from edgesim.analysis.intervals import interval, t_interval
 
 CURVE_VALUES = ("subset_loss", "subset_accuracy", "test_loss", "test_accuracy")
@@ -13,7 +13,7 @@ BAND_COLUMNS = ["method", "keep_ratio", "epoch", "trials"] + [
     f"{name}{end}" for name in CURVE_VALUES for end in ("", "_low", "_high")
 ]
 FINAL_VALUES = ("test_accuracy", "train_accuracy", "local_accuracy")
-FINAL_COLUMNS = ["method", "keep_ratio", "trials"] + [
+FINAL_COLUMNS = ["method", "keep_ratio", "pairs", "left_out"] + [
     f"{name}{end}" for name in FINAL_VALUES for end in ("", "_low", "_high")
 ]
 
@@ -70,10 +70,20 @@ def bands(curves: pd.DataFrame) -> Answer:
 def final_accuracy(records: pd.DataFrame) -> Answer:
     """Accuracy at the end per method and keep_ratio, on the test set and on the whole shard (Figs. 7 and 8).
 
+    Means are over the (seed, device) pairs that finish at every ratio of the method; `left_out` counts others.
+
     Returns: FINAL_COLUMNS, each accuracy with its 95 % interval over devices and seeds.
     """
+    good = ok(complete(records))
+    same = everywhere_by_method(good)
+    counts = good.groupby(["method", "keep_ratio"]).size()
     rows = []
-    for method, ratio, part in groups(ok(complete(records))):
+    for method, ratio, part in groups(same):
         found = [interval(device_by_seed(part, name), (0.0, 1.0)) for name in FINAL_VALUES]
-        rows.append((method, ratio, len(part), *(end for one in found for end in one[:3])))
-    return answer(rows, FINAL_COLUMNS, "" if rows else "No trial has ended well.")
+        sizes = (len(part), int(counts[method, ratio]) - len(part))
+        rows.append((method, ratio, *sizes, *(end for one in found for end in one[:3])))
+    missing = dropped(good, same)
+    if not rows:
+        missing = ("No (seed, device) pair finishes at every keep ratio of a method." if len(good) else
+                   "No trial has ended well.",)  # fmt: skip
+    return answer(rows, FINAL_COLUMNS, missing)

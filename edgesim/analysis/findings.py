@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from edgesim.analysis.intervals import Interval, p_above, p_below
+from edgesim.analysis.intervals import Interval
 
 NOTHING = Interval()
-Evidence = Literal["yes", "no", "none"]
+Evidence = Literal["yes", "no", "none", "sum"]
 
 
 @dataclass(frozen=True)
@@ -19,10 +18,11 @@ class Finding:
     """One sentence of a verdict."""
 
     kind: str
-    """what it is about: "saving", "accuracy", "harm", "devices", "random" or "limits" """
+    """subject: "answer", "turn", "saving", "accuracy", "harm", "devices", "random", "cost", "use" or "limits" """
     text: str
     evidence: Evidence = "none"
-    """yes: the data show what the sentence says; no: they show that pruning does not pay; none: they cannot tell"""
+    """yes: the data show what the sentence says; no: they show that pruning does not pay; none: they cannot tell; sum:
+    the sentence adds up prices, which takes no test"""
     estimate: float = np.nan
     """in shares (0.2 = 20 % or 20 points), as in the records"""
     low: float = np.nan
@@ -31,6 +31,8 @@ class Finding:
     """trials or pairs behind it"""
     method: str = ""
     keep_ratio: float = np.nan
+    scope: str = ""
+    """limit of what it speaks about, "this seed alone" or "this device alone"; empty where there is none"""
 
 
 @dataclass(frozen=True)
@@ -42,27 +44,28 @@ class Claim:
     """with the threshold in words"""
     found: Interval = NOTHING
     threshold: float = np.nan
-    p_holds: float = np.nan
-    """one-sided p-value of the test that the claim holds must pass"""
-    p_fails: float = np.nan
-    """one-sided p-value of the test that shows the opposite"""
+    above: bool = True
+    """True where it holds above the threshold, False below"""
+    bounds: tuple[float, float] = (-1.0, 1.0)
+    """what the estimate can be at all"""
     keep_ratio: float = np.nan
     unit: str = "accuracy"
     reason: str = ""
     """why it cannot be tested, or what the number does not cover"""
 
 
-def against(claim: Claim, found: Interval, threshold: float, above: bool) -> Claim:
+def against(
+    claim: Claim, found: Interval, threshold: float, above: bool, bounds: tuple[float, float] = (-1.0, 1.0)
+) -> Claim:
     """The claim with its estimate, which holds above (or below) the threshold."""
-    tests: tuple[Callable[[Interval, float], float], ...] = (p_above, p_below) if above else (p_below, p_above)
-    return replace(
-        claim, found=found, threshold=threshold, p_holds=tests[0](found, threshold), p_fails=tests[1](found, threshold)
-    )
+    return replace(claim, found=found, threshold=threshold, above=above, bounds=bounds)
 
 
 def finding(kind: str, text: str, evidence: Evidence, found: Interval, cell: tuple[str, float]) -> Finding:
-    """A Finding with the numbers of an interval about one (method, keep_ratio)."""
-    return Finding(kind, text, evidence, found.estimate, found.low, found.high, found.n, *cell)
+    """A Finding with the numbers of an interval about one (method, keep_ratio), within the interval's scope."""
+    if found.scope and evidence in ("yes", "no") and not found.is_known:
+        evidence = "none"
+    return Finding(kind, text, evidence, found.estimate, found.low, found.high, found.n, *cell, found.scope)
 
 
 def percent(value: float) -> str:
@@ -75,20 +78,29 @@ def points(value: float) -> str:
     return f"{round(100 * value, 1) + 0.0:+.1f} points"
 
 
-def with_interval(found: Interval, write: str = "percent") -> str:
-    """'12.3 % (95 % interval 11.0 to 13.6, n = 60)'; 'no interval' where there is none.
+def with_interval(found: Interval, write: str = "percent", of: str = "") -> str:
+    """'12.3 % (95 % interval 11.0 to 13.6, n = 60)'; of one seed '12.3 % (this seed alone, n = 20)'.
 
     Args:
         found: the estimate.
         write: "percent" or "points".
+        of: what n counts, for example "seeds"; empty for trials or pairs.
     """
     value = percent(found.estimate) if write == "percent" else points(found.estimate)
-    if not np.isfinite(found.low):
-        return f"{value} (no interval, n = {found.n})"
-    return f"{value} (95 % interval {ends(found, '+' if write == 'points' else '')}, n = {found.n})"
+    count = f"n = {found.n}{f' {of}' if of else ''}"
+    if not found.is_known:
+        return f"{value} ({found.scope or 'no interval'}, {count})"
+    at_once = f", {found.tests} tested at once" if found.tests > 1 else ""
+    alone = f"{found.scope}, " if found.scope and not of else ""
+    return f"{value} ({alone}95 % interval {ends(found, '+' if write == 'points' else '')}{at_once}, {count})"
 
 
 def ends(found: Interval, sign: str = "") -> str:
     """The ends of an interval of shares in per cent or points: '11.0 to 13.6', with `sign` "+": '-1.0 to +2.0'."""
     low, high = (f"{round(100 * end, 1) + 0.0:{sign}.1f}" for end in (found.low, found.high))
     return f"{low} to {high}"
+
+
+def listed(names: list[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""

@@ -13,12 +13,15 @@ from edgesim.analysis.cells import (
     answer,
     complete,
     device_by_seed,
+    dropped,
+    everywhere,
     groups,
     kinds,
     mean,
     ok,
     one_of,
     ranges,
+    weighted_mean,
 )
 from edgesim.analysis.intervals import Interval, interval
 from edgesim.work import FloatArray
@@ -29,9 +32,10 @@ DEVICE_COLUMNS = [
 ]  # fmt: skip
 STRAGGLER_COLUMNS = [
     "method", "keep_ratio", "devices", "seeds", "finish_s", "finish_low_s", "finish_high_s", "median_s", "device",
-    "profile", "share_of_seeds", "wait_s", "wait_share", "idle_energy_j", "idle_energy_share",
+    "profile", "share_of_seeds", "wait_s", "wait_share", "idle_energy_j", "idle_energy_share", "finish_all_s",
+    "left_out_devices",
 ]  # fmt: skip
-FAIRNESS = ("mean", "worst_tenth", "gini", "jain")
+FAIRNESS = ("mean", "mean_by_data", "worst_tenth", "gini", "jain")
 FAIRNESS_COLUMNS = [
     "method", "keep_ratio", "devices", "seeds", *(f"{name}{end}" for name in FAIRNESS for end in ("", "_low", "_high"))
 ]  # fmt: skip
@@ -77,7 +81,9 @@ def by_device(records: pd.DataFrame) -> Answer:
 def stragglers(records: pd.DataFrame, devices: pd.DataFrame | None = None) -> Answer:
     """Who determines when the fleet is done, and what the others' waiting costs, per method and keep_ratio.
 
-    All devices start at once; one that is done idles until the slowest is. Times are emulated ones.
+    All devices start at once; one that is done idles until the slowest is. Times are emulated ones. Rows compare the
+    same (seed, device) pairs, those that finish every method and keep ratio; `finish_all_s` is over all that finish
+    this one, where a slow device that drops out at large ratios would make the fleet look faster.
 
     Args:
         records: one row per trial.
@@ -85,33 +91,49 @@ def stragglers(records: pd.DataFrame, devices: pd.DataFrame | None = None) -> An
 
     Returns: STRAGGLER_COLUMNS, means over seeds: `finish_s` with its 95 % interval over seeds, the median device's
         time, the device that is last most often with its share of the seeds, `wait_s` summed over devices, its share
-        of devices x finish, `idle_energy_j` of that waiting and its share of training energy + waiting.
+        of devices x finish, `idle_energy_j` of that waiting and its share of training energy + waiting;
+        `left_out_devices` finish this cell and not every other one.
     """
-    good = ok(complete(records))
-    good = good[good["device_time_s"].notna()]
+    every = ok(complete(records))
+    every = every[every["device_time_s"].notna()]
+    good = everywhere(every)
+    missing = list(dropped(every, good))
+    if good.empty and len(every):
+        good = every
+        missing = ["No (seed, device) pair finishes every method and keep ratio: the rows are over different devices."]
     idle_w = {} if devices is None or devices.empty else dict(zip(devices["device"], devices["idle_w"], strict=True))
-    profile_of = dict(zip(good["device"], good["profile"], strict=True))
+    all_done = {
+        (method, ratio): (float(part.groupby("seed")["device_time_s"].max().mean()), part["device"].nunique())
+        for method, ratio, part in groups(every)
+    }
     rows = []
     for method, ratio, part in groups(good):
-        last = part.loc[part.groupby("seed")["device_time_s"].idxmax()]
-        finish = part["seed"].map(dict(zip(last["seed"], last["device_time_s"], strict=True)))
-        wait_s = finish - part["device_time_s"]
-        idle_j = wait_s * part["device"].map(idle_w) if idle_w else wait_s * np.nan
-        seeds = part["seed"].nunique()
-        slowest = last["device"].mode().iloc[0]
-        found = interval(last["device_time_s"].to_numpy(dtype=np.float64)[None, :], (0.0, np.inf))
-        energy_j, idle_sum_j = float(part["device_energy_j"].sum()), float(idle_j.sum(skipna=False))
-        rows.append((
-            method, ratio, part["device"].nunique(), seeds, found.estimate, found.low, found.high,
-            float(part.groupby("seed")["device_time_s"].median().mean()), int(slowest), profile_of[slowest],
-            float((last["device"] == slowest).mean()), float(wait_s.sum()) / seeds,
-            float(wait_s.sum() / finish.sum()) if finish.sum() > 0 else np.nan, idle_sum_j / seeds,
-            idle_sum_j / (idle_sum_j + energy_j) if idle_sum_j + energy_j > 0 else np.nan,
-        ))  # fmt: skip
-    missing = [] if idle_w else [NO_DEVICES.format(what="the idle energy of waiting")]
-    if len(profile_of) < 2:
+        finish_all_s, finishing = all_done[method, ratio]
+        rows.append((method, ratio, *_waiting(part, idle_w), finish_all_s, finishing - part["device"].nunique()))
+    if not idle_w:
+        missing.append(NO_DEVICES.format(what="the idle energy of waiting"))
+    if every["device"].nunique() < 2:
         missing.append("With one device or none nobody waits for another.")
     return answer(rows, STRAGGLER_COLUMNS, tuple(missing))
+
+
+def _waiting(part: pd.DataFrame, idle_w: dict[int, float]) -> tuple[object, ...]:
+    """The columns from `devices` to `idle_energy_share` of STRAGGLER_COLUMNS, for one method and keep_ratio."""
+    last = part.loc[part.groupby("seed")["device_time_s"].idxmax()]
+    finish = part["seed"].map(dict(zip(last["seed"], last["device_time_s"], strict=True)))
+    wait_s = finish - part["device_time_s"]
+    idle_j = wait_s * part["device"].map(idle_w) if idle_w else wait_s * np.nan
+    seeds = part["seed"].nunique()
+    slowest = last["device"].mode().iloc[0]
+    found = interval(last["device_time_s"].to_numpy(dtype=np.float64)[None, :], (0.0, np.inf))
+    energy_j, idle_sum_j = float(part["device_energy_j"].sum()), float(idle_j.sum(skipna=False))
+    return (
+        part["device"].nunique(), seeds, found.estimate, found.low, found.high,
+        float(part.groupby("seed")["device_time_s"].median().mean()), int(slowest),
+        str(part.loc[part["device"] == slowest, "profile"].iloc[0]), float((last["device"] == slowest).mean()),
+        float(wait_s.sum()) / seeds, float(wait_s.sum() / finish.sum()) if finish.sum() > 0 else np.nan,
+        idle_sum_j / seeds, idle_sum_j / (idle_sum_j + energy_j) if idle_sum_j + energy_j > 0 else np.nan,
+    )  # fmt: skip
 
 
 def worst_tenth(values: FloatArray) -> float:
@@ -146,16 +168,19 @@ def jain(values: FloatArray) -> float:
 def fairness(records: pd.DataFrame) -> Answer:
     """How evenly accuracy is spread over the devices, per method and keep_ratio.
 
-    Each measure is taken over the devices of one seed; its interval is over the seeds, for this fleet.
+    Each measure is taken over the devices of one seed; its interval is over the seeds, for this fleet. Devices count
+    alike but in `mean_by_data`, which weights them by the samples that they hold (edge paper, Eq. 10).
 
-    Returns: FAIRNESS_COLUMNS: `mean`, `worst_tenth` (mean of the lowest tenth of the devices), `gini`, `jain` of
-        test_accuracy, each with `_low` and `_high`.
+    Returns: FAIRNESS_COLUMNS: `mean`, `mean_by_data`, `worst_tenth` (mean of the lowest tenth of the devices), `gini`,
+        `jain` of test_accuracy, each with `_low` and `_high`.
     """
-    good = ok(records)
+    good = ok(complete(records))
     rows = []
     for method, ratio, part in groups(good[good["test_accuracy"].notna()]):
         matrix = device_by_seed(part, "test_accuracy")
         found = [_over_seeds(matrix, measure) for measure in (mean_of, worst_tenth, gini, jain)]
+        by_data = [weighted_mean(own["test_accuracy"], own["shard_size"]) for _, own in part.groupby("seed")]
+        found.insert(1, interval(np.array([by_data]), (0.0, 1.0)))
         ends = (end for one in found for end in (one.estimate, one.low, one.high))
         rows.append((method, ratio, *matrix.shape, *ends))
     missing = []

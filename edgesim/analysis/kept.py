@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, RANDOM, Answer, answer, complete, device_by_seed, ok
+from edgesim.analysis.cells import FULL, KEYS, RANDOM, Answer, answer, cell_keys, complete, device_by_seed, ok
 from edgesim.analysis.intervals import interval
 from edgesim.extremes import PER_END, ends_of_classes
 from edgesim.work import FloatArray
@@ -34,34 +34,46 @@ def dynamic_methods(records: pd.DataFrame) -> list[str]:
     return [str(name) for name in dict.fromkeys(good.loc[whole, "method"])]
 
 
-def overlap(selections: pd.DataFrame) -> Answer:
-    """Jaccard overlap of the subsets of every two methods at one keep_ratio: same seed, same device.
+def overlap(selections: pd.DataFrame, records: pd.DataFrame) -> Answer:
+    """Jaccard overlap of the subsets of every two methods in one cell: same seed, same device, same ratio or rule.
 
     Args:
         selections: seed device method keep_ratio index.
+        records: of the same trials, for their shard sizes and rules.
 
-    Returns: OVERLAP_COLUMNS. `jaccard` is shared / in either, the mean over trials with its 95 % interval; `chance`
-        is what two random subsets of that ratio share, r / (2 - r). `full` is left out.
+    Returns: OVERLAP_COLUMNS. `keep_ratio` is the mean of both methods'; `jaccard` is shared / in either, the mean over
+        trials with its 95 % interval; `chance` is what two random subsets of the same sizes share: with shares a and b
+        of the shard a b / (a + b - a b), the mean over trials. `full` is left out.
     """
-    chosen = selections[selections["method"] != FULL]
+    keys = [*KEYS, "method", "keep_ratio"]
+    about = records.assign(cell=cell_keys(records))[[*keys, "cell", "shard_size"]].drop_duplicates(keys)
+    chosen = selections[selections["method"] != FULL][[*keys, "index"]].merge(about, on=keys)
     codes, order = pd.factorize(chosen["method"])
-    chosen = chosen[["seed", "device", "keep_ratio", "index"]].assign(code=codes)
+    chosen = chosen.assign(code=codes)
     found: dict[Any, list[Any]] = {}
-    for (seed, device, ratio), part in chosen.groupby(["seed", "device", "keep_ratio"]):
-        present, rows = np.unique(part["code"].to_numpy(), return_inverse=True)
+    for (seed, device, cell), part in chosen.groupby(["seed", "device", "cell"]):
+        present, first, rows = np.unique(part["code"].to_numpy(), return_index=True, return_inverse=True)
         samples, columns = np.unique(part["index"].to_numpy(), return_inverse=True)
         kept = np.zeros((len(present), len(samples)), dtype=np.float32)
         kept[rows, columns] = 1.0
         shared = kept @ kept.T
         sizes = shared.diagonal()
         overlaps = shared / (sizes[:, None] + sizes[None, :] - shared)
+        shares = sizes / float(part["shard_size"].iloc[0])
+        ratios = part["keep_ratio"].to_numpy()[first]
         for a, b in zip(*np.triu_indices(len(present), 1), strict=True):
-            found.setdefault((present[a], present[b], ratio), []).append((seed, device, float(overlaps[a, b])))
+            both = float(shares[a] * shares[b])
+            chance = both / (float(shares[a] + shares[b]) - both)
+            trial = (seed, device, float(overlaps[a, b]), chance, float(ratios[a] + ratios[b]) / 2)
+            found.setdefault((present[a], present[b], cell), []).append(trial)
     found_rows = []
-    for (first, second, ratio), trials in sorted(found.items()):
-        table = pd.DataFrame(trials, columns=["seed", "device", "jaccard"])
+    for (first_code, second_code, _), trials in found.items():
+        table = pd.DataFrame(trials, columns=["seed", "device", "jaccard", "chance", "keep_ratio"])
         one = interval(device_by_seed(table, "jaccard"), (0.0, 1.0))
-        found_rows.append((order[first], order[second], ratio, len(trials), *one[:3], ratio / (2 - ratio)))
+        means = (float(table["keep_ratio"].mean()), len(trials), *one[:3], float(table["chance"].mean()))
+        found_rows.append((order[first_code], order[second_code], *means))
+    place = {name: position for position, name in enumerate(order)}
+    found_rows.sort(key=lambda row: (place[row[0]], place[row[1]], row[2]))
     return answer(found_rows, OVERLAP_COLUMNS, "" if found_rows else "No two methods chose at the same keep ratio.")
 
 

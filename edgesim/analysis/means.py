@@ -14,7 +14,12 @@ import pandas as pd
 from edgesim.analysis.cells import (
     FULL,
     RANDOM,
+    Answer,
+    answer,
+    complete,
     device_by_seed,
+    dropped,
+    everywhere_by_method,
     groups,
     in_stack,
     kinds,
@@ -23,15 +28,24 @@ from edgesim.analysis.cells import (
     one_of,
     paired,
     ranges,
+    weighted_mean,
 )
+from edgesim.analysis.equal_cost import equal_cost
 from edgesim.analysis.intervals import interval
 from edgesim.work import FloatArray
 
-COSTS = ("analytic_time_s", "analytic_energy_j", "device_time_s", "device_energy_j")
+COSTS = ("device_time_s", "device_energy_j", "analytic_time_s", "analytic_energy_j")
 SUMMARY_COLUMNS = [
     "method", "keep_ratio", "trials", "test_accuracy", "accuracy_low", "accuracy_high", "accuracy_half_width",
-    "std_over_devices", "std_over_seeds", "local_accuracy", "time_saved", "energy_saved", "device_time_saved",
-    "device_energy_saved", "scoring_share", "failed", "infeasible",
+    "std_over_devices", "std_over_seeds", "accuracy_by_data", "local_accuracy", "device_time_saved",
+    "device_energy_saved", "startup_share", "scoring_share", "random_keeps", "gap_at_cost", "gap_at_cost_low",
+    "gap_at_cost_high", "time_saved", "energy_saved", "common_trials", "common_accuracy", "failed", "infeasible",
+]  # fmt: skip
+PARTS = ("device_startup_s", "device_score_time_s", "device_train_time_s")
+"""parts of device_time_s"""
+GAP_COLUMNS = [
+    "method", "keep_ratio", "base_keep_ratio", "pairs", "gap", "gap_low", "gap_high", "local_gap", "local_gap_low",
+    "local_gap_high",
 ]  # fmt: skip
 
 
@@ -47,18 +61,30 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
     """One row per method and keep_ratio, over the trials that ended well.
 
     `std_over_devices` is the sample deviation of the per-device means over seeds, `std_over_seeds` that of
-    the per-seed means over devices; `*_saved` is 1 - sum / sum of `full`, over the (seed, device) pairs that
-    both have; `scoring_share` is scoring's share of the analytic time. What cannot be said is NaN.
+    the per-seed means over devices. `accuracy_by_data` weights devices by the samples that they hold (Eq. 10 of the
+    edge paper), `test_accuracy` equally. `device_*_saved` is 1 - sum / sum of `full` by the emulated price, over the
+    (seed, device) pairs that both have; `time_saved` and `energy_saved` are the same by the closed form.
+    `startup_share` and `scoring_share` are shares of the emulated time. `random_keeps` and `gap_at_cost` are random's
+    keep ratio at the same total energy, and the accuracy minus random's there (`equal_cost`). `common_*` are over the
+    pairs that finish at every ratio of the method. What cannot be said is NaN.
 
     Returns: DataFrame with SUMMARY_COLUMNS.
     """
+    records = complete(records)
     good = ok(records)
     full = good[good["method"] == FULL]
+    common = everywhere_by_method(good)
+    at_cost = {
+        (row["method"], row["keep_ratio"]): row for row in equal_cost(records, (RANDOM,)).table.to_dict("records")
+    }
+    nothing = dict.fromkeys(("opponent_keep_ratio", "gap", "gap_low", "gap_high"), np.nan)
     rows = []
     for method, ratio, part in groups(records):
         done = ok(part)
         accuracy = device_by_seed(done, "test_accuracy")
         found = interval(accuracy, (0.0, 1.0))
+        both = common.loc[common.index.intersection(done.index), "test_accuracy"]
+        gap = at_cost.get((method, ratio), nothing)
         rows.append(
             {
                 "method": method,
@@ -70,12 +96,20 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
                 "accuracy_half_width": (found.high - found.low) / 2,
                 "std_over_devices": _spread(accuracy),
                 "std_over_seeds": _spread(accuracy.T),
+                "accuracy_by_data": weighted_mean(done["test_accuracy"], done["shard_size"]),
                 "local_accuracy": mean(done["local_accuracy"]),
-                "time_saved": _saved(done, full, "analytic_time_s"),
-                "energy_saved": _saved(done, full, "analytic_energy_j"),
                 "device_time_saved": _saved(done, full, "device_time_s"),
                 "device_energy_saved": _saved(done, full, "device_energy_j"),
-                "scoring_share": _share(done["analytic_score_time_s"], done["analytic_time_s"]),
+                "startup_share": _share(done["device_startup_s"], done["device_time_s"]),
+                "scoring_share": _share(done["device_score_time_s"], done["device_time_s"]),
+                "random_keeps": gap["opponent_keep_ratio"],
+                "gap_at_cost": gap["gap"],
+                "gap_at_cost_low": gap["gap_low"],
+                "gap_at_cost_high": gap["gap_high"],
+                "time_saved": _saved(done, full, "analytic_time_s"),
+                "energy_saved": _saved(done, full, "analytic_energy_j"),
+                "common_trials": len(both),
+                "common_accuracy": mean(both),
                 "failed": int((part["status"] == "failed").sum()),
                 "infeasible": int((part["status"] == "infeasible").sum()),
             }
@@ -84,30 +118,43 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def gap_to_random(records: pd.DataFrame) -> pd.DataFrame:
-    """Test accuracy of each method minus that of `random` at the same keep_ratio, paired by seed and device.
+    """Accuracy of each method minus that of `random` at the same keep_ratio (or budget), paired by seed and device.
 
     `full` is no choice of a subset and is left out.
 
-    Returns: DataFrame method keep_ratio pairs gap gap_low gap_high.
+    Returns: DataFrame with GAP_COLUMNS; `gap` is on the common test set, `local_gap` on the device's own class mix,
+        `base_keep_ratio` is random's mean ratio.
     """
     return _gaps(records, RANDOM)
 
 
 def gap_to_full(records: pd.DataFrame) -> pd.DataFrame:
-    """Test accuracy of each method minus that of `full`, paired by seed and device; `random` is one of the methods.
+    """Accuracy of each method minus that of `full`, paired by seed and device; `random` is one of the methods.
 
-    Returns: DataFrame method keep_ratio pairs gap gap_low gap_high.
+    Returns: DataFrame with GAP_COLUMNS.
     """
     return _gaps(records, FULL)
 
 
-def cost_by_ratio(records: pd.DataFrame) -> pd.DataFrame:
-    """Mean cost of a device per method and keep_ratio: method keep_ratio trials + COSTS + host_wall_s."""
-    names = [*COSTS, "host_wall_s"]
+def cost_by_ratio(records: pd.DataFrame) -> Answer:
+    """Mean cost of a device per method and keep_ratio, over the pairs that finish at every ratio of the method.
+
+    Returns: method keep_ratio pairs left_out + COSTS + PARTS + host_wall_s; `left_out` counts the trials of the cell
+        that ended well on other pairs.
+    """
+    names = [*COSTS, *PARTS, "host_wall_s"]
+    good = ok(complete(records))
+    common = everywhere_by_method(good)
+    done = good.groupby(["method", "keep_ratio"]).size()
     rows = [
-        (method, ratio, len(part), *(mean(part[name]) for name in names)) for method, ratio, part in groups(ok(records))
+        (method, ratio, len(part), int(done[method, ratio]) - len(part), *(mean(part[name]) for name in names))
+        for method, ratio, part in groups(common)
     ]
-    return pd.DataFrame(rows, columns=["method", "keep_ratio", "trials", *names])
+    missing = dropped(good, common)
+    if not rows and len(good):
+        missing = ("No (seed, device) pair finishes at every keep ratio of a method, so costs across ratios cannot be "
+                   "compared.",)  # fmt: skip
+    return answer(rows, ["method", "keep_ratio", "pairs", "left_out", *names], missing)
 
 
 def linear_fit(x: FloatArray, y: FloatArray) -> Fit:
@@ -131,13 +178,15 @@ def linear_fit(x: FloatArray, y: FloatArray) -> Fit:
 def time_fits(records: pd.DataFrame) -> pd.DataFrame:
     """The line through mean time against keep_ratio, per method with two ratios or more and per kind of time.
 
+    Means are over the pairs that finish at every ratio of the method, so that a line is about the same devices.
+
     Returns: DataFrame method time slope_s intercept_s r2; `time` is the column that was fitted.
     """
-    costs = cost_by_ratio(records.assign(host_wall_s=records["host_wall_s"].mask(in_stack(records))))
+    costs = cost_by_ratio(records.assign(host_wall_s=records["host_wall_s"].mask(in_stack(records)))).table
     rows = []
     for method in dict.fromkeys(costs["method"]):
         part = costs[costs["method"] == method]
-        for column in ("analytic_time_s", "device_time_s", "host_wall_s"):
+        for column in ("device_time_s", "analytic_time_s", "host_wall_s"):
             fit = linear_fit(part["keep_ratio"].to_numpy(), part[column].to_numpy())
             if np.isfinite(fit.slope):
                 rounding = abs(fit.intercept) < 1e-12 * abs(fit.slope)
@@ -182,10 +231,14 @@ def by_profile(records: pd.DataFrame) -> pd.DataFrame:
 
 def _gaps(records: pd.DataFrame, baseline: str) -> pd.DataFrame:
     rows = []
-    for method, ratio, part in groups(paired(records, baseline, "test_accuracy")):
+    columns = ("test_accuracy", "local_accuracy")
+    tables = {column: paired(complete(records), baseline, column) for column in columns}
+    local = {(method, ratio): part for method, ratio, part in groups(tables["local_accuracy"])}
+    for method, ratio, part in groups(tables["test_accuracy"]):
         found = interval(device_by_seed(part, "difference"), (-1.0, 1.0))
-        rows.append((method, ratio, len(part), found.estimate, found.low, found.high))
-    return pd.DataFrame(rows, columns=["method", "keep_ratio", "pairs", "gap", "gap_low", "gap_high"])
+        own = interval(device_by_seed(local.get((method, ratio), part.head(0)), "difference"), (-1.0, 1.0))
+        rows.append((method, ratio, mean(part["base_keep_ratio"]), len(part), *found[:3], *own[:3]))
+    return pd.DataFrame(rows, columns=GAP_COLUMNS)
 
 
 def _spread(values: FloatArray) -> float:

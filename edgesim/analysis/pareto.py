@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import Answer, answer, complete, device_by_seed, groups, mean, ok
+from edgesim.analysis.cells import Answer, answer, complete, device_by_seed, dropped, everywhere, groups, mean, ok
 from edgesim.analysis.intervals import interval
 from edgesim.work import FloatArray
 
-POINT_COLUMNS = ["method", "keep_ratio", "trials", "test_accuracy", "accuracy_low", "accuracy_high", "cost", "on_front"]
+POINT_COLUMNS = [
+    "method", "keep_ratio", "pairs", "left_out", "test_accuracy", "accuracy_low", "accuracy_high", "cost", "on_front"
+]  # fmt: skip
 
 
 def front(costs: FloatArray, gains: FloatArray) -> np.ndarray:
@@ -34,19 +36,33 @@ def front(costs: FloatArray, gains: FloatArray) -> np.ndarray:
 
 
 def accuracy_against(records: pd.DataFrame, column: str = "device_energy_j") -> Answer:
-    """Mean accuracy and mean cost of a device per method and keep_ratio, and whether the point is on the Pareto front.
+    """Mean accuracy and mean cost of a device per method and keep_ratio, and the points of the Pareto front.
+
+    All points are over the same (seed, device) pairs, those that finish every method and keep ratio. Where there is no
+    such pair each point is over its own, and the front says nothing: no point is on it.
 
     Args:
         records: one row per trial.
         column: the cost: "device_energy_j", "device_time_s", "analytic_energy_j", "storage_bytes" and so on.
 
-    Returns: POINT_COLUMNS; `cost` is in the column's unit.
+    Returns: POINT_COLUMNS; `cost` is in the column's unit, `left_out` counts trials of the cell on other pairs.
     """
     good = ok(complete(records))
+    good = good[good["test_accuracy"].notna() & good[column].notna()]
+    same = everywhere(good)
+    alike = len(same) > 0
+    missing = dropped(good, same)
+    if len(good) and not alike:
+        same = good
+        missing = ("No (seed, device) pair finishes every method and keep ratio: the points are over different "
+                   "devices, and none is called the better one.",)  # fmt: skip
+    counts = good.groupby(["method", "keep_ratio"]).size()
     rows = []
-    for method, ratio, part in groups(good[good["test_accuracy"].notna() & good[column].notna()]):
+    for method, ratio, part in groups(same):
         found = interval(device_by_seed(part, "test_accuracy"), (0.0, 1.0))
-        rows.append((method, ratio, len(part), found.estimate, found.low, found.high, mean(part[column]), False))
-    told = answer(rows, POINT_COLUMNS, "" if rows else f"No trial that ended well has an accuracy and {column}.")
-    told.table["on_front"] = front(told.table["cost"].to_numpy(), told.table["test_accuracy"].to_numpy())
+        sizes = (len(part), int(counts[method, ratio]) - len(part))
+        rows.append((method, ratio, *sizes, found.estimate, found.low, found.high, mean(part[column]), False))
+    told = answer(rows, POINT_COLUMNS, missing if rows else f"No trial that ended well has an accuracy and {column}.")
+    if alike:
+        told.table["on_front"] = front(told.table["cost"].to_numpy(), told.table["test_accuracy"].to_numpy())
     return told

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, Answer, answer, complete, ok
+from edgesim.analysis.cells import FULL, Answer, answer, complete, everywhere, ok
 
 LAMBDAS = (0.01, 0.03, 0.1, 0.3, 1.0)
 COLUMNS = ["device", "profile", "lambda", "method", "keep_ratio", "objective", "risk", "cost_j", "ratios"]
@@ -19,8 +19,9 @@ def best_ratios(records: pd.DataFrame, lambdas: tuple[float, ...] = LAMBDAS, ris
     Args:
         records: one row per trial.
         lambdas: weights of cost against risk, each >= 0.
-        risk_of: "fleet" takes 1 - mean test accuracy per method and ratio over all devices and seeds, so that the
-            noise of one device moves it little; "device" takes the device's own mean over seeds.
+        risk_of: "fleet" takes 1 - mean test accuracy per method and ratio over the (seed, device) pairs that finish at
+            all of its ratios, so that the noise of one device moves it little and no ratio gains by devices that drop
+            out of others; "device" takes the device's own mean over seeds.
 
     Returns: COLUMNS: `risk` = 1 - accuracy, `cost_j` = J of Eq. (13), without unit, mean over seeds; `ratios` is the
         number of candidates. Of equal objectives the smaller ratio wins.
@@ -53,5 +54,7 @@ def _candidates(good: pd.DataFrame, method: str, risk_of: str) -> pd.DataFrame:
     keys = ["device", "profile", "keep_ratio"]
     found = table.groupby(keys)[["test_accuracy", "cost_j"]].mean().reset_index()
     if risk_of == "fleet":
-        found["test_accuracy"] = found["keep_ratio"].map(table.groupby("keep_ratio")["test_accuracy"].mean())
+        same = everywhere(table.assign(method=""))
+        over = table if same.empty else same
+        found["test_accuracy"] = found["keep_ratio"].map(over.groupby("keep_ratio")["test_accuracy"].mean())
     return found.assign(risk=1 - found["test_accuracy"]).sort_values(keys, ignore_index=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from edgesim.analysis.cells import FULL, device_by_seed, ok, paired
+from edgesim.analysis.cells import FULL, below_full, device_by_seed, ok, paired
 from edgesim.analysis.classes import skew
 from edgesim.analysis.findings import Claim, against
 from edgesim.analysis.intervals import LEVEL, Interval, interval
@@ -37,8 +37,8 @@ def claims_of(records: pd.DataFrame, method: str, shards: pd.DataFrame | None, i
     if shards is None or shards.empty:
         within = replace(within, reason="the run folder has no table of shards, so skew is not known")
     else:
-        within = against(within, skew_effect(losses, skew(shards).table), -MARGIN, above=True)
-        if not np.isfinite(within.found.low):
+        within = against(within, skew_effect(losses, skew(shards).table), -MARGIN, above=True, bounds=(-2.0, 2.0))
+        if not within.found.is_known and not within.found.scope:
             within = replace(within, reason="it takes four devices of different skew")
     if iid is None:
         return [within, replace(beside, reason="no IID run was given to compare with")]
@@ -46,7 +46,7 @@ def claims_of(records: pd.DataFrame, method: str, shards: pd.DataFrame | None, i
     if pairs.empty:
         return [within, replace(beside, reason=f"the IID run has no such trial at keep ratio {ratio:g}")]
     own, other = (interval(device_by_seed(table, "difference")) for table in (losses, pairs))
-    return [within, against(beside, difference(own, other), -MARGIN, above=True)]
+    return [within, against(beside, difference(own, other), -MARGIN, above=True, bounds=(-2.0, 2.0))]
 
 
 def skew_effect(losses: pd.DataFrame, skews: pd.DataFrame) -> Interval:
@@ -58,7 +58,8 @@ def skew_effect(losses: pd.DataFrame, skews: pd.DataFrame) -> Interval:
         losses: seed device difference, accuracy minus that of `full`.
         skews: seed device skew, from `classes.skew`.
 
-    Returns: slope x (largest - smallest skew) with its 95 % t-interval; without ends for fewer than four pairs.
+    Returns: slope x (largest - smallest skew) with its 95 % t-interval; without ends for fewer than four pairs or two
+        seeds.
     """
     table = losses.merge(skews[["seed", "device", "skew"]], on=["seed", "device"])
     within = table[["difference", "skew"]] - table.groupby("seed")[["difference", "skew"]].transform("mean")
@@ -73,8 +74,10 @@ def skew_effect(losses: pd.DataFrame, skews: pd.DataFrame) -> Interval:
     error = span * float(np.sqrt(((y - slope * x) ** 2).sum() / free / spread))
     half = float(special.stdtrit(free, (1 + LEVEL) / 2)) * error
     estimate = slope * span
+    if seeds < 2:
+        return Interval(estimate, n=n, devices=table["device"].nunique(), seeds=seeds)
     ends = (max(estimate - half, -2.0), min(estimate + half, 2.0))  # two losses are never further apart
-    return Interval(estimate, *ends, error, float(free), n, table["device"].nunique(), seeds, "t")
+    return Interval(estimate, *ends, error, float(free), n, table["device"].nunique(), seeds)
 
 
 def difference(a: Interval, b: Interval) -> Interval:
@@ -87,13 +90,13 @@ def difference(a: Interval, b: Interval) -> Interval:
     free = total**2 / float((variances**2 / np.array([a.degrees, b.degrees])).sum()) if total > 0 else 1.0
     half = float(special.stdtrit(free, (1 + LEVEL) / 2)) * float(np.sqrt(total))
     estimate = a.estimate - b.estimate
-    return Interval(estimate, estimate - half, estimate + half, float(np.sqrt(total)), free, *counts, "t")
+    return Interval(estimate, estimate - half, estimate + half, float(np.sqrt(total)), free, *counts)
 
 
 def _losses(records: pd.DataFrame, method: str, wanted: float = 0.5) -> tuple[float, pd.DataFrame]:
     """The ratio nearest to the wanted one, and accuracy minus that of `full` there."""
     pairs = paired(records[records["method"].isin([method, FULL])], FULL, "test_accuracy")
-    pairs = pairs[pairs["keep_ratio"] < 1]
+    pairs = below_full(pairs)
     ratios = sorted({float(ratio) for ratio in pairs["keep_ratio"]})
     if not ratios:
         return np.nan, pairs

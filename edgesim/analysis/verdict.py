@@ -1,5 +1,7 @@
-"""What a run says in a few sentences: what pruning saves, what it costs, from where on it hurts, for whom, and whether
-the methods beat chance. Every sentence has its interval; where the data cannot tell, it says so.
+"""What a run says in a few sentences: one line to decide by, then what pruning saves, costs, and buys at equal price.
+
+Every sentence decides by the interval that it prints; intervals that are read together are simultaneous. Where the data
+cannot tell, the sentence says so, and how many seeds or devices could. One seed is spoken of as this seed alone.
 """
 
 from __future__ import annotations
@@ -7,79 +9,92 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, KEYS, RANDOM, complete, device_by_seed, groups, methods_of, ok, paired
-from edgesim.analysis.findings import Evidence, Finding, ends, finding, percent, points, with_interval
-from edgesim.analysis.intervals import Interval, holm, interval, p_above, p_below, ratio_interval
+from edgesim.analysis import opponents
+from edgesim.analysis.cells import FULL, KEYS, RANDOM, below_full, complete, equal_what, groups, methods_of, ok, paired
+from edgesim.analysis.cells import device_by_seed as matrix
+from edgesim.analysis.findings import Evidence, Finding, finding, listed, percent, points, with_interval
+from edgesim.analysis.intervals import Interval, interval, lies, ratio_interval
+from edgesim.analysis.losses import MARGIN, Losses, losses_to_full, skewed, turns
 
-ALPHA = 0.05
+WORTH = 0.01
+"""share of time or energy that a saving has to reach to be worth a sentence"""
 NOTHING = 0.001
 """a saving below this share is called none"""
 
 
-def verdict_of(records: pd.DataFrame, method: str | None = None) -> list[Finding]:
-    """Three to five sentences on a run.
+def verdict_of(
+    records: pd.DataFrame, method: str | None = None, margin: float = MARGIN, epochs: int | None = None
+) -> list[Finding]:
+    """The sentences on a run, the answer first; where the two test distributions disagree, that before it.
 
     Args:
         records: one row per trial, in any state.
         method: which method to speak about; None = `importance` where it ran, else the one with the highest mean
             accuracy, else `random`.
+        margin: loss of accuracy that is taken as none.
+        epochs: of full training, to say what fewer epochs are; None = as a share.
 
-    Returns: findings of the kinds "saving" (time and energy at the ratio spoken of), "accuracy" (what that ratio
-        costs), "harm" (from which ratio on accuracy falls), "devices" (who gains and who loses), "random" (whether
-        methods beat chance) and "limits" (what one seed or device, or failures, leave open). The ratio spoken of is
-        the smallest without evidence of harm; where all hurt, the largest below 1.
+    Returns: findings of the kinds "turn", "answer", "saving" (time and energy of the fleet at the ratio spoken of),
+        "accuracy" (what that ratio costs), "harm" (from which ratio on accuracy falls), "devices" (who gains), "random"
+        (methods against chance at equal ratio), "cost" (against opponents at equal total cost) and "limits".
     """
     records = complete(records)
     good = ok(records)
     if good.empty:
         return [Finding("limits", "No trial has ended well, so nothing can be said about pruning on this fleet.")]
-    method = method or _spoken_of(good)
+    method = method or spoken_of(good)
     if method is None:
         return [Finding("limits", "Only full training ran, so nothing can be said about pruning.")]
-    found = []
+    found: list[Finding] = []
     if (good["method"] == FULL).any():
-        losses = losses_to_full(good, method)
-        ratio = _recommended(losses)
+        losses = losses_to_full(good, method, margin)
+        ratio = losses.spoken_of
         if ratio is None:
             found.append(Finding("accuracy", f"No trial of {method} below keep ratio 1 has a partner in full."))
         else:
-            found += [_saving(good, method, ratio), _accuracy(losses, method, ratio), _harm(losses, method)]
+            turned = _turn(losses, good, method, ratio)
+            found += [*turned, _answer(losses, good, method, ratio, epochs)]
+            found += [_saving(good, method, ratio), _accuracy(losses, good, ratio), _harm(losses)]
             found.append(_devices(good, method, ratio))
     else:
         text = "Full training is not among the methods, so savings and accuracy losses cannot be told."
         found.append(Finding("saving", text, method=method))
     found.append(_against_random(good))
+    found += opponents.findings(good, method, epochs)
     return [*found, *_limits(records)]
 
 
-def losses_to_full(records: pd.DataFrame, method: str) -> dict[float, tuple[Interval, float]]:
-    """Test accuracy minus that of `full` per keep_ratio below 1, paired, ratios descending.
-
-    Returns: keep_ratio -> (interval, p): p is two-sided against "no difference", corrected by Holm over the ratios, and
-        1 where the estimate is not below full.
-    """
-    pairs = paired(records[records["method"].isin([method, FULL])], FULL, "test_accuracy")
-    pairs = pairs[pairs["keep_ratio"] < 1]
-    cells = [(ratio, interval(device_by_seed(part, "difference"), (-1.0, 1.0))) for _, ratio, part in groups(pairs)]
-    cells.sort(key=lambda cell: -cell[0])
-    p_values = holm(np.array([np.minimum(2 * p_below(found, 0.0), 1.0) for _, found in cells]))
-    return {ratio: (found, float(p)) for (ratio, found), p in zip(cells, p_values, strict=True)}
-
-
 def saving(records: pd.DataFrame, method: str, ratio: float, column: str) -> Interval:
-    """The share of a cost saved against `full` on the same seeds and devices, scoring included.
+    """The share of a cost that the fleet saves against `full` on the same seeds and devices, scoring included.
 
-    Returns: 1 - sum / sum of `full`, with its 95 % interval over devices and seeds.
+    Costs are summed over the devices of a seed; the interval is over seeds, for this fleet.
+
+    Returns: 1 - sum / sum of `full`; `n` counts seeds.
     """
-    part = records[(records["method"] == method) & (records["keep_ratio"] == ratio)]
+    part = records[(records["method"] == method) & np.isclose(records["keep_ratio"], ratio)]
     pairs = paired(pd.concat([part, records[records["method"] == FULL]]), FULL, column)
     if pairs.empty:
         return Interval()
-    found = ratio_interval(device_by_seed(pairs, column), device_by_seed(pairs, "base"))
+    sums = pairs.groupby("seed")[[column, "base"]].sum()
+    found = ratio_interval(sums[column].to_numpy()[None, :], sums["base"].to_numpy()[None, :])
     return found._replace(estimate=1 - found.estimate, low=1 - found.high, high=1 - found.low)
 
 
-def _spoken_of(good: pd.DataFrame) -> str | None:
+def startup_share(records: pd.DataFrame) -> float:
+    """Share of full training's emulated time that is start-up; NaN where it is not known."""
+    full = records[records["method"] == FULL].dropna(subset=["device_startup_s", "device_time_s"])
+    total = float(full["device_time_s"].sum())
+    return float(full["device_startup_s"].sum()) / total if total > 0 else np.nan
+
+
+def warm_saving(records: pd.DataFrame, method: str, ratio: float) -> float:
+    """The share of the time saved where start-up is left out of both sides; NaN where it is not known."""
+    warm = records.assign(warm_s=records["device_time_s"] - records["device_startup_s"])
+    return saving(warm, method, ratio, "warm_s").estimate
+
+
+def spoken_of(good: pd.DataFrame) -> str | None:
+    """The method that a verdict is about."""
     names = methods_of(good)
     if "importance" in names:
         return "importance"
@@ -89,34 +104,120 @@ def _spoken_of(good: pd.DataFrame) -> str | None:
     return RANDOM if (good["method"] == RANDOM).any() else None
 
 
-def _recommended(losses: dict[float, tuple[Interval, float]]) -> float | None:
-    """The smallest ratio down to which no ratio shows harm; the largest where the first does already."""
-    safe = None
-    for ratio, (_, p) in losses.items():
-        if p < ALPHA:
-            break
-        safe = ratio
-    return next(iter(losses), None) if safe is None else safe
+def _turn(losses: Losses, good: pd.DataFrame, method: str, ratio: float) -> list[Finding]:
+    """A first sentence where common test set and own class mix disagree; nothing where they do not."""
+    common, local = losses.common[ratio], losses.local[ratio]
+    pairs = [("full training", common, local)]
+    pairs += [(name, *both) for name, both in opponents.at_ratio(good, method, ratio).items()]
+    for name, on_common, on_local in pairs:
+        if turns(on_common, on_local):
+            text = (
+                f"The answer depends on what the devices will see. Against {name}, {method} at {ratio:.4g} differs by "
+                f"{with_interval(on_common, 'points')} on the common test set and by "
+                f"{with_interval(on_local, 'points')} on the device's own class mix."
+            )
+            return [finding("turn", text, "yes", on_common, (method, ratio))]
+    return []
+
+
+def _answer(losses: Losses, good: pd.DataFrame, method: str, ratio: float, epochs: int | None) -> Finding:
+    """The one line to decide by."""
+    found, cell = losses.common[ratio], (method, ratio)
+    if losses.recommended is None:
+        return finding("answer", _no_ratio(losses, good, method, ratio), "none", found, cell)
+    time, energy = (saving(good, method, ratio, column).estimate for column in ("device_time_s", "device_energy_j"))
+    saved = f"{percent(time)} of the time and {percent(energy)} of the energy"
+    loss = _loss_in_words(found, losses.margin)
+    if max(time, energy) < WORTH:
+        text = (
+            f"Not worth it: keeping {_whole(ratio)} by {method} saves {saved}, with {loss}.{_why(good, method, ratio)}"
+        )
+        evidence: Evidence = "no"
+    else:
+        text = f"Keep {_whole(ratio)} by {method}: saves {saved}, {loss}{_not_on(good, method, ratio)}."
+        evidence = "yes"
+    return finding("answer", text + opponents.better_buy(good, method, ratio, epochs), evidence, found, cell)
+
+
+def _no_ratio(losses: Losses, good: pd.DataFrame, method: str, ratio: float) -> str:
+    """Why no keep ratio is recommended, and what would tell."""
+    found = losses.common[ratio]
+    if not found.is_known:
+        time = saving(good, method, ratio, "device_time_s").estimate
+        scope = f"{found.scope[0].upper()}{found.scope[1:]}" if found.scope else "Too few trials"
+        return (
+            f"{scope}: keeping {_whole(ratio)} by {method} saved {percent(time)} of the time and changed accuracy by "
+            f"{points(found.estimate)}. Run two seeds or more to tell what holds beyond."
+        )
+    if len(losses.harmful) == len(losses.common):
+        return (
+            f"Do not prune by {method} here: accuracy falls at every keep ratio that ran, by "
+            f"{points(found.estimate).lstrip('-')} at {_whole(ratio)}."
+        )
+    told = losses.repetitions()
+    may = f"at {_whole(ratio)} a loss of up to {abs(found.low) * 100:.1f} points is not ruled out"
+    text = f"This run cannot tell at which keep ratio {method} is safe (margin {_margin(losses.margin)}): {may}."
+    if told is None:
+        return f"{text} Every estimate is a loss of the margin or more, or too noisy for 1,000 seeds."
+    at, needed = told
+    now = (found.seeds, found.devices)
+    ways = [f"about {count} {what} (now {have})"
+            for count, what, have in zip(needed, ("seeds", "devices"), now, strict=True) if count]  # fmt: skip
+    return f"{text} {' or '.join(ways)[0].upper()}{' or '.join(ways)[1:]} would tell at {_whole(at)}."
+
+
+def _loss_in_words(found: Interval, margin: float) -> str:
+    """What an interval above the margin says of the loss."""
+    if lies(found, 0.0) > 0:
+        return f"accuracy is higher by {points(found.estimate).lstrip('+')}"
+    if lies(found, 0.0) < 0:
+        return f"a loss of {points(found.estimate).lstrip('-')}, within the margin of {_margin(margin)}"
+    return f"no loss above {_margin(margin)}"
+
+
+def _not_on(good: pd.DataFrame, method: str, ratio: float) -> str:
+    """The profiles on which it is not worth it."""
+    useless = [profile for profile, time, energy in _by_profile(good, method, ratio) if max(time, energy) < WORTH]
+    if not useless:
+        return ""
+    own = good[good["profile"].isin(useless)]
+    why = _why(own, method, ratio)
+    return f"; not worth it on {listed(useless)}" + (
+        f" ({why.strip().rstrip('.')[0].lower()}{why.strip()[1:-1]})" if why else ""
+    )
+
+
+def _why(good: pd.DataFrame, method: str, ratio: float) -> str:
+    """A sentence on start-up, where it is what swallows the saving; else empty."""
+    share, warm = startup_share(good), warm_saving(good, method, ratio)
+    if not (np.isfinite(share) and np.isfinite(warm)) or share < WORTH or warm < WORTH:
+        return ""
+    return (
+        f" Start-up is why: it takes {percent(share)} of full training's time, and without it {percent(warm)} would be "
+        "saved."
+    )
 
 
 def _saving(good: pd.DataFrame, method: str, ratio: float) -> Finding:
     time, energy = saving(good, method, ratio, "device_time_s"), saving(good, method, ratio, "device_energy_j")
     if time.n == 0:
         return Finding("saving", "No device time is known, so savings cannot be told.", method=method)
-    cell, where = (method, ratio), f"Keeping {ratio:g} of the data by {method}"
-    tail = f" and {with_interval(energy)} of the energy" if energy.n else ""
+    cell, where = (method, ratio), f"On this fleet, keeping {ratio:.4g} of the data by {method}"
+    energy_told = f" and {with_interval(energy, of='seeds')} of the energy" if energy.n else ""
     if abs(time.estimate) < NOTHING:
         text = f"{where} neither saves nor costs time (less than {percent(NOTHING)}, scoring included)."
-        return finding("saving", text + _break_even(good, method), "no", time, cell)
-    if np.isfinite(time.low) and time.low > 0:
-        return finding("saving", f"{where} saves {with_interval(time)} of the device time{tail}, scoring included.",
-                       "yes", time, cell)  # fmt: skip
-    if np.isfinite(time.high) and time.high < 0:
+    elif time.estimate > 0:
+        text = f"{where} saves {with_interval(time, of='seeds')} of the time{energy_told}, scoring included."
+    else:
         more = time._replace(estimate=-time.estimate, low=-time.high, high=-time.low)
-        text = f"{where} takes {with_interval(more)} more time than full training: scoring costs more than it saves."
-        return finding("saving", text + _break_even(good, method), "no", time, cell)
-    text = f"There is no evidence that {where[0].lower()}{where[1:]} saves time: {with_interval(time)}{tail}."
-    return finding("saving", text, "none", time, cell)
+        text = f"{where} takes {with_interval(more, of='seeds')} more time: scoring costs more than it saves."
+    if time.estimate < NOTHING:
+        text += _break_even(good, method)
+    share, warm = startup_share(good), warm_saving(good, method, ratio)
+    if np.isfinite(share) and share >= WORTH and np.isfinite(warm):
+        text += f" Start-up takes {percent(share)} of full training's time; without it {percent(warm)} are saved."
+    found = finding("saving", text, "sum", time, cell)
+    return found
 
 
 def _break_even(good: pd.DataFrame, method: str) -> str:
@@ -125,76 +226,83 @@ def _break_even(good: pd.DataFrame, method: str) -> str:
     for ratio in ratios:
         found = saving(good, method, ratio, "device_time_s")
         if found.estimate >= NOTHING:
-            return f" It saves time from keep ratio {ratio:g} down: {percent(found.estimate)} there."
+            return f" It saves time at {ratio:.4g}: {percent(found.estimate)}."
     return " It saves time at no ratio of this run."
 
 
-def _accuracy(losses: dict[float, tuple[Interval, float]], method: str, ratio: float) -> Finding:
-    found, p = losses[ratio]
-    text = f"At {ratio:g} the accuracy of {method} differs from full training's by {with_interval(found, 'points')}"
-    if not np.isfinite(found.low):
-        return finding("accuracy", text + ".", "none", found, (method, ratio))
-    if p < ALPHA:
-        return finding("accuracy", text + ": it is lower.", "yes", found, (method, ratio))
-    text += ": it is higher" if found.low > 0 else "; no evidence of a loss"
-    if found.low < 0:
-        text += f", but one of up to {abs(found.low) * 100:.1f} points is not ruled out"
-    return finding("accuracy", text + ".", "yes" if found.low > 0 else "none", found, (method, ratio))
+def _accuracy(losses: Losses, good: pd.DataFrame, ratio: float) -> Finding:
+    found, method = losses.common[ratio], losses.method
+    text = f"At {ratio:.4g} the accuracy of {method} minus full training's is {with_interval(found, 'points')}"
+    evidence: Evidence = "none"
+    if found.is_known:
+        evidence = "yes"
+        if lies(found, 0.0) > 0:
+            text += ": it is higher"
+        elif lies(found, -losses.margin) > 0:
+            text += f": {_loss_in_words(found, losses.margin)}"
+        elif lies(found, 0.0) < 0:
+            text += ": it is lower"
+        else:
+            evidence = "none"
+            text += f": a loss of up to {abs(found.low) * 100:.1f} points is not ruled out"
+    if skewed(good):
+        text += f". On the devices' own class mixes it is {with_interval(losses.local[ratio], 'points')}"
+    return finding("accuracy", f"{text}. {' '.join(losses.left_out)}".strip(), evidence, found, (method, ratio))
 
 
-def _harm(losses: dict[float, tuple[Interval, float]], method: str) -> Finding:
-    """The largest ratio with evidence of a loss."""
-    if all(np.isnan(p) for _, p in losses.values()):
-        text = f"From which ratio on {method} costs accuracy cannot be told: it takes three pairs with full."
-        return Finding("harm", text, method=method)
-    for ratio, (found, p) in losses.items():
-        if p < ALPHA:
-            text = f"From keep ratio {ratio:g} down, {method} costs accuracy: {with_interval(found, 'points')} there"
-            lowest = min(losses)
-            if lowest < ratio:
-                text += f", and {points(losses[lowest][0].estimate)} at {lowest:g}"
-            return finding("harm", text + ".", "yes", found, (method, ratio))
-    lowest = min(losses)
-    found = losses[lowest][0]
-    text = f"There is no evidence that {method} costs accuracy at any ratio; at {lowest:g}: "
-    return finding("harm", text + with_interval(found, "points") + ".", "none", found, (method, lowest))
+def _harm(losses: Losses) -> Finding:
+    """The largest ratio at which a loss is shown, and what is left open elsewhere."""
+    method, harmful = losses.method, losses.harmful
+    lowest = min(losses.common)
+    if harmful:
+        ratio = harmful[0]
+        below = [other for other in losses.common if other <= ratio]
+        where = f"From keep ratio {ratio:.4g} down" if below == harmful and len(below) > 1 else f"At {ratio:.4g}"
+        text = f"{where}, {method} costs accuracy: {with_interval(losses.common[ratio], 'points')} there"
+        if lowest < ratio:
+            text += f", and {points(losses.common[lowest].estimate)} at {lowest:.4g}"
+        return finding("harm", text + ".", "yes", losses.common[ratio], (method, ratio))
+    found = losses.common[lowest]
+    if not found.is_known:
+        text = f"From which keep ratio on {method} costs accuracy cannot be told"
+        text += f": {found.scope}." if found.scope else " from so few trials."
+        return finding("harm", text, "none", found, (method, lowest))
+    text = f"At no keep ratio does this run show a loss of accuracy by {method}; at {lowest:.4g} the difference is "
+    return finding("harm", f"{text}{with_interval(found, 'points')}.", "none", found, (method, lowest))
+
+
+def _by_profile(good: pd.DataFrame, method: str, ratio: float) -> list[tuple[str, float, float]]:
+    """(profile, time saved, energy saved) by the profile's devices together, the most time first."""
+    rows = []
+    for profile in dict.fromkeys(good["profile"]):
+        own = good[good["profile"] == profile]
+        time, energy = (saving(own, method, ratio, column).estimate for column in ("device_time_s", "device_energy_j"))
+        if np.isfinite(time):
+            rows.append((str(profile), time, energy))
+    return sorted(rows, key=lambda row: -row[1])
 
 
 def _devices(good: pd.DataFrame, method: str, ratio: float) -> Finding:
-    """Which profiles save time at that ratio, and which lose accuracy."""
-    part = good[((good["method"] == method) & (good["keep_ratio"] == ratio)) | (good["method"] == FULL)]
-    rows, drops = [], {}
-    for profile in dict.fromkeys(part["profile"]):
-        own = part[part["profile"] == profile]
-        rows.append((profile, saving(own, method, ratio, "device_time_s")))
-        pairs = paired(own, FULL, "test_accuracy")
-        drops[profile] = interval(device_by_seed(pairs, "difference"), (-1.0, 1.0))
-    rows = [(profile, found) for profile, found in rows if np.isfinite(found.estimate)]
+    """Which profiles save time at that ratio. Accuracy is the data's: which profile a shard falls to is chance."""
+    rows = _by_profile(good, method, ratio)
     if not rows:
         return Finding("devices", "No device time is known, so who gains cannot be told.", method=method)
-    rows.sort(key=lambda row: -row[1].estimate)
-    faster = [profile for profile, found in rows if found.low > 0]
-    slower = [profile for profile, found in rows if found.high < 0]
-    p_values = holm(np.array([np.minimum(2 * p_below(drops[profile], 0.0), 1.0) for profile, _ in rows]))
-    worse = [profile for (profile, _), p in zip(rows, p_values, strict=True) if p < ALPHA]
-    best, worst = rows[0], rows[-1]
+    (best, most, _), (worst, least, _) = rows[0], rows[-1]
     if len(rows) == 1:
-        text = f"All devices are of one profile, {best[0]}: the time saved at {ratio:g} is {with_interval(best[1])}"
+        text = f"All devices are of one profile, {best}: at {ratio:.4g} they save {percent(most)} of the time"
     else:
-        text = f"At {ratio:g} the time saved goes from {percent(worst[1].estimate)} on {worst[0]} "
-        text += f"to {percent(best[1].estimate)} on {best[0]}"
-        if np.isfinite(worst[1].low) and np.isfinite(best[1].low):
-            text += f" (95 % intervals {ends(worst[1])} and {ends(best[1])})"
-    told = "all are" if len(slower) == len(rows) else f"{', '.join(slower)} {'is' if len(slower) == 1 else 'are'}"
-    text += f"; {told} slower than full training" if slower else "; no evidence that any is slower than full training"
-    enough = int(np.isfinite(p_values).sum())
-    if not enough:
-        text += "; on no profile are there enough trials to tell a loss of accuracy."
-    else:
-        where = f"accuracy falls on {', '.join(worse)}" if worse else "no evidence of a loss of accuracy on any"
-        text += f"; {where} ({enough} of {len(rows)} profiles have enough trials to tell)."
-    evidence: Evidence = "yes" if faster else "no" if slower else "none"
-    return finding("devices", text, evidence, worst[1], (method, ratio))
+        text = f"At {ratio:.4g} the time saved goes from {percent(least)} on {worst} to {percent(most)} on {best}"
+    slower = [profile for profile, time, _ in rows if time <= -NOTHING]
+    if slower:
+        told = "all" if len(slower) == len(rows) else listed(slower)
+        verb = "are" if len(slower) > 1 or told == "all" else "is"
+        text += f"; {told} {verb} slower than with full training"
+    share = {profile: startup_share(good[good["profile"] == profile]) for profile, _, _ in rows}
+    started = [f"{percent(share[name])} on {name}" for name in dict.fromkeys((worst, best)) if share[name] >= WORTH]
+    if started:
+        text += f". Start-up takes {listed(started)} of full training's time"
+    finished = Interval(least, n=len(rows))
+    return finding("devices", text + ".", "sum", finished, (method, ratio))
 
 
 def _against_random(good: pd.DataFrame) -> Finding:
@@ -203,52 +311,71 @@ def _against_random(good: pd.DataFrame) -> Finding:
     if not names or not (good["method"] == RANDOM).any():
         absent = "random selection" if names else "method other than random and full"
         return Finding("random", f"The run has no {absent}, so whether methods beat chance cannot be told.")
-    pairs = paired(good, RANDOM, "test_accuracy")
-    pairs = pairs[pairs["keep_ratio"] < 1]
-    cells = [(name, r, interval(device_by_seed(part, "difference"), (-1.0, 1.0))) for name, r, part in groups(pairs)]
-    if not cells or all(np.isnan(p_above(found, 0.0)) for _, _, found in cells):
-        return Finding("random", "Too few trials have a partner in random to tell whether methods beat it.")
-    above = holm(np.array([p_above(found, 0.0) for _, _, found in cells])) < ALPHA / 2
-    below = holm(np.array([p_below(found, 0.0) for _, _, found in cells])) < ALPHA / 2
-    up, down = int(above.sum()), int(below.sum())
-    best, worst = (pick(cells, key=lambda cell: cell[2].estimate) for pick in (max, min))
-    named = [("best", best)] if up or not down else []
-    named += [("worst", worst)] if down else []
-    text = _counts(names, len(cells), up, down)
-    for word, (name, ratio, found) in named:
-        where = f"{name} at {ratio:g}" if len(names) > 1 else f"at {ratio:g}"
-        text += f"; {word} {where}, {with_interval(found, 'points')}"
-    name, ratio, found = named[0][1]
-    # The interval is of this pair alone, and may leave out zero where the corrected test does not tell.
-    text += " before that correction." if len(cells) > 1 and not (up or down) and found.low > 0 else "."
-    return finding("random", text, "yes" if up else "no" if down else "none", found, (name, ratio))
+    pairs = below_full(paired(good, RANDOM, "test_accuracy"))
+    parts = list(groups(pairs))
+    cells = [
+        (
+            name,
+            ratio,
+            interval(matrix(part, "difference"), (-1.0, 1.0), len(parts)),
+            float(part["base_keep_ratio"].mean()),
+        )
+        for name, ratio, part in parts
+    ]
+    what = equal_what(pairs)
+    known = [cell for cell in cells if cell[2].is_known]
+    if not known:
+        scope = next((cell[2].scope for cell in cells if cell[2].scope), "")
+        text = f"Whether methods beat random at {what} cannot be told"
+        return Finding("random", f"{text}: {scope}." if scope else f"{text}: too few trials have a partner in random.",
+                       scope=scope)  # fmt: skip
+    up = [cell for cell in known if lies(cell[2], 0.0) > 0]
+    down = [cell for cell in known if lies(cell[2], 0.0) < 0]
+    text = _counts(names, len(known), len(up), len(down), what)
+    named = [max(up or known, key=lambda cell: cell[2].estimate)] if up or not down else []
+    named += [min(down, key=lambda cell: cell[2].estimate)] if down else []
+    for name, ratio, found, base in named:
+        word = "best" if lies(found, 0.0) >= 0 else "worst"
+        beside = f" (random keeps {base:.4g})" if abs(base - ratio) > 1e-6 else ""
+        text += f"; {word} {name} at {ratio:.4g}{beside}, {with_interval(found, 'points')}"
+    name, ratio, found, _ = named[0]
+    return finding("random", text + ".", "yes" if up else "no" if down else "none", found, (name, ratio))
 
 
-def _counts(names: list[str], cells: int, up: int, down: int) -> str:
-    """How many of the tests against random are above it and below: the beginning of a sentence."""
-    corrected = f" (corrected for {cells} tests)" if cells > 1 else ""
-    if len(names) > 1 and up:
-        return f"Of {cells} pairs of method and keep ratio {up} beat random and {down} fall below it{corrected}"
-    if up:
-        return f"{names[0]} beats random at {up} of {cells} keep ratios and falls below it at {down}{corrected}"
-    start = f"There is no evidence that {names[0] if len(names) == 1 else 'a method'} beats random at equal keep ratio"
+def _counts(names: list[str], cells: int, up: int, down: int, what: str) -> str:
+    """How many of the comparisons with random are above it and below: the beginning of a sentence."""
     if len(names) > 1:
-        return f"{start}: of {cells} pairs of method and ratio none is above it and {down or 'none'} below{corrected}"
-    return f"{start}: it is above it at none of {cells} and below at {down or 'none'}{corrected}"
+        counts = f"{up or 'none'} beat random and {down or 'none'} fall below it"
+        return f"At {what}, of {cells} pairs of method and keep ratio {counts}"
+    where = f"{cells} keep ratio{'s' if cells > 1 else ''}"
+    return f"At {what}, {names[0]} beats random at {up or 'none'} of {where} and falls below it at {down or 'none'}"
 
 
 def _limits(records: pd.DataFrame) -> list[Finding]:
     """What the run's size and its failures leave open; nothing where there is nothing to say."""
     good = ok(records)
-    said = []
-    for key, many in zip(KEYS, ("seeds", "devices"), strict=True):
-        count = good[key].nunique()
-        if count == 1:
-            said.append(f"one {key}, so nothing is known about other {many}")
-        elif count < 3:
-            said.append(f"only {count} {many}, so intervals are very wide")
-    sentences = [f"The run has {'; '.join(said)}."] if said else []
+    sentences = []
+    if good["seed"].nunique() == 1:
+        sentences.append("The run has one seed: every number is of this seed alone, and nothing is known about others.")
+    elif good["seed"].nunique() == 2:
+        sentences.append("The run has only 2 seeds, so intervals are very wide.")
+    if good["device"].nunique() == 1:
+        sentences.append("The run has one device: every number is of this device alone.")
     bad = records[records["status"] != "ok"]
     if len(bad):
-        sentences.append(f"Trials that did not end well are left out: {len(bad)} of {len(records)}.")
+        pairs = len(bad[[*KEYS]].drop_duplicates())
+        sentences.append(
+            f"{len(bad)} of {len(records)} trials, of {pairs} (seed, device) pair{'s' if pairs > 1 else ''}, did not "
+            "end well and are left out."
+        )
     return [Finding("limits", " ".join(sentences), n=len(good))] if sentences else []
+
+
+def _whole(ratio: float) -> str:
+    """A keep ratio as a percentage: 0.8 -> '80 %'."""
+    return f"{100 * ratio:.3g} %"
+
+
+def _margin(margin: float) -> str:
+    """0.01 -> '1 point'."""
+    return f"{100 * margin:g} point{'' if np.isclose(margin, 0.01) else 's'}"

@@ -31,7 +31,7 @@ IN_MARKDOWN, METHODS_IN_MARKDOWN = 2, 3
 def kept_section(source: Source, looks: Looks) -> Section:
     """What was kept."""
     dynamic = analysis.dynamic_methods(source.records)
-    overlap = analysis.overlap(without(source.selections, dynamic))
+    overlap = analysis.overlap(without(source.selections, dynamic), source.records)
     spread = analysis.score_histogram(source.scores)
     recorded = analysis.trace_means(source.traces)
     samples = _samples(source)

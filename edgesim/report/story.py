@@ -93,13 +93,14 @@ def _training(source: Source, looks: Looks) -> Section:
 
 
 def _time(source: Source, looks: Looks) -> Section:
-    costs, fits = analysis.cost_by_ratio(source.records), analysis.time_fits(source.records)
+    told, fits = analysis.cost_by_ratio(source.records), analysis.time_fits(source.records)
+    costs = told.table
     compared = analysis.compare_prices(source.records)
     shown = [prices.time_figure(costs, fits, looks.styles, column) for column in prices.TIMES]
     shown += [prices.energy_figure(costs, looks.styles, column) for column in prices.ENERGIES]
     shown.append(prices.relative_figure(compared.table))
     tables = [Shown("fits", "Is time a straight line in the ratio?", fits, folded=True)]
-    cannot = list(unless_empty(compared))
+    cannot = [*told.missing, *unless_empty(compared)]
     if len(costs) and fits.empty:
         cannot.append("A line needs two keep ratios of a method: whether time is linear in the ratio cannot be told.")
     lead = "What one device takes by three clocks (edge paper, Fig. 10), each on a scale of its own."

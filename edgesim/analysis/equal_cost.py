@@ -1,0 +1,137 @@
+"""Accuracy at equal total cost: what the price of a method's trial buys when it is spent on an opponent.
+
+A subset of 0.3 chosen after a scoring phase costs what random selection of a larger share costs, or what all data cost
+in fewer epochs. So beside every comparison at equal keep ratio stands one at equal price, scoring included.
+
+The opponent's accuracy at a price is read off its own curve on the same device and seed: linear between the prices of
+its trials and of full training. Accuracy bends downwards along such a curve, so a straight line between two points lies
+below it: the comparison favours the method, less so the more ratios of the opponent ran. A trial that costs more than
+full training is compared with full training. One that costs less than the opponent's cheapest trial has no partner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from edgesim.analysis.cells import (
+    FULL,
+    KEYS,
+    OPPONENTS,
+    Answer,
+    answer,
+    below_full,
+    complete,
+    device_by_seed,
+    groups,
+    ok,
+)
+from edgesim.analysis.intervals import Interval, interval
+from edgesim.work import FloatArray
+
+PRICE = "device_energy_j"
+"""the total cost that is held equal: emulated energy"""
+COLUMNS = [
+    "method", "keep_ratio", "opponent", "opponent_keep_ratio", "cost", "pairs", "unpaired", "accuracy",
+    "opponent_accuracy", "gap", "gap_low", "gap_high", "local_accuracy", "opponent_local_accuracy", "local_gap",
+    "local_gap_low", "local_gap_high", "tests",
+]  # fmt: skip
+
+
+def opponents_of(records: pd.DataFrame) -> tuple[str, ...]:
+    """The opponents that have a trial below keep ratio 1 that ended well."""
+    there = set(below_full(ok(records))["method"])
+    return tuple(name for name in OPPONENTS if name in there)
+
+
+def equal_cost(
+    records: pd.DataFrame, opponents: Iterable[str] | None = None, price: str = PRICE, tests: int = 1
+) -> Answer:
+    """Every method and keep ratio against each opponent at the same total cost, paired by seed and device.
+
+    Args:
+        records: one row per trial.
+        opponents: names; None = those of OPPONENTS that ran.
+        price: column of the total cost, "device_energy_j" or "device_time_s".
+        tests: intervals that decide together (`intervals.interval`).
+
+    Returns: COLUMNS. `opponent_keep_ratio` is what the price buys of the opponent, `gap` the method's accuracy on the
+        common test set minus the opponent's, `local_gap` the same on the device's own class mix. `pairs` have a
+        partner; `unpaired` ended well and have none.
+    """
+    records = complete(records)
+    good = ok(records)
+    asked = tuple(opponents) if opponents is not None else opponents_of(records)
+    rows: list[tuple[object, ...]] = []
+    for opponent in asked:
+        curves = _curves(good, opponent, price)
+        for method, ratio, part in groups(below_full(good[~good["method"].isin([FULL, opponent])])):
+            found = partners(part, curves, price)
+            known = found[found["gap"].notna()]
+            if known.empty:
+                continue
+            gap, local = gap_interval(known, "gap", tests), gap_interval(known, "local_gap", tests)
+            rows.append((
+                method, ratio, opponent, float(known["opponent_keep_ratio"].mean()), float(known[price].mean()),
+                len(known), len(found) - len(known), float(known["test_accuracy"].mean()),
+                float(known["opponent_accuracy"].mean()), *gap[:3], float(known["local_accuracy"].mean()),
+                float(known["opponent_local_accuracy"].mean()), *local[:3], tests,
+            ))  # fmt: skip
+    missing = (
+        ""
+        if rows
+        else "No trial has a partner at equal total cost: it takes `random`, and full training or two ratios."
+    )
+    return answer(rows, COLUMNS, missing)
+
+
+def at_equal_cost(records: pd.DataFrame, method: str, opponent: str, price: str = PRICE) -> pd.DataFrame:
+    """The trials of one method below keep ratio 1 beside what their price buys of an opponent.
+
+    Returns: the method's rows with a partner, with the columns of `partners`.
+    """
+    good = ok(complete(records))
+    found = partners(below_full(good[good["method"] == method]), _curves(good, opponent, price), price)
+    return found[found["gap"].notna()]
+
+
+def partners(part: pd.DataFrame, curves: dict[tuple[int, int], FloatArray], price: str) -> pd.DataFrame:
+    """Trials with `opponent_keep_ratio`, `opponent_accuracy`, `opponent_local_accuracy`, `gap` and `local_gap`.
+
+    Args:
+        part: trials that ended well.
+        curves: (seed, device) -> [4, points] price, ratio, accuracy and local accuracy, prices ascending.
+        price: column of the total cost.
+    """
+    found = np.full((len(part), 3), np.nan)
+    for row, (seed, device, cost) in enumerate(zip(part["seed"], part["device"], part[price], strict=True)):
+        curve = curves.get((seed, device))
+        if curve is not None and cost >= curve[0, 0] * (1 - 1e-9):
+            found[row] = [np.interp(cost, curve[0], values) for values in curve[1:]]
+    names = ["opponent_keep_ratio", "opponent_accuracy", "opponent_local_accuracy"]
+    table = part.assign(**dict(zip(names, found.T, strict=True)))
+    table["gap"] = table["test_accuracy"] - table["opponent_accuracy"]
+    table["local_gap"] = table["local_accuracy"] - table["opponent_local_accuracy"]
+    return table
+
+
+def gap_interval(pairs: pd.DataFrame, column: str = "gap", tests: int = 1) -> Interval:
+    """The mean of a difference of accuracies with its interval."""
+    return interval(device_by_seed(pairs, column), (-1.0, 1.0), tests)
+
+
+def _curves(good: pd.DataFrame, opponent: str, price: str) -> dict[tuple[int, int], FloatArray]:
+    """(seed, device) -> the opponent's price, ratio and accuracies, full training included; two points or more."""
+    table = good[good["method"].isin([opponent, FULL]) & good[price].notna() & good["test_accuracy"].notna()]
+    names = [price, "keep_ratio", "test_accuracy", "local_accuracy"]
+    # Full training stands for the opponent at keep ratio 1; where both ran they are equal, and one row is enough.
+    table = table.sort_values([*KEYS, price, "keep_ratio"], kind="stable").drop_duplicates([*KEYS, "keep_ratio"])
+    has_own = {(int(seed), int(device)) for seed, device in table.loc[table["method"] == opponent, KEYS].to_numpy()}
+    curves = {}
+    for _, part in table.groupby(KEYS):
+        pair = int(part["seed"].iloc[0]), int(part["device"].iloc[0])
+        if pair in has_own and len(part) > 1:
+            curves[pair] = part[names].to_numpy(dtype=np.float64).T
+    return curves

@@ -1,0 +1,124 @@
+"""Sentences on what the same money buys elsewhere: a method against its opponents at equal total cost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from edgesim.analysis.cells import (
+    FEWER_EPOCHS,
+    FULL,
+    OPPONENTS,
+    RANDOM,
+    RS2,
+    below_full,
+    device_by_seed,
+    paired,
+)
+from edgesim.analysis.equal_cost import at_equal_cost, equal_cost, gap_interval, opponents_of
+from edgesim.analysis.findings import Evidence, Finding, finding, listed, percent, with_interval
+from edgesim.analysis.intervals import Interval, interval, lies
+
+NAMES = {RANDOM: "random", FEWER_EPOCHS: "all data in fewer epochs", RS2: "a new random subset every epoch"}
+
+
+def findings(good: pd.DataFrame, method: str, epochs: int | None = None) -> list[Finding]:
+    """The method at each keep ratio against every opponent at equal total cost, told at the ratio nearest to one half.
+
+    Args:
+        good: trials that ended well.
+        method: the method.
+        epochs: of full training; None = unknown.
+    """
+    there = [name for name in opponents_of(good) if name != method]
+    ratios = sorted(set(below_full(good[good["method"] == method])["keep_ratio"]))
+    if not there or not ratios:
+        text = "Neither random nor fewer epochs ran, so what the same price buys elsewhere cannot be told."
+        return [Finding("cost", text, method=method)]
+    tests = len(there) * len(ratios)
+    table = equal_cost(good[good["method"].isin([method, FULL, *there])], there, tests=tests).table
+    table = table[table["method"] == method]
+    if table.empty:
+        text = f"No trial of {method} costs as much as an opponent's cheapest one: no comparison at equal total cost."
+        return [Finding("cost", text, method=method)]
+    ratio = min(set(table["keep_ratio"]), key=lambda one: (abs(one - 0.5), one))
+    parts, evidence = [], set()
+    worst: Interval | None = None
+    here = table[np.isclose(table["keep_ratio"], ratio)]
+    for name, buys, reached in zip(
+        here["opponent"], here["opponent_keep_ratio"], here["opponent_accuracy"], strict=True
+    ):
+        pairs = _at(at_equal_cost(good, method, str(name)), ratio)
+        found, local = gap_interval(pairs, "gap", tests), gap_interval(pairs, "local_gap", tests)
+        told = f"{_buys(str(name), float(buys), epochs)} {percent(float(reached))}"
+        told += f", {method} differs by {with_interval(found, 'points')}"
+        if abs(local.estimate - found.estimate) >= 0.01:
+            told += f" and on the own class mix by {with_interval(local, 'points')}"
+        parts.append(told)
+        evidence.add(lies(found, 0.0))
+        worst = found if worst is None or found.estimate < worst.estimate else worst
+    assert worst is not None
+    mean = float(table.loc[np.isclose(table["keep_ratio"], ratio), "accuracy"].mean())
+    text = f"At the price of {method} {ratio:.4g} (emulated energy, scoring included; it reaches {percent(mean)}): "
+    verdict: Evidence = "no" if -1 in evidence else "yes" if evidence == {1} else "none"
+    text += "; ".join(parts) + "." + _absent(good, there)
+    return [finding("cost", text, verdict, worst, (method, ratio))]
+
+
+def better_buy(good: pd.DataFrame, method: str, ratio: float, epochs: int | None = None) -> str:
+    """A sentence on the opponents that are shown to be better or worse at the price of one ratio; empty without any."""
+    there = [name for name in opponents_of(good) if name != method]
+    found = {name: gap_interval(_at(at_equal_cost(good, method, name), ratio), "gap", len(there)) for name in there}
+    known = {name: one for name, one in found.items() if one.is_known}
+    if not known:
+        return ""
+    better = [name for name, one in known.items() if lies(one, 0.0) < 0]
+    if better:
+        best = min(better, key=lambda name: known[name].estimate)
+        return f" At the same energy {NAMES[best]} is better by {abs(100 * known[best].estimate):.1f} points."
+    worse = [name for name, one in known.items() if lies(one, 0.0) > 0]
+    if len(worse) == len(known):
+        least = min(known.values(), key=lambda one: one.estimate)
+        names = listed([NAMES[name] for name in worse])
+        return f" At the same energy it is ahead of {names} by {100 * least.estimate:.1f} points or more."
+    open_ = [NAMES[name] for name in known if name not in worse]
+    return f" At the same energy no lead over {listed(open_)} can be told."
+
+
+def at_ratio(good: pd.DataFrame, method: str, ratio: float) -> dict[str, tuple[Interval, Interval]]:
+    """Opponent -> accuracy minus its own on the common test set and on the own class mix: random at equal keep ratio.
+
+    Every opponent at equal total cost, too; the intervals are of each comparison by itself.
+    """
+    found: dict[str, tuple[Interval, Interval]] = {}
+    if method != RANDOM and (good["method"] == RANDOM).any():
+        both = []
+        for column in ("test_accuracy", "local_accuracy"):
+            pairs = _at(paired(good[good["method"].isin([method, RANDOM])], RANDOM, column), ratio)
+            both.append(interval(device_by_seed(pairs, "difference"), (-1.0, 1.0)))
+        found["random at equal keep ratio"] = (both[0], both[1])
+    for name in opponents_of(good):
+        if name != method:
+            pairs = _at(at_equal_cost(good, method, name), ratio)
+            found[f"{NAMES[name]} at equal total cost"] = (gap_interval(pairs), gap_interval(pairs, "local_gap"))
+    return found
+
+
+def _buys(opponent: str, ratio: float, epochs: int | None) -> str:
+    """What a price buys of an opponent, up to the accuracy that it reaches."""
+    if opponent == FEWER_EPOCHS:
+        told = f"{ratio:.2f} of the epochs" if epochs is None else f"{ratio * epochs:.3g} of {epochs} epochs"
+        return f"all data for {told} reach"
+    if opponent == RS2:
+        return f"a new random {ratio:.2f} every epoch reaches"
+    return f"random keeps {ratio:.2f} and reaches"
+
+
+def _absent(good: pd.DataFrame, there: list[str]) -> str:
+    """Which opponents did not run."""
+    lost = [name for name in OPPONENTS if name not in there and not (good["method"] == name).any()]
+    return f" Not run: {listed(lost)}." if lost and RANDOM not in lost else ""
+
+
+def _at(pairs: pd.DataFrame, ratio: float) -> pd.DataFrame:
+    return pairs[np.isclose(pairs["keep_ratio"], ratio)]
