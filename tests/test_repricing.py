@@ -18,7 +18,7 @@ from edgesim.repricing import lacks, on_fleet, reprice
 Make = Callable[..., Any]
 OTHER = {
     "groups": [
-        {"profile": "jetson-nano", "share": 0.34},
+        {"profile": "jetson-nano", "share": 0.34, "startup": "warm"},
         {"profile": "galaxy-s20", "share": 0.33, "energy": {"source": "battery", "state_of_charge": 0.5}},
         # So small that some trials end on the way, and some cannot begin.
         {"profile": "nexus-6", "share": 0.33, "energy": {"source": "battery", "capacity_j": 1.5}},

@@ -100,8 +100,9 @@ def show_prediction(found: dict[str, Any]) -> None:
         share = found[f"{name}_time_s"] / found["time_s"]
         binds = ", binds" if name == found["binds"] else ""
         typer.echo(f"    {name:<10}  {plain(found[f'{name}_time_s'], 3)} s ({percent(share)}){binds}")
-    if found["first_step_s"]:
-        typer.echo(f"  first step    {plain(found['first_step_s'], 3)} s more, once per job")
+    if found["startup_s"]:
+        start = f"{plain(found['startup_s'], 3)} s, {plain(found['startup_energy_j'], 3)} J"
+        typer.echo(f"  start-up      {start}: once per job, unless the process lives already")
     typer.echo(f"  energy        {plain(found['energy_j'])} J")
     typer.echo(f"  work          {scaled(found['flops'], 'FLOP')}, {size(found['moved_bytes'])} moved in memory")
     typer.echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")

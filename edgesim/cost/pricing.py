@@ -10,7 +10,7 @@ from edgesim.conditions import Conditions
 from edgesim.cost import analytic
 from edgesim.cost.forecast import Device, Forecast
 from edgesim.cost.loads import Load
-from edgesim.cost.terms import SCORING, TRAINING, Terms
+from edgesim.cost.terms import Terms
 from edgesim.cost.words import amount, apart, share
 from edgesim.profiles import DeviceProfile
 from edgesim.records import Ledger
@@ -37,7 +37,7 @@ def price(
     closed = analytic.price(ledger.score, ledger.train, networks, profile.throughput_flops_per_s, profile.power_w)
     priced = forecast_of(terms, Device(profile, conditions), m, ledger)
     run = priced.as_it_is
-    score_time_s, train_time_s = (float(run.of(label, run.time_s)[0]) for label in (SCORING, TRAINING))
+    parts = priced.parts_of(run)
     full_flops = analytic.training_flops(n, terms.epochs, workload.train_flops)
     full_time_s = analytic.latency_s(full_flops, profile.throughput_flops_per_s)
     # Time and energy share one ratio because the closed form's power is constant.
@@ -53,10 +53,12 @@ def price(
         "analytic_score_time_s": float(closed.score.time_s),
         "analytic_train_time_s": float(closed.train.time_s),
         "analytic_energy_j": float(closed.energy_j),
-        "device_time_s": score_time_s + train_time_s,
-        "device_score_time_s": score_time_s,
-        "device_train_time_s": train_time_s,
+        "device_time_s": float(parts.time_s[0]),
+        "device_startup_s": float(parts.startup_s[0]),
+        "device_score_time_s": float(parts.score_s[0]),
+        "device_train_time_s": float(parts.train_s[0]),
         "device_energy_j": float(run.total(run.energy_j)[0]),
+        "device_startup_energy_j": float(parts.startup_j[0]),
         "device_throttled_s": float(run.total(run.throttled_s)[0]),
         "device_wait_s": float(run.total(run.wait_s)[0]),
         "reason": "" if run.finished[0] else shortfall(priced, 0),
@@ -86,7 +88,8 @@ def shortfall(priced: Forecast, i: int) -> str:
     assert capacity_j is not None  # who dies has a battery
     charged = 1.0 if energy.state_of_charge is None else energy.state_of_charge
     last = int(np.flatnonzero(run.time_s[i])[-1]) if run.time_s[i].any() else 0
-    during = run.labels[last] if last else "starting up"
+    waits = last == 0 and run.time_s[i, 0] <= run.wait_s[i, 0]  # it has not begun
+    during = "waiting for its window" if waits else run.labels[last]
     gained = f" and {amount(float(energy.harvested_j(died_s)))} J harvested" if energy.source == "harvest" else ""
     held, needs = apart(charged * capacity_j, float(priced.on_mains.energy_j[i].sum()), amount, 4)
     return (

@@ -8,8 +8,8 @@ from typing import Literal
 from edgesim.cost.analytic import CostWeights
 from edgesim.work import Workload
 
-SCORING, TRAINING = "scoring", "training"
-"""labels of a trial's phases"""
+STARTUP, SCORING, TRAINING = "starting up", "scoring", "training"
+"""labels of a trial's phases, in their order"""
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@ CHUNK_ROWS = 1_000_000
 LIMITS = (*feasibility.LIMITS, "budget")
 """what stops a trial, by position (`wording.BUDGET` the last); the first stands for nothing"""
 MEASURES = (
-    "analytic_time_s", "analytic_score_time_s", "analytic_energy_j", "device_time_s", "device_score_time_s",
-    "device_energy_j", "storage_bytes", "peak_memory_bytes",
+    "device_time_s", "device_startup_s", "device_score_time_s", "device_train_time_s", "device_energy_j",
+    "device_startup_energy_j", "analytic_time_s", "analytic_score_time_s", "analytic_energy_j", "storage_bytes",
+    "peak_memory_bytes",
 )  # fmt: skip
 Columns = dict[str, npt.NDArray[Any]]
 

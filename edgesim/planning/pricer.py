@@ -150,8 +150,11 @@ class _Pricer:
         ends = limit.ravel() != feasibility.LIMITS.index("availability")
         emulated = {
             "device_time_s": priced.time_s("emulated"),
-            "device_score_time_s": priced.device_score_time_s,
+            "device_startup_s": priced.parts.startup_s,
+            "device_score_time_s": priced.parts.score_s,
+            "device_train_time_s": priced.parts.train_s,
             "device_energy_j": priced.energy_j("emulated"),
+            "device_startup_energy_j": priced.parts.startup_j,
         }
         found: Columns = {
             "keep_ratio": trials.ratio,
@@ -160,10 +163,10 @@ class _Pricer:
             "limit": limit.astype(np.int32),
             "binds": binds.astype(np.int32),
             "reason": wording.of(priced, size, limit, trials.choices).astype(np.int32),
+            **{name: np.where(ends, values, np.nan) for name, values in emulated.items()},
             "analytic_time_s": priced.time_s("analytic"),
             "analytic_score_time_s": priced.analytic_score_time_s,
             "analytic_energy_j": priced.energy_j("analytic"),
-            **{name: np.where(ends, values, np.nan) for name, values in emulated.items()},
             "storage_bytes": priced.storage_bytes,
             "peak_memory_bytes": priced.peak_memory_bytes,
         }
