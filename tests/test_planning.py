@@ -84,7 +84,7 @@ def test_what_stands_out_is_in_the_rows(make_scenario: Make) -> None:
 
 
 def test_a_plan_follows_a_budget(make_scenario: Make) -> None:
-    scenario = make_scenario(pruning__keep_ratio={"budget": {"energy_j": 0.006}})
+    scenario = make_scenario(pruning__keep_ratio={"budget": {"energy_j": 0.006, "price": "analytic"}})
     rows = edgesim.plan(scenario)
     paid = rows[(rows["limit"] == "") & (rows["method"] != "full")]
     assert (paid["analytic_energy_j"] <= 0.006).all()
@@ -350,7 +350,9 @@ def test_what_cannot_be_done_has_a_limit_and_numbers(make_scenario: Make) -> Non
 
 
 def test_the_plan_command_says_why(tmp_path: Path) -> None:
-    shown = command("plan", "scenarios/quickstart.yaml", "--set", "pruning.keep_ratio={budget: {latency_s: 0.01}}")
+    shown = command(
+        "plan", "scenarios/quickstart.yaml", "--set", "pruning.keep_ratio={budget: {latency_s: 0.01, price: analytic}}"
+    )
     assert shown.returncode == 0, shown.stderr
     assert "infeasible: budget, 4 trials on galaxy-note10; for example the budget's latency_s does not" in shown.stdout
     assert (

@@ -18,7 +18,7 @@ from edgesim.cost import analytic
 from edgesim.cost.emulator import Emulation, Hardware, Phases, emulate
 from edgesim.cost.loads import Load
 from edgesim.cost.steps import step_cost
-from edgesim.cost.terms import SCORING, STARTUP, TRAINING, Terms
+from edgesim.cost.terms import SCORING, STARTUP, TRAINING, Price, Terms
 from edgesim.profiles import DeviceProfile
 from edgesim.work import FloatArray, IntArray
 
@@ -131,13 +131,13 @@ class Forecast:
         """Of the kept samples (Eq. 9)."""
         return analytic.storage_bytes(self.kept, self.terms.sample_bytes).astype(np.float64)
 
-    def time_s(self, price: str) -> FloatArray:
+    def time_s(self, price: Price) -> FloatArray:
         """All of a trial by the `analytic` or the `emulated` price; only the latter knows of start-up."""
         if price == "analytic":
             return self.analytic_score_time_s + self.analytic_train_time_s
         return self.parts.time_s
 
-    def energy_j(self, price: str) -> FloatArray:
+    def energy_j(self, price: Price) -> FloatArray:
         """All of a trial by the `analytic` or the `emulated` price."""
         if price == "analytic":
             power_w = self.device.profile.power_w
@@ -145,13 +145,14 @@ class Forecast:
             return np.asarray(sum(analytic.energy_j(part_s, power_w) for part_s in parts))
         return self.on_mains.total(self.on_mains.energy_j)
 
-    def score_share(self, price: str, quantity: str) -> FloatArray:
-        """Scoring's share of the time, or of the energy: `quantity` is "latency_s" or "energy_j"."""
+    def overhead_shares(self, price: Price, quantity: str) -> tuple[FloatArray, FloatArray]:
+        """The shares of start-up and of scoring in a `quantity`: "latency_s" or "energy_j"."""
         if price == "analytic":  # one power for both, so one share
-            return self.analytic_score_time_s / self.time_s(price)
+            return np.zeros(len(self.kept)), self.analytic_score_time_s / self.time_s(price)
         if quantity == "energy_j":
-            return self.on_mains.of(SCORING, self.on_mains.energy_j) / self.energy_j(price)
-        return self.parts.score_s / self.time_s(price)
+            parts_j = self.parts.startup_j, self.on_mains.of(SCORING, self.on_mains.energy_j)
+            return parts_j[0] / self.energy_j(price), parts_j[1] / self.energy_j(price)
+        return self.parts.startup_s / self.time_s(price), self.parts.score_s / self.time_s(price)
 
     @cached_property
     def phases(self) -> Phases:

@@ -14,7 +14,7 @@ from edgesim.cost.terms import Terms
 from edgesim.cost.words import amount, apart, share
 from edgesim.profiles import DeviceProfile
 from edgesim.records import Ledger
-from edgesim.work import Workload
+from edgesim.work import StepTrace, Work, Workload
 
 
 def price(
@@ -35,13 +35,9 @@ def price(
     """
     workload, networks = terms.workload, _networks(terms, ledger)
     closed = analytic.price(ledger.score, ledger.train, networks, profile.throughput_flops_per_s, profile.power_w)
-    priced = forecast_of(terms, Device(profile, conditions), m, ledger)
+    priced = _beside_full(forecast_of(terms, Device(profile, conditions), m, ledger), n)
     run = priced.as_it_is
     parts = priced.parts_of(run)
-    full_flops = analytic.training_flops(n, terms.epochs, workload.train_flops)
-    full_time_s = analytic.latency_s(full_flops, profile.throughput_flops_per_s)
-    # Time and energy share one ratio because the closed form's power is constant.
-    ratio = float(closed.time_s / full_time_s)
     batch_size = int(priced.largest_batch[0]) or min(terms.batch_size, m)
     return {
         "score_flops": float(closed.score_flops),
@@ -64,8 +60,30 @@ def price(
         "reason": "" if run.finished[0] else shortfall(priced, 0),
         "storage_bytes": int(analytic.storage_bytes(m, terms.sample_bytes)),
         "peak_memory_bytes": workload.peak_training_bytes(batch_size, terms.optimizer_states),
-        "cost_j": float(analytic.device_cost(terms.weights, ratio, ratio, m / n)),
+        "cost_j": _cost_j(priced),
     }
+
+
+def _beside_full(priced: Forecast, n: int) -> Forecast:
+    """A trial, and beside it plain training on all n samples of the same device."""
+    terms, kept = priced.terms, np.array([int(priced.kept[0]), n])
+    nothing = Load.of([(Work(), StepTrace())], priced.score.network)
+    whole = Load.training(kept[1:], terms.batch_size, terms.epochs, terms.workload)
+    loads = Load.stack([priced.score, nothing]), Load.stack([priced.train, whole])
+    return Forecast(terms, priced.device, *loads, kept)
+
+
+def _cost_j(priced: Forecast) -> float:
+    """J of a trial whose second row is plain training on all data (Eq. 13), by the price that counts (`Terms.price`).
+
+    A battery that runs dry makes no trial cheaper: both have all the energy that they take. NaN where the trial never
+    comes to its end in its windows.
+    """
+    price = priced.terms.price
+    if price == "emulated" and not priced.on_mains.finished[0]:
+        return float("nan")
+    quantities = priced.time_s(price), priced.energy_j(price), priced.storage_bytes
+    return float(analytic.device_cost(priced.terms.weights, *(float(part[0] / part[1]) for part in quantities)))
 
 
 def forecast_of(terms: Terms, device: Device, m: int, ledger: Ledger) -> Forecast:
