@@ -12,6 +12,7 @@ from edgesim.cost import feasibility, objective
 from edgesim.cost.forecast import Device, Forecast
 from edgesim.cost.loads import Load
 from edgesim.cost.objective import BINDS, GRID, ROWS, UNITS, Bill, Budget, Objective, Rule
+from edgesim.cost.terms import OTHER, Price
 from edgesim.cost.words import amount, apart, share
 from edgesim.prospects import Prospect
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
@@ -43,7 +44,7 @@ class Pairs:
         """Some of them."""
         return Pairs(self.prospect, self.device, self.which[part], self.factor[part])
 
-    def bills(self, price: str) -> objective.Bills:
+    def bills(self, price: Price) -> objective.Bills:
         """What subset sizes cost and whether the device can do them."""
 
         def look(pair: IntArray, m: IntArray) -> Bill:
@@ -71,11 +72,26 @@ class Choice:
 
     def reason(self, p: int) -> str:
         """Why pair `p` has this ratio, with numbers; empty where nothing binds."""
-        name, m, least = BINDS[self.binds[p]], int(self.m[p]), not self.suffices[p]
+        name = BINDS[self.binds[p]]
         if isinstance(self.rule, Objective):
             found = f"risk + lambda x J is {amount(float(self.value[p]))}" if np.isfinite(self.value[p]) else ""
             other = f"a better subset is beyond the device's {name}" if name else ""
             return "; ".join(filter(None, (found, other)))
+        return "; ".join(filter(None, (self._binding(p, name), self._elsewhere(p))))
+
+    @property
+    def says(self) -> npt.NDArray[np.bool_]:
+        """[P] whether there is a reason to give."""
+        return (self.binds > 0) | (self.breaks > 0) | (isinstance(self.rule, Objective) & np.isfinite(self.value))
+
+    @property
+    def breaks(self) -> IntArray:
+        """[P] position in BINDS: the limit of the budget that the chosen subset breaks by the other price; 0 = none."""
+        return self._by_the_other_price[0]
+
+    def _binding(self, p: int, name: str) -> str:
+        """What of the budget or of the device binds."""
+        m, least = int(self.m[p]), not self.suffices[p]
         if not name:
             return ""
         if name in UNITS:
@@ -86,24 +102,48 @@ class Choice:
             over = f"{samples} would take {takes} {UNITS[name]}, allowed are {allowed}"
             if not least:
                 return f"the budget's {name} binds: {over}"
-            return f"the budget's {name} does not suffice: {over}{self._scoring(p, name)}"
+            return f"the budget's {name} does not suffice: {over}{self._overhead(p, name)}"
         return "" if least else f"the device's {name} binds: {m + 1:,} samples are more than it can do"
 
-    def _scoring(self, p: int, name: str) -> str:
-        """Which part of the least that a budget has to pay is scoring."""
+    def _overhead(self, p: int, name: str) -> str:
+        """Which part of the least that a budget has to pay is start-up, and which scoring."""
         if name == "storage_bytes":
             return ""
-        return f" (scoring is {share(float(self._scoring_share[name][p]))} of it)"
+        startup, scoring = (float(part) for part in self._overhead_shares[name][:, p])
+        start = f"start-up is {share(startup)} and " if startup else ""
+        return f" ({start}scoring {'' if start else 'is '}{share(scoring)} of it)"
 
     @cached_property
-    def _scoring_share(self) -> dict[str, FloatArray]:
-        """Limit of a budget -> [P] scoring's share of what one sample takes; NaN where the budget suffices."""
+    def _overhead_shares(self) -> dict[str, FloatArray]:
+        """Limit of a budget -> [start-up and scoring, P] shares of one sample's price; NaN where more fit."""
         short = np.flatnonzero(~self.suffices)
         priced = self.pairs.price(short, np.ones(len(short), dtype=np.int64))
-        found = {name: np.full(len(self.m), np.nan) for name in UNITS if name != "storage_bytes"}
+        found = {name: np.full((2, len(self.m)), np.nan) for name in UNITS if name != "storage_bytes"}
         for name, shares in found.items():
-            shares[short] = priced.score_share(self.rule.price, name)
+            shares[:, short] = priced.overhead_shares(self.rule.price, name)
         return found
+
+    def _elsewhere(self, p: int) -> str:
+        """That the chosen subset breaks the budget by the price that does not count."""
+        name, taken = BINDS[self.breaks[p]], float(self._by_the_other_price[1][p])
+        if not name:
+            return ""
+        takes, allowed = apart(taken, float(getattr(self.rule, name)), amount, 4)
+        by = "emulated step by step," if self.rule.price == "analytic" else "by the closed form"
+        return f"{by} this subset would take {takes} {UNITS[name]} of the {allowed} {UNITS[name]} allowed"
+
+    @cached_property
+    def _by_the_other_price(self) -> tuple[IntArray, FloatArray]:
+        """[P] what of the budget the chosen subset breaks by the other price, and what it takes of that."""
+        nothing = np.zeros(len(self.m), dtype=np.int64), np.full(len(self.m), np.nan)
+        if isinstance(self.rule, Objective) or not self.suffices.any():
+            return nothing
+        chosen = np.flatnonzero(self.suffices)
+        priced, other = self.pairs.price(chosen, self.m[chosen]), OTHER[self.rule.price]
+        bill = Bill(priced.time_s(other), priced.energy_j(other), priced.storage_bytes)
+        for whole, part in zip(nothing, objective.beyond(bill, self.rule), strict=True):
+            whole[chosen] = part
+        return nothing
 
 
 def choose(rule: Rule, pairs: Pairs, curve: npt.ArrayLike | None) -> Choice:
@@ -133,5 +173,4 @@ def _best(rule: Objective, pairs: Pairs, curve: npt.ArrayLike) -> objective.Best
     plain = Forecast(terms, pairs.device, nothing, train, sizes, pairs.factor)
     full = Bill(plain.time_s(rule.price), plain.energy_j(rule.price), plain.storage_bytes)
     jumps = shard.batch_size if prospect.scores_once else 0
-    weights = rule.weights or terms.weights
-    return objective.least_objective(sizes, pairs.bills(rule.price), full, curve, rule, weights, jumps)
+    return objective.least_objective(sizes, pairs.bills(rule.price), full, curve, rule, terms.weights, jumps)

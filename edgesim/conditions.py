@@ -1,4 +1,4 @@
-"""What a device works under: its power mode, where its energy comes from, and when it may work.
+"""What a device works under: power mode, energy source, when it may work, and what runs on it already.
 
 All functions here depend on time alone: asked twice, or in another order, they answer the same. Time is in seconds
 from the start of the scenario. Patterns repeat with a period of their own, so that a day is `period_s: 86400`.
@@ -18,6 +18,15 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 Array = npt.NDArray[np.float64]
+
+Startup = Literal["cold", "warm"]
+"""what a training finds on the device.
+
+cold: nothing. It starts its process, loads its libraries and readies the accelerator: the profile's `first_step_s`.
+warm: a process that has trained before, such as an app that trains every night. There is nothing left to start.
+
+Cold is the default. One training from scratch pays for the start, and no one is promised a saving that a start eats up.
+"""
 
 FULL_MODE = "full"
 """name of the power mode that every device has: full clock, `power.max_w` under load"""
@@ -132,3 +141,4 @@ class Conditions:
     energy: Energy = field(default_factory=Energy)
     available: Availability | None = None
     """None = always"""
+    startup: Startup = "cold"

@@ -11,7 +11,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from edgesim import documents, profiles, seeds
-from edgesim.conditions import FULL_MODE, Availability, Conditions, Energy
+from edgesim.conditions import FULL_MODE, Availability, Conditions, Energy, Startup
 from edgesim.errors import EdgesimError, Fault, ScenarioError
 from edgesim.profiles import DeviceProfile
 
@@ -29,11 +29,13 @@ class Group:
     energy: Energy = field(default_factory=Energy)
     available: Availability | None = None
     """when the devices may work; left out = always"""
+    startup: Startup = "cold"
+    """cold: each trial starts its process; warm: the process lives already, and start-up is left out"""
 
     @property
     def conditions(self) -> Conditions:
         """What the devices work under."""
-        return Conditions(self.power_mode, self.energy, self.available)
+        return Conditions(self.power_mode, self.energy, self.available, self.startup)
 
 
 @checked_dataclass(frozen=True)

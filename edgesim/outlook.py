@@ -14,7 +14,7 @@ from edgesim.choosing import Pairs, choose
 from edgesim.cost import feasibility
 from edgesim.cost.feasibility import LIMITS
 from edgesim.cost.forecast import Device, Forecast
-from edgesim.cost.objective import BINDS, Budget, Rule
+from edgesim.cost.objective import BINDS, Budget, Objective, Rule
 from edgesim.cost.pricing import price
 from edgesim.cost.terms import Terms
 from edgesim.data.datasets import ImageDataset
@@ -132,7 +132,8 @@ def prepare(scenario: Scenario, dataset: ImageDataset, scorer: Workload | None =
     Raises:
         EdgesimError: the network does not fit the data.
     """
-    model = scenario.model
+    model, rule = scenario.model, scenario.pruning.rule
+    objective = rule if isinstance(rule, Objective) else None
     workload, network = counted(model.plugin, model.name, dataset.input_shape, dataset.num_classes)
     setting = Setting(
         scenario=scenario.name,
@@ -150,8 +151,9 @@ def prepare(scenario: Scenario, dataset: ImageDataset, scorer: Workload | None =
             batch_size=scenario.training.batch_size,
             epochs=scenario.training.epochs,
             optimizer_states=scenario.training.optimizer_states,
-            weights=scenario.cost.weights,
+            weights=(objective and objective.weights) or scenario.cost.weights,
             precision=scenario.training.precision,
+            price=objective.price if objective else "emulated",
         ),
         keep_scores=scenario.pruning.keep_scores,
         rule=ratios.label(scenario.pruning.rule),

@@ -85,9 +85,14 @@ class Record:
     analytic_train_time_s: float = np.nan
     analytic_energy_j: float = np.nan
     device_time_s: float = np.nan
+    """device_startup_s + device_score_time_s + device_train_time_s"""
+    device_startup_s: float = np.nan
+    """starting the process and the accelerator, paid once per trial; 0 on a warm device"""
     device_score_time_s: float = np.nan
     device_train_time_s: float = np.nan
     device_energy_j: float = np.nan
+    device_startup_energy_j: float = np.nan
+    """of device_energy_j"""
     ratio_rule: str = ""
     """`budget` or `objective` where such a rule chose the keep ratio, else empty"""
     binds: str = ""

@@ -16,6 +16,7 @@ from edgesim.cost.objective import (
     Bills,
     Budget,
     Objective,
+    beyond,
     largest_that_fits,
     least_objective,
 )
@@ -58,6 +59,14 @@ def test_budget_by_hand(budget: Budget, m: int, binds: str, value: float) -> Non
     fit = largest_that_fits(np.array([100]), same(straight), budget)
     assert (fit.m.tolist(), BINDS[fit.binds[0]]) == ([m], binds)
     np.testing.assert_array_equal(fit.value, [value])
+
+
+def test_what_bills_pass_of_a_budget_by_hand() -> None:
+    """40 samples take 43 s, within 50; 90 take 93 s, 1.86 times as much, and 465 J, only 1.55 times 300."""
+    budget = Budget(latency_s=50.0, energy_j=300.0)
+    codes, taken = beyond(straight(np.array([40, 50, 90])), budget)
+    assert [BINDS[code] for code in codes] == ["", "latency_s", "latency_s"]
+    np.testing.assert_array_equal(taken, [np.nan, 53, 93])
 
 
 def test_a_budget_pays_for_nothing_that_the_device_cannot_do() -> None:

@@ -84,7 +84,7 @@ def test_what_stands_out_is_in_the_rows(make_scenario: Make) -> None:
 
 
 def test_a_plan_follows_a_budget(make_scenario: Make) -> None:
-    scenario = make_scenario(pruning__keep_ratio={"budget": {"energy_j": 0.006}})
+    scenario = make_scenario(pruning__keep_ratio={"budget": {"energy_j": 0.006, "price": "analytic"}})
     rows = edgesim.plan(scenario)
     paid = rows[(rows["limit"] == "") & (rows["method"] != "full")]
     assert (paid["analytic_energy_j"] <= 0.006).all()
@@ -240,6 +240,30 @@ def test_a_prediction_by_its_parts() -> None:
     assert adam["peak_memory_bytes"] - found["peak_memory_bytes"] == 4 * found["parameters"]  # one state more
 
 
+def test_a_prediction_of_the_start_up_in_a_power_mode() -> None:
+    """The profile's seconds at the mode's dispatch speed, at the activity of dispatch above idle."""
+    nano = profiles.load("jetson-nano")
+    first, activity = nano.compute.first_step_s, nano.power.overhead_activity
+    assert first is not None
+    assert activity is not None
+    for mode in nano.mode_names:
+        found = prediction.predict("jetson-nano", "mlp", (1, 8, 8), 10, 16, Training(), mode)
+        startup_s = first.value / nano.overhead_speed(mode)
+        above_w = activity.value * (nano.mode(mode)[1] - nano.idle_w)
+        assert found["startup_s"] == pytest.approx(startup_s)
+        assert found["startup_energy_j"] == pytest.approx(startup_s * (nano.idle_w + above_w))
+
+
+def test_a_warm_fleet_plans_without_start_up(make_scenario: Make) -> None:
+    groups = [{"profile": "jetson-nano", "count": 1, "startup": startup} for startup in ("cold", "warm")]
+    rows = edgesim.plan(make_scenario(fleet__groups=groups, partition="iid", pruning__methods=["full"]))
+    cold, warm = rows.to_dict("records")
+    assert (warm["device_startup_s"], warm["device_startup_energy_j"]) == (0, 0)
+    assert cold["device_startup_s"] == pytest.approx(48.5, abs=1)
+    assert cold["shard_size"] == pytest.approx(warm["shard_size"], abs=1)
+    assert cold["device_train_time_s"] == pytest.approx(warm["device_train_time_s"], rel=0.05)
+
+
 def test_a_prediction_says_what_would_fit() -> None:
     found = prediction.predict("raspberry-pi-zero-2-w", "resnet18", (3, 224, 224), 1000, 64, Training())
     fits, usable = found["largest_batch_size"], found["usable_memory_bytes"]
@@ -326,7 +350,9 @@ def test_what_cannot_be_done_has_a_limit_and_numbers(make_scenario: Make) -> Non
 
 
 def test_the_plan_command_says_why(tmp_path: Path) -> None:
-    shown = command("plan", "scenarios/quickstart.yaml", "--set", "pruning.keep_ratio={budget: {latency_s: 0.01}}")
+    shown = command(
+        "plan", "scenarios/quickstart.yaml", "--set", "pruning.keep_ratio={budget: {latency_s: 0.01, price: analytic}}"
+    )
     assert shown.returncode == 0, shown.stderr
     assert "infeasible: budget, 4 trials on galaxy-note10; for example the budget's latency_s does not" in shown.stdout
     assert (

@@ -43,8 +43,8 @@ def test_phases_follow_the_trace_and_the_work_beside_it():
     phases = phases_of(TERMS, profile, SCORED)
     train = step_cost("train", [8, 32], NETWORK, 3072, 2, profile)
     forward = step_cost("forward", [10], NETWORK, 3072, 2, profile)
-    # The start-up comes first and counts as training's: it is there without scoring, too. Equal steps are together.
-    assert phases.labels == ("training",) + ("scoring",) * 3 + ("training",) * 3
+    # The start-up comes first. Equal steps are together.
+    assert phases.labels == ("starting up",) + ("scoring",) * 3 + ("training",) * 3
     assert phases.steps[0] == pytest.approx([1, 2, 1, 1, 2, 2, 1])
     other_s = (1e9 + 100) / profile.throughput_flops_per_s
     for part, apart in (("compute_s", other_s), ("memory_s", 0), ("overhead_s", 0)):
@@ -52,7 +52,7 @@ def test_phases_follow_the_trace_and_the_work_beside_it():
         start_s = 7 if part == "overhead_s" else 0
         assert getattr(phases, part)[0] == pytest.approx([start_s, large, other, apart, large, small, 0])
     assert phases.wait_s[0] == pytest.approx(np.array([0, 32, 10, 0, 32, 8, 0]) * 3072 / 4.6e7)
-    assert phases_of(TERMS, profile, PLAIN).labels == ("training", "scoring") + ("training",) * 3
+    assert phases_of(TERMS, profile, PLAIN).labels == ("starting up", "scoring") + ("training",) * 3
 
 
 def phases_of(terms, profile, ledger):
@@ -84,15 +84,19 @@ def test_columns_under_conditions():
     phone = profiles.load("galaxy-s20")
     mains = pricing.price(TERMS, phone, Conditions(), 64, 40, SCORED)
     assert mains["reason"] == ""
-    assert mains["device_time_s"] == pytest.approx(mains["device_score_time_s"] + mains["device_train_time_s"])
+    parts = [mains[name] for name in ("device_startup_s", "device_score_time_s", "device_train_time_s")]
+    assert mains["device_time_s"] == pytest.approx(sum(parts))
     night = Conditions(available=Availability(86400, ((3600, 7200),)))
     waited = pricing.price(TERMS, phone, night, 64, 40, SCORED)
     assert waited["device_time_s"] == pytest.approx(mains["device_time_s"] + 3600)
     assert waited["device_wait_s"] == pytest.approx(mains["device_wait_s"] + 3600)
     assert waited["device_energy_j"] == pytest.approx(mains["device_energy_j"] + 3600 * phone.idle_w)
-    assert {name for name in mains if not name.startswith("device_")} == {
-        name for name in waited if mains[name] == waited[name] and not name.startswith("device_")
-    }
+    # The wait for the window is no start-up, and is there for a warm device, too: it is training's.
+    assert waited["device_startup_s"] == pytest.approx(mains["device_startup_s"])
+    assert waited["device_startup_energy_j"] == pytest.approx(mains["device_startup_energy_j"])
+    assert waited["device_train_time_s"] == pytest.approx(mains["device_train_time_s"] + 3600)
+    changed = {name for name in mains if mains[name] != waited[name]}
+    assert {name for name in changed if not name.startswith("device_")} == {"cost_j"}  # which weighs the time
 
 
 def test_the_reason_of_a_dry_battery_has_the_second_the_battery_and_the_need():
@@ -107,6 +111,63 @@ def test_the_reason_of_a_dry_battery_has_the_second_the_battery_and_the_need():
     )
     shut = Conditions(available=Availability(1e6, ((0, 1e-6),)))
     assert "is not done after" in pricing.price(TERMS, phone, shut, 64, 40, SCORED)["reason"]
+
+
+def test_start_up_by_hand_and_left_out_of_a_warm_device():
+    """49 s at 0.3 of the load above idle (the Pi's overhead activity): 49·(1.6 + 0.3·5.6) J, and nothing else."""
+    slow = pi(first_step_s=Quantity(49.0, "a test", "measured"))
+    cold = pricing.price(TERMS, slow, Conditions(), 64, 40, SCORED)
+    warm = pricing.price(TERMS, slow, Conditions(startup="warm"), 64, 40, SCORED)
+    assert (cold["device_startup_s"], warm["device_startup_s"]) == (49, 0)
+    assert cold["device_startup_energy_j"] == pytest.approx(49 * (1.6 + 0.3 * 5.6))
+    assert warm["device_startup_energy_j"] == 0
+    for name in ("device_score_time_s", "device_train_time_s", "analytic_time_s"):
+        assert cold[name] == pytest.approx(warm[name])
+    assert cold["device_time_s"] == pytest.approx(warm["device_time_s"] + 49)
+    assert cold["device_energy_j"] == pytest.approx(warm["device_energy_j"] + cold["device_startup_energy_j"])
+
+
+def test_a_start_that_windows_interrupt_waits_in_between():
+    """Windows of 20 s in 100: 49 s of start-up and some training take 20 + 80 + 20 + 80 + 9 s and the rest."""
+    slow = pi(first_step_s=Quantity(49.0, "a test", "measured"))
+    cut = pricing.price(TERMS, slow, Conditions(available=Availability(100, ((0, 20),))), 64, 40, PLAIN)
+    whole = pricing.price(TERMS, slow, Conditions(), 64, 40, PLAIN)
+    assert whole["device_train_time_s"] < 11
+    assert cut["device_startup_s"] == pytest.approx(49)
+    assert cut["device_startup_energy_j"] == pytest.approx(whole["device_startup_energy_j"])
+    assert cut["device_train_time_s"] == pytest.approx(whole["device_train_time_s"] + 160)
+
+
+def test_who_dies_before_the_window_opens_was_waiting():
+    phone = profiles.load("galaxy-s20")
+    night = Conditions(
+        energy=Energy("battery", capacity_j=10 * phone.idle_w), available=Availability(86400, ((3600, 7200),))
+    )
+    for startup in ("cold", "warm"):
+        priced = pricing.price(TERMS, phone, dataclasses.replace(night, startup=startup), 64, 40, SCORED)
+        assert priced["reason"].startswith("the battery is empty 10.0 s after the start, while waiting for its window:")
+        assert priced["device_startup_s"] == 0
+
+
+def test_j_by_hand_and_by_either_price():
+    """(40 of 64 kept): time and energy over those of plain training on all 64 samples, both with the start-up."""
+    slow = pi(first_step_s=Quantity(49.0, "a test", "measured"))
+    whole = Ledger(Work(), StepTrace(), Work(train_samples=128, steps=4), StepTrace.passes("train", 64, 32, 2))
+    full, some = (pricing.price(TERMS, slow, Conditions(), 64, m, work) for m, work in ((64, whole), (40, SCORED)))
+    assert full["cost_j"] == pytest.approx(1)
+    ratios = [some[name] / full[name] for name in ("device_time_s", "device_energy_j")]
+    assert some["cost_j"] == pytest.approx((sum(ratios) + 40 / 64) / 3)
+    closed = dataclasses.replace(TERMS, price="analytic")
+    ratio = some["analytic_time_s"] / full["analytic_time_s"]
+    assert pricing.price(closed, slow, Conditions(), 64, 40, SCORED)["cost_j"] == pytest.approx(
+        (2 * ratio + 40 / 64) / 3
+    )
+    # A battery that runs dry on the way makes nothing cheaper.
+    dry = Conditions(energy=Energy("battery", capacity_j=50.0))
+    assert pricing.price(TERMS, slow, dry, 64, 40, SCORED)["reason"]
+    assert pricing.price(TERMS, slow, dry, 64, 40, SCORED)["cost_j"] == some["cost_j"]
+    shut = Conditions(available=Availability(1e6, ((0, 1e-6),)))
+    assert np.isnan(pricing.price(TERMS, slow, shut, 64, 40, SCORED)["cost_j"])
 
 
 def test_bf16_is_faster_by_the_ratio_of_the_peaks_where_there_are_units_for_it():

@@ -18,7 +18,7 @@ from edgesim.repricing import lacks, on_fleet, reprice
 Make = Callable[..., Any]
 OTHER = {
     "groups": [
-        {"profile": "jetson-nano", "share": 0.34},
+        {"profile": "jetson-nano", "share": 0.34, "startup": "warm"},
         {"profile": "galaxy-s20", "share": 0.33, "energy": {"source": "battery", "state_of_charge": 0.5}},
         # So small that some trials end on the way, and some cannot begin.
         {"profile": "nexus-6", "share": 0.33, "energy": {"source": "battery", "capacity_j": 1.5}},
@@ -68,7 +68,9 @@ def test_what_the_run_did_not_train_is_failed_with_the_reason(make_scenario: Mak
     assert (priced.loc[~lost, "status"] == "ok").all()
 
 
-@pytest.mark.parametrize("ratio", [[0.2, 0.6], {"budget": {"energy_j": 0.006}}])
+@pytest.mark.parametrize(
+    "ratio", [[0.2, 0.6], {"budget": {"energy_j": 2.8}}, {"budget": {"energy_j": 0.006, "price": "analytic"}}]
+)
 def test_a_run_there_trains_only_what_is_missing(make_scenario: Make, tmp_path: Path, ratio: Any) -> None:
     """The own fleet's devices stop early or not at all; the other one can do everything, and by a rule other ratios."""
     dying = {"groups": [{"profile": "nexus-6", "count": 3, "energy": {"source": "battery", "capacity_j": 3.0}}]}

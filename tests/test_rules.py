@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 import edgesim
 from edgesim import analysis, api, coordinator, references, report, schema
-from edgesim.cost import analytic
+from edgesim.cost import analytic, words
 from edgesim.cost.objective import Budget, Objective
 from edgesim.errors import ScenarioError
 from edgesim.executors import SerialExecutor
@@ -97,7 +98,7 @@ def test_a_rule_survives_the_resolved_document(make_scenario: Make, given: Any, 
 
 def test_a_budget_gives_each_device_its_own_ratio(make_scenario: Make) -> None:
     """E·m·F·P/φ within 0.006 J for random; importance pays for its warm-up first."""
-    scenario = make_scenario(pruning__keep_ratio={"budget": {"energy_j": 0.006}})
+    scenario = make_scenario(pruning__keep_ratio={"budget": {"energy_j": 0.006, "price": "analytic"}})
     plan = coordinator.plan(scenario)
     assert len(plan.trials) == coordinator.trial_count(scenario) == 9
     workload = plan.setting.terms.workload
@@ -113,7 +114,7 @@ def test_a_budget_gives_each_device_its_own_ratio(make_scenario: Make) -> None:
         scoring = n if trial.method == "random" else n + n * workload.train_flops  # one epoch of warm-up
         most = int((0.006 / per_flop_j - scoring) // (2 * workload.train_flops))
         if most < 1:
-            assert (m, "budget's energy_j does not suffice" in plan.infeasible[trial]) == (1, True)
+            assert (m, "budget's energy_j does not suffice" in plan.infeasible[trial].reason) == (1, True)
         else:
             assert m == min(n, most)
     ratios = {t.device: t.keep_ratio for t in plan.trials if t.method == "random"}
@@ -122,6 +123,111 @@ def test_a_budget_gives_each_device_its_own_ratio(make_scenario: Make) -> None:
 
 def run(scenario: Scenario, folder: Path, resume: bool = False) -> api.Run:
     return api.run(scenario, folder, executor=SerialExecutor(), resume=resume)
+
+
+def test_the_emulated_price_is_the_price(make_scenario: Make) -> None:
+    """A budget alone: the subset's emulated time and energy keep within it, and one sample more does not."""
+    for limits, column in (({"latency_s": 4.4}, "device_time_s"), ({"energy_j": 14.3}, "device_energy_j")):
+        (limit,) = limits.values()
+        given = {
+            "pruning__methods": ["random", "importance"],
+            "fleet__groups": [{"profile": "raspberry-pi-4b", "count": 3}],
+        }
+        rows = edgesim.plan(make_scenario(**given, pruning__keep_ratio={"budget": limits}))
+        bound = rows[(rows["limit"] == "") & (rows["binds"] != "")]
+        assert len(bound)
+        assert (bound[column] <= limit).all()
+        assert (bound["analytic_energy_j"] < 0.1).all()  # the closed form would allow far more
+        for row in bound.to_dict("records"):
+            more = (row["subset_size"] + 1) / row["shard_size"]
+            again = edgesim.plan(make_scenario(**given, pruning__keep_ratio=more)).query(
+                "device == @row['device'] and method == @row['method']"
+            )
+            assert again["subset_size"].item() == row["subset_size"] + 1
+            assert again[column].item() > limit
+
+
+def test_a_budget_that_the_other_price_would_break_says_so(make_scenario: Make, tmp_path: Path) -> None:
+    """0.1 s by the closed form; emulated, starting up alone takes 4.2 s on a Pi. In plan and record alike."""
+    budget = {"latency_s": 0.1, "price": "analytic"}
+    scenario = make_scenario(pruning__keep_ratio={"budget": budget}, training__epochs=1)
+    records = run(scenario, tmp_path / "run").records
+    planned = edgesim.plan(scenario)
+    assert planned["reason"].tolist() == records["reason"].tolist()
+    chosen = records[records["method"] != "full"]
+    assert (chosen["status"] == "ok").all()
+    for row in chosen.to_dict("records"):
+        takes = words.amount(row["device_time_s"])
+        assert row["reason"].endswith(f"emulated step by step, this subset would take {takes} s of the 0.1 s allowed")
+    ruled = planned[planned["method"] != "full"]
+    assert (ruled["other_price_breaks"] == "latency_s").all()
+    assert (planned.loc[planned["method"] == "full", "reason"] == "").all()
+
+
+ODD = """
+name: odd
+extends: raspberry-pi-4b
+title: a Pi 4 whose convolutions reach far more of the peak than its training is said to
+compute:
+  training_utilisation: {value: 0.011, confidence: estimate, source: a test}
+  convolution_efficiency: {value: 0.3, confidence: estimate, source: a test}
+  matmul_efficiency: {value: 0.3, confidence: estimate, source: a test}
+"""
+
+
+def test_a_budget_that_the_closed_form_would_break_says_so(make_scenario: Make, tmp_path: Path) -> None:
+    """A small CNN on a warm device whose closed form is the dearer one."""
+    (tmp_path / "odd.yaml").write_text(ODD)
+    given = {
+        "model": "small-cnn",
+        "pruning__methods": ["random"],
+        "fleet__groups": [{"profile": "odd.yaml", "count": 3, "startup": "warm"}],
+    }
+    whole = edgesim.plan(make_scenario(**given, pruning__keep_ratio=0.5))
+    assert (whole["analytic_time_s"] > whole["device_time_s"]).all()
+    limit = float(whole["device_time_s"].min())
+    rows = edgesim.plan(make_scenario(**given, pruning__keep_ratio={"budget": {"latency_s": limit}}))
+    for row in rows.to_dict("records"):
+        takes, allowed = words.amount(row["analytic_time_s"]), words.amount(limit)
+        assert row["device_time_s"] <= limit < row["analytic_time_s"]
+        assert row["reason"].endswith(f"by the closed form this subset would take {takes} s of the {allowed} s allowed")
+    plenty = edgesim.plan(make_scenario(**given, pruning__keep_ratio={"budget": {"latency_s": 1e6}}))
+    assert (plenty[["reason", "other_price_breaks", "binds"]] == "").all(axis=None)
+
+
+def test_a_budget_that_does_not_pay_for_the_start_says_so(make_scenario: Make) -> None:
+    rows = edgesim.plan(make_scenario(pruning__keep_ratio={"budget": {"latency_s": 4.2}}, pruning__methods=["random"]))
+    on_pi = rows[rows["profile"] == "raspberry-pi-4b"]
+    assert (on_pi["limit"] == "budget").all()
+    for reason in on_pi["reason"]:
+        share = re.search(r"allowed are 4.2 \(start-up is (.*)% and scoring .*% of it\)", reason)
+        assert share is not None
+        assert 98 < float(share[1]) < 100
+
+
+@pytest.mark.parametrize("price", ["emulated", "analytic"])
+def test_the_records_j_is_the_objectives(make_scenario: Make, tmp_path: Path, price: str) -> None:
+    """Risk is 0 whatever is kept, so that the value said is lambda x J: by the objective's price and weights."""
+    rule = {
+        "lambda": 2.0,
+        "accuracy_curve": [[0.1, 1.0], [1.0, 1.0]],
+        "weights": {"time": 0.5, "energy": 0.2, "storage": 0.1},
+        "price": price,
+    }
+    methods = ["full", "random", "importance"]
+    scenario = make_scenario(pruning__keep_ratio={"objective": rule}, training__epochs=1, pruning__methods=methods)
+    records = run(scenario, tmp_path / "run").records
+    for row in records[records["method"] != "full"].to_dict("records"):
+        assert row["reason"] == f"risk + lambda x J is {words.amount(2 * row['cost_j'])}"
+    full = records[records["method"] == "full"].set_index("device")
+    assert full["cost_j"].tolist() == pytest.approx([0.8] * 3)
+    kind = "device" if price == "emulated" else "analytic"
+    for row in records.to_dict("records"):
+        whole = full.loc[row["device"]]
+        time, energy = (row[f"{kind}_{part}"] / whole[f"{kind}_{part}"] for part in ("time_s", "energy_j"))
+        by_hand = 0.5 * time + 0.2 * energy + 0.1 * row["subset_size"] / row["shard_size"]
+        assert row["cost_j"] == pytest.approx(by_hand)
+    assert edgesim.plan(scenario)["reason"].tolist() == records["reason"].tolist()
 
 
 TINY = {"fleet.groups": [{"profile": "arduino-nano-33-ble-sense", "count": 1}, {"profile": "jetson-nano", "count": 1}]}
@@ -152,7 +258,7 @@ def test_a_device_that_cannot_hold_the_training_is_said_so_and_the_run_goes_on(
 
 
 def test_a_run_by_budget_ends_resumes_and_is_reported(make_scenario: Make, tmp_path: Path) -> None:
-    scenario = make_scenario(pruning__keep_ratio={"budget": {"energy_j": 0.006}})
+    scenario = make_scenario(pruning__keep_ratio={"budget": {"energy_j": 0.006, "price": "analytic"}})
     finished = run(scenario, tmp_path / "run")
     records = finished.records
     chosen = records[(records["ratio_rule"] == "budget") & (records["status"] == "ok")]
@@ -207,8 +313,8 @@ def test_an_objective_whose_run_is_not_there_says_where_and_what_to_give(make_sc
         api.planned(make_scenario(pruning__keep_ratio=rule))
     (fault,) = caught.value.faults
     assert fault.path == "pruning.keep_ratio.objective.accuracy_from"
-    for words in ("runs/none is no run folder", "two keep ratios or more", "`accuracy_curve`"):
-        assert words in fault.message
+    for said in ("runs/none is no run folder", "two keep ratios or more", "`accuracy_curve`"):
+        assert said in fault.message
 
 
 def test_tables_without_a_rule_stay_as_they_are() -> None:

@@ -70,7 +70,8 @@ def test_the_run_folder_has_its_files_and_columns(serial: Run) -> None:
     documented = (
         "scenario seed device profile method keep_ratio status reason shard_size subset_size test_accuracy "
         "local_accuracy train_accuracy test_loss train_loss score_flops train_flops total_flops steps analytic_time_s "
-        "analytic_energy_j device_time_s device_score_time_s device_train_time_s device_energy_j "
+        "analytic_energy_j device_time_s device_startup_s device_score_time_s device_train_time_s device_energy_j "
+        "device_startup_energy_j "
         "device_throttled_s device_wait_s storage_bytes "
         "peak_memory_bytes cost_j host_wall_s host_score_wall_s host_train_wall_s"
     )
@@ -116,8 +117,8 @@ def test_prices_of_a_trial_by_hand(serial: Run) -> None:
     assert row["analytic_energy_j"] == pytest.approx(time_s * profile.power_w, rel=1e-12)
     assert row["storage_bytes"] == m * 64
     assert row["steps"] == 2 * -(-m // 32)
-    share = time_s / full["analytic_time_s"]
-    assert row["cost_j"] == pytest.approx((2 * share + m / n) / 3)
+    shares = [row[name] / full[name] for name in ("device_time_s", "device_energy_j")]
+    assert row["cost_j"] == pytest.approx((sum(shares) + m / n) / 3)
     assert full["cost_j"] == pytest.approx(1.0)
     assert row["device_time_s"] > row["analytic_time_s"]  # overhead of every step and reading from the card
 
@@ -141,7 +142,10 @@ def test_emulated_columns_by_hand(serial: Run) -> None:
     assert row["device_time_s"] == pytest.approx(compute_s + memory_s + overhead_s + wait_s, rel=1e-12)
     active_s = compute_s + 0.6 * memory_s + 0.3 * overhead_s
     assert row["device_energy_j"] == pytest.approx(1.6 * row["device_time_s"] + 5.6 * active_s, rel=1e-12)
-    assert row["device_time_s"] == row["device_score_time_s"] + row["device_train_time_s"]
+    parts = row[["device_startup_s", "device_score_time_s", "device_train_time_s"]]
+    assert parts["device_startup_s"] == 4.2
+    assert row["device_time_s"] == parts.sum()
+    assert row["device_startup_energy_j"] == pytest.approx(4.2 * (1.6 + 5.6 * 0.3))
 
 
 def test_a_device_that_runs_dry_is_infeasible_and_the_run_goes_on(make_scenario: Make, tmp_path: Path) -> None:

@@ -21,10 +21,17 @@ JSON_ROWS = 10_000
 SHOWN_ROWS = 60
 """rows of a table on the terminal, at most"""
 WIDTH = 80
-"""signs of a line of a prediction"""
+"""signs of a line of a prediction, and of the legend of a plan"""
 TOP = 3
 KEYS = ("profile", "method", "keep")
 """columns that say what a row is, and stand in every part of a table that a terminal is too narrow for"""
+CLOSED = "closed form (edge paper)"
+LEGEND = (
+    f"{CLOSED}: FLOPs / throughput, and that x power. It leaves out start-up, dispatch, memory traffic, reading, heat "
+    "and idle power"
+)
+CAUSES = (("infeasible", "limits"), ("binds", "binds"), ("breaks the budget by the other price", "other_price_breaks"))
+"""what there is to say of trials, and the part of a row that counts them; the first that a row has"""
 
 
 def planned(scenario: Scenario, devices: int | None) -> Planned:
@@ -69,19 +76,21 @@ def show(planned: Planned) -> None:
             typer.echo(f"{title}: device {row['device']} ({row['profile']}), {what}: {row[measure]:,.4g} {unit}")
     for line in _why(every):
         typer.echo(line)
-    typer.echo(f"{len(planned):,} trials of {_many(planned.devices, 'device')}; emulated unless called analytic")
+    typer.echo(f"{len(planned):,} trials of {_many(planned.devices, 'device')}; times and energies are emulated")
+    typer.echo(textwrap.fill(LEGEND, WIDTH))
 
 
 def _why(rows: list[dict[str, Any]]) -> list[str]:
-    """What stops or binds trials, one line per profile and cause: an example with its numbers."""
+    """What stops or binds trials, or costs more by the other price: one line per profile and cause, with an example."""
     found: dict[tuple[str, str, str], tuple[int, str]] = {}
     for row in rows:
-        kind, causes = ("infeasible", row["limits"]) if row["limits"] else ("binds", row["binds"])
-        for i, (cause, trials) in enumerate(causes.items()):
+        kind, part = next(((kind, part) for kind, part in CAUSES if row[part]), CAUSES[0])
+        for i, (cause, trials) in enumerate(row[part].items()):
             key = (kind, row["profile"], cause)
             count, example = found.get(key, (0, ""))
             found[key] = (count + trials, example or (row["reason"] if i == 0 else ""))
-    order = sorted(found.items(), key=lambda entry: (entry[0][0] != "infeasible", -entry[1][0]))
+    kinds = [kind for kind, _ in CAUSES]
+    order = sorted(found.items(), key=lambda entry: (kinds.index(entry[0][0]), -entry[1][0]))
     lines = []
     for (kind, profile, cause), (trials, example) in order[:SHOWN_ROWS]:
         lines.append(
@@ -100,8 +109,9 @@ def show_prediction(found: dict[str, Any]) -> None:
         share = found[f"{name}_time_s"] / found["time_s"]
         binds = ", binds" if name == found["binds"] else ""
         typer.echo(f"    {name:<10}  {plain(found[f'{name}_time_s'], 3)} s ({percent(share)}){binds}")
-    if found["first_step_s"]:
-        typer.echo(f"  first step    {plain(found['first_step_s'], 3)} s more, once per job")
+    if found["startup_s"]:
+        start = f"{plain(found['startup_s'], 3)} s, {plain(found['startup_energy_j'], 3)} J"
+        typer.echo(f"  start-up      {start}: once per job, unless the process lives already")
     typer.echo(f"  energy        {plain(found['energy_j'])} J")
     typer.echo(f"  work          {scaled(found['flops'], 'FLOP')}, {size(found['moved_bytes'])} moved in memory")
     typer.echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")
@@ -114,19 +124,19 @@ def show_prediction(found: dict[str, Any]) -> None:
 
 def _row(row: dict[str, Any], ruled: bool, total: bool = False) -> dict[str, Any]:
     """A row of means in words that fit a terminal."""
-    seconds = [row[name] for name in ("analytic_time_s", "device_time_s")]
-    joules = [row[name] for name in ("analytic_energy_j", "device_energy_j")]
-    score, storage, peak = (row[name] for name in ("device_score_time_s", "storage_bytes", "peak_memory_bytes"))
+    time_s, score_s = row["device_time_s"], row["device_score_time_s"]
+    storage, peak = row["storage_bytes"], row["peak_memory_bytes"]
     shown: dict[str, Any] = {
         "method": row["method"],
         "keep": _digits(row["keep_ratio"]),
         "trials": row["trials"],
         "infeasible": _counted(row["limits"]) or 0,
-        "analytic s": _digits(seconds[0]),
-        "time s": _digits(seconds[1]),
-        "scoring": None if score is None or not seconds[1] else f"{score / seconds[1]:.0%}",
-        "analytic J": _digits(joules[0]),
-        "energy J": _digits(joules[1]),
+        "time s": _digits(time_s),
+        "start-up s": _digits(row["device_startup_s"]),
+        "scoring": None if score_s is None or not time_s else f"{score_s / time_s:.0%}",
+        "energy J": _digits(row["device_energy_j"]),
+        f"{CLOSED} s": _digits(row["analytic_time_s"]),
+        f"{CLOSED} J": _digits(row["analytic_energy_j"]),
         "storage": None if storage is None else size(storage),
         "memory": None if peak is None else size(peak),
     }

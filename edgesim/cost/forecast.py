@@ -18,7 +18,7 @@ from edgesim.cost import analytic
 from edgesim.cost.emulator import Emulation, Hardware, Phases, emulate
 from edgesim.cost.loads import Load
 from edgesim.cost.steps import step_cost
-from edgesim.cost.terms import SCORING, TRAINING, Terms
+from edgesim.cost.terms import SCORING, STARTUP, TRAINING, Price, Terms
 from edgesim.profiles import DeviceProfile
 from edgesim.work import FloatArray, IntArray
 
@@ -31,6 +31,20 @@ class Device(NamedTuple):
 
     profile: DeviceProfile
     conditions: Conditions = Conditions()
+
+
+class Parts(NamedTuple):
+    """The parts of C trials' emulated time, and what of their energy starts them. Arrays [C]."""
+
+    startup_s: FloatArray
+    score_s: FloatArray
+    train_s: FloatArray
+    startup_j: FloatArray
+
+    @property
+    def time_s(self) -> FloatArray:
+        """All three."""
+        return self.startup_s + self.score_s + self.train_s
 
 
 @dataclass(frozen=True)
@@ -59,14 +73,24 @@ class Forecast:
         return self._analytic_s(self.train)
 
     @cached_property
-    def device_score_time_s(self) -> FloatArray:
-        """Scoring and selection, emulated with all the energy that it takes."""
-        return self.on_mains.of(SCORING, self.on_mains.time_s)
+    def parts(self) -> Parts:
+        """Start-up, scoring with selection, and training, emulated with all the energy that they take."""
+        return self.parts_of(self.on_mains)
 
-    @cached_property
-    def device_train_time_s(self) -> FloatArray:
-        """Training, emulated so."""
-        return self.on_mains.of(TRAINING, self.on_mains.time_s)
+    def parts_of(self, run: Emulation) -> Parts:
+        """The parts of the trials in one of their emulations.
+
+        Start-up is the work of starting up alone. Waits for a window before and amid it count as training's: they are
+        there for a warm device, too.
+        """
+        wait_s = run.of(STARTUP, run.wait_s)
+        idle_j = wait_s * self.device.profile.idle_w
+        return Parts(
+            startup_s=run.of(STARTUP, run.time_s) - wait_s,
+            score_s=run.of(SCORING, run.time_s),
+            train_s=run.of(TRAINING, run.time_s) + wait_s,
+            startup_j=run.of(STARTUP, run.energy_j) - idle_j,
+        )
 
     @cached_property
     def on_mains(self) -> Emulation:
@@ -107,42 +131,43 @@ class Forecast:
         """Of the kept samples (Eq. 9)."""
         return analytic.storage_bytes(self.kept, self.terms.sample_bytes).astype(np.float64)
 
-    def time_s(self, price: str) -> FloatArray:
-        """Scoring and training by the `analytic` or the `emulated` price."""
+    def time_s(self, price: Price) -> FloatArray:
+        """All of a trial by the `analytic` or the `emulated` price; only the latter knows of start-up."""
         if price == "analytic":
             return self.analytic_score_time_s + self.analytic_train_time_s
-        return self.device_score_time_s + self.device_train_time_s
+        return self.parts.time_s
 
-    def energy_j(self, price: str) -> FloatArray:
-        """Scoring and training by the `analytic` or the `emulated` price."""
+    def energy_j(self, price: Price) -> FloatArray:
+        """All of a trial by the `analytic` or the `emulated` price."""
         if price == "analytic":
             power_w = self.device.profile.power_w
             parts = (self.analytic_score_time_s, self.analytic_train_time_s)
             return np.asarray(sum(analytic.energy_j(part_s, power_w) for part_s in parts))
         return self.on_mains.total(self.on_mains.energy_j)
 
-    def score_share(self, price: str, quantity: str) -> FloatArray:
-        """Scoring's share of the time, or of the energy: `quantity` is "latency_s" or "energy_j"."""
+    def overhead_shares(self, price: Price, quantity: str) -> tuple[FloatArray, FloatArray]:
+        """The shares of start-up and of scoring in a `quantity`: "latency_s" or "energy_j"."""
         if price == "analytic":  # one power for both, so one share
-            return self.analytic_score_time_s / self.time_s(price)
+            return np.zeros(len(self.kept)), self.analytic_score_time_s / self.time_s(price)
         if quantity == "energy_j":
-            return self.on_mains.of(SCORING, self.on_mains.energy_j) / self.energy_j(price)
-        return self.device_score_time_s / self.time_s(price)
+            parts_j = self.parts.startup_j, self.on_mains.of(SCORING, self.on_mains.energy_j)
+            return parts_j[0] / self.energy_j(price), parts_j[1] / self.energy_j(price)
+        return self.parts.startup_s / self.time_s(price), self.parts.score_s / self.time_s(price)
 
     @cached_property
     def phases(self) -> Phases:
         """The timed phases of all C trials at full clock: start-up, scoring, training; labelled so.
 
-        A trial is one job: its start-up comes first and counts as training's, for it is there without scoring, too.
-        Work that has no steps (comparisons, linear algebra) follows the steps of its part at the training throughput.
+        A trial is one job: its start-up comes first, on a warm device in no time. Work that has no steps
+        (comparisons, linear algebra) follows the steps of its part at the training throughput.
         """
-        start = self.device.profile.compute.first_step_s
+        start = self.device.profile.compute.first_step_s if self.device.conditions.startup == "cold" else None
         begin = dict.fromkeys(_PARTS, np.zeros((1, 1))) | {
             "steps": np.ones((1, 1)),
             "overhead_s": np.full((1, 1), start.value if start else 0.0),
         }
         score, train = self._timed(self.score), self._timed(self.train)
-        labels = (TRAINING,) + (SCORING,) * score["steps"].shape[1] + (TRAINING,) * train["steps"].shape[1]
+        labels = (STARTUP,) + (SCORING,) * score["steps"].shape[1] + (TRAINING,) * train["steps"].shape[1]
         count = len(self.kept)
         arrays = {
             part: np.concatenate(

@@ -7,7 +7,7 @@ choose among the sizes that the device can do.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,9 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from edgesim.cost.analytic import CostWeights, device_cost
 from edgesim.cost.feasibility import LIMITS
+from edgesim.cost.terms import Price
 from edgesim.work import FloatArray, IntArray
 
-Price = Literal["analytic", "emulated"]
 Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Accuracy = Annotated[float, Field(ge=0, le=1)]
@@ -40,7 +40,7 @@ class Budget:
     latency_s: Limit | None = None
     storage_bytes: Limit | None = None
     """of the samples that are kept"""
-    price: Price = "analytic"
+    price: Price = "emulated"
 
 
 @checked_dataclass(frozen=True)
@@ -55,7 +55,8 @@ class Objective:
     """(ratio, accuracy) points, the same for every method"""
     accuracy_from: str | None = None
     """a finished run whose test accuracies make the curve of each method"""
-    price: Price = "analytic"
+    price: Price = "emulated"
+    """of time and energy, in the numerators of J and in the denominators"""
 
 
 Rule = Budget | Objective
@@ -234,6 +235,21 @@ def _limits(bill: Bill, budget: Budget) -> dict[str, tuple[float, FloatArray]]:
     taken = {"latency_s": bill.time_s, "energy_j": bill.energy_j, "storage_bytes": bill.storage_bytes}
     limits = {name: getattr(budget, name) for name in taken}
     return {name: (limit, taken[name]) for name, limit in limits.items() if limit is not None}
+
+
+def beyond(bill: Bill, budget: Budget) -> tuple[IntArray, FloatArray]:
+    """What bills pass of a budget, whoever may have chosen them.
+
+    Args:
+        bill: [C] in all.
+        budget: the limits.
+
+    Returns: [C] position in BINDS of the limit that each passes by most, 0 where it keeps within all; and what it
+        takes of that limit, NaN where it passes none.
+    """
+    codes, taken = _binding(bill, budget)
+    within = _within(bill, budget)
+    return np.where(within, 0, codes), np.where(within, np.nan, taken)
 
 
 def _binding(bill: Bill, budget: Budget) -> tuple[IntArray, FloatArray]:

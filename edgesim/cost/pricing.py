@@ -10,11 +10,11 @@ from edgesim.conditions import Conditions
 from edgesim.cost import analytic
 from edgesim.cost.forecast import Device, Forecast
 from edgesim.cost.loads import Load
-from edgesim.cost.terms import SCORING, TRAINING, Terms
+from edgesim.cost.terms import Terms
 from edgesim.cost.words import amount, apart, share
 from edgesim.profiles import DeviceProfile
 from edgesim.records import Ledger
-from edgesim.work import Workload
+from edgesim.work import StepTrace, Work, Workload
 
 
 def price(
@@ -35,13 +35,9 @@ def price(
     """
     workload, networks = terms.workload, _networks(terms, ledger)
     closed = analytic.price(ledger.score, ledger.train, networks, profile.throughput_flops_per_s, profile.power_w)
-    priced = forecast_of(terms, Device(profile, conditions), m, ledger)
+    priced = _beside_full(forecast_of(terms, Device(profile, conditions), m, ledger), n)
     run = priced.as_it_is
-    score_time_s, train_time_s = (float(run.of(label, run.time_s)[0]) for label in (SCORING, TRAINING))
-    full_flops = analytic.training_flops(n, terms.epochs, workload.train_flops)
-    full_time_s = analytic.latency_s(full_flops, profile.throughput_flops_per_s)
-    # Time and energy share one ratio because the closed form's power is constant.
-    ratio = float(closed.time_s / full_time_s)
+    parts = priced.parts_of(run)
     batch_size = int(priced.largest_batch[0]) or min(terms.batch_size, m)
     return {
         "score_flops": float(closed.score_flops),
@@ -53,17 +49,41 @@ def price(
         "analytic_score_time_s": float(closed.score.time_s),
         "analytic_train_time_s": float(closed.train.time_s),
         "analytic_energy_j": float(closed.energy_j),
-        "device_time_s": score_time_s + train_time_s,
-        "device_score_time_s": score_time_s,
-        "device_train_time_s": train_time_s,
+        "device_time_s": float(parts.time_s[0]),
+        "device_startup_s": float(parts.startup_s[0]),
+        "device_score_time_s": float(parts.score_s[0]),
+        "device_train_time_s": float(parts.train_s[0]),
         "device_energy_j": float(run.total(run.energy_j)[0]),
+        "device_startup_energy_j": float(parts.startup_j[0]),
         "device_throttled_s": float(run.total(run.throttled_s)[0]),
         "device_wait_s": float(run.total(run.wait_s)[0]),
         "reason": "" if run.finished[0] else shortfall(priced, 0),
         "storage_bytes": int(analytic.storage_bytes(m, terms.sample_bytes)),
         "peak_memory_bytes": workload.peak_training_bytes(batch_size, terms.optimizer_states),
-        "cost_j": float(analytic.device_cost(terms.weights, ratio, ratio, m / n)),
+        "cost_j": _cost_j(priced),
     }
+
+
+def _beside_full(priced: Forecast, n: int) -> Forecast:
+    """A trial, and beside it plain training on all n samples of the same device."""
+    terms, kept = priced.terms, np.array([int(priced.kept[0]), n])
+    nothing = Load.of([(Work(), StepTrace())], priced.score.network)
+    whole = Load.training(kept[1:], terms.batch_size, terms.epochs, terms.workload)
+    loads = Load.stack([priced.score, nothing]), Load.stack([priced.train, whole])
+    return Forecast(terms, priced.device, *loads, kept)
+
+
+def _cost_j(priced: Forecast) -> float:
+    """J of a trial whose second row is plain training on all data (Eq. 13), by the price that counts (`Terms.price`).
+
+    A battery that runs dry makes no trial cheaper: both have all the energy that they take. NaN where the trial never
+    comes to its end in its windows.
+    """
+    price = priced.terms.price
+    if price == "emulated" and not priced.on_mains.finished[0]:
+        return float("nan")
+    quantities = priced.time_s(price), priced.energy_j(price), priced.storage_bytes
+    return float(analytic.device_cost(priced.terms.weights, *(float(part[0] / part[1]) for part in quantities)))
 
 
 def forecast_of(terms: Terms, device: Device, m: int, ledger: Ledger) -> Forecast:
@@ -86,7 +106,8 @@ def shortfall(priced: Forecast, i: int) -> str:
     assert capacity_j is not None  # who dies has a battery
     charged = 1.0 if energy.state_of_charge is None else energy.state_of_charge
     last = int(np.flatnonzero(run.time_s[i])[-1]) if run.time_s[i].any() else 0
-    during = run.labels[last] if last else "starting up"
+    waits = last == 0 and run.time_s[i, 0] <= run.wait_s[i, 0]  # it has not begun
+    during = "waiting for its window" if waits else run.labels[last]
     gained = f" and {amount(float(energy.harvested_j(died_s)))} J harvested" if energy.source == "harvest" else ""
     held, needs = apart(charged * capacity_j, float(priced.on_mains.energy_j[i].sum()), amount, 4)
     return (

@@ -8,8 +8,12 @@ from typing import Literal
 from edgesim.cost.analytic import CostWeights
 from edgesim.work import Workload
 
-SCORING, TRAINING = "scoring", "training"
-"""labels of a trial's phases"""
+STARTUP, SCORING, TRAINING = "starting up", "scoring", "training"
+"""labels of a trial's phases, in their order"""
+
+Price = Literal["emulated", "analytic"]
+"""which of the two counts: emulated step by step, or the edge paper's closed form"""
+OTHER: dict[Price, Price] = {"emulated": "analytic", "analytic": "emulated"}
 
 
 @dataclass(frozen=True)
@@ -27,5 +31,8 @@ class Terms:
     optimizer_states: int
     """numbers that the optimiser keeps per weight"""
     weights: CostWeights
+    """of J (Eq. 13): those of the objective where one chooses the ratios, else the scenario's"""
     precision: Literal["fp32", "bf16"] = "fp32"
     """of the training; bf16 is faster on devices with units for it, by the emulated price"""
+    price: Price = "emulated"
+    """of J: the objective's where one chooses the ratios"""

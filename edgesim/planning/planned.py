@@ -26,8 +26,9 @@ CHUNK_ROWS = 1_000_000
 LIMITS = (*feasibility.LIMITS, "budget")
 """what stops a trial, by position (`wording.BUDGET` the last); the first stands for nothing"""
 MEASURES = (
-    "analytic_time_s", "analytic_score_time_s", "analytic_energy_j", "device_time_s", "device_score_time_s",
-    "device_energy_j", "storage_bytes", "peak_memory_bytes",
+    "device_time_s", "device_startup_s", "device_score_time_s", "device_train_time_s", "device_energy_j",
+    "device_startup_energy_j", "analytic_time_s", "analytic_score_time_s", "analytic_energy_j", "storage_bytes",
+    "peak_memory_bytes",
 )  # fmt: skip
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -44,8 +45,9 @@ class Planned:
     pair_kind: IntArray
     """[U]"""
     cells: Columns
-    """[U, R] per column: keep_ratio, shard_size, subset_size, limit and binds (positions in LIMITS and in
-    `objective.BINDS`), reason (position in `texts`) and MEASURES, NaN where there is no such number"""
+    """[U, R] per column: keep_ratio, shard_size, subset_size, limit (position in LIMITS), binds and other_price_breaks
+    (in `objective.BINDS`: what keeps a rule from more; what of a budget the chosen subset breaks by the price that does
+    not count), reason (in `texts`) and MEASURES, NaN where there is no such number"""
     texts: tuple[str, ...]
     """reasons"""
 
@@ -59,7 +61,7 @@ class Planned:
         return int(self.fleet.device.max()) + 1
 
     def frame(self) -> pd.DataFrame:
-        """All rows: seed device profile method keep_ratio shard_size subset_size limit binds reason + MEASURES."""
+        """All rows: seed device profile method, then the columns of `cells`, with words for positions."""
         import pandas as pd
 
         columns = next(self.chunks(len(self)))
@@ -80,6 +82,7 @@ class Planned:
             "method": self.methods,
             "limit": LIMITS,
             "binds": BINDS,
+            "other_price_breaks": BINDS,
             "reason": self.texts,
         }
 
@@ -188,9 +191,9 @@ class Planned:
         """One row per method and ratio over some of the pairs, each counting as often as there are such devices.
 
         keep_ratio is the mean of all trials. MEASURES are means over those that their devices can do (trials less
-        infeasible), None where there are none; so are the time of the slowest and the energy of all. `limits` and
-        `binds` say how many trials each stops or binds, `reason` is that of the first trial which the commonest limit
-        stops, or where nothing is stopped the commonest of `binds` binds.
+        infeasible), None where there are none; so are the time of the slowest and the energy of all. `limits`, `binds`
+        and `other_price_breaks` say how many trials each concerns. `reason` is that of the first trial which the
+        commonest limit stops; where nothing is stopped of `binds`, and where nothing binds of `other_price_breaks`.
         """
         often = self._often[pairs].astype(np.float64)
         rows = []
@@ -198,8 +201,11 @@ class Planned:
             limit = self.cells["limit"][pairs, r]
             weights = often * (limit == 0)
             trials = float(weights.sum())
-            bound = np.where(limit == 0, self.cells["binds"][pairs, r], 0)
-            limits, binds = self._counts(LIMITS, limit, often), self._counts(BINDS, bound, often)
+            bound, broken = (
+                np.where(limit == 0, self.cells[name][pairs, r], 0) for name in ("binds", "other_price_breaks")
+            )
+            causes = [(LIMITS, limit), (BINDS, bound), (BINDS, broken)]
+            limits, binds, breaks = (self._counts(names, codes, often) for names, codes in causes)
             row: dict[str, Any] = {
                 "method": method,
                 "keep_ratio": float(often @ self.cells["keep_ratio"][pairs, r] / often.sum()),
@@ -207,11 +213,14 @@ class Planned:
                 "infeasible": int(often.sum() - trials),
                 "limits": limits,
                 "binds": binds,
+                "other_price_breaks": breaks,
                 "reason": "",
             }
-            if limits or binds:
-                which = limit == LIMITS.index(next(iter(limits))) if limits else bound == BINDS.index(next(iter(binds)))
-                row["reason"] = self.texts[self.cells["reason"][pairs[np.argmax(which)], r]]
+            for (names, codes), counts in zip(causes, (limits, binds, breaks), strict=True):
+                if counts:
+                    first = np.argmax(codes == names.index(next(iter(counts))))
+                    row["reason"] = self.texts[self.cells["reason"][pairs[first], r]]
+                    break
             able = {name: np.where(weights > 0, self.cells[name][pairs, r], 0.0) for name in MEASURES}
             row |= {name: float(weights @ values / trials) if trials else None for name, values in able.items()}
             row["slowest_device_time_s"] = float(able["device_time_s"].max()) if trials else None

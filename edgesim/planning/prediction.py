@@ -48,6 +48,8 @@ def predict(
 
     Returns: parts of the step's time, whole time, energy, work, memory, the part that takes longest (`binds`), and
         whether the device can do it (`feasible`, else `reason`). `analytic_time_s` knows no modes and no precisions.
+        `startup_s` and `startup_energy_j` come on top once per job of a cold device, and are 0 where the profile
+        has no such time.
 
     Raises:
         ProfileError, ScenarioError: there is no such profile or power mode, or it has faults.
@@ -68,9 +70,11 @@ def predict(
         overhead_s=alone["overhead"] * cost.overhead_s,
         wait_s=alone["storage"] * cost.read_s,
     )
-    run = emulate(phases, Hardware.of(profile, power_mode))
+    hardware = Hardware.of(profile, power_mode)
+    run = emulate(phases, hardware)
     times_s = dict(zip(PARTS, map(float, run.time_s), strict=True))
-    start = profile.compute.first_step_s
+    first = profile.compute.first_step_s
+    start = emulate(Phases([1.0], [0.0], [0.0], overhead_s=[first.value if first else 0.0]), hardware)
     reason = _reason(profile, workload, sample_bytes, batch_size, training)
     return {
         "profile": profile.name,
@@ -95,7 +99,8 @@ def predict(
         "peak_memory_bytes": workload.peak_training_bytes(batch_size, states),
         "usable_memory_bytes": feasibility.usable_memory_bytes(profile),
         "largest_batch_size": feasibility.largest_batch_size(profile, workload, states, batch_size),
-        "first_step_s": start.value if start else 0.0,
+        "startup_s": float(start.time_s[0]),
+        "startup_energy_j": float(start.energy_j[0]),
         "analytic_time_s": workload.train_flops * batch_size / profile.throughput_flops_per_s,
     }
 

@@ -141,17 +141,20 @@ class _Pricer:
         size = np.repeat(self.prospects[0].sizes[which], width)
         wanted = demand(priced, size, self._known[which].ravel())
         limit = feasibility.first_limit(wanted, device.profile).reshape(-1, width)
-        binds = np.zeros_like(limit)
+        binds, breaks = np.zeros_like(limit), np.zeros_like(limit)
         for r, choice in enumerate(trials.choices):
             if choice is not None:
                 limit[:, r] = np.where(~choice.suffices & (limit[:, r] == 0), BUDGET, limit[:, r])
-                binds[:, r] = choice.binds
+                binds[:, r], breaks[:, r] = choice.binds, choice.breaks
         # Work that its windows never see the end of takes no time that could be named.
         ends = limit.ravel() != feasibility.LIMITS.index("availability")
         emulated = {
             "device_time_s": priced.time_s("emulated"),
-            "device_score_time_s": priced.device_score_time_s,
+            "device_startup_s": priced.parts.startup_s,
+            "device_score_time_s": priced.parts.score_s,
+            "device_train_time_s": priced.parts.train_s,
             "device_energy_j": priced.energy_j("emulated"),
+            "device_startup_energy_j": priced.parts.startup_j,
         }
         found: Columns = {
             "keep_ratio": trials.ratio,
@@ -159,11 +162,12 @@ class _Pricer:
             "subset_size": trials.m.astype(np.int32),
             "limit": limit.astype(np.int32),
             "binds": binds.astype(np.int32),
+            "other_price_breaks": breaks.astype(np.int32),
             "reason": wording.of(priced, size, limit, trials.choices).astype(np.int32),
+            **{name: np.where(ends, values, np.nan) for name, values in emulated.items()},
             "analytic_time_s": priced.time_s("analytic"),
             "analytic_score_time_s": priced.analytic_score_time_s,
             "analytic_energy_j": priced.energy_j("analytic"),
-            **{name: np.where(ends, values, np.nan) for name, values in emulated.items()},
             "storage_bytes": priced.storage_bytes,
             "peak_memory_bytes": priced.peak_memory_bytes,
         }

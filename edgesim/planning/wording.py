@@ -55,7 +55,7 @@ class Wording:
             if choice is not None:
                 short = np.flatnonzero(limit[:, r] == BUDGET)
                 found[short * width + r] = self._each("budget", short, choice.reason)
-                bound = np.flatnonzero((limit[:, r] == 0) & (choice.binds > 0))
+                bound = np.flatnonzero((limit[:, r] == 0) & choice.says)
                 found[bound * width + r] = self._each("", bound, choice.reason)
         return found.reshape(limit.shape)
 
