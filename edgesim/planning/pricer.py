@@ -156,7 +156,7 @@ class _Pricer:
         found: Columns = {
             "keep_ratio": trials.ratio,
             "shard_size": size.astype(np.int32),
-            "subset_size": trials.m.astype(np.int32),
+            "subset_size": trials.kept.astype(np.int32),
             "limit": limit.astype(np.int32),
             "binds": binds.astype(np.int32),
             "reason": wording.of(priced, size, limit, trials.choices).astype(np.int32),
