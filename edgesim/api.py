@@ -167,6 +167,7 @@ def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFold
         "wall_s": 0.0,
         "seeds": list(scenario.seeds),
         "devices": len(scenario.fleet),
+        "label_noise": getattr(scenario.dataset.plugin, "label_noise", 0.0),
         "versions": provenance.versions(),
         "git_commit": provenance.git_commit(),
         "host": provenance.host(),

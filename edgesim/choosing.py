@@ -15,6 +15,7 @@ from edgesim.cost.objective import BINDS, GRID, ROWS, UNITS, Bill, Budget, Objec
 from edgesim.cost.terms import OTHER, Price
 from edgesim.cost.words import amount, apart, share
 from edgesim.prospects import Prospect
+from edgesim.pruning.base import is_dynamic
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 _ALIKE = 512  # devices whose best size by an objective is looked for at once: some hundred sizes of each are priced
@@ -98,12 +99,18 @@ class Choice:
             limit = float(getattr(self.rule, name))
             wanted = m if least else m + 1
             takes, allowed = apart(float(self.value[p]), limit, amount, 4)
-            samples = f"{wanted:,} sample{'s' if wanted > 1 else ''}"
-            over = f"{samples} would take {takes} {UNITS[name]}, allowed are {allowed}"
+            over = f"{self._bought(p, wanted, name)} would take {takes} {UNITS[name]}, allowed are {allowed}"
             if not least:
                 return f"the budget's {name} binds: {over}"
             return f"the budget's {name} does not suffice: {over}{self._overhead(p, name)}"
         return "" if least else f"the device's {name} binds: {m + 1:,} samples are more than it can do"
+
+    def _bought(self, p: int, wanted: int, name: str) -> str:
+        """What so many samples stand for: themselves, or with a dynamic method as much training."""
+        samples = f"{wanted:,} sample{'s' if wanted > 1 else ''}"
+        if not is_dynamic(self.pairs.prospect.method):
+            return samples
+        return f"all {self.pairs.sizes[p]:,} samples" if name == "storage_bytes" else f"as much training as {samples}"
 
     def _overhead(self, p: int, name: str) -> str:
         """Which part of the least that a budget has to pay is start-up, and which scoring."""

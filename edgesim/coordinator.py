@@ -18,12 +18,13 @@ from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, Failure, JobQueue, log_detail
 from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob, groups
 from edgesim.outlook import Curves, Found, Outlook, Problem, keeps_all, prepare, split
+from edgesim.pruning.base import is_dynamic, kept_samples
 from edgesim.records import Record, Reused, Selection, Status, Trial, TrialResult
 from edgesim.scenario import Scenario
 from edgesim.work import Workload
 
 SHOWN_RATIO = 0.5
-NO_SCORES = ("keeps_all", "by_chance")
+NO_SCORES = ("keeps_all", "by_chance", "dynamic")
 """what a method says of itself whose scores tell nothing of the samples"""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -274,6 +275,7 @@ def without_result(
     plan: Plan, spec: DeviceSpec, trial: Trial, status: Status, reason: str, columns: Mapping[str, Any] = _NOTHING
 ) -> TrialResult:
     """The record of a trial that failed, or that its device cannot do, with what is known of it in `columns`."""
+    method, n = plan.setting.methods[trial.method], len(spec.shard)
     record = Record(
         scenario=plan.scenario.name,
         seed=trial.seed,
@@ -285,8 +287,9 @@ def without_result(
         reason=reason,
         ratio_rule=plan.setting.rule_of(trial.method),
         binds=plan.ruled.get(trial, ("", ""))[0],
-        shard_size=len(spec.shard),
-        subset_size=int(analytic.subset_size(len(spec.shard), trial.keep_ratio)),
+        shard_size=n,
+        subset_size=kept_samples(method, n, int(analytic.subset_size(n, trial.keep_ratio))),
+        dynamic=is_dynamic(method),
         **columns,
     )
     return TrialResult(record)

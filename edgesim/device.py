@@ -111,7 +111,7 @@ class EdgeDevice:
     def _findings(self, method: Any, choice: base.Chosen, trial: Trial, first: bool) -> Findings:
         """What to keep beside the subset; scores that serve all budgets go with the first trial only."""
         for_all = not hasattr(method, "choose")
-        ranked = choice.selection.sampler is None and not getattr(method, "keeps_all", False)
+        ranked = not (base.is_dynamic(method) or getattr(method, "keeps_all", False))
         scores = choice.scores if ranked else None
         wanted = self._setting.keep_scores and scores is not None and (first or not for_all)
         indices = self._spec.shard if wanted else None
@@ -135,12 +135,14 @@ class EdgeDevice:
             model.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in prepared.initial_state.items()})
         tests: dict[int, evaluation.Scores] = {}
 
-        def after_epoch(epoch: loop.Epoch) -> None:
-            if evaluated.is_due(epoch.number, setting.training.epochs):
-                tests[epoch.number] = evaluation.evaluate(model, self._bench.test, evaluated)
-
         chosen = prepared.selection
         subset = loop.Subset(chosen.positions, chosen.weights, chosen.sampler)
+        epochs = len(subset.visits(setting.training.epochs))
+
+        def after_epoch(epoch: loop.Epoch) -> None:
+            if evaluated.is_due(epoch.number, epochs):
+                tests[epoch.number] = evaluation.evaluate(model, self._bench.test, evaluated)
+
         with seeds.torch_global(spec.seed, "training:dropout", spec.index):
             streams = loop.Streams(spec.seed, spec.index, "training")
             hooks = loop.Hooks(after_epoch=after_epoch)
@@ -176,6 +178,9 @@ class EdgeDevice:
     ) -> Record:
         """Step 5: the record of a trial, priced by the closed form and by the emulator."""
         spec, setting, m = self._spec, self._setting, len(prepared.selection.positions)
+        dynamic = base.is_dynamic(setting.methods[prepared.trial.method])
+        visited = {"visited_share": trained.fitted.distinct / m} if dynamic else {}
+        notes = prepared.selection.notes | visited
         priced = self._bench.price(spec, m, ledger)
         columns: dict[str, Any] = priced if priced["reason"] else measured | priced
         return Record(
@@ -188,11 +193,12 @@ class EdgeDevice:
             status="infeasible" if priced["reason"] else "ok",
             shard_size=len(spec.shard),
             subset_size=m,
+            dynamic=dynamic,
             ratio_rule=setting.rule_of(prepared.trial.method),
             host_wall_s=prepared.host_score_wall_s + trained.host_wall_s,
             host_score_wall_s=prepared.host_score_wall_s,
             host_train_wall_s=trained.host_wall_s,
             host_stack_size=trained.stack_size,
-            notes=json.dumps(prepared.selection.notes) if prepared.selection.notes else "",
+            notes=json.dumps(notes) if notes else "",
             **columns,
         )

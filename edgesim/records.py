@@ -44,7 +44,8 @@ class Selection:
     notes: dict[str, float] = field(default_factory=dict)
     """what a method wants to be remembered, for example the ratio its own threshold gave"""
     sampler: Any = None
-    """a dynamic method's own choice per epoch (`training.loop.Sampler`), or None for all positions in every epoch"""
+    """what a dynamic method chooses while it trains (`training.sampling.Sampler`), or None for all positions, each once
+    in every epoch"""
 
 
 class Trial(NamedTuple):
@@ -70,6 +71,9 @@ class Record:
     reason: str = ""
     shard_size: int = 0
     subset_size: int = 0
+    """samples kept for training; of a dynamic method all of the shard"""
+    dynamic: bool = False
+    """whether the method chose while it trained, instead of one subset before"""
     test_accuracy: float = np.nan
     local_accuracy: float = np.nan
     train_accuracy: float = np.nan

@@ -244,16 +244,16 @@ def test_overlap_of_subsets():
 
 
 def test_methods_that_keep_no_subset():
-    """infobatch trains on all ten although the ratio leaves out five; at 0.96 of ten nothing can be told."""
+    """They are told by what the records say of them, also where a trial failed or kept all."""
     records = table(
-        trial(0, 0, "infobatch", 0.5, 0.9, shard_size=10, subset_size=10),
+        trial(0, 0, "infobatch", 0.5, 0.9, shard_size=10, subset_size=10, dynamic=True),
         trial(0, 0, "random", 0.5, 0.9, shard_size=10, subset_size=5),
-        trial(0, 0, "el2n", 0.96, 0.9, shard_size=10, subset_size=10),
         trial(0, 0, "full", 1.0, 0.9, shard_size=10, subset_size=10),
-        trial(0, 1, "aum", 0.5, status="failed", shard_size=10, subset_size=10),
+        trial(0, 1, "rs2", 1.0, status="failed", shard_size=10, subset_size=10, dynamic=True),
         trial(0, 1, "ccs", 0.5, 0.9),
     )
-    assert analysis.dynamic_methods(records) == ["infobatch"]
+    assert analysis.dynamic_methods(records) == ["infobatch", "rs2"]
+    assert analysis.dynamic_methods(records.drop(columns="dynamic")) == []
 
 
 def test_methods_without_samples_to_show():

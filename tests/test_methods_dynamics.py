@@ -395,7 +395,7 @@ def test_methods_say_what_they_are(kind: Any) -> None:
 
 def drawn(sampler: InfoBatchSampler, losses: np.ndarray, epoch: int = 1, draws: int = 1) -> list[Any]:
     rng = np.random.default_rng(5)
-    return [sampler.draw(epoch, 10, losses, rng) for _ in range(draws)]
+    return [sampler.draw(sampler.sizes(10)[epoch], losses, rng) for _ in range(draws)]
 
 
 @pytest.mark.parametrize("k", [1, 2, 6, 13, 30, 47, 59, 60])
@@ -425,7 +425,7 @@ def test_infobatch_ends_with_full_epochs_where_the_budget_allows() -> None:
     # k = 20: 320 visits; two full epochs leave 120 for 14, less than half of 20 each; one leaves 220 for 15.
     assert InfoBatchSampler(100, 20).sizes(16) == (15,) * 10 + (14,) * 5 + (100,)
     assert InfoBatchSampler(100, 60, anneal=0.0).sizes(3) == (60, 60, 60)
-    places, weights = InfoBatchSampler(100, 60).draw(15, 16, np.full(100, np.nan), np.random.default_rng(0))
+    places, weights = InfoBatchSampler(100, 60).draw(100, np.full(100, np.nan), np.random.default_rng(0))
     np.testing.assert_array_equal(np.sort(places), np.arange(100))
     np.testing.assert_array_equal(weights, np.ones(100))
 
@@ -436,14 +436,27 @@ def test_infobatch_shares_by_hand() -> None:
     assert high_visits(20, 80, 60, 0.5) == 20
     # 30 visits: q·20 + q/2·80 = 30 with q = 1/2, so 10 above and 20 below.
     assert high_visits(20, 80, 30, 0.5) == 10
-    # Neither group is ever left without a visit, nor asked for more than it has.
-    for high in range(1, 9):
-        for low in range(1, 9):
-            for visits in range(2, high + low):
-                for max_r in (0.0, 0.5, 0.9):
-                    from_high = high_visits(high, low, visits, max_r)
-                    assert 1 <= from_high <= high
-                    assert 1 <= visits - from_high <= low
+    # 20 above, 1,000 below, 2 visits: one each would weigh them 20 and 1,000, so that all are drawn alike.
+    assert high_visits(20, 1000, 2, 0.5) == 0
+    assert high_visits(76, 1, 2, 0.5) == 0  # weights of 76 and 1
+    assert high_visits(0, 5, 3, 0.5) == high_visits(5, 0, 3, 0.5) == 0
+
+
+@pytest.mark.parametrize("max_r", [0.0, 0.3, 0.5, 0.9])
+def test_no_infobatch_weight_is_more_than_its_bound_times_another(max_r: float) -> None:
+    """On every shard of up to 12 samples and some lopsided ones, for every number of visits."""
+    sizes = [(high, low) for high in range(13) for low in range(13 - high) if high + low > 1]
+    for high, low in [*sizes, (1, 400), (400, 1), (3, 777), (38, 38 * 38)]:
+        n = high + low
+        losses = np.r_[np.full(high, 2.0), np.full(low, 1.0)]
+        for visits in range(1, n, max(1, n // 12)):
+            sampler = InfoBatchSampler(n, visits, anneal=0.0, max_r=max_r)
+            places, weights = sampler.draw(visits, losses, np.random.default_rng(0))
+            assert len(set(places.tolist())) == visits
+            assert weights.max() <= weights.min() / (1 - max_r) * (1 + 1e-6)
+            assert weights.sum() == pytest.approx(n)
+            if high >= 1 and low >= 1 and visits >= high + (1 - max_r) * low:
+                assert (places < high).sum() == high  # all above the mean, where that can be paid
 
 
 def test_infobatch_keeps_every_sample_above_the_mean_loss_where_the_budget_allows() -> None:
@@ -497,3 +510,5 @@ def test_infobatch_is_charged_what_it_did() -> None:
     assert chosen.work.train_samples == chosen.work.forward_samples == 0
     assert chosen.selection.notes == {"full_epochs": 1.0}
     assert chosen.work.comparisons == 7 * 60
+    (whole,) = base.choose(method, context_of(method, settings=settings), [1.0])
+    assert whole.work.comparisons == whole.work.other_flops == 0  # nothing is chosen

@@ -36,18 +36,20 @@ KEY = ["seed", "device", "method", "keep_ratio"]
 
 
 def test_a_plan_is_what_the_run_is_charged(make_scenario: Make, tmp_path: Path) -> None:
-    """All rows of a run with a method that scores, one that does not, and a dynamic one."""
+    """All rows of a run with methods that score, one that does not, and dynamic ones."""
+    moving = ["infobatch", "fewer-epochs", "rs2", {"name": "online-loss", "warm_epochs": 0.5}]
     scenario = make_scenario(
-        pruning__methods=["full", "random", "importance", "el2n", "infobatch"], seeds=[0, 1], training__epochs=1
+        pruning__methods=["full", "random", "importance", "el2n", *moving], seeds=[0, 1], training__epochs=3
     )
     records = api.run(scenario, tmp_path / "run", executor=SerialExecutor()).records
     planned = edgesim.plan(scenario)
     both = records.merge(planned, on=KEY, suffixes=("", "_planned"), validate="one_to_one")
     assert len(both) == len(records) == len(planned)
-    for name in (*MEASURES, "shard_size"):
+    for name in (*MEASURES, "shard_size", "subset_size"):
         np.testing.assert_array_equal(both[f"{name}_planned"], both[name], err_msg=name)
-    fixed = both[both["method"] != "infobatch"]  # which holds all samples, and its budget in visits
-    np.testing.assert_array_equal(fixed["subset_size_planned"], fixed["subset_size"])
+    dynamic = records["method"].isin(["infobatch", "fewer-epochs", "rs2", "online-loss"])
+    np.testing.assert_array_equal(records["dynamic"], dynamic)
+    assert (records.loc[dynamic, "subset_size"] == records.loc[dynamic, "shard_size"]).all()
     assert (planned["limit"] == "").all()
     assert (planned["profile"] == records["profile"]).all()
 

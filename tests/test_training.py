@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import chain
 
 import numpy as np
@@ -18,6 +19,7 @@ from edgesim.training import optim
 from edgesim.training.evaluation import Evaluated, evaluate
 from edgesim.training.loop import Hooks, Step, Streams, Subset, fit
 from edgesim.training.needs import Needs
+from edgesim.training.sampling import Draw
 from edgesim.training.settings import Training, Warmup
 from edgesim.training.task import ClassificationTask, observe
 from edgesim.training.warmup import observe_warmup
@@ -251,13 +253,14 @@ def test_the_work_of_a_training_is_what_it_did() -> None:
 class EveryOther:
     """A sampler that visits half of the subset, the harder half once losses are known, with doubled weights."""
 
-    def sizes(self, epochs: int) -> list[int]:
-        return [10] * epochs
+    def visits(self, epochs: int) -> list[tuple[int]]:
+        return [(10,)] * epochs
 
-    def draw(self, epoch: int, epochs: int, losses: np.ndarray, rng: np.random.Generator) -> tuple:
+    def draws(self, epochs: int, losses: np.ndarray, rng: np.random.Generator) -> Iterator[Draw]:
         half = len(losses) // 2
-        places = np.arange(half) if np.isnan(losses).any() else np.argsort(-losses)[:half]
-        return places, np.full(half, 2.0)
+        for _ in range(epochs):
+            places = np.arange(half) if np.isnan(losses).any() else np.argsort(-losses)[:half]
+            yield Draw(places, np.full(half, 2.0))
 
 
 def test_a_sampler_decides_what_an_epoch_visits() -> None:

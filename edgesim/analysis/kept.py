@@ -24,14 +24,9 @@ NO_SCORES = (
 
 
 def dynamic_methods(records: pd.DataFrame) -> list[str]:
-    """The methods that keep no subset: they visit all samples of a shard, less often than full training does.
-
-    Told by trials below keep_ratio 1 that trained on every sample although the ratio leaves out one or more.
-    """
-    good = ok(complete(records))
-    all_of_it = (good["subset_size"] == good["shard_size"]) & (good["shard_size"] > 0)
-    whole = all_of_it & (good["keep_ratio"] * good["shard_size"] <= good["shard_size"] - 1)
-    return [str(name) for name in dict.fromkeys(good.loc[whole, "method"])]
+    """The methods that keep no subset: they choose while they train, and move through all samples of a shard."""
+    moving = complete(records)["dynamic"].eq(True)
+    return [str(name) for name in dict.fromkeys(records.loc[moving, "method"])]
 
 
 def overlap(selections: pd.DataFrame, records: pd.DataFrame) -> Answer:

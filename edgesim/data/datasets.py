@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass
 from edgesim.data import parquet, public, readers
 from edgesim.data.cache import cache_folder, decoded
 from edgesim.data.images import ImageDataset, limited
+from edgesim.data.noise import with_wrong_labels
 from edgesim.errors import DataError
 
 __all__ = ["DATASETS", "DatasetSource", "ImageDataset", "describe", "find", "load"]
@@ -43,9 +44,12 @@ class _Limits:
     limit_train: Limit | None = None
     """at most so many training samples: of each class the first in file order, in the classes' proportions"""
     limit_test: Limit | None = None
+    label_noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """share of the training labels (after the limit) that are replaced by other classes, drawn uniformly"""
 
     def _limited(self, dataset: ImageDataset) -> ImageDataset:
-        return limited(dataset, self.limit_train, self.limit_test)
+        """With the limits, and then the label noise, of this section."""
+        return with_wrong_labels(limited(dataset, self.limit_train, self.limit_test), self.label_noise)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -159,7 +159,7 @@ class _Pricer:
         found: Columns = {
             "keep_ratio": trials.ratio,
             "shard_size": size.astype(np.int32),
-            "subset_size": trials.m.astype(np.int32),
+            "subset_size": trials.kept.astype(np.int32),
             "limit": limit.astype(np.int32),
             "binds": binds.astype(np.int32),
             "other_price_breaks": breaks.astype(np.int32),

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from edgesim.pruning.adapruner import AdaPruner
 from edgesim.pruning.aum import Aum, aum
-from edgesim.pruning.base import Method, class_balanced_top_k, top_k
+from edgesim.pruning.base import Method, class_balanced_top_k, is_dynamic, top_k
 from edgesim.pruning.ccs import Ccs
 from edgesim.pruning.cg_score import CgScore, complexity_gap
 from edgesim.pruning.craig import Craig
 from edgesim.pruning.el2n import El2n, el2n
+from edgesim.pruning.fewer_epochs import FewerEpochs
 from edgesim.pruning.forgetting import Forgetting, forgetting_events
 from edgesim.pruning.full import Full
 from edgesim.pruning.glister import Glister
@@ -22,8 +23,10 @@ from edgesim.pruning.importance import Importance, average_loss
 from edgesim.pruning.infobatch import Infobatch
 from edgesim.pruning.k_center import KCenter, k_center
 from edgesim.pruning.moderate import Moderate
+from edgesim.pruning.online_loss import OnlineLoss
 from edgesim.pruning.prototypes import Prototypes
 from edgesim.pruning.random import Random
+from edgesim.pruning.rs2 import Rs2
 from edgesim.pruning.tdds import Tdds
 
 METHODS: dict[str, type[Method]] = {
@@ -46,6 +49,9 @@ METHODS: dict[str, type[Method]] = {
     "infobatch": Infobatch,
     "craig": Craig,
     "gradmatch": GradMatch,
+    "fewer-epochs": FewerEpochs,
+    "rs2": Rs2,
+    "online-loss": OnlineLoss,
 }
 
 __all__ = [
@@ -59,6 +65,7 @@ __all__ = [
     "forgetting_events",
     "grand_last_layer",
     "herding",
+    "is_dynamic",
     "k_center",
     "top_k",
 ]

@@ -41,6 +41,7 @@ forward and backward, and O(n) per step for the mask.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -53,6 +54,7 @@ from edgesim import seeds
 from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, top_k
 from edgesim.pruning.expected import Network, Own
 from edgesim.training.needs import Needs
+from edgesim.training.sampling import Draw, Visits
 from edgesim.training.settings import Training
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
@@ -135,20 +137,20 @@ class _Mask:
         """Alpha in a pruning epoch of the fit in progress."""
         return float(self.alphas[epoch - self.first_epoch])
 
-    def sizes(self, epochs: int) -> tuple[int, ...]:
-        """Every epoch visits all samples (`training.loop.Sampler`)."""
-        return (len(self.values),) * epochs
+    def visits(self, epochs: int) -> Visits:
+        """Every epoch visits all samples (`training.sampling.Sampler`)."""
+        return ((len(self.values),),) * epochs
 
-    def draw(
-        self, epoch: int, epochs: int, losses: FloatArray, rng: np.random.Generator
-    ) -> tuple[IntArray, FloatArray]:
-        """All samples, their losses weighted by their gates (`training.loop.Sampler`)."""
+    def draws(self, epochs: int, losses: FloatArray, rng: np.random.Generator) -> Iterator[Draw]:
+        """All samples, their losses weighted by their gates (`training.sampling.Sampler`)."""
         n = len(self.values)
-        if epoch < self.first_epoch:
-            return np.arange(n), np.ones(n)
-        if "classification" not in self.method.terms:
-            return np.arange(n), np.zeros(n)
-        return np.arange(n), gates(self.values, self.alpha(epoch))
+        for epoch in range(epochs):
+            if epoch < self.first_epoch:
+                yield Draw(np.arange(n))
+            elif "classification" not in self.method.terms:
+                yield Draw(np.arange(n), np.zeros(n))
+            else:
+                yield Draw(np.arange(n), gates(self.values, self.alpha(epoch)))
 
     def after_step(self, step: Step) -> bool:
         """Move the gates of the batch by their own pulls, and all of them by the third term."""

@@ -98,8 +98,8 @@ class Method(Protocol):
 
     Beside `needs` it has either `score`, one float per sample for all budgets, or `choose(context, k)`, a `Choice`
     for one budget, where the scores themselves depend on it. Class variables `source` and `cost_class` say where it
-    comes from and what it costs, `by_chance` that its scores say nothing of the samples; a field `balance: "none" |
-    "class"` asks for class shares.
+    comes from and what it costs, `by_chance` that its scores say nothing of the samples, `dynamic` that it chooses
+    while training goes on (`is_dynamic`); a field `balance: "none" | "class"` asks for class shares.
     """
 
     def needs(self, shard: Shard) -> Needs:
@@ -107,18 +107,34 @@ class Method(Protocol):
         ...
 
 
+def is_dynamic(method: Any) -> bool:
+    """Whether a method moves through the shard while training goes on instead of training on one fixed subset.
+
+    The budget of k samples is then a price, that of training on k of them; the device keeps all of its n samples.
+
+    Args:
+        method: the plug-in, of the table of methods or a user's own.
+    """
+    return bool(getattr(method, "dynamic", False))
+
+
+def kept_samples(method: Any, n: int, k: int) -> int:
+    """Samples that a device with n of them keeps for training at a budget of k: the `subset_size` of a record."""
+    return n if is_dynamic(method) else k
+
+
 @dataclass(frozen=True)
 class Choice:
     """A subset for one budget, as a method with `choose` returns it."""
 
     positions: IntArray
-    """exactly k unique positions, in any order; all n with a sampler, which then holds the budget in visits"""
+    """exactly k unique positions, in any order; all n of a dynamic method"""
     weights: FloatArray | None = None
     """loss weights aligned with `positions`"""
     scoring: Scoring | None = None
     """work, notes and, where there are any, scores; None = nothing beyond the warm-up"""
     sampler: Any = None
-    """what a dynamic method trains with (`training.loop.Sampler`)"""
+    """what a dynamic method trains with (`training.sampling.Sampler`); None = every position in every epoch"""
 
 
 def top_k(scores: FloatArray, k: int) -> IntArray:
@@ -225,8 +241,10 @@ def _chosen_for(method: Any, context: ScoreContext, k: int) -> Chosen:
     started = time.perf_counter()
     choice = method.choose(context, k)
     wall_s = time.perf_counter() - started
-    if choice.sampler is not None:
-        k = context.shard.size  # a dynamic method holds its budget in visits, not in positions
+    name, dynamic = type(method).__name__, is_dynamic(method)
+    if choice.sampler is not None and not dynamic:
+        raise ValueError(f"{name}.choose gave a sampler, so the class must say so: `dynamic: ClassVar[bool] = True`")
+    k = kept_samples(method, context.shard.size, k)
     order = np.argsort(choice.positions, kind="stable")
     positions = np.asarray(choice.positions, dtype=np.int64)[order]
     within = (
@@ -236,13 +254,13 @@ def _chosen_for(method: Any, context: ScoreContext, k: int) -> Chosen:
         and positions[-1] < context.shard.size
     )
     if not within:
-        name = type(method).__name__
         raise ValueError(
             f"{name}.choose must return {k} unique positions in [0, {context.shard.size}), got {positions}"
         )
     weights = None if choice.weights is None else np.asarray(choice.weights, dtype=np.float64)[order]
     sorted_choice = replace(choice, positions=positions, weights=weights)
-    return _charged(sorted_choice, context, int(selection_comparisons(context.shard.size)), wall_s)
+    # A dynamic method counts its own comparisons, draw by draw.
+    return _charged(sorted_choice, context, 0 if dynamic else int(selection_comparisons(context.shard.size)), wall_s)
 
 
 def _charged(choice: Choice, context: ScoreContext, comparisons: int, wall_s: float) -> Chosen:

@@ -1,7 +1,8 @@
 """What a method will be charged on a shard, known without running it: for plans, budgets and feasibility.
 
 Three parts make up the scoring of a trial: what the method observes of the warm-up (`needs`), what it does of its own
-(`expected` of the method, where it has any), and one comparison per sample for the selection, as in `base`. Nearly all
+(`expected` of the method, where it has any), and one comparison per sample for the selection, as in `base`; a dynamic
+method counts the comparisons of its draws itself. Nearly all
 of it follows from sizes alone. Where it depends on the data (how soon a clustering settles) a method gives the most
 that it can take and says so by `exact=False`.
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from edgesim.cost.analytic import selection_comparisons, training_steps
 from edgesim.models.counted import Network
-from edgesim.pruning.base import Shard
+from edgesim.pruning.base import Shard, is_dynamic, kept_samples
 from edgesim.pruning.dynamics import steps_per_epoch
 from edgesim.training.needs import Needs
 from edgesim.work import IntArray, StepTrace, Work
@@ -38,7 +39,7 @@ class Own:
     exact: bool = True
     """False: the work depends on the data, and this is the most that it can be"""
     visits: tuple[int, ...] | None = None
-    """samples that each epoch of training visits, of a dynamic method; None = the k kept ones in every epoch"""
+    """samples that each epoch of training visits, of a dynamic method; None = k in every epoch, as of a fixed subset"""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Expected:
     train: Work
     train_trace: StepTrace
     kept: int
-    """samples that the device stores: k, or all n for a dynamic method"""
+    """samples that the device keeps: k, or all n of a dynamic method"""
     exact: bool
 
 
@@ -67,22 +68,23 @@ def of_scoring(method: Any, shard: Shard, network: Network, k: int) -> Own:
     own = method.expected(shard, network, k) if hasattr(method, "expected") else Own()
     # As `base.choose` counts them: whoever keeps everything compares nothing.
     keeps_all = getattr(method, "keeps_all", False) and not hasattr(method, "choose")
-    selection = Work(comparisons=0 if keeps_all else int(selection_comparisons(shard.size)))
+    own_count = keeps_all or is_dynamic(method)
+    selection = Work(comparisons=0 if own_count else int(selection_comparisons(shard.size)))
     return Own(work + own.work + selection, trace + own.trace, own.exact, own.visits)
 
 
 def of_trial(method: Any, shard: Shard, network: Network, k: int) -> Expected:
     """All of a trial that keeps k samples (arguments as in `of_scoring`): scoring, selection and training."""
-    scoring = of_scoring(method, shard, network, k)
+    scoring, kept = of_scoring(method, shard, network, k), kept_samples(method, shard.size, k)
     if scoring.visits is None:
         trace = StepTrace.passes("train", k, shard.batch_size, shard.epochs)
         train = Work(train_samples=k * shard.epochs, steps=int(training_steps(k, shard.batch_size, shard.epochs)))
-        return Expected(scoring.work, scoring.trace, train, trace, k, scoring.exact)
+        return Expected(scoring.work, scoring.trace, train, trace, kept, scoring.exact)
     trace = StepTrace()
     for visits in scoring.visits:
         trace += StepTrace.passes("train", visits, shard.batch_size)
     train = Work(train_samples=trace.samples, steps=sum(segment.steps for segment in trace.segments))
-    return Expected(scoring.work, scoring.trace, train, trace, shard.size, scoring.exact)
+    return Expected(scoring.work, scoring.trace, train, trace, kept, scoring.exact)
 
 
 def scores_every_budget(method: Any) -> bool:

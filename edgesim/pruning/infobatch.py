@@ -13,9 +13,10 @@ store all of its n samples.
 Deviations
 - The paper fixes r (0.5) and takes whatever number of visits follows. Here the number of visits is fixed in advance,
   the same in every pruned epoch (to within one), and r follows: 1 − r = (b_e − |H|)/|L|.
-- Where b_e is too small for all of H and a share 1 − `max_r` of L, both are thinned out, L to 1 − `max_r` of the share
-  of H, each weighted with the inverse of its share: still unbiased, and no weight is more than 1/(1 − `max_r`) times
-  another. `max_r` is the paper's r.
+- Where b_e is too small for all of H and a share 1 − `max_r` of L, both are thinned out, L to no less than 1 − `max_r`
+  of the share of H, each weighted with the inverse of its share: still unbiased. `max_r` is the paper's r. No weight
+  of an epoch is more than 1/(1 − `max_r`) times another: where no whole numbers of visits keep to that, as in shards
+  of a few samples, the epoch draws uniformly from all.
 - A sample that was never visited counts to H. So the first epoch draws uniformly, where the paper's visits everything.
 - As many of the last epochs are full as `anneal` says and as leave the others half of an even share of the visits; at
   small keep ratios there are none.
@@ -24,10 +25,13 @@ Deviations
   may diverge.
 
 Work: no warm-up; what training really did (`training.loop.fit` counts it), n comparisons and a mean per pruned epoch.
+The device keeps all of its n samples: that is its `subset_size`, whatever the keep ratio.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass as plain_dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -38,14 +42,15 @@ from pydantic.dataclasses import dataclass
 from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard
 from edgesim.pruning.expected import Network, Own
 from edgesim.training.needs import Needs
-from edgesim.work import FloatArray, IntArray, Work
+from edgesim.training.sampling import Draw, Visits
+from edgesim.work import FloatArray, Work
 
 Rescale = Literal["sum", "mean"]
 
 
 @plain_dataclass(frozen=True)
 class InfoBatchSampler:
-    """Draws the visits of every epoch (`training.loop.Sampler`)."""
+    """Draws the visits of every epoch (`training.sampling.Sampler`)."""
 
     size: int
     """n, samples of the shard"""
@@ -71,37 +76,47 @@ class InfoBatchSampler:
         left, pruned = self.budget * epochs - full * self.size, epochs - full
         return left >= pruned and 2 * left >= self.budget * pruned
 
-    def draw(
-        self, epoch: int, epochs: int, losses: FloatArray, rng: np.random.Generator
-    ) -> tuple[IntArray, FloatArray]:
-        """Places to visit and their loss weights (see `training.loop.Sampler.draw`)."""
-        visits = self.sizes(epochs)[epoch]
+    def visits(self, epochs: int) -> Visits:
+        """One draw per epoch."""
+        return tuple((size,) for size in self.sizes(epochs))
+
+    def draws(self, epochs: int, losses: FloatArray, rng: np.random.Generator) -> Iterator[Draw]:
+        """The draw of each epoch."""
+        for visits in self.sizes(epochs):
+            yield self.draw(visits, losses, rng)
+
+    def draw(self, visits: int, losses: FloatArray, rng: np.random.Generator) -> Draw:
+        """What an epoch of so many visits visits, by the losses that training saw last (NaN: not yet)."""
         if visits == self.size:
-            return np.arange(self.size), np.ones(self.size)
+            return Draw(np.arange(self.size), np.ones(self.size))
         seen = losses[~np.isnan(losses)]
         below = losses < seen.mean() if seen.size else np.zeros(self.size, dtype=bool)  # NaN is not below anything
         high, low = np.flatnonzero(~below), np.flatnonzero(below)
-        if visits == 1 or not (len(high) and len(low)):
-            strata = [(np.arange(self.size), visits)]
-        else:
-            from_high = high_visits(len(high), len(low), visits, self.max_r)
-            strata = [(high, from_high), (low, visits - from_high)]
+        from_high = high_visits(len(high), len(low), visits, self.max_r)
+        strata = [(high, from_high), (low, visits - from_high)] if from_high else [(np.arange(self.size), visits)]
         places = np.concatenate([rng.choice(members, count, replace=False) for members, count in strata])
         weights = np.concatenate([np.full(count, len(members) / count) for members, count in strata])
-        return places, weights if self.rescale == "sum" else weights * (visits / self.size)
+        return Draw(places, weights if self.rescale == "sum" else weights * (visits / self.size))
 
 
 def high_visits(high: int, low: int, visits: int, max_r: float) -> int:
-    """How many of an epoch's visits go to the samples at or above the mean loss; the others get the rest, at least one.
+    """How many of an epoch's visits go to the samples at or above the mean loss; the others get the rest.
+
+    As many as keep the share of those below at 1 − max_r of the share of those above or more, and no larger than it:
+    then no loss weight is more than 1/(1 − max_r) times another.
 
     Args:
-        high: number of samples at or above the mean, >= 1.
-        low: number of samples below it, >= 1.
-        visits: of the epoch, 2 <= visits < high + low.
-        max_r: those below keep at least 1 − max_r of the share of those above, in [0, 1).
+        high: number of samples at or above the mean.
+        low: number of samples below it.
+        visits: of the epoch, 1 <= visits < high + low.
+        max_r: in [0, 1).
+
+    Returns: a number from 1 to `high` that leaves from 1 to `low`; 0 where none keeps to that.
     """
-    wanted = round(visits * high / (high + (1.0 - max_r) * low))
-    return min(max(wanted, visits - low, 1), high, visits - 1)
+    if not (high and low):
+        return 0
+    wanted = min(math.floor(visits * high / (high + (1.0 - max_r) * low) + 1e-9), high)
+    return wanted if wanted * (high + low) >= visits * high else 0
 
 
 @dataclass(frozen=True)
@@ -117,6 +132,7 @@ class Infobatch:
 
     source: ClassVar[str] = "Qin et al. 2024"
     cost_class: ClassVar[str] = "no warm-up; chooses while training"
+    dynamic: ClassVar[bool] = True
 
     def needs(self, shard: Shard) -> Needs:
         """Nothing: training itself shows the losses."""
@@ -139,5 +155,5 @@ class Infobatch:
 
 
 def _choosing(n: int, pruned: int) -> Work:
-    """Of `pruned` epochs that choose. One selection is charged to every method; each further epoch selects again."""
-    return Work(comparisons=n * max(pruned - 1, 0), other_flops=float(n * pruned))
+    """Of `pruned` epochs that choose."""
+    return Work(comparisons=n * pruned, other_flops=float(n * pruned))

@@ -94,8 +94,8 @@ def keeps_no_subset(dynamic: list[str]) -> tuple[str, ...]:
     """What is left out of the sections on subsets, and why."""
     if not dynamic:
         return ()
-    visits = "visits" if len(dynamic) == 1 else "visit"
-    return (f"{', '.join(dynamic)} {visits} all samples, less often than full training: there is no subset to show.",)
+    choose = "chooses" if len(dynamic) == 1 else "choose"
+    return (f"{', '.join(dynamic)} {choose} while training goes on: there is no subset to show.",)
 
 
 def waiting_in_words(stragglers: pd.DataFrame) -> str:

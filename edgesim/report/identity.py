@@ -13,7 +13,7 @@ from edgesim.report import columns
 
 def facts(info: dict[str, Any], records: pd.DataFrame) -> list[tuple[str, str]]:
     """What a reader needs to know which run this is: (label, text), unknown ones left out."""
-    command = info.get("command")
+    command, noise = info.get("command"), info.get("label_noise")
     rows: list[tuple[str, Any]] = [
         ("Scenario", info.get("scenario")),
         ("Status", info.get("status")),
@@ -21,6 +21,7 @@ def facts(info: dict[str, Any], records: pd.DataFrame) -> list[tuple[str, str]]:
         ("Trials", _listed(info.get("trials") or dict(records["status"].value_counts()))),
         ("Devices", len(records["device"].unique()) or None),
         ("Seeds", ", ".join(map(str, info.get("seeds") or []))),
+        ("Label noise", f"{columns.percent(noise)} of the training labels are wrong on purpose" if noise else None),
         ("Started", _moment(info.get("started"))),
         ("Finished", _moment(info.get("finished"))),
         ("Duration", columns.duration(info["wall_s"]) if info.get("wall_s") is not None else None),

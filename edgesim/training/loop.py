@@ -5,10 +5,10 @@ Small networks of many devices train as one in `stacked`, which equals this but 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ import torch
 from edgesim import seeds
 from edgesim.errors import TrainingDiverged
 from edgesim.training import optim
+from edgesim.training.sampling import Sampler, Visits
 from edgesim.training.settings import Training
 from edgesim.training.task import Task, precision
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
@@ -75,27 +76,6 @@ class Hooks:
     after_epoch: Callable[[Epoch], None] | None = None
 
 
-class Sampler(Protocol):
-    """Chooses anew in every epoch (dynamic pruning). A frozen dataclass: picklable, no state between trainings."""
-
-    def sizes(self, epochs: int) -> Sequence[int]:
-        """How many samples each of the epochs will visit."""
-
-    def draw(
-        self, epoch: int, epochs: int, losses: FloatArray, rng: np.random.Generator
-    ) -> tuple[IntArray, FloatArray]:
-        """What to visit in an epoch.
-
-        Args:
-            epoch: 0-based, of `epochs`.
-            epochs: epochs in all.
-            losses: [m] the last loss that training saw of each sample of the subset; NaN before its first visit.
-            rng: the sampler's own stream.
-
-        Returns: places within the subset (int64 [b], unique) and their loss weights ([b], used as they are).
-        """
-
-
 @dataclass(frozen=True)
 class Subset:
     """What to train on: sorted positions within the shard, and optional loss weights aligned with them."""
@@ -105,6 +85,10 @@ class Subset:
     """scaled to a mean of one, so that they change no step size"""
     sampler: Sampler | None = None
 
+    def visits(self, epochs: int) -> Visits:
+        """How many samples each draw of each epoch of training visits."""
+        return ((len(self.positions),),) * epochs if self.sampler is None else self.sampler.visits(epochs)
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -113,6 +97,8 @@ class Fitted:
     epochs: tuple[Epoch, ...]
     work: Work
     trace: StepTrace
+    distinct: int
+    """different samples visited"""
 
 
 def fit(
@@ -126,8 +112,8 @@ def fit(
 ) -> Fitted:
     """Train `model` in place on a subset of a shard (edge paper, Eqs. 5-6, 21-22).
 
-    Every epoch visits the subset (or what its sampler draws) once in a fresh random order; the last batch of an epoch
-    holds the rest.
+    Every epoch visits the subset once in a fresh random order, or what its sampler draws; the last batch of an epoch
+    holds the rest. The learning rate follows its schedule over the steps that there will be.
 
     Args:
         model: network in training or evaluation mode; left in training mode.
@@ -146,7 +132,7 @@ def fit(
     fitting = _Fitting(model, task, subset, settings, streams, augment, hooks or Hooks())
     model.train()
     epochs: list[Epoch] = []
-    for epoch in range(settings.epochs):
+    for epoch in range(len(fitting.visits)):
         ended = fitting.run_epoch(epoch)
         epochs.append(fitting.close_epoch(epoch))
         if fitting.hooks.after_epoch:
@@ -154,7 +140,8 @@ def fit(
         if ended:
             break
     trace = StepTrace.of_batches("train", fitting.batch_sizes)
-    return Fitted(tuple(epochs), Work(train_samples=trace.samples, steps=len(fitting.batch_sizes)), trace)
+    work = Work(train_samples=trace.samples, steps=len(fitting.batch_sizes))
+    return Fitted(tuple(epochs), work, trace, fitting.distinct)
 
 
 class _Fitting:
@@ -173,39 +160,61 @@ class _Fitting:
         self.model, self.task, self.subset, self.settings = model, task, subset, settings
         self.augment, self.hooks = augment, hooks
         self.device = next(model.parameters()).device
-        self.order, self.noise, self.draws = streams.order(), streams.augment(self.device), streams.draws()
+        self.order, self.noise = streams.order(), streams.augment(self.device)
         self.positions = torch.as_tensor(subset.positions, device=self.device)
         self.weights = _scaled(subset.weights, self.device)
-        count, epochs = len(subset.positions), settings.epochs
-        sizes = [count] * epochs if subset.sampler is None else subset.sampler.sizes(epochs)
-        self.total_steps = sum(-(-size // settings.batch_size) for size in sizes)
+        self.visits = subset.visits(settings.epochs)
+        self.total_steps = sum(-(-count // settings.batch_size) for epoch in self.visits for count in epoch)
         self.optimizer = optim.build(settings, model.parameters())
         self.normalisers = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
         self.last_losses = np.full(len(subset.positions), np.nan)
+        self.draws = self._draws(streams)
         self.batch_sizes: list[int] = []
         self.losses: list[torch.Tensor] = []
         self.hits: list[torch.Tensor] = []
         self.visited: list[torch.Tensor] = []
+        self.noted = 0
+
+    @property
+    def distinct(self) -> int:
+        """Different samples visited so far; without a sampler the first epoch visits all."""
+        return int((~np.isnan(self.last_losses)).sum()) if self.subset.sampler else len(self.positions)
 
     def run_epoch(self, epoch: int) -> bool:
         """One epoch; True where a hook ended the training."""
-        places, weights = self._draw(epoch)
-        for start in range(0, len(places), self.settings.batch_size):
-            chosen = places[start : start + self.settings.batch_size]
-            share = None if weights is None else weights[start : start + self.settings.batch_size]
-            if self._step(epoch, chosen, share):
-                return True
+        for count in self.visits[epoch]:
+            places, weights = self._next(count)
+            for start in range(0, len(places), self.settings.batch_size):
+                chosen = places[start : start + self.settings.batch_size]
+                share = None if weights is None else weights[start : start + self.settings.batch_size]
+                if self._step(epoch, chosen, share):
+                    return True
+            self._note_losses()
         return False
 
-    def _draw(self, epoch: int) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Places within the subset in a random order, and their loss weights."""
-        if self.subset.sampler is None:
-            permutation = torch.as_tensor(self.order.permutation(len(self.positions)), device=self.device)
-            return permutation, None if self.weights is None else self.weights[permutation]
-        places, weights = self.subset.sampler.draw(epoch, self.settings.epochs, self.last_losses, self.draws)
-        shuffle = self.order.permutation(len(places))
-        scaled = torch.as_tensor(weights[shuffle], dtype=torch.float32, device=self.device)
-        return torch.as_tensor(places[shuffle], device=self.device), scaled
+    def _draws(self, streams: Streams) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+        """Places within the subset in a random order, and their loss weights: draw by draw."""
+        sampler = self.subset.sampler
+        if sampler is None:
+            while True:
+                permutation = torch.as_tensor(self.order.permutation(len(self.positions)), device=self.device)
+                yield permutation, None if self.weights is None else self.weights[permutation]
+        seen = self.last_losses.view()
+        seen.flags.writeable = False
+        for places, weights in sampler.draws(self.settings.epochs, seen, streams.draws()):
+            shuffle = self.order.permutation(len(places))
+            shuffled = None if weights is None else np.asarray(weights[shuffle], dtype=np.float32)
+            scaled = None if shuffled is None else torch.as_tensor(shuffled, device=self.device)
+            yield torch.as_tensor(places[shuffle], device=self.device), scaled
+
+    def _next(self, count: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The next draw, which must be of `count` samples: work was planned and priced by that."""
+        drawn = next(self.draws, None)
+        found = 0 if drawn is None else len(drawn[0])
+        if drawn is None or found != count:
+            name = type(self.subset.sampler).__name__
+            raise ValueError(f"{name}.draws gave {found} samples where its `visits` says {count}; they must agree")
+        return drawn
 
     def _step(self, epoch: int, places: torch.Tensor, weights: torch.Tensor | None) -> bool:
         """One optimiser step; True where the hook wants to end."""
@@ -243,11 +252,19 @@ class _Fitting:
         """Check the epoch's losses and return its means."""
         losses = torch.cat(self.losses).double()
         _check_finite(losses, self.losses, len(self.batch_sizes))
-        if self.subset.sampler is not None:
-            self.last_losses[torch.cat(self.visited).cpu().numpy()] = losses.cpu().numpy()
         means = Epoch(number + 1, float(losses.mean()), float(torch.cat(self.hits).double().mean()))
-        self.losses, self.hits, self.visited = [], [], []
+        self.losses, self.hits, self.visited, self.noted = [], [], [], 0
         return means
+
+    def _note_losses(self) -> None:
+        """Keep the losses of the draw that has ended, for a sampler's next one; of a place drawn twice the last."""
+        if self.subset.sampler is None:
+            return
+        fresh, visited = self.losses[self.noted :], self.visited[self.noted :]
+        losses = torch.cat(fresh).double()
+        _check_finite(losses, fresh, len(self.batch_sizes))
+        self.last_losses[torch.cat(visited).cpu().numpy()] = losses.cpu().numpy()
+        self.noted = len(self.losses)
 
 
 def _scaled(weights: FloatArray | None, device: torch.device) -> torch.Tensor | None:

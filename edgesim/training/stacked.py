@@ -131,7 +131,7 @@ def _fitted(losses: Sequence[torch.Tensor], hits: Sequence[torch.Tensor]) -> Fit
         for number, (loss, hit) in enumerate(zip(losses, hits, strict=True), start=1)
     )
     trace = StepTrace.of_batches("train", [len(loss) for loss in losses])
-    return Fitted(epochs, Work(train_samples=trace.samples, steps=len(losses)), trace)
+    return Fitted(epochs, Work(train_samples=trace.samples, steps=len(losses)), trace, len(losses[0]))
 
 
 class _Stack:

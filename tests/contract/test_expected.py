@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from test_methods import CLASSES, EXPECTATIONS, SHARDS, context_of, method_of, network
+from test_methods import CLASSES, EXPECTATIONS, SHARDS, context_of, network
 
 from edgesim.models import counted
 from edgesim.models.table import Mlp
 from edgesim.pruning import METHODS, base, expected
+from edgesim.pruning.online_loss import Redraw
 from edgesim.training.loop import Streams, Subset, fit
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Training, Warmup
@@ -45,6 +46,9 @@ VARIANTS: list[tuple[str, dict[str, Any], bool]] = [
     ("tdds", {"warmup": HALF}, True),
     ("tdds", {"warmup": Warmup(epochs=1.5)}, True),
     ("infobatch", {"anneal": 0.5}, True),
+    ("rs2", {"replacement": True, "balance": "class"}, True),
+    ("online-loss", {"warm_epochs": 0.0, "redraw": Redraw(steps=3)}, True),
+    ("online-loss", {"warm_epochs": 1.5, "redraw": Redraw(epochs=0.5), "clip": None}, True),
     ("craig", {"max_class_size": 4}, False),
     ("gradmatch", {"max_class_size": 4}, False),
 ]
@@ -83,16 +87,21 @@ def test_the_expectation_is_the_charge(name: str, arguments: dict[str, Any], exa
             assert max(missing.values(), default=0) <= 0
 
 
-@pytest.mark.parametrize("name", ["random", "infobatch"])
-def test_training_is_expected_as_it_is_done(name: str) -> None:
-    images, labels = SHARDS["ordinary"]
-    method, training = method_of(name), Training(epochs=5, batch_size=7)
+DYNAMIC = [entry for entry in VARIANTS if base.is_dynamic(METHODS[entry[0]])]
+
+
+@pytest.mark.parametrize("shard", SHARDS)
+@pytest.mark.parametrize(("name", "arguments", "exact"), [("random", {}, True), *DYNAMIC])
+def test_training_is_expected_as_it_is_done(name: str, arguments: dict[str, Any], exact: bool, shard: str) -> None:
+    images, labels = SHARDS[shard]
+    method, training, n = METHODS[name](**arguments), Training(epochs=5, batch_size=7), len(labels)
     context = context_of(method, images, labels, training)
-    (chosen,) = base.choose(method, context, [0.4])
-    subset = Subset(chosen.selection.positions, chosen.selection.weights, chosen.selection.sampler)
-    done = fit(network(), context.task, subset, training, Streams(0, 0, "training"))
-    found = expected.of_trial(method, context.shard, NETWORK, 16)
-    assert (found.train, tally(found.train_trace)) == (done.work, tally(done.trace))
+    for ratio in sorted({1 / n, 0.4, 1.0}):
+        (chosen,) = base.choose(method, context, [ratio])
+        subset = Subset(chosen.selection.positions, chosen.selection.weights, chosen.selection.sampler)
+        done = fit(network(), context.task, subset, training, Streams(0, 0, "training"))
+        found = expected.of_trial(method, context.shard, NETWORK, max(1, round(ratio * n)))
+        assert (found.train, tally(found.train_trace)) == (done.work, tally(done.trace))
 
 
 def test_by_hand() -> None:

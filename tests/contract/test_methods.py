@@ -19,7 +19,7 @@ from edgesim import seeds
 from edgesim.models.table import Mlp
 from edgesim.pruning import METHODS, base
 from edgesim.pruning.gradients import LastLayer
-from edgesim.training.loop import Streams
+from edgesim.training.loop import Streams, Subset
 from edgesim.training.settings import Training
 from edgesim.training.task import ClassificationTask
 from edgesim.training.warmup import observe_warmup
@@ -35,8 +35,8 @@ class Expectation:
     """its choice follows the samples when the shard is permuted and training changes nothing (no draws by position)"""
     charges: bool = True
     """it costs the device something"""
-    dynamic: bool = False
-    """it holds its budget in visits, not in positions"""
+    dynamic: str = ""
+    """what a budget of k samples buys, of a method that keeps all n: k `visits` per epoch, or `steps` in proportion"""
     arguments: tuple[tuple[str, Any], ...] = ()
     """smaller hyper-parameters than the defaults, to keep the suite fast"""
 
@@ -58,9 +58,12 @@ EXPECTATIONS = {
     "ccs": Expectation(follows_order=False),
     "moderate": Expectation(),
     "tdds": Expectation(),
-    "infobatch": Expectation(follows_order=False, charges=False, dynamic=True),
+    "infobatch": Expectation(follows_order=False, charges=False, dynamic="visits"),
     "craig": Expectation(follows_order=False),  # below: mutual nearest neighbours tie exactly
     "gradmatch": Expectation(),
+    "fewer-epochs": Expectation(follows_order=False, charges=False, dynamic="steps"),
+    "rs2": Expectation(follows_order=False, charges=False, dynamic="visits"),
+    "online-loss": Expectation(follows_order=False, charges=False, dynamic="steps"),
 }
 
 
@@ -124,8 +127,14 @@ def test_the_contract(name: str, shard: str) -> None:
     for ratio, chosen, again in zip(ratios, first, second, strict=True):
         positions = chosen.selection.positions
         budget = max(1, round(ratio * n))
+        assert base.is_dynamic(method) == bool(EXPECTATIONS[name].dynamic)
         if EXPECTATIONS[name].dynamic:
-            assert sum(chosen.selection.sampler.sizes(6)) == budget * 6
+            visits = Subset(positions, sampler=chosen.selection.sampler).visits(3)  # the epochs of `context_of`
+            if EXPECTATIONS[name].dynamic == "visits":
+                assert sum(map(sum, visits)) == budget * 3
+            else:
+                steps = sum(-(-count // 8) for epoch in visits for count in epoch)
+                assert steps == max(1, round(budget / n * 3 * -(-n // 8)))
             budget = n
         assert len(positions) == budget
         assert (np.diff(positions) > 0).all()

@@ -1,0 +1,48 @@
+"""All samples for fewer epochs: what the price of a subset buys without any choice. The opponent of every subset.
+
+Training on k of n samples for E epochs takes as much as training on all n for k/n·E epochs. This method does the
+latter: T = max(1, round(k/n · E · ceil(n/B))) steps in epochs over the whole shard (`pruning.passes`), the last epoch
+broken off where T says. The learning rate follows the scenario's schedule over exactly these T steps. At k = n it is
+`full`, bit for bit.
+
+There is no score, and nothing is chosen or compared. The device keeps all of its n samples: that is its `subset_size`,
+and its `storage_bytes` are theirs.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from edgesim.pruning.base import Choice, ScoreContext, Shard
+from edgesim.pruning.expected import Network, Own
+from edgesim.pruning.passes import Passes, pass_sizes, steps_for
+from edgesim.training.needs import Needs
+
+
+@dataclass(frozen=True)
+class FewerEpochs:
+    """dynamic: all samples for a share keep_ratio of the steps, with the schedule over these"""
+
+    source: ClassVar[str] = "baseline: the same cost without a choice"
+    cost_class: ClassVar[str] = "free"
+    by_chance: ClassVar[bool] = True
+    dynamic: ClassVar[bool] = True
+
+    def needs(self, shard: Shard) -> Needs:
+        """Nothing."""
+        return Needs()
+
+    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+        """The visits of every epoch."""
+        return Own(visits=pass_sizes(shard.size, shard.batch_size, steps_for(shard, k)))
+
+    def choose(self, context: ScoreContext, k: int) -> Choice:
+        """All positions, for the steps that k samples would buy."""
+        shard = context.shard
+        everything = np.arange(shard.size)
+        if k == shard.size:  # full training
+            return Choice(everything)
+        return Choice(everything, sampler=Passes(shard.size, shard.batch_size, steps_for(shard, k)))

@@ -1,0 +1,175 @@
+"""Batches drawn by the last loss that training saw of each sample, mixed with uniform draws: selection on the way.
+
+After `warm_epochs` of uniform passes over all n samples, every sample of a batch is drawn with replacement by
+
+    p_i = mix · c_i / Σ c  +  (1 − mix) / n,        c_i = min(l_i, the `clip` quantile of all l)
+
+where l_i is the loss of sample i when training visited it last: at the weights of that step, with that step's
+augmentation. No pass of the network is spent on a loss, so what is known of samples not drawn lately is old. p is
+worked out anew every `redraw` (steps or epochs). A sample that was not visited yet has the mean of the known losses;
+where all are zero the draw is uniform. `unbiased: true` weights each loss with 1/(n·p_i), so that the expected gradient
+is that of the mean loss over the shard (Katharopoulos & Fleuret 2018); without it hard samples count for more.
+
+T = max(1, round(k/n · E · ceil(n/B))) steps in epochs of n visits, and the learning rate's schedule over them, as with
+`fewer-epochs` (`pruning.passes`). Where T is within the warm passes this is `fewer-epochs`, bit for bit.
+
+The cut: samples with wrong labels have the largest losses, and the quantile bounds how often they are drawn.
+
+There is no score. The device keeps all of its n samples: that is its `subset_size`. Work: beside training, n
+comparisons (where there is a cut) and 2n other operations each time that p is worked out.
+
+Source: "online batch selection" by loss, Loshchilov & Hutter 2016 (there by rank); p by loss and mixed with uniform
+draws as in prioritised replay and in importance sampling.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass as plain_dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard
+from edgesim.pruning.expected import Network, Own
+from edgesim.pruning.passes import pass_sizes, steps_for, uniform
+from edgesim.training.needs import Needs
+from edgesim.training.sampling import Draw, Visits
+from edgesim.work import FloatArray, Work
+
+
+@dataclass(frozen=True)
+class Redraw:
+    """How often the losses are looked at anew: in steps, or in epochs over the whole shard."""
+
+    steps: Annotated[int, Field(ge=1)] | None = None
+    epochs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either `steps` or `epochs`")
+
+    def every(self, steps_per_epoch: int) -> int:
+        """In steps, at least 1."""
+        return max(1, round(self.epochs * steps_per_epoch)) if self.epochs is not None else self.steps or 1
+
+
+@plain_dataclass(frozen=True)
+class OnlineLossSampler:
+    """Draws by loss (`training.sampling.Sampler`)."""
+
+    size: int
+    """n"""
+    batch_size: int
+    steps: int
+    """T"""
+    warm_steps: int
+    redraw_steps: int
+    mix: float
+    clip: float | None
+    unbiased: bool
+
+    @property
+    def redraws(self) -> int:
+        """How often p is worked out."""
+        return max(0, -(-(self.steps - self.warm_steps) // self.redraw_steps))
+
+    def visits(self, epochs: int) -> Visits:
+        """A draw ends with its epoch, with the warm passes, and where p is to be worked out anew."""
+        found, done = [], 0
+        for size in pass_sizes(self.size, self.batch_size, self.steps):
+            parts: list[int] = []
+            while (left := size - sum(parts)) > 0:
+                parts.append(min(self._until(done) * self.batch_size, left))
+                done += -(-parts[-1] // self.batch_size)
+            found.append(tuple(parts))
+        return tuple(found)
+
+    def _until(self, done: int) -> int:
+        """Steps to the next change of p, after so many steps of training."""
+        return (self.warm_steps - done) if done < self.warm_steps else self.redraw_steps - self._since(done)
+
+    def _since(self, done: int) -> int:
+        """Steps since p was to be worked out last."""
+        return (done - self.warm_steps) % self.redraw_steps
+
+    def draws(self, epochs: int, losses: FloatArray, rng: np.random.Generator) -> Iterator[Draw]:
+        """Uniform passes first, then draws by loss."""
+        done, p = 0, np.full(self.size, 1.0 / self.size)
+        for visits in (count for epoch in self.visits(epochs) for count in epoch):
+            if done < self.warm_steps:
+                yield Draw(uniform(self.size, visits, rng))
+            else:
+                if self._since(done) == 0:
+                    p = probabilities(losses, self.mix, self.clip)
+                places = rng.choice(self.size, visits, p=p)
+                yield Draw(places, 1.0 / (self.size * p[places]) if self.unbiased else None)
+            done += -(-visits // self.batch_size)
+
+
+def probabilities(losses: FloatArray, mix: float, clip: float | None) -> FloatArray:
+    """p, with which each sample is drawn.
+
+    Args:
+        losses: [n] last seen ones, >= 0; NaN for a sample that was not visited yet.
+        mix: share of the draws that go by loss, in [0, 1].
+        clip: quantile that larger losses are cut to, in (0, 1); None = no cut.
+
+    Returns: float64 [n] with the sum 1.
+    """
+    n, known = len(losses), ~np.isnan(losses)
+    even = np.full(n, 1.0 / n)
+    if not known.any():
+        return even
+    cut = losses if clip is None else np.minimum(losses, np.quantile(losses[known], clip))
+    by_loss = np.where(known, cut, cut[known].mean())
+    total = by_loss.sum()
+    return mix * by_loss / total + (1.0 - mix) * even if total > 0 else even
+
+
+@dataclass(frozen=True)
+class OnlineLoss:
+    """dynamic: batches drawn half by the last loss that training saw, half uniformly, for a share of the steps"""
+
+    warm_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    """uniform passes before, which show the first losses"""
+    mix: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """share of the draws that go by loss"""
+    redraw: Redraw = Redraw(steps=1)
+    clip: Annotated[float, Field(gt=0, lt=1)] | None = 0.8
+    """quantile of the losses that larger ones are cut to; null = no cut"""
+    unbiased: bool = False
+    """weight the losses so that the expected gradient is that of uniform draws"""
+
+    source: ClassVar[str] = "Loshchilov & Hutter 2016, by loss instead of rank"
+    cost_class: ClassVar[str] = "no warm-up; chooses while training"
+    dynamic: ClassVar[bool] = True
+
+    def needs(self, shard: Shard) -> Needs:
+        """Nothing: training itself shows the losses."""
+        return Needs()
+
+    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+        """Working out p, and the visits of every epoch."""
+        sampler = self._sampler(shard, k)
+        return Own(self._choosing(sampler), visits=pass_sizes(shard.size, shard.batch_size, sampler.steps))
+
+    def choose(self, context: ScoreContext, k: int) -> Choice:
+        """All positions, and the sampler that draws from them for the steps that k samples would buy."""
+        n, sampler = context.shard.size, self._sampler(context.shard, k)
+        return Choice(np.arange(n), scoring=Scoring(np.zeros(n), self._choosing(sampler)), sampler=sampler)
+
+    def _sampler(self, shard: Shard, k: int) -> OnlineLossSampler:
+        per_epoch = -(-shard.size // shard.batch_size)
+        warm = math.ceil(self.warm_epochs * per_epoch - 1e-9)
+        every = self.redraw.every(per_epoch)
+        parts = (shard.size, shard.batch_size, steps_for(shard, k), warm, every)
+        return OnlineLossSampler(*parts, self.mix, self.clip, self.unbiased)
+
+    def _choosing(self, sampler: OnlineLossSampler) -> Work:
+        """Comparisons of the cut, and the arithmetic of p."""
+        n, times = sampler.size, sampler.redraws
+        return Work(comparisons=0 if self.clip is None else n * times, other_flops=2.0 * n * times)

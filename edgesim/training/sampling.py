@@ -1,0 +1,52 @@
+"""What a training visits where the method chooses while it trains (dynamic pruning). Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from edgesim.work import FloatArray, IntArray
+
+Visits = Sequence[Sequence[int]]
+"""epoch -> draw -> samples visited"""
+
+
+class Draw(NamedTuple):
+    """What a stretch of training visits, each place once per mention, in an order that training shuffles."""
+
+    places: IntArray
+    """[b] places within the subset; one may be there more than once"""
+    weights: FloatArray | None = None
+    """[b] loss weights, used as they are; None = all one"""
+
+
+class Sampler(Protocol):
+    """Chooses anew while training goes on. A frozen dataclass: picklable, no state between trainings.
+
+    What it will visit is known beforehand in number, so that the schedule, plans and budgets know the work. A batch
+    holds samples of one draw.
+    """
+
+    def visits(self, epochs: int) -> Visits:
+        """How many samples each draw of each epoch will visit.
+
+        Args:
+            epochs: of the scenario; the sampler may take fewer, at least one.
+        """
+
+    def draws(self, epochs: int, losses: FloatArray, rng: np.random.Generator) -> Iterator[Draw]:
+        """The draws of all epochs in order, each asked for when its turn comes.
+
+        Args:
+            epochs: as in `visits`.
+            losses: [m] the last loss that training saw of each sample of the subset; NaN before its first visit.
+                Training keeps it up to date from draw to draw.
+            rng: the sampler's own stream.
+        """
+
+
+def per_epoch(visits: Visits) -> tuple[int, ...]:
+    """Samples visited in each epoch."""
+    return tuple(sum(epoch) for epoch in visits)
