@@ -10,6 +10,7 @@ import pandas as pd
 from edgesim.analysis.cells import FULL, RANDOM, Answer, answer, complete, device_by_seed, ok
 from edgesim.analysis.intervals import interval
 from edgesim.extremes import PER_END, ends_of_classes
+from edgesim.tables import with_rounded_ratios
 from edgesim.work import FloatArray
 
 OVERLAP_COLUMNS = ["method_a", "method_b", "keep_ratio", "trials", "jaccard", "jaccard_low", "jaccard_high", "chance"]
@@ -43,7 +44,7 @@ def overlap(selections: pd.DataFrame) -> Answer:
     Returns: OVERLAP_COLUMNS. `jaccard` is shared / in either, the mean over trials with its 95 % interval; `chance`
         is what two random subsets of that ratio share, r / (2 - r). `full` is left out.
     """
-    chosen = selections[selections["method"] != FULL]
+    chosen = with_rounded_ratios(selections[selections["method"] != FULL])
     codes, order = pd.factorize(chosen["method"])
     chosen = chosen[["seed", "device", "keep_ratio", "index"]].assign(code=codes)
     found: dict[Any, list[Any]] = {}
@@ -146,7 +147,7 @@ def kept_at(samples: pd.DataFrame, selections: pd.DataFrame) -> pd.Series:
     keys = ["seed", "device", "method", "index"]
     if samples.empty or selections.empty:
         return pd.Series("", index=samples.index, dtype=object)
-    asked = samples[keys].drop_duplicates()
+    selections, asked = with_rounded_ratios(selections), samples[keys].drop_duplicates()
     here = selections["device"].isin(asked["device"]) & selections["seed"].isin(asked["seed"])  # few of very many rows
     found = selections[here].merge(asked, on=keys)[[*keys, "keep_ratio"]].drop_duplicates().sort_values("keep_ratio")
     texts: dict[Any, str] = {}
@@ -188,7 +189,7 @@ def trace_means(traces: pd.DataFrame) -> Answer:
     Returns: TRACE_COLUMNS: means over devices and seeds with 95 % intervals.
     """
     rows = []
-    for key, part in traces.groupby(["method", "keep_ratio", "quantity", "epoch"], sort=False):
+    for key, part in with_rounded_ratios(traces).groupby(["method", "keep_ratio", "quantity", "epoch"], sort=False):
         method, ratio, quantity, epoch = key
         found = interval(device_by_seed(part, "value"))
         rows.append((method, ratio, epoch, quantity, len(part), *found[:3]))
