@@ -16,11 +16,13 @@ from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, RayExecutor
 from edgesim.holdings import holdings
 from edgesim.records import Record, Reused, Trial
-from edgesim.references import curves_of, reused_by
+from edgesim.references import curves_of, matched, reused_by
 from edgesim.scenario import Scenario
 from edgesim.store import Run, RunFolder, find_latest
 
 RUNS = Path("runs")
+WITH_FAILURES = "finished with failed trials"
+"""status in run.json of a run that is complete, but for trials that failed"""
 
 
 class Progress(Protocol):
@@ -69,13 +71,14 @@ def run(
     Args:
         scenario: from `edgesim.load_scenario`.
         out: the folder; default `runs/<scenario>-<time>`, or with `resume` the newest run of the scenario.
-        resume: run only what is missing in the folder.
+        resume: run only what is missing in the folder, and once more what failed there.
         executor: where trials run; default Ray with one host per CPU. `edgesim.executors.SerialExecutor()` runs them
             in this process, with equal records.
         progress: is told how it goes.
         trained: runs of the same scenario on other fleets: what they have trained is priced here and not trained again.
 
-    Returns: the finished run, with `.records`, `.curves` and `.selections` as DataFrames.
+    Returns: the finished run, with `.records`, `.curves` and `.selections` as DataFrames. Trials that failed are rows
+        of it with their reasons; `.info["status"]` is then "finished with failed trials".
 
     Raises:
         ScenarioError: the scenario does not fit its data.
@@ -94,7 +97,8 @@ def run(
         chosen = executor() if callable(executor) else executor or RayExecutor()
         reused, scorer = reused_by(scenario)
         plan = coordinator.plan(scenario, curves=curves_of(scenario), scorer=scorer)
-        _check_reused(scenario, reused, plan.trials)
+        reused = matched(reused, plan)
+        _check_reused(scenario, reused, plan, progress)
         folder.note_terms(plan.setting.terms)
         shards = {key: spec.shard for key, spec in plan.devices.items()}
         folder.describe(holdings(scenario.fleet.devices, shards, plan.setting.dataset))
@@ -122,7 +126,14 @@ def _finish(folder: RunFolder, order: Iterable[Trial]) -> Run:
     """Turn the journal of a complete run into tables; the counts also where a kill came just before this."""
     counts = {"total": folder.info["trials"]["total"], **Counter(folder.statuses), "missing": 0}
     wall_s = sum(entry["wall_s"] for entry in folder.info.get("sessions", []))
-    return folder.finish(order, {"finished": _now(), "reason": None, "trials": counts, "wall_s": wall_s})
+    values = {"status": "finished", "finished": _now(), "reason": None, "trials": counts, "wall_s": wall_s}
+    failed = Counter(folder.failures)
+    if failed:
+        (most, _), *others = failed.most_common()
+        often = f"{', most often' if others else ''}: {most}"
+        reason = f"{failed.total()} of {counts['total']} trials failed{often}; --resume tries them again"
+        values |= {"status": WITH_FAILURES, "reason": reason}
+    return folder.finish(order, values)
 
 
 def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
@@ -183,11 +194,20 @@ def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFold
     return RunFolder.create(path, scenario.to_yaml(), info)
 
 
-def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], trials: Iterable[Trial]) -> None:
-    """Refuse a run whose subsets are of no use here."""
-    if scenario.pruning.scores_from is not None and not reused.keys() & set(trials):
-        message = f"no trial of {scenario.pruning.scores_from} has the seed, device, method and keep ratio of one here"
+def _check_reused(
+    scenario: Scenario, reused: Mapping[Trial, Reused], plan: coordinator.Plan, progress: Progress
+) -> None:
+    """Refuse a run whose subsets are of no use here, and say how many trials have none."""
+    source = scenario.pruning.scores_from
+    if source is None:
+        return
+    without = [trial for trial in plan.trials if trial not in reused and trial not in plan.infeasible]
+    if not reused:
+        message = f"no trial of {source} has the seed, device, method and keep ratio of one here"
         raise ScenarioError(scenario.name, [Fault("pruning.scores_from", message)])
+    if without:
+        methods = ", ".join(dict.fromkeys(trial.method for trial in without))
+        progress.note(f"{source} has no subset for {len(without)} trials ({methods}); they are scored here")
 
 
 def _end_session(folder: RunFolder, session: dict[str, Any], started: float) -> None:

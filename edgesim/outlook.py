@@ -25,7 +25,7 @@ from edgesim.models.counted import counted
 from edgesim.prospects import Prospect
 from edgesim.pruning import expected
 from edgesim.pruning.base import Shard
-from edgesim.records import Ledger
+from edgesim.records import Ledger, rounded_ratio
 from edgesim.scenario import Pruning, Scenario
 from edgesim.work import FloatArray, IntArray, Workload
 
@@ -105,7 +105,7 @@ class Outlook:
             return Found(pruning.keep_ratios)
         pairs = Pairs(self.prospect(method.plugin, [shard]), device, np.zeros(1, dtype=np.int64), np.ones(1))
         choice = choose(pruning.rule, pairs, curve_of(pruning.rule, method.label, curves))
-        ratio = int(choice.m[0]) / shard.size
+        ratio = float(rounded_ratio(int(choice.m[0]) / shard.size))
         return Found((ratio,), BINDS[choice.binds[0]], choice.reason(0), bool(choice.suffices[0]))
 
 

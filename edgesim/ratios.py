@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from edgesim import documents
 from edgesim.cost.objective import Budget, Objective, Rule
 from edgesim.errors import Fault
+from edgesim.records import rounded_ratio
 
 PATH = "pruning.keep_ratio"
 RULES = ("budget", "objective")
@@ -95,7 +96,7 @@ def _objective(given: Any, faults: list[Fault]) -> Objective | None:
 
 
 def _numbers(given: Any, faults: list[Fault]) -> tuple[float, ...]:
-    listed = given if isinstance(given, list) else [given]
+    listed = [_rounded(ratio) for ratio in (given if isinstance(given, list) else [given])]
     allowed = "a number in (0, 1], the share that is kept, or a list of such numbers"
     bad = False
     for i, ratio in enumerate(listed):
@@ -109,3 +110,8 @@ def _numbers(given: Any, faults: list[Fault]) -> tuple[float, ...]:
     if not listed:
         faults.append(Fault(PATH, f"must be {allowed}; the list is empty"))
     return () if bad else tuple(sorted(float(ratio) for ratio in listed))
+
+
+def _rounded(given: Any) -> Any:
+    """A number as the ratio that it stands for; anything else as it is."""
+    return float(rounded_ratio(given)) if isinstance(given, float) else given

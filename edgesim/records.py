@@ -6,11 +6,25 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from edgesim.extremes import Extremes
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 Status = Literal["ok", "failed", "infeasible"]
+RATIO_DECIMALS = 12
+"""of a keep ratio that counts: a shard where more of them choose another subset would need 10^12 samples"""
+
+
+def rounded_ratio(keep_ratio: npt.ArrayLike) -> FloatArray:
+    """Keep ratios without the last bits, which depend on how they were worked out: 0.1 + 0.2 is 0.3.
+
+    Ratios name trials, are grouped and joined by; so they are rounded wherever one comes in. A ratio too small for
+    the decimals stays as it is.
+    """
+    given = np.asarray(keep_ratio, dtype=np.float64)
+    rounded = np.round(given, RATIO_DECIMALS)
+    return np.asarray(np.where(rounded == 0, given, rounded))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from edgesim import ratios
+from edgesim.coordinator import Plan
+from edgesim.cost.analytic import subset_size
 from edgesim.cost.objective import Objective
 from edgesim.errors import Fault, RunError, ScenarioError
 from edgesim.outlook import Curves
@@ -29,6 +31,21 @@ def reused_by(scenario: Scenario) -> tuple[dict[Trial, Reused], Workload | None]
         return {}, None
     with _named_by(scenario, "pruning.scores_from"):
         return _reusable(_beside(scenario, scenario.pruning.scores_from))
+
+
+def matched(reused: Mapping[Trial, Reused], plan: Plan) -> dict[Trial, Reused]:
+    """The trials of a plan that have a subset in another run, each with that subset.
+
+    Of another keep ratio a subset serves too where it has as many samples: 0.3333 and 1/3 of 300, say.
+    """
+    by_size = {(trial.seed, trial.device, trial.method, len(found.kept)): found for trial, found in reused.items()}
+    known = {}
+    for trial in plan.trials:
+        size = int(subset_size(len(plan.devices[trial.seed, trial.device].shard), trial.keep_ratio))
+        found = reused.get(trial) or by_size.get((trial.seed, trial.device, trial.method, size))
+        if found is not None:
+            known[trial] = found
+    return known
 
 
 def curves_of(scenario: Scenario) -> Curves | None:

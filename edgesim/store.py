@@ -51,7 +51,7 @@ class RunFolder:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise RunError(f"another process is writing to {path}; wait for it, or name another with --out") from None
-        self._results = results
+        self._results = {result.record.trial: result for result in results}
         self._journal: IO[str] | None = None
         self._synced_s = 0.0
 
@@ -94,16 +94,21 @@ class RunFolder:
 
     @property
     def done(self) -> frozenset[Trial]:
-        """Trials that have a record."""
-        return frozenset(result.record.trial for result in self._results)
+        """Trials that have a record and did not fail: what a device cannot do it cannot do the next time either."""
+        return frozenset(trial for trial, result in self._results.items() if result.record.status != "failed")
 
     @property
     def statuses(self) -> list[str]:
         """The status of every record so far."""
-        return [result.record.status for result in self._results]
+        return [result.record.status for result in self._results.values()]
+
+    @property
+    def failures(self) -> list[str]:
+        """The reasons of the trials that failed."""
+        return [result.record.reason for result in self._results.values() if result.record.status == "failed"]
 
     def append(self, result: TrialResult) -> None:
-        """Write one result down at once."""
+        """Write one result down at once; it takes the place of an earlier one of the same trial."""
         if self._journal is None:
             self._rewrite_journal()
             self._journal = (self.path / JOURNAL).open("a", encoding="utf-8")
@@ -112,7 +117,7 @@ class RunFolder:
         if time.monotonic() - self._synced_s > SYNC_EVERY_S:
             os.fsync(self._journal.fileno())
             self._synced_s = time.monotonic()
-        self._results.append(result)
+        self._results[result.record.trial] = result
 
     def describe(self, described: Mapping[str, pd.DataFrame]) -> None:
         """Write what is known before the first trial: the tables of `holdings.holdings`."""
@@ -140,8 +145,7 @@ class RunFolder:
         if not (self.path / JOURNAL).exists() and (self.path / "records.parquet").exists():
             self.release()
             return Run(self.path)
-        by_trial = {result.record.trial: result for result in self._results}
-        results = [by_trial[trial] for trial in order if trial in by_trial]
+        results = [self._results[trial] for trial in order if trial in self._results]
         for name, table in tables(results).items():
             write_parquet(self.path / f"{name}.parquet", table)
         self.update({"status": "finished", **values})
@@ -161,7 +165,7 @@ class RunFolder:
 
     def _rewrite_journal(self) -> None:
         """A journal of all results so far: without the line that a kill cut short, with what the tables held."""
-        text = "".join(to_line(result) for result in self._results)
+        text = "".join(to_line(result) for result in self._results.values())
         write_atomically(self.path / JOURNAL, text)
 
 

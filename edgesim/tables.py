@@ -18,7 +18,7 @@ from edgesim.cost.analytic import CostWeights
 from edgesim.cost.terms import Terms
 from edgesim.errors import RunError
 from edgesim.extremes import Extremes
-from edgesim.records import CurvePoint, Findings, Ledger, Record, Trial, TrialResult
+from edgesim.records import CurvePoint, Findings, Ledger, Record, Trial, TrialResult, rounded_ratio
 from edgesim.work import Segment, StepTrace, Work, Workload
 
 KEY = ["seed", "device", "method", "keep_ratio"]
@@ -244,7 +244,8 @@ def from_line(line: str) -> TrialResult:
     curve = tuple(CurvePoint(*point) for point in entry["curve"])
     kept, weights = _unpack(entry["kept"], np.int32), _unpack(entry["weights"], np.float64)
     ledger = _ledger(entry["ledger"]) if entry["ledger"] else None
-    return TrialResult(Record(**entry["record"]), curve, kept, weights, findings, ledger)
+    record = entry["record"] | {"keep_ratio": float(rounded_ratio(entry["record"]["keep_ratio"]))}
+    return TrialResult(Record(**record), curve, kept, weights, findings, ledger)
 
 
 def _packed(extremes: Extremes) -> dict[str, Any]:
@@ -278,9 +279,19 @@ def read_parquet(path: Path) -> pd.DataFrame:
         RunError: it is missing or damaged.
     """
     try:
-        return pd.read_parquet(path)
+        table = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise RunError(f"{path} cannot be read: {error}") from None
+    return with_rounded_ratios(table)
+
+
+def with_rounded_ratios(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose keep ratios can be grouped and joined by (`rounded_ratio`)."""
+    if "keep_ratio" not in table:
+        return table
+    given = table["keep_ratio"].to_numpy(dtype=np.float64)
+    ratios = rounded_ratio(given)
+    return table if np.array_equal(given, ratios, equal_nan=True) else table.assign(keep_ratio=ratios)
 
 
 def _pack(values: npt.NDArray[Any] | None, dtype: Any) -> str | None:

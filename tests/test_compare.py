@@ -66,7 +66,11 @@ def test_runs_are_paired_as_pandas_pairs_them(runs, tmp_path):
     assert settings["pruning.methods.importance"][1] == "-"
     assert f"{points(both['difference'].mean())} points" in told["findings"][0]["text"]
     # The first run has importance at two ratios and random at 0.6 alone, the second one random at 0.8: 6 trials each.
-    assert "fast: 18 trials of the first run and 6 of the second have no partner and are left out." in told["limits"]
+    left_out = (
+        "fast: 18 trials of the first run (keep ratios 0.2, 0.6) and 6 of the second (keep ratio 0.8) have no partner "
+        "and are left out."
+    )
+    assert left_out in told["limits"]
     reader = Reader(page.read_text())
     shown = reader.numbers("Test accuracy, paired")
     assert shown["difference"].tolist() == pytest.approx([row["difference"] for row in rows])

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from edgesim.records import Record
+from edgesim.tables import with_rounded_ratios
 from edgesim.work import FloatArray
 
 FULL = "full"
@@ -42,12 +43,12 @@ def answer(rows: Iterable[object], columns: list[str], missing: str | tuple[str,
 def complete(records: pd.DataFrame) -> pd.DataFrame:
     """The records with every column of `Record`, NaN where the run is older than the column."""
     names = [field.name for field in dataclasses.fields(Record)]
-    return records.reindex(columns=list(dict.fromkeys([*records.columns, *names])))
+    return with_rounded_ratios(records.reindex(columns=list(dict.fromkeys([*records.columns, *names]))))
 
 
 def ok(records: pd.DataFrame) -> pd.DataFrame:
     """The trials that ended well."""
-    return records[records["status"] == "ok"]
+    return with_rounded_ratios(records[records["status"] == "ok"])
 
 
 def in_stack(records: pd.DataFrame) -> pd.Series:
@@ -60,7 +61,7 @@ def in_stack(records: pd.DataFrame) -> pd.Series:
 def groups(table: pd.DataFrame) -> Iterator[tuple[str, float, pd.DataFrame]]:
     """(method, keep_ratio, its rows): methods by first appearance, ratios ascending, unknown last."""
     order = {method: place for place, method in enumerate(dict.fromkeys(table["method"]))}
-    by_cell = table.groupby(["method", "keep_ratio"], dropna=False)
+    by_cell = with_rounded_ratios(table).groupby(["method", "keep_ratio"], dropna=False)
     cells = [(str(part["method"].iloc[0]), float(part["keep_ratio"].iloc[0]), part) for _, part in by_cell]
     yield from sorted(cells, key=lambda cell: (order[cell[0]], np.isnan(cell[1]), cell[1]))
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.cells import FULL, Answer, answer, groups
+from edgesim.tables import with_rounded_ratios
 
 NO_SHARDS = "The run folder has no table of shards (it is older than that table), so classes cannot be told."
 KEPT_COLUMNS = [
@@ -29,7 +30,7 @@ def class_counts(shards: pd.DataFrame, selections: pd.DataFrame) -> Answer:
     """
     if shards.empty or selections.empty:
         return answer([], KEPT_COLUMNS, NO_SHARDS if shards.empty else "No trial has a subset yet.")
-    keys = ["seed", "device", "method", "keep_ratio"]
+    selections, keys = with_rounded_ratios(selections), ["seed", "device", "method", "keep_ratio"]
     labels = np.zeros(int(max(shards["index"].max(), selections["index"].max())) + 1, dtype=np.int64)
     labels[shards["index"]] = shards["label"]
     count = int(labels.max()) + 1

@@ -12,6 +12,7 @@ import pandas as pd
 from edgesim import documents
 from edgesim.analysis.cells import FULL, KEYS, Answer, answer, complete, device_by_seed, groups, ok
 from edgesim.analysis.intervals import Interval, interval, lies, p_two_sided, simultaneous
+from edgesim.analysis.pairs import known, pairs, without_partner
 from edgesim.analysis.pareto import POINT_COLUMNS, accuracy_against, front
 from edgesim.analysis.ratios import LAMBDAS, best_ratios
 from edgesim.tables import by_rule
@@ -31,6 +32,9 @@ NAMES = ("label", "name", "profile")
 
 def paired_runs(a: pd.DataFrame, b: pd.DataFrame, column: str = "test_accuracy") -> Answer:
     """Run b minus run a per method and keep_ratio, over the trials that both have: same seed, device, method, ratio.
+
+    Ratios that keep the same samples of every shard that both runs have are one, and rows stand under that of run a:
+    0.3333 and 1/3 of 300 samples, say.
 
     Args:
         a, b: records of two runs.
@@ -77,8 +81,8 @@ class _Compared(NamedTuple):
 def _compared(a: pd.DataFrame, b: pd.DataFrame, column: str) -> tuple[list[_Compared], tuple[str, ...]]:
     """The pairs of two runs by method and keep_ratio, and what has no partner."""
     keys = [*KEYS, "method", "keep_ratio"]
-    left, right = (_known(table, [*keys, "ratio_rule", column]) for table in (a, b))
-    both = _pairs(a, b, column)
+    left, right = (known(table, [*keys, column]) for table in (a, b))
+    both = pairs(a, b, column)
     both = by_rule(both, both.assign(status="ok"))
     cells = [
         _Compared(method, ratio, len(part), float(part[f"{column}_a"].mean()), float(part[f"{column}_b"].mean()),
@@ -89,8 +93,10 @@ def _compared(a: pd.DataFrame, b: pd.DataFrame, column: str) -> tuple[list[_Comp
     if not cells:
         missing.append(f"The runs share no trial (seed, device, method, keep ratio) with {column}: nothing to pair.")
     elif max(len(left), len(right)) > len(both):
-        missing.append(f"{len(left) - len(both)} trials of the first run and {len(right) - len(both)} of the second "
-                       "have no partner and are left out.")  # fmt: skip
+        alone = [without_partner(*one) for one in ((left, both, "ratio_a"), (right, both, "ratio_b"))]
+        (first, at), (second, other) = alone
+        missing.append(f"{first} trials of the first run{at} and {second} of the second{other} have no partner and "
+                       "are left out.")  # fmt: skip
     return cells, tuple(missing)
 
 
@@ -119,7 +125,7 @@ def mean_differences(runs: Mapping[str, pd.DataFrame]) -> Answer:
     rows = []
     for name, records in others:
         for column in QUANTITIES:
-            both = _pairs(base, records, column)
+            both = pairs(base, records, column)
             if both.empty:
                 continue
             values = [f"{column}_a", f"{column}_b", "difference"]
@@ -216,18 +222,6 @@ def composition(records: pd.DataFrame) -> pd.DataFrame:
     counted = records.assign(infeasible_devices=bad[0], failed_devices=bad[1]).rename(columns={"device": "devices"})
     names = ["devices", "infeasible_devices", "failed_devices"]
     return counted.groupby("profile", sort=False)[names].nunique().reset_index()
-
-
-def _known(records: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """The columns of the trials that ended well and have the last one of them."""
-    return ok(complete(records))[columns].dropna(subset=columns[-1:])
-
-
-def _pairs(a: pd.DataFrame, b: pd.DataFrame, column: str) -> pd.DataFrame:
-    """The trials of both runs: KEYS method keep_ratio ratio_rule, the column of each (_a, _b) and `difference`."""
-    keys = [*KEYS, "method", "keep_ratio"]
-    both = _known(a, [*keys, "ratio_rule", column]).merge(_known(b, [*keys, column]), on=keys, suffixes=("_a", "_b"))
-    return both.assign(difference=both[f"{column}_b"] - both[f"{column}_a"])
 
 
 def _fleet_cell(part: pd.DataFrame, full: pd.DataFrame) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ import pandas as pd
 from edgesim.analysis.cells import FULL, KEYS, RANDOM, Answer, answer, cell_keys, complete, device_by_seed, ok
 from edgesim.analysis.intervals import interval
 from edgesim.extremes import PER_END, ends_of_classes
+from edgesim.tables import with_rounded_ratios
 from edgesim.work import FloatArray
 
 OVERLAP_COLUMNS = ["method_a", "method_b", "keep_ratio", "trials", "jaccard", "jaccard_low", "jaccard_high", "chance"]
@@ -41,6 +42,7 @@ def overlap(selections: pd.DataFrame, records: pd.DataFrame) -> Answer:
         of the shard a b / (a + b - a b), the mean over trials. `full` is left out.
     """
     keys = [*KEYS, "method", "keep_ratio"]
+    records, selections = with_rounded_ratios(records), with_rounded_ratios(selections)
     about = records.assign(cell=cell_keys(records))[[*keys, "cell", "shard_size"]].drop_duplicates(keys)
     chosen = selections[selections["method"] != FULL][[*keys, "index"]].merge(about, on=keys)
     codes, order = pd.factorize(chosen["method"])
@@ -153,7 +155,7 @@ def kept_at(samples: pd.DataFrame, selections: pd.DataFrame) -> pd.Series:
     keys = ["seed", "device", "method", "index"]
     if samples.empty or selections.empty:
         return pd.Series("", index=samples.index, dtype=object)
-    asked = samples[keys].drop_duplicates()
+    selections, asked = with_rounded_ratios(selections), samples[keys].drop_duplicates()
     here = selections["device"].isin(asked["device"]) & selections["seed"].isin(asked["seed"])  # few of very many rows
     found = selections[here].merge(asked, on=keys)[[*keys, "keep_ratio"]].drop_duplicates().sort_values("keep_ratio")
     texts: dict[Any, str] = {}
@@ -195,7 +197,7 @@ def trace_means(traces: pd.DataFrame) -> Answer:
     Returns: TRACE_COLUMNS: means over devices and seeds with 95 % intervals.
     """
     rows = []
-    for key, part in traces.groupby(["method", "keep_ratio", "quantity", "epoch"], sort=False):
+    for key, part in with_rounded_ratios(traces).groupby(["method", "keep_ratio", "quantity", "epoch"], sort=False):
         method, ratio, quantity, epoch = key
         found = interval(device_by_seed(part, "value"))
         rows.append((method, ratio, epoch, quantity, len(part), *found[:3]))

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from edgesim.errors import EdgesimError
 from edgesim.models import networks
+from edgesim.models.modes import evaluating, start_training
 from edgesim.models.operations import Recorder, affine
 from edgesim.work import Workload
 
@@ -103,12 +104,11 @@ def _count(module: nn.Module, input_shape: Shape, num_classes: int, batch_size: 
         for samples in (batch_size, 2 * batch_size):
             images = torch.zeros(samples, *input_shape)
             labels = torch.zeros(samples, dtype=torch.int64)
-            module.eval()
-            with Recorder() as recorder, torch.no_grad():
+            with evaluating(module), Recorder() as recorder, torch.no_grad():
                 logits = module(images)
             _check(logits, samples, num_classes)
             forward.append(recorder)
-            module.train()
+            start_training(module)
             recorder, saved_bytes = _train_pass(module, images, labels)
             train.append(recorder)
             saved.append(saved_bytes)

@@ -21,6 +21,7 @@ from edgesim.planning.crowd import Crowd, own, scaled
 from edgesim.planning.planned import Columns, Planned
 from edgesim.planning.wording import BUDGET, Wording
 from edgesim.prospects import Prospect, demand
+from edgesim.records import rounded_ratio
 from edgesim.scenario import Scenario
 from edgesim.work import FloatArray, IntArray
 
@@ -183,7 +184,7 @@ class _Pricer:
             curve = curve_of(rule, method.label, self.curves) if not keeps_all(method) else None
             choices.append(None if keeps_all(method) else choose(rule, pairs, curve))
         m = np.stack([sizes if choice is None else choice.m for choice in choices], axis=1)
-        return self._trials(m / sizes[:, None], m, which, tuple(choices))
+        return self._trials(rounded_ratio(m / sizes[:, None]), m, which, tuple(choices))
 
     def _trials(self, ratio: FloatArray, m: IntArray, which: IntArray, choices: tuple[Choice | None, ...]) -> _Trials:
         """What the trials of P pairs do: method by method, then in order of pair and trial."""

@@ -70,13 +70,15 @@ def gradient_norms(model: torch.nn.Module, task: Task) -> FloatArray:
     """Norm of the gradient of each sample's loss with respect to all parameters, in evaluation mode.
 
     Args:
-        model: the network; its training mode is put back afterwards, its weights and statistics stay as they are.
+        model: the network; its weights, its statistics and the modes of its layers stay as they are.
         task: the shard, n samples.
 
     Returns: float64 [n], >= 0.
     """
     import torch
     from torch.func import functional_call, grad, vmap
+
+    from edgesim.models.modes import evaluating
 
     weights = {name: value.detach() for name, value in model.named_parameters()}
     buffers = dict(model.named_buffers())
@@ -88,15 +90,13 @@ def gradient_norms(model: torch.nn.Module, task: Task) -> FloatArray:
 
     per_sample = vmap(grad(loss_of_one), in_dims=(None, 0, 0))
     chunk = max(1, min(_CHUNK, _GRADIENT_NUMBERS // sum(value.numel() for value in weights.values())))
-    was_training = model.training
-    model.eval()
     norms = []
-    for start in range(0, task.size, chunk):
-        where = torch.arange(start, min(start + chunk, task.size), device=device)
-        gradients = per_sample(weights, task.inputs(where), where)
-        squares = sum(g.flatten(1).square().sum(dim=1, dtype=torch.float64) for g in gradients.values())
-        norms.append(torch.as_tensor(squares).sqrt())
-    model.train(was_training)
+    with evaluating(model):
+        for start in range(0, task.size, chunk):
+            where = torch.arange(start, min(start + chunk, task.size), device=device)
+            gradients = per_sample(weights, task.inputs(where), where)
+            squares = sum(g.flatten(1).square().sum(dim=1, dtype=torch.float64) for g in gradients.values())
+            norms.append(torch.as_tensor(squares).sqrt())
     return np.asarray(torch.cat(norms).cpu().numpy())
 
 

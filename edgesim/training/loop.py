@@ -6,7 +6,7 @@ Small networks of many devices train as one in `stacked`, which equals this but 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ import torch
 
 from edgesim import seeds
 from edgesim.errors import TrainingDiverged
+from edgesim.models import modes
 from edgesim.training import optim
 from edgesim.training.sampling import Sampler, Visits
 from edgesim.training.settings import Training
@@ -116,7 +117,8 @@ def fit(
     holds the rest. The learning rate follows its schedule over the steps that there will be.
 
     Args:
-        model: network in training or evaluation mode; left in training mode.
+        model: network in training or evaluation mode; left in training mode, its frozen layers as they were
+            (`models.modes`).
         task: the shard.
         subset: m positions within the shard and their weights.
         settings: epochs, batch size, optimiser, schedule, precision.
@@ -129,8 +131,8 @@ def fit(
     Raises:
         TrainingDiverged: the loss of a step is not finite.
     """
+    modes.start_training(model)
     fitting = _Fitting(model, task, subset, settings, streams, augment, hooks or Hooks())
-    model.train()
     epochs: list[Epoch] = []
     for epoch in range(len(fitting.visits)):
         ended = fitting.run_epoch(epoch)
@@ -166,7 +168,6 @@ class _Fitting:
         self.visits = subset.visits(settings.epochs)
         self.total_steps = sum(-(-count // settings.batch_size) for epoch in self.visits for count in epoch)
         self.optimizer = optim.build(settings, model.parameters())
-        self.normalisers = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
         self.last_losses = np.full(len(subset.positions), np.nan)
         self.draws = self._draws(streams)
         self.batch_sizes: list[int] = []
@@ -236,17 +237,9 @@ class _Fitting:
             return False
         return self.hooks.after_step(Step(done, epoch, where, self.losses[-1], outputs.detach()))
 
-    @contextmanager
-    def _running_statistics(self, batch: int) -> Iterator[None]:
+    def _running_statistics(self, batch: int) -> AbstractContextManager[None]:
         """A batch of one sample has no variance: batch normalisation uses its running statistics for it."""
-        if batch > 1 or not self.normalisers:
-            yield
-            return
-        for layer in self.normalisers:
-            layer.eval()
-        yield
-        for layer in self.normalisers:
-            layer.train()
+        return nullcontext() if batch > 1 else modes.evaluating(*modes.normalising(self.model))
 
     def close_epoch(self, number: int) -> Epoch:
         """Check the epoch's losses and return its means."""

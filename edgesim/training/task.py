@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional
 
 from edgesim.data.datasets import ImageDataset
+from edgesim.models.modes import evaluating
 from edgesim.models.networks import last_linear
 from edgesim.work import FloatArray, IntArray
 
@@ -145,7 +146,7 @@ def observe(
     """Forward passes in evaluation mode over the shard (or `positions` of it), every sample once.
 
     Args:
-        model: the network; its training mode is put back afterwards.
+        model: the network; the mode of each of its layers is put back afterwards.
         task: the shard.
         capture: which of "logits" and "embedding" to keep beside loss and hit.
         batch_size: samples per pass; the result does not depend on it beyond float rounding.
@@ -156,23 +157,21 @@ def observe(
     count = task.size if positions is None else len(positions)
     chosen = None if positions is None else torch.as_tensor(positions, device=device)
     kept: dict[str, list[torch.Tensor]] = {name: [] for name in ("loss", "hit", "logits", "embedding")}
-    was_training = model.training
-    model.eval()
     tap = EmbeddingTap(model) if "embedding" in capture else None
-    for start in range(0, count, batch_size):
-        where = slice(start, start + batch_size) if chosen is None else chosen[start : start + batch_size]
-        with precision(precision_name, device.type):
-            if tap is None:
-                outputs = model(task.inputs(where))
-            else:
-                with tap.open():
+    with evaluating(model):
+        for start in range(0, count, batch_size):
+            where = slice(start, start + batch_size) if chosen is None else chosen[start : start + batch_size]
+            with precision(precision_name, device.type):
+                if tap is None:
                     outputs = model(task.inputs(where))
-                kept["embedding"].append(tap.take())
-        kept["loss"].append(task.losses(outputs, where))
-        kept["hit"].append(task.hits(outputs, where))
-        if "logits" in capture:
-            kept["logits"].append(outputs.float())
-    model.train(was_training)
+                else:
+                    with tap.open():
+                        outputs = model(task.inputs(where))
+                    kept["embedding"].append(tap.take())
+            kept["loss"].append(task.losses(outputs, where))
+            kept["hit"].append(task.hits(outputs, where))
+            if "logits" in capture:
+                kept["logits"].append(outputs.float())
     joined = {name: torch.cat(parts).double().cpu().numpy() for name, parts in kept.items() if parts}
     return Snapshot(
         loss=joined.get("loss", np.zeros(0)),
