@@ -12,8 +12,13 @@ from edgesim.report import columns, identity
 from edgesim.report.figures.figure import rows
 from edgesim.report.source import Source
 
-EVIDENCE = {"yes": "Shown by this run.", "no": "Shown by this run.", "none": "This run cannot tell."}
-CLAIM_COLUMNS = ["statement", "verdict", "found", "against", "p_holm", "n", "reason"]
+EVIDENCE = {
+    "yes": "Shown by this run.",
+    "no": "Shown by this run.",
+    "none": "This run cannot tell.",
+    "sum": "Emulated prices, added up.",
+}
+CLAIM_COLUMNS = ["statement", "verdict", "found", "against", "p_adjusted", "n", "reason"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,8 @@ class Verdict:
 
     def basis(self, finding: analysis.Finding) -> str:
         """What a finding rests on, in words."""
-        return EVIDENCE[finding.evidence]
+        alone = f"{finding.scope[0].upper()}{finding.scope[1:]}." if finding.scope else ""
+        return alone if alone and finding.evidence != "sum" else EVIDENCE[finding.evidence]
 
 
 def read_verdict(source: Source, info: dict[str, object]) -> Verdict:

@@ -28,7 +28,7 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles, value: str) -> Figure:
         value: one of NOTES.
     """
     ends = [f"{value}_low", f"{value}_high"]
-    data = data.loc[data[value].notna(), ["method", "keep_ratio", "trials", value, *ends]]
+    data = data.loc[data[value].notna(), ["method", "keep_ratio", "pairs", value, *ends]]
     across = Across.of(data)
     few = data["method"].nunique() <= MAX_BANDS
     traces: list[Spec] = []

@@ -41,7 +41,7 @@ def time_figure(costs: pd.DataFrame, fits: pd.DataFrame, styles: Styles, column:
         styles: the look of every method.
         column: one of TIMES.
     """
-    data = costs.loc[costs[column].notna(), ["method", "keep_ratio", "trials", column]]
+    data = costs.loc[costs[column].notna(), ["method", "keep_ratio", "pairs", column]]
     fits = fits[fits["time"] == column]
     across, clock = Across.of(data), TIMES[column]
     traces: list[Spec] = []
@@ -68,7 +68,7 @@ def time_figure(costs: pd.DataFrame, fits: pd.DataFrame, styles: Styles, column:
 
 def energy_figure(costs: pd.DataFrame, styles: Styles, column: str) -> Figure:
     """Mean energy of a device against keep_ratio (table of `analysis.cost_by_ratio`); `column` is one of ENERGIES."""
-    data = costs.loc[costs[column].notna(), ["method", "keep_ratio", "trials", column]]
+    data = costs.loc[costs[column].notna(), ["method", "keep_ratio", "pairs", column]]
     across, price = Across.of(data), ENERGIES[column]
     draw = across.bars if across.is_single else across.line
     traces = [draw(method, part, column, styles[method]) for method, part in by_method(data)]

@@ -161,7 +161,7 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles) -> Figure:
         data: `run` and the table of `analysis.final_accuracy`.
         styles: the look of every run.
     """
-    names = ["run", "method", "keep_ratio", "trials", "test_accuracy", "test_accuracy_low", "test_accuracy_high"]
+    names = ["run", "method", "keep_ratio", "pairs", "test_accuracy", "test_accuracy_low", "test_accuracy_high"]
     data = data.loc[data["test_accuracy"].notna(), names]
     across = Across.of(data)
     traces = _across(data, "run", "test_accuracy", styles, ("test_accuracy_low", "test_accuracy_high"))
