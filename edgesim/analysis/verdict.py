@@ -41,10 +41,12 @@ def verdict_of(
     records = complete(records)
     good = ok(records)
     if good.empty:
-        return [Finding("limits", "No trial has ended well, so nothing can be said about pruning on this fleet.")]
+        text = "No trial has ended well, so nothing can be said about pruning on this fleet."
+        return [Finding("limits", text), *_limits(records)]
     method = method or spoken_of(good)
     if method is None:
-        return [Finding("limits", "Only full training ran, so nothing can be said about pruning.")]
+        text = "No trial that prunes ended well, so nothing can be said about pruning."
+        return [Finding("limits", text), *_limits(records)]
     found: list[Finding] = []
     if (good["method"] == FULL).any():
         losses = losses_to_full(good, method, margin)
@@ -77,7 +79,8 @@ def saving(records: pd.DataFrame, method: str, ratio: float, column: str) -> Int
         return Interval()
     sums = pairs.groupby("seed")[[column, "base"]].sum()
     found = ratio_interval(sums[column].to_numpy()[None, :], sums["base"].to_numpy()[None, :])
-    return found._replace(estimate=1 - found.estimate, low=1 - found.high, high=1 - found.low)
+    ends = {"estimate": 1 - found.estimate, "low": 1 - found.high, "high": 1 - found.low}
+    return found._replace(**ends, devices=pairs["device"].nunique())
 
 
 def startup_share(records: pd.DataFrame) -> float:
@@ -134,7 +137,7 @@ def _answer(losses: Losses, good: pd.DataFrame, method: str, ratio: float, epoch
         )
         evidence: Evidence = "no"
     else:
-        text = f"Keep {_whole(ratio)} by {method}: saves {saved}, {loss}{_not_on(good, method, ratio)}."
+        text = f"Keep {_whole(ratio)} by {method}: saves {saved}, {loss}{_not_on(good, method, ratio)}"
         evidence = "yes"
     return finding("answer", text + opponents.better_buy(good, method, ratio, epochs), evidence, found, cell)
 
@@ -145,9 +148,10 @@ def _no_ratio(losses: Losses, good: pd.DataFrame, method: str, ratio: float) -> 
     if not found.is_known:
         time = saving(good, method, ratio, "device_time_s").estimate
         scope = f"{found.scope[0].upper()}{found.scope[1:]}" if found.scope else "Too few trials"
+        saved = f"saved {percent(time)} of the time and " if np.isfinite(time) else ""
         return (
-            f"{scope}: keeping {_whole(ratio)} by {method} saved {percent(time)} of the time and changed accuracy by "
-            f"{points(found.estimate)}. Run two seeds or more to tell what holds beyond."
+            f"{scope}: keeping {_whole(ratio)} by {method} {saved}changed accuracy by {points(found.estimate)}. "
+            "Run two seeds or more to tell what holds beyond."
         )
     if len(losses.harmful) == len(losses.common):
         return (
@@ -158,7 +162,7 @@ def _no_ratio(losses: Losses, good: pd.DataFrame, method: str, ratio: float) -> 
     may = f"at {_whole(ratio)} a loss of up to {abs(found.low) * 100:.1f} points is not ruled out"
     text = f"This run cannot tell at which keep ratio {method} is safe (margin {_margin(losses.margin)}): {may}."
     if told is None:
-        return f"{text} Every estimate is a loss of the margin or more, or too noisy for 1,000 seeds."
+        return f"{text} Every estimate is a loss of the margin or more, or too near it for 1,000 seeds to tell."
     at, needed = told
     now = (found.seeds, found.devices)
     ways = [f"about {count} {what} (now {have})"
@@ -176,15 +180,11 @@ def _loss_in_words(found: Interval, margin: float) -> str:
 
 
 def _not_on(good: pd.DataFrame, method: str, ratio: float) -> str:
-    """The profiles on which it is not worth it."""
+    """The profiles on which it is not worth it, and why; empty where there are none."""
     useless = [profile for profile, time, energy in _by_profile(good, method, ratio) if max(time, energy) < WORTH]
     if not useless:
-        return ""
-    own = good[good["profile"].isin(useless)]
-    why = _why(own, method, ratio)
-    return f"; not worth it on {listed(useless)}" + (
-        f" ({why.strip().rstrip('.')[0].lower()}{why.strip()[1:-1]})" if why else ""
-    )
+        return "."
+    return f"; not worth it on {listed(useless)}.{_why(good[good['profile'].isin(useless)], method, ratio)}"
 
 
 def _why(good: pd.DataFrame, method: str, ratio: float) -> str:
@@ -267,7 +267,10 @@ def _harm(losses: Losses) -> Finding:
         text = f"From which keep ratio on {method} costs accuracy cannot be told"
         text += f": {found.scope}." if found.scope else " from so few trials."
         return finding("harm", text, "none", found, (method, lowest))
-    text = f"At no keep ratio does this run show a loss of accuracy by {method}; at {lowest:.4g} the difference is "
+    if len(losses.safe) == len(losses.common):
+        text = f"At no keep ratio does {method} lose more than {_margin(losses.margin)}; at {lowest:.4g} it differs by "
+        return finding("harm", f"{text}{with_interval(found, 'points')}.", "yes", found, (method, lowest))
+    text = f"From which keep ratio on {method} costs accuracy this run cannot tell; at {lowest:.4g} it differs by "
     return finding("harm", f"{text}{with_interval(found, 'points')}.", "none", found, (method, lowest))
 
 
