@@ -15,7 +15,7 @@ from edgesim.data.images import ByteArray
 from edgesim.data.labels import form_notes, merged_by_form
 from edgesim.data.notes import Note, counted, some
 from edgesim.data.raw import RawDataset, RawSplit
-from edgesim.data.walk import IMAGE_SUFFIXES, Survey
+from edgesim.data.walk import IMAGE_SUFFIXES, Survey, is_system
 from edgesim.documents import nearest
 from edgesim.errors import DataError
 from edgesim.work import IntArray
@@ -146,17 +146,21 @@ def tiny_imagenet(folder: Path, name: str) -> Reading:
 def _split_folders(folder: Path, held_out: HeldOut | None) -> tuple[Path, Path | None]:
     """The folders of both splits; the test split's is None where it is held out."""
     train = folder / "train"
+    there = sorted(path.name for path in folder.iterdir() if not is_system(path.name))
     test = next((folder / word for word in TEST_FOLDERS if (folder / word).is_dir()), None)
     if held_out is not None:
         if test is not None:
             raise DataError(f"{test}: is a test split, and dataset.test_share asks for another; remove one of them")
         return (train if train.is_dir() else folder), None
     if not train.is_dir():
-        raise DataError(f"{folder}: the train split is missing; put the images into train/<class>/<file>")
+        raise DataError(
+            f"{folder}: the train split is missing; it holds {some(there) or 'nothing'}; put the images into "
+            f"train/<class>/<file>{nearest('train', there)}"
+        )
     if test is None:
         raise DataError(
-            f"{folder}: the test split is missing; put its images into test/<class>/ or val/<class>/, or take a share "
-            f"of the training images by dataset.test_share: 0.2"
+            f"{folder}: the test split is missing; it holds {some(there)}; put its images into test/<class>/ or "
+            f"val/<class>/, or take a share of the training images by dataset.test_share: 0.2"
         )
     return train, test
 

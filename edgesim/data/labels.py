@@ -57,7 +57,8 @@ def classes_of(
         DataError: no samples; labels that are neither whole numbers nor true/false nor text, that are negative or
             beyond the names; a test label that the training split lacks.
     """
-    splits = [_plain(split) for split in (train, test) if split is not None]
+    given = [_flat(split) for split in (train, test) if split is not None]
+    splits = [_plain(split) for split in given]
     kinds = [split.values.dtype.kind for split in splits]
     if len(set(kinds)) > 1:
         named = " and ".join(f"{KINDS[kind]} ({split.where})" for kind, split in zip(kinds, splits, strict=True))
@@ -72,7 +73,9 @@ def classes_of(
     for split in splits[1:]:
         _check_known(split, known)
     ids = [_positions(known, split.values) for split in splits]
-    notes = (*_notes(kinds[0], known, names), *_common_notes(names))
+    spellings = {text for split in given if kinds[0] == "U" for text in split.values.tolist()}
+    forms = form_notes(merged_by_form(spellings).values(), "label")
+    notes = (*_notes(kinds[0], known, names), *forms, *_common_notes(names))
     return Classes(ids[0], ids[1] if len(ids) > 1 else None, names, notes)
 
 
@@ -97,12 +100,13 @@ def form_notes(forms: Iterable[Sequence[str]], what: str) -> list[Note]:
     double = [normal(names[0]) for names in forms if len(names) > 1]
     if not double:
         return []
-    text = f"{counted(len(double), what, what + 's')} in two Unicode forms (NFC and NFD), each read as one class"
+    text = counted(len(double), f"{what} is written", f"{what}s are written")
+    text += " in two Unicode forms (NFC and NFD), each read as one class"
     return [Note("read as", f"{text}: {some(double)}", len(double))]
 
 
-def _plain(split: Labels) -> Labels:
-    """The same with int64, bool or NFC text [N]."""
+def _flat(split: Labels) -> Labels:
+    """The same as whole numbers, true/false or text [N]."""
     values = np.asarray(split.values)
     if values.size == 0:
         raise DataError(f"{split.where}: holds no samples; at least one is needed in each split")
@@ -113,16 +117,23 @@ def _plain(split: Labels) -> Labels:
             f"{split.where}: the labels are {values.dtype} of shape {list(values.shape)}; allowed: one whole "
             f"number or text per sample (one-hot labels: use argmax)"
         )
-    if values.dtype.kind in "US":
-        return Labels(np.array([normal(text) for text in _texts(values, split.where)]), split.where)
+    return Labels(_texts(values, split.where) if values.dtype.kind in "US" else values, split.where)
+
+
+def _plain(split: Labels) -> Labels:
+    """The same as int64, true/false or NFC text."""
+    values = split.values
+    if values.dtype.kind == "U":
+        forms = {text: normal(text) for text in set(values.tolist())}
+        return Labels(np.array([forms[text] for text in values.tolist()]), split.where)
     if values.dtype.kind == "b":
-        return Labels(values, split.where)
+        return split
     if values.dtype.kind == "u" and values.max() > np.iinfo(np.int64).max:
         raise DataError(f"{split.where}: a label is {values.max()}; allowed: 0 to {np.iinfo(np.int64).max}")
     return Labels(values.astype(np.int64), split.where)
 
 
-def _texts(values: npt.NDArray, where: str) -> list[str]:
+def _texts(values: npt.NDArray, where: str) -> npt.NDArray:
     try:
         texts = [value.decode() if isinstance(value, bytes) else str(value) for value in values.tolist()]
     except UnicodeDecodeError as error:
@@ -130,7 +141,7 @@ def _texts(values: npt.NDArray, where: str) -> list[str]:
     empty = [i for i, text in enumerate(texts) if not text.strip()]
     if empty:
         raise DataError(f"{where}: the label of sample {empty[0]} is empty; remove the sample, or give its label")
-    return texts
+    return np.array(texts)
 
 
 def check_range(split: Labels, declared: Sequence[str] | None) -> None:

@@ -82,13 +82,12 @@ def _as_text(files: Sequence[NamedLabels]) -> Sequence[NamedLabels]:
     """The same where all is of one kind; whole numbers as their names where other files hold text."""
     if not any(file.values.dtype.kind == "U" for file in files):
         return files
-    texts = []
-    for file in files:
-        if file.values.dtype.kind == "i" and file.names is not None:
-            check_range(Labels(file.values, str(file.path)), file.names)
-            file = NamedLabels(file.path, np.array(file.names)[file.values], None)
-        texts.append(file)
-    return texts
+    return [_texts(file) if file.values.dtype.kind == "i" and file.names is not None else file for file in files]
+
+
+def _texts(file: NamedLabels) -> NamedLabels:
+    check_range(Labels(file.values, str(file.path)), file.names)
+    return NamedLabels(file.path, np.array(file.names)[file.values], None)
 
 
 def _forms(file: NamedLabels) -> tuple[str, ...]:

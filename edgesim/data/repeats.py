@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.data.notes import Note, counted
+from edgesim.data.notes import Note
 
 DIGEST_BYTES = 8
 """two of a million different images agree with a probability of 3e-8"""
@@ -32,9 +32,11 @@ class Repeats:
         again, shared = len(train) - len(different), int(np.isin(test, different).sum())
         notes = []
         if shared:
-            text = f"{shared:,} of {counted(len(test), 'test image is', 'test images are')} also in the training split"
+            text = (
+                f"{shared:,} of {len(test):,} test images {'is' if shared == 1 else 'are'} also in the training split"
+            )
             notes.append(Note("repeated", f"{text} (equal pixels): accuracy may be lower on new data", shared))
         if again:
-            text = f"{again:,} of {counted(len(train), 'training image repeats', 'training images repeat')} an earlier"
-            notes.append(Note("repeated", f"{text} one (equal pixels)", again))
+            text = f"{again:,} of {len(train):,} training images {'repeats' if again == 1 else 'repeat'} an earlier one"
+            notes.append(Note("repeated", f"{text} (equal pixels)", again))
         return notes
