@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import warnings
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,8 @@ DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 USUAL = (*GREY, "RGB", "RGBA", "RGBa", "RGBX", "P", "PA")
 ORIENTATION = 0x0112
 """EXIF tag; 1 = upright, 2 to 8 = turned or mirrored"""
+UNREADABLE = -1
+"""the orientation of an image whose EXIF data are damaged"""
 TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 """orientation -> PIL.Image.Transpose: mirrored, half a turn, upside down, transposed, right, transverse, left"""
 
@@ -125,17 +128,15 @@ class Decoder:
         """The image as it is meant to be seen. Cameras store it as the sensor lay, and write down how to turn it."""
         from PIL.Image import Transpose
 
-        try:
-            orientation = image.getexif().get(ORIENTATION, 1)
-            image.load()
-            left = image.getexif().get(ORIENTATION, 1)  # 1 where Pillow turns by itself, as it does with TIFF
-        except (SyntaxError, KeyError, TypeError, struct.error):
+        before = _orientation(image) if image.format == "TIFF" else 1  # Pillow turns a TIFF when it decodes it
+        image.load()
+        after = _orientation(image)
+        if UNREADABLE in (before, after):
             self._note("exif", where)
-            return image
-        if orientation not in TURNS:
+        if before not in TURNS and after not in TURNS:
             return image
         self._note("turned", where)
-        return image.transpose(Transpose(TURNS[left])) if left in TURNS else image
+        return image.transpose(Transpose(TURNS[after])) if after in TURNS else image
 
     def _in_mode(self, where: str, image: Image) -> Image:
         """The image in the data set's mode, grey or RGB."""
@@ -169,6 +170,22 @@ class Decoder:
                 f"{where}: is {size[0]}x{size[1]} (HxW), but {first} is {expected[0]}x{expected[1]}; give "
                 f"dataset.size: [{expected[0]}, {expected[1]}] to resize all images, where the data set has that key"
             )
+
+
+def _orientation(image: Image) -> int:
+    """The EXIF orientation: 1 where there is none.
+
+    Looks into the EXIF data only where there are some, since that takes as long as decoding a small image.
+    """
+    words = ("exif", "xmp")
+    if image.format != "TIFF" and not any(word in str(key).lower() for key in image.info for word in words):
+        return 1
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Pillow only warns of damaged EXIF data
+            return int(image.getexif().get(ORIENTATION, 1))
+    except (UserWarning, SyntaxError, KeyError, TypeError, ValueError, struct.error):
+        return UNREADABLE
 
 
 def _is_deep(image: Image) -> bool:
