@@ -32,9 +32,7 @@ class Repeats:
         again, shared = len(train) - len(different), int(np.isin(test, different).sum())
         notes = []
         if shared:
-            text = (
-                f"{shared:,} of {len(test):,} test images {'is' if shared == 1 else 'are'} also in the training split"
-            )
+            text = f"{shared:,} of {len(test):,} test images {'is' if shared == 1 else 'are'} in the training split too"
             notes.append(Note("repeated", f"{text} (equal pixels): accuracy may be lower on new data", shared))
         if again:
             text = f"{again:,} of {len(train):,} training images {'repeats' if again == 1 else 'repeat'} an earlier one"

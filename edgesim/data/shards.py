@@ -139,7 +139,7 @@ def _check_sets(split: str, files: tuple[Path, ...], chosen: bool) -> list[Note]
             if place in placed:
                 raise _two_sets(split, placed[place], path)
             placed[place] = path
-        start = 1 if max(placed) == total else 0  # a few tools count from 1
+        start = 1 if total in placed and 0 not in placed else 0  # a few tools count from 1
         wrong = next((path for place, path in shards if not start <= place < start + total), None)
         if wrong is not None:
             raise DataError(f"{wrong}: there is no such shard of {total}; rename or remove it")
