@@ -102,7 +102,11 @@ def run(
         folder.note_terms(plan.setting.terms)
         shards = {key: spec.shard for key, spec in plan.devices.items()}
         folder.describe(holdings(scenario.fleet.devices, shards, plan.setting.dataset))
-        folder.update({"workload": plan.setting.terms.workload.summary(), "shown": coordinator.shown_device(plan)})
+        notes = [str(note) for note in plan.setting.dataset.notes]
+        known = {"workload": plan.setting.terms.workload.summary(), "shown": coordinator.shown_device(plan)}
+        folder.update({**known, "data_notes": notes})
+        for line in notes:
+            progress.note(f"data: {line}")
         progress.start(coordinator.expected_samples(plan), folder.done, len(scenario.fleet))
         for result in repricing.carried_over(plan, trained, folder.done):
             folder.append(result)
@@ -156,6 +160,20 @@ def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
 def planned(scenario: Scenario, devices: int | None = None) -> planning.Planned:
     """As `plan`, before there are rows."""
     return planning.plan(scenario, devices, curves_of(scenario))
+
+
+def data_notes(scenario: Scenario) -> list[str]:
+    """Read the data set of a scenario, and say what its reader left out, missed, met twice or read as something else.
+
+    Args:
+        scenario: from `edgesim.load_scenario`.
+
+    Returns: one sentence each, as `data_notes` of run.json has them; empty where the data are read as they stand.
+
+    Raises:
+        DataError: the data cannot be read.
+    """
+    return [str(note) for note in coordinator.dataset_of(scenario).notes]
 
 
 def load_run(path: str | Path) -> Run:

@@ -45,6 +45,11 @@ class Plan:
     """trials whose ratio a rule chose: what binds, and why"""
 
 
+def dataset_of(scenario: Scenario) -> ImageDataset:
+    """Read the data set of a scenario, with the notes of its reader. DataError: it cannot be read."""
+    return datasets.load(scenario.dataset.plugin, scenario.dataset.name, scenario.folder)
+
+
 def plan(
     scenario: Scenario,
     dataset: ImageDataset | None = None,
@@ -63,7 +68,7 @@ def plan(
         DataError: the data cannot be read.
         ScenarioError: the data do not suffice for the fleet, or the network does not fit them.
     """
-    dataset = dataset or datasets.load(scenario.dataset.plugin, scenario.dataset.name, scenario.folder)
+    dataset = dataset or dataset_of(scenario)
     devices: dict[tuple[int, int], DeviceSpec] = {}
     for seed in scenario.seeds:
         for index, shard in enumerate(split(scenario, dataset, seed)):

@@ -30,8 +30,8 @@ from edgesim.tables import TABLES, from_line, results_of, tables, terms_from_tex
 
 JOURNAL = "journal.jsonl"
 TERMS = "terms.json"
-LASTING = ("started", "sessions", "workload", "shown")
-"""what run.json keeps when a run goes on: the last two come from the plan, and not every session makes one"""
+LASTING = ("started", "sessions", "workload", "shown", "data_notes")
+"""what run.json keeps when a run goes on: the last three come from the plan, and not every session makes one"""
 SYNC_EVERY_S = 1.0
 """how often the journal is forced to the disk; a killed process loses nothing, a power cut at most this"""
 

@@ -47,7 +47,7 @@ def run(
     serial: Annotated[bool, typer.Option("--serial", help="in this process, without Ray; same records")] = False,
     hosts: Annotated[int | None, typer.Option(min=1, help="number of Ray actors; default one per CPU")] = None,
     address: Annotated[str | None, typer.Option(help="an existing Ray cluster, or 'auto'")] = None,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="no progress bar or lines")] = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="no progress bar or lines; notes stay")] = False,
 ) -> None:
     """Run all trials of a scenario and write a run folder with tables and a report."""
     if serial and (hosts or address):
@@ -64,7 +64,7 @@ def run(
         from edgesim import api, report
         from edgesim.cli import progress, tables
 
-        watcher: api.Progress = api.Silent() if no_progress else progress.watcher()
+        watcher: api.Progress = progress.NotesOnly() if no_progress else progress.watcher()
         try:
             finished = api.run(loaded, out, resume=resume, executor=executor, progress=watcher)
         except KeyboardInterrupt:

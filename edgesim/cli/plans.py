@@ -54,6 +54,7 @@ def as_json(name: str, planned: Planned) -> str:
         "by_profile": planned.by_profile(),
         "slowest": planned.most("device_time_s", TOP),
         "hungriest": planned.most("device_energy_j", TOP),
+        "data_notes": list(planned.data_notes),
         "rows": planned.frame().to_dict("records") if few else None,
     }
     return json.dumps(answer, indent=2)
@@ -61,6 +62,8 @@ def as_json(name: str, planned: Planned) -> str:
 
 def show(planned: Planned) -> None:
     """The fleet by method, by profile, and the devices that take most."""
+    for note in planned.data_notes:
+        typer.echo(f"data: {note}", err=True)
     every = rows = planned.by_profile()
     ruled = any(row["binds"] for row in rows)
     whole = [_row(row, ruled, total=True) for row in planned.by_method()]

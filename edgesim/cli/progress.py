@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -17,9 +18,18 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from edgesim.api import Silent
 from edgesim.records import Record, Trial
 
 LINE_EVERY_S = 10.0
+
+
+class NotesOnly(Silent):
+    """No bar and no lines on how far a run is, but what a person should know of it."""
+
+    def note(self, line: str) -> None:
+        """Something a person should see."""
+        typer.echo(line, err=True)
 
 
 def watcher() -> Watcher:

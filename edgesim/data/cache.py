@@ -13,22 +13,27 @@ not noticed.
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from edgesim.data.images import ImageDataset, RawDataset, RawSplit
+from edgesim.data.images import ImageDataset
+from edgesim.data.notes import Note
+from edgesim.data.raw import CheckedDataset, RawDataset, RawSplit
+from edgesim.data.repeats import Repeats
 from edgesim.errors import DataError
 
-FORMAT = 1
+FORMAT = 2
 FULL_HASH_BYTES = 512 * 2**20
 FULL_HASH_FILES = 2000
 SAMPLES = 32
@@ -47,6 +52,8 @@ class Reading:
     decode: Callable[[], RawDataset]
     options: str = ""
     """what else the result depends on, for example a size to resize to"""
+    notes: tuple[Note, ...] = ()
+    """what finding the files came upon; new each time, since it is of files that the result does not depend on"""
 
 
 def cache_folder() -> Path:
@@ -60,7 +67,7 @@ def cache_folder() -> Path:
 
 
 def decoded(reading: Reading) -> ImageDataset:
-    """The data set of a reading, from the cache where it was decoded before.
+    """The data set of a reading, from the cache where it was decoded before, with the same notes.
 
     Raises:
         DataError: what is wrong with the files, or the cache folder cannot be written to.
@@ -68,7 +75,7 @@ def decoded(reading: Reading) -> ImageDataset:
     folder = cache_folder() / "decoded" / f"{reading.name}-{fingerprint(reading)}"
     dataset = _opened(folder, reading.name)
     if dataset is not None:
-        return dataset
+        return replace(dataset, notes=(*reading.notes, *dataset.notes))
     raw = reading.decode().checked()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +93,7 @@ def decoded(reading: Reading) -> ImageDataset:
     dataset = _opened(folder, reading.name)
     if dataset is None:
         raise DataError(f"{folder}: cannot be read back after it was written; set EDGESIM_CACHE to another folder")
-    return dataset
+    return replace(dataset, notes=(*reading.notes, *dataset.notes))
 
 
 def fingerprint(reading: Reading) -> str:
@@ -118,22 +125,32 @@ def _hash_content(digest: Any, path: Path, size_bytes: int, whole: bool) -> None
             digest.update(file.read(BLOCK_BYTES))
 
 
-def _write(raw: RawDataset, folder: Path) -> None:
-    """Write both splits and, last, the description of the files into an empty folder."""
+def _write(raw: CheckedDataset, folder: Path) -> None:
+    """Write both splits and, last, the description of the files and the notes into an empty folder."""
     shape: tuple[int, ...] | None = None
+    repeats = Repeats()
     for name, split in (("train", raw.train), ("test", raw.test)):
         np.save(folder / f"{name}_labels.npy", split.labels)
-        shape = _write_images(split, folder / f"{name}_images.npy", shape)
+        path = folder / f"{name}_images.npy"
+        shape = _write_images(split, path, shape, functools.partial(repeats.see, name))
+    notes = [*raw.notes, *raw.noticed(), *repeats.notes()]
     sizes = {name: (folder / f"{name}.npy").stat().st_size for name in ARRAYS}
-    meta = {"format": FORMAT, "class_names": raw.class_names, "sizes_bytes": sizes}
+    meta = {
+        "format": FORMAT,
+        "class_names": raw.class_names,
+        "sizes_bytes": sizes,
+        "notes": [astuple(note) for note in notes],
+    }
     (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 
 
-def _write_images(split: RawSplit, path: Path, shape: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Stream the images of a split into a .npy file. Returns the shape [H, W, C] of one."""
+def _write_images(
+    split: RawSplit, path: Path, shape: tuple[int, ...] | None, see: Callable[[npt.NDArray[np.uint8]], None]
+) -> tuple[int, ...]:
+    """Stream the images of a split into a .npy file, past `see`. Returns the shape [H, W, C] of one."""
     count = 0
     with path.open("wb") as file:
-        for chunk in split.chunks:
+        for chunk in split.chunks():
             if shape is not None and chunk.shape[1:] != shape:
                 raise DataError(
                     f"{split.where}: images of shape {list(chunk.shape[1:])} after others of {list(shape)}; all images "
@@ -145,6 +162,7 @@ def _write_images(split: RawSplit, path: Path, shape: tuple[int, ...] | None) ->
                 np.lib.format.write_array_header_1_0(file, header)
             # Plain writes and no memory map: on a full disk they fail with an error, a map kills the process.
             file.write(np.ascontiguousarray(chunk).data)
+            see(chunk)
             count += len(chunk)
     if shape is None or count != len(split.labels):
         raise DataError(f"{split.where}: {count} images, {len(split.labels)} labels; give one label per image")
@@ -180,7 +198,8 @@ def _opened(folder: Path, name: str) -> ImageDataset | None:
         if meta["format"] != FORMAT or meta["sizes_bytes"] != sizes:
             return None
         arrays = {array: np.load(folder / f"{array}.npy", mmap_mode="r", allow_pickle=False) for array in ARRAYS}
-        return ImageDataset(name, class_names=tuple(meta["class_names"]), **arrays)
+        notes = tuple(Note(*entry) for entry in meta["notes"])
+        return ImageDataset(name, class_names=tuple(meta["class_names"]), notes=notes, **arrays)
     except (OSError, ValueError, KeyError, TypeError, EOFError, DataError):
         return None  # whatever is wrong with an entry, decoding again mends it
 

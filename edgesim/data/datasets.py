@@ -7,16 +7,20 @@ these, with the `load` method of `DatasetSource`.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from edgesim.data import parquet, public, readers
+from edgesim.data import arrays, folders, parquet, public
 from edgesim.data.cache import cache_folder, decoded
+from edgesim.data.held_out import HeldOut
 from edgesim.data.images import ImageDataset, limited
 from edgesim.data.noise import with_wrong_labels
+from edgesim.data.notes import Note
+from edgesim.data.raw import CHANNELS
 from edgesim.errors import DataError
 
 __all__ = ["DATASETS", "DatasetSource", "ImageDataset", "describe", "find", "load"]
@@ -53,6 +57,26 @@ class _Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Own(_Limits):
+    """What a user's own data can have: a test split that is a share of their training split."""
+
+    test_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """share of each class that becomes the test split, where there is none; the same for all seeds of a scenario"""
+    test_seed: Annotated[int, Field(ge=0)] = 0
+    """which samples they are"""
+
+    @model_validator(mode="after")
+    def _shared(self) -> _Own:
+        if self.test_share is None and self.test_seed:
+            raise ValueError("`test_seed` does nothing without `test_share`; leave it out, or give both")
+        return self
+
+    @property
+    def _held_out(self) -> HeldOut | None:
+        return None if self.test_share is None else HeldOut(self.test_share, self.test_seed)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Digits(_Limits):
     """1,797 real handwritten digits, 8x8 grey, 10 classes; part of scikit-learn, no download."""
 
@@ -61,7 +85,7 @@ class Digits(_Limits):
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`; needs no files."""
-        return self._limited(readers.digits("digits", self.test_share))
+        return self._limited(arrays.digits("digits", self.test_share))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,23 +157,23 @@ class TinyImagenet(_Limits):
         fix = "unpack tiny-imagenet-200.zip there, or put train.parquet and test.parquet there"
         if base is None:
             raise DataError(f"tiny-imagenet is not there; looked in {_searched('tiny-imagenet')}; {fix}")
-        if readers.holds_tiny_imagenet(base):
-            return self._limited(decoded(readers.tiny_imagenet(base, "tiny-imagenet")))
+        if folders.holds_tiny_imagenet(base):
+            return self._limited(decoded(folders.tiny_imagenet(base, "tiny-imagenet")))
         if not parquet.holds_parquet(base):
             raise DataError(f"{base}: does not hold tiny-imagenet; {fix}")
         return self._limited(decoded(parquet.reading(base, "tiny-imagenet", parquet.Layout())))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parquet(_Limits):
+class Parquet(_Own):
     """Your own images in parquet files (Hugging Face layout: a column of {bytes, path}, a column of labels)."""
 
     root: str
     """folder with the files"""
     train: str | None = None
-    """file name or pattern; None = train.parquet or train-*.parquet"""
+    """a file's name, or else a pattern; None = train.parquet or train-*.parquet"""
     test: str | None = None
-    """file name or pattern; None = test or validation"""
+    """a file's name, or else a pattern; None = test or validation"""
     image: str | None = None
     """name of the image column; None = the only one of its type"""
     label: str | None = None
@@ -159,27 +183,28 @@ class Parquet(_Limits):
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
-        layout = parquet.Layout(self.train, self.test, self.image, self.label, self.size)
+        layout = parquet.Layout(self.train, self.test, self.image, self.label, self.size, self._held_out)
         return self._limited(decoded(parquet.reading(_folder(base, "parquet"), "parquet", layout)))
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageFolder(_Limits):
+class ImageFolder(_Own):
     """Your own image files in train/<class>/ and test/<class>/ (or val/<class>/)."""
 
     root: str
-    """folder with train/ and test/"""
+    """folder with train/ and test/; with test_share also one of class folders"""
     size: tuple[Side, Side] | None = None
     """[H, W] to resize all images to; None = all have one size"""
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
-        return self._limited(decoded(readers.image_folder(_folder(base, "image-folder"), "image-folder", self.size)))
+        folder = _folder(base, "image-folder")
+        return self._limited(decoded(folders.image_folder(folder, "image-folder", self.size, self._held_out)))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Npz(_Limits):
-    """Your own arrays in one .npz file: uint8 images [N, H, W] or [N, H, W, C] and integer labels."""
+class Npz(_Own):
+    """Your own arrays in one .npz file: uint8 images [N, H, W] or [N, H, W, C] and labels (numbers or text)."""
 
     root: str
     """the file, or a folder that holds just one"""
@@ -187,13 +212,15 @@ class Npz(_Limits):
     train_labels: str = "y_train"
     test_images: str = "x_test"
     test_labels: str = "y_test"
+    channels: Literal["first", "last"] | None = None
+    """which axis of an image holds the channels; None = last, unless it looks like the first"""
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
         if base is None:
             raise DataError("npz: dataset.root is missing; name the .npz file")
-        parts = ("train_images", "train_labels", "test_images", "test_labels")
-        return self._limited(decoded(readers.npz(base, "npz", {part: getattr(self, part) for part in parts})))
+        keys = {part: getattr(self, part) for part in arrays.PARTS}
+        return self._limited(decoded(arrays.npz(base, "npz", keys, self.channels, self._held_out)))
 
 
 DATASETS: dict[str, type] = {
@@ -221,7 +248,17 @@ def load(source: DatasetSource, name: str, relative_to: Path | None = None) -> I
     Raises:
         DataError: naming the file and the fix.
     """
-    return source.load(find(getattr(source, "root", None), name, relative_to))
+    dataset = source.load(find(getattr(source, "root", None), name, relative_to))
+    return dataset if name in DATASETS else replace(dataset, notes=(*dataset.notes, *_doubts(dataset)))
+
+
+def _doubts(dataset: ImageDataset) -> list[Note]:
+    """The note on images of a user's own class that look as if their channels came first."""
+    channels, height, width = dataset.input_shape
+    if height not in CHANNELS or channels in CHANNELS:
+        return []
+    text = f"the images are read as {height}x{width} pixels of {channels} channels; if their channels come first, "
+    return [Note("read as", f"{text}give them as [N, H, W, C]", len(dataset.train_labels))]
 
 
 def find(root: str | None, name: str, relative_to: Path | None = None) -> Path | None:

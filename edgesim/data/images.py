@@ -1,18 +1,15 @@
-"""The one form that every data set takes: uint8 images and labels of two splits, and how raw data becomes that.
-
-`RawDataset` is what a reader found and has not decoded yet; `ImageDataset` is what the rest of edgesim works with.
-"""
+"""The one form that every data set takes: uint8 images and labels of two splits, with notes on how they were read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from edgesim.data.invariants import apportion
+from edgesim.data.notes import Note, counted, some
 from edgesim.errors import DataError
 from edgesim.work import IntArray
 
@@ -21,52 +18,6 @@ Float32Array = npt.NDArray[np.float32]
 
 CHUNK = 4096
 MAX_CHANNELS = 16
-
-
-@dataclass(frozen=True)
-class RawSplit:
-    """One split before decoding: labels at once, images in chunks as they are asked for."""
-
-    labels: npt.NDArray
-    """[N], as they stand in the files"""
-    chunks: Iterable[ByteArray]
-    """uint8 [b, H, W, C], N images in all; can be gone through once"""
-    where: str
-    """the file or folder, for messages"""
-
-
-@dataclass(frozen=True)
-class RawDataset:
-    """Both splits before decoding."""
-
-    train: RawSplit
-    test: RawSplit
-    class_names: tuple[str, ...] | None = None
-    """None where the files do not say: the classes are 0 to the largest training label"""
-
-    def checked(self) -> RawDataset:
-        """The same with int64 labels that are whole numbers in range, and with class names.
-
-        Raises:
-            DataError: an empty split, labels that are no integers, negative or beyond the last class.
-        """
-        train = checked_split_labels(self.train)
-        count = len(self.class_names) if self.class_names else int(train.max()) + 1
-        names = self.class_names or tuple(str(c) for c in range(count))
-        if self.class_names is None and count > max(len(train), 2):
-            raise DataError(
-                f"{self.train.where}: a training label is {count - 1}, but there are only {len(train)} samples; "
-                f"number the classes 0, 1, 2, … without gaps"
-            )
-        test = checked_split_labels(self.test)
-        for split, labels in ((self.train, train), (self.test, test)):
-            bad = np.flatnonzero(labels >= count)
-            if len(bad):
-                raise DataError(
-                    f"{split.where}: the label of sample {bad[0]} is {labels[bad[0]]}, outside the {count} classes "
-                    f"{'named there' if self.class_names else 'of the training split'}; allowed: 0 to {count - 1}"
-                )
-        return RawDataset(replace(self.train, labels=train), replace(self.test, labels=test), names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +32,13 @@ class ImageDataset:
     test_images: ByteArray
     test_labels: IntArray
     class_names: tuple[str, ...]
+    notes: tuple[Note, ...] = ()
+    """what was left out, missed, met twice or read as something else, of the whole data set (before any limit)"""
 
     def __post_init__(self) -> None:
         for split in ("train", "test"):
             images, labels = getattr(self, f"{split}_images"), getattr(self, f"{split}_labels")
-            _check_images(images, f"data set '{self.name}', {split} images")
+            check_images(images, f"data set '{self.name}', {split} images")
             if len(images) != len(labels):
                 raise DataError(
                     f"data set '{self.name}': {len(images)} {split} images, {len(labels)} labels; give one each"
@@ -153,14 +106,28 @@ def limited(dataset: ImageDataset, limit_train: int | None, limit_test: int | No
         return dataset
     train = np.arange(len(dataset.train_labels)) if train is None else train
     test = np.arange(len(dataset.test_labels)) if test is None else test
+    labels = dataset.train_labels[train], dataset.test_labels[test]
     return ImageDataset(
         dataset.name,
         dataset.train_images[train],
-        dataset.train_labels[train],
+        labels[0],
         dataset.test_images[test],
-        dataset.test_labels[test],
+        labels[1],
         dataset.class_names,
+        (*dataset.notes, *_lost(dataset, labels, (limit_train, limit_test))),
     )
+
+
+def _lost(dataset: ImageDataset, labels: tuple[IntArray, IntArray], limits: tuple[int | None, ...]) -> list[Note]:
+    """The notes on classes of which a limit leaves nothing."""
+    notes = []
+    before = dataset.train_labels, dataset.test_labels
+    for split, had, has, limit in zip(("train", "test"), before, labels, limits, strict=True):
+        lost = np.setdiff1d(had, has)
+        if len(lost):
+            text = f"limit_{split} = {limit} leaves {counted(len(lost), 'class', 'classes')} without a sample"
+            notes.append(Note("missing", f"{text}: {some(dataset.class_names[c] for c in lost)}", len(lost)))
+    return notes
 
 
 def stratified_first(labels: IntArray, limit: int | None) -> IntArray | None:
@@ -180,35 +147,8 @@ def stratified_first(labels: IntArray, limit: int | None) -> IntArray | None:
     return np.sort(np.concatenate(firsts))
 
 
-def as_images(array: npt.NDArray, where: str) -> ByteArray:
-    """A stored array as uint8 [N, H, W, C] ([N, H, W] becomes one channel). DataError names what is wrong."""
-    images = array[..., None] if array.ndim == 3 else array
-    _check_images(images, where)
-    return images
-
-
-def checked_split_labels(split: RawSplit) -> IntArray:
-    """The labels of a split as int64 [N]. DataError where there are none, or one is negative or no whole number."""
-    labels = np.asarray(split.labels)
-    if labels.size == 0:
-        raise DataError(f"{split.where}: holds no samples; at least one is needed in each split")
-    if labels.ndim == 2 and labels.shape[1] == 1:  # as Keras stores CIFAR
-        labels = labels[:, 0]
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise DataError(
-            f"{split.where}: the labels are {labels.dtype} of shape {list(labels.shape)}; allowed: one whole "
-            f"number per sample (one-hot labels: use argmax)"
-        )
-    negative = np.flatnonzero(labels < 0)
-    if len(negative):
-        raise DataError(
-            f"{split.where}: the label of sample {negative[0]} is {labels[negative[0]]}; allowed: 0 or more "
-            f"(-1 often marks a split without labels: use another one as the test split)"
-        )
-    return labels.astype(np.int64)
-
-
-def _check_images(images: npt.NDArray, where: str) -> None:
+def check_images(images: npt.NDArray, where: str) -> None:
+    """DataError where an array is no uint8 [N, H, W, C], N and C at least 1."""
     if images.dtype != np.uint8:
         raise DataError(f"{where}: dtype {images.dtype}; allowed: uint8 with values 0 to 255")
     if images.ndim != 4 or 0 in images.shape[1:] or images.shape[-1] > MAX_CHANNELS:

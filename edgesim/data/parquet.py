@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import glob
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from edgesim.data import shards
 from edgesim.data.cache import Reading
 from edgesim.data.decode import Decoder, Item, has_colour
-from edgesim.data.images import RawDataset, RawSplit
+from edgesim.data.held_out import HeldOut
+from edgesim.data.images import ByteArray
+from edgesim.data.named import NamedLabels, merged
+from edgesim.data.notes import Note
+from edgesim.data.raw import RawDataset, RawSplit
 from edgesim.documents import nearest
 from edgesim.errors import DataError
+from edgesim.work import IntArray
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +29,8 @@ if TYPE_CHECKING:
 
 ROWS = 512
 LABEL_COLUMNS = ("label", "labels", "fine_label")
-SPLIT_WORDS = {"train": ("train",), "test": ("test", "validation", "valid", "val")}
+
+holds_parquet = shards.holds_parquet
 
 
 @dataclass(frozen=True)
@@ -39,112 +45,115 @@ class Layout:
     label: str | None = None
     size: tuple[int, int] | None = None
     """(H, W) to resize to"""
+    held_out: HeldOut | None = None
+    """takes the test split from the training split"""
 
 
 @dataclass(frozen=True)
-class _Split:
-    files: tuple[Path, ...]
+class _File:
+    """One file: its image column and its labels."""
+
+    path: Path
     image: str
-    label: str
-    labels: npt.NDArray = field(repr=False)
-    class_names: tuple[str, ...] | None
-
-    @property
-    def where(self) -> str:
-        return str(self.files[0]) if len(self.files) == 1 else f"{self.files[0].parent} ({len(self.files)} files)"
-
-
-def holds_parquet(folder: Path) -> bool:
-    """Whether a training split in parquet files lies in the folder."""
-    return bool(_files(folder, "train", None))
+    labels: NamedLabels = field(repr=False)
 
 
 def reading(folder: Path, name: str, layout: Layout) -> Reading:
     """Find the parquet files of both splits.
 
     Raises:
-        DataError: a split is missing.
+        DataError: a split is missing, is two sets of shards, or shares a file with the other (`shards.find`).
     """
-    files = {split: _files(folder, split, getattr(layout, split)) for split in SPLIT_WORDS}
-    for split, found in files.items():
-        if not found:
-            given = getattr(layout, split)
-            there = sorted(p.name for p in folder.iterdir())
-            wanted = given or " or ".join(f"{word}.parquet" for word in SPLIT_WORDS[split])
-            raise DataError(
-                f"{folder}: the {split} split is missing (no {wanted}); it holds {_some(there)}; put it there, or name "
-                f"the file in dataset.{split}{nearest(wanted, there)}"
-            )
+    found = shards.find(folder, layout.train, layout.test, shared=layout.held_out is not None)
     return Reading(
-        name, folder, (*files["train"], *files["test"]), lambda: _decode(files, layout), options=f"parquet {layout}"
-    )
+        name, folder, (*found.train, *found.test), lambda: _decode(folder, found, layout), f"parquet {layout}",
+        found.notes,
+    )  # fmt: skip
 
 
-def _files(folder: Path, split: str, given: str | None) -> tuple[Path, ...]:
-    words = SPLIT_WORDS[split]
-    patterns = [given] if given else [p.format(w) for w in words for p in ("{}.parquet", "{}-*.parquet")]
-    for base in (folder, folder / "data"):
-        for pattern in patterns:
-            found = [base / name for name in sorted(glob.glob(pattern, root_dir=base))]
-            if any(path.is_file() for path in found):
-                return tuple(path for path in found if path.is_file())
-    return ()
+def _decode(folder: Path, found: shards.Shards, layout: Layout) -> RawDataset:
+    notes: list[Note] = []
+    train, test = ([_file(path, layout, notes) for path in paths] for paths in (found.train, found.test))
+    labels, names, more = merged([file.labels for file in (*train, *test)], folder)
+    decoder = Decoder(any(has_colour(_items(files)) for files in (train, test)), folder, layout.size)
+    splits = [_raw(train, labels[: len(train)], decoder)]
+    if test:
+        splits.append(_raw(test, labels[len(train) :], decoder))
+    return RawDataset(
+        splits[0], splits[1] if test else None, names, held_out=layout.held_out,
+        notes=tuple(dict.fromkeys([*notes, *more])), noticed=decoder.notes,
+    )  # fmt: skip
 
 
-def _decode(files: dict[str, tuple[Path, ...]], layout: Layout) -> RawDataset:
-    train, test = (_split(files[split], layout) for split in ("train", "test"))
-    if train.class_names and test.class_names and train.class_names != test.class_names:
-        raise DataError(f"{test.where}: its class names differ from those of {train.where}; use one list for both")
-    colour = any(has_colour(_items(split)) for split in (train, test))
-    decoder = Decoder(colour, layout.size)
-    raw = [RawSplit(split.labels, decoder.chunks(_items(split)), split.where) for split in (train, test)]
-    return RawDataset(raw[0], raw[1], train.class_names or test.class_names)
+def _raw(files: Sequence[_File], labels: Sequence[npt.NDArray], decoder: Decoder) -> RawSplit:
+    def images(rows: IntArray | None) -> Iterable[ByteArray]:
+        return decoder.chunks(_items(files, rows))
+
+    first = files[0].path
+    where = str(first) if len(files) == 1 else f"{first.parent} ({len(files)} files from {first.name} on)"
+    return RawSplit(np.concatenate(labels), images, where)
 
 
-def _split(files: tuple[Path, ...], layout: Layout) -> _Split:
-    """Columns, labels and class names of one split."""
-    schema = _open(files[0]).schema_arrow
-    image = _image_column(schema, layout.image, files[0])
-    label = _label_column(schema, layout.label, files[0])
-    labels = []
-    for path in files:
-        column = _read_labels(path, label)
-        if column.null_count:
-            row = column.is_null().to_numpy(zero_copy_only=False).argmax()
-            raise DataError(f"{path}: row {row} has no {label}; remove the row, or give its label")
-        labels.append(column.to_numpy(zero_copy_only=False))
-    return _Split(files, image, label, np.concatenate(labels), _class_names(schema, label, files[0]))
+def _file(path: Path, layout: Layout, notes: list[Note]) -> _File:
+    """Columns, labels and class names of one file."""
+    schema = _open(path).schema_arrow
+    image = _image_column(schema, layout.image, path)
+    label = _label_column(schema, layout.label, path)
+    others = [name for name in LABEL_COLUMNS if name in schema.names and name != label]
+    if others and layout.label is None:
+        notes.append(Note("left out", f"the labels are column '{label}'; not read: {', '.join(others)}", len(others)))
+    return _File(path, image, NamedLabels(path, _labels(path, label), _class_names(schema, label)))
 
 
-def _items(split: _Split) -> Iterator[Item]:
-    """Every image of a split with its file and row."""
+def _items(files: Iterable[_File], rows: IntArray | None = None) -> Iterator[Item]:
+    """The images of a split, or of some of its rows (sorted), each with its file and row."""
     import pyarrow as pa
 
-    for path in split.files:
-        row = 0
+    first = 0  # row of the split that the next batch begins with
+    for file in files:
+        before = first
         try:
-            for batch in _open(path).iter_batches(batch_size=ROWS, columns=[split.image]):
-                for value in batch.column(0).to_pylist():
-                    content = value.get("bytes") if isinstance(value, dict) else value
-                    where = f"{path}, row {row}"
-                    if not content:
-                        raise DataError(f"{where}: has no image bytes; save the data set with the images embedded")
-                    yield where, content
-                    row += 1
+            for batch in _open(file.path).iter_batches(batch_size=ROWS, columns=[file.image]):
+                column, inside = batch.column(0), np.arange(len(batch))
+                if rows is not None:
+                    inside = rows[slice(*np.searchsorted(rows, (first, first + len(batch))))] - first
+                    column = column.take(pa.array(inside))
+                for i, value in zip(inside, column.to_pylist(), strict=True):
+                    yield _item(f"{file.path}, row {first - before + i}", value)
+                first += len(batch)
         except (pa.ArrowException, OSError) as error:
-            raise _damaged(path, error) from None
+            raise _damaged(file.path, error) from None
 
 
-def _read_labels(path: Path, label: str) -> pa.ChunkedArray:
+def _item(where: str, value: object) -> Item:
+    content = value.get("bytes") if isinstance(value, dict) else value
+    if not content or not isinstance(content, bytes):
+        raise DataError(f"{where}: has no image bytes; save the data set with the images embedded")
+    return where, content
+
+
+def _labels(path: Path, label: str) -> npt.NDArray:
+    """One label column as whole numbers, true/false or text."""
     import pyarrow as pa
+    import pyarrow.types as types
 
-    file = _open(path)
-    if label not in file.schema_arrow.names:
-        raise _no_column(path, label, file.schema_arrow.names, "label")
     try:
-        return file.read(columns=[label]).column(0)
+        column = _open(path).read(columns=[label]).column(0)
+        if types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, error) from None
+    if column.null_count:
+        row = column.is_null().to_numpy(zero_copy_only=False).argmax()
+        raise DataError(f"{path}: row {row} has no {label}; remove the row, or give its label")
+    if types.is_boolean(column.type):
+        return np.asarray(column.to_numpy(zero_copy_only=False))
+    if types.is_integer(column.type):
+        try:
+            return np.asarray(column.cast(pa.int64()).to_numpy())  # one type: NumPy joins int64 and uint64 as float64
+        except pa.ArrowInvalid as error:
+            raise DataError(f"{path}: column '{label}' has a label that is too large ({error})") from None
+    return np.array(column.to_pylist(), dtype=np.str_)
 
 
 def _open(path: Path) -> pq.ParquetFile:
@@ -183,12 +192,14 @@ def _label_column(schema: pa.Schema, given: str | None, path: Path) -> str:
     if label is None or label not in schema.names:
         raise _no_column(path, label or LABEL_COLUMNS[0], schema.names, "label")
     kind = schema.field(label).type
-    if not types.is_integer(kind):
-        raise DataError(f"{path}: column '{label}' is {kind}; allowed: whole numbers, 0 to the number of classes - 1")
+    value = kind.value_type if types.is_dictionary(kind) else kind
+    is_text = types.is_string(value) or types.is_large_string(value) or str(value) == "string_view"
+    if not is_text and not types.is_integer(value) and not types.is_boolean(value):
+        raise DataError(f"{path}: column '{label}' is {kind}; allowed: whole numbers from 0 on, true/false, or text")
     return label
 
 
-def _class_names(schema: pa.Schema, label: str, path: Path) -> tuple[str, ...] | None:
+def _class_names(schema: pa.Schema, label: str) -> tuple[str, ...] | None:
     """The names that the Hugging Face metadata gives the classes; None where it does not."""
     metadata = (schema.metadata or {}).get(b"huggingface")
     if metadata is None:
@@ -208,7 +219,3 @@ def _no_column(path: Path, wanted: str, there: list[str], key: str) -> DataError
 
 def _damaged(path: Path, error: Exception) -> DataError:
     return DataError(f"{path}: is truncated or no parquet file ({error}); replace it with a complete copy")
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "") if names else "nothing"

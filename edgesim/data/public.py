@@ -19,8 +19,7 @@ import numpy.typing as npt
 
 from edgesim.data import parquet
 from edgesim.data.cache import Reading, cache_folder
-from edgesim.data.images import RawDataset, RawSplit
-from edgesim.data.readers import array_chunks
+from edgesim.data.raw import RawDataset, RawSplit, array_images
 from edgesim.errors import DataError
 
 DIGIT_NAMES = tuple(str(c) for c in range(10))
@@ -154,9 +153,9 @@ def _decoder(public: PublicSet, folder: Path, files: tuple[Path, ...]) -> Callab
 def _decode_idx(public: PublicSet, files: tuple[Path, ...]) -> RawDataset:
     """MNIST's four files. Not by torchvision, which unpacks them beside where they lie: that may be read-only."""
     train_images, train_labels, test_images, test_labels = (_read_idx(path) for path in files)
-    train = RawSplit(train_labels, array_chunks(train_images[..., None]), str(files[1]))
-    test = RawSplit(test_labels, array_chunks(test_images[..., None]), str(files[3]))
-    return RawDataset(train, test, public.class_names)
+    train = RawSplit(train_labels, array_images(train_images[..., None]), str(files[1]))
+    test = RawSplit(test_labels, array_images(test_images[..., None]), str(files[3]))
+    return RawDataset(train, test, public.class_names, keep_all=True)
 
 
 def _read_idx(path: Path) -> npt.NDArray[np.uint8]:
@@ -192,8 +191,8 @@ def _decode_torchvision(public: PublicSet, folder: Path) -> RawDataset:
         images = data.data.transpose(0, 2, 3, 1) if public.name == "svhn" else data.data  # [N, H, W, C]
         labels = np.asarray(data.labels if public.name == "svhn" else data.targets)
         names = names or tuple(data.classes)
-        splits.append(RawSplit(labels, array_chunks(images), f"{folder} ({split})"))
-    return RawDataset(splits[0], splits[1], names)
+        splits.append(RawSplit(labels, array_images(images), f"{folder} ({split})"))
+    return RawDataset(splits[0], splits[1], names, keep_all=True)
 
 
 def _unpack(public: PublicSet, archive: Path) -> Path:

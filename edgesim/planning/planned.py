@@ -50,6 +50,8 @@ class Planned:
     not count), reason (in `texts`) and MEASURES, NaN where there is no such number"""
     texts: tuple[str, ...]
     """reasons"""
+    data_notes: tuple[str, ...] = ()
+    """what the reader of the data left out, missed, met twice or read as something else"""
 
     def __len__(self) -> int:
         """Rows: N·R."""

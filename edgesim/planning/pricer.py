@@ -60,7 +60,8 @@ def plan(scenario: Scenario, devices: int | None = None, curves: Curves | None =
         for some in np.split(mine, range(step, len(mine), step)):
             parts.append(pricer.cells(fleet.kinds[place], shard[some], factor[some], wording))
     cells = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Planned(fleet, pricer.methods, pair, kind, cells, tuple(wording.texts))
+    notes = tuple(map(str, dataset.notes))
+    return Planned(fleet, pricer.methods, pair, kind, cells, tuple(wording.texts), notes)
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
             _failures(ruled, "fleet"),
         ],
         documents=[*yamls, ("The scenario as it was run", documents.dump(run.scenario))],
+        data_notes=identity.data_notes(run.info),
     )
 
 
@@ -96,6 +97,7 @@ def of_runs(runs: Mapping[str, Run], command: str = "") -> Page:
             _failures(ruled, "run"),
         ],
         documents=[(f"The scenario of {name}", documents.dump(run.scenario)) for name, run in runs.items()],
+        data_notes=tuple(f"{name}: {note}" for name, run in runs.items() for note in identity.data_notes(run.info)),
     )
 
 

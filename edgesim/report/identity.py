@@ -62,6 +62,12 @@ def limits(records: pd.DataFrame, info: dict[str, Any]) -> list[str]:
     return said
 
 
+def data_notes(info: dict[str, Any]) -> tuple[str, ...]:
+    """What the reader of the data left out, missed, met twice or read as something else, in sentences."""
+    given = info.get("data_notes")
+    return tuple(map(str, given)) if isinstance(given, list) else ()
+
+
 def _moment(text: Any) -> Any:
     """'2026-11-25T21:17:21+00:00' as people write it; anything else as it is."""
     try:

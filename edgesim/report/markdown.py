@@ -57,6 +57,8 @@ def write_page(shown: page.Page, out: Path, in_sections: Sequence[str], in_figur
     lines += [f"- {_plain(finding.text)}" for finding in shown.verdict.findings]
     lines += ["", *(f"> {_plain(note)}\n>" for note in shown.verdict.limits), "", f"## {shown.about}", ""]
     lines += [*(f"- {_plain(label)}: {_plain(value)}" for label, value in shown.facts), ""]
+    if shown.data_notes:
+        lines += ["How the data were read:", "", *(f"- {_plain(note)}" for note in shown.data_notes), ""]
     used: list[str] = []
     for part in shown.sections:
         behind = [Shown(f.key, f.title, f.table) for f in part.shown_figures if f.key in in_figures]

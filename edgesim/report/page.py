@@ -45,6 +45,8 @@ class Page:
     sections: list[Section]
     documents: list[tuple[str, str]]
     """(title, text) of what can be opened at its end"""
+    data_notes: tuple[str, ...] = ()
+    """what the reader of the data left out, missed, met twice or read as something else"""
 
 
 def write(run: Run, out: Path) -> Path:
@@ -85,6 +87,7 @@ def of_run(run: Run) -> Page:
         verdict=read_verdict(source, run.info),
         sections=sections(source),
         documents=[("The scenario as it was run", documents.dump(run.scenario))],
+        data_notes=identity.data_notes(run.info),
     )
 
 

@@ -1,0 +1,128 @@
+"""Readers of data that are arrays already: npz files, and scikit-learn's digits."""
+
+from __future__ import annotations
+
+import importlib.util
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesim.data.cache import Reading
+from edgesim.data.held_out import HeldOut
+from edgesim.data.images import ImageDataset
+from edgesim.data.notes import Note, counted, some
+from edgesim.data.raw import RawDataset, RawSplit, array_images, as_images
+from edgesim.documents import nearest
+from edgesim.errors import DataError
+
+PARTS = ("train_images", "train_labels", "test_images", "test_labels")
+
+
+def npz(path: Path, name: str, keys: Mapping[str, str], channels: str | None, held_out: HeldOut | None) -> Reading:
+    """Find the arrays of an .npz file.
+
+    Args:
+        path: the file, or a folder that holds exactly one .npz.
+        name: of the data set.
+        keys: under which names the file holds each of PARTS.
+        channels: "last", "first", or None: `raw.as_images`.
+        held_out: takes the test split from the training split; None where the file holds one.
+    """
+    if path.is_dir():
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() == ".npz" and file.is_file())
+        if len(found) != 1:
+            raise DataError(f"{path}: holds {len(found)} .npz files; name the one to read in dataset.root")
+        path = found[0]
+    for part in ("images", "labels"):
+        if keys[f"train_{part}"] == keys[f"test_{part}"] and held_out is None:
+            raise DataError(
+                f"dataset.test_{part}: '{keys[f'test_{part}']}' is in the training split too; name another array, or "
+                f"take a share of the training samples by dataset.test_share"
+            )
+    options = f"npz {dict(keys)} {channels} {held_out}"
+    return Reading(name, path.parent, (path,), lambda: _decode_npz(path, keys, channels, held_out), options)
+
+
+def digits(name: str, test_share: float) -> ImageDataset:
+    """Scikit-learn's 1,797 handwritten digits (8x8, 17 grey levels, here spread over 0 to 255).
+
+    Args:
+        name: of the data set.
+        test_share: in (0, 1): of each class, evenly spread over the file order, this share is the test split.
+    """
+    spec = importlib.util.find_spec("sklearn")
+    assert spec is not None  # a dependency
+    # What sklearn.datasets.load_digits reads; importing that takes longer than planning for a million devices.
+    file = Path((spec.submodule_search_locations or [""])[0]) / "datasets" / "data" / "digits.csv.gz"
+    table = np.loadtxt(file, delimiter=",")  # 64 pixels and the label
+    images = np.rint(table[:, :-1].reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
+    labels = table[:, -1].astype(np.int64)
+    rank = np.zeros(len(labels), np.int64)  # of each sample within its class
+    for c in range(10):
+        rank[labels == c] = np.arange((labels == c).sum())
+    is_test = np.floor((rank + 1) * test_share) > np.floor(rank * test_share)
+    if is_test.all() or not is_test.any():
+        raise DataError(f"dataset.test_share = {test_share} leaves a split empty; use a value like 0.2")
+    names = tuple(str(c) for c in range(10))
+    return ImageDataset(name, images[~is_test], labels[~is_test], images[is_test], labels[is_test], names)
+
+
+def _decode_npz(path: Path, keys: Mapping[str, str], channels: str | None, held_out: HeldOut | None) -> RawDataset:
+    wanted = {part: key for part, key in keys.items() if held_out is None or part.startswith("train")}
+    arrays = {}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            there = file.files
+            _check_keys(path, keys, wanted, there)
+            for part, key in wanted.items():
+                arrays[part] = _npz_array(file, path, key)
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, TypeError) as error:
+        # TypeError: a plain .npy opens as an array, which is no context manager.
+        problem = "" if isinstance(error, ValueError) else f" ({error})"  # NumPy's advice there: load it unsafely
+        raise DataError(f"{path}: is truncated or no .npz file{problem}; replace it with a complete copy") from None
+    splits = []
+    for split in ("train", "test") if held_out is None else ("train",):
+        images = as_images(arrays[f"{split}_images"], f"{path}, array '{keys[f'{split}_images']}'", channels)
+        labels, where = arrays[f"{split}_labels"], f"{path}, array '{keys[f'{split}_labels']}'"
+        if labels.ndim and len(images) != len(labels):
+            raise DataError(f"{where}: {len(images)} images, {len(labels)} labels; give one label per image")
+        splits.append(RawSplit(labels, array_images(images), where))
+    unread = [key for key in there if key not in wanted.values()]
+    notes = []
+    if unread:
+        text = f"{counted(len(unread), 'array is', 'arrays are')} not read: {some(unread)}"
+        notes.append(Note("left out", text, len(unread)))
+    return RawDataset(splits[0], splits[1] if len(splits) > 1 else None, held_out=held_out, notes=tuple(notes))
+
+
+def _check_keys(path: Path, keys: Mapping[str, str], wanted: Mapping[str, str], there: list[str]) -> None:
+    """DataError where an array is missing, or a test array is there and another test split is asked for."""
+    for part, key in wanted.items():
+        if key not in there:
+            share = ", or take a share of the training samples by dataset.test_share: 0.2" if "test" in part else ""
+            raise DataError(
+                f"{path}: has no array '{key}', only {', '.join(there) or 'nothing'}{nearest(key, there)}; name it in "
+                f"dataset.{part}{share}"
+            )
+    for part in keys.keys() - wanted.keys():
+        if keys[part] in there and keys[part] not in wanted.values():
+            raise DataError(
+                f"{path}: holds a test split ('{keys[part]}'), and dataset.test_share asks for another; leave out "
+                f"test_share, or remove the array"
+            )
+
+
+def _npz_array(file: np.lib.npyio.NpzFile, path: Path, key: str) -> npt.NDArray:
+    try:
+        return file[key]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise DataError(
+            f"{path}: array '{key}' holds Python objects, which could run code and are refused; save numbers only "
+            f"(images of one shape, as uint8), labels as numbers or by np.array(labels, dtype=str)"
+        ) from None

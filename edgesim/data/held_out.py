@@ -1,0 +1,67 @@
+"""A test split out of a data set that has none: a share of every class, drawn by a seed of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgesim import seeds
+from edgesim.data.notes import Note, counted
+from edgesim.errors import DataError
+from edgesim.work import IntArray
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Which samples become the test split.
+
+    The seed belongs to the data set and not to the trial: a published data set's test split is the same for everyone,
+    and here it is the same for every seed of a scenario. The spread over those seeds is then that of shards, initial
+    weights and batches, methods are compared on the same test samples, and the data are decoded once.
+    """
+
+    share: float
+    """of each class, in (0, 1)"""
+    seed: int
+    """of the stream "test-split" """
+
+    def rows(self, labels: IntArray, where: str) -> tuple[IntArray, IntArray]:
+        """The rows of the training and of the test split, both sorted.
+
+        Of a class with n >= 2 samples round(share * n) are test samples, halves rounded up, but at least 1 and at most
+        n - 1. A class with one sample keeps it for training.
+
+        Args:
+            labels: int64 [N].
+            where: names the data in messages.
+
+        Raises:
+            DataError: every class has one sample only.
+        """
+        generator = seeds.stream(self.seed, "test-split")
+        test = []
+        order = np.argsort(labels, kind="stable")
+        for mine in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
+            n = len(mine)
+            count = 0 if n == 1 else min(max(int(np.floor(self.share * n + 0.5)), 1), n - 1)
+            test.append(generator.permutation(mine)[:count])
+        chosen = np.sort(np.concatenate(test))
+        if not len(chosen):
+            raise DataError(
+                f"{where}: dataset.test_share = {self.share} leaves no test sample, since every class has one sample "
+                f"only; add samples, or give a test split"
+            )
+        is_test = np.zeros(len(labels), bool)
+        is_test[chosen] = True
+        return np.flatnonzero(~is_test), chosen
+
+    def notes(self, labels: IntArray, test: IntArray) -> list[Note]:
+        """What was taken from where; `test` as `rows` gave it."""
+        text = f"the test split is {counted(len(test), 'sample', 'samples')} of {len(labels):,}: {self.share:g} of each"
+        notes = [Note("read as", f"{text} class, drawn with test_seed {self.seed}", len(test))]
+        single = int((np.bincount(labels) == 1).sum())
+        if single:
+            text = counted(single, "class has one sample, which stays", "classes have one sample each, which stays")
+            notes.append(Note("missing", f"{text} in training", single))
+        return notes
