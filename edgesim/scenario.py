@@ -7,8 +7,8 @@ error with its YAML path before any work starts. Needs no torch.
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from edgesim import documents, fleet, models, ratios
-from edgesim.binding import Named, Resolve, Table, own, plug
+from edgesim.binding import Named, Resolve, Table, label_of, own, plug
 from edgesim.cost.analytic import CostWeights
 from edgesim.cost.objective import Rule
 from edgesim.data.augment import AUGMENTATIONS
@@ -33,6 +33,11 @@ Document = dict[str, Any]
 
 REQUIRED = ("dataset", "partition", "fleet", "model", "pruning")
 OPTIONAL = ("name", "training", "evaluation", "cost", "seeds")
+
+
+_NAME = re.compile(r"[^\W_][\w.-]*")
+_NAME_BYTES = 81
+"""so that a folder can be named after it, with the time"""
 
 
 @dataclass(frozen=True)
@@ -95,17 +100,23 @@ class Scenario:
         return documents.dump(self.document)
 
 
-def load(path: str | Path, overrides: Mapping[str, Any] | Sequence[str] = ()) -> Scenario:
-    """Read a scenario file.
+def load(given: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | Sequence[str] = ()) -> Scenario:
+    """Read a scenario.
 
     Args:
-        path: the YAML file.
-        overrides: `{"training.epochs": 3}` or `["training.epochs=3"]`; values as YAML, lists by `key[0]`.
+        given: the path of its YAML file, or the document itself as a map, in which relative names start at the working
+            directory and which is called `scenario` where it has no `name`. NumPy's numbers and arrays may stand in it.
+        overrides: `{"training.epochs": 3}` or `["training.epochs=3"]`, the latter's values as YAML; lists by `key[0]`.
 
     Raises:
         ScenarioError: with every fault of the document.
     """
-    file = Path(path)
+    if isinstance(given, Mapping):
+        return from_document(dict(given), "scenario", Path(), overrides)
+    if not isinstance(given, str | Path):
+        message = f"must be the path of a YAML file, or a map with its content; got {type(given).__name__}"
+        raise ScenarioError("scenario", [Fault("", message)])
+    file = Path(given)
     document = documents.read(file)
     return from_document(document, str(file), file.parent, overrides)
 
@@ -115,16 +126,13 @@ def from_document(
 ) -> Scenario:
     """A scenario from a document that is already read; `folder` is where relative names start. Raises as `load`."""
     faults: list[Fault] = []
-    try:
-        document = json.loads(json.dumps(document, default=str))  # a copy of our own
-    except ValueError as error:  # a YAML anchor inside itself
-        raise ScenarioError(source, [Fault("", f"cannot be copied: {error}")]) from None
+    document = documents.plain(document, "", faults)  # a copy of our own
     documents.override(document, overrides, REQUIRED, faults)
     documents.unknown_keys(document, [*REQUIRED, *OPTIONAL], "", faults)
     faults.extend(Fault(key, "is missing and has no default") for key in REQUIRED if key not in document)
     parts = _parts(document, source, folder, faults)
     if faults:
-        raise ScenarioError(source, faults)
+        raise ScenarioError(source, list(dict.fromkeys(faults)))
     # The names of the augmentations have become plug-ins; kept once, not twice.
     parts["training"] = dataclasses.replace(parts["training"], augment=())
     scenario = Scenario(**parts, folder=folder, document={})
@@ -133,7 +141,7 @@ def from_document(
 
 def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -> dict[str, Any]:
     """Build every part of the document that is there; None where one has a fault."""
-    training = documents.build(Training, document.get("training", {}), "training", faults)
+    training, augment = _training(document.get("training", {}), faults)
     return {
         "name": _name(document, source, faults),
         "dataset": _section(document, "dataset", DATASETS, "load", faults),
@@ -141,7 +149,7 @@ def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -
         "fleet": fleet.load(document["fleet"], "fleet", folder, faults) if "fleet" in document else None,
         "model": _section(document, "model", models.MODELS, "build", faults, lambda name, _: models.resolve(name)),
         "training": training,
-        "augment": _augment(training, faults),
+        "augment": augment,
         "pruning": _pruning(document["pruning"], faults) if "pruning" in document else None,
         "evaluation": documents.build(Evaluation, document.get("evaluation", {}), "evaluation", faults),
         "cost": documents.build(Cost, document.get("cost", {}), "cost", faults),
@@ -150,10 +158,22 @@ def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -
 
 
 def _name(document: Document, source: str, faults: list[Fault]) -> str:
-    name = document.get("name", Path(source).stem)
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}", name):
-        faults.append(Fault("name", f"must be letters, digits, '.', '_' or '-' (at most 81); got {name!r}"))
+    if "name" not in document:
+        return _fit_for_a_folder(Path(source).stem)
+    name = document["name"]
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name.encode()) > _NAME_BYTES:
+        form = (
+            f"must be letters, digits, '.', '_' or '-', at most {_NAME_BYTES} bytes, beginning with a letter or digit"
+        )
+        fix = f"write '{_fit_for_a_folder(str(name))}'"
+        faults.append(Fault("name", f"{form}; got {documents.kind_of(name)}; {fix}"))
     return str(name)
+
+
+def _fit_for_a_folder(text: str) -> str:
+    """A text as a scenario's name: what a name cannot hold becomes a hyphen."""
+    text = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", text))
+    return text.encode()[:_NAME_BYTES].decode(errors="ignore").strip("._-") or "scenario"
 
 
 def _seeds(given: Any, faults: list[Fault]) -> tuple[int, ...]:
@@ -171,44 +191,50 @@ def _section(
     return plug(document[key], Table(table, duty, resolve), key, faults) if key in document else None
 
 
-def _augment(training: Training | None, faults: list[Fault]) -> tuple[Named, ...]:
-    if training is None:
-        return ()
-    found = [
-        plug(given, Table(AUGMENTATIONS, "__call__"), f"training.augment[{i}]", faults)
-        for i, given in enumerate(training.augment)
-    ]
-    return tuple(named for named in found if named)
+def _training(given: Any, faults: list[Fault]) -> tuple[Training | None, tuple[Named, ...]]:
+    """The settings and the augmentations; faults of the one hide none of the other."""
+    listed = given.get("augment", []) if isinstance(given, dict) else []
+    if not isinstance(listed, list):
+        return documents.build(Training, given, "training", faults), ()
+    table = Table(AUGMENTATIONS, "__call__")
+    found = [plug(one, table, f"training.augment[{i}]", faults) for i, one in enumerate(listed)]
+    settings = {**given, "augment": []} if isinstance(given, dict) else given
+    return documents.build(Training, settings, "training", faults), tuple(named for named in found if named)
 
 
 def _pruning(given: Any, faults: list[Fault]) -> Pruning | None:
-    document = documents.build(PruningDocument, given, "pruning", faults)
-    if document is None:
-        return None
-    named: list[Named] = []
-    if not document.methods:
-        faults.append(Fault("pruning.methods", f"needs at least one method; allowed: {', '.join(METHODS)}"))
-    for i, entry in enumerate(document.methods):
-        method = plug(entry, Table(METHODS, "score|choose", labelled=True), f"pruning.methods[{i}]", faults)
-        if method and any(method.label == other.label for other in named):
-            message = f"'{method.label}' is listed twice; give one of them a `label` of its own"
-            faults.append(Fault(f"pruning.methods[{i}]", message))
-        elif method:
-            named.append(method)
-    _check_warmups(document, named, faults)
-    keep_ratios, rule = ratios.parse(document.keep_ratio, faults)
-    if rule is not None and document.scores_from is not None:
+    """The `pruning` part; methods and keep_ratio are checked whatever is wrong with the rest of it."""
+    if not isinstance(given, dict):
+        return documents.build(PruningDocument, given, "pruning", faults)  # type: ignore[return-value]  # None
+    listed, has_ratio = given.get("methods", ()), "keep_ratio" in given
+    named = _methods(listed, faults) if isinstance(listed, list) else ()
+    keep_ratios, rule = ratios.parse(given["keep_ratio"], faults) if has_ratio else ((), None)
+    checked: Document = {"methods": []} if isinstance(listed, list) else {}
+    checked |= {"keep_ratio": 1} if has_ratio else {}
+    document = documents.build(PruningDocument, {**given, **checked}, "pruning", faults)
+    if isinstance(given["keep_ratio"] if has_ratio else None, dict) and given.get("scores_from") is not None:
         message = "takes the subsets of another run, whose ratios a rule does not know; give keep_ratio as numbers"
         faults.append(Fault("pruning.scores_from", message))
-    return Pruning(tuple(named), keep_ratios, document.warmup, document.keep_scores, document.scores_from, rule)
+    if document is None:
+        return None
+    return Pruning(named, keep_ratios, document.warmup, document.keep_scores, document.scores_from, rule)
 
 
-def _check_warmups(document: PruningDocument, named: list[Named], faults: list[Fault]) -> None:
-    candidates: list[tuple[str, Warmup | None]] = [("pruning.warmup", document.warmup)]
-    candidates += [(f"pruning.methods ({m.label}).warmup", getattr(m.plugin, "warmup", None)) for m in named]
-    for path, warmup in candidates:
-        if isinstance(warmup, Warmup) and warmup.epochs is not None and warmup.iterations is not None:
-            faults.append(Fault(path, "give T0 either in `epochs` or in `iterations`, not in both"))
+def _methods(listed: list[Any], faults: list[Fault]) -> tuple[Named, ...]:
+    if not listed:
+        faults.append(Fault("pruning.methods", f"needs at least one method; allowed: {', '.join(METHODS)}"))
+    named: dict[str, Named] = {}
+    labels: set[str] = set()
+    for i, entry in enumerate(listed):
+        where = f"pruning.methods[{i}]"
+        method = plug(entry, Table(METHODS, "score|choose", labelled=True), where, faults)
+        label = label_of(entry)
+        if label is not None and label in labels:
+            faults.append(Fault(where, f"'{label}' is listed twice; give one of them a `label` of its own"))
+        elif method:
+            named[method.label] = method
+        labels |= {label} if label is not None else set()
+    return tuple(named.values())
 
 
 def _resolved(scenario: Scenario) -> Document:

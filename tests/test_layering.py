@@ -17,6 +17,8 @@ ROWS = [
     {"extremes"},
     {"records"},
     {"seeds"},
+    {"document_values"},
+    {"yaml_text"},
     {"documents", "conditions", "profile_values"},
     {"plugins", "profile_fields", "profile_ranges"},
     {"binding", "profile_checks", "profile_variants"},
@@ -55,7 +57,7 @@ RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 # The columns "simulate" and "report" meet only in records and cli.
 SIMULATE = {"profiles", "fleet", "cost", "data", "models", "training", "pruning", "scenario", "device", "executors"}
 ONLY_HERE = {
-    "yaml": {"documents"},
+    "yaml": {"yaml_text"},
     "ray": {"executors"},
     "plotly": {"report"},
     "typer": {"cli"},
@@ -65,6 +67,8 @@ NO_TORCH = {
     "errors",
     "extremes",
     "documents",
+    "document_values",
+    "yaml_text",
     "profiles",
     "profile_values",
     "profile_fields",

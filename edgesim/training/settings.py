@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from edgesim.errors import Fault
+
 Precision = Literal["fp32", "bf16"]
 OPTIMIZER_STATES = {"sgd": 0, "adam": 2, "adamw": 2}
 """Numbers that an optimiser keeps per weight, momentum of SGD not counted (peak training memory needs them)."""
@@ -60,6 +62,12 @@ class Warmup:
 
     epochs: Annotated[float, Field(gt=0)] | None = None
     iterations: Annotated[int, Field(ge=1)] | None = None
+
+    @staticmethod
+    def faults_in(given: dict[str, Any]) -> list[Fault]:
+        """What is wrong between the fields of a document's map."""
+        both = given.get("epochs") is not None and given.get("iterations") is not None
+        return [Fault("", "give T0 either in `epochs` or in `iterations`, not in both")] if both else []
 
     def steps(self, n: int, batch_size: int) -> int:
         """T0 in steps on a shard of n samples, at least 1; one epoch where neither length is given."""
