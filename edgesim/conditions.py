@@ -69,15 +69,16 @@ class Energy:
     """Where a device's energy comes from."""
 
     source: Literal["mains", "battery", "harvest"] = "mains"
-    """mains: no limit. battery: what its charge holds. harvest: a battery that the trace `harvest_w` charges"""
+    """mains: no limit; battery: what its charge holds; harvest: a battery that the trace `harvest_w` charges"""
     state_of_charge: Annotated[float, Field(ge=0, le=1)] | None = None
-    """charge at the start over a full battery; a full one where it is left out"""
+    """charge at the start as a share of the full battery; left out: full"""
     capacity_j: Annotated[float, Field(gt=0, le=1e9)] | None = None
-    """energy of the full battery or storage capacitor, in place of the profile's battery"""
+    """energy of the full battery or storage capacitor in J; left out: the profile's battery"""
     harvest_w: tuple[tuple[Moment, Annotated[float, Field(ge=0, le=1e4)]], ...] = ()
-    """[time_s, power_w] pairs, the first at 0: each power holds until the next time; a charger is such a trace, too"""
+    """[time_s, power_w] pairs, the first at 0: each power in W holds until the next time; clock times (h:mm) serve,
+    too"""
     period_s: Period | None = None
-    """after which the trace repeats; needed with `harvest_w`"""
+    """seconds after which the trace repeats, or a clock time; needed with `harvest_w`"""
 
     def __post_init__(self) -> None:
         _raise(self.faults_in(dataclasses.asdict(self)))
@@ -143,8 +144,9 @@ class Availability:
     """When a device may work: windows in a repeating period, for example only at night while it charges."""
 
     period_s: Period
+    """seconds after which the windows repeat, or a clock time: 86400 or 24:00 for a day"""
     windows: tuple[tuple[Moment, Moment], ...]
-    """[from_s, to_s] pairs within the period, in order, without overlap"""
+    """[from_s, to_s] pairs within the period in s, in order, without overlap; clock times (22:00) serve, too"""
 
     def __post_init__(self) -> None:
         _raise(self.faults_in(dataclasses.asdict(self)))

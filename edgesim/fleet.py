@@ -22,14 +22,17 @@ class Group:
     """Devices of one profile under the same conditions: a count, or a share of the fleet's `size`."""
 
     profile: str
-    """name of a shipped profile, or path of a YAML file (relative to the document that names it)"""
+    """name of a device profile (`edgesim list profiles`), or the path of a YAML file, relative to this file"""
     count: Annotated[int, Field(ge=1)] | None = None
+    """number of devices; give this or `share`"""
     share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """share of the fleet's `size`; give this or `count`, and the same for all groups"""
     power_mode: str = FULL_MODE
-    """one of the profile's `power.modes`, or its full mode"""
+    """one of the profile's `power.modes`, or `full`"""
     energy: Energy = field(default_factory=Energy)
+    """where the devices' energy comes from; left out: mains"""
     available: Availability | None = None
-    """when the devices may work; left out = always"""
+    """when the devices may work; left out: always"""
 
     @staticmethod
     def faults_in(given: dict[str, Any]) -> list[Fault]:
@@ -51,12 +54,13 @@ class FleetDocument:
     """The `fleet` part of a scenario, or a fleet file of its own."""
 
     groups: tuple[Group, ...]
+    """devices by profile and conditions"""
     size: Annotated[int, Field(ge=1)] | None = None
-    """devices in all; needed with shares"""
+    """devices in all; needed where groups give a `share`"""
     spread: Annotated[float, Field(ge=0, le=2)] = 0.0
-    """sigma of a log-normal factor on each device's throughput (median 1): chips of one kind differ"""
+    """how much devices of one profile differ: sigma of a log-normal factor on throughput, median 1"""
     seed: Annotated[int, Field(ge=0)] = 0
-    """of the spread; a fleet is the same hardware in every seed of a scenario"""
+    """seed of the spread; the hardware is the same in every seed of a scenario"""
 
     @staticmethod
     def faults_in(given: dict[str, Any]) -> list[Fault]:

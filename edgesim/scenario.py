@@ -24,6 +24,7 @@ from edgesim.cost.objective import Rule
 from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS
 from edgesim.data.schemes import PARTITIONS
+from edgesim.document_values import meant
 from edgesim.errors import Fault, ScenarioError
 from edgesim.fleet import Fleet
 from edgesim.pruning import METHODS
@@ -60,12 +61,16 @@ class PruningDocument:
     """The keys of `pruning`."""
 
     methods: tuple[Any, ...]
+    """methods to compare: names, or maps with `name`, arguments, and a `label` where one is listed twice"""
     keep_ratio: Any
+    """share of its samples that a device keeps: a number, a list of numbers, or a rule (`budget`, `objective`)"""
     warmup: Warmup = Warmup()
+    """length of the truncated training whose statistics give the scores; left out: 1 epoch"""
     keep_scores: bool = False
-    """write every method's scores to scores.parquet"""
+    """writes every method's scores to scores.parquet"""
     scores_from: str | None = None
-    """a run folder whose subsets are trained on instead of scoring anew; relative to the scenario or to where one is"""
+    """run folder whose subsets are trained on, instead of scoring anew; relative to the scenario, or to where edgesim
+    runs"""
 
 
 @checked_dataclass(frozen=True)
@@ -73,6 +78,7 @@ class Cost:
     """The `cost` part: what the price of a device weighs."""
 
     weights: CostWeights = CostWeights()
+    """weights of time, energy and storage in the cost J"""
 
 
 @dataclass(frozen=True)
@@ -80,16 +86,27 @@ class Scenario:
     """One experiment: data, partition, fleet, model, training, pruning, seeds."""
 
     name: str
+    """name of the experiment and of its run folder; left out: the file's name"""
     dataset: Named
+    """data to train and test on: a name, or a map with `name` and arguments"""
     partition: Named
+    """how the training samples are divided among the devices: a name, or a map with `name` and arguments"""
     fleet: Fleet
+    """the devices: groups of them, or the path of a fleet file, relative to this file"""
     model: Named
+    """network to train: a name, or a map with `name` and arguments"""
     training: Training
+    """how every device trains"""
     augment: tuple[Named, ...]
+    """of the training batches"""
     pruning: Pruning
+    """methods that choose the samples, and how many they keep"""
     evaluation: Evaluation
+    """when the test set is evaluated"""
     cost: Cost
+    """what the cost J of a device weighs"""
     seeds: tuple[int, ...]
+    """seeds of all random choices: one, or a list; every trial runs once per seed; left out: 0"""
     folder: Path
     """where relative names of the document start"""
     document: Document
@@ -178,10 +195,15 @@ def _fit_for_a_folder(text: str) -> str:
 
 def _seeds(given: Any, faults: list[Fault]) -> tuple[int, ...]:
     listed = given if isinstance(given, list) else [given]
-    good = all(isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in listed)
-    if not listed or not good or len(set(listed)) < len(listed):
-        faults.append(Fault("seeds", f"must be one or more different integers >= 0; got {given!r}"))
-        return ()
+    form = "must be one or more different integers >= 0"
+    if not listed:
+        faults.append(Fault("seeds", f"{form}; the list is empty"))
+    for i, seed in enumerate(listed):
+        name = f"seeds[{i}]" if isinstance(given, list) else "it"
+        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+            faults.append(Fault("seeds", f"{form}; {name} is {documents.kind_of(seed)}{meant(seed)}"))
+        elif seed in listed[:i]:
+            faults.append(Fault("seeds", f"{form}; {name} = {seed} stands there twice"))
     return tuple(listed)
 
 

@@ -17,7 +17,7 @@ ROWS = [
     {"extremes"},
     {"records"},
     {"seeds"},
-    {"document_values"},
+    {"document_values", "field_docs"},
     {"yaml_text"},
     {"documents", "conditions", "profile_values"},
     {"plugins", "profile_fields", "profile_ranges"},

@@ -169,19 +169,14 @@ def validate(
 
 @app.command()
 def schema(
-    of: Annotated[str, typer.Argument(metavar="[scenario|profile]", help="which document")] = "scenario",
+    of: Annotated[str, typer.Argument(metavar="[scenario|fleet|profile]", help="which document")] = "scenario",
 ) -> None:
-    """Print the JSON Schema of scenarios or of device profiles, for editors."""
-    if of == "scenario":
-        from edgesim import schema as schemas
+    """Print the JSON Schema of scenarios, fleets or device profiles, for editors."""
+    from edgesim.schema import SCHEMAS
 
-        typer.echo(json.dumps(schemas.scenario(), indent=2))
-    elif of == "profile":
-        from edgesim import profiles
-
-        typer.echo(json.dumps(profiles.schema(), indent=2))
-    else:
-        raise typer.BadParameter(f"there is no schema of '{of}'; allowed: scenario, profile")
+    if of not in SCHEMAS:
+        raise typer.BadParameter(f"there is no schema of '{of}'; allowed: {', '.join(SCHEMAS)}")
+    typer.echo(json.dumps(SCHEMAS[of](), indent=2))
 
 
 @app.command("list")

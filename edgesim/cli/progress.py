@@ -17,6 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from edgesim.cli import layout
 from edgesim.records import Record, Trial
 
 LINE_EVERY_S = 10.0
@@ -24,7 +25,7 @@ LINE_EVERY_S = 10.0
 
 def watcher() -> Watcher:
     """A bar where standard error is a terminal, else plain lines."""
-    return Watcher(Console(stderr=True), bar=sys.stderr.isatty())
+    return Watcher(layout.console(stderr=True), bar=sys.stderr.isatty())
 
 
 class Watcher:
@@ -34,7 +35,8 @@ class Watcher:
         self._console = console
         columns = (
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("trials"),
-            TextColumn("{task.fields[state]}"), TimeElapsedColumn(), TextColumn("{task.fields[left]} left"),
+            TextColumn("{task.fields[state]}", markup=False),
+            TimeElapsedColumn(), TextColumn("{task.fields[left]} left"),
         )  # fmt: skip
         self._bar = Progress(*columns, console=console) if bar else None
         self._task: TaskID | None = None
@@ -75,7 +77,7 @@ class Watcher:
 
     def note(self, line: str) -> None:
         """Something a person should see."""
-        self._console.print(line, highlight=False, markup=False)
+        self._console.print(line, highlight=False, markup=False, emoji=False)
 
     def stop(self) -> None:
         """Take the bar away; may be called more than once."""

@@ -148,8 +148,10 @@ def print_summary(run: Run) -> None:
 
 def _console() -> Console:
     """The terminal; wide where there is none, so that a pipe gets whole lines."""
-    console = Console()
-    return console if console.is_terminal else Console(width=max(layout.PIPE_WIDTH, console.width))
+    console = layout.console()
+    if not console.is_terminal:
+        console.width = max(layout.PIPE_WIDTH, console.width)
+    return console
 
 
 def _cell(value: Any) -> str:

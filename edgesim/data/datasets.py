@@ -41,8 +41,9 @@ class DatasetSource(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class _Limits:
     limit_train: Limit | None = None
-    """at most so many training samples: of each class the first in file order, in the classes' proportions"""
+    """training samples at most: the first of each class, in the classes' proportions; left out: all"""
     limit_test: Limit | None = None
+    """test samples at most, chosen as those of training; left out: all"""
 
     def _limited(self, dataset: ImageDataset) -> ImageDataset:
         return limited(dataset, self.limit_train, self.limit_test)
@@ -65,9 +66,9 @@ class _Public(_Limits):
     NAME: ClassVar[str]
 
     root: str | None = None
-    """folder with the data; None = the search path"""
+    """folder with the data; left out: $EDGESIM_DATA and the cache are searched"""
     download: bool = True
-    """download into the cache folder when the data is not there"""
+    """downloads into the cache where the data is not found"""
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`; downloads where `base` is None."""
@@ -122,7 +123,7 @@ class TinyImagenet(_Limits):
     """Photographs, 64x64 colour, 100,000 + 10,000, 200 classes (or fewer); parquet files or its own archive."""
 
     root: str | None = None
-    """folder with the parquet files or with train/ and val/; None = the search path"""
+    """folder with the parquet files, or with train/ and val/; left out: $EDGESIM_DATA and the cache are searched"""
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
@@ -143,15 +144,15 @@ class Parquet(_Limits):
     root: str
     """folder with the files"""
     train: str | None = None
-    """file name or pattern; None = train.parquet or train-*.parquet"""
+    """file name or pattern of the training split; left out: train.parquet or train-*.parquet"""
     test: str | None = None
-    """file name or pattern; None = test or validation"""
+    """file name or pattern of the test split; left out: test or validation"""
     image: str | None = None
-    """name of the image column; None = the only one of its type"""
+    """name of the image column; left out: the only one of its type"""
     label: str | None = None
-    """name of the label column; None = label, labels or fine_label"""
+    """name of the label column; left out: label, labels or fine_label"""
     size: tuple[Side, Side] | None = None
-    """[H, W] to resize all images to; None = all have one size"""
+    """[height, width] in pixels that all images are resized to; left out: they all have one size"""
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
@@ -166,7 +167,7 @@ class ImageFolder(_Limits):
     root: str
     """folder with train/ and test/"""
     size: tuple[Side, Side] | None = None
-    """[H, W] to resize all images to; None = all have one size"""
+    """[height, width] in pixels that all images are resized to; left out: they all have one size"""
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
@@ -180,9 +181,13 @@ class Npz(_Limits):
     root: str
     """the file, or a folder that holds just one"""
     train_images: str = "x_train"
+    """name of the array with the training images"""
     train_labels: str = "y_train"
+    """name of the array with the training labels"""
     test_images: str = "x_test"
+    """name of the array with the test images"""
     test_labels: str = "y_test"
+    """name of the array with the test labels"""
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
