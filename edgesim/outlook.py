@@ -25,8 +25,9 @@ from edgesim.models.counted import counted
 from edgesim.prospects import Prospect
 from edgesim.pruning import expected
 from edgesim.pruning.base import Shard
+from edgesim.pruning_part import Pruning, keeps_all
 from edgesim.records import Ledger
-from edgesim.scenario import Pruning, Scenario
+from edgesim.scenario import Scenario
 from edgesim.work import FloatArray, IntArray, Workload
 
 Curves = Mapping[str, FloatArray]
@@ -114,11 +115,6 @@ def cannot_begin(priced: Forecast, i: int, shard_size: int) -> str:
     terms, profile = priced.terms, priced.device.profile
     demand = feasibility.Demand(float(priced.peak_memory_bytes[i]), float(shard_size * terms.sample_bytes))
     return "; ".join(feasibility.reasons(demand, profile, terms, int(priced.largest_batch[i])))
-
-
-def keeps_all(method: Named) -> bool:
-    """Whether a method keeps every sample whatever the ratio."""
-    return bool(getattr(method.plugin, "keeps_all", False))
 
 
 def prepare(scenario: Scenario, dataset: ImageDataset, scorer: Workload | None = None) -> tuple[Setting, Outlook]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +18,17 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from edgesim import documents, fleet, models, ratios
-from edgesim.binding import Named, Resolve, Table, label_of, own, plug
+from edgesim import documents, fleet, models, notebook, pruning_part, ratios
+from edgesim.binding import Named, Resolve, Table, own, plug
 from edgesim.cost.analytic import CostWeights
-from edgesim.cost.objective import Rule
 from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS
 from edgesim.data.schemes import PARTITIONS
 from edgesim.document_values import meant
-from edgesim.errors import Fault, ScenarioError
+from edgesim.errors import Fault, ScenarioError, counted
 from edgesim.fleet import Fleet
-from edgesim.pruning import METHODS
-from edgesim.training.settings import Evaluation, Training, Warmup
+from edgesim.pruning_part import Pruning
+from edgesim.training.settings import Evaluation, Training
 
 Document = dict[str, Any]
 
@@ -41,38 +41,6 @@ _NAME_BYTES = 81
 """so that a folder can be named after it, with the time"""
 
 
-@dataclass(frozen=True)
-class Pruning:
-    """Which methods run at which keep ratios."""
-
-    methods: tuple[Named, ...]
-    """label -> method; the label is the name unless the document gives one"""
-    keep_ratios: tuple[float, ...]
-    """ascending, each in (0, 1]; empty where a rule chooses"""
-    warmup: Warmup
-    keep_scores: bool
-    scores_from: str | None
-    rule: Rule | None = None
-    """how every device finds its own ratio"""
-
-
-@checked_dataclass(frozen=True)
-class PruningDocument:
-    """The keys of `pruning`."""
-
-    methods: tuple[Any, ...]
-    """methods to compare: names, or maps with `name`, arguments, and a `label` where one is listed twice"""
-    keep_ratio: Any
-    """share of its samples that a device keeps: a number, a list of numbers, or a rule (`budget`, `objective`)"""
-    warmup: Warmup = Warmup()
-    """length of the truncated training whose statistics give the scores; left out: 1 epoch"""
-    keep_scores: bool = False
-    """writes every method's scores to scores.parquet"""
-    scores_from: str | None = None
-    """run folder whose subsets are trained on, instead of scoring anew; relative to the scenario, or to where edgesim
-    runs"""
-
-
 @checked_dataclass(frozen=True)
 class Cost:
     """The `cost` part: what the price of a device weighs."""
@@ -81,8 +49,8 @@ class Cost:
     """weights of time, energy and storage in the cost J"""
 
 
-@dataclass(frozen=True)
-class Scenario:
+@dataclass(frozen=True, repr=False)
+class Scenario(notebook.Shown):
     """One experiment: data, partition, fleet, model, training, pruning, seeds."""
 
     name: str
@@ -115,6 +83,26 @@ class Scenario:
     def to_yaml(self) -> str:
         """The resolved document as YAML text; loading it gives an equal scenario."""
         return documents.dump(self.document)
+
+    def shown(self) -> tuple[str, notebook.Facts]:
+        """What Python and a notebook show."""
+        pruning, groups = self.pruning, self.fleet.members
+        profiles = Counter({self.fleet.bases[group[0]].name: 0 for group in groups})
+        for group in groups:
+            profiles[self.fleet.bases[group[0]].name] += len(group)
+        ratio = ratios.document(pruning.keep_ratios, pruning.rule)
+        facts = [
+            ("data set", notebook.called(self.document["dataset"])),
+            ("partition", notebook.called(self.document["partition"])),
+            ("devices", f"{len(self.fleet):,}: {notebook.few([f'{n:,} {name}' for name, n in profiles.items()])}"),
+            ("model", notebook.called(self.document["model"])),
+            ("training", f"{counted(self.training.epochs, 'epoch')} in batches of {self.training.batch_size}"),
+            ("methods", notebook.few([method.label for method in pruning.methods])),
+            ("keep ratio", notebook.few([f"{one:g}" for one in ratio]) if isinstance(ratio, list) else str(ratio)),
+            ("seeds", notebook.few([str(seed) for seed in self.seeds])),
+            ("trials", f"{len(self.seeds) * len(self.fleet) * pruning.trials_per_device:,}"),
+        ]
+        return f"Scenario {self.name}", facts
 
 
 def load(given: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | Sequence[str] = ()) -> Scenario:
@@ -167,7 +155,7 @@ def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -
         "model": _section(document, "model", models.MODELS, "build", faults, lambda name, _: models.resolve(name)),
         "training": training,
         "augment": augment,
-        "pruning": _pruning(document["pruning"], faults) if "pruning" in document else None,
+        "pruning": pruning_part.load(document["pruning"], faults) if "pruning" in document else None,
         "evaluation": documents.build(Evaluation, document.get("evaluation", {}), "evaluation", faults),
         "cost": documents.build(Cost, document.get("cost", {}), "cost", faults),
         "seeds": _seeds(document.get("seeds", [0]), faults),
@@ -222,41 +210,6 @@ def _training(given: Any, faults: list[Fault]) -> tuple[Training | None, tuple[N
     found = [plug(one, table, f"training.augment[{i}]", faults) for i, one in enumerate(listed)]
     settings = {**given, "augment": []} if isinstance(given, dict) else given
     return documents.build(Training, settings, "training", faults), tuple(named for named in found if named)
-
-
-def _pruning(given: Any, faults: list[Fault]) -> Pruning | None:
-    """The `pruning` part; methods and keep_ratio are checked whatever is wrong with the rest of it."""
-    if not isinstance(given, dict):
-        return documents.build(PruningDocument, given, "pruning", faults)  # type: ignore[return-value]  # None
-    listed, has_ratio = given.get("methods", ()), "keep_ratio" in given
-    named = _methods(listed, faults) if isinstance(listed, list) else ()
-    keep_ratios, rule = ratios.parse(given["keep_ratio"], faults) if has_ratio else ((), None)
-    checked: Document = {"methods": []} if isinstance(listed, list) else {}
-    checked |= {"keep_ratio": 1} if has_ratio else {}
-    document = documents.build(PruningDocument, {**given, **checked}, "pruning", faults)
-    if isinstance(given["keep_ratio"] if has_ratio else None, dict) and given.get("scores_from") is not None:
-        message = "takes the subsets of another run, whose ratios a rule does not know; give keep_ratio as numbers"
-        faults.append(Fault("pruning.scores_from", message))
-    if document is None:
-        return None
-    return Pruning(named, keep_ratios, document.warmup, document.keep_scores, document.scores_from, rule)
-
-
-def _methods(listed: list[Any], faults: list[Fault]) -> tuple[Named, ...]:
-    if not listed:
-        faults.append(Fault("pruning.methods", f"needs at least one method; allowed: {', '.join(METHODS)}"))
-    named: dict[str, Named] = {}
-    labels: set[str] = set()
-    for i, entry in enumerate(listed):
-        where = f"pruning.methods[{i}]"
-        method = plug(entry, Table(METHODS, "score|choose", labelled=True), where, faults)
-        label = label_of(entry)
-        if label is not None and label in labels:
-            faults.append(Fault(where, f"'{label}' is listed twice; give one of them a `label` of its own"))
-        elif method:
-            named[method.label] = method
-        labels |= {label} if label is not None else set()
-    return tuple(named.values())
 
 
 def _resolved(scenario: Scenario) -> Document:

@@ -19,7 +19,8 @@ from edgesim.data.datasets import DATASETS
 from edgesim.data.schemes import PARTITIONS
 from edgesim.field_docs import described, field_docs, summary
 from edgesim.pruning import METHODS
-from edgesim.scenario import REQUIRED, Cost, PruningDocument, Scenario
+from edgesim.pruning_part import PruningDocument
+from edgesim.scenario import REQUIRED, Cost, Scenario
 from edgesim.training.settings import Evaluation, Training
 
 Schema = dict[str, Any]
