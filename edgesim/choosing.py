@@ -13,6 +13,7 @@ from edgesim.cost.forecast import Device, Forecast
 from edgesim.cost.loads import Load
 from edgesim.cost.objective import BINDS, GRID, ROWS, UNITS, Bill, Budget, Objective, Rule
 from edgesim.cost.words import amount, apart, share
+from edgesim.errors import n_of
 from edgesim.prospects import Prospect
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
@@ -82,12 +83,12 @@ class Choice:
             limit = float(getattr(self.rule, name))
             wanted = m if least else m + 1
             takes, allowed = apart(float(self.value[p]), limit, amount, 4)
-            samples = f"{wanted:,} sample{'s' if wanted > 1 else ''}"
+            samples = f"{n_of(wanted, 'sample')}"
             over = f"{samples} would take {takes} {UNITS[name]}, allowed are {allowed}"
             if not least:
                 return f"the budget's {name} binds: {over}"
             return f"the budget's {name} does not suffice: {over}{self._scoring(p, name)}"
-        return "" if least else f"the device's {name} binds: {m + 1:,} samples are more than it can do"
+        return "" if least else f"the device's {name} binds: {n_of(m + 1, 'sample')} would be more than it can do"
 
     def _scoring(self, p: int, name: str) -> str:
         """Which part of the least that a budget has to pay is scoring."""

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 
-def counted(count: int, noun: str, plural: str | None = None) -> str:
+def n_of(count: int, noun: str, plural: str | None = None) -> str:
     """A count and its noun: 1 fault, 2 faults, 1,200 faults.
 
     Args:
@@ -81,7 +81,7 @@ class ScenarioError(EdgesimError):
     """
 
     def __init__(self, source: str, faults: list[Fault]):
-        super().__init__("\n".join([f"{source}: {counted(len(faults), 'fault')}", *_told(faults)]))
+        super().__init__("\n".join([f"{source}: {n_of(len(faults), 'fault')}", *_told(faults)]))
         self.source = source
         self.faults = faults
 
@@ -114,5 +114,5 @@ def _told(faults: list[Fault]) -> list[str]:
         lines += [f"  {fault}" for fault in alike[:shown]]
         if shown < len(alike):
             last = alike[-1] if alike[-1].path == alike[0].path else alike[-1].path
-            lines.append(f"    and {counted(len(alike) - shown, 'fault')} more of this kind, the last: {last}")
+            lines.append(f"    and {n_of(len(alike) - shown, 'fault')} more of this kind, the last: {last}")
     return lines

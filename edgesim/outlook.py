@@ -19,7 +19,7 @@ from edgesim.cost.pricing import price
 from edgesim.cost.terms import Terms
 from edgesim.data.datasets import ImageDataset
 from edgesim.data.invariants import check
-from edgesim.errors import DataError, Fault, ScenarioError
+from edgesim.errors import DataError, Fault, ScenarioError, n_of
 from edgesim.jobs import Setting
 from edgesim.models.counted import counted
 from edgesim.prospects import Prospect
@@ -163,14 +163,15 @@ def split(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray
     """
     count, available = len(scenario.fleet), len(dataset.train_labels)
     if count > available:
-        message = f"has {count} devices for {available} training samples of {dataset.name}; each needs at least one"
+        samples = n_of(available, "training sample")
+        message = f"has {n_of(count, 'device')} for {samples} of {dataset.name}; each needs at least one"
         raise ScenarioError(scenario.name, [Fault("fleet", message)])
     try:
         parts = scenario.partition.plugin.split(dataset.train_labels, count, seeds.integer(seed, "partition") % 2**32)
     except DataError as error:
         raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
     if len(parts) != count:
-        message = f"{scenario.partition.name} gave {len(parts)} shards for {count} devices"
+        message = f"{scenario.partition.name} gave {n_of(len(parts), 'shard')} for {n_of(count, 'device')}"
         raise ScenarioError(scenario.name, [Fault("partition", message)])
     try:
         check(parts, available, min_size=1, complete=False)

@@ -25,7 +25,7 @@ from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS
 from edgesim.data.schemes import PARTITIONS
 from edgesim.document_values import meant
-from edgesim.errors import Fault, ScenarioError, counted
+from edgesim.errors import Fault, ScenarioError, n_of
 from edgesim.fleet import Fleet
 from edgesim.pruning_part import Pruning
 from edgesim.training.settings import Evaluation, Training
@@ -96,7 +96,7 @@ class Scenario(notebook.Shown):
             ("partition", notebook.called(self.document["partition"])),
             ("devices", f"{len(self.fleet):,}: {notebook.few([f'{n:,} {name}' for name, n in profiles.items()])}"),
             ("model", notebook.called(self.document["model"])),
-            ("training", f"{counted(self.training.epochs, 'epoch')} in batches of {self.training.batch_size}"),
+            ("training", f"{n_of(self.training.epochs, 'epoch')} in batches of {self.training.batch_size}"),
             ("methods", notebook.few([method.label for method in pruning.methods])),
             ("keep ratio", notebook.few([f"{one:g}" for one in ratio]) if isinstance(ratio, list) else str(ratio)),
             ("seeds", notebook.few([str(seed) for seed in self.seeds])),

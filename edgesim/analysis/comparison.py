@@ -14,6 +14,7 @@ from edgesim.analysis.cells import FULL, KEYS, Answer, answer, complete, device_
 from edgesim.analysis.intervals import holm, interval, p_above, p_below
 from edgesim.analysis.pareto import POINT_COLUMNS, accuracy_against, front
 from edgesim.analysis.ratios import LAMBDAS, best_ratios
+from edgesim.errors import n_of
 from edgesim.tables import by_rule
 
 PAIRED_COLUMNS = [
@@ -60,8 +61,9 @@ def paired_runs(a: pd.DataFrame, b: pd.DataFrame, column: str = "test_accuracy")
     if not rows:
         missing.append(f"The runs share no trial (seed, device, method, keep ratio) with {column}: nothing to pair.")
     elif max(len(left), len(right)) > len(both):
-        missing.append(f"{len(left) - len(both)} trials of the first run and {len(right) - len(both)} of the second "
-                       "have no partner and are left out.")  # fmt: skip
+        first = n_of(len(left) - len(both), "trial")
+        missing.append(f"Without a partner, and left out: {first} of the first run, {len(right) - len(both):,} of the "
+                       "second.")  # fmt: skip
     return answer(rows, PAIRED_COLUMNS, tuple(missing))
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from edgesim.analysis.cells import FULL, KEYS, RANDOM, complete, device_by_seed, groups, methods_of, ok, paired
 from edgesim.analysis.findings import Evidence, Finding, ends, finding, percent, points, with_interval
 from edgesim.analysis.intervals import Interval, holm, interval, p_above, p_below, ratio_interval
+from edgesim.errors import n_of
 
 ALPHA = 0.05
 NOTHING = 0.001
@@ -192,7 +193,7 @@ def _devices(good: pd.DataFrame, method: str, ratio: float) -> Finding:
         text += "; on no profile are there enough trials to tell a loss of accuracy."
     else:
         where = f"accuracy falls on {', '.join(worse)}" if worse else "no evidence of a loss of accuracy on any"
-        text += f"; {where} ({enough} of {len(rows)} profiles have enough trials to tell)."
+        text += f"; {where} ({enough} of {n_of(len(rows), 'profile')} with enough trials to tell)."
     evidence: Evidence = "yes" if faster else "no" if slower else "none"
     return finding("devices", text, evidence, worst[1], (method, ratio))
 
@@ -228,9 +229,9 @@ def _counts(names: list[str], cells: int, up: int, down: int) -> str:
     """How many of the tests against random are above it and below: the beginning of a sentence."""
     corrected = f" (corrected for {cells} tests)" if cells > 1 else ""
     if len(names) > 1 and up:
-        return f"Of {cells} pairs of method and keep ratio {up} beat random and {down} fall below it{corrected}"
+        return f"Of {n_of(cells, 'pair')} of method and keep ratio {up} beat random and {down} fall below it{corrected}"
     if up:
-        return f"{names[0]} beats random at {up} of {cells} keep ratios and falls below it at {down}{corrected}"
+        return f"{names[0]} beats random at {up} of {n_of(cells, 'keep ratio')} and falls below it at {down}{corrected}"
     start = f"There is no evidence that {names[0] if len(names) == 1 else 'a method'} beats random at equal keep ratio"
     if len(names) > 1:
         return f"{start}: of {cells} pairs of method and ratio none is above it and {down or 'none'} below{corrected}"

@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from edgesim.cli import layout
+from edgesim.errors import n_of
 from edgesim.records import Record, Trial
 
 LINE_EVERY_S = 10.0
@@ -57,7 +58,7 @@ class Watcher:
             self._task = self._bar.add_task("running", total=self._total, completed=len(done), state="", left="?")
         else:
             resumed = f", {len(done)} done before" if done else ""
-            self._console.print(f"{self._total} trials on {devices} devices{resumed}", highlight=False)
+            self._console.print(f"{n_of(self._total, 'trial')} on {n_of(devices, 'device')}{resumed}", highlight=False)
 
     def record(self, record: Record) -> None:
         """A trial has ended."""

@@ -10,6 +10,7 @@ from rich.console import Console
 from edgesim.cli import layout
 from edgesim.cli.amounts import percent, plain, scaled, watts
 from edgesim.cli.layout import Column
+from edgesim.errors import n_of
 
 if TYPE_CHECKING:
     from edgesim.store import Run
@@ -141,7 +142,7 @@ def print_summary(run: Run) -> None:
     console.print(caption, markup=False, highlight=False)
     failed = run.records[run.records["status"] != "ok"]
     if len(failed):
-        console.print(f"{len(failed)} of {len(run.records)} trials did not succeed:")
+        console.print(f"{len(failed):,} of {n_of(len(run.records), 'trial')} did not succeed:")
         for reason, count in failed["reason"].value_counts().head(5).items():
             console.print(f"  {count} x {reason}", markup=False, highlight=False)
 

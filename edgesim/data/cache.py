@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from edgesim.data.images import ImageDataset, RawDataset, RawSplit
-from edgesim.errors import DataError
+from edgesim.errors import DataError, n_of
 
 FORMAT = 1
 FULL_HASH_BYTES = 512 * 2**20
@@ -147,7 +147,9 @@ def _write_images(split: RawSplit, path: Path, shape: tuple[int, ...] | None) ->
             file.write(np.ascontiguousarray(chunk).data)
             count += len(chunk)
     if shape is None or count != len(split.labels):
-        raise DataError(f"{split.where}: {count} images, {len(split.labels)} labels; give one label per image")
+        raise DataError(
+            f"{split.where}: {n_of(count, 'image')}, {n_of(len(split.labels), 'label')}; give one label per image"
+        )
     return shape
 
 

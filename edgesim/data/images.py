@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.data.invariants import apportion
-from edgesim.errors import DataError
+from edgesim.errors import DataError, n_of
 from edgesim.work import IntArray
 
 ByteArray = npt.NDArray[np.uint8]
@@ -55,15 +55,16 @@ class RawDataset:
         names = self.class_names or tuple(str(c) for c in range(count))
         if self.class_names is None and count > max(len(train), 2):
             raise DataError(
-                f"{self.train.where}: a training label is {count - 1}, but there are only {len(train)} samples; "
+                f"{self.train.where}: a training label is {count - 1}, but there is only {n_of(len(train), 'sample')}; "
                 f"number the classes 0, 1, 2, … without gaps"
             )
         test = checked_split_labels(self.test)
         for split, labels in ((self.train, train), (self.test, test)):
             bad = np.flatnonzero(labels >= count)
             if len(bad):
+                classes = n_of(count, "class", "classes")
                 raise DataError(
-                    f"{split.where}: the label of sample {bad[0]} is {labels[bad[0]]}, outside the {count} classes "
+                    f"{split.where}: the label of sample {bad[0]} is {labels[bad[0]]}, outside the {classes} "
                     f"{'named there' if self.class_names else 'of the training split'}; allowed: 0 to {count - 1}"
                 )
         return RawDataset(replace(self.train, labels=train), replace(self.test, labels=test), names)
@@ -87,9 +88,8 @@ class ImageDataset:
             images, labels = getattr(self, f"{split}_images"), getattr(self, f"{split}_labels")
             _check_images(images, f"data set '{self.name}', {split} images")
             if len(images) != len(labels):
-                raise DataError(
-                    f"data set '{self.name}': {len(images)} {split} images, {len(labels)} labels; give one each"
-                )
+                found = f"{n_of(len(images), f'{split} image')}, {n_of(len(labels), 'label')}"
+                raise DataError(f"data set '{self.name}': {found}; give one each")
             if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= self.num_classes:
                 raise DataError(
                     f"data set '{self.name}': {split} labels ({labels.dtype}) from {labels.min()} to {labels.max()}; "

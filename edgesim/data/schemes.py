@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from edgesim.data import partition
-from edgesim.errors import DataError
+from edgesim.errors import DataError, n_of
 from edgesim.work import IntArray
 
 Count = Annotated[int, Field(ge=1)]
@@ -146,5 +146,5 @@ def describe(name: str) -> str:
 def _same_count(what: str, given: int, n_devices: int) -> None:
     if given != n_devices:
         raise DataError(
-            f"partition.{what} is for {given} devices, the fleet has {n_devices}; give one entry per device"
+            f"partition.{what} is for {n_of(given, 'device')}, the fleet has {n_devices:,}; give one entry per device"
         )

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edgesim.errors import RunError
+from edgesim.errors import RunError, n_of
 from edgesim.executors import ray_start
 from edgesim.executors.base import Failure, JobQueue, Timesheet, attempt, keep_freed_memory, one_thread
 
@@ -145,7 +145,7 @@ class RayExecutor:
         ready, waiting = ray.wait(opened, num_returns=len(opened), timeout=START_TIMEOUT_S)
         if waiting:
             raise RunError(
-                f"only {len(ready)} of {len(opened)} hosts started within {START_TIMEOUT_S:.0f} s; free are "
+                f"only {len(ready)} of {n_of(len(opened), 'host')} started within {START_TIMEOUT_S:.0f} s; free are "
                 f"{ray.available_resources()}. Ask for fewer --hosts, or wait for the cluster to become free"
             )
         ray.get(opened)
