@@ -70,17 +70,23 @@ def plug(given: Any, table: Table, path: str, faults: list[Fault]) -> Named | No
         faults.append(Fault(path, f"must be a name or a map with `name`; got {got}; allowed: {', '.join(table.rows)}"))
         return None
     name = given["name"]
-    label = given.get("label", name) if table.labelled else name
-    if not isinstance(label, str) or not label:
-        faults.append(Fault(documents.join(path, "label"), f"must be text; got {label!r}"))
-        return None
+    label = label_of(given) if table.labelled else name
+    if not label and "label" in given:
+        got = documents.kind_of(given["label"])
+        faults.append(Fault(documents.join(path, "label"), f"must be text of one character or more; got {got}"))
     cls = _class(name, table, path, faults)
     if cls is None:
         return None
     taken = ("name", "label") if table.labelled else ("name",)
     arguments = {key: value for key, value in given.items() if key not in taken}
     plugin = documents.build(cls, arguments, path, faults)
-    return None if plugin is None else Named(label, name, plugin)
+    return None if plugin is None or not label else Named(label, name, plugin)
+
+
+def label_of(given: Any) -> str | None:
+    """How an entry of a labelled table is called: its `label`, else its name; None where it has none of either."""
+    found = given.get("label", given.get("name")) if isinstance(given, dict) else given
+    return found if isinstance(found, str) and found else None
 
 
 def _class(name: str, table: Table, path: str, faults: list[Fault]) -> type | None:

@@ -14,6 +14,7 @@ from edgesim.cost.loads import Load
 from edgesim.cost.objective import BINDS, GRID, ROWS, UNITS, Bill, Budget, Objective, Rule
 from edgesim.cost.terms import OTHER, Price
 from edgesim.cost.words import amount, apart, share
+from edgesim.errors import n_of
 from edgesim.prospects import Prospect
 from edgesim.pruning.base import is_dynamic
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
@@ -103,11 +104,11 @@ class Choice:
             if not least:
                 return f"the budget's {name} binds: {over}"
             return f"the budget's {name} does not suffice: {over}{self._overhead(p, name)}"
-        return "" if least else f"the device's {name} binds: {m + 1:,} samples are more than it can do"
+        return "" if least else f"the device's {name} binds: {n_of(m + 1, 'sample')} would be more than it can do"
 
     def _bought(self, p: int, wanted: int, name: str) -> str:
         """What so many samples stand for: themselves, or with a dynamic method as much training."""
-        samples = f"{wanted:,} sample{'s' if wanted > 1 else ''}"
+        samples = n_of(wanted, "sample")
         if not is_dynamic(self.pairs.prospect.method):
             return samples
         return f"all {self.pairs.sizes[p]:,} samples" if name == "storage_bytes" else f"as much training as {samples}"

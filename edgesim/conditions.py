@@ -1,21 +1,27 @@
 """What a device works under: power mode, energy source, when it may work, and what runs on it already.
 
 All functions here depend on time alone: asked twice, or in another order, they answer the same. Time is in seconds
-from the start of the scenario. Patterns repeat with a period of their own, so that a day is `period_s: 86400`.
+from the start of the scenario. Patterns repeat with a period of their own, so that a day is `period_s: 86400`. A
+document may give these times as clock times, h:mm or h:mm:ss: 22:00 is 79,200 s after the start, 24:00 a day.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+import math
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
-from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError, core_schema
+
+from edgesim.errors import Fault, FieldFaults
 
 Array = npt.NDArray[np.float64]
 
@@ -31,8 +37,40 @@ Cold is the default. One training from scratch pays for the start, and no one is
 FULL_MODE = "full"
 """name of the power mode that every device has: full clock, `power.max_w` under load"""
 
-Period = Annotated[float, Field(gt=0, le=1e9)]
-Moment = Annotated[float, Field(ge=0, le=1e9)]
+_CLOCK = re.compile("([0-9]{1,6}):([0-5][0-9])(?::([0-5][0-9]))?")
+
+
+def seconds(value: Any) -> float | None:
+    """Seconds of a number, or of a clock time: 79,200 for 22:00 and 22:00:00, 5,400 for 1:30; None of anything else."""
+    if isinstance(value, str) and (clock := _CLOCK.fullmatch(value.strip())):
+        hours, minutes, rest = (int(part or 0) for part in clock.groups())
+        return float(hours * 3600 + minutes * 60 + rest)
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if number else None
+
+
+class _ClockTimes:
+    """Lets a field in seconds take clock times, counted from the start of the scenario."""
+
+    @staticmethod
+    def _read(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if (read_s := seconds(value)) is None:
+            raise PydanticCustomError("clock", "must be seconds, or a clock time like 22:00 or 22:00:00")
+        return read_s
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(self._read, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [handler(schema), {"type": "string", "pattern": f"^{_CLOCK.pattern}$"}]}
+
+
+Period = Annotated[float, Field(gt=0, le=1e9), _ClockTimes()]
+Moment = Annotated[float, Field(ge=0, le=1e9), _ClockTimes()]
 
 
 @dataclass(frozen=True)
@@ -40,28 +78,32 @@ class Energy:
     """Where a device's energy comes from."""
 
     source: Literal["mains", "battery", "harvest"] = "mains"
-    """mains: no limit. battery: what its charge holds. harvest: a battery that the trace `harvest_w` charges"""
+    """mains: no limit; battery: what its charge holds; harvest: a battery that the trace `harvest_w` charges"""
     state_of_charge: Annotated[float, Field(ge=0, le=1)] | None = None
-    """charge at the start over a full battery; a full one where it is left out"""
+    """charge at the start as a share of the full battery; left out: full"""
     capacity_j: Annotated[float, Field(gt=0, le=1e9)] | None = None
-    """energy of the full battery or storage capacitor, in place of the profile's battery"""
+    """energy of the full battery or storage capacitor in J; left out: the profile's battery"""
     harvest_w: tuple[tuple[Moment, Annotated[float, Field(ge=0, le=1e4)]], ...] = ()
-    """[time_s, power_w] pairs, the first at 0: each power holds until the next time; a charger is such a trace, too"""
+    """[time_s, power_w] pairs, the first at 0: each power in W holds until the next time; clock times (h:mm) serve,
+    too"""
     period_s: Period | None = None
-    """after which the trace repeats; needed with `harvest_w`"""
+    """seconds after which the trace repeats, or a clock time; needed with `harvest_w`"""
 
     def __post_init__(self) -> None:
-        if self.source == "mains" and (self.state_of_charge is not None or self.capacity_j is not None):
-            raise ValueError("mains has neither state_of_charge nor capacity_j; give source: battery or harvest")
-        if self.source != "harvest":
-            if self.harvest_w or self.period_s is not None:
-                raise ValueError("harvest_w and period_s need source: harvest")
-            return
-        if not self.harvest_w or self.period_s is None:
-            raise ValueError("source: harvest needs harvest_w, a list of [time_s, power_w], and period_s")
-        times = [time_s for time_s, _ in self.harvest_w]
-        if times[0] != 0 or any(a >= b for a, b in pairwise(times)) or times[-1] >= self.period_s:
-            raise ValueError("the times of harvest_w must start at 0, rise, and stay below period_s")
+        _raise(self.faults_in(dataclasses.asdict(self)))
+
+    @staticmethod
+    def faults_in(given: dict[str, Any]) -> list[Fault]:
+        """What is wrong between the fields of a document's map; entries that are no pairs of numbers are left out."""
+        source, period_s = given.get("source", "mains"), seconds(given.get("period_s"))
+        trace = given.get("harvest_w") or ()
+        if source == "mains" and not (given.get("state_of_charge") is None and given.get("capacity_j") is None):
+            return [Fault("", "mains has neither state_of_charge nor capacity_j; give source: battery or harvest")]
+        if source in ("mains", "battery") and (trace or given.get("period_s") is not None):
+            return [Fault("", "harvest_w and period_s need source: harvest")]
+        if source == "harvest" and (not trace or given.get("period_s") is None):
+            return [Fault("", "source: harvest needs harvest_w, a list of [time_s, power_w], and period_s")]
+        return _trace_faults(_pairs(trace), period_s) if source == "harvest" else []
 
     @property
     def _steps(self) -> tuple[Array, Array]:
@@ -111,16 +153,20 @@ class Availability:
     """When a device may work: windows in a repeating period, for example only at night while it charges."""
 
     period_s: Period
+    """seconds after which the windows repeat, or a clock time: 86400 or 24:00 for a day"""
     windows: tuple[tuple[Moment, Moment], ...]
-    """[from_s, to_s] pairs within the period, in order, without overlap"""
+    """[from_s, to_s] pairs within the period in s, in order, without overlap; clock times (22:00) serve, too"""
 
     def __post_init__(self) -> None:
-        if not self.windows:
-            raise ValueError("windows must hold at least one [from_s, to_s]")
-        bounds = [moment for window in self.windows for moment in window]
-        inside = bounds[-1] <= self.period_s and all(from_s < to_s for from_s, to_s in self.windows)
-        if not inside or any(a > b for a, b in pairwise(bounds)):
-            raise ValueError("windows must be [from_s, to_s] with from_s < to_s <= period_s, in order, without overlap")
+        _raise(self.faults_in(dataclasses.asdict(self)))
+
+    @staticmethod
+    def faults_in(given: dict[str, Any]) -> list[Fault]:
+        """What is wrong between the fields of a document's map; entries that are no pairs of numbers are left out."""
+        windows = given.get("windows")
+        if isinstance(windows, list | tuple) and not windows:
+            return [Fault("windows", "must hold at least one [from_s, to_s]")]
+        return _window_faults(_pairs(windows), seconds(given.get("period_s")))
 
     def openings(self, start_s: float) -> Iterator[tuple[float, float]]:
         """The windows (from_s, to_s) from `start_s` on, without end; the first may have begun before."""
@@ -142,3 +188,88 @@ class Conditions:
     available: Availability | None = None
     """None = always"""
     startup: Startup = "cold"
+
+
+class _Pair(NamedTuple):
+    """An entry of a list of pairs."""
+
+    place: int
+    given: str
+    """as the document has it"""
+    first: float
+    second: float
+
+
+def _raise(faults: list[Fault]) -> None:
+    if faults:
+        raise FieldFaults(faults)
+
+
+def _pairs(entries: Any) -> list[_Pair]:
+    """The entries that are pairs of numbers >= 0, or of clock times; the types' checks name the others."""
+    found = []
+    for i, entry in enumerate(entries if isinstance(entries, list | tuple) else ()):
+        numbers = [seconds(part) for part in entry] if isinstance(entry, list | tuple) else []
+        good = [number for number in numbers if number is not None and number >= 0]
+        if len(numbers) == len(good) == 2:
+            found.append(_Pair(i, _pair(*entry), *good))
+    return found
+
+
+def _pair(first: Any, second: Any) -> str:
+    """[0, 2000], as one writes it."""
+    return f"[{', '.join(str(p) if isinstance(p, str | int) else f'{p:.12g}' for p in (first, second))}]"
+
+
+def _window_faults(windows: Sequence[_Pair], period_s: float | None) -> list[Fault]:
+    faults, before = [], None
+    for one in windows:
+        message = _outside(one.first, one.second, period_s)
+        if not message and before is not None and one.first < before.second:
+            earlier = f"windows[{before.place}] = {before.given}"
+            message = f"comes before {earlier}; put them in order"
+            if one.second > before.first:
+                joined = _pair(min(one.first, before.first), max(one.second, before.second))
+                message = f"overlaps {earlier}; write {joined} for both"
+        if message:
+            faults.append(Fault("", f"windows[{one.place}] = {one.given} {message}"))
+        else:
+            before = one
+    return faults
+
+
+def _outside(from_s: float, to_s: float, period_s: float | None) -> str:
+    """Why a window by itself is none, and what to write; an empty string where it is one."""
+    if from_s == to_s:
+        return "has no length; leave it out"
+    if period_s is None or period_s <= 0:
+        return "ends before it begins" if to_s < from_s else ""
+    if from_s >= period_s:
+        return f"begins after the end of the period ({period_s:.12g} s); count its times from the start of the period"
+    if to_s <= period_s and from_s < to_s:
+        return ""
+    rest_s = to_s if to_s < from_s else to_s - period_s
+    if rest_s >= from_s:
+        longer = f"is as long as the period ({period_s:.12g} s) or longer, and to_s <= period_s must hold"
+        return f"{longer}; leave `available` out where a device may always work"
+    parts = ([_pair(0, rest_s)] if rest_s else []) + [_pair(from_s, period_s)]
+    return f"passes the end of the period; write {' and '.join(parts)}"
+
+
+def _trace_faults(trace: Sequence[_Pair], period_s: float | None) -> list[Fault]:
+    faults = []
+    for i, one in enumerate(trace):
+        message = ""
+        if one.place == 0 and one.first != 0:
+            until = _pair(0, trace[-1].second)
+            message = f"begins at {one.first:.12g} s, and the trace must start at 0; write {until} before it"
+            message += ": the trace repeats, so that its last power holds until then"
+        elif i and one.first <= trace[i - 1].first:
+            earlier = f"harvest_w[{trace[i - 1].place}] = {trace[i - 1].given}"
+            same = one.first == trace[i - 1].first
+            message = f"has the time of {earlier}; keep one" if same else f"comes before {earlier}; times must rise"
+        elif period_s is not None and one.first >= period_s:
+            message = f"is not within the period ({period_s:.12g} s), at whose end the trace starts again; leave it out"
+        if message:
+            faults.append(Fault("", f"harvest_w[{one.place}] = {one.given} {message}"))
+    return faults

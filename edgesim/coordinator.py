@@ -17,7 +17,7 @@ from edgesim.data.datasets import ImageDataset
 from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, Failure, JobQueue, log_detail
 from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob, groups
-from edgesim.outlook import Curves, Found, Outlook, Problem, keeps_all, prepare, split
+from edgesim.outlook import Curves, Found, Outlook, Problem, prepare, split
 from edgesim.pruning.base import is_dynamic, kept_samples
 from edgesim.records import Record, Reused, Selection, Status, Trial, TrialResult
 from edgesim.scenario import Scenario
@@ -121,10 +121,8 @@ def shown_device(plan: Plan) -> dict[str, Any] | None:
 
 
 def trial_count(scenario: Scenario) -> int:
-    """How many trials there are; a method that keeps everything has one per device, at keep_ratio 1."""
-    ratios = len(scenario.pruning.keep_ratios) if scenario.pruning.rule is None else 1
-    each = sum(1 if keeps_all(method) else ratios for method in scenario.pruning.methods)
-    return len(scenario.seeds) * len(scenario.fleet) * each
+    """How many trials there are."""
+    return len(scenario.seeds) * len(scenario.fleet) * scenario.pruning.trials_per_device
 
 
 def in_order(scenario: Scenario, trials: Iterable[Trial]) -> list[Trial]:

@@ -1,7 +1,6 @@
-"""Reads YAML documents safely, and checks them against frozen dataclasses with every fault at once.
+"""Reads documents, and checks them against frozen dataclasses with every fault at once.
 
-What PyYAML does by default and what is refused or mended here: duplicate keys silently win, `1e-3` is a string, and a
-tag can ask for a Python object. Used by `profiles` and `scenario`; knows no field of either.
+`yaml_text` says what a YAML value is read as. Used by `profiles` and `scenario`; knows no field of either.
 """
 
 from __future__ import annotations
@@ -11,53 +10,21 @@ import difflib
 import functools
 import json
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
-import yaml
-
-try:  # libyaml's parser reads a fleet of 34 profiles in half the time
-    from yaml import CSafeLoader as SafeLoader
-except ImportError:
-    from yaml import SafeLoader  # type: ignore[assignment]
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
-from edgesim.errors import Fault, ScenarioError
+from edgesim.document_values import check_finite, meant
+from edgesim.document_values import join as join
+from edgesim.document_values import kind_of as kind_of
+from edgesim.document_values import plain as plain
+from edgesim.errors import Fault, FieldFaults, ScenarioError
+from edgesim.yaml_text import dump as dump
+from edgesim.yaml_text import parse as parse
 
 T = TypeVar("T")
-
-
-class _Loader(SafeLoader):
-    """SafeLoader that refuses duplicate keys and reads 1e-3 as a number (YAML 1.2)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"a key must be a word, not {key!r}", key_node.start_mark
-                )
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key}' is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [entry for entry in entries if entry[0] != "tag:yaml.org,2002:timestamp"]
-    for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+$|^[-+]?\.\d+[eE][-+]?\d+$"),
-    list("-+0123456789."),
-)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -72,49 +39,18 @@ def read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         near = nearest(path.name, (p.name for p in path.parent.glob("*.yaml")))
         raise ScenarioError(str(path), [Fault("", f"there is no such file{near}")]) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        message = f"is not text in UTF-8 ({error.reason} at byte {error.start}); save it with this encoding"
+        raise ScenarioError(str(path), [Fault("", message)]) from None
+    except OSError as error:
         raise ScenarioError(str(path), [Fault("", f"cannot be read: {error}")]) from None
     return parse(text, str(path))
-
-
-def parse(text: str, source: str) -> dict[str, Any]:
-    """Parse YAML text that holds a map; `source` names it in errors. Raises as `read`."""
-    try:
-        document = yaml.load(text, Loader=_Loader)  # a SafeLoader with stricter keys
-    except yaml.constructor.ConstructorError as error:
-        raise ScenarioError(source, [Fault(_line(error.problem_mark), _constructor_problem(error))]) from None
-    except yaml.MarkedYAMLError as error:
-        problem = " ".join(filter(None, (error.context, error.problem)))
-        raise ScenarioError(source, [Fault(_line(error.problem_mark), f"YAML syntax: {problem}")]) from None
-    except (ValueError, KeyError, AttributeError, RecursionError) as error:  # of PyYAML's own constructors
-        message = f"a value cannot be read as what its tag or form says ({type(error).__name__}: {error})"
-        raise ScenarioError(source, [Fault("", message)]) from None
-    except yaml.YAMLError as error:
-        raise ScenarioError(source, [Fault("", f"YAML syntax: {error}")]) from None
-    if document is None:
-        raise ScenarioError(source, [Fault("", "the file is empty; see scenarios/quickstart.yaml for a start")])
-    if not isinstance(document, dict):
-        message = f"the top of the file must be a map (key: value), not {kind_of(document)}"
-        raise ScenarioError(source, [Fault("", message)])
-    return document
-
-
-def dump(document: dict[str, Any]) -> str:
-    """YAML text of a document, keys in their order."""
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
 
 
 def nearest(name: object, allowed: Iterable[str]) -> str:
     """' (did you mean …?)' for the allowed name that is nearest to `name`, or an empty string."""
     close = difflib.get_close_matches(str(name), list(allowed), n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else ""
-
-
-def kind_of(value: object) -> str:
-    """What a YAML value is, in words."""
-    words = {dict: "a map", list: "a list", str: "text", bool: "true/false", type(None): "nothing"}
-    word = words.get(type(value), "a number")
-    return word if isinstance(value, dict | list) or value is None else f"{word} ({value!r})"
 
 
 def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
@@ -133,16 +69,38 @@ def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
         return None
     before = len(faults)
     known = _known(cls, given, path, faults)
+    check_finite(known, path, faults)
+    crossed = _crossed(cls, given, path)
+    faults.extend(crossed)
     try:
         # JSON mode with strict types: lists serve as tuples, but "5" is no number and 1 is no true.
-        value = TypeAdapter(cls).validate_json(json.dumps(known, default=str), strict=True)
+        value = TypeAdapter(cls).validate_json(json.dumps(known), strict=True)
     except (PydanticUserError, NameError) as error:  # a user's own dataclass whose types cannot be checked
         faults.append(Fault(path, f"the fields of {cls.__name__} cannot be checked: {str(error).splitlines()[0]}"))
         return None
     except ValidationError as error:
-        faults.extend(_translate(detail, path, known) for detail in error.errors(include_url=False))
+        told = {fault.path for fault in faults[before:]}
+        for detail in error.errors(include_url=False):
+            found = _translate(detail, path, known)
+            own = isinstance(detail.get("ctx", {}).get("error"), FieldFaults)
+            faults.extend(fault for fault in found if not (own and crossed) and fault.path not in told)
         return None
     return value if len(faults) == before else None
+
+
+def _crossed(cls: Any, given: dict[str, Any], path: str) -> list[Fault]:
+    """What dataclasses find in maps of theirs, at every depth, by `faults_in`: whatever else is wrong there."""
+    find = getattr(cls, "faults_in", None)
+    found = [] if find is None else [Fault(join(path, f.path) if f.path else path, f.message) for f in find(given)]
+    hints = _hints(cls)
+    for key, value in given.items():
+        inner = _dataclass_in(hints[key]) if key in hints else None
+        listed = value if isinstance(value, list) else [value]
+        for i, one in enumerate(listed if inner else ()):
+            if isinstance(one, dict):
+                where = join(path, key)
+                found += _crossed(inner, one, join(where, i) if isinstance(value, list) else where)
+    return found
 
 
 @functools.cache
@@ -185,13 +143,6 @@ def unknown_keys(given: dict[str, Any], allowed: list[str], path: str, faults: l
             faults.append(Fault(join(path, key), f"unknown key; {choice}{nearest(key, allowed)}"))
 
 
-def join(path: str, key: str | int) -> str:
-    """A YAML path with one more step: `fleet` + `groups` -> `fleet.groups`, + 0 -> `fleet.groups[0]`."""
-    if isinstance(key, int):
-        return f"{path}[{key}]"
-    return f"{path}.{key}" if path else key
-
-
 def override(
     document: dict[str, Any], overrides: Mapping[str, Any] | Sequence[str], named: Iterable[str], faults: list[Fault]
 ) -> None:
@@ -210,7 +161,7 @@ def override(
 
 def _pairs(overrides: Mapping[str, Any] | Sequence[str], faults: list[Fault]) -> list[tuple[str, Any]]:
     if isinstance(overrides, Mapping):
-        return list(overrides.items())
+        return [(key, plain(value, f"--set {key}", faults)) for key, value in overrides.items()]
     pairs = []
     for text in overrides:
         key, equals, value = text.partition("=")
@@ -220,7 +171,7 @@ def _pairs(overrides: Mapping[str, Any] | Sequence[str], faults: list[Fault]) ->
         try:
             pairs.append((key, parse(f"value: {value}", "--set")["value"]))
         except ScenarioError as error:
-            faults.append(Fault(f"--set {text}", error.faults[0].message))
+            faults += [Fault(f"--set {text}", fault.message) for fault in error.faults]
     return pairs
 
 
@@ -240,8 +191,8 @@ def _set(document: dict[str, Any], key: str, value: Any, named: set[str], faults
         target = target.setdefault(step, {}) if isinstance(target, dict) else target[step]
 
 
-def _translate(detail: Any, path: str, given: dict[str, Any]) -> Fault:
-    """A pydantic error as a fault in the words of this project."""
+def _translate(detail: Any, path: str, given: dict[str, Any]) -> list[Fault]:
+    """A pydantic error as faults in the words of this project."""
     where, value, missing = path, given, detail["type"] == "missing"
     for i, step in enumerate(detail["loc"]):
         if isinstance(value, dict | list) and not (isinstance(value, dict) and step not in value):
@@ -250,7 +201,10 @@ def _translate(detail: Any, path: str, given: dict[str, Any]) -> Fault:
             continue  # the name of a union's branch, not a key
         where = join(where, step)
     if missing:
-        return Fault(where, "is missing and has no default")
+        return [Fault(where, "is missing and has no default")]
+    error = detail.get("ctx", {}).get("error")
+    if isinstance(error, FieldFaults):
+        return [Fault(join(where, fault.path) if fault.path else where, fault.message) for fault in error.faults]
     message = detail["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     message = (
@@ -258,20 +212,20 @@ def _translate(detail: Any, path: str, given: dict[str, Any]) -> Fault:
         .replace("valid array", "list")
         .replace("valid tuple", "list")
         .replace("valid list", "list")
+        .replace("a valid boolean", "true or false")
     )
-    return Fault(where, f"{message}; got {kind_of(detail['input'])}")
+    if isinstance(error, ValueError) and isinstance(detail["input"], dict | list):
+        return [Fault(where, message)]  # of a check across fields, whose words say what it found
+    return [Fault(where, f"{message}; got {kind_of(detail['input'])}{_fix(detail, where)}")]
 
 
-def _constructor_problem(error: yaml.constructor.ConstructorError) -> str:
-    problem = error.problem or "cannot be read"
-    if "could not determine a constructor" in problem:
-        tag = problem.rsplit(" ", 1)[-1]
-        return f"the tag {tag} is refused: edgesim reads plain data only, nothing that could run code"
-    return problem
-
-
-def _line(mark: yaml.Mark | None) -> str:
-    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+def _fix(detail: Any, where: str) -> str:
+    """How to write what was meant, where a value is of another type than wanted."""
+    given, kind = detail["input"], detail["type"]
+    if kind == "string_type" and isinstance(given, bool | int | float):
+        return "; put text in quotes"
+    wanted = "bool" if kind.startswith("bool") else "seconds" if where.endswith("_s") else "number"
+    return meant(given, wanted) if kind.endswith("_type") else ""
 
 
 def differences(before: Any, now: Any, path: str = "") -> list[tuple[str, Any, Any]]:

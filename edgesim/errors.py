@@ -6,7 +6,19 @@ Python exceptions and are not caught anywhere but at the boundary of an executor
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+
+def n_of(count: int, noun: str, plural: str | None = None) -> str:
+    """A count and its noun: 1 fault, 2 faults, 1,200 faults.
+
+    Args:
+        count: how many.
+        noun: for one.
+        plural: for any other count, where it is not the noun and an s.
+    """
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 class EdgesimError(Exception):
@@ -51,15 +63,56 @@ class Fault:
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
+class FieldFaults(ValueError):
+    """What a dataclass finds wrong with its fields; the paths of `faults` start at the dataclass."""
+
+    def __init__(self, faults: list[Fault]):
+        super().__init__("; ".join(map(str, faults)))
+        self.faults = faults
+
+    def __reduce__(self) -> tuple[type, tuple[list[Fault]]]:
+        return type(self), (self.faults,)
+
+
 class ScenarioError(EdgesimError):
-    """A scenario, fleet or profile document has faults; all of them are listed at once in `faults`."""
+    """A scenario, fleet or profile document has faults.
+
+    `faults` has all of them. The text counts those that differ in numbers alone where they are more than a few.
+    """
 
     def __init__(self, source: str, faults: list[Fault]):
-        lines = [f"{source}: {len(faults)} fault{'s' if len(faults) != 1 else ''}"]
-        lines += [f"  {fault}" for fault in faults]
-        super().__init__("\n".join(lines))
+        super().__init__("\n".join([f"{source}: {n_of(len(faults), 'fault')}", *_told(faults)]))
         self.source = source
         self.faults = faults
 
     def __reduce__(self) -> tuple[type, tuple[str, list[Fault]]]:
         return type(self), (self.source, self.faults)
+
+
+_FEW = 3
+"""faults of one kind that are listed one by one, whatever they say"""
+_LISTED = 10
+"""the same where each says something else"""
+_NUMBERS = re.compile(r"'[^']*'|-?[0-9][0-9_.:]*(?:e[-+]?[0-9]+)?")
+
+
+def _kind(text: str) -> str:
+    """A text without its numbers, but for those in quotes: they belong to names."""
+    return _NUMBERS.sub(lambda found: found[0] if found[0].startswith("'") else "#", text)
+
+
+def _told(faults: list[Fault]) -> list[str]:
+    """Lines of faults in their order; where many differ in numbers alone the first ones, how many, and the last."""
+    kinds: dict[tuple[str, str], list[Fault]] = {}
+    for fault in faults:
+        kinds.setdefault((_kind(fault.path), _kind(fault.message)), []).append(fault)
+    lines = []
+    for alike in kinds.values():
+        shown = len(alike)
+        if shown > _FEW:
+            shown = 1 if len({fault.message for fault in alike}) == 1 else min(shown, _LISTED)
+        lines += [f"  {fault}" for fault in alike[:shown]]
+        if shown < len(alike):
+            last = alike[-1] if alike[-1].path == alike[0].path else alike[-1].path
+            lines.append(f"    and {n_of(len(alike) - shown, 'fault')} more of this kind, the last: {last}")
+    return lines

@@ -19,14 +19,15 @@ from edgesim.cost.pricing import price
 from edgesim.cost.terms import Terms
 from edgesim.data.datasets import ImageDataset
 from edgesim.data.invariants import check
-from edgesim.errors import DataError, Fault, ScenarioError
+from edgesim.errors import DataError, Fault, ScenarioError, n_of
 from edgesim.jobs import Setting
 from edgesim.models.counted import counted
 from edgesim.prospects import Prospect
 from edgesim.pruning import expected
 from edgesim.pruning.base import Shard
+from edgesim.pruning_part import Pruning, keeps_all
 from edgesim.records import Ledger, rounded_ratio
-from edgesim.scenario import Pruning, Scenario
+from edgesim.scenario import Scenario
 from edgesim.work import FloatArray, IntArray, Workload
 
 Curves = Mapping[str, FloatArray]
@@ -116,11 +117,6 @@ def cannot_begin(priced: Forecast, i: int, shard_size: int) -> str:
     return "; ".join(feasibility.reasons(demand, profile, terms, int(priced.largest_batch[i])))
 
 
-def keeps_all(method: Named) -> bool:
-    """Whether a method keeps every sample whatever the ratio."""
-    return bool(getattr(method.plugin, "keeps_all", False))
-
-
 def prepare(scenario: Scenario, dataset: ImageDataset, scorer: Workload | None = None) -> tuple[Setting, Outlook]:
     """What all devices have in common, and what their trials will take: the network is counted here.
 
@@ -169,14 +165,15 @@ def split(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray
     """
     count, available = len(scenario.fleet), len(dataset.train_labels)
     if count > available:
-        message = f"has {count} devices for {available} training samples of {dataset.name}; each needs at least one"
+        samples = n_of(available, "training sample")
+        message = f"has {n_of(count, 'device')} for {samples} of {dataset.name}; each needs at least one"
         raise ScenarioError(scenario.name, [Fault("fleet", message)])
     try:
         parts = scenario.partition.plugin.split(dataset.train_labels, count, seeds.integer(seed, "partition") % 2**32)
     except DataError as error:
         raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
     if len(parts) != count:
-        message = f"{scenario.partition.name} gave {len(parts)} shards for {count} devices"
+        message = f"{scenario.partition.name} gave {n_of(len(parts), 'shard')} for {n_of(count, 'device')}"
         raise ScenarioError(scenario.name, [Fault("partition", message)])
     try:
         check(parts, available, min_size=1, complete=False)

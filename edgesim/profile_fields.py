@@ -45,17 +45,17 @@ class Compute:
     """Arithmetic: nominal peaks, and the share of the FP32 peak that training sustains."""
 
     peak_fp32_flops_per_s: Peak
-    """nominal: cores x clock x FLOP per cycle, multiply-add = 2"""
+    """nominal peak in FP32: cores x clock x FLOP per cycle, multiply-add = 2"""
     training_utilisation: Utilisation
-    """u of the closed form, time = FLOPs / (peak x u): achieved over peak FP32 FLOP/s, in (0, 1]"""
+    """FLOP/s that training achieves over the FP32 peak (u of the closed form, time = FLOPs / (peak x u))"""
     step_overhead_s: Overhead
     """constant time of one training step, whatever its size: interpreter, kernel launches, copies"""
     peak_fp16_flops_per_s: HalfPeak | None = None
-    """1 to 16 times the FP32 peak; not used by the price of a step"""
+    """nominal peak in FP16, 1 to 16 times the FP32 peak; not used by the price of a step"""
     peak_bf16_flops_per_s: HalfPeak | None = None
-    """only where the arithmetic units take bfloat16; training in bf16 elsewhere is priced as FP32"""
+    """nominal peak in bf16; only where the arithmetic units take it: training in bf16 elsewhere is priced as FP32"""
     peak_int8_ops_per_s: HalfPeak | None = None
-    """of the units that can train or score, multiply-add = 2; not used by the price of a step"""
+    """nominal peak in INT8 of the units that can train or score, multiply-add = 2; not used by the price of a step"""
     convolution_efficiency: Share | None = None
     """achieved over peak FP32 FLOP/s in convolutions larger than 1x1, beside their memory traffic (`cost.steps`).
     Where this or another share is missing, `training_utilisation` stands in for it"""
@@ -75,9 +75,9 @@ class Compute:
     cramped_channel_overhead_s: OperationOverhead | None = None
     """constant time of one sample's one group where the kernel is larger than the images; missing: as elsewhere"""
     recomputes_forward: Switch | None = None
-    """whether the framework runs the forward pass again within the backward pass; missing: it does not"""
+    """the framework runs the forward pass again within the backward pass; missing: it does not"""
     first_step_s: StartUp | None = None
-    """what the first step of a job takes beyond the others: loading libraries, starting the GPU"""
+    """time that the first step of a job takes beyond the others: loading libraries, starting the GPU"""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -85,11 +85,11 @@ class Memory:
     """Working memory (shared with the GPU on phones and Jetsons)."""
 
     size_bytes: MemorySize
-    """all of it; a training step may take 80 %"""
+    """size of the working memory; a training step may take 80 %"""
     bandwidth_bytes_per_s: Bandwidth
-    """nominal: bus width x transfer rate"""
+    """nominal bandwidth: bus width x transfer rate"""
     achieved_bandwidth_bytes_per_s: Bandwidth | None = None
-    """what a copy in memory reaches"""
+    """bandwidth that a copy in memory reaches; missing: half of the nominal one"""
     activation_efficiency: Share | None = None
     """achieved over nominal bandwidth for what grows with the batch, beside the arithmetic (`cost.steps`); missing:
     what a copy reaches, or half of the nominal bandwidth"""
@@ -116,13 +116,13 @@ class Storage:
     """Where the shard lies."""
 
     kind: Words
-    """such as microSD, eMMC, UFS, SATA or NVMe, whose speeds bound those below"""
+    """kind of storage, such as microSD, eMMC, UFS, SATA or NVMe; it bounds the speeds below"""
     size_bytes: StorageSize
-    """all of it; the shard must fit"""
+    """size of the storage; the shard must fit"""
     read_bytes_per_s: StorageSpeed
-    """sequential"""
+    """speed of sequential reads"""
     write_bytes_per_s: StorageSpeed
-    """sequential"""
+    """speed of sequential writes"""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -130,13 +130,14 @@ class PowerMode:
     """A clock setting below the full one, such as a Jetson's nvpmodel or a fixed CPU frequency."""
 
     name: Words
+    """name of the mode, which a fleet's `power_mode` gives"""
     throughput_factor: SpeedFactor
     """speed of computing in this mode over that at full clock, in (0, 1]"""
     power_w: Watts
-    """under full load in this mode"""
+    """power under full load in this mode"""
     overhead_factor: SpeedFactor | None = None
-    """speed of start-up and dispatch in this mode over that at full clock. Missing: as of computing, and 1 where a GPU
-    computes (`GPU_CLASSES`), for the processor that feeds it keeps its clock"""
+    """speed of start-up and dispatch in this mode over that at full clock; missing: as of computing, and 1 where a GPU
+    computes, for the processor that feeds it keeps its clock"""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -144,15 +145,16 @@ class Power:
     """Power of what `scope` says."""
 
     idle_w: Watts
-    """with nothing to do"""
+    """power with nothing to do"""
     max_w: Watts
-    """under full load: the constant operating power P of the paper's closed form"""
+    """power under full load: the constant power P of the closed form"""
     modes: tuple[PowerMode, ...] = ()
     """settings below the full one, which is always there and named `full`"""
     memory_activity: Activity | None = None
     """power above idle while operations wait for memory, over that under full load in the same mode; missing: 1"""
     overhead_activity: Activity | None = None
-    """the same while operations are dispatched and while a job starts up; missing: 1"""
+    """power above idle while operations are dispatched and a job starts up, over that under full load in the same mode;
+    missing: 1"""
     scope: Scope | None = None
     """what all watts of the profile hold; missing: not known"""
 
@@ -162,7 +164,7 @@ class Cooling:
     """How a device heats up and slows down. A device whose full speed lasts (fan, small power) has no such section."""
 
     time_constant_s: TimeConstant
-    """of the first-order answer of its temperature to a step of power"""
+    """time constant of the temperature's first-order answer to a step of power"""
     throttled_factor: Throttled
     """speed that lasts under full load over full speed, in (0, 1]; 1 = never throttles"""
 
@@ -180,16 +182,25 @@ class DeviceProfile:
     """One real device. The properties give the plain floats that the cost model computes with."""
 
     name: str
+    """name of the profile: lower-case words joined by hyphens; left out: the file's name"""
     title: Words
+    """full name of the device, as its maker gives it"""
     device_class: DeviceClass
-    """kind of device, whose ranges its numbers are held to; `class` in the file"""
+    """kind of device, whose ranges its numbers are held to"""
     processor: Words
+    """processor, and GPU where one computes"""
     compute: Compute
+    """peaks, the share of them that training reaches, and constant times"""
     memory: Memory
+    """working memory and its bandwidth"""
     storage: Storage
+    """where the shard lies"""
     power: Power
+    """power, idle and under load, and power modes"""
     cooling: Cooling | None = None
+    """how the device heats up and slows down; left out: its full speed lasts"""
     battery: Battery | None = None
+    """battery; left out: mains only"""
     software: Words | None = None
     """what trains on the device: whose coefficients and overheads these are; missing: not known"""
     note: Words | None = None

@@ -29,7 +29,7 @@ host. processor: the chip alone. Sums over devices of different scopes compare u
 
 Words = Annotated[str, Field(min_length=1)]
 V = TypeVar("V")
-STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+STRICT = ConfigDict(extra="forbid")
 
 NOMINAL_SHARE = 0.5
 """of the nominal bandwidth: what a copy in memory is taken to reach where none was measured"""
@@ -87,9 +87,11 @@ class Quantity(Generic[V]):
     """One number of a profile and where it comes from. Its unit is the suffix of the field that holds it."""
 
     value: V
+    """the value itself"""
     source: Words
     """who says so: a data sheet, a repository and commit, a formula, or what an estimate rests on"""
     confidence: Confidence
+    """measured on this device; looked-up in a data sheet or table; derived from such values; or an estimate"""
     note: str | None = None
     """what a user of the number should know"""
     relative_error: Annotated[float, Field(ge=0)] | None = None

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from edgesim import documents, profile_variants
 from edgesim.errors import Fault, ProfileError, ScenarioError
+from edgesim.field_docs import described, summary
 from edgesim.profile_checks import contradictions, implausible
 from edgesim.profile_fields import (
     Battery,
@@ -165,15 +166,16 @@ def _row(profile: DeviceProfile) -> dict[str, Any]:
 
 def schema() -> dict[str, Any]:
     """JSON Schema of a profile file, for editors. A file that `extends` another need give nothing else."""
-    full = TypeAdapter(DeviceProfile).json_schema()
+    full = described(TypeAdapter(DeviceProfile).json_schema(), DeviceProfile)
     properties = full["properties"]
     properties["class"] = properties.pop("device_class")
-    properties["extends"] = {"type": "string", "description": "name or path of the profile to inherit from"}
+    extends = "Name or path of the profile to inherit from. Left out: the file stands alone."
+    properties["extends"] = {"type": "string", "description": extends}
     sections = {}
     for key, cls in _SECTIONS.items():
         required = full["$defs"][cls.__name__].pop("required")
         if key not in _OPTIONAL:
-            sections[key] = {"required": required}
+            sections[key] = {"required": required, "description": summary(cls)}
     full["required"] = []
     full["if"] = {"required": ["extends"]}
     full["else"] = {"required": _REQUIRED, "properties": sections}

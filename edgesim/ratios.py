@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -9,11 +11,13 @@ from pydantic import TypeAdapter
 
 from edgesim import documents
 from edgesim.cost.objective import Budget, Objective, Rule
+from edgesim.document_values import meant
 from edgesim.errors import Fault
 from edgesim.records import rounded_ratio
 
 PATH = "pruning.keep_ratio"
 RULES = ("budget", "objective")
+LIMITS = ("energy_j", "latency_s", "storage_bytes")
 _POINTS = (
     "two or more [ratio, accuracy] points, shares up to 1, ratios rising, such as [[0.1, 0.6], [0.5, 0.8], [1, 0.85]]"
 )
@@ -28,13 +32,14 @@ def parse(given: Any, faults: list[Fault]) -> tuple[tuple[float, ...], Rule | No
     """
     if not isinstance(given, dict):
         return _numbers(given, faults), None
-    name = next(iter(given), None)
-    if len(given) != 1 or name not in RULES:
-        near = documents.nearest(name, RULES) if len(given) == 1 else ""
-        message = f"a rule is a map with either `budget` or `objective`; got {', '.join(given) or 'nothing'}{near}"
-        faults.append(Fault(PATH, message))
-        return (), None
-    return (), _budget(given[name], faults) if name == "budget" else _objective(given[name], faults)
+    makers: dict[str, Callable[[Any, list[Fault]], Rule | None]] = {"budget": _budget, "objective": _objective}
+    rules: list[Rule | None] = [makers[name](part, faults) for name, part in given.items() if name in makers]
+    if len(given) == len(rules) == 1:
+        return (), rules[0]
+    near = documents.nearest(next(iter(given)), RULES) if len(given) == 1 else ""
+    message = f"a rule is a map with either `budget` or `objective`; got {', '.join(given) or 'nothing'}{near}"
+    faults.append(Fault(PATH, message))
+    return (), None
 
 
 def document(ratios: tuple[float, ...], rule: Rule | None) -> Any:
@@ -53,46 +58,68 @@ def label(rule: Rule | None) -> str:
 
 
 def _budget(given: Any, faults: list[Fault]) -> Budget | None:
-    budget = documents.build(Budget, given, f"{PATH}.budget", faults)
-    if budget is not None and (budget.energy_j, budget.latency_s, budget.storage_bytes) == (None, None, None):
+    allowed = {field.name for field in dataclasses.fields(Budget)}  # another key may be a misspelt limit
+    if isinstance(given, dict) and given.keys() <= allowed and all(given.get(limit) is None for limit in LIMITS):
         faults.append(Fault(f"{PATH}.budget", "needs at least one limit: energy_j, latency_s or storage_bytes"))
-    return budget
+    return documents.build(Budget, given, f"{PATH}.budget", faults)
 
 
 def _objective(given: Any, faults: list[Fault]) -> Objective | None:
     where = f"{PATH}.objective"
-    if isinstance(given, dict):
-        if "trade_off" in given:
-            faults.append(Fault(f"{where}.trade_off", "unknown key; the factor on the cost is called `lambda`"))
-            return None
-        given = {("trade_off" if key == "lambda" else key): value for key, value in given.items()}
+    if not isinstance(given, dict):
+        return documents.build(Objective, given, where, faults)
+    named_so = "trade_off" in given
+    if named_so:
+        faults.append(Fault(f"{where}.trade_off", "unknown key; the factor on the cost is called `lambda`"))
+    # `lambda` is no name for a field in Python
+    given = {("trade_off" if key == "lambda" else key): value for key, value in given.items()}
     found: list[Fault] = []
-    rule = documents.build(Objective, given, where, found)  # `lambda` is no name for a field in Python
+    rule = documents.build(Objective, given, where, found)
     curve = f"{where}.accuracy_curve"
     for fault in found:
+        if named_so and fault.path == f"{where}.trade_off":
+            continue
         if fault.path == curve:  # the checker's words for a tuple of tuples say nothing of points
             got = given["accuracy_curve"]
             count = f"{len(got)} of them" if isinstance(got, list) else documents.kind_of(got)
             faults.append(Fault(curve, f"must be {_POINTS}; got {count}"))
         else:
             faults.append(Fault(*(text.replace("trade_off", "lambda") for text in (fault.path, fault.message))))
-    if rule is None:
-        return None
-    if (rule.accuracy_curve is None) == (rule.accuracy_from is None):
-        got = "neither" if rule.accuracy_curve is None else "both"
-        message = (
-            f"weighs cost against accuracy, and needs to be told how accuracy depends on the ratio; got {got} of "
-            f"`accuracy_curve` ({_POINTS}) and `accuracy_from` (the folder of a run with two keep ratios or more of "
-            "each method, as `edgesim run` with `keep_ratio: [0.1, 0.5, 1]` leaves one); give one of the two"
-        )
-        faults.append(Fault(where, message))
-    ratios = [ratio for ratio, _ in rule.accuracy_curve or ()]
-    if any(later <= earlier for earlier, later in pairwise(ratios)):
-        message = f"needs ratios that rise from point to point; got {', '.join(f'{ratio:g}' for ratio in ratios)}"
-        faults.append(Fault(curve, message))
-    if rule.weights is not None and rule.weights.time + rule.weights.energy + rule.weights.storage == 0:
+    known = {field.name for field in dataclasses.fields(Objective)}
+    points = None if any(fault.path.startswith(curve) for fault in found) else given.get("accuracy_curve")
+    if not named_so and given.keys() <= known:  # another key may be a misspelt one of the two
+        _check_source(given, where, faults)
+    if points is not None:
+        _check_rise(points, curve, faults)
+    weights = given.get("weights")
+    names = ("time", "energy", "storage")
+    if isinstance(weights, dict) and all(_is_zero(weights.get(name)) for name in names):
         faults.append(Fault(f"{where}.weights", "are all 0, so that nothing costs anything; give one above 0"))
     return rule
+
+
+def _is_zero(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == 0
+
+
+def _check_source(given: dict[str, Any], where: str, faults: list[Fault]) -> None:
+    """Add a fault where an objective has no curve, or two."""
+    has = [given.get(key) is not None for key in ("accuracy_curve", "accuracy_from")]
+    if sum(has) != 1:
+        message = (
+            "weighs cost against accuracy, and needs to be told how accuracy depends on the ratio; got "
+            f"{'both' if all(has) else 'neither'} of `accuracy_curve` ({_POINTS}) and `accuracy_from` (the "
+            "folder of a run with two keep ratios or more of each method, as `edgesim run` with "
+            "`keep_ratio: [0.1, 0.5, 1]` leaves one); give one of the two"
+        )
+        faults.append(Fault(where, message))
+
+
+def _check_rise(points: list[list[float]], path: str, faults: list[Fault]) -> None:
+    falls = next((i for i, (a, b) in enumerate(pairwise(points)) if b[0] <= a[0]), None)
+    if falls is not None:
+        found = f"accuracy_curve[{falls + 1}] has {points[falls + 1][0]:g} after {points[falls][0]:g}"
+        faults.append(Fault(path, f"needs ratios that rise from point to point; {found}"))
 
 
 def _numbers(given: Any, faults: list[Fault]) -> tuple[float, ...]:
@@ -102,7 +129,7 @@ def _numbers(given: Any, faults: list[Fault]) -> tuple[float, ...]:
     for i, ratio in enumerate(listed):
         where = f"{PATH}[{i}]" if isinstance(given, list) else PATH
         if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 < ratio <= 1:
-            faults.append(Fault(where, f"must be {allowed}; got {ratio!r}"))
+            faults.append(Fault(where, f"must be {allowed}; got {ratio!r}{meant(ratio)}"))
             bad = True
         elif ratio in listed[:i]:
             faults.append(Fault(where, f"{ratio:g} is listed twice"))

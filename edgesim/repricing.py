@@ -18,7 +18,7 @@ import pandas as pd
 
 from edgesim import coordinator, documents, scenario
 from edgesim.cost import pricing
-from edgesim.errors import Fault, ScenarioError
+from edgesim.errors import Fault, ScenarioError, n_of
 from edgesim.records import Record, Trial, TrialResult
 from edgesim.references import curves_of
 from edgesim.scenario import Scenario
@@ -65,9 +65,8 @@ def with_fleet(document: dict[str, Any], devices: int, file: Path, folder: Path 
     changed = {**copy.deepcopy(document), "fleet": given}
     loaded = scenario.from_document(changed, str(file), folder or Path.cwd())
     if len(loaded.fleet) != devices:
-        message = (
-            f"has {len(loaded.fleet)} devices, the run {devices}; groups by `share` take their number from the run"
-        )
+        has = f"has {n_of(len(loaded.fleet), 'device')}, the run {devices:,}"
+        message = f"{has}; groups by `share` take their number from the run"
         raise ScenarioError(str(file), [Fault("fleet", message)])
     return loaded
 

@@ -7,8 +7,9 @@ error with its YAML path before any work starts. Needs no torch.
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +18,17 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from edgesim import documents, fleet, models, ratios
+from edgesim import documents, fleet, models, notebook, pruning_part, ratios
 from edgesim.binding import Named, Resolve, Table, own, plug
 from edgesim.cost.analytic import CostWeights
-from edgesim.cost.objective import Rule
 from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS
 from edgesim.data.schemes import PARTITIONS
-from edgesim.errors import Fault, ScenarioError
+from edgesim.document_values import meant
+from edgesim.errors import Fault, ScenarioError, n_of
 from edgesim.fleet import Fleet
-from edgesim.pruning import METHODS
-from edgesim.training.settings import Evaluation, Training, Warmup
+from edgesim.pruning_part import Pruning
+from edgesim.training.settings import Evaluation, Training
 
 Document = dict[str, Any]
 
@@ -35,32 +36,9 @@ REQUIRED = ("dataset", "partition", "fleet", "model", "pruning")
 OPTIONAL = ("name", "training", "evaluation", "cost", "seeds")
 
 
-@dataclass(frozen=True)
-class Pruning:
-    """Which methods run at which keep ratios."""
-
-    methods: tuple[Named, ...]
-    """label -> method; the label is the name unless the document gives one"""
-    keep_ratios: tuple[float, ...]
-    """ascending, each in (0, 1]; empty where a rule chooses"""
-    warmup: Warmup
-    keep_scores: bool
-    scores_from: str | None
-    rule: Rule | None = None
-    """how every device finds its own ratio"""
-
-
-@checked_dataclass(frozen=True)
-class PruningDocument:
-    """The keys of `pruning`."""
-
-    methods: tuple[Any, ...]
-    keep_ratio: Any
-    warmup: Warmup = Warmup()
-    keep_scores: bool = False
-    """write every method's scores to scores.parquet"""
-    scores_from: str | None = None
-    """a run folder whose subsets are trained on instead of scoring anew; relative to the scenario or to where one is"""
+_NAME = re.compile(r"[^\W_][\w.-]*")
+_NAME_BYTES = 81
+"""so that a folder can be named after it, with the time"""
 
 
 @checked_dataclass(frozen=True)
@@ -68,23 +46,35 @@ class Cost:
     """The `cost` part: what the price of a device weighs."""
 
     weights: CostWeights = CostWeights()
+    """weights of time, energy and storage in the cost J"""
 
 
-@dataclass(frozen=True)
-class Scenario:
+@dataclass(frozen=True, repr=False)
+class Scenario(notebook.Shown):
     """One experiment: data, partition, fleet, model, training, pruning, seeds."""
 
     name: str
+    """name of the experiment and of its run folder; left out: the file's name"""
     dataset: Named
+    """data to train and test on: a name, or a map with `name` and arguments"""
     partition: Named
+    """how the training samples are divided among the devices: a name, or a map with `name` and arguments"""
     fleet: Fleet
+    """the devices: groups of them, or the path of a fleet file, relative to this file"""
     model: Named
+    """network to train: a name, or a map with `name` and arguments"""
     training: Training
+    """how every device trains"""
     augment: tuple[Named, ...]
+    """of the training batches"""
     pruning: Pruning
+    """methods that choose the samples, and how many they keep"""
     evaluation: Evaluation
+    """when the test set is evaluated"""
     cost: Cost
+    """what the cost J of a device weighs"""
     seeds: tuple[int, ...]
+    """seeds of all random choices: one, or a list; every trial runs once per seed; left out: 0"""
     folder: Path
     """where relative names of the document start"""
     document: Document
@@ -94,18 +84,44 @@ class Scenario:
         """The resolved document as YAML text; loading it gives an equal scenario."""
         return documents.dump(self.document)
 
+    def shown(self) -> tuple[str, notebook.Facts]:
+        """What Python and a notebook show."""
+        pruning, groups = self.pruning, self.fleet.members
+        profiles = Counter({self.fleet.bases[group[0]].name: 0 for group in groups})
+        for group in groups:
+            profiles[self.fleet.bases[group[0]].name] += len(group)
+        ratio = ratios.document(pruning.keep_ratios, pruning.rule)
+        facts = [
+            ("data set", notebook.called(self.document["dataset"])),
+            ("partition", notebook.called(self.document["partition"])),
+            ("devices", f"{len(self.fleet):,}: {notebook.few([f'{n:,} {name}' for name, n in profiles.items()])}"),
+            ("model", notebook.called(self.document["model"])),
+            ("training", f"{n_of(self.training.epochs, 'epoch')} in batches of {self.training.batch_size}"),
+            ("methods", notebook.few([method.label for method in pruning.methods])),
+            ("keep ratio", notebook.few([f"{one:g}" for one in ratio]) if isinstance(ratio, list) else str(ratio)),
+            ("seeds", notebook.few([str(seed) for seed in self.seeds])),
+            ("trials", f"{len(self.seeds) * len(self.fleet) * pruning.trials_per_device:,}"),
+        ]
+        return f"Scenario {self.name}", facts
 
-def load(path: str | Path, overrides: Mapping[str, Any] | Sequence[str] = ()) -> Scenario:
-    """Read a scenario file.
+
+def load(given: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | Sequence[str] = ()) -> Scenario:
+    """Read a scenario.
 
     Args:
-        path: the YAML file.
-        overrides: `{"training.epochs": 3}` or `["training.epochs=3"]`; values as YAML, lists by `key[0]`.
+        given: the path of its YAML file, or the document itself as a map, in which relative names start at the working
+            directory and which is called `scenario` where it has no `name`. NumPy's numbers and arrays may stand in it.
+        overrides: `{"training.epochs": 3}` or `["training.epochs=3"]`, the latter's values as YAML; lists by `key[0]`.
 
     Raises:
         ScenarioError: with every fault of the document.
     """
-    file = Path(path)
+    if isinstance(given, Mapping):
+        return from_document(dict(given), "scenario", Path(), overrides)
+    if not isinstance(given, str | Path):
+        message = f"must be the path of a YAML file, or a map with its content; got {type(given).__name__}"
+        raise ScenarioError("scenario", [Fault("", message)])
+    file = Path(given)
     document = documents.read(file)
     return from_document(document, str(file), file.parent, overrides)
 
@@ -115,16 +131,13 @@ def from_document(
 ) -> Scenario:
     """A scenario from a document that is already read; `folder` is where relative names start. Raises as `load`."""
     faults: list[Fault] = []
-    try:
-        document = json.loads(json.dumps(document, default=str))  # a copy of our own
-    except ValueError as error:  # a YAML anchor inside itself
-        raise ScenarioError(source, [Fault("", f"cannot be copied: {error}")]) from None
+    document = documents.plain(document, "", faults)  # a copy of our own
     documents.override(document, overrides, REQUIRED, faults)
     documents.unknown_keys(document, [*REQUIRED, *OPTIONAL], "", faults)
     faults.extend(Fault(key, "is missing and has no default") for key in REQUIRED if key not in document)
     parts = _parts(document, source, folder, faults)
     if faults:
-        raise ScenarioError(source, faults)
+        raise ScenarioError(source, list(dict.fromkeys(faults)))
     # The names of the augmentations have become plug-ins; kept once, not twice.
     parts["training"] = dataclasses.replace(parts["training"], augment=())
     scenario = Scenario(**parts, folder=folder, document={})
@@ -133,7 +146,7 @@ def from_document(
 
 def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -> dict[str, Any]:
     """Build every part of the document that is there; None where one has a fault."""
-    training = documents.build(Training, document.get("training", {}), "training", faults)
+    training, augment = _training(document.get("training", {}), faults)
     return {
         "name": _name(document, source, faults),
         "dataset": _section(document, "dataset", DATASETS, "load", faults),
@@ -141,8 +154,8 @@ def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -
         "fleet": fleet.load(document["fleet"], "fleet", folder, faults) if "fleet" in document else None,
         "model": _section(document, "model", models.MODELS, "build", faults, lambda name, _: models.resolve(name)),
         "training": training,
-        "augment": _augment(training, faults),
-        "pruning": _pruning(document["pruning"], faults) if "pruning" in document else None,
+        "augment": augment,
+        "pruning": pruning_part.load(document["pruning"], faults) if "pruning" in document else None,
         "evaluation": documents.build(Evaluation, document.get("evaluation", {}), "evaluation", faults),
         "cost": documents.build(Cost, document.get("cost", {}), "cost", faults),
         "seeds": _seeds(document.get("seeds", [0]), faults),
@@ -150,18 +163,35 @@ def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -
 
 
 def _name(document: Document, source: str, faults: list[Fault]) -> str:
-    name = document.get("name", Path(source).stem)
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}", name):
-        faults.append(Fault("name", f"must be letters, digits, '.', '_' or '-' (at most 81); got {name!r}"))
+    if "name" not in document:
+        return _fit_for_a_folder(Path(source).stem)
+    name = document["name"]
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name.encode()) > _NAME_BYTES:
+        form = (
+            f"must be letters, digits, '.', '_' or '-', at most {_NAME_BYTES} bytes, beginning with a letter or digit"
+        )
+        fix = f"write '{_fit_for_a_folder(str(name))}'"
+        faults.append(Fault("name", f"{form}; got {documents.kind_of(name)}; {fix}"))
     return str(name)
+
+
+def _fit_for_a_folder(text: str) -> str:
+    """A text as a scenario's name: what a name cannot hold becomes a hyphen."""
+    text = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", text))
+    return text.encode()[:_NAME_BYTES].decode(errors="ignore").strip("._-") or "scenario"
 
 
 def _seeds(given: Any, faults: list[Fault]) -> tuple[int, ...]:
     listed = given if isinstance(given, list) else [given]
-    good = all(isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in listed)
-    if not listed or not good or len(set(listed)) < len(listed):
-        faults.append(Fault("seeds", f"must be one or more different integers >= 0; got {given!r}"))
-        return ()
+    form = "must be one or more different integers >= 0"
+    if not listed:
+        faults.append(Fault("seeds", f"{form}; the list is empty"))
+    for i, seed in enumerate(listed):
+        name = f"seeds[{i}]" if isinstance(given, list) else "it"
+        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+            faults.append(Fault("seeds", f"{form}; {name} is {documents.kind_of(seed)}{meant(seed)}"))
+        elif seed in listed[:i]:
+            faults.append(Fault("seeds", f"{form}; {name} = {seed} stands there twice"))
     return tuple(listed)
 
 
@@ -171,44 +201,15 @@ def _section(
     return plug(document[key], Table(table, duty, resolve), key, faults) if key in document else None
 
 
-def _augment(training: Training | None, faults: list[Fault]) -> tuple[Named, ...]:
-    if training is None:
-        return ()
-    found = [
-        plug(given, Table(AUGMENTATIONS, "__call__"), f"training.augment[{i}]", faults)
-        for i, given in enumerate(training.augment)
-    ]
-    return tuple(named for named in found if named)
-
-
-def _pruning(given: Any, faults: list[Fault]) -> Pruning | None:
-    document = documents.build(PruningDocument, given, "pruning", faults)
-    if document is None:
-        return None
-    named: list[Named] = []
-    if not document.methods:
-        faults.append(Fault("pruning.methods", f"needs at least one method; allowed: {', '.join(METHODS)}"))
-    for i, entry in enumerate(document.methods):
-        method = plug(entry, Table(METHODS, "score|choose", labelled=True), f"pruning.methods[{i}]", faults)
-        if method and any(method.label == other.label for other in named):
-            message = f"'{method.label}' is listed twice; give one of them a `label` of its own"
-            faults.append(Fault(f"pruning.methods[{i}]", message))
-        elif method:
-            named.append(method)
-    _check_warmups(document, named, faults)
-    keep_ratios, rule = ratios.parse(document.keep_ratio, faults)
-    if rule is not None and document.scores_from is not None:
-        message = "takes the subsets of another run, whose ratios a rule does not know; give keep_ratio as numbers"
-        faults.append(Fault("pruning.scores_from", message))
-    return Pruning(tuple(named), keep_ratios, document.warmup, document.keep_scores, document.scores_from, rule)
-
-
-def _check_warmups(document: PruningDocument, named: list[Named], faults: list[Fault]) -> None:
-    candidates: list[tuple[str, Warmup | None]] = [("pruning.warmup", document.warmup)]
-    candidates += [(f"pruning.methods ({m.label}).warmup", getattr(m.plugin, "warmup", None)) for m in named]
-    for path, warmup in candidates:
-        if isinstance(warmup, Warmup) and warmup.epochs is not None and warmup.iterations is not None:
-            faults.append(Fault(path, "give T0 either in `epochs` or in `iterations`, not in both"))
+def _training(given: Any, faults: list[Fault]) -> tuple[Training | None, tuple[Named, ...]]:
+    """The settings and the augmentations; faults of the one hide none of the other."""
+    listed = given.get("augment", []) if isinstance(given, dict) else []
+    if not isinstance(listed, list):
+        return documents.build(Training, given, "training", faults), ()
+    table = Table(AUGMENTATIONS, "__call__")
+    found = [plug(one, table, f"training.augment[{i}]", faults) for i, one in enumerate(listed)]
+    settings = {**given, "augment": []} if isinstance(given, dict) else given
+    return documents.build(Training, settings, "training", faults), tuple(named for named in found if named)
 
 
 def _resolved(scenario: Scenario) -> Document:

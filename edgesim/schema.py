@@ -1,22 +1,30 @@
-"""JSON Schema of scenario documents, made from the same dataclasses that check them: for editors."""
+"""JSON Schemas of scenarios, fleets and device profiles, for editors.
+
+Made from the dataclasses that check the documents. Every property has a description: the text below its field in the
+source, with the range and the default that the check itself uses (`field_docs`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from edgesim import fleet, models
+from edgesim import fleet as fleets
+from edgesim import models, profiles
 from edgesim.cost.objective import Budget, Objective
 from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS
 from edgesim.data.schemes import PARTITIONS
+from edgesim.field_docs import described, field_docs, summary
 from edgesim.pruning import METHODS
-from edgesim.scenario import REQUIRED, Cost, PruningDocument
+from edgesim.pruning_part import PruningDocument
+from edgesim.scenario import REQUIRED, Cost, Scenario
 from edgesim.training.settings import Evaluation, Training
 
 Schema = dict[str, Any]
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RATIO: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
 SEED: Schema = {"type": "integer", "minimum": 0}
 
@@ -25,33 +33,55 @@ def scenario() -> Schema:
     """JSON Schema (draft 2020-12) of a scenario."""
     definitions: Schema = {}
     training, pruning = _of(Training, definitions), _of(PruningDocument, definitions)
-    training["properties"]["augment"] = {"type": "array", "items": _choice(AUGMENTATIONS, definitions)}
-    methods = _choice(METHODS, definitions, {"label": {"type": "string"}})
-    pruning["properties"]["methods"] = {"type": "array", "minItems": 1, "items": methods}
-    pruning["properties"]["keep_ratio"] = {
+    augmentations = _choice(AUGMENTATIONS, definitions, "augmentation")
+    training["properties"]["augment"] |= {"type": "array", "items": augmentations}
+    label = {"type": "string", "description": "How tables and reports call this entry. Left out: its name."}
+    methods = _choice(METHODS, definitions, "method", {"label": label})
+    pruning["properties"]["methods"] |= {"type": "array", "minItems": 1, "items": methods}
+    pruning["properties"]["keep_ratio"] |= {
         "anyOf": [RATIO, {"type": "array", "items": RATIO, "minItems": 1}, *_rules(definitions)]
     }
-    properties = {
+    properties: Schema = {
         "name": {"type": "string"},
-        "dataset": _choice(DATASETS, definitions),
-        "partition": _choice(PARTITIONS, definitions),
-        "fleet": {"anyOf": [{"type": "string"}, _of(fleet.FleetDocument, definitions)]},
-        "model": _choice(models.MODELS, definitions),
+        "dataset": _choice(DATASETS, definitions, "data set"),
+        "partition": _choice(PARTITIONS, definitions, "partition"),
+        "fleet": {"anyOf": [{"type": "string"}, _of(fleets.FleetDocument, definitions)]},
+        "model": _choice(models.MODELS, definitions, "model"),
         "training": training,
         "pruning": pruning,
         "evaluation": _of(Evaluation, definitions),
         "cost": _of(Cost, definitions),
-        "seeds": {"anyOf": [SEED, {"type": "array", "items": SEED, "minItems": 1}]},
+        "seeds": {"anyOf": [SEED, {"type": "array", "items": SEED, "minItems": 1}], "default": 0},
     }
+    docs = field_docs(Scenario)
+    for name, part in properties.items():
+        part["description"] = f"{docs[name][0].upper()}{docs[name][1:]}."
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DIALECT,
         "title": "edgesim scenario",
+        "description": summary(Scenario),
         "type": "object",
         "additionalProperties": False,
         "required": list(REQUIRED),
         "properties": properties,
         "$defs": definitions,
     }
+
+
+def fleet() -> Schema:
+    """JSON Schema of a fleet file."""
+    definitions: Schema = {}
+    part = _of(fleets.FleetDocument, definitions)
+    return {"$schema": DIALECT, "title": "edgesim fleet", **part, "$defs": definitions}
+
+
+def profile() -> Schema:
+    """JSON Schema of a device profile's file."""
+    return {"$schema": DIALECT, "title": "edgesim device profile", **profiles.schema()}
+
+
+SCHEMAS: dict[str, Callable[[], Schema]] = {"scenario": scenario, "fleet": fleet, "profile": profile}
+"""document -> its schema: `edgesim schema`"""
 
 
 def _rules(definitions: Schema) -> list[Schema]:
@@ -69,19 +99,21 @@ def _rules(definitions: Schema) -> list[Schema]:
 
 def _of(cls: type, definitions: Schema) -> Schema:
     """Schema of a dataclass; what it refers to goes to `definitions`."""
-    part = TypeAdapter(cls).json_schema(ref_template="#/$defs/{model}")
+    part = described(TypeAdapter(cls).json_schema(ref_template="#/$defs/{model}"), cls)
     for name, definition in part.pop("$defs", {}).items():
         definitions[name] = {**definition, **({"additionalProperties": False} if "properties" in definition else {})}
     return {**part, "additionalProperties": False, "properties": part.get("properties", {})}
 
 
-def _choice(table: Mapping[str, type], definitions: Schema, extra: Schema | None = None) -> Schema:
+def _choice(table: Mapping[str, type], definitions: Schema, kind: str, extra: Schema | None = None) -> Schema:
     """A name of the table or `package.module:Name`, bare or in a map with arguments."""
-    reference: Schema = {"type": "string", "pattern": ":"}
+    own = f"Name of the {kind}: your own class, as package.module:Name."
+    reference: Schema = {"type": "string", "pattern": ":", "description": own}
     variants: list[Schema] = [{"enum": list(table)}, reference]
     for name, cls in table.items():
         part = _of(cls, definitions)
-        part["properties"] = {"name": {"const": name}, **(extra or {}), **part["properties"]}
+        said = {"const": name, "description": f"Name of the {kind}. {name}: {summary(cls).rstrip('.')}."}
+        part["properties"] = {"name": said, **(extra or {}), **part["properties"]}
         part["required"] = ["name", *part.get("required", [])]
         variants.append(part)
     variants.append({"type": "object", "properties": {"name": reference}, "required": ["name"]})

@@ -21,7 +21,7 @@ from typing import IO, Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from edgesim import documents
+from edgesim import documents, notebook, run_facts
 from edgesim.cost.terms import Terms
 from edgesim.errors import EdgesimError, RunError
 from edgesim.holdings import read_table
@@ -169,11 +169,15 @@ class RunFolder:
         write_atomically(self.path / JOURNAL, text)
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(notebook.Shown):
     """A run folder to read from. Works for runs that are still going, too."""
 
     path: Path
+
+    def shown(self) -> tuple[str, notebook.Facts]:
+        """What Python and a notebook show."""
+        return f"Run of {self.info.get('scenario')}", run_facts.of(self.path, self.info, self.records)
 
     def __post_init__(self) -> None:
         if not (self.path / "run.json").exists():

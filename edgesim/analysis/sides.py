@@ -8,6 +8,7 @@ import pandas as pd
 from edgesim.analysis.cells import FULL, RANDOM
 from edgesim.analysis.findings import Evidence, Finding, percent, points, with_interval
 from edgesim.analysis.intervals import Interval
+from edgesim.errors import n_of
 
 NOTHING = 0.001
 """a saving below this share is called none"""
@@ -34,7 +35,7 @@ def run_findings(means: pd.DataFrame, pairs: pd.DataFrame) -> list[Finding]:
             counts = ", ".join(f"{word} in {(cells == word).sum()}" for word in ("higher", "lower"))
             text = (
                 f"{run}: over all pairs the test accuracy changes by {with_interval(change, 'points')}; "
-                f"of {len(cells)} pairs of method and keep ratio it is {counts}, where the interval leaves out 0."
+                f"of {n_of(len(cells), 'pair')} of method and keep ratio it is {counts} (the interval leaves out 0)."
             )
             if same:
                 text = f"{run}: the test accuracy is that of the first run, over all pairs (n = {change.n})."
@@ -103,7 +104,7 @@ def _savings(table: pd.DataFrame, best: pd.DataFrame) -> list[Finding]:
         most = own.sort_values(["devices", "keep_ratio"], ascending=[False, True]).iloc[0]
         text = (
             f"{fleet}: with {methods[0]} the best keep ratio by Eq. 14 at lambda = {SHOWN_LAMBDA:g} is "
-            f"{most['keep_ratio']:g} on {most['devices']} of {most['of']} devices"
+            f"{most['keep_ratio']:g} on {most['devices']:,} of {n_of(most['of'], 'device')}"
         )
         at = (table["fleet"] == fleet) & np.isclose(table["keep_ratio"], most["keep_ratio"])
         cell = table[at & (table["method"] == methods[0])]
@@ -123,9 +124,10 @@ def _cannot(table: pd.DataFrame) -> list[Finding]:
         own = table[(table["fleet"] == fleet) & (table["infeasible_devices"] > 0)]
         if len(own):
             row = own.sort_values("infeasible_devices", ascending=False, kind="stable").iloc[0]
+            devices = n_of(row["infeasible_devices"], "device")
             text = (
-                f"{fleet}: {row['infeasible_devices']} devices cannot do {row['method']} at {row['keep_ratio']:.4g}; "
-                f"{len(own)} pairs of method and keep ratio have such devices."
+                f"{fleet}: {devices} cannot do {row['method']} at {row['keep_ratio']:.4g}; "
+                f"{n_of(len(own), 'pair')} of method and keep ratio {'has' if len(own) == 1 else 'have'} such devices."
             )
             found.append(Finding("devices", text, "sum"))
     return found

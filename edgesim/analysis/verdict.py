@@ -15,6 +15,7 @@ from edgesim.analysis.cells import device_by_seed as matrix
 from edgesim.analysis.findings import Evidence, Finding, finding, listed, percent, points, with_interval
 from edgesim.analysis.intervals import Interval, interval, lies, ratio_interval
 from edgesim.analysis.losses import MARGIN, Losses, losses_to_full, skewed, turns
+from edgesim.errors import n_of
 
 WORTH = 0.01
 """share of time or energy that a saving has to reach to be worth a sentence"""
@@ -79,8 +80,8 @@ def saving(records: pd.DataFrame, method: str, ratio: float, column: str) -> Int
         return Interval()
     sums = pairs.groupby("seed")[[column, "base"]].sum()
     found = ratio_interval(sums[column].to_numpy()[None, :], sums["base"].to_numpy()[None, :])
-    ends = {"estimate": 1 - found.estimate, "low": 1 - found.high, "high": 1 - found.low}
-    return found._replace(**ends, devices=pairs["device"].nunique())
+    devices = pairs["device"].nunique()
+    return found._replace(estimate=1 - found.estimate, low=1 - found.high, high=1 - found.low, devices=devices)
 
 
 def startup_share(records: pd.DataFrame) -> float:
@@ -349,8 +350,8 @@ def _counts(names: list[str], cells: int, up: int, down: int, what: str) -> str:
     """How many of the comparisons with random are above it and below: the beginning of a sentence."""
     if len(names) > 1:
         counts = f"{up or 'none'} beat random and {down or 'none'} fall below it"
-        return f"At {what}, of {cells} pairs of method and keep ratio {counts}"
-    where = f"{cells} keep ratio{'s' if cells > 1 else ''}"
+        return f"At {what}, of {n_of(cells, 'pair')} of method and keep ratio {counts}"
+    where = n_of(cells, "keep ratio")
     return f"At {what}, {names[0]} beats random at {up or 'none'} of {where} and falls below it at {down or 'none'}"
 
 
@@ -368,8 +369,8 @@ def _limits(records: pd.DataFrame) -> list[Finding]:
     if len(bad):
         pairs = len(bad[[*KEYS]].drop_duplicates())
         sentences.append(
-            f"{len(bad)} of {len(records)} trials, of {pairs} (seed, device) pair{'s' if pairs > 1 else ''}, did not "
-            "end well and are left out."
+            f"{len(bad):,} of {n_of(len(records), 'trial')}, of {n_of(pairs, '(seed, device) pair')}, did not end well "
+            "and are left out."
         )
     return [Finding("limits", " ".join(sentences), n=len(good))] if sentences else []
 

@@ -18,6 +18,7 @@ from edgesim.calibration.speeds import Copies, StorageSpeed
 from edgesim.calibration.values import field_of
 from edgesim.cost import steps
 from edgesim.cost.steps import TERMS
+from edgesim.errors import n_of
 from edgesim.profiles import DeviceProfile
 from edgesim.work import FloatArray
 
@@ -160,7 +161,7 @@ def _compute(machine: Machine, fitted: HostFit) -> Fields:
         ),
         "training_utilisation": _quantity(
             min(1.0, float(np.median(by_hand))),
-            f"median of {count} cases, {steps_n} training steps in all, over this peak",
+            f"median of {n_of(count, 'case')}, {n_of(steps_n, 'training step')} in all, over this peak",
             note=f"{by_hand.min():.2g} to {by_hand.max():.2g} from case to case",
         ),
         "step_overhead_s": _quantity(
@@ -182,8 +183,8 @@ def _coefficients(machine: Machine, fitted: HostFit) -> Fields:
     timed = machine.timings.timed
     networks = len({one.case.name for one in timed})
     source = (
-        f"least squares on {len(timed)} cases of {networks} networks and their parts (the fastest of "
-        f"{len(timed[0].visits_s)} visits, {min(len(one.times_s) for one in timed)} to "
+        f"least squares on {n_of(len(timed), 'case')} of {n_of(networks, 'network')} and their parts (the fastest of "
+        f"{n_of(len(timed[0].visits_s), 'visit')}, {min(len(one.times_s) for one in timed)} to "
         f"{max(len(one.times_s) for one in timed)} training steps in all, Adam, channels-last); {_how(machine)}; "
         f"{versions()}"
     )

@@ -10,6 +10,7 @@ from edgesim.calibration import host_profile
 from edgesim.calibration.host import Timed
 from edgesim.calibration.this_machine import Calibrated, Check
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
+from edgesim.errors import n_of
 
 GOAL = 0.10
 """mean absolute error that is aimed at"""
@@ -25,7 +26,7 @@ def page(found: Calibrated, command: str) -> str:
     machine, share = found.machine, found.machine.timings.share
     head = (
         f"# Calibration of the machine that simulates\n\n`{command}` on {machine.processor}, "
-        f"{count(machine.threads, 'thread')}, {host_profile.versions()}.\n\n"
+        f"{n_of(machine.threads, 'thread')}, {host_profile.versions()}.\n\n"
         "Training steps of the project's own loop (Adam, channels-last, images of noise), in a process that keeps the "
         "memory it frees as the hosts of a run do, were timed in rounds over all cases; a case's time is the median of "
         "its fastest visit. With one thread on a CPU the clock is the process's processor time, which other programs "
@@ -41,11 +42,6 @@ def page(found: Calibrated, command: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def count(number: int, noun: str) -> str:
-    """A number of things, in words."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def _fitted(found: Calibrated) -> str:
     timed = found.machine.timings.timed
     predicted = [one.step_s * (1 + error) for one, error in zip(timed, found.fitted.errors, strict=True)]
@@ -54,7 +50,7 @@ def _fitted(found: Calibrated) -> str:
     )
     mean = float(np.mean(np.abs(found.fitted.errors)))
     return (
-        f"## Cases that the costs were fitted to\n\nMean absolute error {mean:.1%} (n = {len(timed)} cases); "
+        f"## Cases that the costs were fitted to\n\nMean absolute error {mean:.1%} (n = {n_of(len(timed), 'case')}); "
         f"{found.fitted.held_out_words} {found.fitted.held_out:.1%}.\n\n"
         f"{table(timed, predicted)}\n\nCosts: {costs}."
     )
@@ -66,8 +62,9 @@ def _unit(term: str) -> str:
 
 def _checked(check: Check) -> str:
     outcome = "reached" if check.mean <= GOAL else "not reached"
+    cases = n_of(len(check.timed), "case")
     return (
-        f"## Networks that no fit has met\n\nMean absolute error {check.mean:.1%} (n = {len(check.timed)} cases; "
+        f"## Networks that no fit has met\n\nMean absolute error {check.mean:.1%} (n = {cases}; "
         f"median {np.median(np.abs(check.errors)):.1%}, largest {np.max(np.abs(check.errors)):.1%}). "
         f"The goal of {GOAL:.0%} is {outcome}.{_foreign(check)}\n\n{table(check.timed, check.predicted_s)}"
     )

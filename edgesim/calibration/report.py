@@ -13,6 +13,7 @@ from edgesim.calibration.measurements import LeftOut, Product, Step
 from edgesim.calibration.networks import network
 from edgesim.calibration.products import DrawFit, ProductFit, fit_power
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
+from edgesim.errors import n_of
 from edgesim.profiles import DeviceProfile
 
 GOALS = {"boards (PyTorch)": 0.10, "phones (DL4J)": 0.25}
@@ -230,7 +231,7 @@ def _gpus(found: Found) -> str:
 
 def _left_out(found: Found) -> str:
     rows = [[one.device, one.model, one.reason] for one in found.left_out]
-    return f"## Left out\n\n{len(rows)} measurements.\n\n" + _table(["device", "model", "why"], rows)
+    return f"## Left out\n\n{n_of(len(rows), 'measurement')}.\n\n" + _table(["device", "model", "why"], rows)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

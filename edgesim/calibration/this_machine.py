@@ -16,6 +16,7 @@ import torch
 from edgesim.calibration import energy, host, host_profile, speeds
 from edgesim.calibration.host import Case, Timed, Timings, TorchDevice, cases
 from edgesim.calibration.host_profile import HostFit, Machine
+from edgesim.errors import n_of
 from edgesim.profiles import DeviceProfile
 from edgesim.work import FloatArray
 
@@ -156,7 +157,7 @@ def calibrate(request: Request, out: Path, tell: Callable[[str], None]) -> Calib
     check = None
     if checked:
         check = Check(checked, np.array([host_profile.predicted_s(profile, one) for one in checked]))
-        words = f"{len(checked)} cases of networks that the fit has not met"
+        words = f"{n_of(len(checked), 'case')} of networks that the fit has not met"
         profile = host_profile.profile(machine, replace(fitted, held_out=check.mean, held_out_words=words), out)
     return Calibrated(machine, fitted, profile, notes, check)
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from edgesim.errors import EdgesimError, RunError
+from edgesim.errors import EdgesimError, RunError, n_of
 
 _COLLECT_EVERY = 50_000
 """new objects between two looks for garbage in cycles; Python's 700 make a look of every few of the classes and
@@ -58,6 +58,8 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends a run as Ctrl-C does
     from edgesim import executors
 
+    if not serial and not address and (unused := executors.unused_address()):
+        typer.echo(unused, err=True)
     # The hosts take seconds to start; they do so while this process imports the rest and prepares the data.
     executor = executors.SerialExecutor() if serial else executors.RayExecutor(hosts, address)
     with contextlib.closing(executor):
@@ -159,9 +161,14 @@ def validate(
         except EdgesimError as error:
             bad.append(str(error))
             continue
-        devices, methods, count = len(loaded.fleet), len(loaded.pruning.methods), len(loaded.pruning.keep_ratios)
-        ratios = f"{count} keep ratios" if count else "keep ratios by rule"
-        typer.echo(f"{path}: ok ({devices} devices, {methods} methods, {ratios}, {len(loaded.seeds)} seeds)")
+        ratios = loaded.pruning.keep_ratios
+        parts = [
+            n_of(len(loaded.fleet), "device"),
+            n_of(len(loaded.pruning.methods), "method"),
+            n_of(len(ratios), "keep ratio") if ratios else "keep ratios by rule",
+            n_of(len(loaded.seeds), "seed"),
+        ]
+        typer.echo(f"{path}: ok ({', '.join(parts)})")
     if bad:
         typer.echo("\n".join(bad), err=True)
         raise typer.Exit(2)
@@ -169,19 +176,14 @@ def validate(
 
 @app.command()
 def schema(
-    of: Annotated[str, typer.Argument(metavar="[scenario|profile]", help="which document")] = "scenario",
+    of: Annotated[str, typer.Argument(metavar="[scenario|fleet|profile]", help="which document")] = "scenario",
 ) -> None:
-    """Print the JSON Schema of scenarios or of device profiles, for editors."""
-    if of == "scenario":
-        from edgesim import schema as schemas
+    """Print the JSON Schema of scenarios, fleets or device profiles, for editors."""
+    from edgesim.schema import SCHEMAS
 
-        typer.echo(json.dumps(schemas.scenario(), indent=2))
-    elif of == "profile":
-        from edgesim import profiles
-
-        typer.echo(json.dumps(profiles.schema(), indent=2))
-    else:
-        raise typer.BadParameter(f"there is no schema of '{of}'; allowed: scenario, profile")
+    if of not in SCHEMAS:
+        raise typer.BadParameter(f"there is no schema of '{of}'; allowed: {', '.join(SCHEMAS)}")
+    typer.echo(json.dumps(SCHEMAS[of](), indent=2))
 
 
 @app.command("list")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from edgesim.cli import progress, tables
-from edgesim.errors import EdgesimError, RunError
+from edgesim.errors import EdgesimError, RunError, n_of
 
 if TYPE_CHECKING:
     from edgesim.report.page import Page
@@ -178,5 +178,5 @@ def _show(page: Page) -> None:
             found = texts.table(shown.data[names])
             tables.print_text(shown.caption, found.headers, found.rows)
             if found.rows_left_out:
-                typer.echo(f"  {found.rows_left_out} more rows; --out FILE.html or --json has them")
+                typer.echo(f"  {n_of(found.rows_left_out, 'more row')}; --out FILE.html or --json has them")
     typer.echo("times and energies are the devices', emulated")

@@ -16,8 +16,8 @@ from typing import Literal
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 NUMBER = re.compile(r"[~±+−-]*[\d.,]+(e[+-]?\d+)?( ?(%|[TGMKmµ]?(B|FLOP/s|W|Wh|J|s)))?|—|inf|nan", re.IGNORECASE)
 """a cell that must stay in one piece"""
@@ -65,6 +65,11 @@ class Column:
         return max(self.least, self._cells_width, label)
 
 
+def console(stderr: bool = False) -> Console:
+    """A terminal that prints text as it is: `[x]` is no style there, `:boom:` no picture."""
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
 def show(console: Console, title: str, columns: Sequence[Column]) -> None:
     """Print a table, in parts where it is too wide.
 
@@ -94,15 +99,16 @@ def show(console: Console, title: str, columns: Sequence[Column]) -> None:
 
 def _table(title: str | None, part: Sequence[Column], width: int) -> Table:
     """One table; without the rows that say nothing, where it continues another (no title)."""
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", show_edge=False)
+    named = None if title is None else Text(title, style="table.title")  # as it is: no markup, no emoji
+    table = Table(box=box.SIMPLE_HEAD, title=named, title_justify="left", show_edge=False)
     table.padding, table.pad_edge = (0, _GAP - 1, 0, 0), False
     for column, size in zip(part, widths(part, width), strict=True):
         label = "\n".join(line for words in column.label.split("\n") for line in textwrap.wrap(words, size))
         side: Literal["left", "right"] = "right" if column.number else "left"
-        table.add_column(escape(label), justify=side, width=size, overflow="fold", no_wrap=column.number)
+        table.add_column(Text(label), justify=side, width=size, overflow="fold", no_wrap=column.number)
     for row in zip(*(column.cells for column in part), strict=True):
         if title is not None or any(cell for cell, column in zip(row, part, strict=True) if not column.key):
-            table.add_row(*(escape(cell) for cell in row))
+            table.add_row(*(Text(cell) for cell in row))
     return table
 
 

@@ -12,6 +12,7 @@ from edgesim import planning
 from edgesim.cli import tables
 from edgesim.cli.amounts import percent, plain, scaled
 from edgesim.cost.words import size
+from edgesim.errors import n_of
 from edgesim.planning import Planned
 from edgesim.planning.prediction import PARTS
 from edgesim.scenario import Scenario
@@ -79,7 +80,7 @@ def show(planned: Planned) -> None:
             typer.echo(f"{title}: device {row['device']} ({row['profile']}), {what}: {row[measure]:,.4g} {unit}")
     for line in _why(every):
         typer.echo(line)
-    typer.echo(f"{len(planned):,} trials of {_many(planned.devices, 'device')}; times and energies are emulated")
+    typer.echo(f"{n_of(len(planned), 'trial')} of {n_of(planned.devices, 'device')}; times and energies are emulated")
     typer.echo(textwrap.fill(LEGEND, WIDTH))
 
 
@@ -97,9 +98,11 @@ def _why(rows: list[dict[str, Any]]) -> list[str]:
     lines = []
     for (kind, profile, cause), (trials, example) in order[:SHOWN_ROWS]:
         lines.append(
-            f"{kind}: {cause}, {_many(trials, 'trial')} on {profile}" + (f"; for example {example}" if example else "")
+            f"{kind}: {cause}, {n_of(trials, 'trial')} on {profile}" + (f"; for example {example}" if example else "")
         )
-    return lines + [f"and {len(order) - SHOWN_ROWS} such lines more; --json has all"] * (len(order) > SHOWN_ROWS)
+    return lines + [f"and {n_of(len(order) - SHOWN_ROWS, 'such line')} more; --json has all"] * (
+        len(order) > SHOWN_ROWS
+    )
 
 
 def show_prediction(found: dict[str, Any]) -> None:
@@ -149,10 +152,6 @@ def _row(row: dict[str, Any], ruled: bool, total: bool = False) -> dict[str, Any
         shown["slowest s"] = _digits(row["slowest_device_time_s"])
         shown["fleet J"] = _digits(row["total_device_energy_j"])
     return shown
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _counted(causes: dict[str, int]) -> str:

@@ -19,6 +19,8 @@ from rich.progress import (
 )
 
 from edgesim.api import Silent
+from edgesim.cli import layout
+from edgesim.errors import n_of
 from edgesim.records import Record, Trial
 
 LINE_EVERY_S = 10.0
@@ -34,7 +36,7 @@ class NotesOnly(Silent):
 
 def watcher() -> Watcher:
     """A bar where standard error is a terminal, else plain lines."""
-    return Watcher(Console(stderr=True), bar=sys.stderr.isatty())
+    return Watcher(layout.console(stderr=True), bar=sys.stderr.isatty())
 
 
 class Watcher:
@@ -44,7 +46,8 @@ class Watcher:
         self._console = console
         columns = (
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("trials"),
-            TextColumn("{task.fields[state]}"), TimeElapsedColumn(), TextColumn("{task.fields[left]} left"),
+            TextColumn("{task.fields[state]}", markup=False),
+            TimeElapsedColumn(), TextColumn("{task.fields[left]} left"),
         )  # fmt: skip
         self._bar = Progress(*columns, console=console) if bar else None
         self._task: TaskID | None = None
@@ -65,7 +68,7 @@ class Watcher:
             self._task = self._bar.add_task("running", total=self._total, completed=len(done), state="", left="?")
         else:
             resumed = f", {len(done)} done before" if done else ""
-            self._console.print(f"{self._total} trials on {devices} devices{resumed}", highlight=False)
+            self._console.print(f"{n_of(self._total, 'trial')} on {n_of(devices, 'device')}{resumed}", highlight=False)
 
     def record(self, record: Record) -> None:
         """A trial has ended."""
@@ -85,7 +88,7 @@ class Watcher:
 
     def note(self, line: str) -> None:
         """Something a person should see."""
-        self._console.print(line, highlight=False, markup=False)
+        self._console.print(line, highlight=False, markup=False, emoji=False)
 
     def stop(self) -> None:
         """Take the bar away; may be called more than once."""

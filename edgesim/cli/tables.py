@@ -10,6 +10,7 @@ from rich.console import Console
 from edgesim.cli import layout
 from edgesim.cli.amounts import percent, plain, scaled, watts
 from edgesim.cli.layout import Column
+from edgesim.errors import n_of
 
 if TYPE_CHECKING:
     from edgesim.store import Run
@@ -141,15 +142,17 @@ def print_summary(run: Run) -> None:
     console.print(caption, markup=False, highlight=False)
     failed = run.records[run.records["status"] != "ok"]
     if len(failed):
-        console.print(f"{len(failed)} of {len(run.records)} trials did not succeed:")
+        console.print(f"{len(failed):,} of {n_of(len(run.records), 'trial')} did not succeed:")
         for reason, count in failed["reason"].value_counts().head(5).items():
             console.print(f"  {count} x {reason}", markup=False, highlight=False)
 
 
 def _console() -> Console:
     """The terminal; wide where there is none, so that a pipe gets whole lines."""
-    console = Console()
-    return console if console.is_terminal else Console(width=max(layout.PIPE_WIDTH, console.width))
+    console = layout.console()
+    if not console.is_terminal:
+        console.width = max(layout.PIPE_WIDTH, console.width)
+    return console
 
 
 def _cell(value: Any) -> str:

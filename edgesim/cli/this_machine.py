@@ -10,7 +10,7 @@ import typer
 from edgesim import profiles, provenance
 from edgesim.calibration import host_report, this_machine
 from edgesim.calibration.host import TorchDevice
-from edgesim.errors import EdgesimError
+from edgesim.errors import EdgesimError, n_of
 
 
 def request(
@@ -50,8 +50,7 @@ def show(found: this_machine.Calibrated, out: Path) -> None:
     """Print the outcome."""
     machine, profile = found.machine, found.profile
     lines = [
-        f"{profile.name}: {machine.processor}, {host_report.count(machine.threads, 'thread')}, "
-        f"class {machine.device_class}",
+        f"{profile.name}: {machine.processor}, {n_of(machine.threads, 'thread')}, class {machine.device_class}",
         f"  peak {machine.peak_flops_per_s / 1e9:.4g} GFLOP/s in FP32, training reaches "
         f"{profile.compute.training_utilisation.value:.1%} of it",
         f"  copies {machine.copies.large_bytes_per_s / 1e9:.3g} GB/s, storage reads "

@@ -127,8 +127,11 @@ class CostWeights:
     """Weights of time, energy and storage in the cost of a device, J (Eq. 13)."""
 
     time: Annotated[float, Field(ge=0)] = 1 / 3
+    """weight of the time, taken relative to that of full training"""
     energy: Annotated[float, Field(ge=0)] = 1 / 3
+    """weight of the energy, taken relative to that of full training"""
     storage: Annotated[float, Field(ge=0)] = 1 / 3
+    """weight of the storage, taken relative to that of all samples"""
 
 
 def device_cost(

@@ -37,26 +37,29 @@ class Budget:
     """The largest ratio whose total cost (scoring, selection and training) keeps within every limit given."""
 
     energy_j: Limit | None = None
+    """energy that a trial may take, in J; left out: no limit"""
     latency_s: Limit | None = None
+    """time that a trial may take, in s; left out: no limit"""
     storage_bytes: Limit | None = None
-    """of the samples that are kept"""
+    """storage that the kept samples may take, in bytes; left out: no limit"""
     price: Price = "emulated"
+    """what the limits are held against: the emulated device, or the closed form (analytic)"""
 
 
 @checked_dataclass(frozen=True)
 class Objective:
-    """The ratio with the least risk + trade_off x J (edge paper, Eqs. 13-14)."""
+    """The ratio with the least risk + lambda x J (edge paper, Eqs. 13-14)."""
 
     trade_off: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    """lambda; `lambda` in the document"""
+    """factor on the cost J, which is weighed against the expected error"""
     weights: CostWeights | None = None
-    """of J; those of the scenario's `cost` where not given"""
+    """weights of J; left out: those of the scenario's `cost`"""
     accuracy_curve: Annotated[tuple[tuple[Share, Accuracy], ...], Field(min_length=2)] | None = None
-    """(ratio, accuracy) points, the same for every method"""
+    """[ratio, accuracy] points, ratios rising, the same for every method; give this or `accuracy_from`"""
     accuracy_from: str | None = None
-    """a finished run whose test accuracies make the curve of each method"""
+    """run folder whose test accuracies make each method's curve; give this or `accuracy_curve`"""
     price: Price = "emulated"
-    """of time and energy, in the numerators of J and in the denominators"""
+    """what time and energy of J are computed by: the emulated device, or the closed form (analytic)"""
 
 
 Rule = Budget | Objective

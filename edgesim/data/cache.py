@@ -31,7 +31,7 @@ from edgesim.data.images import ImageDataset
 from edgesim.data.notes import Note
 from edgesim.data.raw import CheckedDataset, RawDataset, RawSplit
 from edgesim.data.repeats import Repeats
-from edgesim.errors import DataError
+from edgesim.errors import DataError, n_of
 
 FORMAT = 2
 FULL_HASH_BYTES = 512 * 2**20
@@ -165,7 +165,9 @@ def _write_images(
             see(chunk)
             count += len(chunk)
     if shape is None or count != len(split.labels):
-        raise DataError(f"{split.where}: {count} images, {len(split.labels)} labels; give one label per image")
+        raise DataError(
+            f"{split.where}: {n_of(count, 'image')}, {n_of(len(split.labels), 'label')}; give one label per image"
+        )
     return shape
 
 

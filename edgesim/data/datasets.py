@@ -46,8 +46,9 @@ class DatasetSource(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class _Limits:
     limit_train: Limit | None = None
-    """at most so many training samples: of each class the first in file order, in the classes' proportions"""
+    """training samples at most: the first of each class, in the classes' proportions; left out: all"""
     limit_test: Limit | None = None
+    """test samples at most, chosen as those of training; left out: all"""
     label_noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """share of the training labels (after the limit) that are replaced by other classes, drawn uniformly"""
 
@@ -93,9 +94,9 @@ class _Public(_Limits):
     NAME: ClassVar[str]
 
     root: str | None = None
-    """folder with the data; None = the search path"""
+    """folder with the data; left out: $EDGESIM_DATA and the cache are searched"""
     download: bool = True
-    """download into the cache folder when the data is not there"""
+    """downloads into the cache where the data is not found"""
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`; downloads where `base` is None."""
@@ -150,7 +151,7 @@ class TinyImagenet(_Limits):
     """Photographs, 64x64 colour, 100,000 + 10,000, 200 classes (or fewer); parquet files or its own archive."""
 
     root: str | None = None
-    """folder with the parquet files or with train/ and val/; None = the search path"""
+    """folder with the parquet files, or with train/ and val/; left out: $EDGESIM_DATA and the cache are searched"""
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
@@ -171,15 +172,15 @@ class Parquet(_Own):
     root: str
     """folder with the files"""
     train: str | None = None
-    """a file's name, or else a pattern; None = train.parquet or train-*.parquet"""
+    """file name of the training split, or else a pattern; left out: train.parquet or train-*.parquet"""
     test: str | None = None
-    """a file's name, or else a pattern; None = test or validation"""
+    """file name of the test split, or else a pattern; left out: test or validation"""
     image: str | None = None
-    """name of the image column; None = the only one of its type"""
+    """name of the image column; left out: the only one of its type"""
     label: str | None = None
-    """name of the label column; None = label, labels or fine_label"""
+    """name of the label column; left out: label, labels or fine_label"""
     size: tuple[Side, Side] | None = None
-    """[H, W] to resize all images to; None = all have one size"""
+    """[height, width] in pixels that all images are resized to; left out: they all have one size"""
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
@@ -194,7 +195,7 @@ class ImageFolder(_Own):
     root: str
     """folder with train/ and test/; with test_share also one of class folders"""
     size: tuple[Side, Side] | None = None
-    """[H, W] to resize all images to; None = all have one size"""
+    """[height, width] in pixels that all images are resized to; left out: they all have one size"""
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
@@ -209,11 +210,15 @@ class Npz(_Own):
     root: str
     """the file, or a folder that holds just one"""
     train_images: str = "x_train"
+    """name of the array with the training images"""
     train_labels: str = "y_train"
+    """name of the array with the training labels"""
     test_images: str = "x_test"
+    """name of the array with the test images"""
     test_labels: str = "y_test"
+    """name of the array with the test labels"""
     channels: Literal["first", "last"] | None = None
-    """which axis of an image holds the channels; None = last, unless it looks like the first"""
+    """which axis of an image holds the channels; left out: the last, unless it looks like the first"""
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.data.invariants import apportion, check, checked_labels, sorted_parts
-from edgesim.errors import DataError
+from edgesim.errors import DataError, n_of
 from edgesim.work import FloatArray, IntArray
 
 MAX_TRIES = 1000
@@ -57,8 +57,8 @@ def dirichlet(
         if np.diff(ends, axis=1, prepend=0).sum(axis=0).min() >= min_size:
             return _shuffled_parts(members, ends, rng, min_size)
     raise DataError(
-        f"partition: with alpha = {alpha}, none of {MAX_TRIES} draws gave all {n_devices} devices min_size = "
-        f"{min_size} of the {len(labels)} samples; use a larger alpha, fewer devices, a smaller min_size "
+        f"partition: with alpha = {alpha}, none of {MAX_TRIES} draws gave {n_of(n_devices, 'device')} min_size = "
+        f"{min_size} of {n_of(len(labels), 'sample')}; use a larger alpha, fewer devices, a smaller min_size "
         f"or fixed sizes"
     )
 
@@ -162,7 +162,7 @@ def _fill(size: int, mix: FloatArray, left: IntArray) -> IntArray:
 def _alphas(alpha: float | Sequence[float], count: int) -> FloatArray:
     values = np.atleast_1d(np.asarray(alpha, np.float64))
     if len(values) not in (1, count):
-        raise DataError(f"partition: alpha has {len(values)} values, {count} are needed; or give a single one")
+        raise DataError(f"partition: alpha has {n_of(len(values), 'value')}, {count} are needed; or give a single one")
     if not (np.isfinite(values) & (values > 0)).all():
         raise DataError(f"partition: alpha = {alpha}; allowed: numbers > 0")
     return np.broadcast_to(values, (count,)).copy()

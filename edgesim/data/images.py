@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgesim.data.invariants import apportion
 from edgesim.data.notes import Note, counted, some
-from edgesim.errors import DataError
+from edgesim.errors import DataError, n_of
 from edgesim.work import IntArray
 
 ByteArray = npt.NDArray[np.uint8]
@@ -40,9 +40,8 @@ class ImageDataset:
             images, labels = getattr(self, f"{split}_images"), getattr(self, f"{split}_labels")
             check_images(images, f"data set '{self.name}', {split} images")
             if len(images) != len(labels):
-                raise DataError(
-                    f"data set '{self.name}': {len(images)} {split} images, {len(labels)} labels; give one each"
-                )
+                found = f"{n_of(len(images), f'{split} image')}, {n_of(len(labels), 'label')}"
+                raise DataError(f"data set '{self.name}': {found}; give one each")
             if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= self.num_classes:
                 raise DataError(
                     f"data set '{self.name}': {split} labels ({labels.dtype}) from {labels.min()} to {labels.max()}; "

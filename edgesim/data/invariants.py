@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.errors import DataError
+from edgesim.errors import DataError, n_of
 from edgesim.work import IntArray
 
 
@@ -37,18 +37,18 @@ def check(parts: Sequence[npt.NDArray], n_samples: int, min_size: int = 0, compl
     times = np.bincount(given, minlength=n_samples)
     if (times > 1).any():
         raise DataError(
-            f"partition: {(times > 1).sum()} samples are given to more than one device, the first is "
+            f"partition: samples given to more than one device: {(times > 1).sum():,}, the first is "
             f"{np.argmax(times > 1)}; shards must be disjoint"
         )
     if complete and (times == 0).any():
         raise DataError(
-            f"partition: {(times == 0).sum()} of {n_samples} samples are given to no device, the first is "
+            f"partition: samples given to no device: {(times == 0).sum():,} of {n_samples:,}, the first is "
             f"{np.argmax(times == 0)}; shards must cover the training split"
         )
     small = [device for device, part in enumerate(parts) if len(part) < min_size]
     if small:
         raise DataError(
-            f"partition: {len(small)} of {len(parts)} devices hold fewer than min_size = {min_size} samples, "
+            f"partition: devices with fewer samples than min_size = {min_size}: {len(small):,} of {len(parts):,}, "
             f"the first is device {small[0]} with {len(parts[small[0]])}; use fewer devices, more data or a "
             f"smaller min_size"
         )
@@ -62,16 +62,17 @@ def checked_labels(labels: npt.ArrayLike, n_devices: int, min_size: int) -> IntA
             f"partition: the labels are {array.dtype} of shape {array.shape}; allowed: a list of integers >= 0"
         )
     if n_devices < 1:
-        raise DataError(f"partition: {n_devices} devices; at least 1 is needed")
+        raise DataError(f"partition: {n_of(n_devices, 'device')}; at least 1 is needed")
     if n_devices > len(array):
         raise DataError(
             f"partition: more devices ({n_devices}) than training samples ({len(array)}); "
-            f"use at most {len(array)} devices"
+            f"use at most {n_of(len(array), 'device')}"
         )
     if n_devices * min_size > len(array):
+        least = n_of(n_devices * min_size, "sample")
         raise DataError(
-            f"partition: {n_devices} devices with min_size = {min_size} need {n_devices * min_size} samples, "
-            f"the training split has {len(array)}; use at most {len(array) // min_size} devices, "
+            f"partition: {n_of(n_devices, 'device')} with min_size = {min_size} must hold {least} or more, "
+            f"the training split has {len(array)}; use at most {n_of(len(array) // min_size, 'device')}, "
             f"or min_size = {len(array) // n_devices}"
         )
     return array.astype(np.int64)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from edgesim.data.dirichlet import dirichlet, dirichlet_sized
 from edgesim.data.invariants import apportion, check, checked_labels, sorted_parts
-from edgesim.errors import DataError
+from edgesim.errors import DataError, n_of
 from edgesim.work import FloatArray, IntArray
 
 __all__ = [
@@ -73,12 +73,12 @@ def pathological(
     if not 1 <= classes_per_device <= len(classes):
         raise DataError(
             f"partition: classes_per_device = {classes_per_device}, but the training labels hold "
-            f"{len(classes)} classes; allowed: 1 to {len(classes)}"
+            f"{n_of(len(classes), 'class', 'classes')}; allowed: 1 to {len(classes)}"
         )
     if n_devices * classes_per_device < len(classes):
         raise DataError(
-            f"partition: {n_devices} devices with classes_per_device = {classes_per_device} cannot hold all "
-            f"{len(classes)} classes; use more devices, or classes_per_device >= "
+            f"partition: {n_of(n_devices, 'device')} with classes_per_device = {classes_per_device} cannot hold all "
+            f"{n_of(len(classes), 'class', 'classes')}; use more devices, or classes_per_device >= "
             f"{-(-len(classes) // n_devices)}"
         )
     rng = np.random.default_rng(seed)
@@ -87,8 +87,8 @@ def pathological(
     for c, size, devices in zip(classes, class_sizes, holders, strict=True):
         if size < len(devices):
             raise DataError(
-                f"partition: class {c} has {size} samples for {len(devices)} devices; use fewer devices or a "
-                f"smaller classes_per_device"
+                f"partition: class {c} has {n_of(size, 'sample')} for {n_of(len(devices), 'device')}; "
+                f"use fewer devices or a smaller classes_per_device"
             )
         order = rng.permutation(np.flatnonzero(labels == c))
         for device, piece in zip(devices, np.array_split(order, len(devices)), strict=True):

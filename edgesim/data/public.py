@@ -20,7 +20,7 @@ import numpy.typing as npt
 from edgesim.data import parquet
 from edgesim.data.cache import Reading, cache_folder
 from edgesim.data.raw import RawDataset, RawSplit, array_images
-from edgesim.errors import DataError
+from edgesim.errors import DataError, n_of
 
 DIGIT_NAMES = tuple(str(c) for c in range(10))
 FASHION_NAMES = (
@@ -167,11 +167,11 @@ def _read_idx(path: Path) -> npt.NDArray[np.uint8]:
         raise _damaged(path, str(error)) from None
     wanted_dims = 3 if "idx3" in path.name else 1
     if len(content) < 4 + 4 * wanted_dims or content[:4] != bytes([0, 0, 8, wanted_dims]):
-        raise _damaged(path, f"it does not begin as an idx file of {wanted_dims} dimensions")
+        raise _damaged(path, f"it does not begin as an idx file of {n_of(wanted_dims, 'dimension')}")
     shape = np.frombuffer(content, ">u4", wanted_dims, offset=4).astype(np.int64)
     values = np.frombuffer(content, np.uint8, offset=4 + 4 * wanted_dims)
     if len(values) != shape.prod():
-        raise _damaged(path, f"{len(values)} values, {shape.prod()} announced")
+        raise _damaged(path, f"{n_of(len(values), 'value')}, {shape.prod():,} announced")
     return values.reshape(tuple(shape))
 
 

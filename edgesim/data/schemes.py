@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from edgesim.data import partition
-from edgesim.errors import DataError
+from edgesim.errors import DataError, n_of
 from edgesim.work import IntArray
 
 Count = Annotated[int, Field(ge=1)]
@@ -35,6 +35,7 @@ class Iid:
     """Equal shards at random: every device sees every class."""
 
     min_size: Count = 1
+    """samples that every device gets at least; a partition that cannot give them is refused"""
 
     def split(self, labels: IntArray, n_devices: int, seed: int) -> list[IntArray]:
         """As `partition.iid`."""
@@ -46,7 +47,7 @@ class Dirichlet:
     """Label skew: class proportions per device from a Dirichlet distribution, as flwr-datasets draws them."""
 
     alpha: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    """concentration; small = each class on few devices, large = near IID"""
+    """concentration; small: each class on few devices, large: near IID"""
     min_size: Annotated[int, Field(ge=1)] = 10
     """draw again until every shard has this many samples; not used with `sizes`"""
     self_balancing: bool = False
@@ -76,7 +77,9 @@ class Pathological:
     """Label skew: every device holds samples of a few classes only."""
 
     classes_per_device: Count
+    """classes that each device holds"""
     min_size: Count = 1
+    """samples that every device gets at least; a partition that cannot give them is refused"""
 
     def split(self, labels: IntArray, n_devices: int, seed: int) -> list[IntArray]:
         """As `partition.pathological`."""
@@ -88,11 +91,13 @@ class Quantity:
     """Quantity skew: shards of very different sizes with the same class mix."""
 
     distribution: Literal["log-normal", "power-law"] = "log-normal"
+    """distribution of the shard sizes"""
     sigma: Annotated[float, Field(ge=0, le=10)] = 1.0
-    """spread of the log-normal sizes; 0 = equal"""
+    """spread of the log-normal sizes; 0: equal"""
     exponent: Annotated[float, Field(ge=0, le=10)] = 1.0
-    """the r-th largest device holds a share in proportion to r ** -exponent; 0 = equal"""
+    """the r-th largest device holds a share in proportion to r ** -exponent (power-law); 0: equal"""
     min_size: Count = 1
+    """samples that every device gets at least; a partition that cannot give them is refused"""
 
     def split(self, labels: IntArray, n_devices: int, seed: int) -> list[IntArray]:
         """As `partition.quantity`."""
@@ -108,9 +113,11 @@ class Explicit:
 
     @model_validator(mode="after")
     def _is_a_matrix(self) -> Explicit:
-        lengths = {len(row) for row in self.shares}
-        if len(lengths) > 1:
-            raise ValueError(f"shares has rows of {sorted(lengths)} numbers; every row needs one number per class")
+        first = len(self.shares[0])
+        odd = next((i for i, row in enumerate(self.shares) if len(row) != first), None)
+        if odd is not None:
+            has = f"shares[{odd}] has {len(self.shares[odd])} numbers, shares[0] has {first}"
+            raise ValueError(f"{has}; every row needs one number per class")
         over = np.flatnonzero(np.sum(self.shares, axis=0) > 1 + 1e-9)
         if len(over):
             raise ValueError(f"the shares of class {over[0]} sum to more than 1; lower them")
@@ -139,5 +146,5 @@ def describe(name: str) -> str:
 def _same_count(what: str, given: int, n_devices: int) -> None:
     if given != n_devices:
         raise DataError(
-            f"partition.{what} is for {given} devices, the fleet has {n_devices}; give one entry per device"
+            f"partition.{what} is for {n_of(given, 'device')}, the fleet has {n_devices:,}; give one entry per device"
         )

@@ -2,6 +2,7 @@
 
 from edgesim.executors.base import Executor, Failure, JobQueue, Timesheet, attempt, keep_freed_memory, log_detail
 from edgesim.executors.ray_hosts import RayExecutor, gpu_share
+from edgesim.executors.ray_start import unused_address
 from edgesim.executors.serial import SerialExecutor
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "gpu_share",
     "keep_freed_memory",
     "log_detail",
+    "unused_address",
 ]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edgesim.errors import RunError
+from edgesim.errors import RunError, n_of
 from edgesim.executors import ray_start
 from edgesim.executors.base import Failure, JobQueue, Timesheet, attempt, keep_freed_memory, one_thread
 
@@ -69,7 +69,8 @@ class RayExecutor:
 
         Args:
             hosts: number of actors; None = one per CPU of the machine or cluster.
-            address: of an existing Ray cluster, or "auto"; None starts one on this machine.
+            address: of an existing Ray cluster, or "auto" (that of RAY_ADDRESS, or the one on this machine); None
+                starts one on this machine, whatever RAY_ADDRESS says.
             gpu: whether hosts share the GPUs; None = if there are any.
         """
         self.sheet = Timesheet()
@@ -111,7 +112,7 @@ class RayExecutor:
                 options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
                 if self._address is None:
                     options |= {"include_dashboard": False, "num_cpus": self._wanted or available_cpus()}
-                ray_start.start(self._address, options)
+                ray_start.start(self._address or "local", options)
                 self._started_ray = True
             cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
             count = self._wanted or cpus
@@ -134,7 +135,7 @@ class RayExecutor:
 
         self._ready.wait()
         if self._error is not None:
-            where = f"at {self._address}" if self._address else "on this machine"
+            where = f"at {ray_start.where(self._address)}" if self._address else "on this machine"
             raise RunError(
                 f"Ray could not be started {where}: {self._error}. "
                 "Run with --serial to do without it, or give the --address of a running cluster."
@@ -144,7 +145,7 @@ class RayExecutor:
         ready, waiting = ray.wait(opened, num_returns=len(opened), timeout=START_TIMEOUT_S)
         if waiting:
             raise RunError(
-                f"only {len(ready)} of {len(opened)} hosts started within {START_TIMEOUT_S:.0f} s; free are "
+                f"only {len(ready)} of {n_of(len(opened), 'host')} started within {START_TIMEOUT_S:.0f} s; free are "
                 f"{ray.available_resources()}. Ask for fewer --hosts, or wait for the cluster to become free"
             )
         ray.get(opened)

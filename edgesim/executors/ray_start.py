@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import traceback
@@ -18,10 +19,32 @@ _AGENTS = ("dashboard", "runtime_env")
 _TOLD = ("node-id", "session-dir", "node-ip-address")
 
 
-def start(address: str | None, options: dict[str, Any]) -> None:
+_ADDRESS = "RAY_ADDRESS"
+"""the variable by which Ray finds a cluster where `ray.init` is given none, or "auto\""""
+
+
+def unused_address() -> str:
+    """A sentence on the cluster of RAY_ADDRESS, which a run without an address leaves alone; empty without one."""
+    address = os.environ.get(_ADDRESS, "")
+    if address in ("", "local"):
+        return ""
+    return f"{_ADDRESS}={address} is not used; give --address {address} to run on that cluster"
+
+
+def where(address: str) -> str:
+    """The cluster that an address stands for, in words."""
+    named = os.environ.get(_ADDRESS, "")
+    return f"{named} ({_ADDRESS})" if address == "auto" and named else address
+
+
+def start(address: str, options: dict[str, Any]) -> None:
     """`ray.init`, tried twice: on a busy machine its processes may miss Ray's fixed deadline of 30 s.
 
     The second try is Ray as it is, should it not like what the first one leaves out.
+
+    Args:
+        address: of a cluster, "auto", or "local" for one of its own.
+        options: of `ray.init`.
     """
     import ray
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from edgesim.errors import EdgesimError
+from edgesim.errors import EdgesimError, n_of
 
 Shape = tuple[int, int, int]
 
@@ -156,9 +156,8 @@ def timm_model(name: str, input_shape: Shape, num_classes: int) -> nn.Module:
     try:
         return timm.create_model(name, pretrained=False, in_chans=channels, num_classes=num_classes, img_size=size)
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
-        raise EdgesimError(
-            f"timm:{name} does not fit images of {channels}x{height}x{width} with {num_classes} classes: {error}"
-        ) from error
+        data = f"images of {channels}x{height}x{width} with {n_of(num_classes, 'class', 'classes')}"
+        raise EdgesimError(f"timm:{name} does not fit {data}: {error}") from error
 
 
 def last_linear(module: nn.Module) -> nn.Linear:

@@ -46,6 +46,7 @@ class Mlp:
     """Fully connected network with ReLU on the flattened image; `hidden: []` is softmax regression."""
 
     hidden: tuple[Width, ...] = (128,)
+    """units of each hidden layer; [] for none"""
 
     def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
         """See Model.build."""
@@ -63,7 +64,9 @@ class SmallCnn:
     """
 
     widths: Annotated[tuple[Width, ...], Field(min_length=2, max_length=2)] = (16, 32)
+    """channels of the two convolutions"""
     hidden: Width = 64
+    """units of the hidden linear layer"""
 
     def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
         """See Model.build."""
@@ -81,6 +84,7 @@ class ResNet8:
     """
 
     widths: Annotated[tuple[Width, ...], Field(min_length=3, max_length=3)] = (16, 32, 64)
+    """channels of the three stages"""
 
     def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
         """See Model.build."""
@@ -138,7 +142,9 @@ class MobileNetV2:
     """torchvision's MobileNetV2; its first convolution has stride 1 for images of 64 pixels or less."""
 
     width_mult: Annotated[float, Field(gt=0)] = 1.0
+    """factor on the channels of every layer"""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """share of the last features that training drops"""
 
     def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
         """See Model.build."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 
-from edgesim.errors import EdgesimError
+from edgesim.errors import EdgesimError, n_of
 from edgesim.models import networks
 from edgesim.models.modes import evaluating, start_training
 from edgesim.models.operations import Recorder, affine
@@ -73,7 +73,7 @@ def count(build: Callable[[], nn.Module], input_shape: Shape, num_classes: int, 
         except _FAILURES as error:
             shape = "x".join(map(str, input_shape))
             raise EdgesimError(
-                f"the model cannot be trained on images of {shape} with {num_classes} classes "
+                f"the model cannot be trained on images of {shape} with {n_of(num_classes, 'class', 'classes')} "
                 f"({type(error).__name__}: {error}); use another model, or larger images"
             ) from error
 

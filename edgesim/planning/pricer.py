@@ -16,11 +16,12 @@ from edgesim.cost.forecast import Device, Forecast
 from edgesim.cost.loads import Load
 from edgesim.data import datasets
 from edgesim.jobs import Setting
-from edgesim.outlook import Curves, Outlook, curve_of, keeps_all, prepare, split
+from edgesim.outlook import Curves, Outlook, curve_of, prepare, split
 from edgesim.planning.crowd import Crowd, own, scaled
 from edgesim.planning.planned import Columns, Planned
 from edgesim.planning.wording import BUDGET, Wording
 from edgesim.prospects import Prospect, demand
+from edgesim.pruning_part import keeps_all
 from edgesim.records import rounded_ratio
 from edgesim.scenario import Scenario
 from edgesim.work import FloatArray, IntArray

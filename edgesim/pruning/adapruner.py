@@ -193,30 +193,35 @@ class AdaPruner:
     """a mask over the samples trained with the network, easiest and hopeless samples pushed out"""
 
     epochs: Annotated[int, Field(ge=1)] = 20
-    """T, epochs of training with the mask; 200 in the paper"""
+    """epochs of training with the mask; 200 in the paper"""
     warmup_epochs: Annotated[int, Field(ge=0)] = 2
-    """epochs of plain training before; 0 is the paper's ablation"""
+    """epochs of plain training before the mask; 0 is the paper's ablation"""
     extra_epochs: Annotated[int, Field(ge=0)] = 5
-    """at most so many more where the mask has not settled"""
+    """epochs that may follow where the mask has not settled, at most"""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
+    """step size of the optimiser that scores"""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """momentum of the optimiser that scores"""
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    """L2 penalty of the optimiser that scores"""
     schedule: Literal["constant", "cosine"] = "cosine"
-    """over warm-up and pruning together"""
+    """learning rate over warm-up and pruning together"""
     batch_size: Annotated[int, Field(ge=1)] = 256
+    """samples per step of the training that scores"""
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 100.0
-    """s"""
+    """factor s on the third term, which holds the share kept"""
     alpha_start: Annotated[float, Field(gt=0)] = 0.1
+    """steepness of the gates in the first epoch with the mask"""
     alpha_end: Annotated[float, Field(gt=0)] = 5.0
-    """100 in the paper for Tiny-ImageNet"""
+    """steepness of the gates in the last epoch; 100 in the paper for Tiny-ImageNet"""
     mask_learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
-    """step of a sample's own gate; the paper gives none"""
+    """step of a sample's own gate"""
     ratio_learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 50.0
     """step of the third term per epoch"""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.02
-    """epsilon, on |r - c_r|"""
+    """how far the share of open gates may be from the keep ratio in the end"""
     terms: tuple[Term, ...] = ("classification", "selection", "compression")
-    """of the loss; leaving one out is an ablation"""
+    """terms of the loss; leaving one out is an ablation"""
 
     source: ClassVar[str] = "AdaPruner paper, Eqs. 2-7"
     cost_class: ClassVar[str] = "own training per budget"

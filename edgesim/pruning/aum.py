@@ -58,8 +58,9 @@ class Aum:
     """mean margin between the label's logit and the best other one, lowest first"""
 
     warmup: Warmup | None = None
-    """T0 of this method; the scenario's pruning.warmup where not given"""
+    """length of this method's warm-up; left out: that of `pruning.warmup`"""
     balance: Literal["none", "class"] = "none"
+    """class: every class keeps its share of the samples; none: the best scores of the shard, whatever their class"""
 
     source: ClassVar[str] = "Pleiss et al. 2020"
     cost_class: ClassVar[str] = "warm-up"

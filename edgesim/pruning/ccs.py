@@ -107,9 +107,11 @@ class Ccs:
     cutoff: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """share of the shard that is dropped as too hard"""
     strata: Annotated[int, Field(ge=1)] = 50
+    """intervals of equal width that the scores are cut into"""
     balance: Literal["none", "class"] = "none"
+    """class: every class keeps its share of the samples; none: the strata are those of the shard as a whole"""
     warmup: Warmup | None = None
-    """T0 of this method; the scenario's pruning.warmup where not given"""
+    """length of this method's warm-up; left out: that of `pruning.warmup`"""
 
     source: ClassVar[str] = "Zheng et al. 2023"
     cost_class: ClassVar[str] = "warm-up"

@@ -101,8 +101,9 @@ class CgScore:
     """complexity gap of the inputs, without any model"""
 
     max_class_size: Annotated[int, Field(ge=1)] = 1000
-    """larger classes are scored in parts; bounds a Gram matrix to 8·(2·max_class_size)^2 bytes"""
+    """samples of a class that are scored together; larger classes are scored in parts, to bound the memory"""
     balance: Literal["none", "class"] = "class"
+    """class: every class keeps its share of the samples; none: the best scores of the shard, whatever their class"""
 
     source: ClassVar[str] = "Nohyun et al. 2023"
     cost_class: ClassVar[str] = "no model: O(n_c^3)"

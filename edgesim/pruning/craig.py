@@ -76,9 +76,9 @@ class Craig:
     """gradients of the chosen cover all gradients of a class, weighted by how many each stands for"""
 
     max_class_size: Annotated[int, Field(ge=2)] = 4096
-    """samples of a class that are worked on at once: 4 bytes per pair"""
+    """samples of a class that are worked on at once; memory is 4 bytes per pair of them"""
     warmup: Warmup | None = None
-    """T0 of this method; the scenario's pruning.warmup where not given"""
+    """length of this method's warm-up; left out: that of `pruning.warmup`"""
 
     source: ClassVar[str] = "Mirzasoleiman et al. 2020"
     cost_class: ClassVar[str] = "warm-up + forward + O(n_c^2)"

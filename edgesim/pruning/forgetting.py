@@ -60,8 +60,9 @@ class Forgetting:
     replicas: Annotated[int, Field(ge=1)] = 1
     """independent runs that the events are summed over; the first is the shared warm-up"""
     warmup: Warmup | None = None
-    """T0 of this method; the scenario's pruning.warmup where not given"""
+    """length of this method's warm-up; left out: that of `pruning.warmup`"""
     balance: Literal["none", "class"] = "none"
+    """class: every class keeps its share of the samples; none: the best scores of the shard, whatever their class"""
 
     source: ClassVar[str] = "Toneva et al. 2019"
     cost_class: ClassVar[str] = "warm-up, per replica"

@@ -122,12 +122,13 @@ class Glister:
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """share of the shard that judges, at least one sample"""
     eta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
-    """how far theta moves when everything is chosen, in steps of gradient descent"""
+    """how far the weights move when everything is chosen, in steps of gradient descent"""
     rounds: Annotated[int, Field(ge=1)] = 50
-    """how often the held-out gradient is worked out"""
+    """how often the held-out gradient is worked out anew"""
     balance: Literal["none", "class"] = "none"
+    """class: every class keeps its share of the samples; none: chosen from the shard as a whole"""
     warmup: Warmup | None = None
-    """T0 of this method; the scenario's pruning.warmup where not given"""
+    """length of this method's warm-up; left out: that of `pruning.warmup`"""
 
     source: ClassVar[str] = "Killamsetty et al. 2021b"
     cost_class: ClassVar[str] = "warm-up + forward + O(rounds n)"

@@ -144,11 +144,11 @@ class GradMatch:
     """weighted sum of the chosen gradients matches the gradient of a class"""
 
     regularisation: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
-    """lambda, as a share of the mean squared gradient norm of the class"""
+    """penalty on large weights, as a share of the class's mean squared gradient norm"""
     max_class_size: Annotated[int, Field(ge=2)] = 1024
-    """samples of a class that are worked on at once: 24 bytes per pair"""
+    """samples of a class that are worked on at once; memory is 24 bytes per pair of them"""
     warmup: Warmup | None = None
-    """T0 of this method; the scenario's pruning.warmup where not given"""
+    """length of this method's warm-up; left out: that of `pruning.warmup`"""
 
     source: ClassVar[str] = "Killamsetty et al. 2021a"
     cost_class: ClassVar[str] = "warm-up + forward + O(n_c k_c^2)"

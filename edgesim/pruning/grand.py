@@ -105,12 +105,13 @@ class Grand:
     """norm of the sample's loss gradient early in training, largest first"""
 
     variant: Literal["last_layer", "full"] = "last_layer"
-    """with respect to the last linear layer, or to all parameters"""
+    """last_layer: gradients of the last linear layer; full: of all parameters"""
     replicas: Annotated[int, Field(ge=1)] = 1
     """independent short runs that the score is averaged over; the first is the shared warm-up"""
     warmup: Warmup | None = None
-    """T0 of this method; the scenario's pruning.warmup where not given"""
+    """length of this method's warm-up; left out: that of `pruning.warmup`"""
     balance: Literal["none", "class"] = "none"
+    """class: every class keeps its share of the samples; none: the best scores of the shard, whatever their class"""
 
     source: ClassVar[str] = "Paul et al. 2021"
     cost_class: ClassVar[str] = "warm-up + forward (full: + backward), per replica"

@@ -75,11 +75,11 @@ class Herding:
     """the subset's mean embedding follows the mean of all"""
 
     normalise: bool = True
-    """scale embeddings to unit length first"""
+    """scales embeddings to unit length first"""
     balance: Literal["none", "class"] = "class"
     """class: herd each class by itself; none: the shard as one"""
     warmup: Warmup | None = None
-    """T0 of this method; the scenario's pruning.warmup where not given"""
+    """length of this method's warm-up; left out: that of `pruning.warmup`"""
 
     source: ClassVar[str] = "Welling 2009"
     cost_class: ClassVar[str] = "warm-up + forward"

@@ -50,12 +50,16 @@ class Importance:
     """average loss over the warm-up, hardest first"""
 
     estimator: Literal["minibatch", "snapshot"] = "minibatch"
+    """minibatch: mean of the losses that the warm-up's batches give; snapshot: mean over forward passes of the whole
+    shard"""
     snapshots: Annotated[int, Field(ge=1)] = 4
-    """forward passes of the snapshot estimator"""
+    """forward passes over the shard, evenly spaced in the warm-up; for `estimator: snapshot`"""
     warmup: Warmup | None = None
-    """T0 of this method; the scenario's pruning.warmup where not given"""
+    """length of this method's warm-up; left out: that of `pruning.warmup`"""
     after_warmup: Literal["reset", "continue"] = "reset"
+    """reset: training starts anew from the initial weights; continue: from those of the warm-up"""
     balance: Literal["none", "class"] = "none"
+    """class: every class keeps its share of the samples; none: the best scores of the shard, whatever their class"""
 
     source: ClassVar[str] = "edge paper, Eqs. 16-20"
     cost_class: ClassVar[str] = "warm-up"

@@ -124,11 +124,11 @@ class Infobatch:
     """dynamic: each epoch visits all samples above the mean loss and a random, up-weighted share of the rest"""
 
     anneal: Annotated[float, Field(ge=0, lt=1)] = 0.125
-    """share of the epochs, the last ones, that visit everything: 1 − δ of the paper"""
+    """share of the epochs, the last ones, that visit every sample (1 - delta in the paper)"""
     max_r: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """largest share of the samples below the mean that an epoch leaves out, relative to those above"""
     rescale: Rescale = "sum"
-    """loss weights that keep the sum over an epoch (paper), or the mean over a batch"""
+    """weights of the visited losses keep the sum over an epoch (sum, as the paper), or the mean over a batch (mean)"""
 
     source: ClassVar[str] = "Qin et al. 2024"
     cost_class: ClassVar[str] = "no warm-up; chooses while training"

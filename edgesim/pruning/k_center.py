@@ -81,9 +81,9 @@ class KCenter:
     """every sample has a kept one nearby (greedy farthest point)"""
 
     balance: Literal["none", "class"] = "none"
-    """class: cover each class by itself"""
+    """class: covers each class by itself; none: the shard as one"""
     warmup: Warmup | None = None
-    """T0 of this method; the scenario's pruning.warmup where not given"""
+    """length of this method's warm-up; left out: that of `pruning.warmup`"""
 
     source: ClassVar[str] = "Sener & Savarese 2018"
     cost_class: ClassVar[str] = "warm-up + forward"

@@ -59,9 +59,9 @@ class Moderate:
     """distance to the class mean, nearest to the median first"""
 
     balance: Literal["none", "class"] = "none"
-    """class: each class keeps its share, measured against its own median"""
+    """class: each class keeps its share, measured against its own median; none: against that of the shard"""
     warmup: Warmup | None = None
-    """T0 of this method; the scenario's pruning.warmup where not given"""
+    """length of this method's warm-up; left out: that of `pruning.warmup`"""
 
     source: ClassVar[str] = "Xia et al. 2023"
     cost_class: ClassVar[str] = "warm-up + forward"

@@ -153,16 +153,17 @@ class Prototypes:
     keep: Literal["hard", "easy"] = "hard"
     """hard: far from the centres first; easy: near first"""
     clusters: Annotated[int, Field(ge=1)] | None = None
-    """K; the number of classes where not given"""
+    """centres of k-means; left out: the number of classes"""
     supervised: bool = False
-    """class means as centres, without clustering"""
+    """class means serve as centres, without clustering"""
     guard: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """least share of a class's balanced share"""
+    """part of its share of the samples that each class keeps at least, with `balance: none`"""
     restarts: Annotated[int, Field(ge=1)] = 4
     """starts of k-means, the best of which counts"""
     balance: Literal["none", "class"] = "none"
+    """class: every class keeps its share of the samples; none: at least `guard` of it"""
     warmup: Warmup | None = None
-    """T0 of this method; the scenario's pruning.warmup where not given"""
+    """length of this method's warm-up; left out: that of `pruning.warmup`"""
 
     source: ClassVar[str] = "Sorscher et al. 2022"
     cost_class: ClassVar[str] = "warm-up + forward"

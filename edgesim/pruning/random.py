@@ -20,6 +20,7 @@ class Random:
     """uniform without replacement; nested over keep_ratio"""
 
     balance: Literal["none", "class"] = "none"
+    """class: every class keeps its share of the samples; none: drawn from the shard as a whole"""
 
     source: ClassVar[str] = "both papers, baseline"
     cost_class: ClassVar[str] = "free"

@@ -77,12 +77,13 @@ class Tdds:
     """how much the change of the outputs from epoch to epoch varies, most first"""
 
     window: Annotated[int, Field(ge=3)] = 4
-    """J, presentations per window"""
+    """epochs per window (J)"""
     decay: Annotated[float, Field(gt=0, le=1)] = 0.9
     """weight of the newest window; the one before has (1 − decay) of it"""
     warmup: Warmup | None = None
-    """T0 of this method; where not given the scenario's pruning.warmup, but at least `window` epochs"""
+    """length of this method's warm-up; left out: that of `pruning.warmup`, but at least `window` epochs"""
     balance: Literal["none", "class"] = "none"
+    """class: every class keeps its share of the samples; none: the best scores of the shard, whatever their class"""
 
     source: ClassVar[str] = "Zhang et al. 2024"
     cost_class: ClassVar[str] = "warm-up of several epochs"

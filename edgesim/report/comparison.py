@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from edgesim import analysis, documents
+from edgesim.errors import n_of
 from edgesim.report import identity, markdown, marks
 from edgesim.report import page as pages
 from edgesim.report.figures import sides
@@ -49,7 +50,7 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
     facts = [("Fleets", ", ".join(priced)), ("Compared by", command), *identity.facts(run.info, run.records)]
     yamls = [(f"The fleet {fleet}", text) for fleet, text in fleets.items()]
     return Page(
-        name=f"{name} on {len(priced)} fleets",
+        name=f"{name} on {n_of(len(priced), 'fleet')}",
         kind="comparison",
         headline=f"trained once, priced on {', '.join(priced)} · {identity.headline(run.info, run.records)}",
         about="Run",

@@ -114,7 +114,9 @@ def waiting_in_words(stragglers: pd.DataFrame) -> str:
         at = "In full training" if full else f"Keeping {ratio(row['keep_ratio'])} by {row['method']}"
         said = f"{at}, the last device to be done is device {row['device']} ({row['profile']})"
         said += (
-            f" in {round(row['share_of_seeds'] * row['seeds'])} of {row['seeds']} seeds. " if row["seeds"] > 1 else ". "
+            f" in {round(row['share_of_seeds'] * row['seeds'])} of {row['seeds']:,} seeds. "
+            if row["seeds"] > 1
+            else ". "
         )
         said += f"Waiting for the last takes {percent(row['wait_share'])} of all devices' time"
         known = row["idle_energy_share"] == row["idle_energy_share"]

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from edgesim import analysis
+from edgesim.errors import n_of
 from edgesim.report import columns
 
 
@@ -37,9 +38,9 @@ def headline(info: dict[str, Any], records: pd.DataFrame) -> str:
     """State, size, duration and commit in one line."""
     parts = [
         str(info.get("status", "unknown")),
-        _number(len(records), "trial"),
-        _number(records["device"].nunique(), "device"),
-        _number(records["seed"].nunique(), "seed"),
+        n_of(len(records), "trial"),
+        n_of(records["device"].nunique(), "device"),
+        n_of(records["seed"].nunique(), "seed"),
         columns.duration(info["wall_s"]) if info.get("wall_s") is not None else "",
         f"commit {str(info['git_commit'])[:8]}" if info.get("git_commit") else "",
     ]
@@ -48,7 +49,7 @@ def headline(info: dict[str, Any], records: pd.DataFrame) -> str:
 
 def limits(records: pd.DataFrame, info: dict[str, Any]) -> list[str]:
     """What the state of the run leaves open, in sentences. What its size leaves open the verdict says."""
-    missing = _number((info.get("trials") or {}).get("missing") or 0, "trial")
+    missing = n_of((info.get("trials") or {}).get("missing") or 0, "trial")
     notes = {
         "running": f"This run is still going, with {missing} missing: every number here may change.",
         "interrupted": f"This run was interrupted with {missing} missing; run it again with --resume.",
@@ -74,10 +75,6 @@ def _moment(text: Any) -> Any:
         return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (TypeError, ValueError):
         return text
-
-
-def _number(n: int, word: str) -> str:
-    return f"{n} {word}" if n == 1 else f"{n:,} {word}s"
 
 
 def _listed(values: dict[str, Any]) -> str:

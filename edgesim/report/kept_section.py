@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from edgesim import analysis
+from edgesim.errors import n_of
 from edgesim.extremes import MAX_CLASSES
 from edgesim.report.columns import quantity
 from edgesim.report.figures import kept
@@ -77,8 +78,8 @@ def _about(source: Source, samples: pd.DataFrame, found: list[Gallery]) -> str:
         return ""
     device, classes = source.shown["device"], source.shown["classes"]
     profile = dict(zip(source.records["device"], source.records["profile"], strict=True)).get(device, "")
-    said = f"Device {device} ({profile}) in seed {source.shown['seed']} with {source.shown['samples']:,} samples of "
-    said += "one class" if classes == 1 else f"{classes} classes"
+    held = f"{n_of(source.shown['samples'], 'sample')} of {n_of(classes, 'class', 'classes')}"
+    said = f"Device {device} ({profile}) in seed {source.shown['seed']} with {held}"
     said += ": of the devices with the most classes the one nearest to the median size."
     said += f" Its {MAX_CLASSES} most frequent classes are shown." if classes > MAX_CLASSES else ""
     ratios = sorted(set(samples["keep_ratio"]))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from edgesim.errors import n_of
 from edgesim.report import page, tables
 from edgesim.report.sections import Shown
 from edgesim.report.source import Run
@@ -81,7 +82,7 @@ def _rows(data: pd.DataFrame) -> list[str]:
     head = "| " + " | ".join(_plain(label) for label, _ in table.headers) + " |"
     rule = "|" + "|".join("---:" if number else "---" for _, number in table.headers) + "|"
     body = ["| " + " | ".join(_plain(cell) for cell in row) + " |" for row in table.rows]
-    left_out = [f"{table.rows_left_out} more rows are in the run folder."] if table.rows_left_out else []
+    left_out = [f"The run folder has {n_of(table.rows_left_out, 'more row')}."] if table.rows_left_out else []
     return [head, rule, *body, *left_out]
 
 

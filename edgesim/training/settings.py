@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from edgesim.errors import Fault
+
 Precision = Literal["fp32", "bf16"]
 OPTIMIZER_STATES = {"sgd": 0, "adam": 2, "adamw": 2}
 """Numbers that an optimiser keeps per weight, momentum of SGD not counted (peak training memory needs them)."""
@@ -22,20 +24,29 @@ class Training:
     """Epochs, batches, optimiser, schedule, precision and augmentation; the same for every device and method."""
 
     epochs: Annotated[int, Field(ge=1)] = 10
+    """epochs of every training"""
     batch_size: Annotated[int, Field(ge=1)] = 64
+    """samples per step"""
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    """optimiser of every training"""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    """step size of the optimiser, before the schedule"""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """of SGD; Adam's betas are 0.9 and 0.999"""
+    """momentum of `sgd`; adam and adamw have their own (0.9, 0.999)"""
     nesterov: bool = False
+    """Nesterov's form of the momentum of `sgd`"""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """L2 penalty on the weights; decoupled with adamw"""
     schedule: Literal["constant", "cosine", "step"] = "cosine"
+    """constant; cosine: down to 0 at the end; step: times `decay` at each of the `milestones`"""
     milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.5, 0.75)
-    """of the step schedule: shares of the training after which the learning rate is multiplied by `decay`"""
+    """shares of the training after which the step schedule multiplies the learning rate by `decay`"""
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """factor on the learning rate at each milestone of the step schedule"""
     precision: Precision = "fp32"
+    """number format of training; devices without bf16 units are priced as fp32"""
     augment: tuple[Any, ...] = ()
-    """names or maps with a name, from the table of augmentations"""
+    """augmentations of the training batches, in order: names, or maps with `name` and arguments"""
     torch_device: Literal["auto", "cpu", "cuda"] = "auto"
     """where the simulation computes; says nothing about the simulated devices"""
 
@@ -59,7 +70,15 @@ class Warmup:
     """Length of the truncated first phase whose statistics give the scores: T0 in iterations or in epochs."""
 
     epochs: Annotated[float, Field(gt=0)] | None = None
+    """length in epochs of the shard; give this or `iterations`, left out: 1 epoch"""
     iterations: Annotated[int, Field(ge=1)] | None = None
+    """length in steps; give this or `epochs`"""
+
+    @staticmethod
+    def faults_in(given: dict[str, Any]) -> list[Fault]:
+        """What is wrong between the fields of a document's map."""
+        both = given.get("epochs") is not None and given.get("iterations") is not None
+        return [Fault("", "give T0 either in `epochs` or in `iterations`, not in both")] if both else []
 
     def steps(self, n: int, batch_size: int) -> int:
         """T0 in steps on a shard of n samples, at least 1; one epoch where neither length is given."""
@@ -74,5 +93,6 @@ class Evaluation:
     """When and how the common test set is evaluated."""
 
     every: Annotated[int, Field(ge=0)] = 0
-    """every so many epochs; 0 = only at the end"""
+    """epochs between two evaluations on the test set; 0: only at the end"""
     batch_size: Annotated[int, Field(ge=1)] = 250
+    """samples per forward pass of an evaluation"""

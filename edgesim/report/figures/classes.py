@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from edgesim import analysis
+from edgesim.errors import n_of
 from edgesim.report import marks
 from edgesim.report.columns import percent, ratio
 from edgesim.report.figures.figure import Across, Figure, ratio_colours, rows
@@ -50,7 +51,7 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
     note = f"Share of each class in a device's samples {word} pruning, first seed"
     note += f", first {len(shown)} of {len(devices)} devices." if len(shown) < len(devices) else "."
     largest = first.groupby("device")[column].max()
-    alt = f"Class shares of {len(shown)} devices {word} pruning. "
+    alt = f"Class shares of {n_of(len(shown), 'device')} {word} pruning. "
     alt += f"The largest class holds from {percent(largest.min())} to {percent(largest.max())}." if len(largest) else ""
     keys = ["device", "class_name", word, column]
     table = drawn[["method", "keep_ratio", *keys]] if after else drawn.drop_duplicates(["device", "label"])[keys]
