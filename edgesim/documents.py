@@ -92,7 +92,7 @@ def parse(text: str, source: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ScenarioError(source, [Fault("", f"YAML syntax: {error}")]) from None
     if document is None:
-        raise ScenarioError(source, [Fault("", "the file is empty; see scenarios/quickstart.yaml for a start")])
+        raise ScenarioError(source, [Fault("", "the file is empty; `edgesim init FILE` writes one to start from")])
     if not isinstance(document, dict):
         message = f"the top of the file must be a map (key: value), not {kind_of(document)}"
         raise ScenarioError(source, [Fault("", message)])

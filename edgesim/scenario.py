@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from edgesim import documents, fleet, models, ratios
+from edgesim import documents, fleet, models, ratios, shipped
 from edgesim.binding import Named, Resolve, Table, own, plug
 from edgesim.cost.analytic import CostWeights
 from edgesim.cost.objective import Rule
@@ -99,13 +99,13 @@ def load(path: str | Path, overrides: Mapping[str, Any] | Sequence[str] = ()) ->
     """Read a scenario file.
 
     Args:
-        path: the YAML file.
+        path: the YAML file, or the name of a scenario that comes with edgesim (`shipped.scenarios`).
         overrides: `{"training.epochs": 3}` or `["training.epochs=3"]`; values as YAML, lists by `key[0]`.
 
     Raises:
         ScenarioError: with every fault of the document.
     """
-    file = Path(path)
+    file = shipped.scenario_file(path)
     document = documents.read(file)
     return from_document(document, str(file), file.parent, overrides)
 
