@@ -85,6 +85,38 @@ def test_a_fleet_by_name_in_a_scenario_and_on_the_command_line(tmp_path: Path) -
         scenarios.from_document({**document, "fleet": "phone"}, "s.yaml", tmp_path)
 
 
+def test_compare_takes_names_and_paths_win(tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text("groups: [{profile: jetson-nano, count: 2}]")
+    refused = command("compare", "quickstart", "--fleet", "two.yaml", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "has 2 devices, the run 8" in refused.stderr  # the shipped scenario was read, and nothing trained
+    twice = command(
+        "compare", "quickstart", "--fleet", "phones", "--fleet", str(shipped.fleets()["phones"]), cwd=tmp_path
+    )
+    assert "named twice" in twice.stderr
+    unknown = command("compare", "quickstart", "--fleet", "fones", cwd=tmp_path)
+    assert (unknown.returncode, "did you mean 'phones'" in unknown.stderr) == (2, True)
+    (tmp_path / "quickstart").mkdir()
+    own = command("compare", "quickstart", "--fleet", "phones", cwd=tmp_path)
+    assert "quickstart is no run folder" in own.stderr
+    planned = command("plan", "quickstart", "--set", "fleet=phones", "--json", cwd=tmp_path)
+    assert json.loads(planned.stdout)["devices"] == 5
+
+
+def test_the_commit_of_a_run_is_that_of_edgesim(tmp_path: Path) -> None:
+    """A copy of the package inside somebody's repository has no commit."""
+    site = tmp_path / "site"
+    shutil.copytree(ROOT / "edgesim", site / "edgesim", ignore=shutil.ignore_patterns("__pycache__", "vendor"))
+    for words in (("init", "-q"), ("add", "."), ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x")):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True)
+    code = "from edgesim import provenance; print(provenance.__file__, provenance.git_commit())"
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == [str(site / "edgesim" / "provenance.py"), "None"]
+
+
 def test_lists_of_what_comes_with_edgesim(tmp_path: Path) -> None:
     for what, shown in (("scenarios", shipped.scenarios()), ("fleets", shipped.fleets())):
         plain = command("list", what, cwd=tmp_path)

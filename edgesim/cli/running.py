@@ -18,7 +18,9 @@ def run(
     scenario: Scenario,
     out: Annotated[Path | None, typer.Option(help="run folder; default runs/<scenario>-<time>")] = None,
     overrides: Overrides = None,
-    resume: Annotated[bool, typer.Option("--resume", help="run only what is missing in the run folder")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="run only what is missing in the run folder, and what failed there")
+    ] = False,
     serial: Annotated[bool, typer.Option("--serial", help="in this process, without Ray; same records")] = False,
     hosts: Annotated[int | None, typer.Option(min=1, help="number of Ray actors; default one per CPU")] = None,
     address: Annotated[str | None, typer.Option(help="an existing Ray cluster, or 'auto'")] = None,
