@@ -108,6 +108,16 @@ def test_what_a_device_cannot_hold_is_said_with_what_it_needs() -> None:
     assert few["peak_memory_bytes"] == asked().workload.peak_training_bytes(10, 2)
 
 
+def test_of_a_battery_is_said_how_much_a_training_takes() -> None:
+    phone = profiles.load("galaxy-s20")
+    found = predict_job(phone, asked(), 100, 1)
+    assert found["battery_j"] == phone.battery_j
+    assert predict_job(profiles.load("raspberry-pi-4b"), asked(), 100, 1)["battery_j"] is None
+    share = 100 * found["energy_j"] / found["battery_j"]
+    shown = command(*COMMAND, "--samples=100", "--epochs=1", "--profile=galaxy-s20")
+    assert f"  battery       {float(f'{share:.2g}'):g} % of a full one" in shown.stdout
+
+
 def test_profiles_by_name_and_all_faults_at_once() -> None:
     assert [profile.name for profile in profiles_of(["all"])] == profiles.names()
     with pytest.raises(ProfileError) as caught:

@@ -141,6 +141,8 @@ def _show_job(found: dict[str, Any]) -> None:
     for label, key in (("start-up", "startup_energy_j"), ("training", "training_energy_j")):
         if found[key]:
             typer.echo(f"    {label:<10}  {plain(found[key])} J ({percent(found[key] / found['energy_j'])})")
+    if found["battery_j"]:
+        typer.echo(f"  battery       {percent(found['energy_j'] / found['battery_j'])} of a full one")
     read = f"{size(found['read_bytes'])} read from storage"
     typer.echo(f"  work          {found['steps']:,} steps, {scaled(found['flops'], 'FLOP')}, {read}")
     typer.echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")

@@ -43,9 +43,10 @@ def predict_job(
 
     Returns: `time_s` and its parts, which sum to it: `startup_s`, `compute_time_s`, `memory_time_s`,
         `overhead_time_s`, `storage_time_s` (reading), each at the speed of the power mode, and `heat_time_s`, what
-        throttling adds to them; `energy_j` and its parts `startup_energy_j` and `training_energy_j`;
-        `throttled_s`, how long the device is held at the limit of its heat; work, memory, and whether the device can
-        do it (`feasible`, else `reason`). `analytic_*` is the edge paper's closed form.
+        throttling adds to them; `energy_j` and its parts `startup_energy_j` and `training_energy_j`; `battery_j`,
+        what a full battery holds (None without one); `throttled_s`, how long the device is held at the limit of its
+        heat; work, memory, and whether the device can do it (`feasible`, else `reason`). `analytic_*` is the edge
+        paper's closed form.
 
     Raises:
         ProfileError: there is no such power mode.
@@ -76,6 +77,7 @@ def predict_job(
         "reason": reason,
         **_times(phases, hardware, run),
         **_energies(run),
+        "battery_j": profile.battery_j,
         "throttled_s": float(run.total(run.throttled_s)[0]),
         "flops": flops,
         "read_bytes": samples * epochs * asked.sample_bytes,
