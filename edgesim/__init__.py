@@ -1,6 +1,6 @@
 """edgesim: fleets of heterogeneous edge devices that score, prune and train on their own data.
 
-    scenario = edgesim.load_scenario("scenarios/quickstart.yaml", {"training.epochs": 3})
+    scenario = edgesim.load_scenario("quickstart", {"training.epochs": 3})   # or the path of your own
     run = edgesim.run(scenario)
     run.records, run.curves, run.selections     # pandas DataFrames
 

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from edgesim import documents, profiles, seeds
+from edgesim import documents, profiles, seeds, shipped
 from edgesim.conditions import FULL_MODE, Availability, Conditions, Energy, Startup
 from edgesim.errors import EdgesimError, Fault, ScenarioError
 from edgesim.profiles import DeviceProfile
@@ -105,7 +105,8 @@ def load(given: Any, path: str, folder: Path, faults: list[Fault]) -> Fleet | No
     """A fleet from a YAML map, or from the name of a file that holds one.
 
     Args:
-        given: the map, or a file name relative to `folder`.
+        given: the map, a file name relative to `folder`, or the name of a fleet that comes with edgesim
+            (`shipped.fleets`).
         path: YAML path, for messages.
         folder: where relative names start.
         faults: collects every fault.
@@ -115,6 +116,7 @@ def load(given: Any, path: str, folder: Path, faults: list[Fault]) -> Fleet | No
     if isinstance(given, str):
         file = folder / given
         try:
+            file = shipped.fleet_file(given, folder)
             given = documents.read(file)
         except ScenarioError as error:
             faults.extend(Fault(documents.join(path, f"({file})"), str(fault)) for fault in error.faults)

@@ -45,9 +45,14 @@ def _processor() -> str:
 
 
 def git_commit() -> str | None:
-    """Commit of the edgesim checkout, with "+" where tracked files were changed; None outside a checkout."""
+    """Commit of the edgesim checkout, with "+" where tracked files were changed; None outside a checkout.
+
+    An installed package may lie inside another project's checkout, whose commit says nothing of it.
+    """
     folder = Path(__file__).resolve().parent
     try:
+        if Path(_git(folder, "rev-parse", "--show-toplevel")).resolve() != folder.parent:
+            return None
         commit = _git(folder, "rev-parse", "HEAD")
         return commit + ("+" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgesim import coordinator, documents, scenario
+from edgesim import coordinator, documents, scenario, shipped
 from edgesim.cost import pricing
 from edgesim.errors import Fault, ScenarioError, n_of
 from edgesim.records import Record, Trial, TrialResult
@@ -34,7 +34,8 @@ def on_fleet(run: Run, fleet: str | Path) -> Scenario:
 
     Args:
         run: finished, or still going.
-        fleet: a YAML file with `groups`; groups by `share` take the number of devices from the run.
+        fleet: a YAML file with `groups`, or the name of a fleet that comes with edgesim; groups by `share` take the
+            number of devices from the run.
 
     Raises:
         ScenarioError: faults of the fleet, or another number of devices than the run has.
@@ -49,9 +50,10 @@ def with_fleet(document: dict[str, Any], devices: int, file: Path, folder: Path 
     Args:
         document: the resolved scenario.
         devices: how many it has.
-        file: the fleet.
+        file: the fleet, or the name of one that comes with edgesim.
         folder: where names in the scenario start; where one is if left out.
     """
+    file = shipped.fleet_file(file)
     given = documents.read(file)
     if isinstance(given.get("groups"), list):
         groups = [dict(group) if isinstance(group, dict) else group for group in given["groups"]]

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from edgesim import documents, fleet, models, notebook, pruning_part, ratios
+from edgesim import documents, fleet, models, notebook, pruning_part, ratios, shipped
 from edgesim.binding import Named, Resolve, Table, own, plug
 from edgesim.cost.analytic import CostWeights
 from edgesim.data.augment import AUGMENTATIONS
@@ -109,8 +109,9 @@ def load(given: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | S
     """Read a scenario.
 
     Args:
-        given: the path of its YAML file, or the document itself as a map, in which relative names start at the working
-            directory and which is called `scenario` where it has no `name`. NumPy's numbers and arrays may stand in it.
+        given: the path of its YAML file, the name of a scenario that comes with edgesim (`shipped.scenarios`), or the
+            document itself as a map, in which relative names start at the working directory and
+            which is called `scenario` where it has no `name`. NumPy's numbers and arrays may stand in it.
         overrides: `{"training.epochs": 3}` or `["training.epochs=3"]`, the latter's values as YAML; lists by `key[0]`.
 
     Raises:
@@ -121,7 +122,7 @@ def load(given: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | S
     if not isinstance(given, str | Path):
         message = f"must be the path of a YAML file, or a map with its content; got {type(given).__name__}"
         raise ScenarioError("scenario", [Fault("", message)])
-    file = Path(given)
+    file = shipped.scenario_file(given)
     document = documents.read(file)
     return from_document(document, str(file), file.parent, overrides)
 

@@ -149,7 +149,7 @@ def parse(text: str, source: str) -> dict[str, Any]:
     if faults:
         raise ScenarioError(source, faults)
     if document is None:
-        raise ScenarioError(source, [Fault("", "the file is empty; see scenarios/quickstart.yaml for a start")])
+        raise ScenarioError(source, [Fault("", "the file is empty; `edgesim init FILE` writes one to start from")])
     if not isinstance(document, dict):
         kind = "a list" if isinstance(document, list) else f"a single value ({document!r})"
         message = f"the top of the file must be a map (key: value), not {kind}"

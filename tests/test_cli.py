@@ -92,7 +92,7 @@ def test_a_bad_scenario_prints_every_fault_and_exits_with_2(tmp_path: Path) -> N
         (("run", "scenarios/quickstart.yaml", "--set", "training.epochs=x"), 2, "training.epochs"),
         (("run", "scenarios/quickstart.yaml", "--serial", "--hosts", "2"), 2, "--serial runs without Ray"),
         (("run", "scenarios/quickstart.yaml", "--hosts", "0"), 2, "greater than or equal to 1"),
-        (("list", "gadgets"), 2, "allowed: methods, models, datasets, partitions, profiles"),
+        (("list", "gadgets"), 2, "allowed: methods, models, datasets, partitions, profiles, scenarios, fleets"),
         (("schema", "gadget"), 2, "allowed: scenario, profile"),
         (("report", "no-such-run"), 1, "no run folder"),
         (("frobnicate",), 2, "frobnicate"),
@@ -154,7 +154,7 @@ def test_help_needs_neither_torch_nor_ray() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
-    for name in ("run", "plan", "predict", "validate", "schema", "list", "compare", "report"):
+    for name in ("run", "plan", "predict", "validate", "init", "schema", "list", "compare", "report"):
         assert name in done.stdout
 
 

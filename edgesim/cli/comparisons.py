@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from edgesim.cli import progress, tables
+from edgesim.cli import outcome, progress, tables
 from edgesim.errors import EdgesimError, RunError, n_of
 
 if TYPE_CHECKING:
@@ -35,9 +35,12 @@ SHOWN = {
 
 def compare(paths: list[Path], fleets: list[Path], out: Path | None, as_json: bool) -> None:
     """Compare, print and write; a fault of what was asked leaves with exit code 2."""
-    from edgesim import provenance
+    from edgesim import provenance, shipped
     from edgesim.report import comparison
 
+    fleets = [shipped.fleet_file(fleet) for fleet in fleets]
+    if fleets and len(paths) == 1 and not paths[0].exists() and str(paths[0]) in shipped.scenarios():
+        paths = [shipped.scenario_file(paths[0])]
     _check_asked(paths, fleets, out)
     commit = provenance.git_commit()  # prices are of the code that compares, not of the one that ran
     command = provenance.command() + (f" (commit {commit})" if commit else "")
@@ -132,11 +135,11 @@ def _train(path: Path, files: list[Path]) -> tuple[Run, dict[str, Run]]:
 
     loaded = scenarios.load(path)
     on = [repricing.with_fleet(loaded.document, len(loaded.fleet), file, loaded.folder) for file in files]
-    runs, others = [_watched(loaded)], {}
+    runs, others = [_watched(loaded, path)], {}
     for place, (name, other) in enumerate(zip(repricing.fleet_names(files), on, strict=True)):
         if repricing.lacks(runs[0], other):
             folder = runs[0].path / "fleets" / f"{place + 1}-{files[place].stem}"
-            others[name] = _watched(other, folder, runs)
+            others[name] = _watched(other, folder / "scenario.yaml", folder, runs)
             runs.append(others[name])
     for run in runs:
         report.write(run, run.path / "report.html")
@@ -146,15 +149,17 @@ def _train(path: Path, files: list[Path]) -> tuple[Run, dict[str, Run]]:
     return runs[0], others
 
 
-def _watched(scenario: Scenario, out: Path | None = None, trained: Sequence[Run] = ()) -> Run:
-    """Run a scenario, saying how it goes."""
+def _watched(scenario: Scenario, file: Path, out: Path | None = None, trained: Sequence[Run] = ()) -> Run:
+    """Run a scenario, saying how it goes, and what failed. `file`: what --resume names it by."""
     from edgesim import api
 
     watcher = progress.watcher()
     try:
-        return api.run(scenario, out, progress=watcher, trained=trained)
+        run = api.run(scenario, out, progress=watcher, trained=trained)
     finally:
         watcher.stop()
+    outcome.show_failures(run, outcome.resuming(file, run.path, ()))
+    return run
 
 
 def _show(page: Page) -> None:

@@ -105,8 +105,69 @@ def _why(rows: list[dict[str, Any]]) -> list[str]:
     )
 
 
+def show_predictions(found: list[dict[str, Any]], fastest_first: bool) -> None:
+    """One prediction in lines, several as a table of devices.
+
+    Args:
+        found: from `planning.prediction` or `planning.job`, all of the same kind.
+        fastest_first: order the table by time; as given otherwise. Devices that cannot do it come last.
+    """
+    one, *others = found
+    is_job = "samples" in one
+    if not others:
+        _show_job(one) if is_job else show_prediction(one)
+        return
+    if fastest_first:
+        found = sorted(found, key=lambda each: (not each["feasible"], each["time_s"]))
+    rows = [
+        {
+            "profile": each["profile"],
+            "time s": _digits(each["time_s"]) if each["feasible"] else None,
+            "energy J": _digits(each["energy_j"]) if each["feasible"] else None,
+            "memory": size(each["peak_memory_bytes"]),
+            "feasible": "yes" if each["feasible"] else f"no: {each['reason']}",
+        }
+        for each in found
+    ]
+    tables.print_rows(_asked(one), rows, keys=("profile",))
+    if any(each["priced_precision"] != each["precision"] for each in found):
+        typer.echo(f"devices without units for {one['precision']} are priced at the speed of fp32")
+
+
+def _asked(found: dict[str, Any]) -> str:
+    """What a prediction is of, whatever the device."""
+    setting = f"batch size {found['batch_size']}, {found['optimizer']}, {found['precision']}"
+    setting += f", power mode {found['power_mode']}"
+    if "samples" not in found:
+        return f"one step of {found['model']}, {setting}"
+    many = f"{n_of(found['samples'], 'sample')}, {n_of(found['epochs'], 'epoch')}"
+    return f"training of {found['model']}, {many}, {setting}, {found['startup']} start"
+
+
+def _show_job(found: dict[str, Any]) -> None:
+    """A whole training in lines that fit 80 columns."""
+    wrapped = textwrap.TextWrapper(WIDTH, subsequent_indent=" " * 4).fill
+    typer.echo(wrapped(f"{found['profile']}: {_asked(found)}"))
+    typer.echo(f"  time          {plain(found['time_s'])} s")
+    for label, key in (("start-up", "startup_s"), *((name, f"{name}_time_s") for name in (*PARTS, "heat"))):
+        if found[key]:
+            typer.echo(f"    {label:<10}  {plain(found[key])} s ({percent(found[key] / found['time_s'])})")
+    typer.echo(f"  energy        {plain(found['energy_j'])} J")
+    for label, key in (("start-up", "startup_energy_j"), ("training", "training_energy_j")):
+        if found[key]:
+            typer.echo(f"    {label:<10}  {plain(found[key])} J ({percent(found[key] / found['energy_j'])})")
+    if found["battery_j"]:
+        typer.echo(f"  battery       {percent(found['energy_j'] / found['battery_j'])} of a full one")
+    read = f"{size(found['read_bytes'])} read from storage"
+    typer.echo(f"  work          {found['steps']:,} steps, {scaled(found['flops'], 'FLOP')}, {read}")
+    typer.echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")
+    if found["throttled_s"]:
+        typer.echo(f"  throttled     {plain(found['throttled_s'], 3)} s at the limit of its heat")
+    _show_limits(found)
+
+
 def show_prediction(found: dict[str, Any]) -> None:
-    """A prediction in lines that fit 80 columns."""
+    """A prediction of one step in lines that fit 80 columns."""
     wrapped = textwrap.TextWrapper(WIDTH, subsequent_indent=" " * 4).fill
     setting = f"{found['optimizer']}, {found['precision']}, power mode {found['power_mode']}"
     typer.echo(wrapped(f"{found['model']} on {found['profile']}, batch size {found['batch_size']}, {setting}"))
@@ -121,6 +182,12 @@ def show_prediction(found: dict[str, Any]) -> None:
     typer.echo(f"  energy        {plain(found['energy_j'])} J")
     typer.echo(f"  work          {scaled(found['flops'], 'FLOP')}, {size(found['moved_bytes'])} moved in memory")
     typer.echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")
+    _show_limits(found)
+
+
+def _show_limits(found: dict[str, Any]) -> None:
+    """Why the device cannot do it, and which speed was taken for one that it does not have."""
+    wrapped = textwrap.TextWrapper(WIDTH, subsequent_indent=" " * 4).fill
     if not found["feasible"]:
         typer.echo(wrapped(f"  infeasible: {found['reason']}"))
     if found["priced_precision"] != found["precision"]:

@@ -52,7 +52,7 @@ class Watcher:
         self._bar = Progress(*columns, console=console) if bar else None
         self._task: TaskID | None = None
         self._expected: Mapping[Trial, float] = {}
-        self._total = self._done = self._failed = self._devices = 0
+        self._total = self._done = self._failed = self._infeasible = self._devices = 0
         self._work = self._work_done = 0.0
         self._seen: set[int] = set()
         self._best, self._worst = -math.inf, math.inf
@@ -73,7 +73,8 @@ class Watcher:
     def record(self, record: Record) -> None:
         """A trial has ended."""
         self._done += 1
-        self._failed += record.status != "ok"
+        self._failed += record.status == "failed"
+        self._infeasible += record.status == "infeasible"
         self._seen.add(record.device)
         self._work_done += self._expected.get(record.trial, 0.0)
         if record.status == "ok":
@@ -99,13 +100,14 @@ class Watcher:
         parts = [f"{len(self._seen)}/{self._devices} devices"]
         if self._best >= self._worst:
             parts.append(f"accuracy {self._worst:.3f} to {self._best:.3f}")
-        if self._failed:
-            parts.append(f"{self._failed} failed")
+        for count, word in ((self._failed, "failed"), (self._infeasible, "infeasible")):
+            if count:
+                parts.append(f"{count} {word}")
         return ", ".join(parts)
 
     def _time_left(self) -> str:
         """From the work that is done, not from the number of trials: the longest run first."""
         if self._work_done == 0:
             return "?"
-        left_s = (time.monotonic() - self._started_s) * (self._work / self._work_done - 1)
+        left_s = max(0.0, (time.monotonic() - self._started_s) * (self._work / self._work_done - 1))
         return f"{left_s / 60:.0f} min" if left_s >= 100 else f"{left_s:.0f} s"

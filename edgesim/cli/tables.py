@@ -15,7 +15,7 @@ from edgesim.errors import n_of
 if TYPE_CHECKING:
     from edgesim.store import Run
 
-LISTS = ("methods", "models", "datasets", "partitions", "profiles")
+LISTS = ("methods", "models", "datasets", "partitions", "profiles", "scenarios", "fleets")
 
 NAME_SIGNS = 16
 """signs up to which a name stays on one line"""
@@ -52,6 +52,11 @@ def rows_of(what: str) -> Rows | None:
         from edgesim import profiles
 
         return [_device(row) for row in profiles.table()]
+    if what in ("scenarios", "fleets"):
+        from edgesim import shipped
+
+        files = shipped.scenarios() if what == "scenarios" else shipped.fleets()
+        return [{"name": name, "what": shipped.title(file), "file": str(file)} for name, file in files.items()]
     return None
 
 
@@ -130,8 +135,9 @@ def print_text(title: str, headers: list[tuple[str, bool]], rows: list[list[str]
 
 
 def print_summary(run: Run) -> None:
-    """The table that ends a run, and what failed."""
+    """The table that ends a run, and what its devices cannot do."""
     from edgesim import analysis, report
+    from edgesim.cli import outcome
     from edgesim.tables import by_rule
 
     header, rows = report.terminal_rows(analysis.summary(by_rule(run.records, run.records)))
@@ -140,11 +146,12 @@ def print_summary(run: Run) -> None:
     console = _console()
     layout.show(console, "", named)
     console.print(caption, markup=False, highlight=False)
-    failed = run.records[run.records["status"] != "ok"]
-    if len(failed):
-        console.print(f"{len(failed):,} of {n_of(len(run.records), 'trial')} did not succeed:")
-        for reason, count in failed["reason"].value_counts().head(5).items():
-            console.print(f"  {count} x {reason}", markup=False, highlight=False)
+    infeasible = outcome.reasons(run.records, "infeasible")
+    if infeasible:
+        count = int((run.records["status"] == "infeasible").sum())
+        console.print(f"{count:,} of {n_of(len(run.records), 'trial')} infeasible, their devices cannot do them:")
+    for line in infeasible:
+        console.print(line, markup=False, highlight=False)
 
 
 def _console() -> Console:

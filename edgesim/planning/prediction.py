@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from edgesim.cost.emulator import Hardware, Phases, emulate
 from edgesim.cost.feasibility import Demand
 from edgesim.cost.pricing import Terms
 from edgesim.cost.steps import moved_bytes, step_cost
-from edgesim.errors import ProfileError
+from edgesim.errors import EdgesimError, ProfileError
 from edgesim.models.counted import counted
 from edgesim.profiles import DeviceProfile
 from edgesim.training.settings import Training
@@ -24,6 +26,64 @@ IMAGE_BYTES = 1
 """stored bytes of one number of an image"""
 PARTS = ("compute", "memory", "overhead", "storage")
 """of a step's time"""
+ALL = "all"
+"""in place of profiles' names: every one that comes with edgesim"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be predicted, on whatever device."""
+
+    model: str
+    """its name"""
+    input_shape: tuple[int, int, int]
+    """(channels, height, width) of one sample"""
+    num_classes: int
+    """width of the logits"""
+    batch_size: int
+    """samples of one step"""
+    training: Training
+    """optimiser and precision"""
+    workload: Workload
+
+    @classmethod
+    def of(
+        cls, model: str, input_shape: tuple[int, int, int], num_classes: int, batch_size: int, training: Training
+    ) -> Asked:
+        """A network of the table of models with its defaults, `timm:NAME`, or `package.module:Name`; counted once.
+
+        Raises:
+            EdgesimError: there is no such model, or it cannot take this input.
+        """
+        workload, _ = counted(models.resolve(model)(), model, input_shape, num_classes)
+        return cls(model, input_shape, num_classes, batch_size, training, workload)
+
+    @property
+    def sample_bytes(self) -> int:
+        """Stored bytes of one sample."""
+        return int(np.prod(self.input_shape)) * IMAGE_BYTES
+
+
+def profiles_of(names: Sequence[str]) -> list[DeviceProfile]:
+    """The profiles of several names, paths among them; `all` stands for every one that comes with edgesim.
+
+    Raises:
+        ProfileError: a name is not known, or is given twice; all such faults at once.
+    """
+    wanted = [name for given in names for name in (profiles.names() if given == ALL else [given])]
+    found, faults = [], []
+    for place, name in enumerate(wanted):
+        try:
+            profile = profiles.load(name)
+        except EdgesimError as error:
+            faults.append(str(error))
+            continue
+        if name in wanted[:place]:
+            faults.append(f"the profile '{name}' is named twice; name it once")
+        found.append(profile)
+    if faults:
+        raise ProfileError("\n".join(dict.fromkeys(faults)))
+    return found
 
 
 def predict(
@@ -35,15 +95,22 @@ def predict(
     training: Training,
     power_mode: str = FULL_MODE,
 ) -> dict[str, Any]:
+    """`predict_step` of a device and a network by their names.
+
+    Raises:
+        ProfileError, ScenarioError: there is no such profile or power mode, or it has faults.
+        EdgesimError: there is no such model, or it cannot take this input.
+    """
+    (profile,) = profiles_of([profile_name])
+    return predict_step(profile, Asked.of(model_name, input_shape, num_classes, batch_size, training), power_mode)
+
+
+def predict_step(profile: DeviceProfile, asked: Asked, power_mode: str = FULL_MODE) -> dict[str, Any]:
     """What one training step takes, forward, backward and update, on a device that is not hot yet.
 
     Args:
-        profile_name: a device profile, or the path of one.
-        model_name: of the table of models with its defaults, `timm:NAME`, or `package.module:Name`.
-        input_shape: (channels, height, width) of one sample.
-        num_classes: width of the logits.
-        batch_size: samples of the step.
-        training: the optimiser and the precision.
+        profile: the device.
+        asked: network, batch size and training.
         power_mode: of the profile.
 
     Returns: parts of the step's time, whole time, energy, work, memory, the part that takes longest (`binds`), and
@@ -52,14 +119,11 @@ def predict(
         has no such time.
 
     Raises:
-        ProfileError, ScenarioError: there is no such profile or power mode, or it has faults.
-        EdgesimError: there is no such model, or it cannot take this input.
+        ProfileError: there is no such power mode.
     """
-    profile, model = profiles.load(profile_name), models.resolve(model_name)()
-    _check_mode(profile, power_mode)
-    workload, _ = counted(model, model_name, input_shape, num_classes)
+    check_mode(profile, power_mode)
+    workload, training, batch_size, sample_bytes = asked.workload, asked.training, asked.batch_size, asked.sample_bytes
     states, batch = training.optimizer_states, np.array([batch_size])
-    sample_bytes = int(np.prod(input_shape)) * IMAGE_BYTES
     cost = step_cost("train", batch, workload, sample_bytes, states, profile, training.precision)
     # A phase per part, so that each is under the power mode and the heat by itself.
     alone = dict(zip(PARTS, np.eye(len(PARTS)), strict=True))
@@ -77,15 +141,8 @@ def predict(
     start = emulate(Phases([1.0], [0.0], [0.0], overhead_s=[first.value if first else 0.0]), hardware)
     reason = _reason(profile, workload, sample_bytes, batch_size, training)
     return {
-        "profile": profile.name,
-        "power_mode": power_mode,
-        "model": model_name,
-        "input_shape": list(input_shape),
-        "num_classes": num_classes,
-        "batch_size": batch_size,
-        "optimizer": training.optimizer,
-        "precision": training.precision,
-        "priced_precision": _priced(profile, training),
+        **described(profile, asked, power_mode),
+        "priced_precision": priced_precision(profile, training),
         "feasible": not reason,
         "reason": reason,
         "time_s": sum(times_s.values()),
@@ -105,14 +162,33 @@ def predict(
     }
 
 
-def _check_mode(profile: DeviceProfile, power_mode: str) -> None:
+def described(profile: DeviceProfile, asked: Asked, power_mode: str) -> dict[str, Any]:
+    """The keys that say what was asked."""
+    return {
+        "profile": profile.name,
+        "power_mode": power_mode,
+        "model": asked.model,
+        "input_shape": list(asked.input_shape),
+        "num_classes": asked.num_classes,
+        "batch_size": asked.batch_size,
+        "optimizer": asked.training.optimizer,
+        "precision": asked.training.precision,
+    }
+
+
+def check_mode(profile: DeviceProfile, power_mode: str) -> None:
+    """Refuse a power mode that the profile does not have.
+
+    Raises:
+        ProfileError: it has none of that name; the nearest is told.
+    """
     if power_mode not in profile.mode_names:
         near = documents.nearest(power_mode, profile.mode_names)
         allowed = ", ".join(profile.mode_names)
         raise ProfileError(f"'{profile.name}' has no power mode '{power_mode}'{near}; allowed: {allowed}")
 
 
-def _priced(profile: DeviceProfile, training: Training) -> str:
+def priced_precision(profile: DeviceProfile, training: Training) -> str:
     """The precision whose speed the price takes: a device without units for bf16 is priced at FP32's."""
     return training.precision if profile.compute.peak_bf16_flops_per_s else "fp32"
 

@@ -1,0 +1,100 @@
+"""What would stop a scenario when it runs: data, shards and network are made, and nothing is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgesim.data import datasets
+from edgesim.data.datasets import ImageDataset
+from edgesim.errors import EdgesimError, Fault, ScenarioError
+from edgesim.models.counted import counted
+from edgesim.outlook import split
+from edgesim.references import curves_of, reused_by
+from edgesim.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found, in the order of the scenario."""
+
+    faults: tuple[Fault, ...]
+    """what a run would be refused for"""
+    facts: tuple[str, ...]
+    """sentences on what was made"""
+    notes: tuple[str, ...]
+    """what a reader left out of the data, or took otherwise than it stands there"""
+
+
+def inspect(scenario: Scenario) -> Inspection:
+    """Load the data, partition them for every seed, count the network on their shape, and read the runs it names.
+
+    Every step that can be taken is, so that all faults are found at once.
+
+    Args:
+        scenario: as it loads.
+    """
+    faults: list[Fault] = []
+    facts: list[str] = []
+    dataset: ImageDataset | None = None
+    with _faults_of("dataset", faults):
+        dataset = datasets.load(scenario.dataset.plugin, scenario.dataset.name, scenario.folder)
+    with _faults_of("pruning", faults):
+        reused_by(scenario)
+    with _faults_of("pruning", faults):
+        curves_of(scenario)
+    if dataset is None:
+        return Inspection(tuple(faults), (), ())
+    facts.append(_told(dataset))
+    for seed in scenario.seeds:
+        with _faults_of("partition", faults, f"seed {seed}: "):
+            facts.append(f"seed {seed}: {_sizes(split(scenario, dataset, seed))}")
+    with _faults_of("model", faults):
+        workload, _ = counted(scenario.model.plugin, scenario.model.name, dataset.input_shape, dataset.num_classes)
+        facts.append(f"{scenario.model.name}: {workload.parameters:,} parameters")
+    return Inspection(tuple(faults), tuple(facts), notes_of(dataset))
+
+
+def notes_of(dataset: ImageDataset) -> tuple[str, ...]:
+    """What a data set's reader has to say of what it left out; nothing of one that says nothing."""
+    return tuple(getattr(dataset, "notes", ()))
+
+
+@contextmanager
+def _faults_of(path: str, faults: list[Fault], seed: str = "") -> Iterator[None]:
+    """Collect the faults of a step; `path` is the part of the scenario where they are not said to be elsewhere.
+
+    Args:
+        path: YAML path.
+        faults: grows; a fault that another seed has already is not said again.
+        seed: words before the message.
+    """
+    try:
+        yield
+    except ScenarioError as error:
+        known = {(fault.path, fault.message.partition(": ")[2] if seed else fault.message) for fault in faults}
+        faults += [
+            Fault(fault.path, f"{seed}{fault.message}")
+            for fault in error.faults
+            if (fault.path, fault.message) not in known
+        ]
+    except EdgesimError as error:
+        faults.append(Fault(path, f"{seed}{error}"))
+
+
+def _told(dataset: ImageDataset) -> str:
+    """Sizes of the two splits."""
+    height, width, channels = dataset.train_images.shape[1:]
+    count, tests = len(dataset.train_labels), len(dataset.test_labels)
+    of = f"{dataset.num_classes} classes, images of {height}x{width}x{channels}"
+    return f"{dataset.name}: {count:,} training and {tests:,} test samples, {of}"
+
+
+def _sizes(shards: list[np.ndarray]) -> str:
+    sizes = sorted(map(len, shards))
+    held = f"{sizes[0]:,}" if sizes[0] == sizes[-1] else f"{sizes[0]:,} to {sizes[-1]:,}"
+    one = len(sizes) == 1
+    return f"{len(sizes):,} shard{'' if one else 's'} of {held} sample{'' if sizes[-1] == 1 else 's'}"

@@ -1,0 +1,168 @@
+"""A whole training on one device, predicted: its parts by hand, and equal to what a run is charged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_cli import command
+
+import edgesim
+from edgesim import profiles
+from edgesim.errors import ProfileError
+from edgesim.executors import SerialExecutor
+from edgesim.planning.job import predict_job
+from edgesim.planning.prediction import Asked, predict_step, profiles_of
+from edgesim.scenario import Scenario
+from edgesim.training.settings import Training
+
+PARTS = ("compute_time_s", "memory_time_s", "overhead_time_s", "storage_time_s")
+COMMAND = ("predict", "--model=mlp", "--input=1x8x8", "--batch-size=16")
+
+
+def asked(batch_size: int = 16, model: str = "mlp") -> Asked:
+    return Asked.of(model, (1, 8, 8), 10, batch_size, Training())
+
+
+def test_a_training_is_its_steps_and_a_start() -> None:
+    """100 samples in batches of 16: six full steps and one of four samples per epoch."""
+    pi = profiles.load("raspberry-pi-4b")
+    found = predict_job(pi, asked(), samples=100, epochs=3)
+    full, rest = predict_step(pi, asked()), predict_step(pi, asked(4))
+    for part in PARTS:
+        assert found[part] == pytest.approx(3 * (6 * full[part] + rest[part]), rel=1e-12)
+    assert found["steps"] == 21
+    assert found["startup_s"] == 4.2
+    assert found["heat_time_s"] == 0
+    assert found["time_s"] == pytest.approx(4.2 + 3 * (6 * full["time_s"] + rest["time_s"]), rel=1e-12)
+    assert found["read_bytes"] == 300 * 64
+    assert found["flops"] == 18 * full["flops"] + 3 * rest["flops"]
+    assert found["training_energy_j"] == pytest.approx(3 * (6 * full["energy_j"] + rest["energy_j"]), rel=1e-9)
+    assert found["analytic_time_s"] == found["flops"] / pi.throughput_flops_per_s
+
+
+@pytest.mark.parametrize("mode", ["full", "gpu-307mhz"])
+@pytest.mark.parametrize("startup", ["cold", "warm"])
+def test_parts_sum_and_a_warm_start_takes_nothing(mode: str, startup: str) -> None:
+    nano = profiles.load("jetson-nano")
+    found = predict_job(nano, asked(), 500, 4, mode, startup)  # type: ignore[arg-type]
+    assert found["startup"] == startup
+    assert sum(found[part] for part in ("startup_s", *PARTS, "heat_time_s")) == pytest.approx(found["time_s"])
+    assert found["startup_energy_j"] + found["training_energy_j"] == pytest.approx(found["energy_j"])
+    assert (found["startup_s"] > 0) == (found["startup_energy_j"] > 0) == (startup == "cold")
+    other = predict_job(nano, asked(), 500, 4, mode, "cold" if startup == "warm" else "warm")
+    assert {found[part] for part in PARTS} == {other[part] for part in PARTS}
+
+
+def test_a_slower_mode_takes_longer_in_the_parts_that_its_clock_sets() -> None:
+    nano = profiles.load("jetson-nano")
+    full, slow = (predict_job(nano, asked(), 500, 4, mode) for mode in ("full", "gpu-307mhz"))
+    speed, _ = nano.mode("gpu-307mhz")
+    assert slow["compute_time_s"] == pytest.approx(full["compute_time_s"] / speed)
+    assert slow["storage_time_s"] == full["storage_time_s"]
+    assert slow["startup_s"] == pytest.approx(full["startup_s"] / nano.overhead_speed("gpu-307mhz"))
+
+
+def test_heat_slows_a_long_training_down_and_holds_its_power() -> None:
+    """Once it is throttled, every epoch takes equally long, at the power that the phone can shed for ever."""
+    phone = profiles.load("galaxy-s20")
+    assert phone.cooling is not None
+    network = Asked.of("resnet8", (3, 32, 32), 10, 64, Training())
+    short, one, two, three = (predict_job(phone, network, 6400, epochs) for epochs in (1, 200, 300, 400))
+    assert short["heat_time_s"] == short["throttled_s"] == 0
+    for found in (one, two, three):
+        parts = sum(found[part] for part in ("startup_s", *PARTS))
+        assert 0 < found["heat_time_s"] == pytest.approx(found["time_s"] - parts)
+        assert found["heat_time_s"] < found["throttled_s"] < found["time_s"]
+    assert three["time_s"] - two["time_s"] == pytest.approx(two["time_s"] - one["time_s"], rel=1e-9)
+    power_w = (three["energy_j"] - two["energy_j"]) / (three["time_s"] - two["time_s"])
+    factor = phone.cooling.throttled_factor.value
+    assert power_w == pytest.approx(phone.idle_w + (phone.power_w - phone.idle_w) * factor**2.2, rel=1e-6)
+
+
+def test_a_run_is_charged_what_was_predicted(make_scenario: Callable[..., Scenario], tmp_path: Path) -> None:
+    fleet = {"groups": [{"profile": name, "count": 1} for name in ("raspberry-pi-4b", "galaxy-s20")]}
+    scenario = make_scenario(fleet=fleet, pruning__methods=["full"], training__batch_size=7)
+    run = edgesim.run(scenario, tmp_path / "run", executor=SerialExecutor())
+    network = Asked.of("mlp", (1, 8, 8), 10, 7, scenario.training)
+    for row in run.records.itertuples():
+        # The scenario's mlp is narrower than the table's: the same prediction of the network that it was.
+        mine = Asked(**{**vars(network), "workload": run.terms.workload})
+        found = predict_job(profiles.load(str(row.profile)), mine, int(row.shard_size), scenario.training.epochs)
+        assert found["time_s"] == pytest.approx(row.device_time_s, rel=1e-12)
+        assert found["energy_j"] == pytest.approx(row.device_energy_j, rel=1e-12)
+        assert found["storage_time_s"] == pytest.approx(row.device_wait_s, rel=1e-12)
+        assert found["steps"] == row.steps
+        assert found["peak_memory_bytes"] == row.peak_memory_bytes
+        assert found["analytic_time_s"] == pytest.approx(row.analytic_time_s, rel=1e-12)
+
+
+def test_what_a_device_cannot_hold_is_said_with_what_it_needs() -> None:
+    tiny = profiles.load("stm32f746")
+    found = predict_job(tiny, asked(), 100_000, 1)
+    assert not found["feasible"]
+    assert "needs 6.4 MB of storage for its data" in found["reason"].replace("6.40", "6.4")
+    few = predict_job(profiles.load("raspberry-pi-4b"), asked(512), 10, 1)  # no batch is larger than the data
+    assert few["peak_memory_bytes"] == asked().workload.peak_training_bytes(10, 2)
+
+
+def test_of_a_battery_is_said_how_much_a_training_takes() -> None:
+    phone = profiles.load("galaxy-s20")
+    found = predict_job(phone, asked(), 100, 1)
+    assert found["battery_j"] == phone.battery_j
+    assert predict_job(profiles.load("raspberry-pi-4b"), asked(), 100, 1)["battery_j"] is None
+    share = 100 * found["energy_j"] / found["battery_j"]
+    shown = command(*COMMAND, "--samples=100", "--epochs=1", "--profile=galaxy-s20")
+    assert f"  battery       {float(f'{share:.2g}'):g} % of a full one" in shown.stdout
+
+
+def test_profiles_by_name_and_all_faults_at_once() -> None:
+    assert [profile.name for profile in profiles_of(["all"])] == profiles.names()
+    with pytest.raises(ProfileError) as caught:
+        profiles_of(["jetson-nanoo", "jetson-nano", "jetson-nano", "raspberri-pi-5"])
+    text = str(caught.value)
+    assert "did you mean 'jetson-nano'" in text
+    assert "'jetson-nano' is named twice" in text
+    assert "did you mean 'raspberry-pi-5'" in text
+
+
+def test_the_command_for_a_training_and_for_several_devices() -> None:
+    job = (*COMMAND, "--samples=100", "--epochs=3")
+    one = command(*job, "--profile=raspberry-pi-4b")
+    assert one.returncode == 0, one.stderr
+    for words in ("100 samples, 3 epochs", "cold start", "start-up    4.2 s", "storage", "21 steps"):
+        assert words in one.stdout
+    alone = json.loads(command(*job, "--profile=raspberry-pi-4b", "--json", "--startup=warm").stdout)
+    assert alone == predict_job(profiles.load("raspberry-pi-4b"), asked(), 100, 3, startup="warm")
+    both = command(*job, "--profile=raspberry-pi-4b", "--profile=jetson-nano", "--json")
+    assert [row["profile"] for row in json.loads(both.stdout)] == ["raspberry-pi-4b", "jetson-nano"]
+    steps = command(*COMMAND, "--profile=raspberry-pi-4b", "--profile=arduino-mkr1000")
+    assert steps.returncode == 0, steps.stderr
+    (row,) = [line for line in steps.stdout.splitlines() if line.startswith("arduino-mkr1000")]
+    assert "no: needs" in row
+    assert "one step of mlp, batch size 16" in steps.stdout
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--samples=0", "--epochs=1"), "--samples"),
+        (("--samples=1", "--epochs=0"), "--epochs"),
+        (("--samples=5",), "both --samples and --epochs"),
+        (("--epochs=5",), "both --samples and --epochs"),
+        (("--samples=5", "--epochs=1", "--startup=hot"), "allowed: cold, warm"),
+        (("--startup=warm",), "--startup is of a whole training"),
+        (("--profile=jetson-nanoo",), "did you mean 'jetson-nano'"),
+        (("--profile=jetson-nano", "--profile=jetson-nano"), "named twice"),
+        (("--profile=jetson-nano", "--power-mode=5x"), "no power mode '5x'"),
+    ],
+)
+def test_faults_of_a_prediction(more: tuple[str, ...], words: str) -> None:
+    given = more if any(word.startswith("--profile") for word in more) else ("--profile=raspberry-pi-4b", *more)
+    done = command(*COMMAND, *given)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
