@@ -62,8 +62,8 @@ def paired_runs(a: pd.DataFrame, b: pd.DataFrame, column: str = "test_accuracy")
         missing.append(f"The runs share no trial (seed, device, method, keep ratio) with {column}: nothing to pair.")
     elif max(len(left), len(right)) > len(both):
         first = n_of(len(left) - len(both), "trial")
-        missing.append(f"Without a partner, and left out: {first} of the first run, {len(right) - len(both):,} of the "
-                       "second.")  # fmt: skip
+        missing.append(f"{first} of the first run and {len(right) - len(both):,} of the second have no partner and are "
+                       "left out.")  # fmt: skip
     return answer(rows, PAIRED_COLUMNS, tuple(missing))
 
 
