@@ -133,12 +133,14 @@ def from_document(
     """A scenario from a document that is already read; `folder` is where relative names start. Raises as `load`."""
     faults: list[Fault] = []
     document = documents.plain(document, "", faults)  # a copy of our own
+    lost = [fault.path for fault in faults]  # what is said of the gaps there would be no news
     documents.override(document, overrides, REQUIRED, faults)
     documents.unknown_keys(document, [*REQUIRED, *OPTIONAL], "", faults)
     faults.extend(Fault(key, "is missing and has no default") for key in REQUIRED if key not in document)
     parts = _parts(document, source, folder, faults)
     if faults:
-        raise ScenarioError(source, list(dict.fromkeys(faults)))
+        told = faults[: len(lost)] + [fault for fault in faults[len(lost) :] if fault.path not in lost]
+        raise ScenarioError(source, list(dict.fromkeys(told)))
     # The names of the augmentations have become plug-ins; kept once, not twice.
     parts["training"] = dataclasses.replace(parts["training"], augment=())
     scenario = Scenario(**parts, folder=folder, document={})

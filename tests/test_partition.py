@@ -219,15 +219,15 @@ def test_class_shares_and_local_accuracy_by_hand():
 @pytest.mark.parametrize(
     ("parts", "complete", "min_size", "message"),
     [
-        ([[0, 1], [1, 2, 3]], True, 0, "1 samples are given to more than one device, the first is 1"),
-        ([[0, 1], [3]], True, 0, "1 of 4 samples are given to no device, the first is 2"),
+        ([[0, 1], [1, 2, 3]], True, 0, "1 sample is given to more than one device, the first is 1"),
+        ([[0, 1], [3]], True, 0, "1 of 4 samples is given to no device, the first is 2"),
         ([[0, 1], [2, 4]], False, 0, "index 4 is outside the 4 training samples"),
         ([[0, -1], [2]], False, 0, "index -1 is outside"),
         (
             [[0, 1, 2], [3]],
             True,
             2,
-            "1 of 2 devices hold fewer than min_size = 2 .* is device 1",
+            "1 of 2 devices holds fewer than min_size = 2 .* is device 1",
         ),
         ([[0.0, 1.0], [2.0, 3.0]], True, 0, "float64; allowed: whole numbers"),
     ],
@@ -255,7 +255,7 @@ def test_check_passes_what_is_right():
         (lambda: partition.dirichlet_sized(LABELS, [60, 60], 0.5, 0), "120 samples in all.*has 100"),
         (lambda: partition.dirichlet_sized(LABELS, [5, 0], 0.5, 0), "at least 1 sample"),
         (lambda: partition.pathological(LABELS, 5, 7, 0), "classes_per_device = 7.*allowed: 1 to 4"),
-        (lambda: partition.pathological([0, 0, 0, 0, 1], 3, 2, 0), "class 1 has 1 samples for 3 devices"),
+        (lambda: partition.pathological([0, 0, 0, 0, 1], 3, 2, 0), "class 1 has 1 sample for 3 devices"),
         (lambda: partition.explicit(LABELS, [[0.6] * 4, [0.6] * 4], 0), "class 0 sum to 1.2"),
         (lambda: partition.explicit(LABELS, [[0.5] * 3], 0), r"one column per class \(4\)"),
         (

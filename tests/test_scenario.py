@@ -194,7 +194,21 @@ def on_phone(**conditions: Any) -> dict[str, Any]:
         ({"seeds": [1, 1]}, "seeds", "different integers"),
         ({"seeds": [-1]}, "seeds", ">= 0"),
         ({"seeds": [True]}, "seeds", "integers"),
-        ({"name": "a/b"}, "name", "letters, digits"),
+        ({"name": "a/b"}, "name", "write 'a-b'"),
+        ({"name": 2024}, "name", "got a number (2024); write '2024'"),
+        ({"seeds": [1, "0x3"]}, "seeds", "seeds[1] is text ('0x3'); write 3"),
+        ({"seeds": [4, 5, 4]}, "seeds", "seeds[2] = 4 stands there twice"),
+        (changed("training", epochs="1:30"), "training.epochs", "integer; got text ('1:30'); numbers are decimal"),
+        (changed("training", nesterov="yes"), "training.nesterov", "true or false; got text ('yes'); write true"),
+        (changed("training", weight_decay=float("inf")), "training.weight_decay", "finite number; got a number (inf)"),
+        (changed("partition", alpha=float("nan")), "partition.alpha", "finite number; got a number (nan)"),
+        (changed("pruning", keep_ratio="50%"), "pruning.keep_ratio", "write 0.5: no per cent"),
+        (changed("pruning", scores_from=12), "pruning.scores_from", "got a number (12); put text in quotes"),
+        (
+            changed("pruning", keep_ratio={"budget": {"latency_s": "1:30"}}),
+            "pruning.keep_ratio.budget.latency_s",
+            "write seconds: 5400 as h:mm, 90 as min:s",
+        ),
         ({"cost": {"weights": {"time": -1}}}, "cost.weights.time", "greater than or equal to 0"),
         ({"evaluation": {"every": -1}}, "evaluation.every", "greater than or equal to 0"),
     ],
@@ -232,6 +246,238 @@ def test_every_fault_is_reported_at_once() -> None:
         "pruning.methods[0].name",
         "partition.alpha",
     }
+
+
+def test_no_fault_hides_another() -> None:
+    """A group's count hid the profile of the next one; a warm-up all methods; an epoch all augmentations."""
+    found = faults(
+        {
+            "fleet": {
+                "groups": [
+                    {"profile": "pixel-8", "count": 0},
+                    {"profile": "jetson-nano", "count": 1, "power_mode": "fast", "energy": {"source": "battery"}},
+                    {"profile": "jetson-nan", "cnt": 1},
+                    {"profile": "pixel-7", "available": {"period_s": 10, "windows": [[-1, 2], [4, 4]]}},
+                ]
+            },
+            **changed("training", epochs=0, augment=["crop-flop", {"name": "cutout", "size": 0}]),
+            **changed(
+                "pruning",
+                methods=["nothing", {"name": "importance", "label": 3, "warmup": {"epochs": -1, "iterations": 2}}],
+                keep_ratio={"budget": {"energy_j": -1}, "objective": {"lambda": -2}},
+                warmup={"epochs": 1, "iterations": 0},
+                keep_scores="on",
+            ),
+        }
+    )
+    assert set(found) == {
+        "fleet.groups[0].profile",
+        "fleet.groups[0].count",
+        "fleet.groups[1].power_mode",
+        "fleet.groups[1].energy",
+        "fleet.groups[2].profile",
+        "fleet.groups[2].cnt",
+        "fleet.groups[3]",
+        "fleet.groups[3].available",
+        "fleet.groups[3].available.windows[0][0]",
+        "training.epochs",
+        "training.augment[0].name",
+        "training.augment[1].size",
+        "pruning.methods[0].name",
+        "pruning.methods[1].label",
+        "pruning.methods[1].warmup",
+        "pruning.methods[1].warmup.epochs",
+        "pruning.keep_ratio",
+        "pruning.keep_ratio.budget.energy_j",
+        "pruning.keep_ratio.objective",
+        "pruning.keep_ratio.objective.lambda",
+        "pruning.warmup",
+        "pruning.warmup.iterations",
+        "pruning.keep_scores",
+    }
+
+
+def test_a_faulty_profile_hides_no_other_group(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("extends: jetson-nano\npower: {idle_w: {value: 0x1F}}\nbatery: 3\n")
+    groups = [{"profile": "mine.yaml", "count": 1}, {"profile": "pixel-8", "count": 1}]
+    with pytest.raises(ScenarioError) as caught:
+        scenarios.from_document({**DOCUMENT, "fleet": {"groups": groups}}, "x.yaml", tmp_path)
+    text = str(caught.value)
+    for words in ("power.idle_w.value", "write 31", "batery", "fleet.groups[1].profile: there is no device profile"):
+        assert words in text
+
+
+def on_pi(**conditions: Any) -> dict[str, Any]:
+    return {"fleet": {"groups": [{"profile": "raspberry-pi-4b", "count": 1, **conditions}]}}
+
+
+DAY = {"period_s": 86400}
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [[["22:00", "23:30"]], [["22:00:00", "23:30:00"]], [[79200, 84600]]],
+    ids=str,
+)
+def test_clock_times_are_seconds(windows: list[Any]) -> None:
+    scenario = load(on_pi(available={"period_s": "24:00", "windows": windows}))
+    assert scenario.fleet.conditions[0].available == Availability(86400, ((79200, 84600),))
+    resolved = scenario.document["fleet"]["groups"][0]["available"]
+    assert resolved == {"period_s": 86400.0, "windows": [[79200.0, 84600.0]]}
+
+
+def test_clock_times_from_a_file_and_from_set(tmp_path: Path) -> None:
+    file = tmp_path / "night.yaml"
+    group = "{profile: raspberry-pi-4b, count: 010, available: {period_s: 24:00, windows: [[1:00, 05:00]]}}"
+    document = {key: value for key, value in DOCUMENT.items() if key not in ("fleet", "name")}
+    file.write_text(f"{documents.dump(document)}fleet: {{groups: [{group}]}}\n")
+    scenario = scenarios.load(file)
+    assert len(scenario.fleet) == 10
+    assert scenario.fleet.conditions[0].available == Availability(86400, ((3600, 18000),))
+    late = scenarios.load(file, ["fleet.groups[0].available.windows=[[22:00, 23:30]]"])
+    assert late.fleet.conditions[0].available == Availability(86400, ((79200, 84600),))
+
+
+@pytest.mark.parametrize(
+    ("period_s", "windows", "told"),
+    [
+        (
+            518400,
+            [[1000, 4000], [510000, 2000]],
+            ["windows[1] = [510000, 2000] passes the end of the period; write [0, 2000] and [510000, 518400]"],
+        ),
+        (
+            518400,
+            [[500000, 530000]],
+            ["windows[0] = [500000, 530000] passes the end of the period; write [0, 11600] and [500000, 518400]"],
+        ),
+        (
+            "24:00",
+            [["22:00", "6:00"]],
+            ["windows[0] = [22:00, 6:00] passes the end of the period; write [0, 21600] and [79200, 86400]"],
+        ),
+        (100, [[90, 0]], ["windows[0] = [90, 0] passes the end of the period; write [90, 100]"]),
+        (
+            100,
+            [[7, 7], [9, 9]],
+            ["windows[0] = [7, 7] has no length; leave it out", "windows[1] = [9, 9] has no length"],
+        ),
+        (100, [[5, 105]], ["windows[0] = [5, 105] is as long as the period (100 s) or longer"]),
+        (100, [[120, 130]], ["windows[0] = [120, 130] begins after the end of the period (100 s)"]),
+        (100, [[0, 20], [10, 30]], ["windows[1] = [10, 30] overlaps windows[0] = [0, 20]; write [0, 30] for both"]),
+        (100, [[50, 60], [10, 20]], ["windows[1] = [10, 20] comes before windows[0] = [50, 60]; put them in order"]),
+    ],
+)
+def test_a_window_is_named(period_s: Any, windows: list[Any], told: list[str]) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load(on_pi(available={"period_s": period_s, "windows": windows}))
+    assert [fault.path for fault in caught.value.faults] == ["fleet.groups[0].available"] * len(told)
+    for fault, words in zip(caught.value.faults, told, strict=True):
+        assert fault.message.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("trace", "told"),
+    [
+        (
+            [[60, 0.5], [120, 2.0]],
+            "harvest_w[0] = [60, 0.5] begins at 60 s, and the trace must start at 0; write [0, 2]",
+        ),
+        ([[0, 1], [60, 2], [60, 3]], "harvest_w[2] = [60, 3] has the time of harvest_w[1] = [60, 2]; keep one"),
+        ([[0, 1], [60, 2], [30, 3]], "harvest_w[2] = [30, 3] comes before harvest_w[1] = [60, 2]; times must rise"),
+        ([[0, 1], ["24:00", 2]], "harvest_w[1] = [24:00, 2] is not within the period (86400 s)"),
+    ],
+)
+def test_an_entry_of_a_trace_is_named(trace: list[Any], told: str) -> None:
+    energy = {"source": "harvest", "capacity_j": 100, "period_s": "24:00", "harvest_w": trace}
+    (found,) = faults(on_pi(energy=energy)).items()
+    assert found[0] == "fleet.groups[0].energy"
+    assert found[1].startswith(told)
+
+
+def test_equal_faults_are_counted() -> None:
+    trace = [[60 * i, -0.02 if i % 2 else 1] for i in range(1440)]
+    with pytest.raises(ScenarioError) as caught:
+        load(on_pi(energy={"source": "harvest", "capacity_j": 100, "period_s": 86400, "harvest_w": trace}))
+    assert len(caught.value.faults) == 720
+    assert str(caught.value).splitlines() == [
+        "file.yaml: 720 faults",
+        "  fleet.groups[0].energy.harvest_w[1][1]: should be greater than or equal to 0; got a number (-0.02)",
+        "    and 719 faults more of this kind, the last: fleet.groups[0].energy.harvest_w[1439][1]",
+    ]
+
+
+def test_faults_that_name_different_things_are_all_listed() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load({"fleet": {"groups": [{"profile": f"board-{i}", "count": 1} for i in range(6)]}})
+    assert all(f"'board-{i}'" in str(caught.value) for i in range(6))
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("my scenario (1)", "my-scenario-1"), ("Größe", "Größe"), ("Gro\u0308ße", "Größe"), ("2024", "2024"),
+        ("a.b_c-d", "a.b_c-d"), ("_x", "x"), ("(((", "scenario"), ("実験 1", "実験-1"), ("é" * 100, "é" * 40),
+    ],
+)  # fmt: skip
+def test_a_name_that_comes_from_the_file_fits_a_folder(stem: str, name: str, tmp_path: Path) -> None:
+    document = {key: value for key, value in DOCUMENT.items() if key != "name"}
+    scenario = scenarios.from_document(document, f"{stem}.yaml", tmp_path)
+    assert scenario.name == name
+    (tmp_path / f"{name}-20260101-000000").mkdir()
+    again = scenarios.from_document(documents.parse(scenario.to_yaml(), "again"), "again.yaml", tmp_path)
+    assert again.name == name
+
+
+def test_a_scenario_from_a_map(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import numpy as np
+
+    import edgesim
+
+    (tmp_path / "mine.yaml").write_text("extends: jetson-nano\n")
+    monkeypatch.chdir(tmp_path)
+    document = {
+        **{key: value for key, value in DOCUMENT.items() if key != "name"},
+        "fleet": {"groups": [{"profile": "mine.yaml", "count": np.int64(2)}]},
+        "model": {"name": "mlp", "hidden": np.array([8, 4])},
+        "pruning": {"methods": ("full", "random"), "keep_ratio": np.linspace(0.25, 0.75, 3)},
+        "seeds": range(2),
+    }
+    scenario = edgesim.load_scenario(document, {"training.epochs": np.int64(5)})
+    assert scenario.name == "scenario"
+    assert scenario.folder.resolve() == tmp_path
+    assert [device.name for device in scenario.fleet.devices] == ["mine", "mine"]
+    assert scenario.model.plugin.hidden == (8, 4)
+    assert scenario.pruning.keep_ratios == (0.25, 0.5, 0.75)
+    assert scenario.seeds == (0, 1)
+    assert scenario.training.epochs == 5
+    assert repr(scenario).splitlines() == [
+        "Scenario scenario",
+        "  data set    digits (test_share 0.2)",
+        "  partition   dirichlet (alpha 0.5, min_size 10, self_balancing False)",
+        "  devices     2: 2 mine",
+        "  model       mlp (hidden [8, 4])",
+        "  training    5 epochs in batches of 32",
+        "  methods     full, random",
+        "  keep ratio  0.25, 0.5, 0.75",
+        "  seeds       0, 1",
+        "  trials      16",
+    ]
+    assert "<td>full, random</td>" in scenario._repr_html_()
+
+
+@pytest.mark.parametrize("given", [5, None, ["a"]])
+def test_what_is_neither_a_path_nor_a_map_is_refused(given: Any) -> None:
+    with pytest.raises(ScenarioError, match="must be the path of a YAML file, or a map with its content; got"):
+        scenarios.load(given)
+
+
+def test_a_map_that_holds_no_plain_data_is_refused() -> None:
+    circle: dict[str, Any] = {"name": "mlp"}
+    circle["hidden"] = circle
+    found = faults({"model": circle, "dataset": {"name": "digits", "test_share": {1, 2}}, "seeds": object()})
+    assert found["model.hidden"].startswith("holds itself")
+    assert "must be plain data (text, numbers, lists, maps), not set" in found["dataset.test_share"]
 
 
 def test_a_fleet_file_with_shares(tmp_path: Path) -> None:
@@ -286,6 +532,57 @@ def test_the_schema_knows_the_tables() -> None:
     for name in ("importance", "dirichlet", "resnet8", "fashion-mnist", "crop-flip", "keep_ratio"):
         assert f'"{name}"' in text
     assert set(made["properties"]) == {*scenarios.REQUIRED, *scenarios.OPTIONAL}
+
+
+def properties_of(part: Any, path: str = "") -> dict[str, Any]:
+    """Every property of a schema, at every depth."""
+    found: dict[str, Any] = {}
+    for key, value in part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ():
+        if key == "properties":
+            found |= {f"{path}.{name}": prop for name, prop in value.items()}
+        found |= properties_of(value, f"{path}.{key}")
+    return found
+
+
+@pytest.mark.parametrize("document", schema.SCHEMAS)
+def test_every_property_of_a_schema_is_described(document: str) -> None:
+    found = properties_of(schema.SCHEMAS[document]())
+    assert len(found) > 15
+    for path, prop in found.items():
+        said = prop.get("description", "")
+        assert len(said) > 3, path
+        if isinstance(prop.get("default"), bool | int | str):
+            assert f"Default: {prop['default']}".lower() in said.lower() or "left out: 0" in said, path
+        for key, words in (("minimum", "or more"), ("exclusiveMinimum", "above")):
+            assert key not in prop or words in said or "from" in said or said.startswith("in "), path
+
+
+def test_a_description_has_text_range_and_default() -> None:
+    made = schema.scenario()["properties"]
+    assert made["training"]["properties"]["decay"]["description"] == (
+        "Factor on the learning rate at each milestone of the step schedule. Range: above 0, below 1. Default: 0.1."
+    )
+    group = schema.fleet()["$defs"]["Group"]["properties"]
+    assert group["count"]["description"] == "Number of devices; give this or `share`. Range: 1 or more."
+    idle = schema.profile()["$defs"]["Power"]["properties"]["idle_w"]["description"]
+    assert "A map with `value` in W, from 1e-5 to 2000, `source` and `confidence`." in idle
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scenarios" / "fleets").glob("*.yaml")), ids=lambda path: path.name)
+def test_shipped_fleets_satisfy_their_schema(path: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.validate(documents.read(path), schema.fleet())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**documents.read(path), "surplus": 1}, schema.fleet())
+
+
+def test_the_schema_takes_clock_times() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    group = {"profile": "pixel-7", "count": 1}
+    for windows, good in ([["22:00", "23:30"]], True), ([[0, 5]], True), ([["10pm", 5]], False):
+        available = {"period_s": "24:00", "windows": windows}
+        fleet = {"groups": [{**group, "available": available}]}
+        assert jsonschema.Draft202012Validator(schema.fleet()).is_valid(fleet) is good
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda path: path.name)

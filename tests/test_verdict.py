@@ -466,7 +466,7 @@ def test_paired_runs_take_only_trials_of_both():
     told = analysis.paired_runs(a, b)
     row = told.table.iloc[0]
     assert (row["pairs"], row["a"], row["difference"], row["evidence"]) == (8, 0.5, pytest.approx(0.1005), "higher")
-    assert "1 trials of the first run" in told.missing[0]
+    assert "1 trial of the first run" in told.missing[0]
     assert "share no trial" in analysis.paired_runs(a, b.assign(seed=5)).missing[0]
 
 

@@ -106,7 +106,7 @@ def _row(one: Claim, method: str, claims: int) -> tuple[object, ...]:
 
 def _preserved(good: pd.DataFrame, method: str, ratio: float) -> Claim:
     margin = MARGINS[ratio]
-    points = f"{100 * margin:g} point{'s' if margin > 0.01 else ''}"
+    points = "1 point" if margin == 0.01 else f"{100 * margin:g} points"
     statement = f"At keep ratio {ratio:g} accuracy is at most {points} below full training"
     claim = Claim(f"preserved_{ratio:g}", statement, keep_ratio=ratio)
     pairs = paired(good[good["method"].isin([method, FULL])], FULL, "test_accuracy")

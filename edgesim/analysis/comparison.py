@@ -15,6 +15,7 @@ from edgesim.analysis.intervals import Interval, interval, lies, p_two_sided, si
 from edgesim.analysis.pairs import known, pairs, without_partner
 from edgesim.analysis.pareto import POINT_COLUMNS, accuracy_against, front
 from edgesim.analysis.ratios import LAMBDAS, best_ratios
+from edgesim.errors import n_of
 from edgesim.tables import by_rule
 
 PAIRED_COLUMNS = [
@@ -95,7 +96,7 @@ def _compared(a: pd.DataFrame, b: pd.DataFrame, column: str) -> tuple[list[_Comp
     elif max(len(left), len(right)) > len(both):
         alone = [without_partner(*one) for one in ((left, both, "ratio_a"), (right, both, "ratio_b"))]
         (first, at), (second, other) = alone
-        missing.append(f"{first} trials of the first run{at} and {second} of the second{other} have no partner and "
+        missing.append(f"{n_of(first, 'trial')} of the first run{at} and {second:,} of the second{other} have no partner and "
                        "are left out.")  # fmt: skip
     return cells, tuple(missing)
 

@@ -130,9 +130,11 @@ def _train(path: Path, files: list[Path]) -> tuple[Run, dict[str, Run]]:
 
     Returns: the run, and those of other fleets by name (`repricing.fleet_names`), in the run's folder.
     """
-    from edgesim import report, repricing
+    from edgesim import executors, report, repricing
     from edgesim import scenario as scenarios
 
+    if unused := executors.unused_address():
+        typer.echo(unused, err=True)
     loaded = scenarios.load(path)
     on = [repricing.with_fleet(loaded.document, len(loaded.fleet), file, loaded.folder) for file in files]
     runs, others = [_watched(loaded, path)], {}

@@ -35,20 +35,22 @@ def check(parts: Sequence[npt.NDArray], n_samples: int, min_size: int = 0, compl
             f"partition: index {outside[0]} is outside the {n_samples} training samples; allowed: 0 to {n_samples - 1}"
         )
     times = np.bincount(given, minlength=n_samples)
-    if (times > 1).any():
+    doubled, left = int((times > 1).sum()), int((times == 0).sum())
+    if doubled:
         raise DataError(
-            f"partition: samples given to more than one device: {(times > 1).sum():,}, the first is "
+            f"partition: {n_of(doubled, 'sample')} {_is(doubled)} given to more than one device, the first is "
             f"{np.argmax(times > 1)}; shards must be disjoint"
         )
-    if complete and (times == 0).any():
+    if complete and left:
         raise DataError(
-            f"partition: samples given to no device: {(times == 0).sum():,} of {n_samples:,}, the first is "
+            f"partition: {left:,} of {n_of(n_samples, 'sample')} {_is(left)} given to no device, the first is "
             f"{np.argmax(times == 0)}; shards must cover the training split"
         )
     small = [device for device, part in enumerate(parts) if len(part) < min_size]
     if small:
+        hold = f"{n_of(len(parts), 'device')} {'holds' if len(small) == 1 else 'hold'}"
         raise DataError(
-            f"partition: devices with fewer samples than min_size = {min_size}: {len(small):,} of {len(parts):,}, "
+            f"partition: {len(small):,} of {hold} fewer than min_size = {min_size} samples, "
             f"the first is device {small[0]} with {len(parts[small[0]])}; use fewer devices, more data or a "
             f"smaller min_size"
         )
@@ -69,9 +71,9 @@ def checked_labels(labels: npt.ArrayLike, n_devices: int, min_size: int) -> IntA
             f"use at most {n_of(len(array), 'device')}"
         )
     if n_devices * min_size > len(array):
-        least = n_of(n_devices * min_size, "sample")
+        least = f"{'needs' if n_devices == 1 else 'need'} {n_of(n_devices * min_size, 'sample')}"
         raise DataError(
-            f"partition: {n_of(n_devices, 'device')} with min_size = {min_size} must hold {least} or more, "
+            f"partition: {n_of(n_devices, 'device')} with min_size = {min_size} {least}, "
             f"the training split has {len(array)}; use at most {n_of(len(array) // min_size, 'device')}, "
             f"or min_size = {len(array) // n_devices}"
         )
@@ -100,3 +102,7 @@ def apportion(total: int, weights: npt.ArrayLike) -> IntArray:
     remainder = np.where(weights > 0, exact - whole, -1.0)
     whole[np.argsort(-remainder, kind="stable")[: total - whole.sum()]] += 1
     return whole
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
