@@ -22,7 +22,15 @@ OPTIONAL_COLUMNS = {
     "traces": [*KEY, "epoch", "quantity", "value"],
     "extremes": [*KEY, *EXTREMES],
     "shards": ["seed", "device", "index", "label", "class_name"],
-    "devices": ["device", "profile", "idle_w", "memory_bytes", "storage_capacity_bytes"],
+    "devices": [
+        "device",
+        "profile",
+        "idle_w",
+        "memory_bytes",
+        "usable_memory_bytes",
+        "storage_capacity_bytes",
+        "shard_bytes",
+    ],
 }
 
 

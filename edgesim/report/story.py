@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgesim import analysis
 from edgesim.report import fleet_sections
-from edgesim.report.figures import accuracy, curves, prices
+from edgesim.report.answer import answer_section
+from edgesim.report.figures import accuracy, curves, parts, prices
+from edgesim.report.figures.figure import Figure
 from edgesim.report.kept_section import kept_section
 from edgesim.report.sections import NO_TRIAL, NONE_WELL, Looks, Section, Shown, unless_empty
 from edgesim.report.source import Source
@@ -19,7 +23,8 @@ RANKED = 3
 def sections(source: Source) -> list[Section]:
     """The parts of the page, in their order."""
     looks = Looks.of(source.records)
-    return [
+    told = [
+        answer_section(source, looks),
         _summary(source),
         _claims(source),
         _accuracy(source, looks),
@@ -34,6 +39,7 @@ def sections(source: Source) -> list[Section]:
         _failures(source),
         _trials(source),
     ]
+    return [replace(part, colours=looks.colours) for part in told]
 
 
 def _summary(source: Source) -> Section:
@@ -61,8 +67,8 @@ def _claims(source: Source) -> Section:
 def _accuracy(source: Source, looks: Looks) -> Section:
     final = analysis.final_accuracy(source.records)
     shown = [accuracy.accuracy_figure(final.table, looks.styles, value) for value in accuracy.NOTES]
-    lead = "Accuracy of the trained networks at the end (edge paper, Figs. 7 and 8)."
-    return Section("accuracy", "Accuracy", shown, [], NONE_WELL, lead)
+    lead = "Accuracy of the trained networks at the end (edge paper, Figs. 7 and 8), on one scale."
+    return Section("accuracy", "Accuracy", shown, [], NONE_WELL, lead + accuracy.mix_in_words(source.shards))
 
 
 def _against_random(source: Source, looks: Looks) -> Section:
@@ -97,18 +103,38 @@ def _time(source: Source, looks: Looks) -> Section:
     compared = analysis.compare_prices(source.records)
     shown = [prices.time_figure(costs, fits, looks.styles, column) for column in prices.TIMES]
     shown += [prices.energy_figure(costs, looks.styles, column) for column in prices.ENERGIES]
+    shown = _with_parts(shown, source)
     shown.append(prices.relative_figure(compared.table))
     tables = [Shown("fits", "Is time a straight line in the ratio?", fits, folded=True)]
     cannot = list(unless_empty(compared))
     if len(costs) and fits.empty:
         cannot.append("A line needs two keep ratios of a method: whether time is linear in the ratio cannot be told.")
     lead = "What one device takes by three clocks (edge paper, Fig. 10), each on a scale of its own."
-    return Section("time", "Time and energy", shown, tables, NONE_WELL, lead, (looks.method,), tuple(cannot),
+    choices = (looks.method, looks.ratio)
+    return Section("time", "Time and energy", shown, tables, NONE_WELL, lead, choices, tuple(cannot),
                    in_markdown=tuple(tables))  # fmt: skip
 
 
+def _with_parts(shown: list[Figure], source: Source) -> list[Figure]:
+    """Figures of time and energy, after each emulated one what it consists of; at one ratio that takes its place."""
+    together, by_profile = analysis.cost_parts(source.records), analysis.parts_by_profile(source.records)
+    found = []
+    for figure in shown:
+        kind = next((kind for kind in parts.KINDS if figure.key == f"{kind}-device"), None)
+        consists = parts.parts_figure(together, kind) if kind else None
+        # At one ratio the bars of the parts are as high as those of the whole.
+        bars = any(trace["type"] == "bar" for trace in figure.spec["data"])
+        if consists is None or not consists.spec["data"] or not bars:
+            found.append(figure)
+        if kind and consists is not None and len(consists.spec["data"]):
+            found.append(consists)
+            if by_profile["profile"].nunique() > 1:
+                found.append(parts.profiles_figure(by_profile, kind))
+    return found
+
+
 def _prices(source: Source) -> Section:
-    parts = analysis.price_sources(source.records, source.workload, source.batch_size)
+    causes = analysis.price_sources(source.records, source.workload, source.batch_size)
     compared = analysis.compare_prices(source.records).table
     of_devices = analysis.device_prices(compared).table
     means = compared.drop(columns="device").groupby(["profile", "method", "keep_ratio"], sort=False).mean()
@@ -116,12 +142,12 @@ def _prices(source: Source) -> Section:
         Shown("device-prices", "Prices of every device", of_devices),
         Shown("prices", "Prices per profile", means.reset_index(), folded=True),
     ]
-    shown = [prices.factor_figure(of_devices), prices.source_figure(parts.table)]
+    shown = [prices.factor_figure(of_devices), prices.source_figure(causes.table)]
     lead = (
         "The closed form takes every FLOP at one rate and every second at one power; the emulator walks every step. "
         "Errors compare what each says pruning leaves of training's time with what it left on the simulating machine."
     )
-    return Section("prices", "Prices against each other", shown, tables, NONE_WELL, lead, (), unless_empty(parts))
+    return Section("prices", "Prices against each other", shown, tables, NONE_WELL, lead, (), unless_empty(causes))
 
 
 def _failures(source: Source) -> Section:

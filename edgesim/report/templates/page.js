@@ -34,6 +34,15 @@ for (const root of document.querySelectorAll("[data-method]")) {
   show();
 }
 
+// A sentence in place of a figure is that of what is chosen.
+for (const root of document.querySelectorAll("[data-chosen]")) {
+  const wanted = JSON.parse(root.dataset.chosen);
+  const selects = [...root.closest("section").querySelectorAll("select[data-choice]")];
+  const show = () => { root.hidden = selects.some(({ dataset, value }) => (wanted[dataset.choice] ?? value) !== value); };
+  selects.forEach((select) => select.addEventListener("change", show));
+  show();
+}
+
 // Light, dark, or as the system has it.
 const THEMES = ["auto", "light", "dark"];
 const themeButton = document.getElementById("theme");
