@@ -158,10 +158,14 @@ def coloured_methods(records: pd.DataFrame) -> tuple[list[str] | None, str]:
         ratios.add(near)
         found[str(method)] = float(own.loc[own["keep_ratio"] == near, "test_accuracy"].mean())
     best = sorted(found, key=lambda method: -found[method])[:BEST]
-    at = f"keep ratio {ratio(min(ratios))}" if len(ratios) == 1 else f"its keep ratio nearest to {MIDDLE:g}"
+    at = (
+        f" at keep ratio {ratio(min(ratios))}"
+        if len(ratios) == 1
+        else f", each at its keep ratio nearest to {MIDDLE:g}"
+    )
     has_random = bool((records["method"] == analysis.RANDOM).any())
-    rule = f"In colour: the {len(best)} methods of the highest mean test accuracy, each at {at}"
-    return [*best, analysis.RANDOM], f"{rule}{', and random' * has_random}. The others are grey."
+    rule = f"In colour: the {len(best)} methods with the highest mean test accuracy{at}{', and random' * has_random}."
+    return [*best, analysis.RANDOM], f"{rule} The others are grey."
 
 
 def unless_empty(found: analysis.Answer) -> tuple[str, ...]:

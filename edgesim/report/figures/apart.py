@@ -77,6 +77,8 @@ def counted(spec: Spec) -> tuple[Spec, bool]:
     traces, layout = spec["data"], spec["layout"]
     points = [(number, place) for number, trace in enumerate(traces) if _has_marks(trace)
               for place, at in enumerate(zip(trace["x"], trace["y"], strict=True)) if None not in at]  # fmt: skip
+    if not points:
+        return spec, False
     texts = {n: list(traces[n].get("text") or [""] * len(traces[n]["x"])) for n, _ in points}
     labels: list[Spec] = []
     for group in _groups(traces, points):

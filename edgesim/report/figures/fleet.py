@@ -81,7 +81,7 @@ def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
         trace["hovertemplate"] = f"%{{text}}<br>%{{x:.4g}} {unit}, %{{y:.1%}}"
         if method == analysis.FULL:
             trace["marker"] = {**trace["marker"], "size": 11}
-            trace |= {"mode": "markers+text", "text": ["full training"] * len(part), "textposition": "bottom left"}
+            trace |= {"mode": "markers+text", "text": ["full"] * len(part), "textposition": "bottom left"}
         traces.append(with_pairs(trace, part, most))
     best = data[data["on_front"]].sort_values("cost")
     if len(best):

@@ -47,8 +47,8 @@ def parts_figure(data: pd.DataFrame, kind: str) -> Figure:
     layout = {**marks.layout(x, {**marks.axis(f"{kind} ({unit})"), "rangemode": "tozero"}), "barmode": "stack"}
     layout["bargap"] = marks.bar_gap(len(labels))
     share = _startup_share(data, names)
-    note = f"Emulated, mean of one device. {_words(share)}"
-    alt = f"Parts of the emulated {kind} of one device, {across.words}. {_words(share)} "
+    note = f"Emulated, mean of one device. {_words(share, kind)}"
+    alt = f"Parts of the emulated {kind} of one device, {across.words}. {_words(share, kind)} "
     alt += " ".join(f"{row['method']} at {ratio(row['keep_ratio'])}: {_parts_of(row, names, unit)}."
                     for row in rows(data.groupby("method", sort=False).head(1)))  # fmt: skip
     title = f"What {kind} consists of, {across.words}"
@@ -80,8 +80,8 @@ def profiles_figure(data: pd.DataFrame, kind: str) -> Figure:
     layout["height"] = 160 + 34 * max(3, len(profiles))
     full = shares[shares["method"] == analysis.FULL]
     most = rows((full if len(full) else shares).sort_values(names[0]).dropna(subset=[names[0]]).tail(1))
-    said = " ".join(f"Most start-up: {percent(row[names[0]])} on {row['profile']}, {row['method']} at "
-                    f"{ratio(row['keep_ratio'])}." for row in most) or NO_STARTUP  # fmt: skip
+    said = " ".join(f"Start-up's share is largest on {row['profile']}: {percent(row[names[0]])} in {row['method']} at "
+                    f"keep ratio {ratio(row['keep_ratio'])}." for row in most) or NO_STARTUP  # fmt: skip
     note = f"Emulated, mean of a device of each profile. {said}"
     alt = f"Parts of the emulated {kind} per profile, as shares. {said}"
     return Figure(f"{kind}-parts-profiles", f"What {kind} consists of, by profile", note, alt,
@@ -120,16 +120,15 @@ def _startup_share(data: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
     return known.assign(share=known[names[0]] / totals.where(totals > 0)).dropna(subset=["share"])
 
 
-def _words(shares: pd.DataFrame) -> str:
+def _words(shares: pd.DataFrame, kind: str) -> str:
     """Start-up's share of `full` and where it is largest."""
     if shares.empty:
         return NO_STARTUP
-    full = shares[shares["method"] == analysis.FULL]
-    pruned = shares[shares["method"] != analysis.FULL]
-    said = [f"{percent(row['share'])} of full training" for row in rows(full.head(1))]
-    said += [f"{percent(row['share'])} of {row['method']} at {ratio(row['keep_ratio'])}"
-             for row in rows(pruned.sort_values("share").tail(1))]  # fmt: skip
-    return f"Start-up, which pruning cannot save, is {', up to '.join(said)}."
+    said = [f"Start-up takes {percent(row['share'])} of full training's {kind}; pruning saves none of it."
+            for row in rows(shares[shares["method"] == analysis.FULL].head(1))]  # fmt: skip
+    said += [f"Its largest share is {percent(row['share'])}: {row['method']}, keep ratio {ratio(row['keep_ratio'])}."
+             for row in rows(shares[shares["method"] != analysis.FULL].sort_values("share").tail(1))]  # fmt: skip
+    return " ".join(said)
 
 
 def _parts_of(row: dict[str, object], names: tuple[str, ...], unit: str) -> str:
