@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from edgesim.cost.feasibility import usable_memory_bytes
 from edgesim.data.images import ImageDataset
 from edgesim.profiles import DeviceProfile
 from edgesim.tables import EXTREMES, KEY, WORK, read_parquet
@@ -21,7 +22,7 @@ LATER = {
     "shards": ["seed", "device", "index", "label", "class_name"],
     "devices": [
         "device", "profile", "title", "device_class", "throughput_flops_per_s", "power_w", "idle_w", "memory_bytes",
-        "storage_capacity_bytes", "battery_j",
+        "usable_memory_bytes", "storage_capacity_bytes", "shard_bytes", "battery_j",
     ],
 }  # fmt: skip
 """tables that older run folders do not have, with their columns; they are read as empty there"""
@@ -37,11 +38,15 @@ def holdings(
         shards: (seed, device) -> indices into the training set.
         dataset: its training labels and class names.
 
-    Returns: "devices", one row per device (battery_j NaN on mains), and "shards", one row per seed, device and sample.
+    Returns: "devices", one row per device (battery_j NaN on mains, shard_bytes that of its largest shard over the
+        seeds), and "shards", one row per seed, device and sample.
     """
+    largest: dict[int, int] = {}
+    for (_, device), shard in shards.items():
+        largest[device] = max(largest.get(device, 0), len(shard) * dataset.sample_bytes)
     hardware = [
         (i, d.name, d.title, d.device_class, d.throughput_flops_per_s, d.power_w, d.idle_w, d.memory_bytes,
-         d.storage_bytes, np.nan if d.battery_j is None else d.battery_j)
+         usable_memory_bytes(d), d.storage_bytes, largest.get(i, 0), np.nan if d.battery_j is None else d.battery_j)
         for i, d in enumerate(devices)
     ]  # fmt: skip
     lengths = [len(shard) for shard in shards.values()]

@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from edgesim import documents, fleet, models, notebook, pruning_part, ratios, shipped
@@ -33,7 +33,7 @@ from edgesim.training.settings import Evaluation, Training
 Document = dict[str, Any]
 
 REQUIRED = ("dataset", "partition", "fleet", "model", "pruning")
-OPTIONAL = ("name", "training", "evaluation", "cost", "seeds")
+OPTIONAL = ("name", "training", "evaluation", "cost", "report", "seeds")
 
 
 _NAME = re.compile(r"[^\W_][\w.-]*")
@@ -47,6 +47,14 @@ class Cost:
 
     weights: CostWeights = CostWeights()
     """weights of time, energy and storage in the cost J"""
+
+
+@checked_dataclass(frozen=True)
+class Report:
+    """The `report` part: what a verdict goes by."""
+
+    margin: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    """loss of accuracy that counts as none: a keep ratio is recommended where a larger loss is ruled out"""
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,6 +81,8 @@ class Scenario(notebook.Shown):
     """when the test set is evaluated"""
     cost: Cost
     """what the cost J of a device weighs"""
+    report: Report
+    """what the verdict of a report goes by"""
     seeds: tuple[int, ...]
     """seeds of all random choices: one, or a list; every trial runs once per seed; left out: 0"""
     folder: Path
@@ -161,6 +171,7 @@ def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -
         "pruning": pruning_part.load(document["pruning"], faults) if "pruning" in document else None,
         "evaluation": documents.build(Evaluation, document.get("evaluation", {}), "evaluation", faults),
         "cost": documents.build(Cost, document.get("cost", {}), "cost", faults),
+        "report": documents.build(Report, document.get("report", {}), "report", faults),
         "seeds": _seeds(document.get("seeds", [0]), faults),
     }
 
@@ -240,6 +251,7 @@ def _resolved(scenario: Scenario) -> Document:
         },
         "evaluation": _plain(scenario.evaluation),
         "cost": _plain(scenario.cost),
+        "report": _plain(scenario.report),
         "seeds": list(scenario.seeds),
     }
 

@@ -20,7 +20,7 @@ from edgesim.data.schemes import PARTITIONS
 from edgesim.field_docs import described, field_docs, summary
 from edgesim.pruning import METHODS
 from edgesim.pruning_part import PruningDocument
-from edgesim.scenario import REQUIRED, Cost, Scenario
+from edgesim.scenario import REQUIRED, Cost, Report, Scenario
 from edgesim.training.settings import Evaluation, Training
 
 Schema = dict[str, Any]
@@ -51,6 +51,7 @@ def scenario() -> Schema:
         "pruning": pruning,
         "evaluation": _of(Evaluation, definitions),
         "cost": _of(Cost, definitions),
+        "report": _of(Report, definitions),
         "seeds": {"anyOf": [SEED, {"type": "array", "items": SEED, "minItems": 1}], "default": 0},
     }
     docs = field_docs(Scenario)

@@ -11,7 +11,14 @@ from edgesim import analysis
 from edgesim.analysis import heterogeneity
 
 DEVICES = pd.DataFrame(
-    {"device": [0, 1], "idle_w": [1.0, 0.5], "memory_bytes": [100.0, 200.0], "storage_capacity_bytes": [1000.0, 4000.0]}
+    {
+        "device": [0, 1],
+        "idle_w": [1.0, 0.5],
+        "memory_bytes": [100.0, 200.0],
+        "usable_memory_bytes": [80.0, 160.0],
+        "storage_capacity_bytes": [1000.0, 4000.0],
+        "shard_bytes": [100, 5000],
+    }
 )
 SHARDS = pd.DataFrame(
     {"seed": 0, "device": [0, 0, 0, 0, 1, 1], "index": [0, 2, 4, 6, 1, 3], "label": [0, 0, 0, 1, 1, 1]}
@@ -97,14 +104,15 @@ def test_winners_and_their_counts():
 
 def test_headroom_and_infeasible():
     records = table(
-        trial(0, 0, "full", 1.0, 0.9, peak_memory_bytes=50, storage_bytes=100),
+        trial(0, 0, "random", 0.1, 0.9, peak_memory_bytes=50, storage_bytes=10),
         trial(0, 0, "random", 0.5, 0.9, peak_memory_bytes=40, storage_bytes=50),
         trial(0, 1, "full", 1.0, status="infeasible", reason="needs 400 B", peak_memory_bytes=400),
         trial(0, 1, "random", 0.5, status="infeasible", reason="needs 400 B"),
     )
     found = analysis.headroom(records, DEVICES).table
     assert found["memory_share"].tolist() == [0.5, 2.0]
-    assert found["storage_share"][0] == 0.1
+    assert found["usable_memory_bytes"].tolist() == [80.0, 160.0]
+    assert found["storage_share"].tolist() == [0.1, 1.25]  # of the whole shard, though at most half of it was kept
     assert "what its devices have" in analysis.headroom(records).missing[0]
     assert analysis.infeasible(records).table.values.tolist() == [[1, "pi", "needs 400 B", 2, "full, random", "0.5, 1"]]
 

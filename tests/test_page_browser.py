@@ -107,10 +107,52 @@ def test_paper_shows_every_figure_in_light_colours(page, tmp_path):
     with open_page(page, tmp_path, dark=True) as driver:
         driver.execute_script("window.dispatchEvent(new Event('beforeprint'))")
         found = driver.execute_script(FIGURES)
-        assert all(figure["marks"] > 0 and 0 < figure["width"] <= 340 for figure in found)
+        assert all(figure["marks"] > 0 and 0 < figure["width"] <= 340 for figure in found[1:])
+        assert found[0]["key"] == "pareto-energy"  # it stands first, as wide as the paper
+        assert 340 < found[0]["width"] <= 700
         assert {figure["text"] for figure in found} == {rgb(marks.LOOK["light"]["ink"])}
         driver.execute_script("window.dispatchEvent(new Event('afterprint'))")
         assert {figure["text"] for figure in driver.execute_script(FIGURES)} == {rgb(marks.LOOK["dark"]["ink"])}
+
+
+def test_no_table_is_wider_than_paper(tmp_path):
+    """Letter and A4 leave 700 pixels. Long reasons wrap; many columns make the font smaller."""
+    run = make_run(seeds=2, devices=4, methods=("full", "random", "importance"), ratios=(0.1, 0.5)).with_failures()
+    run.records["profile"] = "a-profile-with-quite-a-long-name-" + run.records["device"].astype(str)
+    lost = run.records["status"] == "infeasible"
+    run.records.loc[lost, "reason"] = "needs 31,700,000,000 B of training memory at batch size 64 " * 5
+    with open_page(report.write(run, tmp_path / "report.html"), tmp_path, 720) as driver:
+        driver.execute_script("""
+          document.querySelectorAll("details").forEach((details) => { details.open = true; });
+          window.dispatchEvent(new Event("beforeprint"));""")
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        wide = driver.execute_script("""
+          return [...document.querySelectorAll("table")].filter((table) => table.offsetWidth > 0)
+            .map((table) => [table.querySelector("caption").textContent, table.offsetWidth,
+                             parseFloat(getComputedStyle(table).fontSize)]);""")
+        assert len(wide) > 12
+        assert [one for one in wide if one[1] > 720] == []
+        assert all(font <= 8 for _, _, font in wide)
+        assert errors(driver) == []
+
+
+def test_a_sentence_in_place_of_bars_is_that_of_the_method_chosen(tmp_path):
+    run = make_run(seeds=1, devices=2, methods=("full", "random", "importance"), ratios=(0.1, 0.5))
+    seconds = run.records["device_time_s"]
+    run.records["device_score_time_s"] = seconds.where(run.records["method"] == "importance", 0.0) / 10
+    run.records["device_train_time_s"] = seconds - run.records["device_score_time_s"]
+    shown = """return [...document.querySelectorAll("#time .said")].filter((one) => !one.hidden)
+        .map((one) => one.textContent)"""
+    with open_page(report.write(run, tmp_path / "report.html"), tmp_path) as driver:
+        draw_all(driver)
+        assert [text for text in driver.execute_script(shown) if "random" in text] == []
+        driver.execute_script("""
+          const select = document.querySelector("#time select[data-choice=method]");
+          select.value = "random";
+          select.dispatchEvent(new Event("change"));""")
+        said = driver.execute_script(shown)
+        assert said == ["What time consists of, by profile, random, 0.5: scoring 0.0 %, training 100.0 % "
+                        "for profile-0 and profile-1."]  # fmt: skip
 
 
 def test_the_script_writes_numbers_as_the_page_does(page, tmp_path, run):

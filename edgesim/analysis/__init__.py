@@ -80,6 +80,7 @@ from edgesim.analysis.means import (
     time_fits,
 )
 from edgesim.analysis.pareto import accuracy_against, front
+from edgesim.analysis.parts import ENERGY_PARTS, TIME_PARTS, cost_parts, parts_by_profile
 from edgesim.analysis.prices import compare_prices, device_prices, price_sources
 from edgesim.analysis.ratios import best_ratios
 from edgesim.analysis.sides import SHOWN_LAMBDA, fleet_findings, run_findings
@@ -88,6 +89,7 @@ from edgesim.analysis.verdict import verdict_of
 __all__ = [
     "COSTS",
     "CURVE_VALUES",
+    "ENERGY_PARTS",
     "FULL",
     "MARGIN",
     "OPPONENTS",
@@ -95,6 +97,7 @@ __all__ = [
     "RANDOM",
     "SHOWN_LAMBDA",
     "SUMMARY_COLUMNS",
+    "TIME_PARTS",
     "Answer",
     "Finding",
     "Fit",
@@ -111,6 +114,7 @@ __all__ = [
     "complete",
     "composition",
     "cost_by_ratio",
+    "cost_parts",
     "curve_means",
     "device_by_seed",
     "device_prices",
@@ -146,6 +150,7 @@ __all__ = [
     "paired",
     "paired_runs",
     "paper_claims",
+    "parts_by_profile",
     "price_sources",
     "ranges",
     "ratio_interval",

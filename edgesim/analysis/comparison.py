@@ -96,8 +96,8 @@ def _compared(a: pd.DataFrame, b: pd.DataFrame, column: str) -> tuple[list[_Comp
     elif max(len(left), len(right)) > len(both):
         alone = [without_partner(*one) for one in ((left, both, "ratio_a"), (right, both, "ratio_b"))]
         (first, at), (second, other) = alone
-        missing.append(f"{n_of(first, 'trial')} of the first run{at} and {second:,} of the second{other} have no partner and "
-                       "are left out.")  # fmt: skip
+        missing.append(f"{n_of(first, 'trial')} of the first run{at} and {second:,} of the second{other} have no "
+                       "partner and are left out.")  # fmt: skip
     return cells, tuple(missing)
 
 

@@ -41,8 +41,8 @@ FAIRNESS_COLUMNS = [
 ]  # fmt: skip
 WINNER_COLUMNS = ["device", "profile", "keep_ratio", "method", "test_accuracy", "runner_up", "ahead", "seeds"]
 HEADROOM_COLUMNS = [
-    "device", "profile", "needed_memory_bytes", "memory_bytes", "memory_share", "needed_storage_bytes",
-    "storage_capacity_bytes", "storage_share",
+    "device", "profile", "needed_memory_bytes", "usable_memory_bytes", "memory_bytes", "memory_share",
+    "needed_storage_bytes", "storage_capacity_bytes", "storage_share",
 ]  # fmt: skip
 INFEASIBLE_COLUMNS = ["device", "profile", "reason", "trials", "methods", "keep_ratios"]
 
@@ -235,25 +235,27 @@ def winner_counts(table: pd.DataFrame) -> Answer:
 
 
 def headroom(records: pd.DataFrame, devices: pd.DataFrame | None = None) -> Answer:
-    """What the hungriest trial of each device needs of its memory and storage.
+    """The memory and storage that each device needs of what it has: what decides whether its trials can begin.
 
     Args:
         records: one row per trial.
-        devices: the run's table of devices (`memory_bytes`, `storage_capacity_bytes`); None where it has none.
+        devices: the run's table of devices (`memory_bytes`, `usable_memory_bytes`, `storage_capacity_bytes`,
+            `shard_bytes`); None where it has none.
 
-    Returns: HEADROOM_COLUMNS; shares above 1 do not fit.
+    Returns: HEADROOM_COLUMNS. Memory is the largest peak of the device's trials; they do not fit above
+        `usable_memory_bytes`. Storage is the device's largest whole shard, for pruning comes after it is stored.
     """
     records = complete(records)
-    sizes = records[["peak_memory_bytes", "storage_bytes"]]
-    needed = sizes.where(sizes > 0).join(records[["device", "profile"]])
-    most = needed.groupby(["device", "profile"], sort=False).max().reset_index()
-    most.columns = pd.Index(["device", "profile", "needed_memory_bytes", "needed_storage_bytes"])
-    has = ["memory_bytes", "storage_capacity_bytes"]
+    peak = records["peak_memory_bytes"].where(records["peak_memory_bytes"] > 0)
+    most = peak.groupby([records["device"], records["profile"]], sort=False).max().reset_index()
+    most = most.rename(columns={"peak_memory_bytes": "needed_memory_bytes"})
+    has = ["memory_bytes", "usable_memory_bytes", "storage_capacity_bytes", "shard_bytes"]
     if devices is None or devices.empty:
         table = most.assign(**dict.fromkeys(has, np.nan))
         missing = NO_DEVICES.format(what="what its devices have")
     else:
         table, missing = most.merge(devices[["device", *has]], on="device", how="left"), ""
+    table["needed_storage_bytes"] = table["shard_bytes"].where(table["shard_bytes"] > 0)
     table["memory_share"] = table["needed_memory_bytes"] / table["memory_bytes"]
     table["storage_share"] = table["needed_storage_bytes"] / table["storage_capacity_bytes"]
     return Answer(table[HEADROOM_COLUMNS], (missing,) if missing else ())

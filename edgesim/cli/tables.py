@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ NAME_SIGNS = 16
 """signs up to which a name stays on one line"""
 
 Rows = list[dict[str, Any]]
+
+LINE_SIGNS = 100
+"""of a sentence on the terminal"""
 
 
 def rows_of(what: str) -> Rows | None:
@@ -136,16 +140,20 @@ def print_text(title: str, headers: list[tuple[str, bool]], rows: list[list[str]
 
 def print_summary(run: Run) -> None:
     """The table that ends a run, and what its devices cannot do."""
-    from edgesim import analysis, report
+    from edgesim import report
     from edgesim.cli import outcome
-    from edgesim.tables import by_rule
 
-    header, rows = report.terminal_rows(analysis.summary(by_rule(run.records, run.records)))
-    caption = "± are standard deviations in percentage points; time and energy are the devices', by the closed form"
-    named = [Column(name, tuple(row[i] for row in rows), key=i < 2) for i, name in enumerate(header)]
+    told = report.summary_of(run)
+    named = [
+        Column(name, tuple(row[i] for row in told.rows), key=i < 2, numeric=0 < i < told.numbers)
+        for i, name in enumerate(told.header)
+    ]
     console = _console()
+    for line in told.sentences:
+        console.print(textwrap.fill(line, LINE_SIGNS), markup=False, highlight=False)
+    console.print()
     layout.show(console, "", named)
-    console.print(caption, markup=False, highlight=False)
+    console.print(textwrap.fill(report.TERMINAL_CAPTION, LINE_SIGNS), markup=False, highlight=False)
     infeasible = outcome.reasons(run.records, "infeasible")
     if infeasible:
         count = int((run.records["status"] == "infeasible").sum())

@@ -2,6 +2,7 @@
 
 from edgesim.report.markdown import write_all, write_markdown
 from edgesim.report.page import write
-from edgesim.report.tables import terminal_rows
+from edgesim.report.tables import TERMINAL_CAPTION
+from edgesim.report.terminal import summary_of
 
-__all__ = ["terminal_rows", "write", "write_all", "write_markdown"]
+__all__ = ["TERMINAL_CAPTION", "summary_of", "write", "write_all", "write_markdown"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from edgesim import analysis
+from edgesim.report.answer import shown_first
 from edgesim.report.columns import percent, ratio
 from edgesim.report.figures import classes, fleet
 from edgesim.report.figures.figure import rows
@@ -19,6 +20,8 @@ OF_TRIALS = (
     "device_energy_j",
 )  # fmt: skip
 """columns of devices that are the trial's own where there is one seed: a third of a large page"""
+MOST_SAID = 4
+"""sentences on devices that do not finish"""
 FOLDED = 12
 """rows from which on that table opens only when asked for"""
 
@@ -27,7 +30,7 @@ def devices_section(source: Source, looks: Looks) -> Section:
     """What each device takes, what accuracy that buys, and which method wins where."""
     devices, winners = analysis.by_device(source.records), analysis.winners(source.records)
     shown = [fleet.device_figure(devices.table, kind) for kind in WORDS]
-    for kind in WORDS:
+    for kind in WORDS.keys() - {shown_first(source)}:
         points = analysis.accuracy_against(source.records, f"device_{kind}").table
         shown.append(fleet.pareto_figure(points, looks.styles, kind))
     if source.records["device"].nunique() > 1:
@@ -63,6 +66,7 @@ def fleet_section(source: Source, looks: Looks) -> Section:
     cannot = [sentence for found in (last, fair, headroom) for sentence in unless_empty(found)]
     waiting = waiting_in_words(last.table)
     lead = f"All devices start at once. {waiting}" if waiting else "What the devices need of what they have."
+    lead = " ".join(filter(None, (lead, unfinished_in_words(source.records))))
     return Section("fleet", "The fleet together", shown, tables, NONE_WELL, lead, (), tuple(dict.fromkeys(cannot)))
 
 
@@ -122,6 +126,40 @@ def waiting_in_words(stragglers: pd.DataFrame) -> str:
         known = row["idle_energy_share"] == row["idle_energy_share"]
         return said + (f" and {percent(row['idle_energy_share'])} of their energy." if known else ".")
     return ""
+
+
+def unfinished_in_words(records: pd.DataFrame) -> str:
+    """The devices with no trial that ended well, and those with none at some keep ratios; empty where all finish.
+
+    Args:
+        records: one row per trial, of a run in any state.
+    """
+    said = []
+    well = records["status"] == "ok"
+    profiles = dict(zip(records["device"], records["profile"], strict=True))
+    never = sorted(profiles.keys() - set(records.loc[well, "device"]))
+    if never:
+        said.append(f"{_named(never, profiles)} never {_finish(never)} a trial.")
+    done = records.assign(ended=well).groupby(["device", "keep_ratio"])["ended"].any().reset_index()
+    lost = done[~done["ended"] & ~done["device"].isin(never)]
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for device, own in lost.groupby("device"):
+        alike.setdefault(tuple(map(ratio, own["keep_ratio"])), []).append(int(str(device)))
+    for ratios, devices in alike.items():
+        at = "keep ratio" if len(ratios) == 1 else "keep ratios"
+        named = _named(devices, profiles)
+        said.append(f"{named} {_finish(devices)} no trial at {at} {', '.join(ratios)}.")
+    return " ".join(said[:MOST_SAID]) + (" The table below has the others." if len(said) > MOST_SAID else "")
+
+
+def _named(devices: list[int], profiles: dict[int, str]) -> str:
+    kinds = list(dict.fromkeys(profiles[device] for device in devices))
+    word = "Device" if len(devices) == 1 else "Devices"
+    return f"{word} {analysis.ranges(devices)} ({', '.join(kinds)})"
+
+
+def _finish(devices: list[int]) -> str:
+    return "finishes" if len(devices) == 1 else "finish"
 
 
 def _every_device(devices: pd.DataFrame) -> pd.DataFrame:

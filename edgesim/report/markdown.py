@@ -12,7 +12,7 @@ from edgesim.report import page, tables
 from edgesim.report.sections import Shown
 from edgesim.report.source import Run
 
-SHOWN_SECTIONS = ("claims", "summary", "gap", "time", "kept", "failures")
+SHOWN_SECTIONS = ("summary", "equal-cost", "claims", "gap", "time", "kept", "failures")
 SHOWN_FIGURES = ("gap",)
 """figures whose numbers are shown"""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -52,16 +52,30 @@ BAR_PATTERNS = ("", "/", ".", "x")
 """of bars, one per round of colours"""
 
 
-def method_styles(methods: Iterable[str], plain: str) -> Styles:
-    """The look of every method, the same in all figures; `plain` is the one that is grey and dashed."""
-    styles: Styles = {plain: {"color": GREY, "symbol": "circle-open", "dash": "dash", "pattern": ""}}
-    for place, method in enumerate(m for m in dict.fromkeys(methods) if m != plain):
+FAINT_RANK = 2000
+"""of methods without a colour in the legend: after all others"""
+
+
+def method_styles(methods: Iterable[str], plain: str, coloured: Collection[str] | None = None) -> Styles:
+    """The look of every method, the same in all figures.
+
+    Args:
+        methods: by first appearance.
+        plain: the one that is grey and dashed.
+        coloured: those that have a colour, the others are thin and grey; None: all have one.
+    """
+    styles: Styles = {plain: {"color": GREY, "symbol": "diamond-tall", "dash": "dash", "pattern": ""}}
+    named = [method for method in dict.fromkeys(methods) if method != plain]
+    for place, method in enumerate(sorted(named, key=lambda m: coloured is not None and m not in coloured)):
         again, colour = divmod(place, len(METHOD_COLOURS))
         # The second round of colours goes with other symbols than the first, so that no two methods look alike.
         symbol = SYMBOLS[(colour + 3 * again) % len(SYMBOLS)]
         pattern = BAR_PATTERNS[again % len(BAR_PATTERNS)]
         styles[method] = {"color": METHOD_COLOURS[colour], "symbol": symbol, "dash": "solid", "pattern": pattern}
-    return styles
+        if coloured is not None and method not in coloured:
+            pattern = BAR_PATTERNS[place % len(BAR_PATTERNS)]
+            styles[method] |= {"color": GREY, "width": 1, "size": 6, "legendrank": FAINT_RANK, "pattern": pattern}
+    return {method: styles[method] for method in dict.fromkeys([plain, *named])}
 
 
 def ratio_colours(ratios: pd.Series) -> dict[float, str]:
@@ -77,15 +91,16 @@ def ratio_colours(ratios: pd.Series) -> dict[float, str]:
 
 def line(name: str, x: pd.Series, y: pd.Series, style: Spec) -> Spec:
     """A line with markers; gaps where a value is not finite."""
-    return {
+    found = {
         "type": "scatter",
         "mode": "lines+markers",
         "name": plain(name),
         "x": numbers(x),
         "y": numbers(y),
-        "line": {"color": style["color"], "dash": style["dash"], "width": 2},
-        "marker": {"color": style["color"], "symbol": style["symbol"], "size": 8},
+        "line": {"color": style["color"], "dash": style["dash"], "width": style.get("width", 2)},
+        "marker": {"color": style["color"], "symbol": style["symbol"], "size": style.get("size", 8)},
     }
+    return {**found, "legendrank": style["legendrank"]} if "legendrank" in style else found
 
 
 def band(x: pd.Series, low: pd.Series, high: pd.Series, colour: str, method: str) -> Spec:
@@ -212,6 +227,11 @@ def numbers(values: pd.Series) -> list[float | None]:
 def plain(name: object) -> str:
     """A name as plotly shall write it: plotly reads some HTML in texts, so what looks like it is escaped."""
     return html.escape(str(name), quote=False)
+
+
+def unescaped(name: str) -> str:
+    """A name as it was before `plain`."""
+    return html.unescape(name)
 
 
 def error_bars(value: pd.Series, low: pd.Series, high: pd.Series) -> Spec:

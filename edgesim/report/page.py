@@ -23,6 +23,8 @@ from edgesim.report.verdict import Verdict, read_verdict
 
 FIRST_ROWS = 25
 """rows of a table in the document itself; the script shows the others"""
+BRIEF = 20
+"""rows up to which a table stays on one sheet of paper"""
 SHORT = 30
 """signs up to which a text of a table stays on one line"""
 UNITS = re.compile(r"([+-]?\d[\d.,]* (?:%|points?|pp|s|J)(?!\w)|n = \d+)")
@@ -119,6 +121,7 @@ def _document(page: Page, shown: Mapping[str, Shown], data: dict[str, Any]) -> b
         tables=shown,
         first_rows=_first_rows,
         short=SHORT,
+        brief=BRIEF,
         glossary=tables.glossary(name for table in shown.values() for name in table.data.columns),
         look=marks.LOOK,
         page_data=embed.as_json(data),

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import marks
-from edgesim.report.figures.figure import Figure
+from edgesim.report.columns import ratio
+from edgesim.report.figures.figure import Figure, Said
+from edgesim.report.figures.settle import settled
 from edgesim.report.pictures import Gallery
 
 NO_TRIAL = "There is no trial yet."
 NONE_WELL = "No trial has ended well, so there is nothing to show here."
+MANY, BEST = 8, 5
+"""methods up to which each has a colour (random and full training not counted), and how many have one of more"""
 MIDDLE = 0.5
 """the keep_ratio shown first is the nearest to this one"""
 
@@ -65,17 +70,31 @@ class Section:
     """whose samples they are"""
     in_markdown: tuple[Shown, ...] = ()
     """tables in place of what Markdown cannot show"""
+    colours: str = ""
+    """by which rule methods have a colour, where some have none"""
+    opens: bool = False
+    """whether it stands with the verdict, before everything else"""
+
+    @functools.cached_property
+    def settled_figures(self) -> list[Figure]:
+        """The figures as a page shows them, also those of which only a sentence is left."""
+        return [settled(figure, self.colours) for figure in self.figures]
 
     @property
     def shown_figures(self) -> list[Figure]:
         """The figures that have something to draw."""
-        return [figure for figure in self.figures if figure.spec["data"]]
+        return [figure for figure in self.settled_figures if figure.spec["data"]]
+
+    @property
+    def said(self) -> list[Said]:
+        """Sentences in place of bars that are all alike."""
+        return [sentence for figure in self.settled_figures for sentence in figure.said]
 
     @property
     def shown_choices(self) -> list[Choice]:
         """The choices that change something, with the options that there is something of."""
         metas = [trace.get("meta") or {} for figure in self.shown_figures for trace in figure.spec["data"]]
-        metas += [{"method": gallery.method} for gallery in self.galleries]
+        metas += [{"method": gallery.method} for gallery in self.galleries] + [one.chosen for one in self.said]
         found = []
         for choice in self.choices:
             used = {meta.get(choice.key) for meta in metas}
@@ -85,7 +104,7 @@ class Section:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to show."""
-        return not (self.shown_figures or self.galleries or any(len(table.data) for table in self.tables))
+        return not (self.shown_figures or self.said or self.galleries or any(len(table.data) for table in self.tables))
 
     @property
     def all_tables(self) -> list[Shown]:
@@ -101,11 +120,14 @@ class Looks:
     styles: marks.Styles
     method: Choice
     ratio: Choice
+    colours: str = ""
+    """by which rule methods have a colour; empty where all have one"""
 
     @classmethod
     def of(cls, records: pd.DataFrame) -> Looks:
         """Of the methods and ratios of a run."""
-        styles = marks.method_styles(records["method"], analysis.FULL)
+        coloured, rule = coloured_methods(records)
+        styles = marks.method_styles(records["method"], analysis.FULL, coloured)
         # `random` comes last among the methods to choose from: it is what the others are compared with.
         methods = sorted(styles.keys() - {analysis.FULL}, key=lambda m: (m == analysis.RANDOM, list(styles).index(m)))
         pruned = records.loc[records["method"] != analysis.FULL, "keep_ratio"].dropna()
@@ -115,7 +137,35 @@ class Looks:
             styles,
             Choice("method", "Method shown", tuple(methods)),
             Choice("ratio", "Keep ratio shown", tuple(f"{value:g}" for value in ratios), f"{middle:g}"),
+            rule,
         )
+
+
+def coloured_methods(records: pd.DataFrame) -> tuple[list[str] | None, str]:
+    """The methods that have a colour where there are many, and the rule by which they do; None where all have one.
+
+    They are the most accurate ones, each by its mean test accuracy at its keep ratio nearest to MIDDLE, and `random`,
+    with which the others are compared. Equal means: the first one of the scenario.
+    """
+    pruned = records[~records["method"].isin([analysis.FULL, analysis.RANDOM])]
+    if pruned["method"].nunique() <= MANY:
+        return None, ""
+    good = analysis.ok(pruned).dropna(subset=["test_accuracy", "keep_ratio"])
+    found, ratios = {}, set()
+    for method in dict.fromkeys(good["method"]):
+        own = good[good["method"] == method]
+        near = min(set(own["keep_ratio"]), key=lambda value: (abs(value - MIDDLE), value))
+        ratios.add(near)
+        found[str(method)] = float(own.loc[own["keep_ratio"] == near, "test_accuracy"].mean())
+    best = sorted(found, key=lambda method: -found[method])[:BEST]
+    at = (
+        f" at keep ratio {ratio(min(ratios))}"
+        if len(ratios) == 1
+        else f", each at its keep ratio nearest to {MIDDLE:g}"
+    )
+    has_random = bool((records["method"] == analysis.RANDOM).any())
+    rule = f"In colour: the {len(best)} methods with the highest mean test accuracy{at}{', and random' * has_random}."
+    return [*best, analysis.RANDOM], f"{rule} The others are grey."
 
 
 def unless_empty(found: analysis.Answer) -> tuple[str, ...]:

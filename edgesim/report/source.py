@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from edgesim import analysis
 from edgesim.errors import RunError
 from edgesim.records import CurvePoint, Record
 from edgesim.tables import EXTREMES, by_rule
@@ -22,7 +23,15 @@ OPTIONAL_COLUMNS = {
     "traces": [*KEY, "epoch", "quantity", "value"],
     "extremes": [*KEY, *EXTREMES],
     "shards": ["seed", "device", "index", "label", "class_name"],
-    "devices": ["device", "profile", "idle_w", "memory_bytes", "storage_capacity_bytes"],
+    "devices": [
+        "device",
+        "profile",
+        "idle_w",
+        "memory_bytes",
+        "usable_memory_bytes",
+        "storage_capacity_bytes",
+        "shard_bytes",
+    ],
 }
 
 
@@ -71,11 +80,15 @@ class Source:
     workload: dict[str, Any]
     """what run.json says of the network"""
     batch_size: int | None
+    epochs: int | None
+    """of full training"""
+    margin: float
+    """loss of accuracy that counts as none"""
 
 
 def read(run: Run) -> Source:
     """The tables of a run in any state."""
-    training, pruning = run.scenario.get("training"), run.scenario.get("pruning")
+    training, pruning, verdict = (run.scenario.get(part) for part in ("training", "pruning", "report"))
     known = run.records
     return Source(
         records=_with_columns(by_rule(known, known), RECORD_COLUMNS),
@@ -91,6 +104,8 @@ def read(run: Run) -> Source:
         scores_from=pruning.get("scores_from") if isinstance(pruning, dict) else None,
         workload=run.info.get("workload") or {},
         batch_size=training.get("batch_size") if isinstance(training, dict) else None,
+        epochs=training.get("epochs") if isinstance(training, dict) else None,
+        margin=float(verdict.get("margin", analysis.MARGIN)) if isinstance(verdict, dict) else analysis.MARGIN,
     )
 
 

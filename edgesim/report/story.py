@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgesim import analysis
 from edgesim.report import fleet_sections
-from edgesim.report.figures import accuracy, curves, prices
+from edgesim.report.answer import answer_section
+from edgesim.report.figures import accuracy, curves, parts, prices
+from edgesim.report.figures.figure import Figure
 from edgesim.report.kept_section import kept_section
 from edgesim.report.sections import NO_TRIAL, NONE_WELL, Looks, Section, Shown, unless_empty
 from edgesim.report.source import Source
 from edgesim.report.verdict import claims_in_words
 
 # The ends of the interval stand behind the accuracy figure; here they would only widen the table.
-SHOWN_SUMMARY = [name for name in analysis.SUMMARY_COLUMNS if name not in ("accuracy_low", "accuracy_high")]
+HIDDEN = {"accuracy_low", "accuracy_high", "gap_at_cost_low", "gap_at_cost_high", "random_keeps"}
+COMMON = ["common_trials", "common_accuracy"]
+STORAGE = "`fewer-epochs` and `rs2` keep every sample on the device: where storage binds, random alone counts."
 RANKED = 3
 """methods from which on they are ranked"""
 
@@ -19,8 +25,10 @@ RANKED = 3
 def sections(source: Source) -> list[Section]:
     """The parts of the page, in their order."""
     looks = Looks.of(source.records)
-    return [
+    told = [
+        answer_section(source, looks),
         _summary(source),
+        _equal_cost(source),
         _claims(source),
         _accuracy(source, looks),
         _against_random(source, looks),
@@ -34,15 +42,39 @@ def sections(source: Source) -> list[Section]:
         _failures(source),
         _trials(source),
     ]
+    return [replace(part, colours=looks.colours) for part in told]
 
 
 def _summary(source: Source) -> Section:
-    cells = Shown("summary", "Every method and keep ratio", analysis.summary(source.records)[SHOWN_SUMMARY])
+    every = analysis.summary(source.records)
+    hidden = HIDDEN if (every["common_trials"] < every["trials"]).any() else HIDDEN | set(COMMON)
+    cells = Shown("summary", "Every method and keep ratio", every[[name for name in every if name not in hidden]])
     lead = (
         "Means over the trials that ended well. ± 95 % is half the interval of the mean accuracy; savings are against "
-        "full training of the same seeds and devices, scoring included."
+        "full training of the same seeds and devices, by the emulated price with start-up and scoring included. The "
+        "closed form (edge paper) stands beside them: it leaves out start-up, dispatch, memory traffic, reading and heat."
     )
     return Section("summary", "Summary", [], [cells], NO_TRIAL, lead)
+
+
+def _equal_cost(source: Source) -> Section:
+    by_energy = analysis.equal_cost(source.records)
+    by_time = analysis.equal_cost(source.records, price="device_time_s")
+    tables = [
+        Shown("equal-cost", "At equal total energy", by_energy.table.rename(columns={"cost": "energy_each_j"})),
+        Shown("equal-cost-time", "At equal total time", by_time.table.rename(columns={"cost": "time_each_s"}),
+              folded=True),
+    ]  # fmt: skip
+    lead = (
+        "What the price of a method's trial, scoring included, buys elsewhere: a larger random subset, all data in fewer "
+        "epochs, a new random subset every epoch. An opponent's accuracy is read off its own curve on the same device "
+        "and seed, linear between its keep ratios and full training; that favours the method where its ratios are few. "
+        f"Intervals are of each row by itself. {STORAGE}"
+    )
+    absent = [name for name in analysis.OPPONENTS if name not in set(source.records["method"])]
+    cannot = (f"Not run, so not compared: {', '.join(absent)}.",) if absent and len(by_energy.table) else ()
+    return Section("equal-cost", "Equal total cost", [], tables, " ".join(by_energy.missing), lead, (), cannot,
+                   in_markdown=())  # fmt: skip
 
 
 def _claims(source: Source) -> Section:
@@ -52,8 +84,9 @@ def _claims(source: Source) -> Section:
         Shown("claims-numbers", "The same in numbers", claims.table, folded=True),
     ]
     lead = (
-        "Differences are paired by seed and device; intervals are 95 %. A claim holds or does not hold where p, "
-        "corrected by Holm over all claims, is below 5 %; else this run cannot tell."
+        "Differences are paired by seed and device. Intervals are 95 %, simultaneous over all claims. A claim holds or "
+        "does not hold where its interval lies on one side of the threshold; else this run cannot tell. One seed decides "
+        "none, and one device only for itself."
     )
     return Section("claims", "The paper's claims", [], tables, " ".join(claims.missing), lead)
 
@@ -61,8 +94,8 @@ def _claims(source: Source) -> Section:
 def _accuracy(source: Source, looks: Looks) -> Section:
     final = analysis.final_accuracy(source.records)
     shown = [accuracy.accuracy_figure(final.table, looks.styles, value) for value in accuracy.NOTES]
-    lead = "Accuracy of the trained networks at the end (edge paper, Figs. 7 and 8)."
-    return Section("accuracy", "Accuracy", shown, [], NONE_WELL, lead)
+    lead = "Accuracy of the trained networks at the end (edge paper, Figs. 7 and 8), on one scale."
+    return Section("accuracy", "Accuracy", shown, [], NONE_WELL, lead + accuracy.mix_in_words(source.shards))
 
 
 def _against_random(source: Source, looks: Looks) -> Section:
@@ -98,18 +131,38 @@ def _time(source: Source, looks: Looks) -> Section:
     compared = analysis.compare_prices(source.records)
     shown = [prices.time_figure(costs, fits, looks.styles, column) for column in prices.TIMES]
     shown += [prices.energy_figure(costs, looks.styles, column) for column in prices.ENERGIES]
+    shown = _with_parts(shown, source)
     shown.append(prices.relative_figure(compared.table))
     tables = [Shown("fits", "Is time a straight line in the ratio?", fits, folded=True)]
     cannot = [*told.missing, *unless_empty(compared)]
     if len(costs) and fits.empty:
         cannot.append("A line needs two keep ratios of a method: whether time is linear in the ratio cannot be told.")
     lead = "What one device takes by three clocks (edge paper, Fig. 10), each on a scale of its own."
-    return Section("time", "Time and energy", shown, tables, NONE_WELL, lead, (looks.method,), tuple(cannot),
+    choices = (looks.method, looks.ratio)
+    return Section("time", "Time and energy", shown, tables, NONE_WELL, lead, choices, tuple(cannot),
                    in_markdown=tuple(tables))  # fmt: skip
 
 
+def _with_parts(shown: list[Figure], source: Source) -> list[Figure]:
+    """Figures of time and energy, after each emulated one what it consists of; at one ratio that takes its place."""
+    together, by_profile = analysis.cost_parts(source.records), analysis.parts_by_profile(source.records)
+    found = []
+    for figure in shown:
+        kind = next((kind for kind in parts.KINDS if figure.key == f"{kind}-device"), None)
+        consists = parts.parts_figure(together, kind) if kind else None
+        # At one ratio the bars of the parts are as high as those of the whole.
+        bars = any(trace["type"] == "bar" for trace in figure.spec["data"])
+        if consists is None or not consists.spec["data"] or not bars:
+            found.append(figure)
+        if kind and consists is not None and len(consists.spec["data"]):
+            found.append(consists)
+            if by_profile["profile"].nunique() > 1:
+                found.append(parts.profiles_figure(by_profile, kind))
+    return found
+
+
 def _prices(source: Source) -> Section:
-    parts = analysis.price_sources(source.records, source.workload, source.batch_size)
+    causes = analysis.price_sources(source.records, source.workload, source.batch_size)
     compared = analysis.compare_prices(source.records).table
     of_devices = analysis.device_prices(compared).table
     means = compared.drop(columns="device").groupby(["profile", "method", "keep_ratio"], sort=False).mean()
@@ -117,12 +170,12 @@ def _prices(source: Source) -> Section:
         Shown("device-prices", "Prices of every device", of_devices),
         Shown("prices", "Prices per profile", means.reset_index(), folded=True),
     ]
-    shown = [prices.factor_figure(of_devices), prices.source_figure(parts.table)]
+    shown = [prices.factor_figure(of_devices), prices.source_figure(causes.table)]
     lead = (
         "The closed form takes every FLOP at one rate and every second at one power; the emulator walks every step. "
         "Errors compare what each says pruning leaves of training's time with what it left on the simulating machine."
     )
-    return Section("prices", "Prices against each other", shown, tables, NONE_WELL, lead, (), unless_empty(parts))
+    return Section("prices", "Prices against each other", shown, tables, NONE_WELL, lead, (), unless_empty(causes))
 
 
 def _failures(source: Source) -> Section:

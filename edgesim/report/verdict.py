@@ -37,7 +37,7 @@ class Verdict:
 
 def read_verdict(source: Source, info: dict[str, object]) -> Verdict:
     """The sentences of `analysis.verdict_of`, those on the run's size beside those on its state."""
-    found = analysis.verdict_of(source.records)
+    found = analysis.verdict_of(source.records, margin=source.margin, epochs=source.epochs)
     said = [finding.text for finding in found if finding.kind == "limits"]
     return Verdict([finding for finding in found if finding.kind != "limits"],
                    [*identity.limits(source.records, info), *said])  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from edgesim import analysis
@@ -11,10 +12,12 @@ from edgesim.report.figures.figure import MAX_BANDS, Across, Figure, by_method, 
 from edgesim.report.marks import Spec, Styles
 
 NOTES = {
-    "test_accuracy": "On the common test set.",
+    "test_accuracy": "On the common test set: how well a network does on all classes alike.",
+    "local_accuracy": "On the test set with each device's own class mix: how well it does on what its device meets.",
     "train_accuracy": "On the device's whole shard, whatever was trained on.",
-    "local_accuracy": "On the test set, classes weighted as the device's own data.",
 }
+MARGIN = 0.05
+"""of the range of values, left free at the ends of their common scale"""
 
 
 def accuracy_figure(data: pd.DataFrame, styles: Styles, value: str) -> Figure:
@@ -28,6 +31,7 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles, value: str) -> Figure:
         value: one of NOTES.
     """
     ends = [f"{value}_low", f"{value}_high"]
+    scale = common_scale(data)
     data = data.loc[data[value].notna(), ["method", "keep_ratio", "pairs", value, *ends]]
     across = Across.of(data)
     few = data["method"].nunique() <= MAX_BANDS
@@ -48,8 +52,27 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles, value: str) -> Figure:
     known = data[ends[0]].notna().any()
     note = f"{NOTES[value]} Mean over seeds and devices{f'; {told}' if known else ''}."
     note += "" if across.is_single or analysis.FULL not in across.methods else " Dashed: full training."
-    spec = {"data": traces, "layout": across.layout(marks.axis(label, "share"))}
+    spec = {"data": traces, "layout": across.layout({**marks.axis(label, "share"), **scale})}
     return Figure(value.replace("_", "-"), f"{label.capitalize()} {across.words}", note, alt, spec, data)
+
+
+def common_scale(data: pd.DataFrame) -> Spec:
+    """The range of an axis on which the figures of all NOTES stand, so that they can be compared by eye."""
+    names = [f"{value}{end}" for value in NOTES for end in ("", "_low", "_high")]
+    low, high = data[names].min().min(), data[names].max().max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return {}
+    margin = max(MARGIN * (high - low), 0.01)
+    return {"range": [max(0.0, round(low - margin, 4)), min(1.0, round(high + margin, 4))]}
+
+
+def mix_in_words(shards: pd.DataFrame) -> str:
+    """How far the devices' class mixes differ, and what that makes of the two accuracies; empty where unknown."""
+    skew = analysis.skew(shards).table
+    if skew.empty:
+        return ""
+    mean = float(skew["skew"].mean())
+    return f" On average a device's class mix is {percent(mean)} away from that of all devices (0 %: the same mix)."
 
 
 def gap_figure(data: pd.DataFrame, styles: Styles) -> Figure:

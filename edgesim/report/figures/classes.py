@@ -85,7 +85,8 @@ def starved_figure(data: pd.DataFrame) -> Figure:
         f"{row['method']} at {ratio(row['keep_ratio'])} keeps {percent(row['kept_share'])} of {row['class_name']}."
         for row in rows(least.head(3))
     )
-    return Figure("starved", "Which classes a method starves", note, alt, {"data": traces, "layout": layout}, data)
+    spec = {"data": traces, "layout": layout}
+    return Figure("starved", "Which classes a method starves", note, alt, spec, data, write=percent)
 
 
 def _names(data: pd.DataFrame) -> list[str]:

@@ -10,13 +10,22 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import marks
-from edgesim.report.columns import ratio
+from edgesim.report.columns import quantity, ratio
 from edgesim.report.marks import Spec
 
 MAX_BANDS = 5
 """lines up to which each has its band or its own place; more would hide each other"""
 MAX_TICKS = 12
 """keep ratios up to which each has its tick"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence in place of a figure."""
+
+    text: str
+    chosen: dict[str, str]
+    """the choices of its section with which it is true, as in the traces' `meta`; empty: with all"""
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,10 @@ class Figure:
     spec: Spec
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
     """the numbers behind it; empty where another table of the page has them"""
+    write: Callable[[float], str] = quantity
+    """how its bars' values are written where a sentence stands for them"""
+    said: tuple[Said, ...] = ()
+    """sentences in place of bars that are all alike (`settle`)"""
 
 
 @dataclass(frozen=True)
@@ -46,12 +59,15 @@ class Across:
     """of all methods but `full`, ascending"""
     methods: tuple[str, ...]
     """by first appearance"""
+    most: int = 0
+    """(seed, device) pairs behind the row that has most of them; 0 where the table does not say"""
 
     @classmethod
     def of(cls, data: pd.DataFrame) -> Across:
         """The axis of a table with `method` and `keep_ratio`."""
         pruned = data.loc[(data["method"] != analysis.FULL) & data["keep_ratio"].notna(), "keep_ratio"]
-        return cls(tuple(sorted({float(value) for value in pruned})), tuple(dict.fromkeys(map(str, data["method"]))))
+        ratios = tuple(sorted({float(value) for value in pruned}))
+        return cls(ratios, tuple(dict.fromkeys(map(str, data["method"]))), most_pairs(data))
 
     @property
     def is_single(self) -> bool:
@@ -82,12 +98,17 @@ class Across:
     def line(self, name: str, rows: pd.DataFrame, column: str, style: Spec) -> Spec:
         """A column of one method's rows as a line with markers; as markers alone where there is one ratio."""
         trace = marks.line(name, rows["keep_ratio"], rows[column], style)
-        return {**trace, "x": self.places(rows), "mode": "markers" if self.is_single else "lines+markers"}
+        trace |= {"x": self.places(rows), "mode": "markers" if self.is_single else "lines+markers"}
+        if not self.is_single:  # a mark may stand beside its keep ratio
+            trace |= {"text": [ratio(value) for value in rows["keep_ratio"]]}
+            trace["hovertemplate"] = "keep ratio %{text}<br>%{y}"
+        return with_pairs(trace, rows, self.most)
 
     def bars(self, name: str, rows: pd.DataFrame, column: str, style: Spec) -> Spec:
         """The same as bars: of quantities that are compared from zero on."""
         names = [str(method) for method in rows["method"]]
-        return marks.bars(name, names, rows[column], style["color"], style.get("pattern", ""))
+        bars = marks.bars(name, names, rows[column], style["color"], style.get("pattern", ""))
+        return with_pairs(bars, rows, self.most)
 
     def layout(self, y: Spec, by_method: bool = True) -> Spec:
         """The layout of a figure across this axis.
@@ -96,8 +117,34 @@ class Across:
             y: the vertical axis.
             by_method: whether each trace is a method's, so that an axis of methods says what the legend would.
         """
-        found = {**marks.layout(self.axis(), y), "bargap": marks.bar_gap(len(self.methods))}
+        found = {**marks.layout(self.axis(), y), "bargap": marks.bar_gap(len(self.methods)), "meta": {"marks": "x"}}
         return {**found, "showlegend": False} if self.is_single and by_method else found
+
+
+def pairs_behind(data: pd.DataFrame) -> pd.Series | None:
+    """The (seed, device) pairs behind each row of a table of means; None where it does not say."""
+    for name in ("pairs", "trials"):
+        if name in data:
+            return data[name]
+    return data["devices"] * data["seeds"] if {"devices", "seeds"} <= set(data) else None
+
+
+def most_pairs(data: pd.DataFrame) -> int:
+    """The pairs behind the row of a table that has most of them; 0 where it does not say."""
+    pairs = pairs_behind(data)
+    return int(pairs.max()) if pairs is not None and len(pairs) else 0
+
+
+def with_pairs(trace: Spec, rows: pd.DataFrame, most: int) -> Spec:
+    """A trace whose marks know how many of the most (seed, device) pairs they rest on; `settle` shows it.
+
+    Args:
+        trace: with a mark per row.
+        rows: of a table of means.
+        most: `most_pairs` of all rows that the marks are compared with.
+    """
+    pairs = pairs_behind(rows)
+    return trace if pairs is None or not most else {**trace, "customdata": [[int(n), most] for n in pairs]}
 
 
 def ratio_colours(data: pd.DataFrame) -> dict[float, str]:

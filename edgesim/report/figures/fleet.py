@@ -8,7 +8,17 @@ import pandas as pd
 from edgesim import analysis
 from edgesim.report import marks
 from edgesim.report.columns import percent, quantity, ratio
-from edgesim.report.figures.figure import MAX_BANDS, Across, Figure, by_method, ratio_colours, rows, words
+from edgesim.report.figures.figure import (
+    MAX_BANDS,
+    Across,
+    Figure,
+    by_method,
+    most_pairs,
+    ratio_colours,
+    rows,
+    with_pairs,
+    words,
+)
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.marks import Spec, Styles
 
@@ -44,6 +54,7 @@ def device_figure(data: pd.DataFrame, kind: str) -> Figure:
     x = marks.log_axis(f"{word} of a device ({unit})", data[column], quantity)
     y = {"tickvals": list(places.values()), "ticktext": [marks.plain(name) for name in order], "automargin": True}
     layout = marks.layout(x, {**y, "range": [-0.6, len(order) - 0.4], "zeroline": False})
+    layout["meta"] = {"marks": "y"}
     layout["height"] = 160 + 34 * max(3, len(order))
     left_out = "" if len(shown) == len(data) else " Ratios between are left out here; the table has them."
     note = f"Emulated, mean over seeds, scoring included; one mark per device. Log scale.{left_out}"
@@ -62,12 +73,16 @@ def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
     """
     word, unit = WORDS[kind]
     traces: list[Spec] = []
+    most = most_pairs(data)
     for method, part in by_method(data.sort_values("keep_ratio", kind="stable")):
         trace = marks.line(method, part["cost"], part["test_accuracy"], styles[method])
         trace["mode"] = "lines+markers" if len(part) > 1 else "markers"
         trace["text"] = [f"kept {ratio(value)}" for value in part["keep_ratio"]]
         trace["hovertemplate"] = f"%{{text}}<br>%{{x:.4g}} {unit}, %{{y:.1%}}"
-        traces.append(trace)
+        if method == analysis.FULL:
+            trace["marker"] = {**trace["marker"], "size": 11}
+            trace |= {"mode": "markers+text", "text": ["full"] * len(part), "textposition": "bottom left"}
+        traces.append(with_pairs(trace, part, most))
     best = data[data["on_front"]].sort_values("cost")
     if len(best):
         front = marks.line("not beaten", best["cost"], best["test_accuracy"],
@@ -80,7 +95,8 @@ def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
     alt = f"Accuracy against emulated {word} per device. Not beaten in both at once: {named or 'none'}."
     note = "Mean of one device, scoring included. Ringed: no other point is both cheaper and more accurate."
     x = marks.axis(f"{word} per device ({unit})")
-    spec = {"data": traces, "layout": marks.layout(x, marks.axis("test accuracy", "share"))}
+    layout = {**marks.layout(x, marks.axis("test accuracy", "share")), "meta": {"marks": "free"}}
+    spec = {"data": traces, "layout": layout}
     return Figure(f"pareto-{word}", f"Accuracy against {word}", note, alt, spec, data)
 
 
@@ -140,31 +156,58 @@ def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     alt += ", ".join(f"{method} {count}" for method, count in wins.items()) + "."
     note = "By test accuracy, mean over seeds; a tie counts for nobody, and a win may be by very little."
     spec = {"data": traces, "layout": layout}
-    return Figure("winners", "Which method wins on how many devices", note, alt, spec, data)
+    return Figure("winners", "Which method wins on how many devices", note, alt, spec, data, write=_devices)
+
+
+NEEDS = {"memory": (marks.METHOD_COLOURS[1], "circle"), "storage": (marks.METHOD_COLOURS[0], "square-open")}
+"""look of what a device needs, and of its limit"""
 
 
 def headroom_figure(data: pd.DataFrame) -> Figure:
-    """Share of its memory and storage that each device needs (table of `analysis.headroom`), log scale."""
-    traces = []
-    for name, colour, symbol in (("memory", marks.METHOD_COLOURS[1], "circle"),
-                                 ("storage", marks.METHOD_COLOURS[0], "square-open")):  # fmt: skip
+    """Share of its memory and storage that each device needs (table of `analysis.headroom`), log scale, with limits.
+
+    The limit of memory is what training may take, the limit of storage all that there is.
+    """
+    order = [str(name) for name in data.groupby("profile")["memory_share"].max().sort_values(na_position="first").index]
+    usable = (data["usable_memory_bytes"] / data["memory_bytes"]).dropna()
+    limits = {"memory": float(usable.median()) if len(usable) else np.nan, "storage": 1.0}
+    traces: list[Spec] = []
+    for name, (colour, symbol) in NEEDS.items():
         part = data[data[f"{name}_share"] > 0]
-        if len(part):
-            trace = marks.dots(name, part[f"{name}_share"], part["profile"], colour, symbol)
-            trace["text"] = [f"device {device}" for device in part["device"]]
-            traces.append({**trace, "hovertemplate": "%{text}, %{y}<br>%{x:.3~%}"})
-    order = data.groupby("profile")["memory_share"].max().sort_values(na_position="first").index
-    shares = [*data["memory_share"], *data["storage_share"]]
+        if part.empty:
+            continue
+        trace = marks.dots(name, part[f"{name}_share"], part["profile"], colour, symbol)
+        trace["text"] = [f"device {device}, {marks.plain(p)}" for device, p in
+                         zip(part["device"], part["profile"], strict=True)]  # fmt: skip
+        traces.append({**trace, "hovertemplate": "%{text}<br>%{x:.3~%}"})
+        if limits[name] == limits[name]:
+            traces.append(_limit(name, limits[name], order))
+    shown = [value for trace in traces for value in trace["x"]]
     x = marks.log_axis(
-        "share needed", shares, lambda tick: f"{np.format_float_positional(float(f'{100 * tick:.3g}'), trim='-')} %"
+        "share needed", shown, lambda tick: f"{np.format_float_positional(float(f'{100 * tick:.3g}'), trim='-')} %"
     )
     layout = marks.layout(x, marks.names_axis(order))
     layout["height"] = 160 + 34 * max(3, len(order))
     alt = "Share of memory and storage that each device needs."
     for row in rows(data.sort_values("memory_share", na_position="first").tail(1)):
         alt += f" Most memory: {percent(row['memory_share'])} on device {row['device']}, {row['profile']}."
-    note = "The hungriest trial of each device. At 100 % nothing is left. Log scale."
+    note = "Memory: the largest peak of a device's trials. Storage: all its samples, before pruning. Log scale."
+    if limits["memory"] == limits["memory"]:
+        note += (f" Dotted: the limits. Training may take {limits['memory']:.0%} of the memory, the system keeps the "
+                 "rest; samples may take all of the storage. What lies beyond does not fit.")  # fmt: skip
     return Figure("headroom", "Memory and storage needed", note, alt, {"data": traces, "layout": layout}, data)
+
+
+def _limit(name: str, share: float, order: list[str]) -> Spec:
+    """A dotted line across all profiles at the share above which a need does not fit."""
+    colour = NEEDS[name][0]
+    line = marks.line(f"limit of {name}, {share:.0%}", pd.Series([share] * len(order)), pd.Series(range(len(order))),
+                      {"color": colour, "dash": "dot", "symbol": "circle"})  # fmt: skip
+    if len(order) == 1:
+        line |= {"mode": "markers", "marker": {**line["marker"], "symbol": "line-ns-open", "size": 40}}
+    else:
+        line |= {"mode": "lines"}
+    return {**line, "y": [marks.plain(profile) for profile in order]}
 
 
 def _fewer_ratios(data: pd.DataFrame) -> pd.DataFrame:
@@ -174,6 +217,10 @@ def _fewer_ratios(data: pd.DataFrame) -> pd.DataFrame:
         return data
     some = {pruned[0], pruned[len(pruned) // 2], pruned[-1]}
     return data[(data["method"] == analysis.FULL) | data["keep_ratio"].isin(some)]
+
+
+def _devices(count: float) -> str:
+    return f"{count:g} device{'s' * (count != 1)}"
 
 
 def _range(data: pd.DataFrame, column: str, unit: str) -> str:

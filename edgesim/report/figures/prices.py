@@ -63,7 +63,8 @@ def time_figure(costs: pd.DataFrame, fits: pd.DataFrame, styles: Styles, column:
     )
     note = f"{NOTES[clock]} Mean of one device, scoring included" + (". " if across.is_single else "; lines are fits. ")
     spec = {"data": traces, "layout": across.layout({**marks.axis("time (s)"), "rangemode": "tozero"})}
-    return Figure(f"time-{column.split('_')[0]}", f"Time {across.words}: {clock}", note.strip(), alt, spec, data)
+    return Figure(f"time-{column.split('_')[0]}", f"Time {across.words}: {clock}", note.strip(), alt, spec, data,
+                  write=lambda s: f"{quantity(s)} s")  # fmt: skip
 
 
 def energy_figure(costs: pd.DataFrame, styles: Styles, column: str) -> Figure:
@@ -75,7 +76,8 @@ def energy_figure(costs: pd.DataFrame, styles: Styles, column: str) -> Figure:
     alt = f"Energy of one device by {price}, {across.words}. " + words(data, column, lambda j: f"{quantity(j)} J")
     note = f"{NOTES[price]} Mean of one device, scoring included."
     spec = {"data": traces, "layout": across.layout({**marks.axis("energy (J)"), "rangemode": "tozero"})}
-    return Figure(f"energy-{column.split('_')[0]}", f"Energy {across.words}: {price}", note, alt, spec, data)
+    return Figure(f"energy-{column.split('_')[0]}", f"Energy {across.words}: {price}", note, alt, spec, data,
+                  write=lambda j: f"{quantity(j)} J")  # fmt: skip
 
 
 def relative_figure(prices: pd.DataFrame) -> Figure:
@@ -101,7 +103,8 @@ def relative_figure(prices: pd.DataFrame) -> Figure:
     note = "Training alone, without scoring; same device and seed, so that three different machines compare."
     y = {**marks.axis("time / time of full", "percent"), "rangemode": "tozero"}
     layout = {**across.layout(y, by_method=False), "barmode": "group"}
-    return Figure("relative", "Training time against full", note, alt, {"data": traces, "layout": layout}, means)
+    spec = {"data": traces, "layout": layout}
+    return Figure("relative", "Training time against full", note, alt, spec, means, write=percent)
 
 
 def factor_figure(data: pd.DataFrame) -> Figure:
@@ -155,4 +158,5 @@ def source_figure(data: pd.DataFrame) -> Figure:
     alt += ", ".join(f"{profile} {PARTS[part]} {percent(share)}"
                      for profile, (part, share) in zip(profiles, largest, strict=True)) + "."  # fmt: skip
     note = "Emulated minus closed form, by what causes it; below zero: the device is faster there. Mean over trials."
-    return Figure("sources", "Where the difference comes from", note, alt, {"data": traces, "layout": layout}, data)
+    spec = {"data": traces, "layout": layout}
+    return Figure("sources", "Where the difference comes from", note, alt, spec, data, write=percent)

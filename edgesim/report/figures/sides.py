@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from edgesim import analysis
 from edgesim.report import columns, marks
 from edgesim.report.columns import percent, quantity, ratio
-from edgesim.report.figures.figure import Across, Figure, by_method, rows
+from edgesim.report.figures.figure import Across, Figure, by_method, most_pairs, rows
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.marks import Spec, Styles
 
@@ -93,7 +94,7 @@ def best_ratio_figure(data: pd.DataFrame) -> Figure:
     alt = "Best keep ratio of the devices of every fleet by Eq. 14. " + " ".join(said)
     note = "The ratio stands in the bar; 1 is full training. Eq. 14: least risk + λ × cost among those that were run."
     return Figure("fleet-ratios", "Which keep ratio is best on how many devices", note, alt,
-                  {"data": traces, "layout": layout})  # fmt: skip
+                  {"data": traces, "layout": layout}, write=lambda count: f"{count:g} devices")  # fmt: skip
 
 
 def difference_figure(data: pd.DataFrame, styles: Styles) -> Figure:
@@ -193,6 +194,7 @@ def _across(data: pd.DataFrame, side: str, column: str, styles: Styles, ends: tu
     across = Across.of(data)
     traces: list[Spec] = []
     for name, part in _by(data, side):
+        across = dataclasses.replace(across, most=most_pairs(part))
         for method, own in [("", part)] if across.is_single else by_method(part):
             if method == analysis.FULL:
                 traces.append(_level(name, own[column].mean(), data["keep_ratio"].min(), styles[name]))

@@ -1,7 +1,7 @@
 // Figures: drawn when they come into view, in the page's colours, with a legend that wraps and takes the keyboard.
 const GLYPHS = {
   circle: "●", square: "■", diamond: "◆", "triangle-up": "▲", x: "✖", star: "★", cross: "✚", "triangle-down": "▼",
-  pentagon: "⬟", hexagon: "⬢", "circle-open": "○", "square-open": "□", "line-ew-open": "━", line: "━", dash: "╍", dot: "┅",
+  pentagon: "⬟", hexagon: "⬢", "circle-open": "○", "square-open": "□", "line-ew-open": "━", "line-ns-open": "┃", "diamond-tall": "♦", line: "━", dash: "╍", dot: "┅",
 };
 const LIGHT = {{ look.light|tojson }};
 const DRAW_AHEAD = "300px";
@@ -128,9 +128,12 @@ class PageFigure {
       if (trace.showlegend !== false && this.chosen(trace) && !first.has(this.group(trace))) first.set(this.group(trace), trace);
     }
     this.legend.hidden = first.size < 2 || this.spec.layout.showlegend === false;
-    this.legend.replaceChildren(...[...first].map(([group, trace]) => {
+    const rank = ([, trace]) => trace.legendrank || 1000;
+    this.legend.replaceChildren(...[...first].sort((a, b) => rank(a) - rank(b)).map(([group, trace]) => {
       const look = trace.marker && trace.mode !== "lines" ? trace.marker : trace.line || {};
-      const mark = element("i", { textContent: GLYPHS[look.symbol || look.dash] || (trace.type === "bar" ? "■" : GLYPHS.line) });
+      // Marks of one line may differ, hollow where pairs are missing; its entry has the full ones.
+      const symbol = Array.isArray(look.symbol) ? look.symbol.find((one) => !one.endsWith("-open")) || look.symbol[0] : look.symbol;
+      const mark = element("i", { textContent: GLYPHS[symbol || look.dash] || GLYPHS[(symbol || "").replace("-open", "")] || (trace.type === "bar" ? "■" : GLYPHS.line) });
       mark.style.color = typeof look.color === "string" ? look.color : "inherit";
       mark.setAttribute("aria-hidden", "true");
       const button = element("button", { type: "button" }, mark, unescaped(trace.name));

@@ -34,6 +34,15 @@ for (const root of document.querySelectorAll("[data-method]")) {
   show();
 }
 
+// A sentence in place of a figure is that of what is chosen.
+for (const root of document.querySelectorAll("[data-chosen]")) {
+  const wanted = JSON.parse(root.dataset.chosen);
+  const selects = [...root.closest("section").querySelectorAll("select[data-choice]")];
+  const show = () => { root.hidden = selects.some(({ dataset, value }) => (wanted[dataset.choice] ?? value) !== value); };
+  selects.forEach((select) => select.addEventListener("change", show));
+  show();
+}
+
 // Light, dark, or as the system has it.
 const THEMES = ["auto", "light", "dark"];
 const themeButton = document.getElementById("theme");
@@ -56,15 +65,27 @@ window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () 
 
 // Paper is light and narrower than most windows, and shows what was never scrolled to.
 const PAPER_WIDTH = 340;
+const WHOLE_PAPER = 700;
 const PAPER_ROWS = 60;
+const PAPER_FONT = 8;
+const paperWidth = (figure) => (figure.root.closest(".opening") ? WHOLE_PAPER : PAPER_WIDTH);
+// A table that is wider than paper even with its texts wrapped has a smaller font there.
+const fitToPaper = (table) => {
+  const shown = table.root.querySelector("table");
+  shown.classList.add("paper");
+  shown.style.width = "min-content";
+  const need = shown.offsetWidth * PAPER_FONT / parseFloat(getComputedStyle(shown).fontSize);
+  shown.style.width = "";
+  shown.style.setProperty("--paper", `${PAPER_FONT * Math.min(1, WHOLE_PAPER / need)}px`);
+};
 const tablesShown = () => [...document.querySelectorAll("[data-table]")].map((root) => root.table).filter(Boolean);
 window.addEventListener("beforeprint", () => {
-  drawn.forEach((figure) => { figure.draw(); Plotly.relayout(figure.plot, { ...themed(LIGHT), width: PAPER_WIDTH, height: 280 }); });
-  tablesShown().forEach((table) => table.show(Math.max(table.size, PAPER_ROWS)));
+  drawn.forEach((figure) => { figure.draw(); Plotly.relayout(figure.plot, { ...themed(LIGHT), width: paperWidth(figure), height: 280 }); });
+  tablesShown().forEach((table) => { table.show(Math.max(table.size, PAPER_ROWS)); fitToPaper(table); });
 });
 window.addEventListener("afterprint", () => {
   drawn.forEach((figure) => Plotly.relayout(figure.plot,
     { ...themed(pageLook()), width: null, height: figure.spec.layout.height, autosize: true }));
-  tablesShown().forEach((table) => table.show());
+  tablesShown().forEach((table) => { table.show(); table.root.querySelector("table").classList.remove("paper"); });
 });
 document.documentElement.dataset.ready = "yes";

@@ -1,0 +1,136 @@
+"""Start-up, scoring and training as parts of a device's emulated time and energy."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from edgesim import analysis
+from edgesim.report import marks
+from edgesim.report.columns import percent, quantity, ratio
+from edgesim.report.figures.figure import Across, Figure, by_method, rows, with_pairs
+from edgesim.report.marks import Spec
+
+LOOKS = {
+    "startup": ("start-up", marks.METHOD_COLOURS[4], "/"),
+    "score": ("scoring", marks.METHOD_COLOURS[1], "."),
+    "train": ("training", marks.METHOD_COLOURS[2], ""),
+    "work": ("scoring and training", marks.METHOD_COLOURS[2], ""),
+}
+"""part -> name, colour, pattern"""
+KINDS = {"time": (analysis.TIME_PARTS, "s"), "energy": (analysis.ENERGY_PARTS, "J")}
+NO_STARTUP = "The run does not tell start-up apart: it is within the rest."
+
+
+def parts_figure(data: pd.DataFrame, kind: str) -> Figure:
+    """The parts of a device's time or energy, stacked: a bar per keep ratio and one of `full`, one method at a time.
+
+    With one ratio: a bar per method.
+
+    Args:
+        data: the table of `analysis.cost_parts`.
+        kind: one of KINDS.
+    """
+    names, unit = KINDS[kind]
+    data = _with_parts(data, names)
+    across = Across.of(data)
+    full = data[data["method"] == analysis.FULL]
+    traces: list[Spec] = []
+    for method, own in [("", data)] if across.is_single else by_method(data[data["method"] != analysis.FULL]):
+        part = data if across.is_single else pd.concat([own, full])
+        labels = [str(m) if across.is_single or m == analysis.FULL else ratio(r)
+                  for m, r in zip(part["method"], part["keep_ratio"], strict=True)]  # fmt: skip
+        for bars in _bars(part, labels, names):
+            told = with_pairs(bars, part, across.most)
+            traces.append(told if across.is_single else marks.only(told, method))
+    labels = list(across.methods) if across.is_single else [*map(ratio, across.ratios), *full["method"].head(1)]
+    x = {**marks.names_axis(labels), "title": {"text": "method" if across.is_single else "keep ratio"}}
+    layout = {**marks.layout(x, {**marks.axis(f"{kind} ({unit})"), "rangemode": "tozero"}), "barmode": "stack"}
+    layout["bargap"] = marks.bar_gap(len(labels))
+    share = _startup_share(data, names)
+    note = f"Emulated, mean of one device. {_words(share, kind)}"
+    alt = f"Parts of the emulated {kind} of one device, {across.words}. {_words(share, kind)} "
+    alt += " ".join(f"{row['method']} at {ratio(row['keep_ratio'])}: {_parts_of(row, names, unit)}."
+                    for row in rows(data.groupby("method", sort=False).head(1)))  # fmt: skip
+    title = f"What {kind} consists of, {across.words}"
+    return Figure(f"{kind}-parts", title, note, alt, {"data": traces, "layout": layout}, data,
+                  write=lambda value: f"{quantity(value)} {unit}")  # fmt: skip
+
+
+def profiles_figure(data: pd.DataFrame, kind: str) -> Figure:
+    """The parts as shares of each profile's time or energy, one method and ratio at a time.
+
+    Args:
+        data: the table of `analysis.parts_by_profile`.
+        kind: one of KINDS.
+    """
+    names, unit = KINDS[kind]
+    data = _with_parts(data, names)
+    profiles = [str(name) for name in dict.fromkeys(data["profile"])]
+    totals = data[list(names)].sum(axis=1)
+    shares = data.assign(**{name: data[name] / totals.where(totals > 0) for name in names})
+    traces: list[Spec] = []
+    for method, keep_ratio, part in analysis.groups(shares[shares["method"] != analysis.FULL]):
+        for bars in _bars(part, [str(name) for name in part["profile"]], names):
+            seconds = [f"{quantity(value)} {unit}" for value in data.loc[part.index, _column(bars, names)]]
+            found = {**bars, "orientation": "h", "x": bars["y"], "y": bars["x"], "hovertext": seconds}
+            found["hovertemplate"] = "%{y}: %{x:.1%}, %{hovertext}"
+            traces.append(marks.only(found, method, keep_ratio))
+    x = {**marks.axis(f"share of the {kind}", "percent"), "range": [0, 1]}
+    layout = {**marks.layout(x, {**marks.names_axis(profiles), "autorange": "reversed"}), "barmode": "stack"}
+    layout["height"] = 160 + 34 * max(3, len(profiles))
+    full = shares[shares["method"] == analysis.FULL]
+    most = rows((full if len(full) else shares).sort_values(names[0]).dropna(subset=[names[0]]).tail(1))
+    said = " ".join(f"Start-up's share is largest on {row['profile']}: {percent(row[names[0]])} in {row['method']} at "
+                    f"keep ratio {ratio(row['keep_ratio'])}." for row in most) or NO_STARTUP  # fmt: skip
+    note = f"Emulated, mean of a device of each profile. {said}"
+    alt = f"Parts of the emulated {kind} per profile, as shares. {said}"
+    return Figure(f"{kind}-parts-profiles", f"What {kind} consists of, by profile", note, alt,
+                  {"data": traces, "layout": layout}, data, write=percent)  # fmt: skip
+
+
+def _with_parts(data: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
+    """The rows whose parts are known; none where the run tells only one part, which is the whole."""
+    known = [name for name in names if data[name].notna().any()]
+    return data[data[names[-1]].notna()] if len(known) > 1 else data.head(0)
+
+
+def _bars(part: pd.DataFrame, labels: list[str], names: tuple[str, ...]) -> list[Spec]:
+    """A stack's traces, the first part at the bottom; parts that the run does not know are left out."""
+    found = []
+    for name in names:
+        said, colour, pattern = LOOKS[_key(name)]
+        if part[name].notna().any():
+            bars = marks.bars(said, labels, part[name], colour, pattern)
+            found.append({**bars, "legendgroup": said})
+    return found
+
+
+def _key(name: str) -> str:
+    return name.removeprefix("device_").split("_")[0]
+
+
+def _column(bars: Spec, names: tuple[str, ...]) -> str:
+    return next(name for name in names if LOOKS[_key(name)][0] == bars["name"])
+
+
+def _startup_share(data: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
+    """Rows with start-up's share of what the device takes, where it is known."""
+    known = data[data[names[0]].notna()]
+    totals = known[list(names)].sum(axis=1)
+    return known.assign(share=known[names[0]] / totals.where(totals > 0)).dropna(subset=["share"])
+
+
+def _words(shares: pd.DataFrame, kind: str) -> str:
+    """Start-up's share of `full` and where it is largest."""
+    if shares.empty:
+        return NO_STARTUP
+    said = [f"Start-up takes {percent(row['share'])} of full training's {kind}; pruning saves none of it."
+            for row in rows(shares[shares["method"] == analysis.FULL].head(1))]  # fmt: skip
+    said += [f"Its largest share is {percent(row['share'])}: {row['method']}, keep ratio {ratio(row['keep_ratio'])}."
+             for row in rows(shares[shares["method"] != analysis.FULL].sort_values("share").tail(1))]  # fmt: skip
+    return " ".join(said)
+
+
+def _parts_of(row: dict[str, object], names: tuple[str, ...], unit: str) -> str:
+    known = [(LOOKS[_key(name)][0], float(str(row[name]))) for name in names]
+    return ", ".join(f"{said} {quantity(value)} {unit}" for said, value in known if value == value)
