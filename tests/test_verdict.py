@@ -180,10 +180,10 @@ def test_the_sentence_on_cost_names_every_opponent():
     more["test_accuracy"] += 0.05
     found = {one.kind: one for one in analysis.verdict_of(pd.concat([records, more], ignore_index=True), epochs=10)}
     assert found["cost"].text.startswith(
-        "At the price of importance 0.5 (emulated energy, scoring included; it reaches 79.9 %): random keeps 0.60 and "
-        "reaches 79.2 %, importance differs by +0.7 points ("
+        "Equal cost: importance at 0.5 reaches 79.9 %. For its emulated energy, scoring included: random keeps 0.60 "
+        "and reaches 79.2 %: +0.7 points ("
     )
-    assert "all data for 6 of 10 epochs reach 83.2 %, importance differs by -3.4 points (" in found["cost"].text
+    assert "All data for 6 of 10 epochs reach 83.2 %: -3.4 points (" in found["cost"].text
     assert found["cost"].text.endswith("Not run: rs2.")
     assert found["cost"].evidence == "no"
     assert found["answer"].text.endswith("At the same energy all data in fewer epochs is better by 3.4 points.")

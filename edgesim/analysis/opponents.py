@@ -16,7 +16,7 @@ from edgesim.analysis.cells import (
     paired,
 )
 from edgesim.analysis.equal_cost import at_equal_cost, equal_cost, gap_interval, opponents_of
-from edgesim.analysis.findings import Evidence, Finding, finding, listed, percent, with_interval
+from edgesim.analysis.findings import Evidence, Finding, ends, finding, listed, percent, points
 from edgesim.analysis.intervals import Interval, interval, lies
 
 NAMES = {RANDOM: "random", FEWER_EPOCHS: "all data in fewer epochs", RS2: "a new random subset every epoch"}
@@ -42,26 +42,25 @@ def findings(good: pd.DataFrame, method: str, epochs: int | None = None) -> list
         text = f"No trial of {method} costs as much as an opponent's cheapest one: no comparison at equal total cost."
         return [Finding("cost", text, method=method)]
     ratio = min(set(table["keep_ratio"]), key=lambda one: (abs(one - 0.5), one))
-    parts, evidence = [], set()
-    worst: Interval | None = None
     here = table[np.isclose(table["keep_ratio"], ratio)]
+    parts, sides = [], set()
+    worst = Interval()
     for name, buys, reached in zip(
         here["opponent"], here["opponent_keep_ratio"], here["opponent_accuracy"], strict=True
     ):
         pairs = _at(at_equal_cost(good, method, str(name)), ratio)
         found, local = gap_interval(pairs, "gap", tests), gap_interval(pairs, "local_gap", tests)
-        told = f"{_buys(str(name), float(buys), epochs)} {percent(float(reached))}"
-        told += f", {method} differs by {with_interval(found, 'points')}"
+        told = f"{_buys(str(name), float(buys), epochs)} {percent(float(reached))}: {_short(found)} for {method}"
         if abs(local.estimate - found.estimate) >= 0.01:
-            told += f" and on the own class mix by {with_interval(local, 'points')}"
-        parts.append(told)
-        evidence.add(lies(found, 0.0))
-        worst = found if worst is None or found.estimate < worst.estimate else worst
-    assert worst is not None
-    mean = float(table.loc[np.isclose(table["keep_ratio"], ratio), "accuracy"].mean())
-    text = f"At the price of {method} {ratio:.4g} (emulated energy, scoring included; it reaches {percent(mean)}): "
-    verdict: Evidence = "no" if -1 in evidence else "yes" if evidence == {1} else "none"
-    text += "; ".join(parts) + "." + _absent(good, there)
+            told += f", {_short(local)} on the own class mix"
+        parts.append(f"{told}.")
+        sides.add(lies(found, 0.0))
+        worst = found if not worst.n or found.estimate < worst.estimate else worst
+    mean = float(here["accuracy"].mean())
+    text = f"Equal cost: {method} at {ratio:.4g} reaches {percent(mean)}. For its emulated energy, scoring included: "
+    verdict: Evidence = "no" if -1 in sides else "yes" if sides == {1} else "none"
+    level = f"95 % intervals, {tests} tested at once" if worst.is_known else worst.scope or "no intervals"
+    text += f"{' '.join(parts)} ({level}; n = {worst.n}.){_absent(good, there)}"
     return [finding("cost", text, verdict, worst, (method, ratio))]
 
 
@@ -107,11 +106,16 @@ def at_ratio(good: pd.DataFrame, method: str, ratio: float) -> dict[str, tuple[I
 def _buys(opponent: str, ratio: float, epochs: int | None) -> str:
     """What a price buys of an opponent, up to the accuracy that it reaches."""
     if opponent == FEWER_EPOCHS:
-        told = f"{ratio:.2f} of the epochs" if epochs is None else f"{ratio * epochs:.3g} of {epochs} epochs"
-        return f"all data for {told} reach"
+        told = f"{ratio:.2f} of the epochs" if epochs is None else f"{ratio * epochs:.2g} of {epochs} epochs"
+        return f"All data for {told} reach"
     if opponent == RS2:
-        return f"a new random {ratio:.2f} every epoch reaches"
+        return f"A new random {ratio:.2f} every epoch reaches"
     return f"random keeps {ratio:.2f} and reaches"
+
+
+def _short(found: Interval) -> str:
+    """'+7.2 points (-4.0 to +18.3)'."""
+    return points(found.estimate) + (f" ({ends(found, '+')})" if found.is_known else "")
 
 
 def _absent(good: pd.DataFrame, there: list[str]) -> str:

@@ -52,7 +52,8 @@ def _summary(source: Source) -> Section:
     lead = (
         "Means over the trials that ended well. ± 95 % is half the interval of the mean accuracy; savings are against "
         "full training of the same seeds and devices, by the emulated price with start-up and scoring included. The "
-        "closed form (edge paper) stands beside them: it leaves out start-up, dispatch, memory traffic, reading and heat."
+        "closed form (edge paper) stands beside them: it leaves out start-up, dispatch, memory traffic, reading and "
+        "heat."
     )
     return Section("summary", "Summary", [], [cells], NO_TRIAL, lead)
 
@@ -66,9 +67,9 @@ def _equal_cost(source: Source) -> Section:
               folded=True),
     ]  # fmt: skip
     lead = (
-        "What the price of a method's trial, scoring included, buys elsewhere: a larger random subset, all data in fewer "
-        "epochs, a new random subset every epoch. An opponent's accuracy is read off its own curve on the same device "
-        "and seed, linear between its keep ratios and full training; that favours the method where its ratios are few. "
+        "What the price of a method's trial, scoring included, buys elsewhere: a larger random subset, all data in "
+        "fewer epochs, a new random subset every epoch. An opponent's accuracy is read off its own curve on the same "
+        "device and seed, linear between its keep ratios and full training; that favours the method where these are few. "
         f"Intervals are of each row by itself. {STORAGE}"
     )
     absent = [name for name in analysis.OPPONENTS if name not in set(source.records["method"])]
@@ -85,8 +86,8 @@ def _claims(source: Source) -> Section:
     ]
     lead = (
         "Differences are paired by seed and device. Intervals are 95 %, simultaneous over all claims. A claim holds or "
-        "does not hold where its interval lies on one side of the threshold; else this run cannot tell. One seed decides "
-        "none, and one device only for itself."
+        "does not hold where its interval lies on one side of the threshold; else this run cannot tell. One seed "
+        "decides none, and one device only for itself."
     )
     return Section("claims", "The paper's claims", [], tables, " ".join(claims.missing), lead)
 

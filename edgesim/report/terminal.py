@@ -30,4 +30,7 @@ def summary_of(run: Run) -> Summary:
     source = read(run)
     found = analysis.verdict_of(source.records, margin=source.margin, epochs=source.epochs)
     shown = [one.text for one in found if one.kind in SHOWN] or [one.text for one in found[:1]]
+    good = analysis.ok(source.records)
+    if analysis.dropped(good, analysis.everywhere(good)):
+        shown.append("Rows with other numbers of trials are over other devices: compare them with that in mind.")
     return Summary(shown, *terminal_rows(analysis.summary(source.records)))
