@@ -18,7 +18,7 @@ from conftest import Stopping, blobs
 
 import edgesim
 from edgesim import analysis, coordinator, seeds
-from edgesim.errors import ScenarioError
+from edgesim.errors import ScenarioError, TrainingDiverged
 from edgesim.executors import RayExecutor, SerialExecutor
 from edgesim.models import MODELS
 from edgesim.pruning import base, is_dynamic
@@ -287,6 +287,24 @@ def test_training_keeps_the_losses_up_to_date() -> None:
     assert 0 < len(changed) <= 16
     assert fitted.distinct == 60
     assert trained(Passes(60, 16, 2), Training(epochs=4, batch_size=16))[1].distinct == 32
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [Rs2Sampler(60, 13, False, True, DATA.train_labels), OnlineLossSampler(60, 16, 9, 2, 1, 0.5, 0.8, True)],
+)
+def test_the_same_seed_trains_the_same(sampler: Sampler) -> None:
+    settings = Training(epochs=3, batch_size=16)
+    assert_same_training(sampler, sampler, settings)
+    places = [[d.places for d in sampler.draws(3, np.ones(60), seeds.stream(s, "training:draws", 0))] for s in (0, 1)]
+    assert any((a != b).any() for a, b in zip(*places, strict=True))
+
+
+@pytest.mark.parametrize("redraw", [1, 100])
+def test_a_training_that_diverges_says_so_and_draws_no_more(redraw: int) -> None:
+    settings = Training(epochs=5, batch_size=16, optimizer="sgd", learning_rate=1e30, schedule="constant")
+    with pytest.raises(TrainingDiverged):
+        trained(OnlineLossSampler(60, 16, 20, 1, redraw, 0.5, 0.8, False), settings)
 
 
 def test_a_sampler_that_draws_other_than_it_says_is_refused() -> None:
