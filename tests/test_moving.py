@@ -425,6 +425,8 @@ def test_records_say_what_was_done(moving: edgesim.Run) -> None:
         share = json.loads(row.notes)["visited_share"]
         visited = samples.loc[trial, "train_samples"]
         assert 0 < share <= min(1.0, visited / n)
+        if row.method.startswith("online"):  # one epoch of warm passes
+            assert json.loads(row.notes)["loss_steps"] == max(0, row.steps - per_epoch_steps)
     fewer = dynamic[(dynamic["method"] == "fewer-epochs") & (dynamic["keep_ratio"] == 0.2)]
     for row in fewer.itertuples():  # less than one epoch: every visit is a new sample
         visited = samples.loc[(row.device, row.method, row.keep_ratio), "train_samples"]
