@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from edgesim import coordinator, planning, provenance, repricing
+from edgesim.data.datasets import DATASETS
 from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, RayExecutor
 from edgesim.holdings import holdings
@@ -196,7 +197,7 @@ def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFold
         "wall_s": 0.0,
         "seeds": list(scenario.seeds),
         "devices": len(scenario.fleet),
-        "label_noise": getattr(scenario.dataset.plugin, "label_noise", 0.0),
+        "label_noise": scenario.dataset.plugin.label_noise if scenario.dataset.name in DATASETS else 0.0,
         "versions": provenance.versions(),
         "git_commit": provenance.git_commit(),
         "host": provenance.host(),

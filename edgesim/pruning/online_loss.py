@@ -11,7 +11,8 @@ where all are zero the draw is uniform. `unbiased: true` weights each loss with 
 is that of the mean loss over the shard (Katharopoulos & Fleuret 2018); without it hard samples count for more.
 
 T = max(1, round(k/n · E · ceil(n/B))) steps in epochs of n visits, and the learning rate's schedule over them, as with
-`fewer-epochs` (`pruning.passes`). Where T is within the warm passes this is `fewer-epochs`, bit for bit.
+`fewer-epochs` (`pruning.passes`). Where T is within the warm passes this is `fewer-epochs`, bit for bit; the note
+`loss_steps` of the record, the steps drawn by loss, is then 0.
 
 The cut: samples with wrong labels have the largest losses, and the quantile bounds how often they are drawn.
 
@@ -160,7 +161,8 @@ class OnlineLoss:
     def choose(self, context: ScoreContext, k: int) -> Choice:
         """All positions, and the sampler that draws from them for the steps that k samples would buy."""
         n, sampler = context.shard.size, self._sampler(context.shard, k)
-        return Choice(np.arange(n), scoring=Scoring(np.zeros(n), self._choosing(sampler)), sampler=sampler)
+        notes = {"loss_steps": float(max(0, sampler.steps - sampler.warm_steps))}  # 0: the same as fewer-epochs
+        return Choice(np.arange(n), scoring=Scoring(np.zeros(n), self._choosing(sampler), notes=notes), sampler=sampler)
 
     def _sampler(self, shard: Shard, k: int) -> OnlineLossSampler:
         per_epoch = -(-shard.size // shard.batch_size)
