@@ -69,7 +69,7 @@ def _equal_cost(source: Source) -> Section:
     lead = (
         "What the price of a method's trial, scoring included, buys elsewhere: a larger random subset, all data in "
         "fewer epochs, a new random subset every epoch. An opponent's accuracy is read off its own curve on the same "
-        "device and seed, linear between its keep ratios and full training; that favours the method where these are few. "
+        "device and seed, linear between its keep ratios and full training; few of them favour the method. "
         f"Intervals are of each row by itself. {STORAGE}"
     )
     absent = [name for name in analysis.OPPONENTS if name not in set(source.records["method"])]
