@@ -15,22 +15,24 @@ from edgesim.cost import feasibility
 from edgesim.cost.feasibility import LIMITS
 from edgesim.cost.forecast import Device, Forecast
 from edgesim.cost.objective import BINDS, Budget, Objective, Rule
-from edgesim.cost.pricing import price
+from edgesim.cost.pricing import price, shortfall
 from edgesim.cost.terms import Terms
 from edgesim.data.datasets import ImageDataset
 from edgesim.data.invariants import check
 from edgesim.errors import DataError, Fault, ScenarioError
 from edgesim.jobs import Setting
 from edgesim.models.counted import counted
-from edgesim.prospects import Prospect
+from edgesim.prospects import Prospect, demand
 from edgesim.pruning import expected
 from edgesim.pruning.base import Shard
-from edgesim.records import Ledger, rounded_ratio
+from edgesim.records import Ledger, Reused, Trial, rounded_ratio
 from edgesim.scenario import Pruning, Scenario
 from edgesim.work import FloatArray, IntArray, Workload
 
 Curves = Mapping[str, FloatArray]
 """method -> [points, 2] keep ratio and accuracy, ratios ascending"""
+Scored = Sequence[Mapping[int, Reused]]
+"""of each of some shards: subset size -> what choosing that subset took in another run"""
 
 
 class Problem(NamedTuple):
@@ -60,37 +62,42 @@ class Outlook:
     terms: Terms
     network: expected.Network
 
-    def prospect(self, method: Any, shards: Sequence[Shard]) -> Prospect:
-        """What a plug-in's trials will do on some shards."""
-        return Prospect(self.terms, self.network, method, shards)
-
-    def problems(
-        self, method: Any, shards: Sequence[Shard], device: Device, which: IntArray, m: IntArray
-    ) -> list[Problem | None]:
-        """Why a device cannot do each of C trials; None where it can.
+    def prospect(self, method: Any, shards: Sequence[Shard], scored: Scored | None = None) -> Prospect:
+        """What a plug-in's trials will do on some shards.
 
         Args:
             method: the plug-in.
-            shards: of devices of one kind.
+            shards: of some devices.
+            scored: what another run has chosen on each of them, by subset size.
+        """
+        reused = {(place, k): found for place, known in enumerate(scored or ()) for k, found in known.items()}
+        return Prospect(self.terms, self.network, method, shards, reused)
+
+    def problems(self, prospect: Prospect, device: Device, which: IntArray, m: IntArray) -> list[Problem | None]:
+        """Why a device cannot do each of C trials, not even with the least of their work; None where it may.
+
+        Args:
+            prospect: the method, on shards of devices of one kind.
             device: that kind.
             which: [C] positions of shards.
             m: [C] subset sizes.
         """
-        prospect = self.prospect(method, shards)
-        priced = prospect.price(device, which, m)
-        limit = feasibility.first_limit(prospect.demand(priced, which), device.profile)
+        priced = prospect.price(device, which, m, case="least")
+        limit = feasibility.first_limit(demand(priced, prospect.sizes[which]), device.profile)
+        exact = prospect.exact(which, m)
         found: list[Problem | None] = [None] * len(m)
         for i in np.flatnonzero(limit):
-            shard = shards[which[i]]
+            shard = prospect.shards[which[i]]
             if LIMITS[limit[i]] in ("memory", "storage"):
                 peak, kept = int(priced.peak_memory_bytes[i]), int(priced.storage_bytes[i])
                 reason = cannot_begin(priced, int(i), shard.size)
                 found[i] = Problem(reason, {"peak_memory_bytes": peak, "storage_bytes": kept})
             else:
-                trial = expected.of_trial(method, shard, self.network, int(m[i]))
-                ledger = Ledger(trial.score, trial.score_trace, trial.train, trial.train_trace)
+                trial, key = prospect.trial(int(which[i]), int(m[i])), (int(which[i]), int(m[i]))
+                ledger = Ledger(*trial.scoring.part("least"), trial.train, trial.train_trace, key in prospect.reused)
                 columns = price(self.terms, *device, shard.size, trial.kept, ledger)
-                found[i] = Problem(columns.pop("reason"), columns)
+                del columns["reason"]
+                found[i] = Problem(shortfall(priced, int(i), bool(exact[i])), columns)
         return found
 
     def ratios_for(self, pruning: Pruning, method: Named, shard: Shard, device: Device, curves: Curves | None) -> Found:
@@ -107,6 +114,24 @@ class Outlook:
         choice = choose(pruning.rule, pairs, curve_of(pruning.rule, method.label, curves))
         ratio = float(rounded_ratio(int(choice.m[0]) / shard.size))
         return Found((ratio,), BINDS[choice.binds[0]], choice.reason(0), bool(choice.suffices[0]))
+
+
+def scored_on(
+    reused: Mapping[Trial, Reused] | None, devices: Sequence[tuple[int, int]], label: str
+) -> list[dict[int, Reused]]:
+    """What another run chose by a method on some devices, by subset size, for `Outlook.prospect`.
+
+    Args:
+        reused: its subsets by trial.
+        devices: seed and index of each.
+        label: of the method.
+    """
+    places = {key: place for place, key in enumerate(devices)}
+    found: list[dict[int, Reused]] = [{} for _ in devices]
+    for trial, known in (reused or {}).items():
+        if trial.method == label and (trial.seed, trial.device) in places:
+            found[places[trial.seed, trial.device]][len(known.kept)] = known
+    return found
 
 
 def cannot_begin(priced: Forecast, i: int, shard_size: int) -> str:
