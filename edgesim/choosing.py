@@ -35,6 +35,8 @@ class Pairs:
     """[P] positions of their shards"""
     factor: FloatArray
     """[P] of the profile's throughput"""
+    risk_weight: FloatArray
+    """[P] of their risks in an objective (`objective.risk_weights`)"""
 
     @property
     def sizes(self) -> IntArray:
@@ -52,7 +54,7 @@ class Pairs:
 
     def some(self, part: slice | IntArray) -> Pairs:
         """Some of them."""
-        return Pairs(self.prospect, self.device, self.which[part], self.factor[part])
+        return Pairs(self.prospect, self.device, self.which[part], self.factor[part], self.risk_weight[part])
 
     def bills(self, price: Price, case: Case = "most") -> objective.Bills:
         """What subset sizes cost, and whether the device can do them: with the most that their work may be, say."""
@@ -80,16 +82,24 @@ class Choice:
     binds: IntArray
     """position in BINDS: what a subset one larger (of an objective: a better one) would break; 0 = nothing"""
     value: FloatArray
-    """what such a subset would take of the budget's limit that binds; of an objective, risk + lambda J at m"""
+    """what such a subset would take of the budget's limit that binds; of an objective, w risk + lambda J at m"""
 
     def reason(self, p: int) -> str:
         """Why pair `p` has this ratio, with numbers; empty where nothing binds."""
         name = BINDS[self.binds[p]]
         if isinstance(self.rule, Objective):
-            found = f"risk + lambda x J is {amount(float(self.value[p]))}" if np.isfinite(self.value[p]) else ""
+            found = self._objective(p) if np.isfinite(self.value[p]) else ""
             other = f"a better subset is beyond the device's {name}" if name else ""
             return "; ".join(filter(None, (found, other)))
         return "; ".join(filter(None, (self._binding(p, name), self._elsewhere(p))))
+
+    def _objective(self, p: int) -> str:
+        """The value of the objective, and what the device's risk weighs in it."""
+        weight, value = float(self.pairs.risk_weight[p]), amount(float(self.value[p]))
+        if weight == 1:
+            return f"risk + lambda x J is {value}"
+        written = amount(weight, 3)
+        return f"{written} x risk + lambda x J is {value}; it holds {written} times the data of a mean device"
 
     @property
     def says(self) -> npt.NDArray[np.bool_]:
@@ -232,4 +242,5 @@ def _best(rule: Objective, pairs: Pairs, curve: npt.ArrayLike) -> objective.Best
     plain = Forecast(terms, pairs.device, nothing, train, sizes, pairs.factor)
     full = Bill(plain.time_s(rule.price), plain.energy_j(rule.price), plain.storage_bytes)
     jumps = shard.batch_size if prospect.scores_once else 0
-    return objective.least_objective(sizes, pairs.bills(rule.price), full, curve, rule, terms.weights, jumps)
+    devices = objective.Devices(sizes, full, pairs.risk_weight)
+    return objective.least_objective(devices, pairs.bills(rule.price), curve, rule, terms.weights, jumps)

@@ -18,7 +18,7 @@ from edgesim.data.datasets import ImageDataset
 from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, Failure, JobQueue, log_detail
 from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob, groups
-from edgesim.outlook import Curves, Found, Outlook, Problem, keeps_all, prepare, scored_on, split
+from edgesim.outlook import Curves, Found, Outlook, Problem, hold, keeps_all, prepare, scored_on, split
 from edgesim.pruning.base import is_dynamic, kept_samples
 from edgesim.records import Record, Reused, Selection, Status, Trial, TrialResult
 from edgesim.scenario import Scenario
@@ -144,21 +144,22 @@ def _resolve(
     infeasible: dict[Trial, Problem] = {}
     ruled: dict[Trial, tuple[str, str]] = {}
     shards = {key: setting.describe(setting.dataset.train_labels[spec.shard]) for key, spec in devices.items()}
+    held = hold(scenario.pruning.rule, shards)
     asked: dict[tuple[tuple[int, int], str], Found] = {}
     kinds: dict[tuple[int, int], list[tuple[int, int]]] = {}  # the very same hardware: priced together
     for key, spec in devices.items():
         kinds.setdefault((id(spec.profile), id(spec.conditions)), []).append(key)
         for method in scenario.pruning.methods:
             device = Device(spec.profile, spec.conditions)
-            asked[key, method.label] = outlook.ratios_for(scenario.pruning, method, shards[key], device, curves)
+            asked[key, method.label] = outlook.ratios_for(scenario.pruning, method, held[key], device, curves)
     for alike in kinds.values():
         device = Device(devices[alike[0]].profile, devices[alike[0]].conditions)
-        held = [shards[key] for key in alike]
+        theirs = [shards[key] for key in alike]
         for method in scenario.pruning.methods:
             ratios = [asked[key, method.label].ratios for key in alike]
-            sizes = [analytic.subset_size(s.size, np.array(given)) for s, given in zip(held, ratios, strict=True)]
+            sizes = [analytic.subset_size(s.size, np.array(given)) for s, given in zip(theirs, ratios, strict=True)]
             which = np.repeat(np.arange(len(alike)), [len(given) for given in ratios])
-            prospect = outlook.prospect(method.plugin, held, scored_on(reused, alike, method.label))
+            prospect = outlook.prospect(method.plugin, theirs, scored_on(reused, alike, method.label))
             found = outlook.problems(prospect, device, which, np.concatenate(sizes))
             trials = [Trial(*key, method.label, ratio) for key in alike for ratio in asked[key, method.label].ratios]
             for trial, problem in zip(trials, found, strict=True):

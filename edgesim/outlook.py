@@ -14,7 +14,7 @@ from edgesim.choosing import Pairs, choose
 from edgesim.cost import feasibility
 from edgesim.cost.feasibility import LIMITS
 from edgesim.cost.forecast import Device, Forecast
-from edgesim.cost.objective import BINDS, Budget, Objective, Rule
+from edgesim.cost.objective import BINDS, Budget, Objective, Rule, Weighted, risk_weights
 from edgesim.cost.pricing import price, shortfall
 from edgesim.cost.terms import Terms
 from edgesim.data.datasets import ImageDataset
@@ -33,6 +33,14 @@ Curves = Mapping[str, FloatArray]
 """method -> [points, 2] keep ratio and accuracy, ratios ascending"""
 Scored = Sequence[Mapping[int, Reused]]
 """of each of some shards: subset size -> what choosing that subset took in another run"""
+
+
+class Held(NamedTuple):
+    """What a device holds."""
+
+    shard: Shard
+    risk_weight: float
+    """of its risk in an objective (`objective.risk_weights`)"""
 
 
 class Problem(NamedTuple):
@@ -100,7 +108,7 @@ class Outlook:
                 found[i] = Problem(shortfall(priced, int(i), bool(exact[i])), columns)
         return found
 
-    def ratios_for(self, pruning: Pruning, method: Named, shard: Shard, device: Device, curves: Curves | None) -> Found:
+    def ratios_for(self, pruning: Pruning, method: Named, held: Held, device: Device, curves: Curves | None) -> Found:
         """The keep ratios of a device's trials of a method. One that keeps everything has one, at keep ratio 1.
 
         Raises:
@@ -110,10 +118,21 @@ class Outlook:
             return Found((1.0,))
         if pruning.rule is None:
             return Found(pruning.keep_ratios)
-        pairs = Pairs(self.prospect(method.plugin, [shard]), device, np.zeros(1, dtype=np.int64), np.ones(1))
+        prospect = self.prospect(method.plugin, [held.shard])
+        pairs = Pairs(prospect, device, np.zeros(1, dtype=np.int64), np.ones(1), np.array([held.risk_weight]))
         choice = choose(pruning.rule, pairs, curve_of(pruning.rule, method.label, curves))
-        ratio = float(rounded_ratio(int(choice.m[0]) / shard.size))
+        ratio = float(rounded_ratio(int(choice.m[0]) / held.shard.size))
         return Found((ratio,), BINDS[choice.binds[0]], choice.reason(0), bool(choice.suffices[0]))
+
+
+def hold(rule: Rule | None, shards: Mapping[tuple[int, int], Shard]) -> dict[tuple[int, int], Held]:
+    """The shards by seed and device, each with the weight of its device's risk: fleets are weighed seed by seed."""
+    found: dict[tuple[int, int], Held] = {}
+    for seed in dict.fromkeys(seed for seed, _ in shards):
+        keys = [key for key in shards if key[0] == seed]
+        weights = risk_weights([shards[key].size for key in keys], weighted(rule))
+        found |= {key: Held(shards[key], float(weight)) for key, weight in zip(keys, weights, strict=True)}
+    return found
 
 
 def scored_on(
@@ -208,6 +227,11 @@ def split(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray
     except DataError as error:
         raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
     return [np.sort(np.asarray(part, dtype=np.int64)) for part in parts]
+
+
+def weighted(rule: Rule | None) -> Weighted:
+    """By what a rule weighs the risks of devices; no rule but an objective does."""
+    return rule.weights_of_devices if isinstance(rule, Objective) else "equal"
 
 
 def curve_of(rule: Rule, label: str, curves: Curves | None) -> FloatArray | None:

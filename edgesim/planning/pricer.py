@@ -14,9 +14,10 @@ from edgesim.cost import feasibility
 from edgesim.cost.analytic import subset_size
 from edgesim.cost.forecast import Device, Forecast
 from edgesim.cost.loads import Load
+from edgesim.cost.objective import risk_weights
 from edgesim.data import datasets
 from edgesim.jobs import Setting
-from edgesim.outlook import Curves, Outlook, curve_of, keeps_all, prepare, scored_on, split
+from edgesim.outlook import Curves, Outlook, curve_of, keeps_all, prepare, scored_on, split, weighted
 from edgesim.planning.crowd import Crowd, own, scaled
 from edgesim.planning.planned import WORK_IS, Columns, Planned
 from edgesim.planning.wording import BUDGET, Wording
@@ -143,6 +144,16 @@ class _Pricer:
         return [1 if keeps_all(method) else each for method in self._methods]
 
     @cached_property
+    def _risk_weight(self) -> FloatArray:
+        """[shards] of the risk of a device with that shard, in an objective."""
+        sizes, fleet = self.prospects[0].sizes, self.fleet
+        found = np.ones(len(sizes))
+        for seed in np.unique(fleet.seed):
+            mine = fleet.shard[fleet.seed == seed]
+            found[mine] = risk_weights(sizes[mine], weighted(self.scenario.pruning.rule))
+        return found
+
+    @cached_property
     def _named(self) -> _Trials:
         """The trials of every shard at the ratios that the scenario names: the same on every device."""
         sizes = self.prospects[0].sizes
@@ -202,7 +213,7 @@ class _Pricer:
         assert rule is not None
         choices: list[Choice | None] = []
         for method, prospect in zip(self._methods, self.prospects, strict=True):
-            pairs = Pairs(prospect, device, which, factor)
+            pairs = Pairs(prospect, device, which, factor, self._risk_weight[which])
             curve = curve_of(rule, method.label, self.curves) if not keeps_all(method) else None
             choices.append(None if keeps_all(method) else choose(rule, pairs, curve))
         m = np.stack([sizes if choice is None else choice.m for choice in choices], axis=1)
