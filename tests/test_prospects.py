@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,32 @@ def test_scores_of_another_run_are_planned_as_they_are_charged(make_scenario: Ma
     fleet = tmp_path / "fleet.yaml"
     fleet.write_text(yaml.safe_dump({"groups": groups}))
     pd.testing.assert_frame_equal(reprice(found, on_fleet(found, fleet)), found.records)
+
+
+def test_what_is_held_after_the_selection_is_the_records_storage(make_scenario: Make, tmp_path: Path) -> None:
+    """Static methods keep their subset, dynamic ones the whole shard; 64 bytes a sample."""
+    methods = ["full", "random", "importance", "infobatch", "rs2", "fewer-epochs", "online-loss"]
+    scenario = small(make_scenario, [{"profile": "raspberry-pi-4b", "count": 1}], methods, 0.25)
+    both = joined(scenario, run(scenario, tmp_path / "run").records)
+    held = both.set_index("method")["storage_bytes"]
+    assert held[["random", "importance"]].tolist() == [30 * 64] * 2
+    assert held[["full", "infobatch", "rs2", "fewer-epochs", "online-loss"]].tolist() == [120 * 64] * 5
+    assert both["storage_bytes_planned"].tolist() == both["storage_bytes"].tolist()
+    assert both["dynamic"].tolist() == [False] * 3 + [True] * 4
+
+
+def test_a_shard_that_does_not_fit_rules_out_every_ratio(make_scenario: Make, tmp_path: Path) -> None:
+    """120 samples of 64 bytes on a device for 7,000: pruning comes after the shard is there."""
+    given = small(make_scenario, [{"profile": "raspberry-pi-4b", "count": 1}], ["random", "infobatch"], [0.1, 0.9])
+    (profile,) = given.fleet.devices
+    size = replace(profile.storage.size_bytes, value=7000.0)
+    tiny = replace(profile, storage=replace(profile.storage, size_bytes=size))
+    scenario = replace(given, fleet=replace(given.fleet, devices=(tiny,)))
+    both = joined(scenario, run(scenario, tmp_path / "run").records)
+    assert (both["limit"] == "storage").all()
+    assert (both["status"] == "infeasible").all()
+    assert both["reason"].tolist() == both["reason_planned"].tolist()
+    assert both["reason"].str.contains("needs 7.68 KB of storage for its data, has 7 KB").all()
 
 
 LIMITED = [
