@@ -18,7 +18,7 @@ from edgesim.data.datasets import ImageDataset
 from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, Failure, JobQueue, log_detail
 from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob, groups
-from edgesim.outlook import Curves, Found, Outlook, Problem, hold, keeps_all, prepare, scored_on, split
+from edgesim.outlook import Curves, Found, Outlook, Problem, hold, keeps_all, prepare, scored, split
 from edgesim.pruning.base import is_dynamic, kept_samples
 from edgesim.records import Record, Reused, Selection, Status, Trial, TrialResult
 from edgesim.scenario import Scenario
@@ -144,7 +144,7 @@ def _resolve(
     infeasible: dict[Trial, Problem] = {}
     ruled: dict[Trial, tuple[str, str]] = {}
     shards = {key: setting.describe(setting.dataset.train_labels[spec.shard]) for key, spec in devices.items()}
-    held = hold(scenario.pruning.rule, shards)
+    held, there = hold(scenario.pruning.rule, shards), scored(reused)
     asked: dict[tuple[tuple[int, int], str], Found] = {}
     kinds: dict[tuple[int, int], list[tuple[int, int]]] = {}  # the very same hardware: priced together
     for key, spec in devices.items():
@@ -159,7 +159,8 @@ def _resolve(
             ratios = [asked[key, method.label].ratios for key in alike]
             sizes = [analytic.subset_size(s.size, np.array(given)) for s, given in zip(theirs, ratios, strict=True)]
             which = np.repeat(np.arange(len(alike)), [len(given) for given in ratios])
-            prospect = outlook.prospect(method.plugin, theirs, scored_on(reused, alike, method.label))
+            prior = [there.get((*key, method.label), {}) for key in alike]
+            prospect = outlook.prospect(method.plugin, theirs, prior)
             found = outlook.problems(prospect, device, which, np.concatenate(sizes))
             trials = [Trial(*key, method.label, ratio) for key in alike for ratio in asked[key, method.label].ratios]
             for trial, problem in zip(trials, found, strict=True):

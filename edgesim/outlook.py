@@ -31,8 +31,8 @@ from edgesim.work import FloatArray, IntArray, Workload
 
 Curves = Mapping[str, FloatArray]
 """method -> [points, 2] keep ratio and accuracy, ratios ascending"""
-Scored = Sequence[Mapping[int, Reused]]
-"""of each of some shards: subset size -> what choosing that subset took in another run"""
+Scored = Mapping[tuple[int, int, str], Mapping[int, Reused]]
+"""seed, device and method -> subset size -> what choosing that subset took in another run"""
 
 
 class Held(NamedTuple):
@@ -70,15 +70,15 @@ class Outlook:
     terms: Terms
     network: expected.Network
 
-    def prospect(self, method: Any, shards: Sequence[Shard], scored: Scored | None = None) -> Prospect:
+    def prospect(self, method: Any, shards: Sequence[Shard], known: Sequence[Mapping[int, Reused]] = ()) -> Prospect:
         """What a plug-in's trials will do on some shards.
 
         Args:
             method: the plug-in.
             shards: of some devices.
-            scored: what another run has chosen on each of them, by subset size.
+            known: of each shard, subset size -> what another run did for that subset (`Scored`); empty = nothing.
         """
-        reused = {(place, k): found for place, known in enumerate(scored or ()) for k, found in known.items()}
+        reused = {(place, k): found for place, scored in enumerate(known) for k, found in scored.items()}
         return Prospect(self.terms, self.network, method, shards, reused)
 
     def problems(self, prospect: Prospect, device: Device, which: IntArray, m: IntArray) -> list[Problem | None]:
@@ -135,21 +135,11 @@ def hold(rule: Rule | None, shards: Mapping[tuple[int, int], Shard]) -> dict[tup
     return found
 
 
-def scored_on(
-    reused: Mapping[Trial, Reused] | None, devices: Sequence[tuple[int, int]], label: str
-) -> list[dict[int, Reused]]:
-    """What another run chose by a method on some devices, by subset size, for `Outlook.prospect`.
-
-    Args:
-        reused: its subsets by trial.
-        devices: seed and index of each.
-        label: of the method.
-    """
-    places = {key: place for place, key in enumerate(devices)}
-    found: list[dict[int, Reused]] = [{} for _ in devices]
+def scored(reused: Mapping[Trial, Reused] | None) -> Scored:
+    """What another run has scored, to be looked up by device and method."""
+    found: dict[tuple[int, int, str], dict[int, Reused]] = {}
     for trial, known in (reused or {}).items():
-        if trial.method == label and (trial.seed, trial.device) in places:
-            found[places[trial.seed, trial.device]][len(known.kept)] = known
+        found.setdefault((trial.seed, trial.device, trial.method), {})[len(known.kept)] = known
     return found
 
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 import edgesim
+from edgesim import report
 from edgesim.cost import words
 from edgesim.executors import SerialExecutor
 from edgesim.planning.planned import MEASURES
@@ -64,6 +65,7 @@ def test_a_start_that_the_charge_does_not_last_for_rules_out_every_method(make_s
     inexact = both["method"].isin(["prototypes", "craig", "gradmatch", "adapruner"])
     assert both.loc[inexact, "reason"].str.contains("the trial needs at least 18").all()
     assert not both.loc[~inexact, "reason"].str.contains("at least").any()
+    assert "the trial needs 181" in report.write(found, tmp_path / "report.html").read_text(encoding="utf-8")
     fleet = tmp_path / "fleet.yaml"
     fleet.write_text(yaml.safe_dump({"groups": [battery(60, "jetson-nano")]}))
     on = on_fleet(found, fleet)

@@ -17,7 +17,7 @@ from edgesim.cost.loads import Load
 from edgesim.cost.objective import risk_weights
 from edgesim.data import datasets
 from edgesim.jobs import Setting
-from edgesim.outlook import Curves, Outlook, curve_of, keeps_all, prepare, scored_on, split, weighted
+from edgesim.outlook import Curves, Outlook, curve_of, keeps_all, prepare, scored, split, weighted
 from edgesim.planning.crowd import Crowd, own, scaled
 from edgesim.planning.planned import WORK_IS, Columns, Planned
 from edgesim.planning.wording import BUDGET, Wording
@@ -120,8 +120,11 @@ class _Pricer:
         """[methods] each with all shards."""
         labels = self.setting.dataset.train_labels
         shards = [self.setting.describe(labels[indices]) for indices in self.fleet.shards]
+        there = scored(self.reused)
         return tuple(
-            self.outlook.prospect(method.plugin, shards, scored_on(self.reused, self.owners, method.label))
+            self.outlook.prospect(
+                method.plugin, shards, [there.get((*owner, method.label), {}) for owner in self.owners]
+            )
             for method in self._methods
         )
 

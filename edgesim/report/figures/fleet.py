@@ -68,7 +68,7 @@ def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
         trace["text"] = [f"kept {ratio(value)}" for value in part["keep_ratio"]]
         trace["hovertemplate"] = f"%{{text}}<br>%{{x:.4g}} {unit}, %{{y:.1%}}"
         traces.append(trace)
-    best = data[data["on_front"]].sort_values("cost")
+    best = data[data["on_front"].astype(bool)].sort_values("cost")
     if len(best):
         front = marks.line("not beaten", best["cost"], best["test_accuracy"],
                            {"color": marks.GREY, "dash": "dot", "symbol": "circle-open"})  # fmt: skip
