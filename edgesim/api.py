@@ -97,7 +97,7 @@ def run(
     try:
         chosen = executor() if callable(executor) else executor or RayExecutor()
         reused, scorer = reused_by(scenario)
-        plan = coordinator.plan(scenario, curves=curves_of(scenario), scorer=scorer)
+        plan = coordinator.plan(scenario, curves=curves_of(scenario), reused=reused, scorer=scorer)
         reused = matched(reused, plan)
         _check_reused(scenario, reused, plan, progress)
         folder.note_terms(plan.setting.terms)
@@ -149,9 +149,11 @@ def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
         devices: scale the fleet to so many devices (`edgesim.planning.plan`); `edgesim plan --out` streams what does
             not fit into memory.
 
-    Returns: seed device profile method keep_ratio shard_size subset_size limit binds reason, and the prices by their
-        names in records; `limit` says what makes a trial infeasible, `binds` what a rule's choice is bound by (both
-        empty where there is nothing), `reason` why, with numbers.
+    Returns: seed device profile method keep_ratio shard_size subset_size limit binds other_price_breaks reason work_is,
+        and the prices by their names in records. `limit` says what makes a trial infeasible, `binds` what a rule's
+        choice is bound by, `other_price_breaks` the limit of a budget that the subset breaks by the price that does
+        not count (each empty where there is nothing), `reason` why, with numbers. `work_is` says whether the work is
+        known (`exact`) or depends on the data (`expected`, `at most`).
 
     Raises: as `run`.
     """
@@ -160,7 +162,8 @@ def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
 
 def planned(scenario: Scenario, devices: int | None = None) -> planning.Planned:
     """As `plan`, before there are rows."""
-    return planning.plan(scenario, devices, curves_of(scenario))
+    reused, scorer = reused_by(scenario)
+    return planning.plan(scenario, devices, curves_of(scenario), reused, scorer)
 
 
 def data_notes(scenario: Scenario) -> list[str]:

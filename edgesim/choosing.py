@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +17,12 @@ from edgesim.cost.objective import BINDS, GRID, ROWS, UNITS, Bill, Budget, Objec
 from edgesim.cost.terms import OTHER, Price
 from edgesim.cost.words import amount, apart, share
 from edgesim.errors import n_of
-from edgesim.prospects import Prospect
+from edgesim.prospects import Prospect, demand, may_stop
 from edgesim.pruning.base import is_dynamic
+from edgesim.pruning.expected import Case
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
+_ROUNDING = 1e-9
 _ALIKE = 512  # devices whose best size by an objective is looked for at once: some hundred sizes of each are priced
 
 
@@ -32,26 +36,35 @@ class Pairs:
     """[P] positions of their shards"""
     factor: FloatArray
     """[P] of the profile's throughput"""
+    risk_weight: FloatArray
+    """[P] of their risks in an objective (`objective.risk_weights`)"""
 
     @property
     def sizes(self) -> IntArray:
         """[P] samples of each shard."""
         return self.prospect.sizes[self.which]
 
-    def price(self, pair: IntArray, m: IntArray) -> Forecast:
+    @property
+    def exact(self) -> bool:
+        """Whether the work of their trials is known."""
+        return self.prospect.work_is == "exact"
+
+    def price(self, pair: IntArray, m: IntArray, case: Case = "planned") -> Forecast:
         """Both prices of C trials: which of the pairs [C], with which subset size [C]."""
-        return self.prospect.price(self.device, self.which[pair], m, self.factor[pair])
+        return self.prospect.price(self.device, self.which[pair], m, self.factor[pair], case)
 
-    def some(self, part: slice) -> Pairs:
+    def some(self, part: slice | IntArray) -> Pairs:
         """Some of them."""
-        return Pairs(self.prospect, self.device, self.which[part], self.factor[part])
+        return Pairs(self.prospect, self.device, self.which[part], self.factor[part], self.risk_weight[part])
 
-    def bills(self, price: Price) -> objective.Bills:
-        """What subset sizes cost and whether the device can do them."""
+    def bills(self, price: Price, case: Case = "most") -> objective.Bills:
+        """What subset sizes cost, and whether the device can do them: with the most that their work may be, say."""
 
         def look(pair: IntArray, m: IntArray) -> Bill:
             priced = self.price(pair, m)
-            limit = feasibility.first_limit(self.prospect.demand(priced, self.which[pair]), self.device.profile)
+            plain = self.exact or case == "planned" or not may_stop(self.device)
+            sure = priced if plain else self.price(pair, m, case)
+            limit = feasibility.first_limit(demand(sure, self.sizes[pair]), self.device.profile)
             return Bill(priced.time_s(price), priced.energy_j(price), priced.storage_bytes, limit)
 
         return look
@@ -70,16 +83,24 @@ class Choice:
     binds: IntArray
     """position in BINDS: what a subset one larger (of an objective: a better one) would break; 0 = nothing"""
     value: FloatArray
-    """what such a subset would take of the budget's limit that binds; of an objective, risk + lambda J at m"""
+    """what such a subset would take of the budget's limit that binds; of an objective, w risk + lambda J at m"""
 
     def reason(self, p: int) -> str:
         """Why pair `p` has this ratio, with numbers; empty where nothing binds."""
         name = BINDS[self.binds[p]]
         if isinstance(self.rule, Objective):
-            found = f"risk + lambda x J is {amount(float(self.value[p]))}" if np.isfinite(self.value[p]) else ""
+            found = self._objective(p) if np.isfinite(self.value[p]) else ""
             other = f"a better subset is beyond the device's {name}" if name else ""
             return "; ".join(filter(None, (found, other)))
         return "; ".join(filter(None, (self._binding(p, name), self._elsewhere(p))))
+
+    def _objective(self, p: int) -> str:
+        """The value of the objective, and what the device's risk weighs in it."""
+        weight, value = float(self.pairs.risk_weight[p]), amount(float(self.value[p]))
+        if weight == 1:
+            return f"risk + lambda x J is {value}"
+        written = amount(weight, 3)
+        return f"{written} x risk + lambda x J is {value}; it holds {written} times the data of a mean device"
 
     @property
     def says(self) -> npt.NDArray[np.bool_]:
@@ -100,11 +121,18 @@ class Choice:
             limit = float(getattr(self.rule, name))
             wanted = m if least else m + 1
             takes, allowed = apart(float(self.value[p]), limit, amount, 4)
-            over = f"{self._bought(p, wanted, name)} would take {takes} {UNITS[name]}, allowed are {allowed}"
+            bought = self._bought(p, wanted, name)
+            over = f"{bought} {self._takes(wanted, name)} {takes} {UNITS[name]}, allowed are {allowed}"
             if not least:
                 return f"the budget's {name} binds: {over}"
             return f"the budget's {name} does not suffice: {over}{self._overhead(p, name)}"
-        return "" if least else f"the device's {name} binds: {n_of(m + 1, 'sample')} would be more than it can do"
+        if not least:
+            more = "are" if self.pairs.exact else "may be"
+            return f"the device's {name} binds: {n_of(m + 1, 'sample')} {more} more than it can do"
+        if self.pairs.exact:
+            return ""
+        hardly = "expected" if self.pairs.prospect.work_is == "expected" else "sure"
+        return f"not even 1 sample is {hardly} to be within the device's {name}"
 
     def _bought(self, p: int, wanted: int, name: str) -> str:
         """What so many samples stand for: themselves, or with a dynamic method as much training."""
@@ -112,6 +140,14 @@ class Choice:
         if not is_dynamic(self.pairs.prospect.method):
             return samples
         return f"all {self.pairs.sizes[p]:,} samples" if name == "storage_bytes" else f"as much training as {samples}"
+
+    def _takes(self, wanted: int, name: str) -> str:
+        """The verb for what samples take of a limit: as sure as their work is."""
+        if self.pairs.exact or name == "storage_bytes":
+            return "would take"
+        if self.pairs.prospect.work_is == "at most":
+            return "would take at most"
+        return f"{'are' if wanted > 1 else 'is'} expected to take"
 
     def _overhead(self, p: int, name: str) -> str:
         """Which part of the least that a budget has to pay is start-up, and which scoring."""
@@ -154,6 +190,25 @@ class Choice:
         return nothing
 
 
+def overrun(rule: Rule | None, columns: Mapping[str, Any]) -> str:
+    """That a trial took more of a budget than was planned, where its work depends on the data; else empty.
+
+    Args:
+        rule: what chose its keep ratio.
+        columns: of its record.
+    """
+    if not isinstance(rule, Budget):
+        return ""
+    kind = "device" if rule.price == "emulated" else "analytic"
+    for name, column in (("latency_s", f"{kind}_time_s"), ("energy_j", f"{kind}_energy_j")):
+        limit, taken = getattr(rule, name), float(columns[column])
+        if limit is not None and taken > limit * (1 + _ROUNDING):
+            took, allowed = apart(taken, limit, amount, 4)
+            took_of = f"took {took} {UNITS[name]} of the {allowed} {UNITS[name]} allowed"
+            return f"it {took_of}: its work depends on the data, and less was planned"
+    return ""
+
+
 def choose(rule: Rule, pairs: Pairs, curve: npt.ArrayLike | None) -> Choice:
     """The subset size that a rule gives each of P pairs.
 
@@ -166,6 +221,13 @@ def choose(rule: Rule, pairs: Pairs, curve: npt.ArrayLike | None) -> Choice:
     if isinstance(rule, Budget):
         rows = ROWS if pairs.prospect.scores_once else GRID
         fit = objective.largest_that_fits(pairs.sizes, look, rule, rows)
+        unsure = np.flatnonzero(fit.m == 0)
+        if unsure.size and not pairs.exact and may_stop(pairs.device):
+            # A bound may be far above what is usual: where nothing is sure to last, what is expected to.
+            few = pairs.some(unsure)
+            again = objective.largest_that_fits(few.sizes, few.bills(rule.price, "planned"), rule, rows)
+            for whole, part in zip(fit, again, strict=True):
+                whole[unsure] = part
         return Choice(pairs, rule, np.maximum(fit.m, 1), fit.m > 0, fit.binds, fit.value)
     assert curve is not None
     found = [_best(rule, pairs.some(slice(i, i + _ALIKE)), curve) for i in range(0, len(pairs.which), _ALIKE)]
@@ -181,4 +243,5 @@ def _best(rule: Objective, pairs: Pairs, curve: npt.ArrayLike) -> objective.Best
     plain = Forecast(terms, pairs.device, nothing, train, sizes, pairs.factor)
     full = Bill(plain.time_s(rule.price), plain.energy_j(rule.price), plain.storage_bytes)
     jumps = shard.batch_size if prospect.scores_once else 0
-    return objective.least_objective(sizes, pairs.bills(rule.price), full, curve, rule, terms.weights, jumps)
+    devices = objective.Devices(sizes, full, pairs.risk_weight)
+    return objective.least_objective(devices, pairs.bills(rule.price), curve, rule, terms.weights, jumps)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgesim import scheduling
+from edgesim.choosing import overrun
 from edgesim.cost import analytic
 from edgesim.cost.forecast import Device
 from edgesim.data import datasets
@@ -17,7 +18,7 @@ from edgesim.data.datasets import ImageDataset
 from edgesim.errors import Fault, ScenarioError
 from edgesim.executors import Executor, Failure, JobQueue, log_detail
 from edgesim.jobs import DeviceSpec, Job, Prepared, ScoreJob, Setting, TrainJob, groups
-from edgesim.outlook import Curves, Found, Outlook, Problem, prepare, split
+from edgesim.outlook import Curves, Found, Outlook, Problem, hold, prepare, scored, split
 from edgesim.pruning.base import is_dynamic, kept_samples
 from edgesim.records import Record, Reused, Selection, Status, Trial, TrialResult
 from edgesim.scenario import Scenario
@@ -54,6 +55,7 @@ def plan(
     scenario: Scenario,
     dataset: ImageDataset | None = None,
     curves: Curves | None = None,
+    reused: Mapping[Trial, Reused] | None = None,
     scorer: Workload | None = None,
 ) -> Plan:
     """Load the data, split it among the devices, count the network's work, and list the trials.
@@ -62,7 +64,8 @@ def plan(
         scenario: the experiment.
         dataset: the data, where the caller has it already.
         curves: accuracy curves, where the scenario's rule reads them from a run.
-        scorer: of the network that scored in the run that `scores_from` names.
+        reused: subsets of the run that `scores_from` names, and what choosing them took.
+        scorer: of the network that scored there.
 
     Raises:
         DataError: the data cannot be read.
@@ -75,7 +78,7 @@ def plan(
             fleet = scenario.fleet
             devices[seed, index] = DeviceSpec(seed, index, fleet.devices[index], shard, fleet.conditions[index])
     setting, outlook = prepare(scenario, dataset, scorer)
-    trials, infeasible, ruled = _resolve(scenario, setting, outlook, devices, curves)
+    trials, infeasible, ruled = _resolve(scenario, setting, outlook, devices, curves, reused)
     feasible = [trial for trial in trials if trial not in infeasible]
     setting = replace(setting, shown=_shown(setting, devices, feasible))
     devices = scheduling.with_slots(setting, devices)
@@ -138,26 +141,30 @@ def _resolve(
     outlook: Outlook,
     devices: Mapping[tuple[int, int], DeviceSpec],
     curves: Curves | None,
+    reused: Mapping[Trial, Reused] | None,
 ) -> tuple[tuple[Trial, ...], dict[Trial, Problem], dict[Trial, tuple[str, str]]]:
     """All trials, each ratio of a rule worked out; those that their device cannot do; and what binds a rule."""
     infeasible: dict[Trial, Problem] = {}
     ruled: dict[Trial, tuple[str, str]] = {}
     shards = {key: setting.describe(setting.dataset.train_labels[spec.shard]) for key, spec in devices.items()}
+    held, there = hold(scenario.pruning.rule, shards), scored(reused)
     asked: dict[tuple[tuple[int, int], str], Found] = {}
     kinds: dict[tuple[int, int], list[tuple[int, int]]] = {}  # the very same hardware: priced together
     for key, spec in devices.items():
         kinds.setdefault((id(spec.profile), id(spec.conditions)), []).append(key)
         for method in scenario.pruning.methods:
             device = Device(spec.profile, spec.conditions)
-            asked[key, method.label] = outlook.ratios_for(scenario.pruning, method, shards[key], device, curves)
+            asked[key, method.label] = outlook.ratios_for(scenario.pruning, method, held[key], device, curves)
     for alike in kinds.values():
         device = Device(devices[alike[0]].profile, devices[alike[0]].conditions)
-        held = [shards[key] for key in alike]
+        theirs = [shards[key] for key in alike]
         for method in scenario.pruning.methods:
             ratios = [asked[key, method.label].ratios for key in alike]
-            sizes = [analytic.subset_size(s.size, np.array(given)) for s, given in zip(held, ratios, strict=True)]
+            sizes = [analytic.subset_size(s.size, np.array(given)) for s, given in zip(theirs, ratios, strict=True)]
             which = np.repeat(np.arange(len(alike)), [len(given) for given in ratios])
-            found = outlook.problems(method.plugin, held, device, which, np.concatenate(sizes))
+            prior = [there.get((*key, method.label), {}) for key in alike]
+            prospect = outlook.prospect(method.plugin, theirs, prior)
+            found = outlook.problems(prospect, device, which, np.concatenate(sizes))
             trials = [Trial(*key, method.label, ratio) for key in alike for ratio in asked[key, method.label].ratios]
             for trial, problem in zip(trials, found, strict=True):
                 rule = asked[(trial.seed, trial.device), method.label]
@@ -241,8 +248,10 @@ def _ruled(plan: Plan, result: TrialResult) -> TrialResult:
     """A result with what binds the rule that chose its ratio; a device that did not do it has a reason of its own."""
     if result.record.trial not in plan.ruled:
         return result
-    binds, reason = plan.ruled[result.record.trial]
-    return replace(result, record=replace(result.record, binds=binds, reason=result.record.reason or reason))
+    binds, why = plan.ruled[result.record.trial]
+    over = overrun(plan.scenario.pruning.rule, vars(result.record))
+    reason = result.record.reason or "; ".join(filter(None, (why, over)))
+    return replace(result, record=replace(result.record, binds=binds, reason=reason))
 
 
 def expected_samples(plan: Plan) -> dict[Trial, float]:

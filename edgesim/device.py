@@ -103,7 +103,7 @@ class EdgeDevice:
             ledger = Ledger(*score, trained.fitted.work, trained.fitted.trace, prepared.reused)
             record = self._record(prepared, measured, ledger, trained)
             if record.status != "ok":  # the device stopped on the way: there is no trained network
-                results.append(TrialResult(record, findings=prepared.findings))
+                results.append(TrialResult(record, findings=prepared.findings, ledger=ledger))
                 continue
             results.append(TrialResult(record, curve, kept, weights, prepared.findings, ledger))
         return results

@@ -14,24 +14,34 @@ from edgesim.choosing import Pairs, choose
 from edgesim.cost import feasibility
 from edgesim.cost.feasibility import LIMITS
 from edgesim.cost.forecast import Device, Forecast
-from edgesim.cost.objective import BINDS, Budget, Objective, Rule
-from edgesim.cost.pricing import price
+from edgesim.cost.objective import BINDS, Budget, Objective, Rule, Weighted, risk_weights
+from edgesim.cost.pricing import price, shortfall
 from edgesim.cost.terms import Terms
 from edgesim.data.datasets import ImageDataset
 from edgesim.data.invariants import check
 from edgesim.errors import DataError, Fault, ScenarioError, n_of
 from edgesim.jobs import Setting
 from edgesim.models.counted import counted
-from edgesim.prospects import Prospect
+from edgesim.prospects import Prospect, demand
 from edgesim.pruning import expected
 from edgesim.pruning.base import Shard
 from edgesim.pruning_part import Pruning, keeps_all
-from edgesim.records import Ledger, rounded_ratio
+from edgesim.records import Ledger, Reused, Trial, rounded_ratio
 from edgesim.scenario import Scenario
 from edgesim.work import FloatArray, IntArray, Workload
 
 Curves = Mapping[str, FloatArray]
 """method -> [points, 2] keep ratio and accuracy, ratios ascending"""
+Scored = Mapping[tuple[int, int, str], Mapping[int, Reused]]
+"""seed, device and method -> subset size -> what choosing that subset took in another run"""
+
+
+class Held(NamedTuple):
+    """What a device holds."""
+
+    shard: Shard
+    risk_weight: float
+    """of its risk in an objective (`objective.risk_weights`)"""
 
 
 class Problem(NamedTuple):
@@ -61,40 +71,45 @@ class Outlook:
     terms: Terms
     network: expected.Network
 
-    def prospect(self, method: Any, shards: Sequence[Shard]) -> Prospect:
-        """What a plug-in's trials will do on some shards."""
-        return Prospect(self.terms, self.network, method, shards)
-
-    def problems(
-        self, method: Any, shards: Sequence[Shard], device: Device, which: IntArray, m: IntArray
-    ) -> list[Problem | None]:
-        """Why a device cannot do each of C trials; None where it can.
+    def prospect(self, method: Any, shards: Sequence[Shard], known: Sequence[Mapping[int, Reused]] = ()) -> Prospect:
+        """What a plug-in's trials will do on some shards.
 
         Args:
             method: the plug-in.
-            shards: of devices of one kind.
+            shards: of some devices.
+            known: of each shard, subset size -> what another run did for that subset (`Scored`); empty = nothing.
+        """
+        reused = {(place, k): found for place, scored in enumerate(known) for k, found in scored.items()}
+        return Prospect(self.terms, self.network, method, shards, reused)
+
+    def problems(self, prospect: Prospect, device: Device, which: IntArray, m: IntArray) -> list[Problem | None]:
+        """Why a device cannot do each of C trials, not even with the least of their work; None where it may.
+
+        Args:
+            prospect: the method, on shards of devices of one kind.
             device: that kind.
             which: [C] positions of shards.
             m: [C] subset sizes.
         """
-        prospect = self.prospect(method, shards)
-        priced = prospect.price(device, which, m)
-        limit = feasibility.first_limit(prospect.demand(priced, which), device.profile)
+        priced = prospect.price(device, which, m, case="least")
+        limit = feasibility.first_limit(demand(priced, prospect.sizes[which]), device.profile)
+        exact = prospect.exact(which, m)
         found: list[Problem | None] = [None] * len(m)
         for i in np.flatnonzero(limit):
-            shard = shards[which[i]]
+            shard = prospect.shards[which[i]]
             if LIMITS[limit[i]] in ("memory", "storage"):
                 peak, kept = int(priced.peak_memory_bytes[i]), int(priced.storage_bytes[i])
                 reason = cannot_begin(priced, int(i), shard.size)
                 found[i] = Problem(reason, {"peak_memory_bytes": peak, "storage_bytes": kept})
             else:
-                trial = expected.of_trial(method, shard, self.network, int(m[i]))
-                ledger = Ledger(trial.score, trial.score_trace, trial.train, trial.train_trace)
+                trial, key = prospect.trial(int(which[i]), int(m[i])), (int(which[i]), int(m[i]))
+                ledger = Ledger(*trial.scoring.part("least"), trial.train, trial.train_trace, key in prospect.reused)
                 columns = price(self.terms, *device, shard.size, trial.kept, ledger)
-                found[i] = Problem(columns.pop("reason"), columns)
+                del columns["reason"]
+                found[i] = Problem(shortfall(priced, int(i), bool(exact[i])), columns)
         return found
 
-    def ratios_for(self, pruning: Pruning, method: Named, shard: Shard, device: Device, curves: Curves | None) -> Found:
+    def ratios_for(self, pruning: Pruning, method: Named, held: Held, device: Device, curves: Curves | None) -> Found:
         """The keep ratios of a device's trials of a method. One that keeps everything has one, at keep ratio 1.
 
         Raises:
@@ -104,10 +119,29 @@ class Outlook:
             return Found((1.0,))
         if pruning.rule is None:
             return Found(pruning.keep_ratios)
-        pairs = Pairs(self.prospect(method.plugin, [shard]), device, np.zeros(1, dtype=np.int64), np.ones(1))
+        prospect = self.prospect(method.plugin, [held.shard])
+        pairs = Pairs(prospect, device, np.zeros(1, dtype=np.int64), np.ones(1), np.array([held.risk_weight]))
         choice = choose(pruning.rule, pairs, curve_of(pruning.rule, method.label, curves))
-        ratio = float(rounded_ratio(int(choice.m[0]) / shard.size))
+        ratio = float(rounded_ratio(int(choice.m[0]) / held.shard.size))
         return Found((ratio,), BINDS[choice.binds[0]], choice.reason(0), bool(choice.suffices[0]))
+
+
+def hold(rule: Rule | None, shards: Mapping[tuple[int, int], Shard]) -> dict[tuple[int, int], Held]:
+    """The shards by seed and device, each with the weight of its device's risk: fleets are weighed seed by seed."""
+    found: dict[tuple[int, int], Held] = {}
+    for seed in dict.fromkeys(seed for seed, _ in shards):
+        keys = [key for key in shards if key[0] == seed]
+        weights = risk_weights([shards[key].size for key in keys], weighted(rule))
+        found |= {key: Held(shards[key], float(weight)) for key, weight in zip(keys, weights, strict=True)}
+    return found
+
+
+def scored(reused: Mapping[Trial, Reused] | None) -> Scored:
+    """What another run has scored, to be looked up by device and method."""
+    found: dict[tuple[int, int, str], dict[int, Reused]] = {}
+    for trial, known in (reused or {}).items():
+        found.setdefault((trial.seed, trial.device, trial.method), {})[len(known.kept)] = known
+    return found
 
 
 def cannot_begin(priced: Forecast, i: int, shard_size: int) -> str:
@@ -180,6 +214,11 @@ def split(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray
     except DataError as error:
         raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
     return [np.sort(np.asarray(part, dtype=np.int64)) for part in parts]
+
+
+def weighted(rule: Rule | None) -> Weighted:
+    """By what a rule weighs the risks of devices; no rule but an objective does."""
+    return rule.weights_of_devices if isinstance(rule, Objective) else "equal"
 
 
 def curve_of(rule: Rule, label: str, curves: Curves | None) -> FloatArray | None:

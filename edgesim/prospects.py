@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,8 @@ from edgesim.cost.loads import Load
 from edgesim.cost.terms import Terms
 from edgesim.pruning import expected
 from edgesim.pruning.base import Shard
+from edgesim.pruning.expected import Case
+from edgesim.records import Reused
 from edgesim.work import FloatArray, IntArray
 
 
@@ -29,13 +31,16 @@ class Prospect:
     """the plug-in"""
     shards: Sequence[Shard]
     """at least one; batch size and epochs are those of the scenario, the same for all"""
+    reused: Mapping[tuple[int, int], Reused] = field(default_factory=dict)
+    """(position of the shard, subset size) -> what choosing that subset took in another run (`scores_from`)"""
     _trials: dict[tuple[int, int], expected.Expected] = field(default_factory=dict)
     """what was worked out: (position of the shard, subset size) -> work; one by one where scoring depends on both"""
+    _scorings: dict[Case, Load] = field(default_factory=dict)
 
     @property
     def scores_once(self) -> bool:
         """Whether scoring is the same for every subset size, so that costs grow with it batch by batch."""
-        return expected.scores_every_budget(self.method)
+        return expected.scores_every_budget(self.method) and not self.reused
 
     @cached_property
     def sizes(self) -> IntArray:
@@ -43,12 +48,20 @@ class Prospect:
         return np.array([shard.size for shard in self.shards], dtype=np.int64)
 
     @cached_property
-    def known(self) -> npt.NDArray[np.bool_]:
-        """[shards] whether the work is known well enough to rule trials out: neither bounded nor another run's."""
-        exact = [expected.of_scoring(self.method, shard, self.network, 1).exact for shard in self.shards]
-        return np.array(exact) & (self.terms.scorer is None)
+    def work_is(self) -> expected.WorkIs:
+        """How planned work stands to what will be done, where no other run has scored: one word for all shards."""
+        words = {expected.of_scoring(self.method, shard, self.network, 1).work_is for shard in self.shards}
+        return "exact" if words == {"exact"} else next(word for word in ("expected", "at most") if word in words)
 
-    def price(self, device: Device, which: IntArray, m: IntArray, factor: FloatArray | float = 1.0) -> Forecast:
+    def exact(self, which: IntArray, m: IntArray) -> npt.NDArray[np.bool_]:
+        """[C] whether the work of trials is known (arguments as in `price`): it is where another run has scored."""
+        if self.work_is == "exact" or not self.reused:
+            return np.full(len(m), self.work_is == "exact")
+        return np.array([(int(place), int(k)) in self.reused for place, k in zip(which, m, strict=True)])
+
+    def price(
+        self, device: Device, which: IntArray, m: IntArray, factor: FloatArray | float = 1.0, case: Case = "planned"
+    ) -> Forecast:
         """Both prices of C trials on one kind of device.
 
         Args:
@@ -56,46 +69,55 @@ class Prospect:
             which: [C] positions of shards.
             m: [C] subset sizes, 1 to n.
             factor: of the profile's throughput, [C] or one for all.
+            case: of the work, where it is not exact.
         """
-        return Forecast(self.terms, device, *self.loads(which, m), factor)
+        return Forecast(self.terms, device, *self.loads(which, m, case), factor)
 
-    def loads(self, which: IntArray, m: IntArray) -> tuple[Load, Load, IntArray]:
+    def loads(self, which: IntArray, m: IntArray, case: Case = "planned") -> tuple[Load, Load, IntArray]:
         """What scoring and training of C trials will do, and how many samples each keeps (arguments as in `price`)."""
         workload, first = self.terms.workload, self.shards[0]
         if self.scores_once:
-            score = self._scoring if len(self.shards) == 1 else self._scoring.rows(which)
+            score = self._scoring(case)
+            score = score if len(self.shards) == 1 else score.rows(which)
             return score, Load.training(m, first.batch_size, first.epochs, workload), m
-        trials = [self._trial(int(place), int(k)) for place, k in zip(which, m, strict=True)]
-        score = Load.of([(trial.score, trial.score_trace) for trial in trials], workload)
+        keys = list(zip(map(int, which), map(int, m), strict=True))
+        trials = [self.trial(*key) for key in keys]
+        scorers = [workload if key not in self.reused else self.terms.scorer or workload for key in keys]
+        score = Load.of([trial.scoring.part(case) for trial in trials], scorers)
         train = Load.of([(trial.train, trial.train_trace) for trial in trials], workload)
         return score, train, np.array([trial.kept for trial in trials], dtype=np.int64)
 
-    def demand(self, priced: Forecast, which: IntArray) -> Demand:
-        """What C priced trials want of their device."""
-        return demand(priced, self.sizes[which], self.known[which])
+    def _scoring(self, case: Case) -> Load:
+        if case not in self._scorings:
+            parts = [expected.of_scoring(self.method, shard, self.network, 1).part(case) for shard in self.shards]
+            self._scorings[case] = Load.of(parts, self.terms.workload)
+        return self._scorings[case]
 
-    @cached_property
-    def _scoring(self) -> Load:
-        parts = [expected.of_scoring(self.method, shard, self.network, 1) for shard in self.shards]
-        return Load.of([(part.work, part.trace) for part in parts], self.terms.workload)
-
-    def _trial(self, place: int, k: int) -> expected.Expected:
+    def trial(self, place: int, k: int) -> expected.Expected:
+        """What the trial of one shard that keeps k samples will do."""
         if (place, k) not in self._trials:
-            self._trials[place, k] = expected.of_trial(self.method, self.shards[place], self.network, k)
+            planned = expected.of_trial(self.method, self.shards[place], self.network, k)
+            if (place, k) in self.reused:
+                found = self.reused[place, k]
+                planned = replace(planned, scoring=expected.Own(found.work, found.trace))
+            self._trials[place, k] = planned
         return self._trials[place, k]
 
 
-def demand(priced: Forecast, size: IntArray, known: npt.NDArray[np.bool_]) -> Demand:
+def may_stop(device: Device) -> bool:
+    """Whether a device's conditions may keep it from the end of its work: a charge, or windows."""
+    return device.conditions.energy.source != "mains" or device.conditions.available is not None
+
+
+def demand(priced: Forecast, size: IntArray) -> Demand:
     """What C priced trials want of their device.
 
     Args:
-        priced: the trials.
+        priced: the trials; by the least of their work where they are to be ruled out.
         size: [C] samples of each one's shard.
-        known: [C] whether its work is known well enough to rule it out for want of charge or time.
     """
-    peak_bytes, shard_bytes = priced.peak_memory_bytes, size.astype(np.float64) * priced.terms.sample_bytes
-    conditions = priced.device.conditions
-    if (conditions.energy.source == "mains" and conditions.available is None) or not known.any():
-        return Demand(peak_bytes, shard_bytes)  # nothing can stop it on the way
+    shard_bytes = size.astype(np.float64) * priced.terms.sample_bytes
+    if not may_stop(priced.device):
+        return Demand(priced.peak_memory_bytes, shard_bytes)
     run = priced.as_it_is
-    return Demand(peak_bytes, shard_bytes, run.finished | ~known, ~np.isnan(run.died_at_s))
+    return Demand(priced.peak_memory_bytes, shard_bytes, run.finished, ~np.isnan(run.died_at_s))

@@ -185,4 +185,4 @@ class TrialResult:
     """loss weights aligned with `kept`; None = all one"""
     findings: Findings = field(default_factory=Findings)
     ledger: Ledger | None = None
-    """None of a trial that did not come to its end"""
+    """None of a trial that has not run. Of one that its device stopped on the way: all that it would have done"""

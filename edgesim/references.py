@@ -119,6 +119,7 @@ def _reusable(path: Path) -> tuple[dict[Trial, Reused], Workload]:
     found = {
         result.record.trial: Reused(result.kept, result.weights, result.ledger.score, result.ledger.score_trace)
         for result in read_results(run.path)
-        if result.kept is not None and result.ledger is not None
+        # What a dynamic method chose it chose while it trained: there is no subset to train on again.
+        if result.kept is not None and result.ledger is not None and not result.record.dynamic
     }
     return found, run.terms.scorer or run.terms.workload

@@ -17,9 +17,11 @@ import numpy as np
 import pandas as pd
 
 from edgesim import coordinator, documents, scenario, shipped
+from edgesim.choosing import overrun
 from edgesim.cost import pricing
 from edgesim.errors import Fault, ScenarioError, n_of
-from edgesim.records import Record, Trial, TrialResult
+from edgesim.jobs import DeviceSpec
+from edgesim.records import Record, Reused, Trial, TrialResult
 from edgesim.references import curves_of
 from edgesim.scenario import Scenario
 from edgesim.store import Run, read_results
@@ -96,7 +98,11 @@ def reprice(run: Run, on: Scenario) -> pd.DataFrame:
 def lacks(run: Run, on: Scenario) -> bool:
     """Whether devices of another fleet can do a trial that the run's own could not. Arguments and faults: `reprice`."""
     plan = _plan(run, on)
-    done = {result.record.trial for result in read_results(run.path) if result.record.status != "infeasible"}
+    done = {
+        result.record.trial
+        for result in read_results(run.path)
+        if result.record.status != "infeasible" or _stopped(run, plan, result)
+    }
     return any(trial not in plan.infeasible and trial not in done for trial in plan.trials)
 
 
@@ -113,7 +119,7 @@ def carried_over(plan: coordinator.Plan, runs: Iterable[Run], done: frozenset[Tr
     wanted = {trial for trial in plan.trials if trial not in plan.infeasible} - done
     for run in runs:
         for result in read_results(run.path):
-            if result.record.trial in wanted and result.record.status == "ok":
+            if result.record.trial in wanted and (result.record.status == "ok" or _stopped(run, plan, result)):
                 wanted.remove(result.record.trial)
                 yield dataclasses.replace(result, record=_record(run, plan, result.record.trial, result))
 
@@ -141,7 +147,19 @@ def fleet_names(files: Sequence[Path]) -> list[str]:
 
 
 def _plan(run: Run, on: Scenario) -> coordinator.Plan:
-    return coordinator.plan(on, curves=curves_of(on), scorer=run.terms.scorer)
+    reused = {
+        result.record.trial: Reused(result.kept, result.weights, result.ledger.score, result.ledger.score_trace)
+        for result in read_results(run.path)
+        if result.kept is not None and result.ledger is not None and result.ledger.reused
+    }
+    return coordinator.plan(on, curves=curves_of(on), reused=reused, scorer=run.terms.scorer)
+
+
+def _stopped(run: Run, plan: coordinator.Plan, result: TrialResult) -> bool:
+    """Whether the planned device, too, stops on the way through a trial that stopped the run's own."""
+    if result.record.status != "infeasible" or result.ledger is None or result.record.trial not in plan.trials:
+        return False
+    return _record(run, plan, result.record.trial, result).status == "infeasible"
 
 
 def _record(run: Run, plan: coordinator.Plan, trial: Trial, result: TrialResult | None) -> Record:
@@ -149,18 +167,27 @@ def _record(run: Run, plan: coordinator.Plan, trial: Trial, result: TrialResult 
     spec = plan.devices[trial.seed, trial.device]
     if trial in plan.infeasible:
         return coordinator.without_result(plan, spec, trial, "infeasible", *plan.infeasible[trial]).record
-    if result is None or result.ledger is None or result.kept is None:
+    trained = result is not None and result.kept is not None
+    priced = {} if result is None or result.ledger is None else _priced(run, spec, result)
+    if result is None or not priced or not (trained or priced["reason"]):
         known = "has not run it" if result is None else f"has it as {result.record.status} ({result.record.reason})"
         reason = f"{run.path} {known}; run the scenario on this fleet"
         return coordinator.without_result(plan, spec, trial, "failed", reason).record
-    if result.record.shard_size != len(spec.shard) or not np.isin(result.kept, spec.shard).all():
+    kept = spec.shard if result.kept is None else result.kept
+    if result.record.shard_size != len(spec.shard) or not np.isin(kept, spec.shard).all():
         message = f"gives device {trial.device} another shard than {run.path} has; the data must be those of the run"
         raise ScenarioError(plan.scenario.name, [Fault("partition", message)])
-    m = result.record.subset_size
-    priced = pricing.price(run.terms, spec.profile, spec.conditions, len(spec.shard), m, result.ledger)
     empty: dict[str, Any] = dict.fromkeys(OUTCOME, np.nan) if priced["reason"] else {}
     status = "infeasible" if priced["reason"] else "ok"
     binds, why = plan.ruled.get(trial, ("", ""))
-    said = {"binds": binds, "reason": priced["reason"] or why}
+    over = overrun(plan.scenario.pruning.rule, priced) if trial in plan.ruled else ""
+    said = {"binds": binds, "reason": priced["reason"] or "; ".join(filter(None, (why, over)))}
     changed = {"profile": spec.profile.name, "status": status, **empty, **priced, **said}
     return dataclasses.replace(result.record, **changed)
+
+
+def _priced(run: Run, spec: DeviceSpec, result: TrialResult) -> dict[str, Any]:
+    """The columns of a trial that follow from its work and the planned device."""
+    assert result.ledger is not None
+    m = result.record.subset_size
+    return pricing.price(run.terms, spec.profile, spec.conditions, len(spec.shard), m, result.ledger)

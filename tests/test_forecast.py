@@ -104,6 +104,16 @@ def test_memory_by_hand() -> None:
     )
 
 
+def test_shares_of_memory_and_storage_by_hand() -> None:
+    """Of 1,000 bytes 800 are usable; a shard of 250 bytes is a quarter of the storage, whatever is kept of it."""
+    np.testing.assert_allclose(feasibility.memory_share(np.array([400, 800, 1000]), 1000), [0.5, 1.0, 1.25])
+    assert feasibility.storage_share(250, 1000) == 0.25
+    limit = feasibility.usable_memory_bytes(MCU)
+    demand = Demand(np.array([np.floor(limit), np.floor(limit) + 1, 1.0]), np.array([1.0, 1.0, MCU.storage_bytes + 1]))
+    codes = feasibility.first_limit(demand, MCU)
+    assert [feasibility.LIMITS[code] for code in codes] == ["", "memory", "storage"]
+
+
 @pytest.mark.parametrize(("usable", "wanted", "fits"), [(1000, 64, 8), (1000, 7, 4), (1000, 8, 8), (199, 64, 0)])
 def test_the_largest_batch_that_fits(usable: float, wanted: int, fits: int) -> None:
     """100 bytes of weights without state, 100 a sample... 2 x 50 + 100 B <= usable."""

@@ -218,7 +218,7 @@ def test_the_records_j_is_the_objectives(make_scenario: Make, tmp_path: Path, pr
     scenario = make_scenario(pruning__keep_ratio={"objective": rule}, training__epochs=1, pruning__methods=methods)
     records = run(scenario, tmp_path / "run").records
     for row in records[records["method"] != "full"].to_dict("records"):
-        assert row["reason"] == f"risk + lambda x J is {words.amount(2 * row['cost_j'])}"
+        assert f"risk + lambda x J is {words.amount(2 * row['cost_j'])}" in row["reason"]
     full = records[records["method"] == "full"].set_index("device")
     assert full["cost_j"].tolist() == pytest.approx([0.8] * 3)
     kind = "device" if price == "emulated" else "analytic"
@@ -228,6 +228,37 @@ def test_the_records_j_is_the_objectives(make_scenario: Make, tmp_path: Path, pr
         by_hand = 0.5 * time + 0.2 * energy + 0.1 * row["subset_size"] / row["shard_size"]
         assert row["cost_j"] == pytest.approx(by_hand)
     assert edgesim.plan(scenario)["reason"].tolist() == records["reason"].tolist()
+
+
+def test_risks_weigh_by_the_devices_data_unless_they_shall_not(make_scenario: Make, tmp_path: Path) -> None:
+    """Shards of unequal size: the small device keeps less of its own, the large one more. Plan and run say the same."""
+    curve = [[0.05, 0.2], [0.3, 0.6], [0.6, 0.8], [1.0, 0.9]]
+    found = {}
+    for by in ("data", "equal"):
+        rule = {"objective": {"lambda": 0.8, "accuracy_curve": curve, "price": "analytic", "weights_of_devices": by}}
+        scenario = make_scenario(
+            pruning__keep_ratio=rule,
+            pruning__methods=["random"],
+            partition="quantity",
+            seeds=[0, 1],
+        )
+        plan, rows = coordinator.plan(scenario), edgesim.plan(scenario)
+        assert [trial.keep_ratio for trial in plan.trials] == rows["keep_ratio"].tolist()
+        assert [plan.ruled[trial][1] for trial in plan.trials] == rows["reason"].tolist()
+        found[by] = rows
+    data, equal = found["data"], found["equal"]
+    assert equal["reason"].str.startswith("risk + lambda x J is").all()
+    weight = data["shard_size"] / data.groupby("seed")["shard_size"].transform("mean")
+    for said, row in zip(weight, data.to_dict("records"), strict=True):
+        text = words.amount(said, 3)
+        assert row["reason"].startswith(f"{text} x risk + lambda x J is ")
+        assert row["reason"].endswith(f"; it holds {text} times the data of a mean device")
+    change = data["keep_ratio"] - equal["keep_ratio"]
+    assert (change[weight > 1] >= 0).all()
+    assert (change[weight < 1] <= 0).all()
+    assert change.abs().max() > 0.1
+    scaled = edgesim.plan(scenario, 50)
+    assert scaled["keep_ratio"].between(0.05, 1).all()
 
 
 TINY = {"fleet.groups": [{"profile": "arduino-nano-33-ble-sense", "count": 1}, {"profile": "jetson-nano", "count": 1}]}
@@ -328,5 +359,12 @@ def test_the_schema_knows_the_rules() -> None:
     variants = schema.scenario()["properties"]["pruning"]["properties"]["keep_ratio"]["anyOf"]
     rules = {next(iter(v["properties"])): next(iter(v["properties"].values())) for v in variants if "properties" in v}
     assert set(rules["budget"]["properties"]) == {"energy_j", "latency_s", "storage_bytes", "price"}
-    assert set(rules["objective"]["properties"]) == {"lambda", "weights", "accuracy_curve", "accuracy_from", "price"}
+    assert set(rules["objective"]["properties"]) == {
+        "lambda",
+        "weights",
+        "accuracy_curve",
+        "accuracy_from",
+        "price",
+        "weights_of_devices",
+    }
     assert rules["objective"]["required"] == ["lambda"]

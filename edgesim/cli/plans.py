@@ -31,13 +31,18 @@ LEGEND = (
     f"{CLOSED}: FLOPs / throughput, and that x power. It leaves out start-up, dispatch, memory traffic, reading, heat "
     "and idle power"
 )
+WORK = (
+    "work: whether that of scoring is known exactly, or depends on the data: expected (what was measured to be usual), "
+    "or at most so much"
+)
 CAUSES = (("infeasible", "limits"), ("binds", "binds"), ("breaks the budget by the other price", "other_price_breaks"))
 """what there is to say of trials, and the part of a row that counts them; the first that a row has"""
 
 
 def planned(scenario: Scenario, devices: int | None) -> Planned:
     """As `api.planned`; pandas is imported only where another run has to be read."""
-    if getattr(scenario.pruning.rule, "accuracy_from", None) is None:
+    pruning = scenario.pruning
+    if pruning.scores_from is None and getattr(pruning.rule, "accuracy_from", None) is None:
         return planning.plan(scenario, devices)
     from edgesim import api
 
@@ -66,13 +71,13 @@ def show(planned: Planned) -> None:
     for note in planned.data_notes:
         typer.echo(f"data: {note}", err=True)
     every = rows = planned.by_profile()
-    ruled = any(row["binds"] for row in rows)
-    whole = [_row(row, ruled, total=True) for row in planned.by_method()]
+    shows = {name for name, plain in (("binds", {}), ("work_is", "exact")) if any(row[name] != plain for row in rows)}
+    whole = [_row(row, shows, total=True) for row in planned.by_method()]
     tables.print_rows("whole fleet, means per device", whole, keys=KEYS)
     if len(rows) > SHOWN_ROWS:  # the dearest trial of each profile says most in one row
         best = {row["profile"]: row for row in sorted(rows, key=lambda row: row["device_time_s"] or 0.0)}
         rows = [row for row in rows if best[row["profile"]] is row]
-    shown = [{"profile": row["profile"], **_row(row, ruled)} for row in rows]
+    shown = [{"profile": row["profile"], **_row(row, shows)} for row in rows]
     tables.print_rows("by profile, means per device", shown, keys=KEYS)
     for title, measure, unit in (("slowest", "device_time_s", "s"), ("hungriest", "device_energy_j", "J")):
         for row in planned.most(measure, TOP):
@@ -82,6 +87,8 @@ def show(planned: Planned) -> None:
         typer.echo(line)
     typer.echo(f"{n_of(len(planned), 'trial')} of {n_of(planned.devices, 'device')}; times and energies are emulated")
     typer.echo(textwrap.fill(LEGEND, WIDTH))
+    if "work_is" in shows:
+        typer.echo(textwrap.fill(WORK, WIDTH))
 
 
 def _why(rows: list[dict[str, Any]]) -> list[str]:
@@ -195,7 +202,7 @@ def _show_limits(found: dict[str, Any]) -> None:
         typer.echo(wrapped(f"  {found['profile']} has no units for {found['precision']}: {speed}"))
 
 
-def _row(row: dict[str, Any], ruled: bool, total: bool = False) -> dict[str, Any]:
+def _row(row: dict[str, Any], shows: set[str], total: bool = False) -> dict[str, Any]:
     """A row of means in words that fit a terminal."""
     time_s, score_s = row["device_time_s"], row["device_score_time_s"]
     storage, peak = row["storage_bytes"], row["peak_memory_bytes"]
@@ -213,7 +220,9 @@ def _row(row: dict[str, Any], ruled: bool, total: bool = False) -> dict[str, Any
         "storage": None if storage is None else size(storage),
         "memory": None if peak is None else size(peak),
     }
-    if ruled:
+    if "work_is" in shows:
+        shown["work"] = row["work_is"]
+    if "binds" in shows:
         shown["binds"] = _counted(row["binds"])
     if total:
         shown["slowest s"] = _digits(row["slowest_device_time_s"])

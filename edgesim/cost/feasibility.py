@@ -11,7 +11,7 @@ from edgesim.cost.analytic import Numbers
 from edgesim.cost.terms import Terms
 from edgesim.cost.words import apart, size
 from edgesim.profiles import DeviceProfile
-from edgesim.work import Workload
+from edgesim.work import FloatArray, Workload
 
 SYSTEM_SHARE = 0.2
 """share of the working memory that the system keeps for itself. Estimate, not measured: a Raspberry Pi without a
@@ -39,7 +39,35 @@ class Demand:
 
 def usable_memory_bytes(profile: DeviceProfile) -> float:
     """Working memory that training may take."""
-    return profile.memory_bytes * (1.0 - SYSTEM_SHARE)
+    return float(usable_bytes(profile.memory_bytes))
+
+
+def usable_bytes(memory_bytes: Numbers) -> FloatArray:
+    """What of a working memory training may take: all but SYSTEM_SHARE."""
+    return np.asarray(memory_bytes, dtype=np.float64) * (1.0 - SYSTEM_SHARE)
+
+
+def memory_share(peak_memory_bytes: Numbers, memory_bytes: Numbers) -> FloatArray:
+    """The share of the usable memory that a training step takes; above 1 the device cannot do it.
+
+    Args:
+        peak_memory_bytes: of the step (`peak_memory_bytes` of a record).
+        memory_bytes: of the device, all of it (`memory_bytes` of devices.parquet).
+    """
+    return np.asarray(np.asarray(peak_memory_bytes, dtype=np.float64) / usable_bytes(memory_bytes))
+
+
+def storage_share(shard_bytes: Numbers, storage_bytes: Numbers) -> FloatArray:
+    """The share of a device's storage that all the samples it holds take; above 1 the device cannot begin.
+
+    It holds the whole shard while it scores, whatever it keeps afterwards, and a dynamic method through all of the
+    training. What a trial holds after the selection is `storage_bytes` of its record.
+
+    Args:
+        shard_bytes: shard size times the bytes of a sample.
+        storage_bytes: of the device.
+    """
+    return np.asarray(np.asarray(shard_bytes, dtype=np.float64) / np.asarray(storage_bytes, dtype=np.float64))
 
 
 def first_limit(demand: Demand, profile: DeviceProfile) -> npt.NDArray[np.int64]:
@@ -49,8 +77,8 @@ def first_limit(demand: Demand, profile: DeviceProfile) -> npt.NDArray[np.int64]
         demand: of one trial, or of C.
         profile: the device.
     """
-    memory = np.asarray(demand.peak_memory_bytes) > usable_memory_bytes(profile)
-    storage = np.asarray(demand.shard_bytes) > profile.storage_bytes
+    memory = memory_share(demand.peak_memory_bytes, profile.memory_bytes) > 1
+    storage = storage_share(demand.shard_bytes, profile.storage_bytes) > 1
     short = ~np.asarray(demand.finished)
     dry = short & np.asarray(demand.died)
     return np.asarray(np.select([memory, storage, dry, short], [1, 2, 3, 4], 0))
@@ -69,7 +97,7 @@ def reasons(demand: Demand, profile: DeviceProfile, terms: Terms, batch: int) ->
     """
     found = []
     peak, usable = float(np.asarray(demand.peak_memory_bytes)), usable_memory_bytes(profile)
-    if peak > usable:
+    if memory_share(peak, profile.memory_bytes) > 1:
         fits = largest_batch_size(profile, terms.workload, terms.optimizer_states, batch)
         advice = f"batch size {fits} would fit" if fits else "no batch size would fit"
         needs, has = apart(peak, usable, size, 3)
@@ -78,7 +106,7 @@ def reasons(demand: Demand, profile: DeviceProfile, terms: Terms, batch: int) ->
             f"({1 - SYSTEM_SHARE:.0%} of {size(profile.memory_bytes)}); {advice}"
         )
     shard = float(np.asarray(demand.shard_bytes))
-    if shard > profile.storage_bytes:
+    if storage_share(shard, profile.storage_bytes) > 1:
         needs, has = apart(shard, profile.storage_bytes, size, 3)
         found.append(f"needs {needs} of storage for its data, has {has}")
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -196,10 +197,11 @@ class Forecast:
             ("train", load.trains),
             ("forward", ~load.trains),
         )
-        for kind, mine in kinds:
+        paid = terms.sample_bytes, terms.optimizer_states, profile, terms.precision
+        for (place, network), (kind, of_kind) in product(enumerate(load.networks), kinds):
+            mine = of_kind if len(load.networks) == 1 else of_kind & (load.network == place)[:, None]
             if mine.any():
-                paid = terms.sample_bytes, terms.optimizer_states, profile, terms.precision
-                cost = step_cost(kind, load.batch_sizes, load.network, *paid)
+                cost = step_cost(kind, load.batch_sizes, network, *paid)
                 for part, seconds in (
                     ("compute_s", cost.compute_s),
                     ("memory_s", cost.memory_s),

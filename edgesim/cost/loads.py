@@ -23,8 +23,10 @@ from edgesim.work import FloatArray, IntArray, StepTrace, Work, Workload
 class Load:
     """What C trials do while they score, or while they train. C may be 1 where it is the same for all."""
 
-    network: Workload
-    """that does the steps"""
+    networks: tuple[Workload, ...]
+    """that do the steps"""
+    network: IntArray
+    """[C] place in `networks` of the one that does those of a trial"""
     flops: FloatArray
     """[C] all FLOPs, comparisons not counted"""
     stepless: FloatArray
@@ -53,11 +55,15 @@ class Load:
         steps = np.stack([full * epochs, np.where(rest > 0, epochs, 0)], axis=1).astype(np.float64)
         flops = analytic.training_flops(m, epochs, workload.train_flops)
         nothing = np.zeros(len(flops))
-        return cls(workload, flops, nothing, nothing, np.ones(batches.shape, dtype=bool), batches, steps)
+        trains, alike = np.ones(batches.shape, dtype=bool), np.zeros(len(flops), dtype=np.int64)
+        return cls((workload,), alike, flops, nothing, nothing, trains, batches, steps)
 
     @classmethod
-    def of(cls, parts: Sequence[tuple[Work, StepTrace]], workload: Workload) -> Load:
-        """The loads of C works with their steps."""
+    def of(cls, parts: Sequence[tuple[Work, StepTrace]], workload: Workload | Sequence[Workload]) -> Load:
+        """The loads of C works with their steps, by one network or each by its own."""
+        each = [workload] * len(parts) if isinstance(workload, Workload) else workload
+        networks = list({id(network): network for network in each}.values())
+        places = {id(network): place for place, network in enumerate(networks)}
         works = [work for work, _ in parts]
         counted = [_tally(trace) for _, trace in parts]
         width = max((len(tally) for tally in counted), default=0)
@@ -67,8 +73,9 @@ class Load:
                 trains[row, column], batches[row, column], steps[row, column] = kind == "train", size, count
         comparisons = np.array([work.comparisons for work in works], dtype=np.float64)
         return cls(
-            network=workload,
-            flops=np.array([work.flops(workload.train_flops, workload.forward_flops) for work in works]),
+            networks=tuple(networks),
+            network=np.array([places[id(network)] for network in each], dtype=np.int64),
+            flops=np.array([w.flops(n.train_flops, n.forward_flops) for w, n in zip(works, each, strict=True)]),
             stepless=comparisons + np.array([work.other_flops for work in works]),
             comparisons=comparisons,
             trains=trains,
@@ -78,7 +85,7 @@ class Load:
 
     @classmethod
     def stack(cls, loads: Sequence[Load]) -> Load:
-        """Loads of one network, one after another: C is the sum of theirs."""
+        """Loads one after another: C is the sum of theirs."""
         ends = np.cumsum([0] + [len(load.flops) for load in loads])
         width = max(load.steps.shape[1] for load in loads)
 
@@ -92,8 +99,12 @@ class Load:
         def flat(name: str) -> npt.NDArray[Any]:
             return np.concatenate([getattr(load, name) for load in loads])
 
+        networks = list({id(network): network for load in loads for network in load.networks}.values())
+        places = {id(network): place for place, network in enumerate(networks)}
+        moved = [np.array([places[id(network)] for network in load.networks])[load.network] for load in loads]
         return cls(
-            network=loads[0].network,
+            networks=tuple(networks),
+            network=np.concatenate(moved),
             flops=flat("flops"),
             stepless=flat("stepless"),
             comparisons=flat("comparisons"),
@@ -104,8 +115,8 @@ class Load:
 
     def rows(self, which: IntArray) -> Load:
         """Those of some trials, in that order and as often as they are named."""
-        arrays = {name: values[which] for name, values in vars(self).items() if name != "network"}
-        return Load(self.network, **arrays)
+        arrays = {name: values[which] for name, values in vars(self).items() if name != "networks"}
+        return Load(self.networks, **arrays)
 
     def repeated(self, count: int) -> Load:
         """The same for `count` trials, where it is the same for all."""

@@ -7,7 +7,7 @@ choose among the sizes that the device can do.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ ROWS = 1 << 15
 """the same where they are worked out together, over all devices"""
 BINDS = (*LIMITS, "latency_s", "energy_j", "storage_bytes")
 """what may bind: nothing, what stops the device itself, and the limits of a budget; by position"""
+Weighted = Literal["data", "equal"]
 UNITS = {"latency_s": "s", "energy_j": "J", "storage_bytes": "bytes"}
 
 
@@ -60,9 +61,28 @@ class Objective:
     """run folder whose test accuracies make each method's curve; give this or `accuracy_curve`"""
     price: Price = "emulated"
     """what time and energy of J are computed by: the emulated device, or the closed form (analytic)"""
+    weights_of_devices: Weighted = "data"
+    """weights of the devices' risks: by the samples that each holds (data; Eqs. 10 and 12), or all alike (equal)"""
 
 
 Rule = Budget | Objective
+
+
+def risk_weights(sizes: npt.ArrayLike, by: Weighted) -> FloatArray:
+    """The weight w_k of each device's risk in its term of Eq. 14, w_k·risk_k + lambda·J_k.
+
+    The aggregate risk weights devices by their shares of the data (Eqs. 10, 12), n_k / sum of n. Here the shares are
+    scaled to a mean of 1, w_k = K·n_k / sum of n: the sum over devices stays in proportion, lambda keeps its meaning
+    whatever the number of devices, and with equal shards all weigh 1.
+
+    Args:
+        sizes: [K] shard sizes of one fleet, >= 1.
+        by: `data`, or `equal` for all 1.
+
+    Returns: float64 [K].
+    """
+    held = np.asarray(sizes, dtype=np.float64)
+    return np.ones(len(held)) if by == "equal" else held / held.mean()
 
 
 class Bill(NamedTuple):
@@ -126,15 +146,26 @@ class Best(NamedTuple):
 
     m: IntArray
     value: FloatArray
-    """risk + lambda J at m; inf where the device can do no size"""
+    """w risk + lambda J at m; inf where the device can do no size"""
     binds: IntArray
     """position in BINDS: what of the device itself rules out the size with the least value; 0 where nothing does"""
 
 
+class Devices(NamedTuple):
+    """What the objective needs to know of each of P devices. Arrays [P]."""
+
+    n: IntArray
+    """shard sizes, >= 1"""
+    full: Bill
+    """plain training on all n samples"""
+    risk_weight: FloatArray | float = 1.0
+    """w (`risk_weights`)"""
+
+
 def least_objective(
-    n: IntArray, bills: Bills, full: Bill, curve: npt.ArrayLike, rule: Objective, weights: CostWeights, jumps: int = 0
+    devices: Devices, bills: Bills, curve: npt.ArrayLike, rule: Objective, weights: CostWeights, jumps: int = 0
 ) -> Best:
-    """The subset size with the least risk + lambda J (Eqs. 13-14) that the device can do; of equal ones the smallest.
+    """The subset size with the least w risk + lambda J (Eqs. 13-14) that the device can do; of equal ones the smallest.
 
     Risk is 1 - accuracy, the accuracy linear between the points of the curve. Nothing is known beyond them, so only
     ratios between the first and the last point are chosen from. The sum over devices of Eq. 14 has one term per
@@ -142,9 +173,8 @@ def least_objective(
     one that would be best if it could.
 
     Args:
-        n: [P] shard sizes, >= 1.
+        devices: P of them.
         bills: prices of subset sizes.
-        full: plain training on all n samples, arrays [P].
         curve: [points, 2] ratio and accuracy, ratios ascending.
         rule: lambda.
         weights: of J.
@@ -152,17 +182,19 @@ def least_objective(
             at such a place or where the curve bends. 0 = any size may be the best: GRID of them are looked at, then
             those around the best.
     """
+    n, full = devices.n, devices.full
+    risk_weight = np.broadcast_to(devices.risk_weight, n.shape)
     points = np.asarray(curve, dtype=np.float64)
     low = np.minimum(np.maximum(np.ceil(np.round(points[0, 0] * n, 9)).astype(np.int64), 1), n)
     high = np.maximum(np.floor(np.round(points[-1, 0] * n, 9)).astype(np.int64), low)
 
     def values(pair: IntArray, m: IntArray) -> tuple[FloatArray, IntArray]:
-        """Risk + lambda J, and what stops the device."""
+        """Weighted risk + lambda J, and what stops the device."""
         bill = bills(pair, m)
         whole = (full.time_s[pair], full.energy_j[pair], full.storage_bytes[pair])
         ratios = [part / total for part, total in zip(bill[:3], whole, strict=True)]
         risk = 1.0 - np.interp(m / n[pair], points[:, 0], points[:, 1])
-        found = risk + rule.trade_off * device_cost(weights, *ratios)
+        found = risk_weight[pair] * risk + rule.trade_off * device_cost(weights, *ratios)
         return np.asarray(found), np.broadcast_to(bill.limit, len(m)).astype(np.int64)
 
     pair, m = _candidates(n, low, high, points[:, 0], jumps)

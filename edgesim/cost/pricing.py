@@ -67,7 +67,7 @@ def price(
 def _beside_full(priced: Forecast, n: int) -> Forecast:
     """A trial, and beside it plain training on all n samples of the same device."""
     terms, kept = priced.terms, np.array([int(priced.kept[0]), n])
-    nothing = Load.of([(Work(), StepTrace())], priced.score.network)
+    nothing = Load.of([(Work(), StepTrace())], terms.workload)
     whole = Load.training(kept[1:], terms.batch_size, terms.epochs, terms.workload)
     loads = Load.stack([priced.score, nothing]), Load.stack([priced.train, whole])
     return Forecast(terms, priced.device, *loads, kept)
@@ -94,13 +94,20 @@ def forecast_of(terms: Terms, device: Device, m: int, ledger: Ledger) -> Forecas
     return Forecast(terms, device, score, train, np.array([m], dtype=np.int64))
 
 
-def shortfall(priced: Forecast, i: int) -> str:
-    """Why the device does not finish trial `i` under its conditions: the second, what it had, and what it needs."""
+def shortfall(priced: Forecast, i: int, exact: bool = True) -> str:
+    """Why the device does not finish trial `i` under its conditions: the second, what it had, and what it needs.
+
+    Args:
+        priced: the trials.
+        i: which of them.
+        exact: whether the work is known; else it is the least that it can be.
+    """
     run, conditions = priced.as_it_is, priced.device.conditions
     died_s = float(run.died_at_s[i])
     if np.isnan(died_s):
         days, needs_s = float(run.time_s[i].sum()) / 86400, float(priced.undisturbed_s[i])
-        return f"the work, {amount(needs_s)} s, is not done after {days:,.0f} days in its windows; open them longer"
+        work = f"the work, {'' if exact else 'at least '}{amount(needs_s)} s,"
+        return f"{work} is not done after {days:,.0f} days in its windows; open them longer"
     energy = conditions.energy
     capacity_j = priced.device.profile.battery_j if energy.capacity_j is None else energy.capacity_j
     assert capacity_j is not None  # who dies has a battery
@@ -112,7 +119,7 @@ def shortfall(priced: Forecast, i: int) -> str:
     held, needs = apart(charged * capacity_j, float(priced.on_mains.energy_j[i].sum()), amount, 4)
     return (
         f"the battery is empty {died_s:,.1f} s after the start, while {during}: it held {held} J "
-        f"({share(charged)} of {amount(capacity_j)} J){gained}; the trial needs {needs} J"
+        f"({share(charged)} of {amount(capacity_j)} J){gained}; the trial needs {'' if exact else 'at least '}{needs} J"
     )
 
 

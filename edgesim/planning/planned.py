@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from edgesim.cost import feasibility
 from edgesim.cost.objective import BINDS
 from edgesim.planning.crowd import Crowd
+from edgesim.pruning.expected import WorkIs
 from edgesim.work import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ CHUNK_ROWS = 1_000_000
 """rows that are written at once"""
 LIMITS = (*feasibility.LIMITS, "budget")
 """what stops a trial, by position (`wording.BUDGET` the last); the first stands for nothing"""
+WORK_IS: tuple[WorkIs, ...] = get_args(WorkIs)
 MEASURES = (
     "device_time_s", "device_startup_s", "device_score_time_s", "device_train_time_s", "device_energy_j",
     "device_startup_energy_j", "analytic_time_s", "analytic_score_time_s", "analytic_energy_j", "storage_bytes",
@@ -47,7 +49,8 @@ class Planned:
     cells: Columns
     """[U, R] per column: keep_ratio, shard_size, subset_size, limit (position in LIMITS), binds and other_price_breaks
     (in `objective.BINDS`: what keeps a rule from more; what of a budget the chosen subset breaks by the price that does
-    not count), reason (in `texts`) and MEASURES, NaN where there is no such number"""
+    not count), reason (in `texts`), work_is (in WORK_IS: whether scoring is known exactly) and MEASURES, NaN where
+    there is no such number"""
     texts: tuple[str, ...]
     """reasons"""
     data_notes: tuple[str, ...] = ()
@@ -86,6 +89,7 @@ class Planned:
             "binds": BINDS,
             "other_price_breaks": BINDS,
             "reason": self.texts,
+            "work_is": WORK_IS,
         }
 
     def chunks(self, rows: int) -> Iterator[Columns]:
@@ -213,6 +217,7 @@ class Planned:
                 "keep_ratio": float(often @ self.cells["keep_ratio"][pairs, r] / often.sum()),
                 "trials": int(often.sum()),
                 "infeasible": int(often.sum() - trials),
+                "work_is": WORK_IS[int(self.cells["work_is"][pairs[0], r])],
                 "limits": limits,
                 "binds": binds,
                 "other_price_breaks": breaks,

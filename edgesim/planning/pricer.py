@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from edgesim.binding import Named
 from edgesim.choosing import Choice, Pairs, choose
@@ -14,23 +14,31 @@ from edgesim.cost import feasibility
 from edgesim.cost.analytic import subset_size
 from edgesim.cost.forecast import Device, Forecast
 from edgesim.cost.loads import Load
+from edgesim.cost.objective import risk_weights
 from edgesim.data import datasets
 from edgesim.jobs import Setting
-from edgesim.outlook import Curves, Outlook, curve_of, prepare, split
+from edgesim.outlook import Curves, Outlook, curve_of, prepare, scored, split, weighted
 from edgesim.planning.crowd import Crowd, own, scaled
-from edgesim.planning.planned import Columns, Planned
+from edgesim.planning.planned import WORK_IS, Columns, Planned
 from edgesim.planning.wording import BUDGET, Wording
-from edgesim.prospects import Prospect, demand
+from edgesim.prospects import Prospect, demand, may_stop
+from edgesim.pruning.expected import Case
 from edgesim.pruning_part import keeps_all
-from edgesim.records import rounded_ratio
+from edgesim.records import Reused, Trial, rounded_ratio
 from edgesim.scenario import Scenario
-from edgesim.work import FloatArray, IntArray
+from edgesim.work import FloatArray, IntArray, Workload
 
 ROWS = 1 << 16
 """trials that are priced at once: their arrays fit into a processor's cache"""
 
 
-def plan(scenario: Scenario, devices: int | None = None, curves: Curves | None = None) -> Planned:
+def plan(
+    scenario: Scenario,
+    devices: int | None = None,
+    curves: Curves | None = None,
+    reused: Mapping[Trial, Reused] | None = None,
+    scorer: Workload | None = None,
+) -> Planned:
     """Price every trial of a scenario without running any.
 
     Args:
@@ -40,6 +48,8 @@ def plan(scenario: Scenario, devices: int | None = None, curves: Curves | None =
             seed), and with a `spread` a throughput factor of its own (stream "plan:spread"), beyond `crowd.EXACT`
             devices rounded by at most 2 %. None = the scenario's own devices, in every seed.
         curves: accuracy curves, where the scenario's rule reads them from a run.
+        reused: subsets of the run that `scores_from` names, and what choosing them took.
+        scorer: of the network that scored there.
 
     Raises:
         DataError: the data cannot be read.
@@ -49,8 +59,9 @@ def plan(scenario: Scenario, devices: int | None = None, curves: Curves | None =
     dataset = datasets.load(scenario.dataset.plugin, scenario.dataset.name, scenario.folder)
     shards = [(seed, split(scenario, dataset, seed)) for seed in scenario.seeds]
     fleet = own(scenario, shards) if devices is None else scaled(scenario, shards, devices)
-    setting, outlook = prepare(scenario, dataset)
-    pricer = _Pricer(scenario, setting, outlook, curves, fleet)
+    setting, outlook = prepare(scenario, dataset, scorer)
+    owners = [(seed, index) for seed, parts in shards for index in range(len(parts))]
+    pricer = _Pricer(scenario, setting, outlook, curves, fleet, owners, reused or {})
     keys, pair = fleet.pairs
     kind, factor, shard = fleet.parts(keys)
     wording = Wording()
@@ -80,13 +91,19 @@ class _Trials:
     """[P·R]"""
     choices: tuple[Choice | None, ...]
     """[R] where a rule chose the ratio"""
+    work_is: IntArray
+    """[P, R] positions in WORK_IS"""
+    least: tuple[Load, Load] | None
+    """score and train with the least of their work; None where all of it is exact"""
 
     def rows(self, which: IntArray) -> _Trials:
         """Those of some pairs, as often as they are named."""
         width = self.ratio.shape[1]
         places = (which[:, None] * width + np.arange(width)).ravel()
         loads = self.score.rows(places), self.train.rows(places)
-        return _Trials(self.ratio[which], self.m[which], *loads, self.kept[places], self.choices)
+        least = None if self.least is None else (self.least[0].rows(places), self.least[1].rows(places))
+        own = self.ratio[which], self.m[which]
+        return _Trials(*own, *loads, self.kept[places], self.choices, self.work_is[which], least)
 
 
 @dataclass(frozen=True)
@@ -96,13 +113,22 @@ class _Pricer:
     outlook: Outlook
     curves: Curves | None
     fleet: Crowd
+    owners: list[tuple[int, int]]
+    """[shards] seed and device that each shard was made for"""
+    reused: Mapping[Trial, Reused]
 
     @cached_property
     def prospects(self) -> tuple[Prospect, ...]:
         """[methods] each with all shards."""
         labels = self.setting.dataset.train_labels
         shards = [self.setting.describe(labels[indices]) for indices in self.fleet.shards]
-        return tuple(self.outlook.prospect(method.plugin, shards) for method in self._methods)
+        there = scored(self.reused)
+        return tuple(
+            self.outlook.prospect(
+                method.plugin, shards, [there.get((*owner, method.label), {}) for owner in self.owners]
+            )
+            for method in self._methods
+        )
 
     @cached_property
     def methods(self) -> tuple[str, ...]:
@@ -123,10 +149,14 @@ class _Pricer:
         return [1 if keeps_all(method) else each for method in self._methods]
 
     @cached_property
-    def _known(self) -> npt.NDArray[np.bool_]:
-        """[shards, R] whether the work is known well enough to rule a trial out."""
-        known = np.stack([prospect.known for prospect in self.prospects], axis=1)
-        return np.repeat(known, self._widths, axis=1)
+    def _risk_weight(self) -> FloatArray:
+        """[shards] of the risk of a device with that shard, in an objective."""
+        sizes, fleet = self.prospects[0].sizes, self.fleet
+        found = np.ones(len(sizes))
+        for seed in np.unique(fleet.seed):
+            mine = fleet.shard[fleet.seed == seed]
+            found[mine] = risk_weights(sizes[mine], weighted(self.scenario.pruning.rule))
+        return found
 
     @cached_property
     def _named(self) -> _Trials:
@@ -142,15 +172,20 @@ class _Pricer:
         width = trials.ratio.shape[1]
         priced = Forecast(self.outlook.terms, device, trials.score, trials.train, trials.kept, np.repeat(factor, width))
         size = np.repeat(self.prospects[0].sizes[which], width)
-        wanted = demand(priced, size, self._known[which].ravel())
-        limit = feasibility.first_limit(wanted, device.profile).reshape(-1, width)
+        sure = priced
+        if trials.least is not None and may_stop(device):
+            sure = Forecast(self.outlook.terms, device, *trials.least, trials.kept, np.repeat(factor, width))
+        stopped = feasibility.first_limit(demand(sure, size), device.profile).reshape(-1, width)
+        limit = stopped.copy()
         binds, breaks = np.zeros_like(limit), np.zeros_like(limit)
         for r, choice in enumerate(trials.choices):
             if choice is not None:
-                limit[:, r] = np.where(~choice.suffices & (limit[:, r] == 0), BUDGET, limit[:, r])
+                refuses = np.where((choice.binds > 0) & (choice.binds < BUDGET), choice.binds, BUDGET)
+                limit[:, r] = np.where(~choice.suffices & (stopped[:, r] == 0), refuses, stopped[:, r])
                 binds[:, r], breaks[:, r] = choice.binds, choice.breaks
         # Work that its windows never see the end of takes no time that could be named.
-        ends = limit.ravel() != feasibility.LIMITS.index("availability")
+        ends = priced.on_mains.finished
+        exact = trials.work_is.ravel() == WORK_IS.index("exact")
         emulated = {
             "device_time_s": priced.time_s("emulated"),
             "device_startup_s": priced.parts.startup_s,
@@ -166,7 +201,8 @@ class _Pricer:
             "limit": limit.astype(np.int32),
             "binds": binds.astype(np.int32),
             "other_price_breaks": breaks.astype(np.int32),
-            "reason": wording.of(priced, size, limit, trials.choices).astype(np.int32),
+            "reason": wording.of(sure, size, stopped, trials.choices, exact).astype(np.int32),
+            "work_is": trials.work_is.astype(np.int32),
             **{name: np.where(ends, values, np.nan) for name, values in emulated.items()},
             "analytic_time_s": priced.time_s("analytic"),
             "analytic_score_time_s": priced.analytic_score_time_s,
@@ -182,25 +218,38 @@ class _Pricer:
         assert rule is not None
         choices: list[Choice | None] = []
         for method, prospect in zip(self._methods, self.prospects, strict=True):
-            pairs = Pairs(prospect, device, which, factor)
+            pairs = Pairs(prospect, device, which, factor, self._risk_weight[which])
             curve = curve_of(rule, method.label, self.curves) if not keeps_all(method) else None
             choices.append(None if keeps_all(method) else choose(rule, pairs, curve))
         m = np.stack([sizes if choice is None else choice.m for choice in choices], axis=1)
         return self._trials(rounded_ratio(m / sizes[:, None]), m, which, tuple(choices))
 
     def _trials(self, ratio: FloatArray, m: IntArray, which: IntArray, choices: tuple[Choice | None, ...]) -> _Trials:
-        """What the trials of P pairs do: method by method, then in order of pair and trial."""
+        """What the trials of P pairs do."""
+        score, train, kept = self._loads(m, which, "planned")
+        work_is = np.zeros(m.shape, dtype=np.int64)
+        first = 0
+        for prospect, width in zip(self.prospects, self._widths, strict=True):
+            if prospect.work_is != "exact":
+                for r in range(first, first + width):
+                    exact = prospect.exact(which, m[:, r])
+                    work_is[:, r] = np.where(exact, 0, WORK_IS.index(prospect.work_is))
+            first += width
+        least = self._loads(m, which, "least")[:2] if work_is.any() else None
+        return _Trials(ratio, m, score, train, kept, choices, work_is, least)
+
+    def _loads(self, m: IntArray, which: IntArray, case: Case) -> tuple[Load, Load, IntArray]:
+        """Their work, in order of pair and trial, and how many samples each keeps."""
         score, train, kept, place = [], [], [], []
-        count, width = ratio.shape
+        count, width = m.shape
         first = 0
         for prospect, own_width in zip(self.prospects, self._widths, strict=True):
             columns = slice(first, first + own_width)
-            loads = prospect.loads(np.repeat(which, own_width), m[:, columns].ravel())
+            loads = prospect.loads(np.repeat(which, own_width), m[:, columns].ravel(), case)
             score.append(loads[0].repeated(count * own_width))
             train.append(loads[1])
             kept.append(loads[2])
             place.append(np.arange(count * width).reshape(count, width)[:, columns].ravel())
             first += own_width
         order = np.argsort(np.concatenate(place))
-        loads_in_order = Load.stack(score).rows(order), Load.stack(train).rows(order)
-        return _Trials(ratio, m, *loads_in_order, np.concatenate(kept)[order], choices)
+        return Load.stack(score).rows(order), Load.stack(train).rows(order), np.concatenate(kept)[order]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from edgesim.choosing import Choice
 from edgesim.cost.feasibility import LIMITS
@@ -20,7 +21,7 @@ MOST = 10_000
 PLAIN = {
     "energy": "its charge does not last",
     "availability": "its windows of availability never suffice",
-    "budget": "the budget does not suffice",
+    "refused": "the budget does not suffice, or the device may not for all that the work may be",
     "": "",
 }
 """what stands for further ones; a plan of fewer devices has their numbers"""
@@ -34,14 +35,22 @@ class Wording:
         self._places: dict[tuple[str, int, int] | str, int] = {"": 0}
         self._singles = 0
 
-    def of(self, priced: Forecast, size: IntArray, limit: IntArray, choices: tuple[Choice | None, ...]) -> IntArray:
+    def of(
+        self,
+        priced: Forecast,
+        size: IntArray,
+        limit: IntArray,
+        choices: tuple[Choice | None, ...],
+        exact: npt.NDArray[np.bool_],
+    ) -> IntArray:
         """Positions in `texts` of the reasons of P devices' R trials.
 
         Args:
-            priced: of all P·R trials.
+            priced: all P·R trials, by the least of their work.
             size: [P·R] samples of each one's shard.
-            limit: [P, R] what stops each: of LIMITS, or BUDGET.
+            limit: [P, R] what stops each, of LIMITS; 0 where a rule alone refuses.
             choices: [R] what a rule chose for the P devices; empty where there is none.
+            exact: [P·R] whether the work is known.
         """
         flat, width = limit.ravel(), limit.shape[1]
         found = np.zeros(len(flat), dtype=np.int64)
@@ -50,12 +59,12 @@ class Wording:
             found[begins] = self._alike(priced, begins, size)
         for name in ("energy", "availability"):
             rows = np.flatnonzero(flat == LIMITS.index(name))
-            found[rows] = self._each(name, rows, lambda i: shortfall(priced, i))
+            found[rows] = self._each(name, rows, lambda i: shortfall(priced, i, bool(exact[i])))
         for r, choice in enumerate(choices):
             if choice is not None:
-                short = np.flatnonzero(limit[:, r] == BUDGET)
-                found[short * width + r] = self._each("budget", short, choice.reason)
-                bound = np.flatnonzero((limit[:, r] == 0) & choice.says)
+                short = np.flatnonzero((limit[:, r] == 0) & ~choice.suffices)
+                found[short * width + r] = self._each("refused", short, choice.reason)
+                bound = np.flatnonzero((limit[:, r] == 0) & choice.suffices & choice.says)
                 found[bound * width + r] = self._each("", bound, choice.reason)
         return found.reshape(limit.shape)
 

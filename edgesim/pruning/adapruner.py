@@ -52,7 +52,7 @@ from pydantic.dataclasses import dataclass
 
 from edgesim import seeds
 from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, top_k
-from edgesim.pruning.expected import Network, Own
+from edgesim.pruning.expected import Network, Own, Part, WorkIs
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
 from edgesim.training.settings import Training
@@ -231,12 +231,16 @@ class AdaPruner:
         return Needs()
 
     def expected(self, shard: Shard, network: Network, k: int) -> Own:
-        """Its own training with every extra epoch; the mask may settle without them."""
-        epochs = self.warmup_epochs + self.epochs + self.extra_epochs
-        trace = StepTrace.passes("train", shard.size, self.batch_size, epochs)
-        steps = sum(segment.steps for segment in trace.segments)
-        work = Work(trace.samples, steps=steps, other_flops=float(MASK_FLOPS * shard.size * steps))
-        return Own(work, trace, exact=self.extra_epochs == 0)
+        """Its own training with every extra epoch, by default up to a quarter more: the mask may settle without."""
+
+        def training(epochs: int) -> Part:
+            trace = StepTrace.passes("train", shard.size, self.batch_size, epochs)
+            steps = sum(segment.steps for segment in trace.segments)
+            return Work(trace.samples, steps=steps, other_flops=float(MASK_FLOPS * shard.size * steps)), trace
+
+        least = self.warmup_epochs + self.epochs
+        work_is: WorkIs = "at most" if self.extra_epochs else "exact"
+        return Own(*training(least + self.extra_epochs), work_is, least=training(least))
 
     def choose(self, context: ScoreContext, k: int) -> Choice:
         """Train network and mask for the share k / n and keep the k largest m.

@@ -88,8 +88,15 @@ class Craig:
         return gradient_needs(self.warmup, shard)
 
     def expected(self, shard: Shard, network: Network, k: int) -> Own:
-        """At most: each of the k choices becomes the nearest of every sample of its class."""
-        return expected_by_class(shard, network, k, self.max_class_size, lambda n, k: 6.0 * n * n * (1 + k))
+        """As if the choices came in random order: the j-th becomes the nearest of every j-th sample of its class.
+
+        At most each becomes the nearest of all.
+        """
+
+        def solution(n: int, k: int) -> tuple[float, float]:
+            return 6.0 * n * n * (1.0 + float((1.0 / np.arange(1, k + 1)).sum())), 6.0 * n * n * (1 + k)
+
+        return expected_by_class(shard, network, k, self.max_class_size, solution)
 
     def choose(self, context: ScoreContext, k: int) -> Choice:
         """k positions with their weights.

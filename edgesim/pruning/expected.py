@@ -2,9 +2,10 @@
 
 Three parts make up the scoring of a trial: what the method observes of the warm-up (`needs`), what it does of its own
 (`expected` of the method, where it has any), and one comparison per sample for the selection, as in `base`; a dynamic
-method counts the comparisons of its draws itself. Nearly all
-of it follows from sizes alone. Where it depends on the data (how soon a clustering settles) a method gives the most
-that it can take and says so by `exact=False`.
+method counts the comparisons of its draws itself. Nearly all of it follows from sizes alone. Where it depends on the
+data (how soon a clustering settles) a method says so by `work_is`: its work is what was measured to be usual
+("expected"), or a bound that is near it ("at most"). Beside that stand two bounds: what is surely done rules trials
+out, and what is done at most says which ones surely come to their end.
 
 A user's own method says what it does beyond its warm-up by a method `expected(shard, network, k) -> Own`; without one
 it is expected to take its warm-up and nothing else.
@@ -13,7 +14,7 @@ it is expected to take its warm-up and nothing else.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,9 +26,14 @@ from edgesim.training.needs import Needs
 from edgesim.work import IntArray, StepTrace, Work
 
 __all__ = [
-    "Expected", "Network", "Own", "class_sizes", "needs_of", "of_scoring", "of_trial", "presentations",
-    "scores_every_budget",
+    "Case", "Expected", "Network", "Own", "Part", "WorkIs", "class_sizes", "needs_of", "of_scoring", "of_trial",
+    "presentations", "scores_every_budget",
 ]  # fmt: skip
+
+WorkIs = Literal["exact", "expected", "at most"]
+"""how planned work stands to what will be done; where a plan cannot run the method, the last two may be off"""
+Case = Literal["planned", "least", "most"]
+Part = tuple[Work, StepTrace]
 
 
 @dataclass(frozen=True)
@@ -36,23 +42,32 @@ class Own:
 
     work: Work = field(default_factory=Work)
     trace: StepTrace = field(default_factory=StepTrace)
-    exact: bool = True
-    """False: the work depends on the data, and this is the most that it can be"""
+    work_is: WorkIs = "exact"
+    """else the work depends on the data"""
+    least: Part = (Work(), StepTrace())
+    """what it does in any case, where the work is not exact"""
+    most: Part | None = None
+    """what it does at most, where the work is `expected`; None = nothing is known of that"""
     visits: tuple[int, ...] | None = None
     """samples that each epoch of training visits, of a dynamic method; None = k in every epoch, as of a fixed subset"""
+
+    def part(self, case: Case) -> Part:
+        """The work as it is planned, its least or its most: all the same where it is exact."""
+        if self.work_is != "exact" and case == "least":
+            return self.least
+        return self.most if self.most is not None and case == "most" else (self.work, self.trace)
 
 
 @dataclass(frozen=True)
 class Expected:
     """All that one trial is expected to be charged."""
 
-    score: Work
-    score_trace: StepTrace
+    scoring: Own
+    """the warm-up, the method's own part, and the selection"""
     train: Work
     train_trace: StepTrace
     kept: int
     """samples that the device keeps: k, or all n of a dynamic method"""
-    exact: bool
 
 
 def of_scoring(method: Any, shard: Shard, network: Network, k: int) -> Own:
@@ -69,8 +84,13 @@ def of_scoring(method: Any, shard: Shard, network: Network, k: int) -> Own:
     # As `base.choose` counts them: whoever keeps everything compares nothing.
     keeps_all = getattr(method, "keeps_all", False) and not hasattr(method, "choose")
     own_count = keeps_all or is_dynamic(method)
-    selection = Work(comparisons=0 if own_count else int(selection_comparisons(shard.size)))
-    return Own(work + own.work + selection, trace + own.trace, own.exact, own.visits)
+    work += Work(comparisons=0 if own_count else int(selection_comparisons(shard.size)))
+
+    def added(part: Part) -> Part:
+        return work + part[0], trace + part[1]
+
+    planned, least, most = (added(own.part(case)) for case in ("planned", "least", "most"))
+    return Own(*planned, own.work_is, least, most, own.visits)
 
 
 def of_trial(method: Any, shard: Shard, network: Network, k: int) -> Expected:
@@ -79,12 +99,12 @@ def of_trial(method: Any, shard: Shard, network: Network, k: int) -> Expected:
     if scoring.visits is None:
         trace = StepTrace.passes("train", k, shard.batch_size, shard.epochs)
         train = Work(train_samples=k * shard.epochs, steps=int(training_steps(k, shard.batch_size, shard.epochs)))
-        return Expected(scoring.work, scoring.trace, train, trace, kept, scoring.exact)
+        return Expected(scoring, train, trace, kept)
     trace = StepTrace()
     for visits in scoring.visits:
         trace += StepTrace.passes("train", visits, shard.batch_size)
     train = Work(train_samples=trace.samples, steps=sum(segment.steps for segment in trace.segments))
-    return Expected(scoring.work, scoring.trace, train, trace, kept, scoring.exact)
+    return Expected(scoring, train, trace, kept)
 
 
 def scores_every_budget(method: Any) -> bool:

@@ -25,7 +25,7 @@ from edgesim.pruning.dynamics import warmup_steps
 from edgesim.pruning.expected import Network, Own
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
-from edgesim.work import FloatArray, IntArray, Work
+from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 _ROWS = 512
 """rows of a Gram matrix that are worked out at once"""
@@ -218,20 +218,23 @@ def choose_by_class(
 
 
 def expected_by_class(
-    shard: Shard, network: Network, k: int, largest: int, most_flops: Callable[[int, int], float]
+    shard: Shard, network: Network, k: int, largest: int, solution_flops: Callable[[int, int], tuple[float, float]]
 ) -> Own:
-    """The most that `choose_by_class` can take.
+    """What `choose_by_class` is expected to take, and the most that it can.
 
     Args:
         shard: the device's data.
         network: the model.
         k: budget.
         largest: samples that are worked on at once, at most.
-        most_flops: size of a part and its budget -> most arithmetic of its solution.
+        solution_flops: size of a part and its budget -> usual and most arithmetic of its solution.
     """
     width = shard.num_classes + network.gradient_width
-    flops = 6.0 * shard.size * width
+    known, usual, most = 6.0 * shard.size * width, 0.0, 0.0
     # Which samples share a part is drawn, how many do is not.
     for members, budget in parts(shard.labels, k, largest, seeds.stream(0, "expected:parts")):
-        flops += 2.0 * width * len(members) ** 2 + most_flops(len(members), budget)
-    return Own(Work(other_flops=flops), exact=False)
+        known += 2.0 * width * len(members) ** 2
+        solved = solution_flops(len(members), budget)
+        usual, most = usual + solved[0], most + solved[1]
+    least, planned, bound = ((Work(other_flops=known + solved), StepTrace()) for solved in (0.0, usual, most))
+    return Own(*planned, "expected", least, bound)

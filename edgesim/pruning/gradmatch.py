@@ -158,11 +158,15 @@ class GradMatch:
         return gradient_needs(self.warmup, shard)
 
     def expected(self, shard: Shard, network: Network, k: int) -> Own:
-        """At most: all of the 3k rounds that the pursuit allows, each with as many atoms as there may be."""
-        # A round: one atom in (6k^2), at most one out per atom that ever came in (4k^2), what is left over (2nk).
-        return expected_by_class(
-            shard, network, k, self.max_class_size, lambda n, k: 3.0 * k * (10.0 * k * k + 2.0 * n * k)
-        )
+        """As if each of k rounds took one atom in and none out. At most there are 3k rounds, each with all k atoms."""
+
+        def solution(n: int, k: int) -> tuple[float, float]:
+            # The j-th round: one atom in (6j^2), what is left over (2nj).
+            usual = k * (k + 1.0) * (2 * k + 1 + n)
+            # At most besides, one atom goes out for each that ever came in (4k^2).
+            return usual, 3.0 * k * (10.0 * k * k + 2.0 * n * k)
+
+        return expected_by_class(shard, network, k, self.max_class_size, solution)
 
     def choose(self, context: ScoreContext, k: int) -> Choice:
         """k positions with their weights.

@@ -83,7 +83,7 @@ def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
             trace["marker"] = {**trace["marker"], "size": 11}
             trace |= {"mode": "markers+text", "text": ["full"] * len(part), "textposition": "bottom left"}
         traces.append(with_pairs(trace, part, most))
-    best = data[data["on_front"]].sort_values("cost")
+    best = data[data["on_front"].astype(bool)].sort_values("cost")
     if len(best):
         front = marks.line("not beaten", best["cost"], best["test_accuracy"],
                            {"color": marks.GREY, "dash": "dot", "symbol": "circle-open"})  # fmt: skip
