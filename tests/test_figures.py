@@ -233,6 +233,8 @@ def test_of_many_methods_the_most_accurate_have_a_colour():
     assert rule in reader.page_text
     named = {trace["name"] for trace in reader.specs["test-accuracy"]["data"] if trace.get("showlegend", True)}
     assert named == set(names)  # the legend has them all
+    told = [f for part in page.of_run(run).sections for f in part.shown_figures if rule in f.note]
+    assert {f.key for f in told} >= {"pareto-energy", "test-accuracy", "gap", "ranking", "energy-device", "fairness"}
 
 
 def test_few_methods_all_have_a_colour():

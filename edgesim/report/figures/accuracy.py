@@ -102,7 +102,7 @@ def ranking_figure(data: pd.DataFrame, styles: Styles) -> Figure:
         for method, part in by_method(data[data["keep_ratio"] == keep_ratio]):
             trace = marks.dots(method, 100 * part["gap"], part["method"], styles[method]["color"], "circle")
             trace["error_x"] = marks.error_bars(100 * part["gap"], 100 * part["gap_low"], 100 * part["gap_high"])
-            traces.append(marks.only(trace, None, keep_ratio))
+            traces.append(marks.only(marks.with_rank(styles[method], trace), None, keep_ratio))
     x = {**marks.axis("accuracy − random (points)"), "zeroline": True, "zerolinewidth": 2}
     layout = {**marks.layout(x, marks.names_axis(order)), "showlegend": False}
     layout["height"] = 130 + 24 * max(4, len(order))

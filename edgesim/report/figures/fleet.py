@@ -147,7 +147,8 @@ def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
         if method in set(data["method"]):
             won = pd.Series([counts.get((method, r), 0) for r in ratios])
             names = [ratio(r) for r in ratios]
-            traces.append(marks.bars(method, names, won, style["color"], style["pattern"]))
+            bars = marks.bars(method, names, won, style["color"], style["pattern"])
+            traces.append(marks.with_rank(style, bars))
     most = data.groupby("keep_ratio")["devices"].sum().max()
     layout = marks.layout({**marks.axis("keep ratio"), "type": "category"}, marks.whole_axis("devices won", most))
     layout |= {"barmode": "stack", "bargap": marks.bar_gap(len(ratios))}
