@@ -184,6 +184,8 @@ def test_means_over_fewer_pairs_are_hollow():
         fleet.straggler_figure(analysis.stragglers(records).table, styles),
         fleet.fairness_figure(analysis.fairness(records).table, styles),
     ]
+    level = settled(figures[0]).spec["data"][-1]
+    assert (level["name"], level["customdata"]) == ("full", [[4, 6], [4, 6]])
     for figure in map(settled, figures):
         (trace,) = [t for t in figure.spec["data"] if t["name"] == "importance" and "customdata" in t][:1]
         assert trace["customdata"] == [[6, 6], [4, 6]], figure.key
@@ -231,6 +233,8 @@ def test_of_many_methods_the_most_accurate_have_a_colour():
     assert rule in reader.page_text
     named = {trace["name"] for trace in reader.specs["test-accuracy"]["data"] if trace.get("showlegend", True)}
     assert named == set(names)  # the legend has them all
+    told = [f for part in page.of_run(run).sections for f in part.shown_figures if rule in f.note]
+    assert {f.key for f in told} >= {"pareto-energy", "test-accuracy", "gap", "ranking", "energy-device", "fairness"}
 
 
 def test_few_methods_all_have_a_colour():
@@ -385,13 +389,13 @@ def test_headroom_has_its_limits():
     )
     figure = fleet.headroom_figure(data)
     lines = {trace["name"]: trace["x"] for trace in figure.spec["data"] if trace["mode"] == "lines"}
-    assert lines == {"limit of memory, 80%": [0.8, 0.8], "limit of storage, 100%": [1.0, 1.0]}
-    assert "Training may take 80% of the memory" in figure.note
+    assert lines == {"limit of memory, 80 %": [0.8, 0.8], "limit of storage, 100 %": [1.0, 1.0]}
+    assert "Training may take 80 % of the memory" in figure.note
     alone = fleet.headroom_figure(data.head(1))
     assert len(alone.spec["data"]) == 4
     plotly.graph_objects.Figure(settled(figure).spec)
     unknown = fleet.headroom_figure(data.assign(usable_memory_bytes=math.nan))
-    assert "limit of memory, 80%" not in [trace["name"] for trace in unknown.spec["data"]]
+    assert "limit of memory, 80 %" not in [trace["name"] for trace in unknown.spec["data"]]
 
 
 def test_devices_that_do_not_finish_are_named():

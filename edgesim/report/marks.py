@@ -91,16 +91,23 @@ def ratio_colours(ratios: pd.Series) -> dict[float, str]:
 
 def line(name: str, x: pd.Series, y: pd.Series, style: Spec) -> Spec:
     """A line with markers; gaps where a value is not finite."""
-    found = {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": plain(name),
-        "x": numbers(x),
-        "y": numbers(y),
-        "line": {"color": style["color"], "dash": style["dash"], "width": style.get("width", 2)},
-        "marker": {"color": style["color"], "symbol": style["symbol"], "size": style.get("size", 8)},
-    }
-    return {**found, "legendrank": style["legendrank"]} if "legendrank" in style else found
+    return with_rank(
+        style,
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": plain(name),
+            "x": numbers(x),
+            "y": numbers(y),
+            "line": {"color": style["color"], "dash": style["dash"], "width": style.get("width", 2)},
+            "marker": {"color": style["color"], "symbol": style["symbol"], "size": style.get("size", 8)},
+        },
+    )
+
+
+def with_rank(style: Spec, trace: Spec) -> Spec:
+    """A method's trace with the place of the method in the legend, where its look gives one."""
+    return {**trace, "legendrank": style["legendrank"]} if "legendrank" in style else trace
 
 
 def band(x: pd.Series, low: pd.Series, high: pd.Series, colour: str, method: str) -> Spec:

@@ -8,7 +8,7 @@ import pandas as pd
 from edgesim import analysis
 from edgesim.report import columns, marks
 from edgesim.report.columns import percent
-from edgesim.report.figures.figure import MAX_BANDS, Across, Figure, by_method, words
+from edgesim.report.figures.figure import MAX_BANDS, Across, Figure, by_method, with_pairs, words
 from edgesim.report.marks import Spec, Styles
 
 NOTES = {
@@ -41,7 +41,8 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles, value: str) -> Figure:
         if across.is_single:
             traces.append({**line, "error_y": marks.error_bars(part[value], *(part[end] for end in ends))})
         elif method == analysis.FULL:
-            traces.append(marks.level(method, part[value].mean(), data["keep_ratio"].min()))
+            level = marks.level(method, part[value].mean(), data["keep_ratio"].min())
+            traces.append(with_pairs(level, pd.concat([part, part]), across.most))
         else:
             band = marks.band(part["keep_ratio"], part[ends[0]], part[ends[1]], style["color"], method)
             traces += marks.grouped([line, band], method, method) if few and len(part) > 1 else [line]
@@ -101,7 +102,7 @@ def ranking_figure(data: pd.DataFrame, styles: Styles) -> Figure:
         for method, part in by_method(data[data["keep_ratio"] == keep_ratio]):
             trace = marks.dots(method, 100 * part["gap"], part["method"], styles[method]["color"], "circle")
             trace["error_x"] = marks.error_bars(100 * part["gap"], 100 * part["gap_low"], 100 * part["gap_high"])
-            traces.append(marks.only(trace, None, keep_ratio))
+            traces.append(marks.only(marks.with_rank(styles[method], trace), None, keep_ratio))
     x = {**marks.axis("accuracy − random (points)"), "zeroline": True, "zerolinewidth": 2}
     layout = {**marks.layout(x, marks.names_axis(order)), "showlegend": False}
     layout["height"] = 130 + 24 * max(4, len(order))

@@ -8,7 +8,7 @@ import pandas as pd
 from edgesim import analysis
 from edgesim.report import columns, marks
 from edgesim.report.columns import ratio
-from edgesim.report.figures.figure import MAX_BANDS, Figure, ratio_colours, words
+from edgesim.report.figures.figure import MAX_BANDS, Figure, most_pairs, ratio_colours, with_pairs, words
 from edgesim.report.marks import Spec
 
 CURVE_POINTS = 6000
@@ -37,7 +37,7 @@ def curves_figure(data: pd.DataFrame, value: str) -> Figure:
     """
     data = data[data[value].notna()]
     colours = ratio_colours(data)
-    few = len(colours) <= MAX_BANDS
+    few, most = len(colours) <= MAX_BANDS, most_pairs(data)
     traces: list[Spec] = []
     for method, keep_ratio, part in analysis.groups(data):
         full = method == analysis.FULL
@@ -45,6 +45,8 @@ def curves_figure(data: pd.DataFrame, value: str) -> Figure:
         name = method if full else f"kept {ratio(keep_ratio)}"
         line = marks.line(name, part["epoch"], part[value], {**look, "symbol": "circle"})
         line["marker"]["size"] = 4
+        line["hovertemplate"] = "epoch %{x}: %{y}"
+        line = with_pairs(line, part, most)
         band = marks.band(part["epoch"], part[f"{value}_low"], part[f"{value}_high"], look["color"], name)
         both = [line, band] if few and len(band["x"]) > 2 else [line]
         traces += [marks.only(trace, None if full else method) for trace in marks.grouped(both, name, name)]

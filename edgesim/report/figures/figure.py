@@ -108,7 +108,7 @@ class Across:
         """The same as bars: of quantities that are compared from zero on."""
         names = [str(method) for method in rows["method"]]
         bars = marks.bars(name, names, rows[column], style["color"], style.get("pattern", ""))
-        return with_pairs(bars, rows, self.most)
+        return with_pairs(marks.with_rank(style, bars), rows, self.most)
 
     def layout(self, y: Spec, by_method: bool = True) -> Spec:
         """The layout of a figure across this axis.

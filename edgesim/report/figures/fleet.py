@@ -147,7 +147,8 @@ def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
         if method in set(data["method"]):
             won = pd.Series([counts.get((method, r), 0) for r in ratios])
             names = [ratio(r) for r in ratios]
-            traces.append(marks.bars(method, names, won, style["color"], style["pattern"]))
+            bars = marks.bars(method, names, won, style["color"], style["pattern"])
+            traces.append(marks.with_rank(style, bars))
     most = data.groupby("keep_ratio")["devices"].sum().max()
     layout = marks.layout({**marks.axis("keep ratio"), "type": "category"}, marks.whole_axis("devices won", most))
     layout |= {"barmode": "stack", "bargap": marks.bar_gap(len(ratios))}
@@ -186,6 +187,8 @@ def headroom_figure(data: pd.DataFrame) -> Figure:
     x = marks.log_axis(
         "share needed", shown, lambda tick: f"{np.format_float_positional(float(f'{100 * tick:.3g}'), trim='-')} %"
     )
+    if shown:  # room beside the limits
+        x["range"] = [np.log10(min(shown)) - 0.3, np.log10(max(shown)) + 0.3]
     layout = marks.layout(x, marks.names_axis(order))
     layout["height"] = 160 + 34 * max(3, len(order))
     alt = "Share of memory and storage that each device needs."
@@ -193,16 +196,21 @@ def headroom_figure(data: pd.DataFrame) -> Figure:
         alt += f" Most memory: {percent(row['memory_share'])} on device {row['device']}, {row['profile']}."
     note = "Memory: the largest peak of a device's trials. Storage: all its samples, before pruning. Log scale."
     if limits["memory"] == limits["memory"]:
-        note += (f" Dotted: the limits. Training may take {limits['memory']:.0%} of the memory, the system keeps the "
-                 "rest; samples may take all of the storage. What lies beyond does not fit.")  # fmt: skip
+        note += (f" Dotted: the limits. Training may take {_whole(limits['memory'])} of the memory, the system keeps "
+                 "the rest; samples may take all of the storage. What lies beyond does not fit.")  # fmt: skip
     return Figure("headroom", "Memory and storage needed", note, alt, {"data": traces, "layout": layout}, data)
+
+
+def _whole(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def _limit(name: str, share: float, order: list[str]) -> Spec:
     """A dotted line across all profiles at the share above which a need does not fit."""
     colour = NEEDS[name][0]
-    line = marks.line(f"limit of {name}, {share:.0%}", pd.Series([share] * len(order)), pd.Series(range(len(order))),
-                      {"color": colour, "dash": "dot", "symbol": "circle"})  # fmt: skip
+    look = {"color": colour, "dash": "dot", "symbol": "circle"}
+    shares, places = pd.Series([share] * len(order)), pd.Series(range(len(order)))
+    line = marks.line(f"limit of {name}, {_whole(share)}", shares, places, look)
     if len(order) == 1:
         line |= {"mode": "markers", "marker": {**line["marker"], "symbol": "line-ns-open", "size": 40}}
     else:

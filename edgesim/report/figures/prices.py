@@ -87,11 +87,11 @@ def relative_figure(prices: pd.DataFrame) -> Figure:
     """
     means = prices.groupby(["method", "keep_ratio"], sort=False)[list(RELATIVE)].mean().reset_index()
     means = means[means["method"] != analysis.FULL].sort_values("keep_ratio", kind="stable")
-    across = Across.of(means)
+    across = Across.of(_with_pairs_of(means, prices))
     traces: list[Spec] = []
     for place, (column, name) in enumerate(RELATIVE.items()):
         style = {"color": marks.METHOD_COLOURS[place], "dash": "solid", "symbol": marks.SYMBOLS[place]}
-        known = means[means[column].notna()]
+        known = _with_pairs_of(means[means[column].notna()], prices[prices[column].notna()])
         if across.is_single:
             traces += [across.bars(name, known, column, style)] if len(known) else []
             continue
@@ -105,6 +105,14 @@ def relative_figure(prices: pd.DataFrame) -> Figure:
     layout = {**across.layout(y, by_method=False), "barmode": "group"}
     spec = {"data": traces, "layout": layout}
     return Figure("relative", "Training time against full", note, alt, spec, means, write=percent)
+
+
+def _with_pairs_of(means: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
+    """Means over devices with the (seed, device) pairs behind them, where the table of prices tells its trials."""
+    if "trials" not in prices:
+        return means
+    pairs = prices.groupby(["method", "keep_ratio"])["trials"].sum().rename("pairs").reset_index()
+    return means.merge(pairs, on=["method", "keep_ratio"], how="left").fillna({"pairs": 0})
 
 
 def factor_figure(data: pd.DataFrame) -> Figure:

@@ -10,7 +10,7 @@ import pandas as pd
 from edgesim import analysis
 from edgesim.report import columns, marks
 from edgesim.report.columns import percent, quantity, ratio
-from edgesim.report.figures.figure import Across, Figure, by_method, most_pairs, rows
+from edgesim.report.figures.figure import Across, Figure, by_method, most_pairs, rows, with_pairs
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.marks import Spec, Styles
 
@@ -60,6 +60,7 @@ def exchange_figure(data: pd.DataFrame, styles: Styles) -> Figure:
             trace["hovertemplate"] = "%{text}<br>%{x:.4g} J, %{y:.1%}"
             if full:
                 trace["marker"] = {**trace["marker"], "size": 14, "line": {"width": 2, "color": style["color"]}}
+            trace = with_pairs(trace, own, most_pairs(part))
             traces.append({**marks.only(trace, None if full else method), "legendgroup": fleet})
     traces.sort(key=lambda trace: trace["marker"]["size"])  # the rings do not stand in the legend
     alt = "Test accuracy against the energy of the fleet. " + _ends(
@@ -68,7 +69,8 @@ def exchange_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     drawn = "A mark" if Across.of(data).is_single else "A line along the keep ratios"
     note = f"{drawn} per fleet; ringed: full training. Log scale. Left and up is better."
     x = marks.log_axis("energy of the fleet (J)", data["energy_j"], quantity)
-    spec = {"data": traces, "layout": marks.layout(x, marks.axis("test accuracy", "share"))}
+    layout = {**marks.layout(x, marks.axis("test accuracy", "share")), "meta": {"marks": "free"}}
+    spec = {"data": traces, "layout": layout}
     return Figure("fleet-exchange", "Accuracy against energy", note, alt, spec)
 
 
@@ -144,14 +146,15 @@ def fronts_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
             if not on_front:
                 trace |= {"mode": "markers", "showlegend": False}
                 trace["marker"] = {**trace["marker"], "opacity": 0.4, "size": 6}
-            traces.append({**trace, "legendgroup": run})
+            traces.append({**with_pairs(trace, own, most_pairs(part)), "legendgroup": run})
     best = data[data["on_common_front"]].sort_values("cost")
     named = ", ".join(f"{row['run']} {row['method']} at {ratio(row['keep_ratio'])}" for row in rows(best))
     alt = f"Accuracy against emulated {word} per device. Not beaten by any run in both at once: {named or 'none'}."
     drawn = "Larger marks" if single else "Lines"
     note = f"Mean of one device, scoring included. {drawn}: what nothing of the same run beats in {word} and accuracy."
     x = marks.axis(f"{word} per device ({unit})")
-    spec = {"data": traces, "layout": marks.layout(x, marks.axis("test accuracy", "share"))}
+    layout = {**marks.layout(x, marks.axis("test accuracy", "share")), "meta": {"marks": "free"}}
+    spec = {"data": traces, "layout": layout}
     return Figure(f"run-fronts-{word}", f"Accuracy against {word}, all runs", note, alt, spec, data)
 
 
@@ -197,7 +200,8 @@ def _across(data: pd.DataFrame, side: str, column: str, styles: Styles, ends: tu
         across = dataclasses.replace(across, most=most_pairs(part))
         for method, own in [("", part)] if across.is_single else by_method(part):
             if method == analysis.FULL:
-                traces.append(_level(name, own[column].mean(), data["keep_ratio"].min(), styles[name]))
+                level = _level(name, own[column].mean(), data["keep_ratio"].min(), styles[name])
+                traces.append(with_pairs(level, pd.concat([own, own]), across.most))
                 continue
             trace = {**across.line(name, own, column, styles[name]), "legendgroup": name}
             if ends is not None:

@@ -69,6 +69,8 @@ const WHOLE_PAPER = 700;
 const PAPER_ROWS = 60;
 const PAPER_FONT = 8;
 const paperWidth = (figure) => (figure.root.closest(".opening") ? WHOLE_PAPER : PAPER_WIDTH);
+// Figures with a row per name are as high as they have rows.
+const paperHeight = (figure) => Math.max(280, figure.spec.layout.height - 80);
 // A table that is wider than paper even with its texts wrapped has a smaller font there.
 const fitToPaper = (table) => {
   const shown = table.root.querySelector("table");
@@ -80,7 +82,7 @@ const fitToPaper = (table) => {
 };
 const tablesShown = () => [...document.querySelectorAll("[data-table]")].map((root) => root.table).filter(Boolean);
 window.addEventListener("beforeprint", () => {
-  drawn.forEach((figure) => { figure.draw(); Plotly.relayout(figure.plot, { ...themed(LIGHT), width: paperWidth(figure), height: 280 }); });
+  drawn.forEach((figure) => { figure.draw(); Plotly.relayout(figure.plot, { ...themed(LIGHT), width: paperWidth(figure), height: paperHeight(figure) }); });
   tablesShown().forEach((table) => { table.show(Math.max(table.size, PAPER_ROWS)); fitToPaper(table); });
 });
 window.addEventListener("afterprint", () => {
