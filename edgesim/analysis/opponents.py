@@ -1,4 +1,4 @@
-"""Sentences on what the same money buys elsewhere: a method against its opponents at equal total cost."""
+"""Sentences on a method against its opponents: random at equal keep ratio, and all of them at equal total cost."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from edgesim.analysis.cells import (
     RS2,
     below_full,
     device_by_seed,
+    equal_what,
+    groups,
+    methods_of,
     paired,
 )
 from edgesim.analysis.equal_cost import at_equal_cost, equal_cost, gap_interval, opponents_of
-from edgesim.analysis.findings import Evidence, Finding, ends, finding, listed, percent, points
+from edgesim.analysis.findings import Evidence, Finding, ends, finding, listed, percent, points, with_interval
 from edgesim.analysis.intervals import Interval, interval, lies
+from edgesim.errors import n_of
 
 NAMES = {RANDOM: "random", FEWER_EPOCHS: "all data in fewer epochs", RS2: "a new random subset every epoch"}
 
@@ -62,6 +66,52 @@ def findings(good: pd.DataFrame, method: str, epochs: int | None = None) -> list
     level = f"95 % intervals, {tests} tested at once" if worst.is_known else worst.scope or "no intervals"
     text += f"{' '.join(parts)} ({level}; n = {worst.n}.){_absent(good, there)}"
     return [finding("cost", text, verdict, worst, (method, ratio))]
+
+
+def against_random(good: pd.DataFrame) -> Finding:
+    """How many (method, ratio) are above chance and below it, and the method that is furthest."""
+    names = methods_of(good)
+    if not names or not (good["method"] == RANDOM).any():
+        absent = "random selection" if names else "method other than random and full"
+        return Finding("random", f"The run has no {absent}, so whether methods beat chance cannot be told.")
+    pairs = below_full(paired(good, RANDOM, "test_accuracy"))
+    parts = list(groups(pairs))
+    cells = [
+        (
+            name,
+            ratio,
+            interval(device_by_seed(part, "difference"), (-1.0, 1.0), len(parts)),
+            float(part["base_keep_ratio"].mean()),
+        )
+        for name, ratio, part in parts
+    ]
+    what = equal_what(pairs)
+    known = [cell for cell in cells if cell[2].is_known]
+    if not known:
+        scope = next((cell[2].scope for cell in cells if cell[2].scope), "")
+        text = f"Whether methods beat random at {what} cannot be told"
+        return Finding("random", f"{text}: {scope}." if scope else f"{text}: too few trials have a partner in random.",
+                       scope=scope)  # fmt: skip
+    up = [cell for cell in known if lies(cell[2], 0.0) > 0]
+    down = [cell for cell in known if lies(cell[2], 0.0) < 0]
+    text = _counts(names, len(known), len(up), len(down), what)
+    named = [max(up or known, key=lambda cell: cell[2].estimate)] if up or not down else []
+    named += [min(down, key=lambda cell: cell[2].estimate)] if down else []
+    for name, ratio, found, base in named:
+        word = "best" if lies(found, 0.0) >= 0 else "worst"
+        beside = f" (random keeps {base:.4g})" if abs(base - ratio) > 1e-6 else ""
+        text += f"; {word} {name} at {ratio:.4g}{beside}, {with_interval(found, 'points')}"
+    name, ratio, found, _ = named[0]
+    return finding("random", text + ".", "yes" if up else "no" if down else "none", found, (name, ratio))
+
+
+def _counts(names: list[str], cells: int, up: int, down: int, what: str) -> str:
+    """How many of the comparisons with random are above it and below: the beginning of a sentence."""
+    if len(names) > 1:
+        counts = f"{up or 'none'} beat random and {down or 'none'} fall below it"
+        return f"At {what}, of {n_of(cells, 'pair')} of method and keep ratio {counts}"
+    where = n_of(cells, "keep ratio")
+    return f"At {what}, {names[0]} beats random at {up or 'none'} of {where} and falls below it at {down or 'none'}"
 
 
 def better_buy(good: pd.DataFrame, method: str, ratio: float, epochs: int | None = None) -> str:

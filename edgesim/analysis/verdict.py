@@ -10,17 +10,12 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis import opponents
-from edgesim.analysis.cells import FULL, KEYS, RANDOM, below_full, complete, equal_what, groups, methods_of, ok, paired
-from edgesim.analysis.cells import device_by_seed as matrix
+from edgesim.analysis.cells import FULL, KEYS, RANDOM, complete, methods_of, ok
 from edgesim.analysis.findings import Evidence, Finding, finding, listed, percent, points, with_interval
-from edgesim.analysis.intervals import Interval, interval, lies, ratio_interval
+from edgesim.analysis.intervals import Interval, lies
 from edgesim.analysis.losses import MARGIN, Losses, losses_to_full, skewed, turns
+from edgesim.analysis.savings import NOTHING, WORTH, by_profile, saving, startup_share, warm_saving, why_little
 from edgesim.errors import n_of
-
-WORTH = 0.01
-"""share of time or energy that a saving has to reach to be worth a sentence"""
-NOTHING = 0.001
-"""a saving below this share is called none"""
 
 
 def verdict_of(
@@ -62,39 +57,9 @@ def verdict_of(
     else:
         text = "Full training is not among the methods, so savings and accuracy losses cannot be told."
         found.append(Finding("saving", text, method=method))
-    found.append(_against_random(good))
+    found.append(opponents.against_random(good))
     found += opponents.findings(good, method, epochs)
     return [*found, *_limits(records)]
-
-
-def saving(records: pd.DataFrame, method: str, ratio: float, column: str) -> Interval:
-    """The share of a cost that the fleet saves against `full` on the same seeds and devices, scoring included.
-
-    Costs are summed over the devices of a seed; the interval is over seeds, for this fleet.
-
-    Returns: 1 - sum / sum of `full`; `n` counts seeds.
-    """
-    part = records[(records["method"] == method) & np.isclose(records["keep_ratio"], ratio)]
-    pairs = paired(pd.concat([part, records[records["method"] == FULL]]), FULL, column)
-    if pairs.empty:
-        return Interval()
-    sums = pairs.groupby("seed")[[column, "base"]].sum()
-    found = ratio_interval(sums[column].to_numpy()[None, :], sums["base"].to_numpy()[None, :])
-    devices = pairs["device"].nunique()
-    return found._replace(estimate=1 - found.estimate, low=1 - found.high, high=1 - found.low, devices=devices)
-
-
-def startup_share(records: pd.DataFrame) -> float:
-    """Share of full training's emulated time that is start-up; NaN where it is not known."""
-    full = records[records["method"] == FULL].dropna(subset=["device_startup_s", "device_time_s"])
-    total = float(full["device_time_s"].sum())
-    return float(full["device_startup_s"].sum()) / total if total > 0 else np.nan
-
-
-def warm_saving(records: pd.DataFrame, method: str, ratio: float) -> float:
-    """The share of the time saved where start-up is left out of both sides; NaN where it is not known."""
-    warm = records.assign(warm_s=records["device_time_s"] - records["device_startup_s"])
-    return saving(warm, method, ratio, "warm_s").estimate
 
 
 def spoken_of(good: pd.DataFrame) -> str | None:
@@ -133,14 +98,21 @@ def _answer(losses: Losses, good: pd.DataFrame, method: str, ratio: float, epoch
     saved = f"{percent(time)} of the time and {percent(energy)} of the energy"
     loss = _loss_in_words(found, losses.margin)
     if max(time, energy) < WORTH:
-        text = (
-            f"Not worth it: keeping {_whole(ratio)} by {method} saves {saved}, with {loss}.{_why(good, method, ratio)}"
-        )
+        text = f"Not worth it: {_does(good, method, ratio)} saves {saved}, with {loss}."
+        text += why_little(good, method, ratio)
         evidence: Evidence = "no"
     else:
-        text = f"Keep {_whole(ratio)} by {method}: saves {saved}, {loss}{_not_on(good, method, ratio)}"
+        does = _does(good, method, ratio).replace("keeping", "keep").replace("training by", "train by")
+        text = f"{does[0].upper()}{does[1:]}: saves {saved}, {loss}{_not_on(good, method, ratio)}"
         evidence = "yes"
     return finding("answer", text + opponents.better_buy(good, method, ratio, epochs), evidence, found, cell)
+
+
+def _does(good: pd.DataFrame, method: str, ratio: float) -> str:
+    """What a method does at a keep ratio: it keeps a subset, or moves over all samples for a share of the training."""
+    if good.loc[good["method"] == method, "dynamic"].fillna(False).astype(bool).any():
+        return f"training by {method} at {_whole(ratio)} of full training"
+    return f"keeping {_whole(ratio)} by {method}"
 
 
 def _no_ratio(losses: Losses, good: pd.DataFrame, method: str, ratio: float) -> str:
@@ -151,7 +123,7 @@ def _no_ratio(losses: Losses, good: pd.DataFrame, method: str, ratio: float) -> 
         scope = f"{found.scope[0].upper()}{found.scope[1:]}" if found.scope else "Too few trials"
         saved = f"saved {percent(time)} of the time and " if np.isfinite(time) else ""
         return (
-            f"{scope}: keeping {_whole(ratio)} by {method} {saved}changed accuracy by {points(found.estimate)}. "
+            f"{scope}: {_does(good, method, ratio)} {saved}changed accuracy by {points(found.estimate)}. "
             "Run two seeds or more to tell what holds beyond."
         )
     if len(losses.harmful) == len(losses.common):
@@ -182,28 +154,17 @@ def _loss_in_words(found: Interval, margin: float) -> str:
 
 def _not_on(good: pd.DataFrame, method: str, ratio: float) -> str:
     """The profiles on which it is not worth it, and why; empty where there are none."""
-    useless = [profile for profile, time, energy in _by_profile(good, method, ratio) if max(time, energy) < WORTH]
+    useless = [profile for profile, time, energy in by_profile(good, method, ratio) if max(time, energy) < WORTH]
     if not useless:
         return "."
-    return f"; not worth it on {listed(useless)}.{_why(good[good['profile'].isin(useless)], method, ratio)}"
-
-
-def _why(good: pd.DataFrame, method: str, ratio: float) -> str:
-    """A sentence on start-up, where it is what swallows the saving; else empty."""
-    share, warm = startup_share(good), warm_saving(good, method, ratio)
-    if not (np.isfinite(share) and np.isfinite(warm)) or share < WORTH or warm < WORTH:
-        return ""
-    return (
-        f" Start-up is why: it takes {percent(share)} of full training's time, and without it {percent(warm)} would be "
-        "saved."
-    )
+    return f"; not worth it on {listed(useless)}.{why_little(good[good['profile'].isin(useless)], method, ratio)}"
 
 
 def _saving(good: pd.DataFrame, method: str, ratio: float) -> Finding:
     time, energy = saving(good, method, ratio, "device_time_s"), saving(good, method, ratio, "device_energy_j")
     if time.n == 0:
         return Finding("saving", "No device time is known, so savings cannot be told.", method=method)
-    cell, where = (method, ratio), f"On this fleet, keeping {ratio:.4g} of the data by {method}"
+    cell, where = (method, ratio), f"On this fleet, {_does(good, method, ratio)}"
     energy_told = f" and {with_interval(energy, of='seeds')} of the energy" if energy.n else ""
     if abs(time.estimate) < NOTHING:
         text = f"{where} neither saves nor costs time (less than {percent(NOTHING)}, scoring included)."
@@ -275,20 +236,9 @@ def _harm(losses: Losses) -> Finding:
     return finding("harm", f"{text}{with_interval(found, 'points')}.", "none", found, (method, lowest))
 
 
-def _by_profile(good: pd.DataFrame, method: str, ratio: float) -> list[tuple[str, float, float]]:
-    """(profile, time saved, energy saved) by the profile's devices together, the most time first."""
-    rows = []
-    for profile in dict.fromkeys(good["profile"]):
-        own = good[good["profile"] == profile]
-        time, energy = (saving(own, method, ratio, column).estimate for column in ("device_time_s", "device_energy_j"))
-        if np.isfinite(time):
-            rows.append((str(profile), time, energy))
-    return sorted(rows, key=lambda row: -row[1])
-
-
 def _devices(good: pd.DataFrame, method: str, ratio: float) -> Finding:
     """Which profiles save time at that ratio. Accuracy is the data's: which profile a shard falls to is chance."""
-    rows = _by_profile(good, method, ratio)
+    rows = by_profile(good, method, ratio)
     if not rows:
         return Finding("devices", "No device time is known, so who gains cannot be told.", method=method)
     (best, most, _), (worst, least, _) = rows[0], rows[-1]
@@ -307,52 +257,6 @@ def _devices(good: pd.DataFrame, method: str, ratio: float) -> Finding:
         text += f". Start-up takes {listed(started)} of full training's time"
     finished = Interval(least, n=len(rows))
     return finding("devices", text + ".", "sum", finished, (method, ratio))
-
-
-def _against_random(good: pd.DataFrame) -> Finding:
-    """How many (method, ratio) are above chance and below it, and the method that is furthest."""
-    names = methods_of(good)
-    if not names or not (good["method"] == RANDOM).any():
-        absent = "random selection" if names else "method other than random and full"
-        return Finding("random", f"The run has no {absent}, so whether methods beat chance cannot be told.")
-    pairs = below_full(paired(good, RANDOM, "test_accuracy"))
-    parts = list(groups(pairs))
-    cells = [
-        (
-            name,
-            ratio,
-            interval(matrix(part, "difference"), (-1.0, 1.0), len(parts)),
-            float(part["base_keep_ratio"].mean()),
-        )
-        for name, ratio, part in parts
-    ]
-    what = equal_what(pairs)
-    known = [cell for cell in cells if cell[2].is_known]
-    if not known:
-        scope = next((cell[2].scope for cell in cells if cell[2].scope), "")
-        text = f"Whether methods beat random at {what} cannot be told"
-        return Finding("random", f"{text}: {scope}." if scope else f"{text}: too few trials have a partner in random.",
-                       scope=scope)  # fmt: skip
-    up = [cell for cell in known if lies(cell[2], 0.0) > 0]
-    down = [cell for cell in known if lies(cell[2], 0.0) < 0]
-    text = _counts(names, len(known), len(up), len(down), what)
-    named = [max(up or known, key=lambda cell: cell[2].estimate)] if up or not down else []
-    named += [min(down, key=lambda cell: cell[2].estimate)] if down else []
-    for name, ratio, found, base in named:
-        word = "best" if lies(found, 0.0) >= 0 else "worst"
-        beside = f" (random keeps {base:.4g})" if abs(base - ratio) > 1e-6 else ""
-        text += f"; {word} {name} at {ratio:.4g}{beside}, {with_interval(found, 'points')}"
-    name, ratio, found, _ = named[0]
-    return finding("random", text + ".", "yes" if up else "no" if down else "none", found, (name, ratio))
-
-
-def _counts(names: list[str], cells: int, up: int, down: int, what: str) -> str:
-    """How many of the comparisons with random are above it and below: the beginning of a sentence."""
-    if len(names) > 1:
-        counts = f"{up or 'none'} beat random and {down or 'none'} fall below it"
-        return f"At {what}, of {n_of(cells, 'pair')} of method and keep ratio {counts}"
-    where = n_of(cells, "keep ratio")
-    return f"At {what}, {names[0]} beats random at {up or 'none'} of {where} and falls below it at {down or 'none'}"
 
 
 def _limits(records: pd.DataFrame) -> list[Finding]:

@@ -1,0 +1,67 @@
+"""What a fleet saves by pruning: sums of emulated prices, with start-up told apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from edgesim.analysis.cells import FULL, paired
+from edgesim.analysis.findings import percent
+from edgesim.analysis.intervals import Interval, ratio_interval
+
+WORTH = 0.01
+"""share of time or energy that a saving has to reach to be worth a sentence"""
+NOTHING = 0.001
+"""a saving below this share is called none"""
+
+
+def saving(records: pd.DataFrame, method: str, ratio: float, column: str) -> Interval:
+    """The share of a cost that the fleet saves against `full` on the same seeds and devices, scoring included.
+
+    Costs are summed over the devices of a seed; the interval is over seeds, for this fleet.
+
+    Returns: 1 - sum / sum of `full`; `n` counts seeds.
+    """
+    part = records[(records["method"] == method) & np.isclose(records["keep_ratio"], ratio)]
+    pairs = paired(pd.concat([part, records[records["method"] == FULL]]), FULL, column)
+    if pairs.empty:
+        return Interval()
+    sums = pairs.groupby("seed")[[column, "base"]].sum()
+    found = ratio_interval(sums[column].to_numpy()[None, :], sums["base"].to_numpy()[None, :])
+    devices = pairs["device"].nunique()
+    return found._replace(estimate=1 - found.estimate, low=1 - found.high, high=1 - found.low, devices=devices)
+
+
+def startup_share(records: pd.DataFrame) -> float:
+    """Share of full training's emulated time that is start-up; NaN where it is not known."""
+    full = records[records["method"] == FULL].dropna(subset=["device_startup_s", "device_time_s"])
+    total = float(full["device_time_s"].sum())
+    return float(full["device_startup_s"].sum()) / total if total > 0 else np.nan
+
+
+def warm_saving(records: pd.DataFrame, method: str, ratio: float) -> float:
+    """The share of the time saved where start-up is left out of both sides; NaN where it is not known."""
+    warm = records.assign(warm_s=records["device_time_s"] - records["device_startup_s"])
+    return saving(warm, method, ratio, "warm_s").estimate
+
+
+def by_profile(good: pd.DataFrame, method: str, ratio: float) -> list[tuple[str, float, float]]:
+    """(profile, time saved, energy saved) by the profile's devices together, the most time first."""
+    rows = []
+    for profile in dict.fromkeys(good["profile"]):
+        own = good[good["profile"] == profile]
+        time, energy = (saving(own, method, ratio, column).estimate for column in ("device_time_s", "device_energy_j"))
+        if np.isfinite(time):
+            rows.append((str(profile), time, energy))
+    return sorted(rows, key=lambda row: -row[1])
+
+
+def why_little(good: pd.DataFrame, method: str, ratio: float) -> str:
+    """A sentence on start-up, where it is what swallows the saving; else empty."""
+    share, warm = startup_share(good), warm_saving(good, method, ratio)
+    if not (np.isfinite(share) and np.isfinite(warm)) or share < WORTH or warm < WORTH:
+        return ""
+    return (
+        f" Start-up is why: it takes {percent(share)} of full training's time, and without it {percent(warm)} would be "
+        "saved."
+    )
