@@ -36,7 +36,7 @@ def meant(value: object, wanted: str = "number") -> str:
     if clock := re.fullmatch("([0-9]+):([0-9]{2})(?::([0-9]{2}))?", text):
         first, second, third = (int(part or 0) for part in clock.groups())
         if wanted != "seconds":
-            return "; numbers are decimal, and this is no time"
+            return "; a decimal number is wanted, no clock time"
         hours = f"{first * 3600 + second * 60 + third} as h:mm{':ss' if clock[3] else ''}"
         return f"; write seconds: {hours}" + ("" if clock[3] else f", {first * 60 + second} as min:s")
     if re.fullmatch("[-+]?0(x[0-9a-f]+|o[0-7]+|b[01]+)", text.lower()):

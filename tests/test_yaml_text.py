@@ -90,7 +90,7 @@ def test_set_reads_as_a_file_does() -> None:
     [
         ("22:00", "seconds", "; write seconds: 79200 as h:mm, 1320 as min:s"),
         ("1:30:05", "seconds", "; write seconds: 5405 as h:mm:ss"),
-        ("22:00", "number", "; numbers are decimal, and this is no time"),
+        ("22:00", "number", "; a decimal number is wanted, no clock time"),
         ("0x1F", "number", "; write 31: numbers are decimal"),
         ("0o17", "number", "; write 15: numbers are decimal"),
         ("0b101", "number", "; write 5: numbers are decimal"),
