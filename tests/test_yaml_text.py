@@ -95,6 +95,8 @@ def test_set_reads_as_a_file_does() -> None:
         ("0o17", "number", "; write 15: numbers are decimal"),
         ("0b101", "number", "; write 5: numbers are decimal"),
         ("1,000", "number", "; write 1000: no commas"),
+        ("0,5", "number", "; write 0.5: a point, no comma"),
+        ("12,345,678", "number", "; write 12345678: no commas"),
         ("50%", "number", "; write 0.5: no per cent"),
         ("5", "number", "; write 5, without quotes"),
         ("yes", "bool", "; write true, without quotes"),
