@@ -33,14 +33,14 @@ from edgesim.training.settings import Evaluation, Training
 Document = dict[str, Any]
 
 REQUIRED = ("dataset", "partition", "fleet", "model", "pruning")
-NAMED = ("dataset", "partition", "model")
-"""whose value may be a bare name"""
 OPTIONAL = ("name", "training", "evaluation", "cost", "seeds")
 
 
 _NAME = re.compile(r"[^\W_][\w.-]*")
 _NAME_BYTES = 81
 """so that a folder can be named after it, with the time"""
+NAMED = ("dataset", "partition", "model")
+"""parts whose value may be a bare name"""
 
 
 @checked_dataclass(frozen=True)

@@ -176,7 +176,7 @@ def validate(
 
 @app.command()
 def schema(
-    of: Annotated[str, typer.Argument(metavar="[scenario|profile|fleet]", help="which document")] = "scenario",
+    of: Annotated[str, typer.Argument(metavar="[scenario|fleet|profile]", help="which document")] = "scenario",
 ) -> None:
     """Print the JSON Schema of scenarios, fleets or device profiles, for editors."""
     from edgesim.schema import SCHEMAS
