@@ -183,6 +183,18 @@ def test_class_names_in_two_unicode_forms_are_one(tmp_path):
     ]
 
 
+def test_names_that_are_no_unicode_text_are_read(tmp_path):
+    folder = folders(tmp_path / "d")
+    latin = os.fsdecode("caf\u00e9".encode("latin-1"))  # as archives from old systems unpack
+    write(folder / "train" / latin / f"{latin}.png", other(1))
+    write(folder / "train" / latin / f"{latin}.xyz")
+    write(folder / "test" / latin / f"{latin}.png", other(2))
+    data = read("image-folder", folder)
+    assert data.class_names == ("ant", "bee", "caf\\udce9")
+    assert read("image-folder", folder).notes == data.notes
+    "".join([*data.class_names, *texts(data)]).encode()  # as pages and tables are written
+
+
 def test_what_serves_as_the_test_split_is_said(tmp_path):
     folder = folders(tmp_path / "d")
     shutil.copytree(folder / "test", folder / "val")

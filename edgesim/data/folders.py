@@ -218,7 +218,9 @@ def _identity(path: Path) -> tuple[int, int]:
 def _reading(found: _Found, size: tuple[int, int] | None, held_out: HeldOut | None) -> Reading:
     for split in found.splits:
         if not split.paths:
-            raise DataError(f"{split.where}: holds no images ({', '.join(IMAGE_SUFFIXES)}); at least one is needed")
+            raise DataError(
+                f"{split.where}: holds no images in class folders ({', '.join(IMAGE_SUFFIXES)}); at least one is needed"
+            )
 
     def decode() -> RawDataset:
         decoder = Decoder(any(has_colour(split.items()) for split in found.splits), found.folder, size)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.data.notes import Note, counted, some
+from edgesim.data.notes import Note, counted, printable, some
 from edgesim.errors import DataError
 from edgesim.work import IntArray
 
@@ -84,7 +84,7 @@ KINDS = {"i": "whole numbers", "b": "true or false", "U": "text"}
 
 def normal(name: str) -> str:
     """A name in the Unicode form NFC: 'é' written as one sign or as two is one name."""
-    return unicodedata.normalize("NFC", name)
+    return printable(unicodedata.normalize("NFC", name))
 
 
 def merged_by_form(names: Iterable[str]) -> dict[str, list[str]]:
