@@ -225,9 +225,11 @@ def test_tiny_imagenet_says_what_it_leaves_out(tmp_path):
         write(base / name, other(seed))
     write(base / "train/n01/n01_boxes.txt", b"a.JPEG 0 0 1 1")
     write(base / "train/n02/images/.DS_Store")
+    write(base / "test/images/e.JPEG", other(9))
     write(base / "val/val_annotations.txt", b"c.JPEG\tn02\t0\t0\t1\t1\n")
     assert texts(read("tiny-imagenet", tmp_path)) == [
         "val/ is the test split: 1 image",
+        "test/ is not read, since it has no labels",
         "1 image of val/ is left out, since val_annotations.txt does not name them: d.JPEG",
         "1 hidden or system entry is left out: train/n02/images/.DS_Store",
         "1 class has no test sample: n01",
