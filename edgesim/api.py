@@ -129,10 +129,14 @@ def run(
 
 def _finish(folder: RunFolder, order: Iterable[Trial]) -> Run:
     """Turn the journal of a complete run into tables; the counts also where a kill came just before this."""
-    counts = {"total": folder.info["trials"]["total"], **Counter(folder.statuses), "missing": 0}
+    counts = {
+        "total": folder.info["trials"]["total"],
+        **Counter(str(record.status) for record in folder.records),
+        "missing": 0,
+    }
     wall_s = sum(entry["wall_s"] for entry in folder.info.get("sessions", []))
     values = {"status": "finished", "finished": _now(), "reason": None, "trials": counts, "wall_s": wall_s}
-    failed = Counter(folder.failures)
+    failed = Counter(record.reason for record in folder.records if record.status == "failed")
     if failed:
         (most, _), *others = failed.most_common()
         often = f"{', most often' if others else ''}: {most}"
@@ -236,7 +240,7 @@ def _end_session(folder: RunFolder, session: dict[str, Any], started: float) -> 
     """Note this session's time and how the trials stand."""
     session |= {"wall_s": time.perf_counter() - started, "finished": _now()}
     sessions = [*folder.info.get("sessions", []), session]
-    counts = Counter(folder.statuses)
+    counts = Counter(str(record.status) for record in folder.records)
     total = folder.info["trials"]["total"]
     trials = {"total": total, **counts, "missing": total - sum(counts.values())}
     wall_s = sum(entry["wall_s"] for entry in sessions)

@@ -232,10 +232,13 @@ def choose(rule: Rule, pairs: Pairs, curve: npt.ArrayLike | None) -> Choice:
     assert curve is not None
     found = [_best(rule, pairs.some(slice(i, i + _ALIKE)), curve) for i in range(0, len(pairs.which), _ALIKE)]
     m, value, binds = (np.concatenate(part) for part in zip(*found, strict=True))
+    unsure = np.flatnonzero(np.isinf(value))
+    if unsure.size and not pairs.exact and may_stop(pairs.device):
+        m[unsure], value[unsure], binds[unsure] = _best(rule, pairs.some(unsure), curve, "planned")
     return Choice(pairs, rule, m, np.ones(len(m), dtype=bool), binds, value)
 
 
-def _best(rule: Objective, pairs: Pairs, curve: npt.ArrayLike) -> objective.Best:
+def _best(rule: Objective, pairs: Pairs, curve: npt.ArrayLike, case: Case = "most") -> objective.Best:
     prospect, sizes = pairs.prospect, pairs.sizes
     terms, shard = prospect.terms, prospect.shards[0]
     nothing = Load.of([(Work(), StepTrace())], terms.workload)
@@ -244,4 +247,4 @@ def _best(rule: Objective, pairs: Pairs, curve: npt.ArrayLike) -> objective.Best
     full = Bill(plain.time_s(rule.price), plain.energy_j(rule.price), plain.storage_bytes)
     jumps = shard.batch_size if prospect.scores_once else 0
     devices = objective.Devices(sizes, full, pairs.risk_weight)
-    return objective.least_objective(devices, pairs.bills(rule.price), curve, rule, terms.weights, jumps)
+    return objective.least_objective(devices, pairs.bills(rule.price, case), curve, rule, terms.weights, jumps)

@@ -36,13 +36,15 @@ def meant(value: object, wanted: str = "number") -> str:
     if clock := re.fullmatch("([0-9]+):([0-9]{2})(?::([0-9]{2}))?", text):
         first, second, third = (int(part or 0) for part in clock.groups())
         if wanted != "seconds":
-            return "; numbers are decimal, and this is no time"
+            return "; a decimal number is wanted, no clock time"
         hours = f"{first * 3600 + second * 60 + third} as h:mm{':ss' if clock[3] else ''}"
         return f"; write seconds: {hours}" + ("" if clock[3] else f", {first * 60 + second} as min:s")
     if re.fullmatch("[-+]?0(x[0-9a-f]+|o[0-7]+|b[01]+)", text.lower()):
         return f"; write {int(text, 0)}: numbers are decimal"
-    if re.fullmatch("[-+]?[0-9]{1,3}(,[0-9]{3})+", text):
+    if re.fullmatch("[-+]?[1-9][0-9]{0,2}(,[0-9]{3})+", text):
         return f"; write {text.replace(',', '')}: no commas"
+    if re.fullmatch("[-+]?[0-9]+,[0-9]+", text):
+        return f"; write {text.replace(',', '.')}: a point, no comma"
     if percent := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?%", text):
         return f"; write {float(percent[1]) / 100:g}: no per cent"
     number = re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?", text.lower())

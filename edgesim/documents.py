@@ -152,7 +152,8 @@ def override(
         document: the map to change.
         overrides: `{"training.epochs": 3}` or `["training.epochs=3"]` with the value as YAML; lists by `key[0]`.
             Maps on the way are made, list items must exist.
-        named: top-level keys whose value may be a bare name; setting an argument turns it into a map with `name`.
+        named: top-level keys whose value may be a bare name, as items of lists may; setting an argument turns it into a
+            map with `name`.
         faults: collects every fault.
     """
     for key, value in _pairs(overrides, faults):
@@ -181,14 +182,20 @@ def _set(document: dict[str, Any], key: str, value: Any, named: set[str], faults
     for i, step in enumerate(steps):
         in_list = isinstance(step, int) and isinstance(target, list) and step < len(target)
         if not in_list and not (isinstance(step, str) and isinstance(target, dict)):
-            faults.append(Fault(f"--set {key}", f"there is no {join('', '.'.join(map(str, steps[: i + 1])))} to set"))
+            place = functools.reduce(join, steps[:i], "")
+            found = f"{place or 'the document'} is {kind_of(target)}"
+            wanted = functools.reduce(join, steps[: i + 1], "")
+            faults.append(Fault(f"--set {key}", f"there is no {wanted} to set: {found}"))
             return
         if i == len(steps) - 1:
             target[step] = value
             return
-        if i == 0 and step in named and isinstance(target.get(step), str):
+        if isinstance(target, dict):
+            target.setdefault(step, {})
+        bare = isinstance(target[step], str) and isinstance(steps[i + 1], str)
+        if bare and ((i == 0 and step in named) or isinstance(step, int)):  # a name of a table, at the top or in a list
             target[step] = {"name": target[step]}
-        target = target.setdefault(step, {}) if isinstance(target, dict) else target[step]
+        target = target[step]
 
 
 def _translate(detail: Any, path: str, given: dict[str, Any]) -> list[Fault]:
@@ -213,6 +220,7 @@ def _translate(detail: Any, path: str, given: dict[str, Any]) -> list[Fault]:
         .replace("valid tuple", "list")
         .replace("valid list", "list")
         .replace("a valid boolean", "true or false")
+        .replace("a valid string", "text")
     )
     if isinstance(error, ValueError) and isinstance(detail["input"], dict | list):
         return [Fault(where, message)]  # of a check across fields, whose words say what it found

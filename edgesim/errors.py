@@ -1,4 +1,4 @@
-"""The errors that edgesim raises for what a user or a device can cause.
+"""The errors that edgesim raises for what a user or a device can cause, and how all messages write a count.
 
 Every message says what was wrong, what was given, what is allowed and how to mend it. Programming mistakes are plain
 Python exceptions and are not caught anywhere but at the boundary of an executor.

@@ -126,10 +126,9 @@ def load(given: Any, path: str, folder: Path, faults: list[Fault]) -> Fleet | No
     document = documents.build(FleetDocument, given, path, faults)
     groups = given.get("groups") if isinstance(given, dict) else None
     loaded = _profiles(groups, documents.join(path, "groups"), folder, faults) if isinstance(groups, list) else []
+    if document is not None:
+        _check_repeated(document, path, faults)
     if document is None or len(faults) > before:
-        return None
-    _check_repeated(document, path, faults)
-    if len(faults) > before:
         return None
     counts = _counts(document)
     group = np.repeat(np.arange(len(counts)), counts)

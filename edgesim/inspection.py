@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgesim.data import datasets
+from edgesim.coordinator import dataset_of
 from edgesim.data.datasets import ImageDataset
 from edgesim.errors import EdgesimError, Fault, ScenarioError
 from edgesim.models.counted import counted
@@ -26,7 +26,7 @@ class Inspection:
     facts: tuple[str, ...]
     """sentences on what was made"""
     notes: tuple[str, ...]
-    """what a reader left out of the data, or took otherwise than it stands there"""
+    """what a reader left out of the data, or read as something else"""
 
 
 def inspect(scenario: Scenario) -> Inspection:
@@ -41,7 +41,7 @@ def inspect(scenario: Scenario) -> Inspection:
     facts: list[str] = []
     dataset: ImageDataset | None = None
     with _faults_of("dataset", faults):
-        dataset = datasets.load(scenario.dataset.plugin, scenario.dataset.name, scenario.folder)
+        dataset = dataset_of(scenario)
     with _faults_of("pruning", faults):
         reused_by(scenario)
     with _faults_of("pruning", faults):
@@ -55,12 +55,7 @@ def inspect(scenario: Scenario) -> Inspection:
     with _faults_of("model", faults):
         workload, _ = counted(scenario.model.plugin, scenario.model.name, dataset.input_shape, dataset.num_classes)
         facts.append(f"{scenario.model.name}: {workload.parameters:,} parameters")
-    return Inspection(tuple(faults), tuple(facts), notes_of(dataset))
-
-
-def notes_of(dataset: ImageDataset) -> tuple[str, ...]:
-    """What a data set's reader has to say of what it left out; nothing of one that says nothing."""
-    return tuple(getattr(dataset, "notes", ()))
+    return Inspection(tuple(faults), tuple(facts), tuple(map(str, dataset.notes)))
 
 
 @contextmanager

@@ -39,6 +39,8 @@ OPTIONAL = ("name", "training", "evaluation", "cost", "report", "seeds")
 _NAME = re.compile(r"[^\W_][\w.-]*")
 _NAME_BYTES = 81
 """so that a folder can be named after it, with the time"""
+NAMED = ("dataset", "partition", "model")
+"""parts whose value may be a bare name"""
 
 
 @checked_dataclass(frozen=True)
@@ -144,7 +146,7 @@ def from_document(
     faults: list[Fault] = []
     document = documents.plain(document, "", faults)  # a copy of our own
     lost = [fault.path for fault in faults]  # what is said of the gaps there would be no news
-    documents.override(document, overrides, REQUIRED, faults)
+    documents.override(document, overrides, NAMED, faults)
     documents.unknown_keys(document, [*REQUIRED, *OPTIONAL], "", faults)
     faults.extend(Fault(key, "is missing and has no default") for key in REQUIRED if key not in document)
     parts = _parts(document, source, folder, faults)
@@ -177,7 +179,7 @@ def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -
 
 
 def _name(document: Document, source: str, faults: list[Fault]) -> str:
-    if "name" not in document:
+    if document.get("name") is None:
         return _fit_for_a_folder(Path(source).stem)
     name = document["name"]
     if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name.encode()) > _NAME_BYTES:

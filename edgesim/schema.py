@@ -81,7 +81,7 @@ def profile() -> Schema:
     return {"$schema": DIALECT, "title": "edgesim device profile", **profiles.schema()}
 
 
-SCHEMAS: dict[str, Callable[[], Schema]] = {"scenario": scenario, "fleet": fleet, "profile": profile}
+SCHEMAS: dict[str, Callable[[], Schema]] = {"scenario": scenario, "profile": profile, "fleet": fleet}
 """document -> its schema: `edgesim schema`"""
 
 

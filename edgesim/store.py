@@ -25,7 +25,7 @@ from edgesim import documents, notebook, run_facts
 from edgesim.cost.terms import Terms
 from edgesim.errors import EdgesimError, RunError
 from edgesim.holdings import read_table
-from edgesim.records import Trial, TrialResult
+from edgesim.records import Record, Trial, TrialResult
 from edgesim.tables import TABLES, from_line, results_of, tables, terms_from_text, terms_to_text, to_line, write_parquet
 
 JOURNAL = "journal.jsonl"
@@ -98,14 +98,9 @@ class RunFolder:
         return frozenset(trial for trial, result in self._results.items() if result.record.status != "failed")
 
     @property
-    def statuses(self) -> list[str]:
-        """The status of every record so far."""
-        return [result.record.status for result in self._results.values()]
-
-    @property
-    def failures(self) -> list[str]:
-        """The reasons of the trials that failed."""
-        return [result.record.reason for result in self._results.values() if result.record.status == "failed"]
+    def records(self) -> list[Record]:
+        """Every record so far."""
+        return [result.record for result in self._results.values()]
 
     def append(self, result: TrialResult) -> None:
         """Write one result down at once; it takes the place of an earlier one of the same trial."""

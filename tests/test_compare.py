@@ -115,7 +115,9 @@ def test_one_run_on_the_shipped_fleets(runs, tmp_path):
     first = reader.tables["Every fleet, method and keep ratio"]
     place = first[0].index("energy, fleet (J)")
     assert [row[place] for row in first[1:]] == [quantity(value) for value in rows["energy_j"]]
-    assert {"fleet-finish", "fleet-energy", "fleet-exchange", "fleet-ratios"} == set(reader.specs)
+    assert {"fleet-finish", "fleet-energy", "fleet-exchange"} == set(reader.specs)
+    # On all three fleets the same ratio is the best one of all devices: a sentence, no figure of bars that are alike.
+    assert "Which keep ratio is best on how many devices, " in reader.page_text
     composition = reader.numbers("What the fleets are")
     assert composition.groupby("fleet")["devices"].sum().tolist() == [3, 3, 3]
     assert len(page.read_bytes()) < 6_000_000
@@ -359,7 +361,7 @@ def test_pages_in_a_browser(what, width, tmp_path):
     with open_page(page, tmp_path, width) as driver:
         draw_all(driver)
         drawn = driver.execute_script(FIGURES)
-        assert len(drawn) == sum(len(part.shown_figures) for part in made.sections) >= 4
+        assert len(drawn) == sum(len(part.shown_figures) for part in made.sections) >= 3
         for figure in drawn:
             assert figure["width"] > 250
             assert figure["height"] > 200

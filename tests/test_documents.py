@@ -136,3 +136,13 @@ def test_override() -> None:
         "--set a=[",
         "--set training.epochs.deep",
     }
+
+
+def test_override_reaches_into_names_of_a_list() -> None:
+    document = {"pruning": {"methods": ["full", "ccs"]}, "fleet": "site.yaml"}
+    faults: list[Fault] = []
+    documents.override(document, ["pruning.methods[1].cutoff=0.2", "fleet.spread=1"], {"fleet.x"}, faults)
+    assert document["pruning"] == {"methods": ["full", {"name": "ccs", "cutoff": 0.2}]}
+    assert [str(fault) for fault in faults] == [
+        "--set fleet.spread: there is no fleet.spread to set: fleet is text ('site.yaml')"
+    ]

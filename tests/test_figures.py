@@ -53,7 +53,7 @@ def test_a_single_bar_is_a_sentence_and_different_bars_are_a_figure():
 def test_stacks_are_compared_as_a_whole():
     layout = {"barmode": "stack"}
     alike = of(bars("start-up", ["p", "q"], [2.0, 2.0]), bars("training", ["p", "q"], [5.0, 5.0]), **layout)
-    assert [one.text for one in settled(alike).said] == ["Time: start-up 2 s, training 5 s for p and q."]
+    assert [one.text for one in settled(alike).said] == ["Time: start-up: 2 s; training: 5 s for p and q."]
     other = of(bars("start-up", ["p", "q"], [2.0, 5.0]), bars("training", ["p", "q"], [5.0, 2.0]), **layout)
     assert settled(other).said == ()  # as high, but made of something else
     one = of(bars("start-up", ["p"], [2.0]), bars("training", ["p"], [5.0]), **layout)

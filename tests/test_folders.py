@@ -183,6 +183,18 @@ def test_class_names_in_two_unicode_forms_are_one(tmp_path):
     ]
 
 
+def test_names_that_are_no_unicode_text_are_read(tmp_path):
+    folder = folders(tmp_path / "d")
+    latin = os.fsdecode("caf\u00e9".encode("latin-1"))  # as archives from old systems unpack
+    write(folder / "train" / latin / f"{latin}.png", other(1))
+    write(folder / "train" / latin / f"{latin}.xyz")
+    write(folder / "test" / latin / f"{latin}.png", other(2))
+    data = read("image-folder", folder)
+    assert data.class_names == ("ant", "bee", "caf\\udce9")
+    assert read("image-folder", folder).notes == data.notes
+    "".join([*data.class_names, *texts(data)]).encode()  # as pages and tables are written
+
+
 def test_what_serves_as_the_test_split_is_said(tmp_path):
     folder = folders(tmp_path / "d")
     shutil.copytree(folder / "test", folder / "val")
@@ -213,9 +225,11 @@ def test_tiny_imagenet_says_what_it_leaves_out(tmp_path):
         write(base / name, other(seed))
     write(base / "train/n01/n01_boxes.txt", b"a.JPEG 0 0 1 1")
     write(base / "train/n02/images/.DS_Store")
+    write(base / "test/images/e.JPEG", other(9))
     write(base / "val/val_annotations.txt", b"c.JPEG\tn02\t0\t0\t1\t1\n")
     assert texts(read("tiny-imagenet", tmp_path)) == [
         "val/ is the test split: 1 image",
+        "test/ is not read, since it has no labels",
         "1 image of val/ is left out, since val_annotations.txt does not name them: d.JPEG",
         "1 hidden or system entry is left out: train/n02/images/.DS_Store",
         "1 class has no test sample: n01",

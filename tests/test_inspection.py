@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import yaml
-from conftest import DOCUMENT, blobs
+from conftest import DOCUMENT
 from test_cli import command
 
 import edgesim
 from edgesim.errors import EdgesimError
 from edgesim.executors import SerialExecutor
-from edgesim.inspection import inspect, notes_of
+from edgesim.inspection import inspect
 from edgesim.scenario import Scenario
 
 Make = Callable[..., Scenario]
@@ -71,9 +70,21 @@ def test_runs_that_a_scenario_names_are_looked_at(make_scenario: Make, tmp_path:
     assert fault.path == "pruning.keep_ratio.objective.accuracy_from"
 
 
-def test_notes_of_a_reader_are_passed_on() -> None:
-    assert notes_of(blobs()) == ()
-    assert notes_of(SimpleNamespace(notes=("3 files were no images",))) == ("3 files were no images",)  # type: ignore[arg-type]
+def test_notes_of_a_reader_are_passed_on(make_scenario: Make, archive: str, tmp_path: Path) -> None:
+    """Two training samples of three classes: one class has none, and the limit says so."""
+    limited = {"name": "npz", "root": archive, "limit_train": 2}
+    one = {"groups": [{"profile": "jetson-nano", "count": 1}]}
+    found = inspect(make_scenario(dataset=limited, fleet=one, partition="iid"))
+    assert not found.faults
+    assert found.notes
+    document = {**DOCUMENT, "dataset": {**limited, "root": "own.npz"}, "partition": "iid", "fleet": one}
+    (tmp_path / "few.yaml").write_text(yaml.safe_dump(document))
+    done = command("validate", "--data", "few.yaml", cwd=tmp_path)
+    assert [line for line in done.stdout.splitlines() if line.startswith("  data: ")] == [
+        f"  data: {note}" for note in found.notes
+    ]
+    silent = command("validate", "few.yaml", cwd=tmp_path)
+    assert "data: " not in silent.stdout
 
 
 def test_what_is_found_is_what_a_run_finds(make_scenario: Make, archive: str, tmp_path: Path) -> None:

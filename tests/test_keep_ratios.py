@@ -131,7 +131,8 @@ def test_one_cell_where_methods_have_ratios_of_other_last_bits() -> None:
         [(0, 0, method, ratio, i) for method, ratio in (("random", 0.3), ("el2n", 0.1 + 0.2)) for i in range(3)],
         columns=["seed", "device", "method", "keep_ratio", "index"],
     )
-    assert analysis.overlap(kept).table["jaccard"].tolist() == [1.0]
+    about = kept.drop(columns="index").drop_duplicates().assign(shard_size=10, subset_size=3, ratio_rule="")
+    assert analysis.overlap(kept, about).table["jaccard"].tolist() == [1.0]
     shards = pd.DataFrame({"seed": 0, "device": 0, "index": range(10), "label": 0})
     assert set(analysis.class_counts(shards, kept).table["keep_ratio"]) == {0.3}
 

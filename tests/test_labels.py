@@ -153,6 +153,13 @@ def test_a_users_own_class_with_channels_first_is_said():
     assert "read as 3x9 pixels of 9 channels; if their channels come first" in texts(load(Mine(), "m:Mine"))[0]
 
 
+def test_an_alpha_channel_of_an_array_is_an_input(tmp_path):
+    path = write_npz(tmp_path / "d.npz", x_train=pixels(6, 5, 5, 4), x_test=pixels(3, 5, 5, 4, seed=1))
+    assert texts(read("npz", path)) == [
+        "the images have 4 channels, all of them inputs: an alpha channel is not left out"
+    ]
+
+
 def test_arrays_that_are_not_read_are_said(tmp_path):
     data = read("npz", write_npz(tmp_path / "d.npz", x_val=np.zeros(3), y_val=np.zeros(3)))
     assert texts(data) == ["2 arrays are not read: x_val, y_val"]

@@ -126,6 +126,19 @@ def test_an_ample_budget_on_a_small_charge_gives_what_the_charge_pays_for(
     assert adapruner["reason"] == planned.loc["adapruner", "reason"]
 
 
+def test_an_objective_on_a_small_charge_chooses_what_is_expected_to_last(make_scenario: Make, tmp_path: Path) -> None:
+    """By their bound (100 passes a start) no subset of prototypes is sure to last; as a rule some do."""
+    curve = [[0.05, 0.2], [0.5, 0.7], [1.0, 0.9]]
+    rule = {"objective": {"lambda": 0.01, "accuracy_curve": curve}}
+    scenario = small(make_scenario, [battery(14.2)], ["herding", "prototypes"], rule)
+    both = joined(scenario, run(scenario, tmp_path / "run").records)
+    assert (both["status"] == "ok").all()
+    assert (both["binds"] == "energy").all()
+    assert (both["subset_size"] < both["shard_size"]).all()
+    assert both["reason"].tolist() == both["reason_planned"].tolist()
+    assert both["reason"].str.endswith("; a better subset is beyond the device's energy").all()
+
+
 def test_the_plan_says_how_sure_it_is(make_scenario: Make, tmp_path: Path) -> None:
     """Expectations are near the charge, a bound above it, and what is exact is exact."""
     methods = ["random", "herding", {"name": "prototypes", "supervised": True, "label": "means"}, *INEXACT]

@@ -160,7 +160,7 @@ def test_every_figure_is_valid_and_described():
         "fairness",
         "factors",
     }  # the hand-made run has no accuracy on the shards, no sizes, no shards and no scores
-    assert "Which method wins on how many devices: importance 3 devices for 0.1 and 0.5." in reader.page_text
+    assert "Which method wins on how many devices: importance: 3 devices for 0.1 and 0.5." in reader.page_text
     for key, spec in reader.specs.items():
         plotly.graph_objects.Figure(spec)  # raises on a property that plotly does not know
         assert plots[key]["role"] == "img"

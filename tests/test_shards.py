@@ -61,7 +61,8 @@ def test_names_that_a_file_adds_follow_and_files_without_names_take_the_order(tm
     assert data.class_names == ("cat", "dog", "emu")
     assert data.train_labels.tolist() == [0, 1, 2, 1]
     assert data.test_labels.tolist() == [0, 1, 2]
-    assert texts(data)[1] == (
+    assert texts(data)[1] == "1 class is named in other files than train-0-of-2.parquet, and added to its classes: emu"
+    assert texts(data)[2] == (
         "1 file names no classes, its labels are taken in the order of train-0-of-2.parquet: test.parquet"
     )
 
@@ -75,6 +76,18 @@ def test_names_that_cannot_be_matched_are_a_fault(tmp_path):
     fault(tmp_path / "d", r"train-1-of-2\.parquet: the label of sample 1 is 2, outside the 2 classes")
     write(tmp_path / "d/train-1-of-2.parquet", [0, -1], ["dog", "cat"])
     fault(tmp_path / "d", r"train-1-of-2\.parquet: the label of sample 1 is -1; allowed: 0 or more")
+
+
+def test_test_samples_of_a_class_that_no_training_file_names_are_a_fault(tmp_path):
+    write(tmp_path / "d/train.parquet", [0, 1], ["cat", "dog"])
+    write(tmp_path / "d/test.parquet", [0, 1, 1], ["dog", "cats"])
+    fault(
+        tmp_path / "d",
+        r"test\.parquet: has 2 samples of classes such as 'cats', which no training file names; did you mean 'cat'\?",
+    )
+    write(tmp_path / "d/test.parquet", [0, 2], ["dog", "cats", "cat"])  # a name without samples does no harm
+    data = read("parquet", tmp_path / "d")
+    assert (data.class_names, data.test_labels.tolist()) == (("cat", "dog"), [1, 0])
 
 
 def test_one_list_with_a_name_twice_needs_no_matching(tmp_path):
@@ -180,6 +193,14 @@ def test_missing_shards_are_said(tmp_path):
     ]
     chosen = read("parquet", tmp_path / "d", train="train-00002-*", test="test-*")
     assert texts(chosen)[0].startswith("only 1 of 4 shards of the train split are there")
+
+
+def test_shards_with_underscores(tmp_path):
+    for i in (0, 1):
+        write(tmp_path / f"d/my_{i}_of_3.parquet", [0, 1])
+    write(tmp_path / "d/test.parquet", [0, 1])
+    data = read("parquet", tmp_path / "d", train="my_*.parquet", test="test.parquet")
+    assert texts(data) == ["only 2 of 3 shards of the train split are there; missing: my_2_of_3.parquet"]
 
 
 def test_shards_may_be_counted_from_one(tmp_path):

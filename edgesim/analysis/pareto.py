@@ -63,6 +63,7 @@ def accuracy_against(records: pd.DataFrame, column: str = "device_energy_j") -> 
         sizes = (len(part), int(counts[method, ratio]) - len(part))
         rows.append((method, ratio, *sizes, found.estimate, found.low, found.high, mean(part[column]), False))
     told = answer(rows, POINT_COLUMNS, missing if rows else f"No trial that ended well has an accuracy and {column}.")
-    if alike:
-        told.table["on_front"] = front(told.table["cost"].to_numpy(), told.table["test_accuracy"].to_numpy())
+    costs, gains = (told.table[name].to_numpy() for name in ("cost", "test_accuracy"))
+    # Truth values also where there is no row: pages choose rows by them.
+    told.table["on_front"] = front(costs, gains) if alike else np.zeros(len(costs), dtype=bool)
     return told

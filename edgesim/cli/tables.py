@@ -157,7 +157,7 @@ def print_summary(run: Run) -> None:
     infeasible = outcome.reasons(run.records, "infeasible")
     if infeasible:
         count = int((run.records["status"] == "infeasible").sum())
-        console.print(f"{count:,} of {n_of(len(run.records), 'trial')} infeasible, their devices cannot do them:")
+        console.print(f"infeasible: {count:,} of {n_of(len(run.records), 'trial')}, which their devices cannot do")
     for line in infeasible:
         console.print(line, markup=False, highlight=False)
 

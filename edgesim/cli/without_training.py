@@ -161,7 +161,7 @@ def _inspected(path: Path, loaded: loading.Scenario) -> list[str]:
     found = inspect(loaded)
     if found.faults:
         raise ScenarioError(str(path), list(found.faults))
-    return [*found.facts, *(f"note: {note}" for note in found.notes)]
+    return [*found.facts, *(f"data: {note}" for note in found.notes)]
 
 
 @app.command()

@@ -91,8 +91,12 @@ def _decode_npz(path: Path, keys: Mapping[str, str], channels: str | None, held_
         if labels.ndim and len(images) != len(labels):
             raise DataError(f"{where}: {len(images)} images, {len(labels)} labels; give one label per image")
         splits.append(RawSplit(labels, array_images(images), where))
-    unread = [key for key in there if key not in wanted.values()]
     notes = []
+    channels_there = images.shape[-1]
+    if channels_there in (2, 4):
+        text = f"the images have {channels_there} channels, all of them inputs: an alpha channel is not left out"
+        notes.append(Note("read as", text, len(images)))
+    unread = [key for key in there if key not in wanted.values()]
     if unread:
         text = f"{counted(len(unread), 'array is', 'arrays are')} not read: {some(unread)}"
         notes.append(Note("left out", text, len(unread)))

@@ -100,13 +100,14 @@ def fingerprint(reading: Reading) -> str:
     """A hash (32 hex digits) of everything the decoded arrays depend on; see the top of this module."""
     try:
         states = [path.stat() for path in reading.files]
-        digest = hashlib.blake2b(f"{FORMAT} {reading.options}".encode(), digest_size=16)
+        digest = hashlib.blake2b(f"{FORMAT} {reading.options}".encode("utf-8", "backslashreplace"), digest_size=16)
         total = sum(state.st_size for state in states)
         whole = total <= FULL_HASH_BYTES and len(states) <= FULL_HASH_FILES
         every = 1 if whole else -(-len(states) // SAMPLES)
         for i, (path, state) in enumerate(zip(reading.files, states, strict=True)):
             relative = os.path.relpath(path, reading.folder)
-            digest.update(f"\n{relative} {state.st_size} {0 if whole else state.st_mtime_ns}\n".encode())
+            state_text = f" {state.st_size} {0 if whole else state.st_mtime_ns}\n"
+            digest.update(b"\n" + os.fsencode(relative) + state_text.encode())
             if i % every == 0:
                 _hash_content(digest, path, state.st_size, whole)
     except OSError as error:

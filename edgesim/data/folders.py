@@ -86,11 +86,10 @@ def image_folder(folder: Path, name: str, size: tuple[int, int] | None, held_out
     splits = [_class_files(survey, train_folder, in_train, list(in_train))]
     if test_folder:
         splits.append(_class_files(survey, test_folder, in_test, list(in_train)))
-        _check_apart(*splits)
     forms = [sorted({*names, *in_test.get(form, [])}) for form, names in in_train.items()]
     notes = [*form_notes(forms, "class folder name"), *_layout_notes(folder, train_folder, tests), *survey.notes()]
     test = splits[1] if test_folder else None
-    found = _Found(folder, name, splits[0], test, tuple(in_train), (*notes, *_linked(splits[0])))
+    found = _Found(folder, name, splits[0], test, tuple(in_train), (*notes, *_check_links(splits)))
     return _reading(found, size, held_out)
 
 
@@ -133,6 +132,8 @@ def tiny_imagenet(folder: Path, name: str) -> Reading:
     named = {path for path, _ in test}
     images = base / "val" / "images"
     unnamed = [path for path in (survey.images(images) if images.is_dir() else []) if path not in named]
+    if (base / "test").is_dir():
+        notes.append(Note("left out", "test/ is not read, since it has no labels", 1))
     if unnamed:
         text = counted(len(unnamed), "image of val/ is", "images of val/ are")
         text += f" left out, since {annotations.name} does not name them: {some(path.name for path in unnamed)}"
@@ -187,24 +188,25 @@ def _class_files(survey: Survey, folder: Path, there: dict[str, list[str]], clas
     return _Files(folder, [path for path, _ in found], [c for _, c in found])
 
 
-def _check_apart(train: _Files, test: _Files) -> None:
-    """DataError where a file is in both splits, by a link to it or to a folder above it."""
-    known = {_identity(path): path for path in train.paths}
-    shared = [path for path in test.paths if _identity(path) in known]
+def _check_links(splits: Sequence[_Files]) -> list[Note]:
+    """The note on files that are in the training split more than once, by links.
+
+    Raises:
+        DataError: a file is in both splits, by a link to it or to a folder above it.
+    """
+    train, *tests = splits
+    known: dict[tuple[int, int], Path] = {}
+    for path in train.paths:
+        known.setdefault(_identity(path), path)
+    shared = [(path, known[key]) for test in tests for path in test.paths if (key := _identity(path)) in known]
     if shared:
         raise DataError(
-            f"{shared[0]}: is the same file as {known[_identity(shared[0])]} of the training split; "
+            f"{shared[0][0]}: is the same file as {shared[0][1]} of the training split; "
             f"{counted(len(shared), 'test image is', 'test images are')} linked like that: remove the links"
         )
-
-
-def _linked(train: _Files) -> list[Note]:
-    """The note on files that are in the training split more than once, by links."""
-    again = len(train.paths) - len({_identity(path) for path in train.paths})
-    if not again:
-        return []
+    again = len(train.paths) - len(known)
     text = counted(again, "training image is a link to another", "training images are links to others")
-    return [Note("repeated", f"{text} of the training split", again)]
+    return [Note("repeated", f"{text} of the training split", again)] if again else []
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -218,7 +220,9 @@ def _identity(path: Path) -> tuple[int, int]:
 def _reading(found: _Found, size: tuple[int, int] | None, held_out: HeldOut | None) -> Reading:
     for split in found.splits:
         if not split.paths:
-            raise DataError(f"{split.where}: holds no images ({', '.join(IMAGE_SUFFIXES)}); at least one is needed")
+            raise DataError(
+                f"{split.where}: holds no images in class folders ({', '.join(IMAGE_SUFFIXES)}); at least one is needed"
+            )
 
     def decode() -> RawDataset:
         decoder = Decoder(any(has_colour(split.items()) for split in found.splits), found.folder, size)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.data.notes import Note, counted, some
+from edgesim.data.notes import Note, counted, printable, some
 from edgesim.errors import DataError
 from edgesim.work import IntArray
 
@@ -84,7 +84,7 @@ KINDS = {"i": "whole numbers", "b": "true or false", "U": "text"}
 
 def normal(name: str) -> str:
     """A name in the Unicode form NFC: 'é' written as one sign or as two is one name."""
-    return unicodedata.normalize("NFC", name)
+    return printable(unicodedata.normalize("NFC", name))
 
 
 def merged_by_form(names: Iterable[str]) -> dict[str, list[str]]:
@@ -171,7 +171,7 @@ def _of_declared(splits: list[Labels], declared: Sequence[str], keep_all: bool) 
     names = tuple(declared[c] for c in known.tolist())
     notes = []
     if len(used) < len(declared):
-        gone = [name for c, name in enumerate(declared) if c not in set(used.tolist())]
+        gone = [declared[c] for c in np.setdiff1d(np.arange(len(declared)), used).tolist()]
         text = f"only {len(used)} of {len(declared)} named classes have samples, none {some(gone)}; the network has "
         text += counted(len(known), "output", "outputs")
         notes.append(Note("missing" if keep_all else "left out", text, len(gone)))

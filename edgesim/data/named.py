@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from edgesim.data.labels import KINDS, Labels, check_range, form_notes, merged_by_form, normal
 from edgesim.data.notes import Note, counted, some
+from edgesim.documents import nearest
 from edgesim.errors import DataError
 
 
@@ -26,23 +27,27 @@ class NamedLabels:
     """of the classes 0, 1, …, where the file gives them"""
 
 
-def merged(files: Sequence[NamedLabels], folder: Path) -> tuple[list[npt.NDArray], tuple[str, ...] | None, list[Note]]:
+def merged(
+    train: Sequence[NamedLabels], test: Sequence[NamedLabels], folder: Path
+) -> tuple[list[npt.NDArray], tuple[str, ...] | None, list[Note]]:
     """Labels that mean the same class in every file.
 
     Whole numbers are brought to the order of the first file's names; names that it lacks follow it. A file without
     names is taken to be in that order. Text names its class itself; beside it whole numbers stand for their names.
 
     Args:
-        files: of the training split, then of the test split.
+        train: files of the training split.
+        test: of the test split; empty where it is yet to be taken from the training split.
         folder: notes name files relative to it.
 
-    Returns: the labels of each file, the names of the classes (None where no file gives any, or the labels are not
-        whole numbers), and notes.
+    Returns: the labels of each file, those of `train` first; the names of the classes (None where no file gives any,
+        or the labels are not whole numbers); notes.
 
     Raises:
-        DataError: labels of two kinds, a label beyond its file's names, or a name twice in lists that differ.
+        DataError: labels of two kinds, a label beyond its file's names, a name twice in lists that differ, or a test
+            sample of a class that no training file names.
     """
-    files = _as_text(files)
+    files = _as_text([*train, *test])
     kinds = {file.values.dtype.kind: file for file in reversed(files)}
     if len(kinds) > 1:
         listed = " and ".join(f"{KINDS[kind]} in {file.path}" for kind, file in kinds.items())
@@ -56,14 +61,16 @@ def merged(files: Sequence[NamedLabels], folder: Path) -> tuple[list[npt.NDArray
     lists = {_forms(file) for file in files if file.names is not None}
     double = next((file for file in files if len(set(_forms(file))) < len(file.names or ())), None)
     if len(lists) == 1:
-        return [file.values for file in files], known.names, _notes(files, known, [], folder)
+        return [file.values for file in files], known.names, _notes(files, known, [], {}, folder)
     if double is not None:
         raise DataError(
             f"{double.path}: names a class twice, and the files' lists of class names differ, so that they cannot be "
             f"matched by name; give all files one list"
         )
     names: dict[str, str] = {}
-    for file in files:
+    for i, file in enumerate(files):
+        if i == len(train) and names:
+            _check_test_names(files[i:], names)
         for name in file.names or ():
             names.setdefault(normal(name), name)
     order = {form: c for c, form in enumerate(names)}
@@ -75,7 +82,21 @@ def merged(files: Sequence[NamedLabels], folder: Path) -> tuple[list[npt.NDArray
         else:
             labels.append(places[file.values])
             moved.append(file.path)
-    return labels, tuple(names.values()), _notes(files, known, moved, folder)
+    return labels, tuple(names.values()), _notes(files, known, moved, names, folder)
+
+
+def _check_test_names(test: Sequence[NamedLabels], known: Mapping[str, str]) -> None:
+    """DataError where a test sample is of a class that no training file names: most likely it is spelt differently."""
+    for file in test:
+        strange = [c for c, form in enumerate(_forms(file)) if form not in known]
+        of_it = np.isin(file.values, strange)
+        if of_it.any():
+            name = _forms(file)[int(file.values[of_it][0])]
+            raise DataError(
+                f"{file.path}: has {counted(int(of_it.sum()), 'sample', 'samples')} of classes such as '{name}', which "
+                f"no training file names{nearest(name, known)}; its class names differ from those of the training "
+                f"split, use one list for both"
+            )
 
 
 def _as_text(files: Sequence[NamedLabels]) -> Sequence[NamedLabels]:
@@ -94,12 +115,20 @@ def _forms(file: NamedLabels) -> tuple[str, ...]:
     return tuple(normal(name) for name in file.names or ())
 
 
-def _notes(files: Sequence[NamedLabels], known: NamedLabels, moved: list[Path], folder: Path) -> list[Note]:
+def _notes(
+    files: Sequence[NamedLabels], known: NamedLabels, moved: list[Path], names: Mapping[str, str], folder: Path
+) -> list[Note]:
     notes = []
     if moved:
         text = counted(len(moved), "file names its classes", "files name their classes")
         text += f" in another order than {_short(known.path, folder)}; the labels were matched by name"
         notes.append(Note("read as", f"{text}: {some(_short(path, folder) for path in moved)}", len(moved)))
+    first = set(_forms(known))
+    added = [name for name in names.values() if normal(name) not in first]
+    if added:
+        text = counted(len(added), "class is", "classes are")
+        text += f" named in other files than {_short(known.path, folder)}, and added to its classes"
+        notes.append(Note("read as", f"{text}: {some(added)}", len(added)))
     unnamed = [file.path for file in files if file.names is None]
     if unnamed:
         text = counted(len(unnamed), "file names no classes, its", "files name no classes, their")

@@ -22,8 +22,16 @@ class Note:
     count: int
     """how many files, images, samples or classes it is about"""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", printable(self.text))
+
     def __str__(self) -> str:
         return self.text
+
+
+def printable(text: str) -> str:
+    """Text that can be written as UTF-8: bytes of a file's name that are no text become escapes such as '\\udce9'."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def counted(count: int, one: str, many: str) -> str:

@@ -74,7 +74,7 @@ def reading(folder: Path, name: str, layout: Layout) -> Reading:
 def _decode(folder: Path, found: shards.Shards, layout: Layout) -> RawDataset:
     notes: list[Note] = []
     train, test = ([_file(path, layout, notes) for path in paths] for paths in (found.train, found.test))
-    labels, names, more = merged([file.labels for file in (*train, *test)], folder)
+    labels, names, more = merged([file.labels for file in train], [file.labels for file in test], folder)
     decoder = Decoder(any(has_colour(_items(files)) for files in (train, test)), folder, layout.size)
     splits = [_raw(train, labels[: len(train)], decoder)]
     if test:

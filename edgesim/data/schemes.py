@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from edgesim.data import partition
-from edgesim.errors import DataError, n_of
+from edgesim.errors import DataError, Fault, n_of
 from edgesim.work import IntArray
 
 Count = Annotated[int, Field(ge=1)]
@@ -55,11 +55,12 @@ class Dirichlet:
     sizes: Count | Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
     """samples per device: one number for all, or one per device; with it, samples may be left over"""
 
-    @model_validator(mode="after")
-    def _sizes_are_balanced_already(self) -> Dirichlet:
-        if self.sizes is not None and self.self_balancing:
-            raise ValueError("sizes and self_balancing exclude each other: sizes leave nothing to balance")
-        return self
+    @staticmethod
+    def faults_in(given: dict[str, Any]) -> list[Fault]:
+        """What is wrong between the fields of a document's map."""
+        if given.get("sizes") is None or given.get("self_balancing") is not True:
+            return []
+        return [Fault("", "sizes and self_balancing exclude each other: sizes leave nothing to balance")]
 
     def split(self, labels: IntArray, n_devices: int, seed: int) -> list[IntArray]:
         """As `partition.dirichlet`, or `partition.dirichlet_sized` where sizes are given."""

@@ -16,7 +16,7 @@ from edgesim.documents import nearest
 from edgesim.errors import DataError
 
 SPLIT_WORDS = {"train": ("train",), "test": ("test", "validation", "valid", "val")}
-SHARD = re.compile(r"(?P<stem>.*?)-?(?P<place>\d+)-of-(?P<total>\d+)(?P<rest>.*)\.parquet", re.IGNORECASE)
+SHARD = re.compile(r"(?P<stem>.*?)[-_]?(?P<place>\d+)[-_]of[-_](?P<total>\d+)(?P<rest>.*)\.parquet", re.IGNORECASE)
 """as Hugging Face names them: train-00000-of-00003.parquet, sometimes with a hash behind"""
 
 
@@ -175,8 +175,8 @@ def _incomplete(split: str, missing: list[int], example: Path, count: int) -> li
     match = SHARD.fullmatch(example.name)
     assert match is not None, "the caller matched it"
     width, total = len(match["place"]), int(match["total"])
-    head, tail = example.name[: match.start("place")], f"-of-{match['total']}.parquet"
-    names = some(f"{head}{place:0{width}}{tail}" for place in missing)
+    head, tail = example.name[: match.start("place")], example.name[match.end("place") : match.end("total")]
+    names = some(f"{head}{place:0{width}}{tail}.parquet" for place in missing)
     text = f"only {count} of {total} shards of the {split} split are there; missing: {names}"
     return [Note("missing", text, len(missing))]
 

@@ -15,7 +15,10 @@ IMAGE_SUFFIXES = (
     ".pnm", ".ppm", ".qoi", ".tga", ".tif", ".tiff", ".webp",
 )  # fmt: skip
 """of any case; types of still images that Pillow reads, with those that phones and browsers write"""
-SYSTEM = ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "lost+found")
+SYSTEM = (
+    "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin", "lost+found",
+    "system volume information",
+)  # fmt: skip
 """what archives, file managers and network drives leave behind, in any case of letters"""
 
 

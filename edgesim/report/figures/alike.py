@@ -9,6 +9,8 @@ from edgesim.report.marks import Spec, unescaped
 
 ALIKE = 0.005
 """bars that differ by this share of the largest at most cannot be told apart by looking"""
+CHOICES = {"ratio": "keep ratio ", "lambda": "λ "}
+"""what stands before the value of a choice that is a number"""
 FEW_NAMES = 6
 """names up to which a sentence has each"""
 
@@ -19,7 +21,7 @@ def without_alike_bars(figure: Figure) -> tuple[Spec, list[Said]]:
     Bars of one choice (`meta`) are looked at together: those of another choice are never beside them. In a stacked
     figure a bar is the stack; one stack of several parts is a figure, since its parts are compared.
     """
-    bars = [trace for trace in figure.spec["data"] if trace["type"] == "bar"]
+    bars = [trace for trace in figure.spec["data"] if trace.get("type") == "bar"]
     if not bars or len(bars) < len(figure.spec["data"]):
         return figure.spec, []
     stacked = figure.spec.get("layout", {}).get("barmode") in ("stack", "relative")
@@ -32,7 +34,8 @@ def without_alike_bars(figure: Figure) -> tuple[Spec, list[Said]]:
         sentence = (_of_stacks if stacked else _of_bars)(traces, figure.write)
         if sentence:
             chosen = {key: str(value) for key, value in (traces[0].get("meta") or {}).items() if value is not None}
-            said.append(Said(f"{', '.join([figure.title, *chosen.values()])}: {sentence}", chosen))
+            named = [f"{CHOICES.get(key, '')}{value}" for key, value in chosen.items()]
+            said.append(Said(f"{', '.join([figure.title, *named])}: {sentence}", chosen))
         else:
             left += traces
     return {**figure.spec, "data": left}, said
@@ -75,10 +78,10 @@ def _of_stacks(traces: list[Spec], write: Callable[[float], str]) -> str:
         values = [value for _, own, value in cells if own == part]
         if len(values) < len(names) or not _equal(values, top):
             return ""
-        told.append(f"{part} {_between(values, write)}")
+        told.append(f"{part}: {_between(values, write)}")
     if len(names) == 1:
         return f"{told[0]} ({names[0]})."
-    return f"{', '.join(told)} for {_all_of(names)}."
+    return f"{'; '.join(told)} for {_all_of(names)}."
 
 
 def _equal(values: list[float], top: float | None = None) -> bool:
