@@ -20,7 +20,7 @@ from edgesim import analysis, report, repricing
 from edgesim import scenario as scenarios
 from edgesim.executors import SerialExecutor
 from edgesim.report import comparison
-from edgesim.report.columns import gap, quantity
+from edgesim.report.formats import gap, quantity
 
 FLEETS = sorted((ROOT / "scenarios" / "fleets").glob("*.yaml"))
 FLAGS = [argument for file in FLEETS for argument in ("--fleet", str(file))]

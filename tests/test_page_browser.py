@@ -15,7 +15,7 @@ from report_runs import FakeRun, make_run
 from edgesim import analysis, report
 from edgesim.extremes import Extremes
 from edgesim.records import CurvePoint, Findings, Record, Trial, TrialResult
-from edgesim.report import columns, marks
+from edgesim.report import columns, formats, marks
 from edgesim.store import Run, RunFolder
 
 FIGURES = """
@@ -196,9 +196,9 @@ def test_tables_sort_filter_and_save(page, tmp_path, run, width, dark):
         driver.switch_to.active_element.send_keys("\ue007")  # the Enter key
         least = [row[place] for row in rows_of(driver, element)]
         expected = trials["test_accuracy"].sort_values()
-        assert least == [columns.percent(value) for value in expected.head(25)]
+        assert least == [formats.percent(value) for value in expected.head(25)]
         driver.execute_script("arguments[0].click()", heads[place])  # on a phone it is to the right of the window
-        assert [row[place] for row in rows_of(driver, element)] == [columns.percent(v) for v in expected[::-1].head(25)]
+        assert [row[place] for row in rows_of(driver, element)] == [formats.percent(v) for v in expected[::-1].head(25)]
         element.find_element("css selector", "input").send_keys("el2n profile-1")
         matching = trials[(trials["method"] == "<i>el2n</i>") & (trials["profile"] == "profile-1")]
         counted = element.find_element("css selector", ".rows")
@@ -221,7 +221,7 @@ def test_pages_of_a_table_turn(page, tmp_path, run):
         element.find_element("css selector", "button[aria-label='Next rows']").click()
         shown = element.find_element("css selector", ".rows").text
         assert shown == f"26–50 of {len(run.records)} rows"
-        seconds = [columns.quantity(value) for value in run.records["analytic_time_s"].iloc[25:50]]
+        seconds = [formats.quantity(value) for value in run.records["analytic_time_s"].iloc[25:50]]
         place = list(run.records.drop(columns=["scenario"])).index("analytic_time_s")
         assert [row[place] for row in rows_of(driver, element)] == seconds
 

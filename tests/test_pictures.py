@@ -19,7 +19,7 @@ from report_runs import HOSTILE, FakeRun, Reader, make_run
 import edgesim
 from edgesim import analysis, report
 from edgesim.executors import SerialExecutor
-from edgesim.report import columns, page, pictures
+from edgesim.report import formats, page, pictures
 from edgesim.store import Run
 
 KEY = ["seed", "device", "method", "keep_ratio"]
@@ -233,7 +233,7 @@ def test_pictures_of_a_real_run_are_those_of_its_parquet(real: Run, tmp_path: Pa
         shape = (row["height"], row["width"])
         np.testing.assert_array_equal(pixels(one["src"]), np.frombuffer(row["image"], np.uint8).reshape(shape))
         begins = f"{names[row['label']]}, {row['end']} important, place {row['rank']}: "
-        begins += f"score {columns.quantity(row['score'])}, sample {row['index']}"
+        begins += f"score {formats.quantity(row['score'])}, sample {row['index']}"
         assert one["alt"].startswith(begins)
         mine = chosen[(chosen["device"] == row["device"]) & (chosen["method"] == row["method"])]
         ratios = sorted(mine.loc[mine["index"] == row["index"], "keep_ratio"])

@@ -16,7 +16,7 @@ from report_runs import HOSTILE, FakeRun, Reader, make_run, unpacked
 
 from edgesim import analysis, report
 from edgesim.records import Record
-from edgesim.report import columns, embed, fleet_sections, identity, marks, page, source, story, tables
+from edgesim.report import columns, embed, fleet_sections, formats, identity, marks, page, source, story, tables
 from edgesim.report.figures import accuracy, classes, fleet, kept, prices
 from edgesim.report.figures import curves as curve_figures
 from edgesim.report.figures.figure import Figure
@@ -516,17 +516,17 @@ def test_terminal_rows():
 @pytest.mark.parametrize(
     ("write", "value", "expected"),
     [
-        (columns.percent, 0.87312, "87.3 %"), (columns.percent, -0.0001, "0.0 %"), (columns.percent, math.nan, "–"),
-        (columns.gap, 0.0042, "+0.42 pp"), (columns.gap, -0.1, "-10.00 pp"), (columns.gap, math.nan, "–"),
-        (columns.spread, 0.0213, "2.1 pp"), (columns.spread, math.nan, "–"),
-        (columns.ratio, 0.1, "0.1"), (columns.ratio, 1.0, "1"),
-        (columns.quantity, 1234.5, "1,234"), (columns.quantity, 0.012345, "0.01235"), (columns.quantity, math.inf, "–"),
-        (columns.count, 12345, "12,345"),
-        (columns.text, "", "–"), (columns.text, None, "–"), (columns.text, "el2n", "el2n"),
-        (columns.p_value, 0.0347, "0.035"), (columns.p_value, 9e-5, "< 0.0001"), (columns.p_value, math.nan, "–"),
-        (columns.plain_count, 1234.0, "1234"), (columns.plain_count, math.nan, "–"),
-        (columns.duration, 3725, "1 h 2 min 5 s"), (columns.duration, 83, "1 min 23 s"),
-        (columns.duration, 4.25, "4.2 s"), (columns.duration, math.nan, "–"),
+        (formats.percent, 0.87312, "87.3 %"), (formats.percent, -0.0001, "0.0 %"), (formats.percent, math.nan, "–"),
+        (formats.gap, 0.0042, "+0.42 pp"), (formats.gap, -0.1, "-10.00 pp"), (formats.gap, math.nan, "–"),
+        (formats.spread, 0.0213, "2.1 pp"), (formats.spread, math.nan, "–"),
+        (formats.ratio, 0.1, "0.1"), (formats.ratio, 1.0, "1"),
+        (formats.quantity, 1234.5, "1,234"), (formats.quantity, 0.012345, "0.01235"), (formats.quantity, math.inf, "–"),
+        (formats.count, 12345, "12,345"),
+        (formats.text, "", "–"), (formats.text, None, "–"), (formats.text, "el2n", "el2n"),
+        (formats.p_value, 0.0347, "0.035"), (formats.p_value, 9e-5, "< 0.0001"), (formats.p_value, math.nan, "–"),
+        (formats.plain_count, 1234.0, "1234"), (formats.plain_count, math.nan, "–"),
+        (formats.duration, 3725, "1 h 2 min 5 s"), (formats.duration, 83, "1 min 23 s"),
+        (formats.duration, 4.25, "4.2 s"), (formats.duration, math.nan, "–"),
     ],
 )  # fmt: skip
 def test_how_values_are_written(write, value, expected):
@@ -704,4 +704,4 @@ def test_the_markdown_page_shows_the_summary_and_escapes(tmp_path: Path) -> None
         first.text.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
     )
     for _, row in analysis.summary(run.records).iterrows():
-        assert columns.percent(row["test_accuracy"]) in text
+        assert formats.percent(row["test_accuracy"]) in text

@@ -11,21 +11,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Protocol
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from edgesim.data import arrays, folders, parquet, public
 from edgesim.data.cache import cache_folder, decoded
-from edgesim.data.held_out import HeldOut
-from edgesim.data.images import ImageDataset, limited
-from edgesim.data.noise import with_wrong_labels
+from edgesim.data.images import ImageDataset
+from edgesim.data.limits import Limits, OwnData
 from edgesim.data.notes import Note
 from edgesim.data.raw import CHANNELS
 from edgesim.errors import DataError
 
 __all__ = ["DATASETS", "DatasetSource", "ImageDataset", "describe", "find", "load"]
 
-Limit = Annotated[int, Field(ge=1)]
 Side = Annotated[int, Field(ge=1, le=4096)]
 
 
@@ -44,41 +42,7 @@ class DatasetSource(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Limits:
-    limit_train: Limit | None = None
-    """training samples at most: the first of each class, in the classes' proportions; left out: all"""
-    limit_test: Limit | None = None
-    """test samples at most, chosen as those of training; left out: all"""
-    label_noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """share of the training labels (after the limit) that are replaced by other classes, drawn uniformly"""
-
-    def _limited(self, dataset: ImageDataset) -> ImageDataset:
-        """With the limits, and then the label noise, of this section."""
-        return with_wrong_labels(limited(dataset, self.limit_train, self.limit_test), self.label_noise)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Own(_Limits):
-    """What a user's own data can have: a test split that is a share of their training split."""
-
-    test_share: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """share of each class that becomes the test split, where there is none; the same for all seeds of a scenario"""
-    test_seed: Annotated[int, Field(ge=0)] = 0
-    """which samples they are"""
-
-    @model_validator(mode="after")
-    def _shared(self) -> _Own:
-        if self.test_share is None and self.test_seed:
-            raise ValueError("`test_seed` does nothing without `test_share`; leave it out, or give both")
-        return self
-
-    @property
-    def _held_out(self) -> HeldOut | None:
-        return None if self.test_share is None else HeldOut(self.test_share, self.test_seed)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Digits(_Limits):
+class Digits(Limits):
     """1,797 real handwritten digits, 8x8 grey, 10 classes; part of scikit-learn, no download."""
 
     test_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
@@ -90,7 +54,7 @@ class Digits(_Limits):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Public(_Limits):
+class _Public(Limits):
     NAME: ClassVar[str]
 
     root: str | None = None
@@ -147,7 +111,7 @@ class Svhn(_Public):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TinyImagenet(_Limits):
+class TinyImagenet(Limits):
     """Photographs, 64x64 colour, 100,000 + 10,000, 200 classes (or fewer); parquet files or its own archive."""
 
     root: str | None = None
@@ -166,7 +130,7 @@ class TinyImagenet(_Limits):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parquet(_Own):
+class Parquet(OwnData):
     """Your own images in parquet files (Hugging Face layout: a column of {bytes, path}, a column of labels)."""
 
     root: str
@@ -189,7 +153,7 @@ class Parquet(_Own):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageFolder(_Own):
+class ImageFolder(OwnData):
     """Your own image files in train/<class>/ and test/<class>/ (or val/<class>/)."""
 
     root: str
@@ -204,7 +168,7 @@ class ImageFolder(_Own):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Npz(_Own):
+class Npz(OwnData):
     """Your own arrays in one .npz file: uint8 images [N, H, W] or [N, H, W, C] and labels (numbers or text)."""
 
     root: str

@@ -6,10 +6,10 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.report.answer import shown_first
-from edgesim.report.columns import percent, ratio
 from edgesim.report.figures import classes, fleet
 from edgesim.report.figures.figure import rows
 from edgesim.report.figures.prices import WORDS
+from edgesim.report.formats import percent, ratio
 from edgesim.report.sections import MIDDLE, NONE_WELL, Looks, Section, Shown, unless_empty
 from edgesim.report.source import Source
 

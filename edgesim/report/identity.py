@@ -9,7 +9,7 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.errors import n_of
-from edgesim.report import columns
+from edgesim.report import formats
 
 
 def facts(info: dict[str, Any], records: pd.DataFrame) -> list[tuple[str, str]]:
@@ -22,10 +22,10 @@ def facts(info: dict[str, Any], records: pd.DataFrame) -> list[tuple[str, str]]:
         ("Trials", _listed(info.get("trials") or dict(records["status"].value_counts()))),
         ("Devices", len(records["device"].unique()) or None),
         ("Seeds", ", ".join(map(str, info.get("seeds") or []))),
-        ("Label noise", f"{columns.percent(noise)} of the training labels are wrong on purpose" if noise else None),
+        ("Label noise", f"{formats.percent(noise)} of the training labels are wrong on purpose" if noise else None),
         ("Started", _moment(info.get("started"))),
         ("Finished", _moment(info.get("finished"))),
-        ("Duration", columns.duration(info["wall_s"]) if info.get("wall_s") is not None else None),
+        ("Duration", formats.duration(info["wall_s"]) if info.get("wall_s") is not None else None),
         ("Host", _listed(info.get("host") or {})),
         ("Versions", _listed(info.get("versions") or {})),
         ("Git commit", info.get("git_commit")),
@@ -41,7 +41,7 @@ def headline(info: dict[str, Any], records: pd.DataFrame) -> str:
         n_of(len(records), "trial"),
         n_of(records["device"].nunique(), "device"),
         n_of(records["seed"].nunique(), "seed"),
-        columns.duration(info["wall_s"]) if info.get("wall_s") is not None else "",
+        formats.duration(info["wall_s"]) if info.get("wall_s") is not None else "",
         f"commit {str(info['git_commit'])[:8]}" if info.get("git_commit") else "",
     ]
     return " · ".join(part for part in parts if part)

@@ -9,10 +9,10 @@ import pandas as pd
 from edgesim import analysis
 from edgesim.errors import n_of
 from edgesim.extremes import MAX_CLASSES
-from edgesim.report.columns import quantity
 from edgesim.report.figures import kept
 from edgesim.report.figures.figure import rows
 from edgesim.report.fleet_sections import keeps_no_subset, without
+from edgesim.report.formats import quantity
 from edgesim.report.pictures import Gallery, galleries
 from edgesim.report.sections import Looks, Section, Shown, unless_empty
 from edgesim.report.source import Source

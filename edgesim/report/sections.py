@@ -9,9 +9,9 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import marks
-from edgesim.report.columns import ratio
 from edgesim.report.figures.figure import Figure, Said
 from edgesim.report.figures.settle import settled
+from edgesim.report.formats import ratio
 from edgesim.report.pictures import Gallery
 
 NO_TRIAL = "There is no trial yet."

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from edgesim.report.columns import COLUMNS, UNKNOWN, column, count, no_minus_zero, ratio
+from edgesim.report.columns import COLUMNS, column
+from edgesim.report.formats import UNKNOWN, count, no_minus_zero, ratio
 
 MAX_ROWS = 400
 """rows of one table on the page; the run folder has the rest"""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from edgesim import analysis
-from edgesim.report import columns, identity
+from edgesim.report import formats, identity
 from edgesim.report.figures.figure import rows
 from edgesim.report.source import Source
 
@@ -55,19 +55,19 @@ def claims_in_words(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write(value: float, unit: str) -> str:
-    return {"accuracy": _points, "share": columns.percent}.get(unit, columns.quantity)(value)
+    return {"accuracy": _points, "share": formats.percent}.get(unit, formats.quantity)(value)
 
 
 def _points(value: float) -> str:
     """One decimal: more would say nothing beside the width of the intervals."""
-    rounded = columns.no_minus_zero(100 * value, 1)
-    return f"{rounded:{'+' if rounded else ''}.1f} pp" if np.isfinite(value) else columns.UNKNOWN
+    rounded = formats.no_minus_zero(100 * value, 1)
+    return f"{rounded:{'+' if rounded else ''}.1f} pp" if np.isfinite(value) else formats.UNKNOWN
 
 
 def _found(row: dict[str, object]) -> str:
     estimate, low, high = (float(str(row[name])) for name in ("estimate", "low", "high"))
     if not np.isfinite(estimate):
-        return columns.UNKNOWN
+        return formats.UNKNOWN
     unit = str(row["unit"])
     ends = f" ({_write(low, unit)} to {_write(high, unit)})" if np.isfinite(low) else ""
     return _write(estimate, unit) + ends

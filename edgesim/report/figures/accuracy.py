@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from edgesim import analysis
-from edgesim.report import columns, marks
-from edgesim.report.columns import percent
+from edgesim.report import columns, formats, marks
 from edgesim.report.figures.figure import MAX_BANDS, Across, Figure, by_method, with_pairs, words
+from edgesim.report.formats import percent
 from edgesim.report.marks import Spec, Styles
 
 NOTES = {
@@ -86,7 +86,7 @@ def gap_figure(data: pd.DataFrame, styles: Styles) -> Figure:
         if few or across.is_single:
             trace["error_y"] = marks.error_bars(part["gap"], part["gap_low"], part["gap_high"])
         traces.append(trace)
-    alt = f"Accuracy gap to random {across.words}. " + words(data, "gap", columns.gap)
+    alt = f"Accuracy gap to random {across.words}. " + words(data, "gap", formats.gap)
     told = "Bars are 95 % intervals." if few or across.is_single else "The 95 % intervals are in the table."
     note = f"Same seed, device and ratio. Above zero: better than random. {told}"
     y = {**marks.axis("accuracy − random (points)"), "zeroline": True, "zerolinewidth": 2}
@@ -106,6 +106,6 @@ def ranking_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     x = {**marks.axis("accuracy − random (points)"), "zeroline": True, "zerolinewidth": 2}
     layout = {**marks.layout(x, marks.names_axis(order)), "showlegend": False}
     layout["height"] = 130 + 24 * max(4, len(order))
-    alt = "Methods by their gap to random. " + words(data, "gap", columns.gap)
+    alt = "Methods by their gap to random. " + words(data, "gap", formats.gap)
     note = "Best on top, by the mean over ratios. Bars are 95 % intervals; those that cross zero show no difference."
     return Figure("ranking", "Methods ranked at one ratio", note, alt, {"data": traces, "layout": layout})

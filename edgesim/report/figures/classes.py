@@ -7,8 +7,8 @@ import pandas as pd
 from edgesim import analysis
 from edgesim.errors import n_of
 from edgesim.report import marks
-from edgesim.report.columns import percent, ratio
 from edgesim.report.figures.figure import Across, Figure, ratio_colours, rows
+from edgesim.report.formats import percent, ratio
 from edgesim.report.marks import Spec
 
 MAX_DEVICES = 30

@@ -7,8 +7,8 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import columns, marks
-from edgesim.report.columns import ratio
 from edgesim.report.figures.figure import MAX_BANDS, Figure, most_pairs, ratio_colours, with_pairs, words
+from edgesim.report.formats import ratio
 from edgesim.report.marks import Spec
 
 CURVE_POINTS = 6000

@@ -10,7 +10,7 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import marks
-from edgesim.report.columns import quantity, ratio
+from edgesim.report.formats import quantity, ratio
 from edgesim.report.marks import Spec
 
 MAX_BANDS = 5

@@ -7,7 +7,6 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import marks
-from edgesim.report.columns import percent, quantity, ratio
 from edgesim.report.figures.figure import (
     MAX_BANDS,
     Across,
@@ -20,6 +19,7 @@ from edgesim.report.figures.figure import (
     words,
 )
 from edgesim.report.figures.prices import WORDS
+from edgesim.report.formats import percent, quantity, ratio
 from edgesim.report.marks import Spec, Styles
 
 MAX_DEVICE_POINTS = 12_000

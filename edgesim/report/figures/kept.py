@@ -6,8 +6,8 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import marks
-from edgesim.report.columns import percent, quantity, ratio
 from edgesim.report.figures.figure import MAX_BANDS, Across, Figure, ratio_colours, rows
+from edgesim.report.formats import percent, quantity, ratio
 from edgesim.report.marks import Spec
 
 

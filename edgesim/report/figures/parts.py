@@ -6,8 +6,8 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import marks
-from edgesim.report.columns import percent, quantity, ratio
 from edgesim.report.figures.figure import Across, Figure, by_method, rows, with_pairs
+from edgesim.report.formats import percent, quantity, ratio
 from edgesim.report.marks import Spec
 
 LOOKS = {

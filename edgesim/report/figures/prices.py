@@ -7,8 +7,8 @@ import pandas as pd
 
 from edgesim import analysis
 from edgesim.report import marks
-from edgesim.report.columns import percent, quantity
 from edgesim.report.figures.figure import Across, Figure, by_method, rows, words
+from edgesim.report.formats import percent, quantity
 from edgesim.report.marks import Spec, Styles
 
 WORDS = {"time_s": ("time", "s"), "energy_j": ("energy", "J")}

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pandas as pd
 
 from edgesim import analysis
-from edgesim.report import columns, marks
-from edgesim.report.columns import percent, quantity, ratio
+from edgesim.report import formats, marks
 from edgesim.report.figures.figure import Across, Figure, by_method, most_pairs, rows, with_pairs
 from edgesim.report.figures.prices import WORDS
+from edgesim.report.formats import percent, quantity, ratio
 from edgesim.report.marks import Spec, Styles
 
 FLEET_COSTS = {
@@ -115,7 +115,7 @@ def difference_figure(data: pd.DataFrame, styles: Styles) -> Figure:
             trace["error_y"] = marks.error_bars(own["difference"], own["low"], own["high"])
             traces.append({**trace, "meta": {"run": run}})
     y = {**marks.axis("difference (points)"), "zeroline": True, "zerolinewidth": 2}
-    alt = "Test accuracy minus that of the first run. " + _ends(data, "run", "difference", columns.gap)
+    alt = "Test accuracy minus that of the first run. " + _ends(data, "run", "difference", formats.gap)
     note = "Same seed, device, method and ratio. Above zero: better than the first run. Bars are 95 % intervals."
     spec = {"data": traces, "layout": across.layout(y)}
     return Figure("run-difference", "Accuracy minus that of the first run", note, alt, spec)
