@@ -74,7 +74,7 @@ def against_random(good: pd.DataFrame) -> Finding:
     if not names or not (good["method"] == RANDOM).any():
         absent = "random selection" if names else "method other than random and full"
         return Finding("random", f"The run has no {absent}, so whether methods beat chance cannot be told.")
-    pairs = below_full(paired(good, RANDOM, "test_accuracy"))
+    pairs = below_full(paired(good[good["method"].isin([*names, RANDOM])], RANDOM, "test_accuracy"))
     parts = list(groups(pairs))
     cells = [
         (

@@ -17,7 +17,9 @@ from edgesim.report.verdict import claims_in_words
 # The ends of the interval stand behind the accuracy figure; here they would only widen the table.
 HIDDEN = {"accuracy_low", "accuracy_high", "gap_at_cost_low", "gap_at_cost_high", "random_keeps"}
 COMMON = ["common_trials", "common_accuracy"]
-STORAGE = "`fewer-epochs` and `rs2` keep every sample on the device: where storage binds, random alone counts."
+STORAGE = "fewer-epochs and rs2 keep every sample on the device: where storage binds, random alone counts."
+LEADS = {f"{name}{end}": f"{to}{end}" for name, to in (("gap", "lead"), ("local_gap", "local_lead"))
+         for end in ("", "_low", "_high")}  # fmt: skip
 RANKED = 3
 """methods from which on they are ranked"""
 
@@ -62,8 +64,8 @@ def _equal_cost(source: Source) -> Section:
     by_energy = analysis.equal_cost(source.records)
     by_time = analysis.equal_cost(source.records, price="device_time_s")
     tables = [
-        Shown("equal-cost", "At equal total energy", by_energy.table.rename(columns={"cost": "energy_each_j"})),
-        Shown("equal-cost-time", "At equal total time", by_time.table.rename(columns={"cost": "time_each_s"}),
+        Shown("equal-cost", "At equal total energy", by_energy.table.rename(columns={"cost": "energy_each_j", **LEADS})),
+        Shown("equal-cost-time", "At equal total time", by_time.table.rename(columns={"cost": "time_each_s", **LEADS}),
               folded=True),
     ]  # fmt: skip
     lead = (

@@ -1,0 +1,34 @@
+"""The pages under reports/ say what the code says of their runs: verdict, claims and summary, word for word."""
+
+from pathlib import Path
+
+import pytest
+
+from edgesim.report import markdown, page
+from edgesim.store import Run
+
+REPORTS = Path(__file__).parents[1] / "reports"
+SNAPSHOTS = sorted(folder for folder in (REPORTS / "runs").iterdir() if folder.is_dir())
+SAME = ("Verdict", "Summary", "Equal total cost", "The paper's claims")
+
+
+def parts(text):
+    """Title -> text of the parts of a Markdown page that are read from the files of a snapshot."""
+    found = dict(part.split("\n", 1) for part in text.split("\n## ")[1:])
+    return {title: found.get(title) for title in SAME}
+
+
+@pytest.mark.parametrize("snapshot", SNAPSHOTS, ids=lambda folder: folder.name)
+def test_a_page_says_what_the_code_says(snapshot, tmp_path):
+    shipped = (REPORTS / f"{snapshot.name}.md").read_text(encoding="utf-8")
+    shown = page.of_run(Run(snapshot))
+    markdown.write_page(shown, tmp_path / "now.md", markdown.SHOWN_SECTIONS, markdown.SHOWN_FIGURES)
+    now = parts((tmp_path / "now.md").read_text(encoding="utf-8"))
+    assert now["Verdict"]
+    assert now == parts(shipped), "run `make reports` (or `python reports/build.py --pages-only`) and commit the pages"
+
+
+def test_every_page_of_a_run_has_its_snapshot():
+    """A page of a run that cannot be made anew would keep the words of an older version."""
+    of_runs = {file.stem for file in REPORTS.glob("*.html")} - {"compare-fleets"}
+    assert of_runs == {folder.name for folder in SNAPSHOTS}
