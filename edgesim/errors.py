@@ -10,15 +10,16 @@ import re
 from dataclasses import dataclass
 
 
-def n_of(count: int, noun: str, plural: str | None = None) -> str:
-    """A count and its noun: 1 fault, 2 faults, 1,200 faults.
+def n_of(count: float, noun: str, plural: str | None = None) -> str:
+    """A number and its noun: 1 fault, 2 faults, 1,200 faults, 0.5 points.
 
     Args:
-        count: how many.
+        count: how many, or how much.
         noun: for one.
-        plural: for any other count, where it is not the noun and an s.
+        plural: for any other number, where it is not the noun and an s.
     """
-    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+    said = f"{count:,.0f}" if float(count).is_integer() else f"{count:g}"
+    return f"{said} {noun if said == '1' else plural or f'{noun}s'}"
 
 
 class EdgesimError(Exception):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html as escaping
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 Facts = list[tuple[str, str]]
@@ -46,10 +47,15 @@ def few(entries: Sequence[str]) -> str:
     return ", ".join(entries[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def called(part: Mapping[str, Any]) -> str:
-    """A resolved part of a document: its name, and the arguments that are given."""
-    given = [f"{key} {_short(value)}" for key, value in part.items() if key != "name" and value is not None]
-    return str(part["name"]) + (f" ({', '.join(given)})" if given else "")
+def called(name: str, plugin: Any) -> str:
+    """A plug-in's name, and those of its arguments that are not as they are by default."""
+    given = []
+    for field in dataclasses.fields(plugin):
+        value, make = getattr(plugin, field.name), field.default_factory
+        default = field.default if make is dataclasses.MISSING else make()
+        if field.init and value != default:
+            given.append(f"{field.name} {_short(list(value) if isinstance(value, tuple) else value)}")
+    return name + (f" ({', '.join(given)})" if given else "")
 
 
 def _short(value: Any) -> str:

@@ -104,10 +104,10 @@ class Scenario(notebook.Shown):
             profiles[self.fleet.bases[group[0]].name] += len(group)
         ratio = ratios.document(pruning.keep_ratios, pruning.rule)
         facts = [
-            ("data set", notebook.called(self.document["dataset"])),
-            ("partition", notebook.called(self.document["partition"])),
+            ("data set", notebook.called(self.dataset.name, self.dataset.plugin)),
+            ("partition", notebook.called(self.partition.name, self.partition.plugin)),
             ("devices", f"{len(self.fleet):,}: {notebook.few([f'{n:,} {name}' for name, n in profiles.items()])}"),
-            ("model", notebook.called(self.document["model"])),
+            ("model", notebook.called(self.model.name, self.model.plugin)),
             ("training", f"{n_of(self.training.epochs, 'epoch')} in batches of {self.training.batch_size}"),
             ("methods", notebook.few([method.label for method in pruning.methods])),
             ("keep ratio", notebook.few([f"{one:g}" for one in ratio]) if isinstance(ratio, list) else str(ratio)),

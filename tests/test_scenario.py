@@ -458,8 +458,8 @@ def test_a_scenario_from_a_map(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert scenario.training.epochs == 5
     assert repr(scenario).splitlines() == [
         "Scenario scenario",
-        "  data set    digits (test_share 0.2)",
-        "  partition   dirichlet (alpha 0.5, min_size 10, self_balancing False)",
+        "  data set    digits",
+        "  partition   dirichlet (alpha 0.5)",
         "  devices     2: 2 mine",
         "  model       mlp (hidden [8, 4])",
         "  training    5 epochs in batches of 32",

@@ -38,6 +38,7 @@ from edgesim.analysis.equal_cost import at_equal_cost
 from edgesim.analysis.findings import Claim, against
 from edgesim.analysis.intervals import interval, lies, p_two_sided, ratio_interval, simultaneous
 from edgesim.analysis.means import linear_fit
+from edgesim.errors import n_of
 
 COLUMNS = [
     "claim", "statement", "method", "keep_ratio", "estimate", "low", "high", "threshold", "unit", "n", "devices",
@@ -106,7 +107,7 @@ def _row(one: Claim, method: str, claims: int) -> tuple[object, ...]:
 
 def _preserved(good: pd.DataFrame, method: str, ratio: float) -> Claim:
     margin = MARGINS[ratio]
-    points = "1 point" if margin == 0.01 else f"{100 * margin:g} points"
+    points = n_of(100 * margin, "point")
     statement = f"At keep ratio {ratio:g} accuracy is at most {points} below full training"
     claim = Claim(f"preserved_{ratio:g}", statement, keep_ratio=ratio)
     pairs = paired(good[good["method"].isin([method, FULL])], FULL, "test_accuracy")
