@@ -10,7 +10,7 @@ import numpy as np
 
 from edgesim.coordinator import dataset_of
 from edgesim.data.datasets import ImageDataset
-from edgesim.errors import EdgesimError, Fault, ScenarioError
+from edgesim.errors import EdgesimError, Fault, ScenarioError, n_of
 from edgesim.models.counted import counted
 from edgesim.outlook import split
 from edgesim.references import curves_of, reused_by
@@ -90,6 +90,5 @@ def _told(dataset: ImageDataset) -> str:
 
 def _sizes(shards: list[np.ndarray]) -> str:
     sizes = sorted(map(len, shards))
-    held = f"{sizes[0]:,}" if sizes[0] == sizes[-1] else f"{sizes[0]:,} to {sizes[-1]:,}"
-    one = len(sizes) == 1
-    return f"{len(sizes):,} shard{'' if one else 's'} of {held} sample{'' if sizes[-1] == 1 else 's'}"
+    least = "" if sizes[0] == sizes[-1] else f"{sizes[0]:,} to "
+    return f"{n_of(len(sizes), 'shard')} of {least}{n_of(sizes[-1], 'sample')}"

@@ -286,4 +286,4 @@ def _whole(ratio: float) -> str:
 
 def _margin(margin: float) -> str:
     """0.01 -> '1 point'."""
-    return f"{100 * margin:g} point{'' if np.isclose(margin, 0.01) else 's'}"
+    return n_of(round(100 * margin, 6), "point")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
+
 from edgesim import analysis
 from edgesim.report import fleet_sections
 from edgesim.report.answer import answer_section
@@ -64,8 +66,8 @@ def _equal_cost(source: Source) -> Section:
     by_energy = analysis.equal_cost(source.records)
     by_time = analysis.equal_cost(source.records, price="device_time_s")
     tables = [
-        Shown("equal-cost", "At equal total energy", by_energy.table.rename(columns={"cost": "energy_each_j", **LEADS})),
-        Shown("equal-cost-time", "At equal total time", by_time.table.rename(columns={"cost": "time_each_s", **LEADS}),
+        Shown("equal-cost", "At equal total energy", _leads(by_energy.table, "energy_each_j")),
+        Shown("equal-cost-time", "At equal total time", _leads(by_time.table, "time_each_s"),
               folded=True),
     ]  # fmt: skip
     lead = (
@@ -78,6 +80,11 @@ def _equal_cost(source: Source) -> Section:
     cannot = (f"Not run, so not compared: {', '.join(absent)}.",) if absent and len(by_energy.table) else ()
     return Section("equal-cost", "Equal total cost", [], tables, " ".join(by_energy.missing), lead, (), cannot,
                    in_markdown=())  # fmt: skip
+
+
+def _leads(table: pd.DataFrame, price: str) -> pd.DataFrame:
+    """The table of `analysis.equal_cost` under the names that its columns have on the page."""
+    return table.rename(columns={"cost": price, **LEADS})
 
 
 def _claims(source: Source) -> Section:
