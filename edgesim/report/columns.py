@@ -166,7 +166,6 @@ COLUMNS: dict[str, Column] = {
     "analytic_train_time_s": Column("training, analytic (s)", quantity, "closed-form time of training"),
     "device_score_time_s": Column("scoring, emulated (s)", quantity, "emulated time of scoring"),
     "device_train_time_s": Column("training, emulated (s)", quantity, "emulated time of training"),
-    "device_startup_s": Column("start-up, emulated (s)", quantity, "emulated time until scoring or training begins"),
     "device_startup_energy_j": Column("start-up, emulated (J)", quantity, "emulated energy of start-up"),
     "device_work_energy_j": Column("work, emulated (J)", quantity, "emulated energy of scoring and training"),
     "device_wait_s": Column("waiting, emulated (s)", quantity, "time in which the device could not compute"),
