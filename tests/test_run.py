@@ -655,6 +655,23 @@ def test_class_names_that_are_equal_stay_apart() -> None:
     assert shards["class_name"].tolist() == ["cat (2)", "dog"]
 
 
+def test_the_table_of_devices_has_the_limits_of_a_trial() -> None:
+    """The largest shard over the seeds, samples of 64 bytes, and four fifths of the memory."""
+    from edgesim.cost.feasibility import usable_memory_bytes
+    from edgesim.data.images import ImageDataset
+    from edgesim.holdings import holdings
+    from edgesim.profiles import load
+
+    images, labels = np.zeros((3, 8, 8, 1), dtype=np.uint8), np.array([0, 1, 1])
+    dataset = ImageDataset("d", images, labels, images, labels, ("cat", "dog"))
+    nano = load("jetson-nano")
+    shards = {(0, 0): np.array([1, 2]), (1, 0): np.array([0]), (0, 1): np.array([0]), (1, 1): np.array([1])}
+    devices = holdings([nano, nano], shards, dataset)["devices"]
+    assert devices["shard_bytes"].tolist() == [128, 64]
+    assert devices["usable_memory_bytes"].tolist() == [0.8 * nano.memory_bytes] * 2
+    assert devices["usable_memory_bytes"][0] == usable_memory_bytes(nano)
+
+
 def test_results_survive_the_tables_and_the_journal() -> None:
     from edgesim.records import CurvePoint, Findings, Record, TrialResult
     from edgesim.tables import from_line, results_of, tables, to_line

@@ -109,6 +109,8 @@ COLUMNS: dict[str, Column] = {
     "analytic_train_time_s": Column("training, analytic (s)", quantity, "closed-form time of training"),
     "device_score_time_s": Column("scoring, emulated (s)", quantity, "emulated time of scoring"),
     "device_train_time_s": Column("training, emulated (s)", quantity, "emulated time of training"),
+    "device_startup_energy_j": Column("start-up, emulated (J)", quantity, "emulated energy of start-up"),
+    "device_work_energy_j": Column("work, emulated (J)", quantity, "emulated energy of scoring and training"),
     "device_wait_s": Column("waiting, emulated (s)", quantity, "time in which the device could not compute"),
     "device_throttled_s": Column("throttled, emulated (s)", quantity, "time that heat added"),
     "notes": Column("notes", text, "what a method wants remembered, as JSON"),
