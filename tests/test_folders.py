@@ -122,8 +122,14 @@ def test_links_that_lead_nowhere_or_around_are_faults(tmp_path):
         read("image-folder", folder)
     (folder / "train/again").unlink()
     os.symlink("annex/object", folder / "train/ant/9.png")
-    with pytest.raises(DataError, match=r"ant/9\.png: is a link to annex/object, which is not there; fetch or remove"):
+    with pytest.raises(DataError, match=r"ant/9\.png: is a link to annex/object, which leads nowhere; remove it, or"):
         read("image-folder", folder)
+    (folder / "train/ant/9.png").unlink()
+    for place in ("train/ant/9.png", "test/cow", "9"):
+        os.symlink(Path(place).name, folder / place)  # to itself
+        with pytest.raises(DataError, match=f"{place}: is a link to {Path(place).name}, which leads nowhere"):
+            read("image-folder", folder)
+        (folder / place).unlink()
 
 
 @pytest.mark.parametrize("how", ["all", "class", os.symlink, os.link])

@@ -280,6 +280,14 @@ def test_a_file_under_another_name_is_found(tmp_path, how):
     fault(tmp_path / "d", r"train-b\.parquet: is the same file as .*train-a\.parquet")
 
 
+def test_a_link_that_leads_nowhere_is_named(tmp_path):
+    write(tmp_path / "d/test.parquet", [0, 1])
+    os.symlink("annex/object", tmp_path / "d/train.parquet")
+    fault(
+        tmp_path / "d", r"the train split is missing .*train\.parquet: a link that leads nowhere; fetch what it stands"
+    )
+
+
 # --- names and patterns ---------------------------------------------------------------------------
 
 

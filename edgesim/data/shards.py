@@ -106,7 +106,10 @@ def _missing(folder: Path, split: str, given: str | None) -> DataError:
     there = sorted(path.name for path in folder.iterdir())
     wanted = given or " or ".join(f"{word}.parquet" for word in SPLIT_WORDS[split])
     share = ", or take a share of the training samples by dataset.test_share: 0.2" if split == "test" else ""
-    if given and (folder / given).is_dir():
+    dead = [name for name in there if name.endswith(".parquet") and not (folder / name).exists()]
+    if dead:
+        fix = f"{some(dead)}: a link that leads nowhere; fetch what it stands for, or remove it"
+    elif given and (folder / given).is_dir():
         fix = f"'{given}' is a folder: name the files in it, for example '{given.rstrip('/')}/*.parquet'"
     else:
         fix = f"put it there, or name the file in dataset.{split}{nearest(wanted, there)}"

@@ -80,7 +80,7 @@ class Survey:
         """The images of a class folder and of the folders below it, sorted. Links to folders are not followed.
 
         Raises:
-            DataError: a folder cannot be read, or a link to a file leads nowhere.
+            DataError: a folder cannot be read, or a link leads nowhere.
         """
         found = sorted(self._below(folder))
         self._nested += [path for path in found if path.parent != folder]
@@ -120,8 +120,6 @@ class Survey:
                     self._links.append(path)
                 else:
                     yield from self._below(path)
-            elif entry.is_symlink() and not path.exists():
-                raise DataError(f"{path}: is a link to {os.readlink(path)}, which is not there; fetch or remove it")
             elif _is_image(entry.name) and entry.is_file():
                 yield path
             else:
@@ -143,8 +141,14 @@ def _is_image(name: str) -> bool:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What a folder holds, in order of the names. DataError: it cannot be read, or a link in it leads nowhere."""
     try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from None
+    for entry in entries:
+        if entry.is_symlink() and not is_system(entry.name) and not os.path.exists(entry.path):
+            raise DataError(f"{entry.path}: is a link to {os.readlink(entry.path)}, which leads nowhere; remove it, or "
+                            f"fetch what it stands for")  # fmt: skip
+    return entries
