@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: quickstart test lint types bench clean
+.PHONY: quickstart test lint types bench reports equal-cost clean
 
 quickstart: $(STAMP)
 	$(BIN)/edgesim run scenarios/quickstart.yaml
@@ -15,8 +15,8 @@ test: $(STAMP)
 	$(BIN)/python -m pytest
 
 lint: $(STAMP)
-	$(BIN)/ruff check edgesim tests
-	$(BIN)/ruff format --check edgesim tests
+	$(BIN)/ruff check edgesim tests reports
+	$(BIN)/ruff format --check edgesim tests reports
 
 types: $(STAMP)
 	$(BIN)/mypy
@@ -27,6 +27,12 @@ bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/small_devices.py
 	$(BIN)/python tests/benchmarks/stacked.py
 	$(BIN)/python tests/benchmarks/scoring.py
+
+reports: $(STAMP)
+	$(BIN)/python reports/build.py
+
+equal-cost: $(STAMP)
+	$(BIN)/python reports/equal-cost/build.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -56,7 +56,7 @@ class Point(NamedTuple):
 
 
 def points() -> Iterator[Point]:
-    """Every point, the plain ones first: each factor is then changed by itself at every partition; digits cross them."""
+    """Every point: the plain ones, then each factor changed by itself at every partition; digits cross all factors."""
     for partition in PARTITIONS:
         for data in SECOND:
             yield Point(data, partition, "small-cnn", "adam", 0.0)
