@@ -121,7 +121,7 @@ def test_marks_that_hide_nothing_stay_where_they_are():
 
 def test_methods_of_equal_cost_stand_beside_each_other_at_their_keep_ratio():
     rows = [(m, r, 6, 10 * r, 1.0, 1.0, 1.0, 1.0) for m in ("a", "b") for r in (0.2, 0.8)]
-    names = ["method", "keep_ratio", "trials", "device_energy_j", "analytic_time_s", "analytic_energy_j",
+    names = ["method", "keep_ratio", "pairs", "device_energy_j", "analytic_time_s", "analytic_energy_j",
              "device_time_s", "host_wall_s"]  # fmt: skip
     costs = pd.DataFrame(rows, columns=names)
     figure = settled(prices.energy_figure(costs, marks.method_styles("ab", "full"), "device_energy_j"))
@@ -174,7 +174,7 @@ def survivors(**lost):
 def test_means_over_fewer_pairs_are_hollow():
     records = survivors().records
     styles = marks.method_styles(records["method"], "full")
-    final, costs = analysis.final_accuracy(records).table, analysis.cost_by_ratio(records)
+    final, costs = analysis.final_accuracy(records).table, analysis.cost_by_ratio(records).table
     figures = [
         accuracy.accuracy_figure(final, styles, "test_accuracy"),
         prices.energy_figure(costs, styles, "device_energy_j"),
@@ -198,7 +198,7 @@ def test_means_over_fewer_pairs_are_hollow():
 def test_bars_over_fewer_pairs_are_pale():
     records = survivors(ratios=(0.1,)).records
     styles = marks.method_styles(records["method"], "full")
-    figure = settled(prices.energy_figure(analysis.cost_by_ratio(records), styles, "device_energy_j"))
+    figure = settled(prices.energy_figure(analysis.cost_by_ratio(records).table, styles, "device_energy_j"))
     full, random = (next(t for t in figure.spec["data"] if t["name"] == name) for name in ("full", "random"))
     assert full["marker"]["opacity"][0] < 0.6
     assert random["marker"]["opacity"] == [1]
@@ -208,7 +208,7 @@ def test_bars_over_fewer_pairs_are_pale():
 def test_where_all_means_rest_on_the_same_pairs_nothing_is_said_of_them():
     records = make_run().records
     styles = marks.method_styles(records["method"], "full")
-    figure = settled(prices.energy_figure(analysis.cost_by_ratio(records), styles, "device_energy_j"))
+    figure = settled(prices.energy_figure(analysis.cost_by_ratio(records).table, styles, "device_energy_j"))
     assert "pairs" not in figure.note
     assert all("customdata" not in trace for trace in figure.spec["data"])
 
@@ -334,7 +334,7 @@ def test_start_up_is_stacked_apart():
     joules = parts.parts_figure(table, "energy").spec["data"]
     assert [(t["name"], t["y"][-1]) for t in joules[:2]] == [("start-up", 40.0), ("scoring and training", 50.0)]
     summed = table[list(analysis.TIME_PARTS)].sum(axis=1)
-    assert summed.tolist() == pytest.approx(analysis.cost_by_ratio(run.records)["device_time_s"].tolist())
+    assert summed.tolist() == pytest.approx(analysis.cost_by_ratio(run.records).table["device_time_s"].tolist())
 
 
 def test_start_up_by_profile_and_at_one_ratio():
