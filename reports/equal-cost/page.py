@@ -83,10 +83,10 @@ def _about(results: pd.DataFrame, done: int, planned: int) -> list[str]:
         return [f"No point of {planned} is finished. `make equal-cost` runs them."]
     counts = f"{results['devices'].max()} devices, {results['seeds'].max()} seeds"
     return [
-        "What does the price of a subset buy elsewhere? Every number is the accuracy of a method minus that of a static",
-        "random subset of the same total emulated energy, scoring included, in points, ± half of its 95 % interval over",
-        f"devices and seeds ({counts}): first on the common test set, then on the devices' own class mixes. Bold: the",
-        "interval leaves out 0, each by itself.",
+        "What does the price of a subset buy elsewhere? Every number is the accuracy of a method minus that of a",
+        "static random subset of the same total emulated energy, scoring included, in points, ± half of its 95 %",
+        f"interval over devices and seeds ({counts}): first on the common test set, then on the devices' own class mixes. Bold:",
+        "the interval leaves out 0, each by itself.",
         "",
         f"Finished: {done} of {planned} points (data set x partition x network x optimiser x label noise).",
         "`make equal-cost` runs the others and resumes what was stopped; [results.csv](results.csv) has every row with",
