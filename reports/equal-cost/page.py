@@ -85,8 +85,8 @@ def _about(results: pd.DataFrame, done: int, planned: int) -> list[str]:
     return [
         "What does the price of a subset buy elsewhere? Every number is the accuracy of a method minus that of a",
         "static random subset of the same total emulated energy, scoring included, in points, ± half of its 95 %",
-        f"interval over devices and seeds ({counts}): first on the common test set, then on the devices' own class mixes. Bold:",
-        "the interval leaves out 0, each by itself.",
+        f"interval over devices and seeds ({counts}): first on the common test set, then on the devices' own class",
+        "mixes. Bold: the interval leaves out 0, each by itself.",
         "",
         f"Finished: {done} of {planned} points (data set x partition x network x optimiser x label noise).",
         "`make equal-cost` runs the others and resumes what was stopped; [results.csv](results.csv) has every row with",
