@@ -26,8 +26,12 @@ PARTITIONS = {
 }
 SGD = {"digits": 0.05, "fashion-mnist": 0.05, "cifar10": 0.05}
 """data set -> learning rate of SGD with momentum 0.9"""
-SECOND = {"digits": "mlp", "fashion-mnist": "mlp", "cifar10": "resnet8"}
-"""data set -> the second network"""
+NETWORKS = {
+    "digits": ("mlp", "small-cnn"),
+    "fashion-mnist": ("mlp", "small-cnn"),
+    "cifar10": ("small-cnn", "resnet8"),
+}
+"""data set -> the network of its plain points, and the second one"""
 
 
 class Point(NamedTuple):
@@ -58,18 +62,21 @@ class Point(NamedTuple):
 def points() -> Iterator[Point]:
     """Every point: the plain ones, then each factor changed by itself at every partition; digits cross all factors."""
     for partition in PARTITIONS:
-        for data in SECOND:
-            yield Point(data, partition, "small-cnn", "adam", 0.0)
+        for data, (model, _) in NETWORKS.items():
+            yield Point(data, partition, model, "adam", 0.0)
     for partition in PARTITIONS:
-        for data, second in SECOND.items():
-            yield Point(data, partition, "small-cnn", "adam", 0.1)
-            yield Point(data, partition, "small-cnn", "sgd", 0.0)
+        for data, (model, _) in NETWORKS.items():
+            yield Point(data, partition, model, "adam", 0.1)
+            yield Point(data, partition, model, "sgd", 0.0)
+    for partition in PARTITIONS:
+        for data, (_, second) in NETWORKS.items():
             yield Point(data, partition, second, "adam", 0.0)
+    model, second = NETWORKS["digits"]
     for partition in PARTITIONS:
-        yield Point("digits", partition, "small-cnn", "sgd", 0.1)
-        yield Point("digits", partition, "mlp", "adam", 0.1)
-        yield Point("digits", partition, "mlp", "sgd", 0.0)
-        yield Point("digits", partition, "mlp", "sgd", 0.1)
+        yield Point("digits", partition, model, "sgd", 0.1)
+        yield Point("digits", partition, second, "adam", 0.1)
+        yield Point("digits", partition, second, "sgd", 0.0)
+        yield Point("digits", partition, second, "sgd", 0.1)
 
 
 def run(point: Point, serial: bool) -> None:
