@@ -51,7 +51,7 @@ def planned(scenario: Scenario, devices: int | None) -> Planned:
 
 def as_json(name: str, planned: Planned) -> str:
     """A plan for machines: means by method and by profile, what stands out, and the rows where they are few."""
-    few = len(planned) <= JSON_ROWS
+    rows = planned.frame().astype(object) if len(planned) <= JSON_ROWS else None
     answer = {
         "scenario": name,
         "devices": planned.devices,
@@ -61,7 +61,7 @@ def as_json(name: str, planned: Planned) -> str:
         "slowest": planned.most("device_time_s", TOP),
         "hungriest": planned.most("device_energy_j", TOP),
         "data_notes": list(planned.data_notes),
-        "rows": planned.frame().to_dict("records") if few else None,
+        "rows": None if rows is None else rows.where(rows.notna(), None).to_dict("records"),
     }
     return json.dumps(answer, indent=2)
 

@@ -36,3 +36,5 @@ class Terms:
     """of the training; bf16 is faster on devices with units for it, by the emulated price"""
     price: Price = "emulated"
     """of J: the objective's where one chooses the ratios"""
+    repeats: int = 1
+    """N: trainings on the same kept set, scored once; each has a start-up of its own on a cold device"""

@@ -29,8 +29,8 @@ LIMITS = (*feasibility.LIMITS, "budget")
 WORK_IS: tuple[WorkIs, ...] = get_args(WorkIs)
 MEASURES = (
     "device_time_s", "device_startup_s", "device_score_time_s", "device_train_time_s", "device_energy_j",
-    "device_startup_energy_j", "analytic_time_s", "analytic_score_time_s", "analytic_energy_j", "storage_bytes",
-    "peak_memory_bytes",
+    "device_startup_energy_j", "device_score_energy_j", "analytic_time_s", "analytic_score_time_s", "analytic_energy_j",
+    "storage_bytes", "upload_s", "peak_memory_bytes",
 )  # fmt: skip
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -197,9 +197,10 @@ class Planned:
         """One row per method and ratio over some of the pairs, each counting as often as there are such devices.
 
         keep_ratio is the mean of all trials. MEASURES are means over those that their devices can do (trials less
-        infeasible), None where there are none; so are the time of the slowest and the energy of all. `limits`, `binds`
-        and `other_price_breaks` say how many trials each concerns. `reason` is that of the first trial which the
-        commonest limit stops; where nothing is stopped of `binds`, and where nothing binds of `other_price_breaks`.
+        infeasible), None where there are none, and where one of them has no such number (`upload_s`); so are the time
+        of the slowest and the energy of all. `limits`, `binds` and `other_price_breaks` say how many trials each
+        concerns. `reason` is that of the first trial which the commonest limit stops; where nothing is stopped of
+        `binds`, and where nothing binds of `other_price_breaks`.
         """
         often = self._often[pairs].astype(np.float64)
         rows = []
@@ -229,7 +230,8 @@ class Planned:
                     row["reason"] = self.texts[self.cells["reason"][pairs[first], r]]
                     break
             able = {name: np.where(weights > 0, self.cells[name][pairs, r], 0.0) for name in MEASURES}
-            row |= {name: float(weights @ values / trials) if trials else None for name, values in able.items()}
+            means = {name: float(weights @ values / trials) if trials else np.nan for name, values in able.items()}
+            row |= {name: None if np.isnan(mean) else mean for name, mean in means.items()}
             row["slowest_device_time_s"] = float(able["device_time_s"].max()) if trials else None
             row["total_device_energy_j"] = float(weights @ able["device_energy_j"]) if trials else None
             rows.append(row)

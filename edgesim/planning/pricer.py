@@ -193,6 +193,7 @@ class _Pricer:
             "device_train_time_s": priced.parts.train_s,
             "device_energy_j": priced.energy_j("emulated"),
             "device_startup_energy_j": priced.parts.startup_j,
+            "device_score_energy_j": priced.parts.score_j,
         }
         found: Columns = {
             "keep_ratio": trials.ratio,
@@ -208,6 +209,7 @@ class _Pricer:
             "analytic_score_time_s": priced.analytic_score_time_s,
             "analytic_energy_j": priced.energy_j("analytic"),
             "storage_bytes": priced.storage_bytes,
+            "upload_s": priced.upload_s,
             "peak_memory_bytes": priced.peak_memory_bytes,
         }
         return {name: np.asarray(values).reshape(-1, width) for name, values in found.items()}
