@@ -24,7 +24,7 @@ from edgesim.jobs import Setting
 from edgesim.models.counted import counted
 from edgesim.prospects import Prospect, demand
 from edgesim.pruning import expected
-from edgesim.pruning.base import Shard
+from edgesim.pruning.base import Shard, is_dynamic
 from edgesim.pruning_part import Pruning, keeps_all
 from edgesim.records import Ledger, Reused, Trial, rounded_ratio
 from edgesim.scenario import Scenario
@@ -112,7 +112,7 @@ class Outlook:
             else:
                 trial, key = prospect.trial(int(which[i]), int(m[i])), (int(which[i]), int(m[i]))
                 ledger = Ledger(*trial.scoring.part("least"), trial.train, trial.train_trace, key in prospect.reused)
-                columns = price(self.terms, *device, shard.size, trial.kept, ledger)
+                columns = price(self.terms, *device, shard.size, trial.kept, ledger, is_dynamic(prospect.method))
                 del columns["limit"], columns["reason"]
                 found[i] = Problem(LIMITS[limit[i]], shortfall(priced, int(i), bool(exact[i])), columns)
         return found

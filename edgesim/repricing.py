@@ -189,5 +189,5 @@ def _record(run: Run, plan: coordinator.Plan, trial: Trial, result: TrialResult 
 def _priced(run: Run, spec: DeviceSpec, result: TrialResult) -> dict[str, Any]:
     """The columns of a trial that follow from its work and the planned device."""
     assert result.ledger is not None
-    m = result.record.subset_size
-    return pricing.price(run.terms, spec.profile, spec.conditions, len(spec.shard), m, result.ledger)
+    m, dynamic = result.record.subset_size, bool(result.record.dynamic)
+    return pricing.price(run.terms, spec.profile, spec.conditions, len(spec.shard), m, result.ledger, dynamic)

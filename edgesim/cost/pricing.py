@@ -18,7 +18,13 @@ from edgesim.work import StepTrace, Work, Workload
 
 
 def price(
-    terms: Terms, profile: DeviceProfile, conditions: Conditions, n: int, m: int, ledger: Ledger
+    terms: Terms,
+    profile: DeviceProfile,
+    conditions: Conditions,
+    n: int,
+    m: int,
+    ledger: Ledger,
+    dynamic: bool = False,
 ) -> dict[str, Any]:
     """The columns of a record that follow from work and device (edge paper, Eqs. 8-9, 13, 24-28).
 
@@ -28,16 +34,18 @@ def price(
         conditions: what it works under; the trial starts at their second 0.
         n: shard size.
         m: subset size.
-        ledger: the work and the steps of scoring and of one training.
+        ledger: the work and the steps of one scoring and of one training.
+        dynamic: whether the method chooses while it trains, so that each training scores anew.
 
     Returns: values by column, those of training for all `Terms.repeats` trainings. `reason` says why the device cannot
         do the trial under its conditions, `limit` which of `feasibility.LIMITS` that is; both are empty where it can.
         Where it cannot the `device_*` columns end where the device stopped.
     """
     workload, networks = terms.workload, _networks(terms, ledger)
-    paid = networks, profile.throughput_flops_per_s, profile.power_w, terms.repeats
+    times = terms.scorings(dynamic), terms.repeats
+    paid = networks, profile.throughput_flops_per_s, profile.power_w, times
     closed = analytic.price(ledger.score, ledger.train, *paid)
-    priced = _beside_full(forecast_of(terms, Device(profile, conditions), m, ledger), n)
+    priced = _beside_full(forecast_of(terms, Device(profile, conditions), m, ledger, dynamic), n)
     run = priced.as_it_is
     parts = priced.parts_of(run)
     batch_size = int(priced.largest_batch[0]) or min(terms.batch_size, m)
@@ -47,7 +55,7 @@ def price(
         "score_flops": float(closed.score_flops),
         "train_flops": float(closed.train_flops),
         "total_flops": float(closed.score_flops + closed.train_flops),
-        "selection_comparisons": ledger.score.comparisons,
+        "selection_comparisons": times[0] * ledger.score.comparisons,
         "steps": terms.repeats * ledger.train.steps,
         "repeats": terms.repeats,
         "analytic_time_s": float(closed.time_s),
@@ -95,10 +103,10 @@ def _cost_j(priced: Forecast) -> float:
     return float(analytic.device_cost(priced.terms.weights, *(float(part[0] / part[1]) for part in quantities)))
 
 
-def forecast_of(terms: Terms, device: Device, m: int, ledger: Ledger) -> Forecast:
-    """One trial by what it did, as plans see those to come."""
+def forecast_of(terms: Terms, device: Device, m: int, ledger: Ledger, dynamic: bool = False) -> Forecast:
+    """One trial by what it did, as plans see those to come. Arguments: `price`."""
     scorer, trainer = _networks(terms, ledger)
-    score = Load.of([(ledger.score, ledger.score_trace)], scorer)
+    score = Load.of([(ledger.score, ledger.score_trace)], scorer).times(terms.scorings(dynamic))
     train = Load.of([(ledger.train, ledger.train_trace)], trainer)
     return Forecast(terms, device, score, train, np.array([m], dtype=np.int64))
 

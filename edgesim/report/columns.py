@@ -141,6 +141,16 @@ COLUMNS: dict[str, Column] = {
     "common_accuracy": Column("common accuracy", percent, "mean test accuracy of those"),
     "opponent": Column("opponent", text, "baseline that spends the same total cost"),
     "opponent_keep_ratio": Column("it keeps", ratio, "keep ratio of the opponent at that cost: its share of the work"),
+    "score_j": Column("scoring (J)", quantity, "mean emulated energy of scoring, paid once for all trainings"),
+    "train_j": Column("a training (J)", quantity, "mean emulated energy of one training, start-up included"),
+    "opponent_train_j": Column(
+        "its training (J)", quantity, "the opponent's cheapest training that is as accurate in the mean"
+    ),
+    "repeats_to_break_even": Column(
+        "break-even",
+        text,
+        "trainings on the same kept set after which scoring has paid for itself against full training, by energy",
+    ),
     "opponent_accuracy": Column("its accuracy", percent, "test accuracy of the opponent at that cost"),
     "opponent_local_accuracy": Column("its local accuracy", percent, "the same on the device's own class mix"),
     "accuracy": Column("accuracy", percent, "test accuracy of the method, mean over the pairs"),

@@ -8,11 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from edgesim.cost.terms import MOST_TRAININGS
 from edgesim.errors import Fault
 
 Precision = Literal["fp32", "bf16"]
-MAX_REPEATS = 1_000_000
-"""`training.repeats`: a training every minute for two years"""
 OPTIMIZER_STATES = {"sgd": 0, "adam": 2, "adamw": 2}
 """Numbers that an optimiser keeps per weight, momentum of SGD not counted (peak training memory needs them)."""
 STACK_SLOTS = 16
@@ -49,7 +48,7 @@ class Training:
     """number format of training; devices without bf16 units are priced as fp32"""
     augment: tuple[Any, ...] = ()
     """augmentations of the training batches, in order: names, or maps with `name` and arguments"""
-    repeats: Annotated[int, Field(ge=1, le=MAX_REPEATS)] = 1
+    repeats: Annotated[int, Field(ge=1, le=MOST_TRAININGS)] = 1
     """trainings that one selection serves, say of other networks, seeds or dates: the price has scoring once and so
     many trainings, one after another; one of them is done here, and its accuracy stands"""
     torch_device: Literal["auto", "cpu", "cuda"] = "auto"
