@@ -170,8 +170,8 @@ def _resolve(
                 rule = asked[(trial.seed, trial.device), method.label]
                 broke = "" if rule.suffices else rule.reason
                 if problem or broke:
-                    known = problem or Problem("", {})
-                    infeasible[trial] = Problem("; ".join(filter(None, (broke, known.reason))), known.columns)
+                    known = problem or Problem(rule.refuses, "", {})
+                    infeasible[trial] = known._replace(reason="; ".join(filter(None, (broke, known.reason))))
                 if setting.rule_of(method.label):
                     ruled[trial] = (rule.binds, rule.reason)
     listed = (Trial(*key, label, ratio) for (key, label), rule in asked.items() for ratio in rule.ratios)
@@ -205,7 +205,7 @@ def execute(
     for trial in plan.trials:
         if trial in plan.infeasible and trial not in done:
             spec = plan.devices[trial.seed, trial.device]
-            yield without_result(plan, spec, trial, "infeasible", *plan.infeasible[trial])
+            yield cannot(plan, spec, trial)
     executor.open(plan.setting)
     queue = JobQueue()
     missing: dict[tuple[int, int], list[Trial]] = {}
@@ -283,6 +283,12 @@ def _prepared(spec: DeviceSpec, trial: Trial, reused: Reused) -> Prepared:
     return Prepared(trial, selection, reused.work, reused.trace, host_score_wall_s=0.0, reused=True)
 
 
+def cannot(plan: Plan, spec: DeviceSpec, trial: Trial) -> TrialResult:
+    """The record of a trial that its device cannot do, with what stops it and what is known of its price."""
+    limit, reason, columns = plan.infeasible[trial]
+    return without_result(plan, spec, trial, "infeasible", reason, {**columns, "limit": limit})
+
+
 def without_result(
     plan: Plan, spec: DeviceSpec, trial: Trial, status: Status, reason: str, columns: Mapping[str, Any] = _NOTHING
 ) -> TrialResult:
@@ -302,6 +308,6 @@ def without_result(
         shard_size=n,
         subset_size=kept_samples(method, n, int(analytic.subset_size(n, trial.keep_ratio))),
         dynamic=is_dynamic(method),
-        **columns,
+        **{"repeats": plan.setting.terms.repeats, **columns},
     )
     return TrialResult(record)

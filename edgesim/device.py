@@ -181,7 +181,7 @@ class EdgeDevice:
         dynamic = base.is_dynamic(setting.methods[prepared.trial.method])
         visited = {"visited_share": trained.fitted.distinct / m} if dynamic else {}
         notes = prepared.selection.notes | visited
-        priced = self._bench.price(spec, m, ledger)
+        priced = self._bench.price(spec, m, ledger, dynamic)
         columns: dict[str, Any] = priced if priced["reason"] else measured | priced
         return Record(
             scenario=setting.scenario,

@@ -24,7 +24,7 @@ from edgesim.jobs import Setting
 from edgesim.models.counted import counted
 from edgesim.prospects import Prospect, demand
 from edgesim.pruning import expected
-from edgesim.pruning.base import Shard
+from edgesim.pruning.base import Shard, is_dynamic
 from edgesim.pruning_part import Pruning, keeps_all
 from edgesim.records import Ledger, Reused, Trial, rounded_ratio
 from edgesim.scenario import Scenario
@@ -47,6 +47,8 @@ class Held(NamedTuple):
 class Problem(NamedTuple):
     """Why a device cannot do a trial."""
 
+    limit: str
+    """of the device (`feasibility.LIMITS`), or the budget"""
     reason: str
     columns: dict[str, Any]
     """what is known of its record: prices up to where the energy ends, or what it would need"""
@@ -62,6 +64,11 @@ class Found(NamedTuple):
     """of the rule, with numbers"""
     suffices: bool = True
     """False: a budget does not even pay for one sample"""
+
+    @property
+    def refuses(self) -> str:
+        """What stops the trial where that does not suffice: a limit of the device, or the budget."""
+        return self.binds if self.binds in LIMITS[1:] else "budget"
 
 
 @dataclass(frozen=True)
@@ -100,13 +107,14 @@ class Outlook:
             if LIMITS[limit[i]] in ("memory", "storage"):
                 peak, kept = int(priced.peak_memory_bytes[i]), int(priced.storage_bytes[i])
                 reason = cannot_begin(priced, int(i), shard.size)
-                found[i] = Problem(reason, {"peak_memory_bytes": peak, "storage_bytes": kept})
+                sizes = {"peak_memory_bytes": peak, "storage_bytes": kept, "upload_bytes": kept}
+                found[i] = Problem(LIMITS[limit[i]], reason, sizes | {"upload_s": float(priced.upload_s[i])})
             else:
                 trial, key = prospect.trial(int(which[i]), int(m[i])), (int(which[i]), int(m[i]))
                 ledger = Ledger(*trial.scoring.part("least"), trial.train, trial.train_trace, key in prospect.reused)
-                columns = price(self.terms, *device, shard.size, trial.kept, ledger)
-                del columns["reason"]
-                found[i] = Problem(shortfall(priced, int(i), bool(exact[i])), columns)
+                columns = price(self.terms, *device, shard.size, trial.kept, ledger, is_dynamic(prospect.method))
+                del columns["limit"], columns["reason"]
+                found[i] = Problem(LIMITS[limit[i]], shortfall(priced, int(i), bool(exact[i])), columns)
         return found
 
     def ratios_for(self, pruning: Pruning, method: Named, held: Held, device: Device, curves: Curves | None) -> Found:
@@ -184,6 +192,7 @@ def prepare(scenario: Scenario, dataset: ImageDataset, scorer: Workload | None =
             weights=(objective and objective.weights) or scenario.cost.weights,
             precision=scenario.training.precision,
             price=objective.price if objective else "emulated",
+            repeats=scenario.training.repeats,
         ),
         keep_scores=scenario.pruning.keep_scores,
         rule=ratios.label(scenario.pruning.rule),

@@ -20,6 +20,7 @@ from edgesim.profile_values import (
     Capacity,
     DeviceClass,
     HalfPeak,
+    LinkSpeed,
     MemorySize,
     OperationOverhead,
     Overhead,
@@ -178,6 +179,16 @@ class Battery:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Link:
+    """The network that a device sends kept samples by. It has no part in the price of a trial."""
+
+    up_bytes_per_s: LinkSpeed
+    """speed of sending"""
+    down_bytes_per_s: LinkSpeed | None = None
+    """speed of receiving; not used yet"""
+
+
+@dataclass(frozen=True, config=STRICT)
 class DeviceProfile:
     """One real device. The properties give the plain floats that the cost model computes with."""
 
@@ -201,6 +212,8 @@ class DeviceProfile:
     """how the device heats up and slows down; left out: its full speed lasts"""
     battery: Battery | None = None
     """battery; left out: mains only"""
+    link: Link | None = None
+    """network link; left out: not known, and no time of an upload is told"""
     software: Words | None = None
     """what trains on the device: whose coefficients and overheads these are; missing: not known"""
     note: Words | None = None

@@ -124,6 +124,16 @@ _BATTERY: dict[str, Within] = {
     "phone": Within(1.8e4, 1.5e5, "J", _JOULES),  # 5 to 42 Wh; a mAh is 14 J and a mWh 3.6
     "laptop": Within(7e4, 1e6, "J", _LAPTOP_JOULES),  # 19 to 280 Wh
 }
+_LINK_UNITS: Units = (("MB/s", 1e6), ("Mbit/s", 1.25e5), ("KB/s", 1e3), ("GB/s", 1e9))
+_LINK = _ranges(
+    "bytes/s",
+    _LINK_UNITS,
+    (1e2, 2e7),  # a sensor's radio of some kbit/s, to Ethernet of 100 Mbit/s
+    *[(5e3, 1.5e9)] * 2,  # a slow mobile network, to Ethernet of 10 Gbit/s
+    (5e3, 6e8),  # a slow mobile network, to Wi-Fi 7
+    *[(5e3, 3e9)] * 2,  # to two cables of 10 Gbit/s
+    (5e3, 1.25e10),
+)
 _SHARE = {name: Within(1e-6, 1.0, "(achieved / peak)", (("per cent", 0.01),)) for name in CLASSES}
 
 BY_CLASS: dict[tuple[str, str], dict[str, Within]] = {
@@ -143,6 +153,8 @@ BY_CLASS: dict[tuple[str, str], dict[str, Within]] = {
     ("power", "idle_w"): _IDLE_W,
     ("power", "max_w"): _MAX_W,
     ("battery", "capacity_j"): _BATTERY,
+    ("link", "up_bytes_per_s"): _LINK,
+    ("link", "down_bytes_per_s"): _LINK,
 }
 
 # (words of `storage.kind`, what they are called, slowest write of a poor one to fastest read of the best)

@@ -24,6 +24,7 @@ from edgesim.profile_fields import (
     Compute,
     Cooling,
     DeviceProfile,
+    Link,
     Memory,
     Power,
     PowerMode,
@@ -33,16 +34,17 @@ from edgesim.profile_fields import (
 from edgesim.profile_values import Confidence, DeviceClass, Quantity, Scope
 
 __all__ = [
-    "Battery", "Compute", "Confidence", "Cooling", "DeviceClass", "DeviceProfile", "Memory", "Power", "PowerMode",
-    "Quantity", "Scope", "Storage", "available", "folder", "is_name", "load", "names", "schema", "table", "to_dict",
-    "vary",
+    "Battery", "Compute", "Confidence", "Cooling", "DeviceClass", "DeviceProfile", "Link", "Memory", "Power",
+    "PowerMode", "Quantity", "Scope", "Storage", "available", "folder", "is_name", "load", "names", "schema", "table",
+    "to_dict", "vary",
 ]  # fmt: skip
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _SECTIONS = {
     "compute": Compute, "memory": Memory, "storage": Storage, "power": Power, "cooling": Cooling, "battery": Battery,
+    "link": Link,
 }  # fmt: skip
-_OPTIONAL = ("cooling", "battery")
+_OPTIONAL = ("cooling", "battery", "link")
 _KEYS = ["name", "title", "class", "processor", "software", "note", "extends", *_SECTIONS]
 _REQUIRED = [key for key in _KEYS if key not in ("name", "extends", "software", "note", *_OPTIONAL)]
 

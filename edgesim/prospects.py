@@ -15,7 +15,7 @@ from edgesim.cost.forecast import Device, Forecast
 from edgesim.cost.loads import Load
 from edgesim.cost.terms import Terms
 from edgesim.pruning import expected
-from edgesim.pruning.base import Shard
+from edgesim.pruning.base import Shard, is_dynamic
 from edgesim.pruning.expected import Case
 from edgesim.records import Reused
 from edgesim.work import FloatArray, IntArray
@@ -74,18 +74,19 @@ class Prospect:
         return Forecast(self.terms, device, *self.loads(which, m, case), factor)
 
     def loads(self, which: IntArray, m: IntArray, case: Case = "planned") -> tuple[Load, Load, IntArray]:
-        """What scoring and training of C trials will do, and how many samples each keeps (arguments as in `price`)."""
+        """What scoring and one training of C trials will do, and how many samples each keeps (arguments: `price`)."""
         workload, first = self.terms.workload, self.shards[0]
+        scorings = self.terms.scorings(is_dynamic(self.method))
         if self.scores_once:
             score = self._scoring(case)
             score = score if len(self.shards) == 1 else score.rows(which)
-            return score, Load.training(m, first.batch_size, first.epochs, workload), m
+            return score.times(scorings), Load.training(m, first.batch_size, first.epochs, workload), m
         keys = list(zip(map(int, which), map(int, m), strict=True))
         trials = [self.trial(*key) for key in keys]
         scorers = [workload if key not in self.reused else self.terms.scorer or workload for key in keys]
         score = Load.of([trial.scoring.part(case) for trial in trials], scorers)
         train = Load.of([(trial.train, trial.train_trace) for trial in trials], workload)
-        return score, train, np.array([trial.kept for trial in trials], dtype=np.int64)
+        return score.times(scorings), train, np.array([trial.kept for trial in trials], dtype=np.int64)
 
     def _scoring(self, case: Case) -> Load:
         if case not in self._scorings:

@@ -82,6 +82,8 @@ class Record:
     method: str
     keep_ratio: float
     status: Status
+    limit: str = ""
+    """what makes a trial infeasible: memory, storage, energy or availability of the device, or the budget"""
     reason: str = ""
     shard_size: int = 0
     subset_size: int = 0
@@ -98,6 +100,9 @@ class Record:
     total_flops: float = np.nan
     selection_comparisons: int = 0
     steps: int = 0
+    """of all trainings, as train_flops"""
+    repeats: int = 1
+    """trainings that the price has (`training.repeats`), one of which was done; scoring is in it once"""
     analytic_time_s: float = np.nan
     analytic_score_time_s: float = np.nan
     analytic_train_time_s: float = np.nan
@@ -105,12 +110,14 @@ class Record:
     device_time_s: float = np.nan
     """device_startup_s + device_score_time_s + device_train_time_s"""
     device_startup_s: float = np.nan
-    """starting the process and the accelerator, paid once per trial; 0 on a warm device"""
+    """starting the process and the accelerator, once per training; 0 on a warm device"""
     device_score_time_s: float = np.nan
     device_train_time_s: float = np.nan
     device_energy_j: float = np.nan
     device_startup_energy_j: float = np.nan
     """of device_energy_j"""
+    device_score_energy_j: float = np.nan
+    """of device_energy_j: scoring and selection"""
     ratio_rule: str = ""
     """`budget` or `objective` where such a rule chose the keep ratio, else empty"""
     binds: str = ""
@@ -122,6 +129,10 @@ class Record:
     notes: str = ""
     """JSON: numbers that a method wants to be remembered with the trial"""
     storage_bytes: int = 0
+    upload_bytes: int = 0
+    """of the samples sent where the kept data are uploaded: the whole shard where no subset is chosen before"""
+    upload_s: float = np.nan
+    """upload_bytes by the link of the profile; NaN where it has none"""
     peak_memory_bytes: int = 0
     cost_j: float = np.nan
     host_wall_s: float = np.nan

@@ -166,7 +166,7 @@ def _record(run: Run, plan: coordinator.Plan, trial: Trial, result: TrialResult 
     """The record of one trial on the planned device."""
     spec = plan.devices[trial.seed, trial.device]
     if trial in plan.infeasible:
-        return coordinator.without_result(plan, spec, trial, "infeasible", *plan.infeasible[trial]).record
+        return coordinator.cannot(plan, spec, trial).record
     trained = result is not None and result.kept is not None
     priced = {} if result is None or result.ledger is None else _priced(run, spec, result)
     if result is None or not priced or not (trained or priced["reason"]):
@@ -189,5 +189,5 @@ def _record(run: Run, plan: coordinator.Plan, trial: Trial, result: TrialResult 
 def _priced(run: Run, spec: DeviceSpec, result: TrialResult) -> dict[str, Any]:
     """The columns of a trial that follow from its work and the planned device."""
     assert result.ledger is not None
-    m = result.record.subset_size
-    return pricing.price(run.terms, spec.profile, spec.conditions, len(spec.shard), m, result.ledger)
+    m, dynamic = result.record.subset_size, bool(result.record.dynamic)
+    return pricing.price(run.terms, spec.profile, spec.conditions, len(spec.shard), m, result.ledger, dynamic)

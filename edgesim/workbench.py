@@ -89,23 +89,19 @@ class Workbench:
             self._initial[seed] = {name: value.detach().clone() for name, value in model.named_parameters()}
         return self._initial[seed]
 
-    def price(self, spec: DeviceSpec, subset_size: int, ledger: Ledger) -> dict[str, Any]:
+    def price(self, spec: DeviceSpec, subset_size: int, ledger: Ledger, dynamic: bool) -> dict[str, Any]:
         """`pricing.price`, of small devices once for all that are alike and do the same.
 
         A price takes a millisecond; in a fleet of thousands of small devices most are alike, and train as long.
         """
+        paid = spec.profile, spec.conditions, len(spec.shard), subset_size, ledger, dynamic
         if spec.slot is None:
-            return pricing.price(
-                self.setting.terms, spec.profile, spec.conditions, len(spec.shard), subset_size, ledger
-            )
-        key = spec.profile, spec.conditions, len(spec.shard), subset_size, ledger
-        if key not in self._prices:
+            return pricing.price(self.setting.terms, *paid)
+        if paid not in self._prices:
             if len(self._prices) == MOST_PRICES:
                 self._prices.clear()
-            self._prices[key] = pricing.price(
-                self.setting.terms, spec.profile, spec.conditions, len(spec.shard), subset_size, ledger
-            )
-        return self._prices[key]
+            self._prices[paid] = pricing.price(self.setting.terms, *paid)
+        return self._prices[paid]
 
 
 def _tensors(model: torch.nn.Module) -> Iterator[torch.Tensor]:

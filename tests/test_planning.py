@@ -74,7 +74,8 @@ def test_what_stands_out_is_in_the_rows(make_scenario: Make) -> None:
         mine = good[(good["method"] == row["method"]) & np.isclose(good["keep_ratio"], row["keep_ratio"])]
         assert (row["trials"], row["infeasible"]) == (8, 4)
         for name in MEASURES:
-            assert row[name] == pytest.approx(mine[name].mean())
+            known = mine[name].notna().all()  # no link of a Raspberry Pi is known, so no time of an upload
+            assert row[name] == (pytest.approx(mine[name].mean()) if known else None)
         assert row["slowest_device_time_s"] == pytest.approx(mine["device_time_s"].max())
         assert row["total_device_energy_j"] == pytest.approx(mine["device_energy_j"].sum())
     stuck = [row for row in planned.by_profile() if row["profile"] == groups[0]["profile"]]

@@ -4,6 +4,7 @@ Each module is one question. Functions with something that may be missing return
 what cannot be said because of what.
 """
 
+from edgesim.analysis.break_even import break_even
 from edgesim.analysis.cells import (
     FULL,
     OPPONENTS,
@@ -86,6 +87,7 @@ from edgesim.analysis.parts import ENERGY_PARTS, TIME_PARTS, cost_parts, parts_b
 from edgesim.analysis.prices import compare_prices, device_prices, price_sources
 from edgesim.analysis.ratios import best_ratios
 from edgesim.analysis.sides import SHOWN_LAMBDA, fleet_findings, run_findings
+from edgesim.analysis.storage import storage_bound
 from edgesim.analysis.verdict import verdict_of
 
 __all__ = [
@@ -109,6 +111,7 @@ __all__ = [
     "bands",
     "best_of_fleets",
     "best_ratios",
+    "break_even",
     "by_device",
     "by_profile",
     "class_counts",
@@ -166,6 +169,7 @@ __all__ = [
     "skewed",
     "spread_of_profiles",
     "starved",
+    "storage_bound",
     "stragglers",
     "summary",
     "time_fits",

@@ -35,6 +35,10 @@ WORK = (
     "work: whether that of scoring is known exactly, or depends on the data: expected (what was measured to be usual), "
     "or at most so much"
 )
+REPEATS = (
+    "repeats to break even: trainings on the same kept set after which scoring has paid for itself against full "
+    "training, by the fleet's sums of emulated energy; never: a training on the kept set saves nothing"
+)
 CAUSES = (("infeasible", "limits"), ("binds", "binds"), ("breaks the budget by the other price", "other_price_breaks"))
 """what there is to say of trials, and the part of a row that counts them; the first that a row has"""
 
@@ -51,17 +55,18 @@ def planned(scenario: Scenario, devices: int | None) -> Planned:
 
 def as_json(name: str, planned: Planned) -> str:
     """A plan for machines: means by method and by profile, what stands out, and the rows where they are few."""
-    few = len(planned) <= JSON_ROWS
+    rows = planned.frame().astype(object) if len(planned) <= JSON_ROWS else None
     answer = {
         "scenario": name,
         "devices": planned.devices,
         "trials": len(planned),
+        "repeats": planned.full.repeats,
         "by_method": planned.by_method(),
         "by_profile": planned.by_profile(),
         "slowest": planned.most("device_time_s", TOP),
         "hungriest": planned.most("device_energy_j", TOP),
         "data_notes": list(planned.data_notes),
-        "rows": planned.frame().to_dict("records") if few else None,
+        "rows": None if rows is None else rows.where(rows.notna(), None).to_dict("records"),
     }
     return json.dumps(answer, indent=2)
 
@@ -85,8 +90,11 @@ def show(planned: Planned) -> None:
             typer.echo(f"{title}: device {row['device']} ({row['profile']}), {what}: {row[measure]:,.4g} {unit}")
     for line in _why(every):
         typer.echo(line)
+    if planned.full.repeats > 1:
+        typer.echo(f"a trial's price has one scoring and {planned.full.repeats:,} trainings (training.repeats)")
     typer.echo(f"{n_of(len(planned), 'trial')} of {n_of(planned.devices, 'device')}; times and energies are emulated")
     typer.echo(textwrap.fill(LEGEND, WIDTH))
+    typer.echo(textwrap.fill(REPEATS, WIDTH))
     if "work_is" in shows:
         typer.echo(textwrap.fill(WORK, WIDTH))
 
@@ -227,6 +235,7 @@ def _row(row: dict[str, Any], shows: set[str], total: bool = False) -> dict[str,
     if total:
         shown["slowest s"] = _digits(row["slowest_device_time_s"])
         shown["fleet J"] = _digits(row["total_device_energy_j"])
+        shown["repeats to break even"] = row["repeats_to_break_even"]
     return shown
 
 

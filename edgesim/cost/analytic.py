@@ -101,22 +101,24 @@ def price(
     networks: tuple[Workload, Workload],
     throughput_flops_per_s: Numbers,
     power_w: Numbers,
+    times: tuple[int, int] = (1, 1),
 ) -> AnalyticPrice:
-    """Price counted work by the closed form (Eqs. 8, 24-28).
+    """Price counted work by the closed form (Eqs. 8, 24-28): T = T_score + N·T_train.
 
     Args:
-        score: work of scoring and selection. Its comparisons take one operation each at φ; they are not FLOPs.
-        train: work of training on the subset.
+        score: work of one scoring and selection. Its comparisons take one operation each at φ; they are not FLOPs.
+        train: work of one training on the subset.
         networks: F and the forward FLOPs of one sample of the network that scores, and of the one that trains.
         throughput_flops_per_s: φ, > 0.
         power_w: P, >= 0.
+        times: how often scoring and training are done, each >= 1: once, and N trainings on the same subset.
     """
     score_flops, train_flops = (
-        work.flops(network.train_flops, network.forward_flops)
-        for work, network in zip((score, train), networks, strict=True)
+        count * work.flops(network.train_flops, network.forward_flops)
+        for count, work, network in zip(times, (score, train), networks, strict=True)
     )
     costs = []
-    for operations in (score_flops + score.comparisons, train_flops + train.comparisons):
+    for operations in (score_flops + times[0] * score.comparisons, train_flops + times[1] * train.comparisons):
         time_s = latency_s(operations, throughput_flops_per_s)
         costs.append(Cost(time_s=time_s, energy_j=energy_j(time_s, power_w)))
     return AnalyticPrice(costs[0], costs[1], np.asarray(score_flops), np.asarray(train_flops))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -117,6 +117,11 @@ class Load:
         """Those of some trials, in that order and as often as they are named."""
         arrays = {name: values[which] for name, values in vars(self).items() if name != "networks"}
         return Load(self.networks, **arrays)
+
+    def times(self, count: int) -> Load:
+        """The same, done `count` times."""
+        counted = {name: count * getattr(self, name) for name in ("flops", "stepless", "comparisons", "steps")}
+        return self if count == 1 else replace(self, **counted)
 
     def repeated(self, count: int) -> Load:
         """The same for `count` trials, where it is the same for all."""

@@ -18,7 +18,13 @@ from edgesim.work import StepTrace, Work, Workload
 
 
 def price(
-    terms: Terms, profile: DeviceProfile, conditions: Conditions, n: int, m: int, ledger: Ledger
+    terms: Terms,
+    profile: DeviceProfile,
+    conditions: Conditions,
+    n: int,
+    m: int,
+    ledger: Ledger,
+    dynamic: bool = False,
 ) -> dict[str, Any]:
     """The columns of a record that follow from work and device (edge paper, Eqs. 8-9, 13, 24-28).
 
@@ -28,23 +34,30 @@ def price(
         conditions: what it works under; the trial starts at their second 0.
         n: shard size.
         m: subset size.
-        ledger: the work and the steps of scoring and of training.
+        ledger: the work and the steps of one scoring and of one training.
+        dynamic: whether the method chooses while it trains, so that each training scores anew.
 
-    Returns: values by column. `reason` says why the device cannot do the trial under its conditions, and is empty
-        where it can; the `device_*` columns then end where the device stopped.
+    Returns: values by column, those of training for all `Terms.repeats` trainings. `reason` says why the device cannot
+        do the trial under its conditions, `limit` which of `feasibility.LIMITS` that is; both are empty where it can.
+        Where it cannot the `device_*` columns end where the device stopped.
     """
     workload, networks = terms.workload, _networks(terms, ledger)
-    closed = analytic.price(ledger.score, ledger.train, networks, profile.throughput_flops_per_s, profile.power_w)
-    priced = _beside_full(forecast_of(terms, Device(profile, conditions), m, ledger), n)
+    times = terms.scorings(dynamic), terms.repeats
+    paid = networks, profile.throughput_flops_per_s, profile.power_w, times
+    closed = analytic.price(ledger.score, ledger.train, *paid)
+    priced = _beside_full(forecast_of(terms, Device(profile, conditions), m, ledger, dynamic), n)
     run = priced.as_it_is
     parts = priced.parts_of(run)
     batch_size = int(priced.largest_batch[0]) or min(terms.batch_size, m)
+    limit = "" if run.finished[0] else "availability" if np.isnan(run.died_at_s[0]) else "energy"
+    kept_bytes = int(analytic.storage_bytes(m, terms.sample_bytes))
     return {
         "score_flops": float(closed.score_flops),
         "train_flops": float(closed.train_flops),
         "total_flops": float(closed.score_flops + closed.train_flops),
-        "selection_comparisons": ledger.score.comparisons,
-        "steps": ledger.train.steps,
+        "selection_comparisons": times[0] * ledger.score.comparisons,
+        "steps": terms.repeats * ledger.train.steps,
+        "repeats": terms.repeats,
         "analytic_time_s": float(closed.time_s),
         "analytic_score_time_s": float(closed.score.time_s),
         "analytic_train_time_s": float(closed.train.time_s),
@@ -55,10 +68,14 @@ def price(
         "device_train_time_s": float(parts.train_s[0]),
         "device_energy_j": float(run.total(run.energy_j)[0]),
         "device_startup_energy_j": float(parts.startup_j[0]),
+        "device_score_energy_j": float(parts.score_j[0]),
         "device_throttled_s": float(run.total(run.throttled_s)[0]),
         "device_wait_s": float(run.total(run.wait_s)[0]),
-        "reason": "" if run.finished[0] else shortfall(priced, 0),
-        "storage_bytes": int(analytic.storage_bytes(m, terms.sample_bytes)),
+        "limit": limit,
+        "reason": shortfall(priced, 0) if limit else "",
+        "storage_bytes": kept_bytes,
+        "upload_bytes": kept_bytes,
+        "upload_s": float(priced.upload_s[0]),
         "peak_memory_bytes": workload.peak_training_bytes(batch_size, terms.optimizer_states),
         "cost_j": _cost_j(priced),
     }
@@ -86,10 +103,10 @@ def _cost_j(priced: Forecast) -> float:
     return float(analytic.device_cost(priced.terms.weights, *(float(part[0] / part[1]) for part in quantities)))
 
 
-def forecast_of(terms: Terms, device: Device, m: int, ledger: Ledger) -> Forecast:
-    """One trial by what it did, as plans see those to come."""
+def forecast_of(terms: Terms, device: Device, m: int, ledger: Ledger, dynamic: bool = False) -> Forecast:
+    """One trial by what it did, as plans see those to come. Arguments: `price`."""
     scorer, trainer = _networks(terms, ledger)
-    score = Load.of([(ledger.score, ledger.score_trace)], scorer)
+    score = Load.of([(ledger.score, ledger.score_trace)], scorer).times(terms.scorings(dynamic))
     train = Load.of([(ledger.train, ledger.train_trace)], trainer)
     return Forecast(terms, device, score, train, np.array([m], dtype=np.int64))
 
@@ -116,10 +133,12 @@ def shortfall(priced: Forecast, i: int, exact: bool = True) -> str:
     waits = last == 0 and run.time_s[i, 0] <= run.wait_s[i, 0]  # it has not begun
     during = "waiting for its window" if waits else run.labels[last]
     gained = f" and {amount(float(energy.harvested_j(died_s)))} J harvested" if energy.source == "harvest" else ""
+    served = f" for its {priced.terms.repeats:,} trainings" if priced.terms.repeats > 1 else ""
     held, needs = apart(charged * capacity_j, float(priced.on_mains.energy_j[i].sum()), amount, 4)
     return (
         f"the battery is empty {died_s:,.1f} s after the start, while {during}: it held {held} J "
-        f"({share(charged)} of {amount(capacity_j)} J){gained}; the trial needs {'' if exact else 'at least '}{needs} J"
+        f"({share(charged)} of {amount(capacity_j)} J){gained}; the trial needs "
+        f"{'' if exact else 'at least '}{needs} J{served}"
     )
 
 

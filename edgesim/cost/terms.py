@@ -13,6 +13,8 @@ STARTUP, SCORING, TRAINING = "starting up", "scoring", "training"
 
 Price = Literal["emulated", "analytic"]
 """which of the two counts: emulated step by step, or the edge paper's closed form"""
+MOST_TRAININGS = 1_000_000
+"""that one selection may serve: one a minute for two years"""
 OTHER: dict[Price, Price] = {"emulated": "analytic", "analytic": "emulated"}
 
 
@@ -36,3 +38,9 @@ class Terms:
     """of the training; bf16 is faster on devices with units for it, by the emulated price"""
     price: Price = "emulated"
     """of J: the objective's where one chooses the ratios"""
+    repeats: int = 1
+    """N: trainings on the same kept set, scored once; each has a start-up of its own on a cold device"""
+
+    def scorings(self, dynamic: bool) -> int:
+        """How often scoring is charged: once, but in each training by a method that chooses while it trains."""
+        return self.repeats if dynamic else 1

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.cost import feasibility
+from edgesim.cost.break_even import trainings_to_break_even
 from edgesim.cost.objective import BINDS
 from edgesim.planning.crowd import Crowd
 from edgesim.pruning.expected import WorkIs
@@ -29,10 +30,22 @@ LIMITS = (*feasibility.LIMITS, "budget")
 WORK_IS: tuple[WorkIs, ...] = get_args(WorkIs)
 MEASURES = (
     "device_time_s", "device_startup_s", "device_score_time_s", "device_train_time_s", "device_energy_j",
-    "device_startup_energy_j", "analytic_time_s", "analytic_score_time_s", "analytic_energy_j", "storage_bytes",
-    "peak_memory_bytes",
+    "device_startup_energy_j", "device_score_energy_j", "analytic_time_s", "analytic_score_time_s", "analytic_energy_j",
+    "storage_bytes", "upload_s", "peak_memory_bytes",
 )  # fmt: skip
 Columns = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Full:
+    """Plain training on all data, which a plan holds its trials against."""
+
+    energy_j: FloatArray
+    """[U] of each pair, emulated, with all repeats"""
+    repeats: int
+    """trainings that a price has (`training.repeats`)"""
+    dynamic: tuple[bool, ...]
+    """[R] whether a trial's method chooses while it trains, so that each training chooses anew"""
 
 
 @dataclass(frozen=True)
@@ -53,8 +66,9 @@ class Planned:
     there is no such number"""
     texts: tuple[str, ...]
     """reasons"""
-    data_notes: tuple[str, ...] = ()
+    data_notes: tuple[str, ...]
     """what the reader of the data left out, missed, met twice or read as something else"""
+    full: Full
 
     def __len__(self) -> int:
         """Rows: N·R."""
@@ -197,9 +211,10 @@ class Planned:
         """One row per method and ratio over some of the pairs, each counting as often as there are such devices.
 
         keep_ratio is the mean of all trials. MEASURES are means over those that their devices can do (trials less
-        infeasible), None where there are none; so are the time of the slowest and the energy of all. `limits`, `binds`
-        and `other_price_breaks` say how many trials each concerns. `reason` is that of the first trial which the
-        commonest limit stops; where nothing is stopped of `binds`, and where nothing binds of `other_price_breaks`.
+        infeasible), None where there are none, and where one of them has no such number (`upload_s`); so are the time
+        of the slowest and the energy of all. `limits`, `binds` and `other_price_breaks` say how many trials each
+        concerns. `reason` is that of the first trial which the commonest limit stops; where nothing is stopped of
+        `binds`, and where nothing binds of `other_price_breaks`. `repeats_to_break_even`: `_break_even`.
         """
         often = self._often[pairs].astype(np.float64)
         rows = []
@@ -229,11 +244,31 @@ class Planned:
                     row["reason"] = self.texts[self.cells["reason"][pairs[first], r]]
                     break
             able = {name: np.where(weights > 0, self.cells[name][pairs, r], 0.0) for name in MEASURES}
-            row |= {name: float(weights @ values / trials) if trials else None for name, values in able.items()}
+            means = {name: float(weights @ values / trials) if trials else np.nan for name, values in able.items()}
+            row |= {name: None if np.isnan(mean) else mean for name, mean in means.items()}
             row["slowest_device_time_s"] = float(able["device_time_s"].max()) if trials else None
             row["total_device_energy_j"] = float(weights @ able["device_energy_j"]) if trials else None
+            row["repeats_to_break_even"] = self._break_even(r, pairs, weights) if trials else None
             rows.append(row)
         return rows
+
+    def _break_even(self, r: int, pairs: IntArray, weights: FloatArray) -> int | str | None:
+        """After how many trainings on the same kept set scoring has paid for itself against full training.
+
+        By sums of emulated energy over the devices that can do the trial, [pairs] `weights` of them: no mean of ratios.
+        1 = at once; "never" = a training saves nothing; None = full training has no price, or is what the trial does.
+        """
+        mine = pairs[weights > 0]
+        sums = [values[mine] @ weights[weights > 0] for values in (
+            self.full.energy_j, self.cells["device_energy_j"][:, r], self.cells["device_score_energy_j"][:, r],
+        )]  # fmt: skip
+        full_j, all_j, score_j = (float(value) for value in sums)
+        once_j = 0.0 if self.full.dynamic[r] else score_j
+        train_j, full_j = (all_j - once_j) / self.full.repeats, full_j / self.full.repeats
+        if np.isnan(full_j) or (train_j == full_j and once_j == 0):
+            return None
+        found = float(trainings_to_break_even(once_j, train_j, full_j))
+        return "never" if np.isnan(found) else int(found)
 
     @cached_property
     def _often(self) -> IntArray:

@@ -19,14 +19,15 @@ from edgesim.data import datasets
 from edgesim.jobs import Setting
 from edgesim.outlook import Curves, Outlook, curve_of, prepare, scored, split, weighted
 from edgesim.planning.crowd import Crowd, own, scaled
-from edgesim.planning.planned import WORK_IS, Columns, Planned
+from edgesim.planning.planned import WORK_IS, Columns, Full, Planned
 from edgesim.planning.wording import BUDGET, Wording
 from edgesim.prospects import Prospect, demand, may_stop
+from edgesim.pruning.base import is_dynamic
 from edgesim.pruning.expected import Case
 from edgesim.pruning_part import keeps_all
 from edgesim.records import Reused, Trial, rounded_ratio
 from edgesim.scenario import Scenario
-from edgesim.work import FloatArray, IntArray, Workload
+from edgesim.work import FloatArray, IntArray, StepTrace, Work, Workload
 
 ROWS = 1 << 16
 """trials that are priced at once: their arrays fit into a processor's cache"""
@@ -65,15 +66,17 @@ def plan(
     keys, pair = fleet.pairs
     kind, factor, shard = fleet.parts(keys)
     wording = Wording()
-    parts = []
+    parts, full_j = [], []
     for place in np.unique(kind):  # a kind without devices has no part; the keys are in order of kind
         mine = np.flatnonzero(kind == place)
         step = max(1, ROWS // len(pricer.methods))
         for some in np.split(mine, range(step, len(mine), step)):
             parts.append(pricer.cells(fleet.kinds[place], shard[some], factor[some], wording))
+            full_j.append(pricer.full_energy_j(fleet.kinds[place], shard[some], factor[some], parts[-1]))
     cells = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     notes = tuple(map(str, dataset.notes))
-    return Planned(fleet, pricer.methods, pair, kind, cells, tuple(wording.texts), notes)
+    against = Full(np.concatenate(full_j), setting.terms.repeats, pricer.dynamic)
+    return Planned(fleet, pricer.methods, pair, kind, cells, tuple(wording.texts), notes, against)
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,15 @@ class _Pricer:
         )
 
     @property
+    def dynamic(self) -> tuple[bool, ...]:
+        """[R] whether each trial's method chooses while it trains."""
+        return tuple(
+            is_dynamic(method.plugin)
+            for method, width in zip(self._methods, self._widths, strict=True)
+            for _ in range(width)
+        )
+
+    @property
     def _methods(self) -> tuple[Named, ...]:
         return self.scenario.pruning.methods
 
@@ -193,6 +205,7 @@ class _Pricer:
             "device_train_time_s": priced.parts.train_s,
             "device_energy_j": priced.energy_j("emulated"),
             "device_startup_energy_j": priced.parts.startup_j,
+            "device_score_energy_j": priced.parts.score_j,
         }
         found: Columns = {
             "keep_ratio": trials.ratio,
@@ -208,9 +221,21 @@ class _Pricer:
             "analytic_score_time_s": priced.analytic_score_time_s,
             "analytic_energy_j": priced.energy_j("analytic"),
             "storage_bytes": priced.storage_bytes,
+            "upload_s": priced.upload_s,
             "peak_memory_bytes": priced.peak_memory_bytes,
         }
         return {name: np.asarray(values).reshape(-1, width) for name, values in found.items()}
+
+    def full_energy_j(self, device: Device, which: IntArray, factor: FloatArray, cells: Columns) -> FloatArray:
+        """[P] emulated energy of full training for P devices of one kind, all repeats of it; `cells` are theirs."""
+        for method, first in zip(self._methods, np.cumsum([0, *self._widths]), strict=False):
+            if method.name == "full":
+                return cells["device_energy_j"][:, first]
+        terms, sizes = self.outlook.terms, self.prospects[0].sizes[which]
+        nothing = Load.of([(Work(), StepTrace())], terms.workload)
+        train = Load.training(sizes, terms.batch_size, terms.epochs, terms.workload)
+        priced = Forecast(terms, device, nothing, train, sizes, factor)
+        return np.where(priced.on_mains.finished, priced.energy_j("emulated"), np.nan)
 
     def _chosen(self, device: Device, which: IntArray, factor: FloatArray) -> _Trials:
         """The trials of P pairs at the ratios that the scenario's rule gives them."""

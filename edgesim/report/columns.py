@@ -51,6 +51,16 @@ COLUMNS: dict[str, Column] = {
     "common_accuracy": Column("common accuracy", percent, "mean test accuracy of those"),
     "opponent": Column("opponent", text, "baseline that spends the same total cost"),
     "opponent_keep_ratio": Column("it keeps", ratio, "keep ratio of the opponent at that cost: its share of the work"),
+    "score_j": Column("scoring (J)", quantity, "mean emulated energy of scoring, paid once for all trainings"),
+    "train_j": Column("a training (J)", quantity, "mean emulated energy of one training, start-up included"),
+    "opponent_train_j": Column(
+        "its training (J)", quantity, "the opponent's cheapest training that is as accurate in the mean"
+    ),
+    "repeats_to_break_even": Column(
+        "break-even",
+        text,
+        "trainings on the same kept set after which scoring has paid for itself against full training, by energy",
+    ),
     "opponent_accuracy": Column("its accuracy", percent, "test accuracy of the opponent at that cost"),
     "opponent_local_accuracy": Column("its local accuracy", percent, "the same on the device's own class mix"),
     "accuracy": Column("accuracy", percent, "test accuracy of the method, mean over the pairs"),
@@ -66,7 +76,9 @@ COLUMNS: dict[str, Column] = {
     "finish_all_s": Column("all done, any device (s)", quantity, "the same over all devices that finish this cell"),
     "left_out_devices": Column("devices left out", count, "devices that finish this cell and not every other one"),
     "mean_by_data": Column("mean, by data", percent, "mean with devices weighted by the samples that they hold"),
-    "device_startup_s": Column("start-up, emulated (s)", quantity, "emulated time of starting the process"),
+    "device_startup_s": Column(
+        "start-up, emulated (s)", quantity, "emulated time of starting the process, once per training"
+    ),
     "failed": Column("failed", count, "trials that failed, for example because the loss was not finite"),
     "infeasible": Column("infeasible", count, "trials that the device cannot do, for example for lack of memory"),
     "gap": Column("gap to random", gap, "accuracy minus that of random, paired, in percentage points (pp)"),
@@ -85,6 +97,9 @@ COLUMNS: dict[str, Column] = {
     "subset_loss": Column("training loss", quantity, "running mean over what the epoch visited"),
     "subset_accuracy": Column("training accuracy", percent, "running mean over what the epoch visited"),
     "test_loss": Column("test loss", quantity, "mean loss on the common test set"),
+    "limit": Column(
+        "limit", text, "what makes it infeasible: memory, storage, energy or availability of the device, or the budget"
+    ),
     "status": Column("status", text, "failed: it broke off; infeasible: the device cannot do it"),
     "reason": Column("reason", text, "why a trial did not end well"),
     "failures": Column("trials concerned", count, "trials with this status, reason and method"),
@@ -101,12 +116,17 @@ COLUMNS: dict[str, Column] = {
     "train_accuracy": Column("shard accuracy", percent, "accuracy on the device's whole shard after training"),
     "train_loss": Column("shard loss", quantity, "mean loss on the device's whole shard after training"),
     "score_flops": Column("scoring (FLOP)", quantity, "counted work of scoring, multiply-add = 2"),
-    "train_flops": Column("training (FLOP)", quantity, "counted work of training, forward + backward"),
+    "train_flops": Column("training (FLOP)", quantity, "counted work of all trainings, forward + backward"),
     "total_flops": Column("work (FLOP)", quantity, "scoring + training"),
     "selection_comparisons": Column("comparisons", count, "comparisons of the selection"),
-    "steps": Column("steps", count, "optimiser steps of training"),
+    "steps": Column("steps", count, "optimiser steps of all trainings"),
+    "repeats": Column(
+        "trainings", count, "trainings that the price has, scored once; one of them was done, and its accuracy stands"
+    ),
     "analytic_score_time_s": Column("scoring, analytic (s)", quantity, "closed-form time of scoring"),
     "analytic_train_time_s": Column("training, analytic (s)", quantity, "closed-form time of training"),
+    "device_startup_energy_j": Column("start-up energy (J)", quantity, "of the emulated energy: starting the process"),
+    "device_score_energy_j": Column("scoring energy (J)", quantity, "of the emulated energy: scoring and selection"),
     "device_score_time_s": Column("scoring, emulated (s)", quantity, "emulated time of scoring"),
     "device_train_time_s": Column("training, emulated (s)", quantity, "emulated time of training"),
     "device_startup_energy_j": Column("start-up, emulated (J)", quantity, "emulated energy of start-up"),
@@ -115,6 +135,12 @@ COLUMNS: dict[str, Column] = {
     "device_throttled_s": Column("throttled, emulated (s)", quantity, "time that heat added"),
     "notes": Column("notes", text, "what a method wants remembered, as JSON"),
     "storage_bytes": Column("storage (B)", quantity, "bytes of the kept samples"),
+    "upload_bytes": Column(
+        "upload (B)",
+        quantity,
+        "bytes sent where kept data are uploaded; all of the shard without a subset chosen before",
+    ),
+    "upload_s": Column("upload (s)", quantity, "seconds of that by the link of the device's profile; not in the price"),
     "peak_memory_bytes": Column("peak memory (B)", quantity, "weights, gradients, optimiser state and activations"),
     "cost_j": Column("cost J (no unit)", quantity, "edge paper, Eq. 13: weighted time, energy and storage"),
     "host_score_wall_s": Column("scoring, this host (s)", quantity, "measured on the machine that simulated"),

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from edgesim.cost.terms import MOST_TRAININGS
 from edgesim.errors import Fault
 
 Precision = Literal["fp32", "bf16"]
@@ -47,6 +48,9 @@ class Training:
     """number format of training; devices without bf16 units are priced as fp32"""
     augment: tuple[Any, ...] = ()
     """augmentations of the training batches, in order: names, or maps with `name` and arguments"""
+    repeats: Annotated[int, Field(ge=1, le=MOST_TRAININGS)] = 1
+    """trainings that one selection serves, say of other networks, seeds or dates: the price has scoring once and so
+    many trainings, one after another; one of them is done here, and its accuracy stands"""
     torch_device: Literal["auto", "cpu", "cuda"] = "auto"
     """where the simulation computes; says nothing about the simulated devices"""
 
