@@ -15,6 +15,7 @@ from edgesim.analysis.findings import Evidence, Finding, finding, listed, percen
 from edgesim.analysis.intervals import Interval, lies
 from edgesim.analysis.losses import MARGIN, Losses, losses_to_full, skewed, turns
 from edgesim.analysis.savings import NOTHING, WORTH, by_profile, saving, startup_share, warm_saving, why_little
+from edgesim.analysis.uses import uses
 from edgesim.errors import n_of
 
 
@@ -32,7 +33,8 @@ def verdict_of(
 
     Returns: findings of the kinds "turn", "answer", "saving" (time and energy of the fleet at the ratio spoken of),
         "accuracy" (what that ratio costs), "harm" (from which ratio on accuracy falls), "devices" (who gains), "random"
-        (methods against chance at equal ratio), "cost" (against opponents at equal total cost) and "limits".
+        (methods against chance at equal ratio), "cost" (against opponents at equal total cost),
+        "use" (repeated trainings, storage, sending) and "limits".
     """
     records = complete(records)
     good = ok(records)
@@ -44,6 +46,7 @@ def verdict_of(
         text = "No trial that prunes ended well, so nothing can be said about pruning."
         return [Finding("limits", text), *_limits(records)]
     found: list[Finding] = []
+    losses: Losses | None = None
     if (good["method"] == FULL).any():
         losses = losses_to_full(good, method, margin)
         ratio = losses.spoken_of
@@ -59,6 +62,9 @@ def verdict_of(
         found.append(Finding("saving", text, method=method))
     found.append(opponents.against_random(good))
     found += opponents.findings(good, method, epochs)
+    ratio = losses.spoken_of if losses is not None else None
+    if ratio is not None:
+        found += uses(records, good, method, ratio)
     return [*found, *_limits(records)]
 
 

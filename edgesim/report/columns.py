@@ -129,7 +129,6 @@ COLUMNS: dict[str, Column] = {
     "device_score_energy_j": Column("scoring energy (J)", quantity, "of the emulated energy: scoring and selection"),
     "device_score_time_s": Column("scoring, emulated (s)", quantity, "emulated time of scoring"),
     "device_train_time_s": Column("training, emulated (s)", quantity, "emulated time of training"),
-    "device_startup_energy_j": Column("start-up, emulated (J)", quantity, "emulated energy of start-up"),
     "device_work_energy_j": Column("work, emulated (J)", quantity, "emulated energy of scoring and training"),
     "device_wait_s": Column("waiting, emulated (s)", quantity, "time in which the device could not compute"),
     "device_throttled_s": Column("throttled, emulated (s)", quantity, "time that heat added"),
