@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "edgesim"
 ROWS = [
     {"errors"},
     {"work"},
-    {"extremes"},
+    {"extremes", "repeats"},
     {"records"},
     {"seeds"},
     {"document_values", "field_docs", "notebook"},
@@ -67,6 +67,7 @@ ONLY_HERE = {
 NO_TORCH = {
     "errors",
     "extremes",
+    "repeats",
     "documents",
     "document_values",
     "yaml_text",

@@ -19,7 +19,6 @@ import edgesim
 from edgesim import analysis, planning, profiles
 from edgesim.conditions import Availability, Conditions, Energy
 from edgesim.cost import pricing
-from edgesim.cost.break_even import trainings_to_break_even
 from edgesim.cost.emulator import Hardware, Phases, emulate
 from edgesim.cost.forecast import Device
 from edgesim.cost.terms import Terms
@@ -27,6 +26,7 @@ from edgesim.errors import RunError, ScenarioError
 from edgesim.executors import SerialExecutor
 from edgesim.profile_fields import DeviceProfile, Quantity
 from edgesim.records import Ledger
+from edgesim.repeats import trainings_to_break_even
 from edgesim.repricing import on_fleet, reprice
 from edgesim.work import StepTrace, Work
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from edgesim.analysis.cells import FULL, Answer, answer, below_full, cell_keys, complete, everywhere, groups, ok
 from edgesim.analysis.equal_cost import opponents_of
-from edgesim.cost.break_even import trainings_to_break_even
+from edgesim.repeats import trainings_to_break_even
 from edgesim.work import FloatArray
 
 COLUMNS = [

@@ -13,8 +13,6 @@ STARTUP, SCORING, TRAINING = "starting up", "scoring", "training"
 
 Price = Literal["emulated", "analytic"]
 """which of the two counts: emulated step by step, or the edge paper's closed form"""
-MOST_TRAININGS = 1_000_000
-"""that one selection may serve: one a minute for two years"""
 OTHER: dict[Price, Price] = {"emulated": "analytic", "analytic": "emulated"}
 
 

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.cost import feasibility
-from edgesim.cost.break_even import trainings_to_break_even
 from edgesim.cost.objective import BINDS
 from edgesim.planning.crowd import Crowd
 from edgesim.pruning.expected import WorkIs
+from edgesim.repeats import trainings_to_break_even
 from edgesim.work import FloatArray, IntArray
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.cost.terms import MOST_TRAININGS
 from edgesim.errors import Fault
+from edgesim.repeats import MOST_TRAININGS
 
 Precision = Literal["fp32", "bf16"]
 OPTIMIZER_STATES = {"sgd": 0, "adam": 2, "adamw": 2}

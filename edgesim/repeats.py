@@ -1,13 +1,14 @@
-"""After how many trainings on one kept set its scoring has paid for itself."""
+"""Many trainings on one kept set: how many there may be, and after how many of them scoring has paid for itself."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.cost.terms import MOST_TRAININGS
 from edgesim.work import FloatArray
 
+MOST_TRAININGS = 1_000_000
+"""that one selection may serve: one a minute for two years"""
 _ROUNDING = 1e-9
 
 
