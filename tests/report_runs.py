@@ -56,6 +56,7 @@ def make_run(seeds=2, devices=3, methods=("full", "random", "importance"), ratio
                             test_accuracy=accuracy, local_accuracy=accuracy + 0.05,
                             analytic_time_s=seconds, analytic_score_time_s=place / 10, analytic_energy_j=3 * seconds,
                             device_time_s=1.5 * seconds, device_energy_j=5 * seconds, host_wall_s=ratio,
+                            device_startup_s=0.0, device_score_time_s=0.15 * place,
                         )
                     )  # fmt: skip
                     for epoch in (1, 2, 3):

@@ -21,6 +21,8 @@ from edgesim.report.figures import accuracy, classes, fleet, kept, prices
 from edgesim.report.figures import curves as curve_figures
 from edgesim.report.figures.figure import Figure
 from edgesim.report.sections import Choice, Section, Shown
+from edgesim.report.tables import terminal_rows
+from edgesim.report.terminal import summary_of
 from edgesim.report.verdict import claims_in_words, read_verdict
 
 
@@ -34,10 +36,11 @@ def test_every_number_of_the_summary_is_on_the_page():
     run = make_run()
     header, *rows = read(run).tables["Every method and keep ratio"]
     summary = analysis.summary(run.records)
-    assert header == [columns.COLUMNS[name].label for name in story.SHOWN_SUMMARY]
+    shown = [name for name in summary if name not in story.HIDDEN | set(story.COMMON)]
+    assert header == [columns.COLUMNS[name].label for name in shown]
     assert len(rows) == len(summary) == 5
     for row, (_, values) in zip(rows, summary.iterrows(), strict=True):
-        assert row == [columns.COLUMNS[name].write(values[name]) for name in story.SHOWN_SUMMARY]
+        assert row == [columns.COLUMNS[name].write(values[name]) for name in shown]
     # importance at 0.5, by hand: 0.5 + 0.15 + 0.011 + 0.003 + 0.026; 5 + 2 of 10 seconds; 0.2 of 2 * 7 on average
     assert rows[-1][:4] == ["importance", "0.5", "6", "69.0 %"]
     assert rows[-1][header.index("time saved")] == "30.0 %"
@@ -290,7 +293,7 @@ def test_overlap_is_lines_for_few_pairs_and_squares_for_many():
 def test_fits_are_drawn_through_their_points():
     """Closed form 10 s times the ratio and 2 s; emulated half as much again. Two points: the line goes through both."""
     run = make_run(devices=1)
-    costs, fits = analysis.cost_by_ratio(run.records), analysis.time_fits(run.records)
+    costs, fits = analysis.cost_by_ratio(run.records).table, analysis.time_fits(run.records)
     styles = marks.method_styles(run.records["method"], "full")
     for column, expected in (("analytic_time_s", [3.0, 7.0]), ("device_time_s", [4.5, 10.5])):
         figure = prices.time_figure(costs, fits, styles, column)
@@ -340,10 +343,10 @@ def test_each_price_of_energy_has_its_own_scale():
     run = make_run(devices=1)
     styles = marks.method_styles(run.records["method"], "full")
     for column, expected in (("analytic_energy_j", [9.0, 21.0]), ("device_energy_j", [15.0, 35.0])):
-        figure = prices.energy_figure(analysis.cost_by_ratio(run.records), styles, column)
+        figure = prices.energy_figure(analysis.cost_by_ratio(run.records).table, styles, column)
         (trace,) = [trace for trace in figure.spec["data"] if trace["name"] == "importance"]
         assert (trace["mode"], trace["x"], trace["y"]) == ("lines+markers", [0.1, 0.5], expected)
-        assert figure.table[column].tolist() == analysis.cost_by_ratio(run.records)[column].tolist()
+        assert figure.table[column].tolist() == analysis.cost_by_ratio(run.records).table[column].tolist()
 
 
 def only_failures():
@@ -375,11 +378,11 @@ def unpriced():
         (only_failures(), "No trial has ended well, so nothing can be said"),
         (make_run(methods=("random", "importance")), "savings and accuracy losses cannot be told"),
         (make_run(methods=("full", "importance")), "The run has no random selection"),
-        (make_run(seeds=1), "one seed, so nothing is known about other seeds"),
-        (make_run(devices=1), "one device, so nothing is known about other devices"),
-        (make_run(seeds=1, devices=1), "one seed, so nothing is known about other seeds; one device"),
+        (make_run(seeds=1), "one seed: every number is of this seed alone"),
+        (make_run(devices=1), "one device: every number is of this device alone"),
+        (make_run(seeds=1, devices=1), "This trial alone"),
         (make_run(ratios=(0.5,)), "only 2 seeds"),
-        (make_run(methods=("full",)), "Only full training ran"),
+        (make_run(methods=("full",)), "No trial that prunes ended well"),
         (make_run(methods=("random",)), "Full training is not among the methods"),
         (dataclasses.replace(make_run(), curves=pd.DataFrame()), "No curves were recorded."),
         (unpriced(), "No device time is known"),
@@ -399,12 +402,12 @@ def test_the_verdict_stands_first():
     reader = read(run)
     first, *_ = analysis.verdict_of(run.records)
     kinds = [a["data-finding"] for tag, a in reader.tags if "data-finding" in a]
-    assert kinds[0] == first.kind == "saving"
+    assert kinds[0] == first.kind == "answer"
     assert reader.page_text.index(first.text) < reader.page_text.index("Every method and keep ratio")
 
 
 def test_claims_in_words():
-    names = ["statement", "verdict", "estimate", "low", "high", "threshold", "unit", "p_holm", "n", "reason"]
+    names = ["statement", "verdict", "estimate", "low", "high", "threshold", "unit", "p_adjusted", "n", "reason"]
     rows = [
         ("a", "holds", -0.004, -0.01, 0.002, -0.01, "accuracy", 0.03, 60, ""),
         ("b", "does not hold", 0.285, 0.28, 0.29, 0.05, "share", 1e-9, 60, ""),
@@ -503,14 +506,24 @@ def test_terminal_rows():
     run = make_run(devices=1, methods=("full", "importance"), ratios=(0.5,))
     lost = Record("demo", 0, 1, "p", "importance", 0.5, "infeasible")
     run.records.loc[len(run.records)] = dataclasses.asdict(lost)
-    header, rows = report.terminal_rows(analysis.summary(run.records))
-    expected = "method, keep, test acc. %, ± devices, ± seeds, time saved, energy saved, scoring share, failed"
-    assert ", ".join(" ".join(name.split()) for name in header) == expected
-    # accuracies 0.663 and 0.669; 6 of 10 seconds; 0.1 of 6 s for scoring
+    header, rows = terminal_rows(analysis.summary(run.records))
+    expected = (
+        "method, keep, test acc. %, ±, time saved, energy saved, start-up share, closed form, to random, equal cost"
+    )
+    assert ", ".join(" ".join(name.split()) for name in header) == f"{expected}, failed"
+    # accuracies 0.663 and 0.669: t(1) 12.7062 times 0.003; 6 of 10 seconds
     assert rows == [
-        ["full", "1", "80.3", "–", "0.4", "0 %", "0 %", "0 %", "0"],
-        ["importance", "0.5", "66.6", "–", "0.4", "40 %", "40 %", "2 %", "0 + 1 infeasible"],
+        ["full", "1", "80.3", "3.8", "0 %", "0 %", "0 %", "0 %", "–", "0"],
+        ["importance", "0.5", "66.6", "3.8", "40 %", "40 %", "0 %", "40 %", "–", "0 + 1 infeasible"],
     ]
+
+
+def test_the_terminal_says_what_the_page_says():
+    """The answer stands first, and is that of the verdict."""
+    run = make_run(seeds=3)
+    told = summary_of(run)
+    assert told.sentences[0] == next(one.text for one in analysis.verdict_of(run.records) if one.kind == "answer")
+    assert told.sentences[0] in read(run).page_text
 
 
 @pytest.mark.parametrize(
