@@ -47,7 +47,9 @@ class Redraw:
     """How often the losses are looked at anew: in steps, or in epochs over the whole shard."""
 
     steps: Annotated[int, Field(ge=1)] | None = None
+    """steps between two looks; give this or `epochs`"""
     epochs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """epochs of the shard between two looks, rounded to steps; give this or `steps`"""
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.epochs is None):
