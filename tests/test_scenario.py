@@ -555,7 +555,8 @@ def test_every_property_of_a_schema_is_described(document: str) -> None:
     assert len(found) > 15
     for path, prop in found.items():
         said = prop.get("description", "")
-        assert len(said) > 3 and not said.startswith(("Range", "Default")), path
+        assert len(said) > 3, path
+        assert not said.startswith(("Range", "Default")), path
         if isinstance(prop.get("default"), bool | int | str):
             assert f"Default: {prop['default']}".lower() in said.lower() or "left out: 0" in said, path
         for key, words in (("minimum", "or more"), ("exclusiveMinimum", "above")):

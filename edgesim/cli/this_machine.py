@@ -62,7 +62,8 @@ def show(found: this_machine.Calibrated, out: Path) -> None:
     ]
     if machine.timings.share is not None and machine.timings.share < 0.9:
         lines.append(
-            f"  other programs kept this one waiting: it had a processor {per_cent(machine.timings.share, 0)} of the time; "
+            "  other programs kept this one waiting: "
+            f"it had a processor {per_cent(machine.timings.share, 0)} of the time; "
             "calibrate an idle machine where you can"
         )
     if found.check is not None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 _MOST_DIGITS = 17  # which tell any two doubles apart
 
@@ -25,7 +28,7 @@ def share(part: float) -> str:
     return f"{100 * part:.3g} %"
 
 
-def per_cent(part: float, decimals: int = 1, sign: bool = False) -> str:
+def per_cent(part: float | np.floating[Any], decimals: int = 1, sign: bool = False) -> str:
     """A share in per cent with so many decimals: 12.3 %; with its sign where asked: +12.3 %."""
     return f"{100 * part:{'+' if sign else ''}.{decimals}f} %"
 

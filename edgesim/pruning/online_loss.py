@@ -142,7 +142,7 @@ class OnlineLoss:
     mix: Annotated[float, Field(ge=0, le=1)] = 0.5
     """share of the draws that go by loss"""
     redraw: Redraw = Redraw(steps=1)
-    """how often the draw is worked out anew from the losses"""
+    """how often the draw is worked out anew from the losses; left out: at every step"""
     clip: Annotated[float, Field(gt=0, lt=1)] | None = 0.8
     """quantile of the losses that larger ones are cut to; null = no cut"""
     unbiased: bool = False
