@@ -10,6 +10,7 @@ from typing import Any
 
 from edgesim.errors import Fault
 
+_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
 _BOOLS = {"true": ("true", "yes", "on", "y"), "false": ("false", "no", "off", "n")}
 
 
@@ -25,8 +26,10 @@ def meant(value: object, wanted: str = "number") -> str:
 
     Args:
         value: what a document holds where something else is wanted.
-        wanted: "number", "seconds" or "bool".
+        wanted: "number", "integer", "numbers" or "integers" (one or a list), "seconds" or "bool".
     """
+    if isinstance(value, float) and wanted.startswith("integer") and value.is_integer():
+        return f"; write {int(value)}"
     if not isinstance(value, str):
         return ""
     text = value.strip()
@@ -43,8 +46,10 @@ def meant(value: object, wanted: str = "number") -> str:
         return f"; write {int(text, 0)}: numbers are decimal"
     if re.fullmatch("[-+]?[1-9][0-9]{0,2}(,[0-9]{3})+", text):
         return f"; write {text.replace(',', '')}: no commas"
-    if re.fullmatch("[-+]?[0-9]+,[0-9]+", text):
+    if not wanted.startswith("integer") and re.fullmatch("[-+]?[0-9]+,[0-9]+", text):
         return f"; write {text.replace(',', '.')}: a point, no comma"
+    if wanted in ("integers", "numbers") and re.fullmatch(rf"{_NUMBER}( *, *{_NUMBER})+", text):
+        return f"; write [{', '.join(part.strip() for part in text.split(','))}]: a list"
     if percent := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?%", text):
         return f"; write {float(percent[1]) / 100:g}: no per cent"
     number = re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?", text.lower())

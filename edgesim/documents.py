@@ -232,7 +232,8 @@ def _fix(detail: Any, where: str) -> str:
     given, kind = detail["input"], detail["type"]
     if kind == "string_type" and isinstance(given, bool | int | float):
         return "; put text in quotes"
-    wanted = "bool" if kind.startswith("bool") else "seconds" if where.endswith("_s") else "number"
+    wanted = "bool" if kind.startswith("bool") else "integer" if kind.startswith("int") else "number"
+    wanted = "seconds" if where.endswith("_s") else wanted
     return meant(given, wanted) if kind.endswith("_type") else ""
 
 

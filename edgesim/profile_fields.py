@@ -20,6 +20,7 @@ from edgesim.profile_values import (
     Capacity,
     DeviceClass,
     HalfPeak,
+    IntegerPeak,
     LinkSpeed,
     MemorySize,
     OperationOverhead,
@@ -55,7 +56,7 @@ class Compute:
     """nominal peak in FP16, 1 to 16 times the FP32 peak; not used by the price of a step"""
     peak_bf16_flops_per_s: HalfPeak | None = None
     """nominal peak in bf16; only where the arithmetic units take it: training in bf16 elsewhere is priced as FP32"""
-    peak_int8_ops_per_s: HalfPeak | None = None
+    peak_int8_ops_per_s: IntegerPeak | None = None
     """nominal peak in INT8 of the units that can train or score, multiply-add = 2; not used by the price of a step"""
     convolution_efficiency: Share | None = None
     """achieved over peak FP32 FLOP/s in convolutions larger than 1x1, beside their memory traffic (`cost.steps`).

@@ -106,6 +106,7 @@ _FLOPS = (("GFLOP/s", 1e9), ("MFLOP/s", 1e6), ("TFLOP/s", 1e12))
 Peak = Quantity[Annotated[float, Within(1e4, 1e16, "FLOP/s", _FLOPS)]]
 HALF_PEAK = Within(1e6, 1e17, "FLOP/s", (("GFLOP/s", 1e9), ("TFLOP/s", 1e12)))
 HalfPeak = Quantity[Annotated[float, HALF_PEAK]]
+IntegerPeak = Quantity[Annotated[float, Within(1e6, 1e17, "op/s", (("GOP/s", 1e9), ("TOP/s", 1e12)))]]
 Utilisation = Quantity[Annotated[float, Within(1e-6, 1.0, "(achieved / peak)", (("per cent", 0.01),))]]
 Share = Quantity[Annotated[float, Within(1e-6, 1.0, "(achieved / nominal)", (("per cent", 0.01),))]]
 Overhead = Quantity[Annotated[float, Within(0.0, 1.0, "s", (("ms", 1e-3), ("µs", 1e-6)))]]

@@ -129,7 +129,7 @@ def _numbers(given: Any, faults: list[Fault]) -> tuple[float, ...]:
     for i, ratio in enumerate(listed):
         where = f"{PATH}[{i}]" if isinstance(given, list) else PATH
         if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 < ratio <= 1:
-            faults.append(Fault(where, f"must be {allowed}; got {ratio!r}{meant(ratio)}"))
+            faults.append(Fault(where, f"must be {allowed}; got {ratio!r}{meant(ratio, 'numbers')}"))
             bad = True
         elif ratio in listed[:i]:
             faults.append(Fault(where, f"{ratio:g} is listed twice"))

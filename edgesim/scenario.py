@@ -205,7 +205,7 @@ def _seeds(given: Any, faults: list[Fault]) -> tuple[int, ...]:
     for i, seed in enumerate(listed):
         name = f"seeds[{i}]" if isinstance(given, list) else "it"
         if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-            faults.append(Fault("seeds", f"{form}; {name} is {documents.kind_of(seed)}{meant(seed)}"))
+            faults.append(Fault("seeds", f"{form}; {name} is {documents.kind_of(seed)}{meant(seed, 'integers')}"))
         elif seed in listed[:i]:
             faults.append(Fault("seeds", f"{form}; {name} = {seed} stands there twice"))
     return tuple(listed)

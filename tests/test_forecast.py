@@ -91,7 +91,7 @@ def test_memory_by_hand() -> None:
     assert feasibility.usable_memory_bytes(MCU) == pytest.approx(0.8 * 256e3)
     demand = Demand(small.peak_training_bytes(16, 2), 1e5)  # 240 KB
     assert feasibility.reasons(demand, MCU, replace(TERMS, workload=small), 16) == [
-        "needs 240 KB of training memory at batch size 16, has 205 KB (80% of 256 KB); batch size 8 would fit"
+        "needs 240 KB of training memory at batch size 16, has 205 KB (80 % of 256 KB); batch size 8 would fit"
     ]
     assert small.peak_training_bytes(8, 2) <= 204_800 < small.peak_training_bytes(16, 2)
     assert feasibility.first_limit(demand, MCU) == 1
@@ -142,7 +142,7 @@ def test_numbers_that_differ_are_written_differently() -> None:
     assert words.apart(400_000, 300_000, words.size, 3) == ("400 KB", "300 KB")
     assert words.apart(1234567.25, 1234567.0, words.amount, 4) == ("1,234,567.2", "1,234,567")
     assert words.apart(2.0, 2.0, words.amount, 4) == ("2", "2")
-    assert [words.share(part) for part in (0.5, 0.00034, 1.0)] == ["50%", "0.034%", "100%"]
+    assert [words.share(part) for part in (0.5, 0.00034, 1.0)] == ["50 %", "0.034 %", "100 %"]
 
 
 def test_a_charge_that_does_not_last_is_seen() -> None:

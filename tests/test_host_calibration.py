@@ -242,10 +242,11 @@ def test_errors_of_a_check_by_hand_and_on_the_page(cases: list[Timed]) -> None:
     found = this_machine.Calibrated(machine(cases), fitted, profiles.load("intel-n100"), (), check)
     page = host_report.page(found, "edgesim calibrate")
     assert (
-        "Mean absolute error 17.5% (n = 2 cases; median 17.5%, largest 25.0%). The goal of 10% is not reached." in page
+        "Mean absolute error 17.5 % (n = 2 cases; median 17.5 %, largest 25.0 %). The goal of 10 % is not reached."
+        in page
     )
-    assert "Networks of the table of models: 10.0% (n = 1)" in page
-    assert "| timm:some, 3x32x32 | 8 | 1 | 200 | +0% | 150 | -25% |" in page
+    assert "Networks of the table of models: 10.0 % (n = 1)" in page
+    assert "| timm:some, 3x32x32 | 8 | 1 | 200 | +0 % | 150 | -25 % |" in page
 
 
 # Real measurements, of what they consist of and not how long they take

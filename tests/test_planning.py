@@ -348,7 +348,7 @@ def test_what_cannot_be_done_has_a_limit_and_numbers(make_scenario: Make) -> Non
     rows = edgesim.plan(cannot(make_scenario))
     assert rows["limit"].tolist() == ["availability", "availability", "energy"]  # mains never lack energy
     assert rows["reason"].str.contains(r"the work, [\d.]+ s, is not done after 9,999 days in its windows").sum() == 2
-    assert "it held 0.2 J (100% of 0.2 J); the trial needs" in rows["reason"][2]
+    assert "it held 0.2 J (100 % of 0.2 J); the trial needs" in rows["reason"][2]
     assert rows["device_time_s"].isna().tolist() == [True, True, False]
 
 

@@ -107,7 +107,7 @@ def test_the_reason_of_a_dry_battery_has_the_second_the_battery_and_the_need():
     assert priced["device_energy_j"] == pytest.approx(need_j / 2)
     assert priced["reason"] == (
         f"the battery is empty {priced['device_time_s']:,.1f} s after the start, while starting up: it held "
-        f"{need_j / 2:,.4g} J (50% of {need_j:,.4g} J) and 0 J harvested; the trial needs {need_j:,.4g} J"
+        f"{need_j / 2:,.4g} J (50 % of {need_j:,.4g} J) and 0 J harvested; the trial needs {need_j:,.4g} J"
     )
     shut = Conditions(available=Availability(1e6, ((0, 1e-6),)))
     assert "is not done after" in pricing.price(TERMS, phone, shut, 64, 40, SCORED)["reason"]

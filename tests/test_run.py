@@ -166,7 +166,7 @@ def test_a_device_that_runs_dry_is_infeasible_and_the_run_goes_on(make_scenario:
     for row in lost.to_dict("records"):
         assert row["device_energy_j"] == pytest.approx(0.1, rel=1e-9)
         assert f"the battery is empty {row['device_time_s']:,.1f} s after the start, while " in row["reason"]
-        assert "it held 0.1 J (50% of 0.2 J); the trial needs " in row["reason"]
+        assert "it held 0.1 J (50 % of 0.2 J); the trial needs " in row["reason"]
         assert float(row["reason"].rsplit(" ", 2)[1]) > 0.1
     assert set(run.selections["device"]) >= {0, 2}
     assert run.info["trials"]["infeasible"] == len(lost)

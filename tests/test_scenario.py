@@ -556,6 +556,7 @@ def test_every_property_of_a_schema_is_described(document: str) -> None:
     for path, prop in found.items():
         said = prop.get("description", "")
         assert len(said) > 3, path
+        assert not said.startswith(("Range", "Default")), path
         if isinstance(prop.get("default"), bool | int | str):
             assert f"Default: {prop['default']}".lower() in said.lower() or "left out: 0" in said, path
         for key, words in (("minimum", "or more"), ("exclusiveMinimum", "above")):
@@ -569,7 +570,9 @@ def test_a_description_has_text_range_and_default() -> None:
     )
     group = schema.fleet()["$defs"]["Group"]["properties"]
     assert group["count"]["description"] == "Number of devices; give this or `share`. Range: 1 or more."
-    idle = schema.profile()["$defs"]["Power"]["properties"]["idle_w"]["description"]
+    profile = schema.profile()["$defs"]
+    assert "`value` in op/s, from 1e6" in profile["Compute"]["properties"]["peak_int8_ops_per_s"]["description"]
+    idle = profile["Power"]["properties"]["idle_w"]["description"]
     assert "A map with `value` in W, from 1e-5 to 2000, `source` and `confidence`." in idle
 
 

@@ -97,6 +97,13 @@ def test_set_reads_as_a_file_does() -> None:
         ("1,000", "number", "; write 1000: no commas"),
         ("0,5", "number", "; write 0.5: a point, no comma"),
         ("12,345,678", "number", "; write 12345678: no commas"),
+        ("5,6", "integer", ""),
+        (10.0, "integer", "; write 10"),
+        (10.5, "integer", ""),
+        ("1,2", "integers", "; write [1, 2]: a list"),
+        ("0, 1,2", "integers", "; write [0, 1, 2]: a list"),
+        ("0.1,0.5", "numbers", "; write [0.1, 0.5]: a list"),
+        ("0,5", "numbers", "; write 0.5: a point, no comma"),
         ("50%", "number", "; write 0.5: no per cent"),
         ("5", "number", "; write 5, without quotes"),
         ("yes", "bool", "; write true, without quotes"),
@@ -105,5 +112,5 @@ def test_set_reads_as_a_file_does() -> None:
         ("maybe", "bool", ""),
     ],
 )
-def test_a_fault_says_what_to_write(text: str, wanted: str, hint: str) -> None:
+def test_a_fault_says_what_to_write(text: str | float, wanted: str, hint: str) -> None:
     assert meant(text, wanted) == hint

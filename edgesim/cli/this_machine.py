@@ -10,6 +10,7 @@ import typer
 from edgesim import profiles, provenance
 from edgesim.calibration import host_report, this_machine
 from edgesim.calibration.host import TorchDevice
+from edgesim.cost.words import per_cent
 from edgesim.errors import EdgesimError, n_of
 
 
@@ -52,16 +53,17 @@ def show(found: this_machine.Calibrated, out: Path) -> None:
     lines = [
         f"{profile.name}: {machine.processor}, {n_of(machine.threads, 'thread')}, class {machine.device_class}",
         f"  peak {machine.peak_flops_per_s / 1e9:.4g} GFLOP/s in FP32, training reaches "
-        f"{profile.compute.training_utilisation.value:.1%} of it",
+        f"{per_cent(profile.compute.training_utilisation.value)} of it",
         f"  copies {machine.copies.large_bytes_per_s / 1e9:.3g} GB/s, storage reads "
         f"{machine.storage.read_bytes_per_s / 1e6:.4g} MB/s ({machine.storage.how})",
         f"  power {profile.idle_w:g} W idle, {profile.power_w:g} W in training: {profile.power.max_w.source}",
         *(f"  {note}" for note in found.notes),
-        f"  mean absolute error {found.fitted.held_out:.1%}, {found.fitted.held_out_words} of the fit",
+        f"  mean absolute error {per_cent(found.fitted.held_out)}, {found.fitted.held_out_words} of the fit",
     ]
     if machine.timings.share is not None and machine.timings.share < 0.9:
         lines.append(
-            f"  other programs kept this one waiting: it had a processor {machine.timings.share:.0%} of the time; "
+            "  other programs kept this one waiting: "
+            f"it had a processor {per_cent(machine.timings.share, 0)} of the time; "
             "calibrate an idle machine where you can"
         )
     if found.check is not None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from edgesim.cost.analytic import Numbers
 from edgesim.cost.terms import Terms
-from edgesim.cost.words import apart, size
+from edgesim.cost.words import apart, per_cent, size
 from edgesim.profiles import DeviceProfile
 from edgesim.work import FloatArray, Workload
 
@@ -103,7 +103,7 @@ def reasons(demand: Demand, profile: DeviceProfile, terms: Terms, batch: int) ->
         needs, has = apart(peak, usable, size, 3)
         found.append(
             f"needs {needs} of training memory at batch size {batch}, has {has} "
-            f"({1 - SYSTEM_SHARE:.0%} of {size(profile.memory_bytes)}); {advice}"
+            f"({per_cent(1 - SYSTEM_SHARE, 0)} of {size(profile.memory_bytes)}); {advice}"
         )
     shard = float(np.asarray(demand.shard_bytes))
     if storage_share(shard, profile.storage_bytes) > 1:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 _MOST_DIGITS = 17  # which tell any two doubles apart
 
@@ -21,8 +24,13 @@ def amount(value: float, digits: int = 4) -> str:
 
 
 def share(part: float) -> str:
-    """A share in per cent: 50%, 0.03%."""
-    return f"{100 * part:.3g}%"
+    """A share in per cent, three digits: 50 %, 0.034 %."""
+    return f"{100 * part:.3g} %"
+
+
+def per_cent(part: float | np.floating[Any], decimals: int = 1, sign: bool = False) -> str:
+    """A share in per cent with so many decimals: 12.3 %; with its sign where asked: +12.3 %."""
+    return f"{100 * part:{'+' if sign else ''}.{decimals}f} %"
 
 
 def apart(one: float, other: float, write: Callable[[float, int], str], digits: int) -> tuple[str, str]:

@@ -47,7 +47,9 @@ class Redraw:
     """How often the losses are looked at anew: in steps, or in epochs over the whole shard."""
 
     steps: Annotated[int, Field(ge=1)] | None = None
+    """steps between two looks; give this or `epochs`"""
     epochs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """epochs of the shard between two looks, rounded to steps; give this or `steps`"""
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.epochs is None):
@@ -140,7 +142,7 @@ class OnlineLoss:
     mix: Annotated[float, Field(ge=0, le=1)] = 0.5
     """share of the draws that go by loss"""
     redraw: Redraw = Redraw(steps=1)
-    """how often the draw is worked out anew from the losses"""
+    """how often the draw is worked out anew from the losses; left out: at every step"""
     clip: Annotated[float, Field(gt=0, lt=1)] | None = 0.8
     """quantile of the losses that larger ones are cut to; null = no cut"""
     unbiased: bool = False

@@ -19,6 +19,7 @@ import pandas as pd
 import throughput
 
 from edgesim import provenance
+from edgesim.cost.words import per_cent
 
 METHODS = ["importance", "el2n", "grand", "forgetting", "aum", "tdds", "ccs", "moderate", "prototypes"]
 RATIOS = [0.1, 0.2, 0.3, 0.5, 0.7, 0.9]
@@ -73,7 +74,7 @@ def main() -> None:
         "",
         f"Busy time over warm-ups and trainings: {ratio:.3f}; asked for: at most {LIMIT}: "
         f"{'kept' if ratio <= LIMIT else 'MISSED'}. "
-        f"Hosts idle in the last tenth: {session['idle_share_last_tenth']:.1%}.",
+        f"Hosts idle in the last tenth: {per_cent(session['idle_share_last_tenth'])}.",
     ]
     arguments.out.write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
