@@ -399,12 +399,12 @@ def test_the_verdict_stands_first():
     reader = read(run)
     first, *_ = analysis.verdict_of(run.records)
     kinds = [a["data-finding"] for tag, a in reader.tags if "data-finding" in a]
-    assert kinds[0] == first.kind == "saving"
+    assert kinds[0] == first.kind == "answer"
     assert reader.page_text.index(first.text) < reader.page_text.index("Every method and keep ratio")
 
 
 def test_claims_in_words():
-    names = ["statement", "verdict", "estimate", "low", "high", "threshold", "unit", "p_holm", "n", "reason"]
+    names = ["statement", "verdict", "estimate", "low", "high", "threshold", "unit", "p_adjusted", "n", "reason"]
     rows = [
         ("a", "holds", -0.004, -0.01, 0.002, -0.01, "accuracy", 0.03, 60, ""),
         ("b", "does not hold", 0.285, 0.28, 0.29, 0.05, "share", 1e-9, 60, ""),
