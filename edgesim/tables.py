@@ -130,7 +130,8 @@ def by_rule(table: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     """A table of trials in which a rule's trials of one method have one keep_ratio, so that means go by the rule.
 
     Where a rule chose the ratios nearly every device has another one, and a cell of equal ratios would hold one device.
-    The method's own mean over the trials that ended well takes their place; other trials keep theirs.
+    The method's own mean over the trials that ended well takes their place; other trials keep theirs. Records have the
+    ratios of the trials themselves beside it, as `own_keep_ratio`.
 
     Args:
         table: records, curves or selections of a run.
@@ -144,7 +145,8 @@ def by_rule(table: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     good = chosen[chosen["status"] == "ok"]
     means = {**chosen.groupby("method")["keep_ratio"].mean(), **good.groupby("method")["keep_ratio"].mean()}
     ruled = pd.MultiIndex.from_frame(table[KEY]).isin(pd.MultiIndex.from_frame(chosen[KEY]))
-    return table.assign(keep_ratio=table["keep_ratio"].where(~ruled, table["method"].map(means)))
+    own = {"own_keep_ratio": table["keep_ratio"]} if "ratio_rule" in table else {}
+    return table.assign(keep_ratio=table["keep_ratio"].where(~ruled, table["method"].map(means)), **own)
 
 
 def results_of(loaded: dict[str, pd.DataFrame]) -> list[TrialResult]:

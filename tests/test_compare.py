@@ -250,14 +250,14 @@ def test_fleets_of_one_name_are_called_by_their_paths():
 
 
 def test_p_is_corrected_over_all_runs():
-    """Two runs with one cell each, the same p: Holm over two rows doubles the smaller one."""
+    """Two runs with one cell each: Bonferroni over two rows doubles p. One seed would have none, so there are two."""
     base = table(*(trial(0, d, "random", 0.5, 0.5) for d in range(4)))
     others = [base.assign(test_accuracy=0.5 + np.array([0.01, 0.02, 0.03, shift])) for shift in (0.04, 0.05)]
     alone = [analysis.paired_runs(base, other).table.iloc[0] for other in others]
     told = analysis.against_first({"base": base, "b": others[0], "c": others[1]}).table
     smaller = min(row["p"] for row in alone)
     assert told["run"].tolist() == ["b", "c"]
-    assert told["p_holm"].min() == pytest.approx(2 * smaller)
+    assert told["p_adjusted"].min() == pytest.approx(2 * smaller)
     assert told["p"].tolist() == [row["p"] for row in alone]
 
 

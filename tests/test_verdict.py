@@ -96,7 +96,7 @@ def test_the_answer_says_how_many_seeds_would_tell():
                  trial(seed, device, "importance", 0.5, 0.78 + 0.02 * seed, device_time_s=5.0, device_energy_j=1.0),
                  trial(seed, device, "importance", 0.1, 0.2, device_time_s=1.0, device_energy_j=1.0)]  # fmt: skip
     text = by_kind(table(*rows))["answer"].text
-    assert text.endswith("About 24 seeds (now 3) would tell at 50 %.")
+    assert text.endswith("About 24 seeds (now 3) would tell at 50 %, if the loss is what it seems.")
 
 
 def test_one_seed_is_spoken_of_alone():
@@ -271,7 +271,9 @@ def test_verdict_of_scoring_that_costs_more_than_it_saves():
     assert found["saving"].estimate == pytest.approx(-0.2)
     assert "takes 20.0 %" in found["saving"].text
     assert "It saves time at 0.1: 20.0 %." in found["saving"].text
-    assert found["answer"].text.startswith("Not worth it: keeping 50 % by importance saves -20.0 % of the time")
+    assert found["answer"].text.startswith(
+        "Not worth it: keeping 50 % by importance takes 20.0 % more time and 20.0 % more energy, with no loss"
+    )
     assert found["answer"].evidence == "no"
 
 

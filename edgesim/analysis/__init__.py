@@ -36,20 +36,9 @@ from edgesim.analysis.comparison import (
 )
 from edgesim.analysis.curves import CURVE_VALUES, bands, curve_means, final_accuracy
 from edgesim.analysis.equal_cost import equal_cost, opponents_of
+from edgesim.analysis.fairness import fairness, gini, jain, winner_counts, winners, worst_tenth
 from edgesim.analysis.findings import Finding
-from edgesim.analysis.heterogeneity import (
-    by_device,
-    fairness,
-    gini,
-    headroom,
-    infeasible,
-    jain,
-    spread_of_profiles,
-    stragglers,
-    winner_counts,
-    winners,
-    worst_tenth,
-)
+from edgesim.analysis.heterogeneity import by_device, headroom, infeasible, spread_of_profiles, stragglers
 from edgesim.analysis.intervals import (
     Interval,
     interval,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from edgesim.errors import n_of
 from edgesim.records import Record
 from edgesim.tables import with_rounded_ratios
 from edgesim.work import FloatArray
@@ -150,6 +151,35 @@ def everywhere_by_method(good: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts).sort_index() if parts else good
 
 
+def comparable(good: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The trials whose means across methods and keep ratios are of the same devices, and sentences on the others.
+
+    They are of the (seed, device) pairs that finish every method and keep ratio; where no pair does, of those that
+    finish every ratio of a method, for each method by itself.
+
+    Args:
+        good: trials that ended well, or rows of their curves.
+
+    Returns: the trials, empty where not even one method has such a pair; and what is left out.
+    """
+    same = everywhere(good)
+    if len(same) or good.empty:
+        return same, dropped(good, same)
+    own = everywhere_by_method(good)
+    if own.empty:
+        return own, ("No (seed, device) pair finishes at every keep ratio of a method, so means across keep ratios "
+                     "cannot be compared.",)  # fmt: skip
+    return own, ("No (seed, device) pair finishes every method and keep ratio: each method is over pairs of its own, "
+                 "and methods are over different devices.",)  # fmt: skip
+
+
+def own_ratio(table: pd.DataFrame) -> pd.Series:
+    """The keep ratio of every trial itself: under a rule `keep_ratio` is its method's mean (`tables.by_rule`)."""
+    if "own_keep_ratio" not in table:
+        return table["keep_ratio"]
+    return table["own_keep_ratio"].fillna(table["keep_ratio"])
+
+
 def dropped(good: pd.DataFrame, kept: pd.DataFrame) -> tuple[str, ...]:
     """A sentence on the (seed, device) pairs that a comparison across ratios leaves out; none where there are none.
 
@@ -157,16 +187,19 @@ def dropped(good: pd.DataFrame, kept: pd.DataFrame) -> tuple[str, ...]:
         good: trials that ended well.
         kept: those compared (`everywhere`).
     """
-    pairs, there = (table[[*KEYS, "profile"]].drop_duplicates(KEYS) for table in (good, kept))
+    names = [*KEYS, *(["profile"] if "profile" in good else [])]
+    pairs, there = (table[names].drop_duplicates(KEYS) for table in (good, kept))
     lost = pairs[~pd.MultiIndex.from_frame(pairs[KEYS]).isin(pd.MultiIndex.from_frame(there[KEYS]))]
     if lost.empty:
         return ()
-    profiles = ", ".join(dict.fromkeys(lost["profile"].astype(str)))
-    devices = ranges(lost["device"])
+    profiles = f" ({', '.join(dict.fromkeys(lost['profile'].astype(str)))})" if "profile" in lost else ""
     many = "devices" if lost["device"].nunique() > 1 else "device"
+    never = sorted(set(lost["device"]) - set(there["device"]))
+    where = "" if len(never) == lost["device"].nunique() else " in some seeds"
     return (
-        f"Means across keep ratios are over the {len(there)} of {len(pairs)} (seed, device) pairs that finish at "
-        f"all of them. Left out: {many} {devices} ({profiles}).",
+        f"Means across keep ratios are over the {len(there)} of {n_of(len(pairs), '(seed, device) pair')} that "
+        f"{'finishes' if len(there) == 1 else 'finish'} all of them. "
+        f"Left out{where}: {many} {ranges(lost['device'])}{profiles}.",
     )
 
 

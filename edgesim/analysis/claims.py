@@ -32,6 +32,7 @@ from edgesim.analysis.cells import (
     in_stack,
     is_ruled,
     ok,
+    own_ratio,
     paired,
 )
 from edgesim.analysis.equal_cost import at_equal_cost
@@ -56,6 +57,7 @@ PROPORTION = 0.05
 """largest share of the full cost by which cost may part from proportional (Eq. 27)"""
 SCORING_SHARE = 0.05
 """what "negligible" (V-D, VI-D) is taken to mean"""
+NO_PAIR = "no (seed, device) pair has a partner at every keep ratio"
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot tell"
 
 
@@ -127,7 +129,9 @@ def _against_random(good: pd.DataFrame, method: str) -> list[Claim]:
     if pairs.empty:
         reason = "no trial below keep ratio 1 has a partner in random"
         return [replace(one, reason=reason) for one in (never, ahead, most)]
-    pairs = _same_pairs(pairs)
+    pairs = everywhere(pairs)
+    if pairs.empty:
+        return [replace(one, reason=NO_PAIR) for one in (never, ahead, most)]
     parts = [(ratio, device_by_seed(part, "difference")) for _, ratio, part in groups(pairs)]
     # All ratios have to pass, and one that fails is enough: their intervals are simultaneous.
     cells = [(ratio, interval(values, (-1.0, 1.0), len(parts))) for ratio, values in parts]
@@ -159,16 +163,13 @@ def _at_equal_cost(good: pd.DataFrame, method: str) -> list[Claim]:
             )
             claims.append(replace(claim, reason=reason))
             continue
-        pairs = _same_pairs(pairs).assign(difference=lambda table: table["gap"])
+        pairs = everywhere(pairs).assign(difference=lambda table: table["gap"])
+        if pairs.empty:
+            claims.append(replace(claim, reason=NO_PAIR))
+            continue
         found = interval(device_by_seed(_mean_over_ratios(pairs), "difference"), (-1.0, 1.0))
         claims.append(against(claim, found, 0.0, above=True))
     return claims
-
-
-def _same_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
-    """The (seed, device) pairs that have every keep ratio; all of them where none has."""
-    same = everywhere(pairs)
-    return pairs if same.empty else same
 
 
 def _mean_over_ratios(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -213,9 +214,11 @@ def _proportional(good: pd.DataFrame, method: str) -> Claim:
     pairs = pairs[(pairs["keep_ratio"] < 1) & (pairs["base"] > 0)].copy()
     if pairs.empty:
         return replace(claim, reason="no trial below keep ratio 1 has a partner in full with a device time")
-    own_ratio = pairs["subset_size"] / pairs["shard_size"].where(pairs["shard_size"] > 0)  # a rule's rows hold its mean
-    pairs["difference"] = (pairs["device_time_s"] / pairs["base"] - own_ratio.fillna(pairs["keep_ratio"])).abs()
-    found = interval(device_by_seed(_mean_over_ratios(_same_pairs(pairs)), "difference"), (0.0, np.inf))
+    pairs["difference"] = (pairs["device_time_s"] / pairs["base"] - own_ratio(pairs)).abs()
+    pairs = everywhere(pairs)
+    if pairs.empty:
+        return replace(claim, reason=NO_PAIR)
+    found = interval(device_by_seed(_mean_over_ratios(pairs), "difference"), (0.0, np.inf))
     return against(claim, found, PROPORTION, above=False, bounds=(0.0, np.inf))
 
 
@@ -243,5 +246,8 @@ def _as_fast_as_random(good: pd.DataFrame, method: str) -> Claim:
     if pairs.empty:
         return replace(claim, reason="no trial below keep ratio 1 has a partner in random with a device time")
     pairs["difference"] = pairs["difference"] / pairs["base"]
-    found = interval(device_by_seed(_mean_over_ratios(_same_pairs(pairs)), "difference"))
+    pairs = everywhere(pairs)
+    if pairs.empty:
+        return replace(claim, reason=NO_PAIR)
+    found = interval(device_by_seed(_mean_over_ratios(pairs), "difference"))
     return against(claim, found, SCORING_SHARE, above=False, bounds=(-np.inf, np.inf))

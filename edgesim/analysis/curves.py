@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import Answer, answer, complete, device_by_seed, dropped, everywhere_by_method, groups, ok
+from edgesim.analysis.cells import Answer, answer, comparable, complete, device_by_seed, groups, ok
 from edgesim.analysis.intervals import interval, t_interval
 
 CURVE_VALUES = ("subset_loss", "subset_accuracy", "test_loss", "test_accuracy")
@@ -37,13 +37,15 @@ def curve_means(curves: pd.DataFrame) -> pd.DataFrame:
 def bands(curves: pd.DataFrame) -> Answer:
     """Loss and accuracy per method, keep_ratio and epoch with 95 % bands over devices and seeds (Figs. 3-6).
 
-    Bands are point-wise and by Student's t, also where there are many devices: they are there to be looked at.
+    Bands are point-wise and by Student's t, also where there are many devices: they are there to be looked at. Lines
+    are over the pairs that have all of them (`cells.comparable`), or where no pair has, each over its own.
 
     Returns: BAND_COLUMNS: `subset_*` are running values on the subset, `test_*` on the common test set (NaN after
         epochs without an evaluation); each with `_low` and `_high`.
     """
     parts = []
-    for method, ratio, part in groups(curves):
+    same, left_out = comparable(curves)
+    for method, ratio, part in groups(same if len(same) else curves):
         devices, rows = np.unique(part["device"].to_numpy(), return_inverse=True)
         seeds, columns = np.unique(part["seed"].to_numpy(), return_inverse=True)
         epochs, places = np.unique(part["epoch"].to_numpy(), return_inverse=True)
@@ -59,31 +61,29 @@ def bands(curves: pd.DataFrame) -> Answer:
     if not parts:
         return answer([], BAND_COLUMNS, "No trial has finished an epoch yet.")
     table = pd.concat(parts, ignore_index=True)
-    missing = []
+    missing = list(left_out)
     if table["test_accuracy"].notna().sum() <= len(parts):
         missing.append("The test set was evaluated only at the end (evaluation.every: 0), so its curves are points.")
-    if curves.groupby(["seed", "device"]).ngroups < 2:
-        missing.append("With one device and one seed there are no bands.")
+    if curves["seed"].nunique() < 2:
+        missing.append("With one seed there are no bands: what another seed would give is not known.")
     return Answer(table[BAND_COLUMNS], tuple(missing))
 
 
 def final_accuracy(records: pd.DataFrame) -> Answer:
     """Accuracy at the end per method and keep_ratio, on the test set and on the whole shard (Figs. 7 and 8).
 
-    Means are over the (seed, device) pairs that finish at every ratio of the method; `left_out` counts others.
+    Means are over the (seed, device) pairs that finish all of them (`cells.comparable`); `left_out` counts others.
 
     Returns: FINAL_COLUMNS, each accuracy with its 95 % interval over devices and seeds.
     """
     good = ok(complete(records))
-    same = everywhere_by_method(good)
+    same, missing = comparable(good)
     counts = good.groupby(["method", "keep_ratio"]).size()
     rows = []
     for method, ratio, part in groups(same):
         found = [interval(device_by_seed(part, name), (0.0, 1.0)) for name in FINAL_VALUES]
         sizes = (len(part), int(counts[method, ratio]) - len(part))
         rows.append((method, ratio, *sizes, *(end for one in found for end in one[:3])))
-    missing = dropped(good, same)
-    if not rows:
-        missing = ("No (seed, device) pair finishes at every keep ratio of a method." if len(good) else
-                   "No trial has ended well.",)  # fmt: skip
+    if good.empty:
+        missing = ("No trial has ended well.",)
     return answer(rows, FINAL_COLUMNS, missing)

@@ -6,7 +6,8 @@ in fewer epochs. So beside every comparison at equal keep ratio stands one at eq
 The opponent's accuracy at a price is read off its own curve on the same device and seed: linear between the prices of
 its trials and of full training. Accuracy bends downwards along such a curve, so a straight line between two points lies
 below it: the comparison favours the method, less so the more ratios of the opponent ran. A trial that costs more than
-full training is compared with full training. One that costs less than the opponent's cheapest trial has no partner.
+full training is compared with full training, or with the dearest trial of the opponent that the device can do. One that
+costs less than the opponent's cheapest trial has no partner. Under a rule every trial stands at its own keep ratio.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from edgesim.analysis.cells import (
     device_by_seed,
     groups,
     ok,
+    own_ratio,
 )
 from edgesim.analysis.intervals import Interval, interval
 from edgesim.work import FloatArray
@@ -125,6 +127,7 @@ def gap_interval(pairs: pd.DataFrame, column: str = "gap", tests: int = 1) -> In
 def _curves(good: pd.DataFrame, opponent: str, price: str) -> dict[tuple[int, int], FloatArray]:
     """(seed, device) -> the opponent's price, ratio and accuracies, full training included; two points or more."""
     table = good[good["method"].isin([opponent, FULL]) & good[price].notna() & good["test_accuracy"].notna()]
+    table = table.assign(keep_ratio=own_ratio(table))
     names = [price, "keep_ratio", "test_accuracy", "local_accuracy"]
     # Full training stands for the opponent at keep ratio 1; where both ran they are equal, and one row is enough.
     table = table.sort_values([*KEYS, price, "keep_ratio"], kind="stable").drop_duplicates([*KEYS, "keep_ratio"])

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from edgesim.analysis.intervals import Interval
+from edgesim.errors import n_of
 
 NOTHING = Interval()
 Evidence = Literal["yes", "no", "none", "sum"]
@@ -84,10 +85,10 @@ def with_interval(found: Interval, write: str = "percent", of: str = "") -> str:
     Args:
         found: the estimate.
         write: "percent" or "points".
-        of: what n counts, for example "seeds"; empty for trials or pairs.
+        of: what n counts, for example "seed"; empty for trials or pairs.
     """
     value = percent(found.estimate) if write == "percent" else points(found.estimate)
-    count = f"n = {found.n}{f' {of}' if of else ''}"
+    count = f"n = {n_of(found.n, of) if of else found.n}"
     if not found.is_known:
         return f"{value} ({found.scope or 'no interval'}, {count})"
     at_once = f", {found.tests} tested at once" if found.tests > 1 else ""

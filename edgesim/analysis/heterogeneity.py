@@ -1,8 +1,6 @@
-"""Devices that differ: time and energy each, who is waited for, who gains, what does not fit, how fair it is."""
+"""Devices that differ: time and energy each, who is waited for, what does not fit."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -12,7 +10,6 @@ from edgesim.analysis.cells import (
     Answer,
     answer,
     complete,
-    device_by_seed,
     dropped,
     everywhere,
     groups,
@@ -21,10 +18,8 @@ from edgesim.analysis.cells import (
     ok,
     one_of,
     ranges,
-    weighted_mean,
 )
-from edgesim.analysis.intervals import Interval, interval
-from edgesim.work import FloatArray
+from edgesim.analysis.intervals import interval
 
 DEVICE_COLUMNS = [
     "device", "profile", "method", "keep_ratio", "seeds", "test_accuracy", "local_accuracy", "analytic_time_s",
@@ -35,11 +30,6 @@ STRAGGLER_COLUMNS = [
     "profile", "share_of_seeds", "wait_s", "wait_share", "idle_energy_j", "idle_energy_share", "finish_all_s",
     "left_out_devices",
 ]  # fmt: skip
-FAIRNESS = ("mean", "mean_by_data", "worst_tenth", "gini", "jain")
-FAIRNESS_COLUMNS = [
-    "method", "keep_ratio", "devices", "seeds", *(f"{name}{end}" for name in FAIRNESS for end in ("", "_low", "_high"))
-]  # fmt: skip
-WINNER_COLUMNS = ["device", "profile", "keep_ratio", "method", "test_accuracy", "runner_up", "ahead", "seeds"]
 HEADROOM_COLUMNS = [
     "device", "profile", "needed_memory_bytes", "usable_memory_bytes", "memory_bytes", "memory_share",
     "needed_storage_bytes", "storage_capacity_bytes", "storage_share",
@@ -136,104 +126,6 @@ def _waiting(part: pd.DataFrame, idle_w: dict[int, float]) -> tuple[object, ...]
     )  # fmt: skip
 
 
-def worst_tenth(values: FloatArray) -> float:
-    """The mean of the lowest tenth of the values (at least one); NaN of none."""
-    values = np.sort(values[np.isfinite(values)])
-    return float(values[: max(1, -(-len(values) // 10))].mean()) if len(values) else np.nan
-
-
-def gini(values: FloatArray) -> float:
-    """Gini coefficient: 0 = all equal, towards 1 = one has everything. NaN of none, or where all are zero.
-
-    Source: Gini, "Variabilità e mutabilità", 1912; mean absolute difference / (2 x mean).
-    """
-    values = np.sort(values[np.isfinite(values)])
-    n, total = len(values), float(values.sum())
-    if not n or total <= 0:
-        return np.nan
-    ranks = np.arange(1, n + 1)
-    return float(((2 * ranks - n - 1) * values).sum() / (n * total))
-
-
-def jain(values: FloatArray) -> float:
-    """Jain's fairness index: 1 = all equal, 1/n = one has everything. NaN of none, or where all are zero.
-
-    Source: Jain, Chiu and Hawe, "A quantitative measure of fairness", DEC-TR-301, 1984.
-    """
-    values = values[np.isfinite(values)]
-    squares = float((values**2).sum())
-    return float(values.sum()) ** 2 / (len(values) * squares) if squares > 0 else np.nan
-
-
-def fairness(records: pd.DataFrame) -> Answer:
-    """How evenly accuracy is spread over the devices, per method and keep_ratio.
-
-    Each measure is taken over the devices of one seed; its interval is over the seeds, for this fleet. Devices count
-    alike but in `mean_by_data`, which weights them by the samples that they hold (edge paper, Eq. 10).
-
-    Returns: FAIRNESS_COLUMNS: `mean`, `mean_by_data`, `worst_tenth` (mean of the lowest tenth of the devices), `gini`,
-        `jain` of test_accuracy, each with `_low` and `_high`.
-    """
-    good = ok(complete(records))
-    rows = []
-    for method, ratio, part in groups(good[good["test_accuracy"].notna()]):
-        matrix = device_by_seed(part, "test_accuracy")
-        found = [_over_seeds(matrix, measure) for measure in (mean_of, worst_tenth, gini, jain)]
-        by_data = [weighted_mean(own["test_accuracy"], own["shard_size"]) for _, own in part.groupby("seed")]
-        found.insert(1, interval(np.array([by_data]), (0.0, 1.0)))
-        ends = (end for one in found for end in (one.estimate, one.low, one.high))
-        rows.append((method, ratio, *matrix.shape, *ends))
-    missing = []
-    if good["device"].nunique() < 2:
-        missing.append("Fairness needs two devices with trials that ended well.")
-    if good["seed"].nunique() < 2:
-        missing.append("With one seed or none there are no intervals over seeds.")
-    return answer(rows, FAIRNESS_COLUMNS, tuple(missing))
-
-
-def mean_of(values: FloatArray) -> float:
-    """The mean of the known values."""
-    values = values[np.isfinite(values)]
-    return float(values.mean()) if len(values) else np.nan
-
-
-def winners(records: pd.DataFrame) -> Answer:
-    """Per device and keep_ratio the method with the highest test accuracy, mean over seeds; `full` left out.
-
-    Returns: WINNER_COLUMNS; `ahead` is the lead on the `runner_up` (equal means: the first method of the scenario).
-    """
-    good = ok(records)
-    good = good[(good["method"] != FULL) & good["test_accuracy"].notna()]
-    place = ["device", "profile", "keep_ratio"]
-    found = good.groupby([*place, "method"])["test_accuracy"].mean().reset_index()
-    order = {name: number for number, name in enumerate(dict.fromkeys(good["method"]))}
-    found["order"] = found["method"].map(order)
-    found = found.sort_values([*place, "test_accuracy", "order"], ascending=[True, True, True, False, True])
-    rank = found.groupby(place).cumcount()
-    seeds = good.groupby(place)["seed"].nunique().rename("seeds").reset_index()
-    second = found.loc[rank == 1, [*place, "method", "test_accuracy"]]
-    second = second.rename(columns={"method": "runner_up", "test_accuracy": "second"})
-    table = found[rank == 0].merge(second, on=place).merge(seeds, on=place)
-    table["ahead"] = table["test_accuracy"] - table["second"]
-    missing = "" if len(table) else "No device has two methods at one keep ratio, so there is no winner."
-    return Answer(table[WINNER_COLUMNS].reset_index(drop=True), (missing,) if missing else ())
-
-
-def winner_counts(table: pd.DataFrame) -> Answer:
-    """On how many devices each method is ahead, per keep_ratio; a tie counts for nobody.
-
-    Args:
-        table: the table of `winners`.
-
-    Returns: keep_ratio method devices of; `of` is the number of devices that were compared.
-    """
-    rows = []
-    for ratio, part in table.groupby("keep_ratio"):
-        ahead = part.loc[part["ahead"] > 0, "method"].value_counts()
-        rows += [(ratio, method, int(count), len(part)) for method, count in ahead.items()]
-    return answer(rows, ["keep_ratio", "method", "devices", "of"], "" if rows else "No method is ahead anywhere.")
-
-
 def headroom(records: pd.DataFrame, devices: pd.DataFrame | None = None) -> Answer:
     """The memory and storage that each device needs of what it has: what decides whether its trials can begin.
 
@@ -296,9 +188,3 @@ def spread_of_profiles(records: pd.DataFrame, column: str = "device_time_s") -> 
             rows.append((profile, method, ratio, ranges(part["device"]), len(part), *ends))
     missing = "" if rows else f"No trial that ended well has {column}."
     return answer(rows, columns, missing)
-
-
-def _over_seeds(matrix: FloatArray, measure: Callable[[FloatArray], float]) -> Interval:
-    """A measure of the devices of one seed, with its interval over the seeds."""
-    values = np.array([[measure(matrix[:, seed]) for seed in range(matrix.shape[1])]])
-    return interval(values, (0.0, 1.0))

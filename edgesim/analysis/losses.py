@@ -96,10 +96,15 @@ def losses_to_full(records: pd.DataFrame, method: str, margin: float = MARGIN) -
     return Losses(method, margin, same, common, own, left_out)
 
 
-def turns(common: Interval, local: Interval) -> bool:
-    """True where the two test distributions disagree: opposite signs, and one of them is shown."""
-    opposite = common.estimate * local.estimate < 0
-    return bool(opposite and (lies(common, 0.0) or lies(local, 0.0)))
+def turns(common: Interval, local: Interval, margin: float = 0.0) -> bool:
+    """True where the two test distributions disagree, and both sides are shown.
+
+    A loss of more than the margin is ruled out on one of them, and on the other a loss is shown that is not ruled out
+    to be larger. With a margin of 0: a lead is shown on one, a loss on the other.
+    """
+    safe = [lies(one, -margin) > 0 for one in (common, local)]
+    hurt = [lies(one, 0.0) < 0 for one in (common, local)]
+    return (safe[0] and hurt[1] and not safe[1]) or (safe[1] and hurt[0] and not safe[0])
 
 
 def skewed(records: pd.DataFrame) -> bool:

@@ -16,10 +16,9 @@ from edgesim.analysis.cells import (
     RANDOM,
     Answer,
     answer,
+    comparable,
     complete,
     device_by_seed,
-    dropped,
-    everywhere_by_method,
     groups,
     in_stack,
     kinds,
@@ -66,14 +65,14 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
     (seed, device) pairs that both have; `time_saved` and `energy_saved` are the same by the closed form.
     `startup_share` and `scoring_share` are shares of the emulated time. `random_keeps` and `gap_at_cost` are random's
     keep ratio at the same total energy, and the accuracy minus random's there (`equal_cost`). `common_*` are over the
-    pairs that finish at every ratio of the method. What cannot be said is NaN.
+    pairs that finish every method and keep ratio (`cells.comparable`). What cannot be said is NaN.
 
     Returns: DataFrame with SUMMARY_COLUMNS.
     """
     records = complete(records)
     good = ok(records)
     full = good[good["method"] == FULL]
-    common = everywhere_by_method(good)
+    common, _ = comparable(good)
     at_cost = {
         (row["method"], row["keep_ratio"]): row for row in equal_cost(records, (RANDOM,)).table.to_dict("records")
     }
@@ -137,23 +136,19 @@ def gap_to_full(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def cost_by_ratio(records: pd.DataFrame) -> Answer:
-    """Mean cost of a device per method and keep_ratio, over the pairs that finish at every ratio of the method.
+    """Mean cost of a device per method and keep_ratio, over the pairs that finish all of them (`cells.comparable`).
 
     Returns: method keep_ratio pairs left_out + COSTS + PARTS + host_wall_s; `left_out` counts the trials of the cell
         that ended well on other pairs.
     """
     names = [*COSTS, *PARTS, "host_wall_s"]
     good = ok(complete(records))
-    common = everywhere_by_method(good)
+    common, missing = comparable(good)
     done = good.groupby(["method", "keep_ratio"]).size()
     rows = [
         (method, ratio, len(part), int(done[method, ratio]) - len(part), *(mean(part[name]) for name in names))
         for method, ratio, part in groups(common)
     ]
-    missing = dropped(good, common)
-    if not rows and len(good):
-        missing = ("No (seed, device) pair finishes at every keep ratio of a method, so costs across ratios cannot be "
-                   "compared.",)  # fmt: skip
     return answer(rows, ["method", "keep_ratio", "pairs", "left_out", *names], missing)
 
 
@@ -178,7 +173,7 @@ def linear_fit(x: FloatArray, y: FloatArray) -> Fit:
 def time_fits(records: pd.DataFrame) -> pd.DataFrame:
     """The line through mean time against keep_ratio, per method with two ratios or more and per kind of time.
 
-    Means are over the pairs that finish at every ratio of the method, so that a line is about the same devices.
+    Means are those of `cost_by_ratio`, so that a line is about the same devices.
 
     Returns: DataFrame method time slope_s intercept_s r2; `time` is the column that was fitted.
     """
@@ -216,17 +211,24 @@ def failures(records: pd.DataFrame) -> pd.DataFrame:
 def by_profile(records: pd.DataFrame) -> pd.DataFrame:
     """Means per profile, method and keep_ratio, profiles in order of first appearance.
 
-    Returns: profile method keep_ratio devices trials test_accuracy + COSTS; `devices` are those with a
-    trial that ended well.
+    Means are over the profile's (seed, device) pairs that finish all that the profile finishes (`cells.comparable`);
+    where no pair does, each row is over its own.
+
+    Returns: profile method keep_ratio devices trials left_out test_accuracy + COSTS; `devices` and `trials` are those
+        in the means, `left_out` counts trials that ended well on other pairs.
     """
     good = ok(records)
     values = ["test_accuracy", *COSTS]
     rows = []
     for profile in dict.fromkeys(good["profile"]):
-        for method, ratio, part in groups(good[good["profile"] == profile]):
+        own = good[good["profile"] == profile]
+        same, _ = comparable(own)
+        done = own.groupby(["method", "keep_ratio"]).size()
+        for method, ratio, part in groups(same if len(same) else own):
             means = (mean(part[column]) for column in values)
-            rows.append((profile, method, ratio, part["device"].nunique(), len(part), *means))
-    return pd.DataFrame(rows, columns=["profile", "method", "keep_ratio", "devices", "trials", *values])
+            counts = (part["device"].nunique(), len(part), int(done[method, ratio]) - len(part))
+            rows.append((profile, method, ratio, *counts, *means))
+    return pd.DataFrame(rows, columns=["profile", "method", "keep_ratio", "devices", "trials", "left_out", *values])
 
 
 def _gaps(records: pd.DataFrame, baseline: str) -> pd.DataFrame:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
 from edgesim.analysis.cells import (
     FEWER_EPOCHS,
-    FULL,
+    MOVING,
     OPPONENTS,
     RANDOM,
     RS2,
@@ -15,10 +17,11 @@ from edgesim.analysis.cells import (
     device_by_seed,
     equal_what,
     groups,
+    mean,
     methods_of,
     paired,
 )
-from edgesim.analysis.equal_cost import at_equal_cost, equal_cost, gap_interval, opponents_of
+from edgesim.analysis.equal_cost import at_equal_cost, gap_interval, opponents_of
 from edgesim.analysis.findings import Evidence, Finding, ends, finding, listed, percent, points, with_interval
 from edgesim.analysis.intervals import Interval, interval, lies
 from edgesim.errors import n_of
@@ -26,46 +29,107 @@ from edgesim.errors import n_of
 NAMES = {RANDOM: "random", FEWER_EPOCHS: "all data in fewer epochs", RS2: "a new random subset every epoch"}
 
 
-def findings(good: pd.DataFrame, method: str, epochs: int | None = None) -> list[Finding]:
-    """The method at each keep ratio against every opponent at equal total cost, told at the ratio nearest to one half.
+class Against(NamedTuple):
+    """A method at one keep ratio against one opponent at equal total cost."""
+
+    opponent: str
+    pairs: int
+    keeps: float
+    """mean keep ratio of the opponent at that cost"""
+    own: float
+    """mean accuracy of the method"""
+    reached: float
+    """mean accuracy of the opponent"""
+    common: Interval
+    """the difference on the common test set, simultaneous over all opponents and keep ratios"""
+    local: Interval
+    """the same on the device's own class mix"""
+    keep_ratio: float
+    """of the method"""
+
+
+class Beside(NamedTuple):
+    """A method at one keep ratio against random."""
+
+    what: str
+    """what they have in common: "equal keep ratio" or "equal budget" """
+    common: Interval
+    local: Interval
+
+
+def at_cost(good: pd.DataFrame, method: str, ratio: float | None = None) -> list[Against]:
+    """The method against every opponent at equal total cost; all sentences on that read these intervals.
 
     Args:
         good: trials that ended well.
         method: the method.
-        epochs: of full training; None = unknown.
+        ratio: its keep ratio; None, or one without a partner = the one with a partner nearest to one half.
     """
     there = [name for name in opponents_of(good) if name != method]
-    ratios = sorted(set(below_full(good[good["method"] == method])["keep_ratio"]))
-    if not there or not ratios:
-        text = "Neither random nor fewer epochs ran, so what the same price buys elsewhere cannot be told."
-        return [Finding("cost", text, method=method)]
-    tests = len(there) * len(ratios)
-    table = equal_cost(good[good["method"].isin([method, FULL, *there])], there, tests=tests).table
-    table = table[table["method"] == method]
-    if table.empty:
-        text = f"No trial of {method} costs as much as an opponent's cheapest one: no comparison at equal total cost."
-        return [Finding("cost", text, method=method)]
-    ratio = min(set(table["keep_ratio"]), key=lambda one: (abs(one - 0.5), one))
-    here = table[np.isclose(table["keep_ratio"], ratio)]
-    parts, sides = [], set()
-    worst = Interval()
-    for name, buys, reached in zip(
-        here["opponent"], here["opponent_keep_ratio"], here["opponent_accuracy"], strict=True
-    ):
-        pairs = _at(at_equal_cost(good, method, str(name)), ratio)
-        found, local = gap_interval(pairs, "gap", tests), gap_interval(pairs, "local_gap", tests)
-        told = f"{_buys(str(name), float(buys), epochs)} {percent(float(reached))}: {_short(found)} for {method}"
-        if abs(local.estimate - found.estimate) >= 0.01:
-            told += f", {_short(local)} on the own class mix"
+    tests = len(there) * below_full(good[good["method"] == method])["keep_ratio"].nunique()
+    partners = {name: at_equal_cost(good, method, name) for name in there}
+    ratios = {float(one) for pairs in partners.values() for one in pairs["keep_ratio"]}
+    if not ratios:
+        return []
+    if ratio is None or not np.isclose(ratio, list(ratios)).any():
+        ratio = min(ratios, key=lambda one: (abs(one - 0.5), one))
+    found = []
+    for name, every in partners.items():
+        pairs = _at(every, ratio)
+        if len(pairs):
+            keeps, own, reached = (
+                mean(pairs[column]) for column in ("opponent_keep_ratio", "test_accuracy", "opponent_accuracy")
+            )
+            common, local = (gap_interval(pairs, column, tests) for column in ("gap", "local_gap"))
+            at = float(pairs["keep_ratio"].iloc[0])
+            found.append(Against(name, len(pairs), keeps, own, reached, common, local, at))
+    return found
+
+
+def equal_cost_finding(records: pd.DataFrame, method: str, found: list[Against], epochs: int | None = None) -> Finding:
+    """What the price of the method buys of each opponent.
+
+    Args:
+        records: one row per trial, in any state.
+        method: the method.
+        found: from `at_cost`.
+        epochs: of full training; None = unknown.
+    """
+    absent = _absent(records, method)
+    if not found:
+        if any(name != method for name in opponents_of(records)):
+            text = f"No trial of {method} costs as much as an opponent's cheapest one: none is set against it."
+        else:
+            text = "No trial of random or of fewer epochs ended well: what the same price buys there cannot be told."
+        return Finding("cost", f"{text}{absent}", method=method)
+    most = max(found, key=lambda one: one.pairs)
+    parts = []
+    for one in found:
+        told = f"{_buys(one, epochs)} {percent(one.reached)}: {_short(one.common)} for {method}"
+        if abs(one.local.estimate - one.common.estimate) >= 0.01:
+            told += f", {_short(one.local)} on the own class mix"
+        if one.pairs < most.pairs:
+            told += f", over the {one.pairs} of {most.pairs} pairs that have it ({method} {percent(one.own)} there)"
         parts.append(f"{told}.")
-        sides.add(lies(found, 0.0))
-        worst = found if not worst.n or found.estimate < worst.estimate else worst
-    mean = float(here["accuracy"].mean())
-    text = f"Equal cost: {method} at {ratio:.4g} reaches {percent(mean)}. For its emulated energy, scoring included: "
+    sides = {lies(one.common, 0.0) for one in found}
     verdict: Evidence = "no" if -1 in sides else "yes" if sides == {1} else "none"
-    level = f"95 % intervals, {tests} tested at once" if worst.is_known else worst.scope or "no intervals"
-    text += f"{' '.join(parts)} ({level}; n = {worst.n}.){_absent(good, there)}"
-    return [finding("cost", text, verdict, worst, (method, ratio))]
+    worst = min(found, key=lambda one: (one.common.high, one.common.estimate) if one.common.is_known else (1, 1)).common
+    level = f"95 % intervals, {worst.tests} tested at once" if worst.tests > 1 else "95 % interval"
+    level = level if worst.is_known else worst.scope or "no intervals"
+    text = f"Equal cost: {method} at {most.keep_ratio:.4g} reaches {percent(most.own)}. For its emulated energy, "
+    text += f"scoring included: {' '.join(parts)}{_conclusion(found, method)} ({level}, n = {most.pairs}).{absent}"
+    return finding("cost", text, verdict, worst, (method, most.keep_ratio))
+
+
+def _conclusion(found: list[Against], method: str) -> str:
+    """Who is shown to be ahead, by the intervals printed."""
+    known = [one for one in found if one.common.is_known]
+    said = []
+    for side, words in ((1, "is ahead of"), (-1, "falls behind"), (0, "shows no difference to")):
+        names = [NAMES[one.opponent] for one in known if lies(one.common, 0.0) == side]
+        if names:
+            said.append(f"{words} {listed(names)}")
+    return f" So {method} {listed(said)}" if said else f" How {method} stands elsewhere is not known"
 
 
 def against_random(good: pd.DataFrame) -> Finding:
@@ -114,53 +178,31 @@ def _counts(names: list[str], cells: int, up: int, down: int, what: str) -> str:
     return f"At {what}, {names[0]} beats random at {up or 'none'} of {where} and falls below it at {down or 'none'}"
 
 
-def better_buy(good: pd.DataFrame, method: str, ratio: float, epochs: int | None = None) -> str:
-    """A sentence on the opponents that are shown to be better or worse at the price of one ratio; empty without any."""
-    there = [name for name in opponents_of(good) if name != method]
-    found = {name: gap_interval(_at(at_equal_cost(good, method, name), ratio), "gap", len(there)) for name in there}
-    known = {name: one for name, one in found.items() if one.is_known}
-    if not known:
-        return ""
-    better = [name for name, one in known.items() if lies(one, 0.0) < 0]
-    if better:
-        best = min(better, key=lambda name: known[name].estimate)
-        return f" At the same energy {NAMES[best]} is better by {abs(100 * known[best].estimate):.1f} points."
-    worse = [name for name, one in known.items() if lies(one, 0.0) > 0]
-    if len(worse) == len(known):
-        least = min(known.values(), key=lambda one: one.estimate)
-        names = listed([NAMES[name] for name in worse])
-        return f" At the same energy it is ahead of {names} by {100 * least.estimate:.1f} points or more."
-    open_ = [NAMES[name] for name in known if name not in worse]
-    return f" At the same energy no lead over {listed(open_)} can be told."
+def random_at(good: pd.DataFrame, method: str, ratio: float) -> Beside | None:
+    """The method against random at one ratio; intervals are those of `against_random`."""
+    if method == RANDOM or not (good["method"] == RANDOM).any():
+        return None
+    known = good[good["method"].isin([*methods_of(good), RANDOM])]
+    pairs = below_full(paired(known, RANDOM, "test_accuracy"))
+    local = below_full(paired(known, RANDOM, "local_accuracy"))
+    tests = max(len(list(groups(pairs))), 1)
+    found = []
+    for table in (pairs, local):
+        own = _at(table[table["method"] == method], ratio)
+        found.append(interval(device_by_seed(own, "difference"), (-1.0, 1.0), tests))
+    return Beside(equal_what(pairs), found[0], found[1])
 
 
-def at_ratio(good: pd.DataFrame, method: str, ratio: float) -> dict[str, tuple[Interval, Interval]]:
-    """Opponent -> accuracy minus its own on the common test set and on the own class mix: random at equal keep ratio.
-
-    Every opponent at equal total cost, too; the intervals are of each comparison by itself.
-    """
-    found: dict[str, tuple[Interval, Interval]] = {}
-    if method != RANDOM and (good["method"] == RANDOM).any():
-        both = []
-        for column in ("test_accuracy", "local_accuracy"):
-            pairs = _at(paired(good[good["method"].isin([method, RANDOM])], RANDOM, column), ratio)
-            both.append(interval(device_by_seed(pairs, "difference"), (-1.0, 1.0)))
-        found["random at equal keep ratio"] = (both[0], both[1])
-    for name in opponents_of(good):
-        if name != method:
-            pairs = _at(at_equal_cost(good, method, name), ratio)
-            found[f"{NAMES[name]} at equal total cost"] = (gap_interval(pairs), gap_interval(pairs, "local_gap"))
-    return found
-
-
-def _buys(opponent: str, ratio: float, epochs: int | None) -> str:
+def _buys(one: Against, epochs: int | None) -> str:
     """What a price buys of an opponent, up to the accuracy that it reaches."""
-    if opponent == FEWER_EPOCHS:
-        told = f"{ratio:.2f} of the epochs" if epochs is None else f"{ratio * epochs:.2g} of {epochs} epochs"
+    if one.opponent == FEWER_EPOCHS:
+        told = f"{one.keeps:.2f} of the epochs" if epochs is None else f"{one.keeps * epochs:.2g} of {epochs} epochs"
         return f"All data for {told} reach"
-    if opponent == RS2:
-        return f"A new random {ratio:.2f} every epoch reaches"
-    return f"random keeps {ratio:.2f} and reaches"
+    if one.keeps > 0.995:
+        return "full training, which costs no more, reaches"
+    if one.opponent == RS2:
+        return f"A new random {one.keeps:.2f} every epoch reaches"
+    return f"random keeps {one.keeps:.2f} and reaches"
 
 
 def _short(found: Interval) -> str:
@@ -168,10 +210,19 @@ def _short(found: Interval) -> str:
     return points(found.estimate) + (f" ({ends(found, '+')})" if found.is_known else "")
 
 
-def _absent(good: pd.DataFrame, there: list[str]) -> str:
-    """Which opponents did not run."""
-    lost = [name for name in OPPONENTS if name not in there and not (good["method"] == name).any()]
-    return f" Not run: {listed(lost)}." if lost and RANDOM not in lost else ""
+def _absent(records: pd.DataFrame, method: str) -> str:
+    """Which opponents did not run, and which ones storage rules out where static ones can run."""
+    ran = set(records["method"])
+    lost = [name for name in OPPONENTS if name != method and name not in ran]
+    text = f" Not run: {listed(lost)}." if lost else ""
+    full_of = records[(records["status"] == "infeasible") & records["method"].isin(MOVING)]
+    full_of = full_of[full_of["reason"].fillna("").str.contains("storage")]
+    devices = full_of["device"].nunique()
+    if devices:
+        names = listed([name for name in MOVING if name in set(full_of["method"])])
+        verb = "does" if devices == 1 else "do"
+        text += f" {n_of(devices, 'device')} {verb} not store all samples, as {names} must: random alone counts there."
+    return text
 
 
 def _at(pairs: pd.DataFrame, ratio: float) -> pd.DataFrame:

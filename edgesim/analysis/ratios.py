@@ -5,14 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, Answer, answer, complete, everywhere, ok
+from edgesim.analysis.cells import FULL, KEYS, Answer, answer, complete, dropped, everywhere, is_ruled, ok
+from edgesim.cost.objective import Weighted, risk_weights
 
 LAMBDAS = (0.01, 0.03, 0.1, 0.3, 1.0)
-COLUMNS = ["device", "profile", "lambda", "method", "keep_ratio", "objective", "risk", "cost_j", "ratios"]
+COLUMNS = [
+    "device", "profile", "lambda", "method", "keep_ratio", "objective", "risk", "risk_weight", "cost_j", "ratios"
+]  # fmt: skip
+RULED = "A rule chose the keep ratios, one per device and method: to choose among ratios, run a list of them."
 
 
-def best_ratios(records: pd.DataFrame, lambdas: tuple[float, ...] = LAMBDAS, risk_of: str = "fleet") -> Answer:
-    """Per device, method and lambda the keep_ratio with the smallest risk + lambda x J, among those that were run.
+def best_ratios(
+    records: pd.DataFrame,
+    lambdas: tuple[float, ...] = LAMBDAS,
+    risk_of: str = "fleet",
+    weights_of_devices: Weighted = "data",
+) -> Answer:
+    """Per device, method and lambda the keep_ratio with the least w risk + lambda x J, among those that were run.
 
     `full` is every method's candidate at keep_ratio 1.
 
@@ -22,39 +31,69 @@ def best_ratios(records: pd.DataFrame, lambdas: tuple[float, ...] = LAMBDAS, ris
         risk_of: "fleet" takes 1 - mean test accuracy per method and ratio over the (seed, device) pairs that finish at
             all of its ratios, so that the noise of one device moves it little and no ratio gains by devices that drop
             out of others; "device" takes the device's own mean over seeds.
+        weights_of_devices: weight w of a device's risk: "data" = the samples that it holds, scaled to a mean of 1 over
+            the fleet (`cost.objective.risk_weights`); "equal" = 1 for all, as where a shard's size is not known.
 
-    Returns: COLUMNS: `risk` = 1 - accuracy, `cost_j` = J of Eq. (13), without unit, mean over seeds; `ratios` is the
-        number of candidates. Of equal objectives the smaller ratio wins.
+    Returns: COLUMNS: `risk` = 1 - accuracy, `risk_weight` = w, mean over seeds; `cost_j` = J of Eq. (13), without unit,
+        mean over the seeds in which the device finishes all ratios that it ever finishes; `ratios` is the number of
+        candidates. Of equal objectives the smaller ratio wins.
 
-    Source: edge paper, Eqs. (13) and (14).
+    Source: edge paper, Eqs. (10) and (12) to (14).
     """
-    good = ok(complete(records))
+    records = complete(records)
+    good = ok(records)
     good = good[good["test_accuracy"].notna() & good["cost_j"].notna()]
-    methods = [str(name) for name in dict.fromkeys(good["method"]) if name != FULL]
-    parts = []
-    for method in methods:
-        table = _candidates(good, method, risk_of).assign(method=method)
+    if is_ruled(good):
+        return answer([], COLUMNS, RULED)
+    weight_of = _weights(records, weights_of_devices)
+    parts: list[pd.DataFrame] = []
+    missing: list[str] = []
+    for method in (str(name) for name in dict.fromkeys(good["method"]) if name != FULL):
+        table, left_out = _candidates(good, method, risk_of)
+        missing += [f"{method}: {sentence}" for sentence in left_out]
+        table = table.assign(method=method, risk_weight=table["device"].map(weight_of))
         devices = table.groupby("device", sort=False)
         table["ratios"] = devices["keep_ratio"].transform("size")
         for weight in lambdas:
-            table["objective"] = table["risk"] + weight * table["cost_j"]
+            table["objective"] = table["risk_weight"] * table["risk"] + weight * table["cost_j"]
             parts.append(table.loc[devices["objective"].idxmin()].assign(**{"lambda": weight}))
     if not parts:
         return answer([], COLUMNS, "No trial that ended well has an accuracy and a cost, so no ratio is the best.")
     chosen = pd.concat(parts, ignore_index=True)[COLUMNS]
-    alone = "Only one keep ratio was run, so there is nothing to choose from." if chosen["ratios"].max() < 2 else ""
-    return Answer(chosen, (alone,) if alone else ())
+    if chosen["ratios"].max() < 2:
+        missing.append("Only one keep ratio was run, so there is nothing to choose from.")
+    return Answer(chosen, tuple(missing))
 
 
-def _candidates(good: pd.DataFrame, method: str, risk_of: str) -> pd.DataFrame:
-    """device profile keep_ratio risk cost_j, ratios ascending within a device; the method's own rows before full's."""
+def _weights(records: pd.DataFrame, by: Weighted) -> dict[int, float]:
+    """Device -> weight of its risk, the mean over seeds."""
+    sizes = records.groupby(KEYS)["shard_size"].max().reset_index()
+    by_size = by == "data" and bool((sizes["shard_size"] > 0).all())
+    parts = [own.assign(weight=risk_weights(own["shard_size"], "data" if by_size else "equal"))
+             for _, own in sizes.groupby("seed")]  # fmt: skip
+    if not parts:
+        return {}
+    means = pd.concat(parts).groupby("device")["weight"].mean()
+    return {int(str(device)): float(weight) for device, weight in means.items()}
+
+
+def _candidates(good: pd.DataFrame, method: str, risk_of: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """device profile keep_ratio risk cost_j, ratios ascending within a device; and what the risks leave out."""
     own = good[good["method"] == method]
     full = good[(good["method"] == FULL) & ~np.isclose(own["keep_ratio"].max(), 1.0)]
     table = pd.concat([own, full])
     keys = ["device", "profile", "keep_ratio"]
-    found = table.groupby(keys)[["test_accuracy", "cost_j"]].mean().reset_index()
+    has = table.groupby(KEYS)["keep_ratio"].transform("nunique")
+    whole = table[has == table.groupby("device")["keep_ratio"].transform("nunique")]
+    alike = pd.concat([whole, table[~table["device"].isin(whole["device"])]])
+    found = alike.groupby(keys)[["test_accuracy", "cost_j"]].mean().reset_index()
+    left_out: tuple[str, ...] = ()
     if risk_of == "fleet":
-        same = everywhere(table.assign(method=""))
-        over = table if same.empty else same
-        found["test_accuracy"] = found["keep_ratio"].map(over.groupby("keep_ratio")["test_accuracy"].mean())
-    return found.assign(risk=1 - found["test_accuracy"]).sort_values(keys, ignore_index=True)
+        of_one = table.assign(method="")
+        same = everywhere(of_one)
+        left_out = dropped(of_one, same)
+        if same.empty:
+            same = of_one
+            left_out = ("No (seed, device) pair finishes at every keep ratio: risks are over different devices.",)
+        found["test_accuracy"] = found["keep_ratio"].map(same.groupby("keep_ratio")["test_accuracy"].mean())
+    return found.assign(risk=1 - found["test_accuracy"]).sort_values(keys, ignore_index=True), left_out

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis import opponents
+from edgesim.analysis.answers import Spoken, answer_of, loss_in_words, margin_in_words, turn
 from edgesim.analysis.cells import FULL, KEYS, RANDOM, complete, methods_of, ok
 from edgesim.analysis.findings import Evidence, Finding, finding, listed, percent, points, with_interval
 from edgesim.analysis.intervals import Interval, lies
-from edgesim.analysis.losses import MARGIN, Losses, losses_to_full, skewed, turns
-from edgesim.analysis.savings import NOTHING, WORTH, by_profile, saving, startup_share, warm_saving, why_little
+from edgesim.analysis.losses import MARGIN, Losses, losses_to_full, skewed
+from edgesim.analysis.savings import NOTHING, WORTH, by_profile, saving, startup_share, warm_saving
 from edgesim.analysis.uses import uses
 from edgesim.errors import n_of
 
@@ -46,25 +47,27 @@ def verdict_of(
         text = "No trial that prunes ended well, so nothing can be said about pruning."
         return [Finding("limits", text), *_limits(records)]
     found: list[Finding] = []
-    losses: Losses | None = None
+    about: float | None = None
+    at_cost: list[opponents.Against] = []
     if (good["method"] == FULL).any():
         losses = losses_to_full(good, method, margin)
-        ratio = losses.spoken_of
-        if ratio is None:
+        about = losses.spoken_of
+        if about is None:
             found.append(Finding("accuracy", f"No trial of {method} below keep ratio 1 has a partner in full."))
         else:
-            turned = _turn(losses, good, method, ratio)
-            found += [*turned, _answer(losses, good, method, ratio, epochs)]
-            found += [_saving(good, method, ratio), _accuracy(losses, good, ratio), _harm(losses)]
-            found.append(_devices(good, method, ratio))
+            at_cost = opponents.at_cost(good, method, about)
+            spoken = Spoken(good, losses, about, at_cost)
+            found += [*turn(spoken), answer_of(spoken), _saving(spoken), _accuracy(losses, good, about)]
+            found += [_harm(losses), _devices(good, method, about)]
     else:
         text = "Full training is not among the methods, so savings and accuracy losses cannot be told."
         found.append(Finding("saving", text, method=method))
     found.append(opponents.against_random(good))
-    found += opponents.findings(good, method, epochs)
-    ratio = losses.spoken_of if losses is not None else None
-    if ratio is not None:
-        found += uses(records, good, method, ratio)
+    if about is None:
+        at_cost = opponents.at_cost(good, method)
+    found.append(opponents.equal_cost_finding(records, method, at_cost, epochs))
+    if about is not None:
+        found += uses(records, good, method, about)
     return [*found, *_limits(records)]
 
 
@@ -79,113 +82,28 @@ def spoken_of(good: pd.DataFrame) -> str | None:
     return RANDOM if (good["method"] == RANDOM).any() else None
 
 
-def _turn(losses: Losses, good: pd.DataFrame, method: str, ratio: float) -> list[Finding]:
-    """A first sentence where common test set and own class mix disagree; nothing where they do not."""
-    common, local = losses.common[ratio], losses.local[ratio]
-    pairs = [("full training", common, local)]
-    pairs += [(name, *both) for name, both in opponents.at_ratio(good, method, ratio).items()]
-    for name, on_common, on_local in pairs:
-        if turns(on_common, on_local):
-            text = (
-                f"The answer depends on what the devices will see. Against {name}, {method} at {ratio:.4g} differs by "
-                f"{with_interval(on_common, 'points')} on the common test set and by "
-                f"{with_interval(on_local, 'points')} on the device's own class mix."
-            )
-            return [finding("turn", text, "yes", on_common, (method, ratio))]
-    return []
-
-
-def _answer(losses: Losses, good: pd.DataFrame, method: str, ratio: float, epochs: int | None) -> Finding:
-    """The one line to decide by."""
-    found, cell = losses.common[ratio], (method, ratio)
-    if losses.recommended is None:
-        return finding("answer", _no_ratio(losses, good, method, ratio), "none", found, cell)
-    time, energy = (saving(good, method, ratio, column).estimate for column in ("device_time_s", "device_energy_j"))
-    saved = f"{percent(time)} of the time and {percent(energy)} of the energy"
-    loss = _loss_in_words(found, losses.margin)
-    if max(time, energy) < WORTH:
-        text = f"Not worth it: {_does(good, method, ratio)} saves {saved}, with {loss}."
-        text += why_little(good, method, ratio)
-        evidence: Evidence = "no"
-    else:
-        does = _does(good, method, ratio).replace("keeping", "keep").replace("training by", "train by")
-        text = f"{does[0].upper()}{does[1:]}: saves {saved}, {loss}{_not_on(good, method, ratio)}"
-        evidence = "yes"
-    return finding("answer", text + opponents.better_buy(good, method, ratio, epochs), evidence, found, cell)
-
-
-def _does(good: pd.DataFrame, method: str, ratio: float) -> str:
-    """What a method does at a keep ratio: it keeps a subset, or moves over all samples for a share of the training."""
-    if good.loc[good["method"] == method, "dynamic"].fillna(False).astype(bool).any():
-        return f"training by {method} at {_whole(ratio)} of full training"
-    return f"keeping {_whole(ratio)} by {method}"
-
-
-def _no_ratio(losses: Losses, good: pd.DataFrame, method: str, ratio: float) -> str:
-    """Why no keep ratio is recommended, and what would tell."""
-    found = losses.common[ratio]
-    if not found.is_known:
-        time = saving(good, method, ratio, "device_time_s").estimate
-        scope = f"{found.scope[0].upper()}{found.scope[1:]}" if found.scope else "Too few trials"
-        saved = f"saved {percent(time)} of the time and " if np.isfinite(time) else ""
-        return (
-            f"{scope}: {_does(good, method, ratio)} {saved}changed accuracy by {points(found.estimate)}. "
-            "Run two seeds or more to tell what holds beyond."
-        )
-    if len(losses.harmful) == len(losses.common):
-        return (
-            f"Do not prune by {method} here: accuracy falls at every keep ratio that ran, by "
-            f"{points(found.estimate).lstrip('-')} at {_whole(ratio)}."
-        )
-    told = losses.repetitions()
-    may = f"at {_whole(ratio)} a loss of up to {abs(found.low) * 100:.1f} points is not ruled out"
-    text = f"This run cannot tell at which keep ratio {method} is safe (margin {_margin(losses.margin)}): {may}."
-    if told is None:
-        return f"{text} Every estimate is a loss of the margin or more, or too near it for 1,000 seeds to tell."
-    at, needed = told
-    now = (found.seeds, found.devices)
-    ways = [f"about {count} {what} (now {have})"
-            for count, what, have in zip(needed, ("seeds", "devices"), now, strict=True) if count]  # fmt: skip
-    return f"{text} {' or '.join(ways)[0].upper()}{' or '.join(ways)[1:]} would tell at {_whole(at)}."
-
-
-def _loss_in_words(found: Interval, margin: float) -> str:
-    """What an interval above the margin says of the loss."""
-    if lies(found, 0.0) > 0:
-        return f"accuracy is higher by {points(found.estimate).lstrip('+')}"
-    if lies(found, 0.0) < 0:
-        return f"a loss of {points(found.estimate).lstrip('-')}, within the margin of {_margin(margin)}"
-    return f"no loss above {_margin(margin)}"
-
-
-def _not_on(good: pd.DataFrame, method: str, ratio: float) -> str:
-    """The profiles on which it is not worth it, and why; empty where there are none."""
-    useless = [profile for profile, time, energy in by_profile(good, method, ratio) if max(time, energy) < WORTH]
-    if not useless:
-        return "."
-    return f"; not worth it on {listed(useless)}.{why_little(good[good['profile'].isin(useless)], method, ratio)}"
-
-
-def _saving(good: pd.DataFrame, method: str, ratio: float) -> Finding:
+def _saving(spoken: Spoken) -> Finding:
+    good, method, ratio = spoken.good, *spoken.cell
     time, energy = saving(good, method, ratio, "device_time_s"), saving(good, method, ratio, "device_energy_j")
     if time.n == 0:
         return Finding("saving", "No device time is known, so savings cannot be told.", method=method)
-    cell, where = (method, ratio), f"On this fleet, {_does(good, method, ratio)}"
-    energy_told = f" and {with_interval(energy, of='seeds')} of the energy" if energy.n else ""
+    where = f"On this fleet, {spoken.does}"
+    energy_told = f" and {with_interval(energy, of='seed')} of the energy" if energy.n else ""
     if abs(time.estimate) < NOTHING:
         text = f"{where} neither saves nor costs time (less than {percent(NOTHING)}, scoring included)."
     elif time.estimate > 0:
-        text = f"{where} saves {with_interval(time, of='seeds')} of the time{energy_told}, scoring included."
+        text = f"{where} saves {with_interval(time, of='seed')} of the time{energy_told}, scoring included."
     else:
         more = time._replace(estimate=-time.estimate, low=-time.high, high=-time.low)
-        text = f"{where} takes {with_interval(more, of='seeds')} more time: scoring costs more than it saves."
+        scored = good.loc[good["method"] == method, "device_score_time_s"]
+        why = ": scoring costs more than it saves." if (scored > 0).any() else ", all work included."
+        text = f"{where} takes {with_interval(more, of='seed')} more time{why}"
     if time.estimate < NOTHING:
         text += _break_even(good, method)
     share, warm = startup_share(good), warm_saving(good, method, ratio)
     if np.isfinite(share) and share >= WORTH and np.isfinite(warm):
         text += f" Start-up takes {percent(share)} of full training's time; without it {percent(warm)} are saved."
-    found = finding("saving", text, "sum", time, cell)
-    return found
+    return finding("saving", text, "sum", time, spoken.cell)
 
 
 def _break_even(good: pd.DataFrame, method: str) -> str:
@@ -207,7 +125,7 @@ def _accuracy(losses: Losses, good: pd.DataFrame, ratio: float) -> Finding:
         if lies(found, 0.0) > 0:
             text += ": it is higher"
         elif lies(found, -losses.margin) > 0:
-            text += f": {_loss_in_words(found, losses.margin)}"
+            text += f": {loss_in_words(found, losses.margin)}"
         elif lies(found, 0.0) < 0:
             text += ": it is lower"
         else:
@@ -228,7 +146,11 @@ def _harm(losses: Losses) -> Finding:
         where = f"From keep ratio {ratio:.4g} down" if below == harmful and len(below) > 1 else f"At {ratio:.4g}"
         text = f"{where}, {method} costs accuracy: {with_interval(losses.common[ratio], 'points')} there"
         if lowest < ratio:
-            text += f", and {points(losses.common[lowest].estimate)} at {lowest:.4g}"
+            shown = lowest in harmful
+            text += f", and {points(losses.common[lowest].estimate)} at {lowest:.4g}" if shown else ""
+        open_ = [other for other in losses.common if other not in harmful and other not in losses.safe]
+        if open_:
+            text += f". At {listed([f'{other:.4g}' for other in open_])} this run cannot tell"
         return finding("harm", text + ".", "yes", losses.common[ratio], (method, ratio))
     found = losses.common[lowest]
     if not found.is_known:
@@ -236,8 +158,9 @@ def _harm(losses: Losses) -> Finding:
         text += f": {found.scope}." if found.scope else " from so few trials."
         return finding("harm", text, "none", found, (method, lowest))
     if len(losses.safe) == len(losses.common):
-        text = f"At no keep ratio does {method} lose more than {_margin(losses.margin)}; at {lowest:.4g} it differs by "
-        return finding("harm", f"{text}{with_interval(found, 'points')}.", "yes", found, (method, lowest))
+        text = f"At no keep ratio does {method} lose more than {margin_in_words(losses.margin)}"
+        text += f"; at {lowest:.4g} it differs by {with_interval(found, 'points')}."
+        return finding("harm", text, "yes", found, (method, lowest))
     text = f"From which keep ratio on {method} costs accuracy this run cannot tell; at {lowest:.4g} it differs by "
     return finding("harm", f"{text}{with_interval(found, 'points')}.", "none", found, (method, lowest))
 
@@ -252,6 +175,8 @@ def _devices(good: pd.DataFrame, method: str, ratio: float) -> Finding:
         text = f"All devices are of one profile, {best}: at {ratio:.4g} they save {percent(most)} of the time"
     else:
         text = f"At {ratio:.4g} the time saved goes from {percent(least)} on {worst} to {percent(most)} on {best}"
+        if percent(least) == percent(most):
+            text = f"At {ratio:.4g} devices of all profiles save {percent(most)} of the time"
     slower = [profile for profile, time, _ in rows if time <= -NOTHING]
     if slower:
         told = "all" if len(slower) == len(rows) else listed(slower)
@@ -283,13 +208,3 @@ def _limits(records: pd.DataFrame) -> list[Finding]:
             "and are left out."
         )
     return [Finding("limits", " ".join(sentences), n=len(good))] if sentences else []
-
-
-def _whole(ratio: float) -> str:
-    """A keep ratio as a percentage: 0.8 -> '80 %'."""
-    return f"{100 * ratio:.3g} %"
-
-
-def _margin(margin: float) -> str:
-    """0.01 -> '1 point'."""
-    return n_of(round(100 * margin, 6), "point")
