@@ -101,17 +101,17 @@ class Scenario(notebook.Shown):
         for group in groups:
             profiles[self.fleet.bases[group[0]].name] += len(group)
         ratio = ratios.document(pruning.keep_ratios, pruning.rule)
-        priced = f", priced {self.training.repeats:,} times" if self.training.repeats > 1 else ""
+        priced = f", each priced with {self.training.repeats:,} trainings" if self.training.repeats > 1 else ""
         facts = [
             ("data set", notebook.called(self.document["dataset"])),
             ("partition", notebook.called(self.document["partition"])),
             ("devices", f"{len(self.fleet):,}: {notebook.few([f'{n:,} {name}' for name, n in profiles.items()])}"),
             ("model", notebook.called(self.document["model"])),
-            ("training", f"{n_of(self.training.epochs, 'epoch')} in batches of {self.training.batch_size}{priced}"),
+            ("training", f"{n_of(self.training.epochs, 'epoch')} in batches of {self.training.batch_size}"),
             ("methods", notebook.few([method.label for method in pruning.methods])),
             ("keep ratio", notebook.few([f"{one:g}" for one in ratio]) if isinstance(ratio, list) else str(ratio)),
             ("seeds", notebook.few([str(seed) for seed in self.seeds])),
-            ("trials", f"{len(self.seeds) * len(self.fleet) * pruning.trials_per_device:,}"),
+            ("trials", f"{len(self.seeds) * len(self.fleet) * pruning.trials_per_device:,}{priced}"),
         ]
         return f"Scenario {self.name}", facts
 
