@@ -122,7 +122,9 @@ class Choice:
             wanted = m if least else m + 1
             takes, allowed = apart(float(self.value[p]), limit, amount, 4)
             bought = self._bought(p, wanted, name)
-            over = f"{bought} {self._takes(wanted, name)} {takes} {UNITS[name]}, allowed are {allowed}"
+            repeats = self.pairs.prospect.terms.repeats
+            served = f" for {repeats:,} trainings" if repeats > 1 and name != "storage_bytes" else ""
+            over = f"{bought} {self._takes(wanted, name)} {takes} {UNITS[name]}{served}, allowed are {allowed}"
             if not least:
                 return f"the budget's {name} binds: {over}"
             return f"the budget's {name} does not suffice: {over}{self._overhead(p, name)}"

@@ -103,6 +103,7 @@ class Scenario(notebook.Shown):
         for group in groups:
             profiles[self.fleet.bases[group[0]].name] += len(group)
         ratio = ratios.document(pruning.keep_ratios, pruning.rule)
+        priced = f", each priced with {self.training.repeats:,} trainings" if self.training.repeats > 1 else ""
         facts = [
             ("data set", notebook.called(self.dataset.name, self.dataset.plugin)),
             ("partition", notebook.called(self.partition.name, self.partition.plugin)),
@@ -112,7 +113,7 @@ class Scenario(notebook.Shown):
             ("methods", notebook.few([method.label for method in pruning.methods])),
             ("keep ratio", notebook.few([f"{one:g}" for one in ratio]) if isinstance(ratio, list) else str(ratio)),
             ("seeds", notebook.few([str(seed) for seed in self.seeds])),
-            ("trials", f"{len(self.seeds) * len(self.fleet) * pruning.trials_per_device:,}"),
+            ("trials", f"{len(self.seeds) * len(self.fleet) * pruning.trials_per_device:,}{priced}"),
         ]
         return f"Scenario {self.name}", facts
 

@@ -211,7 +211,8 @@ def test_a_plan_needs_no_torch_once_the_network_was_counted(make_scenario: Make,
         )
         for _ in range(2)
     ]
-    assert [done.stdout.split() for done in outputs] == [["144", "True"], ["144", "False"]]
+    trials = str(coordinator.trial_count(edgesim.load_scenario("quickstart")))
+    assert [done.stdout.split() for done in outputs] == [[trials, "True"], [trials, "False"]]
 
 
 def test_a_counted_network_is_read_back_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,9 +322,11 @@ def test_the_plan_command(tmp_path: Path) -> None:
     done = command("plan", "scenarios/quickstart.yaml", "--devices", "500", "--out", str(out), "--json")
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
-    assert (answer["devices"], answer["trials"], len(answer["rows"])) == (500, 4500, 4500)
-    assert len(pd.read_parquet(out)) == 4500
-    assert sum(row["trials"] for row in answer["by_profile"]) == 4500
+    trials = 500 * edgesim.load_scenario("quickstart").pruning.trials_per_device
+    assert (answer["devices"], answer["trials"], len(answer["rows"])) == (500, trials, trials)
+    assert len(pd.read_parquet(out)) == trials
+    assert sum(row["trials"] for row in answer["by_profile"]) == trials
+    assert {row["repeats_to_break_even"] for row in answer["by_method"]} <= {None, "never", *range(1, 1000)}
     assert len(answer["slowest"]) == len(answer["hungriest"]) == 3
     shown = command("plan", "scenarios/quickstart.yaml", "--set", "pruning.keep_ratio={budget: {latency_s: 0.2}}")
     assert shown.returncode == 0, shown.stderr
@@ -357,14 +360,14 @@ def test_the_plan_command_says_why(tmp_path: Path) -> None:
         "plan", "scenarios/quickstart.yaml", "--set", "pruning.keep_ratio={budget: {latency_s: 0.01, price: analytic}}"
     )
     assert shown.returncode == 0, shown.stderr
-    assert "infeasible: budget, 4 trials on galaxy-note10; for example the budget's latency_s does not" in shown.stdout
+    assert "infeasible: budget, 10 trials on galaxy-note10; for example the budget's latency_s does not" in shown.stdout
     assert (
-        "binds: latency_s, 4 trials on raspberry-pi-4b; for example the budget's latency_s binds: 11 samples would"
+        "binds: latency_s, 30 trials on raspberry-pi-4b; for example the budget's latency_s binds: 11 samples would"
         in (shown.stdout)
     )
     alone = command("plan", "scenarios/quickstart.yaml", "--devices", "1")  # three of four groups have no device
     assert alone.returncode == 0, alone.stderr
-    assert "9 trials of 1 device;" in alone.stdout
+    assert "17 trials of 1 device;" in alone.stdout
 
 
 def test_the_predict_command() -> None:

@@ -179,6 +179,8 @@ def test_a_budget_pays_for_all_trainings(make_scenario: Make) -> None:
     assert (kept[0]["keep_ratio"] < 1).tolist() == [True, True, False]  # the Jetson takes less
     once, often = (rows["subset_size"].to_numpy()[:2] for rows in kept)
     assert often == pytest.approx(once / 10, abs=1)
+    assert kept[1]["reason"].str.contains(r"would take [\d.]+ J for 10 trainings, allowed are 0.001").sum() == 3
+    assert not kept[0]["reason"].str.contains("trainings").any()
 
 
 @pytest.mark.parametrize("given", [0, -3, 2.5, 1_000_001, "often"])
