@@ -200,9 +200,10 @@ def _check_known(split: Labels, known: npt.NDArray) -> None:
     if len(strange):
         value = split.values[strange[0]]
         raise DataError(
-            f"{split.where}: the label of sample {strange[0]} is {value}, outside the {len(known)} classes of the "
-            f"training split ({some(known)}); {counted(len(strange), 'test sample has', 'test samples have')} such "
-            f"labels: remove them, or add training samples of their classes"
+            f"{split.where}: the label of sample {strange[0]} is {value}, outside the "
+            f"{counted(len(known), 'class', 'classes')} of the training split ({some(known)}); "
+            f"{counted(len(strange), 'test sample has', 'test samples have')} such labels: "
+            "remove them, or add training samples of their classes"
         )
 
 
