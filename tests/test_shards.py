@@ -112,7 +112,7 @@ def test_named_classes_without_samples_cost_no_output(tmp_path):
     data = read("parquet", tmp_path / "d")
     assert (data.class_names, data.num_classes) == (("b", "d"), 2)
     assert (data.train_labels.tolist(), data.test_labels.tolist()) == ([0, 1, 1], [1, 0])
-    assert texts(data) == ["only 2 of 4 named classes have samples, none a, c; the network has 2 outputs"]
+    assert texts(data) == ["only 2 of 4 named classes have samples, not a, c; the network has 2 outputs"]
 
 
 def test_named_classes_with_test_samples_only_stay_and_are_said(tmp_path):

@@ -172,7 +172,7 @@ def _of_declared(splits: list[Labels], declared: Sequence[str], keep_all: bool) 
     notes = []
     if len(used) < len(declared):
         gone = [declared[c] for c in np.setdiff1d(np.arange(len(declared)), used).tolist()]
-        text = f"only {len(used)} of {len(declared)} named classes have samples, none {some(gone)}; the network has "
+        text = f"only {len(used)} of {len(declared)} named classes have samples, not {some(gone)}; the network has "
         text += counted(len(known), "output", "outputs")
         notes.append(Note("missing" if keep_all else "left out", text, len(gone)))
     unlearnt = np.setdiff1d(used, in_train)
