@@ -13,7 +13,7 @@ import pandas as pd
 
 from edgesim import coordinator, planning, provenance, repricing
 from edgesim.data.datasets import DATASETS
-from edgesim.errors import Fault, ScenarioError
+from edgesim.errors import Fault, ScenarioError, n_of
 from edgesim.executors import Executor, RayExecutor
 from edgesim.holdings import holdings
 from edgesim.records import Record, Reused, Trial
@@ -140,7 +140,7 @@ def _finish(folder: RunFolder, order: Iterable[Trial]) -> Run:
     if failed:
         (most, _), *others = failed.most_common()
         often = f"{', most often' if others else ''}: {most}"
-        reason = f"{failed.total()} of {counts['total']} trials failed{often}; --resume tries them again"
+        reason = f"{failed.total():,} of {n_of(counts['total'], 'trial')} failed{often}; --resume tries again"
         values |= {"status": WITH_FAILURES, "reason": reason}
     return folder.finish(order, values)
 
@@ -233,7 +233,8 @@ def _check_reused(
         raise ScenarioError(scenario.name, [Fault("pruning.scores_from", message)])
     if without:
         methods = ", ".join(dict.fromkeys(trial.method for trial in without))
-        progress.note(f"{source} has no subset for {len(without)} trials ({methods}); they are scored here")
+        these = "it is" if len(without) == 1 else "they are"
+        progress.note(f"{source} has no subset for {n_of(len(without), 'trial')} ({methods}); {these} scored here")
 
 
 def _end_session(folder: RunFolder, session: dict[str, Any], started: float) -> None:

@@ -84,7 +84,7 @@ def _told(dataset: ImageDataset) -> str:
     """Sizes of the two splits."""
     height, width, channels = dataset.train_images.shape[1:]
     count, tests = len(dataset.train_labels), len(dataset.test_labels)
-    of = f"{dataset.num_classes} classes, images of {height}x{width}x{channels}"
+    of = f"{n_of(dataset.num_classes, 'class', 'classes')}, images of {height}x{width}x{channels}"
     return f"{dataset.name}: {count:,} training and {tests:,} test samples, {of}"
 
 

@@ -70,6 +70,16 @@ def test_every_suffix_that_pillow_writes_is_read_in_any_case(tmp_path):
     assert texts(data) == []
 
 
+def test_images_of_folders_that_are_passed_over_are_counted(tmp_path):
+    folder = folders(tmp_path / "d")
+    for place in ("train/.old/a.png", "train/.old/deep/b.jpg", "train/.old/._c.png", "train/.old/c.txt", "more/d.png"):
+        write(folder / place, saved(picture(6, 8, 3), "PNG"))
+    assert sorted(texts(read("image-folder", folder))) == [
+        "1 folder beside the splits is not read: more; images in it: 1",
+        "1 hidden or system entry is left out: train/.old; images in it: 2",
+    ]
+
+
 def test_what_is_left_out_is_counted(tmp_path):
     folder = folders(tmp_path / "d")
     for name in ("a.txt", "b.txt", "c.xyz", "README", ".DS_Store", "Thumbs.db", "._0.png"):
@@ -86,9 +96,10 @@ def test_what_is_left_out_is_counted(tmp_path):
     assert (len(data.train_labels), data.class_names) == (4, ("ant", "bee"))
     assert texts(data) == [
         "4 files are left out, of no image type that is read: .txt (2), without a suffix (1), .xyz (1)",
-        "7 hidden or system entries are left out: __MACOSX (2), .DS_Store (2), .ipynb_checkpoints, ._0.png, Thumbs.db",
+        "7 hidden or system entries are left out: __MACOSX (2), .DS_Store (2), .ipynb_checkpoints, ._0.png, Thumbs.db; "
+        "images in them: 2",
         "2 images lie in no class folder and are left out: loose.png (2)",
-        "1 folder beside the splits is not read: unlabelled",
+        "1 folder beside the splits is not read: unlabelled; images in it: 1",
     ]
     assert {note.kind for note in data.notes} == {"left out"}
     assert [note.count for note in data.notes] == [4, 7, 2, 1]
@@ -168,7 +179,7 @@ def test_empty_classes_cost_no_output(tmp_path):
     data = read("image-folder", folder)
     assert (data.class_names, data.train_labels.tolist()) == (("ant", "bee"), [0, 0, 1, 1])
     assert texts(data) == [
-        "only 2 of 4 named classes have samples, none aardvark, cow; the network has 2 outputs",
+        "only 2 of 4 named classes have samples, not aardvark, cow; the network has 2 outputs",
     ]
     write(folder / "test/cow/0.png", other())
     assert texts(read("image-folder", folder))[-1] == (

@@ -41,6 +41,13 @@ def test_what_was_made_is_said(make_scenario: Make) -> None:
     )
 
 
+def test_one_class_is_said_in_the_singular(make_scenario: Make, tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (30, 4, 4, 1), dtype=np.uint8)
+    np.savez(tmp_path / "one.npz", x_train=images, y_train=[0] * 30, x_test=images[:1], y_test=[0])
+    found = inspect(make_scenario(dataset={"name": "npz", "root": str(tmp_path / "one.npz")}, partition="iid"))
+    assert "1 class, images of 4x4x1" in found.facts[0]
+
+
 def test_faults_of_partition_and_network_come_together(make_scenario: Make, archive: str) -> None:
     """Ten samples for each of five devices are not there, and images of 4x4 are too small for the network."""
     scenario = make_scenario(

@@ -112,7 +112,7 @@ def test_named_classes_without_samples_cost_no_output(tmp_path):
     data = read("parquet", tmp_path / "d")
     assert (data.class_names, data.num_classes) == (("b", "d"), 2)
     assert (data.train_labels.tolist(), data.test_labels.tolist()) == ([0, 1, 1], [1, 0])
-    assert texts(data) == ["only 2 of 4 named classes have samples, none a, c; the network has 2 outputs"]
+    assert texts(data) == ["only 2 of 4 named classes have samples, not a, c; the network has 2 outputs"]
 
 
 def test_named_classes_with_test_samples_only_stay_and_are_said(tmp_path):
@@ -192,7 +192,7 @@ def test_missing_shards_are_said(tmp_path):
         "train-00003-of-00004.parquet"
     ]
     chosen = read("parquet", tmp_path / "d", train="train-00002-*", test="test-*")
-    assert texts(chosen)[0].startswith("only 1 of 4 shards of the train split are there")
+    assert texts(chosen)[0].startswith("only 1 of 4 shards of the train split is there")
 
 
 def test_shards_with_underscores(tmp_path):
@@ -298,6 +298,15 @@ def test_a_name_that_is_there_is_no_pattern(tmp_path):
     assert len(data.train_labels) == 2
     found = shards.find(tmp_path / "d", "digits[v]-train.parquet", "what?*.parquet")
     assert [path.name for path in (*found.train, *found.test)] == ["digitsv-train.parquet", "what?*.parquet"]
+
+
+def test_folders_of_the_splits_names_say_how_to_name_their_files(tmp_path):
+    write(tmp_path / "d/train/0000.parquet", [0, 1])
+    write(tmp_path / "d/validation/0000.parquet", [0, 1])
+    fault(tmp_path / "d", r"'train' is a folder: write dataset\.train: train/\*\.parquet")
+    fault(tmp_path / "d", r"'validation' is a folder: write dataset\.test: validation/\*", train="train/*.parquet")
+    data = read("parquet", tmp_path / "d", train="train/*.parquet", test="validation/*.parquet")
+    assert len(data.train_labels) == 2
 
 
 def test_a_folder_as_a_name_says_how_to_name_its_files(tmp_path):

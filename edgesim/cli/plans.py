@@ -174,7 +174,7 @@ def _show_job(found: dict[str, Any]) -> None:
     if found["battery_j"]:
         typer.echo(f"  battery       {percent(found['energy_j'] / found['battery_j'])} of a full one")
     read = f"{size(found['read_bytes'])} read from storage"
-    typer.echo(f"  work          {found['steps']:,} steps, {scaled(found['flops'], 'FLOP')}, {read}")
+    typer.echo(f"  work          {n_of(found['steps'], 'step')}, {scaled(found['flops'], 'FLOP')}, {read}")
     typer.echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")
     if found["throttled_s"]:
         typer.echo(f"  throttled     {plain(found['throttled_s'], 3)} s at the limit of its heat")

@@ -89,7 +89,10 @@ def _decode_npz(path: Path, keys: Mapping[str, str], channels: str | None, held_
         images = as_images(arrays[f"{split}_images"], f"{path}, array '{keys[f'{split}_images']}'", channels)
         labels, where = arrays[f"{split}_labels"], f"{path}, array '{keys[f'{split}_labels']}'"
         if labels.ndim and len(images) != len(labels):
-            raise DataError(f"{where}: {len(images)} images, {len(labels)} labels; give one label per image")
+            raise DataError(
+                f"{where}: {counted(len(images), 'image', 'images')}, {counted(len(labels), 'label', 'labels')}; "
+                "give one label per image"
+            )
         splits.append(RawSplit(labels, array_images(images), where))
     notes = []
     channels_there = images.shape[-1]

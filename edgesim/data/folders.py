@@ -156,7 +156,7 @@ def _split_folders(folder: Path, held_out: HeldOut | None) -> tuple[Path, Path |
     if not train.is_dir():
         raise DataError(
             f"{folder}: the train split is missing; it holds {some(there) or 'nothing'}; put the images into "
-            f"train/<class>/<file>{nearest('train', there)}"
+            f"train/<class>/<file>{nearest('train', there)}, or let every folder be a class by dataset.test_share: 0.2"
         )
     if test is None:
         raise DataError(

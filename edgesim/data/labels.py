@@ -172,7 +172,7 @@ def _of_declared(splits: list[Labels], declared: Sequence[str], keep_all: bool) 
     notes = []
     if len(used) < len(declared):
         gone = [declared[c] for c in np.setdiff1d(np.arange(len(declared)), used).tolist()]
-        text = f"only {len(used)} of {len(declared)} named classes have samples, none {some(gone)}; the network has "
+        text = f"only {len(used)} of {len(declared)} named classes have samples, not {some(gone)}; the network has "
         text += counted(len(known), "output", "outputs")
         notes.append(Note("missing" if keep_all else "left out", text, len(gone)))
     unlearnt = np.setdiff1d(used, in_train)
@@ -200,9 +200,10 @@ def _check_known(split: Labels, known: npt.NDArray) -> None:
     if len(strange):
         value = split.values[strange[0]]
         raise DataError(
-            f"{split.where}: the label of sample {strange[0]} is {value}, outside the {len(known)} classes of the "
-            f"training split ({some(known)}); {counted(len(strange), 'test sample has', 'test samples have')} such "
-            f"labels: remove them, or add training samples of their classes"
+            f"{split.where}: the label of sample {strange[0]} is {value}, outside the "
+            f"{counted(len(known), 'class', 'classes')} of the training split ({some(known)}); "
+            f"{counted(len(strange), 'test sample has', 'test samples have')} such labels: "
+            "remove them, or add training samples of their classes"
         )
 
 

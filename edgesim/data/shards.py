@@ -109,6 +109,8 @@ def _missing(folder: Path, split: str, given: str | None) -> DataError:
     dead = [name for name in there if name.endswith(".parquet") and not (folder / name).exists()]
     if dead:
         fix = f"{some(dead)}: a link that leads nowhere; fetch what it stands for, or remove it"
+    elif given is None and (inner := next((name for name in SPLIT_WORDS[split] if _parquet(folder / name)), None)):
+        fix = f"'{inner}' is a folder: write dataset.{split}: {inner}/*.parquet"
     elif given and (folder / given).is_dir():
         fix = f"'{given}' is a folder: name the files in it, for example '{given.rstrip('/')}/*.parquet'"
     else:
@@ -180,7 +182,9 @@ def _incomplete(split: str, missing: list[int], example: Path, count: int) -> li
     width, total = len(match["place"]), int(match["total"])
     head, tail = example.name[: match.start("place")], example.name[match.end("place") : match.end("total")]
     names = some(f"{head}{place:0{width}}{tail}.parquet" for place in missing)
-    text = f"only {count} of {total} shards of the {split} split are there; missing: {names}"
+    text = (
+        f"only {count} of {total} shards of the {split} split {'is' if count == 1 else 'are'} there; missing: {names}"
+    )
     return [Note("missing", text, len(missing))]
 
 

@@ -102,7 +102,7 @@ class Survey:
             (self._beside, "folder beside the splits is not read", "folders beside the splits are not read"),
         ):  # fmt: skip
             if paths:
-                text = f"{counted(len(paths), one, many)}: {self._named(paths)}"
+                text = f"{counted(len(paths), one, many)}: {self._named(paths)}{_held(paths)}"
                 notes.append(Note("left out", text, len(paths)))
         if self._nested:
             text = counted(len(self._nested), "image lies", "images lie")
@@ -134,6 +134,13 @@ class Survey:
         if len(names) < len(paths):
             return some(f"{name} ({n:,})" if n > 1 else name for name, n in names.most_common())
         return some(os.path.relpath(path, self._folder) for path in paths)
+
+
+def _held(paths: list[Path]) -> str:
+    """How many images lie in folders that are passed over, in words; empty where there are none."""
+    inside = [name for path in paths if not path.is_symlink() for _, _, names in os.walk(path) for name in names]
+    count = sum(_is_image(name) and not is_system(name) for name in inside)
+    return f"; images in {'it' if len(paths) == 1 else 'them'}: {count:,}" if count else ""
 
 
 def _is_image(name: str) -> bool:

@@ -95,7 +95,8 @@ def fitted(found: Sequence[Gallery], max_bytes: int) -> tuple[list[Gallery], lis
     for per_end in range(most, 0, -1):
         shown = [gallery.first(per_end) for gallery in found]
         if sum(gallery.size for gallery in shown) <= max_bytes:
-            left_out = f"{per_end} of {most} samples per end are shown, so that the page stays small."
+            are = "is" if per_end == 1 else "are"
+            left_out = f"{per_end} of {most} samples per end {are} shown, so that the page stays small."
             return shown, [left_out] if per_end < most else []
     fits = np.cumsum([gallery.size for gallery in shown]) <= max_bytes
     room_for = [gallery for gallery, fit in zip(shown, fits, strict=True) if fit]
