@@ -121,7 +121,7 @@ def test_size_with_many_methods_ratios_and_epochs():
 def test_names_and_reasons_are_escaped():
     run = make_run(methods=("full", "random", HOSTILE), scenario=HOSTILE, git_commit=HOSTILE)
     run.records["profile"] = HOSTILE
-    failed = Record("demo", 0, 9, HOSTILE, HOSTILE, 0.9, "failed", "</script><script>alert(1)</script>")
+    failed = Record("demo", 0, 9, HOSTILE, HOSTILE, 0.9, "failed", reason="</script><script>alert(1)</script>")
     run.records.loc[len(run.records)] = dataclasses.asdict(failed)
     run.scenario["note"] = "</pre><script>"
     text = page.render(run)

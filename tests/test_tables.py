@@ -208,9 +208,10 @@ def test_the_profiles_on_a_terminal_of_100_columns() -> None:
 
 
 def test_a_plan_on_a_terminal_of_80_columns_has_every_number() -> None:
-    text = on_a_terminal(80, "plan", "scenarios/quickstart.yaml", "--set", "seeds=[0]")
+    few = ["--set", "seeds=[0]", "--set", "pruning.methods=[full, random, importance]"]
+    text = on_a_terminal(80, "plan", "scenarios/quickstart.yaml", *few)
     command = [sys.executable, "-c", "from edgesim.cli import main; main()"]
-    asked = [*command, "plan", "scenarios/quickstart.yaml", "--set", "seeds=[0]"]
+    asked = [*command, "plan", "scenarios/quickstart.yaml", *few]
     whole = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     rows = [line.split() for line in whole.splitlines() if re.match(r"\S+ +(full|random|importance) ", line)]
     assert len(rows) == 4 * 9  # profiles x (full, and two methods at four ratios)

@@ -56,7 +56,7 @@ def test_losses_to_full():
 def test_verdict_numbers():
     """At 0.5: 5 s + 1 s of 10 s, so 40 % saved; accuracy falls only at 0.1, by 20 points less 0.05."""
     found = by_kind(fleet())
-    assert list(found) == ["answer", "saving", "accuracy", "harm", "devices", "random", "cost"]
+    assert list(found) == ["answer", "saving", "accuracy", "harm", "devices", "random", "cost", "use"]
     answer = found["answer"]
     assert (answer.evidence, answer.keep_ratio) == ("yes", 0.5)
     assert answer.text.startswith(
@@ -564,7 +564,7 @@ def test_odd_runs_break_nothing(name, question):
 @pytest.mark.parametrize("name", ODD_RUNS)
 def test_the_verdict_on_odd_runs_claims_nothing(name):
     found = analysis.verdict_of(ODD_RUNS[name])
-    assert 1 <= len(found) <= 8
+    assert 1 <= len(found) <= 9
     assert all(one.text.endswith(".") and "nan" not in one.text for one in found)
     assert all(one.evidence != "yes" for one in found if one.kind in ("harm", "accuracy", "random"))
 

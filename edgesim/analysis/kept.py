@@ -41,6 +41,8 @@ def overlap(selections: pd.DataFrame, records: pd.DataFrame) -> Answer:
         trials with its 95 % interval; `chance` is what two random subsets of the same sizes share: with shares a and b
         of the shard a b / (a + b - a b), the mean over trials. `full` is left out.
     """
+    if selections.empty or records.empty:
+        return answer([], OVERLAP_COLUMNS, "No trial has a subset yet.")
     keys = [*KEYS, "method", "keep_ratio"]
     records, selections = with_rounded_ratios(records), with_rounded_ratios(selections)
     about = records.assign(cell=cell_keys(records))[[*keys, "cell", "shard_size"]].drop_duplicates(keys)

@@ -63,6 +63,9 @@ def _repeats(good: pd.DataFrame, method: str, ratio: float) -> str:
     parts = []
     for row in table[np.isclose(table["keep_ratio"], ratio)].to_dict("records"):
         count, opponent = float(row["n"]), "full training" if row["opponent"] == FULL else str(row["opponent"])
+        if np.isinf(float(row["opponent_train_j"])):
+            parts.append(f"at once against {opponent}, which never reaches that accuracy")
+            continue
         parts.append(f"never against {opponent}" if not np.isfinite(count) else
                      f"with the first against {opponent}" if count == 1 else
                      f"after {n_of(count, 'training')} against {opponent}")  # fmt: skip
