@@ -50,7 +50,7 @@ def read(path: Path) -> dict[str, Any]:
 def nearest(name: object, allowed: Iterable[str]) -> str:
     """' (did you mean …?)' for the allowed name that is nearest to `name`, or an empty string."""
     close = difflib.get_close_matches(str(name), list(allowed), n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    return f" (did you mean '{close[0]}'?)" if close else ""
 
 
 def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
@@ -202,7 +202,9 @@ def _translate(detail: Any, path: str, given: dict[str, Any]) -> list[Fault]:
     """A pydantic error as faults in the words of this project."""
     where, value, missing = path, given, detail["type"] == "missing"
     for i, step in enumerate(detail["loc"]):
-        if isinstance(value, dict | list) and not (isinstance(value, dict) and step not in value):
+        if (isinstance(value, dict) and step in value) or (
+            isinstance(value, list) and isinstance(step, int) and step < len(value)
+        ):
             value = value[step]
         elif isinstance(step, str) and where != path and not (missing and i == len(detail["loc"]) - 1):
             continue  # the name of a union's branch, not a key
@@ -216,6 +218,8 @@ def _translate(detail: Any, path: str, given: dict[str, Any]) -> list[Fault]:
     message = message[0].lower() + message[1:]
     message = (
         message.removeprefix("input ")
+        .removeprefix("tuple ")
+        .replace(" after validation", "")
         .replace("valid array", "list")
         .replace("valid tuple", "list")
         .replace("valid list", "list")

@@ -98,7 +98,7 @@ def test_parquet_faults_name_file_and_fix(tmp_path):
         with pytest.raises(DataError, match=message):
             read("parquet", folder, **keys)
 
-    fault(r"no column 'labl', only image, label; did you mean 'label'\?; name it in dataset\.label", label="labl")
+    fault(r"no column 'labl', only image, label \(did you mean 'label'\?\); name it in dataset\.label", label="labl")
     fault(r"no column 'imag'.*did you mean 'image'", image="imag")
     fault(r"the train split is missing \(no trian\.parquet\).*did you mean 'train\.parquet'", train="trian.parquet")
     good = [png(a) for a in pixels(4, 8, 8, 3)]
@@ -146,7 +146,7 @@ def test_image_folder(tmp_path):
 def test_image_folder_faults(tmp_path):
     folder = image_folder(tmp_path / "d")
     (folder / "val" / "be").mkdir()
-    with pytest.raises(DataError, match=r"val/be: the training split has no class 'be'; did you mean 'bee'\?"):
+    with pytest.raises(DataError, match=r"val/be: the training split has no class 'be' \(did you mean 'bee'\?\)"):
         read("image-folder", folder)
     (folder / "val" / "be").rmdir()
     bad = folder / "train" / "bee" / "1.png"
@@ -218,7 +218,7 @@ def test_npz(tmp_path):
         ({"y_train": np.array([[0, 1]] * 6)}, r"the labels are int64 of shape \[6, 2\]"),
         ({"y_train": np.array(3)}, r"the labels are int64 of shape \[\]"),
         ({"y_train": np.array([0, 1, 2])}, r"6 images, 3 labels"),
-        ({"y_test": None}, r"no array 'y_test', only .*did you mean 'x_test'\?; name it in dataset\.test_labels"),
+        ({"y_test": None}, r"no array 'y_test', only .*did you mean 'x_test'\?\); name it in dataset\.test_labels"),
         ({"x_train": np.array([[1], [1, 2]], dtype=object)}, r"'x_train' holds Python objects, which could run code"),
         ({"x_train": pixels(6, 3, 40, 40)}, r"shape \[6, 3, 40, 40\]; allowed: .*channels last"),
         ({"x_test": pixels(3, 5, 4, 3)}, r"images of shape \[5, 4, 3\] after others of \[4, 4, 3\]"),

@@ -73,7 +73,7 @@ def test_a_tag_that_would_run_code_runs_nothing(tmp_path: Path) -> None:
 
 def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
     (tmp_path / "quickstart.yaml").write_text("a: 1")
-    with pytest.raises(ScenarioError, match=r"no such file; did you mean 'quickstart\.yaml'"):
+    with pytest.raises(ScenarioError, match=r"no such file .did you mean 'quickstart\.yaml'"):
         documents.read(tmp_path / "quikstart.yaml")
 
 

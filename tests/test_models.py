@@ -217,7 +217,7 @@ def test_models_outside_the_table_travel_and_compare_by_name() -> None:
 
 
 def test_timm_names() -> None:
-    with pytest.raises(EdgesimError, match="no model 'resnet_10t'; did you mean 'resnet10t'"):
+    with pytest.raises(EdgesimError, match=r"no model 'resnet_10t' \(did you mean 'resnet10t'"):
         resolve("timm:resnet_10t")
 
 

@@ -75,7 +75,7 @@ def test_a_module_that_fails_on_import(here: Path, body: str, kind: str, line: i
 
 def test_no_such_attribute_names_the_nearest(here: Path) -> None:
     (here / "plug_near.py").write_text("class TinyNet:\n    pass\n")
-    with pytest.raises(EdgesimError, match=r"plug_near\.py\) has no 'TinyNett'; did you mean 'TinyNet'\?"):
+    with pytest.raises(EdgesimError, match=r"plug_near\.py\) has no 'TinyNett' \(did you mean 'TinyNet'\?\)"):
         plugins.load("plug_near:TinyNett")
 
 

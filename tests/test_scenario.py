@@ -164,7 +164,7 @@ def on_phone(**conditions: Any) -> dict[str, Any]:
         ({"fleet": {"groups": [{"profile": "jetson-nano", "share": 0.5}], "size": 4}}, "fleet.groups", "sum to 0.5"),
         ({"fleet": {"groups": [{"profile": "jetson-nano", "share": 1.0}]}}, "fleet.groups", "shares need `size`"),
         ({"fleet": {"groups": [{"profile": "jetson-nano", "count": 2}], "size": 5}}, "fleet.size", "counts sum to 2"),
-        (on_phone(power_mode="ful"), "fleet.groups[0].power_mode", "did you mean 'full'?; allowed: full"),
+        (on_phone(power_mode="ful"), "fleet.groups[0].power_mode", "did you mean 'full'?); allowed: full"),
         (on_phone(energy={"source": "batery"}), "fleet.groups[0].energy.source", "'mains', 'battery' or 'harvest'"),
         (on_phone(energy={"source": "harvest"}), "fleet.groups[0].energy", "source: harvest needs harvest_w"),
         (on_phone(energy={"state_of_charge": 0.5}), "fleet.groups[0].energy", "give source: battery or harvest"),
@@ -341,6 +341,17 @@ def test_clock_times_from_a_file_and_from_set(tmp_path: Path) -> None:
     assert scenario.fleet.conditions[0].available == Availability(86400, ((3600, 18000),))
     late = scenarios.load(file, ["fleet.groups[0].available.windows=[[22:00, 23:30]]"])
     assert late.fleet.conditions[0].available == Availability(86400, ((79200, 84600),))
+
+
+def test_the_place_of_a_window_that_is_no_pair_is_named() -> None:
+    windows: list[Any] = [[1, 2], ["22:00"], [1, 2, 3], 7]
+    with pytest.raises(ScenarioError) as caught:
+        load(on_pi(available={"period_s": 100, "windows": windows}))
+    assert {fault.path: fault.message for fault in caught.value.faults} == {
+        "fleet.groups[0].available.windows[1][1]": "is missing and has no default",
+        "fleet.groups[0].available.windows[2]": "should have at most 2 items, not 3; got a list",
+        "fleet.groups[0].available.windows[3]": "should be a list; got a number (7)",
+    }
 
 
 @pytest.mark.parametrize(

@@ -40,12 +40,12 @@ def test_a_name_is_the_shipped_scenario_and_a_file_that_is_there_wins(
     monkeypatch.chdir(tmp_path)
     loaded = edgesim.load_scenario("quickstart")
     assert loaded.document == scenarios.load(ROOT / "scenarios" / "quickstart.yaml").document
-    text = (ROOT / "scenarios" / "quickstart.yaml").read_text().replace("seeds: [0, 1]", "seeds: [7]")
+    text = (ROOT / "scenarios" / "quickstart.yaml").read_text().replace("seeds: [0, 1, 2, 3, 4]", "seeds: [7]")
     Path("quickstart").write_text(text)
     assert edgesim.load_scenario("quickstart").seeds == (7,)
     Path("quickstart").unlink()
     Path("quickstart").mkdir()  # a run folder of that name is no scenario
-    assert edgesim.load_scenario("quickstart").seeds == (0, 1)
+    assert edgesim.load_scenario("quickstart").seeds == (0, 1, 2, 3, 4)
 
 
 @pytest.mark.parametrize(

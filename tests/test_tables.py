@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import json
 import os
 import pty
 import re
@@ -173,6 +174,14 @@ def test_watts_and_shares_by_hand() -> None:
         "2,000 W",
     ]
     assert [amounts.percent(share) for share in (1.0, 0.112, 0.0228, 0.009)] == ["100 %", "11 %", "2.3 %", "0.9 %"]
+    assert [amounts.percent(share) for share in (0.994, 0.9963, 0.9951)] == ["99 %", "99.6 %", "99.5 %"]
+    assert [amounts.percent(share) for share in (0.0, 3e-9, 0.0004, 0.0006)] == ["0 %", "<0.1 %", "<0.1 %", "0.06 %"]
+
+
+def in_a_pipe(*arguments: str) -> str:
+    """What the program prints where no terminal is."""
+    command = [sys.executable, "-c", "from edgesim.cli import main; main()", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def on_a_terminal(width: int, *arguments: str) -> str:
@@ -208,17 +217,22 @@ def test_the_profiles_on_a_terminal_of_100_columns() -> None:
 
 
 def test_a_plan_on_a_terminal_of_80_columns_has_every_number() -> None:
-    few = ["--set", "seeds=[0]", "--set", "pruning.methods=[full, random, importance]"]
-    text = on_a_terminal(80, "plan", "scenarios/quickstart.yaml", *few)
-    command = [sys.executable, "-c", "from edgesim.cli import main; main()"]
-    asked = [*command, "plan", "scenarios/quickstart.yaml", *few]
-    whole = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    asked = ("plan", "quickstart", "--set", "seeds=[0]", "--set", "pruning.methods=[full, random, importance]")
+    text = on_a_terminal(80, *asked)
+    whole = in_a_pipe(*asked)
     rows = [line.split() for line in whole.splitlines() if re.match(r"\S+ +(full|random|importance) ", line)]
     assert len(rows) == 4 * 9  # profiles x (full, and two methods at four ratios)
     shown = text[text.index("by profile") :].splitlines()
     for row in rows:
         own = [line.split() for line in shown if line.split()[:3] == row[:3]]
         assert [cell for line in own for cell in line[3:]] == row[3:]
+
+
+def test_a_plan_of_many_rows_says_which_of_them_it_shows() -> None:
+    text = in_a_pipe("plan", "quickstart", "--set", "seeds=[0]")  # 17 pairs of method and ratio on 4 profiles
+    assert "by profile, means per device: only what takes longest on each, of 68 rows (--json has all)" in text
+    found = json.loads(in_a_pipe("plan", "quickstart", "--set", "seeds=[0]", "--json"))
+    assert len(found["by_profile"]) == 68
 
 
 @pytest.mark.parametrize("network", ["mlp", "resnet18"])

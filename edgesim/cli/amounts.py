@@ -36,8 +36,10 @@ def scaled(value: float, unit: str, least: str = "") -> str:
 
 
 def percent(share: float) -> str:
-    """A share with two digits: 11 %, 2.3 %, 0.9 %."""
-    return f"{plain(100 * share, 2)} %"
+    """A share with two digits: 11 %, 2.3 %, 0.9 %, <0.1 %; three near all of it: 99.6 %."""
+    if 0 < share < 0.0005:
+        return "<0.1 %"
+    return f"{plain(100 * share, 3 if 0.995 <= share < 1 else 2)} %"
 
 
 def watts(value: float) -> str:

@@ -79,11 +79,13 @@ def show(planned: Planned) -> None:
     shows = {name for name, plain in (("binds", {}), ("work_is", "exact")) if any(row[name] != plain for row in rows)}
     whole = [_row(row, shows, total=True) for row in planned.by_method()]
     tables.print_rows("whole fleet, means per device", whole, keys=KEYS)
+    title = "by profile, means per device"
     if len(rows) > SHOWN_ROWS:  # the dearest trial of each profile says most in one row
+        title += f": only what takes longest on each, of {len(rows):,} rows (--json has all)"
         best = {row["profile"]: row for row in sorted(rows, key=lambda row: row["device_time_s"] or 0.0)}
         rows = [row for row in rows if best[row["profile"]] is row]
     shown = [{"profile": row["profile"], **_row(row, shows)} for row in rows]
-    tables.print_rows("by profile, means per device", shown, keys=KEYS)
+    tables.print_rows(title, shown, keys=KEYS)
     for title, measure, unit in (("slowest", "device_time_s", "s"), ("hungriest", "device_energy_j", "J")):
         for row in planned.most(measure, TOP):
             what = f"{row['method']} at {row['keep_ratio']:.4g}"
