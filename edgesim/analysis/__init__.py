@@ -25,12 +25,8 @@ from edgesim.analysis.classes import class_counts, skew, starved
 from edgesim.analysis.comparison import (
     QUANTITIES,
     against_first,
-    best_of_fleets,
-    composition,
-    fleets,
     fronts,
     mean_differences,
-    of_each_fleet,
     paired_runs,
     scenario_differences,
 )
@@ -38,6 +34,7 @@ from edgesim.analysis.curves import CURVE_VALUES, bands, curve_means, final_accu
 from edgesim.analysis.equal_cost import equal_cost, opponents_of
 from edgesim.analysis.fairness import fairness, gini, jain, winner_counts, winners, worst_tenth
 from edgesim.analysis.findings import Finding
+from edgesim.analysis.fleets import best_of_fleets, composition, fleets, of_each_fleet, on_every_fleet
 from edgesim.analysis.heterogeneity import by_device, headroom, infeasible, spread_of_profiles, stragglers
 from edgesim.analysis.intervals import (
     Interval,
@@ -75,7 +72,7 @@ from edgesim.analysis.pareto import accuracy_against, front
 from edgesim.analysis.parts import ENERGY_PARTS, TIME_PARTS, cost_parts, parts_by_profile
 from edgesim.analysis.prices import compare_prices, device_prices, price_sources
 from edgesim.analysis.ratios import best_ratios
-from edgesim.analysis.sides import SHOWN_LAMBDA, fleet_findings, run_findings
+from edgesim.analysis.sides import SHOWN_LAMBDA, equal_cost_findings, fleet_findings, run_findings
 from edgesim.analysis.storage import storage_bound
 from edgesim.analysis.verdict import verdict_of
 
@@ -115,6 +112,7 @@ __all__ = [
     "dropped",
     "dynamic_methods",
     "equal_cost",
+    "equal_cost_findings",
     "everywhere",
     "extremes",
     "failures",
@@ -139,6 +137,7 @@ __all__ = [
     "methods_of",
     "of_each_fleet",
     "ok",
+    "on_every_fleet",
     "opponents_of",
     "overlap",
     "p_above",

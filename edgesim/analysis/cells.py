@@ -19,8 +19,6 @@ RANDOM = "random"
 FEWER_EPOCHS, RS2 = "fewer-epochs", "rs2"
 OPPONENTS = (RANDOM, FEWER_EPOCHS, RS2)
 """baselines that choose by no score: a static random subset, all data in fewer epochs, a new subset every epoch"""
-MOVING = (FEWER_EPOCHS, RS2)
-"""those that visit all samples in the course of training, so that the device has to store them all"""
 KEYS = ["seed", "device"]
 NUMBER = r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
 

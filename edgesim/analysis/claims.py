@@ -38,6 +38,7 @@ from edgesim.analysis.cells import (
 from edgesim.analysis.equal_cost import at_equal_cost
 from edgesim.analysis.findings import Claim, against
 from edgesim.analysis.intervals import interval, lies, p_two_sided, ratio_interval, simultaneous
+from edgesim.analysis.losses import losses_to_full
 from edgesim.analysis.means import linear_fit
 from edgesim.errors import n_of
 
@@ -112,7 +113,7 @@ def _preserved(good: pd.DataFrame, method: str, ratio: float) -> Claim:
     points = n_of(100 * margin, "point")
     statement = f"At keep ratio {ratio:g} accuracy is at most {points} below full training"
     claim = Claim(f"preserved_{ratio:g}", statement, keep_ratio=ratio)
-    pairs = paired(good[good["method"].isin([method, FULL])], FULL, "test_accuracy")
+    pairs = losses_to_full(good, method).pairs  # those of the verdict, which speaks about the same loss
     pairs = pairs[np.isclose(pairs["keep_ratio"], ratio)]
     if pairs.empty:
         return replace(claim, reason=f"no trial at keep ratio {ratio:g} has a partner in full")

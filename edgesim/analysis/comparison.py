@@ -1,31 +1,27 @@
-"""Two or more runs side by side: paired where trials match, their scenarios' differences, one run on several fleets."""
+"""Two or more runs side by side: paired where trials match, and the differences of their scenarios."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from edgesim import documents
-from edgesim.analysis.cells import FULL, KEYS, Answer, answer, complete, device_by_seed, groups, ok
+from edgesim.analysis.cells import KEYS, Answer, answer, device_by_seed, groups
 from edgesim.analysis.intervals import Interval, interval, lies, p_two_sided, simultaneous
 from edgesim.analysis.pairs import known, pairs, without_partner
 from edgesim.analysis.pareto import POINT_COLUMNS, accuracy_against, front
-from edgesim.analysis.ratios import LAMBDAS, best_ratios
 from edgesim.errors import n_of
 from edgesim.tables import by_rule
 
 PAIRED_COLUMNS = [
     "method", "keep_ratio", "pairs", "a", "b", "difference", "low", "high", "p", "p_adjusted", "evidence"
 ]  # fmt: skip
-FLEET_COLUMNS = [
-    "fleet", "method", "keep_ratio", "devices", "infeasible_devices", "failed_devices", "seeds", "finish_s",
-    "finish_low_s", "finish_high_s", "energy_j", "test_accuracy", "time_saved", "energy_saved", "energy_per_point_j",
+MEAN_COLUMNS = [
+    "run", "quantity", "pairs", "a", "b", "difference", "low", "high", "devices", "seeds", "tests", "equal"
 ]  # fmt: skip
-MEAN_COLUMNS = ["run", "quantity", "pairs", "a", "b", "difference", "low", "high"]
 QUANTITIES = ("test_accuracy", "device_time_s", "device_energy_j")
 NAMES = ("label", "name", "profile")
 """keys that name an entry of a list in a scenario, the first one that is there"""
@@ -119,8 +115,9 @@ def mean_differences(runs: Mapping[str, pd.DataFrame]) -> Answer:
         runs: name -> records, the first one the base.
 
     Returns: MEAN_COLUMNS; all are means over seeds and devices, each with the mean of its pairs, so that one with many
-        pairs counts no more than another; `low` and `high` are the 95 % interval of the difference. `test_accuracy` in
-        shares, `device_time_s` in s, `device_energy_j` in J. No row where nothing pairs.
+        pairs counts no more than another; `low` and `high` are the 95 % interval of the difference, simultaneous over
+        the `tests` later runs; `equal` is True where no pair differs. `test_accuracy` in shares, `device_time_s` in s,
+        `device_energy_j` in J. No row where nothing pairs.
     """
     (_, base), *others = runs.items()
     rows = []
@@ -131,8 +128,10 @@ def mean_differences(runs: Mapping[str, pd.DataFrame]) -> Answer:
                 continue
             values = [f"{column}_a", f"{column}_b", "difference"]
             each = both.groupby(KEYS)[values].mean().reset_index()
-            found = interval(device_by_seed(each, "difference"))
-            rows.append((name, column, len(both), *(float(each[value].mean()) for value in values), *found[1:3]))
+            found = interval(device_by_seed(each, "difference"), tests=len(others))
+            means = (float(each[value].mean()) for value in values)
+            counts = (found.devices, found.seeds, found.tests, bool((both["difference"] == 0).all()))
+            rows.append((name, column, len(both), *means, *found[1:3], *counts))
     return answer(rows, MEAN_COLUMNS, "" if rows else "No run shares a trial with the first one.")
 
 
@@ -165,82 +164,6 @@ def fronts(runs: Mapping[str, pd.DataFrame], column: str = "device_energy_j") ->
     table = pd.concat(parts, ignore_index=True)
     table["on_common_front"] = front(table["cost"].to_numpy(), table["test_accuracy"].to_numpy())
     return Answer(table[columns], missing)
-
-
-def fleets(tables: Mapping[str, pd.DataFrame]) -> Answer:
-    """One training priced on several fleets: when each is done, what it takes, and who cannot.
-
-    Args:
-        tables: fleet -> records of the same trials, priced on that fleet.
-
-    Returns: FLEET_COLUMNS: `finish_s` is the slowest device's emulated time, with its 95 % interval over seeds;
-        `energy_j` the sum over devices, mean over seeds; `*_saved` against `full` of the same fleet, over the seeds and
-        devices that both have; `energy_per_point_j` is energy / (100 x mean accuracy).
-    """
-    rows = []
-    for name, given in tables.items():
-        records = complete(given)
-        full = ok(records)
-        full = full.loc[full["method"] == FULL, [*KEYS, "device_time_s", "device_energy_j"]]
-        for method, ratio, part in groups(records):
-            rows.append((name, method, ratio, *_fleet_cell(part, full)))
-    return answer(rows, FLEET_COLUMNS, "" if rows else "No fleet has a trial.")
-
-
-def best_of_fleets(tables: Mapping[str, pd.DataFrame], lambdas: tuple[float, ...] = LAMBDAS) -> Answer:
-    """The keep_ratio that Eq. (14) gives the devices of each fleet: how often each is the best.
-
-    Returns: fleet method lambda keep_ratio devices of; `devices` of `of` have this ratio as their best.
-    """
-    rows, missing = [], []
-    for name, records in tables.items():
-        told = best_ratios(records, lambdas)
-        missing += [f"{name}: {sentence}" for sentence in told.missing]
-        for (method, weight), part in told.table.groupby(["method", "lambda"], sort=False):
-            counts = part["keep_ratio"].value_counts().sort_index()
-            rows += [(name, method, weight, ratio, int(count), len(part)) for ratio, count in counts.items()]
-    return answer(rows, ["fleet", "method", "lambda", "keep_ratio", "devices", "of"], tuple(missing))
-
-
-def of_each_fleet(tables: Mapping[str, pd.DataFrame], told: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
-    """A table of every fleet's (or run's) records, one below the other, with `fleet` first.
-
-    Args:
-        tables: fleet -> records.
-        told: records -> table, for example `by_profile` or `failures`.
-    """
-    parts = [told(complete(records)).assign(fleet=name) for name, records in tables.items()]
-    joined = pd.concat(parts, ignore_index=True)
-    return joined[["fleet", *(name for name in joined.columns if name != "fleet")]]
-
-
-def composition(records: pd.DataFrame) -> pd.DataFrame:
-    """How many devices of which profile a fleet has, and how many of them cannot do some of what was asked.
-
-    Returns: profile devices infeasible_devices failed_devices.
-    """
-    bad = [records["device"].where(records["status"] == status) for status in ("infeasible", "failed")]
-    counted = records.assign(infeasible_devices=bad[0], failed_devices=bad[1]).rename(columns={"device": "devices"})
-    names = ["devices", "infeasible_devices", "failed_devices"]
-    return counted.groupby("profile", sort=False)[names].nunique().reset_index()
-
-
-def _fleet_cell(part: pd.DataFrame, full: pd.DataFrame) -> tuple[Any, ...]:
-    good = part[part["status"] == "ok"]
-    bad = [part.loc[part["status"] == status, "device"].nunique() for status in ("infeasible", "failed")]
-    by_seed = good.groupby("seed")
-    finish = interval(by_seed["device_time_s"].max().to_numpy(dtype=np.float64)[None, :], (0.0, np.inf))
-    energy_j = float(by_seed["device_energy_j"].sum(min_count=1).mean())
-    accuracy = float(good["test_accuracy"].mean())
-    both = good.merge(full, on=KEYS, suffixes=("", "_full"))
-    saved = []
-    for column in ("device_time_s", "device_energy_j"):
-        known = both[both[column].notna() & both[f"{column}_full"].notna()]
-        whole = float(known[f"{column}_full"].sum())
-        saved.append(1 - float(known[column].sum()) / whole if whole > 0 else np.nan)
-    per_point_j = energy_j / (100 * accuracy) if accuracy > 0 else np.nan
-    counts = (good["device"].nunique(), *bad, good["seed"].nunique())
-    return (*counts, *finish[:3], energy_j, accuracy, *saved, per_point_j)
 
 
 def _by_name(value: Any) -> Any:

@@ -51,8 +51,15 @@ class Losses:
 
     @property
     def spoken_of(self) -> float | None:
-        """The recommended keep ratio, else the largest; None where no trial has a partner in full."""
-        return self.recommended if self.recommended is not None else max(self.common, default=None)
+        """The recommended keep ratio, else the largest without a shown loss, else the largest.
+
+        None where no trial has a partner in full.
+        """
+        if self.recommended is not None:
+            return self.recommended
+        return max(
+            (ratio for ratio in self.common if ratio not in self.harmful), default=max(self.common, default=None)
+        )
 
     def repetitions(self) -> tuple[float, Repetitions] | None:
         """The keep ratio that takes the fewest more seeds to be told safe, if its loss is what it seems; and how many.

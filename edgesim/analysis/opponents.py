@@ -9,7 +9,6 @@ import pandas as pd
 
 from edgesim.analysis.cells import (
     FEWER_EPOCHS,
-    MOVING,
     OPPONENTS,
     RANDOM,
     RS2,
@@ -24,6 +23,7 @@ from edgesim.analysis.cells import (
 from edgesim.analysis.equal_cost import at_equal_cost, gap_interval, opponents_of
 from edgesim.analysis.findings import Evidence, Finding, ends, finding, listed, percent, points, with_interval
 from edgesim.analysis.intervals import Interval, interval, lies
+from edgesim.analysis.storage import storage_bound
 from edgesim.errors import n_of
 
 NAMES = {RANDOM: "random", FEWER_EPOCHS: "all data in fewer epochs", RS2: "a new random subset every epoch"}
@@ -215,13 +215,11 @@ def _absent(records: pd.DataFrame, method: str) -> str:
     ran = set(records["method"])
     lost = [name for name in OPPONENTS if name != method and name not in ran]
     text = f" Not run: {listed(lost)}." if lost else ""
-    full_of = records[(records["status"] == "infeasible") & records["method"].isin(MOVING)]
-    full_of = full_of[full_of["reason"].fillna("").str.contains("storage")]
-    devices = full_of["device"].nunique()
+    bound = storage_bound(records).table
+    devices = int((bound["methods"] != "").sum())
     if devices:
-        names = listed([name for name in MOVING if name in set(full_of["method"])])
-        verb = "does" if devices == 1 else "do"
-        text += f" {n_of(devices, 'device')} {verb} not store all samples, as {names} must: random alone counts there."
+        whose = n_of(devices, "device")
+        text += f" The storage of {whose} does not hold all samples: static opponents alone count there."
     return text
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 
 from edgesim.analysis.cells import FULL, KEYS, Answer, answer, complete, dropped, everywhere, is_ruled, ok
-from edgesim.cost.objective import Weighted, risk_weights
 
+Weighted = Literal["data", "equal"]
 LAMBDAS = (0.01, 0.03, 0.1, 0.3, 1.0)
 COLUMNS = [
     "device", "profile", "lambda", "method", "keep_ratio", "objective", "risk", "risk_weight", "cost_j", "ratios"
@@ -32,7 +34,7 @@ def best_ratios(
             all of its ratios, so that the noise of one device moves it little and no ratio gains by devices that drop
             out of others; "device" takes the device's own mean over seeds.
         weights_of_devices: weight w of a device's risk: "data" = the samples that it holds, scaled to a mean of 1 over
-            the fleet (`cost.objective.risk_weights`); "equal" = 1 for all, as where a shard's size is not known.
+            the fleet, as the objective of a scenario does; "equal" = 1 for all, as where a shard's size is not known.
 
     Returns: COLUMNS: `risk` = 1 - accuracy, `risk_weight` = w, mean over seeds; `cost_j` = J of Eq. (13), without unit,
         mean over the seeds in which the device finishes all ratios that it ever finishes; `ratios` is the number of
@@ -66,14 +68,11 @@ def best_ratios(
 
 
 def _weights(records: pd.DataFrame, by: Weighted) -> dict[int, float]:
-    """Device -> weight of its risk, the mean over seeds."""
+    """Device -> weight of its risk: K n_k / sum of n over the K devices of a seed, the mean over seeds."""
     sizes = records.groupby(KEYS)["shard_size"].max().reset_index()
     by_size = by == "data" and bool((sizes["shard_size"] > 0).all())
-    parts = [own.assign(weight=risk_weights(own["shard_size"], "data" if by_size else "equal"))
-             for _, own in sizes.groupby("seed")]  # fmt: skip
-    if not parts:
-        return {}
-    means = pd.concat(parts).groupby("device")["weight"].mean()
+    held = sizes["shard_size"].astype(np.float64) if by_size else pd.Series(1.0, index=sizes.index)
+    means = (held / held.groupby(sizes["seed"]).transform("mean")).groupby(sizes["device"]).mean()
     return {int(str(device)): float(weight) for device, weight in means.items()}
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, RANDOM
-from edgesim.analysis.findings import Evidence, Finding, percent, points, with_interval
-from edgesim.analysis.intervals import Interval
+from edgesim.analysis.cells import FULL, RANDOM, complete, ok
+from edgesim.analysis.findings import Evidence, Finding, finding, percent, with_interval
+from edgesim.analysis.intervals import Interval, lies
+from edgesim.analysis.opponents import at_cost, equal_cost_finding
+from edgesim.analysis.savings import saved_in_words
+from edgesim.analysis.verdict import spoken_of
 from edgesim.errors import n_of
 
-NOTHING = 0.001
-"""a saving below this share is called none"""
 SHOWN_LAMBDA = 0.1
 """lambda of the sentence on the best ratios, the middle one of those in the table"""
 
@@ -28,18 +32,21 @@ def run_findings(means: pd.DataFrame, pairs: pd.DataFrame) -> list[Finding]:
         by_quantity = means[means["run"] == run].set_index("quantity")
         if "test_accuracy" in by_quantity.index:
             row = by_quantity.loc["test_accuracy"]
-            change = Interval(float(row["difference"]), float(row["low"]), float(row["high"]), n=int(row["pairs"]))
-            same = change.estimate == change.low == change.high == 0
-            told: Evidence = "yes" if same or change.low > 0 or change.high < 0 else "none"
+            ends = (float(row["difference"]), float(row["low"]), float(row["high"]))
+            counts_of = {name: int(row[name]) for name in ("devices", "seeds", "tests")}
+            change = Interval(*ends, n=int(row["pairs"]), **counts_of)
+            told: Evidence = "yes" if row["equal"] or lies(change, 0.0) else "none"
             cells = pairs.loc[pairs["run"] == run, "evidence"]
             counts = ", ".join(f"{word} in {(cells == word).sum()}" for word in ("higher", "lower"))
             text = (
                 f"{run}: over all pairs the test accuracy changes by {with_interval(change, 'points')}; "
                 f"of {n_of(len(cells), 'pair')} of method and keep ratio it is {counts} (the interval leaves out 0)."
             )
-            if same:
-                text = f"{run}: the test accuracy is that of the first run, over all pairs (n = {change.n})."
-            found.append(Finding("accuracy", text, told, change.estimate, change.low, change.high, change.n))
+            if cells.eq("none").all() and not change.is_known:
+                text = f"{run}: over all pairs the test accuracy changes by {with_interval(change, 'points')}."
+            if row["equal"]:
+                text = f"{run}: the test accuracy is that of the first run, in every pair (n = {change.n})."
+            found.append(finding("accuracy", text, told, change, ("", np.nan)))
         costs = [f"{word} {row['a']:.4g} to {row['b']:.4g} {unit} ({_change(row['a'], row['b'])})"
                  for quantity, word, unit in (("device_time_s", "time", "s"), ("device_energy_j", "energy", "J"))
                  if quantity in by_quantity.index for row in [by_quantity.loc[quantity]]]  # fmt: skip
@@ -57,6 +64,27 @@ def fleet_findings(table: pd.DataFrame, best: pd.DataFrame) -> list[Finding]:
         best: of `best_of_fleets`.
     """
     return [*_full(table), *_least(table), *_savings(table, best), *_cannot(table)]
+
+
+def equal_cost_findings(
+    tables: Mapping[str, pd.DataFrame], epochs: Mapping[str, int | None] | None = None
+) -> list[Finding]:
+    """What the price of each fleet's (or run's) method buys of every opponent there; none where no opponent ran.
+
+    Args:
+        tables: fleet or run -> its records.
+        epochs: of full training, by the same names; None = unknown.
+    """
+    found = []
+    for name, given in tables.items():
+        records = complete(given)
+        good = ok(records)
+        method = spoken_of(good) if len(good) else None
+        against = at_cost(good, method) if method else []
+        if method and against:
+            told = equal_cost_finding(records, method, against, (epochs or {}).get(name))
+            found.append(replace(told, text=f"{name}, {told.text[0].lower()}{told.text[1:]}"))
+    return found
 
 
 def _full(table: pd.DataFrame) -> list[Finding]:
@@ -108,12 +136,9 @@ def _savings(table: pd.DataFrame, best: pd.DataFrame) -> list[Finding]:
         )
         at = (table["fleet"] == fleet) & np.isclose(table["keep_ratio"], most["keep_ratio"])
         cell = table[at & (table["method"] == methods[0])]
-        full = table[(table["fleet"] == fleet) & (table["method"] == FULL)]
-        if len(cell) and len(full) and np.isfinite(cell["energy_saved"].iloc[0]):
-            row, change = cell.iloc[0], float(cell["test_accuracy"].iloc[0] - full["test_accuracy"].iloc[0])
-            saved = f"{percent(row['energy_saved'])} of full's energy and {percent(row['time_saved'])} of its time"
-            nothing = max(row["energy_saved"], row["time_saved"]) < NOTHING
-            text += f", which saves {'nothing: ' if nothing else ''}{saved}, accuracy {points(change)}"
+        if len(cell) and np.isfinite(cell["energy_saved"].iloc[0]):
+            saved = saved_in_words(float(cell["time_saved"].iloc[0]), float(cell["energy_saved"].iloc[0]))
+            text += f"; against full training it {saved} there"
         found.append(Finding("ratio", f"{text}.", "sum", method=methods[0], keep_ratio=float(most["keep_ratio"])))
     return found
 

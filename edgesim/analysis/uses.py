@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.break_even import break_even
-from edgesim.analysis.cells import FULL, RANDOM, below_full, device_by_seed, equal_what, mean, paired, ranges
+from edgesim.analysis.cells import FULL, RANDOM, mean, ranges
 from edgesim.analysis.findings import Evidence, Finding, finding, listed, percent, with_interval
-from edgesim.analysis.intervals import Interval, interval, lies
+from edgesim.analysis.intervals import Interval, lies
 from edgesim.analysis.losses import skewed
+from edgesim.analysis.opponents import random_at
 from edgesim.analysis.storage import storage_bound
 from edgesim.errors import n_of
 
@@ -31,15 +32,11 @@ def uses(records: pd.DataFrame, good: pd.DataFrame, method: str, ratio: float) -
     own = good[(good["method"] == method) & np.isclose(good["keep_ratio"], ratio)]
     if own.empty or method == RANDOM or own["dynamic"].fillna(False).astype(bool).any():
         return []
-    pairs = below_full(paired(good[good["method"].isin([method, RANDOM])], RANDOM, "test_accuracy"))
-    pairs = pairs[np.isclose(pairs["keep_ratio"], ratio)]
-    found = interval(device_by_seed(pairs, "difference"), (-1.0, 1.0)) if len(pairs) else Interval()
-    text = f"Where a fixed subset is needed, {_pays(found, method, ratio, equal_what(good))}."
-    if len(pairs) and skewed(good):
-        local = paired(good[good["method"].isin([method, RANDOM])], RANDOM, "local_accuracy")
-        local = local[np.isclose(local["keep_ratio"], ratio)]
-        own_mix = interval(device_by_seed(local, "difference"), (-1.0, 1.0))
-        text = f"{text[:-1]}; on the own class mix {with_interval(own_mix, 'points')}."
+    beside = random_at(good, method, ratio)  # the interval of the sentence on random: one comparison has one
+    found = beside.common if beside else Interval()
+    text = f"Where a fixed subset is needed, {_pays(found, method, ratio, beside.what if beside else '')}."
+    if beside and found.n and skewed(good):
+        text = f"{text[:-1]}; on the own class mix {with_interval(beside.local, 'points')}."
     told = [_repeats(good, method, ratio), _storage(records, good, own), _upload(good, own)]
     text = " ".join([text, *filter(None, told)])
     evidence: Evidence = "yes" if lies(found, 0.0) > 0 else "no" if lies(found, 0.0) < 0 else "none"

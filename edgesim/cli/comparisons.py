@@ -22,7 +22,11 @@ OWN = "own fleet"
 """what the run's own fleet is called"""
 SHOWN = {
     "fleets": ["fleet", "method", "keep_ratio", "infeasible_devices", "finish_s", "energy_j", "test_accuracy",
-               "device_energy_saved", "energy_per_point_j"],
+               "device_energy_saved", "energy_saved", "energy_per_point_j"],
+    "equal-cost-fleets": ["fleet", "method", "keep_ratio", "opponent", "opponent_keep_ratio", "opponent_accuracy",
+                          "lead", "lead_low", "lead_high"],
+    "equal-cost-runs": ["run", "method", "keep_ratio", "opponent", "opponent_keep_ratio", "opponent_accuracy", "lead",
+                        "lead_low", "lead_high"],
     "best": ["fleet", "method", "keep_ratio", "devices", "of"],
     "profiles-full": ["fleet", "profile", "devices", "device_time_s", "device_energy_j"],
     "differences": ["run", "path", "first_setting", "own_setting"],

@@ -18,10 +18,10 @@ COLUMNS: dict[str, Column] = {
     "test_accuracy": Column(
         "test accuracy", percent, "accuracy on the common test set after training, mean over trials"
     ),
-    "accuracy_low": Column("95 % low", percent, "lower end of the 95 % interval of the mean accuracy"),
-    "accuracy_high": Column("95 % high", percent, "upper end of the 95 % interval of the mean accuracy"),
+    "accuracy_low": Column("95 % low", percent, "lower end of the 95 % interval of the mean accuracy, by itself"),
+    "accuracy_high": Column("95 % high", percent, "upper end of the 95 % interval of the mean accuracy, by itself"),
     "accuracy_half_width": Column(
-        "±\u00a095\u00a0%", spread, "half the width of the 95 % interval of the mean accuracy"
+        "±\u00a095\u00a0%", spread, "half the width of the 95 % interval of the mean accuracy, of each row by itself"
     ),
     "std_over_devices": Column("± devices", spread, "standard deviation of the devices' means over seeds"),
     "std_over_seeds": Column("± seeds", spread, "standard deviation of the seeds' means over devices"),
@@ -39,15 +39,15 @@ COLUMNS: dict[str, Column] = {
     "gap_at_cost": Column(
         "to random, equal cost", gap, "accuracy minus that of random at the same total emulated energy, paired"
     ),
-    "gap_at_cost_low": Column("95 % low", gap, "lower end of the 95 % interval of that"),
-    "gap_at_cost_high": Column("95 % high", gap, "upper end of the 95 % interval of that"),
+    "gap_at_cost_low": Column("95 % low", gap, "lower end of the 95 % interval of that, of each row by itself"),
+    "gap_at_cost_high": Column("95 % high", gap, "upper end of the 95 % interval of that, of each row by itself"),
     "time_saved": Column(
         "time saved, closed form",
         percent,
         "by the edge paper's closed form, which leaves out start-up, dispatch, memory traffic, reading and heat",
     ),
     "energy_saved": Column("energy saved, closed form", percent, "the same for energy"),
-    "common_trials": Column("common trials", count, "trials of the pairs that finish at every ratio of the method"),
+    "common_trials": Column("common trials", count, "trials of the pairs that finish every method and keep ratio"),
     "common_accuracy": Column("common accuracy", percent, "mean test accuracy of those"),
     "opponent": Column("opponent", text, "baseline that spends the same total cost"),
     "opponent_keep_ratio": Column("it keeps", ratio, "keep ratio of the opponent at that cost: its share of the work"),
@@ -82,8 +82,8 @@ COLUMNS: dict[str, Column] = {
     "failed": Column("failed", count, "trials that failed, for example because the loss was not finite"),
     "infeasible": Column("infeasible", count, "trials that the device cannot do, for example for lack of memory"),
     "gap": Column("gap to random", gap, "accuracy minus that of random, paired, in percentage points (pp)"),
-    "gap_low": Column("95 % low", gap, "lower end of the 95 % interval of the gap"),
-    "gap_high": Column("95 % high", gap, "upper end of the 95 % interval of the gap"),
+    "gap_low": Column("95 % low", gap, "lower end of the 95 % interval of the gap, of each row by itself"),
+    "gap_high": Column("95 % high", gap, "upper end of the 95 % interval of the gap, of each row by itself"),
     "analytic_time_s": Column("time, analytic (s)", quantity, "closed-form time on the device: scoring + training"),
     "analytic_energy_j": Column("energy, analytic (J)", quantity, "closed-form energy on the device"),
     "device_time_s": Column("time, emulated (s)", quantity, "time on the device, emulated step by step"),
@@ -207,14 +207,15 @@ COLUMNS: dict[str, Column] = {
     "method_b": Column("and", text, "the other method"),
     "class_name": Column("class name", text, "class of the samples"),
     "lambda": Column("λ", ratio, "weight of cost against risk in Eq. 14"),
+    "weights": Column("devices weigh", text, "weights of the devices' risks: by the samples they hold, or all alike"),
     "least": Column("least", ratio, "smallest over the devices"),
     "median": Column("median", ratio, "median over the devices"),
     "most": Column("most", ratio, "largest over the devices"),
     "statement": Column("claim", text, "what the paper says, with the threshold that it is tested against"),
-    "verdict": Column("verdict", text, "holds or does not hold where p < 5 %; else this run cannot tell"),
-    "found": Column("found", text, "estimate with its 95 % interval"),
+    "verdict": Column("verdict", text, "holds or does not hold where the interval lies on one side; else cannot tell"),
+    "found": Column("found", text, "estimate with its 95 % interval, simultaneous over the claims"),
     "against": Column("against", text, "the threshold"),
-    "p": Column("p", p_value, "two-sided p-value against the threshold"),
+    "p": Column("p (alone)", p_value, "two-sided p-value against the threshold of this row alone; it decides nothing"),
     "p_adjusted": Column("p (corrected)", p_value, "two-sided p-value, corrected for all rows tested (Bonferroni)"),
     "n": Column("n", count, "trials or pairs behind it"),
     "jaccard": Column("overlap", percent, "shared samples / samples in either subset (Jaccard)"),
@@ -232,19 +233,23 @@ COLUMNS: dict[str, Column] = {
     "least_important": Column("least important", text, "samples of the class that are kept last: index (score)"),
     "quantity": Column("quantity", text, "what the method recorded"),
     "value": Column("value", quantity, "mean over devices and seeds"),
-    "low": Column("95 % low", quantity, "lower end of the 95 % interval"),
-    "high": Column("95 % high", quantity, "upper end of the 95 % interval"),
+    "low": Column("95 % low", quantity, "lower end of the 95 % interval; of claims simultaneous, else by itself"),
+    "high": Column("95 % high", quantity, "upper end of the 95 % interval; of claims simultaneous, else by itself"),
     "fleet": Column("fleet", text, "the fleet that the training is priced on"),
     "infeasible_devices": Column("devices that cannot", count, "devices with a trial that they cannot do"),
     "failed_devices": Column("devices without", count, "devices with a trial that the run has no outcome of"),
     "finish_low_s": Column("95 % low", quantity, "lower end of the 95 % interval over seeds of: all done (s)"),
     "finish_high_s": Column("95 % high", quantity, "upper end of the 95 % interval over seeds of: all done (s)"),
     "energy_j": Column("energy, fleet (J)", quantity, "emulated, sum over the devices, mean over seeds"),
-    "energy_per_point_j": Column("J per point", quantity, "that energy / (100 × mean test accuracy)"),
-    "run": Column("run", text, "the run that is compared with the first one"),
+    "energy_per_point_j": Column("J per point", quantity, "energy / (100 × mean test accuracy) of the common devices"),
+    "closed_j": Column("energy, closed form (J)", quantity, "mean energy of the pairs' trials by the closed form"),
+    "common_devices": Column("common devices", count, "devices that finish everything on every fleet"),
+    "common_finish_s": Column("all done, common (s)", quantity, "the slowest of them, mean over seeds"),
+    "common_energy_j": Column("energy, common (J)", quantity, "sum over them, mean over seeds"),
+    "run": Column("run", text, "the run, in paired tables one that is compared with the first"),
     "first_accuracy": Column("first run", percent, "mean test accuracy of the first run over the pairs"),
     "own_accuracy": Column("this run", percent, "mean test accuracy of the other run over the pairs"),
-    "difference": Column("difference", gap, "other run minus first run, same seed, device, method and keep ratio"),
+    "difference": Column("difference", gap, "other run minus first run, same seed, device, method and ratio (or rule)"),
     "evidence": Column("told", text, "higher or lower where the interval leaves out 0; none: the pairs cannot tell"),
     "first_cost": Column("first run", quantity, "mean of the first run over the pairs"),
     "own_cost": Column("this run", quantity, "mean of the other run over the pairs"),
@@ -257,6 +262,8 @@ COLUMNS: dict[str, Column] = {
 
 ENDS = {"_low": ("95 % low", "lower"), "_high": ("95 % high", "upper")}
 """ends of the name of a column that is an end of an interval"""
+SIMULTANEOUS = ("difference",)
+"""labels of the quantities whose intervals hold together: of runs that are compared"""
 
 
 def column(name: str, values: pd.Series) -> Column:
@@ -266,5 +273,6 @@ def column(name: str, values: pd.Series) -> Column:
     for ending, (label, word) in ENDS.items():
         of = COLUMNS.get(name.removesuffix(ending))
         if name.endswith(ending) and of is not None:
-            return Column(label, of.write, f"{word} end of the 95 % interval of: {of.label}")
+            level = "simultaneous over all rows" if of.label in SIMULTANEOUS else "of each row by itself"
+            return Column(label, of.write, f"{word} end of the 95 % interval of: {of.label}; {level}")
     return Column(name, quantity if pd.api.types.is_numeric_dtype(values.dtype) else text, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,16 @@ from edgesim.report.figures.prices import WORDS
 from edgesim.report.page import Page
 from edgesim.report.sections import Choice, Section, Shown
 from edgesim.report.source import RECORD_COLUMNS, Run
-from edgesim.report.story import NO_TRIAL, NONE_WELL
+from edgesim.report.story import NO_TRIAL, NONE_WELL, leads
 from edgesim.report.verdict import Verdict
 from edgesim.tables import by_rule
 
 EXACT = ("dataset", "partition", "seeds")
 """parts of a scenario that decide which samples a device holds"""
-IN_MARKDOWN = ("fleets", "best", "profiles", "differ", "pairs", "failures")
+IN_MARKDOWN = ("fleets", "equal-cost", "best", "profiles", "differ", "pairs", "failures")
+CLOSED_FORM = (
+    "The closed form (edge paper) leaves out start-up, dispatch, memory traffic, reading, heat and idle power."
+)
 
 
 def write(page: Page, out: Path) -> Path:
@@ -44,7 +48,8 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
         command: what made the comparison.
     """
     ruled = {name: by_rule(records, records) for name, records in priced.items()}
-    table, best = analysis.fleets(ruled).table, analysis.best_of_fleets(ruled)
+    told, best = analysis.fleets(ruled), analysis.best_of_fleets(ruled)
+    table, epochs = told.table, dict.fromkeys(ruled, _epochs(run))
     styles = marks.method_styles(priced, "")
     name = str(run.info.get("scenario") or run.path.name)
     facts = [("Fleets", ", ".join(priced)), ("Compared by", command), *identity.facts(run.info, run.records)]
@@ -55,9 +60,13 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
         headline=f"trained once, priced on {', '.join(priced)} · {identity.headline(run.info, run.records)}",
         about="Run",
         facts=[(label, value) for label, value in facts if value],
-        verdict=Verdict(analysis.fleet_findings(table, best.table), _fleet_limits(run, table)),
+        verdict=Verdict(
+            [*analysis.fleet_findings(table, best.table), *analysis.equal_cost_findings(ruled, epochs)],
+            [*_fleet_limits(run, table), *told.missing],
+        ),
         sections=[
-            _fleets(table, styles),
+            _fleets(table, ruled, styles),
+            _equal_cost(ruled, "fleet"),
             _best(best, ruled),
             _profiles(ruled),
             _failures(ruled, "fleet"),
@@ -90,10 +99,17 @@ def of_runs(runs: Mapping[str, Run], command: str = "") -> Page:
         headline=" · ".join(f"{name}: {identity.headline(run.info, run.records)}" for name, run in runs.items()),
         about="Runs",
         facts=[*([("Compared by", command)] if command else []), *facts],
-        verdict=Verdict(analysis.run_findings(means.table, accuracy.table), _run_limits(runs, differ, accuracy)),
+        verdict=Verdict(
+            [
+                *analysis.run_findings(means.table, accuracy.table),
+                *analysis.equal_cost_findings(ruled, {name: _epochs(run) for name, run in runs.items()}),
+            ],
+            _run_limits(runs, differ, accuracy),
+        ),
         sections=[
             _differ(differ),
             _pairs(pairs),
+            _equal_cost(ruled, "run"),
             _fronts(ruled),
             _failures(ruled, "run"),
         ],
@@ -127,13 +143,50 @@ def _method(records: Mapping[str, pd.DataFrame]) -> Choice:
     return Choice("method", "Method shown", (*methods, *(name for name in named if name == analysis.RANDOM)))
 
 
-def _fleets(table: pd.DataFrame, styles: marks.Styles) -> Section:
-    shown = [sides.fleet_figure(table, styles, column) for column in sides.FLEET_COSTS]
-    shown.append(sides.exchange_figure(table, styles))
+def _epochs(run: Run) -> int | None:
+    """Epochs of full training; None where the scenario does not say."""
+    training = run.scenario.get("training")
+    return training.get("epochs") if isinstance(training, dict) else None
+
+
+def _equal_cost(tables: Mapping[str, pd.DataFrame], side: str) -> Section:
+    """Every method against its opponents at equal total cost, priced on each fleet, or in each run."""
+    found = []
+    for key, price, caption, unit in (
+        ("equal-cost", "device_energy_j", "At equal total energy, emulated", "energy_each_j"),
+        ("equal-cost-closed", "analytic_energy_j", "At equal total energy by the closed form (edge paper)", "closed_j"),
+    ):
+
+        def told(records: pd.DataFrame, price: str = price, unit: str = unit) -> pd.DataFrame:
+            return leads(analysis.equal_cost(records, price=price).table, unit)
+
+        data = analysis.of_each_fleet(tables, told).rename(columns={"fleet": side})
+        found.append(Shown(f"{key}-{side}s", caption, data, folded=price != "device_energy_j"))
+    lead = (
+        "What the price of a method's trial, scoring included, buys of an opponent on the same devices. "
+        f"Intervals are of each row by itself; those of the verdict are simultaneous. {CLOSED_FORM}"
+    )
+    nothing = "No method has an opponent that ran, so none is compared at equal total cost."
+    return Section("equal-cost", "Equal total cost", [], found, nothing, lead)
+
+
+def _fleets(table: pd.DataFrame, priced: Mapping[str, pd.DataFrame], styles: marks.Styles) -> Section:
+    same, left_out = analysis.on_every_fleet(priced)
+    drawn = analysis.fleets(same).table if any(len(own) for own in same.values()) else table
+    shown = [sides.fleet_figure(drawn, styles, column) for column in sides.FLEET_COSTS]
+    shown.append(sides.exchange_figure(drawn, styles))
+    if left_out and drawn is not table:
+        shown = [replace(figure, note=f"{figure.note} Over the common devices.") for figure in shown]
     # Emulated here; without the word the columns' names mean the closed form.
-    renamed = table.rename(columns={"time_saved": "device_time_saved", "energy_saved": "device_energy_saved"})
+    names = {f"{old}{what}_saved": f"{new}{what}_saved"
+             for what in ("time", "energy") for old, new in (("", "device_"), ("analytic_", ""))}  # fmt: skip
+    hidden = [] if left_out else [name for name in map(str, table) if name.startswith("common_")]
+    renamed = table.drop(columns=hidden).rename(columns=names)
     every = Shown("fleets", "Every fleet, method and keep ratio", renamed)
-    lead = "The same training on other hardware: what it gives is the same, what it takes is priced on each fleet."
+    lead = (
+        "The same training on other hardware: what it gives is the same, what it takes is priced on each fleet. "
+        f"{CLOSED_FORM}"
+    )
     return Section("fleets", "Fleets", shown, [every], NO_TRIAL, lead, (_method({"": table}),))
 
 
@@ -183,7 +236,7 @@ def _fleet_limits(run: Run, table: pd.DataFrame) -> list[str]:
             said.append(f"{fleet}: times, energies and accuracies of rows with devices that cannot are over the other "
                         "devices, and not comparable with those of other fleets.")  # fmt: skip
     if table["seeds"].max() < 2:
-        said.append("One seed: no time of a fleet has an interval.")
+        said.append("One seed: no number has an interval, and all are of this seed alone.")
     return said
 
 
@@ -220,7 +273,7 @@ def _pairs(pairs: Mapping[str, analysis.Answer]) -> Section:
         found = pairs[f"device_{kind}"].table.rename(columns=costs)
         tables.append(Shown(f"pairs-{word}", f"Emulated {word} ({unit}), paired", found, folded=True))
     runs = tuple(str(name) for name in dict.fromkeys(accuracy["run"]))
-    lead = "Differences are other run minus first run; intervals are 95 %; p is corrected by Holm over all rows."
+    lead = "Differences are other run minus first run; intervals are 95 %, simultaneous over all rows (Bonferroni)."
     missing = " ".join(pairs["test_accuracy"].missing) or NONE_WELL
     figures = [sides.difference_figure(accuracy, styles)]
     return Section("pairs", "Paired trials", figures, tables, missing, lead, (Choice("run", "Run shown", runs),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from edgesim import analysis
+from edgesim.analysis.ratios import Weighted
 from edgesim.report.answer import shown_first
 from edgesim.report.figures import classes, fleet
 from edgesim.report.figures.figure import rows
@@ -13,7 +14,7 @@ from edgesim.report.formats import percent, ratio
 from edgesim.report.sections import MIDDLE, NONE_WELL, Looks, Section, Shown, unless_empty
 from edgesim.report.source import Source
 
-FAIRNESS = ["method", "keep_ratio", "devices", "seeds", "mean", "worst_tenth", "gini", "jain"]
+FAIRNESS = ["method", "keep_ratio", "devices", "seeds", "mean", "mean_by_data", "worst_tenth", "gini", "jain"]
 """of the table shown; the intervals stand behind the figure"""
 OF_TRIALS = (
     "seeds", "test_accuracy", "local_accuracy", "analytic_time_s", "device_time_s", "analytic_energy_j",
@@ -37,12 +38,17 @@ def devices_section(source: Source, looks: Looks) -> Section:
         shown.append(fleet.winner_figure(analysis.winner_counts(winners.table).table, looks.styles))
     tables = [
         Shown("devices", "Every device", _every_device(devices.table), folded=True),
-        Shown("winners", "Best method on every device", winners.table, folded=True),
+        Shown("winners", "Method with the highest mean accuracy on every device", winners.table, folded=True),
         Shown("best-ratios", "Best keep ratio by Eq. 14", _best_ratios(source.records), folded=True),
         Shown("profiles", "Means per profile", analysis.by_profile(source.records), folded=True),
     ]
     cannot = (*unless_empty(devices), *unless_empty(winners))
-    lead = "Each device by itself: what it takes, what accuracy that buys, and which method is the best one there."
+    best = analysis.best_ratios(source.records)
+    cannot = (*cannot, *(unless_empty(best) if len(best.table) else best.missing[:1]))
+    lead = (
+        "Each device by itself: what it takes, what accuracy that buys, and which method has the highest mean there. "
+        "Best ratios by Eq. 14 weigh the devices' risks by the samples that they hold (Eqs. 10 and 12), and all alike."
+    )
     return Section("devices", "Devices", shown, tables, NONE_WELL, lead, (looks.method,), cannot)
 
 
@@ -169,6 +175,12 @@ def _every_device(devices: pd.DataFrame) -> pd.DataFrame:
 
 
 def _best_ratios(records: pd.DataFrame) -> pd.DataFrame:
-    """The best ratios of the devices of each profile, method and lambda: least, median, most."""
-    found = analysis.best_ratios(records).table.groupby(["profile", "method", "lambda"], sort=False)["keep_ratio"]
+    """The best ratios of the devices of each profile, method and lambda: least, median, most.
+
+    By both weights of the devices' risks: by data, as the paper has it, and alike.
+    """
+    keys = ["weights", "profile", "method", "lambda"]
+    by: tuple[Weighted, ...] = ("data", "equal")
+    tables = [analysis.best_ratios(records, weights_of_devices=name).table.assign(weights=name) for name in by]
+    found = pd.concat(tables).groupby(keys, sort=False)["keep_ratio"]
     return found.agg(devices="count", least="min", median="median", most="max").reset_index()

@@ -54,7 +54,8 @@ def _summary(source: Source) -> Section:
     hidden = HIDDEN if (every["common_trials"] < every["trials"]).any() else HIDDEN | set(COMMON)
     cells = Shown("summary", "Every method and keep ratio", every[[name for name in every if name not in hidden]])
     lead = (
-        "Means over the trials that ended well. ± 95 % is half the interval of the mean accuracy; savings are against "
+        "Means over the trials that ended well; devices count alike, but for accuracy by data (Eq. 10). ± 95 % is half "
+        "the interval of the mean accuracy, of each row by itself; savings are against "
         "full training of the same seeds and devices, by the emulated price with start-up and scoring included. The "
         "closed form (edge paper) stands beside them: it leaves out start-up, dispatch, memory traffic, reading and "
         "heat."
@@ -66,8 +67,8 @@ def _equal_cost(source: Source) -> Section:
     by_energy = analysis.equal_cost(source.records)
     by_time = analysis.equal_cost(source.records, price="device_time_s")
     tables = [
-        Shown("equal-cost", "At equal total energy", _leads(by_energy.table, "energy_each_j")),
-        Shown("equal-cost-time", "At equal total time", _leads(by_time.table, "time_each_s"),
+        Shown("equal-cost", "At equal total energy", leads(by_energy.table, "energy_each_j")),
+        Shown("equal-cost-time", "At equal total time", leads(by_time.table, "time_each_s"),
               folded=True),
     ]  # fmt: skip
     lead = (
@@ -82,7 +83,7 @@ def _equal_cost(source: Source) -> Section:
                    in_markdown=())  # fmt: skip
 
 
-def _leads(table: pd.DataFrame, price: str) -> pd.DataFrame:
+def leads(table: pd.DataFrame, price: str) -> pd.DataFrame:
     """The table of `analysis.equal_cost` under the names that its columns have on the page."""
     return table.rename(columns={"cost": price, **LEADS})
 
@@ -116,7 +117,8 @@ def _against_random(source: Source, looks: Looks) -> Section:
     if ranked:
         shown.append(accuracy.ranking_figure(gaps, looks.styles))
     no_pair = "There is no pair of a method and random with the same seed, device and keep ratio."
-    lead = "What choosing adds to keeping fewer samples (edge paper, Fig. 9); intervals are of each ratio by itself."
+    lead = "What choosing adds to keeping fewer samples (edge paper, Fig. 9); intervals are of each ratio by itself. "
+    lead += accuracy.same_what(gaps) if len(gaps) else ""
     return Section("gap", "Against random", shown, [], no_pair, lead, choices=(looks.ratio,) if ranked else ())
 
 
@@ -195,6 +197,9 @@ def _failures(source: Source) -> Section:
 
 
 def _trials(source: Source) -> Section:
-    every = Shown("trials", "Every trial", source.records.drop(columns=["scenario"]))
+    records = source.records
+    if "own_keep_ratio" in records:  # under a rule keep_ratio is the method's mean; here is each trial's own
+        records = records.assign(keep_ratio=records["own_keep_ratio"]).drop(columns=["own_keep_ratio"])
+    every = Shown("trials", "Every trial", records.drop(columns=["scenario"]))
     lead = "One row per seed, device, method and keep ratio, as in records.parquet."
     return Section("trials", "Trials", [], [every], NO_TRIAL, lead)

@@ -8,7 +8,7 @@ import pandas as pd
 from edgesim import analysis
 from edgesim.report import columns, formats, marks
 from edgesim.report.figures.figure import MAX_BANDS, Across, Figure, by_method, with_pairs, words
-from edgesim.report.formats import percent
+from edgesim.report.formats import percent, ratio
 from edgesim.report.marks import Spec, Styles
 
 NOTES = {
@@ -48,8 +48,8 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles, value: str) -> Figure:
             traces += marks.grouped([line, band], method, method) if few and len(part) > 1 else [line]
     label = columns.COLUMNS[value].label
     alt = f"{label.capitalize()} {across.words}. " + words(data, value, percent)
-    told = "bars are 95 % intervals" if across.is_single else "bands are 95 % intervals"
-    told = told if few or across.is_single else "the 95 % intervals are in the table"
+    told = f"{'bars' if across.is_single else 'bands'} are 95 % intervals, each by itself"
+    told = told if few or across.is_single else "the 95 % intervals, each by itself, are in the table"
     known = data[ends[0]].notna().any()
     note = f"{NOTES[value]} Mean over seeds and devices{f'; {told}' if known else ''}."
     note += "" if across.is_single or analysis.FULL not in across.methods else " Dashed: full training."
@@ -87,11 +87,21 @@ def gap_figure(data: pd.DataFrame, styles: Styles) -> Figure:
             trace["error_y"] = marks.error_bars(part["gap"], part["gap_low"], part["gap_high"])
         traces.append(trace)
     alt = f"Accuracy gap to random {across.words}. " + words(data, "gap", formats.gap)
-    told = "Bars are 95 % intervals." if few or across.is_single else "The 95 % intervals are in the table."
-    note = f"Same seed, device and ratio. Above zero: better than random. {told}"
+    told = "Bars are 95 % intervals, each by itself."
+    told = told if few or across.is_single else "The 95 % intervals, each by itself, are in the table."
+    note = f"{same_what(data)} Above zero: better than random. {told}"
     y = {**marks.axis("accuracy − random (points)"), "zeroline": True, "zerolinewidth": 2}
     spec = {"data": traces, "layout": across.layout(y)}
     return Figure("gap", "Accuracy gap to random", note, alt, spec, data)
+
+
+def same_what(data: pd.DataFrame) -> str:
+    """What a method and random have in common, with random's own ratios where a rule chose them."""
+    other = (data["base_keep_ratio"] - data["keep_ratio"]).abs() > 1e-6
+    if not other.any():
+        return "Same seed, device and ratio."
+    ratios = sorted(set(data.loc[other, "base_keep_ratio"].round(3)))
+    return f"Same seed, device and budget, where random keeps {', '.join(map(ratio, ratios))} on average."
 
 
 def ranking_figure(data: pd.DataFrame, styles: Styles) -> Figure:
@@ -107,5 +117,5 @@ def ranking_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     layout = {**marks.layout(x, marks.names_axis(order)), "showlegend": False}
     layout["height"] = 130 + 24 * max(4, len(order))
     alt = "Methods by their gap to random. " + words(data, "gap", formats.gap)
-    note = "Best on top, by the mean over ratios. Bars are 95 % intervals; those that cross zero show no difference."
+    note = "Highest mean over ratios on top. Bars are 95 % intervals, each by itself: of twenty one may miss the truth."
     return Figure("ranking", "Methods ranked at one ratio", note, alt, {"data": traces, "layout": layout})

@@ -53,7 +53,7 @@ def curves_figure(data: pd.DataFrame, value: str) -> Figure:
     label, write = columns.COLUMNS[value].label, columns.COLUMNS[value].write
     last = data.groupby(["method", "keep_ratio"], sort=False).tail(1)
     alt = f"{label.capitalize()} over epochs. At the end: {words(last, value, write)}"
-    note = "Mean over seeds and devices" + (", 95 % bands. " if few else ". ")
+    note = "Mean over seeds and devices" + (", 95 % bands, each by itself. " if few else ". ")
     note += "Subsets differ in size, so an epoch is not the same number of steps."
     y = marks.axis(label, "share" if value.endswith("accuracy") else "number")
     spec = {"data": traces, "layout": marks.layout(marks.whole_axis("epoch", data["epoch"].max()), y)}

@@ -132,7 +132,7 @@ def fairness_figure(data: pd.DataFrame, styles: Styles) -> Figure:
             trace["error_y"] = marks.error_bars(part["worst_tenth"], *ends)
         traces.append(trace)
     alt = "Mean accuracy of the worst tenth of the devices. " + words(data, "worst_tenth", percent)
-    told = "Bars: 95 % over seeds." if few or across.is_single else "The table has the intervals."
+    told = "Bars: 95 % over seeds, each by itself." if few or across.is_single else "The table has the intervals."
     note = f"Mean test accuracy of the lowest tenth of the devices, at least one. {told}"
     layout = across.layout(marks.axis("accuracy, worst tenth", "share"))
     return Figure("fairness", "The devices that fare worst", note, alt, {"data": traces, "layout": layout}, data)
@@ -155,7 +155,7 @@ def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     wins = data.groupby("method", sort=False)["devices"].sum().sort_values(ascending=False)
     alt = "Devices on which each method is the most accurate, over all ratios: "
     alt += ", ".join(f"{method} {count}" for method, count in wins.items()) + "."
-    note = "By test accuracy, mean over seeds; a tie counts for nobody, and a win may be by very little."
+    note = "Highest mean test accuracy over seeds; a tie counts for nobody. No test: one of equals leads by chance."
     spec = {"data": traces, "layout": layout}
     return Figure("winners", "Which method wins on how many devices", note, alt, spec, data, write=_devices)
 

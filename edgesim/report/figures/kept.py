@@ -27,7 +27,7 @@ def overlap_figure(data: pd.DataFrame) -> Figure:
     )
     note = "Samples that both keep, as a share of those that either keeps: same device, same seed."
     dashed = "Dashes" if Across.of(data.assign(method=data["method_a"])).is_single else "Dotted"
-    note += f" {dashed}: two random subsets. Bars are 95 % intervals." if few else ""
+    note += f" {dashed}: two random subsets. Bars are 95 % intervals, each by itself." if few else ""
     return Figure("overlap", "How far methods agree", note, alt, spec, data)
 
 

@@ -16,7 +16,7 @@ from edgesim.report.marks import Spec, Styles
 
 FLEET_COSTS = {
     "finish_s": ("When the whole fleet is done", "all devices done (s)", "s",
-                 "The slowest device, emulated, scoring included; all start at once. Bars: 95 % over seeds."),
+                 "The slowest device, emulated, scoring included; all start at once. Bars: 95 %, by itself."),
     "energy_j": ("Energy of the whole fleet", "energy (J)", "J",
                  "Emulated, scoring included, sum over the devices that can do it, mean over seeds."),
 }  # fmt: skip
@@ -116,7 +116,7 @@ def difference_figure(data: pd.DataFrame, styles: Styles) -> Figure:
             traces.append({**trace, "meta": {"run": run}})
     y = {**marks.axis("difference (points)"), "zeroline": True, "zerolinewidth": 2}
     alt = "Test accuracy minus that of the first run. " + _ends(data, "run", "difference", formats.gap)
-    note = "Same seed, device, method and ratio. Above zero: better than the first run. Bars are 95 % intervals."
+    note = "Same seed, device, method and ratio. Above zero: higher than the first run. Bars: 95 %, simultaneous."
     spec = {"data": traces, "layout": across.layout(y)}
     return Figure("run-difference", "Accuracy minus that of the first run", note, alt, spec)
 
@@ -171,7 +171,7 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     traces = _across(data, "run", "test_accuracy", styles, ("test_accuracy_low", "test_accuracy_high"))
     alt = f"Test accuracy {across.words}. " + _ends(data, "run", "test_accuracy", percent)
     dashed = "" if across.is_single else " Dashed: full training."
-    note = f"Mean over seeds and devices, all trials of each run.{dashed} Bars: 95 % intervals."
+    note = f"Mean over seeds and devices, all trials of each run.{dashed} Bars: 95 % intervals, each by itself."
     layout = across.layout(marks.axis("test accuracy", "share"), by_method=False)
     spec = {"data": traces, "layout": layout}
     return Figure("run-accuracy", "Test accuracy of every run", note, alt, spec, data)
