@@ -8,7 +8,6 @@ import pytest
 from trials import table, trial
 
 from edgesim import analysis
-from edgesim.seeds import stream
 
 
 @pytest.fixture
@@ -20,12 +19,12 @@ def grid():
             full_time = 10.0 * (device + 1)
             rows.append(
                 trial(seed, device, "full", 1.0, 0.9, analytic_time_s=full_time, analytic_energy_j=100.0,
-                      device_time_s=20.0, device_energy_j=50.0, analytic_score_time_s=0.0)
+                      device_time_s=20.0, device_energy_j=50.0, device_score_time_s=0.0)
             )  # fmt: skip
             rows.append(
                 trial(seed, device, "importance", 0.5, accuracy, local_accuracy=accuracy + 0.1,
                       analytic_time_s=6.0 * (device + 1), analytic_energy_j=55.0, device_time_s=15.0,
-                      device_energy_j=60.0, analytic_score_time_s=1.5 * (device + 1))
+                      device_energy_j=60.0, device_score_time_s=3.75)
             )  # fmt: skip
     return table(*rows)
 
@@ -103,45 +102,6 @@ def test_trial_mean_without_missing_trials():
     np.testing.assert_array_equal(analysis.trial_mean(values), [2.0, math.nan])
 
 
-def test_bootstrap_of_two_seeds_on_one_device():
-    """Resamples of (0, 1) have means 0, 1/2, 1 with chances 1/4, 1/2, 1/4: the 95 % interval is all of it."""
-    assert analysis.bootstrap_interval(np.array([[0.0, 1.0]])) == (0.0, 1.0)
-
-
-def test_bootstrap_resamples_whole_devices():
-    """All spread is between two devices; twenty seeds must not make the interval narrower."""
-    values = np.repeat([[0.0], [1.0]], 20, axis=1)
-    assert analysis.bootstrap_interval(values) == (0.0, 1.0)
-
-
-def test_bootstrap_agrees_with_the_normal_interval_of_independent_values():
-    values = stream(3, "test:values").normal(10.0, 2.0, size=(200, 1))
-    low, high = analysis.bootstrap_interval(values)
-    half = 1.96 * values.std() / math.sqrt(200)
-    assert low == pytest.approx(values.mean() - half, abs=0.15 * half)
-    assert high == pytest.approx(values.mean() + half, abs=0.15 * half)
-
-
-def test_bootstrap_is_deterministic_takes_any_statistic_and_a_seed():
-    values = stream(4, "test:values").normal(size=(6, 4))
-    assert analysis.bootstrap_interval(values) == analysis.bootstrap_interval(values)
-    assert analysis.bootstrap_interval(values) != analysis.bootstrap_interval(values, rng_seed=1)
-    low, high = analysis.bootstrap_interval(values, lambda samples: samples.max(axis=(-2, -1)))
-    assert low < high == values.max()
-
-
-def test_bootstrap_in_chunks_equals_bootstrap_at_once(monkeypatch):
-    values = stream(5, "test:values").normal(size=(4, 3))
-    at_once = analysis.bootstrap_interval(values)
-    monkeypatch.setattr(analysis.intervals, "MAX_SAMPLED_ELEMENTS", 100)
-    assert analysis.bootstrap_interval(values) == at_once
-
-
-@pytest.mark.parametrize("values", [np.empty((0, 0)), np.array([[0.5]]), np.array([[0.5, math.nan]])])
-def test_bootstrap_of_too_little_is_unknown(values):
-    assert all(math.isnan(end) for end in analysis.bootstrap_interval(values))
-
-
 def test_gap_to_random_is_paired():
     """The unpaired difference of the means would be 0.75 - 0.5; the pair alone says 0.1."""
     records = table(
@@ -159,11 +119,11 @@ def test_gap_to_random_is_paired():
     assert math.isnan(found["gap_low"][0])
 
 
-def test_gap_interval_is_students_over_three_devices():
+def test_gap_interval_is_students_over_three_seeds():
     """Gaps 0.1, 0.2, 0.3: mean 0.2, standard error 0.1 / sqrt 3, and t = 4.30265 with two degrees of freedom."""
     rows = []
-    for device, gap in enumerate((0.1, 0.2, 0.3)):
-        rows += [trial(0, device, "random", 0.5, 0.5), trial(0, device, "el2n", 0.5, 0.5 + gap)]
+    for seed, gap in enumerate((0.1, 0.2, 0.3)):
+        rows += [trial(seed, 0, "random", 0.5, 0.5), trial(seed, 0, "el2n", 0.5, 0.5 + gap)]
     found = analysis.gap_to_random(table(*rows)).iloc[0]
     half = 4.30265 * 0.1 / math.sqrt(3)
     ends = [found["gap"], found["gap_low"], found["gap_high"]]
@@ -195,9 +155,9 @@ def test_cost_by_ratio_and_its_line():
         for ratio, times in ((0.1, (1.0, 3.0)), (0.5, (5.0, 7.0)))
         for device, time in enumerate(times)
     ]
-    costs = analysis.cost_by_ratio(table(*rows))
+    costs = analysis.cost_by_ratio(table(*rows)).table
     assert costs["analytic_time_s"].tolist() == [2.0, 6.0]
-    assert costs["trials"].tolist() == [2, 2]
+    assert costs["pairs"].tolist() == [2, 2]
     assert costs["device_time_s"].isna().all()
     fits = analysis.time_fits(table(*rows)).set_index("time")
     assert list(fits.index) == ["analytic_time_s", "host_wall_s"]

@@ -8,7 +8,7 @@ import pytest
 from trials import table, trial
 
 from edgesim import analysis
-from edgesim.analysis import heterogeneity
+from edgesim.analysis import fairness
 
 DEVICES = pd.DataFrame(
     {
@@ -71,12 +71,12 @@ def test_the_straggler_may_change_with_the_seed():
 
 
 def test_fairness_measures():
-    assert heterogeneity.worst_tenth(np.array([0.5, 0.1, 0.3] + [0.9] * 8)) == pytest.approx(0.2)  # 2 of 11
-    assert heterogeneity.gini(np.array([0.0, 1.0])) == 0.5
-    assert heterogeneity.gini(np.array([2.0, 2.0, 2.0])) == 0.0
-    assert heterogeneity.jain(np.array([1.0, 3.0])) == pytest.approx(0.8)
-    assert math.isnan(heterogeneity.jain(np.array([0.0])))
-    assert math.isnan(heterogeneity.gini(np.array([])))
+    assert fairness.worst_tenth(np.array([0.5, 0.1, 0.3] + [0.9] * 8)) == pytest.approx(0.2)  # 2 of 11
+    assert fairness.gini(np.array([0.0, 1.0])) == 0.5
+    assert fairness.gini(np.array([2.0, 2.0, 2.0])) == 0.0
+    assert fairness.jain(np.array([1.0, 3.0])) == pytest.approx(0.8)
+    assert math.isnan(fairness.jain(np.array([0.0])))
+    assert math.isnan(fairness.gini(np.array([])))
 
 
 def test_fairness_is_taken_per_seed():
@@ -159,7 +159,7 @@ def test_front():
 def test_accuracy_against_cost():
     records = table(
         trial(0, 0, "full", 1.0, 0.9, device_energy_j=10.0), trial(0, 0, "random", 0.5, 0.8, device_energy_j=5.0),
-        trial(0, 0, "el2n", 0.5, 0.7, device_energy_j=6.0), trial(0, 1, "el2n", 0.5, 0.7, device_energy_j=8.0),
+        trial(0, 0, "el2n", 0.5, 0.7, device_energy_j=7.0), trial(0, 1, "el2n", 0.5, 0.7, device_energy_j=80.0),
     )  # fmt: skip
     found = analysis.accuracy_against(records).table
     assert found[["method", "cost", "on_front"]].values.tolist() == [
@@ -246,7 +246,9 @@ def test_overlap_of_subsets():
     """{1, 2} and {2, 3} share one of three; chance at one half is a third."""
     selections = chosen((0, 0, "full", 1.0, [1, 2, 3, 4]), (0, 0, "b", 0.5, [1, 2]), (0, 0, "a", 0.5, [2, 3]),
                         (1, 0, "b", 0.5, [1, 2]), (1, 0, "a", 0.5, [1, 2]), (1, 0, "a", 0.1, [1]))  # fmt: skip
-    row = analysis.overlap(selections).table
+    about = {"shard_size": 4}
+    trials = [trial(s, 0, m, r, 0.5, **about) for s in (0, 1) for m, r in (("b", 0.5), ("a", 0.5), ("a", 0.1))]
+    row = analysis.overlap(selections, table(*trials)).table
     assert row[["method_a", "method_b", "keep_ratio", "trials"]].values.tolist() == [["b", "a", 0.5, 2]]
     assert (row["jaccard"][0], row["chance"][0]) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
 

@@ -112,7 +112,7 @@ def test_times_and_energies_are_bars() -> None:
     """Device 0: 10 s for full, 5 s + 1 s for random, 5 s + 2 s for importance; emulated half as much again."""
     run = make_run(devices=1, ratios=(0.5,))
     styles = marks.method_styles(run.records["method"], "full")
-    costs, fits = analysis.cost_by_ratio(run.records), analysis.time_fits(run.records)
+    costs, fits = analysis.cost_by_ratio(run.records).table, analysis.time_fits(run.records)
     assert fits.empty
     times = prices.time_figure(costs, fits, styles, "device_time_s")
     assert [(t["type"], t["x"], t["y"]) for t in times.spec["data"]] == [
