@@ -128,10 +128,12 @@ def show_predictions(found: list[dict[str, Any]], fastest_first: bool) -> None:
         return
     if fastest_first:
         found = sorted(found, key=lambda each: (not each["feasible"], each["time_s"]))
+    startup = "of which start-up s" if is_job else "start-up s, once per job"
     rows = [
         {
             "profile": each["profile"],
             "time s": _digits(each["time_s"]) if each["feasible"] else None,
+            startup: _digits(each["startup_s"]) if each["feasible"] else None,
             "energy J": _digits(each["energy_j"]) if each["feasible"] else None,
             "memory": size(each["peak_memory_bytes"]),
             "feasible": "yes" if each["feasible"] else f"no: {each['reason']}",
