@@ -157,7 +157,7 @@ def _asked(found: dict[str, Any]) -> str:
 
 def _show_job(found: dict[str, Any]) -> None:
     """A whole training in lines that fit 80 columns."""
-    wrapped = textwrap.TextWrapper(WIDTH, subsequent_indent=" " * 4).fill
+    wrapped = textwrap.TextWrapper(WIDTH, break_on_hyphens=False, subsequent_indent=" " * 4).fill
     typer.echo(wrapped(f"{found['profile']}: {_asked(found)}"))
     typer.echo(f"  time          {plain(found['time_s'])} s")
     for label, key in (("start-up", "startup_s"), *((name, f"{name}_time_s") for name in (*PARTS, "heat"))):
@@ -179,7 +179,7 @@ def _show_job(found: dict[str, Any]) -> None:
 
 def show_prediction(found: dict[str, Any]) -> None:
     """A prediction of one step in lines that fit 80 columns."""
-    wrapped = textwrap.TextWrapper(WIDTH, subsequent_indent=" " * 4).fill
+    wrapped = textwrap.TextWrapper(WIDTH, break_on_hyphens=False, subsequent_indent=" " * 4).fill
     setting = f"{found['optimizer']}, {found['precision']}, power mode {found['power_mode']}"
     typer.echo(wrapped(f"{found['model']} on {found['profile']}, batch size {found['batch_size']}, {setting}"))
     typer.echo(f"  one step      {plain(found['time_s'])} s")
@@ -198,7 +198,7 @@ def show_prediction(found: dict[str, Any]) -> None:
 
 def _show_limits(found: dict[str, Any]) -> None:
     """Why the device cannot do it, and which speed was taken for one that it does not have."""
-    wrapped = textwrap.TextWrapper(WIDTH, subsequent_indent=" " * 4).fill
+    wrapped = textwrap.TextWrapper(WIDTH, break_on_hyphens=False, subsequent_indent=" " * 4).fill
     if not found["feasible"]:
         typer.echo(wrapped(f"  infeasible: {found['reason']}"))
     if found["priced_precision"] != found["precision"]:
