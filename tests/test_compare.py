@@ -18,7 +18,6 @@ from trials import table, trial
 import edgesim
 from edgesim import analysis, report, repricing
 from edgesim import scenario as scenarios
-from edgesim.analysis.sides import run_findings
 from edgesim.executors import SerialExecutor
 from edgesim.report import comparison
 from edgesim.report.formats import gap, quantity
@@ -238,18 +237,6 @@ def test_every_shipped_fleet_loads(file, devices):
             group.profile for group in loaded.fleet.document.groups
         }
     assert file.read_text().startswith("# ")
-
-
-def test_nothing_is_counted_where_no_pair_has_an_interval():
-    """One pair has no interval: the sentence ends with the mean."""
-    means = pd.DataFrame({"run": ["b"], "quantity": ["test_accuracy"], "pairs": [1], "a": [0.5], "b": [0.6],
-                          "difference": [0.1], "low": [np.nan], "high": [np.nan]})  # fmt: skip
-    pairs = pd.DataFrame({"run": ["b"], "low": [np.nan], "high": [np.nan], "evidence": ["none"]})
-    (found,) = run_findings(means, pairs)
-    assert found.text == "b: over all pairs the test accuracy changes by +10.0 points (no interval, n = 1)."
-    (found,) = run_findings(means, pairs.assign(low=0.02, high=0.2, evidence="higher"))
-    assert found.text.endswith("of 1 pair of method and keep ratio it is higher in 1, lower in 0 (the interval leaves "
-                               "out 0).")  # fmt: skip
 
 
 def test_phones_start_at_80_percent():

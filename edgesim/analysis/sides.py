@@ -31,14 +31,12 @@ def run_findings(means: pd.DataFrame, pairs: pd.DataFrame) -> list[Finding]:
             change = Interval(float(row["difference"]), float(row["low"]), float(row["high"]), n=int(row["pairs"]))
             same = change.estimate == change.low == change.high == 0
             told: Evidence = "yes" if same or change.low > 0 or change.high < 0 else "none"
-            own = pairs[(pairs["run"] == run) & pairs["low"].notna()]
-            cells = own["evidence"]
+            cells = pairs.loc[pairs["run"] == run, "evidence"]
             counts = ", ".join(f"{word} in {(cells == word).sum()}" for word in ("higher", "lower"))
-            text = f"{run}: over all pairs the test accuracy changes by {with_interval(change, 'points')}"
-            if len(cells):  # one seed, or one device, has no interval
-                of = n_of(len(cells), "pair")
-                text += f"; of {of} of method and keep ratio it is {counts} (the interval leaves out 0)"
-            text += "."
+            text = (
+                f"{run}: over all pairs the test accuracy changes by {with_interval(change, 'points')}; "
+                f"of {n_of(len(cells), 'pair')} of method and keep ratio it is {counts} (the interval leaves out 0)."
+            )
             if same:
                 text = f"{run}: the test accuracy is that of the first run, over all pairs (n = {change.n})."
             found.append(Finding("accuracy", text, told, change.estimate, change.low, change.high, change.n))

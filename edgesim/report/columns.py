@@ -220,7 +220,7 @@ COLUMNS: dict[str, Column] = {
     "first_accuracy": Column("first run", percent, "mean test accuracy of the first run over the pairs"),
     "own_accuracy": Column("this run", percent, "mean test accuracy of the other run over the pairs"),
     "difference": Column("difference", gap, "other run minus first run, same seed, device, method and keep ratio"),
-    "evidence": Column("evidence", text, "higher or lower where the interval leaves out 0; none: pairs cannot tell"),
+    "evidence": Column("told", text, "higher or lower where the interval leaves out 0; none: the pairs cannot tell"),
     "first_cost": Column("first run", quantity, "mean of the first run over the pairs"),
     "own_cost": Column("this run", quantity, "mean of the other run over the pairs"),
     "cost_difference": Column("difference", quantity, "other run minus first run, mean over the pairs"),
