@@ -39,20 +39,20 @@ def scenario() -> Schema:
     methods = _choice(METHODS, definitions, "method", {"label": label})
     pruning["properties"]["methods"] |= {"type": "array", "minItems": 1, "items": methods}
     pruning["properties"]["keep_ratio"] |= {
-        "anyOf": [RATIO, {"type": "array", "items": RATIO, "minItems": 1}, *_rules(definitions)]
+        "anyOf": [RATIO, {"type": "array", "items": RATIO, "minItems": 1, "uniqueItems": True}, *_rules(definitions)]
     }
     properties: Schema = {
         "name": {"type": "string"},
         "dataset": _choice(DATASETS, definitions, "data set"),
         "partition": _choice(PARTITIONS, definitions, "partition"),
-        "fleet": {"anyOf": [{"type": "string"}, _of(fleets.FleetDocument, definitions)]},
+        "fleet": {"anyOf": [{"type": "string"}, _fleet(definitions)]},
         "model": _choice(models.MODELS, definitions, "model"),
         "training": training,
         "pruning": pruning,
         "evaluation": _of(Evaluation, definitions),
         "cost": _of(Cost, definitions),
         "report": _of(Report, definitions),
-        "seeds": {"anyOf": [SEED, {"type": "array", "items": SEED, "minItems": 1}], "default": 0},
+        "seeds": {"anyOf": [SEED, {"type": "array", "items": SEED, "minItems": 1, "uniqueItems": True}], "default": 0},
     }
     docs = field_docs(Scenario)
     for name, part in properties.items():
@@ -72,8 +72,14 @@ def scenario() -> Schema:
 def fleet() -> Schema:
     """JSON Schema of a fleet file."""
     definitions: Schema = {}
-    part = _of(fleets.FleetDocument, definitions)
+    part = _fleet(definitions)
     return {"$schema": DIALECT, "title": "edgesim fleet", **part, "$defs": definitions}
+
+
+def _fleet(definitions: Schema) -> Schema:
+    part = _of(fleets.FleetDocument, definitions)
+    part["properties"]["groups"] |= {"minItems": 1}
+    return part
 
 
 def profile() -> Schema:

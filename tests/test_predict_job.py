@@ -136,6 +136,10 @@ def test_the_command_for_a_training_and_for_several_devices() -> None:
         assert words in one.stdout
     alone = json.loads(command(*job, "--profile=raspberry-pi-4b", "--json", "--startup=warm").stdout)
     assert alone == predict_job(profiles.load("raspberry-pi-4b"), asked(), 100, 3, startup="warm")
+    table = command(*job, "--profile=raspberry-pi-4b", "--profile=jetson-nano").stdout
+    cells = {line.split()[0]: line.split() for line in table.splitlines() if line.strip()}
+    assert cells["jetson-nano"][2] == "48.5"  # s of start-up, within the time beside it
+    assert float(cells["jetson-nano"][1]) > 48.5
     both = command(*job, "--profile=raspberry-pi-4b", "--profile=jetson-nano", "--json")
     assert [row["profile"] for row in json.loads(both.stdout)] == ["raspberry-pi-4b", "jetson-nano"]
     steps = command(*COMMAND, "--profile=raspberry-pi-4b", "--profile=arduino-mkr1000")

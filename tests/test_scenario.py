@@ -574,6 +574,13 @@ def test_every_property_of_a_schema_is_described(document: str) -> None:
             assert key not in prop or words in said or "from" in said or said.startswith("in "), path
 
 
+def test_schemas_refuse_what_the_program_refuses_in_lists() -> None:
+    made, fleet = schema.scenario()["properties"], schema.fleet()["properties"]
+    for listed in (made["seeds"]["anyOf"][1], made["pruning"]["properties"]["keep_ratio"]["anyOf"][1]):
+        assert (listed["minItems"], listed["uniqueItems"]) == (1, True)
+    assert fleet["groups"]["minItems"] == made["fleet"]["anyOf"][1]["properties"]["groups"]["minItems"] == 1
+
+
 def test_a_description_has_text_range_and_default() -> None:
     made = schema.scenario()["properties"]
     assert made["training"]["properties"]["decay"]["description"] == (

@@ -228,6 +228,12 @@ def test_a_plan_on_a_terminal_of_80_columns_has_every_number() -> None:
         assert [cell for line in own for cell in line[3:]] == row[3:]
 
 
+def test_words_stay_whole_and_small_shares_are_numbers() -> None:
+    assert Column("class", ("mcu", "edge-server")).least == len("edge-server")
+    assert Column("path", ("x" * 40, "y z")).least == 16  # longer words fold
+    assert Column("scoring", ("<0.1 %", "2.1 %")).number
+
+
 def test_a_plan_of_many_rows_says_which_of_them_it_shows() -> None:
     text = in_a_pipe("plan", "quickstart", "--set", "seeds=[0]")  # 17 pairs of method and ratio on 4 profiles
     assert "by profile, means per device: only what takes longest on each, of 68 rows (--json has all)" in text

@@ -19,13 +19,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-NUMBER = re.compile(r"[~±+−-]*[\d.,]+(e[+-]?\d+)?( ?(%|[TGMKmµ]?(B|FLOP/s|W|Wh|J|s)))?|—|inf|nan", re.IGNORECASE)
+NUMBER = re.compile(r"[<~±+−-]*[\d.,]+(e[+-]?\d+)?( ?(%|[TGMKmµ]?(B|FLOP/s|W|Wh|J|s)))?|—|inf|nan", re.IGNORECASE)
 """a cell that must stay in one piece"""
 PIPE_WIDTH = 160
 """columns where there is no terminal: a pipe gets whole lines, longer ones where numbers need them"""
 _GAP = 2
 _LEAST, _LEAST_OPTIONAL = 10, 30
 """signs that text folds to, at the narrowest; one that may be left out is not worth many lines"""
+_WORD = 16
+"""signs up to which a word stays in one piece"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class Column:
     def least(self) -> int:
         """The narrowest that it may be."""
         words = max((cell_len(word) for word in self.label.split()), default=1)
-        folded = min(self._cells_width, _LEAST_OPTIONAL if self.optional else _LEAST)
+        word = max((cell_len(word) for cell in self.cells for word in cell.split()), default=0)
+        folded = min(self._cells_width, _LEAST_OPTIONAL if self.optional else max(_LEAST, min(word, _WORD)))
         return max(words, self._cells_width if self.key or self.number else folded)
 
     @property

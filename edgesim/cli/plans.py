@@ -136,10 +136,12 @@ def show_predictions(found: list[dict[str, Any]], fastest_first: bool) -> None:
         return
     if fastest_first:
         found = sorted(found, key=lambda each: (not each["feasible"], each["time_s"]))
+    startup = "of which start-up s" if is_job else "start-up s, once per job"
     rows = [
         {
             "profile": each["profile"],
             "time s": _digits(each["time_s"]) if each["feasible"] else None,
+            startup: _digits(each["startup_s"]) if each["feasible"] else None,
             "energy J": _digits(each["energy_j"]) if each["feasible"] else None,
             "memory": size(each["peak_memory_bytes"]),
             "feasible": "yes" if each["feasible"] else f"no: {each['reason']}",
@@ -163,7 +165,7 @@ def _asked(found: dict[str, Any]) -> str:
 
 def _show_job(found: dict[str, Any]) -> None:
     """A whole training in lines that fit 80 columns."""
-    wrapped = textwrap.TextWrapper(WIDTH, subsequent_indent=" " * 4).fill
+    wrapped = textwrap.TextWrapper(WIDTH, break_on_hyphens=False, subsequent_indent=" " * 4).fill
     typer.echo(wrapped(f"{found['profile']}: {_asked(found)}"))
     typer.echo(f"  time          {plain(found['time_s'])} s")
     for label, key in (("start-up", "startup_s"), *((name, f"{name}_time_s") for name in (*PARTS, "heat"))):
@@ -185,7 +187,7 @@ def _show_job(found: dict[str, Any]) -> None:
 
 def show_prediction(found: dict[str, Any]) -> None:
     """A prediction of one step in lines that fit 80 columns."""
-    wrapped = textwrap.TextWrapper(WIDTH, subsequent_indent=" " * 4).fill
+    wrapped = textwrap.TextWrapper(WIDTH, break_on_hyphens=False, subsequent_indent=" " * 4).fill
     setting = f"{found['optimizer']}, {found['precision']}, power mode {found['power_mode']}"
     typer.echo(wrapped(f"{found['model']} on {found['profile']}, batch size {found['batch_size']}, {setting}"))
     typer.echo(f"  one step      {plain(found['time_s'])} s")
@@ -204,7 +206,7 @@ def show_prediction(found: dict[str, Any]) -> None:
 
 def _show_limits(found: dict[str, Any]) -> None:
     """Why the device cannot do it, and which speed was taken for one that it does not have."""
-    wrapped = textwrap.TextWrapper(WIDTH, subsequent_indent=" " * 4).fill
+    wrapped = textwrap.TextWrapper(WIDTH, break_on_hyphens=False, subsequent_indent=" " * 4).fill
     if not found["feasible"]:
         typer.echo(wrapped(f"  infeasible: {found['reason']}"))
     if found["priced_precision"] != found["precision"]:

@@ -149,11 +149,12 @@ def print_summary(run: Run) -> None:
         for i, name in enumerate(told.header)
     ]
     console = _console()
+    filled = textwrap.TextWrapper(LINE_SIGNS, break_on_hyphens=False).fill
     for line in told.sentences:
-        console.print(textwrap.fill(line, LINE_SIGNS), markup=False, highlight=False)
+        console.print(filled(line), markup=False, highlight=False)
     console.print()
     layout.show(console, "", named)
-    console.print(textwrap.fill(report.TERMINAL_CAPTION, LINE_SIGNS), markup=False, highlight=False)
+    console.print(filled(report.TERMINAL_CAPTION), markup=False, highlight=False)
     infeasible = outcome.reasons(run.records, "infeasible")
     if infeasible:
         count = int((run.records["status"] == "infeasible").sum())

@@ -246,7 +246,7 @@ def _run_limits(runs: Mapping[str, Run], differ: Mapping[str, analysis.Answer], 
     for name, found in differ.items():
         parts = [part for part in EXACT if any(path.split(".")[0] == part for path in found.table["path"])]
         if parts:
-            said.append(f"{name} has another {' and '.join(parts)} than the first run: its devices may hold other "
+            said.append(f"{name} differs from the first run in {' and '.join(parts)}: its devices may hold other "
                         "samples, and pairs are then of equal places, not of equal data.")  # fmt: skip
     return [*said, *pairs.missing]
 
