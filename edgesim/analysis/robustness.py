@@ -81,16 +81,16 @@ def skew_effect(losses: pd.DataFrame, skews: pd.DataFrame) -> Interval:
 
 
 def difference(a: Interval, b: Interval) -> Interval:
-    """The difference of two independent means, a - b, by Welch's t."""
+    """The difference of two independent means, a - b: the factors of both, each with its own t (`half_width`)."""
     variances = np.array([a.standard_error**2, b.standard_error**2])
     total = float(variances.sum())
     counts = (a.n + b.n, min(a.devices, b.devices), min(a.seeds, b.seeds))
     if not np.isfinite(total):
         return Interval(a.estimate - b.estimate, np.nan, np.nan, np.nan, np.nan, *counts)
     free = total**2 / float((variances**2 / np.array([a.degrees, b.degrees])).sum()) if total > 0 else 1.0
-    half = float(special.stdtrit(free, (1 + LEVEL) / 2)) * float(np.sqrt(total))
     estimate = a.estimate - b.estimate
-    return Interval(estimate, estimate - half, estimate + half, float(np.sqrt(total)), free, *counts)
+    found = Interval(estimate, np.nan, np.nan, float(np.sqrt(total)), free, *counts, 1, a.parts + b.parts)
+    return found._replace(low=estimate - found.half_width(), high=estimate + found.half_width())
 
 
 def _losses(records: pd.DataFrame, method: str, wanted: float = 0.5) -> tuple[float, pd.DataFrame]:

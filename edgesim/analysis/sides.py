@@ -33,8 +33,8 @@ def run_findings(means: pd.DataFrame, pairs: pd.DataFrame) -> list[Finding]:
         if "test_accuracy" in by_quantity.index:
             row = by_quantity.loc["test_accuracy"]
             ends = (float(row["difference"]), float(row["low"]), float(row["high"]))
-            counts_of = {name: int(row[name]) for name in ("devices", "seeds", "tests")}
-            change = Interval(*ends, n=int(row["pairs"]), **counts_of)
+            of, seeds, tests = (int(row[name]) for name in ("devices", "seeds", "tests"))
+            change = Interval(*ends, n=int(row["pairs"]), devices=of, seeds=seeds, tests=tests)
             told: Evidence = "yes" if row["equal"] or lies(change, 0.0) else "none"
             cells = pairs.loc[pairs["run"] == run, "evidence"]
             counts = ", ".join(f"{word} in {(cells == word).sum()}" for word in ("higher", "lower"))
