@@ -8,7 +8,7 @@ import pytest
 from trials import table, trial
 
 from edgesim import analysis
-from edgesim.analysis import fairness
+from edgesim.analysis.fairness import gini, jain, worst_tenth
 
 DEVICES = pd.DataFrame(
     {
@@ -71,12 +71,12 @@ def test_the_straggler_may_change_with_the_seed():
 
 
 def test_fairness_measures():
-    assert fairness.worst_tenth(np.array([0.5, 0.1, 0.3] + [0.9] * 8)) == pytest.approx(0.2)  # 2 of 11
-    assert fairness.gini(np.array([0.0, 1.0])) == 0.5
-    assert fairness.gini(np.array([2.0, 2.0, 2.0])) == 0.0
-    assert fairness.jain(np.array([1.0, 3.0])) == pytest.approx(0.8)
-    assert math.isnan(fairness.jain(np.array([0.0])))
-    assert math.isnan(fairness.gini(np.array([])))
+    assert worst_tenth(np.array([0.5, 0.1, 0.3] + [0.9] * 8)) == pytest.approx(0.2)  # 2 of 11
+    assert gini(np.array([0.0, 1.0])) == 0.5
+    assert gini(np.array([2.0, 2.0, 2.0])) == 0.0
+    assert jain(np.array([1.0, 3.0])) == pytest.approx(0.8)
+    assert math.isnan(jain(np.array([0.0])))
+    assert math.isnan(gini(np.array([])))
 
 
 def test_fairness_is_taken_per_seed():
