@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from edgesim import analysis
+from edgesim.errors import n_of
 from edgesim.report import formats, marks
 from edgesim.report.figures.figure import Across, Figure, by_method, most_pairs, rows, with_pairs
 from edgesim.report.figures.prices import WORDS
@@ -96,7 +97,7 @@ def best_ratio_figure(data: pd.DataFrame) -> Figure:
     alt = "Best keep ratio of the devices of every fleet by Eq. 14. " + " ".join(said)
     note = "The ratio stands in the bar; 1 is full training. Eq. 14: least risk + λ × cost among those that were run."
     return Figure("fleet-ratios", "Which keep ratio is best on how many devices", note, alt,
-                  {"data": traces, "layout": layout}, write=lambda count: f"{count:g} devices")  # fmt: skip
+                  {"data": traces, "layout": layout}, write=lambda count: n_of(count, "device"))  # fmt: skip
 
 
 def difference_figure(data: pd.DataFrame, styles: Styles) -> Figure:
