@@ -251,8 +251,8 @@ def test_fleets_of_one_name_are_called_by_their_paths():
 
 def test_p_is_corrected_over_all_runs():
     """Two runs with one cell each: Bonferroni over two rows doubles p. One seed would have none, so there are two."""
-    base = table(*(trial(0, d, "random", 0.5, 0.5) for d in range(4)))
-    others = [base.assign(test_accuracy=0.5 + np.array([0.01, 0.02, 0.03, shift])) for shift in (0.04, 0.05)]
+    base = table(*(trial(s, d, "random", 0.5, 0.5) for s in (0, 1) for d in range(4)))
+    others = [base.assign(test_accuracy=0.5 + np.tile([0.01, 0.02, 0.03, shift], 2)) for shift in (0.04, 0.05)]
     alone = [analysis.paired_runs(base, other).table.iloc[0] for other in others]
     told = analysis.against_first({"base": base, "b": others[0], "c": others[1]}).table
     smaller = min(row["p"] for row in alone)
@@ -264,10 +264,11 @@ def test_p_is_corrected_over_all_runs():
 def test_mean_differences_give_every_device_the_same_weight():
     """Device 0 changes by 0.1 in two cells, device 1 by 0.4 in one: (0.1 + 0.4) / 2."""
     cells = [(0, 0.2), (0, 0.6), (1, 0.2)]
-    a = table(*(trial(0, d, "random", r, 0.5, device_energy_j=10.0) for d, r in cells))
-    b = table(*(trial(0, d, "random", r, 0.6 if d == 0 else 0.9, device_energy_j=5.0) for d, r in cells))
+    cells = [(s, *cell) for s in (0, 1) for cell in cells]  # two equal seeds: one has no interval
+    a = table(*(trial(s, d, "random", r, 0.5, device_energy_j=10.0) for s, d, r in cells))
+    b = table(*(trial(s, d, "random", r, 0.6 if d == 0 else 0.9, device_energy_j=5.0) for s, d, r in cells))
     found = analysis.mean_differences({"a": a, "b": b}).table.set_index("quantity")
-    assert found.loc["test_accuracy", ["pairs", "a", "b", "difference"]].tolist() == pytest.approx([3, 0.5, 0.75, 0.25])
+    assert found.loc["test_accuracy", ["pairs", "a", "b", "difference"]].tolist() == pytest.approx([6, 0.5, 0.75, 0.25])
     # t(1) = 12.7062; the mean of 0.1 and 0.4 has a standard error of 0.15.
     assert found.loc["test_accuracy", "low"] == pytest.approx(0.25 - 12.7062 * 0.15, abs=1e-4)
     assert found.loc["device_energy_j", "difference"] == -5.0
