@@ -46,6 +46,8 @@ def overlap(selections: pd.DataFrame, records: pd.DataFrame) -> Answer:
     keys = [*KEYS, "method", "keep_ratio"]
     records, selections = with_rounded_ratios(records), with_rounded_ratios(selections)
     about = records.assign(cell=cell_keys(records))[[*keys, "cell", "shard_size"]].drop_duplicates(keys)
+    if records.empty or selections.empty:  # columns of no rows have no common types to merge on
+        return answer([], OVERLAP_COLUMNS, "No two methods chose at the same keep ratio.")
     chosen = selections[selections["method"] != FULL][[*keys, "index"]].merge(about, on=keys)
     codes, order = pd.factorize(chosen["method"])
     chosen = chosen.assign(code=codes)

@@ -97,6 +97,8 @@ def gap_figure(data: pd.DataFrame, styles: Styles) -> Figure:
 
 def same_what(data: pd.DataFrame) -> str:
     """What a method and random have in common, with random's own ratios where a rule chose them."""
+    if "base_keep_ratio" not in data:
+        return "Same seed, device and ratio."
     other = (data["base_keep_ratio"] - data["keep_ratio"]).abs() > 1e-6
     if not other.any():
         return "Same seed, device and ratio."
