@@ -147,12 +147,13 @@ def fleet_names(files: Sequence[Path]) -> list[str]:
 
 
 def _plan(run: Run, on: Scenario) -> coordinator.Plan:
+    terms = run.terms  # before anything else is read: without them there is no price
     reused = {
         result.record.trial: Reused(result.kept, result.weights, result.ledger.score, result.ledger.score_trace)
         for result in read_results(run.path)
         if result.kept is not None and result.ledger is not None and result.ledger.reused
     }
-    return coordinator.plan(on, curves=curves_of(on), reused=reused, scorer=run.terms.scorer)
+    return coordinator.plan(on, curves=curves_of(on), reused=reused, scorer=terms.scorer)
 
 
 def _stopped(run: Run, plan: coordinator.Plan, result: TrialResult) -> bool:
