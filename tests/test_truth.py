@@ -177,7 +177,7 @@ def test_one_seed_decides_nothing(devices):
 
 
 def test_no_sentence_contradicts_another_and_few_are_false():
-    """24 runs of 2 to 5 seeds and 4 to 30 devices: at 5 % five or more false ones of a kind come in 1 % of such tests."""
+    """24 runs of 2 to 5 seeds, 4 to 30 devices: at 5 % five or more false ones of a kind come in 1 % of such tests."""
     rng = stream(0, "test:truth")
     wrong: Counter[str] = Counter()
     for place in range(24):
