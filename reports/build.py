@@ -20,7 +20,15 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 RUNS = ROOT / "runs" / "reports"
 SNAPSHOTS = HERE / "runs"
-KEPT = ("run.json", "scenario.yaml", "terms.json", "records.parquet", "devices.parquet", "shards.parquet")
+KEPT = (
+    "run.json",
+    "scenario.yaml",
+    "terms.json",
+    "records.parquet",
+    "curves.parquet",
+    "devices.parquet",
+    "shards.parquet",
+)
 """files of a run folder that a verdict, the claims and the tables of means are read from"""
 FLEETS = ("mixed-edge-site", "phones", "raspberry-pis")
 

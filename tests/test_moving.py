@@ -539,7 +539,7 @@ def test_a_budget_counts_what_they_keep_and_do(make_scenario: Make, tmp_path: Pa
         partition="iid",
         pruning__methods=methods,
         training__epochs=4,
-        pruning__keep_ratio={"budget": {"latency_s": 8e-4}},
+        pruning__keep_ratio={"budget": {"latency_s": 8e-4, "price": "analytic"}},
     )
     run = edgesim.run(scenario, tmp_path / "run", executor=SerialExecutor())
     records, planned = run.records, edgesim.plan(scenario)

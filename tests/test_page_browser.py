@@ -421,12 +421,17 @@ def large_result(trial: Trial, rng: np.random.Generator) -> TrialResult:
     size = 200 + trial.device % 300
     seconds = (1 + trial.device % 7) * (trial.keep_ratio + 0.1 * (trial.method != "full")) * rng.uniform(0.9, 1.1)
     values = rng.uniform(0.2, 0.9, size=5)
+    names = ("test_accuracy", "local_accuracy", "train_accuracy", "test_loss", "train_loss")
     record = Record(
-        "large", *trial[:2], f"profile-{trial.device % 7}", *trial[2:], "ok", "", size, round(size * trial.keep_ratio),
-        *values, 1e9 * seconds, 2e9 * seconds, 3e9 * seconds, size, size, seconds, seconds / 10, 0.9 * seconds,
-        5 * seconds, 1.3 * seconds, seconds / 10, 1.2 * seconds, 7 * seconds, storage_bytes=size * 784,
-        peak_memory_bytes=50_000_000, cost_j=seconds / 9, host_wall_s=seconds / 100, host_score_wall_s=seconds / 200,
-        host_train_wall_s=seconds / 200, device_throttled_s=seconds / 30, device_wait_s=seconds / 40,
+        "large", *trial[:2], f"profile-{trial.device % 7}", *trial[2:], "ok", shard_size=size,
+        subset_size=round(size * trial.keep_ratio), **dict(zip(names, values, strict=True)),
+        score_flops=1e9 * seconds, train_flops=2e9 * seconds, total_flops=3e9 * seconds, selection_comparisons=size,
+        steps=size, analytic_time_s=seconds, analytic_score_time_s=seconds / 10, analytic_train_time_s=0.9 * seconds,
+        analytic_energy_j=5 * seconds, device_time_s=1.3 * seconds, device_score_time_s=seconds / 10,
+        device_train_time_s=1.1 * seconds, device_startup_s=0.1 * seconds, device_energy_j=7 * seconds,
+        storage_bytes=size * 784, peak_memory_bytes=50_000_000, cost_j=seconds / 9, host_wall_s=seconds / 100,
+        host_score_wall_s=seconds / 200, host_train_wall_s=seconds / 200, device_throttled_s=seconds / 30,
+        device_wait_s=seconds / 40,
     )  # fmt: skip
     curve = tuple(CurvePoint(epoch, 1 / epoch, *values[:1], 1 / epoch, values[1]) for epoch in (1, 2))
     told = trial.device == 0 and trial.method in ("importance", "el2n") and trial.keep_ratio == 0.5

@@ -133,7 +133,7 @@ def test_pictures_keep_to_their_budget() -> None:
     whole = sum(gallery.size for gallery in everything)
     assert pictures.fitted(everything, whole) == (everything, [])
     fewer, said = pictures.fitted(everything, whole - 1)
-    assert said == ["1 of 2 samples per end are shown, so that the page stays small."]
+    assert said == ["1 of 2 samples per end is shown, so that the page stays small."]
     assert [len(found) for gallery in fewer for strip in gallery.strips for _, found in strip.ends] == [1] * 8
     assert [strip.ends[0][1][0] for strip in fewer[0].strips] == [strip.ends[0][1][0] for strip in everything[0].strips]
     first, said = pictures.fitted(everything, fewer[0].size)
@@ -148,7 +148,7 @@ def test_large_tables_leave_pictures_their_least(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(page.embed, "MAX_BYTES", len(page.render(pictured(extremes=extremes().head(0))).encode()))
     reader = Reader(page.render(pictured()))
     assert len(images_of(reader)) == 4  # one per class and end
-    assert "1 of 2 samples per end are shown" in reader.page_text
+    assert "1 of 2 samples per end is shown" in reader.page_text
 
 
 def test_the_size_of_a_gallery_is_what_it_takes_in_the_page() -> None:

@@ -69,7 +69,7 @@ def on_every_fleet(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.Dat
     devices = {device for _, device in lost}
     return same, (f"Common devices are those of the {len(pairs)} of {n_of(len(every), '(seed, device) pair')} that "
                   "finish everything on every fleet. Left out in some or all seeds: "
-                  f"device{'' if len(devices) == 1 else 's'} {ranges(devices)}.",)  # fmt: skip
+                  f"{n_of(len(devices), 'device')}: {ranges(devices)}.",)  # fmt: skip
 
 
 def best_of_fleets(

@@ -60,7 +60,7 @@ def overlap(selections: pd.DataFrame, records: pd.DataFrame) -> Answer:
         shared = kept @ kept.T
         sizes = shared.diagonal()
         overlaps = shared / (sizes[:, None] + sizes[None, :] - shared)
-        shares = sizes / float(part["shard_size"].iloc[0])
+        shares = sizes / (float(part["shard_size"].iloc[0]) or np.nan)
         ratios = part["keep_ratio"].to_numpy()[first]
         for a, b in zip(*np.triu_indices(len(present), 1), strict=True):
             both = float(shares[a] * shares[b])

@@ -176,7 +176,7 @@ def _show_job(found: dict[str, Any]) -> None:
         if found[key]:
             typer.echo(f"    {label:<10}  {plain(found[key])} J ({percent(found[key] / found['energy_j'])})")
     if found["battery_j"]:
-        typer.echo(f"  battery       {percent(found['energy_j'] / found['battery_j'])} of a full one")
+        typer.echo(f"  battery       {plain(100 * found['energy_j'] / found['battery_j'], 2)} % of a full one")
     read = f"{size(found['read_bytes'])} read from storage"
     typer.echo(f"  work          {n_of(found['steps'], 'step')}, {scaled(found['flops'], 'FLOP')}, {read}")
     typer.echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")

@@ -25,7 +25,7 @@ def amount(value: float, digits: int = 4) -> str:
 
 def share(part: float) -> str:
     """A share in per cent, three digits: 50 %, 0.034 %."""
-    return f"{100 * part:.3g} %" if part == 0 or part >= 5e-5 else "under 0.01 %"
+    return f"{100 * part:.3g} %" if part == 0 or part >= 1e-4 else "under 0.01 %"
 
 
 def per_cent(part: float | np.floating[Any], decimals: int = 1, sign: bool = False) -> str:
