@@ -33,6 +33,8 @@ from edgesim.analysis.cells import (
 from edgesim.analysis.intervals import Interval, interval
 from edgesim.work import FloatArray
 
+NEAR = 0.02
+"""share of the price by which a trial may stay below the opponent's cheapest one and still be compared with it"""
 PRICE = "device_energy_j"
 """the total cost that is held equal: emulated energy"""
 COLUMNS = [
@@ -110,7 +112,7 @@ def partners(part: pd.DataFrame, curves: dict[tuple[int, int], FloatArray], pric
     found = np.full((len(part), 3), np.nan)
     for row, (seed, device, cost) in enumerate(zip(part["seed"], part["device"], part[price], strict=True)):
         curve = curves.get((seed, device))
-        if curve is not None and cost >= curve[0, 0] * (1 - 1e-9):
+        if curve is not None and cost >= curve[0, 0] * (1 - NEAR):
             found[row] = [np.interp(cost, curve[0], values) for values in curve[1:]]
     names = ["opponent_keep_ratio", "opponent_accuracy", "opponent_local_accuracy"]
     table = part.assign(**dict(zip(names, found.T, strict=True)))

@@ -83,7 +83,7 @@ def page(results: pd.DataFrame, points: Sequence[Any]) -> str:
 def _about(results: pd.DataFrame, done: int, planned: int) -> list[str]:
     if results.empty:
         return [f"No point of {planned} is finished. `make equal-cost` runs them."]
-    counts = f"{results['devices'].max()} devices, {results['seeds'].max()} seeds"
+    counts = f"{int(results['devices'].max())} devices, {int(results['seeds'].max())} seeds"
     return [
         "What does the price of a subset buy elsewhere? Every number is the accuracy of a method minus that of a",
         "static random subset of the same total emulated energy, scoring included, in points, ± half of its 95 %",
