@@ -7,7 +7,8 @@ The opponent's accuracy at a price is read off its own curve on the same device 
 its trials and of full training. Accuracy bends downwards along such a curve, so a straight line between two points lies
 below it: the comparison favours the method, less so the more ratios of the opponent ran. A trial that costs more than
 full training is compared with full training, or with the dearest trial of the opponent that the device can do. One that
-costs less than the opponent's cheapest trial has no partner. Under a rule every trial stands at its own keep ratio.
+costs less than the opponent's cheapest trial has no partner; within 2 % of it that trial is the partner, which favours
+the opponent. Under a rule every trial stands at its own keep ratio.
 """
 
 from __future__ import annotations
