@@ -67,9 +67,10 @@ def on_every_fleet(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.Dat
         return same, ("No (seed, device) pair finishes everything on every fleet: rows are over different devices, and "
                       "their times, energies and accuracies do not compare.",)  # fmt: skip
     devices = {device for _, device in lost}
+    many = "device" if len(devices) == 1 else "devices"
     return same, (f"Common devices are those of the {len(pairs)} of {n_of(len(every), '(seed, device) pair')} that "
                   "finish everything on every fleet. Left out in some or all seeds: "
-                  f"{n_of(len(devices), 'device')}: {ranges(devices)}.",)  # fmt: skip
+                  f"{many} {ranges(devices)}.",)  # fmt: skip
 
 
 def best_of_fleets(
