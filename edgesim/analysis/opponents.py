@@ -110,7 +110,7 @@ def equal_cost_finding(records: pd.DataFrame, method: str, found: list[Against],
             told += f", {_short(one.local)} on the own class mix"
         if one.pairs < most.pairs:
             told += f", over the {one.pairs} of {most.pairs} pairs that have it ({method} {percent(one.own)} there)"
-        parts.append(f"{told}.")
+        parts.append(f"{told[0].upper() if parts else told[0]}{told[1:]}.")
     sides = {lies(one.common, 0.0) for one in found}
     verdict: Evidence = "no" if -1 in sides else "yes" if sides == {1} else "none"
     worst = min(found, key=lambda one: (one.common.high, one.common.estimate) if one.common.is_known else (1, 1)).common

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, RANDOM, complete, ok
+from edgesim.analysis.cells import FULL, OPPONENTS, RANDOM, complete, ok
 from edgesim.analysis.findings import Evidence, Finding, finding, percent, with_interval
 from edgesim.analysis.intervals import Interval, lies
 from edgesim.analysis.opponents import at_cost, equal_cost_finding
@@ -124,7 +124,7 @@ def _least(table: pd.DataFrame) -> list[Finding]:
 def _savings(table: pd.DataFrame, best: pd.DataFrame) -> list[Finding]:
     """Per fleet the ratio that most devices have as their best one, and what it saves there."""
     found = []
-    methods = [method for method in dict.fromkeys(best["method"]) if method != RANDOM]
+    methods = [method for method in dict.fromkeys(best["method"]) if method not in OPPONENTS]
     for fleet in dict.fromkeys(best["fleet"]) if methods else ():
         own = best[(best["fleet"] == fleet) & (best["method"] == methods[0]) & (best["lambda"] == SHOWN_LAMBDA)]
         if own.empty:
