@@ -103,7 +103,7 @@ def equal_cost_finding(records: pd.DataFrame, method: str, found: list[Against],
             text = "No trial of random or of fewer epochs ended well: what the same price buys there cannot be told."
         return Finding("cost", f"{text}{absent}", method=method)
     most = max(found, key=lambda one: one.pairs)
-    parts = []
+    parts: list[str] = []
     for one in found:
         told = f"{_buys(one, epochs)} {percent(one.reached)}: {_short(one.common)} for {method}"
         if abs(one.local.estimate - one.common.estimate) >= 0.01:
