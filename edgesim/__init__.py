@@ -15,10 +15,10 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "load_scenario": ("edgesim.scenario", "load"),
+    "load_scenario": ("edgesim.scenario.loading", "load"),
     "run": ("edgesim.api", "run"),
     "plan": ("edgesim.api", "plan"),
-    "compare_fleets": ("edgesim.repricing", "compare_fleets"),
+    "compare_fleets": ("edgesim.results.repricing", "compare_fleets"),
     "load_run": ("edgesim.api", "load_run"),
     "EdgesimError": ("edgesim.errors", "EdgesimError"),
     "ScenarioError": ("edgesim.errors", "ScenarioError"),

@@ -11,15 +11,16 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from edgesim import coordinator, planning, provenance, repricing
+from edgesim import planning
 from edgesim.data.datasets import DATASETS
 from edgesim.errors import Fault, ScenarioError, n_of
-from edgesim.executors import Executor, RayExecutor
-from edgesim.holdings import holdings
 from edgesim.records import Record, Reused, Trial
-from edgesim.references import curves_of, matched, reused_by
-from edgesim.scenario import Scenario
-from edgesim.store import Run, RunFolder, find_latest
+from edgesim.results import provenance, repricing
+from edgesim.results.device_tables import holdings
+from edgesim.results.linked_runs import curves_of, matched, reused_by
+from edgesim.results.run_folder import Run, RunFolder, find_latest
+from edgesim.runtime import Executor, RayExecutor, coordinator
+from edgesim.scenario.loading import Scenario
 
 RUNS = Path("runs")
 WITH_FAILURES = "finished with failed trials"
@@ -73,7 +74,7 @@ def run(
         scenario: from `edgesim.load_scenario`.
         out: the folder; default `runs/<scenario>-<time>`, or with `resume` the newest run of the scenario.
         resume: run only what is missing in the folder, and once more what failed there.
-        executor: where trials run; default Ray with one host per CPU. `edgesim.executors.SerialExecutor()` runs them
+        executor: where trials run; default Ray with one host per CPU. `edgesim.runtime.SerialExecutor()` runs them
             in this process, with equal records.
         progress: is told how it goes.
         trained: runs of the same scenario on other fleets: what they have trained is priced here and not trained again.
@@ -164,7 +165,7 @@ def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
     return planned(scenario, devices).frame()
 
 
-def planned(scenario: Scenario, devices: int | None = None) -> planning.Planned:
+def planned(scenario: Scenario, devices: int | None = None) -> planning.FleetPlan:
     """As `plan`, before there are rows."""
     reused, scorer = reused_by(scenario)
     return planning.plan(scenario, devices, curves_of(scenario), reused, scorer)

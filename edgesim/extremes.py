@@ -42,7 +42,7 @@ class Extremes:
     """uint8 [k, height, width, channels], channels 1 or 3; height 0 where the samples are no pictures"""
 
 
-class Ends(NamedTuple):
+class ClassExtremes(NamedTuple):
     """Positions of the samples at both ends of every class; one entry per sample in each array [k]."""
 
     positions: IntArray
@@ -54,7 +54,7 @@ class Ends(NamedTuple):
 
 def ends_of_classes(
     scores: FloatArray, labels: IntArray, per_end: int = PER_END, max_classes: int | None = None
-) -> Ends:
+) -> ClassExtremes:
     """The samples of each class with the largest and the smallest scores.
 
     Equal scores stand as a selection takes them: the lower position is kept first, the higher one goes first. A class
@@ -82,7 +82,7 @@ def ends_of_classes(
                 tied = int((scores[members] == scores[position]).sum())
                 rows.append((int(position), int(label), most, rank, tied))
     found = np.array(rows, dtype=np.int64).reshape(-1, 5).T
-    return Ends(found[0], found[1], found[2] == 1, found[3], found[4])
+    return ClassExtremes(found[0], found[1], found[2] == 1, found[3], found[4])
 
 
 def pictures(images: ByteArray, max_side: int = MAX_SIDE) -> ByteArray:

@@ -28,7 +28,7 @@ def rounded_ratio(keep_ratio: npt.ArrayLike) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class WorkRecord:
     """All that one trial did on its device: what it is charged for, whoever shared the computation here."""
 
     score: Work
@@ -169,7 +169,7 @@ class Reused:
 
 
 @dataclass(frozen=True)
-class Findings:
+class MethodOutputs:
     """What a method found beside its subset."""
 
     scores: FloatArray | None = None
@@ -181,7 +181,7 @@ class Findings:
     history: tuple[dict[str, float], ...] = ()
     """one row per epoch of a training of the method's own"""
     extremes: Extremes | None = None
-    """of the trials that a run shows (`Setting.shown`)"""
+    """of the trials that a run shows (`ExperimentConfig.shown`)"""
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,6 @@ class TrialResult:
     """sorted indices into the training set"""
     weights: FloatArray | None = None
     """loss weights aligned with `kept`; None = all one"""
-    findings: Findings = field(default_factory=Findings)
-    ledger: Ledger | None = None
+    findings: MethodOutputs = field(default_factory=MethodOutputs)
+    ledger: WorkRecord | None = None
     """None of a trial that has not run. Of one that its device stopped on the way: all that it would have done"""

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgesim import scenario as scenarios
-from edgesim import scheduling
 from edgesim.data.datasets import ImageDataset
-from edgesim.executors import JobQueue, SerialExecutor, base
-from edgesim.scenario import Scenario
+from edgesim.runtime import JobQueue, SerialExecutor, executor, scheduler
+from edgesim.scenario import loading as scenarios
+from edgesim.scenario.loading import Scenario
 
 ROOT = Path(__file__).parents[1]
 
@@ -93,5 +92,5 @@ def blobs(n: int = 60, classes: int = 3, size: int = 8, seed: int = 0, test: int
 @pytest.fixture
 def apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scoring and every training are jobs of their own, handed out alone, as on devices that are not tiny."""
-    monkeypatch.setattr(scheduling, "SHORT_FLOPS", 0.0)
-    monkeypatch.setattr(base, "BUNDLE_FLOPS", 0.0)
+    monkeypatch.setattr(scheduler, "SHORT_FLOPS", 0.0)
+    monkeypatch.setattr(executor, "BUNDLE_FLOPS", 0.0)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from edgesim.records import Record
-from edgesim.report.source import CURVE_COLUMNS, RECORD_COLUMNS
+from edgesim.report.run_tables import CURVE_COLUMNS, RECORD_COLUMNS
 
 HOSTILE = "<b>x</b>"
 

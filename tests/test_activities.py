@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from edgesim import profiles
-from edgesim.calibration import activities, measurements
+from edgesim.calibration import measurements
 from edgesim.calibration.measurements import Product
 from edgesim.calibration.products import DrawFit, fit_draw
+from edgesim.calibration.published import activities
+from edgesim.hardware import loading
 
 MEASUREMENTS = Path(os.environ.get("EDGESIM_MEASUREMENTS", Path(__file__).parents[2] / "shared" / "devices"))
 
@@ -30,7 +31,7 @@ def test_what_a_gpu_draws_while_it_waits_for_launches() -> None:
 
 def test_activities_of_every_kind_of_device() -> None:
     """Of 2.4 to 8.7 W and 10.7 to 50.2 W: a floor of 3.975 W is a quarter, one of 12.675 W a twentieth."""
-    known = {name: profiles.load(name) for name in profiles.names()}
+    known = {name: loading.load(name) for name in loading.names()}
     draws = {"jetson-nano": DrawFit(3.975, 5.0, 0.03, 32), "jetson-agx-xavier": DrawFit(12.675, 35.0, 0.08, 32)}
     found = {name: activities.of_profile(profile, known, draws) for name, profile in known.items()}
     overhead = {name: values["power.overhead_activity"] for name, values in found.items()}
@@ -49,7 +50,7 @@ def test_activities_of_every_kind_of_device() -> None:
 def test_measured_power_of_products_is_predicted_from_their_utilisation(name: str, error: float) -> None:
     """Held out by size; with every busy second at full load the smallest product would be billed 2.2 and 3.9 times."""
     rows = [product for product in measurements.products(MEASUREMENTS) if product.device == name]
-    draw, profile = fit_draw(rows), profiles.load(name)
+    draw, profile = fit_draw(rows), loading.load(name)
     assert draw.held_out_error < error
     shipped = profile.power.overhead_activity
     assert shipped is not None
@@ -60,9 +61,9 @@ def test_measured_power_of_products_is_predicted_from_their_utilisation(name: st
     assert floor_w == pytest.approx(smallest.power_w, rel=0.1)
 
 
-@pytest.mark.parametrize("name", profiles.names())
+@pytest.mark.parametrize("name", loading.names())
 def test_every_profile_has_activities_with_their_source(name: str) -> None:
-    power = profiles.load(name).power
+    power = loading.load(name).power
     for quantity in (power.memory_activity, power.overhead_activity):
         assert quantity is not None
         assert len(quantity.source) > 20

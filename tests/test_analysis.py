@@ -7,7 +7,19 @@ import pandas as pd
 import pytest
 from trials import table, trial
 
-from edgesim import analysis
+from edgesim.analysis.curves import CURVE_VALUES, curve_means
+from edgesim.analysis.grouping import device_by_seed, ranges
+from edgesim.analysis.intervals import trial_mean
+from edgesim.analysis.means import (
+    SUMMARY_COLUMNS,
+    by_profile,
+    cost_by_ratio,
+    failures,
+    gap_to_random,
+    linear_fit,
+    summary,
+    time_fits,
+)
 
 
 @pytest.fixture
@@ -30,7 +42,7 @@ def grid():
 
 
 def test_summary_means_spreads_and_savings(grid):
-    row = analysis.summary(grid).set_index("method").loc["importance"]
+    row = summary(grid).set_index("method").loc["importance"]
     assert row["trials"] == 4
     assert row["test_accuracy"] == pytest.approx(0.65)
     assert row["local_accuracy"] == pytest.approx(0.75)
@@ -48,13 +60,13 @@ def test_summary_means_spreads_and_savings(grid):
 
 
 def test_summary_of_full_saves_nothing(grid):
-    row = analysis.summary(grid).set_index("method").loc["full"]
+    row = summary(grid).set_index("method").loc["full"]
     assert (row["time_saved"], row["energy_saved"], row["scoring_share"]) == (0.0, 0.0, 0.0)
 
 
 def test_summary_order_is_first_appearance_then_ratio():
     records = table(trial(0, 0, "random", 0.8, 0.5), trial(0, 0, "full", 1.0, 0.5), trial(0, 0, "random", 0.1, 0.5))
-    found = analysis.summary(records)[["method", "keep_ratio"]].values.tolist()
+    found = summary(records)[["method", "keep_ratio"]].values.tolist()
     assert found == [["random", 0.1], ["random", 0.8], ["full", 1.0]]
 
 
@@ -65,7 +77,7 @@ def test_savings_are_paired():
         trial(0, 0, "random", 0.5, 0.9, analytic_time_s=5.0),
         trial(0, 1, "random", 0.5, 0.9, analytic_time_s=0.1),
     )
-    row = analysis.summary(records).set_index("method").loc["random"]
+    row = summary(records).set_index("method").loc["random"]
     assert row["time_saved"] == pytest.approx(0.5)
     assert math.isnan(row["energy_saved"])
 
@@ -77,7 +89,7 @@ def test_summary_counts_and_leaves_out_what_failed():
         trial(0, 2, "random", 0.5, status="infeasible"),
         trial(0, 3, "random", 0.5, status="infeasible"),
     )
-    row = analysis.summary(records).iloc[0]
+    row = summary(records).iloc[0]
     assert (row["trials"], row["failed"], row["infeasible"]) == (1, 1, 2)
     assert row["test_accuracy"] == 0.8
     for unknown in ("time_saved", "std_over_devices", "std_over_seeds", "accuracy_low", "accuracy_half_width"):
@@ -85,8 +97,8 @@ def test_summary_counts_and_leaves_out_what_failed():
 
 
 def test_summary_of_nothing_and_of_failures_only():
-    assert list(analysis.summary(table()).columns) == analysis.SUMMARY_COLUMNS
-    row = analysis.summary(table(trial(0, 0, "full", 1.0, status="failed"))).iloc[0]
+    assert list(summary(table()).columns) == SUMMARY_COLUMNS
+    row = summary(table(trial(0, 0, "full", 1.0, status="failed"))).iloc[0]
     assert (row["trials"], row["failed"]) == (0, 1)
     assert math.isnan(row["test_accuracy"])
 
@@ -94,12 +106,12 @@ def test_summary_of_nothing_and_of_failures_only():
 def test_device_by_seed_leaves_missing_trials_unknown():
     records = table(trial(7, 3, "random", 0.5, 0.1), trial(9, 3, "random", 0.5, 0.2), trial(9, 5, "random", 0.5, 0.3))
     expected = [[0.1, 0.2], [math.nan, 0.3]]
-    np.testing.assert_array_equal(analysis.device_by_seed(records, "test_accuracy"), expected)
+    np.testing.assert_array_equal(device_by_seed(records, "test_accuracy"), expected)
 
 
 def test_trial_mean_without_missing_trials():
     values = np.array([[[1.0, math.nan], [2.0, 3.0]], [[math.nan, math.nan], [math.nan, math.nan]]])
-    np.testing.assert_array_equal(analysis.trial_mean(values), [2.0, math.nan])
+    np.testing.assert_array_equal(trial_mean(values), [2.0, math.nan])
 
 
 def test_gap_to_random_is_paired():
@@ -113,7 +125,7 @@ def test_gap_to_random_is_paired():
         trial(0, 2, "random", 0.5, 0.9),
         trial(0, 0, "full", 0.5, 0.9),
     )
-    found = analysis.gap_to_random(records)
+    found = gap_to_random(records)
     assert found[["method", "keep_ratio", "pairs"]].values.tolist() == [["importance", 0.5, 1]]
     assert found["gap"][0] == pytest.approx(0.1)
     assert math.isnan(found["gap_low"][0])
@@ -124,26 +136,26 @@ def test_gap_interval_is_students_over_three_seeds():
     rows = []
     for seed, gap in enumerate((0.1, 0.2, 0.3)):
         rows += [trial(seed, 0, "random", 0.5, 0.5), trial(seed, 0, "el2n", 0.5, 0.5 + gap)]
-    found = analysis.gap_to_random(table(*rows)).iloc[0]
+    found = gap_to_random(table(*rows)).iloc[0]
     half = 4.30265 * 0.1 / math.sqrt(3)
     ends = [found["gap"], found["gap_low"], found["gap_high"]]
     assert ends == pytest.approx([0.2, 0.2 - half, 0.2 + half], abs=1e-5)
 
 
 def test_gap_without_random_is_empty(grid):
-    assert analysis.gap_to_random(grid).empty
+    assert gap_to_random(grid).empty
 
 
 def test_linear_fit():
-    assert analysis.linear_fit(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0])) == (2.0, 1.0, 1.0)
+    assert linear_fit(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0])) == (2.0, 1.0, 1.0)
     # y = 0, 1, 0 over x = 0, 1, 2: slope 0, intercept 1/3, nothing explained
-    fit = analysis.linear_fit(np.array([0.0, 1.0, 2.0, math.nan]), np.array([0.0, 1.0, 0.0, 9.0]))
+    fit = linear_fit(np.array([0.0, 1.0, 2.0, math.nan]), np.array([0.0, 1.0, 0.0, 9.0]))
     assert tuple(fit) == pytest.approx((0.0, 1 / 3, 0.0))
 
 
 def test_linear_fit_where_it_is_not_defined():
-    assert all(math.isnan(v) for v in analysis.linear_fit(np.array([0.5, 0.5]), np.array([1.0, 2.0])))
-    flat = analysis.linear_fit(np.array([0.0, 1.0]), np.array([2.0, 2.0]))
+    assert all(math.isnan(v) for v in linear_fit(np.array([0.5, 0.5]), np.array([1.0, 2.0])))
+    flat = linear_fit(np.array([0.0, 1.0]), np.array([2.0, 2.0]))
     assert flat[:2] == (0.0, 2.0)
     assert math.isnan(flat.r2)
 
@@ -155,11 +167,11 @@ def test_cost_by_ratio_and_its_line():
         for ratio, times in ((0.1, (1.0, 3.0)), (0.5, (5.0, 7.0)))
         for device, time in enumerate(times)
     ]
-    costs = analysis.cost_by_ratio(table(*rows)).table
+    costs = cost_by_ratio(table(*rows)).table
     assert costs["analytic_time_s"].tolist() == [2.0, 6.0]
     assert costs["pairs"].tolist() == [2, 2]
     assert costs["device_time_s"].isna().all()
-    fits = analysis.time_fits(table(*rows)).set_index("time")
+    fits = time_fits(table(*rows)).set_index("time")
     assert list(fits.index) == ["analytic_time_s", "host_wall_s"]
     assert fits.loc["analytic_time_s", ["slope_s", "intercept_s", "r2"]].tolist() == pytest.approx([10, 1, 1])
 
@@ -170,17 +182,17 @@ def test_failures_are_grouped_with_the_most_frequent_first():
         trial(0, 1, "random", 0.1, status="failed", reason="diverged"),
         *(trial(1, d, "el2n", r, status="infeasible", reason="memory") for d, r in ((2, 0.5), (3, 0.5), (7, 0.1))),
     )  # fmt: skip
-    found = analysis.failures(records)
+    found = failures(records)
     assert found.values.tolist() == [
         ["infeasible", "memory", "el2n", 3, "0.1, 0.5", "2-3, 7", "1"],
         ["failed", "diverged", "random", 1, "0.1", "1", "0"],
     ]
-    assert analysis.failures(records.head(1)).empty
+    assert failures(records.head(1)).empty
 
 
 def test_ranges():
-    assert analysis.ranges([7, 0, 2, 1, 7, 9]) == "0-2, 7, 9"
-    assert analysis.ranges([]) == ""
+    assert ranges([7, 0, 2, 1, 7, 9]) == "0-2, 7, 9"
+    assert ranges([]) == ""
 
 
 def test_by_profile():
@@ -191,7 +203,7 @@ def test_by_profile():
         trial(0, 2, "random", 0.5, 0.9, profile="nano", analytic_time_s=0.5),
         trial(0, 3, "random", 0.5, 0.1, profile="nano", status="failed"),
     )
-    found = analysis.by_profile(records)
+    found = by_profile(records)
     columns = ["profile", "devices", "trials", "test_accuracy", "analytic_time_s"]
     assert found[columns].values.tolist() == [
         ["pi", 2, 3, pytest.approx(0.6), 3.0],
@@ -200,7 +212,7 @@ def test_by_profile():
 
 
 def test_curve_means_skip_epochs_without_an_evaluation():
-    columns = ["seed", "device", "method", "keep_ratio", "epoch", *analysis.CURVE_VALUES]
+    columns = ["seed", "device", "method", "keep_ratio", "epoch", *CURVE_VALUES]
     curves = pd.DataFrame(
         [
             (0, 0, "random", 0.5, 1, 2.0, 0.2, math.nan, math.nan),
@@ -210,11 +222,11 @@ def test_curve_means_skip_epochs_without_an_evaluation():
         ],
         columns=columns,
     )
-    found = analysis.curve_means(curves)
+    found = curve_means(curves)
     assert found["epoch"].tolist() == [1, 2]
     assert found["trials"].tolist() == [2, 2]
     assert found["subset_loss"].tolist() == [3.0, 1.0]
     assert found["subset_accuracy"].tolist() == pytest.approx([0.3, 0.7])
     assert math.isnan(found["test_loss"][0])
     assert found["test_loss"][1] == 1.5
-    assert analysis.curve_means(curves.head(0)).empty
+    assert curve_means(curves.head(0)).empty

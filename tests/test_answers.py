@@ -10,10 +10,21 @@ import pandas as pd
 import pytest
 from trials import table, trial
 
-from edgesim import analysis
-from edgesim.analysis import opponents
+from edgesim.analysis import means, opponents
+from edgesim.analysis.best_ratio import best_ratios
+from edgesim.analysis.comparison import against_first, mean_differences
+from edgesim.analysis.comparison_findings import equal_cost_findings, run_findings
+from edgesim.analysis.cost_parts import cost_parts
+from edgesim.analysis.curves import CURVE_VALUES, bands, final_accuracy
+from edgesim.analysis.fairness import fairness, winners
+from edgesim.analysis.fleets import fleets
+from edgesim.analysis.grouping import ok
+from edgesim.analysis.heterogeneity import stragglers
+from edgesim.analysis.means import by_profile, cost_by_ratio, gap_to_random
+from edgesim.analysis.pareto import accuracy_against
+from edgesim.analysis.verdict import verdict_of
 from edgesim.report.figures.accuracy import same_what
-from edgesim.tables import by_rule
+from edgesim.results.serialization import by_rule
 
 WOBBLE = (-0.001, 0.0, 0.001, 0.002)
 
@@ -113,14 +124,14 @@ ANSWERS = {
 @pytest.mark.parametrize("name", ANSWERS)
 def test_the_answer_in_every_branch(name):
     records, text = ANSWERS[name]
-    found = {one.kind: one for one in analysis.verdict_of(by_rule(records, records))}
+    found = {one.kind: one for one in verdict_of(by_rule(records, records))}
     assert found["answer"].text == text
     assert ("turn" in found) == (name == "own mix falls")
 
 
 def test_too_wide_says_what_would_tell():
     records = runs(-0.01, wide=20.0)
-    text = {one.kind: one for one in analysis.verdict_of(records)}["answer"].text
+    text = {one.kind: one for one in verdict_of(records)}["answer"].text
     assert text.startswith(
         "This run cannot tell at which keep ratio importance is safe (margin 1 point): at 50 % a loss"
     )
@@ -129,7 +140,7 @@ def test_too_wide_says_what_would_tell():
 
 def test_evidence_of_a_refusal_is_shown():
     """ "Do not prune" is not labelled as a run that cannot tell."""
-    found = {one.kind: one for one in analysis.verdict_of(runs(-0.2))}
+    found = {one.kind: one for one in verdict_of(runs(-0.2))}
     assert found["answer"].evidence == "no"
 
 
@@ -137,7 +148,7 @@ def test_a_loss_at_the_largest_ratio_alone():
     """Shown at 0.8 only: nothing is said of 0.5 in the same breath but that it is open."""
     wide = runs(-0.02, wide=40.0)
     records = pd.concat([wide, runs(-0.1, ratio=0.8).query("method == 'importance'")], ignore_index=True)
-    text = {one.kind: one for one in analysis.verdict_of(records)}["harm"].text
+    text = {one.kind: one for one in verdict_of(records)}["harm"].text
     assert text.startswith("At 0.8, importance costs accuracy: -9.")
     assert text.endswith("there. At 0.5 this run cannot tell.")
 
@@ -146,10 +157,10 @@ def test_one_comparison_has_one_interval():
     """The answer, the sentence on cost and that on a turn read the same intervals, over all ratios and opponents."""
     first = runs(0.0, random=-0.1, time_s=6.0)
     records = pd.concat([first, runs(0.0, ratio=0.2, random=-0.1, time_s=3.0).query("method != 'full'")])
-    good = analysis.ok(records)
+    good = ok(records)
     (at_cost,) = opponents.at_cost(good, "importance", 0.5)
     assert at_cost.common.tests == 2
-    found = {one.kind: one for one in analysis.verdict_of(records)}
+    found = {one.kind: one for one in verdict_of(records)}
     assert (found["cost"].keep_ratio, found["answer"].keep_ratio) == (0.2, 0.2)
     (told,) = opponents.at_cost(good, "importance", 0.2)
     assert (found["cost"].low, found["cost"].high) == (told.common.low, told.common.high)
@@ -165,7 +176,7 @@ def test_each_opponent_is_over_its_own_pairs_and_says_so():
     more.loc[stopped, ["status", "limit", "reason"]] = ["infeasible", "storage", "needs 2 MB of storage"]
     sizes = {"shard_size": 10, "subset_size": 5}
     both = pd.concat([records.assign(**sizes), more.assign(**sizes)], ignore_index=True)
-    text = {one.kind: one for one in analysis.verdict_of(both, epochs=10)}["cost"].text
+    text = {one.kind: one for one in verdict_of(both, epochs=10)}["cost"].text
     assert "over the 6 of 12 pairs that have it (importance" in text
     assert "The storage of 2 devices does not hold all samples: static opponents alone count there." in text
 
@@ -185,32 +196,32 @@ def test_no_mean_across_ratios_gains_or_loses_by_devices_that_drop_out():
                       ignore_index=True)  # fmt: skip
     both = weak(plain)
     for question, values in (
-        (analysis.final_accuracy, ["test_accuracy"]),
-        (analysis.cost_by_ratio, ["device_time_s"]),
-        (analysis.fairness, ["mean", "worst_tenth", "gini"]),
-        (analysis.accuracy_against, ["test_accuracy", "cost"]),
-        (analysis.stragglers, ["finish_s"]),
+        (final_accuracy, ["test_accuracy"]),
+        (cost_by_ratio, ["device_time_s"]),
+        (fairness, ["mean", "worst_tenth", "gini"]),
+        (accuracy_against, ["test_accuracy", "cost"]),
+        (stragglers, ["finish_s"]),
     ):
         told, wanted = question(both), question(plain)
         assert told.table[values].values.tolist() == wanted.table[values].values.tolist(), question.__name__
         assert "device 9" in " ".join(told.missing), question.__name__
-    parts = [analysis.cost_parts(records)["device_train_time_s"].tolist() for records in (both, plain)]
+    parts = [cost_parts(records)["device_train_time_s"].tolist() for records in (both, plain)]
     np.testing.assert_equal(*parts)
-    weights = analysis.best_ratios(both, (0.1,))
+    weights = best_ratios(both, (0.1,))
     assert "device 9" in " ".join(weights.missing)
     risks = weights.table.set_index("device")["risk"]
-    assert risks[0] == pytest.approx(analysis.best_ratios(plain, (0.1,)).table.set_index("device")["risk"][0])
-    rows = analysis.by_profile(both).set_index(["profile", "method", "keep_ratio"])
+    assert risks[0] == pytest.approx(best_ratios(plain, (0.1,)).table.set_index("device")["risk"][0])
+    rows = by_profile(both).set_index(["profile", "method", "keep_ratio"])
     assert rows.loc[("pi", "importance", 0.1), "trials"] == 12
-    summary = analysis.summary(both).set_index(["method", "keep_ratio"])
+    summary = means.summary(both).set_index(["method", "keep_ratio"])
     assert summary.loc[("importance", 0.1), ["trials", "common_trials"]].tolist() == [15, 12]
 
 
 def test_curves_are_over_the_same_devices():
-    columns = ["seed", "device", "method", "keep_ratio", "epoch", *analysis.CURVE_VALUES]
+    columns = ["seed", "device", "method", "keep_ratio", "epoch", *CURVE_VALUES]
     rows = [(s, d, "random", r, 1, 1.0, 0.5, 1.0, 0.5) for s in (0, 1) for d in (0, 1) for r in (0.1, 0.5)]
     rows += [(s, 9, "random", 0.1, 1, 9.0, 0.1, 9.0, 0.1) for s in (0, 1)]
-    told = analysis.bands(pd.DataFrame(rows, columns=columns))
+    told = bands(pd.DataFrame(rows, columns=columns))
     assert told.table["subset_loss"].tolist() == [1.0, 1.0]
     assert "Left out: device 9." in told.missing[0]
 
@@ -221,7 +232,7 @@ def test_winners_are_over_the_seeds_that_all_methods_have():
         trial(0, 0, "random", 0.5, 0.5), trial(1, 0, "random", 0.5, 0.9), trial(0, 0, "el2n", 0.5, 0.6),
         trial(1, 0, "el2n", 0.5, status="failed"),
     )  # fmt: skip
-    row = analysis.winners(records).table.iloc[0]
+    row = winners(records).table.iloc[0]
     assert (row["method"], row["seeds"], row["ahead"]) == ("el2n", 1, pytest.approx(0.1))
 
 
@@ -242,14 +253,12 @@ def test_under_a_rule_random_stands_at_its_own_ratios():
     """At 10 J random keeps 0.5 and 0.7, not twice its mean; winners compare at equal budget; no ratio is the best."""
     records = ruled()
     assert records["own_keep_ratio"].tolist()[1:3] == [0.2, 0.5]
-    own = analysis.opponents.at_equal_cost(records, "importance", "random")
+    own = opponents.at_equal_cost(records, "importance", "random")
     assert own["opponent_keep_ratio"].tolist() == pytest.approx([0.5, 0.7, 0.5, 0.7])
-    found = analysis.winners(records).table
+    found = winners(records).table
     assert found[["method", "runner_up"]].values.tolist() == [["importance", "random"]] * 2
-    assert "A rule chose" in analysis.best_ratios(records).missing[0]
-    assert same_what(analysis.gap_to_random(records)) == (
-        "Same seed, device and budget, where random keeps 0.6 on average."
-    )
+    assert "A rule chose" in best_ratios(records).missing[0]
+    assert same_what(gap_to_random(records)) == ("Same seed, device and budget, where random keeps 0.6 on average.")
 
 
 def test_risks_weigh_by_data_or_alike():
@@ -258,11 +267,11 @@ def test_risks_weigh_by_data_or_alike():
     rows = [trial(0, d, m, r, a, cost_j=r, shard_size=size) for d, size in ((0, 90), (1, 10))
             for m, r, a in (("full", 1.0, 0.9), ("random", 0.5, 0.5))]  # fmt: skip
     records = table(*rows)
-    by_data = analysis.best_ratios(records, (0.5,)).table
+    by_data = best_ratios(records, (0.5,)).table
     assert by_data["risk_weight"].tolist() == pytest.approx([1.8, 0.2])
     assert by_data["keep_ratio"].tolist() == [1.0, 0.5]
     assert by_data["objective"].tolist() == pytest.approx([1.8 * 0.1 + 0.5, 0.2 * 0.5 + 0.25])
-    alike = analysis.best_ratios(records, (0.5,), weights_of_devices="equal").table
+    alike = best_ratios(records, (0.5,), weights_of_devices="equal").table
     assert alike["keep_ratio"].tolist() == [1.0, 1.0]
 
 
@@ -281,7 +290,7 @@ def fleet_of(speed, lost=()):
 
 def test_fleets_are_compared_over_common_devices():
     """Device 2, the most accurate one, cannot do full training on b: common energies and accuracies are of 0 and 1."""
-    told = analysis.fleets({"a": fleet_of(10.0), "b": fleet_of(20.0, lost=(2,))})
+    told = fleets({"a": fleet_of(10.0), "b": fleet_of(20.0, lost=(2,))})
     rows = told.table.set_index(["fleet", "method"])
     assert rows.loc[("b", "full"), ["devices", "common_devices", "common_energy_j"]].tolist() == [2, 2, 40.0]
     assert rows.loc[("a", "full"), ["devices", "energy_j", "common_devices", "common_energy_j"]].tolist() == [
@@ -294,7 +303,7 @@ def test_fleets_are_compared_over_common_devices():
 
 def test_equal_cost_is_priced_on_every_fleet():
     """Importance costs 0.6 of full training on both: random keeps 0.6 and reaches 0.7 + 0.2 x 0.1 = 72 % there."""
-    found = analysis.equal_cost_findings({"a": fleet_of(10.0), "b": fleet_of(20.0)}, {"a": 10, "b": 10})
+    found = equal_cost_findings({"a": fleet_of(10.0), "b": fleet_of(20.0)}, {"a": 10, "b": 10})
     assert [one.text.split(":")[0] for one in found] == ["a, equal cost", "b, equal cost"]
     assert "random keeps 0.60 and reaches 82.0 %: +3.0 points (" in found[1].text
     assert {one.kind for one in found} == {"cost"}
@@ -302,13 +311,11 @@ def test_equal_cost_is_priced_on_every_fleet():
 
 def test_equal_runs_are_called_equal_and_one_seed_decides_nothing():
     a = fleet_of(10.0)
-    same = analysis.run_findings(
-        *(f({"a": a, "b": a}).table for f in (analysis.mean_differences, analysis.against_first))
-    )
+    same = run_findings(*(f({"a": a, "b": a}).table for f in (mean_differences, against_first)))
     assert same[0].text == "b: the test accuracy is that of the first run, in every pair (n = 18)."
     one = a[a["seed"] == 0]
     b = one.assign(test_accuracy=one["test_accuracy"] + 0.1)
-    questions = (analysis.mean_differences, analysis.against_first)
-    told = analysis.run_findings(*(question({"a": one, "b": b}).table for question in questions))
+    questions = (mean_differences, against_first)
+    told = run_findings(*(question({"a": one, "b": b}).table for question in questions))
     assert (told[0].evidence, told[0].scope) == ("none", "this seed alone")
     assert told[0].text == "b: over all pairs the test accuracy changes by +10.0 points (this seed alone, n = 9)."

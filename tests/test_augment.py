@@ -8,8 +8,8 @@ import sys
 import pytest
 import torch
 
+from edgesim.config.validation import build
 from edgesim.data.augment import AUGMENTATIONS, CropFlip, Cutout
-from edgesim.documents import build
 
 
 def generator(seed: int = 0) -> torch.Generator:

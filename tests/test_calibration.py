@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from edgesim import documents, profiles
-from edgesim.calibration import coefficients, fit, measurements, validate, write
+from edgesim.calibration import fit, measurements, validate
 from edgesim.calibration.dl4j import Lstm
 from edgesim.calibration.fit import Data, Family
 from edgesim.calibration.measurements import Product, Step
 from edgesim.calibration.networks import Network, Sequence, network
 from edgesim.calibration.products import fit_power, fit_products
+from edgesim.calibration.published import coefficients, profile_writer
 from edgesim.calibration.values import FIELDS, Value
+from edgesim.config import validation
 from edgesim.cost.steps import TERMS
 from edgesim.errors import EdgesimError
+from edgesim.hardware import loading
 
 MEASUREMENTS = Path(os.environ.get("EDGESIM_MEASUREMENTS", Path(__file__).parents[2] / "shared" / "devices"))
 FAMILY = Family(
@@ -250,19 +252,19 @@ def test_coefficients_go_into_a_file_and_all_else_stays(tmp_path: Path) -> None:
         "compute.channel_overhead_s": Value(1.25e-5, "estimate", "a guess"),
         "memory.weight_efficiency": Value(1.0, "estimate", "SRAM"),
     }
-    write.update(file, values)
+    profile_writer.update(file, values)
     once = file.read_text()
     assert [line for line in PROFILE.splitlines() if line.startswith("#")] == [
         line for line in once.splitlines() if line.startswith("#")
     ]
-    found = documents.read(file)
+    found = validation.read(file)
     assert found["compute"]["matmul_efficiency"]["value"] == 0.25
     assert found["compute"]["matmul_efficiency"]["relative_error"] == 0.0612
     assert found["compute"]["matmul_efficiency"]["source"] == "a fit: of " + "many " * 30 + "words"
     assert found["compute"]["channel_overhead_s"] == {"value": 1.25e-5, "confidence": "estimate", "source": "a guess"}
     assert list(found["memory"]) == ["size_bytes", "weight_efficiency"]
     assert found["storage"] == {"kind": "disk"}
-    write.update(file, values)
+    profile_writer.update(file, values)
     assert file.read_text() == once
 
 
@@ -270,7 +272,7 @@ def test_a_file_of_another_form_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("memory: {size_bytes: 3}\n")
     with pytest.raises(EdgesimError):
-        write.update(file, {"memory.weight_efficiency": Value(0.5, "estimate", "there")})
+        profile_writer.update(file, {"memory.weight_efficiency": Value(0.5, "estimate", "there")})
     assert file.read_text() == "memory: {size_bytes: 3}\n"
 
 
@@ -282,9 +284,9 @@ def test_missing_and_malformed_measurements_are_named(tmp_path: Path) -> None:
         measurements.products(tmp_path)
 
 
-@pytest.mark.parametrize("name", profiles.names())
+@pytest.mark.parametrize("name", loading.names())
 def test_every_profile_has_the_coefficients_with_their_source(name: str) -> None:
-    profile = profiles.load(name)
+    profile = loading.load(name)
     for field in (*FIELDS, "compute.first_step_s"):
         section, key = field.split(".")
         quantity = getattr(getattr(profile, section), key)
@@ -304,7 +306,7 @@ def words_of(text: str) -> list[str]:
 @pytest.mark.skipif(not MEASUREMENTS.is_dir(), reason="no published measurements; set EDGESIM_MEASUREMENTS")
 def test_published_measurements_are_predicted_by_models_that_the_fit_has_not_seen(tmp_path: Path) -> None:
     pytest.importorskip("timm")
-    known = {name: profiles.load(name) for name in profiles.names()}
+    known = {name: loading.load(name) for name in loading.names()}
     measured, _ = measurements.steps(MEASUREMENTS)
     fits, product_fits = coefficients.fit_all(measured, measurements.products(MEASUREMENTS), known)
     held = {device: errors for one in fits for device, errors in one.held_out.items()}
@@ -325,8 +327,8 @@ def test_published_measurements_are_predicted_by_models_that_the_fit_has_not_see
             assert shipped == pytest.approx(value.value, rel=0.02), (device, field)
     # Written once more, they keep every line and its place; the last digits may be another machine's.
     for device, fields in values.items():
-        shipped_text = (profiles.folder() / f"{device}.yaml").read_text(encoding="utf-8")
+        shipped_text = (loading.folder() / f"{device}.yaml").read_text(encoding="utf-8")
         again = tmp_path / f"{device}.yaml"
         again.write_text(shipped_text, encoding="utf-8")
-        write.update(again, fields)
+        profile_writer.update(again, fields)
         assert words_of(again.read_text(encoding="utf-8")) == words_of(shipped_text), device

@@ -16,11 +16,15 @@ from test_page_browser import FIGURES, errors
 from trials import table, trial
 
 import edgesim
-from edgesim import analysis, report, repricing
-from edgesim import scenario as scenarios
-from edgesim.executors import SerialExecutor
+from edgesim import report
+from edgesim.analysis.comparison import against_first, mean_differences, paired_runs, scenario_differences
+from edgesim.analysis.comparison_findings import fleet_findings, run_findings
+from edgesim.analysis.fleets import best_of_fleets, fleets
 from edgesim.report import comparison
-from edgesim.report.formats import gap, quantity
+from edgesim.report.column_formats import gap, quantity
+from edgesim.results import repricing
+from edgesim.runtime import SerialExecutor
+from edgesim.scenario import loading as scenarios
 
 FLEETS = sorted((ROOT / "scenarios" / "fleets").glob("*.yaml"))
 FLAGS = [argument for file in FLEETS for argument in ("--fleet", str(file))]
@@ -163,7 +167,7 @@ def test_a_scenario_is_trained_once_for_all_fleets(tmp_path):
     assert (folder / "report.html").exists()
     assert f"run folder: runs/{folder.name}" in done.stderr
     told = json.loads(done.stdout)
-    expected = analysis.fleets(edgesim.compare_fleets(edgesim.load_run(folder), FLEETS)).table
+    expected = fleets(edgesim.compare_fleets(edgesim.load_run(folder), FLEETS)).table
     assert [row["finish_s"] for row in told["tables"]["fleets"]] == pytest.approx(expected["finish_s"].tolist())
 
 
@@ -248,8 +252,8 @@ def test_p_is_corrected_over_all_runs():
     """Two runs with one cell each: Bonferroni over two rows doubles p. One seed would have none, so there are two."""
     base = table(*(trial(s, d, "random", 0.5, 0.5) for s in (0, 1) for d in range(4)))
     others = [base.assign(test_accuracy=0.5 + np.array(2 * [0.01, 0.02, 0.03, shift])) for shift in (0.04, 0.05)]
-    alone = [analysis.paired_runs(base, other).table.iloc[0] for other in others]
-    told = analysis.against_first({"base": base, "b": others[0], "c": others[1]}).table
+    alone = [paired_runs(base, other).table.iloc[0] for other in others]
+    told = against_first({"base": base, "b": others[0], "c": others[1]}).table
     smaller = min(row["p"] for row in alone)
     assert told["run"].tolist() == ["b", "c"]
     assert told["p_adjusted"].min() == pytest.approx(2 * smaller)
@@ -261,20 +265,20 @@ def test_mean_differences_give_every_device_the_same_weight():
     cells = [(s, *cell) for s in (0, 1) for cell in ((0, 0.2), (0, 0.6), (1, 0.2))]
     a = table(*(trial(s, d, "random", r, 0.5, device_energy_j=10.0) for s, d, r in cells))
     b = table(*(trial(s, d, "random", r, 0.6 if d == 0 else 0.9, device_energy_j=5.0) for s, d, r in cells))
-    found = analysis.mean_differences({"a": a, "b": b}).table.set_index("quantity")
+    found = mean_differences({"a": a, "b": b}).table.set_index("quantity")
     assert found.loc["test_accuracy", ["pairs", "a", "b", "difference"]].tolist() == pytest.approx([6, 0.5, 0.75, 0.25])
     # t(1) = 12.7062; the mean of 0.1 and 0.4 has a standard error of 0.15.
     assert found.loc["test_accuracy", "low"] == pytest.approx(0.25 - 12.7062 * 0.15, abs=1e-4)
     assert found.loc["device_energy_j", "difference"] == -5.0
     assert "device_time_s" not in found.index
-    text = analysis.run_findings(found.reset_index(), analysis.against_first({"a": a, "b": b}).table)
+    text = run_findings(found.reset_index(), against_first({"a": a, "b": b}).table)
     assert "(-50.0 %)" in text[1].text
     assert text[0].evidence == "none"
 
 
 def test_trials_of_a_rule_stand_in_one_row():
     a = table(*(trial(0, d, "random", 0.2 + 0.1 * d, 0.5, ratio_rule="budget") for d in range(3)))
-    told = analysis.paired_runs(a, a.assign(test_accuracy=0.6)).table
+    told = paired_runs(a, a.assign(test_accuracy=0.6)).table
     assert told[["keep_ratio", "pairs", "difference"]].values.tolist() == [[pytest.approx(0.3), 3, pytest.approx(0.1)]]
 
 
@@ -282,10 +286,10 @@ def test_scenarios_are_set_against_each_other_by_name():
     """The second method is dropped: it alone differs, not every entry after it."""
     a = {"pruning": {"methods": [{"name": "full"}, {"name": "x", "k": 1, "none": None}, {"name": "random"}]}}
     b = {"pruning": {"methods": [{"name": "full"}, {"name": "random"}]}}
-    found = analysis.scenario_differences(a, b).table.values.tolist()
+    found = scenario_differences(a, b).table.values.tolist()
     assert found == [["pruning.methods.x", '{"name": "x", "k": 1}', "-"]]
     twice = {"groups": [{"profile": "pi", "count": 1}, {"profile": "pi", "count": 2}]}
-    assert analysis.scenario_differences(twice, {"groups": []}).table["path"].tolist() == ["groups"]
+    assert scenario_differences(twice, {"groups": []}).table["path"].tolist() == ["groups"]
 
 
 def test_findings_of_fleets():
@@ -297,7 +301,7 @@ def test_findings_of_fleets():
               for m, r, acc, t in (("full", 1.0, 0.8, 10.0), ("random", 0.5, 0.7, 10.0))],
     }  # fmt: skip
     tables = {name: table(*own) for name, own in rows.items()}
-    found = analysis.fleet_findings(analysis.fleets(tables).table, analysis.best_of_fleets(tables).table)
+    found = fleet_findings(fleets(tables).table, best_of_fleets(tables).table)
     by_kind = {finding.kind: finding.text for finding in found}
     assert "b 10 s, a 30 s" in by_kind["time"]
     assert "factor of 3" in by_kind["time"]

@@ -13,11 +13,12 @@ from conftest import DOCUMENT
 from datafiles import pixels, png, read, texts, write_npz
 from typer.testing import CliRunner
 
-from edgesim import api, documents, report
-from edgesim import scenario as scenarios
+from edgesim import api, report
 from edgesim.cli import app
+from edgesim.config import validation
 from edgesim.data import cache
-from edgesim.executors import SerialExecutor
+from edgesim.runtime import SerialExecutor
+from edgesim.scenario import loading as scenarios
 
 GAPS = "only 2 of 8 class ids (0 to 7) occur in training: the network has 2 outputs, named by their ids 3, 7"
 UNREAD = "1 array is not read: x_val"
@@ -43,7 +44,7 @@ def scenario_file(tmp_path) -> Path:
         "pruning": {"methods": ["full", "random"], "keep_ratio": 0.5},
     }
     path = tmp_path / "notes.yaml"
-    path.write_text(documents.dump(document))
+    path.write_text(validation.dump(document))
     return path
 
 

@@ -18,9 +18,9 @@ import pytest
 from datafiles import image_folder, pixels, png, read, write_npz, write_parquet
 from PIL import Image
 
+from edgesim.config.validation import build
 from edgesim.data import cache, images, public
 from edgesim.data.datasets import DATASETS, ImageDataset, describe, find, load
-from edgesim.documents import build
 from edgesim.errors import DataError
 
 REAL_DATA = os.environ.get("EDGESIM_DATA")
@@ -582,7 +582,7 @@ def test_large_sources_are_hashed_by_samples(tmp_path, monkeypatch):
     path = tmp_path / "d.npz"
     content = bytearray(b"x" * 5_000_000)
     path.write_bytes(content)
-    reading = cache.Reading("npz", tmp_path, (path,), lambda: None)
+    reading = cache.DatasetFiles("npz", tmp_path, (path,), lambda: None)
     whole = cache.fingerprint(reading)
     monkeypatch.setattr(cache, "FULL_HASH_BYTES", 1_000_000)
     sampled = cache.fingerprint(reading)

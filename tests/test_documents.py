@@ -9,7 +9,7 @@ import pytest
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim import documents
+from edgesim.config import validation
 from edgesim.errors import Fault, ScenarioError
 
 
@@ -28,7 +28,7 @@ class Outer:
 
 def faults_of(text: str) -> list[str]:
     with pytest.raises(ScenarioError) as caught:
-        documents.parse(text, "file.yaml")
+        validation.parse(text, "file.yaml")
     return [str(fault) for fault in caught.value.faults]
 
 
@@ -37,13 +37,13 @@ def faults_of(text: str) -> list[str]:
     [("1e-3", 0.001), ("1E5", 1e5), ("-2e+3", -2000.0), ("4.8e10", 4.8e10), ("1.5", 1.5), ("7", 7), ("1e3x", "1e3x")],
 )
 def test_numbers_are_read_as_people_write_them(text: str, value: object) -> None:
-    read = documents.parse(f"a: {text}", "x")["a"]
+    read = validation.parse(f"a: {text}", "x")["a"]
     assert read == value
     assert type(read) is type(value)
 
 
 def test_a_date_stays_text() -> None:
-    assert documents.parse("a: 2024-01-02", "x") == {"a": "2024-01-02"}
+    assert validation.parse("a: 2024-01-02", "x") == {"a": "2024-01-02"}
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_a_tag_that_would_run_code_runs_nothing(tmp_path: Path) -> None:
 def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
     (tmp_path / "quickstart.yaml").write_text("a: 1")
     with pytest.raises(ScenarioError, match=r"no such file .did you mean 'quickstart\.yaml'"):
-        documents.read(tmp_path / "quikstart.yaml")
+        validation.read(tmp_path / "quikstart.yaml")
 
 
 def test_build_gives_the_dataclass() -> None:
     faults: list[Fault] = []
-    built = documents.build(Outer, {"rate": 2, "inner": {"depth": 3}, "sizes": [1, 2]}, "top", faults)
+    built = validation.build(Outer, {"rate": 2, "inner": {"depth": 3}, "sizes": [1, 2]}, "top", faults)
     assert faults == []
     assert built == Outer(rate=2.0, inner=Inner(depth=3), sizes=(1, 2))
 
@@ -87,7 +87,7 @@ def test_build_gives_the_dataclass() -> None:
 def test_build_reports_every_fault_with_its_path() -> None:
     faults: list[Fault] = []
     given = {"rate": -1, "nme": "y", "inner": {"depth": "deep"}, "sizes": [1, True]}
-    assert documents.build(Outer, given, "top", faults) is None
+    assert validation.build(Outer, given, "top", faults) is None
     listed = {fault.path: fault.message for fault in faults}
     assert set(listed) == {"top.rate", "top.nme", "top.inner.depth", "top.sizes[1]"}
     assert "greater than 0; got a number (-1)" in listed["top.rate"]
@@ -98,7 +98,7 @@ def test_build_reports_every_fault_with_its_path() -> None:
 
 def test_build_names_unknown_keys_inside_nested_maps() -> None:
     faults: list[Fault] = []
-    assert documents.build(Outer, {"rate": 1, "inner": {"dpth": 2}}, "top", faults) is None
+    assert validation.build(Outer, {"rate": 1, "inner": {"dpth": 2}}, "top", faults) is None
     (fault,) = faults
     assert fault.path == "top.inner.dpth"
     assert "did you mean 'depth'" in fault.message
@@ -106,20 +106,20 @@ def test_build_names_unknown_keys_inside_nested_maps() -> None:
 
 def test_build_reports_a_missing_value() -> None:
     faults: list[Fault] = []
-    assert documents.build(Outer, {}, "top", faults) is None
+    assert validation.build(Outer, {}, "top", faults) is None
     assert [str(fault) for fault in faults] == ["top.rate: is missing and has no default"]
 
 
 def test_text_is_no_number_and_a_number_no_truth() -> None:
     faults: list[Fault] = []
-    documents.build(Outer, {"rate": "2"}, "", faults)
+    validation.build(Outer, {"rate": "2"}, "", faults)
     assert [fault.path for fault in faults] == ["rate"]
 
 
 def test_override() -> None:
     document = {"model": "mlp", "training": {"epochs": 1}, "list": [{"a": 1}]}
     faults: list[Fault] = []
-    documents.override(
+    validation.override(
         document, ["training.epochs=3", "model.widths=[8]", "list[0].a=1e-2", "cost.w=2"], {"model"}, faults
     )
     assert faults == []
@@ -129,7 +129,7 @@ def test_override() -> None:
         "list": [{"a": 0.01}],
         "cost": {"w": 2},
     }
-    documents.override(document, ["list[4].a=1", "nonsense", "a=[", "training.epochs.deep=1"], (), faults)
+    validation.override(document, ["list[4].a=1", "nonsense", "a=[", "training.epochs.deep=1"], (), faults)
     assert {fault.path for fault in faults} == {
         "--set list[4].a",
         "--set nonsense",
@@ -141,7 +141,7 @@ def test_override() -> None:
 def test_override_reaches_into_names_of_a_list() -> None:
     document = {"pruning": {"methods": ["full", "ccs"]}, "fleet": "site.yaml"}
     faults: list[Fault] = []
-    documents.override(document, ["pruning.methods[1].cutoff=0.2", "fleet.spread=1"], {"fleet.x"}, faults)
+    validation.override(document, ["pruning.methods[1].cutoff=0.2", "fleet.spread=1"], {"fleet.x"}, faults)
     assert document["pruning"] == {"methods": ["full", {"name": "ccs", "cutoff": 0.2}]}
     assert [str(fault) for fault in faults] == [
         "--set fleet.spread: there is no fleet.spread to set: fleet is text ('site.yaml')"

@@ -10,10 +10,10 @@ import time
 import numpy as np
 import pytest
 
-from edgesim import profiles
-from edgesim.conditions import Availability, Conditions, Energy
-from edgesim.cost import heat
+from edgesim.cost import thermal
 from edgesim.cost.emulator import Hardware, Phases, emulate
+from edgesim.hardware import loading
+from edgesim.hardware.conditions import Availability, Conditions, Energy
 
 IDLE_W, LOAD_W, FACTOR, TAU_S = 1.0, 9.0, 0.75, 300.0
 SUSTAINED_W = 8.0 * 0.75**2.2
@@ -173,7 +173,7 @@ def test_at_the_limit_waiting_buys_full_speed():
 
 
 def test_a_device_that_never_throttles_runs_at_full_speed_for_ever():
-    steady = Hardware(IDLE_W, LOAD_W, 1.0, heat.sustained_w(IDLE_W, LOAD_W, 1.0), TAU_S)
+    steady = Hardware(IDLE_W, LOAD_W, 1.0, thermal.sustained_w(IDLE_W, LOAD_W, 1.0), TAU_S)
     for hardware in (steady, COOL, Hardware(IDLE_W, 1 + SUSTAINED_W, 0.75, SUSTAINED_W, TAU_S)):
         done = emulate(Phases([100_000], [1.0], [0.0]), hardware)
         assert done.throttled_s[0] == 0.0
@@ -221,7 +221,7 @@ def test_a_small_step_simulation_agrees(windows):
 def test_a_long_row_of_phases_heats_like_a_walk_one_by_one():
     rng = np.random.default_rng(3)
     target, decay = rng.uniform(0, 2.5, (2, 1000)), rng.uniform(0.5, 1, (2, 1000))
-    before = heat.before(np.array([0.0, 0.7]), target, decay)
+    before = thermal.before(np.array([0.0, 0.7]), target, decay)
     for d, theta in enumerate((0.0, 0.7)):
         for j in range(1000):
             assert before[d, j] == pytest.approx(theta, abs=1e-12)
@@ -239,7 +239,7 @@ def test_hotter_is_never_faster(seed):
     assert (after_load.time_s[1:] >= alone.time_s - 1e-9).all()
     assert after_load.time_s[1:].sum() > alone.time_s.sum()
     times = [
-        emulate(phases, dataclasses.replace(WARM, sustained_w=heat.sustained_w(1.0, 9.0, factor))).time_s.sum()
+        emulate(phases, dataclasses.replace(WARM, sustained_w=thermal.sustained_w(1.0, 9.0, factor))).time_s.sum()
         for factor in (1.0, 0.9, 0.7, 0.5, 0.2)
     ]
     assert times == sorted(times)
@@ -300,9 +300,9 @@ def test_power_stays_between_idle_and_the_maximum(name, seed):
     assert power_w.max() > 1.5 * power_w.min()
 
 
-@pytest.mark.parametrize("name", profiles.names())
+@pytest.mark.parametrize("name", loading.names())
 def test_no_shipped_device_draws_more_than_its_maximum(name):
-    profile = profiles.load(name)
+    profile = loading.load(name)
     times = {}
     for mode in profile.mode_names:
         done = emulate(Phases([3000], [1.0], [0.05]), Hardware.of(profile, mode))

@@ -13,14 +13,13 @@ import pytest
 from conftest import Stopping, blobs
 
 import edgesim
-from edgesim import coordinator
 from edgesim.data.images import ImageDataset
-from edgesim.executors import SerialExecutor
 from edgesim.extremes import MAX_CLASSES, Extremes, ends_of_classes, pictures
-from edgesim.records import Findings, Record, Trial, TrialResult
-from edgesim.scenario import Scenario
-from edgesim.store import Run, RunFolder
-from edgesim.tables import from_line, results_of, tables, to_line
+from edgesim.records import MethodOutputs, Record, Trial, TrialResult
+from edgesim.results.run_folder import Run, RunFolder
+from edgesim.results.serialization import from_line, results_of, tables, to_line
+from edgesim.runtime import SerialExecutor, coordinator
+from edgesim.scenario.loading import Scenario
 
 Make = Callable[..., Scenario]
 
@@ -100,7 +99,7 @@ def extremes() -> Extremes:
 
 def test_extremes_survive_the_tables_and_the_journal() -> None:
     record = Record("s", 0, 1, "p", "m", 0.5, "ok")
-    given = TrialResult(record, findings=Findings(extremes=extremes()))
+    given = TrialResult(record, findings=MethodOutputs(extremes=extremes()))
     table = tables([given])["extremes"]
     assert table.drop(columns="image").values.tolist() == [
         [0, 1, "m", 0.5, 4, "most", 1, 7, 1 / 3, 1, 2, 3, 3],
@@ -117,7 +116,7 @@ def test_scores_that_serve_every_ratio_are_written_once() -> None:
     """A device that is resumed after its first trial scores again, and sends the same scores with the next one."""
     held, scores = np.array([3, 5]), np.array([0.25, 0.5])
     sent = [
-        TrialResult(Record("s", 0, 1, "p", method, ratio, "ok"), findings=Findings(scores, held, for_all))
+        TrialResult(Record("s", 0, 1, "p", method, ratio, "ok"), findings=MethodOutputs(scores, held, for_all))
         for method, for_all in (("el2n", True), ("ccs", False))
         for ratio in (0.2, 0.6)
     ]
@@ -182,7 +181,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Methods of all kinds: scores for every ratio, per ratio, none."""
     from conftest import DOCUMENT
 
-    from edgesim import scenario as scenarios
+    from edgesim.scenario import loading as scenarios
 
     folder = tmp_path_factory.mktemp("shown")
     methods = ["full", "random", "importance", "ccs", "infobatch"]

@@ -11,17 +11,21 @@ import plotly.graph_objects
 import pytest
 from report_runs import Reader, make_run
 
-from edgesim import analysis
-from edgesim.report import fleet_sections, marks, page
+from edgesim.analysis.cost_parts import TIME_PARTS, cost_parts, parts_by_profile
+from edgesim.analysis.curves import final_accuracy
+from edgesim.analysis.means import cost_by_ratio, gap_to_random, time_fits
+from edgesim.analysis.pareto import accuracy_against
+from edgesim.analysis.verdict import verdict_of
+from edgesim.report import fleet_sections, page, plot_style
 from edgesim.report.figures import accuracy, fleet, parts, prices
-from edgesim.report.figures.apart import FRAME, LANES, MARK, WIDTH
-from edgesim.report.figures.figure import Across, Figure, Said
-from edgesim.report.figures.settle import settled
-from edgesim.report.sections import Looks, coloured_methods
+from edgesim.report.figures.figure import Figure, RatioAxis, SentenceFigure
+from edgesim.report.figures.finishing import settled
+from edgesim.report.figures.overlap import FRAME, LANES, MARK, WIDTH
+from edgesim.report.sections import PageStyle, coloured_methods
 
 
 def bars(name, x, y, **more):
-    return {**marks.bars(name, x, pd.Series(y, dtype=float), "#c2570c"), **more}
+    return {**plot_style.bars(name, x, pd.Series(y, dtype=float), "#c2570c"), **more}
 
 
 def of(*traces, **layout):
@@ -34,7 +38,7 @@ def of(*traces, **layout):
 def test_bars_that_are_all_alike_are_a_sentence():
     figure = settled(of(bars("a", ["a"], [3.0]), bars("b", ["b"], [3.0])))
     assert figure.spec["data"] == []
-    assert figure.said == (Said("Time: 3 s for a and b.", {}),)
+    assert figure.said == (SentenceFigure("Time: 3 s for a and b.", {}),)
     near = settled(of(bars("a", ["a", "b"], [3.0, 3.01])))  # a third of a per cent: no eye can tell
     assert [one.text for one in near.said] == ["Time: 3 s to 3.01 s for a and b."]
     zero = settled(of(bars("a", ["a", "b"], [0.0, 0.0])))
@@ -44,7 +48,7 @@ def test_bars_that_are_all_alike_are_a_sentence():
 
 
 def test_a_single_bar_is_a_sentence_and_different_bars_are_a_figure():
-    assert settled(of(bars("full", ["full"], [7.0]))).said == (Said("Time: 7 s (full).", {}),)
+    assert settled(of(bars("full", ["full"], [7.0]))).said == (SentenceFigure("Time: 7 s (full).", {}),)
     different = of(bars("a", ["a"], [3.0]), bars("b", ["b"], [3.2]))
     assert settled(different).said == ()
     assert len(settled(different).spec["data"]) == 2
@@ -67,7 +71,7 @@ def test_bars_of_one_choice_are_looked_at_by_themselves():
     )
     found = settled(figure)
     assert [trace["meta"]["method"] for trace in found.spec["data"]] == ["unfair"]
-    assert found.said == (Said("Time, fair: 0.5 s for cat and dog.", {"method": "fair"}),)
+    assert found.said == (SentenceFigure("Time, fair: 0.5 s for cat and dog.", {"method": "fair"}),)
 
 
 @pytest.mark.parametrize("run", [make_run(devices=1, methods=("full",)), make_run(seeds=1, devices=3, ratios=(0.5,))])
@@ -124,7 +128,7 @@ def test_methods_of_equal_cost_stand_beside_each_other_at_their_keep_ratio():
     names = ["method", "keep_ratio", "pairs", "device_energy_j", "analytic_time_s", "analytic_energy_j",
              "device_time_s", "host_wall_s"]  # fmt: skip
     costs = pd.DataFrame(rows, columns=names)
-    figure = settled(prices.energy_figure(costs, marks.method_styles("ab", "full"), "device_energy_j"))
+    figure = settled(prices.energy_figure(costs, plot_style.method_styles("ab", "full"), "device_energy_j"))
     a, b = figure.spec["data"]
     assert a["x"] == [0.2, 0.8]
     assert b["x"] != a["x"]
@@ -134,7 +138,7 @@ def test_methods_of_equal_cost_stand_beside_each_other_at_their_keep_ratio():
 
 
 def test_the_marks_of_two_runs_at_one_method_stand_beside_each_other():
-    layout = marks.layout({**marks.names_axis(["m", "n"]), "range": [-0.5, 1.5]}, marks.axis("y"))
+    layout = plot_style.layout({**plot_style.names_axis(["m", "n"]), "range": [-0.5, 1.5]}, plot_style.axis("y"))
     look = {"type": "scatter", "mode": "markers", "x": ["m", "n"], "y": [0.5, 0.9], "marker": {"size": 8}}
     traces = [{**look, "name": run} for run in ("one", "two")]
     first, second = settled(of(*traces, **layout)).spec["data"]
@@ -149,7 +153,7 @@ def test_marks_in_one_place_of_two_quantities_are_counted():
             ("b", 0.5, 6, 0.8, 0.8, 0.8, 30.0, True), ("c", 0.5, 6, 0.5, 0.5, 0.5, 20.0, True)]  # fmt: skip
     names = ["method", "keep_ratio", "trials", "test_accuracy", "accuracy_low", "accuracy_high", "cost", "on_front"]
     data = pd.DataFrame(rows, columns=names)
-    figure = settled(fleet.pareto_figure(data, marks.method_styles(data["method"], "full"), "energy_j"))
+    figure = settled(fleet.pareto_figure(data, plot_style.method_styles(data["method"], "full"), "energy_j"))
     traces = {trace["name"]: trace for trace in figure.spec["data"]}
     counted = traces["marks in one place"]
     assert (counted["x"], counted["y"], counted["text"]) == ([30.0], [0.8], ["2×"])
@@ -179,14 +183,14 @@ def thinned_out(table):
 
 def test_means_over_fewer_pairs_are_hollow():
     records = make_run().records
-    styles = marks.method_styles(records["method"], "full")
-    costs = thinned_out(analysis.cost_by_ratio(records).table)
+    styles = plot_style.method_styles(records["method"], "full")
+    costs = thinned_out(cost_by_ratio(records).table)
     figures = [
-        accuracy.accuracy_figure(thinned_out(analysis.final_accuracy(records).table), styles, "test_accuracy"),
+        accuracy.accuracy_figure(thinned_out(final_accuracy(records).table), styles, "test_accuracy"),
         prices.energy_figure(costs, styles, "device_energy_j"),
-        prices.time_figure(costs, analysis.time_fits(records), styles, "device_time_s"),
-        accuracy.gap_figure(thinned_out(analysis.gap_to_random(records)), styles),
-        fleet.pareto_figure(thinned_out(analysis.accuracy_against(records).table), styles, "energy_j"),
+        prices.time_figure(costs, time_fits(records), styles, "device_time_s"),
+        accuracy.gap_figure(thinned_out(gap_to_random(records)), styles),
+        fleet.pareto_figure(thinned_out(accuracy_against(records).table), styles, "energy_j"),
     ]
     for figure in map(settled, figures):
         (trace,) = [t for t in figure.spec["data"] if t["name"] == "importance" and "customdata" in t][:1]
@@ -199,8 +203,8 @@ def test_means_over_fewer_pairs_are_hollow():
 
 def test_bars_over_fewer_pairs_are_pale():
     records = make_run(ratios=(0.1,)).records
-    styles = marks.method_styles(records["method"], "full")
-    costs = analysis.cost_by_ratio(records).table
+    styles = plot_style.method_styles(records["method"], "full")
+    costs = cost_by_ratio(records).table
     costs["pairs"] = np.where(costs["method"] == "full", 4, 6)
     figure = settled(prices.energy_figure(costs, styles, "device_energy_j"))
     full, random = (next(t for t in figure.spec["data"] if t["name"] == name) for name in ("full", "random"))
@@ -211,8 +215,8 @@ def test_bars_over_fewer_pairs_are_pale():
 
 def test_where_all_means_rest_on_the_same_pairs_nothing_is_said_of_them():
     records = make_run().records
-    styles = marks.method_styles(records["method"], "full")
-    figure = settled(prices.energy_figure(analysis.cost_by_ratio(records).table, styles, "device_energy_j"))
+    styles = plot_style.method_styles(records["method"], "full")
+    figure = settled(prices.energy_figure(cost_by_ratio(records).table, styles, "device_energy_j"))
     assert "pairs" not in figure.note
     assert all("customdata" not in trace for trace in figure.spec["data"])
 
@@ -228,9 +232,9 @@ def test_of_many_methods_the_most_accurate_have_a_colour():
     assert set(found) == {"m16", "m15", "m14", "m13", "m12", "random"}
     assert rule == ("In colour: the 5 methods with the highest mean test accuracy at keep ratio 0.6, and random. "
                     "The others are grey.")  # fmt: skip
-    styles = Looks.of(run.records).styles
+    styles = PageStyle.of(run.records).styles
     assert list(styles) == names
-    grey = [name for name in names if styles[name]["color"] == marks.GREY]
+    grey = [name for name in names if styles[name]["color"] == plot_style.GREY]
     assert grey == ["full", *(f"m{i}" for i in range(12))]
     assert len({styles[name]["color"] for name in found}) == 6
     reader = Reader(page.render(run))
@@ -273,12 +277,12 @@ def lab(linear):
 @pytest.mark.parametrize("kind", ["protan", "deutan"])
 def test_colours_or_markers_tell_methods_apart_without_red_or_green(kind):
     """Colours that come near each other for a colour-blind reader go with other markers."""
-    styles = list(marks.method_styles([f"m{i}" for i in range(6)], "full").values())
+    styles = list(plot_style.method_styles([f"m{i}" for i in range(6)], "full").values())
     for place, one in enumerate(styles):
         for other in styles[:place]:
             distance = np.linalg.norm(lab(seen_by(one["color"], kind)) - lab(seen_by(other["color"], kind)))
             assert distance > 10 or one["symbol"] != other["symbol"], (one, other)
-    first = [lab(seen_by(colour, kind)) for colour in marks.METHOD_COLOURS[:3]]
+    first = [lab(seen_by(colour, kind)) for colour in plot_style.METHOD_COLOURS[:3]]
     assert min(np.linalg.norm(a - b) for i, a in enumerate(first) for b in first[:i]) > 20
 
 
@@ -288,7 +292,7 @@ def test_colours_or_markers_tell_methods_apart_without_red_or_green(kind):
 def test_a_figure_stands_between_the_verdict_and_the_tables():
     run = make_run(seeds=3)
     reader = Reader(page.render(run))
-    last = analysis.verdict_of(run.records)[-1].text
+    last = verdict_of(run.records)[-1].text
     titles = [last, "Accuracy against energy", "Every method and keep ratio"]
     places = [reader.page_text.index(text) for text in titles]
     assert places == sorted(places)
@@ -323,7 +327,7 @@ def with_parts(run, startup_s=20.0):
 def test_start_up_is_stacked_apart():
     """By hand, device 0: emulated 1.5 x (10 x ratio + place) s; importance at 0.1: 4.5 s, of them 0.45 for scoring."""
     run = with_parts(make_run(seeds=1, devices=1))
-    table = analysis.cost_parts(run.records)
+    table = cost_parts(run.records)
     figure = parts.parts_figure(table, "time")
     shown = [trace for trace in figure.spec["data"] if trace["meta"]["method"] == "importance"]
     assert figure.spec["layout"]["barmode"] == "stack"
@@ -337,13 +341,13 @@ def test_start_up_is_stacked_apart():
     assert "Its largest share is 87.0 %: random, keep ratio 0.1." in figure.note
     joules = parts.parts_figure(table, "energy").spec["data"]
     assert [(t["name"], t["y"][-1]) for t in joules[:2]] == [("start-up", 40.0), ("scoring and training", 50.0)]
-    summed = table[list(analysis.TIME_PARTS)].sum(axis=1)
-    assert summed.tolist() == pytest.approx(analysis.cost_by_ratio(run.records).table["device_time_s"].tolist())
+    summed = table[list(TIME_PARTS)].sum(axis=1)
+    assert summed.tolist() == pytest.approx(cost_by_ratio(run.records).table["device_time_s"].tolist())
 
 
 def test_start_up_by_profile_and_at_one_ratio():
     run = with_parts(make_run(seeds=1, devices=2, ratios=(0.5,)))
-    shares = parts.profiles_figure(analysis.parts_by_profile(run.records), "time")
+    shares = parts.profiles_figure(parts_by_profile(run.records), "time")
     startup = next(t for t in shares.spec["data"] if t["name"] == "start-up" and t["meta"]["method"] == "random")
     # random at 0.5: 9 s on device 0 and 18 s on device 1
     assert (startup["y"], startup["x"]) == (
@@ -360,16 +364,16 @@ def test_start_up_by_profile_and_at_one_ratio():
 def test_without_start_up_nothing_is_made_up():
     run = with_parts(make_run(seeds=1, devices=1))
     records = run.records.drop(columns=["device_startup_s", "device_startup_energy_j"])
-    figure = parts.parts_figure(analysis.cost_parts(records), "time")
+    figure = parts.parts_figure(cost_parts(records), "time")
     assert {trace["name"] for trace in figure.spec["data"]} == {"scoring", "training"}
     assert "The run does not tell start-up apart" in figure.note
-    assert parts.parts_figure(analysis.cost_parts(records), "energy").spec["data"] == []  # one part is the whole
+    assert parts.parts_figure(cost_parts(records), "energy").spec["data"] == []  # one part is the whole
 
 
 def test_both_test_distributions_stand_on_one_scale():
     run = make_run()
-    final = analysis.final_accuracy(run.records).table
-    styles = marks.method_styles(final["method"], "full")
+    final = final_accuracy(run.records).table
+    styles = plot_style.method_styles(final["method"], "full")
     common, own = (accuracy.accuracy_figure(final, styles, value) for value in ("test_accuracy", "local_accuracy"))
     scale = common.spec["layout"]["yaxis"]["range"]
     assert own.spec["layout"]["yaxis"]["range"] == scale
@@ -421,7 +425,7 @@ def test_short_tables_stay_on_one_sheet():
 
 
 def test_what_the_axis_knows_of_pairs():
-    assert Across.of(pd.DataFrame({"method": ["a"], "keep_ratio": [0.5], "trials": [7]})).most == 7
-    assert Across.of(pd.DataFrame({"method": ["a"], "keep_ratio": [0.5], "pairs": [3], "trials": [7]})).most == 3
-    assert Across.of(pd.DataFrame({"method": ["a"], "keep_ratio": [0.5], "devices": [3], "seeds": [2]})).most == 6
-    assert Across.of(pd.DataFrame({"method": ["a"], "keep_ratio": [0.5]})).most == 0
+    assert RatioAxis.of(pd.DataFrame({"method": ["a"], "keep_ratio": [0.5], "trials": [7]})).most == 7
+    assert RatioAxis.of(pd.DataFrame({"method": ["a"], "keep_ratio": [0.5], "pairs": [3], "trials": [7]})).most == 3
+    assert RatioAxis.of(pd.DataFrame({"method": ["a"], "keep_ratio": [0.5], "devices": [3], "seeds": [2]})).most == 6
+    assert RatioAxis.of(pd.DataFrame({"method": ["a"], "keep_ratio": [0.5]})).most == 0

@@ -7,18 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgesim import profiles
-from edgesim.conditions import Conditions, Energy
-from edgesim.cost import feasibility, words
+from edgesim import formatting
+from edgesim.cost import feasibility
 from edgesim.cost.analytic import CostWeights
-from edgesim.cost.feasibility import Demand
-from edgesim.cost.forecast import Device, Forecast
-from edgesim.cost.loads import Load
+from edgesim.cost.batch_pricing import BatchPricing, Device
+from edgesim.cost.context import PricingContext
+from edgesim.cost.feasibility import ResourceDemand
 from edgesim.cost.pricing import price
+from edgesim.cost.step_counts import StepCounts
 from edgesim.cost.steps import step_cost
-from edgesim.cost.terms import Terms
-from edgesim.profiles import Quantity
-from edgesim.records import Ledger
+from edgesim.hardware import loading
+from edgesim.hardware.conditions import Conditions, Energy
+from edgesim.hardware.loading import Quantity
+from edgesim.records import WorkRecord
 from edgesim.work import Operations, StepTrace, Work, Workload
 
 PASS = Operations(
@@ -31,9 +32,11 @@ PASS = Operations(
 WORKLOAD = Workload(
     6e6, 2e6, 50_000, parameter_bytes=200_000, activation_bytes=40_000, train_operations=PASS, forward_operations=PASS
 )
-TERMS = Terms(WORKLOAD, None, sample_bytes=3072, batch_size=64, epochs=5, optimizer_states=2, weights=CostWeights())
+TERMS = PricingContext(
+    WORKLOAD, None, sample_bytes=3072, batch_size=64, epochs=5, optimizer_states=2, weights=CostWeights()
+)
 PI, NANO, PHONE, MCU = (
-    profiles.load(name) for name in ("raspberry-pi-4b", "jetson-nano", "galaxy-s20", "arduino-nano-33-ble-sense")
+    loading.load(name) for name in ("raspberry-pi-4b", "jetson-nano", "galaxy-s20", "arduino-nano-33-ble-sense")
 )
 
 
@@ -42,17 +45,17 @@ SLOW_START = replace(PI, compute=replace(PI.compute, first_step_s=Quantity(49.0,
 
 @pytest.mark.parametrize("scored", [True, False])
 @pytest.mark.parametrize("profile", [PI, NANO, PHONE, SLOW_START])
-def test_a_forecast_is_the_price_of_each_trial(profile: profiles.DeviceProfile, scored: bool) -> None:
+def test_a_forecast_is_the_price_of_each_trial(profile: loading.DeviceProfile, scored: bool) -> None:
     n, sizes = 1000, np.array([1, 63, 64, 65, 500, 1000])
     score = Work(train_samples=1000, forward_samples=1000, steps=16, comparisons=1000, other_flops=5e8)
     trace = StepTrace.passes("train", n, 64) + StepTrace.passes("forward", n, 64)
     if not scored:  # comparisons alone: the job starts up with its first training step
         score, trace = Work(comparisons=1000), StepTrace()
-    loads = Load.of([(score, trace)], WORKLOAD), Load.training(sizes, 64, 5, WORKLOAD)
-    found = Forecast(TERMS, Device(profile), *loads, sizes)
+    loads = StepCounts.of([(score, trace)], WORKLOAD), StepCounts.training(sizes, 64, 5, WORKLOAD)
+    found = BatchPricing(TERMS, Device(profile), *loads, sizes)
     for i, m in enumerate(sizes):
         train = Work(train_samples=5 * int(m), steps=5 * -(-int(m) // 64))
-        ledger = Ledger(score, trace, train, StepTrace.passes("train", int(m), 64, 5))
+        ledger = WorkRecord(score, trace, train, StepTrace.passes("train", int(m), 64, 5))
         one = price(TERMS, profile, Conditions(), n, int(m), ledger)
         assert found.time_s("analytic")[i] == one["analytic_time_s"]
         parts = ("device_startup_s", "device_score_time_s", "device_train_time_s")
@@ -67,7 +70,7 @@ def test_a_forecast_is_the_price_of_each_trial(profile: profiles.DeviceProfile, 
 
 
 def test_training_loads_by_hand() -> None:
-    load = Load.training(np.array([5, 64, 70]), 64, 3, WORKLOAD)
+    load = StepCounts.training(np.array([5, 64, 70]), 64, 3, WORKLOAD)
     assert load.batch_sizes.tolist() == [[0, 5], [64, 0], [64, 6]]
     assert load.steps.tolist() == [[0, 3], [3, 0], [3, 3]]
     assert load.flops.tolist() == [90e6, 1152e6, 1260e6]
@@ -77,7 +80,7 @@ def test_training_loads_by_hand() -> None:
 
 def test_loads_of_traces_take_equal_steps_together() -> None:
     trace = StepTrace.passes("train", 70, 64, 3) + StepTrace.passes("forward", 6, 64)
-    load = Load.of([(Work(comparisons=7, other_flops=10.0), trace), (Work(), StepTrace())], WORKLOAD)
+    load = StepCounts.of([(Work(comparisons=7, other_flops=10.0), trace), (Work(), StepTrace())], WORKLOAD)
     assert load.batch_sizes.tolist() == [[64, 6, 6], [0, 0, 0]]
     assert load.trains.tolist() == [[True, True, False], [False, False, False]]
     assert load.steps.tolist() == [[3, 3, 1], [0, 0, 0]]
@@ -89,19 +92,19 @@ def test_memory_by_hand() -> None:
     """256 KB, of which 80 % can be used: 204.8 KB. The weights alone take 4 x 20 KB; a sample takes 10 KB."""
     small = Workload(1e6, 3e5, 5_000, 20_000, 10_000)
     assert feasibility.usable_memory_bytes(MCU) == pytest.approx(0.8 * 256e3)
-    demand = Demand(small.peak_training_bytes(16, 2), 1e5)  # 240 KB
+    demand = ResourceDemand(small.peak_training_bytes(16, 2), 1e5)  # 240 KB
     assert feasibility.reasons(demand, MCU, replace(TERMS, workload=small), 16) == [
         "needs 240 KB of training memory at batch size 16, has 205 KB (80 % of 256 KB); batch size 8 would fit"
     ]
     assert small.peak_training_bytes(8, 2) <= 204_800 < small.peak_training_bytes(16, 2)
     assert feasibility.first_limit(demand, MCU) == 1
-    fits = Demand(small.peak_training_bytes(8, 2), 1e5)
+    fits = ResourceDemand(small.peak_training_bytes(8, 2), 1e5)
     assert feasibility.reasons(fits, MCU, replace(TERMS, workload=small), 8) == []
     assert feasibility.first_limit(fits, MCU) == 0
     large = replace(small, parameter_bytes=60_000)
     assert (
         "no batch size would fit"
-        in feasibility.reasons(Demand(400_000, 1e5), MCU, replace(TERMS, workload=large), 16)[0]
+        in feasibility.reasons(ResourceDemand(400_000, 1e5), MCU, replace(TERMS, workload=large), 16)[0]
     )
 
 
@@ -110,7 +113,9 @@ def test_shares_of_memory_and_storage_by_hand() -> None:
     np.testing.assert_allclose(feasibility.memory_share(np.array([400, 800, 1000]), 1000), [0.5, 1.0, 1.25])
     assert feasibility.storage_share(250, 1000) == 0.25
     limit = feasibility.usable_memory_bytes(MCU)
-    demand = Demand(np.array([np.floor(limit), np.floor(limit) + 1, 1.0]), np.array([1.0, 1.0, MCU.storage_bytes + 1]))
+    demand = ResourceDemand(
+        np.array([np.floor(limit), np.floor(limit) + 1, 1.0]), np.array([1.0, 1.0, MCU.storage_bytes + 1])
+    )
     codes = feasibility.first_limit(demand, MCU)
     assert [feasibility.LIMITS[code] for code in codes] == ["", "memory", "storage"]
 
@@ -124,35 +129,35 @@ def test_the_largest_batch_that_fits(usable: float, wanted: int, fits: int) -> N
 
 
 def test_storage_by_hand() -> None:
-    found = feasibility.reasons(Demand(1e6, PHONE.storage_bytes * 2), PHONE, TERMS, 1)
-    has = words.size(PHONE.storage_bytes)
-    assert found == [f"needs {words.size(PHONE.storage_bytes * 2)} of storage for its data, has {has}"]
+    found = feasibility.reasons(ResourceDemand(1e6, PHONE.storage_bytes * 2), PHONE, TERMS, 1)
+    has = formatting.size(PHONE.storage_bytes)
+    assert found == [f"needs {formatting.size(PHONE.storage_bytes * 2)} of storage for its data, has {has}"]
     finished, died = np.array([False, True, False]), np.array([True, False, False])
-    codes = feasibility.first_limit(Demand(np.array([1e6, 1e13, 1e6]), 0.0, finished, died), PHONE)
+    codes = feasibility.first_limit(ResourceDemand(np.array([1e6, 1e13, 1e6]), 0.0, finished, died), PHONE)
     assert [feasibility.LIMITS[code] for code in codes] == ["energy", "memory", "availability"]
 
 
 def test_numbers_that_differ_are_written_differently() -> None:
     """As many digits as tell them apart, and no more; equal ones stay short."""
-    assert [words.size(count) for count in (12, 2560, 3.14e9, 999_900)] == [
+    assert [formatting.size(count) for count in (12, 2560, 3.14e9, 999_900)] == [
         "12 B", "2.56 KB", "3.14 GB", "1,000 KB"
     ]  # fmt: skip
-    assert words.amount(1_234_567.8) == "1,234,568"
-    assert words.apart(400_004, 399_996, words.size, 3) == ("400.004 KB", "399.996 KB")
-    assert words.apart(400_000, 300_000, words.size, 3) == ("400 KB", "300 KB")
-    assert words.apart(1234567.25, 1234567.0, words.amount, 4) == ("1,234,567.2", "1,234,567")
-    assert words.apart(2.0, 2.0, words.amount, 4) == ("2", "2")
-    assert [words.share(part) for part in (0.5, 0.00034, 1.0)] == ["50 %", "0.034 %", "100 %"]
+    assert formatting.amount(1_234_567.8) == "1,234,568"
+    assert formatting.apart(400_004, 399_996, formatting.size, 3) == ("400.004 KB", "399.996 KB")
+    assert formatting.apart(400_000, 300_000, formatting.size, 3) == ("400 KB", "300 KB")
+    assert formatting.apart(1234567.25, 1234567.0, formatting.amount, 4) == ("1,234,567.2", "1,234,567")
+    assert formatting.apart(2.0, 2.0, formatting.amount, 4) == ("2", "2")
+    assert [formatting.share(part) for part in (0.5, 0.00034, 1.0)] == ["50 %", "0.034 %", "100 %"]
 
 
 def test_a_charge_that_does_not_last_is_seen() -> None:
     """The same work: prices are those on mains, and only what its charge pays for is finished."""
     sizes = np.array([10, 1000])
-    loads = Load.of([(Work(), StepTrace())], WORKLOAD), Load.training(sizes, 64, 5, WORKLOAD)
-    mains = Forecast(TERMS, Device(PHONE), *loads, sizes)
+    loads = StepCounts.of([(Work(), StepTrace())], WORKLOAD), StepCounts.training(sizes, 64, 5, WORKLOAD)
+    mains = BatchPricing(TERMS, Device(PHONE), *loads, sizes)
     between_j = float(mains.energy_j("emulated").mean())
     battery = Conditions(energy=Energy("battery", capacity_j=between_j))
-    found = Forecast(TERMS, Device(PHONE, battery), *loads, sizes)
+    found = BatchPricing(TERMS, Device(PHONE, battery), *loads, sizes)
     assert found.finished.tolist() == [True, False]
     assert mains.finished.all()
     np.testing.assert_array_equal(found.time_s("emulated"), mains.time_s("emulated"))
@@ -161,13 +166,13 @@ def test_a_charge_that_does_not_last_is_seen() -> None:
 
 def test_a_power_mode_slows_the_clock_and_lowers_the_power() -> None:
     """640 samples in 10 steps, step by step: busy seconds at the mode's speeds, at the mode's power above idle."""
-    nano = profiles.load("jetson-nano")
+    nano = loading.load("jetson-nano")
     mode = "10w" if "10w" in nano.mode_names else nano.mode_names[-1]
     speed, load_w = nano.mode(mode)
     assert speed < 1
     sizes = np.array([640])
-    loads = Load.of([(Work(), StepTrace())], WORKLOAD), Load.training(sizes, 64, 1, WORKLOAD)
-    found = Forecast(TERMS, Device(nano, Conditions(power_mode=mode)), *loads, sizes)
+    loads = StepCounts.of([(Work(), StepTrace())], WORKLOAD), StepCounts.training(sizes, 64, 1, WORKLOAD)
+    found = BatchPricing(TERMS, Device(nano, Conditions(power_mode=mode)), *loads, sizes)
     step = step_cost("train", np.array([64]), WORKLOAD, TERMS.sample_bytes, TERMS.optimizer_states, nano)
     start = nano.compute.first_step_s
     assert start is not None

@@ -9,9 +9,9 @@ import pytest
 from datafiles import image_folder, pixels, png, read, texts, write_npz, write_parquet
 
 from edgesim import seeds
+from edgesim.config.validation import build
 from edgesim.data.datasets import DATASETS
 from edgesim.data.held_out import HeldOut
-from edgesim.documents import build
 from edgesim.errors import DataError
 
 LABELS = np.array([0] * 10 + [1] * 5 + [2] * 4 + [3] * 2 + [4])

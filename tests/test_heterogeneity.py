@@ -7,8 +7,21 @@ import pandas as pd
 import pytest
 from trials import table, trial
 
-from edgesim import analysis
-from edgesim.analysis.fairness import gini, jain, worst_tenth
+from edgesim.analysis.classes import class_counts, skew, starved
+from edgesim.analysis.fairness import fairness, gini, jain, winner_counts, winners, worst_tenth
+from edgesim.analysis.heterogeneity import by_device, headroom, infeasible, stragglers
+from edgesim.analysis.kept_samples import (
+    dynamic_methods,
+    extremes,
+    overlap,
+    score_histogram,
+    score_quantiles,
+    trace_means,
+    without_extremes,
+)
+from edgesim.analysis.means import failures
+from edgesim.analysis.pareto import accuracy_against, front
+from edgesim.analysis.prices import compare_prices, device_prices, price_sources
 
 DEVICES = pd.DataFrame(
     {
@@ -39,7 +52,7 @@ def test_by_device_saves_against_its_own_full():
         trial(1, 0, "random", 0.5, 0.8, device_time_s=14.0, device_energy_j=5.0),
         trial(2, 0, "random", 0.5, 0.2, device_time_s=1.0, device_energy_j=1.0),
     )
-    told = analysis.by_device(records)
+    told = by_device(records)
     row = told.table.set_index("method").loc["random"]
     assert (row["time_saved"], row["energy_saved"]) == (pytest.approx(0.5), pytest.approx(-0.25))
     assert (row["accuracy_change"], row["seeds"]) == (pytest.approx(0.0), 3)
@@ -53,11 +66,11 @@ def test_stragglers_and_what_waiting_costs():
         trial(0, 0, "full", 1.0, 0.9, device_time_s=10.0, device_energy_j=20.0),
         trial(0, 1, "full", 1.0, 0.9, device_time_s=4.0, device_energy_j=8.0, profile="nano"),
     )
-    row = analysis.stragglers(records, DEVICES).table.iloc[0]
+    row = stragglers(records, DEVICES).table.iloc[0]
     assert (row["finish_s"], row["median_s"], row["device"], row["profile"]) == (10.0, 7.0, 0, "pi")
     assert (row["wait_s"], row["wait_share"], row["idle_energy_j"]) == (6.0, 0.3, 3.0)
     assert row["idle_energy_share"] == pytest.approx(3 / 31)
-    told = analysis.stragglers(records)
+    told = stragglers(records)
     assert math.isnan(told.table["idle_energy_j"][0])
     assert "idle energy" in told.missing[0]
 
@@ -65,7 +78,7 @@ def test_stragglers_and_what_waiting_costs():
 def test_the_straggler_may_change_with_the_seed():
     times = {(0, 0): 5.0, (0, 1): 9.0, (1, 0): 6.0, (1, 1): 8.0, (2, 0): 7.0, (2, 1): 1.0}
     rows = [trial(s, d, "full", 1.0, 0.9, device_time_s=t, device_energy_j=1.0) for (s, d), t in times.items()]
-    row = analysis.stragglers(table(*rows), DEVICES).table.iloc[0]
+    row = stragglers(table(*rows), DEVICES).table.iloc[0]
     assert (row["finish_s"], row["device"], row["share_of_seeds"]) == (8.0, 1, pytest.approx(2 / 3))
     assert row["wait_s"] == pytest.approx((4 + 2 + 6) / 3)
 
@@ -83,7 +96,7 @@ def test_fairness_is_taken_per_seed():
     records = table(
         *(trial(s, d, "full", 1.0, a) for (s, d), a in {(0, 0): 0, (0, 1): 1, (1, 0): 1, (1, 1): 0}.items())
     )
-    row = analysis.fairness(records).table.iloc[0]
+    row = fairness(records).table.iloc[0]
     assert (row["mean"], row["gini"], row["worst_tenth"]) == (0.5, 0.5, 0.0)
 
 
@@ -93,13 +106,13 @@ def test_winners_and_their_counts():
         trial(1, 0, "el2n", 0.5, 0.8),
         trial(0, 1, "random", 0.5, 0.6), trial(0, 1, "el2n", 0.5, 0.6), trial(0, 1, "full", 1.0, 0.9),
     )  # fmt: skip
-    found = analysis.winners(records).table
+    found = winners(records).table
     assert found[["device", "method", "runner_up", "seeds"]].values.tolist() == [
         [0, "el2n", "random", 2],
         [1, "random", "el2n", 1],
     ]
     assert found["ahead"].tolist() == pytest.approx([0.1, 0.0])
-    assert analysis.winner_counts(found).table.values.tolist() == [[0.5, "el2n", 1, 2]]
+    assert winner_counts(found).table.values.tolist() == [[0.5, "el2n", 1, 2]]
 
 
 def test_headroom_and_infeasible():
@@ -109,12 +122,12 @@ def test_headroom_and_infeasible():
         trial(0, 1, "full", 1.0, status="infeasible", reason="needs 400 B", peak_memory_bytes=400),
         trial(0, 1, "random", 0.5, status="infeasible", reason="needs 400 B"),
     )
-    found = analysis.headroom(records, DEVICES).table
+    found = headroom(records, DEVICES).table
     assert found["memory_share"].tolist() == [0.5, 2.0]
     assert found["usable_memory_bytes"].tolist() == [80.0, 160.0]
     assert found["storage_share"].tolist() == [0.1, 1.25]  # of the whole shard, though at most half of it was kept
-    assert "what its devices have" in analysis.headroom(records).missing[0]
-    assert analysis.infeasible(records).table.values.tolist() == [[1, "pi", "needs 400 B", 2, "full, random", "0.5, 1"]]
+    assert "what its devices have" in headroom(records).missing[0]
+    assert infeasible(records).table.values.tolist() == [[1, "pi", "needs 400 B", 2, "full, random", "0.5, 1"]]
 
 
 def test_reasons_that_differ_in_numbers_stand_once():
@@ -122,30 +135,30 @@ def test_reasons_that_differ_in_numbers_stand_once():
     records = table(*(trial(seed, 1, "full", 1.0, status="infeasible", reason=reason)
                       for seed, reason in enumerate(reasons)))  # fmt: skip
     first = "needs 31.7 J, 1,024 there (and 1 more that differ in their numbers)"
-    assert analysis.infeasible(records).table[["reason", "trials"]].values.tolist() == [[first, 3], ["no disk", 1]]
-    found = analysis.failures(records)
+    assert infeasible(records).table[["reason", "trials"]].values.tolist() == [[first, 3], ["no disk", 1]]
+    found = failures(records)
     assert found[["reason", "failures", "seed_list"]].values.tolist() == [[first, 3, "0-2"], ["no disk", 1, "3"]]
 
 
 def test_class_counts_and_starved_classes():
     """Device 0 holds three of class 0 and one of class 1; el2n keeps two of class 0 and none of class 1."""
-    told = analysis.class_counts(SHARDS, chosen((0, 0, "el2n", 0.5, [0, 4]), (0, 1, "el2n", 0.5, [3])))
+    told = class_counts(SHARDS, chosen((0, 0, "el2n", 0.5, [0, 4]), (0, 1, "el2n", 0.5, [3])))
     columns = ["device", "label", "before", "after", "share_before", "share_after"]
     assert told.table[columns].values.tolist() == [
         [0, 0, 3, 2, 0.75, 1.0],
         [0, 1, 1, 0, 0.25, 0.0],
         [1, 1, 2, 1, 1.0, 1.0],
     ]
-    found = analysis.starved(told.table).table.set_index("label")
+    found = starved(told.table).table.set_index("label")
     assert found["kept_share"].tolist() == pytest.approx([2 / 3, 1 / 3])
     assert found["share_after"].tolist() == pytest.approx([2 / 3, 1 / 3])
     assert found[["present", "vanished"]].values.tolist() == [[1, 0], [2, 1]]
-    assert "shards" in analysis.class_counts(SHARDS.head(0), chosen()).missing[0]
+    assert "shards" in class_counts(SHARDS.head(0), chosen()).missing[0]
 
 
 def test_skew_is_the_distance_from_all_devices_together():
     """All: 3 of 6 are class 0. Device 0 has 3 of 4, device 1 none: distances 1/4 and 1/2."""
-    found = analysis.skew(SHARDS).table
+    found = skew(SHARDS).table
     assert found["skew"].tolist() == pytest.approx([0.25, 0.5])
     assert found["classes"].tolist() == [2, 1]
 
@@ -153,7 +166,7 @@ def test_skew_is_the_distance_from_all_devices_together():
 def test_front():
     costs = np.array([1.0, 2.0, 2.0, 3.0, 1.0, math.nan, 4.0])
     gains = np.array([0.5, 0.7, 0.6, 0.7, 0.5, 0.9, 0.8])
-    assert analysis.front(costs, gains).tolist() == [True, True, False, False, True, False, True]
+    assert front(costs, gains).tolist() == [True, True, False, False, True, False, True]
 
 
 def test_accuracy_against_cost():
@@ -161,7 +174,7 @@ def test_accuracy_against_cost():
         trial(0, 0, "full", 1.0, 0.9, device_energy_j=10.0), trial(0, 0, "random", 0.5, 0.8, device_energy_j=5.0),
         trial(0, 0, "el2n", 0.5, 0.7, device_energy_j=7.0), trial(0, 1, "el2n", 0.5, 0.7, device_energy_j=80.0),
     )  # fmt: skip
-    found = analysis.accuracy_against(records).table
+    found = accuracy_against(records).table
     assert found[["method", "cost", "on_front"]].values.tolist() == [
         ["full", 10, True],
         ["random", 5, True],
@@ -177,7 +190,7 @@ def test_prices_side_by_side():
             0, 0, "random", 0.5, 0.9, analytic_train_time_s=2.0, device_train_time_s=6.0, host_train_wall_s=1.5, **times
         ),
     )
-    row = analysis.compare_prices(records).table.set_index("method").loc["random"]
+    row = compare_prices(records).table.set_index("method").loc["random"]
     assert (row["time_factor"], row["energy_factor"]) == (2.0, 1.5)
     assert (row["analytic_relative"], row["device_relative"], row["host_relative"]) == (0.5, 0.75, 0.75)
 
@@ -195,13 +208,13 @@ def test_prices_of_a_device_over_all_its_trials():
         (3, "pi", "full", 1.0, 1, 8.0, 16.0, 1.0, 4.0, 6.0, 1.0, 1.0, 1.0),
         (3, "pi", "random", 0.5, 2, 2.0, 4.0, 0.25, 1.0, 1.5, 0.5, 0.75, 0.625),
     ], columns=names)  # fmt: skip
-    row = analysis.device_prices(prices).table.iloc[0]
+    row = device_prices(prices).table.iloc[0]
     assert (row["device"], row["trials"], row["analytic_time_s"], row["device_time_s"]) == (3, 3, 4.0, 8.0)
     assert (row["host_wall_s"], row["time_factor"], row["energy_factor"]) == (0.5, 2.0, 1.5)
     assert (row["analytic_error"], row["device_error"]) == (-0.125, 0.125)
-    alone = analysis.device_prices(prices.head(1)).table.iloc[0]  # `full` alone foretells nothing
+    alone = device_prices(prices.head(1)).table.iloc[0]  # `full` alone foretells nothing
     assert math.isnan(alone["analytic_error"])
-    assert analysis.device_prices(prices.head(0)).missing
+    assert device_prices(prices.head(0)).missing
 
 
 def priced(flops, steps, **more):
@@ -216,7 +229,7 @@ def priced(flops, steps, **more):
 def test_sources_of_the_gap():
     """Means: 5 units, 8 steps; a full step is one unit, so partial batches add 3 steps."""
     records = pd.DataFrame([priced(2.0, 4), priced(4.0, 8), priced(9.0, 12)])
-    told = analysis.price_sources(records, {"train_flops": 0.5}, batch_size=2)
+    told = price_sources(records, {"train_flops": 0.5}, batch_size=2)
     row = told.table.iloc[0]
     assert row["step_overhead_s"] == pytest.approx(0.25)
     assert row["rate_s"] == pytest.approx(2.5)
@@ -228,14 +241,14 @@ def test_sources_of_the_gap():
 
 def test_sources_of_waiting_and_heat():
     heat = {"device_wait_s": 1.0, "device_throttled_s": 2.0}
-    row = analysis.price_sources(pd.DataFrame([priced(2.0, 4, **heat), priced(4.0, 8), priced(9.0, 12)])).table.iloc[0]
+    row = price_sources(pd.DataFrame([priced(2.0, 4, **heat), priced(4.0, 8), priced(9.0, 12)])).table.iloc[0]
     assert (row["wait_s"], row["throttled_s"]) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
     parts = [row[name] for name in ("rate_s", "steps_s", "score_s", "wait_s", "throttled_s", "rest_s")]
     assert sum(parts) == pytest.approx(row["gap_s"])
 
 
 def test_sources_that_cannot_be_told_apart():
-    told = analysis.price_sources(pd.DataFrame([priced(2.0, 4), priced(4.0, 8), priced(6.0, 12)]))
+    told = price_sources(pd.DataFrame([priced(2.0, 4), priced(4.0, 8), priced(6.0, 12)]))
     assert math.isnan(told.table["steps_s"][0])
     # Means: 4 units take 6 s and 8 steps 2 s, which is 4 s more than the closed form's 4 s; scoring 2 s more.
     assert (told.table["rest_s"][0], told.table["gap_s"][0]) == (pytest.approx(4.0), pytest.approx(6.0))
@@ -248,7 +261,7 @@ def test_overlap_of_subsets():
                         (1, 0, "b", 0.5, [1, 2]), (1, 0, "a", 0.5, [1, 2]), (1, 0, "a", 0.1, [1]))  # fmt: skip
     about = {"shard_size": 4}
     trials = [trial(s, 0, m, r, 0.5, **about) for s in (0, 1) for m, r in (("b", 0.5), ("a", 0.5), ("a", 0.1))]
-    row = analysis.overlap(selections, table(*trials)).table
+    row = overlap(selections, table(*trials)).table
     assert row[["method_a", "method_b", "keep_ratio", "trials"]].values.tolist() == [["b", "a", 0.5, 2]]
     assert (row["jaccard"][0], row["chance"][0]) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
 
@@ -262,8 +275,8 @@ def test_methods_that_keep_no_subset():
         trial(0, 1, "rs2", 1.0, status="failed", shard_size=10, subset_size=10, dynamic=True),
         trial(0, 1, "ccs", 0.5, 0.9),
     )
-    assert analysis.dynamic_methods(records) == ["infobatch", "rs2"]
-    assert analysis.dynamic_methods(records.drop(columns="dynamic")) == []
+    assert dynamic_methods(records) == ["infobatch", "rs2"]
+    assert dynamic_methods(records.drop(columns="dynamic")) == []
 
 
 def test_methods_without_samples_to_show():
@@ -275,11 +288,11 @@ def test_methods_without_samples_to_show():
         trial(0, 1, "ccs", 0.5, 0.9),
     )
     shown = pd.DataFrame({"method": ["el2n"]})
-    assert analysis.without_extremes(records, shown, device=2, seed=0) == [
+    assert without_extremes(records, shown, device=2, seed=0) == [
         "random gives no scores that rank samples, so none are shown as important or not.",
         "aum, ccs have no trial on device 2 that ended well, so no samples are shown.",
     ]
-    assert analysis.without_extremes(records.head(3), pd.DataFrame({"method": ["el2n", "random"]}), 2, 0) == []
+    assert without_extremes(records.head(3), pd.DataFrame({"method": ["el2n", "random"]}), 2, 0) == []
 
 
 def scores(method="el2n"):
@@ -289,23 +302,23 @@ def scores(method="el2n"):
 
 
 def test_most_and_least_important_samples_of_a_class():
-    found = analysis.extremes(scores(), SHARDS, count=1).table
+    found = extremes(scores(), SHARDS, count=1).table
     assert found[["label", "end", "rank", "index"]].values.tolist() == [
         [0, "most", 1, 2],
         [0, "least", 1, 4],
         [1, "most", 1, 6],
     ]
-    assert analysis.extremes(scores("random"), SHARDS).table.empty
-    told = analysis.extremes(scores(), SHARDS.head(0), count=2)
+    assert extremes(scores("random"), SHARDS).table.empty
+    told = extremes(scores(), SHARDS.head(0), count=2)
     assert told.table["index"].tolist() == [2, 0, 4, 6]
     assert "labels" in told.missing[0]
 
 
 def test_spread_of_scores():
-    found = analysis.score_histogram(scores(), bins=2).table
+    found = score_histogram(scores(), bins=2).table
     assert found["samples"].tolist() == [2, 2]
     assert found["bin_high"].tolist() == pytest.approx([0.5, 0.9])
-    row = analysis.score_quantiles(scores()).table.iloc[0]
+    row = score_quantiles(scores()).table.iloc[0]
     assert (row["least"], row["median"], row["most"], row["samples"]) == (0.1, 0.4, 0.9, 4)
 
 
@@ -314,5 +327,5 @@ def test_trace_means():
         [(seed, 0, "adapruner", 0.5, epoch, "loss", epoch + seed) for seed in (0, 2) for epoch in (1, 2)],
         columns=[*KEY, "epoch", "quantity", "value"],
     )
-    found = analysis.trace_means(traces).table
+    found = trace_means(traces).table
     assert found[["epoch", "value", "trials"]].values.tolist() == [[1, 2.0, 2], [2, 3.0, 2]]

@@ -12,16 +12,16 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from edgesim import profiles
-from edgesim.calibration import energy, fit, host, host_profile, host_report, parts, speeds, this_machine
+from edgesim.calibration import energy, fit, host, host_page, host_profile, operation_times, speeds, this_machine
 from edgesim.calibration.energy import Meter, Sensor, mean_w
-from edgesim.calibration.host import Case, Timed, Timings
+from edgesim.calibration.host import Timed, TimedNetwork, Timings
 from edgesim.calibration.host_profile import Machine
 from edgesim.calibration.speeds import Copies, StorageSpeed
 from edgesim.calibration.this_machine import CASES, CHECKS, Check
 from edgesim.cli import app
 from edgesim.cost.steps import TERMS
 from edgesim.errors import EdgesimError
+from edgesim.hardware import loading
 
 PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S = 1e11, 5e10
 _COSTS = {
@@ -40,10 +40,10 @@ def put(folder: Path, **files: str | float) -> None:
         (folder / name).write_text(f"{text}\n")
 
 
-def timed(case: Case, costs: np.ndarray, noise: float = 0.0, seed: int = 0) -> Timed:
+def timed(case: TimedNetwork, costs: np.ndarray, noise: float = 0.0, seed: int = 0) -> Timed:
     """Steps of a machine with these costs."""
     step = Timed(case, (np.ones(1),)).step("host")
-    of_parts = parts.part_features(step.network.workload(), step.batch_size, step.optimizer_states)
+    of_parts = operation_times.part_features(step.network.workload(), step.batch_size, step.optimizer_states)
     seconds = {part: float(row @ costs) for part, row in of_parts.items()}
     whole = fit.features(step) @ costs
     shares = {part: s / whole for part, s in seconds.items()}
@@ -204,7 +204,7 @@ def test_known_costs_predict_networks_that_were_not_fitted(cases: list[Timed]) -
 def test_the_written_profile_prices_as_the_fit_does(cases: list[Timed], tmp_path: Path) -> None:
     fitted = host_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
     device = host_profile.profile(machine(cases, 11.0, 42.0), fitted, tmp_path / "bench.yaml")
-    assert device == profiles.load(tmp_path / "bench.yaml")
+    assert device == loading.load(tmp_path / "bench.yaml")
     convolution = device.compute.convolution_efficiency
     assert convolution is not None
     assert (convolution.confidence, convolution.relative_error is None) == ("measured", False)
@@ -224,7 +224,7 @@ def test_power_without_sensors_is_an_estimate_of_a_named_device(cases: list[Time
     device = host_profile.profile(bench, fitted, tmp_path / "bench.yaml")
     near = host_profile.nearest(bench)
     assert near.device_class == "edge-box"
-    assert near.name in profiles.names()
+    assert near.name in loading.names()
     assert (device.idle_w, device.power_w) == pytest.approx((near.idle_w, near.power_w), rel=1e-3)
     assert device.power.max_w.confidence == "estimate"
     assert near.title in device.power.max_w.source
@@ -233,14 +233,14 @@ def test_power_without_sensors_is_an_estimate_of_a_named_device(cases: list[Time
 
 
 def test_errors_of_a_check_by_hand_and_on_the_page(cases: list[Timed]) -> None:
-    foreign = Timed(Case("timm:some", (3, 32, 32), 8), (np.array([0.2]),))
+    foreign = Timed(TimedNetwork("timm:some", (3, 32, 32), 8), (np.array([0.2]),))
     check = Check((cases[0], foreign), np.array([1.1 * cases[0].step_s, 0.15]))
     assert check.errors == pytest.approx([0.1, -0.25])
     assert check.mean == pytest.approx(0.175)
     assert check.foreign.tolist() == [False, True]
     fitted = host_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
-    found = this_machine.Calibrated(machine(cases), fitted, profiles.load("intel-n100"), (), check)
-    page = host_report.page(found, "edgesim calibrate")
+    found = this_machine.Calibrated(machine(cases), fitted, loading.load("intel-n100"), (), check)
+    page = host_page.page(found, "edgesim calibrate")
     assert (
         "Mean absolute error 17.5 % (n = 2 cases; median 17.5 %, largest 25.0 %). The goal of 10 % is not reached."
         in page
@@ -254,7 +254,7 @@ def test_errors_of_a_check_by_hand_and_on_the_page(cases: list[Timed]) -> None:
 
 def test_steps_are_timed_in_rounds() -> None:
     seen: list[int] = []
-    chosen = (*host.cases("mlp", (1, 8, 8), (4, 8), ("hidden", (16,))), Case("small-cnn", (1, 8, 8), 4))
+    chosen = (*host.cases("mlp", (1, 8, 8), (4, 8), ("hidden", (16,))), TimedNetwork("small-cnn", (1, 8, 8), 4))
     with host.threads(1):
         found = host.measure(chosen, "cpu", rounds=2, after_round=seen.append)
     assert seen == [1, 2]
@@ -297,25 +297,25 @@ def test_columns_and_costs_of_these_tests_agree() -> None:
 def test_parts_add_up_to_the_step() -> None:
     for case in (CASES[0], CHECKS[3], CHECKS[8]):
         step = Timed(case, (np.ones(1),)).step("host")
-        of_parts = parts.part_features(step.network.workload(), step.batch_size, step.optimizer_states)
+        of_parts = operation_times.part_features(step.network.workload(), step.batch_size, step.optimizer_states)
         assert sum(of_parts.values()) == pytest.approx(fit.features(step))
 
 
 def test_shares_by_hand() -> None:
     """Two timed steps; the shorter time of each part counts, and what an ordinary step has besides is the rest's."""
     steps_s = [{"matmul": 0.3, "update": 0.1, "rest": 9.0}, {"matmul": 0.2, "update": 0.2}]
-    found = parts.shares(steps_s, 0.5)
+    found = operation_times.shares(steps_s, 0.5)
     assert found == pytest.approx({"matmul": 0.4, "update": 0.2, "rest": 0.4})
-    slow = parts.shares(steps_s, 0.25)
+    slow = operation_times.shares(steps_s, 0.25)
     assert slow["rest"] == pytest.approx(1 - 0.8 - 0.4)
     # medians 0.6, 0.3 and 0.1, over their sum
-    middle = parts.middle([found, slow, {"matmul": 0.6, "update": 0.3, "rest": 0.1}])
+    middle = operation_times.middle([found, slow, {"matmul": 0.6, "update": 0.3, "rest": 0.1}])
     assert middle == pytest.approx({"matmul": 0.6, "update": 0.3, "rest": 0.1})
 
 
 def test_the_stopwatch_tells_parts_apart() -> None:
     ticks = iter(np.arange(0.0, 1000.0))
-    with parts.Stopwatch(lambda: float(next(ticks))) as watch:
+    with operation_times.Stopwatch(lambda: float(next(ticks))) as watch:
         a = torch.zeros(4, 4)
         b = a @ a
         c = b + a
@@ -331,20 +331,22 @@ def test_short_parts_are_not_fitted() -> None:
     case = CASES[0]
     step = Timed(case, (np.ones(1),)).step("host")
     sizes = (step.network.workload(), step.batch_size, step.optimizer_states)
-    rows, times_s = parts.timed_rows(*sizes, 2.0, {"matmul": 0.5, "update": 0.01, "rest": 0.49, "depthwise": 0.1})
+    rows, times_s = operation_times.timed_rows(
+        *sizes, 2.0, {"matmul": 0.5, "update": 0.01, "rest": 0.49, "depthwise": 0.1}
+    )
     assert times_s == pytest.approx([1.0, 0.98])  # the update is too short, and nothing here is depthwise
     assert rows.shape == (2, len(TERMS))
 
 
 def test_a_small_calibration_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = (*host.cases("mlp", (1, 8, 8), (4, 32), ("hidden", (16,))), Case("small-cnn", (1, 8, 8), 8))
+    small = (*host.cases("mlp", (1, 8, 8), (4, 32), ("hidden", (16,))), TimedNetwork("small-cnn", (1, 8, 8), 8))
     monkeypatch.setattr(this_machine, "CASES", small)
-    monkeypatch.setattr(this_machine, "CHECKS", (Case("mlp", (1, 8, 8), 16, (("hidden", (32,)),)),))
+    monkeypatch.setattr(this_machine, "CHECKS", (TimedNetwork("mlp", (1, 8, 8), 16, (("hidden", (32,)),)),))
     monkeypatch.setattr(this_machine, "FOREIGN_CHECKS", ())
     wanted = this_machine.Request("mine", "Mine", "a processor", "laptop", "cpu", 1, tmp_path, check=True, rounds=1)
     told: list[str] = []
     found = this_machine.calibrate(wanted, tmp_path / "mine.yaml", told.append)
-    assert found.profile == profiles.load(tmp_path / "mine.yaml")
+    assert found.profile == loading.load(tmp_path / "mine.yaml")
     assert found.profile.device_class == "laptop"
     assert found.check is not None
     assert len(found.check.errors) == 1
@@ -354,7 +356,7 @@ def test_a_small_calibration_from_end_to_end(tmp_path: Path, monkeypatch: pytest
     assert 0 < found.profile.compute.training_utilisation.value <= 1
     assert found.profile.memory.bandwidth_bytes_per_s.value >= found.profile.bandwidth_bytes_per_s
     assert "training steps: round 1 of 1" in told
-    page = host_report.page(found, "edgesim calibrate --check")
+    page = host_page.page(found, "edgesim calibrate --check")
     assert "mlp, hidden 32, 1x8x8" in page
 
 

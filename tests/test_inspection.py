@@ -13,9 +13,9 @@ from test_cli import command
 
 import edgesim
 from edgesim.errors import EdgesimError
-from edgesim.executors import SerialExecutor
-from edgesim.inspection import inspect
-from edgesim.scenario import Scenario
+from edgesim.preflight import inspect
+from edgesim.runtime import SerialExecutor
+from edgesim.scenario.loading import Scenario
 
 Make = Callable[..., Scenario]
 IMAGES = 30

@@ -10,14 +10,19 @@ import pandas as pd
 import pytest
 
 import edgesim
-from edgesim import analysis, planning, repricing
+from edgesim import planning
+from edgesim.analysis.classes import class_counts
+from edgesim.analysis.comparison import mean_differences, paired_runs
+from edgesim.analysis.kept_samples import overlap
+from edgesim.analysis.means import gap_to_random, summary
 from edgesim.cost.analytic import subset_size
 from edgesim.errors import ScenarioError
-from edgesim.executors import SerialExecutor
 from edgesim.records import Record, rounded_ratio
-from edgesim.scenario import Scenario
-from edgesim.store import Run
-from edgesim.tables import write_parquet
+from edgesim.results import repricing
+from edgesim.results.run_folder import Run
+from edgesim.results.serialization import write_parquet
+from edgesim.runtime import SerialExecutor
+from edgesim.scenario.loading import Scenario
 
 Make = Callable[..., Scenario]
 SIZES = (100, 200)
@@ -41,7 +46,7 @@ def table(
 
 
 def paired(a: pd.DataFrame, b: pd.DataFrame) -> list[tuple[float, int, float]]:
-    found = analysis.paired_runs(a, b)
+    found = paired_runs(a, b)
     assert not found.missing
     rows = found.table[["keep_ratio", "pairs", "difference"]].itertuples(index=False, name=None)
     return [(ratio, pairs, round(difference, 9)) for ratio, pairs, difference in rows]
@@ -74,7 +79,7 @@ def test_runs_pair_across_the_last_bit_of_a_ratio() -> None:
     a, b = table((0.1, 0.3)), table((0.1, 0.1 + 0.2), accuracy=0.6)
     assert paired(a, b) == [(0.1, 4, 0.1), (0.3, 4, 0.1)]
     assert paired(b, a) == [(0.1, 4, -0.1), (0.3, 4, -0.1)]
-    means = analysis.mean_differences({"a": a, "b": b}).table
+    means = mean_differences({"a": a, "b": b}).table
     assert means["pairs"].tolist() == [8, 8, 8]
 
 
@@ -87,20 +92,20 @@ def test_runs_pair_where_two_ratios_keep_the_same_samples() -> None:
 def test_ratios_that_keep_other_samples_are_left_out_and_named() -> None:
     """0.3 of 100 are 30 samples and 0.303 of them too, but of 200 they are 60 and 61: two ratios."""
     a, b = table((0.1, 0.3)), table((0.1, 0.303))
-    found = analysis.paired_runs(a, b)
+    found = paired_runs(a, b)
     assert found.table["keep_ratio"].tolist() == [0.1]
     assert found.missing == (
         "4 trials of the first run (keep ratio 0.3) and 4 of the second (keep ratio 0.303) have no partner and are "
         "left out.",
     )
-    many = analysis.paired_runs(table((0.1, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.5)), table((0.5, 0.7)))
+    many = paired_runs(table((0.1, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.5)), table((0.5, 0.7)))
     assert "(keep ratios 0.1, 0.11, 0.12, 0.13, 0.14 and others)" in many.missing[0]
 
 
 def test_equal_sizes_of_other_shards_are_no_partners() -> None:
     """20 of 100 samples and 20 of 50 are two ratios; the same ratio of other shards stays one."""
     a, b = table((0.2, 0.5), sizes=(100, 100)), table((0.4, 0.5), sizes=(50, 50))
-    found = analysis.paired_runs(a, b)
+    found = paired_runs(a, b)
     assert found.table["keep_ratio"].tolist() == [0.5]
     assert "keep ratio 0.2) and 4 of the second (keep ratio 0.4)" in found.missing[0]
 
@@ -109,7 +114,7 @@ def test_a_ratio_of_both_runs_stays_with_itself() -> None:
     """On ten samples 0.1 and 0.12 both keep one; each run has both, and nothing is paired across."""
     a, b = table((0.1, 0.12), sizes=(10,)), table((0.1, 0.12), accuracy=0.6, sizes=(10,))
     assert paired(a, b) == [(0.1, 2, 0.1), (0.12, 2, 0.1)]
-    nearest = analysis.paired_runs(table((0.1, 0.13), sizes=(10,)), table((0.11, 0.14), 0.6, sizes=(10,)))
+    nearest = paired_runs(table((0.1, 0.13), sizes=(10,)), table((0.11, 0.14), 0.6, sizes=(10,)))
     assert nearest.table["keep_ratio"].tolist() == [0.1, 0.13]
     assert nearest.table["difference"].round(9).tolist() == [0.1, 0.1]
 
@@ -117,24 +122,24 @@ def test_a_ratio_of_both_runs_stays_with_itself() -> None:
 def test_the_ratios_of_rules_are_compared_device_by_device() -> None:
     a, b = table((0.3,)), table((0.3,), accuracy=0.6)
     b["keep_ratio"] = np.where(b["device"] == 0, 0.3004, 0.3001)  # 30 of 100, 60 of 200
-    found = analysis.paired_runs(a.assign(ratio_rule="budget"), b.assign(ratio_rule="budget"))
+    found = paired_runs(a.assign(ratio_rule="budget"), b.assign(ratio_rule="budget"))
     assert found.table[["keep_ratio", "pairs"]].to_numpy().tolist() == [[pytest.approx(0.3), 4]]
     assert not found.missing
 
 
 def test_one_cell_where_methods_have_ratios_of_other_last_bits() -> None:
     records = pd.concat([table((0.3,)), table((0.1 + 0.2,), 0.6, method="importance")])
-    gaps = analysis.gap_to_random(records)
+    gaps = gap_to_random(records)
     assert gaps[["keep_ratio", "pairs"]].to_numpy().tolist() == [[0.3, 4]]
-    assert len(analysis.summary(pd.concat([table((0.3,)), table((0.1 + 0.2,)).assign(seed=5)]))) == 1
+    assert len(summary(pd.concat([table((0.3,)), table((0.1 + 0.2,)).assign(seed=5)]))) == 1
     kept = pd.DataFrame(
         [(0, 0, method, ratio, i) for method, ratio in (("random", 0.3), ("el2n", 0.1 + 0.2)) for i in range(3)],
         columns=["seed", "device", "method", "keep_ratio", "index"],
     )
     about = kept.drop(columns="index").drop_duplicates().assign(shard_size=10, subset_size=3, ratio_rule="")
-    assert analysis.overlap(kept, about).table["jaccard"].tolist() == [1.0]
+    assert overlap(kept, about).table["jaccard"].tolist() == [1.0]
     shards = pd.DataFrame({"seed": 0, "device": 0, "index": range(10), "label": 0})
-    assert set(analysis.class_counts(shards, kept).table["keep_ratio"]) == {0.3}
+    assert set(class_counts(shards, kept).table["keep_ratio"]) == {0.3}
 
 
 def test_tables_of_a_run_are_read_without_the_last_bits(tmp_path: Path) -> None:

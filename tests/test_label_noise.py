@@ -14,9 +14,9 @@ from edgesim.data.datasets import DATASETS
 from edgesim.data.images import ImageDataset
 from edgesim.data.noise import with_wrong_labels, wrong_labels
 from edgesim.errors import DataError, RunError, ScenarioError
-from edgesim.executors import SerialExecutor
-from edgesim.report import identity
-from edgesim.scenario import Scenario
+from edgesim.report import run_facts
+from edgesim.runtime import SerialExecutor
+from edgesim.scenario.loading import Scenario
 
 Make = Callable[..., Scenario]
 
@@ -76,7 +76,7 @@ def test_a_run_keeps_what_was_done_to_its_labels(make_scenario: Make, tmp_path: 
     noisy = make_scenario(dataset={"name": "digits", "label_noise": 0.1}, **given)
     run = edgesim.run(noisy, tmp_path / "run", executor=SerialExecutor())
     assert run.scenario["dataset"]["label_noise"] == run.info["label_noise"] == 0.1
-    assert ("Label noise", "10.0 % of the training labels are wrong on purpose") in identity.facts(
+    assert ("Label noise", "10.0 % of the training labels are wrong on purpose") in run_facts.facts(
         run.info, run.records
     )
     clean = DATASETS["digits"]().load(None).train_labels
@@ -85,4 +85,4 @@ def test_a_run_keeps_what_was_done_to_its_labels(make_scenario: Make, tmp_path: 
     with pytest.raises(RunError, match=r"dataset\.label_noise: was 0\.1, now 0\.0"):
         edgesim.run(make_scenario(**given), tmp_path / "run", resume=True, executor=SerialExecutor())
     plain = edgesim.run(make_scenario(**given), tmp_path / "plain", executor=SerialExecutor())
-    assert "Label noise" not in dict(identity.facts(plain.info, plain.records))
+    assert "Label noise" not in dict(run_facts.facts(plain.info, plain.records))

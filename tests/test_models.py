@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from edgesim import documents, seeds
+from edgesim import seeds
+from edgesim.config import validation
 from edgesim.errors import EdgesimError, Fault
 from edgesim.models import MODELS, resolve
 from edgesim.models.networks import last_linear
@@ -176,7 +177,7 @@ def test_a_network_without_a_linear_layer() -> None:
 
 def test_hyper_parameters_from_yaml() -> None:
     faults: list[Fault] = []
-    model = documents.build(MODELS["resnet8"], {"widths": [8, 16, 32]}, "model", faults)
+    model = validation.build(MODELS["resnet8"], {"widths": [8, 16, 32]}, "model", faults)
     assert faults == []
     assert model == MODELS["resnet8"](widths=(8, 16, 32))
     for name, given, where in [
@@ -187,7 +188,7 @@ def test_hyper_parameters_from_yaml() -> None:
         ("resnet18", {"width": 3}, "model.width"),
     ]:
         faults = []
-        assert documents.build(MODELS[name], given, "model", faults) is None
+        assert validation.build(MODELS[name], given, "model", faults) is None
         assert [f.path.startswith(where) for f in faults] == [True], (name, faults)
 
 
@@ -212,8 +213,8 @@ def test_models_outside_the_table_travel_and_compare_by_name() -> None:
     assert model != resolve("timm:resnet18")()
     assert repr(model) == "timm:resnet10t()"
     faults: list[Fault] = []
-    assert documents.build(type(model), {}, "model", faults) == model
-    assert documents.build(type(model), {"reference": "x"}, "model", faults) is None
+    assert validation.build(type(model), {}, "model", faults) == model
+    assert validation.build(type(model), {"reference": "x"}, "model", faults) is None
 
 
 def test_timm_names() -> None:
@@ -275,11 +276,11 @@ def test_the_users_own_model(own: None, name: str) -> None:
 
 def test_the_users_own_hyper_parameters(own: None) -> None:
     faults: list[Fault] = []
-    model = documents.build(resolve("own_nets:Wide"), {"width": 9}, "model", faults)
+    model = validation.build(resolve("own_nets:Wide"), {"width": 9}, "model", faults)
     assert faults == []
     assert model is not None
     assert model.build((1, 8, 8), 3)[1].out_features == 9  # type: ignore[attr-defined]
-    assert documents.build(resolve("own_nets:Wide"), {"widht": 9}, "model", faults) is None
+    assert validation.build(resolve("own_nets:Wide"), {"widht": 9}, "model", faults) is None
     assert "did you mean 'width'" in faults[0].message
 
 

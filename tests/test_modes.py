@@ -14,7 +14,7 @@ from edgesim.models import workload
 from edgesim.models.modes import evaluating, start_training
 from edgesim.pruning.grand import gradient_norms
 from edgesim.pruning.replicas import fresh_model
-from edgesim.training.evaluation import Evaluated, evaluate
+from edgesim.training.evaluation import EvaluationConfig, evaluate
 from edgesim.training.loop import Streams, Subset, fit
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Training
@@ -88,7 +88,7 @@ def test_training_leaves_frozen_statistics_whatever_the_last_batch_holds(
 
 @KINDS
 def test_a_training_that_is_evaluated_between_its_epochs_stays_the_same(build: Callable[[], nn.Module]) -> None:
-    test, evaluated = ClassificationTask.of_test(DATA, "cpu"), Evaluated(3, 7, "fp32")
+    test, evaluated = ClassificationTask.of_test(DATA, "cpu"), EvaluationConfig(3, 7, "fp32")
     plain, watched = build(), build()
     settings = Training(epochs=1, batch_size=8)
     for model, look in ((plain, False), (watched, True)):

@@ -17,17 +17,18 @@ import torch
 from conftest import Stopping, blobs
 
 import edgesim
-from edgesim import analysis, coordinator, seeds
+from edgesim import seeds
+from edgesim.analysis.kept_samples import dynamic_methods
 from edgesim.errors import ScenarioError, TrainingDiverged
-from edgesim.executors import RayExecutor, SerialExecutor
 from edgesim.models import MODELS
 from edgesim.pruning import base, is_dynamic
 from edgesim.pruning.fewer_epochs import FewerEpochs
 from edgesim.pruning.online_loss import OnlineLoss, OnlineLossSampler, Redraw, probabilities
 from edgesim.pruning.passes import Passes, pass_sizes, steps_for
 from edgesim.pruning.rs2 import Rs2, Rs2Sampler
-from edgesim.scenario import Scenario
-from edgesim.training.loop import Fitted, Streams, Subset, fit
+from edgesim.runtime import RayExecutor, SerialExecutor, coordinator
+from edgesim.scenario.loading import Scenario
+from edgesim.training.loop import FitResult, Streams, Subset, fit
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Sampler, per_epoch
 from edgesim.training.settings import Training
@@ -44,7 +45,7 @@ def shard_of(n: int, batch_size: int, epochs: int) -> base.Shard:
     return base.Shard(n, np.arange(n) % 3, 3, batch_size, epochs, 1)
 
 
-def trained(sampler: Sampler | None, settings: Training) -> tuple[torch.nn.Module, Fitted]:
+def trained(sampler: Sampler | None, settings: Training) -> tuple[torch.nn.Module, FitResult]:
     with seeds.torch_global(0, "init"):
         model = MODELS["mlp"]().build(DATA.input_shape, DATA.num_classes)
     return model, fit(model, TASK, Subset(np.arange(60), sampler=sampler), settings, Streams(0, 0, "training"))
@@ -331,8 +332,8 @@ def test_a_method_of_ones_own_with_a_sampler_says_that_it_is_dynamic() -> None:
         def needs(self, shard: base.Shard) -> Needs:
             return Needs()
 
-        def choose(self, context: base.ScoreContext, k: int) -> base.Choice:
-            return base.Choice(np.arange(60), sampler=Passes(60, 16, 2))
+        def choose(self, context: base.ScoreContext, k: int) -> base.SubsetChoice:
+            return base.SubsetChoice(np.arange(60), sampler=Passes(60, 16, 2))
 
     context = base.ScoreContext(0, 0, "m", shard_of(60, 16, 4), None, TASK, Training(), (), lambda: None)  # type: ignore
     with pytest.raises(ValueError, match="dynamic: ClassVar"):
@@ -387,7 +388,7 @@ def scenario_of(make: Make, **changes: Any) -> Scenario:
 def moving(tmp_path_factory: pytest.TempPathFactory) -> edgesim.Run:
     from conftest import DOCUMENT
 
-    from edgesim import scenario as scenarios
+    from edgesim.scenario import loading as scenarios
 
     folder = tmp_path_factory.mktemp("moving")
 
@@ -431,7 +432,7 @@ def test_records_say_what_was_done(moving: edgesim.Run) -> None:
     for row in fewer.itertuples():  # less than one epoch: every visit is a new sample
         visited = samples.loc[(row.device, row.method, row.keep_ratio), "train_samples"]
         assert json.loads(row.notes)["visited_share"] == visited / row.shard_size
-    assert analysis.dynamic_methods(records) == [m for m in labels if m not in ("full", "random")]
+    assert dynamic_methods(records) == [m for m in labels if m not in ("full", "random")]
 
 
 def test_at_keep_ratio_one_they_are_full_training(moving: edgesim.Run) -> None:

@@ -12,31 +12,31 @@ from edgesim.cost.objective import (
     BINDS,
     GRID,
     ROWS,
-    Bill,
     Bills,
     Budget,
     Devices,
     Objective,
+    SubsetCost,
     beyond,
     largest_that_fits,
     least_objective,
     risk_weights,
 )
 
-FULL = Bill(np.array([100.0]), np.array([500.0]), np.array([1000.0]))
+FULL = SubsetCost(np.array([100.0]), np.array([500.0]), np.array([1000.0]))
 EVEN = CostWeights()
-Costs = Callable[[np.ndarray], Bill]
+Costs = Callable[[np.ndarray], SubsetCost]
 
 
-def straight(m: np.ndarray) -> Bill:
+def straight(m: np.ndarray) -> SubsetCost:
     """n = 100: 3 s of scoring and 1 s a sample at 5 W, 10 bytes a sample."""
-    return Bill(3.0 + m, 5.0 * (3.0 + m), 10.0 * m)
+    return SubsetCost(3.0 + m, 5.0 * (3.0 + m), 10.0 * m)
 
 
-def stairs(m: np.ndarray) -> Bill:
+def stairs(m: np.ndarray) -> SubsetCost:
     """Whole batches of 8 take 7 s each, the rest of a batch 9 s: a whole batch costs less than one sample fewer."""
     time_s = 2.0 + 7.0 * (m // 8) + 9.0 * (m % 8 > 0)
-    return Bill(time_s, 2.0 * time_s, 3.0 * m)
+    return SubsetCost(time_s, 2.0 * time_s, 3.0 * m)
 
 
 def same(costs: Costs, able: int = 10**9) -> Bills:
@@ -102,9 +102,9 @@ def test_many_devices_are_each_as_alone() -> None:
     rng = np.random.default_rng(0)
     n, pace = rng.integers(1, 5000, size=300), rng.choice([0.5, 1.0, 3.0], size=300)
 
-    def bills(pair: np.ndarray, m: np.ndarray) -> Bill:
+    def bills(pair: np.ndarray, m: np.ndarray) -> SubsetCost:
         bill = straight(m)
-        return Bill(bill.time_s * pace[pair], bill.energy_j * pace[pair], bill.storage_bytes)
+        return SubsetCost(bill.time_s * pace[pair], bill.energy_j * pace[pair], bill.storage_bytes)
 
     budget = Budget(latency_s=900.0, storage_bytes=11_000.0)
     fit = largest_that_fits(n, bills, budget)
@@ -112,13 +112,13 @@ def test_many_devices_are_each_as_alone() -> None:
     np.testing.assert_array_equal(fit.m, by_hand)
     stopped = np.where(900 / pace - 3 < 1100, BINDS.index("latency_s"), BINDS.index("storage_bytes"))
     np.testing.assert_array_equal(fit.binds, np.where(by_hand == n, 0, stopped))
-    full = Bill(pace * (3.0 + n), 5 * pace * (3.0 + n), 10.0 * n)
+    full = SubsetCost(pace * (3.0 + n), 5 * pace * (3.0 + n), 10.0 * n)
     rule, curve = Objective(trade_off=0.5), [(0.1, 0.28), (0.5, 0.6), (1.0, 0.65)]
     for jumps in (0, 32):
         best = least_objective(Devices(n, full), bills, curve, rule, EVEN, jumps)
         for p in (0, 17, 299):
             alone = least_objective(
-                Devices(n[[p]], Bill(*(part[[p]] for part in full[:3]))),
+                Devices(n[[p]], SubsetCost(*(part[[p]] for part in full[:3]))),
                 lambda _, m, p=p: bills(np.full(len(m), p), m), curve, rule, EVEN, jumps,
             )  # fmt: skip
             assert (alone.m[0], alone.value[0]) == (best.m[p], best.value[p])
@@ -161,7 +161,7 @@ def test_a_small_devices_risk_counts_less_by_hand(jumps: int) -> None:
     w = 0.4 weighs 0.32: the least subset. w = 1 stops at the bend. w = 6 weighs 0.6 above it, too: everything.
     """
     three, rule = np.array([100, 100, 100]), Objective(trade_off=0.5)
-    full = Bill(*(np.repeat(part, 3) for part in FULL[:3]))
+    full = SubsetCost(*(np.repeat(part, 3) for part in FULL[:3]))
     weights = np.array([0.4, 1.0, 6.0])
     best = least_objective(Devices(three, full, weights), same(straight), CURVE, rule, EVEN, jumps)
     assert best.m.tolist() == [10, 50, 100]
@@ -178,8 +178,10 @@ def test_the_least_may_lie_where_the_curve_bends(bend: float) -> None:
     """
     ten = np.array([10])
     curve = [(0.1, 0.1), (0.4, 0.1), (bend, 0.9), (0.6, 0.1), (1.0, 0.6)]
-    costs = same(lambda m: Bill(1.0 * m, 1.0 * m, 1.0 * m))
-    best = least_objective(Devices(ten, Bill(ten * 1.0, ten * 1.0, ten * 1.0)), costs, curve, Objective(0.1), EVEN, 64)
+    costs = same(lambda m: SubsetCost(1.0 * m, 1.0 * m, 1.0 * m))
+    best = least_objective(
+        Devices(ten, SubsetCost(ten * 1.0, ten * 1.0, ten * 1.0)), costs, curve, Objective(0.1), EVEN, 64
+    )
     assert best.m[0] == 5
     assert best.value[0] == pytest.approx(0.1 + 0.8 * 0.01 / 0.11 + 0.05)
 
@@ -188,7 +190,7 @@ def test_a_peak_between_whole_batches_is_found() -> None:
     """0.48 of 200 are 96, between 65 and 128: 0.1 + 0.1·0.48. The best of 1, 64, 65, 128, … 200 is 200: 0.4 + 0.1."""
     two_hundred = np.array([200])
     curve = [(0.1, 0.1), (0.4, 0.1), (0.48, 0.9), (0.56, 0.1), (1.0, 0.6)]
-    costs = same(lambda m: Bill(1.0 * m, 1.0 * m, 1.0 * m))
+    costs = same(lambda m: SubsetCost(1.0 * m, 1.0 * m, 1.0 * m))
     best = least_objective(Devices(two_hundred, costs(None, two_hundred)), costs, curve, Objective(0.1), EVEN, 64)
     assert best.m[0] == 96
     assert best.value[0] == pytest.approx(0.148)

@@ -18,9 +18,9 @@ from test_cli import command
 import edgesim
 from edgesim import api
 from edgesim.cli.outcome import reasons, resuming
-from edgesim.executors import SerialExecutor
-from edgesim.scenario import Scenario
-from edgesim.store import Run
+from edgesim.results.run_folder import Run
+from edgesim.runtime import SerialExecutor
+from edgesim.scenario.loading import Scenario
 
 Make = Callable[..., Scenario]
 METHOD = """

@@ -12,11 +12,12 @@ import pytest
 from browser import draw_all, open_page, wait_for
 from report_runs import FakeRun, make_run
 
-from edgesim import analysis, report
+from edgesim import report
+from edgesim.analysis.means import summary
 from edgesim.extremes import Extremes
-from edgesim.records import CurvePoint, Findings, Record, Trial, TrialResult
-from edgesim.report import columns, formats, marks
-from edgesim.store import Run, RunFolder
+from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult
+from edgesim.report import column_formats, columns, plot_style
+from edgesim.results.run_folder import Run, RunFolder
 
 FIGURES = """
 return [...document.querySelectorAll("figure[data-figure]")].map((root) => {
@@ -72,7 +73,7 @@ def test_every_figure_is_drawn_and_nothing_complains(page, tmp_path, width, dark
             assert figure["marks"] > 0, figure
             assert figure["right"] <= width, figure
         assert driver.execute_script("return document.documentElement.scrollWidth") <= width
-        look = marks.LOOK["dark" if dark else "light"]
+        look = plot_style.LOOK["dark" if dark else "light"]
         shown = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
         assert shown == rgb(look["page"])
         assert {figure["text"] for figure in found} == {rgb(look["ink"])}
@@ -90,9 +91,9 @@ def test_the_theme_button_overrules_the_system(page, tmp_path):
         assert button.text == "Theme: auto"
         button.click()
         assert button.text == "Theme: light"
-        assert driver.execute_script(FIGURES)[0]["text"] == rgb(marks.LOOK["light"]["ink"])
+        assert driver.execute_script(FIGURES)[0]["text"] == rgb(plot_style.LOOK["light"]["ink"])
         button.click()
-        assert driver.execute_script(FIGURES)[0]["text"] == rgb(marks.LOOK["dark"]["ink"])
+        assert driver.execute_script(FIGURES)[0]["text"] == rgb(plot_style.LOOK["dark"]["ink"])
 
 
 def test_figures_wait_until_they_are_scrolled_to(page, tmp_path):
@@ -110,9 +111,9 @@ def test_paper_shows_every_figure_in_light_colours(page, tmp_path):
         assert all(figure["marks"] > 0 and 0 < figure["width"] <= 340 for figure in found[1:])
         assert found[0]["key"] == "pareto-energy"  # it stands first, as wide as the paper
         assert 340 < found[0]["width"] <= 700
-        assert {figure["text"] for figure in found} == {rgb(marks.LOOK["light"]["ink"])}
+        assert {figure["text"] for figure in found} == {rgb(plot_style.LOOK["light"]["ink"])}
         driver.execute_script("window.dispatchEvent(new Event('afterprint'))")
-        assert {figure["text"] for figure in driver.execute_script(FIGURES)} == {rgb(marks.LOOK["dark"]["ink"])}
+        assert {figure["text"] for figure in driver.execute_script(FIGURES)} == {rgb(plot_style.LOOK["dark"]["ink"])}
 
 
 def test_no_table_is_wider_than_paper(tmp_path):
@@ -195,9 +196,11 @@ def test_tables_sort_filter_and_save(page, tmp_path, run, width, dark):
         driver.switch_to.active_element.send_keys("\ue007")  # the Enter key
         least = [row[place] for row in rows_of(driver, element)]
         expected = trials["test_accuracy"].sort_values()
-        assert least == [formats.percent(value) for value in expected.head(25)]
+        assert least == [column_formats.percent(value) for value in expected.head(25)]
         driver.execute_script("arguments[0].click()", heads[place])  # on a phone it is to the right of the window
-        assert [row[place] for row in rows_of(driver, element)] == [formats.percent(v) for v in expected[::-1].head(25)]
+        assert [row[place] for row in rows_of(driver, element)] == [
+            column_formats.percent(v) for v in expected[::-1].head(25)
+        ]
         element.find_element("css selector", "input").send_keys("el2n profile-1")
         matching = trials[(trials["method"] == "<i>el2n</i>") & (trials["profile"] == "profile-1")]
         counted = element.find_element("css selector", ".rows")
@@ -220,7 +223,7 @@ def test_pages_of_a_table_turn(page, tmp_path, run):
         element.find_element("css selector", "button[aria-label='Next rows']").click()
         shown = element.find_element("css selector", ".rows").text
         assert shown == f"26–50 of {len(run.records)} rows"
-        seconds = [formats.quantity(value) for value in run.records["analytic_time_s"].iloc[25:50]]
+        seconds = [column_formats.quantity(value) for value in run.records["analytic_time_s"].iloc[25:50]]
         place = list(run.records.drop(columns=["scenario"])).index("analytic_time_s")
         assert [row[place] for row in rows_of(driver, element)] == seconds
 
@@ -435,7 +438,7 @@ def large_result(trial: Trial, rng: np.random.Generator) -> TrialResult:
     )  # fmt: skip
     curve = tuple(CurvePoint(epoch, 1 / epoch, *values[:1], 1 / epoch, values[1]) for epoch in (1, 2))
     told = trial.device == 0 and trial.method in ("importance", "el2n") and trial.keep_ratio == 0.5
-    found = Findings(extremes=large_extremes(rng) if told else None)
+    found = MethodOutputs(extremes=large_extremes(rng) if told else None)
     return TrialResult(record, curve, np.arange(record.subset_size), findings=found)
 
 
@@ -488,4 +491,4 @@ def test_the_numbers_of_the_page_are_those_of_the_tables_on_disk(large_run, tmp_
     means = stored.groupby(["method", "keep_ratio"])["test_accuracy"].mean()
     for _, row in reader.numbers("Every method and keep ratio").iterrows():
         assert row["test_accuracy"] == pytest.approx(means[row["method"], row["keep_ratio"]], abs=1e-12)
-    assert len(means) == len(analysis.summary(stored)) == 10
+    assert len(means) == len(summary(stored)) == 10

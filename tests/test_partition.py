@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgesim.config.validation import build
 from edgesim.data import partition
 from edgesim.data.invariants import apportion
 from edgesim.data.schemes import PARTITIONS, Dirichlet, Explicit, Iid, Pathological, Quantity, describe
-from edgesim.documents import build
 from edgesim.errors import DataError
 
 FEW = settings(max_examples=40, deadline=None)

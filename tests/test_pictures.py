@@ -17,10 +17,11 @@ from PIL import Image
 from report_runs import HOSTILE, FakeRun, Reader, make_run
 
 import edgesim
-from edgesim import analysis, report
-from edgesim.executors import SerialExecutor
-from edgesim.report import formats, page, pictures
-from edgesim.store import Run
+from edgesim import report
+from edgesim.analysis.kept_samples import kept_at
+from edgesim.report import column_formats, page, pictures
+from edgesim.results.run_folder import Run
+from edgesim.runtime import SerialExecutor
 
 KEY = ["seed", "device", "method", "keep_ratio"]
 COLUMNS = [*KEY, "label", "end", "rank", "index", "score", "tied", "height", "width", "channels", "image"]
@@ -76,10 +77,10 @@ def pixels(source: str) -> np.ndarray:
 
 def test_kept_at_which_ratios() -> None:
     run = pictured()
-    assert analysis.kept_at(run.extremes, run.selections).tolist() == ["0.1, 0.5", "0.5", "", "", "0.5", ""]
-    assert analysis.kept_at(run.extremes, run.selections.head(0)).tolist() == [""] * 6
-    assert analysis.kept_at(run.extremes.head(0), run.selections).tolist() == []
-    assert analysis.kept_at(pd.DataFrame(columns=COLUMNS), run.selections).tolist() == []  # of an older run
+    assert kept_at(run.extremes, run.selections).tolist() == ["0.1, 0.5", "0.5", "", "", "0.5", ""]
+    assert kept_at(run.extremes, run.selections.head(0)).tolist() == [""] * 6
+    assert kept_at(run.extremes.head(0), run.selections).tolist() == []
+    assert kept_at(pd.DataFrame(columns=COLUMNS), run.selections).tolist() == []  # of an older run
 
 
 def test_a_page_shows_the_pixels_and_says_what_they_are() -> None:
@@ -214,7 +215,7 @@ def test_markdown_has_the_indices_and_scores(tmp_path: Path) -> None:
 def real(tmp_path_factory: pytest.TempPathFactory) -> Run:
     from conftest import DOCUMENT
 
-    from edgesim import scenario as scenarios
+    from edgesim.scenario import loading as scenarios
 
     folder = tmp_path_factory.mktemp("pictured")
     overrides = {"pruning.methods": ["full", "random", "importance", "el2n"], "pruning.keep_ratio": [0.2, 0.6]}
@@ -233,7 +234,7 @@ def test_pictures_of_a_real_run_are_those_of_its_parquet(real: Run, tmp_path: Pa
         shape = (row["height"], row["width"])
         np.testing.assert_array_equal(pixels(one["src"]), np.frombuffer(row["image"], np.uint8).reshape(shape))
         begins = f"{names[row['label']]}, {row['end']} important, place {row['rank']}: "
-        begins += f"score {formats.quantity(row['score'])}, sample {row['index']}"
+        begins += f"score {column_formats.quantity(row['score'])}, sample {row['index']}"
         assert one["alt"].startswith(begins)
         mine = chosen[(chosen["device"] == row["device"]) & (chosen["method"] == row["method"])]
         ratios = sorted(mine.loc[mine["index"] == row["index"], "keep_ratio"])
@@ -266,7 +267,7 @@ def test_both_reports_at_once_are_those_written_alone(tmp_path: Path) -> None:
 
 def test_a_run_that_is_still_going_shows_the_pictures_that_it_has(real: Run, tmp_path: Path) -> None:
     """Its results are in the journal alone."""
-    from edgesim.store import RunFolder, read_results
+    from edgesim.results.run_folder import RunFolder, read_results
 
     results = read_results(real.path)
     folder = RunFolder.create(

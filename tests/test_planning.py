@@ -19,16 +19,18 @@ import pytest
 from conftest import ROOT
 
 import edgesim
-from edgesim import api, coordinator, planning, profiles, seeds
+from edgesim import api, planning, seeds
 from edgesim.cost import feasibility
-from edgesim.cost.forecast import Device
-from edgesim.executors import SerialExecutor
+from edgesim.cost.batch_pricing import Device
+from edgesim.hardware import loading
 from edgesim.models import counted
 from edgesim.models.table import MODELS
-from edgesim.outlook import prepare
-from edgesim.planning import prediction
-from edgesim.planning.planned import MEASURES
-from edgesim.scenario import Scenario
+from edgesim.planning import step_prediction
+from edgesim.planning.fleet_plan import MEASURES
+from edgesim.planning.trials import TrialPricer
+from edgesim.runtime import SerialExecutor, coordinator
+from edgesim.scenario.experiment import configure
+from edgesim.scenario.loading import Scenario
 from edgesim.training.settings import Training
 
 Make = Callable[..., Scenario]
@@ -136,7 +138,8 @@ def test_a_factor_prices_like_a_profile_that_varies(make_scenario: Make) -> None
     scenario = make_scenario(fleet__spread=0.3, pruning__methods=["importance"], pruning__keep_ratio=[0.5])
     planned = planning.plan(scenario, 3)
     run = coordinator.plan(scenario)
-    setting, outlook = prepare(scenario, run.setting.dataset)
+    setting, network = configure(scenario, run.setting.dataset)
+    outlook = TrialPricer(setting.terms, network)
     for i in range(3):
         base, conditions = planned.fleet.kinds[planned.fleet.kind[i]]
         factor = float(planned.fleet.factors[planned.fleet.level[i]])
@@ -146,7 +149,7 @@ def test_a_factor_prices_like_a_profile_that_varies(make_scenario: Make) -> None
         )
         cells = {name: values[planned.pair[i]] for name, values in planned.cells.items()}
         alone = prospect.price(
-            Device(profiles.vary(base, factor), conditions), np.array([0]), cells["subset_size"].astype(np.int64)
+            Device(loading.vary(base, factor), conditions), np.array([0]), cells["subset_size"].astype(np.int64)
         )
         assert factor != 1
         np.testing.assert_allclose(cells["analytic_time_s"], alone.time_s("analytic"), rtol=1e-12)
@@ -164,7 +167,7 @@ def test_a_file_is_there_whole_or_not_at_all(
     before = path.read_bytes()
     whole = type(planned).chunks
 
-    def stopped(self: planning.Planned, rows: int) -> Iterator[Any]:
+    def stopped(self: planning.FleetPlan, rows: int) -> Iterator[Any]:
         yield from whole(self, rows)
         raise KeyboardInterrupt
 
@@ -228,7 +231,7 @@ def test_a_counted_network_is_read_back_whole(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_prediction_by_its_parts() -> None:
-    found = prediction.predict("raspberry-pi-4b", "resnet8", (3, 32, 32), 10, 32, Training(optimizer="sgd"))
+    found = step_prediction.predict("raspberry-pi-4b", "resnet8", (3, 32, 32), 10, 32, Training(optimizer="sgd"))
     parts = [found[f"{name}_time_s"] for name in ("compute", "memory", "overhead", "storage")]
     assert found["time_s"] == pytest.approx(sum(parts))
     assert found[f"{found['binds']}_time_s"] == max(parts)
@@ -237,21 +240,21 @@ def test_a_prediction_by_its_parts() -> None:
     active_s = found["compute_time_s"] + 0.6 * found["memory_time_s"] + 0.3 * found["overhead_time_s"]
     assert found["energy_j"] == pytest.approx(1.6 * found["time_s"] + 5.6 * active_s)
     assert found["analytic_time_s"] == pytest.approx(found["flops"] / (4.8e10 * 0.112))
-    twice = prediction.predict("raspberry-pi-4b", "resnet8", (3, 32, 32), 10, 64, Training(optimizer="sgd"))
+    twice = step_prediction.predict("raspberry-pi-4b", "resnet8", (3, 32, 32), 10, 64, Training(optimizer="sgd"))
     assert twice["flops"] == 2 * found["flops"]
     assert found["time_s"] < twice["time_s"] < 2 * found["time_s"]  # the overhead is paid once
-    adam = prediction.predict("raspberry-pi-4b", "resnet8", (3, 32, 32), 10, 32, Training(optimizer="adam"))
+    adam = step_prediction.predict("raspberry-pi-4b", "resnet8", (3, 32, 32), 10, 32, Training(optimizer="adam"))
     assert adam["peak_memory_bytes"] - found["peak_memory_bytes"] == 4 * found["parameters"]  # one state more
 
 
 def test_a_prediction_of_the_start_up_in_a_power_mode() -> None:
     """The profile's seconds at the mode's dispatch speed, at the activity of dispatch above idle."""
-    nano = profiles.load("jetson-nano")
+    nano = loading.load("jetson-nano")
     first, activity = nano.compute.first_step_s, nano.power.overhead_activity
     assert first is not None
     assert activity is not None
     for mode in nano.mode_names:
-        found = prediction.predict("jetson-nano", "mlp", (1, 8, 8), 10, 16, Training(), mode)
+        found = step_prediction.predict("jetson-nano", "mlp", (1, 8, 8), 10, 16, Training(), mode)
         startup_s = first.value / nano.overhead_speed(mode)
         above_w = activity.value * (nano.mode(mode)[1] - nano.idle_w)
         assert found["startup_s"] == pytest.approx(startup_s)
@@ -269,12 +272,12 @@ def test_a_warm_fleet_plans_without_start_up(make_scenario: Make) -> None:
 
 
 def test_a_prediction_says_what_would_fit() -> None:
-    found = prediction.predict("raspberry-pi-zero-2-w", "resnet18", (3, 224, 224), 1000, 64, Training())
+    found = step_prediction.predict("raspberry-pi-zero-2-w", "resnet18", (3, 224, 224), 1000, 64, Training())
     fits, usable = found["largest_batch_size"], found["usable_memory_bytes"]
     assert usable == pytest.approx((1 - feasibility.SYSTEM_SHARE) * 512e6, rel=0.1)
     assert found["peak_memory_bytes"] > usable
     assert 0 < fits < 64
-    smaller = prediction.predict("raspberry-pi-zero-2-w", "resnet18", (3, 224, 224), 1000, fits, Training())
+    smaller = step_prediction.predict("raspberry-pi-zero-2-w", "resnet18", (3, 224, 224), 1000, fits, Training())
     assert smaller["peak_memory_bytes"] <= usable
     assert (smaller["feasible"], smaller["reason"]) == (True, "")
     assert not found["feasible"]
@@ -285,9 +288,9 @@ def test_a_prediction_says_what_would_fit() -> None:
 def test_a_power_mode_and_a_precision_change_what_they_should() -> None:
     def resnet8(profile: str, mode: str = "full", precision: Literal["fp32", "bf16"] = "fp32") -> dict[str, Any]:
         training = Training(optimizer="sgd", precision=precision)
-        return prediction.predict(profile, "resnet8", (3, 32, 32), 10, 32, training, mode)
+        return step_prediction.predict(profile, "resnet8", (3, 32, 32), 10, 32, training, mode)
 
-    profile = profiles.load("raspberry-pi-4b")
+    profile = loading.load("raspberry-pi-4b")
     speed, power_w = profile.mode(profile.power.modes[0].name)
     full, slow = resnet8("raspberry-pi-4b"), resnet8("raspberry-pi-4b", profile.power.modes[0].name)
     assert slow["compute_time_s"] == pytest.approx(full["compute_time_s"] / speed)
@@ -300,7 +303,7 @@ def test_a_power_mode_and_a_precision_change_what_they_should() -> None:
     assert slow["energy_j"] == pytest.approx(profile.idle_w * slow["time_s"] + above_idle_j)
     assert (slow["flops"], slow["analytic_time_s"]) == (full["flops"], full["analytic_time_s"])
     orin, half = resnet8("jetson-agx-orin"), resnet8("jetson-agx-orin", precision="bf16")
-    peaks = profiles.load("jetson-agx-orin").compute
+    peaks = loading.load("jetson-agx-orin").compute
     assert peaks.peak_bf16_flops_per_s
     ratio = peaks.peak_bf16_flops_per_s.value / peaks.peak_fp32_flops_per_s.value
     assert half["compute_time_s"] == pytest.approx(orin["compute_time_s"] / ratio)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgesim import plugins
+from edgesim.config import plugins
 from edgesim.errors import EdgesimError
 
 

@@ -10,25 +10,25 @@ import pytest
 from test_cli import command
 
 import edgesim
-from edgesim import profiles
 from edgesim.errors import ProfileError
-from edgesim.executors import SerialExecutor
-from edgesim.planning.job import predict_job
-from edgesim.planning.prediction import Asked, predict_step, profiles_of
-from edgesim.scenario import Scenario
+from edgesim.hardware import loading
+from edgesim.planning.step_prediction import StepQuery, predict_step, profiles_of
+from edgesim.planning.training_prediction import predict_job
+from edgesim.runtime import SerialExecutor
+from edgesim.scenario.loading import Scenario
 from edgesim.training.settings import Training
 
 PARTS = ("compute_time_s", "memory_time_s", "overhead_time_s", "storage_time_s")
 COMMAND = ("predict", "--model=mlp", "--input=1x8x8", "--batch-size=16")
 
 
-def asked(batch_size: int = 16, model: str = "mlp") -> Asked:
-    return Asked.of(model, (1, 8, 8), 10, batch_size, Training())
+def asked(batch_size: int = 16, model: str = "mlp") -> StepQuery:
+    return StepQuery.of(model, (1, 8, 8), 10, batch_size, Training())
 
 
 def test_a_training_is_its_steps_and_a_start() -> None:
     """100 samples in batches of 16: six full steps and one of four samples per epoch."""
-    pi = profiles.load("raspberry-pi-4b")
+    pi = loading.load("raspberry-pi-4b")
     found = predict_job(pi, asked(), samples=100, epochs=3)
     full, rest = predict_step(pi, asked()), predict_step(pi, asked(4))
     for part in PARTS:
@@ -46,7 +46,7 @@ def test_a_training_is_its_steps_and_a_start() -> None:
 @pytest.mark.parametrize("mode", ["full", "gpu-307mhz"])
 @pytest.mark.parametrize("startup", ["cold", "warm"])
 def test_parts_sum_and_a_warm_start_takes_nothing(mode: str, startup: str) -> None:
-    nano = profiles.load("jetson-nano")
+    nano = loading.load("jetson-nano")
     found = predict_job(nano, asked(), 500, 4, mode, startup)  # type: ignore[arg-type]
     assert found["startup"] == startup
     assert sum(found[part] for part in ("startup_s", *PARTS, "heat_time_s")) == pytest.approx(found["time_s"])
@@ -57,7 +57,7 @@ def test_parts_sum_and_a_warm_start_takes_nothing(mode: str, startup: str) -> No
 
 
 def test_a_slower_mode_takes_longer_in_the_parts_that_its_clock_sets() -> None:
-    nano = profiles.load("jetson-nano")
+    nano = loading.load("jetson-nano")
     full, slow = (predict_job(nano, asked(), 500, 4, mode) for mode in ("full", "gpu-307mhz"))
     speed, _ = nano.mode("gpu-307mhz")
     assert slow["compute_time_s"] == pytest.approx(full["compute_time_s"] / speed)
@@ -67,9 +67,9 @@ def test_a_slower_mode_takes_longer_in_the_parts_that_its_clock_sets() -> None:
 
 def test_heat_slows_a_long_training_down_and_holds_its_power() -> None:
     """Once it is throttled, every epoch takes equally long, at the power that the phone can shed for ever."""
-    phone = profiles.load("galaxy-s20")
+    phone = loading.load("galaxy-s20")
     assert phone.cooling is not None
-    network = Asked.of("resnet8", (3, 32, 32), 10, 64, Training())
+    network = StepQuery.of("resnet8", (3, 32, 32), 10, 64, Training())
     short, one, two, three = (predict_job(phone, network, 6400, epochs) for epochs in (1, 200, 300, 400))
     assert short["heat_time_s"] == short["throttled_s"] == 0
     for found in (one, two, three):
@@ -86,11 +86,11 @@ def test_a_run_is_charged_what_was_predicted(make_scenario: Callable[..., Scenar
     fleet = {"groups": [{"profile": name, "count": 1} for name in ("raspberry-pi-4b", "galaxy-s20")]}
     scenario = make_scenario(fleet=fleet, pruning__methods=["full"], training__batch_size=7)
     run = edgesim.run(scenario, tmp_path / "run", executor=SerialExecutor())
-    network = Asked.of("mlp", (1, 8, 8), 10, 7, scenario.training)
+    network = StepQuery.of("mlp", (1, 8, 8), 10, 7, scenario.training)
     for row in run.records.itertuples():
         # The scenario's mlp is narrower than the table's: the same prediction of the network that it was.
-        mine = Asked(**{**vars(network), "workload": run.terms.workload})
-        found = predict_job(profiles.load(str(row.profile)), mine, int(row.shard_size), scenario.training.epochs)
+        mine = StepQuery(**{**vars(network), "workload": run.terms.workload})
+        found = predict_job(loading.load(str(row.profile)), mine, int(row.shard_size), scenario.training.epochs)
         assert found["time_s"] == pytest.approx(row.device_time_s, rel=1e-12)
         assert found["energy_j"] == pytest.approx(row.device_energy_j, rel=1e-12)
         assert found["storage_time_s"] == pytest.approx(row.device_wait_s, rel=1e-12)
@@ -100,26 +100,26 @@ def test_a_run_is_charged_what_was_predicted(make_scenario: Callable[..., Scenar
 
 
 def test_what_a_device_cannot_hold_is_said_with_what_it_needs() -> None:
-    tiny = profiles.load("stm32f746")
+    tiny = loading.load("stm32f746")
     found = predict_job(tiny, asked(), 100_000, 1)
     assert not found["feasible"]
     assert "needs 6.4 MB of storage for its data" in found["reason"].replace("6.40", "6.4")
-    few = predict_job(profiles.load("raspberry-pi-4b"), asked(512), 10, 1)  # no batch is larger than the data
+    few = predict_job(loading.load("raspberry-pi-4b"), asked(512), 10, 1)  # no batch is larger than the data
     assert few["peak_memory_bytes"] == asked().workload.peak_training_bytes(10, 2)
 
 
 def test_of_a_battery_is_said_how_much_a_training_takes() -> None:
-    phone = profiles.load("galaxy-s20")
+    phone = loading.load("galaxy-s20")
     found = predict_job(phone, asked(), 100, 1)
     assert found["battery_j"] == phone.battery_j
-    assert predict_job(profiles.load("raspberry-pi-4b"), asked(), 100, 1)["battery_j"] is None
+    assert predict_job(loading.load("raspberry-pi-4b"), asked(), 100, 1)["battery_j"] is None
     share = 100 * found["energy_j"] / found["battery_j"]
     shown = command(*COMMAND, "--samples=100", "--epochs=1", "--profile=galaxy-s20")
     assert f"  battery       {float(f'{share:.2g}'):g} % of a full one" in shown.stdout
 
 
 def test_profiles_by_name_and_all_faults_at_once() -> None:
-    assert [profile.name for profile in profiles_of(["all"])] == profiles.names()
+    assert [profile.name for profile in profiles_of(["all"])] == loading.names()
     with pytest.raises(ProfileError) as caught:
         profiles_of(["jetson-nanoo", "jetson-nano", "jetson-nano", "raspberri-pi-5"])
     text = str(caught.value)
@@ -135,7 +135,7 @@ def test_the_command_for_a_training_and_for_several_devices() -> None:
     for words in ("100 samples, 3 epochs", "cold start", "start-up    4.2 s", "storage", "21 steps"):
         assert words in one.stdout
     alone = json.loads(command(*job, "--profile=raspberry-pi-4b", "--json", "--startup=warm").stdout)
-    assert alone == predict_job(profiles.load("raspberry-pi-4b"), asked(), 100, 3, startup="warm")
+    assert alone == predict_job(loading.load("raspberry-pi-4b"), asked(), 100, 3, startup="warm")
     table = command(*job, "--profile=raspberry-pi-4b", "--profile=jetson-nano").stdout
     cells = {line.split()[0]: line.split() for line in table.splitlines() if line.strip()}
     assert cells["jetson-nano"][2] == "48.5"  # s of start-up, within the time beside it

@@ -7,24 +7,24 @@ import dataclasses
 import numpy as np
 import pytest
 
-from edgesim import profiles
-from edgesim.conditions import Availability, Conditions, Energy
 from edgesim.cost import pricing
 from edgesim.cost.analytic import CostWeights
+from edgesim.cost.batch_pricing import Device
+from edgesim.cost.context import PricingContext
 from edgesim.cost.emulator import Hardware, Phases, emulate
-from edgesim.cost.forecast import Device
 from edgesim.cost.steps import step_cost
-from edgesim.cost.terms import Terms
-from edgesim.profile_fields import Quantity
-from edgesim.records import Ledger
+from edgesim.hardware import loading
+from edgesim.hardware.conditions import Availability, Conditions, Energy
+from edgesim.hardware.profile import Quantity
+from edgesim.records import WorkRecord
 from edgesim.work import Operations, StepTrace, Work, Workload
 
 # One product per sample: 1e6 FLOPs and 1e4 bytes forward, three times that in training.
 PRODUCT = Operations(np.array([3]), np.ones(1), np.array([[0.0, 1e6]]), np.array([[0.0, 1e4]]), np.zeros((1, 2)))
 TRAINED = dataclasses.replace(PRODUCT, flops=3 * PRODUCT.flops, moved_bytes=3 * PRODUCT.moved_bytes)
 NETWORK = Workload(3e6, 1e6, 100, 400, 1000, TRAINED, PRODUCT, 2)
-TERMS = Terms(NETWORK, None, 3072, 32, 2, 2, CostWeights())
-SCORED = Ledger(
+TERMS = PricingContext(NETWORK, None, 3072, 32, 2, 2, CostWeights())
+SCORED = WorkRecord(
     Work(train_samples=64, forward_samples=10, steps=2, comparisons=100, other_flops=1e9),
     StepTrace.passes("train", 64, 32) + StepTrace.passes("forward", 10, 32),
     Work(train_samples=80, steps=4),
@@ -34,7 +34,7 @@ PLAIN = dataclasses.replace(SCORED, score=Work(), score_trace=StepTrace())
 
 
 def pi(**start):
-    profile = profiles.load("raspberry-pi-4b")
+    profile = loading.load("raspberry-pi-4b")
     return dataclasses.replace(profile, compute=dataclasses.replace(profile.compute, **start))
 
 
@@ -61,7 +61,7 @@ def phases_of(terms, profile, ledger):
 
 def test_the_order_of_steps_hardly_matters():
     """Steps as they came, with a small batch at the end of every epoch, against equal ones together, in heat."""
-    phone = profiles.load("galaxy-s23")
+    phone = loading.load("galaxy-s23")
     large, small = step_cost("train", [32, 8], NETWORK, 3072, 2, phone).busy_s * 1e3
     hardware = Hardware.of(phone)
     in_turn = emulate(Phases([20, 1] * 50, [large, small] * 50, [0.01, 0.002] * 50), hardware)
@@ -81,7 +81,7 @@ def test_the_network_that_scored_elsewhere_prices_the_scores():
 
 
 def test_columns_under_conditions():
-    phone = profiles.load("galaxy-s20")
+    phone = loading.load("galaxy-s20")
     mains = pricing.price(TERMS, phone, Conditions(), 64, 40, SCORED)
     assert mains["reason"] == ""
     parts = [mains[name] for name in ("device_startup_s", "device_score_time_s", "device_train_time_s")]
@@ -100,7 +100,7 @@ def test_columns_under_conditions():
 
 
 def test_the_reason_of_a_dry_battery_has_the_second_the_battery_and_the_need():
-    phone = profiles.load("galaxy-s20")
+    phone = loading.load("galaxy-s20")
     need_j = pricing.price(TERMS, phone, Conditions(), 64, 40, SCORED)["device_energy_j"]
     sun = Energy("harvest", 0.5, need_j, ((0, 0.0),), 10)
     priced = pricing.price(TERMS, phone, Conditions(energy=sun), 64, 40, SCORED)
@@ -139,7 +139,7 @@ def test_a_start_that_windows_interrupt_waits_in_between():
 
 
 def test_who_dies_before_the_window_opens_was_waiting():
-    phone = profiles.load("galaxy-s20")
+    phone = loading.load("galaxy-s20")
     night = Conditions(
         energy=Energy("battery", capacity_j=10 * phone.idle_w), available=Availability(86400, ((3600, 7200),))
     )
@@ -152,7 +152,7 @@ def test_who_dies_before_the_window_opens_was_waiting():
 def test_j_by_hand_and_by_either_price():
     """(40 of 64 kept): time and energy over those of plain training on all 64 samples, both with the start-up."""
     slow = pi(first_step_s=Quantity(49.0, "a test", "measured"))
-    whole = Ledger(Work(), StepTrace(), Work(train_samples=128, steps=4), StepTrace.passes("train", 64, 32, 2))
+    whole = WorkRecord(Work(), StepTrace(), Work(train_samples=128, steps=4), StepTrace.passes("train", 64, 32, 2))
     full, some = (pricing.price(TERMS, slow, Conditions(), 64, m, work) for m, work in ((64, whole), (40, SCORED)))
     assert full["cost_j"] == pytest.approx(1)
     ratios = [some[name] / full[name] for name in ("device_time_s", "device_energy_j")]
@@ -171,7 +171,7 @@ def test_j_by_hand_and_by_either_price():
 
 
 def test_bf16_is_faster_by_the_ratio_of_the_peaks_where_there_are_units_for_it():
-    orin = profiles.load("jetson-orin-nano")
+    orin = loading.load("jetson-orin-nano")
     assert orin.compute.peak_bf16_flops_per_s is not None
     ratio = orin.compute.peak_bf16_flops_per_s.value / orin.compute.peak_fp32_flops_per_s.value
     half = dataclasses.replace(TERMS, precision="bf16")
@@ -180,6 +180,6 @@ def test_bf16_is_faster_by_the_ratio_of_the_peaks_where_there_are_units_for_it()
     )
     arithmetic_s = 80 * 3e6 / (orin.compute.peak_fp32_flops_per_s.value * orin.compute.matmul_efficiency.value)
     assert whole_s - half_s == pytest.approx(arithmetic_s * (1 - 1 / ratio))
-    four = [pricing.price(t, profiles.load("raspberry-pi-4b"), Conditions(), 40, 40, PLAIN) for t in (TERMS, half)]
+    four = [pricing.price(t, loading.load("raspberry-pi-4b"), Conditions(), 40, 40, PLAIN) for t in (TERMS, half)]
     assert all(np.isnan(one.pop("upload_s")) for one in four)  # no link is known
     assert four[0] == four[1]  # no units for bf16

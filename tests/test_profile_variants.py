@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgesim import profiles
 from edgesim.cost.steps import StepCost, step_cost
-from edgesim.profiles import DeviceProfile
+from edgesim.hardware import loading
+from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import OPERATION_KINDS, Operations, Workload
 
 KIND = {name: i for i, name in enumerate(OPERATION_KINDS)}
@@ -42,7 +42,7 @@ def given(value: float) -> str:
 def variant(folder: Path, text: str, name: str = "mine") -> DeviceProfile:
     file = folder / f"{name}.yaml"
     file.write_text(text, encoding="utf-8")
-    return profiles.load(file)
+    return loading.load(file)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_one_coarse_number_moves_its_part_of_a_step_and_no_other(
 ) -> None:
     section, key = field.split(".")
     mine = variant(tmp_path, f"extends: {base}\n{section}:\n  {key}: {given(value)}\n")
-    before, now = price(profiles.load(base)), price(mine)
+    before, now = price(loading.load(base)), price(mine)
     for name in PARTS:
         expected = getattr(before, name) * (factor if name == part else 1.0)
         assert getattr(now, name) == pytest.approx(expected, rel=1e-12), name
@@ -80,7 +80,7 @@ def test_several_coarse_numbers_at_once(tmp_path: Path) -> None:
         f"compute:\n  peak_fp32_flops_per_s: {given(9.6e10)}\n  training_utilisation: {given(0.028)}\n"
         f"memory:\n  bandwidth_bytes_per_s: {given(2.56e10)}\n  achieved_bandwidth_bytes_per_s: {given(2.74e9)}\n"
     )
-    before, now = price(profiles.load("raspberry-pi-4b")), price(variant(tmp_path, text))
+    before, now = price(loading.load("raspberry-pi-4b")), price(variant(tmp_path, text))
     assert now.compute_s == pytest.approx(2 * before.compute_s)
     assert now.memory_s == pytest.approx(before.memory_s)
     assert now.overhead_s == pytest.approx(before.overhead_s)
@@ -89,13 +89,13 @@ def test_several_coarse_numbers_at_once(tmp_path: Path) -> None:
 def test_a_variant_of_a_variant(tmp_path: Path) -> None:
     variant(tmp_path, f"extends: raspberry-pi-4b\ncompute:\n  training_utilisation: {given(0.056)}\n", "half")
     mine = variant(tmp_path, f"extends: half\ncompute:\n  training_utilisation: {given(0.014)}\n")
-    assert price(mine).compute_s == pytest.approx(8 * price(profiles.load("raspberry-pi-4b")).compute_s)
+    assert price(mine).compute_s == pytest.approx(8 * price(loading.load("raspberry-pi-4b")).compute_s)
     untouched = variant(tmp_path, "extends: half\n", "same")
-    assert price(untouched).compute_s == pytest.approx(2 * price(profiles.load("raspberry-pi-4b")).compute_s)
+    assert price(untouched).compute_s == pytest.approx(2 * price(loading.load("raspberry-pi-4b")).compute_s)
 
 
 def test_peaks_of_other_precisions_follow_the_clock(tmp_path: Path) -> None:
-    base = profiles.load("jetson-orin-nano")
+    base = loading.load("jetson-orin-nano")
     text = f"extends: jetson-orin-nano\ncompute:\n  peak_fp32_flops_per_s: {given(2 * 1.28e12)}\n"
     mine = variant(tmp_path, text)
     assert price(mine, "bf16").compute_s == pytest.approx(price(base, "bf16").compute_s / 2)
@@ -108,7 +108,7 @@ def test_what_a_variant_gives_itself_or_takes_away_stays(tmp_path: Path) -> None
         f"extends: raspberry-pi-4b\ncompute:\n  training_utilisation: {given(0.056)}\n"
         f"  convolution_efficiency: {given(0.4367)}\n  matmul_efficiency: null\n"
     )
-    compute, base = variant(tmp_path, text).compute, profiles.load("raspberry-pi-4b").compute
+    compute, base = variant(tmp_path, text).compute, loading.load("raspberry-pi-4b").compute
     assert compute.convolution_efficiency is not None
     assert (compute.convolution_efficiency.value, compute.convolution_efficiency.source) == (0.4367, "a test")
     assert compute.matmul_efficiency is None  # training_utilisation stands in
@@ -120,7 +120,7 @@ def test_what_a_variant_gives_itself_or_takes_away_stays(tmp_path: Path) -> None
 def test_what_follows_is_an_estimate_that_says_so(tmp_path: Path) -> None:
     text = f"extends: raspberry-pi-4b\ncompute:\n  training_utilisation: {given(0.056)}\n"
     share = variant(tmp_path, text).compute.convolution_efficiency
-    before = profiles.load("raspberry-pi-4b").compute.convolution_efficiency
+    before = loading.load("raspberry-pi-4b").compute.convolution_efficiency
     assert share is not None
     assert before is not None
     assert share.source == f"{before.source}; x 0.5, as training_utilisation is in this variant"
@@ -129,7 +129,7 @@ def test_what_follows_is_an_estimate_that_says_so(tmp_path: Path) -> None:
 
 def test_no_share_passes_one(tmp_path: Path) -> None:
     text = f"extends: raspberry-pi-4b\ncompute:\n  training_utilisation: {given(0.224)}\n"
-    compute, base = variant(tmp_path, text).compute, profiles.load("raspberry-pi-4b").compute
+    compute, base = variant(tmp_path, text).compute, loading.load("raspberry-pi-4b").compute
     assert compute.matmul_efficiency is not None
     assert base.matmul_efficiency is not None
     assert base.matmul_efficiency.value > 0.5
@@ -148,7 +148,7 @@ def test_without_a_ratio_the_finer_numbers_are_left_out(tmp_path: Path) -> None:
 
 
 def test_the_shipped_variant_keeps_its_own_numbers() -> None:
-    x4, mu = profiles.load("radxa-x4"), profiles.load("intel-n100")
+    x4, mu = loading.load("radxa-x4"), loading.load("intel-n100")
     assert x4.compute.convolution_efficiency is not None
     assert "in this variant" not in x4.compute.convolution_efficiency.source
     assert x4.compute.peak_fp32_flops_per_s == mu.compute.peak_fp32_flops_per_s

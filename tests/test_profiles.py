@@ -6,10 +6,11 @@ from typing import get_args
 
 import pytest
 
-from edgesim import documents, profile_ranges, profiles
+from edgesim.config import validation
 from edgesim.errors import ProfileError, ScenarioError
+from edgesim.hardware import loading, plausible_ranges
 
-SHIPPED = profiles.names()
+SHIPPED = loading.names()
 
 # What the sources give from memory only (device, section, field): these must never claim more than an estimate.
 FROM_MEMORY = [
@@ -51,7 +52,7 @@ FROM_MEMORY = [
 
 def quantities(profile):
     """(path, quantity) of every number of a profile."""
-    raw = profiles.to_dict(profile)
+    raw = loading.to_dict(profile)
     for section in ("compute", "memory", "storage", "power", "cooling", "battery"):
         for field, quantity in raw.get(section, {}).items():
             if field not in ("kind", "modes", "scope"):
@@ -70,7 +71,7 @@ def write(tmp_path, text, name="mine"):
 def faults_of(file, **options):
     """path -> message of what is wrong with a file."""
     with pytest.raises(ScenarioError) as caught:
-        profiles.load(file, **options)
+        loading.load(file, **options)
     assert str(file) in str(caught.value)
     return {fault.path: fault.message for fault in caught.value.faults}
 
@@ -83,7 +84,7 @@ def given(value):
 
 
 def test_at_least_thirty_real_devices_of_every_class_are_shipped():
-    classes = [profiles.load(name).device_class for name in SHIPPED]
+    classes = [loading.load(name).device_class for name in SHIPPED]
     assert len(SHIPPED) >= 30
     assert set(classes) == {"mcu", "sbc-cpu", "jetson-gpu", "phone", "edge-box", "laptop", "edge-server"}
     assert classes.count("phone") >= 5
@@ -95,7 +96,7 @@ def test_at_least_thirty_real_devices_of_every_class_are_shipped():
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_profile_loads_with_a_source_for_every_number(name):
-    profile = profiles.load(name)
+    profile = loading.load(name)
     assert profile.name == name
     numbers = dict(quantities(profile))
     assert len(numbers) >= 10
@@ -109,18 +110,18 @@ def test_every_shipped_profile_loads_with_a_source_for_every_number(name):
 
 
 def test_values_against_well_known_numbers():
-    pi4 = profiles.load("raspberry-pi-4b")
+    pi4 = loading.load("raspberry-pi-4b")
     assert pi4.compute.peak_fp32_flops_per_s.value == 4 * 1.5e9 * 8
     assert pi4.memory_bytes == 4e9
     assert (pi4.idle_w, pi4.power_w) == (1.6, 7.2)
     assert pi4.storage.kind == "microSD"
-    nano = profiles.load("jetson-nano")
+    nano = loading.load("jetson-nano")
     assert nano.compute.peak_fp32_flops_per_s.value == pytest.approx(128 * 2 * 0.9216e9, rel=1e-3)
     assert nano.compute.peak_fp16_flops_per_s.value == pytest.approx(471.9e9)  # the advertised 472 GFLOPS
-    orin = profiles.load("jetson-agx-orin")
+    orin = loading.load("jetson-agx-orin")
     assert orin.memory.bandwidth_bytes_per_s.value == pytest.approx(256 * 2 * 3.199e9 / 8, rel=1e-3)
-    assert profiles.load("esp32-s3").memory_bytes == 0.5e6  # 512 KB, rounded
-    note10 = profiles.load("galaxy-note10")
+    assert loading.load("esp32-s3").memory_bytes == 0.5e6  # 512 KB, rounded
+    note10 = loading.load("galaxy-note10")
     assert note10.battery_j == 13.5 * 3600
     assert pi4.battery_j is None
 
@@ -128,14 +129,14 @@ def test_values_against_well_known_numbers():
 def test_training_throughput_follows_the_published_measurements():
     # jafermarq/federated-embedded-vision: the median of ten models runs 2.1 times as fast on the Pi 5; dusty-nv: the
     # Nano trains ResNet-18 at 113 GFLOP/s, the Xavier NX is 3.07 times as fast; POET: 6.37 MFLOP/s on the Nano 33.
-    speed = {name: profiles.load(name).throughput_flops_per_s for name in SHIPPED}
+    speed = {name: loading.load(name).throughput_flops_per_s for name in SHIPPED}
     assert speed["raspberry-pi-5"] / speed["raspberry-pi-4b"] == pytest.approx(2.1, rel=0.01)
     assert speed["jetson-nano"] == pytest.approx(113e9, rel=0.01)
     assert speed["jetson-xavier-nx"] / speed["jetson-nano"] == pytest.approx(3.07, rel=0.01)
     assert speed["arduino-nano-33-ble-sense"] == pytest.approx(6.37e6, rel=0.01)
     assert speed["arduino-mkr1000"] == pytest.approx(0.16e6)
-    assert profiles.load("jetson-nano").step_overhead_s == 9e-3
-    assert profiles.load("raspberry-pi-5").step_overhead_s == 4e-3
+    assert loading.load("jetson-nano").step_overhead_s == 9e-3
+    assert loading.load("raspberry-pi-5").step_overhead_s == 4e-3
 
 
 @pytest.mark.parametrize(
@@ -149,24 +150,24 @@ def test_training_throughput_follows_the_published_measurements():
     ],
 )
 def test_faster_devices_are_faster(faster_and_faster):
-    speeds = [profiles.load(name).throughput_flops_per_s for name in faster_and_faster]
+    speeds = [loading.load(name).throughput_flops_per_s for name in faster_and_faster]
     assert speeds == sorted(set(speeds))
 
 
 def test_more_kinds_of_storage_than_one_and_the_order_people_know():
-    read = {name: profiles.load(name).storage_read_bytes_per_s for name in SHIPPED}
+    read = {name: loading.load(name).storage_read_bytes_per_s for name in SHIPPED}
     assert read["raspberry-pi-zero-2-w"] < read["raspberry-pi-4b"] < read["jetson-tx2"] < read["framework-13"]
 
 
 @pytest.mark.parametrize(("name", "section", "field"), FROM_MEMORY)
 def test_what_is_from_memory_is_marked_as_an_estimate(name, section, field):
-    quantity = getattr(getattr(profiles.load(name), section), field)
+    quantity = getattr(getattr(loading.load(name), section), field)
     assert quantity.confidence == "estimate"
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_words_of_a_source_agree_with_its_confidence(name):
-    for path, quantity in quantities(profiles.load(name)):
+    for path, quantity in quantities(loading.load(name)):
         if re.search(r"from memory|a guess", quantity["source"]) and "LPDDR" not in quantity["source"]:
             assert quantity["confidence"] == "estimate", path
 
@@ -175,16 +176,16 @@ def test_the_words_of_a_source_agree_with_its_confidence(name):
 
 
 def test_names_and_folder_and_the_error_for_an_unknown_name():
-    assert profiles.folder().name in ("device_profiles", "_device_profiles")
+    assert loading.folder().name in ("device_profiles", "_device_profiles")
     assert sorted(SHIPPED) == SHIPPED
-    assert set(profiles.available()) == set(SHIPPED)
+    assert set(loading.available()) == set(SHIPPED)
     with pytest.raises(ProfileError, match=r"did you mean 'raspberry-pi-4b'.*there are: arduino-mkr1000, "):
-        profiles.load("raspbery-pi-4")
+        loading.load("raspbery-pi-4")
 
 
 def test_a_variant_of_five_lines_inherits_everything_else(tmp_path):
     file = write(tmp_path, f"extends: raspberry-pi-4b\npower:\n  max_w: {given(6.1)}\n")
-    mine, base = profiles.load(file), profiles.load("raspberry-pi-4b")
+    mine, base = loading.load(file), loading.load("raspberry-pi-4b")
     assert (mine.name, mine.power_w, mine.power.max_w.source) == ("mine", 6.1, "a test")
     assert mine.power.idle_w == base.power.idle_w
     assert (mine.compute, mine.memory, mine.storage) == (base.compute, base.memory, base.storage)
@@ -193,55 +194,55 @@ def test_a_variant_of_five_lines_inherits_everything_else(tmp_path):
 def test_extends_finds_the_same_folder_first_and_options_can_be_taken_away(tmp_path):
     write(tmp_path, f"extends: galaxy-note10\ncompute:\n  step_overhead_s: {given(0.5)}\n", "phone")
     file = write(tmp_path, "extends: phone\nbattery: null\ncompute: {peak_fp16_flops_per_s: null}\n")
-    mine = profiles.load(file)
+    mine = loading.load(file)
     assert mine.step_overhead_s == 0.5
     assert mine.battery_j is None
     assert mine.compute.peak_fp16_flops_per_s is None
-    assert mine.title == profiles.load("galaxy-note10").title
+    assert mine.title == loading.load("galaxy-note10").title
 
 
 def test_an_own_folder_wins_over_shipped_names_and_may_extend_them(tmp_path):
     write(tmp_path, f"extends: raspberry-pi-4b\npower:\n  max_w: {given(9)}\n", "raspberry-pi-4b")
-    assert profiles.load("raspberry-pi-4b", folder=tmp_path).power_w == 9
-    assert profiles.load("raspberry-pi-4b").power_w == 7.2
-    assert profiles.names(tmp_path) == SHIPPED
+    assert loading.load("raspberry-pi-4b", folder=tmp_path).power_w == 9
+    assert loading.load("raspberry-pi-4b").power_w == 7.2
+    assert loading.names(tmp_path) == SHIPPED
     write(tmp_path, "extends: raspberry-pi-4b\n", "other")
-    assert profiles.load("other", folder=tmp_path).power_w == 9
+    assert loading.load("other", folder=tmp_path).power_w == 9
 
 
 def test_extends_in_a_circle_or_to_nothing_is_an_error(tmp_path):
     one = write(tmp_path, "extends: two\n", "one")
     write(tmp_path, "extends: one\n", "two")
     with pytest.raises(ProfileError, match="circle: one -> two -> one"):
-        profiles.load(one)
+        loading.load(one)
     with pytest.raises(ProfileError, match="extends itself"):
-        profiles.load(write(tmp_path, "extends: three\n", "three"))
+        loading.load(write(tmp_path, "extends: three\n", "three"))
     with pytest.raises(ProfileError, match=r"four\.yaml: extends: there is no device .*'jetson-nano'"):
-        profiles.load(write(tmp_path, "extends: jetson-nan\n", "four"))
+        loading.load(write(tmp_path, "extends: jetson-nan\n", "four"))
     assert "must be the name or path" in faults_of(write(tmp_path, "extends: 4\n", "five"))["extends"]
 
 
 def test_a_dump_loads_as_an_equal_profile_and_pickles(tmp_path):
     for name in ("galaxy-note10", "radxa-x4", "arduino-mkr1000"):
-        profile = profiles.load(name)
-        file = write(tmp_path, documents.dump(profiles.to_dict(profile)), name)
-        assert profiles.load(file) == profile
+        profile = loading.load(name)
+        file = write(tmp_path, validation.dump(loading.to_dict(profile)), name)
+        assert loading.load(file) == profile
         assert pickle.loads(pickle.dumps(profile)) == profile
 
 
 def test_a_varied_device_differs_in_throughput_only():
-    base = profiles.load("raspberry-pi-5")
-    fast = profiles.vary(base, 1.25)
+    base = loading.load("raspberry-pi-5")
+    fast = loading.vary(base, 1.25)
     assert fast.throughput_flops_per_s == pytest.approx(1.25 * base.throughput_flops_per_s, rel=1e-12)
     assert fast.compute.peak_fp16_flops_per_s.value == 1.25 * base.compute.peak_fp16_flops_per_s.value
     assert (fast.memory, fast.storage, fast.power, fast.name) == (base.memory, base.storage, base.power, base.name)
     assert "1.25" in fast.compute.peak_fp32_flops_per_s.note
     with pytest.raises(ProfileError, match="above 0"):
-        profiles.vary(base, 0.0)
+        loading.vary(base, 0.0)
 
 
 def test_the_table_has_a_row_per_profile_that_says_what_is_an_estimate():
-    rows = {row["name"]: row for row in profiles.table()}
+    rows = {row["name"]: row for row in loading.table()}
     assert sorted(rows) == SHIPPED
     assert rows["galaxy-note10"] == {
         "name": "galaxy-note10",
@@ -271,8 +272,8 @@ def test_the_table_has_a_row_per_profile_that_says_what_is_an_estimate():
 
 
 def test_the_schema_knows_every_key_range_and_unit():
-    schema = profiles.schema()
-    shipped_keys = {key for name in SHIPPED for key in profiles.to_dict(profiles.load(name))}
+    schema = loading.schema()
+    shipped_keys = {key for name in SHIPPED for key in loading.to_dict(loading.load(name))}
     assert shipped_keys | {"extends"} == set(schema["properties"])
     assert "class" in schema["else"]["required"]
     assert "step_overhead_s" in schema["else"]["properties"]["compute"]["required"]
@@ -283,24 +284,24 @@ def test_the_schema_knows_every_key_range_and_unit():
 
 def test_modes_of_measured_clocks_and_of_cooling():
     # gemm_dvfs: 148.18 GFLOP/s of 222.4, and 4.75 W, at 614.4 MHz.
-    nano = profiles.load("jetson-nano")
+    nano = loading.load("jetson-nano")
     assert nano.mode_names == ["full", "gpu-768mhz", "gpu-614mhz", "gpu-307mhz"]
     assert nano.mode("full") == (1.0, nano.power_w)
     assert nano.mode("gpu-614mhz") == (pytest.approx(148.18 / 222.4, abs=5e-4), 4.75)
-    assert profiles.load("raspberry-pi-3b-plus").cooling.throttled_factor.value == pytest.approx(1.2 / 1.4, abs=1e-3)
+    assert loading.load("raspberry-pi-3b-plus").cooling.throttled_factor.value == pytest.approx(1.2 / 1.4, abs=1e-3)
     assert nano.cooling is None
     for name in SHIPPED:
-        profile = profiles.load(name)
+        profile = loading.load(name)
         assert (profile.cooling is not None) >= (profile.device_class == "phone")
 
 
 def test_a_gpu_clock_leaves_dispatch_and_start_up_alone(tmp_path):
-    nano, orin, pi = (profiles.load(name) for name in ("jetson-nano", "jetson-agx-orin", "raspberry-pi-4b"))
+    nano, orin, pi = (loading.load(name) for name in ("jetson-nano", "jetson-agx-orin", "raspberry-pi-4b"))
     assert nano.overhead_speed("gpu-307mhz") == nano.overhead_speed("full") == 1.0
     assert orin.overhead_speed("15w") == pytest.approx(1113.6 / 2201.6, abs=1e-3)  # slows its processor as well
     assert pi.overhead_speed("600mhz") == pi.mode("600mhz")[0] == 0.4
     mode = f"{{name: eco, throughput_factor: {given(0.5)}, power_w: {given(4)}, overhead_factor: {given(0.8)}}}"
-    mine = profiles.load(write(tmp_path, f"extends: jetson-nano\npower: {{modes: [{mode}]}}\n"))
+    mine = loading.load(write(tmp_path, f"extends: jetson-nano\npower: {{modes: [{mode}]}}\n"))
     assert mine.overhead_speed("eco") == 0.8
     with pytest.raises(KeyError):
         pi.overhead_speed("no such mode")
@@ -308,14 +309,14 @@ def test_a_gpu_clock_leaves_dispatch_and_start_up_alone(tmp_path):
 
 def test_modes_and_cooling_are_inherited_replaced_and_taken_away(tmp_path):
     mode = f"{{name: eco, throughput_factor: {given(0.5)}, power_w: {given(4)}}}"
-    mine = profiles.load(write(tmp_path, f"extends: jetson-nano\npower: {{modes: [{mode}]}}\n"))
+    mine = loading.load(write(tmp_path, f"extends: jetson-nano\npower: {{modes: [{mode}]}}\n"))
     assert mine.mode_names == ["full", "eco"]
     assert mine.mode("eco") == (0.5, 4.0)
-    assert documents.parse(documents.dump(profiles.to_dict(mine)), "dump")["power"]["modes"][0]["name"] == "eco"
-    cooled = profiles.load(write(tmp_path, "extends: galaxy-s20\ncooling: null\n"))
+    assert validation.parse(validation.dump(loading.to_dict(mine)), "dump")["power"]["modes"][0]["name"] == "eco"
+    cooled = loading.load(write(tmp_path, "extends: galaxy-s20\ncooling: null\n"))
     assert cooled.cooling is None
     slower = f"extends: galaxy-s20\ncooling: {{throttled_factor: {given(0.5)}}}\n"
-    assert profiles.load(write(tmp_path, slower)).cooling.time_constant_s.value == 300
+    assert loading.load(write(tmp_path, slower)).cooling.time_constant_s.value == 300
 
 
 @pytest.mark.parametrize(
@@ -468,11 +469,11 @@ def test_a_mode_that_is_slower_and_hungrier_than_another_is_refused(tmp_path):
 
 
 def test_ranges_of_a_class_lie_within_those_of_the_fields_and_hold_what_is_shipped():
-    loaded = [profiles.load(name) for name in SHIPPED]
+    loaded = [loading.load(name) for name in SHIPPED]
     wide = {"bytes": (1e4, 1e14), "W": (1e-5, 2e3), "FLOP/s": (1e4, 1e16), "bytes/s": (2e4, 5e13), "s": (0, 1)}
-    for section, field in profile_ranges.BY_CLASS:
-        for device_class in get_args(profiles.DeviceClass):
-            within = profile_ranges.of({"class": device_class}, section, field)
+    for section, field in plausible_ranges.BY_CLASS:
+        for device_class in get_args(loading.DeviceClass):
+            within = plausible_ranges.of({"class": device_class}, section, field)
             low, high = (1e2, 1.25e10) if section == "link" else wide.get(within.unit, (0.0, 1e8))
             assert low <= within.low < within.high <= high, (section, field)
             alike = [profile for profile in loaded if profile.device_class == device_class]
@@ -530,9 +531,9 @@ def test_a_file_that_is_no_profile_is_refused(tmp_path):
 
 def test_a_name_that_differs_from_its_file_is_refused_where_the_file_is_asked_for_by_name(tmp_path):
     file = write(tmp_path, "extends: raspberry-pi-4b\nname: other\n")
-    assert profiles.load(file).name == "other"
+    assert loading.load(file).name == "other"
     with pytest.raises(ScenarioError, match="name: must be the file's name, 'mine'; got 'other'"):
-        profiles.load("mine", folder=tmp_path)
+        loading.load("mine", folder=tmp_path)
 
 
 # ---- what a table of numbers does not say
@@ -540,7 +541,7 @@ def test_a_name_that_differs_from_its_file_is_refused_where_the_file_is_asked_fo
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_profile_says_whose_costs_and_which_watts_it_holds(name):
-    profile = profiles.load(name)
+    profile = loading.load(name)
     assert profile.software
     assert profile.power.scope
     recomputes = profile.compute.recomputes_forward
@@ -551,37 +552,37 @@ def test_a_profile_says_whose_costs_and_which_watts_it_holds(name):
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_profile_without_cooling_or_modes_says_why(name):
-    profile = profiles.load(name)
+    profile = loading.load(name)
     note = profile.note or ""
     assert (profile.cooling is None) == ("No cooling" in note)
     assert (not profile.power.modes) == ("No modes" in note)
 
 
 def test_watts_of_parts_are_called_so():
-    scopes = {name: profiles.load(name).power.scope for name in SHIPPED}
+    scopes = {name: loading.load(name).power.scope for name in SHIPPED}
     assert scopes["tesla-t4"] == "card"
     assert scopes["arduino-nano-33-ble-sense"] == "processor"
     assert scopes["jetson-agx-orin"] == "module"
     assert scopes["jetson-nano"] == scopes["raspberry-pi-5"] == scopes["lenovo-m710q"] == "wall"
     assert scopes["pixel-7"] == "device"
     for name in SHIPPED:  # whoever measured at the wall says so
-        power = profiles.load(name).power
+        power = loading.load(name).power
         if "wall power" in power.max_w.source or "wall meter" in power.max_w.source:
             assert power.scope == "wall", name
 
 
 def test_a_variant_inherits_software_but_no_note(tmp_path):
-    mine = profiles.load(write(tmp_path, "extends: galaxy-s20\ncooling: null\n"))
+    mine = loading.load(write(tmp_path, "extends: galaxy-s20\ncooling: null\n"))
     assert mine.software == "DL4J"
     assert mine.note is None
-    own = profiles.load(write(tmp_path, "extends: galaxy-s20\nsoftware: PyTorch Mobile\nnote: rooted\n"))
+    own = loading.load(write(tmp_path, "extends: galaxy-s20\nsoftware: PyTorch Mobile\nnote: rooted\n"))
     assert (own.software, own.note) == ("PyTorch Mobile", "rooted")
     wrong = faults_of(write(tmp_path, "extends: galaxy-s20\npower: {scope: watts}\n"))
     assert "'wall', 'device', 'module', 'card' or 'processor'" in wrong["power.scope"]
 
 
 def test_size_and_speed_of_a_microcontrollers_storage_are_of_the_same_thing():
-    mkr1000, nano33 = profiles.load("arduino-mkr1000").storage, profiles.load("arduino-nano-33-ble-sense").storage
+    mkr1000, nano33 = loading.load("arduino-mkr1000").storage, loading.load("arduino-nano-33-ble-sense").storage
     assert mkr1000.kind == "microSD"  # 4.44 MB/s are those of POET's card
     assert mkr1000.size_bytes.value >= 1e9
     assert nano33.kind == "flash"  # a page of 4 KB: 85 ms of erasure and 1024 words of 41 µs
@@ -590,7 +591,7 @@ def test_size_and_speed_of_a_microcontrollers_storage_are_of_the_same_thing():
 
 
 def test_the_schema_describes_every_field():
-    definitions = profiles.schema()["$defs"]
+    definitions = loading.schema()["$defs"]
     for section in ("Compute", "Memory", "Storage", "Power", "PowerMode", "Cooling", "Battery"):
         for field, described in definitions[section]["properties"].items():
             if field != "name":

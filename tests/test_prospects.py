@@ -13,13 +13,12 @@ import pytest
 import yaml
 
 import edgesim
-from edgesim import report
-from edgesim.cost import words
-from edgesim.executors import SerialExecutor
-from edgesim.planning.planned import MEASURES
+from edgesim import formatting, report
+from edgesim.planning.fleet_plan import MEASURES
 from edgesim.pruning import METHODS
-from edgesim.repricing import lacks, on_fleet, reprice
-from edgesim.scenario import Scenario
+from edgesim.results.repricing import lacks, on_fleet, reprice
+from edgesim.runtime import SerialExecutor
+from edgesim.scenario.loading import Scenario
 
 Make = Callable[..., Scenario]
 KEY = ["seed", "device", "method", "keep_ratio"]
@@ -86,7 +85,7 @@ def test_what_only_the_run_finds_out_is_infeasible_there_and_on_other_fleets(
     found = run(scenario, tmp_path / "run")
     (row,) = found.records.to_dict("records")
     assert (row["status"], np.isnan(row["test_accuracy"])) == ("infeasible", True)
-    assert f"the trial needs {words.amount(need_j)} J" in row["reason"]
+    assert f"the trial needs {formatting.amount(need_j)} J" in row["reason"]
     for name, capacity_j, status in (("same", need_j - 0.01, "infeasible"), ("large", need_j + 1, "failed")):
         fleet = tmp_path / f"{name}.yaml"
         fleet.write_text(yaml.safe_dump({"groups": [battery(capacity_j)]}))
@@ -167,7 +166,9 @@ def test_a_budget_that_was_overrun_says_so(
     scenario = small(make_scenario, [{"profile": "raspberry-pi-4b", "count": 1}], method, rule)
     (row,) = run(scenario, tmp_path / "run").records.to_dict("records")
     assert row["status"] == "ok"
-    took = f"it took {words.amount(row['analytic_energy_j'])} J of the 0.06 J allowed: its work depends on the data"
+    took = (
+        f"it took {formatting.amount(row['analytic_energy_j'])} J of the 0.06 J allowed: its work depends on the data"
+    )
     assert took in row["reason"]
     assert row["analytic_energy_j"] > 0.06
     assert edgesim.plan(scenario)["analytic_energy_j"].item() <= 0.06

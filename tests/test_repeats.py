@@ -16,18 +16,21 @@ from test_pricing import SCORED, TERMS, pi
 from trials import table, trial
 
 import edgesim
-from edgesim import analysis, planning, profiles
-from edgesim.conditions import Availability, Conditions, Energy
+from edgesim import planning
+from edgesim.analysis.break_even import break_even
+from edgesim.analysis.storage import storage_bound
 from edgesim.cost import pricing
+from edgesim.cost.batch_pricing import Device
+from edgesim.cost.context import PricingContext
 from edgesim.cost.emulator import Hardware, Phases, emulate
-from edgesim.cost.forecast import Device
-from edgesim.cost.terms import Terms
 from edgesim.errors import RunError, ScenarioError
-from edgesim.executors import SerialExecutor
-from edgesim.profile_fields import DeviceProfile, Quantity
-from edgesim.records import Ledger
+from edgesim.hardware import loading
+from edgesim.hardware.conditions import Availability, Conditions, Energy
+from edgesim.hardware.profile import DeviceProfile, Quantity
+from edgesim.records import WorkRecord
 from edgesim.repeats import trainings_to_break_even
-from edgesim.repricing import on_fleet, reprice
+from edgesim.results.repricing import on_fleet, reprice
+from edgesim.runtime import SerialExecutor
 from edgesim.work import StepTrace, Work
 
 Make = Callable[..., Any]
@@ -35,7 +38,7 @@ COLD, WARM = Conditions(), Conditions(startup="warm")
 SLOW_START = pi(first_step_s=Quantity(49.0, "a test", "estimate"))
 
 
-def of(repeats: int) -> Terms:
+def of(repeats: int) -> PricingContext:
     return dataclasses.replace(TERMS, repeats=repeats)
 
 
@@ -66,7 +69,7 @@ def test_scoring_once_and_everything_else_n_times_by_hand(conditions: Conditions
 
 def test_j_is_normalised_by_as_many_full_trainings() -> None:
     train = Work(train_samples=128, steps=4), StepTrace.passes("train", 64, 32, 2)
-    whole = Ledger(Work(), StepTrace(), *train)
+    whole = WorkRecord(Work(), StepTrace(), *train)
     assert pricing.price(of(9), SLOW_START, COLD, 64, 64, whole)["cost_j"] == pytest.approx(1)
     some = [pricing.price(of(n), SLOW_START, WARM, 64, 40, SCORED)["cost_j"] for n in (1, 1_000_000)]
     bare = pricing.price(
@@ -82,13 +85,13 @@ def test_a_dynamic_method_chooses_anew_in_every_training() -> None:
     assert five["device_score_energy_j"] == pytest.approx(5 * one["device_score_energy_j"])
 
 
-def warm_phone(start_s: float) -> tuple[DeviceProfile, Ledger]:
+def warm_phone(start_s: float) -> tuple[DeviceProfile, WorkRecord]:
     """A phone that throttles, and trainings of some minutes on it."""
-    phone = profiles.load("galaxy-s20")
+    phone = loading.load("galaxy-s20")
     compute = dataclasses.replace(phone.compute, first_step_s=Quantity(start_s, "a test", "estimate"))
     steps = 60_000
     train = Work(train_samples=32 * steps, steps=steps), StepTrace.passes("train", 32 * 500, 32, steps // 500)
-    return dataclasses.replace(phone, compute=compute), Ledger(SCORED.score, SCORED.score_trace, *train)
+    return dataclasses.replace(phone, compute=compute), WorkRecord(SCORED.score, SCORED.score_trace, *train)
 
 
 @pytest.mark.parametrize("repeats", [3, 40])
@@ -270,7 +273,7 @@ def by_hand(repeats: int = 1) -> pd.DataFrame:
 
 @pytest.mark.parametrize("repeats", [1, 25])
 def test_break_even_against_each_opponent_by_hand(repeats: int) -> None:
-    found = analysis.break_even(by_hand(repeats), "el2n")
+    found = break_even(by_hand(repeats), "el2n")
     assert found.missing == ()
     rows = found.table.set_index(["opponent", "keep_ratio"])
     assert rows["pairs"].eq(2).all()
@@ -290,7 +293,7 @@ def test_break_even_against_each_opponent_by_hand(repeats: int) -> None:
     dear = by_hand(repeats)
     scored = dear["method"] == "el2n"
     dear.loc[scored, ["device_energy_j", "device_score_energy_j"]] += 170.0  # scoring takes 200 J
-    rows = analysis.break_even(dear, "el2n", ["full", "random"]).table.set_index(["opponent", "keep_ratio"])
+    rows = break_even(dear, "el2n", ["full", "random"]).table.set_index(["opponent", "keep_ratio"])
     assert rows.loc["full", "n"].tolist() == [3, 4, 5]  # 200 / 80, / 60, / 40
     assert rows.loc[("random", 0.2), "n"] == 7  # 200 / 30
 
@@ -299,8 +302,8 @@ def test_break_even_over_the_pairs_that_have_everything() -> None:
     records = by_hand()
     lame = [priced(1, 0, "el2n", 0.2, 0.1, (9.0, 1.0)), priced(1, 0, "full", 1.0, 0.9, (0.0, 5.0))]
     more = pd.concat([records, table(*lame)])  # no ratio of random, and not all of the method
-    pd.testing.assert_frame_equal(analysis.break_even(more, "el2n").table, analysis.break_even(records, "el2n").table)
-    alone = analysis.break_even(records[records["method"] == "el2n"], "el2n")
+    pd.testing.assert_frame_equal(break_even(more, "el2n").table, break_even(records, "el2n").table)
+    alone = break_even(records[records["method"] == "el2n"], "el2n")
     assert alone.table.empty
     assert "el2n" in alone.missing[0]
 
@@ -311,7 +314,7 @@ def test_a_dynamic_opponent_chooses_in_every_training() -> None:
         priced(0, 0, "el2n", 0.5, 0.7, (30.0, 50.0), repeats=4),
         priced(0, 0, "rs2", 0.5, 0.7, (40.0, 50.0), repeats=4, dynamic=True),
     ]
-    row = analysis.break_even(table(*rows), "el2n", ["rs2"]).table.iloc[0]
+    row = break_even(table(*rows), "el2n", ["rs2"]).table.iloc[0]
     assert row["opponent_train_j"] == pytest.approx(60)  # 240 J in all
     assert row["n"] == 3
 
@@ -334,7 +337,7 @@ def test_storage_keeps_what_fits_and_stops_who_moves_through_all(make_scenario: 
         assert (moving["limit"] == "budget").all()
         assert (moving["binds"] == "storage_bytes").all()
         assert moving["reason"].str.contains("storage_bytes does not suffice: all .* samples would take").all()
-    found = analysis.storage_bound(run.records).table
+    found = storage_bound(run.records).table
     assert found["device"].tolist() == [0, 1, 2]
     assert set(found["opponents"]) == {"fewer-epochs, rs2, online-loss"}
     assert set(found["methods"]) == {"random, importance"}
@@ -349,7 +352,7 @@ def test_limits_other_than_storage_bind_no_storage() -> None:
         trial(0, 3, "rs2", 0.5, status="infeasible", dynamic=True, limit="storage"),
         trial(1, 3, "rs2", 0.5, status="infeasible", dynamic=True, limit="storage"),
     ]
-    found = analysis.storage_bound(table(*rows)).table
+    found = storage_bound(table(*rows)).table
     assert found.to_dict("records") == [{"device": 3, "profile": "pi", "opponents": "rs2", "methods": "", "trials": 2}]
 
 
@@ -385,18 +388,18 @@ def test_a_link_is_a_number_of_its_class(tmp_path: Path) -> None:
         return path
 
     number = "{value: %s, source: mine, confidence: measured}"
-    mine = profiles.load(write("{up_bytes_per_s: %s, down_bytes_per_s: null}" % (number % "1e6")))
+    mine = loading.load(write("{up_bytes_per_s: %s, down_bytes_per_s: null}" % (number % "1e6")))
     assert mine.link is not None
     assert (mine.link.up_bytes_per_s.value, mine.link.down_bytes_per_s) == (1e6, None)
-    assert profiles.load(write("null")).link is None
+    assert loading.load(write("null")).link is None
     with pytest.raises(ScenarioError, match=r"link\.up_bytes_per_s\.value: .*looks like MB/s: multiply by 1e\+06"):
-        profiles.load(write("{up_bytes_per_s: %s}" % (number % "3.2")))
+        loading.load(write("{up_bytes_per_s: %s}" % (number % "3.2")))
     with pytest.raises(ScenarioError, match=r"link\.up_byte_per_s"):
-        profiles.load(write("{up_byte_per_s: %s}" % (number % "1e6")))
-    phones = [profile for name in profiles.names() if (profile := profiles.load(name)).device_class == "phone"]
+        loading.load(write("{up_byte_per_s: %s}" % (number % "1e6")))
+    phones = [profile for name in loading.names() if (profile := loading.load(name)).device_class == "phone"]
     assert len(phones) == 6
     for phone in phones:
         assert phone.link is not None
         assert phone.link.up_bytes_per_s.confidence == "estimate"
-    links = profiles.schema()["$defs"]["Link"]["properties"]
+    links = loading.schema()["$defs"]["Link"]["properties"]
     assert set(links) == {"up_bytes_per_s", "down_bytes_per_s"}

@@ -14,15 +14,35 @@ import plotly.graph_objects
 import pytest
 from report_runs import HOSTILE, FakeRun, Reader, make_run, unpacked
 
-from edgesim import analysis, report
+from edgesim import report
+from edgesim.analysis import curves as curves_analysis
+from edgesim.analysis import heterogeneity, means
+from edgesim.analysis.claims import paper_claims
+from edgesim.analysis.curves import CURVE_VALUES, final_accuracy
+from edgesim.analysis.heterogeneity import stragglers
+from edgesim.analysis.means import COSTS, by_profile, cost_by_ratio, gap_to_random, time_fits
+from edgesim.analysis.pareto import accuracy_against
+from edgesim.analysis.prices import compare_prices, device_prices
+from edgesim.analysis.verdict import verdict_of
 from edgesim.records import Record
-from edgesim.report import columns, embed, fleet_sections, formats, identity, marks, page, source, story, tables
+from edgesim.report import column_formats as formats
+from edgesim.report import (
+    columns,
+    fleet_sections,
+    outline,
+    page,
+    payload,
+    plot_style,
+    run_facts,
+    run_tables,
+    text_tables,
+)
 from edgesim.report.figures import accuracy, classes, fleet, kept, prices
 from edgesim.report.figures import curves as curve_figures
 from edgesim.report.figures.figure import Figure
-from edgesim.report.sections import Choice, Section, Shown
-from edgesim.report.tables import terminal_rows
+from edgesim.report.sections import PageChoice, PageTable, Section
 from edgesim.report.terminal import summary_of
+from edgesim.report.text_tables import terminal_rows
 from edgesim.report.verdict import claims_in_words, read_verdict
 
 
@@ -35,8 +55,8 @@ def read(run):
 def test_every_number_of_the_summary_is_on_the_page():
     run = make_run()
     header, *rows = read(run).tables["Every method and keep ratio"]
-    summary = analysis.summary(run.records)
-    shown = [name for name in summary if name not in story.HIDDEN | set(story.COMMON)]
+    summary = means.summary(run.records)
+    shown = [name for name in summary if name not in outline.HIDDEN | set(outline.COMMON)]
     assert header == [columns.COLUMNS[name].label for name in shown]
     assert len(rows) == len(summary) == 5
     for row, (_, values) in zip(rows, summary.iterrows(), strict=True):
@@ -52,15 +72,15 @@ def test_tables_behind_the_figures_hold_the_analysis():
     run = make_run()
     reader = read(run)
     for caption, data in (
-        ("Accuracy gap to random", analysis.gap_to_random(run.records)),
-        ("Prices of every device", analysis.device_prices(analysis.compare_prices(run.records).table).table),
-        ("Means per profile", analysis.by_profile(run.records)),
-        ("Is time a straight line in the ratio?", analysis.time_fits(run.records)),
-        ("Mean curves", analysis.bands(run.curves).table),
-        ("Every device", analysis.by_device(run.records).table),
-        ("Waiting for the slowest", analysis.stragglers(run.records).table),
-        ("The same in numbers", analysis.paper_claims(run.records).table),
-        ("Accuracy against energy", analysis.accuracy_against(run.records).table),
+        ("Accuracy gap to random", gap_to_random(run.records)),
+        ("Prices of every device", device_prices(compare_prices(run.records).table).table),
+        ("Means per profile", by_profile(run.records)),
+        ("Is time a straight line in the ratio?", time_fits(run.records)),
+        ("Mean curves", curves_analysis.bands(run.curves).table),
+        ("Every device", heterogeneity.by_device(run.records).table),
+        ("Waiting for the slowest", stragglers(run.records).table),
+        ("The same in numbers", paper_claims(run.records).table),
+        ("Accuracy against energy", accuracy_against(run.records).table),
     ):
         numbers = data.select_dtypes("number")
         embedded = reader.numbers(caption)
@@ -77,14 +97,14 @@ def test_the_page_is_self_contained_and_small(tmp_path):
     out = report.write(make_run(), tmp_path / "new" / "report.html")
     text = out.read_text(encoding="utf-8")
     assert out.stat().st_size < 6_000_000
-    assert text.count(str(embed.plotly_js())) == 1
+    assert text.count(str(payload.plotly_js())) == 1
     assert [path.name for path in out.parent.iterdir()] == ["report.html"]
     for tag, attributes in Reader(text).tags:
         assert tag not in ("link", "img", "iframe")  # this run has no pictures; theirs are tested in test_pictures
         assert "src" not in attributes
         if tag == "a":
             assert attributes["href"].startswith("#")
-    own = text.replace(str(embed.plotly_js()), "")
+    own = text.replace(str(payload.plotly_js()), "")
     assert "http://" not in own
     assert "https://" not in own
 
@@ -94,12 +114,12 @@ def test_with_one_seed_every_device_repeats_no_trial():
     table = read(run).numbers("Every device")
     names = ["device", "profile", "method", "keep_ratio", "time_saved", "energy_saved", "accuracy_change"]
     assert list(table) == names
-    by_device = analysis.by_device(run.records).table
+    by_device = heterogeneity.by_device(run.records).table
     pd.testing.assert_frame_equal(table, by_device[names], check_dtype=False, rtol=0, atol=0)
 
 
 def test_plotly_is_the_published_file_and_can_stand_inside_a_script_tag():
-    script = str(embed.plotly_js())
+    script = str(payload.plotly_js())
     assert script.startswith("/**\n* plotly.js (basic - minified) v4.1.1\n")
     published = "99784e3abfb07b142a15e521a439e6d9addceadb3f79553fd24c72774f0649ba"
     assert hashlib.sha256(script.encode()).hexdigest() == published
@@ -112,7 +132,7 @@ def test_size_with_many_methods_ratios_and_epochs():
         [[f"m{i}" for i in range(10)], [r / 10 for r in range(1, 11)], range(1, 301)], names=columns
     )
     curves = grid.to_frame(index=False).assign(seed=0, device=0)
-    for value in analysis.CURVE_VALUES:
+    for value in CURVE_VALUES:
         curves[value] = np.linspace(0.1, 0.9, len(curves)) / 3
     run = dataclasses.replace(make_run(), curves=curves)
     assert len(page.render(run).encode()) < 6_000_000
@@ -126,7 +146,7 @@ def test_names_and_reasons_are_escaped():
     run.scenario["note"] = "</pre><script>"
     text = page.render(run)
     reader = Reader(text)
-    assert "<b>" not in text.replace(str(embed.plotly_js()), "")
+    assert "<b>" not in text.replace(str(payload.plotly_js()), "")
     assert len(reader.scripts) == 3  # the numbers, plotly.js and the page's own
     assert reader.tables["Trials that did not end well"][1][:3] == [
         "failed",
@@ -172,8 +192,8 @@ def test_every_figure_is_valid_and_described():
 
 
 def test_accuracy_figure_draws_its_data():
-    final = analysis.final_accuracy(make_run().records).table
-    styles = marks.method_styles(final["method"], "full")
+    final = final_accuracy(make_run().records).table
+    styles = plot_style.method_styles(final["method"], "full")
     spec = accuracy.accuracy_figure(final, styles, "test_accuracy").spec
     traces = {trace["name"]: trace for trace in spec["data"]}
     # full: 0.8 + 0.011 + 0.003 at every ratio
@@ -189,8 +209,8 @@ def test_accuracy_figure_draws_its_data():
 
 
 def test_many_methods_have_no_bands():
-    final = analysis.final_accuracy(make_run(methods=[f"m{i}" for i in range(6)]).records).table
-    figure = accuracy.accuracy_figure(final, marks.method_styles(final["method"], "full"), "test_accuracy")
+    final = final_accuracy(make_run(methods=[f"m{i}" for i in range(6)]).records).table
+    figure = accuracy.accuracy_figure(final, plot_style.method_styles(final["method"], "full"), "test_accuracy")
     assert [trace["name"] for trace in figure.spec["data"]] == [f"m{i}" for i in range(6)]
     assert "in the table" in figure.note
 
@@ -198,15 +218,15 @@ def test_many_methods_have_no_bands():
 def test_accuracy_leaves_out_what_has_none():
     run = make_run()
     run.records.loc[run.records["method"] == "random", "status"] = "failed"
-    final = analysis.final_accuracy(run.records).table
-    figure = accuracy.accuracy_figure(final, marks.method_styles(final["method"], "full"), "test_accuracy")
+    final = final_accuracy(run.records).table
+    figure = accuracy.accuracy_figure(final, plot_style.method_styles(final["method"], "full"), "test_accuracy")
     assert figure.table["method"].tolist() == ["full", "importance", "importance"]
 
 
 def test_gap_figure_is_in_percentage_points():
     data = pd.DataFrame([("el2n", 0.5, 4, 0.02, 0.01, 0.05)],
                         columns=["method", "keep_ratio", "pairs", "gap", "gap_low", "gap_high"])  # fmt: skip
-    (trace,) = accuracy.gap_figure(data, marks.method_styles(["el2n"], "full")).spec["data"]
+    (trace,) = accuracy.gap_figure(data, plot_style.method_styles(["el2n"], "full")).spec["data"]
     assert trace["y"] == [2.0]
     assert trace["error_y"]["array"] == [3.0]
     assert trace["error_y"]["arrayminus"] == [1.0]
@@ -214,9 +234,9 @@ def test_gap_figure_is_in_percentage_points():
 
 def test_curves_are_thinned_but_keep_both_ends():
     curves = pd.DataFrame({"method": "m", "keep_ratio": 0.5, "epoch": range(1, 101), "seed": 0, "device": 0})
-    for value in analysis.CURVE_VALUES:
+    for value in CURVE_VALUES:
         curves[value] = curves["epoch"] / 100
-    bands = analysis.bands(curves).table
+    bands = curves_analysis.bands(curves).table
     found = curve_figures.thinned(bands, points=4)
     assert found["epoch"].tolist() == [1, 34, 67, 100]
     assert found["test_loss"].tolist() == [0.01, 0.34, 0.67, 1.0]
@@ -224,7 +244,7 @@ def test_curves_are_thinned_but_keep_both_ends():
 
 
 def test_curves_show_only_epochs_that_were_evaluated():
-    lines = curve_figures.thinned(analysis.bands(make_run().curves).table)
+    lines = curve_figures.thinned(curves_analysis.bands(make_run().curves).table)
     traces = curve_figures.curves_figure(lines, "test_loss").spec["data"]
     assert {tuple(trace["x"]) for trace in traces} == {(3,)}
     assert {trace["meta"]["method"] for trace in traces} == {None, "random", "importance"}
@@ -239,7 +259,7 @@ def test_curves_of_one_point_are_no_figures():
 def test_devices_are_ordered_by_cost_and_zero_is_not_drawn_on_a_log_axis():
     run = make_run(devices=3)
     run.records.loc[run.records["device"] == 2, "device_energy_j"] = 0.0
-    spec = fleet.device_figure(analysis.by_device(run.records).table, "energy_j").spec
+    spec = fleet.device_figure(heterogeneity.by_device(run.records).table, "energy_j").spec
     assert spec["layout"]["yaxis"]["ticktext"] == ["profile-0", "profile-1"]
     assert {text for trace in spec["data"] for text in trace["text"]} == {0, 1}
     assert {place for trace in spec["data"] for place in trace["y"]} == {0, 1}
@@ -250,8 +270,8 @@ def test_devices_are_ordered_by_cost_and_zero_is_not_drawn_on_a_log_axis():
 
 def test_the_front_is_drawn_through_what_nothing_beats():
     run = make_run(devices=1)
-    points = analysis.accuracy_against(run.records, "device_energy_j").table
-    figure = fleet.pareto_figure(points, marks.method_styles(run.records["method"], "full"), "energy_j")
+    points = accuracy_against(run.records, "device_energy_j").table
+    figure = fleet.pareto_figure(points, plot_style.method_styles(run.records["method"], "full"), "energy_j")
     front = figure.spec["data"][-1]
     # Energy is 5 x (10 x ratio + place): random 10 and 30, importance 15 and 35, full 50; accuracy rises all along.
     assert (front["name"], front["x"]) == ("not beaten", [10.0, 15.0, 30.0, 35.0, 50.0])
@@ -293,8 +313,8 @@ def test_overlap_is_lines_for_few_pairs_and_squares_for_many():
 def test_fits_are_drawn_through_their_points():
     """Closed form 10 s times the ratio and 2 s; emulated half as much again. Two points: the line goes through both."""
     run = make_run(devices=1)
-    costs, fits = analysis.cost_by_ratio(run.records).table, analysis.time_fits(run.records)
-    styles = marks.method_styles(run.records["method"], "full")
+    costs, fits = cost_by_ratio(run.records).table, time_fits(run.records)
+    styles = plot_style.method_styles(run.records["method"], "full")
     for column, expected in (("analytic_time_s", [3.0, 7.0]), ("device_time_s", [4.5, 10.5])):
         figure = prices.time_figure(costs, fits, styles, column)
         dots, line = (t for t in figure.spec["data"] if t["legendgroup"] == "importance")
@@ -341,12 +361,12 @@ def test_how_far_the_prices_part():
 def test_each_price_of_energy_has_its_own_scale():
     """3 J and 5 J per closed-form second: 10 s times the ratio and 2 s for importance."""
     run = make_run(devices=1)
-    styles = marks.method_styles(run.records["method"], "full")
+    styles = plot_style.method_styles(run.records["method"], "full")
     for column, expected in (("analytic_energy_j", [9.0, 21.0]), ("device_energy_j", [15.0, 35.0])):
-        figure = prices.energy_figure(analysis.cost_by_ratio(run.records).table, styles, column)
+        figure = prices.energy_figure(cost_by_ratio(run.records).table, styles, column)
         (trace,) = [trace for trace in figure.spec["data"] if trace["name"] == "importance"]
         assert (trace["mode"], trace["x"], trace["y"]) == ("lines+markers", [0.1, 0.5], expected)
-        assert figure.table[column].tolist() == analysis.cost_by_ratio(run.records).table[column].tolist()
+        assert figure.table[column].tolist() == cost_by_ratio(run.records).table[column].tolist()
 
 
 def only_failures():
@@ -362,7 +382,7 @@ def just_begun():
 
 def unpriced():
     run = make_run()
-    for column in (*analysis.COSTS, "analytic_score_time_s", "local_accuracy"):
+    for column in (*COSTS, "analytic_score_time_s", "local_accuracy"):
         run.records[column] = math.nan
     return run
 
@@ -400,7 +420,7 @@ def test_the_page_says_what_it_cannot_say_and_never_breaks(run, said):
 def test_the_verdict_stands_first():
     run = make_run(seeds=3)
     reader = read(run)
-    first, *_ = analysis.verdict_of(run.records)
+    first, *_ = verdict_of(run.records)
     kinds = [a["data-finding"] for tag, a in reader.tags if "data-finding" in a]
     assert kinds[0] == first.kind == "answer"
     assert reader.page_text.index(first.text) < reader.page_text.index("Every method and keep ratio")
@@ -420,12 +440,12 @@ def test_claims_in_words():
 
 def test_a_good_run_has_no_reservations():
     run = make_run(seeds=5, devices=5)
-    assert read_verdict(source.read(run), run.info).limits == []
+    assert read_verdict(run_tables.read(run), run.info).limits == []
 
 
 def test_headline():
     run = make_run(git_commit="0123456789abcdef")
-    assert identity.headline(run.info, run.records) == (
+    assert run_facts.headline(run.info, run.records) == (
         "finished · 30 trials · 3 devices · 2 seeds · 1 min 23 s · commit 01234567"
     )
 
@@ -441,7 +461,7 @@ def test_facts_name_the_run():
         "finished": "some day",
     }
     run = make_run(**given)
-    assert dict(identity.facts(run.info, run.records)) == {
+    assert dict(run_facts.facts(run.info, run.records)) == {
         "Scenario": "demo",
         "Started": "2026-11-25 21:17:21 UTC",
         "Finished": "some day",
@@ -459,37 +479,37 @@ def test_facts_name_the_run():
 
 def test_long_tables_say_what_they_leave_out():
     data = pd.DataFrame({"method": ["m"] * 403, "keep_ratio": 0.5})
-    written = tables.table(data)
+    written = text_tables.table(data)
     assert (len(written.rows), written.rows_left_out) == (400, 3)
     assert written.headers == [("method", False), ("keep ratio", True)]
 
 
 def test_tables_that_are_too_large_are_cut_and_say_so():
-    long = Shown("long", "Long", pd.DataFrame({"value": np.linspace(0, 1, 5000)}))
-    short = Shown("short", "Short", pd.DataFrame({"value": [1.5, 2.0]}))
-    shown, packed = embed.fit([long, short], max_bytes=20_000)
-    assert len(embed.as_json(packed["long"])) + len(embed.as_json(packed["short"])) <= 20_000
+    long = PageTable("long", "Long", pd.DataFrame({"value": np.linspace(0, 1, 5000)}))
+    short = PageTable("short", "Short", pd.DataFrame({"value": [1.5, 2.0]}))
+    shown, packed = payload.fit([long, short], max_bytes=20_000)
+    assert len(payload.as_json(packed["long"])) + len(payload.as_json(packed["short"])) <= 20_000
     assert (shown["short"].left_out, packed["short"]["columns"][0]["values"]) == (0, [1.5, 2])
     rows = packed["long"]["rows"]
     assert 1000 < rows < 5000
     assert shown["long"].left_out == 5000 - rows
-    least, packed = embed.fit([long, short], max_bytes=0)
+    least, packed = payload.fit([long, short], max_bytes=0)
     assert [packed[key]["rows"] for key in ("long", "short")] == [1, 1]
     assert [least[key].left_out for key in ("long", "short")] == [4999, 1]
 
 
 def test_numbers_are_embedded_in_full():
     data = pd.DataFrame({"value": [1 / 3, math.nan, 5.0], "method": ["a", "a", None], "steps": [1, 2, 10**9]})
-    found = json.loads(embed.as_json(embed.packed(data)))["columns"]
+    found = json.loads(payload.as_json(payload.packed(data)))["columns"]
     assert unpacked(found[0])[0] == 1 / 3
     assert [column["form"] for column in found] == ["quantity", "text", "count"]
     assert unpacked(found[1]) == ["a", "a", None]
     assert unpacked(found[2]) == [1, 2, 10**9]
-    assert embed.packed(pd.DataFrame({"seed": [3, 3]}))["columns"][0]["all"] == 3
-    few = embed.packed(pd.DataFrame({"keep_ratio": [0.1, 1.0, math.nan] * 40}))["columns"][0]
+    assert payload.packed(pd.DataFrame({"seed": [3, 3]}))["columns"][0]["all"] == 3
+    few = payload.packed(pd.DataFrame({"keep_ratio": [0.1, 1.0, math.nan] * 40}))["columns"][0]
     assert few["of"] == [0.1, 1, None]
     assert unpacked(few) == [0.1, 1, None] * 40
-    assert "<" not in embed.as_json({"a": "</script>"})
+    assert "<" not in payload.as_json({"a": "</script>"})
 
 
 def test_choices_offer_only_what_there_is():
@@ -497,7 +517,7 @@ def test_choices_offer_only_what_there_is():
     other = {"meta": {"method": "aum", "ratio": None}}
     figure = Figure("f", "F", "", "", {"data": [trace, other]})
     section = Section("s", "S", [figure], choices=(
-        Choice("method", "Method", ("aum", "el2n", "random")), Choice("ratio", "Ratio", ("0.1", "0.5")),
+        PageChoice("method", "Method", ("aum", "el2n", "random")), PageChoice("ratio", "Ratio", ("0.1", "0.5")),
     ))  # fmt: skip
     assert [(choice.key, choice.options) for choice in section.shown_choices] == [("method", ("aum", "el2n"))]
 
@@ -506,7 +526,7 @@ def test_terminal_rows():
     run = make_run(devices=1, methods=("full", "importance"), ratios=(0.5,))
     lost = Record("demo", 0, 1, "p", "importance", 0.5, "infeasible")
     run.records.loc[len(run.records)] = dataclasses.asdict(lost)
-    header, rows = terminal_rows(analysis.summary(run.records))
+    header, rows = terminal_rows(means.summary(run.records))
     expected = (
         "method, keep, test acc. %, ±, time saved, energy saved, start-up share, closed form, to random, equal cost"
     )
@@ -522,7 +542,7 @@ def test_the_terminal_says_what_the_page_says():
     """The answer stands first, and is that of the verdict."""
     run = make_run(seeds=3)
     told = summary_of(run)
-    assert told.sentences[0] == next(one.text for one in analysis.verdict_of(run.records) if one.kind == "answer")
+    assert told.sentences[0] == next(one.text for one in verdict_of(run.records) if one.kind == "answer")
     assert told.sentences[0] in read(run).page_text
 
 
@@ -590,17 +610,17 @@ def test_how_values_are_written(write, value, expected):
     ],
 )
 def test_ticks_of_a_logarithmic_axis_can_be_read(values, ticks):
-    spec = marks.log_axis("t", values, lambda tick: f"{tick:g} s")
+    spec = plot_style.log_axis("t", values, lambda tick: f"{tick:g} s")
     assert spec["tickvals"] == pytest.approx(ticks)
     assert spec["ticktext"][0] == f"{ticks[0]:g} s"
-    assert "tickvals" not in marks.log_axis("t", [0.0, math.nan], str)
+    assert "tickvals" not in plot_style.log_axis("t", [0.0, math.nan], str)
 
 
 def test_axes_of_shares_end_at_their_ends_and_whole_numbers_have_no_halves():
-    assert marks.axis("a", "share")["autorangeoptions"] == {"clipmin": 0, "clipmax": 1}
-    assert "autorangeoptions" not in marks.axis("a", "percent")
-    assert marks.whole_axis("epoch", 5)["dtick"] == 1
-    assert "dtick" not in marks.whole_axis("epoch", 200)
+    assert plot_style.axis("a", "share")["autorangeoptions"] == {"clipmin": 0, "clipmax": 1}
+    assert "autorangeoptions" not in plot_style.axis("a", "percent")
+    assert plot_style.whole_axis("epoch", 5)["dtick"] == 1
+    assert "dtick" not in plot_style.whole_axis("epoch", 200)
 
 
 def test_no_line_ends_between_a_number_and_its_unit():
@@ -638,7 +658,7 @@ def test_whom_the_fleet_waits_for_in_words():
 def test_which_run_it_is_stands_under_the_verdict():
     run = make_run(git_commit="0123456789abcdef", versions={"torch": "2.15"}, trials={"ok": 29, "failed": 1})
     reader = read(run)
-    last = analysis.verdict_of(run.records)[-1].text
+    last = verdict_of(run.records)[-1].text
     places = [reader.page_text.index(text) for text in (last, "0123456789abcdef", "Every method and keep ratio")]
     assert places == sorted(places)
     assert "ok 29, failed 1" in reader.page_text
@@ -656,12 +676,14 @@ def test_dynamic_methods_are_left_out_of_what_is_said_on_subsets():
     )
 
     @dataclasses.dataclass
-    class Chosen(FakeRun):
+    class ChargedSubset(FakeRun):
         selections: pd.DataFrame = None
         shards: pd.DataFrame = None
 
     columns_of = ["seed", "device", "method", "keep_ratio", "index"]
-    chosen = Chosen(records, run.curves, run.info, selections=pd.DataFrame(kept, columns=columns_of), shards=shards)
+    chosen = ChargedSubset(
+        records, run.curves, run.info, selections=pd.DataFrame(kept, columns=columns_of), shards=shards
+    )
     reader = read(chosen)
     assert reader.page_text.count("infobatch chooses while training goes on: there is no subset to show") == 2
     assert reader.numbers("How far methods agree")[["method_a", "method_b", "jaccard"]].values.tolist() == [
@@ -677,7 +699,7 @@ def luminance(colour):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("look", marks.LOOK.values())
+@pytest.mark.parametrize("look", plot_style.LOOK.values())
 def test_texts_stand_out(look):
     """4.5:1, WCAG 2.2 AA, on the page and on what is raised from it."""
     for name in ("ink", "soft", "link", "warn", "good", "bad"):
@@ -687,15 +709,15 @@ def test_texts_stand_out(look):
 
 
 def test_no_two_of_twenty_methods_look_alike():
-    styles = marks.method_styles([f"m{i}" for i in range(20)], "full")
+    styles = plot_style.method_styles([f"m{i}" for i in range(20)], "full")
     assert len({(style["color"], style["symbol"]) for style in styles.values()}) == 21
 
 
-@pytest.mark.parametrize("background", [marks.LIGHT, marks.DARK])
+@pytest.mark.parametrize("background", [plot_style.LIGHT, plot_style.DARK])
 def test_marks_stand_out_on_light_and_dark(background):
-    ratios = marks.ratio_colours(pd.Series([i / 20 for i in range(1, 21)]))
+    ratios = plot_style.ratio_colours(pd.Series([i / 20 for i in range(1, 21)]))
     assert len(set(ratios.values())) == 20
-    for colour in (*marks.METHOD_COLOURS, marks.GREY, *ratios.values()):
+    for colour in (*plot_style.METHOD_COLOURS, plot_style.GREY, *ratios.values()):
         dark, light = sorted([luminance(colour), luminance(background)])
         assert (light + 0.05) / (dark + 0.05) >= 3, colour
 
@@ -712,9 +734,9 @@ def test_the_markdown_page_shows_the_summary_and_escapes(tmp_path: Path) -> None
     assert "a\\|b&lt;c&gt;" in text
     assert "| method | keep ratio |" in text
     assert "| claim | verdict |" not in text  # importance did not run: there is no claim to test
-    first, *_ = analysis.verdict_of(run.records)
+    first, *_ = verdict_of(run.records)
     assert text.index("## Verdict") < text.index(
         first.text.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
     )
-    for _, row in analysis.summary(run.records).iterrows():
+    for _, row in means.summary(run.records).iterrows():
         assert formats.percent(row["test_accuracy"]) in text

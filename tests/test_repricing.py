@@ -12,8 +12,8 @@ import yaml
 
 import edgesim
 from edgesim.errors import ScenarioError
-from edgesim.executors import SerialExecutor
-from edgesim.repricing import lacks, on_fleet, reprice
+from edgesim.results.repricing import lacks, on_fleet, reprice
+from edgesim.runtime import SerialExecutor
 
 Make = Callable[..., Any]
 OTHER = {

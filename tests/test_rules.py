@@ -12,13 +12,17 @@ import pandas as pd
 import pytest
 
 import edgesim
-from edgesim import analysis, api, coordinator, references, report, schema
-from edgesim.cost import analytic, words
+from edgesim import api, formatting, report
+from edgesim.analysis import means as means_analysis
+from edgesim.analysis.means import gap_to_random
+from edgesim.cost import analytic
 from edgesim.cost.objective import Budget, Objective
 from edgesim.errors import ScenarioError
-from edgesim.executors import SerialExecutor
-from edgesim.scenario import Scenario, from_document
-from edgesim.tables import by_rule
+from edgesim.results import linked_runs
+from edgesim.results.serialization import by_rule
+from edgesim.runtime import SerialExecutor, coordinator
+from edgesim.scenario import schema
+from edgesim.scenario.loading import Scenario, from_document
 
 Make = Callable[..., Scenario]
 CURVE = [[0.1, 0.3], [0.5, 0.6], [1.0, 0.65]]
@@ -157,7 +161,7 @@ def test_a_budget_that_the_other_price_would_break_says_so(make_scenario: Make, 
     chosen = records[records["method"] != "full"]
     assert (chosen["status"] == "ok").all()
     for row in chosen.to_dict("records"):
-        takes = words.amount(row["device_time_s"])
+        takes = formatting.amount(row["device_time_s"])
         assert row["reason"].endswith(f"emulated step by step, this subset would take {takes} s of the 0.1 s allowed")
     ruled = planned[planned["method"] != "full"]
     assert (ruled["other_price_breaks"] == "latency_s").all()
@@ -188,7 +192,7 @@ def test_a_budget_that_the_closed_form_would_break_says_so(make_scenario: Make, 
     limit = float(whole["device_time_s"].min())
     rows = edgesim.plan(make_scenario(**given, pruning__keep_ratio={"budget": {"latency_s": limit}}))
     for row in rows.to_dict("records"):
-        takes, allowed = words.amount(row["analytic_time_s"]), words.amount(limit)
+        takes, allowed = formatting.amount(row["analytic_time_s"]), formatting.amount(limit)
         assert row["device_time_s"] <= limit < row["analytic_time_s"]
         assert row["reason"].endswith(f"by the closed form this subset would take {takes} s of the {allowed} s allowed")
     plenty = edgesim.plan(make_scenario(**given, pruning__keep_ratio={"budget": {"latency_s": 1e6}}))
@@ -218,7 +222,7 @@ def test_the_records_j_is_the_objectives(make_scenario: Make, tmp_path: Path, pr
     scenario = make_scenario(pruning__keep_ratio={"objective": rule}, training__epochs=1, pruning__methods=methods)
     records = run(scenario, tmp_path / "run").records
     for row in records[records["method"] != "full"].to_dict("records"):
-        assert f"risk + lambda x J is {words.amount(2 * row['cost_j'])}" in row["reason"]
+        assert f"risk + lambda x J is {formatting.amount(2 * row['cost_j'])}" in row["reason"]
     full = records[records["method"] == "full"].set_index("device")
     assert full["cost_j"].tolist() == pytest.approx([0.8] * 3)
     kind = "device" if price == "emulated" else "analytic"
@@ -250,7 +254,7 @@ def test_risks_weigh_by_the_devices_data_unless_they_shall_not(make_scenario: Ma
     assert equal["reason"].str.startswith("risk + lambda x J is").all()
     weight = data["shard_size"] / data.groupby("seed")["shard_size"].transform("mean")
     for said, row in zip(weight, data.to_dict("records"), strict=True):
-        text = words.amount(said, 3)
+        text = formatting.amount(said, 3)
         assert row["reason"].startswith(f"{text} x risk + lambda x J is ")
         assert row["reason"].endswith(f"; it holds {text} times the data of a mean device")
     change = data["keep_ratio"] - equal["keep_ratio"]
@@ -279,7 +283,7 @@ def test_a_device_that_cannot_hold_the_training_is_said_so_and_the_run_goes_on(
     assert stuck["test_accuracy"].isna().all()
     assert (records.loc[records["device"] == 1, "status"] == "ok").all()
     assert finished.info["trials"] == {"total": 10, "ok": 5, "infeasible": 5, "missing": 0}
-    summary = analysis.summary(records)
+    summary = means_analysis.summary(records)
     assert summary["infeasible"].tolist() == [1, 1, 1, 1, 1]
     page = report.write(finished, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "of training memory at batch size" in page
@@ -305,12 +309,12 @@ def test_a_run_by_budget_ends_resumes_and_is_reported(make_scenario: Make, tmp_p
     assert planned["binds"].tolist() == records["binds"].tolist()
     assert planned["reason"].tolist() == records["reason"].tolist()
     assert chosen["keep_ratio"].nunique() > 1
-    summary = analysis.summary(by_rule(records, records))
+    summary = means_analysis.summary(by_rule(records, records))
     assert summary["method"].tolist() == ["full", "random", "importance"]
     means = summary.set_index("method")["keep_ratio"]
     own = chosen.groupby("method")["keep_ratio"].mean()
     assert means[["random", "importance"]].tolist() == pytest.approx(own[["random", "importance"]].tolist())
-    assert len(analysis.gap_to_random(by_rule(records, records))) == 1  # paired, whatever the two ratios
+    assert len(gap_to_random(by_rule(records, records))) == 1  # paired, whatever the two ratios
     curves = by_rule(finished.curves, records)
     assert curves.loc[curves["method"] == "random", "keep_ratio"].nunique() == 1
     assert f"{chosen['keep_ratio'].mean():.4g}" in report.write(finished, tmp_path / "a.html").read_text(
@@ -326,14 +330,14 @@ def test_a_run_by_budget_ends_resumes_and_is_reported(make_scenario: Make, tmp_p
 
 def test_an_objective_with_the_curve_of_another_run(make_scenario: Make, tmp_path: Path) -> None:
     before = run(make_scenario(training__epochs=1), tmp_path / "before")
-    curves = references.accuracy_curves(tmp_path / "before")
+    curves = linked_runs.accuracy_curves(tmp_path / "before")
     records = before.records.groupby(["method", "keep_ratio"])["test_accuracy"].mean()
     assert curves["random"][:, 0].tolist() == [0.2, 1.0]
     np.testing.assert_allclose(curves["random"][:, 1], [records["random", 0.2], records["random", 1.0]])
     assert "full" not in curves  # one ratio is no curve
     rule = {"objective": {"lambda": 0.01, "accuracy_from": str(tmp_path / "before")}}
     scenario = make_scenario(pruning__keep_ratio=rule, training__epochs=1)
-    plan = coordinator.plan(scenario, curves=references.curves_of(scenario))
+    plan = coordinator.plan(scenario, curves=linked_runs.curves_of(scenario))
     assert all(t.keep_ratio + 1e-2 >= 0.2 for t in plan.trials)
     with pytest.raises(ScenarioError, match="has no accuracies of 'importance'"):
         coordinator.plan(scenario, curves={"random": curves["random"]})

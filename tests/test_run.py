@@ -19,13 +19,12 @@ import pytest
 from conftest import ROOT, Stopping
 
 import edgesim
-from edgesim import coordinator
 from edgesim.cost import analytic
 from edgesim.errors import RunError, ScenarioError
-from edgesim.executors import Failure, JobQueue, RayExecutor, SerialExecutor, Timesheet, gpu_share
 from edgesim.records import Trial
-from edgesim.scenario import Scenario
-from edgesim.store import Run, RunFolder, read_results
+from edgesim.results.run_folder import Run, RunFolder, read_results
+from edgesim.runtime import Failure, JobQueue, RayExecutor, SerialExecutor, Timesheet, coordinator, gpu_share
+from edgesim.scenario.loading import Scenario
 
 Make = Callable[..., Scenario]
 
@@ -45,7 +44,7 @@ def assert_equal_runs(first: Run, second: Run) -> None:
 def serial(tmp_path_factory: pytest.TempPathFactory) -> Run:
     from conftest import DOCUMENT
 
-    from edgesim import scenario as scenarios
+    from edgesim.scenario import loading as scenarios
 
     folder = tmp_path_factory.mktemp("serial")
     return edgesim.run(
@@ -100,12 +99,12 @@ def test_records_are_in_the_order_of_the_trials_and_plausible(serial: Run) -> No
 
 def test_prices_of_a_trial_by_hand(serial: Run) -> None:
     """The closed form of one importance trial, from its sizes and the profile alone."""
-    from edgesim import profiles
+    from edgesim.hardware import loading
 
     row = serial.records.query("device == 0 and method == 'importance' and keep_ratio == 0.2").iloc[0]
     full = serial.records.query("device == 0 and method == 'full'").iloc[0]
     n, m = int(row["shard_size"]), int(row["subset_size"])
-    profile = profiles.load("raspberry-pi-4b")
+    profile = loading.load("raspberry-pi-4b")
     # mlp 64-16-10: forward 2·(64·16 + 16·10) = 2,368; backward: both weight gradients again (2,368) and the
     # gradient of the hidden layer (2·16·10 = 320).
     train_flops = 2 * 2368 + 320
@@ -125,11 +124,11 @@ def test_prices_of_a_trial_by_hand(serial: Run) -> None:
 
 def test_emulated_columns_by_hand(serial: Run) -> None:
     """On mains, without heat: full power where it computes, less elsewhere, idle while the shard is read."""
-    from edgesim import profiles
     from edgesim.cost.steps import step_cost
+    from edgesim.hardware import loading
 
     row = serial.records.query("device == 0 and method == 'random' and keep_ratio == 0.2").iloc[0]
-    profile = profiles.load("raspberry-pi-4b")
+    profile = loading.load("raspberry-pi-4b")
     wait_s = 2 * row["subset_size"] * 64 / profile.storage_read_bytes_per_s
     assert row["device_wait_s"] == pytest.approx(wait_s, rel=1e-12)
     assert row["device_throttled_s"] == 0
@@ -225,7 +224,7 @@ def test_a_tiny_device_is_one_job_and_its_records_are_the_same(
     serial: Run, make_scenario: Make, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     plan = coordinator.plan(make_scenario())
-    assert [job.goes_on for job in jobs_of(plan)] == [True] * 3
+    assert [job.trains_inline for job in jobs_of(plan)] == [True] * 3
     request.getfixturevalue("apart")
     # full, and two ratios of two methods, of which all three keep everything at 1.0
     assert len(jobs_of(plan)) == 3 * (1 + 3)
@@ -370,14 +369,14 @@ def test_one_device_with_all_data_and_one_sample_kept(make_scenario: Make, tmp_p
     assert (run.records["status"] == "ok").all()
 
 
-class Named(NamedTuple):
+class NamedPlugin(NamedTuple):
     """Stands for a job in a queue."""
 
     name: str
     slot: int | None = None
 
     @property
-    def spec(self) -> Named:
+    def spec(self) -> NamedPlugin:
         return self
 
 
@@ -388,9 +387,9 @@ def taken(queue: JobQueue) -> list[str]:
 def test_what_was_begun_goes_on_and_the_longest_comes_first() -> None:
     queue = JobQueue()
     for name, size in (("a", 1e10), ("b", 3e10), ("c", 2e10), ("d", 3e10)):
-        queue.push(Named(name), size)  # type: ignore[arg-type]
+        queue.push(NamedPlugin(name), size)  # type: ignore[arg-type]
     for name, size in (("scoring", 9e10), ("more scoring", 99e10)):
-        queue.push(Named(name), size, begins=True)  # type: ignore[arg-type]
+        queue.push(NamedPlugin(name), size, begins=True)  # type: ignore[arg-type]
     assert taken(queue) == ["b", "d", "c", "a", "more scoring", "scoring"]
 
 
@@ -398,7 +397,7 @@ def test_tiny_jobs_are_taken_together() -> None:
     """As many as are expected to take 2e9 FLOPs in all."""
     queue = JobQueue()
     for name, size in (("a", 0.4e9), ("b", 1.2e9), ("c", 0.8e9), ("d", 9e9)):
-        queue.push(Named(name), size)  # type: ignore[arg-type]
+        queue.push(NamedPlugin(name), size)  # type: ignore[arg-type]
     assert taken(queue) == ["d", "bc", "a"]
 
 
@@ -407,9 +406,9 @@ def test_jobs_with_slots_are_taken_by_the_stack(flops: float) -> None:
     """However short they are: more than fill one would make a second one, nearly empty."""
     queue = JobQueue()
     for number in range(20):
-        queue.push(Named("s", number % 16), flops)  # type: ignore[arg-type]
+        queue.push(NamedPlugin("s", number % 16), flops)  # type: ignore[arg-type]
     for name in "ab":
-        queue.push(Named(name), flops / 2)  # type: ignore[arg-type]
+        queue.push(NamedPlugin(name), flops / 2)  # type: ignore[arg-type]
     assert taken(queue)[:2] == ["s" * 16, "s" * 4 + "ab" * (flops < 1e9)]
 
 
@@ -500,7 +499,7 @@ def test_ray_starts_what_a_run_needs_and_no_more() -> None:
     """In a process of its own: in this one Ray may have been started by other tests, and the rest of it with it."""
     script = """
 import os, psutil, ray
-from edgesim.executors import RayExecutor
+from edgesim.runtime import RayExecutor
 from ray._private import services
 from ray._private.node import Node
 methods = {name: getattr(Node, name) for name in ("start_api_server", "start_monitor", "start_log_monitor")}
@@ -527,16 +526,16 @@ assert not psutil.wait_procs(children, timeout=10)[1]
 
 
 def test_a_failure_carries_its_traceback() -> None:
-    from edgesim.executors import attempt
+    from edgesim.runtime import attempt
 
-    class Host:
+    class Worker:
         def begin(self, job: Any) -> Any:
             return job.spec
 
         def stacks(self, begun: Any) -> list[Any]:
             return []
 
-    (failure,) = attempt(Host(), [None])  # type: ignore[list-item]
+    (failure,) = attempt(Worker(), [None])  # type: ignore[list-item]
     assert isinstance(failure, Failure)
     assert failure.reason.startswith("AttributeError: 'NoneType' object has no attribute 'spec' (in test_run.py:")
     assert "Traceback" in failure.detail
@@ -548,10 +547,10 @@ def test_a_killed_command_resumes(serial: Run, tmp_path: Path, way: list[str]) -
     """The real thing: SIGKILL in the middle of `edgesim run`, then `--resume`."""
     from conftest import DOCUMENT
 
-    from edgesim import documents
+    from edgesim.config import validation
 
     document = tmp_path / "tiny.yaml"
-    document.write_text(documents.dump(DOCUMENT))
+    document.write_text(validation.dump(DOCUMENT))
     command = [sys.executable, "-c", "from edgesim.cli import main; main()", "run", str(document), *way]
     command += ["--out", str(tmp_path / "run")]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -645,7 +644,7 @@ def test_a_run_folder_without_the_newer_tables_is_read(serial: Run, tmp_path: Pa
 
 def test_class_names_that_are_equal_stay_apart() -> None:
     from edgesim.data.images import ImageDataset
-    from edgesim.holdings import holdings
+    from edgesim.results.device_tables import holdings
 
     images = np.zeros((3, 8, 8, 1), dtype=np.uint8)
     labels = np.array([0, 2, 1])
@@ -659,8 +658,8 @@ def test_the_table_of_devices_has_the_limits_of_a_trial() -> None:
     """The largest shard over the seeds, samples of 64 bytes, and four fifths of the memory."""
     from edgesim.cost.feasibility import usable_memory_bytes
     from edgesim.data.images import ImageDataset
-    from edgesim.holdings import holdings
-    from edgesim.profiles import load
+    from edgesim.hardware.loading import load
+    from edgesim.results.device_tables import holdings
 
     images, labels = np.zeros((3, 8, 8, 1), dtype=np.uint8), np.array([0, 1, 1])
     dataset = ImageDataset("d", images, labels, images, labels, ("cat", "dog"))
@@ -673,8 +672,8 @@ def test_the_table_of_devices_has_the_limits_of_a_trial() -> None:
 
 
 def test_results_survive_the_tables_and_the_journal() -> None:
-    from edgesim.records import CurvePoint, Findings, Record, TrialResult
-    from edgesim.tables import from_line, results_of, tables, to_line
+    from edgesim.records import CurvePoint, MethodOutputs, Record, TrialResult
+    from edgesim.results.serialization import from_line, results_of, tables, to_line
 
     def record(ratio: float) -> Record:
         return Record("s", 0, 1, "p", "m", ratio, "ok", notes='{"r": 0.5}')
@@ -682,13 +681,15 @@ def test_results_survive_the_tables_and_the_journal() -> None:
     scores = np.array([0.1, 0.2, 1 / 3])
     whole = np.array([4, 5, 9])
     results = [
-        TrialResult(record(0.3), (CurvePoint(1, 0.5, 0.25, 0.1, 0.2),), np.array([4]), None, Findings(scores, whole)),
+        TrialResult(
+            record(0.3), (CurvePoint(1, 0.5, 0.25, 0.1, 0.2),), np.array([4]), None, MethodOutputs(scores, whole)
+        ),
         TrialResult(
             record(0.6),
             (),
             np.array([4, 9]),
             np.array([1.5, 0.5]),
-            Findings(scores * 2, whole, False, ({"r": 0.9, "alpha": 0.1}, {"r": 0.6, "alpha": 5.0})),
+            MethodOutputs(scores * 2, whole, False, ({"r": 0.9, "alpha": 0.1}, {"r": 0.6, "alpha": 5.0})),
         ),
     ]
     for back in ([from_line(to_line(result)) for result in results], results_of(tables(results))):

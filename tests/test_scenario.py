@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from conftest import DOCUMENT, ROOT
 
-from edgesim import documents, schema
-from edgesim import scenario as scenarios
-from edgesim.conditions import Availability, Conditions, Energy
+from edgesim.config import validation
 from edgesim.data.datasets import DATASETS
 from edgesim.errors import ScenarioError
+from edgesim.hardware.conditions import Availability, Conditions, Energy
 from edgesim.models import MODELS
-from edgesim.scenario import Scenario
+from edgesim.scenario import loading as scenarios
+from edgesim.scenario import schema
+from edgesim.scenario.loading import Scenario
 
 
 def load(changes: dict[str, Any] | None = None, without: tuple[str, ...] = ()) -> Scenario:
@@ -46,7 +47,7 @@ def test_a_scenario_is_read() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_shipped_scenario_is_valid_and_survives_its_resolved_form(path: Path) -> None:
     scenario = scenarios.load(path)
-    again = scenarios.from_document(documents.parse(scenario.to_yaml(), "again"), "again.yaml", path.parent)
+    again = scenarios.from_document(validation.parse(scenario.to_yaml(), "again"), "again.yaml", path.parent)
     assert again.document == scenario.document
     assert again == scenario
 
@@ -76,7 +77,7 @@ ROWS: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(("section", "given"), ROWS, ids=str)
 def test_every_row_of_the_tables_survives_its_resolved_form(section: str, given: Any) -> None:
     scenario = load({section: given})
-    again = scenarios.from_document(documents.parse(scenario.to_yaml(), "again"), "again", Path())
+    again = scenarios.from_document(validation.parse(scenario.to_yaml(), "again"), "again", Path())
     assert again == scenario
     if isinstance(given, dict) and "label" in given:
         assert scenario.dataset.plugin.label == "fine_label"
@@ -88,7 +89,7 @@ BREAKING = ["!!int abc", "!!bool maybe", "!!timestamp x", "0b_", "[" * 5000, "&b
 @pytest.mark.parametrize("text", BREAKING, ids=lambda text: text[:12])
 def test_text_that_breaks_the_parser_is_a_fault(text: str) -> None:
     with pytest.raises(ScenarioError):
-        scenarios.from_document(documents.parse(f"a: {text}", "x.yaml"), "x.yaml", Path())
+        scenarios.from_document(validation.parse(f"a: {text}", "x.yaml"), "x.yaml", Path())
 
 
 def test_a_method_may_appear_twice_under_labels() -> None:
@@ -335,7 +336,7 @@ def test_clock_times_from_a_file_and_from_set(tmp_path: Path) -> None:
     file = tmp_path / "night.yaml"
     group = "{profile: raspberry-pi-4b, count: 010, available: {period_s: 24:00, windows: [[1:00, 05:00]]}}"
     document = {key: value for key, value in DOCUMENT.items() if key not in ("fleet", "name")}
-    file.write_text(f"{documents.dump(document)}fleet: {{groups: [{group}]}}\n")
+    file.write_text(f"{validation.dump(document)}fleet: {{groups: [{group}]}}\n")
     scenario = scenarios.load(file)
     assert len(scenario.fleet) == 10
     assert scenario.fleet.conditions[0].available == Availability(86400, ((3600, 18000),))
@@ -441,7 +442,7 @@ def test_a_name_that_comes_from_the_file_fits_a_folder(stem: str, name: str, tmp
     scenario = scenarios.from_document(document, f"{stem}.yaml", tmp_path)
     assert scenario.name == name
     (tmp_path / f"{name}-20260101-000000").mkdir()
-    again = scenarios.from_document(documents.parse(scenario.to_yaml(), "again"), "again.yaml", tmp_path)
+    again = scenarios.from_document(validation.parse(scenario.to_yaml(), "again"), "again.yaml", tmp_path)
     assert again.name == name
 
 
@@ -597,9 +598,9 @@ def test_a_description_has_text_range_and_default() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "scenarios" / "fleets").glob("*.yaml")), ids=lambda path: path.name)
 def test_shipped_fleets_satisfy_their_schema(path: Path) -> None:
     jsonschema = pytest.importorskip("jsonschema")
-    jsonschema.validate(documents.read(path), schema.fleet())
+    jsonschema.validate(validation.read(path), schema.fleet())
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**documents.read(path), "surplus": 1}, schema.fleet())
+        jsonschema.validate({**validation.read(path), "surplus": 1}, schema.fleet())
 
 
 def test_the_schema_takes_clock_times() -> None:
@@ -614,6 +615,6 @@ def test_the_schema_takes_clock_times() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda path: path.name)
 def test_shipped_scenarios_satisfy_the_schema(path: Path) -> None:
     jsonschema = pytest.importorskip("jsonschema")
-    jsonschema.validate(documents.read(path), schema.scenario())
+    jsonschema.validate(validation.read(path), schema.scenario())
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**documents.read(path), "surplus": 1}, schema.scenario())
+        jsonschema.validate({**validation.read(path), "surplus": 1}, schema.scenario())

@@ -17,10 +17,12 @@ from conftest import ROOT
 from test_cli import command
 
 import edgesim
-from edgesim import documents, inspection, repricing, shipped
-from edgesim import scenario as scenarios
+from edgesim import preflight
 from edgesim.cli.without_training import STARTER
+from edgesim.config import shipped, validation
 from edgesim.errors import ScenarioError
+from edgesim.results import repricing
+from edgesim.scenario import loading as scenarios
 
 OPTION = re.compile(r"^( *)# ((?:- \{)?[a-z_]+: .+)$")
 """a line of the starter that is a choice not taken"""
@@ -68,7 +70,7 @@ def test_a_scenario_that_is_not_there(name: str, words: str, tmp_path: Path, mon
 
 
 def test_a_fleet_by_name_in_a_scenario_and_on_the_command_line(tmp_path: Path) -> None:
-    document = documents.read(ROOT / "scenarios" / "quickstart.yaml")
+    document = validation.read(ROOT / "scenarios" / "quickstart.yaml")
     sizes = {}
     for name in shipped.fleets():
         loaded = scenarios.from_document({**document, "fleet": name}, "s.yaml", tmp_path)
@@ -144,7 +146,7 @@ def test_init_writes_a_scenario_that_is_right_and_writes_over_nothing(tmp_path: 
     assert made.returncode == 0, made.stderr
     file = tmp_path / "scenario.yaml"
     assert f"edgesim run {file.name}" in file.read_text()
-    assert not inspection.inspect(scenarios.load(file)).faults
+    assert not preflight.inspect(scenarios.load(file)).faults
     before = file.read_text()
     refused = command("init", "scenario.yaml", cwd=tmp_path)
     assert refused.returncode == 2
@@ -156,7 +158,7 @@ def test_init_writes_a_scenario_that_is_right_and_writes_over_nothing(tmp_path: 
     assert scenarios.load(tmp_path / "other.yml").name == "other"
     spaced = command("init", "my scenario.yaml", cwd=tmp_path)
     assert spaced.stdout.endswith("next: edgesim run 'my scenario.yaml'\n")
-    assert not inspection.inspect(scenarios.load(tmp_path / "my scenario.yaml")).faults
+    assert not preflight.inspect(scenarios.load(tmp_path / "my scenario.yaml")).faults
 
 
 @pytest.mark.parametrize(
@@ -198,10 +200,10 @@ def test_every_choice_of_the_starter_is_a_key_that_there_is(tmp_path: Path) -> N
     lines = STARTER.read_text().splitlines()
     options = [place for place, line in enumerate(lines) if OPTION.match(line)]
     assert len(options) >= 20
-    plain = scenarios.from_document(documents.parse(STARTER.read_text(), "s"), "s.yaml", tmp_path)
+    plain = scenarios.from_document(validation.parse(STARTER.read_text(), "s"), "s.yaml", tmp_path)
     for place in options:
         text = taken(lines, place)
-        loaded = scenarios.from_document(documents.parse(text, lines[place]), "s.yaml", tmp_path)
+        loaded = scenarios.from_document(validation.parse(text, lines[place]), "s.yaml", tmp_path)
         assert loaded.document != plain.document, lines[place]  # it is a choice
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgesim.report import markdown, page
-from edgesim.store import Run
+from edgesim.results.run_folder import Run
 
 REPORTS = Path(__file__).parents[1] / "reports"
 SNAPSHOTS = sorted(folder for folder in (REPORTS / "runs").iterdir() if folder.is_dir())

@@ -7,10 +7,14 @@ import plotly.graph_objects
 import pytest
 from report_runs import FakeRun, Reader, make_run
 
-from edgesim import analysis
-from edgesim.report import comparison, marks, page
-from edgesim.report.figures import accuracy, classes, fleet, kept, prices, sides
-from edgesim.report.figures.figure import Across
+from edgesim.analysis.curves import final_accuracy
+from edgesim.analysis.fairness import fairness
+from edgesim.analysis.heterogeneity import stragglers
+from edgesim.analysis.means import cost_by_ratio, gap_to_random, time_fits
+from edgesim.analysis.pareto import accuracy_against
+from edgesim.report import comparison, page, plot_style
+from edgesim.report.figures import accuracy, classes, fleet, kept, prices, run_comparison
+from edgesim.report.figures.figure import RatioAxis
 
 OVER_EPOCHS = ("curve-", "trace-")
 """keys of figures across epochs, which are lines whatever the ratios"""
@@ -57,27 +61,27 @@ def test_with_two_ratios_there_are_lines() -> None:
 
 
 def test_what_the_axis_goes_across() -> None:
-    one = Across.of(make_run(ratios=(0.5,)).records)
+    one = RatioAxis.of(make_run(ratios=(0.5,)).records)
     assert (one.ratios, one.methods, one.is_single) == ((0.5,), ("full", "random", "importance"), True)
     assert one.words == "at keep ratio 0.5"
     assert one.axis()["categoryarray"] == ["full", "random", "importance"]
     assert one.axis()["title"]["text"] == "method, keep ratio 0.5"
-    two = Across.of(make_run(ratios=(0.1, 0.5)).records)
+    two = RatioAxis.of(make_run(ratios=(0.1, 0.5)).records)
     assert (two.is_single, two.words) == (False, "against keep ratio")
     assert two.axis()["tickvals"] == [0.1, 0.5, 1.0]  # `full` stands at 1
-    assert Across.of(make_run(methods=("random",), ratios=(0.1, 0.5)).records).axis()["tickvals"] == [0.1, 0.5]
-    assert "tickvals" not in Across.of(make_run(ratios=[i / 20 for i in range(1, 16)]).records).axis()
-    alone = Across.of(make_run(methods=("full",)).records)
+    assert RatioAxis.of(make_run(methods=("random",), ratios=(0.1, 0.5)).records).axis()["tickvals"] == [0.1, 0.5]
+    assert "tickvals" not in RatioAxis.of(make_run(ratios=[i / 20 for i in range(1, 16)]).records).axis()
+    alone = RatioAxis.of(make_run(methods=("full",)).records)
     assert (alone.is_single, alone.words) == (True, "of full training")
-    nothing = Across.of(make_run().records.head(0))
+    nothing = RatioAxis.of(make_run().records.head(0))
     assert (nothing.is_single, nothing.methods) == (True, ())
 
 
 def test_accuracy_at_one_ratio() -> None:
     """By hand, two seeds and one device: full 0.8 + 0.003, random 0.65 + 0.003 + 0.013."""
     run = make_run(devices=1, ratios=(0.5,))
-    final = analysis.final_accuracy(run.records).table
-    figure = accuracy.accuracy_figure(final, marks.method_styles(final["method"], "full"), "test_accuracy")
+    final = final_accuracy(run.records).table
+    figure = accuracy.accuracy_figure(final, plot_style.method_styles(final["method"], "full"), "test_accuracy")
     assert figure.title == "Test accuracy at keep ratio 0.5"
     full, random, importance = figure.spec["data"]
     assert (full["x"], random["x"], importance["x"]) == (["full"], ["random"], ["importance"])
@@ -89,16 +93,16 @@ def test_accuracy_at_one_ratio() -> None:
 
 
 def test_accuracy_of_one_trial_speaks_of_no_interval() -> None:
-    final = analysis.final_accuracy(make_run(seeds=1, devices=1, ratios=(0.5,)).records).table
-    figure = accuracy.accuracy_figure(final, marks.method_styles(final["method"], "full"), "test_accuracy")
+    final = final_accuracy(make_run(seeds=1, devices=1, ratios=(0.5,)).records).table
+    figure = accuracy.accuracy_figure(final, plot_style.method_styles(final["method"], "full"), "test_accuracy")
     assert "interval" not in figure.note
     assert figure.spec["data"][0]["error_y"]["array"] == [None]  # the script draws no bar for it
 
 
 def test_gap_at_one_ratio() -> None:
     run = make_run(devices=1, ratios=(0.5,))
-    gaps = analysis.gap_to_random(run.records)
-    (trace,) = accuracy.gap_figure(gaps, marks.method_styles(gaps["method"], "full")).spec["data"]
+    gaps = gap_to_random(run.records)
+    (trace,) = accuracy.gap_figure(gaps, plot_style.method_styles(gaps["method"], "full")).spec["data"]
     assert (trace["mode"], trace["x"], trace["y"]) == ("markers", ["importance"], [pytest.approx(1.3)])
 
 
@@ -111,8 +115,8 @@ def test_methods_are_not_ranked_a_second_time() -> None:
 def test_times_and_energies_are_bars() -> None:
     """Device 0: 10 s for full, 5 s + 1 s for random, 5 s + 2 s for importance; emulated half as much again."""
     run = make_run(devices=1, ratios=(0.5,))
-    styles = marks.method_styles(run.records["method"], "full")
-    costs, fits = analysis.cost_by_ratio(run.records).table, analysis.time_fits(run.records)
+    styles = plot_style.method_styles(run.records["method"], "full")
+    costs, fits = cost_by_ratio(run.records).table, time_fits(run.records)
     assert fits.empty
     times = prices.time_figure(costs, fits, styles, "device_time_s")
     assert [(t["type"], t["x"], t["y"]) for t in times.spec["data"]] == [
@@ -140,11 +144,11 @@ def test_time_against_full_is_a_bar_per_clock() -> None:
 def test_stragglers_and_fairness_at_one_ratio() -> None:
     """Devices 0, 1, 2 take 1, 2, 3 times 10 s, half as much again emulated: 45 s the last, 30 s the median."""
     run = make_run(seeds=1, methods=("full", "random"), ratios=(0.5,))
-    styles = marks.method_styles(run.records["method"], "full")
-    last, median = fleet.straggler_figure(analysis.stragglers(run.records).table, styles).spec["data"][:2]
+    styles = plot_style.method_styles(run.records["method"], "full")
+    last, median = fleet.straggler_figure(stragglers(run.records).table, styles).spec["data"][:2]
     assert (last["x"], last["y"], last["mode"]) == (["full"], [45.0], "markers")
     assert (median["y"], median["marker"]["symbol"]) == ([30.0], "line-ew-open")
-    fair = fleet.fairness_figure(analysis.fairness(run.records).table, styles).spec["data"]
+    fair = fleet.fairness_figure(fairness(run.records).table, styles).spec["data"]
     assert [(t["x"], t["y"], t["mode"]) for t in fair] == [
         (["full"], [0.8], "markers"), (["random"], [0.663], "markers"),
     ]  # fmt: skip
@@ -152,8 +156,8 @@ def test_stragglers_and_fairness_at_one_ratio() -> None:
 
 def test_what_nothing_beats_is_ringed_without_a_line() -> None:
     run = make_run(devices=1, ratios=(0.5,))
-    points = analysis.accuracy_against(run.records, "device_energy_j").table
-    spec = fleet.pareto_figure(points, marks.method_styles(run.records["method"], "full"), "energy_j").spec
+    points = accuracy_against(run.records, "device_energy_j").table
+    spec = fleet.pareto_figure(points, plot_style.method_styles(run.records["method"], "full"), "energy_j").spec
     front = spec["data"][-1]
     assert (front["name"], front["mode"], front["x"]) == ("not beaten", "markers", [30.0, 35.0, 50.0])
 
@@ -183,7 +187,7 @@ def test_fleets_and_runs_at_one_ratio() -> None:
     rows = [(fleet, method, ratio, 10.0 * (place + 1) * ratio) for place, fleet in enumerate("AB")
             for method, ratio in (("full", 1.0), ("m", 0.5))]  # fmt: skip
     data = pd.DataFrame(rows, columns=["fleet", "method", "keep_ratio", "energy_j"])
-    figure = sides.fleet_figure(data, marks.method_styles("AB", ""), "energy_j")
+    figure = run_comparison.fleet_figure(data, plot_style.method_styles("AB", ""), "energy_j")
     assert [(t["name"], t["x"], t["y"], t["mode"]) for t in figure.spec["data"]] == [
         ("A", ["full", "m"], [10.0, 5.0], "markers"), ("B", ["full", "m"], [20.0, 10.0], "markers"),
     ]  # fmt: skip

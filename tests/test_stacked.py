@@ -17,12 +17,14 @@ from test_run import assert_equal_runs
 from torch import nn
 
 import edgesim
-from edgesim import analysis, scheduling
+from edgesim.analysis.claims import paper_claims
+from edgesim.analysis.means import time_fits
+from edgesim.analysis.prices import compare_prices
 from edgesim.errors import TrainingDiverged
-from edgesim.executors import RayExecutor, SerialExecutor
 from edgesim.models import networks
-from edgesim.repricing import on_fleet
-from edgesim.scenario import Scenario
+from edgesim.results.repricing import on_fleet
+from edgesim.runtime import RayExecutor, SerialExecutor, scheduler
+from edgesim.scenario.loading import Scenario
 from edgesim.training import evaluation, loop, stacked
 from edgesim.training.settings import MAX_STACKED_PARAMETERS, Training
 from edgesim.training.task import ClassificationTask
@@ -31,7 +33,7 @@ DATA = blobs(n=400)
 TEST = ClassificationTask.of_test(DATA, "cpu")
 SIZES = (12, 9, 16, 10)
 SETTINGS = Training(epochs=4, batch_size=16, learning_rate=1e-2)
-EVALUATED = evaluation.Evaluated(DATA.num_classes, 7, "fp32", every=3)
+EVALUATED = evaluation.EvaluationConfig(DATA.num_classes, 7, "fp32", every=3)
 
 Make = Callable[..., Scenario]
 
@@ -42,7 +44,7 @@ def network() -> nn.Sequential:
         return networks.mlp(DATA.input_shape, DATA.num_classes, (6,))
 
 
-def members(sizes: tuple[int, ...] = SIZES, weighted: bool = False) -> list[stacked.Member]:
+def members(sizes: tuple[int, ...] = SIZES, weighted: bool = False) -> list[stacked.StackMember]:
     """One per size in slots 3, 4, ..., the kept samples being every other one of the shard."""
     initial = {name: value.detach() for name, value in network().named_parameters()}
     made = []
@@ -50,15 +52,15 @@ def members(sizes: tuple[int, ...] = SIZES, weighted: bool = False) -> list[stac
         task = ClassificationTask.of_shard(DATA, np.arange(20 * number, 20 * number + size), "cpu")
         kept = np.arange(0, size, 2)
         weights = np.linspace(0.5, 2, len(kept)) if weighted else None
-        made.append(stacked.Member(3 + number, task, kept, weights, initial))
+        made.append(stacked.StackMember(3 + number, task, kept, weights, initial))
     return made
 
 
-def in_stack(chosen: list[stacked.Member], settings: Training = SETTINGS) -> list[Any]:
+def in_stack(chosen: list[stacked.StackMember], settings: Training = SETTINGS) -> list[Any]:
     return stacked.train(network(), chosen, settings, TEST, EVALUATED)
 
 
-def alone(member: stacked.Member, settings: Training) -> tuple[loop.Fitted, list[evaluation.Scores]]:
+def alone(member: stacked.StackMember, settings: Training) -> tuple[loop.FitResult, list[evaluation.Scores]]:
     """The same by the one training loop; the scores after epochs 3 and 4 on the test set, then on the shard."""
     model = network()
     scores = []
@@ -72,7 +74,7 @@ def alone(member: stacked.Member, settings: Training) -> tuple[loop.Fitted, list
     return fitted, [*scores, evaluation.evaluate(model, member.task, EVALUATED)]
 
 
-def flat(trained: evaluation.Trained) -> list[float]:
+def flat(trained: evaluation.TrainingOutcome) -> list[float]:
     """All numbers of an outcome but those of the machine's clock."""
     scores = [*trained.tests.values(), trained.shard]
     ended = [value for epoch in trained.fitted.epochs for value in epoch]
@@ -162,7 +164,7 @@ def fleet(make_scenario: Make, count: int = 40, **changes: Any) -> Scenario:
 
 
 def test_small_devices_have_slots_that_the_work_left_does_not_change(make_scenario: Make) -> None:
-    from edgesim import coordinator
+    from edgesim.runtime import coordinator
 
     plan = coordinator.plan(fleet(make_scenario))
     specs = sorted(plan.devices.values(), key=lambda spec: (-len(spec.shard), spec.index))
@@ -177,7 +179,7 @@ def test_small_devices_have_slots_that_the_work_left_does_not_change(make_scenar
 @pytest.mark.parametrize(("epochs", "stacks"), [(9000, True), (11_000, False)])
 def test_one_training_says_whether_a_device_is_small(make_scenario: Make, epochs: int, stacks: bool) -> None:
     """20 samples of mlp 64-16-10, whose training takes 5,056 FLOPs: 9.1e8 and 1.1e9, and the limit is 1e9."""
-    from edgesim import coordinator
+    from edgesim.runtime import coordinator
 
     given = {"partition": "iid", "dataset__limit_train": 800, "training__epochs": epochs}
     for methods in (["full"], ["full", "random", "importance", "el2n"]):  # no other trial plays a part
@@ -196,7 +198,7 @@ def test_one_training_says_whether_a_device_is_small(make_scenario: Make, epochs
     ],
 )
 def test_nobody_has_a_slot_where_nothing_stacks(make_scenario: Make, changes: dict[str, Any]) -> None:
-    from edgesim import coordinator
+    from edgesim.runtime import coordinator
 
     plan = coordinator.plan(fleet(make_scenario, **changes))
     assert all(spec.slot is None for spec in plan.devices.values())
@@ -206,7 +208,7 @@ def test_nobody_has_a_slot_where_nothing_stacks(make_scenario: Make, changes: di
 def stack_run(tmp_path_factory: pytest.TempPathFactory) -> edgesim.Run:
     from conftest import DOCUMENT
 
-    from edgesim import scenario as scenarios
+    from edgesim.scenario import loading as scenarios
 
     folder = tmp_path_factory.mktemp("stack")
 
@@ -220,7 +222,7 @@ def stack_run(tmp_path_factory: pytest.TempPathFactory) -> edgesim.Run:
 def test_records_of_stacks_equal_those_of_training_alone(
     stack_run: edgesim.Run, make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduling, "FEWEST_STACKED", 1000)
+    monkeypatch.setattr(scheduler, "FEWEST_STACKED", 1000)
     single = edgesim.run(fleet(make_scenario), tmp_path / "run", executor=SerialExecutor()).records
     records = stack_run.records
     assert (records["host_stack_size"] > 8).mean() > 0.5
@@ -276,15 +278,15 @@ def test_a_share_of_a_stack_is_no_time_of_one_training(stack_run: edgesim.Run) -
     """Neither the line through host times, nor the claim, nor a ratio to `full` is made of such shares."""
     small = stack_run.records[stack_run.records["host_stack_size"] > 0]
     assert len(small) > 100
-    assert set(analysis.time_fits(small)["time"]) == {"analytic_time_s", "device_time_s"}
-    prices = analysis.compare_prices(small).table
+    assert set(time_fits(small)["time"]) == {"analytic_time_s", "device_time_s"}
+    prices = compare_prices(small).table
     assert prices["host_relative"].isna().all()
     assert prices["device_relative"].notna().all()
-    claims = analysis.paper_claims(small).table.set_index("claim")
+    claims = paper_claims(small).table.set_index("claim")
     assert "trained in stacks" in claims.loc["linear_host", "reason"]
     alone = small.assign(host_stack_size=0)
-    assert "host_wall_s" in set(analysis.time_fits(alone)["time"])
-    assert analysis.compare_prices(alone).table["host_relative"].notna().all()
+    assert "host_wall_s" in set(time_fits(alone)["time"])
+    assert compare_prices(alone).table["host_relative"].notna().all()
 
 
 @pytest.mark.parametrize("layer", [nn.SiLU(inplace=True), nn.BatchNorm1d(64), nn.Dropout()])
@@ -308,7 +310,7 @@ def test_a_stack_that_breaks_fails_its_own_trials_only(
             raise RuntimeError("no memory left")
         return real(model, chosen, *others)
 
-    from edgesim import coordinator
+    from edgesim.runtime import coordinator
 
     scenario = fleet(make_scenario)
     smallest = min(len(spec.shard) for spec in coordinator.plan(scenario).devices.values())

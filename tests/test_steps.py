@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from edgesim import profiles
 from edgesim.cost.steps import step_cost
-from edgesim.profile_fields import Quantity
-from edgesim.profiles import DeviceProfile
+from edgesim.hardware import loading
+from edgesim.hardware.loading import DeviceProfile
+from edgesim.hardware.profile import Quantity
 from edgesim.work import OPERATION_KINDS, Operations, Workload
 
 KIND = {name: i for i, name in enumerate(OPERATION_KINDS)}
@@ -22,7 +22,7 @@ def quantity(value: float) -> Quantity[float]:
 
 def device(**compute: float | None) -> DeviceProfile:
     """1 GFLOP/s, 1 GB/s; 1 MB/s storage; halves, quarters and milliseconds elsewhere."""
-    base = profiles.load("raspberry-pi-4b")
+    base = loading.load("raspberry-pi-4b")
     shares = {
         "peak_fp32_flops_per_s": 1e9,
         "convolution_efficiency": 0.5,
@@ -169,13 +169,13 @@ def test_without_the_new_fields_the_old_ones_stand_in() -> None:
 
 def test_more_work_takes_longer_and_a_slower_device_too() -> None:
     sizes = np.arange(1, 65)
-    for name in profiles.names():
-        found = step_cost("train", sizes, workload(), 3072, 1, profiles.load(name))
+    for name in loading.names():
+        found = step_cost("train", sizes, workload(), 3072, 1, loading.load(name))
         assert np.all(np.diff(found.time_s) > 0), name
-        assert np.all(found.time_s > step_cost("forward", sizes, workload(), 3072, 1, profiles.load(name)).time_s), name
-        assert np.all(found.time_s > step_cost("train", sizes, workload(), 3072, 0, profiles.load(name)).time_s), name
+        assert np.all(found.time_s > step_cost("forward", sizes, workload(), 3072, 1, loading.load(name)).time_s), name
+        assert np.all(found.time_s > step_cost("train", sizes, workload(), 3072, 0, loading.load(name)).time_s), name
     boards = ["raspberry-pi-zero-2-w", "raspberry-pi-4b", "raspberry-pi-5", "orange-pi-5"]
-    times = [step_cost("train", np.array([16]), workload(), 3072, 1, profiles.load(b)).time_s[0] for b in boards]
+    times = [step_cost("train", np.array([16]), workload(), 3072, 1, loading.load(b)).time_s[0] for b in boards]
     assert times == sorted(times, reverse=True)
 
 

@@ -16,7 +16,7 @@ from conftest import blobs
 from edgesim.errors import TrainingDiverged
 from edgesim.models import MODELS
 from edgesim.training import optim
-from edgesim.training.evaluation import Evaluated, evaluate
+from edgesim.training.evaluation import EvaluationConfig, evaluate
 from edgesim.training.loop import Hooks, Step, Streams, Subset, fit
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw
@@ -133,7 +133,7 @@ def test_training_learns_and_repeats_bit_for_bit() -> None:
     assert torch.equal(weights(first), weights(second))
     assert not torch.equal(weights(first), weights(other))
     assert epochs[-1].loss < epochs[0].loss
-    test = evaluate(first, ClassificationTask.of_test(DATA, "cpu"), Evaluated(3, 7, "fp32"))
+    test = evaluate(first, ClassificationTask.of_test(DATA, "cpu"), EvaluationConfig(3, 7, "fp32"))
     assert test.accuracy > 0.9
     assert test.per_class_count.tolist() == [10, 10, 10]
 
@@ -166,7 +166,7 @@ def test_bf16_trains_and_stays_near_fp32() -> None:
     exact, coarse = network("small-cnn"), network("small-cnn")
     for model, name in ((exact, "fp32"), (coarse, "bf16")):
         fit(model, shard(), EVERYTHING, Training(epochs=6, batch_size=16, precision=name), Streams(0, 0, "t"))
-    test, evaluated = ClassificationTask.of_test(DATA, "cpu"), Evaluated(3, 30, "fp32")
+    test, evaluated = ClassificationTask.of_test(DATA, "cpu"), EvaluationConfig(3, 30, "fp32")
     scores = [evaluate(model, test, evaluated).loss for model in (exact, coarse)]
     assert scores[0] != scores[1]
     assert scores[1] == pytest.approx(scores[0], abs=0.1)

@@ -14,15 +14,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from edgesim import analysis
-from edgesim.analysis import opponents
+from edgesim.analysis import accuracy_loss, opponents
+from edgesim.analysis.accuracy_loss import losses_to_full
+from edgesim.analysis.claims import paper_claims
+from edgesim.analysis.grouping import ok
+from edgesim.analysis.verdict import verdict_of
 from edgesim.records import Record
 from edgesim.seeds import stream
 
 NAMES = [field.name for field in dataclasses.fields(Record)]
 RATIOS = (0.1, 0.5, 0.8)
 METHODS = ("importance", "random", "fewer-epochs")
-MARGIN = analysis.MARGIN
+MARGIN = accuracy_loss.MARGIN
 EMPTY = {"reason": "", "ratio_rule": "", "binds": "", "notes": "", "host_stack_size": 0, "scenario": "truth"}
 END = r"[+-]\d+\.\d"
 SIGNED = re.compile(rf"({END}) points \((?:this device alone, )?(?:95 % interval )?({END}) to ({END})")
@@ -129,7 +132,7 @@ def contradictions(found, claims):
 def false_statements(records, found, claims, truth):
     """Kinds of statements that are false by the truth."""
     wrong = []
-    losses = analysis.losses_to_full(records, "importance")
+    losses = losses_to_full(records, "importance")
     effect = {ratio: truth["importance", ratio][0] for ratio in RATIOS}
     if any(effect[ratio] < -MARGIN - 1e-12 for ratio in losses.safe):
         wrong.append("safe")
@@ -139,7 +142,7 @@ def false_statements(records, found, claims, truth):
     if by["random"].evidence in ("yes", "no"):  # no method differs from random in these truths
         wrong.append("random")
     if any(one.common.is_known and (one.common.low > 0 or one.common.high < 0)
-           for one in opponents.at_cost(analysis.ok(records), "importance", by["answer"].keep_ratio)):  # fmt: skip
+           for one in opponents.at_cost(ok(records), "importance", by["answer"].keep_ratio)):  # fmt: skip
         wrong.append("cost")
     if "turn" in by:
         wrong.append("turn")
@@ -166,7 +169,7 @@ def test_one_seed_decides_nothing(devices):
     rng = stream(devices, "test:one seed")
     for truth in (NULL, everywhere(-0.2), everywhere(0.1)):
         records = drawn(rng, 1, devices, truth)
-        found, claims = analysis.verdict_of(records), analysis.paper_claims(records).table
+        found, claims = verdict_of(records), paper_claims(records).table
         assert contradictions(found, claims) == []
         assert {one.evidence for one in found} <= {"none", "sum"}
         assert not re.search(r"\b(shown|proves|95 %)", " ".join(one.text for one in found))
@@ -184,7 +187,7 @@ def test_no_sentence_contradicts_another_and_few_are_false():
         seeds, devices = (2, 3, 5)[place % 3], (4, 10, 30)[place // 3 % 3]
         truth = (NULL, EDGE)[place % 2]
         records = drawn(rng, seeds, devices, truth)
-        found, claims = analysis.verdict_of(records), analysis.paper_claims(records).table
+        found, claims = verdict_of(records), paper_claims(records).table
         assert contradictions(found, claims) == []
         judged = false_statements(records, found, claims, truth)
         wrong.update(kind for kind in judged if kind in ("safe", "random") or not edge_of_cost(truth))
@@ -205,7 +208,7 @@ REAL = {
 def test_real_effects_are_told_without_contradiction(name, drop):
     """Effects far beyond the noise: the truth is told."""
     records = drawn(stream(1, f"test:{name}"), 4, 12, REAL[name], spread=0.002, drop=drop)
-    found, claims = analysis.verdict_of(records), analysis.paper_claims(records).table
+    found, claims = verdict_of(records), paper_claims(records).table
     assert contradictions(found, claims) == []
     by = {one.kind: one for one in found}
     wanted = {

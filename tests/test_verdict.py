@@ -8,10 +8,23 @@ import pandas as pd
 import pytest
 from trials import table, trial
 
-from edgesim import analysis
+from edgesim.analysis.accuracy_loss import losses_to_full
+from edgesim.analysis.best_ratio import best_ratios
+from edgesim.analysis.claims import paper_claims
+from edgesim.analysis.comparison import fronts, paired_runs, scenario_differences
+from edgesim.analysis.curves import CURVE_VALUES, bands, final_accuracy
+from edgesim.analysis.equal_cost import equal_cost
+from edgesim.analysis.fairness import fairness, winners
+from edgesim.analysis.fleets import fleets
+from edgesim.analysis.heterogeneity import by_device, headroom, infeasible, spread_of_profiles, stragglers
+from edgesim.analysis.kept_samples import extremes, overlap, score_histogram, score_quantiles, trace_means
+from edgesim.analysis.means import cost_by_ratio, gap_to_random, summary, time_fits
+from edgesim.analysis.pareto import accuracy_against
+from edgesim.analysis.prices import compare_prices, price_sources
 from edgesim.analysis.robustness import skew_effect
+from edgesim.analysis.verdict import verdict_of
+from edgesim.results.serialization import by_rule
 from edgesim.seeds import stream
-from edgesim.tables import by_rule
 
 WOBBLE = (-0.001, 0.0, 0.001, 0.002)
 
@@ -40,17 +53,17 @@ def fleet(*, half=-0.002, tenth=-0.2, random_half=-0.01, score_s=1.0, devices=4,
 
 
 def by_kind(records):
-    return {found.kind: found for found in analysis.verdict_of(records)}
+    return {found.kind: found for found in verdict_of(records)}
 
 
 def test_losses_to_full():
     """Wobbles -0.001 to 0.002: mean 0.0005, standard error 0.000645497; t(3) for two ratios 4.17653."""
-    losses = analysis.losses_to_full(fleet(half=-0.002), "importance")
+    losses = losses_to_full(fleet(half=-0.002), "importance")
     assert list(losses.common) == [0.5, 0.1]
     half = 4.17653 * 0.000645497
     assert losses.common[0.5][:3] == pytest.approx((-0.0015, -0.0015 - half, -0.0015 + half), abs=1e-7)
     assert (losses.safe, losses.harmful, losses.recommended) == ([0.5], [0.1], 0.5)
-    assert analysis.losses_to_full(fleet(half=-0.002), "importance", margin=0.001).recommended is None
+    assert losses_to_full(fleet(half=-0.002), "importance", margin=0.001).recommended is None
 
 
 def test_verdict_numbers():
@@ -84,7 +97,7 @@ def test_a_recommended_ratio_rules_out_the_margin():
         "This run cannot tell at which keep ratio importance is safe (margin 1 point)"
     )
     assert "is not ruled out" in found["accuracy"].text
-    assert "no evidence of a loss" not in " ".join(one.text for one in analysis.verdict_of(records))
+    assert "no evidence of a loss" not in " ".join(one.text for one in verdict_of(records))
 
 
 def test_the_answer_says_how_many_seeds_would_tell():
@@ -100,7 +113,7 @@ def test_the_answer_says_how_many_seeds_would_tell():
 
 
 def test_one_seed_is_spoken_of_alone():
-    found = analysis.verdict_of(fleet(seeds=1))
+    found = verdict_of(fleet(seeds=1))
     by = {one.kind: one for one in found}
     assert by["answer"].text.startswith(
         "This seed alone: keeping 50 % by importance saved 40.0 % of the time and changed"
@@ -108,7 +121,7 @@ def test_one_seed_is_spoken_of_alone():
     assert all(one.evidence in ("none", "sum") for one in found)
     assert all(math.isnan(one.low) for one in found)
     assert "this seed alone" in by["limits"].text
-    claims = analysis.paper_claims(fleet(seeds=1)).table
+    claims = paper_claims(fleet(seeds=1)).table
     assert set(claims["verdict"]) == {"cannot tell"}
     assert claims["p"].isna().all()
     assert "this seed alone" in set(claims["reason"])
@@ -154,7 +167,7 @@ def test_a_profile_that_start_up_swallows_is_named():
 
 def test_equal_cost_by_hand():
     """Importance 0.5 takes 12 J; random's curve at 10 J 0.79 and full's 20 J 0.8: at 12 J it keeps 0.6 for 0.792."""
-    told = analysis.equal_cost(fleet()).table.set_index(["method", "keep_ratio", "opponent"])
+    told = equal_cost(fleet()).table.set_index(["method", "keep_ratio", "opponent"])
     row = told.loc[("importance", 0.5, "random")]
     assert row["opponent_keep_ratio"] == pytest.approx(0.6)
     assert row["opponent_accuracy"] == pytest.approx(0.792)
@@ -169,7 +182,7 @@ def test_equal_cost_beyond_the_curve():
     rows = [trial(0, d, "full", 1.0, 0.8, device_energy_j=20.0) for d in (0, 1)]
     rows += [trial(0, d, "random", 0.5, 0.6, device_energy_j=10.0) for d in (0, 1)]
     rows += [trial(0, 0, "el2n", 0.3, 0.5, device_energy_j=6.0), trial(0, 1, "el2n", 0.3, 0.5, device_energy_j=25.0)]
-    row = analysis.equal_cost(table(*rows)).table.iloc[0]
+    row = equal_cost(table(*rows)).table.iloc[0]
     assert (row["pairs"], row["unpaired"], row["opponent_keep_ratio"]) == (1, 1, 1.0)
     assert row["gap"] == pytest.approx(-0.3)
 
@@ -178,7 +191,7 @@ def test_the_sentence_on_cost_names_every_opponent():
     records = fleet()
     more = records[records["method"] == "random"].assign(method="fewer-epochs")
     more["test_accuracy"] += 0.05
-    found = {one.kind: one for one in analysis.verdict_of(pd.concat([records, more], ignore_index=True), epochs=10)}
+    found = {one.kind: one for one in verdict_of(pd.concat([records, more], ignore_index=True), epochs=10)}
     assert found["cost"].text.startswith(
         "Equal cost: importance at 0.5 reaches 79.9 %. For its emulated energy, scoring included: random keeps 0.60 "
         "and reaches 79.2 %: +0.7 points ("
@@ -195,13 +208,13 @@ def test_a_verdict_that_turns_says_so_first():
     records["local_accuracy"] = records["test_accuracy"]
     half = (records["method"] == "importance") & (records["keep_ratio"] == 0.5)
     records.loc[half, "local_accuracy"] = 0.78
-    first = analysis.verdict_of(records)[0]
+    first = verdict_of(records)[0]
     assert first.kind == "turn"
     assert first.text.startswith(
         "The answer depends on what the devices will see. Against full training, importance at"
     )
     records.loc[half, "local_accuracy"] = 0.83
-    assert analysis.verdict_of(records)[0].kind == "answer"
+    assert verdict_of(records)[0].kind == "answer"
 
 
 def test_devices_that_drop_out_do_not_move_means_across_ratios():
@@ -210,20 +223,20 @@ def test_devices_that_drop_out_do_not_move_means_across_ratios():
     slow = trial(0, 9, "importance", 0.1, 0.1, device_time_s=100.0, device_energy_j=200.0, cost_j=1.0)
     lost = trial(0, 9, "importance", 0.5, status="infeasible", reason="the battery is empty")
     both = pd.concat([records, table(slow, lost)], ignore_index=True)
-    told = analysis.cost_by_ratio(both)
+    told = cost_by_ratio(both)
     cells = told.table.set_index(["method", "keep_ratio"])
     assert cells.loc[("importance", 0.1), ["pairs", "left_out", "device_time_s"]].tolist() == [12, 1, 2.0]
     assert "device 9" in told.missing[0]
-    fits = analysis.time_fits(both).set_index(["method", "time"])
+    fits = time_fits(both).set_index(["method", "time"])
     assert fits.loc[("importance", "device_time_s"), "slope_s"] == pytest.approx(10.0)
-    points = analysis.accuracy_against(both).table.set_index(["method", "keep_ratio"])
+    points = accuracy_against(both).table.set_index(["method", "keep_ratio"])
     assert points.loc[("importance", 0.1), "left_out"] == 1
-    waits = analysis.stragglers(both).table.set_index(["method", "keep_ratio"])
+    waits = stragglers(both).table.set_index(["method", "keep_ratio"])
     assert waits.loc[("importance", 0.1), ["finish_s", "left_out_devices"]].tolist() == [2.0, 1]
     assert waits.loc[("importance", 0.1), "finish_all_s"] == pytest.approx((100.0 + 2.0 + 2.0) / 3)
-    final = analysis.final_accuracy(both).table.set_index(["method", "keep_ratio"])
+    final = final_accuracy(both).table.set_index(["method", "keep_ratio"])
     assert final.loc[("importance", 0.1), "test_accuracy"] == pytest.approx(0.6005)
-    row = analysis.summary(both).set_index(["method", "keep_ratio"]).loc[("importance", 0.1)]
+    row = summary(both).set_index(["method", "keep_ratio"]).loc[("importance", 0.1)]
     assert (row["trials"], row["common_trials"]) == (13, 12)
     assert row["common_accuracy"] == pytest.approx(0.6005)
 
@@ -237,11 +250,11 @@ def test_a_rule_gives_every_method_its_own_ratio():
         rows.append(trial(s, d, "random", 0.5 + 0.2 * d, 0.8, subset_size=50 + 20 * d, **sizes))
     records = table(*rows)
     ruled = by_rule(records, records)
-    means = analysis.summary(ruled).set_index("method")["keep_ratio"]
+    means = summary(ruled).set_index("method")["keep_ratio"]
     assert means.to_dict() == pytest.approx({"full": 1.0, "importance": 0.3, "random": 0.6})
-    gaps = analysis.gap_to_random(ruled).iloc[0]
+    gaps = gap_to_random(ruled).iloc[0]
     assert gaps[["keep_ratio", "base_keep_ratio", "pairs", "gap"]].tolist() == pytest.approx([0.3, 0.6, 4, -0.1])
-    text = {one.kind: one for one in analysis.verdict_of(ruled)}["random"].text
+    text = {one.kind: one for one in verdict_of(ruled)}["random"].text
     assert text.startswith("At equal budget, importance beats random at none of 1 keep ratio")
     assert "(random keeps 0.6)" in text
     # 5 s of 10 s against ratios of 0.2 and 0.4: off by 0.3 and 0.1
@@ -250,7 +263,7 @@ def test_a_rule_gives_every_method_its_own_ratio():
             for s, d in itertools.product((0, 1), (0, 1))
             for m, r, n in (("importance", 0.2 + 0.2 * d, 20 + 20 * d), ("random", 0.5 + 0.2 * d, 50 + 20 * d))
             for i in range(n)]  # fmt: skip
-    shares = analysis.overlap(by_rule(pd.DataFrame(kept), records), ruled).table.iloc[0]
+    shares = overlap(by_rule(pd.DataFrame(kept), records), ruled).table.iloc[0]
     # shared 20 of 50 and 40 of 70; by chance 0.1 / 0.6 and 0.28 / 0.82
     assert shares["jaccard"] == pytest.approx((20 / 50 + 40 / 70) / 2)
     assert shares["chance"] == pytest.approx((0.1 / 0.6 + 0.28 / 0.82) / 2)
@@ -259,9 +272,9 @@ def test_a_rule_gives_every_method_its_own_ratio():
 def test_accuracies_weighted_by_data():
     """90 and 10 samples at 0.5 and 0.9: equal weights 0.7, by data 0.54."""
     records = table(trial(0, 0, "full", 1.0, 0.5, shard_size=90), trial(0, 1, "full", 1.0, 0.9, shard_size=10))
-    row = analysis.summary(records).iloc[0]
+    row = summary(records).iloc[0]
     assert row[["test_accuracy", "accuracy_by_data"]].tolist() == pytest.approx([0.7, 0.54])
-    even = analysis.fairness(records).table.iloc[0]
+    even = fairness(records).table.iloc[0]
     assert even[["mean", "mean_by_data"]].tolist() == pytest.approx([0.7, 0.54])
 
 
@@ -331,7 +344,7 @@ def test_the_interval_printed_is_the_one_that_decides():
         rows += [trial(seed, d, "random", ratio, 0.5) for d in range(4)]
         rows += [trial(seed, d, "el2n", ratio, 0.5 + lead) for d, lead in enumerate(four)]
     records = table(*rows)
-    alone = analysis.gap_to_random(records).iloc[0]
+    alone = gap_to_random(records).iloc[0]
     assert alone["gap_low"] > 0
     found = by_kind(records)["random"]
     assert (found.evidence, found.keep_ratio, found.low < 0) == ("none", 0.1, True)
@@ -377,7 +390,7 @@ def test_verdict_names_profiles_that_get_slower():
 
 
 def claim_of(records, name, **more):
-    told = analysis.paper_claims(records, **more)
+    told = paper_claims(records, **more)
     return told.table.set_index("claim").loc[name]
 
 
@@ -420,7 +433,7 @@ def test_linear_time_is_fitted_per_device():
     """2 + 10 r is a line whatever the device; r = 0.1, 0.5, 1 with 1, 0, 1 s is none."""
     rows = [trial(s, d, "importance", r, 0.5, device_train_time_s=2 + 10 * r * (d + 1), host_train_wall_s=w)
             for s in range(3) for d in range(3) for r, w in ((0.1, 1.0), (0.5, 0.0), (1.0, 1.0))]  # fmt: skip
-    told = analysis.paper_claims(table(*rows)).table.set_index("claim")
+    told = paper_claims(table(*rows)).table.set_index("claim")
     assert told.loc["linear_device", "estimate"] == pytest.approx(1.0)
     assert told.loc["linear_device", "verdict"] == "holds"
     # x = -0.4333, -0.0333, 0.4667; y = 1/3, -2/3, 1/3: r = 0.03333 / sqrt(0.406667 x 0.666667), squared 0.0041
@@ -455,7 +468,7 @@ def test_best_ratio_by_hand():
     """Risks 0.4 / 0.2 / 0.1 at J 0.1 / 0.5 / 1: lambda 0.1 -> 0.2 at full, 0.4 -> 0.4 at 0.5, 1 -> 0.5 at 0.1."""
     rows = [trial(0, 0, "full", 1.0, 0.9, cost_j=1.0)]
     rows += [trial(0, 0, "random", r, a, cost_j=r) for r, a in ((0.1, 0.6), (0.5, 0.8))]
-    found = analysis.best_ratios(table(*rows), (0.1, 0.4, 1.0)).table
+    found = best_ratios(table(*rows), (0.1, 0.4, 1.0)).table
     assert found["keep_ratio"].tolist() == [1.0, 0.5, 0.1]
     assert found["objective"].tolist() == pytest.approx([0.2, 0.4, 0.5])
     assert found["ratios"].tolist() == [3, 3, 3]
@@ -465,29 +478,29 @@ def test_paired_runs_take_only_trials_of_both():
     pairs = list(itertools.product(range(2), enumerate(WOBBLE)))
     a = table(*(trial(s, d, "random", 0.5, 0.5) for s, (d, _) in pairs), trial(0, 9, "random", 0.5, 0.1))
     b = table(*(trial(s, d, "random", 0.5, 0.6 + wobble) for s, (d, wobble) in pairs))
-    told = analysis.paired_runs(a, b)
+    told = paired_runs(a, b)
     row = told.table.iloc[0]
     assert (row["pairs"], row["a"], row["difference"], row["evidence"]) == (8, 0.5, pytest.approx(0.1005), "higher")
     assert "1 trial of the first run" in told.missing[0]
-    assert "share no trial" in analysis.paired_runs(a, b.assign(seed=5)).missing[0]
+    assert "share no trial" in paired_runs(a, b.assign(seed=5)).missing[0]
 
 
 def test_scenario_differences():
     a = {"name": "x", "partition": {"name": "dirichlet", "alpha": 0.5}, "seeds": [0]}
     b = {"name": "x", "partition": {"name": "iid"}, "seeds": [0, 1]}
-    found = analysis.scenario_differences(a, b).table.values.tolist()
+    found = scenario_differences(a, b).table.values.tolist()
     assert found == [
         ["partition.name", "dirichlet", "iid"],
         ["partition.alpha", "0.5", "-"],
         ["seeds", "[0]", "[0, 1]"],
     ]
-    assert analysis.scenario_differences(a, a).missing == ("The scenarios are equal.",)
+    assert scenario_differences(a, a).missing == ("The scenarios are equal.",)
 
 
 def test_common_front_of_two_runs():
     a = table(trial(0, 0, "full", 1.0, 0.9, device_energy_j=10.0))
     b = table(trial(0, 0, "full", 1.0, 0.9, device_energy_j=8.0), trial(0, 0, "random", 0.5, 0.5, device_energy_j=9.0))
-    found = analysis.fronts({"a": a, "b": b}).table
+    found = fronts({"a": a, "b": b}).table
     assert found[["run", "on_front", "on_common_front"]].values.tolist() == [
         ["a", True, False], ["b", True, True], ["b", False, False],
     ]  # fmt: skip
@@ -501,7 +514,7 @@ def test_fleets_of_one_training():
         trial(0, 0, "full", 1.0, 0.8, device_time_s=5.0, device_energy_j=20.0),
         trial(0, 1, "full", 1.0, status="infeasible"),
     ]
-    found = analysis.fleets({"a": table(*a), "b": table(*b)}).table.set_index(["fleet", "method"])
+    found = fleets({"a": table(*a), "b": table(*b)}).table.set_index(["fleet", "method"])
     names = ["devices", "infeasible_devices", "finish_s", "energy_j", "test_accuracy", "energy_per_point_j"]
     assert found.loc[("a", "full"), names].tolist() == pytest.approx([2, 0, 11.0, 40.0, 0.8, 0.25])
     assert found.loc[("a", "random"), ["time_saved", "energy_saved"]].tolist() == pytest.approx([1 - 10 / 21, 0.6])
@@ -510,13 +523,13 @@ def test_fleets_of_one_training():
 
 def test_curve_bands_and_final_accuracy():
     """Two seeds with losses 1 and 3: mean 2, standard error 1, t(1) = 12.7062; losses are not below zero."""
-    columns = ["seed", "device", "method", "keep_ratio", "epoch", *analysis.CURVE_VALUES]
+    columns = ["seed", "device", "method", "keep_ratio", "epoch", *CURVE_VALUES]
     curves = pd.DataFrame([(s, 0, "full", 1.0, 1, 1.0 + 2 * s, 0.5, 2.0, 0.4) for s in (0, 1)], columns=columns)
-    row = analysis.bands(curves).table.iloc[0]
+    row = bands(curves).table.iloc[0]
     assert (row["subset_loss"], row["subset_loss_low"]) == (2.0, 0.0)
     assert row["subset_loss_high"] == pytest.approx(2 + 12.7062, abs=1e-4)
     assert (row["test_accuracy"], row["test_accuracy_low"], row["trials"]) == (0.4, 0.4, 2)
-    final = analysis.final_accuracy(fleet()).table.set_index(["method", "keep_ratio"])
+    final = final_accuracy(fleet()).table.set_index(["method", "keep_ratio"])
     assert final.loc[("importance", 0.5), "test_accuracy"] == pytest.approx(0.7985)
 
 
@@ -545,9 +558,9 @@ ODD_RUNS = {
     "equal accuracies": runs_of([FULL, HALF, CHANCE], devices=4),
 }
 QUESTIONS = [
-    analysis.by_device, analysis.stragglers, analysis.fairness, analysis.winners, analysis.headroom,
-    analysis.infeasible, analysis.spread_of_profiles, analysis.accuracy_against, analysis.compare_prices,
-    analysis.price_sources, analysis.best_ratios, analysis.final_accuracy, analysis.paper_claims,
+    by_device, stragglers, fairness, winners, headroom,
+    infeasible, spread_of_profiles, accuracy_against, compare_prices,
+    price_sources, best_ratios, final_accuracy, paper_claims,
 ]  # fmt: skip
 
 
@@ -556,14 +569,14 @@ QUESTIONS = [
 def test_odd_runs_break_nothing(name, question):
     """An empty table comes with a reason, but where there is nothing infeasible to list or to need memory."""
     told = question(ODD_RUNS[name])
-    if told.table.empty and question not in (analysis.infeasible, analysis.headroom):
+    if told.table.empty and question not in (infeasible, headroom):
         assert told.missing
     assert all(sentence.endswith(".") for sentence in told.missing)
 
 
 @pytest.mark.parametrize("name", ODD_RUNS)
 def test_the_verdict_on_odd_runs_claims_nothing(name):
-    found = analysis.verdict_of(ODD_RUNS[name])
+    found = verdict_of(ODD_RUNS[name])
     assert 1 <= len(found) <= 9
     assert all(one.text.endswith(".") and "nan" not in one.text for one in found)
     assert all(one.evidence != "yes" for one in found if one.kind in ("harm", "accuracy", "random"))
@@ -571,8 +584,8 @@ def test_the_verdict_on_odd_runs_claims_nothing(name):
 
 def test_a_run_older_than_a_column_is_read():
     records = fleet().drop(columns=["device_score_time_s", "host_train_wall_s", "notes"])
-    assert analysis.paper_claims(records).table.set_index("claim").loc["preserved_0.5", "verdict"] == "holds"
-    assert len(analysis.by_device(records).table) == 20
+    assert paper_claims(records).table.set_index("claim").loc["preserved_0.5", "verdict"] == "holds"
+    assert len(by_device(records).table) == 20
     assert np.isfinite(by_kind(records)["saving"].estimate)
 
 
@@ -580,9 +593,9 @@ def test_tables_without_rows_say_why():
     empty = pd.DataFrame(
         columns=["seed", "device", "method", "keep_ratio", "index", "score", "epoch", "quantity", "value"]
     )
-    for question in (analysis.score_histogram, analysis.score_quantiles, analysis.trace_means):
+    for question in (score_histogram, score_quantiles, trace_means):
         assert question(empty).missing
-    assert analysis.overlap(empty, table()).missing
-    curves = pd.DataFrame(columns=["seed", "device", "method", "keep_ratio", "epoch", *analysis.CURVE_VALUES])
-    assert analysis.bands(curves).missing
-    assert analysis.extremes(empty, pd.DataFrame()).missing
+    assert overlap(empty, table()).missing
+    curves = pd.DataFrame(columns=["seed", "device", "method", "keep_ratio", "epoch", *CURVE_VALUES])
+    assert bands(curves).missing
+    assert extremes(empty, pd.DataFrame()).missing

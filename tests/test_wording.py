@@ -19,8 +19,8 @@ import edgesim
 from edgesim.cli import app, layout, progress
 from edgesim.cli.layout import Column
 from edgesim.errors import n_of
-from edgesim.executors import SerialExecutor, ray_hosts, ray_start, unused_address
-from edgesim.scenario import Scenario
+from edgesim.runtime import SerialExecutor, ray_executor, ray_startup, unused_address
+from edgesim.scenario.loading import Scenario
 
 Make = Callable[..., Scenario]
 HOSTILE = "timm:boom:Boom [red]x[/red] :smile: [link=a]"
@@ -95,13 +95,13 @@ def test_every_console_of_the_commands_comes_from_one_place() -> None:
 def test_a_cluster_of_the_environment_is_named_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     assert unused_address() == ""
-    assert ray_start.where("auto") == "auto"
+    assert ray_startup.where("auto") == "auto"
     monkeypatch.setenv("RAY_ADDRESS", "10.255.255.1:6379")
     assert unused_address() == (
         "RAY_ADDRESS=10.255.255.1:6379 is not used; give --address 10.255.255.1:6379 to run on that cluster"
     )
-    assert ray_start.where("auto") == "10.255.255.1:6379 (RAY_ADDRESS)"
-    assert ray_start.where("1.2.3.4:1") == "1.2.3.4:1"
+    assert ray_startup.where("auto") == "10.255.255.1:6379 (RAY_ADDRESS)"
+    assert ray_startup.where("1.2.3.4:1") == "1.2.3.4:1"
 
 
 @pytest.mark.slow
@@ -110,7 +110,7 @@ def test_ray_starts_whatever_the_environment_names(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setenv("RAY_ADDRESS", "10.255.255.1:6379")
     assert not ray.is_initialized()
-    executor = ray_hosts.RayExecutor(hosts=1)
+    executor = ray_executor.RayExecutor(hosts=1)
     try:
         assert executor._error is None
         assert ray.cluster_resources()["CPU"] == 1

@@ -201,7 +201,7 @@ def test_the_callers_random_state_is_left() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-class Looks(nn.Module):
+class PageStyle(nn.Module):
     """Its way depends on numbers, which meta tensors have not."""
 
     def __init__(self) -> None:
@@ -215,7 +215,7 @@ class Looks(nn.Module):
 
 def test_a_network_that_looks_at_numbers() -> None:
     before = torch.get_rng_state()
-    found = count(Looks, (1, 2, 5), 3)
+    found = count(PageStyle, (1, 2, 5), 3)
     assert (found.forward_flops, found.train_flops) == (60, 120)
     assert found.activation_bytes == 4 * (10 + 3) + 8
     assert torch.equal(torch.get_rng_state(), before)

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgesim import models, profiles
-from edgesim.calibration import relatives, x86
+from edgesim import models
+from edgesim.calibration.published import relatives, x86
 from edgesim.calibration.values import FIELDS, Value
 from edgesim.cost.steps import TERMS, step_cost
+from edgesim.hardware import loading
+from edgesim.hardware.loading import DeviceProfile, Quantity
 from edgesim.models.counted import counted
-from edgesim.profiles import DeviceProfile, Quantity
 
 X86 = sorted(x86.HPL_FLOPS_PER_S)
 ARM = ("raspberry-pi-4b", "raspberry-pi-5")
@@ -26,7 +27,7 @@ def step_s(name: str, profile: DeviceProfile) -> float:
 
 def test_shares_of_the_n100_by_hand() -> None:
     """HPL 62.9 of 108.8 GFLOP/s in FP64; memcpy 10.79 GB/s, twice of it moved, of 38.4; the core as in the report."""
-    found = {field: value.value for field, value in x86.coefficients(profiles.load("intel-n100")).items()}
+    found = {field: value.value for field, value in x86.coefficients(loading.load("intel-n100")).items()}
     hpl, copied = 62.9 / 108.8, 2 * 10.79 / 38.4
     assert found["compute.convolution_efficiency"] == pytest.approx(
         1 / (8.47e-12 * 148.5e9) * hpl
@@ -42,13 +43,13 @@ def test_shares_of_the_n100_by_hand() -> None:
 
 
 def test_without_a_memcpy_half_of_the_nominal_bandwidth_is_a_copy() -> None:
-    found = x86.coefficients(profiles.load("lenovo-m710q"))
+    found = x86.coefficients(loading.load("lenovo-m710q"))
     assert found["memory.weight_efficiency"].value == 0.5
     assert found["memory.activation_efficiency"].value == pytest.approx(7.94 / 11.4 * 0.5, rel=1e-3)
 
 
 def test_hpl_is_at_the_speed_that_lasts() -> None:
-    x4 = profiles.load("radxa-x4")
+    x4 = loading.load("radxa-x4")
     assert x4.cooling is not None
     lasting = x4.cooling.throttled_factor.value
     assert x86.product_share(x4) * lasting == pytest.approx(37.2 / 108.8)
@@ -59,17 +60,17 @@ def test_hpl_is_at_the_speed_that_lasts() -> None:
 
 @pytest.mark.parametrize("name", X86)
 def test_every_coefficient_is_an_estimate_that_names_its_source(name: str) -> None:
-    for field, value in x86.coefficients(profiles.load(name)).items():
+    for field, value in x86.coefficients(loading.load(name)).items():
         assert value.confidence == "estimate", field
         assert field == "compute.operation_overhead_s" or "calibration-host.md" in value.source, field
-        shipped = getattr(getattr(profiles.load(name), field.split(".")[0]), field.split(".")[1])
+        shipped = getattr(getattr(loading.load(name), field.split(".")[0]), field.split(".")[1])
         assert shipped.value == pytest.approx(value.value, rel=1e-3), field
 
 
 @pytest.mark.parametrize("name", X86)
 def test_a_mobile_network_is_faster_than_resnet18_on_x86(name: str) -> None:
     """One EPYC core takes 1.6-1.9 s for mobilenet-v2 and 3.2-4.5 s for resnet18; these have more cores than one."""
-    profile = profiles.load(name)
+    profile = loading.load(name)
     mobile_s, residual_s = step_s("mobilenet-v2", profile), step_s("resnet18", profile)
     assert 0.3 < mobile_s / residual_s < 0.6
     assert 0.2 < mobile_s < 1.9
@@ -79,13 +80,13 @@ def test_a_mobile_network_is_faster_than_resnet18_on_x86(name: str) -> None:
 @pytest.mark.parametrize("name", ARM)
 def test_on_a_raspberry_pi_it_is_slower_as_measured(name: str) -> None:
     """7.2 against 5.8 s on the Pi 5, 15.3 against about 10 s on the Pi 4."""
-    profile = profiles.load(name)
+    profile = loading.load(name)
     assert step_s("mobilenet-v2", profile) > 1.1 * step_s("resnet18", profile)
 
 
 def test_the_utilisation_is_the_median_over_the_mix() -> None:
     """Three steps of 1, 2 and 4 GFLOP in plain convolutions and one operation each."""
-    profile = profiles.load("intel-n100")
+    profile = loading.load("intel-n100")
     values = x86.coefficients(profile)
     steps = np.zeros((3, len(TERMS)))
     flops = np.array([1e9, 2e9, 4e9])
@@ -107,7 +108,7 @@ def test_a_better_used_device_does_not_pass_its_peak() -> None:
 
 
 def test_no_share_of_peak_is_clipped() -> None:
-    for profile in (profiles.load(name) for name in profiles.names()):
+    for profile in (loading.load(name) for name in loading.names()):
         if profile.device_class == "mcu":
             continue  # their measured throughput is that of whole kernels
         for kind in ("convolution", "pointwise", "depthwise", "matmul"):
@@ -116,7 +117,7 @@ def test_no_share_of_peak_is_clipped() -> None:
 
 
 def test_a_donor_of_another_architecture_does_not_reach_x86() -> None:
-    n100 = profiles.load("intel-n100")
+    n100 = loading.load("intel-n100")
     known = {"intel-n100": n100}
     assert relatives.inherited(n100, known, {}, {}) == x86.coefficients(n100)
     assert isinstance(n100.compute.depthwise_efficiency, Quantity)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from edgesim import documents, yaml_text
-from edgesim.document_values import meant
+from edgesim.config import strict_yaml, validation
+from edgesim.config.values import meant
 from edgesim.errors import ScenarioError
 
 
 def read(text: str) -> Any:
-    return yaml_text.parse(f"a: {text}", "x")["a"]
+    return strict_yaml.parse(f"a: {text}", "x")["a"]
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,12 @@ WORDS = [
 @pytest.mark.parametrize("word", WORDS)
 def test_text_survives_being_written(word: str) -> None:
     document = {"a": word, "b": {word: [word]}}
-    assert yaml_text.parse(yaml_text.dump(document), "x") == document
+    assert strict_yaml.parse(strict_yaml.dump(document), "x") == document
 
 
 def test_every_key_that_is_wrong_is_told_at_once() -> None:
     with pytest.raises(ScenarioError) as caught:
-        yaml_text.parse("a: 1\na: 2\n3: 1\nc: {d: 1, d: 2}\n", "x")
+        strict_yaml.parse("a: 1\na: 2\n3: 1\nc: {d: 1, d: 2}\n", "x")
     assert [str(fault) for fault in caught.value.faults] == [
         "line 2, column 1: the key 'a' is given twice",
         "line 3, column 1: a key must be a word, not 3",
@@ -76,12 +76,12 @@ def test_every_key_that_is_wrong_is_told_at_once() -> None:
 
 def test_merged_keys_may_stand_again() -> None:
     text = "base: &a {x: 1}\nmid: &b {<<: *a, x: 2}\ntop: {<<: *b, x: 3}\n"
-    assert yaml_text.parse(text, "x") == {"base": {"x": 1}, "mid": {"x": 2}, "top": {"x": 3}}
+    assert strict_yaml.parse(text, "x") == {"base": {"x": 1}, "mid": {"x": 2}, "top": {"x": 3}}
 
 
 def test_set_reads_as_a_file_does() -> None:
     document: dict[str, Any] = {}
-    documents.override(document, ["a=010", "b=22:00", "c=yes", "d=1e3", "e=[1_000, 0x1F]"], (), [])
+    validation.override(document, ["a=010", "b=22:00", "c=yes", "d=1e3", "e=[1_000, 0x1F]"], (), [])
     assert document == {"a": 10, "b": "22:00", "c": "yes", "d": 1000.0, "e": [1000, "0x1F"]}
 
 

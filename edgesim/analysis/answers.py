@@ -8,23 +8,23 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis import opponents
-from edgesim.analysis.cells import is_ruled
+from edgesim.analysis.accuracy_loss import AccuracyLosses, skewed, turns
 from edgesim.analysis.findings import Evidence, Finding, finding, listed, percent, points, with_interval
+from edgesim.analysis.grouping import is_ruled
 from edgesim.analysis.intervals import Interval, lies
-from edgesim.analysis.losses import Losses, skewed, turns
-from edgesim.analysis.opponents import Against
+from edgesim.analysis.opponents import OpponentComparison
 from edgesim.analysis.savings import WORTH, by_profile, saved_in_words, saving, why_little
 from edgesim.errors import n_of
 
 
-class Spoken(NamedTuple):
+class VerdictContext(NamedTuple):
     """What a verdict speaks about."""
 
     good: pd.DataFrame
     """trials that ended well"""
-    losses: Losses
+    losses: AccuracyLosses
     ratio: float
-    at_cost: list[Against]
+    at_cost: list[OpponentComparison]
     """the method at that ratio against every opponent at equal total cost"""
 
     @property
@@ -47,7 +47,7 @@ class Spoken(NamedTuple):
         return f"keeping {share} by {self.method}"
 
 
-def turn(spoken: Spoken) -> list[Finding]:
+def turn(spoken: VerdictContext) -> list[Finding]:
     """A first sentence where common test set and own class mix disagree; nothing where they do not."""
     losses, ratio = spoken.losses, spoken.ratio
     pairs = [("full training", losses.common[ratio], losses.local[ratio], losses.margin)]
@@ -66,7 +66,7 @@ def turn(spoken: Spoken) -> list[Finding]:
     return []
 
 
-def answer_of(spoken: Spoken) -> Finding:
+def answer_of(spoken: VerdictContext) -> Finding:
     """The one line to decide by."""
     losses, good, ratio = spoken.losses, spoken.good, spoken.ratio
     found = losses.common[ratio]
@@ -97,7 +97,7 @@ def loss_in_words(found: Interval, margin: float) -> str:
     return f"no loss above {margin_in_words(margin)}" if margin > 0 else "no loss"
 
 
-def _own_mix(spoken: Spoken) -> str:
+def _own_mix(spoken: VerdictContext) -> str:
     """What the own class mix says where it is another one and does not rule out that loss; else empty."""
     local, margin = spoken.losses.local[spoken.ratio], spoken.losses.margin
     if not skewed(spoken.good) or not np.isfinite(local.estimate) or lies(local, -margin) > 0:
@@ -108,7 +108,7 @@ def _own_mix(spoken: Spoken) -> str:
     return f" on the common test set (on the devices' own class mixes a loss of up to {up_to} is not ruled out)"
 
 
-def _no_ratio(spoken: Spoken) -> tuple[str, Evidence]:
+def _no_ratio(spoken: VerdictContext) -> tuple[str, Evidence]:
     """Why no keep ratio is recommended, and what would tell."""
     losses, ratio = spoken.losses, spoken.ratio
     found, method, margin = losses.common[ratio], spoken.method, margin_in_words(losses.margin)
@@ -138,7 +138,7 @@ def _no_ratio(spoken: Spoken) -> tuple[str, Evidence]:
     return f"{text} {_capital(' or '.join(ways))} would tell at {whole(at)}, if the loss is what it seems.", "none"
 
 
-def _not_on(spoken: Spoken) -> str:
+def _not_on(spoken: VerdictContext) -> str:
     """The profiles on which it is not worth it, and why; empty where there are none."""
     useless = [profile for profile, time, energy in by_profile(spoken.good, *spoken.cell)
                if np.nanmax([time, energy]) < WORTH]  # fmt: skip
@@ -148,7 +148,7 @@ def _not_on(spoken: Spoken) -> str:
     return f"; not worth it on {listed(useless)}.{why}"
 
 
-def _better_buy(at_cost: list[Against]) -> str:
+def _better_buy(at_cost: list[OpponentComparison]) -> str:
     """A sentence on the opponents that are shown to be better or worse at the same price; empty without any.
 
     It reads the intervals that the sentence on equal cost prints.

@@ -16,8 +16,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, Answer, answer, below_full, cell_keys, complete, everywhere, groups, ok
 from edgesim.analysis.equal_cost import opponents_of
+from edgesim.analysis.grouping import FULL, Answer, answer, below_full, cell_keys, complete, everywhere, groups, ok
 from edgesim.repeats import trainings_to_break_even
 from edgesim.work import FloatArray
 

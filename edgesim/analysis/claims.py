@@ -18,7 +18,10 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis import robustness
-from edgesim.analysis.cells import (
+from edgesim.analysis.accuracy_loss import losses_to_full
+from edgesim.analysis.equal_cost import at_equal_cost
+from edgesim.analysis.findings import Claim, against
+from edgesim.analysis.grouping import (
     FULL,
     OPPONENTS,
     RANDOM,
@@ -35,10 +38,7 @@ from edgesim.analysis.cells import (
     own_ratio,
     paired,
 )
-from edgesim.analysis.equal_cost import at_equal_cost
-from edgesim.analysis.findings import Claim, against
 from edgesim.analysis.intervals import interval, lies, p_two_sided, ratio_interval, simultaneous
-from edgesim.analysis.losses import losses_to_full
 from edgesim.analysis.means import linear_fit
 from edgesim.errors import n_of
 

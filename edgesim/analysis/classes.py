@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, Answer, answer, groups
-from edgesim.tables import with_rounded_ratios
+from edgesim.analysis.grouping import FULL, Answer, answer, groups
+from edgesim.results.serialization import with_rounded_ratios
 
 NO_SHARDS = "The run folder has no table of shards (it is older than that table), so classes cannot be told."
 KEPT_COLUMNS = [

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from edgesim import documents
-from edgesim.analysis.cells import KEYS, Answer, answer, device_by_seed, groups
+from edgesim.analysis.grouping import KEYS, Answer, answer, device_by_seed, groups
 from edgesim.analysis.intervals import Interval, interval, lies, p_two_sided, simultaneous
 from edgesim.analysis.pairs import known, pairs, without_partner
 from edgesim.analysis.pareto import POINT_COLUMNS, accuracy_against, front
+from edgesim.config import validation
 from edgesim.errors import n_of
-from edgesim.tables import by_rule
+from edgesim.results.serialization import by_rule
 
 PAIRED_COLUMNS = [
     "method", "keep_ratio", "pairs", "a", "b", "difference", "low", "high", "p", "p_adjusted", "evidence"
@@ -141,7 +141,7 @@ def scenario_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> Answer:
     Entries of lists that have names of their own (methods, augmentations, the profiles of a fleet) are set against the
     entry of that name; values are JSON, of maps only what is filled in.
     """
-    found = documents.differences(_by_name(dict(a)), _by_name(dict(b)))
+    found = validation.differences(_by_name(dict(a)), _by_name(dict(b)))
     rows = [(path, _shown(before), _shown(now)) for path, before, now in found]
     return answer(rows, ["path", "a", "b"], "" if rows else "The scenarios are equal.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import Answer, answer, comparable, complete, device_by_seed, groups, ok
+from edgesim.analysis.grouping import Answer, answer, comparable, complete, device_by_seed, groups, ok
 from edgesim.analysis.intervals import interval, t_interval
 
 CURVE_VALUES = ("subset_loss", "subset_accuracy", "test_loss", "test_accuracy")

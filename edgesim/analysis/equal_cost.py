@@ -18,7 +18,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import (
+from edgesim.analysis.grouping import (
     FULL,
     KEYS,
     OPPONENTS,

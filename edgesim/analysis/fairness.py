@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import (
+from edgesim.analysis.grouping import (
     FULL,
     KEYS,
     Answer,

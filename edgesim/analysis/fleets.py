@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, KEYS, Answer, answer, complete, everywhere, groups, ok, ranges
+from edgesim.analysis.best_ratio import LAMBDAS, Weighted, best_ratios
+from edgesim.analysis.grouping import FULL, KEYS, Answer, answer, complete, everywhere, groups, ok, ranges
 from edgesim.analysis.intervals import interval
-from edgesim.analysis.ratios import LAMBDAS, Weighted, best_ratios
 from edgesim.errors import n_of
 
 FLEET_COLUMNS = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import (
+from edgesim.analysis.grouping import (
     FULL,
     Answer,
     answer,

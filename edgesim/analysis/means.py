@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import (
+from edgesim.analysis.equal_cost import equal_cost
+from edgesim.analysis.grouping import (
     FULL,
     RANDOM,
     Answer,
@@ -29,7 +30,6 @@ from edgesim.analysis.cells import (
     ranges,
     weighted_mean,
 )
-from edgesim.analysis.equal_cost import equal_cost
 from edgesim.analysis.intervals import interval
 from edgesim.work import FloatArray
 

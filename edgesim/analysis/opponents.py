@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import (
+from edgesim.analysis.equal_cost import at_equal_cost, gap_interval, opponents_of
+from edgesim.analysis.findings import Evidence, Finding, ends, finding, listed, percent, points, with_interval
+from edgesim.analysis.grouping import (
     FEWER_EPOCHS,
     OPPONENTS,
     RANDOM,
@@ -20,8 +22,6 @@ from edgesim.analysis.cells import (
     methods_of,
     paired,
 )
-from edgesim.analysis.equal_cost import at_equal_cost, gap_interval, opponents_of
-from edgesim.analysis.findings import Evidence, Finding, ends, finding, listed, percent, points, with_interval
 from edgesim.analysis.intervals import Interval, interval, lies
 from edgesim.analysis.storage import storage_bound
 from edgesim.errors import n_of
@@ -29,7 +29,7 @@ from edgesim.errors import n_of
 NAMES = {RANDOM: "random", FEWER_EPOCHS: "all data in fewer epochs", RS2: "a new random subset every epoch"}
 
 
-class Against(NamedTuple):
+class OpponentComparison(NamedTuple):
     """A method at one keep ratio against one opponent at equal total cost."""
 
     opponent: str
@@ -48,7 +48,7 @@ class Against(NamedTuple):
     """of the method"""
 
 
-class Beside(NamedTuple):
+class RandomComparison(NamedTuple):
     """A method at one keep ratio against random."""
 
     what: str
@@ -57,7 +57,7 @@ class Beside(NamedTuple):
     local: Interval
 
 
-def at_cost(good: pd.DataFrame, method: str, ratio: float | None = None) -> list[Against]:
+def at_cost(good: pd.DataFrame, method: str, ratio: float | None = None) -> list[OpponentComparison]:
     """The method against every opponent at equal total cost; all sentences on that read these intervals.
 
     Args:
@@ -82,11 +82,13 @@ def at_cost(good: pd.DataFrame, method: str, ratio: float | None = None) -> list
             )
             common, local = (gap_interval(pairs, column, tests) for column in ("gap", "local_gap"))
             at = float(pairs["keep_ratio"].iloc[0])
-            found.append(Against(name, len(pairs), keeps, own, reached, common, local, at))
+            found.append(OpponentComparison(name, len(pairs), keeps, own, reached, common, local, at))
     return found
 
 
-def equal_cost_finding(records: pd.DataFrame, method: str, found: list[Against], epochs: int | None = None) -> Finding:
+def equal_cost_finding(
+    records: pd.DataFrame, method: str, found: list[OpponentComparison], epochs: int | None = None
+) -> Finding:
     """What the price of the method buys of each opponent.
 
     Args:
@@ -121,7 +123,7 @@ def equal_cost_finding(records: pd.DataFrame, method: str, found: list[Against],
     return finding("cost", text, verdict, worst, (method, most.keep_ratio))
 
 
-def _conclusion(found: list[Against], method: str) -> str:
+def _conclusion(found: list[OpponentComparison], method: str) -> str:
     """Who is shown to be ahead, by the intervals printed."""
     known = [one for one in found if one.common.is_known]
     said = []
@@ -178,7 +180,7 @@ def _counts(names: list[str], cells: int, up: int, down: int, what: str) -> str:
     return f"At {what}, {names[0]} beats random at {up or 'none'} of {where} and falls below it at {down or 'none'}"
 
 
-def random_at(good: pd.DataFrame, method: str, ratio: float) -> Beside | None:
+def random_at(good: pd.DataFrame, method: str, ratio: float) -> RandomComparison | None:
     """The method against random at one ratio; intervals are those of `against_random`."""
     if method == RANDOM or not (good["method"] == RANDOM).any():
         return None
@@ -190,10 +192,10 @@ def random_at(good: pd.DataFrame, method: str, ratio: float) -> Beside | None:
     for table in (pairs, local):
         own = _at(table[table["method"] == method], ratio)
         found.append(interval(device_by_seed(own, "difference"), (-1.0, 1.0), tests))
-    return Beside(equal_what(pairs), found[0], found[1])
+    return RandomComparison(equal_what(pairs), found[0], found[1])
 
 
-def _buys(one: Against, epochs: int | None) -> str:
+def _buys(one: OpponentComparison, epochs: int | None) -> str:
     """What a price buys of an opponent, up to the accuracy that it reaches."""
     if one.opponent == FEWER_EPOCHS:
         told = f"{one.keeps:.2f} of the epochs" if epochs is None else f"{one.keeps * epochs:.2g} of {epochs} epochs"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from edgesim.analysis.cells import KEYS, complete, ok
+from edgesim.analysis.grouping import KEYS, complete, ok
 
 TOLD_RATIOS = 5
 """keep ratios without a partner that a sentence names, at most"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import Answer, answer, complete, device_by_seed, dropped, everywhere, groups, mean, ok
+from edgesim.analysis.grouping import Answer, answer, complete, device_by_seed, dropped, everywhere, groups, mean, ok
 from edgesim.analysis.intervals import interval
 from edgesim.work import FloatArray
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, Answer, answer, complete, in_stack, ok
+from edgesim.analysis.grouping import FULL, Answer, answer, complete, in_stack, ok
 
 PRICE_COLUMNS = [
     "device", "profile", "method", "keep_ratio", "trials", "analytic_time_s", "device_time_s", "host_wall_s",

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from edgesim.analysis.cells import FULL, below_full, device_by_seed, ok, paired
 from edgesim.analysis.classes import skew
 from edgesim.analysis.findings import Claim, against
+from edgesim.analysis.grouping import FULL, below_full, device_by_seed, ok, paired
 from edgesim.analysis.intervals import LEVEL, Interval, interval
 
 MARGIN = 0.02

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.cells import FULL, paired
 from edgesim.analysis.findings import percent
+from edgesim.analysis.grouping import FULL, paired
 from edgesim.analysis.intervals import Interval, ratio_interval
 
 WORTH = 0.01

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from edgesim.analysis.cells import Answer, answer, complete, ok
-from edgesim.tables import KEY
+from edgesim.analysis.grouping import Answer, answer, complete, ok
+from edgesim.results.serialization import KEY
 
 COLUMNS = ["device", "profile", "opponents", "methods", "trials"]
 

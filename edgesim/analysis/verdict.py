@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis import opponents
-from edgesim.analysis.answers import Spoken, answer_of, loss_in_words, margin_in_words, turn
-from edgesim.analysis.cells import FULL, KEYS, RANDOM, complete, methods_of, ok
+from edgesim.analysis.accuracy_loss import MARGIN, AccuracyLosses, losses_to_full, skewed
+from edgesim.analysis.answers import VerdictContext, answer_of, loss_in_words, margin_in_words, turn
 from edgesim.analysis.findings import Evidence, Finding, finding, listed, percent, points, with_interval
+from edgesim.analysis.fixed_subset_uses import uses
+from edgesim.analysis.grouping import FULL, KEYS, RANDOM, complete, methods_of, ok
 from edgesim.analysis.intervals import Interval, lies
-from edgesim.analysis.losses import MARGIN, Losses, losses_to_full, skewed
 from edgesim.analysis.savings import NOTHING, WORTH, by_profile, saving, startup_share, warm_saving
-from edgesim.analysis.uses import uses
 from edgesim.errors import n_of
 
 
@@ -48,7 +48,7 @@ def verdict_of(
         return [Finding("limits", text), *_limits(records)]
     found: list[Finding] = []
     about: float | None = None
-    at_cost: list[opponents.Against] = []
+    at_cost: list[opponents.OpponentComparison] = []
     if (good["method"] == FULL).any():
         losses = losses_to_full(good, method, margin)
         about = losses.spoken_of
@@ -56,7 +56,7 @@ def verdict_of(
             found.append(Finding("accuracy", f"No trial of {method} below keep ratio 1 has a partner in full."))
         else:
             at_cost = opponents.at_cost(good, method, about)
-            spoken = Spoken(good, losses, about, at_cost)
+            spoken = VerdictContext(good, losses, about, at_cost)
             found += [*turn(spoken), answer_of(spoken), _saving(spoken), _accuracy(losses, good, about)]
             found += [_harm(losses), _devices(good, method, about)]
     else:
@@ -82,7 +82,7 @@ def spoken_of(good: pd.DataFrame) -> str | None:
     return RANDOM if (good["method"] == RANDOM).any() else None
 
 
-def _saving(spoken: Spoken) -> Finding:
+def _saving(spoken: VerdictContext) -> Finding:
     good, method, ratio = spoken.good, *spoken.cell
     time, energy = saving(good, method, ratio, "device_time_s"), saving(good, method, ratio, "device_energy_j")
     if time.n == 0:
@@ -116,7 +116,7 @@ def _break_even(good: pd.DataFrame, method: str) -> str:
     return " It saves time at no ratio of this run."
 
 
-def _accuracy(losses: Losses, good: pd.DataFrame, ratio: float) -> Finding:
+def _accuracy(losses: AccuracyLosses, good: pd.DataFrame, ratio: float) -> Finding:
     found, method = losses.common[ratio], losses.method
     text = f"At {ratio:.4g} the accuracy of {method} minus full training's is {with_interval(found, 'points')}"
     evidence: Evidence = "none"
@@ -136,7 +136,7 @@ def _accuracy(losses: Losses, good: pd.DataFrame, ratio: float) -> Finding:
     return finding("accuracy", f"{text}. {' '.join(losses.left_out)}".strip(), evidence, found, (method, ratio))
 
 
-def _harm(losses: Losses) -> Finding:
+def _harm(losses: AccuracyLosses) -> Finding:
     """The largest ratio at which a loss is shown, and what is left open elsewhere."""
     method, harmful = losses.method, losses.harmful
     lowest = min(losses.common)

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from edgesim.profiles import Scope
+from edgesim.hardware.loading import Scope
 from edgesim.work import FloatArray
 
 _PERIOD_S = 0.1

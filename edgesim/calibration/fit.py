@@ -19,7 +19,7 @@ from scipy.optimize import least_squares
 from edgesim.calibration.measurements import Step
 from edgesim.cost import steps
 from edgesim.cost.steps import BYTE_TERMS, COUNT_TERMS, FLOP_TERMS, TERMS
-from edgesim.profiles import DeviceProfile
+from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import FloatArray, IntArray
 
 DEVICE_SPREAD = 0.5
@@ -147,7 +147,7 @@ def fit(family: Family, all_data: dict[str, Data], anchor: FloatArray | None = N
         its lower bound.
     """
     known = {device: one for device, one in all_data.items() if one.models}
-    problem = _Problem.of(family, known, anchor)
+    problem = _Infeasibility.of(family, known, anchor)
     found = problem.solved()
     return {
         device: np.asarray(family.basis @ costs + one.fixed)
@@ -166,7 +166,7 @@ def relative_errors(one: Data, costs: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class _Problem:
+class _Infeasibility:
     """D devices, G groups; unknown are the log costs [D, G] and the family's shape [G], both over the known groups."""
 
     rows: list[FloatArray]
@@ -179,7 +179,7 @@ class _Problem:
     """[G] log costs, NaN where there is none"""
 
     @classmethod
-    def of(cls, family: Family, known: dict[str, Data], anchor: FloatArray | None) -> _Problem:
+    def of(cls, family: Family, known: dict[str, Data], anchor: FloatArray | None) -> _Infeasibility:
         basis, measured = family.basis, list(known.values())
         logs = np.full(len(family.groups), np.nan)
         if anchor is not None:

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from edgesim import seeds
-from edgesim.calibration import parts
+from edgesim.calibration import operation_times
 from edgesim.calibration.measurements import Step
 from edgesim.calibration.networks import Network
 from edgesim.models import resolve
@@ -46,7 +46,7 @@ _PURPOSE = "calibration"
 
 
 @dataclass(frozen=True)
-class Case:
+class TimedNetwork:
     """A network of the table of models at a batch size."""
 
     model: str
@@ -71,16 +71,18 @@ class Case:
         return module
 
 
-def cases(model: str, shape: Shape, batch_sizes: Sequence[int], *arguments: tuple[str, Any]) -> tuple[Case, ...]:
+def cases(
+    model: str, shape: Shape, batch_sizes: Sequence[int], *arguments: tuple[str, Any]
+) -> tuple[TimedNetwork, ...]:
     """One network at several batch sizes."""
-    return tuple(Case(model, shape, size, arguments) for size in batch_sizes)
+    return tuple(TimedNetwork(model, shape, size, arguments) for size in batch_sizes)
 
 
 @dataclass(frozen=True)
 class Timed:
     """The measured steps of one case."""
 
-    case: Case
+    case: TimedNetwork
     visits_s: tuple[FloatArray, ...]
     """of every visit the steps' times [n]"""
     shares: Mapping[str, float] = field(default_factory=dict)
@@ -153,7 +155,10 @@ def clock(device: TorchDevice) -> Callable[[], float]:
 
 
 def measure(
-    chosen: Sequence[Case], device: TorchDevice, rounds: int = ROUNDS, after_round: Callable[[int], None] | None = None
+    chosen: Sequence[TimedNetwork],
+    device: TorchDevice,
+    rounds: int = ROUNDS,
+    after_round: Callable[[int], None] | None = None,
 ) -> Timings:
     """Time training steps of every case.
 
@@ -173,7 +178,7 @@ def measure(
             first_s = first_s or visit.first_s
         if after_round is not None:
             after_round(number + 1)
-    timed = tuple(Timed(v.case, tuple(v.visits_s), parts.middle(v.shares)) for v in visits)
+    timed = tuple(Timed(v.case, tuple(v.visits_s), operation_times.middle(v.shares)) for v in visits)
     share = used_s / wall_s if device == "cpu" and torch.get_num_threads() == 1 else None
     return Timings(timed, max(0.0, first_s - timed[0].step_s), share)
 
@@ -181,7 +186,7 @@ def measure(
 class _Visit:
     """A case ready to train, and the times of its steps so far."""
 
-    def __init__(self, case: Case, device: TorchDevice):
+    def __init__(self, case: TimedNetwork, device: TorchDevice):
         self.case, self.device = case, device
         self.visits_s: list[FloatArray] = []
         self.shares: list[dict[str, float]] = []
@@ -215,12 +220,12 @@ class _Visit:
         steps_s = np.diff(ends)
         self.visits_s.append(steps_s)
         # Set against the steps just before, so that what slows the machine down for a while slows both.
-        self.shares.append(parts.shares(self._timed_operations(now), float(np.median(steps_s))))
+        self.shares.append(operation_times.shares(self._timed_operations(now), float(np.median(steps_s))))
 
     def _timed_operations(self, now: Callable[[], float]) -> list[dict[str, float]]:
         """Seconds by part, of every operation of a few steps."""
         found: list[dict[str, float]] = []
-        with parts.Stopwatch(now) as watch:
+        with operation_times.Stopwatch(now) as watch:
 
             def after_step() -> bool:
                 found.append(dict(watch.seconds))

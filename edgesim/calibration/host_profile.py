@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from edgesim import documents, profiles
-from edgesim.calibration import energy, fit, parts, validate
+from edgesim.calibration import energy, fit, operation_times, validate
 from edgesim.calibration.fit import Data, Family
 from edgesim.calibration.host import Timed, Timings, TorchDevice
 from edgesim.calibration.speeds import Copies, StorageSpeed
 from edgesim.calibration.values import field_of
+from edgesim.config import validation
 from edgesim.cost import steps
 from edgesim.cost.steps import TERMS
 from edgesim.errors import n_of
-from edgesim.profiles import DeviceProfile
+from edgesim.hardware import loading
+from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import FloatArray
 
 FITTED = tuple(term for term in TERMS if term != "unrolling")
@@ -83,7 +84,7 @@ def fit_costs(
     for one in timed:
         step = one.step("host")
         sizes = (step.network.workload(), step.batch_size, step.optimizer_states)
-        part_rows, part_times_s = parts.timed_rows(*sizes, step.time_s, one.shares)
+        part_rows, part_times_s = operation_times.timed_rows(*sizes, step.time_s, one.shares)
         rows.append(np.vstack([fit.features(step), part_rows]))
         times_s.append(np.array([step.time_s, *part_times_s]))
         # Left out by cases: without any one network some operations would be unknown.
@@ -91,7 +92,7 @@ def fit_costs(
     least = fit.lowest(peak_flops_per_s, bandwidth_bytes_per_s)
     data = {"host": Data(tuple(names), np.vstack(rows), np.concatenate(times_s), np.zeros(len(TERMS)), least)}
     family = Family("this machine", ("host",), tuple((term,) for term in FITTED))
-    anchor = steps.costs_s(profiles.load(_ANCHORS[torch_device]), "fp32")
+    anchor = steps.costs_s(loading.load(_ANCHORS[torch_device]), "fp32")
     costs = fit.fit(family, data, anchor)["host"]
     whole = np.cumsum([0, *map(len, times_s)])[:-1]
     held_out = validate.held_out(family, data, anchor)["host"].errors[whole]
@@ -110,8 +111,8 @@ def profile(machine: Machine, fitted: HostFit, path: Path) -> DeviceProfile:
     Raises:
         ScenarioError: a measured value is outside the plausible range of its field; the file is left to look at.
     """
-    path.write_text(documents.dump(document(machine, fitted)), encoding="utf-8")
-    return profiles.load(path)
+    path.write_text(validation.dump(document(machine, fitted)), encoding="utf-8")
+    return loading.load(path)
 
 
 def document(machine: Machine, fitted: HostFit) -> dict[str, Any]:
@@ -257,7 +258,7 @@ def nearest(machine: Machine) -> DeviceProfile:
     """The shipped profile of the same class whose throughput, that of the closed form, is nearest by ratio."""
     flops = [_flops(one) / one.step_s for one in machine.timings.timed]
     own = math.log(float(np.median(flops)))
-    shipped = [profiles.load(path) for path in profiles.available().values()]
+    shipped = [loading.load(path) for path in loading.available().values()]
     same = [one for one in shipped if one.device_class == machine.device_class]
     return min(same, key=lambda one: abs(math.log(one.throughput_flops_per_s) - own))
 

@@ -14,10 +14,10 @@ import psutil
 import torch
 
 from edgesim.calibration import energy, host, host_profile, speeds
-from edgesim.calibration.host import Case, Timed, Timings, TorchDevice, cases
+from edgesim.calibration.host import Timed, TimedNetwork, Timings, TorchDevice, cases
 from edgesim.calibration.host_profile import HostFit, Machine
 from edgesim.errors import n_of
-from edgesim.profiles import DeviceProfile
+from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import FloatArray
 
 CASES = (
@@ -45,29 +45,29 @@ CASES = (
 )
 """what the costs are fitted to: four networks, of many sizes and shapes"""
 CHECKS = (
-    Case("mlp", (1, 28, 28), 100, (("hidden", (256, 256)),)),
-    Case("mlp", (3, 32, 32), 48, (("hidden", (1024, 256)),)),
-    Case("small-cnn", (3, 32, 32), 48, (("widths", (32, 64)), ("hidden", 128))),
-    Case("small-cnn", (1, 28, 28), 16, (("widths", (8, 16)),)),
-    Case("resnet8", (3, 32, 32), 32, (("widths", (32, 64, 128)),)),
-    Case("resnet8", (1, 28, 28), 24, (("widths", (8, 16, 32)),)),
-    Case("resnet18", (3, 32, 32), 16),
-    Case("mobilenet-v2", (3, 48, 48), 20, (("width_mult", 0.75),)),
-    Case("mobilenet-v2", (3, 32, 32), 64, (("width_mult", 0.35),)),
+    TimedNetwork("mlp", (1, 28, 28), 100, (("hidden", (256, 256)),)),
+    TimedNetwork("mlp", (3, 32, 32), 48, (("hidden", (1024, 256)),)),
+    TimedNetwork("small-cnn", (3, 32, 32), 48, (("widths", (32, 64)), ("hidden", 128))),
+    TimedNetwork("small-cnn", (1, 28, 28), 16, (("widths", (8, 16)),)),
+    TimedNetwork("resnet8", (3, 32, 32), 32, (("widths", (32, 64, 128)),)),
+    TimedNetwork("resnet8", (1, 28, 28), 24, (("widths", (8, 16, 32)),)),
+    TimedNetwork("resnet18", (3, 32, 32), 16),
+    TimedNetwork("mobilenet-v2", (3, 48, 48), 20, (("width_mult", 0.75),)),
+    TimedNetwork("mobilenet-v2", (3, 32, 32), 64, (("width_mult", 0.35),)),
 )
 """what --check predicts: other widths, inputs and batch sizes"""
 FOREIGN_CHECKS = (
-    Case("timm:resnet10t", (3, 64, 64), 16),
-    Case("timm:mobilenetv3_small_100", (3, 64, 64), 32),
-    Case("timm:mobilenetv3_large_100", (3, 96, 96), 8),
-    Case("timm:efficientnet_lite0", (3, 96, 96), 8),
-    Case("timm:lcnet_050", (3, 64, 64), 32),
-    Case("timm:regnety_002", (3, 96, 96), 8),
-    Case("timm:mobilevit_xxs", (3, 128, 128), 4),
-    Case("timm:ghostnet_100", (3, 128, 128), 4),
-    Case("timm:mnasnet_small", (3, 64, 64), 16),
-    Case("timm:fbnetc_100", (3, 64, 64), 8),
-    Case("timm:tinynet_e", (3, 64, 64), 16),
+    TimedNetwork("timm:resnet10t", (3, 64, 64), 16),
+    TimedNetwork("timm:mobilenetv3_small_100", (3, 64, 64), 32),
+    TimedNetwork("timm:mobilenetv3_large_100", (3, 96, 96), 8),
+    TimedNetwork("timm:efficientnet_lite0", (3, 96, 96), 8),
+    TimedNetwork("timm:lcnet_050", (3, 64, 64), 32),
+    TimedNetwork("timm:regnety_002", (3, 96, 96), 8),
+    TimedNetwork("timm:mobilevit_xxs", (3, 128, 128), 4),
+    TimedNetwork("timm:ghostnet_100", (3, 128, 128), 4),
+    TimedNetwork("timm:mnasnet_small", (3, 64, 64), 16),
+    TimedNetwork("timm:fbnetc_100", (3, 64, 64), 8),
+    TimedNetwork("timm:tinynet_e", (3, 64, 64), 16),
 )
 """and, where timm is installed, networks with layers that none of CASES has"""
 

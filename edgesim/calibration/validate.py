@@ -14,7 +14,7 @@ from edgesim.calibration.fit import Data, Family
 from edgesim.calibration.measurements import Step
 from edgesim.cost import steps
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
-from edgesim.profiles import DeviceProfile
+from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import FloatArray
 
 _ROOFLINE_ROUNDS = 5

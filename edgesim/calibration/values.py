@@ -10,7 +10,7 @@ from edgesim.calibration.networks import network
 from edgesim.calibration.products import ProductFit
 from edgesim.cost import steps
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS
-from edgesim.profiles import DeviceProfile
+from edgesim.hardware.loading import DeviceProfile
 
 SMALL_NETWORK = "small dense MNIST net (assumed 784-128-10)"
 """its step is nearly all overhead: it gives the time of one operation, and no fit sees it"""

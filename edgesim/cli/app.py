@@ -32,7 +32,7 @@ Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a tabl
 def _version(asked: bool) -> None:
     """Print versions and leave; what is not imported yet stays so."""
     if asked:
-        from edgesim import provenance
+        from edgesim.results import provenance
 
         found = provenance.versions()
         others = ", ".join(f"{name} {found[name]}" for name in ("python", "torch", "ray"))

@@ -15,8 +15,8 @@ from edgesim.errors import EdgesimError, RunError, n_of
 
 if TYPE_CHECKING:
     from edgesim.report.page import Page
-    from edgesim.scenario import Scenario
-    from edgesim.store import Run
+    from edgesim.results.run_folder import Run
+    from edgesim.scenario.loading import Scenario
 
 OWN = "own fleet"
 """what the run's own fleet is called"""
@@ -39,8 +39,9 @@ SHOWN = {
 
 def compare(paths: list[Path], fleets: list[Path], out: Path | None, as_json: bool) -> None:
     """Compare, print and write; a fault of what was asked leaves with exit code 2."""
-    from edgesim import provenance, shipped
+    from edgesim.config import shipped
     from edgesim.report import comparison
+    from edgesim.results import provenance
 
     fleets = [shipped.fleet_file(fleet) for fleet in fleets]
     if fleets and len(paths) == 1 and not paths[0].exists() and str(paths[0]) in shipped.scenarios():
@@ -103,7 +104,7 @@ def _run(path: Path) -> Run:
     Raises:
         RunError: it is none, or has nothing to compare.
     """
-    from edgesim.store import Run
+    from edgesim.results.run_folder import Run
 
     if path.is_file():
         raise RunError(f"{path} is a file, and runs are folders; for one scenario on several fleets give --fleet FILE")
@@ -115,15 +116,16 @@ def _run(path: Path) -> Run:
 
 def _on_fleets(run: Run, files: list[Path], others: dict[str, Run], command: str) -> Page:
     """One run on every fleet; on a single one and its own. `others`: fleets that have a run of their own."""
-    from edgesim import documents, repricing
+    from edgesim.config import validation
     from edgesim.report import comparison
+    from edgesim.results import repricing
 
     priced = repricing.compare_fleets(run, files) | {name: other.records for name, other in others.items()}
-    texts = {name: documents.dump(repricing.on_fleet(run, file).document["fleet"])
+    texts = {name: validation.dump(repricing.on_fleet(run, file).document["fleet"])
              for name, file in zip(priced, files, strict=True)}  # fmt: skip
     if len(files) == 1:
         priced = {OWN: run.records, **priced}
-        texts = {OWN: documents.dump(run.scenario["fleet"]), **texts}
+        texts = {OWN: validation.dump(run.scenario["fleet"]), **texts}
     return comparison.of_fleets(run, priced, texts, command)
 
 
@@ -134,10 +136,11 @@ def _train(path: Path, files: list[Path]) -> tuple[Run, dict[str, Run]]:
 
     Returns: the run, and those of other fleets by name (`repricing.fleet_names`), in the run's folder.
     """
-    from edgesim import executors, report, repricing
-    from edgesim import scenario as scenarios
+    from edgesim import report, runtime
+    from edgesim.results import repricing
+    from edgesim.scenario import loading as scenarios
 
-    if unused := executors.unused_address():
+    if unused := runtime.unused_address():
         typer.echo(unused, err=True)
     loaded = scenarios.load(path)
     on = [repricing.with_fleet(loaded.document, len(loaded.fleet), file, loaded.folder) for file in files]
@@ -170,7 +173,7 @@ def _watched(scenario: Scenario, file: Path, out: Path | None = None, trained: S
 
 def _show(page: Page) -> None:
     """The sentences, and the tables that fit a terminal."""
-    from edgesim.report import tables as texts
+    from edgesim.report import text_tables as texts
 
     typer.echo(page.name)
     for finding in page.verdict.findings:

@@ -16,7 +16,7 @@ from edgesim.errors import RunError, n_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from edgesim.store import Run
+    from edgesim.results.run_folder import Run
 
 SHOWN_REASONS = 5
 
@@ -30,7 +30,7 @@ def reasons(records: pd.DataFrame, status: str) -> list[str]:
 
     Returns: lines such as "  3 x the loss became nan"; empty where no trial ended so.
     """
-    from edgesim.analysis.cells import kinds, one_of
+    from edgesim.analysis.grouping import kinds, one_of
 
     bad = records[records["status"] == status]
     by_kind = Counter(kinds(bad["reason"])).most_common()

@@ -11,11 +11,11 @@ import typer
 from edgesim import planning
 from edgesim.cli import tables
 from edgesim.cli.amounts import percent, plain, scaled
-from edgesim.cost.words import size
 from edgesim.errors import n_of
-from edgesim.planning import Planned
-from edgesim.planning.prediction import PARTS
-from edgesim.scenario import Scenario
+from edgesim.formatting import size
+from edgesim.planning import FleetPlan
+from edgesim.planning.step_prediction import PARTS
+from edgesim.scenario.loading import Scenario
 
 JSON_ROWS = 10_000
 """rows that the JSON of a plan holds, at most; more go to a file by --out"""
@@ -43,7 +43,7 @@ CAUSES = (("infeasible", "limits"), ("binds", "binds"), ("breaks the budget by t
 """what there is to say of trials, and the part of a row that counts them; the first that a row has"""
 
 
-def planned(scenario: Scenario, devices: int | None) -> Planned:
+def planned(scenario: Scenario, devices: int | None) -> FleetPlan:
     """As `api.planned`; pandas is imported only where another run has to be read."""
     pruning = scenario.pruning
     if pruning.scores_from is None and getattr(pruning.rule, "accuracy_from", None) is None:
@@ -53,7 +53,7 @@ def planned(scenario: Scenario, devices: int | None) -> Planned:
     return api.planned(scenario, devices)
 
 
-def as_json(name: str, planned: Planned) -> str:
+def as_json(name: str, planned: FleetPlan) -> str:
     """A plan for machines: means by method and by profile, what stands out, and the rows where they are few."""
     rows = planned.frame().astype(object) if len(planned) <= JSON_ROWS else None
     answer = {
@@ -71,7 +71,7 @@ def as_json(name: str, planned: Planned) -> str:
     return json.dumps(answer, indent=2)
 
 
-def show(planned: Planned) -> None:
+def show(planned: FleetPlan) -> None:
     """The fleet by method, by profile, and the devices that take most."""
     for note in planned.data_notes:
         typer.echo(f"data: {note}", err=True)

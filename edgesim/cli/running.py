@@ -36,16 +36,16 @@ def run(
     """
     if serial and (hosts or address):
         raise typer.BadParameter("--serial runs without Ray; leave out --hosts and --address")
-    from edgesim import scenario as scenarios
+    from edgesim.scenario import loading as scenarios
 
     loaded = scenarios.load(scenario, overrides or ())
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends a run as Ctrl-C does
-    from edgesim import executors
+    from edgesim import runtime
 
-    if not serial and not address and (unused := executors.unused_address()):
+    if not serial and not address and (unused := runtime.unused_address()):
         typer.echo(unused, err=True)
     # The hosts take seconds to start; they do so while this process imports the rest and prepares the data.
-    executor = executors.SerialExecutor() if serial else executors.RayExecutor(hosts, address)
+    executor = runtime.SerialExecutor() if serial else runtime.RayExecutor(hosts, address)
     with contextlib.closing(executor):
         from edgesim import api, report
         from edgesim.cli import outcome, progress, tables
@@ -98,7 +98,7 @@ def report(
 ) -> None:
     """Write the report of a run, finished or not: one HTML file, and its tables as Markdown."""
     from edgesim import report as reports
-    from edgesim.store import Run
+    from edgesim.results.run_folder import Run
 
     for path in reports.write_all(Run(folder), [out] if out else [folder / "report.html", folder / "report.md"]):
         typer.echo(f"report: {path}")
@@ -117,10 +117,10 @@ def calibrate(
     page: Annotated[Path | None, typer.Option("--report", metavar="FILE.md", help="write what was measured")] = None,
 ) -> None:
     """Measure this machine into a device profile; takes minutes and wants the machine to itself."""
-    from edgesim import provenance
-    from edgesim.calibration import host_report, this_machine
+    from edgesim.calibration import host_page, this_machine
     from edgesim.cli import this_machine as command
-    from edgesim.executors import keep_freed_memory
+    from edgesim.results import provenance
+    from edgesim.runtime import keep_freed_memory
 
     keep_freed_memory()  # as the hosts of a run do, whose steps these stand for
     chosen = name or (out.stem if out else "this-machine")
@@ -128,5 +128,5 @@ def calibrate(
     request = command.request(chosen, threads, device_class, torch_device, target.resolve().parent, check)
     found = this_machine.calibrate(request, target, lambda doing: typer.echo(doing, err=True))
     if page is not None:
-        page.write_text(host_report.page(found, provenance.command()), encoding="utf-8")
+        page.write_text(host_page.page(found, provenance.command()), encoding="utf-8")
     command.show(found, target)

@@ -14,7 +14,7 @@ from edgesim.cli.layout import Column
 from edgesim.errors import n_of
 
 if TYPE_CHECKING:
-    from edgesim.store import Run
+    from edgesim.results.run_folder import Run
 
 LISTS = ("methods", "models", "datasets", "partitions", "profiles", "scenarios", "fleets")
 
@@ -53,11 +53,11 @@ def rows_of(what: str) -> Rows | None:
 
         return _named(PARTITIONS)
     if what == "profiles":
-        from edgesim import profiles
+        from edgesim.hardware import loading
 
-        return [_device(row) for row in profiles.table()]
+        return [_device(row) for row in loading.table()]
     if what in ("scenarios", "fleets"):
-        from edgesim import shipped
+        from edgesim.config import shipped
 
         files = shipped.scenarios() if what == "scenarios" else shipped.fleets()
         return [{"name": name, "what": shipped.title(file), "file": str(file)} for name, file in files.items()]
@@ -98,9 +98,9 @@ LEGENDS = {
 def full(what: str) -> Any:
     """Everything a machine may want to know of a table."""
     if what == "profiles":
-        from edgesim import profiles
+        from edgesim.hardware import loading
 
-        return [profiles.to_dict(profiles.load(name)) for name in profiles.names()]
+        return [loading.to_dict(loading.load(name)) for name in loading.names()]
     return rows_of(what)
 
 

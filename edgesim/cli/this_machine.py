@@ -7,11 +7,12 @@ from typing import get_args
 
 import typer
 
-from edgesim import profiles, provenance
-from edgesim.calibration import host_report, this_machine
+from edgesim.calibration import host_page, this_machine
 from edgesim.calibration.host import TorchDevice
-from edgesim.cost.words import per_cent
 from edgesim.errors import EdgesimError, n_of
+from edgesim.formatting import per_cent
+from edgesim.hardware import loading
+from edgesim.results import provenance
 
 
 def request(
@@ -24,7 +25,7 @@ def request(
     """
     import torch
 
-    allowed = get_args(profiles.DeviceClass)
+    allowed = get_args(loading.DeviceClass)
     if device_class is not None and device_class not in allowed:
         raise EdgesimError(f"--class {device_class}: there is no such class; allowed: {', '.join(allowed)}")
     cuda = torch.cuda.is_available()
@@ -32,7 +33,7 @@ def request(
         choice = "auto, cpu, cuda" if cuda else "auto, cpu (torch sees no GPU)"
         raise EdgesimError(f"--torch-device {torch_device}: cannot be used here; allowed: {choice}")
     chosen: TorchDevice = "cuda" if torch_device == "cuda" or (torch_device == "auto" and cuda) else "cpu"
-    if not profiles.is_name(name):
+    if not loading.is_name(name):
         raise EdgesimError(f"--name {name}: must be lower-case words joined by hyphens, like my-device")
     processor = torch.cuda.get_device_name() if chosen == "cuda" else str(provenance.host()["processor"])
     return this_machine.Request(
@@ -67,5 +68,5 @@ def show(found: this_machine.Calibrated, out: Path) -> None:
             "calibrate an idle machine where you can"
         )
     if found.check is not None:
-        lines += ["", host_report.table(found.check.timed, found.check.predicted_s), ""]
+        lines += ["", host_page.table(found.check.timed, found.check.predicted_s), ""]
     typer.echo("\n".join([*lines, f"profile: {out}"]))

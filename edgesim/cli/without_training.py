@@ -14,7 +14,7 @@ from edgesim.cli.app import Json, Overrides, Scenario, app
 from edgesim.errors import EdgesimError, ScenarioError, n_of
 
 if TYPE_CHECKING:
-    from edgesim import scenario as loading
+    from edgesim.scenario import loading
 
 TABLES = "methods|models|datasets|partitions|profiles|scenarios|fleets"
 STARTER = Path(__file__).parent / "starter.yaml"
@@ -35,8 +35,8 @@ def plan(
         raise typer.BadParameter(f"--out must name a .parquet file; got {out}")
     if out is not None and not out.parent.is_dir():  # said before the work, not after
         raise typer.BadParameter(f"--out names a file in {out.parent}, and there is no such folder; make it first")
-    from edgesim import scenario as scenarios
     from edgesim.cli import plans
+    from edgesim.scenario import loading as scenarios
 
     loaded = scenarios.load(scenario, overrides or ())
     planned = plans.planned(loaded, devices)
@@ -85,29 +85,29 @@ def predict(
     if startup is not None and samples is None:
         raise typer.BadParameter("--startup is of a whole training; give --samples and --epochs with it")
     from edgesim.cli import plans
-    from edgesim.planning import prediction
-    from edgesim.planning.job import Startup, predict_job
+    from edgesim.planning import step_prediction
+    from edgesim.planning.training_prediction import Startup, predict_job
 
     _one_of("start-up", startup or "cold", get_args(Startup))
-    devices = prediction.profiles_of(profile)
+    devices = step_prediction.profiles_of(profile)
     training = Training(optimizer=optimizer, precision=precision)  # type: ignore[arg-type]
     size = (int(parts[0]), int(parts[1]), int(parts[2]))
-    asked = prediction.Asked.of(model, size, classes, batch_size, training)
+    asked = step_prediction.StepQuery.of(model, size, classes, batch_size, training)
     if samples is None or epochs is None:
-        found = [prediction.predict_step(device, asked, power_mode) for device in devices]
+        found = [step_prediction.predict_step(device, asked, power_mode) for device in devices]
     else:
         begins: Startup = "warm" if startup == "warm" else "cold"
         found = [predict_job(device, asked, samples, epochs, power_mode, begins) for device in devices]
     if as_json:
         typer.echo(json.dumps(found if len(devices) > 1 else found[0], indent=2))
     else:
-        plans.show_predictions(found, fastest_first=prediction.ALL in profile)
+        plans.show_predictions(found, fastest_first=step_prediction.ALL in profile)
 
 
 def _one_of(what: str, given: str, allowed: Iterable[str]) -> None:
     """Refuse a word that is not allowed."""
     if given not in allowed:
-        from edgesim.documents import nearest
+        from edgesim.config.validation import nearest
 
         words = list(allowed)
         near = nearest(given, words)
@@ -125,7 +125,7 @@ def validate(
     ] = False,
 ) -> None:
     """Check scenarios without running anything; every fault at once."""
-    from edgesim import scenario as loading
+    from edgesim.scenario import loading
 
     bad = []
     for path in scenarios:
@@ -156,7 +156,7 @@ def _inspected(path: Path, loaded: loading.Scenario) -> list[str]:
     Raises:
         ScenarioError: a run would be refused.
     """
-    from edgesim.inspection import inspect
+    from edgesim.preflight import inspect
 
     found = inspect(loaded)
     if found.faults:
@@ -176,11 +176,11 @@ def init(
         raise typer.BadParameter(f"{file} is there already; name another file, or write over it with --force")
     if not file.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {file.parent}; make it first")
-    from edgesim import documents
-    from edgesim import scenario as loading
+    from edgesim.config import validation
+    from edgesim.scenario import loading
 
     text = STARTER.read_text(encoding="utf-8").replace("THIS_FILE", shlex.quote(str(file)))
-    loading.from_document(documents.parse(text, str(file)), str(file), file.parent)  # the name of the file is its own
+    loading.from_document(validation.parse(text, str(file)), str(file), file.parent)  # the name of the file is its own
     file.write_text(text, encoding="utf-8")
     typer.echo(f"scenario: {file}\nnext: edgesim run {shlex.quote(str(file))}")
 
@@ -190,7 +190,7 @@ def schema(
     of: Annotated[str, typer.Argument(metavar="[scenario|fleet|profile]", help="which document")] = "scenario",
 ) -> None:
     """Print the JSON Schema of scenarios, fleets or device profiles, for editors."""
-    from edgesim.schema import SCHEMAS
+    from edgesim.scenario.schema import SCHEMAS
 
     _one_of("schema of", of, SCHEMAS)
     typer.echo(json.dumps(SCHEMAS[of](), indent=2))

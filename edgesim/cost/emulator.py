@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.conditions import Conditions
-from edgesim.cost.heat import Array
-from edgesim.cost.pace import Hardware, Pace, Phases
-from edgesim.cost.walk import Walk
+from edgesim.cost.phases import Hardware, PhaseRates, Phases
+from edgesim.cost.thermal import Array
+from edgesim.cost.timeline import Timeline
+from edgesim.hardware.conditions import Conditions
 
 __all__ = ["Emulation", "Hardware", "Phases", "emulate"]
 
@@ -76,7 +76,7 @@ def emulate(
         Work that needs more than 10,000 windows of availability is not `finished`.
     """
     conditions = conditions or Conditions()
-    walk = Walk(Pace.of(phases, hardware), conditions, start_s)
+    walk = Timeline(PhaseRates.of(phases, hardware), conditions, start_s)
     for open_s, close_s in _stretches(conditions, start_s):
         if not walk.active.any():
             break

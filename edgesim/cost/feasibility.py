@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.cost.analytic import Numbers
-from edgesim.cost.terms import Terms
-from edgesim.cost.words import apart, per_cent, size
-from edgesim.profiles import DeviceProfile
+from edgesim.cost.context import PricingContext
+from edgesim.formatting import apart, per_cent, size
+from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import FloatArray, Workload
 
 SYSTEM_SHARE = 0.2
@@ -24,7 +24,7 @@ Flags = npt.NDArray[np.bool_] | bool
 
 
 @dataclass(frozen=True)
-class Demand:
+class ResourceDemand:
     """What trials want of one device: numbers, or arrays over trials."""
 
     peak_memory_bytes: Numbers
@@ -70,7 +70,7 @@ def storage_share(shard_bytes: Numbers, storage_bytes: Numbers) -> FloatArray:
     return np.asarray(np.asarray(shard_bytes, dtype=np.float64) / np.asarray(storage_bytes, dtype=np.float64))
 
 
-def first_limit(demand: Demand, profile: DeviceProfile) -> npt.NDArray[np.int64]:
+def first_limit(demand: ResourceDemand, profile: DeviceProfile) -> npt.NDArray[np.int64]:
     """The first of LIMITS that a demand breaks, by code; 0 where the device can hold it.
 
     Args:
@@ -84,7 +84,7 @@ def first_limit(demand: Demand, profile: DeviceProfile) -> npt.NDArray[np.int64]
     return np.asarray(np.select([memory, storage, dry, short], [1, 2, 3, 4], 0))
 
 
-def reasons(demand: Demand, profile: DeviceProfile, terms: Terms, batch: int) -> list[str]:
+def reasons(demand: ResourceDemand, profile: DeviceProfile, terms: PricingContext, batch: int) -> list[str]:
     """Why the device cannot even begin one trial, each reason with its numbers; empty where it can.
 
     Why it does not get to the end is said by `pricing.shortfall`, which knows the second.

@@ -15,8 +15,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from edgesim.cost.analytic import CostWeights, device_cost
+from edgesim.cost.context import Price
 from edgesim.cost.feasibility import LIMITS
-from edgesim.cost.terms import Price
 from edgesim.work import FloatArray, IntArray
 
 Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -85,7 +85,7 @@ def risk_weights(sizes: npt.ArrayLike, by: Weighted) -> FloatArray:
     return np.ones(len(held)) if by == "equal" else held / held.mean()
 
 
-class Bill(NamedTuple):
+class SubsetCost(NamedTuple):
     """What subset sizes cost in all. Arrays [C]."""
 
     time_s: FloatArray
@@ -95,7 +95,7 @@ class Bill(NamedTuple):
     """what of the device itself stops it, by position in BINDS; 0 = it can do that"""
 
 
-Bills = Callable[[IntArray, IntArray], Bill]
+Bills = Callable[[IntArray, IntArray], SubsetCost]
 """which of P devices [C], and subset sizes [C] -> what each costs"""
 
 
@@ -141,7 +141,7 @@ def largest_that_fits(n: IntArray, bills: Bills, budget: Budget, rows: int = ROW
     return Fit(low, binds, value)
 
 
-class Best(NamedTuple):
+class ObjectiveOptimum(NamedTuple):
     """What the objective chooses for each of P devices. Arrays [P]."""
 
     m: IntArray
@@ -156,7 +156,7 @@ class Devices(NamedTuple):
 
     n: IntArray
     """shard sizes, >= 1"""
-    full: Bill
+    full: SubsetCost
     """plain training on all n samples"""
     risk_weight: FloatArray | float = 1.0
     """w (`risk_weights`)"""
@@ -164,7 +164,7 @@ class Devices(NamedTuple):
 
 def least_objective(
     devices: Devices, bills: Bills, curve: npt.ArrayLike, rule: Objective, weights: CostWeights, jumps: int = 0
-) -> Best:
+) -> ObjectiveOptimum:
     """The subset size with the least w risk + lambda J (Eqs. 13-14) that the device can do; of equal ones the smallest.
 
     Risk is 1 - accuracy, the accuracy linear between the points of the curve. Nothing is known beyond them, so only
@@ -215,7 +215,7 @@ def least_objective(
     chosen, value = m_near[place], np.where(none, np.inf, able_near[place])
     # A smaller value where the device cannot go says what binds.
     better = found[dream] < value
-    return Best(chosen, value, np.where(better, limit[dream], 0))
+    return ObjectiveOptimum(chosen, value, np.where(better, limit[dream], 0))
 
 
 def _candidates(n: IntArray, low: IntArray, high: IntArray, bends: FloatArray, jumps: int) -> tuple[IntArray, IntArray]:
@@ -259,20 +259,20 @@ def _probes(gap: int, most: int) -> int:
     return min(max(int(np.ceil(gap ** (1 / rounds))) - 1, 1), most)
 
 
-def _within(bill: Bill, budget: Budget) -> npt.NDArray[np.bool_]:
+def _within(bill: SubsetCost, budget: Budget) -> npt.NDArray[np.bool_]:
     """[C] whether a bill keeps within every limit that is given, and the device can do it."""
     fits = [values <= limit for limit, values in _limits(bill, budget).values()]
     return np.asarray(np.logical_and.reduce([*fits, np.broadcast_to(np.equal(bill.limit, 0), bill.time_s.shape)]))
 
 
-def _limits(bill: Bill, budget: Budget) -> dict[str, tuple[float, FloatArray]]:
+def _limits(bill: SubsetCost, budget: Budget) -> dict[str, tuple[float, FloatArray]]:
     """Name -> limit and what the bill takes of it."""
     taken = {"latency_s": bill.time_s, "energy_j": bill.energy_j, "storage_bytes": bill.storage_bytes}
     limits = {name: getattr(budget, name) for name in taken}
     return {name: (limit, taken[name]) for name, limit in limits.items() if limit is not None}
 
 
-def beyond(bill: Bill, budget: Budget) -> tuple[IntArray, FloatArray]:
+def beyond(bill: SubsetCost, budget: Budget) -> tuple[IntArray, FloatArray]:
     """What bills pass of a budget, whoever may have chosen them.
 
     Args:
@@ -287,7 +287,7 @@ def beyond(bill: Bill, budget: Budget) -> tuple[IntArray, FloatArray]:
     return np.where(within, 0, codes), np.where(within, np.nan, taken)
 
 
-def _binding(bill: Bill, budget: Budget) -> tuple[IntArray, FloatArray]:
+def _binding(bill: SubsetCost, budget: Budget) -> tuple[IntArray, FloatArray]:
     """[C] what each bill breaks most, by position in BINDS, and what it takes of it; the device's own limits first."""
     limits = _limits(bill, budget)
     ratios = np.stack([taken / limit for limit, taken in limits.values()])

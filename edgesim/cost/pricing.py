@@ -6,24 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from edgesim.conditions import Conditions
 from edgesim.cost import analytic
-from edgesim.cost.forecast import Device, Forecast
-from edgesim.cost.loads import Load
-from edgesim.cost.terms import Terms
-from edgesim.cost.words import amount, apart, share
-from edgesim.profiles import DeviceProfile
-from edgesim.records import Ledger
+from edgesim.cost.batch_pricing import BatchPricing, Device
+from edgesim.cost.context import PricingContext
+from edgesim.cost.step_counts import StepCounts
+from edgesim.formatting import amount, apart, share
+from edgesim.hardware.conditions import Conditions
+from edgesim.hardware.loading import DeviceProfile
+from edgesim.records import WorkRecord
 from edgesim.work import StepTrace, Work, Workload
 
 
 def price(
-    terms: Terms,
+    terms: PricingContext,
     profile: DeviceProfile,
     conditions: Conditions,
     n: int,
     m: int,
-    ledger: Ledger,
+    ledger: WorkRecord,
     dynamic: bool = False,
 ) -> dict[str, Any]:
     """The columns of a record that follow from work and device (edge paper, Eqs. 8-9, 13, 24-28).
@@ -81,16 +81,16 @@ def price(
     }
 
 
-def _beside_full(priced: Forecast, n: int) -> Forecast:
+def _beside_full(priced: BatchPricing, n: int) -> BatchPricing:
     """A trial, and beside it plain training on all n samples of the same device."""
     terms, kept = priced.terms, np.array([int(priced.kept[0]), n])
-    nothing = Load.of([(Work(), StepTrace())], terms.workload)
-    whole = Load.training(kept[1:], terms.batch_size, terms.epochs, terms.workload)
-    loads = Load.stack([priced.score, nothing]), Load.stack([priced.train, whole])
-    return Forecast(terms, priced.device, *loads, kept)
+    nothing = StepCounts.of([(Work(), StepTrace())], terms.workload)
+    whole = StepCounts.training(kept[1:], terms.batch_size, terms.epochs, terms.workload)
+    loads = StepCounts.stack([priced.score, nothing]), StepCounts.stack([priced.train, whole])
+    return BatchPricing(terms, priced.device, *loads, kept)
 
 
-def _cost_j(priced: Forecast) -> float:
+def _cost_j(priced: BatchPricing) -> float:
     """J of a trial whose second row is plain training on all data (Eq. 13), by the price that counts (`Terms.price`).
 
     A battery that runs dry makes no trial cheaper: both have all the energy that they take. NaN where the trial never
@@ -103,15 +103,17 @@ def _cost_j(priced: Forecast) -> float:
     return float(analytic.device_cost(priced.terms.weights, *(float(part[0] / part[1]) for part in quantities)))
 
 
-def forecast_of(terms: Terms, device: Device, m: int, ledger: Ledger, dynamic: bool = False) -> Forecast:
+def forecast_of(
+    terms: PricingContext, device: Device, m: int, ledger: WorkRecord, dynamic: bool = False
+) -> BatchPricing:
     """One trial by what it did, as plans see those to come. Arguments: `price`."""
     scorer, trainer = _networks(terms, ledger)
-    score = Load.of([(ledger.score, ledger.score_trace)], scorer).times(terms.scorings(dynamic))
-    train = Load.of([(ledger.train, ledger.train_trace)], trainer)
-    return Forecast(terms, device, score, train, np.array([m], dtype=np.int64))
+    score = StepCounts.of([(ledger.score, ledger.score_trace)], scorer).times(terms.scorings(dynamic))
+    train = StepCounts.of([(ledger.train, ledger.train_trace)], trainer)
+    return BatchPricing(terms, device, score, train, np.array([m], dtype=np.int64))
 
 
-def shortfall(priced: Forecast, i: int, exact: bool = True) -> str:
+def shortfall(priced: BatchPricing, i: int, exact: bool = True) -> str:
     """Why the device does not finish trial `i` under its conditions: the second, what it had, and what it needs.
 
     Args:
@@ -142,6 +144,6 @@ def shortfall(priced: Forecast, i: int, exact: bool = True) -> str:
     )
 
 
-def _networks(terms: Terms, ledger: Ledger) -> tuple[Workload, Workload]:
+def _networks(terms: PricingContext, ledger: WorkRecord) -> tuple[Workload, Workload]:
     """The networks that scored and that trains."""
     return (terms.scorer if ledger.reused and terms.scorer else terms.workload), terms.workload

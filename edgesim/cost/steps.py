@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.profiles import DeviceProfile
+from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import OPERATION_KINDS, FloatArray, Operations, Workload
 
 Numbers = npt.NDArray[np.int64] | npt.NDArray[np.float64]

@@ -11,18 +11,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.data.cache import Reading
+from edgesim.config.validation import nearest
+from edgesim.data.cache import DatasetFiles
 from edgesim.data.held_out import HeldOut
 from edgesim.data.images import ImageDataset
-from edgesim.data.notes import Note, counted, some
 from edgesim.data.raw import RawDataset, RawSplit, array_images, as_images
-from edgesim.documents import nearest
+from edgesim.data.reading_notes import Note, counted, some
 from edgesim.errors import DataError
 
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
-def npz(path: Path, name: str, keys: Mapping[str, str], channels: str | None, held_out: HeldOut | None) -> Reading:
+def npz(path: Path, name: str, keys: Mapping[str, str], channels: str | None, held_out: HeldOut | None) -> DatasetFiles:
     """Find the arrays of an .npz file.
 
     Args:
@@ -44,7 +44,7 @@ def npz(path: Path, name: str, keys: Mapping[str, str], channels: str | None, he
                 f"take a share of the training samples by dataset.test_share"
             )
     options = f"npz {dict(keys)} {channels} {held_out}"
-    return Reading(name, path.parent, (path,), lambda: _decode_npz(path, keys, channels, held_out), options)
+    return DatasetFiles(name, path.parent, (path,), lambda: _decode_npz(path, keys, channels, held_out), options)
 
 
 def digits(name: str, test_share: float) -> ImageDataset:

@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgesim.data.duplicates import Repeats
 from edgesim.data.images import ImageDataset
-from edgesim.data.notes import Note
 from edgesim.data.raw import CheckedDataset, RawDataset, RawSplit
-from edgesim.data.repeats import Repeats
+from edgesim.data.reading_notes import Note
 from edgesim.errors import DataError, n_of
 
 FORMAT = 2
@@ -42,7 +42,7 @@ ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 @dataclass(frozen=True)
-class Reading:
+class DatasetFiles:
     """A data set that was found: which files it consists of, and how to decode them."""
 
     name: str
@@ -66,7 +66,7 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("edgesim", appauthor=False))
 
 
-def decoded(reading: Reading) -> ImageDataset:
+def decoded(reading: DatasetFiles) -> ImageDataset:
     """The data set of a reading, from the cache where it was decoded before, with the same notes.
 
     Raises:
@@ -96,7 +96,7 @@ def decoded(reading: Reading) -> ImageDataset:
     return replace(dataset, notes=(*reading.notes, *dataset.notes))
 
 
-def fingerprint(reading: Reading) -> str:
+def fingerprint(reading: DatasetFiles) -> str:
     """A hash (32 hex digits) of everything the decoded arrays depend on; see the top of this module."""
     try:
         states = [path.stat() for path in reading.files]

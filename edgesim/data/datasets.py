@@ -18,8 +18,8 @@ from edgesim.data import arrays, folders, parquet, public
 from edgesim.data.cache import cache_folder, decoded
 from edgesim.data.images import ImageDataset
 from edgesim.data.limits import Limits, OwnData
-from edgesim.data.notes import Note
 from edgesim.data.raw import CHANNELS
+from edgesim.data.reading_notes import Note
 from edgesim.errors import DataError
 
 __all__ = ["DATASETS", "DatasetSource", "ImageDataset", "describe", "find", "load"]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgesim.data.images import ByteArray
-from edgesim.data.notes import Note, counted
+from edgesim.data.reading_notes import Note, counted
 from edgesim.errors import DataError
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from edgesim.data.cache import Reading
+from edgesim.config.validation import nearest
+from edgesim.data.cache import DatasetFiles
 from edgesim.data.decode import Decoder, Item, has_colour
+from edgesim.data.folder_listing import IMAGE_SUFFIXES, Survey, is_system
 from edgesim.data.held_out import HeldOut
 from edgesim.data.images import ByteArray
 from edgesim.data.labels import form_notes, merged_by_form
-from edgesim.data.notes import Note, counted, some
 from edgesim.data.raw import RawDataset, RawSplit
-from edgesim.data.walk import IMAGE_SUFFIXES, Survey, is_system
-from edgesim.documents import nearest
+from edgesim.data.reading_notes import Note, counted, some
 from edgesim.errors import DataError
 from edgesim.work import IntArray
 
@@ -53,7 +53,7 @@ class _Found:
         return [self.train] if self.test is None else [self.train, self.test]
 
 
-def image_folder(folder: Path, name: str, size: tuple[int, int] | None, held_out: HeldOut | None) -> Reading:
+def image_folder(folder: Path, name: str, size: tuple[int, int] | None, held_out: HeldOut | None) -> DatasetFiles:
     """Find the images of `train/<class>/…` and `test/<class>/…` (or val/).
 
     Classes are in alphabetical order of their names. Names that differ only in their Unicode form are one class.
@@ -98,7 +98,7 @@ def holds_tiny_imagenet(folder: Path) -> bool:
     return _tiny_folder(folder) is not None
 
 
-def tiny_imagenet(folder: Path, name: str) -> Reading:
+def tiny_imagenet(folder: Path, name: str) -> DatasetFiles:
     """Find Tiny-ImageNet as its archive unpacks: train/<wnid>/images/*.JPEG and val/val_annotations.txt.
 
     Its test split has no labels, so val is the test split.
@@ -141,7 +141,7 @@ def tiny_imagenet(folder: Path, name: str) -> Reading:
     found = _Found(folder, name, splits[0], splits[1], names, (*notes, *survey.notes()))
     reading = _reading(found, None, None)
     texts = tuple(path for path in (annotations, base / "words.txt") if path.is_file())
-    return Reading(name, folder, (*texts, *reading.files), reading.decode, reading.options, reading.notes)
+    return DatasetFiles(name, folder, (*texts, *reading.files), reading.decode, reading.options, reading.notes)
 
 
 def _split_folders(folder: Path, held_out: HeldOut | None) -> tuple[Path, Path | None]:
@@ -217,7 +217,7 @@ def _identity(path: Path) -> tuple[int, int]:
     return state.st_dev, state.st_ino
 
 
-def _reading(found: _Found, size: tuple[int, int] | None, held_out: HeldOut | None) -> Reading:
+def _reading(found: _Found, size: tuple[int, int] | None, held_out: HeldOut | None) -> DatasetFiles:
     for split in found.splits:
         if not split.paths:
             raise DataError(
@@ -231,7 +231,7 @@ def _reading(found: _Found, size: tuple[int, int] | None, held_out: HeldOut | No
 
     files = tuple(path for split in found.splits for path in split.paths)
     options = f"files {size} {found.class_names} {held_out}"
-    return Reading(found.name, found.folder, files, decode, options, found.notes)
+    return DatasetFiles(found.name, found.folder, files, decode, options, found.notes)
 
 
 def _raw(split: _Files, decoder: Decoder) -> RawSplit:

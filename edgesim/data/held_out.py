@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim import seeds
-from edgesim.data.notes import Note, counted
+from edgesim.data.reading_notes import Note, counted
 from edgesim.errors import DataError
 from edgesim.work import IntArray
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.data.invariants import apportion
-from edgesim.data.notes import Note, counted, some
+from edgesim.data.reading_notes import Note, counted, some
 from edgesim.errors import DataError, n_of
 from edgesim.work import IntArray
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.data.notes import Note, counted, printable, some
+from edgesim.data.reading_notes import Note, counted, printable, some
 from edgesim.errors import DataError
 from edgesim.work import IntArray
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edgesim.config.validation import nearest
 from edgesim.data.labels import KINDS, Labels, check_range, form_notes, merged_by_form, normal
-from edgesim.data.notes import Note, counted, some
-from edgesim.documents import nearest
+from edgesim.data.reading_notes import Note, counted, some
 from edgesim.errors import DataError
 
 

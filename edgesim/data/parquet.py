@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from edgesim.config.validation import nearest
 from edgesim.data import shards
-from edgesim.data.cache import Reading
+from edgesim.data.cache import DatasetFiles
 from edgesim.data.decode import Decoder, Item, has_colour
 from edgesim.data.held_out import HeldOut
 from edgesim.data.images import ByteArray
 from edgesim.data.named import NamedLabels, merged
-from edgesim.data.notes import Note
 from edgesim.data.raw import RawDataset, RawSplit
-from edgesim.documents import nearest
+from edgesim.data.reading_notes import Note
 from edgesim.errors import DataError
 from edgesim.work import IntArray
 
@@ -58,14 +58,14 @@ class _File:
     labels: NamedLabels = field(repr=False)
 
 
-def reading(folder: Path, name: str, layout: Layout) -> Reading:
+def reading(folder: Path, name: str, layout: Layout) -> DatasetFiles:
     """Find the parquet files of both splits.
 
     Raises:
         DataError: a split is missing, is two sets of shards, or shares a file with the other (`shards.find`).
     """
     found = shards.find(folder, layout.train, layout.test, shared=layout.held_out is not None)
-    return Reading(
+    return DatasetFiles(
         name, folder, (*found.train, *found.test), lambda: _decode(folder, found, layout), f"parquet {layout}",
         found.notes,
     )  # fmt: skip

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.data import parquet
-from edgesim.data.cache import Reading, cache_folder
+from edgesim.data.cache import DatasetFiles, cache_folder
 from edgesim.data.raw import RawDataset, RawSplit, array_images
 from edgesim.errors import DataError, n_of
 
@@ -75,7 +75,7 @@ PUBLIC: dict[str, PublicSet] = {
 }
 
 
-def reading(public: PublicSet, folder: Path) -> Reading:
+def reading(public: PublicSet, folder: Path) -> DatasetFiles:
     """Find a public data set in a folder: parquet files, torchvision's layout, or the archive that it comes in.
 
     Raises:
@@ -85,7 +85,9 @@ def reading(public: PublicSet, folder: Path) -> Reading:
         return parquet.reading(folder, public.name, parquet.Layout())
     files = _find(public, folder)
     if files is not None:
-        return Reading(public.name, folder, files, _decoder(public, folder, files), options=public.torchvision_class)
+        return DatasetFiles(
+            public.name, folder, files, _decoder(public, folder, files), options=public.torchvision_class
+        )
     if public.archive and (folder / public.archive).is_file():
         unpacked = _unpack(public, folder / public.archive)
         return reading(public, unpacked)

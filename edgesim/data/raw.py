@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edgesim.data.held_out import HeldOut
 from edgesim.data.images import CHUNK, ByteArray, check_images
 from edgesim.data.labels import Classes, Labels, classes_of
-from edgesim.data.notes import Note, counted, some
+from edgesim.data.reading_notes import Note, counted, some
 from edgesim.errors import DataError
 from edgesim.work import IntArray
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from edgesim.data.notes import Note, counted, some
-from edgesim.documents import nearest
+from edgesim.config.validation import nearest
+from edgesim.data.reading_notes import Note, counted, some
 from edgesim.errors import DataError
 
 SPLIT_WORDS = {"train": ("train",), "test": ("test", "validation", "valid", "val")}

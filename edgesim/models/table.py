@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim import plugins
-from edgesim.documents import nearest
+from edgesim.config import plugins
+from edgesim.config.validation import nearest
 from edgesim.errors import EdgesimError
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class _Timm(_Referenced):
         return networks.timm_model(self.reference.removeprefix("timm:"), input_shape, num_classes)
 
 
-class _Own(_Referenced):
+class _OwnWork(_Referenced):
     def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
         """See Model.build."""
         return plugins.load(self.reference)(input_shape=input_shape, num_classes=num_classes)
@@ -237,7 +237,7 @@ def _own(name: str) -> type:
             f"'{name}' cannot be called with input_shape=(channels, height, width), num_classes=…: {error}. "
             "A model with hyper-parameters is a frozen dataclass with build(self, input_shape, num_classes)"
         ) from None
-    return _stand_in(name, _Own)
+    return _stand_in(name, _OwnWork)
 
 
 @functools.cache  # one class per name, so that two instances of a name are equal

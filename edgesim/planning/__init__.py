@@ -4,7 +4,7 @@ Devices of one kind (profile, conditions, throughput) with the same shard take t
 priced once, however many devices share it. Needs no torch where the network has been counted before.
 """
 
-from edgesim.planning.planned import Planned
-from edgesim.planning.pricer import plan
+from edgesim.planning.fleet_plan import FleetPlan
+from edgesim.planning.fleet_pricer import plan
 
-__all__ = ["Planned", "plan"]
+__all__ = ["FleetPlan", "plan"]

@@ -51,8 +51,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from edgesim import seeds
-from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, top_k
-from edgesim.pruning.expected import Network, Own, Part, WorkIs
+from edgesim.pruning.base import ScoreContext, Scoring, Shard, SubsetChoice, top_k
+from edgesim.pruning.expected import Network, OwnWork, Part, WorkIs
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
 from edgesim.training.settings import Training
@@ -61,7 +61,7 @@ from edgesim.work import FloatArray, IntArray, StepTrace, Work
 if TYPE_CHECKING:
     import torch
 
-    from edgesim.training.loop import Fitted, Step
+    from edgesim.training.loop import FitResult, Step
 
 Term = Literal["classification", "selection", "compression"]
 
@@ -230,7 +230,7 @@ class AdaPruner:
         """Nothing: it warms up by itself, with its own optimiser."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """Its own training with every extra epoch, by default up to a quarter more: the mask may settle without."""
 
         def training(epochs: int) -> Part:
@@ -240,9 +240,9 @@ class AdaPruner:
 
         least = self.warmup_epochs + self.epochs
         work_is: WorkIs = "at most" if self.extra_epochs else "exact"
-        return Own(*training(least + self.extra_epochs), work_is, least=training(least))
+        return OwnWork(*training(least + self.extra_epochs), work_is, least=training(least))
 
-    def choose(self, context: ScoreContext, k: int) -> Choice:
+    def choose(self, context: ScoreContext, k: int) -> SubsetChoice:
         """Train network and mask for the share k / n and keep the k largest m.
 
         Raises:
@@ -261,7 +261,7 @@ class AdaPruner:
                 runs.append(_fit(context, model, mask, _last_epoch(settings, context.shard.size), f"extra:{extra}"))
         notes = {"r_threshold": mask.share, "epochs": float(self.warmup_epochs + len(mask.history))}
         scoring = Scoring(mask.values, *_spent(runs, len(mask.values)), notes, tuple(mask.history))
-        return Choice(top_k(mask.values, k), scoring=scoring)
+        return SubsetChoice(top_k(mask.values, k), scoring=scoring)
 
     def _settings(self, training: Training) -> Training:
         """How theta is trained: this method's optimiser, the scenario's precision."""
@@ -283,7 +283,7 @@ def _last_epoch(settings: Training, n: int) -> Training:
     return replace(settings, epochs=1, schedule="constant", learning_rate=settings.learning_rate_at(steps - 1, steps))
 
 
-def _fit(context: ScoreContext, model: torch.nn.Module, mask: _Mask, settings: Training, purpose: str) -> Fitted:
+def _fit(context: ScoreContext, model: torch.nn.Module, mask: _Mask, settings: Training, purpose: str) -> FitResult:
     """Train the network on all samples, weighted by the mask, and the mask with it."""
     from edgesim.training.loop import Hooks, Subset, fit
 
@@ -292,7 +292,7 @@ def _fit(context: ScoreContext, model: torch.nn.Module, mask: _Mask, settings: T
     return fit(model, context.task, subset, settings, context.streams(purpose), context.augment, hooks)
 
 
-def _spent(runs: list[Fitted], n: int) -> tuple[Work, StepTrace]:
+def _spent(runs: list[FitResult], n: int) -> tuple[Work, StepTrace]:
     """The work of the trainings, and of the mask beside them."""
     work, trace = Work(), StepTrace()
     for run in runs:

@@ -23,7 +23,7 @@ from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import ScoreContext, Scoring, Shard
 from edgesim.pruning.dynamics import presentation_needs, presentations, warmup_steps
-from edgesim.pruning.expected import Network, Own, needs_of
+from edgesim.pruning.expected import Network, OwnWork, needs_of
 from edgesim.pruning.expected import presentations as presented
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
@@ -69,10 +69,10 @@ class Aum:
         """Logits at every presentation."""
         return presentation_needs("logits", warmup_steps(self.warmup, shard), shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """One comparison per presentation, sample and class."""
         seen = presented(needs_of(self, shard), shard)
-        return Own(Work(comparisons=seen * shard.size * shard.num_classes))
+        return OwnWork(Work(comparisons=seen * shard.size * shard.num_classes))
 
     def score(self, context: ScoreContext) -> Scoring:
         """Minus the area under the margin, float64 [n]."""

@@ -96,10 +96,10 @@ class Scoring:
 class Method(Protocol):
     """A way to choose a subset: a frozen dataclass whose fields are its hyper-parameters.
 
-    Beside `needs` it has either `score`, one float per sample for all budgets, or `choose(context, k)`, a `Choice`
-    for one budget, where the scores themselves depend on it. Class variables `source` and `cost_class` say where it
-    comes from and what it costs, `by_chance` that its scores say nothing of the samples, `dynamic` that it chooses
-    while training goes on (`is_dynamic`); a field `balance: "none" | "class"` asks for class shares.
+    Beside `needs` it has either `score`, one float per sample for all budgets, or `choose(context, k)`, a
+    `SubsetChoice` for one budget, where the scores themselves depend on it. Class variables `source` and `cost_class`
+    say where it comes from and what it costs, `by_chance` that its scores say nothing of the samples, `dynamic` that
+    it chooses while training goes on (`is_dynamic`); a field `balance: "none" | "class"` asks for class shares.
     """
 
     def needs(self, shard: Shard) -> Needs:
@@ -124,7 +124,7 @@ def kept_samples(method: Any, n: int, k: int) -> int:
 
 
 @dataclass(frozen=True)
-class Choice:
+class SubsetChoice:
     """A subset for one budget, as a method with `choose` returns it."""
 
     positions: IntArray
@@ -201,7 +201,7 @@ def class_balanced_top_k(scores: FloatArray, labels: IntArray, k: int) -> IntArr
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChargedSubset:
     """A subset with all that its trial is charged for."""
 
     selection: Selection
@@ -212,7 +212,7 @@ class Chosen:
     history: tuple[dict[str, float], ...]
 
 
-def choose(method: Any, context: ScoreContext, keep_ratios: Sequence[float]) -> list[Chosen]:
+def choose(method: Any, context: ScoreContext, keep_ratios: Sequence[float]) -> list[ChargedSubset]:
     """Run a method for several keep ratios: exact budgets, all of its work charged (edge paper, Eqs. 17-20, 24-25).
 
     A method with `score` runs once and every ratio is charged that run; one with `choose` runs once per ratio.
@@ -233,10 +233,10 @@ def choose(method: Any, context: ScoreContext, keep_ratios: Sequence[float]) -> 
     labels = context.shard.labels
     found = [class_balanced_top_k(scoring.scores, labels, k) if balanced else top_k(scoring.scores, k) for k in budgets]
     comparisons = 0 if getattr(method, "keeps_all", False) else int(selection_comparisons(context.shard.size))
-    return [_charged(Choice(positions, scoring=scoring), context, comparisons, wall_s) for positions in found]
+    return [_charged(SubsetChoice(positions, scoring=scoring), context, comparisons, wall_s) for positions in found]
 
 
-def _chosen_for(method: Any, context: ScoreContext, k: int) -> Chosen:
+def _chosen_for(method: Any, context: ScoreContext, k: int) -> ChargedSubset:
     """Run a method with `choose` for one budget and hold it to its contract."""
     started = time.perf_counter()
     choice = method.choose(context, k)
@@ -263,11 +263,11 @@ def _chosen_for(method: Any, context: ScoreContext, k: int) -> Chosen:
     return _charged(sorted_choice, context, 0 if dynamic else int(selection_comparisons(context.shard.size)), wall_s)
 
 
-def _charged(choice: Choice, context: ScoreContext, comparisons: int, wall_s: float) -> Chosen:
+def _charged(choice: SubsetChoice, context: ScoreContext, comparisons: int, wall_s: float) -> ChargedSubset:
     """Add the share of the warm-up and the selection to a method's own work."""
     observed, scoring = context.observations, choice.scoring
     work = observed.work + Work(comparisons=comparisons)
-    return Chosen(
+    return ChargedSubset(
         selection=Selection(choice.positions, choice.weights, {} if scoring is None else scoring.notes, choice.sampler),
         work=work if scoring is None else work + scoring.work,
         trace=observed.trace if scoring is None else observed.trace + scoring.trace,

@@ -31,9 +31,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.aum import Aum
-from edgesim.pruning.base import Choice, ScoreContext, Shard, class_budgets
+from edgesim.pruning.base import ScoreContext, Shard, SubsetChoice, class_budgets
 from edgesim.pruning.el2n import El2n
-from edgesim.pruning.expected import Network, Own
+from edgesim.pruning.expected import Network, OwnWork
 from edgesim.pruning.forgetting import Forgetting
 from edgesim.pruning.importance import Importance
 from edgesim.training.needs import Needs
@@ -120,13 +120,13 @@ class Ccs:
         """What the base score needs."""
         return self._base().needs(shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """What the base score takes, the cut and the strata."""
         base = self._base()
-        own = base.expected(shard, network, k) if not isinstance(base, Importance) else Own()
-        return Own(own.work + Work(comparisons=shard.size, other_flops=3.0 * shard.size), own.trace)
+        own = base.expected(shard, network, k) if not isinstance(base, Importance) else OwnWork()
+        return OwnWork(own.work + Work(comparisons=shard.size, other_flops=3.0 * shard.size), own.trace)
 
-    def choose(self, context: ScoreContext, k: int) -> Choice:
+    def choose(self, context: ScoreContext, k: int) -> SubsetChoice:
         """Stratified choice of k; the scores that are reported are the base's."""
         scoring = self._base().score(context)
         n, labels = context.shard.size, context.shard.labels
@@ -145,7 +145,7 @@ class Ccs:
         notes = {**scoring.notes, "cutoff": (n - left) / n, "strata": float(filled)}
         # The cut is a selection of its own, beside the one over places; a stratum takes three operations.
         work = scoring.work + Work(comparisons=n, other_flops=3.0 * n)
-        return Choice(np.concatenate(chosen), scoring=replace(scoring, work=work, notes=notes))
+        return SubsetChoice(np.concatenate(chosen), scoring=replace(scoring, work=work, notes=notes))
 
     def _base(self) -> Importance | Aum | El2n | Forgetting:
         return _BASES[self.base](warmup=self.warmup)

@@ -33,7 +33,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import ScoreContext, Scoring, Shard
-from edgesim.pruning.expected import Network, Own
+from edgesim.pruning.expected import Network, OwnWork
 from edgesim.pruning.geometry import unit_rows
 from edgesim.training.needs import Needs
 from edgesim.work import FloatArray, IntArray, Work
@@ -112,14 +112,14 @@ class CgScore:
         """Nothing."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """The closed form of every part of every class."""
         flops = 0.0
         for size in np.unique(shard.labels, return_counts=True)[1]:
             count = -(-int(size) // self.max_class_size)
             for part in (len(piece) for piece in np.array_split(np.arange(size), count)):
                 flops += complexity_gap_flops(part + min(part, shard.size - int(size)), network.input_numbers)
-        return Own(Work(other_flops=flops))
+        return OwnWork(Work(other_flops=flops))
 
     def score(self, context: ScoreContext) -> Scoring:
         """The complexity gap within each class, float64 [n]."""

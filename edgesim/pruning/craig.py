@@ -25,8 +25,8 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import Choice, ScoreContext, Shard
-from edgesim.pruning.expected import Network, Own
+from edgesim.pruning.base import ScoreContext, Shard, SubsetChoice
+from edgesim.pruning.expected import Network, OwnWork
 from edgesim.pruning.geometry import ROUNDING, lowest_of_largest
 from edgesim.pruning.gradients import LastLayer, Solution, choose_by_class, expected_by_class, gradient_needs
 from edgesim.training.needs import Needs
@@ -87,7 +87,7 @@ class Craig:
         """Logits and embeddings at T0."""
         return gradient_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """As if the choices came in random order: the j-th becomes the nearest of every j-th sample of its class.
 
         At most each becomes the nearest of all.
@@ -98,7 +98,7 @@ class Craig:
 
         return expected_by_class(shard, network, k, self.max_class_size, solution)
 
-    def choose(self, context: ScoreContext, k: int) -> Choice:
+    def choose(self, context: ScoreContext, k: int) -> SubsetChoice:
         """k positions with their weights.
 
         Raises:

@@ -22,7 +22,7 @@ from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import ScoreContext, Scoring, Shard
 from edgesim.pruning.dynamics import warmup_steps
-from edgesim.pruning.expected import Network, Own
+from edgesim.pruning.expected import Network, OwnWork
 from edgesim.pruning.replicas import expected_replicas, replicate
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
@@ -69,11 +69,11 @@ class El2n:
         steps = warmup_steps(self.warmup, shard)
         return Needs(steps, snapshots=(steps,), capture=frozenset({"logits"}))
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """The further replicas, and the arithmetic on [n, C]."""
         own = expected_replicas(self.needs(shard), shard, self.replicas)
         arithmetic = Work(other_flops=self.replicas * error_flops(shard.labels, shard.num_classes))
-        return Own(own.work + arithmetic, own.trace)
+        return OwnWork(own.work + arithmetic, own.trace)
 
     def score(self, context: ScoreContext) -> Scoring:
         """Mean error norm, float64 [n]."""

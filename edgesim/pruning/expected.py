@@ -26,18 +26,18 @@ from edgesim.training.needs import Needs
 from edgesim.work import IntArray, StepTrace, Work
 
 __all__ = [
-    "Case", "Expected", "Network", "Own", "Part", "WorkIs", "class_sizes", "needs_of", "of_scoring", "of_trial",
-    "presentations", "scores_every_budget",
+    "Network", "OwnWork", "Part", "TrialWork", "WorkCase", "WorkIs", "class_sizes", "needs_of", "of_scoring",
+    "of_trial", "presentations", "scores_every_budget",
 ]  # fmt: skip
 
 WorkIs = Literal["exact", "expected", "at most"]
 """how planned work stands to what will be done; where a plan cannot run the method, the last two may be off"""
-Case = Literal["planned", "least", "most"]
+WorkCase = Literal["planned", "least", "most"]
 Part = tuple[Work, StepTrace]
 
 
 @dataclass(frozen=True)
-class Own:
+class OwnWork:
     """What a method does on the device beyond its share of the warm-up."""
 
     work: Work = field(default_factory=Work)
@@ -51,7 +51,7 @@ class Own:
     visits: tuple[int, ...] | None = None
     """samples that each epoch of training visits, of a dynamic method; None = k in every epoch, as of a fixed subset"""
 
-    def part(self, case: Case) -> Part:
+    def part(self, case: WorkCase) -> Part:
         """The work as it is planned, its least or its most: all the same where it is exact."""
         if self.work_is != "exact" and case == "least":
             return self.least
@@ -59,10 +59,10 @@ class Own:
 
 
 @dataclass(frozen=True)
-class Expected:
+class TrialWork:
     """All that one trial is expected to be charged."""
 
-    scoring: Own
+    scoring: OwnWork
     """the warm-up, the method's own part, and the selection"""
     train: Work
     train_trace: StepTrace
@@ -70,7 +70,7 @@ class Expected:
     """samples that the device keeps: k, or all n of a dynamic method"""
 
 
-def of_scoring(method: Any, shard: Shard, network: Network, k: int) -> Own:
+def of_scoring(method: Any, shard: Shard, network: Network, k: int) -> OwnWork:
     """Scoring and selection of k samples: the warm-up, the method's own part, and the comparisons.
 
     Args:
@@ -80,7 +80,7 @@ def of_scoring(method: Any, shard: Shard, network: Network, k: int) -> Own:
         k: samples kept, 1 <= k <= n.
     """
     work, trace = needs_of(method, shard).charge(shard.size, shard.batch_size)
-    own = method.expected(shard, network, k) if hasattr(method, "expected") else Own()
+    own = method.expected(shard, network, k) if hasattr(method, "expected") else OwnWork()
     # As `base.choose` counts them: whoever keeps everything compares nothing.
     keeps_all = getattr(method, "keeps_all", False) and not hasattr(method, "choose")
     own_count = keeps_all or is_dynamic(method)
@@ -90,21 +90,21 @@ def of_scoring(method: Any, shard: Shard, network: Network, k: int) -> Own:
         return work + part[0], trace + part[1]
 
     planned, least, most = (added(own.part(case)) for case in ("planned", "least", "most"))
-    return Own(*planned, own.work_is, least, most, own.visits)
+    return OwnWork(*planned, own.work_is, least, most, own.visits)
 
 
-def of_trial(method: Any, shard: Shard, network: Network, k: int) -> Expected:
+def of_trial(method: Any, shard: Shard, network: Network, k: int) -> TrialWork:
     """All of a trial that keeps k samples (arguments as in `of_scoring`): scoring, selection and training."""
     scoring, kept = of_scoring(method, shard, network, k), kept_samples(method, shard.size, k)
     if scoring.visits is None:
         trace = StepTrace.passes("train", k, shard.batch_size, shard.epochs)
         train = Work(train_samples=k * shard.epochs, steps=int(training_steps(k, shard.batch_size, shard.epochs)))
-        return Expected(scoring, train, trace, kept)
+        return TrialWork(scoring, train, trace, kept)
     trace = StepTrace()
     for visits in scoring.visits:
         trace += StepTrace.passes("train", visits, shard.batch_size)
     train = Work(train_samples=trace.samples, steps=sum(segment.steps for segment in trace.segments))
-    return Expected(scoring, train, trace, kept)
+    return TrialWork(scoring, train, trace, kept)
 
 
 def scores_every_budget(method: Any) -> bool:

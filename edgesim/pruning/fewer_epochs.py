@@ -16,8 +16,8 @@ from typing import ClassVar
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import Choice, ScoreContext, Shard
-from edgesim.pruning.expected import Network, Own
+from edgesim.pruning.base import ScoreContext, Shard, SubsetChoice
+from edgesim.pruning.expected import Network, OwnWork
 from edgesim.pruning.passes import Passes, pass_sizes, steps_for
 from edgesim.training.needs import Needs
 
@@ -35,14 +35,14 @@ class FewerEpochs:
         """Nothing."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """The visits of every epoch."""
-        return Own(visits=pass_sizes(shard.size, shard.batch_size, steps_for(shard, k)))
+        return OwnWork(visits=pass_sizes(shard.size, shard.batch_size, steps_for(shard, k)))
 
-    def choose(self, context: ScoreContext, k: int) -> Choice:
+    def choose(self, context: ScoreContext, k: int) -> SubsetChoice:
         """All positions, for the steps that k samples would buy."""
         shard = context.shard
         everything = np.arange(shard.size)
         if k == shard.size:  # full training
-            return Choice(everything)
-        return Choice(everything, sampler=Passes(shard.size, shard.batch_size, steps_for(shard, k)))
+            return SubsetChoice(everything)
+        return SubsetChoice(everything, sampler=Passes(shard.size, shard.batch_size, steps_for(shard, k)))

@@ -26,7 +26,7 @@ from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import ScoreContext, Scoring, Shard
 from edgesim.pruning.dynamics import presentation_needs, presentations, warmup_steps
-from edgesim.pruning.expected import Network, Own, needs_of
+from edgesim.pruning.expected import Network, OwnWork, needs_of
 from edgesim.pruning.expected import presentations as presented
 from edgesim.pruning.replicas import expected_replicas, replicate
 from edgesim.training.needs import Needs
@@ -71,11 +71,11 @@ class Forgetting:
         """Hits at every presentation."""
         return presentation_needs("hit", warmup_steps(self.warmup, shard), shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """The further replicas, and one comparison per presentation."""
         needs = needs_of(self, shard)
         own = expected_replicas(needs, shard, self.replicas)
-        return Own(own.work + Work(comparisons=self.replicas * shard.size * presented(needs, shard)), own.trace)
+        return OwnWork(own.work + Work(comparisons=self.replicas * shard.size * presented(needs, shard)), own.trace)
 
     def score(self, context: ScoreContext) -> Scoring:
         """Forgetting events, float64 [n]."""

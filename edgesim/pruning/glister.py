@@ -33,8 +33,8 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, class_budgets
-from edgesim.pruning.expected import Network, Own
+from edgesim.pruning.base import ScoreContext, Scoring, Shard, SubsetChoice, class_budgets
+from edgesim.pruning.expected import Network, OwnWork
 from edgesim.pruning.gradients import LastLayer, gradient_needs, observed_gradients, softmax
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
@@ -137,11 +137,11 @@ class Glister:
         """Logits and embeddings at T0."""
         return gradient_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """The products of the greedy choice."""
-        return Own(self._greedy_work(shard.size, shard.num_classes * network.gradient_width, k))
+        return OwnWork(self._greedy_work(shard.size, shard.num_classes * network.gradient_width, k))
 
-    def choose(self, context: ScoreContext, k: int) -> Choice:
+    def choose(self, context: ScoreContext, k: int) -> SubsetChoice:
         """k positions.
 
         Raises:
@@ -160,7 +160,7 @@ class Glister:
         scores[order] = -np.arange(k, dtype=np.float64)
         entries = seen.layer.errors.shape[1] * seen.layer.inputs.shape[1]
         work = self._greedy_work(shard.size, entries, k)
-        return Choice(order, scoring=Scoring(scores, work, notes={"held_out": float(len(held_out.positions))}))
+        return SubsetChoice(order, scoring=Scoring(scores, work, notes={"held_out": float(len(held_out.positions))}))
 
     def _held_out(self, context: ScoreContext, logits: FloatArray) -> HeldOut:
         """Draw the held-out samples, the same share of every class."""

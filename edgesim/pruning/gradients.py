@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from edgesim import seeds
 from edgesim.errors import EdgesimError
-from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, class_budgets
+from edgesim.pruning.base import ScoreContext, Scoring, Shard, SubsetChoice, class_budgets
 from edgesim.pruning.dynamics import warmup_steps
-from edgesim.pruning.expected import Network, Own
+from edgesim.pruning.expected import Network, OwnWork
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
@@ -185,7 +185,7 @@ def parts(labels: IntArray, k: int, largest: int, rng: np.random.Generator) -> l
 
 def choose_by_class(
     context: ScoreContext, k: int, largest: int, solve: Callable[[LastLayer, int], Solution], bytes_per_pair: int
-) -> Choice:
+) -> SubsetChoice:
     """Choose from every class by its last-layer gradients; weights of a class sum to its size.
 
     Args:
@@ -214,12 +214,12 @@ def choose_by_class(
     notes["matrix_bytes"] = float(bytes_per_pair * biggest**2)
     scores = np.zeros(context.shard.size)
     scores[chosen] = weight
-    return Choice(chosen, weight, Scoring(scores, Work(other_flops=flops), notes=notes))
+    return SubsetChoice(chosen, weight, Scoring(scores, Work(other_flops=flops), notes=notes))
 
 
 def expected_by_class(
     shard: Shard, network: Network, k: int, largest: int, solution_flops: Callable[[int, int], tuple[float, float]]
-) -> Own:
+) -> OwnWork:
     """What `choose_by_class` is expected to take, and the most that it can.
 
     Args:
@@ -237,4 +237,4 @@ def expected_by_class(
         solved = solution_flops(len(members), budget)
         usual, most = usual + solved[0], most + solved[1]
     least, planned, bound = ((Work(other_flops=known + solved), StepTrace()) for solved in (0.0, usual, most))
-    return Own(*planned, "expected", least, bound)
+    return OwnWork(*planned, "expected", least, bound)

@@ -30,8 +30,8 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import Choice, ScoreContext, Shard
-from edgesim.pruning.expected import Network, Own
+from edgesim.pruning.base import ScoreContext, Shard, SubsetChoice
+from edgesim.pruning.expected import Network, OwnWork
 from edgesim.pruning.geometry import lowest_of_largest
 from edgesim.pruning.gradients import LastLayer, Solution, choose_by_class, expected_by_class, gradient_needs
 from edgesim.training.needs import Needs
@@ -157,7 +157,7 @@ class GradMatch:
         """Logits and embeddings at T0."""
         return gradient_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """As if each of k rounds took one atom in and none out. At most there are 3k rounds, each with all k atoms."""
 
         def solution(n: int, k: int) -> tuple[float, float]:
@@ -168,7 +168,7 @@ class GradMatch:
 
         return expected_by_class(shard, network, k, self.max_class_size, solution)
 
-    def choose(self, context: ScoreContext, k: int) -> Choice:
+    def choose(self, context: ScoreContext, k: int) -> SubsetChoice:
         """k positions with their weights.
 
         Raises:

@@ -29,7 +29,7 @@ from pydantic.dataclasses import dataclass
 from edgesim.pruning.base import ScoreContext, Scoring, Shard
 from edgesim.pruning.dynamics import warmup_steps
 from edgesim.pruning.el2n import el2n, error_flops
-from edgesim.pruning.expected import Network, Own
+from edgesim.pruning.expected import Network, OwnWork
 from edgesim.pruning.replicas import Replicas, expected_replicas, replicate
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
@@ -123,15 +123,15 @@ class Grand:
             return Needs(steps, keep_weights=True)
         return Needs(steps, snapshots=(steps,), capture=frozenset({"logits", "embedding"}))
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """The further replicas; the norms, or a forward and backward pass of one sample at a time."""
         own, n = expected_replicas(self.needs(shard), shard, self.replicas), shard.size
         if self.variant == "last_layer":
             norms = error_flops(shard.labels, shard.num_classes) + 2.0 * n * network.embedding_width
-            return Own(own.work + Work(other_flops=self.replicas * norms), own.trace)
+            return OwnWork(own.work + Work(other_flops=self.replicas * norms), own.trace)
         squares = self.replicas * 2.0 * n * network.parameters
         work = Work(train_samples=self.replicas * n, other_flops=squares)
-        return Own(own.work + work, own.trace + StepTrace.passes("train", n, 1, self.replicas))
+        return OwnWork(own.work + work, own.trace + StepTrace.passes("train", n, 1, self.replicas))
 
     def score(self, context: ScoreContext) -> Scoring:
         """Mean gradient norm, float64 [n]."""

@@ -39,8 +39,8 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard
-from edgesim.pruning.expected import Network, Own
+from edgesim.pruning.base import ScoreContext, Scoring, Shard, SubsetChoice
+from edgesim.pruning.expected import Network, OwnWork
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
 from edgesim.work import FloatArray, Work
@@ -138,12 +138,12 @@ class Infobatch:
         """Nothing: training itself shows the losses."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """The choices of the pruned epochs, and the visits of every epoch of training."""
         sizes = InfoBatchSampler(shard.size, k, self.anneal, self.max_r).sizes(shard.epochs)
-        return Own(_choosing(shard.size, len(sizes) - sizes.count(shard.size)), visits=sizes)
+        return OwnWork(_choosing(shard.size, len(sizes) - sizes.count(shard.size)), visits=sizes)
 
-    def choose(self, context: ScoreContext, k: int) -> Choice:
+    def choose(self, context: ScoreContext, k: int) -> SubsetChoice:
         """All positions, and the sampler that visits k·epochs of them in all."""
         n = context.shard.size
         sampler = InfoBatchSampler(n, k, self.anneal, self.max_r, self.rescale)
@@ -151,7 +151,7 @@ class Infobatch:
         full = sizes.count(n)
         work = _choosing(n, len(sizes) - full)
         scoring = Scoring(np.zeros(n), work, notes={"full_epochs": float(full)})  # no score: all are kept alike
-        return Choice(np.arange(n), scoring=scoring, sampler=sampler)
+        return SubsetChoice(np.arange(n), scoring=scoring, sampler=sampler)
 
 
 def _choosing(n: int, pruned: int) -> Work:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import ScoreContext, Scoring, Shard
-from edgesim.pruning.expected import Network, Own, class_sizes
+from edgesim.pruning.expected import Network, OwnWork, class_sizes
 from edgesim.pruning.geometry import (
     ROUNDING,
     checked_budget,
@@ -92,11 +92,11 @@ class KCenter:
         """Embeddings at T0."""
         return embedding_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """The complete orders, and the squares of the embeddings."""
         width = network.embedding_width
         squares = Work(other_flops=4.0 * shard.size * width)
-        return Own(greedy_work(class_sizes(shard.labels, self.balance), width) + squares)
+        return OwnWork(greedy_work(class_sizes(shard.labels, self.balance), width) + squares)
 
     def score(self, context: ScoreContext) -> Scoring:
         """Minus the place in the order, float64 [n]."""

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import ScoreContext, Scoring, Shard
-from edgesim.pruning.expected import Network, Own
+from edgesim.pruning.expected import Network, OwnWork
 from edgesim.pruning.geometry import ROUNDING, embedding_needs, embeddings_at_end
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
@@ -70,9 +70,9 @@ class Moderate:
         """Embeddings at T0."""
         return embedding_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """Means, differences and squares, and a median."""
-        return Own(Work(comparisons=shard.size, other_flops=4.0 * shard.size * network.embedding_width))
+        return OwnWork(Work(comparisons=shard.size, other_flops=4.0 * shard.size * network.embedding_width))
 
     def score(self, context: ScoreContext) -> Scoring:
         """Minus the difference from the median distance, float64 [n]."""

@@ -34,8 +34,8 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard
-from edgesim.pruning.expected import Network, Own
+from edgesim.pruning.base import ScoreContext, Scoring, Shard, SubsetChoice
+from edgesim.pruning.expected import Network, OwnWork
 from edgesim.pruning.passes import pass_sizes, steps_for, uniform
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
@@ -156,16 +156,18 @@ class OnlineLoss:
         """Nothing: training itself shows the losses."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """Working out p, and the visits of every epoch."""
         sampler = self._sampler(shard, k)
-        return Own(self._choosing(sampler), visits=pass_sizes(shard.size, shard.batch_size, sampler.steps))
+        return OwnWork(self._choosing(sampler), visits=pass_sizes(shard.size, shard.batch_size, sampler.steps))
 
-    def choose(self, context: ScoreContext, k: int) -> Choice:
+    def choose(self, context: ScoreContext, k: int) -> SubsetChoice:
         """All positions, and the sampler that draws from them for the steps that k samples would buy."""
         n, sampler = context.shard.size, self._sampler(context.shard, k)
         notes = {"loss_steps": float(max(0, sampler.steps - sampler.warm_steps))}  # 0: the same as fewer-epochs
-        return Choice(np.arange(n), scoring=Scoring(np.zeros(n), self._choosing(sampler), notes=notes), sampler=sampler)
+        return SubsetChoice(
+            np.arange(n), scoring=Scoring(np.zeros(n), self._choosing(sampler), notes=notes), sampler=sampler
+        )
 
     def _sampler(self, shard: Shard, k: int) -> OnlineLossSampler:
         per_epoch = -(-shard.size // shard.batch_size)

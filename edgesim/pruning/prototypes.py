@@ -30,8 +30,8 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard, class_balanced_top_k, class_budgets, top_k
-from edgesim.pruning.expected import Network, Own, Part
+from edgesim.pruning.base import ScoreContext, Scoring, Shard, SubsetChoice, class_balanced_top_k, class_budgets, top_k
+from edgesim.pruning.expected import Network, OwnWork, Part
 from edgesim.pruning.geometry import embedding_needs, embeddings_at_end, unit_rows
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
@@ -176,11 +176,11 @@ class Prototypes:
         """Embeddings at T0."""
         return embedding_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """Class means take what they take; a clustering as many passes as are usual, at most MAX_ITERATIONS a start."""
         n, width = shard.size, network.embedding_width
         if self.supervised:
-            return Own(Work(other_flops=6.0 * n * width))
+            return OwnWork(Work(other_flops=6.0 * n * width))
         clusters = min(self.clusters or shard.num_classes, n)
 
         def work(iterations: float) -> Part:
@@ -188,15 +188,15 @@ class Prototypes:
             return Work(other_flops=_clustering_flops(n, width, clusters, passes)), StepTrace()
 
         usual = min(max(SETTLES * n**0.5 / clusters**0.25, 1.0), MAX_ITERATIONS)
-        return Own(*work(usual), "expected", most=work(MAX_ITERATIONS))
+        return OwnWork(*work(usual), "expected", most=work(MAX_ITERATIONS))
 
-    def choose(self, context: ScoreContext, k: int) -> Choice:
+    def choose(self, context: ScoreContext, k: int) -> SubsetChoice:
         """The hardest (or easiest) k under the guard."""
         scoring = self._scoring(context)
         labels = context.shard.labels
         if self.balance == "class":
-            return Choice(class_balanced_top_k(scoring.scores, labels, k), scoring=scoring)
-        return Choice(guarded_top_k(scoring.scores, labels, k, self.guard), scoring=scoring)
+            return SubsetChoice(class_balanced_top_k(scoring.scores, labels, k), scoring=scoring)
+        return SubsetChoice(guarded_top_k(scoring.scores, labels, k, self.guard), scoring=scoring)
 
     def _scoring(self, context: ScoreContext) -> Scoring:
         embeddings = embeddings_at_end(context)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgesim import seeds
 from edgesim.pruning.base import ScoreContext, Shard
-from edgesim.pruning.expected import Own
+from edgesim.pruning.expected import OwnWork
 from edgesim.training.needs import Needs
 from edgesim.work import StepTrace, Work
 
@@ -56,7 +56,7 @@ def replicate(context: ScoreContext, needs: Needs, replicas: int) -> Replicas:
     return Replicas(tuple(observed), work, trace)
 
 
-def expected_replicas(needs: Needs, shard: Shard, replicas: int) -> Own:
+def expected_replicas(needs: Needs, shard: Shard, replicas: int) -> OwnWork:
     """What the replicas beyond the shared warm-up take.
 
     Args:
@@ -64,10 +64,10 @@ def expected_replicas(needs: Needs, shard: Shard, replicas: int) -> Own:
         shard: the device's data.
         replicas: how many in all.
     """
-    own = Own()
+    own = OwnWork()
     for _ in range(replicas - 1):
         work, trace = needs.clipped(shard.full_steps).charge(shard.size, shard.batch_size)
-        own = Own(own.work + work, own.trace + trace)
+        own = OwnWork(own.work + work, own.trace + trace)
     return own
 
 

@@ -27,8 +27,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import Choice, ScoreContext, Scoring, Shard
-from edgesim.pruning.expected import Network, Own
+from edgesim.pruning.base import ScoreContext, Scoring, Shard, SubsetChoice
+from edgesim.pruning.expected import Network, OwnWork
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
 from edgesim.work import FloatArray, IntArray, Work
@@ -95,18 +95,20 @@ class Rs2:
         """Nothing."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """The orders that are drawn, and k visits in every epoch."""
-        return Own(self._ordering(shard, k), visits=(k,) * shard.epochs)
+        return OwnWork(self._ordering(shard, k), visits=(k,) * shard.epochs)
 
-    def choose(self, context: ScoreContext, k: int) -> Choice:
+    def choose(self, context: ScoreContext, k: int) -> SubsetChoice:
         """All positions, and the sampler that visits k of them in every epoch."""
         shard = context.shard
         everything = np.arange(shard.size)
         if k == shard.size:  # full training
-            return Choice(everything)
+            return SubsetChoice(everything)
         sampler = Rs2Sampler(shard.size, k, self.replacement, self.balance == "class", shard.labels)
-        return Choice(everything, scoring=Scoring(np.zeros(shard.size), self._ordering(shard, k)), sampler=sampler)
+        return SubsetChoice(
+            everything, scoring=Scoring(np.zeros(shard.size), self._ordering(shard, k)), sampler=sampler
+        )
 
     def _ordering(self, shard: Shard, k: int) -> Work:
         """Of all random orders: one per epoch, or one per pass over the shard."""

@@ -29,7 +29,7 @@ from pydantic.dataclasses import dataclass
 
 from edgesim.pruning.base import ScoreContext, Scoring, Shard
 from edgesim.pruning.dynamics import presentation_needs, presentations, steps_per_epoch, warmup_steps
-from edgesim.pruning.expected import Network, Own, needs_of
+from edgesim.pruning.expected import Network, OwnWork, needs_of
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, Work
@@ -95,10 +95,10 @@ class Tdds:
             steps = min(max(steps, self.window * steps_per_epoch(shard)), shard.full_steps)
         return presentation_needs("logits", steps, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> Own:
+    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
         """Ten operations per finished presentation, sample and class."""
         finished = max(1, needs_of(self, shard).steps // steps_per_epoch(shard))
-        return Own(Work(other_flops=10.0 * finished * shard.size * shard.num_classes))
+        return OwnWork(Work(other_flops=10.0 * finished * shard.size * shard.num_classes))
 
     def score(self, context: ScoreContext) -> Scoring:
         """Temporal dual-depth score, float64 [n]."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from edgesim import analysis
+from edgesim.analysis.grouping import ok
+from edgesim.analysis.pareto import accuracy_against
 from edgesim.report.figures import fleet
-from edgesim.report.sections import NO_TRIAL, NONE_WELL, Looks, Section
-from edgesim.report.source import Source
+from edgesim.report.run_tables import Source
+from edgesim.report.sections import NO_TRIAL, NONE_WELL, PageStyle, Section
 
 KINDS = ("energy_j", "time_s")
 """of emulated cost; the first one that the run knows is shown first"""
@@ -17,19 +18,19 @@ LEAD = (
 
 def shown_first(source: Source) -> str:
     """The kind of cost that the first figure shows; empty where the run knows none."""
-    good = analysis.ok(source.records)
+    good = ok(source.records)
     known = [kind for kind in KINDS if good[[f"device_{kind}", "test_accuracy"]].notna().all(axis=1).any()]
     return known[0] if known else ""
 
 
-def answer_section(source: Source, looks: Looks) -> Section:
+def answer_section(source: Source, looks: PageStyle) -> Section:
     """Accuracy against what a device takes, every method and keep ratio beside full training."""
     kind = shown_first(source)
     figures = []
     if kind:
-        points = analysis.accuracy_against(source.records, f"device_{kind}").table
+        points = accuracy_against(source.records, f"device_{kind}").table
         figures.append(fleet.pareto_figure(points, looks.styles, kind))
     nothing = NONE_WELL if len(source.records) else NO_TRIAL
-    if len(analysis.ok(source.records)) and not kind:
+    if len(ok(source.records)) and not kind:
         nothing = "The run knows neither energy nor time of its devices, so accuracy cannot be set against cost."
     return Section("answer", "What pruning saves and costs", figures, [], nothing, LEAD, opens=True)

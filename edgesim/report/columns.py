@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pandas as pd
 
-from edgesim.report.formats import Column, count, gap, p_value, percent, plain_count, quantity, ratio, spread, text
+from edgesim.report.column_formats import (
+    Column,
+    count,
+    gap,
+    p_value,
+    percent,
+    plain_count,
+    quantity,
+    ratio,
+    spread,
+    text,
+)
 
 COLUMNS: dict[str, Column] = {
     "method": Column("method", text, "how the subset is chosen; full keeps everything"),

@@ -9,19 +9,28 @@ from typing import Any
 
 import pandas as pd
 
-from edgesim import analysis, documents
+from edgesim.analysis import fleets as fleets_table
+from edgesim.analysis.comparison import QUANTITIES, against_first, fronts, mean_differences, scenario_differences
+from edgesim.analysis.comparison_findings import SHOWN_LAMBDA, equal_cost_findings, fleet_findings, run_findings
+from edgesim.analysis.curves import final_accuracy
+from edgesim.analysis.equal_cost import equal_cost
+from edgesim.analysis.fleets import best_of_fleets, composition, of_each_fleet, on_every_fleet
+from edgesim.analysis.grouping import FULL, RANDOM, Answer
+from edgesim.analysis.heterogeneity import infeasible
+from edgesim.analysis.means import by_profile, failures
+from edgesim.config import validation
 from edgesim.errors import n_of
-from edgesim.report import identity, markdown, marks
+from edgesim.report import markdown, plot_style, run_facts
 from edgesim.report import page as pages
-from edgesim.report.figures import sides
+from edgesim.report.figures import run_comparison
 from edgesim.report.figures.figure import rows
 from edgesim.report.figures.prices import WORDS
+from edgesim.report.outline import NO_TRIAL, NONE_WELL, leads
 from edgesim.report.page import Page
-from edgesim.report.sections import Choice, Section, Shown
-from edgesim.report.source import RECORD_COLUMNS, Run
-from edgesim.report.story import NO_TRIAL, NONE_WELL, leads
+from edgesim.report.run_tables import RECORD_COLUMNS, Run
+from edgesim.report.sections import PageChoice, PageTable, Section
 from edgesim.report.verdict import Verdict
-from edgesim.tables import by_rule
+from edgesim.results.serialization import by_rule
 
 EXACT = ("dataset", "partition", "seeds")
 """parts of a scenario that decide which samples a device holds"""
@@ -48,20 +57,20 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
         command: what made the comparison.
     """
     ruled = {name: by_rule(records, records) for name, records in priced.items()}
-    told, best = analysis.fleets(ruled), analysis.best_of_fleets(ruled)
+    told, best = fleets_table.fleets(ruled), best_of_fleets(ruled)
     table, epochs = told.table, dict.fromkeys(ruled, _epochs(run))
-    styles = marks.method_styles(priced, "")
+    styles = plot_style.method_styles(priced, "")
     name = str(run.info.get("scenario") or run.path.name)
-    facts = [("Fleets", ", ".join(priced)), ("Compared by", command), *identity.facts(run.info, run.records)]
+    facts = [("Fleets", ", ".join(priced)), ("Compared by", command), *run_facts.facts(run.info, run.records)]
     yamls = [(f"The fleet {fleet}", text) for fleet, text in fleets.items()]
     return Page(
         name=f"{name} on {n_of(len(priced), 'fleet')}",
         kind="comparison",
-        headline=f"trained once, priced on {', '.join(priced)} · {identity.headline(run.info, run.records)}",
+        headline=f"trained once, priced on {', '.join(priced)} · {run_facts.headline(run.info, run.records)}",
         about="Run",
         facts=[(label, value) for label, value in facts if value],
         verdict=Verdict(
-            [*analysis.fleet_findings(table, best.table), *analysis.equal_cost_findings(ruled, epochs)],
+            [*fleet_findings(table, best.table), *equal_cost_findings(ruled, epochs)],
             [*_fleet_limits(run, table), *told.missing],
         ),
         sections=[
@@ -71,8 +80,8 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
             _profiles(ruled),
             _failures(ruled, "fleet"),
         ],
-        documents=[*yamls, ("The scenario as it was run", documents.dump(run.scenario))],
-        data_notes=identity.data_notes(run.info),
+        documents=[*yamls, ("The scenario as it was run", validation.dump(run.scenario))],
+        data_notes=run_facts.data_notes(run.info),
     )
 
 
@@ -87,22 +96,22 @@ def of_runs(runs: Mapping[str, Run], command: str = "") -> Page:
               for name, run in runs.items()}  # fmt: skip
     ruled = {name: by_rule(records, records) for name, records in tables.items()}
     first, *others = runs
-    differ = {name: analysis.scenario_differences(runs[first].scenario, runs[name].scenario) for name in others}
-    pairs = {column: analysis.against_first(tables, column) for column in analysis.QUANTITIES}
+    differ = {name: scenario_differences(runs[first].scenario, runs[name].scenario) for name in others}
+    pairs = {column: against_first(tables, column) for column in QUANTITIES}
     accuracy = pairs["test_accuracy"]
-    means = analysis.mean_differences(tables)
+    means = mean_differences(tables)
     facts = [(f"{name}: {label}", value)
-             for name, run in runs.items() for label, value in identity.facts(run.info, run.records)]  # fmt: skip
+             for name, run in runs.items() for label, value in run_facts.facts(run.info, run.records)]  # fmt: skip
     return Page(
         name=f"{' and '.join(others)} against {first}",
         kind="comparison",
-        headline=" · ".join(f"{name}: {identity.headline(run.info, run.records)}" for name, run in runs.items()),
+        headline=" · ".join(f"{name}: {run_facts.headline(run.info, run.records)}" for name, run in runs.items()),
         about="Runs",
         facts=[*([("Compared by", command)] if command else []), *facts],
         verdict=Verdict(
             [
-                *analysis.run_findings(means.table, accuracy.table),
-                *analysis.equal_cost_findings(ruled, {name: _epochs(run) for name, run in runs.items()}),
+                *run_findings(means.table, accuracy.table),
+                *equal_cost_findings(ruled, {name: _epochs(run) for name, run in runs.items()}),
             ],
             _run_limits(runs, differ, accuracy),
         ),
@@ -113,14 +122,14 @@ def of_runs(runs: Mapping[str, Run], command: str = "") -> Page:
             _fronts(ruled),
             _failures(ruled, "run"),
         ],
-        documents=[(f"The scenario of {name}", documents.dump(run.scenario)) for name, run in runs.items()],
-        data_notes=tuple(f"{name}: {note}" for name, run in runs.items() for note in identity.data_notes(run.info)),
+        documents=[(f"The scenario of {name}", validation.dump(run.scenario)) for name, run in runs.items()],
+        data_notes=tuple(f"{name}: {note}" for name, run in runs.items() for note in run_facts.data_notes(run.info)),
     )
 
 
 def answer(page: Page) -> dict[str, Any]:
     """A comparison for machines: name, findings, limits, the tables by their keys; numbers in full, None = unknown."""
-    behind = [Shown(figure.key, "", figure.table) for part in page.sections for figure in part.figures]
+    behind = [PageTable(figure.key, "", figure.table) for part in page.sections for figure in part.figures]
     shown = [table for table in behind if len(table.data.columns)]
     shown += [table for part in page.sections for table in part.tables]
     return {
@@ -136,11 +145,11 @@ def _plain_rows(data: pd.DataFrame) -> list[dict[str, Any]]:
     return rows(data.astype(object).where(data.notna(), None))
 
 
-def _method(records: Mapping[str, pd.DataFrame]) -> Choice:
+def _method(records: Mapping[str, pd.DataFrame]) -> PageChoice:
     """The choice of a method; `random` last, it is what the others are compared with."""
     named = dict.fromkeys(str(name) for table in records.values() for name in table["method"])
-    methods = [name for name in named if name not in (analysis.FULL, analysis.RANDOM)]
-    return Choice("method", "Method shown", (*methods, *(name for name in named if name == analysis.RANDOM)))
+    methods = [name for name in named if name not in (FULL, RANDOM)]
+    return PageChoice("method", "Method shown", (*methods, *(name for name in named if name == RANDOM)))
 
 
 def _epochs(run: Run) -> int | None:
@@ -158,10 +167,10 @@ def _equal_cost(tables: Mapping[str, pd.DataFrame], side: str) -> Section:
     ):
 
         def told(records: pd.DataFrame, price: str = price, unit: str = unit) -> pd.DataFrame:
-            return leads(analysis.equal_cost(records, price=price).table, unit)
+            return leads(equal_cost(records, price=price).table, unit)
 
-        data = analysis.of_each_fleet(tables, told).rename(columns={"fleet": side})
-        found.append(Shown(f"{key}-{side}s", caption, data, folded=price != "device_energy_j"))
+        data = of_each_fleet(tables, told).rename(columns={"fleet": side})
+        found.append(PageTable(f"{key}-{side}s", caption, data, folded=price != "device_energy_j"))
     lead = (
         "What the price of a method's trial, scoring included, buys of an opponent on the same devices. "
         f"Intervals are of each row by itself; those of the verdict are simultaneous. {CLOSED_FORM}"
@@ -170,11 +179,11 @@ def _equal_cost(tables: Mapping[str, pd.DataFrame], side: str) -> Section:
     return Section("equal-cost", "Equal total cost", [], found, nothing, lead)
 
 
-def _fleets(table: pd.DataFrame, priced: Mapping[str, pd.DataFrame], styles: marks.Styles) -> Section:
-    same, left_out = analysis.on_every_fleet(priced)
-    drawn = analysis.fleets(same).table if any(len(own) for own in same.values()) else table
-    shown = [sides.fleet_figure(drawn, styles, column) for column in sides.FLEET_COSTS]
-    shown.append(sides.exchange_figure(drawn, styles))
+def _fleets(table: pd.DataFrame, priced: Mapping[str, pd.DataFrame], styles: plot_style.Styles) -> Section:
+    same, left_out = on_every_fleet(priced)
+    drawn = fleets_table.fleets(same).table if any(len(own) for own in same.values()) else table
+    shown = [run_comparison.fleet_figure(drawn, styles, column) for column in run_comparison.FLEET_COSTS]
+    shown.append(run_comparison.exchange_figure(drawn, styles))
     if left_out and drawn is not table:
         shown = [replace(figure, note=f"{figure.note} Over the common devices.") for figure in shown]
     # Emulated here; without the word the columns' names mean the closed form.
@@ -182,7 +191,7 @@ def _fleets(table: pd.DataFrame, priced: Mapping[str, pd.DataFrame], styles: mar
              for what in ("time", "energy") for old, new in (("", "device_"), ("analytic_", ""))}  # fmt: skip
     hidden = [] if left_out else [name for name in map(str, table) if name.startswith("common_")]
     renamed = table.drop(columns=hidden).rename(columns=names)
-    every = Shown("fleets", "Every fleet, method and keep ratio", renamed)
+    every = PageTable("fleets", "Every fleet, method and keep ratio", renamed)
     lead = (
         "The same training on other hardware: what it gives is the same, what it takes is priced on each fleet. "
         f"{CLOSED_FORM}"
@@ -190,43 +199,43 @@ def _fleets(table: pd.DataFrame, priced: Mapping[str, pd.DataFrame], styles: mar
     return Section("fleets", "Fleets", shown, [every], NO_TRIAL, lead, (_method({"": table}),))
 
 
-def _best(best: analysis.Answer, priced: Mapping[str, pd.DataFrame]) -> Section:
+def _best(best: Answer, priced: Mapping[str, pd.DataFrame]) -> Section:
     weights = tuple(f"{value:g}" for value in dict.fromkeys(best.table["lambda"]))
-    choices = (_method(priced), Choice("lambda", "λ", weights, f"{analysis.SHOWN_LAMBDA:g}"))
-    ratios = Shown("best-ratios", "The same at every λ", best.table, folded=True)
-    shown_best = best.table[best.table["lambda"] == analysis.SHOWN_LAMBDA].drop(columns="lambda")
-    middle = Shown("best", f"Devices by their best keep ratio, λ = {analysis.SHOWN_LAMBDA:g}", shown_best)
-    figure = [sides.best_ratio_figure(best.table)]
+    choices = (_method(priced), PageChoice("lambda", "λ", weights, f"{SHOWN_LAMBDA:g}"))
+    ratios = PageTable("best-ratios", "The same at every λ", best.table, folded=True)
+    shown_best = best.table[best.table["lambda"] == SHOWN_LAMBDA].drop(columns="lambda")
+    middle = PageTable("best", f"Devices by their best keep ratio, λ = {SHOWN_LAMBDA:g}", shown_best)
+    figure = [run_comparison.best_ratio_figure(best.table)]
     lead = "Which of the ratios that were run each device would choose; the larger λ, the more cost counts."
     return Section("best", "Best keep ratio", figure, [middle, ratios], NONE_WELL, lead, choices, best.missing)
 
 
 def _profiles(priced: Mapping[str, pd.DataFrame]) -> Section:
-    devices = Shown("composition", "What the fleets are", analysis.of_each_fleet(priced, analysis.composition))
+    devices = PageTable("composition", "What the fleets are", of_each_fleet(priced, composition))
     # A device's accuracy is its data's; which profile it has is chance, so accuracies per profile would mislead.
-    means = analysis.of_each_fleet(priced, analysis.by_profile).drop(columns="test_accuracy")
-    full = means[means["method"] == analysis.FULL].drop(columns=["method", "keep_ratio"])
+    means = of_each_fleet(priced, by_profile).drop(columns="test_accuracy")
+    full = means[means["method"] == FULL].drop(columns=["method", "keep_ratio"])
     tables = [
         devices,
-        Shown("profiles-full", "Full training on one device of each profile", full),
-        Shown("profiles", "Means per fleet and profile", means, folded=True),
+        PageTable("profiles-full", "Full training on one device of each profile", full),
+        PageTable("profiles", "Means per fleet and profile", means, folded=True),
     ]
     lead = "Which devices the fleets are made of, and what full training takes on one of each."
     return Section("profiles", "Profiles", [], tables, NO_TRIAL, lead)
 
 
 def _failures(tables: Mapping[str, pd.DataFrame], side: str) -> Section:
-    found = analysis.of_each_fleet(tables, analysis.failures).rename(columns={"fleet": side})
-    parts = [Shown("failures", "Trials that did not end well", found)]
+    found = of_each_fleet(tables, failures).rename(columns={"fleet": side})
+    parts = [PageTable("failures", "Trials that did not end well", found)]
     if side == "fleet":
-        cannot = analysis.of_each_fleet(tables, lambda records: analysis.infeasible(records).table)
-        parts.append(Shown("infeasible", "Devices that cannot do what was asked", cannot, folded=True))
+        cannot = of_each_fleet(tables, lambda records: infeasible(records).table)
+        parts.append(PageTable("infeasible", "Devices that cannot do what was asked", cannot, folded=True))
     return Section("failures", "Who cannot", [], parts, "Every trial ended well.")
 
 
 def _fleet_limits(run: Run, table: pd.DataFrame) -> list[str]:
     """What the fleets' numbers leave open, in sentences."""
-    said = identity.limits(run.records, run.info)
+    said = run_facts.limits(run.records, run.info)
     for fleet in dict.fromkeys(table["fleet"]):
         own = table[table["fleet"] == fleet]
         if own["failed_devices"].any():
@@ -240,9 +249,9 @@ def _fleet_limits(run: Run, table: pd.DataFrame) -> list[str]:
     return said
 
 
-def _run_limits(runs: Mapping[str, Run], differ: Mapping[str, analysis.Answer], pairs: analysis.Answer) -> list[str]:
+def _run_limits(runs: Mapping[str, Run], differ: Mapping[str, Answer], pairs: Answer) -> list[str]:
     """What pairs of trials of different runs leave open, in sentences."""
-    said = [f"{name}: {note}" for name, run in runs.items() for note in identity.limits(run.records, run.info)]
+    said = [f"{name}: {note}" for name, run in runs.items() for note in run_facts.limits(run.records, run.info)]
     for name, found in differ.items():
         parts = [part for part in EXACT if any(path.split(".")[0] == part for path in found.table["path"])]
         if parts:
@@ -251,42 +260,42 @@ def _run_limits(runs: Mapping[str, Run], differ: Mapping[str, analysis.Answer], 
     return [*said, *pairs.missing]
 
 
-def _differ(differ: Mapping[str, analysis.Answer]) -> Section:
+def _differ(differ: Mapping[str, Answer]) -> Section:
     names = {"a": "first_setting", "b": "own_setting"}
     parts = [found.table.rename(columns=names).assign(run=name) for name, found in differ.items()]
     table = pd.concat(parts, ignore_index=True)[["run", "path", *names.values()]]
     same = [name for name, found in differ.items() if found.table.empty]
     cannot = tuple(f"{name}: the scenario equals that of the first run." for name in same) if len(table) else ()
-    every = Shown("differences", "What the scenarios differ in", table)
+    every = PageTable("differences", "What the scenarios differ in", table)
     lead = "Settings of the scenarios as they were run; those that are equal are left out."
     return Section("differ", "Scenarios", [], [every], "The scenarios are equal.", lead, (), cannot)
 
 
-def _pairs(pairs: Mapping[str, analysis.Answer]) -> Section:
+def _pairs(pairs: Mapping[str, Answer]) -> Section:
     accuracy = pairs["test_accuracy"].table
-    styles = marks.method_styles(accuracy["method"], analysis.FULL)
+    styles = plot_style.method_styles(accuracy["method"], FULL)
     ends = {"a": "first_accuracy", "b": "own_accuracy", "low": "difference_low", "high": "difference_high"}
-    tables = [Shown("pairs", "Test accuracy, paired", accuracy.rename(columns=ends))]
+    tables = [PageTable("pairs", "Test accuracy, paired", accuracy.rename(columns=ends))]
     costs = {"a": "first_cost", "b": "own_cost", "difference": "cost_difference",
              "low": "cost_difference_low", "high": "cost_difference_high"}  # fmt: skip
     for kind, (word, unit) in WORDS.items():
         found = pairs[f"device_{kind}"].table.rename(columns=costs)
-        tables.append(Shown(f"pairs-{word}", f"Emulated {word} ({unit}), paired", found, folded=True))
+        tables.append(PageTable(f"pairs-{word}", f"Emulated {word} ({unit}), paired", found, folded=True))
     runs = tuple(str(name) for name in dict.fromkeys(accuracy["run"]))
     lead = "Differences are other run minus first run; intervals are 95 %, simultaneous over all rows (Bonferroni)."
     missing = " ".join(pairs["test_accuracy"].missing) or NONE_WELL
-    figures = [sides.difference_figure(accuracy, styles)]
-    return Section("pairs", "Paired trials", figures, tables, missing, lead, (Choice("run", "Run shown", runs),))
+    figures = [run_comparison.difference_figure(accuracy, styles)]
+    return Section("pairs", "Paired trials", figures, tables, missing, lead, (PageChoice("run", "Run shown", runs),))
 
 
 def _fronts(tables: Mapping[str, pd.DataFrame]) -> Section:
-    styles = marks.method_styles(tables, "")
-    final = analysis.of_each_fleet(tables, lambda records: analysis.final_accuracy(records).table)
-    shown = [sides.accuracy_figure(final.rename(columns={"fleet": "run"}), styles)]
+    styles = plot_style.method_styles(tables, "")
+    final = of_each_fleet(tables, lambda records: final_accuracy(records).table)
+    shown = [run_comparison.accuracy_figure(final.rename(columns={"fleet": "run"}), styles)]
     cannot: list[str] = []
     for kind in WORDS:
-        found = analysis.fronts(tables, f"device_{kind}")
-        shown.append(sides.fronts_figure(found.table, styles, kind))
+        found = fronts(tables, f"device_{kind}")
+        shown.append(run_comparison.fronts_figure(found.table, styles, kind))
         cannot += found.missing
     lead = "All trials of every run, paired or not: accuracy against the keep ratio, and against what it takes."
     return Section("fronts", "All runs", shown, [], NONE_WELL, lead, (_method(tables),), tuple(dict.fromkeys(cannot)))

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import pandas as pd
 
-from edgesim import analysis
-from edgesim.analysis.ratios import Weighted
+from edgesim.analysis import classes as classes_analysis
+from edgesim.analysis import heterogeneity
+from edgesim.analysis.best_ratio import Weighted, best_ratios
+from edgesim.analysis.classes import class_counts
+from edgesim.analysis.fairness import fairness, winner_counts
+from edgesim.analysis.fairness import winners as winners_of
+from edgesim.analysis.grouping import FULL, ranges
+from edgesim.analysis.heterogeneity import by_device
+from edgesim.analysis.kept_samples import dynamic_methods
+from edgesim.analysis.means import by_profile
+from edgesim.analysis.pareto import accuracy_against
 from edgesim.report.answer import shown_first
+from edgesim.report.column_formats import percent, ratio
 from edgesim.report.figures import classes, fleet
 from edgesim.report.figures.figure import rows
 from edgesim.report.figures.prices import WORDS
-from edgesim.report.formats import percent, ratio
-from edgesim.report.sections import MIDDLE, NONE_WELL, Looks, Section, Shown, unless_empty
-from edgesim.report.source import Source
+from edgesim.report.run_tables import Source
+from edgesim.report.sections import MIDDLE, NONE_WELL, PageStyle, PageTable, Section, unless_empty
 
 FAIRNESS = ["method", "keep_ratio", "devices", "seeds", "mean", "mean_by_data", "worst_tenth", "gini", "jain"]
 """of the table shown; the intervals stand behind the figure"""
@@ -27,23 +36,23 @@ FOLDED = 12
 """rows from which on that table opens only when asked for"""
 
 
-def devices_section(source: Source, looks: Looks) -> Section:
+def devices_section(source: Source, looks: PageStyle) -> Section:
     """What each device takes, what accuracy that buys, and which method wins where."""
-    devices, winners = analysis.by_device(source.records), analysis.winners(source.records)
+    devices, winners = by_device(source.records), winners_of(source.records)
     shown = [fleet.device_figure(devices.table, kind) for kind in WORDS]
     for kind in WORDS.keys() - {shown_first(source)}:
-        points = analysis.accuracy_against(source.records, f"device_{kind}").table
+        points = accuracy_against(source.records, f"device_{kind}").table
         shown.append(fleet.pareto_figure(points, looks.styles, kind))
     if source.records["device"].nunique() > 1:
-        shown.append(fleet.winner_figure(analysis.winner_counts(winners.table).table, looks.styles))
+        shown.append(fleet.winner_figure(winner_counts(winners.table).table, looks.styles))
     tables = [
-        Shown("devices", "Every device", _every_device(devices.table), folded=True),
-        Shown("winners", "Method with the highest mean accuracy on every device", winners.table, folded=True),
-        Shown("best-ratios", "Best keep ratio by Eq. 14", _best_ratios(source.records), folded=True),
-        Shown("profiles", "Means per profile", analysis.by_profile(source.records), folded=True),
+        PageTable("devices", "Every device", _every_device(devices.table), folded=True),
+        PageTable("winners", "Method with the highest mean accuracy on every device", winners.table, folded=True),
+        PageTable("best-ratios", "Best keep ratio by Eq. 14", _best_ratios(source.records), folded=True),
+        PageTable("profiles", "Means per profile", by_profile(source.records), folded=True),
     ]
     cannot = (*unless_empty(devices), *unless_empty(winners))
-    best = analysis.best_ratios(source.records)
+    best = best_ratios(source.records)
     cannot = (*cannot, *(unless_empty(best) if len(best.table) else best.missing[:1]))
     lead = (
         "Each device by itself: what it takes, what accuracy that buys, and which method has the highest mean there. "
@@ -52,12 +61,12 @@ def devices_section(source: Source, looks: Looks) -> Section:
     return Section("devices", "Devices", shown, tables, NONE_WELL, lead, (looks.method,), cannot)
 
 
-def fleet_section(source: Source, looks: Looks) -> Section:
+def fleet_section(source: Source, looks: PageStyle) -> Section:
     """Who is waited for, how fair accuracy is, and what does not fit."""
-    last = analysis.stragglers(source.records, source.devices)
-    fair = analysis.fairness(source.records)
-    headroom = analysis.headroom(source.records, source.devices)
-    infeasible = analysis.infeasible(source.records)
+    last = heterogeneity.stragglers(source.records, source.devices)
+    fair = fairness(source.records)
+    headroom = heterogeneity.headroom(source.records, source.devices)
+    infeasible = heterogeneity.infeasible(source.records)
     shown = [
         # One device waits for nobody, and is its own worst tenth.
         *([fleet.straggler_figure(last.table, looks.styles)] if last.table["devices"].max() > 1 else []),
@@ -66,8 +75,10 @@ def fleet_section(source: Source, looks: Looks) -> Section:
     ]
     several = fair.table[fair.table["devices"] > 1]
     tables = [
-        Shown("infeasible", "What devices cannot do, and why", infeasible.table),
-        Shown("fairness", "How evenly accuracy is spread over the devices", several[FAIRNESS], len(several) > FOLDED),
+        PageTable("infeasible", "What devices cannot do, and why", infeasible.table),
+        PageTable(
+            "fairness", "How evenly accuracy is spread over the devices", several[FAIRNESS], len(several) > FOLDED
+        ),
     ]
     cannot = [sentence for found in (last, fair, headroom) for sentence in unless_empty(found)]
     waiting = waiting_in_words(last.table)
@@ -76,19 +87,19 @@ def fleet_section(source: Source, looks: Looks) -> Section:
     return Section("fleet", "The fleet together", shown, tables, NONE_WELL, lead, (), tuple(dict.fromkeys(cannot)))
 
 
-def classes_section(source: Source, looks: Looks) -> Section:
+def classes_section(source: Source, looks: PageStyle) -> Section:
     """Which classes the devices hold, and which of them a method starves."""
-    dynamic = analysis.dynamic_methods(source.records)
-    counts = analysis.class_counts(source.shards, without(source.selections, dynamic))
+    dynamic = dynamic_methods(source.records)
+    counts = class_counts(source.shards, without(source.selections, dynamic))
     names = dict(zip(source.shards["label"], source.shards["class_name"].astype(str), strict=True))
     named = counts.table.assign(class_name=counts.table["label"].map(names))
-    starved, skew = analysis.starved(counts.table).table, analysis.skew(source.shards)
+    starved, skew = classes_analysis.starved(counts.table).table, classes_analysis.skew(source.shards)
     starved.insert(0, "class_name", starved["label"].map(names))
     shown = [
         classes.shares_figure(named, after=False),
         *([classes.shares_figure(named, after=True), classes.starved_figure(starved)] if len(starved) else []),
     ]
-    tables = [Shown("skew", "How skewed the devices' data are", skew.table, folded=True)]
+    tables = [PageTable("skew", "How skewed the devices' data are", skew.table, folded=True)]
     missing = " ".join(counts.missing) or NONE_WELL
     lead = "What pruning does to the mix of classes, on each device and on all of them together."
     cannot = keeps_no_subset(dynamic) if len(counts.table) else ()
@@ -112,15 +123,15 @@ def waiting_in_words(stragglers: pd.DataFrame) -> str:
     """Whom the fleet waits for and what that costs, at the ratio nearest to MIDDLE; empty for one device or none.
 
     Args:
-        stragglers: the table of `analysis.stragglers`.
+        stragglers: the table of `heterogeneity.stragglers`.
     """
     several = stragglers[stragglers["devices"] > 1]
-    pruned = several[several["method"] != analysis.FULL]
+    pruned = several[several["method"] != FULL]
     told = pruned[pruned["method"] == "importance"] if (pruned["method"] == "importance").any() else pruned
     told = told if len(told) else several
     nearest = (told["keep_ratio"] - MIDDLE).abs().sort_values(kind="stable").index[:1]
     for row in rows(told.loc[nearest]):
-        full = row["method"] == analysis.FULL
+        full = row["method"] == FULL
         at = "In full training" if full else f"Keeping {ratio(row['keep_ratio'])} by {row['method']}"
         said = f"{at}, the last device to be done is device {row['device']} ({row['profile']})"
         said += (
@@ -161,7 +172,7 @@ def unfinished_in_words(records: pd.DataFrame) -> str:
 def _named(devices: list[int], profiles: dict[int, str]) -> str:
     kinds = list(dict.fromkeys(profiles[device] for device in devices))
     word = "Device" if len(devices) == 1 else "Devices"
-    return f"{word} {analysis.ranges(devices)} ({', '.join(kinds)})"
+    return f"{word} {ranges(devices)} ({', '.join(kinds)})"
 
 
 def _finish(devices: list[int]) -> str:
@@ -169,7 +180,7 @@ def _finish(devices: list[int]) -> str:
 
 
 def _every_device(devices: pd.DataFrame) -> pd.DataFrame:
-    """The table of `analysis.by_device`; with one seed without what stands in the table of trials already."""
+    """The table of `by_device`; with one seed without what stands in the table of trials already."""
     several = devices["seeds"].max() > 1
     return devices if several else devices.drop(columns=[name for name in OF_TRIALS if name in devices])
 
@@ -181,6 +192,6 @@ def _best_ratios(records: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["weights", "profile", "method", "lambda"]
     by: tuple[Weighted, ...] = ("data", "equal")
-    tables = [analysis.best_ratios(records, weights_of_devices=name).table.assign(weights=name) for name in by]
+    tables = [best_ratios(records, weights_of_devices=name).table.assign(weights=name) for name in by]
     found = pd.concat(tables).groupby(keys, sort=False)["keep_ratio"]
     return found.agg(devices="count", least="min", median="median", most="max").reset_index()

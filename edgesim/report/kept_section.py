@@ -6,17 +6,25 @@ from typing import Any
 
 import pandas as pd
 
-from edgesim import analysis
+from edgesim.analysis import kept_samples
+from edgesim.analysis.kept_samples import (
+    dynamic_methods,
+    extremes,
+    kept_at,
+    score_histogram,
+    trace_means,
+    without_extremes,
+)
 from edgesim.errors import n_of
 from edgesim.extremes import MAX_CLASSES
+from edgesim.report.column_formats import quantity
 from edgesim.report.figures import kept
 from edgesim.report.figures.figure import rows
 from edgesim.report.fleet_sections import keeps_no_subset, without
-from edgesim.report.formats import quantity
 from edgesim.report.pictures import Gallery, galleries
-from edgesim.report.sections import Looks, Section, Shown, unless_empty
-from edgesim.report.source import Source
-from edgesim.tables import ENDS
+from edgesim.report.run_tables import Source
+from edgesim.report.sections import PageStyle, PageTable, Section, unless_empty
+from edgesim.results.serialization import ENDS
 
 SAMPLES = ["method", "keep_ratio", "label", "class_name", "end", "rank", "index", "score", "tied", "kept_at"]
 NO_TABLE = "The run folder has no table of extremes (it is older than that table), so samples cannot be shown."
@@ -29,18 +37,18 @@ IN_MARKDOWN, METHODS_IN_MARKDOWN = 2, 3
 """samples per class and end, and methods, in Markdown: one line per method and class"""
 
 
-def kept_section(source: Source, looks: Looks) -> Section:
+def kept_section(source: Source, looks: PageStyle) -> Section:
     """What was kept."""
-    dynamic = analysis.dynamic_methods(source.records)
-    overlap = analysis.overlap(without(source.selections, dynamic), source.records)
-    spread = analysis.score_histogram(source.scores)
-    recorded = analysis.trace_means(source.traces)
+    dynamic = dynamic_methods(source.records)
+    overlap = kept_samples.overlap(without(source.selections, dynamic), source.records)
+    spread = score_histogram(source.scores)
+    recorded = trace_means(source.traces)
     samples = _samples(source)
     found = galleries(samples)
     shown = [kept.overlap_figure(overlap.table), kept.score_figure(spread.table)]
     shown += kept.trace_figures(recorded.table)
-    table = samples[SAMPLES] if len(samples) else analysis.extremes(source.scores, source.shards).table
-    tables = [Shown("extremes", "Samples kept first and last, on one device", table, folded=True)]
+    table = samples[SAMPLES] if len(samples) else extremes(source.scores, source.shards).table
+    tables = [PageTable("extremes", "Samples kept first and last, on one device", table, folded=True)]
     cannot = (*unless_empty(overlap), *keeps_no_subset(dynamic), *spread.missing, *_no_samples(source, samples))
     nothing = "There are no subsets of two methods to compare."
     lead = "Which samples the methods choose, how far they agree on them, and what they go by."
@@ -55,7 +63,7 @@ def _samples(source: Source) -> pd.DataFrame:
     names = dict(zip(source.shards["label"], source.shards["class_name"].astype(str), strict=True))
     found = source.extremes
     named = found["label"].map(lambda label: names.get(label, f"class {label}"))
-    return found.assign(class_name=named, kept_at=analysis.kept_at(found, source.selections))
+    return found.assign(class_name=named, kept_at=kept_at(found, source.selections))
 
 
 def _no_samples(source: Source, samples: pd.DataFrame) -> list[str]:
@@ -66,7 +74,7 @@ def _no_samples(source: Source, samples: pd.DataFrame) -> list[str]:
         return [NO_RANKING]
     if source.scores_from and samples.empty:
         return [SCORED_ELSEWHERE.format(run=source.scores_from)]
-    said = analysis.without_extremes(source.records, samples, source.shown["device"], source.shown["seed"])
+    said = without_extremes(source.records, samples, source.shown["device"], source.shown["seed"])
     if len(samples) and not (samples["height"] > 0).any():
         said.append(NO_PICTURES)
     return said
@@ -87,7 +95,7 @@ def _about(source: Source, samples: pd.DataFrame, found: list[Gallery]) -> str:
     return f"{said} Below each picture stands its score, from the trial {at}; larger is kept first."
 
 
-def _in_short(samples: pd.DataFrame, shown: dict[str, Any]) -> Shown:
+def _in_short(samples: pd.DataFrame, shown: dict[str, Any]) -> PageTable:
     """A row per class of the first methods: the indices and scores of the first and the last samples."""
     keys = ["method", "class_name"]
     order = list(dict.fromkeys(samples["method"]))
@@ -105,4 +113,4 @@ def _in_short(samples: pd.DataFrame, shown: dict[str, Any]) -> Shown:
     table = table.sort_values("method", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
     where = f"device {shown.get('device')} in seed {shown.get('seed')}"
     where += f", first {len(told)} of {len(order)} methods" if len(told) < len(order) else ""
-    return Shown("extremes-in-short", f"Samples kept first and last on {where}, index (score)", table)
+    return PageTable("extremes-in-short", f"Samples kept first and last on {where}, index (score)", table)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from edgesim.errors import n_of
-from edgesim.report import page, tables
-from edgesim.report.sections import Shown
-from edgesim.report.source import Run
+from edgesim.report import page, text_tables
+from edgesim.report.run_tables import Run
+from edgesim.report.sections import PageTable
 
 SHOWN_SECTIONS = ("summary", "equal-cost", "claims", "gap", "time", "kept", "failures")
 SHOWN_FIGURES = ("gap",)
@@ -62,7 +62,7 @@ def write_page(shown: page.Page, out: Path, in_sections: Sequence[str], in_figur
         lines += ["How the data were read:", "", *(f"- {_plain(note)}" for note in shown.data_notes), ""]
     used: list[str] = []
     for part in shown.sections:
-        behind = [Shown(f.key, f.title, f.table) for f in part.shown_figures if f.key in in_figures]
+        behind = [PageTable(f.key, f.title, f.table) for f in part.shown_figures if f.key in in_figures]
         found = [*behind, *(table for table in part.tables if not table.folded), *part.in_markdown]
         found = [table for table in found if len(table.data)]
         if part.key not in in_sections or not found:
@@ -71,14 +71,14 @@ def write_page(shown: page.Page, out: Path, in_sections: Sequence[str], in_figur
         for table in found:
             lines += [f"{_plain(table.caption)}:", "", *_rows(table.data), ""]
             used += [str(name) for name in table.data.columns]
-    lines += ["## Columns", "", *(f"- **{label}**: {meaning}" for label, _, meaning in tables.glossary(used))]
+    lines += ["## Columns", "", *(f"- **{label}**: {meaning}" for label, _, meaning in text_tables.glossary(used))]
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return out
 
 
 def _rows(data: pd.DataFrame) -> list[str]:
-    table = tables.table(data)
+    table = text_tables.table(data)
     head = "| " + " | ".join(_plain(label) for label, _ in table.headers) + " |"
     rule = "|" + "|".join("---:" if number else "---" for _, number in table.headers) + "|"
     body = ["| " + " | ".join(_plain(cell) for cell in row) + " |" for row in table.rows]

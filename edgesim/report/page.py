@@ -14,11 +14,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from edgesim import documents
-from edgesim.report import embed, identity, marks, pictures, tables
-from edgesim.report.sections import Section, Shown
-from edgesim.report.source import Run, read
-from edgesim.report.story import sections
+from edgesim.config import validation
+from edgesim.report import payload, pictures, plot_style, run_facts, text_tables
+from edgesim.report.outline import sections
+from edgesim.report.run_tables import Run, read
+from edgesim.report.sections import PageTable, Section
 from edgesim.report.verdict import Verdict, read_verdict
 
 FIRST_ROWS = 25
@@ -83,13 +83,13 @@ def of_run(run: Run) -> Page:
     return Page(
         name=str(run.info.get("scenario") or run.path.name),
         kind="report",
-        headline=identity.headline(run.info, source.records),
+        headline=run_facts.headline(run.info, source.records),
         about="Run",
-        facts=identity.facts(run.info, source.records),
+        facts=run_facts.facts(run.info, source.records),
         verdict=read_verdict(source, run.info),
         sections=sections(source),
-        documents=[("The scenario as it was run", documents.dump(run.scenario))],
-        data_notes=identity.data_notes(run.info),
+        documents=[("The scenario as it was run", validation.dump(run.scenario))],
+        data_notes=run_facts.data_notes(run.info),
     )
 
 
@@ -98,12 +98,12 @@ def render_page(page: Page) -> str:
     specs = _specs(page.sections)
     bare = dataclasses.replace(page, sections=[dataclasses.replace(part, galleries=()) for part in page.sections])
     all_tables = {table.key: table for part in page.sections for table in part.all_tables}
-    room = embed.MAX_BYTES - embed.SPARE_BYTES - len(_document(bare, all_tables, {"tables": {}, "figures": specs}))
+    room = payload.MAX_BYTES - payload.SPARE_BYTES - len(_document(bare, all_tables, {"tables": {}, "figures": specs}))
     # Tables come first; what they leave, and a little in any case, is for the pictures of samples.
-    left = room - embed.size_of(list(all_tables.values()))
+    left = room - payload.size_of(list(all_tables.values()))
     pictured = [_pictured(part, min(max(left, pictures.LEAST_BYTES), pictures.MOST_BYTES)) for part in page.sections]
     taken = sum(gallery.size for part in pictured for gallery in part.galleries)
-    shown, packed = embed.fit(list(all_tables.values()), max(0, room - taken))
+    shown, packed = payload.fit(list(all_tables.values()), max(0, room - taken))
     data = {"tables": packed, "figures": specs}
     return _document(dataclasses.replace(page, sections=pictured), shown, data).decode()
 
@@ -114,7 +114,7 @@ def _pictured(part: Section, max_bytes: int) -> Section:
     return dataclasses.replace(part, galleries=tuple(found), cannot=(*part.cannot, *left_out))
 
 
-def _document(page: Page, shown: Mapping[str, Shown], data: dict[str, Any]) -> bytes:
+def _document(page: Page, shown: Mapping[str, PageTable], data: dict[str, Any]) -> bytes:
     """The whole document in UTF-8."""
     text = _template().render(
         page=page,
@@ -122,10 +122,10 @@ def _document(page: Page, shown: Mapping[str, Shown], data: dict[str, Any]) -> b
         first_rows=_first_rows,
         short=SHORT,
         brief=BRIEF,
-        glossary=tables.glossary(name for table in shown.values() for name in table.data.columns),
-        look=marks.LOOK,
-        page_data=embed.as_json(data),
-        plotly_js=embed.plotly_js(),
+        glossary=text_tables.glossary(name for table in shown.values() for name in table.data.columns),
+        look=plot_style.LOOK,
+        page_data=payload.as_json(data),
+        plotly_js=payload.plotly_js(),
     )
     return text.encode()
 
@@ -143,8 +143,8 @@ def unbroken(text: str) -> Markup:
     return Markup(UNITS.sub(r'<span class="unbroken">\1</span>', str(escape(text))))
 
 
-def _first_rows(data: Any) -> tables.Table:
-    return tables.table(data, FIRST_ROWS)
+def _first_rows(data: Any) -> text_tables.Table:
+    return text_tables.table(data, FIRST_ROWS)
 
 
 def _specs(parts: list[Section]) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgesim.report import formats
+from edgesim.report import column_formats
 from edgesim.report.figures.figure import rows
-from edgesim.tables import ENDS
+from edgesim.results.serialization import ENDS
 
 LEAST_BYTES, MOST_BYTES = 150_000, 600_000
 """of all pictures of a page: the least that they have room for beside large tables, and the most"""
@@ -39,7 +39,7 @@ class Thumbnail:
 
 
 @dataclass(frozen=True)
-class Strip:
+class ClassGallery:
     """The samples of one class."""
 
     name: str
@@ -52,7 +52,7 @@ class Gallery:
     """What one method puts first and last."""
 
     method: str
-    strips: list[Strip]
+    strips: list[ClassGallery]
 
     @property
     def size(self) -> int:
@@ -67,7 +67,7 @@ class Gallery:
     def first(self, per_end: int) -> Gallery:
         """The same with so many pictures per class and end at most."""
         strips = [
-            Strip(strip.name, tuple((end, thumbnails[:per_end]) for end, thumbnails in strip.ends))
+            ClassGallery(strip.name, tuple((end, thumbnails[:per_end]) for end, thumbnails in strip.ends))
             for strip in self.strips
         ]
         return Gallery(self.method, strips)
@@ -119,14 +119,14 @@ def _gallery(method: str, samples: pd.DataFrame) -> Gallery:
     for _, of_class in samples.groupby("label"):
         of_end = {end: rows(of_class[of_class["end"] == end].sort_values("rank")) for end in ENDS.values()}
         ends = tuple((f"{end} important", [_thumbnail(row) for row in found]) for end, found in of_end.items() if found)
-        strips.append(Strip(str(of_class["class_name"].iloc[0]), ends))
+        strips.append(ClassGallery(str(of_class["class_name"].iloc[0]), ends))
     return Gallery(method, strips)
 
 
 def _thumbnail(row: dict[str, Any]) -> Thumbnail:
     shape = (row["height"], row["width"], row["channels"])
     image = np.frombuffer(row["image"], dtype=np.uint8).reshape(shape)
-    score = formats.quantity(row["score"])
+    score = column_formats.quantity(row["score"])
     alt = f"{row['class_name']}, {row['end']} important, place {row['rank']}: score {score}, sample {row['index']}"
     alt += f", one of {row['tied']} of its class with this score" if row["tied"] > 1 else ""
     alt += f", kept at {row['kept_at']}" if row["kept_at"] else ", kept at no ratio"

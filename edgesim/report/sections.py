@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from edgesim import analysis
-from edgesim.report import marks
-from edgesim.report.figures.figure import Figure, Said
-from edgesim.report.figures.settle import settled
-from edgesim.report.formats import ratio
+from edgesim.analysis.grouping import FULL, RANDOM, Answer, ok
+from edgesim.report import plot_style
+from edgesim.report.column_formats import ratio
+from edgesim.report.figures.figure import Figure, SentenceFigure
+from edgesim.report.figures.finishing import settled
 from edgesim.report.pictures import Gallery
 
 NO_TRIAL = "There is no trial yet."
@@ -23,7 +23,7 @@ MIDDLE = 0.5
 
 
 @dataclass(frozen=True)
-class Shown:
+class PageTable:
     """A table of the page."""
 
     key: str
@@ -37,7 +37,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Choice:
+class PageChoice:
     """A choice for all figures of a section: traces whose `meta` names another value are hidden."""
 
     key: str
@@ -56,19 +56,19 @@ class Section:
     """its anchor"""
     title: str
     figures: list[Figure] = field(default_factory=list)
-    tables: list[Shown] = field(default_factory=list)
+    tables: list[PageTable] = field(default_factory=list)
     missing: str = ""
     """what to say where there is nothing to show"""
     lead: str = ""
     """what to know before reading it"""
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[PageChoice, ...] = ()
     cannot: tuple[str, ...] = ()
     """what the section cannot say, and because of what"""
     galleries: tuple[Gallery, ...] = ()
     """pictures of samples, one gallery per method"""
     about_galleries: str = ""
     """whose samples they are"""
-    in_markdown: tuple[Shown, ...] = ()
+    in_markdown: tuple[PageTable, ...] = ()
     """tables in place of what Markdown cannot show"""
     colours: str = ""
     """by which rule methods have a colour, where some have none"""
@@ -86,12 +86,12 @@ class Section:
         return [figure for figure in self.settled_figures if figure.spec["data"]]
 
     @property
-    def said(self) -> list[Said]:
+    def said(self) -> list[SentenceFigure]:
         """Sentences in place of bars that are all alike."""
         return [sentence for figure in self.settled_figures for sentence in figure.said]
 
     @property
-    def shown_choices(self) -> list[Choice]:
+    def shown_choices(self) -> list[PageChoice]:
         """The choices that change something, with the options that there is something of."""
         metas = [trace.get("meta") or {} for figure in self.shown_figures for trace in figure.spec["data"]]
         metas += [{"method": gallery.method} for gallery in self.galleries] + [one.chosen for one in self.said]
@@ -107,36 +107,36 @@ class Section:
         return not (self.shown_figures or self.said or self.galleries or any(len(table.data) for table in self.tables))
 
     @property
-    def all_tables(self) -> list[Shown]:
+    def all_tables(self) -> list[PageTable]:
         """The tables of the section and those behind its figures, those without rows left out."""
-        behind = [Shown(f"figure-{f.key}", f.title, f.table, folded=True) for f in self.shown_figures]
+        behind = [PageTable(f"figure-{f.key}", f.title, f.table, folded=True) for f in self.shown_figures]
         return [table for table in [*behind, *self.tables] if not table.data.empty]
 
 
 @dataclass(frozen=True)
-class Looks:
+class PageStyle:
     """What the sections share: the look of the methods, and the choices that a reader has."""
 
-    styles: marks.Styles
-    method: Choice
-    ratio: Choice
+    styles: plot_style.Styles
+    method: PageChoice
+    ratio: PageChoice
     colours: str = ""
     """by which rule methods have a colour; empty where all have one"""
 
     @classmethod
-    def of(cls, records: pd.DataFrame) -> Looks:
+    def of(cls, records: pd.DataFrame) -> PageStyle:
         """Of the methods and ratios of a run."""
         coloured, rule = coloured_methods(records)
-        styles = marks.method_styles(records["method"], analysis.FULL, coloured)
+        styles = plot_style.method_styles(records["method"], FULL, coloured)
         # `random` comes last among the methods to choose from: it is what the others are compared with.
-        methods = sorted(styles.keys() - {analysis.FULL}, key=lambda m: (m == analysis.RANDOM, list(styles).index(m)))
-        pruned = records.loc[records["method"] != analysis.FULL, "keep_ratio"].dropna()
+        methods = sorted(styles.keys() - {FULL}, key=lambda m: (m == RANDOM, list(styles).index(m)))
+        pruned = records.loc[records["method"] != FULL, "keep_ratio"].dropna()
         ratios = sorted({float(value) for value in pruned})
         middle = min(ratios, key=lambda value: abs(value - MIDDLE), default=MIDDLE)
         return cls(
             styles,
-            Choice("method", "Method shown", tuple(methods)),
-            Choice("ratio", "Keep ratio shown", tuple(f"{value:g}" for value in ratios), f"{middle:g}"),
+            PageChoice("method", "Method shown", tuple(methods)),
+            PageChoice("ratio", "Keep ratio shown", tuple(f"{value:g}" for value in ratios), f"{middle:g}"),
             rule,
         )
 
@@ -147,10 +147,10 @@ def coloured_methods(records: pd.DataFrame) -> tuple[list[str] | None, str]:
     They are the most accurate ones, each by its mean test accuracy at its keep ratio nearest to MIDDLE, and `random`,
     with which the others are compared. Equal means: the first one of the scenario.
     """
-    pruned = records[~records["method"].isin([analysis.FULL, analysis.RANDOM])]
+    pruned = records[~records["method"].isin([FULL, RANDOM])]
     if pruned["method"].nunique() <= MANY:
         return None, ""
-    good = analysis.ok(pruned).dropna(subset=["test_accuracy", "keep_ratio"])
+    good = ok(pruned).dropna(subset=["test_accuracy", "keep_ratio"])
     found, ratios = {}, set()
     for method in dict.fromkeys(good["method"]):
         own = good[good["method"] == method]
@@ -163,11 +163,11 @@ def coloured_methods(records: pd.DataFrame) -> tuple[list[str] | None, str]:
         if len(ratios) == 1
         else f", each at its keep ratio nearest to {MIDDLE:g}"
     )
-    has_random = bool((records["method"] == analysis.RANDOM).any())
+    has_random = bool((records["method"] == RANDOM).any())
     rule = f"In colour: the {len(best)} methods with the highest mean test accuracy{at}{', and random' * has_random}."
-    return [*best, analysis.RANDOM], f"{rule} The others are grey."
+    return [*best, RANDOM], f"{rule} The others are grey."
 
 
-def unless_empty(found: analysis.Answer) -> tuple[str, ...]:
+def unless_empty(found: Answer) -> tuple[str, ...]:
     """What an answer cannot say, where it says anything; an empty one is the section's own sentence."""
     return () if found.table.empty else found.missing

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from edgesim import analysis
-from edgesim.report.source import Run, read
-from edgesim.report.tables import terminal_rows
+from edgesim.analysis.grouping import dropped, everywhere, ok
+from edgesim.analysis.means import summary
+from edgesim.analysis.verdict import verdict_of
+from edgesim.report.run_tables import Run, read
+from edgesim.report.text_tables import terminal_rows
 
 SHOWN = ("turn", "answer", "cost")
 """kinds of findings that the terminal shows; the page has all"""
@@ -28,9 +30,9 @@ class Summary(NamedTuple):
 def summary_of(run: Run) -> Summary:
     """The summary of a run in any state: the same numbers and sentences as its page."""
     source = read(run)
-    found = analysis.verdict_of(source.records, margin=source.margin, epochs=source.epochs)
+    found = verdict_of(source.records, margin=source.margin, epochs=source.epochs)
     shown = [one.text for one in found if one.kind in SHOWN] or [one.text for one in found[:1]]
-    good = analysis.ok(source.records)
-    if analysis.dropped(good, analysis.everywhere(good)):
+    good = ok(source.records)
+    if dropped(good, everywhere(good)):
         shown.append("Rows with other numbers of trials are over other devices: compare them with that in mind.")
-    return Summary(shown, *terminal_rows(analysis.summary(source.records)))
+    return Summary(shown, *terminal_rows(summary(source.records)))

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from edgesim import analysis
-from edgesim.report import formats, identity
+from edgesim.analysis.findings import Finding
+from edgesim.analysis.verdict import verdict_of
+from edgesim.report import column_formats, run_facts
 from edgesim.report.figures.figure import rows
-from edgesim.report.source import Source
+from edgesim.report.run_tables import Source
 
 EVIDENCE = {
     "yes": "Shown by this run.",
@@ -25,26 +26,26 @@ CLAIM_COLUMNS = ["statement", "verdict", "found", "against", "p_adjusted", "n", 
 class Verdict:
     """What stands first on a page."""
 
-    findings: list[analysis.Finding]
+    findings: list[Finding]
     limits: list[str]
     """what the run cannot say"""
 
-    def basis(self, finding: analysis.Finding) -> str:
+    def basis(self, finding: Finding) -> str:
         """What a finding rests on, in words."""
         alone = f"{finding.scope[0].upper()}{finding.scope[1:]}." if finding.scope else ""
         return alone if alone and finding.evidence != "sum" else EVIDENCE[finding.evidence]
 
 
 def read_verdict(source: Source, info: dict[str, object]) -> Verdict:
-    """The sentences of `analysis.verdict_of`, those on the run's size beside those on its state."""
-    found = analysis.verdict_of(source.records, margin=source.margin, epochs=source.epochs)
+    """The sentences of `verdict_of`, those on the run's size beside those on its state."""
+    found = verdict_of(source.records, margin=source.margin, epochs=source.epochs)
     said = [finding.text for finding in found if finding.kind == "limits"]
     return Verdict([finding for finding in found if finding.kind != "limits"],
-                   [*identity.limits(source.records, info), *said])  # fmt: skip
+                   [*run_facts.limits(source.records, info), *said])  # fmt: skip
 
 
 def claims_in_words(claims: pd.DataFrame) -> pd.DataFrame:
-    """The table of `analysis.paper_claims` to read: estimate and interval as one text, in the unit of each claim.
+    """The table of `paper_claims` to read: estimate and interval as one text, in the unit of each claim.
 
     Returns: DataFrame with CLAIM_COLUMNS.
     """
@@ -55,19 +56,19 @@ def claims_in_words(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write(value: float, unit: str) -> str:
-    return {"accuracy": _points, "share": formats.percent}.get(unit, formats.quantity)(value)
+    return {"accuracy": _points, "share": column_formats.percent}.get(unit, column_formats.quantity)(value)
 
 
 def _points(value: float) -> str:
     """One decimal: more would say nothing beside the width of the intervals."""
-    rounded = formats.no_minus_zero(100 * value, 1)
-    return f"{rounded:{'+' if rounded else ''}.1f} pp" if np.isfinite(value) else formats.UNKNOWN
+    rounded = column_formats.no_minus_zero(100 * value, 1)
+    return f"{rounded:{'+' if rounded else ''}.1f} pp" if np.isfinite(value) else column_formats.UNKNOWN
 
 
 def _found(row: dict[str, object]) -> str:
     estimate, low, high = (float(str(row[name])) for name in ("estimate", "low", "high"))
     if not np.isfinite(estimate):
-        return formats.UNKNOWN
+        return column_formats.UNKNOWN
     unit = str(row["unit"])
     ends = f" ({_write(low, unit)} to {_write(high, unit)})" if np.isfinite(low) else ""
     return _write(estimate, unit) + ends

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from edgesim.training.loop import Fitted
+from edgesim.training.loop import FitResult
 from edgesim.training.task import ClassificationTask, observe
 from edgesim.work import FloatArray, IntArray
 
@@ -27,10 +27,10 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingOutcome:
     """What became of one training."""
 
-    fitted: Fitted
+    fitted: FitResult
     tests: dict[int, Scores]
     """1-based epoch -> the common test set after it; the last epoch is always there"""
     shard: Scores
@@ -42,7 +42,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class EvaluationConfig:
     """How networks are evaluated, and after which epochs on the common test set."""
 
     num_classes: int
@@ -63,7 +63,7 @@ class Evaluated:
         return Scores(float(loss.mean()), float(hit.mean()), per_class, counts.astype(np.int64))
 
 
-def evaluate(model: torch.nn.Module, task: ClassificationTask, evaluated: Evaluated) -> Scores:
+def evaluate(model: torch.nn.Module, task: ClassificationTask, evaluated: EvaluationConfig) -> Scores:
     """Loss and accuracy, over all and per class, in evaluation mode and without augmentation.
 
     The network runs in the precision that it was trained in.

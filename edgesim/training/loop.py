@@ -92,7 +92,7 @@ class Subset:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FitResult:
     """What a training was: its running means, and the work really done."""
 
     epochs: tuple[Epoch, ...]
@@ -110,7 +110,7 @@ def fit(
     streams: Streams,
     augment: tuple[Augment, ...] = (),
     hooks: Hooks | None = None,
-) -> Fitted:
+) -> FitResult:
     """Train `model` in place on a subset of a shard (edge paper, Eqs. 5-6, 21-22).
 
     Every epoch visits the subset once in a fresh random order, or what its sampler draws; the last batch of an epoch
@@ -143,7 +143,7 @@ def fit(
             break
     trace = StepTrace.of_batches("train", fitting.batch_sizes)
     work = Work(train_samples=trace.samples, steps=len(fitting.batch_sizes))
-    return Fitted(tuple(epochs), work, trace, fitting.distinct)
+    return FitResult(tuple(epochs), work, trace, fitting.distinct)
 
 
 class _Fitting:

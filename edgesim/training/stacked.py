@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from edgesim.errors import TrainingDiverged
 from edgesim.training import evaluation, optim
-from edgesim.training.loop import Epoch, Fitted
+from edgesim.training.loop import Epoch, FitResult
 from edgesim.training.settings import MAX_STACKED_PARAMETERS, STACK_SLOTS, Training
 from edgesim.training.task import ClassificationTask
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
@@ -37,7 +37,7 @@ State = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
-class Member:
+class StackMember:
     """One training of a stack."""
 
     slot: int
@@ -78,11 +78,11 @@ def width(samples: int) -> int:
 
 def train(
     model: nn.Module,
-    members: Sequence[Member],
+    members: Sequence[StackMember],
     settings: Training,
     test: ClassificationTask,
-    evaluated: evaluation.Evaluated,
-) -> list[evaluation.Trained | TrainingDiverged]:
+    evaluated: evaluation.EvaluationConfig,
+) -> list[evaluation.TrainingOutcome | TrainingDiverged]:
     """Train every member from its initial weights, evaluating as asked and at the end (edge paper, Eqs. 5-6, 21-22).
 
     Every epoch is one step on all of a member's subset, so that the order of the samples plays no part.
@@ -109,7 +109,7 @@ def train(
             tests[epoch + 1] = stack.evaluate_all(test, evaluated)
     shards = stack.evaluate_own(evaluated)
     share = (time.perf_counter() - started) / len(members), len(members)
-    outcomes: list[evaluation.Trained | TrainingDiverged] = []
+    outcomes: list[evaluation.TrainingOutcome | TrainingDiverged] = []
     for place, member in enumerate(members):
         mine = member.slot, slice(0, len(member.positions))
         fitted = _fitted([loss[mine].double() for loss in losses], [hit[mine].double() for hit in hits])
@@ -117,11 +117,11 @@ def train(
             outcomes.append(fitted)
             continue
         seen = {epoch: scores[place] for epoch, scores in tests.items()}
-        outcomes.append(evaluation.Trained(fitted, seen, shards[place], *share))
+        outcomes.append(evaluation.TrainingOutcome(fitted, seen, shards[place], *share))
     return outcomes
 
 
-def _fitted(losses: Sequence[torch.Tensor], hits: Sequence[torch.Tensor]) -> Fitted | TrainingDiverged:
+def _fitted(losses: Sequence[torch.Tensor], hits: Sequence[torch.Tensor]) -> FitResult | TrainingDiverged:
     """What a member's steps came to, from the losses and hits [m] of each."""
     for step, loss in enumerate(losses):
         if not bool(torch.isfinite(loss).all()):
@@ -131,13 +131,13 @@ def _fitted(losses: Sequence[torch.Tensor], hits: Sequence[torch.Tensor]) -> Fit
         for number, (loss, hit) in enumerate(zip(losses, hits, strict=True), start=1)
     )
     trace = StepTrace.of_batches("train", [len(loss) for loss in losses])
-    return Fitted(epochs, Work(train_samples=trace.samples, steps=len(losses)), trace, len(losses[0]))
+    return FitResult(epochs, Work(train_samples=trace.samples, steps=len(losses)), trace, len(losses[0]))
 
 
 class _Stack:
     """The weights and samples of the members, each in its slot, the other slots empty."""
 
-    def __init__(self, model: nn.Module, members: Sequence[Member]):
+    def __init__(self, model: nn.Module, members: Sequence[StackMember]):
         self._members = members
         self._model = model
         self._width = width(members[0].task.size)
@@ -168,7 +168,7 @@ class _Stack:
         return losses.detach(), (outputs.detach().argmax(-1) == self._labels).float()
 
     @torch.no_grad()
-    def evaluate_all(self, task: ClassificationTask, evaluated: evaluation.Evaluated) -> list[evaluation.Scores]:
+    def evaluate_all(self, task: ClassificationTask, evaluated: evaluation.EvaluationConfig) -> list[evaluation.Scores]:
         """Every member on one common set."""
         losses, hits = [], []
         for start in range(0, task.size, evaluated.batch_size):
@@ -182,7 +182,7 @@ class _Stack:
         return [evaluated.scores(loss[m.slot], hit[m.slot], labels) for m in self._members]
 
     @torch.no_grad()
-    def evaluate_own(self, evaluated: evaluation.Evaluated) -> list[evaluation.Scores]:
+    def evaluate_own(self, evaluated: evaluation.EvaluationConfig) -> list[evaluation.Scores]:
         """Every member on its own shard."""
         inputs, labels = torch.zeros_like(self._inputs), torch.zeros_like(self._labels)
         for member in self._members:
@@ -199,7 +199,7 @@ class _Stack:
         return found
 
 
-def _slots(value: nn.Parameter, members: Sequence[Member], name: str) -> nn.Parameter:
+def _slots(value: nn.Parameter, members: Sequence[StackMember], name: str) -> nn.Parameter:
     stacked = value.detach().new_zeros(STACK_SLOTS, *value.shape)
     for member in members:
         stacked[member.slot] = member.initial[name]

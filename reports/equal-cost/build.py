@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import edgesim
-from edgesim.executors import SerialExecutor
+from edgesim.runtime import SerialExecutor
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

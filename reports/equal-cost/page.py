@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 import edgesim
-from edgesim import analysis
+from edgesim.analysis.equal_cost import equal_cost
+from edgesim.analysis.grouping import FULL, RANDOM
 from edgesim.errors import n_of
 
 RESULTS = "results.csv"
@@ -47,17 +48,17 @@ def write(folder: Path, runs: Path, points: Sequence[Any]) -> None:
 
 
 def _gaps(point: Any, folder: Path, planned: int) -> pd.DataFrame:
-    """Rows of `analysis.equal_cost` against static random, with the accuracy of full training beside them.
+    """Rows of `equal_cost` against static random, with the accuracy of full training beside them.
 
     `*_all` are the ends of intervals that are simultaneous over all cells of a method in the whole study.
     """
     records = edgesim.load_run(folder).records
-    table = analysis.equal_cost(records, (analysis.RANDOM,)).table
-    cells = planned * records.loc[records["method"] == analysis.RANDOM, "keep_ratio"].nunique()
-    together = analysis.equal_cost(records, (analysis.RANDOM,), tests=cells).table
+    table = equal_cost(records, (RANDOM,)).table
+    cells = planned * records.loc[records["method"] == RANDOM, "keep_ratio"].nunique()
+    together = equal_cost(records, (RANDOM,), tests=cells).table
     for column, end in itertools.product(("gap", "local_gap"), ("low", "high")):
         table[f"{column}_{end}_all"] = together[f"{column}_{end}"]
-    full = records[records["method"] == analysis.FULL]
+    full = records[records["method"] == FULL]
     return table.assign(
         **{key: getattr(point, key) for key in KEYS},
         full_accuracy=float(full["test_accuracy"].mean()),

@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from edgesim import provenance, seeds
+from edgesim import seeds
 from edgesim.data import datasets
-from edgesim.executors.base import one_thread
 from edgesim.models import MODELS
 from edgesim.pruning import METHODS, base, complexity_gap, herding, k_center
+from edgesim.results import provenance
+from edgesim.runtime.executor import one_thread
 from edgesim.training.loop import Streams
 from edgesim.training.settings import Training
 from edgesim.training.task import ClassificationTask

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import throughput
 
-from edgesim import provenance
+from edgesim.results import provenance
 
 LIMIT_MS = 3.0
 HOSTS = 2

@@ -20,16 +20,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgesim import provenance, seeds
-from edgesim.executors.base import keep_freed_memory
+from edgesim import seeds
 from edgesim.models import networks
+from edgesim.results import provenance
+from edgesim.runtime.executor import keep_freed_memory
 from edgesim.training import evaluation, loop, stacked
 from edgesim.training.settings import MAX_STACKED_PARAMETERS, STACK_SLOTS, Training
 from edgesim.training.task import ClassificationTask
 
 EPOCHS, CLASSES, TESTS = 5, 10, 1000
 SHAPE = (1, 28, 28)
-EVALUATED = evaluation.Evaluated(CLASSES, 250, "fp32")
+EVALUATED = evaluation.EvaluationConfig(CLASSES, 250, "fp32")
 SETTINGS = Training(epochs=EPOCHS, batch_size=64, schedule="constant")
 LEVELS = (np.full(1, 0.5), np.full(1, 0.29))
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
@@ -75,9 +76,9 @@ def in_stacks(model: nn.Module, shards: list[ClassificationTask], test: Classifi
     losses = []
     for start in range(0, len(shards), STACK_SLOTS):
         group = shards[start : start + STACK_SLOTS]
-        members = [stacked.Member(slot, s, np.arange(s.size), None, initial) for slot, s in enumerate(group)]
+        members = [stacked.StackMember(slot, s, np.arange(s.size), None, initial) for slot, s in enumerate(group)]
         for trained in stacked.train(model, members, SETTINGS, test, EVALUATED):
-            assert isinstance(trained, evaluation.Trained)
+            assert isinstance(trained, evaluation.TrainingOutcome)
             losses.append(trained.tests[EPOCHS].loss)
     return losses
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import pandas as pd
 import throughput
 
-from edgesim import provenance
-from edgesim.cost.words import per_cent
+from edgesim.formatting import per_cent
+from edgesim.results import provenance
 
 METHODS = ["importance", "el2n", "grand", "forgetting", "aum", "tdds", "ccs", "moderate", "prototypes"]
 RATIOS = [0.1, 0.2, 0.3, 0.5, 0.7, 0.9]

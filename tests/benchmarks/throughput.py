@@ -30,7 +30,9 @@ from typing import Any
 import numpy as np
 import psutil
 
-from edgesim import coordinator, provenance, scenario
+from edgesim.results import provenance
+from edgesim.runtime import coordinator
+from edgesim.scenario import loading
 
 HERE = Path(__file__).parent
 DOCUMENT: dict[str, Any] = {
@@ -66,7 +68,7 @@ def write_work(folder: Path, **changes: Any) -> Path:
     """The scenario with some changes (`training__epochs=1`), and for the other sides its shards and images as files."""
     path = folder / "benchmark.yaml"
     dotted = {key.replace("__", "."): value for key, value in changes.items()}
-    made = scenario.from_document(DOCUMENT, "benchmark", folder, dotted)
+    made = loading.from_document(DOCUMENT, "benchmark", folder, dotted)
     path.write_text(made.to_yaml())
     plan = coordinator.plan(made)
     data = plan.setting.dataset

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim import analysis
-from edgesim.report import columns, formats, marks
-from edgesim.report.figures.figure import MAX_BANDS, Across, Figure, by_method, with_pairs, words
-from edgesim.report.formats import percent, ratio
-from edgesim.report.marks import Spec, Styles
+from edgesim.analysis import classes
+from edgesim.analysis.grouping import FULL
+from edgesim.report import column_formats, columns, plot_style
+from edgesim.report.column_formats import percent, ratio
+from edgesim.report.figures.figure import MAX_BANDS, Figure, RatioAxis, by_method, with_pairs, words
+from edgesim.report.plot_style import Spec, Styles
 
 NOTES = {
     "test_accuracy": "On the common test set: how well a network does on all classes alike.",
@@ -26,34 +27,34 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles, value: str) -> Figure:
     With one ratio: a point and its interval per method, `full` among them.
 
     Args:
-        data: the table of `analysis.final_accuracy`.
+        data: the table of `final_accuracy`.
         styles: the look of every method.
         value: one of NOTES.
     """
     ends = [f"{value}_low", f"{value}_high"]
     scale = common_scale(data)
     data = data.loc[data[value].notna(), ["method", "keep_ratio", "pairs", value, *ends]]
-    across = Across.of(data)
+    across = RatioAxis.of(data)
     few = data["method"].nunique() <= MAX_BANDS
     traces: list[Spec] = []
     for method, part in by_method(data):
         style, line = styles[method], across.line(method, part, value, styles[method])
         if across.is_single:
-            traces.append({**line, "error_y": marks.error_bars(part[value], *(part[end] for end in ends))})
-        elif method == analysis.FULL:
-            level = marks.level(method, part[value].mean(), data["keep_ratio"].min())
+            traces.append({**line, "error_y": plot_style.error_bars(part[value], *(part[end] for end in ends))})
+        elif method == FULL:
+            level = plot_style.level(method, part[value].mean(), data["keep_ratio"].min())
             traces.append(with_pairs(level, pd.concat([part, part]), across.most))
         else:
-            band = marks.band(part["keep_ratio"], part[ends[0]], part[ends[1]], style["color"], method)
-            traces += marks.grouped([line, band], method, method) if few and len(part) > 1 else [line]
+            band = plot_style.band(part["keep_ratio"], part[ends[0]], part[ends[1]], style["color"], method)
+            traces += plot_style.grouped([line, band], method, method) if few and len(part) > 1 else [line]
     label = columns.COLUMNS[value].label
     alt = f"{label.capitalize()} {across.words}. " + words(data, value, percent)
     told = f"{'bars' if across.is_single else 'bands'} are 95 % intervals, each by itself"
     told = told if few or across.is_single else "the 95 % intervals, each by itself, are in the table"
     known = data[ends[0]].notna().any()
     note = f"{NOTES[value]} Mean over seeds and devices{f'; {told}' if known else ''}."
-    note += "" if across.is_single or analysis.FULL not in across.methods else " Dashed: full training."
-    spec = {"data": traces, "layout": across.layout({**marks.axis(label, "share"), **scale})}
+    note += "" if across.is_single or FULL not in across.methods else " Dashed: full training."
+    spec = {"data": traces, "layout": across.layout({**plot_style.axis(label, "share"), **scale})}
     return Figure(value.replace("_", "-"), f"{label.capitalize()} {across.words}", note, alt, spec, data)
 
 
@@ -69,7 +70,7 @@ def common_scale(data: pd.DataFrame) -> Spec:
 
 def mix_in_words(shards: pd.DataFrame) -> str:
     """How far the devices' class mixes differ, and what that makes of the two accuracies; empty where unknown."""
-    skew = analysis.skew(shards).table
+    skew = classes.skew(shards).table
     if skew.empty:
         return ""
     mean = float(skew["skew"].mean())
@@ -77,20 +78,20 @@ def mix_in_words(shards: pd.DataFrame) -> str:
 
 
 def gap_figure(data: pd.DataFrame, styles: Styles) -> Figure:
-    """Accuracy gap to random (table of `analysis.gap_to_random`) with its intervals, in percentage points."""
+    """Accuracy gap to random (table of `gap_to_random`) with its intervals, in percentage points."""
     in_points = data.assign(**{name: 100 * data[name] for name in ("gap", "gap_low", "gap_high")})
-    across, few = Across.of(data), data["method"].nunique() <= MAX_BANDS
+    across, few = RatioAxis.of(data), data["method"].nunique() <= MAX_BANDS
     traces: list[Spec] = []
     for method, part in by_method(in_points):
         trace = across.line(method, part, "gap", styles[method])
         if few or across.is_single:
-            trace["error_y"] = marks.error_bars(part["gap"], part["gap_low"], part["gap_high"])
+            trace["error_y"] = plot_style.error_bars(part["gap"], part["gap_low"], part["gap_high"])
         traces.append(trace)
-    alt = f"Accuracy gap to random {across.words}. " + words(data, "gap", formats.gap)
+    alt = f"Accuracy gap to random {across.words}. " + words(data, "gap", column_formats.gap)
     told = "Bars are 95 % intervals, each by itself."
     told = told if few or across.is_single else "The 95 % intervals, each by itself, are in the table."
     note = f"{same_what(data)} Above zero: better than random. {told}"
-    y = {**marks.axis("accuracy − random (points)"), "zeroline": True, "zerolinewidth": 2}
+    y = {**plot_style.axis("accuracy − random (points)"), "zeroline": True, "zerolinewidth": 2}
     spec = {"data": traces, "layout": across.layout(y)}
     return Figure("gap", "Accuracy gap to random", note, alt, spec, data)
 
@@ -107,17 +108,17 @@ def same_what(data: pd.DataFrame) -> str:
 
 
 def ranking_figure(data: pd.DataFrame, styles: Styles) -> Figure:
-    """Every method's gap to random with its interval (table of `analysis.gap_to_random`), one ratio at a time."""
+    """Every method's gap to random with its interval (table of `gap_to_random`), one ratio at a time."""
     order = data.groupby("method")["gap"].mean().sort_values().index
     traces: list[Spec] = []
     for keep_ratio in sorted(set(data["keep_ratio"])):
         for method, part in by_method(data[data["keep_ratio"] == keep_ratio]):
-            trace = marks.dots(method, 100 * part["gap"], part["method"], styles[method]["color"], "circle")
-            trace["error_x"] = marks.error_bars(100 * part["gap"], 100 * part["gap_low"], 100 * part["gap_high"])
-            traces.append(marks.only(marks.with_rank(styles[method], trace), None, keep_ratio))
-    x = {**marks.axis("accuracy − random (points)"), "zeroline": True, "zerolinewidth": 2}
-    layout = {**marks.layout(x, marks.names_axis(order)), "showlegend": False}
+            trace = plot_style.dots(method, 100 * part["gap"], part["method"], styles[method]["color"], "circle")
+            trace["error_x"] = plot_style.error_bars(100 * part["gap"], 100 * part["gap_low"], 100 * part["gap_high"])
+            traces.append(plot_style.only(plot_style.with_rank(styles[method], trace), None, keep_ratio))
+    x = {**plot_style.axis("accuracy − random (points)"), "zeroline": True, "zerolinewidth": 2}
+    layout = {**plot_style.layout(x, plot_style.names_axis(order)), "showlegend": False}
     layout["height"] = 130 + 24 * max(4, len(order))
-    alt = "Methods by their gap to random. " + words(data, "gap", formats.gap)
+    alt = "Methods by their gap to random. " + words(data, "gap", column_formats.gap)
     note = "Highest mean over ratios on top. Bars are 95 % intervals, each by itself: of twenty one may miss the truth."
     return Figure("ranking", "Methods ranked at one ratio", note, alt, {"data": traces, "layout": layout})

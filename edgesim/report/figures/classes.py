@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from edgesim import analysis
+from edgesim.analysis.grouping import FULL, groups
 from edgesim.errors import n_of
-from edgesim.report import marks
-from edgesim.report.figures.figure import Across, Figure, ratio_colours, rows
-from edgesim.report.formats import percent, ratio
-from edgesim.report.marks import Spec
+from edgesim.report import plot_style
+from edgesim.report.column_formats import percent, ratio
+from edgesim.report.figures.figure import Figure, RatioAxis, ratio_colours, rows
+from edgesim.report.plot_style import Spec
 
 MAX_DEVICES = 30
 """devices that a figure of class shares shows"""
@@ -21,12 +21,12 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
     """Class shares of the first devices as squares: before pruning, or after it for one method and ratio at a time.
 
     Args:
-        counts: the table of `analysis.class_counts` with `class_name`; the first seed's part is drawn.
+        counts: the table of `class_counts` with `class_name`; the first seed's part is drawn.
         after: whether the subsets' shares are shown.
     """
     column, word = ("share_after", "after") if after else ("share_before", "before")
     first = counts[counts["seed"] == counts["seed"].min()] if len(counts) else counts
-    cells = list(analysis.groups(first[first["method"] != analysis.FULL])) if after else []
+    cells = list(groups(first[first["method"] != FULL])) if after else []
     cells = cells or [("", float("nan"), first.drop_duplicates(["device", "label"]))]
     devices = sorted(set(first["device"]))
     labels = _names(first)
@@ -41,11 +41,11 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
             continue
         names = [f"device {device}" for device in part["device"]]
         hover = "%{y}, %{x}: %{marker.color:.1%}"
-        trace = marks.squares(list(part["class_name"]), names, part[column], hover, top)
-        traces.append(marks.only(trace, method, keep_ratio) if after else trace)
-    layout = marks.layout(
-        {**marks.names_axis(labels), "title": {"text": "class"}},
-        {**marks.names_axis([f"device {device}" for device in shown]), "autorange": "reversed"},
+        trace = plot_style.squares(list(part["class_name"]), names, part[column], hover, top)
+        traces.append(plot_style.only(trace, method, keep_ratio) if after else trace)
+    layout = plot_style.layout(
+        {**plot_style.names_axis(labels), "title": {"text": "class"}},
+        {**plot_style.names_axis([f"device {device}" for device in shown]), "autorange": "reversed"},
     )
     layout["height"] = 120 + 18 * max(6, len(shown))
     note = f"Share of each class in a device's samples {word} pruning, first seed"
@@ -60,22 +60,22 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
 
 
 def starved_figure(data: pd.DataFrame) -> Figure:
-    """Share of each class that is kept (table of `analysis.starved`), one method at a time, a line per ratio.
+    """Share of each class that is kept (table of `starved`), one method at a time, a line per ratio.
 
     With one ratio: bars.
     """
-    colours, single = ratio_colours(data), Across.of(data).is_single
+    colours, single = ratio_colours(data), RatioAxis.of(data).is_single
     labels = _names(data)
     traces: list[Spec] = []
-    for method, keep_ratio, part in analysis.groups(data):
+    for method, keep_ratio, part in groups(data):
         name, colour = f"kept {ratio(keep_ratio)}", colours[keep_ratio]
-        trace = marks.bars(name, list(part["class_name"]), part["kept_share"], colour)
+        trace = plot_style.bars(name, list(part["class_name"]), part["kept_share"], colour)
         if not single:
             look = {"color": colour, "symbol": "circle", "size": 9}
             trace |= {"type": "scatter", "mode": "lines+markers", "line": {"width": 1, "color": colour}, "marker": look}
-        traces.append(marks.only(trace, method))
-    y = {**marks.axis("share of the class kept", "share"), "rangemode": "tozero"}
-    layout = marks.layout({**marks.names_axis(labels), "title": {"text": "class"}}, y)
+        traces.append(plot_style.only(trace, method))
+    y = {**plot_style.axis("share of the class kept", "share"), "rangemode": "tozero"}
+    layout = plot_style.layout({**plot_style.names_axis(labels), "title": {"text": "class"}}, y)
     told = "A class below its line's keep ratio is starved, one above is favoured."
     if single and len(data):
         told = f"A class below {ratio(data['keep_ratio'].iloc[0])} is starved, one above is favoured."

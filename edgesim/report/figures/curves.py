@@ -5,22 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim import analysis
-from edgesim.report import columns, marks
+from edgesim.analysis.grouping import FULL, groups
+from edgesim.report import columns, plot_style
+from edgesim.report.column_formats import ratio
 from edgesim.report.figures.figure import MAX_BANDS, Figure, most_pairs, ratio_colours, with_pairs, words
-from edgesim.report.formats import ratio
-from edgesim.report.marks import Spec
+from edgesim.report.plot_style import Spec
 
 CURVE_POINTS = 6000
 """points of one figure of curves; longer trainings are thinned evenly, the first and the last epoch stay"""
 
 
 def thinned(bands: pd.DataFrame, points: int = CURVE_POINTS) -> pd.DataFrame:
-    """`analysis.bands`, each line thinned to evenly spaced epochs so that all have `points` together.
+    """`curves.bands`, each line thinned to evenly spaced epochs so that all have `points` together.
 
     A line keeps its first and its last epoch, so there may be more where there are very many lines.
     """
-    lines = [part for _, _, part in analysis.groups(bands)]
+    lines = [part for _, _, part in groups(bands)]
     kept = []
     for part in lines:
         epochs = min(len(part), max(2, points // len(lines)))
@@ -33,28 +33,28 @@ def curves_figure(data: pd.DataFrame, value: str) -> Figure:
 
     Args:
         data: the table of `thinned`.
-        value: one of analysis.CURVE_VALUES.
+        value: one of CURVE_VALUES.
     """
     data = data[data[value].notna()]
     colours = ratio_colours(data)
     few, most = len(colours) <= MAX_BANDS, most_pairs(data)
     traces: list[Spec] = []
-    for method, keep_ratio, part in analysis.groups(data):
-        full = method == analysis.FULL
-        look = {"color": marks.GREY, "dash": "dash"} if full else {"color": colours[keep_ratio], "dash": "solid"}
+    for method, keep_ratio, part in groups(data):
+        full = method == FULL
+        look = {"color": plot_style.GREY, "dash": "dash"} if full else {"color": colours[keep_ratio], "dash": "solid"}
         name = method if full else f"kept {ratio(keep_ratio)}"
-        line = marks.line(name, part["epoch"], part[value], {**look, "symbol": "circle"})
+        line = plot_style.line(name, part["epoch"], part[value], {**look, "symbol": "circle"})
         line["marker"]["size"] = 4
         line["hovertemplate"] = "epoch %{x}: %{y}"
         line = with_pairs(line, part, most)
-        band = marks.band(part["epoch"], part[f"{value}_low"], part[f"{value}_high"], look["color"], name)
+        band = plot_style.band(part["epoch"], part[f"{value}_low"], part[f"{value}_high"], look["color"], name)
         both = [line, band] if few and len(band["x"]) > 2 else [line]
-        traces += [marks.only(trace, None if full else method) for trace in marks.grouped(both, name, name)]
+        traces += [plot_style.only(trace, None if full else method) for trace in plot_style.grouped(both, name, name)]
     label, write = columns.COLUMNS[value].label, columns.COLUMNS[value].write
     last = data.groupby(["method", "keep_ratio"], sort=False).tail(1)
     alt = f"{label.capitalize()} over epochs. At the end: {words(last, value, write)}"
     note = "Mean over seeds and devices" + (", 95 % bands, each by itself. " if few else ". ")
     note += "Subsets differ in size, so an epoch is not the same number of steps."
-    y = marks.axis(label, "share" if value.endswith("accuracy") else "number")
-    spec = {"data": traces, "layout": marks.layout(marks.whole_axis("epoch", data["epoch"].max()), y)}
+    y = plot_style.axis(label, "share" if value.endswith("accuracy") else "number")
+    spec = {"data": traces, "layout": plot_style.layout(plot_style.whole_axis("epoch", data["epoch"].max()), y)}
     return Figure(f"curve-{value.replace('_', '-')}", f"{label.capitalize()} over epochs", note, alt, spec)

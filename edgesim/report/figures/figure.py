@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from edgesim import analysis
-from edgesim.report import marks
-from edgesim.report.formats import quantity, ratio
-from edgesim.report.marks import Spec
+from edgesim.analysis.grouping import FULL
+from edgesim.report import plot_style
+from edgesim.report.column_formats import quantity, ratio
+from edgesim.report.plot_style import Spec
 
 MAX_BANDS = 5
 """lines up to which each has its band or its own place; more would hide each other"""
@@ -20,7 +20,7 @@ MAX_TICKS = 12
 
 
 @dataclass(frozen=True)
-class Said:
+class SentenceFigure:
     """A sentence in place of a figure."""
 
     text: str
@@ -44,12 +44,12 @@ class Figure:
     """the numbers behind it; empty where another table of the page has them"""
     write: Callable[[float], str] = quantity
     """how its bars' values are written where a sentence stands for them"""
-    said: tuple[Said, ...] = ()
+    said: tuple[SentenceFigure, ...] = ()
     """sentences in place of bars that are all alike (`settle`)"""
 
 
 @dataclass(frozen=True)
-class Across:
+class RatioAxis:
     """What the horizontal axis of a figure goes across: the keep ratios, or the methods where there is one ratio.
 
     A line needs two ratios. With a single one a value is a point or a bar at its method, `full` beside the others.
@@ -63,9 +63,9 @@ class Across:
     """(seed, device) pairs behind the row that has most of them; 0 where the table does not say"""
 
     @classmethod
-    def of(cls, data: pd.DataFrame) -> Across:
+    def of(cls, data: pd.DataFrame) -> RatioAxis:
         """The axis of a table with `method` and `keep_ratio`."""
-        pruned = data.loc[(data["method"] != analysis.FULL) & data["keep_ratio"].notna(), "keep_ratio"]
+        pruned = data.loc[(data["method"] != FULL) & data["keep_ratio"].notna(), "keep_ratio"]
         ratios = tuple(sorted({float(value) for value in pruned}))
         return cls(ratios, tuple(dict.fromkeys(map(str, data["method"]))), most_pairs(data))
 
@@ -86,18 +86,22 @@ class Across:
         if self.is_single:
             named = f"method, keep ratio {ratio(self.ratios[0])}" if self.ratios else "method"
             ends = [-0.5, len(self.methods) - 0.5]
-            return {**marks.names_axis(self.methods), "title": {"text": named}, "range": ends}
-        shown = sorted({*self.ratios, *([1.0] if analysis.FULL in self.methods else [])})
+            return {**plot_style.names_axis(self.methods), "title": {"text": named}, "range": ends}
+        shown = sorted({*self.ratios, *([1.0] if FULL in self.methods else [])})
         ticks = {"tickvals": shown, "ticktext": [ratio(value) for value in shown]}
-        return {**marks.axis("keep ratio"), **(ticks if len(shown) <= MAX_TICKS else {})}
+        return {**plot_style.axis("keep ratio"), **(ticks if len(shown) <= MAX_TICKS else {})}
 
     def places(self, rows: pd.DataFrame) -> list[Any]:
         """Where the rows of a table stand on the axis."""
-        return [marks.plain(name) for name in rows["method"]] if self.is_single else marks.numbers(rows["keep_ratio"])
+        return (
+            [plot_style.plain(name) for name in rows["method"]]
+            if self.is_single
+            else plot_style.numbers(rows["keep_ratio"])
+        )
 
     def line(self, name: str, rows: pd.DataFrame, column: str, style: Spec) -> Spec:
         """A column of one method's rows as a line with markers; as markers alone where there is one ratio."""
-        trace = marks.line(name, rows["keep_ratio"], rows[column], style)
+        trace = plot_style.line(name, rows["keep_ratio"], rows[column], style)
         trace |= {"x": self.places(rows), "mode": "markers" if self.is_single else "lines+markers"}
         if not self.is_single:  # a mark may stand beside its keep ratio
             trace |= {"text": [ratio(value) for value in rows["keep_ratio"]]}
@@ -107,8 +111,8 @@ class Across:
     def bars(self, name: str, rows: pd.DataFrame, column: str, style: Spec) -> Spec:
         """The same as bars: of quantities that are compared from zero on."""
         names = [str(method) for method in rows["method"]]
-        bars = marks.bars(name, names, rows[column], style["color"], style.get("pattern", ""))
-        return with_pairs(marks.with_rank(style, bars), rows, self.most)
+        bars = plot_style.bars(name, names, rows[column], style["color"], style.get("pattern", ""))
+        return with_pairs(plot_style.with_rank(style, bars), rows, self.most)
 
     def layout(self, y: Spec, by_method: bool = True) -> Spec:
         """The layout of a figure across this axis.
@@ -117,7 +121,11 @@ class Across:
             y: the vertical axis.
             by_method: whether each trace is a method's, so that an axis of methods says what the legend would.
         """
-        found = {**marks.layout(self.axis(), y), "bargap": marks.bar_gap(len(self.methods)), "meta": {"marks": "x"}}
+        found = {
+            **plot_style.layout(self.axis(), y),
+            "bargap": plot_style.bar_gap(len(self.methods)),
+            "meta": {"marks": "x"},
+        }
         return {**found, "showlegend": False} if self.is_single and by_method else found
 
 
@@ -149,7 +157,7 @@ def with_pairs(trace: Spec, rows: pd.DataFrame, most: int) -> Spec:
 
 def ratio_colours(data: pd.DataFrame) -> dict[float, str]:
     """A colour per keep ratio, `full` left out."""
-    return marks.ratio_colours(data.loc[data["method"] != analysis.FULL, "keep_ratio"])
+    return plot_style.ratio_colours(data.loc[data["method"] != FULL, "keep_ratio"])
 
 
 def rows(data: pd.DataFrame) -> list[dict[str, Any]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim import analysis
-from edgesim.report import marks
+from edgesim.analysis.grouping import FULL, groups
+from edgesim.report import plot_style
+from edgesim.report.column_formats import percent, quantity, ratio
 from edgesim.report.figures.figure import (
     MAX_BANDS,
-    Across,
     Figure,
+    RatioAxis,
     by_method,
     most_pairs,
     ratio_colours,
@@ -19,15 +20,14 @@ from edgesim.report.figures.figure import (
     words,
 )
 from edgesim.report.figures.prices import WORDS
-from edgesim.report.formats import percent, quantity, ratio
-from edgesim.report.marks import Spec, Styles
+from edgesim.report.plot_style import Spec, Styles
 
 MAX_DEVICE_POINTS = 12_000
 """points of a figure with one per device, method and ratio; beyond, it shows the devices of a few ratios only"""
 
 
 def device_figure(data: pd.DataFrame, kind: str) -> Figure:
-    """Time or energy of every device (table of `analysis.by_device`) on a log scale, one method at a time.
+    """Time or energy of every device (table of `by_device`) on a log scale, one method at a time.
 
     Args:
         data: one row per device, method and keep_ratio.
@@ -41,19 +41,19 @@ def device_figure(data: pd.DataFrame, kind: str) -> Figure:
     shown = _fewer_ratios(data)
     colours = ratio_colours(shown)
     traces: list[Spec] = []
-    for method, keep_ratio, part in analysis.groups(shown):
-        full = method == analysis.FULL
-        name, colour = (method, marks.GREY) if full else (f"kept {ratio(keep_ratio)}", colours[keep_ratio])
-        trace = marks.dots(name, part[column], part["profile"], colour, "circle-open")
+    for method, keep_ratio, part in groups(shown):
+        full = method == FULL
+        name, colour = (method, plot_style.GREY) if full else (f"kept {ratio(keep_ratio)}", colours[keep_ratio])
+        trace = plot_style.dots(name, part[column], part["profile"], colour, "circle-open")
         # Numbers in place of names: with a thousand devices they are a third of the bytes.
         trace["y"] = [places[profile] for profile in part["profile"]]
         trace["text"] = [int(device) for device in part["device"]]
         trace["marker"] = {**trace["marker"], "size": 7, "opacity": 0.75}
         trace["hovertemplate"] = f"device %{{text}}<br>%{{x:.4g}} {unit}"
-        traces.append(marks.only(trace, None if full else method))
-    x = marks.log_axis(f"{word} of a device ({unit})", data[column], quantity)
-    y = {"tickvals": list(places.values()), "ticktext": [marks.plain(name) for name in order], "automargin": True}
-    layout = marks.layout(x, {**y, "range": [-0.6, len(order) - 0.4], "zeroline": False})
+        traces.append(plot_style.only(trace, None if full else method))
+    x = plot_style.log_axis(f"{word} of a device ({unit})", data[column], quantity)
+    y = {"tickvals": list(places.values()), "ticktext": [plot_style.plain(name) for name in order], "automargin": True}
+    layout = plot_style.layout(x, {**y, "range": [-0.6, len(order) - 0.4], "zeroline": False})
     layout["meta"] = {"marks": "y"}
     layout["height"] = 160 + 34 * max(3, len(order))
     left_out = "" if len(shown) == len(data) else " Ratios between are left out here; the table has them."
@@ -64,7 +64,7 @@ def device_figure(data: pd.DataFrame, kind: str) -> Figure:
 
 
 def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
-    """Accuracy against cost (table of `analysis.accuracy_against`), with the points that nothing beats.
+    """Accuracy against cost (table of `accuracy_against`), with the points that nothing beats.
 
     Args:
         data: one row per method and keep_ratio.
@@ -75,71 +75,71 @@ def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
     traces: list[Spec] = []
     most = most_pairs(data)
     for method, part in by_method(data.sort_values("keep_ratio", kind="stable")):
-        trace = marks.line(method, part["cost"], part["test_accuracy"], styles[method])
+        trace = plot_style.line(method, part["cost"], part["test_accuracy"], styles[method])
         trace["mode"] = "lines+markers" if len(part) > 1 else "markers"
         trace["text"] = [f"kept {ratio(value)}" for value in part["keep_ratio"]]
         trace["hovertemplate"] = f"%{{text}}<br>%{{x:.4g}} {unit}, %{{y:.1%}}"
-        if method == analysis.FULL:
+        if method == FULL:
             trace["marker"] = {**trace["marker"], "size": 11}
             trace |= {"mode": "markers+text", "text": ["full"] * len(part), "textposition": "bottom left"}
         traces.append(with_pairs(trace, part, most))
     best = data[data["on_front"].astype(bool)].sort_values("cost")
     if len(best):
-        front = marks.line("not beaten", best["cost"], best["test_accuracy"],
-                           {"color": marks.GREY, "dash": "dot", "symbol": "circle-open"})  # fmt: skip
+        front = plot_style.line("not beaten", best["cost"], best["test_accuracy"],
+                           {"color": plot_style.GREY, "dash": "dot", "symbol": "circle-open"})  # fmt: skip
         front["line"]["shape"] = "hv"
-        front["mode"] = "markers" if Across.of(data).is_single else "lines+markers"
-        front["marker"] = {**front["marker"], "size": 15, "line": {"width": 2, "color": marks.GREY}}
+        front["mode"] = "markers" if RatioAxis.of(data).is_single else "lines+markers"
+        front["marker"] = {**front["marker"], "size": 15, "line": {"width": 2, "color": plot_style.GREY}}
         traces.append({**front, "hoverinfo": "skip"})
     named = ", ".join(f"{m} at {ratio(r)}" for m, r in zip(best["method"], best["keep_ratio"], strict=True))
     alt = f"Accuracy against emulated {word} per device. Not beaten in both at once: {named or 'none'}."
     note = "Mean of one device, scoring included. Ringed: no other point is both cheaper and more accurate."
-    x = marks.axis(f"{word} per device ({unit})")
-    layout = {**marks.layout(x, marks.axis("test accuracy", "share")), "meta": {"marks": "free"}}
+    x = plot_style.axis(f"{word} per device ({unit})")
+    layout = {**plot_style.layout(x, plot_style.axis("test accuracy", "share")), "meta": {"marks": "free"}}
     spec = {"data": traces, "layout": layout}
     return Figure(f"pareto-{word}", f"Accuracy against {word}", note, alt, spec, data)
 
 
 def straggler_figure(data: pd.DataFrame, styles: Styles) -> Figure:
-    """When the last and the median device are done (table of `analysis.stragglers`) against keep_ratio."""
-    across = Across.of(data)
+    """When the last and the median device are done (table of `stragglers`) against keep_ratio."""
+    across = RatioAxis.of(data)
     traces: list[Spec] = []
     for method, part in by_method(data):
         last = across.line(f"{method}, last", part, "finish_s", styles[method])
         median = across.line(f"{method}, median", part, "median_s", {**styles[method], "dash": "dot"})
         if across.is_single:
             median["marker"] = {**median["marker"], "symbol": "line-ew-open", "size": 16}
-        traces += marks.grouped([last, median], method, method)
+        traces += plot_style.grouped([last, median], method, method)
     last_ones = data.drop_duplicates(["device"])
     named = ", ".join(f"{d} ({p})" for d, p in zip(last_ones["device"], last_ones["profile"], strict=True))
     alt = f"Time until the last device is done. {words(data, 'finish_s', lambda s: f'{quantity(s)} s')}"
     alt += f" Last most often: device {named}."
     kinds = ("Mark", "dash") if across.is_single else ("Solid", "dotted")
     note = f"Emulated, all devices start at once. {kinds[0]}: the last device is done; {kinds[1]}: half of them are."
-    y = {**marks.axis("time (s)"), "rangemode": "tozero"}
+    y = {**plot_style.axis("time (s)"), "rangemode": "tozero"}
     spec = {"data": traces, "layout": across.layout(y)}
     return Figure("stragglers", "Waiting for the slowest", note, alt, spec, data)
 
 
 def fairness_figure(data: pd.DataFrame, styles: Styles) -> Figure:
-    """Accuracy of the worst tenth of the devices (table of `analysis.fairness`) against keep_ratio."""
-    across, few = Across.of(data), data["method"].nunique() <= MAX_BANDS
+    """Accuracy of the worst tenth of the devices (table of `fairness`) against keep_ratio."""
+    across, few = RatioAxis.of(data), data["method"].nunique() <= MAX_BANDS
     traces: list[Spec] = []
     for method, part in by_method(data):
         trace = across.line(method, part, "worst_tenth", styles[method])
         if few or across.is_single:
             ends = part["worst_tenth_low"], part["worst_tenth_high"]
-            trace["error_y"] = marks.error_bars(part["worst_tenth"], *ends)
+            trace["error_y"] = plot_style.error_bars(part["worst_tenth"], *ends)
         traces.append(trace)
     alt = "Mean accuracy of the worst tenth of the devices. " + words(data, "worst_tenth", percent)
     told = "Bars: 95 % over seeds, each by itself." if few or across.is_single else "The table has the intervals."
     note = f"Mean test accuracy of the lowest tenth of the devices, at least one. {told}"
-    layout = across.layout(marks.axis("accuracy, worst tenth", "share"))
+    layout = across.layout(plot_style.axis("accuracy, worst tenth", "share"))
     return Figure("fairness", "The devices that fare worst", note, alt, {"data": traces, "layout": layout}, data)
 
 
 def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
-    """On how many devices each method is the most accurate (table of `analysis.winner_counts`), per keep_ratio."""
+    """On how many devices each method is the most accurate (table of `winner_counts`), per keep_ratio."""
     counts = data.set_index(["method", "keep_ratio"])["devices"]
     ratios = sorted(set(data["keep_ratio"]))
     traces: list[Spec] = []
@@ -147,11 +147,13 @@ def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
         if method in set(data["method"]):
             won = pd.Series([counts.get((method, r), 0) for r in ratios])
             names = [ratio(r) for r in ratios]
-            bars = marks.bars(method, names, won, style["color"], style["pattern"])
-            traces.append(marks.with_rank(style, bars))
+            bars = plot_style.bars(method, names, won, style["color"], style["pattern"])
+            traces.append(plot_style.with_rank(style, bars))
     most = data.groupby("keep_ratio")["devices"].sum().max()
-    layout = marks.layout({**marks.axis("keep ratio"), "type": "category"}, marks.whole_axis("devices won", most))
-    layout |= {"barmode": "stack", "bargap": marks.bar_gap(len(ratios))}
+    layout = plot_style.layout(
+        {**plot_style.axis("keep ratio"), "type": "category"}, plot_style.whole_axis("devices won", most)
+    )
+    layout |= {"barmode": "stack", "bargap": plot_style.bar_gap(len(ratios))}
     wins = data.groupby("method", sort=False)["devices"].sum().sort_values(ascending=False)
     alt = "Devices on which each method is the most accurate, over all ratios: "
     alt += ", ".join(f"{method} {count}" for method, count in wins.items()) + "."
@@ -160,12 +162,12 @@ def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     return Figure("winners", "Which method wins on how many devices", note, alt, spec, data, write=_devices)
 
 
-NEEDS = {"memory": (marks.METHOD_COLOURS[1], "circle"), "storage": (marks.METHOD_COLOURS[0], "square-open")}
+NEEDS = {"memory": (plot_style.METHOD_COLOURS[1], "circle"), "storage": (plot_style.METHOD_COLOURS[0], "square-open")}
 """look of what a device needs, and of its limit"""
 
 
 def headroom_figure(data: pd.DataFrame) -> Figure:
-    """Share of its memory and storage that each device needs (table of `analysis.headroom`), log scale, with limits.
+    """Share of its memory and storage that each device needs (table of `headroom`), log scale, with limits.
 
     The limit of memory is what training may take, the limit of storage all that there is.
     """
@@ -177,19 +179,19 @@ def headroom_figure(data: pd.DataFrame) -> Figure:
         part = data[data[f"{name}_share"] > 0]
         if part.empty:
             continue
-        trace = marks.dots(name, part[f"{name}_share"], part["profile"], colour, symbol)
-        trace["text"] = [f"device {device}, {marks.plain(p)}" for device, p in
+        trace = plot_style.dots(name, part[f"{name}_share"], part["profile"], colour, symbol)
+        trace["text"] = [f"device {device}, {plot_style.plain(p)}" for device, p in
                          zip(part["device"], part["profile"], strict=True)]  # fmt: skip
         traces.append({**trace, "hovertemplate": "%{text}<br>%{x:.3~%}"})
         if limits[name] == limits[name]:
             traces.append(_limit(name, limits[name], order))
     shown = [value for trace in traces for value in trace["x"]]
-    x = marks.log_axis(
+    x = plot_style.log_axis(
         "share needed", shown, lambda tick: f"{np.format_float_positional(float(f'{100 * tick:.3g}'), trim='-')} %"
     )
     if shown:  # room beside the limits
         x["range"] = [np.log10(min(shown)) - 0.3, np.log10(max(shown)) + 0.3]
-    layout = marks.layout(x, marks.names_axis(order))
+    layout = plot_style.layout(x, plot_style.names_axis(order))
     layout["height"] = 160 + 34 * max(3, len(order))
     alt = "Share of memory and storage that each device needs."
     for row in rows(data.sort_values("memory_share", na_position="first").tail(1)):
@@ -210,21 +212,21 @@ def _limit(name: str, share: float, order: list[str]) -> Spec:
     colour = NEEDS[name][0]
     look = {"color": colour, "dash": "dot", "symbol": "circle"}
     shares, places = pd.Series([share] * len(order)), pd.Series(range(len(order)))
-    line = marks.line(f"limit of {name}, {_whole(share)}", shares, places, look)
+    line = plot_style.line(f"limit of {name}, {_whole(share)}", shares, places, look)
     if len(order) == 1:
         line |= {"mode": "markers", "marker": {**line["marker"], "symbol": "line-ns-open", "size": 40}}
     else:
         line |= {"mode": "lines"}
-    return {**line, "y": [marks.plain(profile) for profile in order]}
+    return {**line, "y": [plot_style.plain(profile) for profile in order]}
 
 
 def _fewer_ratios(data: pd.DataFrame) -> pd.DataFrame:
     """The rows of the least, a middle and the largest ratio where all would be too many points."""
-    pruned = sorted(set(data.loc[data["method"] != analysis.FULL, "keep_ratio"]))
+    pruned = sorted(set(data.loc[data["method"] != FULL, "keep_ratio"]))
     if len(data) <= MAX_DEVICE_POINTS or len(pruned) <= 3:
         return data
     some = {pruned[0], pruned[len(pruned) // 2], pruned[-1]}
-    return data[(data["method"] == analysis.FULL) | data["keep_ratio"].isin(some)]
+    return data[(data["method"] == FULL) | data["keep_ratio"].isin(some)]
 
 
 def _devices(count: float) -> str:

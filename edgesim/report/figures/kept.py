@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pandas as pd
 
-from edgesim import analysis
-from edgesim.report import marks
-from edgesim.report.figures.figure import MAX_BANDS, Across, Figure, ratio_colours, rows
-from edgesim.report.formats import percent, quantity, ratio
-from edgesim.report.marks import Spec
+from edgesim.analysis.grouping import FULL, groups
+from edgesim.report import plot_style
+from edgesim.report.column_formats import percent, quantity, ratio
+from edgesim.report.figures.figure import MAX_BANDS, Figure, RatioAxis, ratio_colours, rows
+from edgesim.report.plot_style import Spec
 
 
 def overlap_figure(data: pd.DataFrame) -> Figure:
-    """Jaccard overlap of the methods' subsets (table of `analysis.overlap`).
+    """Jaccard overlap of the methods' subsets (table of `overlap`).
 
     Few pairs of methods are lines against keep_ratio, with what two random subsets share; many are a map of squares,
     one ratio at a time.
@@ -26,7 +26,7 @@ def overlap_figure(data: pd.DataFrame) -> Figure:
         for row in rows(ends)
     )
     note = "Samples that both keep, as a share of those that either keeps: same device, same seed."
-    dashed = "Dashes" if Across.of(data.assign(method=data["method_a"])).is_single else "Dotted"
+    dashed = "Dashes" if RatioAxis.of(data.assign(method=data["method_a"])).is_single else "Dotted"
     note += f" {dashed}: two random subsets. Bars are 95 % intervals, each by itself." if few else ""
     return Figure("overlap", "How far methods agree", note, alt, spec, data)
 
@@ -34,20 +34,20 @@ def overlap_figure(data: pd.DataFrame) -> Figure:
 def _overlap_lines(data: pd.DataFrame) -> Spec:
     names = [f"{row['method_a']} and {row['method_b']}" for row in rows(data)]
     data = data.assign(method=pd.Series(names, index=data.index, dtype=object))
-    across, styles = Across.of(data), marks.method_styles(names, "chance")
+    across, styles = RatioAxis.of(data), plot_style.method_styles(names, "chance")
     traces: list[Spec] = []
     for name in dict.fromkeys(names):
         part = data[data["method"] == name]
         trace = across.line(name, part, "jaccard", styles[name])
-        trace["error_y"] = marks.error_bars(part["jaccard"], part["jaccard_low"], part["jaccard_high"])
+        trace["error_y"] = plot_style.error_bars(part["jaccard"], part["jaccard_low"], part["jaccard_high"])
         traces.append(trace)
     chance = data if across.is_single else data.drop_duplicates("keep_ratio").sort_values("keep_ratio")
     if len(chance):
-        style = {"color": marks.GREY, "dash": "dot", "symbol": "line-ew-open" if across.is_single else "circle"}
+        style = {"color": plot_style.GREY, "dash": "dot", "symbol": "line-ew-open" if across.is_single else "circle"}
         line = across.line("chance", chance, "chance", style)
         line["marker"]["size"] = 16
         traces.append({**line, "mode": "markers" if across.is_single else "lines"})
-    y = {**marks.axis("overlap (Jaccard)", "share"), "rangemode": "tozero"}
+    y = {**plot_style.axis("overlap (Jaccard)", "share"), "rangemode": "tozero"}
     layout = across.layout(y)
     if across.is_single:
         layout["xaxis"]["title"]["text"] = f"two methods, keep ratio {ratio(across.ratios[0])}" if across.ratios else ""
@@ -61,48 +61,50 @@ def _overlap_map(data: pd.DataFrame) -> Spec:
         # Both halves of the map, so that a method's row is complete.
         x, y = [*part["method_a"], *part["method_b"]], [*part["method_b"], *part["method_a"]]
         hover = "%{y} and %{x}: %{marker.color:.1%}"
-        trace = marks.squares(x, y, pd.concat([part["jaccard"], part["jaccard"]]), hover, 1.0)
-        traces.append(marks.only(trace, None, float(str(keep_ratio))))
-    layout = marks.layout(marks.names_axis(order), {**marks.names_axis(order), "autorange": "reversed"})
+        trace = plot_style.squares(x, y, pd.concat([part["jaccard"], part["jaccard"]]), hover, 1.0)
+        traces.append(plot_style.only(trace, None, float(str(keep_ratio))))
+    layout = plot_style.layout(plot_style.names_axis(order), {**plot_style.names_axis(order), "autorange": "reversed"})
     layout["height"] = 170 + 18 * len(order)
     return {"data": traces, "layout": layout}
 
 
 def score_figure(data: pd.DataFrame) -> Figure:
-    """How the scores of a method are spread (table of `analysis.score_histogram`), one method at a time."""
-    styles = marks.method_styles(data["method"], analysis.FULL)
+    """How the scores of a method are spread (table of `score_histogram`), one method at a time."""
+    styles = plot_style.method_styles(data["method"], FULL)
     traces: list[Spec] = []
     alt = "Distribution of scores."
     for method in dict.fromkeys(data["method"]):
         part = data[data["method"] == method]
         middle = (part["bin_low"] + part["bin_high"]) / 2
-        trace = marks.line(method, middle, part["share"], styles[method])
+        trace = plot_style.line(method, middle, part["share"], styles[method])
         line = {**trace["line"], "shape": "hvh"}
-        traces.append(marks.only({**trace, "mode": "lines", "line": line, "fill": "tozeroy"}, method))
+        traces.append(plot_style.only({**trace, "mode": "lines", "line": line, "fill": "tozeroy"}, method))
         alt += f" {method}: from {quantity(part['bin_low'].min())} to {quantity(part['bin_high'].max())}."
     note = "All devices and seeds; samples with larger scores are kept first."
-    layout = marks.layout(marks.axis("score"), marks.axis("share of samples", "percent"))
+    layout = plot_style.layout(plot_style.axis("score"), plot_style.axis("share of samples", "percent"))
     return Figure("scores", "Scores", note, alt, {"data": traces, "layout": layout}, data)
 
 
 def trace_figures(data: pd.DataFrame) -> list[Figure]:
-    """What a method recorded of a training of its own (table of `analysis.trace_means`): a figure per quantity."""
+    """What a method recorded of a training of its own (table of `trace_means`): a figure per quantity."""
     colours = ratio_colours(data)
     figures = []
     names = [name for name in dict.fromkeys(data["quantity"]) if name != "epoch"]
     for place, name in enumerate(names):
         part = data[data["quantity"] == name]
         traces: list[Spec] = []
-        for method, keep_ratio, cell in analysis.groups(part):
+        for method, keep_ratio, cell in groups(part):
             style = {"color": colours[keep_ratio], "dash": "solid", "symbol": "circle"}
-            trace = marks.line(f"kept {ratio(keep_ratio)}", cell["epoch"], cell["value"], style)
+            trace = plot_style.line(f"kept {ratio(keep_ratio)}", cell["epoch"], cell["value"], style)
             trace["marker"]["size"] = 4
-            traces.append(marks.only(trace, method))
+            traces.append(plot_style.only(trace, method))
         last = part.groupby(["method", "keep_ratio"], sort=False).tail(1)
         alt = f"{name} over epochs. At the end: " + ", ".join(
             f"{row['method']} at {ratio(row['keep_ratio'])} {quantity(row['value'])}" for row in rows(last)
         )
-        layout = marks.layout(marks.whole_axis("epoch", part["epoch"].max()), marks.axis(marks.plain(name)))
+        layout = plot_style.layout(
+            plot_style.whole_axis("epoch", part["epoch"].max()), plot_style.axis(plot_style.plain(name))
+        )
         spec = {"data": traces, "layout": layout}
         note = "Recorded by the method while it trained; mean over devices and seeds."
         figures.append(Figure(f"trace-{place}", f"Recorded: {name}", note, alt, spec, part))

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import pandas as pd
 
-from edgesim import analysis
-from edgesim.report import marks
-from edgesim.report.figures.figure import Across, Figure, by_method, rows, with_pairs
-from edgesim.report.formats import percent, quantity, ratio
-from edgesim.report.marks import Spec
+from edgesim.analysis.cost_parts import ENERGY_PARTS, TIME_PARTS
+from edgesim.analysis.grouping import FULL, groups
+from edgesim.report import plot_style
+from edgesim.report.column_formats import percent, quantity, ratio
+from edgesim.report.figures.figure import Figure, RatioAxis, by_method, rows, with_pairs
+from edgesim.report.plot_style import Spec
 
 LOOKS = {
-    "startup": ("start-up", marks.METHOD_COLOURS[4], "/"),
-    "score": ("scoring", marks.METHOD_COLOURS[1], "."),
-    "train": ("training", marks.METHOD_COLOURS[2], ""),
-    "work": ("scoring and training", marks.METHOD_COLOURS[2], ""),
+    "startup": ("start-up", plot_style.METHOD_COLOURS[4], "/"),
+    "score": ("scoring", plot_style.METHOD_COLOURS[1], "."),
+    "train": ("training", plot_style.METHOD_COLOURS[2], ""),
+    "work": ("scoring and training", plot_style.METHOD_COLOURS[2], ""),
 }
 """part -> name, colour, pattern"""
-KINDS = {"time": (analysis.TIME_PARTS, "s"), "energy": (analysis.ENERGY_PARTS, "J")}
+KINDS = {"time": (TIME_PARTS, "s"), "energy": (ENERGY_PARTS, "J")}
 NO_STARTUP = "The run does not tell start-up apart: it is within the rest."
 
 
@@ -27,25 +28,28 @@ def parts_figure(data: pd.DataFrame, kind: str) -> Figure:
     With one ratio: a bar per method.
 
     Args:
-        data: the table of `analysis.cost_parts`.
+        data: the table of `cost_parts`.
         kind: one of KINDS.
     """
     names, unit = KINDS[kind]
     data = _with_parts(data, names)
-    across = Across.of(data)
-    full = data[data["method"] == analysis.FULL]
+    across = RatioAxis.of(data)
+    full = data[data["method"] == FULL]
     traces: list[Spec] = []
-    for method, own in [("", data)] if across.is_single else by_method(data[data["method"] != analysis.FULL]):
+    for method, own in [("", data)] if across.is_single else by_method(data[data["method"] != FULL]):
         part = data if across.is_single else pd.concat([own, full])
-        labels = [str(m) if across.is_single or m == analysis.FULL else ratio(r)
+        labels = [str(m) if across.is_single or m == FULL else ratio(r)
                   for m, r in zip(part["method"], part["keep_ratio"], strict=True)]  # fmt: skip
         for bars in _bars(part, labels, names):
             told = with_pairs(bars, part, across.most)
-            traces.append(told if across.is_single else marks.only(told, method))
+            traces.append(told if across.is_single else plot_style.only(told, method))
     labels = list(across.methods) if across.is_single else [*map(ratio, across.ratios), *full["method"].head(1)]
-    x = {**marks.names_axis(labels), "title": {"text": "method" if across.is_single else "keep ratio"}}
-    layout = {**marks.layout(x, {**marks.axis(f"{kind} ({unit})"), "rangemode": "tozero"}), "barmode": "stack"}
-    layout["bargap"] = marks.bar_gap(len(labels))
+    x = {**plot_style.names_axis(labels), "title": {"text": "method" if across.is_single else "keep ratio"}}
+    layout = {
+        **plot_style.layout(x, {**plot_style.axis(f"{kind} ({unit})"), "rangemode": "tozero"}),
+        "barmode": "stack",
+    }
+    layout["bargap"] = plot_style.bar_gap(len(labels))
     share = _startup_share(data, names)
     note = f"Emulated, mean of one device. {_words(share, kind)}"
     alt = f"Parts of the emulated {kind} of one device, {across.words}. {_words(share, kind)} "
@@ -60,7 +64,7 @@ def profiles_figure(data: pd.DataFrame, kind: str) -> Figure:
     """The parts as shares of each profile's time or energy, one method and ratio at a time.
 
     Args:
-        data: the table of `analysis.parts_by_profile`.
+        data: the table of `parts_by_profile`.
         kind: one of KINDS.
     """
     names, unit = KINDS[kind]
@@ -69,16 +73,16 @@ def profiles_figure(data: pd.DataFrame, kind: str) -> Figure:
     totals = data[list(names)].sum(axis=1)
     shares = data.assign(**{name: data[name] / totals.where(totals > 0) for name in names})
     traces: list[Spec] = []
-    for method, keep_ratio, part in analysis.groups(shares[shares["method"] != analysis.FULL]):
+    for method, keep_ratio, part in groups(shares[shares["method"] != FULL]):
         for bars in _bars(part, [str(name) for name in part["profile"]], names):
             seconds = [f"{quantity(value)} {unit}" for value in data.loc[part.index, _column(bars, names)]]
             found = {**bars, "orientation": "h", "x": bars["y"], "y": bars["x"], "hovertext": seconds}
             found["hovertemplate"] = "%{y}: %{x:.1%}, %{hovertext}"
-            traces.append(marks.only(found, method, keep_ratio))
-    x = {**marks.axis(f"share of the {kind}", "percent"), "range": [0, 1]}
-    layout = {**marks.layout(x, {**marks.names_axis(profiles), "autorange": "reversed"}), "barmode": "stack"}
+            traces.append(plot_style.only(found, method, keep_ratio))
+    x = {**plot_style.axis(f"share of the {kind}", "percent"), "range": [0, 1]}
+    layout = {**plot_style.layout(x, {**plot_style.names_axis(profiles), "autorange": "reversed"}), "barmode": "stack"}
     layout["height"] = 160 + 34 * max(3, len(profiles))
-    full = shares[shares["method"] == analysis.FULL]
+    full = shares[shares["method"] == FULL]
     most = rows((full if len(full) else shares).sort_values(names[0]).dropna(subset=[names[0]]).tail(1))
     said = " ".join(f"Start-up's share is largest on {row['profile']}: {percent(row[names[0]])} in {row['method']} at "
                     f"keep ratio {ratio(row['keep_ratio'])}." for row in most) or NO_STARTUP  # fmt: skip
@@ -100,7 +104,7 @@ def _bars(part: pd.DataFrame, labels: list[str], names: tuple[str, ...]) -> list
     for name in names:
         said, colour, pattern = LOOKS[_key(name)]
         if part[name].notna().any():
-            bars = marks.bars(said, labels, part[name], colour, pattern)
+            bars = plot_style.bars(said, labels, part[name], colour, pattern)
             found.append({**bars, "legendgroup": said})
     return found
 
@@ -125,9 +129,9 @@ def _words(shares: pd.DataFrame, kind: str) -> str:
     if shares.empty:
         return NO_STARTUP
     said = [f"Start-up takes {percent(row['share'])} of full training's {kind}; pruning saves none of it."
-            for row in rows(shares[shares["method"] == analysis.FULL].head(1))]  # fmt: skip
+            for row in rows(shares[shares["method"] == FULL].head(1))]  # fmt: skip
     said += [f"Its largest share is {percent(row['share'])}: {row['method']}, keep ratio {ratio(row['keep_ratio'])}."
-             for row in rows(shares[shares["method"] != analysis.FULL].sort_values("share").tail(1))]  # fmt: skip
+             for row in rows(shares[shares["method"] != FULL].sort_values("share").tail(1))]  # fmt: skip
     return " ".join(said)
 
 

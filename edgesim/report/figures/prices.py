@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim import analysis
-from edgesim.report import marks
-from edgesim.report.figures.figure import Across, Figure, by_method, rows, words
-from edgesim.report.formats import percent, quantity
-from edgesim.report.marks import Spec, Styles
+from edgesim.analysis.grouping import FULL
+from edgesim.report import plot_style
+from edgesim.report.column_formats import percent, quantity
+from edgesim.report.figures.figure import Figure, RatioAxis, by_method, rows, words
+from edgesim.report.plot_style import Spec, Styles
 
 WORDS = {"time_s": ("time", "s"), "energy_j": ("energy", "J")}
 TIMES = {"analytic_time_s": "closed form", "device_time_s": "emulated", "host_wall_s": "this host"}
@@ -36,14 +36,14 @@ def time_figure(costs: pd.DataFrame, fits: pd.DataFrame, styles: Styles, column:
     Each clock has a figure of its own: one may run a thousand times as fast as another. With one ratio: bars.
 
     Args:
-        costs: the table of `analysis.cost_by_ratio`.
-        fits: the table of `analysis.time_fits`.
+        costs: the table of `cost_by_ratio`.
+        fits: the table of `time_fits`.
         styles: the look of every method.
         column: one of TIMES.
     """
     data = costs.loc[costs[column].notna(), ["method", "keep_ratio", "pairs", column]]
     fits = fits[fits["time"] == column]
-    across, clock = Across.of(data), TIMES[column]
+    across, clock = RatioAxis.of(data), TIMES[column]
     traces: list[Spec] = []
     for method, part in by_method(data):
         if across.is_single:
@@ -52,30 +52,30 @@ def time_figure(costs: pd.DataFrame, fits: pd.DataFrame, styles: Styles, column:
         dots = {**across.line(method, part, column, styles[method]), "mode": "markers"}
         ends = pd.Series([part["keep_ratio"].min(), part["keep_ratio"].max()])
         lines = [
-            marks.line("fit", ends, fit["intercept_s"] + fit["slope_s"] * ends, styles[method])
+            plot_style.line("fit", ends, fit["intercept_s"] + fit["slope_s"] * ends, styles[method])
             for fit in rows(fits[fits["method"] == method])
         ]
-        traces += marks.grouped([dots, *({**line, "mode": "lines"} for line in lines)], method, method)
+        traces += plot_style.grouped([dots, *({**line, "mode": "lines"} for line in lines)], method, method)
     alt = f"Time of one device by {clock}, {across.words}. " + words(data, column, lambda s: f"{quantity(s)} s")
     alt += "".join(
         f" Straight line of {fit['method']}: {quantity(fit['slope_s'])} s per 1.0, R² {quantity(fit['r2'])}."
         for fit in rows(fits)
     )
     note = f"{NOTES[clock]} Mean of one device, scoring included" + (". " if across.is_single else "; lines are fits. ")
-    spec = {"data": traces, "layout": across.layout({**marks.axis("time (s)"), "rangemode": "tozero"})}
+    spec = {"data": traces, "layout": across.layout({**plot_style.axis("time (s)"), "rangemode": "tozero"})}
     return Figure(f"time-{column.split('_')[0]}", f"Time {across.words}: {clock}", note.strip(), alt, spec, data,
                   write=lambda s: f"{quantity(s)} s")  # fmt: skip
 
 
 def energy_figure(costs: pd.DataFrame, styles: Styles, column: str) -> Figure:
-    """Mean energy of a device against keep_ratio (table of `analysis.cost_by_ratio`); `column` is one of ENERGIES."""
+    """Mean energy of a device against keep_ratio (table of `cost_by_ratio`); `column` is one of ENERGIES."""
     data = costs.loc[costs[column].notna(), ["method", "keep_ratio", "pairs", column]]
-    across, price = Across.of(data), ENERGIES[column]
+    across, price = RatioAxis.of(data), ENERGIES[column]
     draw = across.bars if across.is_single else across.line
     traces = [draw(method, part, column, styles[method]) for method, part in by_method(data)]
     alt = f"Energy of one device by {price}, {across.words}. " + words(data, column, lambda j: f"{quantity(j)} J")
     note = f"{NOTES[price]} Mean of one device, scoring included."
-    spec = {"data": traces, "layout": across.layout({**marks.axis("energy (J)"), "rangemode": "tozero"})}
+    spec = {"data": traces, "layout": across.layout({**plot_style.axis("energy (J)"), "rangemode": "tozero"})}
     return Figure(f"energy-{column.split('_')[0]}", f"Energy {across.words}: {price}", note, alt, spec, data,
                   write=lambda j: f"{quantity(j)} J")  # fmt: skip
 
@@ -86,22 +86,22 @@ def relative_figure(prices: pd.DataFrame) -> Figure:
     With one ratio: a bar per clock, all methods beside each other.
     """
     means = prices.groupby(["method", "keep_ratio"], sort=False)[list(RELATIVE)].mean().reset_index()
-    means = means[means["method"] != analysis.FULL].sort_values("keep_ratio", kind="stable")
-    across = Across.of(_with_pairs_of(means, prices))
+    means = means[means["method"] != FULL].sort_values("keep_ratio", kind="stable")
+    across = RatioAxis.of(_with_pairs_of(means, prices))
     traces: list[Spec] = []
     for place, (column, name) in enumerate(RELATIVE.items()):
-        style = {"color": marks.METHOD_COLOURS[place], "dash": "solid", "symbol": marks.SYMBOLS[place]}
+        style = {"color": plot_style.METHOD_COLOURS[place], "dash": "solid", "symbol": plot_style.SYMBOLS[place]}
         known = _with_pairs_of(means[means[column].notna()], prices[prices[column].notna()])
         if across.is_single:
             traces += [across.bars(name, known, column, style)] if len(known) else []
             continue
         for method, part in by_method(known):
-            traces.append(marks.only(across.line(name, part, column, style), method))
+            traces.append(plot_style.only(across.line(name, part, column, style), method))
     alt = f"Training time as a share of full training, {across.words}. " + " ".join(
         words(means, column, percent, f" ({name})") for column, name in RELATIVE.items()
     )
     note = "Training alone, without scoring; same device and seed, so that three different machines compare."
-    y = {**marks.axis("time / time of full", "percent"), "rangemode": "tozero"}
+    y = {**plot_style.axis("time / time of full", "percent"), "rangemode": "tozero"}
     layout = {**across.layout(y, by_method=False), "barmode": "group"}
     spec = {"data": traces, "layout": layout}
     return Figure("relative", "Training time against full", note, alt, spec, means, write=percent)
@@ -116,19 +116,19 @@ def _with_pairs_of(means: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
 
 
 def factor_figure(data: pd.DataFrame) -> Figure:
-    """How many times the closed form's price the emulated one is (table of `analysis.device_prices`), log scale."""
+    """How many times the closed form's price the emulated one is (table of `device_prices`), log scale."""
     order = data.groupby("profile")["time_factor"].median().sort_values().index
     traces = []
-    looks = {"time": (marks.METHOD_COLOURS[1], "circle"), "energy": (marks.METHOD_COLOURS[0], "square-open")}
+    looks = {"time": (plot_style.METHOD_COLOURS[1], "circle"), "energy": (plot_style.METHOD_COLOURS[0], "square-open")}
     for name, (colour, symbol) in looks.items():
         part = data[data[f"{name}_factor"] > 0]
         if len(part):
-            trace = marks.dots(name, part[f"{name}_factor"], part["profile"], colour, symbol)
+            trace = plot_style.dots(name, part[f"{name}_factor"], part["profile"], colour, symbol)
             trace["text"] = [int(device) for device in part["device"]]
             traces.append({**trace, "hovertemplate": "device %{text}, %{y}<br>%{x:.4g} times"})
     values = [*data["time_factor"], *data["energy_factor"]]
-    x = marks.log_axis("emulated / closed form", values, lambda tick: f"{quantity(tick)}×")
-    layout = marks.layout(x, marks.names_axis(order))
+    x = plot_style.log_axis("emulated / closed form", values, lambda tick: f"{quantity(tick)}×")
+    layout = plot_style.layout(x, plot_style.names_axis(order))
     layout["height"] = 160 + 34 * max(3, len(order))
     known = rows(data[data["time_factor"].notna()].sort_values("time_factor"))
     alt = "Emulated price over the closed form's, per device and profile, log scale. "
@@ -141,7 +141,7 @@ def factor_figure(data: pd.DataFrame) -> Figure:
 
 
 def source_figure(data: pd.DataFrame) -> Figure:
-    """What the difference of the emulated time to the closed form's consists of (table of `analysis.price_sources`).
+    """What the difference of the emulated time to the closed form's consists of (table of `price_sources`).
 
     Per profile, as shares of the sum of the parts' sizes; what makes the device faster than its closed form is below
     zero. As shares of the closed form's time they would be a million per cent where a start-up outweighs the training.
@@ -152,14 +152,17 @@ def source_figure(data: pd.DataFrame) -> Figure:
     shares = means.div(sizes.where(sizes > 0), axis=0)
     profiles = [str(profile) for profile in means.index]
     traces = [
-        marks.bars(name, profiles, shares[part], colour, pattern)
-        for (part, name), colour, pattern in zip(PARTS.items(), marks.METHOD_COLOURS, PATTERNS, strict=False)
+        plot_style.bars(name, profiles, shares[part], colour, pattern)
+        for (part, name), colour, pattern in zip(PARTS.items(), plot_style.METHOD_COLOURS, PATTERNS, strict=False)
         if (shares[part].abs() > LEAST_SHARE).any()
     ]
     # The names of profiles are too long to stand under upright bars.
     traces = [{**trace, "orientation": "h", "x": trace["y"], "y": trace["x"]} for trace in traces]
-    x = {**marks.axis("share of the difference's parts", "percent"), "zeroline": True}
-    layout = {**marks.layout(x, {**marks.names_axis(profiles), "autorange": "reversed"}), "barmode": "relative"}
+    x = {**plot_style.axis("share of the difference's parts", "percent"), "zeroline": True}
+    layout = {
+        **plot_style.layout(x, {**plot_style.names_axis(profiles), "autorange": "reversed"}),
+        "barmode": "relative",
+    }
     layout["height"] = 160 + 34 * max(3, len(profiles))
     alt = "What the emulated minus the closed form's time consists of, per profile. Largest part: "
     largest = [max(row.items(), key=lambda item: abs(np.nan_to_num(item[1]))) for row in rows(shares)]

@@ -1,0 +1,134 @@
+"""Accuracy of a method against full training: which loss is ruled out at which keep ratio.
+
+All sentences on a method's accuracy read the same intervals: one per keep ratio, simultaneous over them. A keep ratio
+is safe where its interval rules out a loss of more than the margin (non-inferiority), harmful where it lies below
+zero, and else the run cannot tell. "Not significant" is never taken for "safe".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from edgesim.analysis.grouping import (
+    FULL,
+    below_full,
+    complete,
+    device_by_seed,
+    dropped,
+    everywhere,
+    groups,
+    ok,
+    paired,
+)
+from edgesim.analysis.intervals import Interval, Repetitions, interval, lies, repetitions_needed
+
+MARGIN = 0.01
+"""loss of accuracy that is taken as none where the scenario names no other (`report.margin`): one point"""
+
+
+@dataclass(frozen=True)
+class AccuracyLosses:
+    """One method's accuracy minus full training's per keep ratio below 1, ratios descending."""
+
+    method: str
+    margin: float
+    pairs: pd.DataFrame
+    """trials with `difference` (common test set) and `local_difference` (the device's own class mix)"""
+    common: dict[float, Interval] = field(default_factory=dict)
+    """keep_ratio -> accuracy minus full's on the common test set, simultaneous over the ratios"""
+    local: dict[float, Interval] = field(default_factory=dict)
+    """the same on the device's own class mix"""
+    left_out: tuple[str, ...] = ()
+    """a sentence on the pairs that do not finish at every ratio"""
+
+    @property
+    def safe(self) -> list[float]:
+        """Keep ratios at which a loss of more than the margin is ruled out."""
+        return [ratio for ratio, found in self.common.items() if lies(found, -self.margin) > 0]
+
+    @property
+    def harmful(self) -> list[float]:
+        """Keep ratios at which a loss is shown."""
+        return [ratio for ratio, found in self.common.items() if lies(found, 0.0) < 0]
+
+    @property
+    def recommended(self) -> float | None:
+        """The smallest safe keep ratio; None where there is none."""
+        return min(self.safe, default=None)
+
+    @property
+    def spoken_of(self) -> float | None:
+        """The recommended keep ratio, else the largest without a shown loss, else the largest.
+
+        None where no trial has a partner in full.
+        """
+        if self.recommended is not None:
+            return self.recommended
+        return max(
+            (ratio for ratio in self.common if ratio not in self.harmful), default=max(self.common, default=None)
+        )
+
+    def repetitions(self) -> tuple[float, Repetitions] | None:
+        """The keep ratio that takes the fewest more seeds to be told safe, if its loss is what it seems; and how many.
+
+        None where every ratio's estimate is a loss of the margin or more, or where there is one seed.
+        """
+        found = []
+        for ratio, own in self.common.items():
+            if own.is_known and own.estimate > -self.margin:
+                values = device_by_seed(_at(self.pairs, ratio), "difference")
+                found.append((ratio, repetitions_needed(values, own.estimate + self.margin, own.tests)))
+        told = [one for one in found if one[1] != (None, None)]
+        return min(told, key=lambda one: (one[1].seeds or 10**6, one[1].devices or 10**6), default=None)
+
+
+def losses_to_full(records: pd.DataFrame, method: str, margin: float = MARGIN) -> AccuracyLosses:
+    """Accuracy minus that of `full`, paired by seed and device, over the pairs that finish at every keep ratio.
+
+    Where no pair finishes at all of them each ratio is over its own pairs.
+
+    Args:
+        records: one row per trial.
+        method: the method.
+        margin: loss that is taken as none, >= 0.
+    """
+    good = ok(complete(records))
+    pairs = below_full(paired(good[good["method"].isin([method, FULL])], FULL, "test_accuracy"))
+    local = paired(good[good["method"].isin([method, FULL])], FULL, "local_accuracy")
+    pairs = pairs.assign(local_difference=local["difference"].reindex(pairs.index))
+    same = everywhere(pairs)
+    left_out = dropped(pairs, same)
+    if same.empty and len(pairs):
+        same, left_out = pairs, ("No (seed, device) pair finishes at every keep ratio: the ratios are over different "
+                                 "devices, and differences between them may be the devices'.",)  # fmt: skip
+    cells = [(ratio, part) for _, ratio, part in groups(same)]
+    cells.sort(key=lambda cell: -cell[0])
+    tests = max(len(cells), 1)
+    bounds = (-1.0, 1.0)
+    common = {ratio: interval(device_by_seed(part, "difference"), bounds, tests) for ratio, part in cells}
+    own = {ratio: interval(device_by_seed(part, "local_difference"), bounds, tests) for ratio, part in cells}
+    return AccuracyLosses(method, margin, same, common, own, left_out)
+
+
+def turns(common: Interval, local: Interval, margin: float = 0.0) -> bool:
+    """True where the two test distributions disagree, and both sides are shown.
+
+    A loss of more than the margin is ruled out on one of them, and on the other a loss is shown that is not ruled out
+    to be larger. With a margin of 0: a lead is shown on one, a loss on the other.
+    """
+    safe = [lies(one, -margin) > 0 for one in (common, local)]
+    hurt = [lies(one, 0.0) < 0 for one in (common, local)]
+    return (safe[0] and hurt[1] and not safe[1]) or (safe[1] and hurt[0] and not safe[0])
+
+
+def skewed(records: pd.DataFrame) -> bool:
+    """True where the devices' own class mixes differ from the common test set's: by a point of accuracy on average."""
+    gap = (records["local_accuracy"] - records["test_accuracy"]).abs()
+    return bool(gap.notna().any() and float(np.nanmean(gap)) >= 0.01)
+
+
+def _at(pairs: pd.DataFrame, ratio: float) -> pd.DataFrame:
+    return pairs[np.isclose(pairs["keep_ratio"], ratio)]

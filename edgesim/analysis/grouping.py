@@ -1,0 +1,241 @@
+"""Records in cells: one (method, keep_ratio) each, its trials as a matrix of devices and seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from edgesim.errors import n_of
+from edgesim.records import Record
+from edgesim.results.serialization import with_rounded_ratios
+from edgesim.work import FloatArray
+
+FULL = "full"
+RANDOM = "random"
+FEWER_EPOCHS, RS2 = "fewer-epochs", "rs2"
+OPPONENTS = (RANDOM, FEWER_EPOCHS, RS2)
+"""baselines that choose by no score: a static random subset, all data in fewer epochs, a new subset every epoch"""
+KEYS = ["seed", "device"]
+NUMBER = r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A table, and what could not be said."""
+
+    table: pd.DataFrame
+    """with all its columns, also where it has no rows"""
+    missing: tuple[str, ...] = ()
+    """sentences: what cannot be said, because of what; empty where everything is there"""
+
+
+def answer(rows: Iterable[object], columns: list[str], missing: str | tuple[str, ...] = ()) -> Answer:
+    """An Answer of rows; an empty sentence is none."""
+    sentences = (missing,) if isinstance(missing, str) else missing
+    return Answer(pd.DataFrame(list(rows), columns=columns), tuple(sentence for sentence in sentences if sentence))
+
+
+def complete(records: pd.DataFrame) -> pd.DataFrame:
+    """The records with every column of `Record`, NaN where the run is older than the column."""
+    names = [field.name for field in dataclasses.fields(Record)]
+    return with_rounded_ratios(records.reindex(columns=list(dict.fromkeys([*records.columns, *names]))))
+
+
+def ok(records: pd.DataFrame) -> pd.DataFrame:
+    """The trials that ended well."""
+    return with_rounded_ratios(records[records["status"] == "ok"])
+
+
+def in_stack(records: pd.DataFrame) -> pd.Series:
+    """Whether a trial was trained in a stack: its time on the host is a share, and does not follow its keep ratio."""
+    if "host_stack_size" not in records:  # of an earlier version, which had no stacks
+        return pd.Series(False, index=records.index)
+    return records["host_stack_size"] > 0
+
+
+def groups(table: pd.DataFrame) -> Iterator[tuple[str, float, pd.DataFrame]]:
+    """(method, keep_ratio, its rows): methods by first appearance, ratios ascending, unknown last."""
+    order = {method: place for place, method in enumerate(dict.fromkeys(table["method"]))}
+    by_cell = with_rounded_ratios(table).groupby(["method", "keep_ratio"], dropna=False)
+    cells = [(str(part["method"].iloc[0]), float(part["keep_ratio"].iloc[0]), part) for _, part in by_cell]
+    yield from sorted(cells, key=lambda cell: (order[cell[0]], np.isnan(cell[1]), cell[1]))
+
+
+def device_by_seed(table: pd.DataFrame, column: str) -> FloatArray:
+    """The values of one method and ratio as a matrix [devices, seeds], NaN where a trial is missing.
+
+    Devices and seeds without any value are left out.
+    """
+    table = table[table[column].notna()]
+    devices, rows = np.unique(table["device"].to_numpy(), return_inverse=True)
+    seeds, columns = np.unique(table["seed"].to_numpy(), return_inverse=True)
+    values = np.full((len(devices), len(seeds)), np.nan)
+    values[rows, columns] = table[column].to_numpy(dtype=np.float64)
+    return values
+
+
+def cell_keys(table: pd.DataFrame) -> pd.Series:
+    """Name of each trial's cell within its method: the rule that chose its ratio, or the ratio.
+
+    Under a rule every device and method has a ratio of its own, so that pairs go by the rule: "at equal budget". Ratios
+    that differ in the last bit are one.
+    """
+    ratio = table["keep_ratio"].map("{:.9g}".format)
+    if "ratio_rule" not in table:
+        return ratio
+    rule = table["ratio_rule"].fillna("").astype(str)
+    return rule.where(rule != "", ratio)
+
+
+def is_ruled(table: pd.DataFrame) -> bool:
+    """True where a rule chose the ratios of some trials."""
+    return "ratio_rule" in table and bool((table["ratio_rule"].fillna("") != "").any())
+
+
+def equal_what(table: pd.DataFrame) -> str:
+    """What pairs of methods have in common: "equal keep ratio", or "equal budget" where a rule chose the ratios."""
+    return "equal budget" if is_ruled(table) else "equal keep ratio"
+
+
+def paired(records: pd.DataFrame, baseline: str, column: str) -> pd.DataFrame:
+    """Trials beside the baseline's trial of the same seed and device, and of the same cell but for `full`.
+
+    Args:
+        records: one row per trial; those that did not end well are left out.
+        baseline: FULL or RANDOM, or another method that has the same keep ratios (or rule).
+        column: the quantity compared.
+
+    Returns: the rows of `records` with a partner, with `base` (the partner's value), `base_keep_ratio` and `difference`
+        (value minus base) added. Neither the baseline nor `full` is in it: `full` is no choice of a subset.
+    """
+    good = ok(records)
+    good = good.assign(cell=cell_keys(good))
+    keys = KEYS if baseline == FULL else [*KEYS, "cell"]
+    base = good.loc[good["method"] == baseline, [*keys, "keep_ratio", column]]
+    base = base.rename(columns={column: "base", "keep_ratio": "base_keep_ratio"})
+    table = good[~good["method"].isin([baseline, FULL])].merge(base, on=keys)
+    table["difference"] = table[column] - table["base"]
+    return table[table["difference"].notna()]
+
+
+def below_full(table: pd.DataFrame) -> pd.DataFrame:
+    """The trials that leave out a sample or more of full training."""
+    return table[table["keep_ratio"] < 1 - 1e-9]
+
+
+def everywhere(good: pd.DataFrame) -> pd.DataFrame:
+    """The trials of those (seed, device) pairs that have every method and keep ratio of the table.
+
+    Where devices drop out at large ratios, means per ratio would be over different devices; over these pairs they are
+    over the same. Empty where no pair has them all.
+
+    Args:
+        good: trials that ended well.
+    """
+    if good.empty:
+        return good
+    cells = good["method"].astype(str) + " " + cell_keys(good)
+    count = cells.groupby([good["seed"], good["device"]]).transform("nunique")
+    return good[count == cells.nunique()]
+
+
+def everywhere_by_method(good: pd.DataFrame) -> pd.DataFrame:
+    """The same for every method by itself: pairs that have all of its own keep ratios."""
+    parts = [everywhere(part) for _, part in good.groupby("method", sort=False)]
+    return pd.concat(parts).sort_index() if parts else good
+
+
+def comparable(good: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The trials whose means across methods and keep ratios are of the same devices, and sentences on the others.
+
+    They are of the (seed, device) pairs that finish every method and keep ratio; where no pair does, of those that
+    finish every ratio of a method, for each method by itself.
+
+    Args:
+        good: trials that ended well, or rows of their curves.
+
+    Returns: the trials, empty where not even one method has such a pair; and what is left out.
+    """
+    same = everywhere(good)
+    if len(same) or good.empty:
+        return same, dropped(good, same)
+    own = everywhere_by_method(good)
+    if own.empty:
+        return own, ("No (seed, device) pair finishes at every keep ratio of a method, so means across keep ratios "
+                     "cannot be compared.",)  # fmt: skip
+    return own, ("No (seed, device) pair finishes every method and keep ratio: each method is over pairs of its own, "
+                 "and methods are over different devices.",)  # fmt: skip
+
+
+def own_ratio(table: pd.DataFrame) -> pd.Series:
+    """The keep ratio of every trial itself: under a rule `keep_ratio` is its method's mean (`tables.by_rule`)."""
+    if "own_keep_ratio" not in table:
+        return table["keep_ratio"]
+    return table["own_keep_ratio"].fillna(table["keep_ratio"])
+
+
+def dropped(good: pd.DataFrame, kept: pd.DataFrame) -> tuple[str, ...]:
+    """A sentence on the (seed, device) pairs that a comparison across ratios leaves out; none where there are none.
+
+    Args:
+        good: trials that ended well.
+        kept: those compared (`everywhere`).
+    """
+    names = [*KEYS, *(["profile"] if "profile" in good else [])]
+    pairs, there = (table[names].drop_duplicates(KEYS) for table in (good, kept))
+    lost = pairs[~pd.MultiIndex.from_frame(pairs[KEYS]).isin(pd.MultiIndex.from_frame(there[KEYS]))]
+    if lost.empty:
+        return ()
+    profiles = f" ({', '.join(dict.fromkeys(lost['profile'].astype(str)))})" if "profile" in lost else ""
+    many = "devices" if lost["device"].nunique() > 1 else "device"
+    never = sorted(set(lost["device"]) - set(there["device"]))
+    where = "" if len(never) == lost["device"].nunique() else " in some seeds"
+    return (
+        f"Means across keep ratios are over the {len(there)} of {n_of(len(pairs), '(seed, device) pair')} that "
+        f"{'finishes' if len(there) == 1 else 'finish'} all of them. "
+        f"Left out{where}: {many} {ranges(lost['device'])}{profiles}.",
+    )
+
+
+def methods_of(records: pd.DataFrame) -> list[str]:
+    """The methods that choose samples by something else than chance, by first appearance."""
+    return [str(name) for name in dict.fromkeys(records["method"]) if name != FULL and name not in OPPONENTS]
+
+
+def mean(column: pd.Series) -> float:
+    """The mean of the known values; NaN where there is none."""
+    return float(column.mean()) if column.notna().any() else np.nan
+
+
+def weighted_mean(values: pd.Series, weights: pd.Series) -> float:
+    """The mean of the known values, weighted; NaN where there is none, or no weight."""
+    known = values.notna() & (weights > 0)
+    total = float(weights[known].sum())
+    return float((values[known] * weights[known]).sum()) / total if total > 0 else np.nan
+
+
+def kinds(reasons: pd.Series) -> pd.Series:
+    """Reasons without their numbers, so that those of one kind can be told: 'needs 31.7 J' and 'needs 32.1 J'."""
+    return reasons.fillna("").astype(str).str.replace(NUMBER, "#", regex=True)
+
+
+def one_of(reasons: pd.Series) -> str:
+    """The first of several reasons of one kind, and how many others there are."""
+    different = list(dict.fromkeys(reasons.fillna("").astype(str)))
+    others = len(different) - 1
+    return different[0] + (f" (and {others} more that differ in their numbers)" if others else "")
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Whole numbers in short: 0, 1, 2, 7 -> '0-2, 7'."""
+    runs: list[list[int]] = []
+    for number in sorted({int(n) for n in numbers}):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)

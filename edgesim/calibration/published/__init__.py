@@ -1,0 +1,1 @@
+"""The one-time fit of the shipped device profiles to published measurements."""

@@ -1,0 +1,262 @@
+"""Both prices of many trials of one device at once, from what they do: before they run, and after.
+
+This is the one way from work to device time: plans, budgets and feasibility price what trials will do, `pricing` what
+one has done, and to the bit alike where the two are the same work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesim.cost import analytic
+from edgesim.cost.context import SCORING, STARTUP, TRAINING, Price, PricingContext
+from edgesim.cost.emulator import Emulation, Hardware, Phases, emulate
+from edgesim.cost.step_counts import StepCounts
+from edgesim.cost.steps import step_cost
+from edgesim.hardware.conditions import Conditions, Energy
+from edgesim.hardware.loading import DeviceProfile
+from edgesim.work import FloatArray, IntArray
+
+_PARTS = ("steps", "compute_s", "memory_s", "overhead_s", "wait_s")
+"""fields of Phases"""
+
+
+class Device(NamedTuple):
+    """Who is priced."""
+
+    profile: DeviceProfile
+    conditions: Conditions = Conditions()
+
+
+class Parts(NamedTuple):
+    """The parts of C trials' emulated time, and what of their energy starts them and scores. Arrays [C]."""
+
+    startup_s: FloatArray
+    score_s: FloatArray
+    train_s: FloatArray
+    startup_j: FloatArray
+    score_j: FloatArray
+
+    @property
+    def time_s(self) -> FloatArray:
+        """All three."""
+        return self.startup_s + self.score_s + self.train_s
+
+
+@dataclass(frozen=True)
+class BatchPricing:
+    """Both prices of C trials on one device; what is not asked for is not worked out. Arrays [C], float64."""
+
+    terms: PricingContext
+    device: Device
+    score: StepCounts
+    """scoring and selection of C trials, or of 1 for all of them"""
+    train: StepCounts
+    """one training of each of C trials; their prices have `Terms.repeats` of them"""
+    kept: IntArray
+    """[C] samples that each keeps"""
+    factor: FloatArray | float = 1.0
+    """[C] of the device's throughput over its profile's, as `profiles.vary` would change that; or one for all"""
+
+    @cached_property
+    def analytic_score_time_s(self) -> FloatArray:
+        """Scoring and selection, by the closed form (edge paper, Eqs. 24-25)."""
+        return self._analytic_s(self.score, 1)
+
+    @cached_property
+    def analytic_train_time_s(self) -> FloatArray:
+        """All trainings, by the closed form (Eqs. 8, 26)."""
+        return self._analytic_s(self.train, self.terms.repeats)
+
+    @cached_property
+    def parts(self) -> Parts:
+        """Start-up, scoring with selection, and training, emulated with all the energy that they take."""
+        return self.parts_of(self.on_mains)
+
+    def parts_of(self, run: Emulation) -> Parts:
+        """The parts of the trials in one of their emulations.
+
+        Start-up is the work of starting up alone. Waits for a window before and amid it count as training's: they are
+        there for a warm device, too. The start-ups of later trainings are a share of the time that the trainings are
+        busy, and of their energy above idle (`phases`).
+        """
+        wait_s, idle_w = run.of(STARTUP, run.wait_s), self.device.profile.idle_w
+        startup_s, train_s = run.of(STARTUP, run.time_s) - wait_s, run.of(TRAINING, run.time_s) + wait_s
+        startup_j = run.of(STARTUP, run.energy_j) - wait_s * idle_w
+        if self._later_start_s:
+            busy, above = self._later_start_shares
+            later_s = run.of(TRAINING, (run.time_s - run.wait_s) * busy)
+            later_j = run.of(TRAINING, (run.energy_j - run.time_s * idle_w) * above) + later_s * idle_w
+            startup_s, train_s, startup_j = startup_s + later_s, train_s - later_s, startup_j + later_j
+        score_s, score_j = (run.of(SCORING, values) for values in (run.time_s, run.energy_j))
+        return Parts(startup_s, score_s, train_s, startup_j, score_j)
+
+    @cached_property
+    def on_mains(self) -> Emulation:
+        """Under the device's conditions, but for a source of energy without an end."""
+        return self._emulate(replace(self.device.conditions, energy=Energy()))
+
+    @cached_property
+    def as_it_is(self) -> Emulation:
+        """Under the device's conditions."""
+        conditions = self.device.conditions
+        return self.on_mains if conditions.energy.source == "mains" else self._emulate(conditions)
+
+    @cached_property
+    def undisturbed_s(self) -> FloatArray:
+        """Seconds of all the work, were the device always available."""
+        run = self._emulate(replace(self.device.conditions, energy=Energy(), available=None))
+        return run.total(run.time_s)
+
+    @property
+    def finished(self) -> npt.NDArray[np.bool_]:
+        """Whether the device gets to the end under its conditions: with its charge, in its windows."""
+        return self.as_it_is.finished
+
+    @cached_property
+    def largest_batch(self) -> IntArray:
+        """Samples of the largest training step, which the peak memory belongs to."""
+        batch = np.maximum(self.score.largest_training_batch, self.train.largest_training_batch)
+        return np.broadcast_to(batch, len(self.kept)).astype(np.int64)
+
+    @property
+    def peak_memory_bytes(self) -> FloatArray:
+        """Peak training memory."""
+        peak = self.terms.workload.peak_training_bytes(self.largest_batch, self.terms.optimizer_states)
+        return peak.astype(np.float64)
+
+    @property
+    def storage_bytes(self) -> FloatArray:
+        """Of the kept samples (Eq. 9)."""
+        return analytic.storage_bytes(self.kept, self.terms.sample_bytes).astype(np.float64)
+
+    @property
+    def upload_s(self) -> FloatArray:
+        """Sending the kept samples by the device's link; NaN where none is known."""
+        link = self.device.profile.link
+        return self.storage_bytes / (link.up_bytes_per_s.value if link else np.nan)
+
+    def time_s(self, price: Price) -> FloatArray:
+        """All of a trial by the `analytic` or the `emulated` price; only the latter knows of start-up."""
+        if price == "analytic":
+            return self.analytic_score_time_s + self.analytic_train_time_s
+        return self.parts.time_s
+
+    def energy_j(self, price: Price) -> FloatArray:
+        """All of a trial by the `analytic` or the `emulated` price."""
+        if price == "analytic":
+            power_w = self.device.profile.power_w
+            parts = (self.analytic_score_time_s, self.analytic_train_time_s)
+            return np.asarray(sum(analytic.energy_j(part_s, power_w) for part_s in parts))
+        return self.on_mains.total(self.on_mains.energy_j)
+
+    def overhead_shares(self, price: Price, quantity: str) -> tuple[FloatArray, FloatArray]:
+        """The shares of start-up and of scoring in a `quantity`: "latency_s" or "energy_j"."""
+        if price == "analytic":  # one power for both, so one share
+            return np.zeros(len(self.kept)), self.analytic_score_time_s / self.time_s(price)
+        if quantity == "energy_j":
+            return self.parts.startup_j / self.energy_j(price), self.parts.score_j / self.energy_j(price)
+        return self.parts.startup_s / self.time_s(price), self.parts.score_s / self.time_s(price)
+
+    @cached_property
+    def phases(self) -> Phases:
+        """The timed phases of all C trials at full clock: start-up, scoring, training; labelled so.
+
+        A trial is one job: its start-up comes first, on a warm device in no time. Work that has no steps
+        (comparisons, linear algebra) follows the steps of its part at the training throughput.
+
+        N trainings (`Terms.repeats`) are N times the steps of one, as E epochs are: equal steps stand together. Each
+        later training has a start-up of its own, spread evenly over its steps: at the limit of its heat a device sheds
+        the same mean power whatever the order. Against N trainings of 400 s walked one by one, a tenth of it start-up,
+        that errs by less than 1 % of time and energy on a phone that throttles (tests/test_repeats.py).
+        """
+        begin = dict.fromkeys(_PARTS, np.zeros((1, 1))) | {
+            "steps": np.ones((1, 1)),
+            "overhead_s": np.full((1, 1), self._start_s),
+        }
+        score, train = self._timed(self.score), self._timed(self.train)
+        if self.terms.repeats > 1:
+            train["overhead_s"] = train["overhead_s"] + self._later_start_per_step_s(train["steps"])
+            train["steps"] = train["steps"] * self.terms.repeats
+        labels = (STARTUP,) + (SCORING,) * score["steps"].shape[1] + (TRAINING,) * train["steps"].shape[1]
+        count = len(self.kept)
+        arrays = {
+            part: np.concatenate(
+                [np.broadcast_to(load[part], (count, load[part].shape[1])) for load in (begin, score, train)], axis=1
+            )
+            for part in _PARTS
+        }
+        arrays["compute_s"] /= np.reshape(self.factor, (-1, 1))
+        return Phases(labels=labels, **arrays)
+
+    def _analytic_s(self, load: StepCounts, times: int) -> FloatArray:
+        throughput = self.device.profile.throughput_flops_per_s * np.asarray(self.factor)
+        operations = times * load.flops + times * load.comparisons
+        return np.broadcast_to(analytic.latency_s(operations, throughput), len(self.kept))
+
+    @property
+    def _start_s(self) -> float:
+        """One start-up at full clock; none on a warm device."""
+        start = self.device.profile.compute.first_step_s
+        return start.value if start and self.device.conditions.startup == "cold" else 0.0
+
+    @property
+    def _later_start_s(self) -> float:
+        """The start-ups of all trainings but the first."""
+        return (self.terms.repeats - 1) * self._start_s
+
+    def _later_start_per_step_s(self, steps: FloatArray) -> FloatArray:
+        """[C, 1] of them, per step of all trainings; arguments: [C, S] steps of one training, the stepless last."""
+        return self._later_start_s / (self.terms.repeats * steps.sum(axis=1, keepdims=True))
+
+    @cached_property
+    def _later_start_shares(self) -> tuple[FloatArray, FloatArray]:
+        """[C, phases] their shares of a training phase's busy seconds, and of its energy above idle."""
+        phases, hardware = self.phases, Hardware.of(self.device.profile, self.device.conditions.power_mode)
+        compute_s, memory_s, overhead_s = map(np.asarray, (phases.compute_s, phases.memory_s, phases.overhead_s))
+        speed, overhead_speed = np.asarray(hardware.speed), np.asarray(hardware.overhead_speed)
+        mine = np.array([label == TRAINING for label in phases.labels])
+        once = np.asarray(phases.steps)[:, mine] / self.terms.repeats
+        start_s = self._later_start_per_step_s(once) / overhead_speed
+        shares = []
+        for activities in ((1.0, 1.0), (hardware.memory_activity, hardware.overhead_activity)):
+            memory, overhead = map(np.asarray, activities)
+            spent_s = (compute_s + memory * memory_s) / speed + overhead * overhead_s / overhead_speed
+            share = np.divide(overhead * start_s, spent_s, out=np.zeros_like(spent_s), where=spent_s > 0)
+            shares.append(np.where(mine, share, 0.0))
+        return shares[0], shares[1]
+
+    def _emulate(self, conditions: Conditions) -> Emulation:
+        """All C trials through the device's time."""
+        return emulate(self.phases, Hardware.of(self.device.profile, conditions.power_mode), conditions)
+
+    def _timed(self, load: StepCounts) -> dict[str, FloatArray]:
+        """Each of _PARTS [C, S + 1] of a load: its steps, then the work without steps."""
+        terms, profile = self.terms, self.device.profile
+        timed = {part: np.zeros((len(load.flops), load.steps.shape[1] + 1)) for part in _PARTS}
+        timed["steps"][:, :-1] = load.steps
+        timed["steps"][:, -1] = 1.0
+        kinds: tuple[tuple[Literal["train", "forward"], npt.NDArray[np.bool_]], ...] = (
+            ("train", load.trains),
+            ("forward", ~load.trains),
+        )
+        paid = terms.sample_bytes, terms.optimizer_states, profile, terms.precision
+        for (place, network), (kind, of_kind) in product(enumerate(load.networks), kinds):
+            mine = of_kind if len(load.networks) == 1 else of_kind & (load.network == place)[:, None]
+            if mine.any():
+                cost = step_cost(kind, load.batch_sizes, network, *paid)
+                for part, seconds in (
+                    ("compute_s", cost.compute_s),
+                    ("memory_s", cost.memory_s),
+                    ("overhead_s", cost.overhead_s),
+                    ("wait_s", cost.read_s),
+                ):
+                    np.copyto(timed[part][:, :-1], seconds, where=mine)
+        timed["compute_s"][:, -1] = load.stepless / profile.throughput_flops_per_s
+        return timed

@@ -1,0 +1,1 @@
+"""Devices: hardware profiles with sources, operating conditions, and fleets of them."""

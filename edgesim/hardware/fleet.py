@@ -1,0 +1,220 @@
+"""A fleet: how many devices of which profile, under which conditions, and how much devices of one profile differ."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from edgesim import seeds
+from edgesim.config import shipped, validation
+from edgesim.errors import EdgesimError, Fault, ScenarioError
+from edgesim.hardware import loading
+from edgesim.hardware.conditions import FULL_MODE, Availability, Conditions, Energy, Startup
+from edgesim.hardware.loading import DeviceProfile
+
+
+@checked_dataclass(frozen=True)
+class Group:
+    """Devices of one profile under the same conditions: a count, or a share of the fleet's `size`."""
+
+    profile: str
+    """name of a device profile (`edgesim list profiles`), or the path of a YAML file, relative to this file"""
+    count: Annotated[int, Field(ge=1)] | None = None
+    """number of devices; give this or `share`"""
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """share of the fleet's `size`; give this or `count`, and the same for all groups"""
+    power_mode: str = FULL_MODE
+    """one of the profile's `power.modes`, or `full`"""
+    energy: Energy = field(default_factory=Energy)
+    """where the devices' energy comes from; left out: mains"""
+    available: Availability | None = None
+    """when the devices may work; left out: always"""
+    startup: Startup = "cold"
+    """cold: each trial starts its process; warm: the process lives already, and start-up is left out"""
+
+    @staticmethod
+    def faults_in(given: dict[str, Any]) -> list[Fault]:
+        """What is wrong between the fields of a document's map."""
+        has = [given.get(key) is not None for key in ("count", "share")]
+        misspelt = not given.keys() <= {field.name for field in dataclasses.fields(Group)}
+        if sum(has) == 1 or (not any(has) and misspelt):
+            return []
+        return [Fault("", f"needs either `count` or `share`; got {'both' if all(has) else 'neither'}")]
+
+    @property
+    def conditions(self) -> Conditions:
+        """What the devices work under."""
+        return Conditions(self.power_mode, self.energy, self.available, self.startup)
+
+
+@checked_dataclass(frozen=True)
+class FleetDocument:
+    """The `fleet` part of a scenario, or a fleet file of its own."""
+
+    groups: tuple[Group, ...]
+    """devices by profile and conditions"""
+    size: Annotated[int, Field(ge=1)] | None = None
+    """devices in all; needed where groups give a `share`"""
+    spread: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """how much devices of one profile differ: sigma of a log-normal factor on throughput, median 1"""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """seed of the spread; the hardware is the same in every seed of a scenario"""
+
+    @staticmethod
+    def faults_in(given: dict[str, Any]) -> list[Fault]:
+        """What is wrong between the fields of a document's map, where the numbers that it takes are there."""
+        groups, size = given.get("groups"), given.get("size")
+        if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
+            return []
+        if not groups:
+            return [Fault("groups", "a fleet needs at least one device; name a profile and a count")]
+        counts, shares = ([g[key] for g in groups if g.get(key) is not None] for key in ("count", "share"))
+        if shares:
+            if size is None or counts:
+                return [Fault("groups", "shares need `size` (devices in all) and no `count` beside them")]
+            good = len(shares) == len(groups) and all(map(_is_number, shares))
+            if good and abs(sum(shares) - 1.0) > 1e-6:
+                return [Fault("groups", f"the shares sum to {sum(shares):g}; they must sum to 1")]
+        elif _is_number(size) and len(counts) == len(groups) and all(map(_is_number, counts)) and size != sum(counts):
+            return [Fault("size", f"is {size}, but the counts sum to {sum(counts)}; leave it out")]
+        return []
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The devices of a scenario: one profile per device, in the order of the groups."""
+
+    document: FleetDocument
+    devices: tuple[DeviceProfile, ...]
+    conditions: tuple[Conditions, ...]
+    """of each device"""
+    bases: tuple[DeviceProfile, ...]
+    """each device's profile without the spread"""
+    members: tuple[tuple[int, ...], ...]
+    """the devices of each group that has any"""
+
+    def __len__(self) -> int:
+        return len(self.devices)
+
+
+def load(given: Any, path: str, folder: Path, faults: list[Fault]) -> Fleet | None:
+    """A fleet from a YAML map, or from the name of a file that holds one.
+
+    Args:
+        given: the map, a file name relative to `folder`, or the name of a fleet that comes with edgesim
+            (`shipped.fleets`).
+        path: YAML path, for messages.
+        folder: where relative names start.
+        faults: collects every fault.
+
+    Returns: the fleet, or None where there was a fault.
+    """
+    if isinstance(given, str):
+        file = folder / given
+        try:
+            file = shipped.fleet_file(given, folder)
+            given = validation.read(file)
+        except ScenarioError as error:
+            faults.extend(Fault(validation.join(path, f"({file})"), str(fault)) for fault in error.faults)
+            return None
+        path, folder = f"{path} ({file.name})", file.parent
+    before = len(faults)
+    document = validation.build(FleetDocument, given, path, faults)
+    groups = given.get("groups") if isinstance(given, dict) else None
+    loaded = _profiles(groups, validation.join(path, "groups"), folder, faults) if isinstance(groups, list) else []
+    if document is not None:
+        _check_repeated(document, path, faults)
+    if document is None or len(faults) > before:
+        return None
+    counts = _counts(document)
+    group = np.repeat(np.arange(len(counts)), counts)
+    bases = [loaded[i] for i in group]
+    each = [one.conditions for one in document.groups]  # the very same object for all of a group
+    conditions = tuple(each[i] for i in group)
+    members = tuple(tuple(map(int, np.flatnonzero(group == i))) for i in range(len(counts)) if counts[i])
+    return Fleet(document, tuple(_spread(bases, document)), conditions, tuple(bases), members)
+
+
+def _profiles(groups: list[Any], path: str, folder: Path, faults: list[Fault]) -> list[DeviceProfile]:
+    """The profile of each group; what else is wrong with a group hides no fault of its profile."""
+    found: dict[Any, DeviceProfile | None] = {}
+    for i, group in enumerate(groups):
+        name = group.get("profile") if isinstance(group, dict) else None
+        if not isinstance(name, str):
+            continue
+        where = validation.join(path, i)
+        if name not in found:
+            found[name] = _profile(name, f"{where}.profile", folder, faults)
+        profile = found[name]
+        if profile is not None:
+            _check_conditions(group, profile, where, faults)
+    listed = [found[group["profile"]] for group in groups if isinstance(group, dict) and group.get("profile") in found]
+    return [profile for profile in listed if profile is not None]
+
+
+def _profile(name: str, path: str, folder: Path, faults: list[Fault]) -> DeviceProfile | None:
+    is_path = name.endswith((".yaml", ".yml"))
+    try:
+        return loading.load(str(folder / name) if is_path else name)
+    except ScenarioError as error:
+        faults.extend(Fault(f"{path} ({name})", str(fault)) for fault in error.faults)
+    except EdgesimError as error:
+        faults.append(Fault(path, str(error)))
+    return None
+
+
+def _check_repeated(document: FleetDocument, path: str, faults: list[Fault]) -> None:
+    """Add a fault for a group that is the same as one before it."""
+    seen: dict[tuple[str, Conditions], int] = {}
+    for i, group in enumerate(document.groups):
+        first = seen.setdefault((group.profile, group.conditions), i)
+        if first != i:
+            message = f"'{group.profile}' under the same conditions is already groups[{first}]; give one group the sum"
+            faults.append(Fault(f"{validation.join(validation.join(path, 'groups'), i)}.profile", message))
+
+
+def _check_conditions(group: dict[str, Any], profile: DeviceProfile, where: str, faults: list[Fault]) -> None:
+    """Add a fault for a power mode or a battery that the profile does not have."""
+    mode, energy = group.get("power_mode", FULL_MODE), group.get("energy")
+    if isinstance(mode, str) and mode not in profile.mode_names:
+        near = validation.nearest(mode, profile.mode_names)
+        allowed = ", ".join(profile.mode_names)
+        message = f"'{profile.name}' has no power mode '{mode}'{near}; allowed: {allowed}"
+        faults.append(Fault(f"{where}.power_mode", message))
+    stored = isinstance(energy, dict) and energy.get("source") in ("battery", "harvest")
+    if stored and isinstance(energy, dict) and energy.get("capacity_j") is None and profile.battery_j is None:
+        message = f"'{profile.name}' has no battery in its profile; give capacity_j, or leave `energy` out for mains"
+        faults.append(Fault(f"{where}.energy", message))
+
+
+def _counts(document: FleetDocument) -> list[int]:
+    """Devices per group; shares by largest remainders, so that they sum to `size`."""
+    shares = [group.share for group in document.groups if group.share is not None]
+    if not shares or document.size is None:
+        return [group.count or 0 for group in document.groups]
+    exact = np.array(shares) * document.size
+    counts = np.floor(exact).astype(int)
+    order = np.argsort(-(exact - counts), kind="stable")
+    counts[order[: document.size - counts.sum()]] += 1
+    return [int(count) for count in counts]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _spread(devices: list[DeviceProfile], document: FleetDocument) -> list[DeviceProfile]:
+    """Each device with its own throughput factor exp(sigma·z), z standard normal from the device's stream."""
+    if document.spread == 0:
+        return devices
+    factors = [
+        float(np.exp(document.spread * seeds.stream(document.seed, "fleet:spread", i).standard_normal()))
+        for i in range(len(devices))
+    ]
+    return [loading.vary(device, factor) for device, factor in zip(devices, factors, strict=True)]

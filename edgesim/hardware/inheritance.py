@@ -1,0 +1,112 @@
+"""`extends`: the document of a profile over the one that it inherits from, so that a variant is five lines.
+
+Sections merge key by key; quantities and everything else replace; a note speaks of its own file and is left out.
+
+A price uses the finest number that a profile has, so that a coarse one of a variant would be shadowed by the finer ones
+that it inherits. Those follow it, each by the ratio of the variant's coarse number to the inherited one, as estimates
+whose source says so:
+
+    peak_fp32_flops_per_s           the peaks of other precisions (shares of the FP32 peak hold as they are)
+    training_utilisation            the shares of peak by kind of operation, each at most 1
+    step_overhead_s                 the constant times of operations and of convolutions in groups
+    bandwidth_bytes_per_s           what a copy in memory reaches (shares of the bandwidth hold as they are)
+    achieved_bandwidth_bytes_per_s  the shares of the bandwidth, each at most 1; without an inherited one, half of the
+                                    nominal bandwidth counts as such
+
+so that half the utilisation doubles the time of the arithmetic. What a variant gives itself, or takes away with null,
+stays as given. Where the inherited number is 0 no ratio exists, and the finer ones are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from edgesim.hardware.plausible_ranges import Document, number, plausible
+from edgesim.hardware.quantity import NOMINAL_SHARE
+
+
+@dataclass(frozen=True)
+class DerivedFields:
+    """A coarse field and the finer ones of its section that a price prefers to it."""
+
+    section: str
+    coarse: str
+    fine: tuple[str, ...]
+    limit: float = math.inf
+    """of the finer ones"""
+
+
+_SHARES = tuple(f"{kind}_efficiency" for kind in ("convolution", "pointwise", "depthwise", "matmul"))
+_OVERHEADS = tuple(
+    f"{kind}_overhead_s" for kind in ("operation", "convolution_operation", "channel", "cramped_channel")
+)
+_MEMORY_SHARES = tuple(
+    f"{kind}_efficiency"
+    for kind in ("activation", "operand", "weight", "update", "convolution_weight", "cramped_weight", "unrolling")
+)
+_PEAKS = ("peak_fp16_flops_per_s", "peak_bf16_flops_per_s", "peak_int8_ops_per_s")
+_NOMINAL, _ACHIEVED = "bandwidth_bytes_per_s", "achieved_bandwidth_bytes_per_s"
+SHADOWS = (
+    DerivedFields("compute", "peak_fp32_flops_per_s", _PEAKS),
+    DerivedFields("compute", "training_utilisation", _SHARES, 1.0),
+    DerivedFields("compute", "step_overhead_s", _OVERHEADS),
+    DerivedFields("memory", _NOMINAL, (_ACHIEVED,)),
+    # The last one: it needs both bandwidths as they are in the end.
+    DerivedFields("memory", _ACHIEVED, _MEMORY_SHARES, 1.0),
+)
+
+
+def over(base: Document, given: Document) -> Document:
+    """`given` over `base`; what `base` has finer follows what `given` has coarser.
+
+    Args:
+        base: the whole document that is inherited from.
+        given: the variant's own; faults in it are left to the checks of the result.
+
+    Returns: a new document that shares its parts with the two.
+    """
+    merged = {key: value for key, value in base.items() if key != "note"}
+    for key, value in given.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = {**base[key], **value} if both else value
+    for shadow in SHADOWS:
+        own = given.get(shadow.section)
+        if isinstance(own, dict) and own.get(shadow.coarse) is not None:
+            _follow(merged, base, own, shadow)
+    return merged
+
+
+def _follow(merged: Document, base: Document, own: Document, shadow: DerivedFields) -> None:
+    """Let the inherited finer fields of one section of `merged` follow the variant's coarse one."""
+    before, now = (_level(document, shadow) for document in (base, merged))
+    section = merged[shadow.section]
+    if before is None or now is None or before == now or not isinstance(section, dict):
+        return
+    for name in shadow.fine:
+        inherited = number(base, shadow.section, name)
+        if inherited is None or name in own:
+            continue
+        if before == 0:
+            del section[name]
+            continue
+        follows = f"x {now / before:.4g}, as {shadow.coarse} is in this variant"
+        value = inherited * now / before
+        if value > shadow.limit:
+            value, follows = shadow.limit, f"{follows}, at most {shadow.limit:g}"
+        quantity = {key: part for key, part in section[name].items() if key != "relative_error"}
+        source = f"{quantity.get('source', '')}; {follows}"
+        section[name] = {**quantity, "value": value, "confidence": "estimate", "source": source}
+
+
+def _level(document: Document, shadow: DerivedFields) -> float | None:
+    """The coarse number, that of a copy in memory as a share of the nominal bandwidth; None where it is no good."""
+    value = number(document, shadow.section, shadow.coarse)
+    if shadow.coarse == _ACHIEVED:
+        if not plausible(document, "memory", _NOMINAL):
+            return None
+        if value is None:
+            return NOMINAL_SHARE
+    if value is None or not plausible(document, shadow.section, shadow.coarse):
+        return None
+    return value / (number(document, "memory", _NOMINAL) or 1.0) if shadow.coarse == _ACHIEVED else value

@@ -1,0 +1,102 @@
+"""What no single field of a device profile can tell: values that do not suit the class, or each other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from edgesim.errors import Fault
+from edgesim.hardware import plausible_ranges
+from edgesim.hardware.conditions import FULL_MODE
+from edgesim.hardware.profile import DeviceProfile
+from edgesim.hardware.quantity import HALF_PEAK
+
+_HALF_PEAKS = ("peak_fp16_flops_per_s", "peak_bf16_flops_per_s")
+
+
+def implausible(document: dict[str, Any]) -> list[Fault]:
+    """Values that are outside the ranges of the profile's class and storage, and what they look like.
+
+    Works on the document, so that one fault hides no other. Says nothing where the class itself is wrong.
+    """
+    faults = []
+    for section, field in plausible_ranges.BY_CLASS:
+        value, within = plausible_ranges.number(document, section, field), plausible_ranges.of(document, section, field)
+        if value is None or within is None or within.holds(value):
+            continue
+        mend = "" if within.hint(value) else _in_other_classes(section, field, value)
+        message = f"for class {document['class']}: {within.problem(value)}{mend}"
+        faults.append(Fault(f"{section}.{field}.value", message))
+    return faults + _half_peaks(document)
+
+
+def _in_other_classes(section: str, field: str, value: float) -> str:
+    """What to look at where no unit explains a value."""
+    others = plausible_ranges.classes_with(section, field, value)
+    return "; a slip in the unit, or in the class?" + (f" It would suit {', '.join(others)}" if others else "")
+
+
+def _half_peaks(document: dict[str, Any]) -> list[Fault]:
+    """Peaks in 16 bits that do not suit that in 32, unless that one is wrong itself."""
+    faults = []
+    peak = plausible_ranges.number(document, "compute", "peak_fp32_flops_per_s")
+    if peak is None or not plausible_ranges.plausible(document, "compute", "peak_fp32_flops_per_s"):
+        return []
+    within = plausible_ranges.half_peak(peak)
+    for field in _HALF_PEAKS:
+        value = plausible_ranges.number(document, "compute", field)
+        if value is None or within.holds(value):
+            continue
+        # Where no unit leads into the narrow range, the one that leads into the wide one is still the likeliest slip.
+        hint = within.hint(value) or ("" if HALF_PEAK.holds(value) else HALF_PEAK.hint(value))
+        mend = "" if hint else "; leave the field out where 16 bits are no faster"
+        message = f"{value:g} is not plausible: allowed is {within.low:g} to {within.high:g} {within.unit}"
+        faults.append(Fault(f"compute.{field}.value", f"{message}{hint}{mend}"))
+    return faults
+
+
+def contradictions(profile: DeviceProfile, faulty: Collection[str]) -> list[Fault]:
+    """Values that contradict each other.
+
+    Args:
+        profile: whose fields are each in the range of any device.
+        faulty: paths that have a fault already; nothing is held against their values.
+    """
+    faults = []
+    if not {"power.idle_w.value", "power.max_w.value"} & set(faulty):
+        if profile.idle_w > profile.power_w:
+            message = f"{profile.idle_w:g} W is above power.max_w, {profile.power_w:g} W; are the two exchanged?"
+            faults.append(Fault("power.idle_w.value", message))
+        else:
+            faults += _mode_contradictions(profile)
+    achieved, nominal = profile.memory.achieved_bandwidth_bytes_per_s, profile.memory.bandwidth_bytes_per_s
+    path = "memory.achieved_bandwidth_bytes_per_s.value"
+    trusted = not {path, "memory.bandwidth_bytes_per_s.value"} & set(faulty)
+    if trusted and achieved is not None and achieved.value > nominal.value:
+        message = f"{achieved.value:g} bytes/s is above the nominal bandwidth_bytes_per_s, {nominal.value:g}"
+        faults.append(Fault(path, message))
+    return faults
+
+
+def _mode_contradictions(profile: DeviceProfile) -> list[Fault]:
+    """Power modes that share a name, whose power is outside the device's own, or that no one would choose."""
+    faults = []
+    for i, mode in enumerate(profile.power.modes):
+        if mode.name in profile.mode_names[: i + 1]:
+            taken = "that of the full mode" if mode.name == FULL_MODE else "given twice"
+            faults.append(Fault(f"power.modes[{i}].name", f"'{mode.name}' is {taken}; give each mode its own name"))
+        if not profile.idle_w <= mode.power_w.value <= profile.power_w:
+            limits = f"allowed is {profile.idle_w:g} W (idle_w) to {profile.power_w:g} W (max_w)"
+            message = f"{mode.power_w.value:g} W is outside the device's power: {limits}; give power.modes anew"
+            faults.append(Fault(f"power.modes[{i}].power_w.value", message))
+        for other in profile.power.modes:
+            slower = mode.throughput_factor.value < other.throughput_factor.value
+            if slower and mode.power_w.value > other.power_w.value:
+                message = (
+                    f"{mode.power_w.value:g} W at {mode.throughput_factor.value:g} of the speed is more than "
+                    f"'{other.name}' takes, {other.power_w.value:g} W at {other.throughput_factor.value:g}; "
+                    "a slower mode takes less: are the two exchanged?"
+                )
+                faults.append(Fault(f"power.modes[{i}].power_w.value", message))
+                break
+    return faults

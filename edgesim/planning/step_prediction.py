@@ -1,0 +1,203 @@
+"""One training step of a network on one device: what it takes, and what binds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgesim import models
+from edgesim.config import validation
+from edgesim.cost import feasibility
+from edgesim.cost.analytic import CostWeights
+from edgesim.cost.emulator import Hardware, Phases, emulate
+from edgesim.cost.feasibility import ResourceDemand
+from edgesim.cost.pricing import PricingContext
+from edgesim.cost.steps import moved_bytes, step_cost
+from edgesim.errors import EdgesimError, ProfileError
+from edgesim.hardware import loading
+from edgesim.hardware.conditions import FULL_MODE
+from edgesim.hardware.loading import DeviceProfile
+from edgesim.models.counted import counted
+from edgesim.training.settings import Training
+from edgesim.work import Workload
+
+IMAGE_BYTES = 1
+"""stored bytes of one number of an image"""
+PARTS = ("compute", "memory", "overhead", "storage")
+"""of a step's time"""
+ALL = "all"
+"""in place of profiles' names: every one that comes with edgesim"""
+
+
+@dataclass(frozen=True)
+class StepQuery:
+    """What is to be predicted, on whatever device."""
+
+    model: str
+    """its name"""
+    input_shape: tuple[int, int, int]
+    """(channels, height, width) of one sample"""
+    num_classes: int
+    """width of the logits"""
+    batch_size: int
+    """samples of one step"""
+    training: Training
+    """optimiser and precision"""
+    workload: Workload
+
+    @classmethod
+    def of(
+        cls, model: str, input_shape: tuple[int, int, int], num_classes: int, batch_size: int, training: Training
+    ) -> StepQuery:
+        """A network of the table of models with its defaults, `timm:NAME`, or `package.module:Name`; counted once.
+
+        Raises:
+            EdgesimError: there is no such model, or it cannot take this input.
+        """
+        workload, _ = counted(models.resolve(model)(), model, input_shape, num_classes)
+        return cls(model, input_shape, num_classes, batch_size, training, workload)
+
+    @property
+    def sample_bytes(self) -> int:
+        """Stored bytes of one sample."""
+        return int(np.prod(self.input_shape)) * IMAGE_BYTES
+
+
+def profiles_of(names: Sequence[str]) -> list[DeviceProfile]:
+    """The profiles of several names, paths among them; `all` stands for every one that comes with edgesim.
+
+    Raises:
+        ProfileError: a name is not known, or is given twice; all such faults at once.
+    """
+    wanted = [name for given in names for name in (loading.names() if given == ALL else [given])]
+    found, faults = [], []
+    for place, name in enumerate(wanted):
+        try:
+            profile = loading.load(name)
+        except EdgesimError as error:
+            faults.append(str(error))
+            continue
+        if name in wanted[:place]:
+            faults.append(f"the profile '{name}' is named twice; name it once")
+        found.append(profile)
+    if faults:
+        raise ProfileError("\n".join(dict.fromkeys(faults)))
+    return found
+
+
+def predict(
+    profile_name: str,
+    model_name: str,
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    batch_size: int,
+    training: Training,
+    power_mode: str = FULL_MODE,
+) -> dict[str, Any]:
+    """`predict_step` of a device and a network by their names.
+
+    Raises:
+        ProfileError, ScenarioError: there is no such profile or power mode, or it has faults.
+        EdgesimError: there is no such model, or it cannot take this input.
+    """
+    (profile,) = profiles_of([profile_name])
+    return predict_step(profile, StepQuery.of(model_name, input_shape, num_classes, batch_size, training), power_mode)
+
+
+def predict_step(profile: DeviceProfile, asked: StepQuery, power_mode: str = FULL_MODE) -> dict[str, Any]:
+    """What one training step takes, forward, backward and update, on a device that is not hot yet.
+
+    Args:
+        profile: the device.
+        asked: network, batch size and training.
+        power_mode: of the profile.
+
+    Returns: parts of the step's time, whole time, energy, work, memory, the part that takes longest (`binds`), and
+        whether the device can do it (`feasible`, else `reason`). `analytic_time_s` knows no modes and no precisions.
+        `startup_s` and `startup_energy_j` come on top once per job of a cold device, and are 0 where the profile
+        has no such time.
+
+    Raises:
+        ProfileError: there is no such power mode.
+    """
+    check_mode(profile, power_mode)
+    workload, training, batch_size, sample_bytes = asked.workload, asked.training, asked.batch_size, asked.sample_bytes
+    states, batch = training.optimizer_states, np.array([batch_size])
+    cost = step_cost("train", batch, workload, sample_bytes, states, profile, training.precision)
+    # A phase per part, so that each is under the power mode and the heat by itself.
+    alone = dict(zip(PARTS, np.eye(len(PARTS)), strict=True))
+    phases = Phases(
+        np.ones(len(PARTS)),
+        compute_s=alone["compute"] * cost.compute_s,
+        memory_s=alone["memory"] * cost.memory_s,
+        overhead_s=alone["overhead"] * cost.overhead_s,
+        wait_s=alone["storage"] * cost.read_s,
+    )
+    hardware = Hardware.of(profile, power_mode)
+    run = emulate(phases, hardware)
+    times_s = dict(zip(PARTS, map(float, run.time_s), strict=True))
+    first = profile.compute.first_step_s
+    start = emulate(Phases([1.0], [0.0], [0.0], overhead_s=[first.value if first else 0.0]), hardware)
+    reason = _reason(profile, workload, sample_bytes, batch_size, training)
+    return {
+        **described(profile, asked, power_mode),
+        "priced_precision": priced_precision(profile, training),
+        "feasible": not reason,
+        "reason": reason,
+        "time_s": sum(times_s.values()),
+        **{f"{name}_time_s": time_s for name, time_s in times_s.items()},
+        "binds": max(times_s, key=lambda name: times_s[name]),
+        "energy_j": float(run.energy_j.sum()),
+        "flops": workload.train_flops * batch_size,
+        "moved_bytes": moved_bytes(workload, batch_size, states, profile),
+        "read_bytes": sample_bytes * batch_size,
+        "parameters": workload.parameters,
+        "peak_memory_bytes": workload.peak_training_bytes(batch_size, states),
+        "usable_memory_bytes": feasibility.usable_memory_bytes(profile),
+        "largest_batch_size": feasibility.largest_batch_size(profile, workload, states, batch_size),
+        "startup_s": float(start.time_s[0]),
+        "startup_energy_j": float(start.energy_j[0]),
+        "analytic_time_s": workload.train_flops * batch_size / profile.throughput_flops_per_s,
+    }
+
+
+def described(profile: DeviceProfile, asked: StepQuery, power_mode: str) -> dict[str, Any]:
+    """The keys that say what was asked."""
+    return {
+        "profile": profile.name,
+        "power_mode": power_mode,
+        "model": asked.model,
+        "input_shape": list(asked.input_shape),
+        "num_classes": asked.num_classes,
+        "batch_size": asked.batch_size,
+        "optimizer": asked.training.optimizer,
+        "precision": asked.training.precision,
+    }
+
+
+def check_mode(profile: DeviceProfile, power_mode: str) -> None:
+    """Refuse a power mode that the profile does not have.
+
+    Raises:
+        ProfileError: it has none of that name; the nearest is told.
+    """
+    if power_mode not in profile.mode_names:
+        near = validation.nearest(power_mode, profile.mode_names)
+        allowed = ", ".join(profile.mode_names)
+        raise ProfileError(f"'{profile.name}' has no power mode '{power_mode}'{near}; allowed: {allowed}")
+
+
+def priced_precision(profile: DeviceProfile, training: Training) -> str:
+    """The precision whose speed the price takes: a device without units for bf16 is priced at FP32's."""
+    return training.precision if profile.compute.peak_bf16_flops_per_s else "fp32"
+
+
+def _reason(profile: DeviceProfile, workload: Workload, sample_bytes: int, batch_size: int, training: Training) -> str:
+    """Why the device cannot do the step; empty where it can."""
+    states = training.optimizer_states
+    terms = PricingContext(workload, None, sample_bytes, batch_size, 1, states, CostWeights())
+    demand = ResourceDemand(workload.peak_training_bytes(batch_size, states), sample_bytes * batch_size)
+    return "; ".join(feasibility.reasons(demand, profile, terms, batch_size))

@@ -1,0 +1,119 @@
+"""Who is planned for: the scenario's own devices, or a fleet of any size like it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgesim import seeds
+from edgesim.cost.batch_pricing import Device
+from edgesim.data.invariants import apportion
+from edgesim.hardware.conditions import Conditions
+from edgesim.scenario.loading import Scenario
+from edgesim.work import FloatArray, IntArray
+
+EXACT = 10_000
+"""devices up to which each has a throughput factor of its own; in larger fleets the factors are rounded to a grid"""
+GRID_SIGMA = 1 / 8
+"""distance of that grid in standard deviations of the factor's logarithm"""
+GRID_MOST = 0.04
+"""and at most this in the logarithm, so that no factor is off by more than 2 %"""
+
+
+@dataclass(frozen=True)
+class VirtualFleet:
+    """Who there is: N devices, each of a kind, with one of the shards and a throughput of its own."""
+
+    seed: IntArray
+    """[N]"""
+    device: IntArray
+    """[N] index in the fleet"""
+    kind: IntArray
+    """[N] position in `kinds`"""
+    shard: IntArray
+    """[N] position in `shards`"""
+    level: IntArray
+    """[N] position in `factors`"""
+    kinds: tuple[Device, ...]
+    factors: FloatArray
+    """of a device's throughput over its profile's"""
+    shards: tuple[IntArray, ...]
+    """indices into the training set"""
+
+    @property
+    def pairs(self) -> tuple[IntArray, IntArray]:
+        """Devices that are alike in kind, throughput and shard take the same.
+
+        Returns: [U] a key of each such group, in order of kind, throughput and shard; [N] which group a device is in.
+        """
+        key = (self.kind * len(self.factors) + self.level) * len(self.shards) + self.shard
+        space = len(self.kinds) * len(self.factors) * len(self.shards)
+        if space > 4 * len(key) + 1_000_000:
+            keys, pair = np.unique(key, return_inverse=True)
+            return keys, pair
+        there = np.zeros(space, dtype=bool)
+        there[key] = True
+        return np.flatnonzero(there), (np.cumsum(there) - 1)[key]
+
+    def parts(self, keys: IntArray) -> tuple[IntArray, FloatArray, IntArray]:
+        """Kind, factor and shard of groups by their key. Arrays like `keys`."""
+        rest, shard = np.divmod(keys, len(self.shards))
+        kind, level = np.divmod(rest, len(self.factors))
+        return kind, self.factors[level], shard
+
+
+def own(scenario: Scenario, shards: list[tuple[int, list[IntArray]]]) -> VirtualFleet:
+    """The scenario's devices in each of its seeds, each with its own shard."""
+    kinds: dict[tuple[int, Conditions], int] = {}
+    found: list[Device] = []
+    kind = []
+    for profile, conditions in zip(scenario.fleet.devices, scenario.fleet.conditions, strict=True):
+        key = (id(profile), conditions)  # without a spread the devices of a group share their profile
+        if key not in kinds:
+            kinds[key] = len(found)
+            found.append(Device(profile, conditions))
+        kind.append(kinds[key])
+    count, runs = len(kind), len(shards)
+    return VirtualFleet(
+        seed=np.repeat([seed for seed, _ in shards], count),
+        device=np.tile(np.arange(count), runs),
+        kind=np.tile(kind, runs),
+        shard=np.arange(count * runs),
+        level=np.zeros(count * runs, dtype=np.int64),
+        kinds=tuple(found),
+        factors=np.ones(1),
+        shards=tuple(shard for _, parts in shards for shard in parts),
+    )
+
+
+def scaled(scenario: Scenario, shards: list[tuple[int, list[IntArray]]], devices: int) -> VirtualFleet:
+    """A fleet of any size that is like the scenario's."""
+    fleet, seed = scenario.fleet, scenario.seeds[0]
+    counts = apportion(devices, [len(members) for members in fleet.members])
+    groups = [members[0] for members in fleet.members]
+    pool = tuple(shard for _, parts in shards for shard in parts)
+    level, factors = _factors(fleet.document.spread, devices, seed)
+    return VirtualFleet(
+        seed=np.full(devices, seed),
+        device=np.arange(devices),
+        kind=np.repeat(np.arange(len(groups)), counts),
+        shard=seeds.stream(seed, "plan:shards").integers(len(pool), size=devices),
+        level=level,
+        kinds=tuple(Device(fleet.bases[first], fleet.conditions[first]) for first in groups),
+        factors=factors,
+        shards=pool,
+    )
+
+
+def _factors(spread: float, devices: int, seed: int) -> tuple[IntArray, FloatArray]:
+    """[N] which factor a device has, and the factors: log-normal, one draw per device (stream "plan:spread")."""
+    if spread == 0:
+        return np.zeros(devices, dtype=np.int64), np.ones(1)
+    logs = spread * seeds.stream(seed, "plan:spread").standard_normal(devices)
+    if devices <= EXACT:
+        return np.arange(devices), np.exp(logs)
+    step = min(GRID_SIGMA * spread, GRID_MOST)
+    place = np.rint(logs / step).astype(np.int64)
+    first = int(place.min())
+    return place - first, np.exp(step * np.arange(first, int(place.max()) + 1))

@@ -1,0 +1,94 @@
+"""What would stop a scenario when it runs: data, shards and network are made, and nothing is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgesim.data.datasets import ImageDataset
+from edgesim.errors import EdgesimError, Fault, ScenarioError, n_of
+from edgesim.models.counted import counted
+from edgesim.results.linked_runs import curves_of, reused_by
+from edgesim.runtime.coordinator import dataset_of
+from edgesim.scenario.experiment import shards_of
+from edgesim.scenario.loading import Scenario
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found, in the order of the scenario."""
+
+    faults: tuple[Fault, ...]
+    """what a run would be refused for"""
+    facts: tuple[str, ...]
+    """sentences on what was made"""
+    notes: tuple[str, ...]
+    """what a reader left out of the data, or read as something else"""
+
+
+def inspect(scenario: Scenario) -> Inspection:
+    """Load the data, partition them for every seed, count the network on their shape, and read the runs it names.
+
+    Every step that can be taken is, so that all faults are found at once.
+
+    Args:
+        scenario: as it loads.
+    """
+    faults: list[Fault] = []
+    facts: list[str] = []
+    dataset: ImageDataset | None = None
+    with _faults_of("dataset", faults):
+        dataset = dataset_of(scenario)
+    with _faults_of("pruning", faults):
+        reused_by(scenario)
+    with _faults_of("pruning", faults):
+        curves_of(scenario)
+    if dataset is None:
+        return Inspection(tuple(faults), (), ())
+    facts.append(_told(dataset))
+    for seed in scenario.seeds:
+        with _faults_of("partition", faults, f"seed {seed}: "):
+            facts.append(f"seed {seed}: {_sizes(shards_of(scenario, dataset, seed))}")
+    with _faults_of("model", faults):
+        workload, _ = counted(scenario.model.plugin, scenario.model.name, dataset.input_shape, dataset.num_classes)
+        facts.append(f"{scenario.model.name}: {workload.parameters:,} parameters")
+    return Inspection(tuple(faults), tuple(facts), tuple(map(str, dataset.notes)))
+
+
+@contextmanager
+def _faults_of(path: str, faults: list[Fault], seed: str = "") -> Iterator[None]:
+    """Collect the faults of a step; `path` is the part of the scenario where they are not said to be elsewhere.
+
+    Args:
+        path: YAML path.
+        faults: grows; a fault that another seed has already is not said again.
+        seed: words before the message.
+    """
+    try:
+        yield
+    except ScenarioError as error:
+        known = {(fault.path, fault.message.partition(": ")[2] if seed else fault.message) for fault in faults}
+        faults += [
+            Fault(fault.path, f"{seed}{fault.message}")
+            for fault in error.faults
+            if (fault.path, fault.message) not in known
+        ]
+    except EdgesimError as error:
+        faults.append(Fault(path, f"{seed}{error}"))
+
+
+def _told(dataset: ImageDataset) -> str:
+    """Sizes of the two splits."""
+    height, width, channels = dataset.train_images.shape[1:]
+    count, tests = len(dataset.train_labels), len(dataset.test_labels)
+    of = f"{n_of(dataset.num_classes, 'class', 'classes')}, images of {height}x{width}x{channels}"
+    return f"{dataset.name}: {count:,} training and {tests:,} test samples, {of}"
+
+
+def _sizes(shards: list[np.ndarray]) -> str:
+    sizes = sorted(map(len, shards))
+    least = "" if sizes[0] == sizes[-1] else f"{sizes[0]:,} to "
+    return f"{n_of(len(sizes), 'shard')} of {least}{n_of(sizes[-1], 'sample')}"

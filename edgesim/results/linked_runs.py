@@ -1,0 +1,125 @@
+"""The other runs that a scenario names: whose subsets it trains on, whose accuracies its objective goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from edgesim.cost.analytic import subset_size
+from edgesim.cost.objective import Objective
+from edgesim.errors import Fault, RunError, ScenarioError
+from edgesim.planning.trials import Curves
+from edgesim.records import Reused, Trial
+from edgesim.results.run_folder import Run, read_results
+from edgesim.runtime.coordinator import Plan
+from edgesim.scenario import keep_ratio
+from edgesim.scenario.loading import Scenario
+from edgesim.work import FloatArray, Workload
+
+
+def reused_by(scenario: Scenario) -> tuple[dict[Trial, Reused], Workload | None]:
+    """The subsets of the run that the scenario takes its scores from, and the network that scored there.
+
+    Raises:
+        ScenarioError: it is no run folder, or cannot be read.
+    """
+    if scenario.pruning.scores_from is None:
+        return {}, None
+    with _named_by(scenario, "pruning.scores_from"):
+        return _reusable(_beside(scenario, scenario.pruning.scores_from))
+
+
+def matched(reused: Mapping[Trial, Reused], plan: Plan) -> dict[Trial, Reused]:
+    """The trials of a plan that have a subset in another run, each with that subset.
+
+    Of another keep ratio a subset serves too where it has as many samples: 0.3333 and 1/3 of 300, say.
+    """
+    by_size = {(trial.seed, trial.device, trial.method, len(found.kept)): found for trial, found in reused.items()}
+    known = {}
+    for trial in plan.trials:
+        size = int(subset_size(len(plan.devices[trial.seed, trial.device].shard), trial.keep_ratio))
+        found = reused.get(trial) or by_size.get((trial.seed, trial.device, trial.method, size))
+        if found is not None:
+            known[trial] = found
+    return known
+
+
+def curves_of(scenario: Scenario) -> Curves | None:
+    """The accuracy curves of the run that the scenario's objective names; None where it names none.
+
+    Raises:
+        ScenarioError: it is no run folder, or has no records that can be read.
+    """
+    rule = scenario.pruning.rule
+    if not isinstance(rule, Objective) or rule.accuracy_from is None:
+        return None
+    advice = (
+        "; name the folder of a run with two keep ratios or more of each method, from the scenario's own folder or "
+        "from here, or give `accuracy_curve` in its place"
+    )
+    with _named_by(scenario, f"{keep_ratio.PATH}.objective.accuracy_from", advice):
+        return accuracy_curves(_beside(scenario, rule.accuracy_from))
+
+
+def accuracy_curves(path: Path) -> dict[str, FloatArray]:
+    """Mean test accuracy of every method against keep ratio in a run, over devices and seeds: for `accuracy_from`.
+
+    `full` is the last point of every method that has none at keep ratio 1. A curve is over the (seed, device) pairs
+    that finish at all of its ratios; where devices drop out at large ratios its points would else be of other devices.
+
+    Returns: method -> [points, 2] keep ratio and accuracy, ratios ascending; methods with two points or more.
+
+    Raises:
+        RunError: it is no run folder, or a rule chose its ratios, so that every point would be a device of its own.
+    """
+    records = Run(path).records
+    if (records["ratio_rule"].fillna("") != "").any():
+        raise RunError(f"{path}: a rule chose the keep ratios of this run, so that every device stands at another one; "
+                       "a curve of accuracies takes a run with a list of keep ratios")  # fmt: skip
+    done = records[(records["status"] == "ok") & records["test_accuracy"].notna()]
+    full = done[done["method"] == "full"]
+    curves = {}
+    for method, own in done.groupby("method", sort=False):
+        whole = full if method != "full" and not (own["keep_ratio"] > 1 - 1e-9).any() else full.head(0)
+        table = pd.concat([own, whole])
+        count = table.groupby(["seed", "device"])["keep_ratio"].transform("nunique")
+        same = table[count == table["keep_ratio"].nunique()]
+        means = same.groupby("keep_ratio")["test_accuracy"].mean().sort_index()
+        if len(means) > 1:
+            curves[str(method)] = np.column_stack([means.index.to_numpy(dtype=np.float64), means.to_numpy()])
+    return curves
+
+
+@contextmanager
+def _named_by(scenario: Scenario, path: str, advice: str = "") -> Iterator[None]:
+    """A run that the scenario names and that cannot be read is a fault of the scenario."""
+    try:
+        yield
+    except RunError as error:
+        raise ScenarioError(scenario.name, [Fault(path, f"{error}{advice}")]) from None
+
+
+def _beside(scenario: Scenario, folder: str) -> Path:
+    """A folder that the scenario names: relative to the scenario, or else to where one is."""
+    beside = scenario.folder / folder
+    return beside if beside.exists() else Path(folder)
+
+
+def _reusable(path: Path) -> tuple[dict[Trial, Reused], Workload]:
+    """The subsets of a finished or unfinished run, by trial, and the network that scored, for `scores_from`.
+
+    Raises:
+        RunError: it is no run folder.
+    """
+    run = Run(path)
+    found = {
+        result.record.trial: Reused(result.kept, result.weights, result.ledger.score, result.ledger.score_trace)
+        for result in read_results(run.path)
+        # What a dynamic method chose it chose while it trained: there is no subset to train on again.
+        if result.kept is not None and result.ledger is not None and not result.record.dynamic
+    }
+    return found, run.terms.scorer or run.terms.workload

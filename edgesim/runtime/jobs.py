@@ -1,0 +1,72 @@
+"""What travels between coordinator and devices: the common setting, the devices, and their two kinds of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from edgesim.records import MethodOutputs, Selection, Trial, TrialResult
+from edgesim.scenario.experiment import DeviceSpec
+from edgesim.work import StepTrace, Work
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A trial after scoring and selection, ready to train."""
+
+    trial: Trial
+    selection: Selection
+    score_work: Work
+    score_trace: StepTrace
+    host_score_wall_s: float
+    initial_state: dict[str, np.ndarray] | None = None
+    """weights to start from, or None for the scenario's initial weights"""
+    findings: MethodOutputs = field(default_factory=MethodOutputs)
+    reused: bool = False
+    """whether another run scored"""
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """Score and select for all trials of one device in one seed."""
+
+    spec: DeviceSpec
+    trials: tuple[Trial, ...]
+    trains_inline: bool = False
+    """whether the trainings follow in the same job: for devices so small that handing them out takes longer"""
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Train once for trials with the same subset, weights and initial state."""
+
+    spec: DeviceSpec
+    group: tuple[Prepared, ...]
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """The trials that this training serves."""
+        return tuple(prepared.trial for prepared in self.group)
+
+
+def groups(prepared: Sequence[Prepared]) -> list[tuple[Prepared, ...]]:
+    """Trials whose training is the same: equal subset, loss weights, sampler and initial state."""
+    found: dict[tuple[Any, ...], list[Prepared]] = {}
+    for entry in prepared:
+        weights, state = entry.selection.weights, entry.initial_state or {}
+        key = (
+            entry.selection.positions.tobytes(),
+            None if weights is None else weights.tobytes(),
+            # a frozen dataclass, whose repr names all of it
+            None if entry.selection.sampler is None else repr(entry.selection.sampler),
+            tuple((name, value.tobytes()) for name, value in state.items()),
+        )
+        found.setdefault(key, []).append(entry)
+    return [tuple(group) for group in found.values()]
+
+
+Job = ScoreJob | TrainJob
+Outcome = list[Prepared] | list[TrialResult]

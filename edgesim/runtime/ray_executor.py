@@ -1,0 +1,233 @@
+"""Runs jobs on Ray actors, one per CPU slot or share of a GPU."""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from edgesim.errors import RunError, n_of
+from edgesim.runtime import ray_startup
+from edgesim.runtime.executor import Failure, JobQueue, Timesheet, attempt, keep_freed_memory, one_thread
+
+if TYPE_CHECKING:
+    from edgesim.runtime.jobs import Job, Outcome
+    from edgesim.scenario.experiment import ExperimentConfig
+
+ATTEMPTS = 3
+"""how often a job is tried whose host dies"""
+START_TIMEOUT_S = 600.0
+"""how long all hosts together may take to start"""
+
+
+class RayWorker:
+    """The actor: one per CPU slot (or share of a GPU), hosting many devices one after another."""
+
+    def __init__(self, path: list[str]):
+        """Take the driver's `sys.path`: a user's own method or model may live beside the scenario."""
+        sys.path += [entry for entry in path if entry not in sys.path]
+        keep_freed_memory()
+        # Imported here, while the driver still prepares data: it takes seconds, a tenth of them in looks for garbage
+        # among what imports create and keep.
+        gc.disable()
+        import edgesim.runtime.worker as worker
+
+        gc.freeze()
+        gc.enable()
+        self._limits = one_thread()
+        self._worker_module = worker
+        self._host: Any = None
+
+    def open(self, setting: ExperimentConfig) -> int:
+        """Take the setting; its images stay in Ray's object store and are read without a copy."""
+        self._host = self._worker_module.Worker(setting)
+        return os.getpid()
+
+    def run(self, jobs: list[Job]) -> list[Outcome | Failure]:
+        """Do some jobs together."""
+        return attempt(self._host, jobs)
+
+
+class _Call(NamedTuple):
+    """Jobs that a host has been given."""
+
+    host: Any
+    jobs: list[Job]
+    tries: int
+    started_s: float
+
+
+class RayExecutor:
+    """Runs jobs on Ray actors, one job (or some small ones) at a time on whichever is free; replaces the dead."""
+
+    def __init__(self, hosts: int | None = None, address: str | None = None, gpu: bool | None = None):
+        """Start Ray, and begin to start its hosts.
+
+        Args:
+            hosts: number of actors; None = one per CPU of the machine or cluster.
+            address: of an existing Ray cluster, or "auto" (that of RAY_ADDRESS, or the one on this machine); None
+                starts one on this machine, whatever RAY_ADDRESS says.
+            gpu: whether hosts share the GPUs; None = if there are any.
+        """
+        self.sheet = Timesheet()
+        self._wanted, self._address, self._gpu = hosts, address, gpu
+        self._started_ray = False
+        self._hosts: list[Any] = []
+        self._setting: Any = None
+        self._error: BaseException | None = None
+        self._ready, self._released = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="edgesim-ray", daemon=True)
+        self._thread.start()
+        # Imports of the caller's would take turns with Ray's thread, and its processes are what everything waits for:
+        # begun in its two seconds they save less than they delay. While the hosts import torch there is time for them.
+        try:
+            self._ready.wait()
+        except BaseException:  # Ctrl-C, for example
+            self.close()
+            raise
+
+    def _keep(self) -> None:
+        """Start Ray, then stay: Linux ends Ray's processes when the thread that started them ends."""
+        try:
+            self._begin()
+        finally:
+            self._ready.set()
+        self._released.wait()
+
+    def _begin(self) -> None:
+        """Start Ray and the actors; an error is kept for `open` to raise."""
+        try:
+            import ray
+
+            if not ray.is_initialized():
+                # Ray would otherwise hide GPUs from actors that ask for none, and send usage statistics.
+                os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+                os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+                # Ray's default of 15 starves the hosts beside any other busy process; `nice edgesim …` still works.
+                os.environ.setdefault("RAY_worker_niceness", "0")
+                options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+                if self._address is None:
+                    options |= {"include_dashboard": False, "num_cpus": self._wanted or available_cpus()}
+                ray_startup.start(self._address or "local", options)
+                self._started_ray = True
+            cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
+            count = self._wanted or cpus
+            if count > cpus:
+                raise RunError(f"{count} hosts need as many CPUs, and the cluster has {cpus}; ask for fewer --hosts")
+            share = gpu_share(int(ray.cluster_resources().get("GPU", 0)), count) if self._gpu is not False else 0.0
+            actor: Any = ray.remote(RayWorker)
+            self._make = lambda: actor.options(num_cpus=1, num_gpus=share).remote(sys.path)
+            self._hosts = [self._make() for _ in range(count)]
+        except Exception as error:  # noqa: BLE001 - handed to the caller's thread
+            self._error = error
+
+    def open(self, setting: ExperimentConfig) -> None:
+        """Put the setting into the object store once and hand it to every host.
+
+        Raises:
+            RunError: Ray could not be started or joined.
+        """
+        import ray
+
+        self._ready.wait()
+        if self._error is not None:
+            where = f"at {ray_startup.where(self._address)}" if self._address else "on this machine"
+            raise RunError(
+                f"Ray could not be started {where}: {self._error}. "
+                "Run with --serial to do without it, or give the --address of a running cluster."
+            ) from self._error
+        self._setting = ray.put(setting)
+        opened = [host.open.remote(self._setting) for host in self._hosts]
+        ready, waiting = ray.wait(opened, num_returns=len(opened), timeout=START_TIMEOUT_S)
+        if waiting:
+            raise RunError(
+                f"only {len(ready)} of {n_of(len(opened), 'host')} started within {START_TIMEOUT_S:.0f} s; free are "
+                f"{ray.available_resources()}. Ask for fewer --hosts, or wait for the cluster to become free"
+            )
+        ray.get(opened)
+        self.sheet.hosts = len(self._hosts)
+
+    def stream(self, queue: JobQueue) -> Iterator[tuple[Job, Outcome | Failure]]:
+        """Run jobs on whichever host is free, yielding each as it ends."""
+        import ray
+        from ray.exceptions import RayError, RayTaskError
+
+        idle = list(self._hosts)
+        running: dict[Any, _Call] = {}
+        retries: list[tuple[list[Job], int]] = []
+        while len(queue) or running or retries:
+            while idle and (retries or len(queue)):
+                jobs, tries = retries.pop() if retries else (queue.take(), 0)
+                host = idle.pop()
+                running[host.run.remote(jobs)] = _Call(host, jobs, tries + 1, time.perf_counter())
+            done, _ = ray.wait(list(running), num_returns=1)
+            call = running.pop(done[0])
+            outcomes: list[Outcome | Failure]
+            try:
+                outcomes = ray.get(done[0])
+            except RayError as error:
+                lives = isinstance(error, RayTaskError)  # what the jobs gave back could not be sent, for example
+                idle.append(call.host if lives else self._replace(call.host))
+                if len(call.jobs) > 1:  # which of them it was shows when each runs alone
+                    retries += [([job], 0) for job in call.jobs]
+                    continue
+                if not lives and call.tries < ATTEMPTS:
+                    retries.append((call.jobs, call.tries))
+                    continue
+                reason = _first_line(getattr(error, "cause", None) or error)
+                reason = reason if lives else f"its host process died {call.tries} times ({reason})"
+                outcomes = [Failure(reason, str(error))]
+            else:
+                idle.append(call.host)
+                self.sheet.jobs.append((call.started_s, time.perf_counter()))
+            yield from zip(call.jobs, outcomes, strict=True)
+
+    def _replace(self, host: Any) -> Any:
+        """A fresh host for one that died; it opens the setting before its first job, while the others go on."""
+        import ray
+
+        ray.kill(host)
+        fresh = self._make()
+        fresh.open.remote(self._setting)
+        self._hosts[self._hosts.index(host)] = fresh
+        return fresh
+
+    def close(self) -> None:
+        """End the actors, and Ray where this executor started it."""
+        import ray
+
+        self._ready.wait()
+        for host in self._hosts:
+            ray.kill(host)
+        self._hosts = []
+        self._setting = None
+        if self._started_ray:
+            ray.shutdown()
+            self._started_ray = False
+        self._released.set()
+
+
+def gpu_share(gpus: int, hosts: int) -> float:
+    """The share of a GPU that each host takes, so that all hosts find room; 0 without GPUs."""
+    if gpus == 0:
+        return 0.0
+    if hosts <= gpus:
+        return 1.0
+    # Ray packs whole hosts into a GPU and counts in 1/10,000; rounded down, so that the last one fits.
+    return math.floor(10_000 / math.ceil(hosts / gpus)) / 10_000
+
+
+def available_cpus() -> int:
+    """CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

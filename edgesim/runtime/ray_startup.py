@@ -1,0 +1,96 @@
+"""Starts Ray on this machine without the processes that a run has no use for, or joins a cluster."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edgesim.runtime.executor import Failure, log_detail
+
+_UNUSED = ("start_api_server", "start_monitor", "start_log_monitor")
+"""methods of Ray's node that start what no run needs: dashboard, autoscaler, and what sends logs to the driver"""
+_AGENTS = ("dashboard", "runtime_env")
+_TOLD = ("node-id", "session-dir", "node-ip-address")
+
+
+_ADDRESS = "RAY_ADDRESS"
+"""the variable by which Ray finds a cluster where `ray.init` is given none, or "auto\""""
+
+
+def unused_address() -> str:
+    """A sentence on the cluster of RAY_ADDRESS, which a run without an address leaves alone; empty without one."""
+    address = os.environ.get(_ADDRESS, "")
+    if address in ("", "local"):
+        return ""
+    return f"{_ADDRESS}={address} is not used; give --address {address} to run on that cluster"
+
+
+def where(address: str) -> str:
+    """The cluster that an address stands for, in words."""
+    named = os.environ.get(_ADDRESS, "")
+    return f"{named} ({_ADDRESS})" if address == "auto" and named else address
+
+
+def start(address: str, options: dict[str, Any]) -> None:
+    """`ray.init`, tried twice: on a busy machine its processes may miss Ray's fixed deadline of 30 s.
+
+    The second try is Ray as it is, should it not like what the first one leaves out.
+
+    Args:
+        address: of a cluster, "auto", or "local" for one of its own.
+        options: of `ray.init`.
+    """
+    import ray
+
+    try:
+        with _unused_left_out():
+            ray.init(address=address, **options)
+    except Exception:  # noqa: BLE001 - whatever it was, the second try raises it again
+        log_detail(Failure("the first try to start Ray failed", traceback.format_exc()))
+        ray.shutdown()
+        ray.init(address=address, **options)
+
+
+@contextmanager
+def _unused_left_out() -> Iterator[None]:
+    """Let Ray start its head without processes that a run has no use for, and its agents only when one is asked for.
+
+    `ray.init` has no option for that, and waits for a dashboard's process even where none is included: 2.4 s of 6.7,
+    and 1.2 s of 1.5 at shutdown (2 cores, Ray 2.60). The agents are worth as much again: see `ray_agent`. A Ray that
+    calls these functions otherwise starts them all.
+    """
+    from ray._private import services
+    from ray._private.node import Node
+
+    kept: list[tuple[Any, str, Any]] = [(Node, name, getattr(Node, name)) for name in _UNUSED if hasattr(Node, name)]
+    for _, name, _ in kept:
+        setattr(Node, name, lambda *_, **__: None)
+    begin = getattr(services, "start_ray_process", None)
+    if begin is not None:
+        kept.append((services, "start_ray_process", begin))
+        services.start_ray_process = lambda command, *rest, **named: begin(with_late_agents(command), *rest, **named)
+    try:
+        yield
+    finally:
+        for owner, name, method in kept:
+            setattr(owner, name, method)
+
+
+def with_late_agents(command: list[str]) -> list[str]:
+    """A raylet's command with `ray_agent` in the place of its agents; any other command as it is."""
+    stand_in = [sys.executable, "-I", "-S", str(Path(__file__).with_name("ray_agent.py"))]
+    changed = list(command)
+    for i, part in enumerate(command):
+        for agent in _AGENTS:
+            option = f"--{agent}_agent_command="
+            # What the stand-in reads; an older Ray, whose agents say their ports in another way, has not all of it.
+            if part.startswith(option) and all(f" --{name}=" in part for name in _TOLD):
+                own = subprocess.list2cmdline([*stand_in, agent])
+                changed[i] = f"{option}{own} {part.removeprefix(option)}"
+    return changed

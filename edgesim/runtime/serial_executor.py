@@ -1,0 +1,52 @@
+"""Runs jobs in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from edgesim.runtime.executor import Failure, JobQueue, Timesheet, attempt, one_thread
+
+if TYPE_CHECKING:
+    from edgesim.runtime.jobs import Job, Outcome
+    from edgesim.scenario.experiment import ExperimentConfig
+
+
+class SerialExecutor:
+    """Runs jobs in this process."""
+
+    def __init__(self) -> None:
+        self.sheet = Timesheet(hosts=1)
+        self._host: Any = None
+        self._threads = 0
+        self._limits: Any = None
+
+    def open(self, setting: ExperimentConfig) -> None:
+        """Make a host here."""
+        import torch
+
+        from edgesim.runtime.worker import Worker
+
+        self._threads = torch.get_num_threads()
+        self._limits = one_thread()
+        self._host = Worker(setting)
+
+    def stream(self, queue: JobQueue) -> Iterator[tuple[Job, Outcome | Failure]]:
+        """Run the jobs in their order."""
+        while len(queue):
+            jobs = queue.take()
+            started_s = time.perf_counter()
+            outcomes = attempt(self._host, jobs)
+            self.sheet.jobs.append((started_s, time.perf_counter()))
+            yield from zip(jobs, outcomes, strict=True)
+
+    def close(self) -> None:
+        """Drop the host and put torch's number of threads back."""
+        if self._threads:
+            import torch
+
+            torch.set_num_threads(self._threads)
+            self._limits.restore_original_limits()
+            self._threads = 0
+        self._host = None

@@ -1,0 +1,146 @@
+"""A scenario made concrete: what all devices of a run share, the devices, and the shards that they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from edgesim import seeds
+from edgesim.cost.context import PricingContext
+from edgesim.cost.objective import Objective
+from edgesim.data.images import ImageDataset
+from edgesim.data.invariants import check
+from edgesim.errors import DataError, Fault, ScenarioError, n_of
+from edgesim.hardware.conditions import Conditions
+from edgesim.hardware.profile import DeviceProfile
+from edgesim.models.counted import counted
+from edgesim.pruning import base
+from edgesim.pruning.expected import Network
+from edgesim.records import Trial
+from edgesim.scenario import keep_ratio
+from edgesim.scenario.loading import Scenario
+from edgesim.training.settings import Evaluation, Training
+from edgesim.work import IntArray, Workload
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """What all devices of a run have in common. Sent to every host once."""
+
+    scenario: str
+    dataset: ImageDataset
+    model: Any
+    """a row of the table of models, or the user's own: `build(input_shape, num_classes)`"""
+    training: Training
+    augment: tuple[Any, ...]
+    methods: dict[str, base.Method]
+    warmup: Any
+    evaluation: Evaluation
+    terms: PricingContext
+    keep_scores: bool = False
+    rule: str = ""
+    """what chooses the keep ratios, where a rule does"""
+    shown: frozenset[Trial] = frozenset()
+    """trials whose samples at both ends of the scores are kept, with pictures: of one device, one trial per method"""
+
+    def rule_of(self, method: str) -> str:
+        """What chose the keep ratio of a method's trials; nothing chooses that of one that keeps everything."""
+        return "" if getattr(self.methods[method], "keeps_all", False) else self.rule
+
+    def describe(self, labels: IntArray) -> base.Shard:
+        """What a method may know of a shard with these labels [n]."""
+        training, size = self.training, len(labels)
+        limit = training.epochs * -(-size // training.batch_size)
+        return base.Shard(
+            size=size,
+            labels=labels,
+            num_classes=self.dataset.num_classes,
+            batch_size=training.batch_size,
+            epochs=training.epochs,
+            warmup_steps=min(self.warmup.steps(size, training.batch_size), limit),
+        )
+
+
+@dataclass(frozen=True)
+class DeviceSpec:
+    """One device in one seed: who it is, what it is, what it holds."""
+
+    seed: int
+    index: int
+    profile: DeviceProfile
+    shard: IntArray
+    """sorted indices into the training set"""
+    conditions: Conditions = field(default_factory=Conditions)
+    """power mode, energy source and availability"""
+    slot: int | None = None
+    """of a stack, where its trainings may share their steps with those of other devices (`training.stacked`)"""
+
+
+def configure(
+    scenario: Scenario, dataset: ImageDataset, scorer: Workload | None = None
+) -> tuple[ExperimentConfig, Network]:
+    """Configuration that all devices share, and the operations of the network, which are counted here.
+
+    Args:
+        scenario: the experiment.
+        dataset: its data.
+        scorer: of the network that scored in the run that `scores_from` names.
+
+    Raises:
+        EdgesimError: the network does not fit the data.
+    """
+    model, rule = scenario.model, scenario.pruning.rule
+    objective = rule if isinstance(rule, Objective) else None
+    workload, network = counted(model.plugin, model.name, dataset.input_shape, dataset.num_classes)
+    setting = ExperimentConfig(
+        scenario=scenario.name,
+        dataset=dataset,
+        model=scenario.model.plugin,
+        training=scenario.training,
+        augment=tuple(named.plugin for named in scenario.augment),
+        methods={named.label: named.plugin for named in scenario.pruning.methods},
+        warmup=scenario.pruning.warmup,
+        evaluation=scenario.evaluation,
+        terms=PricingContext(
+            workload=workload,
+            scorer=scorer,
+            sample_bytes=dataset.sample_bytes,
+            batch_size=scenario.training.batch_size,
+            epochs=scenario.training.epochs,
+            optimizer_states=scenario.training.optimizer_states,
+            weights=(objective and objective.weights) or scenario.cost.weights,
+            precision=scenario.training.precision,
+            price=objective.price if objective else "emulated",
+            repeats=scenario.training.repeats,
+        ),
+        keep_scores=scenario.pruning.keep_scores,
+        rule=keep_ratio.label(scenario.pruning.rule),
+    )
+    return setting, network
+
+
+def shards_of(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray]:
+    """The shards of one seed: sorted indices into the training set, one array per device.
+
+    Raises:
+        ScenarioError: more devices than samples, or a scheme that cannot meet its own terms.
+    """
+    count, available = len(scenario.fleet), len(dataset.train_labels)
+    if count > available:
+        samples = n_of(available, "training sample")
+        message = f"has {n_of(count, 'device')} for {samples} of {dataset.name}; each needs at least one"
+        raise ScenarioError(scenario.name, [Fault("fleet", message)])
+    try:
+        parts = scenario.partition.plugin.split(dataset.train_labels, count, seeds.integer(seed, "partition") % 2**32)
+    except DataError as error:
+        raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
+    if len(parts) != count:
+        message = f"{scenario.partition.name} gave {n_of(len(parts), 'shard')} for {n_of(count, 'device')}"
+        raise ScenarioError(scenario.name, [Fault("partition", message)])
+    try:
+        check(parts, available, min_size=1, complete=False)
+    except DataError as error:
+        raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
+    return [np.sort(np.asarray(part, dtype=np.int64)) for part in parts]

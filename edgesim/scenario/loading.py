@@ -1,0 +1,267 @@
+"""YAML -> a frozen Scenario, with every fault of the document reported at once.
+
+Names are looked up in the tables and arguments bound to their frozen dataclasses here, so that a misspelt option is an
+error with its YAML path before any work starts. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from edgesim import models
+from edgesim.config import display, shipped, validation
+from edgesim.config.registry import NamedPlugin, Resolve, Table, own, plug
+from edgesim.config.values import meant
+from edgesim.cost.analytic import CostWeights
+from edgesim.data.augment import AUGMENTATIONS
+from edgesim.data.datasets import DATASETS
+from edgesim.data.schemes import PARTITIONS
+from edgesim.errors import Fault, ScenarioError, n_of
+from edgesim.hardware import fleet
+from edgesim.hardware.fleet import Fleet
+from edgesim.scenario import keep_ratio, pruning_section
+from edgesim.scenario.pruning_section import Pruning
+from edgesim.training.settings import Evaluation, Training
+
+Document = dict[str, Any]
+
+REQUIRED = ("dataset", "partition", "fleet", "model", "pruning")
+OPTIONAL = ("name", "training", "evaluation", "cost", "report", "seeds")
+
+
+_NAME = re.compile(r"[^\W_][\w.-]*")
+_NAME_BYTES = 81
+"""so that a folder can be named after it, with the time"""
+NAMED = ("dataset", "partition", "model")
+"""parts whose value may be a bare name"""
+
+
+@checked_dataclass(frozen=True)
+class Cost:
+    """The `cost` part: what the price of a device weighs."""
+
+    weights: CostWeights = CostWeights()
+    """weights of time, energy and storage in the cost J"""
+
+
+@checked_dataclass(frozen=True)
+class Report:
+    """The `report` part: what a verdict goes by."""
+
+    margin: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    """loss of accuracy that counts as none: a keep ratio is recommended where a larger loss is ruled out"""
+
+
+@dataclass(frozen=True, repr=False)
+class Scenario(display.Displayed):
+    """One experiment: data, partition, fleet, model, training, pruning, seeds."""
+
+    name: str
+    """name of the experiment and of its run folder; left out: the file's name"""
+    dataset: NamedPlugin
+    """data to train and test on: a name, or a map with `name` and arguments"""
+    partition: NamedPlugin
+    """how the training samples are divided among the devices: a name, or a map with `name` and arguments"""
+    fleet: Fleet
+    """the devices: groups of them, or the path of a fleet file, relative to this file"""
+    model: NamedPlugin
+    """network to train: a name, or a map with `name` and arguments"""
+    training: Training
+    """how every device trains"""
+    augment: tuple[NamedPlugin, ...]
+    """of the training batches"""
+    pruning: Pruning
+    """methods that choose the samples, and how many they keep"""
+    evaluation: Evaluation
+    """when the test set is evaluated"""
+    cost: Cost
+    """what the cost J of a device weighs"""
+    report: Report
+    """what the verdict of a report goes by"""
+    seeds: tuple[int, ...]
+    """seeds of all random choices: one, or a list; every trial runs once per seed; left out: 0"""
+    folder: Path
+    """where relative names of the document start"""
+    document: Document
+    """the resolved document: overrides applied, the fleet inlined, defaults filled in"""
+
+    def to_yaml(self) -> str:
+        """The resolved document as YAML text; loading it gives an equal scenario."""
+        return validation.dump(self.document)
+
+    def shown(self) -> tuple[str, display.Facts]:
+        """What Python and a notebook show."""
+        pruning, groups = self.pruning, self.fleet.members
+        profiles = Counter({self.fleet.bases[group[0]].name: 0 for group in groups})
+        for group in groups:
+            profiles[self.fleet.bases[group[0]].name] += len(group)
+        ratio = keep_ratio.document(pruning.keep_ratios, pruning.rule)
+        priced = f", each priced with {self.training.repeats:,} trainings" if self.training.repeats > 1 else ""
+        facts = [
+            ("data set", display.called(self.dataset.name, self.dataset.plugin)),
+            ("partition", display.called(self.partition.name, self.partition.plugin)),
+            ("devices", f"{len(self.fleet):,}: {display.few([f'{n:,} {name}' for name, n in profiles.items()])}"),
+            ("model", display.called(self.model.name, self.model.plugin)),
+            ("training", f"{n_of(self.training.epochs, 'epoch')} in batches of {self.training.batch_size}"),
+            ("methods", display.few([method.label for method in pruning.methods])),
+            ("keep ratio", display.few([f"{one:g}" for one in ratio]) if isinstance(ratio, list) else str(ratio)),
+            ("seeds", display.few([str(seed) for seed in self.seeds])),
+            ("trials", f"{len(self.seeds) * len(self.fleet) * pruning.trials_per_device:,}{priced}"),
+        ]
+        return f"Scenario {self.name}", facts
+
+
+def load(given: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | Sequence[str] = ()) -> Scenario:
+    """Read a scenario.
+
+    Args:
+        given: the path of its YAML file, the name of a scenario that comes with edgesim (`shipped.scenarios`), or the
+            document itself as a map, in which relative names start at the working directory and
+            which is called `scenario` where it has no `name`. NumPy's numbers and arrays may stand in it.
+        overrides: `{"training.epochs": 3}` or `["training.epochs=3"]`, the latter's values as YAML; lists by `key[0]`.
+
+    Raises:
+        ScenarioError: with every fault of the document.
+    """
+    if isinstance(given, Mapping):
+        return from_document(dict(given), "scenario", Path(), overrides)
+    if not isinstance(given, str | Path):
+        message = f"must be the path of a YAML file, or a map with its content; got {type(given).__name__}"
+        raise ScenarioError("scenario", [Fault("", message)])
+    file = shipped.scenario_file(given)
+    document = validation.read(file)
+    return from_document(document, str(file), file.parent, overrides)
+
+
+def from_document(
+    document: Document, source: str, folder: Path, overrides: Mapping[str, Any] | Sequence[str] = ()
+) -> Scenario:
+    """A scenario from a document that is already read; `folder` is where relative names start. Raises as `load`."""
+    faults: list[Fault] = []
+    document = validation.plain(document, "", faults)  # a copy of our own
+    lost = [fault.path for fault in faults]  # what is said of the gaps there would be no news
+    validation.override(document, overrides, NAMED, faults)
+    validation.unknown_keys(document, [*REQUIRED, *OPTIONAL], "", faults)
+    faults.extend(Fault(key, "is missing and has no default") for key in REQUIRED if key not in document)
+    parts = _parts(document, source, folder, faults)
+    if faults:
+        told = faults[: len(lost)] + [fault for fault in faults[len(lost) :] if fault.path not in lost]
+        raise ScenarioError(source, list(dict.fromkeys(told)))
+    # The names of the augmentations have become plug-ins; kept once, not twice.
+    parts["training"] = dataclasses.replace(parts["training"], augment=())
+    scenario = Scenario(**parts, folder=folder, document={})
+    return dataclasses.replace(scenario, document=_resolved(scenario))
+
+
+def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -> dict[str, Any]:
+    """Build every part of the document that is there; None where one has a fault."""
+    training, augment = _training(document.get("training", {}), faults)
+    return {
+        "name": _name(document, source, faults),
+        "dataset": _section(document, "dataset", DATASETS, "load", faults),
+        "partition": _section(document, "partition", PARTITIONS, "split", faults),
+        "fleet": fleet.load(document["fleet"], "fleet", folder, faults) if "fleet" in document else None,
+        "model": _section(document, "model", models.MODELS, "build", faults, lambda name, _: models.resolve(name)),
+        "training": training,
+        "augment": augment,
+        "pruning": pruning_section.load(document["pruning"], faults) if "pruning" in document else None,
+        "evaluation": validation.build(Evaluation, document.get("evaluation", {}), "evaluation", faults),
+        "cost": validation.build(Cost, document.get("cost", {}), "cost", faults),
+        "report": validation.build(Report, document.get("report", {}), "report", faults),
+        "seeds": _seeds(document.get("seeds", [0]), faults),
+    }
+
+
+def _name(document: Document, source: str, faults: list[Fault]) -> str:
+    if document.get("name") is None:
+        return _fit_for_a_folder(Path(source).stem)
+    name = document["name"]
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name.encode()) > _NAME_BYTES:
+        form = (
+            f"must be letters, digits, '.', '_' or '-', at most {_NAME_BYTES} bytes, beginning with a letter or digit"
+        )
+        fix = f"write '{_fit_for_a_folder(str(name))}'"
+        faults.append(Fault("name", f"{form}; got {validation.kind_of(name)}; {fix}"))
+    return str(name)
+
+
+def _fit_for_a_folder(text: str) -> str:
+    """A text as a scenario's name: what a name cannot hold becomes a hyphen."""
+    text = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", text))
+    return text.encode()[:_NAME_BYTES].decode(errors="ignore").strip("._-") or "scenario"
+
+
+def _seeds(given: Any, faults: list[Fault]) -> tuple[int, ...]:
+    listed = given if isinstance(given, list) else [given]
+    form = "must be one or more different integers >= 0"
+    if not listed:
+        faults.append(Fault("seeds", f"{form}; the list is empty"))
+    for i, seed in enumerate(listed):
+        name = f"seeds[{i}]" if isinstance(given, list) else "it"
+        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+            faults.append(Fault("seeds", f"{form}; {name} is {validation.kind_of(seed)}{meant(seed, 'integers')}"))
+        elif seed in listed[:i]:
+            faults.append(Fault("seeds", f"{form}; {name} = {seed} stands there twice"))
+    return tuple(listed)
+
+
+def _section(
+    document: Document, key: str, table: Mapping[str, type], duty: str, faults: list[Fault], resolve: Resolve = own
+) -> NamedPlugin | None:
+    return plug(document[key], Table(table, duty, resolve), key, faults) if key in document else None
+
+
+def _training(given: Any, faults: list[Fault]) -> tuple[Training | None, tuple[NamedPlugin, ...]]:
+    """The settings and the augmentations; faults of the one hide none of the other."""
+    listed = given.get("augment", []) if isinstance(given, dict) else []
+    if not isinstance(listed, list):
+        return validation.build(Training, given, "training", faults), ()
+    table = Table(AUGMENTATIONS, "__call__")
+    found = [plug(one, table, f"training.augment[{i}]", faults) for i, one in enumerate(listed)]
+    settings = {**given, "augment": []} if isinstance(given, dict) else given
+    return validation.build(Training, settings, "training", faults), tuple(named for named in found if named)
+
+
+def _resolved(scenario: Scenario) -> Document:
+    """The document with everything filled in. Loading it again gives an equal scenario."""
+
+    def named(part: NamedPlugin) -> Document:
+        label = {"label": part.label} if part.label != part.name else {}
+        return {"name": part.name, **label, **_plain(part.plugin)}
+
+    training = _plain(scenario.training)
+    training["augment"] = [named(entry) for entry in scenario.augment]
+    return {
+        "name": scenario.name,
+        "dataset": named(scenario.dataset),
+        "partition": named(scenario.partition),
+        "fleet": _plain(scenario.fleet.document),
+        "model": named(scenario.model),
+        "training": training,
+        "pruning": {
+            "methods": [named(method) for method in scenario.pruning.methods],
+            "keep_ratio": keep_ratio.document(scenario.pruning.keep_ratios, scenario.pruning.rule),
+            "warmup": _plain(scenario.pruning.warmup),
+            "keep_scores": scenario.pruning.keep_scores,
+            "scores_from": scenario.pruning.scores_from,
+        },
+        "evaluation": _plain(scenario.evaluation),
+        "cost": _plain(scenario.cost),
+        "report": _plain(scenario.report),
+        "seeds": list(scenario.seeds),
+    }
+
+
+def _plain(instance: Any) -> Any:
+    """A dataclass as plain YAML values."""
+    return TypeAdapter(type(instance)).dump_python(instance, mode="json")

@@ -1,0 +1,96 @@
+"""The `pruning` part of a scenario: methods, keep ratios and what they are scored on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from edgesim.config import validation
+from edgesim.config.registry import NamedPlugin, Table, label_of, plug
+from edgesim.cost.objective import Rule
+from edgesim.errors import Fault
+from edgesim.pruning import METHODS
+from edgesim.scenario import keep_ratio
+from edgesim.training.settings import Warmup
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """Which methods run at which keep ratios."""
+
+    methods: tuple[NamedPlugin, ...]
+    """label -> method; the label is the name unless the document gives one"""
+    keep_ratios: tuple[float, ...]
+    """ascending, each in (0, 1]; empty where a rule chooses"""
+    warmup: Warmup
+    keep_scores: bool
+    scores_from: str | None
+    rule: Rule | None = None
+    """how every device finds its own ratio"""
+
+    @property
+    def trials_per_device(self) -> int:
+        """How many trials each device has in a seed; a method that keeps everything has one, at keep_ratio 1."""
+        ratios_each = len(self.keep_ratios) if self.rule is None else 1
+        return sum(1 if keeps_all(method) else ratios_each for method in self.methods)
+
+
+@checked_dataclass(frozen=True)
+class PruningDocument:
+    """The keys of `pruning`."""
+
+    methods: tuple[Any, ...]
+    """methods to compare: names, or maps with `name`, arguments, and a `label` where one is listed twice"""
+    keep_ratio: Any
+    """share of its samples that a device keeps: a number, a list of numbers, or a rule (`budget`, `objective`)"""
+    warmup: Warmup = Warmup()
+    """length of the truncated training whose statistics give the scores; left out: 1 epoch"""
+    keep_scores: bool = False
+    """writes every method's scores to scores.parquet"""
+    scores_from: str | None = None
+    """run folder whose subsets are trained on, instead of scoring anew; relative to the scenario, or to where edgesim
+    runs"""
+
+
+def load(given: Any, faults: list[Fault]) -> Pruning | None:
+    """The `pruning` part; methods and keep_ratio are checked whatever is wrong with the rest of it."""
+    if not isinstance(given, dict):
+        return validation.build(PruningDocument, given, "pruning", faults)  # type: ignore[return-value]  # None
+    listed, has_ratio = given.get("methods", ()), "keep_ratio" in given
+    named = _methods(listed, faults) if isinstance(listed, list) else ()
+    keep_ratios, rule = keep_ratio.parse(given["keep_ratio"], faults) if has_ratio else ((), None)
+    checked: Document = {"methods": []} if isinstance(listed, list) else {}
+    checked |= {"keep_ratio": 1} if has_ratio else {}
+    document = validation.build(PruningDocument, {**given, **checked}, "pruning", faults)
+    if isinstance(given["keep_ratio"] if has_ratio else None, dict) and given.get("scores_from") is not None:
+        message = "takes the subsets of another run, whose ratios a rule does not know; give keep_ratio as numbers"
+        faults.append(Fault("pruning.scores_from", message))
+    if document is None:
+        return None
+    return Pruning(named, keep_ratios, document.warmup, document.keep_scores, document.scores_from, rule)
+
+
+def _methods(listed: list[Any], faults: list[Fault]) -> tuple[NamedPlugin, ...]:
+    if not listed:
+        faults.append(Fault("pruning.methods", f"needs at least one method; allowed: {', '.join(METHODS)}"))
+    named: dict[str, NamedPlugin] = {}
+    labels: set[str] = set()
+    for i, entry in enumerate(listed):
+        where = f"pruning.methods[{i}]"
+        method = plug(entry, Table(METHODS, "score|choose", labelled=True), where, faults)
+        label = label_of(entry)
+        if label is not None and label in labels:
+            faults.append(Fault(where, f"'{label}' is listed twice; give one of them a `label` of its own"))
+        elif method:
+            named[method.label] = method
+        labels |= {label} if label is not None else set()
+    return tuple(named.values())
+
+
+def keeps_all(method: NamedPlugin) -> bool:
+    """Whether a method keeps every sample, whatever the keep ratio."""
+    return bool(getattr(method.plugin, "keeps_all", False))

@@ -1,0 +1,128 @@
+"""JSON Schemas of scenarios, fleets and device profiles, for editors.
+
+Made from the dataclasses that check the documents. Every property has a description: the text below its field in the
+source, with the range and the default that the check itself uses (`field_docs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from edgesim import models
+from edgesim.config.field_docs import described, field_docs, summary
+from edgesim.cost.objective import Budget, Objective
+from edgesim.data.augment import AUGMENTATIONS
+from edgesim.data.datasets import DATASETS
+from edgesim.data.schemes import PARTITIONS
+from edgesim.hardware import fleet as fleets
+from edgesim.hardware import loading
+from edgesim.pruning import METHODS
+from edgesim.scenario.loading import REQUIRED, Cost, Report, Scenario
+from edgesim.scenario.pruning_section import PruningDocument
+from edgesim.training.settings import Evaluation, Training
+
+Schema = dict[str, Any]
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+RATIO: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
+SEED: Schema = {"type": "integer", "minimum": 0}
+
+
+def scenario() -> Schema:
+    """JSON Schema (draft 2020-12) of a scenario."""
+    definitions: Schema = {}
+    training, pruning = _of(Training, definitions), _of(PruningDocument, definitions)
+    augmentations = _choice(AUGMENTATIONS, definitions, "augmentation")
+    training["properties"]["augment"] |= {"type": "array", "items": augmentations}
+    label = {"type": "string", "description": "How tables and reports call this entry. Left out: its name."}
+    methods = _choice(METHODS, definitions, "method", {"label": label})
+    pruning["properties"]["methods"] |= {"type": "array", "minItems": 1, "items": methods}
+    pruning["properties"]["keep_ratio"] |= {
+        "anyOf": [RATIO, {"type": "array", "items": RATIO, "minItems": 1, "uniqueItems": True}, *_rules(definitions)]
+    }
+    properties: Schema = {
+        "name": {"type": "string"},
+        "dataset": _choice(DATASETS, definitions, "data set"),
+        "partition": _choice(PARTITIONS, definitions, "partition"),
+        "fleet": {"anyOf": [{"type": "string"}, _fleet(definitions)]},
+        "model": _choice(models.MODELS, definitions, "model"),
+        "training": training,
+        "pruning": pruning,
+        "evaluation": _of(Evaluation, definitions),
+        "cost": _of(Cost, definitions),
+        "report": _of(Report, definitions),
+        "seeds": {"anyOf": [SEED, {"type": "array", "items": SEED, "minItems": 1, "uniqueItems": True}], "default": 0},
+    }
+    docs = field_docs(Scenario)
+    for name, part in properties.items():
+        part["description"] = f"{docs[name][0].upper()}{docs[name][1:]}."
+    return {
+        "$schema": DIALECT,
+        "title": "edgesim scenario",
+        "description": summary(Scenario),
+        "type": "object",
+        "additionalProperties": False,
+        "required": list(REQUIRED),
+        "properties": properties,
+        "$defs": definitions,
+    }
+
+
+def fleet() -> Schema:
+    """JSON Schema of a fleet file."""
+    definitions: Schema = {}
+    part = _fleet(definitions)
+    return {"$schema": DIALECT, "title": "edgesim fleet", **part, "$defs": definitions}
+
+
+def _fleet(definitions: Schema) -> Schema:
+    part = _of(fleets.FleetDocument, definitions)
+    part["properties"]["groups"] |= {"minItems": 1}
+    return part
+
+
+def profile() -> Schema:
+    """JSON Schema of a device profile's file."""
+    return {"$schema": DIALECT, "title": "edgesim device profile", **loading.schema()}
+
+
+SCHEMAS: dict[str, Callable[[], Schema]] = {"scenario": scenario, "profile": profile, "fleet": fleet}
+"""document -> its schema: `edgesim schema`"""
+
+
+def _rules(definitions: Schema) -> list[Schema]:
+    """The rules of keep_ratio: each a map with one key."""
+    budget, objective = _of(Budget, definitions), _of(Objective, definitions)
+    properties = objective["properties"]
+    objective["properties"] = {"lambda": properties.pop("trade_off"), **properties}
+    objective["required"] = ["lambda"]
+    rules = {"budget": {**budget, "minProperties": 1}, "objective": objective}
+    return [
+        {"type": "object", "additionalProperties": False, "required": [name], "properties": {name: part}}
+        for name, part in rules.items()
+    ]
+
+
+def _of(cls: type, definitions: Schema) -> Schema:
+    """Schema of a dataclass; what it refers to goes to `definitions`."""
+    part = described(TypeAdapter(cls).json_schema(ref_template="#/$defs/{model}"), cls)
+    for name, definition in part.pop("$defs", {}).items():
+        definitions[name] = {**definition, **({"additionalProperties": False} if "properties" in definition else {})}
+    return {**part, "additionalProperties": False, "properties": part.get("properties", {})}
+
+
+def _choice(table: Mapping[str, type], definitions: Schema, kind: str, extra: Schema | None = None) -> Schema:
+    """A name of the table or `package.module:Name`, bare or in a map with arguments."""
+    own = f"Name of the {kind}: your own class, as package.module:Name."
+    reference: Schema = {"type": "string", "pattern": ":", "description": own}
+    variants: list[Schema] = [{"enum": list(table)}, reference]
+    for name, cls in table.items():
+        part = _of(cls, definitions)
+        said = {"const": name, "description": f"Name of the {kind}. {name}: {summary(cls).rstrip('.')}."}
+        part["properties"] = {"name": said, **(extra or {}), **part["properties"]}
+        part["required"] = ["name", *part.get("required", [])]
+        variants.append(part)
+    variants.append({"type": "object", "properties": {"name": reference}, "required": ["name"]})
+    return {"anyOf": variants}
