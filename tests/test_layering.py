@@ -12,8 +12,8 @@ PACKAGE = Path(__file__).parents[1] / "edgesim"
 
 # Lowest first. A module may import from the rows below its own, and inside its own row's package.
 ROWS = [
-    {"errors"},
     {"formatting"},
+    {"errors"},
     {"work"},
     {"extremes", "repeats"},
     {"records"},
