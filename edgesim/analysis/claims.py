@@ -40,7 +40,7 @@ from edgesim.analysis.grouping import (
 )
 from edgesim.analysis.intervals import interval, lies, p_two_sided, ratio_interval, simultaneous
 from edgesim.analysis.means import linear_fit
-from edgesim.formatting import n_of
+from edgesim.formatting import n_of, short_percent
 
 COLUMNS = [
     "claim", "statement", "method", "keep_ratio", "estimate", "low", "high", "threshold", "unit", "n", "devices",
@@ -122,7 +122,7 @@ def _preserved(good: pd.DataFrame, method: str, ratio: float) -> Claim:
 
 
 def _against_random(good: pd.DataFrame, method: str) -> list[Claim]:
-    never = Claim("never_below_random", f"At no ratio is it more than {100 * RANDOM_MARGIN:g} points below random")
+    never = Claim("never_below_random", f"At no ratio is it more than {n_of(100 * RANDOM_MARGIN, 'point')} below random")
     ahead = Claim("above_random_small", f"Up to keep ratio {SMALL:g} it is above random")
     most = Claim("gap_largest_small", f"Its lead on random up to {SMALL:g} is larger than that from {LARGE:g} on")
     pairs = paired(good[good["method"].isin([method, RANDOM])], RANDOM, "test_accuracy")
@@ -209,7 +209,7 @@ def _linear(good: pd.DataFrame, method: str, column: str, what: str) -> Claim:
 
 def _proportional(good: pd.DataFrame, method: str) -> Claim:
     """Mean over ratios of |time / time of full - keep ratio|, scoring included (Eqs. 27 and 28)."""
-    statement = f"Time is within {100 * PROPORTION:g} % of full training's of proportional to the keep ratio"
+    statement = f"Time is within {short_percent(PROPORTION)} of full training's of proportional to the keep ratio"
     claim = Claim("proportional", f"{statement}, scoring included", unit="share")
     pairs = paired(good[good["method"].isin([method, FULL])], FULL, "device_time_s")
     pairs = pairs[(pairs["keep_ratio"] < 1) & (pairs["base"] > 0)].copy()
@@ -227,7 +227,7 @@ def _negligible(good: pd.DataFrame, method: str) -> Claim:
     """Scoring's share of the whole device time at the ratio nearest to one half."""
     own = good[(good["method"] == method) & (good["keep_ratio"] < 1)]
     own = own[own["device_time_s"].notna() & own["device_score_time_s"].notna()]
-    claim = Claim("scoring_negligible", f"Scoring takes less than {100 * SCORING_SHARE:g} % of the time", unit="share")
+    claim = Claim("scoring_negligible", f"Scoring takes less than {short_percent(SCORING_SHARE)} of the time", unit="share")
     if own.empty:
         return replace(claim, reason="no trial below keep ratio 1 has device times of scoring and in all")
     ratio = min(sorted(set(own["keep_ratio"])), key=lambda r: abs(r - 0.5))
@@ -240,7 +240,7 @@ def _negligible(good: pd.DataFrame, method: str) -> Claim:
 
 def _as_fast_as_random(good: pd.DataFrame, method: str) -> Claim:
     """Mean over ratios of time / random's time - 1 (Fig. 10: the two are statistically indistinguishable)."""
-    statement = f"Its time is less than {100 * SCORING_SHARE:g} % above random's at equal ratio"
+    statement = f"Its time is less than {short_percent(SCORING_SHARE)} above random's at equal ratio"
     claim = Claim("as_fast_as_random", statement, unit="share")
     pairs = paired(good[good["method"].isin([method, RANDOM])], RANDOM, "device_time_s")
     pairs = pairs[(pairs["keep_ratio"] < 1) & (pairs["base"] > 0)].copy()

@@ -162,4 +162,4 @@ def _change(a: float, b: float) -> str:
     """What the first value changes by to become the second one, in per cent of the first."""
     if a == b:
         return "the same"
-    return f"{100 * (b / a - 1):+.1f} %" if a > 0 else "from nothing"
+    return percent(b / a - 1, sign=True) if a > 0 else "from nothing"

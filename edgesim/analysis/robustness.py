@@ -12,6 +12,7 @@ from edgesim.analysis.classes import skew
 from edgesim.analysis.findings import Claim, against
 from edgesim.analysis.grouping import FULL, below_full, device_by_seed, ok, paired
 from edgesim.analysis.intervals import LEVEL, Interval, interval
+from edgesim.formatting import n_of
 
 MARGIN = 0.02
 """how much more accuracy pruning may cost on skewed data and still count as robust: two points"""
@@ -27,9 +28,9 @@ def claims_of(records: pd.DataFrame, method: str, shards: pd.DataFrame | None, i
         iid: records of an IID run of the same scenario, or None.
     """
     ratio, losses = _losses(records, method)
-    within = Claim("robust_to_skew", f"The most skewed device loses at most {100 * MARGIN:g} points more by pruning "
+    within = Claim("robust_to_skew", f"The most skewed device loses at most {n_of(100 * MARGIN, 'point')} more by pruning "
                    "than the least skewed", keep_ratio=ratio)  # fmt: skip
-    beside = Claim("robust_to_non_iid", f"Pruning costs at most {100 * MARGIN:g} points more than in the IID run",
+    beside = Claim("robust_to_non_iid", f"Pruning costs at most {n_of(100 * MARGIN, 'point')} more than in the IID run",
                    keep_ratio=ratio)  # fmt: skip
     if losses.empty:
         reason = "no trial below keep ratio 1 has a partner in full"
