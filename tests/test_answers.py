@@ -16,7 +16,7 @@ from edgesim.analysis.comparison import against_first, mean_differences
 from edgesim.analysis.comparison_findings import equal_cost_findings, run_findings
 from edgesim.analysis.cost_parts import cost_parts
 from edgesim.analysis.curves import CURVE_VALUES, bands, final_accuracy
-from edgesim.analysis.fairness import fairness, winners
+from edgesim.analysis.fairness import device_winners, fairness
 from edgesim.analysis.fleets import fleets
 from edgesim.analysis.grouping import ok
 from edgesim.analysis.heterogeneity import stragglers
@@ -126,7 +126,7 @@ def test_the_answer_in_every_branch(name):
     records, text = ANSWERS[name]
     found = {one.kind: one for one in verdict_of(by_rule(records, records))}
     assert found["answer"].text == text
-    assert ("turn" in found) == (name == "own mix falls")
+    assert ("disagreement" in found) == (name == "own mix falls")
 
 
 def test_too_wide_says_what_would_tell():
@@ -232,7 +232,7 @@ def test_winners_are_over_the_seeds_that_all_methods_have():
         trial(0, 0, "random", 0.5, 0.5), trial(1, 0, "random", 0.5, 0.9), trial(0, 0, "el2n", 0.5, 0.6),
         trial(1, 0, "el2n", 0.5, status="failed"),
     )  # fmt: skip
-    row = winners(records).table.iloc[0]
+    row = device_winners(records).table.iloc[0]
     assert (row["method"], row["seeds"], row["ahead"]) == ("el2n", 1, pytest.approx(0.1))
 
 
@@ -255,7 +255,7 @@ def test_under_a_rule_random_stands_at_its_own_ratios():
     assert records["own_keep_ratio"].tolist()[1:3] == [0.2, 0.5]
     own = opponents.at_equal_cost(records, "importance", "random")
     assert own["opponent_keep_ratio"].tolist() == pytest.approx([0.5, 0.7, 0.5, 0.7])
-    found = winners(records).table
+    found = device_winners(records).table
     assert found[["method", "runner_up"]].values.tolist() == [["importance", "random"]] * 2
     assert "A rule chose" in best_ratios(records).missing[0]
     assert same_what(gap_to_random(records)) == ("Same seed, device and budget, where random keeps 0.6 on average.")

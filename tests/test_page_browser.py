@@ -142,7 +142,7 @@ def test_a_sentence_in_place_of_bars_is_that_of_the_method_chosen(tmp_path):
     seconds = run.records["device_time_s"]
     run.records["device_score_time_s"] = seconds.where(run.records["method"] == "importance", 0.0) / 10
     run.records["device_train_time_s"] = seconds - run.records["device_score_time_s"]
-    shown = """return [...document.querySelectorAll("#time .said")].filter((one) => !one.hidden)
+    shown = """return [...document.querySelectorAll("#time .sentence")].filter((one) => !one.hidden)
         .map((one) => one.textContent)"""
     with open_page(report.write(run, tmp_path / "report.html"), tmp_path) as driver:
         draw_all(driver)

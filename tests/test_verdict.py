@@ -14,7 +14,7 @@ from edgesim.analysis.claims import paper_claims
 from edgesim.analysis.comparison import fronts, paired_runs, scenario_differences
 from edgesim.analysis.curves import CURVE_VALUES, bands, final_accuracy
 from edgesim.analysis.equal_cost import equal_cost
-from edgesim.analysis.fairness import fairness, winners
+from edgesim.analysis.fairness import device_winners, fairness
 from edgesim.analysis.fleets import fleets
 from edgesim.analysis.heterogeneity import by_device, headroom, infeasible, spread_of_profiles, stragglers
 from edgesim.analysis.kept_samples import extremes, overlap, score_histogram, score_quantiles, trace_means
@@ -209,7 +209,7 @@ def test_a_verdict_that_turns_says_so_first():
     half = (records["method"] == "importance") & (records["keep_ratio"] == 0.5)
     records.loc[half, "local_accuracy"] = 0.78
     first = verdict_of(records)[0]
-    assert first.kind == "turn"
+    assert first.kind == "disagreement"
     assert first.text.startswith(
         "The answer depends on what the devices will see. Against full training, importance at"
     )
@@ -558,7 +558,7 @@ ODD_RUNS = {
     "equal accuracies": runs_of([FULL, HALF, CHANCE], devices=4),
 }
 QUESTIONS = [
-    by_device, stragglers, fairness, winners, headroom,
+    by_device, stragglers, fairness, device_winners, headroom,
     infeasible, spread_of_profiles, accuracy_against, compare_prices,
     price_sources, best_ratios, final_accuracy, paper_claims,
 ]  # fmt: skip

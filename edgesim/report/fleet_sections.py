@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import pandas as pd
 
-from edgesim.analysis import classes as classes_analysis
 from edgesim.analysis import heterogeneity
 from edgesim.analysis.best_ratio import Weighted, best_ratios
-from edgesim.analysis.classes import class_counts
-from edgesim.analysis.fairness import fairness, winner_counts
-from edgesim.analysis.fairness import winners as winners_of
+from edgesim.analysis.classes import class_counts, class_skew, kept_class_shares
+from edgesim.analysis.fairness import device_winners, fairness, winner_counts
 from edgesim.analysis.grouping import FULL
 from edgesim.analysis.heterogeneity import by_device
 from edgesim.analysis.kept_samples import dynamic_methods
 from edgesim.analysis.means import by_profile
 from edgesim.analysis.pareto import accuracy_against
 from edgesim.formatting import number, percent, ranges
-from edgesim.report.answer import shown_first
 from edgesim.report.figures import classes, fleet
 from edgesim.report.figures.figure import rows
 from edgesim.report.figures.prices import WORDS
-from edgesim.report.run_tables import Source
+from edgesim.report.run_tables import RunTables
 from edgesim.report.sections import MIDDLE, NONE_WELL, PageStyle, PageTable, Section, unless_empty
+from edgesim.report.tradeoff_section import shown_first
 
 FAIRNESS = ["method", "keep_ratio", "devices", "seeds", "mean", "mean_by_data", "worst_tenth", "gini", "jain"]
 """of the table shown; the intervals stand behind the figure"""
@@ -36,9 +34,9 @@ FOLDED = 12
 """rows from which on that table opens only when asked for"""
 
 
-def devices_section(source: Source, looks: PageStyle) -> Section:
+def devices_section(source: RunTables, looks: PageStyle) -> Section:
     """What each device takes, what accuracy that buys, and which method wins where."""
-    devices, winners = by_device(source.records), winners_of(source.records)
+    devices, winners = by_device(source.records), device_winners(source.records)
     shown = [fleet.device_figure(devices.table, kind) for kind in WORDS]
     for kind in WORDS.keys() - {shown_first(source)}:
         points = accuracy_against(source.records, f"device_{kind}").table
@@ -61,7 +59,7 @@ def devices_section(source: Source, looks: PageStyle) -> Section:
     return Section("devices", "Devices", shown, tables, NONE_WELL, lead, (looks.method,), cannot)
 
 
-def fleet_section(source: Source, looks: PageStyle) -> Section:
+def fleet_section(source: RunTables, looks: PageStyle) -> Section:
     """Who is waited for, how fair accuracy is, and what does not fit."""
     last = heterogeneity.stragglers(source.records, source.devices)
     fair = fairness(source.records)
@@ -87,13 +85,13 @@ def fleet_section(source: Source, looks: PageStyle) -> Section:
     return Section("fleet", "The fleet together", shown, tables, NONE_WELL, lead, (), tuple(dict.fromkeys(cannot)))
 
 
-def classes_section(source: Source, looks: PageStyle) -> Section:
+def classes_section(source: RunTables, looks: PageStyle) -> Section:
     """Which classes the devices hold, and which of them a method starves."""
     dynamic = dynamic_methods(source.records)
     counts = class_counts(source.shards, without(source.selections, dynamic))
     names = dict(zip(source.shards["label"], source.shards["class_name"].astype(str), strict=True))
     named = counts.table.assign(class_name=counts.table["label"].map(names))
-    starved, skew = classes_analysis.starved(counts.table).table, classes_analysis.skew(source.shards)
+    starved, skew = kept_class_shares(counts.table).table, class_skew(source.shards)
     starved.insert(0, "class_name", starved["label"].map(names))
     shown = [
         classes.shares_figure(named, after=False),

@@ -11,9 +11,9 @@ from edgesim.analysis.kept_samples import (
     dynamic_methods,
     extremes,
     kept_at,
+    methods_without_extremes,
     score_histogram,
     trace_means,
-    without_extremes,
 )
 from edgesim.extremes import MAX_CLASSES
 from edgesim.formatting import n_of, number
@@ -21,7 +21,7 @@ from edgesim.report.figures import kept
 from edgesim.report.figures.figure import rows
 from edgesim.report.fleet_sections import keeps_no_subset, without
 from edgesim.report.pictures import Gallery, galleries
-from edgesim.report.run_tables import Source
+from edgesim.report.run_tables import RunTables
 from edgesim.report.sections import PageStyle, PageTable, Section, unless_empty
 from edgesim.results.serialization import ENDS
 
@@ -36,7 +36,7 @@ IN_MARKDOWN, METHODS_IN_MARKDOWN = 2, 3
 """samples per class and end, and methods, in Markdown: one line per method and class"""
 
 
-def kept_section(source: Source, looks: PageStyle) -> Section:
+def kept_section(source: RunTables, looks: PageStyle) -> Section:
     """What was kept."""
     dynamic = dynamic_methods(source.records)
     overlap = kept_samples.overlap(without(source.selections, dynamic), source.records)
@@ -57,7 +57,7 @@ def kept_section(source: Source, looks: PageStyle) -> Section:
     )  # fmt: skip
 
 
-def _samples(source: Source) -> pd.DataFrame:
+def _samples(source: RunTables) -> pd.DataFrame:
     """The run's table of extremes with `class_name` and `kept_at`, methods in the order of the run."""
     names = dict(zip(source.shards["label"], source.shards["class_name"].astype(str), strict=True))
     found = source.extremes
@@ -65,7 +65,7 @@ def _samples(source: Source) -> pd.DataFrame:
     return found.assign(class_name=named, kept_at=kept_at(found, source.selections))
 
 
-def _no_samples(source: Source, samples: pd.DataFrame) -> list[str]:
+def _no_samples(source: RunTables, samples: pd.DataFrame) -> list[str]:
     """Which samples there are no pictures of, and why."""
     if not source.has_extremes:
         return [NO_TABLE] if len(source.records) else []
@@ -73,13 +73,13 @@ def _no_samples(source: Source, samples: pd.DataFrame) -> list[str]:
         return [NO_RANKING]
     if source.scores_from and samples.empty:
         return [SCORED_ELSEWHERE.format(run=source.scores_from)]
-    said = without_extremes(source.records, samples, source.shown["device"], source.shown["seed"])
+    said = methods_without_extremes(source.records, samples, source.shown["device"], source.shown["seed"])
     if len(samples) and not (samples["height"] > 0).any():
         said.append(NO_PICTURES)
     return said
 
 
-def _about(source: Source, samples: pd.DataFrame, found: list[Gallery]) -> str:
+def _about(source: RunTables, samples: pd.DataFrame, found: list[Gallery]) -> str:
     """Whose samples the pictures are, and how to read them."""
     if not found or source.shown is None:
         return ""

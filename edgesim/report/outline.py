@@ -6,22 +6,21 @@ from dataclasses import replace
 
 import pandas as pd
 
-from edgesim.analysis import curves as curves_analysis
 from edgesim.analysis.claims import paper_claims
 from edgesim.analysis.cost_parts import cost_parts, parts_by_profile
-from edgesim.analysis.curves import CURVE_VALUES, final_accuracy
+from edgesim.analysis.curves import CURVE_VALUES, curve_bands, final_accuracy
 from edgesim.analysis.equal_cost import equal_cost
 from edgesim.analysis.grouping import OPPONENTS
 from edgesim.analysis.means import cost_by_ratio, failures, gap_to_random, summary, time_fits
 from edgesim.analysis.prices import compare_prices, device_prices, price_sources
 from edgesim.report import fleet_sections
-from edgesim.report.answer import answer_section
 from edgesim.report.figures import accuracy, curves, parts, prices
 from edgesim.report.figures.figure import Figure
 from edgesim.report.kept_section import kept_section
-from edgesim.report.run_tables import Source
+from edgesim.report.run_tables import RunTables
 from edgesim.report.sections import NO_TRIAL, NONE_WELL, PageStyle, PageTable, Section, unless_empty
-from edgesim.report.verdict import claims_in_words
+from edgesim.report.tradeoff_section import tradeoff_section
+from edgesim.report.verdict_section import claims_in_words
 
 # The ends of the interval stand behind the accuracy figure; here they would only widen the table.
 HIDDEN = {"accuracy_low", "accuracy_high", "gap_at_cost_low", "gap_at_cost_high", "random_keeps"}
@@ -33,11 +32,11 @@ RANKED = 3
 """methods from which on they are ranked"""
 
 
-def sections(source: Source) -> list[Section]:
+def sections(source: RunTables) -> list[Section]:
     """The parts of the page, in their order."""
     looks = PageStyle.of(source.records)
     told = [
-        answer_section(source, looks),
+        tradeoff_section(source, looks),
         _summary(source),
         _equal_cost(source),
         _claims(source),
@@ -56,7 +55,7 @@ def sections(source: Source) -> list[Section]:
     return [replace(part, colours=looks.colours) for part in told]
 
 
-def _summary(source: Source) -> Section:
+def _summary(source: RunTables) -> Section:
     every = summary(source.records)
     hidden = HIDDEN if (every["common_trials"] < every["trials"]).any() else HIDDEN | set(COMMON)
     cells = PageTable("summary", "Every method and keep ratio", every[[name for name in every if name not in hidden]])
@@ -70,7 +69,7 @@ def _summary(source: Source) -> Section:
     return Section("summary", "Summary", [], [cells], NO_TRIAL, lead)
 
 
-def _equal_cost(source: Source) -> Section:
+def _equal_cost(source: RunTables) -> Section:
     by_energy = equal_cost(source.records)
     by_time = equal_cost(source.records, price="device_time_s")
     tables = [
@@ -95,7 +94,7 @@ def leads(table: pd.DataFrame, price: str) -> pd.DataFrame:
     return table.rename(columns={"cost": price, **LEADS})
 
 
-def _claims(source: Source) -> Section:
+def _claims(source: RunTables) -> Section:
     claims = paper_claims(source.records, source.shards)
     tables = [
         PageTable("claims", "Claims of the edge paper, tested on this run", claims_in_words(claims.table)),
@@ -109,14 +108,14 @@ def _claims(source: Source) -> Section:
     return Section("claims", "The paper's claims", [], tables, " ".join(claims.missing), lead)
 
 
-def _accuracy(source: Source, looks: PageStyle) -> Section:
+def _accuracy(source: RunTables, looks: PageStyle) -> Section:
     final = final_accuracy(source.records)
     shown = [accuracy.accuracy_figure(final.table, looks.styles, value) for value in accuracy.NOTES]
     lead = "Accuracy of the trained networks at the end (edge paper, Figs. 7 and 8), on one scale."
     return Section("accuracy", "Accuracy", shown, [], NONE_WELL, lead + accuracy.mix_in_words(source.shards))
 
 
-def _against_random(source: Source, looks: PageStyle) -> Section:
+def _against_random(source: RunTables, looks: PageStyle) -> Section:
     gaps = gap_to_random(source.records)
     shown = [accuracy.gap_figure(gaps, looks.styles)]
     # With one ratio the gaps stand side by side already.
@@ -129,8 +128,8 @@ def _against_random(source: Source, looks: PageStyle) -> Section:
     return Section("gap", "Against random", shown, [], no_pair, lead, choices=(looks.ratio,) if ranked else ())
 
 
-def _training(source: Source, looks: PageStyle) -> Section:
-    bands = curves_analysis.bands(source.curves)
+def _training(source: RunTables, looks: PageStyle) -> Section:
+    bands = curve_bands(source.curves)
     lines = curves.thinned(bands.table)
     # A line of one point, after the last epoch, is the accuracy section's again.
     several = lines.groupby(["method", "keep_ratio"], dropna=False)[list(CURVE_VALUES)].count().max()
@@ -144,7 +143,7 @@ def _training(source: Source, looks: PageStyle) -> Section:
     return Section("training", "Training", shown, [epochs], nothing, lead, (looks.method,), cannot)
 
 
-def _time(source: Source, looks: PageStyle) -> Section:
+def _time(source: RunTables, looks: PageStyle) -> Section:
     told, fits = cost_by_ratio(source.records), time_fits(source.records)
     costs = told.table
     compared = compare_prices(source.records)
@@ -162,7 +161,7 @@ def _time(source: Source, looks: PageStyle) -> Section:
                    in_markdown=tuple(tables))  # fmt: skip
 
 
-def _with_parts(shown: list[Figure], source: Source) -> list[Figure]:
+def _with_parts(shown: list[Figure], source: RunTables) -> list[Figure]:
     """Figures of time and energy, after each emulated one what it consists of; at one ratio that takes its place."""
     together, by_profile = cost_parts(source.records), parts_by_profile(source.records)
     found = []
@@ -180,7 +179,7 @@ def _with_parts(shown: list[Figure], source: Source) -> list[Figure]:
     return found
 
 
-def _prices(source: Source) -> Section:
+def _prices(source: RunTables) -> Section:
     causes = price_sources(source.records, source.workload, source.batch_size)
     compared = compare_prices(source.records).table
     of_devices = device_prices(compared).table
@@ -197,13 +196,13 @@ def _prices(source: Source) -> Section:
     return Section("prices", "Prices against each other", shown, tables, NONE_WELL, lead, (), unless_empty(causes))
 
 
-def _failures(source: Source) -> Section:
+def _failures(source: RunTables) -> Section:
     failed = PageTable("failures", "Trials that did not end well", failures(source.records))
     return Section("failures", "Failures", [], [failed],
                    "Every trial so far ended well." if len(source.records) else NO_TRIAL)  # fmt: skip
 
 
-def _trials(source: Source) -> Section:
+def _trials(source: RunTables) -> Section:
     records = source.records
     if "own_keep_ratio" in records:  # under a rule keep_ratio is the method's mean; here is each trial's own
         records = records.assign(keep_ratio=records["own_keep_ratio"]).drop(columns=["own_keep_ratio"])

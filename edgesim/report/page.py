@@ -20,7 +20,7 @@ from edgesim.report import payload, pictures, plot_style, run_facts, text_tables
 from edgesim.report.outline import sections
 from edgesim.report.run_tables import Run, read
 from edgesim.report.sections import PageTable, Section
-from edgesim.report.verdict import Verdict, read_verdict
+from edgesim.report.verdict_section import Verdict, read_verdict
 
 FIRST_ROWS = 25
 """rows of a table in the document itself; the script shows the others"""
@@ -112,7 +112,7 @@ def render_page(page: Page) -> str:
 def _pictured(part: Section, max_bytes: int) -> Section:
     """A section with as many of its pictures as there is room for."""
     found, left_out = pictures.fitted(part.galleries, max_bytes)
-    return dataclasses.replace(part, galleries=tuple(found), cannot=(*part.cannot, *left_out))
+    return dataclasses.replace(part, galleries=tuple(found), limits=(*part.limits, *left_out))
 
 
 def _document(page: Page, shown: Mapping[str, PageTable], data: dict[str, Any]) -> bytes:

@@ -60,7 +60,7 @@ class Run(Protocol):
 
 
 @dataclass(frozen=True)
-class Source:
+class RunTables:
     """The tables of a run, all there and with all columns that a report reads."""
 
     records: pd.DataFrame
@@ -86,11 +86,11 @@ class Source:
     """loss of accuracy that counts as none"""
 
 
-def read(run: Run) -> Source:
+def read(run: Run) -> RunTables:
     """The tables of a run in any state."""
     training, pruning, verdict = (run.scenario.get(part) for part in ("training", "pruning", "report"))
     known = run.records
-    return Source(
+    return RunTables(
         records=_with_columns(by_rule(known, known), RECORD_COLUMNS),
         curves=_with_columns(by_rule(run.curves, known), CURVE_COLUMNS),
         selections=by_rule(_optional(run, "selections"), known),

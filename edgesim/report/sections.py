@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from edgesim.analysis.grouping import FULL, RANDOM, Answer, ok
+from edgesim.analysis.grouping import FULL, RANDOM, AnalysisResult, ok
 from edgesim.formatting import number
 from edgesim.report import plot_style
 from edgesim.report.figures.figure import Figure, SentenceFigure
-from edgesim.report.figures.finishing import settled
+from edgesim.report.figures.finishing import finish_figure
 from edgesim.report.pictures import Gallery
 
 NO_TRIAL = "There is no trial yet."
@@ -59,10 +59,10 @@ class Section:
     tables: list[PageTable] = field(default_factory=list)
     missing: str = ""
     """what to say where there is nothing to show"""
-    lead: str = ""
+    intro: str = ""
     """what to know before reading it"""
     choices: tuple[PageChoice, ...] = ()
-    cannot: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
     """what the section cannot say, and because of what"""
     galleries: tuple[Gallery, ...] = ()
     """pictures of samples, one gallery per method"""
@@ -76,25 +76,25 @@ class Section:
     """whether it stands with the verdict, before everything else"""
 
     @functools.cached_property
-    def settled_figures(self) -> list[Figure]:
+    def finished_figures(self) -> list[Figure]:
         """The figures as a page shows them, also those of which only a sentence is left."""
-        return [settled(figure, self.colours) for figure in self.figures]
+        return [finish_figure(figure, self.colours) for figure in self.figures]
 
     @property
     def shown_figures(self) -> list[Figure]:
         """The figures that have something to draw."""
-        return [figure for figure in self.settled_figures if figure.spec["data"]]
+        return [figure for figure in self.finished_figures if figure.spec["data"]]
 
     @property
-    def said(self) -> list[SentenceFigure]:
+    def sentences(self) -> list[SentenceFigure]:
         """Sentences in place of bars that are all alike."""
-        return [sentence for figure in self.settled_figures for sentence in figure.said]
+        return [sentence for figure in self.finished_figures for sentence in figure.sentences]
 
     @property
     def shown_choices(self) -> list[PageChoice]:
         """The choices that change something, with the options that there is something of."""
         metas = [trace.get("meta") or {} for figure in self.shown_figures for trace in figure.spec["data"]]
-        metas += [{"method": gallery.method} for gallery in self.galleries] + [one.chosen for one in self.said]
+        metas += [{"method": gallery.method} for gallery in self.galleries] + [one.chosen for one in self.sentences]
         found = []
         for choice in self.choices:
             used = {meta.get(choice.key) for meta in metas}
@@ -104,7 +104,9 @@ class Section:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to show."""
-        return not (self.shown_figures or self.said or self.galleries or any(len(table.data) for table in self.tables))
+        return not (
+            self.shown_figures or self.sentences or self.galleries or any(len(table.data) for table in self.tables)
+        )
 
     @property
     def all_tables(self) -> list[PageTable]:
@@ -168,6 +170,6 @@ def coloured_methods(records: pd.DataFrame) -> tuple[list[str] | None, str]:
     return [*best, RANDOM], f"{rule} The others are grey."
 
 
-def unless_empty(found: Answer) -> tuple[str, ...]:
+def unless_empty(found: AnalysisResult) -> tuple[str, ...]:
     """What an answer cannot say, where it says anything; an empty one is the section's own sentence."""
     return () if found.table.empty else found.missing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis import classes
+from edgesim.analysis.classes import class_skew
 from edgesim.analysis.grouping import FULL
 from edgesim.formatting import POINTS, number, percent
 from edgesim.report import columns, plot_style
@@ -70,7 +70,7 @@ def common_scale(data: pd.DataFrame) -> Spec:
 
 def mix_in_words(shards: pd.DataFrame) -> str:
     """How far the devices' class mixes differ, and what that makes of the two accuracies; empty where unknown."""
-    skew = classes.skew(shards).table
+    skew = class_skew(shards).table
     if skew.empty:
         return ""
     mean = float(skew["skew"].mean())

@@ -44,7 +44,7 @@ class Figure:
     """the numbers behind it; empty where another table of the page has them"""
     write: Callable[[float], str] = number
     """how its bars' values are written where a sentence stands for them"""
-    said: tuple[SentenceFigure, ...] = ()
+    sentences: tuple[SentenceFigure, ...] = ()
     """sentences in place of bars that are all alike (`settle`)"""
 
 

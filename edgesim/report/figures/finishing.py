@@ -16,8 +16,8 @@ import numpy as np
 
 from edgesim.report import plot_style
 from edgesim.report.figures.figure import Figure
-from edgesim.report.figures.overlap import counted, set_apart
-from edgesim.report.figures.uniform_bars import without_alike_bars
+from edgesim.report.figures.overlapping_marks import count_marks, spread_marks
+from edgesim.report.figures.uniform_bars import replace_uniform_bars
 from edgesim.report.plot_style import Spec
 
 APART = "Marks that would hide each other stand beside each other."
@@ -26,27 +26,27 @@ PALE = 0.45
 COUNTED = "2×, 3×: so many marks lie in one place."
 
 
-def settled(figure: Figure, colours: str = "") -> Figure:
+def finish_figure(figure: Figure, colours: str = "") -> Figure:
     """A figure as a page shows it; sentences in place of bars that are all alike are in `said`.
 
     Args:
         figure: as its function made it.
         colours: by which rule methods have a colour, for figures in which some have none.
     """
-    spec, said = without_alike_bars(figure)
+    spec, sentences = replace_uniform_bars(figure)
     notes = [figure.note]
     spec, fewest = _hollow(spec)
     notes += [fewest] if fewest else []
     where = (spec.get("layout", {}).get("meta") or {}).get("marks") or _names_axis(spec)
     if where in ("x", "y"):
-        spec, moved = set_apart(spec, where)
+        spec, moved = spread_marks(spec, where)
         notes += [APART] if moved else []
     elif where == "free":
-        spec, many = counted(spec)
+        spec, many = count_marks(spec)
         notes += [COUNTED] if many else []
     if colours and any(trace.get("legendrank") == plot_style.FAINT_RANK for trace in spec["data"]):
         notes.append(colours)
-    return dataclasses.replace(figure, spec=spec, note=" ".join(filter(None, notes)), said=tuple(said))
+    return dataclasses.replace(figure, spec=spec, note=" ".join(filter(None, notes)), sentences=tuple(sentences))
 
 
 def _names_axis(spec: Spec) -> str:

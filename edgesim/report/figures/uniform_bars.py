@@ -15,7 +15,7 @@ FEW_NAMES = 6
 """names up to which a sentence has each"""
 
 
-def without_alike_bars(figure: Figure) -> tuple[Spec, list[SentenceFigure]]:
+def replace_uniform_bars(figure: Figure) -> tuple[Spec, list[SentenceFigure]]:
     """A figure's specification without the bars that are all alike, and what they would have shown.
 
     Bars of one choice (`meta`) are looked at together: those of another choice are never beside them. In a stacked

@@ -12,7 +12,7 @@ from edgesim.analysis.verdict import verdict_of
 from edgesim.formatting import UNKNOWN, number, percent, points
 from edgesim.report import run_facts
 from edgesim.report.figures.figure import rows
-from edgesim.report.run_tables import Source
+from edgesim.report.run_tables import RunTables
 
 EVIDENCE = {
     "yes": "Shown by this run.",
@@ -37,7 +37,7 @@ class Verdict:
         return alone if alone and finding.evidence != "sum" else EVIDENCE[finding.evidence]
 
 
-def read_verdict(source: Source, info: dict[str, object]) -> Verdict:
+def read_verdict(source: RunTables, info: dict[str, object]) -> Verdict:
     """The sentences of `verdict_of`, those on the run's size beside those on its state."""
     found = verdict_of(source.records, margin=source.margin, epochs=source.epochs)
     said = [finding.text for finding in found if finding.kind == "limits"]

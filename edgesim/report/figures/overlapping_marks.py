@@ -27,7 +27,7 @@ LARGE = 12
 """size from which on a mark is a ring around others"""
 
 
-def set_apart(spec: Spec, axis: str) -> tuple[Spec, bool]:
+def spread_marks(spec: Spec, axis: str) -> tuple[Spec, bool]:
     """Marks moved along the axis of places, each to the first lane in which nothing is too near.
 
     Args:
@@ -69,7 +69,7 @@ def set_apart(spec: Spec, axis: str) -> tuple[Spec, bool]:
     return {**spec, "data": data, "layout": layout}, True
 
 
-def counted(spec: Spec) -> tuple[Spec, bool]:
+def count_marks(spec: Spec) -> tuple[Spec, bool]:
     """Marks that lie on another one get a number at their place and name each other.
 
     Returns: the specification, and whether there are such marks.

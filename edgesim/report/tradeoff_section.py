@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgesim.analysis.grouping import ok
 from edgesim.analysis.pareto import accuracy_against
 from edgesim.report.figures import fleet
-from edgesim.report.run_tables import Source
+from edgesim.report.run_tables import RunTables
 from edgesim.report.sections import NO_TRIAL, NONE_WELL, PageStyle, Section
 
 KINDS = ("energy_j", "time_s")
@@ -16,14 +16,14 @@ LEAD = (
 )
 
 
-def shown_first(source: Source) -> str:
+def shown_first(source: RunTables) -> str:
     """The kind of cost that the first figure shows; empty where the run knows none."""
     good = ok(source.records)
     known = [kind for kind in KINDS if good[[f"device_{kind}", "test_accuracy"]].notna().all(axis=1).any()]
     return known[0] if known else ""
 
 
-def answer_section(source: Source, looks: PageStyle) -> Section:
+def tradeoff_section(source: RunTables, looks: PageStyle) -> Section:
     """Accuracy against what a device takes, every method and keep ratio beside full training."""
     kind = shown_first(source)
     figures = []

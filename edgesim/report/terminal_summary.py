@@ -10,7 +10,7 @@ from edgesim.analysis.verdict import verdict_of
 from edgesim.report.run_tables import Run, read
 from edgesim.report.text_tables import terminal_rows
 
-SHOWN = ("turn", "answer", "cost")
+SHOWN = ("disagreement", "answer", "cost")
 """kinds of findings that the terminal shows; the page has all"""
 
 

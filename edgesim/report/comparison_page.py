@@ -9,13 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from edgesim.analysis import fleets as fleets_table
 from edgesim.analysis.comparison import QUANTITIES, against_first, fronts, mean_differences, scenario_differences
 from edgesim.analysis.comparison_findings import SHOWN_LAMBDA, equal_cost_findings, fleet_findings, run_findings
 from edgesim.analysis.curves import final_accuracy
 from edgesim.analysis.equal_cost import equal_cost
-from edgesim.analysis.fleets import best_of_fleets, composition, of_each_fleet, on_every_fleet
-from edgesim.analysis.grouping import FULL, RANDOM, Answer
+from edgesim.analysis.fleets import best_of_fleets, composition, fleet_table, of_each_fleet, on_every_fleet
+from edgesim.analysis.grouping import FULL, RANDOM, AnalysisResult
 from edgesim.analysis.heterogeneity import infeasible
 from edgesim.analysis.means import by_profile, failures
 from edgesim.config import validation
@@ -29,7 +28,7 @@ from edgesim.report.outline import NO_TRIAL, NONE_WELL, leads
 from edgesim.report.page import Page
 from edgesim.report.run_tables import RECORD_COLUMNS, Run
 from edgesim.report.sections import PageChoice, PageTable, Section
-from edgesim.report.verdict import Verdict
+from edgesim.report.verdict_section import Verdict
 from edgesim.results.serialization import by_rule
 
 EXACT = ("dataset", "partition", "seeds")
@@ -57,7 +56,7 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
         command: what made the comparison.
     """
     ruled = {name: by_rule(records, records) for name, records in priced.items()}
-    told, best = fleets_table.fleets(ruled), best_of_fleets(ruled)
+    told, best = fleet_table(ruled), best_of_fleets(ruled)
     table, epochs = told.table, dict.fromkeys(ruled, _epochs(run))
     styles = plot_style.method_styles(priced, "")
     name = str(run.info.get("scenario") or run.path.name)
@@ -127,7 +126,7 @@ def of_runs(runs: Mapping[str, Run], command: str = "") -> Page:
     )
 
 
-def answer(page: Page) -> dict[str, Any]:
+def as_data(page: Page) -> dict[str, Any]:
     """A comparison for machines: name, findings, limits, the tables by their keys; numbers in full, None = unknown."""
     behind = [PageTable(figure.key, "", figure.table) for part in page.sections for figure in part.figures]
     shown = [table for table in behind if len(table.data.columns)]
@@ -181,7 +180,7 @@ def _equal_cost(tables: Mapping[str, pd.DataFrame], side: str) -> Section:
 
 def _fleets(table: pd.DataFrame, priced: Mapping[str, pd.DataFrame], styles: plot_style.Styles) -> Section:
     same, left_out = on_every_fleet(priced)
-    drawn = fleets_table.fleets(same).table if any(len(own) for own in same.values()) else table
+    drawn = fleet_table(same).table if any(len(own) for own in same.values()) else table
     shown = [run_comparison.fleet_figure(drawn, styles, column) for column in run_comparison.FLEET_COSTS]
     shown.append(run_comparison.exchange_figure(drawn, styles))
     if left_out and drawn is not table:
@@ -199,7 +198,7 @@ def _fleets(table: pd.DataFrame, priced: Mapping[str, pd.DataFrame], styles: plo
     return Section("fleets", "Fleets", shown, [every], NO_TRIAL, lead, (_method({"": table}),))
 
 
-def _best(best: Answer, priced: Mapping[str, pd.DataFrame]) -> Section:
+def _best(best: AnalysisResult, priced: Mapping[str, pd.DataFrame]) -> Section:
     weights = tuple(f"{value:g}" for value in dict.fromkeys(best.table["lambda"]))
     choices = (_method(priced), PageChoice("lambda", "λ", weights, f"{SHOWN_LAMBDA:g}"))
     ratios = PageTable("best-ratios", "The same at every λ", best.table, folded=True)
@@ -249,7 +248,7 @@ def _fleet_limits(run: Run, table: pd.DataFrame) -> list[str]:
     return said
 
 
-def _run_limits(runs: Mapping[str, Run], differ: Mapping[str, Answer], pairs: Answer) -> list[str]:
+def _run_limits(runs: Mapping[str, Run], differ: Mapping[str, AnalysisResult], pairs: AnalysisResult) -> list[str]:
     """What pairs of trials of different runs leave open, in sentences."""
     said = [f"{name}: {note}" for name, run in runs.items() for note in run_facts.limits(run.records, run.info)]
     for name, found in differ.items():
@@ -260,7 +259,7 @@ def _run_limits(runs: Mapping[str, Run], differ: Mapping[str, Answer], pairs: An
     return [*said, *pairs.missing]
 
 
-def _differ(differ: Mapping[str, Answer]) -> Section:
+def _differ(differ: Mapping[str, AnalysisResult]) -> Section:
     names = {"a": "first_setting", "b": "own_setting"}
     parts = [found.table.rename(columns=names).assign(run=name) for name, found in differ.items()]
     table = pd.concat(parts, ignore_index=True)[["run", "path", *names.values()]]
@@ -271,7 +270,7 @@ def _differ(differ: Mapping[str, Answer]) -> Section:
     return Section("differ", "Scenarios", [], [every], "The scenarios are equal.", lead, (), cannot)
 
 
-def _pairs(pairs: Mapping[str, Answer]) -> Section:
+def _pairs(pairs: Mapping[str, AnalysisResult]) -> Section:
     accuracy = pairs["test_accuracy"].table
     styles = plot_style.method_styles(accuracy["method"], FULL)
     ends = {"a": "first_accuracy", "b": "own_accuracy", "low": "difference_low", "high": "difference_high"}
