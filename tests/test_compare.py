@@ -19,7 +19,7 @@ import edgesim
 from edgesim import report
 from edgesim.analysis.comparison import against_first, mean_differences, paired_runs, scenario_differences
 from edgesim.analysis.comparison_findings import fleet_findings, run_findings
-from edgesim.analysis.fleets import best_of_fleets, fleets
+from edgesim.analysis.fleets import best_of_fleets, fleet_table
 from edgesim.formatting import POINTS, number
 from edgesim.report import comparison_page
 from edgesim.results import repricing
@@ -167,7 +167,7 @@ def test_a_scenario_is_trained_once_for_all_fleets(tmp_path):
     assert (folder / "report.html").exists()
     assert f"run folder: runs/{folder.name}" in done.stderr
     told = json.loads(done.stdout)
-    expected = fleets(edgesim.compare_fleets(edgesim.load_run(folder), FLEETS)).table
+    expected = fleet_table(edgesim.compare_fleets(edgesim.load_run(folder), FLEETS)).table
     assert [row["finish_s"] for row in told["tables"]["fleets"]] == pytest.approx(expected["finish_s"].tolist())
 
 
@@ -301,7 +301,7 @@ def test_findings_of_fleets():
               for m, r, acc, t in (("full", 1.0, 0.8, 10.0), ("random", 0.5, 0.7, 10.0))],
     }  # fmt: skip
     tables = {name: table(*own) for name, own in rows.items()}
-    found = fleet_findings(fleets(tables).table, best_of_fleets(tables).table)
+    found = fleet_findings(fleet_table(tables).table, best_of_fleets(tables).table)
     by_kind = {finding.kind: finding.text for finding in found}
     assert "b 10 s, a 30 s" in by_kind["time"]
     assert "factor of 3" in by_kind["time"]

@@ -120,16 +120,12 @@ def _equal_outcomes(found: list[OpponentComparison]) -> list[list[OpponentCompar
     """Comparisons in groups with one sentence: those whose opponent is full training at that cost, on equal pairs."""
     outcomes: list[list[OpponentComparison]] = []
     for one in found:
-        same = [
-            group
-            for group in groups_found
-            if _is_full(one) and _is_full(group[0]) and _numbers(one) == _numbers(group[0])
-        ]
-        if same:
-            same[0].append(one)
+        equal = [same for same in outcomes if _is_full(same[0]) and _numbers(same[0]) == _numbers(one)]
+        if _is_full(one) and equal:
+            equal[0].append(one)
         else:
-            groups_found.append([one])
-    return groups_found
+            outcomes.append([one])
+    return outcomes
 
 
 def _numbers(one: OpponentComparison) -> tuple[object, ...]:
