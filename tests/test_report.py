@@ -677,7 +677,7 @@ def luminance(colour):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("look", plot_style.LOOK.values())
+@pytest.mark.parametrize("look", plot_style.PAGE_COLOURS.values())
 def test_texts_stand_out(look):
     """4.5:1, WCAG 2.2 AA, on the page and on what is raised from it."""
     for name in ("ink", "soft", "link", "warn", "good", "bad"):

@@ -1,4 +1,4 @@
-"""The report of a run: one self-contained page, and the table that ends a run on the terminal."""
+"""Report of a run: a self-contained HTML page, its tables as Markdown, and the summary on the terminal."""
 
 from edgesim.report.markdown import write_all, write_markdown
 from edgesim.report.page import write

@@ -1,4 +1,4 @@
-"""What a report reads of a run; tables that are not there yet, or that older runs do not have, are empty."""
+"""Tables of a run that a report reads; tables that do not exist yet are empty."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OPTIONAL_COLUMNS = {
 
 
 class Run(Protocol):
-    """What a report needs of a run. The tables of OPTIONAL_COLUMNS are read where the run has them."""
+    """A run as a report needs it. Tables of OPTIONAL_COLUMNS are read where the run has them."""
 
     @property
     def records(self) -> pd.DataFrame:
@@ -48,7 +48,7 @@ class Run(Protocol):
 
     @property
     def info(self) -> dict[str, Any]:
-        """What run.json holds."""
+        """Content of run.json."""
 
     @property
     def scenario(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class Run(Protocol):
 
 @dataclass(frozen=True)
 class RunTables:
-    """The tables of a run, all there and with all columns that a report reads."""
+    """Tables of a run, each with all columns that a report reads."""
 
     records: pd.DataFrame
     curves: pd.DataFrame
@@ -72,13 +72,13 @@ class RunTables:
     devices: pd.DataFrame
     extremes: pd.DataFrame
     shown: dict[str, Any] | None
-    """the device whose samples are shown: seed, device, samples, classes; None where no method ranks samples"""
+    """device whose samples are shown: seed, device, samples, classes; None where no method ranks samples"""
     has_extremes: bool
-    """whether the run is one that keeps such samples; older ones do not"""
+    """the run stores such samples"""
     scores_from: str | None
-    """the run whose subsets were trained on, where this one did not score"""
+    """run whose subsets were used, where this one did not score"""
     workload: dict[str, Any]
-    """what run.json says of the network"""
+    """workload of the network, from run.json"""
     batch_size: int | None
     epochs: int | None
     """of full training"""

@@ -1,4 +1,4 @@
-"""The figure that stands with the verdict: what pruning saves and what it costs on this fleet."""
+"""First section of a report: accuracy against the cost of a device, with the verdict above it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from edgesim.report.run_tables import RunTables
 from edgesim.report.sections import NO_TRIAL, NONE_WELL, PageStyle, Section
 
 KINDS = ("energy_j", "time_s")
-"""of emulated cost; the first one that the run knows is shown first"""
-LEAD = (
-    "One mark per method and keep ratio. Further left costs less, further up is more accurate; the distance to full "
-    "training is what pruning saves and what it costs."
+"""kinds of emulated cost; the first one with values is shown"""
+INTRO = (
+    "One mark per method and keep ratio. Further left costs less, further up is more accurate. The distance to full "
+    "training shows the savings and the loss of accuracy."
 )
 
 
 def shown_first(source: RunTables) -> str:
-    """The kind of cost that the first figure shows; empty where the run knows none."""
+    """Kind of cost in the first figure; empty where none is known."""
     good = ok(source.records)
     known = [kind for kind in KINDS if good[[f"device_{kind}", "test_accuracy"]].notna().all(axis=1).any()]
     return known[0] if known else ""
 
 
-def tradeoff_section(source: RunTables, looks: PageStyle) -> Section:
-    """Accuracy against what a device takes, every method and keep ratio beside full training."""
+def tradeoff_section(source: RunTables, page_style: PageStyle) -> Section:
+    """Accuracy against the cost of a device, for every method and keep ratio and for full training."""
     kind = shown_first(source)
     figures = []
     if kind:
         points = accuracy_against(source.records, f"device_{kind}").table
-        figures.append(fleet.pareto_figure(points, looks.styles, kind))
+        figures.append(fleet.pareto_figure(points, page_style.styles, kind))
     nothing = NONE_WELL if len(source.records) else NO_TRIAL
     if len(ok(source.records)) and not kind:
-        nothing = "The run knows neither energy nor time of its devices, so accuracy cannot be set against cost."
-    return Section("answer", "What pruning saves and costs", figures, [], nothing, LEAD, opens=True)
+        nothing = "The run has neither energy nor time of its devices, so there is no cost to show."
+    return Section("answer", "What pruning saves and costs", figures, [], nothing, INTRO, opens=True)
