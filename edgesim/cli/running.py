@@ -41,8 +41,9 @@ def run(
     loaded = scenarios.load(scenario, overrides or ())
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends a run as Ctrl-C does
     from edgesim import runtime
+    from edgesim.runtime.ray_startup import unused_address
 
-    if not serial and not address and (unused := runtime.unused_address()):
+    if not serial and not address and (unused := unused_address()):
         typer.echo(unused, err=True)
     # The hosts take seconds to start; they do so while this process imports the rest and prepares the data.
     executor = runtime.SerialExecutor() if serial else runtime.RayExecutor(hosts, address)
@@ -120,7 +121,7 @@ def calibrate(
     from edgesim.calibration import host_page, this_machine
     from edgesim.cli import this_machine as command
     from edgesim.results import provenance
-    from edgesim.runtime import keep_freed_memory
+    from edgesim.runtime.executor import keep_freed_memory
 
     keep_freed_memory()  # as the hosts of a run do, whose steps these stand for
     chosen = name or (out.stem if out else "this-machine")

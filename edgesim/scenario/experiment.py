@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from edgesim import seeds
 from edgesim.cost.context import PricingContext
 from edgesim.cost.objective import Objective
+from edgesim.data import datasets
 from edgesim.data.images import ImageDataset
 from edgesim.data.invariants import check
 from edgesim.errors import DataError, Fault, ScenarioError, n_of
@@ -74,8 +76,24 @@ class DeviceSpec:
     """sorted indices into the training set"""
     conditions: Conditions = field(default_factory=Conditions)
     """power mode, energy source and availability"""
-    slot: int | None = None
-    """of a stack, where its trainings may share their steps with those of other devices (`training.stacked`)"""
+    stack_slot: int | None = None
+    """of a stack, where its trainings may share their steps with those of other devices (`runtime.stacking`)"""
+
+
+def load_dataset(scenario: Scenario) -> ImageDataset:
+    """Read the data set of a scenario, with the notes of its reader.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return datasets.load(scenario.dataset.plugin, scenario.dataset.name, scenario.folder)
+
+
+def in_order(scenario: Scenario, trials: Iterable[Trial]) -> list[Trial]:
+    """Trials in the order of seed, device, method and keep ratio, as the scenario lists them."""
+    methods = {method.label: place for place, method in enumerate(scenario.pruning.methods)}
+    seed_places = {seed: place for place, seed in enumerate(scenario.seeds)}
+    return sorted(trials, key=lambda t: (seed_places[t.seed], t.device, methods[t.method], t.keep_ratio))
 
 
 def configure(
