@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from generators import columns, commands, devices, keys, methods, rooms
+from generators import columns, commands, devices, keys, methods, notebooks, python_api, rooms
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
@@ -29,23 +29,27 @@ GENERATED: dict[str, Callable[[], str]] = {
     "run-tables": columns.run_tables,
     "report-columns": columns.report_columns,
     "commands": commands.commands,
+    "python": python_api.python,
     "rooms": rooms.rooms,
     "modules": rooms.modules,
 }
 """marker -> its text"""
 
-MEASURED = {"equal-cost/README.md": "equal-cost.md"}
-"""page below reports/ -> its name below results/, where the two differ"""
+MOVED = {"equal-cost/README.md": "equal-cost.md", "equal-cost/results.csv": "results.csv"}
+"""file below reports/ -> its name below results/, where the two differ"""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages of devices, and what lies under reports/."""
+    """Add the pages of devices and notebooks, and the files under reports/."""
     for name, text in devices.device_pages():
         files.append(File.generated(config, f"devices/{name}.md", content=text))
-    shown = [*REPORTS.glob("*.html"), *REPORTS.glob("bench*.md"), *REPORTS.glob("calib*.md"), REPORTS / "scoring-speed.md"]
-    for path in [*shown, *(REPORTS / name for name in MEASURED)]:
+    for name, text in notebooks.pages().items():
+        files.append(File.generated(config, f"notebooks/{name}.md", content=text))
+    patterns = ("*.html", "bench*.md", "calib*.md", "scoring-speed.md")
+    shown = [path for pattern in patterns for path in sorted(REPORTS.glob(pattern))]
+    for path in [*shown, *(REPORTS / name for name in MOVED)]:
         name = path.relative_to(REPORTS).as_posix()
-        files.append(File.generated(config, f"results/{MEASURED.get(name, name)}", abs_src_path=str(path)))
+        files.append(File.generated(config, f"results/{MOVED.get(name, name)}", abs_src_path=str(path)))
     return files
 
 
