@@ -156,7 +156,7 @@ def test_the_device_shown_holds_the_most_classes_and_a_usual_number_of_samples(m
     assert plan.config.shown == {Trial(4, 2, "importance", 0.4)}
     assert plan.shown_device == {"seed": 4, "device": 2, "samples": 6, "classes": 3}
     wider = planned(scenario, dataset, {0: [*range(9)], 1: [30, 33, 36], 2: [12, 15, 18, 13, 16, 19]})
-    assert {trial.device for trial in wider.setting.shown} == {0}  # device 2 has two classes of three
+    assert {trial.device for trial in wider.config.shown} == {0}  # device 2 has two classes of three
 
 
 def test_a_device_that_can_do_nothing_is_not_shown(make_scenario: Make) -> None:

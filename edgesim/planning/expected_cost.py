@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +15,9 @@ from edgesim.cost.context import Price, PricingContext
 from edgesim.cost.feasibility import ResourceDemand
 from edgesim.cost.objective import CostFunction, SubsetCost
 from edgesim.cost.step_counts import StepCounts
-from edgesim.pruning import expected
-from edgesim.pruning.base import Shard, is_dynamic
-from edgesim.pruning.expected import WorkCase
+from edgesim.models.counted import Network
+from edgesim.pruning import expected_work
+from edgesim.pruning.base import Method, OwnWork, Shard, WorkCase, WorkIs
 from edgesim.records import Reused
 from edgesim.work import FloatArray, IntArray
 
@@ -28,21 +27,21 @@ class ExpectedWork:
     """Work of one method's trials on each of several shards."""
 
     terms: PricingContext
-    network: expected.Network
-    method: Any
+    network: Network
+    method: Method
     """the plug-in"""
     shards: Sequence[Shard]
     """at least one; all have the batch size and the epochs of the scenario"""
     reused: Mapping[tuple[int, int], Reused] = field(default_factory=dict)
     """(position of the shard, subset size) -> subset of another run with the work of its scoring (`scores_from`)"""
-    _trials: dict[tuple[int, int], expected.TrialWork] = field(default_factory=dict)
+    _trials: dict[tuple[int, int], expected_work.TrialWork] = field(default_factory=dict)
     """(position of the shard, subset size) -> work, computed once"""
     _scorings: dict[WorkCase, StepCounts] = field(default_factory=dict)
 
     @property
     def scores_once(self) -> bool:
         """True where scoring does not depend on the subset size; costs then grow with that size batch by batch."""
-        return expected.scores_every_budget(self.method) and not self.reused
+        return self.method.scores_once and not self.reused
 
     @cached_property
     def sizes(self) -> IntArray:
@@ -50,9 +49,9 @@ class ExpectedWork:
         return np.array([shard.size for shard in self.shards], dtype=np.int64)
 
     @cached_property
-    def work_is(self) -> expected.WorkIs:
+    def work_is(self) -> WorkIs:
         """Certainty of the work where no other run has scored: the least certain over all shards."""
-        found = {expected.of_scoring(self.method, shard, self.network, 1).work_is for shard in self.shards}
+        found = {expected_work.of_scoring(self.method, shard, self.network, 1).work_is for shard in self.shards}
         return "exact" if found == {"exact"} else next(word for word in ("expected", "at most") if word in found)
 
     def exact(self, shard: IntArray, m: IntArray) -> npt.NDArray[np.bool_]:
@@ -77,7 +76,7 @@ class ExpectedWork:
             case: planned work, its least or its most; all equal where the work is exact.
         """
         workload, first = self.terms.workload, self.shards[0]
-        scorings = self.terms.scorings(is_dynamic(self.method))
+        scorings = self.terms.scorings(self.method.dynamic)
         if self.scores_once:
             score = self._scoring(case)
             score = score if len(self.shards) == 1 else score.rows(shard)
@@ -91,17 +90,17 @@ class ExpectedWork:
 
     def _scoring(self, case: WorkCase) -> StepCounts:
         if case not in self._scorings:
-            parts = [expected.of_scoring(self.method, shard, self.network, 1).part(case) for shard in self.shards]
+            parts = [expected_work.of_scoring(self.method, shard, self.network, 1).part(case) for shard in self.shards]
             self._scorings[case] = StepCounts.of(parts, self.terms.workload)
         return self._scorings[case]
 
-    def trial(self, shard: int, k: int) -> expected.TrialWork:
+    def trial(self, shard: int, k: int) -> expected_work.TrialWork:
         """Work of the trial that keeps k samples of one shard."""
         if (shard, k) not in self._trials:
-            planned = expected.of_trial(self.method, self.shards[shard], self.network, k)
+            planned = expected_work.of_trial(self.method, self.shards[shard], self.network, k)
             if (shard, k) in self.reused:
                 found = self.reused[shard, k]
-                planned = replace(planned, scoring=expected.OwnWork(found.work, found.trace))
+                planned = replace(planned, scoring=OwnWork(found.work, found.trace))
             self._trials[shard, k] = planned
         return self._trials[shard, k]
 

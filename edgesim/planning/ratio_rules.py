@@ -14,7 +14,7 @@ from edgesim.cost.context import OTHER
 from edgesim.cost.objective import GRID, ROWS, UNITS, Budget, Objective, Rule, SubsetCost
 from edgesim.cost.step_counts import StepCounts
 from edgesim.planning.expected_cost import DeviceBatch, may_stop
-from edgesim.pruning.expected import WorkCase
+from edgesim.pruning.base import WorkCase
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 MOST_TOGETHER = 512

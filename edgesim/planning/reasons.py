@@ -15,10 +15,9 @@ from edgesim.cost.batch_pricing import BatchPricing
 from edgesim.cost.objective import BINDS, UNITS, Budget, Objective, Rule
 from edgesim.cost.pricing import shortfall
 from edgesim.errors import n_of
-from edgesim.formatting import amount, apart, share
+from edgesim.formatting import distinguished, number, short_percent
 from edgesim.planning.ratio_rules import RuleDecision
 from edgesim.planning.trials import LIMITS, ResolvedTrials
-from edgesim.pruning.base import is_dynamic
 from edgesim.work import IntArray
 
 AT_THE_START = ("memory", "storage")
@@ -78,10 +77,10 @@ def of_rule(decision: RuleDecision, p: int) -> str:
 
 def _of_objective(decision: RuleDecision, p: int) -> str:
     """The value of the objective, and the weight of the device's risk in it."""
-    weight, value = float(decision.batch.risk_weight[p]), amount(float(decision.value[p]))
+    weight, value = float(decision.batch.risk_weight[p]), number(float(decision.value[p]))
     if weight == 1:
         return f"risk + lambda x J is {value}"
-    written = amount(weight, 3)
+    written = number(weight, 3)
     return f"{written} x risk + lambda x J is {value}; it holds {written} times the data of a mean device"
 
 
@@ -93,7 +92,7 @@ def _of_binding(decision: RuleDecision, p: int, name: str) -> str:
     if name in UNITS:
         limit = float(getattr(decision.rule, name))
         wanted = m if least else m + 1
-        takes, allowed = apart(float(decision.value[p]), limit, amount, 4)
+        takes, allowed = distinguished(float(decision.value[p]), limit, number, 4)
         bought = _bought(decision, p, wanted, name)
         repeats = batch.work.terms.repeats
         served = f" for {repeats:,} trainings" if repeats > 1 and name != "storage_bytes" else ""
@@ -113,7 +112,7 @@ def _of_binding(decision: RuleDecision, p: int, name: str) -> str:
 def _bought(decision: RuleDecision, p: int, wanted: int, name: str) -> str:
     """The subset in words: its samples, or with a dynamic method training on as many."""
     samples = n_of(wanted, "sample")
-    if not is_dynamic(decision.batch.work.method):
+    if not decision.batch.work.method.dynamic:
         return samples
     return f"all {decision.batch.sizes[p]:,} samples" if name == "storage_bytes" else f"as much training as {samples}"
 
@@ -132,8 +131,8 @@ def _overhead(decision: RuleDecision, p: int, name: str) -> str:
     if name == "storage_bytes":
         return ""
     startup, scoring = (float(part) for part in decision.overhead_shares[name][:, p])
-    start = f"start-up is {share(startup)} and " if startup else ""
-    return f" ({start}scoring {'' if start else 'is '}{share(scoring)} of it)"
+    start = f"start-up is {short_percent(startup)} and " if startup else ""
+    return f" ({start}scoring {'' if start else 'is '}{short_percent(scoring)} of it)"
 
 
 def _of_other_price(decision: RuleDecision, p: int) -> str:
@@ -141,7 +140,7 @@ def _of_other_price(decision: RuleDecision, p: int) -> str:
     name, taken = BINDS[decision.breaks[p]], float(decision.by_the_other_price[1][p])
     if not name:
         return ""
-    takes, allowed = apart(taken, float(getattr(decision.rule, name)), amount, 4)
+    takes, allowed = distinguished(taken, float(getattr(decision.rule, name)), number, 4)
     by = "emulated step by step," if decision.rule.price == "analytic" else "by the closed form"
     return f"{by} this subset would take {takes} {UNITS[name]} of the {allowed} {UNITS[name]} allowed"
 
@@ -159,7 +158,7 @@ def overrun(rule: Rule | None, columns: Mapping[str, Any]) -> str:
     for name, column in (("latency_s", f"{kind}_time_s"), ("energy_j", f"{kind}_energy_j")):
         limit, taken = getattr(rule, name), float(columns[column])
         if limit is not None and taken > limit * (1 + _ROUNDING):
-            took, allowed = apart(taken, limit, amount, 4)
+            took, allowed = distinguished(taken, limit, number, 4)
             took_of = f"took {took} {UNITS[name]} of the {allowed} {UNITS[name]} allowed"
             return f"it {took_of}: its work depends on the data, and less was planned"
     return ""

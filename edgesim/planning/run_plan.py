@@ -17,15 +17,12 @@ from edgesim.planning import reasons
 from edgesim.planning.trials import LIMITS as TRIAL_LIMITS
 from edgesim.planning.trials import Curves, ResolvedTrials, TrialResolver
 from edgesim.planning.virtual_fleet import own
-from edgesim.pruning.base import is_dynamic, kept_samples
 from edgesim.records import Record, Reused, Status, Trial, TrialResult, WorkRecord
 from edgesim.scenario.experiment import DeviceSpec, ExperimentConfig, configure, load_dataset, shards_of
 from edgesim.scenario.loading import Scenario
 from edgesim.work import Workload
 
 SHOWN_RATIO = 0.5
-UNRANKED = ("keeps_all", "by_chance", "dynamic")
-"""attributes of methods whose scores do not rank the samples"""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -115,8 +112,8 @@ class RunPlan:
             ratio_rule=self.config.rule_of(trial.method),
             binds=self.rule_reasons[trial].binds if trial in self.rule_reasons else "",
             shard_size=n,
-            subset_size=kept_samples(method, n, int(analytic.subset_size(n, trial.keep_ratio))),
-            dynamic=is_dynamic(method),
+            subset_size=method.kept_samples(n, int(analytic.subset_size(n, trial.keep_ratio))),
+            dynamic=method.dynamic,
             **{"repeats": self.config.terms.repeats, **columns},
         )
         return TrialResult(record)
@@ -198,7 +195,7 @@ def _known_columns(resolver: TrialResolver, resolved: ResolvedTrials, p: int, r:
     work = resolver.work_of(r)
     trial = work.trial(shard, m)
     least = WorkRecord(*trial.scoring.part("least"), trial.train, trial.train_trace, (shard, m) in work.reused)
-    size, dynamic = int(resolved.size[i]), is_dynamic(work.method)
+    size, dynamic = int(resolved.size[i]), work.method.dynamic
     columns = pricing.price(resolver.config.terms, *resolved.device, size, trial.kept, least, dynamic)
     return {name: value for name, value in columns.items() if name not in ("limit", "reason")}
 
@@ -213,11 +210,7 @@ def _shown(
     samples, at the keep ratio nearest to SHOWN_RATIO: some methods score anew for every ratio.
     """
     first = next(iter(devices))[0]
-    ranking = [
-        trial
-        for trial in feasible
-        if trial.seed == first and not any(getattr(config.methods[trial.method], name, False) for name in UNRANKED)
-    ]
+    ranking = [trial for trial in feasible if trial.seed == first and config.methods[trial.method].ranks]
     labels = config.dataset.train_labels
     held = {index: len(np.unique(labels[spec.shard])) for (seed, index), spec in devices.items() if seed == first}
     middle = float(np.median([len(devices[first, index].shard) for index in held]))

@@ -20,15 +20,15 @@ from edgesim.cost.batch_pricing import BatchPricing, Device
 from edgesim.cost.objective import Budget, Objective, Rule, Weighted, risk_weights
 from edgesim.cost.step_counts import StepCounts
 from edgesim.errors import Fault, ScenarioError
+from edgesim.models.counted import Network
 from edgesim.planning.expected_cost import DeviceBatch, ExpectedWork, demand
 from edgesim.planning.ratio_rules import RuleDecision, choose
 from edgesim.planning.virtual_fleet import VirtualFleet
-from edgesim.pruning.base import is_dynamic
-from edgesim.pruning.expected import Network, WorkCase, WorkIs
+from edgesim.pruning.base import WorkCase, WorkIs
 from edgesim.records import Reused, Trial, rounded_ratio
 from edgesim.scenario.experiment import ExperimentConfig
 from edgesim.scenario.loading import Scenario
-from edgesim.scenario.pruning_section import Pruning, keeps_all
+from edgesim.scenario.pruning_section import Pruning
 from edgesim.work import FloatArray, IntArray
 
 Curves = Mapping[str, FloatArray]
@@ -183,7 +183,7 @@ class TrialResolver:
     def widths(self) -> list[int]:
         """[methods] trials of a device."""
         each = len(self._pruning.keep_ratios) if self._pruning.rule is None else 1
-        return [1 if keeps_all(method) else each for method in self.methods]
+        return [1 if method.plugin.keeps_all else each for method in self.methods]
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -200,7 +200,7 @@ class TrialResolver:
     def dynamic(self) -> tuple[bool, ...]:
         """[R] True where a trial's method chooses while it trains."""
         plugins = {method.label: method.plugin for method in self.methods}
-        return tuple(is_dynamic(plugins[label]) for label in self.labels)
+        return tuple(plugins[label].dynamic for label in self.labels)
 
     @cached_property
     def _risk_weight(self) -> FloatArray:
@@ -214,7 +214,7 @@ class TrialResolver:
     @cached_property
     def _named(self) -> PlannedTrials:
         """The trials of every shard at the ratios that the scenario names: the same on every device."""
-        ratios = [(1.0,) if keeps_all(method) else self._pruning.keep_ratios for method in self.methods]
+        ratios = [(1.0,) if method.plugin.keeps_all else self._pruning.keep_ratios for method in self.methods]
         row = np.concatenate([np.array(given) for given in ratios])
         ratio = np.broadcast_to(row, (len(self.sizes), len(row)))
         return self._planned(ratio, subset_size(self.sizes[:, None], ratio), np.arange(len(self.sizes)), ())
@@ -225,7 +225,7 @@ class TrialResolver:
         assert rule is not None
         decisions: list[RuleDecision | None] = []
         for method, work in zip(self.methods, self.work, strict=True):
-            if keeps_all(method):
+            if method.plugin.keeps_all:
                 decisions.append(None)
                 continue
             batch = DeviceBatch(work, device, shard, factor, self._risk_weight[shard])

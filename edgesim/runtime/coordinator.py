@@ -10,11 +10,12 @@ import numpy as np
 from edgesim.errors import Fault, ScenarioError
 from edgesim.planning.run_plan import RunPlan
 from edgesim.records import Reused, Selection, Trial, TrialResult
+from edgesim.runtime import scheduler
 from edgesim.runtime.executor import Executor
 from edgesim.runtime.failures import Failure, log_detail
 from edgesim.runtime.job_work import job_flops
 from edgesim.runtime.jobs import Job, Outcome, Prepared, ScoreJob, TrainJob, groups
-from edgesim.runtime.scheduler import SHORT_FLOPS, JobQueue
+from edgesim.runtime.scheduler import JobQueue
 from edgesim.runtime.stacking import with_stack_slots
 from edgesim.scenario.experiment import DeviceSpec
 
@@ -82,7 +83,7 @@ class _Queue:
             unknown = tuple(trial for trial in waiting if trial not in reused)
             if unknown:
                 scoring = ScoreJob(spec, unknown)
-                is_short = job_flops(self._plan.config, scoring) <= SHORT_FLOPS
+                is_short = job_flops(self._plan.config, scoring) <= scheduler.SHORT_FLOPS
                 self._push(replace(scoring, trains_inline=is_short))
 
     def train(self, spec: DeviceSpec, outcome: Outcome) -> None:
