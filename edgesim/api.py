@@ -104,11 +104,11 @@ def run(
         plan = plan_run(scenario, curves=curves_of(scenario), reused=reused, scorer=scorer)
         reused = matched(reused, plan)
         _check_reused(scenario, reused, plan, progress)
-        folder.note_terms(plan.config.terms)
+        folder.note_terms(plan.config.pricing)
         shards = {key: spec.shard for key, spec in plan.devices.items()}
         folder.describe(holdings(scenario.fleet.devices, shards, plan.config.dataset))
         notes = [str(note) for note in plan.config.dataset.notes]
-        known = {"workload": plan.config.terms.workload.summary(), "shown": plan.shown_device}
+        known = {"workload": plan.config.pricing.workload.summary(), "shown": plan.shown_device}
         folder.update({**known, "data_notes": notes})
         for line in notes:
             progress.note(f"data: {line}")

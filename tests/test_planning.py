@@ -145,7 +145,7 @@ def test_a_factor_prices_like_a_profile_that_varies(make_scenario: Make) -> None
         base, conditions = planned.fleet.kinds[planned.fleet.kind[i]]
         factor = float(planned.fleet.factors[planned.fleet.level[i]])
         indices = planned.fleet.shards[planned.fleet.shard[i]]
-        work = ExpectedWork(config.terms, network, method, [config.describe(config.dataset.train_labels[indices])])
+        work = ExpectedWork(config.pricing, network, method, [config.describe(config.dataset.train_labels[indices])])
         cells = {name: values[planned.pair[i]] for name, values in planned.cells.items()}
         device, first, one = Device(loading.vary(base, factor), conditions), np.array([0]), np.ones(1)
         alone = DeviceBatch(work, device, first, one, one).price(first, cells["subset_size"].astype(np.int64))

@@ -108,7 +108,7 @@ def test_a_budget_gives_each_device_its_own_ratio(make_scenario: Make) -> None:
     scenario = make_scenario(pruning__keep_ratio={"budget": {"energy_j": 0.006, "price": "analytic"}})
     plan = plan_run(scenario)
     assert len(plan.trials) == scenario.trial_count == 9
-    workload = plan.config.terms.workload
+    workload = plan.config.pricing.workload
     for trial in plan.trials:
         spec = plan.devices[trial.seed, trial.device]
         n, per_flop_j = len(spec.shard), spec.profile.power_w / spec.profile.throughput_flops_per_s

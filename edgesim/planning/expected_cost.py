@@ -26,7 +26,7 @@ from edgesim.work import FloatArray, IntArray
 class ExpectedWork:
     """Work of one method's trials on each of several shards."""
 
-    terms: PricingContext
+    context: PricingContext
     network: Network
     method: Method
     """the plug-in"""
@@ -75,15 +75,15 @@ class ExpectedWork:
             m: [C] subset sizes, 1 to n.
             case: planned work, its least or its most; all equal where the work is exact.
         """
-        workload, first = self.terms.workload, self.shards[0]
-        scorings = self.terms.scorings(self.method.dynamic)
+        workload, first = self.context.workload, self.shards[0]
+        scorings = self.context.scorings(self.method.dynamic)
         if self.scores_once:
             score = self._scoring(case)
             score = score if len(self.shards) == 1 else score.rows(shard)
             return score.times(scorings), StepCounts.training(m, first.batch_size, first.epochs, workload), m
         keys = list(zip(map(int, shard), map(int, m), strict=True))
         trials = [self.trial(*key) for key in keys]
-        scorers = [workload if key not in self.reused else self.terms.scorer or workload for key in keys]
+        scorers = [workload if key not in self.reused else self.context.scorer or workload for key in keys]
         score = StepCounts.of([trial.scoring.part(case) for trial in trials], scorers)
         train = StepCounts.of([(trial.train, trial.train_trace) for trial in trials], workload)
         return score.times(scorings), train, np.array([trial.kept for trial in trials], dtype=np.int64)
@@ -91,7 +91,7 @@ class ExpectedWork:
     def _scoring(self, case: WorkCase) -> StepCounts:
         if case not in self._scorings:
             parts = [expected_work.of_scoring(self.method, shard, self.network, 1).part(case) for shard in self.shards]
-            self._scorings[case] = StepCounts.of(parts, self.terms.workload)
+            self._scorings[case] = StepCounts.of(parts, self.context.workload)
         return self._scorings[case]
 
     def trial(self, shard: int, k: int) -> expected_work.TrialWork:
@@ -137,7 +137,7 @@ class DeviceBatch:
             case: of the work, where it is not exact.
         """
         counts = self.work.step_counts(self.shard[place], m, case)
-        return BatchPricing(self.work.terms, self.device, *counts, self.factor[place])
+        return BatchPricing(self.work.context, self.device, *counts, self.factor[place])
 
     def some(self, part: slice | IntArray) -> DeviceBatch:
         """Part of the batch."""
@@ -173,7 +173,7 @@ def demand(priced: BatchPricing, size: IntArray) -> ResourceDemand:
         priced: the trials, by their least work where the demand decides that they are infeasible.
         size: [C] samples of each one's shard.
     """
-    shard_bytes = size.astype(np.float64) * priced.terms.sample_bytes
+    shard_bytes = size.astype(np.float64) * priced.context.sample_bytes
     if not may_stop(priced.device):
         return ResourceDemand(priced.peak_memory_bytes, shard_bytes)
     run = priced.as_it_is

@@ -56,7 +56,7 @@ def plan(
         full_j.append(_full_energy_j(resolver, resolved, parts[-1]))
     cells = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     notes = tuple(map(str, dataset.notes))
-    against = Full(np.concatenate(full_j), config.terms.repeats, resolver.dynamic)
+    against = Full(np.concatenate(full_j), config.pricing.repeats, resolver.dynamic)
     return FleetPlan(fleet, resolver.labels, pair, kind, cells, tuple(reasons.texts), notes, against)
 
 
@@ -103,8 +103,8 @@ def _full_energy_j(resolver: TrialResolver, resolved: ResolvedTrials, cells: Col
     for method, first in zip(resolver.methods, np.cumsum([0, *resolver.widths]), strict=False):
         if method.name == "full":
             return cells["device_energy_j"][:, first]
-    terms, sizes = resolver.config.terms, resolver.sizes[resolved.shard]
-    nothing = StepCounts.of([(Work(), StepTrace())], terms.workload)
-    train = StepCounts.training(sizes, terms.batch_size, terms.epochs, terms.workload)
-    priced = BatchPricing(terms, resolved.device, nothing, train, sizes, resolved.factor)
+    context, sizes = resolver.config.pricing, resolver.sizes[resolved.shard]
+    nothing = StepCounts.of([(Work(), StepTrace())], context.workload)
+    train = StepCounts.training(sizes, context.batch_size, context.epochs, context.workload)
+    priced = BatchPricing(context, resolved.device, nothing, train, sizes, resolved.factor)
     return np.where(priced.on_mains.finished, priced.energy_j("emulated"), np.nan)

@@ -109,11 +109,11 @@ def _best(
 ) -> objective.ObjectiveOptimum:
     """The subset with the least value of the objective."""
     work, sizes = batch.work, batch.sizes
-    terms, shard = work.terms, work.shards[0]
-    nothing = StepCounts.of([(Work(), StepTrace())], terms.workload)
-    train = StepCounts.training(sizes, shard.batch_size, shard.epochs, terms.workload)
-    plain = BatchPricing(terms, batch.device, nothing, train, sizes, batch.factor)
+    context, shard = work.context, work.shards[0]
+    nothing = StepCounts.of([(Work(), StepTrace())], context.workload)
+    train = StepCounts.training(sizes, shard.batch_size, shard.epochs, context.workload)
+    plain = BatchPricing(context, batch.device, nothing, train, sizes, batch.factor)
     full = SubsetCost(plain.time_s(rule.price), plain.energy_j(rule.price), plain.storage_bytes)
     jumps = shard.batch_size if work.scores_once else 0
     devices = objective.Devices(sizes, full, batch.risk_weight)
-    return objective.least_objective(devices, batch.costs(rule.price, case), curve, rule, terms.weights, jumps)
+    return objective.least_objective(devices, batch.costs(rule.price, case), curve, rule, context.weights, jumps)

@@ -60,9 +60,9 @@ def _of_limit(resolved: ResolvedTrials, i: int, limit: str) -> str:
 
 def cannot_begin(priced: BatchPricing, i: int, shard_size: int) -> str:
     """Why the device cannot begin trial `i`: memory, storage or both, with the numbers."""
-    terms, profile = priced.terms, priced.device.profile
-    demand = feasibility.ResourceDemand(float(priced.peak_memory_bytes[i]), float(shard_size * terms.sample_bytes))
-    return "; ".join(feasibility.reasons(demand, profile, terms, int(priced.largest_batch[i])))
+    context, profile = priced.context, priced.device.profile
+    demand = feasibility.ResourceDemand(float(priced.peak_memory_bytes[i]), float(shard_size * context.sample_bytes))
+    return "; ".join(feasibility.reasons(demand, profile, context, int(priced.largest_batch[i])))
 
 
 def of_rule(decision: RuleDecision, p: int) -> str:
@@ -94,7 +94,7 @@ def _of_binding(decision: RuleDecision, p: int, name: str) -> str:
         wanted = m if least else m + 1
         takes, allowed = distinguished(float(decision.value[p]), limit, number, 4)
         bought = _bought(decision, p, wanted, name)
-        repeats = batch.work.terms.repeats
+        repeats = batch.work.context.repeats
         served = f" for {repeats:,} trainings" if repeats > 1 and name != "storage_bytes" else ""
         over = f"{bought} {_takes(decision, wanted, name)} {takes} {UNITS[name]}{served}, allowed are {allowed}"
         if not least:

@@ -114,7 +114,7 @@ class RunPlan:
             shard_size=n,
             subset_size=method.kept_samples(n, int(analytic.subset_size(n, trial.keep_ratio))),
             dynamic=method.dynamic,
-            **{"repeats": self.config.terms.repeats, **columns},
+            **{"repeats": self.config.pricing.repeats, **columns},
         )
         return TrialResult(record)
 
@@ -196,7 +196,7 @@ def _known_columns(resolver: TrialResolver, resolved: ResolvedTrials, p: int, r:
     trial = work.trial(shard, m)
     least = WorkRecord(*trial.scoring.part("least"), trial.train, trial.train_trace, (shard, m) in work.reused)
     size, dynamic = int(resolved.size[i]), work.method.dynamic
-    columns = pricing.price(resolver.config.terms, *resolved.device, size, trial.kept, least, dynamic)
+    columns = pricing.price(resolver.config.pricing, *resolved.device, size, trial.kept, least, dynamic)
     return {name: value for name, value in columns.items() if name not in ("limit", "reason")}
 
 

@@ -144,10 +144,10 @@ class TrialResolver:
     def _resolved(self, device: Device, shard: IntArray, factor: FloatArray) -> ResolvedTrials:
         """The trials of P devices of one kind, which differ in shard and throughput."""
         trials = self._named.rows(shard) if self._pruning.rule is None else self._chosen(device, shard, factor)
-        width, terms = trials.ratio.shape[1], self.config.terms
+        width, context = trials.ratio.shape[1], self.config.pricing
         each = np.repeat(factor, width)
-        priced = BatchPricing(terms, device, trials.score, trials.train, trials.kept, each)
-        least = priced if trials.least is None else BatchPricing(terms, device, *trials.least, trials.kept, each)
+        priced = BatchPricing(context, device, trials.score, trials.train, trials.kept, each)
+        least = priced if trials.least is None else BatchPricing(context, device, *trials.least, trials.kept, each)
         return ResolvedTrials(device, shard, factor, np.repeat(self.sizes[shard], width), trials, priced, least)
 
     @cached_property
@@ -166,7 +166,7 @@ class TrialResolver:
             if trial.method in known and (trial.seed, trial.device) in places:
                 known[trial.method][places[trial.seed, trial.device], len(found.kept)] = found
         return tuple(
-            ExpectedWork(self.config.terms, network, method.plugin, shards, known[method.label])
+            ExpectedWork(self.config.pricing, network, method.plugin, shards, known[method.label])
             for method in self.methods
         )
 

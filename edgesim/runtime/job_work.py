@@ -33,7 +33,7 @@ def job_flops(config: ExperimentConfig, job: Job) -> float:
     """Expected FLOPs of a job; of a scoring job those of the trainings behind it, too."""
     n, ratios = len(job.spec.shard), [trial.keep_ratio for trial in job.trials]
     if isinstance(job, TrainJob):
-        return trial_samples(config, n, ratios[0]) * config.terms.workload.train_flops
+        return trial_samples(config, n, ratios[0]) * config.pricing.workload.train_flops
     return _device_flops(config, n, ratios)
 
 
@@ -50,4 +50,4 @@ def expected_samples(plan: RunPlan) -> dict[Trial, float]:
 def _device_flops(config: ExperimentConfig, n: int, keep_ratios: Sequence[float]) -> float:
     """Expected FLOPs of scoring a shard of n samples and of the trials behind it."""
     samples = n + sum(trial_samples(config, n, keep_ratio) for keep_ratio in keep_ratios)
-    return samples * config.terms.workload.train_flops
+    return samples * config.pricing.workload.train_flops

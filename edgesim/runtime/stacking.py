@@ -63,7 +63,7 @@ def with_stack_slots(
     small: dict[int, list[tuple[int, int]]] = {}
     for (seed, index), spec in devices.items():
         n = len(spec.shard)
-        work = trial_samples(config, n, 1.0) * config.terms.workload.train_flops
+        work = trial_samples(config, n, 1.0) * config.pricing.workload.train_flops
         if n <= config.training.batch_size and work <= STACKED_FLOPS:
             small.setdefault(seed, []).append((-n, index))
     for seed, found in small.items():
@@ -75,7 +75,7 @@ def with_stack_slots(
 
 def _may_stack(config: ExperimentConfig) -> bool:
     """True where the network's operations allow stacks. The worker then looks at its layers."""
-    training, workload = config.training, config.terms.workload
+    training, workload = config.training, config.pricing.workload
     plain = training.precision == "fp32" and not config.augment and training.torch_device != "cuda"
     kinds = {OPERATION_KINDS[kind] for kind in workload.train_operations.kinds}
     return plain and workload.parameters <= MAX_STACKED_PARAMETERS and kinds <= {"matmul", "elementwise"}

@@ -82,7 +82,7 @@ class WorkerCache:
         if key not in self._prices:
             if len(self._prices) == MOST_PRICES:
                 self._prices.clear()
-            self._prices[key] = pricing.price(self.config.terms, *key)
+            self._prices[key] = pricing.price(self.config.pricing, *key)
         return self._prices[key]
 
 

@@ -39,7 +39,7 @@ class ExperimentConfig:
     methods: dict[str, base.Method]
     warmup: Any
     evaluation: Evaluation
-    terms: PricingContext
+    pricing: PricingContext
     keep_scores: bool = False
     rule: str = ""
     """what chooses the keep ratios, where a rule does"""
@@ -111,7 +111,7 @@ def configure(
     model, rule = scenario.model, scenario.pruning.rule
     objective = rule if isinstance(rule, Objective) else None
     workload, network = counted(model.plugin, model.name, dataset.input_shape, dataset.num_classes)
-    setting = ExperimentConfig(
+    config = ExperimentConfig(
         scenario=scenario.name,
         dataset=dataset,
         model=scenario.model.plugin,
@@ -120,7 +120,7 @@ def configure(
         methods={named.label: named.plugin for named in scenario.pruning.methods},
         warmup=scenario.pruning.warmup,
         evaluation=scenario.evaluation,
-        terms=PricingContext(
+        pricing=PricingContext(
             workload=workload,
             scorer=scorer,
             sample_bytes=dataset.sample_bytes,
@@ -135,7 +135,7 @@ def configure(
         keep_scores=scenario.pruning.keep_scores,
         rule=keep_ratio.label(scenario.pruning.rule),
     )
-    return setting, network
+    return config, network
 
 
 def shards_of(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray]:

@@ -20,8 +20,8 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from edgesim import models
 from edgesim.config import display, shipped, validation
+from edgesim.config.document_values import meant
 from edgesim.config.registry import NamedPlugin, Resolve, Table, own, plug
-from edgesim.config.values import meant
 from edgesim.cost.analytic import CostWeights
 from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS
