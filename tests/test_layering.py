@@ -15,7 +15,7 @@ ROWS = [
     {"errors"},
     {"formatting"},
     {"work"},
-    {"extremes", "repeats"},
+    {"ranked_samples", "repeats"},
     {"records"},
     {"seeds"},
     {"config"},
@@ -49,7 +49,7 @@ ONLY_HERE = {
 NO_TORCH = {
     "errors",
     "formatting",
-    "extremes",
+    "ranked_samples",
     "repeats",
     "config",
     "hardware",

@@ -19,7 +19,7 @@ from edgesim.cost import analytic
 from edgesim.cost.objective import Budget, Objective
 from edgesim.errors import ScenarioError
 from edgesim.results import linked_runs
-from edgesim.results.serialization import by_rule
+from edgesim.results.grouped_ratios import by_rule
 from edgesim.runtime import SerialExecutor, coordinator
 from edgesim.scenario import schema
 from edgesim.scenario.loading import Scenario, from_document

@@ -109,10 +109,8 @@ class TrialPricer:
                 found[i] = Infeasibility(LIMITS[limit[i]], reason, sizes | {"upload_s": float(priced.upload_s[i])})
             else:
                 trial, key = prospect.trial(int(which[i]), int(m[i])), (int(which[i]), int(m[i]))
-                ledger = WorkRecord(
-                    *trial.scoring.part("least"), trial.train, trial.train_trace, key in prospect.reused
-                )
-                columns = price(self.terms, *device, shard.size, trial.kept, ledger, prospect.method.dynamic)
+                done = WorkRecord(*trial.scoring.part("least"), trial.train, trial.train_trace, key in prospect.reused)
+                columns = price(self.terms, *device, shard.size, trial.kept, done, prospect.method.dynamic)
                 del columns["limit"], columns["reason"]
                 found[i] = Infeasibility(LIMITS[limit[i]], shortfall(priced, int(i), bool(exact[i])), columns)
         return found

@@ -89,12 +89,12 @@ class WorkerCache:
             self._initial[seed] = {name: value.detach().clone() for name, value in model.named_parameters()}
         return self._initial[seed]
 
-    def price(self, spec: DeviceSpec, subset_size: int, ledger: WorkRecord, dynamic: bool) -> dict[str, Any]:
+    def price(self, spec: DeviceSpec, subset_size: int, done: WorkRecord, dynamic: bool) -> dict[str, Any]:
         """`pricing.price`, of small devices once for all that are alike and do the same.
 
         A price takes a millisecond; in a fleet of thousands of small devices most are alike, and train as long.
         """
-        paid = spec.profile, spec.conditions, len(spec.shard), subset_size, ledger, dynamic
+        paid = spec.profile, spec.conditions, len(spec.shard), subset_size, done, dynamic
         if spec.slot is None:
             return pricing.price(self.setting.terms, *paid)
         if paid not in self._prices:
