@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from edgesim.results.table_files import write_table
 
 import edgesim
 from edgesim import planning
@@ -20,6 +19,7 @@ from edgesim.cost.analytic import subset_size
 from edgesim.errors import ScenarioError
 from edgesim.records import Record, rounded_ratio
 from edgesim.results import repricing
+from edgesim.results.atomic_files import write_table
 from edgesim.results.run_folder import Run
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
