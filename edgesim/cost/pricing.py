@@ -38,8 +38,8 @@ def price(
         dynamic: whether the method chooses while it trains, so that each training scores anew.
 
     Returns: values by column, those of training for all `PricingContext.repeats` trainings. `reason` says why the
-        device cannot do the trial under its conditions, `limit` which of `feasibility.LIMITS` that is; both are empty where it can.
-        Where it cannot the `device_*` columns end where the device stopped.
+        device cannot do the trial under its conditions, `limit` which of `feasibility.LIMITS` that is; both are
+        empty where it can. Where it cannot the `device_*` columns end where the device stopped.
     """
     workload, networks = context.workload, _networks(context, done)
     times = context.scorings(dynamic), context.repeats
