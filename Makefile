@@ -17,6 +17,7 @@ test: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check edgesim tests reports docs
 	$(BIN)/ruff format --check edgesim tests reports docs
+	$(BIN)/lint-imports --no-cache
 
 types: $(STAMP)
 	$(BIN)/mypy

@@ -21,7 +21,7 @@ from edgesim import seeds
 from edgesim.analysis.kept_samples import dynamic_methods
 from edgesim.errors import ScenarioError, TrainingDiverged
 from edgesim.models import MODELS
-from edgesim.pruning import base, is_dynamic
+from edgesim.pruning import base, selection
 from edgesim.pruning.fewer_epochs import FewerEpochs
 from edgesim.pruning.online_loss import OnlineLoss, OnlineLossSampler, Redraw, probabilities
 from edgesim.pruning.passes import Passes, pass_sizes, steps_for
@@ -326,7 +326,7 @@ def test_a_sampler_that_draws_other_than_it_says_is_refused() -> None:
 
 def test_a_method_of_ones_own_with_a_sampler_says_that_it_is_dynamic() -> None:
     @dataclass(frozen=True)
-    class Silent:
+    class Silent(base.Method):
         source: ClassVar[str] = "test"
 
         def needs(self, shard: base.Shard) -> Needs:
@@ -337,8 +337,8 @@ def test_a_method_of_ones_own_with_a_sampler_says_that_it_is_dynamic() -> None:
 
     context = base.ScoreContext(0, 0, "m", shard_of(60, 16, 4), None, TASK, Training(), (), lambda: None)  # type: ignore
     with pytest.raises(ValueError, match="dynamic: ClassVar"):
-        base.choose(Silent(), context, [0.5])
-    assert [is_dynamic(m) for m in (FewerEpochs(), Rs2(), OnlineLoss(), Silent())] == [True, True, True, False]
+        selection.choose(Silent(), context, [0.5])
+    assert [m.dynamic for m in (FewerEpochs(), Rs2(), OnlineLoss(), Silent())] == [True, True, True, False]
 
 
 @pytest.mark.parametrize(

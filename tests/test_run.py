@@ -21,6 +21,7 @@ from conftest import ROOT, Stopping
 import edgesim
 from edgesim.cost import analytic
 from edgesim.errors import RunError, ScenarioError
+from edgesim.pruning.base import Method
 from edgesim.records import Trial
 from edgesim.results.run_folder import Run, RunFolder, read_results
 from edgesim.runtime import Failure, JobQueue, RayExecutor, SerialExecutor, Timesheet, coordinator, gpu_share
@@ -337,7 +338,7 @@ def test_a_method_that_raises_takes_no_other_with_it(make_scenario: Make, tmp_pa
     assert len(notes) == 3
 
 
-class Broken:
+class Broken(Method):
     """A method with a bug."""
 
     def needs(self, shard: Any) -> Any:
@@ -455,7 +456,7 @@ def test_a_loss_that_diverges_in_the_last_update_is_a_failure(make_scenario: Mak
     assert "at step 1" in run.records["reason"][0]
 
 
-class Mortal:
+class Mortal(Method):
     """A method that kills the host process of device 0: once (a marker file tells the calls apart), or always."""
 
     def __init__(self, folder: Path, always: bool):

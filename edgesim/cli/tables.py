@@ -33,7 +33,7 @@ def rows_of(what: str) -> Rows | None:
         from edgesim.pruning import METHODS
 
         return [
-            {"name": name, "what": _line(cls), "source": cls.source, "cost": cls.cost_class}  # type: ignore[attr-defined]
+            {"name": name, "what": _line(cls), "source": cls.source, "cost": cls.cost_class}
             for name, cls in METHODS.items()
         ]
     if what == "models":

@@ -50,6 +50,8 @@ class Table:
     resolve: Resolve = own
     labelled: bool = False
     """whether a document may give a row a `label`, so that it can stand there twice"""
+    base: type | None = None
+    """class that a user's own class must subclass"""
 
 
 def plug(given: Any, table: Table, path: str, faults: list[Fault]) -> NamedPlugin | None:
@@ -89,13 +91,31 @@ def label_of(given: Any) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
+def _check_base(name: str, loaded: type, table: Table) -> None:
+    """EdgesimError where a user's own class does not subclass the table's base, or overrides none of the duties."""
+    base, own_name = table.base, loaded.__name__
+    if base is None:
+        return
+    if not issubclass(loaded, base):
+        raise EdgesimError(
+            f"{name} must subclass {base.__name__}: write `class {own_name}({base.__name__}):` "
+            f"with `from {base.__module__} import {base.__name__}`"
+        )
+    duties = table.duty.split("|")
+    if all(getattr(loaded, one) is getattr(base, one) for one in duties):
+        given = " or ".join(f"`{one}`" for one in duties)
+        raise EdgesimError(f"{name} must define a method {given}; {own_name} only inherits the one of {base.__name__}")
+
+
 def _class(name: str, table: Table, path: str, faults: list[Fault]) -> type | None:
     if name in table.rows:
         return table.rows[name]
     where = validation.join(path, "name")
     if plugins.is_reference(name):
         try:
-            return table.resolve(name, table.duty)
+            loaded = table.resolve(name, table.duty)
+            _check_base(name, loaded, table)
+            return loaded
         except EdgesimError as error:
             faults.append(Fault(where, str(error)))
             return None

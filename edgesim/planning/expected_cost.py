@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +13,9 @@ from edgesim.cost.batch_pricing import BatchPricing, Device
 from edgesim.cost.context import PricingContext
 from edgesim.cost.feasibility import ResourceDemand
 from edgesim.cost.step_counts import StepCounts
-from edgesim.pruning import expected
-from edgesim.pruning.base import Shard, is_dynamic
-from edgesim.pruning.expected import WorkCase
+from edgesim.models.counted import Network
+from edgesim.pruning import expected_work
+from edgesim.pruning.base import Method, OwnWork, Shard, WorkCase, WorkIs
 from edgesim.records import Reused
 from edgesim.work import FloatArray, IntArray
 
@@ -26,21 +25,21 @@ class ExpectedCost:
     """A method and the shards of some devices."""
 
     terms: PricingContext
-    network: expected.Network
-    method: Any
+    network: Network
+    method: Method
     """the plug-in"""
     shards: Sequence[Shard]
     """at least one; batch size and epochs are those of the scenario, the same for all"""
     reused: Mapping[tuple[int, int], Reused] = field(default_factory=dict)
     """(position of the shard, subset size) -> what choosing that subset took in another run (`scores_from`)"""
-    _trials: dict[tuple[int, int], expected.TrialWork] = field(default_factory=dict)
+    _trials: dict[tuple[int, int], expected_work.TrialWork] = field(default_factory=dict)
     """what was worked out: (position of the shard, subset size) -> work; one by one where scoring depends on both"""
     _scorings: dict[WorkCase, StepCounts] = field(default_factory=dict)
 
     @property
     def scores_once(self) -> bool:
         """Whether scoring is the same for every subset size, so that costs grow with it batch by batch."""
-        return expected.scores_every_budget(self.method) and not self.reused
+        return self.method.scores_once and not self.reused
 
     @cached_property
     def sizes(self) -> IntArray:
@@ -48,9 +47,9 @@ class ExpectedCost:
         return np.array([shard.size for shard in self.shards], dtype=np.int64)
 
     @cached_property
-    def work_is(self) -> expected.WorkIs:
+    def work_is(self) -> WorkIs:
         """How planned work stands to what will be done, where no other run has scored: one word for all shards."""
-        words = {expected.of_scoring(self.method, shard, self.network, 1).work_is for shard in self.shards}
+        words = {expected_work.of_scoring(self.method, shard, self.network, 1).work_is for shard in self.shards}
         return "exact" if words == {"exact"} else next(word for word in ("expected", "at most") if word in words)
 
     def exact(self, which: IntArray, m: IntArray) -> npt.NDArray[np.bool_]:
@@ -78,7 +77,7 @@ class ExpectedCost:
     ) -> tuple[StepCounts, StepCounts, IntArray]:
         """What scoring and one training of C trials will do, and how many samples each keeps (arguments: `price`)."""
         workload, first = self.terms.workload, self.shards[0]
-        scorings = self.terms.scorings(is_dynamic(self.method))
+        scorings = self.terms.scorings(self.method.dynamic)
         if self.scores_once:
             score = self._scoring(case)
             score = score if len(self.shards) == 1 else score.rows(which)
@@ -92,17 +91,17 @@ class ExpectedCost:
 
     def _scoring(self, case: WorkCase) -> StepCounts:
         if case not in self._scorings:
-            parts = [expected.of_scoring(self.method, shard, self.network, 1).part(case) for shard in self.shards]
+            parts = [expected_work.of_scoring(self.method, shard, self.network, 1).part(case) for shard in self.shards]
             self._scorings[case] = StepCounts.of(parts, self.terms.workload)
         return self._scorings[case]
 
-    def trial(self, place: int, k: int) -> expected.TrialWork:
+    def trial(self, place: int, k: int) -> expected_work.TrialWork:
         """What the trial of one shard that keeps k samples will do."""
         if (place, k) not in self._trials:
-            planned = expected.of_trial(self.method, self.shards[place], self.network, k)
+            planned = expected_work.of_trial(self.method, self.shards[place], self.network, k)
             if (place, k) in self.reused:
                 found = self.reused[place, k]
-                planned = replace(planned, scoring=expected.OwnWork(found.work, found.trace))
+                planned = replace(planned, scoring=OwnWork(found.work, found.trace))
             self._trials[place, k] = planned
         return self._trials[place, k]
 

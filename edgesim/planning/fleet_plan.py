@@ -16,7 +16,7 @@ import numpy.typing as npt
 from edgesim.cost import feasibility
 from edgesim.cost.objective import BINDS
 from edgesim.planning.virtual_fleet import VirtualFleet
-from edgesim.pruning.expected import WorkIs
+from edgesim.pruning.base import WorkIs
 from edgesim.repeats import trainings_to_break_even
 from edgesim.work import FloatArray, IntArray
 

@@ -21,12 +21,10 @@ from edgesim.planning.ratio_rules import DeviceBatch, RuleDecision, choose
 from edgesim.planning.reasons import BUDGET, Wording
 from edgesim.planning.trials import Curves, TrialPricer, curve_of, scored, weighted
 from edgesim.planning.virtual_fleet import VirtualFleet, own, scaled
-from edgesim.pruning.base import is_dynamic
-from edgesim.pruning.expected import WorkCase
+from edgesim.pruning.base import WorkCase
 from edgesim.records import Reused, Trial, rounded_ratio
 from edgesim.scenario.experiment import ExperimentConfig, configure, shards_of
 from edgesim.scenario.loading import Scenario
-from edgesim.scenario.pruning_section import keeps_all
 from edgesim.work import FloatArray, IntArray, StepTrace, Work, Workload
 
 ROWS = 1 << 16
@@ -145,7 +143,7 @@ class _Pricer:
     def dynamic(self) -> tuple[bool, ...]:
         """[R] whether each trial's method chooses while it trains."""
         return tuple(
-            is_dynamic(method.plugin)
+            method.plugin.dynamic
             for method, width in zip(self._methods, self._widths, strict=True)
             for _ in range(width)
         )
@@ -159,7 +157,7 @@ class _Pricer:
         """[methods] trials of a device."""
         pruning = self.scenario.pruning
         each = len(pruning.keep_ratios) if pruning.rule is None else 1
-        return [1 if keeps_all(method) else each for method in self._methods]
+        return [1 if method.plugin.keeps_all else each for method in self._methods]
 
     @cached_property
     def _risk_weight(self) -> FloatArray:
@@ -175,7 +173,7 @@ class _Pricer:
     def _named(self) -> _Trials:
         """The trials of every shard at the ratios that the scenario names: the same on every device."""
         sizes = self.prospects[0].sizes
-        ratios = [(1.0,) if keeps_all(method) else self.scenario.pruning.keep_ratios for method in self._methods]
+        ratios = [(1.0,) if method.plugin.keeps_all else self.scenario.pruning.keep_ratios for method in self._methods]
         ratio = np.broadcast_to(np.concatenate([np.array(given) for given in ratios]), (len(sizes), len(self.methods)))
         return self._trials(ratio, subset_size(sizes[:, None], ratio), np.arange(len(sizes)), ())
 
@@ -247,8 +245,8 @@ class _Pricer:
         choices: list[RuleDecision | None] = []
         for method, prospect in zip(self._methods, self.prospects, strict=True):
             pairs = DeviceBatch(prospect, device, which, factor, self._risk_weight[which])
-            curve = curve_of(rule, method.label, self.curves) if not keeps_all(method) else None
-            choices.append(None if keeps_all(method) else choose(rule, pairs, curve))
+            curve = curve_of(rule, method.label, self.curves) if not method.plugin.keeps_all else None
+            choices.append(None if method.plugin.keeps_all else choose(rule, pairs, curve))
         m = np.stack([sizes if choice is None else choice.m for choice in choices], axis=1)
         return self._trials(rounded_ratio(m / sizes[:, None]), m, which, tuple(choices))
 

@@ -18,8 +18,7 @@ from edgesim.cost.step_counts import StepCounts
 from edgesim.errors import n_of
 from edgesim.formatting import amount, apart, share
 from edgesim.planning.expected_cost import ExpectedCost, demand, may_stop
-from edgesim.pruning.base import is_dynamic
-from edgesim.pruning.expected import WorkCase
+from edgesim.pruning.base import WorkCase
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 _ROUNDING = 1e-9
@@ -139,7 +138,7 @@ class RuleDecision:
     def _bought(self, p: int, wanted: int, name: str) -> str:
         """What so many samples stand for: themselves, or with a dynamic method as much training."""
         samples = n_of(wanted, "sample")
-        if not is_dynamic(self.pairs.prospect.method):
+        if not self.pairs.prospect.method.dynamic:
             return samples
         return f"all {self.pairs.sizes[p]:,} samples" if name == "storage_bytes" else f"as much training as {samples}"
 

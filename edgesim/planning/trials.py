@@ -16,12 +16,12 @@ from edgesim.cost.feasibility import LIMITS
 from edgesim.cost.objective import BINDS, Budget, Objective, Rule, Weighted, risk_weights
 from edgesim.cost.pricing import price, shortfall
 from edgesim.errors import Fault, ScenarioError
+from edgesim.models.counted import Network
 from edgesim.planning.expected_cost import ExpectedCost, demand
 from edgesim.planning.ratio_rules import DeviceBatch, choose
-from edgesim.pruning import expected
-from edgesim.pruning.base import Shard, is_dynamic
+from edgesim.pruning.base import Shard
 from edgesim.records import Reused, Trial, WorkRecord, rounded_ratio
-from edgesim.scenario.pruning_section import Pruning, keeps_all
+from edgesim.scenario.pruning_section import Pruning
 from edgesim.work import FloatArray, IntArray
 
 Curves = Mapping[str, FloatArray]
@@ -70,7 +70,7 @@ class TrialPricer:
     """What prices depend on beside the device and its data."""
 
     terms: PricingContext
-    network: expected.Network
+    network: Network
 
     def prospect(
         self, method: Any, shards: Sequence[Shard], known: Sequence[Mapping[int, Reused]] = ()
@@ -112,7 +112,7 @@ class TrialPricer:
                 ledger = WorkRecord(
                     *trial.scoring.part("least"), trial.train, trial.train_trace, key in prospect.reused
                 )
-                columns = price(self.terms, *device, shard.size, trial.kept, ledger, is_dynamic(prospect.method))
+                columns = price(self.terms, *device, shard.size, trial.kept, ledger, prospect.method.dynamic)
                 del columns["limit"], columns["reason"]
                 found[i] = Infeasibility(LIMITS[limit[i]], shortfall(priced, int(i), bool(exact[i])), columns)
         return found
@@ -125,7 +125,7 @@ class TrialPricer:
         Raises:
             ScenarioError: the run that gives an objective's curves has none for the method.
         """
-        if keeps_all(method):
+        if method.plugin.keeps_all:
             return RatioChoice((1.0,))
         if pruning.rule is None:
             return RatioChoice(pruning.keep_ratios)

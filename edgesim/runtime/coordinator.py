@@ -16,7 +16,6 @@ from edgesim.data.datasets import ImageDataset
 from edgesim.errors import Fault, ScenarioError
 from edgesim.planning.ratio_rules import overrun
 from edgesim.planning.trials import Curves, Infeasibility, RatioChoice, TrialPricer, hold, scored
-from edgesim.pruning.base import is_dynamic, kept_samples
 from edgesim.records import Record, Reused, Selection, Status, Trial, TrialResult
 from edgesim.runtime import Executor, Failure, JobQueue, log_detail, scheduler
 from edgesim.runtime.jobs import Job, Prepared, ScoreJob, TrainJob, groups
@@ -25,8 +24,6 @@ from edgesim.scenario.loading import Scenario
 from edgesim.work import Workload
 
 SHOWN_RATIO = 0.5
-NO_SCORES = ("keeps_all", "by_chance", "dynamic")
-"""what a method says of itself whose scores tell nothing of the samples"""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -96,11 +93,7 @@ def _shown(
     something of the samples, at the keep ratio nearest to SHOWN_RATIO: some methods score anew for every ratio.
     """
     first = next(iter(devices))[0]
-    telling = [
-        trial
-        for trial in feasible
-        if trial.seed == first and not any(getattr(setting.methods[trial.method], name, False) for name in NO_SCORES)
-    ]
+    telling = [trial for trial in feasible if trial.seed == first and setting.methods[trial.method].ranks]
     labels = setting.dataset.train_labels
     held = {index: len(np.unique(labels[spec.shard])) for (seed, index), spec in devices.items() if seed == first}
     middle = float(np.median([len(devices[first, index].shard) for index in held]))
@@ -309,8 +302,8 @@ def without_result(
         ratio_rule=plan.setting.rule_of(trial.method),
         binds=plan.ruled.get(trial, ("", ""))[0],
         shard_size=n,
-        subset_size=kept_samples(method, n, int(analytic.subset_size(n, trial.keep_ratio))),
-        dynamic=is_dynamic(method),
+        subset_size=method.kept_samples(n, int(analytic.subset_size(n, trial.keep_ratio))),
+        dynamic=method.dynamic,
         **{"repeats": plan.setting.terms.repeats, **columns},
     )
     return TrialResult(record)

@@ -19,6 +19,7 @@ from edgesim.data.partition import class_shares, local_accuracy
 from edgesim.errors import TrainingDiverged
 from edgesim.extremes import MAX_CLASSES, Extremes, ends_of_classes, pictures
 from edgesim.pruning import base
+from edgesim.pruning.selection import ChargedSubset, choose
 from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult, WorkRecord
 from edgesim.runtime.jobs import Prepared
 from edgesim.runtime.worker_cache import WorkerCache
@@ -63,12 +64,12 @@ class EdgeDevice:
                 build_model=lambda: self._bench.build_model(spec.seed),
             )
             weights = observations.weights
-            trains_inline = weights is not None and getattr(method, "after_warmup", "reset") == "continue"
+            trains_inline = weights is not None and method.after_warmup == "continue"
             state = {k: v.cpu().numpy() for k, v in weights.items()} if weights and trains_inline else None
             mine = [trial for trial in trials if trial.method == name]
-            chosen = base.choose(method, context, [trial.keep_ratio for trial in mine])
+            chosen = choose(method, context, [trial.keep_ratio for trial in mine])
             for trial, choice in zip(mine, chosen, strict=True):
-                findings = self._findings(method, choice, trial, first=trial == mine[0])
+                findings = self._outputs(method, choice, trial, first=trial == mine[0])
                 prepared.append(
                     Prepared(trial, choice.selection, choice.work, choice.trace, choice.host_wall_s, state, findings)
                 )
@@ -111,10 +112,10 @@ class EdgeDevice:
             results.append(TrialResult(record, curve, kept, weights, prepared.findings, ledger))
         return results
 
-    def _findings(self, method: Any, choice: base.ChargedSubset, trial: Trial, first: bool) -> MethodOutputs:
+    def _outputs(self, method: base.Method, choice: ChargedSubset, trial: Trial, first: bool) -> MethodOutputs:
         """What to keep beside the subset; scores that serve all budgets go with the first trial only."""
-        for_all = not hasattr(method, "choose")
-        ranked = not (base.is_dynamic(method) or getattr(method, "keeps_all", False))
+        for_all = method.scores_once
+        ranked = not (method.dynamic or method.keeps_all)
         scores = choice.scores if ranked else None
         wanted = self._setting.keep_scores and scores is not None and (first or not for_all)
         indices = self._spec.shard if wanted else None
@@ -181,7 +182,7 @@ class EdgeDevice:
     ) -> Record:
         """Step 5: the record of a trial, priced by the closed form and by the emulator."""
         spec, setting, m = self._spec, self._setting, len(prepared.selection.positions)
-        dynamic = base.is_dynamic(setting.methods[prepared.trial.method])
+        dynamic = setting.methods[prepared.trial.method].dynamic
         visited = {"visited_share": trained.fitted.distinct / m} if dynamic else {}
         notes = prepared.selection.notes | visited
         priced = self._bench.price(spec, m, ledger, dynamic)

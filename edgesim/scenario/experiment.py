@@ -15,9 +15,8 @@ from edgesim.data.invariants import check
 from edgesim.errors import DataError, Fault, ScenarioError, n_of
 from edgesim.hardware.conditions import Conditions
 from edgesim.hardware.profile import DeviceProfile
-from edgesim.models.counted import counted
+from edgesim.models.counted import Network, counted
 from edgesim.pruning import base
-from edgesim.pruning.expected import Network
 from edgesim.records import Trial
 from edgesim.scenario import keep_ratio
 from edgesim.scenario.loading import Scenario
@@ -47,7 +46,7 @@ class ExperimentConfig:
 
     def rule_of(self, method: str) -> str:
         """What chose the keep ratio of a method's trials; nothing chooses that of one that keeps everything."""
-        return "" if getattr(self.methods[method], "keeps_all", False) else self.rule
+        return "" if self.methods[method].keeps_all else self.rule
 
     def describe(self, labels: IntArray) -> base.Shard:
         """What a method may know of a shard with these labels [n]."""
