@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from edgesim.cli.tables import LEGENDS, rows_of
+from edgesim.cli.list import LEGENDS, rows_of
 from edgesim.hardware import loading
 from generators.markdown import code, page, table
 
