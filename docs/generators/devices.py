@@ -32,7 +32,7 @@ def device_pages() -> Iterator[tuple[str, str]]:
 
 
 def device_page(profile: dict[str, Any]) -> str:
-    """All that a profile says, with the source of every number.
+    """Page of a profile: every number with its confidence and source.
 
     Args:
         profile: as `edgesim.hardware.loading.to_dict` gives it.

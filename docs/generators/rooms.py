@@ -19,7 +19,7 @@ def rooms() -> str:
 
 
 def modules() -> str:
-    """Every module of every room, and what its docstring says that it is."""
+    """Every module of every room, with its purpose."""
     files = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
     return table(("file", "purpose"), [(code(f"edgesim/{file.relative_to(PACKAGE)}"), purpose(file)) for file in files])
 
