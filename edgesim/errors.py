@@ -93,7 +93,7 @@ def _kind(text: str) -> str:
 
 
 def _told(faults: list[Fault]) -> list[str]:
-    """Lines of faults in their order. Of many that differ in numbers alone: the first ones, their count, and the last."""
+    """Lines of faults in their order. Of many alike but for numbers: the first ones, their count, and the last."""
     kinds: dict[tuple[str, str], list[Fault]] = {}
     for fault in faults:
         kinds.setdefault((_kind(fault.path), _kind(fault.message)), []).append(fault)
