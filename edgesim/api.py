@@ -14,12 +14,15 @@ import pandas as pd
 from edgesim import planning
 from edgesim.data.datasets import DATASETS
 from edgesim.errors import Fault, ScenarioError, n_of
+from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.records import Record, Reused, Trial
 from edgesim.results import provenance, repricing
 from edgesim.results.device_tables import holdings
 from edgesim.results.linked_runs import curves_of, matched, reused_by
 from edgesim.results.run_folder import Run, RunFolder, find_latest
 from edgesim.runtime import Executor, RayExecutor, coordinator
+from edgesim.runtime.job_work import expected_samples
+from edgesim.scenario.experiment import in_order, load_dataset
 from edgesim.scenario.loading import Scenario
 
 RUNS = Path("runs")
@@ -95,8 +98,8 @@ def run(
     """
     progress = progress or Silent()
     folder = _folder(scenario, out, resume)
-    if len(folder.done) >= coordinator.trial_count(scenario):
-        return _finish(folder, coordinator.in_order(scenario, folder.done))
+    if len(folder.done) >= scenario.trial_count:
+        return _finish(folder, in_order(scenario, folder.done))
     folder.update({"status": "running"})
     chosen: Executor | None = None
     started = time.perf_counter()
@@ -104,18 +107,18 @@ def run(
     try:
         chosen = executor() if callable(executor) else executor or RayExecutor()
         reused, scorer = reused_by(scenario)
-        plan = coordinator.plan(scenario, curves=curves_of(scenario), reused=reused, scorer=scorer)
+        plan = plan_run(scenario, curves=curves_of(scenario), reused=reused, scorer=scorer)
         reused = matched(reused, plan)
         _check_reused(scenario, reused, plan, progress)
-        folder.note_terms(plan.setting.terms)
+        folder.note_terms(plan.config.pricing)
         shards = {key: spec.shard for key, spec in plan.devices.items()}
-        folder.describe(holdings(scenario.fleet.devices, shards, plan.setting.dataset))
-        notes = [str(note) for note in plan.setting.dataset.notes]
-        known = {"workload": plan.setting.terms.workload.summary(), "shown": coordinator.shown_device(plan)}
+        folder.describe(holdings(scenario.fleet.devices, shards, plan.config.dataset))
+        notes = [str(note) for note in plan.config.dataset.notes]
+        known = {"workload": plan.config.pricing.workload.summary(), "shown": plan.shown_device}
         folder.update({**known, "data_notes": notes})
         for line in notes:
             progress.note(f"data: {line}")
-        progress.start(coordinator.expected_samples(plan), folder.done, len(scenario.fleet))
+        progress.start(expected_samples(plan), folder.done, len(scenario.fleet))
         for result in repricing.carried_over(plan, trained, folder.done):
             folder.append(result)
             progress.record(result.record)
@@ -188,7 +191,7 @@ def data_notes(scenario: Scenario) -> list[str]:
     Raises:
         DataError: the data cannot be read.
     """
-    return [str(note) for note in coordinator.dataset_of(scenario).notes]
+    return [str(note) for note in load_dataset(scenario).notes]
 
 
 def load_run(path: str | Path) -> Run:
@@ -220,7 +223,7 @@ def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFold
         "host": provenance.host(),
         "command": provenance.command(),
         "sessions": [],
-        "trials": {"total": coordinator.trial_count(scenario)},
+        "trials": {"total": scenario.trial_count},
     }
     if resume:
         path = Path(out) if out else find_latest(RUNS, scenario.name)
@@ -230,9 +233,7 @@ def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFold
     return RunFolder.create(path, scenario.to_yaml(), info)
 
 
-def _check_reused(
-    scenario: Scenario, reused: Mapping[Trial, Reused], plan: coordinator.Plan, progress: Progress
-) -> None:
+def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], plan: RunPlan, progress: Progress) -> None:
     """Refuse `scores_from` runs without a subset for this scenario, and note trials that have none."""
     source = scenario.pruning.scores_from
     if source is None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edgesim.runtime.executor import Failure, log_detail
+from edgesim.runtime.failures import Failure, log_detail
 
 _UNUSED = ("start_api_server", "start_monitor", "start_log_monitor")
 """methods of Ray's node that start what no run needs: dashboard, autoscaler, and what sends logs to the driver"""
