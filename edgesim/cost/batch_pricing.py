@@ -172,9 +172,9 @@ class BatchPricing:
         (comparisons, linear algebra) follows the steps of its part at the training throughput.
 
         N trainings (`PricingContext.repeats`) are N times the steps of one, as E epochs are: equal steps stand
-        together. Each later training has a start-up of its own, spread evenly over its steps: at the
-        limit of its heat a device sheds the same mean power whatever the order. Against N trainings of 400 s walked one by one, a tenth of it start-up,
-        that errs by less than 1 % of time and energy on a phone that throttles (tests/test_repeats.py).
+        together. Each later training has a start-up of its own, spread evenly over its steps. At the limit of its heat
+        a device sheds the same mean power in any order. Against N trainings of 400 s emulated one by one, a tenth of it
+        start-up, that errs by less than 1 % of time and energy on a phone that throttles (tests/test_repeats.py).
         """
         begin = dict.fromkeys(_PARTS, np.zeros((1, 1))) | {
             "steps": np.ones((1, 1)),
