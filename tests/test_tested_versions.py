@@ -10,12 +10,12 @@ import pytest
 import torch
 from test_training import network, shard, weights
 
-from edgesim.config.tested_versions import RAY, TORCH, TestedVersions
+from edgesim.config.tested_versions import RAY, TORCH, VersionRange
 from edgesim.training import optim
 from edgesim.training.settings import Training
 
 ROOT = Path(__file__).parents[1]
-RANGE = TestedVersions((2, 6), (2, 15), "EDGESIM_PLAIN_THING")
+RANGE = VersionRange((2, 6), (2, 15), "EDGESIM_PLAIN_THING")
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_only_tested_versions_are_included(version: str, included: bool, monkeyp
 
 
 @pytest.mark.parametrize(("package", "tested"), [("ray", RAY), ("torch", TORCH)])
-def test_the_range_is_what_may_be_installed_and_is_tested(package: str, tested: TestedVersions) -> None:
+def test_the_range_is_what_may_be_installed_and_is_tested(package: str, tested: VersionRange) -> None:
     """The lowest version that pyproject.toml allows, and the one of constraints.txt: CI runs the tests with both."""
     bounds = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     lowest = next(m for bound in bounds if (m := re.fullmatch(rf"{package}>=(\d+)\.(\d+)", bound)))

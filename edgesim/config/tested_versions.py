@@ -10,10 +10,8 @@ import re
 from typing import NamedTuple
 
 
-class TestedVersions(NamedTuple):
+class VersionRange(NamedTuple):
     """Minor versions of a package from `oldest` to `newest`, and the variable that turns private functions off."""
-
-    __test__ = False  # pytest would take the name for a class of tests
 
     oldest: tuple[int, int]
     newest: tuple[int, int]
@@ -32,5 +30,5 @@ class TestedVersions(NamedTuple):
 
 
 # The oldest are the lower bounds in pyproject.toml, the newest those of constraints.txt; CI tests both.
-RAY = TestedVersions((2, 54), (2, 60), "EDGESIM_PLAIN_RAY")
-TORCH = TestedVersions((2, 6), (2, 15), "EDGESIM_PLAIN_TORCH")
+RAY = VersionRange((2, 54), (2, 60), "EDGESIM_PLAIN_RAY")
+TORCH = VersionRange((2, 6), (2, 15), "EDGESIM_PLAIN_TORCH")
