@@ -84,7 +84,7 @@ class Point(NamedTuple):
 def points() -> Iterator[Point]:
     """Every point: the plain ones, then each factor changed by itself at every partition; digits cross all factors."""
     model, second = NETWORKS
-    plain = [Point(data, partition, model, "adam", 0.0) for partition in PARTITIONS for data in SMALLEST_SHARD]
+    plain = [Point(data, partition, model, "adam", 0.0) for data in SMALLEST_SHARD for partition in PARTITIONS]
     yield from plain
     yield from (point._replace(label_noise=0.1) for point in plain)
     yield from (point._replace(optimizer="sgd") for point in plain)

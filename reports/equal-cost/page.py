@@ -62,14 +62,15 @@ def _about(rows: pd.DataFrame, points: Sequence[Any]) -> list[str]:
             "What does the price of a subset buy elsewhere? Every number is the accuracy of a method minus that of a "
             "static random subset of the same total emulated energy, scoring included, on the same device and seed, in "
             f"points. ± is half of its 95 % interval over {devices} devices and {seeds} seeds; **bold** leaves out 0. "
-            "Devices are Raspberry Pi 5, train alone and weigh the same. *Own mix* weighs the classes of the common test "
-            "set like the device's own data. α is the Dirichlet partition's; 0.1 is more skewed than 0.5. Sizes are "
-            f"small: {sizes}."
+            "Devices are Raspberry Pi 5, train alone and weigh the same. *Own mix* weighs the classes of the common "
+            "test set like the device's own data. α is the Dirichlet partition's; 0.1 is more skewed than 0.5. "
+            f"Sizes are small: {sizes}."
         ),
         "",
         *_wrapped(
             f"Finished: {len(points) - len(missing)} of {len(points)} points (data, partition, network, optimiser, "
-            "label noise). `make equal-cost` runs them and resumes; [results.csv](results.csv) has every gap with its ends."
+            "label noise). `make equal-cost` runs them and resumes; [results.csv](results.csv) has every gap and its "
+            "ends."
         ),
     ]
     return [*lines, *_wrapped(f"Missing: {_listed(missing)}.")] if missing else lines

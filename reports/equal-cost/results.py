@@ -67,9 +67,9 @@ def read(folder: Path) -> pd.DataFrame:
 
 
 def current(results: pd.DataFrame, points: Sequence[Any]) -> pd.DataFrame:
-    """The rows of these points, as they are designed now."""
+    """The rows of these points as they are designed now, in the order of the points."""
     wanted = pd.DataFrame([{**{key: getattr(point, key) for key in KEYS}, "design": point.design} for point in points])
-    return results.merge(wanted, on=[*KEYS, "design"])
+    return wanted.merge(results, on=[*KEYS, "design"])
 
 
 def add(folder: Path, point: Any, run: Path) -> None:
