@@ -133,17 +133,22 @@ def test_a_question_is_told_by_where_it_is_decided():
 def test_a_sign_that_the_own_class_mix_turns_is_named():
     plain = pd.DataFrame([row("random-balanced", 5.0, -3.0, partition="dirichlet-0.1"), row("rs2", 4.0, 2.0)])
     told = "\n".join(follows.follows(plain))
-    assert "turns the sign** of random, balanced in digits α 0.1 (+5.0, there -3.0)." in told
-    assert "- **new subsets** (a new random subset every epoch): ahead in 1 of 1 setting (+4.0)." in told
+    assert "turns the sign** of balanced random in digits α 0.1 (+5.0, there -3.0)." in told
+    assert "a new random subset every epoch | **+4.0 ±0.6** | 1 / 0 / 0 | **+2.0 ±0.6** | 1 / 0 / 0 |" in told
+    assert "Ahead of it on both: new subsets. Neither: balanced random." in told
+    assert "is shown ahead of static random** in: nowhere (common test set); digits α 0.1 (own mix)." in told
     plain = pd.DataFrame([row("random-balanced", 5.0, 3.0, partition="dirichlet-0.1")])
     assert "turns no sign" in "\n".join(follows.follows(plain))
 
 
-def test_static_pruning_pays_only_where_it_is_shown_ahead_of_fewer_epochs():
+def test_static_methods_that_are_shown_ahead_of_fewer_epochs_are_named():
     behind = [row(name, -4.0, opponent="fewer-epochs", at="ratio") for name in results.STATIC]
-    assert "is nowhere shown ahead" in "\n".join(follows.follows(pd.DataFrame([row("rs2", 1.0), *behind])))
-    ahead = [*behind[:2], row("random-balanced", 4.0, opponent="fewer-epochs", at="ratio")]
-    assert "is in 1 of 3 cases shown ahead" in "\n".join(follows.follows(pd.DataFrame([row("rs2", 1.0), *ahead])))
+    told = "\n".join(follows.follows(pd.DataFrame([row("rs2", 1.0), *behind])))
+    assert "ahead in 0 and behind in 3 of 3 cases on the common test set" in told
+    ahead = [*behind[:2], row("random-balanced", 4.0, 0.0, opponent="fewer-epochs", at="ratio")]
+    told = "\n".join(follows.follows(pd.DataFrame([row("rs2", 1.0), *ahead])))
+    assert "ahead in 1 (balanced random in digits iid (+4.0)) and behind in 2 of 3 cases on the common" in told
+    assert "ahead in 0 and behind in 2 of 3 cases on the own mix" in told
 
 
 def test_a_factor_that_turns_a_sign_is_named_and_one_that_is_not_finished_is_not_told():

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pandas as pd
-from gaps import LABELS, Setting, against_random, cell, mean_gap, settings, side, told
+from gaps import LABELS, Setting, against_random, cell, mean_gap, settings, side, text, told, wrapped
 from results import COST, FEWER_EPOCHS, GAPS, MEAN, MOVING, RANDOM, RATIO, SCORED, STATIC, Question
+
+from edgesim.analysis import Interval
 
 WHAT = {
     "fewer-epochs": "all data, the schedule shortened",
@@ -18,18 +20,59 @@ WHAT = {
     "top-loss-balanced": "the same, equally many of each class",
 }
 """method -> what it is"""
+WHERE = ("common test set", "own mix")
+"""GAPS in words"""
 
 
 def follows(plain: pd.DataFrame) -> list[str]:
-    """The bullets of "What follows"."""
-    lines = []
-    for method, name in LABELS.items():
-        common, own = (settings(plain, against_random(method), column, len(LABELS)) for column in GAPS)
-        if common:
-            lines.append(f"- **{name}** ({WHAT[method]}): {told(common)}. Own class mix: {told(own, False)}.")
-    if not lines:
+    """The paragraphs of "What follows"."""
+    there = [name for name in LABELS if len(cell(plain, against_random(name), MEAN))]
+    if not there:
         return []
-    return [*lines, _turns(plain), *_fewer_epochs(plain), *_once(plain), *_storage(plain), *_repeats(plain)]
+    about = (
+        "Against static random at equal energy, mean over keep ratios. A setting is a data set at one partition, with "
+        f"the mlp, Adam and clean labels. The intervals of the {len(LABELS)} methods hold together, on average and in "
+        "each setting."
+    )
+    wins = "ahead / undecided / behind"
+    lines = [*wrapped(about), "", f"| method | common test set | {wins} | own mix | {wins} |", "|---|---|---|---|---|"]
+    for name in there:
+        cells = []
+        for column in GAPS:
+            sides = [one.side for one in settings(plain, against_random(name), column, len(LABELS))]
+            cells += [text(_average(plain, name, column)), " / ".join(str(sides.count(which)) for which in (1, 0, -1))]
+        lines.append(f"| **{LABELS[name]}**: {WHAT[name]} | {' | '.join(cells)} |")
+    rest = [_on_average(plain, there), *_where(plain, there), _turns(plain)]
+    return [*lines, "", *rest, *_fewer_epochs(plain), *_once(plain), *_storage(plain), *_repeats(plain)]
+
+
+def _average(plain: pd.DataFrame, method: str, column: str) -> Interval | None:
+    """A method against random, over all settings."""
+    return mean_gap(cell(plain, against_random(method), MEAN), column, len(LABELS))
+
+
+def _on_average(plain: pd.DataFrame, there: Sequence[str]) -> str:
+    """Which methods are shown on which side of static random, on both test distributions."""
+    groups: dict[str, list[str]] = {"Ahead of it on both": [], "Behind it on both": [], "Neither": []}
+    for name in there:
+        sides = {side(gap) for column in GAPS if (gap := _average(plain, name, column)) is not None}
+        which = {(1,): "Ahead of it on both", (-1,): "Behind it on both"}.get(tuple(sides), "Neither")
+        groups[which].append(LABELS[name])
+    said = ". ".join(f"{which}: {'; '.join(names)}" for which, names in groups.items() if names)
+    return f"- **Static random, on average over settings and on the two test distributions.** {said}."
+
+
+def _where(plain: pd.DataFrame, there: Sequence[str]) -> list[str]:
+    """Settings in which no method is shown ahead of static random."""
+    said = []
+    for column, where in zip(GAPS, WHERE, strict=True):
+        ahead: dict[str, bool] = {}
+        for name in there:
+            for one in settings(plain, against_random(name), column, len(LABELS)):
+                ahead[one.name] = ahead.get(one.name, False) or one.side > 0
+        none = [name for name, is_ahead in ahead.items() if not is_ahead]
+        said.append(f"{', '.join(none) or 'nowhere'} ({where})")
+    return [f"- **No method is shown ahead of static random** in: {'; '.join(said)}."]
 
 
 def _turns(plain: pd.DataFrame) -> str:
@@ -43,8 +86,8 @@ def _turns(plain: pd.DataFrame) -> str:
             if here.side * there.side < 0
         ]
     if not found:
-        return "- **The own class mix turns no sign** that is shown on the common test set."
-    return f"- **The own class mix turns the sign** of {'; '.join(found)}."
+        return "- **The own mix turns no sign** that is shown on the common test set."
+    return f"- **The own mix turns the sign** of {'; '.join(found)}."
 
 
 def _fewer_epochs(plain: pd.DataFrame) -> list[str]:
@@ -55,22 +98,29 @@ def _fewer_epochs(plain: pd.DataFrame) -> list[str]:
 
 def _once(plain: pd.DataFrame) -> list[str]:
     """Static pruning on a device that stores its data anyway."""
-    there = {name: settings(plain, Question(name, FEWER_EPOCHS, RATIO), "gap", len(STATIC)) for name in STATIC}
-    if not all(there.values()):
-        return []
-    ahead = sum(one.side > 0 for found in there.values() for one in found)
-    where = f"in {ahead} of {sum(map(len, there.values()))} cases" if ahead else "nowhere"
-    said = "; ".join(f"{LABELS[name]} {told(found, number == 0)}" for number, (name, found) in enumerate(there.items()))
+    said = []
+    for column, where in zip(GAPS, WHERE, strict=True):
+        found = [
+            one._replace(name=f"{LABELS[name]} in {one.name} ({one.gap.estimate:+.1f})")
+            for name in STATIC
+            for one in settings(plain, Question(name, FEWER_EPOCHS, RATIO), column, len(STATIC))
+        ]
+        if not found:
+            return []
+        ahead = [one.name for one in found if one.side > 0]
+        behind = sum(one.side < 0 for one in found)
+        names = f" ({', '.join(ahead)})" if ahead else ""
+        said.append(f"ahead in {len(ahead)}{names} and behind in {behind} of {len(found)} cases on the {where}")
     return [
-        f"- **On a device that stores all its data, static pruning is {where} shown ahead of fewer epochs**, at equal "
-        f"keep ratio and scoring not even charged: {said}."
+        "- **On a device that stores all its data**, static methods are set against fewer epochs at equal keep ratio, "
+        f"scoring not even charged: {'; '.join(said)}."
     ]
 
 
 def _storage(plain: pd.DataFrame) -> list[str]:
     """The static method to take where only a subset can be stored: gaps to random, over all settings."""
     said = []
-    for column, where in zip(GAPS, ("common test set", "own class mix"), strict=True):
+    for column, where in zip(GAPS, WHERE, strict=True):
         gaps = {}
         for name in STATIC:
             gap = mean_gap(cell(plain, against_random(name), MEAN), column, len(STATIC))
@@ -81,28 +131,27 @@ def _storage(plain: pd.DataFrame) -> list[str]:
         best = max(gaps, key=lambda name: gaps[name].estimate)
         gap = gaps[best]
         ends = f"{gap.estimate:+.1f} points, {gap.low:+.1f} to {gap.high:+.1f}"
-        words = {1: f"{LABELS[best]} is ahead of random ({ends})", -1: f"random is ahead of all others ({ends})"}
-        said.append(f"{where}: {words.get(side(gap), f'none is shown ahead of random (best: {LABELS[best]}, {ends})')}")
+        is_ahead = f"{LABELS[best]} is ahead of random ({ends})"
+        said.append(f"{where}: {is_ahead if side(gap) > 0 else f'none is shown ahead (best: {LABELS[best]}, {ends})'}")
     return [
         "- **Storage is what static pruning is for**: the first four methods need the whole shard on the device, a "
-        f"static subset of 0.1 a tenth of it. Among static methods, mean of all settings, {'; '.join(said)}."
+        "static subset of 0.1 a tenth of it. Among static methods at equal energy, mean of all settings, "
+        f"{'; '.join(said)}."
     ]
 
 
 def _repeats(plain: pd.DataFrame) -> list[str]:
     """Scoring paid once for many trainings: at most what equal keep ratio shows."""
-    said = _each(plain, SCORED, RANDOM, RATIO)
-    return (
-        [f"- **Repeats**: many trainings on one kept set make scoring free. Then, against random: {said}."]
-        if said
-        else []
-    )
+    said = [f"{where}: {found}" for column, where in zip(GAPS, WHERE, strict=True)
+            if (found := _each(plain, SCORED, RANDOM, RATIO, column))]  # fmt: skip
+    about = "- **Repeats**: many trainings on one kept set make scoring free. Then, against random of equal keep ratio,"
+    return [f"{about} {'; and '.join(said)}."] if said else []
 
 
-def _each(plain: pd.DataFrame, names: Sequence[str], opponent: str, at: str) -> str:
+def _each(plain: pd.DataFrame, names: Sequence[str], opponent: str, at: str, column: str = "gap") -> str:
     """What is told of every method, joined; empty where nothing is finished."""
     found: dict[str, list[Setting]] = {
-        name: settings(plain, Question(name, opponent, at), "gap", len(names)) for name in names
+        name: settings(plain, Question(name, opponent, at), column, len(names)) for name in names
     }
     return "; ".join(
         f"{LABELS[name]} {told(one, number == 0)}" for number, (name, one) in enumerate(found.items()) if one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,13 +20,14 @@ LABELS = {
     "fewer-epochs": "fewer epochs",
     "rs2": "new subsets",
     "online-loss": "online loss",
-    "online-loss-unbiased": "online loss, unbiased",
-    "random-balanced": "random, balanced",
+    "online-loss-unbiased": "unbiased online loss",
+    "random-balanced": "balanced random",
     "top-loss": "top loss",
-    "top-loss-balanced": "top loss, balanced",
+    "top-loss-balanced": "balanced top loss",
 }
 """method -> its name in tables and sentences"""
 BOUNDS = (-100.0, 100.0)
+WIDTH = 118
 
 
 class Setting(NamedTuple):
@@ -117,3 +119,8 @@ def text(gap: Interval | None) -> str:
         return mean
     shown = f"{mean} ±{(gap.high - gap.low) / 2:.1f}"
     return f"**{shown}**" if side(gap) else shown
+
+
+def wrapped(paragraph: str) -> list[str]:
+    """A paragraph as lines."""
+    return textwrap.wrap(paragraph, WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from follows import follows
-from gaps import LABELS, SHOWN, against_random, cell, mean_gap, shards, side, text
+from gaps import LABELS, SHOWN, against_random, cell, mean_gap, shards, side, text, wrapped
 from results import COST, FEWER_EPOCHS, GAPS, KEYS, MEAN, MOVING, RATIOS, Question, current, read
 
 from edgesim.analysis import Interval
@@ -22,7 +21,6 @@ CHANGES: dict[str, dict[str, object]] = {
     "second network": {"second": True},
 }
 CHANCE = 0.05
-WIDTH = 118
 
 
 def write(folder: Path, points: Sequence[Any]) -> None:
@@ -58,7 +56,7 @@ def _about(rows: pd.DataFrame, points: Sequence[Any]) -> list[str]:
     devices, seeds = (int(rows[name].max()) for name in ("devices", "seeds"))
     sizes = "; ".join(_size(plain[plain["data"] == data], data) for data in SHOWN if (plain["data"] == data).any())
     lines = [
-        *_wrapped(
+        *wrapped(
             "What does the price of a subset buy elsewhere? Every number is the accuracy of a method minus that of a "
             "static random subset of the same total emulated energy, scoring included, on the same device and seed, in "
             f"points. ± is half of its 95 % interval over {devices} devices and {seeds} seeds; **bold** leaves out 0. "
@@ -67,18 +65,13 @@ def _about(rows: pd.DataFrame, points: Sequence[Any]) -> list[str]:
             f"Sizes are small: {sizes}."
         ),
         "",
-        *_wrapped(
+        *wrapped(
             f"Finished: {len(points) - len(missing)} of {len(points)} points (data, partition, network, optimiser, "
             "label noise). `make equal-cost` runs them and resumes; [results.csv](results.csv) has every gap and its "
             "ends."
         ),
     ]
-    return [*lines, *_wrapped(f"Missing: {_listed(missing)}.")] if missing else lines
-
-
-def _wrapped(text: str) -> list[str]:
-    """A paragraph as lines."""
-    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return [*lines, *wrapped(f"Missing: {_listed(missing)}.")] if missing else lines
 
 
 def _size(part: pd.DataFrame, data: str) -> str:
@@ -157,7 +150,7 @@ def _by_price(plain: pd.DataFrame) -> list[str]:
     return [
         "## Keep ratio by keep ratio, iid",
         "",
-        *_wrapped(
+        *wrapped(
             f"Each interval by itself: {shown} of {len(cells)} leave out 0; about {CHANCE * len(cells):.0f} would by "
             f"chance. Scoring makes top loss at {RATIOS[0]:g} as dear as random at {dear:.2f}. results.csv has skewed "
             "shards."
@@ -195,7 +188,7 @@ def _factors(rows: pd.DataFrame, first: dict[str, str]) -> list[str]:
     return [
         "## Label noise, optimiser, network",
         "",
-        *_wrapped(
+        *wrapped(
             "Common test set, mean over keep ratios and partitions; the intervals of a row hold together. Signs that "
             f"a change turns: {'; '.join(turned) or 'none'}. Second network: {seconds} (resnet8 on CIFAR-10 was left "
             "out: by an estimate a point takes half an hour of a core or more)."
@@ -226,4 +219,4 @@ def _crossed(rows: pd.DataFrame, partitions: int) -> list[str]:
         f"{name} {sum(side(gap) > 0 for gap in gaps if gap)}/{sum(side(gap) < 0 for gap in gaps if gap)}"
         for name, gaps in zip(LABELS.values(), zip(*found, strict=True), strict=True)
     ]
-    return _wrapped(f"Digits with all factors crossed, {len(found)} combinations, ahead/behind: {', '.join(counts)}.")
+    return wrapped(f"Digits with all factors crossed, {len(found)} combinations, ahead/behind: {', '.join(counts)}.")
