@@ -133,7 +133,8 @@ def test_a_question_is_told_by_where_it_is_decided():
 def test_a_sign_that_the_own_class_mix_turns_is_named():
     plain = pd.DataFrame([row("random-balanced", 5.0, -3.0, partition="dirichlet-0.1"), row("rs2", 4.0, 2.0)])
     told = "\n".join(follows.follows(plain))
-    assert "turns the sign** of balanced random in digits α 0.1 (+5.0, there -3.0)." in told
+    assert "- **The own mix** adds on skewed shards, as far as shown: balanced random -8.0 ±0.0. It" in told
+    assert "turns the sign of balanced random in digits α 0.1 (+5.0, there -3.0)." in told
     assert "a new random subset every epoch | **+4.0 ±0.6** | 1 / 0 / 0 | **+2.0 ±0.6** | 1 / 0 / 0 |" in told
     assert "Ahead of it on both: new subsets. Neither: balanced random." in told
     assert "is shown ahead of static random** in: nowhere (common test set); digits α 0.1 (own mix)." in told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pandas as pd
-from gaps import LABELS, Setting, against_random, cell, mean_gap, settings, side, text, told, wrapped
+from gaps import LABELS, Setting, against_random, cell, mean_gap, settings, shift, side, text, told, wrapped
 from results import COST, FEWER_EPOCHS, GAPS, MEAN, MOVING, RANDOM, RATIO, SCORED, STATIC, Question
 
 from edgesim.analysis import Interval
@@ -76,18 +76,22 @@ def _where(plain: pd.DataFrame, there: Sequence[str]) -> list[str]:
 
 
 def _turns(plain: pd.DataFrame) -> str:
-    """Where a gap is shown on both test distributions, on different sides of 0."""
-    found = []
+    """What the own mix adds to gaps on skewed shards, and where a gap is shown on different sides of 0."""
+    skewed = plain[plain["partition"] != "iid"]
+    moved, turned = [], []
     for method, name in LABELS.items():
+        gap = shift(cell(skewed, against_random(method), MEAN), len(LABELS))
+        if gap is not None and side(gap):
+            moved.append(f"{name} {text(gap, False)}")
         common, own = (settings(plain, against_random(method), column, len(LABELS)) for column in GAPS)
-        found += [
+        turned += [
             f"{name} in {here.name} ({here.gap.estimate:+.1f}, there {there.gap.estimate:+.1f})"
             for here, there in zip(common, own, strict=True)
             if here.side * there.side < 0
         ]
-    if not found:
-        return "- **The own mix turns no sign** that is shown on the common test set."
-    return f"- **The own mix turns the sign** of {'; '.join(found)}."
+    shifts = f"adds on skewed shards, as far as shown: {', '.join(moved)}" if moved else "is not shown to move a gap"
+    signs = f"turns the sign of {'; '.join(turned)}" if turned else "turns no sign that is shown on the common test set"
+    return f"- **The own mix** {shifts}. It {signs}."
 
 
 def _fewer_epochs(plain: pd.DataFrame) -> list[str]:

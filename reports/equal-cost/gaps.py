@@ -73,6 +73,14 @@ def mean_gap(rows: pd.DataFrame, column: str, tests: int) -> Interval | None:
     return analysis.interval(np.mean([to_matrix(text) for text in rows[f"{column}s"]], axis=0), BOUNDS, tests)
 
 
+def shift(rows: pd.DataFrame, tests: int) -> Interval | None:
+    """What weighing by the device's own class mix adds to the gap: as `mean_gap`, of the paired differences."""
+    if rows.empty:
+        return None
+    both = [[to_matrix(text) for text in rows[f"{column}s"]] for column in ("local_gap", "gap")]
+    return analysis.interval(np.mean(both[0], axis=0) - np.mean(both[1], axis=0), BOUNDS, tests)
+
+
 def settings(plain: pd.DataFrame, question: Question, column: str, tests: int) -> list[Setting]:
     """The question in every (data set, partition) of the plain points."""
     rows = cell(plain, question, MEAN)
@@ -110,7 +118,7 @@ def _range(own: Sequence[Setting]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def text(gap: Interval | None) -> str:
+def text(gap: Interval | None, bold: bool = True) -> str:
     """'+4.2 ±1.1', bold where its interval leaves out 0; a dash where there is none."""
     if gap is None or not np.isfinite(gap.estimate):
         return "–"
@@ -118,7 +126,7 @@ def text(gap: Interval | None) -> str:
     if not gap.is_known:
         return mean
     shown = f"{mean} ±{(gap.high - gap.low) / 2:.1f}"
-    return f"**{shown}**" if side(gap) else shown
+    return f"**{shown}**" if bold and side(gap) else shown
 
 
 def wrapped(paragraph: str) -> list[str]:
