@@ -8,12 +8,10 @@ import pandas as pd
 from gaps import LABELS, Setting, against_random, cell, mean_gap, settings, shift, side, text, told, wrapped
 from results import COST, FEWER_EPOCHS, GAPS, MEAN, MOVING, RANDOM, RATIO, SCORED, STATIC, Question
 
-from edgesim.analysis import Interval
-
 WHAT = {
     "fewer-epochs": "all data, the schedule shortened",
     "rs2": "a new random subset every epoch",
-    "online-loss": "half of each batch by last loss, cut at the 80 % quantile, half uniform",
+    "online-loss": "after one epoch on all, half of each batch by last loss (cut at the 80 % quantile), half uniform",
     "online-loss-unbiased": "the same with unbiased weights",
     "random-balanced": "static, equally many of each class",
     "top-loss": "one epoch on all, then the largest losses stay; static",
@@ -25,41 +23,34 @@ WHERE = ("common test set", "own mix")
 
 
 def follows(plain: pd.DataFrame) -> list[str]:
-    """The paragraphs of "What follows"."""
+    """The bullets of "What follows"."""
     there = [name for name in LABELS if len(cell(plain, against_random(name), MEAN))]
     if not there:
         return []
-    about = (
-        "Against static random at equal energy, mean over keep ratios. A setting is a data set at one partition, with "
-        f"the mlp, Adam and clean labels. The intervals of the {len(LABELS)} methods hold together, on average and in "
-        "each setting."
-    )
-    wins = "ahead / undecided / behind"
-    lines = [*wrapped(about), "", f"| method | common test set | {wins} | own mix | {wins} |", "|---|---|---|---|---|"]
-    for name in there:
-        cells = []
-        for column in GAPS:
-            sides = [one.side for one in settings(plain, against_random(name), column, len(LABELS))]
-            cells += [text(_average(plain, name, column)), " / ".join(str(sides.count(which)) for which in (1, 0, -1))]
-        lines.append(f"| **{LABELS[name]}**: {WHAT[name]} | {' | '.join(cells)} |")
-    rest = [_on_average(plain, there), *_where(plain, there), _turns(plain)]
-    return [*lines, "", *rest, *_fewer_epochs(plain), *_once(plain), *_storage(plain), *_repeats(plain)]
+    first = [_on_average(plain, there), *_where(plain, there), _turns(plain)]
+    return [*first, *_fewer_epochs(plain), *_once(plain), *_storage(plain), *_repeats(plain)]
 
 
-def _average(plain: pd.DataFrame, method: str, column: str) -> Interval | None:
-    """A method against random, over all settings."""
-    return mean_gap(cell(plain, against_random(method), MEAN), column, len(LABELS))
+def legend() -> list[str]:
+    """What every method is."""
+    return wrapped("; ".join(f"*{name}*: {WHAT[method]}" for method, name in LABELS.items()) + ".")
 
 
 def _on_average(plain: pd.DataFrame, there: Sequence[str]) -> str:
     """Which methods are shown on which side of static random, on both test distributions."""
-    groups: dict[str, list[str]] = {"Ahead of it on both": [], "Behind it on both": [], "Neither": []}
+    groups: dict[str, list[str]] = {
+        "ahead of it on both test distributions": [],
+        "behind it on both": [],
+        "neither": [],
+    }
+    ahead, behind, neither = groups
     for name in there:
-        sides = {side(gap) for column in GAPS if (gap := _average(plain, name, column)) is not None}
-        which = {(1,): "Ahead of it on both", (-1,): "Behind it on both"}.get(tuple(sides), "Neither")
-        groups[which].append(LABELS[name])
-    said = ". ".join(f"{which}: {'; '.join(names)}" for which, names in groups.items() if names)
-    return f"- **Static random, on average over settings and on the two test distributions.** {said}."
+        rows = cell(plain, against_random(name), MEAN)
+        gaps = [gap for column in GAPS if (gap := mean_gap(rows, column, len(LABELS))) is not None]
+        which = {(1, 1): ahead, (-1, -1): behind}.get(tuple(map(side, gaps)), neither)
+        groups[which].append(f"{LABELS[name]} ({', '.join(f'{gap.estimate:+.1f}' for gap in gaps)})")
+    said = "; ".join(f"{which}: {', '.join(names)}" for which, names in groups.items() if names)
+    return f"- **Static random at equal energy**, average of all settings (data set and partition); {said}."
 
 
 def _where(plain: pd.DataFrame, there: Sequence[str]) -> list[str]:
