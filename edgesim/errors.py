@@ -55,7 +55,7 @@ class Fault:
 
 
 class FieldFaults(ValueError):
-    """Faults of a dataclass's fields; their paths start at the dataclass."""
+    """Faults that a dataclass finds in its fields; the paths of `faults` start at the dataclass."""
 
     def __init__(self, faults: list[Fault]):
         super().__init__("; ".join(map(str, faults)))

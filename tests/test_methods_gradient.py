@@ -14,7 +14,7 @@ from scipy.optimize import nnls
 from edgesim import seeds
 from edgesim.data.images import ImageDataset
 from edgesim.errors import EdgesimError
-from edgesim.pruning import base
+from edgesim.pruning import base, selection
 from edgesim.pruning.craig import Craig, facility_location
 from edgesim.pruning.glister import Glister, HeldOut, gains, glister
 from edgesim.pruning.gradients import LastLayer, observed_gradients, parts
@@ -296,7 +296,7 @@ def test_glister_by_class_gives_the_class_shares() -> None:
 @pytest.mark.parametrize("method", METHODS, ids=repr)
 def test_budget_weights_and_work(method: Any) -> None:
     context = context_of(method)
-    for ratio, chosen in zip((0.05, 0.4, 1.0), base.choose(method, context, [0.05, 0.4, 1.0]), strict=True):
+    for ratio, chosen in zip((0.05, 0.4, 1.0), selection.choose(method, context, [0.05, 0.4, 1.0]), strict=True):
         assert len(chosen.selection.positions) == round(ratio * 90)
         assert chosen.work.forward_samples == 90
         assert chosen.work.other_flops > 0
@@ -310,10 +310,10 @@ def test_budget_weights_and_work(method: Any) -> None:
 
 @pytest.mark.parametrize("method", METHODS, ids=repr)
 def test_same_seed_same_choice_and_scores_reproduce_it(method: Any) -> None:
-    first, second = (base.choose(method, context_of(method), [0.3])[0] for _ in range(2))
+    first, second = (selection.choose(method, context_of(method), [0.3])[0] for _ in range(2))
     assert first.selection.positions.tolist() == second.selection.positions.tolist()
     assert first.scores is not None
-    assert base.top_k(first.scores, 27).tolist() == first.selection.positions.tolist()
+    assert selection.top_k(first.scores, 27).tolist() == first.selection.positions.tolist()
 
 
 DEGENERATE = {

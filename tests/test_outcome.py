@@ -27,12 +27,12 @@ METHOD = """
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
-from edgesim.pruning.base import Scoring
+from edgesim.pruning.base import Method, Scoring
 from edgesim.training.needs import Needs
 from edgesim.work import Work
 
 @dataclass(frozen=True)
-class Fussy:
+class Fussy(Method):
     '''fails until a file is there'''
     source = "own"
     cost_class = "O(n)"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL, AnalysisResult, groups, result
-from edgesim.results.serialization import with_rounded_ratios
+from edgesim.results.grouped_ratios import with_rounded_ratios
 
 NO_SHARDS = "The run folder has no table of shards, so the classes are unknown."
 KEPT_COLUMNS = [

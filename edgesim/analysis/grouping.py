@@ -11,7 +11,7 @@ import pandas as pd
 
 from edgesim.formatting import n_of, ranges
 from edgesim.records import Record
-from edgesim.results.serialization import with_rounded_ratios
+from edgesim.results.grouped_ratios import with_rounded_ratios
 from edgesim.work import FloatArray
 
 FULL = "full"
@@ -42,7 +42,7 @@ def result(rows: Iterable[object], columns: list[str], missing: str | tuple[str,
 
 
 def complete(records: pd.DataFrame) -> pd.DataFrame:
-    """Records with every column of `Record`, NaN where the run is older than the column."""
+    """Records with every column of `Record`; a column that is not given is NaN."""
     names = [field.name for field in dataclasses.fields(Record)]
     return with_rounded_ratios(records.reindex(columns=list(dict.fromkeys([*records.columns, *names]))))
 
@@ -54,8 +54,6 @@ def ok(records: pd.DataFrame) -> pd.DataFrame:
 
 def in_stack(records: pd.DataFrame) -> pd.Series:
     """True for trials trained in a stack: their host time is a share of the stack's, whatever their keep ratio."""
-    if "host_stack_size" not in records:  # of an earlier version, which had no stacks
-        return pd.Series(False, index=records.index)
     return records["host_stack_size"] > 0
 
 
@@ -174,7 +172,7 @@ def comparable(good: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def own_ratio(table: pd.DataFrame) -> pd.Series:
-    """Keep ratio of every single trial: under a rule `keep_ratio` is the method's mean (`serialization.by_rule`)."""
+    """Keep ratio of every single trial: under a rule `keep_ratio` is the method's mean (`grouped_ratios.by_rule`)."""
     if "own_keep_ratio" not in table:
         return table["keep_ratio"]
     return table["own_keep_ratio"].fillna(table["keep_ratio"])

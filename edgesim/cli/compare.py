@@ -155,11 +155,12 @@ def _train(path: Path, files: list[Path]) -> tuple[Run, dict[str, Run]]:
 
     Returns: the run, and the runs of other fleets by name (`repricing.fleet_names`), in the run's folder.
     """
-    from edgesim import report, runtime
+    from edgesim import report
     from edgesim.results import repricing
+    from edgesim.runtime.ray_startup import unused_address
     from edgesim.scenario import loading as scenarios
 
-    if unused := runtime.unused_address():
+    if unused := unused_address():
         typer.echo(unused, err=True)
     loaded = scenarios.load(path)
     on = [repricing.with_fleet(loaded.document, len(loaded.fleet), file, loaded.folder) for file in files]

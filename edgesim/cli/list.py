@@ -47,7 +47,7 @@ def rows_of(table: str) -> Rows | None:
         from edgesim.pruning import METHODS
 
         return [
-            {"name": name, "what": _summary(cls), "source": cls.source, "cost": cls.cost_class}  # type: ignore[attr-defined]
+            {"name": name, "what": _summary(cls), "source": cls.source, "cost": cls.cost_class}
             for name, cls in METHODS.items()
         ]
     if table == "models":

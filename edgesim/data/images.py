@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from edgesim.data.invariants import apportion
 from edgesim.data.reading_notes import Note, counted, some
-from edgesim.errors import DataError, n_of
+from edgesim.errors import DataError
+from edgesim.formatting import n_of
 from edgesim.work import IntArray
 
 ByteArray = npt.NDArray[np.uint8]

@@ -51,8 +51,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from edgesim import seeds
-from edgesim.pruning.base import ScoreContext, Scoring, Shard, SubsetChoice, top_k
-from edgesim.pruning.expected import Network, OwnWork, Part, WorkIs
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, Part, ScoreContext, Scoring, Shard, SubsetChoice, WorkIs
+from edgesim.pruning.selection import top_k
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
 from edgesim.training.settings import Training
@@ -189,7 +190,7 @@ class _Mask:
 
 
 @dataclass(frozen=True)
-class AdaPruner:
+class AdaPruner(Method):
     """a mask over the samples trained with the network, easiest and hopeless samples pushed out"""
 
     epochs: Annotated[int, Field(ge=1)] = 20

@@ -21,10 +21,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.dynamics import presentation_needs, presentations, warmup_steps
-from edgesim.pruning.expected import Network, OwnWork, needs_of
-from edgesim.pruning.expected import presentations as presented
+from edgesim.pruning.expected_work import needs_of
+from edgesim.pruning.expected_work import presentations as presented
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, Work
@@ -54,7 +55,7 @@ def aum(logits: npt.ArrayLike, labels: npt.ArrayLike) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class Aum:
+class Aum(Method):
     """mean margin between the label's logit and the best other one, lowest first"""
 
     warmup: Warmup | None = None

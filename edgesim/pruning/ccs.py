@@ -30,12 +30,13 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from edgesim.models.counted import Network
 from edgesim.pruning.aum import Aum
-from edgesim.pruning.base import ScoreContext, Shard, SubsetChoice, class_budgets
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
 from edgesim.pruning.el2n import El2n
-from edgesim.pruning.expected import Network, OwnWork
 from edgesim.pruning.forgetting import Forgetting
 from edgesim.pruning.importance import Importance
+from edgesim.pruning.selection import class_budgets
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import IntArray, Work
@@ -99,7 +100,7 @@ def stratified(groups: npt.ArrayLike, k: int, places: npt.ArrayLike) -> IntArray
 
 
 @dataclass(frozen=True)
-class Ccs:
+class Ccs(Method):
     """even over the strata of a base score, the hardest left out"""
 
     base: Literal["importance", "aum", "el2n", "forgetting"] = "importance"

@@ -32,8 +32,8 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard
-from edgesim.pruning.expected import Network, OwnWork
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.geometry import unit_rows
 from edgesim.training.needs import Needs
 from edgesim.work import FloatArray, IntArray, Work
@@ -97,7 +97,7 @@ def complexity_gap_flops(m: int, width: int) -> float:
 
 
 @dataclass(frozen=True)
-class CgScore:
+class CgScore(Method):
     """complexity gap of the inputs, without any model"""
 
     max_class_size: Annotated[int, Field(ge=1)] = 1000

@@ -25,8 +25,8 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Shard, SubsetChoice
-from edgesim.pruning.expected import Network, OwnWork
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
 from edgesim.pruning.geometry import ROUNDING, lowest_of_largest
 from edgesim.pruning.gradients import LastLayer, Solution, choose_by_class, expected_by_class, gradient_needs
 from edgesim.training.needs import Needs
@@ -72,7 +72,7 @@ def facility_location(distances: npt.ArrayLike, k: int) -> Solution:
 
 
 @dataclass(frozen=True)
-class Craig:
+class Craig(Method):
     """gradients of the chosen cover all gradients of a class, weighted by how many each stands for"""
 
     max_class_size: Annotated[int, Field(ge=2)] = 4096

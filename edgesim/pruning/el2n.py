@@ -20,9 +20,9 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.dynamics import warmup_steps
-from edgesim.pruning.expected import Network, OwnWork
 from edgesim.pruning.replicas import expected_replicas, replicate
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
@@ -51,7 +51,7 @@ def error_flops(labels: IntArray, classes: int) -> float:
 
 
 @dataclass(frozen=True)
-class El2n:
+class El2n(Method):
     """length of the error vector softmax − label early in training, longest first"""
 
     replicas: Annotated[int, Field(ge=1)] = 1

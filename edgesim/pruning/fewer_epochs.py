@@ -16,14 +16,14 @@ from typing import ClassVar
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Shard, SubsetChoice
-from edgesim.pruning.expected import Network, OwnWork
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
 from edgesim.pruning.passes import Passes, pass_sizes, steps_for
 from edgesim.training.needs import Needs
 
 
 @dataclass(frozen=True)
-class FewerEpochs:
+class FewerEpochs(Method):
     """dynamic: all samples for a share keep_ratio of the steps, with the schedule over these"""
 
     source: ClassVar[str] = "baseline: the same cost without a choice"

@@ -24,10 +24,11 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.dynamics import presentation_needs, presentations, warmup_steps
-from edgesim.pruning.expected import Network, OwnWork, needs_of
-from edgesim.pruning.expected import presentations as presented
+from edgesim.pruning.expected_work import needs_of
+from edgesim.pruning.expected_work import presentations as presented
 from edgesim.pruning.replicas import expected_replicas, replicate
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
@@ -54,7 +55,7 @@ def forgetting_events(correct: npt.ArrayLike) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class Forgetting:
+class Forgetting(Method):
     """times that training loses a sample it had right, most first; never right = hardest"""
 
     replicas: Annotated[int, Field(ge=1)] = 1

@@ -33,9 +33,10 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard, SubsetChoice, class_budgets
-from edgesim.pruning.expected import Network, OwnWork
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.pruning.gradients import LastLayer, gradient_needs, observed_gradients, softmax
+from edgesim.pruning.selection import class_budgets
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, IntArray, Work
@@ -116,7 +117,7 @@ def _rank_in_group(groups: IntArray) -> IntArray:
 
 
 @dataclass(frozen=True)
-class Glister:
+class Glister(Method):
     """gradients that lower the loss on a held-out part of the shard, judged anew as the subset grows"""
 
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1

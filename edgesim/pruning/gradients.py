@@ -20,9 +20,10 @@ import numpy.typing as npt
 
 from edgesim import seeds
 from edgesim.errors import EdgesimError
-from edgesim.pruning.base import ScoreContext, Scoring, Shard, SubsetChoice, class_budgets
+from edgesim.models.counted import Network
+from edgesim.pruning.base import OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.pruning.dynamics import warmup_steps
-from edgesim.pruning.expected import Network, OwnWork
+from edgesim.pruning.selection import class_budgets
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, IntArray, StepTrace, Work

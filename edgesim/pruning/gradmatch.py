@@ -30,8 +30,8 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Shard, SubsetChoice
-from edgesim.pruning.expected import Network, OwnWork
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
 from edgesim.pruning.geometry import lowest_of_largest
 from edgesim.pruning.gradients import LastLayer, Solution, choose_by_class, expected_by_class, gradient_needs
 from edgesim.training.needs import Needs
@@ -140,7 +140,7 @@ def _filled(pursuit: _Pursuit, left: FloatArray, k: int) -> Solution:
 
 
 @dataclass(frozen=True)
-class GradMatch:
+class GradMatch(Method):
     """weighted sum of the chosen gradients matches the gradient of a class"""
 
     regularisation: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5

@@ -26,10 +26,10 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.dynamics import warmup_steps
 from edgesim.pruning.el2n import el2n, error_flops
-from edgesim.pruning.expected import Network, OwnWork
 from edgesim.pruning.replicas import Replicas, expected_replicas, replicate
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
@@ -101,7 +101,7 @@ def gradient_norms(model: torch.nn.Module, task: Task) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class Grand:
+class Grand(Method):
     """norm of the sample's loss gradient early in training, largest first"""
 
     variant: Literal["last_layer", "full"] = "last_layer"

@@ -22,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard
-from edgesim.pruning.expected import Network, OwnWork, class_sizes
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
+from edgesim.pruning.expected_work import class_sizes
 from edgesim.pruning.geometry import (
     ROUNDING,
     checked_budget,
@@ -71,7 +72,7 @@ def herding(embeddings: npt.ArrayLike, k: int) -> IntArray:
 
 
 @dataclass(frozen=True)
-class Herding:
+class Herding(Method):
     """the subset's mean embedding follows the mean of all"""
 
     normalise: bool = True

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.pruning.base import Method, ScoreContext, Scoring, Shard
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray
@@ -46,7 +46,7 @@ def average_loss(losses: npt.ArrayLike) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class Importance:
+class Importance(Method):
     """average loss over the warm-up, hardest first"""
 
     estimator: Literal["minibatch", "snapshot"] = "minibatch"

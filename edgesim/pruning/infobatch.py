@@ -39,8 +39,8 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard, SubsetChoice
-from edgesim.pruning.expected import Network, OwnWork
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
 from edgesim.work import FloatArray, Work
@@ -120,7 +120,7 @@ def high_visits(high: int, low: int, visits: int, max_r: float) -> int:
 
 
 @dataclass(frozen=True)
-class Infobatch:
+class Infobatch(Method):
     """dynamic: each epoch visits all samples above the mean loss and a random, up-weighted share of the rest"""
 
     anneal: Annotated[float, Field(ge=0, lt=1)] = 0.125

@@ -22,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard
-from edgesim.pruning.expected import Network, OwnWork, class_sizes
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
+from edgesim.pruning.expected_work import class_sizes
 from edgesim.pruning.geometry import (
     ROUNDING,
     checked_budget,
@@ -77,7 +78,7 @@ def k_center(embeddings: npt.ArrayLike, k: int, first: int | None = None) -> Int
 
 
 @dataclass(frozen=True)
-class KCenter:
+class KCenter(Method):
     """every sample has a kept one nearby (greedy farthest point)"""
 
     balance: Literal["none", "class"] = "none"

@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard
-from edgesim.pruning.expected import Network, OwnWork
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.geometry import ROUNDING, embedding_needs, embeddings_at_end
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
@@ -55,7 +55,7 @@ def moderate(embeddings: npt.ArrayLike, labels: npt.ArrayLike, per_class: bool =
 
 
 @dataclass(frozen=True)
-class Moderate:
+class Moderate(Method):
     """distance to the class mean, nearest to the median first"""
 
     balance: Literal["none", "class"] = "none"

@@ -34,8 +34,8 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard, SubsetChoice
-from edgesim.pruning.expected import Network, OwnWork
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.pruning.passes import pass_sizes, steps_for, uniform
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
@@ -134,7 +134,7 @@ def probabilities(losses: FloatArray, mix: float, clip: float | None) -> FloatAr
 
 
 @dataclass(frozen=True)
-class OnlineLoss:
+class OnlineLoss(Method):
     """dynamic: batches drawn half by the last loss that training saw, half uniformly, for a share of the steps"""
 
     warm_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0

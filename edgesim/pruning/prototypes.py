@@ -30,9 +30,10 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard, SubsetChoice, class_balanced_top_k, class_budgets, top_k
-from edgesim.pruning.expected import Network, OwnWork, Part
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, Part, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.pruning.geometry import embedding_needs, embeddings_at_end, unit_rows
+from edgesim.pruning.selection import class_balanced_top_k, class_budgets, top_k
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
@@ -151,7 +152,7 @@ def guarded_top_k(scores: FloatArray, labels: IntArray, k: int, guard: float) ->
 
 
 @dataclass(frozen=True)
-class Prototypes:
+class Prototypes(Method):
     """distance to the nearest cluster centre, class shares guarded"""
 
     keep: Literal["hard", "easy"] = "hard"

@@ -11,12 +11,12 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.pruning.base import Method, ScoreContext, Scoring, Shard
 from edgesim.training.needs import Needs
 
 
 @dataclass(frozen=True)
-class Random:
+class Random(Method):
     """uniform without replacement; nested over keep_ratio"""
 
     balance: Literal["none", "class"] = "none"

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edgesim import seeds
-from edgesim.pruning.base import ScoreContext, Shard
-from edgesim.pruning.expected import OwnWork
+from edgesim.pruning.base import OwnWork, ScoreContext, Shard
 from edgesim.training.needs import Needs
 from edgesim.work import StepTrace, Work
 

@@ -27,8 +27,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard, SubsetChoice
-from edgesim.pruning.expected import Network, OwnWork
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
 from edgesim.work import FloatArray, IntArray, Work
@@ -78,7 +78,7 @@ class Rs2Sampler:
 
 
 @dataclass(frozen=True)
-class Rs2:
+class Rs2(Method):
     """dynamic: a new random subset in every epoch"""
 
     replacement: bool = False

@@ -27,9 +27,10 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.models.counted import Network
+from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.dynamics import presentation_needs, presentations, steps_per_epoch, warmup_steps
-from edgesim.pruning.expected import Network, OwnWork, needs_of
+from edgesim.pruning.expected_work import needs_of
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, Work
@@ -73,7 +74,7 @@ def _log_softmax(logits: npt.NDArray[np.floating]) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class Tdds:
+class Tdds(Method):
     """how much the change of the outputs from epoch to epoch varies, most first"""
 
     window: Annotated[int, Field(ge=3)] = 4

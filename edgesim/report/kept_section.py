@@ -15,15 +15,15 @@ from edgesim.analysis.kept_samples import (
     score_histogram,
     trace_means,
 )
-from edgesim.extremes import MAX_CLASSES
 from edgesim.formatting import n_of, number
+from edgesim.ranked_samples import MAX_CLASSES
 from edgesim.report.figures import kept
 from edgesim.report.figures.figure import rows
 from edgesim.report.fleet_sections import keeps_no_subset, without
 from edgesim.report.pictures import Gallery, galleries
 from edgesim.report.run_tables import RunTables
 from edgesim.report.sections import PageStyle, PageTable, Section, unless_empty
-from edgesim.results.serialization import ENDS
+from edgesim.results.table_columns import ENDS
 
 SAMPLES = ["method", "keep_ratio", "label", "class_name", "end", "rank", "index", "score", "tied", "kept_at"]
 NO_TABLE = "The run folder has no table of extremes, so no samples are shown."

@@ -13,12 +13,14 @@ import pytest
 from conftest import Stopping, blobs
 
 import edgesim
+from edgesim import api
 from edgesim.data.images import ImageDataset
-from edgesim.extremes import MAX_CLASSES, Extremes, ends_of_classes, pictures
+from edgesim.planning.run_plan import RunPlan, plan_run
+from edgesim.ranked_samples import MAX_CLASSES, RankedSamples, ends_of_classes, pictures
 from edgesim.records import MethodOutputs, Record, Trial, TrialResult
 from edgesim.results.run_folder import Run, RunFolder
 from edgesim.results.serialization import from_line, results_of, tables, to_line
-from edgesim.runtime import SerialExecutor, coordinator
+from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
 
 Make = Callable[..., Scenario]
@@ -91,15 +93,15 @@ def test_rows_of_numbers_are_no_pictures() -> None:
     assert pictures(np.ones((3, 1, 30, 1), dtype=np.uint8)).shape == (3, 0, 0, 1)
 
 
-def extremes() -> Extremes:
+def extremes() -> RankedSamples:
     images = np.arange(2 * 2 * 3 * 3, dtype=np.uint8).reshape(2, 2, 3, 3)
     ones, scores = np.array([1, 1]), np.array([1 / 3, 0])
-    return Extremes(np.array([4, 4]), np.array([True, False]), ones, ones, np.array([7, 9]), scores, images)
+    return RankedSamples(np.array([4, 4]), np.array([True, False]), ones, ones, np.array([7, 9]), scores, images)
 
 
 def test_extremes_survive_the_tables_and_the_journal() -> None:
     record = Record("s", 0, 1, "p", "m", 0.5, "ok")
-    given = TrialResult(record, findings=MethodOutputs(extremes=extremes()))
+    given = TrialResult(record, outputs=MethodOutputs(ranked=extremes()))
     table = tables([given])["extremes"]
     assert table.drop(columns="image").values.tolist() == [
         [0, 1, "m", 0.5, 4, "most", 1, 7, 1 / 3, 1, 2, 3, 3],
@@ -107,16 +109,16 @@ def test_extremes_survive_the_tables_and_the_journal() -> None:
     ]
     assert table["image"].tolist() == [bytes(range(18)), bytes(range(18, 36))]
     for (back,) in ([from_line(to_line(given))], results_of(tables([given]))):
-        assert back.findings.extremes is not None
+        assert back.outputs.ranked is not None
         for name, values in vars(extremes()).items():
-            np.testing.assert_array_equal(getattr(back.findings.extremes, name), values, err_msg=name)
+            np.testing.assert_array_equal(getattr(back.outputs.ranked, name), values, err_msg=name)
 
 
 def test_scores_that_serve_every_ratio_are_written_once() -> None:
     """A device that is resumed after its first trial scores again, and sends the same scores with the next one."""
     held, scores = np.array([3, 5]), np.array([0.25, 0.5])
     sent = [
-        TrialResult(Record("s", 0, 1, "p", method, ratio, "ok"), findings=MethodOutputs(scores, held, for_all))
+        TrialResult(Record("s", 0, 1, "p", method, ratio, "ok"), outputs=MethodOutputs(scores, held, for_all))
         for method, for_all in (("el2n", True), ("ccs", False))
         for ratio in (0.2, 0.6)
     ]
@@ -135,14 +137,14 @@ def test_a_journal_from_before_the_table_is_read() -> None:
     assert from_line(json.dumps(entry)).findings.extremes is None
 
 
-def planned(scenario: Scenario, dataset: ImageDataset, shards: dict[int, list[int]]) -> coordinator.Plan:
+def planned(scenario: Scenario, dataset: ImageDataset, shards: dict[int, list[int]]) -> RunPlan:
     """A plan in which device d holds the samples shards[d] in every seed."""
 
     class Given:
         def split(self, labels: Any, devices: int, seed: int) -> list[np.ndarray]:
             return [np.array(shards[device]) for device in range(devices)]
 
-    return coordinator.plan(replace(scenario, partition=replace(scenario.partition, plugin=Given())), dataset)
+    return plan_run(replace(scenario, partition=replace(scenario.partition, plugin=Given())), dataset)
 
 
 def test_the_device_shown_holds_the_most_classes_and_a_usual_number_of_samples(make_scenario: Make) -> None:
@@ -151,10 +153,10 @@ def test_the_device_shown_holds_the_most_classes_and_a_usual_number_of_samples(m
     scenario = make_scenario(seeds=[4, 2], pruning__keep_ratio=[0.3, 0.4, 0.6])
     plan = planned(scenario, dataset, {0: [*range(9)], 1: [30, 33, 36], 2: [*range(12, 18)]})
     # 0.4 and 0.6 are as near to one half: the smaller one. `random` and `full` rank nothing.
-    assert plan.setting.shown == {Trial(4, 2, "importance", 0.4)}
-    assert coordinator.shown_device(plan) == {"seed": 4, "device": 2, "samples": 6, "classes": 3}
+    assert plan.config.shown == {Trial(4, 2, "importance", 0.4)}
+    assert plan.shown_device == {"seed": 4, "device": 2, "samples": 6, "classes": 3}
     wider = planned(scenario, dataset, {0: [*range(9)], 1: [30, 33, 36], 2: [12, 15, 18, 13, 16, 19]})
-    assert {trial.device for trial in wider.setting.shown} == {0}  # device 2 has two classes of three
+    assert {trial.device for trial in wider.config.shown} == {0}  # device 2 has two classes of three
 
 
 def test_a_device_that_can_do_nothing_is_not_shown(make_scenario: Make) -> None:
@@ -167,13 +169,13 @@ def test_a_device_that_can_do_nothing_is_not_shown(make_scenario: Make) -> None:
         make_scenario(fleet={"groups": groups}), blobs(60), {0: [*range(9)], 1: [*range(9, 17)], 2: [*range(20, 40)]}
     )
     assert {trial.device for trial in plan.infeasible} == {0}
-    assert {trial.device for trial in plan.setting.shown} == {1}
+    assert {trial.device for trial in plan.config.shown} == {1}
 
 
 def test_without_a_method_that_ranks_nothing_is_shown(make_scenario: Make) -> None:
-    plan = coordinator.plan(make_scenario(pruning__methods=["full", {"name": "random", "label": "dice"}]))
-    assert plan.setting.shown == frozenset()
-    assert coordinator.shown_device(plan) is None
+    plan = plan_run(make_scenario(pruning__methods=["full", {"name": "random", "label": "dice"}]))
+    assert plan.config.shown == frozenset()
+    assert plan.shown_device is None
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +199,7 @@ def test_a_run_keeps_pictures_of_one_device_without_being_asked(run: Run) -> Non
     assert set(table["method"]) == {"importance", "ccs"}  # of infobatch every sample is kept alike
     assert (table["keep_ratio"] == 0.6).all()
     assert set(zip(table["seed"], table["device"], strict=True)) == {(shown["seed"], shown["device"])}
-    dataset = coordinator.plan(edgesim.load_scenario(run.path / "scenario.yaml")).setting.dataset
+    dataset = plan_run(edgesim.load_scenario(run.path / "scenario.yaml")).config.dataset
     held = run.shards[run.shards["device"] == shown["device"]]
     assert shown["samples"] == len(held)
     assert shown["classes"] == held["label"].nunique()
@@ -260,7 +262,7 @@ def test_a_run_that_ended_before_its_tables_keeps_what_its_plan_knew(
         patched.setattr(RunFolder, "finish", killed)
         with pytest.raises(KeyboardInterrupt):
             edgesim.run(scenario, tmp_path / "run", executor=SerialExecutor())
-    monkeypatch.setattr(coordinator, "plan", killed)
+    monkeypatch.setattr(api, "plan_run", killed)
     resumed = edgesim.run(scenario, tmp_path / "run", resume=True)
     assert resumed.info["status"] == "finished"
     for name in ("shown", "workload", "started", "sessions"):
