@@ -59,9 +59,9 @@ def plan(
         raise typer.BadParameter(f"--out must name a .parquet file; got {out}")
     if out is not None and not out.parent.is_dir():  # before the work, not after
         raise typer.BadParameter(f"--out names a file in {out.parent}, which does not exist; create that folder first")
-    from edgesim.scenario import loading as scenarios
+    from edgesim.scenario.loading import load
 
-    loaded = scenarios.load(scenario, overrides or ())
+    loaded = load(scenario, overrides or ())
     found = fleet_plan(loaded, devices)
     if out is not None:
         try:
