@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: quickstart test lint types bench reports equal-cost clean
+.PHONY: quickstart test lint types docs bench reports equal-cost clean
 
 quickstart: $(STAMP)
 	$(BIN)/edgesim run scenarios/quickstart.yaml
@@ -15,12 +15,16 @@ test: $(STAMP)
 	$(BIN)/python -m pytest
 
 lint: $(STAMP)
-	$(BIN)/ruff check edgesim tests reports
-	$(BIN)/ruff format --check edgesim tests reports
+	$(BIN)/ruff check edgesim tests reports docs
+	$(BIN)/ruff format --check edgesim tests reports docs
 	$(BIN)/lint-imports --no-cache
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "build/docs/index.html"
 
 bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/throughput.py

@@ -1,4 +1,4 @@
-"""The errors that edgesim raises for what a user or a device can cause, and how all messages write a count.
+"""Errors that edgesim raises for what a user or a device can cause.
 
 Every message says what was wrong, what was given, what is allowed and how to mend it. Programming mistakes are plain
 Python exceptions and are not caught anywhere but at the boundary of an executor.
@@ -9,17 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-
-def n_of(count: float, noun: str, plural: str | None = None) -> str:
-    """A number and its noun: 1 fault, 2 faults, 1,200 faults, 0.5 points.
-
-    Args:
-        count: how many, or how much.
-        noun: for one.
-        plural: for any other number, where it is not the noun and an s.
-    """
-    said = f"{count:,.0f}" if float(count).is_integer() else f"{count:g}"
-    return f"{said} {noun if said == '1' else plural or f'{noun}s'}"
+from edgesim.formatting import n_of
 
 
 MAX_LINE = 1_000

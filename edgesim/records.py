@@ -73,73 +73,104 @@ class Trial(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """The outcome of one trial: one row of records.parquet (the columns and units are in the README)."""
+    """Outcome of one trial: one row of records.parquet. The text below a field is its column's meaning in the docs."""
 
     scenario: str
+    """name of the scenario"""
     seed: int
+    """seed of the trial"""
     device: int
+    """index of the device in the fleet, from 0"""
     profile: str
+    """hardware profile of the device"""
     method: str
+    """label of the method"""
     keep_ratio: float
+    """share of the shard that the trial keeps or pays for, in (0, 1]"""
     status: Status
+    """`ok`, `failed`, or `infeasible` on this device"""
     limit: str = ""
-    """what makes a trial infeasible: memory, storage, energy or availability of the device, or the budget"""
+    """reason class of an infeasible trial: memory, storage, energy, availability, or budget; else empty"""
     reason: str = ""
+    """failure, limit or binding constraint in words, with numbers"""
     shard_size: int = 0
+    """samples that the device holds"""
     subset_size: int = 0
-    """samples kept for training; of a dynamic method all of the shard"""
+    """samples kept for training; all of the shard with a dynamic method"""
     dynamic: bool = False
-    """whether the method chose while it trained, instead of one subset before"""
+    """true where the method chooses during training instead of once before; its keep ratio is a price"""
     test_accuracy: float = np.nan
+    """accuracy on the common test set after training; the test set chooses nothing"""
     local_accuracy: float = np.nan
+    """per-class test accuracies, weighted by the class shares of the device"""
     train_accuracy: float = np.nan
+    """accuracy on the whole shard after training, whatever the subset"""
     test_loss: float = np.nan
+    """mean loss on the common test set after training"""
     train_loss: float = np.nan
+    """mean loss on the whole shard after training"""
     score_flops: float = np.nan
+    """counted FLOPs of scoring, forward and backward, multiply-add = 2"""
     train_flops: float = np.nan
+    """counted FLOPs of all `repeats` trainings"""
     total_flops: float = np.nan
+    """score_flops + train_flops"""
     selection_comparisons: int = 0
+    """comparisons of the selection"""
     steps: int = 0
-    """of all trainings, as train_flops"""
+    """optimiser steps of all `repeats` trainings"""
     repeats: int = 1
-    """trainings that the price has (`training.repeats`), one of which was done; scoring is in it once"""
+    """trainings in the price (`training.repeats`); one of them ran, and scoring counts once"""
     analytic_time_s: float = np.nan
+    """closed form of the edge paper: FLOPs / throughput of the profile"""
     analytic_score_time_s: float = np.nan
+    """scoring's part of analytic_time_s"""
     analytic_train_time_s: float = np.nan
+    """training's part of analytic_time_s"""
     analytic_energy_j: float = np.nan
+    """analytic_time_s times the profile's power"""
     device_time_s: float = np.nan
-    """device_startup_s + device_score_time_s + device_train_time_s"""
+    """emulated time: device_startup_s + device_score_time_s + device_train_time_s"""
     device_startup_s: float = np.nan
-    """starting the process and the accelerator, once per training; 0 on a warm device"""
+    """emulated start of the process and the accelerator, once per training; 0 on a warm device"""
     device_score_time_s: float = np.nan
+    """emulated scoring and selection"""
     device_train_time_s: float = np.nan
+    """emulated training, with step overhead, memory traffic, reading, power mode and heat"""
     device_energy_j: float = np.nan
+    """emulated energy of device_time_s, up to the empty battery where one runs dry"""
     device_startup_energy_j: float = np.nan
-    """of device_energy_j"""
+    """start-up's part of device_energy_j"""
     device_score_energy_j: float = np.nan
-    """of device_energy_j: scoring and selection"""
+    """part of device_energy_j for scoring and selection"""
     ratio_rule: str = ""
     """`budget` or `objective` where such a rule chose the keep ratio, else empty"""
     binds: str = ""
-    """what keeps that rule from a larger or a better subset: a limit of the budget, or of the device"""
+    """constraint that keeps the rule from a larger or better subset: a budget limit or a device limit"""
     device_throttled_s: float = np.nan
-    """of device_time_s: slowed down by heat"""
+    """seconds of device_time_s at reduced speed because of heat"""
     device_wait_s: float = np.nan
-    """of device_time_s: reading from storage, and unavailable"""
+    """part of device_time_s spent on storage reads and on closed availability windows"""
     notes: str = ""
-    """JSON: numbers that a method wants to be remembered with the trial"""
+    """JSON: numbers that a method records with the trial"""
     storage_bytes: int = 0
+    """bytes of the kept samples"""
     upload_bytes: int = 0
-    """of the samples sent where the kept data are uploaded: the whole shard where no subset is chosen before"""
+    """bytes of the samples sent where kept data are uploaded: the whole shard without a subset chosen before"""
     upload_s: float = np.nan
-    """upload_bytes by the link of the profile; NaN where it has none"""
+    """upload_bytes over the profile's link; empty where it has none; in no price"""
     peak_memory_bytes: int = 0
+    """weights, gradients, optimiser state and saved activations of one batch"""
     cost_j: float = np.nan
+    """J of Eq. 13 of the edge paper, without unit: weighted emulated time, energy and storage over full-data values"""
     host_wall_s: float = np.nan
+    """measured time on the simulating machine"""
     host_score_wall_s: float = np.nan
+    """scoring's part of host_wall_s"""
     host_train_wall_s: float = np.nan
+    """training's part of host_wall_s"""
     host_stack_size: int = 0
-    """trainings that shared their steps with this one, itself included; 0 = trained alone, or not at all"""
+    """trainings that shared their steps with this one, itself included; 0 = trained alone or not at all"""
 
     @property
     def trial(self) -> Trial:
@@ -151,10 +182,15 @@ class CurvePoint(NamedTuple):
     """One epoch of one trial. Test values are NaN where the test set was not evaluated after that epoch."""
 
     epoch: int
+    """epochs of training done"""
     subset_loss: float
+    """running mean of the loss over the samples that the epoch visited"""
     subset_accuracy: float
+    """running mean of the accuracy over the samples that the epoch visited"""
     test_loss: float
+    """mean loss on the common test set; empty without an evaluation after the epoch"""
     test_accuracy: float
+    """accuracy on the common test set; empty without an evaluation after the epoch"""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
 from conftest import ROOT
@@ -168,27 +167,6 @@ def test_a_plan_in_a_file_needs_no_pandas(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.strip().endswith("[]"), done.stdout + done.stderr
     assert out.is_file()
-
-
-@pytest.mark.slow
-def test_a_users_own_method_in_a_file_of_their_own(tmp_path: Path) -> None:
-    """The README's own example, run on Ray from another folder."""
-    readme = (ROOT / "README.md").read_text()
-    source = readme.split("```python\n# middle.py\n")[1].split("```")[0]
-    assert len([line for line in source.splitlines() if line.strip()]) <= 15
-    (tmp_path / "middle.py").write_text(source)
-    shutil.copy(ROOT / "scenarios" / "quickstart.yaml", tmp_path / "mine.yaml")
-    done = command(
-        "run", "mine.yaml", "--out", "run", "--hosts", "2", "--set", "seeds=[0]", "--set", "training.epochs=1",
-        "--set", "pruning.methods=[random, {name: 'middle:Middle', label: middle}]", "--set", "pruning.keep_ratio=0.3",
-        cwd=tmp_path,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    records = pd.read_parquet(tmp_path / "run" / "records.parquet")
-    assert (records["status"] == "ok").all(), records["reason"].unique()
-    assert set(records["method"]) == {"random", "middle"}
-    scored = records[records["method"] == "middle"]
-    assert (scored["score_flops"] > 0).all()
 
 
 def test_progress_in_a_log_says_what_is_done_and_what_is_left() -> None:

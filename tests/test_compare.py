@@ -20,8 +20,8 @@ from edgesim import report
 from edgesim.analysis.comparison import against_first, mean_differences, paired_runs, scenario_differences
 from edgesim.analysis.comparison_findings import fleet_findings, run_findings
 from edgesim.analysis.fleets import best_of_fleets, fleets
+from edgesim.formatting import POINTS, number
 from edgesim.report import comparison
-from edgesim.report.column_formats import gap, quantity
 from edgesim.results import repricing
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario import loading as scenarios
@@ -78,7 +78,7 @@ def test_runs_are_paired_as_pandas_pairs_them(runs, tmp_path):
     reader = Reader(page.read_text())
     shown = reader.numbers("Test accuracy, paired")
     assert shown["difference"].tolist() == pytest.approx([row["difference"] for row in rows])
-    assert [gap(row["difference"]) for row in rows] == [
+    assert [POINTS(row["difference"]) for row in rows] == [
         cells[6] for cells in reader.tables["Test accuracy, paired"][1:]
     ]
     assert set(reader.specs) == {"run-difference", "run-accuracy", "run-fronts-time", "run-fronts-energy"}
@@ -118,7 +118,7 @@ def test_one_run_on_the_shipped_fleets(runs, tmp_path):
     reader = Reader(page.read_text())
     first = reader.tables["Every fleet, method and keep ratio"]
     place = first[0].index("energy, fleet (J)")
-    assert [row[place] for row in first[1:]] == [quantity(value) for value in rows["energy_j"]]
+    assert [row[place] for row in first[1:]] == [number(value) for value in rows["energy_j"]]
     assert set(reader.specs) - {"fleet-ratios"} == {"fleet-finish", "fleet-energy", "fleet-exchange"}
 
 
@@ -134,7 +134,7 @@ def test_a_single_fleet_is_set_against_the_runs_own(runs, tmp_path):
     full = run.records[run.records["method"] == "full"]
     finish_s = full.groupby("seed")["device_time_s"].max().mean()
     line = next(line for line in text.splitlines() if line.startswith("| own fleet | full |"))
-    assert quantity(finish_s) in line
+    assert number(finish_s) in line
     assert "| zeros | raspberry-pi-zero-2-w | 3 |" in text
     assert "- Compared by: edgesim compare" in text
 

@@ -6,17 +6,18 @@ import csv
 import time
 from pathlib import Path
 
+import jinja2
 import numpy as np
 import pandas as pd
 import pytest
 from browser import draw_all, open_page, wait_for
 from report_runs import FakeRun, make_run
 
-from edgesim import report
+from edgesim import formatting, report
 from edgesim.analysis.means import summary
 from edgesim.extremes import Extremes
 from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult
-from edgesim.report import column_formats, columns, plot_style
+from edgesim.report import plot_style
 from edgesim.results.run_folder import Run, RunFolder
 
 FIGURES = """
@@ -174,14 +175,16 @@ NUMBERS = [0.0, 1.0, -1.0, 0.5, 0.125, 0.62250, 0.00625, 12.25, 1234.5, 1235.5, 
 def test_the_script_rounds_like_python(tmp_path):
     rng = np.random.default_rng(0)
     values = [*NUMBERS, *(rng.normal(size=300) * 10.0 ** rng.integers(-6, 6, size=300))]
-    code = (Path(report.__file__).parent / "templates" / "format.js").read_text()
+    source = (Path(report.__file__).parent / "templates" / "format.js").read_text()
+    code = jinja2.Template(source).render(unknown=formatting.UNKNOWN, most_plain=formatting.MOST_PLAIN)
     page = tmp_path / "format.html"
-    page.write_text(f"<html data-ready=yes><script>{code}; window.FORMS = FORMS;</script></html>")
+    page.write_text(f"<html data-ready=yes><script>{code}; window.writer = writer;</script></html>")
     with open_page(page, tmp_path) as driver:
-        for form in ("percent", "spread", "gap", "ratio", "quantity", "count", "plain_count", "p_value"):
-            write = "return arguments[0].map((value) => FORMS[arguments[1]](value))"
-            written = driver.execute_script(write, values, form)
-            assert written == [getattr(columns, form)(value) for value in values], form
+        for name in ("PERCENT", "SPREAD", "POINTS", "NUMBER", "COUNT", "IDENTIFIER", "P_VALUE"):
+            form = getattr(formatting, name)
+            write = "return arguments[0].map(writer(arguments[1]))"
+            written = driver.execute_script(write, values, form.settings)
+            assert written == [form(value) for value in values], name
 
 
 @pytest.mark.parametrize(("width", "dark"), [(390, True), (390, False), (1400, True), (1400, False)])
@@ -196,10 +199,10 @@ def test_tables_sort_filter_and_save(page, tmp_path, run, width, dark):
         driver.switch_to.active_element.send_keys("\ue007")  # the Enter key
         least = [row[place] for row in rows_of(driver, element)]
         expected = trials["test_accuracy"].sort_values()
-        assert least == [column_formats.percent(value) for value in expected.head(25)]
+        assert least == [formatting.percent(value) for value in expected.head(25)]
         driver.execute_script("arguments[0].click()", heads[place])  # on a phone it is to the right of the window
         assert [row[place] for row in rows_of(driver, element)] == [
-            column_formats.percent(v) for v in expected[::-1].head(25)
+            formatting.percent(v) for v in expected[::-1].head(25)
         ]
         element.find_element("css selector", "input").send_keys("el2n profile-1")
         matching = trials[(trials["method"] == "<i>el2n</i>") & (trials["profile"] == "profile-1")]
@@ -223,7 +226,7 @@ def test_pages_of_a_table_turn(page, tmp_path, run):
         element.find_element("css selector", "button[aria-label='Next rows']").click()
         shown = element.find_element("css selector", ".rows").text
         assert shown == f"26–50 of {len(run.records)} rows"
-        seconds = [column_formats.quantity(value) for value in run.records["analytic_time_s"].iloc[25:50]]
+        seconds = [formatting.number(value) for value in run.records["analytic_time_s"].iloc[25:50]]
         place = list(run.records.drop(columns=["scenario"])).index("analytic_time_s")
         assert [row[place] for row in rows_of(driver, element)] == seconds
 

@@ -17,9 +17,9 @@ from PIL import Image
 from report_runs import HOSTILE, FakeRun, Reader, make_run
 
 import edgesim
-from edgesim import report
+from edgesim import formatting, report
 from edgesim.analysis.kept_samples import kept_at
-from edgesim.report import column_formats, page, pictures
+from edgesim.report import page, pictures
 from edgesim.results.run_folder import Run
 from edgesim.runtime import SerialExecutor
 
@@ -234,7 +234,7 @@ def test_pictures_of_a_real_run_are_those_of_its_parquet(real: Run, tmp_path: Pa
         shape = (row["height"], row["width"])
         np.testing.assert_array_equal(pixels(one["src"]), np.frombuffer(row["image"], np.uint8).reshape(shape))
         begins = f"{names[row['label']]}, {row['end']} important, place {row['rank']}: "
-        begins += f"score {column_formats.quantity(row['score'])}, sample {row['index']}"
+        begins += f"score {formatting.number(row['score'])}, sample {row['index']}"
         assert one["alt"].startswith(begins)
         mine = chosen[(chosen["device"] == row["device"]) & (chosen["method"] == row["method"])]
         ratios = sorted(mine.loc[mine["index"] == row["index"], "keep_ratio"])

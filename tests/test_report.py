@@ -14,7 +14,7 @@ import plotly.graph_objects
 import pytest
 from report_runs import HOSTILE, FakeRun, Reader, make_run, unpacked
 
-from edgesim import report
+from edgesim import formatting, report
 from edgesim.analysis import curves as curves_analysis
 from edgesim.analysis import heterogeneity, means
 from edgesim.analysis.claims import paper_claims
@@ -25,7 +25,6 @@ from edgesim.analysis.pareto import accuracy_against
 from edgesim.analysis.prices import compare_prices, device_prices
 from edgesim.analysis.verdict import verdict_of
 from edgesim.records import Record
-from edgesim.report import column_formats as formats
 from edgesim.report import (
     columns,
     fleet_sections,
@@ -502,7 +501,7 @@ def test_numbers_are_embedded_in_full():
     data = pd.DataFrame({"value": [1 / 3, math.nan, 5.0], "method": ["a", "a", None], "steps": [1, 2, 10**9]})
     found = json.loads(payload.as_json(payload.packed(data)))["columns"]
     assert unpacked(found[0])[0] == 1 / 3
-    assert [column["form"] for column in found] == ["quantity", "text", "count"]
+    assert [column["form"] for column in found] == [{}, None, {"decimals": 0}]
     assert unpacked(found[1]) == ["a", "a", None]
     assert unpacked(found[2]) == [1, 2, 10**9]
     assert payload.packed(pd.DataFrame({"seed": [3, 3]}))["columns"][0]["all"] == 3
@@ -544,26 +543,6 @@ def test_the_terminal_says_what_the_page_says():
     told = summary_of(run)
     assert told.sentences[0] == next(one.text for one in verdict_of(run.records) if one.kind == "answer")
     assert told.sentences[0] in read(run).page_text
-
-
-@pytest.mark.parametrize(
-    ("write", "value", "expected"),
-    [
-        (formats.percent, 0.87312, "87.3 %"), (formats.percent, -0.0001, "0.0 %"), (formats.percent, math.nan, "–"),
-        (formats.gap, 0.0042, "+0.42 pp"), (formats.gap, -0.1, "-10.00 pp"), (formats.gap, math.nan, "–"),
-        (formats.spread, 0.0213, "2.1 pp"), (formats.spread, math.nan, "–"),
-        (formats.ratio, 0.1, "0.1"), (formats.ratio, 1.0, "1"),
-        (formats.quantity, 1234.5, "1,234"), (formats.quantity, 0.012345, "0.01235"), (formats.quantity, math.inf, "–"),
-        (formats.count, 12345, "12,345"),
-        (formats.text, "", "–"), (formats.text, None, "–"), (formats.text, "el2n", "el2n"),
-        (formats.p_value, 0.0347, "0.035"), (formats.p_value, 9e-5, "< 0.0001"), (formats.p_value, math.nan, "–"),
-        (formats.plain_count, 1234.0, "1234"), (formats.plain_count, math.nan, "–"),
-        (formats.duration, 3725, "1 h 2 min 5 s"), (formats.duration, 83, "1 min 23 s"),
-        (formats.duration, 4.25, "4.2 s"), (formats.duration, math.nan, "–"),
-    ],
-)  # fmt: skip
-def test_how_values_are_written(write, value, expected):
-    assert write(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -739,4 +718,4 @@ def test_the_markdown_page_shows_the_summary_and_escapes(tmp_path: Path) -> None
         first.text.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
     )
     for _, row in means.summary(run.records).iterrows():
-        assert formats.percent(row["test_accuracy"]) in text
+        assert formatting.percent(row["test_accuracy"]) in text

@@ -16,8 +16,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import edgesim
-from edgesim.cli import app, layout, progress
-from edgesim.cli.layout import Column
+from edgesim.cli import app, progress, terminal_table
+from edgesim.cli.terminal_table import Column
 from edgesim.errors import n_of
 from edgesim.runtime import SerialExecutor, ray_executor, ray_startup, unused_address
 from edgesim.scenario.loading import Scenario
@@ -72,7 +72,7 @@ def test_the_schemas_are_printed(document: str) -> None:
 
 def test_a_table_shows_text_as_it_is() -> None:
     console = Console(width=160, file=io.StringIO(), force_terminal=True, color_system=None)
-    layout.show(console, HOSTILE, [Column(HOSTILE, (HOSTILE,), key=True), Column("n", ("1",))])
+    terminal_table.print_table(console, HOSTILE, [Column(HOSTILE, (HOSTILE,), key=True), Column("n", ("1",))])
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().count(HOSTILE) == 3
 
@@ -80,7 +80,7 @@ def test_a_table_shows_text_as_it_is() -> None:
 def test_the_consoles_print_text_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     monkeypatch.setattr("sys.stderr", out)
-    layout.console(stderr=True).print(HOSTILE)
+    terminal_table.console(stderr=True).print(HOSTILE)
     progress.watcher().note(HOSTILE)
     assert out.getvalue().split("\n")[:2] == [HOSTILE, HOSTILE]
 
@@ -89,7 +89,7 @@ def test_every_console_of_the_commands_comes_from_one_place() -> None:
     for path in (ROOT / "edgesim" / "cli").glob("*.py"):
         calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         made = [node for node in calls if isinstance(node.func, ast.Name) and node.func.id == "Console"]
-        assert len(made) == (path.name == "layout.py"), path.name
+        assert len(made) == (path.name == "terminal_table.py"), path.name
 
 
 def test_a_cluster_of_the_environment_is_named_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

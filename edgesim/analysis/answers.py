@@ -9,12 +9,12 @@ import pandas as pd
 
 from edgesim.analysis import opponents
 from edgesim.analysis.accuracy_loss import AccuracyLosses, skewed, turns
-from edgesim.analysis.findings import Evidence, Finding, finding, listed, percent, points, with_interval
+from edgesim.analysis.findings import Evidence, Finding, finding, with_interval
 from edgesim.analysis.grouping import is_ruled
 from edgesim.analysis.intervals import Interval, lies
 from edgesim.analysis.opponents import OpponentComparison
 from edgesim.analysis.savings import WORTH, by_profile, saved_in_words, saving, why_little
-from edgesim.errors import n_of
+from edgesim.formatting import listed, n_of, number, percent, points, short_percent
 
 
 class VerdictContext(NamedTuple):
@@ -41,7 +41,7 @@ class VerdictContext(NamedTuple):
     def does(self) -> str:
         """What the method does there: it keeps a subset, or moves over all samples for a share of the training."""
         own = self.good[self.good["method"] == self.method]
-        share = whole(self.ratio) + " on average" * is_ruled(own)
+        share = short_percent(self.ratio) + " on average" * is_ruled(own)
         if own["dynamic"].fillna(False).astype(bool).any():
             return f"training by {self.method} at {share} of full training"
         return f"keeping {share} by {self.method}"
@@ -58,7 +58,7 @@ def turn(spoken: VerdictContext) -> list[Finding]:
     for name, common, local, margin in pairs:
         if turns(common, local, margin):
             text = (
-                f"The answer depends on what the devices will see. Against {name}, {spoken.method} at {ratio:.4g} "
+                f"The answer depends on what the devices will see. Against {name}, {spoken.method} at {number(ratio)} "
                 f"differs by {with_interval(common, 'points')} on the common test set. On the device's own class mix "
                 f"it differs by {with_interval(local, 'points')}."
             )
@@ -91,9 +91,9 @@ def answer_of(spoken: VerdictContext) -> Finding:
 def loss_in_words(found: Interval, margin: float) -> str:
     """What an interval above the margin says of the loss."""
     if lies(found, 0.0) > 0:
-        return f"accuracy is higher by {points(found.estimate).lstrip('+')}"
+        return f"accuracy is higher by {points(found.estimate, sign=False)}"
     if lies(found, 0.0) < 0:
-        return f"a loss of {points(found.estimate).lstrip('-')}, within the margin of {margin_in_words(margin)}"
+        return f"a loss of {points(-found.estimate, sign=False)}, within the margin of {margin_in_words(margin)}"
     return f"no loss above {margin_in_words(margin)}" if margin > 0 else "no loss"
 
 
@@ -103,8 +103,10 @@ def _own_mix(spoken: VerdictContext) -> str:
     if not skewed(spoken.good) or not np.isfinite(local.estimate) or lies(local, -margin) > 0:
         return ""
     if lies(local, 0.0) < 0:
-        return f" on the common test set, but {points(local.estimate).lstrip('-')} lost on the devices' own class mixes"
-    up_to = f"{abs(local.low) * 100:.1f} points"
+        return (
+            f" on the common test set, but {points(-local.estimate, sign=False)} lost on the devices' own class mixes"
+        )
+    up_to = points(abs(local.low), sign=False)
     return f" on the common test set (on the devices' own class mixes a loss of up to {up_to} is not ruled out)"
 
 
@@ -122,9 +124,9 @@ def _no_ratio(spoken: VerdictContext) -> tuple[str, Evidence]:
             "Run two seeds or more to tell what holds beyond."
         ), "none"
     if all(one.high < -losses.margin for one in losses.common.values()):
-        falls = f"accuracy falls at every keep ratio that ran, by {points(found.estimate).lstrip('-')}"
-        return f"Do not prune by {method} here: {falls} at {whole(ratio)}.", "no"
-    may = f"at {whole(ratio)} a loss of up to {abs(found.low) * 100:.1f} points is not ruled out"
+        falls = f"accuracy falls at every keep ratio that ran, by {points(-found.estimate, sign=False)}"
+        return f"Do not prune by {method} here: {falls} at {short_percent(ratio)}.", "no"
+    may = f"at {short_percent(ratio)} a loss of up to {points(abs(found.low), sign=False)} is not ruled out"
     text = f"This run cannot tell at which keep ratio {method} is safe (margin {margin}): {may}."
     told = losses.repetitions()
     if told is None:
@@ -135,7 +137,10 @@ def _no_ratio(spoken: VerdictContext) -> tuple[str, Evidence]:
     now = (found.seeds, found.devices)
     ways = [f"about {n_of(max(count, have + 1), what)} (now {have})"
             for count, what, have in zip(needed, ("seed", "device"), now, strict=True) if count]  # fmt: skip
-    return f"{text} {_capital(' or '.join(ways))} would tell at {whole(at)}, if the loss is what it seems.", "none"
+    return (
+        f"{text} {_capital(' or '.join(ways))} would tell at {short_percent(at)}, if the loss is what it seems.",
+        "none",
+    )
 
 
 def _not_on(spoken: VerdictContext) -> str:
@@ -159,11 +164,11 @@ def _better_buy(at_cost: list[OpponentComparison]) -> str:
     better = [one for one in known if lies(one.common, 0.0) < 0]
     if better:
         best = min(better, key=lambda one: one.common.estimate)
-        ahead = points(abs(best.common.estimate)).lstrip("+")
+        ahead = points(abs(best.common.estimate), sign=False)
         return f" At the same energy {opponents.NAMES[best.opponent]} is better by {ahead}."
     worse = [one for one in known if lies(one.common, 0.0) > 0]
     if len(worse) == len(known):
-        least = points(min(one.common.estimate for one in known)).lstrip("+")
+        least = points(min(one.common.estimate for one in known), sign=False)
         names = listed([opponents.NAMES[one.opponent] for one in worse])
         return f" At the same energy it is ahead of {names} by {least}{' or more' * (len(worse) > 1)}."
     open_ = [opponents.NAMES[one.opponent] for one in known if one not in worse]
@@ -179,11 +184,6 @@ def _alone(found: Interval, text: str) -> str:
 
 def _capital(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}"
-
-
-def whole(ratio: float) -> str:
-    """A keep ratio as a percentage: 0.8 -> '80 %'."""
-    return f"{100 * ratio:.3g} %"
 
 
 def margin_in_words(margin: float) -> str:

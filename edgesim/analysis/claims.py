@@ -40,7 +40,7 @@ from edgesim.analysis.grouping import (
 )
 from edgesim.analysis.intervals import interval, lies, p_two_sided, ratio_interval, simultaneous
 from edgesim.analysis.means import linear_fit
-from edgesim.errors import n_of
+from edgesim.formatting import n_of
 
 COLUMNS = [
     "claim", "statement", "method", "keep_ratio", "estimate", "low", "high", "threshold", "unit", "n", "devices",

@@ -13,7 +13,7 @@ from edgesim.analysis.intervals import Interval, interval, lies, p_two_sided, si
 from edgesim.analysis.pairs import known, pairs, without_partner
 from edgesim.analysis.pareto import POINT_COLUMNS, accuracy_against, front
 from edgesim.config import validation
-from edgesim.errors import n_of
+from edgesim.formatting import n_of
 from edgesim.results.serialization import by_rule
 
 PAIRED_COLUMNS = [

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.findings import Evidence, Finding, finding, percent, with_interval
+from edgesim.analysis.findings import Evidence, Finding, finding, with_interval
 from edgesim.analysis.grouping import FULL, OPPONENTS, RANDOM, complete, ok
 from edgesim.analysis.intervals import Interval, lies
 from edgesim.analysis.opponents import at_cost, equal_cost_finding
 from edgesim.analysis.savings import saved_in_words
 from edgesim.analysis.verdict import spoken_of
-from edgesim.errors import n_of
+from edgesim.formatting import n_of, number, percent
 
 SHOWN_LAMBDA = 0.1
 """lambda of the sentence on the best ratios, the middle one of those in the table"""
@@ -47,7 +47,7 @@ def run_findings(means: pd.DataFrame, pairs: pd.DataFrame) -> list[Finding]:
             if row["equal"]:
                 text = f"{run}: the test accuracy is that of the first run, in every pair (n = {change.n})."
             found.append(finding("accuracy", text, told, change, ("", np.nan)))
-        costs = [f"{word} {row['a']:.4g} to {row['b']:.4g} {unit} ({_change(row['a'], row['b'])})"
+        costs = [f"{word} {number(row['a'])} to {number(row['b'])} {unit} ({_change(row['a'], row['b'])})"
                  for quantity, word, unit in (("device_time_s", "time", "s"), ("device_energy_j", "energy", "J"))
                  if quantity in by_quantity.index for row in [by_quantity.loc[quantity]]]  # fmt: skip
         if costs:
@@ -97,9 +97,9 @@ def _full(table: pd.DataFrame) -> list[Finding]:
     ):
         known = rows[rows[column].notna()].sort_values(column, kind="stable")
         if len(known) > 1:
-            told = [f"{name} {value:,.4g} {unit}" for name, value in zip(known["fleet"], known[column], strict=True)]
+            told = [f"{name} {number(value)} {unit}" for name, value in zip(known["fleet"], known[column], strict=True)]
             factor = known[column].iloc[-1] / known[column].iloc[0]
-            text = f"Full training, {what}: {', '.join(told)}; least and most differ by a factor of {factor:.3g}."
+            text = f"Full training, {what}: {', '.join(told)}. Least and most differ by a factor of {factor:.3g}."
             found.append(Finding(kind, text, "sum"))
     return found
 
@@ -115,7 +115,7 @@ def _least(table: pd.DataFrame) -> list[Finding]:
     ratio = float(rows["keep_ratio"].iloc[0])
     told = [f"{name} {percent(value)}" for name, value in zip(rows["fleet"], rows["energy_saved"], strict=True)]
     text = (
-        f"Keeping {ratio:.4g} by {method} saves energy against full: {', '.join(told)}. It leaves out "
+        f"Keeping {number(ratio)} by {method} saves energy against full: {', '.join(told)}. It leaves out "
         f"{percent(1 - ratio)} of the data; what a device takes once per job, whatever the data, is not saved."
     )
     return [Finding("saving", text, "sum", method=str(method), keep_ratio=ratio)]
@@ -151,7 +151,7 @@ def _cannot(table: pd.DataFrame) -> list[Finding]:
             row = own.sort_values("infeasible_devices", ascending=False, kind="stable").iloc[0]
             devices = n_of(row["infeasible_devices"], "device")
             text = (
-                f"{fleet}: {devices} cannot do {row['method']} at {row['keep_ratio']:.4g}; "
+                f"{fleet}: {devices} cannot do {row['method']} at {number(row['keep_ratio'])}; "
                 f"{n_of(len(own), 'pair')} of method and keep ratio {'has' if len(own) == 1 else 'have'} such devices."
             )
             found.append(Finding("devices", text, "sum"))

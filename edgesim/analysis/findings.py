@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from edgesim.analysis.intervals import Interval
-from edgesim.errors import n_of
+from edgesim.formatting import n_of, percent, points
 
 NOTHING = Interval()
 Evidence = Literal["yes", "no", "none", "sum"]
@@ -69,16 +69,6 @@ def finding(kind: str, text: str, evidence: Evidence, found: Interval, cell: tup
     return Finding(kind, text, evidence, found.estimate, found.low, found.high, found.n, *cell, found.scope)
 
 
-def percent(value: float) -> str:
-    """0.1234 -> '12.3 %'."""
-    return f"{round(100 * value, 1) + 0.0:.1f} %"
-
-
-def points(value: float) -> str:
-    """A difference of accuracies: -0.0123 -> '-1.2 points'."""
-    return f"{round(100 * value, 1) + 0.0:+.1f} points"
-
-
 def with_interval(found: Interval, write: str = "percent", of: str = "") -> str:
     """'12.3 % (95 % interval 11.0 to 13.6, n = 60)'; of one seed '12.3 % (this seed alone, n = 20)'.
 
@@ -98,10 +88,5 @@ def with_interval(found: Interval, write: str = "percent", of: str = "") -> str:
 
 def ends(found: Interval, sign: str = "") -> str:
     """The ends of an interval of shares in per cent or points: '11.0 to 13.6', with `sign` "+": '-1.0 to +2.0'."""
-    low, high = (f"{round(100 * end, 1) + 0.0:{sign}.1f}" for end in (found.low, found.high))
+    low, high = (points(end, bool(sign), "") for end in (found.low, found.high))
     return f"{low} to {high}"
-
-
-def listed(names: list[str]) -> str:
-    """'a', 'a and b', 'a, b and c'."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""

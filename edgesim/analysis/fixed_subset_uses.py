@@ -12,12 +12,12 @@ import pandas as pd
 
 from edgesim.analysis.accuracy_loss import skewed
 from edgesim.analysis.break_even import break_even
-from edgesim.analysis.findings import Evidence, Finding, finding, listed, percent, with_interval
-from edgesim.analysis.grouping import FULL, RANDOM, mean, ranges
+from edgesim.analysis.findings import Evidence, Finding, finding, with_interval
+from edgesim.analysis.grouping import FULL, RANDOM, mean
 from edgesim.analysis.intervals import Interval, lies
 from edgesim.analysis.opponents import random_at
 from edgesim.analysis.storage import storage_bound
-from edgesim.errors import n_of
+from edgesim.formatting import listed, n_of, number, percent, ranges, size
 
 
 def uses(records: pd.DataFrame, good: pd.DataFrame, method: str, ratio: float) -> list[Finding]:
@@ -48,10 +48,10 @@ def _pays(found: Interval, method: str, ratio: float, what: str) -> str:
     if not found.n:
         return "a static random subset is the opponent, and none ran"
     if not found.is_known:
-        return f"{method} at {ratio:.4g} differs from random at {what} by {with_interval(found, 'points')}"
+        return f"{method} at {number(ratio)} differs from random at {what} by {with_interval(found, 'points')}"
     side = lies(found, 0.0)
     told = "pays" if side > 0 else "does worse than random" if side < 0 else "is not shown to beat random"
-    return f"{method} at {ratio:.4g} {told} at {what}: {with_interval(found, 'points')}"
+    return f"{method} at {number(ratio)} {told} at {what}: {with_interval(found, 'points')}"
 
 
 def _repeats(good: pd.DataFrame, method: str, ratio: float) -> str:
@@ -91,17 +91,10 @@ def _upload(good: pd.DataFrame, own: pd.DataFrame) -> str:
     if not len(full) or not mean(full["upload_bytes"]) > 0:
         return ""
     sent, whole = mean(own["upload_bytes"]), mean(full["upload_bytes"])
-    told = f"Sending: {_size(sent)} per device in place of {_size(whole)}"
+    told = f"Sending: {size(sent)} per device in place of {size(whole)}"
     linked = own["upload_s"].notna()
     if linked.any():
         seconds, all_s = mean(own.loc[linked, "upload_s"]), mean(full["upload_s"])
-        told += f", {seconds:,.3g} s in place of {all_s:,.3g} s on {listed(sorted(set(own.loc[linked, 'profile'])))}"
+        where = listed(sorted(set(own.loc[linked, "profile"])))
+        told += f", {number(seconds, 3)} s in place of {number(all_s, 3)} s on {where}"
     return f"{told}."
-
-
-def _size(count: float) -> str:
-    """Bytes with a prefix: 11,536 -> '11.5 kB'."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= scale:
-            return f"{count / scale:.3g} {unit}"
-    return n_of(round(count), "byte")

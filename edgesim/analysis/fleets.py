@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.best_ratio import LAMBDAS, Weighted, best_ratios
-from edgesim.analysis.grouping import FULL, KEYS, Answer, answer, complete, everywhere, groups, ok, ranges
+from edgesim.analysis.grouping import FULL, KEYS, Answer, answer, complete, everywhere, groups, ok
 from edgesim.analysis.intervals import interval
-from edgesim.errors import n_of
+from edgesim.formatting import n_of, ranges
 
 FLEET_COLUMNS = [
     "fleet", "method", "keep_ratio", "devices", "infeasible_devices", "failed_devices", "seeds", "finish_s",

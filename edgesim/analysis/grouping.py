@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from edgesim.errors import n_of
+from edgesim.formatting import n_of, ranges
 from edgesim.records import Record
 from edgesim.results.serialization import with_rounded_ratios
 from edgesim.work import FloatArray
@@ -228,14 +228,3 @@ def one_of(reasons: pd.Series) -> str:
     different = list(dict.fromkeys(reasons.fillna("").astype(str)))
     others = len(different) - 1
     return different[0] + (f" (and {others} more that differ in their numbers)" if others else "")
-
-
-def ranges(numbers: Iterable[int]) -> str:
-    """Whole numbers in short: 0, 1, 2, 7 -> '0-2, 7'."""
-    runs: list[list[int]] = []
-    for number in sorted({int(n) for n in numbers}):
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)

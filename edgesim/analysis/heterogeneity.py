@@ -17,9 +17,9 @@ from edgesim.analysis.grouping import (
     mean,
     ok,
     one_of,
-    ranges,
 )
 from edgesim.analysis.intervals import interval
+from edgesim.formatting import number, ranges
 
 DEVICE_COLUMNS = [
     "device", "profile", "method", "keep_ratio", "seeds", "test_accuracy", "local_accuracy", "analytic_time_s",
@@ -162,7 +162,7 @@ def infeasible(records: pd.DataFrame) -> Answer:
     rows = []
     bad = bad.assign(kind=kinds(bad["reason"]))
     for (device, profile, _), part in bad.groupby(["device", "profile", "kind"], sort=False, dropna=False):
-        ratios = ", ".join(f"{ratio:g}" for ratio in sorted(set(part["keep_ratio"])))
+        ratios = ", ".join(number(ratio) for ratio in sorted(set(part["keep_ratio"])))
         methods = ", ".join(dict.fromkeys(part["method"]))
         rows.append((device, profile, one_of(part["reason"]), len(part), methods, ratios))
     return answer(rows, INFEASIBLE_COLUMNS)

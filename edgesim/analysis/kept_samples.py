@@ -10,6 +10,7 @@ import pandas as pd
 from edgesim.analysis.grouping import FULL, KEYS, RANDOM, Answer, answer, cell_keys, complete, device_by_seed, ok
 from edgesim.analysis.intervals import interval
 from edgesim.extremes import PER_END, ends_of_classes
+from edgesim.formatting import number
 from edgesim.results.serialization import with_rounded_ratios
 from edgesim.work import FloatArray
 
@@ -164,7 +165,7 @@ def kept_at(samples: pd.DataFrame, selections: pd.DataFrame) -> pd.Series:
     found = selections[here].merge(asked, on=keys)[[*keys, "keep_ratio"]].drop_duplicates().sort_values("keep_ratio")
     texts: dict[Any, str] = {}
     for key, ratio in zip(found[keys].itertuples(index=False, name=None), found["keep_ratio"], strict=True):
-        texts[key] = f"{texts[key]}, {ratio:.4g}" if key in texts else f"{ratio:.4g}"
+        texts[key] = f"{texts[key]}, {number(ratio)}" if key in texts else number(ratio)
     mine = [texts.get(key, "") for key in samples[keys].itertuples(index=False, name=None)]
     return pd.Series(mine, index=samples.index, dtype=object)
 

@@ -27,10 +27,10 @@ from edgesim.analysis.grouping import (
     ok,
     one_of,
     paired,
-    ranges,
     weighted_mean,
 )
 from edgesim.analysis.intervals import interval
+from edgesim.formatting import number, ranges
 from edgesim.work import FloatArray
 
 COSTS = ("device_time_s", "device_energy_j", "analytic_time_s", "analytic_energy_j")
@@ -200,7 +200,7 @@ def failures(records: pd.DataFrame) -> pd.DataFrame:
     rows = []
     bad = records[records["status"] != "ok"]
     for (status, _, method), part in bad.assign(kind=kinds(bad["reason"])).groupby(keys, sort=False, dropna=False):
-        ratios = ", ".join(f"{ratio:g}" for ratio in sorted(set(part["keep_ratio"])))
+        ratios = ", ".join(number(ratio) for ratio in sorted(set(part["keep_ratio"])))
         named = (status, one_of(part["reason"]), method)
         rows.append((*named, len(part), ratios, ranges(part["device"]), ranges(part["seed"])))
     names = ["status", "reason", "method", "failures", "keep_ratios", "device_list", "seed_list"]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.equal_cost import at_equal_cost, gap_interval, opponents_of
-from edgesim.analysis.findings import Evidence, Finding, ends, finding, listed, percent, points, with_interval
+from edgesim.analysis.findings import Evidence, Finding, ends, finding, with_interval
 from edgesim.analysis.grouping import (
     FEWER_EPOCHS,
     OPPONENTS,
@@ -24,7 +24,7 @@ from edgesim.analysis.grouping import (
 )
 from edgesim.analysis.intervals import Interval, interval, lies
 from edgesim.analysis.storage import storage_bound
-from edgesim.errors import n_of
+from edgesim.formatting import listed, n_of, number, percent, points
 
 NAMES = {RANDOM: "random", FEWER_EPOCHS: "all data in fewer epochs", RS2: "a new random subset every epoch"}
 
@@ -118,7 +118,7 @@ def equal_cost_finding(
     worst = min(found, key=lambda one: (one.common.high, one.common.estimate) if one.common.is_known else (1, 1)).common
     level = f"95 % intervals, {worst.tests} tested at once" if worst.tests > 1 else "95 % interval"
     level = level if worst.is_known else worst.scope or "no intervals"
-    text = f"Equal cost: {method} at {most.keep_ratio:.4g} reaches {percent(most.own)}. For its emulated energy, "
+    text = f"Equal cost: {method} at {number(most.keep_ratio)} reaches {percent(most.own)}. For its emulated energy, "
     text += f"scoring included: {' '.join(parts)}{_conclusion(found, method)} ({level}, n = {most.pairs}).{absent}"
     return finding("cost", text, verdict, worst, (method, most.keep_ratio))
 
@@ -165,8 +165,8 @@ def against_random(good: pd.DataFrame) -> Finding:
     named += [min(down, key=lambda cell: cell[2].estimate)] if down else []
     for name, ratio, found, base in named:
         word = "best" if lies(found, 0.0) >= 0 else "worst"
-        beside = f" (random keeps {base:.4g})" if abs(base - ratio) > 1e-6 else ""
-        text += f"; {word} {name} at {ratio:.4g}{beside}, {with_interval(found, 'points')}"
+        beside = f" (random keeps {number(base)})" if abs(base - ratio) > 1e-6 else ""
+        text += f"; {word} {name} at {number(ratio)}{beside}, {with_interval(found, 'points')}"
     name, ratio, found, _ = named[0]
     return finding("random", text + ".", "yes" if up else "no" if down else "none", found, (name, ratio))
 

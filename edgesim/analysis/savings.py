@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.findings import percent
 from edgesim.analysis.grouping import FULL, paired
 from edgesim.analysis.intervals import Interval, ratio_interval
+from edgesim.formatting import percent
 
 WORTH = 0.01
 """share of time or energy that a saving has to reach to be worth a sentence"""

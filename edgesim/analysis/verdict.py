@@ -12,12 +12,12 @@ import pandas as pd
 from edgesim.analysis import opponents
 from edgesim.analysis.accuracy_loss import MARGIN, AccuracyLosses, losses_to_full, skewed
 from edgesim.analysis.answers import VerdictContext, answer_of, loss_in_words, margin_in_words, turn
-from edgesim.analysis.findings import Evidence, Finding, finding, listed, percent, points, with_interval
+from edgesim.analysis.findings import Evidence, Finding, finding, with_interval
 from edgesim.analysis.fixed_subset_uses import uses
 from edgesim.analysis.grouping import FULL, KEYS, RANDOM, complete, methods_of, ok
 from edgesim.analysis.intervals import Interval, lies
 from edgesim.analysis.savings import NOTHING, WORTH, by_profile, saving, startup_share, warm_saving
-from edgesim.errors import n_of
+from edgesim.formatting import listed, n_of, number, percent, points
 
 
 def verdict_of(
@@ -112,13 +112,13 @@ def _break_even(good: pd.DataFrame, method: str) -> str:
     for ratio in ratios:
         found = saving(good, method, ratio, "device_time_s")
         if found.estimate >= NOTHING:
-            return f" It saves time at {ratio:.4g}: {percent(found.estimate)}."
+            return f" It saves time at {number(ratio)}: {percent(found.estimate)}."
     return " It saves time at no ratio of this run."
 
 
 def _accuracy(losses: AccuracyLosses, good: pd.DataFrame, ratio: float) -> Finding:
     found, method = losses.common[ratio], losses.method
-    text = f"At {ratio:.4g} the accuracy of {method} minus full training's is {with_interval(found, 'points')}"
+    text = f"At {number(ratio)} the accuracy of {method} minus full training's is {with_interval(found, 'points')}"
     evidence: Evidence = "none"
     if found.is_known:
         evidence = "yes"
@@ -130,7 +130,7 @@ def _accuracy(losses: AccuracyLosses, good: pd.DataFrame, ratio: float) -> Findi
             text += ": it is lower"
         else:
             evidence = "none"
-            text += f": a loss of up to {abs(found.low) * 100:.1f} points is not ruled out"
+            text += f": a loss of up to {points(abs(found.low), sign=False)} is not ruled out"
     if skewed(good):
         text += f". On the devices' own class mixes it is {with_interval(losses.local[ratio], 'points')}"
     return finding("accuracy", f"{text}. {' '.join(losses.left_out)}".strip(), evidence, found, (method, ratio))
@@ -143,14 +143,16 @@ def _harm(losses: AccuracyLosses) -> Finding:
     if harmful:
         ratio = harmful[0]
         below = [other for other in losses.common if other <= ratio]
-        where = f"From keep ratio {ratio:.4g} down" if below == harmful and len(below) > 1 else f"At {ratio:.4g}"
+        where = f"At {number(ratio)}"
+        if below == harmful and len(below) > 1:
+            where = f"From keep ratio {number(ratio)} down"
         text = f"{where}, {method} costs accuracy: {with_interval(losses.common[ratio], 'points')} there"
         if lowest < ratio:
             shown = lowest in harmful
-            text += f", and {points(losses.common[lowest].estimate)} at {lowest:.4g}" if shown else ""
+            text += f", and {points(losses.common[lowest].estimate)} at {number(lowest)}" if shown else ""
         open_ = [other for other in losses.common if other not in harmful and other not in losses.safe]
         if open_:
-            text += f". At {listed([f'{other:.4g}' for other in open_])} this run cannot tell"
+            text += f". At {listed([number(other) for other in open_])} this run cannot tell"
         return finding("harm", text + ".", "yes", losses.common[ratio], (method, ratio))
     found = losses.common[lowest]
     if not found.is_known:
@@ -159,9 +161,9 @@ def _harm(losses: AccuracyLosses) -> Finding:
         return finding("harm", text, "none", found, (method, lowest))
     if len(losses.safe) == len(losses.common):
         text = f"At no keep ratio does {method} lose more than {margin_in_words(losses.margin)}"
-        text += f"; at {lowest:.4g} it differs by {with_interval(found, 'points')}."
+        text += f"; at {number(lowest)} it differs by {with_interval(found, 'points')}."
         return finding("harm", text, "yes", found, (method, lowest))
-    text = f"From which keep ratio on {method} costs accuracy this run cannot tell; at {lowest:.4g} it differs by "
+    text = f"From which keep ratio on {method} costs accuracy this run cannot tell; at {number(lowest)} it differs by "
     return finding("harm", f"{text}{with_interval(found, 'points')}.", "none", found, (method, lowest))
 
 
@@ -172,11 +174,11 @@ def _devices(good: pd.DataFrame, method: str, ratio: float) -> Finding:
         return Finding("devices", "No device time is known, so who gains cannot be told.", method=method)
     (best, most, _), (worst, least, _) = rows[0], rows[-1]
     if len(rows) == 1:
-        text = f"All devices are of one profile, {best}: at {ratio:.4g} they save {percent(most)} of the time"
+        text = f"All devices are of one profile, {best}: at {number(ratio)} they save {percent(most)} of the time"
     else:
-        text = f"At {ratio:.4g} the time saved goes from {percent(least)} on {worst} to {percent(most)} on {best}"
+        text = f"At {number(ratio)} the time saved goes from {percent(least)} on {worst} to {percent(most)} on {best}"
         if percent(least) == percent(most):
-            text = f"At {ratio:.4g} devices of all profiles save {percent(most)} of the time"
+            text = f"At {number(ratio)} devices of all profiles save {percent(most)} of the time"
     slower = [profile for profile, time, _ in rows if time <= -NOTHING]
     if slower:
         told = "all" if len(slower) == len(rows) else listed(slower)

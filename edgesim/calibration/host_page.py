@@ -11,7 +11,7 @@ from edgesim.calibration.host import Timed
 from edgesim.calibration.this_machine import Calibrated, Check
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
 from edgesim.errors import n_of
-from edgesim.formatting import per_cent
+from edgesim.formatting import percent
 
 GOAL = 0.10
 """mean absolute error that is aimed at"""
@@ -36,7 +36,7 @@ def page(found: Calibrated, command: str) -> str:
         f"copies of {machine.copies.large_bytes >> 20} MiB: {machine.copies.large_bytes_per_s / 1e9:.3g} GB/s."
     )
     if share is not None:
-        head += f" The process had a processor for {per_cent(share, 0)} of the time on the wall."
+        head += f" The process had a processor for {percent(share, 0)} of the time on the wall."
     parts = [head, _fitted(found)]
     if found.check is not None:
         parts.append(_checked(found.check))
@@ -51,8 +51,8 @@ def _fitted(found: Calibrated) -> str:
     )
     mean = float(np.mean(np.abs(found.fitted.errors)))
     return (
-        f"## Cases that the costs were fitted to\n\nMean absolute error {per_cent(mean)} "
-        f"(n = {n_of(len(timed), 'case')}); {found.fitted.held_out_words} {per_cent(found.fitted.held_out)}.\n\n"
+        f"## Cases that the costs were fitted to\n\nMean absolute error {percent(mean)} "
+        f"(n = {n_of(len(timed), 'case')}); {found.fitted.held_out_words} {percent(found.fitted.held_out)}.\n\n"
         f"{table(timed, predicted)}\n\nCosts: {costs}."
     )
 
@@ -65,9 +65,9 @@ def _checked(check: Check) -> str:
     outcome = "reached" if check.mean <= GOAL else "not reached"
     cases = n_of(len(check.timed), "case")
     return (
-        f"## Networks that no fit has met\n\nMean absolute error {per_cent(check.mean)} (n = {cases}; "
-        f"median {per_cent(np.median(np.abs(check.errors)))}, largest {per_cent(np.max(np.abs(check.errors)))}). "
-        f"The goal of {per_cent(GOAL, 0)} is {outcome}.{_foreign(check)}\n\n{table(check.timed, check.predicted_s)}"
+        f"## Networks that no fit has met\n\nMean absolute error {percent(check.mean)} (n = {cases}; "
+        f"median {percent(np.median(np.abs(check.errors)))}, largest {percent(np.max(np.abs(check.errors)))}). "
+        f"The goal of {percent(GOAL, 0)} is {outcome}.{_foreign(check)}\n\n{table(check.timed, check.predicted_s)}"
     )
 
 
@@ -77,8 +77,8 @@ def _foreign(check: Check) -> str:
         return ""
     own, other = (float(np.mean(np.abs(check.errors[mask]))) for mask in (~check.foreign, check.foreign))
     return (
-        f" Networks of the table of models: {per_cent(own)} (n = {int((~check.foreign).sum())}); "
-        f"of timm, with layers that no fitted case has: {per_cent(other)} (n = {int(check.foreign.sum())})."
+        f" Networks of the table of models: {percent(own)} (n = {int((~check.foreign).sum())}); "
+        f"of timm, with layers that no fitted case has: {percent(other)} (n = {int(check.foreign.sum())})."
     )
 
 
@@ -91,6 +91,6 @@ def table(timed: Sequence[Timed], predicted_s: Sequence[float] | np.ndarray) -> 
     for one, guess_s in zip(timed, predicted_s, strict=True):
         lines.append(
             f"| {one.case.name} | {one.case.batch_size} | {len(one.times_s)} | {one.step_s * 1e3:.3g} | "
-            f"+{per_cent(one.spread, 0)} | {guess_s * 1e3:.3g} | {per_cent(guess_s / one.step_s - 1, 0, sign=True)} |"
+            f"+{percent(one.spread, 0)} | {guess_s * 1e3:.3g} | {percent(guess_s / one.step_s - 1, 0, sign=True)} |"
         )
     return "\n".join(lines)

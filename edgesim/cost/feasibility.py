@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from edgesim.cost.analytic import Numbers
 from edgesim.cost.context import PricingContext
-from edgesim.formatting import apart, per_cent, size
+from edgesim.formatting import distinguished, percent, size
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import FloatArray, Workload
 
@@ -100,14 +100,14 @@ def reasons(demand: ResourceDemand, profile: DeviceProfile, terms: PricingContex
     if memory_share(peak, profile.memory_bytes) > 1:
         fits = largest_batch_size(profile, terms.workload, terms.optimizer_states, batch)
         advice = f"batch size {fits} would fit" if fits else "no batch size would fit"
-        needs, has = apart(peak, usable, size, 3)
+        needs, has = distinguished(peak, usable, size, 3)
         found.append(
             f"needs {needs} of training memory at batch size {batch}, has {has} "
-            f"({per_cent(1 - SYSTEM_SHARE, 0)} of {size(profile.memory_bytes)}); {advice}"
+            f"({percent(1 - SYSTEM_SHARE, 0)} of {size(profile.memory_bytes)}); {advice}"
         )
     shard = float(np.asarray(demand.shard_bytes))
     if storage_share(shard, profile.storage_bytes) > 1:
-        needs, has = apart(shard, profile.storage_bytes, size, 3)
+        needs, has = distinguished(shard, profile.storage_bytes, size, 3)
         found.append(f"needs {needs} of storage for its data, has {has}")
     return found
 

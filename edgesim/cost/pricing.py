@@ -10,7 +10,7 @@ from edgesim.cost import analytic
 from edgesim.cost.batch_pricing import BatchPricing, Device
 from edgesim.cost.context import PricingContext
 from edgesim.cost.step_counts import StepCounts
-from edgesim.formatting import amount, apart, share
+from edgesim.formatting import distinguished, number, short_percent
 from edgesim.hardware.conditions import Conditions
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.records import WorkRecord
@@ -125,7 +125,7 @@ def shortfall(priced: BatchPricing, i: int, exact: bool = True) -> str:
     died_s = float(run.died_at_s[i])
     if np.isnan(died_s):
         days, needs_s = float(run.time_s[i].sum()) / 86400, float(priced.undisturbed_s[i])
-        work = f"the work, {'' if exact else 'at least '}{amount(needs_s)} s,"
+        work = f"the work, {'' if exact else 'at least '}{number(needs_s)} s,"
         return f"{work} is not done after {days:,.0f} days in its windows; open them longer"
     energy = conditions.energy
     capacity_j = priced.device.profile.battery_j if energy.capacity_j is None else energy.capacity_j
@@ -134,12 +134,12 @@ def shortfall(priced: BatchPricing, i: int, exact: bool = True) -> str:
     last = int(np.flatnonzero(run.time_s[i])[-1]) if run.time_s[i].any() else 0
     waits = last == 0 and run.time_s[i, 0] <= run.wait_s[i, 0]  # it has not begun
     during = "waiting for its window" if waits else run.labels[last]
-    gained = f" and {amount(float(energy.harvested_j(died_s)))} J harvested" if energy.source == "harvest" else ""
+    gained = f" and {number(float(energy.harvested_j(died_s)))} J harvested" if energy.source == "harvest" else ""
     served = f" for its {priced.terms.repeats:,} trainings" if priced.terms.repeats > 1 else ""
-    held, needs = apart(charged * capacity_j, float(priced.on_mains.energy_j[i].sum()), amount, 4)
+    held, needs = distinguished(charged * capacity_j, float(priced.on_mains.energy_j[i].sum()), number, 4)
     return (
         f"the battery is empty {died_s:,.1f} s after the start, while {during}: it held {held} J "
-        f"({share(charged)} of {amount(capacity_j)} J){gained}; the trial needs "
+        f"({short_percent(charged)} of {number(capacity_j)} J){gained}; the trial needs "
         f"{'' if exact else 'at least '}{needs} J{served}"
     )
 

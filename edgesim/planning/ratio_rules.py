@@ -16,7 +16,7 @@ from edgesim.cost.context import OTHER, Price
 from edgesim.cost.objective import BINDS, GRID, ROWS, UNITS, Budget, Objective, Rule, SubsetCost
 from edgesim.cost.step_counts import StepCounts
 from edgesim.errors import n_of
-from edgesim.formatting import amount, apart, share
+from edgesim.formatting import distinguished, number, short_percent
 from edgesim.planning.expected_cost import ExpectedCost, demand, may_stop
 from edgesim.pruning.base import WorkCase
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
@@ -95,10 +95,10 @@ class RuleDecision:
 
     def _objective(self, p: int) -> str:
         """The value of the objective, and what the device's risk weighs in it."""
-        weight, value = float(self.pairs.risk_weight[p]), amount(float(self.value[p]))
+        weight, value = float(self.pairs.risk_weight[p]), number(float(self.value[p]))
         if weight == 1:
             return f"risk + lambda x J is {value}"
-        written = amount(weight, 3)
+        written = number(weight, 3)
         return f"{written} x risk + lambda x J is {value}; it holds {written} times the data of a mean device"
 
     @property
@@ -119,7 +119,7 @@ class RuleDecision:
         if name in UNITS:
             limit = float(getattr(self.rule, name))
             wanted = m if least else m + 1
-            takes, allowed = apart(float(self.value[p]), limit, amount, 4)
+            takes, allowed = distinguished(float(self.value[p]), limit, number, 4)
             bought = self._bought(p, wanted, name)
             repeats = self.pairs.prospect.terms.repeats
             served = f" for {repeats:,} trainings" if repeats > 1 and name != "storage_bytes" else ""
@@ -155,8 +155,8 @@ class RuleDecision:
         if name == "storage_bytes":
             return ""
         startup, scoring = (float(part) for part in self._overhead_shares[name][:, p])
-        start = f"start-up is {share(startup)} and " if startup else ""
-        return f" ({start}scoring {'' if start else 'is '}{share(scoring)} of it)"
+        start = f"start-up is {short_percent(startup)} and " if startup else ""
+        return f" ({start}scoring {'' if start else 'is '}{short_percent(scoring)} of it)"
 
     @cached_property
     def _overhead_shares(self) -> dict[str, FloatArray]:
@@ -173,7 +173,7 @@ class RuleDecision:
         name, taken = BINDS[self.breaks[p]], float(self._by_the_other_price[1][p])
         if not name:
             return ""
-        takes, allowed = apart(taken, float(getattr(self.rule, name)), amount, 4)
+        takes, allowed = distinguished(taken, float(getattr(self.rule, name)), number, 4)
         by = "emulated step by step," if self.rule.price == "analytic" else "by the closed form"
         return f"{by} this subset would take {takes} {UNITS[name]} of the {allowed} {UNITS[name]} allowed"
 
@@ -204,7 +204,7 @@ def overrun(rule: Rule | None, columns: Mapping[str, Any]) -> str:
     for name, column in (("latency_s", f"{kind}_time_s"), ("energy_j", f"{kind}_energy_j")):
         limit, taken = getattr(rule, name), float(columns[column])
         if limit is not None and taken > limit * (1 + _ROUNDING):
-            took, allowed = apart(taken, limit, amount, 4)
+            took, allowed = distinguished(taken, limit, number, 4)
             took_of = f"took {took} {UNITS[name]} of the {allowed} {UNITS[name]} allowed"
             return f"it {took_of}: its work depends on the data, and less was planned"
     return ""

@@ -19,7 +19,7 @@ from edgesim.analysis.grouping import FULL, RANDOM, Answer
 from edgesim.analysis.heterogeneity import infeasible
 from edgesim.analysis.means import by_profile, failures
 from edgesim.config import validation
-from edgesim.errors import n_of
+from edgesim.formatting import n_of
 from edgesim.report import markdown, plot_style, run_facts
 from edgesim.report import page as pages
 from edgesim.report.figures import run_comparison

@@ -10,13 +10,13 @@ from edgesim.analysis.best_ratio import Weighted, best_ratios
 from edgesim.analysis.classes import class_counts
 from edgesim.analysis.fairness import fairness, winner_counts
 from edgesim.analysis.fairness import winners as winners_of
-from edgesim.analysis.grouping import FULL, ranges
+from edgesim.analysis.grouping import FULL
 from edgesim.analysis.heterogeneity import by_device
 from edgesim.analysis.kept_samples import dynamic_methods
 from edgesim.analysis.means import by_profile
 from edgesim.analysis.pareto import accuracy_against
+from edgesim.formatting import number, percent, ranges
 from edgesim.report.answer import shown_first
-from edgesim.report.column_formats import percent, ratio
 from edgesim.report.figures import classes, fleet
 from edgesim.report.figures.figure import rows
 from edgesim.report.figures.prices import WORDS
@@ -132,7 +132,7 @@ def waiting_in_words(stragglers: pd.DataFrame) -> str:
     nearest = (told["keep_ratio"] - MIDDLE).abs().sort_values(kind="stable").index[:1]
     for row in rows(told.loc[nearest]):
         full = row["method"] == FULL
-        at = "In full training" if full else f"Keeping {ratio(row['keep_ratio'])} by {row['method']}"
+        at = "In full training" if full else f"Keeping {number(row['keep_ratio'])} by {row['method']}"
         said = f"{at}, the last device to be done is device {row['device']} ({row['profile']})"
         said += (
             f" in {round(row['share_of_seeds'] * row['seeds'])} of {row['seeds']:,} seeds. "
@@ -161,7 +161,7 @@ def unfinished_in_words(records: pd.DataFrame) -> str:
     lost = done[~done["ended"] & ~done["device"].isin(never)]
     alike: dict[tuple[str, ...], list[int]] = {}
     for device, own in lost.groupby("device"):
-        alike.setdefault(tuple(map(ratio, own["keep_ratio"])), []).append(int(str(device)))
+        alike.setdefault(tuple(map(number, own["keep_ratio"])), []).append(int(str(device)))
     for ratios, devices in alike.items():
         at = "keep ratio" if len(ratios) == 1 else "keep ratios"
         named = _named(devices, profiles)

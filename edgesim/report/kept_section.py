@@ -15,9 +15,8 @@ from edgesim.analysis.kept_samples import (
     trace_means,
     without_extremes,
 )
-from edgesim.errors import n_of
 from edgesim.extremes import MAX_CLASSES
-from edgesim.report.column_formats import quantity
+from edgesim.formatting import n_of, number
 from edgesim.report.figures import kept
 from edgesim.report.figures.figure import rows
 from edgesim.report.fleet_sections import keeps_no_subset, without
@@ -105,7 +104,7 @@ def _in_short(samples: pd.DataFrame, shown: dict[str, Any]) -> PageTable:
     found = []
     for (method, class_name), part in short.groupby(keys, sort=False):
         texts = [
-            ", ".join(f"{row['index']} ({quantity(row['score'])})" for row in rows(part[part["end"] == end]))
+            ", ".join(f"{row['index']} ({number(row['score'])})" for row in rows(part[part["end"] == end]))
             for end in ENDS.values()
         ]
         found.append((method, class_name, *texts))

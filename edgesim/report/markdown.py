@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from edgesim.errors import n_of
+from edgesim.formatting import n_of
 from edgesim.report import page, text_tables
 from edgesim.report.run_tables import Run
 from edgesim.report.sections import PageTable

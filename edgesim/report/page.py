@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from edgesim.config import validation
+from edgesim.formatting import MOST_PLAIN, UNKNOWN
 from edgesim.report import payload, pictures, plot_style, run_facts, text_tables
 from edgesim.report.outline import sections
 from edgesim.report.run_tables import Run, read
@@ -121,6 +122,8 @@ def _document(page: Page, shown: Mapping[str, PageTable], data: dict[str, Any]) 
         tables=shown,
         first_rows=_first_rows,
         short=SHORT,
+        unknown=UNKNOWN,
+        most_plain=MOST_PLAIN,
         brief=BRIEF,
         glossary=text_tables.glossary(name for table in shown.values() for name in table.data.columns),
         look=plot_style.LOOK,

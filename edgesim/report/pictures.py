@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgesim.report import column_formats
+from edgesim.formatting import number
 from edgesim.report.figures.figure import rows
 from edgesim.results.serialization import ENDS
 
@@ -126,7 +126,7 @@ def _gallery(method: str, samples: pd.DataFrame) -> Gallery:
 def _thumbnail(row: dict[str, Any]) -> Thumbnail:
     shape = (row["height"], row["width"], row["channels"])
     image = np.frombuffer(row["image"], dtype=np.uint8).reshape(shape)
-    score = column_formats.quantity(row["score"])
+    score = number(row["score"])
     alt = f"{row['class_name']}, {row['end']} important, place {row['rank']}: score {score}, sample {row['index']}"
     alt += f", one of {row['tied']} of its class with this score" if row["tied"] > 1 else ""
     alt += f", kept at {row['kept_at']}" if row["kept_at"] else ", kept at no ratio"

@@ -42,6 +42,10 @@ SYMBOLS = (
 )  # fmt: skip
 
 
+HOVER_FORMATS = {"number": ",.4~r", "share": "$.1%"}
+"""d3 formats of numbers under the pointer; $ stands for the unit " %" of the page's locale (templates/figure.js)"""
+SHARE_TICKS = "$.2~%"
+"""the same on axes"""
 FEW_WHOLE = 12
 """whole numbers up to which each has its tick"""
 FEW_DECADES, MOST_DECADES = 2, 6
@@ -163,11 +167,18 @@ def only(trace: Spec, method: str | None, keep_ratio: float | None = None) -> Sp
 def axis(title: str, form: str = "number") -> Spec:
     """An axis with a title; `form` is "number", "percent" or "share", which is a percentage from 0 to 100."""
     found: Spec = {"title": {"text": title}, "automargin": True}
-    if form != "number":
-        found["tickformat"] = ".2~%"
+    if form == "number":  # as in the tables: 12,345 and not 12.345k
+        found |= {"exponentformat": "none", "separatethousands": True}
+    else:
+        found["tickformat"] = SHARE_TICKS
     if form == "share":  # a single point would else stand between -80 and 120 %
         found["autorangeoptions"] = {"clipmin": 0, "clipmax": 1}
     return found
+
+
+def hover(variable: str, form: str = "number") -> str:
+    """A number in a hover text: `variable` is x, y or marker.color, `form` one of HOVER_FORMATS."""
+    return f"%{{{variable}:{HOVER_FORMATS[form]}}}"
 
 
 def whole_axis(title: str, most: float) -> Spec:
@@ -289,7 +300,7 @@ def squares(x: list[str], y: list[str], values: pd.Series, hover: str, most: flo
             "cmin": 0,
             "cmax": most,
             "colorscale": [[0, "rgba(31,120,200,0.07)"], [1, "rgb(31,120,200)"]],
-            "colorbar": {"thickness": 10, "outlinewidth": 0, "tickformat": ".2~%"},
+            "colorbar": {"thickness": 10, "outlinewidth": 0, "tickformat": SHARE_TICKS},
         },
     }
 

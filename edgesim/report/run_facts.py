@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from edgesim.analysis.grouping import ok
-from edgesim.errors import n_of
-from edgesim.report import column_formats
+from edgesim.formatting import duration, n_of, percent, size
 
 
 def facts(info: dict[str, Any], records: pd.DataFrame) -> list[tuple[str, str]]:
@@ -24,11 +23,11 @@ def facts(info: dict[str, Any], records: pd.DataFrame) -> list[tuple[str, str]]:
         ("Seeds", ", ".join(map(str, info.get("seeds") or []))),
         (
             "Label noise",
-            f"{column_formats.percent(noise)} of the training labels are wrong on purpose" if noise else None,
+            f"{percent(noise)} of the training labels are wrong on purpose" if noise else None,
         ),
         ("Started", _moment(info.get("started"))),
         ("Finished", _moment(info.get("finished"))),
-        ("Duration", column_formats.duration(info["wall_s"]) if info.get("wall_s") is not None else None),
+        ("Duration", duration(info["wall_s"]) if info.get("wall_s") is not None else None),
         ("Host", _listed(info.get("host") or {})),
         ("Versions", _listed(info.get("versions") or {})),
         ("Git commit", info.get("git_commit")),
@@ -44,7 +43,7 @@ def headline(info: dict[str, Any], records: pd.DataFrame) -> str:
         n_of(len(records), "trial"),
         n_of(records["device"].nunique(), "device"),
         n_of(records["seed"].nunique(), "seed"),
-        column_formats.duration(info["wall_s"]) if info.get("wall_s") is not None else "",
+        duration(info["wall_s"]) if info.get("wall_s") is not None else "",
         f"commit {str(info['git_commit'])[:8]}" if info.get("git_commit") else "",
     ]
     return " · ".join(part for part in parts if part)
@@ -86,5 +85,5 @@ def _listed(values: dict[str, Any]) -> str:
 
 def _sized(key: str, value: Any) -> str:
     if key.endswith("_bytes") and isinstance(value, int):
-        return f"{key.removesuffix('_bytes')} {value / 2**30:.1f} GiB"
+        return f"{key.removesuffix('_bytes')} {size(value)}"
     return f"{key} {value}"

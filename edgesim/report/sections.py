@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL, RANDOM, Answer, ok
+from edgesim.formatting import number
 from edgesim.report import plot_style
-from edgesim.report.column_formats import ratio
 from edgesim.report.figures.figure import Figure, SentenceFigure
 from edgesim.report.figures.finishing import settled
 from edgesim.report.pictures import Gallery
@@ -159,7 +159,7 @@ def coloured_methods(records: pd.DataFrame) -> tuple[list[str] | None, str]:
         found[str(method)] = float(own.loc[own["keep_ratio"] == near, "test_accuracy"].mean())
     best = sorted(found, key=lambda method: -found[method])[:BEST]
     at = (
-        f" at keep ratio {ratio(min(ratios))}"
+        f" at keep ratio {number(min(ratios))}"
         if len(ratios) == 1
         else f", each at its keep ratio nearest to {MIDDLE:g}"
     )

@@ -9,7 +9,8 @@ import pandas as pd
 
 from edgesim.analysis.findings import Finding
 from edgesim.analysis.verdict import verdict_of
-from edgesim.report import column_formats, run_facts
+from edgesim.formatting import UNKNOWN, number, percent, points
+from edgesim.report import run_facts
 from edgesim.report.figures.figure import rows
 from edgesim.report.run_tables import Source
 
@@ -56,19 +57,16 @@ def claims_in_words(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write(value: float, unit: str) -> str:
-    return {"accuracy": _points, "share": column_formats.percent}.get(unit, column_formats.quantity)(value)
-
-
-def _points(value: float) -> str:
-    """One decimal: more would say nothing beside the width of the intervals."""
-    rounded = column_formats.no_minus_zero(100 * value, 1)
-    return f"{rounded:{'+' if rounded else ''}.1f} pp" if np.isfinite(value) else column_formats.UNKNOWN
+    """A claim's number in its unit; points with one decimal, for the intervals are wider than the second."""
+    if unit == "accuracy":
+        return points(value, unit=" pp")
+    return percent(value) if unit == "share" else number(value)
 
 
 def _found(row: dict[str, object]) -> str:
     estimate, low, high = (float(str(row[name])) for name in ("estimate", "low", "high"))
     if not np.isfinite(estimate):
-        return column_formats.UNKNOWN
+        return UNKNOWN
     unit = str(row["unit"])
     ends = f" ({_write(low, unit)} to {_write(high, unit)})" if np.isfinite(low) else ""
     return _write(estimate, unit) + ends

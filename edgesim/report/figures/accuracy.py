@@ -7,8 +7,8 @@ import pandas as pd
 
 from edgesim.analysis import classes
 from edgesim.analysis.grouping import FULL
-from edgesim.report import column_formats, columns, plot_style
-from edgesim.report.column_formats import percent, ratio
+from edgesim.formatting import POINTS, number, percent
+from edgesim.report import columns, plot_style
 from edgesim.report.figures.figure import MAX_BANDS, Figure, RatioAxis, by_method, with_pairs, words
 from edgesim.report.plot_style import Spec, Styles
 
@@ -87,7 +87,7 @@ def gap_figure(data: pd.DataFrame, styles: Styles) -> Figure:
         if few or across.is_single:
             trace["error_y"] = plot_style.error_bars(part["gap"], part["gap_low"], part["gap_high"])
         traces.append(trace)
-    alt = f"Accuracy gap to random {across.words}. " + words(data, "gap", column_formats.gap)
+    alt = f"Accuracy gap to random {across.words}. " + words(data, "gap", POINTS)
     told = "Bars are 95 % intervals, each by itself."
     told = told if few or across.is_single else "The 95 % intervals, each by itself, are in the table."
     note = f"{same_what(data)} Above zero: better than random. {told}"
@@ -104,7 +104,7 @@ def same_what(data: pd.DataFrame) -> str:
     if not other.any():
         return "Same seed, device and ratio."
     ratios = sorted(set(data.loc[other, "base_keep_ratio"].round(3)))
-    return f"Same seed, device and budget, where random keeps {', '.join(map(ratio, ratios))} on average."
+    return f"Same seed, device and budget, where random keeps {', '.join(map(number, ratios))} on average."
 
 
 def ranking_figure(data: pd.DataFrame, styles: Styles) -> Figure:
@@ -119,6 +119,6 @@ def ranking_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     x = {**plot_style.axis("accuracy − random (points)"), "zeroline": True, "zerolinewidth": 2}
     layout = {**plot_style.layout(x, plot_style.names_axis(order)), "showlegend": False}
     layout["height"] = 130 + 24 * max(4, len(order))
-    alt = "Methods by their gap to random. " + words(data, "gap", column_formats.gap)
+    alt = "Methods by their gap to random. " + words(data, "gap", POINTS)
     note = "Highest mean over ratios on top. Bars are 95 % intervals, each by itself: of twenty one may miss the truth."
     return Figure("ranking", "Methods ranked at one ratio", note, alt, {"data": traces, "layout": layout})

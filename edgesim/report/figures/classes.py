@@ -5,9 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL, groups
-from edgesim.errors import n_of
+from edgesim.formatting import n_of, number, percent
 from edgesim.report import plot_style
-from edgesim.report.column_formats import percent, ratio
 from edgesim.report.figures.figure import Figure, RatioAxis, ratio_colours, rows
 from edgesim.report.plot_style import Spec
 
@@ -40,7 +39,7 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
         if part.empty:
             continue
         names = [f"device {device}" for device in part["device"]]
-        hover = "%{y}, %{x}: %{marker.color:.1%}"
+        hover = f"%{{y}}, %{{x}}: {plot_style.hover('marker.color', 'share')}"
         trace = plot_style.squares(list(part["class_name"]), names, part[column], hover, top)
         traces.append(plot_style.only(trace, method, keep_ratio) if after else trace)
     layout = plot_style.layout(
@@ -68,7 +67,7 @@ def starved_figure(data: pd.DataFrame) -> Figure:
     labels = _names(data)
     traces: list[Spec] = []
     for method, keep_ratio, part in groups(data):
-        name, colour = f"kept {ratio(keep_ratio)}", colours[keep_ratio]
+        name, colour = f"kept {number(keep_ratio)}", colours[keep_ratio]
         trace = plot_style.bars(name, list(part["class_name"]), part["kept_share"], colour)
         if not single:
             look = {"color": colour, "symbol": "circle", "size": 9}
@@ -78,11 +77,11 @@ def starved_figure(data: pd.DataFrame) -> Figure:
     layout = plot_style.layout({**plot_style.names_axis(labels), "title": {"text": "class"}}, y)
     told = "A class below its line's keep ratio is starved, one above is favoured."
     if single and len(data):
-        told = f"A class below {ratio(data['keep_ratio'].iloc[0])} is starved, one above is favoured."
+        told = f"A class below {number(data['keep_ratio'].iloc[0])} is starved, one above is favoured."
     note = f"All devices and seeds together. {told}"
     least = data.sort_values("kept_share").groupby(["method", "keep_ratio"], sort=False).head(1)
     alt = "Share of each class that is kept. " + " ".join(
-        f"{row['method']} at {ratio(row['keep_ratio'])} keeps {percent(row['kept_share'])} of {row['class_name']}."
+        f"{row['method']} at {number(row['keep_ratio'])} keeps {percent(row['kept_share'])} of {row['class_name']}."
         for row in rows(least.head(3))
     )
     spec = {"data": traces, "layout": layout}

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL, groups
+from edgesim.formatting import number
 from edgesim.report import columns, plot_style
-from edgesim.report.column_formats import ratio
 from edgesim.report.figures.figure import MAX_BANDS, Figure, most_pairs, ratio_colours, with_pairs, words
 from edgesim.report.plot_style import Spec
 
@@ -42,7 +42,7 @@ def curves_figure(data: pd.DataFrame, value: str) -> Figure:
     for method, keep_ratio, part in groups(data):
         full = method == FULL
         look = {"color": plot_style.GREY, "dash": "dash"} if full else {"color": colours[keep_ratio], "dash": "solid"}
-        name = method if full else f"kept {ratio(keep_ratio)}"
+        name = method if full else f"kept {number(keep_ratio)}"
         line = plot_style.line(name, part["epoch"], part[value], {**look, "symbol": "circle"})
         line["marker"]["size"] = 4
         line["hovertemplate"] = "epoch %{x}: %{y}"

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL
+from edgesim.formatting import number
 from edgesim.report import plot_style
-from edgesim.report.column_formats import quantity, ratio
 from edgesim.report.plot_style import Spec
 
 MAX_BANDS = 5
@@ -42,7 +42,7 @@ class Figure:
     spec: Spec
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
     """the numbers behind it; empty where another table of the page has them"""
-    write: Callable[[float], str] = quantity
+    write: Callable[[float], str] = number
     """how its bars' values are written where a sentence stands for them"""
     said: tuple[SentenceFigure, ...] = ()
     """sentences in place of bars that are all alike (`settle`)"""
@@ -79,16 +79,16 @@ class RatioAxis:
         """'against keep ratio', or 'at keep ratio 0.5', or nothing where only `full` ran."""
         if not self.is_single:
             return "against keep ratio"
-        return f"at keep ratio {ratio(self.ratios[0])}" if self.ratios else "of full training"
+        return f"at keep ratio {number(self.ratios[0])}" if self.ratios else "of full training"
 
     def axis(self) -> Spec:
         """The specification of the horizontal axis."""
         if self.is_single:
-            named = f"method, keep ratio {ratio(self.ratios[0])}" if self.ratios else "method"
+            named = f"method, keep ratio {number(self.ratios[0])}" if self.ratios else "method"
             ends = [-0.5, len(self.methods) - 0.5]
             return {**plot_style.names_axis(self.methods), "title": {"text": named}, "range": ends}
         shown = sorted({*self.ratios, *([1.0] if FULL in self.methods else [])})
-        ticks = {"tickvals": shown, "ticktext": [ratio(value) for value in shown]}
+        ticks = {"tickvals": shown, "ticktext": [number(value) for value in shown]}
         return {**plot_style.axis("keep ratio"), **(ticks if len(shown) <= MAX_TICKS else {})}
 
     def places(self, rows: pd.DataFrame) -> list[Any]:
@@ -104,7 +104,7 @@ class RatioAxis:
         trace = plot_style.line(name, rows["keep_ratio"], rows[column], style)
         trace |= {"x": self.places(rows), "mode": "markers" if self.is_single else "lines+markers"}
         if not self.is_single:  # a mark may stand beside its keep ratio
-            trace |= {"text": [ratio(value) for value in rows["keep_ratio"]]}
+            trace |= {"text": [number(value) for value in rows["keep_ratio"]]}
             trace["hovertemplate"] = "keep ratio %{text}<br>%{y}"
         return with_pairs(trace, rows, self.most)
 
@@ -176,6 +176,6 @@ def words(data: pd.DataFrame, column: str, write: Callable[[float], str], suffix
     sentences = []
     for method, part in by_method(data[data[column].notna()]):
         ends = part.iloc[[0, -1]] if len(part) > 1 else part
-        values = (f"{write(v)} at {ratio(r)}" for v, r in zip(ends[column], ends["keep_ratio"], strict=True))
+        values = (f"{write(v)} at {number(r)}" for v, r in zip(ends[column], ends["keep_ratio"], strict=True))
         sentences.append(f"{method}{suffix}: {', '.join(values)}.")
     return " ".join(sentences) or "No value is known."

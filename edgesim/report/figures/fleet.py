@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL, groups
+from edgesim.formatting import NumberFormat, n_of, number, percent, short_percent
 from edgesim.report import plot_style
-from edgesim.report.column_formats import percent, quantity, ratio
 from edgesim.report.figures.figure import (
     MAX_BANDS,
     Figure,
@@ -43,15 +43,15 @@ def device_figure(data: pd.DataFrame, kind: str) -> Figure:
     traces: list[Spec] = []
     for method, keep_ratio, part in groups(shown):
         full = method == FULL
-        name, colour = (method, plot_style.GREY) if full else (f"kept {ratio(keep_ratio)}", colours[keep_ratio])
+        name, colour = (method, plot_style.GREY) if full else (f"kept {number(keep_ratio)}", colours[keep_ratio])
         trace = plot_style.dots(name, part[column], part["profile"], colour, "circle-open")
         # Numbers in place of names: with a thousand devices they are a third of the bytes.
         trace["y"] = [places[profile] for profile in part["profile"]]
         trace["text"] = [int(device) for device in part["device"]]
         trace["marker"] = {**trace["marker"], "size": 7, "opacity": 0.75}
-        trace["hovertemplate"] = f"device %{{text}}<br>%{{x:.4g}} {unit}"
+        trace["hovertemplate"] = f"device %{{text}}<br>{plot_style.hover('x')} {unit}"
         traces.append(plot_style.only(trace, None if full else method))
-    x = plot_style.log_axis(f"{word} of a device ({unit})", data[column], quantity)
+    x = plot_style.log_axis(f"{word} of a device ({unit})", data[column], number)
     y = {"tickvals": list(places.values()), "ticktext": [plot_style.plain(name) for name in order], "automargin": True}
     layout = plot_style.layout(x, {**y, "range": [-0.6, len(order) - 0.4], "zeroline": False})
     layout["meta"] = {"marks": "y"}
@@ -77,8 +77,8 @@ def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
     for method, part in by_method(data.sort_values("keep_ratio", kind="stable")):
         trace = plot_style.line(method, part["cost"], part["test_accuracy"], styles[method])
         trace["mode"] = "lines+markers" if len(part) > 1 else "markers"
-        trace["text"] = [f"kept {ratio(value)}" for value in part["keep_ratio"]]
-        trace["hovertemplate"] = f"%{{text}}<br>%{{x:.4g}} {unit}, %{{y:.1%}}"
+        trace["text"] = [f"kept {number(value)}" for value in part["keep_ratio"]]
+        trace["hovertemplate"] = f"%{{text}}<br>{plot_style.hover('x')} {unit}, {plot_style.hover('y', 'share')}"
         if method == FULL:
             trace["marker"] = {**trace["marker"], "size": 11}
             trace |= {"mode": "markers+text", "text": ["full"] * len(part), "textposition": "bottom left"}
@@ -91,7 +91,7 @@ def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
         front["mode"] = "markers" if RatioAxis.of(data).is_single else "lines+markers"
         front["marker"] = {**front["marker"], "size": 15, "line": {"width": 2, "color": plot_style.GREY}}
         traces.append({**front, "hoverinfo": "skip"})
-    named = ", ".join(f"{m} at {ratio(r)}" for m, r in zip(best["method"], best["keep_ratio"], strict=True))
+    named = ", ".join(f"{m} at {number(r)}" for m, r in zip(best["method"], best["keep_ratio"], strict=True))
     alt = f"Accuracy against emulated {word} per device. Not beaten in both at once: {named or 'none'}."
     note = "Mean of one device, scoring included. Ringed: no other point is both cheaper and more accurate."
     x = plot_style.axis(f"{word} per device ({unit})")
@@ -112,7 +112,7 @@ def straggler_figure(data: pd.DataFrame, styles: Styles) -> Figure:
         traces += plot_style.grouped([last, median], method, method)
     last_ones = data.drop_duplicates(["device"])
     named = ", ".join(f"{d} ({p})" for d, p in zip(last_ones["device"], last_ones["profile"], strict=True))
-    alt = f"Time until the last device is done. {words(data, 'finish_s', lambda s: f'{quantity(s)} s')}"
+    alt = f"Time until the last device is done. {words(data, 'finish_s', lambda s: f'{number(s)} s')}"
     alt += f" Last most often: device {named}."
     kinds = ("Mark", "dash") if across.is_single else ("Solid", "dotted")
     note = f"Emulated, all devices start at once. {kinds[0]}: the last device is done; {kinds[1]}: half of them are."
@@ -146,7 +146,7 @@ def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     for method, style in styles.items():
         if method in set(data["method"]):
             won = pd.Series([counts.get((method, r), 0) for r in ratios])
-            names = [ratio(r) for r in ratios]
+            names = [number(r) for r in ratios]
             bars = plot_style.bars(method, names, won, style["color"], style["pattern"])
             traces.append(plot_style.with_rank(style, bars))
     most = data.groupby("keep_ratio")["devices"].sum().max()
@@ -159,9 +159,12 @@ def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     alt += ", ".join(f"{method} {count}" for method, count in wins.items()) + "."
     note = "Highest mean test accuracy over seeds; a tie counts for nobody. No test: one of equals leads by chance."
     spec = {"data": traces, "layout": layout}
-    return Figure("winners", "Which method wins on how many devices", note, alt, spec, data, write=_devices)
+    return Figure("winners", "Which method wins on how many devices", note, alt, spec, data,
+                  write=lambda count: n_of(count, "device"))  # fmt: skip
 
 
+NEEDED_SHARE = NumberFormat(digits=3, factor=100, unit=" %")
+"""a device may need a millionth of what it has"""
 NEEDS = {"memory": (plot_style.METHOD_COLOURS[1], "circle"), "storage": (plot_style.METHOD_COLOURS[0], "square-open")}
 """look of what a device needs, and of its limit"""
 
@@ -182,13 +185,11 @@ def headroom_figure(data: pd.DataFrame) -> Figure:
         trace = plot_style.dots(name, part[f"{name}_share"], part["profile"], colour, symbol)
         trace["text"] = [f"device {device}, {plot_style.plain(p)}" for device, p in
                          zip(part["device"], part["profile"], strict=True)]  # fmt: skip
-        traces.append({**trace, "hovertemplate": "%{text}<br>%{x:.3~%}"})
+        traces.append({**trace, "hovertemplate": f"%{{text}}<br>{plot_style.hover('x', 'share')}"})
         if limits[name] == limits[name]:
             traces.append(_limit(name, limits[name], order))
     shown = [value for trace in traces for value in trace["x"]]
-    x = plot_style.log_axis(
-        "share needed", shown, lambda tick: f"{np.format_float_positional(float(f'{100 * tick:.3g}'), trim='-')} %"
-    )
+    x = plot_style.log_axis("share needed", shown, NEEDED_SHARE)
     if shown:  # room beside the limits
         x["range"] = [np.log10(min(shown)) - 0.3, np.log10(max(shown)) + 0.3]
     layout = plot_style.layout(x, plot_style.names_axis(order))
@@ -198,13 +199,10 @@ def headroom_figure(data: pd.DataFrame) -> Figure:
         alt += f" Most memory: {percent(row['memory_share'])} on device {row['device']}, {row['profile']}."
     note = "Memory: the largest peak of a device's trials. Storage: all its samples, before pruning. Log scale."
     if limits["memory"] == limits["memory"]:
-        note += (f" Dotted: the limits. Training may take {_whole(limits['memory'])} of the memory, the system keeps "
-                 "the rest; samples may take all of the storage. What lies beyond does not fit.")  # fmt: skip
+        usable_share = short_percent(limits["memory"])
+        note += (f" Dotted: the limits. Training may take {usable_share} of the memory; the system keeps the rest."
+                 " Samples may take all of the storage. What lies beyond does not fit.")  # fmt: skip
     return Figure("headroom", "Memory and storage needed", note, alt, {"data": traces, "layout": layout}, data)
-
-
-def _whole(share: float) -> str:
-    return f"{100 * share:.3g} %"
 
 
 def _limit(name: str, share: float, order: list[str]) -> Spec:
@@ -212,7 +210,7 @@ def _limit(name: str, share: float, order: list[str]) -> Spec:
     colour = NEEDS[name][0]
     look = {"color": colour, "dash": "dot", "symbol": "circle"}
     shares, places = pd.Series([share] * len(order)), pd.Series(range(len(order)))
-    line = plot_style.line(f"limit of {name}, {_whole(share)}", shares, places, look)
+    line = plot_style.line(f"limit of {name}, {short_percent(share)}", shares, places, look)
     if len(order) == 1:
         line |= {"mode": "markers", "marker": {**line["marker"], "symbol": "line-ns-open", "size": 40}}
     else:
@@ -229,14 +227,10 @@ def _fewer_ratios(data: pd.DataFrame) -> pd.DataFrame:
     return data[(data["method"] == FULL) | data["keep_ratio"].isin(some)]
 
 
-def _devices(count: float) -> str:
-    return f"{count:g} device{'s' * (count != 1)}"
-
-
 def _range(data: pd.DataFrame, column: str, unit: str) -> str:
     if data.empty:
         return "No value is known."
     ordered = rows(data.sort_values(column))
     least, most = ordered[0], ordered[-1]
-    return (f"From {quantity(least[column])} {unit} on {least['profile']} "
-            f"to {quantity(most[column])} {unit} on {most['profile']}.")  # fmt: skip
+    return (f"From {number(least[column])} {unit} on {least['profile']} "
+            f"to {number(most[column])} {unit} on {most['profile']}.")  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL, groups
+from edgesim.formatting import number, percent
 from edgesim.report import plot_style
-from edgesim.report.column_formats import percent, quantity, ratio
 from edgesim.report.figures.figure import MAX_BANDS, Figure, RatioAxis, ratio_colours, rows
 from edgesim.report.plot_style import Spec
 
@@ -22,7 +22,7 @@ def overlap_figure(data: pd.DataFrame) -> Figure:
     spec = _overlap_lines(data) if few else _overlap_map(data)
     ends = data.sort_values("jaccard").dropna(subset="jaccard").iloc[[0, -1]] if len(data) else data
     alt = "Overlap of the methods' subsets. " + " ".join(
-        f"{row['method_a']} and {row['method_b']} share {percent(row['jaccard'])} at {ratio(row['keep_ratio'])}."
+        f"{row['method_a']} and {row['method_b']} share {percent(row['jaccard'])} at {number(row['keep_ratio'])}."
         for row in rows(ends)
     )
     note = "Samples that both keep, as a share of those that either keeps: same device, same seed."
@@ -50,7 +50,8 @@ def _overlap_lines(data: pd.DataFrame) -> Spec:
     y = {**plot_style.axis("overlap (Jaccard)", "share"), "rangemode": "tozero"}
     layout = across.layout(y)
     if across.is_single:
-        layout["xaxis"]["title"]["text"] = f"two methods, keep ratio {ratio(across.ratios[0])}" if across.ratios else ""
+        at = f"two methods, keep ratio {number(across.ratios[0])}" if across.ratios else ""
+        layout["xaxis"]["title"]["text"] = at
     return {"data": traces, "layout": layout}
 
 
@@ -60,7 +61,7 @@ def _overlap_map(data: pd.DataFrame) -> Spec:
     for keep_ratio, part in data.groupby("keep_ratio"):
         # Both halves of the map, so that a method's row is complete.
         x, y = [*part["method_a"], *part["method_b"]], [*part["method_b"], *part["method_a"]]
-        hover = "%{y} and %{x}: %{marker.color:.1%}"
+        hover = f"%{{y}} and %{{x}}: {plot_style.hover('marker.color', 'share')}"
         trace = plot_style.squares(x, y, pd.concat([part["jaccard"], part["jaccard"]]), hover, 1.0)
         traces.append(plot_style.only(trace, None, float(str(keep_ratio))))
     layout = plot_style.layout(plot_style.names_axis(order), {**plot_style.names_axis(order), "autorange": "reversed"})
@@ -79,7 +80,7 @@ def score_figure(data: pd.DataFrame) -> Figure:
         trace = plot_style.line(method, middle, part["share"], styles[method])
         line = {**trace["line"], "shape": "hvh"}
         traces.append(plot_style.only({**trace, "mode": "lines", "line": line, "fill": "tozeroy"}, method))
-        alt += f" {method}: from {quantity(part['bin_low'].min())} to {quantity(part['bin_high'].max())}."
+        alt += f" {method}: from {number(part['bin_low'].min())} to {number(part['bin_high'].max())}."
     note = "All devices and seeds; samples with larger scores are kept first."
     layout = plot_style.layout(plot_style.axis("score"), plot_style.axis("share of samples", "percent"))
     return Figure("scores", "Scores", note, alt, {"data": traces, "layout": layout}, data)
@@ -95,12 +96,12 @@ def trace_figures(data: pd.DataFrame) -> list[Figure]:
         traces: list[Spec] = []
         for method, keep_ratio, cell in groups(part):
             style = {"color": colours[keep_ratio], "dash": "solid", "symbol": "circle"}
-            trace = plot_style.line(f"kept {ratio(keep_ratio)}", cell["epoch"], cell["value"], style)
+            trace = plot_style.line(f"kept {number(keep_ratio)}", cell["epoch"], cell["value"], style)
             trace["marker"]["size"] = 4
             traces.append(plot_style.only(trace, method))
         last = part.groupby(["method", "keep_ratio"], sort=False).tail(1)
         alt = f"{name} over epochs. At the end: " + ", ".join(
-            f"{row['method']} at {ratio(row['keep_ratio'])} {quantity(row['value'])}" for row in rows(last)
+            f"{row['method']} at {number(row['keep_ratio'])} {number(row['value'])}" for row in rows(last)
         )
         layout = plot_style.layout(
             plot_style.whole_axis("epoch", part["epoch"].max()), plot_style.axis(plot_style.plain(name))

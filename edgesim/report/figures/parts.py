@@ -6,8 +6,8 @@ import pandas as pd
 
 from edgesim.analysis.cost_parts import ENERGY_PARTS, TIME_PARTS
 from edgesim.analysis.grouping import FULL, groups
+from edgesim.formatting import number, percent
 from edgesim.report import plot_style
-from edgesim.report.column_formats import percent, quantity, ratio
 from edgesim.report.figures.figure import Figure, RatioAxis, by_method, rows, with_pairs
 from edgesim.report.plot_style import Spec
 
@@ -38,12 +38,12 @@ def parts_figure(data: pd.DataFrame, kind: str) -> Figure:
     traces: list[Spec] = []
     for method, own in [("", data)] if across.is_single else by_method(data[data["method"] != FULL]):
         part = data if across.is_single else pd.concat([own, full])
-        labels = [str(m) if across.is_single or m == FULL else ratio(r)
+        labels = [str(m) if across.is_single or m == FULL else number(r)
                   for m, r in zip(part["method"], part["keep_ratio"], strict=True)]  # fmt: skip
         for bars in _bars(part, labels, names):
             told = with_pairs(bars, part, across.most)
             traces.append(told if across.is_single else plot_style.only(told, method))
-    labels = list(across.methods) if across.is_single else [*map(ratio, across.ratios), *full["method"].head(1)]
+    labels = list(across.methods) if across.is_single else [*map(number, across.ratios), *full["method"].head(1)]
     x = {**plot_style.names_axis(labels), "title": {"text": "method" if across.is_single else "keep ratio"}}
     layout = {
         **plot_style.layout(x, {**plot_style.axis(f"{kind} ({unit})"), "rangemode": "tozero"}),
@@ -53,11 +53,11 @@ def parts_figure(data: pd.DataFrame, kind: str) -> Figure:
     share = _startup_share(data, names)
     note = f"Emulated, mean of one device. {_words(share, kind)}"
     alt = f"Parts of the emulated {kind} of one device, {across.words}. {_words(share, kind)} "
-    alt += " ".join(f"{row['method']} at {ratio(row['keep_ratio'])}: {_parts_of(row, names, unit)}."
+    alt += " ".join(f"{row['method']} at {number(row['keep_ratio'])}: {_parts_of(row, names, unit)}."
                     for row in rows(data.groupby("method", sort=False).head(1)))  # fmt: skip
     title = f"What {kind} consists of, {across.words}"
     return Figure(f"{kind}-parts", title, note, alt, {"data": traces, "layout": layout}, data,
-                  write=lambda value: f"{quantity(value)} {unit}")  # fmt: skip
+                  write=lambda value: f"{number(value)} {unit}")  # fmt: skip
 
 
 def profiles_figure(data: pd.DataFrame, kind: str) -> Figure:
@@ -75,9 +75,9 @@ def profiles_figure(data: pd.DataFrame, kind: str) -> Figure:
     traces: list[Spec] = []
     for method, keep_ratio, part in groups(shares[shares["method"] != FULL]):
         for bars in _bars(part, [str(name) for name in part["profile"]], names):
-            seconds = [f"{quantity(value)} {unit}" for value in data.loc[part.index, _column(bars, names)]]
+            seconds = [f"{number(value)} {unit}" for value in data.loc[part.index, _column(bars, names)]]
             found = {**bars, "orientation": "h", "x": bars["y"], "y": bars["x"], "hovertext": seconds}
-            found["hovertemplate"] = "%{y}: %{x:.1%}, %{hovertext}"
+            found["hovertemplate"] = f"%{{y}}: {plot_style.hover('x', 'share')}, %{{hovertext}}"
             traces.append(plot_style.only(found, method, keep_ratio))
     x = {**plot_style.axis(f"share of the {kind}", "percent"), "range": [0, 1]}
     layout = {**plot_style.layout(x, {**plot_style.names_axis(profiles), "autorange": "reversed"}), "barmode": "stack"}
@@ -85,7 +85,7 @@ def profiles_figure(data: pd.DataFrame, kind: str) -> Figure:
     full = shares[shares["method"] == FULL]
     most = rows((full if len(full) else shares).sort_values(names[0]).dropna(subset=[names[0]]).tail(1))
     said = " ".join(f"Start-up's share is largest on {row['profile']}: {percent(row[names[0]])} in {row['method']} at "
-                    f"keep ratio {ratio(row['keep_ratio'])}." for row in most) or NO_STARTUP  # fmt: skip
+                    f"keep ratio {number(row['keep_ratio'])}." for row in most) or NO_STARTUP  # fmt: skip
     note = f"Emulated, mean of a device of each profile. {said}"
     alt = f"Parts of the emulated {kind} per profile, as shares. {said}"
     return Figure(f"{kind}-parts-profiles", f"What {kind} consists of, by profile", note, alt,
@@ -130,11 +130,11 @@ def _words(shares: pd.DataFrame, kind: str) -> str:
         return NO_STARTUP
     said = [f"Start-up takes {percent(row['share'])} of full training's {kind}; pruning saves none of it."
             for row in rows(shares[shares["method"] == FULL].head(1))]  # fmt: skip
-    said += [f"Its largest share is {percent(row['share'])}: {row['method']}, keep ratio {ratio(row['keep_ratio'])}."
+    said += [f"Its largest share is {percent(row['share'])}: {row['method']}, keep ratio {number(row['keep_ratio'])}."
              for row in rows(shares[shares["method"] != FULL].sort_values("share").tail(1))]  # fmt: skip
     return " ".join(said)
 
 
 def _parts_of(row: dict[str, object], names: tuple[str, ...], unit: str) -> str:
     known = [(LOOKS[_key(name)][0], float(str(row[name]))) for name in names]
-    return ", ".join(f"{said} {quantity(value)} {unit}" for said, value in known if value == value)
+    return ", ".join(f"{said} {number(value)} {unit}" for said, value in known if value == value)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL
+from edgesim.formatting import number, percent
 from edgesim.report import plot_style
-from edgesim.report.column_formats import percent, quantity
 from edgesim.report.figures.figure import Figure, RatioAxis, by_method, rows, words
 from edgesim.report.plot_style import Spec, Styles
 
@@ -56,15 +56,15 @@ def time_figure(costs: pd.DataFrame, fits: pd.DataFrame, styles: Styles, column:
             for fit in rows(fits[fits["method"] == method])
         ]
         traces += plot_style.grouped([dots, *({**line, "mode": "lines"} for line in lines)], method, method)
-    alt = f"Time of one device by {clock}, {across.words}. " + words(data, column, lambda s: f"{quantity(s)} s")
+    alt = f"Time of one device by {clock}, {across.words}. " + words(data, column, lambda s: f"{number(s)} s")
     alt += "".join(
-        f" Straight line of {fit['method']}: {quantity(fit['slope_s'])} s per 1.0, R² {quantity(fit['r2'])}."
+        f" Straight line of {fit['method']}: {number(fit['slope_s'])} s per 1.0, R² {number(fit['r2'])}."
         for fit in rows(fits)
     )
     note = f"{NOTES[clock]} Mean of one device, scoring included" + (". " if across.is_single else "; lines are fits. ")
     spec = {"data": traces, "layout": across.layout({**plot_style.axis("time (s)"), "rangemode": "tozero"})}
     return Figure(f"time-{column.split('_')[0]}", f"Time {across.words}: {clock}", note.strip(), alt, spec, data,
-                  write=lambda s: f"{quantity(s)} s")  # fmt: skip
+                  write=lambda s: f"{number(s)} s")  # fmt: skip
 
 
 def energy_figure(costs: pd.DataFrame, styles: Styles, column: str) -> Figure:
@@ -73,11 +73,11 @@ def energy_figure(costs: pd.DataFrame, styles: Styles, column: str) -> Figure:
     across, price = RatioAxis.of(data), ENERGIES[column]
     draw = across.bars if across.is_single else across.line
     traces = [draw(method, part, column, styles[method]) for method, part in by_method(data)]
-    alt = f"Energy of one device by {price}, {across.words}. " + words(data, column, lambda j: f"{quantity(j)} J")
+    alt = f"Energy of one device by {price}, {across.words}. " + words(data, column, lambda j: f"{number(j)} J")
     note = f"{NOTES[price]} Mean of one device, scoring included."
     spec = {"data": traces, "layout": across.layout({**plot_style.axis("energy (J)"), "rangemode": "tozero"})}
     return Figure(f"energy-{column.split('_')[0]}", f"Energy {across.words}: {price}", note, alt, spec, data,
-                  write=lambda j: f"{quantity(j)} J")  # fmt: skip
+                  write=lambda j: f"{number(j)} J")  # fmt: skip
 
 
 def relative_figure(prices: pd.DataFrame) -> Figure:
@@ -125,15 +125,15 @@ def factor_figure(data: pd.DataFrame) -> Figure:
         if len(part):
             trace = plot_style.dots(name, part[f"{name}_factor"], part["profile"], colour, symbol)
             trace["text"] = [int(device) for device in part["device"]]
-            traces.append({**trace, "hovertemplate": "device %{text}, %{y}<br>%{x:.4g} times"})
+            traces.append({**trace, "hovertemplate": f"device %{{text}}, %{{y}}<br>{plot_style.hover('x')} times"})
     values = [*data["time_factor"], *data["energy_factor"]]
-    x = plot_style.log_axis("emulated / closed form", values, lambda tick: f"{quantity(tick)}×")
+    x = plot_style.log_axis("emulated / closed form", values, lambda tick: f"{number(tick)}×")
     layout = plot_style.layout(x, plot_style.names_axis(order))
     layout["height"] = 160 + 34 * max(3, len(order))
     known = rows(data[data["time_factor"].notna()].sort_values("time_factor"))
     alt = "Emulated price over the closed form's, per device and profile, log scale. "
     alt += ", ".join(
-        f"{word} {quantity(row['time_factor'])} times the time on {row['profile']}"
+        f"{word} {number(row['time_factor'])} times the time on {row['profile']}"
         for word, row in (("Least:", known[0]), ("most:", known[-1]))
     ) + "." if known else "No value is known."  # fmt: skip
     note = "Mean over the trials of a device; 1× = the two prices agree. Log scale."

@@ -9,9 +9,8 @@ import pandas as pd
 
 from edgesim.analysis.comparison_findings import SHOWN_LAMBDA
 from edgesim.analysis.grouping import FULL
-from edgesim.errors import n_of
-from edgesim.report import column_formats, plot_style
-from edgesim.report.column_formats import percent, quantity, ratio
+from edgesim.formatting import POINTS, n_of, number, percent
+from edgesim.report import plot_style
 from edgesim.report.figures.figure import Figure, RatioAxis, by_method, most_pairs, rows, with_pairs
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.plot_style import Spec, Styles
@@ -40,8 +39,8 @@ def fleet_figure(data: pd.DataFrame, styles: Styles, column: str) -> Figure:
     ends = ("finish_low_s", "finish_high_s") if column == "finish_s" else None
     across, traces = RatioAxis.of(data), _across(data, "fleet", column, styles, ends)
     alt = f"{title}, {label}, {across.words}. "
-    alt += _ends(data, "fleet", column, lambda value: f"{quantity(value)} {unit}")
-    y = plot_style.log_axis(label, data[column], quantity)
+    alt += _ends(data, "fleet", column, lambda value: f"{number(value)} {unit}")
+    y = plot_style.log_axis(label, data[column], number)
     spec = {"data": traces, "layout": across.layout(y, by_method=False)}
     key = "fleet-" + column.split("_")[0]
     dashed = "" if across.is_single else " Dashed: full training."
@@ -58,19 +57,19 @@ def exchange_figure(data: pd.DataFrame, styles: Styles) -> Figure:
             style = {**styles[fleet], "symbol": "circle-open"} if full else styles[fleet]
             trace = plot_style.line(fleet, own["energy_j"], own["test_accuracy"], style)
             trace["mode"] = "lines+markers" if len(own) > 1 else "markers"
-            trace["text"] = ["full" if full else f"kept {ratio(value)}" for value in own["keep_ratio"]]
-            trace["hovertemplate"] = "%{text}<br>%{x:.4g} J, %{y:.1%}"
+            trace["text"] = ["full" if full else f"kept {number(value)}" for value in own["keep_ratio"]]
+            trace["hovertemplate"] = f"%{{text}}<br>{plot_style.hover('x')} J, {plot_style.hover('y', 'share')}"
             if full:
                 trace["marker"] = {**trace["marker"], "size": 14, "line": {"width": 2, "color": style["color"]}}
             trace = with_pairs(trace, own, most_pairs(part))
             traces.append({**plot_style.only(trace, None if full else method), "legendgroup": fleet})
     traces.sort(key=lambda trace: trace["marker"]["size"])  # the rings do not stand in the legend
     alt = "Test accuracy against the energy of the fleet. " + _ends(
-        data, "fleet", "energy_j", lambda j: f"{quantity(j)} J"
+        data, "fleet", "energy_j", lambda j: f"{number(j)} J"
     )
     drawn = "A mark" if RatioAxis.of(data).is_single else "A line along the keep ratios"
     note = f"{drawn} per fleet; ringed: full training. Log scale. Left and up is better."
-    x = plot_style.log_axis("energy of the fleet (J)", data["energy_j"], quantity)
+    x = plot_style.log_axis("energy of the fleet (J)", data["energy_j"], number)
     layout = {**plot_style.layout(x, plot_style.axis("test accuracy", "share")), "meta": {"marks": "free"}}
     spec = {"data": traces, "layout": layout}
     return Figure("fleet-exchange", "Accuracy against energy", note, alt, spec)
@@ -86,13 +85,13 @@ def best_ratio_figure(data: pd.DataFrame) -> Figure:
             own = part[part["keep_ratio"] == keep_ratio]
             counts = own.set_index("fleet")["devices"]
             values = pd.Series([float(counts.get(fleet, 0)) for fleet in fleets])
-            trace = plot_style.bars(f"keep ratio {ratio(keep_ratio)}", fleets, values, colours[keep_ratio])
-            trace["text"] = [ratio(keep_ratio) if value else "" for value in values]
+            trace = plot_style.bars(f"keep ratio {number(keep_ratio)}", fleets, values, colours[keep_ratio])
+            trace["text"] = [number(keep_ratio) if value else "" for value in values]
             traces.append({**trace, "meta": {"method": method, "lambda": f"{weight:g}"}})
     layout = plot_style.layout({**plot_style.axis(""), "type": "category"}, plot_style.axis("devices"))
     layout["barmode"] = "stack"
     said = [
-        f"{row['fleet']}, {row['method']}, λ {ratio(row['lambda'])}: {ratio(row['keep_ratio'])} on {row['devices']}."
+        f"{row['fleet']}, {row['method']}, λ {number(row['lambda'])}: {number(row['keep_ratio'])} on {row['devices']}."
         for row in rows(data[data["lambda"] == SHOWN_LAMBDA])
     ]
     alt = "Best keep ratio of the devices of every fleet by Eq. 14. " + " ".join(said)
@@ -117,7 +116,7 @@ def difference_figure(data: pd.DataFrame, styles: Styles) -> Figure:
             trace["error_y"] = plot_style.error_bars(own["difference"], own["low"], own["high"])
             traces.append({**trace, "meta": {"run": run}})
     y = {**plot_style.axis("difference (points)"), "zeroline": True, "zerolinewidth": 2}
-    alt = "Test accuracy minus that of the first run. " + _ends(data, "run", "difference", column_formats.gap)
+    alt = "Test accuracy minus that of the first run. " + _ends(data, "run", "difference", POINTS)
     note = "Same seed, device, method and ratio. Above zero: higher than the first run. Bars: 95 %, simultaneous."
     spec = {"data": traces, "layout": across.layout(y)}
     return Figure("run-difference", "Accuracy minus that of the first run", note, alt, spec)
@@ -140,9 +139,9 @@ def fronts_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
             if own.empty:
                 continue
             trace = plot_style.line(run, own["cost"], own["test_accuracy"], styles[run])
-            trace["text"] = [f"{plot_style.plain(method)}, kept {ratio(value)}"
+            trace["text"] = [f"{plot_style.plain(method)}, kept {number(value)}"
                              for method, value in zip(own["method"], own["keep_ratio"], strict=True)]  # fmt: skip
-            trace["hovertemplate"] = f"%{{text}}<br>%{{x:.4g}} {unit}, %{{y:.1%}}"
+            trace["hovertemplate"] = f"%{{text}}<br>{plot_style.hover('x')} {unit}, {plot_style.hover('y', 'share')}"
             trace["line"] = {**trace["line"], "shape": "hv"}
             trace["mode"] = "markers" if single else "lines+markers"
             if not on_front:
@@ -150,7 +149,7 @@ def fronts_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
                 trace["marker"] = {**trace["marker"], "opacity": 0.4, "size": 6}
             traces.append({**with_pairs(trace, own, most_pairs(part)), "legendgroup": run})
     best = data[data["on_common_front"]].sort_values("cost")
-    named = ", ".join(f"{row['run']} {row['method']} at {ratio(row['keep_ratio'])}" for row in rows(best))
+    named = ", ".join(f"{row['run']} {row['method']} at {number(row['keep_ratio'])}" for row in rows(best))
     alt = f"Accuracy against emulated {word} per device. Not beaten by any run in both at once: {named or 'none'}."
     drawn = "Larger marks" if single else "Lines"
     note = f"Mean of one device, scoring included. {drawn}: what nothing of the same run beats in {word} and accuracy."
@@ -233,6 +232,6 @@ def _ends(data: pd.DataFrame, side: str, column: str, write: Callable[[float], s
     sentences = []
     for name, part in _by(data[data[column].notna()], side):
         ordered = rows(part.sort_values(column, kind="stable"))
-        ends = [f"{write(row[column])} ({row['method']} at {ratio(row['keep_ratio'])})" for row in ordered]
+        ends = [f"{write(row[column])} ({row['method']} at {number(row['keep_ratio'])})" for row in ordered]
         sentences.append(f"{name}: {ends[0]} to {ends[-1]}.")
     return " ".join(sentences) or "No value is known."

@@ -5,6 +5,9 @@ const GLYPHS = {
 };
 const LIGHT = {{ look.light|tojson }};
 const DRAW_AHEAD = "300px";
+// Shares on axes and under the pointer read "50 %", as everywhere on the page. Of d3's signs plotly lets a locale set
+// that of a currency only, so formats of shares have its place, $, before the %.
+Plotly.register({ moduleType: "locale", name: "en-US", dictionary: {}, format: { currency: ["", " %"] } });
 
 const pageLook = () => {
   const style = getComputedStyle(document.documentElement);

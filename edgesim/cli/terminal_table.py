@@ -1,8 +1,8 @@
-"""Tables that fit a terminal without cutting a number: text folds first, then columns part into several tables.
+"""Tables that fit a terminal without cutting a number: text folds first, then the table is split by columns.
 
-Columns whose cells are all numbers, with or without a unit, keep their width; headings wrap at words. Key columns say
-what a row is, keep their width and stand in every part. Where a terminal is too narrow even for that, lines are longer
-than it: half a number is worse.
+Columns of numbers, with or without a unit, keep their width; headings wrap at words. Key columns identify a row, keep
+their width and are repeated in every part. A terminal that is too narrow even for that gets longer lines, since half a
+number would mislead.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-NUMBER = re.compile(r"[<~±+−-]*[\d.,]+(e[+-]?\d+)?( ?(%|[TGMKmµ]?(B|FLOP/s|W|Wh|J|s)))?|—|inf|nan", re.IGNORECASE)
-"""a cell that must stay in one piece"""
+NUMBER = re.compile(r"[<~±+−-]*[\d.,]+(e[+-]?\d+)?( ?(%|[TGMKmµ]?(B|FLOP/s|W|Wh|J|s)))?|[—–]|inf|nan", re.IGNORECASE)
+"""cell that must stay in one piece"""
 PIPE_WIDTH = 160
-"""columns where there is no terminal: a pipe gets whole lines, longer ones where numbers need them"""
+"""width in characters without a terminal: a pipe gets whole lines, longer ones where numbers need them"""
 _GAP = 2
 _LEAST, _LEAST_OPTIONAL = 10, 30
-"""signs that text folds to, at the narrowest; one that may be left out is not worth many lines"""
+"""narrowest width in characters of text, and of an optional column"""
 _WORD = 16
-"""signs up to which a word stays in one piece"""
+"""characters up to which a word stays in one piece"""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A heading and what is under it, as text."""
+    """A heading and the cells under it, as text."""
 
     label: str
     cells: tuple[str, ...]
     key: bool = False
-    """whether it says what a row is"""
+    """it identifies a row"""
     optional: bool = False
-    """whether the table is as well without it, where there is no room"""
+    """it may be left out where there is no room"""
     numeric: bool = False
-    """said to hold numbers, whatever their form"""
+    """it holds numbers, whatever their form"""
 
     @property
     def number(self) -> bool:
-        """Whether every cell is a number, or empty."""
+        """True where every cell is a number, or empty."""
         return self.numeric or (any(self.cells) and all(NUMBER.fullmatch(cell) for cell in self.cells if cell))
 
     @property
@@ -54,7 +54,7 @@ class Column:
 
     @property
     def least(self) -> int:
-        """The narrowest that it may be."""
+        """Least width in characters."""
         words = max((cell_len(word) for word in self.label.split()), default=1)
         word = max((cell_len(word) for cell in self.cells for word in cell.split()), default=0)
         folded = min(self._cells_width, _LEAST_OPTIONAL if self.optional else max(_LEAST, min(word, _WORD)))
@@ -62,23 +62,23 @@ class Column:
 
     @property
     def most(self) -> int:
-        """The widest that it is any use to be; a number's heading wraps at words rather than widen it."""
+        """Largest useful width; the heading of numbers wraps at words rather than widen them."""
         lines = self.label.split("\n")
         label = max(map(cell_len, lines)) if len(lines) > 1 or not self.number else 0
         return max(self.least, self._cells_width, label)
 
 
 def console(stderr: bool = False) -> Console:
-    """A terminal that prints text as it is: `[x]` is no style there, `:boom:` no picture."""
+    """A terminal that prints text as it is: `[x]` is no style, `:boom:` no emoji."""
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
-def show(console: Console, title: str, columns: Sequence[Column]) -> None:
-    """Print a table, in parts where it is too wide.
+def print_table(console: Console, title: str, columns: Sequence[Column]) -> None:
+    """Print a table, split into parts where it is too wide.
 
     Args:
-        console: its width is the terminal's; where it is no terminal, one table as wide as its numbers need.
-        title: over the first part.
+        console: the terminal; without one, a single table as wide as its numbers need.
+        title: printed above the first part.
         columns: with equally many cells; keys first.
     """
     needed = _width([column.least for column in columns])
@@ -87,7 +87,7 @@ def show(console: Console, title: str, columns: Sequence[Column]) -> None:
     chosen = [column for column in columns if column not in left_out]
     tables = parts(chosen, width)
     for i, part in enumerate(tables):
-        # Wide enough for every line, even where the terminal is not: it may wrap a line, but nothing is cut.
+        # Wide enough for every line: a narrower terminal may wrap it, but nothing is cut.
         usual = console.width
         console.width = max(usual, width, _width([column.least for column in part]))
         console.print(_table(title if i == 0 else None, part, width), crop=False)
@@ -95,14 +95,14 @@ def show(console: Console, title: str, columns: Sequence[Column]) -> None:
         console.print()
     if left_out or len(tables) > 1:
         without = f"left out here: {', '.join(column.label for column in left_out)}. " if left_out else ""
-        whole = f"A terminal of {needed} columns, or a pipe, shows this table in one piece"
+        whole = f"A terminal {needed} characters wide, or a pipe, shows this table in one piece"
         console.print(f"{without}{whole}", markup=False, highlight=False)
         console.print()
 
 
 def _table(title: str | None, part: Sequence[Column], width: int) -> Table:
-    """One table; without the rows that say nothing, where it continues another (no title)."""
-    named = None if title is None else Text(title, style="table.title")  # as it is: no markup, no emoji
+    """One table. A continued one (no title) leaves out rows without values."""
+    named = None if title is None else Text(title, style="table.title")  # without markup and emoji
     table = Table(box=box.SIMPLE_HEAD, title=named, title_justify="left", show_edge=False)
     table.padding, table.pad_edge = (0, _GAP - 1, 0, 0), False
     for column, size in zip(part, widths(part, width), strict=True):
@@ -116,7 +116,7 @@ def _table(title: str | None, part: Sequence[Column], width: int) -> Table:
 
 
 def parts(columns: Sequence[Column], width: int) -> list[list[Column]]:
-    """The columns of each table, in order: as few tables as fit into `width`, each with the key columns."""
+    """Columns of each part, in order: as few parts as fit into `width`, each with the key columns."""
     keys = [column for column in columns if column.key]
     found: list[list[Column]] = []
     current = list(keys)
@@ -131,7 +131,7 @@ def parts(columns: Sequence[Column], width: int) -> list[list[Column]]:
 
 
 def widths(columns: Sequence[Column], width: int) -> list[int]:
-    """[columns] how wide each is: the widest text gives way first, down to what it needs at least."""
+    """Width of each column in characters; the widest text shrinks first, down to its least width."""
     sizes = [column.most for column in columns]
     while _width(sizes) > width:
         spare = [(size, i) for i, (size, column) in enumerate(zip(sizes, columns, strict=True)) if size > column.least]

@@ -1,4 +1,4 @@
-"""How a run ended, on the terminal: what failed, why, and what tries it again."""
+"""End of a run on the terminal: failed trials, their reasons, and the command that tries them again."""
 
 from __future__ import annotations
 
@@ -11,38 +11,40 @@ from typing import TYPE_CHECKING
 import typer
 
 from edgesim.cli.app import fail
-from edgesim.errors import RunError, n_of
+from edgesim.errors import RunError
+from edgesim.formatting import n_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from edgesim.results.run_folder import Run
 
-SHOWN_REASONS = 5
+MOST_REASONS = 5
+"""reasons that are printed, at most"""
 
 
 def reasons(records: pd.DataFrame, status: str) -> list[str]:
-    """The reasons of the trials that ended so, the most frequent first; those that differ in numbers only are one.
+    """Reasons of the trials with a status, the most frequent first; those that differ only in numbers count as one.
 
     Args:
         records: one row per trial.
-        status: failed or infeasible.
+        status: "failed" or "infeasible".
 
-    Returns: lines such as "  3 x the loss became nan"; empty where no trial ended so.
+    Returns: lines such as "  3 x the loss became nan"; empty where no trial has that status.
     """
     from edgesim.analysis.grouping import kinds, one_of
 
     bad = records[records["status"] == status]
     by_kind = Counter(kinds(bad["reason"])).most_common()
     lines = [f"  {count} x {one_of(bad.loc[kinds(bad['reason']) == kind, 'reason'])}" for kind, count in by_kind]
-    rest = sum(count for _, count in by_kind[SHOWN_REASONS:])
-    return lines[:SHOWN_REASONS] + [f"  {rest} x other reasons; records.parquet has them all"] * (rest > 0)
+    rest = sum(count for _, count in by_kind[MOST_REASONS:])
+    return lines[:MOST_REASONS] + [f"  {rest} x other reasons; records.parquet has them all"] * (rest > 0)
 
 
 def show_failures(run: Run, again: str) -> int:
-    """Print to standard error how many trials failed, why, and the command that tries them again.
+    """Print the failed trials, their reasons and the command that tries them again, to standard error.
 
-    Returns: how many failed.
+    Returns: number of failed trials.
     """
     failed = int((run.records["status"] == "failed").sum())
     if failed:
@@ -54,12 +56,12 @@ def show_failures(run: Run, again: str) -> int:
 
 
 def end(run: Run, again: str, allow_failures: bool) -> None:
-    """Say how a run ended, and leave with 1 where trials failed, or none succeeded.
+    """Print the failures of a run that has ended; exit with 1 where trials failed, or none succeeded.
 
     Args:
-        run: that has ended.
-        again: the command that goes on with it.
-        allow_failures: whether failed trials are no reason to leave with 1.
+        run: the run.
+        again: command that continues it.
+        allow_failures: exit with 0 despite failed trials, if one succeeded.
     """
     failed = show_failures(run, again)
     if (run.records["status"] != "ok").all():
@@ -68,14 +70,14 @@ def end(run: Run, again: str, allow_failures: bool) -> None:
         raise typer.Exit(1)
 
 
-def resuming(scenario: Path, out: Path, overrides: Sequence[str], where: Sequence[str] = ()) -> str:
-    """The command that goes on with a run.
+def resume_command(scenario: Path, out: Path, overrides: Sequence[str], where: Sequence[str] = ()) -> str:
+    """Command that continues a run.
 
     Args:
-        scenario: as it was named.
-        out: the run folder.
+        scenario: as the user named it.
+        out: run folder.
         overrides: values of --set.
-        where: options that say on which hosts.
+        where: options on the executor, like --hosts 4.
     """
     sets = [word for one in overrides for word in ("--set", one)]
     return shlex.join(["edgesim", "run", str(scenario), *sets, *where, "--out", str(out), "--resume"])
