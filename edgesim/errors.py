@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from edgesim.formatting import n_of
 
-
 MAX_LINE = 1_000
 """characters of a line of a message; whatever a user's file holds, its error stays readable"""
 
