@@ -150,7 +150,7 @@ def _finish(folder: RunFolder, order: Iterable[Trial]) -> Run:
 
 
 def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
-    """What every trial of a scenario would take, without training: one row per device, method and keep ratio.
+    """Price every trial of a scenario without training: one row per device, method and keep ratio.
 
     Args:
         scenario: from `edgesim.load_scenario`.

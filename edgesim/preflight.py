@@ -1,4 +1,4 @@
-"""What would stop a scenario when it runs: data, shards and network are made, and nothing is trained."""
+"""Preflight check of a scenario: makes its data, shards and network, and trains nothing."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from edgesim.scenario.loading import Scenario
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found, in the order of the scenario."""
+    """Findings of a preflight check, in the order of the scenario."""
 
     faults: tuple[Fault, ...]
-    """what a run would be refused for"""
+    """faults that would stop a run"""
     facts: tuple[str, ...]
-    """sentences on what was made"""
+    """sentences on data, shards and network"""
     notes: tuple[str, ...]
-    """what a reader left out of the data, or read as something else"""
+    """notes of the data's reader: files left out or read as something else"""
 
 
 def inspect(scenario: Scenario) -> Inspection:

@@ -1,4 +1,4 @@
-"""What a scenario or a run looks like where Python shows it: a few lines, or a table in a notebook."""
+"""Display of scenarios and runs in Python: a few lines, or a table in a notebook."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST = 60
 
 
 class Displayed:
-    """Shows itself as a title and facts, which `shown` gives."""
+    """Base of objects that are displayed as a title and facts."""
 
     def shown(self) -> tuple[str, Facts]:
         """The title, and (label, text) of each line."""

@@ -121,7 +121,7 @@ def _add_quantity(prop: Schema, definitions: Schema) -> None:
 
 
 def _range(branch: Schema, lead: str = "Range: ") -> str:
-    """What values a number may have; an empty string where the schema does not say."""
+    """Range of a number; an empty string where the schema gives none."""
     low, above, high, below = (
         branch.get(key) for key in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
     )

@@ -42,10 +42,10 @@ Resolve = Callable[[str, str], type]
 
 @dataclass(frozen=True)
 class NamedPlugin:
-    """A plug-in: the name it goes by, and the instance with its arguments."""
+    """A plug-in with its name and its arguments."""
 
     label: str
-    """how tables and reports call it: the name, unless the document gives a label"""
+    """name in tables and reports: that of the plug-in, unless the document gives a label"""
     name: str
     """the table's row, or `package.module:Name`"""
     plugin: Any
@@ -75,7 +75,7 @@ class Table:
     """the methods that a user's own class must have one of, separated by '|' """
     resolve: Resolve = own
     labelled: bool = False
-    """whether a document may give a row a `label`, so that it can stand there twice"""
+    """True: a document may give a `label`, so that one row can be listed twice"""
     base: type | None = None
     """class that a user's own class must subclass"""
 
@@ -112,7 +112,7 @@ def plug(given: Any, table: Table, path: str, faults: list[Fault]) -> NamedPlugi
 
 
 def label_of(given: Any) -> str | None:
-    """How an entry of a labelled table is called: its `label`, else its name; None where it has none of either."""
+    """The `label` of an entry of a labelled table, else its name; None where it has neither."""
     found = given.get("label", given.get("name")) if isinstance(given, dict) else given
     return found if isinstance(found, str) and found else None
 
@@ -151,7 +151,7 @@ def _class(name: str, table: Table, path: str, faults: list[Fault]) -> type | No
 
 
 def is_reference(name: str) -> bool:
-    """Whether `name` is meant as `package.module:Name` (it holds a colon), well-formed or not."""
+    """True where `name` is meant as `package.module:Name`: it holds a colon, well-formed or not."""
     return ":" in name
 
 

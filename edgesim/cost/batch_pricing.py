@@ -1,7 +1,7 @@
-"""Both prices of many trials of one device at once, from what they do: before they run, and after.
+"""Both prices of many trials on one device at once, from their work, before or after they run.
 
-This is the one way from work to device time: plans, budgets and feasibility price what trials will do, `pricing` what
-one has done, and to the bit alike where the two are the same work.
+This is the only way from work to device time. Plans, budgets and feasibility price the expected work of trials,
+`pricing` the work that one has done. Equal work has equal prices, bit for bit.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _PARTS = ("steps", "compute_s", "memory_s", "overhead_s", "wait_s")
 
 
 class Device(NamedTuple):
-    """Who is priced."""
+    """Device to price: profile and operating conditions."""
 
     profile: DeviceProfile
     conditions: Conditions = Conditions()
 
 
 class Parts(NamedTuple):
-    """The parts of C trials' emulated time, and what of their energy starts them and scores. Arrays [C]."""
+    """Parts of C trials' emulated time, and their energy of start-up and scoring. Arrays [C]."""
 
     startup_s: FloatArray
     score_s: FloatArray
@@ -51,7 +51,7 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True)
 class BatchPricing:
-    """Both prices of C trials on one device; what is not asked for is not worked out. Arrays [C], float64."""
+    """Both prices of C trials on one device, computed when asked for. Arrays [C], float64."""
 
     context: PricingContext
     device: Device
@@ -116,7 +116,7 @@ class BatchPricing:
 
     @property
     def finished(self) -> npt.NDArray[np.bool_]:
-        """Whether the device gets to the end under its conditions: with its charge, in its windows."""
+        """True where the device finishes under its conditions: with its charge, within its windows."""
         return self.as_it_is.finished
 
     @cached_property
@@ -171,10 +171,10 @@ class BatchPricing:
         A trial is one job: its start-up comes first, on a warm device in no time. Work that has no steps
         (comparisons, linear algebra) follows the steps of its part at the training throughput.
 
-        N trainings (`PricingContext.repeats`) are N times the steps of one, as E epochs are: equal steps stand together. Each
-        later training has a start-up of its own, spread evenly over its steps: at the limit of its heat a device sheds
-        the same mean power whatever the order. Against N trainings of 400 s walked one by one, a tenth of it start-up,
-        that errs by less than 1 % of time and energy on a phone that throttles (tests/test_repeats.py).
+        N trainings (`PricingContext.repeats`) are N times the steps of one, as E epochs are: equal steps stand
+        together. Each later training has a start-up of its own, spread evenly over its steps: at the limit of its heat
+        a device sheds the same mean power whatever the order. Against N trainings of 400 s emulated one by one, a tenth
+        of it start-up, the error is below 1 % of time and energy on a phone that throttles (tests/test_repeats.py).
         """
         begin = dict.fromkeys(_PARTS, np.zeros((1, 1))) | {
             "steps": np.ones((1, 1)),

@@ -1,4 +1,4 @@
-"""Choosing keep ratios: the largest that a budget pays for, or the best by the paper's Eq. 14; for many devices.
+"""Rules for keep ratios: the largest subset within a budget, or the best by the paper's Eq. 14; for many devices.
 
 Both work on subset sizes m = 1 … n, never on ratios: a ratio means the same subset as the m that it rounds to. Both
 choose among the sizes that the device can do.
@@ -24,11 +24,11 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Accuracy = Annotated[float, Field(ge=0, le=1)]
 
 GRID = 1000
-"""subset sizes of one device that are looked at at once where every one has to be worked out by itself"""
+"""subset sizes that are priced at once, over all devices, where each has to be priced by itself"""
 ROWS = 1 << 15
-"""the same where they are worked out together, over all devices"""
+"""the same where they are priced together"""
 BINDS = (*LIMITS, "latency_s", "energy_j", "storage_bytes")
-"""what may bind: nothing, what stops the device itself, and the limits of a budget; by position"""
+"""limits that may bind, by position: none, those of the device, those of a budget"""
 Weighted = Literal["data", "equal"]
 UNITS = {"latency_s": "s", "energy_j": "J", "storage_bytes": "bytes"}
 
@@ -44,7 +44,7 @@ class Budget:
     storage_bytes: Limit | None = None
     """storage that the kept samples may take, in bytes; left out: no limit"""
     price: Price = "emulated"
-    """what the limits are held against: the emulated device, or the closed form (analytic)"""
+    """price that the limits are checked against: emulated device, or closed form (analytic)"""
 
 
 @checked_dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Objective:
     accuracy_from: str | None = None
     """run folder whose test accuracies make each method's curve; give this or `accuracy_curve`"""
     price: Price = "emulated"
-    """what time and energy of J are computed by: the emulated device, or the closed form (analytic)"""
+    """price that gives time and energy of J: emulated device, or closed form (analytic)"""
     weights_of_devices: Weighted = "data"
     """weights of the devices' risks: by the samples that each holds (data; Eqs. 10 and 12), or all alike (equal)"""
 
@@ -100,14 +100,14 @@ CostFunction = Callable[[IntArray, IntArray], SubsetCost]
 
 
 class Fit(NamedTuple):
-    """What a budget allows each of P devices. Arrays [P]."""
+    """Largest subsets within a budget, of P devices. Arrays [P]."""
 
     m: IntArray
     """the largest subset that fits; 0 = not even one sample does"""
     binds: IntArray
-    """position in BINDS: what a subset one larger breaks; 0 where all samples fit"""
+    """position in BINDS of the limit that a subset one larger breaks; 0 where all samples fit"""
     value: FloatArray
-    """what that subset would take of a budget's limit that binds; NaN for the device's own"""
+    """cost of that subset against the binding limit of the budget; NaN for a limit of the device"""
 
 
 def largest_that_fits(n: IntArray, costs: CostFunction, budget: Budget, rows: int = ROWS) -> Fit:
@@ -142,17 +142,17 @@ def largest_that_fits(n: IntArray, costs: CostFunction, budget: Budget, rows: in
 
 
 class ObjectiveOptimum(NamedTuple):
-    """What the objective chooses for each of P devices. Arrays [P]."""
+    """Best subsets by the objective, of P devices. Arrays [P]."""
 
     m: IntArray
     value: FloatArray
     """w risk + lambda J at m; inf where the device can do no size"""
     binds: IntArray
-    """position in BINDS: what of the device itself rules out the size with the least value; 0 where nothing does"""
+    """position in BINDS of the device's limit that excludes the size with the least value; 0 = none"""
 
 
 class Devices(NamedTuple):
-    """What the objective needs to know of each of P devices. Arrays [P]."""
+    """Inputs of the objective, of P devices. Arrays [P]."""
 
     n: IntArray
     """shard sizes, >= 1"""
@@ -189,7 +189,7 @@ def least_objective(
     high = np.maximum(np.floor(np.round(points[-1, 0] * n, 9)).astype(np.int64), low)
 
     def values(pair: IntArray, m: IntArray) -> tuple[FloatArray, IntArray]:
-        """Weighted risk + lambda J, and what stops the device."""
+        """Weighted risk + lambda J, and the limit of the device."""
         cost = costs(pair, m)
         whole = (full.time_s[pair], full.energy_j[pair], full.storage_bytes[pair])
         ratios = [part / total for part, total in zip(cost[:3], whole, strict=True)]
@@ -219,7 +219,7 @@ def least_objective(
 
 
 def _candidates(n: IntArray, low: IntArray, high: IntArray, bends: FloatArray, jumps: int) -> tuple[IntArray, IntArray]:
-    """Which pair [C] and subset size [C] are looked at first, in order of both."""
+    """First candidates: positions of devices [C] and subset sizes [C], in order of both."""
     pairs = np.arange(len(n))
     if jumps:
         pair, block = _ranges(low // jumps, high // jumps)
@@ -244,7 +244,7 @@ def _ranges(first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _least(pair: IntArray, values: FloatArray) -> IntArray:
-    """[P] where each pair's least value is, the first of equal ones; all pairs occur, in order."""
+    """[P] position of each device's least value, the first of equal ones; all devices occur, in order."""
     starts = np.searchsorted(pair, np.arange(pair[-1] + 1))
     least = np.minimum.reduceat(values, starts)
     found = np.flatnonzero(values == least[pair])
@@ -252,7 +252,7 @@ def _least(pair: IntArray, values: FloatArray) -> IntArray:
 
 
 def _probes(gap: int, most: int) -> int:
-    """Sizes to look at between two that are `gap` apart: all, or the fewest that need no more rounds than `most` do."""
+    """Sizes to price between two that are `gap` apart: all, or the fewest that need no more rounds than `most` do."""
     if gap - 1 <= most:
         return gap - 1
     rounds = int(np.ceil(np.log(gap) / np.log(most + 1)))

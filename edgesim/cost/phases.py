@@ -1,4 +1,4 @@
-"""What is given to the emulator, timed work and a device, and what follows from the two alone: the pace of every phase.
+"""Input of the emulator, timed work and a device, and the rates of every phase that follow from the two.
 
 A step computes, waits for memory and dispatches operations, one after another, and then waits for storage. While it
 computes the device draws full load; the other two parts of its busy time draw a share of that above idle, their
@@ -36,7 +36,7 @@ class Phases:
     """
 
     steps: npt.ArrayLike
-    """how many, >= 0"""
+    """number of steps, >= 0"""
     compute_s: npt.ArrayLike
     """per step, under full load"""
     wait_s: npt.ArrayLike
@@ -51,7 +51,7 @@ class Phases:
 
 @dataclass(frozen=True)
 class Hardware:
-    """What the emulator needs of a device in one power mode; numbers, or arrays [D]."""
+    """A device in one power mode, as the emulator needs it; numbers, or arrays [D]."""
 
     idle_w: npt.ArrayLike
     load_w: npt.ArrayLike
@@ -96,7 +96,7 @@ class Hardware:
 
 @dataclass(frozen=True)
 class PhaseRates:
-    """What is constant in each phase of each device: arrays [D, S], and [D, 1] where all phases share it."""
+    """Constants of each phase of each device: arrays [D, S], and [D, 1] where all phases share one."""
 
     steps: Array
     step_s: Array
@@ -108,7 +108,7 @@ class PhaseRates:
     target: Array
     """θ∞ of that power"""
     stretch: Array
-    """how much longer a step takes at the limit, >= 1"""
+    """time of a step at the limit over that at full speed, >= 1"""
     held_waiting: Array
     """share of such a step that waits for storage"""
     held_w: Array
@@ -116,9 +116,9 @@ class PhaseRates:
     time_constant_s: Array
     battery_j: Array
     heats: bool
-    """whether any device has a limit of its heat"""
+    """True where a device has a limit of its heat"""
     throttles: bool
-    """whether any device can reach it"""
+    """True where a device can reach that limit"""
 
     @classmethod
     def of(cls, phases: Phases, hardware: Hardware) -> PhaseRates:

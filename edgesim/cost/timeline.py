@@ -1,4 +1,4 @@
-"""Walks many devices through their phases, window by window: heat, availability and charge. Used by `emulator`."""
+"""Timeline of many devices through their phases, window by window: heat, availability and charge. For `emulator`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from edgesim.cost.thermal import Array
 from edgesim.hardware.conditions import Conditions
 
 Rows = npt.NDArray[np.int64]
-"""[R] the devices that a step of the walk is about, rising"""
+"""[R] positions of the devices in one step of the timeline, rising"""
 _At = tuple[Rows | slice, slice]
 
 
 class Timeline:
-    """The state of D devices on their way through S phases, and what they have spent so far."""
+    """State of D devices on their way through S phases, with the time and energy that they have spent."""
 
     def __init__(self, pace: PhaseRates, conditions: Conditions, start_s: float):
         devices = len(pace.steps)
@@ -39,7 +39,7 @@ class Timeline:
 
     @property
     def active(self) -> npt.NDArray[np.bool_]:
-        """[D] whether a device has work left and lives."""
+        """[D] True where a device has work left and its battery is not empty."""
         return np.asarray(~self.finished & np.isnan(self.died_at_s))
 
     @cached_property
@@ -108,7 +108,7 @@ class Timeline:
         return died_s
 
     def _book(self, rows: Rows, at: _At, gap_s: Array, free_s: Array, held_s: Array) -> None:
-        """Add what was done to the sums."""
+        """Add time and energy of the finished pieces to the sums."""
         pace = self._pace
         self.time_s[at] += free_s
         self.energy_j[at] += free_s * pace.free_w[at]
@@ -125,7 +125,7 @@ class Timeline:
             self.energy_j[rows, waits_for] += gap_s * pace.idle_w[rows, 0]
 
     def _end(self, rows: Rows, at: _At, before: Array, free_s: Array) -> None:
-        """All the work was done."""
+        """Note that the devices have finished."""
         self._left[at] = 0.0
         self.finished[rows] = True
         if self._pace.heats:
@@ -133,7 +133,7 @@ class Timeline:
             self.peak_heat[rows] = np.maximum(self.peak_heat[rows], np.maximum(before.max(axis=1), after[:, 0]))
 
     def _stop(self, rows: Rows, at: _At, before: Array, stops_s: Array, free_s: Array, held_s: Array) -> None:
-        """The devices stop after `stops_s`, most of them in the middle: the work left, and the heat there."""
+        """Note the work left and the heat of devices that stop after `stops_s`, most of them within a phase."""
         pace, spent_s = self._pace, free_s + held_s
         takes_time = pace.step_s[at] > 0
         done = (free_s + held_s / pace.stretch[at]) / np.where(takes_time, pace.step_s[at], 1.0)
@@ -160,7 +160,7 @@ class Timeline:
 
 
 def _until(stops_s: Array, free_s: Array, held_s: Array) -> tuple[Array, Array]:
-    """What of the pieces lies before `stops_s`, [R] seconds from their start."""
+    """Parts of the pieces before `stops_s`, [R] seconds from their start."""
     begin_s = np.cumsum(free_s + held_s, axis=1) - (free_s + held_s)
     room_s = np.clip(stops_s[:, None] - begin_s, 0.0, None)
     free_s = np.minimum(free_s, room_s)

@@ -1,4 +1,4 @@
-"""What no single field of a device profile can tell: values that do not suit the class, or each other."""
+"""Plausibility of a device profile: values that do not suit its class, or each other."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _HALF_PEAKS = ("peak_fp16_flops_per_s", "peak_bf16_flops_per_s")
 
 
 def implausible(document: dict[str, Any]) -> list[Fault]:
-    """Values that are outside the ranges of the profile's class and storage, and what they look like.
+    """Values outside the ranges of the profile's class and storage, with the unit that they look like.
 
-    Works on the document, so that one fault hides no other. Says nothing where the class itself is wrong.
+    Works on the document, so that one fault hides no other. Finds nothing where the class itself is wrong.
     """
     faults = []
     for section, field in plausible_ranges.BY_CLASS:
@@ -31,7 +31,7 @@ def implausible(document: dict[str, Any]) -> list[Fault]:
 
 
 def _in_other_classes(section: str, field: str, value: float) -> str:
-    """What to look at where no unit explains a value."""
+    """Hint for a value that no unit explains: the classes that it would suit."""
     others = plausible_ranges.classes_with(section, field, value)
     return "; a slip in the unit, or in the class?" + (f" It would suit {', '.join(others)}" if others else "")
 

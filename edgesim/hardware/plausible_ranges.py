@@ -203,7 +203,7 @@ def of(document: Document, section: str, field: str) -> PlausibleRange | None:
 
 
 def plausible(document: Document, section: str, field: str) -> bool:
-    """Whether a number is there and in its range."""
+    """True where a number is given and in its range."""
     value, within = number(document, section, field), of(document, section, field)
     return value is not None and within is not None and within.holds(value)
 

@@ -1,4 +1,4 @@
-"""A priced fleet: its rows, streamed to a file or as a table, and what stands out in them."""
+"""A priced fleet: its rows as a table or streamed to a file, and their means and extremes."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ Columns = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Full:
-    """Plain training on all data, which a plan holds its trials against."""
+    """Plain training on all data, which trials are compared with."""
 
     energy_j: FloatArray
     """[U] of each pair, emulated, with all repeats"""
     repeats: int
     """trainings that a price has (`training.repeats`)"""
     dynamic: tuple[bool, ...]
-    """[R] whether a trial's method chooses while it trains, so that each training chooses anew"""
+    """[R] True where a trial's method chooses while it trains, so that each training chooses anew"""
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,18 @@ class FleetPlan:
     methods: tuple[str, ...]
     """[R] labels"""
     pair: IntArray
-    """[N] which pair a device is"""
+    """[N] position of each device's pair"""
     pair_kind: IntArray
     """[U]"""
     cells: Columns
     """[U, R] per column: keep_ratio, shard_size, subset_size, limit (position in LIMITS), binds and other_price_breaks
-    (in `objective.BINDS`: what keeps a rule from more; what of a budget the chosen subset breaks by the price that does
-    not count), reason (in `texts`), work_is (in WORK_IS: whether scoring is known exactly) and MEASURES, NaN where
-    there is no such number"""
+    (in `objective.BINDS`: the limit that keeps a rule from a larger subset; the limit of a budget that the subset breaks
+    by the price that does not count), reason (in `texts`), work_is (in WORK_IS: certainty of the work) and
+    MEASURES, NaN where there is no such number"""
     texts: tuple[str, ...]
     """reasons"""
     data_notes: tuple[str, ...]
-    """what the reader of the data left out, missed, met twice or read as something else"""
+    """notes of the reader of the data: files left out, missing, met twice or read as something else"""
     full: Full
 
     def __len__(self) -> int:

@@ -27,7 +27,7 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Infeasibility(NamedTuple):
-    """Why a device cannot do a trial."""
+    """Limit that makes a trial infeasible, with the reason."""
 
     limit: str
     """limit of the device (`feasibility.LIMITS`), or the budget"""
@@ -37,7 +37,7 @@ class Infeasibility(NamedTuple):
 
 
 class RuleReason(NamedTuple):
-    """Why a rule chose the keep ratio of a trial."""
+    """Limit that bound the rule of a trial's keep ratio, with the reason."""
 
     binds: str
     """limit that keeps the rule from a larger or a better subset (`objective.BINDS`)"""

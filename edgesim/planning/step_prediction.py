@@ -34,7 +34,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class StepQuery:
-    """What is to be predicted, on whatever device."""
+    """A training step to predict, on any device."""
 
     model: str
     """its name"""
@@ -108,7 +108,7 @@ def predict(
 
 
 def predict_step(profile: DeviceProfile, asked: StepQuery, power_mode: str = FULL_MODE) -> dict[str, Any]:
-    """What one training step takes, forward, backward and update, on a device that is not hot yet.
+    """Predict one training step, forward, backward and update, on a device that is not hot yet.
 
     Args:
         profile: the device.
@@ -196,7 +196,7 @@ def priced_precision(profile: DeviceProfile, training: Training) -> str:
 
 
 def _reason(profile: DeviceProfile, workload: Workload, sample_bytes: int, batch_size: int, training: Training) -> str:
-    """Why the device cannot do the step; empty where it can."""
+    """Reason for which the device cannot do the step; empty where it can."""
     states = training.optimizer_states
     context = PricingContext(workload, None, sample_bytes, batch_size, 1, states, CostWeights())
     demand = ResourceDemand(workload.peak_training_bytes(batch_size, states), sample_bytes * batch_size)

@@ -20,7 +20,7 @@ from edgesim.planning.step_prediction import PARTS, StepQuery, check_mode, descr
 from edgesim.work import StepTrace, Work
 
 Startup = Literal["cold", "warm"]
-"""cold: the training starts its process, and pays the profile's `first_step_s`; warm: the process is there already"""
+"""cold: the training starts its process, which takes the profile's `first_step_s`; warm: the process runs already"""
 
 
 def predict_job(
@@ -31,7 +31,7 @@ def predict_job(
     power_mode: str = FULL_MODE,
     startup: Startup = "cold",
 ) -> dict[str, Any]:
-    """What a training takes on a device that is not hot yet, on mains and left alone.
+    """Predict a whole training on a device that is not hot yet, on mains and undisturbed.
 
     Args:
         profile: the device.
@@ -39,7 +39,7 @@ def predict_job(
         samples: of the device, all of them trained on in every epoch, >= 1.
         epochs: >= 1.
         power_mode: of the profile.
-        startup: whether the training starts its process.
+        startup: cold or warm.
 
     Returns: `time_s` and its parts, which sum to it: `startup_s`, `compute_time_s`, `memory_time_s`,
         `overhead_time_s`, `storage_time_s` (reading), each at the speed of the power mode, and `heat_time_s`, what
@@ -92,7 +92,7 @@ def predict_job(
 
 
 def _pricing_context(asked: StepQuery, epochs: int) -> PricingContext:
-    """What the price of the training depends on beside the device."""
+    """Pricing context of the training."""
     training = asked.training
     return PricingContext(
         workload=asked.workload,

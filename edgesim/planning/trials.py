@@ -1,4 +1,4 @@
-"""Resolution of trials: which trials every device has, their keep ratios, and which of them it cannot do.
+"""Resolution of trials: the trials of every device, their keep ratios, and the infeasible ones.
 
 Runs and plans without training resolve their trials here, so that a plan says what a run will do.
 """
@@ -55,7 +55,7 @@ class PlannedTrials:
     kept: IntArray
     """[P·R] samples that each keeps"""
     decisions: tuple[RuleDecision | None, ...]
-    """[R] where a rule chose the ratio; empty without a rule"""
+    """[R] decisions of a rule, None for a method that keeps everything; empty without a rule"""
     work_is: IntArray
     """[P, R] positions in WORK_IS"""
     least: tuple[StepCounts, StepCounts] | None

@@ -103,7 +103,7 @@ class EdgeDevice:
         return results
 
     def _outputs(self, method: base.Method, choice: ChargedSubset, trial: Trial, first: bool) -> MethodOutputs:
-        """What to keep beside the subset; scores that serve all budgets go with the first trial only."""
+        """Outputs to keep beside the subset; scores that serve all budgets go with the first trial only."""
         for_all = method.scores_once
         ranked = not (method.dynamic or method.keeps_all)
         scores = choice.scores if ranked else None

@@ -1,4 +1,4 @@
-"""What travels between coordinator and devices: the common setting, the devices, and their two kinds of jobs."""
+"""Jobs that travel from the coordinator to workers, and their outcomes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Prepared:
     """weights to start from, or None for the scenario's initial weights"""
     findings: MethodOutputs = field(default_factory=MethodOutputs)
     reused: bool = False
-    """whether another run scored"""
+    """True where another run scored"""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ScoreJob:
     spec: DeviceSpec
     trials: tuple[Trial, ...]
     trains_inline: bool = False
-    """whether the trainings follow in the same job: for devices so small that handing them out takes longer"""
+    """True: the trainings follow in the same job, for devices so small that handing them out takes longer"""
 
 
 @dataclass(frozen=True)

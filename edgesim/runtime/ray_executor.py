@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from edgesim.scenario.experiment import ExperimentConfig
 
 ATTEMPTS = 3
-"""how often a job is tried whose host dies"""
+"""tries of a job whose host process dies"""
 START_TIMEOUT_S = 600.0
-"""how long all hosts together may take to start"""
+"""time that all hosts together may take to start"""
 
 
 class RayWorker:

@@ -43,7 +43,7 @@ def parse(given: Any, faults: list[Fault]) -> tuple[tuple[float, ...], Rule | No
 
 
 def document(ratios: tuple[float, ...], rule: Rule | None) -> Any:
-    """What `parse` reads as these."""
+    """Document value that `parse` reads as these."""
     if rule is None:
         return list(ratios)
     plain = {key: value for key, value in TypeAdapter(type(rule)).dump_python(rule, mode="json").items() if value}
@@ -53,7 +53,7 @@ def document(ratios: tuple[float, ...], rule: Rule | None) -> Any:
 
 
 def label(rule: Rule | None) -> str:
-    """How tables call the rule that chose a ratio; empty for ratios that the scenario names."""
+    """Name in tables of the rule that chose a ratio; empty for ratios that the scenario names."""
     return "" if rule is None else "budget" if isinstance(rule, Budget) else "objective"
 
 

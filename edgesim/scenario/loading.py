@@ -48,7 +48,7 @@ NAMED = ("dataset", "partition", "model")
 
 @checked_dataclass(frozen=True)
 class Cost:
-    """The `cost` part: what the price of a device weighs."""
+    """The `cost` part: weights of the cost of a device."""
 
     weights: CostWeights = CostWeights()
     """weights of time, energy and storage in the cost J"""
@@ -56,7 +56,7 @@ class Cost:
 
 @checked_dataclass(frozen=True)
 class Report:
-    """The `report` part: what a verdict goes by."""
+    """The `report` part: criteria of the verdict."""
 
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """loss of accuracy that counts as none: a keep ratio is recommended where a larger loss is ruled out"""
@@ -71,27 +71,27 @@ class Scenario(display.Displayed):
     dataset: NamedPlugin
     """data to train and test on: a name, or a map with `name` and arguments"""
     partition: NamedPlugin
-    """how the training samples are divided among the devices: a name, or a map with `name` and arguments"""
+    """split of the training samples among the devices: a name, or a map with `name` and arguments"""
     fleet: Fleet
     """the devices: groups of them, or the path of a fleet file, relative to this file"""
     model: NamedPlugin
     """network to train: a name, or a map with `name` and arguments"""
     training: Training
-    """how every device trains"""
+    """training of every device"""
     augment: tuple[NamedPlugin, ...]
     """of the training batches"""
     pruning: Pruning
     """methods that choose the samples, and how many they keep"""
     evaluation: Evaluation
-    """when the test set is evaluated"""
+    """evaluation on the test set"""
     cost: Cost
-    """what the cost J of a device weighs"""
+    """weights of the cost J of a device"""
     report: Report
-    """what the verdict of a report goes by"""
+    """criteria of a report's verdict"""
     seeds: tuple[int, ...]
     """seeds of all random choices: one, or a list; every trial runs once per seed; left out: 0"""
     folder: Path
-    """where relative names of the document start"""
+    """folder that relative names of the document start from"""
     document: Document
     """the resolved document: overrides applied, the fleet inlined, defaults filled in"""
 
@@ -105,7 +105,7 @@ class Scenario(display.Displayed):
         return validation.dump(self.document)
 
     def shown(self) -> tuple[str, display.Facts]:
-        """What Python and a notebook show."""
+        """Title and facts that Python and a notebook display."""
         pruning, groups = self.pruning, self.fleet.members
         profiles = Counter({self.fleet.bases[group[0]].name: 0 for group in groups})
         for group in groups:

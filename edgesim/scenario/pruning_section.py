@@ -20,7 +20,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Pruning:
-    """Which methods run at which keep ratios."""
+    """Methods and keep ratios of a scenario."""
 
     methods: tuple[NamedPlugin, ...]
     """label -> method; the label is the name unless the document gives one"""
@@ -30,11 +30,11 @@ class Pruning:
     keep_scores: bool
     scores_from: str | None
     rule: Rule | None = None
-    """how every device finds its own ratio"""
+    """rule that gives every device its own ratio"""
 
     @property
     def trials_per_device(self) -> int:
-        """How many trials each device has in a seed; a method that keeps everything has one, at keep_ratio 1."""
+        """Trials of each device in a seed; a method that keeps everything has one, at keep_ratio 1."""
         ratios_each = len(self.keep_ratios) if self.rule is None else 1
         return sum(1 if method.plugin.keeps_all else ratios_each for method in self.methods)
 
