@@ -24,8 +24,8 @@ GPU_CLASSES = ("jetson-gpu", "edge-server")
 
 Scope = Literal["wall", "device", "module", "card", "processor"]
 """Part of a device that its watts are of. wall: the whole device at its socket, with the losses of its supply. device:
-the whole device behind its supply or battery. module: a computing module without the board that carries it. card: an accelerator without its
-host. processor: the chip alone. Sums over devices of different scopes compare unlike things."""
+the whole device behind its supply or battery. module: a computing module without the board that carries it. card: an
+accelerator without its host. processor: the chip alone. Sums over devices of different scopes compare unlike things."""
 
 Words = Annotated[str, Field(min_length=1)]
 V = TypeVar("V")

@@ -57,8 +57,8 @@ class FleetPlan:
     """[U]"""
     cells: Columns
     """[U, R] per column: keep_ratio, shard_size, subset_size, limit (position in LIMITS), binds and other_price_breaks
-    (in `objective.BINDS`: the limit that keeps a rule from a larger subset; the limit of a budget that the subset breaks
-    by the price that does not count), reason (in `texts`), work_is (in WORK_IS: certainty of the work) and
+    (in `objective.BINDS`: the limit that keeps a rule from a larger subset; the limit of a budget that is broken by the
+    price that does not count), reason (in `texts`), work_is (in WORK_IS: certainty of the work) and
     MEASURES, NaN where there is no such number"""
     texts: tuple[str, ...]
     """reasons"""
