@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.extremes import Extremes
+from edgesim.ranked_samples import RankedSamples
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 Status = Literal["ok", "failed", "infeasible"]
@@ -216,7 +216,7 @@ class MethodOutputs:
     """whether these scores serve every keep ratio of the method on this device"""
     history: tuple[dict[str, float], ...] = ()
     """one row per epoch of a training of the method's own"""
-    extremes: Extremes | None = None
+    ranked: RankedSamples | None = None
     """of the trials that a run shows (`ExperimentConfig.shown`)"""
 
 
@@ -230,6 +230,13 @@ class TrialResult:
     """sorted indices into the training set"""
     weights: FloatArray | None = None
     """loss weights aligned with `kept`; None = all one"""
-    findings: MethodOutputs = field(default_factory=MethodOutputs)
-    ledger: WorkRecord | None = None
-    """None of a trial that has not run. Of one that its device stopped on the way: all that it would have done"""
+    outputs: MethodOutputs = field(default_factory=MethodOutputs)
+    work_record: WorkRecord | None = None
+    """None of a trial that has not run; of one that its device stopped on the way, all that it would have done"""
+
+    @property
+    def reusable(self) -> Reused | None:
+        """The subset with the work of its choice, for another run to train on; None where there is no subset."""
+        if self.kept is None or self.work_record is None:
+            return None
+        return Reused(self.kept, self.weights, self.work_record.score, self.work_record.score_trace)

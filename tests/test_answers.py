@@ -24,7 +24,7 @@ from edgesim.analysis.means import by_profile, cost_by_ratio, gap_to_random
 from edgesim.analysis.pareto import accuracy_against
 from edgesim.analysis.verdict import verdict_of
 from edgesim.report.figures.accuracy import same_what
-from edgesim.results.serialization import by_rule
+from edgesim.results.grouped_ratios import by_rule
 
 WOBBLE = (-0.001, 0.0, 0.001, 0.002)
 

@@ -55,8 +55,8 @@ def test_a_forecast_is_the_price_of_each_trial(profile: loading.DeviceProfile, s
     found = BatchPricing(TERMS, Device(profile), *loads, sizes)
     for i, m in enumerate(sizes):
         train = Work(train_samples=5 * int(m), steps=5 * -(-int(m) // 64))
-        ledger = WorkRecord(score, trace, train, StepTrace.passes("train", int(m), 64, 5))
-        one = price(TERMS, profile, Conditions(), n, int(m), ledger)
+        done = WorkRecord(score, trace, train, StepTrace.passes("train", int(m), 64, 5))
+        one = price(TERMS, profile, Conditions(), n, int(m), done)
         assert found.time_s("analytic")[i] == one["analytic_time_s"]
         parts = ("device_startup_s", "device_score_time_s", "device_train_time_s")
         parts += ("device_startup_energy_j", "device_score_energy_j")

@@ -15,7 +15,7 @@ from report_runs import FakeRun, make_run
 
 from edgesim import formatting, report
 from edgesim.analysis.means import summary
-from edgesim.extremes import Extremes
+from edgesim.ranked_samples import RankedSamples
 from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult
 from edgesim.report import plot_style
 from edgesim.results.run_folder import Run, RunFolder
@@ -441,16 +441,16 @@ def large_result(trial: Trial, rng: np.random.Generator) -> TrialResult:
     )  # fmt: skip
     curve = tuple(CurvePoint(epoch, 1 / epoch, *values[:1], 1 / epoch, values[1]) for epoch in (1, 2))
     told = trial.device == 0 and trial.method in ("importance", "el2n") and trial.keep_ratio == 0.5
-    found = MethodOutputs(extremes=large_extremes(rng) if told else None)
-    return TrialResult(record, curve, np.arange(record.subset_size), findings=found)
+    found = MethodOutputs(ranked=large_extremes(rng) if told else None)
+    return TrialResult(record, curve, np.arange(record.subset_size), outputs=found)
 
 
-def large_extremes(rng: np.random.Generator) -> Extremes:
+def large_extremes(rng: np.random.Generator) -> RankedSamples:
     """Ten classes with four samples at each end, of noise in colours: nothing takes more bytes."""
     labels, ranks = np.repeat(np.arange(10), 8), np.tile([1, 2, 3, 4], 20)
     images = rng.integers(0, 256, size=(80, 32, 32, 3), dtype=np.uint8)
     most = np.tile(np.repeat([True, False], 4), 10)
-    return Extremes(labels, most, ranks, np.ones(80, int), np.arange(80), rng.normal(size=80), images)
+    return RankedSamples(labels, most, ranks, np.ones(80, int), np.arange(80), rng.normal(size=80), images)
 
 
 def test_a_thousand_devices_stay_small_and_quick(large_run, tmp_path):

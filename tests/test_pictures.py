@@ -179,7 +179,6 @@ def test_class_names_of_pictures_are_escaped() -> None:
 @pytest.mark.parametrize(
     ("info", "table", "said"),
     [
-        ({}, extremes().head(0), "The run folder has no table of extremes (it is older than that table)"),
         ({"shown": None}, extremes().head(0), "No method of this run gives scores that rank samples"),
         ({"shown": SHOWN}, extremes().head(0), "random, importance give no scores that rank samples"),
         ({"shown": {**SHOWN, "device": 9}}, extremes().head(0), "random, importance have no trial on device 9"),

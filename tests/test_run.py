@@ -700,7 +700,7 @@ def test_results_survive_the_tables_and_the_journal() -> None:
             assert now.kept is not None
             np.testing.assert_array_equal(now.kept, was.kept)
             assert (now.weights is None) == (was.weights is None)
-            np.testing.assert_array_equal(now.findings.scores, was.findings.scores)
-            np.testing.assert_array_equal(now.findings.indices, was.findings.indices)
-            assert now.findings.scores_for_all_budgets == was.findings.scores_for_all_budgets
-            assert now.findings.history == was.findings.history
+            np.testing.assert_array_equal(now.outputs.scores, was.outputs.scores)
+            np.testing.assert_array_equal(now.outputs.indices, was.outputs.indices)
+            assert now.outputs.scores_for_all_budgets == was.outputs.scores_for_all_budgets
+            assert now.outputs.history == was.outputs.history

@@ -23,7 +23,7 @@ from edgesim.analysis.pareto import accuracy_against
 from edgesim.analysis.prices import compare_prices, price_sources
 from edgesim.analysis.robustness import skew_effect
 from edgesim.analysis.verdict import verdict_of
-from edgesim.results.serialization import by_rule
+from edgesim.results.grouped_ratios import by_rule
 from edgesim.seeds import stream
 
 WOBBLE = (-0.001, 0.0, 0.001, 0.002)

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL, Answer, answer, groups
-from edgesim.results.serialization import with_rounded_ratios
+from edgesim.results.grouped_ratios import with_rounded_ratios
 
-NO_SHARDS = "The run folder has no table of shards (it is older than that table), so classes cannot be told."
+NO_SHARDS = "The run folder has no table of shards, so classes cannot be told."
 KEPT_COLUMNS = [
     "seed", "device", "method", "keep_ratio", "label", "before", "after", "share_before", "share_after", "kept_share"
 ]  # fmt: skip

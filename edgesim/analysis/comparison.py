@@ -14,7 +14,7 @@ from edgesim.analysis.pairs import known, pairs, without_partner
 from edgesim.analysis.pareto import POINT_COLUMNS, accuracy_against, front
 from edgesim.config import validation
 from edgesim.formatting import n_of
-from edgesim.results.serialization import by_rule
+from edgesim.results.grouped_ratios import by_rule
 
 PAIRED_COLUMNS = [
     "method", "keep_ratio", "pairs", "a", "b", "difference", "low", "high", "p", "p_adjusted", "evidence"

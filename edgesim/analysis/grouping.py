@@ -11,7 +11,7 @@ import pandas as pd
 
 from edgesim.formatting import n_of, ranges
 from edgesim.records import Record
-from edgesim.results.serialization import with_rounded_ratios
+from edgesim.results.grouped_ratios import with_rounded_ratios
 from edgesim.work import FloatArray
 
 FULL = "full"
@@ -40,7 +40,7 @@ def answer(rows: Iterable[object], columns: list[str], missing: str | tuple[str,
 
 
 def complete(records: pd.DataFrame) -> pd.DataFrame:
-    """The records with every column of `Record`, NaN where the run is older than the column."""
+    """The records with every column of `Record`; a column that is not given is NaN."""
     names = [field.name for field in dataclasses.fields(Record)]
     return with_rounded_ratios(records.reindex(columns=list(dict.fromkeys([*records.columns, *names]))))
 
@@ -52,8 +52,6 @@ def ok(records: pd.DataFrame) -> pd.DataFrame:
 
 def in_stack(records: pd.DataFrame) -> pd.Series:
     """Whether a trial was trained in a stack: its time on the host is a share, and does not follow its keep ratio."""
-    if "host_stack_size" not in records:  # of an earlier version, which had no stacks
-        return pd.Series(False, index=records.index)
     return records["host_stack_size"] > 0
 
 
@@ -172,7 +170,7 @@ def comparable(good: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def own_ratio(table: pd.DataFrame) -> pd.Series:
-    """The keep ratio of every trial itself: under a rule `keep_ratio` is its method's mean (`tables.by_rule`)."""
+    """The keep ratio of each trial itself; under a rule `keep_ratio` is the method's mean (`by_rule`)."""
     if "own_keep_ratio" not in table:
         return table["keep_ratio"]
     return table["own_keep_ratio"].fillna(table["keep_ratio"])

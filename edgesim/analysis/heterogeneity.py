@@ -36,7 +36,7 @@ HEADROOM_COLUMNS = [
 ]  # fmt: skip
 INFEASIBLE_COLUMNS = ["device", "profile", "reason", "trials", "methods", "keep_ratios"]
 
-NO_DEVICES = "The run folder has no table of devices (it is older than that table), so {what} cannot be told."
+NO_DEVICES = "The run folder has no table of devices, so {what} cannot be told."
 
 
 def by_device(records: pd.DataFrame) -> Answer:

@@ -9,9 +9,9 @@ import pandas as pd
 
 from edgesim.analysis.grouping import FULL, KEYS, RANDOM, Answer, answer, cell_keys, complete, device_by_seed, ok
 from edgesim.analysis.intervals import interval
-from edgesim.extremes import PER_END, ends_of_classes
 from edgesim.formatting import number
-from edgesim.results.serialization import with_rounded_ratios
+from edgesim.ranked_samples import PER_END, ends_of_classes
+from edgesim.results.grouped_ratios import with_rounded_ratios
 from edgesim.work import FloatArray
 
 OVERLAP_COLUMNS = ["method_a", "method_b", "keep_ratio", "trials", "jaccard", "jaccard_low", "jaccard_high", "chance"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from edgesim.analysis.grouping import Answer, answer, complete, ok
-from edgesim.results.serialization import KEY
+from edgesim.results.table_columns import KEY
 
 COLUMNS = ["device", "profile", "opponents", "methods", "trials"]
 

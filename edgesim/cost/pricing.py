@@ -23,7 +23,7 @@ def price(
     conditions: Conditions,
     n: int,
     m: int,
-    ledger: WorkRecord,
+    done: WorkRecord,
     dynamic: bool = False,
 ) -> dict[str, Any]:
     """The columns of a record that follow from work and device (edge paper, Eqs. 8-9, 13, 24-28).
@@ -34,18 +34,18 @@ def price(
         conditions: of operation; the trial starts at their second 0.
         n: shard size.
         m: subset size.
-        ledger: the work and the steps of one scoring and of one training.
+        done: the work and the steps of one scoring and of one training.
         dynamic: True where the method chooses while it trains, so that each training scores anew.
 
     Returns: values by column, those of training for all `PricingContext.repeats` trainings. Where the device cannot do
         the trial under its conditions, `limit` is one of `feasibility.LIMITS`, `reason` explains it, and the
         `device_*` columns end where the device stopped. Both are empty where it can.
     """
-    workload, networks = context.workload, _networks(context, ledger)
+    workload, networks = context.workload, _networks(context, done)
     times = context.scorings(dynamic), context.repeats
     paid = networks, profile.throughput_flops_per_s, profile.power_w, times
-    closed = analytic.price(ledger.score, ledger.train, *paid)
-    priced = _beside_full(forecast_of(context, Device(profile, conditions), m, ledger, dynamic), n)
+    closed = analytic.price(done.score, done.train, *paid)
+    priced = _beside_full(forecast_of(context, Device(profile, conditions), m, done, dynamic), n)
     run = priced.as_it_is
     parts = priced.parts_of(run)
     batch_size = int(priced.largest_batch[0]) or min(context.batch_size, m)
@@ -55,8 +55,8 @@ def price(
         "score_flops": float(closed.score_flops),
         "train_flops": float(closed.train_flops),
         "total_flops": float(closed.score_flops + closed.train_flops),
-        "selection_comparisons": times[0] * ledger.score.comparisons,
-        "steps": context.repeats * ledger.train.steps,
+        "selection_comparisons": times[0] * done.score.comparisons,
+        "steps": context.repeats * done.train.steps,
         "repeats": context.repeats,
         "analytic_time_s": float(closed.time_s),
         "analytic_score_time_s": float(closed.score.time_s),
@@ -104,12 +104,12 @@ def _cost_j(priced: BatchPricing) -> float:
 
 
 def forecast_of(
-    context: PricingContext, device: Device, m: int, ledger: WorkRecord, dynamic: bool = False
+    context: PricingContext, device: Device, m: int, done: WorkRecord, dynamic: bool = False
 ) -> BatchPricing:
     """One trial that has run, priced as plans price those to come. Arguments: `price`."""
-    scorer, trainer = _networks(context, ledger)
-    score = StepCounts.of([(ledger.score, ledger.score_trace)], scorer).times(context.scorings(dynamic))
-    train = StepCounts.of([(ledger.train, ledger.train_trace)], trainer)
+    scorer, trainer = _networks(context, done)
+    score = StepCounts.of([(done.score, done.score_trace)], scorer).times(context.scorings(dynamic))
+    train = StepCounts.of([(done.train, done.train_trace)], trainer)
     return BatchPricing(context, device, score, train, np.array([m], dtype=np.int64))
 
 
@@ -144,6 +144,6 @@ def shortfall(priced: BatchPricing, i: int, exact: bool = True) -> str:
     )
 
 
-def _networks(context: PricingContext, ledger: WorkRecord) -> tuple[Workload, Workload]:
+def _networks(context: PricingContext, done: WorkRecord) -> tuple[Workload, Workload]:
     """The networks that scored and that trains."""
-    return (context.scorer if ledger.reused and context.scorer else context.workload), context.workload
+    return (context.scorer if done.reused and context.scorer else context.workload), context.workload

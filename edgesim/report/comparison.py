@@ -27,10 +27,10 @@ from edgesim.report.figures.figure import rows
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.outline import NO_TRIAL, NONE_WELL, leads
 from edgesim.report.page import Page
-from edgesim.report.run_tables import RECORD_COLUMNS, Run
+from edgesim.report.run_tables import Run
 from edgesim.report.sections import PageChoice, PageTable, Section
 from edgesim.report.verdict import Verdict
-from edgesim.results.serialization import by_rule
+from edgesim.results.grouped_ratios import by_rule
 
 EXACT = ("dataset", "partition", "seeds")
 """parts of a scenario that decide which samples a device holds"""
@@ -92,8 +92,7 @@ def of_runs(runs: Mapping[str, Run], command: str = "") -> Page:
         runs: name -> run, in any state; two or more.
         command: what made the comparison.
     """
-    tables = {name: run.records.reindex(columns=[*dict.fromkeys([*run.records.columns, *RECORD_COLUMNS])])
-              for name, run in runs.items()}  # fmt: skip
+    tables = {name: run.records for name, run in runs.items()}
     ruled = {name: by_rule(records, records) for name, records in tables.items()}
     first, *others = runs
     differ = {name: scenario_differences(runs[first].scenario, runs[name].scenario) for name in others}

@@ -15,18 +15,18 @@ from edgesim.analysis.kept_samples import (
     trace_means,
     without_extremes,
 )
-from edgesim.extremes import MAX_CLASSES
 from edgesim.formatting import n_of, number
+from edgesim.ranked_samples import MAX_CLASSES
 from edgesim.report.figures import kept
 from edgesim.report.figures.figure import rows
 from edgesim.report.fleet_sections import keeps_no_subset, without
 from edgesim.report.pictures import Gallery, galleries
 from edgesim.report.run_tables import Source
 from edgesim.report.sections import PageStyle, PageTable, Section, unless_empty
-from edgesim.results.serialization import ENDS
+from edgesim.results.table_columns import ENDS
 
 SAMPLES = ["method", "keep_ratio", "label", "class_name", "end", "rank", "index", "score", "tied", "kept_at"]
-NO_TABLE = "The run folder has no table of extremes (it is older than that table), so samples cannot be shown."
+NO_TABLE = "This copy of the run leaves out the table of ranked samples (extremes), so samples cannot be shown."
 NO_RANKING = "No method of this run gives scores that rank samples, so there are none to show."
 NO_PICTURES = "The samples of this run are no pictures (too few pixels in one direction): the table has their indices."
 SCORED_ELSEWHERE = (

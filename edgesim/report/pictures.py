@@ -13,7 +13,7 @@ import pandas as pd
 
 from edgesim.formatting import number
 from edgesim.report.figures.figure import rows
-from edgesim.results.serialization import ENDS
+from edgesim.results.table_columns import ENDS
 
 LEAST_BYTES, MOST_BYTES = 150_000, 600_000
 """of all pictures of a page: the least that they have room for beside large tables, and the most"""

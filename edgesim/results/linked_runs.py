@@ -117,9 +117,9 @@ def _reusable(path: Path) -> tuple[dict[Trial, Reused], Workload]:
     """
     run = Run(path)
     found = {
-        result.record.trial: Reused(result.kept, result.weights, result.ledger.score, result.ledger.score_trace)
+        result.record.trial: reused
         for result in read_results(run.path)
-        # What a dynamic method chose it chose while it trained: there is no subset to train on again.
-        if result.kept is not None and result.ledger is not None and not result.record.dynamic
+        # A dynamic method chooses while it trains, so it leaves no subset to train on again.
+        if not result.record.dynamic and (reused := result.reusable) is not None
     }
     return found, run.terms.scorer or run.terms.workload

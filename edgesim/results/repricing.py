@@ -20,7 +20,7 @@ from edgesim.config import shipped, validation
 from edgesim.cost import pricing
 from edgesim.errors import Fault, ScenarioError, n_of
 from edgesim.planning.run_plan import RunPlan, plan_run
-from edgesim.records import Record, Reused, Trial, TrialResult
+from edgesim.records import Record, Trial, TrialResult
 from edgesim.results.linked_runs import curves_of
 from edgesim.results.run_folder import Run, read_results
 from edgesim.results.serialization import tables
@@ -43,8 +43,7 @@ def on_fleet(run: Run, fleet: str | Path) -> Scenario:
     Raises:
         ScenarioError: faults of the fleet, or another number of devices than the run has.
     """
-    started_in = run.info.get("scenario_folder")  # runs of earlier versions do not say
-    return with_fleet(run.scenario, int(run.info["devices"]), Path(fleet), Path(started_in) if started_in else None)
+    return with_fleet(run.scenario, int(run.info["devices"]), Path(fleet), Path(run.info["scenario_folder"]))
 
 
 def with_fleet(document: dict[str, Any], devices: int, file: Path, folder: Path | None = None) -> Scenario:
@@ -150,16 +149,16 @@ def fleet_names(files: Sequence[Path]) -> list[str]:
 def _plan(run: Run, on: Scenario) -> RunPlan:
     terms = run.terms  # before anything else is read: without them there is no price
     reused = {
-        result.record.trial: Reused(result.kept, result.weights, result.ledger.score, result.ledger.score_trace)
+        result.record.trial: reusable
         for result in read_results(run.path)
-        if result.kept is not None and result.ledger is not None and result.ledger.reused
+        if (reusable := result.reusable) and result.work_record and result.work_record.reused
     }
     return plan_run(on, curves=curves_of(on), reused=reused, scorer=terms.scorer)
 
 
 def _stopped(run: Run, plan: RunPlan, result: TrialResult) -> bool:
     """Whether the planned device, too, stops on the way through a trial that stopped the run's own."""
-    if result.record.status != "infeasible" or result.ledger is None:
+    if result.record.status != "infeasible" or result.work_record is None:
         return False
     return _record(run, plan, result.record.trial, result).status == "infeasible"
 
@@ -170,7 +169,7 @@ def _record(run: Run, plan: RunPlan, trial: Trial, result: TrialResult | None) -
     if trial in plan.infeasible:
         return plan.infeasible_result(trial).record
     trained = result is not None and result.kept is not None
-    priced = {} if result is None or result.ledger is None else _priced(run, spec, result)
+    priced = {} if result is None or result.work_record is None else _priced(run, spec, result)
     if result is None or not priced or not (trained or priced["reason"]):
         known = "has not run it" if result is None else f"has it as {result.record.status} ({result.record.reason})"
         reason = f"{run.path} {known}; run the scenario on this fleet"
@@ -188,6 +187,6 @@ def _record(run: Run, plan: RunPlan, trial: Trial, result: TrialResult | None) -
 
 def _priced(run: Run, spec: DeviceSpec, result: TrialResult) -> dict[str, Any]:
     """The columns of a trial that follow from its work and the planned device."""
-    assert result.ledger is not None
+    assert result.work_record is not None
     m, dynamic = result.record.subset_size, bool(result.record.dynamic)
-    return pricing.price(run.terms, spec.profile, spec.conditions, len(spec.shard), m, result.ledger, dynamic)
+    return pricing.price(run.terms, spec.profile, spec.conditions, len(spec.shard), m, result.work_record, dynamic)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from edgesim.config.display import Facts, few
-from edgesim.results.serialization import by_rule
+from edgesim.results.grouped_ratios import by_rule
 
 
 def of(path: Path, info: dict[str, Any], records: pd.DataFrame) -> Facts:

@@ -17,9 +17,9 @@ import torch
 from edgesim import seeds
 from edgesim.data.partition import class_shares, local_accuracy
 from edgesim.errors import TrainingDiverged
-from edgesim.extremes import MAX_CLASSES, Extremes, ends_of_classes, pictures
 from edgesim.pruning import base
 from edgesim.pruning.selection import ChargedSubset, choose
+from edgesim.ranked_samples import MAX_CLASSES, RankedSamples, ends_of_classes, pictures
 from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult, WorkRecord
 from edgesim.runtime.jobs import Prepared
 from edgesim.runtime.worker_cache import WorkerCache
@@ -69,9 +69,9 @@ class EdgeDevice:
             mine = [trial for trial in trials if trial.method == name]
             chosen = choose(method, context, [trial.keep_ratio for trial in mine])
             for trial, choice in zip(mine, chosen, strict=True):
-                findings = self._outputs(method, choice, trial, first=trial == mine[0])
+                outputs = self._outputs(method, choice, trial, first=trial == mine[0])
                 prepared.append(
-                    Prepared(trial, choice.selection, choice.work, choice.trace, choice.host_wall_s, state, findings)
+                    Prepared(trial, choice.selection, choice.work, choice.trace, choice.host_wall_s, state, outputs)
                 )
         return prepared
 
@@ -94,12 +94,12 @@ class EdgeDevice:
         results = []
         for prepared in group:
             score = prepared.score_work, prepared.score_trace
-            ledger = WorkRecord(*score, trained.fitted.work, trained.fitted.trace, prepared.reused)
-            record = self._record(prepared, measured, ledger, trained)
+            done = WorkRecord(*score, trained.fitted.work, trained.fitted.trace, prepared.reused)
+            record = self._record(prepared, measured, done, trained)
             if record.status != "ok":  # the device stopped on the way: there is no trained network
-                results.append(TrialResult(record, findings=prepared.findings, ledger=ledger))
+                results.append(TrialResult(record, outputs=prepared.outputs, work_record=done))
                 continue
-            results.append(TrialResult(record, curve, kept, weights, prepared.findings, ledger))
+            results.append(TrialResult(record, curve, kept, weights, prepared.outputs, done))
         return results
 
     def _outputs(self, method: base.Method, choice: ChargedSubset, trial: Trial, first: bool) -> MethodOutputs:
@@ -110,15 +110,15 @@ class EdgeDevice:
         wanted = self._config.keep_scores and scores is not None and (first or not for_all)
         indices = self.spec.shard if wanted else None
         shown = scores is not None and trial in self._config.shown
-        extremes = self._extremes(scores) if shown and scores is not None else None
-        return MethodOutputs(scores if wanted else None, indices, for_all, choice.history, extremes)
+        ranked_samples = self._ranked_samples(scores) if shown and scores is not None else None
+        return MethodOutputs(scores if wanted else None, indices, for_all, choice.history, ranked_samples)
 
-    def _extremes(self, scores: FloatArray) -> Extremes:
+    def _ranked_samples(self, scores: FloatArray) -> RankedSamples:
         """The samples of each class that the scores [n] put first and last, with pictures of them."""
         found = ends_of_classes(scores, self._labels, max_classes=MAX_CLASSES)
         indices = self.spec.shard[found.positions]
         small = pictures(self._config.dataset.train_images[indices])
-        return Extremes(found.labels, found.most, found.ranks, found.tied, indices, scores[found.positions], small)
+        return RankedSamples(found.labels, found.most, found.ranks, found.tied, indices, scores[found.positions], small)
 
     def _train(self, prepared: Prepared) -> evaluation.TrainingOutcome:
         """Train on the subset from the same weights, schedule and order for every method; evaluate at the end."""
@@ -168,14 +168,14 @@ class EdgeDevice:
         return measured, tuple(curve)
 
     def _record(
-        self, prepared: Prepared, measured: dict[str, float], ledger: WorkRecord, trained: evaluation.TrainingOutcome
+        self, prepared: Prepared, measured: dict[str, float], done: WorkRecord, trained: evaluation.TrainingOutcome
     ) -> Record:
         """Step 5: the record of a trial, priced by the closed form and by the emulator."""
         spec, config, m = self.spec, self._config, len(prepared.selection.positions)
         dynamic = config.methods[prepared.trial.method].dynamic
         visited = {"visited_share": trained.fitted.distinct / m} if dynamic else {}
         notes = prepared.selection.notes | visited
-        priced = self._cache.price(spec, m, ledger, dynamic)
+        priced = self._cache.price(spec, m, done, dynamic)
         columns: dict[str, Any] = priced if priced["reason"] else measured | priced
         return Record(
             scenario=config.scenario,

@@ -24,7 +24,7 @@ class Prepared:
     host_score_wall_s: float
     initial_state: dict[str, np.ndarray] | None = None
     """weights to start from, or None for the scenario's initial weights"""
-    findings: MethodOutputs = field(default_factory=MethodOutputs)
+    outputs: MethodOutputs = field(default_factory=MethodOutputs)
     reused: bool = False
     """True where another run scored"""
 

@@ -73,12 +73,12 @@ class WorkerCache:
                 tensor.copy_(value)
         return model
 
-    def price(self, spec: DeviceSpec, subset_size: int, ledger: WorkRecord, dynamic: bool) -> dict[str, Any]:
+    def price(self, spec: DeviceSpec, subset_size: int, done: WorkRecord, dynamic: bool) -> dict[str, Any]:
         """`pricing.price`, computed once for equal devices with equal work.
 
         A price takes a millisecond. In a fleet of thousands of small devices most are equal, and train as long.
         """
-        key = spec.profile, spec.conditions, len(spec.shard), subset_size, ledger, dynamic
+        key = spec.profile, spec.conditions, len(spec.shard), subset_size, done, dynamic
         if key not in self._prices:
             if len(self._prices) == MOST_PRICES:
                 self._prices.clear()

@@ -15,8 +15,8 @@ from conftest import Stopping, blobs
 import edgesim
 from edgesim import api
 from edgesim.data.images import ImageDataset
-from edgesim.extremes import MAX_CLASSES, Extremes, ends_of_classes, pictures
 from edgesim.planning.run_plan import RunPlan, plan_run
+from edgesim.ranked_samples import MAX_CLASSES, RankedSamples, ends_of_classes, pictures
 from edgesim.records import MethodOutputs, Record, Trial, TrialResult
 from edgesim.results.run_folder import Run, RunFolder
 from edgesim.results.serialization import from_line, results_of, tables, to_line
@@ -93,15 +93,15 @@ def test_rows_of_numbers_are_no_pictures() -> None:
     assert pictures(np.ones((3, 1, 30, 1), dtype=np.uint8)).shape == (3, 0, 0, 1)
 
 
-def extremes() -> Extremes:
+def extremes() -> RankedSamples:
     images = np.arange(2 * 2 * 3 * 3, dtype=np.uint8).reshape(2, 2, 3, 3)
     ones, scores = np.array([1, 1]), np.array([1 / 3, 0])
-    return Extremes(np.array([4, 4]), np.array([True, False]), ones, ones, np.array([7, 9]), scores, images)
+    return RankedSamples(np.array([4, 4]), np.array([True, False]), ones, ones, np.array([7, 9]), scores, images)
 
 
 def test_extremes_survive_the_tables_and_the_journal() -> None:
     record = Record("s", 0, 1, "p", "m", 0.5, "ok")
-    given = TrialResult(record, findings=MethodOutputs(extremes=extremes()))
+    given = TrialResult(record, outputs=MethodOutputs(ranked=extremes()))
     table = tables([given])["extremes"]
     assert table.drop(columns="image").values.tolist() == [
         [0, 1, "m", 0.5, 4, "most", 1, 7, 1 / 3, 1, 2, 3, 3],
@@ -109,16 +109,16 @@ def test_extremes_survive_the_tables_and_the_journal() -> None:
     ]
     assert table["image"].tolist() == [bytes(range(18)), bytes(range(18, 36))]
     for (back,) in ([from_line(to_line(given))], results_of(tables([given]))):
-        assert back.findings.extremes is not None
+        assert back.outputs.ranked is not None
         for name, values in vars(extremes()).items():
-            np.testing.assert_array_equal(getattr(back.findings.extremes, name), values, err_msg=name)
+            np.testing.assert_array_equal(getattr(back.outputs.ranked, name), values, err_msg=name)
 
 
 def test_scores_that_serve_every_ratio_are_written_once() -> None:
     """A device that is resumed after its first trial scores again, and sends the same scores with the next one."""
     held, scores = np.array([3, 5]), np.array([0.25, 0.5])
     sent = [
-        TrialResult(Record("s", 0, 1, "p", method, ratio, "ok"), findings=MethodOutputs(scores, held, for_all))
+        TrialResult(Record("s", 0, 1, "p", method, ratio, "ok"), outputs=MethodOutputs(scores, held, for_all))
         for method, for_all in (("el2n", True), ("ccs", False))
         for ratio in (0.2, 0.6)
     ]

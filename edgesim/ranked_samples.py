@@ -23,7 +23,7 @@ MIN_SIDE = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Extremes:
+class RankedSamples:
     """What one method puts first and last on one device. All arrays have one entry per sample, by class, end, rank."""
 
     labels: IntArray
@@ -42,7 +42,7 @@ class Extremes:
     """uint8 [k, height, width, channels], channels 1 or 3; height 0 where the samples are no pictures"""
 
 
-class ClassExtremes(NamedTuple):
+class RankedPositions(NamedTuple):
     """Positions of the samples at both ends of every class; one entry per sample in each array [k]."""
 
     positions: IntArray
@@ -54,7 +54,7 @@ class ClassExtremes(NamedTuple):
 
 def ends_of_classes(
     scores: FloatArray, labels: IntArray, per_end: int = PER_END, max_classes: int | None = None
-) -> ClassExtremes:
+) -> RankedPositions:
     """The samples of each class with the largest and the smallest scores.
 
     Equal scores stand as a selection takes them: the lower position is kept first, the higher one goes first. A class
@@ -82,7 +82,7 @@ def ends_of_classes(
                 tied = int((scores[members] == scores[position]).sum())
                 rows.append((int(position), int(label), most, rank, tied))
     found = np.array(rows, dtype=np.int64).reshape(-1, 5).T
-    return ClassExtremes(found[0], found[1], found[2] == 1, found[3], found[4])
+    return RankedPositions(found[0], found[1], found[2] == 1, found[3], found[4])
 
 
 def pictures(images: ByteArray, max_side: int = MAX_SIDE) -> ByteArray:
