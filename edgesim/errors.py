@@ -72,7 +72,7 @@ class ScenarioError(EdgesimError):
     """
 
     def __init__(self, source: str, faults: list[Fault]):
-        super().__init__("\n".join([f"{source}: {n_of(len(faults), 'fault')}", *_told(faults)]))
+        super().__init__("\n".join([f"{source}: {n_of(len(faults), 'fault')}", *_lines(faults)]))
         self.source = source
         self.faults = faults
 
@@ -92,18 +92,18 @@ def _kind(text: str) -> str:
     return _NUMBERS.sub(lambda found: found[0] if found[0].startswith("'") else "#", text)
 
 
-def _told(faults: list[Fault]) -> list[str]:
+def _lines(faults: list[Fault]) -> list[str]:
     """Lines of faults in their order; of many that differ in numbers alone the first, their number, and the last."""
     kinds: dict[tuple[str, str], list[Fault]] = {}
     for fault in faults:
         kinds.setdefault((_kind(fault.path), _kind(fault.message)), []).append(fault)
     lines = []
-    for alike in kinds.values():
-        shown = len(alike)
+    for same_kind in kinds.values():
+        shown = len(same_kind)
         if shown > _FEW:
-            shown = 1 if len({fault.message for fault in alike}) == 1 else min(shown, _LISTED)
-        lines += [f"  {fault}" for fault in alike[:shown]]
-        if shown < len(alike):
-            last = alike[-1] if alike[-1].path == alike[0].path else alike[-1].path
-            lines.append(f"    and {n_of(len(alike) - shown, 'fault')} more of this kind, the last: {last}")
+            shown = 1 if len({fault.message for fault in same_kind}) == 1 else min(shown, _LISTED)
+        lines += [f"  {fault}" for fault in same_kind[:shown]]
+        if shown < len(same_kind):
+            last = same_kind[-1] if same_kind[-1].path == same_kind[0].path else same_kind[-1].path
+            lines.append(f"    and {n_of(len(same_kind) - shown, 'fault')} more of this kind, the last: {last}")
     return lines

@@ -32,7 +32,7 @@ class Displayed:
 def text(title: str, facts: Facts) -> str:
     """A title, and one line per fact."""
     width = max(len(label) for label, _ in facts)
-    return "\n".join([title, *(f"  {label:<{width}}  {said}" for label, said in facts)])
+    return "\n".join([title, *(f"  {label:<{width}}  {value}" for label, value in facts)])
 
 
 def html(title: str, facts: Facts) -> str:
@@ -59,5 +59,5 @@ def called(name: str, plugin: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    said = str(value)
-    return said if len(said) <= LONGEST else f"{said[: LONGEST - 3]}..."
+    written = str(value)
+    return written if len(written) <= LONGEST else f"{written[: LONGEST - 3]}..."

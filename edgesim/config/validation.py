@@ -79,11 +79,11 @@ def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
         faults.append(Fault(path, f"the fields of {cls.__name__} cannot be checked: {str(error).splitlines()[0]}"))
         return None
     except ValidationError as error:
-        told = {fault.path for fault in faults[before:]}
+        reported = {fault.path for fault in faults[before:]}
         for detail in error.errors(include_url=False):
             found = _translate(detail, path, known)
             own = isinstance(detail.get("ctx", {}).get("error"), FieldFaults)
-            faults.extend(fault for fault in found if not (own and crossed) and fault.path not in told)
+            faults.extend(fault for fault in found if not (own and crossed) and fault.path not in reported)
         return None
     return value if len(faults) == before else None
 

@@ -21,7 +21,7 @@ from edgesim.cost.step_counts import StepCounts
 from edgesim.cost.steps import step_cost
 from edgesim.hardware.conditions import Conditions, Energy
 from edgesim.hardware.loading import DeviceProfile
-from edgesim.work import FloatArray, IntArray
+from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 _PARTS = ("steps", "compute_s", "memory_s", "overhead_s", "wait_s")
 """fields of Phases"""
@@ -63,6 +63,15 @@ class BatchPricing:
     """[C] samples that each keeps"""
     factor: FloatArray | float = 1.0
     """[C] of the device's throughput over its profile's, as `profiles.vary` would change that; or one for all"""
+
+    @classmethod
+    def training_only(
+        cls, context: PricingContext, device: Device, n: IntArray, factor: FloatArray | float = 1.0
+    ) -> BatchPricing:
+        """Plain training on n samples [C], with nothing scored."""
+        nothing = StepCounts.of([(Work(), StepTrace())], context.workload)
+        train = StepCounts.training(n, context.batch_size, context.epochs, context.workload)
+        return cls(context, device, nothing, train, n, factor)
 
     @cached_property
     def analytic_score_time_s(self) -> FloatArray:
@@ -176,7 +185,7 @@ class BatchPricing:
         a device sheds the same mean power whatever the order. Against N trainings of 400 s emulated one by one, a tenth
         of it start-up, the error is below 1 % of time and energy on a phone that throttles (tests/test_repeats.py).
         """
-        begin = dict.fromkeys(_PARTS, np.zeros((1, 1))) | {
+        startup = dict.fromkeys(_PARTS, np.zeros((1, 1))) | {
             "steps": np.ones((1, 1)),
             "overhead_s": np.full((1, 1), self._start_s),
         }
@@ -188,16 +197,17 @@ class BatchPricing:
         count = len(self.kept)
         arrays = {
             part: np.concatenate(
-                [np.broadcast_to(load[part], (count, load[part].shape[1])) for load in (begin, score, train)], axis=1
+                [np.broadcast_to(counts[part], (count, counts[part].shape[1])) for counts in (startup, score, train)],
+                axis=1,
             )
             for part in _PARTS
         }
         arrays["compute_s"] /= np.reshape(self.factor, (-1, 1))
         return Phases(labels=labels, **arrays)
 
-    def _analytic_s(self, load: StepCounts, times: int) -> FloatArray:
+    def _analytic_s(self, counts: StepCounts, times: int) -> FloatArray:
         throughput = self.device.profile.throughput_flops_per_s * np.asarray(self.factor)
-        operations = times * load.flops + times * load.comparisons
+        operations = times * counts.flops + times * counts.comparisons
         return np.broadcast_to(analytic.latency_s(operations, throughput), len(self.kept))
 
     @property
@@ -236,21 +246,21 @@ class BatchPricing:
         """All C trials through the device's time."""
         return emulate(self.phases, Hardware.of(self.device.profile, conditions.power_mode), conditions)
 
-    def _timed(self, load: StepCounts) -> dict[str, FloatArray]:
-        """Each of _PARTS [C, S + 1] of a load: its steps, then the work without steps."""
+    def _timed(self, counts: StepCounts) -> dict[str, FloatArray]:
+        """Each of _PARTS [C, S + 1] of counts: their steps, then the work without steps."""
         context, profile = self.context, self.device.profile
-        timed = {part: np.zeros((len(load.flops), load.steps.shape[1] + 1)) for part in _PARTS}
-        timed["steps"][:, :-1] = load.steps
+        timed = {part: np.zeros((len(counts.flops), counts.steps.shape[1] + 1)) for part in _PARTS}
+        timed["steps"][:, :-1] = counts.steps
         timed["steps"][:, -1] = 1.0
         kinds: tuple[tuple[Literal["train", "forward"], npt.NDArray[np.bool_]], ...] = (
-            ("train", load.trains),
-            ("forward", ~load.trains),
+            ("train", counts.trains),
+            ("forward", ~counts.trains),
         )
-        paid = context.sample_bytes, context.optimizer_states, profile, context.precision
-        for (place, network), (kind, of_kind) in product(enumerate(load.networks), kinds):
-            mine = of_kind if len(load.networks) == 1 else of_kind & (load.network == place)[:, None]
+        inputs = context.sample_bytes, context.optimizer_states, profile, context.precision
+        for (place, network), (kind, of_kind) in product(enumerate(counts.networks), kinds):
+            mine = of_kind if len(counts.networks) == 1 else of_kind & (counts.network == place)[:, None]
             if mine.any():
-                cost = step_cost(kind, load.batch_sizes, network, *paid)
+                cost = step_cost(kind, counts.batch_sizes, network, *inputs)
                 for part, seconds in (
                     ("compute_s", cost.compute_s),
                     ("memory_s", cost.memory_s),
@@ -258,5 +268,5 @@ class BatchPricing:
                     ("wait_s", cost.read_s),
                 ):
                     np.copyto(timed[part][:, :-1], seconds, where=mine)
-        timed["compute_s"][:, -1] = load.stepless / profile.throughput_flops_per_s
+        timed["compute_s"][:, -1] = counts.stepless / profile.throughput_flops_per_s
         return timed

@@ -127,13 +127,13 @@ def largest_that_fits(n: IntArray, costs: CostFunction, budget: Budget, rows: in
     while (open_ := np.flatnonzero(high - low > 1)).size:
         gap = (high - low)[open_]
         count = np.minimum(gap - 1, _probes(int(gap.max()), probes))
-        pair = np.repeat(open_, count)
-        place = np.arange(len(pair)) - np.repeat(np.cumsum(count) - count, count) + 1
-        m = low[pair] + (high - low)[pair] * place // np.repeat(count + 1, count)
-        fits = _within(costs(pair, m), budget)
-        np.maximum.at(low, pair[fits], m[fits])
-        beyond = ~fits & (m > low[pair])
-        np.minimum.at(high, pair[beyond], m[beyond])
+        device = np.repeat(open_, count)
+        place = np.arange(len(device)) - np.repeat(np.cumsum(count) - count, count) + 1
+        m = low[device] + (high - low)[device] * place // np.repeat(count + 1, count)
+        fits = _within(costs(device, m), budget)
+        np.maximum.at(low, device[fits], m[fits])
+        beyond = ~fits & (m > low[device])
+        np.minimum.at(high, device[beyond], m[beyond])
     larger = np.flatnonzero(low < n)
     binds, value = np.zeros(len(n), dtype=np.int64), np.full(len(n), np.nan)
     if larger.size:
@@ -188,67 +188,67 @@ def least_objective(
     low = np.minimum(np.maximum(np.ceil(np.round(points[0, 0] * n, 9)).astype(np.int64), 1), n)
     high = np.maximum(np.floor(np.round(points[-1, 0] * n, 9)).astype(np.int64), low)
 
-    def values(pair: IntArray, m: IntArray) -> tuple[FloatArray, IntArray]:
+    def values(device: IntArray, m: IntArray) -> tuple[FloatArray, IntArray]:
         """Weighted risk + lambda J, and the limit of the device."""
-        cost = costs(pair, m)
-        whole = (full.time_s[pair], full.energy_j[pair], full.storage_bytes[pair])
+        cost = costs(device, m)
+        whole = (full.time_s[device], full.energy_j[device], full.storage_bytes[device])
         ratios = [part / total for part, total in zip(cost[:3], whole, strict=True)]
-        risk = 1.0 - np.interp(m / n[pair], points[:, 0], points[:, 1])
-        found = risk_weight[pair] * risk + rule.trade_off * device_cost(weights, *ratios)
+        risk = 1.0 - np.interp(m / n[device], points[:, 0], points[:, 1])
+        found = risk_weight[device] * risk + rule.trade_off * device_cost(weights, *ratios)
         return np.asarray(found), np.broadcast_to(cost.limit, len(m)).astype(np.int64)
 
-    pair, m = _candidates(n, low, high, points[:, 0], jumps)
-    found, limit = values(pair, m)
+    device, m = _candidates(n, low, high, points[:, 0], jumps)
+    found, limit = values(device, m)
     able = np.where(limit == 0, found, np.inf)
-    best, dream = _least(pair, able), _least(pair, found)
+    best, ideal = _least(device, able), _least(device, found)
     # Where the device can do nothing, what would be best if it could.
     none = np.isinf(able[best])
-    best = np.where(none, dream, best)
+    best = np.where(none, ideal, best)
     last = len(m) - 1
     before, after = np.maximum(best - 1, 0), np.minimum(best + 1, last)
-    first = np.where(pair[before] == pair[best], m[before], m[best])
-    final = np.where(pair[after] == pair[best], m[after], m[best])
-    pair_near, m_near = _ranges(first, final)
-    found_near, limit_near = values(pair_near, m_near)
-    able_near = np.where((limit_near == 0) | none[pair_near], found_near, np.inf)
-    place = _least(pair_near, able_near)
+    first = np.where(device[before] == device[best], m[before], m[best])
+    final = np.where(device[after] == device[best], m[after], m[best])
+    device_near, m_near = _ranges(first, final)
+    found_near, limit_near = values(device_near, m_near)
+    able_near = np.where((limit_near == 0) | none[device_near], found_near, np.inf)
+    place = _least(device_near, able_near)
     chosen, value = m_near[place], np.where(none, np.inf, able_near[place])
     # A smaller value where the device cannot go says what binds.
-    better = found[dream] < value
-    return ObjectiveOptimum(chosen, value, np.where(better, limit[dream], 0))
+    better = found[ideal] < value
+    return ObjectiveOptimum(chosen, value, np.where(better, limit[ideal], 0))
 
 
 def _candidates(n: IntArray, low: IntArray, high: IntArray, bends: FloatArray, jumps: int) -> tuple[IntArray, IntArray]:
     """First candidates: positions of devices [C] and subset sizes [C], in order of both."""
-    pairs = np.arange(len(n))
+    each = np.arange(len(n))
     if jumps:
-        pair, block = _ranges(low // jumps, high // jumps)
-        sizes = [(pair, block * jumps), (pair, block * jumps + 1)]
+        device, block = _ranges(low // jumps, high // jumps)
+        sizes = [(device, block * jumps), (device, block * jumps + 1)]
     else:
         grid = np.linspace(low, high, GRID, axis=1).round().astype(np.int64)
-        sizes = [(np.repeat(pairs, GRID), grid.ravel())]
-    sizes += [(pairs, low), (pairs, high)]
+        sizes = [(np.repeat(each, GRID), grid.ravel())]
+    sizes += [(each, low), (each, high)]
     # Where the curve bends the least may lie between two sizes.
-    sizes += [(pairs, rounded(bend * n).astype(np.int64)) for bend in bends for rounded in (np.floor, np.ceil)]
-    pair, m = (np.concatenate(part) for part in zip(*sizes, strict=True))
-    inside = (m >= low[pair]) & (m <= high[pair])
+    sizes += [(each, rounded(bend * n).astype(np.int64)) for bend in bends for rounded in (np.floor, np.ceil)]
+    device, m = (np.concatenate(part) for part in zip(*sizes, strict=True))
+    inside = (m >= low[device]) & (m <= high[device])
     span = int(n.max()) + 1
-    return np.divmod(np.unique(pair[inside] * span + m[inside]), span)
+    return np.divmod(np.unique(device[inside] * span + m[inside]), span)
 
 
 def _ranges(first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
     """Every whole number from first[p] to last[p], both included, of every p: which p [C], and the number [C]."""
     count = last - first + 1
-    pair = np.repeat(np.arange(len(first)), count)
-    return pair, np.arange(len(pair)) - np.repeat(np.cumsum(count) - count, count) + first[pair]
+    device = np.repeat(np.arange(len(first)), count)
+    return device, np.arange(len(device)) - np.repeat(np.cumsum(count) - count, count) + first[device]
 
 
-def _least(pair: IntArray, values: FloatArray) -> IntArray:
+def _least(device: IntArray, values: FloatArray) -> IntArray:
     """[P] position of each device's least value, the first of equal ones; all devices occur, in order."""
-    starts = np.searchsorted(pair, np.arange(pair[-1] + 1))
+    starts = np.searchsorted(device, np.arange(device[-1] + 1))
     least = np.minimum.reduceat(values, starts)
-    found = np.flatnonzero(values == least[pair])
-    return np.asarray(found[np.searchsorted(pair[found], np.arange(len(starts)))])
+    found = np.flatnonzero(values == least[device])
+    return np.asarray(found[np.searchsorted(device[found], np.arange(len(starts)))])
 
 
 def _probes(gap: int, most: int) -> int:

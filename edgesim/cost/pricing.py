@@ -43,9 +43,9 @@ def price(
     """
     workload, networks = context.workload, _networks(context, done)
     times = context.scorings(dynamic), context.repeats
-    paid = networks, profile.throughput_flops_per_s, profile.power_w, times
-    closed = analytic.price(done.score, done.train, *paid)
-    priced = _beside_full(forecast_of(context, Device(profile, conditions), m, done, dynamic), n)
+    inputs = networks, profile.throughput_flops_per_s, profile.power_w, times
+    closed = analytic.price(done.score, done.train, *inputs)
+    priced = _with_full_training(batch_pricing_of(context, Device(profile, conditions), m, done, dynamic), n)
     run = priced.as_it_is
     parts = priced.parts_of(run)
     batch_size = int(priced.largest_batch[0]) or min(context.batch_size, m)
@@ -81,7 +81,7 @@ def price(
     }
 
 
-def _beside_full(priced: BatchPricing, n: int) -> BatchPricing:
+def _with_full_training(priced: BatchPricing, n: int) -> BatchPricing:
     """A trial and, as second row, plain training on all n samples of the same device."""
     context, kept = priced.context, np.array([int(priced.kept[0]), n])
     nothing = StepCounts.of([(Work(), StepTrace())], context.workload)
@@ -103,7 +103,7 @@ def _cost_j(priced: BatchPricing) -> float:
     return float(analytic.device_cost(priced.context.weights, *(float(part[0] / part[1]) for part in quantities)))
 
 
-def forecast_of(
+def batch_pricing_of(
     context: PricingContext, device: Device, m: int, done: WorkRecord, dynamic: bool = False
 ) -> BatchPricing:
     """One trial that has run, priced as plans price those to come. Arguments: `price`."""

@@ -55,8 +55,8 @@ class StepCounts:
         steps = np.stack([full * epochs, np.where(rest > 0, epochs, 0)], axis=1).astype(np.float64)
         flops = analytic.training_flops(m, epochs, workload.train_flops)
         nothing = np.zeros(len(flops))
-        trains, alike = np.ones(batches.shape, dtype=bool), np.zeros(len(flops), dtype=np.int64)
-        return cls((workload,), alike, flops, nothing, nothing, trains, batches, steps)
+        trains, first_network = np.ones(batches.shape, dtype=bool), np.zeros(len(flops), dtype=np.int64)
+        return cls((workload,), first_network, flops, nothing, nothing, trains, batches, steps)
 
     @classmethod
     def of(cls, parts: Sequence[tuple[Work, StepTrace]], workload: Workload | Sequence[Workload]) -> StepCounts:
@@ -84,24 +84,24 @@ class StepCounts:
         )
 
     @classmethod
-    def stack(cls, loads: Sequence[StepCounts]) -> StepCounts:
+    def stack(cls, counts: Sequence[StepCounts]) -> StepCounts:
         """Counts one after another: C is the sum of theirs."""
-        ends = np.cumsum([0] + [len(load.flops) for load in loads])
-        width = max(load.steps.shape[1] for load in loads)
+        ends = np.cumsum([0] + [len(one.flops) for one in counts])
+        width = max(one.steps.shape[1] for one in counts)
 
         def grid(name: str) -> npt.NDArray[Any]:
-            whole = np.zeros((ends[-1], width), dtype=getattr(loads[0], name).dtype)
-            for load, start, end in zip(loads, ends, ends[1:], strict=False):
-                values = getattr(load, name)
+            whole = np.zeros((ends[-1], width), dtype=getattr(counts[0], name).dtype)
+            for one, start, end in zip(counts, ends, ends[1:], strict=False):
+                values = getattr(one, name)
                 whole[start:end, : values.shape[1]] = values
             return whole
 
         def flat(name: str) -> npt.NDArray[Any]:
-            return np.concatenate([getattr(load, name) for load in loads])
+            return np.concatenate([getattr(one, name) for one in counts])
 
-        networks = list({id(network): network for load in loads for network in load.networks}.values())
+        networks = list({id(network): network for one in counts for network in one.networks}.values())
         places = {id(network): place for place, network in enumerate(networks)}
-        moved = [np.array([places[id(network)] for network in load.networks])[load.network] for load in loads]
+        moved = [np.array([places[id(network)] for network in one.networks])[one.network] for one in counts]
         return cls(
             networks=tuple(networks),
             network=np.concatenate(moved),

@@ -20,7 +20,7 @@ CLOCK_EXPONENT = 2.2
 """of power above idle over the clock: between the 2.10 (AGX Xavier) and 2.35 (Nano) that fit measured FP32 matrix
 products at every GPU clock, emwjacobson/JetsonEfficiencyTesting@2b44080 (wall meter)"""
 
-_COLUMNS = 64  # up to so many segments are walked one by one; more of them in blocks
+_COLUMNS = 64  # up to so many segments are computed one by one; more of them in blocks
 
 
 def sustained_w(idle_w: npt.ArrayLike, max_w: npt.ArrayLike, throttled_factor: npt.ArrayLike) -> Array:

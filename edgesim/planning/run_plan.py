@@ -16,7 +16,7 @@ from edgesim.data.datasets import ImageDataset
 from edgesim.planning import reasons
 from edgesim.planning.trials import LIMITS as TRIAL_LIMITS
 from edgesim.planning.trials import Curves, ResolvedTrials, TrialResolver
-from edgesim.planning.virtual_fleet import own
+from edgesim.planning.virtual_fleet import own_fleet
 from edgesim.records import Record, Reused, Status, Trial, TrialResult, WorkRecord
 from edgesim.scenario.experiment import DeviceSpec, ExperimentConfig, configure, load_dataset, shards_of
 from edgesim.scenario.loading import Scenario
@@ -149,7 +149,7 @@ def plan_run(
         )
     }
     config, network = configure(scenario, dataset, scorer)
-    resolver = TrialResolver(scenario, config, network, own(scenario, shards), curves, reused or {})
+    resolver = TrialResolver(scenario, config, network, own_fleet(scenario, shards), curves, reused or {})
     trials, infeasible, rule_reasons = _resolve(resolver)
     feasible = [trial for trial in trials if trial not in infeasible]
     config = replace(config, shown=_shown(config, devices, feasible))

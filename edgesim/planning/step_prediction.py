@@ -107,12 +107,12 @@ def predict(
     return predict_step(profile, StepQuery.of(model_name, input_shape, num_classes, batch_size, training), power_mode)
 
 
-def predict_step(profile: DeviceProfile, asked: StepQuery, power_mode: str = FULL_MODE) -> dict[str, Any]:
+def predict_step(profile: DeviceProfile, query: StepQuery, power_mode: str = FULL_MODE) -> dict[str, Any]:
     """Predict one training step, forward, backward and update, on a device that is not hot yet.
 
     Args:
         profile: the device.
-        asked: network, batch size and training.
+        query: network, batch size and training.
         power_mode: of the profile.
 
     Returns: parts of the step's time, whole time, energy, work, memory, the part that takes longest (`binds`), and
@@ -124,7 +124,7 @@ def predict_step(profile: DeviceProfile, asked: StepQuery, power_mode: str = FUL
         ProfileError: there is no such power mode.
     """
     check_mode(profile, power_mode)
-    workload, training, batch_size, sample_bytes = asked.workload, asked.training, asked.batch_size, asked.sample_bytes
+    workload, training, batch_size, sample_bytes = query.workload, query.training, query.batch_size, query.sample_bytes
     states, batch = training.optimizer_states, np.array([batch_size])
     cost = step_cost("train", batch, workload, sample_bytes, states, profile, training.precision)
     # A phase per part, so that each is under the power mode and the heat by itself.
@@ -143,7 +143,7 @@ def predict_step(profile: DeviceProfile, asked: StepQuery, power_mode: str = FUL
     start = emulate(Phases([1.0], [0.0], [0.0], overhead_s=[first.value if first else 0.0]), hardware)
     reason = _reason(profile, workload, sample_bytes, batch_size, training)
     return {
-        **described(profile, asked, power_mode),
+        **described(profile, query, power_mode),
         "priced_precision": priced_precision(profile, training),
         "feasible": not reason,
         "reason": reason,
@@ -164,17 +164,17 @@ def predict_step(profile: DeviceProfile, asked: StepQuery, power_mode: str = FUL
     }
 
 
-def described(profile: DeviceProfile, asked: StepQuery, power_mode: str) -> dict[str, Any]:
-    """The keys that say what was asked."""
+def described(profile: DeviceProfile, query: StepQuery, power_mode: str) -> dict[str, Any]:
+    """The keys that repeat the query."""
     return {
         "profile": profile.name,
         "power_mode": power_mode,
-        "model": asked.model,
-        "input_shape": list(asked.input_shape),
-        "num_classes": asked.num_classes,
-        "batch_size": asked.batch_size,
-        "optimizer": asked.training.optimizer,
-        "precision": asked.training.precision,
+        "model": query.model,
+        "input_shape": list(query.input_shape),
+        "num_classes": query.num_classes,
+        "batch_size": query.batch_size,
+        "optimizer": query.training.optimizer,
+        "precision": query.training.precision,
     }
 
 

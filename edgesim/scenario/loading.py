@@ -160,8 +160,8 @@ def from_document(
     faults.extend(Fault(key, "is missing and has no default") for key in REQUIRED if key not in document)
     parts = _parts(document, source, folder, faults)
     if faults:
-        told = faults[: len(lost)] + [fault for fault in faults[len(lost) :] if fault.path not in lost]
-        raise ScenarioError(source, list(dict.fromkeys(told)))
+        reported = faults[: len(lost)] + [fault for fault in faults[len(lost) :] if fault.path not in lost]
+        raise ScenarioError(source, list(dict.fromkeys(reported)))
     # The names of the augmentations have become plug-ins; kept once, not twice.
     parts["training"] = dataclasses.replace(parts["training"], augment=())
     scenario = Scenario(**parts, folder=folder, document={})

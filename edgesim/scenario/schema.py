@@ -120,8 +120,8 @@ def _choice(table: Mapping[str, type], definitions: Schema, kind: str, extra: Sc
     variants: list[Schema] = [{"enum": list(table)}, reference]
     for name, cls in table.items():
         part = _of(cls, definitions)
-        said = {"const": name, "description": f"Name of the {kind}. {name}: {summary(cls).rstrip('.')}."}
-        part["properties"] = {"name": said, **(extra or {}), **part["properties"]}
+        name_field = {"const": name, "description": f"Name of the {kind}. {name}: {summary(cls).rstrip('.')}."}
+        part["properties"] = {"name": name_field, **(extra or {}), **part["properties"]}
         part["required"] = ["name", *part.get("required", [])]
         variants.append(part)
     variants.append({"type": "object", "properties": {"name": reference}, "required": ["name"]})
