@@ -1,4 +1,4 @@
-"""The Python functions: run a scenario, read a run. The command line is a thin layer over these."""
+"""Python functions to run a scenario, plan one, and read a run. The command line is a thin layer over these."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from edgesim.scenario.loading import Scenario
 
 RUNS = Path("runs")
 WITH_FAILURES = "finished with failed trials"
-"""status in run.json of a run that is complete, but for trials that failed"""
+"""status in run.json of a complete run with failed trials"""
 
 
 class Progress(Protocol):
-    """Is told how a run goes."""
+    """Receiver of the progress of a run."""
 
     def start(self, expected: Mapping[Trial, float], done: frozenset[Trial], devices: int) -> None:
-        """All trials with the work expected of each (in any unit), and those done before this session."""
+        """Start with the expected work of each trial (in any unit), and the trials done before this session."""
 
     def record(self, record: Record) -> None:
-        """A trial has ended."""
+        """Receive the record of a trial that has ended."""
 
     def note(self, line: str) -> None:
-        """Something a person should see."""
+        """Receive a line for the user."""
 
     def stop(self) -> None:
-        """The run is over; may be called more than once."""
+        """End; may be called more than once."""
 
 
 class Silent:
@@ -79,7 +79,7 @@ def run(
         resume: run only what is missing in the folder, and once more what failed there.
         executor: where trials run; default Ray with one host per CPU. `edgesim.runtime.SerialExecutor()` runs them
             in this process, with equal records.
-        progress: is told how it goes.
+        progress: receives the progress.
         trained: runs of the same scenario on other fleets: what they have trained is priced here and not trained again.
 
     Returns: the finished run, with `.records`, `.curves` and `.selections` as DataFrames. Trials that failed are rows
@@ -158,10 +158,10 @@ def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
             not fit into memory.
 
     Returns: seed device profile method keep_ratio shard_size subset_size limit binds other_price_breaks reason work_is,
-        and the prices by their names in records. `limit` says what makes a trial infeasible, `binds` what a rule's
-        choice is bound by, `other_price_breaks` the limit of a budget that the subset breaks by the price that does
-        not count (each empty where there is nothing), `reason` why, with numbers. `work_is` says whether the work is
-        known (`exact`) or depends on the data (`expected`, `at most`).
+        and the prices by their names in records. `limit` is the limit that makes a trial infeasible, and
+        `binds` the one that binds its rule. `other_price_breaks` is the limit of a budget that the subset breaks by
+        the price that does not count. Each is empty where there is none; `reason` explains it with numbers. `work_is`
+        is `exact` where the work is known, else it depends on the data (`expected`, `at most`).
 
     Raises: as `run`.
     """
@@ -175,7 +175,7 @@ def planned(scenario: Scenario, devices: int | None = None) -> planning.FleetPla
 
 
 def data_notes(scenario: Scenario) -> list[str]:
-    """Read the data set of a scenario, and say what its reader left out, missed, met twice or read as something else.
+    """Read the data set of a scenario and give the notes of its reader.
 
     Args:
         scenario: from `edgesim.load_scenario`.
@@ -225,7 +225,7 @@ def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFold
 
 
 def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], plan: RunPlan, progress: Progress) -> None:
-    """Refuse a run whose subsets are of no use here, and say how many trials have none."""
+    """Refuse a run without a subset for any trial here, and note the number of trials without one."""
     source = scenario.pruning.scores_from
     if source is None:
         return
@@ -240,7 +240,7 @@ def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], plan: RunP
 
 
 def _end_session(folder: RunFolder, session: dict[str, Any], started: float) -> None:
-    """Note this session's time and how the trials stand."""
+    """Note this session's time and the numbers of trials by status."""
     session |= {"wall_s": time.perf_counter() - started, "finished": _now()}
     sessions = [*folder.info.get("sessions", []), session]
     counts = Counter(str(record.status) for record in folder.records)

@@ -91,9 +91,9 @@ class BatchPricing:
     def parts_of(self, run: Emulation) -> Parts:
         """The parts of the trials in one of their emulations.
 
-        Start-up is the work of starting up alone. Waits for a window before and amid it count as training's: they are
-        there for a warm device, too. The start-ups of later trainings are a share of the time that the trainings are
-        busy, and of their energy above idle (`phases`).
+        Start-up is the work of starting up alone. Waits for a window before or during it count as training: a warm
+        device has them, too. The start-ups of later trainings are a share of the busy time of the trainings, and of
+        their energy above idle (`phases`).
         """
         wait_s, idle_w = run.of(STARTUP, run.wait_s), self.device.profile.idle_w
         startup_s, train_s = run.of(STARTUP, run.time_s) - wait_s, run.of(TRAINING, run.time_s) + wait_s
@@ -182,8 +182,9 @@ class BatchPricing:
 
         N trainings (`PricingContext.repeats`) are N times the steps of one, as E epochs are: equal steps stand
         together. Each later training has a start-up of its own, spread evenly over its steps: at the limit of its heat
-        a device sheds the same mean power whatever the order. Against N trainings of 400 s emulated one by one, a tenth
-        of it start-up, the error is below 1 % of time and energy on a phone that throttles (tests/test_repeats.py).
+        a device sheds the same mean power whatever the order. N trainings of
+        400 s, a tenth of it start-up, were emulated one by one for comparison. On a phone that throttles the error is
+        below 1 % of time and energy (tests/test_repeats.py).
         """
         startup = dict.fromkeys(_PARTS, np.zeros((1, 1))) | {
             "steps": np.ones((1, 1)),

@@ -14,8 +14,8 @@ from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import FloatArray, Workload
 
 SYSTEM_SHARE = 0.2
-"""share of the working memory that the system keeps for itself. Estimate, not measured: a Raspberry Pi without a
-desktop takes about a tenth of its gigabyte, phones and Jetsons with one a quarter of their four."""
+"""share of the working memory that the system keeps for itself. Estimate, not measured. A Raspberry Pi without a
+desktop takes about a tenth of its gigabyte; phones and Jetsons with a desktop take a quarter of their four."""
 
 LIMITS = ("", "memory", "storage", "energy", "availability")
 """limits of a device, by code; 0 = none. Energy: its charge does not last. Availability: its windows never suffice"""

@@ -62,7 +62,7 @@ class Objective:
     price: Price = "emulated"
     """price that gives time and energy of J: emulated device, or closed form (analytic)"""
     weights_of_devices: Weighted = "data"
-    """weights of the devices' risks: by the samples that each holds (data; Eqs. 10 and 12), or all alike (equal)"""
+    """weights of the devices' risks: by the samples that each holds (data; Eqs. 10 and 12), or all the same (equal)"""
 
 
 Rule = Budget | Objective
@@ -72,8 +72,8 @@ def risk_weights(sizes: npt.ArrayLike, by: Weighted) -> FloatArray:
     """The weight w_k of each device's risk in its term of Eq. 14, w_k·risk_k + lambda·J_k.
 
     The aggregate risk weights devices by their shares of the data (Eqs. 10, 12), n_k / sum of n. Here the shares are
-    scaled to a mean of 1, w_k = K·n_k / sum of n: the sum over devices stays in proportion, lambda keeps its meaning
-    whatever the number of devices, and with equal shards all weigh 1.
+    scaled to a mean of 1, w_k = K·n_k / sum of n. So the sum over devices stays in proportion, and lambda keeps its
+    meaning whatever the number of devices. With equal shards all weigh 1.
 
     Args:
         sizes: [K] shard sizes of one fleet, >= 1.
@@ -113,8 +113,8 @@ class Fit(NamedTuple):
 def largest_that_fits(n: IntArray, costs: CostFunction, budget: Budget, rows: int = ROWS) -> Fit:
     """The largest subset size within a budget that the device can do.
 
-    Costs are taken to grow with m. Where all sizes of a device are looked at the answer is exact even where they do
-    not: so it is for one device with at most `rows` samples.
+    Costs are assumed to grow with m. Where all sizes of a device are priced the result is exact even if they do not:
+    so it is for one device with at most `rows` samples.
 
     Args:
         n: [P] shard sizes, >= 1.
@@ -168,9 +168,9 @@ def least_objective(
     """The subset size with the least w risk + lambda J (Eqs. 13-14) that the device can do; of equal ones the smallest.
 
     Risk is 1 - accuracy, the accuracy linear between the points of the curve. Nothing is known beyond them, so only
-    ratios between the first and the last point are chosen from. The sum over devices of Eq. 14 has one term per
-    device and no common constraint, so every device can be looked at by itself. A device that can do no size gets the
-    one that would be best if it could.
+    ratios between the first and the last point are candidates. The sum over devices of Eq. 14 has one term per device
+    and no common constraint, so every device is solved by itself. A device that can do no size gets the one that would
+    be best if it could.
 
     Args:
         devices: P of them.
@@ -178,8 +178,8 @@ def least_objective(
         curve: [points, 2] ratio and accuracy, ratios ascending.
         rule: lambda.
         weights: of J.
-        jumps: B where costs are linear from one multiple of B to the next (training in batches), so that the least lies
-            at such a place or where the curve bends. 0 = any size may be the best: GRID of them are looked at, then
+        jumps: B where costs are linear from one multiple of B to the next (training in batches). The least value then
+            lies at such a size or where the curve bends. 0 = any size may be the best: GRID of them are priced, then
             those around the best.
     """
     n, full = devices.n, devices.full

@@ -4,14 +4,15 @@ A step computes, waits for memory and dispatches operations, one after another, 
 computes the device draws full load; the other two parts of its busy time draw a share of that above idle, their
 activity (`Power.memory_activity`, `.overhead_activity`). A is the mean activity over the busy seconds.
 
-Throttled: at its limit the governor lets a share y of the work run at full speed and the rest at the clock whose power
-above idle is H, speed s = (H/(A·L))^(1/2.2) of the mode's, such that the mean power above idle is H (L: power above
-idle under full load in this mode; b and w: busy and waiting seconds of a step): y·b·A·L + (1 − y)·(b/s)·H =
-H·(y·b + (1 − y)·b/s + w), so y = H·w/(b·(A·L − H)). Without waiting y = 0. All of the busy time is slowed alike.
+Throttled: at its limit the governor lets a share y of the work run at full speed. The rest runs at the clock with the
+power H above idle, at the speed s = (H/(A·L))^(1/2.2) of the mode's. The mean power above idle is then H. With L, the
+power above idle under full load in this mode, and b and w, the busy and waiting seconds of a step:
+y·b·A·L + (1 − y)·(b/s)·H = H·(y·b + (1 − y)·b/s + w), so y = H·w/(b·(A·L − H)). Without waiting y = 0. All of the busy
+time is slowed by the same factor.
 
-Within a phase all parts count as evenly mixed. Against steps taken apart into busy and waiting seconds, at the limit
-of the heat, that errs by less than 0.1 % of time and energy while a step waits for less than 1 % of τ, and by 0.2-0.7 %
-at 4 % of it (b = 10 s, w = 5 s, τ = 120 s; throttled_factor 0.64 to 0.86).
+Within a phase all parts count as evenly mixed. Steps split into busy and waiting seconds were emulated at the limit of
+the heat for comparison. The error of time and energy is below 0.1 % while a step waits for less than 1 % of τ. It is
+0.2-0.7 % at 4 % of τ (b = 10 s, w = 5 s, τ = 120 s; throttled_factor 0.64 to 0.86).
 """
 
 from __future__ import annotations

@@ -38,8 +38,8 @@ def price(
         dynamic: True where the method chooses while it trains, so that each training scores anew.
 
     Returns: values by column, those of training for all `PricingContext.repeats` trainings. Where the device cannot do
-        the trial under its conditions, `limit` is one of `feasibility.LIMITS`, `reason` explains it, and the
-        `device_*` columns end where the device stopped. Both are empty where it can.
+        the trial under its conditions, `limit` is one of `feasibility.LIMITS` and `reason` explains it, and the
+        `device_*` columns end where the device stopped. Both texts are empty where it can.
     """
     workload, networks = context.workload, _networks(context, done)
     times = context.scorings(dynamic), context.repeats

@@ -7,10 +7,10 @@ those of the larger of arithmetic and memory in place of their sum) and the mach
 
 A convolution in groups takes a constant time per group and sample besides: frameworks without kernels of their own
 for it run them one by one, which is what makes mobile networks slow on small boards. Vendor libraries have such
-kernels, but leave them where a kernel is larger than the images that it meets ("cramped"). Where the profile says
-that convolutions are unrolled into matrix products, the matrix is written and read besides, and where its framework
-runs the forward pass again within the backward pass, that is added. Training runs in FP32; in bf16 the arithmetic is
-faster by the ratio of the peaks where the device has bf16 units, and all else is equal.
+kernels, but do not use them where a kernel is larger than its images ("cramped"). Two fields of the profile add work:
+convolutions unrolled into matrix products write and read the matrix, and a framework may run the forward pass again
+within the backward pass. Training runs in FP32. In bf16 the arithmetic is faster by the ratio of the peaks where the
+device has bf16 units, and all else is equal.
 """
 
 from __future__ import annotations
@@ -199,9 +199,9 @@ def recomputes(profile: DeviceProfile) -> bool:
 def costs_s(profile: DeviceProfile, precision: Literal["fp32", "bf16"]) -> FloatArray:
     """[TERMS] seconds per FLOP, per byte and per piece on a device.
 
-    Where a profile gives no share, a wider one stands in for it: `training_utilisation` for those of arithmetic, the
-    bandwidth that training can reach for those of activations and weights, and these for their special cases.
-    Unrolling and overheads that a profile does not give cost nothing.
+    Where a profile gives no share, a wider one stands in for it. That is `training_utilisation` for arithmetic, and the
+    bandwidth that training can reach for activations and weights; these stand in for their special cases. Unrolling
+    and overheads that a profile does not give cost nothing.
     """
     compute, memory = profile.compute, profile.memory
     peak = compute.peak_fp32_flops_per_s.value

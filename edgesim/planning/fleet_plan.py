@@ -204,13 +204,13 @@ class FleetPlan:
         return rows
 
     def _means(self, pairs: IntArray) -> list[dict[str, Any]]:
-        """One row per method and ratio over some of the pairs, each counting as often as there are such devices.
+        """One row per method and ratio over some of the pairs, each weighted by its number of devices.
 
-        keep_ratio is the mean of all trials. MEASURES are means over those that their devices can do (trials less
-        infeasible), None where there are none, and where one of them has no such number (`upload_s`); so are the time
-        of the slowest and the energy of all. `limits`, `binds` and `other_price_breaks` say how many trials each
-        concerns. `reason` is that of the first trial which the commonest limit stops; where nothing is stopped of
-        `binds`, and where nothing binds of `other_price_breaks`. `repeats_to_break_even`: `_break_even`.
+        keep_ratio is the mean of all trials. MEASURES are means over the feasible trials, as are the time of the
+        slowest and the energy of all. They are None where no trial is feasible, or one has no such number (`upload_s`).
+        `limits`, `binds` and `other_price_breaks` count trials by limit. `reason` is that of the first trial with the
+        commonest of `limits`; without one, of `binds`; without one, of `other_price_breaks`.
+        `repeats_to_break_even`: `_break_even`.
         """
         often = self._often[pairs].astype(np.float64)
         rows = []

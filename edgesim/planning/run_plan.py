@@ -205,9 +205,9 @@ def _shown(
 ) -> frozenset[Trial]:
     """Choose the trials whose samples at both ends of the scores are kept for display.
 
-    One device: of those of the first seed that hold the most classes, the one whose number of samples is nearest to the
-    median of all of them (ties: the lower index), so that it is typical. One trial per method whose scores rank the
-    samples, at the keep ratio nearest to SHOWN_RATIO: some methods score anew for every ratio.
+    One typical device: of the devices of the first seed with the most classes, the one with the number of samples
+    nearest to the median of all (ties: the lower index). One trial per method whose scores rank the samples, at the
+    keep ratio nearest to SHOWN_RATIO: some methods score anew for every ratio.
     """
     first = next(iter(devices))[0]
     ranking = [trial for trial in feasible if trial.seed == first and config.methods[trial.method].ranks]

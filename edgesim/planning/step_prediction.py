@@ -115,10 +115,10 @@ def predict_step(profile: DeviceProfile, query: StepQuery, power_mode: str = FUL
         query: network, batch size and training.
         power_mode: of the profile.
 
-    Returns: parts of the step's time, whole time, energy, work, memory, the part that takes longest (`binds`), and
-        whether the device can do it (`feasible`, else `reason`). `analytic_time_s` knows no modes and no precisions.
-        `startup_s` and `startup_energy_j` come on top once per job of a cold device, and are 0 where the profile
-        has no such time.
+    Returns: parts of the step's time, whole time, energy, work, memory, and the part that takes longest (`binds`).
+        `feasible` is False where the device cannot do it, for a `reason`. `analytic_time_s` has no modes and no
+        precisions. `startup_s` and `startup_energy_j` are added once per job of a cold device. They are 0 where the
+        profile has no such time.
 
     Raises:
         ProfileError: there is no such power mode.
@@ -182,7 +182,7 @@ def check_mode(profile: DeviceProfile, power_mode: str) -> None:
     """Refuse a power mode that the profile does not have.
 
     Raises:
-        ProfileError: it has none of that name; the nearest is told.
+        ProfileError: it has none of that name; the message names the nearest.
     """
     if power_mode not in profile.mode_names:
         near = validation.nearest(power_mode, profile.mode_names)

@@ -86,8 +86,8 @@ class RayExecutor:
         self._ready, self._released = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep, name="edgesim-ray", daemon=True)
         self._thread.start()
-        # The caller's own imports would take turns with Ray's thread, whose processes everything waits for. Begun in its
-        # two seconds they save less than they delay; there is time for them while the workers import torch.
+        # The caller's own imports would take turns with Ray's thread, whose processes everything waits for. Begun in
+        # its two seconds they save less than they delay. There is time for them while the workers import torch.
         try:
             self._ready.wait()
         except BaseException:  # Ctrl-C, for example

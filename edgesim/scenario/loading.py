@@ -1,7 +1,7 @@
-"""YAML -> a frozen Scenario, with every fault of the document reported at once.
+"""Loading of scenarios: YAML becomes a frozen Scenario, with every fault of the document reported at once.
 
-Names are looked up in the tables and arguments bound to their frozen dataclasses here, so that a misspelt option is an
-error with its YAML path before any work starts. Needs no torch.
+Names are looked up in the tables, and arguments are bound to their frozen dataclasses. So a misspelt option is an error
+with its YAML path before any work starts. Needs no torch.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ def load(given: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | S
 
     Args:
         given: the path of its YAML file, the name of a scenario that comes with edgesim (`shipped.scenarios`), or the
-            document itself as a map, in which relative names start at the working directory and
-            which is called `scenario` where it has no `name`. NumPy's numbers and arrays may stand in it.
+            document itself as a map. In a map relative names start at the working directory, the default name is
+            `scenario`, and NumPy's numbers and arrays are allowed.
         overrides: `{"training.epochs": 3}` or `["training.epochs=3"]`, the latter's values as YAML; lists by `key[0]`.
 
     Raises:
