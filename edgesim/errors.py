@@ -30,7 +30,7 @@ class TrainingDiverged(EdgesimError):
     def __init__(self, step: int, loss: float):
         super().__init__(
             f"the training loss became {loss} at step {step}; "
-            "a smaller training.learning_rate usually mends this, fp32 instead of bf16 sometimes"
+            "a smaller training.learning_rate usually fixes this, sometimes fp32 instead of bf16 does"
         )
         self.step = step
         self.loss = loss

@@ -34,7 +34,7 @@ class Device(NamedTuple):
     conditions: Conditions = Conditions()
 
 
-class Parts(NamedTuple):
+class CostParts(NamedTuple):
     """Parts of C trials' emulated time, and their energy of start-up and scoring. Arrays [C]."""
 
     startup_s: FloatArray
@@ -84,11 +84,11 @@ class BatchPricing:
         return self._analytic_s(self.train, self.context.repeats)
 
     @cached_property
-    def parts(self) -> Parts:
+    def parts(self) -> CostParts:
         """Start-up, scoring with selection, and training, emulated with all the energy that they take."""
         return self.parts_of(self.on_mains)
 
-    def parts_of(self, run: Emulation) -> Parts:
+    def parts_of(self, run: Emulation) -> CostParts:
         """The parts of the trials in one of their emulations.
 
         Start-up is the work of starting up alone. Waits for a window before or during it count as training: a warm
@@ -104,7 +104,7 @@ class BatchPricing:
             later_j = run.of(TRAINING, (run.energy_j - run.time_s * idle_w) * above) + later_s * idle_w
             startup_s, train_s, startup_j = startup_s + later_s, train_s - later_s, startup_j + later_j
         score_s, score_j = (run.of(SCORING, values) for values in (run.time_s, run.energy_j))
-        return Parts(startup_s, score_s, train_s, startup_j, score_j)
+        return CostParts(startup_s, score_s, train_s, startup_j, score_j)
 
     @cached_property
     def on_mains(self) -> Emulation:

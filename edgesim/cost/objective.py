@@ -29,7 +29,7 @@ ROWS = 1 << 15
 """the same where they are priced together"""
 BINDS = (*LIMITS, "latency_s", "energy_j", "storage_bytes")
 """limits that may bind, by position: none, those of the device, those of a budget"""
-Weighted = Literal["data", "equal"]
+RiskWeights = Literal["data", "equal"]
 UNITS = {"latency_s": "s", "energy_j": "J", "storage_bytes": "bytes"}
 
 
@@ -61,14 +61,14 @@ class Objective:
     """run folder whose test accuracies make each method's curve; give this or `accuracy_curve`"""
     price: Price = "emulated"
     """price that gives time and energy of J: emulated device, or closed form (analytic)"""
-    weights_of_devices: Weighted = "data"
+    weights_of_devices: RiskWeights = "data"
     """weights of the devices' risks: by the samples that each holds (data; Eqs. 10 and 12), or all the same (equal)"""
 
 
 Rule = Budget | Objective
 
 
-def risk_weights(sizes: npt.ArrayLike, by: Weighted) -> FloatArray:
+def risk_weights(sizes: npt.ArrayLike, by: RiskWeights) -> FloatArray:
     """The weight w_k of each device's risk in its term of Eq. 14, w_k·risk_k + lambda·J_k.
 
     The aggregate risk weights devices by their shares of the data (Eqs. 10, 12), n_k / sum of n. Here the shares are
@@ -99,7 +99,7 @@ CostFunction = Callable[[IntArray, IntArray], SubsetCost]
 """positions of devices [C] and subset sizes [C] -> cost of each"""
 
 
-class Fit(NamedTuple):
+class LargestSubset(NamedTuple):
     """Largest subsets within a budget, of P devices. Arrays [P]."""
 
     m: IntArray
@@ -110,7 +110,7 @@ class Fit(NamedTuple):
     """cost of that subset against the binding limit of the budget; NaN for a limit of the device"""
 
 
-def largest_that_fits(n: IntArray, costs: CostFunction, budget: Budget, rows: int = ROWS) -> Fit:
+def largest_that_fits(n: IntArray, costs: CostFunction, budget: Budget, rows: int = ROWS) -> LargestSubset:
     """The largest subset size within a budget that the device can do.
 
     Costs are assumed to grow with m. Where all sizes of a device are priced the result is exact even if they do not:
@@ -138,7 +138,7 @@ def largest_that_fits(n: IntArray, costs: CostFunction, budget: Budget, rows: in
     binds, value = np.zeros(len(n), dtype=np.int64), np.full(len(n), np.nan)
     if larger.size:
         binds[larger], value[larger] = _binding(costs(larger, low[larger] + 1), budget)
-    return Fit(low, binds, value)
+    return LargestSubset(low, binds, value)
 
 
 class ObjectiveOptimum(NamedTuple):
@@ -151,7 +151,7 @@ class ObjectiveOptimum(NamedTuple):
     """position in BINDS of the device's limit that excludes the size with the least value; 0 = none"""
 
 
-class Devices(NamedTuple):
+class DeviceData(NamedTuple):
     """Inputs of the objective, of P devices. Arrays [P]."""
 
     n: IntArray
@@ -163,7 +163,12 @@ class Devices(NamedTuple):
 
 
 def least_objective(
-    devices: Devices, costs: CostFunction, curve: npt.ArrayLike, rule: Objective, weights: CostWeights, jumps: int = 0
+    devices: DeviceData,
+    costs: CostFunction,
+    curve: npt.ArrayLike,
+    rule: Objective,
+    weights: CostWeights,
+    jumps: int = 0,
 ) -> ObjectiveOptimum:
     """The subset size with the least w risk + lambda J (Eqs. 13-14) that the device can do; of equal ones the smallest.
 

@@ -33,7 +33,7 @@ Columns = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Full:
+class FullTraining:
     """Plain training on all data, which trials are compared with."""
 
     energy_j: FloatArray
@@ -64,7 +64,7 @@ class FleetPlan:
     """reasons"""
     data_notes: tuple[str, ...]
     """notes of the reader of the data: files left out, missing, met twice or read as something else"""
-    full: Full
+    full: FullTraining
 
     def __len__(self) -> int:
         """Rows: N·R."""

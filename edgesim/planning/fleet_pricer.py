@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgesim.cost.batch_pricing import BatchPricing
-from edgesim.planning.fleet_plan import Columns, FleetPlan, Full
+from edgesim.planning.fleet_plan import Columns, FleetPlan, FullTraining
 from edgesim.planning.reasons import ReasonTable
 from edgesim.planning.trials import Curves, ResolvedTrials, TrialResolver
 from edgesim.planning.virtual_fleet import own_fleet, scaled_fleet
@@ -55,7 +55,7 @@ def plan(
         full_j.append(_full_energy_j(resolver, resolved, parts[-1]))
     cells = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     notes = tuple(map(str, dataset.notes))
-    against = Full(np.concatenate(full_j), config.pricing.repeats, resolver.dynamic)
+    against = FullTraining(np.concatenate(full_j), config.pricing.repeats, resolver.dynamic)
     return FleetPlan(fleet, resolver.labels, pair, kind, cells, tuple(reasons.texts), notes, against)
 
 

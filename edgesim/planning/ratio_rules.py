@@ -111,5 +111,5 @@ def _best(
     plain = BatchPricing.training_only(work.context, batch.device, sizes, batch.factor)
     full = SubsetCost(plain.time_s(rule.price), plain.energy_j(rule.price), plain.storage_bytes)
     jumps = work.shards[0].batch_size if work.scores_once else 0
-    devices = objective.Devices(sizes, full, batch.risk_weight)
+    devices = objective.DeviceData(sizes, full, batch.risk_weight)
     return objective.least_objective(devices, batch.costs(rule.price, case), curve, rule, work.context.weights, jumps)

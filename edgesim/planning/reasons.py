@@ -29,7 +29,7 @@ MOST = 10_000
 PLAIN = {
     "energy": "its charge does not last",
     "availability": "its windows of availability never suffice",
-    "refused": "the budget does not suffice, or the device may not for all that the work may be",
+    "refused": "the budget does not suffice, or the most work that is possible exceeds a limit of the device",
     "": "",
 }
 """reasons without numbers for all further trials; a plan of fewer devices has their numbers"""

@@ -14,7 +14,7 @@ from edgesim.work import StepTrace, Work
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedTrial:
     """A trial after scoring and selection, ready to train."""
 
     trial: Trial
@@ -44,7 +44,7 @@ class TrainJob:
     """Train once for trials with the same subset, weights and initial state."""
 
     spec: DeviceSpec
-    group: tuple[Prepared, ...]
+    group: tuple[PreparedTrial, ...]
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -52,9 +52,9 @@ class TrainJob:
         return tuple(prepared.trial for prepared in self.group)
 
 
-def groups(prepared: Sequence[Prepared]) -> list[tuple[Prepared, ...]]:
+def group_by_training(prepared: Sequence[PreparedTrial]) -> list[tuple[PreparedTrial, ...]]:
     """Trials whose training is the same: equal subset, loss weights, sampler and initial state."""
-    found: dict[tuple[Any, ...], list[Prepared]] = {}
+    found: dict[tuple[Any, ...], list[PreparedTrial]] = {}
     for entry in prepared:
         weights, state = entry.selection.weights, entry.initial_state or {}
         key = (
@@ -69,4 +69,4 @@ def groups(prepared: Sequence[Prepared]) -> list[tuple[Prepared, ...]]:
 
 
 Job = ScoreJob | TrainJob
-Outcome = list[Prepared] | list[TrialResult]
+Outcome = list[PreparedTrial] | list[TrialResult]

@@ -21,7 +21,7 @@ from edgesim.work import OPERATION_KINDS
 if TYPE_CHECKING:
     import torch
 
-    from edgesim.runtime.jobs import Job, Prepared
+    from edgesim.runtime.jobs import Job, PreparedTrial
     from edgesim.runtime.worker_cache import WorkerCache
     from edgesim.scenario.experiment import DeviceSpec, ExperimentConfig
     from edgesim.training.evaluation import TrainingOutcome
@@ -40,7 +40,7 @@ class StackRequest(NamedTuple):
     spec: DeviceSpec
     task: ClassificationTask
     """the device's shard"""
-    prepared: Prepared
+    prepared: PreparedTrial
 
 
 def with_stack_slots(

@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from edgesim import models
 from edgesim.config import display, shipped, validation
 from edgesim.config.document_values import meant
-from edgesim.config.registry import NamedPlugin, Resolve, Table, own, plug
+from edgesim.config.registry import NamedPlugin, PluginTable, Resolve, bind, own_class
 from edgesim.cost.analytic import CostWeights
 from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS
@@ -47,7 +47,7 @@ NAMED = ("dataset", "partition", "model")
 
 
 @checked_dataclass(frozen=True)
-class Cost:
+class CostSection:
     """The `cost` part: weights of the cost of a device."""
 
     weights: CostWeights = CostWeights()
@@ -55,7 +55,7 @@ class Cost:
 
 
 @checked_dataclass(frozen=True)
-class Report:
+class ReportSection:
     """The `report` part: criteria of the verdict."""
 
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.01
@@ -84,9 +84,9 @@ class Scenario(display.Displayed):
     """methods that choose the samples, and how many they keep"""
     evaluation: Evaluation
     """evaluation on the test set"""
-    cost: Cost
+    cost: CostSection
     """weights of the cost J of a device"""
-    report: Report
+    report: ReportSection
     """criteria of a report's verdict"""
     seeds: tuple[int, ...]
     """seeds of all random choices: one, or a list; every trial runs once per seed; left out: 0"""
@@ -181,8 +181,8 @@ def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -
         "augment": augment,
         "pruning": pruning_section.load(document["pruning"], faults) if "pruning" in document else None,
         "evaluation": validation.build(Evaluation, document.get("evaluation", {}), "evaluation", faults),
-        "cost": validation.build(Cost, document.get("cost", {}), "cost", faults),
-        "report": validation.build(Report, document.get("report", {}), "report", faults),
+        "cost": validation.build(CostSection, document.get("cost", {}), "cost", faults),
+        "report": validation.build(ReportSection, document.get("report", {}), "report", faults),
         "seeds": _seeds(document.get("seeds", [0]), faults),
     }
 
@@ -221,9 +221,14 @@ def _seeds(given: Any, faults: list[Fault]) -> tuple[int, ...]:
 
 
 def _section(
-    document: Document, key: str, table: Mapping[str, type], duty: str, faults: list[Fault], resolve: Resolve = own
+    document: Document,
+    key: str,
+    table: Mapping[str, type],
+    methods: str,
+    faults: list[Fault],
+    resolve: Resolve = own_class,
 ) -> NamedPlugin | None:
-    return plug(document[key], Table(table, duty, resolve), key, faults) if key in document else None
+    return bind(document[key], PluginTable(table, methods, resolve), key, faults) if key in document else None
 
 
 def _training(given: Any, faults: list[Fault]) -> tuple[Training | None, tuple[NamedPlugin, ...]]:
@@ -231,8 +236,8 @@ def _training(given: Any, faults: list[Fault]) -> tuple[Training | None, tuple[N
     listed = given.get("augment", []) if isinstance(given, dict) else []
     if not isinstance(listed, list):
         return validation.build(Training, given, "training", faults), ()
-    table = Table(AUGMENTATIONS, "__call__")
-    found = [plug(one, table, f"training.augment[{i}]", faults) for i, one in enumerate(listed)]
+    table = PluginTable(AUGMENTATIONS, "__call__")
+    found = [bind(one, table, f"training.augment[{i}]", faults) for i, one in enumerate(listed)]
     settings = {**given, "augment": []} if isinstance(given, dict) else given
     return validation.build(Training, settings, "training", faults), tuple(named for named in found if named)
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from edgesim.config import validation
-from edgesim.config.registry import NamedPlugin, Table, label_of, plug
+from edgesim.config.registry import NamedPlugin, PluginTable, bind, label_of
 from edgesim.cost.objective import Rule
 from edgesim.errors import Fault
 from edgesim.pruning import METHODS, Method
@@ -81,7 +81,7 @@ def _methods(listed: list[Any], faults: list[Fault]) -> tuple[NamedPlugin, ...]:
     labels: set[str] = set()
     for i, entry in enumerate(listed):
         where = f"pruning.methods[{i}]"
-        method = plug(entry, Table(METHODS, "score|choose", labelled=True, base=Method), where, faults)
+        method = bind(entry, PluginTable(METHODS, "score|choose", labelled=True, base=Method), where, faults)
         label = label_of(entry)
         if label is not None and label in labels:
             faults.append(Fault(where, f"'{label}' is listed twice; give one of them a `label` of its own"))

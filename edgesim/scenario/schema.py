@@ -20,7 +20,7 @@ from edgesim.data.schemes import PARTITIONS
 from edgesim.hardware import fleet as fleets
 from edgesim.hardware import loading
 from edgesim.pruning import METHODS
-from edgesim.scenario.loading import REQUIRED, Cost, Report, Scenario
+from edgesim.scenario.loading import REQUIRED, CostSection, ReportSection, Scenario
 from edgesim.scenario.pruning_section import PruningDocument
 from edgesim.training.settings import Evaluation, Training
 
@@ -51,8 +51,8 @@ def scenario() -> Schema:
         "training": training,
         "pruning": pruning,
         "evaluation": _of(Evaluation, definitions),
-        "cost": _of(Cost, definitions),
-        "report": _of(Report, definitions),
+        "cost": _of(CostSection, definitions),
+        "report": _of(ReportSection, definitions),
         "seeds": {"anyOf": [SEED, {"type": "array", "items": SEED, "minItems": 1, "uniqueItems": True}], "default": 0},
     }
     docs = field_docs(Scenario)
