@@ -1,4 +1,4 @@
-"""Python functions to run a scenario, plan one, and read a run. The command line is a thin layer over these."""
+"""Python functions to run a scenario, plan its cost, and read a run. The command line calls these."""
 
 from __future__ import annotations
 
@@ -31,32 +31,38 @@ WITH_FAILURES = "finished with failed trials"
 
 
 class Progress(Protocol):
-    """Receiver of the progress of a run."""
+    """Receiver of a run's progress: a progress bar, a log, or nothing."""
 
     def start(self, expected: Mapping[Trial, float], done: frozenset[Trial], devices: int) -> None:
-        """Start with the expected work of each trial (in any unit), and the trials done before this session."""
+        """Begin.
+
+        Args:
+            expected: trial -> expected work, in any unit.
+            done: trials that ended before this session.
+            devices: number of devices of the fleet.
+        """
 
     def record(self, record: Record) -> None:
-        """Receive the record of a trial that has ended."""
+        """Count a trial that has ended."""
 
     def note(self, line: str) -> None:
-        """Receive a line for the user."""
+        """Show a line to the user."""
 
     def stop(self) -> None:
-        """End; may be called more than once."""
+        """End; later calls have no effect."""
 
 
 class Silent:
-    """No progress at all."""
+    """Progress that shows nothing."""
 
     def start(self, expected: Mapping[Trial, float], done: frozenset[Trial], devices: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def record(self, record: Record) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def note(self, line: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def stop(self) -> None:
         """Do nothing."""
@@ -75,20 +81,20 @@ def run(
 
     Args:
         scenario: from `edgesim.load_scenario`.
-        out: the folder; default `runs/<scenario>-<time>`, or with `resume` the newest run of the scenario.
-        resume: run only what is missing in the folder, and once more what failed there.
-        executor: where trials run; default Ray with one host per CPU. `edgesim.runtime.SerialExecutor()` runs them
+        out: run folder; default `runs/<scenario>-<time>`, or with `resume` the newest run of the scenario.
+        resume: run only missing trials of the folder, and failed ones again.
+        executor: place where trials run; default Ray actors, one per CPU. `edgesim.runtime.SerialExecutor()` runs them
             in this process, with equal records.
-        progress: receives the progress.
-        trained: runs of the same scenario on other fleets: what they have trained is priced here and not trained again.
+        progress: receiver of the run's progress; default none.
+        trained: runs of the same scenario on other fleets. Their trainings are priced here and not repeated.
 
-    Returns: the finished run, with `.records`, `.curves` and `.selections` as DataFrames. Trials that failed are rows
-        of it with their reasons; `.info["status"]` is then "finished with failed trials".
+    Returns: the finished run, with `.records`, `.curves` and `.selections` as DataFrames. Failed trials are rows with
+        their reasons; `.info["status"]` is then "finished with failed trials".
 
     Raises:
         ScenarioError: the scenario does not fit its data.
         DataError: the data cannot be read.
-        RunError: the folder cannot be used, or Ray cannot be started.
+        RunError: the folder cannot be used, or Ray does not start.
     """
     progress = progress or Silent()
     folder = _folder(scenario, out, resume)
@@ -132,7 +138,7 @@ def run(
 
 
 def _finish(folder: RunFolder, order: Iterable[Trial]) -> Run:
-    """Turn the journal of a complete run into tables; the counts also where a kill came just before this."""
+    """Turn the journal of a complete run into tables. The counts also hold after a kill just before this step."""
     counts = {
         "total": folder.info["trials"]["total"],
         **Counter(str(record.status) for record in folder.records),
@@ -150,18 +156,18 @@ def _finish(folder: RunFolder, order: Iterable[Trial]) -> Run:
 
 
 def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
-    """Price every trial of a scenario without training: one row per device, method and keep ratio.
+    """Price every trial of a scenario without training: one row per seed, device, method and keep ratio.
 
     Args:
         scenario: from `edgesim.load_scenario`.
-        devices: scale the fleet to so many devices (`edgesim.planning.plan`); `edgesim plan --out` streams what does
-            not fit into memory.
+        devices: number of devices to scale the fleet to, in its groups' proportions; default the fleet as it is.
+            `edgesim plan --out` streams plans that do not fit into memory.
 
     Returns: seed device profile method keep_ratio shard_size subset_size limit binds other_price_breaks reason work_is,
-        and the prices by their names in records. `limit` is the limit that makes a trial infeasible, and
-        `binds` the one that binds its rule. `other_price_breaks` is the limit of a budget that the subset breaks by
-        the price that does not count. Each is empty where there is none; `reason` explains it with numbers. `work_is`
-        is `exact` where the work is known, else it depends on the data (`expected`, `at most`).
+        and the prices by their names in records. `limit` is the limit that makes a trial infeasible, `binds` the
+        constraint on a rule's choice, and `reason` either one in words, with numbers. `other_price_breaks` is the
+        budget limit that the subset breaks by the other price. All four are empty where nothing applies. `work_is`
+        is `exact` for known work, else `expected` or `at most`: the work then depends on the data.
 
     Raises: as `run`.
     """
@@ -169,13 +175,13 @@ def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
 
 
 def planned(scenario: Scenario, devices: int | None = None) -> planning.FleetPlan:
-    """As `plan`, before there are rows."""
+    """The plan of `plan`, as an object that streams its rows."""
     reused, scorer = reused_by(scenario)
     return planning.plan(scenario, devices, curves_of(scenario), reused, scorer)
 
 
 def data_notes(scenario: Scenario) -> list[str]:
-    """Read the data set of a scenario and give the notes of its reader.
+    """Notes of the data reader: samples left out, missing, duplicated or converted.
 
     Args:
         scenario: from `edgesim.load_scenario`.
@@ -191,8 +197,11 @@ def data_notes(scenario: Scenario) -> list[str]:
 def load_run(path: str | Path) -> Run:
     """Read a run folder, finished or not.
 
+    Args:
+        path: the folder.
+
     Raises:
-        RunError: it is none.
+        RunError: the folder holds no run.
     """
     return Run(Path(path))
 
@@ -225,7 +234,7 @@ def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFold
 
 
 def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], plan: RunPlan, progress: Progress) -> None:
-    """Refuse a run without a subset for any trial here, and note the number of trials without one."""
+    """Refuse `scores_from` runs without a subset for this scenario, and note trials that have none."""
     source = scenario.pruning.scores_from
     if source is None:
         return
@@ -240,7 +249,7 @@ def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], plan: RunP
 
 
 def _end_session(folder: RunFolder, session: dict[str, Any], started: float) -> None:
-    """Note this session's time and the numbers of trials by status."""
+    """Record the session's time and the counts of trials."""
     session |= {"wall_s": time.perf_counter() - started, "finished": _now()}
     sessions = [*folder.info.get("sessions", []), session]
     counts = Counter(str(record.status) for record in folder.records)

@@ -21,7 +21,7 @@ from edgesim.errors import ScenarioError
 from edgesim.planning.run_plan import plan_run
 from edgesim.records import Trial
 from edgesim.results import linked_runs
-from edgesim.results.serialization import by_rule
+from edgesim.results.grouped_ratios import by_rule
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario import schema
 from edgesim.scenario.experiment import in_order
