@@ -10,7 +10,7 @@ import numpy as np
 
 from edgesim.data.datasets import ImageDataset
 from edgesim.errors import EdgesimError, Fault, ScenarioError, n_of
-from edgesim.models.counted import counted
+from edgesim.models.network_costs import counted
 from edgesim.results.linked_runs import curves_of, reused_by
 from edgesim.runtime.coordinator import dataset_of
 from edgesim.scenario.experiment import shards_of

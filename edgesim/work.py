@@ -1,4 +1,4 @@
-"""What was done and what one sample of a network costs, independent of any device."""
+"""Counted work, and the cost of one sample of a network, independent of any device."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Count = TypeVar("Count", int, IntArray)
 
 @dataclass(frozen=True)
 class Work:
-    """What was done, independent of any device. Adds up with `+`."""
+    """Counted work, independent of any device. Adds up with `+`."""
 
     train_samples: int = 0
     """samples passed forward and backward"""
@@ -148,7 +148,7 @@ class Operations:
 
 @dataclass(frozen=True)
 class Workload:
-    """What one sample of a network costs, counted on meta tensors (`models.workload`)."""
+    """Cost of one sample of a network, counted on meta tensors (`models.workload`)."""
 
     train_flops: float
     """F: forward + backward FLOPs per sample, multiply-add = 2"""

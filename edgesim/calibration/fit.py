@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from edgesim.calibration.measurements import Step
+from edgesim.calibration.measurements import MeasuredStep
 from edgesim.cost import steps
 from edgesim.cost.steps import BYTE_TERMS, COUNT_TERMS, FLOP_TERMS, TERMS
 from edgesim.hardware.loading import DeviceProfile
@@ -86,7 +86,7 @@ FAMILIES = (
 )
 
 
-def features(step: Step) -> FloatArray:
+def features(step: MeasuredStep) -> FloatArray:
     """[terms] what one measured step consists of, in the order of TERMS."""
     samples = np.array([float(step.batch_size)])
     return steps.step_features("train", samples, step.network.workload(), step.optimizer_states, step.recomputes)[0]
@@ -128,7 +128,7 @@ class Data:
         return Data(models, self.features[list(rows)], self.times_s[list(rows)], self.fixed, self.least)
 
 
-def data(measured: Sequence[Step], profile: DeviceProfile, fixed: FloatArray) -> Data:
+def data(measured: Sequence[MeasuredStep], profile: DeviceProfile, fixed: FloatArray) -> Data:
     """The arrays of one device's measured steps; `fixed`: [terms] costs that are not fitted."""
     rows = np.array([features(step) for step in measured]).reshape(len(measured), len(TERMS))
     times_s = np.array([step.time_s for step in measured])

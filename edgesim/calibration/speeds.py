@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from edgesim.calibration.host import TorchDevice, clock
+from edgesim.calibration.step_timing import TorchDevice, clock
 
 _PRODUCT_S = 0.02
 """a product of this length is large enough"""

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from edgesim.config.validation import nearest
 from edgesim.data.cache import DatasetFiles
-from edgesim.data.held_out import HeldOut
+from edgesim.data.held_out_split import HeldOut
 from edgesim.data.images import ImageDataset
-from edgesim.data.raw import RawDataset, RawSplit, array_images, as_images
+from edgesim.data.raw_dataset import RawDataset, RawSplit, array_images, as_images
 from edgesim.data.reading_notes import Note, counted, some
 from edgesim.errors import DataError
 

@@ -43,7 +43,7 @@ CHANGES = {
     "resized": ("image is", "images are", "resized"),
     "stretched": ("image is", "images are", "resized to another ratio of height to width"),
 }
-"""what decoding can do to images, and how that is said"""
+"""changes that decoding can make to an image, with the words of their notes"""
 LEFT_OUT = ("frames", "alpha")
 
 Item = tuple[str, bytes | Path]
@@ -51,7 +51,7 @@ Item = tuple[str, bytes | Path]
 
 
 def has_colour(items: Iterable[Item]) -> bool:
-    """Whether any of the images is in colour. Reads headers only, and only up to the first that is."""
+    """True where any of the images is in colour. Reads headers only, up to the first such image."""
     for where, content in items:
         with _opened(where, content) as image:
             if image.mode not in GREY and image.mode not in DEEP:
@@ -108,7 +108,7 @@ class Decoder:
         return array if array.ndim == 3 else array[:, :, None]
 
     def notes(self) -> list[Note]:
-        """What was changed in the images that were decoded so far."""
+        """Notes on the changes in the images that were decoded so far."""
         found = []
         for what, (one, many, text) in CHANGES.items():
             count = self._changes[what]
@@ -189,7 +189,7 @@ def _orientation(image: Image) -> int:
 
 
 def _is_deep(image: Image) -> bool:
-    """Whether an image that was just opened has more than 8 bits per channel.
+    """True where an image that was just opened has more than 8 bits per channel.
 
     Pillow opens 16-bit colour as 8-bit RGB and drops the lower half of each number; only the description of how to
     unpack the pixels tells (";16" in a PNG or TIFF, the largest value in a PPM).

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.data.invariants import apportion, check, checked_labels, sorted_parts
+from edgesim.data.partition_checks import apportion, check, checked_labels, sorted_parts
 from edgesim.errors import DataError, n_of
 from edgesim.work import FloatArray, IntArray
 
@@ -111,7 +111,7 @@ def draw_shares(rng: np.random.Generator, alphas: FloatArray, rows: int) -> Floa
 
 
 def _ends(shares: FloatArray, class_sizes: IntArray) -> IntArray:
-    """Where each device's piece of a class ends: cumulative shares times class size, cut to whole samples."""
+    """End of each device's piece of a class: cumulative shares times class size, cut to whole samples."""
     ends = (np.cumsum(shares, axis=-1) * class_sizes).astype(np.int64)
     ends[..., -1:] = class_sizes  # the last device takes what rounding left
     return np.minimum(ends, class_sizes)
@@ -148,7 +148,7 @@ def _shuffled_parts(members: list[IntArray], ends: IntArray, rng: np.random.Gene
 
 
 def _fill(size: int, mix: FloatArray, left: IntArray) -> IntArray:
-    """How many samples of each class a device of `size` takes, when `left` [C] remain: int [C] <= left."""
+    """Samples of each class for a device of `size`, when `left` [C] remain: int [C] <= left."""
     counts = np.zeros_like(left)
     while counts.sum() < size:
         room = left - counts

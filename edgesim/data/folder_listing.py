@@ -19,11 +19,11 @@ SYSTEM = (
     "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin", "lost+found",
     "system volume information",
 )  # fmt: skip
-"""what archives, file managers and network drives leave behind, in any case of letters"""
+"""leftovers of archives, file managers and network drives, in any case of letters"""
 
 
 def is_system(name: str) -> bool:
-    """Whether a file or folder is hidden or a leftover: nothing that a person put there as data."""
+    """True for hidden files and leftovers, which nobody put there as data."""
     return name.startswith(".") or name.lower() in SYSTEM
 
 
@@ -87,7 +87,7 @@ class Survey:
         return found
 
     def notes(self) -> list[Note]:
-        """What was passed over so far."""
+        """Notes on the files that were passed over so far."""
         notes = []
         if self._unknown:
             count = self._unknown.total()
@@ -137,7 +137,7 @@ class Survey:
 
 
 def _held(paths: list[Path]) -> str:
-    """How many images lie in folders that are passed over, in words; empty where there are none."""
+    """Number of images in folders that are passed over, in words; empty where there are none."""
     inside = [name for path in paths if not path.is_symlink() for _, _, names in os.walk(path) for name in names]
     count = sum(_is_image(name) and not is_system(name) for name in inside)
     return f"; images in {'it' if len(paths) == 1 else 'them'}: {count:,}" if count else ""
@@ -148,7 +148,7 @@ def _is_image(name: str) -> bool:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What a folder holds, in order of the names. DataError: it cannot be read, or a link in it leads nowhere."""
+    """Entries of a folder, in order of their names. DataError: it cannot be read, or a link in it leads nowhere."""
     try:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)

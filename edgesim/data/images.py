@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.data.invariants import apportion
+from edgesim.data.partition_checks import apportion
 from edgesim.data.reading_notes import Note, counted, some
 from edgesim.errors import DataError, n_of
 from edgesim.work import IntArray
@@ -33,7 +33,7 @@ class ImageDataset:
     test_labels: IntArray
     class_names: tuple[str, ...]
     notes: tuple[Note, ...] = ()
-    """what was left out, missed, met twice or read as something else, of the whole data set (before any limit)"""
+    """notes on what was left out, missed, met twice or read as something else, before any limit"""
 
     def __post_init__(self) -> None:
         for split in ("train", "test"):
@@ -130,7 +130,7 @@ def _lost(dataset: ImageDataset, labels: tuple[IntArray, IntArray], limits: tupl
 
 
 def stratified_first(labels: IntArray, limit: int | None) -> IntArray | None:
-    """Which samples a limit keeps: the first ones of each class in file order, in the proportions of the classes.
+    """Samples that a limit keeps: the first ones of each class in file order, in the proportions of the classes.
 
     Args:
         labels: int [N].

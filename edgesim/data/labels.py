@@ -208,7 +208,7 @@ def _check_known(split: Labels, known: npt.NDArray) -> None:
 
 
 def _positions(known: npt.NDArray, values: npt.NDArray) -> IntArray:
-    """Where each value stands in `known` (in any order; holds them all)."""
+    """Position of each value in `known`, which holds all of them in any order."""
     order = np.argsort(known, kind="stable")
     return np.asarray(order[np.searchsorted(known[order], values)], np.int64)
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.data.dirichlet import dirichlet, dirichlet_sized
-from edgesim.data.invariants import apportion, check, checked_labels, sorted_parts
+from edgesim.data.partition_checks import apportion, check, checked_labels, sorted_parts
 from edgesim.errors import DataError, n_of
 from edgesim.work import FloatArray, IntArray
 

@@ -20,7 +20,7 @@ class Note:
     text: str
     """one sentence with the count; paths relative to the data set's folder"""
     count: int
-    """how many files, images, samples or classes it is about"""
+    """number of files, images, samples or classes that it is about"""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", printable(self.text))

@@ -70,8 +70,8 @@ class BasicBlock(nn.Module):
         return torch.relu_(out + self.shortcut(x))
 
 
-class ResNet8(nn.Module):
-    """3x3 stem, one basic block per stage, global average, linear (arguments as in `table.ResNet8`)."""
+class ResNet8Module(nn.Module):
+    """3x3 stem, one basic block per stage, global average, linear (arguments as in `catalog.ResNet8`)."""
 
     def __init__(self, channels: int, num_classes: int, widths: tuple[int, ...]):
         super().__init__()

@@ -56,7 +56,7 @@ _QUESTIONS = {
     _aten.sym_stride,
     torch.ops.prim.layout,
 }
-"""what a tensor subclass asks about itself: torch answers"""
+"""questions of a tensor subclass about itself, which torch answers"""
 
 
 class Operation(NamedTuple):
@@ -95,7 +95,7 @@ def _convolution_backward_flops(
 FORMULAS = {_aten.convolution_backward: _convolution_backward_flops}
 """in place of torch's own"""
 _IN_PLACE = {_aten.addmm_: _aten.addmm, _aten.baddbmm_: _aten.baddbmm}
-"""what torch has formulas for, but not where it adds to the first argument itself"""
+"""operations that torch has formulas for, except where they add to their first argument"""
 _REGISTRY = {
     **flop_registry,
     **{packet: flop_registry[plain] for packet, plain in _IN_PLACE.items()},
@@ -153,7 +153,7 @@ class Recorder(TorchDispatchMode):
 
 @functools.cache
 def _has_kernel(func: Any) -> bool:
-    """Whether a device runs a composite operation as one kernel (SiLU's backward pass); meta tensors have none."""
+    """True where a device runs a composite operation as one kernel (SiLU's backward pass); meta tensors have none."""
     return any(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key) for key in ("CPU",))
 
 

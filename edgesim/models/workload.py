@@ -1,4 +1,4 @@
-"""What one sample of a network costs: FLOPs, weights and saved activations, counted on meta tensors.
+"""Cost of one sample of a network: FLOPs, weights and saved activations, counted on meta tensors.
 
 FLOPs are those of matrix products, convolutions and attention, a multiply-add being two; normalisations,
 activations, pooling and the optimiser's update are not counted, as is usual. Training needs no gradient of the
@@ -19,14 +19,14 @@ from torch.nn import functional
 
 from edgesim.errors import EdgesimError, n_of
 from edgesim.models import networks
-from edgesim.models.modes import evaluating, start_training
 from edgesim.models.operations import Recorder, affine
+from edgesim.models.train_eval_modes import evaluating, start_training
 from edgesim.work import Workload
 
 Shape = tuple[int, int, int]
 
 _FAILURES = (AttributeError, RuntimeError, ValueError, TypeError, LookupError, AssertionError)
-"""what a network raises for an input that it cannot take"""
+"""errors that a network raises for an input that it cannot take"""
 _SMALL_WEIGHTS = 1_000_000
 _PLAIN_LAYERS = {
     nn.AvgPool2d,
@@ -39,7 +39,7 @@ _PLAIN_LAYERS = {
     nn.ReLU,
     nn.Sequential,
     networks.BasicBlock,
-    networks.ResNet8,
+    networks.ResNet8Module,
 }
 
 
@@ -86,7 +86,7 @@ def _built(build: Callable[[], nn.Module]) -> nn.Module:
 
 
 def _is_small_and_plain(module: nn.Module) -> bool:
-    """Whether real tensors give the same count, and sooner: the first pass over meta tensors imports torch._dynamo.
+    """True where real tensors give the same count sooner: the first pass over meta tensors imports torch._dynamo.
 
     That takes seconds, a pass over a small network milliseconds. Only layers of which the tests compare both counts
     are plain; recurrent layers and attention run through other kernels on real tensors and are counted differently.

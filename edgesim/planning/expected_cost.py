@@ -13,7 +13,7 @@ from edgesim.cost.batch_pricing import BatchPricing, Device
 from edgesim.cost.context import PricingContext
 from edgesim.cost.feasibility import ResourceDemand
 from edgesim.cost.step_counts import StepCounts
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning import expected_work
 from edgesim.pruning.base import Method, OwnWork, Shard, WorkCase, WorkIs
 from edgesim.records import Reused
@@ -25,7 +25,7 @@ class ExpectedCost:
     """A method and the shards of some devices."""
 
     terms: PricingContext
-    network: Network
+    network: NetworkShape
     method: Method
     """the plug-in"""
     shards: Sequence[Shard]

@@ -16,7 +16,7 @@ from edgesim.cost.feasibility import LIMITS
 from edgesim.cost.objective import BINDS, Budget, Objective, Rule, Weighted, risk_weights
 from edgesim.cost.pricing import price, shortfall
 from edgesim.errors import Fault, ScenarioError
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.planning.expected_cost import ExpectedCost, demand
 from edgesim.planning.ratio_rules import DeviceBatch, choose
 from edgesim.pruning.base import Shard
@@ -70,7 +70,7 @@ class TrialPricer:
     """What prices depend on beside the device and its data."""
 
     terms: PricingContext
-    network: Network
+    network: NetworkShape
 
     def prospect(
         self, method: Any, shards: Sequence[Shard], known: Sequence[Mapping[int, Reused]] = ()

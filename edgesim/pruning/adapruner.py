@@ -51,7 +51,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from edgesim import seeds
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, Part, ScoreContext, Scoring, Shard, SubsetChoice, WorkIs
 from edgesim.pruning.selection import top_k
 from edgesim.training.needs import Needs
@@ -85,7 +85,7 @@ def gates(mask: FloatArray, alpha: float) -> FloatArray:
 
 
 def pull(losses: FloatArray, terms: tuple[Term, ...]) -> FloatArray:
-    """How hard Eqs. 4 and 5 pull each sample's gate down: l - log l, or the part of it that `terms` names.
+    """Pull of Eqs. 4 and 5 on each sample's gate, downwards: l - log l, or the part of it that `terms` names.
 
     Args:
         losses: float [B], at least 0; a loss of 0 counts as LOSS_FLOOR in the logarithm.
@@ -183,7 +183,7 @@ class _Mask:
 
     @property
     def settled(self) -> bool:
-        """Whether the share is within the tolerance, if anything holds it, and the gates are nearly binary."""
+        """True where the share is within the tolerance, if anything holds it, and the gates are nearly binary."""
         held = "compression" in self.method.terms
         off = held and abs(self.share - self.target) > self.method.tolerance + 1e-12
         return not off and self.history[-1]["binary_share"] >= BINARY_SHARE
@@ -220,7 +220,7 @@ class AdaPruner(Method):
     ratio_learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 50.0
     """step of the third term per epoch"""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.02
-    """how far the share of open gates may be from the keep ratio in the end"""
+    """largest distance of the share of open gates from the keep ratio in the end"""
     terms: tuple[Term, ...] = ("classification", "selection", "compression")
     """terms of the loss; leaving one out is an ablation"""
 
@@ -231,7 +231,7 @@ class AdaPruner(Method):
         """Nothing: it warms up by itself, with its own optimiser."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """Its own training with every extra epoch, by default up to a quarter more: the mask may settle without."""
 
         def training(epochs: int) -> Part:
@@ -265,7 +265,7 @@ class AdaPruner(Method):
         return SubsetChoice(top_k(mask.values, k), scoring=scoring)
 
     def _settings(self, training: Training) -> Training:
-        """How theta is trained: this method's optimiser, the scenario's precision."""
+        """Training settings of theta: this method's optimiser, the scenario's precision."""
         return Training(
             epochs=self.warmup_epochs + self.epochs,
             batch_size=self.batch_size,

@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
-from edgesim.pruning.dynamics import presentation_needs, presentations, warmup_steps
 from edgesim.pruning.expected_work import needs_of
 from edgesim.pruning.expected_work import presentations as presented
+from edgesim.pruning.training_dynamics import presentation_needs, presentations, warmup_steps
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, Work
@@ -70,7 +70,7 @@ class Aum(Method):
         """Logits at every presentation."""
         return presentation_needs("logits", warmup_steps(self.warmup, shard), shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """One comparison per presentation, sample and class."""
         seen = presented(needs_of(self, shard), shard)
         return OwnWork(Work(comparisons=seen * shard.size * shard.num_classes))

@@ -30,7 +30,7 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.aum import Aum
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
 from edgesim.pruning.el2n import El2n
@@ -118,11 +118,11 @@ class Ccs(Method):
     cost_class: ClassVar[str] = "warm-up"
 
     def needs(self, shard: Shard) -> Needs:
-        """What the base score needs."""
+        """Needs of the base score."""
         return self._base().needs(shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
-        """What the base score takes, the cut and the strata."""
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
+        """Work of the base score, the cut and the strata."""
         base = self._base()
         own = base.expected(shard, network, k) if not isinstance(base, Importance) else OwnWork()
         return OwnWork(own.work + Work(comparisons=shard.size, other_flops=3.0 * shard.size), own.trace)

@@ -32,9 +32,9 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
-from edgesim.pruning.geometry import unit_rows
+from edgesim.pruning.embeddings import unit_rows
 from edgesim.training.needs import Needs
 from edgesim.work import FloatArray, IntArray, Work
 
@@ -112,7 +112,7 @@ class CgScore(Method):
         """Nothing."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The closed form of every part of every class."""
         flops = 0.0
         for size in np.unique(shard.labels, return_counts=True)[1]:

@@ -25,10 +25,10 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
-from edgesim.pruning.geometry import ROUNDING, lowest_of_largest
-from edgesim.pruning.gradients import LastLayer, Solution, choose_by_class, expected_by_class, gradient_needs
+from edgesim.pruning.embeddings import ROUNDING, lowest_of_largest
+from edgesim.pruning.last_layer_gradients import LastLayer, Solution, choose_by_class, expected_by_class, gradient_needs
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 
@@ -87,7 +87,7 @@ class Craig(Method):
         """Logits and embeddings at T0."""
         return gradient_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """As if the choices came in random order: the j-th becomes the nearest of every j-th sample of its class.
 
         At most each becomes the nearest of all.

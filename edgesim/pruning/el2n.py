@@ -20,10 +20,10 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
-from edgesim.pruning.dynamics import warmup_steps
-from edgesim.pruning.replicas import expected_replicas, replicate
+from edgesim.pruning.training_dynamics import warmup_steps
+from edgesim.pruning.warmup_replicas import expected_replicas, replicate
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, IntArray, Work
@@ -69,7 +69,7 @@ class El2n(Method):
         steps = warmup_steps(self.warmup, shard)
         return Needs(steps, snapshots=(steps,), capture=frozenset({"logits"}))
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The further replicas, and the arithmetic on [n, C]."""
         own = expected_replicas(self.needs(shard), shard, self.replicas)
         arithmetic = Work(other_flops=self.replicas * error_flops(shard.labels, shard.num_classes))

@@ -24,12 +24,12 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
-from edgesim.pruning.dynamics import presentation_needs, presentations, warmup_steps
 from edgesim.pruning.expected_work import needs_of
 from edgesim.pruning.expected_work import presentations as presented
-from edgesim.pruning.replicas import expected_replicas, replicate
+from edgesim.pruning.training_dynamics import presentation_needs, presentations, warmup_steps
+from edgesim.pruning.warmup_replicas import expected_replicas, replicate
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, Work
@@ -70,9 +70,9 @@ class Forgetting(Method):
 
     def needs(self, shard: Shard) -> Needs:
         """Hits at every presentation."""
-        return presentation_needs("hit", warmup_steps(self.warmup, shard), shard)
+        return presentation_needs("correct", warmup_steps(self.warmup, shard), shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The further replicas, and one comparison per presentation."""
         needs = needs_of(self, shard)
         own = expected_replicas(needs, shard, self.replicas)
@@ -83,7 +83,7 @@ class Forgetting(Method):
         runs = replicate(context, self.needs(context.shard), self.replicas)
         scores, comparisons = np.zeros(context.shard.size), 0
         for seen in runs.observations:
-            hits = presentations(seen, "hit")
-            scores += forgetting_events(hits)
-            comparisons += hits.size
+            correct = presentations(seen, "correct")
+            scores += forgetting_events(correct)
+            comparisons += correct.size
         return Scoring(scores, runs.work + Work(comparisons=comparisons), runs.trace)

@@ -33,16 +33,16 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
-from edgesim.pruning.gradients import LastLayer, gradient_needs, observed_gradients, softmax
+from edgesim.pruning.last_layer_gradients import LastLayer, gradient_needs, observed_gradients, softmax
 from edgesim.pruning.selection import class_budgets
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, IntArray, Work
 
 
-class HeldOut(NamedTuple):
+class ValidationPart(NamedTuple):
     """The held-out samples, which are candidates as well."""
 
     positions: IntArray
@@ -53,8 +53,8 @@ class HeldOut(NamedTuple):
     """[V]"""
 
 
-def gains(layer: LastLayer, held_out: HeldOut, moved: FloatArray) -> FloatArray:
-    """How well each candidate's gradient agrees with that of the held-out loss at theta - `moved`.
+def gains(layer: LastLayer, held_out: ValidationPart, moved: FloatArray) -> FloatArray:
+    """Agreement of each candidate's gradient with that of the held-out loss at theta - `moved`.
 
     Args:
         layer: gradients of the n candidates at theta.
@@ -77,7 +77,7 @@ def gains(layer: LastLayer, held_out: HeldOut, moved: FloatArray) -> FloatArray:
 
 
 def glister(
-    layer: LastLayer, held_out: HeldOut, quotas: IntArray, groups: IntArray, step: float, rounds: int
+    layer: LastLayer, held_out: ValidationPart, quotas: IntArray, groups: IntArray, step: float, rounds: int
 ) -> IntArray:
     """Greedy choice by `gains`, in `rounds` batches; ties go to the lower index.
 
@@ -123,9 +123,9 @@ class Glister(Method):
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """share of the shard that judges, at least one sample"""
     eta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
-    """how far the weights move when everything is chosen, in steps of gradient descent"""
+    """distance that the weights move when everything is chosen, in steps of gradient descent"""
     rounds: Annotated[int, Field(ge=1)] = 50
-    """how often the held-out gradient is worked out anew"""
+    """number of times that the held-out gradient is computed anew"""
     balance: Literal["none", "class"] = "none"
     """class: every class keeps its share of the samples; none: chosen from the shard as a whole"""
     warmup: Warmup | None = None
@@ -138,7 +138,7 @@ class Glister(Method):
         """Logits and embeddings at T0."""
         return gradient_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The products of the greedy choice."""
         return OwnWork(self._greedy_work(shard.size, shard.num_classes * network.gradient_width, k))
 
@@ -163,7 +163,7 @@ class Glister(Method):
         work = self._greedy_work(shard.size, entries, k)
         return SubsetChoice(order, scoring=Scoring(scores, work, notes={"held_out": float(len(held_out.positions))}))
 
-    def _held_out(self, context: ScoreContext, logits: FloatArray) -> HeldOut:
+    def _held_out(self, context: ScoreContext, logits: FloatArray) -> ValidationPart:
         """Draw the held-out samples, the same share of every class."""
         labels, rng = context.shard.labels, context.rng("held-out")
         count = self._held_out_count(len(labels))
@@ -172,7 +172,7 @@ class Glister(Method):
             for label, size in class_budgets(labels, count).items()
         ]
         positions = np.sort(np.concatenate(drawn))
-        return HeldOut(positions, logits[positions], labels[positions])
+        return ValidationPart(positions, logits[positions], labels[positions])
 
     def _held_out_count(self, n: int) -> int:
         return max(1, round(self.held_out * n))

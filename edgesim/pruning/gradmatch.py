@@ -30,10 +30,10 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
-from edgesim.pruning.geometry import lowest_of_largest
-from edgesim.pruning.gradients import LastLayer, Solution, choose_by_class, expected_by_class, gradient_needs
+from edgesim.pruning.embeddings import lowest_of_largest
+from edgesim.pruning.last_layer_gradients import LastLayer, Solution, choose_by_class, expected_by_class, gradient_needs
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, IntArray
@@ -157,7 +157,7 @@ class GradMatch(Method):
         """Logits and embeddings at T0."""
         return gradient_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """As if each of k rounds took one atom in and none out. At most there are 3k rounds, each with all k atoms."""
 
         def solution(n: int, k: int) -> tuple[float, float]:

@@ -26,11 +26,11 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
-from edgesim.pruning.dynamics import warmup_steps
 from edgesim.pruning.el2n import el2n, error_flops
-from edgesim.pruning.replicas import Replicas, expected_replicas, replicate
+from edgesim.pruning.training_dynamics import warmup_steps
+from edgesim.pruning.warmup_replicas import Replicas, expected_replicas, replicate
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, StepTrace, Work
@@ -78,7 +78,7 @@ def gradient_norms(model: torch.nn.Module, task: Task) -> FloatArray:
     import torch
     from torch.func import functional_call, grad, vmap
 
-    from edgesim.models.modes import evaluating
+    from edgesim.models.train_eval_modes import evaluating
 
     weights = {name: value.detach() for name, value in model.named_parameters()}
     buffers = dict(model.named_buffers())
@@ -123,7 +123,7 @@ class Grand(Method):
             return Needs(steps, keep_weights=True)
         return Needs(steps, snapshots=(steps,), capture=frozenset({"logits", "embedding"}))
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The further replicas; the norms, or a forward and backward pass of one sample at a time."""
         own, n = expected_replicas(self.needs(shard), shard, self.replicas), shard.size
         if self.variant == "last_layer":

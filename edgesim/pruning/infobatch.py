@@ -39,7 +39,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
@@ -72,7 +72,7 @@ class InfoBatchSampler:
         return (each + 1,) * more + (each,) * (pruned - more) + (self.size,) * full
 
     def _affordable(self, full: int, epochs: int) -> bool:
-        """Whether `full` whole epochs leave the others at least one visit and half of their even share."""
+        """True where `full` whole epochs leave the others at least one visit and half of their even share."""
         left, pruned = self.budget * epochs - full * self.size, epochs - full
         return left >= pruned and 2 * left >= self.budget * pruned
 
@@ -86,7 +86,7 @@ class InfoBatchSampler:
             yield self.draw(visits, losses, rng)
 
     def draw(self, visits: int, losses: FloatArray, rng: np.random.Generator) -> Draw:
-        """What an epoch of so many visits visits, by the losses that training saw last (NaN: not yet)."""
+        """Samples and weights of an epoch with so many visits, by the losses that training saw last (NaN: not yet)."""
         if visits == self.size:
             return Draw(np.arange(self.size), np.ones(self.size))
         seen = losses[~np.isnan(losses)]
@@ -100,7 +100,7 @@ class InfoBatchSampler:
 
 
 def high_visits(high: int, low: int, visits: int, max_r: float) -> int:
-    """How many of an epoch's visits go to the samples at or above the mean loss; the others get the rest.
+    """Visits of an epoch to the samples at or above the mean loss; the others get the rest.
 
     As many as keep the share of those below at 1 − max_r of the share of those above or more, and no larger than it:
     then no loss weight is more than 1/(1 − max_r) times another.
@@ -138,7 +138,7 @@ class Infobatch(Method):
         """Nothing: training itself shows the losses."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The choices of the pruned epochs, and the visits of every epoch of training."""
         sizes = InfoBatchSampler(shard.size, k, self.anneal, self.max_r).sizes(shard.epochs)
         return OwnWork(_choosing(shard.size, len(sizes) - sizes.count(shard.size)), visits=sizes)

@@ -30,9 +30,9 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, Part, ScoreContext, Scoring, Shard, SubsetChoice
-from edgesim.pruning.geometry import embedding_needs, embeddings_at_end, unit_rows
+from edgesim.pruning.embeddings import embedding_needs, embeddings_at_end, unit_rows
 from edgesim.pruning.selection import class_balanced_top_k, class_budgets, top_k
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
@@ -177,7 +177,7 @@ class Prototypes(Method):
         """Embeddings at T0."""
         return embedding_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """Class means take what they take; a clustering as many passes as are usual, at most MAX_ITERATIONS a start."""
         n, width = shard.size, network.embedding_width
         if self.supervised:

@@ -27,7 +27,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
@@ -95,7 +95,7 @@ class Rs2(Method):
         """Nothing."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The orders that are drawn, and k visits in every epoch."""
         return OwnWork(self._ordering(shard, k), visits=(k,) * shard.epochs)
 

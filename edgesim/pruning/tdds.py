@@ -27,10 +27,10 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
-from edgesim.pruning.dynamics import presentation_needs, presentations, steps_per_epoch, warmup_steps
 from edgesim.pruning.expected_work import needs_of
+from edgesim.pruning.training_dynamics import presentation_needs, presentations, steps_per_epoch, warmup_steps
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, Work
@@ -75,7 +75,7 @@ def _log_softmax(logits: npt.NDArray[np.floating]) -> FloatArray:
 
 @dataclass(frozen=True)
 class Tdds(Method):
-    """how much the change of the outputs from epoch to epoch varies, most first"""
+    """variation of the change of the outputs from epoch to epoch, largest first"""
 
     window: Annotated[int, Field(ge=3)] = 4
     """epochs per window (J)"""
@@ -96,7 +96,7 @@ class Tdds(Method):
             steps = min(max(steps, self.window * steps_per_epoch(shard)), shard.full_steps)
         return presentation_needs("logits", steps, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """Ten operations per finished presentation, sample and class."""
         finished = max(1, needs_of(self, shard).steps // steps_per_epoch(shard))
         return OwnWork(Work(other_flops=10.0 * finished * shard.size * shard.num_classes))

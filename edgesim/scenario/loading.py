@@ -25,7 +25,7 @@ from edgesim.config.values import meant
 from edgesim.cost.analytic import CostWeights
 from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS
-from edgesim.data.schemes import PARTITIONS
+from edgesim.data.partition_schemes import PARTITIONS
 from edgesim.errors import Fault, ScenarioError, n_of
 from edgesim.hardware import fleet
 from edgesim.hardware.fleet import Fleet

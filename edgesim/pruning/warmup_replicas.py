@@ -56,7 +56,7 @@ def replicate(context: ScoreContext, needs: Needs, replicas: int) -> Replicas:
 
 
 def expected_replicas(needs: Needs, shard: Shard, replicas: int) -> OwnWork:
-    """What the replicas beyond the shared warm-up take.
+    """Work of the replicas beyond the shared warm-up.
 
     Args:
         needs: what the method asks of each.

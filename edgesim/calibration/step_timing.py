@@ -20,10 +20,10 @@ from torch import nn
 
 from edgesim import seeds
 from edgesim.calibration import operation_times
-from edgesim.calibration.measurements import Step
-from edgesim.calibration.networks import Network
+from edgesim.calibration.measurements import MeasuredStep
+from edgesim.calibration.published_networks import PublishedNetwork
 from edgesim.models import resolve
-from edgesim.models.table import Shape
+from edgesim.models.catalog import Shape
 from edgesim.training import loop
 from edgesim.training.settings import OPTIMIZER_STATES, Training
 from edgesim.training.task import ClassificationTask
@@ -55,9 +55,9 @@ class TimedNetwork:
     arguments: tuple[tuple[str, Any], ...] = ()
 
     @property
-    def network(self) -> Network:
+    def network(self) -> PublishedNetwork:
         """As the fit counts it; the name holds all but the batch size."""
-        return Network(self.name, self.input_shape, _CLASSES, self.build)
+        return PublishedNetwork(self.name, self.input_shape, _CLASSES, self.build)
 
     @property
     def name(self) -> str:
@@ -103,9 +103,9 @@ class Timed:
         """From the step's time to the upper quartile of all steps, over the first."""
         return float(np.percentile(self.times_s, 75) / self.step_s - 1)
 
-    def step(self, device: str) -> Step:
+    def step(self, device: str) -> MeasuredStep:
         """As the fit takes it; `device`: name of the profile."""
-        return Step(
+        return MeasuredStep(
             device,
             self.case.name,
             self.case.network,

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from edgesim.calibration import energy, fit, operation_times, validate
+from edgesim.calibration import cross_validation, energy, fit, operation_times
 from edgesim.calibration.fit import Data, Family
-from edgesim.calibration.host import Timed, Timings, TorchDevice
+from edgesim.calibration.profile_coefficients import field_of
 from edgesim.calibration.speeds import Copies, StorageSpeed
-from edgesim.calibration.values import field_of
+from edgesim.calibration.step_timing import Timed, Timings, TorchDevice
 from edgesim.config import validation
 from edgesim.cost import steps
 from edgesim.cost.steps import TERMS
@@ -95,7 +95,7 @@ def fit_costs(
     anchor = steps.costs_s(loading.load(_ANCHORS[torch_device]), "fp32")
     costs = fit.fit(family, data, anchor)["host"]
     whole = np.cumsum([0, *map(len, times_s)])[:-1]
-    held_out = validate.held_out(family, data, anchor)["host"].errors[whole]
+    held_out = cross_validation.held_out(family, data, anchor)["host"].errors[whole]
     errors = fit.relative_errors(data["host"], costs)[whole]
     return HostFit(costs, errors, float(np.mean(np.abs(held_out))), "each case left out in turn")
 

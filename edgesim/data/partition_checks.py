@@ -1,4 +1,4 @@
-"""What the partition schemes share: checks of arguments and result, and dividing a count by weights."""
+"""Shared parts of the partition schemes: checks of arguments and result, and division of a count by weights."""
 
 from __future__ import annotations
 

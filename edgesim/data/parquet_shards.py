@@ -1,4 +1,4 @@
-"""Which parquet files make up the splits, and what their names tell: shards that are missing or of two sets."""
+"""Parquet files that make up the splits. Their names tell of shards that are missing or belong to two sets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Shards:
 
 
 def holds_parquet(folder: Path) -> bool:
-    """Whether a training split in parquet files lies in the folder."""
+    """True where a training split in parquet files lies in the folder."""
     return bool(_by_words(folder, "train"))
 
 

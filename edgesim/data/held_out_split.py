@@ -14,7 +14,7 @@ from edgesim.work import IntArray
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Which samples become the test split.
+    """Rule that draws the samples of the test split.
 
     The seed belongs to the data set and not to the trial: a published data set's test split is the same for everyone,
     and here it is the same for every seed of a scenario. The spread over those seeds is then that of shards, initial
@@ -57,7 +57,7 @@ class HeldOut:
         return np.flatnonzero(~is_test), chosen
 
     def notes(self, labels: IntArray, test: IntArray) -> list[Note]:
-        """What was taken from where; `test` as `rows` gave it."""
+        """Note on the samples that were drawn; `test` as `rows` gave it."""
         text = f"the test split is {counted(len(test), 'sample', 'samples')} of {len(labels):,}: {self.share:g} of each"
         notes = [Note("read as", f"{text} class, drawn with test_seed {self.seed}", len(test))]
         single = int((np.bincount(labels) == 1).sum())
