@@ -1,8 +1,8 @@
 """Augmentation of whole batches: index operations on tensors, no loop over samples, no worker processes.
 
-Every augmentation is a frozen dataclass that is called with a normalised float batch [B, C, H, W] and a
-generator, and returns a new batch of the same shape, type, device and strides. Names and arguments can be listed
-and checked without torch, which is imported on the first call.
+Every augmentation is a frozen dataclass. A call takes a normalised float batch [B, C, H, W] and a generator, and
+returns a new batch of the same shape, type, device and strides. Names and arguments can be listed and checked without
+torch, which the first call imports.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""Decoded once: the arrays of a data set as .npy files, memory-mapped when they are opened.
+"""Cache of decoded data sets: arrays as .npy files, memory-mapped when they are opened.
 
-One folder per content, `decoded/<name>-<key>` in the cache folder. It is written beside its place and moved there
-when complete, so a reader never sees half of it, and of two processes that decode at once one wins. `meta.json`
-holds the size of every file; an entry that does not match it is decoded again.
+Each content has one folder, `decoded/<name>-<key>` in the cache folder. The folder is moved into place when it is
+complete, so that a reader never sees half of it. Where two processes decode at once, one of the two results stays.
+`meta.json` holds the size of every file; an entry that does not match it is decoded again.
 
-The key is a hash of the source files. Up to FULL_HASH_BYTES in all, and FULL_HASH_FILES files, of every byte. Beyond
-that reading everything would take longer than loading it, so a large file counts by name, size, modification time and
-SAMPLES blocks of its content, and of many files only SAMPLES are looked into: a change that keeps all of these is
-not noticed.
+The key is a hash of the source files. Up to FULL_HASH_BYTES in all, and FULL_HASH_FILES files, it covers every byte.
+Beyond that, a full hash would take longer than loading. A large file then counts by name, size, modification time and
+SAMPLES blocks of its content; of many files only SAMPLES are read. A change that keeps all of these is not noticed.
 """
 
 from __future__ import annotations

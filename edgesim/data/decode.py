@@ -191,8 +191,8 @@ def _orientation(image: Image) -> int:
 def _is_deep(image: Image) -> bool:
     """True where an image that was just opened has more than 8 bits per channel.
 
-    Pillow opens 16-bit colour as 8-bit RGB and drops the lower half of each number; only the description of how to
-    unpack the pixels tells (";16" in a PNG or TIFF, the largest value in a PPM).
+    Pillow opens 16-bit colour as 8-bit RGB and drops the lower half of each number. Only the decoder's arguments
+    show it: ";16" in a PNG or TIFF, the largest value in a PPM.
     """
     if image.mode in DEEP:
         return True

@@ -66,9 +66,9 @@ def dirichlet(
 def dirichlet_sized(labels: npt.ArrayLike, sizes: Sequence[int], alpha: float, seed: int) -> list[IntArray]:
     """Label skew with fixed sizes: each device draws its class mix from a Dirichlet distribution.
 
-    Samples are given out without replacement, to the devices in random order. A device whose class has run
-    out takes what is missing from its other classes in proportion to its mix, and from any class when those
-    have run out too; so the devices served late are less skewed than alpha says.
+    Samples are given out without replacement, to the devices in random order. Where a class has run out, the device
+    fills up from its other classes in proportion to its mix, and then from any class. So the devices that are served
+    late are less skewed than alpha says.
 
     Args:
         labels: int [N].
@@ -120,8 +120,8 @@ def _ends(shares: FloatArray, class_sizes: IntArray) -> IntArray:
 def _balanced_ends(shares: FloatArray, class_sizes: IntArray) -> IntArray:
     """As `_ends`, class after class, leaving out the devices that hold more than the average already.
 
-    Where all devices that are left open drew exactly zero (tiny alpha), flwr-datasets divides 0 by 0, and
-    casting its NaN sends the whole class to the last device. Here it goes there too, without the NaN.
+    With a tiny alpha, all open devices may draw exactly zero. flwr-datasets then divides 0 by 0, and its NaN sends
+    the whole class to the last device. Here the class goes there too, without the NaN.
     """
     n_devices = shares.shape[1]
     held = np.zeros(n_devices, np.int64)

@@ -16,9 +16,9 @@ from edgesim.work import IntArray
 class HeldOut:
     """Rule that draws the samples of the test split.
 
-    The seed belongs to the data set and not to the trial: a published data set's test split is the same for everyone,
-    and here it is the same for every seed of a scenario. The spread over those seeds is then that of shards, initial
-    weights and batches, methods are compared on the same test samples, and the data are decoded once.
+    The seed belongs to the data set, not to the trial: the split is the same for every seed of a scenario, as a
+    published test split would be. So methods are compared on the same test samples, and the data are decoded once.
+    The spread over the scenario's seeds is that of shards, initial weights and batches.
     """
 
     share: float
@@ -29,8 +29,8 @@ class HeldOut:
     def rows(self, labels: IntArray, where: str) -> tuple[IntArray, IntArray]:
         """The rows of the training and of the test split, both sorted.
 
-        Of a class with n >= 2 samples round(share * n) are test samples, halves rounded up, but at least 1 and at most
-        n - 1. A class with one sample keeps it for training.
+        A class of n >= 2 samples gives round(share * n) test samples, halves rounded up, at least 1 and at most n - 1.
+        A class with one sample keeps it for training.
 
         Args:
             labels: int64 [N].

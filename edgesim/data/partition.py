@@ -54,8 +54,8 @@ def pathological(
 ) -> list[IntArray]:
     """Label skew: every device holds samples of k classes only.
 
-    Classes are dealt so that each is held by equally many devices (to within one), at random otherwise; a
-    class is divided equally among its holders.
+    Each class is held by equally many devices, to within one; which ones is random. A class is divided equally among
+    its holders.
 
     Args:
         labels: int [N].

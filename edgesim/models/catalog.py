@@ -59,8 +59,8 @@ class Mlp:
 class SmallCnn:
     """Two 3x3 convolutions with max-pooling and two linear layers; images of 4x4 or more.
 
-    Feature maps beyond 8x8 (images of 36 pixels or more) are averaged down to at most 8x8 before they are
-    flattened, so that the first linear layer does not grow with the image.
+    Feature maps beyond 8x8 (images of 36 pixels or more) are averaged down to at most 8x8. So the first linear layer
+    does not grow with the image.
     """
 
     widths: Annotated[tuple[Width, ...], Field(min_length=2, max_length=2)] = (16, 32)

@@ -1,8 +1,8 @@
-"""A network as prices see it, counted once: what it takes is kept in the cache folder, so that plans need no torch.
+"""Costs of a network, counted once and kept in the cache folder, so that plans need no torch.
 
-The key holds all that the count depends on: the model and its arguments, shapes, the versions of the libraries that
-build it, and the source of this package's own networks and counting. A user's own model is counted anew every time:
-its source may change without notice.
+The key holds all that the count depends on: the model with its arguments, shapes, the versions of the libraries, and
+the source of this package's networks and counting. A user's own model is counted every time, since its source may
+change.
 """
 
 from __future__ import annotations

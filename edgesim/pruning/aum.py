@@ -6,9 +6,10 @@
 A low margin is a hard sample, so the score is −AUM_i: larger = harder = kept first. Logits are read where training
 computes them: in training mode, augmented if training is, each at the weights of its own step.
 
-Deviations: the paper uses the margin to find wrong labels, over training up to the first drop of the learning rate;
-here it ranks samples, over the scenario's warm-up unless `warmup` says otherwise. A sample that was never presented (T0
-below one epoch) has the margin of one forward pass at T0. Where C is 1 there is no other logit and every margin is 0.
+Deviations: the paper finds wrong labels by the margin, over training up to the first drop of the learning rate. Here
+the margin ranks samples, over the scenario's warm-up unless `warmup` gives another length. A sample that was never
+presented (T0 below one epoch) has the margin of one forward pass at T0. Where C is 1 there is no other logit and every
+margin is 0.
 
 Work: the warm-up; C comparisons per presentation and sample.
 """

@@ -2,16 +2,16 @@
 
     S = argmax over |S| = k_c of  sum over i of (d_max - min over j in S of d_ij),   d_ij = norm(grad_i - grad_j)
 
-for each class c by itself (facility location; Eqs. 11-14), with the last-layer gradients of `gradients`. Greedy, which
-is within 1 - 1/e of the best; the weight of j in S is the number of samples that it is the nearest to. Every chosen
-sample stands for itself at least; ties go to the earlier choice, and among choices to the lower index. Weights of a
-class sum to n_c and are handed to training. There is no score beyond the weights.
+for each class c by itself (facility location; Eqs. 11-14), with the last-layer gradients of `last_layer_gradients`. The
+choice is greedy, within 1 - 1/e of the best. The weight of j in S is the number of samples that it is the nearest to.
+Every chosen sample stands for itself at least; ties go to the earlier choice, and among choices to the lower index.
+Weights of a class sum to n_c and are handed to training. There is no score beyond the weights.
 
 State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
 
-Deviations: chosen once and not anew in every few epochs; exact greedy by keeping the gains up to date (a choice moves
-only the samples that it becomes nearest to) instead of lazy or stochastic greedy, which give the same or less. A class
-over `max_class_size` is split at random into parts with their shares of the budget.
+Deviations: the subset is chosen once, not every few epochs. The greedy choice is exact, since the gains are kept up to
+date: a choice moves only the samples that it becomes nearest to. Lazy and stochastic greedy give the same or less. A
+class over `max_class_size` is split at random into parts with their shares of the budget.
 
 Complexity: distances O(n_c^2·(C + D)), greedy O(n_c^2·log k_c) as a rule, memory 4·n_c^2 bytes (notes: `matrix_bytes`).
 """

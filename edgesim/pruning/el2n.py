@@ -5,8 +5,8 @@
 with the logits z_i [C] and the one-hot label y_i. Larger = further from its label = harder = kept first. Read after T0
 steps in evaluation mode, without augmentation.
 
-Deviations: the paper takes 10 replicas at epoch 10 to 20 of 200; here one replica, at the end of the scenario's
-warm-up, unless `replicas` and `warmup` say otherwise.
+Deviations: the paper takes 10 replicas at epoch 10 to 20 of 200. The default here is one replica at the end of the
+scenario's warm-up (`replicas`, `warmup`).
 
 Work: the warm-up and n forward passes per replica; the arithmetic on [n, C] is charged with 4 operations per entry.
 """

@@ -83,7 +83,7 @@ def checked_budget(embeddings: npt.ArrayLike, k: int) -> FloatArray:
 def scores_of_order(embeddings: FloatArray, labels: IntArray, balance: str, greedy: Greedy) -> FloatArray:
     """Minus the place of each sample in a greedy order, float64 [n].
 
-    With `balance` "class" every class has an order of its own; they are merged so that every prefix holds the class
+    With `balance` "class" every class has an order of its own. They are merged so that every prefix holds the class
     shares: place r of a class of n_c samples comes at (r + 1/2) / n_c, ties to the lower class.
 
     Args:

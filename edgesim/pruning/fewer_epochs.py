@@ -1,4 +1,4 @@
-"""All samples for fewer epochs: what the price of a subset buys without any choice. The opponent of every subset.
+"""All samples for fewer epochs: training at the price of a subset without any choice. The opponent of every subset.
 
 Training on k of n samples for E epochs takes as much as training on all n for k/n·E epochs. This method does the
 latter: T = max(1, round(k/n · E · ceil(n/B))) steps in epochs over the whole shard (`pruning.full_passes`); the last

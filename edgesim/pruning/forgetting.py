@@ -1,16 +1,16 @@
-"""Forgetting events: how often training loses a sample that it had right (Toneva et al. 2019, Algorithm 1).
+"""Forgetting events: number of times that training loses a sample (Toneva et al. 2019, Algorithm 1).
 
     s_i = number of presentations t with sample i right at t − 1 and wrong at t, summed over the replicas
 
-A sample that is never right in a run has nothing to forget, and is the hardest all the same: it counts as the run's
-number of presentations P, more than any number of events can be (at most P/2). Larger = kept first; many samples tie,
-and ties go to the lower index. Hits are read where training computes them: in training mode, augmented if training is,
-each at the weights of its own step.
+A sample that is never right in a run has nothing to forget, but is the hardest. It counts as P, the run's number of
+presentations; there are at most P/2 events. Larger = kept first; many samples tie, and ties go to the lower index.
+Correct predictions are read where training computes them: in training mode, augmented if training is, each at the
+weights of its own step.
 
 Deviations: the paper counts over a whole training of 200 epochs. Here the default is the scenario's warm-up, whose few
-presentations leave few distinct values: `warmup: {epochs: …}` of the training's length gives the published method.
+presentations leave few distinct values; `warmup: {epochs: …}` of the training's length gives the published method.
 Where T0 is within an epoch, samples that it met have one presentation more than the others. A sample that was
-never presented (T0 below one epoch) is passed forward once at T0: right counts 0, wrong 1, as for the others.
+never presented (T0 below one epoch) is passed forward once at T0; right counts 0, wrong 1.
 
 Work: the warm-up per replica, nothing else; P comparisons per sample.
 """

@@ -3,24 +3,24 @@
     next = argmax over i not yet chosen of <grad_i, V>,   V = mean over v of the gradient of v's loss at theta_S
     theta_S = theta - step·(sum of the chosen gradients)
 
-with last-layer gradients (`gradients`), greedily, V worked out anew after each of `rounds` equal batches of choices
-(`rounds` >= k: after every choice). The gradients of the candidates stay those at theta (the paper's Taylor step); V is
-no approximation: the logits of the held-out samples are linear in the last layer, z_v(theta_S) = z_v - step·G·h_v with
-G the sum of the chosen gradients [C, D], so that one product gives their new softmax.
+with last-layer gradients (`last_layer_gradients`), greedily. V is computed anew after each of `rounds` equal batches of
+choices (`rounds` >= k: after every choice). The gradients of the candidates stay those at theta (the paper's Taylor
+step). V is exact: the logits of the held-out samples are linear in the last layer, z_v(theta_S) = z_v - step·G·h_v,
+with G the sum of the chosen gradients [C, D]. So one product gives their new softmax.
 
-Earlier = better. Once what V asks for has been served, V turns, and a gradient like those already chosen gains less:
-that is what sets it apart from a static top-k of <grad_i, V>.
+Earlier = better. V turns with the choices, and a gradient like those already chosen gains less. A static top-k of
+<grad_i, V> would not do that.
 
 The held-out samples are a share of the device's own shard, the same of every class. They stay candidates (all n can be
-chosen); each is judged by the mean over the other held-out samples, so that none vouches for itself.
+chosen); each is judged by the mean over the other held-out samples, never by itself.
 
 State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
 
-Deviations: chosen once and not anew in every few epochs. The paper's step is that of training; here it is eta/(n·L),
-with L = mean(norm(h)^2)/2, a bound on the curvature of the cross-entropy in the last layer: choosing the whole shard
-moves theta like `eta` steps of gradient descent of the length 1/L, whatever the scale of the embeddings. (At 30 the
-held-out loss falls all along on digits and Fashion-MNIST, at 300 it does not.) The batches depend on k, so the subsets
-of different budgets need not be nested.
+Deviations: the subset is chosen once, not every few epochs. The paper's step is that of training. Here it is eta/(n·L),
+with L = mean(norm(h)^2)/2, a bound on the curvature of the cross-entropy in the last layer. So the whole shard moves
+theta like `eta` steps of gradient descent of the length 1/L, at any scale of the embeddings. (At 30 the held-out loss
+falls all along on digits and Fashion-MNIST, at 300 it does not.) The batches depend on k, so the subsets of different
+budgets need not be nested.
 
 Complexity: O(rounds·n·C·D), memory O(n·(C + D)).
 """

@@ -2,16 +2,16 @@
 
     s_i = mean over the replicas of norm2(gradient of the loss of sample i)
 
-Larger = moves the weights more = harder = kept first. Read after T0 steps in evaluation mode (batch normalisation uses
-its running statistics, so that no sample's gradient depends on its neighbours), without augmentation, from unreduced
-losses: batch size and order of the samples do not matter.
+Larger = moves the weights more = harder = kept first. The gradients are read after T0 steps, in evaluation mode,
+without augmentation, from unreduced losses. Batch normalisation then uses its running statistics, so that batch size
+and order of the samples do not matter.
 
-- `last_layer`: gradient with respect to the last linear layer alone, in closed form from the logits z_i [C] and the
-  layer's input h_i [D]: norm(softmax(z_i) − y_i)·sqrt(norm(h_i)^2 + 1), without the 1 for a layer that has no bias.
+- `last_layer`: gradient with respect to the last linear layer alone, from the logits z_i [C] and the layer's input
+  h_i [D]: norm(softmax(z_i) − y_i)·sqrt(norm(h_i)^2 + 1), without the 1 for a layer that has no bias.
 - `full`: gradient with respect to all parameters, per sample (torch.func), of whatever loss the task has.
 
-Deviations: the paper takes all parameters, 10 replicas and epoch 10 to 20 of 200 (and the initial weights); here the
-last layer, one replica and the end of the scenario's warm-up are the default. `full` computes in fp32 always.
+Deviations: the paper takes all parameters, 10 replicas, and epoch 10 to 20 of 200 or the initial weights. The default
+here is the last layer, one replica and the end of the scenario's warm-up. `full` computes in fp32 always.
 
 Work: the warm-up and n forward passes per replica; `full` instead n forward and backward passes per replica, charged in
 batches of one sample: a device has no memory for many whole gradients.
@@ -51,14 +51,14 @@ def grand_last_layer(
 ) -> FloatArray:
     """Norm of the gradient of each sample's cross-entropy with respect to the last linear layer.
 
-    The gradient is the outer product of softmax − label and h (and softmax − label itself for the bias), whose norm
-    is the product of the norms.
+    The gradient is the outer product of softmax − label and h; its norm is the product of the norms. For the bias it is
+    softmax − label itself.
 
     Args:
         logits: float array [n, C].
         labels: int array [n], in [0, C).
         embeddings: inputs of the last layer, float array [n, D].
-        bias: whether the layer has one.
+        bias: True where the layer has one.
 
     Returns: float64 [n], >= 0.
     """

@@ -9,7 +9,7 @@ State: one forward pass over the shard after T0 steps of the warm-up, evaluation
 
 As usual in coreset work, each class is herded by itself (`balance: class`, the default) on L2-normalised embeddings.
 Deviations: the embeddings are those of a short warm-up and not of a network trained to the end. All n places are
-worked out and charged, whatever the budget, so that one order serves every keep_ratio.
+computed and charged, at any budget, so that one order serves every keep_ratio.
 
 Complexity: O(n_c^2·D) per class, memory O(n·D); no Gram matrix.
 """

@@ -7,9 +7,9 @@ of the order is a valid subset, so the score is minus the place in the order; la
 
 State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
 
-Deviations: the first choice is the sample nearest to the mean and not a random one, so that the order is a function of
-the data alone. The paper's mixed-integer refinement is left out, as it gains little over greedy there. With
-`balance: class` each class is covered by itself. All n places are worked out and charged, whatever the budget.
+Deviations: the first choice is the sample nearest to the mean, not a random one, so that the order follows from the
+data alone. The paper's mixed-integer refinement is left out, as it gains little over greedy there. With
+`balance: class` each class is covered by itself. All n places are computed and charged, at any budget.
 
 Complexity: O(n^2·D), memory O(n·D); no matrix of distances.
 """

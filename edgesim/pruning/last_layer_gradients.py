@@ -1,12 +1,12 @@
 """Shared parts of the gradient-matching methods: last-layer gradients in factored form, and choice class by class.
 
-With logits z_i [C], one-hot label y_i and h_i the input of the last linear layer (a 1 appended where the layer has a
-bias, D in all), the gradient of sample i's cross-entropy with respect to that layer is the outer product
-(softmax(z_i) - y_i) h_i^T [C, D]. Its inner products need the factors only,
+Sample i has logits z_i [C], the one-hot label y_i, and h_i, the input of the last linear layer. Where the layer has a
+bias, h_i has a 1 appended (D numbers in all). The gradient of its cross-entropy with respect to that layer is the outer
+product (softmax(z_i) - y_i) h_i^T [C, D]. Its inner products need the factors only,
 
     <grad_i, grad_j> = (e_i . e_j) (h_i . h_j),    e_i = softmax(z_i) - y_i,
 
-so that no array of n·C·D numbers is ever made.
+so no array of n·C·D numbers is ever made.
 """
 
 from __future__ import annotations

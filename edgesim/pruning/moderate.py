@@ -8,8 +8,8 @@ whole shard, as in the paper; with `balance: class` each class keeps those neare
 State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
 
 Deviations: the embeddings are those of a short warm-up and not of a network trained to the end. The authors' code keeps
-a window of ranks around the median and measures from the class median; the paper's text, followed here, keeps those
-nearest in distance and measures from the class mean.
+a window of ranks around the median, and measures from the class median. The paper's text, followed here, keeps the
+samples nearest in distance, and measures from the class mean.
 
 Complexity: O(n·D + n log n).
 """

@@ -1,26 +1,26 @@
-"""Batches drawn by the last loss that training saw of each sample, mixed with uniform draws: selection on the way.
+"""Batches drawn by the last loss that training saw of each sample, mixed with uniform draws.
 
 After `warm_epochs` of uniform passes over all n samples, every sample of a batch is drawn with replacement by
 
     p_i = mix · c_i / Σ c  +  (1 − mix) / n,        c_i = min(l_i, the `clip` quantile of all l)
 
-where l_i is the loss of sample i when training visited it last: at the weights of that step, with that step's
-augmentation. No pass of the network is spent on a loss, so what is known of samples not drawn lately is old. p is
-worked out anew every `redraw` (steps or epochs). A sample that was not visited yet has the mean of the known losses;
-where all are zero the draw is uniform. `unbiased: true` weights each loss with 1/(n·p_i), so that the expected gradient
-is that of the mean loss over the shard (Katharopoulos & Fleuret 2018); without it hard samples count for more.
+where l_i is the loss of sample i at its last visit: at the weights of that step, with that step's augmentation. No pass
+of the network is spent on a loss, so the losses of samples not drawn lately are old. p is computed anew every `redraw`
+(steps or epochs). A sample that was not visited yet has the mean of the known losses;
+where all are zero the draw is uniform. `unbiased: true` weights each loss with 1/(n·p_i). The expected gradient
+is then that of the mean loss over the shard (Katharopoulos & Fleuret 2018); without it hard samples count for more.
 
-T = max(1, round(k/n · E · ceil(n/B))) steps in epochs of n visits, and the learning rate's schedule over them, as with
-`fewer-epochs` (`pruning.full_passes`). Where T is within the warm passes this is `fewer-epochs`, bit for bit; the note
-`loss_steps` of the record, the steps drawn by loss, is then 0.
+Training has T = max(1, round(k/n · E · ceil(n/B))) steps in epochs of n visits, and the learning rate follows its
+schedule over them, as with `fewer-epochs` (`pruning.full_passes`). Where T is within the warm passes this is
+`fewer-epochs`, bit for bit. The note `loss_steps` of the record counts the steps drawn by loss, and is then 0.
 
-The cut: samples with wrong labels have the largest losses, and the quantile bounds how often they are drawn.
+The cut: samples with wrong labels have the largest losses, and the quantile limits their share of the draws.
 
 There is no score. The device keeps all of its n samples: that is its `subset_size`. Work: beside training, n
-comparisons (where there is a cut) and 2n other operations each time that p is worked out.
+comparisons (where there is a cut) and 2n other operations each time that p is computed.
 
-Source: "online batch selection" by loss, Loshchilov & Hutter 2016 (there by rank); p by loss and mixed with uniform
-draws as in prioritised replay and in importance sampling.
+Source: "online batch selection" by loss, Loshchilov & Hutter 2016 (there by rank). Draws by
+loss mixed with uniform draws are those of prioritised replay and importance sampling.
 """
 
 from __future__ import annotations

@@ -1,22 +1,22 @@
-"""Prototypes, "BNSL" in the AdaPruner paper (Sorscher et al. 2022): how far a sample is from the centre of its cluster.
+"""Prototypes, "BNSL" in the AdaPruner paper (Sorscher et al. 2022): distance of a sample from its cluster's centre.
 
     s_i = 1 - cos(h_i, nearest centre),   centres by spherical k-means (k-means++ start) on unit-length embeddings
 
-Shapes: embeddings h [n, D], centres [K, D]. Larger = farther = harder; `keep: hard` keeps those first (right where data
-is plentiful, says the theory), `keep: easy` the prototypical ones (right where it is scarce). K defaults to the number
-of classes and is never above the number of distinct embeddings. `supervised: true` takes class means as the centres
-and measures each sample from its own.
+Shapes: embeddings h [n, D], centres [K, D]. Larger = farther = harder; `keep: hard` keeps those first, `keep: easy` the
+prototypical ones. By the theory, hard is right where data is plentiful, easy where it is scarce. K defaults to the
+number of classes and is never above the number of distinct embeddings. `supervised: true` takes class means as the
+centres and measures each sample from its own.
 
 Guard: at least `guard` (one half, as published) of each class's balanced share is kept; the rest goes by score alone.
-How many that is depends on the budget. `balance: class` gives exact class shares.
+Their number depends on the budget. `balance: class` gives exact class shares.
 
 State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
 
-Deviations: the embeddings are those of the device's own warm-up and not of a self-supervised network; shares are in
+Deviations: the embeddings are those of the device's own warm-up, not of a self-supervised network. Shares are in
 proportion to the classes of the shard. An embedding of zeros has no direction and is at distance 1.
 
-Complexity: O(restarts·iterations·n·K·D). Equal embeddings count as one point with a weight, in a canonical order, so
-that neither duplicates nor the order of the samples move the clusters.
+Complexity: O(restarts·iterations·n·K·D). Equal embeddings count as one weighted point, in a canonical order. So
+neither duplicates nor the order of the samples move the clusters.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Shared parts of methods that read training dynamics: length of the warm-up, and presentations of every sample.
 
 A presentation is the visit of a sample by a mini-batch, once per epoch. A warm-up shorter than one epoch presents only
-some samples; the others are then passed forward once at its end, in evaluation mode, and that counts as their only
-presentation. The pass goes over the whole shard and is charged as such.
+some samples. The others are passed forward once at its end, in evaluation mode, as their only presentation. This pass
+goes over the whole shard and is charged as such.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A finished run priced on another fleet, without training: the outcome of a training does not depend on the hardware.
 
-Trials are planned anew for the other fleet, so that records equal those of a run there with the same shards in all but
-the `host_*` columns: what a device cannot do is infeasible by the same rules, and everything else takes its outcome
-and its work from the run. What one fleet could not do another may: `carried_over` lets a run there train only that.
+Trials are planned anew for the other fleet. A trial that its device cannot do is infeasible by the same rules; every
+other trial takes its outcome and its work from the run. So records equal those of a run there with the same shards, in
+all but the `host_*` columns. Where another fleet can do more, `carried_over` lets a run there train only those trials.
 """
 
 from __future__ import annotations

@@ -113,8 +113,8 @@ def fit(
 ) -> FitResult:
     """Train `model` in place on a subset of a shard (edge paper, Eqs. 5-6, 21-22).
 
-    Every epoch visits the subset once in a fresh random order, or what its sampler draws; the last batch of an epoch
-    holds the rest. The learning rate follows its schedule over the steps that there will be.
+    Every epoch visits the subset once in a fresh random order, or the draws of its sampler. The last batch of an epoch
+    holds the rest. The learning rate follows its schedule over all steps of the training.
 
     Args:
         model: network in training or evaluation mode; left in training mode, its frozen layers as they were

@@ -1,8 +1,8 @@
 """Adam, AdamW and SGD as one fused kernel call per step.
 
-The kernels are the ones behind torch.optim's `fused=True` and the results are equal bit for bit (tested).
-torch.optim is passed over because constructing its first optimiser imports torch._dynamo, which costs every host
-process seconds and about 64 MiB; a simulation starts one process per core and many short trainings.
+The kernels are the ones behind torch.optim's `fused=True`, and the results are equal bit for bit (tested). The first
+optimiser of torch.optim imports torch._dynamo, which takes seconds and about 64 MiB in every host process. A simulation
+starts one process per core for many short trainings, so it does without torch.optim.
 """
 
 from __future__ import annotations

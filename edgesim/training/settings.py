@@ -49,8 +49,8 @@ class Training:
     augment: tuple[Any, ...] = ()
     """augmentations of the training batches, in order: names, or maps with `name` and arguments"""
     repeats: Annotated[int, Field(ge=1, le=MOST_TRAININGS)] = 1
-    """trainings that one selection serves, say of other networks, seeds or dates: the price has scoring once and so
-    many trainings, one after another; one of them is done here, and its accuracy stands"""
+    """trainings that one selection serves, for example of other networks or seeds. The price has scoring once and all
+    trainings, one after another; one of them is run here, and gives the accuracy"""
     torch_device: Literal["auto", "cpu", "cuda"] = "auto"
     """device that computes the simulation; says nothing about the simulated devices"""
 

@@ -1,12 +1,12 @@
-"""Many small networks trained as one: a step of a stack is a step of every network in it, and takes little longer.
+"""Stacked training: many small networks train as one. A step of the stack is a step of every network in it.
 
-A device with a dozen samples trains in steps whose arithmetic takes less time than their calls into torch do. Networks
-of linear layers are therefore stacked: their weights along a new first dimension, one forward and backward pass
-(`torch.func`) and one fused optimiser step for all.
+On a device with a dozen samples, the arithmetic of a step takes less time than its calls into torch. Networks of linear
+layers are therefore stacked: their weights lie along a new first dimension. All of them share one forward and backward
+pass (`torch.func`) and one fused optimiser step.
 
-The width of a stack is fixed, empty slots are filled with zeros, and each device has its slot. What a device computes
-then depends on its own samples, its slot and nothing else: not on who sits in the other slots, and so neither on the
-number of hosts nor on what a resumed run has left to do. Numbers equal those of `loop.fit` but for rounding.
+The width of a stack is fixed, empty slots are filled with zeros, and each device has its slot. So the result of a
+device depends on its own samples and its slot alone: not on the other slots, the number of hosts, or the trials that a
+resumed run has left to do. Numbers equal those of `loop.fit` but for rounding.
 """
 
 from __future__ import annotations

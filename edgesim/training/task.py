@@ -41,8 +41,8 @@ class Task(Protocol):
 class ClassificationTask:
     """Images with one label each, cross-entropy, top-1.
 
-    Images are kept as uint8 on the torch device and normalised batch by batch, which is as fast as keeping floats and
-    takes a quarter of the memory. Batches are channels-last: channels-first max-pooling is far slower on CPUs.
+    Images are kept as uint8 on the torch device and normalised batch by batch. That is as fast as keeping floats, in a
+    quarter of the memory. Batches are channels-last: channels-first max-pooling is far slower on CPUs.
     """
 
     channels = frozenset({"loss", "correct", "logits", "embedding"})
