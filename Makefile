@@ -24,7 +24,7 @@ types: $(STAMP)
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
-	@echo "build/docs/index.html"
+	@echo "build/docs/index.html (its search needs a server: python3 -m http.server --directory build/docs)"
 
 bench: $(STAMP)
 	$(BIN)/python tests/benchmarks/throughput.py

@@ -55,7 +55,7 @@ class Fault:
 
 
 class FieldFaults(ValueError):
-    """What a dataclass finds wrong with its fields; the paths of `faults` start at the dataclass."""
+    """Faults that a dataclass finds in its fields; the paths of `faults` start at the dataclass."""
 
     def __init__(self, faults: list[Fault]):
         super().__init__("; ".join(map(str, faults)))
@@ -93,7 +93,7 @@ def _kind(text: str) -> str:
 
 
 def _told(faults: list[Fault]) -> list[str]:
-    """Lines of faults in their order; where many differ in numbers alone the first ones, how many, and the last."""
+    """Lines of faults in their order. Of many alike but for numbers: the first ones, their count, and the last."""
     kinds: dict[tuple[str, str], list[Fault]] = {}
     for fault in faults:
         kinds.setdefault((_kind(fault.path), _kind(fault.message)), []).append(fault)

@@ -12,8 +12,7 @@ from edgesim.data.datasets import ImageDataset
 from edgesim.errors import EdgesimError, Fault, ScenarioError, n_of
 from edgesim.models.network_costs import counted
 from edgesim.results.linked_runs import curves_of, reused_by
-from edgesim.runtime.coordinator import dataset_of
-from edgesim.scenario.experiment import shards_of
+from edgesim.scenario.experiment import load_dataset, shards_of
 from edgesim.scenario.loading import Scenario
 
 
@@ -41,7 +40,7 @@ def inspect(scenario: Scenario) -> Inspection:
     facts: list[str] = []
     dataset: ImageDataset | None = None
     with _faults_of("dataset", faults):
-        dataset = dataset_of(scenario)
+        dataset = load_dataset(scenario)
     with _faults_of("pruning", faults):
         reused_by(scenario)
     with _faults_of("pruning", faults):

@@ -1,4 +1,4 @@
-"""Counted work, and the cost of one sample of a network, independent of any device."""
+"""Work of a trial and of one sample of a network, independent of any device."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Count = TypeVar("Count", int, IntArray)
 
 @dataclass(frozen=True)
 class Work:
-    """Counted work, independent of any device. Adds up with `+`."""
+    """Counts of samples, steps and comparisons, independent of any device. Adds up with `+`."""
 
     train_samples: int = 0
     """samples passed forward and backward"""
@@ -50,7 +50,7 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True)
 class StepTrace:
-    """Every step's real batch size, in order, run-length encoded. The emulator walks it through device time."""
+    """Every step's real batch size, in order, run-length encoded. The emulator prices it in device time."""
 
     segments: tuple[Segment, ...] = ()
 
@@ -148,7 +148,7 @@ class Operations:
 
 @dataclass(frozen=True)
 class Workload:
-    """Cost of one sample of a network, counted on meta tensors (`models.workload`)."""
+    """FLOPs, bytes and operations of one sample of a network, counted on meta tensors (`models.workload`)."""
 
     train_flops: float
     """F: forward + backward FLOPs per sample, multiply-add = 2"""

@@ -15,9 +15,9 @@ from edgesim.analysis.best_ratio import best_ratios
 from edgesim.analysis.comparison import against_first, mean_differences
 from edgesim.analysis.comparison_findings import equal_cost_findings, run_findings
 from edgesim.analysis.cost_parts import cost_parts
-from edgesim.analysis.curves import CURVE_VALUES, bands, final_accuracy
-from edgesim.analysis.fairness import fairness, winners
-from edgesim.analysis.fleets import fleets
+from edgesim.analysis.curves import CURVE_VALUES, curve_bands, final_accuracy
+from edgesim.analysis.fairness import device_winners, fairness
+from edgesim.analysis.fleets import fleet_table
 from edgesim.analysis.grouping import ok
 from edgesim.analysis.heterogeneity import stragglers
 from edgesim.analysis.means import by_profile, cost_by_ratio, gap_to_random
@@ -126,7 +126,7 @@ def test_the_answer_in_every_branch(name):
     records, text = ANSWERS[name]
     found = {one.kind: one for one in verdict_of(by_rule(records, records))}
     assert found["answer"].text == text
-    assert ("turn" in found) == (name == "own mix falls")
+    assert ("disagreement" in found) == (name == "own mix falls")
 
 
 def test_too_wide_says_what_would_tell():
@@ -221,7 +221,7 @@ def test_curves_are_over_the_same_devices():
     columns = ["seed", "device", "method", "keep_ratio", "epoch", *CURVE_VALUES]
     rows = [(s, d, "random", r, 1, 1.0, 0.5, 1.0, 0.5) for s in (0, 1) for d in (0, 1) for r in (0.1, 0.5)]
     rows += [(s, 9, "random", 0.1, 1, 9.0, 0.1, 9.0, 0.1) for s in (0, 1)]
-    told = bands(pd.DataFrame(rows, columns=columns))
+    told = curve_bands(pd.DataFrame(rows, columns=columns))
     assert told.table["subset_loss"].tolist() == [1.0, 1.0]
     assert "Left out: device 9." in told.missing[0]
 
@@ -232,7 +232,7 @@ def test_winners_are_over_the_seeds_that_all_methods_have():
         trial(0, 0, "random", 0.5, 0.5), trial(1, 0, "random", 0.5, 0.9), trial(0, 0, "el2n", 0.5, 0.6),
         trial(1, 0, "el2n", 0.5, status="failed"),
     )  # fmt: skip
-    row = winners(records).table.iloc[0]
+    row = device_winners(records).table.iloc[0]
     assert (row["method"], row["seeds"], row["ahead"]) == ("el2n", 1, pytest.approx(0.1))
 
 
@@ -255,7 +255,7 @@ def test_under_a_rule_random_stands_at_its_own_ratios():
     assert records["own_keep_ratio"].tolist()[1:3] == [0.2, 0.5]
     own = opponents.at_equal_cost(records, "importance", "random")
     assert own["opponent_keep_ratio"].tolist() == pytest.approx([0.5, 0.7, 0.5, 0.7])
-    found = winners(records).table
+    found = device_winners(records).table
     assert found[["method", "runner_up"]].values.tolist() == [["importance", "random"]] * 2
     assert "A rule chose" in best_ratios(records).missing[0]
     assert same_what(gap_to_random(records)) == ("Same seed, device and budget, where random keeps 0.6 on average.")
@@ -290,7 +290,7 @@ def fleet_of(speed, lost=()):
 
 def test_fleets_are_compared_over_common_devices():
     """Device 2, the most accurate one, cannot do full training on b: common energies and accuracies are of 0 and 1."""
-    told = fleets({"a": fleet_of(10.0), "b": fleet_of(20.0, lost=(2,))})
+    told = fleet_table({"a": fleet_of(10.0), "b": fleet_of(20.0, lost=(2,))})
     rows = told.table.set_index(["fleet", "method"])
     assert rows.loc[("b", "full"), ["devices", "common_devices", "common_energy_j"]].tolist() == [2, 2, 40.0]
     assert rows.loc[("a", "full"), ["devices", "energy_j", "common_devices", "common_energy_j"]].tolist() == [

@@ -140,7 +140,7 @@ def test_storage_by_hand() -> None:
 def test_numbers_that_differ_are_written_differently() -> None:
     """As many digits as tell them apart, and no more; equal ones stay short."""
     assert [formatting.size(count) for count in (12, 2560, 3.14e9, 999_900)] == [
-        "12 B", "2.56 KB", "3.14 GB", "1,000 KB"
+        "12 B", "2.56 KB", "3.14 GB", "1 MB"
     ]  # fmt: skip
     assert formatting.number(1_234_567.8) == "1,234,568"
     assert formatting.distinguished(400_004, 399_996, formatting.size, 3) == ("400.004 KB", "399.996 KB")

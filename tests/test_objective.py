@@ -12,8 +12,8 @@ from edgesim.cost.objective import (
     BINDS,
     GRID,
     ROWS,
-    Bills,
     Budget,
+    CostFunction,
     Devices,
     Objective,
     SubsetCost,
@@ -39,7 +39,7 @@ def stairs(m: np.ndarray) -> SubsetCost:
     return SubsetCost(time_s, 2.0 * time_s, 3.0 * m)
 
 
-def same(costs: Costs, able: int = 10**9) -> Bills:
+def same(costs: Costs, able: int = 10**9) -> CostFunction:
     """The same costs for every device, which can do `able` samples at most (its memory ends there)."""
     return lambda pair, m: costs(m)._replace(limit=np.where(m > able, BINDS.index("memory"), 0))
 

@@ -113,7 +113,7 @@ def test_colours_survive() -> None:
 def test_ties_are_told() -> None:
     table = extremes().assign(tied=37)
     (gallery,) = pictures.galleries(table.assign(class_name="cat", kept_at=""))
-    assert "one of 37 of its class with this score" in gallery.strips[0].ends[0][1][0].alt
+    assert "one of 37 of its class with this score" in gallery.classes[0].ends[0][1][0].alt
 
 
 def test_there_is_a_gallery_per_method() -> None:
@@ -134,9 +134,9 @@ def test_pictures_keep_to_their_budget() -> None:
     whole = sum(gallery.size for gallery in everything)
     assert pictures.fitted(everything, whole) == (everything, [])
     fewer, said = pictures.fitted(everything, whole - 1)
-    assert said == ["1 of 2 samples per end is shown, so that the page stays small."]
-    assert [len(found) for gallery in fewer for strip in gallery.strips for _, found in strip.ends] == [1] * 8
-    assert [strip.ends[0][1][0] for strip in fewer[0].strips] == [strip.ends[0][1][0] for strip in everything[0].strips]
+    assert said == ["1 of 2 samples per end is shown, to keep the page small."]
+    assert [len(found) for gallery in fewer for one in gallery.classes for _, found in one.ends] == [1] * 8
+    assert [one.ends[0][1][0] for one in fewer[0].classes] == [one.ends[0][1][0] for one in everything[0].classes]
     first, said = pictures.fitted(everything, fewer[0].size)
     assert [gallery.method for gallery in first] == ["a"]
     assert "none of b" in said[0]

@@ -13,12 +13,14 @@ import pytest
 from conftest import Stopping, blobs
 
 import edgesim
+from edgesim import api
 from edgesim.data.images import ImageDataset
+from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.ranked_samples import MAX_CLASSES, RankedSamples, ends_of_classes, pictures
 from edgesim.records import MethodOutputs, Record, Trial, TrialResult
 from edgesim.results.run_folder import Run, RunFolder
 from edgesim.results.serialization import from_line, results_of, tables, to_line
-from edgesim.runtime import SerialExecutor, coordinator
+from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
 
 Make = Callable[..., Scenario]
@@ -127,14 +129,22 @@ def test_scores_that_serve_every_ratio_are_written_once() -> None:
     assert table["keep_ratio"].isna().tolist() == [True] * 2 + [False] * 4
 
 
-def planned(scenario: Scenario, dataset: ImageDataset, shards: dict[int, list[int]]) -> coordinator.Plan:
+def test_a_journal_from_before_the_table_is_read() -> None:
+    import json
+
+    entry = json.loads(to_line(TrialResult(Record("s", 0, 1, "p", "m", 0.5, "ok"))))
+    del entry["extremes"]
+    assert from_line(json.dumps(entry)).findings.extremes is None
+
+
+def planned(scenario: Scenario, dataset: ImageDataset, shards: dict[int, list[int]]) -> RunPlan:
     """A plan in which device d holds the samples shards[d] in every seed."""
 
     class Given:
         def split(self, labels: Any, devices: int, seed: int) -> list[np.ndarray]:
             return [np.array(shards[device]) for device in range(devices)]
 
-    return coordinator.plan(replace(scenario, partition=replace(scenario.partition, plugin=Given())), dataset)
+    return plan_run(replace(scenario, partition=replace(scenario.partition, plugin=Given())), dataset)
 
 
 def test_the_device_shown_holds_the_most_classes_and_a_usual_number_of_samples(make_scenario: Make) -> None:
@@ -143,10 +153,10 @@ def test_the_device_shown_holds_the_most_classes_and_a_usual_number_of_samples(m
     scenario = make_scenario(seeds=[4, 2], pruning__keep_ratio=[0.3, 0.4, 0.6])
     plan = planned(scenario, dataset, {0: [*range(9)], 1: [30, 33, 36], 2: [*range(12, 18)]})
     # 0.4 and 0.6 are as near to one half: the smaller one. `random` and `full` rank nothing.
-    assert plan.setting.shown == {Trial(4, 2, "importance", 0.4)}
-    assert coordinator.shown_device(plan) == {"seed": 4, "device": 2, "samples": 6, "classes": 3}
+    assert plan.config.shown == {Trial(4, 2, "importance", 0.4)}
+    assert plan.shown_device == {"seed": 4, "device": 2, "samples": 6, "classes": 3}
     wider = planned(scenario, dataset, {0: [*range(9)], 1: [30, 33, 36], 2: [12, 15, 18, 13, 16, 19]})
-    assert {trial.device for trial in wider.setting.shown} == {0}  # device 2 has two classes of three
+    assert {trial.device for trial in wider.config.shown} == {0}  # device 2 has two classes of three
 
 
 def test_a_device_that_can_do_nothing_is_not_shown(make_scenario: Make) -> None:
@@ -159,13 +169,13 @@ def test_a_device_that_can_do_nothing_is_not_shown(make_scenario: Make) -> None:
         make_scenario(fleet={"groups": groups}), blobs(60), {0: [*range(9)], 1: [*range(9, 17)], 2: [*range(20, 40)]}
     )
     assert {trial.device for trial in plan.infeasible} == {0}
-    assert {trial.device for trial in plan.setting.shown} == {1}
+    assert {trial.device for trial in plan.config.shown} == {1}
 
 
 def test_without_a_method_that_ranks_nothing_is_shown(make_scenario: Make) -> None:
-    plan = coordinator.plan(make_scenario(pruning__methods=["full", {"name": "random", "label": "dice"}]))
-    assert plan.setting.shown == frozenset()
-    assert coordinator.shown_device(plan) is None
+    plan = plan_run(make_scenario(pruning__methods=["full", {"name": "random", "label": "dice"}]))
+    assert plan.config.shown == frozenset()
+    assert plan.shown_device is None
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +199,7 @@ def test_a_run_keeps_pictures_of_one_device_without_being_asked(run: Run) -> Non
     assert set(table["method"]) == {"importance", "ccs"}  # of infobatch every sample is kept alike
     assert (table["keep_ratio"] == 0.6).all()
     assert set(zip(table["seed"], table["device"], strict=True)) == {(shown["seed"], shown["device"])}
-    dataset = coordinator.plan(edgesim.load_scenario(run.path / "scenario.yaml")).setting.dataset
+    dataset = plan_run(edgesim.load_scenario(run.path / "scenario.yaml")).config.dataset
     held = run.shards[run.shards["device"] == shown["device"]]
     assert shown["samples"] == len(held)
     assert shown["classes"] == held["label"].nunique()
@@ -252,7 +262,7 @@ def test_a_run_that_ended_before_its_tables_keeps_what_its_plan_knew(
         patched.setattr(RunFolder, "finish", killed)
         with pytest.raises(KeyboardInterrupt):
             edgesim.run(scenario, tmp_path / "run", executor=SerialExecutor())
-    monkeypatch.setattr(coordinator, "plan", killed)
+    monkeypatch.setattr(api, "plan_run", killed)
     resumed = edgesim.run(scenario, tmp_path / "run", resume=True)
     assert resumed.info["status"] == "finished"
     for name in ("shown", "workload", "started", "sessions"):

@@ -15,10 +15,9 @@ import pytest
 from report_runs import HOSTILE, FakeRun, Reader, make_run, unpacked
 
 from edgesim import formatting, report
-from edgesim.analysis import curves as curves_analysis
 from edgesim.analysis import heterogeneity, means
 from edgesim.analysis.claims import paper_claims
-from edgesim.analysis.curves import CURVE_VALUES, final_accuracy
+from edgesim.analysis.curves import CURVE_VALUES, curve_bands, final_accuracy
 from edgesim.analysis.heterogeneity import stragglers
 from edgesim.analysis.means import COSTS, by_profile, cost_by_ratio, gap_to_random, time_fits
 from edgesim.analysis.pareto import accuracy_against
@@ -40,9 +39,9 @@ from edgesim.report.figures import accuracy, classes, fleet, kept, prices
 from edgesim.report.figures import curves as curve_figures
 from edgesim.report.figures.figure import Figure
 from edgesim.report.sections import PageChoice, PageTable, Section
-from edgesim.report.terminal import summary_of
+from edgesim.report.terminal_summary import summary_of
 from edgesim.report.text_tables import terminal_rows
-from edgesim.report.verdict import claims_in_words, read_verdict
+from edgesim.report.verdict_section import claims_in_words, read_verdict
 
 
 def read(run):
@@ -75,7 +74,7 @@ def test_tables_behind_the_figures_hold_the_analysis():
         ("Prices of every device", device_prices(compare_prices(run.records).table).table),
         ("Means per profile", by_profile(run.records)),
         ("Is time a straight line in the ratio?", time_fits(run.records)),
-        ("Mean curves", curves_analysis.bands(run.curves).table),
+        ("Mean curves", curve_bands(run.curves).table),
         ("Every device", heterogeneity.by_device(run.records).table),
         ("Waiting for the slowest", stragglers(run.records).table),
         ("The same in numbers", paper_claims(run.records).table),
@@ -235,7 +234,7 @@ def test_curves_are_thinned_but_keep_both_ends():
     curves = pd.DataFrame({"method": "m", "keep_ratio": 0.5, "epoch": range(1, 101), "seed": 0, "device": 0})
     for value in CURVE_VALUES:
         curves[value] = curves["epoch"] / 100
-    bands = curves_analysis.bands(curves).table
+    bands = curve_bands(curves).table
     found = curve_figures.thinned(bands, points=4)
     assert found["epoch"].tolist() == [1, 34, 67, 100]
     assert found["test_loss"].tolist() == [0.01, 0.34, 0.67, 1.0]
@@ -243,7 +242,7 @@ def test_curves_are_thinned_but_keep_both_ends():
 
 
 def test_curves_show_only_epochs_that_were_evaluated():
-    lines = curve_figures.thinned(curves_analysis.bands(make_run().curves).table)
+    lines = curve_figures.thinned(curve_bands(make_run().curves).table)
     traces = curve_figures.curves_figure(lines, "test_loss").spec["data"]
     assert {tuple(trace["x"]) for trace in traces} == {(3,)}
     assert {trace["meta"]["method"] for trace in traces} == {None, "random", "importance"}
@@ -678,7 +677,7 @@ def luminance(colour):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("look", plot_style.LOOK.values())
+@pytest.mark.parametrize("look", plot_style.PAGE_COLOURS.values())
 def test_texts_stand_out(look):
     """4.5:1, WCAG 2.2 AA, on the page and on what is raised from it."""
     for name in ("ink", "soft", "link", "warn", "good", "bad"):

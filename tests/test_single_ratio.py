@@ -12,7 +12,7 @@ from edgesim.analysis.fairness import fairness
 from edgesim.analysis.heterogeneity import stragglers
 from edgesim.analysis.means import cost_by_ratio, gap_to_random, time_fits
 from edgesim.analysis.pareto import accuracy_against
-from edgesim.report import comparison, page, plot_style
+from edgesim.report import comparison_page, page, plot_style
 from edgesim.report.figures import accuracy, classes, fleet, kept, prices, run_comparison
 from edgesim.report.figures.figure import RatioAxis
 
@@ -193,7 +193,7 @@ def test_fleets_and_runs_at_one_ratio() -> None:
     ]  # fmt: skip
     assert "Dashed" not in figure.note
     runs = {"a": make_run(ratios=(0.5,)), "b": make_run(seeds=3, ratios=(0.5,))}
-    shown = comparison.of_runs(runs)
+    shown = comparison_page.of_runs(runs)
     for part in shown.sections:
         for one in part.shown_figures:
             plotly.graph_objects.Figure(one.spec)

@@ -22,8 +22,10 @@ from edgesim.analysis.means import time_fits
 from edgesim.analysis.prices import compare_prices
 from edgesim.errors import TrainingDiverged
 from edgesim.models import networks
+from edgesim.planning.run_plan import plan_run
 from edgesim.results.repricing import on_fleet
-from edgesim.runtime import RayExecutor, SerialExecutor, scheduler
+from edgesim.runtime import RayExecutor, SerialExecutor, stacking
+from edgesim.scenario.experiment import DeviceSpec
 from edgesim.scenario.loading import Scenario
 from edgesim.training import evaluation, loop, stacked
 from edgesim.training.settings import MAX_STACKED_PARAMETERS, Training
@@ -162,28 +164,27 @@ def fleet(make_scenario: Make, count: int = 40, **changes: Any) -> Scenario:
     return make_scenario(**given)
 
 
-def test_small_devices_have_slots_that_the_work_left_does_not_change(make_scenario: Make) -> None:
-    from edgesim.runtime import coordinator
+def with_slots(scenario: Scenario) -> list[DeviceSpec]:
+    plan = plan_run(scenario)
+    return list(stacking.with_stack_slots(plan.config, plan.devices).values())
 
-    plan = coordinator.plan(fleet(make_scenario))
-    specs = sorted(plan.devices.values(), key=lambda spec: (-len(spec.shard), spec.index))
+
+def test_small_devices_have_slots_that_the_work_left_does_not_change(make_scenario: Make) -> None:
+    specs = sorted(with_slots(fleet(make_scenario)), key=lambda spec: (-len(spec.shard), spec.index))
     small = [spec for spec in specs if len(spec.shard) <= 128]
     assert len(small) >= 32
-    assert [spec.slot for spec in small] == [place % 16 for place in range(len(small))]
-    assert all(spec.slot is None for spec in specs if len(spec.shard) > 128)
-    few = coordinator.plan(fleet(make_scenario, 31))
-    assert all(spec.slot is None for spec in few.devices.values())
+    assert [spec.stack_slot for spec in small] == [place % 16 for place in range(len(small))]
+    assert all(spec.stack_slot is None for spec in specs if len(spec.shard) > 128)
+    assert all(spec.stack_slot is None for spec in with_slots(fleet(make_scenario, 31)))
 
 
 @pytest.mark.parametrize(("epochs", "stacks"), [(9000, True), (11_000, False)])
 def test_one_training_says_whether_a_device_is_small(make_scenario: Make, epochs: int, stacks: bool) -> None:
     """20 samples of mlp 64-16-10, whose training takes 5,056 FLOPs: 9.1e8 and 1.1e9, and the limit is 1e9."""
-    from edgesim.runtime import coordinator
-
     given = {"partition": "iid", "dataset__limit_train": 800, "training__epochs": epochs}
     for methods in (["full"], ["full", "random", "importance", "el2n"]):  # no other trial plays a part
-        plan = coordinator.plan(fleet(make_scenario, **given, pruning__methods=methods))
-        assert all((spec.slot is not None) == stacks for spec in plan.devices.values())
+        specs = with_slots(fleet(make_scenario, **given, pruning__methods=methods))
+        assert all((spec.stack_slot is not None) == stacks for spec in specs)
 
 
 @pytest.mark.parametrize(
@@ -197,10 +198,7 @@ def test_one_training_says_whether_a_device_is_small(make_scenario: Make, epochs
     ],
 )
 def test_nobody_has_a_slot_where_nothing_stacks(make_scenario: Make, changes: dict[str, Any]) -> None:
-    from edgesim.runtime import coordinator
-
-    plan = coordinator.plan(fleet(make_scenario, **changes))
-    assert all(spec.slot is None for spec in plan.devices.values())
+    assert all(spec.stack_slot is None for spec in with_slots(fleet(make_scenario, **changes)))
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +219,7 @@ def stack_run(tmp_path_factory: pytest.TempPathFactory) -> edgesim.Run:
 def test_records_of_stacks_equal_those_of_training_alone(
     stack_run: edgesim.Run, make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "FEWEST_STACKED", 1000)
+    monkeypatch.setattr(stacking, "FEWEST_STACKED", 1000)
     single = edgesim.run(fleet(make_scenario), tmp_path / "run", executor=SerialExecutor()).records
     records = stack_run.records
     assert (records["host_stack_size"] > 8).mean() > 0.5
@@ -309,10 +307,8 @@ def test_a_stack_that_breaks_fails_its_own_trials_only(
             raise RuntimeError("no memory left")
         return real(model, chosen, *others)
 
-    from edgesim.runtime import coordinator
-
     scenario = fleet(make_scenario)
-    smallest = min(len(spec.shard) for spec in coordinator.plan(scenario).devices.values())
+    smallest = min(len(spec.shard) for spec in plan_run(scenario).devices.values())
     monkeypatch.setattr(stacked, "train", train)
     records = edgesim.run(scenario, tmp_path / "run", executor=SerialExecutor()).records
     failed = records[records["status"] == "failed"]

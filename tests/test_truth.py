@@ -144,8 +144,8 @@ def false_statements(records, found, claims, truth):
     if any(one.common.is_known and (one.common.low > 0 or one.common.high < 0)
            for one in opponents.at_cost(ok(records), "importance", by["answer"].keep_ratio)):  # fmt: skip
         wrong.append("cost")
-    if "turn" in by:
-        wrong.append("turn")
+    if "disagreement" in by:
+        wrong.append("disagreement")
     right = {"preserved_0.8": effect[0.8] >= -0.01, "preserved_0.5": effect[0.5] >= -0.02, "never_below_random": True}
     for row in claims.to_dict("records"):
         known = right.get(row["claim"], False)
@@ -214,7 +214,7 @@ def test_real_effects_are_told_without_contradiction(name, drop):
     wanted = {
         "gains": ("answer", "Keep 10 % by importance: saves 80.0 % of the time and 80.0 % of the energy, accuracy is"),
         "falls": ("answer", "Do not prune by importance here"),
-        "turns": ("turn", "The answer depends on what the devices will see. Against full training"),
+        "turns": ("disagreement", "The answer depends on what the devices will see. Against full training"),
         "beats random": ("random", "At equal keep ratio, importance beats random at 3 of 3 keep ratios"),
         "hurts in the middle": ("harm", "At 0.5, importance costs accuracy: -9.9 points ("),
     }

@@ -12,10 +12,10 @@ from edgesim.analysis.accuracy_loss import losses_to_full
 from edgesim.analysis.best_ratio import best_ratios
 from edgesim.analysis.claims import paper_claims
 from edgesim.analysis.comparison import fronts, paired_runs, scenario_differences
-from edgesim.analysis.curves import CURVE_VALUES, bands, final_accuracy
+from edgesim.analysis.curves import CURVE_VALUES, curve_bands, final_accuracy
 from edgesim.analysis.equal_cost import equal_cost
-from edgesim.analysis.fairness import fairness, winners
-from edgesim.analysis.fleets import fleets
+from edgesim.analysis.fairness import device_winners, fairness
+from edgesim.analysis.fleets import fleet_table
 from edgesim.analysis.heterogeneity import by_device, headroom, infeasible, spread_of_profiles, stragglers
 from edgesim.analysis.kept_samples import extremes, overlap, score_histogram, score_quantiles, trace_means
 from edgesim.analysis.means import cost_by_ratio, gap_to_random, summary, time_fits
@@ -209,7 +209,7 @@ def test_a_verdict_that_turns_says_so_first():
     half = (records["method"] == "importance") & (records["keep_ratio"] == 0.5)
     records.loc[half, "local_accuracy"] = 0.78
     first = verdict_of(records)[0]
-    assert first.kind == "turn"
+    assert first.kind == "disagreement"
     assert first.text.startswith(
         "The answer depends on what the devices will see. Against full training, importance at"
     )
@@ -514,7 +514,7 @@ def test_fleets_of_one_training():
         trial(0, 0, "full", 1.0, 0.8, device_time_s=5.0, device_energy_j=20.0),
         trial(0, 1, "full", 1.0, status="infeasible"),
     ]
-    found = fleets({"a": table(*a), "b": table(*b)}).table.set_index(["fleet", "method"])
+    found = fleet_table({"a": table(*a), "b": table(*b)}).table.set_index(["fleet", "method"])
     names = ["devices", "infeasible_devices", "finish_s", "energy_j", "test_accuracy", "energy_per_point_j"]
     assert found.loc[("a", "full"), names].tolist() == pytest.approx([2, 0, 11.0, 40.0, 0.8, 0.25])
     assert found.loc[("a", "random"), ["time_saved", "energy_saved"]].tolist() == pytest.approx([1 - 10 / 21, 0.6])
@@ -525,7 +525,7 @@ def test_curve_bands_and_final_accuracy():
     """Two seeds with losses 1 and 3: mean 2, standard error 1, t(1) = 12.7062; losses are not below zero."""
     columns = ["seed", "device", "method", "keep_ratio", "epoch", *CURVE_VALUES]
     curves = pd.DataFrame([(s, 0, "full", 1.0, 1, 1.0 + 2 * s, 0.5, 2.0, 0.4) for s in (0, 1)], columns=columns)
-    row = bands(curves).table.iloc[0]
+    row = curve_bands(curves).table.iloc[0]
     assert (row["subset_loss"], row["subset_loss_low"]) == (2.0, 0.0)
     assert row["subset_loss_high"] == pytest.approx(2 + 12.7062, abs=1e-4)
     assert (row["test_accuracy"], row["test_accuracy_low"], row["trials"]) == (0.4, 0.4, 2)
@@ -558,7 +558,7 @@ ODD_RUNS = {
     "equal accuracies": runs_of([FULL, HALF, CHANCE], devices=4),
 }
 QUESTIONS = [
-    by_device, stragglers, fairness, winners, headroom,
+    by_device, stragglers, fairness, device_winners, headroom,
     infeasible, spread_of_profiles, accuracy_against, compare_prices,
     price_sources, best_ratios, final_accuracy, paper_claims,
 ]  # fmt: skip
@@ -597,5 +597,5 @@ def test_tables_without_rows_say_why():
         assert question(empty).missing
     assert overlap(empty, table()).missing
     curves = pd.DataFrame(columns=["seed", "device", "method", "keep_ratio", "epoch", *CURVE_VALUES])
-    assert bands(curves).missing
+    assert curve_bands(curves).missing
     assert extremes(empty, pd.DataFrame()).missing

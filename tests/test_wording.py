@@ -19,7 +19,8 @@ import edgesim
 from edgesim.cli import app, progress, terminal_table
 from edgesim.cli.terminal_table import Column
 from edgesim.errors import n_of
-from edgesim.runtime import SerialExecutor, ray_executor, ray_startup, unused_address
+from edgesim.runtime import SerialExecutor, ray_executor, ray_startup
+from edgesim.runtime.ray_startup import unused_address
 from edgesim.scenario.loading import Scenario
 
 Make = Callable[..., Scenario]

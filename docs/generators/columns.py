@@ -71,7 +71,7 @@ def table_columns() -> dict[str, list[str]]:
 
 
 def meaning(name: str, column: str) -> str:
-    """What a column of a table holds; an empty string where nobody says.
+    """Meaning of a column of a table; an empty string where no text is found.
 
     Args:
         name: of the table.

@@ -40,19 +40,19 @@ class Sensor:
 
 @dataclass(frozen=True)
 class Sensors:
-    """What was found, and why other readings cannot be used."""
+    """Usable sensors, and notes on sensors that cannot be used."""
 
     used: tuple[Sensor, ...]
     notes: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
-        """What is measured."""
+        """Names of the sensors, joined by +."""
         return " + ".join(sensor.name for sensor in self.used)
 
 
 def scope(words: str) -> Scope | None:
-    """What the watts of sensors hold.
+    """Part of the machine that the sensors' watts cover.
 
     Args:
         words: `Sensors.words`.

@@ -264,7 +264,7 @@ def _priors(devices: int, anchor: FloatArray, start: FloatArray) -> _Priors:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """What least squares minimises: relative errors over their scatter, and the priors."""
+    """Residuals of the least-squares fit: relative errors over their scatter, and the priors."""
 
     rows: Sequence[FloatArray]
     targets: Sequence[FloatArray]

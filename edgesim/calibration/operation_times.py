@@ -1,4 +1,4 @@
-"""Which parts of a training step take how long: every operation timed by itself, within real steps.
+"""Times of the parts of a training step: every operation timed by itself, within real steps.
 
 A step's whole time says little about a kind of operation that shares it with others; the time of its convolutions,
 products and updates says all. Timing every operation makes a step longer but hardly the operations: what they leave of

@@ -74,7 +74,7 @@ FOREIGN_CHECKS = (
 
 @dataclass(frozen=True)
 class Request:
-    """What to measure and how the profile is to be called."""
+    """Measurements to make, and the name of the profile to write."""
 
     name: str
     title: str
@@ -113,7 +113,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What came out."""
+    """Result of a calibration: the fit, the profile and its check."""
 
     machine: Machine
     fitted: HostFit

@@ -37,7 +37,7 @@ def calibrate(
     """Measure this machine into a device profile; takes minutes on an otherwise idle machine."""
     from edgesim.calibration import this_machine, this_machine_page
     from edgesim.results import provenance
-    from edgesim.runtime import keep_freed_memory
+    from edgesim.runtime.executor import keep_freed_memory
 
     keep_freed_memory()  # as the actors of a run do, whose steps are measured here
     chosen = name or (out.stem if out else "this-machine")

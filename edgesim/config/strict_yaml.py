@@ -27,7 +27,7 @@ try:  # libyaml's parser reads a fleet of 34 profiles in half the time
 except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment]
 
-from edgesim.config.values import plain
+from edgesim.config.document_values import plain
 from edgesim.errors import Fault, ScenarioError
 
 _TAG = "tag:yaml.org,2002:"

@@ -16,12 +16,12 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
+from edgesim.config.document_values import check_finite, meant
+from edgesim.config.document_values import join as join
+from edgesim.config.document_values import kind_of as kind_of
+from edgesim.config.document_values import plain as plain
 from edgesim.config.strict_yaml import dump as dump
 from edgesim.config.strict_yaml import parse as parse
-from edgesim.config.values import check_finite, meant
-from edgesim.config.values import join as join
-from edgesim.config.values import kind_of as kind_of
-from edgesim.config.values import plain as plain
 from edgesim.errors import Fault, FieldFaults, ScenarioError
 
 T = TypeVar("T")

@@ -53,12 +53,12 @@ class Parts(NamedTuple):
 class BatchPricing:
     """Both prices of C trials on one device; what is not asked for is not worked out. Arrays [C], float64."""
 
-    terms: PricingContext
+    context: PricingContext
     device: Device
     score: StepCounts
     """scoring and selection of C trials, or of 1 for all of them"""
     train: StepCounts
-    """one training of each of C trials; their prices have `Terms.repeats` of them"""
+    """one training of each of C trials; their prices have `PricingContext.repeats` of them"""
     kept: IntArray
     """[C] samples that each keeps"""
     factor: FloatArray | float = 1.0
@@ -72,7 +72,7 @@ class BatchPricing:
     @cached_property
     def analytic_train_time_s(self) -> FloatArray:
         """All trainings, by the closed form (Eqs. 8, 26)."""
-        return self._analytic_s(self.train, self.terms.repeats)
+        return self._analytic_s(self.train, self.context.repeats)
 
     @cached_property
     def parts(self) -> Parts:
@@ -128,13 +128,13 @@ class BatchPricing:
     @property
     def peak_memory_bytes(self) -> FloatArray:
         """Peak training memory."""
-        peak = self.terms.workload.peak_training_bytes(self.largest_batch, self.terms.optimizer_states)
+        peak = self.context.workload.peak_training_bytes(self.largest_batch, self.context.optimizer_states)
         return peak.astype(np.float64)
 
     @property
     def storage_bytes(self) -> FloatArray:
         """Of the kept samples (Eq. 9)."""
-        return analytic.storage_bytes(self.kept, self.terms.sample_bytes).astype(np.float64)
+        return analytic.storage_bytes(self.kept, self.context.sample_bytes).astype(np.float64)
 
     @property
     def upload_s(self) -> FloatArray:
@@ -171,19 +171,19 @@ class BatchPricing:
         A trial is one job: its start-up comes first, on a warm device in no time. Work that has no steps
         (comparisons, linear algebra) follows the steps of its part at the training throughput.
 
-        N trainings (`Terms.repeats`) are N times the steps of one, as E epochs are: equal steps stand together. Each
-        later training has a start-up of its own, spread evenly over its steps: at the limit of its heat a device sheds
-        the same mean power whatever the order. Against N trainings of 400 s walked one by one, a tenth of it start-up,
-        that errs by less than 1 % of time and energy on a phone that throttles (tests/test_repeats.py).
+        N trainings (`PricingContext.repeats`) are N times the steps of one, as E epochs are: equal steps stand
+        together. Each later training has a start-up of its own, spread evenly over its steps. At the limit of its heat
+        a device sheds the same mean power in any order. Against N trainings of 400 s emulated one by one, a tenth of it
+        start-up, that errs by less than 1 % of time and energy on a phone that throttles (tests/test_repeats.py).
         """
         begin = dict.fromkeys(_PARTS, np.zeros((1, 1))) | {
             "steps": np.ones((1, 1)),
             "overhead_s": np.full((1, 1), self._start_s),
         }
         score, train = self._timed(self.score), self._timed(self.train)
-        if self.terms.repeats > 1:
+        if self.context.repeats > 1:
             train["overhead_s"] = train["overhead_s"] + self._later_start_per_step_s(train["steps"])
-            train["steps"] = train["steps"] * self.terms.repeats
+            train["steps"] = train["steps"] * self.context.repeats
         labels = (STARTUP,) + (SCORING,) * score["steps"].shape[1] + (TRAINING,) * train["steps"].shape[1]
         count = len(self.kept)
         arrays = {
@@ -209,11 +209,11 @@ class BatchPricing:
     @property
     def _later_start_s(self) -> float:
         """The start-ups of all trainings but the first."""
-        return (self.terms.repeats - 1) * self._start_s
+        return (self.context.repeats - 1) * self._start_s
 
     def _later_start_per_step_s(self, steps: FloatArray) -> FloatArray:
         """[C, 1] of them, per step of all trainings; arguments: [C, S] steps of one training, the stepless last."""
-        return self._later_start_s / (self.terms.repeats * steps.sum(axis=1, keepdims=True))
+        return self._later_start_s / (self.context.repeats * steps.sum(axis=1, keepdims=True))
 
     @cached_property
     def _later_start_shares(self) -> tuple[FloatArray, FloatArray]:
@@ -222,7 +222,7 @@ class BatchPricing:
         compute_s, memory_s, overhead_s = map(np.asarray, (phases.compute_s, phases.memory_s, phases.overhead_s))
         speed, overhead_speed = np.asarray(hardware.speed), np.asarray(hardware.overhead_speed)
         mine = np.array([label == TRAINING for label in phases.labels])
-        once = np.asarray(phases.steps)[:, mine] / self.terms.repeats
+        once = np.asarray(phases.steps)[:, mine] / self.context.repeats
         start_s = self._later_start_per_step_s(once) / overhead_speed
         shares = []
         for activities in ((1.0, 1.0), (hardware.memory_activity, hardware.overhead_activity)):
@@ -238,7 +238,7 @@ class BatchPricing:
 
     def _timed(self, load: StepCounts) -> dict[str, FloatArray]:
         """Each of _PARTS [C, S + 1] of a load: its steps, then the work without steps."""
-        terms, profile = self.terms, self.device.profile
+        context, profile = self.context, self.device.profile
         timed = {part: np.zeros((len(load.flops), load.steps.shape[1] + 1)) for part in _PARTS}
         timed["steps"][:, :-1] = load.steps
         timed["steps"][:, -1] = 1.0
@@ -246,7 +246,7 @@ class BatchPricing:
             ("train", load.trains),
             ("forward", ~load.trains),
         )
-        paid = terms.sample_bytes, terms.optimizer_states, profile, terms.precision
+        paid = context.sample_bytes, context.optimizer_states, profile, context.precision
         for (place, network), (kind, of_kind) in product(enumerate(load.networks), kinds):
             mine = of_kind if len(load.networks) == 1 else of_kind & (load.network == place)[:, None]
             if mine.any():

@@ -84,7 +84,7 @@ def first_limit(demand: ResourceDemand, profile: DeviceProfile) -> npt.NDArray[n
     return np.asarray(np.select([memory, storage, dry, short], [1, 2, 3, 4], 0))
 
 
-def reasons(demand: ResourceDemand, profile: DeviceProfile, terms: PricingContext, batch: int) -> list[str]:
+def reasons(demand: ResourceDemand, profile: DeviceProfile, context: PricingContext, batch: int) -> list[str]:
     """Why the device cannot even begin one trial, each reason with its numbers; empty where it can.
 
     Why it does not get to the end is said by `pricing.shortfall`, which knows the second.
@@ -92,13 +92,13 @@ def reasons(demand: ResourceDemand, profile: DeviceProfile, terms: PricingContex
     Args:
         demand: of one trial.
         profile: the device.
-        terms: workload and optimiser, for the batch size that would fit.
+        context: workload and optimiser, for the batch size that would fit.
         batch: samples of the largest training step.
     """
     found = []
     peak, usable = float(np.asarray(demand.peak_memory_bytes)), usable_memory_bytes(profile)
     if memory_share(peak, profile.memory_bytes) > 1:
-        fits = largest_batch_size(profile, terms.workload, terms.optimizer_states, batch)
+        fits = largest_batch_size(profile, context.workload, context.optimizer_states, batch)
         advice = f"batch size {fits} would fit" if fits else "no batch size would fit"
         needs, has = distinguished(peak, usable, size, 3)
         found.append(

@@ -86,17 +86,17 @@ def risk_weights(sizes: npt.ArrayLike, by: Weighted) -> FloatArray:
 
 
 class SubsetCost(NamedTuple):
-    """What subset sizes cost in all. Arrays [C]."""
+    """Total cost of subset sizes. Arrays [C]."""
 
     time_s: FloatArray
     energy_j: FloatArray
     storage_bytes: FloatArray
     limit: IntArray | int = 0
-    """what of the device itself stops it, by position in BINDS; 0 = it can do that"""
+    """position in BINDS of the device's own limit that is broken; 0 = none"""
 
 
-Bills = Callable[[IntArray, IntArray], SubsetCost]
-"""which of P devices [C], and subset sizes [C] -> what each costs"""
+CostFunction = Callable[[IntArray, IntArray], SubsetCost]
+"""positions of devices [C] and subset sizes [C] -> cost of each"""
 
 
 class Fit(NamedTuple):
@@ -110,7 +110,7 @@ class Fit(NamedTuple):
     """what that subset would take of a budget's limit that binds; NaN for the device's own"""
 
 
-def largest_that_fits(n: IntArray, bills: Bills, budget: Budget, rows: int = ROWS) -> Fit:
+def largest_that_fits(n: IntArray, costs: CostFunction, budget: Budget, rows: int = ROWS) -> Fit:
     """The largest subset size within a budget that the device can do.
 
     Costs are taken to grow with m. Where all sizes of a device are looked at the answer is exact even where they do
@@ -118,7 +118,7 @@ def largest_that_fits(n: IntArray, bills: Bills, budget: Budget, rows: int = ROW
 
     Args:
         n: [P] shard sizes, >= 1.
-        bills: prices of subset sizes.
+        costs: of subset sizes.
         budget: the limits.
         rows: subset sizes that are priced at once, over all devices; at least one per device.
     """
@@ -130,14 +130,14 @@ def largest_that_fits(n: IntArray, bills: Bills, budget: Budget, rows: int = ROW
         pair = np.repeat(open_, count)
         place = np.arange(len(pair)) - np.repeat(np.cumsum(count) - count, count) + 1
         m = low[pair] + (high - low)[pair] * place // np.repeat(count + 1, count)
-        fits = _within(bills(pair, m), budget)
+        fits = _within(costs(pair, m), budget)
         np.maximum.at(low, pair[fits], m[fits])
         beyond = ~fits & (m > low[pair])
         np.minimum.at(high, pair[beyond], m[beyond])
     larger = np.flatnonzero(low < n)
     binds, value = np.zeros(len(n), dtype=np.int64), np.full(len(n), np.nan)
     if larger.size:
-        binds[larger], value[larger] = _binding(bills(larger, low[larger] + 1), budget)
+        binds[larger], value[larger] = _binding(costs(larger, low[larger] + 1), budget)
     return Fit(low, binds, value)
 
 
@@ -163,7 +163,7 @@ class Devices(NamedTuple):
 
 
 def least_objective(
-    devices: Devices, bills: Bills, curve: npt.ArrayLike, rule: Objective, weights: CostWeights, jumps: int = 0
+    devices: Devices, costs: CostFunction, curve: npt.ArrayLike, rule: Objective, weights: CostWeights, jumps: int = 0
 ) -> ObjectiveOptimum:
     """The subset size with the least w risk + lambda J (Eqs. 13-14) that the device can do; of equal ones the smallest.
 
@@ -174,7 +174,7 @@ def least_objective(
 
     Args:
         devices: P of them.
-        bills: prices of subset sizes.
+        costs: of subset sizes.
         curve: [points, 2] ratio and accuracy, ratios ascending.
         rule: lambda.
         weights: of J.
@@ -190,12 +190,12 @@ def least_objective(
 
     def values(pair: IntArray, m: IntArray) -> tuple[FloatArray, IntArray]:
         """Weighted risk + lambda J, and what stops the device."""
-        bill = bills(pair, m)
+        cost = costs(pair, m)
         whole = (full.time_s[pair], full.energy_j[pair], full.storage_bytes[pair])
-        ratios = [part / total for part, total in zip(bill[:3], whole, strict=True)]
+        ratios = [part / total for part, total in zip(cost[:3], whole, strict=True)]
         risk = 1.0 - np.interp(m / n[pair], points[:, 0], points[:, 1])
         found = risk_weight[pair] * risk + rule.trade_off * device_cost(weights, *ratios)
-        return np.asarray(found), np.broadcast_to(bill.limit, len(m)).astype(np.int64)
+        return np.asarray(found), np.broadcast_to(cost.limit, len(m)).astype(np.int64)
 
     pair, m = _candidates(n, low, high, points[:, 0], jumps)
     found, limit = values(pair, m)
@@ -259,40 +259,40 @@ def _probes(gap: int, most: int) -> int:
     return min(max(int(np.ceil(gap ** (1 / rounds))) - 1, 1), most)
 
 
-def _within(bill: SubsetCost, budget: Budget) -> npt.NDArray[np.bool_]:
-    """[C] whether a bill keeps within every limit that is given, and the device can do it."""
-    fits = [values <= limit for limit, values in _limits(bill, budget).values()]
-    return np.asarray(np.logical_and.reduce([*fits, np.broadcast_to(np.equal(bill.limit, 0), bill.time_s.shape)]))
+def _within(cost: SubsetCost, budget: Budget) -> npt.NDArray[np.bool_]:
+    """[C] True where a cost is within every given limit and the device can do the trial."""
+    fits = [values <= limit for limit, values in _limits(cost, budget).values()]
+    return np.asarray(np.logical_and.reduce([*fits, np.broadcast_to(np.equal(cost.limit, 0), cost.time_s.shape)]))
 
 
-def _limits(bill: SubsetCost, budget: Budget) -> dict[str, tuple[float, FloatArray]]:
-    """Name -> limit and what the bill takes of it."""
-    taken = {"latency_s": bill.time_s, "energy_j": bill.energy_j, "storage_bytes": bill.storage_bytes}
+def _limits(cost: SubsetCost, budget: Budget) -> dict[str, tuple[float, FloatArray]]:
+    """Name -> limit, and the part of the cost that counts against it."""
+    taken = {"latency_s": cost.time_s, "energy_j": cost.energy_j, "storage_bytes": cost.storage_bytes}
     limits = {name: getattr(budget, name) for name in taken}
     return {name: (limit, taken[name]) for name, limit in limits.items() if limit is not None}
 
 
-def beyond(bill: SubsetCost, budget: Budget) -> tuple[IntArray, FloatArray]:
-    """What bills pass of a budget, whoever may have chosen them.
+def beyond(cost: SubsetCost, budget: Budget) -> tuple[IntArray, FloatArray]:
+    """Limit of a budget that each cost exceeds by the largest factor.
 
     Args:
-        bill: [C] in all.
+        cost: [C] total costs, of any subsets.
         budget: the limits.
 
-    Returns: [C] position in BINDS of the limit that each passes by most, 0 where it keeps within all; and what it
-        takes of that limit, NaN where it passes none.
+    Returns: [C] position in BINDS of that limit, 0 where the cost is within all of them; and the part of the cost that
+        counts against it, NaN where none is exceeded.
     """
-    codes, taken = _binding(bill, budget)
-    within = _within(bill, budget)
+    codes, taken = _binding(cost, budget)
+    within = _within(cost, budget)
     return np.where(within, 0, codes), np.where(within, np.nan, taken)
 
 
-def _binding(bill: SubsetCost, budget: Budget) -> tuple[IntArray, FloatArray]:
-    """[C] what each bill breaks most, by position in BINDS, and what it takes of it; the device's own limits first."""
-    limits = _limits(bill, budget)
+def _binding(cost: SubsetCost, budget: Budget) -> tuple[IntArray, FloatArray]:
+    """[C] position in BINDS of the limit that each cost exceeds most, and its value; the device's own limits first."""
+    limits = _limits(cost, budget)
     ratios = np.stack([taken / limit for limit, taken in limits.values()])
     worst = ratios.argmax(axis=0)
     codes = np.array([BINDS.index(name) for name in limits])[worst]
     taken = np.stack([taken for _, taken in limits.values()])[worst, np.arange(len(worst))]
-    own = np.broadcast_to(bill.limit, codes.shape)
+    own = np.broadcast_to(cost.limit, codes.shape)
     return np.where(own > 0, own, codes), np.where(own > 0, np.nan, taken)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.config import plugins
+from edgesim.config import registry
 from edgesim.config.validation import nearest
 from edgesim.errors import EdgesimError
 
@@ -186,7 +186,7 @@ class _Timm(_Referenced):
 class _OwnModel(_Referenced):
     def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
         """See Model.build."""
-        return plugins.load(self.reference)(input_shape=input_shape, num_classes=num_classes)
+        return registry.load(self.reference)(input_shape=input_shape, num_classes=num_classes)
 
 
 def resolve(name: str) -> type:
@@ -206,7 +206,7 @@ def resolve(name: str) -> type:
         return MODELS[name]
     if name.startswith("timm:"):
         return _timm(name)
-    if plugins.is_reference(name):
+    if registry.is_reference(name):
         return _own(name)
     choice = f"{', '.join(MODELS)}, timm:NAME or package.module:Name"
     raise EdgesimError(f"there is no model '{name}'; allowed: {choice}{nearest(name, MODELS)}")
@@ -227,7 +227,7 @@ def _timm(name: str) -> type:
 
 
 def _own(name: str) -> type:
-    found = plugins.load(name)
+    found = registry.load(name)
     if isinstance(found, type) and dataclasses.is_dataclass(found) and hasattr(found, "build"):
         return found
     try:

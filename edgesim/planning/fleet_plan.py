@@ -8,15 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.cost import feasibility
 from edgesim.cost.objective import BINDS
+from edgesim.planning.trials import LIMITS, WORK_IS
 from edgesim.planning.virtual_fleet import VirtualFleet
-from edgesim.pruning.base import WorkIs
 from edgesim.repeats import trainings_to_break_even
 from edgesim.work import FloatArray, IntArray
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 1_000_000
 """rows that are written at once"""
-LIMITS = (*feasibility.LIMITS, "budget")
-"""what stops a trial, by position (`wording.BUDGET` the last); the first stands for nothing"""
-WORK_IS: tuple[WorkIs, ...] = get_args(WorkIs)
 MEASURES = (
     "device_time_s", "device_startup_s", "device_score_time_s", "device_train_time_s", "device_energy_j",
     "device_startup_energy_j", "device_score_energy_j", "analytic_time_s", "analytic_score_time_s", "analytic_energy_j",

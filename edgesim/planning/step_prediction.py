@@ -198,6 +198,6 @@ def priced_precision(profile: DeviceProfile, training: Training) -> str:
 def _reason(profile: DeviceProfile, workload: Workload, sample_bytes: int, batch_size: int, training: Training) -> str:
     """Why the device cannot do the step; empty where it can."""
     states = training.optimizer_states
-    terms = PricingContext(workload, None, sample_bytes, batch_size, 1, states, CostWeights())
+    context = PricingContext(workload, None, sample_bytes, batch_size, 1, states, CostWeights())
     demand = ResourceDemand(workload.peak_training_bytes(batch_size, states), sample_bytes * batch_size)
-    return "; ".join(feasibility.reasons(demand, profile, terms, batch_size))
+    return "; ".join(feasibility.reasons(demand, profile, context, batch_size))

@@ -53,19 +53,19 @@ def predict_job(
     """
     check_mode(profile, power_mode)
     hardware = Hardware.of(profile, power_mode)
-    terms = _terms(asked, epochs)
+    context = _pricing_context(asked, epochs)
     size = np.array([samples])
     train = StepCounts.training(size, asked.batch_size, epochs, asked.workload)
     nothing = StepCounts.of([(Work(), StepTrace())], asked.workload)
-    phases = BatchPricing(terms, Device(profile, Conditions(power_mode)), nothing, train, size).phases
+    phases = BatchPricing(context, Device(profile, Conditions(power_mode)), nothing, train, size).phases
     if startup == "warm":  # the first phase is the start
         phases = replace(phases, overhead_s=np.asarray(phases.overhead_s) * (np.arange(np.shape(phases.steps)[1]) > 0))
     run = emulate(phases, hardware)
     batch = min(asked.batch_size, samples)
     demand = ResourceDemand(
-        asked.workload.peak_training_bytes(batch, terms.optimizer_states), samples * asked.sample_bytes
+        asked.workload.peak_training_bytes(batch, context.optimizer_states), samples * asked.sample_bytes
     )
-    reason = "; ".join(feasibility.reasons(demand, profile, terms, batch))
+    reason = "; ".join(feasibility.reasons(demand, profile, context, batch))
     flops = float(train.flops[0])
     closed_s = float(analytic.latency_s(flops, profile.throughput_flops_per_s))
     return {
@@ -91,7 +91,7 @@ def predict_job(
     }
 
 
-def _terms(asked: StepQuery, epochs: int) -> PricingContext:
+def _pricing_context(asked: StepQuery, epochs: int) -> PricingContext:
     """What the price of the training depends on beside the device."""
     training = asked.training
     return PricingContext(

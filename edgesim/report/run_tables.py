@@ -14,7 +14,7 @@ from edgesim.results.table_columns import empty
 
 
 class Run(Protocol):
-    """What a report needs of a run. All other tables are read where the run has them."""
+    """A run as a report needs it. All other tables are read where the run has them."""
 
     @property
     def records(self) -> pd.DataFrame:
@@ -26,7 +26,7 @@ class Run(Protocol):
 
     @property
     def info(self) -> dict[str, Any]:
-        """What run.json holds."""
+        """Content of run.json."""
 
     @property
     def scenario(self) -> dict[str, Any]:
@@ -38,8 +38,8 @@ class Run(Protocol):
 
 
 @dataclass(frozen=True)
-class Source:
-    """The tables of a run, all there and with all columns that a report reads."""
+class RunTables:
+    """Tables of a run, each with all columns that a report reads."""
 
     records: pd.DataFrame
     curves: pd.DataFrame
@@ -50,13 +50,13 @@ class Source:
     devices: pd.DataFrame
     extremes: pd.DataFrame
     shown: dict[str, Any] | None
-    """the device whose samples are shown: seed, device, samples, classes; None where no method ranks samples"""
+    """device whose samples are shown: seed, device, samples, classes; None where no method ranks samples"""
     has_extremes: bool
     """False where a published copy of the run leaves out the table"""
     scores_from: str | None
-    """the run whose subsets were trained on, where this one did not score"""
+    """run whose subsets were used, where this one did not score"""
     workload: dict[str, Any]
-    """what run.json says of the network"""
+    """workload of the network, from run.json"""
     batch_size: int | None
     epochs: int | None
     """of full training"""
@@ -64,11 +64,11 @@ class Source:
     """loss of accuracy that counts as none"""
 
 
-def read(run: Run) -> Source:
+def read(run: Run) -> RunTables:
     """The tables of a run in any state."""
     training, pruning, verdict = (run.scenario.get(part) for part in ("training", "pruning", "report"))
     known = run.records
-    return Source(
+    return RunTables(
         records=by_rule(known, known),
         curves=by_rule(run.curves, known),
         selections=by_rule(_optional(run, "selections"), known),

@@ -12,10 +12,10 @@ import pandas as pd
 from edgesim.cost.analytic import subset_size
 from edgesim.cost.objective import Objective
 from edgesim.errors import Fault, RunError, ScenarioError
+from edgesim.planning.run_plan import RunPlan
 from edgesim.planning.trials import Curves
 from edgesim.records import Reused, Trial
 from edgesim.results.run_folder import Run, read_results
-from edgesim.runtime.coordinator import Plan
 from edgesim.scenario import keep_ratio
 from edgesim.scenario.loading import Scenario
 from edgesim.work import FloatArray, Workload
@@ -33,7 +33,7 @@ def reused_by(scenario: Scenario) -> tuple[dict[Trial, Reused], Workload | None]
         return _reusable(_beside(scenario, scenario.pruning.scores_from))
 
 
-def matched(reused: Mapping[Trial, Reused], plan: Plan) -> dict[Trial, Reused]:
+def matched(reused: Mapping[Trial, Reused], plan: RunPlan) -> dict[Trial, Reused]:
     """The trials of a plan that have a subset in another run, each with that subset.
 
     Of another keep ratio a subset serves too where it has as many samples: 0.3333 and 1/3 of 300, say.

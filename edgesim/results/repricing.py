@@ -19,12 +19,11 @@ import pandas as pd
 from edgesim.config import shipped, validation
 from edgesim.cost import pricing
 from edgesim.errors import Fault, ScenarioError, n_of
-from edgesim.planning.ratio_rules import overrun
+from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.records import Record, Trial, TrialResult
 from edgesim.results.linked_runs import curves_of
 from edgesim.results.run_folder import Run, read_results
 from edgesim.results.serialization import tables
-from edgesim.runtime import coordinator
 from edgesim.scenario import loading
 from edgesim.scenario.experiment import DeviceSpec
 from edgesim.scenario.loading import Scenario
@@ -107,7 +106,7 @@ def lacks(run: Run, on: Scenario) -> bool:
     return any(trial not in plan.infeasible and trial not in done for trial in plan.trials)
 
 
-def carried_over(plan: coordinator.Plan, runs: Iterable[Run], done: frozenset[Trial]) -> Iterator[TrialResult]:
+def carried_over(plan: RunPlan, runs: Iterable[Run], done: frozenset[Trial]) -> Iterator[TrialResult]:
     """Results of other runs as a planned run would have given them, for all of its trials that they have.
 
     Args:
@@ -147,44 +146,42 @@ def fleet_names(files: Sequence[Path]) -> list[str]:
     return [stem if stems.count(stem) == 1 else str(file) for stem, file in zip(stems, files, strict=True)]
 
 
-def _plan(run: Run, on: Scenario) -> coordinator.Plan:
+def _plan(run: Run, on: Scenario) -> RunPlan:
     terms = run.terms  # before anything else is read: without them there is no price
     reused = {
         result.record.trial: reusable
         for result in read_results(run.path)
         if (reusable := result.reusable) and result.work_record and result.work_record.reused
     }
-    return coordinator.plan(on, curves=curves_of(on), reused=reused, scorer=terms.scorer)
+    return plan_run(on, curves=curves_of(on), reused=reused, scorer=terms.scorer)
 
 
-def _stopped(run: Run, plan: coordinator.Plan, result: TrialResult) -> bool:
+def _stopped(run: Run, plan: RunPlan, result: TrialResult) -> bool:
     """True where the planned device, too, stops on the way through a trial that stopped the run's own."""
     if result.record.status != "infeasible" or result.work_record is None:
         return False
     return _record(run, plan, result.record.trial, result).status == "infeasible"
 
 
-def _record(run: Run, plan: coordinator.Plan, trial: Trial, result: TrialResult | None) -> Record:
+def _record(run: Run, plan: RunPlan, trial: Trial, result: TrialResult | None) -> Record:
     """The record of one trial on the planned device."""
     spec = plan.devices[trial.seed, trial.device]
     if trial in plan.infeasible:
-        return coordinator.cannot(plan, spec, trial).record
+        return plan.infeasible_result(trial).record
     trained = result is not None and result.kept is not None
     priced = {} if result is None or result.work_record is None else _priced(run, spec, result)
     if result is None or not priced or not (trained or priced["reason"]):
         known = "has not run it" if result is None else f"has it as {result.record.status} ({result.record.reason})"
         reason = f"{run.path} {known}; run the scenario on this fleet"
-        return coordinator.without_result(plan, spec, trial, "failed", reason).record
+        return plan.without_result(trial, "failed", reason).record
     kept = spec.shard if result.kept is None else result.kept
     if result.record.shard_size != len(spec.shard) or not np.isin(kept, spec.shard).all():
         message = f"gives device {trial.device} another shard than {run.path} has; the data must be those of the run"
         raise ScenarioError(plan.scenario.name, [Fault("partition", message)])
     empty: dict[str, Any] = dict.fromkeys(OUTCOME, np.nan) if priced["reason"] else {}
     status = "infeasible" if priced["reason"] else "ok"
-    binds, why = plan.ruled.get(trial, ("", ""))
-    over = overrun(plan.scenario.pruning.rule, priced) if trial in plan.ruled else ""
-    said = {"binds": binds, "reason": priced["reason"] or "; ".join(filter(None, (why, over)))}
-    changed = {"profile": spec.profile.name, "status": status, **empty, **priced, **said}
+    ruled = plan.rule_columns(trial, priced)
+    changed = {"profile": spec.profile.name, "status": status, **empty, **priced, **ruled}
     return dataclasses.replace(result.record, **changed)
 
 

@@ -207,7 +207,7 @@ class Run(display.Displayed):
 
     @cached_property
     def records(self) -> pd.DataFrame:
-        """One row per trial (columns: the README)."""
+        """One row per trial; `edgesim.records.Record` has the meaning of each column."""
         return self._table("records")
 
     @cached_property

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgesim.errors import RunError, n_of
 from edgesim.runtime import ray_startup
-from edgesim.runtime.executor import Failure, JobQueue, Timesheet, attempt, keep_freed_memory, one_thread
+from edgesim.runtime.executor import Timesheet, keep_freed_memory, one_thread
+from edgesim.runtime.failures import Failure
 
 if TYPE_CHECKING:
     from edgesim.runtime.jobs import Job, Outcome
+    from edgesim.runtime.scheduler import JobQueue
     from edgesim.scenario.experiment import ExperimentConfig
 
 ATTEMPTS = 3
@@ -41,16 +43,17 @@ class RayWorker:
         gc.enable()
         self._limits = one_thread()
         self._worker_module = worker
-        self._host: Any = None
+        self._worker: Any = None
 
-    def open(self, setting: ExperimentConfig) -> int:
-        """Take the setting; its images stay in Ray's object store and are read without a copy."""
-        self._host = self._worker_module.Worker(setting)
+    def open(self, config: ExperimentConfig) -> int:
+        """Take the configuration; its images stay in Ray's object store and are read without a copy."""
+        self._worker = self._worker_module.Worker(config)
         return os.getpid()
 
     def run(self, jobs: list[Job]) -> list[Outcome | Failure]:
         """Do some jobs together."""
-        return attempt(self._host, jobs)
+        outcomes: list[Outcome | Failure] = self._worker.run(jobs)
+        return outcomes
 
 
 class _Call(NamedTuple):
@@ -78,7 +81,7 @@ class RayExecutor:
         self._wanted, self._address, self._gpu = hosts, address, gpu
         self._started_ray = False
         self._hosts: list[Any] = []
-        self._setting: Any = None
+        self._config: Any = None
         self._error: BaseException | None = None
         self._ready, self._released = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep, name="edgesim-ray", daemon=True)
@@ -126,8 +129,8 @@ class RayExecutor:
         except Exception as error:  # noqa: BLE001 - handed to the caller's thread
             self._error = error
 
-    def open(self, setting: ExperimentConfig) -> None:
-        """Put the setting into the object store once and hand it to every host.
+    def open(self, config: ExperimentConfig) -> None:
+        """Put the configuration into the object store once and hand it to every host.
 
         Raises:
             RunError: Ray could not be started or joined.
@@ -141,8 +144,8 @@ class RayExecutor:
                 f"Ray could not be started {where}: {self._error}. "
                 "Run with --serial to do without it, or give the --address of a running cluster."
             ) from self._error
-        self._setting = ray.put(setting)
-        opened = [host.open.remote(self._setting) for host in self._hosts]
+        self._config = ray.put(config)
+        opened = [host.open.remote(self._config) for host in self._hosts]
         ready, waiting = ray.wait(opened, num_returns=len(opened), timeout=START_TIMEOUT_S)
         if waiting:
             raise RunError(
@@ -188,12 +191,12 @@ class RayExecutor:
             yield from zip(call.jobs, outcomes, strict=True)
 
     def _replace(self, host: Any) -> Any:
-        """A fresh host for one that died; it opens the setting before its first job, while the others go on."""
+        """A fresh host for one that died; it opens the configuration before its first job, while the others go on."""
         import ray
 
         ray.kill(host)
         fresh = self._make()
-        fresh.open.remote(self._setting)
+        fresh.open.remote(self._config)
         self._hosts[self._hosts.index(host)] = fresh
         return fresh
 
@@ -205,7 +208,7 @@ class RayExecutor:
         for host in self._hosts:
             ray.kill(host)
         self._hosts = []
-        self._setting = None
+        self._config = None
         if self._started_ray:
             ray.shutdown()
             self._started_ray = False

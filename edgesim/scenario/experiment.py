@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from edgesim import seeds
 from edgesim.cost.context import PricingContext
 from edgesim.cost.objective import Objective
+from edgesim.data import datasets
 from edgesim.data.images import ImageDataset
 from edgesim.data.partition_checks import check
 from edgesim.errors import DataError, Fault, ScenarioError, n_of
@@ -37,7 +39,7 @@ class ExperimentConfig:
     methods: dict[str, base.Method]
     warmup: Any
     evaluation: Evaluation
-    terms: PricingContext
+    pricing: PricingContext
     keep_scores: bool = False
     rule: str = ""
     """what chooses the keep ratios, where a rule does"""
@@ -73,8 +75,24 @@ class DeviceSpec:
     """sorted indices into the training set"""
     conditions: Conditions = field(default_factory=Conditions)
     """power mode, energy source and availability"""
-    slot: int | None = None
-    """of a stack, where its trainings may share their steps with those of other devices (`training.stacked`)"""
+    stack_slot: int | None = None
+    """of a stack, where its trainings may share their steps with those of other devices (`runtime.stacking`)"""
+
+
+def load_dataset(scenario: Scenario) -> ImageDataset:
+    """Read the data set of a scenario, with the notes of its reader.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return datasets.load(scenario.dataset.plugin, scenario.dataset.name, scenario.folder)
+
+
+def in_order(scenario: Scenario, trials: Iterable[Trial]) -> list[Trial]:
+    """Trials in the order of seed, device, method and keep ratio, as the scenario lists them."""
+    methods = {method.label: place for place, method in enumerate(scenario.pruning.methods)}
+    seed_places = {seed: place for place, seed in enumerate(scenario.seeds)}
+    return sorted(trials, key=lambda t: (seed_places[t.seed], t.device, methods[t.method], t.keep_ratio))
 
 
 def configure(
@@ -93,7 +111,7 @@ def configure(
     model, rule = scenario.model, scenario.pruning.rule
     objective = rule if isinstance(rule, Objective) else None
     workload, network = counted(model.plugin, model.name, dataset.input_shape, dataset.num_classes)
-    setting = ExperimentConfig(
+    config = ExperimentConfig(
         scenario=scenario.name,
         dataset=dataset,
         model=scenario.model.plugin,
@@ -102,7 +120,7 @@ def configure(
         methods={named.label: named.plugin for named in scenario.pruning.methods},
         warmup=scenario.pruning.warmup,
         evaluation=scenario.evaluation,
-        terms=PricingContext(
+        pricing=PricingContext(
             workload=workload,
             scorer=scorer,
             sample_bytes=dataset.sample_bytes,
@@ -117,7 +135,7 @@ def configure(
         keep_scores=scenario.pruning.keep_scores,
         rule=keep_ratio.label(scenario.pruning.rule),
     )
-    return setting, network
+    return config, network
 
 
 def shards_of(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray]:

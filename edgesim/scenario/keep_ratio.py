@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from edgesim.config import validation
-from edgesim.config.values import meant
+from edgesim.config.document_values import meant
 from edgesim.cost.objective import Budget, Objective, Rule
 from edgesim.errors import Fault
 from edgesim.records import rounded_ratio

@@ -20,8 +20,8 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from edgesim import models
 from edgesim.config import display, shipped, validation
+from edgesim.config.document_values import meant
 from edgesim.config.registry import NamedPlugin, Resolve, Table, own, plug
-from edgesim.config.values import meant
 from edgesim.cost.analytic import CostWeights
 from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS
@@ -95,6 +95,11 @@ class Scenario(display.Displayed):
     document: Document
     """the resolved document: overrides applied, the fleet inlined, defaults filled in"""
 
+    @property
+    def trial_count(self) -> int:
+        """Trials of all devices in all seeds."""
+        return len(self.seeds) * len(self.fleet) * self.pruning.trials_per_device
+
     def to_yaml(self) -> str:
         """The resolved document as YAML text; loading it gives an equal scenario."""
         return validation.dump(self.document)
@@ -116,7 +121,7 @@ class Scenario(display.Displayed):
             ("methods", display.few([method.label for method in pruning.methods])),
             ("keep ratio", display.few([f"{one:g}" for one in ratio]) if isinstance(ratio, list) else str(ratio)),
             ("seeds", display.few([str(seed) for seed in self.seeds])),
-            ("trials", f"{len(self.seeds) * len(self.fleet) * pruning.trials_per_device:,}{priced}"),
+            ("trials", f"{self.trial_count:,}{priced}"),
         ]
         return f"Scenario {self.name}", facts
 

@@ -3,7 +3,7 @@ const GLYPHS = {
   circle: "●", square: "■", diamond: "◆", "triangle-up": "▲", x: "✖", star: "★", cross: "✚", "triangle-down": "▼",
   pentagon: "⬟", hexagon: "⬢", "circle-open": "○", "square-open": "□", "line-ew-open": "━", "line-ns-open": "┃", "diamond-tall": "♦", line: "━", dash: "╍", dot: "┅",
 };
-const LIGHT = {{ look.light|tojson }};
+const LIGHT = {{ colours.light|tojson }};
 const DRAW_AHEAD = "300px";
 // Shares on axes and under the pointer read "50 %", as everywhere on the page. Of d3's signs plotly lets a locale set
 // that of a currency only, so formats of shares have its place, $, before the %.

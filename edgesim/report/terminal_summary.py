@@ -1,4 +1,4 @@
-"""What ends a run on the terminal: the answer in a sentence or two, and the table of methods and keep ratios."""
+"""Summary at the end of a run on the terminal: the recommendation, and a table of methods and keep ratios."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from edgesim.analysis.verdict import verdict_of
 from edgesim.report.run_tables import Run, read
 from edgesim.report.text_tables import terminal_rows
 
-SHOWN = ("turn", "answer", "cost")
-"""kinds of findings that the terminal shows; the page has all"""
+KINDS = ("disagreement", "answer", "cost")
+"""kinds of findings on the terminal; the page has all"""
 
 
 class Summary(NamedTuple):
-    """Sentences, and a table as text."""
+    """Sentences and a table as text."""
 
     sentences: list[str]
     header: list[str]
@@ -23,16 +23,16 @@ class Summary(NamedTuple):
 
     @property
     def numbers(self) -> int:
-        """The first so many columns, but the first one, hold numbers."""
+        """Number of leading columns up to which all but the first hold numbers."""
         return len(self.header) - ("failed" in self.header)
 
 
 def summary_of(run: Run) -> Summary:
-    """The summary of a run in any state: the same numbers and sentences as its page."""
+    """Summary of a run in any state, with the numbers and sentences of its page."""
     source = read(run)
     found = verdict_of(source.records, margin=source.margin, epochs=source.epochs)
-    shown = [one.text for one in found if one.kind in SHOWN] or [one.text for one in found[:1]]
+    sentences = [one.text for one in found if one.kind in KINDS] or [one.text for one in found[:1]]
     good = ok(source.records)
     if dropped(good, everywhere(good)):
-        shown.append("Rows with other numbers of trials are over other devices: compare them with that in mind.")
-    return Summary(shown, *terminal_rows(summary(source.records)))
+        sentences.append("Rows with different numbers of trials are over different devices, so compare them with care.")
+    return Summary(sentences, *terminal_rows(summary(source.records)))

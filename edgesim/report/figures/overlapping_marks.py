@@ -1,6 +1,6 @@
-"""Marks that would hide each other: set apart where an axis has a few places, counted where both are quantities.
+"""Overlapping marks: spread where an axis has few positions, counted where both axes are quantities.
 
-What hides what is told in pixels of a figure of common size, so the same data give the same figure everywhere.
+Overlap is computed in pixels of a figure of standard size, so the same data give the same figure everywhere.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ import numpy as np
 from edgesim.report.plot_style import Spec
 
 WIDTH, FRAME = 400.0, 96.0
-"""pixels of a figure's plot, and of its height that are no plot"""
+"""width of a plot in pixels, and height of a figure outside of its plot"""
 MARK = 9.0
-"""pixels between two marks from which on both are seen whole"""
+"""distance in pixels from which two marks do not overlap"""
 SAME = 5.0
-"""pixels up to which one mark hides another"""
+"""distance in pixels up to which one mark hides another"""
 LANES = 7
-"""places beside each other; more marks than these in one spot share them"""
+"""positions side by side; more marks at one position share them"""
 ROOM = 0.7
-"""of the distance between two places, for the marks of one of them"""
+"""share of the distance between two positions for the marks of one of them"""
 LARGE = 12
-"""size from which on a mark is a ring around others"""
+"""size from which a mark is a ring around others"""
 
 
-def set_apart(spec: Spec, axis: str) -> tuple[Spec, bool]:
-    """Marks moved along the axis of places, each to the first lane in which nothing is too near.
+def spread_marks(spec: Spec, axis: str) -> tuple[Spec, bool]:
+    """Move marks along the axis of few positions, each to the first lane without a near mark.
 
     Args:
-        spec: of the figure.
-        axis: "x" or "y": that of the places.
+        spec: specification of the figure.
+        axis: "x" or "y", the axis of few positions.
 
-    Returns: the specification, and whether any mark was moved.
+    Returns: the specification, and True where a mark was moved.
     """
     given, spec = spec, _numbered(spec, axis)
     other = "y" if axis == "x" else "x"
@@ -55,7 +55,7 @@ def set_apart(spec: Spec, axis: str) -> tuple[Spec, bool]:
     most = max(lanes.values())
     if not most:
         return given, False
-    if axis == "y":  # a row as high as its lanes
+    if axis == "y":  # rows as high as their lanes
         rows = max(1.0, _span(layout, axis, spots) / gap)
         layout = {**layout, "height": int(max(layout["height"], FRAME + rows * min(most + 1, LANES) * MARK / ROOM))}
         pixels = (layout["height"] - FRAME) / rows
@@ -69,10 +69,10 @@ def set_apart(spec: Spec, axis: str) -> tuple[Spec, bool]:
     return {**spec, "data": data, "layout": layout}, True
 
 
-def counted(spec: Spec) -> tuple[Spec, bool]:
-    """Marks that lie on another one get a number at their place and name each other.
+def count_marks(spec: Spec) -> tuple[Spec, bool]:
+    """Label marks at the same point with their number, and list the others in their hover texts.
 
-    Returns: the specification, and whether there are such marks.
+    Returns: the specification, and True where there are such marks.
     """
     traces, layout = spec["data"], spec["layout"]
     points = [(number, place) for number, trace in enumerate(traces) if _has_marks(trace)
@@ -89,8 +89,8 @@ def counted(spec: Spec) -> tuple[Spec, bool]:
                 n, p = group[one]
                 others = [f"{traces[group[k][0]]['name']} {texts[group[k][0]][group[k][1]].split('<br>')[0]}".strip()
                           for k in cluster if k != one]  # fmt: skip
-                if _choice(traces[n]) or not any(map(_choice, traces)):  # else other marks lie there for other choices
-                    texts[n][p] += f"<br>here too: {'; '.join(others)}"
+                if _choice(traces[n]) or not any(map(_choice, traces)):  # otherwise the marks there differ by choice
+                    texts[n][p] += f"<br>also here: {'; '.join(others)}"
         firsts = [group[cluster[0]] for cluster in own]
         if firsts:
             meta = next((traces[n]["meta"] for n, _ in group if "meta" in traces[n]), None)
@@ -106,7 +106,7 @@ def _numbers_of(traces: list[Spec], firsts: list[tuple[int, int]], counts: list[
     return {
         "type": "scatter",
         "mode": "text",
-        "name": "marks in one place",
+        "name": "marks at one point",
         "x": [traces[n]["x"][p] for n, p in firsts],
         "y": [traces[n]["y"][p] for n, p in firsts],
         "text": [f"{count}×" for count in counts],
@@ -117,7 +117,7 @@ def _numbers_of(traces: list[Spec], firsts: list[tuple[int, int]], counts: list[
 
 
 def _has_marks(trace: Spec) -> bool:
-    """Whether a trace has marks that say something by themselves: no rings, dashes or squares."""
+    """True for traces with marks of their own: no rings, dashes or squares."""
     marker = trace.get("marker") or {}
     if trace["type"] != "scatter" or "markers" not in trace["mode"] or trace.get("hoverinfo") == "skip":
         return False
@@ -126,20 +126,20 @@ def _has_marks(trace: Spec) -> bool:
 
 
 def _choice(trace: Spec) -> str:
-    """The choice with which alone a trace is shown; empty for one that always is."""
+    """Choice for which a trace is shown; empty for one that always is."""
     chosen = {key: value for key, value in (trace.get("meta") or {}).items() if value is not None}
     return repr(chosen) if chosen else ""
 
 
 def _groups(traces: list[Spec], points: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
-    """The points that are shown together: those of every choice with those that are always shown."""
+    """Points that are shown together: those of each choice with those that are always shown."""
     chosen = list(dict.fromkeys(filter(None, (_choice(traces[number]) for number, _ in points))))
     for choice in chosen or [""]:
         yield [point for point in points if _choice(traces[point[0]]) in ("", choice)]
 
 
 def _fill(lanes: dict[tuple[int, int], int], group: list[tuple[int, int]], away: Any, spots: list[float]) -> None:
-    """Give every point of a group that has no lane yet the first free one at its spot, else the freest."""
+    """Assign every point without a lane the first free one at its position, else the one with most room."""
     taken: dict[tuple[float, int], list[float]] = {}
     for point, at, spot in zip(group, away, spots, strict=True):
         if point in lanes:
@@ -162,7 +162,7 @@ def _fill(lanes: dict[tuple[int, int], int], group: list[tuple[int, int]], away:
 
 
 def _away(values: list[float], axis: Spec, layout: Spec, name: str) -> Any:
-    """Where values stand on an axis, in pixels from its beginning."""
+    """Positions of values on an axis, in pixels from its start."""
     length = WIDTH if name == "x" else layout.get("height", 360) - FRAME
     if axis.get("type") == "category":
         order = axis["categoryarray"]
@@ -175,7 +175,7 @@ def _away(values: list[float], axis: Spec, layout: Spec, name: str) -> Any:
 
 
 def _clusters(at: Any) -> list[list[int]]:
-    """Points by the first point that they hide, or are hidden by."""
+    """Clusters of points that hide each other."""
     found: list[list[int]] = []
     for place in range(len(at)):
         near = next((one for one in found if np.hypot(*(at[place] - at[one[0]])) <= SAME), None)
@@ -187,7 +187,7 @@ def _clusters(at: Any) -> list[list[int]]:
 
 
 def _numbered(spec: Spec, axis: str) -> Spec:
-    """A specification whose axis of names has numbers with these names as ticks: names leave no place between them."""
+    """Specification with a numeric axis instead of one of names, which has no positions between; names become ticks."""
     own = spec["layout"][f"{axis}axis"]
     if own.get("type") != "category":
         return spec

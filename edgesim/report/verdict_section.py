@@ -1,4 +1,4 @@
-"""The verdict of a run and the claims of the paper, as a page shows them."""
+"""Verdict of a run and claims of the paper, as a page shows them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgesim.analysis.verdict import verdict_of
 from edgesim.formatting import UNKNOWN, number, percent, points
 from edgesim.report import run_facts
 from edgesim.report.figures.figure import rows
-from edgesim.report.run_tables import Source
+from edgesim.report.run_tables import RunTables
 
 EVIDENCE = {
     "yes": "Shown by this run.",
@@ -25,28 +25,28 @@ CLAIM_COLUMNS = ["statement", "verdict", "found", "against", "p_adjusted", "n", 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What stands first on a page."""
+    """Findings and limits at the top of a page."""
 
     findings: list[Finding]
     limits: list[str]
-    """what the run cannot say"""
+    """sentences on what the run does not show"""
 
     def basis(self, finding: Finding) -> str:
-        """What a finding rests on, in words."""
-        alone = f"{finding.scope[0].upper()}{finding.scope[1:]}." if finding.scope else ""
-        return alone if alone and finding.evidence != "sum" else EVIDENCE[finding.evidence]
+        """Evidence of a finding in words."""
+        scope = f"{finding.scope[0].upper()}{finding.scope[1:]}." if finding.scope else ""
+        return scope if scope and finding.evidence != "sum" else EVIDENCE[finding.evidence]
 
 
-def read_verdict(source: Source, info: dict[str, object]) -> Verdict:
-    """The sentences of `verdict_of`, those on the run's size beside those on its state."""
+def read_verdict(source: RunTables, info: dict[str, object]) -> Verdict:
+    """Sentences of `verdict_of`; those on the run's size join those on its state."""
     found = verdict_of(source.records, margin=source.margin, epochs=source.epochs)
-    said = [finding.text for finding in found if finding.kind == "limits"]
+    limits = [finding.text for finding in found if finding.kind == "limits"]
     return Verdict([finding for finding in found if finding.kind != "limits"],
-                   [*run_facts.limits(source.records, info), *said])  # fmt: skip
+                   [*run_facts.limits(source.records, info), *limits])  # fmt: skip
 
 
 def claims_in_words(claims: pd.DataFrame) -> pd.DataFrame:
-    """The table of `paper_claims` to read: estimate and interval as one text, in the unit of each claim.
+    """Table of `paper_claims` for readers: estimate and interval as one text, in the unit of each claim.
 
     Returns: DataFrame with CLAIM_COLUMNS.
     """
