@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgesim.data.images import ByteArray
-from edgesim.data.reading_notes import Note, counted
+from edgesim.data.reading_notes import Note
 from edgesim.errors import DataError
+from edgesim.formatting import n_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -115,7 +116,7 @@ class Decoder:
             if count:
                 more = f"; {self._transparent:,} of them not opaque" if what == "alpha" and self._transparent else ""
                 example = f"{'' if count == 1 else 'first '}{self._examples[what]}"
-                whole = f"{counted(count, one, many)} {text}{more} ({example})"
+                whole = f"{n_of(count, one, many)} {text}{more} ({example})"
                 found.append(Note("left out" if what in LEFT_OUT else "read as", whole, count))
         return found
 

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from edgesim.data.reading_notes import Note, counted, some
+from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
+from edgesim.formatting import n_of
 
 IMAGE_SUFFIXES = (
     ".apng", ".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
@@ -92,7 +93,7 @@ class Survey:
         if self._unknown:
             count = self._unknown.total()
             listed = some(f"{suffix} ({n:,})" for suffix, n in self._unknown.most_common())
-            text = f"{counted(count, 'file is', 'files are')} left out, of no image type that is read: {listed}"
+            text = f"{n_of(count, 'file is', 'files are')} left out, of no image type that is read: {listed}"
             notes.append(Note("left out", text, count))
         for paths, one, many in (
             (self._system, "hidden or system entry is left out", "hidden or system entries are left out"),
@@ -102,10 +103,10 @@ class Survey:
             (self._beside, "folder beside the splits is not read", "folders beside the splits are not read"),
         ):  # fmt: skip
             if paths:
-                text = f"{counted(len(paths), one, many)}: {self._named(paths)}{_held(paths)}"
+                text = f"{n_of(len(paths), one, many)}: {self._named(paths)}{_held(paths)}"
                 notes.append(Note("left out", text, len(paths)))
         if self._nested:
-            text = counted(len(self._nested), "image lies", "images lie")
+            text = n_of(len(self._nested), "image lies", "images lie")
             text += " in a folder below its class folder, read as of that class"
             notes.append(Note("read as", f"{text}: {self._named(self._nested)}", len(self._nested)))
         return notes

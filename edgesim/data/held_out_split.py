@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim import seeds
-from edgesim.data.reading_notes import Note, counted
+from edgesim.data.reading_notes import Note
 from edgesim.errors import DataError
+from edgesim.formatting import n_of
 from edgesim.work import IntArray
 
 
@@ -58,10 +59,10 @@ class HeldOut:
 
     def notes(self, labels: IntArray, test: IntArray) -> list[Note]:
         """Note on the samples that were drawn; `test` as `rows` gave it."""
-        text = f"the test split is {counted(len(test), 'sample', 'samples')} of {len(labels):,}: {self.share:g} of each"
+        text = f"the test split is {n_of(len(test), 'sample', 'samples')} of {len(labels):,}: {self.share:g} of each"
         notes = [Note("read as", f"{text} class, drawn with test_seed {self.seed}", len(test))]
         single = int((np.bincount(labels) == 1).sum())
         if single:
-            text = counted(single, "class has one sample, which stays", "classes have one sample each, which stays")
+            text = n_of(single, "class has one sample, which stays", "classes have one sample each, which stays")
             notes.append(Note("missing", f"{text} in training", single))
         return notes

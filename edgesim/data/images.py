@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.data.partition_checks import apportion
-from edgesim.data.reading_notes import Note, counted, some
-from edgesim.errors import DataError, n_of
+from edgesim.data.reading_notes import Note, some
+from edgesim.errors import DataError
+from edgesim.formatting import n_of
 from edgesim.work import IntArray
 
 ByteArray = npt.NDArray[np.uint8]
@@ -124,7 +125,7 @@ def _lost(dataset: ImageDataset, labels: tuple[IntArray, IntArray], limits: tupl
     for split, had, has, limit in zip(("train", "test"), before, labels, limits, strict=True):
         lost = np.setdiff1d(had, has)
         if len(lost):
-            text = f"limit_{split} = {limit} leaves {counted(len(lost), 'class', 'classes')} without a sample"
+            text = f"limit_{split} = {limit} leaves {n_of(len(lost), 'class', 'classes')} without a sample"
             notes.append(Note("missing", f"{text}: {some(dataset.class_names[c] for c in lost)}", len(lost)))
     return notes
 

@@ -12,8 +12,9 @@ from itertools import combinations
 from pathlib import Path
 
 from edgesim.config.validation import nearest
-from edgesim.data.reading_notes import Note, counted, some
+from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
+from edgesim.formatting import n_of
 
 SPLIT_WORDS = {"train": ("train",), "test": ("test", "validation", "valid", "val")}
 SHARD = re.compile(r"(?P<stem>.*?)[-_]?(?P<place>\d+)[-_]of[-_](?P<total>\d+)(?P<rest>.*)\.parquet", re.IGNORECASE)
@@ -218,5 +219,5 @@ def _unread(folder: Path, read: set[Path]) -> list[Note]:
     unread = [path for base in (folder, folder / "data") for path in _parquet(base) if path not in read]
     if not unread:
         return []
-    text = f"{counted(len(unread), 'parquet file is', 'parquet files are')} in no split and not read"
+    text = f"{n_of(len(unread), 'parquet file is', 'parquet files are')} in no split and not read"
     return [Note("left out", f"{text}: {some(path.name for path in unread)}", len(unread))]

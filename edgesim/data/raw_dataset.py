@@ -11,8 +11,9 @@ import numpy.typing as npt
 from edgesim.data.held_out_split import HeldOut
 from edgesim.data.images import CHUNK, ByteArray, check_images
 from edgesim.data.labels import Classes, Labels, classes_of
-from edgesim.data.reading_notes import Note, counted, some
+from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
+from edgesim.formatting import n_of
 from edgesim.work import IntArray
 
 CHANNELS = (1, 3, 4)
@@ -97,7 +98,7 @@ def _untested(found: Classes, test: IntArray) -> list[Note]:
     missing = np.setdiff1d(found.train, test)
     if not len(missing):
         return []
-    text = counted(len(missing), "class has no test sample", "classes have no test sample")
+    text = n_of(len(missing), "class has no test sample", "classes have no test sample")
     return [Note("missing", f"{text}: {some(found.names[c] for c in missing)}", len(missing))]
 
 

@@ -34,11 +34,6 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def counted(count: int, one: str, many: str) -> str:
-    """A count with its noun and verb: `counted(2, "image has", "images have")` gives '2 images have'."""
-    return f"{count:,} {one if count == 1 else many}"
-
-
 def some(names: Iterable[object], limit: int = LISTED) -> str:
     """The first names of a list, with a sign where there are more."""
     listed: Sequence[object] = list(names)
