@@ -28,7 +28,7 @@ class Scores:
 class TrainingOutcome:
     """Result of one training, with its evaluations."""
 
-    fitted: FitResult
+    fit_result: FitResult
     tests: dict[int, Scores]
     """1-based epoch -> the common test set after it; the last epoch is always there"""
     shard: Scores
@@ -41,7 +41,7 @@ class TrainingOutcome:
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """Settings of the evaluation, with the epochs after which the common test set is evaluated."""
+    """Settings of the evaluation, with the epochs after which the common test set is config."""
 
     num_classes: int
     batch_size: int
@@ -61,10 +61,10 @@ class EvaluationConfig:
         return Scores(float(loss.mean()), float(correct.mean()), per_class)
 
 
-def evaluate(model: torch.nn.Module, task: ClassificationTask, evaluated: EvaluationConfig) -> Scores:
+def evaluate(model: torch.nn.Module, task: ClassificationTask, config: EvaluationConfig) -> Scores:
     """Loss and accuracy, over all and per class, in evaluation mode and without augmentation.
 
     The network runs in the precision that it was trained in.
     """
-    snapshot = observe(model, task, frozenset(), evaluated.batch_size, evaluated.precision)
-    return evaluated.scores(snapshot.loss, snapshot.correct, task.labels.cpu().numpy())
+    snapshot = observe(model, task, frozenset(), config.batch_size, config.precision)
+    return config.scores(snapshot.loss, snapshot.correct, task.labels.cpu().numpy())

@@ -81,7 +81,7 @@ def train(
     members: Sequence[StackMember],
     settings: Training,
     test: ClassificationTask,
-    evaluated: evaluation.EvaluationConfig,
+    config: evaluation.EvaluationConfig,
 ) -> list[evaluation.TrainingOutcome | TrainingDiverged]:
     """Train every member from its initial weights, evaluating as asked and at the end (edge paper, Eqs. 5-6, 21-22).
 
@@ -92,7 +92,7 @@ def train(
         members: shards of one `width`, each with a slot of its own.
         settings: as for `loop.fit`.
         test: the common test set.
-        evaluated: how, and after which epochs.
+        config: settings of the evaluation, with its epochs.
 
     Returns: for each member its outcome; a loss that is not finite ends that member alone.
     """
@@ -105,23 +105,25 @@ def train(
         losses.append(loss)
         all_correct.append(correct)
         optimizer.step(settings.learning_rate_at(epoch, settings.epochs))
-        if evaluated.is_due(epoch + 1, settings.epochs):
-            tests[epoch + 1] = stack.evaluate_all(test, evaluated)
-    shards = stack.evaluate_own(evaluated)
+        if config.is_due(epoch + 1, settings.epochs):
+            tests[epoch + 1] = stack.evaluate_all(test, config)
+    shards = stack.evaluate_own(config)
     share = (time.perf_counter() - started) / len(members), len(members)
     outcomes: list[evaluation.TrainingOutcome | TrainingDiverged] = []
     for place, member in enumerate(members):
         mine = member.slot, slice(0, len(member.positions))
-        fitted = _fitted([loss[mine].double() for loss in losses], [correct[mine].double() for correct in all_correct])
-        if isinstance(fitted, TrainingDiverged):
-            outcomes.append(fitted)
+        result = _fit_result(
+            [loss[mine].double() for loss in losses], [correct[mine].double() for correct in all_correct]
+        )
+        if isinstance(result, TrainingDiverged):
+            outcomes.append(result)
             continue
         seen = {epoch: scores[place] for epoch, scores in tests.items()}
-        outcomes.append(evaluation.TrainingOutcome(fitted, seen, shards[place], *share))
+        outcomes.append(evaluation.TrainingOutcome(result, seen, shards[place], *share))
     return outcomes
 
 
-def _fitted(losses: Sequence[torch.Tensor], all_correct: Sequence[torch.Tensor]) -> FitResult | TrainingDiverged:
+def _fit_result(losses: Sequence[torch.Tensor], all_correct: Sequence[torch.Tensor]) -> FitResult | TrainingDiverged:
     """Result of a member's training, from the losses and correct predictions [m] of each step."""
     for step, loss in enumerate(losses):
         if not bool(torch.isfinite(loss).all()):
@@ -169,21 +171,21 @@ class _Stack:
         return losses.detach(), (outputs.detach().argmax(-1) == self._labels).float()
 
     @torch.no_grad()
-    def evaluate_all(self, task: ClassificationTask, evaluated: evaluation.EvaluationConfig) -> list[evaluation.Scores]:
+    def evaluate_all(self, task: ClassificationTask, config: evaluation.EvaluationConfig) -> list[evaluation.Scores]:
         """Every member on one common set."""
         losses, all_correct = [], []
-        for start in range(0, task.size, evaluated.batch_size):
-            where = slice(start, start + evaluated.batch_size)
+        for start in range(0, task.size, config.batch_size):
+            where = slice(start, start + config.batch_size)
             outputs = self._shared(self.state, task.inputs(where))  # [slots, B, C]
             truth = task.labels[where].expand(STACK_SLOTS, -1)
             losses.append(_losses(outputs, truth))
             all_correct.append((outputs.argmax(-1) == truth).float())
         loss, correct = (torch.cat(parts, 1).double().numpy() for parts in (losses, all_correct))
         labels = task.labels.numpy()
-        return [evaluated.scores(loss[m.slot], correct[m.slot], labels) for m in self._members]
+        return [config.scores(loss[m.slot], correct[m.slot], labels) for m in self._members]
 
     @torch.no_grad()
-    def evaluate_own(self, evaluated: evaluation.EvaluationConfig) -> list[evaluation.Scores]:
+    def evaluate_own(self, config: evaluation.EvaluationConfig) -> list[evaluation.Scores]:
         """Every member on its own shard."""
         inputs, labels = torch.zeros_like(self._inputs), torch.zeros_like(self._labels)
         for member in self._members:
@@ -195,7 +197,7 @@ class _Stack:
         for member in self._members:
             size = member.task.size
             found.append(
-                evaluated.scores(loss[member.slot, :size], correct[member.slot, :size], member.task.labels.numpy())
+                config.scores(loss[member.slot, :size], correct[member.slot, :size], member.task.labels.numpy())
             )
         return found
 
