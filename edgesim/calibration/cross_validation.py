@@ -1,4 +1,4 @@
-"""How well the fitted costs predict what the fit has not seen, beside the closed form."""
+"""Errors of the fitted costs on measurements that the fit has not seen, beside those of the closed form."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class PublishedNetwork:
     build: Callable[[], nn.Module] = field(compare=False)
 
     def workload(self) -> Workload:
-        """What one sample costs; counted once."""
+        """Cost of one sample; counted once."""
         return _counted(self)
 
 

@@ -103,7 +103,7 @@ class StorageSpeed:
     read_bytes_per_s: float
     write_bytes_per_s: float
     past_cache: bool
-    """whether the read went past the page cache (O_DIRECT, or the cache dropped by posix_fadvise)"""
+    """True where the read went past the page cache (O_DIRECT, or the cache dropped by posix_fadvise)"""
     how: str
     file_bytes: int
 

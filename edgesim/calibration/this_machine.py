@@ -43,7 +43,7 @@ CASES = (
     *cases("mobilenet-v2", (3, 224, 224), (4,), ("width_mult", 0.35)),
     *cases("mobilenet-v2", (3, 64, 64), (4,)),
 )
-"""what the costs are fitted to: four networks, of many sizes and shapes"""
+"""cases that the costs are fitted to: four networks, of many sizes and shapes"""
 CHECKS = (
     TimedNetwork("mlp", (1, 28, 28), 100, (("hidden", (256, 256)),)),
     TimedNetwork("mlp", (3, 32, 32), 48, (("hidden", (1024, 256)),)),
@@ -55,7 +55,7 @@ CHECKS = (
     TimedNetwork("mobilenet-v2", (3, 48, 48), 20, (("width_mult", 0.75),)),
     TimedNetwork("mobilenet-v2", (3, 32, 32), 64, (("width_mult", 0.35),)),
 )
-"""what --check predicts: other widths, inputs and batch sizes"""
+"""cases that --check predicts: other widths, inputs and batch sizes"""
 FOREIGN_CHECKS = (
     TimedNetwork("timm:resnet10t", (3, 64, 64), 16),
     TimedNetwork("timm:mobilenetv3_small_100", (3, 64, 64), 32),
@@ -119,7 +119,7 @@ class Calibrated:
     fitted: HostFit
     profile: DeviceProfile
     notes: tuple[str, ...]
-    """why sensors that exist could not be read"""
+    """reasons for sensors that exist and could not be read"""
     check: Check | None
 
 

@@ -53,12 +53,12 @@ class Machine:
     """None where no sensor can be read"""
     full_w: float | None
     sensors: str
-    """what the power is of"""
+    """parts of the machine whose power it is"""
 
 
 @dataclass(frozen=True)
 class HostFit:
-    """The costs of one machine and how well they hold."""
+    """Costs of one machine, with their errors."""
 
     costs: FloatArray
     """[terms]"""
@@ -67,7 +67,7 @@ class HostFit:
     held_out: float
     """mean absolute relative error on cases that the fit has not met; NaN where too few were timed to leave any out"""
     held_out_words: str
-    """which cases these are"""
+    """description of these cases"""
 
 
 def fit_costs(
