@@ -1,7 +1,7 @@
 """Errors that edgesim raises for what a user or a device can cause.
 
-Every message says what was wrong, what was given, what is allowed and how to mend it. Programming mistakes are plain
-Python exceptions and are not caught anywhere but at the boundary of an executor.
+Every message has the place of the fault, the value given, the allowed ones and the fix. Programming mistakes are plain
+Python exceptions, caught only at the boundary of an executor.
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ class FieldFaults(ValueError):
 class ScenarioError(EdgesimError):
     """A scenario, fleet or profile document has faults.
 
-    `faults` has all of them. The text counts those that differ in numbers alone where they are more than a few.
+    `faults` has all of them. In the text, many faults that differ only in numbers are counted.
     """
 
     def __init__(self, source: str, faults: list[Fault]):
-        super().__init__("\n".join([f"{source}: {n_of(len(faults), 'fault')}", *_told(faults)]))
+        super().__init__("\n".join([f"{source}: {n_of(len(faults), 'fault')}", *_lines(faults)]))
         self.source = source
         self.faults = faults
 
@@ -81,29 +81,29 @@ class ScenarioError(EdgesimError):
 
 
 _FEW = 3
-"""faults of one kind that are listed one by one, whatever they say"""
+"""faults of one kind that are always listed one by one"""
 _LISTED = 10
-"""the same where each says something else"""
+"""faults of one kind that are listed where each has another message"""
 _NUMBERS = re.compile(r"'[^']*'|-?[0-9][0-9_.:]*(?:e[-+]?[0-9]+)?")
 
 
 def _kind(text: str) -> str:
-    """A text without its numbers, but for those in quotes: they belong to names."""
+    """Text with its numbers replaced, except in quotes, where they belong to names."""
     return _NUMBERS.sub(lambda found: found[0] if found[0].startswith("'") else "#", text)
 
 
-def _told(faults: list[Fault]) -> list[str]:
-    """Lines of faults in their order. Of many alike but for numbers: the first ones, their count, and the last."""
+def _lines(faults: list[Fault]) -> list[str]:
+    """Lines of faults in their order; of many that differ only in numbers the first ones, their count and the last."""
     kinds: dict[tuple[str, str], list[Fault]] = {}
     for fault in faults:
         kinds.setdefault((_kind(fault.path), _kind(fault.message)), []).append(fault)
     lines = []
-    for alike in kinds.values():
-        shown = len(alike)
+    for same_kind in kinds.values():
+        shown = len(same_kind)
         if shown > _FEW:
-            shown = 1 if len({fault.message for fault in alike}) == 1 else min(shown, _LISTED)
-        lines += [f"  {fault}" for fault in alike[:shown]]
-        if shown < len(alike):
-            last = alike[-1] if alike[-1].path == alike[0].path else alike[-1].path
-            lines.append(f"    and {n_of(len(alike) - shown, 'fault')} more of this kind, the last: {last}")
+            shown = 1 if len({fault.message for fault in same_kind}) == 1 else min(shown, _LISTED)
+        lines += [f"  {fault}" for fault in same_kind[:shown]]
+        if shown < len(same_kind):
+            last = same_kind[-1] if same_kind[-1].path == same_kind[0].path else same_kind[-1].path
+            lines.append(f"    and {n_of(len(same_kind) - shown, 'fault')} more of this kind, the last: {last}")
     return lines

@@ -16,7 +16,7 @@ import torch
 from edgesim.calibration import energy, speeds, step_timing, this_machine_profile
 from edgesim.calibration.step_timing import Timed, TimedNetwork, Timings, TorchDevice, cases
 from edgesim.calibration.this_machine_profile import HostFit, Machine
-from edgesim.errors import n_of
+from edgesim.formatting import n_of
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import FloatArray
 

@@ -10,8 +10,7 @@ from edgesim.calibration import this_machine_profile
 from edgesim.calibration.step_timing import Timed
 from edgesim.calibration.this_machine import Calibrated, Check
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
-from edgesim.errors import n_of
-from edgesim.formatting import percent
+from edgesim.formatting import n_of, percent
 
 GOAL = 0.10
 """mean absolute error that is aimed at"""

@@ -18,7 +18,7 @@ from edgesim.calibration.step_timing import Timed, Timings, TorchDevice
 from edgesim.config import validation
 from edgesim.cost import steps
 from edgesim.cost.steps import TERMS
-from edgesim.errors import n_of
+from edgesim.formatting import n_of
 from edgesim.hardware import loading
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import FloatArray

@@ -30,7 +30,8 @@ from edgesim.data.duplicates import Repeats
 from edgesim.data.images import ImageDataset
 from edgesim.data.raw_dataset import CheckedDataset, RawDataset, RawSplit
 from edgesim.data.reading_notes import Note
-from edgesim.errors import DataError, n_of
+from edgesim.errors import DataError
+from edgesim.formatting import n_of
 
 FORMAT = 2
 FULL_HASH_BYTES = 512 * 2**20

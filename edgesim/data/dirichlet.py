@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.data.partition_checks import apportion, check, checked_labels, sorted_parts
-from edgesim.errors import DataError, n_of
+from edgesim.errors import DataError
+from edgesim.formatting import n_of
 from edgesim.work import FloatArray, IntArray
 
 MAX_TRIES = 1000

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from edgesim.data.dirichlet import dirichlet, dirichlet_sized
 from edgesim.data.partition_checks import apportion, check, checked_labels, sorted_parts
-from edgesim.errors import DataError, n_of
+from edgesim.errors import DataError
+from edgesim.formatting import n_of
 from edgesim.work import FloatArray, IntArray
 
 __all__ = [

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from edgesim.data import partition
-from edgesim.errors import DataError, Fault, n_of
+from edgesim.errors import DataError, Fault
+from edgesim.formatting import n_of
 from edgesim.work import IntArray
 
 Count = Annotated[int, Field(ge=1)]

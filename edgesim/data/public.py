@@ -20,7 +20,8 @@ import numpy.typing as npt
 from edgesim.data import parquet
 from edgesim.data.cache import DatasetFiles, cache_folder
 from edgesim.data.raw_dataset import RawDataset, RawSplit, array_images
-from edgesim.errors import DataError, n_of
+from edgesim.errors import DataError
+from edgesim.formatting import n_of
 
 DIGIT_NAMES = tuple(str(c) for c in range(10))
 FASHION_NAMES = (

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from edgesim.errors import EdgesimError, n_of
+from edgesim.errors import EdgesimError
+from edgesim.formatting import n_of
 
 Shape = tuple[int, int, int]
 

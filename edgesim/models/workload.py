@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 
-from edgesim.errors import EdgesimError, n_of
+from edgesim.errors import EdgesimError
+from edgesim.formatting import n_of
 from edgesim.models import networks
 from edgesim.models.operations import Recorder, affine
 from edgesim.models.train_eval_modes import evaluating, start_training

@@ -18,7 +18,8 @@ import pandas as pd
 
 from edgesim.config import shipped, validation
 from edgesim.cost import pricing
-from edgesim.errors import Fault, ScenarioError, n_of
+from edgesim.errors import Fault, ScenarioError
+from edgesim.formatting import n_of
 from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.records import Record, Trial, TrialResult
 from edgesim.results.linked_runs import curves_of

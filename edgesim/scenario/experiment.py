@@ -14,7 +14,8 @@ from edgesim.cost.objective import Objective
 from edgesim.data import datasets
 from edgesim.data.images import ImageDataset
 from edgesim.data.partition_checks import check
-from edgesim.errors import DataError, Fault, ScenarioError, n_of
+from edgesim.errors import DataError, Fault, ScenarioError
+from edgesim.formatting import n_of
 from edgesim.hardware.conditions import Conditions
 from edgesim.hardware.profile import DeviceProfile
 from edgesim.models.network_costs import NetworkShape, counted

@@ -13,8 +13,7 @@ from edgesim.calibration.measurements import LeftOut, MeasuredStep, Product
 from edgesim.calibration.published.coefficients import FamilyFit
 from edgesim.calibration.published_networks import network
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
-from edgesim.errors import n_of
-from edgesim.formatting import percent
+from edgesim.formatting import n_of, percent
 from edgesim.hardware.loading import DeviceProfile
 
 GOALS = {"boards (PyTorch)": 0.10, "phones (DL4J)": 0.25}
