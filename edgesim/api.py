@@ -28,7 +28,7 @@ from edgesim.scenario.loading import Scenario
 
 RUNS = Path("runs")
 WITH_FAILURES = "finished with failed trials"
-"""status in run.json of a run that is complete, but for trials that failed"""
+"""status in run.json of a complete run with failed trials"""
 
 
 class Progress(Protocol):

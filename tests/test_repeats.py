@@ -100,7 +100,7 @@ def test_heat_of_trainings_is_that_of_one_after_another(repeats: int) -> None:
     train_s = pricing.price(TERMS, bare, COLD, 64, 40, done)["device_train_time_s"]
     phone, _ = warm_phone(round(train_s / 9))  # a tenth of a training is its start-up
     found = pricing.price(of(repeats), phone, COLD, 64, 40, done)
-    phases = pricing.forecast_of(TERMS, Device(phone), 40, done).phases
+    phases = pricing.batch_pricing_of(TERMS, Device(phone), 40, done).phases
     scoring = [i for i, label in enumerate(phases.labels) if label == "scoring"]
     again = [i for i in range(len(phases.labels)) if i not in scoring]
     order = [*range(len(phases.labels)), *again * (repeats - 1)]
@@ -138,7 +138,7 @@ def test_a_battery_and_windows_hold_for_all_trainings() -> None:
 
 
 def test_more_trainings_are_no_more_phases() -> None:
-    shapes = {np.shape(pricing.forecast_of(of(n), Device(SLOW_START), 40, SCORED).phases.steps) for n in (1, 1000)}
+    shapes = {np.shape(pricing.batch_pricing_of(of(n), Device(SLOW_START), 40, SCORED).phases.steps) for n in (1, 1000)}
     assert len(shapes) == 1
 
 

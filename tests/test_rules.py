@@ -43,7 +43,11 @@ CURVE = [[0.1, 0.3], [0.5, 0.6], [1.0, 0.65]]
         ({"objective": {"accuracy_curve": CURVE}}, "pruning.keep_ratio.objective.lambda", "missing"),
         ({"objective": {"lambda": -1, "accuracy_curve": CURVE}}, "pruning.keep_ratio.objective.lambda", "0"),
         ({"objective": {"trade_off": 1}}, "pruning.keep_ratio.objective.trade_off", "`lambda`"),
-        ({"objective": {"lambda": 1}}, "pruning.keep_ratio.objective", "got neither of `accuracy_curve` (two or more"),
+        (
+            {"objective": {"lambda": 1}},
+            "pruning.keep_ratio.objective",
+            "got neither of `accuracy_curve` and",
+        ),
         (
             {"objective": {"lambda": 1, "accuracy_curve": CURVE[:1]}},
             "pruning.keep_ratio.objective.accuracy_curve",

@@ -1,4 +1,4 @@
-"""The values of a document: what they are in words, what was meant by them, and plain copies of them."""
+"""Values of a document: their kind in words, hints for wrong ones, and plain copies."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _BOOLS = {"true": ("true", "yes", "on", "y"), "false": ("false", "no", "off", "n
 
 
 def kind_of(value: object) -> str:
-    """What a YAML value is, in words."""
+    """Kind of a YAML value, in words."""
     words = {dict: "a map", list: "a list", str: "text", bool: "true/false", type(None): "nothing"}
     word = words.get(type(value), "a number")
     return word if isinstance(value, dict | list) or value is None else f"{word} ({value!r})"
 
 
 def meant(value: object, wanted: str = "number") -> str:
-    """How to write what a text seems to mean, as '; write 26', or an empty string.
+    """Hint for a text where another kind of value is wanted, such as '; write 26'; empty where there is none.
 
     Args:
         value: what a document holds where something else is wanted.

@@ -7,8 +7,8 @@ A value without quotes is one of these, and text otherwise:
     a number   decimal digits with an optional sign, point and exponent: 10, -2.5, .5, 1e-3, 4.8e10; `_` between two
                digits is left out: 1_000 is 1000; `.inf` and `.nan` are read, and refused wherever a number is checked
 
-So leading zeros are no octal (010 is 10), and these are text, which a check for a number or true/false refuses with
-the value to write: 22:00 and 1:30:00 (no base 60), 0x1F, 0o17, 0b1, 1,000, 2024-01-01, yes, no, on, off. PyYAML reads
+So leading zeros are no octal (010 is 10). These are text, for which a check of a number or of true/false gives the
+value to write: 22:00 and 1:30:00 (no base 60), 0x1F, 0o17, 0b1, 1,000, 2024-01-01, yes, no, on, off. PyYAML reads
 them by YAML 1.1: as 1320, 5400, 31, 15, 1, text, a date, true and false, and 1e-3 as text. Where seconds of a day are
 meant, `conditions` takes clock times.
 

@@ -1,7 +1,8 @@
 """Plausible ranges of a profile's numbers by class of device and kind of storage: narrower than those of the fields.
 
-Each holds what is sold in that class with room around it, and is narrow enough that the usual slip of the unit, by a
-factor of a thousand or of 3.6, ends outside. Of several slips that explain a value the one that lands inside is named.
+Each range holds the devices sold in that class, with a margin. It is narrow enough that the usual mistake of the unit,
+by a factor of a thousand or of 3.6, ends outside. Of several mistakes that explain a value the one that ends inside is
+named.
 """
 
 from __future__ import annotations
@@ -203,7 +204,7 @@ def of(document: Document, section: str, field: str) -> PlausibleRange | None:
 
 
 def plausible(document: Document, section: str, field: str) -> bool:
-    """Whether a number is there and in its range."""
+    """True where a number is given and in its range."""
     value, within = number(document, section, field), of(document, section, field)
     return value is not None and within is not None and within.holds(value)
 

@@ -20,7 +20,7 @@ from edgesim.data.partition_schemes import PARTITIONS
 from edgesim.hardware import fleet as fleets
 from edgesim.hardware import loading
 from edgesim.pruning import METHODS
-from edgesim.scenario.loading import REQUIRED, Cost, Report, Scenario
+from edgesim.scenario.loading import REQUIRED, CostSection, ReportSection, Scenario
 from edgesim.scenario.pruning_section import PruningDocument
 from edgesim.training.settings import Evaluation, Training
 
@@ -51,8 +51,8 @@ def scenario() -> Schema:
         "training": training,
         "pruning": pruning,
         "evaluation": _of(Evaluation, definitions),
-        "cost": _of(Cost, definitions),
-        "report": _of(Report, definitions),
+        "cost": _of(CostSection, definitions),
+        "report": _of(ReportSection, definitions),
         "seeds": {"anyOf": [SEED, {"type": "array", "items": SEED, "minItems": 1, "uniqueItems": True}], "default": 0},
     }
     docs = field_docs(Scenario)
@@ -120,8 +120,8 @@ def _choice(table: Mapping[str, type], definitions: Schema, kind: str, extra: Sc
     variants: list[Schema] = [{"enum": list(table)}, reference]
     for name, cls in table.items():
         part = _of(cls, definitions)
-        said = {"const": name, "description": f"Name of the {kind}. {name}: {summary(cls).rstrip('.')}."}
-        part["properties"] = {"name": said, **(extra or {}), **part["properties"]}
+        name_field = {"const": name, "description": f"Name of the {kind}. {name}: {summary(cls).rstrip('.')}."}
+        part["properties"] = {"name": name_field, **(extra or {}), **part["properties"]}
         part["required"] = ["name", *part.get("required", [])]
         variants.append(part)
     variants.append({"type": "object", "properties": {"name": reference}, "required": ["name"]})
