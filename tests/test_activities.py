@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from edgesim.calibration import measurements
+from edgesim.calibration.matrix_products import DrawFit, fit_draw
 from edgesim.calibration.measurements import Product
-from edgesim.calibration.products import DrawFit, fit_draw
 from edgesim.calibration.published import activities
 from edgesim.hardware import loading
 

@@ -18,7 +18,7 @@ from edgesim.errors import EdgesimError
 from edgesim.pruning import base, selection
 from edgesim.pruning.ccs import Ccs, strata_of, stratified, without_hardest
 from edgesim.pruning.cg_score import CgScore, complexity_gap, complexity_gap_flops
-from edgesim.pruning.geometry import scores_of_order, unit_rows
+from edgesim.pruning.embeddings import scores_of_order, unit_rows
 from edgesim.pruning.herding import Herding, herding
 from edgesim.pruning.k_center import KCenter, k_center
 from edgesim.pruning.moderate import Moderate, moderate

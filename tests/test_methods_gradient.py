@@ -17,8 +17,8 @@ from edgesim.errors import EdgesimError
 from edgesim.pruning import base, selection
 from edgesim.pruning.craig import Craig, facility_location
 from edgesim.pruning.glister import Glister, HeldOut, gains, glister
-from edgesim.pruning.gradients import LastLayer, observed_gradients, parts
 from edgesim.pruning.gradmatch import FILL, GradMatch, matching_pursuit
+from edgesim.pruning.last_layer_gradients import LastLayer, observed_gradients, parts
 from edgesim.training.loop import Streams
 from edgesim.training.settings import Training
 from edgesim.training.task import ClassificationTask
@@ -349,7 +349,7 @@ def test_a_task_without_logits_is_refused_by_name(method: Any) -> None:
     context = context_of(method)
     (at,) = context.observations.snapshots
     bare = {at: replace(context.observations.snapshots[at], logits=None, embedding=None)}
-    context.task.channels = frozenset({"loss", "hit"})
+    context.task.channels = frozenset({"loss", "correct"})
     refused = replace(context, device=7, observations=replace(context.observations, snapshots=bare))
     with pytest.raises(EdgesimError, match=r"device 7, method 'm'.*no embedding and no logits.*adapruner"):
         method.choose(refused, 3)

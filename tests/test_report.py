@@ -394,7 +394,7 @@ def unpriced():
         (make_run(status="interrupted", trials={"missing": 1}), "interrupted with 1 trial missing"),
         (make_run(status="failed"), "This run failed"),
         (only_failures(), "No trial has ended well, so nothing can be said"),
-        (make_run(methods=("random", "importance")), "savings and accuracy losses cannot be told"),
+        (make_run(methods=("random", "importance")), "savings and accuracy losses are unknown"),
         (make_run(methods=("full", "importance")), "The run has no random selection"),
         (make_run(seeds=1), "one seed: every number is of this seed alone"),
         (make_run(devices=1), "one device: every number is of this device alone"),

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import edgesim
 from edgesim.cli import app, progress, terminal_table
 from edgesim.cli.terminal_table import Column
-from edgesim.errors import n_of
+from edgesim.formatting import n_of
 from edgesim.runtime import SerialExecutor, ray_executor, ray_startup
 from edgesim.runtime.ray_startup import unused_address
 from edgesim.scenario.loading import Scenario

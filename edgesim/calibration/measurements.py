@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgesim.calibration.networks import Network, network
+from edgesim.calibration.published_networks import PublishedNetwork, network
 from edgesim.errors import EdgesimError
 
 PROFILES = {
@@ -24,26 +24,26 @@ PROFILES = {
 
 
 @dataclass(frozen=True)
-class Step:
+class MeasuredStep:
     """The measured time of one training step."""
 
     device: str
     """name of the profile"""
     model: str
     """as published"""
-    network: Network
+    network: PublishedNetwork
     batch_size: int
     time_s: float
     framework: str
     optimizer_states: int = 0
     """numbers that the optimiser keeps per weight; the published trainings use plain SGD or do not say"""
     doubtful: bool = False
-    """whether the measurement's own caveat says so"""
+    """True where the measurement's own caveat says so"""
 
     @property
     def recomputes(self) -> bool:
-        """Whether the framework runs the forward pass again within the backward pass: DL4J's layers compute what
-        they had before their activation anew (deeplearning4j, BaseLayer.backpropGradient and its overrides)."""
+        """True where the framework runs the forward pass again within the backward pass: DL4J's layers compute their
+        pre-activations anew (deeplearning4j, BaseLayer.backpropGradient and its overrides)."""
         return self.framework.startswith("DL4J")
 
 
@@ -71,13 +71,13 @@ class LeftOut:
     reason: str
 
 
-def steps(folder: Path) -> tuple[list[Step], list[LeftOut]]:
+def steps(folder: Path) -> tuple[list[MeasuredStep], list[LeftOut]]:
     """The rows of `training_measurements.csv` in `folder`: those that can be used, and the others.
 
     Raises:
         EdgesimError: no such file, or a row without a number where one must be.
     """
-    used: list[Step] = []
+    used: list[MeasuredStep] = []
     left_out: list[LeftOut] = []
     for line, row in _rows(folder / "training_measurements.csv"):
         device, model = row["device"], row["model"]
@@ -91,7 +91,9 @@ def steps(folder: Path) -> tuple[list[Step], list[LeftOut]]:
             time_s = _number(row, "ms_per_minibatch", line) / 1e3
             batch_size = int(_number(row, "batch_size", line))
             doubtful = "doubtful" in (row.get("caveat") or "")
-            used.append(Step(PROFILES[device], model, found, batch_size, time_s, row["framework"], doubtful=doubtful))
+            used.append(
+                MeasuredStep(PROFILES[device], model, found, batch_size, time_s, row["framework"], doubtful=doubtful)
+            )
     return used, left_out
 
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from test_methods import CLASSES, EXPECTATIONS, SHARDS, context_of, network
 
-from edgesim.models import counted
-from edgesim.models.counted import Network
-from edgesim.models.table import Mlp
+from edgesim.models import network_costs
+from edgesim.models.catalog import Mlp
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning import METHODS, base, expected_work, selection
 from edgesim.pruning.online_loss import Redraw
 from edgesim.training.loop import Streams, Subset, fit
@@ -21,7 +21,7 @@ from edgesim.training.needs import Needs
 from edgesim.training.settings import Training, Warmup
 from edgesim.work import StepTrace, Work
 
-NETWORK = counted.network_of(Mlp(hidden=(8,)), (1, 6, 6), CLASSES)
+NETWORK = network_costs.network_of(Mlp(hidden=(8,)), (1, 6, 6), CLASSES)
 WORK_IS = {"prototypes": "expected", "craig": "expected", "gradmatch": "expected", "adapruner": "at most"}
 """of those whose work is not exact"""
 HALF = Warmup(epochs=0.5)
@@ -128,9 +128,9 @@ class Headless:
 
 
 def test_the_network_is_looked_at() -> None:
-    assert Network(36, 8, True, 36 * 8 + 8 + 8 * CLASSES + CLASSES) == NETWORK
-    headless = counted.network_of(Headless(), (1, 2, 2), 4)
-    assert headless == Network(4, 0, False, 0)
+    assert NetworkShape(36, 8, True, 36 * 8 + 8 + 8 * CLASSES + CLASSES) == NETWORK
+    headless = network_costs.network_of(Headless(), (1, 2, 2), 4)
+    assert headless == NetworkShape(4, 0, False, 0)
 
 
 @dataclass(frozen=True)

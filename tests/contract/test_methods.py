@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from edgesim import seeds
-from edgesim.models.table import Mlp
+from edgesim.models.catalog import Mlp
 from edgesim.pruning import METHODS, base, selection
-from edgesim.pruning.gradients import LastLayer
+from edgesim.pruning.last_layer_gradients import LastLayer
 from edgesim.training.loop import Streams, Subset
 from edgesim.training.settings import Training
 from edgesim.training.task import ClassificationTask

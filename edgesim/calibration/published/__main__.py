@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgesim.calibration import measurements, validate
-from edgesim.calibration.products import fit_draw
+from edgesim.calibration import cross_validation, measurements
+from edgesim.calibration.matrix_products import fit_draw
 from edgesim.calibration.published import activities, coefficients, profile_writer, report
 from edgesim.errors import EdgesimError
 from edgesim.hardware import loading
@@ -51,7 +51,7 @@ def run(folder: Path, profile_folder: Path | None, page: Path | None) -> report.
                 profile_writer.update(file, values | activities.of_profile(known[name], known, draws))
     rooflines = {}
     for one in fits if page is not None else ():
-        rooflines.update(validate.held_out_roofline(one.family, one.data, one.measured, one.anchor))
+        rooflines.update(cross_validation.held_out_roofline(one.family, one.data, one.measured, one.anchor))
     found = report.ReportContent(fits, rooflines, product_fits, draws, products, left_out, known)
     if page is not None:
         page.write_text(report.page(found), encoding="utf-8")

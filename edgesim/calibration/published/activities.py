@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgesim.calibration.products import DrawFit
+from edgesim.calibration.matrix_products import DrawFit
 from edgesim.calibration.published.coefficients import Value
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.quantity import GPU_CLASSES

@@ -19,7 +19,7 @@ import dataclasses
 
 import numpy as np
 
-from edgesim.calibration.values import WRITTEN, Value, field_of, operation
+from edgesim.calibration.profile_coefficients import WRITTEN, Value, field_of, operation
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, costs_s
 from edgesim.hardware.loading import DeviceProfile, Quantity
 from edgesim.work import FloatArray

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from edgesim.calibration.dl4j import Lstm
 from edgesim.models import resolve, workload
-from edgesim.models.table import Shape
+from edgesim.models.catalog import Shape
 from edgesim.work import Workload
 
 _TIMM_CLASSES = 1000
@@ -32,7 +32,7 @@ _TIMM_NAMES = {
 
 
 @dataclass(frozen=True)
-class Network:
+class PublishedNetwork:
     """A network that can be counted."""
 
     name: str
@@ -41,16 +41,16 @@ class Network:
     build: Callable[[], nn.Module] = field(compare=False)
 
     def workload(self) -> Workload:
-        """What one sample costs; counted once."""
+        """Cost of one sample; counted once."""
         return _counted(self)
 
 
 @functools.cache
-def _counted(network: Network) -> Workload:
+def _counted(network: PublishedNetwork) -> Workload:
     return workload.count(network.build, network.input_shape, network.num_classes)
 
 
-def network(model: str, input_shape: str) -> Network | None:
+def network(model: str, input_shape: str) -> PublishedNetwork | None:
     """The network of a measurement.
 
     Args:
@@ -61,10 +61,10 @@ def network(model: str, input_shape: str) -> Network | None:
     """
     if model in OWN:
         own, shape, classes = OWN[model]
-        return Network(model, shape, classes, own)
+        return PublishedNetwork(model, shape, classes, own)
     if lstm := re.fullmatch(r"single LSTM layer in=(\d+) out=(\d+)", model):
         inputs, units, length = int(lstm[1]), int(lstm[2]), int(input_shape.removeprefix("seq "))
-        return Network(model, (1, length, inputs), 2, lambda: Sequence(inputs, units, 1, 2))
+        return PublishedNetwork(model, (1, length, inputs), 2, lambda: Sequence(inputs, units, 1, 2))
     name = model
     for pattern, wanted in _TIMM_NAMES.items():
         name = re.sub(f"^{pattern}$", wanted, name)
@@ -78,7 +78,7 @@ def network(model: str, input_shape: str) -> Network | None:
             module: nn.Module = resolve(f"timm:{name}")().build(shape, _TIMM_CLASSES)
         return module
 
-    return Network(name, shape, _TIMM_CLASSES, build)
+    return PublishedNetwork(name, shape, _TIMM_CLASSES, build)
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""How well the fitted costs predict what the fit has not seen, beside the closed form."""
+"""Errors of the fitted costs on measurements that the fit has not seen, beside those of the closed form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from edgesim.calibration import fit
 from edgesim.calibration.fit import Data, Family
-from edgesim.calibration.measurements import Step
+from edgesim.calibration.measurements import MeasuredStep
 from edgesim.cost import steps
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
 from edgesim.hardware.loading import DeviceProfile
@@ -43,7 +43,7 @@ class Errors:
         return [(self.models[i], float(self.errors[i])) for i in order]
 
 
-def closed_form(measured: Sequence[Step], profile: DeviceProfile) -> Errors:
+def closed_form(measured: Sequence[MeasuredStep], profile: DeviceProfile) -> Errors:
     """The closed form, FLOPs / (peak x training_utilisation); the utilisation has seen these measurements."""
     guess = [s.batch_size * s.network.workload().train_flops / profile.throughput_flops_per_s for s in measured]
     errors = np.array(guess) / np.array([s.time_s for s in measured]) - 1
@@ -73,7 +73,7 @@ def held_out(family: Family, all_data: dict[str, Data], anchor: FloatArray | Non
 def held_out_roofline(
     family: Family,
     all_data: dict[str, Data],
-    measured: Mapping[str, Sequence[Step]],
+    measured: Mapping[str, Sequence[MeasuredStep]],
     anchor: FloatArray | None = None,
 ) -> dict[str, Errors]:
     """As `held_out`, each operation taking the larger of its arithmetic and its memory in place of their sum.
@@ -102,7 +102,7 @@ def models(family: Family, all_data: dict[str, Data]) -> list[str]:
     return found if len(found) > len(family.groups) else []
 
 
-def _operations(step: Step) -> FloatArray:
+def _operations(step: MeasuredStep) -> FloatArray:
     """[operations, terms] what each operation of a step's passes consists of."""
     workload, samples = step.network.workload(), np.array([float(step.batch_size)])
     passes = [workload.train_operations, *([workload.forward_operations] if step.recomputes else [])]

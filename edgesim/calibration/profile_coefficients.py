@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgesim.calibration.networks import network
-from edgesim.calibration.products import ProductFit
+from edgesim.calibration.matrix_products import ProductFit
+from edgesim.calibration.published_networks import network
 from edgesim.cost import steps
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS
 from edgesim.hardware.loading import DeviceProfile
