@@ -12,6 +12,7 @@ import torch
 from conftest import blobs
 
 from edgesim import seeds
+from edgesim.data.arrays import digits_table
 from edgesim.data.datasets import ImageDataset
 from edgesim.errors import EdgesimError
 from edgesim.pruning import base, selection
@@ -90,12 +91,10 @@ def with_embeddings(context: base.ScoreContext, embeddings: np.ndarray, labels: 
 
 
 def features(n: int = 500) -> tuple[np.ndarray, np.ndarray]:
-    """Random ReLU features of scikit-learn's digits: as unevenly spread as real embeddings are."""
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
+    """Random ReLU features of the digits: as unevenly spread as real embeddings are."""
+    table = digits_table()[:n]
     weights = np.random.default_rng(0).normal(size=(64, 32)) / 8
-    return np.maximum(digits.data[:n] @ weights, 0.0), digits.target[:n].astype(np.int64)
+    return np.maximum(table[:, :-1] @ weights, 0.0), table[:, -1].astype(np.int64)
 
 
 def kept(method: Any, context: base.ScoreContext, ratio: float) -> np.ndarray:

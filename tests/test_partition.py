@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from edgesim.config.validation import build
 from edgesim.data import partition
+from edgesim.data.arrays import digits_table
 from edgesim.data.invariants import apportion
 from edgesim.data.schemes import PARTITIONS, Dirichlet, Explicit, Iid, Pathological, Quantity, describe
 from edgesim.errors import DataError
@@ -348,9 +349,7 @@ def flwr_partition(labels, n_devices, alpha, seed, min_size, self_balancing) -> 
 
 
 def digits_labels() -> np.ndarray:
-    from sklearn.datasets import load_digits
-
-    return load_digits().target.astype(np.int64)
+    return digits_table()[:, -1].astype(np.int64)
 
 
 @pytest.mark.filterwarnings("ignore:The specified min_partition_size")

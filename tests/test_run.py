@@ -531,6 +531,32 @@ assert not psutil.wait_procs(children, timeout=10)[1]
     assert not done.stderr
 
 
+def test_plain_ray_starts_all_of_ray(make_scenario: Make, tmp_path: Path, serial: Run) -> None:
+    """With the switch no private function of Ray is touched, and a run gives the same records."""
+    script = """
+import sys
+import psutil
+from conftest import DOCUMENT
+import edgesim
+from edgesim.runtime import RayExecutor
+from edgesim.scenario import loading
+executor = RayExecutor(hosts=1)
+executor._ready.wait()
+assert executor._error is None, executor._error
+print([" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)])
+from pathlib import Path
+edgesim.run(loading.from_document(DOCUMENT, "tiny.yaml", Path.cwd(), {}), sys.argv[1], executor=executor)
+executor.close()
+"""
+    plain = {**os.environ, "EDGESIM_PLAIN_RAY": "1", "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    command = [sys.executable, "-c", script, str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=plain)
+    assert done.returncode == 0, done.stderr
+    assert "ray_agent.py" not in done.stdout
+    assert all(name in done.stdout for name in ("dashboard.py", "/monitor.py", "log_monitor.py"))
+    assert_equal_runs(serial, edgesim.load_run(tmp_path / "run"))
+
+
 def test_a_failure_carries_its_traceback() -> None:
     def begin(job: Any) -> Any:
         return job.spec

@@ -43,7 +43,7 @@ class DatasetSource(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Digits(Limits):
-    """1,797 real handwritten digits, 8x8 grey, 10 classes; part of scikit-learn, no download."""
+    """1,797 real handwritten digits, 8x8 grey, 10 classes; part of edgesim, no download."""
 
     test_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """share of each class that is the test split"""
