@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from edgesim.calibration.measurements import Step
+from edgesim.calibration.training_step import Step
 from edgesim.cost import steps
 from edgesim.cost.steps import BYTE_TERMS, COUNT_TERMS, FLOP_TERMS, TERMS
 from edgesim.hardware.loading import DeviceProfile
@@ -53,37 +53,11 @@ class Family:
         return np.array([[float(term in group) for group in self.groups] for term in TERMS])
 
 
-_MEMORY = tuple(term for term in BYTE_TERMS if term != "unrolling")
-FAMILIES = (
-    Family(
-        "boards (PyTorch)",
-        ("raspberry-pi-4b", "raspberry-pi-5"),
-        # All their measurements are of large steps: several memory shares would trade places with the arithmetic,
-        # and the time of one operation comes from a small network instead.
-        (*((kind,) for kind in FLOP_TERMS), _MEMORY, ("channel", "cramped_channel")),
-    ),
-    Family(
-        "phones (DL4J)",
-        ("nexus-6", "redmi-note-8", "galaxy-note10"),
-        # DL4J has no convolutions of its own on ARM: it unrolls the images and multiplies matrices, so that the
-        # unrolled ones are operands.
-        (
-            ("convolution", "matmul"),
-            ("activation",),
-            ("operand", "unrolling"),
-            ("weight", "convolution_weight", "cramped_weight", "update"),
-            ("operation", "convolution_operation"),
-        ),
-        anchor="raspberry-pi-4b",  # of the same kind of processor, measured more often
-        unanchored=("operation", "convolution_operation"),  # that is the framework's and not the processor's
-    ),
-    Family(
-        "Jetsons (PyTorch)",
-        ("jetson-nano", "jetson-xavier-nx"),
-        # Two networks; matrix products were measured by themselves, the rest is fixed.
-        (("convolution",), ("pointwise", "depthwise")),
-    ),
-)
+def field_of(term: str) -> str:
+    """The field of a profile that holds the cost of a term."""
+    if term in BYTE_TERMS:
+        return f"memory.{term}_efficiency"
+    return f"compute.{term}_efficiency" if term in FLOP_TERMS else f"compute.{term}_overhead_s"
 
 
 def features(step: Step) -> FloatArray:

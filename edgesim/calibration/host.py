@@ -20,8 +20,7 @@ from torch import nn
 
 from edgesim import seeds
 from edgesim.calibration import operation_times
-from edgesim.calibration.measurements import Step
-from edgesim.calibration.networks import Network
+from edgesim.calibration.training_step import Network, Step
 from edgesim.models import resolve
 from edgesim.models.table import Shape
 from edgesim.training import loop

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from edgesim.calibration import energy, fit, operation_times, validate
-from edgesim.calibration.fit import Data, Family
+from edgesim.calibration.fit import Data, Family, field_of
 from edgesim.calibration.host import Timed, Timings, TorchDevice
 from edgesim.calibration.speeds import Copies, StorageSpeed
-from edgesim.calibration.values import field_of
 from edgesim.config import validation
 from edgesim.cost import steps
 from edgesim.cost.steps import TERMS

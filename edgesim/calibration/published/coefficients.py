@@ -7,20 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim.calibration import fit, validate
-from edgesim.calibration.fit import FAMILIES, Data, Family
-from edgesim.calibration.measurements import Product, Step
-from edgesim.calibration.products import ProductFit, fit_products
+from edgesim.calibration.fit import Data, Family, field_of
 from edgesim.calibration.published import relatives, x86
-from edgesim.calibration.values import (
+from edgesim.calibration.published.families import FAMILIES
+from edgesim.calibration.published.measurements import Product
+from edgesim.calibration.published.products import ProductFit, fit_products
+from edgesim.calibration.published.values import (
     RECOMPUTES,
     SMALL_NETWORK,
     WRITTEN,
     Value,
-    field_of,
     operation,
     operation_overhead_s,
     product,
 )
+from edgesim.calibration.training_step import Step
 from edgesim.cost.steps import BYTE_TERMS, TERMS
 from edgesim.errors import EdgesimError
 from edgesim.hardware.loading import DeviceProfile

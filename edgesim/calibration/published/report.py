@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim.calibration import fit, validate
-from edgesim.calibration.measurements import LeftOut, Product, Step
-from edgesim.calibration.networks import network
-from edgesim.calibration.products import DrawFit, ProductFit, fit_power
+from edgesim.calibration.published import predictors
 from edgesim.calibration.published.coefficients import FamilyFit
+from edgesim.calibration.published.measurements import LeftOut, Product
+from edgesim.calibration.published.networks import network
+from edgesim.calibration.published.products import DrawFit, ProductFit, fit_power
+from edgesim.calibration.training_step import Step
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
 from edgesim.errors import n_of
 from edgesim.formatting import per_cent
@@ -49,7 +51,7 @@ def _head() -> str:
         "measurements: by the closed form (FLOPs over peak x `training_utilisation`) and by the step model of\n"
         "`edgesim.cost.steps`, whose coefficients are fitted by least squares on relative error, with wide priors on\n"
         "the proportions between them.\n"
-        "Written by `python -m edgesim.calibration FOLDER --profiles device_profiles --report FILE`.\n"
+        "Written by `python -m edgesim.calibration.published --profiles device_profiles --report FILE`.\n"
         "Errors are mean absolute errors over the measured time. *Held out* means that the fit has not met the model\n"
         "on any device of the family, at any batch size; the closed form's utilisation has seen all of them.\n"
         "Which coefficients a family has was chosen by these same held-out errors, so they are a little too good."
@@ -60,7 +62,7 @@ def _errors(found: ReportContent) -> str:
     rows = []
     for one in found.fits:
         for device, errors in one.held_out.items():
-            closed = validate.closed_form(one.measured[device], found.profiles[device])
+            closed = predictors.closed_form(one.measured[device], found.profiles[device])
             fitted = fit.relative_errors(one.data[device], one.costs[device])
             rows.append(
                 [
@@ -156,9 +158,9 @@ def _models(found: ReportContent) -> str:
 def _costs(found: ReportContent) -> str:
     rows = []
     for one in found.fits:
-        spreads = validate.spreads(one.family, one.data, one.anchor)
+        spreads = predictors.spreads(one.family, one.data, one.anchor)
         for device, costs in one.costs.items():
-            shares = validate.shares(one.data[device], costs)
+            shares = predictors.shares(one.data[device], costs)
             fitted = {term for group in one.family.groups for term in group}
             for i, term in enumerate(TERMS):
                 if costs[i] > 0 and shares[i] > 0:
@@ -192,7 +194,7 @@ def _transfer(found: ReportContent) -> str:
     costs = fit.fit(boards.family, alone)[first]
     rows = []
     for count in (1, 3):
-        one = validate.transfer(costs, boards.data[second], count)
+        one = predictors.transfer(costs, boards.data[second], count)
         low, middle, high = one.medians
         rows.append([str(count), str(one.choices), per_cent(middle), f"{per_cent(low)} to {per_cent(high)}"])
     words = (

@@ -10,15 +10,14 @@ import functools
 import itertools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from edgesim.calibration.dl4j import Lstm
-from edgesim.models import resolve, workload
+from edgesim.calibration.published.dl4j import Lstm
+from edgesim.calibration.training_step import Network
+from edgesim.models import resolve
 from edgesim.models.table import Shape
-from edgesim.work import Workload
 
 _TIMM_CLASSES = 1000
 _TIMM_NAMES = {
@@ -29,25 +28,6 @@ _TIMM_NAMES = {
     r"ssd-mobilenet-v1": "mobilenetv1_100",
 }
 """published name -> timm's, where they differ. SSD-MobileNet-v1 stands for its backbone, most of its arithmetic"""
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network that can be counted."""
-
-    name: str
-    input_shape: Shape
-    num_classes: int
-    build: Callable[[], nn.Module] = field(compare=False)
-
-    def workload(self) -> Workload:
-        """What one sample costs; counted once."""
-        return _counted(self)
-
-
-@functools.cache
-def _counted(network: Network) -> Workload:
-    return workload.count(network.build, network.input_shape, network.num_classes)
 
 
 def network(model: str, input_shape: str) -> Network | None:
