@@ -8,6 +8,7 @@ TORCH  ?=
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
+LOWEST := $(VENV)-lowest
 
 .PHONY: quickstart test lowest lint types bench reports equal-cost clean
 
@@ -16,6 +17,10 @@ quickstart: $(STAMP)
 
 test: $(DEV)
 	$(BIN)/python -m pytest
+
+# A selection of tests that touches every dependency, at the oldest versions that pyproject.toml allows.
+lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -m pytest $(OLDEST_TESTS)
 
 lint: $(DEV)
 	$(BIN)/ruff check edgesim tests reports tools
@@ -39,7 +44,7 @@ equal-cost: $(DEV)
 	$(BIN)/python reports/equal-cost/build.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit("edgesim needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
@@ -55,3 +60,9 @@ $(DEV): pyproject.toml constraints.txt | $(BIN)/uv
 	$(BIN)/python tools/install.py --torch "$(TORCH)" --extra dev
 	$(BIN)/python -m compileall -q edgesim
 	@touch $(STAMP) $@
+
+$(LOWEST)/.installed: pyproject.toml constraints.txt | $(BIN)/uv
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(LOWEST)
+	$(BIN)/uv pip install --python $(LOWEST)/bin/python --resolution lowest-direct --compile-bytecode --editable '.[timm,nvml]' \
+		$$(grep -E '^(pytest|pytest-timeout|pytest-xdist|hypothesis)==' constraints.txt)
+	@touch $@

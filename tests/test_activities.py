@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from folding import over
 
 from edgesim.calibration.published import activities, measurements
 from edgesim.calibration.published.measurements import Product
@@ -55,7 +56,7 @@ def test_measured_power_of_products_is_predicted_from_their_utilisation(name: st
     assert floor_w == pytest.approx(smallest.power_w, rel=0.1)
 
 
-@pytest.mark.parametrize("name", loading.names())
+@over("name", loading.names())
 def test_every_profile_has_activities_with_their_source(name: str) -> None:
     power = loading.load(name).power
     for quantity in (power.memory_activity, power.overhead_activity):

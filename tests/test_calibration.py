@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from folding import over
 
 from edgesim.calibration import fit, validate
 from edgesim.calibration.fit import Data, Family
@@ -285,7 +286,7 @@ def test_missing_and_malformed_measurements_are_named(tmp_path: Path) -> None:
         measurements.products(tmp_path)
 
 
-@pytest.mark.parametrize("name", loading.names())
+@over("name", loading.names())
 def test_every_profile_has_the_coefficients_with_their_source(name: str) -> None:
     profile = loading.load(name)
     for field in (*FIELDS, "compute.first_step_s"):

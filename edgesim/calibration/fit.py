@@ -121,7 +121,7 @@ def fit(family: Family, all_data: dict[str, Data], anchor: FloatArray | None = N
         its lower bound.
     """
     known = {device: one for device, one in all_data.items() if one.models}
-    problem = _Infeasibility.of(family, known, anchor)
+    problem = _FitProblem.of(family, known, anchor)
     found = problem.solved()
     return {
         device: np.asarray(family.basis @ costs + one.fixed)
@@ -140,7 +140,7 @@ def relative_errors(one: Data, costs: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class _Infeasibility:
+class _FitProblem:
     """D devices, G groups; unknown are the log costs [D, G] and the family's shape [G], both over the known groups."""
 
     rows: list[FloatArray]
@@ -153,7 +153,7 @@ class _Infeasibility:
     """[G] log costs, NaN where there is none"""
 
     @classmethod
-    def of(cls, family: Family, known: dict[str, Data], anchor: FloatArray | None) -> _Infeasibility:
+    def of(cls, family: Family, known: dict[str, Data], anchor: FloatArray | None) -> _FitProblem:
         basis, measured = family.basis, list(known.values())
         logs = np.full(len(family.groups), np.nan)
         if anchor is not None:
@@ -187,7 +187,7 @@ class _Infeasibility:
         count = sum(map(len, rows))
         scatter = _FIRST_SCATTER
         for _ in range(_ROUNDS):
-            fitted = _Fitted(rows, self.targets, priors, scatter)
+            fitted = _Residuals(rows, self.targets, priors, scatter)
             at = least_squares(fitted.residuals, at, fitted.jacobian, bounds=bounds).x
             errors = scatter * fitted.residuals(at)[:count]
             free = max(1, count - len(start))
@@ -237,7 +237,7 @@ def _priors(devices: int, anchor: FloatArray, start: FloatArray) -> _Priors:
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class _Residuals:
     """What least squares minimises: relative errors over their scatter, and the priors."""
 
     rows: Sequence[FloatArray]

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from folding import over
 from test_methods import CLASSES, EXPECTATIONS, SHARDS, context_of, network
 
 from edgesim.models import counted
@@ -62,8 +63,8 @@ def tally(trace: StepTrace) -> Counter[tuple[str, int]]:
     return counted
 
 
-@pytest.mark.parametrize("shard", SHARDS)
 @pytest.mark.parametrize(("name", "arguments", "exact"), VARIANTS)
+@over("shard", SHARDS)
 def test_the_expectation_is_the_charge(name: str, arguments: dict[str, Any], exact: bool, shard: str) -> None:
     images, labels = SHARDS[shard]
     method = METHODS[name](**arguments)
@@ -97,8 +98,8 @@ def test_the_expectation_is_the_charge(name: str, arguments: dict[str, Any], exa
 DYNAMIC = [entry for entry in VARIANTS if base.is_dynamic(METHODS[entry[0]])]
 
 
-@pytest.mark.parametrize("shard", SHARDS)
 @pytest.mark.parametrize(("name", "arguments", "exact"), [("random", {}, True), *DYNAMIC])
+@over("shard", SHARDS)
 def test_training_is_expected_as_it_is_done(name: str, arguments: dict[str, Any], exact: bool, shard: str) -> None:
     images, labels = SHARDS[shard]
     method, training, n = METHODS[name](**arguments), Training(epochs=5, batch_size=7), len(labels)

@@ -20,7 +20,7 @@ from edgesim.hardware import loading
 from edgesim.hardware.loading import DeviceProfile
 
 
-class Fitted(NamedTuple):
+class PublishedFit(NamedTuple):
     """Fits to the measurements of one folder, and the coefficients that follow for every profile."""
 
     profiles: dict[str, DeviceProfile]
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if differing else 0
 
 
-def fit_profiles(folder: Path, profile_folder: Path | None = None) -> Fitted:
+def fit_profiles(folder: Path, profile_folder: Path | None = None) -> PublishedFit:
     """Fit every family of devices, and derive the coefficients of all profiles.
 
     Args:
@@ -85,10 +85,10 @@ def fit_profiles(folder: Path, profile_folder: Path | None = None) -> Fitted:
         name: found | activities.of_profile(known[name], known, draws)
         for name, found in coefficients.coefficients(known, families, product_fits).items()
     }
-    return Fitted(known, families, product_fits, draws, products, left_out, values)
+    return PublishedFit(known, families, product_fits, draws, products, left_out, values)
 
 
-def differences(fitted: Fitted) -> list[str]:
+def differences(fitted: PublishedFit) -> list[str]:
     """Lines on the coefficients that the profiles hold with other digits than they would be written with."""
     lines = []
     for name, values in fitted.values.items():
@@ -101,14 +101,14 @@ def differences(fitted: Fitted) -> list[str]:
     return lines
 
 
-def write(fitted: Fitted, profile_folder: Path) -> None:
+def write(fitted: PublishedFit, profile_folder: Path) -> None:
     """Put the coefficients into the profile files of a folder."""
     for name, values in fitted.values.items():
         if (file := profile_folder / f"{name}.yaml").is_file():
             profile_writer.update(file, values)
 
 
-def report_content(fitted: Fitted) -> report.ReportContent:
+def report_content(fitted: PublishedFit) -> report.ReportContent:
     """Errors of the fits, beside those of a roofline on the same measurements."""
     rooflines = {}
     for one in fitted.families:
