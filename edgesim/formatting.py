@@ -40,14 +40,14 @@ class NumberFormat:
     grouping: bool = True
     """commas at thousands"""
     least: float = 0.0
-    """smaller values are written as '< least'; 0 = no such limit"""
+    """smaller values are written as '<least'; 0 = no such limit"""
 
     def __call__(self, value: float) -> str:
         """The value as text; UNKNOWN where it is not finite."""
         if not math.isfinite(value):
             return UNKNOWN
         if self.least and value < self.least:
-            return f"< {self.least:f}".rstrip("0")
+            return f"<{self.least:f}".rstrip("0")
         value, comma = value * self.factor, "," if self.grouping else ""
         sign = "+" if self.sign else ""
         if self.decimals is not None:
@@ -83,9 +83,9 @@ def percent(share: float | np.floating[Any], decimals: int = 1, sign: bool = Fal
 
 
 def short_percent(share: float, digits: int = 3) -> str:
-    """Share >= 0 in per cent with so many significant digits: 50 %, 0.034 %, under 0.01 %; near the whole 99.6 %."""
+    """Share >= 0 in per cent with so many significant digits: 50 %, 0.034 %, <0.01 %; near the whole 99.6 %."""
     if 0 < share < _LEAST_SHARE:
-        return "under 0.01 %"
+        return "<0.01 %"
     return f"{number(100 * share, max(digits, 3) if 0.995 <= share < 1 else digits)} %"
 
 

@@ -403,11 +403,21 @@ def test_digits():
     # Per class of n samples floor(n / 5) are test: 178, 182, 177, 183, 181, 182, 181, 179, 174, 180.
     assert np.bincount(data.test_labels).tolist() == [35, 36, 35, 36, 36, 36, 36, 35, 34, 36]
     assert data.train_images.max() == 255
-    from sklearn.datasets import load_digits
-
-    assert np.array_equal(np.rint(data.train_images[0, :, :, 0] * (16 / 255)), load_digits().images[0])
+    # The first image and the sum of all pixels, as scikit-learn's load_digits has them.
+    zero = """
+        0  0  5 13  9  1  0  0
+        0  0 13 15 10 15  5  0
+        0  3 15  2  0 11  8  0
+        0  4 12  0  0  8  8  0
+        0  5  8  0  0  9  8  0
+        0  4 11  0  1 12  7  0
+        0  2 14  5 10 12  0  0
+        0  0  6 13 10  0  0  0
+    """
+    assert np.rint(data.train_images[0].ravel() * (16 / 255)).tolist() == [int(level) for level in zero.split()]
+    assert data.train_labels[:10].tolist() == list(range(10))
     every = np.concatenate([data.train_images, data.test_images])[..., 0] * (16 / 255)
-    assert np.rint(every).sum() == load_digits().images.sum()
+    assert np.rint(every).sum() == 561_718
     assert len(every) == 1797
 
 

@@ -208,7 +208,7 @@ def test_every_column_has_a_meaning_and_columns_follow_the_code(hooks: Any, monk
     for snapshot in (ROOT / "reports" / "runs").iterdir():
         assert set(Run(snapshot).records.columns) <= set(tables["records"])
 
-    monkeypatch.setitem(columns.LATER, "devices", [*tables["devices"], "antenna_w"])
+    monkeypatch.setitem(columns.run_folder.COLUMNS, "devices", [*tables["devices"], "antenna_w"])
     assert "| `antenna_w` |" in hooks.GENERATED["run-tables"]()
 
 
@@ -281,6 +281,29 @@ def test_the_top_of_the_repository_has_nothing_else() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     top = {line.split("/")[0] for line in listed.splitlines()}
     assert {name for name in top if not name.startswith(".")} <= TOP_LEVEL
+
+
+def test_numbers_of_the_first_pages_are_those_of_the_shipped_run() -> None:
+    """Rounded numbers of the page on the first run, worked out anew from its snapshot."""
+    records = Run(ROOT / "reports" / "runs" / "quickstart").records
+    full = records[records["method"] == "full"]
+    half = records[(records["method"] == "importance") & (records["keep_ratio"] == 0.5)]
+    warm_s = [trials[["device_score_time_s", "device_train_time_s"]].sum().sum() for trials in (half, full)]
+    start_up = full["device_startup_s"].sum() / full["device_time_s"].sum()
+    text = " ".join((DOCS / "getting-started.md").read_text(encoding="utf-8").split())
+    for sentence in (
+        f"accuracy is about {100 * full['test_accuracy'].mean():.0f} %",
+        f"reaches about {100 * full['local_accuracy'].mean():.0f} %",
+        f"takes about {100 * start_up:.0f} % of full training's time",
+        f"{records.loc[records['profile'] == 'jetson-nano', 'device_startup_s'].max():.1f} s on a Jetson Nano",
+        f"saves about {100 * (1 - warm_s[0] / warm_s[1]):.0f} % of the time",
+        f"a cold one saves about {100 * (1 - half['device_time_s'].sum() / full['device_time_s'].sum()):.0f} %",
+        f"about {full['shard_size'].mean():.0f} samples",
+    ):
+        assert sentence in text, sentence
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"{len(METHODS)} methods" in changes
+    assert f"{len(loading.names())} device profiles" in changes
 
 
 def test_one_version_everywhere() -> None:

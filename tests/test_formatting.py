@@ -59,7 +59,7 @@ def test_watts_and_shares_by_hand() -> None:
     ]
     shares = (1.0, 0.112, 0.0228, 0.009, 0.994, 0.9963, 0.9951, 0.0, 3e-9, 0.0004)
     assert [formatting.short_percent(share, 2) for share in shares] == [
-        "100 %", "11 %", "2.3 %", "0.9 %", "99 %", "99.6 %", "99.5 %", "0 %", "under 0.01 %", "0.04 %",
+        "100 %", "11 %", "2.3 %", "0.9 %", "99 %", "99.6 %", "99.5 %", "0 %", "<0.01 %", "0.04 %",
     ]  # fmt: skip
     assert [formatting.short_percent(share) for share in (0.5, 0.00034, 0.1234)] == ["50 %", "0.034 %", "12.3 %"]
     narrow = (0.384, -0.123, 0.094, 0.9963, 1.0, -0.0003, math.nan)
@@ -82,7 +82,7 @@ def test_watts_and_shares_by_hand() -> None:
         (NUMBER, 1234.5, "1,234"), (NUMBER, 0.012345, "0.01235"), (NUMBER, math.inf, "–"),
         (COUNT, 12345, "12,345"), (COUNT, math.nan, "–"),
         (formatting.text, "", "–"), (formatting.text, None, "–"), (formatting.text, "el2n", "el2n"),
-        (P_VALUE, 0.0347, "0.035"), (P_VALUE, 9e-5, "< 0.0001"), (P_VALUE, math.nan, "–"),
+        (P_VALUE, 0.0347, "0.035"), (P_VALUE, 9e-5, "<0.0001"), (P_VALUE, math.nan, "–"),
         (IDENTIFIER, 1234.0, "1234"), (IDENTIFIER, math.nan, "–"),
         (formatting.duration, 3725, "1 h 2 min 5 s"), (formatting.duration, 83, "1 min 23 s"),
         (formatting.duration, 4.25, "4.2 s"), (formatting.duration, math.nan, "–"),

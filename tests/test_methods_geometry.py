@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 import torch
 from conftest import blobs
+from folding import over
 
 from edgesim import seeds
+from edgesim.data.arrays import digits_table
 from edgesim.data.datasets import ImageDataset
 from edgesim.errors import EdgesimError
 from edgesim.pruning import base, selection
 from edgesim.pruning.ccs import Ccs, strata_of, stratified, without_hardest
 from edgesim.pruning.cg_score import CgScore, complexity_gap, complexity_gap_flops
-from edgesim.pruning.geometry import scores_of_order, unit_rows
+from edgesim.pruning.embeddings import scores_of_order, unit_rows
 from edgesim.pruning.herding import Herding, herding
 from edgesim.pruning.k_center import KCenter, k_center
 from edgesim.pruning.moderate import Moderate, moderate
@@ -90,12 +92,10 @@ def with_embeddings(context: base.ScoreContext, embeddings: np.ndarray, labels: 
 
 
 def features(n: int = 500) -> tuple[np.ndarray, np.ndarray]:
-    """Random ReLU features of scikit-learn's digits: as unevenly spread as real embeddings are."""
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
+    """Random ReLU features of the digits: as unevenly spread as real embeddings are."""
+    table = digits_table()[:n]
     weights = np.random.default_rng(0).normal(size=(64, 32)) / 8
-    return np.maximum(digits.data[:n] @ weights, 0.0), digits.target[:n].astype(np.int64)
+    return np.maximum(table[:, :-1] @ weights, 0.0), table[:, -1].astype(np.int64)
 
 
 def kept(method: Any, context: base.ScoreContext, ratio: float) -> np.ndarray:
@@ -472,9 +472,9 @@ def degenerate() -> dict[str, ImageDataset]:
     }
 
 
-@pytest.mark.parametrize("shard", list(degenerate()))
 @pytest.mark.parametrize("method", ALL_METHODS, ids=title)
 @pytest.mark.filterwarnings("error::RuntimeWarning")
+@over("shard", degenerate())
 def test_degenerate_shards(method: Any, shard: str) -> None:
     data = degenerate()[shard]
     images, labels = data.train_images.copy(), data.train_labels.copy()

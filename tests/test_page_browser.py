@@ -15,7 +15,7 @@ from report_runs import FakeRun, make_run
 
 from edgesim import formatting, report
 from edgesim.analysis.means import summary
-from edgesim.extremes import Extremes
+from edgesim.ranked_samples import RankedSamples
 from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult
 from edgesim.report import plot_style
 from edgesim.results.run_folder import Run, RunFolder
@@ -74,7 +74,7 @@ def test_every_figure_is_drawn_and_nothing_complains(page, tmp_path, width, dark
             assert figure["marks"] > 0, figure
             assert figure["right"] <= width, figure
         assert driver.execute_script("return document.documentElement.scrollWidth") <= width
-        look = plot_style.LOOK["dark" if dark else "light"]
+        look = plot_style.PAGE_COLOURS["dark" if dark else "light"]
         shown = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
         assert shown == rgb(look["page"])
         assert {figure["text"] for figure in found} == {rgb(look["ink"])}
@@ -92,9 +92,9 @@ def test_the_theme_button_overrules_the_system(page, tmp_path):
         assert button.text == "Theme: auto"
         button.click()
         assert button.text == "Theme: light"
-        assert driver.execute_script(FIGURES)[0]["text"] == rgb(plot_style.LOOK["light"]["ink"])
+        assert driver.execute_script(FIGURES)[0]["text"] == rgb(plot_style.PAGE_COLOURS["light"]["ink"])
         button.click()
-        assert driver.execute_script(FIGURES)[0]["text"] == rgb(plot_style.LOOK["dark"]["ink"])
+        assert driver.execute_script(FIGURES)[0]["text"] == rgb(plot_style.PAGE_COLOURS["dark"]["ink"])
 
 
 def test_figures_wait_until_they_are_scrolled_to(page, tmp_path):
@@ -112,9 +112,11 @@ def test_paper_shows_every_figure_in_light_colours(page, tmp_path):
         assert all(figure["marks"] > 0 and 0 < figure["width"] <= 340 for figure in found[1:])
         assert found[0]["key"] == "pareto-energy"  # it stands first, as wide as the paper
         assert 340 < found[0]["width"] <= 700
-        assert {figure["text"] for figure in found} == {rgb(plot_style.LOOK["light"]["ink"])}
+        assert {figure["text"] for figure in found} == {rgb(plot_style.PAGE_COLOURS["light"]["ink"])}
         driver.execute_script("window.dispatchEvent(new Event('afterprint'))")
-        assert {figure["text"] for figure in driver.execute_script(FIGURES)} == {rgb(plot_style.LOOK["dark"]["ink"])}
+        assert {figure["text"] for figure in driver.execute_script(FIGURES)} == {
+            rgb(plot_style.PAGE_COLOURS["dark"]["ink"])
+        }
 
 
 def test_no_table_is_wider_than_paper(tmp_path):
@@ -142,7 +144,7 @@ def test_a_sentence_in_place_of_bars_is_that_of_the_method_chosen(tmp_path):
     seconds = run.records["device_time_s"]
     run.records["device_score_time_s"] = seconds.where(run.records["method"] == "importance", 0.0) / 10
     run.records["device_train_time_s"] = seconds - run.records["device_score_time_s"]
-    shown = """return [...document.querySelectorAll("#time .said")].filter((one) => !one.hidden)
+    shown = """return [...document.querySelectorAll("#time .sentence")].filter((one) => !one.hidden)
         .map((one) => one.textContent)"""
     with open_page(report.write(run, tmp_path / "report.html"), tmp_path) as driver:
         draw_all(driver)
@@ -152,7 +154,7 @@ def test_a_sentence_in_place_of_bars_is_that_of_the_method_chosen(tmp_path):
           select.value = "random";
           select.dispatchEvent(new Event("change"));""")
         said = driver.execute_script(shown)
-        assert said == ["What time consists of, by profile, random, keep ratio 0.5: training: 100.0 % "
+        assert said == ["Parts of the time, by profile, random, keep ratio 0.5: training: 100.0 % "
                         "for profile-0 and profile-1."]  # fmt: skip
 
 
@@ -441,16 +443,16 @@ def large_result(trial: Trial, rng: np.random.Generator) -> TrialResult:
     )  # fmt: skip
     curve = tuple(CurvePoint(epoch, 1 / epoch, *values[:1], 1 / epoch, values[1]) for epoch in (1, 2))
     told = trial.device == 0 and trial.method in ("importance", "el2n") and trial.keep_ratio == 0.5
-    found = MethodOutputs(extremes=large_extremes(rng) if told else None)
-    return TrialResult(record, curve, np.arange(record.subset_size), findings=found)
+    found = MethodOutputs(ranked=large_extremes(rng) if told else None)
+    return TrialResult(record, curve, np.arange(record.subset_size), outputs=found)
 
 
-def large_extremes(rng: np.random.Generator) -> Extremes:
+def large_extremes(rng: np.random.Generator) -> RankedSamples:
     """Ten classes with four samples at each end, of noise in colours: nothing takes more bytes."""
     labels, ranks = np.repeat(np.arange(10), 8), np.tile([1, 2, 3, 4], 20)
     images = rng.integers(0, 256, size=(80, 32, 32, 3), dtype=np.uint8)
     most = np.tile(np.repeat([True, False], 4), 10)
-    return Extremes(labels, most, ranks, np.ones(80, int), np.arange(80), rng.normal(size=80), images)
+    return RankedSamples(labels, most, ranks, np.ones(80, int), np.arange(80), rng.normal(size=80), images)
 
 
 def test_a_thousand_devices_stay_small_and_quick(large_run, tmp_path):

@@ -188,7 +188,7 @@ def test_words_stay_whole_and_small_shares_are_numbers() -> None:
 
 def test_a_plan_of_many_rows_says_which_of_them_it_shows() -> None:
     text = in_a_pipe("plan", "quickstart", "--set", "seeds=[0]")  # 17 pairs of method and ratio on 4 profiles
-    assert "by profile, means per device: only what takes longest on each, of 68 rows (--json has all)" in text
+    assert "by profile, means per device: only the slowest trial of each, of 68 rows (--json has all)" in text
     found = json.loads(in_a_pipe("plan", "quickstart", "--set", "seeds=[0]", "--json"))
     assert len(found["by_profile"]) == 68
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from edgesim.cli.tables import LEGENDS, rows_of
+from edgesim.cli.list import LEGENDS, rows_of
 from edgesim.hardware import loading
 from generators.markdown import code, page, table
 
@@ -32,7 +32,7 @@ def device_pages() -> Iterator[tuple[str, str]]:
 
 
 def device_page(profile: dict[str, Any]) -> str:
-    """All that a profile says, with the source of every number.
+    """Page of a profile: every number with its confidence and source.
 
     Args:
         profile: as `edgesim.hardware.loading.to_dict` gives it.

@@ -7,6 +7,8 @@ import inspect
 from typing import Any
 
 from edgesim.pruning import METHODS
+from edgesim.pruning.base import Method
+from generators.columns import class_texts
 from generators.keys import arguments, method_entries
 from generators.markdown import code, page, table
 
@@ -26,6 +28,16 @@ def methods() -> str:
             f"```text\n{notes}\n```" if notes else "",
         ]
     return page(*parts)
+
+
+def method_members() -> str:
+    """The members of the base class, each with its purpose: those that a method may override."""
+    rows = [(code(name), text) for name, text in class_texts(Method).items()]
+    for name, member in vars(Method).items():
+        if inspect.isfunction(member):
+            shown = f"{name}({', '.join(list(inspect.signature(member).parameters)[1:])})"
+            rows.append((code(shown), (inspect.getdoc(member) or "").split("\n\n")[0]))
+    return table(("member", "purpose"), rows)
 
 
 def _classes() -> dict[str, Any]:

@@ -15,6 +15,7 @@ import nbformat
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 TIMEOUT_S = 300
+_TABLE = re.compile(r"<table[^>]*>")  # the theme styles tables without attributes
 _STYLE = re.compile(r"<style.*?</style>", re.DOTALL)
 
 
@@ -68,7 +69,7 @@ def _output(output: Any) -> str:
         packed = base64.b64encode(base64.b64decode(output.data["image/png"])).decode()
         return f"![output](data:image/png;base64,{packed})"
     if "text/html" in output.data:
-        lines = _STYLE.sub("", output.data["text/html"]).splitlines()
+        lines = _TABLE.sub("<table>", _STYLE.sub("", output.data["text/html"])).splitlines()
         return "\n".join(line.strip() for line in lines if line.strip())
     return f"```text\n{output.data['text/plain']}\n```"
 

@@ -1,4 +1,4 @@
-"""Sentences that data support, and claims tested against a threshold: each with its estimate, interval and n."""
+"""Findings (sentences) and claims (tests against a threshold), each with its estimate, interval and n."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Finding:
     """One sentence of a verdict."""
 
     kind: str
-    """subject: "answer", "turn", "saving", "accuracy", "harm", "devices", "random", "cost", "use" or "limits" """
+    """subject: answer, disagreement, saving, accuracy, harm, devices, random, cost, use or limits"""
     text: str
     evidence: Evidence = "none"
-    """yes: the data show what the sentence says; no: they show that pruning does not pay; none: they cannot tell; sum:
-    the sentence adds up prices, which takes no test"""
+    """yes: the data show what the sentence says; no: they show that pruning does not pay off; none: they cannot tell;
+    sum: the sentence adds up prices, which needs no test"""
     estimate: float = np.nan
     """in shares (0.2 = 20 % or 20 points), as in the records"""
     low: float = np.nan
@@ -33,7 +33,7 @@ class Finding:
     method: str = ""
     keep_ratio: float = np.nan
     scope: str = ""
-    """limit of what it speaks about, "this seed alone" or "this device alone"; empty where there is none"""
+    """limit of its validity, "this seed alone" or "this device alone"; empty where there is none"""
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class Claim:
     above: bool = True
     """True where it holds above the threshold, False below"""
     bounds: tuple[float, float] = (-1.0, 1.0)
-    """what the estimate can be at all"""
+    """possible range of the estimate"""
     keep_ratio: float = np.nan
     unit: str = "accuracy"
     reason: str = ""
-    """why it cannot be tested, or what the number does not cover"""
+    """reason why it cannot be tested, or limit of the number"""
 
 
 def against(
@@ -75,7 +75,7 @@ def with_interval(found: Interval, write: str = "percent", of: str = "") -> str:
     Args:
         found: the estimate.
         write: "percent" or "points".
-        of: what n counts, for example "seed"; empty for trials or pairs.
+        of: unit of n, for example "seed"; empty for trials or pairs.
     """
     value = percent(found.estimate) if write == "percent" else points(found.estimate)
     count = f"n = {n_of(found.n, of) if of else found.n}"

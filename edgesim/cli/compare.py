@@ -59,7 +59,7 @@ def compare(
     its own fleet.
     """
     from edgesim.config import shipped
-    from edgesim.report import comparison
+    from edgesim.report import comparison_page
     from edgesim.results import provenance
 
     files = [shipped.fleet_file(fleet) for fleet in fleets or []]
@@ -75,13 +75,13 @@ def compare(
             page = _on_fleets(run, files, others, command)
         else:
             runs = {name: _load_run(path) for name, path in zip(_names(paths), paths, strict=True)}
-            page = comparison.of_runs(runs, command)
+            page = comparison_page.of_runs(runs, command)
     if as_json:
-        typer.echo(json.dumps(comparison.answer(page), indent=2))
+        typer.echo(json.dumps(comparison_page.as_data(page), indent=2))
     else:
         _print_page(page)
     if out is not None:
-        typer.echo(f"page: {comparison.write(page, out)}", err=as_json)
+        typer.echo(f"page: {comparison_page.write(page, out)}", err=as_json)
 
 
 def _check_arguments(paths: list[Path], fleets: list[Path], out: Path | None) -> None:
@@ -136,7 +136,7 @@ def _load_run(path: Path) -> Run:
 def _on_fleets(run: Run, files: list[Path], others: dict[str, Run], command: str) -> Page:
     """Page of one run on every fleet; a single fleet is compared with the run's own. `others`: runs of other fleets."""
     from edgesim.config import validation
-    from edgesim.report import comparison
+    from edgesim.report import comparison_page
     from edgesim.results import repricing
 
     priced = repricing.compare_fleets(run, files) | {name: other.records for name, other in others.items()}
@@ -145,7 +145,7 @@ def _on_fleets(run: Run, files: list[Path], others: dict[str, Run], command: str
     if len(files) == 1:
         priced = {OWN_FLEET: run.records, **priced}
         texts = {OWN_FLEET: validation.dump(run.scenario["fleet"]), **texts}
-    return comparison.of_fleets(run, priced, texts, command)
+    return comparison_page.of_fleets(run, priced, texts, command)
 
 
 def _train(path: Path, files: list[Path]) -> tuple[Run, dict[str, Run]]:
@@ -155,11 +155,12 @@ def _train(path: Path, files: list[Path]) -> tuple[Run, dict[str, Run]]:
 
     Returns: the run, and the runs of other fleets by name (`repricing.fleet_names`), in the run's folder.
     """
-    from edgesim import report, runtime
+    from edgesim import report
     from edgesim.results import repricing
+    from edgesim.runtime.ray_startup import unused_address
     from edgesim.scenario import loading as scenarios
 
-    if unused := runtime.unused_address():
+    if unused := unused_address():
         typer.echo(unused, err=True)
     loaded = scenarios.load(path)
     on = [repricing.with_fleet(loaded.document, len(loaded.fleet), file, loaded.folder) for file in files]
@@ -201,7 +202,7 @@ def _print_page(page: Page) -> None:
     for note in page.verdict.limits:
         typer.echo(f"! {note}")
     for part in page.sections:
-        for sentence in part.cannot:
+        for sentence in part.limits:
             typer.echo(f"! {sentence}")
         for shown in part.tables:
             if shown.key not in TERMINAL_TABLES or shown.data.empty:

@@ -53,8 +53,9 @@ def run(
     loaded = scenarios.load(scenario, overrides or ())
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends a run as Ctrl-C does
     from edgesim import runtime
+    from edgesim.runtime.ray_startup import unused_address
 
-    if not serial and not address and (unused := runtime.unused_address()):
+    if not serial and not address and (unused := unused_address()):
         typer.echo(unused, err=True)
     # Ray's actors take seconds to start; meanwhile this process imports the rest and prepares the data.
     executor = runtime.SerialExecutor() if serial else runtime.RayExecutor(hosts, address)

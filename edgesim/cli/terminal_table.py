@@ -95,7 +95,7 @@ def print_table(console: Console, title: str, columns: Sequence[Column]) -> None
         console.print()
     if left_out or len(tables) > 1:
         without = f"left out here: {', '.join(column.label for column in left_out)}. " if left_out else ""
-        whole = f"A terminal {needed} characters wide, or a pipe, shows this table in one piece"
+        whole = f"A terminal of {needed} columns, or a pipe, shows this table in one piece"
         console.print(f"{without}{whole}", markup=False, highlight=False)
         console.print()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgesim.config.bounds import user_path
+from edgesim.config.document_bounds import user_path
 from edgesim.config.validation import nearest
 from edgesim.errors import Fault, ScenarioError
 
@@ -63,7 +63,7 @@ def _by_name(path: Path, shipped: dict[str, Path], what: str, beside: Path | Non
         kind = "a folder" if there.is_dir() else "no regular file (a device or a pipe)"
         raise ScenarioError(str(there), [Fault("", f"is {kind}, and a {what} is a YAML file")])
     others = [file.name for file in there.parent.glob("*.yaml")] if path.suffix else []
-    # A path of the repository, or a name with its ending: the name alone is what is meant.
+    # A path of the repository, or a name with its ending: the name alone is meant.
     near = f" (did you mean '{path.stem}'?)" if path.stem in shipped else nearest(path.name, [*others, *shipped])
     message = f"there is no such file{near}; {what}s that come with edgesim: {', '.join(shipped)}"
     raise ScenarioError(str(there), [Fault("", message)])

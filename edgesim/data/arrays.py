@@ -1,8 +1,7 @@
-"""Readers of data that are arrays already: npz files, and scikit-learn's digits."""
+"""Readers of data that are arrays already: npz files, and the handwritten digits that come with edgesim."""
 
 from __future__ import annotations
 
-import importlib.util
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -12,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.config.validation import nearest
-from edgesim.data.bounds import check_npz
 from edgesim.data.cache import DatasetFiles
-from edgesim.data.held_out import HeldOut
+from edgesim.data.file_bounds import check_npz
+from edgesim.data.held_out_split import HeldOut
 from edgesim.data.images import ImageDataset
-from edgesim.data.raw import RawDataset, RawSplit, array_images, as_images
-from edgesim.data.reading_notes import Note, counted, some
+from edgesim.data.raw_dataset import RawDataset, RawSplit, array_images, as_images
+from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
+from edgesim.formatting import n_of
+from edgesim.work import FloatArray
 
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 
@@ -48,18 +49,23 @@ def npz(path: Path, name: str, keys: Mapping[str, str], channels: str | None, he
     return DatasetFiles(name, path.parent, (path,), lambda: _decode_npz(path, keys, channels, held_out), options)
 
 
+def digits_table() -> FloatArray:
+    """Handwritten digits [1797, 65]: the 64 pixels, 0 to 16, of an 8x8 image by rows, then the label.
+
+    Source: the test split of "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak 1998), UCI Machine
+    Learning Repository, doi:10.24432/C50P49, licence CC BY 4.0; the file is the copy in scikit-learn 1.9, unchanged.
+    """
+    return np.loadtxt(Path(__file__).with_name("digits.csv.gz"), delimiter=",")
+
+
 def digits(name: str, test_share: float) -> ImageDataset:
-    """Scikit-learn's 1,797 handwritten digits (8x8, 17 grey levels, here spread over 0 to 255).
+    """The images of `digits_table`, their 17 grey levels spread over 0 to 255.
 
     Args:
         name: of the data set.
         test_share: in (0, 1): of each class, evenly spread over the file order, this share is the test split.
     """
-    spec = importlib.util.find_spec("sklearn")
-    assert spec is not None  # a dependency
-    # What sklearn.datasets.load_digits reads; importing that takes longer than planning for a million devices.
-    file = Path((spec.submodule_search_locations or [""])[0]) / "datasets" / "data" / "digits.csv.gz"
-    table = np.loadtxt(file, delimiter=",")  # 64 pixels and the label
+    table = digits_table()
     images = np.rint(table[:, :-1].reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
     labels = table[:, -1].astype(np.int64)
     rank = np.zeros(len(labels), np.int64)  # of each sample within its class
@@ -93,7 +99,7 @@ def _decode_npz(path: Path, keys: Mapping[str, str], channels: str | None, held_
         labels, where = arrays[f"{split}_labels"], f"{path}, array '{keys[f'{split}_labels']}'"
         if labels.ndim and len(images) != len(labels):
             raise DataError(
-                f"{where}: {counted(len(images), 'image', 'images')}, {counted(len(labels), 'label', 'labels')}; "
+                f"{where}: {n_of(len(images), 'image', 'images')}, {n_of(len(labels), 'label', 'labels')}; "
                 "give one label per image"
             )
         splits.append(RawSplit(labels, array_images(images), where))
@@ -104,7 +110,7 @@ def _decode_npz(path: Path, keys: Mapping[str, str], channels: str | None, held_
         notes.append(Note("read as", text, len(images)))
     unread = [key for key in there if key not in wanted.values()]
     if unread:
-        text = f"{counted(len(unread), 'array is', 'arrays are')} not read: {some(unread)}"
+        text = f"{n_of(len(unread), 'array is', 'arrays are')} not read: {some(unread)}"
         notes.append(Note("left out", text, len(unread)))
     return RawDataset(splits[0], splits[1] if len(splits) > 1 else None, held_out=held_out, notes=tuple(notes))
 

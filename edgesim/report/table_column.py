@@ -1,4 +1,4 @@
-"""A column of a report's tables: its label, how its values are written, and what it means."""
+"""A column of a report's tables: label, format and meaning."""
 
 from __future__ import annotations
 

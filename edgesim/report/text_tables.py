@@ -25,7 +25,7 @@ class Table:
 
 
 def table(data: pd.DataFrame, max_rows: int = MAX_ROWS) -> Table:
-    """The first rows of a DataFrame as text."""
+    """First rows of a DataFrame as text."""
     shown = data.head(max_rows)
     columns = [column(name, data[name]) for name in data.columns]
     rows = [[c.write(value) for c, value in zip(columns, row, strict=True)]
@@ -34,13 +34,13 @@ def table(data: pd.DataFrame, max_rows: int = MAX_ROWS) -> Table:
 
 
 def glossary(used: Iterable[str]) -> list[tuple[str, str, str]]:
-    """(label, name in records or tables, meaning) of the columns that are used, in the order of COLUMNS."""
+    """(label, name in records or tables, meaning) of the columns used, in the order of COLUMNS."""
     names = set(used)
     return [(c.label, name, c.meaning) for name, c in COLUMNS.items() if name in names]
 
 
 def terminal_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """The summary as (header, rows of text) for the table that ends a run; narrow enough for 80 columns.
+    """Summary as (header, rows of text) for the terminal table at the end of a run; fits 80 columns.
 
     Args:
         summary: the table of `analysis.summary`. Accuracies and their half intervals are in per cent and points.
@@ -66,8 +66,8 @@ def terminal_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 
 
 TERMINAL_CAPTION = (
-    "Time and energy are the emulated devices', start-up and scoring included. Beside them stands the time that the "
-    "closed form (edge paper) would save. It takes every FLOP at one rate and leaves out start-up, dispatch, memory "
-    "traffic, reading, heat and idle power. ± is half the 95 % interval of the mean. The last column is "
-    "accuracy minus that of random at the same total energy, in points."
+    "Time and energy are emulated, start-up and scoring included. 'closed form' is the time saved by the closed form "
+    "(edge paper). It counts every FLOP at one rate and leaves out start-up, dispatch, memory traffic, reading, heat "
+    "and idle power. ± is half the 95 % interval of the mean. The last column is accuracy minus that of random at the "
+    "same total energy, in points."
 )

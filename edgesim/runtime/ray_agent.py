@@ -1,9 +1,9 @@
-"""Stands in for one of Ray's two agents until somebody asks for it. Run as a file, without `site`: it starts at once.
+"""Stand-in for one of Ray's two agents until a process asks for it. Run as a file, without `site`, to start fast.
 
-A raylet takes no worker before its agents have written their ports, and importing them takes 3 s of a core. One sends
-metrics to a dashboard that a run has not; that is said as Ray's own minimal agent says it, by the port -1. The other
-prepares runtime environments, which a run asks for where Ray has been told to use one (`uv run` does, for example):
-here is only its port, and whoever connects to that wakes the real one.
+A raylet takes no worker before its agents have written their ports, and importing them takes 2 s of a core.
+The dashboard's agent sends metrics to a dashboard, and a run has none. The port -1 says so, as in Ray's own agent
+where its extras are missing. The other agent prepares runtime environments, which `uv run`, for example, asks Ray for.
+The stand-in writes its port; the first connection to the port starts the real agent.
 
 Arguments: `dashboard` or `runtime_env`, then the command of the real agent.
 """
@@ -20,7 +20,7 @@ PORTS = {
 }
 OWN_PORT = "--runtime-env-agent-port="
 LOOK_EVERY_S = 1.0
-"""how often to look whether the raylet is still there"""
+"""interval of the checks that the raylet still runs"""
 
 
 def main() -> None:

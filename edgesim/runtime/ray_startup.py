@@ -7,20 +7,19 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from edgesim.runtime.executor import Failure, log_detail
+from edgesim.config import tested_versions
+from edgesim.runtime.failures import Failure, log_detail
 
 _UNUSED = ("start_api_server", "start_monitor", "start_log_monitor")
-"""methods of Ray's node that start what no run needs: dashboard, autoscaler, and what sends logs to the driver"""
+"""methods of Ray's node that start processes no run needs: dashboard, autoscaler, and the sender of logs"""
 _AGENTS = ("dashboard", "runtime_env")
-_TOLD = ("node-id", "session-dir", "node-ip-address")
-
 
 _ADDRESS = "RAY_ADDRESS"
-"""the variable by which Ray finds a cluster where `ray.init` is given none, or "auto\""""
+"""variable that names a cluster where `ray.init` is given none, or "auto\""""
 
 
 def unused_address() -> str:
@@ -40,7 +39,7 @@ def where(address: str) -> str:
 def start(address: str, options: dict[str, Any]) -> None:
     """`ray.init`, tried twice: on a busy machine its processes may miss Ray's fixed deadline of 30 s.
 
-    The second try is Ray as it is, should it not like what the first one leaves out.
+    The second try starts every process of Ray. So does the first with EDGESIM_PLAIN_RAY=1, or with an untested version.
 
     Args:
         address: of a cluster, "auto", or "local" for one of its own.
@@ -49,7 +48,7 @@ def start(address: str, options: dict[str, Any]) -> None:
     import ray
 
     try:
-        with _unused_left_out():
+        with _unused_left_out() if tested_versions.RAY.include(ray.__version__) else nullcontext():
             ray.init(address=address, **options)
     except Exception:  # noqa: BLE001 - whatever it was, the second try raises it again
         log_detail(Failure("the first try to start Ray failed", traceback.format_exc()))
@@ -61,21 +60,20 @@ def start(address: str, options: dict[str, Any]) -> None:
 def _unused_left_out() -> Iterator[None]:
     """Let Ray start its head without processes that a run has no use for, and its agents only when one is asked for.
 
-    `ray.init` has no option for that, and waits for a dashboard's process even where none is included: 2.4 s of 6.7,
-    and 1.2 s of 1.5 at shutdown (2 cores, Ray 2.60). The agents are worth as much again: see `ray_agent`. A Ray that
-    calls these functions otherwise starts them all.
+    `ray.init` has no option for either. Starting Ray and two actors took 5.5 s of processor time with all processes,
+    3.5 s without the dashboard, the monitor and the log monitor, and 2.3 s with stand-ins for the agents as well
+    (see `ray_agent`; Ray 2.60 without its extras).
     """
     from ray._private import services
     from ray._private.node import Node
 
-    kept: list[tuple[Any, str, Any]] = [(Node, name, getattr(Node, name)) for name in _UNUSED if hasattr(Node, name)]
-    for _, name, _ in kept:
-        setattr(Node, name, lambda *_, **__: None)
-    begin = getattr(services, "start_ray_process", None)
-    if begin is not None:
-        kept.append((services, "start_ray_process", begin))
-        services.start_ray_process = lambda command, *rest, **named: begin(with_late_agents(command), *rest, **named)
+    kept: list[tuple[Any, str, Any]] = [(Node, name, getattr(Node, name)) for name in _UNUSED]
+    begin = services.start_ray_process
+    kept.append((services, "start_ray_process", begin))
     try:
+        for name in _UNUSED:
+            setattr(Node, name, lambda *_, **__: None)
+        services.start_ray_process = lambda command, *rest, **named: begin(with_late_agents(command), *rest, **named)
         yield
     finally:
         for owner, name, method in kept:
@@ -89,8 +87,7 @@ def with_late_agents(command: list[str]) -> list[str]:
     for i, part in enumerate(command):
         for agent in _AGENTS:
             option = f"--{agent}_agent_command="
-            # What the stand-in reads; an older Ray, whose agents say their ports in another way, has not all of it.
-            if part.startswith(option) and all(f" --{name}=" in part for name in _TOLD):
+            if part.startswith(option):
                 own = subprocess.list2cmdline([*stand_in, agent])
                 changed[i] = f"{option}{own} {part.removeprefix(option)}"
     return changed

@@ -1,8 +1,8 @@
 """Adam, AdamW and SGD as one fused kernel call per step.
 
-The kernels are the ones behind torch.optim's `fused=True` and the results are equal bit for bit (tested).
-torch.optim is passed over because constructing its first optimiser imports torch._dynamo, which costs every host
-process seconds and about 64 MiB; a simulation starts one process per core and many short trainings.
+The kernels are the ones behind torch.optim's `fused=True`, and the results are equal bit for bit (tested).
+The first optimiser of torch.optim imports torch._dynamo, which costs every worker process seconds and about 64 MiB.
+The kernels' functions are private: outside the tested versions, or with EDGESIM_PLAIN_TORCH=1, torch.optim is used.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Protocol
 
 import torch
 
+from edgesim.config import tested_versions
 from edgesim.training.settings import Training
 
 
@@ -89,6 +90,38 @@ class FusedSgd:
             p.grad = None
 
 
+class PublicOptimizer:
+    """The same optimisers from torch.optim, without private functions."""
+
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], settings: Training):
+        self._parameters = [p for p in parameters if p.requires_grad]
+        decay = settings.weight_decay
+        self._optimizer: torch.optim.Optimizer
+        if settings.optimizer == "sgd":
+            self._optimizer = torch.optim.SGD(
+                self._parameters,
+                momentum=settings.momentum,
+                weight_decay=decay,
+                nesterov=settings.nesterov,
+                fused=True,
+            )
+        else:
+            kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+            self._optimizer = kind(self._parameters, weight_decay=decay, fused=True)
+        self._fill_unused = settings.optimizer == "sgd"  # as `FusedSgd` does
+
+    def step(self, learning_rate: float) -> None:
+        """Update the parameters from their gradients and clear these."""
+        for p in self._parameters:
+            if p.grad is None and self._fill_unused:
+                p.grad = torch.zeros_like(p)
+            elif p.grad is not None:
+                p.grad = _gradient(p)
+        self._optimizer.param_groups[0]["lr"] = learning_rate
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+
+
 def _gradient(parameter: torch.nn.Parameter) -> torch.Tensor:
     """The gradient in the strides of its parameter: the fused kernels walk the raw memory of both."""
     gradient = parameter.grad
@@ -100,6 +133,8 @@ def _gradient(parameter: torch.nn.Parameter) -> torch.Tensor:
 
 def build(settings: Training, parameters: Iterable[torch.nn.Parameter]) -> Optimizer:
     """The optimiser that `settings` names, over `parameters`."""
+    if not tested_versions.TORCH.include(torch.__version__):
+        return PublicOptimizer(parameters, settings)
     if settings.optimizer == "sgd":
         return FusedSgd(parameters, settings.momentum, settings.weight_decay, settings.nesterov)
     return FusedAdam(parameters, settings.weight_decay, decoupled=settings.optimizer == "adamw")

@@ -17,10 +17,12 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 LIMIT_S = 5.0
-"""a case may take this long"""
+"""of the processor that a case may take"""
+ALARM_S = 30.0
+"""of the clock, after which a case is stopped: the machine may have other work"""
 LIMIT_BYTES = 1 << 30
 """and so much memory beyond what its worker has before the first case"""
-HANGS_S = 4 * LIMIT_S
+HANGS_S = 4 * ALARM_S
 """a worker that does not answer for this long is killed"""
 Case = tuple[str, int]
 
@@ -30,9 +32,9 @@ def run_case(kind: str, case: int) -> str:
     from fuzz.targets import KINDS
 
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
-    began = time.perf_counter()
+    began = time.process_time()
     signal.signal(signal.SIGALRM, _too_long)
-    signal.setitimer(signal.ITIMER_REAL, 2 * LIMIT_S)
+    signal.setitimer(signal.ITIMER_REAL, ALARM_S)
     try:
         KINDS[kind](random.Random(f"{kind}:{case}"), folder)
     except KeyboardInterrupt:
@@ -42,12 +44,12 @@ def run_case(kind: str, case: int) -> str:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         shutil.rmtree(folder, ignore_errors=True)
-    took = time.perf_counter() - began
-    return f"took {took:.1f} s" if took > LIMIT_S else ""
+    took = time.process_time() - began
+    return f"took {took:.1f} s of the processor" if took > LIMIT_S else ""
 
 
 def _too_long(number: int, frame: object) -> None:
-    raise TimeoutError(f"still running after {2 * LIMIT_S:.0f} s")
+    raise TimeoutError(f"still running after {ALARM_S:.0f} s")
 
 
 def work(cases: list[Case], answers: Connection) -> None:

@@ -12,13 +12,13 @@ from edgesim.report.figures.figure import MAX_BANDS, Figure, most_pairs, ratio_c
 from edgesim.report.plot_style import Spec
 
 CURVE_POINTS = 6000
-"""points of one figure of curves; longer trainings are thinned evenly, the first and the last epoch stay"""
+"""points of one figure of curves; longer trainings are thinned evenly between the first and the last epoch"""
 
 
 def thinned(bands: pd.DataFrame, points: int = CURVE_POINTS) -> pd.DataFrame:
-    """`curves.bands`, each line thinned to evenly spaced epochs so that all have `points` together.
+    """Table of `curve_bands` with each line thinned to evenly spaced epochs, `points` for all lines together.
 
-    A line keeps its first and its last epoch, so there may be more where there are very many lines.
+    Every line keeps its first and its last epoch, so very many lines have more points.
     """
     lines = [part for _, _, part in groups(bands)]
     kept = []

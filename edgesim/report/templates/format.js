@@ -37,7 +37,7 @@ const writer = (form) => {
   const { digits = 4, decimals, factor = 1, unit = "", sign = false, grouping = true, least = -Infinity } = form;
   return (value) => {
     if (typeof value !== "number" || !Number.isFinite(value)) return UNKNOWN;
-    if (value < least) return `< ${least}`;
+    if (value < least) return `<${least}`;
     const number = factor * value, size = Math.abs(number);
     const whole = decimals === undefined && size >= 10 ** (digits - 1) && size < MOST_PLAIN;
     let text = whole ? fixed(number, 0) : decimals === undefined ? general(number, digits) : fixed(number, decimals);
