@@ -13,7 +13,8 @@ import pandas as pd
 
 from edgesim import planning
 from edgesim.data.datasets import DATASETS
-from edgesim.errors import Fault, ScenarioError, n_of
+from edgesim.errors import Fault, ScenarioError
+from edgesim.formatting import n_of
 from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.records import Record, Reused, Trial
 from edgesim.results import provenance, repricing

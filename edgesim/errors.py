@@ -68,7 +68,7 @@ class FieldFaults(ValueError):
 class ScenarioError(EdgesimError):
     """A scenario, fleet or profile document has faults.
 
-    `faults` has all of them. The text counts those that differ in numbers alone where they are more than a few.
+    `faults` has all of them. In the text, many faults that differ only in numbers are counted.
     """
 
     def __init__(self, source: str, faults: list[Fault]):
@@ -81,14 +81,14 @@ class ScenarioError(EdgesimError):
 
 
 _FEW = 3
-"""faults of one kind that are listed one by one, whatever they say"""
+"""faults of one kind that are always listed one by one"""
 _LISTED = 10
-"""the same where each says something else"""
+"""faults of one kind that are listed where each has another message"""
 _NUMBERS = re.compile(r"'[^']*'|-?[0-9][0-9_.:]*(?:e[-+]?[0-9]+)?")
 
 
 def _kind(text: str) -> str:
-    """A text without its numbers, but for those in quotes: they belong to names."""
+    """Text with its numbers replaced, except in quotes, where they belong to names."""
     return _NUMBERS.sub(lambda found: found[0] if found[0].startswith("'") else "#", text)
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim.data.datasets import ImageDataset
-from edgesim.errors import EdgesimError, Fault, ScenarioError, n_of
-from edgesim.models.counted import counted
+from edgesim.errors import EdgesimError, Fault, ScenarioError
+from edgesim.formatting import n_of
+from edgesim.models.network_costs import counted
 from edgesim.results.linked_runs import curves_of, reused_by
 from edgesim.scenario.experiment import load_dataset, shards_of
 from edgesim.scenario.loading import Scenario

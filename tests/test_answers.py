@@ -62,7 +62,7 @@ ANSWERS = {
     ),
     "no price": (
         runs(0.0, time_s=math.nan, energy_j=math.nan),
-        "Keep 50 % by importance: no loss above 1 point. What it saves cannot be told: no device time or energy is "
+        "Keep 50 % by importance: no loss above 1 point. Its savings are unknown: no device time or energy is "
         "known.",
     ),
     "not worth it": (
@@ -82,13 +82,13 @@ ANSWERS = {
     "one device": (runs(0.0, devices=1), "This device alone: k" + KEEP[1:] + "no loss above 1 point."),
     "one seed": (
         runs(0.0, seeds=1),
-        "This seed alone: keeping 50 % by importance saved 50.0 % of the time and changed accuracy by +0.1 points. Run "
-        "two seeds or more to tell what holds beyond.",
+        "This seed alone: keeping 50 % by importance saved 50.0 % of the time and changed accuracy by +0.1 points. Two "
+        "seeds or more would show what holds in general.",
     ),
     "one seed, dearer": (
         runs(0.0, seeds=1, time_s=11.0),
-        "This seed alone: keeping 50 % by importance took 10.0 % more time and changed accuracy by +0.1 points. Run "
-        "two seeds or more to tell what holds beyond.",
+        "This seed alone: keeping 50 % by importance took 10.0 % more time and changed accuracy by +0.1 points. Two "
+        "seeds or more would show what holds in general.",
     ),
     "falls": (
         runs(-0.2005),
@@ -111,11 +111,11 @@ ANSWERS = {
     "level": (
         runs(0.0, random=0.0, time_s=6.0),
         "Keep 50 % by importance: saves 40.0 % of the time and 40.0 % of the energy, no loss above 1 point. At the "
-        "same energy no lead over random can be told.",
+        "same energy it shows no lead over random.",
     ),
     "every estimate is too low": (
         runs(-0.0135, wide=5.0),
-        "This run cannot tell at which keep ratio importance is safe (margin 1 point): at 50 % a loss of up to 1.4 "
+        "This run shows no safe keep ratio for importance (margin 1 point). At 50 % a loss of up to 1.4 "
         "points is not ruled out. Every estimate is a loss of the margin or more.",
     ),
 }  # fmt: skip
@@ -132,10 +132,8 @@ def test_the_answer_in_every_branch(name):
 def test_too_wide_says_what_would_tell():
     records = runs(-0.01, wide=20.0)
     text = {one.kind: one for one in verdict_of(records)}["answer"].text
-    assert text.startswith(
-        "This run cannot tell at which keep ratio importance is safe (margin 1 point): at 50 % a loss"
-    )
-    assert "would tell at 50 %, if the loss is what it seems." in text
+    assert text.startswith("This run shows no safe keep ratio for importance (margin 1 point). At 50 % a loss")
+    assert "would decide at 50 %, if the estimate holds." in text
 
 
 def test_evidence_of_a_refusal_is_shown():
@@ -177,7 +175,7 @@ def test_each_opponent_is_over_its_own_pairs_and_says_so():
     sizes = {"shard_size": 10, "subset_size": 5}
     both = pd.concat([records.assign(**sizes), more.assign(**sizes)], ignore_index=True)
     text = {one.kind: one for one in verdict_of(both, epochs=10)}["cost"].text
-    assert "over the 6 of 12 pairs that have it (importance" in text
+    assert "That is over 6 of 12 pairs, where importance reaches" in text
     assert "The storage of 2 devices does not hold all samples: static opponents alone count there." in text
 
 
@@ -304,7 +302,7 @@ def test_fleets_are_compared_over_common_devices():
 def test_equal_cost_is_priced_on_every_fleet():
     """Importance costs 0.6 of full training on both: random keeps 0.6 and reaches 0.7 + 0.2 x 0.1 = 72 % there."""
     found = equal_cost_findings({"a": fleet_of(10.0), "b": fleet_of(20.0)}, {"a": 10, "b": 10})
-    assert [one.text.split(":")[0] for one in found] == ["a, equal cost", "b, equal cost"]
+    assert [one.text.split(" (")[0] for one in found] == ["a: Equal cost", "b: Equal cost"]
     assert "random keeps 0.60 and reaches 82.0 %: +3.0 points (" in found[1].text
     assert {one.kind for one in found} == {"cost"}
 
@@ -312,7 +310,7 @@ def test_equal_cost_is_priced_on_every_fleet():
 def test_equal_runs_are_called_equal_and_one_seed_decides_nothing():
     a = fleet_of(10.0)
     same = run_findings(*(f({"a": a, "b": a}).table for f in (mean_differences, against_first)))
-    assert same[0].text == "b: the test accuracy is that of the first run, in every pair (n = 18)."
+    assert same[0].text == "b: the test accuracy equals that of the first run in every pair (n = 18)."
     one = a[a["seed"] == 0]
     b = one.assign(test_accuracy=one["test_accuracy"] + 0.1)
     questions = (mean_differences, against_first)

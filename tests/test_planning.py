@@ -23,8 +23,8 @@ from edgesim import api, planning, seeds
 from edgesim.cost import feasibility
 from edgesim.cost.batch_pricing import Device
 from edgesim.hardware import loading
-from edgesim.models import counted
-from edgesim.models.table import MODELS
+from edgesim.models import network_costs
+from edgesim.models.catalog import MODELS
 from edgesim.planning import step_prediction
 from edgesim.planning.expected_cost import DeviceBatch, ExpectedWork
 from edgesim.planning.fleet_plan import MEASURES
@@ -219,12 +219,12 @@ def test_a_plan_needs_no_torch_once_the_network_was_counted(make_scenario: Make,
 def test_a_counted_network_is_read_back_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGESIM_CACHE", str(tmp_path))
     model = MODELS["small-cnn"]()
-    first = counted.counted(model, "small-cnn", (1, 8, 8), 10)
+    first = network_costs.counted(model, "small-cnn", (1, 8, 8), 10)
     (file,) = (tmp_path / "counted").glob("*.json")
-    assert counted.counted(model, "small-cnn", (1, 8, 8), 10) == first
+    assert network_costs.counted(model, "small-cnn", (1, 8, 8), 10) == first
     file.write_text(file.read_text()[:100])  # as a kill may leave it
-    assert counted.counted(model, "small-cnn", (1, 8, 8), 10) == first
-    assert counted.counted(model, "small-cnn", (1, 8, 8), 9)[0] != first[0]
+    assert network_costs.counted(model, "small-cnn", (1, 8, 8), 10) == first
+    assert network_costs.counted(model, "small-cnn", (1, 8, 8), 9)[0] != first[0]
     assert len(list((tmp_path / "counted").glob("*.json"))) == 2
 
 

@@ -84,8 +84,8 @@ def _candidates(good: pd.DataFrame, method: str, risk_of: str) -> tuple[pd.DataF
     keys = ["device", "profile", "keep_ratio"]
     has = table.groupby(KEYS)["keep_ratio"].transform("nunique")
     whole = table[has == table.groupby("device")["keep_ratio"].transform("nunique")]
-    alike = pd.concat([whole, table[~table["device"].isin(whole["device"])]])
-    found = alike.groupby(keys)[["test_accuracy", "cost_j"]].mean().reset_index()
+    complete_devices = pd.concat([whole, table[~table["device"].isin(whole["device"])]])
+    found = complete_devices.groupby(keys)[["test_accuracy", "cost_j"]].mean().reset_index()
     left_out: tuple[str, ...] = ()
     if risk_of == "fleet":
         of_one = table.assign(method="")

@@ -39,9 +39,9 @@ def fleet_table(tables: Mapping[str, pd.DataFrame]) -> AnalysisResult:
         records = complete(given)
         full = ok(records)
         full = full[full["method"] == FULL]
-        alike = {(method, ratio): part for method, ratio, part in groups(same[name])}
+        common_trials = {(method, ratio): part for method, ratio, part in groups(same[name])}
         for method, ratio, part in groups(records):
-            common = alike.get((method, ratio), same[name].head(0))
+            common = common_trials.get((method, ratio), same[name].head(0))
             rows.append((name, method, ratio, *_fleet_cell(part, full), *_common_cell(common)))
     return result(rows, FLEET_COLUMNS, missing if rows else "No fleet has a trial.")
 

@@ -105,7 +105,8 @@ def equal_cost_finding(
             text = "No trial of random or of fewer epochs ended well, so there is no comparison at equal cost."
         return Finding("cost", f"{text}{absent}", method=method)
     most = max(found, key=lambda one: one.pairs)
-    text = f"Equal cost, scoring included: {method} at {number(most.keep_ratio)} reaches {percent(most.own)}. "
+    text = f"Equal cost (emulated energy, scoring included): {method} at {number(most.keep_ratio)} "
+    text += f"reaches {percent(most.own)}. "
     text += " ".join(_sentence(same, method, most, epochs) for same in _equal_outcomes(found))
     sides = {lies(one.common, 0.0) for one in found}
     verdict: Evidence = "no" if -1 in sides else "yes" if sides == {1} else "none"
@@ -195,8 +196,8 @@ def against_random(good: pd.DataFrame) -> Finding:
     named += [min(down, key=lambda cell: cell[2].estimate)] if down else []
     for name, ratio, found, base in named:
         word = "Best" if lies(found, 0.0) >= 0 else "Worst"
-        beside = f" (random keeps {number(base)})" if abs(base - ratio) > 1e-6 else ""
-        text += f". {word}: {name} at {number(ratio)}{beside}, {with_interval(found, 'points')}"
+        random_keeps = f" (random keeps {number(base)})" if abs(base - ratio) > 1e-6 else ""
+        text += f". {word}: {name} at {number(ratio)}{random_keeps}, {with_interval(found, 'points')}"
     name, ratio, found, _ = named[0]
     return finding("random", text + ".", "yes" if up else "no" if down else "none", found, (name, ratio))
 

@@ -127,7 +127,7 @@ def _no_ratio(context: VerdictContext) -> tuple[str, Evidence]:
         falls = f"accuracy falls at every keep ratio that ran, by {points(-found.estimate, sign=False)}"
         return f"Do not prune by {method} here: {falls} at {short_percent(ratio)}.", "no"
     may = f"at {short_percent(ratio)} a loss of up to {points(abs(found.low), sign=False)} is not ruled out"
-    text = f"This run shows no safe keep ratio for {method} (margin {margin}): {may}."
+    text = f"This run shows no safe keep ratio for {method} (margin {margin}). {_capital(may)}."
     repetitions = losses.repetitions()
     if repetitions is None:
         small = any(one.estimate > -losses.margin for one in losses.common.values())

@@ -30,24 +30,28 @@ def claims_of(records: pd.DataFrame, method: str, shards: pd.DataFrame | None, i
     ratio, losses = _losses(records, method)
     margin = n_of(100 * MARGIN, "point")
     statement = f"The most skewed device loses at most {margin} more by pruning than the least skewed"
-    within = Claim("robust_to_skew", statement, keep_ratio=ratio)
-    beside = Claim("robust_to_non_iid", f"Pruning costs at most {margin} more than in the IID run", keep_ratio=ratio)
+    within_run = Claim("robust_to_skew", statement, keep_ratio=ratio)
+    versus_iid = Claim(
+        "robust_to_non_iid", f"Pruning costs at most {margin} more than in the IID run", keep_ratio=ratio
+    )
     if losses.empty:
         reason = "no trial below keep ratio 1 has a partner in full"
-        return [replace(within, reason=reason), replace(beside, reason=reason)]
+        return [replace(within_run, reason=reason), replace(versus_iid, reason=reason)]
     if shards is None or shards.empty:
-        within = replace(within, reason="the run folder has no table of shards, so the skew is unknown")
+        within_run = replace(within_run, reason="the run folder has no table of shards, so the skew is unknown")
     else:
-        within = against(within, skew_effect(losses, class_skew(shards).table), -MARGIN, above=True, bounds=(-2.0, 2.0))
-        if not within.found.is_known and not within.found.scope:
-            within = replace(within, reason="four devices of different skew are needed")
+        within_run = against(
+            within_run, skew_effect(losses, class_skew(shards).table), -MARGIN, above=True, bounds=(-2.0, 2.0)
+        )
+        if not within_run.found.is_known and not within_run.found.scope:
+            within_run = replace(within_run, reason="four devices of different skew are needed")
     if iid is None:
-        return [within, replace(beside, reason="no IID run was given to compare with")]
+        return [within_run, replace(versus_iid, reason="no IID run was given to compare with")]
     _, pairs = _losses(ok(iid), method, ratio)
     if pairs.empty:
-        return [within, replace(beside, reason=f"the IID run has no such trial at keep ratio {ratio:g}")]
+        return [within_run, replace(versus_iid, reason=f"the IID run has no such trial at keep ratio {ratio:g}")]
     own, other = (interval(device_by_seed(table, "difference")) for table in (losses, pairs))
-    return [within, against(beside, difference(own, other), -MARGIN, above=True, bounds=(-2.0, 2.0))]
+    return [within_run, against(versus_iid, difference(own, other), -MARGIN, above=True, bounds=(-2.0, 2.0))]
 
 
 def skew_effect(losses: pd.DataFrame, skews: pd.DataFrame) -> Interval:
@@ -63,8 +67,8 @@ def skew_effect(losses: pd.DataFrame, skews: pd.DataFrame) -> Interval:
         seeds.
     """
     table = losses.merge(skews[["seed", "device", "skew"]], on=["seed", "device"])
-    within = table[["difference", "skew"]] - table.groupby("seed")[["difference", "skew"]].transform("mean")
-    x, y = within["skew"].to_numpy(dtype=np.float64), within["difference"].to_numpy(dtype=np.float64)
+    within_run = table[["difference", "skew"]] - table.groupby("seed")[["difference", "skew"]].transform("mean")
+    x, y = within_run["skew"].to_numpy(dtype=np.float64), within_run["difference"].to_numpy(dtype=np.float64)
     n, seeds = len(table), table["seed"].nunique()
     free = n - seeds - 1
     spread = float(x @ x)

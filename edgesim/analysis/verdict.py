@@ -40,11 +40,11 @@ def verdict_of(
     records = complete(records)
     good = ok(records)
     if good.empty:
-        text = "No trial has ended well, so nothing can be said about pruning on this fleet."
+        text = "No trial has ended well, so there is no result on pruning."
         return [Finding("limits", text), *_limits(records)]
     method = method or verdict_method(good)
     if method is None:
-        text = "No trial that prunes ended well, so nothing can be said about pruning."
+        text = "No trial that prunes ended well, so there is no result on pruning."
         return [Finding("limits", text), *_limits(records)]
     found: list[Finding] = []
     about: float | None = None

@@ -14,8 +14,7 @@ from edgesim.cost import feasibility
 from edgesim.cost.batch_pricing import BatchPricing
 from edgesim.cost.objective import BINDS, UNITS, Budget, Objective, Rule
 from edgesim.cost.pricing import shortfall
-from edgesim.errors import n_of
-from edgesim.formatting import distinguished, number, short_percent
+from edgesim.formatting import distinguished, n_of, number, short_percent
 from edgesim.planning.ratio_rules import RuleDecision
 from edgesim.planning.trials import LIMITS, ResolvedTrials
 from edgesim.work import IntArray

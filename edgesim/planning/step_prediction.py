@@ -20,7 +20,7 @@ from edgesim.errors import EdgesimError, ProfileError
 from edgesim.hardware import loading
 from edgesim.hardware.conditions import FULL_MODE
 from edgesim.hardware.loading import DeviceProfile
-from edgesim.models.counted import counted
+from edgesim.models.network_costs import counted
 from edgesim.training.settings import Training
 from edgesim.work import Workload
 

@@ -20,7 +20,7 @@ from edgesim.cost.batch_pricing import BatchPricing, Device
 from edgesim.cost.objective import Budget, Objective, RiskWeights, Rule, risk_weights
 from edgesim.cost.step_counts import StepCounts
 from edgesim.errors import Fault, ScenarioError
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.planning.expected_cost import DeviceBatch, ExpectedWork, demand
 from edgesim.planning.ratio_rules import RuleDecision, choose
 from edgesim.planning.virtual_fleet import VirtualFleet
@@ -120,7 +120,7 @@ class TrialResolver:
 
     scenario: Scenario
     config: ExperimentConfig
-    network: Network
+    network: NetworkShape
     fleet: VirtualFleet
     curves: Curves | None = None
     """accuracy curves, where the scenario's rule reads them from a run"""

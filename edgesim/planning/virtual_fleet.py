@@ -8,7 +8,7 @@ import numpy as np
 
 from edgesim import seeds
 from edgesim.cost.batch_pricing import Device
-from edgesim.data.invariants import apportion
+from edgesim.data.partition_checks import apportion
 from edgesim.hardware.conditions import Conditions
 from edgesim.scenario.loading import Scenario
 from edgesim.work import FloatArray, IntArray

@@ -1,4 +1,4 @@
-"""A page on several runs compared by compared, or on one training priced on several fleets."""
+"""Page that compares several runs, or one training on several fleets."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from edgesim.report.figures.figure import rows
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.run_tables import RunTables
 from edgesim.report.sections import MIDDLE, NONE_WELL, PageStyle, PageTable, Section, unless_empty
-from edgesim.report.tradeoff_section import shown_first
+from edgesim.report.tradeoff_section import first_kind
 
 FAIRNESS = ["method", "keep_ratio", "devices", "seeds", "mean", "mean_by_data", "worst_tenth", "gini", "jain"]
 """columns of the table shown; the figure's table has the intervals"""
@@ -38,7 +38,7 @@ def devices_section(source: RunTables, page_style: PageStyle) -> Section:
     """Time and energy of each device, accuracy against cost, and the most accurate method on each."""
     devices, winners = by_device(source.records), device_winners(source.records)
     shown = [fleet.device_figure(devices.table, kind) for kind in WORDS]
-    for kind in WORDS.keys() - {shown_first(source)}:
+    for kind in WORDS.keys() - {first_kind(source)}:
         points = accuracy_against(source.records, f"device_{kind}").table
         shown.append(fleet.pareto_figure(points, page_style.styles, kind))
     if source.records["device"].nunique() > 1:

@@ -16,7 +16,7 @@ INTRO = (
 )
 
 
-def shown_first(source: RunTables) -> str:
+def first_kind(source: RunTables) -> str:
     """Kind of cost in the first figure; empty where none is known."""
     good = ok(source.records)
     known = [kind for kind in KINDS if good[[f"device_{kind}", "test_accuracy"]].notna().all(axis=1).any()]
@@ -25,7 +25,7 @@ def shown_first(source: RunTables) -> str:
 
 def tradeoff_section(source: RunTables, page_style: PageStyle) -> Section:
     """Accuracy against the cost of a device, for every method and keep ratio and for full training."""
-    kind = shown_first(source)
+    kind = first_kind(source)
     figures = []
     if kind:
         points = accuracy_against(source.records, f"device_{kind}").table

@@ -68,8 +68,9 @@ def curves_of(scenario: Scenario) -> Curves | None:
 def accuracy_curves(path: Path) -> dict[str, FloatArray]:
     """Mean test accuracy of every method against keep ratio in a run, over devices and seeds: for `accuracy_from`.
 
-    `full` is the last point of every method that has none at keep ratio 1. A curve is over the (seed, device) pairs
-    that finish at all of its ratios; where devices drop out at large ratios its points would else be of other devices.
+    `full` is the last point of every method that has none at keep ratio 1. A curve averages over the (seed, device)
+    pairs that finish at all of its ratios. Else its points would be of different devices, since some drop out at large
+    ratios.
 
     Returns: method -> [points, 2] keep ratio and accuracy, ratios ascending; methods with two points or more.
 

@@ -96,7 +96,7 @@ class EdgeDevice:
         results = []
         for prepared in group:
             score = prepared.score_work, prepared.score_trace
-            done = WorkRecord(*score, trained.fitted.work, trained.fitted.trace, prepared.reused)
+            done = WorkRecord(*score, trained.fit_result.work, trained.fit_result.trace, prepared.reused)
             record = self._record(prepared, measured, done, trained)
             if record.status != "ok":  # the device stopped on the way: there is no trained network
                 results.append(TrialResult(record, outputs=prepared.outputs, work_record=done))
@@ -142,17 +142,17 @@ class EdgeDevice:
         with seeds.torch_global(spec.seed, "training:dropout", spec.index):
             streams = loop.Streams(spec.seed, spec.index, "training")
             hooks = loop.Hooks(after_epoch=after_epoch)
-            fitted = loop.fit(model, self.task, subset, config.training, streams, config.augment, hooks)
+            fit_result = loop.fit(model, self.task, subset, config.training, streams, config.augment, hooks)
         shard = evaluation.evaluate(model, self.task, evaluation_config)
-        return evaluation.TrainingOutcome(fitted, tests, shard, time.perf_counter() - started)
+        return evaluation.TrainingOutcome(fit_result, tests, shard, time.perf_counter() - started)
 
     def _measured(self, trained: evaluation.TrainingOutcome) -> tuple[dict[str, float], tuple[CurvePoint, ...]]:
         """The columns of a record that come from a training, and its curve."""
-        dataset, epochs, tests = self._config.dataset, trained.fitted.epochs, trained.tests
+        dataset, epochs, tests = self._config.dataset, trained.fit_result.epochs, trained.tests
         test, shard = tests[epochs[-1].number], trained.shard
         for loss in (test.loss, shard.loss):
             if not math.isfinite(loss):  # the last step's update is seen by no later step
-                raise TrainingDiverged(trained.fitted.work.steps, loss)
+                raise TrainingDiverged(trained.fit_result.work.steps, loss)
         shares = class_shares(dataset.train_labels, self.spec.shard, dataset.num_classes)
         measured = {
             "test_accuracy": test.accuracy,
@@ -175,7 +175,7 @@ class EdgeDevice:
         """Step 5: the record of a trial, priced by the closed form and by the emulator."""
         spec, config, m = self.spec, self._config, len(prepared.selection.positions)
         dynamic = config.methods[prepared.trial.method].dynamic
-        visited = {"visited_share": trained.fitted.distinct / m} if dynamic else {}
+        visited = {"visited_share": trained.fit_result.distinct / m} if dynamic else {}
         notes = prepared.selection.notes | visited
         priced = self._cache.price(spec, m, done, dynamic)
         columns: dict[str, Any] = priced if priced["reason"] else measured | priced

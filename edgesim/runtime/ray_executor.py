@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from edgesim.errors import RunError, n_of
+from edgesim.errors import RunError
+from edgesim.formatting import n_of
 from edgesim.runtime import ray_startup
 from edgesim.runtime.executor import Timesheet, keep_freed_memory, one_thread
 from edgesim.runtime.failures import Failure

@@ -13,11 +13,12 @@ from edgesim.cost.context import PricingContext
 from edgesim.cost.objective import Objective
 from edgesim.data import datasets
 from edgesim.data.images import ImageDataset
-from edgesim.data.invariants import check
-from edgesim.errors import DataError, Fault, ScenarioError, n_of
+from edgesim.data.partition_checks import check
+from edgesim.errors import DataError, Fault, ScenarioError
+from edgesim.formatting import n_of
 from edgesim.hardware.conditions import Conditions
 from edgesim.hardware.profile import DeviceProfile
-from edgesim.models.counted import Network, counted
+from edgesim.models.network_costs import NetworkShape, counted
 from edgesim.pruning import base
 from edgesim.records import Trial
 from edgesim.scenario import keep_ratio
@@ -97,7 +98,7 @@ def in_order(scenario: Scenario, trials: Iterable[Trial]) -> list[Trial]:
 
 def configure(
     scenario: Scenario, dataset: ImageDataset, scorer: Workload | None = None
-) -> tuple[ExperimentConfig, Network]:
+) -> tuple[ExperimentConfig, NetworkShape]:
     """Configuration that all devices share, and the operations of the network, which are counted here.
 
     Args:

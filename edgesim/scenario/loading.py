@@ -25,8 +25,9 @@ from edgesim.config.registry import NamedPlugin, PluginTable, Resolve, bind, own
 from edgesim.cost.analytic import CostWeights
 from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS
-from edgesim.data.schemes import PARTITIONS
-from edgesim.errors import Fault, ScenarioError, n_of
+from edgesim.data.partition_schemes import PARTITIONS
+from edgesim.errors import Fault, ScenarioError
+from edgesim.formatting import n_of
 from edgesim.hardware import fleet
 from edgesim.hardware.fleet import Fleet
 from edgesim.scenario import keep_ratio, pruning_section

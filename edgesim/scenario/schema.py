@@ -16,7 +16,7 @@ from edgesim.config.field_docs import described, field_docs, summary
 from edgesim.cost.objective import Budget, Objective
 from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS
-from edgesim.data.schemes import PARTITIONS
+from edgesim.data.partition_schemes import PARTITIONS
 from edgesim.hardware import fleet as fleets
 from edgesim.hardware import loading
 from edgesim.pruning import METHODS

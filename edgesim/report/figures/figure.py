@@ -50,9 +50,9 @@ class Figure:
 
 @dataclass(frozen=True)
 class RatioAxis:
-    """What the horizontal axis of a figure goes ratio_axis: the keep ratios, or the methods where there is one ratio.
+    """Horizontal axis of a figure: the keep ratios, or the methods where there is only one ratio.
 
-    A line needs two ratios. With a single one a value is a point or a bar at its method, `full` beside the others.
+    A line needs two ratios. With a single one, values are points or bars at their methods, `full` among them.
     """
 
     ratios: tuple[float, ...]
@@ -71,7 +71,7 @@ class RatioAxis:
 
     @property
     def is_single(self) -> bool:
-        """Whether there are no two ratios to go ratio_axis."""
+        """True for fewer than two ratios."""
         return len(self.ratios) < 2
 
     @property

@@ -86,10 +86,14 @@ def profiles_figure(data: pd.DataFrame, kind: str) -> Figure:
     layout["height"] = 160 + 34 * max(3, len(profiles))
     full = shares[shares["method"] == FULL]
     most = rows((full if len(full) else shares).sort_values(names[0]).dropna(subset=[names[0]]).tail(1))
-    said = " ".join(f"Start-up's share is largest on {row['profile']}: {percent(row[names[0]])} in {row['method']} at "
-                    f"keep ratio {number(row['keep_ratio'])}." for row in most) or NO_STARTUP  # fmt: skip
-    note = f"Emulated, mean of a device of each profile. {said}"
-    alt = f"Parts of the emulated {kind} per profile, as shares. {said}"
+    largest = " ".join(
+        f"Start-up's share is largest on {row['profile']}: {percent(row[names[0]])}, {row['method']} at "
+        f"keep ratio {number(row['keep_ratio'])}."
+        for row in most
+    )
+    largest = largest or NO_STARTUP
+    note = f"Emulated, mean of a device of each profile. {largest}"
+    alt = f"Parts of the emulated {kind} per profile, as shares. {largest}"
     return Figure(f"{kind}-parts-profiles", f"Parts of the {kind}, by profile", note, alt,
                   {"data": traces, "layout": layout}, data, write=percent)  # fmt: skip
 
@@ -104,10 +108,10 @@ def _bars(part: pd.DataFrame, labels: list[str], names: tuple[str, ...]) -> list
     """Traces of a stack, the first part at the bottom; unknown parts are left out."""
     found = []
     for name in names:
-        said, colour, pattern = PART_STYLES[_key(name)]
+        label, colour, pattern = PART_STYLES[_key(name)]
         if part[name].notna().any():
-            bars = plot_style.bars(said, labels, part[name], colour, pattern)
-            found.append({**bars, "legendgroup": said})
+            bars = plot_style.bars(label, labels, part[name], colour, pattern)
+            found.append({**bars, "legendgroup": label})
     return found
 
 
@@ -130,13 +134,17 @@ def _words(shares: pd.DataFrame, kind: str) -> str:
     """Sentences on start-up's share of `full`, and on its largest share."""
     if shares.empty:
         return NO_STARTUP
-    said = [f"Start-up takes {percent(row['share'])} of full training's {kind}; pruning saves none of it."
-            for row in rows(shares[shares["method"] == FULL].head(1))]  # fmt: skip
-    said += [f"Its largest share is {percent(row['share'])}: {row['method']}, keep ratio {number(row['keep_ratio'])}."
-             for row in rows(shares[shares["method"] != FULL].sort_values("share").tail(1))]  # fmt: skip
-    return " ".join(said)
+    sentences = [
+        f"Start-up takes {percent(row['share'])} of full training's {kind}; pruning saves none of it."
+        for row in rows(shares[shares["method"] == FULL].head(1))
+    ]
+    sentences += [
+        f"Its largest share is {percent(row['share'])}: {row['method']}, keep ratio {number(row['keep_ratio'])}."
+        for row in rows(shares[shares["method"] != FULL].sort_values("share").tail(1))
+    ]
+    return " ".join(sentences)
 
 
 def _parts_of(row: dict[str, object], names: tuple[str, ...], unit: str) -> str:
     known = [(PART_STYLES[_key(name)][0], float(str(row[name]))) for name in names]
-    return ", ".join(f"{said} {number(value)} {unit}" for said, value in known if value == value)
+    return ", ".join(f"{label} {number(value)} {unit}" for label, value in known if value == value)

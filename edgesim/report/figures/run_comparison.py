@@ -190,7 +190,7 @@ def _along_ratios(
 ) -> list[Spec]:
     """Quantity of every run or fleet against keep_ratio, one method at a time, `full` as a level.
 
-    With one ratio: a point per run or fleet and method, all methods compared by compared.
+    With one ratio: a point per run or fleet and method, all methods side by side.
 
     Args:
         data: one row per run or fleet, method and keep_ratio.

@@ -18,7 +18,7 @@ const download = (name, content, type) => {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 };
 
-// A column as a function from row to value; null for what is not known. How columns are stored: edgesim/report/payload.py.
+// A column as a function from row to value; null for unknown values. How columns are stored: edgesim/report/payload.py.
 const reader = (column) => {
   if ("all" in column) return () => column.all;
   if (column.of) return (row) => column.of[column.at[row]];
@@ -110,7 +110,7 @@ class DataTable {
       const compare = form === null ? (a, b) => collator.compare(a, b) : (a, b) => a - b;
       this.order.sort((one, other) => {
         const [a, b] = [get(one), get(other)];
-        if (a === null || b === null) return (a === null) - (b === null);  // what is unknown comes last, both ways
+        if (a === null || b === null) return (a === null) - (b === null);  // unknown values come last, both ways
         return sign * compare(a, b);
       });
     }

@@ -1,9 +1,9 @@
-"""Times real training steps on the machine that runs this: the project's own loop, on images that are noise.
+"""Times of real training steps on the machine that runs this: the project's own loop, on images that are noise.
 
-Every case (a network at a batch size) is visited once in every round, for a few steps at a time: a machine that
-changes its speed (heat, other work on it) then slows every case alike and not just the last. A step's time is that
-between the ends of two steps, so that nothing of the loop is left out and the first step of a visit never counts. What
-slows a shared machine lasts for seconds, and a visit is short: of many visits one finds the machine undisturbed.
+Every case (a network at a batch size) is visited once in every round, for a few steps at a time. So a machine that
+changes its speed (heat, other work on it) slows every case alike, not only the last. The time of a step lies between
+the ends of two steps: nothing of the loop is left out, and the first step of a visit never counts. Disturbances of a
+shared machine last for seconds, and a visit is short, so that one of many visits finds the machine undisturbed.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from torch import nn
 
 from edgesim import seeds
 from edgesim.calibration import operation_times
-from edgesim.calibration.measurements import Step
-from edgesim.calibration.networks import Network
+from edgesim.calibration.training_step import CountedNetwork, MeasuredStep
 from edgesim.models import resolve
-from edgesim.models.table import Shape
+from edgesim.models.catalog import Shape
 from edgesim.training import loop
 from edgesim.training.settings import OPTIMIZER_STATES, Training
 from edgesim.training.task import ClassificationTask
@@ -55,9 +54,9 @@ class TimedNetwork:
     arguments: tuple[tuple[str, Any], ...] = ()
 
     @property
-    def network(self) -> Network:
+    def network(self) -> CountedNetwork:
         """As the fit counts it; the name holds all but the batch size."""
-        return Network(self.name, self.input_shape, _CLASSES, self.build)
+        return CountedNetwork(self.name, self.input_shape, _CLASSES, self.build)
 
     @property
     def name(self) -> str:
@@ -103,9 +102,9 @@ class Timed:
         """From the step's time to the upper quartile of all steps, over the first."""
         return float(np.percentile(self.times_s, 75) / self.step_s - 1)
 
-    def step(self, device: str) -> Step:
+    def step(self, device: str) -> MeasuredStep:
         """As the fit takes it; `device`: name of the profile."""
-        return Step(
+        return MeasuredStep(
             device,
             self.case.name,
             self.case.network,
@@ -122,9 +121,9 @@ class Timings:
 
     timed: tuple[Timed, ...]
     first_step_s: float
-    """what the very first step took beyond the later ones of its case"""
+    """time of the very first step beyond the later ones of its case"""
     share: float | None
-    """processor time over time on the wall, 1 where no other program was waited for. None with more than one thread
+    """processor time over wall time, 1 where no other program was waited for. None with more than one thread
     and on a GPU, where it says nothing"""
 
 
@@ -140,9 +139,8 @@ def threads(count: int) -> Iterator[None]:
 def clock(device: TorchDevice) -> Callable[[], float]:
     """The clock for work on a device, in seconds.
 
-    With one thread on a CPU that is the process's processor time: on an idle machine the same as time on the wall,
-    and on a busy one without the waiting for other programs. Everywhere else it is time on the wall, and on a GPU
-    all that was given to it is awaited.
+    With one thread on a CPU it is the process's processor time, which leaves out the waiting for other programs. On an
+    idle machine that equals wall time. Everywhere else it is wall time; on a GPU the clock waits for all work.
     """
     if device == "cuda":
 

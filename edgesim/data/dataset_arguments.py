@@ -7,16 +7,16 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from edgesim.data.held_out import HeldOut
+from edgesim.data.held_out_split import HeldOut
 from edgesim.data.images import ImageDataset, limited
-from edgesim.data.noise import with_wrong_labels
+from edgesim.data.label_noise import with_wrong_labels
 
 Limit = Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What every data set can have: limits of its splits, and wrong labels on purpose."""
+    """Arguments of every data set: limits of its splits, and wrong labels on purpose."""
 
     limit_train: Limit | None = None
     """training samples at most: the first of each class, in the classes' proportions; left out: all"""
@@ -32,12 +32,12 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnData(Limits):
-    """What a user's own data can have: a test split that is a share of their training split."""
+    """Arguments of a user's own data: a test split that is a share of the training split."""
 
     test_share: Annotated[float, Field(gt=0, lt=1)] | None = None
     """share of each class that becomes the test split, where there is none; the same for all seeds of a scenario"""
     test_seed: Annotated[int, Field(ge=0)] = 0
-    """which samples they are"""
+    """seed of the draw of these samples"""
 
     @model_validator(mode="after")
     def _shared(self) -> OwnData:

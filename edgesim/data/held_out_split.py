@@ -7,18 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim import seeds
-from edgesim.data.reading_notes import Note, counted
+from edgesim.data.reading_notes import Note
 from edgesim.errors import DataError
+from edgesim.formatting import n_of
 from edgesim.work import IntArray
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Which samples become the test split.
+    """Rule that draws the samples of the test split.
 
-    The seed belongs to the data set and not to the trial: a published data set's test split is the same for everyone,
-    and here it is the same for every seed of a scenario. The spread over those seeds is then that of shards, initial
-    weights and batches, methods are compared on the same test samples, and the data are decoded once.
+    The seed belongs to the data set, not to the trial: the split is the same for every seed of a scenario, as a
+    published test split would be. So methods are compared on the same test samples, and the data are decoded once.
+    The spread over the scenario's seeds is that of shards, initial weights and batches.
     """
 
     share: float
@@ -29,8 +30,8 @@ class HeldOut:
     def rows(self, labels: IntArray, where: str) -> tuple[IntArray, IntArray]:
         """The rows of the training and of the test split, both sorted.
 
-        Of a class with n >= 2 samples round(share * n) are test samples, halves rounded up, but at least 1 and at most
-        n - 1. A class with one sample keeps it for training.
+        A class of n >= 2 samples gives round(share * n) test samples, halves rounded up, at least 1 and at most n - 1.
+        A class with one sample keeps it for training.
 
         Args:
             labels: int64 [N].
@@ -57,11 +58,11 @@ class HeldOut:
         return np.flatnonzero(~is_test), chosen
 
     def notes(self, labels: IntArray, test: IntArray) -> list[Note]:
-        """What was taken from where; `test` as `rows` gave it."""
-        text = f"the test split is {counted(len(test), 'sample', 'samples')} of {len(labels):,}: {self.share:g} of each"
+        """Note on the samples that were drawn; `test` as `rows` gave it."""
+        text = f"the test split is {n_of(len(test), 'sample', 'samples')} of {len(labels):,}: {self.share:g} of each"
         notes = [Note("read as", f"{text} class, drawn with test_seed {self.seed}", len(test))]
         single = int((np.bincount(labels) == 1).sum())
         if single:
-            text = counted(single, "class has one sample, which stays", "classes have one sample each, which stays")
+            text = n_of(single, "class has one sample, which stays", "classes have one sample each, which stays")
             notes.append(Note("missing", f"{text} in training", single))
         return notes

@@ -1,4 +1,4 @@
-"""Wrong labels on purpose: how methods do on data that people have labelled."""
+"""Wrong labels on purpose, as in data that people have labelled."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from edgesim.work import IntArray
 def with_wrong_labels(dataset: ImageDataset, share: float) -> ImageDataset:
     """The data set with a share of its training labels replaced by other classes; the test set stays as it is.
 
-    The labels are a property of the data: the same in every seed of a scenario and under every partition, which splits
-    by the labels as they then are.
+    The labels are a property of the data: they are the same in every seed of a scenario. Partitions split by these
+    labels.
 
     Args:
         dataset: read and limited.

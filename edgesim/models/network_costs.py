@@ -1,8 +1,8 @@
-"""A network as prices see it, counted once: what it takes is kept in the cache folder, so that plans need no torch.
+"""Costs of a network, counted once and kept in the cache folder, so that plans need no torch.
 
-The key holds all that the count depends on: the model and its arguments, shapes, the versions of the libraries that
-build it, and the source of this package's own networks and counting. A user's own model is counted anew every time:
-its source may change without notice.
+The key holds all that the count depends on: the model with its arguments, shapes, the versions of the libraries, and
+the source of this package's networks and counting. A user's own model is counted every time, since its source may
+change.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from typing import Any
 import numpy as np
 
 from edgesim.data.cache import cache_folder
-from edgesim.models.table import MODELS, Model, Shape
+from edgesim.models.catalog import MODELS, Model, Shape
 from edgesim.work import Workload
 
 LIBRARIES = ("torch", "torchvision", "timm")
 
 
 @dataclass(frozen=True)
-class Network:
-    """What a method's own arithmetic depends on beside the shard."""
+class NetworkShape:
+    """Sizes of a network that a method's own arithmetic depends on."""
 
     input_numbers: int
     """numbers of one sample as the network gets it: channels x height x width"""
     embedding_width: int
     """inputs of the last linear layer; 0 where the network has none"""
     bias: bool
-    """whether that layer has one"""
+    """True where that layer has a bias"""
     parameters: int
 
     @property
@@ -42,8 +42,8 @@ class Network:
         return self.embedding_width + int(self.bias)
 
 
-def counted(model: Model, name: str, input_shape: Shape, num_classes: int) -> tuple[Workload, Network]:
-    """What one sample of a network costs, and the network's shape, from the cache where it is there.
+def counted(model: Model, name: str, input_shape: Shape, num_classes: int) -> tuple[Workload, NetworkShape]:
+    """Costs of one sample of a network, and the network's shape; from the cache where they are there.
 
     Args:
         model: a row of the table of models, or a user's own.
@@ -65,7 +65,7 @@ def counted(model: Model, name: str, input_shape: Shape, num_classes: int) -> tu
     return found
 
 
-def network_of(model: Model, input_shape: Shape, num_classes: int) -> Network:
+def network_of(model: Model, input_shape: Shape, num_classes: int) -> NetworkShape:
     """Look at a network as the methods see it; the caller's random state is left as it was."""
     import torch
 
@@ -79,11 +79,11 @@ def network_of(model: Model, input_shape: Shape, num_classes: int) -> Network:
     try:
         last = last_linear(module)
     except EdgesimError:  # methods that need an embedding say so when they run
-        return Network(numbers, 0, False, parameters)
-    return Network(numbers, last.in_features, last.bias is not None, parameters)
+        return NetworkShape(numbers, 0, False, parameters)
+    return NetworkShape(numbers, last.in_features, last.bias is not None, parameters)
 
 
-def _count(model: Model, input_shape: Shape, num_classes: int) -> tuple[Workload, Network]:
+def _count(model: Model, input_shape: Shape, num_classes: int) -> tuple[Workload, NetworkShape]:
     from edgesim.models import workload
 
     found = workload.count(lambda: model.build(input_shape, num_classes), input_shape, num_classes)
@@ -103,7 +103,7 @@ def _key(model: Model, name: str, input_shape: Shape, num_classes: int) -> str:
     return digest.hexdigest()[:32]
 
 
-def _write(file: Path, found: tuple[Workload, Network]) -> None:
+def _write(file: Path, found: tuple[Workload, NetworkShape]) -> None:
     """Keep a count; a cache that cannot be written is only slower."""
     text = json.dumps([asdict(part) for part in found], default=np.ndarray.tolist)
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
@@ -115,6 +115,6 @@ def _write(file: Path, found: tuple[Workload, Network]) -> None:
         return
 
 
-def _read(parts: list[dict[str, Any]]) -> tuple[Workload, Network]:
+def _read(parts: list[dict[str, Any]]) -> tuple[Workload, NetworkShape]:
     workload, network = parts
-    return Workload.from_fields(workload), Network(**network)
+    return Workload.from_fields(workload), NetworkShape(**network)

@@ -1,11 +1,11 @@
-"""Training on all samples for a part of the steps: what the methods that have no subset share.
+"""Training on all samples for a part of the steps, shared by the methods that have no subset.
 
 A budget of k of n samples buys as many steps as k/n of full training has:
 
-    T = max(1, round(k/n · E · ceil(n/B)))          in epochs over all n samples, the last one broken off where T says
+    T = max(1, round(k/n · E · ceil(n/B)))          in epochs over all n samples, the last one cut off after step T
 
-k/n and not the keep ratio that was asked for: it is what a fixed subset of this budget costs, also on a shard of a few
-samples, where 0.3 of 5 are 2.
+The factor is k/n, not the given keep ratio, so that the cost is that of a fixed subset of k samples. On small shards
+the two differ: 0.3 of 5 samples are 2.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ def pass_sizes(n: int, batch_size: int, steps: int) -> tuple[int, ...]:
 
 
 def uniform(n: int, visits: int, rng: np.random.Generator) -> IntArray:
-    """Places of a pass over n samples that ends after so many visits: each at most once, all alike."""
+    """Places of a pass over n samples that ends after `visits` visits: each at most once, all equally likely."""
     return np.arange(n) if visits == n else rng.choice(n, visits, replace=False)
 
 
 @dataclass(frozen=True)
 class Passes:
-    """Uniform passes over all samples, broken off after some steps (`training.sampling.Sampler`)."""
+    """Uniform passes over all samples, cut off after some steps (`training.sampling.Sampler`)."""
 
     size: int
     """n"""

@@ -1,4 +1,4 @@
-"""What a reader found and has not decoded yet, and the checks that it passes before its images are decoded."""
+"""Data set that a reader found and has not decoded yet, with the checks before its images are decoded."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.data.held_out import HeldOut
+from edgesim.data.held_out_split import HeldOut
 from edgesim.data.images import CHUNK, ByteArray, check_images
 from edgesim.data.labels import Classes, Labels, classes_of
-from edgesim.data.reading_notes import Note, counted, some
+from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
+from edgesim.formatting import n_of
 from edgesim.work import IntArray
 
 CHANNELS = (1, 3, 4)
@@ -36,7 +37,7 @@ class RawSplit:
     where: str
     """the file or folder, for messages"""
     rows: IntArray | None = None
-    """which of the images are meant, sorted; None = all"""
+    """positions of the images that are used, sorted; None = all"""
 
     def chunks(self) -> Iterable[ByteArray]:
         """The images in order, a few MB at a time. A file is read once for each call."""
@@ -53,11 +54,11 @@ class RawDataset:
     class_names: tuple[str, ...] | None = None
     """None where the files do not say: the classes are the training split's labels"""
     keep_all: bool = False
-    """whether named classes without samples stay: they are the task of a published data set"""
+    """True keeps named classes without samples: they are the task of a published data set"""
     held_out: HeldOut | None = None
     notes: tuple[Note, ...] = ()
     noticed: Callable[[], list[Note]] = _nothing
-    """what decoding came upon; complete once all images were read"""
+    """notes of the decoding; complete once all images were read"""
 
     def checked(self) -> CheckedDataset:
         """The same with class ids, class names and a test split.
@@ -97,7 +98,7 @@ def _untested(found: Classes, test: IntArray) -> list[Note]:
     missing = np.setdiff1d(found.train, test)
     if not len(missing):
         return []
-    text = counted(len(missing), "class has no test sample", "classes have no test sample")
+    text = n_of(len(missing), "class has no test sample", "classes have no test sample")
     return [Note("missing", f"{text}: {some(found.names[c] for c in missing)}", len(missing))]
 
 

@@ -1,4 +1,4 @@
-"""Which parquet files make up the splits, and what their names tell: shards that are missing or of two sets."""
+"""Parquet files that make up the splits. Their names tell of shards that are missing or belong to two sets."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from itertools import combinations
 from pathlib import Path
 
 from edgesim.config.validation import nearest
-from edgesim.data.reading_notes import Note, counted, some
+from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
+from edgesim.formatting import n_of
 
 SPLIT_WORDS = {"train": ("train",), "test": ("test", "validation", "valid", "val")}
 SHARD = re.compile(r"(?P<stem>.*?)[-_]?(?P<place>\d+)[-_]of[-_](?P<total>\d+)(?P<rest>.*)\.parquet", re.IGNORECASE)
@@ -31,7 +32,7 @@ class Shards:
 
 
 def holds_parquet(folder: Path) -> bool:
-    """Whether a training split in parquet files lies in the folder."""
+    """True where a training split in parquet files lies in the folder."""
     return bool(_by_words(folder, "train"))
 
 
@@ -218,5 +219,5 @@ def _unread(folder: Path, read: set[Path]) -> list[Note]:
     unread = [path for base in (folder, folder / "data") for path in _parquet(base) if path not in read]
     if not unread:
         return []
-    text = f"{counted(len(unread), 'parquet file is', 'parquet files are')} in no split and not read"
+    text = f"{n_of(len(unread), 'parquet file is', 'parquet files are')} in no split and not read"
     return [Note("left out", f"{text}: {some(path.name for path in unread)}", len(unread))]

@@ -10,15 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from edgesim.calibration import energy, fit, operation_times, validate
-from edgesim.calibration.fit import Data, Family
-from edgesim.calibration.host import Timed, Timings, TorchDevice
+from edgesim.calibration import cross_validation, energy, fit, operation_times
+from edgesim.calibration.fit import Data, Family, field_of
 from edgesim.calibration.speeds import Copies, StorageSpeed
-from edgesim.calibration.values import field_of
+from edgesim.calibration.step_timing import Timed, Timings, TorchDevice
 from edgesim.config import validation
 from edgesim.cost import steps
 from edgesim.cost.steps import TERMS
-from edgesim.errors import n_of
+from edgesim.formatting import n_of
 from edgesim.hardware import loading
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import FloatArray
@@ -53,12 +52,12 @@ class Machine:
     """None where no sensor can be read"""
     full_w: float | None
     sensors: str
-    """what the power is of"""
+    """parts of the machine whose power it is"""
 
 
 @dataclass(frozen=True)
 class HostFit:
-    """The costs of one machine and how well they hold."""
+    """Costs of one machine, with their errors."""
 
     costs: FloatArray
     """[terms]"""
@@ -67,7 +66,7 @@ class HostFit:
     held_out: float
     """mean absolute relative error on cases that the fit has not met; NaN where too few were timed to leave any out"""
     held_out_words: str
-    """which cases these are"""
+    """description of these cases"""
 
 
 def fit_costs(
@@ -95,7 +94,7 @@ def fit_costs(
     anchor = steps.costs_s(loading.load(_ANCHORS[torch_device]), "fp32")
     costs = fit.fit(family, data, anchor)["host"]
     whole = np.cumsum([0, *map(len, times_s)])[:-1]
-    held_out = validate.held_out(family, data, anchor)["host"].errors[whole]
+    held_out = cross_validation.held_out(family, data, anchor)["host"].errors[whole]
     errors = fit.relative_errors(data["host"], costs)[whole]
     return HostFit(costs, errors, float(np.mean(np.abs(held_out))), "each case left out in turn")
 

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from edgesim.config.validation import nearest
 from edgesim.data.labels import KINDS, Labels, check_range, form_notes, merged_by_form, normal
-from edgesim.data.reading_notes import Note, counted, some
+from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
+from edgesim.formatting import n_of
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _check_test_names(test: Sequence[NamedLabels], known: Mapping[str, str]) -> 
         if of_it.any():
             name = _forms(file)[int(file.values[of_it][0])]
             raise DataError(
-                f"{file.path}: has {counted(int(of_it.sum()), 'sample', 'samples')} of classes such as '{name}', which "
+                f"{file.path}: has {n_of(int(of_it.sum()), 'sample', 'samples')} of classes such as '{name}', which "
                 f"no training file names{nearest(name, known)}; its class names differ from those of the training "
                 f"split, use one list for both"
             )
@@ -120,18 +121,18 @@ def _notes(
 ) -> list[Note]:
     notes = []
     if moved:
-        text = counted(len(moved), "file names its classes", "files name their classes")
+        text = n_of(len(moved), "file names its classes", "files name their classes")
         text += f" in another order than {_short(known.path, folder)}; the labels were matched by name"
         notes.append(Note("read as", f"{text}: {some(_short(path, folder) for path in moved)}", len(moved)))
     first = set(_forms(known))
     added = [name for name in names.values() if normal(name) not in first]
     if added:
-        text = counted(len(added), "class is", "classes are")
+        text = n_of(len(added), "class is", "classes are")
         text += f" named in other files than {_short(known.path, folder)}, and added to its classes"
         notes.append(Note("read as", f"{text}: {some(added)}", len(added)))
     unnamed = [file.path for file in files if file.names is None]
     if unnamed:
-        text = counted(len(unnamed), "file names no classes, its", "files name no classes, their")
+        text = n_of(len(unnamed), "file names no classes, its", "files name no classes, their")
         text += f" labels are taken in the order of {_short(known.path, folder)}"
         notes.append(Note("read as", f"{text}: {some(_short(path, folder) for path in unnamed)}", len(unnamed)))
     double = merged_by_form({name for file in files for name in file.names or ()})

@@ -1,4 +1,4 @@
-"""What the partition schemes share: checks of arguments and result, and dividing a count by weights."""
+"""Shared parts of the partition schemes: checks of arguments and result, and division of a count by weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.errors import DataError, n_of
+from edgesim.errors import DataError
+from edgesim.formatting import n_of
 from edgesim.work import IntArray
 
 

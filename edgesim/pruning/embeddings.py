@@ -1,4 +1,4 @@
-"""What the geometric methods share: embeddings at the end of the warm-up, unit rows, greedy orders as scores, ties."""
+"""Shared parts of the geometric methods: embeddings after the warm-up, unit rows, greedy orders as scores, ties."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from edgesim.errors import EdgesimError
 from edgesim.pruning.base import ScoreContext, Shard
-from edgesim.pruning.dynamics import warmup_steps
+from edgesim.pruning.training_dynamics import warmup_steps
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, IntArray, Work
@@ -83,7 +83,7 @@ def checked_budget(embeddings: npt.ArrayLike, k: int) -> FloatArray:
 def scores_of_order(embeddings: FloatArray, labels: IntArray, balance: str, greedy: Greedy) -> FloatArray:
     """Minus the place of each sample in a greedy order, float64 [n].
 
-    With `balance` "class" every class has an order of its own; they are merged so that every prefix holds the class
+    With `balance` "class" every class has an order of its own. They are merged so that every prefix holds the class
     shares: place r of a class of n_c samples comes at (r + 1/2) / n_c, ties to the lower class.
 
     Args:
@@ -107,7 +107,7 @@ def scores_of_order(embeddings: FloatArray, labels: IntArray, balance: str, gree
 
 
 def greedy_work(sizes: IntArray, width: int) -> Work:
-    """What complete greedy orders take: at each choice one inner product and one comparison per candidate left.
+    """Work of complete greedy orders: at each choice one inner product and one comparison per candidate left.
 
     Args:
         sizes: samples of each order.

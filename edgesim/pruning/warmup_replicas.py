@@ -1,7 +1,7 @@
 """Independent repetitions of the warm-up, for scores that are means or sums over several initial weights.
 
-Replica 1 is the shared warm-up. Each further one is a run of the same length that the method trains by itself, with
-fresh initial weights, its own order of the samples and its own augmentation; it is charged in full.
+Replica 1 is the shared warm-up. Each further one is a training of the same length by the method itself. It has fresh
+initial weights, its own order of the samples and its own augmentation, and is charged in full.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def replicate(context: ScoreContext, needs: Needs, replicas: int) -> Replicas:
 
 
 def expected_replicas(needs: Needs, shard: Shard, replicas: int) -> OwnWork:
-    """What the replicas beyond the shared warm-up take.
+    """Work of the replicas beyond the shared warm-up.
 
     Args:
         needs: what the method asks of each.

@@ -1,8 +1,8 @@
-"""What methods that read training dynamics share: the length of their warm-up, and every sample's presentations.
+"""Shared parts of methods that read training dynamics: length of the warm-up, and presentations of every sample.
 
 A presentation is the visit of a sample by a mini-batch, once per epoch. A warm-up shorter than one epoch presents only
-some samples; the others are then passed forward once at its end, in evaluation mode, and that counts as their only
-presentation. The pass goes over the whole shard and is charged as such.
+some samples. The others are passed forward once at its end, in evaluation mode, as their only presentation. This pass
+goes over the whole shard and is charged as such.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ def steps_per_epoch(shard: Shard) -> int:
     return -(-shard.size // shard.batch_size)
 
 
-def presentation_needs(quantity: Literal["hit", "logits"], steps: int, shard: Shard) -> Needs:
+def presentation_needs(quantity: Literal["correct", "logits"], steps: int, shard: Shard) -> Needs:
     """Needs of a method that reads `quantity` at every presentation of the first `steps` steps, for every sample."""
     if steps >= steps_per_epoch(shard):
         return Needs(steps, record=frozenset({quantity}))
-    capture = frozenset({quantity}) & {"logits"}  # a snapshot has the hits in any case
+    capture = frozenset({quantity}) & {"logits"}  # a snapshot has these in any case
     return Needs(steps, record=frozenset({quantity}), snapshots=(steps,), capture=capture)
 
 
-def presentations(observations: Observations, quantity: Literal["hit", "logits"]) -> npt.NDArray[np.float32]:
-    """What was asked for with `presentation_needs`.
+def presentations(observations: Observations, quantity: Literal["correct", "logits"]) -> npt.NDArray[np.float32]:
+    """Presentations that `presentation_needs` asks for.
 
     Returns: float32 [P, n] or [P, n, C]. NaN only in the last presentation, where its epoch was not finished and P > 1.
     """
@@ -48,7 +48,7 @@ def presentations(observations: Observations, quantity: Literal["hit", "logits"]
     if met.all():
         return values
     (snapshot,) = observations.snapshots.values()
-    passed = snapshot.hit if quantity == "hit" else snapshot.logits
+    passed = snapshot.correct if quantity == "correct" else snapshot.logits
     assert passed is not None, "presentation_needs captures the logits"
     filled = values.copy()
     filled[-1, ~met] = passed[~met]

@@ -1,4 +1,4 @@
-"""How well the fitted costs predict what the fit has not seen, beside the closed form."""
+"""Other predictors on the same measurements: the closed form, a roofline, and one device's costs scaled to another."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim.calibration import fit
+from edgesim.calibration.cross_validation import Errors, models
 from edgesim.calibration.fit import Data, Family
-from edgesim.calibration.measurements import Step
+from edgesim.calibration.training_step import MeasuredStep
 from edgesim.cost import steps
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
 from edgesim.hardware.loading import DeviceProfile
@@ -20,60 +21,17 @@ from edgesim.work import FloatArray
 _ROOFLINE_ROUNDS = 5
 
 
-@dataclass(frozen=True)
-class Errors:
-    """Relative errors of one device's predictions, (predicted - measured) / measured, in the order of its data."""
-
-    models: tuple[str, ...]
-    errors: FloatArray
-
-    @property
-    def mean(self) -> float:
-        """Mean absolute error, over the measured value."""
-        return float(np.mean(np.abs(self.errors)))
-
-    @property
-    def median(self) -> float:
-        """Median absolute error."""
-        return float(np.median(np.abs(self.errors)))
-
-    def worst(self, count: int) -> list[tuple[str, float]]:
-        """The models with the largest errors."""
-        order = np.argsort(-np.abs(self.errors))[:count]
-        return [(self.models[i], float(self.errors[i])) for i in order]
-
-
-def closed_form(measured: Sequence[Step], profile: DeviceProfile) -> Errors:
+def closed_form(measured: Sequence[MeasuredStep], profile: DeviceProfile) -> Errors:
     """The closed form, FLOPs / (peak x training_utilisation); the utilisation has seen these measurements."""
     guess = [s.batch_size * s.network.workload().train_flops / profile.throughput_flops_per_s for s in measured]
     errors = np.array(guess) / np.array([s.time_s for s in measured]) - 1
     return Errors(tuple(s.model for s in measured), errors)
 
 
-def held_out(family: Family, all_data: dict[str, Data], anchor: FloatArray | None = None) -> dict[str, Errors]:
-    """Every model predicted by a fit that has not met it on any device of the family, at any batch size.
-
-    NaN where the family has no more models than costs: without one of them the others say nothing about it.
-
-    Args:
-        family: devices and costs.
-        all_data: device -> its measurements.
-        anchor: [terms], as in `fit.fit`.
-    """
-    errors = {device: np.full(len(one.models), np.nan) for device, one in all_data.items()}
-    for model in models(family, all_data):
-        costs = fit.fit(family, {device: one.without(model) for device, one in all_data.items()}, anchor)
-        for device, one in all_data.items():
-            mine = np.array([name == model for name in one.models])
-            if device in costs:
-                errors[device][mine] = fit.relative_errors(one, costs[device])[mine]
-    return {device: Errors(one.models, errors[device]) for device, one in all_data.items()}
-
-
 def held_out_roofline(
     family: Family,
     all_data: dict[str, Data],
-    measured: Mapping[str, Sequence[Step]],
+    measured: Mapping[str, Sequence[MeasuredStep]],
     anchor: FloatArray | None = None,
 ) -> dict[str, Errors]:
     """As `held_out`, each operation taking the larger of its arithmetic and its memory in place of their sum.
@@ -96,13 +54,7 @@ def held_out_roofline(
     return {device: Errors(one.models, errors[device]) for device, one in all_data.items()}
 
 
-def models(family: Family, all_data: dict[str, Data]) -> list[str]:
-    """The models that can be held out."""
-    found = sorted({name for one in all_data.values() for name in one.models})
-    return found if len(found) > len(family.groups) else []
-
-
-def _operations(step: Step) -> FloatArray:
+def _operations(step: MeasuredStep) -> FloatArray:
     """[operations, terms] what each operation of a step's passes consists of."""
     workload, samples = step.network.workload(), np.array([float(step.batch_size)])
     passes = [workload.train_operations, *([workload.forward_operations] if step.recomputes else [])]

@@ -1,4 +1,4 @@
-"""Reads published measurements of training steps and of matrix products from CSV files."""
+"""Published measurements of training steps and of matrix products, read from CSV files."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgesim.calibration.networks import Network, network
+from edgesim.calibration.published.networks import network
+from edgesim.calibration.training_step import MeasuredStep
 from edgesim.errors import EdgesimError
+from edgesim.hardware import loading
 
 PROFILES = {
     "Raspberry Pi 4B": "raspberry-pi-4b",
@@ -21,30 +23,6 @@ PROFILES = {
     "Galaxy Note10": "galaxy-note10",
 }
 """the devices as the files name them -> profiles"""
-
-
-@dataclass(frozen=True)
-class Step:
-    """The measured time of one training step."""
-
-    device: str
-    """name of the profile"""
-    model: str
-    """as published"""
-    network: Network
-    batch_size: int
-    time_s: float
-    framework: str
-    optimizer_states: int = 0
-    """numbers that the optimiser keeps per weight; the published trainings use plain SGD or do not say"""
-    doubtful: bool = False
-    """whether the measurement's own caveat says so"""
-
-    @property
-    def recomputes(self) -> bool:
-        """Whether the framework runs the forward pass again within the backward pass: DL4J's layers compute what
-        they had before their activation anew (deeplearning4j, BaseLayer.backpropGradient and its overrides)."""
-        return self.framework.startswith("DL4J")
 
 
 @dataclass(frozen=True)
@@ -71,13 +49,18 @@ class LeftOut:
     reason: str
 
 
-def steps(folder: Path) -> tuple[list[Step], list[LeftOut]]:
+def folder() -> Path:
+    """Folder of the measurements that come with edgesim; its README names their sources."""
+    return loading.folder() / "measurements"
+
+
+def steps(folder: Path) -> tuple[list[MeasuredStep], list[LeftOut]]:
     """The rows of `training_measurements.csv` in `folder`: those that can be used, and the others.
 
     Raises:
         EdgesimError: no such file, or a row without a number where one must be.
     """
-    used: list[Step] = []
+    used: list[MeasuredStep] = []
     left_out: list[LeftOut] = []
     for line, row in _rows(folder / "training_measurements.csv"):
         device, model = row["device"], row["model"]
@@ -91,7 +74,9 @@ def steps(folder: Path) -> tuple[list[Step], list[LeftOut]]:
             time_s = _number(row, "ms_per_minibatch", line) / 1e3
             batch_size = int(_number(row, "batch_size", line))
             doubtful = "doubtful" in (row.get("caveat") or "")
-            used.append(Step(PROFILES[device], model, found, batch_size, time_s, row["framework"], doubtful=doubtful))
+            used.append(
+                MeasuredStep(PROFILES[device], model, found, batch_size, time_s, row["framework"], doubtful=doubtful)
+            )
     return used, left_out
 
 

@@ -1,12 +1,12 @@
-"""What the gradient-matching methods share: last-layer gradients in factored form, and their choice class by class.
+"""Shared parts of the gradient-matching methods: last-layer gradients in factored form, and choice class by class.
 
-With logits z_i [C], one-hot label y_i and h_i the input of the last linear layer (a 1 appended where the layer has a
-bias, D in all), the gradient of sample i's cross-entropy with respect to that layer is the outer product
-(softmax(z_i) - y_i) h_i^T [C, D]. Its inner products need the factors only,
+Sample i has logits z_i [C], the one-hot label y_i, and h_i, the input of the last linear layer. Where the layer has a
+bias, h_i has a 1 appended (D numbers in all). The gradient of its cross-entropy with respect to that layer is the outer
+product (softmax(z_i) - y_i) h_i^T [C, D]. Its inner products need the factors only,
 
     <grad_i, grad_j> = (e_i . e_j) (h_i . h_j),    e_i = softmax(z_i) - y_i,
 
-so that no array of n·C·D numbers is ever made.
+so no array of n·C·D numbers is ever made.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import numpy.typing as npt
 
 from edgesim import seeds
 from edgesim.errors import EdgesimError
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
-from edgesim.pruning.dynamics import warmup_steps
 from edgesim.pruning.selection import class_budgets
+from edgesim.pruning.training_dynamics import warmup_steps
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
@@ -110,7 +110,7 @@ def gradient_needs(warmup: Warmup | None, shard: Shard) -> Needs:
 
 
 class Observed(NamedTuple):
-    """What `gradient_needs` asked for."""
+    """Observations that `gradient_needs` asks for."""
 
     layer: LastLayer
     logits: FloatArray
@@ -219,9 +219,9 @@ def choose_by_class(
 
 
 def expected_by_class(
-    shard: Shard, network: Network, k: int, largest: int, solution_flops: Callable[[int, int], tuple[float, float]]
+    shard: Shard, network: NetworkShape, k: int, largest: int, solution_flops: Callable[[int, int], tuple[float, float]]
 ) -> OwnWork:
-    """What `choose_by_class` is expected to take, and the most that it can.
+    """Expected work of `choose_by_class`, and the most that it can take.
 
     Args:
         shard: the device's data.

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgesim.calibration import host_profile
-from edgesim.calibration.host import Timed
+from edgesim.calibration import this_machine_profile
+from edgesim.calibration.step_timing import Timed
 from edgesim.calibration.this_machine import Calibrated, Check
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
-from edgesim.errors import n_of
-from edgesim.formatting import percent
+from edgesim.formatting import n_of, percent
 
 GOAL = 0.10
 """mean absolute error that is aimed at"""
@@ -27,7 +26,7 @@ def page(found: Calibrated, command: str) -> str:
     machine, share = found.machine, found.machine.timings.share
     head = (
         f"# Calibration of the machine that simulates\n\n`{command}` on {machine.processor}, "
-        f"{n_of(machine.threads, 'thread')}, {host_profile.versions()}.\n\n"
+        f"{n_of(machine.threads, 'thread')}, {this_machine_profile.versions()}.\n\n"
         "Training steps of the project's own loop (Adam, channels-last, images of noise), in a process that keeps the "
         "memory it frees as the hosts of a run do, were timed in rounds over all cases; a case's time is the median of "
         "its fastest visit. With one thread on a CPU the clock is the process's processor time, which other programs "
@@ -47,7 +46,7 @@ def _fitted(found: Calibrated) -> str:
     timed = found.machine.timings.timed
     predicted = [one.step_s * (1 + error) for one, error in zip(timed, found.fitted.errors, strict=True)]
     costs = ", ".join(
-        f"{term} {found.fitted.costs[TERMS.index(term)]:.3g} {_unit(term)}" for term in host_profile.FITTED
+        f"{term} {found.fitted.costs[TERMS.index(term)]:.3g} {_unit(term)}" for term in this_machine_profile.FITTED
     )
     mean = float(np.mean(np.abs(found.fitted.errors)))
     return (

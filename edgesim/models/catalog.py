@@ -27,7 +27,7 @@ Width = Annotated[int, Field(ge=1)]
 
 
 class Model(Protocol):
-    """What a model's dataclass offers."""
+    """Interface of a model's dataclass."""
 
     def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
         """A fresh network.
@@ -59,8 +59,8 @@ class Mlp:
 class SmallCnn:
     """Two 3x3 convolutions with max-pooling and two linear layers; images of 4x4 or more.
 
-    Feature maps beyond 8x8 (images of 36 pixels or more) are averaged down to at most 8x8 before they are
-    flattened, so that the first linear layer does not grow with the image.
+    Feature maps beyond 8x8 (images of 36 pixels or more) are averaged down to at most 8x8. So the first linear layer
+    does not grow with the image.
     """
 
     widths: Annotated[tuple[Width, ...], Field(min_length=2, max_length=2)] = (16, 32)
@@ -90,7 +90,7 @@ class ResNet8:
         """See Model.build."""
         from edgesim.models import networks
 
-        return networks.ResNet8(input_shape[0], num_classes, self.widths)
+        return networks.ResNet8Module(input_shape[0], num_classes, self.widths)
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class _Timm(_Referenced):
         return networks.timm_model(self.reference.removeprefix("timm:"), input_shape, num_classes)
 
 
-class _OwnWork(_Referenced):
+class _OwnModel(_Referenced):
     def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
         """See Model.build."""
         return registry.load(self.reference)(input_shape=input_shape, num_classes=num_classes)
@@ -237,7 +237,7 @@ def _own(name: str) -> type:
             f"'{name}' cannot be called with input_shape=(channels, height, width), num_classes=…: {error}. "
             "A model with hyper-parameters is a frozen dataclass with build(self, input_shape, num_classes)"
         ) from None
-    return _stand_in(name, _OwnWork)
+    return _stand_in(name, _OwnModel)
 
 
 @functools.cache  # one class per name, so that two instances of a name are equal

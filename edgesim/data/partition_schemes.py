@@ -9,14 +9,15 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from edgesim.data import partition
-from edgesim.errors import DataError, Fault, n_of
+from edgesim.errors import DataError, Fault
+from edgesim.formatting import n_of
 from edgesim.work import IntArray
 
 Count = Annotated[int, Field(ge=1)]
 
 
 class PartitionScheme(Protocol):
-    """What a partition scheme is, in the table or a user's own (a frozen dataclass with this method)."""
+    """Interface of a partition scheme, in the table or a user's own: a frozen dataclass with this method."""
 
     def split(self, labels: IntArray, n_devices: int, seed: int) -> list[IntArray]:
         """Divide the training split.
@@ -57,7 +58,7 @@ class Dirichlet:
 
     @staticmethod
     def faults_in(given: dict[str, Any]) -> list[Fault]:
-        """What is wrong between the fields of a document's map."""
+        """Faults between the fields of a document's map."""
         if given.get("sizes") is None or given.get("self_balancing") is not True:
             return []
         return [Fault("", "sizes and self_balancing exclude each other: sizes leave nothing to balance")]
@@ -88,7 +89,7 @@ class Pathological:
 
 
 @dataclass(frozen=True)
-class Quantity:
+class QuantitySkew:
     """Quantity skew: shards of very different sizes with the same class mix."""
 
     distribution: Literal["log-normal", "power-law"] = "log-normal"
@@ -134,7 +135,7 @@ PARTITIONS: dict[str, type] = {
     "iid": Iid,
     "dirichlet": Dirichlet,
     "pathological": Pathological,
-    "quantity": Quantity,
+    "quantity": QuantitySkew,
     "explicit": Explicit,
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import curve_fit, lsq_linear
 
-from edgesim.calibration.measurements import Product
+from edgesim.calibration.published.measurements import Product
 from edgesim.work import FloatArray
 
 
@@ -71,8 +71,8 @@ def fit_products(measured: Sequence[Product]) -> ProductFit:
 def fit_draw(measured: Sequence[Product]) -> DrawFit:
     """Fit wall power to the utilisation of the GPU, over one device's products at its highest clock.
 
-    Small products keep the processor busy with launches while the GPU hardly works, so that the floor is what a device
-    draws while operations are dispatched.
+    Small products keep the processor busy with launches while the GPU hardly works. So the floor is the power draw
+    while operations are dispatched.
 
     Args:
         measured: of one device, at any clocks.
