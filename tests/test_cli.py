@@ -191,7 +191,7 @@ def test_progress_in_a_log_says_what_is_done_and_what_is_left() -> None:
     watcher.stop()
     text = out.getvalue()
     assert "4 trials on 2 devices, 1 done before" in text
-    assert "4/4 trials, 2/2 devices, accuracy 0.250 to 0.750, 1 failed, 0 s left" in text
+    assert "4/4 trials, 2/2 devices, accuracy 25.0 % to 75.0 %, 1 failed, 0 s left" in text
     assert "something [red] to see" in text
 
 
@@ -208,5 +208,5 @@ def test_the_bar_is_drawn_on_a_terminal() -> None:
     watcher.start({Trial(0, 0, "full", 1.0): 1.0}, frozenset(), devices=1)
     watcher.record(Record("s", 0, 0, "pi", "full", 1.0, "ok", test_accuracy=0.5))
     watcher.stop()
-    for words in ("1/1", "trials", "1/1 devices", "accuracy 0.500 to 0.500", "left"):
+    for words in ("1/1", "trials", "1/1 devices", "accuracy 50.0 % to 50.0 %", "left"):
         assert words in out.getvalue()

@@ -25,7 +25,6 @@ from edgesim.config import strict_yaml
 from edgesim.hardware import loading
 from edgesim.pruning import METHODS
 from edgesim.records import Record
-from edgesim.results import table_columns
 from edgesim.results.run_folder import Run
 from edgesim.scenario import schema
 
@@ -209,7 +208,7 @@ def test_every_column_has_a_meaning_and_columns_follow_the_code(hooks: Any, monk
     for snapshot in (ROOT / "reports" / "runs").iterdir():
         assert set(Run(snapshot).records.columns) <= set(tables["records"])
 
-    monkeypatch.setitem(table_columns.COLUMNS, "devices", [*tables["devices"], "antenna_w"])
+    monkeypatch.setitem(columns.run_folder.COLUMNS, "devices", [*tables["devices"], "antenna_w"])
     assert "| `antenna_w` |" in hooks.GENERATED["run-tables"]()
 
 

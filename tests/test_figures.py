@@ -111,7 +111,7 @@ def test_devices_of_equal_cost_stand_beside_each_other():
     apart = [np.hypot(*(a - b)) for i, a in enumerate(at) for b in at[:i]]
     assert min(apart) > 0.9 * MARK
     assert max(np.abs(trace["y"])) < 0.5  # nothing reaches the next profile
-    assert "Marks that would hide each other stand beside each other." in figure.note
+    assert "Marks that would hide each other are drawn side by side." in figure.note
     assert finish_figure(fleet.device_figure(data, "time_s")).spec == figure.spec  # the same every time
 
 
@@ -157,9 +157,9 @@ def test_marks_in_one_place_of_two_quantities_are_counted():
     traces = {trace["name"]: trace for trace in figure.spec["data"]}
     counted = traces["marks in one place"]
     assert (counted["x"], counted["y"], counted["text"]) == ([30.0], [0.8], ["2×"])
-    assert traces["a"]["text"] == ["kept 0.5<br>here too: b kept 0.5"]
+    assert traces["a"]["text"] == ["kept 0.5<br>also here: b kept 0.5"]
     assert traces["c"]["text"] == ["kept 0.5"]
-    assert "2×, 3×: so many marks lie in one place." in figure.note
+    assert "2×, 3×: number of marks at the same point." in figure.note
     plotly.graph_objects.Figure(figure.spec)
 
 
@@ -197,7 +197,7 @@ def test_means_over_fewer_pairs_are_hollow():
         assert trace["customdata"] == [[6, 6], [4, 6]], figure.key
         assert trace["marker"]["symbol"] == ["square", "square-open"], figure.key
         assert "%{customdata[0]} of %{customdata[1]} pairs" in trace["hovertemplate"], figure.key
-        assert "fewer (seed, device) pairs than others, at the least on 4 of 6" in figure.note, figure.key
+        assert "fewer (seed, device) pairs than others, the fewest over 4 of 6" in figure.note, figure.key
         plotly.graph_objects.Figure(figure.spec)
 
 
@@ -210,7 +210,7 @@ def test_bars_over_fewer_pairs_are_pale():
     full, random = (next(t for t in figure.spec["data"] if t["name"] == name) for name in ("full", "random"))
     assert full["marker"]["opacity"][0] < 0.6
     assert random["marker"]["opacity"] == [1]
-    assert "Pale bars rest on fewer" in figure.note
+    assert "Pale bars are means over fewer" in figure.note
 
 
 def test_where_all_means_rest_on_the_same_pairs_nothing_is_said_of_them():

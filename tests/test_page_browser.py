@@ -154,7 +154,7 @@ def test_a_sentence_in_place_of_bars_is_that_of_the_method_chosen(tmp_path):
           select.value = "random";
           select.dispatchEvent(new Event("change"));""")
         said = driver.execute_script(shown)
-        assert said == ["What time consists of, by profile, random, keep ratio 0.5: training: 100.0 % "
+        assert said == ["Parts of the time, by profile, random, keep ratio 0.5: training: 100.0 % "
                         "for profile-0 and profile-1."]  # fmt: skip
 
 

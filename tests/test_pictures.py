@@ -98,7 +98,7 @@ def test_a_page_shows_the_pixels_and_says_what_they_are() -> None:
         np.testing.assert_array_equal(pixels(one["src"]), np.full((8, 8), index))
     assert "Device 1 (profile-1) in seed 0 with 6 samples of 2 classes" in reader.page_text
     assert "from the trial at keep ratio 0.5" in reader.page_text
-    assert "random gives no scores that rank samples" in reader.page_text
+    assert "random does not rank samples" in reader.page_text
     table = reader.numbers("Samples kept first and last, on one device")
     assert table[["index", "score", "kept_at"]].values.tolist()[:3] == [
         [11, 2.5, "0.1, 0.5"], [12, 2.0, "0.5"], [13, -0.001234567, ""],
@@ -180,7 +180,7 @@ def test_class_names_of_pictures_are_escaped() -> None:
     ("info", "table", "said"),
     [
         ({"shown": None}, extremes().head(0), "No method of this run gives scores that rank samples"),
-        ({"shown": SHOWN}, extremes().head(0), "random, importance give no scores that rank samples"),
+        ({"shown": SHOWN}, extremes().head(0), "random and importance do not rank samples"),
         ({"shown": {**SHOWN, "device": 9}}, extremes().head(0), "random, importance have no trial on device 9"),
         ({"shown": {**SHOWN, "classes": 100}}, extremes(), "Its 20 most frequent classes are shown."),
     ],
@@ -196,7 +196,7 @@ def test_of_subsets_of_another_run_that_is_said() -> None:
     run.scenario = {"name": "demo", "pruning": {"scores_from": f"runs/{HOSTILE}"}}
     text = Reader(page.render(run)).page_text
     assert f"The subsets are those of runs/{HOSTILE} (pruning.scores_from)" in text
-    assert "give no scores" not in text
+    assert "not rank samples" not in text
 
 
 def test_markdown_has_the_indices_and_scores(tmp_path: Path) -> None:

@@ -73,11 +73,11 @@ def test_tables_behind_the_figures_hold_the_analysis():
         ("Accuracy gap to random", gap_to_random(run.records)),
         ("Prices of every device", device_prices(compare_prices(run.records).table).table),
         ("Means per profile", by_profile(run.records)),
-        ("Is time a straight line in the ratio?", time_fits(run.records)),
+        ("Fitted lines of time against the ratio", time_fits(run.records)),
         ("Mean curves", curve_bands(run.curves).table),
         ("Every device", heterogeneity.by_device(run.records).table),
         ("Waiting for the slowest", stragglers(run.records).table),
-        ("The same in numbers", paper_claims(run.records).table),
+        ("Claims in numbers", paper_claims(run.records).table),
         ("Accuracy against energy", accuracy_against(run.records).table),
     ):
         numbers = data.select_dtypes("number")
@@ -181,7 +181,7 @@ def test_every_figure_is_valid_and_described():
         "fairness",
         "factors",
     }  # the hand-made run has no accuracy on the shards, no sizes, no shards and no scores
-    assert "Which method wins on how many devices: importance: 3 devices for 0.1 and 0.5." in reader.page_text
+    assert "Devices by their most accurate method: importance: 3 devices for 0.1 and 0.5." in reader.page_text
     for key, spec in reader.specs.items():
         plotly.graph_objects.Figure(spec)  # raises on a property that plotly does not know
         assert plots[key]["role"] == "img"
@@ -272,14 +272,14 @@ def test_the_front_is_drawn_through_what_nothing_beats():
     figure = fleet.pareto_figure(points, plot_style.method_styles(run.records["method"], "full"), "energy_j")
     front = figure.spec["data"][-1]
     # Energy is 5 x (10 x ratio + place): random 10 and 30, importance 15 and 35, full 50; accuracy rises all along.
-    assert (front["name"], front["x"]) == ("not beaten", [10.0, 15.0, 30.0, 35.0, 50.0])
+    assert (front["name"], front["x"]) == ("Pareto front", [10.0, 15.0, 30.0, 35.0, 50.0])
     assert figure.alt.endswith("random at 0.1, importance at 0.1, random at 0.5, importance at 0.5, full at 1.")
 
 
 def test_starved_classes():
     data = pd.DataFrame({"method": "m", "keep_ratio": 0.5, "class_name": ["cat", "<b>"], "label": [0, 1],
                          "kept_share": [0.2, 0.8]})  # fmt: skip
-    figure = classes.starved_figure(data)
+    figure = classes.kept_shares_figure(data)
     (trace,) = figure.spec["data"]
     assert (trace["x"], trace["y"]) == (["cat", "&lt;b&gt;"], [0.2, 0.8])
     assert "m at 0.5 keeps 20.0 % of cat." in figure.alt
@@ -393,7 +393,7 @@ def unpriced():
         (make_run(status="running", trials={"ok": 30, "missing": 7}), "still going, with 7 trials missing"),
         (make_run(status="interrupted", trials={"missing": 1}), "interrupted with 1 trial missing"),
         (make_run(status="failed"), "This run failed"),
-        (only_failures(), "No trial has ended well, so nothing can be said"),
+        (only_failures(), "No trial has ended well, so there is no result"),
         (make_run(methods=("random", "importance")), "savings and accuracy losses are unknown"),
         (make_run(methods=("full", "importance")), "The run has no random selection"),
         (make_run(seeds=1), "one seed: every number is of this seed alone"),
@@ -621,12 +621,12 @@ def test_whom_the_fleet_waits_for_in_words():
     ]
     told = fleet_sections.waiting_in_words
     assert told(pd.DataFrame(rows, columns=names)) == (
-        "Keeping 0.4 by importance, the last device to be done is device 4 (s) in 1 of 2 seeds. "
+        "Keeping 0.4 by importance, the last device to finish is device 4 (s) in 1 of 2 seeds. "
         "Waiting for the last takes 57.5 % of all devices' time and 16.8 % of their energy."
     )
     alone = pd.DataFrame([("full", 1.0, 3, 1, 1, "p", 1.0, 0.25, math.nan)], columns=names)
     assert told(alone) == (
-        "In full training, the last device to be done is device 1 (p). "
+        "In full training, the last device to finish is device 1 (p). "
         "Waiting for the last takes 25.0 % of all devices' time."
     )
     assert told(alone.assign(devices=1)) == ""
@@ -663,11 +663,11 @@ def test_dynamic_methods_are_left_out_of_what_is_said_on_subsets():
         records, run.curves, run.info, selections=pd.DataFrame(kept, columns=columns_of), shards=shards
     )
     reader = read(chosen)
-    assert reader.page_text.count("infobatch chooses while training goes on: there is no subset to show") == 2
-    assert reader.numbers("How far methods agree")[["method_a", "method_b", "jaccard"]].values.tolist() == [
+    assert reader.page_text.count("infobatch chooses samples during training, so it has no subset to show") == 2
+    assert reader.numbers("Overlap of the methods")[["method_a", "method_b", "jaccard"]].values.tolist() == [
         ["random", "importance", pytest.approx(1 / 3)]
     ]
-    assert set(reader.numbers("Which classes a method starves")["method"]) == {"random", "importance"}
+    assert set(reader.numbers("Share of each class that is kept")["method"]) == {"random", "importance"}
 
 
 def luminance(colour):

@@ -131,5 +131,8 @@ def test_a_run_says_what_it_is(make_scenario: Make, tmp_path: Path) -> None:
     assert lines["methods"] == "full, random"
     means = run.records.groupby(["method", "keep_ratio"])["test_accuracy"].mean()
     method, ratio = means.idxmax()
-    assert lines["best"] == f"{method} at keep ratio {ratio:.4g}: test accuracy {means.max():.3f} (mean of 3 trials)"
+    assert (
+        lines["best"]
+        == f"{method} at keep ratio {ratio:.4g}: test accuracy {100 * means.max():.1f} % (mean of 3 trials)"
+    )
     assert "<td>9: 9 ok</td>" in run._repr_html_()

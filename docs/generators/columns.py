@@ -10,7 +10,7 @@ from typing import Any
 
 from edgesim.records import CurvePoint, Record
 from edgesim.report.columns import COLUMNS
-from edgesim.results import table_columns as run_table_columns
+from edgesim.results import table_columns as run_folder
 from edgesim.work import Work
 from generators.markdown import code, page, table
 
@@ -64,7 +64,7 @@ def report_columns() -> str:
 
 def table_columns() -> dict[str, list[str]]:
     """Table of a run folder -> its columns, as the code writes them."""
-    return run_table_columns.COLUMNS
+    return dict(run_folder.COLUMNS)
 
 
 def meaning(name: str, column: str) -> str:

@@ -57,18 +57,18 @@ def _against_random(found: Interval, method: str, ratio: float, basis: str) -> s
 def _repeated_trainings(good: pd.DataFrame, method: str, ratio: float) -> str:
     """Trainings on one kept set after which scoring has paid for itself, against each opponent."""
     table = break_even(good, method).table
-    parts = []
+    opponents: dict[str, list[str]] = {}
     for row in table[np.isclose(table["keep_ratio"], ratio)].to_dict("records"):
         count, opponent = float(row["n"]), "full training" if row["opponent"] == FULL else str(row["opponent"])
+        when = f"after {n_of(count, 'training')}" if np.isfinite(count) else "never"
+        when = "with the first training" if count == 1 else when
         if np.isinf(float(row["opponent_train_j"])):
-            parts.append(f"at once against {opponent}, which does not reach that accuracy")
-            continue
-        parts.append(f"never against {opponent}" if not np.isfinite(count) else
-                     f"with the first against {opponent}" if count == 1 else
-                     f"after {n_of(count, 'training')} against {opponent}")  # fmt: skip
-    if not parts:
+            opponent += " (which does not reach that accuracy)"
+        opponents.setdefault(when, []).append(opponent)
+    if not opponents:
         return ""
-    return f"With several trainings on one kept set, scoring pays off {listed(parts)} (means, not tested)."
+    parts = [f"{when} against {listed(names)}" for when, names in opponents.items()]
+    return f"With several trainings on one kept set, scoring pays off {', '.join(parts)} (means, not tested)."
 
 
 def _storage(records: pd.DataFrame, good: pd.DataFrame, own: pd.DataFrame) -> str:

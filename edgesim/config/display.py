@@ -42,13 +42,13 @@ def html(title: str, facts: Facts) -> str:
 
 
 def few(entries: Sequence[str]) -> str:
-    """A list on one line; of a long one the first entries, and how many more."""
+    """A list on one line; of a long one the first entries and the number of the others."""
     more = len(entries) - SHOWN
     return ", ".join(entries[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def called(name: str, plugin: Any) -> str:
-    """A plug-in's name, and those of its arguments that are not as they are by default."""
+    """A plug-in's name, and its arguments that differ from their defaults."""
     given = []
     for field in dataclasses.fields(plugin):
         value, make = getattr(plugin, field.name), field.default_factory

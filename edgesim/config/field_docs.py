@@ -112,7 +112,7 @@ def _sentences(text: str, prop: Schema) -> str:
 
 
 def _add_quantity(prop: Schema, definitions: Schema) -> None:
-    """Say the unit and the range of a quantity, which its `value` has, where a property refers to one."""
+    """Add the unit and the range of a quantity to a property that refers to one."""
     for branch in _branches(prop):
         value = definitions.get(branch.get("$ref", "").rsplit("/", 1)[-1], {}).get("properties", {}).get("value", {})
         if "minimum" in value:

@@ -204,7 +204,7 @@ def _import(module_name: str) -> ModuleType:
     finally:
         sys.path.remove(here)
         if here not in sys.path:
-            # From now on last and not first: what the module imports later is found, and shadows nothing.
+            # From now on the folder comes last: later imports of the module are found there, and it shadows nothing.
             sys.path.append(here)
 
 

@@ -44,11 +44,11 @@ _FORMS = (
     ("float", _FLOAT, list("-+0123456789.")),
     ("merge", re.compile("<<"), ["<"]),
 )
-"""(kind, form, first characters): what a value without quotes may be beside text"""
+"""(kind, form, first characters) of values without quotes that are not text"""
 
 
 class _Loader(SafeLoader):
-    """SafeLoader with the forms above, which collects what is wrong with keys."""
+    """SafeLoader with the forms above, which collects faults of keys."""
 
     def __init__(self, stream: str):
         super().__init__(stream)
@@ -103,7 +103,7 @@ def _resolvers(base: dict[str, list[tuple[str, re.Pattern[str]]]]) -> dict[str, 
 
 
 class _Dumper(yaml.SafeDumper):
-    """SafeDumper that quotes text which either this module or a reader of YAML 1.1 would take for something else."""
+    """SafeDumper that quotes text which this module or a reader of YAML 1.1 would read as another kind of value."""
 
 
 _Loader.yaml_implicit_resolvers = _resolvers({})

@@ -227,7 +227,7 @@ def _translate(detail: Any, path: str, given: dict[str, Any]) -> list[Fault]:
         .replace("a valid string", "text")
     )
     if isinstance(error, ValueError) and isinstance(detail["input"], dict | list):
-        return [Fault(where, message)]  # of a check across fields, whose words say what it found
+        return [Fault(where, message)]  # of a check across fields, with a message of its own
     return [Fault(where, f"{message}; got {kind_of(detail['input'])}{_fix(detail, where)}")]
 
 

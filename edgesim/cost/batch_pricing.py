@@ -62,7 +62,7 @@ class BatchPricing:
     kept: IntArray
     """[C] samples that each keeps"""
     factor: FloatArray | float = 1.0
-    """[C] of the device's throughput over its profile's, as `profiles.vary` would change that; or one for all"""
+    """[C] of the device's throughput over its profile's, as `hardware.loading.vary` scales it; or one for all"""
 
     @classmethod
     def training_only(

@@ -43,9 +43,9 @@ class Emulation:
     died_at_s: Array
     """per device: the second of the empty battery, NaN where there is none"""
     charge_j: Array
-    """per device: what the battery holds at the end, inf on mains"""
+    """[D] energy in the battery at the end, inf on mains"""
     finished: npt.NDArray[np.bool_]
-    """per device: whether all the work was done"""
+    """[D] True where all the work was done"""
     labels: tuple[str, ...]
 
     def of(self, label: str, values: Array) -> Array:

@@ -206,7 +206,7 @@ def least_objective(
     found, limit = values(device, m)
     able = np.where(limit == 0, found, np.inf)
     best, ideal = _least(device, able), _least(device, found)
-    # Where the device can do nothing, what would be best if it could.
+    # Where the device can do nothing, take the best size if it could.
     none = np.isinf(able[best])
     best = np.where(none, ideal, best)
     last = len(m) - 1
@@ -218,7 +218,7 @@ def least_objective(
     able_near = np.where((limit_near == 0) | none[device_near], found_near, np.inf)
     place = _least(device_near, able_near)
     chosen, value = m_near[place], np.where(none, np.inf, able_near[place])
-    # A smaller value where the device cannot go says what binds.
+    # A smaller value beyond the device's limits: the limit there binds.
     better = found[ideal] < value
     return ObjectiveOptimum(chosen, value, np.where(better, limit[ideal], 0))
 
@@ -242,7 +242,7 @@ def _candidates(n: IntArray, low: IntArray, high: IntArray, bends: FloatArray, j
 
 
 def _ranges(first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
-    """Every whole number from first[p] to last[p], both included, of every p: which p [C], and the number [C]."""
+    """Whole numbers from first[p] to last[p], both included, for every p: p [C], and the number [C]."""
     count = last - first + 1
     device = np.repeat(np.arange(len(first)), count)
     return device, np.arange(len(device)) - np.repeat(np.cumsum(count) - count, count) + first[device]

@@ -129,7 +129,7 @@ def shortfall(priced: BatchPricing, i: int, exact: bool = True) -> str:
         return f"{work} is not done after {days:,.0f} days in its windows; open them longer"
     energy = conditions.energy
     capacity_j = priced.device.profile.battery_j if energy.capacity_j is None else energy.capacity_j
-    assert capacity_j is not None  # who dies has a battery
+    assert capacity_j is not None  # a device that stops has a battery
     charged = 1.0 if energy.state_of_charge is None else energy.state_of_charge
     last = int(np.flatnonzero(run.time_s[i])[-1]) if run.time_s[i].any() else 0
     waits = last == 0 and run.time_s[i, 0] <= run.wait_s[i, 0]  # it has not begun

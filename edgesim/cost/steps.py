@@ -50,7 +50,7 @@ class StepCost:
     compute_s: FloatArray
     """arithmetic"""
     memory_s: FloatArray
-    """moving what the operations read and write, in working memory"""
+    """moving the operands and results of operations, in working memory"""
     overhead_s: FloatArray
     """constant times of the operations and of convolutions in groups"""
     read_s: FloatArray

@@ -78,7 +78,7 @@ class Energy:
     """Energy source of a device."""
 
     source: Literal["mains", "battery", "harvest"] = "mains"
-    """mains: no limit; battery: what its charge holds; harvest: a battery that the trace `harvest_w` charges"""
+    """mains: no limit; battery: the energy of its charge; harvest: a battery that the trace `harvest_w` charges"""
     state_of_charge: Annotated[float, Field(ge=0, le=1)] | None = None
     """charge at the start as a share of the full battery; left out: full"""
     capacity_j: Annotated[float, Field(gt=0, le=1e9)] | None = None

@@ -1,4 +1,4 @@
-"""A fleet: how many devices of which profile, under which conditions, and how much devices of one profile differ."""
+"""A fleet: numbers of devices by profile and conditions, and the spread within a profile."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def load(given: Any, path: str, folder: Path, faults: list[Fault]) -> Fleet | No
 
 
 def _profiles(groups: list[Any], path: str, folder: Path, faults: list[Fault]) -> list[DeviceProfile]:
-    """The profile of each group; what else is wrong with a group hides no fault of its profile."""
+    """Profile of each group; other faults of a group hide none of its profile."""
     found: dict[Any, DeviceProfile | None] = {}
     for i, group in enumerate(groups):
         name = group.get("profile") if isinstance(group, dict) else None

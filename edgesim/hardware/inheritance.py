@@ -57,7 +57,7 @@ SHADOWS = (
 
 
 def over(base: Document, given: Document) -> Document:
-    """`given` over `base`; what `base` has finer follows what `given` has coarser.
+    """`given` over `base`; finer numbers of `base` follow coarser ones of `given`.
 
     Args:
         base: the whole document that is inherited from.

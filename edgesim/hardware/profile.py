@@ -93,14 +93,14 @@ class Memory:
     achieved_bandwidth_bytes_per_s: Bandwidth | None = None
     """bandwidth that a copy in memory reaches; missing: half of the nominal one"""
     activation_efficiency: Share | None = None
-    """achieved over nominal bandwidth for what grows with the batch, beside the arithmetic (`cost.steps`); missing:
-    what a copy reaches, or half of the nominal bandwidth"""
+    """achieved over nominal bandwidth for data that grow with the batch, beside the arithmetic (`cost.steps`); missing:
+    that of a copy, or half of the nominal bandwidth"""
     operand_efficiency: Share | None = None
-    """achieved over nominal bandwidth for what products and convolutions read and write of the batch; missing: as other
-    activations"""
+    """achieved over nominal bandwidth for operands of products and convolutions that grow with the batch; missing: as
+    other activations"""
     weight_efficiency: Share | None = None
-    """achieved over nominal bandwidth for what does not grow with the batch: weights, their gradients, the optimiser's
-    update; missing: what a copy reaches, or half of the nominal bandwidth"""
+    """achieved over nominal bandwidth for data that do not grow with the batch: weights, gradients, the optimiser's
+    update; missing: that of a copy, or half of the nominal bandwidth"""
     update_efficiency: Share | None = None
     """achieved over nominal bandwidth for the optimiser's update; missing: as weights"""
     convolution_weight_efficiency: Share | None = None

@@ -15,24 +15,24 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError, core_schema
 
 Confidence = Literal["measured", "looked-up", "derived", "estimate"]
-"""measured: on this device, by whoever `source` names. looked-up: a data sheet or a published table.
+"""measured: on this device, as `source` says. looked-up: a data sheet or a published table.
 derived: computed from such values, as `source` shows. estimate: from memory, a similar device, or a guess."""
 
 DeviceClass = Literal["mcu", "sbc-cpu", "jetson-gpu", "phone", "edge-box", "laptop", "edge-server"]
 GPU_CLASSES = ("jetson-gpu", "edge-server")
-"""classes whose devices compute on a GPU; its clock is what their power modes set"""
+"""classes whose devices compute on a GPU; their power modes set its clock"""
 
 Scope = Literal["wall", "device", "module", "card", "processor"]
 """Part of a device that its watts are of. wall: the whole device at its socket, with the losses of its supply. device:
 the whole device behind its supply or battery. module: a computing module without the board that carries it. card: an
-accelerator without its host. processor: the chip alone. Sums over devices of different scopes compare unlike things."""
+accelerator without its host. processor: the chip alone. Sums over devices of different scopes are not comparable."""
 
 Words = Annotated[str, Field(min_length=1)]
 V = TypeVar("V")
 STRICT = ConfigDict(extra="forbid")
 
 NOMINAL_SHARE = 0.5
-"""of the nominal bandwidth: what a copy in memory is taken to reach where none was measured"""
+"""share of the nominal bandwidth that a copy in memory is assumed to reach where none was measured"""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -91,7 +91,7 @@ class FleetPlan:
 
     @property
     def _words(self) -> dict[str, tuple[str, ...]]:
-        """Columns that hold positions, and what they are positions in."""
+        """Columns that hold positions, and the lists that these refer to."""
         return {
             "profile": self.profiles,
             "method": self.methods,
@@ -249,7 +249,7 @@ class FleetPlan:
         return rows
 
     def _break_even(self, r: int, pairs: IntArray, weights: FloatArray) -> int | str | None:
-        """After how many trainings on the same kept set scoring has paid for itself against full training.
+        """Number of trainings on the same kept set after which scoring has paid for itself against full training.
 
         By sums of emulated energy over the devices that can do the trial, [pairs] `weights` of them: no mean of ratios.
         1 = at once; "never" = a training saves nothing; None = full training has no price, or is what the trial does.

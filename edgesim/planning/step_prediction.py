@@ -1,4 +1,4 @@
-"""One training step of a network on one device: what it takes, and what binds it."""
+"""Prediction of one training step of a network on one device: its cost and its bottleneck."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole training of a network on one device: start-up, reading, steps and heat, through the emulator."""
+"""Prediction of a whole training on one device, by the emulator: start-up, reading, steps and heat."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _pricing_context(query: StepQuery, epochs: int) -> PricingContext:
 
 
 def _times(phases: Phases, hardware: Hardware, run: Emulation) -> dict[str, float]:
-    """Device time and its parts: those of all steps at the mode's full speed, and what heat adds to them."""
+    """Device time and its parts: those of all steps at the mode's full speed, and the time that heat adds."""
     steps = np.asarray(phases.steps)[0]
     speeds = {"compute": hardware.speed, "memory": hardware.speed, "overhead": hardware.overhead_speed, "storage": 1.0}
     per_step = dict(zip(PARTS, (phases.compute_s, phases.memory_s, phases.overhead_s, phases.wait_s), strict=True))

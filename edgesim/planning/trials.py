@@ -100,7 +100,7 @@ class ResolvedTrials:
 
     @cached_property
     def limit(self) -> IntArray:
-        """[P, R] position in LIMITS of what makes a trial infeasible; 0 = it is feasible."""
+        """[P, R] position in LIMITS of the limit that makes a trial infeasible; 0 = none."""
         limit = self.stopped.copy()
         for r, decision in enumerate(self.trials.decisions):
             if decision is not None:

@@ -73,4 +73,5 @@ def _found(row: dict[str, object]) -> str:
 
 
 def _threshold(row: dict[str, object]) -> str:
-    return _write(float(str(row["threshold"])), str(row["unit"]))
+    threshold, unit = float(str(row["threshold"])), str(row["unit"])
+    return points(threshold, sign=False, unit=" pp") if unit == "accuracy" else _write(threshold, unit)

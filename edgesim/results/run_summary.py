@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from edgesim.config.display import Facts, few
+from edgesim.formatting import number, percent
 from edgesim.results.grouped_ratios import by_rule
 
 
@@ -45,4 +46,6 @@ def _best(records: pd.DataFrame) -> str:
     cells = cells[cells["size"] == cells["size"].max()]
     best = cells.loc[cells["mean"].idxmax()]
     over = f"mean of {best['size']:,} trials" if best["size"] > 1 else "1 trial"
-    return f"{best['method']} at keep ratio {best['keep_ratio']:.4g}: test accuracy {best['mean']:.3f} ({over})"
+    return (
+        f"{best['method']} at keep ratio {number(best['keep_ratio'])}: test accuracy {percent(best['mean'])} ({over})"
+    )

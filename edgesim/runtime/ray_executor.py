@@ -175,9 +175,9 @@ class RayExecutor:
             try:
                 outcomes = ray.get(done[0])
             except RayError as error:
-                is_alive = isinstance(error, RayTaskError)  # what the jobs gave back could not be sent, for example
+                is_alive = isinstance(error, RayTaskError)  # outcomes could not be sent, for example
                 idle.append(call.worker if is_alive else self._replace(call.worker))
-                if len(call.jobs) > 1:  # which of them it was shows when each runs alone
+                if len(call.jobs) > 1:  # run each alone to find the one
                     retries += [([job], 0) for job in call.jobs]
                     continue
                 if not is_alive and call.tries < ATTEMPTS:

@@ -1,4 +1,4 @@
-"""Stacked training: which devices train in stacks, and the trainings that a worker is given together, stacked.
+"""Stacked training: choice of the devices that train in stacks, and training of a worker's jobs in them.
 
 The rest of the runtime knows stacks by three calls only. `with_stack_slots` marks the small devices, `fills_stack`
 tells the queue when a bundle is full, and `StackTrainer.train` takes trainings and gives their outcomes. The
@@ -98,7 +98,7 @@ class StackTrainer:
         self._initial: dict[int, State] = {}
 
     def train(self, requests: Sequence[StackRequest]) -> list[TrainingOutcome | TrainingDiverged | Failure | None]:
-        """Train together what may share its steps: equal widths, different slots.
+        """Train together the networks that may share their steps: equal widths, different slots.
 
         Args:
             requests: in the order of jobs and trainings.

@@ -82,7 +82,7 @@ class Scenario(display.Displayed):
     augment: tuple[NamedPlugin, ...]
     """of the training batches"""
     pruning: Pruning
-    """methods that choose the samples, and how many they keep"""
+    """methods that choose the samples, and the share that they keep"""
     evaluation: Evaluation
     """evaluation on the test set"""
     cost: CostSection
@@ -155,7 +155,7 @@ def from_document(
     """A scenario from a document that is already read; `folder` is where relative names start. Raises as `load`."""
     faults: list[Fault] = []
     document = validation.plain(document, "", faults)  # a copy of our own
-    lost = [fault.path for fault in faults]  # what is said of the gaps there would be no news
+    lost = [fault.path for fault in faults]  # faults of the gaps that these leave are not repeated
     validation.override(document, overrides, NAMED, faults)
     validation.unknown_keys(document, [*REQUIRED, *OPTIONAL], "", faults)
     faults.extend(Fault(key, "is missing and has no default") for key in REQUIRED if key not in document)
@@ -203,7 +203,7 @@ def _name(document: Document, source: str, faults: list[Fault]) -> str:
 
 
 def _fit_for_a_folder(text: str) -> str:
-    """A text as a scenario's name: what a name cannot hold becomes a hyphen."""
+    """A text as a scenario's name: characters that a name cannot hold become hyphens."""
     text = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", text))
     return text.encode()[:_NAME_BYTES].decode(errors="ignore").strip("._-") or "scenario"
 

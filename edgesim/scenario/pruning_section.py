@@ -1,4 +1,4 @@
-"""The `pruning` part of a scenario: methods, keep ratios and what they are scored on."""
+"""The `pruning` part of a scenario: methods, keep ratios and warm-up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Pruning:
     """Methods and keep ratios of a scenario."""
 
     methods: tuple[NamedPlugin, ...]
-    """label -> method; the label is the name unless the document gives one"""
+    """label -> method; the default label is the method's name"""
     keep_ratios: tuple[float, ...]
     """ascending, each in (0, 1]; empty where a rule chooses"""
     warmup: Warmup

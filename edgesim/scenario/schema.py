@@ -106,7 +106,7 @@ def _rules(definitions: Schema) -> list[Schema]:
 
 
 def _of(cls: type, definitions: Schema) -> Schema:
-    """Schema of a dataclass; what it refers to goes to `definitions`."""
+    """Schema of a dataclass; the schemas that it refers to go to `definitions`."""
     part = described(TypeAdapter(cls).json_schema(ref_template="#/$defs/{model}"), cls)
     for name, definition in part.pop("$defs", {}).items():
         definitions[name] = {**definition, **({"additionalProperties": False} if "properties" in definition else {})}

@@ -66,7 +66,7 @@ def _hollow(spec: Spec) -> tuple[Spec, str]:
     _, n, most, _ = min(fewer, key=lambda one: one[0])
     kind = "Pale bars" if all(trace["type"] == "bar" for *_, trace in fewer) else "Hollow marks"
     note = (
-        f"{kind} are means over fewer (seed, device) pairs than others, at least {n} of {most}. "
+        f"{kind} are means over fewer (seed, device) pairs than others, the fewest over {n} of {most}. "
         "They do not compare with the rest."
     )
     return {**spec, "data": [_marked(trace) for trace in spec["data"]]}, note
