@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from folding import over
 
-from edgesim.calibration import cross_validation, fit, measurements
-from edgesim.calibration.dl4j import Lstm
+from edgesim.calibration import cross_validation, fit
 from edgesim.calibration.fit import Data, Family
-from edgesim.calibration.matrix_products import fit_power, fit_products
-from edgesim.calibration.measurements import MeasuredStep, Product
-from edgesim.calibration.profile_coefficients import FIELDS, Value
-from edgesim.calibration.published import coefficients, profile_writer
-from edgesim.calibration.published_networks import PublishedNetwork, Sequence, network
+from edgesim.calibration.published import __main__ as published_fit
+from edgesim.calibration.published import measurements, predictors, profile_writer
+from edgesim.calibration.published.dl4j import Lstm
+from edgesim.calibration.published.measurements import Product
+from edgesim.calibration.published.networks import Sequence, network
+from edgesim.calibration.published.products import fit_power, fit_products
+from edgesim.calibration.published.values import FIELDS, Value
+from edgesim.calibration.training_step import CountedNetwork, MeasuredStep
 from edgesim.config import validation
 from edgesim.cost.steps import TERMS
 from edgesim.errors import EdgesimError
 from edgesim.hardware import loading
 
-MEASUREMENTS = Path(os.environ.get("EDGESIM_MEASUREMENTS", Path(__file__).parents[2] / "shared" / "devices"))
 FAMILY = Family(
     "made-up boards", ("slow", "fast"), (("convolution",), ("depthwise",), ("activation", "weight"), ("channel",))
 )
@@ -105,7 +107,7 @@ def test_a_scaled_device_is_predicted_from_one_model() -> None:
     second = made_up(3.0, 6, seed=2)
     second = dataclasses.replace(second, times_s=3 * second.features @ TRUE)
     for count, choices in ((1, 6), (3, 20)):
-        found = cross_validation.transfer(TRUE, second, count)
+        found = predictors.transfer(TRUE, second, count)
         assert found.choices == choices
         assert found.medians == pytest.approx([0, 0, 0], abs=1e-9)
 
@@ -115,7 +117,7 @@ def test_shares_of_the_time_by_hand() -> None:
     rows[0, [0, 4]] = 1.0, 3.0
     rows[1, 0] = 2.0
     one = Data(("a", "b"), rows, np.ones(2), np.zeros(len(TERMS)), LEAST)
-    shares = cross_validation.shares(one, np.ones(len(TERMS)))
+    shares = predictors.shares(one, np.ones(len(TERMS)))
     assert shares[[0, 4]].tolist() == [(0.25 + 1) / 2, 0.75 / 2]
 
 
@@ -192,7 +194,7 @@ def test_an_lstm_of_dl4j_reads_all_weights_in_every_step() -> None:
     A step's forward pass multiplies with 4 x 2 x (3 + 2) weights, its backward pass adds to as many and multiplies
     with them again, all but the first step's with the recurrent ones; the output layer has 2 x 2 weights.
     """
-    found = PublishedNetwork("lstm", (1, 4, 3), 2, lambda: Sequence(3, 2, 1, 2))
+    found = CountedNetwork("lstm", (1, 4, 3), 2, lambda: Sequence(3, 2, 1, 2))
     step = MeasuredStep("nexus-6", "lstm", found, 1, 1.0, "DL4J (Android)")
     assert step.recomputes
     row = fit.features(step)
@@ -284,7 +286,7 @@ def test_missing_and_malformed_measurements_are_named(tmp_path: Path) -> None:
         measurements.products(tmp_path)
 
 
-@pytest.mark.parametrize("name", loading.names())
+@over("name", loading.names())
 def test_every_profile_has_the_coefficients_with_their_source(name: str) -> None:
     profile = loading.load(name)
     for field in (*FIELDS, "compute.first_step_s"):
@@ -296,20 +298,14 @@ def test_every_profile_has_the_coefficients_with_their_source(name: str) -> None
         assert not fitted or quantity.relative_error or quantity.confidence == "estimate", field
 
 
-def words_of(text: str) -> list[str]:
-    """The lines of a profile but for its numbers."""
-    return [line for line in text.splitlines() if not line.strip().startswith(("value:", "relative_error:"))]
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # counts some fifty networks
-@pytest.mark.skipif(not MEASUREMENTS.is_dir(), reason="no published measurements; set EDGESIM_MEASUREMENTS")
-def test_published_measurements_are_predicted_by_models_that_the_fit_has_not_seen(tmp_path: Path) -> None:
+def test_published_measurements_are_predicted_by_models_that_the_fit_has_not_seen(
+    tmp_path: Path,
+) -> None:
     pytest.importorskip("timm")
-    known = {name: loading.load(name) for name in loading.names()}
-    measured, _ = measurements.steps(MEASUREMENTS)
-    fits, product_fits = coefficients.fit_all(measured, measurements.products(MEASUREMENTS), known)
-    held = {device: errors for one in fits for device, errors in one.held_out.items()}
+    fitted = published_fit.fit_profiles(measurements.folder())
+    held = {device: errors for one in fitted.families for device, errors in one.held_out.items()}
     assert len(held["raspberry-pi-4b"].models) >= 30
     assert held["raspberry-pi-4b"].mean <= 0.10
     assert held["raspberry-pi-5"].mean <= 0.10
@@ -318,17 +314,19 @@ def test_published_measurements_are_predicted_by_models_that_the_fit_has_not_see
     assert held["nexus-6"].mean <= 0.28  # 0.25 is the goal of all three together
     phones = ("nexus-6", "redmi-note-8", "galaxy-note10")
     assert np.mean(np.concatenate([np.abs(held[phone].errors) for phone in phones])) <= 0.25
-    # The shipped profiles hold what this fit gives.
-    values = coefficients.coefficients(known, fits, product_fits)
-    for device, fields in values.items():
-        for field, value in fields.items():
-            section, key = field.split(".")
-            shipped = getattr(getattr(known[device], section), key).value
-            assert shipped == pytest.approx(value.value, rel=0.02), (device, field)
-    # Written once more, they keep every line and its place; the last digits may be another machine's.
-    for device, fields in values.items():
-        shipped_text = (loading.folder() / f"{device}.yaml").read_text(encoding="utf-8")
-        again = tmp_path / f"{device}.yaml"
-        again.write_text(shipped_text, encoding="utf-8")
-        profile_writer.update(again, fields)
-        assert words_of(again.read_text(encoding="utf-8")) == words_of(shipped_text), device
+    # The shipped profiles hold what this fit gives, and written once more they change in no byte.
+    assert published_fit.differences(fitted) == []
+    for device in fitted.values:
+        shutil.copy(loading.folder() / f"{device}.yaml", tmp_path)
+    published_fit.write(fitted, tmp_path)
+    for device in fitted.values:
+        assert (tmp_path / f"{device}.yaml").read_bytes() == (loading.folder() / f"{device}.yaml").read_bytes(), device
+    fitted.values["jetson-nano"]["compute.matmul_efficiency"] = Value(0.125, "estimate", "another")
+    (line,) = published_fit.differences(fitted)
+    assert line.startswith("jetson-nano: compute.matmul_efficiency is 0.9")
+    assert line.endswith("; the fit gives 0.125")
+
+
+def test_the_fit_says_which_file_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert published_fit.main(["--measurements", str(tmp_path)]) == 2
+    assert "training_measurements.csv cannot be read" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import blobs
+from folding import over
 
 from edgesim import seeds
 from edgesim.data.arrays import digits_table
@@ -471,9 +472,9 @@ def degenerate() -> dict[str, ImageDataset]:
     }
 
 
-@pytest.mark.parametrize("shard", list(degenerate()))
 @pytest.mark.parametrize("method", ALL_METHODS, ids=title)
 @pytest.mark.filterwarnings("error::RuntimeWarning")
+@over("shard", degenerate())
 def test_degenerate_shards(method: Any, shard: str) -> None:
     data = degenerate()[shard]
     images, labels = data.train_images.copy(), data.train_labels.copy()

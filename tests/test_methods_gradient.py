@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import blobs
+from folding import over
 from scipy.optimize import nnls
 
 from edgesim import seeds
@@ -325,7 +326,7 @@ DEGENERATE = {
 
 
 @pytest.mark.parametrize("method", [*METHODS, Craig(max_class_size=2), GradMatch(max_class_size=2)], ids=repr)
-@pytest.mark.parametrize("name", DEGENERATE)
+@over("name", DEGENERATE)
 def test_degenerate_shards(method: Any, name: str) -> None:
     where = DEGENERATE[name]
     context = context_of(method, where)

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from folding import over
 from trials import table, trial
 
 from edgesim.analysis.accuracy_loss import losses_to_full
@@ -562,8 +563,8 @@ QUESTIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ODD_RUNS)
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.__name__)
+@over("name", ODD_RUNS)
 def test_odd_runs_break_nothing(name, question):
     """An empty table comes with a reason, but where there is nothing infeasible to list or to need memory."""
     told = question(ODD_RUNS[name])
@@ -572,7 +573,7 @@ def test_odd_runs_break_nothing(name, question):
     assert all(sentence.endswith(".") for sentence in told.missing)
 
 
-@pytest.mark.parametrize("name", ODD_RUNS)
+@over("name", ODD_RUNS)
 def test_the_verdict_on_odd_runs_claims_nothing(name):
     found = verdict_of(ODD_RUNS[name])
     assert 1 <= len(found) <= 9

@@ -20,8 +20,7 @@ from torch import nn
 
 from edgesim import seeds
 from edgesim.calibration import operation_times
-from edgesim.calibration.measurements import MeasuredStep
-from edgesim.calibration.published_networks import PublishedNetwork
+from edgesim.calibration.training_step import CountedNetwork, MeasuredStep
 from edgesim.models import resolve
 from edgesim.models.catalog import Shape
 from edgesim.training import loop
@@ -55,9 +54,9 @@ class TimedNetwork:
     arguments: tuple[tuple[str, Any], ...] = ()
 
     @property
-    def network(self) -> PublishedNetwork:
+    def network(self) -> CountedNetwork:
         """As the fit counts it; the name holds all but the batch size."""
-        return PublishedNetwork(self.name, self.input_shape, _CLASSES, self.build)
+        return CountedNetwork(self.name, self.input_shape, _CLASSES, self.build)
 
     @property
     def name(self) -> str:

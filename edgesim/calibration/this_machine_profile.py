@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgesim.calibration import cross_validation, energy, fit, operation_times
-from edgesim.calibration.fit import Data, Family
-from edgesim.calibration.profile_coefficients import field_of
+from edgesim.calibration.fit import Data, Family, field_of
 from edgesim.calibration.speeds import Copies, StorageSpeed
 from edgesim.calibration.step_timing import Timed, Timings, TorchDevice
 from edgesim.config import validation

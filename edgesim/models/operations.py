@@ -50,7 +50,6 @@ _QUESTIONS = {
     _aten.size,
     _aten.storage_offset,
     _aten.stride,
-    _aten.sym_is_contiguous,
     _aten.sym_numel,
     _aten.sym_size,
     _aten.sym_storage_offset,
@@ -58,6 +57,8 @@ _QUESTIONS = {
     torch.ops.prim.layout,
 }
 """questions of a tensor subclass about itself, which torch answers"""
+if hasattr(_aten, "sym_is_contiguous"):  # not in torch 2.6
+    _QUESTIONS.add(_aten.sym_is_contiguous)
 
 
 class Operation(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from edgesim.intervals import interval
+from edgesim.analysis.intervals import interval
 
 import edgesim
 from edgesim.analysis.equal_cost import at_equal_cost

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from folding import over
 from test_methods import CLASSES, EXPECTATIONS, SHARDS, context_of, network
 
 from edgesim.models import network_costs
@@ -63,8 +64,8 @@ def tally(trace: StepTrace) -> Counter[tuple[str, int]]:
     return counted
 
 
-@pytest.mark.parametrize("shard", SHARDS)
 @pytest.mark.parametrize(("name", "arguments", "exact"), VARIANTS)
+@over("shard", SHARDS)
 def test_the_expectation_is_the_charge(name: str, arguments: dict[str, Any], exact: bool, shard: str) -> None:
     images, labels = SHARDS[shard]
     method = METHODS[name](**arguments)
@@ -98,8 +99,8 @@ def test_the_expectation_is_the_charge(name: str, arguments: dict[str, Any], exa
 DYNAMIC = [entry for entry in VARIANTS if METHODS[entry[0]].dynamic]
 
 
-@pytest.mark.parametrize("shard", SHARDS)
 @pytest.mark.parametrize(("name", "arguments", "exact"), [("random", {}, True), *DYNAMIC])
+@over("shard", SHARDS)
 def test_training_is_expected_as_it_is_done(name: str, arguments: dict[str, Any], exact: bool, shard: str) -> None:
     images, labels = SHARDS[shard]
     method, training, n = METHODS[name](**arguments), Training(epochs=5, batch_size=7), len(labels)

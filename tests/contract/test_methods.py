@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from folding import over
 
 from edgesim import seeds
 from edgesim.models.catalog import Mlp
@@ -108,8 +109,8 @@ def test_every_method_has_its_expectations() -> None:
     assert set(EXPECTATIONS) == set(METHODS)
 
 
-@pytest.mark.parametrize("shard", SHARDS)
 @pytest.mark.parametrize("name", EXPECTATIONS)
+@over("shard", SHARDS)
 def test_the_contract(name: str, shard: str) -> None:
     images, labels = SHARDS[shard]
     before = hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim.calibration import cross_validation, fit
-from edgesim.calibration.fit import FAMILIES, Data, Family
-from edgesim.calibration.matrix_products import ProductFit, fit_products
-from edgesim.calibration.measurements import MeasuredStep, Product
-from edgesim.calibration.profile_coefficients import (
+from edgesim.calibration.fit import Data, Family, field_of
+from edgesim.calibration.published import relatives, x86
+from edgesim.calibration.published.families import FAMILIES
+from edgesim.calibration.published.measurements import Product
+from edgesim.calibration.published.products import ProductFit, fit_products
+from edgesim.calibration.published.values import (
     RECOMPUTES,
     SMALL_NETWORK,
     WRITTEN,
     Value,
-    field_of,
     operation,
     operation_overhead_s,
     product,
 )
-from edgesim.calibration.published import relatives, x86
+from edgesim.calibration.training_step import MeasuredStep
 from edgesim.cost.steps import BYTE_TERMS, TERMS
 from edgesim.errors import EdgesimError
 from edgesim.hardware.loading import DeviceProfile

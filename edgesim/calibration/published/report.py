@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim.calibration import cross_validation, fit
-from edgesim.calibration.matrix_products import DrawFit, ProductFit, fit_power
-from edgesim.calibration.measurements import LeftOut, MeasuredStep, Product
+from edgesim.calibration.published import predictors
 from edgesim.calibration.published.coefficients import FamilyFit
-from edgesim.calibration.published_networks import network
+from edgesim.calibration.published.measurements import LeftOut, Product
+from edgesim.calibration.published.networks import network
+from edgesim.calibration.published.products import DrawFit, ProductFit, fit_power
+from edgesim.calibration.training_step import MeasuredStep
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
 from edgesim.formatting import n_of, percent
 from edgesim.hardware.loading import DeviceProfile
@@ -48,7 +50,7 @@ def _head() -> str:
         "measurements: by the closed form (FLOPs over peak x `training_utilisation`) and by the step model of\n"
         "`edgesim.cost.steps`, whose coefficients are fitted by least squares on relative error, with wide priors on\n"
         "the proportions between them.\n"
-        "Written by `python -m edgesim.calibration FOLDER --profiles device_profiles --report FILE`.\n"
+        "Written by `python -m edgesim.calibration.published --profiles device_profiles --report FILE`.\n"
         "Errors are mean absolute errors over the measured time. *Held out* means that the fit has not met the model\n"
         "on any device of the family, at any batch size; the closed form's utilisation has seen all of them.\n"
         "Which coefficients a family has was chosen by these same held-out errors, so they are a little too good."
@@ -59,7 +61,7 @@ def _errors(found: ReportContent) -> str:
     rows = []
     for one in found.fits:
         for device, errors in one.held_out.items():
-            closed = cross_validation.closed_form(one.measured[device], found.profiles[device])
+            closed = predictors.closed_form(one.measured[device], found.profiles[device])
             fitted = fit.relative_errors(one.data[device], one.costs[device])
             rows.append(
                 [
@@ -155,9 +157,9 @@ def _models(found: ReportContent) -> str:
 def _costs(found: ReportContent) -> str:
     rows = []
     for one in found.fits:
-        spreads = cross_validation.spreads(one.family, one.data, one.anchor)
+        spreads = predictors.spreads(one.family, one.data, one.anchor)
         for device, costs in one.costs.items():
-            shares = cross_validation.shares(one.data[device], costs)
+            shares = predictors.shares(one.data[device], costs)
             fitted = {term for group in one.family.groups for term in group}
             for i, term in enumerate(TERMS):
                 if costs[i] > 0 and shares[i] > 0:
@@ -191,7 +193,7 @@ def _transfer(found: ReportContent) -> str:
     costs = fit.fit(boards.family, alone)[first]
     rows = []
     for count in (1, 3):
-        one = cross_validation.transfer(costs, boards.data[second], count)
+        one = predictors.transfer(costs, boards.data[second], count)
         low, middle, high = one.medians
         rows.append([str(count), str(one.choices), percent(middle), f"{percent(low)} to {percent(high)}"])
     words = (

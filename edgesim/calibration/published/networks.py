@@ -10,15 +10,14 @@ import functools
 import itertools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from edgesim.calibration.dl4j import Lstm
-from edgesim.models import resolve, workload
+from edgesim.calibration.published.dl4j import Lstm
+from edgesim.calibration.training_step import CountedNetwork
+from edgesim.models import resolve
 from edgesim.models.catalog import Shape
-from edgesim.work import Workload
 
 _TIMM_CLASSES = 1000
 _TIMM_NAMES = {
@@ -31,26 +30,7 @@ _TIMM_NAMES = {
 """published name -> timm's, where they differ. SSD-MobileNet-v1 stands for its backbone, most of its arithmetic"""
 
 
-@dataclass(frozen=True)
-class PublishedNetwork:
-    """A network that can be counted."""
-
-    name: str
-    input_shape: Shape
-    num_classes: int
-    build: Callable[[], nn.Module] = field(compare=False)
-
-    def workload(self) -> Workload:
-        """Cost of one sample; counted once."""
-        return _counted(self)
-
-
-@functools.cache
-def _counted(network: PublishedNetwork) -> Workload:
-    return workload.count(network.build, network.input_shape, network.num_classes)
-
-
-def network(model: str, input_shape: str) -> PublishedNetwork | None:
+def network(model: str, input_shape: str) -> CountedNetwork | None:
     """The network of a measurement.
 
     Args:
@@ -61,10 +41,10 @@ def network(model: str, input_shape: str) -> PublishedNetwork | None:
     """
     if model in OWN:
         own, shape, classes = OWN[model]
-        return PublishedNetwork(model, shape, classes, own)
+        return CountedNetwork(model, shape, classes, own)
     if lstm := re.fullmatch(r"single LSTM layer in=(\d+) out=(\d+)", model):
         inputs, units, length = int(lstm[1]), int(lstm[2]), int(input_shape.removeprefix("seq "))
-        return PublishedNetwork(model, (1, length, inputs), 2, lambda: Sequence(inputs, units, 1, 2))
+        return CountedNetwork(model, (1, length, inputs), 2, lambda: Sequence(inputs, units, 1, 2))
     name = model
     for pattern, wanted in _TIMM_NAMES.items():
         name = re.sub(f"^{pattern}$", wanted, name)
@@ -78,7 +58,7 @@ def network(model: str, input_shape: str) -> PublishedNetwork | None:
             module: nn.Module = resolve(f"timm:{name}")().build(shape, _TIMM_CLASSES)
         return module
 
-    return PublishedNetwork(name, shape, _TIMM_CLASSES, build)
+    return CountedNetwork(name, shape, _TIMM_CLASSES, build)
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Reads published measurements of training steps and of matrix products from CSV files."""
+"""Published measurements of training steps and of matrix products, read from CSV files."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgesim.calibration.published_networks import PublishedNetwork, network
+from edgesim.calibration.published.networks import network
+from edgesim.calibration.training_step import MeasuredStep
 from edgesim.errors import EdgesimError
+from edgesim.hardware import loading
 
 PROFILES = {
     "Raspberry Pi 4B": "raspberry-pi-4b",
@@ -21,30 +23,6 @@ PROFILES = {
     "Galaxy Note10": "galaxy-note10",
 }
 """the devices as the files name them -> profiles"""
-
-
-@dataclass(frozen=True)
-class MeasuredStep:
-    """The measured time of one training step."""
-
-    device: str
-    """name of the profile"""
-    model: str
-    """as published"""
-    network: PublishedNetwork
-    batch_size: int
-    time_s: float
-    framework: str
-    optimizer_states: int = 0
-    """numbers that the optimiser keeps per weight; the published trainings use plain SGD or do not say"""
-    doubtful: bool = False
-    """True where the measurement's own caveat says so"""
-
-    @property
-    def recomputes(self) -> bool:
-        """True where the framework runs the forward pass again within the backward pass: DL4J's layers compute their
-        pre-activations anew (deeplearning4j, BaseLayer.backpropGradient and its overrides)."""
-        return self.framework.startswith("DL4J")
 
 
 @dataclass(frozen=True)
@@ -69,6 +47,11 @@ class LeftOut:
     device: str
     model: str
     reason: str
+
+
+def folder() -> Path:
+    """Folder of the measurements that come with edgesim; its README names their sources."""
+    return loading.folder() / "measurements"
 
 
 def steps(folder: Path) -> tuple[list[MeasuredStep], list[LeftOut]]:

@@ -6,22 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgesim.calibration.matrix_products import ProductFit
-from edgesim.calibration.published_networks import network
+from edgesim.calibration.fit import field_of
+from edgesim.calibration.published.networks import network
+from edgesim.calibration.published.products import ProductFit
 from edgesim.cost import steps
-from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS
+from edgesim.cost.steps import FLOP_TERMS
 from edgesim.hardware.loading import DeviceProfile
 
 SMALL_NETWORK = "small dense MNIST net (assumed 784-128-10)"
 """its step is nearly all overhead: it gives the time of one operation, and no fit sees it"""
 _ADAM_STATES = 2
-
-
-def field_of(term: str) -> str:
-    """The field of a profile that holds the cost of a term."""
-    if term in BYTE_TERMS:
-        return f"memory.{term}_efficiency"
-    return f"compute.{term}_efficiency" if term in FLOP_TERMS else f"compute.{term}_overhead_s"
 
 
 WRITTEN = (*FLOP_TERMS, "activation", "weight", "operation", "channel")

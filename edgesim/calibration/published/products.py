@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import curve_fit, lsq_linear
 
-from edgesim.calibration.measurements import Product
+from edgesim.calibration.published.measurements import Product
 from edgesim.work import FloatArray
 
 
