@@ -10,7 +10,7 @@ STAMP  := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 LOWEST := $(VENV)-lowest
 
-.PHONY: quickstart test lowest lint types bench reports equal-cost clean
+.PHONY: quickstart test lowest lint types docs bench reports equal-cost clean
 
 quickstart: $(STAMP)
 	$(BIN)/edgesim run scenarios/quickstart.yaml
@@ -23,12 +23,16 @@ lowest: $(LOWEST)/.installed
 	$(LOWEST)/bin/python -m pytest $(OLDEST_TESTS)
 
 lint: $(DEV)
-	$(BIN)/ruff check edgesim tests reports tools
-	$(BIN)/ruff format --check edgesim tests reports tools
+	$(BIN)/ruff check edgesim tests reports docs tools
+	$(BIN)/ruff format --check edgesim tests reports docs tools
 	$(BIN)/lint-imports --no-cache
 
 types: $(DEV)
 	$(BIN)/mypy
+
+docs: $(DEV)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "build/docs/index.html (its search needs a server: python3 -m http.server --directory build/docs)"
 
 bench: $(DEV)
 	$(BIN)/python tests/benchmarks/throughput.py

@@ -1,10 +1,13 @@
-"""edgesim: fleets of heterogeneous edge devices that score, prune and train on their own data.
+"""Fleets of heterogeneous edge devices that score, prune and train on their own data.
 
-    scenario = edgesim.load_scenario("quickstart", {"training.epochs": 3})   # or the path of your own
+    scenario = edgesim.load_scenario("quickstart", {"training.epochs": 3})   # or the path of a YAML file
     run = edgesim.run(scenario)
     run.records, run.curves, run.selections     # pandas DataFrames
 
-Names are imported when first used, so that `import edgesim` costs nothing.
+`plan` prices a scenario without training, `compare_fleets` prices a run on other fleets, `load_run` reads a run folder.
+Every error that a user can cause is an `EdgesimError`; a `ScenarioError` lists all faults of a scenario.
+
+A name is imported at its first use, so that `import edgesim` stays fast.
 """
 
 from __future__ import annotations

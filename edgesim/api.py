@@ -1,4 +1,4 @@
-"""The Python functions: run a scenario, read a run. The command line is a thin layer over these."""
+"""Python functions to run a scenario, plan its cost, and read a run. The command line calls these."""
 
 from __future__ import annotations
 
@@ -13,47 +13,57 @@ import pandas as pd
 
 from edgesim import planning
 from edgesim.data.datasets import DATASETS
-from edgesim.errors import Fault, ScenarioError, n_of
+from edgesim.errors import Fault, ScenarioError
+from edgesim.formatting import n_of
+from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.records import Record, Reused, Trial
 from edgesim.results import provenance, repricing
 from edgesim.results.device_tables import holdings
 from edgesim.results.linked_runs import curves_of, matched, reused_by
 from edgesim.results.run_folder import Run, RunFolder, find_latest
 from edgesim.runtime import Executor, RayExecutor, coordinator
+from edgesim.runtime.job_work import expected_samples
+from edgesim.scenario.experiment import in_order, load_dataset
 from edgesim.scenario.loading import Scenario
 
 RUNS = Path("runs")
 WITH_FAILURES = "finished with failed trials"
-"""status in run.json of a run that is complete, but for trials that failed"""
+"""status in run.json of a complete run with failed trials"""
 
 
 class Progress(Protocol):
-    """Is told how a run goes."""
+    """Receiver of a run's progress: a progress bar, a log, or nothing."""
 
     def start(self, expected: Mapping[Trial, float], done: frozenset[Trial], devices: int) -> None:
-        """All trials with the work expected of each (in any unit), and those done before this session."""
+        """Begin.
+
+        Args:
+            expected: trial -> expected work, in any unit.
+            done: trials that ended before this session.
+            devices: number of devices of the fleet.
+        """
 
     def record(self, record: Record) -> None:
-        """A trial has ended."""
+        """Count a trial that has ended."""
 
     def note(self, line: str) -> None:
-        """Something a person should see."""
+        """Show a line to the user."""
 
     def stop(self) -> None:
-        """The run is over; may be called more than once."""
+        """End; later calls have no effect."""
 
 
 class Silent:
-    """No progress at all."""
+    """Progress that shows nothing."""
 
     def start(self, expected: Mapping[Trial, float], done: frozenset[Trial], devices: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def record(self, record: Record) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def note(self, line: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def stop(self) -> None:
         """Do nothing."""
@@ -72,25 +82,25 @@ def run(
 
     Args:
         scenario: from `edgesim.load_scenario`.
-        out: the folder; default `runs/<scenario>-<time>`, or with `resume` the newest run of the scenario.
-        resume: run only what is missing in the folder, and once more what failed there.
-        executor: where trials run; default Ray with one host per CPU. `edgesim.runtime.SerialExecutor()` runs them
+        out: run folder; default `runs/<scenario>-<time>`, or with `resume` the newest run of the scenario.
+        resume: run only missing trials of the folder, and failed ones again.
+        executor: place where trials run; default Ray actors, one per CPU. `edgesim.runtime.SerialExecutor()` runs them
             in this process, with equal records.
-        progress: is told how it goes.
-        trained: runs of the same scenario on other fleets: what they have trained is priced here and not trained again.
+        progress: receiver of the run's progress; default none.
+        trained: runs of the same scenario on other fleets. Their trainings are priced here and not repeated.
 
-    Returns: the finished run, with `.records`, `.curves` and `.selections` as DataFrames. Trials that failed are rows
-        of it with their reasons; `.info["status"]` is then "finished with failed trials".
+    Returns: the finished run, with `.records`, `.curves` and `.selections` as DataFrames. Failed trials are rows with
+        their reasons; `.info["status"]` is then "finished with failed trials".
 
     Raises:
         ScenarioError: the scenario does not fit its data.
         DataError: the data cannot be read.
-        RunError: the folder cannot be used, or Ray cannot be started.
+        RunError: the folder cannot be used, or Ray does not start.
     """
     progress = progress or Silent()
     folder = _folder(scenario, out, resume)
-    if len(folder.done) >= coordinator.trial_count(scenario):
-        return _finish(folder, coordinator.in_order(scenario, folder.done))
+    if len(folder.done) >= scenario.trial_count:
+        return _finish(folder, in_order(scenario, folder.done))
     folder.update({"status": "running"})
     chosen: Executor | None = None
     started = time.perf_counter()
@@ -98,18 +108,18 @@ def run(
     try:
         chosen = executor() if callable(executor) else executor or RayExecutor()
         reused, scorer = reused_by(scenario)
-        plan = coordinator.plan(scenario, curves=curves_of(scenario), reused=reused, scorer=scorer)
+        plan = plan_run(scenario, curves=curves_of(scenario), reused=reused, scorer=scorer)
         reused = matched(reused, plan)
         _check_reused(scenario, reused, plan, progress)
-        folder.note_terms(plan.setting.terms)
+        folder.note_terms(plan.config.pricing)
         shards = {key: spec.shard for key, spec in plan.devices.items()}
-        folder.describe(holdings(scenario.fleet.devices, shards, plan.setting.dataset))
-        notes = [str(note) for note in plan.setting.dataset.notes]
-        known = {"workload": plan.setting.terms.workload.summary(), "shown": coordinator.shown_device(plan)}
+        folder.describe(holdings(scenario.fleet.devices, shards, plan.config.dataset))
+        notes = [str(note) for note in plan.config.dataset.notes]
+        known = {"workload": plan.config.pricing.workload.summary(), "shown": plan.shown_device}
         folder.update({**known, "data_notes": notes})
         for line in notes:
             progress.note(f"data: {line}")
-        progress.start(coordinator.expected_samples(plan), folder.done, len(scenario.fleet))
+        progress.start(expected_samples(plan), folder.done, len(scenario.fleet))
         for result in repricing.carried_over(plan, trained, folder.done):
             folder.append(result)
             progress.record(result.record)
@@ -129,7 +139,7 @@ def run(
 
 
 def _finish(folder: RunFolder, order: Iterable[Trial]) -> Run:
-    """Turn the journal of a complete run into tables; the counts also where a kill came just before this."""
+    """Turn the journal of a complete run into tables. The counts also hold after a kill just before this step."""
     counts = {
         "total": folder.info["trials"]["total"],
         **Counter(str(record.status) for record in folder.records),
@@ -147,18 +157,18 @@ def _finish(folder: RunFolder, order: Iterable[Trial]) -> Run:
 
 
 def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
-    """What every trial of a scenario would take, without training: one row per device, method and keep ratio.
+    """Price every trial of a scenario without training: one row per seed, device, method and keep ratio.
 
     Args:
         scenario: from `edgesim.load_scenario`.
-        devices: scale the fleet to so many devices (`edgesim.planning.plan`); `edgesim plan --out` streams what does
-            not fit into memory.
+        devices: number of devices to scale the fleet to, in its groups' proportions; default the fleet as it is.
+            `edgesim plan --out` streams plans that do not fit into memory.
 
     Returns: seed device profile method keep_ratio shard_size subset_size limit binds other_price_breaks reason work_is,
-        and the prices by their names in records. `limit` says what makes a trial infeasible, `binds` what a rule's
-        choice is bound by, `other_price_breaks` the limit of a budget that the subset breaks by the price that does
-        not count (each empty where there is nothing), `reason` why, with numbers. `work_is` says whether the work is
-        known (`exact`) or depends on the data (`expected`, `at most`).
+        and the prices by their names in records. `limit` is the limit that makes a trial infeasible, `binds` the
+        constraint on a rule's choice, and `reason` either one in words, with numbers. `other_price_breaks` is the
+        budget limit that the subset breaks by the other price. All four are empty where nothing applies. `work_is`
+        is `exact` for known work, else `expected` or `at most`: the work then depends on the data.
 
     Raises: as `run`.
     """
@@ -166,13 +176,13 @@ def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
 
 
 def planned(scenario: Scenario, devices: int | None = None) -> planning.FleetPlan:
-    """As `plan`, before there are rows."""
+    """The plan of `plan`, as an object that streams its rows."""
     reused, scorer = reused_by(scenario)
     return planning.plan(scenario, devices, curves_of(scenario), reused, scorer)
 
 
 def data_notes(scenario: Scenario) -> list[str]:
-    """Read the data set of a scenario, and say what its reader left out, missed, met twice or read as something else.
+    """Notes of the data reader: samples left out, missing, duplicated or converted.
 
     Args:
         scenario: from `edgesim.load_scenario`.
@@ -182,14 +192,17 @@ def data_notes(scenario: Scenario) -> list[str]:
     Raises:
         DataError: the data cannot be read.
     """
-    return [str(note) for note in coordinator.dataset_of(scenario).notes]
+    return [str(note) for note in load_dataset(scenario).notes]
 
 
 def load_run(path: str | Path) -> Run:
     """Read a run folder, finished or not.
 
+    Args:
+        path: the folder.
+
     Raises:
-        RunError: it is none.
+        RunError: the folder holds no run.
     """
     return Run(Path(path))
 
@@ -211,7 +224,7 @@ def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFold
         "host": provenance.host(),
         "command": provenance.command(),
         "sessions": [],
-        "trials": {"total": coordinator.trial_count(scenario)},
+        "trials": {"total": scenario.trial_count},
     }
     if resume:
         path = Path(out) if out else find_latest(RUNS, scenario.name)
@@ -221,10 +234,8 @@ def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFold
     return RunFolder.create(path, scenario.to_yaml(), info)
 
 
-def _check_reused(
-    scenario: Scenario, reused: Mapping[Trial, Reused], plan: coordinator.Plan, progress: Progress
-) -> None:
-    """Refuse a run whose subsets are of no use here, and say how many trials have none."""
+def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], plan: RunPlan, progress: Progress) -> None:
+    """Refuse `scores_from` runs without a subset for this scenario, and note trials that have none."""
     source = scenario.pruning.scores_from
     if source is None:
         return
@@ -239,7 +250,7 @@ def _check_reused(
 
 
 def _end_session(folder: RunFolder, session: dict[str, Any], started: float) -> None:
-    """Note this session's time and how the trials stand."""
+    """Record the session's time and the counts of trials."""
     session |= {"wall_s": time.perf_counter() - started, "finished": _now()}
     sessions = [*folder.info.get("sessions", []), session]
     counts = Counter(str(record.status) for record in folder.records)

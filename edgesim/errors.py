@@ -1,6 +1,6 @@
-"""The errors that edgesim raises for what a user or a device can cause, and how all messages write a count.
+"""Errors that edgesim raises for what a user or a device can cause.
 
-Every message says what was wrong, what was given, what is allowed and how to mend it. Programming mistakes are plain
+Every message names the place, the value given, what is allowed, and the fix. Programming mistakes are plain
 Python exceptions and are not caught anywhere but at the boundary of an executor.
 """
 
@@ -9,17 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-
-def n_of(count: float, noun: str, plural: str | None = None) -> str:
-    """A number and its noun: 1 fault, 2 faults, 1,200 faults, 0.5 points.
-
-    Args:
-        count: how many, or how much.
-        noun: for one.
-        plural: for any other number, where it is not the noun and an s.
-    """
-    said = f"{count:,.0f}" if float(count).is_integer() else f"{count:g}"
-    return f"{said} {noun if said == '1' else plural or f'{noun}s'}"
+from edgesim.formatting import n_of
 
 
 class EdgesimError(Exception):
@@ -35,12 +25,12 @@ class ProfileError(EdgesimError):
 
 
 class TrainingDiverged(EdgesimError):
-    """The loss became infinite or NaN. `step` is the 0-based optimiser step at which that was seen."""
+    """The loss became infinite or NaN at the 0-based optimiser step `step`."""
 
     def __init__(self, step: int, loss: float):
         super().__init__(
             f"the training loss became {loss} at step {step}; "
-            "a smaller training.learning_rate usually mends this, fp32 instead of bf16 sometimes"
+            "a smaller training.learning_rate usually fixes this, sometimes fp32 instead of bf16 does"
         )
         self.step = step
         self.loss = loss
@@ -55,7 +45,7 @@ class RunError(EdgesimError):
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault of a document: where (YAML path), what was given, what is allowed, and the fix."""
+    """One fault of a document: YAML path, value given, allowed values, and the fix."""
 
     path: str
     message: str
@@ -65,7 +55,7 @@ class Fault:
 
 
 class FieldFaults(ValueError):
-    """What a dataclass finds wrong with its fields; the paths of `faults` start at the dataclass."""
+    """Faults that a dataclass finds in its fields; their paths start at the dataclass."""
 
     def __init__(self, faults: list[Fault]):
         super().__init__("; ".join(map(str, faults)))
@@ -78,11 +68,11 @@ class FieldFaults(ValueError):
 class ScenarioError(EdgesimError):
     """A scenario, fleet or profile document has faults.
 
-    `faults` has all of them. The text counts those that differ in numbers alone where they are more than a few.
+    `faults` has all of them. In the text, many faults that differ only in numbers are counted.
     """
 
     def __init__(self, source: str, faults: list[Fault]):
-        super().__init__("\n".join([f"{source}: {n_of(len(faults), 'fault')}", *_told(faults)]))
+        super().__init__("\n".join([f"{source}: {n_of(len(faults), 'fault')}", *_lines(faults)]))
         self.source = source
         self.faults = faults
 
@@ -91,29 +81,29 @@ class ScenarioError(EdgesimError):
 
 
 _FEW = 3
-"""faults of one kind that are listed one by one, whatever they say"""
+"""faults of one kind that are always listed one by one"""
 _LISTED = 10
-"""the same where each says something else"""
+"""faults of one kind that are listed where each has another message"""
 _NUMBERS = re.compile(r"'[^']*'|-?[0-9][0-9_.:]*(?:e[-+]?[0-9]+)?")
 
 
 def _kind(text: str) -> str:
-    """A text without its numbers, but for those in quotes: they belong to names."""
+    """Text with its numbers replaced, except in quotes, where they belong to names."""
     return _NUMBERS.sub(lambda found: found[0] if found[0].startswith("'") else "#", text)
 
 
-def _told(faults: list[Fault]) -> list[str]:
-    """Lines of faults in their order; where many differ in numbers alone the first ones, how many, and the last."""
+def _lines(faults: list[Fault]) -> list[str]:
+    """Lines of faults in their order; of many that differ in numbers alone the first, their number, and the last."""
     kinds: dict[tuple[str, str], list[Fault]] = {}
     for fault in faults:
         kinds.setdefault((_kind(fault.path), _kind(fault.message)), []).append(fault)
     lines = []
-    for alike in kinds.values():
-        shown = len(alike)
+    for same_kind in kinds.values():
+        shown = len(same_kind)
         if shown > _FEW:
-            shown = 1 if len({fault.message for fault in alike}) == 1 else min(shown, _LISTED)
-        lines += [f"  {fault}" for fault in alike[:shown]]
-        if shown < len(alike):
-            last = alike[-1] if alike[-1].path == alike[0].path else alike[-1].path
-            lines.append(f"    and {n_of(len(alike) - shown, 'fault')} more of this kind, the last: {last}")
+            shown = 1 if len({fault.message for fault in same_kind}) == 1 else min(shown, _LISTED)
+        lines += [f"  {fault}" for fault in same_kind[:shown]]
+        if shown < len(same_kind):
+            last = same_kind[-1] if same_kind[-1].path == same_kind[0].path else same_kind[-1].path
+            lines.append(f"    and {n_of(len(same_kind) - shown, 'fault')} more of this kind, the last: {last}")
     return lines

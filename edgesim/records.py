@@ -1,4 +1,4 @@
-"""The frozen dataclasses that cross a boundary: between device and coordinator, and between a run and its readers."""
+"""Frozen dataclasses that cross a boundary: between device and coordinator, and between a run and its readers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.extremes import Extremes
+from edgesim.ranked_samples import RankedSamples
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 Status = Literal["ok", "failed", "infeasible"]
@@ -29,19 +29,19 @@ def rounded_ratio(keep_ratio: npt.ArrayLike) -> FloatArray:
 
 @dataclass(frozen=True)
 class WorkRecord:
-    """All that one trial did on its device: what it is charged for, whoever shared the computation here."""
+    """Work that one trial is charged for on its device, also where the simulation shared the computation."""
 
     score: Work
     score_trace: StepTrace
     train: Work
     train_trace: StepTrace
     reused: bool = False
-    """whether another run scored, maybe with another network (`scores_from`)"""
+    """True where another run scored, maybe with another network (`scores_from`)"""
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What work takes on one device. Fields are scalars or arrays over devices."""
+class TimeEnergy:
+    """Time and energy of work on one device. Fields are scalars or arrays over devices."""
 
     time_s: Any
     energy_j: Any
@@ -56,10 +56,9 @@ class Selection:
     weights: FloatArray | None = None
     """per-sample loss weights for training, aligned with `positions`; None = all one"""
     notes: dict[str, float] = field(default_factory=dict)
-    """what a method wants to be remembered, for example the ratio its own threshold gave"""
+    """numbers of a method to keep with the trial, for example the ratio that its own threshold gave"""
     sampler: Any = None
-    """what a dynamic method chooses while it trains (`training.sampling.Sampler`), or None for all positions, each once
-    in every epoch"""
+    """sampler of a dynamic method (`training.sampling.Sampler`); None = all positions, each once in every epoch"""
 
 
 class Trial(NamedTuple):
@@ -73,73 +72,104 @@ class Trial(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """The outcome of one trial: one row of records.parquet (the columns and units are in the README)."""
+    """Outcome of one trial: one row of records.parquet. The text below a field is its column's meaning in the docs."""
 
     scenario: str
+    """name of the scenario"""
     seed: int
+    """seed of the trial"""
     device: int
+    """index of the device in the fleet, from 0"""
     profile: str
+    """hardware profile of the device"""
     method: str
+    """label of the method"""
     keep_ratio: float
+    """share of the shard that the trial keeps or pays for, in (0, 1]"""
     status: Status
+    """`ok`, `failed`, or `infeasible` on this device"""
     limit: str = ""
-    """what makes a trial infeasible: memory, storage, energy or availability of the device, or the budget"""
+    """reason class of an infeasible trial: memory, storage, energy, availability, or budget; else empty"""
     reason: str = ""
+    """failure, limit or binding constraint in words, with numbers"""
     shard_size: int = 0
+    """samples that the device holds"""
     subset_size: int = 0
-    """samples kept for training; of a dynamic method all of the shard"""
+    """samples kept for training; all of the shard with a dynamic method"""
     dynamic: bool = False
-    """whether the method chose while it trained, instead of one subset before"""
+    """true where the method chooses during training instead of once before; its keep ratio is a price"""
     test_accuracy: float = np.nan
+    """accuracy on the common test set after training; the test set chooses nothing"""
     local_accuracy: float = np.nan
+    """per-class test accuracies, weighted by the class shares of the device"""
     train_accuracy: float = np.nan
+    """accuracy on the whole shard after training, whatever the subset"""
     test_loss: float = np.nan
+    """mean loss on the common test set after training"""
     train_loss: float = np.nan
+    """mean loss on the whole shard after training"""
     score_flops: float = np.nan
+    """counted FLOPs of scoring, forward and backward, multiply-add = 2"""
     train_flops: float = np.nan
+    """counted FLOPs of all `repeats` trainings"""
     total_flops: float = np.nan
+    """score_flops + train_flops"""
     selection_comparisons: int = 0
+    """comparisons of the selection"""
     steps: int = 0
-    """of all trainings, as train_flops"""
+    """optimiser steps of all `repeats` trainings"""
     repeats: int = 1
-    """trainings that the price has (`training.repeats`), one of which was done; scoring is in it once"""
+    """trainings in the price (`training.repeats`); one of them ran, and scoring counts once"""
     analytic_time_s: float = np.nan
+    """closed form of the edge paper: FLOPs / throughput of the profile"""
     analytic_score_time_s: float = np.nan
+    """scoring's part of analytic_time_s"""
     analytic_train_time_s: float = np.nan
+    """training's part of analytic_time_s"""
     analytic_energy_j: float = np.nan
+    """analytic_time_s times the profile's power"""
     device_time_s: float = np.nan
-    """device_startup_s + device_score_time_s + device_train_time_s"""
+    """emulated time: device_startup_s + device_score_time_s + device_train_time_s"""
     device_startup_s: float = np.nan
-    """starting the process and the accelerator, once per training; 0 on a warm device"""
+    """emulated start of the process and the accelerator, once per training; 0 on a warm device"""
     device_score_time_s: float = np.nan
+    """emulated scoring and selection"""
     device_train_time_s: float = np.nan
+    """emulated training, with step overhead, memory traffic, reading, power mode and heat"""
     device_energy_j: float = np.nan
+    """emulated energy of device_time_s, up to the empty battery where one runs dry"""
     device_startup_energy_j: float = np.nan
-    """of device_energy_j"""
+    """start-up's part of device_energy_j"""
     device_score_energy_j: float = np.nan
-    """of device_energy_j: scoring and selection"""
+    """part of device_energy_j for scoring and selection"""
     ratio_rule: str = ""
     """`budget` or `objective` where such a rule chose the keep ratio, else empty"""
     binds: str = ""
-    """what keeps that rule from a larger or a better subset: a limit of the budget, or of the device"""
+    """constraint that keeps the rule from a larger or better subset: a budget limit or a device limit"""
     device_throttled_s: float = np.nan
-    """of device_time_s: slowed down by heat"""
+    """seconds of device_time_s at reduced speed because of heat"""
     device_wait_s: float = np.nan
-    """of device_time_s: reading from storage, and unavailable"""
+    """part of device_time_s spent on storage reads and on closed availability windows"""
     notes: str = ""
-    """JSON: numbers that a method wants to be remembered with the trial"""
+    """JSON: numbers that a method records with the trial"""
     storage_bytes: int = 0
+    """bytes of the kept samples"""
     upload_bytes: int = 0
-    """of the samples sent where the kept data are uploaded: the whole shard where no subset is chosen before"""
+    """bytes of the samples sent where kept data are uploaded: the whole shard without a subset chosen before"""
     upload_s: float = np.nan
-    """upload_bytes by the link of the profile; NaN where it has none"""
+    """upload_bytes over the profile's link; empty where it has none; in no price"""
     peak_memory_bytes: int = 0
+    """weights, gradients, optimiser state and saved activations of one batch"""
     cost_j: float = np.nan
+    """J of Eq. 13 of the edge paper, without unit: weighted emulated time, energy and storage over full-data values"""
     host_wall_s: float = np.nan
+    """measured time on the simulating machine"""
     host_score_wall_s: float = np.nan
+    """scoring's part of host_wall_s"""
     host_train_wall_s: float = np.nan
+    """training's part of host_wall_s"""
     host_stack_size: int = 0
-    """trainings that shared their steps with this one, itself included; 0 = trained alone, or not at all"""
+    """trainings that shared their steps with this one, itself included; 0 = trained alone or not at all"""
 
     @property
     def trial(self) -> Trial:
@@ -151,15 +181,20 @@ class CurvePoint(NamedTuple):
     """One epoch of one trial. Test values are NaN where the test set was not evaluated after that epoch."""
 
     epoch: int
+    """epochs of training done"""
     subset_loss: float
+    """running mean of the loss over the samples that the epoch visited"""
     subset_accuracy: float
+    """running mean of the accuracy over the samples that the epoch visited"""
     test_loss: float
+    """mean loss on the common test set; empty without an evaluation after the epoch"""
     test_accuracy: float
+    """accuracy on the common test set; empty without an evaluation after the epoch"""
 
 
 @dataclass(frozen=True)
 class Reused:
-    """A subset that another run chose, and what choosing it took there."""
+    """Subset that another run chose, with the work of the choice there."""
 
     kept: IntArray
     """sorted indices into the training set"""
@@ -170,23 +205,23 @@ class Reused:
 
 @dataclass(frozen=True)
 class MethodOutputs:
-    """What a method found beside its subset."""
+    """Outputs of a method beside its subset."""
 
     scores: FloatArray | None = None
     """[n] of the whole shard, where the scenario keeps scores"""
     indices: IntArray | None = None
     """[n] the samples that the scores belong to, as indices into the training set"""
     scores_for_all_budgets: bool = True
-    """whether these scores serve every keep ratio of the method on this device"""
+    """True where these scores serve every keep ratio of the method on this device"""
     history: tuple[dict[str, float], ...] = ()
     """one row per epoch of a training of the method's own"""
-    extremes: Extremes | None = None
+    ranked: RankedSamples | None = None
     """of the trials that a run shows (`ExperimentConfig.shown`)"""
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What a device sends back for one trial."""
+    """Result of one trial, as a device sends it back."""
 
     record: Record
     curve: tuple[CurvePoint, ...] = ()
@@ -194,6 +229,13 @@ class TrialResult:
     """sorted indices into the training set"""
     weights: FloatArray | None = None
     """loss weights aligned with `kept`; None = all one"""
-    findings: MethodOutputs = field(default_factory=MethodOutputs)
-    ledger: WorkRecord | None = None
-    """None of a trial that has not run. Of one that its device stopped on the way: all that it would have done"""
+    outputs: MethodOutputs = field(default_factory=MethodOutputs)
+    work_record: WorkRecord | None = None
+    """None of a trial that has not run; of one that its device stopped on the way, all that it would have done"""
+
+    @property
+    def reusable(self) -> Reused | None:
+        """The subset with the work of its choice, for another run to train on; None where there is no subset."""
+        if self.kept is None or self.work_record is None:
+            return None
+        return Reused(self.kept, self.weights, self.work_record.score, self.work_record.score_trace)

@@ -1,4 +1,4 @@
-"""Many trainings on one kept set: how many there may be, and after how many of them scoring has paid for itself."""
+"""Several trainings on one kept set: their largest number, and the number after which scoring has paid for itself."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def trainings_to_break_even(score_j: npt.ArrayLike, train_j: npt.ArrayLike, oppo
     saved = opponent - train
     needed = np.divide(score, saved, out=np.full(score.shape, np.nan), where=saved > 0)
     found = np.maximum(np.ceil(needed * (1 - _ROUNDING)), 1.0)
-    # Who neither scores nor takes more has nothing to pay back.
+    # Without scoring and without extra cost there is nothing to pay back.
     found = np.where((score == 0) & (saved == 0), 1.0, found)
     return np.asarray(np.where(found <= MOST_TRAININGS, found, np.nan))

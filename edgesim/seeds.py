@@ -1,7 +1,7 @@
-"""Named, independent random streams: the only place where generators are made.
+"""Named, independent random streams: the only place that makes generators.
 
 A stream is named by (scenario seed, purpose, device). Two names give statistically independent streams
-(`numpy.random.SeedSequence` spawn keys), so that adding a device, a method or a phase moves nobody else's numbers.
+(`numpy.random.SeedSequence` spawn keys), so that one more device, method or phase changes no other stream.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def sequence(seed: int, purpose: str, device: int = NO_DEVICE) -> np.random.Seed
 
     Args:
         seed: the scenario's seed, >= 0.
-        purpose: what the stream is for, for example "partition", "init", "batches", "select:random".
-        device: index of the device in the fleet, or NO_DEVICE for what the whole scenario shares.
+        purpose: use of the stream, for example "partition", "init", "batches", "select:random".
+        device: index of the device in the fleet, or NO_DEVICE for a stream of the whole scenario.
     """
     # crc32 and not hash(): Python's hash of a string changes from process to process.
     return np.random.SeedSequence(seed, spawn_key=(zlib.crc32(purpose.encode()), device + 1))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import edgesim
 from edgesim import report
-from edgesim.report import comparison
+from edgesim.report import comparison_page
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -74,9 +74,9 @@ def make(name: str, page: Shipped, train: bool) -> None:
         fleets = [ROOT / "scenarios" / "fleets" / f"{fleet}.yaml" for fleet in FLEETS]
         priced = edgesim.compare_fleets(run, fleets)
         texts = {fleet: file.read_text(encoding="utf-8") for fleet, file in zip(FLEETS, fleets, strict=True)}
-        shown = comparison.of_fleets(run, priced, texts, "python reports/build.py")
+        shown = comparison_page.of_fleets(run, priced, texts, "python reports/build.py")
         for ending in ("html", "md"):
-            comparison.write(shown, HERE / f"compare-fleets.{ending}")
+            comparison_page.write(shown, HERE / f"compare-fleets.{ending}")
 
 
 def main() -> None:

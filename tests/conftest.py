@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from edgesim.data.datasets import ImageDataset
-from edgesim.runtime import JobQueue, SerialExecutor, executor, scheduler
+from edgesim.runtime import SerialExecutor, scheduler
+from edgesim.runtime.scheduler import JobQueue
 from edgesim.scenario import loading as scenarios
 from edgesim.scenario.loading import Scenario
 
@@ -93,4 +94,4 @@ def blobs(n: int = 60, classes: int = 3, size: int = 8, seed: int = 0, test: int
 def apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scoring and every training are jobs of their own, handed out alone, as on devices that are not tiny."""
     monkeypatch.setattr(scheduler, "SHORT_FLOPS", 0.0)
-    monkeypatch.setattr(executor, "BUNDLE_FLOPS", 0.0)
+    monkeypatch.setattr(scheduler, "BUNDLE_FLOPS", 0.0)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from edgesim.records import Record
-from edgesim.report.run_tables import CURVE_COLUMNS, RECORD_COLUMNS
+from edgesim.results.table_columns import COLUMNS
 
 HOSTILE = "<b>x</b>"
 
@@ -22,7 +22,7 @@ HOSTILE = "<b>x</b>"
 @dataclass
 class FakeRun:
     records: pd.DataFrame
-    curves: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CURVE_COLUMNS))
+    curves: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS["curves"]))
     info: dict = field(default_factory=dict)
     scenario: dict = field(default_factory=lambda: {"name": "demo"})
     path: Path = Path("runs/demo-1")
@@ -62,9 +62,9 @@ def make_run(seeds=2, devices=3, methods=("full", "random", "importance"), ratio
                     for epoch in (1, 2, 3):
                         test = (1 / epoch, accuracy) if epoch == 3 else (math.nan, math.nan)
                         points.append((seed, device, method, ratio, epoch, 2 / epoch, accuracy / 2, *test))
-    records = pd.DataFrame([dataclasses.asdict(row) for row in rows], columns=RECORD_COLUMNS)
+    records = pd.DataFrame([dataclasses.asdict(row) for row in rows], columns=COLUMNS["records"])
     known = {"scenario": "demo", "status": "finished", "seeds": list(range(seeds)), "wall_s": 83.0, **info}
-    return FakeRun(records, pd.DataFrame(points, columns=CURVE_COLUMNS), known)
+    return FakeRun(records, pd.DataFrame(points, columns=COLUMNS["curves"]), known)
 
 
 def unpacked(column):

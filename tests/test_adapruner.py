@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 from edgesim import seeds
 from edgesim.data import datasets
 from edgesim.data.images import ImageDataset
-from edgesim.pruning import adapruner, base
+from edgesim.pruning import adapruner, base, selection
 from edgesim.pruning.adapruner import LOSS_FLOOR, AdaPruner, border, gates, pull
 from edgesim.training.loop import Streams
 from edgesim.training.settings import Training
@@ -218,7 +218,7 @@ def test_without_the_classification_term_selection_is_as_good_as_random() -> Non
 
 def test_all_of_its_training_is_charged_for_every_budget() -> None:
     context = context_of(positions=np.arange(300))
-    few, many = base.choose(QUICK, context, [0.1, 0.6])
+    few, many = selection.choose(QUICK, context, [0.1, 0.6])
     for chosen in (few, many):
         epochs = chosen.selection.notes["epochs"]
         assert epochs in (5, 6)  # one of warm-up, four of pruning, and one more where the gates are not binary
@@ -253,7 +253,7 @@ def test_constant_images_and_one_class(classes: int) -> None:
 class Regression:
     """A task that is no classification: the mean of each image from the image, squared error; ten are hopeless."""
 
-    channels = frozenset({"loss", "hit"})
+    channels = frozenset({"loss", "correct"})
 
     def __init__(self) -> None:
         self.size = 120
@@ -268,7 +268,7 @@ class Regression:
     def losses(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
         return (outputs[:, 0] - self.targets[positions]).square()
 
-    def hits(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
+    def correct(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
         return torch.zeros(len(outputs))
 
 

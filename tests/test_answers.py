@@ -15,16 +15,16 @@ from edgesim.analysis.best_ratio import best_ratios
 from edgesim.analysis.comparison import against_first, mean_differences
 from edgesim.analysis.comparison_findings import equal_cost_findings, run_findings
 from edgesim.analysis.cost_parts import cost_parts
-from edgesim.analysis.curves import CURVE_VALUES, bands, final_accuracy
-from edgesim.analysis.fairness import fairness, winners
-from edgesim.analysis.fleets import fleets
+from edgesim.analysis.curves import CURVE_VALUES, curve_bands, final_accuracy
+from edgesim.analysis.fairness import device_winners, fairness
+from edgesim.analysis.fleets import fleet_table
 from edgesim.analysis.grouping import ok
 from edgesim.analysis.heterogeneity import stragglers
 from edgesim.analysis.means import by_profile, cost_by_ratio, gap_to_random
 from edgesim.analysis.pareto import accuracy_against
 from edgesim.analysis.verdict import verdict_of
 from edgesim.report.figures.accuracy import same_what
-from edgesim.results.serialization import by_rule
+from edgesim.results.grouped_ratios import by_rule
 
 WOBBLE = (-0.001, 0.0, 0.001, 0.002)
 
@@ -62,7 +62,7 @@ ANSWERS = {
     ),
     "no price": (
         runs(0.0, time_s=math.nan, energy_j=math.nan),
-        "Keep 50 % by importance: no loss above 1 point. What it saves cannot be told: no device time or energy is "
+        "Keep 50 % by importance: no loss above 1 point. Its savings are unknown: no device time or energy is "
         "known.",
     ),
     "not worth it": (
@@ -82,13 +82,13 @@ ANSWERS = {
     "one device": (runs(0.0, devices=1), "This device alone: k" + KEEP[1:] + "no loss above 1 point."),
     "one seed": (
         runs(0.0, seeds=1),
-        "This seed alone: keeping 50 % by importance saved 50.0 % of the time and changed accuracy by +0.1 points. Run "
-        "two seeds or more to tell what holds beyond.",
+        "This seed alone: keeping 50 % by importance saved 50.0 % of the time and changed accuracy by +0.1 points. Two "
+        "seeds or more would show what holds in general.",
     ),
     "one seed, dearer": (
         runs(0.0, seeds=1, time_s=11.0),
-        "This seed alone: keeping 50 % by importance took 10.0 % more time and changed accuracy by +0.1 points. Run "
-        "two seeds or more to tell what holds beyond.",
+        "This seed alone: keeping 50 % by importance took 10.0 % more time and changed accuracy by +0.1 points. Two "
+        "seeds or more would show what holds in general.",
     ),
     "falls": (
         runs(-0.2005),
@@ -111,11 +111,11 @@ ANSWERS = {
     "level": (
         runs(0.0, random=0.0, time_s=6.0),
         "Keep 50 % by importance: saves 40.0 % of the time and 40.0 % of the energy, no loss above 1 point. At the "
-        "same energy no lead over random can be told.",
+        "same energy it shows no lead over random.",
     ),
     "every estimate is too low": (
         runs(-0.0135, wide=5.0),
-        "This run cannot tell at which keep ratio importance is safe (margin 1 point): at 50 % a loss of up to 1.4 "
+        "This run shows no safe keep ratio for importance (margin 1 point). At 50 % a loss of up to 1.4 "
         "points is not ruled out. Every estimate is a loss of the margin or more.",
     ),
 }  # fmt: skip
@@ -126,16 +126,14 @@ def test_the_answer_in_every_branch(name):
     records, text = ANSWERS[name]
     found = {one.kind: one for one in verdict_of(by_rule(records, records))}
     assert found["answer"].text == text
-    assert ("turn" in found) == (name == "own mix falls")
+    assert ("disagreement" in found) == (name == "own mix falls")
 
 
 def test_too_wide_says_what_would_tell():
     records = runs(-0.01, wide=20.0)
     text = {one.kind: one for one in verdict_of(records)}["answer"].text
-    assert text.startswith(
-        "This run cannot tell at which keep ratio importance is safe (margin 1 point): at 50 % a loss"
-    )
-    assert "would tell at 50 %, if the loss is what it seems." in text
+    assert text.startswith("This run shows no safe keep ratio for importance (margin 1 point). At 50 % a loss")
+    assert "would decide at 50 %, if the estimate holds." in text
 
 
 def test_evidence_of_a_refusal_is_shown():
@@ -177,7 +175,7 @@ def test_each_opponent_is_over_its_own_pairs_and_says_so():
     sizes = {"shard_size": 10, "subset_size": 5}
     both = pd.concat([records.assign(**sizes), more.assign(**sizes)], ignore_index=True)
     text = {one.kind: one for one in verdict_of(both, epochs=10)}["cost"].text
-    assert "over the 6 of 12 pairs that have it (importance" in text
+    assert "That is over 6 of 12 pairs, where importance reaches" in text
     assert "The storage of 2 devices does not hold all samples: static opponents alone count there." in text
 
 
@@ -221,7 +219,7 @@ def test_curves_are_over_the_same_devices():
     columns = ["seed", "device", "method", "keep_ratio", "epoch", *CURVE_VALUES]
     rows = [(s, d, "random", r, 1, 1.0, 0.5, 1.0, 0.5) for s in (0, 1) for d in (0, 1) for r in (0.1, 0.5)]
     rows += [(s, 9, "random", 0.1, 1, 9.0, 0.1, 9.0, 0.1) for s in (0, 1)]
-    told = bands(pd.DataFrame(rows, columns=columns))
+    told = curve_bands(pd.DataFrame(rows, columns=columns))
     assert told.table["subset_loss"].tolist() == [1.0, 1.0]
     assert "Left out: device 9." in told.missing[0]
 
@@ -232,7 +230,7 @@ def test_winners_are_over_the_seeds_that_all_methods_have():
         trial(0, 0, "random", 0.5, 0.5), trial(1, 0, "random", 0.5, 0.9), trial(0, 0, "el2n", 0.5, 0.6),
         trial(1, 0, "el2n", 0.5, status="failed"),
     )  # fmt: skip
-    row = winners(records).table.iloc[0]
+    row = device_winners(records).table.iloc[0]
     assert (row["method"], row["seeds"], row["ahead"]) == ("el2n", 1, pytest.approx(0.1))
 
 
@@ -255,7 +253,7 @@ def test_under_a_rule_random_stands_at_its_own_ratios():
     assert records["own_keep_ratio"].tolist()[1:3] == [0.2, 0.5]
     own = opponents.at_equal_cost(records, "importance", "random")
     assert own["opponent_keep_ratio"].tolist() == pytest.approx([0.5, 0.7, 0.5, 0.7])
-    found = winners(records).table
+    found = device_winners(records).table
     assert found[["method", "runner_up"]].values.tolist() == [["importance", "random"]] * 2
     assert "A rule chose" in best_ratios(records).missing[0]
     assert same_what(gap_to_random(records)) == ("Same seed, device and budget, where random keeps 0.6 on average.")
@@ -290,7 +288,7 @@ def fleet_of(speed, lost=()):
 
 def test_fleets_are_compared_over_common_devices():
     """Device 2, the most accurate one, cannot do full training on b: common energies and accuracies are of 0 and 1."""
-    told = fleets({"a": fleet_of(10.0), "b": fleet_of(20.0, lost=(2,))})
+    told = fleet_table({"a": fleet_of(10.0), "b": fleet_of(20.0, lost=(2,))})
     rows = told.table.set_index(["fleet", "method"])
     assert rows.loc[("b", "full"), ["devices", "common_devices", "common_energy_j"]].tolist() == [2, 2, 40.0]
     assert rows.loc[("a", "full"), ["devices", "energy_j", "common_devices", "common_energy_j"]].tolist() == [
@@ -304,7 +302,7 @@ def test_fleets_are_compared_over_common_devices():
 def test_equal_cost_is_priced_on_every_fleet():
     """Importance costs 0.6 of full training on both: random keeps 0.6 and reaches 0.7 + 0.2 x 0.1 = 72 % there."""
     found = equal_cost_findings({"a": fleet_of(10.0), "b": fleet_of(20.0)}, {"a": 10, "b": 10})
-    assert [one.text.split(":")[0] for one in found] == ["a, equal cost", "b, equal cost"]
+    assert [one.text.split(" (")[0] for one in found] == ["a: Equal cost", "b: Equal cost"]
     assert "random keeps 0.60 and reaches 82.0 %: +3.0 points (" in found[1].text
     assert {one.kind for one in found} == {"cost"}
 
@@ -312,7 +310,7 @@ def test_equal_cost_is_priced_on_every_fleet():
 def test_equal_runs_are_called_equal_and_one_seed_decides_nothing():
     a = fleet_of(10.0)
     same = run_findings(*(f({"a": a, "b": a}).table for f in (mean_differences, against_first)))
-    assert same[0].text == "b: the test accuracy is that of the first run, in every pair (n = 18)."
+    assert same[0].text == "b: the test accuracy equals that of the first run in every pair (n = 18)."
     one = a[a["seed"] == 0]
     b = one.assign(test_accuracy=one["test_accuracy"] + 0.1)
     questions = (mean_differences, against_first)

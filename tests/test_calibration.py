@@ -11,16 +11,16 @@ import pytest
 import torch
 from folding import over
 
-from edgesim.calibration import fit, validate
+from edgesim.calibration import cross_validation, fit
 from edgesim.calibration.fit import Data, Family
+from edgesim.calibration.measured_step import CountedNetwork, MeasuredStep
 from edgesim.calibration.published import __main__ as published_fit
 from edgesim.calibration.published import measurements, predictors, profile_writer
 from edgesim.calibration.published.dl4j import Lstm
+from edgesim.calibration.published.matrix_products import fit_power, fit_products
 from edgesim.calibration.published.measurements import Product
-from edgesim.calibration.published.networks import Sequence, network
-from edgesim.calibration.published.products import fit_power, fit_products
-from edgesim.calibration.published.values import FIELDS, Value
-from edgesim.calibration.training_step import Network, Step
+from edgesim.calibration.published.profile_coefficients import FIELDS, Value
+from edgesim.calibration.published.published_networks import Sequence, network
 from edgesim.config import validation
 from edgesim.cost.steps import TERMS
 from edgesim.errors import EdgesimError
@@ -88,10 +88,10 @@ def test_a_few_measurements_are_pulled_to_the_anchor_and_many_are_not() -> None:
 
 def test_noise_is_held_out_and_few_models_lean_on_the_family() -> None:
     data = {"slow": made_up(2.0, 30, noise=0.05), "fast": made_up(0.5, 4, noise=0.05, seed=1)}
-    held = validate.held_out(FAMILY, data)
+    held = cross_validation.held_out(FAMILY, data)
     assert 0.02 < held["slow"].mean < 0.09
     assert held["fast"].mean < 0.15
-    alone = validate.held_out(dataclasses.replace(FAMILY, devices=("fast",)), {"fast": data["fast"]})
+    alone = cross_validation.held_out(dataclasses.replace(FAMILY, devices=("fast",)), {"fast": data["fast"]})
     assert np.isnan(alone["fast"].mean)  # four models, four costs: nothing to hold out
 
 
@@ -140,7 +140,7 @@ def test_features_of_a_measured_step() -> None:
     """784-128-10 at batch 4: three products of the first layer's size less one, by hand."""
     dense = network("small dense MNIST net (assumed 784-128-10)", "784")
     assert dense is not None
-    row = fit.features(Step("raspberry-pi-5", "dense", dense, 4, 0.01, "PyTorch"))
+    row = fit.features(MeasuredStep("raspberry-pi-5", "dense", dense, 4, 0.01, "PyTorch"))
     first, second = 2 * 784 * 128, 2 * 128 * 10
     assert row[TERMS.index("matmul")] == 4 * (2 * first + 3 * second)
     assert row[TERMS.index("channel")] == row[TERMS.index("convolution")] == 0
@@ -155,7 +155,7 @@ def test_convolutions_of_phones_are_unrolled() -> None:
     """
     celeba = network("CNN 3-4 conv32 (LEAF)", "3x84x84")
     assert celeba is not None
-    row = fit.features(Step("nexus-6", "celeba", celeba, 10, 1.0, "DL4J"))
+    row = fit.features(MeasuredStep("nexus-6", "celeba", celeba, 10, 1.0, "DL4J"))
     patches = 27 * 84**2 + 288 * 42**2 + 288 * 21**2
     assert row[TERMS.index("unrolling")] == 3 * 2 * 4 * 10 * patches
     assert row[TERMS.index("convolution")] == 4 * 2 * 32 * 10 * patches
@@ -194,8 +194,8 @@ def test_an_lstm_of_dl4j_reads_all_weights_in_every_step() -> None:
     A step's forward pass multiplies with 4 x 2 x (3 + 2) weights, its backward pass adds to as many and multiplies
     with them again, all but the first step's with the recurrent ones; the output layer has 2 x 2 weights.
     """
-    found = Network("lstm", (1, 4, 3), 2, lambda: Sequence(3, 2, 1, 2))
-    step = Step("nexus-6", "lstm", found, 1, 1.0, "DL4J (Android)")
+    found = CountedNetwork("lstm", (1, 4, 3), 2, lambda: Sequence(3, 2, 1, 2))
+    step = MeasuredStep("nexus-6", "lstm", found, 1, 1.0, "DL4J (Android)")
     assert step.recomputes
     row = fit.features(step)
     forward, output = 4 * 2 * (3 + 2), 2 * 2

@@ -19,9 +19,9 @@ import edgesim
 from edgesim import report
 from edgesim.analysis.comparison import against_first, mean_differences, paired_runs, scenario_differences
 from edgesim.analysis.comparison_findings import fleet_findings, run_findings
-from edgesim.analysis.fleets import best_of_fleets, fleets
-from edgesim.report import comparison
-from edgesim.report.column_formats import gap, quantity
+from edgesim.analysis.fleets import best_of_fleets, fleet_table
+from edgesim.formatting import POINTS, number
+from edgesim.report import comparison_page
 from edgesim.results import repricing
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario import loading as scenarios
@@ -78,7 +78,7 @@ def test_runs_are_paired_as_pandas_pairs_them(runs, tmp_path):
     reader = Reader(page.read_text())
     shown = reader.numbers("Test accuracy, paired")
     assert shown["difference"].tolist() == pytest.approx([row["difference"] for row in rows])
-    assert [gap(row["difference"]) for row in rows] == [
+    assert [POINTS(row["difference"]) for row in rows] == [
         cells[6] for cells in reader.tables["Test accuracy, paired"][1:]
     ]
     assert set(reader.specs) == {"run-difference", "run-accuracy", "run-fronts-time", "run-fronts-energy"}
@@ -118,7 +118,7 @@ def test_one_run_on_the_shipped_fleets(runs, tmp_path):
     reader = Reader(page.read_text())
     first = reader.tables["Every fleet, method and keep ratio"]
     place = first[0].index("energy, fleet (J)")
-    assert [row[place] for row in first[1:]] == [quantity(value) for value in rows["energy_j"]]
+    assert [row[place] for row in first[1:]] == [number(value) for value in rows["energy_j"]]
     assert set(reader.specs) - {"fleet-ratios"} == {"fleet-finish", "fleet-energy", "fleet-exchange"}
 
 
@@ -134,7 +134,7 @@ def test_a_single_fleet_is_set_against_the_runs_own(runs, tmp_path):
     full = run.records[run.records["method"] == "full"]
     finish_s = full.groupby("seed")["device_time_s"].max().mean()
     line = next(line for line in text.splitlines() if line.startswith("| own fleet | full |"))
-    assert quantity(finish_s) in line
+    assert number(finish_s) in line
     assert "| zeros | raspberry-pi-zero-2-w | 3 |" in text
     assert "- Compared by: edgesim compare" in text
 
@@ -167,7 +167,7 @@ def test_a_scenario_is_trained_once_for_all_fleets(tmp_path):
     assert (folder / "report.html").exists()
     assert f"run folder: runs/{folder.name}" in done.stderr
     told = json.loads(done.stdout)
-    expected = fleets(edgesim.compare_fleets(edgesim.load_run(folder), FLEETS)).table
+    expected = fleet_table(edgesim.compare_fleets(edgesim.load_run(folder), FLEETS)).table
     assert [row["finish_s"] for row in told["tables"]["fleets"]] == pytest.approx(expected["finish_s"].tolist())
 
 
@@ -301,7 +301,7 @@ def test_findings_of_fleets():
               for m, r, acc, t in (("full", 1.0, 0.8, 10.0), ("random", 0.5, 0.7, 10.0))],
     }  # fmt: skip
     tables = {name: table(*own) for name, own in rows.items()}
-    found = fleet_findings(fleets(tables).table, best_of_fleets(tables).table)
+    found = fleet_findings(fleet_table(tables).table, best_of_fleets(tables).table)
     by_kind = {finding.kind: finding.text for finding in found}
     assert "b 10 s, a 30 s" in by_kind["time"]
     assert "factor of 3" in by_kind["time"]
@@ -313,7 +313,7 @@ def test_names_and_reasons_with_html_are_escaped():
     run = make_run(ratios=(0.1, 0.5))
     bad = run.records.assign(profile=HOSTILE)
     bad.loc[bad.index[:3], ["status", "reason"]] = ["infeasible", f"{HOSTILE}</script>"]
-    page = comparison.of_fleets(run, {HOSTILE: bad, "plain": run.records}, {HOSTILE: HOSTILE}, HOSTILE)
+    page = comparison_page.of_fleets(run, {HOSTILE: bad, "plain": run.records}, {HOSTILE: HOSTILE}, HOSTILE)
     text = report.page.render_page(page)
     assert HOSTILE not in text
     reader = Reader(text)
@@ -322,7 +322,7 @@ def test_names_and_reasons_with_html_are_escaped():
     assert set(reader.numbers("Every fleet, method and keep ratio")["fleet"]) == {HOSTILE, "plain"}
     named = [trace["name"] for spec in reader.specs.values() for trace in spec["data"]]
     assert "&lt;b&gt;x&lt;/b&gt;" in named
-    both = comparison.of_runs({HOSTILE: run, "b": make_run(seeds=1)})
+    both = comparison_page.of_runs({HOSTILE: run, "b": make_run(seeds=1)})
     assert HOSTILE not in report.page.render_page(both)
 
 
@@ -334,13 +334,13 @@ def test_odd_runs_give_pages(seeds, devices, methods, ratios, tmp_path):
     run = make_run(seeds, devices, methods, ratios)
     other = make_run(seeds, devices, ("full", "random"), (0.3,), status="running", trials={"missing": 3})
     for page in (
-        comparison.of_fleets(run, {"a": run.records, "b": run.records.assign(status="failed")}, {}),
-        comparison.of_runs({"a": run, "b": other, "c": run}),
+        comparison_page.of_fleets(run, {"a": run.records, "b": run.records.assign(status="failed")}, {}),
+        comparison_page.of_runs({"a": run, "b": other, "c": run}),
     ):
         reader = Reader(report.page.render_page(page))
         assert reader.open == []
-        json.dumps(comparison.answer(page), allow_nan=False)
-        comparison.write(page, tmp_path / "page.md")
+        json.dumps(comparison_page.as_data(page), allow_nan=False)
+        comparison_page.write(page, tmp_path / "page.md")
     assert any("b: This run is still going" in note for note in page.verdict.limits)
 
 
@@ -352,11 +352,11 @@ def test_pages_in_a_browser(what, width, tmp_path):
     faster = run.records.assign(device_time_s=run.records["device_time_s"] / 2)
     other = FakeRun(run.records.assign(test_accuracy=run.records["test_accuracy"] + 0.01), info=run.info)
     made = (
-        comparison.of_fleets(run, {"a": run.records, "b": faster}, {})
+        comparison_page.of_fleets(run, {"a": run.records, "b": faster}, {})
         if what == "fleets"
-        else comparison.of_runs({"a": run, "b": other})
+        else comparison_page.of_runs({"a": run, "b": other})
     )
-    page = comparison.write(made, tmp_path / "page.html")
+    page = comparison_page.write(made, tmp_path / "page.html")
     with open_page(page, tmp_path, width) as driver:
         draw_all(driver)
         drawn = driver.execute_script(FIGURES)

@@ -133,8 +133,8 @@ def test_plan_says_them(scenario_file):
 
 
 def test_a_comparison_names_the_run_of_each_note(scenario_file, tmp_path):
-    from edgesim.report import comparison
+    from edgesim.report import comparison_page
 
     run = api.run(scenarios.load(scenario_file), tmp_path / "run", executor=SerialExecutor())
-    page = comparison.of_runs({"one": run, "two": run})
+    page = comparison_page.of_runs({"one": run, "two": run})
     assert page.data_notes == tuple(f"{name}: {note}" for name in ("one", "two") for note in (UNREAD, GAPS))

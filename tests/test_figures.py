@@ -19,8 +19,8 @@ from edgesim.analysis.verdict import verdict_of
 from edgesim.report import fleet_sections, page, plot_style
 from edgesim.report.figures import accuracy, fleet, parts, prices
 from edgesim.report.figures.figure import Figure, RatioAxis, SentenceFigure
-from edgesim.report.figures.finishing import settled
-from edgesim.report.figures.overlap import FRAME, LANES, MARK, WIDTH
+from edgesim.report.figures.finishing import finish_figure
+from edgesim.report.figures.overlapping_marks import FRAME, LANES, MARK, WIDTH
 from edgesim.report.sections import PageStyle, coloured_methods
 
 
@@ -36,32 +36,32 @@ def of(*traces, **layout):
 
 
 def test_bars_that_are_all_alike_are_a_sentence():
-    figure = settled(of(bars("a", ["a"], [3.0]), bars("b", ["b"], [3.0])))
+    figure = finish_figure(of(bars("a", ["a"], [3.0]), bars("b", ["b"], [3.0])))
     assert figure.spec["data"] == []
-    assert figure.said == (SentenceFigure("Time: 3 s for a and b.", {}),)
-    near = settled(of(bars("a", ["a", "b"], [3.0, 3.01])))  # a third of a per cent: no eye can tell
-    assert [one.text for one in near.said] == ["Time: 3 s to 3.01 s for a and b."]
-    zero = settled(of(bars("a", ["a", "b"], [0.0, 0.0])))
-    assert [one.text for one in zero.said] == ["Time: 0 s for a and b."]
-    many = settled(of(bars("a", [f"c{i}" for i in range(9)], [2.0] * 9)))
-    assert [one.text for one in many.said] == ["Time: 2 s for all 9 (c0 to c8)."]
+    assert figure.sentences == (SentenceFigure("Time: 3 s for a and b.", {}),)
+    near = finish_figure(of(bars("a", ["a", "b"], [3.0, 3.01])))  # a third of a per cent: no eye can tell
+    assert [one.text for one in near.sentences] == ["Time: 3 s to 3.01 s for a and b."]
+    zero = finish_figure(of(bars("a", ["a", "b"], [0.0, 0.0])))
+    assert [one.text for one in zero.sentences] == ["Time: 0 s for a and b."]
+    many = finish_figure(of(bars("a", [f"c{i}" for i in range(9)], [2.0] * 9)))
+    assert [one.text for one in many.sentences] == ["Time: 2 s for all 9 (c0 to c8)."]
 
 
 def test_a_single_bar_is_a_sentence_and_different_bars_are_a_figure():
-    assert settled(of(bars("full", ["full"], [7.0]))).said == (SentenceFigure("Time: 7 s (full).", {}),)
+    assert finish_figure(of(bars("full", ["full"], [7.0]))).sentences == (SentenceFigure("Time: 7 s (full).", {}),)
     different = of(bars("a", ["a"], [3.0]), bars("b", ["b"], [3.2]))
-    assert settled(different).said == ()
-    assert len(settled(different).spec["data"]) == 2
+    assert finish_figure(different).sentences == ()
+    assert len(finish_figure(different).spec["data"]) == 2
 
 
 def test_stacks_are_compared_as_a_whole():
     layout = {"barmode": "stack"}
     alike = of(bars("start-up", ["p", "q"], [2.0, 2.0]), bars("training", ["p", "q"], [5.0, 5.0]), **layout)
-    assert [one.text for one in settled(alike).said] == ["Time: start-up: 2 s; training: 5 s for p and q."]
+    assert [one.text for one in finish_figure(alike).sentences] == ["Time: start-up: 2 s; training: 5 s for p and q."]
     other = of(bars("start-up", ["p", "q"], [2.0, 5.0]), bars("training", ["p", "q"], [5.0, 2.0]), **layout)
-    assert settled(other).said == ()  # as high, but made of something else
+    assert finish_figure(other).sentences == ()  # as high, but made of something else
     one = of(bars("start-up", ["p"], [2.0]), bars("training", ["p"], [5.0]), **layout)
-    assert len(settled(one).spec["data"]) == 2  # its parts are compared
+    assert len(finish_figure(one).spec["data"]) == 2  # its parts are compared
 
 
 def test_bars_of_one_choice_are_looked_at_by_themselves():
@@ -69,9 +69,9 @@ def test_bars_of_one_choice_are_looked_at_by_themselves():
         bars("kept", ["cat", "dog"], [0.5, 0.5], meta={"method": "fair", "ratio": None}),
         bars("kept", ["cat", "dog"], [0.2, 0.8], meta={"method": "unfair", "ratio": None}),
     )
-    found = settled(figure)
+    found = finish_figure(figure)
     assert [trace["meta"]["method"] for trace in found.spec["data"]] == ["unfair"]
-    assert found.said == (SentenceFigure("Time, fair: 0.5 s for cat and dog.", {"method": "fair"}),)
+    assert found.sentences == (SentenceFigure("Time, fair: 0.5 s for cat and dog.", {"method": "fair"}),)
 
 
 @pytest.mark.parametrize("run", [make_run(devices=1, methods=("full",)), make_run(seeds=1, devices=3, ratios=(0.5,))])
@@ -102,7 +102,7 @@ def test_devices_of_equal_cost_stand_beside_each_other():
     """Seven devices of one profile that all take about the same, and one that takes ten times as long."""
     data = pd.DataFrame({"device": range(8), "profile": "p", "method": "m", "keep_ratio": 0.5,
                          "device_time_s": [1.0, 1.0, 1.001, 1.002, 1.0, 1.0, 1.0, 10.0]})  # fmt: skip
-    figure = settled(fleet.device_figure(data, "time_s"))
+    figure = finish_figure(fleet.device_figure(data, "time_s"))
     (trace,) = figure.spec["data"]
     assert trace["x"] == [1.0, 1.0, 1.001, 1.002, 1.0, 1.0, 1.0, 10.0]  # what is measured stays
     assert trace["y"][7] == 0
@@ -111,16 +111,16 @@ def test_devices_of_equal_cost_stand_beside_each_other():
     apart = [np.hypot(*(a - b)) for i, a in enumerate(at) for b in at[:i]]
     assert min(apart) > 0.9 * MARK
     assert max(np.abs(trace["y"])) < 0.5  # nothing reaches the next profile
-    assert "Marks that would hide each other stand beside each other." in figure.note
-    assert settled(fleet.device_figure(data, "time_s")).spec == figure.spec  # the same every time
+    assert "Marks that would hide each other are drawn side by side." in figure.note
+    assert finish_figure(fleet.device_figure(data, "time_s")).spec == figure.spec  # the same every time
 
 
 def test_marks_that_hide_nothing_stay_where_they_are():
     data = pd.DataFrame({"device": [0, 1], "profile": "p", "method": "m", "keep_ratio": 0.5,
                          "device_time_s": [1.0, 10.0]})  # fmt: skip
     before = fleet.device_figure(data, "time_s")
-    assert settled(before).spec["data"][0]["y"] == [0, 0]
-    assert settled(before).note == before.note
+    assert finish_figure(before).spec["data"][0]["y"] == [0, 0]
+    assert finish_figure(before).note == before.note
 
 
 def test_methods_of_equal_cost_stand_beside_each_other_at_their_keep_ratio():
@@ -128,7 +128,7 @@ def test_methods_of_equal_cost_stand_beside_each_other_at_their_keep_ratio():
     names = ["method", "keep_ratio", "pairs", "device_energy_j", "analytic_time_s", "analytic_energy_j",
              "device_time_s", "host_wall_s"]  # fmt: skip
     costs = pd.DataFrame(rows, columns=names)
-    figure = settled(prices.energy_figure(costs, plot_style.method_styles("ab", "full"), "device_energy_j"))
+    figure = finish_figure(prices.energy_figure(costs, plot_style.method_styles("ab", "full"), "device_energy_j"))
     a, b = figure.spec["data"]
     assert a["x"] == [0.2, 0.8]
     assert b["x"] != a["x"]
@@ -141,11 +141,11 @@ def test_the_marks_of_two_runs_at_one_method_stand_beside_each_other():
     layout = plot_style.layout({**plot_style.names_axis(["m", "n"]), "range": [-0.5, 1.5]}, plot_style.axis("y"))
     look = {"type": "scatter", "mode": "markers", "x": ["m", "n"], "y": [0.5, 0.9], "marker": {"size": 8}}
     traces = [{**look, "name": run} for run in ("one", "two")]
-    first, second = settled(of(*traces, **layout)).spec["data"]
+    first, second = finish_figure(of(*traces, **layout)).spec["data"]
     assert first["x"] == [0, 1]
     assert 0 < second["x"][0] < 0.4
-    assert settled(of(*traces, **layout)).spec["layout"]["xaxis"]["ticktext"] == ["m", "n"]
-    plotly.graph_objects.Figure(settled(of(*traces, **layout)).spec)
+    assert finish_figure(of(*traces, **layout)).spec["layout"]["xaxis"]["ticktext"] == ["m", "n"]
+    plotly.graph_objects.Figure(finish_figure(of(*traces, **layout)).spec)
 
 
 def test_marks_in_one_place_of_two_quantities_are_counted():
@@ -153,13 +153,13 @@ def test_marks_in_one_place_of_two_quantities_are_counted():
             ("b", 0.5, 6, 0.8, 0.8, 0.8, 30.0, True), ("c", 0.5, 6, 0.5, 0.5, 0.5, 20.0, True)]  # fmt: skip
     names = ["method", "keep_ratio", "trials", "test_accuracy", "accuracy_low", "accuracy_high", "cost", "on_front"]
     data = pd.DataFrame(rows, columns=names)
-    figure = settled(fleet.pareto_figure(data, plot_style.method_styles(data["method"], "full"), "energy_j"))
+    figure = finish_figure(fleet.pareto_figure(data, plot_style.method_styles(data["method"], "full"), "energy_j"))
     traces = {trace["name"]: trace for trace in figure.spec["data"]}
     counted = traces["marks in one place"]
     assert (counted["x"], counted["y"], counted["text"]) == ([30.0], [0.8], ["2×"])
-    assert traces["a"]["text"] == ["kept 0.5<br>here too: b kept 0.5"]
+    assert traces["a"]["text"] == ["kept 0.5<br>also here: b kept 0.5"]
     assert traces["c"]["text"] == ["kept 0.5"]
-    assert "2×, 3×: so many marks lie in one place." in figure.note
+    assert "2×, 3×: number of marks at the same point." in figure.note
     plotly.graph_objects.Figure(figure.spec)
 
 
@@ -192,12 +192,12 @@ def test_means_over_fewer_pairs_are_hollow():
         accuracy.gap_figure(thinned_out(gap_to_random(records)), styles),
         fleet.pareto_figure(thinned_out(accuracy_against(records).table), styles, "energy_j"),
     ]
-    for figure in map(settled, figures):
+    for figure in map(finish_figure, figures):
         (trace,) = [t for t in figure.spec["data"] if t["name"] == "importance" and "customdata" in t][:1]
         assert trace["customdata"] == [[6, 6], [4, 6]], figure.key
         assert trace["marker"]["symbol"] == ["square", "square-open"], figure.key
         assert "%{customdata[0]} of %{customdata[1]} pairs" in trace["hovertemplate"], figure.key
-        assert "fewer (seed, device) pairs than others, at the least on 4 of 6" in figure.note, figure.key
+        assert "fewer (seed, device) pairs than others, the fewest over 4 of 6" in figure.note, figure.key
         plotly.graph_objects.Figure(figure.spec)
 
 
@@ -206,17 +206,17 @@ def test_bars_over_fewer_pairs_are_pale():
     styles = plot_style.method_styles(records["method"], "full")
     costs = cost_by_ratio(records).table
     costs["pairs"] = np.where(costs["method"] == "full", 4, 6)
-    figure = settled(prices.energy_figure(costs, styles, "device_energy_j"))
+    figure = finish_figure(prices.energy_figure(costs, styles, "device_energy_j"))
     full, random = (next(t for t in figure.spec["data"] if t["name"] == name) for name in ("full", "random"))
     assert full["marker"]["opacity"][0] < 0.6
     assert random["marker"]["opacity"] == [1]
-    assert "Pale bars rest on fewer" in figure.note
+    assert "Pale bars are means over fewer" in figure.note
 
 
 def test_where_all_means_rest_on_the_same_pairs_nothing_is_said_of_them():
     records = make_run().records
     styles = plot_style.method_styles(records["method"], "full")
-    figure = settled(prices.energy_figure(cost_by_ratio(records).table, styles, "device_energy_j"))
+    figure = finish_figure(prices.energy_figure(cost_by_ratio(records).table, styles, "device_energy_j"))
     assert "pairs" not in figure.note
     assert all("customdata" not in trace for trace in figure.spec["data"])
 
@@ -401,7 +401,7 @@ def test_headroom_has_its_limits():
     assert "Training may take 80 % of the memory" in figure.note
     alone = fleet.headroom_figure(data.head(1))
     assert len(alone.spec["data"]) == 4
-    plotly.graph_objects.Figure(settled(figure).spec)
+    plotly.graph_objects.Figure(finish_figure(figure).spec)
     unknown = fleet.headroom_figure(data.assign(usable_memory_bytes=math.nan))
     assert "limit of memory, 80 %" not in [trace["name"] for trace in unknown.spec["data"]]
 

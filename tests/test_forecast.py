@@ -55,8 +55,8 @@ def test_a_forecast_is_the_price_of_each_trial(profile: loading.DeviceProfile, s
     found = BatchPricing(TERMS, Device(profile), *loads, sizes)
     for i, m in enumerate(sizes):
         train = Work(train_samples=5 * int(m), steps=5 * -(-int(m) // 64))
-        ledger = WorkRecord(score, trace, train, StepTrace.passes("train", int(m), 64, 5))
-        one = price(TERMS, profile, Conditions(), n, int(m), ledger)
+        done = WorkRecord(score, trace, train, StepTrace.passes("train", int(m), 64, 5))
+        one = price(TERMS, profile, Conditions(), n, int(m), done)
         assert found.time_s("analytic")[i] == one["analytic_time_s"]
         parts = ("device_startup_s", "device_score_time_s", "device_train_time_s")
         parts += ("device_startup_energy_j", "device_score_energy_j")
@@ -140,14 +140,14 @@ def test_storage_by_hand() -> None:
 def test_numbers_that_differ_are_written_differently() -> None:
     """As many digits as tell them apart, and no more; equal ones stay short."""
     assert [formatting.size(count) for count in (12, 2560, 3.14e9, 999_900)] == [
-        "12 B", "2.56 KB", "3.14 GB", "1,000 KB"
+        "12 B", "2.56 KB", "3.14 GB", "1 MB"
     ]  # fmt: skip
-    assert formatting.amount(1_234_567.8) == "1,234,568"
-    assert formatting.apart(400_004, 399_996, formatting.size, 3) == ("400.004 KB", "399.996 KB")
-    assert formatting.apart(400_000, 300_000, formatting.size, 3) == ("400 KB", "300 KB")
-    assert formatting.apart(1234567.25, 1234567.0, formatting.amount, 4) == ("1,234,567.2", "1,234,567")
-    assert formatting.apart(2.0, 2.0, formatting.amount, 4) == ("2", "2")
-    assert [formatting.share(part) for part in (0.5, 0.00034, 1.0)] == ["50 %", "0.034 %", "100 %"]
+    assert formatting.number(1_234_567.8) == "1,234,568"
+    assert formatting.distinguished(400_004, 399_996, formatting.size, 3) == ("400.004 KB", "399.996 KB")
+    assert formatting.distinguished(400_000, 300_000, formatting.size, 3) == ("400 KB", "300 KB")
+    assert formatting.distinguished(1234567.25, 1234567.0, formatting.number, 4) == ("1,234,567.2", "1,234,567")
+    assert formatting.distinguished(2.0, 2.0, formatting.number, 4) == ("2", "2")
+    assert [formatting.short_percent(part) for part in (0.5, 0.00034, 1.0)] == ["50 %", "0.034 %", "100 %"]
 
 
 def test_a_charge_that_does_not_last_is_seen() -> None:

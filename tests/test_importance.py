@@ -8,7 +8,7 @@ import torch
 from conftest import blobs
 
 from edgesim import seeds
-from edgesim.pruning import METHODS, base
+from edgesim.pruning import METHODS, base, selection
 from edgesim.pruning.importance import Importance, average_loss
 from edgesim.training.loop import Hooks, Step, Streams, Subset, fit
 from edgesim.training.settings import Training, Warmup
@@ -59,7 +59,7 @@ def test_minibatch_scores_are_the_mean_of_what_training_saw() -> None:
 def test_a_sample_that_was_never_met_is_scored_by_a_charged_forward_pass() -> None:
     method = Importance(warmup=Warmup(iterations=2))  # 32 of 60 samples
     context = context_of(method)
-    (scored,) = base.choose(method, context, [0.5])
+    (scored,) = selection.choose(method, context, [0.5])
     assert scored.scores is not None
     assert not np.isnan(scored.scores).any()
     assert scored.work.train_samples == 32
@@ -79,7 +79,7 @@ def test_snapshot_scores_are_the_mean_over_evenly_spaced_passes() -> None:
     method = Importance(estimator="snapshot", snapshots=3, warmup=Warmup(iterations=9))
     context = context_of(method)
     assert sorted(context.observations.snapshots) == [3, 6, 9]
-    (scored,) = base.choose(method, context, [0.5])
+    (scored,) = selection.choose(method, context, [0.5])
     losses = [context.observations.snapshots[at].loss for at in (3, 6, 9)]
     np.testing.assert_allclose(scored.scores, np.mean(losses, axis=0))
     assert scored.work.forward_samples == 180
@@ -97,7 +97,7 @@ def test_harder_samples_score_higher() -> None:
     shard = base.Shard(60, labels, 3, 16, 20, 16)
     (seen,) = observe_warmup(network(), task, [method.needs(shard)], settings, Streams(0, 0, "warm-up"))
     context = base.ScoreContext(0, 0, "m", shard, seen, task, settings, (), network)
-    kept = base.choose(method, context, [9 / 60])[0].selection.positions
+    kept = selection.choose(method, context, [9 / 60])[0].selection.positions
     assert len(set(kept) & set(wrong)) >= 7
 
 
@@ -106,7 +106,7 @@ def test_the_budget_is_exact(name: str) -> None:
     method = METHODS[name]()
     context = context_of(method)
     ratios = (0.01, 0.1, 0.5, 0.77, 1.0)
-    for ratio, chosen in zip(ratios, base.choose(method, context, ratios), strict=True):
+    for ratio, chosen in zip(ratios, selection.choose(method, context, ratios), strict=True):
         kept = chosen.selection.positions
         assert len(kept) == max(1, round(ratio * 60))
         assert kept.dtype == np.int64
@@ -115,6 +115,6 @@ def test_the_budget_is_exact(name: str) -> None:
 def test_random_subsets_of_one_seed_are_nested() -> None:
     method = METHODS["random"]()
     context = context_of(method)
-    chosen = base.choose(method, context, [0.1, 0.3, 0.8])
+    chosen = selection.choose(method, context, [0.1, 0.3, 0.8])
     sets = [set(choice.selection.positions.tolist()) for choice in chosen]
     assert sets[0] < sets[1] < sets[2]

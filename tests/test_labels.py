@@ -35,7 +35,7 @@ def test_ids_with_gaps_are_numbered_anew_and_keep_their_names(tmp_path):
 
 def test_a_network_for_ids_with_gaps_has_the_price_of_its_classes(tmp_path):
     from edgesim.models import MODELS
-    from edgesim.models.counted import counted
+    from edgesim.models.network_costs import counted
 
     ids = np.array([0, 217, 482, 491, 497, 500, 601, 650, 700, 701])
     data = read("npz", write_npz(tmp_path / "d.npz", x_train=pixels(10, 8, 8), y_train=ids,

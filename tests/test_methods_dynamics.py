@@ -14,15 +14,15 @@ from conftest import blobs
 from edgesim import seeds
 from edgesim.data.datasets import ImageDataset
 from edgesim.models import MODELS
-from edgesim.pruning import base
+from edgesim.pruning import base, selection
 from edgesim.pruning.aum import Aum, aum
-from edgesim.pruning.dynamics import presentations
 from edgesim.pruning.el2n import El2n, el2n
 from edgesim.pruning.forgetting import Forgetting, forgetting_events
 from edgesim.pruning.grand import Grand, gradient_norms, grand_last_layer
 from edgesim.pruning.infobatch import Infobatch, InfoBatchSampler, high_visits
-from edgesim.pruning.replicas import fresh_model, replicate
 from edgesim.pruning.tdds import Tdds, tdds
+from edgesim.pruning.training_dynamics import presentations
+from edgesim.pruning.warmup_replicas import fresh_model, replicate
 from edgesim.training.loop import Streams, Subset, fit
 from edgesim.training.settings import Training, Warmup
 from edgesim.training.task import ClassificationTask, observe
@@ -103,7 +103,7 @@ def test_forgetting_events_by_hand() -> None:
 
 
 def test_never_learned_is_hardest_whatever_else_happens() -> None:
-    """All 2^P histories of up to 6 presentations: only the one without a hit reaches P."""
+    """All 2^P histories of up to 6 presentations: only the one without a correct prediction reaches P."""
     for length in range(1, 7):
         histories = np.array([[code >> t & 1 for code in range(2**length)] for t in range(length)])
         events = forgetting_events(histories)
@@ -212,7 +212,7 @@ def test_gradient_norms_do_not_move_with_the_chunk(monkeypatch: pytest.MonkeyPat
 
 def test_el2n_reads_the_logits_at_the_end_of_the_warmup() -> None:
     method = El2n(warmup=Warmup(iterations=6))
-    (scored,) = base.choose(method, context_of(method), [0.5])
+    (scored,) = selection.choose(method, context_of(method), [0.5])
     model, task = build(DATA), ClassificationTask.of_shard(DATA, np.arange(60), "cpu")
     from edgesim.training.loop import Hooks
 
@@ -236,8 +236,8 @@ def test_el2n_reads_the_logits_at_the_end_of_the_warmup() -> None:
 def test_replicas_are_charged_and_combined(method: Any) -> None:
     slow = dataclasses.replace(SETTINGS, learning_rate=1e-4)  # so that two epochs leave something unlearned
     context = context_of(method, settings=slow)
-    (scored,) = base.choose(method, context, [0.5])
-    (single,) = base.choose(dataclasses.replace(method, replicas=1), context, [0.5])
+    (scored,) = selection.choose(method, context, [0.5])
+    (single,) = selection.choose(dataclasses.replace(method, replicas=1), context, [0.5])
     assert scored.work.train_samples == 3 * single.work.train_samples == 3 * 120
     assert scored.work.forward_samples == 3 * single.work.forward_samples
     assert scored.work.steps == 24
@@ -257,7 +257,7 @@ def test_replicas_are_charged_and_combined(method: Any) -> None:
 def test_full_gradients_are_charged_as_backward_passes() -> None:
     method = Grand(variant="full", replicas=2)
     context = context_of(method)
-    (scored,) = base.choose(method, context, [0.5])
+    (scored,) = selection.choose(method, context, [0.5])
     assert scored.work.train_samples == 2 * (120 + 60)  # two epochs of warm-up, and one backward pass per sample
     assert scored.work.steps == 16
     assert scored.trace.samples == 360
@@ -286,7 +286,7 @@ def test_a_sample_that_was_never_presented_is_scored_by_one_pass() -> None:
     short = Warmup(iterations=2)
     for method in (Forgetting(warmup=short), Aum(warmup=short), Tdds(warmup=short)):
         context = context_of(method)
-        (scored,) = base.choose(method, context, [0.5])
+        (scored,) = selection.choose(method, context, [0.5])
         assert scored.work.train_samples == 32
         assert scored.work.forward_samples == 60
     context = context_of(Forgetting(warmup=short))
@@ -294,8 +294,8 @@ def test_a_sample_that_was_never_presented_is_scored_by_one_pass() -> None:
     assert unmet.sum() == 28
     (snapshot,) = context.observations.snapshots.values()
     scores = Forgetting(warmup=short).score(context).scores
-    np.testing.assert_array_equal(scores[unmet], 1 - snapshot.hit[unmet])
-    seen = context.observations.dynamics.values["hit"][0]
+    np.testing.assert_array_equal(scores[unmet], 1 - snapshot.correct[unmet])
+    seen = context.observations.dynamics.values["correct"][0]
     np.testing.assert_array_equal(scores[~unmet], 1 - seen[~unmet])
     assert np.isnan(seen[unmet]).all()  # what was observed is not written into
 
@@ -309,9 +309,9 @@ def test_aum_and_forgetting_read_what_training_saw() -> None:
     np.testing.assert_allclose(method.score(context).scores, -aum(logits, DATA.train_labels))
     counting = Forgetting(warmup=Warmup(iterations=16))
     context = context_of(counting)
-    hits = context.observations.dynamics.values["hit"]
-    np.testing.assert_array_equal(presentations(context.observations, "hit"), hits)
-    np.testing.assert_array_equal(counting.score(context).scores, forgetting_events(hits))
+    correct = context.observations.dynamics.values["correct"]
+    np.testing.assert_array_equal(presentations(context.observations, "correct"), correct)
+    np.testing.assert_array_equal(counting.score(context).scores, forgetting_events(correct))
 
 
 def test_tdds_lengthens_the_scenarios_warmup_but_not_its_own() -> None:
@@ -335,7 +335,7 @@ def test_wrong_labels_are_among_the_hardest(method: base.Method) -> None:
     labels[wrong] = (labels[wrong] + 1) % 3
     settings = Training(epochs=8, batch_size=16, learning_rate=0.003)
     context = context_of(method, of(DATA.train_images, labels), settings, warmup_steps=32)
-    kept = base.choose(method, context, [9 / 60])[0].selection.positions
+    kept = selection.choose(method, context, [9 / 60])[0].selection.positions
     assert len(set(kept) & set(wrong)) >= 7
 
 
@@ -372,7 +372,7 @@ def test_degenerate_shards(shard: str) -> None:
     for method in [*methods, Grand(variant="full", replicas=2), Forgetting(replicas=2), Infobatch()]:
         context = context_of(method, data)
         labels = context.shard.labels.copy()
-        for chosen, ratio in zip(base.choose(method, context, [1e-9, 0.5, 1.0]), (1e-9, 0.5, 1.0), strict=True):
+        for chosen, ratio in zip(selection.choose(method, context, [1e-9, 0.5, 1.0]), (1e-9, 0.5, 1.0), strict=True):
             expected = n if isinstance(method, Infobatch) else max(1, round(ratio * n))
             assert len(chosen.selection.positions) == expected
             assert chosen.scores is not None
@@ -506,9 +506,9 @@ def test_infobatch_before_the_first_losses() -> None:
 def test_infobatch_is_charged_what_it_did() -> None:
     method = Infobatch()
     settings = dataclasses.replace(SETTINGS, epochs=8)
-    (chosen,) = base.choose(method, context_of(method, settings=settings), [0.5])
+    (chosen,) = selection.choose(method, context_of(method, settings=settings), [0.5])
     assert chosen.work.train_samples == chosen.work.forward_samples == 0
     assert chosen.selection.notes == {"full_epochs": 1.0}
     assert chosen.work.comparisons == 7 * 60
-    (whole,) = base.choose(method, context_of(method, settings=settings), [1.0])
+    (whole,) = selection.choose(method, context_of(method, settings=settings), [1.0])
     assert whole.work.comparisons == whole.work.other_flops == 0  # nothing is chosen

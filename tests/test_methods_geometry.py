@@ -16,10 +16,10 @@ from edgesim import seeds
 from edgesim.data.arrays import digits_table
 from edgesim.data.datasets import ImageDataset
 from edgesim.errors import EdgesimError
-from edgesim.pruning import base
+from edgesim.pruning import base, selection
 from edgesim.pruning.ccs import Ccs, strata_of, stratified, without_hardest
 from edgesim.pruning.cg_score import CgScore, complexity_gap, complexity_gap_flops
-from edgesim.pruning.geometry import scores_of_order, unit_rows
+from edgesim.pruning.embeddings import scores_of_order, unit_rows
 from edgesim.pruning.herding import Herding, herding
 from edgesim.pruning.k_center import KCenter, k_center
 from edgesim.pruning.moderate import Moderate, moderate
@@ -99,7 +99,7 @@ def features(n: int = 500) -> tuple[np.ndarray, np.ndarray]:
 
 
 def kept(method: Any, context: base.ScoreContext, ratio: float) -> np.ndarray:
-    return base.choose(method, context, [ratio])[0].selection.positions
+    return selection.choose(method, context, [ratio])[0].selection.positions
 
 
 # herding
@@ -145,7 +145,7 @@ def test_every_prefix_of_an_interleaved_order_holds_the_class_shares() -> None:
     scores = scores_of_order(points, labels, "class", herding)
     assert sorted(scores) == list(range(-99, 1))
     for k in range(1, 101):
-        counts = np.bincount(labels[base.top_k(scores, k)], minlength=3)
+        counts = np.bincount(labels[selection.top_k(scores, k)], minlength=3)
         assert np.abs(counts - k * np.array([0.70, 0.25, 0.05])).max() <= 1.0
     # Within a class it is the herding of that class alone.
     first = np.flatnonzero(labels == 1)[herding(points[labels == 1], 5)]
@@ -153,7 +153,7 @@ def test_every_prefix_of_an_interleaved_order_holds_the_class_shares() -> None:
 
 
 def test_herding_charges_its_inner_products() -> None:
-    chosen = base.choose(Herding(), context_of(Herding()), [0.5])[0]
+    chosen = selection.choose(Herding(), context_of(Herding()), [0.5])[0]
     (snapshot,) = context_of(Herding()).observations.snapshots.values()
     assert snapshot.embedding is not None
     width = snapshot.embedding.shape[1]
@@ -258,7 +258,7 @@ def test_easy_keeps_what_hard_drops() -> None:
     easy = kept(Prototypes(supervised=True, guard=0.0, keep="easy"), context, 0.5)
     assert not set(hard) & set(easy)
     assert len(kept(Prototypes(clusters=7), context, 0.5)) == 50
-    assert base.choose(Prototypes(clusters=7), context, [0.5])[0].selection.notes == {"clusters": 7.0}
+    assert selection.choose(Prototypes(clusters=7), context, [0.5])[0].selection.notes == {"clusters": 7.0}
 
 
 # moderate
@@ -317,9 +317,9 @@ def test_ccs_spreads_evenly_over_the_range_of_the_scores() -> None:
 
 def test_ccs_drops_the_hardest_and_reports_how_many() -> None:
     context = context_of(Ccs())
-    losses = base.choose(Ccs(cutoff=0.0), context, [1.0])[0].scores
+    losses = selection.choose(Ccs(cutoff=0.0), context, [1.0])[0].scores
     assert losses is not None
-    chosen = base.choose(Ccs(cutoff=0.2), context, [0.5, 0.9])
+    chosen = selection.choose(Ccs(cutoff=0.2), context, [0.5, 0.9])
     hardest = set(np.argsort(losses)[-12:])
     assert not hardest & set(chosen[0].selection.positions)
     assert chosen[0].selection.notes["cutoff"] == pytest.approx(0.2)
@@ -334,7 +334,7 @@ def test_ccs_is_nested_where_scores_are_equal() -> None:
     context = context_of(method, flat)
     small, large = kept(method, context, 0.2), kept(method, context, 0.6)
     assert set(small) < set(large)
-    assert base.choose(method, context, [0.2])[0].selection.notes["strata"] == 1
+    assert selection.choose(method, context, [0.2])[0].selection.notes["strata"] == 1
     np.testing.assert_array_equal(small, kept(method, context, 0.2))
     assert set(small) != set(kept(method, replace(context, seed=1), 0.2))
 
@@ -398,7 +398,7 @@ def test_cg_score_finds_wrong_labels_without_a_model() -> None:
     labels[wrong] = (labels[wrong] + 1) % 3
     context = context_of(CgScore(), replace(data, train_labels=labels))
     assert set(wrong) <= set(kept(CgScore(balance="none"), context, 0.1))
-    chosen = base.choose(CgScore(), context, [0.1])[0]
+    chosen = selection.choose(CgScore(), context, [0.1])[0]
     assert chosen.selection.notes == {"max_class_size": 1000.0, "gram_bytes": 8.0 * 40**2}
     assert chosen.work.other_flops == pytest.approx(3 * complexity_gap_flops(40, 64))
     assert (chosen.work.train_samples, chosen.work.forward_samples, chosen.trace.samples) == (0, 0, 0)
@@ -407,7 +407,7 @@ def test_cg_score_finds_wrong_labels_without_a_model() -> None:
 def test_large_classes_are_scored_in_parts() -> None:
     """7, 7 and 6 of each class of 20, each against as many others."""
     method = CgScore(max_class_size=7)
-    chosen = base.choose(method, context_of(method), [0.5])[0]
+    chosen = selection.choose(method, context_of(method), [0.5])[0]
     assert chosen.selection.notes["gram_bytes"] == 8 * 14**2
     assert chosen.work.other_flops == pytest.approx(
         3 * (2 * complexity_gap_flops(14, 64) + complexity_gap_flops(12, 64))
@@ -481,7 +481,7 @@ def test_degenerate_shards(method: Any, shard: str) -> None:
     n = len(labels)
     context = context_of(method, data)
     ratios = (1e-6, 0.3, 0.5, 1.0)
-    first, again = (base.choose(method, context, ratios) for _ in range(2))
+    first, again = (selection.choose(method, context, ratios) for _ in range(2))
     for ratio, one, two in zip(ratios, first, again, strict=True):
         assert len(one.selection.positions) == max(1, round(ratio * n))
         np.testing.assert_array_equal(one.selection.positions, two.selection.positions)

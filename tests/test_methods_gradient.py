@@ -15,11 +15,11 @@ from scipy.optimize import nnls
 from edgesim import seeds
 from edgesim.data.images import ImageDataset
 from edgesim.errors import EdgesimError
-from edgesim.pruning import base
+from edgesim.pruning import base, selection
 from edgesim.pruning.craig import Craig, facility_location
 from edgesim.pruning.glister import Glister, HeldOut, gains, glister
-from edgesim.pruning.gradients import LastLayer, observed_gradients, parts
 from edgesim.pruning.gradmatch import FILL, GradMatch, matching_pursuit
+from edgesim.pruning.last_layer_gradients import LastLayer, observed_gradients, parts
 from edgesim.training.loop import Streams
 from edgesim.training.settings import Training
 from edgesim.training.task import ClassificationTask
@@ -297,7 +297,7 @@ def test_glister_by_class_gives_the_class_shares() -> None:
 @pytest.mark.parametrize("method", METHODS, ids=repr)
 def test_budget_weights_and_work(method: Any) -> None:
     context = context_of(method)
-    for ratio, chosen in zip((0.05, 0.4, 1.0), base.choose(method, context, [0.05, 0.4, 1.0]), strict=True):
+    for ratio, chosen in zip((0.05, 0.4, 1.0), selection.choose(method, context, [0.05, 0.4, 1.0]), strict=True):
         assert len(chosen.selection.positions) == round(ratio * 90)
         assert chosen.work.forward_samples == 90
         assert chosen.work.other_flops > 0
@@ -311,10 +311,10 @@ def test_budget_weights_and_work(method: Any) -> None:
 
 @pytest.mark.parametrize("method", METHODS, ids=repr)
 def test_same_seed_same_choice_and_scores_reproduce_it(method: Any) -> None:
-    first, second = (base.choose(method, context_of(method), [0.3])[0] for _ in range(2))
+    first, second = (selection.choose(method, context_of(method), [0.3])[0] for _ in range(2))
     assert first.selection.positions.tolist() == second.selection.positions.tolist()
     assert first.scores is not None
-    assert base.top_k(first.scores, 27).tolist() == first.selection.positions.tolist()
+    assert selection.top_k(first.scores, 27).tolist() == first.selection.positions.tolist()
 
 
 DEGENERATE = {
@@ -350,7 +350,7 @@ def test_a_task_without_logits_is_refused_by_name(method: Any) -> None:
     context = context_of(method)
     (at,) = context.observations.snapshots
     bare = {at: replace(context.observations.snapshots[at], logits=None, embedding=None)}
-    context.task.channels = frozenset({"loss", "hit"})
+    context.task.channels = frozenset({"loss", "correct"})
     refused = replace(context, device=7, observations=replace(context.observations, snapshots=bare))
     with pytest.raises(EdgesimError, match=r"device 7, method 'm'.*no embedding and no logits.*adapruner"):
         method.choose(refused, 3)

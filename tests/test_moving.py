@@ -21,12 +21,13 @@ from edgesim import seeds
 from edgesim.analysis.kept_samples import dynamic_methods
 from edgesim.errors import ScenarioError, TrainingDiverged
 from edgesim.models import MODELS
-from edgesim.pruning import base, is_dynamic
+from edgesim.planning.run_plan import plan_run
+from edgesim.pruning import base, selection
 from edgesim.pruning.fewer_epochs import FewerEpochs
+from edgesim.pruning.full_passes import Passes, pass_sizes, steps_for
 from edgesim.pruning.online_loss import OnlineLoss, OnlineLossSampler, Redraw, probabilities
-from edgesim.pruning.passes import Passes, pass_sizes, steps_for
 from edgesim.pruning.rs2 import Rs2, Rs2Sampler
-from edgesim.runtime import RayExecutor, SerialExecutor, coordinator
+from edgesim.runtime import RayExecutor, SerialExecutor
 from edgesim.scenario.loading import Scenario
 from edgesim.training.loop import FitResult, Streams, Subset, fit
 from edgesim.training.needs import Needs
@@ -326,7 +327,7 @@ def test_a_sampler_that_draws_other_than_it_says_is_refused() -> None:
 
 def test_a_method_of_ones_own_with_a_sampler_says_that_it_is_dynamic() -> None:
     @dataclass(frozen=True)
-    class Silent:
+    class Silent(base.Method):
         source: ClassVar[str] = "test"
 
         def needs(self, shard: base.Shard) -> Needs:
@@ -337,8 +338,8 @@ def test_a_method_of_ones_own_with_a_sampler_says_that_it_is_dynamic() -> None:
 
     context = base.ScoreContext(0, 0, "m", shard_of(60, 16, 4), None, TASK, Training(), (), lambda: None)  # type: ignore
     with pytest.raises(ValueError, match="dynamic: ClassVar"):
-        base.choose(Silent(), context, [0.5])
-    assert [is_dynamic(m) for m in (FewerEpochs(), Rs2(), OnlineLoss(), Silent())] == [True, True, True, False]
+        selection.choose(Silent(), context, [0.5])
+    assert [m.dynamic for m in (FewerEpochs(), Rs2(), OnlineLoss(), Silent())] == [True, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -553,5 +554,5 @@ def test_a_budget_counts_what_they_keep_and_do(make_scenario: Make, tmp_path: Pa
 
 
 def test_pictures_and_scores_are_of_static_methods_only(make_scenario: Make) -> None:
-    plan = coordinator.plan(make_scenario(pruning__methods=[*MOVING, "importance"], pruning__keep_scores=True))
-    assert {trial.method for trial in plan.setting.shown} == {"importance"}
+    plan = plan_run(make_scenario(pruning__methods=[*MOVING, "importance"], pruning__keep_scores=True))
+    assert {trial.method for trial in plan.config.shown} == {"importance"}

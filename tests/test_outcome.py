@@ -17,7 +17,7 @@ from test_cli import command
 
 import edgesim
 from edgesim import api
-from edgesim.cli.outcome import reasons, resuming
+from edgesim.cli.run_outcome import reasons, resume_command
 from edgesim.results.run_folder import Run
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
@@ -27,12 +27,12 @@ METHOD = """
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
-from edgesim.pruning.base import Scoring
+from edgesim.pruning.base import Method, Scoring
 from edgesim.training.needs import Needs
 from edgesim.work import Work
 
 @dataclass(frozen=True)
-class Fussy:
+class Fussy(Method):
     '''fails until a file is there'''
     source = "own"
     cost_class = "O(n)"
@@ -153,7 +153,7 @@ def test_reasons_are_counted_by_kind_the_most_frequent_first() -> None:
 
 
 def test_the_command_that_goes_on_is_quoted() -> None:
-    line = resuming(Path("my scenarios/a.yaml"), Path("runs/a"), ["seeds=[0, 1]"], ["--hosts", "2"])
+    line = resume_command(Path("my scenarios/a.yaml"), Path("runs/a"), ["seeds=[0, 1]"], ["--hosts", "2"])
     assert line == "edgesim run 'my scenarios/a.yaml' --set 'seeds=[0, 1]' --hosts 2 --out runs/a --resume"
     assert shlex.split(line)[2] == "my scenarios/a.yaml"
 

@@ -6,17 +6,18 @@ import csv
 import time
 from pathlib import Path
 
+import jinja2
 import numpy as np
 import pandas as pd
 import pytest
 from browser import draw_all, open_page, wait_for
 from report_runs import FakeRun, make_run
 
-from edgesim import report
+from edgesim import formatting, report
 from edgesim.analysis.means import summary
-from edgesim.extremes import Extremes
+from edgesim.ranked_samples import RankedSamples
 from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult
-from edgesim.report import column_formats, columns, plot_style
+from edgesim.report import plot_style
 from edgesim.results.run_folder import Run, RunFolder
 
 FIGURES = """
@@ -73,7 +74,7 @@ def test_every_figure_is_drawn_and_nothing_complains(page, tmp_path, width, dark
             assert figure["marks"] > 0, figure
             assert figure["right"] <= width, figure
         assert driver.execute_script("return document.documentElement.scrollWidth") <= width
-        look = plot_style.LOOK["dark" if dark else "light"]
+        look = plot_style.PAGE_COLOURS["dark" if dark else "light"]
         shown = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
         assert shown == rgb(look["page"])
         assert {figure["text"] for figure in found} == {rgb(look["ink"])}
@@ -91,9 +92,9 @@ def test_the_theme_button_overrules_the_system(page, tmp_path):
         assert button.text == "Theme: auto"
         button.click()
         assert button.text == "Theme: light"
-        assert driver.execute_script(FIGURES)[0]["text"] == rgb(plot_style.LOOK["light"]["ink"])
+        assert driver.execute_script(FIGURES)[0]["text"] == rgb(plot_style.PAGE_COLOURS["light"]["ink"])
         button.click()
-        assert driver.execute_script(FIGURES)[0]["text"] == rgb(plot_style.LOOK["dark"]["ink"])
+        assert driver.execute_script(FIGURES)[0]["text"] == rgb(plot_style.PAGE_COLOURS["dark"]["ink"])
 
 
 def test_figures_wait_until_they_are_scrolled_to(page, tmp_path):
@@ -111,9 +112,11 @@ def test_paper_shows_every_figure_in_light_colours(page, tmp_path):
         assert all(figure["marks"] > 0 and 0 < figure["width"] <= 340 for figure in found[1:])
         assert found[0]["key"] == "pareto-energy"  # it stands first, as wide as the paper
         assert 340 < found[0]["width"] <= 700
-        assert {figure["text"] for figure in found} == {rgb(plot_style.LOOK["light"]["ink"])}
+        assert {figure["text"] for figure in found} == {rgb(plot_style.PAGE_COLOURS["light"]["ink"])}
         driver.execute_script("window.dispatchEvent(new Event('afterprint'))")
-        assert {figure["text"] for figure in driver.execute_script(FIGURES)} == {rgb(plot_style.LOOK["dark"]["ink"])}
+        assert {figure["text"] for figure in driver.execute_script(FIGURES)} == {
+            rgb(plot_style.PAGE_COLOURS["dark"]["ink"])
+        }
 
 
 def test_no_table_is_wider_than_paper(tmp_path):
@@ -141,7 +144,7 @@ def test_a_sentence_in_place_of_bars_is_that_of_the_method_chosen(tmp_path):
     seconds = run.records["device_time_s"]
     run.records["device_score_time_s"] = seconds.where(run.records["method"] == "importance", 0.0) / 10
     run.records["device_train_time_s"] = seconds - run.records["device_score_time_s"]
-    shown = """return [...document.querySelectorAll("#time .said")].filter((one) => !one.hidden)
+    shown = """return [...document.querySelectorAll("#time .sentence")].filter((one) => !one.hidden)
         .map((one) => one.textContent)"""
     with open_page(report.write(run, tmp_path / "report.html"), tmp_path) as driver:
         draw_all(driver)
@@ -151,7 +154,7 @@ def test_a_sentence_in_place_of_bars_is_that_of_the_method_chosen(tmp_path):
           select.value = "random";
           select.dispatchEvent(new Event("change"));""")
         said = driver.execute_script(shown)
-        assert said == ["What time consists of, by profile, random, keep ratio 0.5: training: 100.0 % "
+        assert said == ["Parts of the time, by profile, random, keep ratio 0.5: training: 100.0 % "
                         "for profile-0 and profile-1."]  # fmt: skip
 
 
@@ -174,14 +177,16 @@ NUMBERS = [0.0, 1.0, -1.0, 0.5, 0.125, 0.62250, 0.00625, 12.25, 1234.5, 1235.5, 
 def test_the_script_rounds_like_python(tmp_path):
     rng = np.random.default_rng(0)
     values = [*NUMBERS, *(rng.normal(size=300) * 10.0 ** rng.integers(-6, 6, size=300))]
-    code = (Path(report.__file__).parent / "templates" / "format.js").read_text()
+    source = (Path(report.__file__).parent / "templates" / "format.js").read_text()
+    code = jinja2.Template(source).render(unknown=formatting.UNKNOWN, most_plain=formatting.MOST_PLAIN)
     page = tmp_path / "format.html"
-    page.write_text(f"<html data-ready=yes><script>{code}; window.FORMS = FORMS;</script></html>")
+    page.write_text(f"<html data-ready=yes><script>{code}; window.writer = writer;</script></html>")
     with open_page(page, tmp_path) as driver:
-        for form in ("percent", "spread", "gap", "ratio", "quantity", "count", "plain_count", "p_value"):
-            write = "return arguments[0].map((value) => FORMS[arguments[1]](value))"
-            written = driver.execute_script(write, values, form)
-            assert written == [getattr(columns, form)(value) for value in values], form
+        for name in ("PERCENT", "SPREAD", "POINTS", "NUMBER", "COUNT", "IDENTIFIER", "P_VALUE"):
+            form = getattr(formatting, name)
+            write = "return arguments[0].map(writer(arguments[1]))"
+            written = driver.execute_script(write, values, form.settings)
+            assert written == [form(value) for value in values], name
 
 
 @pytest.mark.parametrize(("width", "dark"), [(390, True), (390, False), (1400, True), (1400, False)])
@@ -196,10 +201,10 @@ def test_tables_sort_filter_and_save(page, tmp_path, run, width, dark):
         driver.switch_to.active_element.send_keys("\ue007")  # the Enter key
         least = [row[place] for row in rows_of(driver, element)]
         expected = trials["test_accuracy"].sort_values()
-        assert least == [column_formats.percent(value) for value in expected.head(25)]
+        assert least == [formatting.percent(value) for value in expected.head(25)]
         driver.execute_script("arguments[0].click()", heads[place])  # on a phone it is to the right of the window
         assert [row[place] for row in rows_of(driver, element)] == [
-            column_formats.percent(v) for v in expected[::-1].head(25)
+            formatting.percent(v) for v in expected[::-1].head(25)
         ]
         element.find_element("css selector", "input").send_keys("el2n profile-1")
         matching = trials[(trials["method"] == "<i>el2n</i>") & (trials["profile"] == "profile-1")]
@@ -223,7 +228,7 @@ def test_pages_of_a_table_turn(page, tmp_path, run):
         element.find_element("css selector", "button[aria-label='Next rows']").click()
         shown = element.find_element("css selector", ".rows").text
         assert shown == f"26–50 of {len(run.records)} rows"
-        seconds = [column_formats.quantity(value) for value in run.records["analytic_time_s"].iloc[25:50]]
+        seconds = [formatting.number(value) for value in run.records["analytic_time_s"].iloc[25:50]]
         place = list(run.records.drop(columns=["scenario"])).index("analytic_time_s")
         assert [row[place] for row in rows_of(driver, element)] == seconds
 
@@ -438,16 +443,16 @@ def large_result(trial: Trial, rng: np.random.Generator) -> TrialResult:
     )  # fmt: skip
     curve = tuple(CurvePoint(epoch, 1 / epoch, *values[:1], 1 / epoch, values[1]) for epoch in (1, 2))
     told = trial.device == 0 and trial.method in ("importance", "el2n") and trial.keep_ratio == 0.5
-    found = MethodOutputs(extremes=large_extremes(rng) if told else None)
-    return TrialResult(record, curve, np.arange(record.subset_size), findings=found)
+    found = MethodOutputs(ranked=large_extremes(rng) if told else None)
+    return TrialResult(record, curve, np.arange(record.subset_size), outputs=found)
 
 
-def large_extremes(rng: np.random.Generator) -> Extremes:
+def large_extremes(rng: np.random.Generator) -> RankedSamples:
     """Ten classes with four samples at each end, of noise in colours: nothing takes more bytes."""
     labels, ranks = np.repeat(np.arange(10), 8), np.tile([1, 2, 3, 4], 20)
     images = rng.integers(0, 256, size=(80, 32, 32, 3), dtype=np.uint8)
     most = np.tile(np.repeat([True, False], 4), 10)
-    return Extremes(labels, most, ranks, np.ones(80, int), np.arange(80), rng.normal(size=80), images)
+    return RankedSamples(labels, most, ranks, np.ones(80, int), np.arange(80), rng.normal(size=80), images)
 
 
 def test_a_thousand_devices_stay_small_and_quick(large_run, tmp_path):

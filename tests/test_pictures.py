@@ -17,9 +17,9 @@ from PIL import Image
 from report_runs import HOSTILE, FakeRun, Reader, make_run
 
 import edgesim
-from edgesim import report
+from edgesim import formatting, report
 from edgesim.analysis.kept_samples import kept_at
-from edgesim.report import column_formats, page, pictures
+from edgesim.report import page, pictures
 from edgesim.results.run_folder import Run
 from edgesim.runtime import SerialExecutor
 
@@ -98,7 +98,7 @@ def test_a_page_shows_the_pixels_and_says_what_they_are() -> None:
         np.testing.assert_array_equal(pixels(one["src"]), np.full((8, 8), index))
     assert "Device 1 (profile-1) in seed 0 with 6 samples of 2 classes" in reader.page_text
     assert "from the trial at keep ratio 0.5" in reader.page_text
-    assert "random gives no scores that rank samples" in reader.page_text
+    assert "random does not rank samples" in reader.page_text
     table = reader.numbers("Samples kept first and last, on one device")
     assert table[["index", "score", "kept_at"]].values.tolist()[:3] == [
         [11, 2.5, "0.1, 0.5"], [12, 2.0, "0.5"], [13, -0.001234567, ""],
@@ -113,7 +113,7 @@ def test_colours_survive() -> None:
 def test_ties_are_told() -> None:
     table = extremes().assign(tied=37)
     (gallery,) = pictures.galleries(table.assign(class_name="cat", kept_at=""))
-    assert "one of 37 of its class with this score" in gallery.strips[0].ends[0][1][0].alt
+    assert "one of 37 of its class with this score" in gallery.classes[0].ends[0][1][0].alt
 
 
 def test_there_is_a_gallery_per_method() -> None:
@@ -134,9 +134,9 @@ def test_pictures_keep_to_their_budget() -> None:
     whole = sum(gallery.size for gallery in everything)
     assert pictures.fitted(everything, whole) == (everything, [])
     fewer, said = pictures.fitted(everything, whole - 1)
-    assert said == ["1 of 2 samples per end is shown, so that the page stays small."]
-    assert [len(found) for gallery in fewer for strip in gallery.strips for _, found in strip.ends] == [1] * 8
-    assert [strip.ends[0][1][0] for strip in fewer[0].strips] == [strip.ends[0][1][0] for strip in everything[0].strips]
+    assert said == ["1 of 2 samples per end is shown, to keep the page small."]
+    assert [len(found) for gallery in fewer for one in gallery.classes for _, found in one.ends] == [1] * 8
+    assert [one.ends[0][1][0] for one in fewer[0].classes] == [one.ends[0][1][0] for one in everything[0].classes]
     first, said = pictures.fitted(everything, fewer[0].size)
     assert [gallery.method for gallery in first] == ["a"]
     assert "none of b" in said[0]
@@ -179,9 +179,8 @@ def test_class_names_of_pictures_are_escaped() -> None:
 @pytest.mark.parametrize(
     ("info", "table", "said"),
     [
-        ({}, extremes().head(0), "The run folder has no table of extremes (it is older than that table)"),
         ({"shown": None}, extremes().head(0), "No method of this run gives scores that rank samples"),
-        ({"shown": SHOWN}, extremes().head(0), "random, importance give no scores that rank samples"),
+        ({"shown": SHOWN}, extremes().head(0), "random and importance do not rank samples"),
         ({"shown": {**SHOWN, "device": 9}}, extremes().head(0), "random, importance have no trial on device 9"),
         ({"shown": {**SHOWN, "classes": 100}}, extremes(), "Its 20 most frequent classes are shown."),
     ],
@@ -197,7 +196,7 @@ def test_of_subsets_of_another_run_that_is_said() -> None:
     run.scenario = {"name": "demo", "pruning": {"scores_from": f"runs/{HOSTILE}"}}
     text = Reader(page.render(run)).page_text
     assert f"The subsets are those of runs/{HOSTILE} (pruning.scores_from)" in text
-    assert "give no scores" not in text
+    assert "not rank samples" not in text
 
 
 def test_markdown_has_the_indices_and_scores(tmp_path: Path) -> None:
@@ -234,7 +233,7 @@ def test_pictures_of_a_real_run_are_those_of_its_parquet(real: Run, tmp_path: Pa
         shape = (row["height"], row["width"])
         np.testing.assert_array_equal(pixels(one["src"]), np.frombuffer(row["image"], np.uint8).reshape(shape))
         begins = f"{names[row['label']]}, {row['end']} important, place {row['rank']}: "
-        begins += f"score {column_formats.quantity(row['score'])}, sample {row['index']}"
+        begins += f"score {formatting.number(row['score'])}, sample {row['index']}"
         assert one["alt"].startswith(begins)
         mine = chosen[(chosen["device"] == row["device"]) & (chosen["method"] == row["method"])]
         ratios = sorted(mine.loc[mine["index"] == row["index"], "keep_ratio"])

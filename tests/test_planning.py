@@ -23,12 +23,13 @@ from edgesim import api, planning, seeds
 from edgesim.cost import feasibility
 from edgesim.cost.batch_pricing import Device
 from edgesim.hardware import loading
-from edgesim.models import counted
-from edgesim.models.table import MODELS
+from edgesim.models import network_costs
+from edgesim.models.catalog import MODELS
 from edgesim.planning import step_prediction
+from edgesim.planning.expected_cost import DeviceBatch, ExpectedWork
 from edgesim.planning.fleet_plan import MEASURES
-from edgesim.planning.trials import TrialPricer
-from edgesim.runtime import SerialExecutor, coordinator
+from edgesim.planning.run_plan import plan_run
+from edgesim.runtime import SerialExecutor
 from edgesim.scenario.experiment import configure
 from edgesim.scenario.loading import Scenario
 from edgesim.training.settings import Training
@@ -137,20 +138,17 @@ def test_a_factor_prices_like_a_profile_that_varies(make_scenario: Make) -> None
     """Planned devices share a profile and differ in a factor; those of a run have profiles of their own."""
     scenario = make_scenario(fleet__spread=0.3, pruning__methods=["importance"], pruning__keep_ratio=[0.5])
     planned = planning.plan(scenario, 3)
-    run = coordinator.plan(scenario)
-    setting, network = configure(scenario, run.setting.dataset)
-    outlook = TrialPricer(setting.terms, network)
+    run = plan_run(scenario)
+    config, network = configure(scenario, run.config.dataset)
+    method = scenario.pruning.methods[0].plugin
     for i in range(3):
         base, conditions = planned.fleet.kinds[planned.fleet.kind[i]]
         factor = float(planned.fleet.factors[planned.fleet.level[i]])
         indices = planned.fleet.shards[planned.fleet.shard[i]]
-        prospect = outlook.prospect(
-            scenario.pruning.methods[0].plugin, [setting.describe(setting.dataset.train_labels[indices])]
-        )
+        work = ExpectedWork(config.pricing, network, method, [config.describe(config.dataset.train_labels[indices])])
         cells = {name: values[planned.pair[i]] for name, values in planned.cells.items()}
-        alone = prospect.price(
-            Device(loading.vary(base, factor), conditions), np.array([0]), cells["subset_size"].astype(np.int64)
-        )
+        device, first, one = Device(loading.vary(base, factor), conditions), np.array([0]), np.ones(1)
+        alone = DeviceBatch(work, device, first, one, one).price(first, cells["subset_size"].astype(np.int64))
         assert factor != 1
         np.testing.assert_allclose(cells["analytic_time_s"], alone.time_s("analytic"), rtol=1e-12)
         np.testing.assert_allclose(cells["device_time_s"], alone.time_s("emulated"), rtol=1e-12)
@@ -214,19 +212,19 @@ def test_a_plan_needs_no_torch_once_the_network_was_counted(make_scenario: Make,
         )
         for _ in range(2)
     ]
-    trials = str(coordinator.trial_count(edgesim.load_scenario("quickstart")))
+    trials = str(edgesim.load_scenario("quickstart").trial_count)
     assert [done.stdout.split() for done in outputs] == [[trials, "True"], [trials, "False"]]
 
 
 def test_a_counted_network_is_read_back_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGESIM_CACHE", str(tmp_path))
     model = MODELS["small-cnn"]()
-    first = counted.counted(model, "small-cnn", (1, 8, 8), 10)
+    first = network_costs.counted(model, "small-cnn", (1, 8, 8), 10)
     (file,) = (tmp_path / "counted").glob("*.json")
-    assert counted.counted(model, "small-cnn", (1, 8, 8), 10) == first
+    assert network_costs.counted(model, "small-cnn", (1, 8, 8), 10) == first
     file.write_text(file.read_text()[:100])  # as a kill may leave it
-    assert counted.counted(model, "small-cnn", (1, 8, 8), 10) == first
-    assert counted.counted(model, "small-cnn", (1, 8, 8), 9)[0] != first[0]
+    assert network_costs.counted(model, "small-cnn", (1, 8, 8), 10) == first
+    assert network_costs.counted(model, "small-cnn", (1, 8, 8), 9)[0] != first[0]
     assert len(list((tmp_path / "counted").glob("*.json"))) == 2
 
 

@@ -55,8 +55,8 @@ def test_phases_follow_the_trace_and_the_work_beside_it():
     assert phases_of(TERMS, profile, PLAIN).labels == ("starting up", "scoring") + ("training",) * 3
 
 
-def phases_of(terms, profile, ledger):
-    return pricing.forecast_of(terms, Device(profile), 40, ledger).phases
+def phases_of(terms, profile, done):
+    return pricing.batch_pricing_of(terms, Device(profile), 40, done).phases
 
 
 def test_the_order_of_steps_hardly_matters():
@@ -74,7 +74,7 @@ def test_the_order_of_steps_hardly_matters():
 def test_the_network_that_scored_elsewhere_prices_the_scores():
     larger = dataclasses.replace(NETWORK, train_operations=dataclasses.replace(TRAINED, flops=30 * PRODUCT.flops))
     terms, reused = dataclasses.replace(TERMS, scorer=larger), dataclasses.replace(SCORED, reused=True)
-    here, there = (phases_of(terms, pi(), ledger).compute_s[0] for ledger in (SCORED, reused))
+    here, there = (phases_of(terms, pi(), done).compute_s[0] for done in (SCORED, reused))
     wanted = step_cost("train", [32], larger, 3072, 2, pi()).compute_s[0]
     assert there[1] == wanted == pytest.approx(10 * here[1])  # ten times the FLOPs, all else equal
     assert (there[4:] == here[4:]).all()

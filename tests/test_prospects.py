@@ -85,7 +85,7 @@ def test_what_only_the_run_finds_out_is_infeasible_there_and_on_other_fleets(
     found = run(scenario, tmp_path / "run")
     (row,) = found.records.to_dict("records")
     assert (row["status"], np.isnan(row["test_accuracy"])) == ("infeasible", True)
-    assert f"the trial needs {formatting.amount(need_j)} J" in row["reason"]
+    assert f"the trial needs {formatting.number(need_j)} J" in row["reason"]
     for name, capacity_j, status in (("same", need_j - 0.01, "infeasible"), ("large", need_j + 1, "failed")):
         fleet = tmp_path / f"{name}.yaml"
         fleet.write_text(yaml.safe_dump({"groups": [battery(capacity_j)]}))
@@ -167,7 +167,7 @@ def test_a_budget_that_was_overrun_says_so(
     (row,) = run(scenario, tmp_path / "run").records.to_dict("records")
     assert row["status"] == "ok"
     took = (
-        f"it took {formatting.amount(row['analytic_energy_j'])} J of the 0.06 J allowed: its work depends on the data"
+        f"it took {formatting.number(row['analytic_energy_j'])} J of the 0.06 J allowed: its work depends on the data"
     )
     assert took in row["reason"]
     assert row["analytic_energy_j"] > 0.06

@@ -96,11 +96,11 @@ def warm_phone(start_s: float) -> tuple[DeviceProfile, WorkRecord]:
 
 @pytest.mark.parametrize("repeats", [3, 40])
 def test_heat_of_trainings_is_that_of_one_after_another(repeats: int) -> None:
-    bare, ledger = warm_phone(0.0)
-    train_s = pricing.price(TERMS, bare, COLD, 64, 40, ledger)["device_train_time_s"]
+    bare, done = warm_phone(0.0)
+    train_s = pricing.price(TERMS, bare, COLD, 64, 40, done)["device_train_time_s"]
     phone, _ = warm_phone(round(train_s / 9))  # a tenth of a training is its start-up
-    found = pricing.price(of(repeats), phone, COLD, 64, 40, ledger)
-    phases = pricing.forecast_of(TERMS, Device(phone), 40, ledger).phases
+    found = pricing.price(of(repeats), phone, COLD, 64, 40, done)
+    phases = pricing.batch_pricing_of(TERMS, Device(phone), 40, done).phases
     scoring = [i for i, label in enumerate(phases.labels) if label == "scoring"]
     again = [i for i in range(len(phases.labels)) if i not in scoring]
     order = [*range(len(phases.labels)), *again * (repeats - 1)]
@@ -121,24 +121,24 @@ def test_heat_of_trainings_is_that_of_one_after_another(repeats: int) -> None:
 
 
 def test_a_battery_and_windows_hold_for_all_trainings() -> None:
-    phone, ledger = warm_phone(5.0)
-    one = pricing.price(TERMS, phone, COLD, 64, 40, ledger)
+    phone, done = warm_phone(5.0)
+    one = pricing.price(TERMS, phone, COLD, 64, 40, done)
     lasts = Conditions(energy=Energy("battery", capacity_j=2.5 * one["device_energy_j"]))
-    assert pricing.price(of(2), phone, lasts, 64, 40, ledger)["limit"] == ""
-    dead = pricing.price(of(1000), phone, lasts, 64, 40, ledger)
+    assert pricing.price(of(2), phone, lasts, 64, 40, done)["limit"] == ""
+    dead = pricing.price(of(1000), phone, lasts, 64, 40, done)
     assert dead["limit"] == "energy"
     assert "while training: it held" in dead["reason"]
     assert dead["reason"].endswith("for its 1,000 trainings")
     assert dead["device_energy_j"] == pytest.approx(2.5 * one["device_energy_j"])
     night = Conditions(available=Availability(86_400, ((0, 1.5 * one["device_time_s"]),)))
-    three = pricing.price(of(4), phone, night, 64, 40, ledger)
+    three = pricing.price(of(4), phone, night, 64, 40, done)
     assert three["limit"] == ""
     assert 2 * 86_400 < three["device_time_s"] < 3 * 86_400 + one["device_time_s"]
-    assert pricing.price(of(1_000_000), phone, night, 64, 40, ledger)["limit"] == "availability"
+    assert pricing.price(of(1_000_000), phone, night, 64, 40, done)["limit"] == "availability"
 
 
 def test_more_trainings_are_no_more_phases() -> None:
-    shapes = {np.shape(pricing.forecast_of(of(n), Device(SLOW_START), 40, SCORED).phases.steps) for n in (1, 1000)}
+    shapes = {np.shape(pricing.batch_pricing_of(of(n), Device(SLOW_START), 40, SCORED).phases.steps) for n in (1, 1000)}
     assert len(shapes) == 1
 
 

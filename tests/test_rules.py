@@ -18,10 +18,13 @@ from edgesim.analysis.means import gap_to_random
 from edgesim.cost import analytic
 from edgesim.cost.objective import Budget, Objective
 from edgesim.errors import ScenarioError
+from edgesim.planning.run_plan import plan_run
+from edgesim.records import Trial
 from edgesim.results import linked_runs
-from edgesim.results.serialization import by_rule
-from edgesim.runtime import SerialExecutor, coordinator
+from edgesim.results.grouped_ratios import by_rule
+from edgesim.runtime import SerialExecutor
 from edgesim.scenario import schema
+from edgesim.scenario.experiment import in_order
 from edgesim.scenario.loading import Scenario, from_document
 
 Make = Callable[..., Scenario]
@@ -40,7 +43,11 @@ CURVE = [[0.1, 0.3], [0.5, 0.6], [1.0, 0.65]]
         ({"objective": {"accuracy_curve": CURVE}}, "pruning.keep_ratio.objective.lambda", "missing"),
         ({"objective": {"lambda": -1, "accuracy_curve": CURVE}}, "pruning.keep_ratio.objective.lambda", "0"),
         ({"objective": {"trade_off": 1}}, "pruning.keep_ratio.objective.trade_off", "`lambda`"),
-        ({"objective": {"lambda": 1}}, "pruning.keep_ratio.objective", "got neither of `accuracy_curve` (two or more"),
+        (
+            {"objective": {"lambda": 1}},
+            "pruning.keep_ratio.objective",
+            "got neither of `accuracy_curve` and",
+        ),
         (
             {"objective": {"lambda": 1, "accuracy_curve": CURVE[:1]}},
             "pruning.keep_ratio.objective.accuracy_curve",
@@ -103,15 +110,15 @@ def test_a_rule_survives_the_resolved_document(make_scenario: Make, given: Any, 
 def test_a_budget_gives_each_device_its_own_ratio(make_scenario: Make) -> None:
     """E·m·F·P/φ within 0.006 J for random; importance pays for its warm-up first."""
     scenario = make_scenario(pruning__keep_ratio={"budget": {"energy_j": 0.006, "price": "analytic"}})
-    plan = coordinator.plan(scenario)
-    assert len(plan.trials) == coordinator.trial_count(scenario) == 9
-    workload = plan.setting.terms.workload
+    plan = plan_run(scenario)
+    assert len(plan.trials) == scenario.trial_count == 9
+    workload = plan.config.pricing.workload
     for trial in plan.trials:
         spec = plan.devices[trial.seed, trial.device]
         n, per_flop_j = len(spec.shard), spec.profile.power_w / spec.profile.throughput_flops_per_s
         m = int(analytic.subset_size(n, trial.keep_ratio))
         assert trial.keep_ratio * n == pytest.approx(m)
-        assert plan.setting.rule_of(trial.method) == ("" if trial.method == "full" else "budget")
+        assert plan.config.rule_of(trial.method) == ("" if trial.method == "full" else "budget")
         if trial.method == "full":
             assert m == n
             continue
@@ -246,9 +253,9 @@ def test_risks_weigh_by_the_devices_data_unless_they_shall_not(make_scenario: Ma
             partition="quantity",
             seeds=[0, 1],
         )
-        plan, rows = coordinator.plan(scenario), edgesim.plan(scenario)
+        plan, rows = plan_run(scenario), edgesim.plan(scenario)
         assert [trial.keep_ratio for trial in plan.trials] == rows["keep_ratio"].tolist()
-        assert [plan.ruled[trial][1] for trial in plan.trials] == rows["reason"].tolist()
+        assert [plan.rule_reasons[trial].reason for trial in plan.trials] == rows["reason"].tolist()
         found[by] = rows
     data, equal = found["data"], found["equal"]
     assert equal["reason"].str.startswith("risk + lambda x J is").all()
@@ -323,9 +330,9 @@ def test_a_run_by_budget_ends_resumes_and_is_reported(make_scenario: Make, tmp_p
     # As a kill in the middle leaves it: the rest is run, the records are the same.
     again = run(scenario, tmp_path / "run", resume=True)
     pd.testing.assert_frame_equal(again.records, records)
-    plan = coordinator.plan(scenario)
-    rows = [coordinator.Trial(*row) for row in records[["seed", "device", "method", "keep_ratio"]].to_numpy()]
-    assert list(plan.trials) == rows == coordinator.in_order(scenario, rows[::-1])
+    plan = plan_run(scenario)
+    rows = [Trial(*row) for row in records[["seed", "device", "method", "keep_ratio"]].to_numpy()]
+    assert list(plan.trials) == rows == in_order(scenario, rows[::-1])
 
 
 def test_an_objective_with_the_curve_of_another_run(make_scenario: Make, tmp_path: Path) -> None:
@@ -337,10 +344,10 @@ def test_an_objective_with_the_curve_of_another_run(make_scenario: Make, tmp_pat
     assert "full" not in curves  # one ratio is no curve
     rule = {"objective": {"lambda": 0.01, "accuracy_from": str(tmp_path / "before")}}
     scenario = make_scenario(pruning__keep_ratio=rule, training__epochs=1)
-    plan = coordinator.plan(scenario, curves=linked_runs.curves_of(scenario))
+    plan = plan_run(scenario, curves=linked_runs.curves_of(scenario))
     assert all(t.keep_ratio + 1e-2 >= 0.2 for t in plan.trials)
     with pytest.raises(ScenarioError, match="has no accuracies of 'importance'"):
-        coordinator.plan(scenario, curves={"random": curves["random"]})
+        plan_run(scenario, curves={"random": curves["random"]})
 
 
 def test_an_objective_whose_run_is_not_there_says_where_and_what_to_give(make_scenario: Make) -> None:

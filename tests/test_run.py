@@ -21,9 +21,15 @@ from conftest import ROOT, Stopping
 import edgesim
 from edgesim.cost import analytic
 from edgesim.errors import RunError, ScenarioError
+from edgesim.planning.run_plan import RunPlan, plan_run
+from edgesim.pruning.base import Method
 from edgesim.records import Trial
 from edgesim.results.run_folder import Run, RunFolder, read_results
-from edgesim.runtime import Failure, JobQueue, RayExecutor, SerialExecutor, Timesheet, coordinator, gpu_share
+from edgesim.runtime import RayExecutor, SerialExecutor, coordinator
+from edgesim.runtime.executor import Timesheet
+from edgesim.runtime.failures import Failure, caught
+from edgesim.runtime.ray_executor import gpu_share
+from edgesim.runtime.scheduler import JobQueue
 from edgesim.scenario.loading import Scenario
 
 Make = Callable[..., Scenario]
@@ -206,7 +212,7 @@ def test_adding_a_method_a_ratio_or_a_seed_changes_nobody_else(
         assert (both[column] == both[f"{column}_wider"]).all(), column
 
 
-def jobs_of(plan: coordinator.Plan) -> list[Any]:
+def jobs_of(plan: RunPlan) -> list[Any]:
     """The jobs that a plan comes to, run."""
     seen: list[Any] = []
 
@@ -223,7 +229,7 @@ def jobs_of(plan: coordinator.Plan) -> list[Any]:
 def test_a_tiny_device_is_one_job_and_its_records_are_the_same(
     serial: Run, make_scenario: Make, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    plan = coordinator.plan(make_scenario())
+    plan = plan_run(make_scenario())
     assert [job.trains_inline for job in jobs_of(plan)] == [True] * 3
     request.getfixturevalue("apart")
     # full, and two ratios of two methods, of which all three keep everything at 1.0
@@ -326,7 +332,7 @@ def test_a_method_that_raises_takes_no_other_with_it(make_scenario: Make, tmp_pa
     methods = (*scenario.pruning.methods[:2], broken)
     scenario = replace(scenario, pruning=replace(scenario.pruning, methods=methods))
     notes: list[str] = []
-    plan = coordinator.plan(scenario)
+    plan = plan_run(scenario)
     results = list(coordinator.execute(plan, SerialExecutor(), note=notes.append))
     by_method = {
         m: {r.record.status for r in results if r.record.method == m} for m in ("full", "random", "importance")
@@ -337,7 +343,7 @@ def test_a_method_that_raises_takes_no_other_with_it(make_scenario: Make, tmp_pa
     assert len(notes) == 3
 
 
-class Broken:
+class Broken(Method):
     """A method with a bug."""
 
     def needs(self, shard: Any) -> Any:
@@ -373,7 +379,7 @@ class NamedPlugin(NamedTuple):
     """Stands for a job in a queue."""
 
     name: str
-    slot: int | None = None
+    stack_slot: int | None = None
 
     @property
     def spec(self) -> NamedPlugin:
@@ -389,7 +395,7 @@ def test_what_was_begun_goes_on_and_the_longest_comes_first() -> None:
     for name, size in (("a", 1e10), ("b", 3e10), ("c", 2e10), ("d", 3e10)):
         queue.push(NamedPlugin(name), size)  # type: ignore[arg-type]
     for name, size in (("scoring", 9e10), ("more scoring", 99e10)):
-        queue.push(NamedPlugin(name), size, begins=True)  # type: ignore[arg-type]
+        queue.push(NamedPlugin(name), size, is_first=True)  # type: ignore[arg-type]
     assert taken(queue) == ["b", "d", "c", "a", "more scoring", "scoring"]
 
 
@@ -455,8 +461,8 @@ def test_a_loss_that_diverges_in_the_last_update_is_a_failure(make_scenario: Mak
     assert "at step 1" in run.records["reason"][0]
 
 
-class Mortal:
-    """A method that kills the host process of device 0: once (a marker file tells the calls apart), or always."""
+class Mortal(Method):
+    """A method that kills the worker process of device 0: once (a marker file tells the calls apart), or always."""
 
     def __init__(self, folder: Path, always: bool):
         self.marker, self.always = folder / "killed", always
@@ -482,7 +488,7 @@ def test_a_host_that_dies_is_replaced(make_scenario: Make, tmp_path: Path, ray_s
     methods = (scenario.pruning.methods[0], mortal)
     scenario = replace(scenario, pruning=replace(scenario.pruning, methods=methods))
     executor = RayExecutor(hosts=2)
-    results = list(coordinator.execute(coordinator.plan(scenario), executor))
+    results = list(coordinator.execute(plan_run(scenario), executor))
     executor.close()
     assert len(results) == 9
     assert all(r.record.status == "ok" for r in results if r.record.method == "full")
@@ -490,7 +496,7 @@ def test_a_host_that_dies_is_replaced(make_scenario: Make, tmp_path: Path, ray_s
     others = [r.record for r in results if r.record.method == "random" and r.record.device == 0]
     if always:
         assert {r.status for r in others} == {"failed"}
-        assert all("its host process died 3 times" in r.reason for r in others)
+        assert all("its worker process died 3 times" in r.reason for r in others)
     else:
         assert {r.status for r in others} == {"ok"}
 
@@ -552,16 +558,10 @@ executor.close()
 
 
 def test_a_failure_carries_its_traceback() -> None:
-    from edgesim.runtime import attempt
+    def begin(job: Any) -> Any:
+        return job.spec
 
-    class Worker:
-        def begin(self, job: Any) -> Any:
-            return job.spec
-
-        def stacks(self, begun: Any) -> list[Any]:
-            return []
-
-    (failure,) = attempt(Worker(), [None])  # type: ignore[list-item]
+    failure = caught(begin, None)
     assert isinstance(failure, Failure)
     assert failure.reason.startswith("AttributeError: 'NoneType' object has no attribute 'spec' (in test_run.py:")
     assert "Traceback" in failure.detail
@@ -643,7 +643,7 @@ def test_the_run_folder_says_what_each_device_is_and_holds(serial: Run) -> None:
     full = serial.selections[serial.selections["method"] == "full"]
     keys = ["seed", "device", "index"]
     pd.testing.assert_frame_equal(serial.shards[keys], full[keys].reset_index(drop=True))
-    labels = coordinator.plan(serial_scenario(serial)).setting.dataset.train_labels
+    labels = plan_run(serial_scenario(serial)).config.dataset.train_labels
     np.testing.assert_array_equal(serial.shards["label"], labels[serial.shards["index"]])
     assert serial.shards["class_name"].astype(str).tolist() == serial.shards["label"].astype(str).tolist()  # digits
     of_records = serial.records.drop_duplicates("device")
@@ -726,7 +726,7 @@ def test_results_survive_the_tables_and_the_journal() -> None:
             assert now.kept is not None
             np.testing.assert_array_equal(now.kept, was.kept)
             assert (now.weights is None) == (was.weights is None)
-            np.testing.assert_array_equal(now.findings.scores, was.findings.scores)
-            np.testing.assert_array_equal(now.findings.indices, was.findings.indices)
-            assert now.findings.scores_for_all_budgets == was.findings.scores_for_all_budgets
-            assert now.findings.history == was.findings.history
+            np.testing.assert_array_equal(now.outputs.scores, was.outputs.scores)
+            np.testing.assert_array_equal(now.outputs.indices, was.outputs.indices)
+            assert now.outputs.scores_for_all_budgets == was.outputs.scores_for_all_budgets
+            assert now.outputs.history == was.outputs.history

@@ -18,7 +18,7 @@ from test_cli import command
 
 import edgesim
 from edgesim import preflight
-from edgesim.cli.without_training import STARTER
+from edgesim.cli.init import STARTER
 from edgesim.config import shipped, validation
 from edgesim.errors import ScenarioError
 from edgesim.results import repricing

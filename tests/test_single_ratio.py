@@ -12,7 +12,7 @@ from edgesim.analysis.fairness import fairness
 from edgesim.analysis.heterogeneity import stragglers
 from edgesim.analysis.means import cost_by_ratio, gap_to_random, time_fits
 from edgesim.analysis.pareto import accuracy_against
-from edgesim.report import comparison, page, plot_style
+from edgesim.report import comparison_page, page, plot_style
 from edgesim.report.figures import accuracy, classes, fleet, kept, prices, run_comparison
 from edgesim.report.figures.figure import RatioAxis
 
@@ -159,17 +159,17 @@ def test_what_nothing_beats_is_ringed_without_a_line() -> None:
     points = accuracy_against(run.records, "device_energy_j").table
     spec = fleet.pareto_figure(points, plot_style.method_styles(run.records["method"], "full"), "energy_j").spec
     front = spec["data"][-1]
-    assert (front["name"], front["mode"], front["x"]) == ("not beaten", "markers", [30.0, 35.0, 50.0])
+    assert (front["name"], front["mode"], front["x"]) == ("Pareto front", "markers", [30.0, 35.0, 50.0])
 
 
 def test_classes_kept_at_one_ratio_are_bars() -> None:
     data = pd.DataFrame({"method": "m", "keep_ratio": 0.5, "class_name": ["cat", "dog"], "label": [0, 1],
                          "kept_share": [0.2, 0.8]})  # fmt: skip
-    figure = classes.starved_figure(data)
+    figure = classes.kept_shares_figure(data)
     (trace,) = figure.spec["data"]
     assert (trace["type"], trace["x"], trace["y"]) == ("bar", ["cat", "dog"], [0.2, 0.8])
-    assert "A class below 0.5 is starved" in figure.note
-    two = classes.starved_figure(pd.concat([data, data.assign(keep_ratio=0.7)]))
+    assert "A class below 0.5 is under-represented" in figure.note
+    two = classes.kept_shares_figure(pd.concat([data, data.assign(keep_ratio=0.7)]))
     assert [trace["mode"] for trace in two.spec["data"]] == ["lines+markers", "lines+markers"]
 
 
@@ -193,7 +193,7 @@ def test_fleets_and_runs_at_one_ratio() -> None:
     ]  # fmt: skip
     assert "Dashed" not in figure.note
     runs = {"a": make_run(ratios=(0.5,)), "b": make_run(seeds=3, ratios=(0.5,))}
-    shown = comparison.of_runs(runs)
+    shown = comparison_page.of_runs(runs)
     for part in shown.sections:
         for one in part.shown_figures:
             plotly.graph_objects.Figure(one.spec)

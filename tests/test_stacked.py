@@ -22,8 +22,10 @@ from edgesim.analysis.means import time_fits
 from edgesim.analysis.prices import compare_prices
 from edgesim.errors import TrainingDiverged
 from edgesim.models import networks
+from edgesim.planning.run_plan import plan_run
 from edgesim.results.repricing import on_fleet
-from edgesim.runtime import RayExecutor, SerialExecutor, scheduler
+from edgesim.runtime import RayExecutor, SerialExecutor, stacking
+from edgesim.scenario.experiment import DeviceSpec
 from edgesim.scenario.loading import Scenario
 from edgesim.training import evaluation, loop, stacked
 from edgesim.training.settings import MAX_STACKED_PARAMETERS, Training
@@ -77,8 +79,8 @@ def alone(member: stacked.StackMember, settings: Training) -> tuple[loop.FitResu
 def flat(trained: evaluation.TrainingOutcome) -> list[float]:
     """All numbers of an outcome but those of the machine's clock."""
     scores = [*trained.tests.values(), trained.shard]
-    ended = [value for epoch in trained.fitted.epochs for value in epoch]
-    return ended + [v for s in scores for v in (s.loss, s.accuracy, *s.per_class_accuracy, *s.per_class_count)]
+    ended = [value for epoch in trained.fit_result.epochs for value in epoch]
+    return ended + [v for s in scores for v in (s.loss, s.accuracy, *s.per_class_accuracy)]
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -94,21 +96,20 @@ def flat(trained: evaluation.TrainingOutcome) -> list[float]:
 def test_a_stack_equals_training_alone(settings: Training, weighted: bool) -> None:
     for member, trained in zip(members(weighted=weighted), in_stack(members(weighted=weighted), settings), strict=True):
         fitted, scores = alone(member, settings)
-        assert trained.fitted.work == fitted.work
-        assert trained.fitted.trace == fitted.trace
+        assert trained.fit_result.work == fitted.work
+        assert trained.fit_result.trace == fitted.trace
         assert list(trained.tests) == [3, 4]
-        np.testing.assert_allclose(trained.fitted.epochs, fitted.epochs, rtol=1e-4)
+        np.testing.assert_allclose(trained.fit_result.epochs, fitted.epochs, rtol=1e-4)
         for found, expected in zip([*trained.tests.values(), trained.shard], scores, strict=True):
             assert found.loss == pytest.approx(expected.loss, rel=1e-4)
             assert found.accuracy == expected.accuracy
             np.testing.assert_array_equal(found.per_class_accuracy, expected.per_class_accuracy)
-            np.testing.assert_array_equal(found.per_class_count, expected.per_class_count)
 
 
 def test_training_moves_the_weights() -> None:
     """So that the equality above is not one of networks that learn nothing."""
     for trained in in_stack(members()):
-        losses = [epoch.loss for epoch in trained.fitted.epochs]
+        losses = [epoch.loss for epoch in trained.fit_result.epochs]
         assert losses[-1] < 0.9 * losses[0]
 
 
@@ -163,28 +164,27 @@ def fleet(make_scenario: Make, count: int = 40, **changes: Any) -> Scenario:
     return make_scenario(**given)
 
 
-def test_small_devices_have_slots_that_the_work_left_does_not_change(make_scenario: Make) -> None:
-    from edgesim.runtime import coordinator
+def with_slots(scenario: Scenario) -> list[DeviceSpec]:
+    plan = plan_run(scenario)
+    return list(stacking.with_stack_slots(plan.config, plan.devices).values())
 
-    plan = coordinator.plan(fleet(make_scenario))
-    specs = sorted(plan.devices.values(), key=lambda spec: (-len(spec.shard), spec.index))
+
+def test_small_devices_have_slots_that_the_work_left_does_not_change(make_scenario: Make) -> None:
+    specs = sorted(with_slots(fleet(make_scenario)), key=lambda spec: (-len(spec.shard), spec.index))
     small = [spec for spec in specs if len(spec.shard) <= 128]
     assert len(small) >= 32
-    assert [spec.slot for spec in small] == [place % 16 for place in range(len(small))]
-    assert all(spec.slot is None for spec in specs if len(spec.shard) > 128)
-    few = coordinator.plan(fleet(make_scenario, 31))
-    assert all(spec.slot is None for spec in few.devices.values())
+    assert [spec.stack_slot for spec in small] == [place % 16 for place in range(len(small))]
+    assert all(spec.stack_slot is None for spec in specs if len(spec.shard) > 128)
+    assert all(spec.stack_slot is None for spec in with_slots(fleet(make_scenario, 31)))
 
 
 @pytest.mark.parametrize(("epochs", "stacks"), [(9000, True), (11_000, False)])
 def test_one_training_says_whether_a_device_is_small(make_scenario: Make, epochs: int, stacks: bool) -> None:
     """20 samples of mlp 64-16-10, whose training takes 5,056 FLOPs: 9.1e8 and 1.1e9, and the limit is 1e9."""
-    from edgesim.runtime import coordinator
-
     given = {"partition": "iid", "dataset__limit_train": 800, "training__epochs": epochs}
     for methods in (["full"], ["full", "random", "importance", "el2n"]):  # no other trial plays a part
-        plan = coordinator.plan(fleet(make_scenario, **given, pruning__methods=methods))
-        assert all((spec.slot is not None) == stacks for spec in plan.devices.values())
+        specs = with_slots(fleet(make_scenario, **given, pruning__methods=methods))
+        assert all((spec.stack_slot is not None) == stacks for spec in specs)
 
 
 @pytest.mark.parametrize(
@@ -198,10 +198,7 @@ def test_one_training_says_whether_a_device_is_small(make_scenario: Make, epochs
     ],
 )
 def test_nobody_has_a_slot_where_nothing_stacks(make_scenario: Make, changes: dict[str, Any]) -> None:
-    from edgesim.runtime import coordinator
-
-    plan = coordinator.plan(fleet(make_scenario, **changes))
-    assert all(spec.slot is None for spec in plan.devices.values())
+    assert all(spec.stack_slot is None for spec in with_slots(fleet(make_scenario, **changes)))
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +219,7 @@ def stack_run(tmp_path_factory: pytest.TempPathFactory) -> edgesim.Run:
 def test_records_of_stacks_equal_those_of_training_alone(
     stack_run: edgesim.Run, make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "FEWEST_STACKED", 1000)
+    monkeypatch.setattr(stacking, "FEWEST_STACKED", 1000)
     single = edgesim.run(fleet(make_scenario), tmp_path / "run", executor=SerialExecutor()).records
     records = stack_run.records
     assert (records["host_stack_size"] > 8).mean() > 0.5
@@ -310,10 +307,8 @@ def test_a_stack_that_breaks_fails_its_own_trials_only(
             raise RuntimeError("no memory left")
         return real(model, chosen, *others)
 
-    from edgesim.runtime import coordinator
-
     scenario = fleet(make_scenario)
-    smallest = min(len(spec.shard) for spec in coordinator.plan(scenario).devices.values())
+    smallest = min(len(spec.shard) for spec in plan_run(scenario).devices.values())
     monkeypatch.setattr(stacked, "train", train)
     records = edgesim.run(scenario, tmp_path / "run", executor=SerialExecutor()).records
     failed = records[records["status"] == "failed"]

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from edgesim.cli import amounts, layout, tables
-from edgesim.cli.layout import Column
+from edgesim.cli import list as list_
+from edgesim.cli import terminal_table
+from edgesim.cli.terminal_table import Column
 
 ROOT = Path(__file__).parents[1]
 WIDTHS = (80, 100, 120, 160, 240)
@@ -26,7 +27,7 @@ WIDTHS = (80, 100, 120, 160, 240)
 
 def drawn(columns: list[Column], width: int, terminal: bool = True) -> str:
     console = Console(width=width, file=io.StringIO(), force_terminal=terminal, color_system=None)
-    layout.show(console, "a title", columns)
+    terminal_table.print_table(console, "a title", columns)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -105,7 +106,7 @@ def test_an_optional_column_gives_way_before_the_table_parts() -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_table_of_profiles(width: int) -> None:
-    rows = tables.rows_of("profiles")
+    rows = list_.rows_of("profiles")
     assert rows
     columns = [
         Column(key, tuple(str(row[key] or "") for row in rows), key == "name", key == "title") for key in rows[0]
@@ -120,62 +121,13 @@ def test_the_table_of_profiles(width: int) -> None:
 
 
 def test_rows_of_profiles_have_units_of_their_own_and_mark_estimates() -> None:
-    rows = {row["name"]: row for row in tables.rows_of("profiles") or []}
+    rows = {row["name"]: row for row in list_.rows_of("profiles") or []}
     mkr1000, pi4, s20 = rows["arduino-mkr1000"], rows["raspberry-pi-4b"], rows["galaxy-s20"]
     assert (mkr1000["peak FP32"], mkr1000["memory"], mkr1000["load"]) == ("160 KFLOP/s", "~32 KB", "66 mW")
     assert (pi4["peak FP32"], pi4["used"], pi4["memory"], pi4["idle"]) == ("48 GFLOP/s", "11 %", "4 GB", "1.6 W")
     assert rows["tesla-t4"]["peak FP32"] == "8.14 TFLOP/s"
     assert (rows["tesla-t4"]["load"], rows["tesla-t4"]["watts of"]) == ("70 W", "card")
     assert (s20["used"], s20["lasting"], s20["battery"], s20["software"]) == ("~2.3 %", "~75 %", "~15.4 Wh", "DL4J")
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [
-        (32_000, "B", "32 KB"),
-        (512, "B", "512 B"),
-        (999.6e9, "FLOP/s", "1 TFLOP/s"),
-        (8.141e12, "FLOP/s", "8.14 TFLOP/s"),
-        (1.6e5, "FLOP/s", "160 KFLOP/s"),
-        (0, "B", "0 B"),
-        (2e16, "FLOP/s", "20,000 TFLOP/s"),
-    ],
-)
-def test_scaled_units_by_hand(value: float, unit: str, text: str) -> None:
-    assert amounts.scaled(value, unit) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (123456.0, "123,500"),
-        (1234.5678, "1,235"),
-        (0.000123456, "0.0001235"),
-        (1.5, "1.5"),
-        (2.0, "2"),
-        (0.0, "0"),
-        (-12.3456, "-12.35"),
-        (1.23456e12, "1.235e+12"),
-        (1.2e-7, "1.2e-07"),
-        (float("inf"), "inf"),
-    ],
-)
-def test_plain_numbers_by_hand(value: float, text: str) -> None:
-    assert amounts.plain(value) == text
-    assert layout.NUMBER.fullmatch(text)
-
-
-def test_watts_and_shares_by_hand() -> None:
-    assert [amounts.watts(w) for w in (0.011, 0.1, 0.105, 12.7, 2000)] == [
-        "11 mW",
-        "0.1 W",
-        "0.105 W",
-        "12.7 W",
-        "2,000 W",
-    ]
-    assert [amounts.percent(share) for share in (1.0, 0.112, 0.0228, 0.009)] == ["100 %", "11 %", "2.3 %", "0.9 %"]
-    assert [amounts.percent(share) for share in (0.994, 0.9963, 0.9951)] == ["99 %", "99.6 %", "99.5 %"]
-    assert [amounts.percent(share) for share in (0.0, 3e-9, 0.0004, 0.0006)] == ["0 %", "<0.1 %", "<0.1 %", "0.06 %"]
 
 
 def in_a_pipe(*arguments: str) -> str:
@@ -236,7 +188,7 @@ def test_words_stay_whole_and_small_shares_are_numbers() -> None:
 
 def test_a_plan_of_many_rows_says_which_of_them_it_shows() -> None:
     text = in_a_pipe("plan", "quickstart", "--set", "seeds=[0]")  # 17 pairs of method and ratio on 4 profiles
-    assert "by profile, means per device: only what takes longest on each, of 68 rows (--json has all)" in text
+    assert "by profile, means per device: only the slowest trial of each, of 68 rows (--json has all)" in text
     found = json.loads(in_a_pipe("plan", "quickstart", "--set", "seeds=[0]", "--json"))
     assert len(found["by_profile"]) == 68
 

@@ -13,18 +13,18 @@ from edgesim.analysis.accuracy_loss import losses_to_full
 from edgesim.analysis.best_ratio import best_ratios
 from edgesim.analysis.claims import paper_claims
 from edgesim.analysis.comparison import fronts, paired_runs, scenario_differences
-from edgesim.analysis.curves import CURVE_VALUES, bands, final_accuracy
+from edgesim.analysis.curves import CURVE_VALUES, curve_bands, final_accuracy
 from edgesim.analysis.equal_cost import equal_cost
-from edgesim.analysis.fairness import fairness, winners
-from edgesim.analysis.fleets import fleets
-from edgesim.analysis.heterogeneity import by_device, headroom, infeasible, spread_of_profiles, stragglers
-from edgesim.analysis.kept_samples import extremes, overlap, score_histogram, score_quantiles, trace_means
+from edgesim.analysis.fairness import device_winners, fairness
+from edgesim.analysis.fleets import fleet_table
+from edgesim.analysis.heterogeneity import by_device, headroom, infeasible, stragglers
+from edgesim.analysis.kept_samples import extremes, overlap, score_histogram, trace_means
 from edgesim.analysis.means import cost_by_ratio, gap_to_random, summary, time_fits
 from edgesim.analysis.pareto import accuracy_against
 from edgesim.analysis.prices import compare_prices, price_sources
 from edgesim.analysis.robustness import skew_effect
 from edgesim.analysis.verdict import verdict_of
-from edgesim.results.serialization import by_rule
+from edgesim.results.grouped_ratios import by_rule
 from edgesim.seeds import stream
 
 WOBBLE = (-0.001, 0.0, 0.001, 0.002)
@@ -94,9 +94,7 @@ def test_a_recommended_ratio_rules_out_the_margin():
     half = (records["method"] == "importance") & (records["keep_ratio"] == 0.5)
     records.loc[half, "test_accuracy"] = 0.8 + records.loc[half, "device"].map({0: -0.05, 1: 0.0, 2: 0.0, 3: 0.04})
     found = by_kind(records)
-    assert found["answer"].text.startswith(
-        "This run cannot tell at which keep ratio importance is safe (margin 1 point)"
-    )
+    assert found["answer"].text.startswith("This run shows no safe keep ratio for importance (margin 1 point)")
     assert "is not ruled out" in found["accuracy"].text
     assert "no evidence of a loss" not in " ".join(one.text for one in verdict_of(records))
 
@@ -110,7 +108,7 @@ def test_the_answer_says_how_many_seeds_would_tell():
                  trial(seed, device, "importance", 0.5, 0.78 + 0.02 * seed, device_time_s=5.0, device_energy_j=1.0),
                  trial(seed, device, "importance", 0.1, 0.2, device_time_s=1.0, device_energy_j=1.0)]  # fmt: skip
     text = by_kind(table(*rows))["answer"].text
-    assert text.endswith("About 24 seeds (now 3) would tell at 50 %, if the loss is what it seems.")
+    assert text.endswith("About 24 seeds (now 3) would decide at 50 %, if the estimate holds.")
 
 
 def test_one_seed_is_spoken_of_alone():
@@ -150,7 +148,7 @@ def test_start_up_is_named_where_it_swallows_the_saving():
     records["device_energy_j"] += 1980.0
     text = by_kind(records)["answer"].text
     assert text.startswith("Not worth it: keeping 50 % by importance saves 0.4 % of the time")
-    assert "Start-up is why: it takes 99.0 % of full training's time, and without it 40.0 % would be saved." in text
+    assert "The reason is start-up: it takes 99.0 % of full training's time. Without it, 40.0 % would be saved." in text
     assert "Start-up takes 99.0 %" in by_kind(records)["saving"].text
 
 
@@ -163,7 +161,7 @@ def test_a_profile_that_start_up_swallows_is_named():
     records.loc[slow, "device_energy_j"] += 1980.0
     records.loc[~slow, ["device_time_s", "device_energy_j"]] *= 1000
     text = by_kind(records)["answer"].text
-    assert "not worth it on p1. Start-up is why: it takes 99.0 %" in text
+    assert "not worth it on p1. The reason is start-up: it takes 99.0 %" in text
 
 
 def test_equal_cost_by_hand():
@@ -194,10 +192,10 @@ def test_the_sentence_on_cost_names_every_opponent():
     more["test_accuracy"] += 0.05
     found = {one.kind: one for one in verdict_of(pd.concat([records, more], ignore_index=True), epochs=10)}
     assert found["cost"].text.startswith(
-        "Equal cost: importance at 0.5 reaches 79.9 %. For its emulated energy, scoring included: random keeps 0.60 "
+        "Equal cost (emulated energy, scoring included): importance at 0.5 reaches 79.9 %. Random keeps 0.60 "
         "and reaches 79.2 %: +0.7 points ("
     )
-    assert "All data for 6 of 10 epochs reach 83.2 %: -3.4 points (" in found["cost"].text
+    assert "All data in 6 of 10 epochs reach 83.2 %: -3.4 points (" in found["cost"].text
     assert found["cost"].text.endswith("Not run: rs2.")
     assert found["cost"].evidence == "no"
     assert found["answer"].text.endswith("At the same energy all data in fewer epochs is better by 3.4 points.")
@@ -210,7 +208,7 @@ def test_a_verdict_that_turns_says_so_first():
     half = (records["method"] == "importance") & (records["keep_ratio"] == 0.5)
     records.loc[half, "local_accuracy"] = 0.78
     first = verdict_of(records)[0]
-    assert first.kind == "turn"
+    assert first.kind == "disagreement"
     assert first.text.startswith(
         "The answer depends on what the devices will see. Against full training, importance at"
     )
@@ -320,11 +318,11 @@ def test_the_sentence_on_random_speaks_of_the_method_where_there_is_one():
     assert found.startswith(
         "At equal keep ratio, importance beats random at 1 of 2 keep ratios and falls below it at none"
     )
-    assert "; best importance at 0.1, +10.1 points (95 % interval" in found
+    assert ". Best: importance at 0.1, +10.1 points (95 % interval" in found
     mixed = by_kind(fleet(tenth=-0.4))["random"].text
     assert "beats random at 1 of 2 keep ratios and falls below it at 1" in mixed
-    assert "; best importance at 0.5, +0.9 points (" in mixed
-    assert "; worst importance at 0.1, -9.9 points (" in mixed
+    assert ". Best: importance at 0.5, +0.9 points (" in mixed
+    assert ". Worst: importance at 0.1, -9.9 points (" in mixed
 
 
 def test_the_sentence_on_random_counts_pairs_where_there_are_several_methods():
@@ -334,7 +332,7 @@ def test_the_sentence_on_random_counts_pairs_where_there_are_several_methods():
     assert found.startswith(
         "At equal keep ratio, of 4 pairs of method and keep ratio 2 beat random and none fall below it"
     )
-    assert "; best importance at 0.1, +10.1 points" in found
+    assert ". Best: importance at 0.1, +10.1 points" in found
 
 
 def test_the_interval_printed_is_the_one_that_decides():
@@ -515,7 +513,7 @@ def test_fleets_of_one_training():
         trial(0, 0, "full", 1.0, 0.8, device_time_s=5.0, device_energy_j=20.0),
         trial(0, 1, "full", 1.0, status="infeasible"),
     ]
-    found = fleets({"a": table(*a), "b": table(*b)}).table.set_index(["fleet", "method"])
+    found = fleet_table({"a": table(*a), "b": table(*b)}).table.set_index(["fleet", "method"])
     names = ["devices", "infeasible_devices", "finish_s", "energy_j", "test_accuracy", "energy_per_point_j"]
     assert found.loc[("a", "full"), names].tolist() == pytest.approx([2, 0, 11.0, 40.0, 0.8, 0.25])
     assert found.loc[("a", "random"), ["time_saved", "energy_saved"]].tolist() == pytest.approx([1 - 10 / 21, 0.6])
@@ -526,7 +524,7 @@ def test_curve_bands_and_final_accuracy():
     """Two seeds with losses 1 and 3: mean 2, standard error 1, t(1) = 12.7062; losses are not below zero."""
     columns = ["seed", "device", "method", "keep_ratio", "epoch", *CURVE_VALUES]
     curves = pd.DataFrame([(s, 0, "full", 1.0, 1, 1.0 + 2 * s, 0.5, 2.0, 0.4) for s in (0, 1)], columns=columns)
-    row = bands(curves).table.iloc[0]
+    row = curve_bands(curves).table.iloc[0]
     assert (row["subset_loss"], row["subset_loss_low"]) == (2.0, 0.0)
     assert row["subset_loss_high"] == pytest.approx(2 + 12.7062, abs=1e-4)
     assert (row["test_accuracy"], row["test_accuracy_low"], row["trials"]) == (0.4, 0.4, 2)
@@ -559,8 +557,8 @@ ODD_RUNS = {
     "equal accuracies": runs_of([FULL, HALF, CHANCE], devices=4),
 }
 QUESTIONS = [
-    by_device, stragglers, fairness, winners, headroom,
-    infeasible, spread_of_profiles, accuracy_against, compare_prices,
+    by_device, stragglers, fairness, device_winners, headroom,
+    infeasible, accuracy_against, compare_prices,
     price_sources, best_ratios, final_accuracy, paper_claims,
 ]  # fmt: skip
 
@@ -583,7 +581,7 @@ def test_the_verdict_on_odd_runs_claims_nothing(name):
     assert all(one.evidence != "yes" for one in found if one.kind in ("harm", "accuracy", "random"))
 
 
-def test_a_run_older_than_a_column_is_read():
+def test_records_without_some_columns_are_read():
     records = fleet().drop(columns=["device_score_time_s", "host_train_wall_s", "notes"])
     assert paper_claims(records).table.set_index("claim").loc["preserved_0.5", "verdict"] == "holds"
     assert len(by_device(records).table) == 20
@@ -594,9 +592,9 @@ def test_tables_without_rows_say_why():
     empty = pd.DataFrame(
         columns=["seed", "device", "method", "keep_ratio", "index", "score", "epoch", "quantity", "value"]
     )
-    for question in (score_histogram, score_quantiles, trace_means):
+    for question in (score_histogram, trace_means):
         assert question(empty).missing
     assert overlap(empty, table()).missing
     curves = pd.DataFrame(columns=["seed", "device", "method", "keep_ratio", "epoch", *CURVE_VALUES])
-    assert bands(curves).missing
+    assert curve_bands(curves).missing
     assert extremes(empty, pd.DataFrame()).missing

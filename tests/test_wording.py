@@ -16,10 +16,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import edgesim
-from edgesim.cli import app, layout, progress
-from edgesim.cli.layout import Column
-from edgesim.errors import n_of
-from edgesim.runtime import SerialExecutor, ray_executor, ray_startup, unused_address
+from edgesim.cli import app, progress, terminal_table
+from edgesim.cli.terminal_table import Column
+from edgesim.formatting import n_of
+from edgesim.runtime import SerialExecutor, ray_executor, ray_startup
+from edgesim.runtime.ray_startup import unused_address
 from edgesim.scenario.loading import Scenario
 
 Make = Callable[..., Scenario]
@@ -72,7 +73,7 @@ def test_the_schemas_are_printed(document: str) -> None:
 
 def test_a_table_shows_text_as_it_is() -> None:
     console = Console(width=160, file=io.StringIO(), force_terminal=True, color_system=None)
-    layout.show(console, HOSTILE, [Column(HOSTILE, (HOSTILE,), key=True), Column("n", ("1",))])
+    terminal_table.print_table(console, HOSTILE, [Column(HOSTILE, (HOSTILE,), key=True), Column("n", ("1",))])
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().count(HOSTILE) == 3
 
@@ -80,7 +81,7 @@ def test_a_table_shows_text_as_it_is() -> None:
 def test_the_consoles_print_text_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     monkeypatch.setattr("sys.stderr", out)
-    layout.console(stderr=True).print(HOSTILE)
+    terminal_table.console(stderr=True).print(HOSTILE)
     progress.watcher().note(HOSTILE)
     assert out.getvalue().split("\n")[:2] == [HOSTILE, HOSTILE]
 
@@ -89,7 +90,7 @@ def test_every_console_of_the_commands_comes_from_one_place() -> None:
     for path in (ROOT / "edgesim" / "cli").glob("*.py"):
         calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         made = [node for node in calls if isinstance(node.func, ast.Name) and node.func.id == "Console"]
-        assert len(made) == (path.name == "layout.py"), path.name
+        assert len(made) == (path.name == "terminal_table.py"), path.name
 
 
 def test_a_cluster_of_the_environment_is_named_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,5 +131,8 @@ def test_a_run_says_what_it_is(make_scenario: Make, tmp_path: Path) -> None:
     assert lines["methods"] == "full, random"
     means = run.records.groupby(["method", "keep_ratio"])["test_accuracy"].mean()
     method, ratio = means.idxmax()
-    assert lines["best"] == f"{method} at keep ratio {ratio:.4g}: test accuracy {means.max():.3f} (mean of 3 trials)"
+    assert (
+        lines["best"]
+        == f"{method} at keep ratio {ratio:.4g}: test accuracy {100 * means.max():.1f} % (mean of 3 trials)"
+    )
     assert "<td>9: 9 ok</td>" in run._repr_html_()

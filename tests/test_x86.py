@@ -10,11 +10,11 @@ from folding import over
 
 from edgesim import models
 from edgesim.calibration.published import relatives, x86
-from edgesim.calibration.published.values import FIELDS, Value
+from edgesim.calibration.published.profile_coefficients import FIELDS, Value
 from edgesim.cost.steps import TERMS, step_cost
 from edgesim.hardware import loading
 from edgesim.hardware.loading import DeviceProfile, Quantity
-from edgesim.models.counted import counted
+from edgesim.models.network_costs import counted
 
 X86 = sorted(x86.HPL_FLOPS_PER_S)
 ARM = ("raspberry-pi-4b", "raspberry-pi-5")

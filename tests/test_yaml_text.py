@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edgesim.config import strict_yaml, validation
-from edgesim.config.values import meant
+from edgesim.config.document_values import meant
 from edgesim.errors import ScenarioError
 
 

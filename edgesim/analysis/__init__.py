@@ -1,5 +1,5 @@
-"""A run's tables -> what they say: means and intervals, claims, prices, what was kept. Pure functions on DataFrames.
+"""Results computed from a run's tables: means, intervals, claims, costs, kept samples. Pure functions on DataFrames.
 
-Each module is one question. Functions with something that may be missing return an `Answer`: a table, and sentences on
-what cannot be said because of what.
+Each module answers one question. Functions whose data may be incomplete return an `AnalysisResult`: a table, and
+sentences on what is missing and why.
 """

@@ -1,8 +1,8 @@
-"""Accuracy of a method against full training: which loss is ruled out at which keep ratio.
+"""Accuracy of a method against full training: the loss that is ruled out at each keep ratio.
 
-All sentences on a method's accuracy read the same intervals: one per keep ratio, simultaneous over them. A keep ratio
-is safe where its interval rules out a loss of more than the margin (non-inferiority), harmful where it lies below
-zero, and else the run cannot tell. "Not significant" is never taken for "safe".
+All sentences on a method's accuracy use the same intervals: one per keep ratio, simultaneous over them. A keep ratio is
+safe where its interval rules out a loss of more than the margin (non-inferiority). It is harmful where the interval
+lies below zero. Otherwise the run cannot tell. "Not significant" is never taken for "safe".
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from edgesim.analysis.grouping import (
 from edgesim.analysis.intervals import Interval, Repetitions, interval, lies, repetitions_needed
 
 MARGIN = 0.01
-"""loss of accuracy that is taken as none where the scenario names no other (`report.margin`): one point"""
+"""loss of accuracy that counts as none, one point, unless the scenario sets `report.margin`"""
 
 
 @dataclass(frozen=True)
 class AccuracyLosses:
-    """One method's accuracy minus full training's per keep ratio below 1, ratios descending."""
+    """Accuracy of one method minus that of full training, per keep ratio below 1, ratios descending."""
 
     method: str
     margin: float
@@ -42,7 +42,7 @@ class AccuracyLosses:
     local: dict[float, Interval] = field(default_factory=dict)
     """the same on the device's own class mix"""
     left_out: tuple[str, ...] = ()
-    """a sentence on the pairs that do not finish at every ratio"""
+    """sentence on the pairs that do not finish at every ratio"""
 
     @property
     def safe(self) -> list[float]:
@@ -60,7 +60,7 @@ class AccuracyLosses:
         return min(self.safe, default=None)
 
     @property
-    def spoken_of(self) -> float | None:
+    def discussed_ratio(self) -> float | None:
         """The recommended keep ratio, else the largest without a shown loss, else the largest.
 
         None where no trial has a partner in full.
@@ -72,7 +72,7 @@ class AccuracyLosses:
         )
 
     def repetitions(self) -> tuple[float, Repetitions] | None:
-        """The keep ratio that takes the fewest more seeds to be told safe, if its loss is what it seems; and how many.
+        """Keep ratio that the fewest additional seeds could show to be safe, if its estimate holds; and how many.
 
         None where every ratio's estimate is a loss of the margin or more, or where there is one seed.
         """
@@ -81,19 +81,19 @@ class AccuracyLosses:
             if own.is_known and own.estimate > -self.margin:
                 values = device_by_seed(_at(self.pairs, ratio), "difference")
                 found.append((ratio, repetitions_needed(values, own.estimate + self.margin, own.tests)))
-        told = [one for one in found if one[1] != (None, None)]
-        return min(told, key=lambda one: (one[1].seeds or 10**6, one[1].devices or 10**6), default=None)
+        possible = [one for one in found if one[1] != (None, None)]
+        return min(possible, key=lambda one: (one[1].seeds or 10**6, one[1].devices or 10**6), default=None)
 
 
 def losses_to_full(records: pd.DataFrame, method: str, margin: float = MARGIN) -> AccuracyLosses:
     """Accuracy minus that of `full`, paired by seed and device, over the pairs that finish at every keep ratio.
 
-    Where no pair finishes at all of them each ratio is over its own pairs.
+    Where no pair finishes at all of them, each ratio is over its own pairs.
 
     Args:
         records: one row per trial.
         method: the method.
-        margin: loss that is taken as none, >= 0.
+        margin: loss that counts as none, >= 0.
     """
     good = ok(complete(records))
     pairs = below_full(paired(good[good["method"].isin([method, FULL])], FULL, "test_accuracy"))
@@ -102,8 +102,8 @@ def losses_to_full(records: pd.DataFrame, method: str, margin: float = MARGIN) -
     same = everywhere(pairs)
     left_out = dropped(pairs, same)
     if same.empty and len(pairs):
-        same, left_out = pairs, ("No (seed, device) pair finishes at every keep ratio: the ratios are over different "
-                                 "devices, and differences between them may be the devices'.",)  # fmt: skip
+        same, left_out = pairs, ("No (seed, device) pair finishes at every keep ratio, so the ratios are over "
+                                 "different devices. Differences between them may come from the devices.",)  # fmt: skip
     cells = [(ratio, part) for _, ratio, part in groups(same)]
     cells.sort(key=lambda cell: -cell[0])
     tests = max(len(cells), 1)
@@ -113,11 +113,11 @@ def losses_to_full(records: pd.DataFrame, method: str, margin: float = MARGIN) -
     return AccuracyLosses(method, margin, same, common, own, left_out)
 
 
-def turns(common: Interval, local: Interval, margin: float = 0.0) -> bool:
-    """True where the two test distributions disagree, and both sides are shown.
+def distributions_disagree(common: Interval, local: Interval, margin: float = 0.0) -> bool:
+    """True where the results on the two test distributions are opposite, and both are shown by their intervals.
 
-    A loss of more than the margin is ruled out on one of them, and on the other a loss is shown that is not ruled out
-    to be larger. With a margin of 0: a lead is shown on one, a loss on the other.
+    On one, a loss of more than the margin is ruled out. On the other, a loss is shown, and more than the margin is not
+    ruled out. With a margin of 0: a lead is shown on one, a loss on the other.
     """
     safe = [lies(one, -margin) > 0 for one in (common, local)]
     hurt = [lies(one, 0.0) < 0 for one in (common, local)]

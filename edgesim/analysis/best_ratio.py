@@ -1,4 +1,4 @@
-"""The best keep_ratio of each device by Eq. (14), with the accuracy curve that the run measured."""
+"""Best keep ratio of each device by Eq. (14), with the accuracy curve that the run measured."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.grouping import FULL, KEYS, Answer, answer, complete, dropped, everywhere, is_ruled, ok
+from edgesim.analysis.grouping import FULL, KEYS, AnalysisResult, complete, dropped, everywhere, is_ruled, ok, result
 
 Weighted = Literal["data", "equal"]
 LAMBDAS = (0.01, 0.03, 0.1, 0.3, 1.0)
 COLUMNS = [
     "device", "profile", "lambda", "method", "keep_ratio", "objective", "risk", "risk_weight", "cost_j", "ratios"
 ]  # fmt: skip
-RULED = "A rule chose the keep ratios, one per device and method: to choose among ratios, run a list of them."
+RULED = "A rule chose one keep ratio per device and method. To choose among ratios, run a list of them."
 
 
 def best_ratios(
@@ -22,31 +22,31 @@ def best_ratios(
     lambdas: tuple[float, ...] = LAMBDAS,
     risk_of: str = "fleet",
     weights_of_devices: Weighted = "data",
-) -> Answer:
-    """Per device, method and lambda the keep_ratio with the least w risk + lambda x J, among those that were run.
+) -> AnalysisResult:
+    """Keep ratio with the least w risk + lambda x J per device, method and lambda, among those that were run.
 
     `full` is every method's candidate at keep_ratio 1.
 
     Args:
         records: one row per trial.
         lambdas: weights of cost against risk, each >= 0.
-        risk_of: "fleet" takes 1 - mean test accuracy per method and ratio over the (seed, device) pairs that finish at
-            all of its ratios, so that the noise of one device moves it little and no ratio gains by devices that drop
-            out of others; "device" takes the device's own mean over seeds.
-        weights_of_devices: weight w of a device's risk: "data" = the samples that it holds, scaled to a mean of 1 over
-            the fleet, as the objective of a scenario does; "equal" = 1 for all, as where a shard's size is not known.
+        risk_of: "fleet" takes 1 - mean test accuracy per method and ratio, over the (seed, device) pairs that finish at
+            all of its ratios. One device's noise changes it little, and no ratio gains by devices that drop out of
+            others. "device" takes the device's own mean over seeds.
+        weights_of_devices: weight w of a device's risk. "data" = the samples that it holds, scaled to a mean of 1 over
+            the fleet, as the objective of a scenario does. "equal" = 1 for all, also where a shard's size is not known.
 
     Returns: COLUMNS: `risk` = 1 - accuracy, `risk_weight` = w, mean over seeds; `cost_j` = J of Eq. (13), without unit,
         mean over the seeds in which the device finishes all ratios that it ever finishes; `ratios` is the number of
         candidates. Of equal objectives the smaller ratio wins.
 
-    Source: edge paper, Eqs. (10) and (12) to (14).
+    RunTables: edge paper, Eqs. (10) and (12) to (14).
     """
     records = complete(records)
     good = ok(records)
     good = good[good["test_accuracy"].notna() & good["cost_j"].notna()]
     if is_ruled(good):
-        return answer([], COLUMNS, RULED)
+        return result([], COLUMNS, RULED)
     weight_of = _weights(records, weights_of_devices)
     parts: list[pd.DataFrame] = []
     missing: list[str] = []
@@ -60,15 +60,15 @@ def best_ratios(
             table["objective"] = table["risk_weight"] * table["risk"] + weight * table["cost_j"]
             parts.append(table.loc[devices["objective"].idxmin()].assign(**{"lambda": weight}))
     if not parts:
-        return answer([], COLUMNS, "No trial that ended well has an accuracy and a cost, so no ratio is the best.")
+        return result([], COLUMNS, "No trial that ended well has an accuracy and a cost, so no ratio is the best.")
     chosen = pd.concat(parts, ignore_index=True)[COLUMNS]
     if chosen["ratios"].max() < 2:
         missing.append("Only one keep ratio was run, so there is nothing to choose from.")
-    return Answer(chosen, tuple(missing))
+    return AnalysisResult(chosen, tuple(missing))
 
 
 def _weights(records: pd.DataFrame, by: Weighted) -> dict[int, float]:
-    """Device -> weight of its risk: K n_k / sum of n over the K devices of a seed, the mean over seeds."""
+    """Weight of each device's risk: K n_k / sum of n over the K devices of a seed, mean over seeds."""
     sizes = records.groupby(KEYS)["shard_size"].max().reset_index()
     by_size = by == "data" and bool((sizes["shard_size"] > 0).all())
     held = sizes["shard_size"].astype(np.float64) if by_size else pd.Series(1.0, index=sizes.index)
@@ -77,15 +77,15 @@ def _weights(records: pd.DataFrame, by: Weighted) -> dict[int, float]:
 
 
 def _candidates(good: pd.DataFrame, method: str, risk_of: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """device profile keep_ratio risk cost_j, ratios ascending within a device; and what the risks leave out."""
+    """Table device profile keep_ratio risk cost_j, ratios ascending; and sentences on what the risks leave out."""
     own = good[good["method"] == method]
     full = good[(good["method"] == FULL) & ~np.isclose(own["keep_ratio"].max(), 1.0)]
     table = pd.concat([own, full])
     keys = ["device", "profile", "keep_ratio"]
     has = table.groupby(KEYS)["keep_ratio"].transform("nunique")
     whole = table[has == table.groupby("device")["keep_ratio"].transform("nunique")]
-    alike = pd.concat([whole, table[~table["device"].isin(whole["device"])]])
-    found = alike.groupby(keys)[["test_accuracy", "cost_j"]].mean().reset_index()
+    complete_devices = pd.concat([whole, table[~table["device"].isin(whole["device"])]])
+    found = complete_devices.groupby(keys)[["test_accuracy", "cost_j"]].mean().reset_index()
     left_out: tuple[str, ...] = ()
     if risk_of == "fleet":
         of_one = table.assign(method="")

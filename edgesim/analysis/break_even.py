@@ -1,12 +1,12 @@
-"""After how many trainings on one kept set a method's scoring has paid for itself, against each opponent.
+"""Trainings on one kept set after which a method's scoring has paid for itself, against each opponent.
 
 A subset that is chosen once may serve N trainings: of other networks, seeds or dates. Scoring is paid once, every
-training N times. An opponent needs no scoring: its own selection, a draw, is left out of its price.
+training N times. An opponent needs no scoring; the price of its random draw is left out.
 
 Accuracies are means over the (seed, device) pairs that have all ratios of the method, of the opponent and of full
 training, and so are prices. An opponent's cheapest training that is as accurate as the method is read off its mean
-curve, linear between its ratios and full training. Both means are estimates, and so is the number that follows from
-them: nothing here tests a difference.
+curve, linear between its ratios and full training. Both means are estimates, and so is the resulting number: nothing
+here tests a difference.
 """
 
 from __future__ import annotations
@@ -17,7 +17,17 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.equal_cost import opponents_of
-from edgesim.analysis.grouping import FULL, Answer, answer, below_full, cell_keys, complete, everywhere, groups, ok
+from edgesim.analysis.grouping import (
+    FULL,
+    AnalysisResult,
+    below_full,
+    cell_keys,
+    complete,
+    everywhere,
+    groups,
+    ok,
+    result,
+)
 from edgesim.repeats import trainings_to_break_even
 from edgesim.work import FloatArray
 
@@ -27,12 +37,12 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def break_even(records: pd.DataFrame, method: str, opponents: Iterable[str] | None = None) -> Answer:
-    """The trainings after which one method's scoring has paid for itself, by emulated energy.
+def break_even(records: pd.DataFrame, method: str, opponents: Iterable[str] | None = None) -> AnalysisResult:
+    """Trainings after which one method's scoring has paid for itself, by emulated energy.
 
     Args:
         records: one row per trial.
-        method: which chooses one subset before training; a dynamic one chooses anew in each training.
+        method: one that chooses a subset before training; a dynamic one chooses anew in each training.
         opponents: names; None = full training and those of OPPONENTS that ran.
 
     Returns: COLUMNS, one row per keep ratio below 1 and opponent. `n`: the smallest N with
@@ -48,14 +58,12 @@ def break_even(records: pd.DataFrame, method: str, opponents: Iterable[str] | No
     for opponent in asked:
         if opponent != method:
             rows += _against(good[good["method"].isin([method, opponent, FULL])], method, opponent)
-    missing = (
-        "" if rows else f"No device has all ratios of {method} and of an opponent, so no number of trainings is told."
-    )
-    return answer(rows, COLUMNS, missing)
+    missing = "" if rows else f"No device has all ratios of {method} and of an opponent, so the break-even is unknown."
+    return result(rows, COLUMNS, missing)
 
 
 def _against(good: pd.DataFrame, method: str, opponent: str) -> list[tuple[object, ...]]:
-    """The rows of one opponent, over the pairs that have everything of both and of full training."""
+    """Rows of one opponent, over the pairs that have all trials of both and of full training."""
     if not {method, opponent} <= set(good["method"]):
         return []
     table = everywhere(with_prices(good))
@@ -96,9 +104,9 @@ def _curve(table: pd.DataFrame, opponent: str) -> FloatArray:
 
 
 def _cheapest(curve: FloatArray, accuracy: float) -> tuple[float, float, float]:
-    """Keep ratio, accuracy and energy of the cheapest place on a curve that has at least an accuracy.
+    """Keep ratio, accuracy and energy of the cheapest point of a curve with at least the given accuracy.
 
-    Where there is none: those of its most accurate point, and an energy of inf.
+    Without such a point: ratio and accuracy of its most accurate point, and an energy of inf.
     """
     ratios, reached, energy_j = curve
     best = int(np.argmax(reached))

@@ -1,12 +1,12 @@
-"""The edge paper's claims about importance pruning, each tested on one run.
+"""Claims of the edge paper about importance pruning, each tested on one run.
 
-Every claim is an estimate against a threshold that is stated, because the paper's words ("negligible", "statistically
-indistinguishable") need a number to be tested. A claim holds, or does not, where its interval, simultaneous over all
-claims that can be tested (Bonferroni), lies on one side of the threshold; else the run cannot tell.
+Every claim is an estimate against a stated threshold, because the paper's words ("negligible", "statistically
+indistinguishable") need a number to be tested. Intervals are simultaneous over all testable claims (Bonferroni). A
+claim holds, or does not, where its interval lies on one side of the threshold. Otherwise the run cannot tell.
 "Not significantly different" is never taken as "equal": accuracy is preserved where a loss of the margin is ruled out.
 Claims that compare keep ratios are tested over the (seed, device) pairs that finish at all of them.
 
-Source: edge paper, sections VI-B (20 % is redundant), VI-C and Fig. 8 (half the data matches full), VI-D and Fig. 9
+RunTables: edge paper, sections VI-B (20 % is redundant), VI-C and Fig. 8 (half the data matches full), VI-D and Fig. 9
 (never below random, most above it at small ratios), Fig. 10 and Eqs. 26-28 (linear time, negligible scoring).
 """
 
@@ -25,8 +25,7 @@ from edgesim.analysis.grouping import (
     FULL,
     OPPONENTS,
     RANDOM,
-    Answer,
-    answer,
+    AnalysisResult,
     below_full,
     complete,
     device_by_seed,
@@ -37,10 +36,11 @@ from edgesim.analysis.grouping import (
     ok,
     own_ratio,
     paired,
+    result,
 )
 from edgesim.analysis.intervals import interval, lies, p_two_sided, ratio_interval, simultaneous
 from edgesim.analysis.means import linear_fit
-from edgesim.errors import n_of
+from edgesim.formatting import n_of, short_percent
 
 COLUMNS = [
     "claim", "statement", "method", "keep_ratio", "estimate", "low", "high", "threshold", "unit", "n", "devices",
@@ -55,9 +55,9 @@ SMALL, LARGE = 0.3, 0.5
 """ratios up to SMALL are the paper's aggressive regime (Fig. 9), from LARGE on its moderate one"""
 LINEAR_R2 = 0.95
 PROPORTION = 0.05
-"""largest share of the full cost by which cost may part from proportional (Eq. 27)"""
+"""largest deviation from proportional cost, as a share of the full cost (Eq. 27)"""
 SCORING_SHARE = 0.05
-"""what "negligible" (V-D, VI-D) is taken to mean"""
+"""share that still counts as "negligible" (V-D, VI-D)"""
 NO_PAIR = "no (seed, device) pair has a partner at every keep ratio"
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot tell"
 
@@ -67,12 +67,12 @@ def paper_claims(
     shards: pd.DataFrame | None = None,
     iid: pd.DataFrame | None = None,
     method: str = "importance",
-) -> Answer:
+) -> AnalysisResult:
     """Test the paper's claims.
 
     Args:
-        records: one row per trial of a run with `full`, `random` and the method; what is missing leaves claims open.
-        shards: the run's table of shards, for the robustness to skewed data; None or empty where there is none.
+        records: one row per trial of a run with `full`, `random` and the method; claims without data stay open.
+        shards: the run's table of shards, for the robustness to skewed data; None or empty if there is none.
         iid: records of the same scenario with an IID partition, for the same.
         method: the method tested.
 
@@ -83,11 +83,11 @@ def paper_claims(
     """
     good = ok(complete(records))
     if not (good["method"] == method).any():
-        return answer([], COLUMNS, f"No trial of {method} ended well, so the paper's claims cannot be tested.")
+        return result([], COLUMNS, f"No trial of {method} ended well, so the paper's claims cannot be tested.")
     tested = [*(_preserved(good, method, ratio) for ratio in MARGINS), *_against_random(good, method)]
     tested += [*_at_equal_cost(good, method), *_cost(good, method), *robustness.claims_of(good, method, shards, iid)]
     known = sum(one.found.is_known for one in tested)
-    return answer([_row(one, method, max(known, 1)) for one in tested], COLUMNS)
+    return result([_row(one, method, max(known, 1)) for one in tested], COLUMNS)
 
 
 def _row(one: Claim, method: str, claims: int) -> tuple[object, ...]:
@@ -122,7 +122,9 @@ def _preserved(good: pd.DataFrame, method: str, ratio: float) -> Claim:
 
 
 def _against_random(good: pd.DataFrame, method: str) -> list[Claim]:
-    never = Claim("never_below_random", f"At no ratio is it more than {100 * RANDOM_MARGIN:g} points below random")
+    never = Claim(
+        "never_below_random", f"At no ratio is it more than {n_of(100 * RANDOM_MARGIN, 'point')} below random"
+    )
     ahead = Claim("above_random_small", f"Up to keep ratio {SMALL:g} it is above random")
     most = Claim("gap_largest_small", f"Its lead on random up to {SMALL:g} is larger than that from {LARGE:g} on")
     pairs = paired(good[good["method"].isin([method, RANDOM])], RANDOM, "test_accuracy")
@@ -152,7 +154,7 @@ def _against_random(good: pd.DataFrame, method: str) -> list[Claim]:
 
 
 def _at_equal_cost(good: pd.DataFrame, method: str) -> list[Claim]:
-    """Mean over ratios of accuracy minus what the same energy buys of each opponent."""
+    """Mean over ratios of accuracy minus that of each opponent at the same energy."""
     claims = []
     for opponent in OPPONENTS:
         claim = Claim(f"above_{opponent}_equal_cost", f"At equal total cost it is above {opponent}")
@@ -195,7 +197,7 @@ def _linear(good: pd.DataFrame, method: str, column: str, what: str) -> Claim:
     if column.startswith("host_"):
         alone = own[~in_stack(own)]
         if len(own) and alone.empty:
-            return replace(claim, reason="small networks trained in stacks here: a training has no time of its own")
+            return replace(claim, reason="small networks were trained in stacks, so a training has no time of its own")
         own = alone
     rows = []
     for (seed, device), part in own.groupby(["seed", "device"]):
@@ -209,7 +211,7 @@ def _linear(good: pd.DataFrame, method: str, column: str, what: str) -> Claim:
 
 def _proportional(good: pd.DataFrame, method: str) -> Claim:
     """Mean over ratios of |time / time of full - keep ratio|, scoring included (Eqs. 27 and 28)."""
-    statement = f"Time is within {100 * PROPORTION:g} % of full training's of proportional to the keep ratio"
+    statement = f"Time is within {short_percent(PROPORTION)} of full training's of proportional to the keep ratio"
     claim = Claim("proportional", f"{statement}, scoring included", unit="share")
     pairs = paired(good[good["method"].isin([method, FULL])], FULL, "device_time_s")
     pairs = pairs[(pairs["keep_ratio"] < 1) & (pairs["base"] > 0)].copy()
@@ -227,9 +229,11 @@ def _negligible(good: pd.DataFrame, method: str) -> Claim:
     """Scoring's share of the whole device time at the ratio nearest to one half."""
     own = good[(good["method"] == method) & (good["keep_ratio"] < 1)]
     own = own[own["device_time_s"].notna() & own["device_score_time_s"].notna()]
-    claim = Claim("scoring_negligible", f"Scoring takes less than {100 * SCORING_SHARE:g} % of the time", unit="share")
+    claim = Claim(
+        "scoring_negligible", f"Scoring takes less than {short_percent(SCORING_SHARE)} of the time", unit="share"
+    )
     if own.empty:
-        return replace(claim, reason="no trial below keep ratio 1 has device times of scoring and in all")
+        return replace(claim, reason="no trial below keep ratio 1 has a device time with its scoring part")
     ratio = min(sorted(set(own["keep_ratio"])), key=lambda r: abs(r - 0.5))
     own = own[own["keep_ratio"] == ratio]
     claim = replace(claim, keep_ratio=float(ratio))
@@ -240,7 +244,7 @@ def _negligible(good: pd.DataFrame, method: str) -> Claim:
 
 def _as_fast_as_random(good: pd.DataFrame, method: str) -> Claim:
     """Mean over ratios of time / random's time - 1 (Fig. 10: the two are statistically indistinguishable)."""
-    statement = f"Its time is less than {100 * SCORING_SHARE:g} % above random's at equal ratio"
+    statement = f"Its time is less than {short_percent(SCORING_SHARE)} above random's at equal ratio"
     claim = Claim("as_fast_as_random", statement, unit="share")
     pairs = paired(good[good["method"].isin([method, RANDOM])], RANDOM, "device_time_s")
     pairs = pairs[(pairs["keep_ratio"] < 1) & (pairs["base"] > 0)].copy()

@@ -1,24 +1,24 @@
-"""Class shares of the devices, before and after pruning: how skewed the data is, and which classes a method starves."""
+"""Class shares of the devices before and after pruning: skew of the data, and kept share of each class."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.grouping import FULL, Answer, answer, groups
-from edgesim.results.serialization import with_rounded_ratios
+from edgesim.analysis.grouping import FULL, AnalysisResult, groups, result
+from edgesim.results.grouped_ratios import with_rounded_ratios
 
-NO_SHARDS = "The run folder has no table of shards (it is older than that table), so classes cannot be told."
+NO_SHARDS = "The run folder has no table of shards, so the classes are unknown."
 KEPT_COLUMNS = [
     "seed", "device", "method", "keep_ratio", "label", "before", "after", "share_before", "share_after", "kept_share"
 ]  # fmt: skip
-STARVED_COLUMNS = [
+KEPT_SHARE_COLUMNS = [
     "method", "keep_ratio", "label", "share_before", "share_after", "kept_share", "present", "vanished"
 ]  # fmt: skip
 SKEW_COLUMNS = ["seed", "device", "samples", "classes", "largest_share", "skew"]
 
 
-def class_counts(shards: pd.DataFrame, selections: pd.DataFrame) -> Answer:
+def class_counts(shards: pd.DataFrame, selections: pd.DataFrame) -> AnalysisResult:
     """Samples per class on every device before pruning, and after it per method and keep_ratio.
 
     Args:
@@ -29,7 +29,7 @@ def class_counts(shards: pd.DataFrame, selections: pd.DataFrame) -> Answer:
         `share_*` are shares of the shard and of the subset, `kept_share` is after / before.
     """
     if shards.empty or selections.empty:
-        return answer([], KEPT_COLUMNS, NO_SHARDS if shards.empty else "No trial has a subset yet.")
+        return result([], KEPT_COLUMNS, NO_SHARDS if shards.empty else "No trial has a subset yet.")
     selections, keys = with_rounded_ratios(selections), ["seed", "device", "method", "keep_ratio"]
     labels = np.zeros(int(max(shards["index"].max(), selections["index"].max())) + 1, dtype=np.int64)
     labels[shards["index"]] = shards["label"]
@@ -47,18 +47,18 @@ def class_counts(shards: pd.DataFrame, selections: pd.DataFrame) -> Answer:
     table["share_before"] = table["before"] / of_trial["before"].transform("sum")
     table["share_after"] = table["after"] / of_trial["after"].transform("sum")
     table["kept_share"] = table["after"] / table["before"]
-    return Answer(table[KEPT_COLUMNS])
+    return AnalysisResult(table[KEPT_COLUMNS])
 
 
-def starved(counts: pd.DataFrame) -> Answer:
-    """Per method, keep_ratio and class: how its share of the data changes, and on how many devices it vanishes.
+def kept_class_shares(counts: pd.DataFrame) -> AnalysisResult:
+    """Change of each class's share per method and keep_ratio, and the devices on which the class vanishes.
 
     Args:
         counts: the table of `class_counts`.
 
-    Returns: STARVED_COLUMNS. Shares are of all samples of all devices and seeds together, `kept_share` is the part of
-        the class's samples that is kept (below the keep ratio: the class is starved), `present` counts the
-        (seed, device) pairs that hold the class, `vanished` those that keep none of it.
+    Returns: KEPT_SHARE_COLUMNS. Shares are of all samples of all devices and seeds together. `kept_share` is the kept
+        part of the class's samples; below the keep ratio the class is under-represented. `present` counts the (seed,
+        device) pairs that hold the class, `vanished` those that keep none of it.
     """
     rows = []
     for method, ratio, part in groups(counts):
@@ -69,17 +69,17 @@ def starved(counts: pd.DataFrame) -> Answer:
             held, kept = of_class["before"].sum(), of_class["after"].sum()
             gone = int((of_class["after"] == 0).sum())
             rows.append((method, ratio, label, held / before, kept / after, kept / held, len(of_class), gone))
-    return answer(rows, STARVED_COLUMNS, "" if rows else "No class counts are known.")
+    return result(rows, KEPT_SHARE_COLUMNS, "" if rows else "No class counts are known.")
 
 
-def skew(shards: pd.DataFrame) -> Answer:
-    """How far each device's class shares are from those of all devices together.
+def class_skew(shards: pd.DataFrame) -> AnalysisResult:
+    """Distance of each device's class shares from those of all devices together.
 
     Returns: SKEW_COLUMNS; `skew` is the total variation distance: half the sum of the absolute differences of the
         class shares, 0 = the same mix, towards 1 = nothing in common. `largest_share` is of the most frequent class.
     """
     if shards.empty:
-        return answer([], SKEW_COLUMNS, NO_SHARDS)
+        return result([], SKEW_COLUMNS, NO_SHARDS)
     rows = []
     for seed, part in shards.groupby("seed"):
         counts = pd.crosstab(part["device"], part["label"])
@@ -89,4 +89,4 @@ def skew(shards: pd.DataFrame) -> Answer:
         columns = (counts.sum(axis=1), (counts > 0).sum(axis=1), share.max(axis=1), distance)
         values = zip(*(column.tolist() for column in columns), strict=True)
         rows += [(seed, device, *row) for device, row in zip(counts.index, values, strict=True)]
-    return answer(rows, SKEW_COLUMNS)
+    return result(rows, SKEW_COLUMNS)

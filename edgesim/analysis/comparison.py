@@ -1,4 +1,4 @@
-"""Two or more runs side by side: paired where trials match, and the differences of their scenarios."""
+"""Comparison of two or more runs: paired differences of their trials, and differences of their scenarios."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from edgesim.analysis.grouping import KEYS, Answer, answer, device_by_seed, groups
+from edgesim.analysis.grouping import KEYS, AnalysisResult, device_by_seed, groups, result
 from edgesim.analysis.intervals import Interval, interval, lies, p_two_sided, simultaneous
 from edgesim.analysis.pairs import known, pairs, without_partner
 from edgesim.analysis.pareto import POINT_COLUMNS, accuracy_against, front
 from edgesim.config import validation
-from edgesim.errors import n_of
-from edgesim.results.serialization import by_rule
+from edgesim.formatting import n_of
+from edgesim.results.grouped_ratios import by_rule
 
 PAIRED_COLUMNS = [
     "method", "keep_ratio", "pairs", "a", "b", "difference", "low", "high", "p", "p_adjusted", "evidence"
@@ -24,30 +24,30 @@ MEAN_COLUMNS = [
 ]  # fmt: skip
 QUANTITIES = ("test_accuracy", "device_time_s", "device_energy_j")
 NAMES = ("label", "name", "profile")
-"""keys that name an entry of a list in a scenario, the first one that is there"""
+"""keys that name an entry of a list in a scenario; the first present one counts"""
 
 
-def paired_runs(a: pd.DataFrame, b: pd.DataFrame, column: str = "test_accuracy") -> Answer:
+def paired_runs(a: pd.DataFrame, b: pd.DataFrame, column: str = "test_accuracy") -> AnalysisResult:
     """Run b minus run a per method and keep_ratio, over the trials that both have: same seed, device, method, ratio.
 
-    Ratios that keep the same samples of every shard that both runs have are one, and rows stand under that of run a:
-    0.3333 and 1/3 of 300 samples, say.
+    Ratios that keep equally many samples of every common shard count as equal, like 0.3333 and 1/3 of 300 samples. Rows
+    have the ratio of run a.
 
     Args:
         a, b: records of two runs.
         column: the quantity compared.
 
-    Trials whose ratio a rule chose are paired by their own ratios, and stand in one row under the mean of them.
+    Trials whose ratio a rule chose are paired by their own ratios, in one row with the mean ratio.
 
     Returns: PAIRED_COLUMNS: means of both over the pairs, the mean difference b - a with its interval, simultaneous
-        over all rows, the two-sided p and the p corrected for all rows (Bonferroni); `evidence` is "higher" or "lower"
-        where the interval leaves out 0, else "none".
+        over all rows, the two-sided p and the p corrected for all rows (Bonferroni). `evidence` is "higher" or "lower"
+        where the interval excludes 0, else "none".
     """
     compared, missing = _compared(a, b, column)
-    return answer(_paired_rows(compared), PAIRED_COLUMNS, missing)
+    return result(_paired_rows(compared), PAIRED_COLUMNS, missing)
 
 
-def against_first(runs: Mapping[str, pd.DataFrame], column: str = "test_accuracy") -> Answer:
+def against_first(runs: Mapping[str, pd.DataFrame], column: str = "test_accuracy") -> AnalysisResult:
     """Every later run minus the first one, as `paired_runs`; intervals are simultaneous over the rows of all of them.
 
     Args:
@@ -57,11 +57,11 @@ def against_first(runs: Mapping[str, pd.DataFrame], column: str = "test_accuracy
     Returns: `run` (the later one) and PAIRED_COLUMNS, where `a` is the first run; sentences name their run.
     """
     (_, base), *others = runs.items()
-    told = {name: _compared(base, records, column) for name, records in others}
-    names = [name for name, (compared, _) in told.items() for _ in compared]
-    rows = _paired_rows([one for compared, _ in told.values() for one in compared])
-    missing = tuple(f"{name}: {sentence}" for name, (_, said) in told.items() for sentence in said)
-    return answer([(name, *row) for name, row in zip(names, rows, strict=True)], ["run", *PAIRED_COLUMNS], missing)
+    compared_runs = {name: _compared(base, records, column) for name, records in others}
+    names = [name for name, (compared, _) in compared_runs.items() for _ in compared]
+    rows = _paired_rows([one for compared, _ in compared_runs.values() for one in compared])
+    missing = tuple(f"{name}: {sentence}" for name, (_, sentences) in compared_runs.items() for sentence in sentences)
+    return result([(name, *row) for name, row in zip(names, rows, strict=True)], ["run", *PAIRED_COLUMNS], missing)
 
 
 class _Compared(NamedTuple):
@@ -76,7 +76,7 @@ class _Compared(NamedTuple):
 
 
 def _compared(a: pd.DataFrame, b: pd.DataFrame, column: str) -> tuple[list[_Compared], tuple[str, ...]]:
-    """The pairs of two runs by method and keep_ratio, and what has no partner."""
+    """Pairs of two runs by method and keep_ratio, and a sentence on trials without a partner."""
     keys = [*KEYS, "method", "keep_ratio"]
     left, right = (known(table, [*keys, column]) for table in (a, b))
     both = pairs(a, b, column)
@@ -88,7 +88,9 @@ def _compared(a: pd.DataFrame, b: pd.DataFrame, column: str) -> tuple[list[_Comp
     ]  # fmt: skip
     missing = []
     if not cells:
-        missing.append(f"The runs share no trial (seed, device, method, keep ratio) with {column}: nothing to pair.")
+        missing.append(
+            f"The runs share no trial (seed, device, method, keep ratio) with {column}, so nothing can be paired."
+        )
     elif max(len(left), len(right)) > len(both):
         alone = [without_partner(*one) for one in ((left, both, "ratio_a"), (right, both, "ratio_b"))]
         (first, at), (second, other) = alone
@@ -108,13 +110,13 @@ def _paired_rows(compared: list[_Compared]) -> list[tuple[object, ...]]:
     return rows
 
 
-def mean_differences(runs: Mapping[str, pd.DataFrame]) -> Answer:
-    """Every later run minus the first one in one number per quantity: the mean over all pairs of trials.
+def mean_differences(runs: Mapping[str, pd.DataFrame]) -> AnalysisResult:
+    """Mean difference of every later run to the first one, per quantity, over all pairs of trials.
 
     Args:
         runs: name -> records, the first one the base.
 
-    Returns: MEAN_COLUMNS; all are means over seeds and devices, each with the mean of its pairs, so that one with many
+    Returns: MEAN_COLUMNS; all are means over seeds and devices. Each has the mean of its pairs, so that one with many
         pairs counts no more than another; `low` and `high` are the 95 % interval of the difference, simultaneous over
         the `tests` later runs; `equal` is True where no pair differs. `test_accuracy` in shares, `device_time_s` in s,
         `device_energy_j` in J. No row where nothing pairs.
@@ -132,21 +134,21 @@ def mean_differences(runs: Mapping[str, pd.DataFrame]) -> Answer:
             means = (float(each[value].mean()) for value in values)
             counts = (found.devices, found.seeds, found.tests, bool((both["difference"] == 0).all()))
             rows.append((name, column, len(both), *means, *found[1:3], *counts))
-    return answer(rows, MEAN_COLUMNS, "" if rows else "No run shares a trial with the first one.")
+    return result(rows, MEAN_COLUMNS, "" if rows else "No run shares a trial with the first one.")
 
 
-def scenario_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> Answer:
-    """Where two resolved scenarios differ: path a b; "-" where one has none.
+def scenario_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> AnalysisResult:
+    """Differences of two resolved scenarios: path a b; "-" where one has no value.
 
-    Entries of lists that have names of their own (methods, augmentations, the profiles of a fleet) are set against the
-    entry of that name; values are JSON, of maps only what is filled in.
+    Entries of lists with names (methods, augmentations, the profiles of a fleet) are compared with the entry of the
+    same name. Values are JSON; empty entries of maps are left out.
     """
     found = validation.differences(_by_name(dict(a)), _by_name(dict(b)))
     rows = [(path, _shown(before), _shown(now)) for path, before, now in found]
-    return answer(rows, ["path", "a", "b"], "" if rows else "The scenarios are equal.")
+    return result(rows, ["path", "a", "b"], "" if rows else "The scenarios are equal.")
 
 
-def fronts(runs: Mapping[str, pd.DataFrame], column: str = "device_energy_j") -> Answer:
+def fronts(runs: Mapping[str, pd.DataFrame], column: str = "device_energy_j") -> AnalysisResult:
     """Accuracy against cost of several runs, with each run's own Pareto front and the common one.
 
     Args:
@@ -155,19 +157,19 @@ def fronts(runs: Mapping[str, pd.DataFrame], column: str = "device_energy_j") ->
 
     Returns: `run`, POINT_COLUMNS (`on_front` is the run's own) and `on_common_front`.
     """
-    told = {name: accuracy_against(records, column) for name, records in runs.items()}
-    missing = tuple(f"{name}: {sentence}" for name, one in told.items() for sentence in one.missing)
-    parts = [one.table.assign(run=name) for name, one in told.items() if not one.table.empty]
+    points = {name: accuracy_against(records, column) for name, records in runs.items()}
+    missing = tuple(f"{name}: {sentence}" for name, one in points.items() for sentence in one.missing)
+    parts = [one.table.assign(run=name) for name, one in points.items() if not one.table.empty]
     columns = ["run", *POINT_COLUMNS, "on_common_front"]
     if not parts:
-        return answer([], columns, missing)
+        return result([], columns, missing)
     table = pd.concat(parts, ignore_index=True)
     table["on_common_front"] = front(table["cost"].to_numpy(), table["test_accuracy"].to_numpy())
-    return Answer(table[columns], missing)
+    return AnalysisResult(table[columns], missing)
 
 
 def _by_name(value: Any) -> Any:
-    """A document with lists of maps as maps, where every entry has a name that no other one has."""
+    """Document with lists of maps turned into maps, where all entries have different names."""
     if isinstance(value, dict):
         return {key: _by_name(own) for key, own in value.items()}
     if not isinstance(value, list) or not value or not all(isinstance(entry, dict) for entry in value):
@@ -178,7 +180,7 @@ def _by_name(value: Any) -> Any:
 
 
 def _filled(value: Any) -> Any:
-    """A value without what is empty in it."""
+    """Value without its empty entries."""
     if isinstance(value, list):
         return [_filled(entry) for entry in value]
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What the emulated time and energy of a device consist of: start-up, scoring, training."""
+"""Parts of a device's emulated time and energy: start-up, scoring, training."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ PART_COLUMNS = ["method", "keep_ratio", "trials", *TIME_PARTS, *ENERGY_PARTS]
 
 
 def cost_parts(records: pd.DataFrame) -> pd.DataFrame:
-    """The parts of a device's emulated time and energy per method and keep_ratio, means over seeds and devices.
+    """Parts of a device's emulated time and energy per method and keep_ratio, means over seeds and devices.
 
     Args:
         records: one row per trial.
 
-    Returns: PART_COLUMNS over the pairs that finish all of them (`cells.comparable`); where no pair does, over all
+    Returns: PART_COLUMNS over the pairs that finish all of them (`grouping.comparable`); where no pair does, over all
         trials that ended well. The times add up to device_time_s; `device_work_energy_j` is
-        device_energy_j without that of start-up. Where the run does not know start-up it is NaN, and within training.
+        device_energy_j without that of start-up. Where start-up is unknown it is NaN, and part of training.
     """
-    rows = [(method, ratio, len(part), *_means(part)) for method, ratio, part in groups(_alike(_priced(records)))]
+    rows = [(method, ratio, len(part), *_means(part)) for method, ratio, part in groups(_comparable(_priced(records)))]
     return pd.DataFrame(rows, columns=PART_COLUMNS)
 
 
 def parts_by_profile(records: pd.DataFrame) -> pd.DataFrame:
-    """The same per profile, in order of first appearance: `profile` and PART_COLUMNS."""
+    """Parts per profile, in order of first appearance: `profile` and PART_COLUMNS."""
     good = _priced(records)
     rows = [
         (profile, method, ratio, len(part), *_means(part))
         for profile in dict.fromkeys(good["profile"])
-        for method, ratio, part in groups(_alike(good[good["profile"] == profile]))
+        for method, ratio, part in groups(_comparable(good[good["profile"] == profile]))
     ]
     return pd.DataFrame(rows, columns=["profile", *PART_COLUMNS])
 
@@ -43,7 +43,7 @@ def _priced(records: pd.DataFrame) -> pd.DataFrame:
     return good.assign(device_work_energy_j=work_j)
 
 
-def _alike(good: pd.DataFrame) -> pd.DataFrame:
+def _comparable(good: pd.DataFrame) -> pd.DataFrame:
     same, _ = comparable(good)
     return same if len(same) else good
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.grouping import Answer, answer, comparable, complete, device_by_seed, groups, ok
+from edgesim.analysis.grouping import AnalysisResult, comparable, complete, device_by_seed, groups, ok, result
 from edgesim.analysis.intervals import interval, t_interval
 
 CURVE_VALUES = ("subset_loss", "subset_accuracy", "test_loss", "test_accuracy")
@@ -18,27 +18,12 @@ FINAL_COLUMNS = ["method", "keep_ratio", "pairs", "left_out"] + [
 ]
 
 
-def curve_means(curves: pd.DataFrame) -> pd.DataFrame:
-    """Loss and accuracy per method, keep_ratio and epoch: means over the seeds and devices with a value.
-
-    Returns: DataFrame method keep_ratio epoch trials + CURVE_VALUES.
-    """
-    parts = []
-    for method, ratio, part in groups(curves):
-        means = part.groupby("epoch")[list(CURVE_VALUES)].mean().reset_index()
-        means.insert(1, "trials", part.groupby("epoch").size().to_numpy())
-        means.insert(0, "keep_ratio", ratio)
-        means.insert(0, "method", method)
-        parts.append(means)
-    columns = ["method", "keep_ratio", "epoch", "trials", *CURVE_VALUES]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-
-
-def bands(curves: pd.DataFrame) -> Answer:
+def curve_bands(curves: pd.DataFrame) -> AnalysisResult:
     """Loss and accuracy per method, keep_ratio and epoch with 95 % bands over devices and seeds (Figs. 3-6).
 
-    Bands are point-wise and by Student's t, also where there are many devices: they are there to be looked at. Lines
-    are over the pairs that have all of them (`cells.comparable`), or where no pair has, each over its own.
+    Bands are point-wise, by Student's t, also where there are many devices: they are for looking, not for deciding.
+    Lines are over the pairs that have all of them (`grouping.comparable`); where no pair has, each line is over its
+    own.
 
     Returns: BAND_COLUMNS: `subset_*` are running values on the subset, `test_*` on the common test set (NaN after
         epochs without an evaluation); each with `_low` and `_high`.
@@ -59,20 +44,20 @@ def bands(curves: pd.DataFrame) -> Answer:
             table[f"{name}_high"] = np.clip(high, floor, ceiling)
         parts.append(table)
     if not parts:
-        return answer([], BAND_COLUMNS, "No trial has finished an epoch yet.")
+        return result([], BAND_COLUMNS, "No trial has finished an epoch yet.")
     table = pd.concat(parts, ignore_index=True)
     missing = list(left_out)
     if table["test_accuracy"].notna().sum() <= len(parts):
         missing.append("The test set was evaluated only at the end (evaluation.every: 0), so its curves are points.")
     if curves["seed"].nunique() < 2:
-        missing.append("With one seed there are no bands: what another seed would give is not known.")
-    return Answer(table[BAND_COLUMNS], tuple(missing))
+        missing.append("With one seed there are no bands: the spread over seeds is unknown.")
+    return AnalysisResult(table[BAND_COLUMNS], tuple(missing))
 
 
-def final_accuracy(records: pd.DataFrame) -> Answer:
+def final_accuracy(records: pd.DataFrame) -> AnalysisResult:
     """Accuracy at the end per method and keep_ratio, on the test set and on the whole shard (Figs. 7 and 8).
 
-    Means are over the (seed, device) pairs that finish all of them (`cells.comparable`); `left_out` counts others.
+    Means are over the (seed, device) pairs that finish all of them (`grouping.comparable`); `left_out` counts others.
 
     Returns: FINAL_COLUMNS, each accuracy with its 95 % interval over devices and seeds.
     """
@@ -86,4 +71,4 @@ def final_accuracy(records: pd.DataFrame) -> Answer:
         rows.append((method, ratio, *sizes, *(end for one in found for end in one[:3])))
     if good.empty:
         missing = ("No trial has ended well.",)
-    return answer(rows, FINAL_COLUMNS, missing)
+    return result(rows, FINAL_COLUMNS, missing)

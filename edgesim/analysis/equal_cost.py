@@ -1,14 +1,14 @@
-"""Accuracy at equal total cost: what the price of a method's trial buys when it is spent on an opponent.
+"""Accuracy at equal total cost: a method's trial against an opponent that spends the same price.
 
-A subset of 0.3 chosen after a scoring phase costs what random selection of a larger share costs, or what all data cost
-in fewer epochs. So beside every comparison at equal keep ratio stands one at equal price, scoring included.
+A subset of 0.3 chosen after a scoring phase costs as much as a larger random subset, or as all data in fewer epochs. So
+every comparison at equal keep ratio has a second one at equal price, scoring included.
 
-The opponent's accuracy at a price is read off its own curve on the same device and seed: linear between the prices of
-its trials and of full training. Accuracy bends downwards along such a curve, so a straight line between two points lies
-below it: the comparison favours the method, less so the more ratios of the opponent ran. A trial that costs more than
-full training is compared with full training, or with the dearest trial of the opponent that the device can do. One that
-costs less than the opponent's cheapest trial has no partner; within 2 % of it that trial is the partner, which favours
-the opponent. Under a rule every trial stands at its own keep ratio.
+The opponent's accuracy at a price comes from its own curve on the same device and seed, linear between the prices of
+its trials and of full training. Such a curve is concave, so the straight line lies below it. That favours the method,
+the less the more ratios of the opponent ran. A trial that costs more than full training is compared with full training,
+or with the opponent's most expensive trial that is feasible. A trial that costs less than the opponent's cheapest one
+has no partner. Within 2 % of that price the cheapest trial is the partner, which favours the opponent. Under a rule
+every trial is at its own keep ratio.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from edgesim.analysis.grouping import (
     FULL,
     KEYS,
     OPPONENTS,
-    Answer,
-    answer,
+    AnalysisResult,
     below_full,
     complete,
     device_by_seed,
     groups,
     ok,
     own_ratio,
+    result,
 )
 from edgesim.analysis.intervals import Interval, interval
 from edgesim.work import FloatArray
 
 NEAR = 0.02
-"""share of the price by which a trial may stay below the opponent's cheapest one and still be compared with it"""
+"""share by which a trial may be cheaper than the opponent's cheapest one and still be compared with it"""
 PRICE = "device_energy_j"
 """the total cost that is held equal: emulated energy"""
 COLUMNS = [
@@ -53,7 +53,7 @@ def opponents_of(records: pd.DataFrame) -> tuple[str, ...]:
 
 def equal_cost(
     records: pd.DataFrame, opponents: Iterable[str] | None = None, price: str = PRICE, tests: int = 1
-) -> Answer:
+) -> AnalysisResult:
     """Every method and keep ratio against each opponent at the same total cost, paired by seed and device.
 
     Args:
@@ -62,8 +62,8 @@ def equal_cost(
         price: column of the total cost, "device_energy_j" or "device_time_s".
         tests: intervals that decide together (`intervals.interval`).
 
-    Returns: COLUMNS. `opponent_keep_ratio` is what the price buys of the opponent, `gap` the method's accuracy on the
-        common test set minus the opponent's, `local_gap` the same on the device's own class mix. `pairs` have a
+    Returns: COLUMNS. `opponent_keep_ratio` is the opponent's keep ratio at that price, `gap` the method's accuracy on
+        the common test set minus the opponent's, `local_gap` the same on the device's own class mix. `pairs` have a
         partner; `unpaired` ended well and have none.
     """
     records = complete(records)
@@ -87,13 +87,13 @@ def equal_cost(
     missing = (
         ""
         if rows
-        else "No trial has a partner at equal total cost: it takes `random`, and full training or two ratios."
+        else "No trial has a partner at equal total cost: `random` with full training or two ratios is needed."
     )
-    return answer(rows, COLUMNS, missing)
+    return result(rows, COLUMNS, missing)
 
 
 def at_equal_cost(records: pd.DataFrame, method: str, opponent: str, price: str = PRICE) -> pd.DataFrame:
-    """The trials of one method below keep ratio 1 beside what their price buys of an opponent.
+    """Trials of one method below keep ratio 1, with the opponent's keep ratio and accuracy at the same price.
 
     Returns: the method's rows with a partner, with the columns of `partners`.
     """

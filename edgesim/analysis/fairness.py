@@ -1,4 +1,4 @@
-"""How evenly accuracy is spread over the devices, and which method has the highest on which of them."""
+"""Fairness: spread of accuracy over the devices, and the most accurate method on each of them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pandas as pd
 from edgesim.analysis.grouping import (
     FULL,
     KEYS,
-    Answer,
-    answer,
+    AnalysisResult,
     cell_keys,
     comparable,
     complete,
     device_by_seed,
     groups,
     ok,
+    result,
     weighted_mean,
 )
 from edgesim.analysis.intervals import Interval, interval
@@ -59,13 +59,13 @@ def jain(values: FloatArray) -> float:
     return float(values.sum()) ** 2 / (len(values) * squares) if squares > 0 else np.nan
 
 
-def fairness(records: pd.DataFrame) -> Answer:
-    """How evenly accuracy is spread over the devices, per method and keep_ratio.
+def fairness(records: pd.DataFrame) -> AnalysisResult:
+    """Spread of accuracy over the devices, per method and keep_ratio.
 
     Each measure is taken over the devices of one seed; its interval is over the seeds, for this fleet. Devices count
-    alike but in `mean_by_data`, which weights them by the samples that they hold (edge paper, Eq. 10). Rows are over
-    the (seed, device) pairs that finish all of them (`cells.comparable`), so that losing its worst devices makes no
-    method fairer; where there is no such pair each row is over its own.
+    equally, except in `mean_by_data`, which weights them by the samples that they hold (edge paper, Eq. 10). Rows are
+    over the (seed, device) pairs that finish all of them (`grouping.comparable`), so that no method becomes fairer by
+    losing its worst devices. Where there is no such pair, each row is over its own.
 
     Returns: FAIRNESS_COLUMNS: `mean`, `mean_by_data`, `worst_tenth` (mean of the lowest tenth of the devices), `gini`,
         `jain` of test_accuracy, each with `_low` and `_high`.
@@ -86,7 +86,7 @@ def fairness(records: pd.DataFrame) -> Answer:
         missing.append("Fairness needs two devices with trials that ended well.")
     if good["seed"].nunique() < 2:
         missing.append("With one seed or none there are no intervals over seeds.")
-    return answer(rows, FAIRNESS_COLUMNS, tuple(missing))
+    return result(rows, FAIRNESS_COLUMNS, tuple(missing))
 
 
 def mean_of(values: FloatArray) -> float:
@@ -95,11 +95,11 @@ def mean_of(values: FloatArray) -> float:
     return float(values.mean()) if len(values) else np.nan
 
 
-def winners(records: pd.DataFrame) -> Answer:
-    """Per device and keep_ratio (or rule) the method with the highest test accuracy; `full` left out.
+def device_winners(records: pd.DataFrame) -> AnalysisResult:
+    """Method with the highest test accuracy per device and keep_ratio (or rule), without `full`.
 
-    Means are over the seeds in which every method of the place ended well. They are no test: of equal methods one is
-    always ahead by chance.
+    Means are over the seeds in which every method there ended well. This is no test: one of several equal methods
+    always leads by chance.
 
     Returns: WINNER_COLUMNS; `ahead` is the lead on the `runner_up` (equal means: the first method of the scenario).
         Under a rule `keep_ratio` is the mean over all methods.
@@ -124,14 +124,14 @@ def winners(records: pd.DataFrame) -> Answer:
     table = found[rank == 0].merge(second, on=place).merge(seeds, on=place)
     table["ahead"] = table["test_accuracy"] - table["second"]
     missing = "" if len(table) else "No device has two methods at one keep ratio, so there is no winner."
-    return Answer(table[WINNER_COLUMNS].reset_index(drop=True), (missing,) if missing else ())
+    return AnalysisResult(table[WINNER_COLUMNS].reset_index(drop=True), (missing,) if missing else ())
 
 
-def winner_counts(table: pd.DataFrame) -> Answer:
-    """On how many devices each method is ahead, per keep_ratio; a tie counts for nobody.
+def winner_counts(table: pd.DataFrame) -> AnalysisResult:
+    """Number of devices on which each method leads, per keep_ratio; a tie counts for no method.
 
     Args:
-        table: the table of `winners`.
+        table: the table of `device_winners`.
 
     Returns: keep_ratio method devices of; `of` is the number of devices that were compared.
     """
@@ -139,10 +139,10 @@ def winner_counts(table: pd.DataFrame) -> Answer:
     for ratio, part in table.groupby("keep_ratio"):
         ahead = part.loc[part["ahead"] > 0, "method"].value_counts()
         rows += [(ratio, method, int(count), len(part)) for method, count in ahead.items()]
-    return answer(rows, ["keep_ratio", "method", "devices", "of"], "" if rows else "No method is ahead anywhere.")
+    return result(rows, ["keep_ratio", "method", "devices", "of"], "" if rows else "No method leads on any device.")
 
 
 def _over_seeds(matrix: FloatArray, measure: Callable[[FloatArray], float]) -> Interval:
-    """A measure of the devices of one seed, with its interval over the seeds."""
+    """Measure of the devices of one seed, with its interval over the seeds."""
     values = np.array([[measure(matrix[:, seed]) for seed in range(matrix.shape[1])]])
     return interval(values, (0.0, 1.0))

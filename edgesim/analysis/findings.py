@@ -1,4 +1,4 @@
-"""Sentences that data support, and claims tested against a threshold: each with its estimate, interval and n."""
+"""Findings (sentences) and claims (tests against a threshold), each with its estimate, interval and n."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from edgesim.analysis.intervals import Interval
-from edgesim.errors import n_of
+from edgesim.formatting import n_of, percent, points
 
 NOTHING = Interval()
 Evidence = Literal["yes", "no", "none", "sum"]
@@ -19,11 +19,11 @@ class Finding:
     """One sentence of a verdict."""
 
     kind: str
-    """subject: "answer", "turn", "saving", "accuracy", "harm", "devices", "random", "cost", "use" or "limits" """
+    """subject: answer, disagreement, saving, accuracy, harm, devices, random, cost, use or limits"""
     text: str
     evidence: Evidence = "none"
-    """yes: the data show what the sentence says; no: they show that pruning does not pay; none: they cannot tell; sum:
-    the sentence adds up prices, which takes no test"""
+    """yes: the data show what the sentence says; no: they show that pruning does not pay off; none: they cannot tell;
+    sum: the sentence adds up prices, which needs no test"""
     estimate: float = np.nan
     """in shares (0.2 = 20 % or 20 points), as in the records"""
     low: float = np.nan
@@ -33,7 +33,7 @@ class Finding:
     method: str = ""
     keep_ratio: float = np.nan
     scope: str = ""
-    """limit of what it speaks about, "this seed alone" or "this device alone"; empty where there is none"""
+    """limit of its validity, "this seed alone" or "this device alone"; empty where there is none"""
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class Claim:
     above: bool = True
     """True where it holds above the threshold, False below"""
     bounds: tuple[float, float] = (-1.0, 1.0)
-    """what the estimate can be at all"""
+    """possible range of the estimate"""
     keep_ratio: float = np.nan
     unit: str = "accuracy"
     reason: str = ""
-    """why it cannot be tested, or what the number does not cover"""
+    """reason why it cannot be tested, or limit of the number"""
 
 
 def against(
@@ -69,23 +69,13 @@ def finding(kind: str, text: str, evidence: Evidence, found: Interval, cell: tup
     return Finding(kind, text, evidence, found.estimate, found.low, found.high, found.n, *cell, found.scope)
 
 
-def percent(value: float) -> str:
-    """0.1234 -> '12.3 %'."""
-    return f"{round(100 * value, 1) + 0.0:.1f} %"
-
-
-def points(value: float) -> str:
-    """A difference of accuracies: -0.0123 -> '-1.2 points'."""
-    return f"{round(100 * value, 1) + 0.0:+.1f} points"
-
-
 def with_interval(found: Interval, write: str = "percent", of: str = "") -> str:
     """'12.3 % (95 % interval 11.0 to 13.6, n = 60)'; of one seed '12.3 % (this seed alone, n = 20)'.
 
     Args:
         found: the estimate.
         write: "percent" or "points".
-        of: what n counts, for example "seed"; empty for trials or pairs.
+        of: unit of n, for example "seed"; empty for trials or pairs.
     """
     value = percent(found.estimate) if write == "percent" else points(found.estimate)
     count = f"n = {n_of(found.n, of) if of else found.n}"
@@ -98,10 +88,5 @@ def with_interval(found: Interval, write: str = "percent", of: str = "") -> str:
 
 def ends(found: Interval, sign: str = "") -> str:
     """The ends of an interval of shares in per cent or points: '11.0 to 13.6', with `sign` "+": '-1.0 to +2.0'."""
-    low, high = (f"{round(100 * end, 1) + 0.0:{sign}.1f}" for end in (found.low, found.high))
+    low, high = (points(end, bool(sign), "") for end in (found.low, found.high))
     return f"{low} to {high}"
-
-
-def listed(names: list[str]) -> str:
-    """'a', 'a and b', 'a, b and c'."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""

@@ -1,4 +1,4 @@
-"""One training priced on several fleets: when each is done, what it takes, who cannot, which ratio is best there."""
+"""One training priced on several fleets: time, energy, infeasible devices, best keep ratios."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.best_ratio import LAMBDAS, Weighted, best_ratios
-from edgesim.analysis.grouping import FULL, KEYS, Answer, answer, complete, everywhere, groups, ok, ranges
+from edgesim.analysis.grouping import FULL, KEYS, AnalysisResult, complete, everywhere, groups, ok, result
 from edgesim.analysis.intervals import interval
-from edgesim.errors import n_of
+from edgesim.formatting import n_of, ranges
 
 FLEET_COLUMNS = [
     "fleet", "method", "keep_ratio", "devices", "infeasible_devices", "failed_devices", "seeds", "finish_s",
@@ -21,8 +21,8 @@ FLEET_COLUMNS = [
 ]  # fmt: skip
 
 
-def fleets(tables: Mapping[str, pd.DataFrame]) -> Answer:
-    """One training priced on several fleets: when each is done, what it takes, and who cannot.
+def fleet_table(tables: Mapping[str, pd.DataFrame]) -> AnalysisResult:
+    """Time, energy and accuracy of one training on several fleets, with their infeasible devices.
 
     Args:
         tables: fleet -> records of the same trials, priced on that fleet.
@@ -39,21 +39,21 @@ def fleets(tables: Mapping[str, pd.DataFrame]) -> Answer:
         records = complete(given)
         full = ok(records)
         full = full[full["method"] == FULL]
-        alike = {(method, ratio): part for method, ratio, part in groups(same[name])}
+        common_trials = {(method, ratio): part for method, ratio, part in groups(same[name])}
         for method, ratio, part in groups(records):
-            common = alike.get((method, ratio), same[name].head(0))
+            common = common_trials.get((method, ratio), same[name].head(0))
             rows.append((name, method, ratio, *_fleet_cell(part, full), *_common_cell(common)))
-    return answer(rows, FLEET_COLUMNS, missing if rows else "No fleet has a trial.")
+    return result(rows, FLEET_COLUMNS, missing if rows else "No fleet has a trial.")
 
 
 def on_every_fleet(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
-    """The trials of the (seed, device) pairs that finish every method and keep ratio on every fleet.
+    """Trials of the (seed, device) pairs that finish every method and keep ratio on every fleet.
 
     Args:
         tables: fleet -> records of the same trials, priced on that fleet.
 
-    Returns: fleet -> trials that ended well, and a sentence on what is left out. Where no pair finishes everything on
-        every fleet, all tables are empty.
+    Returns: fleet -> trials that ended well, and a sentence on the pairs left out. Where no pair finishes everything
+        on every fleet, all tables are empty.
     """
     good = {name: ok(complete(records)) for name, records in tables.items()}
     whole = [set(everywhere(table).set_index(KEYS).index) for table in good.values()]
@@ -64,7 +64,7 @@ def on_every_fleet(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.Dat
     if not lost:
         return same, ()
     if not pairs:
-        return same, ("No (seed, device) pair finishes everything on every fleet: rows are over different devices, and "
+        return same, ("No (seed, device) pair finishes everything on every fleet. Rows are over different devices, so "
                       "their times, energies and accuracies do not compare.",)  # fmt: skip
     devices = {device for _, device in lost}
     many = "device" if len(devices) == 1 else "devices"
@@ -75,8 +75,8 @@ def on_every_fleet(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.Dat
 
 def best_of_fleets(
     tables: Mapping[str, pd.DataFrame], lambdas: tuple[float, ...] = LAMBDAS, weights_of_devices: Weighted = "data"
-) -> Answer:
-    """The keep_ratio that Eq. (14) gives the devices of each fleet: how often each is the best.
+) -> AnalysisResult:
+    """Best keep ratios by Eq. (14) of each fleet's devices, and how many devices have each.
 
     Args:
         tables: fleet -> records.
@@ -86,28 +86,28 @@ def best_of_fleets(
     """
     rows, missing = [], []
     for name, records in tables.items():
-        told = best_ratios(records, lambdas, weights_of_devices=weights_of_devices)
-        missing += [f"{name}: {sentence}" for sentence in told.missing]
-        for (method, weight), part in told.table.groupby(["method", "lambda"], sort=False):
+        best = best_ratios(records, lambdas, weights_of_devices=weights_of_devices)
+        missing += [f"{name}: {sentence}" for sentence in best.missing]
+        for (method, weight), part in best.table.groupby(["method", "lambda"], sort=False):
             counts = part["keep_ratio"].value_counts().sort_index()
             rows += [(name, method, weight, ratio, int(count), len(part)) for ratio, count in counts.items()]
-    return answer(rows, ["fleet", "method", "lambda", "keep_ratio", "devices", "of"], tuple(missing))
+    return result(rows, ["fleet", "method", "lambda", "keep_ratio", "devices", "of"], tuple(missing))
 
 
-def of_each_fleet(tables: Mapping[str, pd.DataFrame], told: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
-    """A table of every fleet's (or run's) records, one below the other, with `fleet` first.
+def of_each_fleet(tables: Mapping[str, pd.DataFrame], analyse: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    """Tables computed from every fleet's (or run's) records, one below the other, with `fleet` first.
 
     Args:
         tables: fleet -> records.
-        told: records -> table, for example `by_profile` or `failures`.
+        analyse: records -> table, for example `by_profile` or `failures`.
     """
-    parts = [told(complete(records)).assign(fleet=name) for name, records in tables.items()]
+    parts = [analyse(complete(records)).assign(fleet=name) for name, records in tables.items()]
     joined = pd.concat(parts, ignore_index=True)
     return joined[["fleet", *(name for name in joined.columns if name != "fleet")]]
 
 
 def composition(records: pd.DataFrame) -> pd.DataFrame:
-    """How many devices of which profile a fleet has, and how many of them cannot do some of what was asked.
+    """Devices of each profile in a fleet, and those of them with infeasible or failed trials.
 
     Returns: profile devices infeasible_devices failed_devices.
     """

@@ -1,4 +1,4 @@
-"""Records in cells: one (method, keep_ratio) each, its trials as a matrix of devices and seeds."""
+"""Records grouped by method and keep ratio, and the trials of a group as a matrix of devices and seeds."""
 
 from __future__ import annotations
 
@@ -9,38 +9,40 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from edgesim.errors import n_of
+from edgesim.formatting import n_of, ranges
 from edgesim.records import Record
-from edgesim.results.serialization import with_rounded_ratios
+from edgesim.results.grouped_ratios import with_rounded_ratios
 from edgesim.work import FloatArray
 
 FULL = "full"
 RANDOM = "random"
 FEWER_EPOCHS, RS2 = "fewer-epochs", "rs2"
 OPPONENTS = (RANDOM, FEWER_EPOCHS, RS2)
-"""baselines that choose by no score: a static random subset, all data in fewer epochs, a new subset every epoch"""
+"""baselines without scores: a static random subset, all data in fewer epochs, a new random subset every epoch"""
 KEYS = ["seed", "device"]
 NUMBER = r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A table, and what could not be said."""
+class AnalysisResult:
+    """A table, and sentences on what is missing."""
 
     table: pd.DataFrame
     """with all its columns, also where it has no rows"""
     missing: tuple[str, ...] = ()
-    """sentences: what cannot be said, because of what; empty where everything is there"""
+    """sentences on missing results and their reasons; empty where nothing is missing"""
 
 
-def answer(rows: Iterable[object], columns: list[str], missing: str | tuple[str, ...] = ()) -> Answer:
-    """An Answer of rows; an empty sentence is none."""
+def result(rows: Iterable[object], columns: list[str], missing: str | tuple[str, ...] = ()) -> AnalysisResult:
+    """AnalysisResult of rows; empty sentences are left out."""
     sentences = (missing,) if isinstance(missing, str) else missing
-    return Answer(pd.DataFrame(list(rows), columns=columns), tuple(sentence for sentence in sentences if sentence))
+    return AnalysisResult(
+        pd.DataFrame(list(rows), columns=columns), tuple(sentence for sentence in sentences if sentence)
+    )
 
 
 def complete(records: pd.DataFrame) -> pd.DataFrame:
-    """The records with every column of `Record`, NaN where the run is older than the column."""
+    """Records with every column of `Record`; a column that is not given is NaN."""
     names = [field.name for field in dataclasses.fields(Record)]
     return with_rounded_ratios(records.reindex(columns=list(dict.fromkeys([*records.columns, *names]))))
 
@@ -51,9 +53,7 @@ def ok(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_stack(records: pd.DataFrame) -> pd.Series:
-    """Whether a trial was trained in a stack: its time on the host is a share, and does not follow its keep ratio."""
-    if "host_stack_size" not in records:  # of an earlier version, which had no stacks
-        return pd.Series(False, index=records.index)
+    """True for trials trained in a stack: their host time is a share of the stack's, whatever their keep ratio."""
     return records["host_stack_size"] > 0
 
 
@@ -66,7 +66,7 @@ def groups(table: pd.DataFrame) -> Iterator[tuple[str, float, pd.DataFrame]]:
 
 
 def device_by_seed(table: pd.DataFrame, column: str) -> FloatArray:
-    """The values of one method and ratio as a matrix [devices, seeds], NaN where a trial is missing.
+    """Values of one method and ratio as a matrix [devices, seeds], NaN where a trial is missing.
 
     Devices and seeds without any value are left out.
     """
@@ -96,8 +96,8 @@ def is_ruled(table: pd.DataFrame) -> bool:
     return "ratio_rule" in table and bool((table["ratio_rule"].fillna("") != "").any())
 
 
-def equal_what(table: pd.DataFrame) -> str:
-    """What pairs of methods have in common: "equal keep ratio", or "equal budget" where a rule chose the ratios."""
+def comparison_basis(table: pd.DataFrame) -> str:
+    """Basis on which methods are compared: "equal keep ratio", or "equal budget" where a rule chose the ratios."""
     return "equal budget" if is_ruled(table) else "equal keep ratio"
 
 
@@ -130,8 +130,8 @@ def below_full(table: pd.DataFrame) -> pd.DataFrame:
 def everywhere(good: pd.DataFrame) -> pd.DataFrame:
     """The trials of those (seed, device) pairs that have every method and keep ratio of the table.
 
-    Where devices drop out at large ratios, means per ratio would be over different devices; over these pairs they are
-    over the same. Empty where no pair has them all.
+    Where devices drop out at large ratios, means per ratio would be over different devices. Over these pairs they are
+    over the same devices. Empty where no pair has them all.
 
     Args:
         good: trials that ended well.
@@ -144,7 +144,7 @@ def everywhere(good: pd.DataFrame) -> pd.DataFrame:
 
 
 def everywhere_by_method(good: pd.DataFrame) -> pd.DataFrame:
-    """The same for every method by itself: pairs that have all of its own keep ratios."""
+    """Trials of the pairs that have all keep ratios of a method, for every method by itself."""
     parts = [everywhere(part) for _, part in good.groupby("method", sort=False)]
     return pd.concat(parts).sort_index() if parts else good
 
@@ -158,7 +158,7 @@ def comparable(good: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     Args:
         good: trials that ended well, or rows of their curves.
 
-    Returns: the trials, empty where not even one method has such a pair; and what is left out.
+    Returns: the trials, empty where no method has such a pair; and sentences on the pairs left out.
     """
     same = everywhere(good)
     if len(same) or good.empty:
@@ -166,20 +166,20 @@ def comparable(good: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     own = everywhere_by_method(good)
     if own.empty:
         return own, ("No (seed, device) pair finishes at every keep ratio of a method, so means across keep ratios "
-                     "cannot be compared.",)  # fmt: skip
-    return own, ("No (seed, device) pair finishes every method and keep ratio: each method is over pairs of its own, "
-                 "and methods are over different devices.",)  # fmt: skip
+                     "do not compare.",)  # fmt: skip
+    return own, ("No (seed, device) pair finishes every method and keep ratio. Each method is over its own pairs, so "
+                 "methods are over different devices.",)  # fmt: skip
 
 
 def own_ratio(table: pd.DataFrame) -> pd.Series:
-    """The keep ratio of every trial itself: under a rule `keep_ratio` is its method's mean (`tables.by_rule`)."""
+    """Keep ratio of every single trial: under a rule `keep_ratio` is the method's mean (`grouped_ratios.by_rule`)."""
     if "own_keep_ratio" not in table:
         return table["keep_ratio"]
     return table["own_keep_ratio"].fillna(table["keep_ratio"])
 
 
 def dropped(good: pd.DataFrame, kept: pd.DataFrame) -> tuple[str, ...]:
-    """A sentence on the (seed, device) pairs that a comparison across ratios leaves out; none where there are none.
+    """Sentence on the (seed, device) pairs that a comparison across ratios leaves out; empty without such pairs.
 
     Args:
         good: trials that ended well.
@@ -202,7 +202,7 @@ def dropped(good: pd.DataFrame, kept: pd.DataFrame) -> tuple[str, ...]:
 
 
 def methods_of(records: pd.DataFrame) -> list[str]:
-    """The methods that choose samples by something else than chance, by first appearance."""
+    """Methods that select samples by more than chance, by first appearance."""
     return [str(name) for name in dict.fromkeys(records["method"]) if name != FULL and name not in OPPONENTS]
 
 
@@ -219,23 +219,12 @@ def weighted_mean(values: pd.Series, weights: pd.Series) -> float:
 
 
 def kinds(reasons: pd.Series) -> pd.Series:
-    """Reasons without their numbers, so that those of one kind can be told: 'needs 31.7 J' and 'needs 32.1 J'."""
+    """Reasons with their numbers replaced, so that equal kinds match: 'needs 31.7 J' and 'needs 32.1 J'."""
     return reasons.fillna("").astype(str).str.replace(NUMBER, "#", regex=True)
 
 
 def one_of(reasons: pd.Series) -> str:
-    """The first of several reasons of one kind, and how many others there are."""
+    """First of several reasons of one kind, and the number of others."""
     different = list(dict.fromkeys(reasons.fillna("").astype(str)))
     others = len(different) - 1
     return different[0] + (f" (and {others} more that differ in their numbers)" if others else "")
-
-
-def ranges(numbers: Iterable[int]) -> str:
-    """Whole numbers in short: 0, 1, 2, 7 -> '0-2, 7'."""
-    runs: list[list[int]] = []
-    for number in sorted({int(n) for n in numbers}):
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in runs)

@@ -1,4 +1,4 @@
-"""Devices that differ: time and energy each, who is waited for, what does not fit."""
+"""Differences between devices: time and energy of each, stragglers, memory and storage, infeasible trials."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import pandas as pd
 
 from edgesim.analysis.grouping import (
     FULL,
-    Answer,
-    answer,
+    AnalysisResult,
     complete,
     dropped,
     everywhere,
     groups,
     kinds,
-    mean,
     ok,
     one_of,
-    ranges,
+    result,
 )
 from edgesim.analysis.intervals import interval
+from edgesim.formatting import number
 
 DEVICE_COLUMNS = [
     "device", "profile", "method", "keep_ratio", "seeds", "test_accuracy", "local_accuracy", "analytic_time_s",
@@ -36,11 +35,11 @@ HEADROOM_COLUMNS = [
 ]  # fmt: skip
 INFEASIBLE_COLUMNS = ["device", "profile", "reason", "trials", "methods", "keep_ratios"]
 
-NO_DEVICES = "The run folder has no table of devices (it is older than that table), so {what} cannot be told."
+NO_DEVICES = "The run folder has no table of devices, so {what} is unknown."
 
 
-def by_device(records: pd.DataFrame) -> Answer:
-    """Means over seeds per device, method and keep_ratio, with what is saved and lost against the device's `full`.
+def by_device(records: pd.DataFrame) -> AnalysisResult:
+    """Means over seeds per device, method and keep_ratio, with savings and accuracy changes against its `full`.
 
     Args:
         records: one row per trial.
@@ -64,25 +63,25 @@ def by_device(records: pd.DataFrame) -> Answer:
     for saved, name in (("time_saved", "device_time_s"), ("energy_saved", "device_energy_j")):
         whole = found[f"{name}_full"].sum(min_count=1)
         means[saved] = 1 - found[f"{name}_both"].sum(min_count=1) / whole.where(whole > 0)
-    missing = "" if len(full) else f"No trial of `{FULL}` ended well, so savings and losses cannot be told."
-    return Answer(means.reset_index()[DEVICE_COLUMNS], (missing,) if missing else ())
+    missing = "" if len(full) else f"No trial of `{FULL}` ended well, so savings and losses are unknown."
+    return AnalysisResult(means.reset_index()[DEVICE_COLUMNS], (missing,) if missing else ())
 
 
-def stragglers(records: pd.DataFrame, devices: pd.DataFrame | None = None) -> Answer:
-    """Who determines when the fleet is done, and what the others' waiting costs, per method and keep_ratio.
+def stragglers(records: pd.DataFrame, devices: pd.DataFrame | None = None) -> AnalysisResult:
+    """Slowest device of the fleet, and the cost of waiting for it, per method and keep_ratio.
 
-    All devices start at once; one that is done idles until the slowest is. Times are emulated ones. Rows compare the
-    same (seed, device) pairs, those that finish every method and keep ratio; `finish_all_s` is over all that finish
-    this one, where a slow device that drops out at large ratios would make the fleet look faster.
+    All devices start at once; a finished one idles until the slowest has finished. Times are emulated. Rows compare the
+    same (seed, device) pairs, those that finish every method and keep ratio. `finish_all_s` is over all pairs that
+    finish the row's own; there a slow device that drops out at large ratios makes the fleet look faster.
 
     Args:
         records: one row per trial.
         devices: the run's table of devices (its `idle_w`); None or empty where the run has none.
 
     Returns: STRAGGLER_COLUMNS, means over seeds: `finish_s` with its 95 % interval over seeds, the median device's
-        time, the device that is last most often with its share of the seeds, `wait_s` summed over devices, its share
+        time, the most frequent last device with its share of the seeds, `wait_s` summed over devices, its share
         of devices x finish, `idle_energy_j` of that waiting and its share of training energy + waiting;
-        `left_out_devices` finish this cell and not every other one.
+        `left_out_devices` finish this cell but not every other one.
     """
     every = ok(complete(records))
     every = every[every["device_time_s"].notna()]
@@ -90,7 +89,9 @@ def stragglers(records: pd.DataFrame, devices: pd.DataFrame | None = None) -> An
     missing = list(dropped(every, good))
     if good.empty and len(every):
         good = every
-        missing = ["No (seed, device) pair finishes every method and keep ratio: the rows are over different devices."]
+        missing = [
+            "No (seed, device) pair finishes every method and keep ratio, so the rows are over different devices."
+        ]
     idle_w = {} if devices is None or devices.empty else dict(zip(devices["device"], devices["idle_w"], strict=True))
     all_done = {
         (method, ratio): (float(part.groupby("seed")["device_time_s"].max().mean()), part["device"].nunique())
@@ -101,14 +102,14 @@ def stragglers(records: pd.DataFrame, devices: pd.DataFrame | None = None) -> An
         finish_all_s, finishing = all_done[method, ratio]
         rows.append((method, ratio, *_waiting(part, idle_w), finish_all_s, finishing - part["device"].nunique()))
     if not idle_w:
-        missing.append(NO_DEVICES.format(what="the idle energy of waiting"))
+        missing.append(NO_DEVICES.format(what="the idle energy while waiting"))
     if every["device"].nunique() < 2:
-        missing.append("With one device or none nobody waits for another.")
-    return answer(rows, STRAGGLER_COLUMNS, tuple(missing))
+        missing.append("With fewer than two devices none waits for another.")
+    return result(rows, STRAGGLER_COLUMNS, tuple(missing))
 
 
 def _waiting(part: pd.DataFrame, idle_w: dict[int, float]) -> tuple[object, ...]:
-    """The columns from `devices` to `idle_energy_share` of STRAGGLER_COLUMNS, for one method and keep_ratio."""
+    """Columns from `devices` to `idle_energy_share` of STRAGGLER_COLUMNS, for one method and keep_ratio."""
     last = part.loc[part.groupby("seed")["device_time_s"].idxmax()]
     finish = part["seed"].map(dict(zip(last["seed"], last["device_time_s"], strict=True)))
     wait_s = finish - part["device_time_s"]
@@ -126,16 +127,16 @@ def _waiting(part: pd.DataFrame, idle_w: dict[int, float]) -> tuple[object, ...]
     )  # fmt: skip
 
 
-def headroom(records: pd.DataFrame, devices: pd.DataFrame | None = None) -> Answer:
-    """The memory and storage that each device needs of what it has: what decides whether its trials can begin.
+def headroom(records: pd.DataFrame, devices: pd.DataFrame | None = None) -> AnalysisResult:
+    """Memory and storage that each device needs, as shares of its own: the conditions for its trials to start.
 
     Args:
         records: one row per trial.
         devices: the run's table of devices (`memory_bytes`, `usable_memory_bytes`, `storage_capacity_bytes`,
             `shard_bytes`); None where it has none.
 
-    Returns: HEADROOM_COLUMNS. Memory is the largest peak of the device's trials; they do not fit above
-        `usable_memory_bytes`. Storage is the device's largest whole shard, for pruning comes after it is stored.
+    Returns: HEADROOM_COLUMNS. Memory is the largest peak of the device's trials; above `usable_memory_bytes` they are
+        infeasible. Storage is the device's largest whole shard, since pruning happens after it is stored.
     """
     records = complete(records)
     peak = records["peak_memory_bytes"].where(records["peak_memory_bytes"] > 0)
@@ -144,17 +145,17 @@ def headroom(records: pd.DataFrame, devices: pd.DataFrame | None = None) -> Answ
     has = ["memory_bytes", "usable_memory_bytes", "storage_capacity_bytes", "shard_bytes"]
     if devices is None or devices.empty:
         table = most.assign(**dict.fromkeys(has, np.nan))
-        missing = NO_DEVICES.format(what="what its devices have")
+        missing = NO_DEVICES.format(what="their memory and storage")
     else:
         table, missing = most.merge(devices[["device", *has]], on="device", how="left"), ""
     table["needed_storage_bytes"] = table["shard_bytes"].where(table["shard_bytes"] > 0)
     table["memory_share"] = table["needed_memory_bytes"] / table["memory_bytes"]
     table["storage_share"] = table["needed_storage_bytes"] / table["storage_capacity_bytes"]
-    return Answer(table[HEADROOM_COLUMNS], (missing,) if missing else ())
+    return AnalysisResult(table[HEADROOM_COLUMNS], (missing,) if missing else ())
 
 
-def infeasible(records: pd.DataFrame) -> Answer:
-    """Devices that cannot do what was asked, and why: one row per device and kind of reason, as in `failures`.
+def infeasible(records: pd.DataFrame) -> AnalysisResult:
+    """Infeasible trials by device and kind of reason, as in `failures`.
 
     Returns: INFEASIBLE_COLUMNS; `methods` and `keep_ratios` are text.
     """
@@ -162,29 +163,7 @@ def infeasible(records: pd.DataFrame) -> Answer:
     rows = []
     bad = bad.assign(kind=kinds(bad["reason"]))
     for (device, profile, _), part in bad.groupby(["device", "profile", "kind"], sort=False, dropna=False):
-        ratios = ", ".join(f"{ratio:g}" for ratio in sorted(set(part["keep_ratio"])))
+        ratios = ", ".join(number(ratio) for ratio in sorted(set(part["keep_ratio"])))
         methods = ", ".join(dict.fromkeys(part["method"]))
         rows.append((device, profile, one_of(part["reason"]), len(part), methods, ratios))
-    return answer(rows, INFEASIBLE_COLUMNS)
-
-
-def spread_of_profiles(records: pd.DataFrame, column: str = "device_time_s") -> Answer:
-    """Time or energy of the devices of each profile, at each method and keep_ratio: least, median, most.
-
-    Args:
-        records: one row per trial.
-        column: a cost, for example "device_energy_j".
-
-    Returns: profile method keep_ratio device_list trials least median most mean, in the column's unit.
-    """
-    columns = ["profile", "method", "keep_ratio", "device_list", "trials", "least", "median", "most", "mean"]
-    good = ok(complete(records))
-    good = good[good[column].notna()]
-    rows = []
-    for profile in dict.fromkeys(good["profile"]):
-        for method, ratio, part in groups(good[good["profile"] == profile]):
-            values = part[column]
-            ends = (float(values.min()), float(values.median()), float(values.max()), mean(values))
-            rows.append((profile, method, ratio, ranges(part["device"]), len(part), *ends))
-    missing = "" if rows else f"No trial that ended well has {column}."
-    return answer(rows, columns, missing)
+    return result(rows, INFEASIBLE_COLUMNS)

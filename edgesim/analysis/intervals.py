@@ -1,19 +1,19 @@
-"""Intervals of means over devices and seeds, the p-values beside them, and how many repetitions a question takes.
+"""Intervals and p-values of means over devices and seeds, and the repetitions that a question needs.
 
 Devices and seeds are crossed: trials of one device share its hardware and its part of the data, trials of one seed
 share the split and the initial weights. So `devices x seeds` trials are not that many independent values. `interval`
-counts both: y = mean + device + seed + rest. Each factor has its own variance of the mean and its own Student's t; the
-half width is the root of the sum of their squares (Banerjee), so that few seeds stay few however many devices there
-are. It holds the truth at least as often as its level says. One t with Satterthwaite's degrees of freedom does not: in
-simulated runs of 2 seeds and 30 devices, 20 to 50 % had a false one among 3 to 12 intervals that promised 5 % together.
+models both: y = mean + device + seed + rest. Each factor has its own variance of the mean and its own Student's t. The
+half width is the root of the sum of their squares (Banerjee), so few seeds stay few however many devices there are. Its
+coverage is at least its level. One t with Satterthwaite's degrees of freedom covers less: in simulated runs of 2 seeds
+and 30 devices, 20 to 50 % had a false one among 3 to 12 intervals that promised 5 % together.
 
 Several tests: an interval of `tests` k has the level 1 - 0.05 / k (Bonferroni), so that k of them hold together in 95 %
-of all runs. A sentence decides by the interval that it prints: "above" means that the interval lies above. There is no
-second rule beside it.
+of all runs. A sentence decides by the interval that it prints: "above" means that the interval lies above. No second
+rule exists.
 
-One seed: its trials share a split and initial weights, whose effect cannot be told from one of them. In simulated runs
-with such an effect intervals over the devices of one seed held the truth in 5 to 33 % instead of 95 %. So one seed has
-no interval and no p-value: its numbers are of this seed alone. One device: the interval is over seeds, and speaks of
+One seed: its trials share a split and initial weights, whose effect one seed does not show. In simulated runs with such
+an effect, intervals over the devices of one seed covered the truth in 5 to 33 % instead of 95 %. So one seed has no
+interval and no p-value: its numbers are of this seed alone. One device: the interval is over seeds, and is valid for
 this device alone.
 """
 
@@ -35,7 +35,7 @@ MOST_REPETITIONS = 1000
 
 
 class Interval(NamedTuple):
-    """An estimate with its interval; NaN where it cannot be told."""
+    """An estimate with its interval; NaN where it is unknown."""
 
     estimate: float = np.nan
     low: float = np.nan
@@ -62,7 +62,7 @@ class Interval(NamedTuple):
 
     @property
     def scope(self) -> str:
-        """Limit of what it speaks about: "this seed alone", "this device alone", or empty."""
+        """Limit of its validity: "this seed alone", "this device alone", or empty."""
         return scope_of(self.devices, self.seeds)
 
     @property
@@ -72,7 +72,7 @@ class Interval(NamedTuple):
 
 
 def scope_of(devices: int, seeds: int) -> str:
-    """Limit of what numbers of so many devices and seeds speak about; empty where there is none."""
+    """Limit of the validity of numbers from so many devices and seeds; empty where there is none."""
     if seeds == 1:
         return "this seed alone" if devices != 1 else "this trial alone"
     return "this device alone" if devices == 1 else ""
@@ -117,9 +117,9 @@ def variance_of_mean(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     parts = factors[0] ** 2 / free[0] + factors[1] ** 2 / free[1] + residual**2 / left_free
     fewest = np.minimum(free[0], free[1])
     degrees = np.divide(variance**2, parts, out=np.asarray(fewest * 1.0), where=parts > 0)
-    told = n >= 2
+    several = n >= 2
     # Satterthwaite's approximation goes below the smaller factor's own degrees; that factor alone has them.
-    return np.where(told, variance, np.nan), np.where(told, np.clip(degrees, fewest, size - 1), np.nan)
+    return np.where(several, variance, np.nan), np.where(several, np.clip(degrees, fewest, size - 1), np.nan)
 
 
 def factors_of_mean(values: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -167,8 +167,8 @@ def interval(values: FloatArray, bounds: tuple[float, float] = (-np.inf, np.inf)
     """The mean over devices and seeds with its interval; one seed has none.
 
     Args:
-        values: float [devices, seeds], NaN where a trial is missing; from `cells.device_by_seed`.
-        bounds: what the mean can be at all, (0, 1) for an accuracy; the interval is cut there.
+        values: float [devices, seeds], NaN where a trial is missing; from `grouping.device_by_seed`.
+        bounds: possible range of the mean, (0, 1) for an accuracy; the interval is cut there.
         tests: intervals that decide together, at least 1; the level of each is 1 - 0.05 / tests.
     """
     known = np.isfinite(values)
@@ -189,7 +189,7 @@ def interval(values: FloatArray, bounds: tuple[float, float] = (-np.inf, np.inf)
 
 
 def simultaneous(found: Interval, tests: int, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Interval:
-    """The same estimate with the wider interval that decides among `tests`."""
+    """Same estimate with the wider interval that decides among `tests`."""
     if not found.is_known:
         return found._replace(tests=tests)
     half = found.half_width(tests)
@@ -256,7 +256,7 @@ def lies(found: Interval, bound: float) -> int:
 
 
 class Repetitions(NamedTuple):
-    """How many seeds, or else how many devices, a question takes; None where no number up to 1,000 suffices."""
+    """Number of seeds, or of devices, that a question needs; None where no number up to 1,000 suffices."""
 
     seeds: int | None
     devices: int | None

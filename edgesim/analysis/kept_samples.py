@@ -1,4 +1,4 @@
-"""What was kept: how far methods agree, how scores are spread, which samples come first and last."""
+"""Kept samples: overlap of the methods' subsets, distribution of scores, most and least important samples."""
 
 from __future__ import annotations
 
@@ -7,30 +7,40 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.grouping import FULL, KEYS, RANDOM, Answer, answer, cell_keys, complete, device_by_seed, ok
+from edgesim.analysis.grouping import (
+    FULL,
+    KEYS,
+    RANDOM,
+    AnalysisResult,
+    cell_keys,
+    complete,
+    device_by_seed,
+    ok,
+    result,
+)
 from edgesim.analysis.intervals import interval
-from edgesim.extremes import PER_END, ends_of_classes
-from edgesim.results.serialization import with_rounded_ratios
+from edgesim.formatting import listed, number
+from edgesim.ranked_samples import PER_END, ends_of_classes
+from edgesim.results.grouped_ratios import with_rounded_ratios
 from edgesim.work import FloatArray
 
 OVERLAP_COLUMNS = ["method_a", "method_b", "keep_ratio", "trials", "jaccard", "jaccard_low", "jaccard_high", "chance"]
 HISTOGRAM_COLUMNS = ["method", "bin_low", "bin_high", "samples", "share"]
-QUANTILE_COLUMNS = ["method", "seed", "device", "samples", "least", "q05", "q25", "median", "q75", "q95", "most"]
 EXTREME_COLUMNS = ["method", "label", "end", "rank", "index", "score"]
 TRACE_COLUMNS = ["method", "keep_ratio", "epoch", "quantity", "trials", "value", "low", "high"]
 NO_SCORES = (
-    "The run holds no scores of whole shards (pruning.keep_scores is off, or no method gives any), so how they are "
-    "spread cannot be told."
+    "The run holds no scores of whole shards (pruning.keep_scores is off, or no method gives any), so their "
+    "distribution is unknown."
 )
 
 
 def dynamic_methods(records: pd.DataFrame) -> list[str]:
-    """The methods that keep no subset: they choose while they train, and move through all samples of a shard."""
+    """Dynamic methods: they choose while they train, from all samples of a shard, and keep no subset."""
     moving = complete(records)["dynamic"].eq(True)
     return [str(name) for name in dict.fromkeys(records.loc[moving, "method"])]
 
 
-def overlap(selections: pd.DataFrame, records: pd.DataFrame) -> Answer:
+def overlap(selections: pd.DataFrame, records: pd.DataFrame) -> AnalysisResult:
     """Jaccard overlap of the subsets of every two methods in one cell: same seed, same device, same ratio or rule.
 
     Args:
@@ -42,12 +52,12 @@ def overlap(selections: pd.DataFrame, records: pd.DataFrame) -> Answer:
         of the shard a b / (a + b - a b), the mean over trials. `full` is left out.
     """
     if selections.empty or records.empty:
-        return answer([], OVERLAP_COLUMNS, "No trial has a subset yet.")
+        return result([], OVERLAP_COLUMNS, "No trial has a subset yet.")
     keys = [*KEYS, "method", "keep_ratio"]
     records, selections = with_rounded_ratios(records), with_rounded_ratios(selections)
     about = records.assign(cell=cell_keys(records))[[*keys, "cell", "shard_size"]].drop_duplicates(keys)
     if records.empty or selections.empty:  # columns of no rows have no common types to merge on
-        return answer([], OVERLAP_COLUMNS, "No two methods chose at the same keep ratio.")
+        return result([], OVERLAP_COLUMNS, "No two methods chose at the same keep ratio.")
     chosen = selections[selections["method"] != FULL][[*keys, "index"]].merge(about, on=keys)
     codes, order = pd.factorize(chosen["method"])
     chosen = chosen.assign(code=codes)
@@ -75,11 +85,11 @@ def overlap(selections: pd.DataFrame, records: pd.DataFrame) -> Answer:
         found_rows.append((order[first_code], order[second_code], *means))
     place = {name: position for position, name in enumerate(order)}
     found_rows.sort(key=lambda row: (place[row[0]], place[row[1]], row[2]))
-    return answer(found_rows, OVERLAP_COLUMNS, "" if found_rows else "No two methods chose at the same keep ratio.")
+    return result(found_rows, OVERLAP_COLUMNS, "" if found_rows else "No two methods chose at the same keep ratio.")
 
 
-def score_histogram(scores: pd.DataFrame, bins: int = 40) -> Answer:
-    """How the scores of each method are spread, over all its devices and seeds, in `bins` equal steps.
+def score_histogram(scores: pd.DataFrame, bins: int = 40) -> AnalysisResult:
+    """Histogram of each method's scores over all its devices and seeds, in `bins` equal steps.
 
     Returns: HISTOGRAM_COLUMNS; scores that are not finite are left out.
     """
@@ -91,27 +101,13 @@ def score_histogram(scores: pd.DataFrame, bins: int = 40) -> Answer:
             counts, edges = np.histogram(values, bins=bins if values.min() < values.max() else 1)
             for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True):
                 rows.append((method, float(low), float(high), int(count), count / len(values)))
-    return answer(rows, HISTOGRAM_COLUMNS, "" if rows else NO_SCORES)
-
-
-def score_quantiles(scores: pd.DataFrame) -> Answer:
-    """Least, 5 %, 25 %, 50 %, 75 %, 95 % quantile and most of the scores per method, seed and device.
-
-    Returns: QUANTILE_COLUMNS.
-    """
-    rows = []
-    for (method, seed, device), part in _scored(scores).groupby(["method", "seed", "device"], sort=False):
-        values = _finite(part["score"])
-        if len(values):
-            found = np.quantile(values, [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1])
-            rows.append((method, seed, device, len(values), *(float(value) for value in found)))
-    return answer(rows, QUANTILE_COLUMNS, "" if rows else NO_SCORES)
+    return result(rows, HISTOGRAM_COLUMNS, "" if rows else NO_SCORES)
 
 
 def extremes(
     scores: pd.DataFrame, shards: pd.DataFrame, seed: int | None = None, device: int | None = None, count: int = PER_END
-) -> Answer:
-    """The samples of each class that a method would keep first and last, on one device, from the scores of a run.
+) -> AnalysisResult:
+    """Most and least important samples of each class by a method, on one device, from the scores of a run.
 
     For run folders without the table of the same name, which has pictures and needs no scores of all devices.
 
@@ -126,15 +122,15 @@ def extremes(
     """
     scores = _scored(scores)
     if scores.empty:
-        return answer([], EXTREME_COLUMNS, NO_SCORES)
+        return result([], EXTREME_COLUMNS, NO_SCORES)
     seed = int(scores["seed"].iloc[0]) if seed is None else seed
     device = int(scores.loc[scores["seed"] == seed, "device"].iloc[0]) if device is None else device
     here = scores[(scores["seed"] == seed) & (scores["device"] == device)]
     if here.empty:
-        return answer([], EXTREME_COLUMNS, f"Device {device} has no scores in seed {seed}.")
+        return result([], EXTREME_COLUMNS, f"Device {device} has no scores in seed {seed}.")
     missing = ""
     if shards.empty:
-        here, missing = here.assign(label=-1), "The run folder has no labels, so classes cannot be told apart."
+        here, missing = here.assign(label=-1), "The run folder has no labels, so all samples count as one class."
     else:
         here = here.merge(shards[["seed", "device", "index", "label"]], on=["seed", "device", "index"])
     rows = []
@@ -146,11 +142,11 @@ def extremes(
         ends = ends_of_classes(score, label, count)
         for at, of_class, most, rank in zip(ends.positions, ends.labels, ends.most, ends.ranks, strict=True):
             rows.append((method, of_class, "most" if most else "least", rank, int(index[at]), float(score[at])))
-    return answer(rows, EXTREME_COLUMNS, missing)
+    return result(rows, EXTREME_COLUMNS, missing)
 
 
 def kept_at(samples: pd.DataFrame, selections: pd.DataFrame) -> pd.Series:
-    """At which keep ratios each sample is in its method's subset, as text: "0.3, 0.5"; empty where at none.
+    """Keep ratios at which each sample is in its method's subset, as text: "0.3, 0.5"; empty for none.
 
     Args:
         samples: seed device method index, one row per sample.
@@ -164,13 +160,13 @@ def kept_at(samples: pd.DataFrame, selections: pd.DataFrame) -> pd.Series:
     found = selections[here].merge(asked, on=keys)[[*keys, "keep_ratio"]].drop_duplicates().sort_values("keep_ratio")
     texts: dict[Any, str] = {}
     for key, ratio in zip(found[keys].itertuples(index=False, name=None), found["keep_ratio"], strict=True):
-        texts[key] = f"{texts[key]}, {ratio:.4g}" if key in texts else f"{ratio:.4g}"
+        texts[key] = f"{texts[key]}, {number(ratio)}" if key in texts else number(ratio)
     mine = [texts.get(key, "") for key in samples[keys].itertuples(index=False, name=None)]
     return pd.Series(mine, index=samples.index, dtype=object)
 
 
-def without_extremes(records: pd.DataFrame, samples: pd.DataFrame, device: int, seed: int) -> list[str]:
-    """Sentences on the methods that have no samples to show on the device shown, and why.
+def methods_without_extremes(records: pd.DataFrame, samples: pd.DataFrame, device: int, seed: int) -> list[str]:
+    """Sentences on methods without samples to show on the device shown, and their reasons.
 
     Args:
         records: one row per trial.
@@ -180,20 +176,20 @@ def without_extremes(records: pd.DataFrame, samples: pd.DataFrame, device: int, 
     absent = [name for name in dict.fromkeys(records["method"]) if name != FULL and name not in set(samples["method"])]
     here = ok(records[(records["device"] == device) & (records["seed"] == seed)])
     ended = set(here["method"])
-    silent = [name for name in absent if name in ended]
+    unranked = [name for name in absent if name in ended]
     lost = [name for name in absent if name not in ended]
-    said = []
-    if silent:
-        gives = "gives" if len(silent) == 1 else "give"
-        said.append(f"{', '.join(silent)} {gives} no scores that rank samples, so none are shown as important or not.")
+    sentences = []
+    if unranked:
+        do, they, have = ("does", "it", "has") if len(unranked) == 1 else ("do", "they", "have")
+        sentences.append(f"{listed(unranked)} {do} not rank samples, so {they} {have} no pictures.")
     if lost:
-        has = "has" if len(lost) == 1 else "have"
-        said.append(f"{', '.join(lost)} {has} no trial on device {device} that ended well, so no samples are shown.")
-    return said
+        have = "has" if len(lost) == 1 else "have"
+        sentences.append(f"{listed(lost)} {have} no trial on device {device} that ended well, so no samples are shown.")
+    return sentences
 
 
-def trace_means(traces: pd.DataFrame) -> Answer:
-    """What methods recorded of a training of their own (AdaPruner's loss and kept share per epoch, for example).
+def trace_means(traces: pd.DataFrame) -> AnalysisResult:
+    """Quantities that methods recorded of their own training, such as AdaPruner's loss and kept share per epoch.
 
     Args:
         traces: seed device method keep_ratio epoch quantity value.
@@ -206,11 +202,11 @@ def trace_means(traces: pd.DataFrame) -> Answer:
         found = interval(device_by_seed(part, "value"))
         rows.append((method, ratio, epoch, quantity, len(part), *found[:3]))
     rows.sort(key=lambda row: (row[0], row[1], row[3], row[2]))
-    return answer(rows, TRACE_COLUMNS, "" if rows else "No method of this run trains something of its own.")
+    return result(rows, TRACE_COLUMNS, "" if rows else "No method of this run records a training of its own.")
 
 
 def _scored(scores: pd.DataFrame) -> pd.DataFrame:
-    """The scores that say something about samples: those of `random` are its order, those of `full` are all equal."""
+    """Scores that rank samples; those of `random` are its draw, those of `full` are all equal."""
     return scores[~scores["method"].isin([FULL, RANDOM])]
 
 

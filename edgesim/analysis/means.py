@@ -1,7 +1,7 @@
-"""Records -> tables of means: per method and ratio, per profile, and what failed.
+"""Tables of means over records, per method and ratio and per profile, and the table of failures.
 
-The unit that repeats is the seed; devices are crossed with it. So a mean over trials never gets the interval
-that `seeds x devices` independent values would have (`intervals`).
+Seeds are the repetitions; devices are crossed with them. So a mean over trials never gets the interval of
+`seeds x devices` independent values (`intervals`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from edgesim.analysis.equal_cost import equal_cost
 from edgesim.analysis.grouping import (
     FULL,
     RANDOM,
-    Answer,
-    answer,
+    AnalysisResult,
     comparable,
     complete,
     device_by_seed,
@@ -27,10 +26,11 @@ from edgesim.analysis.grouping import (
     ok,
     one_of,
     paired,
-    ranges,
+    result,
     weighted_mean,
 )
 from edgesim.analysis.intervals import interval
+from edgesim.formatting import number, ranges
 from edgesim.work import FloatArray
 
 COSTS = ("device_time_s", "device_energy_j", "analytic_time_s", "analytic_energy_j")
@@ -65,7 +65,7 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
     (seed, device) pairs that both have; `time_saved` and `energy_saved` are the same by the closed form.
     `startup_share` and `scoring_share` are shares of the emulated time. `random_keeps` and `gap_at_cost` are random's
     keep ratio at the same total energy, and the accuracy minus random's there (`equal_cost`). `common_*` are over the
-    pairs that finish every method and keep ratio (`cells.comparable`). What cannot be said is NaN.
+    pairs that finish every method and keep ratio (`grouping.comparable`). Unknown values are NaN.
 
     Returns: DataFrame with SUMMARY_COLUMNS.
     """
@@ -119,24 +119,24 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
 def gap_to_random(records: pd.DataFrame) -> pd.DataFrame:
     """Accuracy of each method minus that of `random` at the same keep_ratio (or budget), paired by seed and device.
 
-    `full` is no choice of a subset and is left out.
+    `full` chooses no subset and is left out.
 
     Returns: DataFrame with GAP_COLUMNS; `gap` is on the common test set, `local_gap` on the device's own class mix,
         `base_keep_ratio` is random's mean ratio.
     """
-    return _gaps(records, RANDOM)
+    rows = []
+    columns = ("test_accuracy", "local_accuracy")
+    tables = {column: paired(complete(records), RANDOM, column) for column in columns}
+    local = {(method, ratio): part for method, ratio, part in groups(tables["local_accuracy"])}
+    for method, ratio, part in groups(tables["test_accuracy"]):
+        found = interval(device_by_seed(part, "difference"), (-1.0, 1.0))
+        own = interval(device_by_seed(local.get((method, ratio), part.head(0)), "difference"), (-1.0, 1.0))
+        rows.append((method, ratio, mean(part["base_keep_ratio"]), len(part), *found[:3], *own[:3]))
+    return pd.DataFrame(rows, columns=GAP_COLUMNS)
 
 
-def gap_to_full(records: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy of each method minus that of `full`, paired by seed and device; `random` is one of the methods.
-
-    Returns: DataFrame with GAP_COLUMNS.
-    """
-    return _gaps(records, FULL)
-
-
-def cost_by_ratio(records: pd.DataFrame) -> Answer:
-    """Mean cost of a device per method and keep_ratio, over the pairs that finish all of them (`cells.comparable`).
+def cost_by_ratio(records: pd.DataFrame) -> AnalysisResult:
+    """Mean cost of a device per method and keep_ratio, over the pairs that finish all of them (`grouping.comparable`).
 
     Returns: method keep_ratio pairs left_out + COSTS + PARTS + host_wall_s; `left_out` counts the trials of the cell
         that ended well on other pairs.
@@ -149,7 +149,7 @@ def cost_by_ratio(records: pd.DataFrame) -> Answer:
         (method, ratio, len(part), int(done[method, ratio]) - len(part), *(mean(part[name]) for name in names))
         for method, ratio, part in groups(common)
     ]
-    return answer(rows, ["method", "keep_ratio", "pairs", "left_out", *names], missing)
+    return result(rows, ["method", "keep_ratio", "pairs", "left_out", *names], missing)
 
 
 def linear_fit(x: FloatArray, y: FloatArray) -> Fit:
@@ -171,9 +171,9 @@ def linear_fit(x: FloatArray, y: FloatArray) -> Fit:
 
 
 def time_fits(records: pd.DataFrame) -> pd.DataFrame:
-    """The line through mean time against keep_ratio, per method with two ratios or more and per kind of time.
+    """Fitted line of mean time against keep_ratio, per method with two ratios or more and per kind of time.
 
-    Means are those of `cost_by_ratio`, so that a line is about the same devices.
+    Means are those of `cost_by_ratio`, so that all points of a line are over the same devices.
 
     Returns: DataFrame method time slope_s intercept_s r2; `time` is the column that was fitted.
     """
@@ -190,7 +190,7 @@ def time_fits(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def failures(records: pd.DataFrame) -> pd.DataFrame:
-    """The trials that did not end well, grouped by status, kind of reason and method, the most frequent first.
+    """Trials that did not end well, grouped by status, kind of reason and method, the most frequent first.
 
     Reasons that differ in their numbers are of one kind, and the first one stands for them.
 
@@ -200,7 +200,7 @@ def failures(records: pd.DataFrame) -> pd.DataFrame:
     rows = []
     bad = records[records["status"] != "ok"]
     for (status, _, method), part in bad.assign(kind=kinds(bad["reason"])).groupby(keys, sort=False, dropna=False):
-        ratios = ", ".join(f"{ratio:g}" for ratio in sorted(set(part["keep_ratio"])))
+        ratios = ", ".join(number(ratio) for ratio in sorted(set(part["keep_ratio"])))
         named = (status, one_of(part["reason"]), method)
         rows.append((*named, len(part), ratios, ranges(part["device"]), ranges(part["seed"])))
     names = ["status", "reason", "method", "failures", "keep_ratios", "device_list", "seed_list"]
@@ -211,7 +211,7 @@ def failures(records: pd.DataFrame) -> pd.DataFrame:
 def by_profile(records: pd.DataFrame) -> pd.DataFrame:
     """Means per profile, method and keep_ratio, profiles in order of first appearance.
 
-    Means are over the profile's (seed, device) pairs that finish all that the profile finishes (`cells.comparable`);
+    Means are over the profile's (seed, device) pairs that finish all that the profile finishes (`grouping.comparable`);
     where no pair does, each row is over its own.
 
     Returns: profile method keep_ratio devices trials left_out test_accuracy + COSTS; `devices` and `trials` are those
@@ -229,18 +229,6 @@ def by_profile(records: pd.DataFrame) -> pd.DataFrame:
             counts = (part["device"].nunique(), len(part), int(done[method, ratio]) - len(part))
             rows.append((profile, method, ratio, *counts, *means))
     return pd.DataFrame(rows, columns=["profile", "method", "keep_ratio", "devices", "trials", "left_out", *values])
-
-
-def _gaps(records: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    rows = []
-    columns = ("test_accuracy", "local_accuracy")
-    tables = {column: paired(complete(records), baseline, column) for column in columns}
-    local = {(method, ratio): part for method, ratio, part in groups(tables["local_accuracy"])}
-    for method, ratio, part in groups(tables["test_accuracy"]):
-        found = interval(device_by_seed(part, "difference"), (-1.0, 1.0))
-        own = interval(device_by_seed(local.get((method, ratio), part.head(0)), "difference"), (-1.0, 1.0))
-        rows.append((method, ratio, mean(part["base_keep_ratio"]), len(part), *found[:3], *own[:3]))
-    return pd.DataFrame(rows, columns=GAP_COLUMNS)
 
 
 def _spread(values: FloatArray) -> float:

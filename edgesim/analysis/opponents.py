@@ -1,4 +1,4 @@
-"""Sentences on a method against its opponents: random at equal keep ratio, and all of them at equal total cost."""
+"""Comparison of a method with its opponents: random at equal keep ratio, and all of them at equal total cost."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.equal_cost import at_equal_cost, gap_interval, opponents_of
-from edgesim.analysis.findings import Evidence, Finding, ends, finding, listed, percent, points, with_interval
+from edgesim.analysis.findings import Evidence, Finding, ends, finding, with_interval
 from edgesim.analysis.grouping import (
     FEWER_EPOCHS,
     OPPONENTS,
     RANDOM,
     RS2,
     below_full,
+    comparison_basis,
     device_by_seed,
-    equal_what,
     groups,
     mean,
     methods_of,
@@ -24,7 +24,7 @@ from edgesim.analysis.grouping import (
 )
 from edgesim.analysis.intervals import Interval, interval, lies
 from edgesim.analysis.storage import storage_bound
-from edgesim.errors import n_of
+from edgesim.formatting import listed, n_of, number, percent, points
 
 NAMES = {RANDOM: "random", FEWER_EPOCHS: "all data in fewer epochs", RS2: "a new random subset every epoch"}
 
@@ -51,14 +51,14 @@ class OpponentComparison(NamedTuple):
 class RandomComparison(NamedTuple):
     """A method at one keep ratio against random."""
 
-    what: str
-    """what they have in common: "equal keep ratio" or "equal budget" """
+    basis: str
+    """basis of the comparison: "equal keep ratio" or "equal budget" """
     common: Interval
     local: Interval
 
 
 def at_cost(good: pd.DataFrame, method: str, ratio: float | None = None) -> list[OpponentComparison]:
-    """The method against every opponent at equal total cost; all sentences on that read these intervals.
+    """The method against every opponent at equal total cost; all sentences on that use these intervals.
 
     Args:
         good: trials that ended well.
@@ -89,7 +89,7 @@ def at_cost(good: pd.DataFrame, method: str, ratio: float | None = None) -> list
 def equal_cost_finding(
     records: pd.DataFrame, method: str, found: list[OpponentComparison], epochs: int | None = None
 ) -> Finding:
-    """What the price of the method buys of each opponent.
+    """The method against every opponent that spends the same emulated energy.
 
     Args:
         records: one row per trial, in any state.
@@ -100,46 +100,77 @@ def equal_cost_finding(
     absent = _absent(records, method)
     if not found:
         if any(name != method for name in opponents_of(records)):
-            text = f"No trial of {method} costs as much as an opponent's cheapest one: none is set against it."
+            text = f"No trial of {method} costs as much as an opponent's cheapest one, so equal cost is not compared."
         else:
-            text = "No trial of random or of fewer epochs ended well: what the same price buys there cannot be told."
+            text = "No trial of random or of fewer epochs ended well, so there is no comparison at equal cost."
         return Finding("cost", f"{text}{absent}", method=method)
     most = max(found, key=lambda one: one.pairs)
-    parts: list[str] = []
-    for one in found:
-        told = f"{_buys(one, epochs)} {percent(one.reached)}: {_short(one.common)} for {method}"
-        if abs(one.local.estimate - one.common.estimate) >= 0.01:
-            told += f", {_short(one.local)} on the own class mix"
-        if one.pairs < most.pairs:
-            told += f", over the {one.pairs} of {most.pairs} pairs that have it ({method} {percent(one.own)} there)"
-        parts.append(f"{told[0].upper() if parts else told[0]}{told[1:]}.")
+    text = f"Equal cost (emulated energy, scoring included): {method} at {number(most.keep_ratio)} "
+    text += f"reaches {percent(most.own)}. "
+    text += " ".join(_sentence(same, method, most, epochs) for same in _equal_outcomes(found))
     sides = {lies(one.common, 0.0) for one in found}
     verdict: Evidence = "no" if -1 in sides else "yes" if sides == {1} else "none"
     worst = min(found, key=lambda one: (one.common.high, one.common.estimate) if one.common.is_known else (1, 1)).common
     level = f"95 % intervals, {worst.tests} tested at once" if worst.tests > 1 else "95 % interval"
     level = level if worst.is_known else worst.scope or "no intervals"
-    text = f"Equal cost: {method} at {most.keep_ratio:.4g} reaches {percent(most.own)}. For its emulated energy, "
-    text += f"scoring included: {' '.join(parts)}{_conclusion(found, method)} ({level}, n = {most.pairs}).{absent}"
+    text += f" {_conclusion(found, method)} ({level}, n = {most.pairs}).{absent}"
     return finding("cost", text, verdict, worst, (method, most.keep_ratio))
 
 
+def _equal_outcomes(found: list[OpponentComparison]) -> list[list[OpponentComparison]]:
+    """Comparisons in groups with one sentence: those whose opponent is full training at that cost, on equal pairs."""
+    outcomes: list[list[OpponentComparison]] = []
+    for one in found:
+        equal = [same for same in outcomes if _is_full(same[0]) and _numbers(same[0]) == _numbers(one)]
+        if _is_full(one) and equal:
+            equal[0].append(one)
+        else:
+            outcomes.append([one])
+    return outcomes
+
+
+def _numbers(one: OpponentComparison) -> tuple[object, ...]:
+    """All numbers that a sentence prints of a comparison."""
+    return one.pairs, percent(one.own), percent(one.reached), _with_ends(one.common), _with_ends(one.local)
+
+
+def _is_full(one: OpponentComparison) -> bool:
+    """True where the price is enough for full training."""
+    return one.keeps > 0.995
+
+
+def _sentence(same: list[OpponentComparison], method: str, most: OpponentComparison, epochs: int | None) -> str:
+    """One sentence on an opponent, or on several that are full training at that cost."""
+    one = same[0]
+    text = f"{_spending(one, epochs)} {percent(one.reached)}"
+    if len(same) > 1:
+        text = f"Full training costs no more than {method} and stands for {listed([NAMES[o.opponent] for o in same])}. "
+        text += f"It reaches {percent(one.reached)}"
+    text += f": {_with_ends(one.common)} for {method}"
+    if abs(one.local.estimate - one.common.estimate) >= 0.01:
+        text += f", {_with_ends(one.local)} on the own class mix"
+    if one.pairs < most.pairs:
+        text += f". That is over {one.pairs} of {most.pairs} pairs, where {method} reaches {percent(one.own)}"
+    return f"{text}."
+
+
 def _conclusion(found: list[OpponentComparison], method: str) -> str:
-    """Who is shown to be ahead, by the intervals printed."""
+    """Opponents ahead, behind and without a shown difference, by the intervals printed."""
     known = [one for one in found if one.common.is_known]
-    said = []
+    results = []
     for side, words in ((1, "is ahead of"), (-1, "falls behind"), (0, "shows no difference to")):
         names = [NAMES[one.opponent] for one in known if lies(one.common, 0.0) == side]
         if names:
-            said.append(f"{words} {listed(names)}")
-    return f" So {method} {listed(said)}" if said else f" How {method} stands elsewhere is not known"
+            results.append(f"{words} {listed(names)}")
+    return f"So {method} {listed(results)}" if results else f"How {method} compares on other seeds is unknown"
 
 
 def against_random(good: pd.DataFrame) -> Finding:
-    """How many (method, ratio) are above chance and below it, and the method that is furthest."""
+    """Number of (method, ratio) pairs above and below random, and the best or worst one."""
     names = methods_of(good)
     if not names or not (good["method"] == RANDOM).any():
         absent = "random selection" if names else "method other than random and full"
-        return Finding("random", f"The run has no {absent}, so whether methods beat chance cannot be told.")
+        return Finding("random", f"The run has no {absent}, so methods cannot be compared with chance.")
     pairs = below_full(paired(good[good["method"].isin([*names, RANDOM])], RANDOM, "test_accuracy"))
     parts = list(groups(pairs))
     cells = [
@@ -151,33 +182,33 @@ def against_random(good: pd.DataFrame) -> Finding:
         )
         for name, ratio, part in parts
     ]
-    what = equal_what(pairs)
+    basis = comparison_basis(pairs)
     known = [cell for cell in cells if cell[2].is_known]
     if not known:
         scope = next((cell[2].scope for cell in cells if cell[2].scope), "")
-        text = f"Whether methods beat random at {what} cannot be told"
+        text = f"This run does not show whether methods beat random at {basis}"
         return Finding("random", f"{text}: {scope}." if scope else f"{text}: too few trials have a partner in random.",
                        scope=scope)  # fmt: skip
     up = [cell for cell in known if lies(cell[2], 0.0) > 0]
     down = [cell for cell in known if lies(cell[2], 0.0) < 0]
-    text = _counts(names, len(known), len(up), len(down), what)
+    text = _counts(names, len(known), len(up), len(down), basis)
     named = [max(up or known, key=lambda cell: cell[2].estimate)] if up or not down else []
     named += [min(down, key=lambda cell: cell[2].estimate)] if down else []
     for name, ratio, found, base in named:
-        word = "best" if lies(found, 0.0) >= 0 else "worst"
-        beside = f" (random keeps {base:.4g})" if abs(base - ratio) > 1e-6 else ""
-        text += f"; {word} {name} at {ratio:.4g}{beside}, {with_interval(found, 'points')}"
+        word = "Best" if lies(found, 0.0) >= 0 else "Worst"
+        random_keeps = f" (random keeps {number(base)})" if abs(base - ratio) > 1e-6 else ""
+        text += f". {word}: {name} at {number(ratio)}{random_keeps}, {with_interval(found, 'points')}"
     name, ratio, found, _ = named[0]
     return finding("random", text + ".", "yes" if up else "no" if down else "none", found, (name, ratio))
 
 
-def _counts(names: list[str], cells: int, up: int, down: int, what: str) -> str:
-    """How many of the comparisons with random are above it and below: the beginning of a sentence."""
+def _counts(names: list[str], cells: int, up: int, down: int, basis: str) -> str:
+    """Number of comparisons above and below random, as a sentence without its full stop."""
     if len(names) > 1:
         counts = f"{up or 'none'} beat random and {down or 'none'} fall below it"
-        return f"At {what}, of {n_of(cells, 'pair')} of method and keep ratio {counts}"
+        return f"At {basis}, of {n_of(cells, 'pair')} of method and keep ratio {counts}"
     where = n_of(cells, "keep ratio")
-    return f"At {what}, {names[0]} beats random at {up or 'none'} of {where} and falls below it at {down or 'none'}"
+    return f"At {basis}, {names[0]} beats random at {up or 'none'} of {where} and falls below it at {down or 'none'}"
 
 
 def random_at(good: pd.DataFrame, method: str, ratio: float) -> RandomComparison | None:
@@ -192,28 +223,28 @@ def random_at(good: pd.DataFrame, method: str, ratio: float) -> RandomComparison
     for table in (pairs, local):
         own = _at(table[table["method"] == method], ratio)
         found.append(interval(device_by_seed(own, "difference"), (-1.0, 1.0), tests))
-    return RandomComparison(equal_what(pairs), found[0], found[1])
+    return RandomComparison(comparison_basis(pairs), found[0], found[1])
 
 
-def _buys(one: OpponentComparison, epochs: int | None) -> str:
-    """What a price buys of an opponent, up to the accuracy that it reaches."""
+def _spending(one: OpponentComparison, epochs: int | None) -> str:
+    """An opponent at equal cost, up to the accuracy that it reaches."""
     if one.opponent == FEWER_EPOCHS:
-        told = f"{one.keeps:.2f} of the epochs" if epochs is None else f"{one.keeps * epochs:.2g} of {epochs} epochs"
-        return f"All data for {told} reach"
-    if one.keeps > 0.995:
-        return "full training, which costs no more, reaches"
+        share = f"{one.keeps:.2f} of the epochs" if epochs is None else f"{one.keeps * epochs:.2g} of {epochs} epochs"
+        return f"All data in {share} reach"
+    if _is_full(one):
+        return "Full training, which costs no more, reaches"
     if one.opponent == RS2:
         return f"A new random {one.keeps:.2f} every epoch reaches"
-    return f"random keeps {one.keeps:.2f} and reaches"
+    return f"Random keeps {one.keeps:.2f} and reaches"
 
 
-def _short(found: Interval) -> str:
+def _with_ends(found: Interval) -> str:
     """'+7.2 points (-4.0 to +18.3)'."""
     return points(found.estimate) + (f" ({ends(found, '+')})" if found.is_known else "")
 
 
 def _absent(records: pd.DataFrame, method: str) -> str:
-    """Which opponents did not run, and which ones storage rules out where static ones can run."""
+    """Opponents that did not run, and devices whose storage is too small for dynamic ones."""
     ran = set(records["method"])
     lost = [name for name in OPPONENTS if name != method and name not in ran]
     text = f" Not run: {listed(lost)}." if lost else ""
@@ -221,7 +252,7 @@ def _absent(records: pd.DataFrame, method: str) -> str:
     devices = int((bound["methods"] != "").sum())
     if devices:
         whose = n_of(devices, "device")
-        text += f" The storage of {whose} does not hold all samples: static opponents alone count there."
+        text += f" The storage of {whose} does not hold all samples; only static opponents run there."
     return text
 
 

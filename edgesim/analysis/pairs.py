@@ -1,4 +1,4 @@
-"""The trials that two runs share, beside each other."""
+"""Trials that two runs share, paired."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pandas as pd
 
 from edgesim.analysis.grouping import KEYS, complete, ok
 
-TOLD_RATIOS = 5
-"""keep ratios without a partner that a sentence names, at most"""
+MOST_RATIOS = 5
+"""keep ratios without a partner that a sentence lists, at most"""
 
 
 def known(records: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
@@ -33,15 +33,15 @@ def pairs(a: pd.DataFrame, b: pd.DataFrame, column: str) -> pd.DataFrame:
 def _under_ratios_of(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """Run b with the keep ratios of run a, where those keep as many samples of every shard that both have.
 
-    Only ratios that the other run does not have itself take part; of several such the nearest one is taken. A rule
-    gives every device its own ratio, so that the ratios of rules are compared device by device.
+    Only ratios that the other run does not have itself are matched, each with the nearest one. A rule gives every
+    device its own ratio, so ratios by rule are compared device by device.
     """
     keys = [*KEYS, "method"]
     both = a.merge(b.reset_index(), on=keys, suffixes=("_a", "_b"))
     both = both[both["keep_ratio_a"] != both["keep_ratio_b"]]
     both["ruled"] = (both["ratio_rule_a"].fillna("") != "") & (both["ratio_rule_b"].fillna("") != "")
-    alike = (both["shard_size_a"] == both["shard_size_b"]) & (both["subset_size_a"] == both["subset_size_b"])
-    both["same"] = alike & (both["shard_size_a"] > 0)
+    equal_size = (both["shard_size_a"] == both["shard_size_b"]) & (both["subset_size_a"] == both["subset_size_b"])
+    both["same"] = equal_size & (both["shard_size_a"] > 0)
     ratio = b["keep_ratio"].copy()
     ruled = both[both["ruled"] & both["same"]]
     ratio.loc[ruled["index"]] = ruled["keep_ratio_a"].to_numpy()
@@ -60,7 +60,7 @@ def _under_ratios_of(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
 
 
 def without_partner(known: pd.DataFrame, both: pd.DataFrame, ratio: str) -> tuple[int, str]:
-    """How many trials of a run have no partner, and words for their keep ratios; empty where there are none.
+    """Number of a run's trials without a partner, and their keep ratios in words; empty without such trials.
 
     Args:
         known: the run's trials that have the quantity.
@@ -73,5 +73,5 @@ def without_partner(known: pd.DataFrame, both: pd.DataFrame, ratio: str) -> tupl
     ratios = [f"{value:.6g}" for value in sorted(set(alone["keep_ratio"]))]
     if not ratios:
         return 0, ""
-    more = " and others" * (len(ratios) > TOLD_RATIOS)
-    return len(alone), f" (keep ratio{'s' * (len(ratios) > 1)} {', '.join(ratios[:TOLD_RATIOS])}{more})"
+    more = " and others" * (len(ratios) > MOST_RATIOS)
+    return len(alone), f" (keep ratio{'s' * (len(ratios) > 1)} {', '.join(ratios[:MOST_RATIOS])}{more})"

@@ -1,11 +1,21 @@
-"""Accuracy against cost: which (method, keep_ratio) no other one beats in both."""
+"""Accuracy against cost: the Pareto front over methods and keep ratios."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.grouping import Answer, answer, complete, device_by_seed, dropped, everywhere, groups, mean, ok
+from edgesim.analysis.grouping import (
+    AnalysisResult,
+    complete,
+    device_by_seed,
+    dropped,
+    everywhere,
+    groups,
+    mean,
+    ok,
+    result,
+)
 from edgesim.analysis.intervals import interval
 from edgesim.work import FloatArray
 
@@ -15,7 +25,7 @@ POINT_COLUMNS = [
 
 
 def front(costs: FloatArray, gains: FloatArray) -> np.ndarray:
-    """Which points no other point beats: none has at most the cost and at least the gain, and differs in one.
+    """Points on the Pareto front: no other point costs at most as much, gains at least as much, and differs.
 
     Args:
         costs: float [n], smaller is better.
@@ -35,11 +45,11 @@ def front(costs: FloatArray, gains: FloatArray) -> np.ndarray:
     return on
 
 
-def accuracy_against(records: pd.DataFrame, column: str = "device_energy_j") -> Answer:
+def accuracy_against(records: pd.DataFrame, column: str = "device_energy_j") -> AnalysisResult:
     """Mean accuracy and mean cost of a device per method and keep_ratio, and the points of the Pareto front.
 
     All points are over the same (seed, device) pairs, those that finish every method and keep ratio. Where there is no
-    such pair each point is over its own, and the front says nothing: no point is on it.
+    such pair, each point is over its own pairs, and no point is on the front.
 
     Args:
         records: one row per trial.
@@ -50,20 +60,20 @@ def accuracy_against(records: pd.DataFrame, column: str = "device_energy_j") -> 
     good = ok(complete(records))
     good = good[good["test_accuracy"].notna() & good[column].notna()]
     same = everywhere(good)
-    alike = len(same) > 0
+    comparable = len(same) > 0
     missing = dropped(good, same)
-    if len(good) and not alike:
+    if len(good) and not comparable:
         same = good
-        missing = ("No (seed, device) pair finishes every method and keep ratio: the points are over different "
-                   "devices, and none is called the better one.",)  # fmt: skip
+        missing = ("No (seed, device) pair finishes every method and keep ratio. The points are over different "
+                   "devices, so there is no Pareto front.",)  # fmt: skip
     counts = good.groupby(["method", "keep_ratio"]).size()
     rows = []
     for method, ratio, part in groups(same):
-        found = interval(device_by_seed(part, "test_accuracy"), (0.0, 1.0))
+        accuracy = interval(device_by_seed(part, "test_accuracy"), (0.0, 1.0))
         sizes = (len(part), int(counts[method, ratio]) - len(part))
-        rows.append((method, ratio, *sizes, found.estimate, found.low, found.high, mean(part[column]), False))
-    told = answer(rows, POINT_COLUMNS, missing if rows else f"No trial that ended well has an accuracy and {column}.")
-    costs, gains = (told.table[name].to_numpy() for name in ("cost", "test_accuracy"))
-    # Truth values also where there is no row: pages choose rows by them.
-    told.table["on_front"] = front(costs, gains) if alike else np.zeros(len(costs), dtype=bool)
-    return told
+        rows.append((method, ratio, *sizes, *accuracy[:3], mean(part[column]), False))
+    found = result(rows, POINT_COLUMNS, missing if rows else f"No trial that ended well has an accuracy and {column}.")
+    costs, gains = (found.table[name].to_numpy() for name in ("cost", "test_accuracy"))
+    # Boolean also without rows: pages select rows by it.
+    found.table["on_front"] = front(costs, gains) if comparable else np.zeros(len(costs), dtype=bool)
+    return found

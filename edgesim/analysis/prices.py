@@ -1,4 +1,4 @@
-"""The two modelled prices and the host's clock against each other: how far apart, and where that comes from."""
+"""Closed-form price, emulated price and the host's clock: their differences, and the causes of these."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.grouping import FULL, Answer, answer, complete, in_stack, ok
+from edgesim.analysis.grouping import FULL, AnalysisResult, complete, in_stack, ok, result
 
 PRICE_COLUMNS = [
     "device", "profile", "method", "keep_ratio", "trials", "analytic_time_s", "device_time_s", "host_wall_s",
@@ -27,11 +27,11 @@ PARTS = ("rate_s", "steps_s", "score_s", "wait_s", "throttled_s", "rest_s")
 """the parts of `gap_s`; `partial_s` is a part of `steps_s`"""
 
 
-def compare_prices(records: pd.DataFrame) -> Answer:
-    """The prices of every device, method and keep_ratio side by side, means over seeds.
+def compare_prices(records: pd.DataFrame) -> AnalysisResult:
+    """Prices of every device, method and keep_ratio side by side, means over seeds.
 
     Returns: PRICE_COLUMNS. `*_factor` is emulated / analytic. `*_relative` is the training time / that of `full` on
-        the same device and seed, by each price and by the host's clock: the three compare although the host is
+        the same device and seed, by each price and by the host's clock. The three compare, although the host is
         another machine. NaN without `full`, and by the host's clock where either was trained in a stack.
     """
     good = ok(complete(records)).copy()
@@ -48,20 +48,20 @@ def compare_prices(records: pd.DataFrame) -> Answer:
     table["trials"] = found.size()
     table["time_factor"] = table["device_time_s"] / table["analytic_time_s"].where(table["analytic_time_s"] > 0)
     table["energy_factor"] = table["device_energy_j"] / table["analytic_energy_j"].where(table["analytic_energy_j"] > 0)
-    missing = "" if len(full) else f"No trial of `{FULL}` ended well, so times relative to it cannot be told."
-    return Answer(table.reset_index()[PRICE_COLUMNS], (missing,) if missing else ())
+    missing = "" if len(full) else f"No trial of `{FULL}` ended well, so times relative to it are unknown."
+    return AnalysisResult(table.reset_index()[PRICE_COLUMNS], (missing,) if missing else ())
 
 
-def device_prices(prices: pd.DataFrame) -> Answer:
-    """The prices of every device side by side, over all its methods and keep ratios, and how far they are off.
+def device_prices(prices: pd.DataFrame) -> AnalysisResult:
+    """Prices of every device side by side, over all its methods and keep ratios, and their errors.
 
     Args:
         prices: the table of `compare_prices`.
 
     Returns: DEVICE_PRICE_COLUMNS, means over trials. `*_factor` is emulated / analytic, of those means.
-        `analytic_error` and `device_error` say how well a price foretells what pruning leaves of training's time: the
-        mean over the pruned trials of (time / time of `full`) by that price minus the same by this host's clock, which
-        measures another machine but the same work. NaN without `full`, and where trials were trained in stacks.
+        `analytic_error` and `device_error` are errors of each price in predicting the training time that pruning
+        leaves: the mean over pruned trials of (time / time of `full`), minus the same by this host's clock. The host is
+        another machine, but does the same work. NaN without `full`, and where trials were trained in stacks.
     """
     kinds = ["analytic_time_s", "device_time_s", "host_wall_s", "analytic_energy_j", "device_energy_j"]
     keys = ["device", "profile"]
@@ -75,16 +75,16 @@ def device_prices(prices: pd.DataFrame) -> Answer:
         **{f"{price}_error": pruned[f"{price}_relative"] - pruned["host_relative"] for price in ("analytic", "device")}
     )
     table = table.join(errors.groupby(keys).mean()).reset_index()
-    return Answer(table[DEVICE_PRICE_COLUMNS], () if len(table) else ("No trial that ended well has a price.",))
+    return AnalysisResult(table[DEVICE_PRICE_COLUMNS], () if len(table) else ("No trial that ended well has a price.",))
 
 
 def price_sources(
     records: pd.DataFrame, workload: Mapping[str, Any] | None = None, batch_size: int | None = None
-) -> Answer:
-    """Where the emulated time of each device parts from the closed form's, in seconds per trial.
+) -> AnalysisResult:
+    """Causes of the difference between emulated and closed-form time of each device, in seconds per trial.
 
     Per device the training time without waiting and throttling is fitted by a x FLOPs + b x steps (a, b >= 0), over
-    all trials. What a step costs beside its arithmetic is then told from arithmetic that runs slower or faster than φ.
+    all trials. That separates the overhead of a step from arithmetic that runs slower or faster than φ.
 
     Args:
         records: one row per trial.
@@ -94,7 +94,7 @@ def price_sources(
     Returns: SOURCE_COLUMNS, means over the device's trials. `gap_s` = emulated - analytic = `rate_s` (arithmetic and
         memory traffic at another rate than φ) + `steps_s` (per-step overhead; `partial_s` of it for the steps that
         partial batches add) + `score_s` (scoring and selection) + `wait_s` (storage, unavailability) + `throttled_s`
-        (heat) + `rest_s`. `step_overhead_s` is b, `r2` of the fit. A part that cannot be told is NaN and within the
+        (heat) + `rest_s`. `step_overhead_s` is b, `r2` of the fit. An unknown part is NaN and part of the
         rest.
     """
     good = ok(complete(records))
@@ -107,12 +107,12 @@ def price_sources(
         missing.append("No trial that ended well has an emulated time.")
     for name, what in (("device_wait_s", "waiting for storage"), ("device_throttled_s", "heat")):
         if name not in records or records[name].isna().all():
-            missing.append(f"The run has no column {name}: the part of {what} is within the others.")
+            missing.append(f"The run has no column {name}: the part of {what} is included in the others.")
     if rows and np.isnan(per_step):
-        missing.append("The network's FLOPs per sample or the batch size is not known: no share of partial batches.")
+        missing.append("Without FLOPs per sample and batch size the share of partial batches is unknown.")
     if any(np.isnan(row[-1]) for row in rows):
-        missing.append("A device whose trials all have the same FLOPs per step cannot tell its steps from its rate.")
-    return answer(rows, SOURCE_COLUMNS, tuple(missing))
+        missing.append("A device with equal FLOPs per step in all trials does not separate step overhead from rate.")
+    return result(rows, SOURCE_COLUMNS, tuple(missing))
 
 
 def _sources_of(good: pd.DataFrame, flops_per_step: float) -> list[tuple[Any, ...]]:
@@ -135,8 +135,8 @@ def _sources_of(good: pd.DataFrame, flops_per_step: float) -> list[tuple[Any, ..
         rate, overhead_s, r2 = _two_rates(*fitted[places[device]].T)
         rate_s = rate * mean["train_flops"] - mean["analytic_train_time_s"]
         steps_s = overhead_s * mean["steps"]
-        told_s = np.nan_to_num(rate_s) + np.nan_to_num(steps_s)
-        rest_s = mean["gap_s"] - told_s - mean["score_s"] - mean["wait_s"] - mean["throttled_s"]
+        known_s = np.nan_to_num(rate_s) + np.nan_to_num(steps_s)
+        rest_s = mean["gap_s"] - known_s - mean["score_s"] - mean["wait_s"] - mean["throttled_s"]
         times = (mean["analytic_time_s"], mean["device_time_s"], mean["gap_s"])
         partial_s = overhead_s * mean["partial"]
         found = (rate_s, steps_s, partial_s, mean["score_s"], mean["wait_s"], mean["throttled_s"], rest_s)
@@ -150,7 +150,7 @@ def _two_rates(flops: np.ndarray, steps: np.ndarray, train_s: np.ndarray) -> tup
     design = np.stack([flops, steps], axis=1) / scale
     if len(train_s) < 3 or np.linalg.matrix_rank(design, tol=1e-6) < 2:
         return np.nan, np.nan, np.nan
-    from scipy import optimize  # half a second, which most short runs do without
+    from scipy import optimize  # takes half a second, and most short runs do not need it
 
     found, _ = optimize.nnls(design, train_s)
     total = float(((train_s - train_s.mean()) ** 2).sum())

@@ -1,4 +1,4 @@
-"""Whether pruning costs more where the data is skewed: within one run by each device's skew, or against an IID run."""
+"""Cost of pruning on skewed data: within one run by each device's skew, or against an IID run."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from edgesim.analysis.classes import skew
+from edgesim.analysis.classes import class_skew
 from edgesim.analysis.findings import Claim, against
 from edgesim.analysis.grouping import FULL, below_full, device_by_seed, ok, paired
 from edgesim.analysis.intervals import LEVEL, Interval, interval
+from edgesim.formatting import n_of
 
 MARGIN = 0.02
-"""how much more accuracy pruning may cost on skewed data and still count as robust: two points"""
+"""additional loss of accuracy on skewed data that still counts as robust: two points"""
 
 
 def claims_of(records: pd.DataFrame, method: str, shards: pd.DataFrame | None, iid: pd.DataFrame | None) -> list[Claim]:
-    """The two claims on skewed data (edge paper, section VI, aspect 4).
+    """Two claims on skewed data (edge paper, section VI, aspect 4).
 
     Args:
         records: trials that ended well.
@@ -27,43 +28,47 @@ def claims_of(records: pd.DataFrame, method: str, shards: pd.DataFrame | None, i
         iid: records of an IID run of the same scenario, or None.
     """
     ratio, losses = _losses(records, method)
-    within = Claim("robust_to_skew", f"The most skewed device loses at most {100 * MARGIN:g} points more by pruning "
-                   "than the least skewed", keep_ratio=ratio)  # fmt: skip
-    beside = Claim("robust_to_non_iid", f"Pruning costs at most {100 * MARGIN:g} points more than in the IID run",
-                   keep_ratio=ratio)  # fmt: skip
+    margin = n_of(100 * MARGIN, "point")
+    statement = f"The most skewed device loses at most {margin} more by pruning than the least skewed"
+    within_run = Claim("robust_to_skew", statement, keep_ratio=ratio)
+    versus_iid = Claim(
+        "robust_to_non_iid", f"Pruning costs at most {margin} more than in the IID run", keep_ratio=ratio
+    )
     if losses.empty:
         reason = "no trial below keep ratio 1 has a partner in full"
-        return [replace(within, reason=reason), replace(beside, reason=reason)]
+        return [replace(within_run, reason=reason), replace(versus_iid, reason=reason)]
     if shards is None or shards.empty:
-        within = replace(within, reason="the run folder has no table of shards, so skew is not known")
+        within_run = replace(within_run, reason="the run folder has no table of shards, so the skew is unknown")
     else:
-        within = against(within, skew_effect(losses, skew(shards).table), -MARGIN, above=True, bounds=(-2.0, 2.0))
-        if not within.found.is_known and not within.found.scope:
-            within = replace(within, reason="it takes four devices of different skew")
+        within_run = against(
+            within_run, skew_effect(losses, class_skew(shards).table), -MARGIN, above=True, bounds=(-2.0, 2.0)
+        )
+        if not within_run.found.is_known and not within_run.found.scope:
+            within_run = replace(within_run, reason="four devices of different skew are needed")
     if iid is None:
-        return [within, replace(beside, reason="no IID run was given to compare with")]
+        return [within_run, replace(versus_iid, reason="no IID run was given to compare with")]
     _, pairs = _losses(ok(iid), method, ratio)
     if pairs.empty:
-        return [within, replace(beside, reason=f"the IID run has no such trial at keep ratio {ratio:g}")]
+        return [within_run, replace(versus_iid, reason=f"the IID run has no such trial at keep ratio {ratio:g}")]
     own, other = (interval(device_by_seed(table, "difference")) for table in (losses, pairs))
-    return [within, against(beside, difference(own, other), -MARGIN, above=True, bounds=(-2.0, 2.0))]
+    return [within_run, against(versus_iid, difference(own, other), -MARGIN, above=True, bounds=(-2.0, 2.0))]
 
 
 def skew_effect(losses: pd.DataFrame, skews: pd.DataFrame) -> Interval:
-    """How much more the most skewed device loses than the least skewed, by a line through all devices.
+    """Additional loss of the most skewed device over the least skewed, by a line through all devices.
 
     Ordinary least squares of `difference` on `skew` with a level per seed; devices of one seed hold different data.
 
     Args:
         losses: seed device difference, accuracy minus that of `full`.
-        skews: seed device skew, from `classes.skew`.
+        skews: seed device skew, from `class_skew`.
 
     Returns: slope x (largest - smallest skew) with its 95 % t-interval; without ends for fewer than four pairs or two
         seeds.
     """
     table = losses.merge(skews[["seed", "device", "skew"]], on=["seed", "device"])
-    within = table[["difference", "skew"]] - table.groupby("seed")[["difference", "skew"]].transform("mean")
-    x, y = within["skew"].to_numpy(dtype=np.float64), within["difference"].to_numpy(dtype=np.float64)
+    within_run = table[["difference", "skew"]] - table.groupby("seed")[["difference", "skew"]].transform("mean")
+    x, y = within_run["skew"].to_numpy(dtype=np.float64), within_run["difference"].to_numpy(dtype=np.float64)
     n, seeds = len(table), table["seed"].nunique()
     free = n - seeds - 1
     spread = float(x @ x)
@@ -94,7 +99,7 @@ def difference(a: Interval, b: Interval) -> Interval:
 
 
 def _losses(records: pd.DataFrame, method: str, wanted: float = 0.5) -> tuple[float, pd.DataFrame]:
-    """The ratio nearest to the wanted one, and accuracy minus that of `full` there."""
+    """Ratio nearest to the wanted one, and accuracy minus that of `full` there."""
     pairs = paired(records[records["method"].isin([method, FULL])], FULL, "test_accuracy")
     pairs = below_full(pairs)
     ratios = sorted({float(ratio) for ratio in pairs["keep_ratio"]})

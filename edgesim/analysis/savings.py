@@ -1,22 +1,22 @@
-"""What a fleet saves by pruning: sums of emulated prices, with start-up told apart."""
+"""Savings of a fleet by pruning: sums of emulated prices, with start-up as a separate part."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.findings import percent
 from edgesim.analysis.grouping import FULL, paired
 from edgesim.analysis.intervals import Interval, ratio_interval
+from edgesim.formatting import percent
 
 WORTH = 0.01
-"""share of time or energy that a saving has to reach to be worth a sentence"""
+"""share of time or energy from which a saving is worthwhile"""
 NOTHING = 0.001
-"""a saving below this share is called none"""
+"""a saving below this share counts as none"""
 
 
 def saving(records: pd.DataFrame, method: str, ratio: float, column: str) -> Interval:
-    """The share of a cost that the fleet saves against `full` on the same seeds and devices, scoring included.
+    """Share of a cost that the fleet saves against `full` on the same seeds and devices, scoring included.
 
     Costs are summed over the devices of a seed; the interval is over seeds, for this fleet.
 
@@ -36,24 +36,24 @@ def saved_in_words(time: float, energy: float) -> str:
     """'saves 40.0 % of the time and 38.0 % of the energy', 'takes 3.0 % more time but saves 5.0 % of the energy'.
 
     Args:
-        time, energy: shares saved, negative where more is taken; NaN = not known, at most one of them.
+        time, energy: shares saved, negative where more is taken; NaN = unknown, at most one of them.
     """
     known = [(share, name) for share, name in ((time, "time"), (energy, "energy")) if np.isfinite(share)]
     saves = [f"{percent(share)} of the {name}" for share, name in known if share > -NOTHING]
     takes = [f"{percent(-share)} more {name}" for share, name in known if share <= -NOTHING]
-    parts = [f"{verb} {' and '.join(said)}" for verb, said in (("saves", saves), ("takes", takes)) if said]
+    parts = [f"{verb} {' and '.join(amounts)}" for verb, amounts in (("saves", saves), ("takes", takes)) if amounts]
     return " but ".join(parts)
 
 
 def startup_share(records: pd.DataFrame) -> float:
-    """Share of full training's emulated time that is start-up; NaN where it is not known."""
+    """Share of full training's emulated time that is start-up; NaN where it is unknown."""
     full = records[records["method"] == FULL].dropna(subset=["device_startup_s", "device_time_s"])
     total = float(full["device_time_s"].sum())
     return float(full["device_startup_s"].sum()) / total if total > 0 else np.nan
 
 
 def warm_saving(records: pd.DataFrame, method: str, ratio: float) -> float:
-    """The share of the time saved where start-up is left out of both sides; NaN where it is not known."""
+    """Share of the time saved without start-up on both sides; NaN where it is unknown."""
     warm = records.assign(warm_s=records["device_time_s"] - records["device_startup_s"])
     return saving(warm, method, ratio, "warm_s").estimate
 
@@ -70,11 +70,11 @@ def by_profile(good: pd.DataFrame, method: str, ratio: float) -> list[tuple[str,
 
 
 def why_little(good: pd.DataFrame, method: str, ratio: float) -> str:
-    """A sentence on start-up, where it is what swallows the saving; else empty."""
+    """Sentence on start-up, where it explains the small saving; else empty."""
     share, warm = startup_share(good), warm_saving(good, method, ratio)
     if not (np.isfinite(share) and np.isfinite(warm)) or share < WORTH or warm < WORTH:
         return ""
     return (
-        f" Start-up is why: it takes {percent(share)} of full training's time, and without it {percent(warm)} would be "
-        "saved."
+        f" The reason is start-up: it takes {percent(share)} of full training's time. "
+        f"Without it, {percent(warm)} would be saved."
     )

@@ -1,7 +1,7 @@
-"""What a run says in a few sentences: one line to decide by, then what pruning saves, costs, and buys at equal price.
+"""Verdict of a run in a few sentences: the recommendation, then savings, accuracy, and comparisons at equal cost.
 
 Every sentence decides by the interval that it prints; intervals that are read together are simultaneous. Where the data
-cannot tell, the sentence says so, and how many seeds or devices could. One seed is spoken of as this seed alone.
+cannot decide, the sentence says so, and names the seeds or devices that could. Results of one seed hold for it alone.
 """
 
 from __future__ import annotations
@@ -11,68 +11,68 @@ import pandas as pd
 
 from edgesim.analysis import opponents
 from edgesim.analysis.accuracy_loss import MARGIN, AccuracyLosses, losses_to_full, skewed
-from edgesim.analysis.answers import VerdictContext, answer_of, loss_in_words, margin_in_words, turn
-from edgesim.analysis.findings import Evidence, Finding, finding, listed, percent, points, with_interval
-from edgesim.analysis.fixed_subset_uses import uses
+from edgesim.analysis.findings import Evidence, Finding, finding, with_interval
+from edgesim.analysis.fixed_subset_uses import fixed_subset_uses
 from edgesim.analysis.grouping import FULL, KEYS, RANDOM, complete, methods_of, ok
 from edgesim.analysis.intervals import Interval, lies
+from edgesim.analysis.recommendation import VerdictContext, disagreement, loss_in_words, margin_in_words, recommendation
 from edgesim.analysis.savings import NOTHING, WORTH, by_profile, saving, startup_share, warm_saving
-from edgesim.errors import n_of
+from edgesim.formatting import listed, n_of, number, percent, points
 
 
 def verdict_of(
     records: pd.DataFrame, method: str | None = None, margin: float = MARGIN, epochs: int | None = None
 ) -> list[Finding]:
-    """The sentences on a run, the answer first; where the two test distributions disagree, that before it.
+    """Sentences on a run, the recommendation first; a disagreement of the two test distributions comes before it.
 
     Args:
         records: one row per trial, in any state.
-        method: which method to speak about; None = `importance` where it ran, else the one with the highest mean
-            accuracy, else `random`.
-        margin: loss of accuracy that is taken as none.
-        epochs: of full training, to say what fewer epochs are; None = as a share.
+        method: method of the verdict; None = `importance` where it ran, else the one with the highest mean accuracy,
+            else `random`.
+        margin: loss of accuracy that counts as none.
+        epochs: of full training, to write fewer epochs as a number; None = as a share.
 
-    Returns: findings of the kinds "turn", "answer", "saving" (time and energy of the fleet at the ratio spoken of),
-        "accuracy" (what that ratio costs), "harm" (from which ratio on accuracy falls), "devices" (who gains), "random"
-        (methods against chance at equal ratio), "cost" (against opponents at equal total cost),
-        "use" (repeated trainings, storage, sending) and "limits".
+    Returns: findings of the kinds "disagreement", "answer", "saving" (time and energy of the fleet at the ratio),
+        "accuracy" (loss at that ratio), "harm" (ratio from which accuracy falls), "devices" (savings by profile),
+        "random" (methods against chance at equal ratio), "cost" (against opponents at equal total cost), "use"
+        (repeated trainings, storage, upload) and "limits".
     """
     records = complete(records)
     good = ok(records)
     if good.empty:
-        text = "No trial has ended well, so nothing can be said about pruning on this fleet."
+        text = "No trial has ended well, so there is no result on pruning."
         return [Finding("limits", text), *_limits(records)]
-    method = method or spoken_of(good)
+    method = method or verdict_method(good)
     if method is None:
-        text = "No trial that prunes ended well, so nothing can be said about pruning."
+        text = "No trial that prunes ended well, so there is no result on pruning."
         return [Finding("limits", text), *_limits(records)]
     found: list[Finding] = []
     about: float | None = None
     at_cost: list[opponents.OpponentComparison] = []
     if (good["method"] == FULL).any():
         losses = losses_to_full(good, method, margin)
-        about = losses.spoken_of
+        about = losses.discussed_ratio
         if about is None:
             found.append(Finding("accuracy", f"No trial of {method} below keep ratio 1 has a partner in full."))
         else:
             at_cost = opponents.at_cost(good, method, about)
-            spoken = VerdictContext(good, losses, about, at_cost)
-            found += [*turn(spoken), answer_of(spoken), _saving(spoken), _accuracy(losses, good, about)]
+            context = VerdictContext(good, losses, about, at_cost)
+            found += [*disagreement(context), recommendation(context), _saving(context), _accuracy(losses, good, about)]
             found += [_harm(losses), _devices(good, method, about)]
     else:
-        text = "Full training is not among the methods, so savings and accuracy losses cannot be told."
+        text = "Full training is not among the methods, so savings and accuracy losses are unknown."
         found.append(Finding("saving", text, method=method))
     found.append(opponents.against_random(good))
     if about is None:
         at_cost = opponents.at_cost(good, method)
     found.append(opponents.equal_cost_finding(records, method, at_cost, epochs))
     if about is not None:
-        found += uses(records, good, method, about)
+        found += fixed_subset_uses(records, good, method, about)
     return [*found, *_limits(records)]
 
 
-def spoken_of(good: pd.DataFrame) -> str | None:
-    """The method that a verdict is about."""
+def verdict_method(good: pd.DataFrame) -> str | None:
+    """Method that a verdict is about."""
     names = methods_of(good)
     if "importance" in names:
         return "importance"
@@ -82,17 +82,17 @@ def spoken_of(good: pd.DataFrame) -> str | None:
     return RANDOM if (good["method"] == RANDOM).any() else None
 
 
-def _saving(spoken: VerdictContext) -> Finding:
-    good, method, ratio = spoken.good, *spoken.cell
+def _saving(context: VerdictContext) -> Finding:
+    good, method, ratio = context.good, *context.cell
     time, energy = saving(good, method, ratio, "device_time_s"), saving(good, method, ratio, "device_energy_j")
     if time.n == 0:
-        return Finding("saving", "No device time is known, so savings cannot be told.", method=method)
-    where = f"On this fleet, {spoken.does}"
-    energy_told = f" and {with_interval(energy, of='seed')} of the energy" if energy.n else ""
+        return Finding("saving", "No device time is known, so savings are unknown.", method=method)
+    where = f"On this fleet, {context.does}"
+    energy_saved = f" and {with_interval(energy, of='seed')} of the energy" if energy.n else ""
     if abs(time.estimate) < NOTHING:
         text = f"{where} neither saves nor costs time (less than {percent(NOTHING)}, scoring included)."
     elif time.estimate > 0:
-        text = f"{where} saves {with_interval(time, of='seed')} of the time{energy_told}, scoring included."
+        text = f"{where} saves {with_interval(time, of='seed')} of the time{energy_saved}, scoring included."
     else:
         more = time._replace(estimate=-time.estimate, low=-time.high, high=-time.low)
         scored = good.loc[good["method"] == method, "device_score_time_s"]
@@ -102,23 +102,23 @@ def _saving(spoken: VerdictContext) -> Finding:
         text += _break_even(good, method)
     share, warm = startup_share(good), warm_saving(good, method, ratio)
     if np.isfinite(share) and share >= WORTH and np.isfinite(warm):
-        text += f" Start-up takes {percent(share)} of full training's time; without it {percent(warm)} are saved."
-    return finding("saving", text, "sum", time, spoken.cell)
+        text += f" Start-up takes {percent(share)} of full training's time. Without it, pruning saves {percent(warm)}."
+    return finding("saving", text, "sum", time, context.cell)
 
 
 def _break_even(good: pd.DataFrame, method: str) -> str:
-    """From which ratio down the method saves time."""
+    """Largest ratio at which the method saves time, as a sentence."""
     ratios = sorted({float(r) for r in good.loc[good["method"] == method, "keep_ratio"]}, reverse=True)
     for ratio in ratios:
         found = saving(good, method, ratio, "device_time_s")
         if found.estimate >= NOTHING:
-            return f" It saves time at {ratio:.4g}: {percent(found.estimate)}."
+            return f" It saves time at {number(ratio)}: {percent(found.estimate)}."
     return " It saves time at no ratio of this run."
 
 
 def _accuracy(losses: AccuracyLosses, good: pd.DataFrame, ratio: float) -> Finding:
     found, method = losses.common[ratio], losses.method
-    text = f"At {ratio:.4g} the accuracy of {method} minus full training's is {with_interval(found, 'points')}"
+    text = f"At {number(ratio)} the accuracy of {method} minus full training's is {with_interval(found, 'points')}"
     evidence: Evidence = "none"
     if found.is_known:
         evidence = "yes"
@@ -130,58 +130,62 @@ def _accuracy(losses: AccuracyLosses, good: pd.DataFrame, ratio: float) -> Findi
             text += ": it is lower"
         else:
             evidence = "none"
-            text += f": a loss of up to {abs(found.low) * 100:.1f} points is not ruled out"
+            text += f": a loss of up to {points(abs(found.low), sign=False)} is not ruled out"
     if skewed(good):
         text += f". On the devices' own class mixes it is {with_interval(losses.local[ratio], 'points')}"
     return finding("accuracy", f"{text}. {' '.join(losses.left_out)}".strip(), evidence, found, (method, ratio))
 
 
 def _harm(losses: AccuracyLosses) -> Finding:
-    """The largest ratio at which a loss is shown, and what is left open elsewhere."""
+    """Largest ratio at which a loss is shown, and the ratios that stay open."""
     method, harmful = losses.method, losses.harmful
     lowest = min(losses.common)
     if harmful:
         ratio = harmful[0]
         below = [other for other in losses.common if other <= ratio]
-        where = f"From keep ratio {ratio:.4g} down" if below == harmful and len(below) > 1 else f"At {ratio:.4g}"
+        where = f"At {number(ratio)}"
+        if below == harmful and len(below) > 1:
+            where = f"From keep ratio {number(ratio)} down"
         text = f"{where}, {method} costs accuracy: {with_interval(losses.common[ratio], 'points')} there"
         if lowest < ratio:
             shown = lowest in harmful
-            text += f", and {points(losses.common[lowest].estimate)} at {lowest:.4g}" if shown else ""
+            text += f", and {points(losses.common[lowest].estimate)} at {number(lowest)}" if shown else ""
         open_ = [other for other in losses.common if other not in harmful and other not in losses.safe]
         if open_:
-            text += f". At {listed([f'{other:.4g}' for other in open_])} this run cannot tell"
+            text += f". At {listed([number(other) for other in open_])} this run cannot tell"
         return finding("harm", text + ".", "yes", losses.common[ratio], (method, ratio))
     found = losses.common[lowest]
     if not found.is_known:
-        text = f"From which keep ratio on {method} costs accuracy cannot be told"
+        text = f"The keep ratio from which {method} costs accuracy is unknown"
         text += f": {found.scope}." if found.scope else " from so few trials."
         return finding("harm", text, "none", found, (method, lowest))
     if len(losses.safe) == len(losses.common):
         text = f"At no keep ratio does {method} lose more than {margin_in_words(losses.margin)}"
-        text += f"; at {lowest:.4g} it differs by {with_interval(found, 'points')}."
+        text += f"; at {number(lowest)} it differs by {with_interval(found, 'points')}."
         return finding("harm", text, "yes", found, (method, lowest))
-    text = f"From which keep ratio on {method} costs accuracy this run cannot tell; at {lowest:.4g} it differs by "
+    text = (
+        f"This run does not show from which keep ratio on {method} costs accuracy. At {number(lowest)} it differs by "
+    )
     return finding("harm", f"{text}{with_interval(found, 'points')}.", "none", found, (method, lowest))
 
 
 def _devices(good: pd.DataFrame, method: str, ratio: float) -> Finding:
-    """Which profiles save time at that ratio. Accuracy is the data's: which profile a shard falls to is chance."""
+    """Time saved by profile at that ratio. Accuracy depends on the shard, which has a profile by chance."""
     rows = by_profile(good, method, ratio)
     if not rows:
-        return Finding("devices", "No device time is known, so who gains cannot be told.", method=method)
+        return Finding("devices", "No device time is known, so the savings by profile are unknown.", method=method)
     (best, most, _), (worst, least, _) = rows[0], rows[-1]
     if len(rows) == 1:
-        text = f"All devices are of one profile, {best}: at {ratio:.4g} they save {percent(most)} of the time"
+        text = f"All devices are of one profile, {best}: at {number(ratio)} they save {percent(most)} of the time"
     else:
-        text = f"At {ratio:.4g} the time saved goes from {percent(least)} on {worst} to {percent(most)} on {best}"
+        text = f"At {number(ratio)} the time saved goes from {percent(least)} on {worst} to {percent(most)} on {best}"
         if percent(least) == percent(most):
-            text = f"At {ratio:.4g} devices of all profiles save {percent(most)} of the time"
+            text = f"At {number(ratio)} devices of all profiles save {percent(most)} of the time"
     slower = [profile for profile, time, _ in rows if time <= -NOTHING]
     if slower:
-        told = "all" if len(slower) == len(rows) else listed(slower)
-        verb = "are" if len(slower) > 1 or told == "all" else "is"
-        text += f"; {told} {verb} slower than with full training"
+        names = "all" if len(slower) == len(rows) else listed(slower)
+        verb = "are" if len(slower) > 1 or names == "all" else "is"
+        text += f"; {names} {verb} slower than with full training"
     share = {profile: startup_share(good[good["profile"] == profile]) for profile, _, _ in rows}
     started = [f"{percent(share[name])} on {name}" for name in dict.fromkeys((worst, best)) if share[name] >= WORTH]
     if started:
@@ -191,7 +195,7 @@ def _devices(good: pd.DataFrame, method: str, ratio: float) -> Finding:
 
 
 def _limits(records: pd.DataFrame) -> list[Finding]:
-    """What the run's size and its failures leave open; nothing where there is nothing to say."""
+    """Limits by the run's size and its failures; empty where there are none."""
     good = ok(records)
     sentences = []
     if good["seed"].nunique() == 1:

@@ -1,11 +1,10 @@
-"""Measured steps -> the costs that `cost.steps` adds up, by least squares on relative error with priors on log costs.
+"""Fit of the costs in `cost.steps` to measured steps: least squares on relative error, with priors on log costs.
 
-Costs are positive and ten orders apart, so their logarithms are what is fitted. Devices of one family share a shape:
-the logarithms of their costs, less one constant per device, scatter around the family's with DEVICE_SPREAD; and those
-of a family may be drawn to the proportions of a device that is known better, with ANCHOR_SPREAD. Both are wide
-(factors of 1.6 and e): what many measurements say outweighs them, and a kind of operation that few have is not left to
-chance. The measurements' own scatter is estimated along the way. No cost may be below what the device's nominal peak
-and bandwidth allow.
+Costs are positive and ten orders apart, so the fit is of their logarithms. Devices of one family share a shape: their
+log costs, less one constant per device, scatter around the family's with DEVICE_SPREAD. A family's log costs may be
+drawn to the proportions of a device that is known better, with ANCHOR_SPREAD. Both priors are wide (factors of 1.6 and
+e). Many measurements outweigh them, and a kind of operation with few measurements is not left to chance. The scatter of
+the measurements is estimated, too. No cost may be below the limit of the device's nominal peak and bandwidth.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from edgesim.calibration.training_step import Step
+from edgesim.calibration.measured_step import MeasuredStep
 from edgesim.cost import steps
 from edgesim.cost.steps import BYTE_TERMS, COUNT_TERMS, FLOP_TERMS, TERMS
 from edgesim.hardware.loading import DeviceProfile
@@ -60,7 +59,7 @@ def field_of(term: str) -> str:
     return f"compute.{term}_efficiency" if term in FLOP_TERMS else f"compute.{term}_overhead_s"
 
 
-def features(step: Step) -> FloatArray:
+def features(step: MeasuredStep) -> FloatArray:
     """[terms] what one measured step consists of, in the order of TERMS."""
     samples = np.array([float(step.batch_size)])
     return steps.step_features("train", samples, step.network.workload(), step.optimizer_states, step.recomputes)[0]
@@ -102,7 +101,7 @@ class Data:
         return Data(models, self.features[list(rows)], self.times_s[list(rows)], self.fixed, self.least)
 
 
-def data(measured: Sequence[Step], profile: DeviceProfile, fixed: FloatArray) -> Data:
+def data(measured: Sequence[MeasuredStep], profile: DeviceProfile, fixed: FloatArray) -> Data:
     """The arrays of one device's measured steps; `fixed`: [terms] costs that are not fitted."""
     rows = np.array([features(step) for step in measured]).reshape(len(measured), len(TERMS))
     times_s = np.array([step.time_s for step in measured])
@@ -238,7 +237,7 @@ def _priors(devices: int, anchor: FloatArray, start: FloatArray) -> _Priors:
 
 @dataclass(frozen=True)
 class _Residuals:
-    """What least squares minimises: relative errors over their scatter, and the priors."""
+    """Residuals of the least-squares fit: relative errors over their scatter, and the priors."""
 
     rows: Sequence[FloatArray]
     targets: Sequence[FloatArray]

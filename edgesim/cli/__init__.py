@@ -1,4 +1,4 @@
-"""The command line. The only place that prints and exits."""
+"""Command line, one module per command. The only place that prints and exits."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import sys
 
 import typer
 
-from edgesim.cli import running, without_training
+from edgesim.cli import calibrate, compare, init, plan, predict, report, run, schema, validate
+from edgesim.cli import list as list_
 from edgesim.cli.app import app
 from edgesim.errors import EdgesimError, RunError
 
-__all__ = ["app", "main", "running", "without_training"]
+__all__ = [
+    "app", "calibrate", "compare", "init", "list_", "main", "plan", "predict", "report", "run", "schema", "validate",
+]  # fmt: skip
 
 _COLLECT_EVERY = 50_000
-"""new objects between two looks for garbage in cycles; Python's 700 make a look of every few of the classes and
-functions that imports create and keep"""
+"""new objects between two garbage collections; Python's 700 would collect after every few imports"""
 
 
 def main() -> None:
@@ -36,7 +38,7 @@ def main() -> None:
         typer.echo("edgesim: interrupted", err=True)
         sys.exit(130)
     finally:
-        # Python's exit would look through all that was imported once more, for up to a second. Where torch is it has
-        # to: triton complains of everything that is not taken down.
+        # Python's exit would collect all that was imported once more, for up to a second. With torch it has to: triton
+        # complains about everything that is not taken down.
         if "torch" not in sys.modules:
             gc.freeze()

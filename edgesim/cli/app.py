@@ -1,15 +1,28 @@
-"""The command line's parser, and what several commands share. Its modules register their commands here."""
+"""Parser of the command line, and arguments that several commands share. Each command's module registers itself."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from edgesim.errors import EdgesimError
 
+COMMANDS = ("run", "compare", "report", "plan", "predict", "validate", "init", "list", "schema", "calibrate")
+"""commands in the order of `edgesim --help`"""
+
+
+class _InOrder(TyperGroup):
+    def list_commands(self, _: Any) -> list[str]:
+        """Names of the commands, those used most first."""
+        return list(COMMANDS)
+
+
 app = typer.Typer(
+    cls=_InOrder,
     name="edgesim",
     no_args_is_help=True,
     add_completion=False,
@@ -20,17 +33,17 @@ app = typer.Typer(
 )
 
 Scenario = Annotated[
-    Path, typer.Argument(metavar="SCENARIO", help="a scenario YAML, or the name of one of `edgesim list scenarios`")
+    Path, typer.Argument(metavar="SCENARIO", help="Scenario file (YAML), or a name from `edgesim list scenarios`.")
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="change a value of the scenario, for example training.epochs=3"),
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a scenario value, like training.epochs=3 (repeatable)."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 def _version(asked: bool) -> None:
-    """Print versions and leave; what is not imported yet stays so."""
+    """Print versions and exit; nothing heavy is imported for it."""
     if asked:
         from edgesim.results import provenance
 
@@ -43,13 +56,27 @@ def _version(asked: bool) -> None:
 @app.callback()
 def common(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="print versions and leave")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the versions and exit.")
     ] = False,
 ) -> None:
     """Simulate fleets of heterogeneous edge devices that score, prune and train on their own data."""
 
 
 def fail(error: EdgesimError, code: int) -> Any:
-    """Print an error to standard error and leave."""
+    """Print an error to standard error and exit."""
     typer.echo(f"edgesim: {error}", err=True)
     raise typer.Exit(code)
+
+
+def check_choice(kind: str, given: str, allowed: Iterable[str]) -> None:
+    """Refuse a word that is not among the allowed ones.
+
+    Raises:
+        typer.BadParameter: with the allowed words and the nearest one.
+    """
+    if given not in allowed:
+        from edgesim.config.validation import nearest
+
+        words = list(allowed)
+        near = nearest(given, words)
+        raise typer.BadParameter(f"there is no {kind} '{given}'{near}; allowed: {', '.join(words)}")

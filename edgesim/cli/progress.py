@@ -1,4 +1,4 @@
-"""How a run goes, on a terminal (a bar) or in a log (plain lines)."""
+"""Progress of a run: a bar on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from rich.progress import (
 )
 
 from edgesim.api import Silent
-from edgesim.cli import layout
-from edgesim.errors import n_of
+from edgesim.cli import terminal_table
+from edgesim.formatting import n_of, percent
 from edgesim.records import Record, Trial
 
 LINE_EVERY_S = 10.0
 
 
 class NotesOnly(Silent):
-    """No bar and no lines on how far a run is, but what a person should know of it."""
+    """No progress, only the notes that a person should see."""
 
     def note(self, line: str) -> None:
-        """Something a person should see."""
+        """Print a note that a person should see."""
         typer.echo(line, err=True)
 
 
 def watcher() -> Watcher:
-    """A bar where standard error is a terminal, else plain lines."""
-    return Watcher(layout.console(stderr=True), bar=sys.stderr.isatty())
+    """A bar where standard error is a terminal, otherwise plain lines."""
+    return Watcher(terminal_table.console(stderr=True), bar=sys.stderr.isatty())
 
 
 class Watcher:
-    """Counts trials and devices and remembers the best and worst test accuracy so far."""
+    """Shows trials, devices, and the lowest and highest test accuracy so far."""
 
     def __init__(self, console: Console, bar: bool):
         self._console = console
@@ -59,7 +59,7 @@ class Watcher:
         self._started_s = self._said_s = 0.0
 
     def start(self, expected: Mapping[Trial, float], done: frozenset[Trial], devices: int) -> None:
-        """All trials with the work expected of each, and those done before this session."""
+        """Begin with all trials and their expected work, and those done before this session."""
         self._expected, self._total, self._done, self._devices = expected, len(expected), len(done), devices
         self._work = sum(work for trial, work in expected.items() if trial not in done)
         self._started_s = self._said_s = time.monotonic()
@@ -71,7 +71,7 @@ class Watcher:
             self._console.print(f"{n_of(self._total, 'trial')} on {n_of(devices, 'device')}{resumed}", highlight=False)
 
     def record(self, record: Record) -> None:
-        """A trial has ended."""
+        """Count a trial that has ended."""
         self._done += 1
         self._failed += record.status == "failed"
         self._infeasible += record.status == "infeasible"
@@ -88,25 +88,25 @@ class Watcher:
             self._console.print(line, highlight=False)
 
     def note(self, line: str) -> None:
-        """Something a person should see."""
+        """Print a note that a person should see."""
         self._console.print(line, highlight=False, markup=False, emoji=False)
 
     def stop(self) -> None:
-        """Take the bar away; may be called more than once."""
+        """Remove the bar; may be called more than once."""
         if self._bar:
             self._bar.stop()
 
     def _state(self) -> str:
         parts = [f"{len(self._seen)}/{self._devices} devices"]
         if self._best >= self._worst:
-            parts.append(f"accuracy {self._worst:.3f} to {self._best:.3f}")
+            parts.append(f"accuracy {percent(self._worst)} to {percent(self._best)}")
         for count, word in ((self._failed, "failed"), (self._infeasible, "infeasible")):
             if count:
                 parts.append(f"{count} {word}")
         return ", ".join(parts)
 
     def _time_left(self) -> str:
-        """From the work that is done, not from the number of trials: the longest run first."""
+        """Estimate by the work that is done, not by trials: the longest ones run first."""
         if self._work_done == 0:
             return "?"
         left_s = max(0.0, (time.monotonic() - self._started_s) * (self._work / self._work_done - 1))

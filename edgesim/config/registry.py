@@ -1,14 +1,40 @@
-"""Binds what a document names to a plug-in: a row of a table, or the user's own class, with its arguments checked."""
+"""Registry of plug-ins: a name in a document becomes a row of a table or the user's own class, arguments checked.
+
+A user names an own model, method or data set as `package.module:Name`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import os
+import re
+import sys
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
-from edgesim.config import plugins, validation
+from edgesim.config import validation
+from edgesim.config.validation import nearest
 from edgesim.errors import EdgesimError, Fault
+
+_REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+# What a module may raise while it is imported, one by one, so that an interrupt or an exit gets through.
+_IMPORT_FAILURES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 
 Resolve = Callable[[str, str], type]
 """(name with a colon, the method that its class must have) -> class"""
@@ -16,43 +42,45 @@ Resolve = Callable[[str, str], type]
 
 @dataclass(frozen=True)
 class NamedPlugin:
-    """A plug-in: the name it goes by, and the instance with its arguments."""
+    """A plug-in with its name and its arguments."""
 
     label: str
-    """how tables and reports call it: the name, unless the document gives a label"""
+    """name in tables and reports: that of the plug-in, unless the document gives a label"""
     name: str
     """the table's row, or `package.module:Name`"""
     plugin: Any
 
 
-def own(name: str, duty: str) -> type:
+def own_class(name: str, methods: str) -> type:
     """The user's own class behind `package.module:Name`.
 
     Raises:
-        EdgesimError: it cannot be imported, is no dataclass, or has no method `duty`.
+        EdgesimError: it cannot be imported, is no dataclass, or has no method `methods`.
     """
-    loaded = plugins.load(name)
-    duties = duty.split("|")
-    if not isinstance(loaded, type) or not any(callable(getattr(loaded, one, None)) for one in duties):
-        raise EdgesimError(f"{name} must be a class with a method {' or '.join(f'`{one}`' for one in duties)}")
+    loaded = load(name)
+    required = methods.split("|")
+    if not isinstance(loaded, type) or not any(callable(getattr(loaded, one, None)) for one in required):
+        raise EdgesimError(f"{name} must be a class with a method {' or '.join(f'`{one}`' for one in required)}")
     if not dataclasses.is_dataclass(loaded):
         raise EdgesimError(f"{name} must be a dataclass, so that its arguments can be checked")
     return loaded
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table of plug-ins and how to find those outside it."""
+class PluginTable:
+    """Table of plug-ins, and the search for those outside it."""
 
     rows: Mapping[str, type]
-    duty: str
+    methods: str
     """the methods that a user's own class must have one of, separated by '|' """
-    resolve: Resolve = own
+    resolve: Resolve = own_class
     labelled: bool = False
-    """whether a document may give a row a `label`, so that it can stand there twice"""
+    """True: a document may give a `label`, so that one row can be listed twice"""
+    base: type | None = None
+    """class that a user's own class must subclass"""
 
 
-def plug(given: Any, table: Table, path: str, faults: list[Fault]) -> NamedPlugin | None:
+def bind(given: Any, table: PluginTable, path: str, faults: list[Fault]) -> NamedPlugin | None:
     """A plug-in from `name`, or from a map with `name`, its arguments and, where the table has them, a `label`.
 
     Args:
@@ -84,21 +112,106 @@ def plug(given: Any, table: Table, path: str, faults: list[Fault]) -> NamedPlugi
 
 
 def label_of(given: Any) -> str | None:
-    """How an entry of a labelled table is called: its `label`, else its name; None where it has none of either."""
+    """The `label` of an entry of a labelled table, else its name; None where it has neither."""
     found = given.get("label", given.get("name")) if isinstance(given, dict) else given
     return found if isinstance(found, str) and found else None
 
 
-def _class(name: str, table: Table, path: str, faults: list[Fault]) -> type | None:
+def _check_base(name: str, loaded: type, table: PluginTable) -> None:
+    """EdgesimError where a user's own class does not subclass the table's base, or overrides none of the required."""
+    base, own_name = table.base, loaded.__name__
+    if base is None:
+        return
+    if not issubclass(loaded, base):
+        raise EdgesimError(
+            f"{name} must subclass {base.__name__}: write `class {own_name}({base.__name__}):` "
+            f"with `from {base.__module__} import {base.__name__}`"
+        )
+    required = table.methods.split("|")
+    if all(getattr(loaded, one) is getattr(base, one) for one in required):
+        given = " or ".join(f"`{one}`" for one in required)
+        raise EdgesimError(f"{name} must define a method {given}; {own_name} only inherits the one of {base.__name__}")
+
+
+def _class(name: str, table: PluginTable, path: str, faults: list[Fault]) -> type | None:
     if name in table.rows:
         return table.rows[name]
     where = validation.join(path, "name")
-    if plugins.is_reference(name):
+    if is_reference(name):
         try:
-            return table.resolve(name, table.duty)
+            loaded = table.resolve(name, table.methods)
+            _check_base(name, loaded, table)
+            return loaded
         except EdgesimError as error:
             faults.append(Fault(where, str(error)))
             return None
-    near = validation.nearest(name, table.rows)
+    near = nearest(name, table.rows)
     faults.append(Fault(where, f"there is no '{name}'; allowed: {', '.join(table.rows)}{near}"))
     return None
+
+
+def is_reference(name: str) -> bool:
+    """True where `name` is meant as `package.module:Name`: it holds a colon, well-formed or not."""
+    return ":" in name
+
+
+def load(name: str) -> Callable[..., Any]:
+    """Import the class or function that `name` refers to.
+
+    The current directory is searched first, as `python -m` does, so that a file there can be used without
+    being installed.
+
+    Args:
+        name: `package.module:Name`.
+
+    Returns: the object itself, always callable.
+
+    Raises:
+        EdgesimError: malformed name, no such module, the module fails on import (with file and line), no such
+            attribute (with the nearest one), or something that cannot be called.
+    """
+    if not _REFERENCE.fullmatch(name):
+        raise EdgesimError(f"'{name}' must be written as package.module:Name, for example my_code.nets:MyNet")
+    module_name, attribute = name.split(":")
+    module = _import(module_name)
+    if not hasattr(module, attribute):
+        names = [key for key in vars(module) if not key.startswith("_")]
+        where = getattr(module, "__file__", None) or "a folder without __init__.py"
+        raise EdgesimError(f"the module '{module_name}' ({where}) has no '{attribute}'{nearest(attribute, names)}")
+    found = getattr(module, attribute)
+    if not callable(found):
+        raise EdgesimError(
+            f"'{name}' is a value of type {type(found).__name__}; name a class or a function of that module"
+        )
+    return found
+
+
+def _import(module_name: str) -> ModuleType:
+    here = os.getcwd()
+    sys.path.insert(0, here)
+    try:
+        importlib.invalidate_caches()  # the file may be younger than Python's listing of its folder
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise _failed(module_name, error) from error  # the module is there; one that it imports is not
+        raise EdgesimError(
+            f"there is no module '{error.name}'; looked in the current directory ({here}) and among the "
+            "installed packages. Run edgesim from the folder that holds it, or install it"
+        ) from None
+    except _IMPORT_FAILURES as error:
+        raise _failed(module_name, error) from error
+    finally:
+        sys.path.remove(here)
+        if here not in sys.path:
+            # From now on the folder comes last: later imports of the module are found there, and it shadows nothing.
+            sys.path.append(here)
+
+
+def _failed(module_name: str, error: BaseException) -> EdgesimError:
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f"{error.filename}, line {error.lineno}"
+    else:
+        frame = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename][-1]
+        place = f"{frame.filename}, line {frame.lineno}"
+    return EdgesimError(f"the module '{module_name}' fails on import: {type(error).__name__}: {error} ({place})")

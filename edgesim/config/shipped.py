@@ -61,7 +61,7 @@ def _by_name(path: Path, shipped: dict[str, Path], what: str, beside: Path | Non
     if there.exists():
         raise ScenarioError(str(there), [Fault("", f"is a folder, and a {what} is a YAML file")])
     others = [file.name for file in there.parent.glob("*.yaml")] if path.suffix else []
-    # A path of the repository, or a name with its ending: the name alone is what is meant.
+    # A path of the repository, or a name with its ending: the name alone is meant.
     near = f" (did you mean '{path.stem}'?)" if path.stem in shipped else nearest(path.name, [*others, *shipped])
     message = f"there is no such file{near}; {what}s that come with edgesim: {', '.join(shipped)}"
     raise ScenarioError(str(there), [Fault("", message)])

@@ -7,8 +7,8 @@ A value without quotes is one of these, and text otherwise:
     a number   decimal digits with an optional sign, point and exponent: 10, -2.5, .5, 1e-3, 4.8e10; `_` between two
                digits is left out: 1_000 is 1000; `.inf` and `.nan` are read, and refused wherever a number is checked
 
-So leading zeros are no octal (010 is 10), and these are text, which a check for a number or true/false refuses with
-the value to write: 22:00 and 1:30:00 (no base 60), 0x1F, 0o17, 0b1, 1,000, 2024-01-01, yes, no, on, off. PyYAML reads
+So leading zeros are no octal (010 is 10). These are text, for which a check of a number or of true/false gives the
+value to write: 22:00 and 1:30:00 (no base 60), 0x1F, 0o17, 0b1, 1,000, 2024-01-01, yes, no, on, off. PyYAML reads
 them by YAML 1.1: as 1320, 5400, 31, 15, 1, text, a date, true and false, and 1e-3 as text. Where seconds of a day are
 meant, `conditions` takes clock times.
 
@@ -27,7 +27,7 @@ try:  # libyaml's parser reads a fleet of 34 profiles in half the time
 except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment]
 
-from edgesim.config.values import plain
+from edgesim.config.document_values import plain
 from edgesim.errors import Fault, ScenarioError
 
 _TAG = "tag:yaml.org,2002:"
@@ -44,11 +44,11 @@ _FORMS = (
     ("float", _FLOAT, list("-+0123456789.")),
     ("merge", re.compile("<<"), ["<"]),
 )
-"""(kind, form, first characters): what a value without quotes may be beside text"""
+"""(kind, form, first characters) of values without quotes that are not text"""
 
 
 class _Loader(SafeLoader):
-    """SafeLoader with the forms above, which collects what is wrong with keys."""
+    """SafeLoader with the forms above, which collects faults of keys."""
 
     def __init__(self, stream: str):
         super().__init__(stream)
@@ -103,7 +103,7 @@ def _resolvers(base: dict[str, list[tuple[str, re.Pattern[str]]]]) -> dict[str, 
 
 
 class _Dumper(yaml.SafeDumper):
-    """SafeDumper that quotes text which either this module or a reader of YAML 1.1 would take for something else."""
+    """SafeDumper that quotes text which this module or a reader of YAML 1.1 would read as another kind of value."""
 
 
 _Loader.yaml_implicit_resolvers = _resolvers({})

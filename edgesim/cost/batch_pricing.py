@@ -1,7 +1,7 @@
-"""Both prices of many trials of one device at once, from what they do: before they run, and after.
+"""Both prices of many trials on one device at once, from their work, before or after they run.
 
-This is the one way from work to device time: plans, budgets and feasibility price what trials will do, `pricing` what
-one has done, and to the bit alike where the two are the same work.
+This is the only way from work to device time. Plans, budgets and feasibility price the expected work of trials,
+`pricing` the work that one has done. Equal work has equal prices, bit for bit.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from edgesim.cost.step_counts import StepCounts
 from edgesim.cost.steps import step_cost
 from edgesim.hardware.conditions import Conditions, Energy
 from edgesim.hardware.loading import DeviceProfile
-from edgesim.work import FloatArray, IntArray
+from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 _PARTS = ("steps", "compute_s", "memory_s", "overhead_s", "wait_s")
 """fields of Phases"""
 
 
 class Device(NamedTuple):
-    """Who is priced."""
+    """Device to price: profile and operating conditions."""
 
     profile: DeviceProfile
     conditions: Conditions = Conditions()
 
 
-class Parts(NamedTuple):
-    """The parts of C trials' emulated time, and what of their energy starts them and scores. Arrays [C]."""
+class CostParts(NamedTuple):
+    """Parts of C trials' emulated time, and their energy of start-up and scoring. Arrays [C]."""
 
     startup_s: FloatArray
     score_s: FloatArray
@@ -51,18 +51,27 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True)
 class BatchPricing:
-    """Both prices of C trials on one device; what is not asked for is not worked out. Arrays [C], float64."""
+    """Both prices of C trials on one device, computed when asked for. Arrays [C], float64."""
 
-    terms: PricingContext
+    context: PricingContext
     device: Device
     score: StepCounts
     """scoring and selection of C trials, or of 1 for all of them"""
     train: StepCounts
-    """one training of each of C trials; their prices have `Terms.repeats` of them"""
+    """one training of each of C trials; their prices have `PricingContext.repeats` of them"""
     kept: IntArray
     """[C] samples that each keeps"""
     factor: FloatArray | float = 1.0
-    """[C] of the device's throughput over its profile's, as `profiles.vary` would change that; or one for all"""
+    """[C] of the device's throughput over its profile's, as `hardware.loading.vary` scales it; or one for all"""
+
+    @classmethod
+    def training_only(
+        cls, context: PricingContext, device: Device, n: IntArray, factor: FloatArray | float = 1.0
+    ) -> BatchPricing:
+        """Plain training on n samples [C], with nothing scored."""
+        nothing = StepCounts.of([(Work(), StepTrace())], context.workload)
+        train = StepCounts.training(n, context.batch_size, context.epochs, context.workload)
+        return cls(context, device, nothing, train, n, factor)
 
     @cached_property
     def analytic_score_time_s(self) -> FloatArray:
@@ -72,19 +81,19 @@ class BatchPricing:
     @cached_property
     def analytic_train_time_s(self) -> FloatArray:
         """All trainings, by the closed form (Eqs. 8, 26)."""
-        return self._analytic_s(self.train, self.terms.repeats)
+        return self._analytic_s(self.train, self.context.repeats)
 
     @cached_property
-    def parts(self) -> Parts:
+    def parts(self) -> CostParts:
         """Start-up, scoring with selection, and training, emulated with all the energy that they take."""
         return self.parts_of(self.on_mains)
 
-    def parts_of(self, run: Emulation) -> Parts:
+    def parts_of(self, run: Emulation) -> CostParts:
         """The parts of the trials in one of their emulations.
 
-        Start-up is the work of starting up alone. Waits for a window before and amid it count as training's: they are
-        there for a warm device, too. The start-ups of later trainings are a share of the time that the trainings are
-        busy, and of their energy above idle (`phases`).
+        Start-up is the work of starting up alone. Waits for a window before or during it count as training: a warm
+        device has them, too. The start-ups of later trainings are a share of the busy time of the trainings, and of
+        their energy above idle (`phases`).
         """
         wait_s, idle_w = run.of(STARTUP, run.wait_s), self.device.profile.idle_w
         startup_s, train_s = run.of(STARTUP, run.time_s) - wait_s, run.of(TRAINING, run.time_s) + wait_s
@@ -95,7 +104,7 @@ class BatchPricing:
             later_j = run.of(TRAINING, (run.energy_j - run.time_s * idle_w) * above) + later_s * idle_w
             startup_s, train_s, startup_j = startup_s + later_s, train_s - later_s, startup_j + later_j
         score_s, score_j = (run.of(SCORING, values) for values in (run.time_s, run.energy_j))
-        return Parts(startup_s, score_s, train_s, startup_j, score_j)
+        return CostParts(startup_s, score_s, train_s, startup_j, score_j)
 
     @cached_property
     def on_mains(self) -> Emulation:
@@ -116,7 +125,7 @@ class BatchPricing:
 
     @property
     def finished(self) -> npt.NDArray[np.bool_]:
-        """Whether the device gets to the end under its conditions: with its charge, in its windows."""
+        """True where the device finishes under its conditions: with its charge, within its windows."""
         return self.as_it_is.finished
 
     @cached_property
@@ -128,13 +137,13 @@ class BatchPricing:
     @property
     def peak_memory_bytes(self) -> FloatArray:
         """Peak training memory."""
-        peak = self.terms.workload.peak_training_bytes(self.largest_batch, self.terms.optimizer_states)
+        peak = self.context.workload.peak_training_bytes(self.largest_batch, self.context.optimizer_states)
         return peak.astype(np.float64)
 
     @property
     def storage_bytes(self) -> FloatArray:
         """Of the kept samples (Eq. 9)."""
-        return analytic.storage_bytes(self.kept, self.terms.sample_bytes).astype(np.float64)
+        return analytic.storage_bytes(self.kept, self.context.sample_bytes).astype(np.float64)
 
     @property
     def upload_s(self) -> FloatArray:
@@ -171,33 +180,35 @@ class BatchPricing:
         A trial is one job: its start-up comes first, on a warm device in no time. Work that has no steps
         (comparisons, linear algebra) follows the steps of its part at the training throughput.
 
-        N trainings (`Terms.repeats`) are N times the steps of one, as E epochs are: equal steps stand together. Each
-        later training has a start-up of its own, spread evenly over its steps: at the limit of its heat a device sheds
-        the same mean power whatever the order. Against N trainings of 400 s walked one by one, a tenth of it start-up,
-        that errs by less than 1 % of time and energy on a phone that throttles (tests/test_repeats.py).
+        N trainings (`PricingContext.repeats`) are N times the steps of one, as E epochs are: equal steps stand
+        together. Each later training has a start-up of its own, spread evenly over its steps: at the limit of its heat
+        a device sheds the same mean power whatever the order. N trainings of
+        400 s, a tenth of it start-up, were emulated one by one for comparison. On a phone that throttles the error is
+        below 1 % of time and energy (tests/test_repeats.py).
         """
-        begin = dict.fromkeys(_PARTS, np.zeros((1, 1))) | {
+        startup = dict.fromkeys(_PARTS, np.zeros((1, 1))) | {
             "steps": np.ones((1, 1)),
             "overhead_s": np.full((1, 1), self._start_s),
         }
         score, train = self._timed(self.score), self._timed(self.train)
-        if self.terms.repeats > 1:
+        if self.context.repeats > 1:
             train["overhead_s"] = train["overhead_s"] + self._later_start_per_step_s(train["steps"])
-            train["steps"] = train["steps"] * self.terms.repeats
+            train["steps"] = train["steps"] * self.context.repeats
         labels = (STARTUP,) + (SCORING,) * score["steps"].shape[1] + (TRAINING,) * train["steps"].shape[1]
         count = len(self.kept)
         arrays = {
             part: np.concatenate(
-                [np.broadcast_to(load[part], (count, load[part].shape[1])) for load in (begin, score, train)], axis=1
+                [np.broadcast_to(counts[part], (count, counts[part].shape[1])) for counts in (startup, score, train)],
+                axis=1,
             )
             for part in _PARTS
         }
         arrays["compute_s"] /= np.reshape(self.factor, (-1, 1))
         return Phases(labels=labels, **arrays)
 
-    def _analytic_s(self, load: StepCounts, times: int) -> FloatArray:
+    def _analytic_s(self, counts: StepCounts, times: int) -> FloatArray:
         throughput = self.device.profile.throughput_flops_per_s * np.asarray(self.factor)
-        operations = times * load.flops + times * load.comparisons
+        operations = times * counts.flops + times * counts.comparisons
         return np.broadcast_to(analytic.latency_s(operations, throughput), len(self.kept))
 
     @property
@@ -209,11 +220,11 @@ class BatchPricing:
     @property
     def _later_start_s(self) -> float:
         """The start-ups of all trainings but the first."""
-        return (self.terms.repeats - 1) * self._start_s
+        return (self.context.repeats - 1) * self._start_s
 
     def _later_start_per_step_s(self, steps: FloatArray) -> FloatArray:
         """[C, 1] of them, per step of all trainings; arguments: [C, S] steps of one training, the stepless last."""
-        return self._later_start_s / (self.terms.repeats * steps.sum(axis=1, keepdims=True))
+        return self._later_start_s / (self.context.repeats * steps.sum(axis=1, keepdims=True))
 
     @cached_property
     def _later_start_shares(self) -> tuple[FloatArray, FloatArray]:
@@ -222,7 +233,7 @@ class BatchPricing:
         compute_s, memory_s, overhead_s = map(np.asarray, (phases.compute_s, phases.memory_s, phases.overhead_s))
         speed, overhead_speed = np.asarray(hardware.speed), np.asarray(hardware.overhead_speed)
         mine = np.array([label == TRAINING for label in phases.labels])
-        once = np.asarray(phases.steps)[:, mine] / self.terms.repeats
+        once = np.asarray(phases.steps)[:, mine] / self.context.repeats
         start_s = self._later_start_per_step_s(once) / overhead_speed
         shares = []
         for activities in ((1.0, 1.0), (hardware.memory_activity, hardware.overhead_activity)):
@@ -236,21 +247,21 @@ class BatchPricing:
         """All C trials through the device's time."""
         return emulate(self.phases, Hardware.of(self.device.profile, conditions.power_mode), conditions)
 
-    def _timed(self, load: StepCounts) -> dict[str, FloatArray]:
-        """Each of _PARTS [C, S + 1] of a load: its steps, then the work without steps."""
-        terms, profile = self.terms, self.device.profile
-        timed = {part: np.zeros((len(load.flops), load.steps.shape[1] + 1)) for part in _PARTS}
-        timed["steps"][:, :-1] = load.steps
+    def _timed(self, counts: StepCounts) -> dict[str, FloatArray]:
+        """Each of _PARTS [C, S + 1] of counts: their steps, then the work without steps."""
+        context, profile = self.context, self.device.profile
+        timed = {part: np.zeros((len(counts.flops), counts.steps.shape[1] + 1)) for part in _PARTS}
+        timed["steps"][:, :-1] = counts.steps
         timed["steps"][:, -1] = 1.0
         kinds: tuple[tuple[Literal["train", "forward"], npt.NDArray[np.bool_]], ...] = (
-            ("train", load.trains),
-            ("forward", ~load.trains),
+            ("train", counts.trains),
+            ("forward", ~counts.trains),
         )
-        paid = terms.sample_bytes, terms.optimizer_states, profile, terms.precision
-        for (place, network), (kind, of_kind) in product(enumerate(load.networks), kinds):
-            mine = of_kind if len(load.networks) == 1 else of_kind & (load.network == place)[:, None]
+        inputs = context.sample_bytes, context.optimizer_states, profile, context.precision
+        for (place, network), (kind, of_kind) in product(enumerate(counts.networks), kinds):
+            mine = of_kind if len(counts.networks) == 1 else of_kind & (counts.network == place)[:, None]
             if mine.any():
-                cost = step_cost(kind, load.batch_sizes, network, *paid)
+                cost = step_cost(kind, counts.batch_sizes, network, *inputs)
                 for part, seconds in (
                     ("compute_s", cost.compute_s),
                     ("memory_s", cost.memory_s),
@@ -258,5 +269,5 @@ class BatchPricing:
                     ("wait_s", cost.read_s),
                 ):
                     np.copyto(timed[part][:, :-1], seconds, where=mine)
-        timed["compute_s"][:, -1] = load.stepless / profile.throughput_flops_per_s
+        timed["compute_s"][:, -1] = counts.stepless / profile.throughput_flops_per_s
         return timed

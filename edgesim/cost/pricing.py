@@ -1,4 +1,4 @@
-"""Both prices of a trial, from what it did and the profile of its device."""
+"""Both prices of a trial, from its work and its device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgesim.cost import analytic
 from edgesim.cost.batch_pricing import BatchPricing, Device
 from edgesim.cost.context import PricingContext
 from edgesim.cost.step_counts import StepCounts
-from edgesim.formatting import amount, apart, share
+from edgesim.formatting import distinguished, number, short_percent
 from edgesim.hardware.conditions import Conditions
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.records import WorkRecord
@@ -18,46 +18,46 @@ from edgesim.work import StepTrace, Work, Workload
 
 
 def price(
-    terms: PricingContext,
+    context: PricingContext,
     profile: DeviceProfile,
     conditions: Conditions,
     n: int,
     m: int,
-    ledger: WorkRecord,
+    done: WorkRecord,
     dynamic: bool = False,
 ) -> dict[str, Any]:
     """The columns of a record that follow from work and device (edge paper, Eqs. 8-9, 13, 24-28).
 
     Args:
-        terms: workload, data and training.
+        context: workload, data and training.
         profile: the device.
-        conditions: what it works under; the trial starts at their second 0.
+        conditions: of operation; the trial starts at their second 0.
         n: shard size.
         m: subset size.
-        ledger: the work and the steps of one scoring and of one training.
-        dynamic: whether the method chooses while it trains, so that each training scores anew.
+        done: the work and the steps of one scoring and of one training.
+        dynamic: True where the method chooses while it trains, so that each training scores anew.
 
-    Returns: values by column, those of training for all `Terms.repeats` trainings. `reason` says why the device cannot
-        do the trial under its conditions, `limit` which of `feasibility.LIMITS` that is; both are empty where it can.
-        Where it cannot the `device_*` columns end where the device stopped.
+    Returns: values by column, those of training for all `PricingContext.repeats` trainings. Where the device cannot do
+        the trial under its conditions, `limit` is one of `feasibility.LIMITS` and `reason` explains it, and the
+        `device_*` columns end where the device stopped. Both texts are empty where it can.
     """
-    workload, networks = terms.workload, _networks(terms, ledger)
-    times = terms.scorings(dynamic), terms.repeats
-    paid = networks, profile.throughput_flops_per_s, profile.power_w, times
-    closed = analytic.price(ledger.score, ledger.train, *paid)
-    priced = _beside_full(forecast_of(terms, Device(profile, conditions), m, ledger, dynamic), n)
+    workload, networks = context.workload, _networks(context, done)
+    times = context.scorings(dynamic), context.repeats
+    inputs = networks, profile.throughput_flops_per_s, profile.power_w, times
+    closed = analytic.price(done.score, done.train, *inputs)
+    priced = _with_full_training(batch_pricing_of(context, Device(profile, conditions), m, done, dynamic), n)
     run = priced.as_it_is
     parts = priced.parts_of(run)
-    batch_size = int(priced.largest_batch[0]) or min(terms.batch_size, m)
+    batch_size = int(priced.largest_batch[0]) or min(context.batch_size, m)
     limit = "" if run.finished[0] else "availability" if np.isnan(run.died_at_s[0]) else "energy"
-    kept_bytes = int(analytic.storage_bytes(m, terms.sample_bytes))
+    kept_bytes = int(analytic.storage_bytes(m, context.sample_bytes))
     return {
         "score_flops": float(closed.score_flops),
         "train_flops": float(closed.train_flops),
         "total_flops": float(closed.score_flops + closed.train_flops),
-        "selection_comparisons": times[0] * ledger.score.comparisons,
-        "steps": terms.repeats * ledger.train.steps,
-        "repeats": terms.repeats,
+        "selection_comparisons": times[0] * done.score.comparisons,
+        "steps": context.repeats * done.train.steps,
+        "repeats": context.repeats,
         "analytic_time_s": float(closed.time_s),
         "analytic_score_time_s": float(closed.score.time_s),
         "analytic_train_time_s": float(closed.train.time_s),
@@ -76,74 +76,74 @@ def price(
         "storage_bytes": kept_bytes,
         "upload_bytes": kept_bytes,
         "upload_s": float(priced.upload_s[0]),
-        "peak_memory_bytes": workload.peak_training_bytes(batch_size, terms.optimizer_states),
+        "peak_memory_bytes": workload.peak_training_bytes(batch_size, context.optimizer_states),
         "cost_j": _cost_j(priced),
     }
 
 
-def _beside_full(priced: BatchPricing, n: int) -> BatchPricing:
-    """A trial, and beside it plain training on all n samples of the same device."""
-    terms, kept = priced.terms, np.array([int(priced.kept[0]), n])
-    nothing = StepCounts.of([(Work(), StepTrace())], terms.workload)
-    whole = StepCounts.training(kept[1:], terms.batch_size, terms.epochs, terms.workload)
+def _with_full_training(priced: BatchPricing, n: int) -> BatchPricing:
+    """A trial and, as second row, plain training on all n samples of the same device."""
+    context, kept = priced.context, np.array([int(priced.kept[0]), n])
+    nothing = StepCounts.of([(Work(), StepTrace())], context.workload)
+    whole = StepCounts.training(kept[1:], context.batch_size, context.epochs, context.workload)
     loads = StepCounts.stack([priced.score, nothing]), StepCounts.stack([priced.train, whole])
-    return BatchPricing(terms, priced.device, *loads, kept)
+    return BatchPricing(context, priced.device, *loads, kept)
 
 
 def _cost_j(priced: BatchPricing) -> float:
-    """J of a trial whose second row is plain training on all data (Eq. 13), by the price that counts (`Terms.price`).
+    """J of a trial whose second row is plain training on all data (Eq. 13), by `PricingContext.price`.
 
-    A battery that runs dry makes no trial cheaper: both have all the energy that they take. NaN where the trial never
-    comes to its end in its windows.
+    A battery that runs empty makes no trial cheaper: both have all the energy that they take. NaN where the trial does
+    not end within its windows.
     """
-    price = priced.terms.price
+    price = priced.context.price
     if price == "emulated" and not priced.on_mains.finished[0]:
         return float("nan")
     quantities = priced.time_s(price), priced.energy_j(price), priced.storage_bytes
-    return float(analytic.device_cost(priced.terms.weights, *(float(part[0] / part[1]) for part in quantities)))
+    return float(analytic.device_cost(priced.context.weights, *(float(part[0] / part[1]) for part in quantities)))
 
 
-def forecast_of(
-    terms: PricingContext, device: Device, m: int, ledger: WorkRecord, dynamic: bool = False
+def batch_pricing_of(
+    context: PricingContext, device: Device, m: int, done: WorkRecord, dynamic: bool = False
 ) -> BatchPricing:
-    """One trial by what it did, as plans see those to come. Arguments: `price`."""
-    scorer, trainer = _networks(terms, ledger)
-    score = StepCounts.of([(ledger.score, ledger.score_trace)], scorer).times(terms.scorings(dynamic))
-    train = StepCounts.of([(ledger.train, ledger.train_trace)], trainer)
-    return BatchPricing(terms, device, score, train, np.array([m], dtype=np.int64))
+    """One trial that has run, priced as plans price those to come. Arguments: `price`."""
+    scorer, trainer = _networks(context, done)
+    score = StepCounts.of([(done.score, done.score_trace)], scorer).times(context.scorings(dynamic))
+    train = StepCounts.of([(done.train, done.train_trace)], trainer)
+    return BatchPricing(context, device, score, train, np.array([m], dtype=np.int64))
 
 
 def shortfall(priced: BatchPricing, i: int, exact: bool = True) -> str:
-    """Why the device does not finish trial `i` under its conditions: the second, what it had, and what it needs.
+    """Reason for which the device does not finish trial `i`, with the second and the energy that it had and needs.
 
     Args:
         priced: the trials.
         i: which of them.
-        exact: whether the work is known; else it is the least that it can be.
+        exact: True where the work is known exactly; else it is the least that it can be.
     """
     run, conditions = priced.as_it_is, priced.device.conditions
     died_s = float(run.died_at_s[i])
     if np.isnan(died_s):
         days, needs_s = float(run.time_s[i].sum()) / 86400, float(priced.undisturbed_s[i])
-        work = f"the work, {'' if exact else 'at least '}{amount(needs_s)} s,"
+        work = f"the work, {'' if exact else 'at least '}{number(needs_s)} s,"
         return f"{work} is not done after {days:,.0f} days in its windows; open them longer"
     energy = conditions.energy
     capacity_j = priced.device.profile.battery_j if energy.capacity_j is None else energy.capacity_j
-    assert capacity_j is not None  # who dies has a battery
+    assert capacity_j is not None  # a device that stops has a battery
     charged = 1.0 if energy.state_of_charge is None else energy.state_of_charge
     last = int(np.flatnonzero(run.time_s[i])[-1]) if run.time_s[i].any() else 0
     waits = last == 0 and run.time_s[i, 0] <= run.wait_s[i, 0]  # it has not begun
     during = "waiting for its window" if waits else run.labels[last]
-    gained = f" and {amount(float(energy.harvested_j(died_s)))} J harvested" if energy.source == "harvest" else ""
-    served = f" for its {priced.terms.repeats:,} trainings" if priced.terms.repeats > 1 else ""
-    held, needs = apart(charged * capacity_j, float(priced.on_mains.energy_j[i].sum()), amount, 4)
+    gained = f" and {number(float(energy.harvested_j(died_s)))} J harvested" if energy.source == "harvest" else ""
+    served = f" for its {priced.context.repeats:,} trainings" if priced.context.repeats > 1 else ""
+    held, needs = distinguished(charged * capacity_j, float(priced.on_mains.energy_j[i].sum()), number, 4)
     return (
         f"the battery is empty {died_s:,.1f} s after the start, while {during}: it held {held} J "
-        f"({share(charged)} of {amount(capacity_j)} J){gained}; the trial needs "
+        f"({short_percent(charged)} of {number(capacity_j)} J){gained}; the trial needs "
         f"{'' if exact else 'at least '}{needs} J{served}"
     )
 
 
-def _networks(terms: PricingContext, ledger: WorkRecord) -> tuple[Workload, Workload]:
+def _networks(context: PricingContext, done: WorkRecord) -> tuple[Workload, Workload]:
     """The networks that scored and that trains."""
-    return (terms.scorer if ledger.reused and terms.scorer else terms.workload), terms.workload
+    return (context.scorer if done.reused and context.scorer else context.workload), context.workload

@@ -16,9 +16,9 @@ from pydantic.dataclasses import dataclass
 
 from edgesim.data import arrays, folders, parquet, public
 from edgesim.data.cache import cache_folder, decoded
+from edgesim.data.dataset_arguments import Limits, OwnData
 from edgesim.data.images import ImageDataset
-from edgesim.data.limits import Limits, OwnData
-from edgesim.data.raw import CHANNELS
+from edgesim.data.raw_dataset import CHANNELS
 from edgesim.data.reading_notes import Note
 from edgesim.errors import DataError
 
@@ -28,7 +28,7 @@ Side = Annotated[int, Field(ge=1, le=4096)]
 
 
 class DatasetSource(Protocol):
-    """What a data set is, in the table or a user's own: a frozen dataclass with this method."""
+    """Interface of a data set, in the table or a user's own: a frozen dataclass with this method."""
 
     def load(self, base: Path | None) -> ImageDataset:
         """Read the data.
@@ -72,7 +72,7 @@ class _Public(Limits):
                 f"{public.wanted(kind)} there, name its folder in dataset.root, or allow the download"
             )
         folder = base if base is not None and found else public.download(kind)
-        return self._limited(decoded(public.reading(kind, folder)))
+        return self._limited(decoded(public.dataset_files(kind, folder)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +126,7 @@ class TinyImagenet(Limits):
             return self._limited(decoded(folders.tiny_imagenet(base, "tiny-imagenet")))
         if not parquet.holds_parquet(base):
             raise DataError(f"{base}: does not hold tiny-imagenet; {fix}")
-        return self._limited(decoded(parquet.reading(base, "tiny-imagenet", parquet.Layout())))
+        return self._limited(decoded(parquet.dataset_files(base, "tiny-imagenet", parquet.Layout())))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +149,7 @@ class Parquet(OwnData):
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
         layout = parquet.Layout(self.train, self.test, self.image, self.label, self.size, self._held_out)
-        return self._limited(decoded(parquet.reading(_folder(base, "parquet"), "parquet", layout)))
+        return self._limited(decoded(parquet.dataset_files(_folder(base, "parquet"), "parquet", layout)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +182,7 @@ class Npz(OwnData):
     test_labels: str = "y_test"
     """name of the array with the test labels"""
     channels: Literal["first", "last"] | None = None
-    """which axis of an image holds the channels; left out: the last, unless it looks like the first"""
+    """axis of an image that holds the channels; left out: the last, unless it looks like the first"""
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.config.validation import nearest
-from edgesim.data import shards
+from edgesim.data import parquet_shards
 from edgesim.data.cache import DatasetFiles
+from edgesim.data.class_names import NamedLabels, merged
 from edgesim.data.decode import Decoder, Item, has_colour
-from edgesim.data.held_out import HeldOut
+from edgesim.data.held_out_split import HeldOut
 from edgesim.data.images import ByteArray
-from edgesim.data.named import NamedLabels, merged
-from edgesim.data.raw import RawDataset, RawSplit
+from edgesim.data.raw_dataset import RawDataset, RawSplit
 from edgesim.data.reading_notes import Note
 from edgesim.errors import DataError
 from edgesim.work import IntArray
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 ROWS = 512
 LABEL_COLUMNS = ("label", "labels", "fine_label")
 
-holds_parquet = shards.holds_parquet
+holds_parquet = parquet_shards.holds_parquet
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a user may say about the files; None = find out."""
+    """Settings of a user about the files; None = found from the files."""
 
     train: str | None = None
     """file name or pattern, relative to the folder"""
@@ -58,20 +58,20 @@ class _File:
     labels: NamedLabels = field(repr=False)
 
 
-def reading(folder: Path, name: str, layout: Layout) -> DatasetFiles:
+def dataset_files(folder: Path, name: str, layout: Layout) -> DatasetFiles:
     """Find the parquet files of both splits.
 
     Raises:
-        DataError: a split is missing, is two sets of shards, or shares a file with the other (`shards.find`).
+        DataError: a split is missing, is two sets of shards, or shares a file with the other (`parquet_shards.find`).
     """
-    found = shards.find(folder, layout.train, layout.test, shared=layout.held_out is not None)
+    found = parquet_shards.find(folder, layout.train, layout.test, shared=layout.held_out is not None)
     return DatasetFiles(
         name, folder, (*found.train, *found.test), lambda: _decode(folder, found, layout), f"parquet {layout}",
         found.notes,
     )  # fmt: skip
 
 
-def _decode(folder: Path, found: shards.Shards, layout: Layout) -> RawDataset:
+def _decode(folder: Path, found: parquet_shards.Shards, layout: Layout) -> RawDataset:
     notes: list[Note] = []
     train, test = ([_file(path, layout, notes) for path in paths] for paths in (found.train, found.test))
     labels, names, more = merged([file.labels for file in train], [file.labels for file in test], folder)

@@ -19,8 +19,9 @@ import numpy.typing as npt
 
 from edgesim.data import parquet
 from edgesim.data.cache import DatasetFiles, cache_folder
-from edgesim.data.raw import RawDataset, RawSplit, array_images
-from edgesim.errors import DataError, n_of
+from edgesim.data.raw_dataset import RawDataset, RawSplit, array_images
+from edgesim.errors import DataError
+from edgesim.formatting import n_of
 
 DIGIT_NAMES = tuple(str(c) for c in range(10))
 FASHION_NAMES = (
@@ -44,7 +45,7 @@ class PublicSet:
     name: str
     torchvision_class: str
     files: tuple[str, ...]
-    """what has to be there, relative to the folder; for idx files also packed (.gz)"""
+    """required files, relative to the folder; idx files may be packed (.gz)"""
     archive: str | None = None
     """the archive that holds `files`, where it can lie there instead"""
     class_names: tuple[str, ...] | None = None
@@ -52,7 +53,7 @@ class PublicSet:
 
     @property
     def is_idx(self) -> bool:
-        """Whether the files are in MNIST's format."""
+        """True where the files are in MNIST's format."""
         return self.files[0].endswith("-ubyte")
 
 
@@ -75,14 +76,14 @@ PUBLIC: dict[str, PublicSet] = {
 }
 
 
-def reading(public: PublicSet, folder: Path) -> DatasetFiles:
+def dataset_files(public: PublicSet, folder: Path) -> DatasetFiles:
     """Find a public data set in a folder: parquet files, torchvision's layout, or the archive that it comes in.
 
     Raises:
         DataError: the folder holds none of them.
     """
     if parquet.holds_parquet(folder):
-        return parquet.reading(folder, public.name, parquet.Layout())
+        return parquet.dataset_files(folder, public.name, parquet.Layout())
     files = _find(public, folder)
     if files is not None:
         return DatasetFiles(
@@ -90,14 +91,14 @@ def reading(public: PublicSet, folder: Path) -> DatasetFiles:
         )
     if public.archive and (folder / public.archive).is_file():
         unpacked = _unpack(public, folder / public.archive)
-        return reading(public, unpacked)
+        return dataset_files(public, unpacked)
     raise DataError(
         f"{folder}: does not hold {public.name}; put {wanted(public)} there, or train.parquet and test.parquet"
     )
 
 
 def holds(public: PublicSet, folder: Path) -> bool:
-    """Whether the folder holds the data set in a layout that `reading` knows."""
+    """True where the folder holds the data set in a layout that `dataset_files` knows."""
     packed = public.archive is not None and (folder / public.archive).is_file()
     return packed or parquet.holds_parquet(folder) or _find(public, folder) is not None
 
@@ -234,7 +235,7 @@ def _build_beside(target: Path, build: Callable[[Path], object]) -> None:
 
 
 def wanted(public: PublicSet) -> str:
-    """Which files to put into a folder by hand."""
+    """Files to put into a folder by hand, in words."""
     if public.archive:
         return public.archive
     return ", ".join(name + (".gz" if public.is_idx else "") for name in public.files)

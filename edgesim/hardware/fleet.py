@@ -1,4 +1,4 @@
-"""A fleet: how many devices of which profile, under which conditions, and how much devices of one profile differ."""
+"""A fleet: numbers of devices by profile and conditions, and the spread within a profile."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class Group:
     power_mode: str = FULL_MODE
     """one of the profile's `power.modes`, or `full`"""
     energy: Energy = field(default_factory=Energy)
-    """where the devices' energy comes from; left out: mains"""
+    """energy source of the devices; left out: mains"""
     available: Availability | None = None
-    """when the devices may work; left out: always"""
+    """windows in which the devices may work; left out: always"""
     startup: Startup = "cold"
-    """cold: each trial starts its process; warm: the process lives already, and start-up is left out"""
+    """cold: each trial starts its process; warm: the process runs already, so there is no start-up"""
 
     @staticmethod
     def faults_in(given: dict[str, Any]) -> list[Fault]:
-        """What is wrong between the fields of a document's map."""
+        """Contradictions between the fields of a document's map."""
         has = [given.get(key) is not None for key in ("count", "share")]
         misspelt = not given.keys() <= {field.name for field in dataclasses.fields(Group)}
         if sum(has) == 1 or (not any(has) and misspelt):
@@ -49,7 +49,7 @@ class Group:
 
     @property
     def conditions(self) -> Conditions:
-        """What the devices work under."""
+        """Operating conditions of the devices."""
         return Conditions(self.power_mode, self.energy, self.available, self.startup)
 
 
@@ -62,13 +62,13 @@ class FleetDocument:
     size: Annotated[int, Field(ge=1)] | None = None
     """devices in all; needed where groups give a `share`"""
     spread: Annotated[float, Field(ge=0, le=2)] = 0.0
-    """how much devices of one profile differ: sigma of a log-normal factor on throughput, median 1"""
+    """spread of devices of one profile: sigma of a log-normal factor on throughput, median 1"""
     seed: Annotated[int, Field(ge=0)] = 0
     """seed of the spread; the hardware is the same in every seed of a scenario"""
 
     @staticmethod
     def faults_in(given: dict[str, Any]) -> list[Fault]:
-        """What is wrong between the fields of a document's map, where the numbers that it takes are there."""
+        """Contradictions between the fields of a document's map, where their numbers are given."""
         groups, size = given.get("groups"), given.get("size")
         if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
             return []
@@ -142,7 +142,7 @@ def load(given: Any, path: str, folder: Path, faults: list[Fault]) -> Fleet | No
 
 
 def _profiles(groups: list[Any], path: str, folder: Path, faults: list[Fault]) -> list[DeviceProfile]:
-    """The profile of each group; what else is wrong with a group hides no fault of its profile."""
+    """Profile of each group; other faults of a group hide none of its profile."""
     found: dict[Any, DeviceProfile | None] = {}
     for i, group in enumerate(groups):
         name = group.get("profile") if isinstance(group, dict) else None

@@ -1,8 +1,8 @@
-"""Device profiles: what the hardware of a device is. Reads and checks `device_profiles/*.yaml`.
+"""Loading of device profiles: reads and checks `device_profiles/*.yaml`.
 
-A profile is one real device; its fields are in `profile_fields`. `extends: other` in a file inherits everything of
-another profile and overrides what is given, by whole quantities (a value never keeps another value's source);
-`profile_variants` says what else changes.
+A profile is one real device; its fields are in `profile`. `extends: other` in a file inherits everything of another
+profile and overrides the given quantities as wholes (a value never keeps another value's source); `inheritance` has
+what else changes.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def load(name_or_path: str | Path, folder: Path | str | None = None) -> DevicePr
 
 
 def is_name(text: str) -> bool:
-    """Whether a profile may be called this."""
+    """True where a profile may have this name."""
     return _NAME.fullmatch(text) is not None
 
 
@@ -291,7 +291,7 @@ def _check_keys(given: Any, cls: type, path: str, faults: list[Fault]) -> None:
 
 
 def _needed(field: dataclasses.Field[Any]) -> bool:
-    """Whether a file must give the field."""
+    """True where a file must give the field."""
     return field.default is dataclasses.MISSING
 
 

@@ -1,4 +1,4 @@
-"""Who is planned for: the scenario's own devices, or a fleet of any size like it."""
+"""The devices that trials are resolved for: the scenario's own fleet, or one of any size with its proportions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from edgesim import seeds
 from edgesim.cost.batch_pricing import Device
-from edgesim.data.invariants import apportion
+from edgesim.data.partition_checks import apportion
 from edgesim.hardware.conditions import Conditions
 from edgesim.scenario.loading import Scenario
 from edgesim.work import FloatArray, IntArray
@@ -23,12 +23,12 @@ GRID_MOST = 0.04
 
 @dataclass(frozen=True)
 class VirtualFleet:
-    """Who there is: N devices, each of a kind, with one of the shards and a throughput of its own."""
+    """N devices, each of a kind, with one of the shards and a throughput of its own."""
 
     seed: IntArray
     """[N]"""
     device: IntArray
-    """[N] index in the fleet"""
+    """[N] position in the fleet"""
     kind: IntArray
     """[N] position in `kinds`"""
     shard: IntArray
@@ -40,12 +40,14 @@ class VirtualFleet:
     """of a device's throughput over its profile's"""
     shards: tuple[IntArray, ...]
     """indices into the training set"""
+    owners: tuple[tuple[int, int], ...]
+    """[shards] seed and device that each shard was made for"""
 
     @property
     def pairs(self) -> tuple[IntArray, IntArray]:
-        """Devices that are alike in kind, throughput and shard take the same.
+        """Groups of devices that are equal in kind, throughput and shard, so that their trials cost the same.
 
-        Returns: [U] a key of each such group, in order of kind, throughput and shard; [N] which group a device is in.
+        Returns: [U] key of each group, in order of kind, throughput and shard; [N] position of each device's group.
         """
         key = (self.kind * len(self.factors) + self.level) * len(self.shards) + self.shard
         space = len(self.kinds) * len(self.factors) * len(self.shards)
@@ -63,7 +65,7 @@ class VirtualFleet:
         return kind, self.factors[level], shard
 
 
-def own(scenario: Scenario, shards: list[tuple[int, list[IntArray]]]) -> VirtualFleet:
+def own_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]]) -> VirtualFleet:
     """The scenario's devices in each of its seeds, each with its own shard."""
     kinds: dict[tuple[int, Conditions], int] = {}
     found: list[Device] = []
@@ -84,11 +86,12 @@ def own(scenario: Scenario, shards: list[tuple[int, list[IntArray]]]) -> Virtual
         kinds=tuple(found),
         factors=np.ones(1),
         shards=tuple(shard for _, parts in shards for shard in parts),
+        owners=_owners(shards),
     )
 
 
-def scaled(scenario: Scenario, shards: list[tuple[int, list[IntArray]]], devices: int) -> VirtualFleet:
-    """A fleet of any size that is like the scenario's."""
+def scaled_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]], devices: int) -> VirtualFleet:
+    """A fleet of any size with the scenario's groups in their proportions and its shards."""
     fleet, seed = scenario.fleet, scenario.seeds[0]
     counts = apportion(devices, [len(members) for members in fleet.members])
     groups = [members[0] for members in fleet.members]
@@ -103,11 +106,17 @@ def scaled(scenario: Scenario, shards: list[tuple[int, list[IntArray]]], devices
         kinds=tuple(Device(fleet.bases[first], fleet.conditions[first]) for first in groups),
         factors=factors,
         shards=pool,
+        owners=_owners(shards),
     )
 
 
+def _owners(shards: list[tuple[int, list[IntArray]]]) -> tuple[tuple[int, int], ...]:
+    """Seed and device of every shard."""
+    return tuple((seed, device) for seed, parts in shards for device in range(len(parts)))
+
+
 def _factors(spread: float, devices: int, seed: int) -> tuple[IntArray, FloatArray]:
-    """[N] which factor a device has, and the factors: log-normal, one draw per device (stream "plan:spread")."""
+    """[N] position of a device's factor, and the factors: log-normal, one draw per device (stream "plan:spread")."""
     if spread == 0:
         return np.zeros(devices, dtype=np.int64), np.ones(1)
     logs = spread * seeds.stream(seed, "plan:spread").standard_normal(devices)

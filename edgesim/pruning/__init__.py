@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from edgesim.pruning.adapruner import AdaPruner
 from edgesim.pruning.aum import Aum, aum
-from edgesim.pruning.base import Method, class_balanced_top_k, is_dynamic, top_k
+from edgesim.pruning.base import Method
 from edgesim.pruning.ccs import Ccs
 from edgesim.pruning.cg_score import CgScore, complexity_gap
 from edgesim.pruning.craig import Craig
@@ -27,6 +27,7 @@ from edgesim.pruning.online_loss import OnlineLoss
 from edgesim.pruning.prototypes import Prototypes
 from edgesim.pruning.random import Random
 from edgesim.pruning.rs2 import Rs2
+from edgesim.pruning.selection import class_balanced_top_k, top_k
 from edgesim.pruning.tdds import Tdds
 
 METHODS: dict[str, type[Method]] = {
@@ -65,7 +66,6 @@ __all__ = [
     "forgetting_events",
     "grand_last_layer",
     "herding",
-    "is_dynamic",
     "k_center",
     "top_k",
 ]

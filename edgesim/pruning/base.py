@@ -1,37 +1,40 @@
-"""What a method is, and the one place where scores become a subset.
+"""Base class of the methods, with what a method is given and what it returns.
 
-A method is a frozen dataclass of its hyper-parameters with `needs` (what to observe of the shared warm-up) and `score`
-(observations -> one float per sample, **larger = keep first**), or `choose` where the choice depends on the budget.
-The budget is met exactly here, ties go to the lower index.
+`Method.needs` names the observations of the shared warm-up. `Method.score` turns them into one float per sample,
+**larger = keep first**; `pruning.selection` turns the scores into a subset.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from edgesim import seeds
-from edgesim.cost.analytic import selection_comparisons, subset_size
-from edgesim.records import Selection
+from edgesim.training.needs import Needs
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 if TYPE_CHECKING:
     import torch
 
+    from edgesim.models.network_costs import NetworkShape
     from edgesim.training.loop import Streams
-    from edgesim.training.needs import Needs
     from edgesim.training.settings import Training
     from edgesim.training.task import Task
     from edgesim.training.warmup import Observations
 
 
+WorkIs = Literal["exact", "expected", "at most"]
+"""relation of planned work to the work that will be done; the last two may be off where a plan cannot run the method"""
+WorkCase = Literal["planned", "least", "most"]
+Part = tuple[Work, StepTrace]
+
+
 @dataclass(frozen=True)
 class Shard:
-    """What a method may know of a device's data before it observes anything."""
+    """Facts on a device's data that a method knows before it observes anything."""
 
     size: int
     """n"""
@@ -80,7 +83,7 @@ class ScoreContext:
 
 @dataclass(frozen=True)
 class Scoring:
-    """What a method found out, and what that took beyond its share of the warm-up."""
+    """Scores of a method, with the work that they took beyond its share of the warm-up."""
 
     scores: FloatArray
     """[n] float64, larger = keep first"""
@@ -90,37 +93,6 @@ class Scoring:
     """numbers to be remembered with the trial, for example the ratio that a method's own threshold gave"""
     history: tuple[dict[str, float], ...] = ()
     """one row per epoch of a method that trains something of its own, for the report"""
-
-
-@runtime_checkable
-class Method(Protocol):
-    """A way to choose a subset: a frozen dataclass whose fields are its hyper-parameters.
-
-    Beside `needs` it has either `score`, one float per sample for all budgets, or `choose(context, k)`, a
-    `SubsetChoice` for one budget, where the scores themselves depend on it. Class variables `source` and `cost_class`
-    say where it comes from and what it costs, `by_chance` that its scores say nothing of the samples, `dynamic` that
-    it chooses while training goes on (`is_dynamic`); a field `balance: "none" | "class"` asks for class shares.
-    """
-
-    def needs(self, shard: Shard) -> Needs:
-        """What to observe of the warm-up on this shard."""
-        ...
-
-
-def is_dynamic(method: Any) -> bool:
-    """Whether a method moves through the shard while training goes on instead of training on one fixed subset.
-
-    The budget of k samples is then a price, that of training on k of them; the device keeps all of its n samples.
-
-    Args:
-        method: the plug-in, of the table of methods or a user's own.
-    """
-    return bool(getattr(method, "dynamic", False))
-
-
-def kept_samples(method: Any, n: int, k: int) -> int:
-    """Samples that a device with n of them keeps for training at a budget of k: the `subset_size` of a record."""
-    return n if is_dynamic(method) else k
 
 
 @dataclass(frozen=True)
@@ -134,144 +106,81 @@ class SubsetChoice:
     scoring: Scoring | None = None
     """work, notes and, where there are any, scores; None = nothing beyond the warm-up"""
     sampler: Any = None
-    """what a dynamic method trains with (`training.sampling.Sampler`); None = every position in every epoch"""
-
-
-def top_k(scores: FloatArray, k: int) -> IntArray:
-    """The k positions with the largest scores, sorted; ties go to the lower index (edge paper, Eqs. 18-20).
-
-    Args:
-        scores: float array [n]; NaN is refused.
-        k: how many, 1 <= k <= n.
-
-    Returns: int64 [k], sorted, unique.
-
-    Raises: ValueError for k out of range or NaN scores.
-    """
-    values = np.asarray(scores, dtype=np.float64)
-    if values.ndim != 1 or not 1 <= k <= len(values):
-        raise ValueError(f"top_k needs 1 <= k <= n with scores of shape [n]; got k={k}, shape {values.shape}")
-    if np.isnan(values).any():
-        raise ValueError(f"{int(np.isnan(values).sum())} of {len(values)} scores are NaN; every sample needs one")
-    # A stable descending sort keeps equal scores in index order; O(n log n) is negligible beside training.
-    return np.sort(np.argsort(-values, kind="stable")[:k]).astype(np.int64)
-
-
-def class_budgets(labels: IntArray, k: int) -> dict[int, int]:
-    """How many of k samples each class gets: in proportion, by largest remainders.
-
-    The budgets sum to k, none exceeds its class, and every class that is present gets at least one while k allows it.
-    Ties of remainders go to the lower class.
-
-    Args:
-        labels: int array [n].
-        k: 1 <= k <= n.
-    """
-    classes, counts = np.unique(labels, return_counts=True)
-    exact = counts * (k / len(labels))
-    budgets = np.floor(exact).astype(np.int64)
-    order = np.lexsort((classes, -(exact - budgets)))
-    budgets[order[: k - budgets.sum()]] += 1
-    if k >= len(classes):
-        while (empty := np.flatnonzero(budgets == 0)).size:
-            budgets[np.argmax(budgets)] -= 1
-            budgets[empty[0]] += 1
-    return {int(c): int(b) for c, b in zip(classes, budgets, strict=True)}
-
-
-def class_balanced_top_k(scores: FloatArray, labels: IntArray, k: int) -> IntArray:
-    """The k largest scores with each class keeping its share (`class_budgets`); sorted, ties to the lower index.
-
-    Args:
-        scores: float array [n].
-        labels: int array [n].
-        k: 1 <= k <= n.
-    """
-    values, classes = np.asarray(scores, dtype=np.float64), np.asarray(labels)
-    if values.shape != classes.shape:
-        raise ValueError(f"scores {values.shape} and labels {classes.shape} must have the same shape")
-    if not 1 <= k <= len(values):
-        raise ValueError(f"class_balanced_top_k needs 1 <= k <= n = {len(values)}, got k={k}")
-    chosen = []
-    for label, budget in class_budgets(classes, k).items():
-        members = np.flatnonzero(classes == label)
-        if budget:
-            chosen.append(members[top_k(values[members], budget)])
-    return np.sort(np.concatenate(chosen)).astype(np.int64)
+    """sampler of a dynamic method (`training.sampling.Sampler`); None = every position in every epoch"""
 
 
 @dataclass(frozen=True)
-class ChargedSubset:
-    """A subset with all that its trial is charged for."""
+class OwnWork:
+    """Work of a method on the device beyond its share of the warm-up."""
 
-    selection: Selection
-    work: Work
-    trace: StepTrace
-    host_wall_s: float
-    scores: FloatArray | None
-    history: tuple[dict[str, float], ...]
+    work: Work = field(default_factory=Work)
+    trace: StepTrace = field(default_factory=StepTrace)
+    work_is: WorkIs = "exact"
+    """else the work depends on the data"""
+    least: Part = (Work(), StepTrace())
+    """least work, where the work is not exact"""
+    most: Part | None = None
+    """most work, where the work is `expected`; None = no bound is known"""
+    visits: tuple[int, ...] | None = None
+    """samples that each epoch of training visits, of a dynamic method; None = k in every epoch, as of a fixed subset"""
+
+    def part(self, case: WorkCase) -> Part:
+        """The work as it is planned, its least or its most: all the same where it is exact."""
+        if self.work_is != "exact" and case == "least":
+            return self.least
+        return self.most if self.most is not None and case == "most" else (self.work, self.trace)
 
 
-def choose(method: Any, context: ScoreContext, keep_ratios: Sequence[float]) -> list[ChargedSubset]:
-    """Run a method for several keep ratios: exact budgets, all of its work charged (edge paper, Eqs. 17-20, 24-25).
+class Method:
+    """Base class of every method: a way to choose the samples that a device trains on.
 
-    A method with `score` runs once and every ratio is charged that run; one with `choose` runs once per ratio.
-
-    Raises:
-        ValueError: the method broke its contract (shape of the scores, number or uniqueness of the positions).
+    A method is a frozen dataclass that subclasses this; its fields are its hyper-parameters. It overrides `score`,
+    which gives every sample one number for all budgets, or `choose`, which gives a subset for one budget. The other
+    members have defaults that suit a method that scores.
     """
-    budgets = [int(subset_size(context.shard.size, ratio)) for ratio in keep_ratios]
-    if hasattr(method, "choose"):
-        return [_chosen_for(method, context, k) for k in budgets]
-    started = time.perf_counter()
-    scoring = method.score(context)
-    wall_s = time.perf_counter() - started
-    if scoring.scores.shape != (context.shard.size,):
-        name, shape = type(method).__name__, scoring.scores.shape
-        raise ValueError(f"{name}.score must return scores of shape ({context.shard.size},), got {shape}")
-    balanced = getattr(method, "balance", "none") == "class"
-    labels = context.shard.labels
-    found = [class_balanced_top_k(scoring.scores, labels, k) if balanced else top_k(scoring.scores, k) for k in budgets]
-    comparisons = 0 if getattr(method, "keeps_all", False) else int(selection_comparisons(context.shard.size))
-    return [_charged(SubsetChoice(positions, scoring=scoring), context, comparisons, wall_s) for positions in found]
 
+    source: ClassVar[str] = "own"
+    """paper or other origin, for lists"""
+    cost_class: ClassVar[str] = ""
+    """cost of scoring in a few words, for lists"""
+    keeps_all: ClassVar[bool] = False
+    """the method keeps every sample, so it has one trial, at keep ratio 1"""
+    by_chance: ClassVar[bool] = False
+    """the scores are random, so no page shows samples in their order"""
+    dynamic: ClassVar[bool] = False
+    """the method chooses samples while training goes on; the device keeps all n, and k samples are a price"""
 
-def _chosen_for(method: Any, context: ScoreContext, k: int) -> ChargedSubset:
-    """Run a method with `choose` for one budget and hold it to its contract."""
-    started = time.perf_counter()
-    choice = method.choose(context, k)
-    wall_s = time.perf_counter() - started
-    name, dynamic = type(method).__name__, is_dynamic(method)
-    if choice.sampler is not None and not dynamic:
-        raise ValueError(f"{name}.choose gave a sampler, so the class must say so: `dynamic: ClassVar[bool] = True`")
-    k = kept_samples(method, context.shard.size, k)
-    order = np.argsort(choice.positions, kind="stable")
-    positions = np.asarray(choice.positions, dtype=np.int64)[order]
-    within = (
-        len(positions) == k
-        and (np.diff(positions) > 0).all()
-        and positions[0] >= 0
-        and positions[-1] < context.shard.size
-    )
-    if not within:
-        raise ValueError(
-            f"{name}.choose must return {k} unique positions in [0, {context.shard.size}), got {positions}"
-        )
-    weights = None if choice.weights is None else np.asarray(choice.weights, dtype=np.float64)[order]
-    sorted_choice = replace(choice, positions=positions, weights=weights)
-    # A dynamic method counts its own comparisons, draw by draw.
-    return _charged(sorted_choice, context, 0 if dynamic else int(selection_comparisons(context.shard.size)), wall_s)
+    balance: Literal["none", "class"] = "none"
+    """class: every class keeps its share of the samples. A field of the same name makes it a hyper-parameter"""
+    after_warmup: Literal["reset", "continue"] = "reset"
+    """continue: training goes on from the weights at T0 (`Needs.keep_weights`). A field makes it a hyper-parameter"""
 
+    def needs(self, shard: Shard) -> Needs:
+        """Observations of the shared warm-up that the method asks for; by default none."""
+        return Needs()
 
-def _charged(choice: SubsetChoice, context: ScoreContext, comparisons: int, wall_s: float) -> ChargedSubset:
-    """Add the share of the warm-up and the selection to a method's own work."""
-    observed, scoring = context.observations, choice.scoring
-    work = observed.work + Work(comparisons=comparisons)
-    return ChargedSubset(
-        selection=Selection(choice.positions, choice.weights, {} if scoring is None else scoring.notes, choice.sampler),
-        work=work if scoring is None else work + scoring.work,
-        trace=observed.trace if scoring is None else observed.trace + scoring.trace,
-        host_wall_s=observed.host_wall_s + wall_s,
-        scores=None if scoring is None else scoring.scores,
-        history=() if scoring is None else scoring.history,
-    )
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
+        """Work beyond the warm-up that a choice of k samples will take; by default none."""
+        return OwnWork()
+
+    def score(self, context: ScoreContext) -> Scoring:
+        """One float per sample [n], larger = keep first. Runs once for all budgets of a device."""
+        raise NotImplementedError(f"{type(self).__name__} has neither `score` nor `choose`; give it one of them")
+
+    def choose(self, context: ScoreContext, k: int) -> SubsetChoice:
+        """A subset of k samples, for a method whose scores depend on the budget. Runs once per budget."""
+        raise NotImplementedError(f"{type(self).__name__} has no `choose`; its scores serve every budget")
+
+    @property
+    def scores_once(self) -> bool:
+        """True where one scoring serves every budget, that is, where the method does not override `choose`."""
+        return type(self).choose is Method.choose
+
+    @property
+    def ranks(self) -> bool:
+        """True where the scores say which samples matter: neither all alike, nor random, nor changing in training."""
+        return not (self.keeps_all or self.by_chance or self.dynamic)
+
+    def kept_samples(self, n: int, k: int) -> int:
+        """Samples that a device with n of them stores for training at a budget of k: `subset_size` of a record."""
+        return n if self.dynamic else k

@@ -7,12 +7,12 @@ from typing import ClassVar
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.pruning.base import Method, ScoreContext, Scoring, Shard
 from edgesim.training.needs import Needs
 
 
 @dataclass(frozen=True)
-class Full:
+class Full(Method):
     """keeps every sample; one trial at keep_ratio 1"""
 
     source: ClassVar[str] = "edge paper, baseline"

@@ -1,7 +1,7 @@
 """Uniform choice without replacement: the non-informative baseline of both papers.
 
-Score: minus the sample's place in one random permutation from the device's own stream, so that the subsets of one seed
-are nested over the budget.
+Score: minus the sample's place in one random permutation from the device's own stream. So the subsets of one seed are
+nested over the budget.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from edgesim.pruning.base import ScoreContext, Scoring, Shard
+from edgesim.pruning.base import Method, ScoreContext, Scoring, Shard
 from edgesim.training.needs import Needs
 
 
 @dataclass(frozen=True)
-class Random:
+class Random(Method):
     """uniform without replacement; nested over keep_ratio"""
 
     balance: Literal["none", "class"] = "none"

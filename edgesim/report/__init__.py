@@ -1,8 +1,8 @@
-"""The report of a run: one self-contained page, and the table that ends a run on the terminal."""
+"""Report of a run: a self-contained HTML page, its tables as Markdown, and the summary on the terminal."""
 
 from edgesim.report.markdown import write_all, write_markdown
 from edgesim.report.page import write
-from edgesim.report.terminal import summary_of
+from edgesim.report.terminal_summary import summary_of
 from edgesim.report.text_tables import TERMINAL_CAPTION
 
 __all__ = ["TERMINAL_CAPTION", "summary_of", "write", "write_all", "write_markdown"]

@@ -1,4 +1,4 @@
-"""A run -> one Markdown page of tables: for a pull request, a repository, or a paper's appendix."""
+"""Report of a run as a Markdown page of tables: for a pull request, a repository, or a paper's appendix."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from edgesim.errors import n_of
+from edgesim.formatting import n_of
 from edgesim.report import page, text_tables
 from edgesim.report.run_tables import Run
 from edgesim.report.sections import PageTable
 
 SHOWN_SECTIONS = ("summary", "equal-cost", "claims", "gap", "time", "kept", "failures")
 SHOWN_FIGURES = ("gap",)
-"""figures whose numbers are shown"""
+"""figures whose tables are shown"""
 
 
 def write_markdown(run: Run, out: Path) -> Path:
@@ -30,7 +30,7 @@ def write_markdown(run: Run, out: Path) -> Path:
 
 
 def write_all(run: Run, files: Sequence[Path]) -> list[Path]:
-    """Write a run's report to each of these files, worked out once: Markdown where a name ends in .md, else HTML.
+    """Write a run's report to each of these files, as Markdown where a name ends in .md, else as HTML.
 
     Returns: the files.
     """
@@ -44,12 +44,12 @@ def write_all(run: Run, files: Sequence[Path]) -> list[Path]:
 
 
 def write_page(shown: page.Page, out: Path, in_sections: Sequence[str], in_figures: Sequence[str]) -> Path:
-    """Write the verdict, the facts and the tables of any page as Markdown.
+    """Write verdict, facts and tables of any page as Markdown.
 
     Args:
         shown: the page.
         out: the file to write; folders above it are made.
-        in_sections: keys of the sections whose tables are shown, folded ones left out.
+        in_sections: keys of the sections whose tables are shown, except collapsed ones.
         in_figures: keys of the figures in them whose numbers are shown.
 
     Returns: `out`.
@@ -87,7 +87,7 @@ def _rows(data: pd.DataFrame) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
+    """Text with the characters escaped that Markdown would interpret."""
     for sign in "\\|<>*_`":
         text = text.replace(sign, f"\\{sign}" if sign not in "<>" else {"<": "&lt;", ">": "&gt;"}[sign])
     return text.replace("\n", " ")

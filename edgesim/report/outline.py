@@ -1,4 +1,4 @@
-"""The order in which a page tells what a run found, and its sections, those on devices and samples left out."""
+"""Outline of a report page: the order of its sections, and those on methods, costs and failures."""
 
 from __future__ import annotations
 
@@ -6,71 +6,69 @@ from dataclasses import replace
 
 import pandas as pd
 
-from edgesim.analysis import curves as curves_analysis
 from edgesim.analysis.claims import paper_claims
 from edgesim.analysis.cost_parts import cost_parts, parts_by_profile
-from edgesim.analysis.curves import CURVE_VALUES, final_accuracy
+from edgesim.analysis.curves import CURVE_VALUES, curve_bands, final_accuracy
 from edgesim.analysis.equal_cost import equal_cost
 from edgesim.analysis.grouping import OPPONENTS
 from edgesim.analysis.means import cost_by_ratio, failures, gap_to_random, summary, time_fits
 from edgesim.analysis.prices import compare_prices, device_prices, price_sources
 from edgesim.report import fleet_sections
-from edgesim.report.answer import answer_section
 from edgesim.report.figures import accuracy, curves, parts, prices
 from edgesim.report.figures.figure import Figure
 from edgesim.report.kept_section import kept_section
-from edgesim.report.run_tables import Source
+from edgesim.report.run_tables import RunTables
 from edgesim.report.sections import NO_TRIAL, NONE_WELL, PageStyle, PageTable, Section, unless_empty
-from edgesim.report.verdict import claims_in_words
+from edgesim.report.tradeoff_section import tradeoff_section
+from edgesim.report.verdict_section import claims_in_words
 
-# The ends of the interval stand behind the accuracy figure; here they would only widen the table.
+# The ends of intervals are in the table of the accuracy figure; here they would only widen the table.
 HIDDEN = {"accuracy_low", "accuracy_high", "gap_at_cost_low", "gap_at_cost_high", "random_keeps"}
 COMMON = ["common_trials", "common_accuracy"]
-STORAGE = "fewer-epochs and rs2 keep every sample on the device: where storage binds, random alone counts."
+STORAGE = "fewer-epochs and rs2 keep every sample on the device, so where storage binds only random runs."
 LEADS = {f"{name}{end}": f"{to}{end}" for name, to in (("gap", "lead"), ("local_gap", "local_lead"))
          for end in ("", "_low", "_high")}  # fmt: skip
 RANKED = 3
-"""methods from which on they are ranked"""
+"""number of methods from which they are ranked"""
 
 
-def sections(source: Source) -> list[Section]:
-    """The parts of the page, in their order."""
-    looks = PageStyle.of(source.records)
-    told = [
-        answer_section(source, looks),
+def sections(source: RunTables) -> list[Section]:
+    """Sections of the page, in their order."""
+    page_style = PageStyle.of(source.records)
+    found = [
+        tradeoff_section(source, page_style),
         _summary(source),
         _equal_cost(source),
         _claims(source),
-        _accuracy(source, looks),
-        _against_random(source, looks),
-        _training(source, looks),
-        _time(source, looks),
-        fleet_sections.devices_section(source, looks),
-        fleet_sections.fleet_section(source, looks),
-        fleet_sections.classes_section(source, looks),
+        _accuracy(source, page_style),
+        _against_random(source, page_style),
+        _training(source, page_style),
+        _time(source, page_style),
+        fleet_sections.devices_section(source, page_style),
+        fleet_sections.fleet_section(source, page_style),
+        fleet_sections.classes_section(source, page_style),
         _prices(source),
-        kept_section(source, looks),
+        kept_section(source, page_style),
         _failures(source),
         _trials(source),
     ]
-    return [replace(part, colours=looks.colours) for part in told]
+    return [replace(part, colours=page_style.colours) for part in found]
 
 
-def _summary(source: Source) -> Section:
+def _summary(source: RunTables) -> Section:
     every = summary(source.records)
     hidden = HIDDEN if (every["common_trials"] < every["trials"]).any() else HIDDEN | set(COMMON)
     cells = PageTable("summary", "Every method and keep ratio", every[[name for name in every if name not in hidden]])
-    lead = (
-        "Means over the trials that ended well; devices count alike, but for accuracy by data (Eq. 10). ± 95 % is half "
-        "the interval of the mean accuracy, of each row by itself; savings are against "
-        "full training of the same seeds and devices, by the emulated price with start-up and scoring included. The "
-        "closed form (edge paper) stands beside them: it leaves out start-up, dispatch, memory traffic, reading and "
-        "heat."
+    intro = (
+        "Means are over the trials that ended well. Devices count equally, except in accuracy by data (Eq. 10). ± 95 % "
+        "is half the interval of the mean accuracy, of each row by itself. Savings are against full training on the "
+        "same seeds and devices, emulated, with start-up and scoring. Savings by the closed form (edge paper) leave "
+        "out start-up, dispatch, memory traffic, reading and heat."
     )
-    return Section("summary", "Summary", [], [cells], NO_TRIAL, lead)
+    return Section("summary", "Summary", [], [cells], NO_TRIAL, intro)
 
 
-def _equal_cost(source: Source) -> Section:
+def _equal_cost(source: RunTables) -> Section:
     by_energy = equal_cost(source.records)
     by_time = equal_cost(source.records, price="device_time_s")
     tables = [
@@ -78,92 +76,93 @@ def _equal_cost(source: Source) -> Section:
         PageTable("equal-cost-time", "At equal total time", leads(by_time.table, "time_each_s"),
               folded=True),
     ]  # fmt: skip
-    lead = (
-        "What the price of a method's trial, scoring included, buys elsewhere: a larger random subset, all data in "
-        "fewer epochs, a new random subset every epoch. An opponent's accuracy is read off its own curve on the same "
-        "device and seed, linear between its keep ratios and full training; few of them favour the method. "
+    intro = (
+        "Each method against opponents that spend the same cost, scoring included. They are a larger random subset, "
+        "all data in fewer epochs, and a new random subset every epoch. An opponent's accuracy comes from its own "
+        "curve on the same device and seed, linear between its keep ratios and full training. Few keep ratios favour "
+        "the method. "
         f"Intervals are of each row by itself. {STORAGE}"
     )
     absent = [name for name in OPPONENTS if name not in set(source.records["method"])]
-    cannot = (f"Not run, so not compared: {', '.join(absent)}.",) if absent and len(by_energy.table) else ()
-    return Section("equal-cost", "Equal total cost", [], tables, " ".join(by_energy.missing), lead, (), cannot,
+    limits = (f"Not run, so not compared: {', '.join(absent)}.",) if absent and len(by_energy.table) else ()
+    return Section("equal-cost", "Equal total cost", [], tables, " ".join(by_energy.missing), intro, (), limits,
                    in_markdown=())  # fmt: skip
 
 
 def leads(table: pd.DataFrame, price: str) -> pd.DataFrame:
-    """The table of `equal_cost` under the names that its columns have on the page."""
+    """Table of `equal_cost` with the column names of the page."""
     return table.rename(columns={"cost": price, **LEADS})
 
 
-def _claims(source: Source) -> Section:
+def _claims(source: RunTables) -> Section:
     claims = paper_claims(source.records, source.shards)
     tables = [
         PageTable("claims", "Claims of the edge paper, tested on this run", claims_in_words(claims.table)),
-        PageTable("claims-numbers", "The same in numbers", claims.table, folded=True),
+        PageTable("claims-numbers", "Claims in numbers", claims.table, folded=True),
     ]
-    lead = (
-        "Differences are paired by seed and device. Intervals are 95 %, simultaneous over all claims. A claim holds or "
-        "does not hold where its interval lies on one side of the threshold; else this run cannot tell. One seed "
-        "decides none, and one device only for itself."
+    intro = (
+        "Differences are paired by seed and device. Intervals are 95 %, simultaneous over all claims. A claim holds, "
+        "or does not hold, where its interval lies on one side of the threshold. Otherwise this run cannot tell. One "
+        "seed decides no claim, and one device only for itself."
     )
-    return Section("claims", "The paper's claims", [], tables, " ".join(claims.missing), lead)
+    return Section("claims", "The paper's claims", [], tables, " ".join(claims.missing), intro)
 
 
-def _accuracy(source: Source, looks: PageStyle) -> Section:
+def _accuracy(source: RunTables, page_style: PageStyle) -> Section:
     final = final_accuracy(source.records)
-    shown = [accuracy.accuracy_figure(final.table, looks.styles, value) for value in accuracy.NOTES]
-    lead = "Accuracy of the trained networks at the end (edge paper, Figs. 7 and 8), on one scale."
-    return Section("accuracy", "Accuracy", shown, [], NONE_WELL, lead + accuracy.mix_in_words(source.shards))
+    shown = [accuracy.accuracy_figure(final.table, page_style.styles, value) for value in accuracy.NOTES]
+    intro = "Accuracy of the trained networks at the end (edge paper, Figs. 7 and 8), on one scale."
+    return Section("accuracy", "Accuracy", shown, [], NONE_WELL, intro + accuracy.mix_in_words(source.shards))
 
 
-def _against_random(source: Source, looks: PageStyle) -> Section:
+def _against_random(source: RunTables, page_style: PageStyle) -> Section:
     gaps = gap_to_random(source.records)
-    shown = [accuracy.gap_figure(gaps, looks.styles)]
-    # With one ratio the gaps stand side by side already.
+    shown = [accuracy.gap_figure(gaps, page_style.styles)]
+    # With one ratio the gap figure compares the methods already.
     ranked = gaps["method"].nunique() >= RANKED and gaps["keep_ratio"].nunique() > 1
     if ranked:
-        shown.append(accuracy.ranking_figure(gaps, looks.styles))
+        shown.append(accuracy.ranking_figure(gaps, page_style.styles))
     no_pair = "There is no pair of a method and random with the same seed, device and keep ratio."
-    lead = "What choosing adds to keeping fewer samples (edge paper, Fig. 9); intervals are of each ratio by itself. "
-    lead += accuracy.same_what(gaps) if len(gaps) else ""
-    return Section("gap", "Against random", shown, [], no_pair, lead, choices=(looks.ratio,) if ranked else ())
+    intro = "Gain by selection over a random subset (edge paper, Fig. 9). Intervals are of each ratio by itself. "
+    intro += accuracy.pairing(gaps) if len(gaps) else ""
+    return Section("gap", "Against random", shown, [], no_pair, intro, choices=(page_style.ratio,) if ranked else ())
 
 
-def _training(source: Source, looks: PageStyle) -> Section:
-    bands = curves_analysis.bands(source.curves)
+def _training(source: RunTables, page_style: PageStyle) -> Section:
+    bands = curve_bands(source.curves)
     lines = curves.thinned(bands.table)
-    # A line of one point, after the last epoch, is the accuracy section's again.
+    # A line of one point, after the last epoch, repeats the accuracy section.
     several = lines.groupby(["method", "keep_ratio"], dropna=False)[list(CURVE_VALUES)].count().max()
     shown = [curves.curves_figure(lines, value) for value in CURVE_VALUES if several[value] > 1]
     epochs = PageTable("curves", "Mean curves", bands.table, folded=True)
     nothing = "No curves were recorded."
-    cannot = unless_empty(bands)
+    limits = unless_empty(bands)
     if len(bands.table) and not shown:
-        cannot = ("There is one epoch, so there is no curve to draw; the table has its values.",)
-    lead = "Loss and accuracy over the epochs (edge paper, Figs. 3 to 6), on the subset and on the common test set."
-    return Section("training", "Training", shown, [epochs], nothing, lead, (looks.method,), cannot)
+        limits = ("There is one epoch, so there is no curve to draw; the table has its values.",)
+    intro = "Loss and accuracy over the epochs (edge paper, Figs. 3 to 6), on the subset and on the common test set."
+    return Section("training", "Training", shown, [epochs], nothing, intro, (page_style.method,), limits)
 
 
-def _time(source: Source, looks: PageStyle) -> Section:
-    told, fits = cost_by_ratio(source.records), time_fits(source.records)
-    costs = told.table
+def _time(source: RunTables, page_style: PageStyle) -> Section:
+    by_ratio, fits = cost_by_ratio(source.records), time_fits(source.records)
+    costs = by_ratio.table
     compared = compare_prices(source.records)
-    shown = [prices.time_figure(costs, fits, looks.styles, column) for column in prices.TIMES]
-    shown += [prices.energy_figure(costs, looks.styles, column) for column in prices.ENERGIES]
+    shown = [prices.time_figure(costs, fits, page_style.styles, column) for column in prices.TIMES]
+    shown += [prices.energy_figure(costs, page_style.styles, column) for column in prices.ENERGIES]
     shown = _with_parts(shown, source)
     shown.append(prices.relative_figure(compared.table))
-    tables = [PageTable("fits", "Is time a straight line in the ratio?", fits, folded=True)]
-    cannot = [*told.missing, *unless_empty(compared)]
+    tables = [PageTable("fits", "Fitted lines of time against the ratio", fits, folded=True)]
+    limits = [*by_ratio.missing, *unless_empty(compared)]
     if len(costs) and fits.empty:
-        cannot.append("A line needs two keep ratios of a method: whether time is linear in the ratio cannot be told.")
-    lead = "What one device takes by three clocks (edge paper, Fig. 10), each on a scale of its own."
-    choices = (looks.method, looks.ratio)
-    return Section("time", "Time and energy", shown, tables, NONE_WELL, lead, choices, tuple(cannot),
+        limits.append("A fitted line needs two keep ratios of a method, so none is shown.")
+    intro = "Time and energy of one device by three clocks (edge paper, Fig. 10), each on its own scale."
+    choices = (page_style.method, page_style.ratio)
+    return Section("time", "Time and energy", shown, tables, NONE_WELL, intro, choices, tuple(limits),
                    in_markdown=tuple(tables))  # fmt: skip
 
 
-def _with_parts(shown: list[Figure], source: Source) -> list[Figure]:
-    """Figures of time and energy, after each emulated one what it consists of; at one ratio that takes its place."""
+def _with_parts(shown: list[Figure], source: RunTables) -> list[Figure]:
+    """Figures of time and energy, each emulated one followed by its parts; at one ratio the parts replace it."""
     together, by_profile = cost_parts(source.records), parts_by_profile(source.records)
     found = []
     for figure in shown:
@@ -180,7 +179,7 @@ def _with_parts(shown: list[Figure], source: Source) -> list[Figure]:
     return found
 
 
-def _prices(source: Source) -> Section:
+def _prices(source: RunTables) -> Section:
     causes = price_sources(source.records, source.workload, source.batch_size)
     compared = compare_prices(source.records).table
     of_devices = device_prices(compared).table
@@ -190,23 +189,23 @@ def _prices(source: Source) -> Section:
         PageTable("prices", "Prices per profile", means.reset_index(), folded=True),
     ]
     shown = [prices.factor_figure(of_devices), prices.source_figure(causes.table)]
-    lead = (
-        "The closed form takes every FLOP at one rate and every second at one power; the emulator walks every step. "
-        "Errors compare what each says pruning leaves of training's time with what it left on the simulating machine."
+    intro = (
+        "The closed form prices every FLOP at one rate and every second at one power; the emulator walks every step. "
+        "Errors are those of each price in predicting the training time that pruning leaves on the simulating machine."
     )
-    return Section("prices", "Prices against each other", shown, tables, NONE_WELL, lead, (), unless_empty(causes))
+    return Section("prices", "Prices against each other", shown, tables, NONE_WELL, intro, (), unless_empty(causes))
 
 
-def _failures(source: Source) -> Section:
+def _failures(source: RunTables) -> Section:
     failed = PageTable("failures", "Trials that did not end well", failures(source.records))
     return Section("failures", "Failures", [], [failed],
                    "Every trial so far ended well." if len(source.records) else NO_TRIAL)  # fmt: skip
 
 
-def _trials(source: Source) -> Section:
+def _trials(source: RunTables) -> Section:
     records = source.records
-    if "own_keep_ratio" in records:  # under a rule keep_ratio is the method's mean; here is each trial's own
+    if "own_keep_ratio" in records:  # under a rule keep_ratio is the method's mean; this table has each trial's own
         records = records.assign(keep_ratio=records["own_keep_ratio"]).drop(columns=["own_keep_ratio"])
     every = PageTable("trials", "Every trial", records.drop(columns=["scenario"]))
-    lead = "One row per seed, device, method and keep ratio, as in records.parquet."
-    return Section("trials", "Trials", [], [every], NO_TRIAL, lead)
+    intro = "One row per seed, device, method and keep ratio, as in records.parquet."
+    return Section("trials", "Trials", [], [every], NO_TRIAL, intro)

@@ -1,4 +1,4 @@
-"""A run -> one self-contained HTML page: opens from disk without a network, plotly.js embedded once."""
+"""Report of a run as one self-contained HTML page, which opens from disk without a network."""
 
 from __future__ import annotations
 
@@ -15,40 +15,41 @@ import jinja2
 from markupsafe import Markup, escape
 
 from edgesim.config import validation
+from edgesim.formatting import MOST_PLAIN, UNKNOWN
 from edgesim.report import payload, pictures, plot_style, run_facts, text_tables
 from edgesim.report.outline import sections
 from edgesim.report.run_tables import Run, read
 from edgesim.report.sections import PageTable, Section
-from edgesim.report.verdict import Verdict, read_verdict
+from edgesim.report.verdict_section import Verdict, read_verdict
 
 FIRST_ROWS = 25
-"""rows of a table in the document itself; the script shows the others"""
+"""rows of a table in the document itself; the script adds the others"""
 BRIEF = 20
 """rows up to which a table stays on one sheet of paper"""
 SHORT = 30
-"""signs up to which a text of a table stays on one line"""
+"""characters up to which a text of a table stays on one line"""
 UNITS = re.compile(r"([+-]?\d[\d.,]* (?:%|points?|pp|s|J)(?!\w)|n = \d+)")
 """numbers with their units"""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a page shows, of one run or of several."""
+    """Content of a page on one run or on several."""
 
     name: str
     kind: str
-    """what it is: "report" or "comparison" """
+    """report or comparison"""
     headline: str
     about: str
     """title of the part with the facts"""
     facts: list[tuple[str, str]]
-    """(label, text): which run or runs"""
+    """(label, text) that identify the run or runs"""
     verdict: Verdict
     sections: list[Section]
     documents: list[tuple[str, str]]
-    """(title, text) of what can be opened at its end"""
+    """(title, text) of documents that can be expanded"""
     data_notes: tuple[str, ...] = ()
-    """what the reader of the data left out, missed, met twice or read as something else"""
+    """notes on how the data were read"""
 
 
 def write(run: Run, out: Path) -> Path:
@@ -73,12 +74,12 @@ def write_page(page: Page, out: Path) -> Path:
 
 
 def render(run: Run) -> str:
-    """The report of a run as text."""
+    """Report of a run as HTML text."""
     return render_page(of_run(run))
 
 
 def of_run(run: Run) -> Page:
-    """The report of a run."""
+    """Page with the report of a run."""
     source = read(run)
     return Page(
         name=str(run.info.get("scenario") or run.path.name),
@@ -94,12 +95,12 @@ def of_run(run: Run) -> Page:
 
 
 def render_page(page: Page) -> str:
-    """Any page as text."""
+    """Any page as HTML text."""
     specs = _specs(page.sections)
     bare = dataclasses.replace(page, sections=[dataclasses.replace(part, galleries=()) for part in page.sections])
     all_tables = {table.key: table for part in page.sections for table in part.all_tables}
     room = payload.MAX_BYTES - payload.SPARE_BYTES - len(_document(bare, all_tables, {"tables": {}, "figures": specs}))
-    # Tables come first; what they leave, and a little in any case, is for the pictures of samples.
+    # Tables come first; pictures of samples get the remaining room, and a little in any case.
     left = room - payload.size_of(list(all_tables.values()))
     pictured = [_pictured(part, min(max(left, pictures.LEAST_BYTES), pictures.MOST_BYTES)) for part in page.sections]
     taken = sum(gallery.size for part in pictured for gallery in part.galleries)
@@ -109,9 +110,9 @@ def render_page(page: Page) -> str:
 
 
 def _pictured(part: Section, max_bytes: int) -> Section:
-    """A section with as many of its pictures as there is room for."""
+    """Section with as many pictures as fit."""
     found, left_out = pictures.fitted(part.galleries, max_bytes)
-    return dataclasses.replace(part, galleries=tuple(found), cannot=(*part.cannot, *left_out))
+    return dataclasses.replace(part, galleries=tuple(found), limits=(*part.limits, *left_out))
 
 
 def _document(page: Page, shown: Mapping[str, PageTable], data: dict[str, Any]) -> bytes:
@@ -121,9 +122,11 @@ def _document(page: Page, shown: Mapping[str, PageTable], data: dict[str, Any]) 
         tables=shown,
         first_rows=_first_rows,
         short=SHORT,
+        unknown=UNKNOWN,
+        most_plain=MOST_PLAIN,
         brief=BRIEF,
         glossary=text_tables.glossary(name for table in shown.values() for name in table.data.columns),
-        look=plot_style.LOOK,
+        colours=plot_style.PAGE_COLOURS,
         page_data=payload.as_json(data),
         plotly_js=payload.plotly_js(),
     )
@@ -139,7 +142,7 @@ def _template() -> jinja2.Template:
 
 
 def unbroken(text: str) -> Markup:
-    """A sentence, escaped, in which no line ends between a number and its unit."""
+    """Sentence as HTML without line breaks between a number and its unit."""
     return Markup(UNITS.sub(r'<span class="unbroken">\1</span>', str(escape(text))))
 
 

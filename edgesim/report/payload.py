@@ -1,4 +1,4 @@
-"""What a page carries with it: plotly.js, and all its numbers as one compact piece of JSON."""
+"""Data embedded in a page: plotly.js, and all numbers as compact JSON."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from edgesim.report.sections import PageTable
 
 VENDOR = Path(__file__).parent / "vendor"
 MAX_BYTES = 6_000_000
-"""of a page"""
+"""size limit of a page"""
 SPARE_BYTES = 20_000
-"""of that, left for what a page says of what it leaves out"""
+"""part of it for sentences on rows left out"""
 FEW_NUMBERS = 10
-"""different numbers of a column up to which each is stored once: the keep ratios of a run, for example"""
+"""number of different values up to which a column stores each once, like keep ratios"""
 REPEATS = 3
-"""how often the texts of a column occur on average, from which on each is stored once"""
+"""mean number of repetitions from which a column stores each text once"""
 
 
 def plotly_js() -> Markup:
@@ -39,9 +39,9 @@ def plotly_js() -> Markup:
 def packed(data: pd.DataFrame) -> dict[str, Any]:
     """A table as columns: {"rows": n, "columns": [{"key", "form", "meaning", "values"} …]}.
 
-    Numbers are in full precision, None for what is not finite. In place of "values" a column of equal values has
-    "all" (the value), one of many long numbers "f8" (base64 of little-endian float64, half as long), and one of texts
-    that repeat, or of numbers from a short list, "of" (the values) and "at" (their places).
+    Numbers are in full precision, None where not finite. "form" is the column's number format, None for texts. Instead
+    of "values" a column may have "all" (one value for all rows), "f8" (base64 of little-endian float64, half as long),
+    or "of" and "at" (different values, and the place of each row's value among them).
     """
     packed_columns: list[dict[str, Any]] = []
     for name in data.columns:
@@ -52,14 +52,14 @@ def packed(data: pd.DataFrame) -> dict[str, Any]:
 
 
 def size_of(shown: list[PageTable]) -> int:
-    """The bytes of all rows of tables."""
+    """Bytes of all rows of tables."""
     return sum(len(as_json(packed(table.data))) for table in shown)
 
 
 def fit(shown: list[PageTable], max_bytes: int) -> tuple[dict[str, PageTable], dict[str, Any]]:
-    """Tables and their packed numbers by key, the longest one cut until all together take `max_bytes` at most.
+    """Tables and their packed numbers by key; the longest one is cut until all take at most `max_bytes`.
 
-    A row of each stays, whatever the room.
+    At least one row of each remains.
     """
     by_key = {table.key: table for table in shown}
     data = {key: packed(table.data) for key, table in by_key.items()}

@@ -1,4 +1,4 @@
-"""Small pictures of samples as a page holds them: a gallery per method, each image in the page itself."""
+"""Pictures of samples in a page: a gallery per method, images embedded."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgesim.report import column_formats
+from edgesim.formatting import number
 from edgesim.report.figures.figure import rows
-from edgesim.results.serialization import ENDS
+from edgesim.results.table_columns import ENDS
 
 LEAST_BYTES, MOST_BYTES = 150_000, 600_000
-"""of all pictures of a page: the least that they have room for beside large tables, and the most"""
+"""room for all pictures of a page: at least, beside large tables, and at most"""
 MARKUP_BYTES = 120
-"""of what stands around a picture in the page"""
+"""bytes of the markup around a picture"""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Thumbnail:
     src: str
     """the image as a data URI"""
     alt: str
-    """class, end, place, score, sample, and where it is kept"""
+    """class, end, place, score, sample, and keep ratios at which it is kept"""
     caption: str
     """its score"""
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes in a page, where its text stands twice."""
+        """Approximate bytes in a page, which has the text twice."""
         return len(self.src) + 2 * len(self.alt.encode()) + MARKUP_BYTES
 
 
@@ -49,28 +49,28 @@ class ClassGallery:
 
 @dataclass(frozen=True)
 class Gallery:
-    """What one method puts first and last."""
+    """Most and least important samples of one method."""
 
     method: str
-    strips: list[ClassGallery]
+    classes: list[ClassGallery]
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes in a page."""
-        return sum(one.size for strip in self.strips for _, thumbnails in strip.ends for one in thumbnails)
+        """Approximate bytes in a page."""
+        return sum(one.size for one_class in self.classes for _, thumbnails in one_class.ends for one in thumbnails)
 
     @property
     def per_end(self) -> int:
-        """The most pictures of a class at one end."""
-        return max(len(thumbnails) for strip in self.strips for _, thumbnails in strip.ends)
+        """Largest number of pictures of a class at one end."""
+        return max(len(thumbnails) for one_class in self.classes for _, thumbnails in one_class.ends)
 
     def first(self, per_end: int) -> Gallery:
-        """The same with so many pictures per class and end at most."""
-        strips = [
-            ClassGallery(strip.name, tuple((end, thumbnails[:per_end]) for end, thumbnails in strip.ends))
-            for strip in self.strips
+        """Gallery with at most so many pictures per class and end."""
+        classes = [
+            ClassGallery(one_class.name, tuple((end, thumbnails[:per_end]) for end, thumbnails in one_class.ends))
+            for one_class in self.classes
         ]
-        return Gallery(self.method, strips)
+        return Gallery(self.method, classes)
 
 
 def galleries(samples: pd.DataFrame) -> list[Gallery]:
@@ -84,11 +84,11 @@ def galleries(samples: pd.DataFrame) -> list[Gallery]:
 
 
 def fitted(found: Sequence[Gallery], max_bytes: int) -> tuple[list[Gallery], list[str]]:
-    """As many pictures per class and end as all galleries together have room for.
+    """Galleries with as many pictures per class and end as fit together.
 
-    Where not even one has, the first methods are shown.
+    Where not even one per end fits, only the first methods are shown.
 
-    Returns: the galleries, and sentences on what is left out.
+    Returns: the galleries, and sentences on pictures left out.
     """
     most = max((gallery.per_end for gallery in found), default=0)
     shown = list(found)
@@ -96,13 +96,13 @@ def fitted(found: Sequence[Gallery], max_bytes: int) -> tuple[list[Gallery], lis
         shown = [gallery.first(per_end) for gallery in found]
         if sum(gallery.size for gallery in shown) <= max_bytes:
             are = "is" if per_end == 1 else "are"
-            left_out = f"{per_end} of {most} samples per end {are} shown, so that the page stays small."
+            left_out = f"{per_end} of {most} samples per end {are} shown, to keep the page small."
             return shown, [left_out] if per_end < most else []
     fits = np.cumsum([gallery.size for gallery in shown]) <= max_bytes
     room_for = [gallery for gallery, fit in zip(shown, fits, strict=True) if fit]
     absent = ", ".join(gallery.method for gallery in shown[len(room_for) :])
-    said = f"One sample per end is shown, and none of {absent}, so that the page stays small; the run folder has them."
-    return room_for, [said] if shown else []
+    sentence = f"One sample per end is shown, and none of {absent}, to keep the page small; the run folder has them."
+    return room_for, [sentence] if shown else []
 
 
 def data_uri(image: np.ndarray) -> str:
@@ -115,18 +115,18 @@ def data_uri(image: np.ndarray) -> str:
 
 
 def _gallery(method: str, samples: pd.DataFrame) -> Gallery:
-    strips = []
+    classes = []
     for _, of_class in samples.groupby("label"):
         of_end = {end: rows(of_class[of_class["end"] == end].sort_values("rank")) for end in ENDS.values()}
         ends = tuple((f"{end} important", [_thumbnail(row) for row in found]) for end, found in of_end.items() if found)
-        strips.append(ClassGallery(str(of_class["class_name"].iloc[0]), ends))
-    return Gallery(method, strips)
+        classes.append(ClassGallery(str(of_class["class_name"].iloc[0]), ends))
+    return Gallery(method, classes)
 
 
 def _thumbnail(row: dict[str, Any]) -> Thumbnail:
     shape = (row["height"], row["width"], row["channels"])
     image = np.frombuffer(row["image"], dtype=np.uint8).reshape(shape)
-    score = column_formats.quantity(row["score"])
+    score = number(row["score"])
     alt = f"{row['class_name']}, {row['end']} important, place {row['rank']}: score {score}, sample {row['index']}"
     alt += f", one of {row['tied']} of its class with this score" if row["tied"] > 1 else ""
     alt += f", kept at {row['kept_at']}" if row["kept_at"] else ", kept at no ratio"

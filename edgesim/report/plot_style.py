@@ -1,7 +1,7 @@
-"""How marks look, and the parts that plotly specifications are made of.
+"""Style of marks, and building blocks of plotly specifications.
 
-A specification is plain data for plotly.js. Fonts, grid and background are the page's, so that one figure
-serves light and dark; the marks' colours stand out on both (3:1, WCAG 1.4.11). Methods differ by marker too.
+A specification is plain data for plotly.js. Fonts, grid and background are the page's, so one figure serves light and
+dark. Colours of marks have a contrast of 3:1 on both (WCAG 1.4.11). Methods also differ by marker.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 Spec = dict[str, Any]
 Styles = dict[str, Spec]
 
-LOOK = {
+PAGE_COLOURS = {
     "light": {
         "page": "#ffffff", "ink": "#1b1f24", "soft": "#57606a", "line": "#d5dae0", "raised": "#f4f6f8",
         "link": "#0b5cad", "warn": "#8a4b00", "good": "#1a7f37", "bad": "#b3261e",
@@ -28,47 +28,51 @@ LOOK = {
     },
 }  # fmt: skip
 """the page's colours"""
-LIGHT, DARK = LOOK["light"]["page"], LOOK["dark"]["page"]
+LIGHT, DARK = PAGE_COLOURS["light"]["page"], PAGE_COLOURS["dark"]["page"]
 GREY = "#7d838c"
 METHOD_COLOURS = (
     "#c2570c", "#1f78c8", "#10856b", "#b0489e", "#8a7500",
     "#6d66d6", "#d23b4a", "#3f8f2f", "#0f8797", "#a3663c",
 )  # fmt: skip
 RATIO_COLOURS = ("#6d66d6", "#1f78c8", "#10856b", "#8a7500", "#c2570c", "#d23b4a")
-"""few to many samples; the ratios between are mixed"""
+"""few to many samples; ratios between get mixed colours"""
 SYMBOLS = (
     "circle", "square", "diamond", "triangle-up", "x",
     "star", "cross", "triangle-down", "pentagon", "hexagon",
 )  # fmt: skip
 
 
+HOVER_FORMATS = {"number": ",.4~r", "share": "$.1%"}
+"""d3 formats of numbers under the pointer; $ stands for the unit " %" of the page's locale (templates/figure.js)"""
+SHARE_TICKS = "$.2~%"
+"""the same on axes"""
 FEW_WHOLE = 12
-"""whole numbers up to which each has its tick"""
+"""number of whole numbers up to which each has its tick"""
 FEW_DECADES, MOST_DECADES = 2, 6
-"""decades up to which a logarithmic axis has ticks at 1, 2 and 5, and of which it has at most so many ticks"""
+"""decades up to which a logarithmic axis has ticks at 1, 2 and 5, and largest number of labelled decades"""
 NARROW, CLOSE = 3.0, 8.0
-"""largest / smallest value below which a logarithmic axis has ticks at equal distances, and more than 1, 2 and 5"""
+"""largest / smallest value below which a logarithmic axis has evenly spaced ticks, or ticks between 1, 2 and 5"""
 BAR_PATTERNS = ("", "/", ".", "x")
-"""of bars, one per round of colours"""
+"""patterns of bars, one per round of colours"""
 
 
 FAINT_RANK = 2000
-"""of methods without a colour in the legend: after all others"""
+"""legend rank of methods without a colour: after all others"""
 
 
 def method_styles(methods: Iterable[str], plain: str, coloured: Collection[str] | None = None) -> Styles:
-    """The look of every method, the same in all figures.
+    """Style of every method, the same in all figures.
 
     Args:
         methods: by first appearance.
-        plain: the one that is grey and dashed.
-        coloured: those that have a colour, the others are thin and grey; None: all have one.
+        plain: the method that is grey and dashed.
+        coloured: methods with a colour, the others are thin and grey; None = all have one.
     """
     styles: Styles = {plain: {"color": GREY, "symbol": "diamond-tall", "dash": "dash", "pattern": ""}}
     named = [method for method in dict.fromkeys(methods) if method != plain]
     for place, method in enumerate(sorted(named, key=lambda m: coloured is not None and m not in coloured)):
         again, colour = divmod(place, len(METHOD_COLOURS))
-        # The second round of colours goes with other symbols than the first, so that no two methods look alike.
+        # The second round of colours has other symbols than the first, so that no two methods look the same.
         symbol = SYMBOLS[(colour + 3 * again) % len(SYMBOLS)]
         pattern = BAR_PATTERNS[again % len(BAR_PATTERNS)]
         styles[method] = {"color": METHOD_COLOURS[colour], "symbol": symbol, "dash": "solid", "pattern": pattern}
@@ -79,7 +83,7 @@ def method_styles(methods: Iterable[str], plain: str, coloured: Collection[str] 
 
 
 def ratio_colours(ratios: pd.Series) -> dict[float, str]:
-    """A colour per different ratio, in their order, mixed from RATIO_COLOURS."""
+    """Colour of each different ratio, in their order, mixed from RATIO_COLOURS."""
     distinct = sorted({float(value) for value in ratios})
     anchors = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in RATIO_COLOURS], dtype=np.float64)
     places = np.linspace(0, len(anchors) - 1, len(distinct)) if len(distinct) > 1 else np.array([1.0])
@@ -106,12 +110,12 @@ def line(name: str, x: pd.Series, y: pd.Series, style: Spec) -> Spec:
 
 
 def with_rank(style: Spec, trace: Spec) -> Spec:
-    """A method's trace with the place of the method in the legend, where its look gives one."""
+    """Trace of a method with its legend rank, where its style has one."""
     return {**trace, "legendrank": style["legendrank"]} if "legendrank" in style else trace
 
 
 def band(x: pd.Series, low: pd.Series, high: pd.Series, colour: str, method: str) -> Spec:
-    """The area between two lines as one closed outline, points without an interval left out."""
+    """Area between two lines as one closed outline, without points that have no interval."""
     known = low.notna() & high.notna()
     x, low, high = x[known], low[known], high[known]
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
@@ -161,13 +165,20 @@ def only(trace: Spec, method: str | None, keep_ratio: float | None = None) -> Sp
 
 
 def axis(title: str, form: str = "number") -> Spec:
-    """An axis with a title; `form` is "number", "percent" or "share", which is a percentage from 0 to 100."""
+    """Axis with a title; `form` is "number", "percent" or "share", which is a percentage from 0 to 100."""
     found: Spec = {"title": {"text": title}, "automargin": True}
-    if form != "number":
-        found["tickformat"] = ".2~%"
-    if form == "share":  # a single point would else stand between -80 and 120 %
+    if form == "number":  # as in the tables: 12,345 and not 12.345k
+        found |= {"exponentformat": "none", "separatethousands": True}
+    else:
+        found["tickformat"] = SHARE_TICKS
+    if form == "share":  # otherwise a single point would get an axis from -80 to 120 %
         found["autorangeoptions"] = {"clipmin": 0, "clipmax": 1}
     return found
+
+
+def hover(variable: str, form: str = "number") -> str:
+    """A number in a hover text: `variable` is x, y or marker.color, `form` one of HOVER_FORMATS."""
+    return f"%{{{variable}:{HOVER_FORMATS[form]}}}"
 
 
 def whole_axis(title: str, most: float) -> Spec:
@@ -177,12 +188,12 @@ def whole_axis(title: str, most: float) -> Spec:
 
 
 def log_axis(title: str, values: Iterable[float], write: Callable[[float], str]) -> Spec:
-    """A logarithmic axis with ticks that can be read: 1, 2, 5, 10 … over few decades, powers of ten over many.
+    """Logarithmic axis with readable ticks: 1, 2, 5, 10 … over few decades, powers of ten over many.
 
     Args:
-        title: of the axis.
-        values: all that the axis shows; what is not above zero has no place on it.
-        write: how a tick is written.
+        title: title of the axis.
+        values: all values on the axis; those not above zero are ignored.
+        write: format of a tick.
     """
     known = [float(value) for value in values if np.isfinite(value) and value > 0]
     spec: Spec = {**axis(title), "type": "log"}
@@ -211,7 +222,7 @@ def linear_ticks(low: float, high: float) -> list[float]:
 
 
 def layout(x: Spec, y: Spec) -> Spec:
-    """What all figures share."""
+    """Layout that all figures share."""
     return {
         "xaxis": x,
         "yaxis": y,
@@ -232,17 +243,17 @@ def numbers(values: pd.Series) -> list[float | None]:
 
 
 def plain(name: object) -> str:
-    """A name as plotly shall write it: plotly reads some HTML in texts, so what looks like it is escaped."""
+    """A name for plotly, which interprets some HTML in texts: escaped."""
     return html.escape(str(name), quote=False)
 
 
 def unescaped(name: str) -> str:
-    """A name as it was before `plain`."""
+    """Original name, before `plain`."""
     return html.unescape(name)
 
 
 def error_bars(value: pd.Series, low: pd.Series, high: pd.Series) -> Spec:
-    """The interval of every point of a line."""
+    """Intervals of the points of a line."""
     return {
         "type": "data",
         "symmetric": False,
@@ -261,18 +272,18 @@ def bars(name: str, x: list[str], y: pd.Series, colour: str, pattern: str = "") 
 
 
 def bar_gap(names: int) -> float:
-    """The share of an axis of names between the bars: a few bars are no wider for being alone."""
+    """Share of an axis of names between the bars, larger for few bars, so that these do not become wide."""
     return max(0.2, 1 - 0.12 * names)
 
 
 def squares(x: list[str], y: list[str], values: pd.Series, hover: str, most: float) -> Spec:
-    """A square per pair of names, the stronger the larger its value; `hover` is how plotly writes it.
+    """Square per pair of names, more intense for larger values; `hover` is its hover text.
 
     Args:
         x, y: the names, one pair per value.
         values: from 0 to `most`.
         hover: a hovertemplate; %{x}, %{y} and %{marker.color} stand for the names and the value.
-        most: the value of the strongest square.
+        most: value of full intensity.
     """
     return {
         "type": "scatter",
@@ -289,7 +300,7 @@ def squares(x: list[str], y: list[str], values: pd.Series, hover: str, most: flo
             "cmin": 0,
             "cmax": most,
             "colorscale": [[0, "rgba(31,120,200,0.07)"], [1, "rgb(31,120,200)"]],
-            "colorbar": {"thickness": 10, "outlinewidth": 0, "tickformat": ".2~%"},
+            "colorbar": {"thickness": 10, "outlinewidth": 0, "tickformat": SHARE_TICKS},
         },
     }
 

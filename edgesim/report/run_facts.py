@@ -1,4 +1,4 @@
-"""Which run it is, and what it cannot say."""
+"""Facts that identify a run, and limits by its state."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 import pandas as pd
 
 from edgesim.analysis.grouping import ok
-from edgesim.errors import n_of
-from edgesim.report import column_formats
+from edgesim.formatting import duration, n_of, percent, size
 
 
 def facts(info: dict[str, Any], records: pd.DataFrame) -> list[tuple[str, str]]:
-    """What a reader needs to know which run this is: (label, text), unknown ones left out."""
+    """Facts that identify a run: (label, text); unknown ones are left out."""
     command, noise = info.get("command"), info.get("label_noise")
     rows: list[tuple[str, Any]] = [
         ("Scenario", info.get("scenario")),
@@ -24,11 +23,11 @@ def facts(info: dict[str, Any], records: pd.DataFrame) -> list[tuple[str, str]]:
         ("Seeds", ", ".join(map(str, info.get("seeds") or []))),
         (
             "Label noise",
-            f"{column_formats.percent(noise)} of the training labels are wrong on purpose" if noise else None,
+            f"{percent(noise)} of the training labels are wrong on purpose" if noise else None,
         ),
         ("Started", _moment(info.get("started"))),
         ("Finished", _moment(info.get("finished"))),
-        ("Duration", column_formats.duration(info["wall_s"]) if info.get("wall_s") is not None else None),
+        ("Duration", duration(info["wall_s"]) if info.get("wall_s") is not None else None),
         ("Host", _listed(info.get("host") or {})),
         ("Versions", _listed(info.get("versions") or {})),
         ("Git commit", info.get("git_commit")),
@@ -44,36 +43,36 @@ def headline(info: dict[str, Any], records: pd.DataFrame) -> str:
         n_of(len(records), "trial"),
         n_of(records["device"].nunique(), "device"),
         n_of(records["seed"].nunique(), "seed"),
-        column_formats.duration(info["wall_s"]) if info.get("wall_s") is not None else "",
+        duration(info["wall_s"]) if info.get("wall_s") is not None else "",
         f"commit {str(info['git_commit'])[:8]}" if info.get("git_commit") else "",
     ]
     return " · ".join(part for part in parts if part)
 
 
 def limits(records: pd.DataFrame, info: dict[str, Any]) -> list[str]:
-    """What the state of the run leaves open, in sentences. What its size leaves open the verdict says."""
+    """Limits by the state of the run, in sentences; the verdict has those by its size."""
     missing = n_of((info.get("trials") or {}).get("missing") or 0, "trial")
     notes = {
-        "running": f"This run is still going, with {missing} missing: every number here may change.",
+        "running": f"This run is still going, with {missing} missing, so every number may change.",
         "interrupted": f"This run was interrupted with {missing} missing; run it again with --resume.",
         "failed": f"This run failed with {missing} missing.",
     }
-    said = [notes[info["status"]]] if info.get("status") in notes else []
+    sentences = [notes[info["status"]]] if info.get("status") in notes else []
     good = ok(records)
     if 0 < len(good) < len(records):
-        said.append("A mean is over the trials that ended well: rows with different numbers of trials are not over the "
-                    "same devices.")  # fmt: skip
-    return said
+        sentences.append("Means are over the trials that ended well. Rows with different numbers of trials are over "
+                         "different devices.")  # fmt: skip
+    return sentences
 
 
 def data_notes(info: dict[str, Any]) -> tuple[str, ...]:
-    """What the reader of the data left out, missed, met twice or read as something else, in sentences."""
+    """Notes on how the data were read: samples left out, missing, duplicate or reinterpreted."""
     given = info.get("data_notes")
     return tuple(map(str, given)) if isinstance(given, list) else ()
 
 
 def _moment(text: Any) -> Any:
-    """'2026-11-25T21:17:21+00:00' as people write it; anything else as it is."""
+    """'2026-11-25T21:17:21+00:00' as '2026-11-25 21:17:21 UTC'; other values unchanged."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (TypeError, ValueError):
@@ -86,5 +85,5 @@ def _listed(values: dict[str, Any]) -> str:
 
 def _sized(key: str, value: Any) -> str:
     if key.endswith("_bytes") and isinstance(value, int):
-        return f"{key.removesuffix('_bytes')} {value / 2**30:.1f} GiB"
+        return f"{key.removesuffix('_bytes')} {size(value)}"
     return f"{key} {value}"

@@ -1,8 +1,7 @@
-"""What a report reads of a run; tables that are not there yet, or that older runs do not have, are empty."""
+"""Tables of a run that a report reads. A table that a published copy of the run leaves out is empty."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,33 +9,12 @@ from typing import Any, Protocol
 import pandas as pd
 
 from edgesim.analysis.accuracy_loss import MARGIN
-from edgesim.errors import RunError
-from edgesim.records import CurvePoint, Record
-from edgesim.results.serialization import EXTREMES, by_rule
-
-KEY = ["seed", "device", "method", "keep_ratio"]
-RECORD_COLUMNS = [field.name for field in dataclasses.fields(Record)]
-CURVE_COLUMNS = [*KEY, *CurvePoint._fields]
-OPTIONAL_COLUMNS = {
-    "selections": [*KEY, "index"],
-    "scores": [*KEY, "index", "score"],
-    "traces": [*KEY, "epoch", "quantity", "value"],
-    "extremes": [*KEY, *EXTREMES],
-    "shards": ["seed", "device", "index", "label", "class_name"],
-    "devices": [
-        "device",
-        "profile",
-        "idle_w",
-        "memory_bytes",
-        "usable_memory_bytes",
-        "storage_capacity_bytes",
-        "shard_bytes",
-    ],
-}
+from edgesim.results.grouped_ratios import by_rule
+from edgesim.results.table_columns import empty
 
 
 class Run(Protocol):
-    """What a report needs of a run. The tables of OPTIONAL_COLUMNS are read where the run has them."""
+    """A run as a report needs it. All other tables are read where the run has them."""
 
     @property
     def records(self) -> pd.DataFrame:
@@ -48,7 +26,7 @@ class Run(Protocol):
 
     @property
     def info(self) -> dict[str, Any]:
-        """What run.json holds."""
+        """Content of run.json."""
 
     @property
     def scenario(self) -> dict[str, Any]:
@@ -60,8 +38,8 @@ class Run(Protocol):
 
 
 @dataclass(frozen=True)
-class Source:
-    """The tables of a run, all there and with all columns that a report reads."""
+class RunTables:
+    """Tables of a run, each with all columns that a report reads."""
 
     records: pd.DataFrame
     curves: pd.DataFrame
@@ -72,13 +50,13 @@ class Source:
     devices: pd.DataFrame
     extremes: pd.DataFrame
     shown: dict[str, Any] | None
-    """the device whose samples are shown: seed, device, samples, classes; None where no method ranks samples"""
+    """device whose samples are shown: seed, device, samples, classes; None where no method ranks samples"""
     has_extremes: bool
-    """whether the run is one that keeps such samples; older ones do not"""
+    """False where a published copy of the run leaves out the table"""
     scores_from: str | None
-    """the run whose subsets were trained on, where this one did not score"""
+    """run whose subsets were used, where this one did not score"""
     workload: dict[str, Any]
-    """what run.json says of the network"""
+    """workload of the network, from run.json"""
     batch_size: int | None
     epochs: int | None
     """of full training"""
@@ -86,13 +64,13 @@ class Source:
     """loss of accuracy that counts as none"""
 
 
-def read(run: Run) -> Source:
+def read(run: Run) -> RunTables:
     """The tables of a run in any state."""
     training, pruning, verdict = (run.scenario.get(part) for part in ("training", "pruning", "report"))
     known = run.records
-    return Source(
-        records=_with_columns(by_rule(known, known), RECORD_COLUMNS),
-        curves=_with_columns(by_rule(run.curves, known), CURVE_COLUMNS),
+    return RunTables(
+        records=by_rule(known, known),
+        curves=by_rule(run.curves, known),
         selections=by_rule(_optional(run, "selections"), known),
         scores=_optional(run, "scores"),
         traces=by_rule(_optional(run, "traces"), known),
@@ -100,7 +78,7 @@ def read(run: Run) -> Source:
         devices=_optional(run, "devices"),
         extremes=_optional(run, "extremes"),
         shown=run.info.get("shown"),
-        has_extremes="shown" in run.info,
+        has_extremes=not _left_out(run.path, "extremes"),
         scores_from=pruning.get("scores_from") if isinstance(pruning, dict) else None,
         workload=run.info.get("workload") or {},
         batch_size=training.get("batch_size") if isinstance(training, dict) else None,
@@ -110,13 +88,11 @@ def read(run: Run) -> Source:
 
 
 def _optional(run: Run, name: str) -> pd.DataFrame:
-    try:
-        table = getattr(run, name, None)
-    except RunError:  # a run from before the table
-        table = None
-    return _with_columns(pd.DataFrame() if table is None else table, OPTIONAL_COLUMNS[name])
+    """A table of a run; empty where the run has none of this name."""
+    table: pd.DataFrame | None = getattr(run, name, None)
+    return empty(name) if table is None else table
 
 
-def _with_columns(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    missing = [column for column in columns if column not in table.columns]
-    return table.reindex(columns=[*table.columns, *missing]) if missing else table
+def _left_out(folder: Path, name: str) -> bool:
+    """True where a run folder with tables lacks this one."""
+    return (folder / "records.parquet").exists() and not (folder / f"{name}.parquet").exists()

@@ -1,4 +1,4 @@
-"""The parts of a page: what each shows, and what it says where there is nothing to show."""
+"""Sections of a page: figures, tables, choices and sentences of each."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from edgesim.analysis.grouping import FULL, RANDOM, Answer, ok
+from edgesim.analysis.grouping import FULL, RANDOM, AnalysisResult, ok
+from edgesim.formatting import number
 from edgesim.report import plot_style
-from edgesim.report.column_formats import ratio
 from edgesim.report.figures.figure import Figure, SentenceFigure
-from edgesim.report.figures.finishing import settled
+from edgesim.report.figures.finishing import finish_figure
 from edgesim.report.pictures import Gallery
 
 NO_TRIAL = "There is no trial yet."
-NONE_WELL = "No trial has ended well, so there is nothing to show here."
+NONE_WELL = "No trial has ended well, so there is nothing to show."
 MANY, BEST = 8, 5
-"""methods up to which each has a colour (random and full training not counted), and how many have one of more"""
+"""number of methods up to which each has a colour (random and full not counted), and colours for more methods"""
 MIDDLE = 0.5
-"""the keep_ratio shown first is the nearest to this one"""
+"""the keep ratio shown first is the one nearest to this value"""
 
 
 @dataclass(frozen=True)
@@ -27,74 +27,74 @@ class PageTable:
     """A table of the page."""
 
     key: str
-    """its name on the page and of the file it is saved as"""
+    """name on the page, and of the file that it is saved as"""
     caption: str
     data: pd.DataFrame
     folded: bool = False
-    """whether it opens only when asked for"""
+    """it is collapsed at first"""
     left_out: int = 0
-    """rows that the page does not hold"""
+    """rows that are not in the page"""
 
 
 @dataclass(frozen=True)
 class PageChoice:
-    """A choice for all figures of a section: traces whose `meta` names another value are hidden."""
+    """A choice for all figures of a section; traces whose `meta` has another value are hidden."""
 
     key: str
-    """the name in the traces' `meta`"""
+    """key in the traces' `meta`"""
     label: str
     options: tuple[str, ...]
     first: str = ""
-    """the option chosen at first; the first one where none is named"""
+    """option chosen at first; empty = the first one"""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page."""
+    """A section of the page."""
 
     key: str
-    """its anchor"""
+    """anchor on the page"""
     title: str
     figures: list[Figure] = field(default_factory=list)
     tables: list[PageTable] = field(default_factory=list)
     missing: str = ""
-    """what to say where there is nothing to show"""
-    lead: str = ""
-    """what to know before reading it"""
+    """sentence where there is nothing to show"""
+    intro: str = ""
+    """introduction"""
     choices: tuple[PageChoice, ...] = ()
-    cannot: tuple[str, ...] = ()
-    """what the section cannot say, and because of what"""
+    limits: tuple[str, ...] = ()
+    """sentences on what the section does not show, and why"""
     galleries: tuple[Gallery, ...] = ()
     """pictures of samples, one gallery per method"""
     about_galleries: str = ""
-    """whose samples they are"""
+    """description of the device whose samples are shown"""
     in_markdown: tuple[PageTable, ...] = ()
-    """tables in place of what Markdown cannot show"""
+    """tables instead of galleries, which Markdown cannot show"""
     colours: str = ""
-    """by which rule methods have a colour, where some have none"""
+    """rule by which methods have a colour, where some have none"""
     opens: bool = False
-    """whether it stands with the verdict, before everything else"""
+    """it follows the verdict, before everything else"""
 
     @functools.cached_property
-    def settled_figures(self) -> list[Figure]:
-        """The figures as a page shows them, also those of which only a sentence is left."""
-        return [settled(figure, self.colours) for figure in self.figures]
+    def finished_figures(self) -> list[Figure]:
+        """Figures as a page shows them, including those replaced by a sentence."""
+        return [finish_figure(figure, self.colours) for figure in self.figures]
 
     @property
     def shown_figures(self) -> list[Figure]:
-        """The figures that have something to draw."""
-        return [figure for figure in self.settled_figures if figure.spec["data"]]
+        """Figures with something to draw."""
+        return [figure for figure in self.finished_figures if figure.spec["data"]]
 
     @property
-    def said(self) -> list[SentenceFigure]:
-        """Sentences in place of bars that are all alike."""
-        return [sentence for figure in self.settled_figures for sentence in figure.said]
+    def sentences(self) -> list[SentenceFigure]:
+        """Sentences that replace figures of equal bars."""
+        return [sentence for figure in self.finished_figures for sentence in figure.sentences]
 
     @property
     def shown_choices(self) -> list[PageChoice]:
-        """The choices that change something, with the options that there is something of."""
+        """Choices with at least two options that have something to show."""
         metas = [trace.get("meta") or {} for figure in self.shown_figures for trace in figure.spec["data"]]
-        metas += [{"method": gallery.method} for gallery in self.galleries] + [one.chosen for one in self.said]
+        metas += [{"method": gallery.method} for gallery in self.galleries] + [one.chosen for one in self.sentences]
         found = []
         for choice in self.choices:
             used = {meta.get(choice.key) for meta in metas}
@@ -103,29 +103,31 @@ class Section:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to show."""
-        return not (self.shown_figures or self.said or self.galleries or any(len(table.data) for table in self.tables))
+        """True where there is nothing to show."""
+        return not (
+            self.shown_figures or self.sentences or self.galleries or any(len(table.data) for table in self.tables)
+        )
 
     @property
     def all_tables(self) -> list[PageTable]:
-        """The tables of the section and those behind its figures, those without rows left out."""
+        """Tables of the section and of its figures, without empty ones."""
         behind = [PageTable(f"figure-{f.key}", f.title, f.table, folded=True) for f in self.shown_figures]
         return [table for table in [*behind, *self.tables] if not table.data.empty]
 
 
 @dataclass(frozen=True)
 class PageStyle:
-    """What the sections share: the look of the methods, and the choices that a reader has."""
+    """Style that all sections share: looks of the methods, and choices of the reader."""
 
     styles: plot_style.Styles
     method: PageChoice
     ratio: PageChoice
     colours: str = ""
-    """by which rule methods have a colour; empty where all have one"""
+    """rule by which methods have a colour; empty where all have one"""
 
     @classmethod
     def of(cls, records: pd.DataFrame) -> PageStyle:
-        """Of the methods and ratios of a run."""
+        """Style for the methods and ratios of a run."""
         coloured, rule = coloured_methods(records)
         styles = plot_style.method_styles(records["method"], FULL, coloured)
         # `random` comes last among the methods to choose from: it is what the others are compared with.
@@ -142,10 +144,10 @@ class PageStyle:
 
 
 def coloured_methods(records: pd.DataFrame) -> tuple[list[str] | None, str]:
-    """The methods that have a colour where there are many, and the rule by which they do; None where all have one.
+    """Methods with a colour where there are many, and the rule in words; None where all have one.
 
-    They are the most accurate ones, each by its mean test accuracy at its keep ratio nearest to MIDDLE, and `random`,
-    with which the others are compared. Equal means: the first one of the scenario.
+    They are the most accurate ones, by mean test accuracy at the keep ratio nearest to MIDDLE, and `random`, with which
+    the others are compared. Of equal means the first in the scenario comes first.
     """
     pruned = records[~records["method"].isin([FULL, RANDOM])]
     if pruned["method"].nunique() <= MANY:
@@ -159,7 +161,7 @@ def coloured_methods(records: pd.DataFrame) -> tuple[list[str] | None, str]:
         found[str(method)] = float(own.loc[own["keep_ratio"] == near, "test_accuracy"].mean())
     best = sorted(found, key=lambda method: -found[method])[:BEST]
     at = (
-        f" at keep ratio {ratio(min(ratios))}"
+        f" at keep ratio {number(min(ratios))}"
         if len(ratios) == 1
         else f", each at its keep ratio nearest to {MIDDLE:g}"
     )
@@ -168,6 +170,6 @@ def coloured_methods(records: pd.DataFrame) -> tuple[list[str] | None, str]:
     return [*best, RANDOM], f"{rule} The others are grey."
 
 
-def unless_empty(found: Answer) -> tuple[str, ...]:
-    """What an answer cannot say, where it says anything; an empty one is the section's own sentence."""
+def unless_empty(found: AnalysisResult) -> tuple[str, ...]:
+    """Missing results of a table that has rows; without rows the section has its own sentence."""
     return () if found.table.empty else found.missing

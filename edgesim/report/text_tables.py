@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
-from edgesim.report.column_formats import UNKNOWN, count, no_minus_zero, ratio
+from edgesim.formatting import COUNT, number, points, rounded_percent
 from edgesim.report.columns import COLUMNS, column
 
 MAX_ROWS = 400
@@ -26,7 +25,7 @@ class Table:
 
 
 def table(data: pd.DataFrame, max_rows: int = MAX_ROWS) -> Table:
-    """The first rows of a DataFrame as text."""
+    """First rows of a DataFrame as text."""
     shown = data.head(max_rows)
     columns = [column(name, data[name]) for name in data.columns]
     rows = [[c.write(value) for c, value in zip(columns, row, strict=True)]
@@ -35,13 +34,13 @@ def table(data: pd.DataFrame, max_rows: int = MAX_ROWS) -> Table:
 
 
 def glossary(used: Iterable[str]) -> list[tuple[str, str, str]]:
-    """(label, name in records or tables, meaning) of the columns that are used, in the order of COLUMNS."""
+    """(label, name in records or tables, meaning) of the columns used, in the order of COLUMNS."""
     names = set(used)
     return [(c.label, name, c.meaning) for name, c in COLUMNS.items() if name in names]
 
 
 def terminal_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """The summary as (header, rows of text) for the table that ends a run; narrow enough for 80 columns.
+    """Summary as (header, rows of text) for the terminal table at the end of a run; fits 80 columns.
 
     Args:
         summary: the table of `analysis.summary`. Accuracies and their half intervals are in per cent and points.
@@ -51,40 +50,24 @@ def terminal_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     lost = bool((summary["failed"] + summary["infeasible"]).any())
     rows = []
     for values in summary.to_dict("records"):
-        points = [_points(values[name]) for name in ("test_accuracy", "accuracy_half_width")]
-        shares = [_saved(values[name]) for name in ("device_time_saved", "device_energy_saved", "startup_share")]
-        gap = values["gap_at_cost"]
-        apart = f"{no_minus_zero(100 * gap, 1):+.1f}" if np.isfinite(gap) else UNKNOWN
         row = [
             str(values["method"]),
-            ratio(values["keep_ratio"]),
-            *points,
-            *shares,
-            _saved(values["time_saved"]),
-            apart,
+            number(values["keep_ratio"]),
+            *(points(values[name], sign=False, unit="") for name in ("test_accuracy", "accuracy_half_width")),
+            *(rounded_percent(values[name]) for name in ("device_time_saved", "device_energy_saved", "startup_share")),
+            rounded_percent(values["time_saved"]),
+            points(values["gap_at_cost"], unit=""),
         ]
         if lost:
-            told = count(values["failed"])
-            row.append(told + (f" + {count(values['infeasible'])} infeasible" if values["infeasible"] else ""))
+            infeasible = f" + {COUNT(values['infeasible'])} infeasible" if values["infeasible"] else ""
+            row.append(COUNT(values["failed"]) + infeasible)
         rows.append(row)
     return header + ["failed"] * lost, rows
 
 
 TERMINAL_CAPTION = (
-    "Time and energy are the emulated devices', start-up and scoring included. Beside them stands the time that the "
-    "closed form (edge paper) would save. It takes every FLOP at one rate and leaves out start-up, dispatch, memory "
-    "traffic, reading, heat and idle power. ± is half the 95 % interval of the mean. The last column is "
-    "accuracy minus that of random at the same total energy, in points."
+    "Time and energy are emulated, start-up and scoring included. 'closed form' is the time saved by the closed form "
+    "(edge paper). It counts every FLOP at one rate and leaves out start-up, dispatch, memory traffic, reading, heat "
+    "and idle power. ± is half the 95 % interval of the mean. The last column is accuracy minus that of random at the "
+    "same total energy, in points."
 )
-
-
-def _points(share: float) -> str:
-    return f"{no_minus_zero(100 * share, 1):.1f}" if np.isfinite(share) else UNKNOWN
-
-
-def _saved(share: float) -> str:
-    """A share in per cent, with a decimal below 10 and near 100: 99.6 % are not all."""
-    if not np.isfinite(share):
-        return UNKNOWN
-    digits = 0 if 0.0995 <= abs(share) < 0.995 or share in (0, 1) else 1
-    return f"{no_minus_zero(100 * share, digits):.{digits}f} %"

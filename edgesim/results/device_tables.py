@@ -1,9 +1,8 @@
-"""What each device of a run is and holds, as tables of the run folder: reports need it and records do not say it."""
+"""Hardware and shard of each device, as tables of the run folder: reports need them and records do not have them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,27 +10,14 @@ import pandas as pd
 from edgesim.cost.feasibility import usable_memory_bytes
 from edgesim.data.images import ImageDataset
 from edgesim.hardware.loading import DeviceProfile
-from edgesim.results.serialization import EXTREMES, KEY, WORK, read_parquet
+from edgesim.results.table_columns import OF_DEVICES
 from edgesim.work import IntArray
-
-LATER = {
-    "scores": [*KEY, "index", "score"],
-    "traces": [*KEY, "epoch", "quantity", "value"],
-    "work": [*KEY, "phase", "reused", *WORK, "trace"],
-    "extremes": [*KEY, *EXTREMES],
-    "shards": ["seed", "device", "index", "label", "class_name"],
-    "devices": [
-        "device", "profile", "title", "device_class", "throughput_flops_per_s", "power_w", "idle_w", "memory_bytes",
-        "usable_memory_bytes", "storage_capacity_bytes", "shard_bytes", "battery_j",
-    ],
-}  # fmt: skip
-"""tables that older run folders do not have, with their columns; they are read as empty there"""
 
 
 def holdings(
     devices: Sequence[DeviceProfile], shards: Mapping[tuple[int, int], IntArray], dataset: ImageDataset
 ) -> dict[str, pd.DataFrame]:
-    """The tables of what each device is and holds: what reports need and records do not say.
+    """The tables `devices` and `shards` of a run.
 
     Args:
         devices: the fleet, by index.
@@ -59,21 +45,9 @@ def holdings(
         "label": labels,
         "class_name": pd.Categorical.from_codes(labels, categories=pd.Index(_distinct(dataset.class_names))),
     }
-    return {"devices": pd.DataFrame(hardware, columns=LATER["devices"]), "shards": pd.DataFrame(held)}
+    return {"devices": pd.DataFrame(hardware, columns=OF_DEVICES["devices"]), "shards": pd.DataFrame(held)}
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
     """Names with their number where two are equal: categories differ."""
     return [name if names.index(name) == i else f"{name} ({i})" for i, name in enumerate(names)]
-
-
-def read_table(folder: Path, name: str) -> pd.DataFrame:
-    """A table of a run folder; empty where the folder is older than the table.
-
-    Raises:
-        RunError: it is missing or damaged.
-    """
-    path = folder / f"{name}.parquet"
-    if name in LATER and not path.exists():
-        return pd.DataFrame(columns=LATER[name])
-    return read_parquet(path)

@@ -12,10 +12,10 @@ import pandas as pd
 from edgesim.cost.analytic import subset_size
 from edgesim.cost.objective import Objective
 from edgesim.errors import Fault, RunError, ScenarioError
+from edgesim.planning.run_plan import RunPlan
 from edgesim.planning.trials import Curves
 from edgesim.records import Reused, Trial
 from edgesim.results.run_folder import Run, read_results
-from edgesim.runtime.coordinator import Plan
 from edgesim.scenario import keep_ratio
 from edgesim.scenario.loading import Scenario
 from edgesim.work import FloatArray, Workload
@@ -33,7 +33,7 @@ def reused_by(scenario: Scenario) -> tuple[dict[Trial, Reused], Workload | None]
         return _reusable(_beside(scenario, scenario.pruning.scores_from))
 
 
-def matched(reused: Mapping[Trial, Reused], plan: Plan) -> dict[Trial, Reused]:
+def matched(reused: Mapping[Trial, Reused], plan: RunPlan) -> dict[Trial, Reused]:
     """The trials of a plan that have a subset in another run, each with that subset.
 
     Of another keep ratio a subset serves too where it has as many samples: 0.3333 and 1/3 of 300, say.
@@ -68,8 +68,9 @@ def curves_of(scenario: Scenario) -> Curves | None:
 def accuracy_curves(path: Path) -> dict[str, FloatArray]:
     """Mean test accuracy of every method against keep ratio in a run, over devices and seeds: for `accuracy_from`.
 
-    `full` is the last point of every method that has none at keep ratio 1. A curve is over the (seed, device) pairs
-    that finish at all of its ratios; where devices drop out at large ratios its points would else be of other devices.
+    `full` is the last point of every method that has none at keep ratio 1. A curve averages over the (seed, device)
+    pairs that finish at all of its ratios. Else its points would be of different devices, since some drop out at large
+    ratios.
 
     Returns: method -> [points, 2] keep ratio and accuracy, ratios ascending; methods with two points or more.
 
@@ -117,9 +118,9 @@ def _reusable(path: Path) -> tuple[dict[Trial, Reused], Workload]:
     """
     run = Run(path)
     found = {
-        result.record.trial: Reused(result.kept, result.weights, result.ledger.score, result.ledger.score_trace)
+        result.record.trial: reused
         for result in read_results(run.path)
-        # What a dynamic method chose it chose while it trained: there is no subset to train on again.
-        if result.kept is not None and result.ledger is not None and not result.record.dynamic
+        # A dynamic method chooses while it trains, so it leaves no subset to train on again.
+        if not result.record.dynamic and (reused := result.reusable) is not None
     }
     return found, run.terms.scorer or run.terms.workload

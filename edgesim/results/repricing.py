@@ -1,8 +1,8 @@
-"""A finished run priced on another fleet, without training: what a training gives does not depend on who is faster.
+"""A finished run priced on another fleet, without training: the outcome of a training does not depend on the hardware.
 
-Trials are planned anew for the other fleet, so that records equal those of a run there with the same shards in all but
-the `host_*` columns: what a device cannot do is infeasible by the same rules, and everything else takes its outcome
-and its work from the run. What one fleet could not do another may: `carried_over` lets a run there train only that.
+Trials are planned anew for the other fleet. A trial that its device cannot do is infeasible by the same rules; every
+other trial takes its outcome and its work from the run. So records equal those of a run there with the same shards, in
+all but the `host_*` columns. Where another fleet can do more, `carried_over` lets a run there train only those trials.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import pandas as pd
 
 from edgesim.config import shipped, validation
 from edgesim.cost import pricing
-from edgesim.errors import Fault, ScenarioError, n_of
-from edgesim.planning.ratio_rules import overrun
-from edgesim.records import Record, Reused, Trial, TrialResult
+from edgesim.errors import Fault, ScenarioError
+from edgesim.formatting import n_of
+from edgesim.planning.run_plan import RunPlan, plan_run
+from edgesim.records import Record, Trial, TrialResult
 from edgesim.results.linked_runs import curves_of
 from edgesim.results.run_folder import Run, read_results
 from edgesim.results.serialization import tables
-from edgesim.runtime import coordinator
 from edgesim.scenario import loading
 from edgesim.scenario.experiment import DeviceSpec
 from edgesim.scenario.loading import Scenario
@@ -44,8 +44,7 @@ def on_fleet(run: Run, fleet: str | Path) -> Scenario:
     Raises:
         ScenarioError: faults of the fleet, or another number of devices than the run has.
     """
-    started_in = run.info.get("scenario_folder")  # runs of earlier versions do not say
-    return with_fleet(run.scenario, int(run.info["devices"]), Path(fleet), Path(started_in) if started_in else None)
+    return with_fleet(run.scenario, int(run.info["devices"]), Path(fleet), Path(run.info["scenario_folder"]))
 
 
 def with_fleet(document: dict[str, Any], devices: int, file: Path, folder: Path | None = None) -> Scenario:
@@ -98,7 +97,7 @@ def reprice(run: Run, on: Scenario) -> pd.DataFrame:
 
 
 def lacks(run: Run, on: Scenario) -> bool:
-    """Whether devices of another fleet can do a trial that the run's own could not. Arguments and faults: `reprice`."""
+    """True where another fleet can do a trial that the run's own could not. Arguments and faults: `reprice`."""
     plan = _plan(run, on)
     done = {
         result.record.trial
@@ -108,7 +107,7 @@ def lacks(run: Run, on: Scenario) -> bool:
     return any(trial not in plan.infeasible and trial not in done for trial in plan.trials)
 
 
-def carried_over(plan: coordinator.Plan, runs: Iterable[Run], done: frozenset[Trial]) -> Iterator[TrialResult]:
+def carried_over(plan: RunPlan, runs: Iterable[Run], done: frozenset[Trial]) -> Iterator[TrialResult]:
     """Results of other runs as a planned run would have given them, for all of its trials that they have.
 
     Args:
@@ -148,49 +147,47 @@ def fleet_names(files: Sequence[Path]) -> list[str]:
     return [stem if stems.count(stem) == 1 else str(file) for stem, file in zip(stems, files, strict=True)]
 
 
-def _plan(run: Run, on: Scenario) -> coordinator.Plan:
+def _plan(run: Run, on: Scenario) -> RunPlan:
     terms = run.terms  # before anything else is read: without them there is no price
     reused = {
-        result.record.trial: Reused(result.kept, result.weights, result.ledger.score, result.ledger.score_trace)
+        result.record.trial: reusable
         for result in read_results(run.path)
-        if result.kept is not None and result.ledger is not None and result.ledger.reused
+        if (reusable := result.reusable) and result.work_record and result.work_record.reused
     }
-    return coordinator.plan(on, curves=curves_of(on), reused=reused, scorer=terms.scorer)
+    return plan_run(on, curves=curves_of(on), reused=reused, scorer=terms.scorer)
 
 
-def _stopped(run: Run, plan: coordinator.Plan, result: TrialResult) -> bool:
-    """Whether the planned device, too, stops on the way through a trial that stopped the run's own."""
-    if result.record.status != "infeasible" or result.ledger is None:
+def _stopped(run: Run, plan: RunPlan, result: TrialResult) -> bool:
+    """True where the planned device, too, stops on the way through a trial that stopped the run's own."""
+    if result.record.status != "infeasible" or result.work_record is None:
         return False
     return _record(run, plan, result.record.trial, result).status == "infeasible"
 
 
-def _record(run: Run, plan: coordinator.Plan, trial: Trial, result: TrialResult | None) -> Record:
+def _record(run: Run, plan: RunPlan, trial: Trial, result: TrialResult | None) -> Record:
     """The record of one trial on the planned device."""
     spec = plan.devices[trial.seed, trial.device]
     if trial in plan.infeasible:
-        return coordinator.cannot(plan, spec, trial).record
+        return plan.infeasible_result(trial).record
     trained = result is not None and result.kept is not None
-    priced = {} if result is None or result.ledger is None else _priced(run, spec, result)
+    priced = {} if result is None or result.work_record is None else _priced(run, spec, result)
     if result is None or not priced or not (trained or priced["reason"]):
         known = "has not run it" if result is None else f"has it as {result.record.status} ({result.record.reason})"
         reason = f"{run.path} {known}; run the scenario on this fleet"
-        return coordinator.without_result(plan, spec, trial, "failed", reason).record
+        return plan.without_result(trial, "failed", reason).record
     kept = spec.shard if result.kept is None else result.kept
     if result.record.shard_size != len(spec.shard) or not np.isin(kept, spec.shard).all():
         message = f"gives device {trial.device} another shard than {run.path} has; the data must be those of the run"
         raise ScenarioError(plan.scenario.name, [Fault("partition", message)])
     empty: dict[str, Any] = dict.fromkeys(OUTCOME, np.nan) if priced["reason"] else {}
     status = "infeasible" if priced["reason"] else "ok"
-    binds, why = plan.ruled.get(trial, ("", ""))
-    over = overrun(plan.scenario.pruning.rule, priced) if trial in plan.ruled else ""
-    said = {"binds": binds, "reason": priced["reason"] or "; ".join(filter(None, (why, over)))}
-    changed = {"profile": spec.profile.name, "status": status, **empty, **priced, **said}
+    ruled = plan.rule_columns(trial, priced)
+    changed = {"profile": spec.profile.name, "status": status, **empty, **priced, **ruled}
     return dataclasses.replace(result.record, **changed)
 
 
 def _priced(run: Run, spec: DeviceSpec, result: TrialResult) -> dict[str, Any]:
     """The columns of a trial that follow from its work and the planned device."""
-    assert result.ledger is not None
+    assert result.work_record is not None
     m, dynamic = result.record.subset_size, bool(result.record.dynamic)
-    return pricing.price(run.terms, spec.profile, spec.conditions, len(spec.shard), m, result.ledger, dynamic)
+    return pricing.price(run.terms, spec.profile, spec.conditions, len(spec.shard), m, result.work_record, dynamic)

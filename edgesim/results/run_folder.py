@@ -1,7 +1,7 @@
-"""The run folder: written while a run goes, resumed after a kill, read by everything that comes later.
+"""The run folder: written during a run, resumed after a kill, read by reports and other runs.
 
-While a run goes its results are lines of `journal.jsonl`, appended and flushed as each trial ends, so that a kill
-loses at most the trials in flight. At the end they become the tables of `tables.TABLES`, one
+During a run its results are lines of `journal.jsonl`, appended and flushed as each trial ends. A kill loses at most the
+trials in flight. At the end they become the tables of `table_columns.OF_TRIALS`, one
 parquet file each, in the order of the trials, and the journal goes. Exactly one of the two is the truth at any
 time: the journal where there is one.
 """
@@ -25,25 +25,16 @@ from edgesim.config import display, validation
 from edgesim.cost.context import PricingContext
 from edgesim.errors import EdgesimError, RunError
 from edgesim.records import Record, Trial, TrialResult
-from edgesim.results import run_summary
-from edgesim.results.device_tables import read_table
-from edgesim.results.serialization import (
-    TABLES,
-    from_line,
-    results_of,
-    tables,
-    terms_from_text,
-    terms_to_text,
-    to_line,
-    write_parquet,
-)  # fmt: skip
+from edgesim.results import pricing_file, run_summary
+from edgesim.results.atomic_files import read_table, write_table, write_text
+from edgesim.results.serialization import from_line, results_of, tables, to_line
+from edgesim.results.table_columns import OF_TRIALS
 
 JOURNAL = "journal.jsonl"
-TERMS = "terms.json"
 LASTING = ("started", "sessions", "workload", "shown", "data_notes")
-"""what run.json keeps when a run goes on: the last three come from the plan, and not every session makes one"""
+"""keys of run.json that stay when a run is resumed; the last three come from the plan, which not every session makes"""
 SYNC_EVERY_S = 1.0
-"""how often the journal is forced to the disk; a killed process loses nothing, a power cut at most this"""
+"""seconds between two syncs of the journal; a killed process loses nothing, a power cut at most this"""
 
 
 class RunFolder:
@@ -79,7 +70,7 @@ class RunFolder:
             if (path / "run.json").exists() and read_results(path):
                 folder.release()
                 raise RunError(f"{path} holds a run already; go on with it by --resume, or name another with --out")
-            write_atomically(path / "scenario.yaml", scenario_yaml)
+            write_text(path / "scenario.yaml", scenario_yaml)
             folder.update({"status": "running"})
         except OSError as error:
             raise RunError(f"{path} cannot be written: {error.strerror or error}; name another with --out") from None
@@ -125,18 +116,18 @@ class RunFolder:
         self._results[result.record.trial] = result
 
     def describe(self, described: Mapping[str, pd.DataFrame]) -> None:
-        """Write what is known before the first trial: the tables of `holdings.holdings`."""
+        """Write the tables that are known before the first trial (`device_tables.holdings`)."""
         for name, table in described.items():
-            write_parquet(self.path / f"{name}.parquet", table)
+            write_table(self.path, name, table)
 
     def update(self, values: Mapping[str, Any]) -> None:
         """Change run.json."""
         self.info.update(values)
-        write_atomically(self.path / "run.json", json.dumps(self.info, indent=2) + "\n")
+        write_text(self.path / "run.json", json.dumps(self.info, indent=2) + "\n")
 
     def note_terms(self, terms: PricingContext) -> None:
-        """Write down what the prices depend on beside work and devices, so that another fleet can be priced."""
-        write_atomically(self.path / TERMS, terms_to_text(terms))
+        """Write the context of the prices, so that another fleet can be priced."""
+        pricing_file.write(self.path, terms)
 
     def interrupt(self, status: str, reason: str, finished: str) -> None:
         """Leave the run unfinished; the journal stays for `--resume`."""
@@ -152,7 +143,7 @@ class RunFolder:
             return Run(self.path)
         results = [self._results[trial] for trial in order if trial in self._results]
         for name, table in tables(results).items():
-            write_parquet(self.path / f"{name}.parquet", table)
+            write_table(self.path, name, table)
         self.update({"status": "finished", **values})
         (self.path / JOURNAL).unlink(missing_ok=True)
         self.release()
@@ -171,7 +162,7 @@ class RunFolder:
     def _rewrite_journal(self) -> None:
         """A journal of all results so far: without the line that a kill cut short, with what the tables held."""
         text = "".join(to_line(result) for result in self._results.values())
-        write_atomically(self.path / JOURNAL, text)
+        write_text(self.path / JOURNAL, text)
 
 
 @dataclass(frozen=True, repr=False)
@@ -181,7 +172,7 @@ class Run(display.Displayed):
     path: Path
 
     def shown(self) -> tuple[str, display.Facts]:
-        """What Python and a notebook show."""
+        """Title and facts that Python and a notebook show."""
         return f"Run of {self.info.get('scenario')}", run_summary.of(self.path, self.info, self.records)
 
     def __post_init__(self) -> None:
@@ -216,7 +207,7 @@ class Run(display.Displayed):
 
     @cached_property
     def records(self) -> pd.DataFrame:
-        """One row per trial (columns: the README)."""
+        """One row per trial; `edgesim.records.Record` has the meaning of each column."""
         return self._table("records")
 
     @cached_property
@@ -241,11 +232,8 @@ class Run(display.Displayed):
 
     @cached_property
     def terms(self) -> PricingContext:
-        """What the prices depend on beside work and devices."""
-        try:
-            return terms_from_text((self.path / TERMS).read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise RunError(f"{self.path / TERMS} cannot be read ({error}); the run cannot be priced anew") from None
+        """Context of the prices: all that they depend on beside work and devices."""
+        return pricing_file.read(self.path)
 
     @cached_property
     def traces(self) -> pd.DataFrame:
@@ -266,16 +254,6 @@ class Run(display.Displayed):
     def devices(self) -> pd.DataFrame:
         """One row per device: what its hardware is; empty for runs without the table."""
         return read_table(self.path, "devices")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a reader sees either the old one or the new one, whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def find_latest(folder: Path, scenario: str) -> Path:
@@ -323,4 +301,4 @@ def read_results(path: Path) -> list[TrialResult]:
 
 
 def _read_tables(path: Path) -> dict[str, pd.DataFrame]:
-    return {name: read_table(path, name) for name in TABLES}
+    return {name: read_table(path, name) for name in OF_TRIALS}

@@ -1,4 +1,4 @@
-"""What a run is, in a few lines: for Python to show."""
+"""Facts on a run in a few lines, for Python to show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from edgesim.config.display import Facts, few
-from edgesim.results.serialization import by_rule
+from edgesim.formatting import number, percent
+from edgesim.results.grouped_ratios import by_rule
 
 
 def of(path: Path, info: dict[str, Any], records: pd.DataFrame) -> Facts:
@@ -45,4 +46,6 @@ def _best(records: pd.DataFrame) -> str:
     cells = cells[cells["size"] == cells["size"].max()]
     best = cells.loc[cells["mean"].idxmax()]
     over = f"mean of {best['size']:,} trials" if best["size"] > 1 else "1 trial"
-    return f"{best['method']} at keep ratio {best['keep_ratio']:.4g}: test accuracy {best['mean']:.3f} ({over})"
+    return (
+        f"{best['method']} at keep ratio {number(best['keep_ratio'])}: test accuracy {percent(best['mean'])} ({over})"
+    )

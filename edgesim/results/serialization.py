@@ -1,232 +1,244 @@
-"""Results as lines of the journal and as rows of the tables."""
+"""Results as rows of the tables of a run folder, and back.
+
+`rows_of` and `result_of` are the only code that knows the columns. A line of the journal is the rows of one result as
+JSON; a table is the rows of all results together.
+"""
 
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
-import os
 import zlib
-from pathlib import Path
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from edgesim.cost.analytic import CostWeights
-from edgesim.cost.context import PricingContext
-from edgesim.errors import RunError
-from edgesim.extremes import Extremes
-from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult, WorkRecord, rounded_ratio
-from edgesim.work import Segment, StepTrace, Work, Workload
+from edgesim.ranked_samples import RankedSamples
+from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult, WorkRecord
+from edgesim.results.table_columns import ENDS, KEY, OF_TRIALS, WORK, empty
+from edgesim.work import Segment, StepTrace, Work
 
-KEY = ["seed", "device", "method", "keep_ratio"]
-TABLES = ("records", "curves", "selections", "scores", "traces", "work", "extremes")
-ENDS = {True: "most", False: "least"}
-EXTREMES = ["label", "end", "rank", "index", "score", "tied", "height", "width", "channels", "image"]
-WORK = [field.name for field in dataclasses.fields(Work)]
+Columns = dict[str, Any]
+"""column -> its values, a list or an array; or one value that all rows have"""
+Rows = dict[str, Columns]
+"""table -> its rows for one trial, without the columns of KEY. `records` is the one row itself, KEY included"""
+
+COMPRESS_FROM_BYTES, ZLIB = 1024, "+zlib"
+"""size from which packed data is compressed; below it the time that this takes is worth more than the space"""
+_PACKED = {"<i4": np.int64, "<i8": np.int64, "<f8": np.float64}
+"""types of packed numbers -> the types that they are read as"""
 
 
-def tables(results: list[TrialResult]) -> dict[str, pd.DataFrame]:
+def rows_of(result: TrialResult) -> Rows:
+    """Rows of a result in each table that it has any in.
+
+    Scores that serve every budget have a `keep_ratio` of NaN in place of the trial's.
+    """
+    rows: Rows = {"records": vars(result.record)}
+    if result.curve:
+        rows["curves"] = dict(zip(CurvePoint._fields, map(list, zip(*result.curve, strict=True)), strict=True))
+    if result.kept is not None:
+        rows["selections"] = {"index": result.kept, "weight": 1.0 if result.weights is None else result.weights}
+    outputs = result.outputs
+    if outputs.scores is not None:
+        for_all = {"keep_ratio": np.nan} if outputs.scores_for_all_budgets else {}
+        rows["scores"] = {**for_all, "index": outputs.indices, "score": outputs.scores}
+    history = [(epoch, *pair) for epoch, row in enumerate(outputs.history, start=1) for pair in row.items()]
+    if history:
+        epochs, quantities, values = map(list, zip(*history, strict=True))
+        rows["traces"] = {"epoch": epochs, "quantity": quantities, "value": [float(value) for value in values]}
+    if result.work_record is not None:
+        rows["work"] = _work_rows(result.work_record)
+    if outputs.ranked is not None and len(outputs.ranked.indices):
+        rows["extremes"] = _ranked_rows(outputs.ranked)
+    return rows
+
+
+def result_of(rows: Rows) -> TrialResult:
+    """The result behind its rows; the inverse of `rows_of`."""
+    record = Record(**rows["records"])
+    curve = rows.get("curves")
+    points = zip(*(_listed(curve[name]) for name in CurvePoint._fields), strict=True) if curve else ()
+    selected, scored, work = rows.get("selections"), rows.get("scores"), rows.get("work")
+    weights: Any = selected["weight"] if selected else 1.0
+    outputs = MethodOutputs(
+        scores=scored["score"] if scored else None,
+        indices=scored["index"] if scored else None,
+        scores_for_all_budgets=scored is None or "keep_ratio" in scored,
+        history=_history(rows["traces"]) if "traces" in rows else (),
+        ranked=_ranked_samples(rows["extremes"]) if "extremes" in rows else None,
+    )
+    return TrialResult(
+        record=record,
+        curve=tuple(CurvePoint(*point) for point in points),
+        kept=selected["index"] if selected else None,
+        weights=None if np.all(weights == 1.0) else weights,
+        outputs=outputs,
+        work_record=_work_record(work) if work else None,
+    )
+
+
+def _work_rows(done: WorkRecord) -> Columns:
+    """One row for scoring and one for training, each with its steps as JSON."""
+    pairs = zip(vars(done.score).values(), vars(done.train).values(), strict=True)
+    counts = dict(zip(WORK, map(list, pairs), strict=True))
+    trace = [json.dumps(trace.segments) for trace in (done.score_trace, done.train_trace)]
+    return {"phase": ["score", "train"], "reused": [done.reused, False], **counts, "trace": trace}
+
+
+def _work_record(rows: Columns) -> WorkRecord:
+    """The inverse of `_work_rows`."""
+    score, train = (Work(*counts) for counts in zip(*(_listed(rows[name]) for name in WORK), strict=True))
+    traces = [StepTrace(tuple(Segment(*segment) for segment in json.loads(text))) for text in rows["trace"]]
+    return WorkRecord(score, traces[0], train, traces[1], bool(rows["reused"][0]))
+
+
+def _ranked_rows(ranked: RankedSamples) -> Columns:
+    """One row per sample; `image` has its uint8 pixels in the order height, width, channels."""
+    height, width, channels = ranked.images.shape[1:]
+    return {
+        "label": ranked.labels, "end": [ENDS[bool(most)] for most in ranked.most], "rank": ranked.ranks,
+        "index": ranked.indices, "score": ranked.scores, "tied": ranked.tied,
+        "height": height, "width": width, "channels": channels, "image": [image.tobytes() for image in ranked.images],
+    }  # fmt: skip
+
+
+def _ranked_samples(rows: Columns) -> RankedSamples:
+    """The inverse of `_ranked_rows`."""
+    sides = (int(np.atleast_1d(rows[name])[0]) for name in ("height", "width", "channels"))
+    images = np.frombuffer(b"".join(rows["image"]), dtype=np.uint8).reshape(len(rows["image"]), *sides)
+    most = np.array([end == ENDS[True] for end in rows["end"]])
+    return RankedSamples(rows["label"], most, rows["rank"], rows["tied"], rows["index"], rows["score"], images)
+
+
+def _history(rows: Columns) -> tuple[dict[str, float], ...]:
+    """The quantities of each epoch of a method's own training, from the rows of `traces`."""
+    by_epoch: dict[int, dict[str, float]] = {}
+    for epoch, quantity, value in zip(*(_listed(rows[name]) for name in ("epoch", "quantity", "value")), strict=True):
+        by_epoch.setdefault(epoch, {})[quantity] = value
+    return tuple(by_epoch[epoch] for epoch in sorted(by_epoch))
+
+
+def _listed(values: Any) -> list[Any]:
+    """Values as Python objects."""
+    listed: list[Any] = values.tolist() if isinstance(values, np.ndarray) else values
+    return listed
+
+
+def tables(results: Sequence[TrialResult]) -> dict[str, pd.DataFrame]:
     """The tables of a list of results, rows in its order.
 
-    `scores` has keep_ratio NaN where the scores serve every keep ratio; `traces` has one row per trial, epoch and
-    quantity of a method that trains something of its own. Both are empty where no method gives any. `work` has one row
-    per trial and phase: what the trial is charged for, from which any device's price follows. `extremes` has one row
-    per sample at an end of a class, `image` being its uint8 pixels in the order height, width, channels.
+    Scores that serve every budget are there once, though a resumed device may have sent them twice.
     """
-    fields = [field.name for field in dataclasses.fields(Record)]
-    curve_rows = [(*result.record.trial, *point) for result in results for point in result.curve]
-    trace_rows = [
-        (*result.record.trial, epoch, name, float(value))
-        for result in results
-        for epoch, row in enumerate(result.findings.history, start=1)
-        for name, value in row.items()
-    ]
-    kept = [(result.record.trial, result.kept, result.weights) for result in results if result.kept is not None]
-    scored = _scored(results)
-    return {
-        "records": pd.DataFrame([tuple(vars(result.record).values()) for result in results], columns=fields),
-        "curves": pd.DataFrame(curve_rows, columns=[*KEY, *CurvePoint._fields]),
-        "selections": _long(
-            [trial for trial, _, _ in kept],
-            {
-                "index": [indices for _, indices, _ in kept],
-                "weight": [np.ones(len(i)) if weights is None else weights for _, i, weights in kept],
-            },
-        ),
-        "scores": _long(
-            [trial._replace(keep_ratio=np.nan) if f.scores_for_all_budgets else trial for trial, f in scored],
-            {"index": [f.indices for _, f in scored], "score": [f.scores for _, f in scored]},
-        ),
-        "traces": pd.DataFrame(trace_rows, columns=[*KEY, "epoch", "quantity", "value"]),
-        "work": pd.DataFrame(
-            [(*r.record.trial, *row) for r in results if r.ledger for row in _ledger_rows(r.ledger)],
-            columns=[*KEY, "phase", "reused", *WORK, "trace"],
-        ),
-        "extremes": pd.DataFrame(
-            [(*r.record.trial, *row) for r in results if r.findings.extremes for row in _rows(r.findings.extremes)],
-            columns=[*KEY, *EXTREMES],
-        ),
-    }
-
-
-def _scored(results: list[TrialResult]) -> list[tuple[Trial, MethodOutputs]]:
-    """The results with scores; those that serve every budget once, though a resumed device may have sent them twice."""
-    found: dict[Trial | tuple[Any, ...], tuple[Trial, MethodOutputs]] = {}
+    parts: dict[str, list[tuple[Trial, Columns]]] = {name: [] for name in OF_TRIALS if name != "records"}
+    written: set[tuple[Any, ...]] = set()
     for result in results:
-        if result.findings.scores is not None:
-            trial = result.record.trial
-            key = trial[:3] if result.findings.scores_for_all_budgets else trial
-            found.setdefault(key, (trial, result.findings))
-    return list(found.values())
+        trial = result.record.trial
+        for name, columns in rows_of(result).items():
+            if name == "records":
+                continue
+            if name == "scores" and "keep_ratio" in columns:
+                if trial[:3] in written:
+                    continue
+                written.add(trial[:3])
+            parts[name].append((trial, columns))
+    rows = [tuple(vars(result.record).values()) for result in results]
+    records = {"records": pd.DataFrame(rows, columns=OF_TRIALS["records"])}
+    return records | {name: _table(name, found) for name, found in parts.items()}
 
 
-def _rows(extremes: Extremes) -> list[tuple[Any, ...]]:
-    """The columns of EXTREMES, one row per sample."""
-    ends = [ENDS[bool(most)] for most in extremes.most]
-    columns = (extremes.labels.tolist(), ends, extremes.ranks.tolist(), extremes.indices.tolist())
-    numbers = zip(*columns, extremes.scores.tolist(), extremes.tied.tolist(), strict=True)
-    shape = extremes.images.shape[1:]
-    return [(*row, *shape, image.tobytes()) for row, image in zip(numbers, extremes.images, strict=True)]
+def _table(name: str, parts: list[tuple[Trial, Columns]]) -> pd.DataFrame:
+    """One table of the rows of several trials."""
+    if not parts:
+        return empty(name)
+    lengths = [next(len(v) for v in columns.values() if isinstance(v, list | np.ndarray)) for _, columns in parts]
+    joined = {}
+    for place, column in enumerate(OF_TRIALS[name]):
+        values = [columns.get(column, trial[place] if place < len(KEY) else None) for trial, columns in parts]
+        joined[column] = _joined(values, lengths)
+    return pd.DataFrame(joined)
 
 
-def _extremes(rows: pd.DataFrame | None) -> Extremes | None:
-    """The inverse of `_rows`."""
-    if rows is None:
-        return None
-    shape = (len(rows), *(int(rows[name].iloc[0]) for name in ("height", "width", "channels")))
-    images = np.frombuffer(b"".join(rows["image"]), dtype=np.uint8).reshape(shape)
-    most = (rows["end"] == ENDS[True]).to_numpy()
-    labels, ranks, tied, indices = (rows[name].to_numpy() for name in ("label", "rank", "tied", "index"))
-    return Extremes(labels, most, ranks, tied, indices, rows["score"].to_numpy(), images)
-
-
-def _ledger_rows(ledger: WorkRecord) -> list[tuple[Any, ...]]:
-    """Phase, whether another run did it, its Work and its trace as JSON: one row for scoring, one for training."""
-    score = ("score", ledger.reused, *vars(ledger.score).values(), json.dumps(ledger.score_trace.segments))
-    train = ("train", False, *vars(ledger.train).values(), json.dumps(ledger.train_trace.segments))
-    return [score, train]
-
-
-def _ledger(rows: list[tuple[Any, ...]]) -> WorkRecord:
-    """The inverse of `_ledger_rows`."""
-    works = [Work(*row[2:-1]) for row in rows]
-    traces = [StepTrace(tuple(Segment(*segment) for segment in json.loads(row[-1]))) for row in rows]
-    return WorkRecord(works[0], traces[0], works[1], traces[1], bool(rows[0][1]))
-
-
-def _long(trials: list[Trial], columns: dict[str, list[Any]]) -> pd.DataFrame:
-    """One row per sample of every trial."""
-    lengths = [len(values) for values in next(iter(columns.values()))]
-    keys = {name: np.repeat([trial[i] for trial in trials], lengths) for i, name in enumerate(KEY)}
-    empty = {"index": np.zeros(0, dtype=np.int64)}
-    joined = {name: np.concatenate(parts) if parts else empty.get(name, np.zeros(0)) for name, parts in columns.items()}
-    return pd.DataFrame(keys | joined)
-
-
-def by_rule(table: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
-    """A table of trials in which a rule's trials of one method have one keep_ratio, so that means go by the rule.
-
-    Where a rule chose the ratios nearly every device has another one, and a cell of equal ratios would hold one device.
-    The method's own mean over the trials that ended well takes their place; other trials keep theirs. Records have the
-    ratios of the trials themselves beside it, as `own_keep_ratio`.
-
-    Args:
-        table: records, curves or selections of a run.
-        records: of the same run.
-    """
-    if "ratio_rule" not in records or "keep_ratio" not in table:
-        return table
-    chosen = records[records["ratio_rule"].fillna("") != ""]
-    if chosen.empty or table.empty:
-        return table
-    good = chosen[chosen["status"] == "ok"]
-    means = {**chosen.groupby("method")["keep_ratio"].mean(), **good.groupby("method")["keep_ratio"].mean()}
-    ruled = pd.MultiIndex.from_frame(table[KEY]).isin(pd.MultiIndex.from_frame(chosen[KEY]))
-    own = {"own_keep_ratio": table["keep_ratio"]} if "ratio_rule" in table else {}
-    return table.assign(keep_ratio=table["keep_ratio"].where(~ruled, table["method"].map(means)), **own)
+def _joined(values: list[Any], lengths: list[int]) -> npt.NDArray[Any] | list[Any]:
+    """One column: the values of each trial, those that all of its rows have repeated."""
+    if not any(isinstance(part, list | np.ndarray) for part in values):
+        return np.repeat(np.array(values, dtype=object if isinstance(values[0], str) else None), lengths)
+    if all(isinstance(part, list) for part in values):
+        return list(chain.from_iterable(values))
+    single = (float, int)
+    return np.concatenate([np.full(n, v) if isinstance(v, single) else v for v, n in zip(values, lengths, strict=True)])
 
 
 def results_of(loaded: dict[str, pd.DataFrame]) -> list[TrialResult]:
     """The results behind tables; the inverse of `tables`."""
-    curves, kept = _groups(loaded["curves"]), _groups(loaded["selections"])
-    scores, traces, work = _groups(loaded["scores"]), _groups(loaded["traces"]), _groups(loaded["work"])
-    extremes = _groups(loaded["extremes"])
+    parts = {name: _by_trial(table) for name, table in loaded.items() if name in OF_TRIALS and name != "records"}
     results = []
     for row in loaded["records"].to_dict("records"):
-        record = Record(**{str(name): value for name, value in row.items()})
-        points = curves.get(record.trial)
-        rows = () if points is None else points[list(CurvePoint._fields)].itertuples(index=False, name=None)
-        chosen = kept.get(record.trial)
-        weights = None if chosen is None or (chosen["weight"] == 1).all() else chosen["weight"].to_numpy()
-        indices = None if chosen is None else chosen["index"].to_numpy()
+        rows: Rows = {"records": {str(name): value for name, value in row.items()}}
+        trial: tuple[Any, ...] = tuple(row[name] for name in KEY)
+        rows |= {name: found[trial] for name, found in parts.items() if trial in found}
         # Scores for all budgets belong to the first trial of their method.
-        shared = scores.pop((*record.trial[:3], None), None)
-        own = shared if shared is not None else scores.get(record.trial)
-        findings = MethodOutputs(
-            None if own is None else own["score"].to_numpy(),
-            None if own is None else own["index"].to_numpy(),
-            shared is not None or own is None,
-            _history(traces.get(record.trial)),
-            _extremes(extremes.get(record.trial)),
-        )
-        phases = work.get(record.trial)
-        charged = None if phases is None else list(phases[["phase", "reused", *WORK, "trace"]].itertuples(False, None))
-        ledger = None if charged is None else _ledger(charged)
-        curve = tuple(CurvePoint(*point) for point in rows)
-        results.append(TrialResult(record, curve, indices, weights, findings, ledger))
+        shared = parts["scores"].pop((*trial[:3], None), None)
+        if shared is not None:
+            rows["scores"] = {"keep_ratio": np.nan, **shared}
+        results.append(result_of(rows))
     return results
 
 
-def _groups(table: pd.DataFrame) -> dict[Any, pd.DataFrame]:
+def _by_trial(table: pd.DataFrame) -> dict[tuple[Any, ...], Columns]:
     """Rows by trial; a keep_ratio of NaN becomes None, which can be looked up."""
-    found = table.groupby(KEY, sort=False, dropna=False)
-    return {(*key[:3], None if key[3] != key[3] else key[3]): rows for key, rows in found}
+    if table.empty:
+        return {}
+    number = table.groupby(KEY, sort=False, dropna=False).ngroup().to_numpy()
+    order = np.argsort(number, kind="stable")
+    starts = np.flatnonzero(np.diff(number[order], prepend=-1))
+    columns = {str(name): table[name].to_numpy()[order] for name in table if name not in KEY}
+    keys = zip(*(table[name].to_numpy()[order][starts].tolist() for name in KEY), strict=True)
+    ends = [*starts[1:], len(order)]
+    return {
+        (*key[:3], None if key[3] != key[3] else key[3]): {name: v[start:end] for name, v in columns.items()}
+        for key, start, end in zip(keys, starts, ends, strict=True)
+    }
 
 
-def _history(rows: pd.DataFrame | None) -> tuple[dict[str, float], ...]:
-    if rows is None:
-        return ()
-    by_epoch = rows.groupby("epoch", sort=True)
-    return tuple(dict(zip(part["quantity"], part["value"], strict=True)) for _, part in by_epoch)
+def _packed(value: Any) -> dict[str, str]:
+    """An array of numbers, or bytes, as a JSON value: base64 under the name of its type."""
+    if isinstance(value, bytes):
+        kind, data = "bytes", value
+    elif isinstance(value, np.ndarray) and value.dtype.kind in "iuf":
+        small = value.dtype.kind != "f" and value.min(initial=0) >= -(2**31) and value.max(initial=0) < 2**31
+        kind = "<f8" if value.dtype.kind == "f" else "<i4" if small else "<i8"
+        data = value.astype(kind).tobytes()
+    else:
+        raise TypeError(f"a journal holds no {type(value).__name__}")
+    if len(data) >= COMPRESS_FROM_BYTES:
+        kind, data = kind + ZLIB, zlib.compress(data, 1)
+    return {kind: base64.b64encode(data).decode()}
 
 
-def terms_to_text(terms: PricingContext) -> str:
-    """What the prices of a run depend on beside work and devices, as JSON."""
-    return json.dumps(dataclasses.asdict(terms), default=lambda array: array.tolist()) + "\n"
+def _unpacked(entry: dict[str, Any]) -> Any:
+    """The inverse of `_packed`; other JSON objects stay as they are."""
+    if len(entry) != 1:
+        return entry
+    ((kind, text),) = entry.items()
+    plain = kind.removesuffix(ZLIB)
+    if plain not in _PACKED and plain != "bytes":
+        return entry
+    data = base64.b64decode(text)
+    data = data if plain == kind else zlib.decompress(data)
+    return data if plain == "bytes" else np.frombuffer(data, dtype=plain).astype(_PACKED[plain])
 
 
-def terms_from_text(text: str) -> PricingContext:
-    """The inverse of `terms_to_text`.
-
-    Raises:
-        ValueError, TypeError, KeyError: the text is damaged.
-    """
-    fields = json.loads(text)
-    for name in ("workload", "scorer"):
-        if fields[name] is not None:
-            fields[name] = Workload.from_fields(fields[name])
-    return PricingContext(**fields | {"weights": CostWeights(**fields["weights"])})
+_ENCODER, _DECODER = json.JSONEncoder(default=_packed, check_circular=False), json.JSONDecoder(object_hook=_unpacked)
 
 
 def to_line(result: TrialResult) -> str:
-    """A result as one line of JSON."""
-    found = result.findings
-    entry = {
-        "record": vars(result.record),
-        "curve": result.curve,
-        "kept": _pack(result.kept, np.int32),
-        "weights": _pack(result.weights, np.float64),
-        "scores": _pack(found.scores, np.float64),
-        "indices": _pack(found.indices, np.int32),
-        "scores_for_all_budgets": found.scores_for_all_budgets,
-        "history": found.history,
-        "ledger": None if result.ledger is None else _ledger_rows(result.ledger),
-        "extremes": None if found.extremes is None else _packed(found.extremes),
-    }
-    return json.dumps(entry) + "\n"
+    """The rows of a result as one line of JSON."""
+    return _ENCODER.encode(rows_of(result)) + "\n"
 
 
 def from_line(line: str) -> TrialResult:
@@ -235,75 +247,4 @@ def from_line(line: str) -> TrialResult:
     Raises:
         ValueError, TypeError, KeyError, zlib.error: the line is damaged.
     """
-    entry = json.loads(line)
-    findings = MethodOutputs(
-        _unpack(entry["scores"], np.float64),
-        _unpack(entry["indices"], np.int32),
-        entry["scores_for_all_budgets"],
-        tuple(entry["history"]),
-        _unpacked(entry["extremes"]) if entry.get("extremes") else None,  # older journals have none
-    )
-    curve = tuple(CurvePoint(*point) for point in entry["curve"])
-    kept, weights = _unpack(entry["kept"], np.int32), _unpack(entry["weights"], np.float64)
-    ledger = _ledger(entry["ledger"]) if entry["ledger"] else None
-    record = entry["record"] | {"keep_ratio": float(rounded_ratio(entry["record"]["keep_ratio"]))}
-    return TrialResult(Record(**record), curve, kept, weights, findings, ledger)
-
-
-def _packed(extremes: Extremes) -> dict[str, Any]:
-    """Extremes as JSON values."""
-    columns = (extremes.labels, extremes.most, extremes.ranks, extremes.tied, extremes.indices)
-    numbers = _pack(np.stack([np.asarray(column, dtype=np.int64) for column in columns]), np.int32)
-    return {"numbers": numbers, "scores": _pack(extremes.scores, np.float64),
-            "images": _pack(extremes.images, np.uint8), "shape": extremes.images.shape}  # fmt: skip
-
-
-def _unpacked(entry: dict[str, Any]) -> Extremes:
-    """The inverse of `_packed`."""
-    labels, most, ranks, tied, indices = _unpack(entry["numbers"], np.int32).reshape(5, -1)
-    images = _unpack(entry["images"], np.uint8).reshape(entry["shape"])
-    return Extremes(labels, most.astype(bool), ranks, tied, indices, _unpack(entry["scores"], np.float64), images)
-
-
-def write_parquet(path: Path, table: pd.DataFrame) -> None:
-    """Write a table so that a reader sees either the old one or the new one, whole and on the disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    table.to_parquet(temporary, index=False)
-    with temporary.open("rb+") as file:  # on the disk before the journal goes
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-def read_parquet(path: Path) -> pd.DataFrame:
-    """Read a table.
-
-    Raises:
-        RunError: it is missing or damaged.
-    """
-    try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read: {error}") from None
-    return with_rounded_ratios(table)
-
-
-def with_rounded_ratios(table: pd.DataFrame) -> pd.DataFrame:
-    """A table whose keep ratios can be grouped and joined by (`rounded_ratio`)."""
-    if "keep_ratio" not in table:
-        return table
-    given = table["keep_ratio"].to_numpy(dtype=np.float64)
-    ratios = rounded_ratio(given)
-    return table if np.array_equal(given, ratios, equal_nan=True) else table.assign(keep_ratio=ratios)
-
-
-def _pack(values: npt.NDArray[Any] | None, dtype: Any) -> str | None:
-    if values is None:
-        return None
-    return base64.b64encode(zlib.compress(values.astype(dtype).tobytes(), 1)).decode()
-
-
-def _unpack(text: str | None, dtype: Any) -> Any:
-    if text is None:
-        return None
-    values = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=dtype)
-    return values.astype(np.int64) if dtype is np.int32 else values
+    return result_of(_DECODER.decode(line))

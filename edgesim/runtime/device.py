@@ -17,13 +17,14 @@ import torch
 from edgesim import seeds
 from edgesim.data.partition import class_shares, local_accuracy
 from edgesim.errors import TrainingDiverged
-from edgesim.extremes import MAX_CLASSES, Extremes, ends_of_classes, pictures
 from edgesim.pruning import base
+from edgesim.pruning.selection import ChargedSubset, choose
+from edgesim.ranked_samples import MAX_CLASSES, RankedSamples, ends_of_classes, pictures
 from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult, WorkRecord
-from edgesim.runtime.jobs import Prepared
+from edgesim.runtime.jobs import PreparedTrial
 from edgesim.runtime.worker_cache import WorkerCache
 from edgesim.scenario.experiment import DeviceSpec
-from edgesim.training import evaluation, loop, stacked
+from edgesim.training import evaluation, loop
 from edgesim.training.needs import Needs
 from edgesim.training.warmup import observe_warmup
 from edgesim.work import FloatArray
@@ -32,66 +33,58 @@ from edgesim.work import FloatArray
 class EdgeDevice:
     """A simulated device with its shard."""
 
-    def __init__(self, bench: WorkerCache, spec: DeviceSpec):
-        self._bench, self._spec, self._setting = bench, spec, bench.setting
-        self._task = bench.shard(spec)
-        self._labels = self._setting.dataset.train_labels[spec.shard]
+    def __init__(self, cache: WorkerCache, spec: DeviceSpec):
+        self._cache, self.spec, self._config = cache, spec, cache.config
+        self.task = cache.shard(spec)
+        self._labels = self._config.dataset.train_labels[spec.shard]
 
-    def prepare(self, trials: tuple[Trial, ...]) -> list[Prepared]:
+    def prepare(self, trials: tuple[Trial, ...]) -> list[PreparedTrial]:
         """Steps 1 and 2: one warm-up observed for all methods, then each method's scores and subsets."""
-        setting, spec = self._setting, self._spec
+        config, spec = self._config, self.spec
         names = list(dict.fromkeys(trial.method for trial in trials))
-        shard = setting.describe(self._labels)
-        needs = [setting.methods[name].needs(shard) for name in names]
+        shard = config.describe(self._labels)
+        needs = [config.methods[name].needs(shard) for name in names]
         # Where nothing is to be observed no network is needed, and tiny devices are spared its making.
-        model = self._bench.build_model(spec.seed) if any(need != Needs() for need in needs) else torch.nn.Identity()
+        model = self._cache.build_model(spec.seed) if any(need != Needs() for need in needs) else torch.nn.Identity()
         streams = loop.Streams(spec.seed, spec.index, "warm-up")
         with seeds.torch_global(spec.seed, "warm-up:dropout", spec.index):
-            observed = observe_warmup(model, self._task, needs, setting.training, streams, setting.augment)
+            observed = observe_warmup(model, self.task, needs, config.training, streams, config.augment)
         prepared = []
         for name, observations in zip(names, observed, strict=True):
-            method = setting.methods[name]
+            method = config.methods[name]
             context = base.ScoreContext(
                 device=spec.index,
                 seed=spec.seed,
                 method=name,
                 shard=shard,
                 observations=observations,
-                task=self._task,
-                training=setting.training,
-                augment=setting.augment,
-                build_model=lambda: self._bench.build_model(spec.seed),
+                task=self.task,
+                training=config.training,
+                augment=config.augment,
+                build_model=lambda: self._cache.build_model(spec.seed),
             )
             weights = observations.weights
-            trains_inline = weights is not None and getattr(method, "after_warmup", "reset") == "continue"
+            trains_inline = weights is not None and method.after_warmup == "continue"
             state = {k: v.cpu().numpy() for k, v in weights.items()} if weights and trains_inline else None
             mine = [trial for trial in trials if trial.method == name]
-            chosen = base.choose(method, context, [trial.keep_ratio for trial in mine])
+            chosen = choose(method, context, [trial.keep_ratio for trial in mine])
             for trial, choice in zip(mine, chosen, strict=True):
-                findings = self._findings(method, choice, trial, first=trial == mine[0])
+                outputs = self._outputs(method, choice, trial, first=trial == mine[0])
                 prepared.append(
-                    Prepared(trial, choice.selection, choice.work, choice.trace, choice.host_wall_s, state, findings)
+                    PreparedTrial(
+                        trial, choice.selection, choice.work, choice.trace, choice.host_wall_s, state, outputs
+                    )
                 )
         return prepared
 
-    def member(self, prepared: Prepared) -> stacked.StackMember | None:
-        """The training of a prepared trial as one of a stack; None where it is to be trained alone."""
-        spec, chosen = self._spec, prepared.selection
-        if spec.slot is None or chosen.sampler is not None or prepared.initial_state is not None:
-            return None
-        if self._bench.stack_network is None:
-            return None
-        initial = self._bench.initial_state(spec.seed)
-        return stacked.StackMember(spec.slot, self._task, chosen.positions, chosen.weights, initial)
-
     def execute(
-        self, group: tuple[Prepared, ...], trained: evaluation.TrainingOutcome | None = None
+        self, group: tuple[PreparedTrial, ...], trained: evaluation.TrainingOutcome | None = None
     ) -> list[TrialResult]:
         """Steps 3 to 5: train once, evaluate once, price every trial of the group.
 
         Args:
             group: trials whose training is the same.
-            trained: that training, where a stack has done it.
+            trained: its outcome, where it is done already.
 
         Raises:
             TrainingDiverged: the loss of a step is not finite.
@@ -99,68 +92,68 @@ class EdgeDevice:
         first = group[0]
         trained = trained or self._train(first)
         measured, curve = self._measured(trained)
-        kept, weights = self._spec.shard[first.selection.positions], first.selection.weights
+        kept, weights = self.spec.shard[first.selection.positions], first.selection.weights
         results = []
         for prepared in group:
             score = prepared.score_work, prepared.score_trace
-            ledger = WorkRecord(*score, trained.fitted.work, trained.fitted.trace, prepared.reused)
-            record = self._record(prepared, measured, ledger, trained)
+            done = WorkRecord(*score, trained.fit_result.work, trained.fit_result.trace, prepared.reused)
+            record = self._record(prepared, measured, done, trained)
             if record.status != "ok":  # the device stopped on the way: there is no trained network
-                results.append(TrialResult(record, findings=prepared.findings, ledger=ledger))
+                results.append(TrialResult(record, outputs=prepared.outputs, work_record=done))
                 continue
-            results.append(TrialResult(record, curve, kept, weights, prepared.findings, ledger))
+            results.append(TrialResult(record, curve, kept, weights, prepared.outputs, done))
         return results
 
-    def _findings(self, method: Any, choice: base.ChargedSubset, trial: Trial, first: bool) -> MethodOutputs:
-        """What to keep beside the subset; scores that serve all budgets go with the first trial only."""
-        for_all = not hasattr(method, "choose")
-        ranked = not (base.is_dynamic(method) or getattr(method, "keeps_all", False))
+    def _outputs(self, method: base.Method, choice: ChargedSubset, trial: Trial, first: bool) -> MethodOutputs:
+        """Outputs to keep beside the subset; scores that serve all budgets go with the first trial only."""
+        for_all = method.scores_once
+        ranked = not (method.dynamic or method.keeps_all)
         scores = choice.scores if ranked else None
-        wanted = self._setting.keep_scores and scores is not None and (first or not for_all)
-        indices = self._spec.shard if wanted else None
-        shown = scores is not None and trial in self._setting.shown
-        extremes = self._extremes(scores) if shown and scores is not None else None
-        return MethodOutputs(scores if wanted else None, indices, for_all, choice.history, extremes)
+        wanted = self._config.keep_scores and scores is not None and (first or not for_all)
+        indices = self.spec.shard if wanted else None
+        shown = scores is not None and trial in self._config.shown
+        ranked_samples = self._ranked_samples(scores) if shown and scores is not None else None
+        return MethodOutputs(scores if wanted else None, indices, for_all, choice.history, ranked_samples)
 
-    def _extremes(self, scores: FloatArray) -> Extremes:
+    def _ranked_samples(self, scores: FloatArray) -> RankedSamples:
         """The samples of each class that the scores [n] put first and last, with pictures of them."""
         found = ends_of_classes(scores, self._labels, max_classes=MAX_CLASSES)
-        indices = self._spec.shard[found.positions]
-        small = pictures(self._setting.dataset.train_images[indices])
-        return Extremes(found.labels, found.most, found.ranks, found.tied, indices, scores[found.positions], small)
+        indices = self.spec.shard[found.positions]
+        small = pictures(self._config.dataset.train_images[indices])
+        return RankedSamples(found.labels, found.most, found.ranks, found.tied, indices, scores[found.positions], small)
 
-    def _train(self, prepared: Prepared) -> evaluation.TrainingOutcome:
+    def _train(self, prepared: PreparedTrial) -> evaluation.TrainingOutcome:
         """Train on the subset from the same weights, schedule and order for every method; evaluate at the end."""
         started = time.perf_counter()
-        setting, spec, evaluated = self._setting, self._spec, self._bench.evaluated
-        model = self._bench.initial_model(spec.seed)
+        config, spec, evaluation_config = self._config, self.spec, self._cache.evaluation
+        model = self._cache.initial_model(spec.seed)
         if prepared.initial_state is not None:
             model.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in prepared.initial_state.items()})
         tests: dict[int, evaluation.Scores] = {}
 
         chosen = prepared.selection
         subset = loop.Subset(chosen.positions, chosen.weights, chosen.sampler)
-        epochs = len(subset.visits(setting.training.epochs))
+        epochs = len(subset.visits(config.training.epochs))
 
         def after_epoch(epoch: loop.Epoch) -> None:
-            if evaluated.is_due(epoch.number, epochs):
-                tests[epoch.number] = evaluation.evaluate(model, self._bench.test, evaluated)
+            if evaluation_config.is_due(epoch.number, epochs):
+                tests[epoch.number] = evaluation.evaluate(model, self._cache.test, evaluation_config)
 
         with seeds.torch_global(spec.seed, "training:dropout", spec.index):
             streams = loop.Streams(spec.seed, spec.index, "training")
             hooks = loop.Hooks(after_epoch=after_epoch)
-            fitted = loop.fit(model, self._task, subset, setting.training, streams, setting.augment, hooks)
-        shard = evaluation.evaluate(model, self._task, evaluated)
-        return evaluation.TrainingOutcome(fitted, tests, shard, time.perf_counter() - started)
+            fit_result = loop.fit(model, self.task, subset, config.training, streams, config.augment, hooks)
+        shard = evaluation.evaluate(model, self.task, evaluation_config)
+        return evaluation.TrainingOutcome(fit_result, tests, shard, time.perf_counter() - started)
 
     def _measured(self, trained: evaluation.TrainingOutcome) -> tuple[dict[str, float], tuple[CurvePoint, ...]]:
         """The columns of a record that come from a training, and its curve."""
-        dataset, epochs, tests = self._setting.dataset, trained.fitted.epochs, trained.tests
+        dataset, epochs, tests = self._config.dataset, trained.fit_result.epochs, trained.tests
         test, shard = tests[epochs[-1].number], trained.shard
         for loss in (test.loss, shard.loss):
             if not math.isfinite(loss):  # the last step's update is seen by no later step
-                raise TrainingDiverged(trained.fitted.work.steps, loss)
-        shares = class_shares(dataset.train_labels, self._spec.shard, dataset.num_classes)
+                raise TrainingDiverged(trained.fit_result.work.steps, loss)
+        shares = class_shares(dataset.train_labels, self.spec.shard, dataset.num_classes)
         measured = {
             "test_accuracy": test.accuracy,
             "test_loss": test.loss,
@@ -177,17 +170,17 @@ class EdgeDevice:
         return measured, tuple(curve)
 
     def _record(
-        self, prepared: Prepared, measured: dict[str, float], ledger: WorkRecord, trained: evaluation.TrainingOutcome
+        self, prepared: PreparedTrial, measured: dict[str, float], done: WorkRecord, trained: evaluation.TrainingOutcome
     ) -> Record:
         """Step 5: the record of a trial, priced by the closed form and by the emulator."""
-        spec, setting, m = self._spec, self._setting, len(prepared.selection.positions)
-        dynamic = base.is_dynamic(setting.methods[prepared.trial.method])
-        visited = {"visited_share": trained.fitted.distinct / m} if dynamic else {}
+        spec, config, m = self.spec, self._config, len(prepared.selection.positions)
+        dynamic = config.methods[prepared.trial.method].dynamic
+        visited = {"visited_share": trained.fit_result.distinct / m} if dynamic else {}
         notes = prepared.selection.notes | visited
-        priced = self._bench.price(spec, m, ledger, dynamic)
+        priced = self._cache.price(spec, m, done, dynamic)
         columns: dict[str, Any] = priced if priced["reason"] else measured | priced
         return Record(
-            scenario=setting.scenario,
+            scenario=config.scenario,
             seed=spec.seed,
             device=spec.index,
             profile=spec.profile.name,
@@ -197,7 +190,7 @@ class EdgeDevice:
             shard_size=len(spec.shard),
             subset_size=m,
             dynamic=dynamic,
-            ratio_rule=setting.rule_of(prepared.trial.method),
+            ratio_rule=config.rule_of(prepared.trial.method),
             host_wall_s=prepared.host_score_wall_s + trained.host_wall_s,
             host_score_wall_s=prepared.host_score_wall_s,
             host_train_wall_s=trained.host_wall_s,

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from edgesim.config import tested_versions
-from edgesim.runtime.executor import Failure, log_detail
+from edgesim.runtime.failures import Failure, log_detail
 
 _UNUSED = ("start_api_server", "start_monitor", "start_log_monitor")
-"""methods of Ray's node that start what no run needs: dashboard, autoscaler, and what sends logs to the driver"""
+"""methods of Ray's node that start processes no run needs: dashboard, autoscaler, and the sender of logs"""
 _AGENTS = ("dashboard", "runtime_env")
 
 _ADDRESS = "RAY_ADDRESS"
-"""the variable by which Ray finds a cluster where `ray.init` is given none, or "auto\""""
+"""variable that names a cluster where `ray.init` is given none, or "auto\""""
 
 
 def unused_address() -> str:

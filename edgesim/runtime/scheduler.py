@@ -1,86 +1,55 @@
-"""What jobs are expected to take this machine, which devices are small, and who has which slot of a stack."""
+"""Order of jobs: the queue that workers are served from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import lru_cache
+import heapq
+from dataclasses import dataclass, field
 
-from edgesim.cost import analytic
-from edgesim.runtime.jobs import Job, TrainJob
-from edgesim.scenario.experiment import DeviceSpec, ExperimentConfig
-from edgesim.training.settings import MAX_STACKED_PARAMETERS, STACK_SLOTS
-from edgesim.work import OPERATION_KINDS
+from edgesim.runtime.jobs import Job
+from edgesim.runtime.stacking import fills_stack
 
 SHORT_FLOPS = 2e9
 """a device whose trials are expected to take less in all (some 0.1 s of a core) is one job"""
-STACKED_FLOPS = 1e9
-"""a training is one of a stack where it is expected to take at most this, at full data"""
-FEWEST_STACKED = 2 * STACK_SLOTS
-"""devices of a seed below which their stacks would be mostly empty"""
+BUNDLE_FLOPS = 2e9
+"""jobs that are expected to take less together (some 0.1 s of a core) go to a worker in one call: a call costs 1 to
+2 ms, more than the work of a device with a dozen samples"""
 
 
-def trial_samples(setting: ExperimentConfig, n: int, keep_ratio: float) -> float:
-    """Samples that a trial on a shard of n passes forward and backward, scoring left out.
+@dataclass
+class JobQueue:
+    """Jobs that continue a device come first, the longest of them first; then first jobs, the longest first.
 
-    A forward pass counts a third: the test set and the shard are evaluated at the end of every training.
+    So the trainings of a device follow its scoring. Little waits in memory, and a kill loses little. The last jobs of a
+    run are small, so no long one runs alone at the end.
     """
-    return _kept(n, keep_ratio) * setting.training.epochs + (len(setting.dataset.test_labels) + n) / 3
 
+    _heap: list[tuple[bool, float, int, Job]] = field(default_factory=list)
+    _count: int = 0
 
-@lru_cache(maxsize=10_000)
-def _kept(n: int, keep_ratio: float) -> int:
-    """m of one trial: asked for several times of each, and an array function takes 0.1 ms for a number."""
-    return int(analytic.subset_size(n, keep_ratio))
+    def push(self, job: Job, expected_flops: float, is_first: bool = False) -> None:
+        """Add a job. Equal ones keep their order.
 
+        Args:
+            job: to run.
+            expected_flops: of the job.
+            is_first: True for the first job of a device, which others will follow.
+        """
+        heapq.heappush(self._heap, (is_first, -expected_flops, self._count, job))
+        self._count += 1
 
-def flops(setting: ExperimentConfig, job: Job) -> float:
-    """Expected work of a job and, for scoring, of the trainings behind it."""
-    n, ratios = len(job.spec.shard), [trial.keep_ratio for trial in job.trials]
-    if isinstance(job, TrainJob):
-        return trial_samples(setting, n, ratios[0]) * setting.terms.workload.train_flops
-    return _device_flops(setting, n, ratios)
+    def take(self) -> list[Job]:
+        """Take the next job and those behind it: as many as fill a stack, or as are short together."""
+        taken: list[Job] = []
+        total = 0.0
+        while self._heap:
+            job, flops = self._heap[0][3], -self._heap[0][1]
+            stack_is_full = fills_stack(taken, job)
+            is_full = total + flops > BUNDLE_FLOPS if stack_is_full is None else stack_is_full
+            if taken and is_full:
+                break
+            total += flops
+            taken.append(heapq.heappop(self._heap)[3])
+        return taken
 
-
-def with_slots(
-    setting: ExperimentConfig, devices: Mapping[tuple[int, int], DeviceSpec]
-) -> dict[tuple[int, int], DeviceSpec]:
-    """The devices, small ones with a slot of a stack (`training.stacked`).
-
-    Small is a device whose shard fits into a batch and whose training at full data would be short. Neither other
-    methods and keep ratios, nor what is left to do, nor the hardware plays a part: a longer sweep, a resumed run and
-    one on another fleet compute the same. Slots go round in the order in which the devices of a seed are queued, so
-    that those that a host gets together fill a stack.
-
-    Args:
-        setting: of the run.
-        devices: (seed, device) -> device.
-    """
-    slotted = dict(devices)
-    if not _may_stack(setting):
-        return slotted
-    small: dict[int, list[tuple[int, int]]] = {}
-    for (seed, index), spec in devices.items():
-        n = len(spec.shard)
-        work = trial_samples(setting, n, 1.0) * setting.terms.workload.train_flops
-        if n <= setting.training.batch_size and work <= STACKED_FLOPS:
-            small.setdefault(seed, []).append((-n, index))
-    for seed, found in small.items():
-        if len(found) >= FEWEST_STACKED:
-            for rank, (_, index) in enumerate(sorted(found)):
-                slotted[seed, index] = replace(devices[seed, index], slot=rank % STACK_SLOTS)
-    return slotted
-
-
-def _may_stack(setting: ExperimentConfig) -> bool:
-    """Whether the network may be one for stacks, as far as its operations tell: the host looks at its layers."""
-    training, workload = setting.training, setting.terms.workload
-    plain = training.precision == "fp32" and not setting.augment and training.torch_device != "cuda"
-    kinds = {OPERATION_KINDS[kind] for kind in workload.train_operations.kinds}
-    return plain and workload.parameters <= MAX_STACKED_PARAMETERS and kinds <= {"matmul", "elementwise"}
-
-
-def _device_flops(setting: ExperimentConfig, n: int, keep_ratios: Sequence[float]) -> float:
-    """Expected work of scoring a shard of n samples and of the trials behind it."""
-    samples = n + sum(trial_samples(setting, n, keep_ratio) for keep_ratio in keep_ratios)
-    return samples * setting.terms.workload.train_flops
+    def __len__(self) -> int:
+        return len(self._heap)

@@ -1,7 +1,8 @@
-"""A scenario made concrete: what all devices of a run share, the devices, and the shards that they hold."""
+"""Experiment of a scenario: the configuration that all devices share, the devices, and their shards."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,14 +11,15 @@ import numpy as np
 from edgesim import seeds
 from edgesim.cost.context import PricingContext
 from edgesim.cost.objective import Objective
+from edgesim.data import datasets
 from edgesim.data.images import ImageDataset
-from edgesim.data.invariants import check
-from edgesim.errors import DataError, Fault, ScenarioError, n_of
+from edgesim.data.partition_checks import check
+from edgesim.errors import DataError, Fault, ScenarioError
+from edgesim.formatting import n_of
 from edgesim.hardware.conditions import Conditions
 from edgesim.hardware.profile import DeviceProfile
-from edgesim.models.counted import counted
+from edgesim.models.network_costs import NetworkShape, counted
 from edgesim.pruning import base
-from edgesim.pruning.expected import Network
 from edgesim.records import Trial
 from edgesim.scenario import keep_ratio
 from edgesim.scenario.loading import Scenario
@@ -27,7 +29,7 @@ from edgesim.work import IntArray, Workload
 
 @dataclass(frozen=True)
 class ExperimentConfig:
-    """What all devices of a run have in common. Sent to every host once."""
+    """Configuration that all devices of a run share. Sent to every worker once."""
 
     scenario: str
     dataset: ImageDataset
@@ -38,19 +40,19 @@ class ExperimentConfig:
     methods: dict[str, base.Method]
     warmup: Any
     evaluation: Evaluation
-    terms: PricingContext
+    pricing: PricingContext
     keep_scores: bool = False
     rule: str = ""
-    """what chooses the keep ratios, where a rule does"""
+    """rule that chooses the keep ratios; empty where the scenario names them"""
     shown: frozenset[Trial] = frozenset()
     """trials whose samples at both ends of the scores are kept, with pictures: of one device, one trial per method"""
 
     def rule_of(self, method: str) -> str:
-        """What chose the keep ratio of a method's trials; nothing chooses that of one that keeps everything."""
-        return "" if getattr(self.methods[method], "keeps_all", False) else self.rule
+        """Rule that chose the keep ratios of a method; empty for a method that keeps everything."""
+        return "" if self.methods[method].keeps_all else self.rule
 
     def describe(self, labels: IntArray) -> base.Shard:
-        """What a method may know of a shard with these labels [n]."""
+        """Properties of a shard with these labels [n] that a method may use."""
         training, size = self.training, len(labels)
         limit = training.epochs * -(-size // training.batch_size)
         return base.Shard(
@@ -65,7 +67,7 @@ class ExperimentConfig:
 
 @dataclass(frozen=True)
 class DeviceSpec:
-    """One device in one seed: who it is, what it is, what it holds."""
+    """One device in one seed: its identity, hardware and shard."""
 
     seed: int
     index: int
@@ -74,13 +76,29 @@ class DeviceSpec:
     """sorted indices into the training set"""
     conditions: Conditions = field(default_factory=Conditions)
     """power mode, energy source and availability"""
-    slot: int | None = None
-    """of a stack, where its trainings may share their steps with those of other devices (`training.stacked`)"""
+    stack_slot: int | None = None
+    """of a stack, where its trainings may share their steps with those of other devices (`runtime.stacking`)"""
+
+
+def load_dataset(scenario: Scenario) -> ImageDataset:
+    """Read the data set of a scenario, with the notes of its reader.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return datasets.load(scenario.dataset.plugin, scenario.dataset.name, scenario.folder)
+
+
+def in_order(scenario: Scenario, trials: Iterable[Trial]) -> list[Trial]:
+    """Trials in the order of seed, device, method and keep ratio, as the scenario lists them."""
+    methods = {method.label: place for place, method in enumerate(scenario.pruning.methods)}
+    seed_places = {seed: place for place, seed in enumerate(scenario.seeds)}
+    return sorted(trials, key=lambda t: (seed_places[t.seed], t.device, methods[t.method], t.keep_ratio))
 
 
 def configure(
     scenario: Scenario, dataset: ImageDataset, scorer: Workload | None = None
-) -> tuple[ExperimentConfig, Network]:
+) -> tuple[ExperimentConfig, NetworkShape]:
     """Configuration that all devices share, and the operations of the network, which are counted here.
 
     Args:
@@ -94,7 +112,7 @@ def configure(
     model, rule = scenario.model, scenario.pruning.rule
     objective = rule if isinstance(rule, Objective) else None
     workload, network = counted(model.plugin, model.name, dataset.input_shape, dataset.num_classes)
-    setting = ExperimentConfig(
+    config = ExperimentConfig(
         scenario=scenario.name,
         dataset=dataset,
         model=scenario.model.plugin,
@@ -103,7 +121,7 @@ def configure(
         methods={named.label: named.plugin for named in scenario.pruning.methods},
         warmup=scenario.pruning.warmup,
         evaluation=scenario.evaluation,
-        terms=PricingContext(
+        pricing=PricingContext(
             workload=workload,
             scorer=scorer,
             sample_bytes=dataset.sample_bytes,
@@ -118,11 +136,11 @@ def configure(
         keep_scores=scenario.pruning.keep_scores,
         rule=keep_ratio.label(scenario.pruning.rule),
     )
-    return setting, network
+    return config, network
 
 
 def shards_of(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray]:
-    """The shards of one seed: sorted indices into the training set, one array per device.
+    """Split the training set of one seed: sorted indices, one array per device.
 
     Raises:
         ScenarioError: more devices than samples, or a scheme that cannot meet its own terms.

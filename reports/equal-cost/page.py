@@ -1,195 +1,225 @@
-"""Writes the page of the study from its runs: gaps to static random at equal total cost, and what follows."""
+"""Writes the page of the study from results.csv: gaps to static random at equal total cost, and what follows."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
+from follows import follows, legend
+from gaps import LABELS, SHOWN, against_random, cell, mean_gap, shards, side, text, wrapped
+from results import COST, FEWER_EPOCHS, GAPS, KEYS, MEAN, MOVING, RATIOS, Question, current, read
 
-import edgesim
-from edgesim.analysis.equal_cost import equal_cost
-from edgesim.analysis.grouping import FULL, RANDOM
-from edgesim.errors import n_of
+from edgesim.analysis.intervals import Interval
 
-RESULTS = "results.csv"
-KEYS = ["data", "partition", "model", "optimizer", "label_noise"]
-NAMES = {
-    "fewer-epochs": "all data, fewer epochs",
-    "rs2": "a new random subset every epoch",
-    "online-loss": "half of each batch by last loss (cut at 80 %), half uniform",
-    "online-loss-unbiased": "the same with unbiased weights",
-    "top-loss": "one epoch on all, then the top by loss",
-    "top-loss-balanced": "the same, equally many of each class",
-    "random-balanced": "static random, equally many of each class",
+PLAIN: dict[str, object] = {"second": False, "optimizer": "adam", "label_noise": 0.0}
+CHANGES: dict[str, dict[str, object]] = {
+    "plain": {},
+    "label noise 10 %": {"label_noise": 0.1},
+    "SGD": {"optimizer": "sgd"},
+    "second network": {"second": True},
 }
-"""label -> row of the tables"""
-PLAIN = {"second": False, "optimizer": "adam", "label_noise": 0.0}
+CHANCE = 0.05
 
 
-def write(folder: Path, runs: Path, points: Sequence[Any]) -> None:
-    """Gather what is finished into results.csv, keep what it holds of other points, and write README.md from it."""
-    file = folder / RESULTS
-    known = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=[*KEYS, "method", "keep_ratio"])
-    found = [
-        _gaps(point, runs / point.name, len(points))
-        for point in points
-        if (runs / point.name / "records.parquet").exists()
-    ]
-    if found:
-        fresh = pd.concat(found, ignore_index=True)
-        old = known.merge(fresh[KEYS].drop_duplicates(), on=KEYS, how="left", indicator=True)
-        known = pd.concat([old[old["_merge"] == "left_only"].drop(columns="_merge"), fresh], ignore_index=True)
-        known.to_csv(file, index=False, float_format="%.6g")
-    (folder / "README.md").write_text(page(known, points), encoding="utf-8")
-
-
-def _gaps(point: Any, folder: Path, planned: int) -> pd.DataFrame:
-    """Rows of `equal_cost` against static random, with the accuracy of full training beside them.
-
-    `*_all` are the ends of intervals that are simultaneous over all cells of a method in the whole study.
-    """
-    records = edgesim.load_run(folder).records
-    table = equal_cost(records, (RANDOM,)).table
-    cells = planned * records.loc[records["method"] == RANDOM, "keep_ratio"].nunique()
-    together = equal_cost(records, (RANDOM,), tests=cells).table
-    for column, end in itertools.product(("gap", "local_gap"), ("low", "high")):
-        table[f"{column}_{end}_all"] = together[f"{column}_{end}"]
-    full = records[records["method"] == FULL]
-    return table.assign(
-        **{key: getattr(point, key) for key in KEYS},
-        full_accuracy=float(full["test_accuracy"].mean()),
-        seeds=int(records["seed"].nunique()),
-        devices=int(records["device"].nunique()),
-    )
+def write(folder: Path, points: Sequence[Any]) -> None:
+    """Write README.md from results.csv."""
+    (folder / "README.md").write_text(page(read(folder), points), encoding="utf-8")
 
 
 def page(results: pd.DataFrame, points: Sequence[Any]) -> str:
-    """The page as Markdown."""
-    done = results[KEYS].drop_duplicates()
-    lines = ["# Accuracy at equal total cost", "", *_about(results, len(done), len(points)), "", "## What follows", ""]
-    lines += [*_follows(results), ""]
-    first = {point.data: point.model for point in reversed(points)}
-    results = results.assign(second=results["model"] != results["data"].map(first))
-    plain = results[(results[list(PLAIN)] == pd.Series(PLAIN)).all(axis=1)]
-    for data in dict.fromkeys(plain["data"]):
-        lines += _table(plain[plain["data"] == data], data)
-    lines += _factors(results)
-    return "\n".join(lines) + "\n"
-
-
-def _about(results: pd.DataFrame, done: int, planned: int) -> list[str]:
-    if results.empty:
-        return [f"No point of {planned} is finished. `make equal-cost` runs them."]
-    counts = f"{int(results['devices'].max())} devices, {int(results['seeds'].max())} seeds"
-    return [
-        "What does the price of a subset buy elsewhere? Every number is the accuracy of a method minus that of a",
-        "static random subset of the same total emulated energy, scoring included, in points, ± half of its 95 %",
-        f"interval over devices and seeds ({counts}): first on the common test set, then on the devices' own class",
-        "mixes. Bold: the interval leaves out 0, each by itself.",
-        "",
-        f"Finished: {done} of {planned} points (data set x partition x network x optimiser x label noise).",
-        "`make equal-cost` runs the others and resumes what was stopped; [results.csv](results.csv) has every row with",
-        "its ends and pairs. Sizes are small, so that two CPU cores can do it: digits 480 samples on a device and 20",
-        "epochs, Fashion-MNIST 600 and 10, CIFAR-10 800 and 12.",
-    ]
-
-
-def _follows(results: pd.DataFrame) -> list[str]:
-    """One line per method: at how many of its cells it is shown above or below static random."""
-    lines = []
-    for method, name in NAMES.items():
-        own = results[results["method"] == method]
-        if own.empty:
-            continue
-        told = []
-        for column, where in (("gap", "common test set"), ("local_gap", "own class mix")):
-            up, down = (_shown(own, column, side) for side in (1, -1))
-            told.append(f"{where}: mean {100 * own[column].mean():+.1f} points, above at {up}, below at {down}")
-        lines.append(f"- **{name}** ({n_of(len(own), 'cell')}): {'; '.join(told)}.")
-    return [
-        *lines,
-        "",
-        "Above and below are counted with intervals simultaneous over all cells that the study plans for a method.",
-    ]
-
-
-def _shown(own: pd.DataFrame, column: str, side: int) -> int:
-    """Cells whose interval, simultaneous over all cells that the study plans for a method, lies on one side of 0."""
-    end = own[f"{column}_low_all"] if side > 0 else own[f"{column}_high_all"]
-    return int((side * end > 0).sum())
-
-
-def _table(plain: pd.DataFrame, data: str) -> list[str]:
-    """One data set: a row per method and partition, a column per keep ratio."""
-    ratios = sorted(set(plain["keep_ratio"]))
-    full = ", ".join(
-        f"{partition} {100 * part['full_accuracy'].iloc[0]:.1f} %"
-        for partition, part in plain.groupby("partition", sort=False)
-    )
-    head = f"| at the price of random | partition | {' | '.join(f'{ratio:g}' for ratio in ratios)} |"
-    lines = [
-        f"## {data}",
-        "",
-        f"{plain['model'].iloc[0]}, Adam, no label noise; full training reaches {full}.",
-        "",
-        head,
-    ]
-    lines.append("|---|---|" + "---|" * len(ratios))
-    for method, name in NAMES.items():
-        for partition, part in plain[plain["method"] == method].groupby("partition", sort=False):
-            cells = [_cell(part[np.isclose(part["keep_ratio"], ratio)]) for ratio in ratios]
-            lines.append(f"| {name} | {partition} | {' | '.join(cells)} |")
-    return [*lines, ""]
-
-
-def _cell(rows: pd.DataFrame) -> str:
+    """The page as Markdown; rows of an older design are left out."""
+    rows = current(results, points)
     if rows.empty:
-        return "–"
-    row = rows.iloc[0]
-    return " / ".join(_gap(row["gap"], row["gap_low"], row["gap_high"]) if column == "gap" else
-                      _gap(row["local_gap"], row["local_gap_low"], row["local_gap_high"])
-                      for column in ("gap", "local_gap"))  # fmt: skip
+        return (
+            f"# Accuracy at equal total cost\n\nNo point of {len(points)} is finished. `make equal-cost` runs them.\n"
+        )
+    first = {point.data: point.model for point in reversed(points)}
+    rows = rows.assign(second=rows["model"] != rows["data"].map(first))
+    plain = where(rows, PLAIN)
+    lines = ["# Accuracy at equal total cost", "", *_about(rows, points), ""]
+    lines += ["## What follows", "", *follows(plain), ""]
+    lines += [*_by_shards(plain), *_moving(plain), *_by_price(plain), *_factors(rows, first)]
+    return "\n".join(lines).rstrip() + "\n"
 
 
-def _gap(value: float, low: float, high: float) -> str:
-    text = f"{100 * value:+.1f} ± {100 * (high - low) / 2:.1f}"
-    return f"**{text}**" if low > 0 or high < 0 else text
+def where(rows: pd.DataFrame, values: dict[str, object]) -> pd.DataFrame:
+    """The rows with these values."""
+    return rows[(rows[list(values)] == pd.Series(values)).all(axis=1)]
 
 
-def _factors(results: pd.DataFrame) -> list[str]:
-    """Label noise, SGD and a second network: means over partitions and keep ratios, beside the plain ones."""
-    changes = {
-        "plain": {},
-        "label noise 10 %": {"label_noise": 0.1},
-        "SGD": {"optimizer": "sgd"},
-        "second network": {"second": True},
-    }
-    head = (
-        "| method | "
-        + " | ".join(f"{data}, {name}" for data in dict.fromkeys(results["data"]) for name in changes)
-        + " |"
-    )
-    if results.empty:
-        return []
-    columns = []
-    for data in dict.fromkeys(results["data"]):
-        for change in changes.values():
-            wanted = {**PLAIN, **change}
-            part = results[results["data"] == data]
-            for key, value in wanted.items():
-                part = part[part[key] == value]
-            columns.append(part)
-    about = "Means over partitions and keep ratios, common test set / own class mix."
-    lines = ["## Label noise, optimiser, network", "", about, "", head, "|---|" + "---|" * len(columns)]  # fmt: skip
-    for method, name in NAMES.items():
-        cells = []
-        for part in columns:
-            own = part[part["method"] == method]
-            means = [own[column].mean() for column in ("gap", "local_gap")]
-            cells.append(" / ".join(f"{100 * value:+.1f}" for value in means) if len(own) else "–")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+def _about(rows: pd.DataFrame, points: Sequence[Any]) -> list[str]:
+    done = set(map(tuple, rows[KEYS].drop_duplicates().to_numpy()))
+    missing = [point for point in points if tuple(getattr(point, key) for key in KEYS) not in done]
+    plain = where(rows, PLAIN)
+    devices, seeds = (int(rows[name].max()) for name in ("devices", "seeds"))
+    sizes = "; ".join(_size(plain[plain["data"] == data], data) for data in SHOWN if (plain["data"] == data).any())
+    lines = [
+        *wrapped(
+            "What does the price of a subset buy elsewhere? Every number is the accuracy of a method minus that of a "
+            "static random subset of the same total emulated energy, scoring included, on the same device and seed, in "
+            f"points. ± is half of its 95 % interval over {devices} devices and {seeds} seeds; **bold** leaves out 0. "
+            "Devices are Raspberry Pi 5, train alone and weigh the same. *Own mix* weighs the classes of the common "
+            "test set like the device's own data. α is the Dirichlet partition's; 0.1 is more skewed than 0.5. "
+            f"Sizes are small: {sizes}."
+        ),
+        "",
+        *wrapped(
+            f"Finished: {len(points) - len(missing)} of {len(points)} points (data, partition, network, optimiser, "
+            "label noise). `make equal-cost` runs them and resumes; [results.csv](results.csv) has every gap and its "
+            "ends."
+        ),
+    ]
+    return [*lines, *wrapped(f"Missing: {_listed(missing)}.")] if missing else lines
+
+
+def _size(part: pd.DataFrame, data: str) -> str:
+    """'digits 240 samples on a device, 10 epochs, full training reaches 94 % (iid), …'."""
+    reached = part.drop_duplicates("partition").set_index("partition")["full_accuracy"]
+    told = ", ".join(f"{100 * value:.0f} % ({shards(str(name))})" for name, value in reached.items())
+    samples, epochs = f"{part['samples'].mean():.0f} samples on a device", f"{int(part['epochs'].iloc[0])} epochs"
+    return f"{SHOWN[data]} {samples}, {epochs}, {part['model'].iloc[0]}, full training {told}"
+
+
+def _listed(missing: Sequence[Any]) -> str:
+    """The points by what they have in common but the partition."""
+    groups: dict[str, list[str]] = {}
+    for point in missing:
+        what = f"{SHOWN[point.data]} {point.model} {point.optimizer} noise {100 * point.label_noise:g} %"
+        groups.setdefault(what, []).append(shards(point.partition))
+    return "; ".join(f"{what} ({', '.join(names)})" for what, names in groups.items())
+
+
+def _table(labels: Sequence[str], rows: Iterable[tuple[Sequence[str], Sequence[Interval | None]]],
+           methods: Iterable[str] = LABELS) -> list[str]:  # fmt: skip
+    """A Markdown table with a column per method."""
+    names = [*labels, *(LABELS[name] for name in methods)]
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    lines += [f"| {' | '.join([*head, *map(text, gaps)])} |" for head, gaps in rows if any(gap for gap in gaps)]
     return [*lines, ""]
+
+
+def _by_shards(plain: pd.DataFrame) -> list[str]:
+    """Means over the keep ratios in every data set and partition, on both test distributions of skewed shards."""
+    rows = []
+    for (data, partition), part in plain.groupby(["data", "partition"], sort=False):
+        for column in GAPS if partition != "iid" else GAPS[:1]:
+            gaps = [mean_gap(cell(part, against_random(name), MEAN), column, len(LABELS)) for name in LABELS]
+            own = ", own mix" if column == "local_gap" else ""
+            rows.append(((SHOWN[str(data)], f"{shards(str(partition))}{own}"), gaps))
+    order = list(SHOWN.values())
+    rows.sort(key=lambda row: order.index(row[0][0]))
+    for column, view in zip(GAPS, ("common test set", "own mix"), strict=True):
+        every = [mean_gap(cell(plain, against_random(name), MEAN), column, len(LABELS)) for name in LABELS]
+        rows.append((("**all**", view), every))
+    return [
+        "## All keep ratios together",
+        "",
+        *legend(),
+        *wrapped(
+            f"Mean over the method's keep ratios {', '.join(f'{ratio:g}' for ratio in RATIOS)}; "
+            f"{plain['model'].iloc[0]}, Adam, clean labels. The {len(LABELS)} intervals of a row hold together."
+        ),
+        "",
+        *_table(("data", "shards"), rows),
+    ]
+
+
+def _moving(plain: pd.DataFrame) -> list[str]:
+    """The moving methods against fewer epochs: means over keep ratios and partitions."""
+    rows = []
+    for data, part in plain.groupby("data", sort=False):
+        gaps = [mean_gap(cell(part, Question(name, FEWER_EPOCHS, COST), MEAN), "gap", len(MOVING)) for name in MOVING]
+        rows.append(((SHOWN[str(data)],), gaps))
+    return [
+        "Against **fewer epochs** instead of random, mean over keep ratios and partitions, a row together:",
+        "",
+        *_table(("data",), rows, MOVING),
+    ]
+
+
+def _by_price(plain: pd.DataFrame) -> list[str]:
+    """IID, one row per data set and keep ratio of random; each interval by itself."""
+    iid = plain[plain["partition"] == "iid"]
+    rows = []
+    for data, part in iid.groupby("data", sort=False):
+        for ratio in RATIOS:
+            gaps = [_alone(cell(part, against_random(name), f"{ratio:g}")) for name in LABELS]
+            rows.append(((SHOWN[str(data)], f"{ratio:g}"), gaps))
+    cells = [gap for _, gaps in rows for gap in gaps if gap is not None and gap.is_known]
+    shown = sum(side(gap) != 0 for gap in cells)
+    dear = cell(iid, against_random("top-loss"), f"{RATIOS[0]:g}")["opponent_keep_ratio"].mean()
+    return [
+        "## Keep ratio by keep ratio, iid",
+        "",
+        *wrapped(
+            f"Each interval by itself: {shown} of {len(cells)} leave out 0; about {CHANCE * len(cells):.0f} would by "
+            f"chance. Scoring makes top loss at {RATIOS[0]:g} as dear as random at {dear:.2f}. results.csv has skewed "
+            "shards."
+        ),
+        "",
+        *_table(("data", "keep ratio"), rows),
+    ]
+
+
+def _alone(rows: pd.DataFrame) -> Interval | None:
+    """A cell with its own interval."""
+    if rows.empty or not rows["pairs"].iloc[0]:
+        return None
+    row = rows.iloc[0]
+    return Interval(row["gap"], row["gap_low"], row["gap_high"], n=int(row["pairs"]))
+
+
+def _factors(rows: pd.DataFrame, first: dict[str, str]) -> list[str]:
+    """Label noise, SGD and a second network: means over partitions and keep ratios, beside the plain points."""
+    partitions = rows["partition"].nunique()
+    table, turned = [], []
+    for data in first:
+        gaps = {
+            change: _over_partitions(where(rows[rows["data"] == data], {**PLAIN, **values}), partitions)
+            for change, values in CHANGES.items()
+        }
+        table += [((SHOWN[data], change), own) for change, own in gaps.items()]
+        turned += [
+            f"{name} on {SHOWN[data]} with {change}"
+            for change, own in gaps.items()
+            for name, gap, before in zip(LABELS.values(), own, gaps["plain"], strict=True)
+            if gap is not None and before is not None and side(gap) * side(before) < 0
+        ]
+    seconds = ", ".join(dict.fromkeys(rows.loc[rows["second"], "model"])) or "not finished"
+    return [
+        "## Label noise, optimiser, network",
+        "",
+        *wrapped(
+            "Common test set, mean over keep ratios and partitions; the intervals of a row hold together. Signs that "
+            f"a change turns: {'; '.join(turned) or 'none'}. Second network: {seconds} (resnet8 on CIFAR-10 was left "
+            "out: by an estimate a point takes half an hour of a core or more)."
+        ),
+        *_crossed(rows, partitions),
+        "",
+        *_table(("data", "change"), table),
+    ]
+
+
+def _over_partitions(part: pd.DataFrame, partitions: int) -> list[Interval | None]:
+    """One gap per method, where all partitions are finished."""
+    if part["partition"].nunique() < partitions:
+        return [None] * len(LABELS)
+    return [mean_gap(cell(part, against_random(name), MEAN), "gap", len(LABELS)) for name in LABELS]
+
+
+def _crossed(rows: pd.DataFrame, partitions: int) -> list[str]:
+    """Digits with all factors crossed: in how many combinations a method is shown ahead and behind."""
+    found = [
+        gaps
+        for _, part in rows[rows["data"] == "digits"].groupby(["model", "optimizer", "label_noise"], sort=False)
+        if any(gaps := _over_partitions(part, partitions))
+    ]
+    if len(found) <= len(CHANGES):
+        return []
+    counts = [
+        f"{name} {sum(side(gap) > 0 for gap in gaps if gap)}/{sum(side(gap) < 0 for gap in gaps if gap)}"
+        for name, gaps in zip(LABELS.values(), zip(*found, strict=True), strict=True)
+    ]
+    return wrapped(f"Digits with all factors crossed, {len(found)} combinations, ahead/behind: {', '.join(counts)}.")

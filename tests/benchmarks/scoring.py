@@ -22,7 +22,7 @@ import torch
 from edgesim import seeds
 from edgesim.data import datasets
 from edgesim.models import MODELS
-from edgesim.pruning import METHODS, base, complexity_gap, herding, k_center
+from edgesim.pruning import METHODS, base, complexity_gap, herding, k_center, selection
 from edgesim.results import provenance
 from edgesim.runtime.executor import one_thread
 from edgesim.training.loop import Streams
@@ -70,7 +70,7 @@ def main() -> None:
             method = cls()
             warm_wall, warm_cpu, _ = measured(lambda: observed(METHODS["importance"]()))
             context = observed(method)
-            wall, cpu, _ = measured(lambda m=method, c=context: base.choose(m, c, [KEEP_RATIO]))
+            wall, cpu, _ = measured(lambda m=method, c=context: selection.choose(m, c, [KEEP_RATIO]))
             rows[name].append((wall, cpu, warm_wall, warm_cpu))
     lines = [
         "# What scoring costs the machine that simulates",

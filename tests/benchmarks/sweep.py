@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 import throughput
 
-from edgesim.formatting import per_cent
+from edgesim.formatting import percent
 from edgesim.results import provenance
 
 METHODS = ["importance", "el2n", "grand", "forgetting", "aum", "tdds", "ccs", "moderate", "prototypes"]
@@ -74,7 +74,7 @@ def main() -> None:
         "",
         f"Busy time over warm-ups and trainings: {ratio:.3f}; asked for: at most {LIMIT}: "
         f"{'kept' if ratio <= LIMIT else 'MISSED'}. "
-        f"Hosts idle in the last tenth: {per_cent(session['idle_share_last_tenth'])}.",
+        f"Hosts idle in the last tenth: {percent(session['idle_share_last_tenth'])}.",
     ]
     arguments.out.write_text("\n".join(lines) + "\n")
     print("\n".join(lines))

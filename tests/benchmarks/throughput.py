@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 import psutil
 
+from edgesim.planning.run_plan import plan_run
 from edgesim.results import provenance
-from edgesim.runtime import coordinator
 from edgesim.scenario import loading
 
 HERE = Path(__file__).parent
@@ -70,8 +70,8 @@ def write_work(folder: Path, **changes: Any) -> Path:
     dotted = {key.replace("__", "."): value for key, value in changes.items()}
     made = loading.from_document(DOCUMENT, "benchmark", folder, dotted)
     path.write_text(made.to_yaml())
-    plan = coordinator.plan(made)
-    data = plan.setting.dataset
+    plan = plan_run(made)
+    data = plan.config.dataset
     for name in ("train_images", "train_labels", "test_images", "test_labels"):
         np.save(folder / f"{name}.npy", np.ascontiguousarray(getattr(data, name)))
     shards = [plan.devices[0, index].shard for index in range(len(made.fleet))]

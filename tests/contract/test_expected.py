@@ -12,16 +12,17 @@ import torch
 from folding import over
 from test_methods import CLASSES, EXPECTATIONS, SHARDS, context_of, network
 
-from edgesim.models import counted
-from edgesim.models.table import Mlp
-from edgesim.pruning import METHODS, base, expected
+from edgesim.models import network_costs
+from edgesim.models.catalog import Mlp
+from edgesim.models.network_costs import NetworkShape
+from edgesim.pruning import METHODS, base, expected_work, selection
 from edgesim.pruning.online_loss import Redraw
 from edgesim.training.loop import Streams, Subset, fit
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Training, Warmup
 from edgesim.work import StepTrace, Work
 
-NETWORK = counted.network_of(Mlp(hidden=(8,)), (1, 6, 6), CLASSES)
+NETWORK = network_costs.network_of(Mlp(hidden=(8,)), (1, 6, 6), CLASSES)
 WORK_IS = {"prototypes": "expected", "craig": "expected", "gradmatch": "expected", "adapruner": "at most"}
 """of those whose work is not exact"""
 HALF = Warmup(epochs=0.5)
@@ -71,9 +72,9 @@ def test_the_expectation_is_the_charge(name: str, arguments: dict[str, Any], exa
     context = context_of(method, images, labels)
     n = len(labels)
     ratios = sorted({1 / n, 0.3, 1.0})
-    for ratio, chosen in zip(ratios, base.choose(method, context, ratios), strict=True):
+    for ratio, chosen in zip(ratios, selection.choose(method, context, ratios), strict=True):
         k = max(1, round(ratio * n))
-        found = expected.of_trial(method, context.shard, NETWORK, k)
+        found = expected_work.of_trial(method, context.shard, NETWORK, k)
         scoring = found.scoring
         assert scoring.work_is == ("exact" if exact else WORK_IS[name])
         assert found.kept == len(chosen.selection.positions)
@@ -95,7 +96,7 @@ def test_the_expectation_is_the_charge(name: str, arguments: dict[str, Any], exa
             assert scoring.part("planned") == scoring.part("most")
 
 
-DYNAMIC = [entry for entry in VARIANTS if base.is_dynamic(METHODS[entry[0]])]
+DYNAMIC = [entry for entry in VARIANTS if METHODS[entry[0]].dynamic]
 
 
 @pytest.mark.parametrize(("name", "arguments", "exact"), [("random", {}, True), *DYNAMIC])
@@ -105,17 +106,17 @@ def test_training_is_expected_as_it_is_done(name: str, arguments: dict[str, Any]
     method, training, n = METHODS[name](**arguments), Training(epochs=5, batch_size=7), len(labels)
     context = context_of(method, images, labels, training)
     for ratio in sorted({1 / n, 0.4, 1.0}):
-        (chosen,) = base.choose(method, context, [ratio])
+        (chosen,) = selection.choose(method, context, [ratio])
         subset = Subset(chosen.selection.positions, chosen.selection.weights, chosen.selection.sampler)
         done = fit(network(), context.task, subset, training, Streams(0, 0, "training"))
-        found = expected.of_trial(method, context.shard, NETWORK, max(1, round(ratio * n)))
+        found = expected_work.of_trial(method, context.shard, NETWORK, max(1, round(ratio * n)))
         assert (found.train, tally(found.train_trace)) == (done.work, tally(done.trace))
 
 
 def test_by_hand() -> None:
     """40 samples in batches of 8, T0 = 10 steps = 2 epochs; el2n: 2 replicas of 80 trained and 40 passed forward."""
     shard = base.Shard(40, np.arange(40) % CLASSES, CLASSES, 8, 3, 10)
-    found = expected.of_trial(METHODS["el2n"](replicas=2), shard, NETWORK, 20)
+    found = expected_work.of_trial(METHODS["el2n"](replicas=2), shard, NETWORK, 20)
     assert found.scoring.work == Work(160, 80, 20, comparisons=40, other_flops=2 * 4 * 40 * CLASSES)
     assert tally(found.scoring.trace) == {("train", 8): 20, ("forward", 8): 10}
     assert found.train == Work(60, steps=9)  # three epochs of 8 + 8 + 4
@@ -128,13 +129,13 @@ class Headless:
 
 
 def test_the_network_is_looked_at() -> None:
-    assert expected.Network(36, 8, True, 36 * 8 + 8 + 8 * CLASSES + CLASSES) == NETWORK
-    headless = counted.network_of(Headless(), (1, 2, 2), 4)
-    assert headless == expected.Network(4, 0, False, 0)
+    assert NetworkShape(36, 8, True, 36 * 8 + 8 + 8 * CLASSES + CLASSES) == NETWORK
+    headless = network_costs.network_of(Headless(), (1, 2, 2), 4)
+    assert headless == NetworkShape(4, 0, False, 0)
 
 
 @dataclass(frozen=True)
-class Plain:
+class Plain(base.Method):
     """a user's own method that says nothing of its own work"""
 
     source: ClassVar[str] = "test"
@@ -149,7 +150,7 @@ class Plain:
 def test_a_method_of_ones_own_is_expected_to_take_its_warm_up() -> None:
     images, labels = SHARDS["skewed"]
     context = context_of(Plain(), images, labels)
-    (chosen,) = base.choose(Plain(), context, [0.5])
-    found = expected.of_trial(Plain(), context.shard, NETWORK, 20)
+    (chosen,) = selection.choose(Plain(), context, [0.5])
+    found = expected_work.of_trial(Plain(), context.shard, NETWORK, 20)
     assert (found.scoring.work, tally(found.scoring.trace)) == (chosen.work, tally(chosen.trace))
     assert found.scoring.work.train_samples == 120  # all three epochs, no more

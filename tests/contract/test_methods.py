@@ -17,9 +17,9 @@ import torch
 from folding import over
 
 from edgesim import seeds
-from edgesim.models.table import Mlp
-from edgesim.pruning import METHODS, base
-from edgesim.pruning.gradients import LastLayer
+from edgesim.models.catalog import Mlp
+from edgesim.pruning import METHODS, base, selection
+from edgesim.pruning.last_layer_gradients import LastLayer
 from edgesim.training.loop import Streams, Subset
 from edgesim.training.settings import Training
 from edgesim.training.task import ClassificationTask
@@ -120,15 +120,15 @@ def test_the_contract(name: str, shard: str) -> None:
     global_states = (np.random.get_state()[1].tolist(), torch.random.get_rng_state())  # noqa: NPY002
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
-        first = base.choose(method, context_of(method, images, labels), ratios)
-        second = base.choose(method, context_of(method, images, labels), ratios)
+        first = selection.choose(method, context_of(method, images, labels), ratios)
+        second = selection.choose(method, context_of(method, images, labels), ratios)
     assert np.random.get_state()[1].tolist() == global_states[0]  # noqa: NPY002
     assert torch.equal(torch.random.get_rng_state(), global_states[1])
     assert hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest() == before
     for ratio, chosen, again in zip(ratios, first, second, strict=True):
         positions = chosen.selection.positions
         budget = max(1, round(ratio * n))
-        assert base.is_dynamic(method) == bool(EXPECTATIONS[name].dynamic)
+        assert method.dynamic == bool(EXPECTATIONS[name].dynamic)
         if EXPECTATIONS[name].dynamic:
             visits = Subset(positions, sampler=chosen.selection.sampler).visits(3)  # the epochs of `context_of`
             if EXPECTATIONS[name].dynamic == "visits":
@@ -176,8 +176,8 @@ def test_choices_follow_the_sample_not_its_place_or_its_batch(name: str) -> None
     for where, size in ((np.arange(len(labels)), 8), (order, 8), (np.arange(len(labels)), 7)):
         training = Training(epochs=3, batch_size=size, learning_rate=1e-30)
         context = context_of(method, images[where], labels[where], training)
-        (chosen,) = base.choose(method, context, [0.5])
-        if hasattr(method, "choose"):
+        (chosen,) = selection.choose(method, context, [0.5])
+        if not method.scores_once:
             found.append(set(where[chosen.selection.positions].tolist()))
         else:
             assert chosen.scores is not None
@@ -185,7 +185,7 @@ def test_choices_follow_the_sample_not_its_place_or_its_batch(name: str) -> None
             scores[where] = chosen.scores
             found.append(scores)
     for other in found[1:]:
-        if hasattr(method, "choose"):
+        if not method.scores_once:
             assert found[0] == other
         else:
             np.testing.assert_allclose(found[0], other, atol=1e-5)
@@ -202,7 +202,7 @@ def test_craig_covers_equally_well_in_any_order_and_batch() -> None:
     for where, size in ((np.arange(len(labels)), 8), (order, 8), (np.arange(len(labels)), 7)):
         training = Training(epochs=3, batch_size=size, learning_rate=1e-30)
         context = context_of(METHODS["craig"](), images[where], labels[where], training)
-        (chosen,) = base.choose(METHODS["craig"](), context, [0.5])
+        (chosen,) = selection.choose(METHODS["craig"](), context, [0.5])
         (seen,) = context.observations.snapshots.values()
         distances = LastLayer.of(seen.logits, labels[where], seen.embedding, True).distances()
         kept = chosen.selection.positions
@@ -222,7 +222,7 @@ def test_the_draws_of_another_method_change_nothing(name: str) -> None:
     """The streams of one method are its own: another method's draws in between change nothing."""
     images, labels = SHARDS["ordinary"]
     method = method_of(name)
-    (alone,) = base.choose(method, context_of(method, images, labels), [0.5])
-    base.choose(METHODS["random"](), context_of(METHODS["random"](), images, labels), [0.5])
-    (after,) = base.choose(method, context_of(method, images, labels), [0.5])
+    (alone,) = selection.choose(method, context_of(method, images, labels), [0.5])
+    selection.choose(METHODS["random"](), context_of(METHODS["random"](), images, labels), [0.5])
+    (after,) = selection.choose(method, context_of(method, images, labels), [0.5])
     np.testing.assert_array_equal(alone.selection.positions, after.selection.positions)

@@ -1,9 +1,9 @@
 """An LSTM layer as DL4J runs it on phones, so that counting its operations counts DL4J's.
 
-DL4J goes through a sequence step by step: one product with the input weights and one with the recurrent weights in
-each, gates one after another on copies, and in the backward pass the gradients of both weights added to in every step
-(deeplearning4j, LSTMHelpers: activateHelper and backpropGradientHelper). Libraries for servers take all steps of the
-input in one product. The forward pass that DL4J runs again within the backward pass is counted by `cost.steps`.
+DL4J goes through a sequence step by step. Each step has one product with the input weights and one with the recurrent
+weights; the gates follow one after another on copies. In the backward pass, every step adds to the gradients of both
+weights (deeplearning4j, LSTMHelpers: activateHelper and backpropGradientHelper). Libraries for servers take all steps
+of the input in one product. `cost.steps` counts the forward pass that DL4J runs again within the backward pass.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _GATES = 4
 
 
 class _Step(NamedTuple):
-    """What the backward pass needs of one step; all [B, hidden] but the input."""
+    """Values of one step that the backward pass needs; all [B, hidden] but the input."""
 
     x: Tensor
     """[B, inputs]"""

@@ -6,8 +6,8 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgesim.calibration.published.networks import network
-from edgesim.calibration.training_step import Step
+from edgesim.calibration.measured_step import MeasuredStep
+from edgesim.calibration.published.published_networks import network
 from edgesim.errors import EdgesimError
 from edgesim.hardware import loading
 
@@ -54,13 +54,13 @@ def folder() -> Path:
     return loading.folder() / "measurements"
 
 
-def steps(folder: Path) -> tuple[list[Step], list[LeftOut]]:
+def steps(folder: Path) -> tuple[list[MeasuredStep], list[LeftOut]]:
     """The rows of `training_measurements.csv` in `folder`: those that can be used, and the others.
 
     Raises:
         EdgesimError: no such file, or a row without a number where one must be.
     """
-    used: list[Step] = []
+    used: list[MeasuredStep] = []
     left_out: list[LeftOut] = []
     for line, row in _rows(folder / "training_measurements.csv"):
         device, model = row["device"], row["model"]
@@ -74,7 +74,9 @@ def steps(folder: Path) -> tuple[list[Step], list[LeftOut]]:
             time_s = _number(row, "ms_per_minibatch", line) / 1e3
             batch_size = int(_number(row, "batch_size", line))
             doubtful = "doubtful" in (row.get("caveat") or "")
-            used.append(Step(PROFILES[device], model, found, batch_size, time_s, row["framework"], doubtful=doubtful))
+            used.append(
+                MeasuredStep(PROFILES[device], model, found, batch_size, time_s, row["framework"], doubtful=doubtful)
+            )
     return used, left_out
 
 

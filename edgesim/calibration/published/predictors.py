@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim.calibration import fit
+from edgesim.calibration.cross_validation import Errors, models
 from edgesim.calibration.fit import Data, Family
-from edgesim.calibration.training_step import Step
-from edgesim.calibration.validate import Errors, models
+from edgesim.calibration.measured_step import MeasuredStep
 from edgesim.cost import steps
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
 from edgesim.hardware.loading import DeviceProfile
@@ -21,7 +21,7 @@ from edgesim.work import FloatArray
 _ROOFLINE_ROUNDS = 5
 
 
-def closed_form(measured: Sequence[Step], profile: DeviceProfile) -> Errors:
+def closed_form(measured: Sequence[MeasuredStep], profile: DeviceProfile) -> Errors:
     """The closed form, FLOPs / (peak x training_utilisation); the utilisation has seen these measurements."""
     guess = [s.batch_size * s.network.workload().train_flops / profile.throughput_flops_per_s for s in measured]
     errors = np.array(guess) / np.array([s.time_s for s in measured]) - 1
@@ -31,7 +31,7 @@ def closed_form(measured: Sequence[Step], profile: DeviceProfile) -> Errors:
 def held_out_roofline(
     family: Family,
     all_data: dict[str, Data],
-    measured: Mapping[str, Sequence[Step]],
+    measured: Mapping[str, Sequence[MeasuredStep]],
     anchor: FloatArray | None = None,
 ) -> dict[str, Errors]:
     """As `held_out`, each operation taking the larger of its arithmetic and its memory in place of their sum.
@@ -54,7 +54,7 @@ def held_out_roofline(
     return {device: Errors(one.models, errors[device]) for device, one in all_data.items()}
 
 
-def _operations(step: Step) -> FloatArray:
+def _operations(step: MeasuredStep) -> FloatArray:
     """[operations, terms] what each operation of a step's passes consists of."""
     workload, samples = step.network.workload(), np.array([float(step.batch_size)])
     passes = [workload.train_operations, *([workload.forward_operations] if step.recomputes else [])]

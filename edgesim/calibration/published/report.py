@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgesim.calibration import fit, validate
+from edgesim.calibration import cross_validation, fit
+from edgesim.calibration.measured_step import MeasuredStep
 from edgesim.calibration.published import predictors
 from edgesim.calibration.published.coefficients import FamilyFit
+from edgesim.calibration.published.matrix_products import DrawFit, ProductFit, fit_power
 from edgesim.calibration.published.measurements import LeftOut, Product
-from edgesim.calibration.published.networks import network
-from edgesim.calibration.published.products import DrawFit, ProductFit, fit_power
-from edgesim.calibration.training_step import Step
+from edgesim.calibration.published.published_networks import network
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
-from edgesim.errors import n_of
-from edgesim.formatting import per_cent
+from edgesim.formatting import n_of, percent
 from edgesim.hardware.loading import DeviceProfile
 
 GOALS = {"boards (PyTorch)": 0.10, "phones (DL4J)": 0.25}
@@ -29,7 +28,7 @@ class ReportContent:
     """All that the page shows."""
 
     fits: list[FamilyFit]
-    rooflines: dict[str, validate.Errors]
+    rooflines: dict[str, cross_validation.Errors]
     product_fits: dict[str, ProductFit]
     draws: dict[str, DrawFit]
     products: list[Product]
@@ -69,8 +68,8 @@ def _errors(found: ReportContent) -> str:
                     found.profiles[device].title,
                     str(len(errors.models)),
                     str(len(set(errors.models))),
-                    per_cent(closed.mean),
-                    per_cent(np.mean(np.abs(fitted))),
+                    percent(closed.mean),
+                    percent(np.mean(np.abs(fitted))),
                     _percent(errors.mean),
                     _percent(errors.median),
                     _percent(_undoubted(one.measured[device], errors)),
@@ -80,7 +79,7 @@ def _errors(found: ReportContent) -> str:
             )
         every = np.concatenate([errors.errors for errors in one.held_out.values()])
         if (goal := GOALS.get(one.family.name)) is not None:
-            whole = validate.Errors((), every)
+            whole = cross_validation.Errors((), every)
             found_here = ["", "", "", _percent(whole.mean), _percent(whole.median), "", "", _goal(goal, whole.mean)]
             rows.append([f"*all {one.family.name}*", str(len(every)), *found_here])
     head = [
@@ -96,10 +95,10 @@ def _errors(found: ReportContent) -> str:
 
 
 def _goal(goal: float | None, error: float) -> str:
-    return "" if goal is None else f"{per_cent(goal, 0)}: {'reached' if error <= goal else '**not reached**'}"
+    return "" if goal is None else f"{percent(goal, 0)}: {'reached' if error <= goal else '**not reached**'}"
 
 
-def _undoubted(measured: Sequence[Step], errors: validate.Errors) -> float:
+def _undoubted(measured: Sequence[MeasuredStep], errors: cross_validation.Errors) -> float:
     """Mean absolute error on the measurements that their source does not call doubtful."""
     return float(np.mean(np.abs(errors.errors[[not step.doubtful for step in measured]])))
 
@@ -121,10 +120,10 @@ def _phones(found: ReportContent) -> str:
         known = network(model, "")
         if known is None or device not in phones.costs:
             continue
-        step = Step(device, model, known, batch_size, time_s, phones.measured[device][0].framework)
+        step = MeasuredStep(device, model, known, batch_size, time_s, phones.measured[device][0].framework)
         guess_s = float(fit.features(step) @ phones.costs[device])
         errors.append(abs(guess_s / time_s - 1))
-        cells = [f"{time_s:.4g}", f"{guess_s:.3g}", per_cent(guess_s / time_s - 1, 0, sign=True)]
+        cells = [f"{time_s:.4g}", f"{guess_s:.3g}", percent(guess_s / time_s - 1, 0, sign=True)]
         rows.append([found.profiles[device].title, model, str(batch_size), *cells])
     words = (
         "## Phones\n\n"
@@ -140,7 +139,7 @@ def _phones(found: ReportContent) -> str:
         return words.rstrip()
     unseen = (
         f"Measurements that the table quotes beside others and does not list, and that no fit has met (the models it\n"
-        f"has, on another phone): mean absolute error {per_cent(np.mean(errors))} (n = {len(rows)}).\n\n"
+        f"has, on another phone): mean absolute error {percent(np.mean(errors))} (n = {len(rows)}).\n\n"
     )
     return words + unseen + _table(["device", "model", "batch", "measured, s", "predicted, s", "error"], rows)
 
@@ -150,7 +149,7 @@ def _models(found: ReportContent) -> str:
     for one in found.fits:
         for device, errors in one.held_out.items():
             if not np.isnan(errors.mean):
-                worst = ", ".join(f"{model} {per_cent(error, 0, sign=True)}" for model, error in errors.worst(_WORST))
+                worst = ", ".join(f"{model} {percent(error, 0, sign=True)}" for model, error in errors.worst(_WORST))
                 rows.append([found.profiles[device].title, worst])
     return "## Worst models, held out\n\n" + _table(["device", "predicted over measured, less one"], rows)
 
@@ -166,7 +165,7 @@ def _costs(found: ReportContent) -> str:
                 if costs[i] > 0 and shares[i] > 0:
                     spread = _percent(spreads[device][i]) if term in fitted else "fixed"
                     title, speed = found.profiles[device].title, _speed(term, costs[i])
-                    rows.append([title, term, speed, spread, per_cent(shares[i])])
+                    rows.append([title, term, speed, spread, percent(shares[i])])
     words = (
         "## Coefficients and sensitivities\n\nA coefficient's share of the predicted time, averaged over the "
         "models, is its sensitivity: one per cent more\nof it makes a step longer by that share of a per cent. The "
@@ -176,7 +175,7 @@ def _costs(found: ReportContent) -> str:
 
 
 def _percent(share: float) -> str:
-    return "—" if np.isnan(share) else per_cent(share)
+    return "—" if np.isnan(share) else percent(share)
 
 
 def _speed(term: str, cost: float) -> str:
@@ -196,7 +195,7 @@ def _transfer(found: ReportContent) -> str:
     for count in (1, 3):
         one = predictors.transfer(costs, boards.data[second], count)
         low, middle, high = one.medians
-        rows.append([str(count), str(one.choices), per_cent(middle), f"{per_cent(low)} to {per_cent(high)}"])
+        rows.append([str(count), str(one.choices), percent(middle), f"{percent(low)} to {percent(high)}"])
     words = (
         f"## Transfer\n\nFitted on the {found.profiles[first].title} alone, then scaled by one factor from a few\n"
         f"models measured on the {found.profiles[second].title}; error on its other models, over all choices.\n\n"
@@ -212,19 +211,19 @@ def _gpus(found: ReportContent) -> str:
             [
                 title,
                 str(one.n),
-                per_cent(one.efficiency),
+                percent(one.efficiency),
                 f"{one.overhead_s * 1e6:.0f} µs",
-                per_cent(one.held_out_error),
+                percent(one.held_out_error),
             ]
         )
         power = fit_power([product for product in found.products if product.device == device])
         law = f"{power.floor_w:.2f} + {power.factor_w:.2f} f^{power.exponent:.2f}"
         best = f"{power.best_clock_hz / 1e6:.0f} of {power.highest_clock_hz / 1e6:.0f}"
-        powers.append([title, str(power.n), law, per_cent(power.error), best])
+        powers.append([title, str(power.n), law, percent(power.error), best])
         draw, profile = found.draws[device], found.profiles[device]
         share = (draw.floor_w - profile.idle_w) / (profile.power_w - profile.idle_w)
         line = f"{draw.floor_w:.2f} + {draw.slope_w:.2f} u"
-        draws.append([title, str(draw.n), line, per_cent(draw.held_out_error), per_cent(share)])
+        draws.append([title, str(draw.n), line, percent(draw.held_out_error), percent(share)])
     return (
         "## Matrix products on Jetsons\n\nTime = overhead + FLOPs / (peak x efficiency) at the highest clock; every "
         "size held out in turn.\n\n"

@@ -1,1 +1,1 @@
-"""The figures of a report: each a table of `analysis` and a thin renderer to plotly.js."""
+"""Figures of a report: each shows a table of `analysis` as a plotly.js specification."""

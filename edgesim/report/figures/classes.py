@@ -1,20 +1,19 @@
-"""Classes on the devices: the mix each one holds, and what pruning does to it."""
+"""Classes on the devices: the mix of each device before and after pruning, and the kept share of each class."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL, groups
-from edgesim.errors import n_of
+from edgesim.formatting import n_of, number, percent
 from edgesim.report import plot_style
-from edgesim.report.column_formats import percent, ratio
 from edgesim.report.figures.figure import Figure, RatioAxis, ratio_colours, rows
 from edgesim.report.plot_style import Spec
 
 MAX_DEVICES = 30
-"""devices that a figure of class shares shows"""
+"""devices in a figure of class shares, at most"""
 MAX_SQUARES = 20_000
-"""squares of one figure, all choices together"""
+"""squares of one figure over all choices, at most"""
 
 
 def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
@@ -22,7 +21,7 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
 
     Args:
         counts: the table of `class_counts` with `class_name`; the first seed's part is drawn.
-        after: whether the subsets' shares are shown.
+        after: show the shares in the subsets.
     """
     column, word = ("share_after", "after") if after else ("share_before", "before")
     first = counts[counts["seed"] == counts["seed"].min()] if len(counts) else counts
@@ -40,7 +39,7 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
         if part.empty:
             continue
         names = [f"device {device}" for device in part["device"]]
-        hover = "%{y}, %{x}: %{marker.color:.1%}"
+        hover = f"%{{y}}, %{{x}}: {plot_style.hover('marker.color', 'share')}"
         trace = plot_style.squares(list(part["class_name"]), names, part[column], hover, top)
         traces.append(plot_style.only(trace, method, keep_ratio) if after else trace)
     layout = plot_style.layout(
@@ -59,8 +58,8 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
     return Figure(f"classes-{word}", f"Class shares {word} pruning", note, alt, spec, table)
 
 
-def starved_figure(data: pd.DataFrame) -> Figure:
-    """Share of each class that is kept (table of `starved`), one method at a time, a line per ratio.
+def kept_shares_figure(data: pd.DataFrame) -> Figure:
+    """Share of each class that is kept (table of `kept_class_shares`), one method at a time, a line per ratio.
 
     With one ratio: bars.
     """
@@ -68,7 +67,7 @@ def starved_figure(data: pd.DataFrame) -> Figure:
     labels = _names(data)
     traces: list[Spec] = []
     for method, keep_ratio, part in groups(data):
-        name, colour = f"kept {ratio(keep_ratio)}", colours[keep_ratio]
+        name, colour = f"kept {number(keep_ratio)}", colours[keep_ratio]
         trace = plot_style.bars(name, list(part["class_name"]), part["kept_share"], colour)
         if not single:
             look = {"color": colour, "symbol": "circle", "size": 9}
@@ -76,17 +75,18 @@ def starved_figure(data: pd.DataFrame) -> Figure:
         traces.append(plot_style.only(trace, method))
     y = {**plot_style.axis("share of the class kept", "share"), "rangemode": "tozero"}
     layout = plot_style.layout({**plot_style.names_axis(labels), "title": {"text": "class"}}, y)
-    told = "A class below its line's keep ratio is starved, one above is favoured."
+    reading = "A class below its line's keep ratio is under-represented, one above is over-represented."
     if single and len(data):
-        told = f"A class below {ratio(data['keep_ratio'].iloc[0])} is starved, one above is favoured."
-    note = f"All devices and seeds together. {told}"
+        ratio = number(data["keep_ratio"].iloc[0])
+        reading = f"A class below {ratio} is under-represented, one above is over-represented."
+    note = f"All devices and seeds together. {reading}"
     least = data.sort_values("kept_share").groupby(["method", "keep_ratio"], sort=False).head(1)
     alt = "Share of each class that is kept. " + " ".join(
-        f"{row['method']} at {ratio(row['keep_ratio'])} keeps {percent(row['kept_share'])} of {row['class_name']}."
+        f"{row['method']} at {number(row['keep_ratio'])} keeps {percent(row['kept_share'])} of {row['class_name']}."
         for row in rows(least.head(3))
     )
     spec = {"data": traces, "layout": layout}
-    return Figure("starved", "Which classes a method starves", note, alt, spec, data, write=percent)
+    return Figure("starved", "Share of each class that is kept", note, alt, spec, data, write=percent)
 
 
 def _names(data: pd.DataFrame) -> list[str]:

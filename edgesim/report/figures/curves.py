@@ -6,19 +6,19 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL, groups
+from edgesim.formatting import number
 from edgesim.report import columns, plot_style
-from edgesim.report.column_formats import ratio
 from edgesim.report.figures.figure import MAX_BANDS, Figure, most_pairs, ratio_colours, with_pairs, words
 from edgesim.report.plot_style import Spec
 
 CURVE_POINTS = 6000
-"""points of one figure of curves; longer trainings are thinned evenly, the first and the last epoch stay"""
+"""points of one figure of curves; longer trainings are thinned evenly between the first and the last epoch"""
 
 
 def thinned(bands: pd.DataFrame, points: int = CURVE_POINTS) -> pd.DataFrame:
-    """`curves.bands`, each line thinned to evenly spaced epochs so that all have `points` together.
+    """Table of `curve_bands` with each line thinned to evenly spaced epochs, `points` for all lines together.
 
-    A line keeps its first and its last epoch, so there may be more where there are very many lines.
+    Every line keeps its first and its last epoch, so very many lines have more points.
     """
     lines = [part for _, _, part in groups(bands)]
     kept = []
@@ -42,7 +42,7 @@ def curves_figure(data: pd.DataFrame, value: str) -> Figure:
     for method, keep_ratio, part in groups(data):
         full = method == FULL
         look = {"color": plot_style.GREY, "dash": "dash"} if full else {"color": colours[keep_ratio], "dash": "solid"}
-        name = method if full else f"kept {ratio(keep_ratio)}"
+        name = method if full else f"kept {number(keep_ratio)}"
         line = plot_style.line(name, part["epoch"], part[value], {**look, "symbol": "circle"})
         line["marker"]["size"] = 4
         line["hovertemplate"] = "epoch %{x}: %{y}"

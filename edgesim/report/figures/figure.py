@@ -1,4 +1,4 @@
-"""What a figure is, and what figures share: the axis of keep ratios, their colours, and words for who cannot see."""
+"""Figures and their common parts: the axis of keep ratios, colours of ratios, and descriptions for screen readers."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL
+from edgesim.formatting import number
 from edgesim.report import plot_style
-from edgesim.report.column_formats import quantity, ratio
 from edgesim.report.plot_style import Spec
 
 MAX_BANDS = 5
-"""lines up to which each has its band or its own place; more would hide each other"""
+"""number of lines up to which each has its band; more bands would hide each other"""
 MAX_TICKS = 12
-"""keep ratios up to which each has its tick"""
+"""number of keep ratios up to which each has its tick"""
 
 
 @dataclass(frozen=True)
 class SentenceFigure:
-    """A sentence in place of a figure."""
+    """A sentence that replaces a figure."""
 
     text: str
     chosen: dict[str, str]
-    """the choices of its section with which it is true, as in the traces' `meta`; empty: with all"""
+    """choices of its section for which it is true, as in the traces' `meta`; empty = all"""
 
 
 @dataclass(frozen=True)
@@ -33,26 +33,26 @@ class Figure:
     """A figure of the page."""
 
     key: str
-    """its anchor on the page"""
+    """anchor on the page"""
     title: str
     note: str
-    """what to know to read it"""
+    """explanation"""
     alt: str
-    """what it shows, in words and numbers"""
+    """content in words and numbers"""
     spec: Spec
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """the numbers behind it; empty where another table of the page has them"""
-    write: Callable[[float], str] = quantity
-    """how its bars' values are written where a sentence stands for them"""
-    said: tuple[SentenceFigure, ...] = ()
-    """sentences in place of bars that are all alike (`settle`)"""
+    """table of its numbers; empty where another table of the page has them"""
+    write: Callable[[float], str] = number
+    """format of its bars' values in a sentence that replaces them"""
+    sentences: tuple[SentenceFigure, ...] = ()
+    """sentences that replace equal bars (`finish_figure`)"""
 
 
 @dataclass(frozen=True)
 class RatioAxis:
-    """What the horizontal axis of a figure goes across: the keep ratios, or the methods where there is one ratio.
+    """Horizontal axis of a figure: the keep ratios, or the methods where there is only one ratio.
 
-    A line needs two ratios. With a single one a value is a point or a bar at its method, `full` beside the others.
+    A line needs two ratios. With a single one, values are points or bars at their methods, `full` among them.
     """
 
     ratios: tuple[float, ...]
@@ -60,39 +60,39 @@ class RatioAxis:
     methods: tuple[str, ...]
     """by first appearance"""
     most: int = 0
-    """(seed, device) pairs behind the row that has most of them; 0 where the table does not say"""
+    """largest number of (seed, device) pairs behind a row; 0 where unknown"""
 
     @classmethod
     def of(cls, data: pd.DataFrame) -> RatioAxis:
-        """The axis of a table with `method` and `keep_ratio`."""
+        """Axis of a table with `method` and `keep_ratio`."""
         pruned = data.loc[(data["method"] != FULL) & data["keep_ratio"].notna(), "keep_ratio"]
         ratios = tuple(sorted({float(value) for value in pruned}))
         return cls(ratios, tuple(dict.fromkeys(map(str, data["method"]))), most_pairs(data))
 
     @property
     def is_single(self) -> bool:
-        """Whether there are no two ratios to go across."""
+        """True for fewer than two ratios."""
         return len(self.ratios) < 2
 
     @property
     def words(self) -> str:
-        """'against keep ratio', or 'at keep ratio 0.5', or nothing where only `full` ran."""
+        """'against keep ratio', or 'at keep ratio 0.5', or 'of full training' where only `full` ran."""
         if not self.is_single:
             return "against keep ratio"
-        return f"at keep ratio {ratio(self.ratios[0])}" if self.ratios else "of full training"
+        return f"at keep ratio {number(self.ratios[0])}" if self.ratios else "of full training"
 
     def axis(self) -> Spec:
-        """The specification of the horizontal axis."""
+        """Specification of the horizontal axis."""
         if self.is_single:
-            named = f"method, keep ratio {ratio(self.ratios[0])}" if self.ratios else "method"
+            named = f"method, keep ratio {number(self.ratios[0])}" if self.ratios else "method"
             ends = [-0.5, len(self.methods) - 0.5]
             return {**plot_style.names_axis(self.methods), "title": {"text": named}, "range": ends}
         shown = sorted({*self.ratios, *([1.0] if FULL in self.methods else [])})
-        ticks = {"tickvals": shown, "ticktext": [ratio(value) for value in shown]}
+        ticks = {"tickvals": shown, "ticktext": [number(value) for value in shown]}
         return {**plot_style.axis("keep ratio"), **(ticks if len(shown) <= MAX_TICKS else {})}
 
     def places(self, rows: pd.DataFrame) -> list[Any]:
-        """Where the rows of a table stand on the axis."""
+        """Positions of a table's rows on the axis."""
         return (
             [plot_style.plain(name) for name in rows["method"]]
             if self.is_single
@@ -100,26 +100,26 @@ class RatioAxis:
         )
 
     def line(self, name: str, rows: pd.DataFrame, column: str, style: Spec) -> Spec:
-        """A column of one method's rows as a line with markers; as markers alone where there is one ratio."""
+        """Column of one method's rows as a line with markers; as markers only where there is one ratio."""
         trace = plot_style.line(name, rows["keep_ratio"], rows[column], style)
         trace |= {"x": self.places(rows), "mode": "markers" if self.is_single else "lines+markers"}
-        if not self.is_single:  # a mark may stand beside its keep ratio
-            trace |= {"text": [ratio(value) for value in rows["keep_ratio"]]}
+        if not self.is_single:  # a mark may be drawn beside its keep ratio
+            trace |= {"text": [number(value) for value in rows["keep_ratio"]]}
             trace["hovertemplate"] = "keep ratio %{text}<br>%{y}"
         return with_pairs(trace, rows, self.most)
 
     def bars(self, name: str, rows: pd.DataFrame, column: str, style: Spec) -> Spec:
-        """The same as bars: of quantities that are compared from zero on."""
+        """Column of one method's rows as bars, for quantities that start at zero."""
         names = [str(method) for method in rows["method"]]
         bars = plot_style.bars(name, names, rows[column], style["color"], style.get("pattern", ""))
         return with_pairs(plot_style.with_rank(style, bars), rows, self.most)
 
     def layout(self, y: Spec, by_method: bool = True) -> Spec:
-        """The layout of a figure across this axis.
+        """Layout of a figure with this axis.
 
         Args:
             y: the vertical axis.
-            by_method: whether each trace is a method's, so that an axis of methods says what the legend would.
+            by_method: each trace is a method, so an axis of methods replaces the legend.
         """
         found = {
             **plot_style.layout(self.axis(), y),
@@ -130,7 +130,7 @@ class RatioAxis:
 
 
 def pairs_behind(data: pd.DataFrame) -> pd.Series | None:
-    """The (seed, device) pairs behind each row of a table of means; None where it does not say."""
+    """(seed, device) pairs behind each row of a table of means; None where unknown."""
     for name in ("pairs", "trials"):
         if name in data:
             return data[name]
@@ -138,17 +138,17 @@ def pairs_behind(data: pd.DataFrame) -> pd.Series | None:
 
 
 def most_pairs(data: pd.DataFrame) -> int:
-    """The pairs behind the row of a table that has most of them; 0 where it does not say."""
+    """Largest number of pairs behind a row of a table; 0 where unknown."""
     pairs = pairs_behind(data)
     return int(pairs.max()) if pairs is not None and len(pairs) else 0
 
 
 def with_pairs(trace: Spec, rows: pd.DataFrame, most: int) -> Spec:
-    """A trace whose marks know how many of the most (seed, device) pairs they rest on; `settle` shows it.
+    """Trace with the number of (seed, device) pairs behind each mark, which `finish_figure` shows.
 
     Args:
-        trace: with a mark per row.
-        rows: of a table of means.
+        trace: one mark per row.
+        rows: rows of a table of means.
         most: `most_pairs` of all rows that the marks are compared with.
     """
     pairs = pairs_behind(rows)
@@ -161,7 +161,7 @@ def ratio_colours(data: pd.DataFrame) -> dict[float, str]:
 
 
 def rows(data: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table by the names of its columns."""
+    """Rows of a table as dictionaries."""
     return [{str(name): value for name, value in row.items()} for row in data.to_dict("records")]
 
 
@@ -176,6 +176,6 @@ def words(data: pd.DataFrame, column: str, write: Callable[[float], str], suffix
     sentences = []
     for method, part in by_method(data[data[column].notna()]):
         ends = part.iloc[[0, -1]] if len(part) > 1 else part
-        values = (f"{write(v)} at {ratio(r)}" for v, r in zip(ends[column], ends["keep_ratio"], strict=True))
+        values = (f"{write(v)} at {number(r)}" for v, r in zip(ends[column], ends["keep_ratio"], strict=True))
         sentences.append(f"{method}{suffix}: {', '.join(values)}.")
     return " ".join(sentences) or "No value is known."

@@ -1,10 +1,8 @@
-"""What all figures of a page get at the end: no bars that are all alike, no mark that hides another, and a word where
-means rest on fewer devices or seeds than others.
+"""Final steps for all figures of a page: sentences for equal bars, no hidden marks, hollow marks for fewer pairs.
 
-Everything here reads and writes specifications alone, so that a figure need not know of it. Two hints say what a
-specification cannot: `layout.meta.marks` names the axis on which marks have a few places ("x" or "y": keep ratios,
-methods, profiles) or says "free" where both axes are quantities; `customdata` of a trace has [pairs, most pairs] of
-every mark.
+They read and write specifications only, so figures need not know of them. Two hints complete a specification.
+`layout.meta.marks` names the axis with few positions ("x" or "y": keep ratios, methods, profiles), or is "free" where
+both axes are quantities. `customdata` of a trace has [pairs, most pairs] of every mark.
 """
 
 from __future__ import annotations
@@ -16,48 +14,48 @@ import numpy as np
 
 from edgesim.report import plot_style
 from edgesim.report.figures.figure import Figure
-from edgesim.report.figures.overlap import counted, set_apart
-from edgesim.report.figures.uniform_bars import without_alike_bars
+from edgesim.report.figures.overlapping_marks import count_marks, spread_marks
+from edgesim.report.figures.uniform_bars import replace_uniform_bars
 from edgesim.report.plot_style import Spec
 
-APART = "Marks that would hide each other stand beside each other."
+SPREAD = "Marks that would hide each other are drawn side by side."
 PALE = 0.45
-"""opacity of bars that rest on fewer pairs"""
-COUNTED = "2×, 3×: so many marks lie in one place."
+"""opacity of bars over fewer pairs"""
+COUNTED = "2×, 3×: number of marks at the same point."
 
 
-def settled(figure: Figure, colours: str = "") -> Figure:
-    """A figure as a page shows it; sentences in place of bars that are all alike are in `said`.
+def finish_figure(figure: Figure, colours: str = "") -> Figure:
+    """Figure as a page shows it; its `sentences` replace equal bars.
 
     Args:
         figure: as its function made it.
-        colours: by which rule methods have a colour, for figures in which some have none.
+        colours: rule by which methods have a colour, for figures in which some have none.
     """
-    spec, said = without_alike_bars(figure)
+    spec, sentences = replace_uniform_bars(figure)
     notes = [figure.note]
     spec, fewest = _hollow(spec)
     notes += [fewest] if fewest else []
     where = (spec.get("layout", {}).get("meta") or {}).get("marks") or _names_axis(spec)
     if where in ("x", "y"):
-        spec, moved = set_apart(spec, where)
-        notes += [APART] if moved else []
+        spec, moved = spread_marks(spec, where)
+        notes += [SPREAD] if moved else []
     elif where == "free":
-        spec, many = counted(spec)
+        spec, many = count_marks(spec)
         notes += [COUNTED] if many else []
     if colours and any(trace.get("legendrank") == plot_style.FAINT_RANK for trace in spec["data"]):
         notes.append(colours)
-    return dataclasses.replace(figure, spec=spec, note=" ".join(filter(None, notes)), said=tuple(said))
+    return dataclasses.replace(figure, spec=spec, note=" ".join(filter(None, notes)), sentences=tuple(sentences))
 
 
 def _names_axis(spec: Spec) -> str:
-    """The axis that has names, where one has; squares fill a grid of names and cannot hide each other."""
+    """Axis of names, where exactly one has names; squares fill a grid of names and cannot hide each other."""
     layout = spec.get("layout", {})
     named = [axis for axis in ("x", "y") if (layout.get(f"{axis}axis") or {}).get("type") == "category"]
     return named[0] if len(named) == 1 else ""
 
 
 def _hollow(spec: Spec) -> tuple[Spec, str]:
-    """Marks of means over fewer pairs than others are hollow and say so; without such marks no mark says anything."""
+    """Hollow marks, with a note, for means over fewer pairs than others; without such marks nothing changes."""
     known: list[tuple[Any, Spec, int]] = [
         (pair, trace, place) for trace in spec["data"] for place, pair in enumerate(trace.get("customdata") or ())
     ]
@@ -68,19 +66,19 @@ def _hollow(spec: Spec) -> tuple[Spec, str]:
     _, n, most, _ = min(fewer, key=lambda one: one[0])
     kind = "Pale bars" if all(trace["type"] == "bar" for *_, trace in fewer) else "Hollow marks"
     note = (
-        f"{kind} rest on fewer (seed, device) pairs than others, at the least on {n} of {most}. "
-        "Do not compare them with the rest."
+        f"{kind} are means over fewer (seed, device) pairs than others, the fewest over {n} of {most}. "
+        "They do not compare with the rest."
     )
     return {**spec, "data": [_marked(trace) for trace in spec["data"]]}, note
 
 
 def _marked(trace: Spec) -> Spec:
-    """A trace with hollow marks where pairs are missing."""
+    """Trace with hollow marks where pairs are missing."""
     pairs = trace.get("customdata")
     if not pairs:
         return trace
-    said = "<br>%{customdata[0]} of %{customdata[1]} pairs"
-    changed = {**trace, "hovertemplate": trace.get("hovertemplate", "%{x}, %{y}") + said}
+    pair_counts = "<br>%{customdata[0]} of %{customdata[1]} pairs"
+    changed = {**trace, "hovertemplate": trace.get("hovertemplate", "%{x}, %{y}") + pair_counts}
     few = np.array([n < most for n, most in pairs])
     if trace["type"] == "bar":
         return {**changed, "marker": {**trace["marker"], "opacity": [PALE if one else 1 for one in few]}}

@@ -1,4 +1,4 @@
-"""Devices that differ: what each takes, who is waited for, who wins, and how evenly accuracy is spread."""
+"""Figures of devices: time and energy of each, stragglers, most accurate methods, fairness, memory and storage."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL, groups
+from edgesim.formatting import NumberFormat, n_of, number, percent, short_percent
 from edgesim.report import plot_style
-from edgesim.report.column_formats import percent, quantity, ratio
 from edgesim.report.figures.figure import (
     MAX_BANDS,
     Figure,
@@ -23,7 +23,7 @@ from edgesim.report.figures.prices import WORDS
 from edgesim.report.plot_style import Spec, Styles
 
 MAX_DEVICE_POINTS = 12_000
-"""points of a figure with one per device, method and ratio; beyond, it shows the devices of a few ratios only"""
+"""points of a figure with one per device, method and ratio; larger figures show a few ratios only"""
 
 
 def device_figure(data: pd.DataFrame, kind: str) -> Figure:
@@ -43,20 +43,20 @@ def device_figure(data: pd.DataFrame, kind: str) -> Figure:
     traces: list[Spec] = []
     for method, keep_ratio, part in groups(shown):
         full = method == FULL
-        name, colour = (method, plot_style.GREY) if full else (f"kept {ratio(keep_ratio)}", colours[keep_ratio])
+        name, colour = (method, plot_style.GREY) if full else (f"kept {number(keep_ratio)}", colours[keep_ratio])
         trace = plot_style.dots(name, part[column], part["profile"], colour, "circle-open")
         # Numbers in place of names: with a thousand devices they are a third of the bytes.
         trace["y"] = [places[profile] for profile in part["profile"]]
         trace["text"] = [int(device) for device in part["device"]]
         trace["marker"] = {**trace["marker"], "size": 7, "opacity": 0.75}
-        trace["hovertemplate"] = f"device %{{text}}<br>%{{x:.4g}} {unit}"
+        trace["hovertemplate"] = f"device %{{text}}<br>{plot_style.hover('x')} {unit}"
         traces.append(plot_style.only(trace, None if full else method))
-    x = plot_style.log_axis(f"{word} of a device ({unit})", data[column], quantity)
+    x = plot_style.log_axis(f"{word} of a device ({unit})", data[column], number)
     y = {"tickvals": list(places.values()), "ticktext": [plot_style.plain(name) for name in order], "automargin": True}
     layout = plot_style.layout(x, {**y, "range": [-0.6, len(order) - 0.4], "zeroline": False})
     layout["meta"] = {"marks": "y"}
     layout["height"] = 160 + 34 * max(3, len(order))
-    left_out = "" if len(shown) == len(data) else " Ratios between are left out here; the table has them."
+    left_out = "" if len(shown) == len(data) else " Ratios between are left out; the table has them."
     note = f"Emulated, mean over seeds, scoring included; one mark per device. Log scale.{left_out}"
     spec = {"data": traces, "layout": layout}
     alt = f"Emulated {word} of every device in {unit}, by profile, log scale. {_range(data, column, unit)}"
@@ -64,11 +64,11 @@ def device_figure(data: pd.DataFrame, kind: str) -> Figure:
 
 
 def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
-    """Accuracy against cost (table of `accuracy_against`), with the points that nothing beats.
+    """Accuracy against cost (table of `accuracy_against`), with the Pareto front.
 
     Args:
         data: one row per method and keep_ratio.
-        styles: the look of every method.
+        styles: style of every method.
         kind: "time_s" or "energy_j".
     """
     word, unit = WORDS[kind]
@@ -77,23 +77,23 @@ def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
     for method, part in by_method(data.sort_values("keep_ratio", kind="stable")):
         trace = plot_style.line(method, part["cost"], part["test_accuracy"], styles[method])
         trace["mode"] = "lines+markers" if len(part) > 1 else "markers"
-        trace["text"] = [f"kept {ratio(value)}" for value in part["keep_ratio"]]
-        trace["hovertemplate"] = f"%{{text}}<br>%{{x:.4g}} {unit}, %{{y:.1%}}"
+        trace["text"] = [f"kept {number(value)}" for value in part["keep_ratio"]]
+        trace["hovertemplate"] = f"%{{text}}<br>{plot_style.hover('x')} {unit}, {plot_style.hover('y', 'share')}"
         if method == FULL:
             trace["marker"] = {**trace["marker"], "size": 11}
             trace |= {"mode": "markers+text", "text": ["full"] * len(part), "textposition": "bottom left"}
         traces.append(with_pairs(trace, part, most))
     best = data[data["on_front"].astype(bool)].sort_values("cost")
     if len(best):
-        front = plot_style.line("not beaten", best["cost"], best["test_accuracy"],
+        front = plot_style.line("Pareto front", best["cost"], best["test_accuracy"],
                            {"color": plot_style.GREY, "dash": "dot", "symbol": "circle-open"})  # fmt: skip
         front["line"]["shape"] = "hv"
         front["mode"] = "markers" if RatioAxis.of(data).is_single else "lines+markers"
         front["marker"] = {**front["marker"], "size": 15, "line": {"width": 2, "color": plot_style.GREY}}
         traces.append({**front, "hoverinfo": "skip"})
-    named = ", ".join(f"{m} at {ratio(r)}" for m, r in zip(best["method"], best["keep_ratio"], strict=True))
-    alt = f"Accuracy against emulated {word} per device. Not beaten in both at once: {named or 'none'}."
-    note = "Mean of one device, scoring included. Ringed: no other point is both cheaper and more accurate."
+    named = ", ".join(f"{m} at {number(r)}" for m, r in zip(best["method"], best["keep_ratio"], strict=True))
+    alt = f"Accuracy against emulated {word} per device. On the Pareto front: {named or 'none'}."
+    note = "Mean of one device, scoring included. Ringed, on the Pareto front: no point is cheaper and more accurate."
     x = plot_style.axis(f"{word} per device ({unit})")
     layout = {**plot_style.layout(x, plot_style.axis("test accuracy", "share")), "meta": {"marks": "free"}}
     spec = {"data": traces, "layout": layout}
@@ -101,75 +101,80 @@ def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
 
 
 def straggler_figure(data: pd.DataFrame, styles: Styles) -> Figure:
-    """When the last and the median device are done (table of `stragglers`) against keep_ratio."""
-    across = RatioAxis.of(data)
+    """Finish times of the last and of the median device (table of `stragglers`) against keep_ratio."""
+    ratio_axis = RatioAxis.of(data)
     traces: list[Spec] = []
     for method, part in by_method(data):
-        last = across.line(f"{method}, last", part, "finish_s", styles[method])
-        median = across.line(f"{method}, median", part, "median_s", {**styles[method], "dash": "dot"})
-        if across.is_single:
+        last = ratio_axis.line(f"{method}, last", part, "finish_s", styles[method])
+        median = ratio_axis.line(f"{method}, median", part, "median_s", {**styles[method], "dash": "dot"})
+        if ratio_axis.is_single:
             median["marker"] = {**median["marker"], "symbol": "line-ew-open", "size": 16}
         traces += plot_style.grouped([last, median], method, method)
     last_ones = data.drop_duplicates(["device"])
     named = ", ".join(f"{d} ({p})" for d, p in zip(last_ones["device"], last_ones["profile"], strict=True))
-    alt = f"Time until the last device is done. {words(data, 'finish_s', lambda s: f'{quantity(s)} s')}"
+    alt = f"Time until the last device has finished. {words(data, 'finish_s', lambda s: f'{number(s)} s')}"
     alt += f" Last most often: device {named}."
-    kinds = ("Mark", "dash") if across.is_single else ("Solid", "dotted")
-    note = f"Emulated, all devices start at once. {kinds[0]}: the last device is done; {kinds[1]}: half of them are."
+    kinds = ("Mark", "dash") if ratio_axis.is_single else ("Solid", "dotted")
+    note = f"Emulated, all devices start at once. {kinds[0]}: last device finished; {kinds[1]}: half of them finished."
     y = {**plot_style.axis("time (s)"), "rangemode": "tozero"}
-    spec = {"data": traces, "layout": across.layout(y)}
+    spec = {"data": traces, "layout": ratio_axis.layout(y)}
     return Figure("stragglers", "Waiting for the slowest", note, alt, spec, data)
 
 
 def fairness_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     """Accuracy of the worst tenth of the devices (table of `fairness`) against keep_ratio."""
-    across, few = RatioAxis.of(data), data["method"].nunique() <= MAX_BANDS
+    ratio_axis, few = RatioAxis.of(data), data["method"].nunique() <= MAX_BANDS
     traces: list[Spec] = []
     for method, part in by_method(data):
-        trace = across.line(method, part, "worst_tenth", styles[method])
-        if few or across.is_single:
+        trace = ratio_axis.line(method, part, "worst_tenth", styles[method])
+        if few or ratio_axis.is_single:
             ends = part["worst_tenth_low"], part["worst_tenth_high"]
             trace["error_y"] = plot_style.error_bars(part["worst_tenth"], *ends)
         traces.append(trace)
     alt = "Mean accuracy of the worst tenth of the devices. " + words(data, "worst_tenth", percent)
-    told = "Bars: 95 % over seeds, each by itself." if few or across.is_single else "The table has the intervals."
-    note = f"Mean test accuracy of the lowest tenth of the devices, at least one. {told}"
-    layout = across.layout(plot_style.axis("accuracy, worst tenth", "share"))
-    return Figure("fairness", "The devices that fare worst", note, alt, {"data": traces, "layout": layout}, data)
+    intervals = "The table has the intervals."
+    if few or ratio_axis.is_single:
+        intervals = "Bars: 95 % over seeds, each by itself."
+    note = f"Mean test accuracy of the lowest tenth of the devices, at least one. {intervals}"
+    layout = ratio_axis.layout(plot_style.axis("accuracy, worst tenth", "share"))
+    return Figure("fairness", "Devices with the lowest accuracy", note, alt, {"data": traces, "layout": layout}, data)
 
 
 def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
-    """On how many devices each method is the most accurate (table of `winner_counts`), per keep_ratio."""
+    """Number of devices on which each method is the most accurate (table of `winner_counts`), per keep_ratio."""
     counts = data.set_index(["method", "keep_ratio"])["devices"]
     ratios = sorted(set(data["keep_ratio"]))
     traces: list[Spec] = []
     for method, style in styles.items():
         if method in set(data["method"]):
             won = pd.Series([counts.get((method, r), 0) for r in ratios])
-            names = [ratio(r) for r in ratios]
+            names = [number(r) for r in ratios]
             bars = plot_style.bars(method, names, won, style["color"], style["pattern"])
             traces.append(plot_style.with_rank(style, bars))
     most = data.groupby("keep_ratio")["devices"].sum().max()
     layout = plot_style.layout(
-        {**plot_style.axis("keep ratio"), "type": "category"}, plot_style.whole_axis("devices won", most)
+        {**plot_style.axis("keep ratio"), "type": "category"}, plot_style.whole_axis("devices", most)
     )
     layout |= {"barmode": "stack", "bargap": plot_style.bar_gap(len(ratios))}
     wins = data.groupby("method", sort=False)["devices"].sum().sort_values(ascending=False)
     alt = "Devices on which each method is the most accurate, over all ratios: "
     alt += ", ".join(f"{method} {count}" for method, count in wins.items()) + "."
-    note = "Highest mean test accuracy over seeds; a tie counts for nobody. No test: one of equals leads by chance."
+    note = "Highest mean test accuracy over seeds; a tie counts for no method. No test: equal methods lead by chance."
     spec = {"data": traces, "layout": layout}
-    return Figure("winners", "Which method wins on how many devices", note, alt, spec, data, write=_devices)
+    return Figure("winners", "Devices by their most accurate method", note, alt, spec, data,
+                  write=lambda count: n_of(count, "device"))  # fmt: skip
 
 
+NEEDED_SHARE = NumberFormat(digits=3, factor=100, unit=" %")
+"""a device may need a millionth of what it has"""
 NEEDS = {"memory": (plot_style.METHOD_COLOURS[1], "circle"), "storage": (plot_style.METHOD_COLOURS[0], "square-open")}
-"""look of what a device needs, and of its limit"""
+"""colour and symbol of a need and of its limit"""
 
 
 def headroom_figure(data: pd.DataFrame) -> Figure:
     """Share of its memory and storage that each device needs (table of `headroom`), log scale, with limits.
 
-    The limit of memory is what training may take, the limit of storage all that there is.
+    The limit of memory is the part that training may use, the limit of storage is its capacity.
     """
     order = [str(name) for name in data.groupby("profile")["memory_share"].max().sort_values(na_position="first").index]
     usable = (data["usable_memory_bytes"] / data["memory_bytes"]).dropna()
@@ -182,14 +187,12 @@ def headroom_figure(data: pd.DataFrame) -> Figure:
         trace = plot_style.dots(name, part[f"{name}_share"], part["profile"], colour, symbol)
         trace["text"] = [f"device {device}, {plot_style.plain(p)}" for device, p in
                          zip(part["device"], part["profile"], strict=True)]  # fmt: skip
-        traces.append({**trace, "hovertemplate": "%{text}<br>%{x:.3~%}"})
+        traces.append({**trace, "hovertemplate": f"%{{text}}<br>{plot_style.hover('x', 'share')}"})
         if limits[name] == limits[name]:
             traces.append(_limit(name, limits[name], order))
     shown = [value for trace in traces for value in trace["x"]]
-    x = plot_style.log_axis(
-        "share needed", shown, lambda tick: f"{np.format_float_positional(float(f'{100 * tick:.3g}'), trim='-')} %"
-    )
-    if shown:  # room beside the limits
+    x = plot_style.log_axis("share needed", shown, NEEDED_SHARE)
+    if shown:  # margins beside the limits
         x["range"] = [np.log10(min(shown)) - 0.3, np.log10(max(shown)) + 0.3]
     layout = plot_style.layout(x, plot_style.names_axis(order))
     layout["height"] = 160 + 34 * max(3, len(order))
@@ -198,21 +201,18 @@ def headroom_figure(data: pd.DataFrame) -> Figure:
         alt += f" Most memory: {percent(row['memory_share'])} on device {row['device']}, {row['profile']}."
     note = "Memory: the largest peak of a device's trials. Storage: all its samples, before pruning. Log scale."
     if limits["memory"] == limits["memory"]:
-        note += (f" Dotted: the limits. Training may take {_whole(limits['memory'])} of the memory, the system keeps "
-                 "the rest; samples may take all of the storage. What lies beyond does not fit.")  # fmt: skip
+        usable_share = short_percent(limits["memory"])
+        note += (f" Dotted: the limits. Training may use {usable_share} of the memory; the system keeps the rest."
+                 " Samples may use all of the storage. Trials beyond a limit are infeasible.")  # fmt: skip
     return Figure("headroom", "Memory and storage needed", note, alt, {"data": traces, "layout": layout}, data)
 
 
-def _whole(share: float) -> str:
-    return f"{100 * share:.3g} %"
-
-
 def _limit(name: str, share: float, order: list[str]) -> Spec:
-    """A dotted line across all profiles at the share above which a need does not fit."""
+    """Dotted line over all profiles at the share above which a trial is infeasible."""
     colour = NEEDS[name][0]
     look = {"color": colour, "dash": "dot", "symbol": "circle"}
     shares, places = pd.Series([share] * len(order)), pd.Series(range(len(order)))
-    line = plot_style.line(f"limit of {name}, {_whole(share)}", shares, places, look)
+    line = plot_style.line(f"limit of {name}, {short_percent(share)}", shares, places, look)
     if len(order) == 1:
         line |= {"mode": "markers", "marker": {**line["marker"], "symbol": "line-ns-open", "size": 40}}
     else:
@@ -221,7 +221,7 @@ def _limit(name: str, share: float, order: list[str]) -> Spec:
 
 
 def _fewer_ratios(data: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the least, a middle and the largest ratio where all would be too many points."""
+    """Rows of the smallest, a middle and the largest ratio, where all ratios would be too many points."""
     pruned = sorted(set(data.loc[data["method"] != FULL, "keep_ratio"]))
     if len(data) <= MAX_DEVICE_POINTS or len(pruned) <= 3:
         return data
@@ -229,14 +229,10 @@ def _fewer_ratios(data: pd.DataFrame) -> pd.DataFrame:
     return data[(data["method"] == FULL) | data["keep_ratio"].isin(some)]
 
 
-def _devices(count: float) -> str:
-    return f"{count:g} device{'s' * (count != 1)}"
-
-
 def _range(data: pd.DataFrame, column: str, unit: str) -> str:
     if data.empty:
         return "No value is known."
     ordered = rows(data.sort_values(column))
     least, most = ordered[0], ordered[-1]
-    return (f"From {quantity(least[column])} {unit} on {least['profile']} "
-            f"to {quantity(most[column])} {unit} on {most['profile']}.")  # fmt: skip
+    return (f"From {number(least[column])} {unit} on {least['profile']} "
+            f"to {number(most[column])} {unit} on {most['profile']}.")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Several runs, or several fleets of one training, in one figure: a colour and a marker for each of them."""
+"""Figures that compare several runs, or several fleets of one training: a colour and a marker for each."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ import pandas as pd
 
 from edgesim.analysis.comparison_findings import SHOWN_LAMBDA
 from edgesim.analysis.grouping import FULL
-from edgesim.errors import n_of
-from edgesim.report import column_formats, plot_style
-from edgesim.report.column_formats import percent, quantity, ratio
+from edgesim.formatting import POINTS, n_of, number, percent
+from edgesim.report import plot_style
 from edgesim.report.figures.figure import Figure, RatioAxis, by_method, most_pairs, rows, with_pairs
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.plot_style import Spec, Styles
 
 FLEET_COSTS = {
-    "finish_s": ("When the whole fleet is done", "all devices done (s)", "s",
-                 "The slowest device, emulated, scoring included; all start at once. Bars: 95 %, by itself."),
+    "finish_s": ("Time until the whole fleet has finished", "all devices done (s)", "s",
+                 "The slowest device, emulated, scoring included; all start at once. Bars: 95 %, each by itself."),
     "energy_j": ("Energy of the whole fleet", "energy (J)", "J",
-                 "Emulated, scoring included, sum over the devices that can do it, mean over seeds."),
+                 "Emulated, scoring included; sum over the devices that finish, mean over seeds."),
 }  # fmt: skip
 """column -> title, axis, unit, note"""
 
@@ -32,19 +31,19 @@ def fleet_figure(data: pd.DataFrame, styles: Styles, column: str) -> Figure:
 
     Args:
         data: one row per fleet, method and keep_ratio.
-        styles: the look of every fleet.
+        styles: style of every fleet.
         column: one of FLEET_COSTS.
     """
     title, label, unit, note = FLEET_COSTS[column]
     data = data[data[column] > 0]  # a log axis has no place for zero
     ends = ("finish_low_s", "finish_high_s") if column == "finish_s" else None
-    across, traces = RatioAxis.of(data), _across(data, "fleet", column, styles, ends)
-    alt = f"{title}, {label}, {across.words}. "
-    alt += _ends(data, "fleet", column, lambda value: f"{quantity(value)} {unit}")
-    y = plot_style.log_axis(label, data[column], quantity)
-    spec = {"data": traces, "layout": across.layout(y, by_method=False)}
+    ratio_axis, traces = RatioAxis.of(data), _along_ratios(data, "fleet", column, styles, ends)
+    alt = f"{title}, {label}, {ratio_axis.words}. "
+    alt += _ends(data, "fleet", column, lambda value: f"{number(value)} {unit}")
+    y = plot_style.log_axis(label, data[column], number)
+    spec = {"data": traces, "layout": ratio_axis.layout(y, by_method=False)}
     key = "fleet-" + column.split("_")[0]
-    dashed = "" if across.is_single else " Dashed: full training."
+    dashed = "" if ratio_axis.is_single else " Dashed: full training."
     return Figure(key, title, f"{note}{dashed} Log scale.", alt, spec)
 
 
@@ -58,26 +57,26 @@ def exchange_figure(data: pd.DataFrame, styles: Styles) -> Figure:
             style = {**styles[fleet], "symbol": "circle-open"} if full else styles[fleet]
             trace = plot_style.line(fleet, own["energy_j"], own["test_accuracy"], style)
             trace["mode"] = "lines+markers" if len(own) > 1 else "markers"
-            trace["text"] = ["full" if full else f"kept {ratio(value)}" for value in own["keep_ratio"]]
-            trace["hovertemplate"] = "%{text}<br>%{x:.4g} J, %{y:.1%}"
+            trace["text"] = ["full" if full else f"kept {number(value)}" for value in own["keep_ratio"]]
+            trace["hovertemplate"] = f"%{{text}}<br>{plot_style.hover('x')} J, {plot_style.hover('y', 'share')}"
             if full:
                 trace["marker"] = {**trace["marker"], "size": 14, "line": {"width": 2, "color": style["color"]}}
             trace = with_pairs(trace, own, most_pairs(part))
             traces.append({**plot_style.only(trace, None if full else method), "legendgroup": fleet})
-    traces.sort(key=lambda trace: trace["marker"]["size"])  # the rings do not stand in the legend
+    traces.sort(key=lambda trace: trace["marker"]["size"])  # the rings are not in the legend
     alt = "Test accuracy against the energy of the fleet. " + _ends(
-        data, "fleet", "energy_j", lambda j: f"{quantity(j)} J"
+        data, "fleet", "energy_j", lambda j: f"{number(j)} J"
     )
     drawn = "A mark" if RatioAxis.of(data).is_single else "A line along the keep ratios"
     note = f"{drawn} per fleet; ringed: full training. Log scale. Left and up is better."
-    x = plot_style.log_axis("energy of the fleet (J)", data["energy_j"], quantity)
+    x = plot_style.log_axis("energy of the fleet (J)", data["energy_j"], number)
     layout = {**plot_style.layout(x, plot_style.axis("test accuracy", "share")), "meta": {"marks": "free"}}
     spec = {"data": traces, "layout": layout}
     return Figure("fleet-exchange", "Accuracy against energy", note, alt, spec)
 
 
 def best_ratio_figure(data: pd.DataFrame) -> Figure:
-    """On how many devices each keep_ratio is the best one (table of `best_of_fleets`), by fleet."""
+    """Number of devices with each best keep ratio (table of `best_of_fleets`), by fleet."""
     colours = plot_style.ratio_colours(data["keep_ratio"])
     fleets = list(dict.fromkeys(data["fleet"]))
     traces: list[Spec] = []
@@ -86,18 +85,20 @@ def best_ratio_figure(data: pd.DataFrame) -> Figure:
             own = part[part["keep_ratio"] == keep_ratio]
             counts = own.set_index("fleet")["devices"]
             values = pd.Series([float(counts.get(fleet, 0)) for fleet in fleets])
-            trace = plot_style.bars(f"keep ratio {ratio(keep_ratio)}", fleets, values, colours[keep_ratio])
-            trace["text"] = [ratio(keep_ratio) if value else "" for value in values]
+            trace = plot_style.bars(f"keep ratio {number(keep_ratio)}", fleets, values, colours[keep_ratio])
+            trace["text"] = [number(keep_ratio) if value else "" for value in values]
             traces.append({**trace, "meta": {"method": method, "lambda": f"{weight:g}"}})
     layout = plot_style.layout({**plot_style.axis(""), "type": "category"}, plot_style.axis("devices"))
     layout["barmode"] = "stack"
-    said = [
-        f"{row['fleet']}, {row['method']}, λ {ratio(row['lambda'])}: {ratio(row['keep_ratio'])} on {row['devices']}."
+    sentences = [
+        f"{row['fleet']}, {row['method']}, λ {number(row['lambda'])}: {number(row['keep_ratio'])} on {row['devices']}."
         for row in rows(data[data["lambda"] == SHOWN_LAMBDA])
     ]
-    alt = "Best keep ratio of the devices of every fleet by Eq. 14. " + " ".join(said)
-    note = "The ratio stands in the bar; 1 is full training. Eq. 14: least risk + λ × cost among those that were run."
-    return Figure("fleet-ratios", "Which keep ratio is best on how many devices", note, alt,
+    alt = "Best keep ratio of the devices of every fleet by Eq. 14. " + " ".join(sentences)
+    note = (
+        "The number in a bar is the ratio; 1 is full training. Eq. 14: least risk + λ × cost among the ratios that ran."
+    )
+    return Figure("fleet-ratios", "Devices by their best keep ratio", note, alt,
                   {"data": traces, "layout": layout}, write=lambda count: n_of(count, "device"))  # fmt: skip
 
 
@@ -106,20 +107,20 @@ def difference_figure(data: pd.DataFrame, styles: Styles) -> Figure:
 
     Args:
         data: one row per run, method and keep_ratio; shares.
-        styles: the look of every method.
+        styles: style of every method.
     """
-    across = RatioAxis.of(data)
+    ratio_axis = RatioAxis.of(data)
     in_points = data.assign(**{name: 100 * data[name] for name in ("difference", "low", "high")})
     traces: list[Spec] = []
     for run, part in _by(in_points, "run"):
         for method, own in by_method(part):
-            trace = across.line(method, own, "difference", styles[method])
+            trace = ratio_axis.line(method, own, "difference", styles[method])
             trace["error_y"] = plot_style.error_bars(own["difference"], own["low"], own["high"])
             traces.append({**trace, "meta": {"run": run}})
     y = {**plot_style.axis("difference (points)"), "zeroline": True, "zerolinewidth": 2}
-    alt = "Test accuracy minus that of the first run. " + _ends(data, "run", "difference", column_formats.gap)
+    alt = "Test accuracy minus that of the first run. " + _ends(data, "run", "difference", POINTS)
     note = "Same seed, device, method and ratio. Above zero: higher than the first run. Bars: 95 %, simultaneous."
-    spec = {"data": traces, "layout": across.layout(y)}
+    spec = {"data": traces, "layout": ratio_axis.layout(y)}
     return Figure("run-difference", "Accuracy minus that of the first run", note, alt, spec)
 
 
@@ -128,7 +129,7 @@ def fronts_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
 
     Args:
         data: one row per run, method and keep_ratio.
-        styles: the look of every run.
+        styles: style of every run.
         kind: "time_s" or "energy_j".
     """
     word, unit = WORDS[kind]
@@ -140,9 +141,9 @@ def fronts_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
             if own.empty:
                 continue
             trace = plot_style.line(run, own["cost"], own["test_accuracy"], styles[run])
-            trace["text"] = [f"{plot_style.plain(method)}, kept {ratio(value)}"
+            trace["text"] = [f"{plot_style.plain(method)}, kept {number(value)}"
                              for method, value in zip(own["method"], own["keep_ratio"], strict=True)]  # fmt: skip
-            trace["hovertemplate"] = f"%{{text}}<br>%{{x:.4g}} {unit}, %{{y:.1%}}"
+            trace["hovertemplate"] = f"%{{text}}<br>{plot_style.hover('x')} {unit}, {plot_style.hover('y', 'share')}"
             trace["line"] = {**trace["line"], "shape": "hv"}
             trace["mode"] = "markers" if single else "lines+markers"
             if not on_front:
@@ -150,10 +151,10 @@ def fronts_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
                 trace["marker"] = {**trace["marker"], "opacity": 0.4, "size": 6}
             traces.append({**with_pairs(trace, own, most_pairs(part)), "legendgroup": run})
     best = data[data["on_common_front"]].sort_values("cost")
-    named = ", ".join(f"{row['run']} {row['method']} at {ratio(row['keep_ratio'])}" for row in rows(best))
-    alt = f"Accuracy against emulated {word} per device. Not beaten by any run in both at once: {named or 'none'}."
+    named = ", ".join(f"{row['run']} {row['method']} at {number(row['keep_ratio'])}" for row in rows(best))
+    alt = f"Accuracy against emulated {word} per device. On the Pareto front of all runs: {named or 'none'}."
     drawn = "Larger marks" if single else "Lines"
-    note = f"Mean of one device, scoring included. {drawn}: what nothing of the same run beats in {word} and accuracy."
+    note = f"Mean of one device, scoring included. {drawn}: Pareto front of the same run in {word} and accuracy."
     x = plot_style.axis(f"{word} per device ({unit})")
     layout = {**plot_style.layout(x, plot_style.axis("test accuracy", "share")), "meta": {"marks": "free"}}
     spec = {"data": traces, "layout": layout}
@@ -165,61 +166,63 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles) -> Figure:
 
     Args:
         data: `run` and the table of `final_accuracy`.
-        styles: the look of every run.
+        styles: style of every run.
     """
     names = ["run", "method", "keep_ratio", "pairs", "test_accuracy", "test_accuracy_low", "test_accuracy_high"]
     data = data.loc[data["test_accuracy"].notna(), names]
-    across = RatioAxis.of(data)
-    traces = _across(data, "run", "test_accuracy", styles, ("test_accuracy_low", "test_accuracy_high"))
-    alt = f"Test accuracy {across.words}. " + _ends(data, "run", "test_accuracy", percent)
-    dashed = "" if across.is_single else " Dashed: full training."
+    ratio_axis = RatioAxis.of(data)
+    traces = _along_ratios(data, "run", "test_accuracy", styles, ("test_accuracy_low", "test_accuracy_high"))
+    alt = f"Test accuracy {ratio_axis.words}. " + _ends(data, "run", "test_accuracy", percent)
+    dashed = "" if ratio_axis.is_single else " Dashed: full training."
     note = f"Mean over seeds and devices, all trials of each run.{dashed} Bars: 95 % intervals, each by itself."
-    layout = across.layout(plot_style.axis("test accuracy", "share"), by_method=False)
+    layout = ratio_axis.layout(plot_style.axis("test accuracy", "share"), by_method=False)
     spec = {"data": traces, "layout": layout}
     return Figure("run-accuracy", "Test accuracy of every run", note, alt, spec, data)
 
 
-def _by(data: pd.DataFrame, side: str) -> list[tuple[str, pd.DataFrame]]:
+def _by(data: pd.DataFrame, compared: str) -> list[tuple[str, pd.DataFrame]]:
     """(run or fleet, its rows), by first appearance."""
-    return [(str(name), data[data[side] == name]) for name in dict.fromkeys(data[side])]
+    return [(str(name), data[data[compared] == name]) for name in dict.fromkeys(data[compared])]
 
 
-def _across(data: pd.DataFrame, side: str, column: str, styles: Styles, ends: tuple[str, str] | None) -> list[Spec]:
-    """A quantity of every run or fleet against keep_ratio, one method at a time, `full` as a level.
+def _along_ratios(
+    data: pd.DataFrame, compared: str, column: str, styles: Styles, ends: tuple[str, str] | None
+) -> list[Spec]:
+    """Quantity of every run or fleet against keep_ratio, one method at a time, `full` as a level.
 
     With one ratio: a point per run or fleet and method, all methods side by side.
 
     Args:
         data: one row per run or fleet, method and keep_ratio.
-        side: "run" or "fleet".
+        compared: "run" or "fleet".
         column: the quantity.
-        styles: the look of every run or fleet.
+        styles: style of every run or fleet.
         ends: the columns of its interval; None where it has none.
     """
-    across = RatioAxis.of(data)
+    ratio_axis = RatioAxis.of(data)
     traces: list[Spec] = []
-    for name, part in _by(data, side):
-        across = dataclasses.replace(across, most=most_pairs(part))
-        for method, own in [("", part)] if across.is_single else by_method(part):
+    for name, part in _by(data, compared):
+        ratio_axis = dataclasses.replace(ratio_axis, most=most_pairs(part))
+        for method, own in [("", part)] if ratio_axis.is_single else by_method(part):
             if method == FULL:
                 level = _level(name, own[column].mean(), data["keep_ratio"].min(), styles[name])
-                traces.append(with_pairs(level, pd.concat([own, own]), across.most))
+                traces.append(with_pairs(level, pd.concat([own, own]), ratio_axis.most))
                 continue
-            trace = {**across.line(name, own, column, styles[name]), "legendgroup": name}
+            trace = {**ratio_axis.line(name, own, column, styles[name]), "legendgroup": name}
             if ends is not None:
                 trace["error_y"] = plot_style.error_bars(own[column], own[ends[0]], own[ends[1]])
-            traces.append(plot_style.only(trace, None if across.is_single else method))
+            traces.append(plot_style.only(trace, None if ratio_axis.is_single else method))
     return _levels_last(traces)
 
 
-def _level(side: str, y: float, left: float, style: Spec) -> Spec:
+def _level(compared: str, y: float, left: float, style: Spec) -> Spec:
     """Full training as a dashed level in the colour of its run or fleet."""
-    trace = plot_style.line(side, pd.Series([left, 1.0]), pd.Series([y, y]), {**style, "dash": "dash"})
-    return {**trace, "mode": "lines", "legendgroup": side}
+    trace = plot_style.line(compared, pd.Series([left, 1.0]), pd.Series([y, y]), {**style, "dash": "dash"})
+    return {**trace, "mode": "lines", "legendgroup": compared}
 
 
 def _levels_last(traces: list[Spec]) -> list[Spec]:
-    """Levels behind the other traces, and in the legend only where their run or fleet has no other trace."""
+    """Traces with levels last, which are in the legend only where their run or fleet has no other trace."""
     others = [trace for trace in traces if trace["mode"] != "lines"]
     named = {trace["legendgroup"] for trace in others}
     levels = [
@@ -228,11 +231,11 @@ def _levels_last(traces: list[Spec]) -> list[Spec]:
     return [*others, *levels]
 
 
-def _ends(data: pd.DataFrame, side: str, column: str, write: Callable[[float], str]) -> str:
+def _ends(data: pd.DataFrame, compared: str, column: str, write: Callable[[float], str]) -> str:
     """'phones: 1.2 s (random at 0.1) to 9.3 s (full at 1). …'"""
     sentences = []
-    for name, part in _by(data[data[column].notna()], side):
+    for name, part in _by(data[data[column].notna()], compared):
         ordered = rows(part.sort_values(column, kind="stable"))
-        ends = [f"{write(row[column])} ({row['method']} at {ratio(row['keep_ratio'])})" for row in ordered]
+        ends = [f"{write(row[column])} ({row['method']} at {number(row['keep_ratio'])})" for row in ordered]
         sentences.append(f"{name}: {ends[0]} to {ends[-1]}.")
     return " ".join(sentences) or "No value is known."

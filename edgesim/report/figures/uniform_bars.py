@@ -1,32 +1,33 @@
-"""Bars that are all alike, or a single one, say no more than a sentence does, which is shown in their place."""
+"""Sentences that replace figures of equal bars, or of a single bar."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from edgesim.formatting import listed
 from edgesim.report.figures.figure import Figure, SentenceFigure
 from edgesim.report.plot_style import Spec, unescaped
 
-ALIKE = 0.005
-"""bars that differ by this share of the largest at most cannot be told apart by looking"""
+TOLERANCE = 0.005
+"""bars that differ by at most this share of the largest look equal"""
 CHOICES = {"ratio": "keep ratio ", "lambda": "λ "}
-"""what stands before the value of a choice that is a number"""
+"""text before the value of a choice that is a number"""
 FEW_NAMES = 6
-"""names up to which a sentence has each"""
+"""number of names up to which a sentence lists all"""
 
 
-def without_alike_bars(figure: Figure) -> tuple[Spec, list[SentenceFigure]]:
-    """A figure's specification without the bars that are all alike, and what they would have shown.
+def replace_uniform_bars(figure: Figure) -> tuple[Spec, list[SentenceFigure]]:
+    """Specification of a figure without equal bars, and sentences that replace these.
 
-    Bars of one choice (`meta`) are looked at together: those of another choice are never beside them. In a stacked
-    figure a bar is the stack; one stack of several parts is a figure, since its parts are compared.
+    Only bars of the same choice (`meta`) are compared, since others are never beside them. In a stacked figure a bar is
+    the whole stack. A single stack of several parts stays a figure, since its parts are compared.
     """
     bars = [trace for trace in figure.spec["data"] if trace.get("type") == "bar"]
     if not bars or len(bars) < len(figure.spec["data"]):
         return figure.spec, []
     stacked = figure.spec.get("layout", {}).get("barmode") in ("stack", "relative")
     left: list[Spec] = []
-    said: list[SentenceFigure] = []
+    sentences: list[SentenceFigure] = []
     groups: dict[str, list[Spec]] = {}
     for trace in bars:
         groups.setdefault(repr(trace.get("meta")), []).append(trace)
@@ -35,14 +36,14 @@ def without_alike_bars(figure: Figure) -> tuple[Spec, list[SentenceFigure]]:
         if sentence:
             chosen = {key: str(value) for key, value in (traces[0].get("meta") or {}).items() if value is not None}
             named = [f"{CHOICES.get(key, '')}{value}" for key, value in chosen.items()]
-            said.append(SentenceFigure(f"{', '.join([figure.title, *named])}: {sentence}", chosen))
+            sentences.append(SentenceFigure(f"{', '.join([figure.title, *named])}: {sentence}", chosen))
         else:
             left += traces
-    return {**figure.spec, "data": left}, said
+    return {**figure.spec, "data": left}, sentences
 
 
 def _cells(traces: list[Spec]) -> list[tuple[str, str, float]]:
-    """(name on the axis, name of the trace, value) of every bar that has one."""
+    """(name on the axis, name of the trace, value) of every bar with a value."""
     found = []
     for trace in traces:
         names, values = (trace["y"], trace["x"]) if trace.get("orientation") == "h" else (trace["x"], trace["y"])
@@ -55,7 +56,7 @@ def _cells(traces: list[Spec]) -> list[tuple[str, str, float]]:
 
 
 def _of_bars(traces: list[Spec], write: Callable[[float], str]) -> str:
-    """The sentence for bars side by side; empty where they differ."""
+    """Sentence for bars side by side; empty where they differ."""
     cells = _cells(traces)
     if not cells or not _equal([value for _, _, value in cells]):
         return ""
@@ -66,27 +67,27 @@ def _of_bars(traces: list[Spec], write: Callable[[float], str]) -> str:
 
 
 def _of_stacks(traces: list[Spec], write: Callable[[float], str]) -> str:
-    """The sentence for stacks; empty where they differ, or where there is a single one of several parts."""
+    """Sentence for stacks; empty where they differ, or for a single stack of several parts."""
     cells = [cell for cell in _cells(traces) if cell[2]]
     names = list(dict.fromkeys(name for name, _, _ in _cells(traces)))
     parts = list(dict.fromkeys(part for _, part, _ in cells))
     top = max((abs(value) for _, _, value in cells), default=0.0)
     if not cells or (len(names) == 1 and len(parts) > 1):
         return ""
-    told = []
+    texts = []
     for part in parts:
         values = [value for _, own, value in cells if own == part]
         if len(values) < len(names) or not _equal(values, top):
             return ""
-        told.append(f"{part}: {_between(values, write)}")
+        texts.append(f"{part}: {_between(values, write)}")
     if len(names) == 1:
-        return f"{told[0]} ({names[0]})."
-    return f"{'; '.join(told)} for {_all_of(names)}."
+        return f"{texts[0]} ({names[0]})."
+    return f"{'; '.join(texts)} for {_all_of(names)}."
 
 
 def _equal(values: list[float], top: float | None = None) -> bool:
     size = max(abs(value) for value in values) if top is None else top
-    return max(values) - min(values) <= ALIKE * size
+    return max(values) - min(values) <= TOLERANCE * size
 
 
 def _between(values: list[float], write: Callable[[float], str]) -> str:
@@ -97,4 +98,4 @@ def _between(values: list[float], write: Callable[[float], str]) -> str:
 def _all_of(names: list[str]) -> str:
     if len(names) > FEW_NAMES:
         return f"all {len(names)} ({names[0]} to {names[-1]})"
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    return listed(names)

@@ -1,10 +1,13 @@
-// Figures: drawn when they come into view, in the page's colours, with a legend that wraps and takes the keyboard.
+// Figures: drawn when they come into view, in the page's colours, with a legend that wraps and works by keyboard.
 const GLYPHS = {
   circle: "●", square: "■", diamond: "◆", "triangle-up": "▲", x: "✖", star: "★", cross: "✚", "triangle-down": "▼",
   pentagon: "⬟", hexagon: "⬢", "circle-open": "○", "square-open": "□", "line-ew-open": "━", "line-ns-open": "┃", "diamond-tall": "♦", line: "━", dash: "╍", dot: "┅",
 };
-const LIGHT = {{ look.light|tojson }};
+const LIGHT = {{ colours.light|tojson }};
 const DRAW_AHEAD = "300px";
+// Shares on axes and under the pointer read "50 %", as everywhere on the page. Of d3's signs plotly lets a locale set
+// that of a currency only, so formats of shares have its place, $, before the %.
+Plotly.register({ moduleType: "locale", name: "en-US", dictionary: {}, format: { currency: ["", " %"] } });
 
 const pageLook = () => {
   const style = getComputedStyle(document.documentElement);
@@ -28,7 +31,7 @@ class PageFigure {
   constructor(root, spec) {
     this.root = root;
     this.spec = spec;
-    // What has no interval has no bar: plotly would draw one of length zero for null.
+    // Marks without an interval get no bar: for null plotly would draw one of length zero.
     for (const bars of spec.data.flatMap((trace) => [trace.error_x, trace.error_y]).filter(Boolean)) {
       for (const end of ["array", "arrayminus"]) bars[end] = bars[end].map((value) => (value === null ? NaN : value));
     }
@@ -46,7 +49,7 @@ class PageFigure {
       return button;
     }));
     this.plot.after(this.legend, save);
-    this.hideWithout();
+    this.hideIfEmpty();
   }
 
   group(trace) {
@@ -76,13 +79,13 @@ class PageFigure {
       modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]] };
     Plotly.newPlot(this.plot, traces, layout, settings);
     Plotly.relayout(this.plot, themed(pageLook()));
-    this.settle();
+    this.adjust();
     this.addLegend();
   }
 
-  // What depends on how much room there is, and on what is chosen: ticks of a logarithmic axis that shows little of its
-  // range, and squares that would overlap.
-  settle() {
+  // Adjust to the width and to the choices: ticks of a logarithmic axis that shows little of its range, and the size of
+  // squares that would overlap.
+  adjust() {
     const full = this.plot._fullLayout;
     for (const axis of ["xaxis", "yaxis"]) {
       const own = this.spec.layout[axis];
@@ -97,17 +100,17 @@ class PageFigure {
     Plotly.restyle(this.plot, { "marker.size": Math.max(4, size) }, places);
   }
 
-  // A figure that has nothing of what is chosen is no empty frame.
-  hideWithout() {
+  // Hide a figure without anything for the current choices.
+  hideIfEmpty() {
     this.root.hidden = !this.spec.data.some((trace) => this.chosen(trace));
   }
 
   refresh() {
-    this.hideWithout();
+    this.hideIfEmpty();
     if (!this.drawn) return;
     Plotly.restyle(this.plot, { visible: this.visible() });
     Plotly.relayout(this.plot, { "xaxis.autorange": true, "yaxis.autorange": true, ...this.ranges() });
-    this.settle();
+    this.adjust();
     this.addLegend();
   }
 
@@ -147,11 +150,11 @@ class PageFigure {
     }));
   }
 
-  relook(look) {
+  retheme(look) {
     if (this.drawn) Plotly.relayout(this.plot, themed(look));
   }
 
-  // A saved figure is for papers and slides: light, with its legend and title, whatever the page looks like.
+  // A saved figure is for papers and slides: light, with its legend and title, in any theme of the page.
   async save(format) {
     this.draw();
     const title = this.root.querySelector("h3").textContent;

@@ -1,18 +1,20 @@
-// How values are written: the same texts as edgesim/report/columns.py gives (a test compares them).
-const UNKNOWN = "–";
-const known = (value) => typeof value === "number" && Number.isFinite(value);
+// Numbers as text, by the rules that Python sends with each column (edgesim/formatting.py, NumberFormat): tables turn
+// pages and filter rows in the browser, and the texts of half a million cells would double a large page.
+const UNKNOWN = {{ unknown|tojson }};
+const MOST_PLAIN = {{ most_plain }};
+// One formatter for all: `toLocaleString` looks its locale up at every call.
+const thousands = new Intl.NumberFormat("en-US", { maximumFractionDigits: 20 });
 
-// Like Python's format: a number exactly between two neighbours goes to the even one.
-const fixed = (value, digits) => {
-  const doubled = value * 2 ** (digits + 1);
-  if (!Number.isInteger(doubled) || doubled % 2 === 0) return value.toFixed(digits);
-  const below = Math.floor(value * 10 ** digits);
-  return ((below % 2 === 0 ? below : below + 1) / 10 ** digits).toFixed(digits);
+// Like Python's format: a number exactly between two neighbours goes to the even one, and zero has no sign.
+const fixed = (value, decimals) => {
+  const doubled = value * 2 ** (decimals + 1);
+  let text = value.toFixed(decimals);
+  if (Number.isInteger(doubled) && doubled % 2 !== 0) {
+    const below = Math.floor(value * 10 ** decimals);
+    text = ((below % 2 === 0 ? below : below + 1) / 10 ** decimals).toFixed(decimals);
+  }
+  return Number(text) === 0 ? text.replace("-", "") : text;
 };
-// One formatter for all: `toLocaleString` looks its locale up at every call, for half a million cells.
-const thousands = new Intl.NumberFormat("en-US");
-const positive = (text) => (Number(text) === 0 ? text.replace("-", "") : text);
-const grouped = (value) => thousands.format(Number(positive(fixed(value, 0))));
 
 // Python's "%.{digits}g".
 const general = (value, digits) => {
@@ -24,19 +26,22 @@ const general = (value, digits) => {
   return `${trim(mantissa)}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
 };
 
-const signed = (text) => (text.startsWith("-") ? text : `+${text}`);
-const FORMS = {
-  text: (value) => (value === null || value === "" ? UNKNOWN : String(value)),
-  percent: (value) => (known(value) ? `${positive(fixed(100 * value, 1))} %` : UNKNOWN),
-  spread: (value) => (known(value) ? `${positive(fixed(100 * value, 1))} pp` : UNKNOWN),
-  gap: (value) => (known(value) ? `${signed(positive(fixed(100 * value, 2)))} pp` : UNKNOWN),
-  ratio: (value) => (known(value) ? general(value, 4) : UNKNOWN),
-  quantity: (value) => {
-    if (!known(value)) return UNKNOWN;
-    const size = Math.abs(value);
-    return size >= 1000 && size < 1e9 ? grouped(value) : general(value, 4);
-  },
-  p_value: (value) => (!known(value) ? UNKNOWN : value < 1e-4 ? "< 0.0001" : general(value, 2)),
-  plain_count: (value) => (known(value) ? String(Math.trunc(value) + 0) : UNKNOWN),
-  count: (value) => (known(value) ? thousands.format(Math.trunc(value) + 0) : UNKNOWN),
+const grouped = (text) => {
+  const [whole, rest] = text.split(".");
+  return thousands.format(Number(whole)).replace(/^0/, whole.startsWith("-") ? "-0" : "0") + (rest === undefined ? "" : `.${rest}`);
+};
+
+// The writer of a column's values; `form` is null for texts, else the settings that differ from the defaults.
+const writer = (form) => {
+  if (form === null) return (value) => (value === null || value === "" ? UNKNOWN : String(value));
+  const { digits = 4, decimals, factor = 1, unit = "", sign = false, grouping = true, least = -Infinity } = form;
+  return (value) => {
+    if (typeof value !== "number" || !Number.isFinite(value)) return UNKNOWN;
+    if (value < least) return `<${least}`;
+    const number = factor * value, size = Math.abs(number);
+    const whole = decimals === undefined && size >= 10 ** (digits - 1) && size < MOST_PLAIN;
+    let text = whole ? fixed(number, 0) : decimals === undefined ? general(number, digits) : fixed(number, decimals);
+    if (grouping && !text.includes("e")) text = grouped(text);
+    return `${sign && !text.startsWith("-") ? "+" : ""}${text}${unit}`;
+  };
 };

@@ -49,7 +49,7 @@ const themeButton = document.getElementById("theme");
 const setTheme = (theme) => {
   document.documentElement.dataset.theme = theme;
   themeButton.textContent = `Theme: ${theme}`;
-  drawn.forEach((figure) => figure.relook(pageLook()));
+  drawn.forEach((figure) => figure.retheme(pageLook()));
 };
 themeButton.hidden = false;
 themeButton.addEventListener("click", () => {
@@ -61,7 +61,7 @@ let remembered = null;
 try { remembered = localStorage.getItem("edgesim-theme"); } catch { /* the same */ }
 setTheme(THEMES.includes(remembered) ? remembered : "auto");
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
-  drawn.forEach((figure) => figure.relook(pageLook())));
+  drawn.forEach((figure) => figure.retheme(pageLook())));
 
 // Paper is light and narrower than most windows, and shows what was never scrolled to.
 const PAPER_WIDTH = 340;

@@ -18,7 +18,7 @@ const download = (name, content, type) => {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 };
 
-// A column as a function from row to value; null for what is not known. How columns are stored: edgesim/report/embed.py.
+// A column as a function from row to value; null for unknown values. How columns are stored: edgesim/report/payload.py.
 const reader = (column) => {
   if ("all" in column) return () => column.all;
   if (column.of) return (row) => column.of[column.at[row]];
@@ -37,7 +37,7 @@ const csvCell = (value, isText) => {
 class DataTable {
   constructor(root, data) {
     this.root = root;
-    this.columns = data.columns.map((column) => ({ ...column, get: reader(column), write: FORMS[column.form] }));
+    this.columns = data.columns.map((column) => ({ ...column, get: reader(column), write: writer(column.form) }));
     this.total = data.rows;
     this.size = PAGE_SIZES[0];
     this.page = 0;
@@ -107,10 +107,10 @@ class DataTable {
     if (this.sorted) {
       const { get, form } = this.columns[this.sorted.place];
       const sign = this.sorted.down ? -1 : 1;
-      const compare = form === "text" ? (a, b) => collator.compare(a, b) : (a, b) => a - b;
+      const compare = form === null ? (a, b) => collator.compare(a, b) : (a, b) => a - b;
       this.order.sort((one, other) => {
         const [a, b] = [get(one), get(other)];
-        if (a === null || b === null) return (a === null) - (b === null);  // what is unknown comes last, both ways
+        if (a === null || b === null) return (a === null) - (b === null);  // unknown values come last, both ways
         return sign * compare(a, b);
       });
     }
@@ -138,12 +138,12 @@ class DataTable {
 
   cell(text, form) {
     const length = text.length > SHORT ? "long" : "short";
-    return element("td", { className: form === "text" ? length : "n", textContent: text });
+    return element("td", { className: form === null ? length : "n", textContent: text });
   }
 
   csv() {
     const head = this.columns.map((column) => csvCell(column.key, true)).join(",");
-    const line = (row) => this.columns.map((column) => csvCell(column.get(row), column.form === "text")).join(",");
+    const line = (row) => this.columns.map((column) => csvCell(column.get(row), column.form === null)).join(",");
     return [head, ...this.order.map(line)].join("\r\n") + "\r\n";
   }
 }

@@ -1,0 +1,48 @@
+"""The table of methods and one section for each, from the classes themselves."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+from edgesim.pruning import METHODS
+from edgesim.pruning.base import Method
+from generators.columns import class_texts
+from generators.keys import arguments, method_entries
+from generators.markdown import code, page, table
+
+
+def methods() -> str:
+    """Every method: what it keeps, its source and cost class; then its arguments and the text of its file."""
+    entries = dict(method_entries())
+    rows = [(f"[`{name}`](#{name})", _first_line(cls), cls.source, cls.cost_class) for name, cls in _classes().items()]
+    parts = [table(("method", "keeps", "source", "cost of scoring"), rows)]
+    for name, cls in _classes().items():
+        notes = inspect.getdoc(importlib.import_module(cls.__module__)) or ""
+        module = cls.__module__.replace(".", "/") + ".py"
+        parts += [
+            f"## {name}",
+            f"Source: {cls.source}. Cost of scoring: {cls.cost_class}. Code: {code(module)}.",
+            arguments(entries[name]["properties"]),
+            f"```text\n{notes}\n```" if notes else "",
+        ]
+    return page(*parts)
+
+
+def method_members() -> str:
+    """The members of the base class, each with its purpose: those that a method may override."""
+    rows = [(code(name), text) for name, text in class_texts(Method).items()]
+    for name, member in vars(Method).items():
+        if inspect.isfunction(member):
+            shown = f"{name}({', '.join(list(inspect.signature(member).parameters)[1:])})"
+            rows.append((code(shown), (inspect.getdoc(member) or "").split("\n\n")[0]))
+    return table(("member", "purpose"), rows)
+
+
+def _classes() -> dict[str, Any]:
+    return dict(METHODS)
+
+
+def _first_line(cls: type) -> str:
+    return (inspect.getdoc(cls) or "").splitlines()[0].rstrip(".")

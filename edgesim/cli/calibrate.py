@@ -1,0 +1,112 @@
+"""`edgesim calibrate`: this machine measured into a device profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+
+from edgesim.cli.app import app
+from edgesim.errors import EdgesimError
+from edgesim.formatting import n_of, percent, scaled, watts
+
+if TYPE_CHECKING:
+    from edgesim.calibration import this_machine
+    from edgesim.calibration.step_timing import TorchDevice
+
+
+@app.command()
+def calibrate(
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Profile to write. Default: NAME.yaml.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the profile. Default: that of the file, or this-machine.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch. Default: torch's own choice.")] = None,
+    device_class: Annotated[
+        str | None, typer.Option("--class", help="Device class of the profile. Default: as detected.")
+    ] = None,
+    torch_device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    check: Annotated[
+        bool, typer.Option("--check", help="Predict training steps of networks left out of the fit.")
+    ] = False,
+    page: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE.md", help="Report of the measurements to write.")
+    ] = None,
+) -> None:
+    """Measure this machine into a device profile; takes minutes on an otherwise idle machine."""
+    from edgesim.calibration import this_machine, this_machine_page
+    from edgesim.results import provenance
+    from edgesim.runtime.executor import keep_freed_memory
+
+    keep_freed_memory()  # as the actors of a run do, whose steps are measured here
+    chosen = name or (out.stem if out else "this-machine")
+    target = out or Path(f"{chosen}.yaml")
+    asked = request(chosen, threads, device_class, torch_device, target.resolve().parent, check)
+    found = this_machine.calibrate(asked, target, lambda doing: typer.echo(doing, err=True))
+    if page is not None:
+        page.write_text(this_machine_page.page(found, provenance.command()), encoding="utf-8")
+    print_calibration(found, target)
+
+
+def request(
+    name: str, threads: int | None, device_class: str | None, torch_device: str, folder: Path, check: bool
+) -> this_machine.Request:
+    """Checked arguments of the command.
+
+    Raises:
+        EdgesimError: an unknown class or torch device, or a name that no profile can have.
+    """
+    import torch
+
+    from edgesim.calibration import this_machine
+    from edgesim.hardware import loading
+    from edgesim.results import provenance
+
+    allowed = get_args(loading.DeviceClass)
+    if device_class is not None and device_class not in allowed:
+        raise EdgesimError(f"--class {device_class}: there is no such class; allowed: {', '.join(allowed)}")
+    cuda = torch.cuda.is_available()
+    if torch_device not in ("auto", "cpu", "cuda") or (torch_device == "cuda" and not cuda):
+        choice = "auto, cpu, cuda" if cuda else "auto, cpu (torch sees no GPU)"
+        raise EdgesimError(f"--torch-device {torch_device}: cannot be used here; allowed: {choice}")
+    chosen: TorchDevice = "cuda" if torch_device == "cuda" or (torch_device == "auto" and cuda) else "cpu"
+    if not loading.is_name(name):
+        raise EdgesimError(f"--name {name}: must be lower-case words joined by hyphens, like my-device")
+    processor = torch.cuda.get_device_name() if chosen == "cuda" else str(provenance.host()["processor"])
+    return this_machine.Request(
+        name=name,
+        title=processor,
+        processor=processor,
+        device_class=device_class or this_machine.device_class(),
+        torch_device=chosen,
+        threads=threads or torch.get_num_threads(),
+        folder=folder,
+        check=check,
+    )
+
+
+def print_calibration(found: this_machine.Calibrated, out: Path) -> None:
+    """Print the measured profile and its errors."""
+    from edgesim.calibration import this_machine_page
+
+    machine, profile = found.machine, found.profile
+    lines = [
+        f"{profile.name}: {machine.processor}, {n_of(machine.threads, 'thread')}, class {machine.device_class}",
+        f"  peak {scaled(machine.peak_flops_per_s, 'FLOP/s', digits=4)} in FP32, training reaches "
+        f"{percent(profile.compute.training_utilisation.value)} of it",
+        f"  copies {scaled(machine.copies.large_bytes_per_s, 'B/s')}, storage reads "
+        f"{scaled(machine.storage.read_bytes_per_s, 'B/s', digits=4)} ({machine.storage.how})",
+        f"  power {watts(profile.idle_w)} idle, {watts(profile.power_w)} in training: {profile.power.max_w.source}",
+        *(f"  {note}" for note in found.notes),
+        f"  mean absolute error {percent(found.fitted.held_out)}, {found.fitted.held_out_words} of the fit",
+    ]
+    if machine.timings.share is not None and machine.timings.share < 0.9:
+        lines.append(
+            "  other programs kept this one waiting: "
+            f"it had a processor for {percent(machine.timings.share, 0)} of the time; "
+            "calibrate an idle machine if possible"
+        )
+    if found.check is not None:
+        lines += ["", this_machine_page.table(found.check.timed, found.check.predicted_s), ""]
+    typer.echo("\n".join([*lines, f"profile: {out}"]))

@@ -1,0 +1,120 @@
+"""`edgesim list`: the names that a scenario can use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from edgesim.cli.app import Json, app
+from edgesim.formatting import number, scaled, short_percent, watts
+
+TABLES = ("methods", "models", "datasets", "partitions", "profiles", "scenarios", "fleets")
+Rows = list[dict[str, Any]]
+
+LEGENDS = {
+    "profiles": "~ marks an estimate. used: share of the peak that training reaches with that software. lasting: share "
+    "of the speed that remains under load, where heat slows the device down. watts of: what the watts include; sums "
+    "over different scopes do not compare. Empty cells: not in the profile. --json has every number with its source."
+}
+
+
+@app.command("list")
+def list_names(
+    table: Annotated[str, typer.Argument(metavar="|".join(TABLES), help="Table to print.")],
+    as_json: Json = False,
+) -> None:
+    """List the names that a scenario can use."""
+    from edgesim.cli import terminal
+
+    rows = rows_of(table)
+    if rows is None:
+        raise typer.BadParameter(f"there is no table '{table}'; allowed: {', '.join(TABLES)}")
+    if as_json:
+        typer.echo(json.dumps(_in_full(table, rows), indent=2))
+        return
+    rows = [{name: value for name, value in row.items() if name != "file"} for row in rows]
+    terminal.print_rows(table, rows, optional=("title",))
+    if table in LEGENDS:
+        terminal.print_line(LEGENDS[table])
+
+
+def rows_of(table: str) -> Rows | None:
+    """One row per name of a table, or None where there is no such table."""
+    if table == "methods":
+        from edgesim.pruning import METHODS
+
+        return [
+            {"name": name, "what": _summary(cls), "source": cls.source, "cost": cls.cost_class}
+            for name, cls in METHODS.items()
+        ]
+    if table == "models":
+        from edgesim.models import MODELS
+
+        outside = [
+            {"name": "timm:NAME", "what": "any timm network, where timm is installed"},
+            {"name": "package.module:Name", "what": "your own network"},
+        ]
+        return _named(MODELS) + outside
+    if table == "datasets":
+        from edgesim.data.datasets import DATASETS
+
+        return _named(DATASETS)
+    if table == "partitions":
+        from edgesim.data.partition_schemes import PARTITIONS
+
+        return _named(PARTITIONS)
+    if table == "profiles":
+        from edgesim.hardware import loading
+
+        return [_profile(row) for row in loading.table()]
+    if table in ("scenarios", "fleets"):
+        from edgesim.config import shipped
+
+        files = shipped.scenarios() if table == "scenarios" else shipped.fleets()
+        return [{"name": name, "what": shipped.title(file), "file": str(file)} for name, file in files.items()]
+    return None
+
+
+def _profile(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the table of profiles as text, estimates with a ~."""
+
+    def marked(name: str, text: str) -> str:
+        return f"~{text}" if name in row["estimates"] else text
+
+    battery_j, lasting = row["battery_j"], row["lasting"]
+    return {
+        "name": row["name"],
+        "class": row["class"],
+        "software": row["software"],
+        "peak FP32": marked("peak_flops_per_s", scaled(row["peak_flops_per_s"], "FLOP/s")),
+        "used": marked("utilisation", short_percent(row["utilisation"], 2)),
+        "memory": marked("memory_bytes", scaled(row["memory_bytes"], "B")),
+        "storage": row["storage"],
+        "idle": marked("idle_w", watts(row["idle_w"])),
+        "load": marked("max_w", watts(row["max_w"])),
+        "watts of": row["power_scope"],
+        "lasting": None if lasting is None else marked("lasting", short_percent(lasting, 2)),
+        "battery": None if battery_j is None else marked("battery_j", f"{number(battery_j / 3600, 3)} Wh"),
+        "title": row["title"],
+    }
+
+
+def _in_full(table: str, rows: Rows) -> Any:
+    """All that a machine may want to know of a table."""
+    if table == "profiles":
+        from edgesim.hardware import loading
+
+        return [loading.to_dict(loading.load(name)) for name in loading.names()]
+    return rows
+
+
+def _named(table: Mapping[str, type]) -> Rows:
+    return [{"name": name, "what": _summary(cls)} for name, cls in table.items()]
+
+
+def _summary(cls: type) -> str:
+    """First line of a class's docstring."""
+    return (cls.__doc__ or "").strip().splitlines()[0].rstrip(".")

@@ -1,0 +1,187 @@
+"""`edgesim plan`: the cost of every trial of a scenario, without training."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edgesim.cli import terminal
+from edgesim.cli.app import Json, Overrides, Scenario, app
+from edgesim.formatting import n_of, number, short_percent, size
+
+if TYPE_CHECKING:
+    from edgesim.planning import FleetPlan
+    from edgesim.scenario import loading
+
+MOST_JSON_ROWS = 10_000
+"""rows that the JSON of a plan holds, at most; more go to a file by --out"""
+MOST_ROWS = 60
+"""rows of a table on the terminal, at most"""
+WIDTH = 80
+"""characters of a line of the legend"""
+TOP = 3
+"""devices named as slowest and as hungriest"""
+KEYS = ("profile", "method", "keep")
+"""columns that identify a row; every part of a table that is too wide for the terminal repeats them"""
+CLOSED = "closed form (edge paper)"
+LEGEND = (
+    f"{CLOSED}: time is FLOPs / throughput, energy is that time x power. It leaves out start-up, dispatch, memory "
+    "traffic, reading, heat and idle power"
+)
+WORK = (
+    "work: exact, or for scoring that depends on the data expected (the usual amount measured) or at most (an upper "
+    "limit)"
+)
+REPEATS = (
+    "repeats to break even: trainings on the same kept set after which scoring has paid for itself. The opponent is "
+    "full training, the measure the fleet's emulated energy. never: a training on the kept set saves nothing"
+)
+CAUSES = (("infeasible", "limits"), ("binds", "binds"), ("breaks the budget by the other price", "other_price_breaks"))
+"""(cause in words, part of a row that counts its trials); a row shows the first that it has"""
+
+
+@app.command()
+def plan(
+    scenario: Scenario,
+    overrides: Overrides = None,
+    devices: Annotated[
+        int | None, typer.Option(min=1, help="Scale the fleet to this many devices, in its groups' proportions.")
+    ] = None,
+    as_json: Json = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.parquet", help="Write one row per trial to a file.")] = None,
+) -> None:
+    """Price every device and keep ratio without training: time, energy, storage, memory, feasibility."""
+    if out is not None and (out.suffix != ".parquet" or out.is_dir()):
+        raise typer.BadParameter(f"--out must name a .parquet file; got {out}")
+    if out is not None and not out.parent.is_dir():  # before the work, not after
+        raise typer.BadParameter(f"--out names a file in {out.parent}, which does not exist; create that folder first")
+    from edgesim.scenario import loading as scenarios
+
+    loaded = scenarios.load(scenario, overrides or ())
+    found = fleet_plan(loaded, devices)
+    if out is not None:
+        try:
+            found.write(out)
+        except OSError as error:
+            raise typer.BadParameter(f"--out {out} cannot be written: {error}") from None
+    if as_json:
+        typer.echo(plan_json(loaded.name, found))
+        return
+    print_plan(found)
+    if out is not None:
+        typer.echo(f"rows: {out}")
+
+
+def fleet_plan(scenario: loading.Scenario, devices: int | None) -> FleetPlan:
+    """As `api.planned`, without importing pandas unless another run has to be read."""
+    pruning = scenario.pruning
+    if pruning.scores_from is None and getattr(pruning.rule, "accuracy_from", None) is None:
+        from edgesim import planning
+
+        return planning.plan(scenario, devices)
+    from edgesim import api
+
+    return api.planned(scenario, devices)
+
+
+def plan_json(name: str, plan: FleetPlan) -> str:
+    """A plan for machines: means by method and by profile, the costliest trials, and the rows where they are few."""
+    rows = plan.frame().astype(object) if len(plan) <= MOST_JSON_ROWS else None
+    answer = {
+        "scenario": name,
+        "devices": plan.devices,
+        "trials": len(plan),
+        "repeats": plan.full.repeats,
+        "by_method": plan.by_method(),
+        "by_profile": plan.by_profile(),
+        "slowest": plan.most("device_time_s", TOP),
+        "hungriest": plan.most("device_energy_j", TOP),
+        "data_notes": list(plan.data_notes),
+        "rows": None if rows is None else rows.where(rows.notna(), None).to_dict("records"),
+    }
+    return json.dumps(answer, indent=2)
+
+
+def print_plan(plan: FleetPlan) -> None:
+    """Print the fleet by method and by profile, and the devices that take most."""
+    for note in plan.data_notes:
+        typer.echo(f"data: {note}", err=True)
+    every = rows = plan.by_profile()
+    shown = {name for name, usual in (("binds", {}), ("work_is", "exact")) if any(row[name] != usual for row in rows)}
+    fleet = [_row(row, shown, total=True) for row in plan.by_method()]
+    terminal.print_rows("whole fleet, means per device", fleet, keys=KEYS)
+    title = "by profile, means per device"
+    if len(rows) > MOST_ROWS:  # the slowest trial of each profile tells most in one row
+        title += f": only the slowest trial of each, of {len(rows):,} rows (--json has all)"
+        slowest = {row["profile"]: row for row in sorted(rows, key=lambda row: row["device_time_s"] or 0.0)}
+        rows = [row for row in rows if slowest[row["profile"]] is row]
+    terminal.print_rows(title, [{"profile": row["profile"], **_row(row, shown)} for row in rows], keys=KEYS)
+    for title, measure, unit in (("slowest", "device_time_s", "s"), ("hungriest", "device_energy_j", "J")):
+        for row in plan.most(measure, TOP):
+            trial = f"{row['method']} at {number(row['keep_ratio'])}"
+            typer.echo(f"{title}: device {row['device']} ({row['profile']}), {trial}: {number(row[measure])} {unit}")
+    for line in _causes(every):
+        typer.echo(line)
+    if plan.full.repeats > 1:
+        typer.echo(f"the price of a trial has one scoring and {plan.full.repeats:,} trainings (training.repeats)")
+    typer.echo(f"{n_of(len(plan), 'trial')} of {n_of(plan.devices, 'device')}; times and energies are emulated")
+    for legend in (LEGEND, REPEATS, *([WORK] if "work_is" in shown else [])):
+        typer.echo(textwrap.fill(legend, WIDTH))
+
+
+def _causes(rows: list[dict[str, Any]]) -> list[str]:
+    """Causes that stop or bind trials or raise their other price: a line per profile and cause, with an example."""
+    found: dict[tuple[str, str, str], tuple[int, str]] = {}
+    for row in rows:
+        kind, part = next(((kind, part) for kind, part in CAUSES if row[part]), CAUSES[0])
+        for i, (cause, trials) in enumerate(row[part].items()):
+            key = (kind, row["profile"], cause)
+            count, example = found.get(key, (0, ""))
+            found[key] = (count + trials, example or (row["reason"] if i == 0 else ""))
+    kinds = [kind for kind, _ in CAUSES]
+    order = sorted(found.items(), key=lambda entry: (kinds.index(entry[0][0]), -entry[1][0]))
+    lines = []
+    for (kind, profile, cause), (trials, example) in order[:MOST_ROWS]:
+        lines.append(
+            f"{kind}: {cause}, {n_of(trials, 'trial')} on {profile}" + (f"; for example {example}" if example else "")
+        )
+    more = len(order) - MOST_ROWS
+    return lines + ([f"and {n_of(more, 'such line')} more; --json has all"] if more > 0 else [])
+
+
+def _row(row: dict[str, Any], shown: set[str], total: bool = False) -> dict[str, Any]:
+    """A row of means for the terminal; `shown` names the optional columns, `total` adds sums over the fleet."""
+    time_s, score_s = row["device_time_s"], row["device_score_time_s"]
+    storage, peak = row["storage_bytes"], row["peak_memory_bytes"]
+    cells: dict[str, Any] = {
+        "method": row["method"],
+        "keep": row["keep_ratio"],
+        "trials": row["trials"],
+        "infeasible": _counts(row["limits"]) or 0,
+        "time s": time_s,
+        "start-up s": row["device_startup_s"],
+        "scoring": None if score_s is None or not time_s else short_percent(score_s / time_s, 2),
+        "energy J": row["device_energy_j"],
+        f"{CLOSED} s": row["analytic_time_s"],
+        f"{CLOSED} J": row["analytic_energy_j"],
+        "storage": None if storage is None else size(storage),
+        "memory": None if peak is None else size(peak),
+    }
+    if "work_is" in shown:
+        cells["work"] = row["work_is"]
+    if "binds" in shown:
+        cells["binds"] = _counts(row["binds"])
+    if total:
+        cells["slowest s"] = row["slowest_device_time_s"]
+        cells["fleet J"] = row["total_device_energy_j"]
+        cells["repeats to break even"] = row["repeats_to_break_even"]
+    return cells
+
+
+def _counts(causes: dict[str, int]) -> str:
+    """Trials of each cause: memory 12, energy 3."""
+    return ", ".join(f"{name} {count:,}" for name, count in causes.items())

@@ -1,0 +1,166 @@
+"""`edgesim predict`: time and energy of one training step, or of a whole training, on one device or on many."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import Annotated, Any, get_args
+
+import typer
+
+from edgesim.cli import terminal
+from edgesim.cli.app import Json, app, check_choice
+from edgesim.formatting import n_of, number, scaled, short_percent, size
+
+WIDTH = 80
+"""characters of a line of a prediction"""
+
+
+@app.command()
+def predict(
+    profile: Annotated[
+        list[str], typer.Option(help="Device profile: a name, a file or 'all' (repeatable).", metavar="PROFILE")
+    ],
+    model: Annotated[str, typer.Option(help="Network: a name, timm:NAME or package.module:Name.")],
+    shape: Annotated[str, typer.Option("--input", metavar="CxHxW", help="Shape of one sample, like 3x224x224.")],
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples per step.")],
+    samples: Annotated[int | None, typer.Option(min=1, help="Samples of a whole training; needs --epochs.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of a whole training; needs --samples.")] = None,
+    startup: Annotated[
+        str | None,
+        typer.Option(help="Start of a whole training: cold (default) starts its process, warm does not."),
+    ] = None,
+    optimizer: Annotated[str, typer.Option(help="sgd (with momentum), adam or adamw.")] = "adam",
+    classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 10,
+    power_mode: Annotated[str, typer.Option(help="Power mode of the profile: full, or one of its own.")] = "full",
+    precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
+    as_json: Json = False,
+) -> None:
+    """Predict time and energy of one training step, or of a whole training with --samples and --epochs."""
+    from edgesim.training.settings import OPTIMIZER_STATES, Precision, Training
+
+    parts = shape.split("x")
+    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise typer.BadParameter(f"--input must look like CxHxW, for example 3x224x224; got '{shape}'")
+    check_choice("optimiser", optimizer, OPTIMIZER_STATES)
+    check_choice("precision", precision, get_args(Precision))
+    if (samples is None) != (epochs is None):
+        raise typer.BadParameter("a whole training needs both --samples and --epochs; without them it is one step")
+    if startup is not None and samples is None:
+        raise typer.BadParameter("--startup belongs to a whole training; give --samples and --epochs with it")
+    from edgesim.planning import step_prediction
+    from edgesim.planning.training_prediction import Startup, predict_job
+
+    check_choice("start-up", startup or "cold", get_args(Startup))
+    devices = step_prediction.profiles_of(profile)
+    training = Training(optimizer=optimizer, precision=precision)  # type: ignore[arg-type]
+    size = (int(parts[0]), int(parts[1]), int(parts[2]))
+    query = step_prediction.StepQuery.of(model, size, classes, batch_size, training)
+    if samples is None or epochs is None:
+        found = [step_prediction.predict_step(device, query, power_mode) for device in devices]
+    else:
+        start: Startup = "warm" if startup == "warm" else "cold"
+        found = [predict_job(device, query, samples, epochs, power_mode, start) for device in devices]
+    if as_json:
+        typer.echo(json.dumps(found if len(devices) > 1 else found[0], indent=2))
+    else:
+        print_predictions(found, fastest_first=step_prediction.ALL in profile)
+
+
+def print_predictions(found: list[dict[str, Any]], fastest_first: bool) -> None:
+    """Print one prediction in lines, or several as a table of devices.
+
+    Args:
+        found: from `predict_step` or `predict_job`, all of the same kind.
+        fastest_first: order the table by time; as given otherwise. Devices for which it is infeasible come last.
+    """
+    one, *others = found
+    is_training = "samples" in one
+    if not others:
+        _print_training(one) if is_training else _print_step(one)
+        return
+    if fastest_first:
+        found = sorted(found, key=lambda each: (not each["feasible"], each["time_s"]))
+    startup = "of which start-up s" if is_training else "start-up s, once per job"
+    rows = [
+        {
+            "profile": each["profile"],
+            "time s": each["time_s"] if each["feasible"] else None,
+            startup: each["startup_s"] if each["feasible"] else None,
+            "energy J": each["energy_j"] if each["feasible"] else None,
+            "memory": size(each["peak_memory_bytes"]),
+            "feasible": "yes" if each["feasible"] else f"no: {each['reason']}",
+        }
+        for each in found
+    ]
+    terminal.print_rows(_subject(one), rows, keys=("profile",))
+    if any(each["priced_precision"] != each["precision"] for each in found):
+        typer.echo(f"devices without {one['precision']} units are priced at their fp32 speed")
+
+
+def _subject(found: dict[str, Any]) -> str:
+    """Step or training that is predicted, whatever the device."""
+    setting = f"batch size {found['batch_size']}, {found['optimizer']}, {found['precision']}"
+    setting += f", power mode {found['power_mode']}"
+    if "samples" not in found:
+        return f"one step of {found['model']}, {setting}"
+    amount = f"{n_of(found['samples'], 'sample')}, {n_of(found['epochs'], 'epoch')}"
+    return f"training of {found['model']}, {amount}, {setting}, {found['startup']} start"
+
+
+def _print_training(found: dict[str, Any]) -> None:
+    """Print a whole training in lines of at most 80 characters."""
+    from edgesim.planning.step_prediction import PARTS
+
+    typer.echo(_wrapped(f"{found['profile']}: {_subject(found)}"))
+    typer.echo(f"  time          {number(found['time_s'])} s")
+    for label, key in (("start-up", "startup_s"), *((name, f"{name}_time_s") for name in (*PARTS, "heat"))):
+        if found[key]:
+            share = short_percent(found[key] / found["time_s"], 2)
+            typer.echo(f"    {label:<10}  {number(found[key])} s ({share})")
+    typer.echo(f"  energy        {number(found['energy_j'])} J")
+    for label, key in (("start-up", "startup_energy_j"), ("training", "training_energy_j")):
+        if found[key]:
+            share = short_percent(found[key] / found["energy_j"], 2)
+            typer.echo(f"    {label:<10}  {number(found[key])} J ({share})")
+    if found["battery_j"]:
+        typer.echo(f"  battery       {short_percent(found['energy_j'] / found['battery_j'], 2)} of a full one")
+    read = f"{size(found['read_bytes'])} read from storage"
+    typer.echo(f"  work          {n_of(found['steps'], 'step')}, {scaled(found['flops'], 'FLOP')}, {read}")
+    typer.echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")
+    if found["throttled_s"]:
+        typer.echo(f"  throttled     {number(found['throttled_s'], 3)} s at the limit of its heat")
+    _print_limits(found)
+
+
+def _print_step(found: dict[str, Any]) -> None:
+    """Print one step in lines of at most 80 characters."""
+    from edgesim.planning.step_prediction import PARTS
+
+    setting = f"{found['optimizer']}, {found['precision']}, power mode {found['power_mode']}"
+    typer.echo(_wrapped(f"{found['model']} on {found['profile']}, batch size {found['batch_size']}, {setting}"))
+    typer.echo(f"  one step      {number(found['time_s'])} s")
+    for name in PARTS:
+        share = short_percent(found[f"{name}_time_s"] / found["time_s"], 2)
+        binds = ", binds" if name == found["binds"] else ""
+        typer.echo(f"    {name:<10}  {number(found[f'{name}_time_s'], 3)} s ({share}){binds}")
+    if found["startup_s"]:
+        start = f"{number(found['startup_s'], 3)} s, {number(found['startup_energy_j'], 3)} J"
+        typer.echo(f"  start-up      {start}: once per job, unless the process runs already")
+    typer.echo(f"  energy        {number(found['energy_j'])} J")
+    typer.echo(f"  work          {scaled(found['flops'], 'FLOP')}, {size(found['moved_bytes'])} moved in memory")
+    typer.echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")
+    _print_limits(found)
+
+
+def _print_limits(found: dict[str, Any]) -> None:
+    """Print why it is infeasible, and the precision whose speed is used where the device lacks the one asked for."""
+    if not found["feasible"]:
+        typer.echo(_wrapped(f"  infeasible: {found['reason']}"))
+    if found["priced_precision"] != found["precision"]:
+        speed = f"priced at its {found['priced_precision']} speed"
+        typer.echo(_wrapped(f"  {found['profile']} has no {found['precision']} units: {speed}"))
+
+
+def _wrapped(line: str) -> str:
+    return textwrap.TextWrapper(WIDTH, break_on_hyphens=False, subsequent_indent=" " * 4).fill(line)

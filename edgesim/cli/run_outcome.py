@@ -1,0 +1,83 @@
+"""End of a run on the terminal: failed trials, their reasons, and the command that tries them again."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from edgesim.cli.app import fail
+from edgesim.errors import RunError
+from edgesim.formatting import n_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from edgesim.results.run_folder import Run
+
+MOST_REASONS = 5
+"""reasons that are printed, at most"""
+
+
+def reasons(records: pd.DataFrame, status: str) -> list[str]:
+    """Reasons of the trials with a status, the most frequent first; those that differ only in numbers count as one.
+
+    Args:
+        records: one row per trial.
+        status: "failed" or "infeasible".
+
+    Returns: lines such as "  3 x the loss became nan"; empty where no trial has that status.
+    """
+    from edgesim.analysis.grouping import kinds, one_of
+
+    bad = records[records["status"] == status]
+    by_kind = Counter(kinds(bad["reason"])).most_common()
+    lines = [f"  {count} x {one_of(bad.loc[kinds(bad['reason']) == kind, 'reason'])}" for kind, count in by_kind]
+    rest = sum(count for _, count in by_kind[MOST_REASONS:])
+    return lines[:MOST_REASONS] + [f"  {rest} x other reasons; records.parquet has them all"] * (rest > 0)
+
+
+def show_failures(run: Run, again: str) -> int:
+    """Print the failed trials, their reasons and the command that tries them again, to standard error.
+
+    Returns: number of failed trials.
+    """
+    failed = int((run.records["status"] == "failed").sum())
+    if failed:
+        typer.echo(f"edgesim: {failed} of {n_of(len(run.records), 'trial')} failed:", err=True)
+        for line in reasons(run.records, "failed"):
+            typer.echo(line, err=True)
+        typer.echo(f"try {'them' if failed > 1 else 'it'} again: {again}", err=True)
+    return failed
+
+
+def end(run: Run, again: str, allow_failures: bool) -> None:
+    """Print the failures of a run that has ended; exit with 1 where trials failed, or none succeeded.
+
+    Args:
+        run: the run.
+        again: command that continues it.
+        allow_failures: exit with 0 despite failed trials, if one succeeded.
+    """
+    failed = show_failures(run, again)
+    if (run.records["status"] != "ok").all():
+        fail(RunError(f"no trial succeeded; the reasons are above and in {run.path / 'records.parquet'}"), 1)
+    if failed and not allow_failures:
+        raise typer.Exit(1)
+
+
+def resume_command(scenario: Path, out: Path, overrides: Sequence[str], where: Sequence[str] = ()) -> str:
+    """Command that continues a run.
+
+    Args:
+        scenario: as the user named it.
+        out: run folder.
+        overrides: values of --set.
+        where: options on the executor, like --hosts 4.
+    """
+    sets = [word for one in overrides for word in ("--set", one)]
+    return shlex.join(["edgesim", "run", str(scenario), *sets, *where, "--out", str(out), "--resume"])

@@ -1,0 +1,88 @@
+"""Work that a trial will take, known before anything runs: for plans, budgets and feasibility.
+
+The scoring of a trial has three parts:
+
+    `Method.needs`       the warm-up and its observations
+    `Method.expected`    the method's own work, by default none
+    selection            one comparison per sample, as in `pruning.selection`; a dynamic method counts its own
+
+Nearly all of it follows from sizes alone. Where it depends on the data (how soon a clustering settles), `work_is` says
+so: the planned work is then a measured mean ("expected") or an upper bound ("at most"). Two bounds stand beside it. A
+trial whose least work exceeds a limit is ruled out; one whose most work stays below it will surely finish.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgesim.cost.analytic import selection_comparisons, training_steps
+from edgesim.models.network_costs import NetworkShape
+from edgesim.pruning.base import Method, OwnWork, Part, Shard
+from edgesim.pruning.training_dynamics import steps_per_epoch
+from edgesim.training.needs import Needs
+from edgesim.work import IntArray, StepTrace, Work
+
+
+@dataclass(frozen=True)
+class TrialWork:
+    """All that one trial is expected to be charged."""
+
+    scoring: OwnWork
+    """the warm-up, the method's own part, and the selection"""
+    train: Work
+    train_trace: StepTrace
+    kept: int
+    """samples that the device keeps: k, or all n of a dynamic method"""
+
+
+def of_scoring(method: Method, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
+    """Scoring and selection of k samples: the warm-up, the method's own part, and the comparisons.
+
+    Args:
+        method: from the table of methods, or a user's own.
+        shard: the device's data.
+        network: the model.
+        k: samples kept, 1 <= k <= n.
+    """
+    work, trace = needs_of(method, shard).charge(shard.size, shard.batch_size)
+    own = method.expected(shard, network, k)
+    # As `selection.choose` counts them: a method that keeps everything compares nothing.
+    own_count = (method.keeps_all and method.scores_once) or method.dynamic
+    work += Work(comparisons=0 if own_count else int(selection_comparisons(shard.size)))
+
+    def added(part: Part) -> Part:
+        return work + part[0], trace + part[1]
+
+    planned, least, most = (added(own.part(case)) for case in ("planned", "least", "most"))
+    return OwnWork(*planned, own.work_is, least, most, own.visits)
+
+
+def of_trial(method: Method, shard: Shard, network: NetworkShape, k: int) -> TrialWork:
+    """All of a trial that keeps k samples (arguments as in `of_scoring`): scoring, selection and training."""
+    scoring, kept = of_scoring(method, shard, network, k), method.kept_samples(shard.size, k)
+    if scoring.visits is None:
+        trace = StepTrace.passes("train", k, shard.batch_size, shard.epochs)
+        train = Work(train_samples=k * shard.epochs, steps=int(training_steps(k, shard.batch_size, shard.epochs)))
+        return TrialWork(scoring, train, trace, kept)
+    trace = StepTrace()
+    for visits in scoring.visits:
+        trace += StepTrace.passes("train", visits, shard.batch_size)
+    train = Work(train_samples=trace.samples, steps=sum(segment.steps for segment in trace.segments))
+    return TrialWork(scoring, train, trace, kept)
+
+
+def needs_of(method: Method, shard: Shard) -> Needs:
+    """Needs of a method, cut to the length of full training as the warm-up itself is."""
+    return method.needs(shard).clipped(shard.full_steps)
+
+
+def presentations(needs: Needs, shard: Shard) -> int:
+    """Epochs that the warm-up begins: rows of what is recorded of every presentation."""
+    return max(1, -(-needs.steps // steps_per_epoch(shard)))
+
+
+def class_sizes(labels: IntArray, balance: str) -> IntArray:
+    """Samples of each part that a method works on by itself: of every class, or of the shard as one."""
+    return np.array([len(labels)]) if balance == "none" else np.unique(labels, return_counts=True)[1]

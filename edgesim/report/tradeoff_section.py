@@ -1,0 +1,36 @@
+"""First section of a report: accuracy against the cost of a device, with the verdict above it."""
+
+from __future__ import annotations
+
+from edgesim.analysis.grouping import ok
+from edgesim.analysis.pareto import accuracy_against
+from edgesim.report.figures import fleet
+from edgesim.report.run_tables import RunTables
+from edgesim.report.sections import NO_TRIAL, NONE_WELL, PageStyle, Section
+
+KINDS = ("energy_j", "time_s")
+"""kinds of emulated cost; the first one with values is shown"""
+INTRO = (
+    "One mark per method and keep ratio. Further left costs less, further up is more accurate. The distance to full "
+    "training shows the savings and the loss of accuracy."
+)
+
+
+def first_kind(source: RunTables) -> str:
+    """Kind of cost in the first figure; empty where none is known."""
+    good = ok(source.records)
+    known = [kind for kind in KINDS if good[[f"device_{kind}", "test_accuracy"]].notna().all(axis=1).any()]
+    return known[0] if known else ""
+
+
+def tradeoff_section(source: RunTables, page_style: PageStyle) -> Section:
+    """Accuracy against the cost of a device, for every method and keep ratio and for full training."""
+    kind = first_kind(source)
+    figures = []
+    if kind:
+        points = accuracy_against(source.records, f"device_{kind}").table
+        figures.append(fleet.pareto_figure(points, page_style.styles, kind))
+    nothing = NONE_WELL if len(source.records) else NO_TRIAL
+    if len(ok(source.records)) and not kind:
+        nothing = "The run has neither energy nor time of its devices, so there is no cost to show."
+    return Section("answer", "What pruning saves and costs", figures, [], nothing, INTRO, opens=True)
