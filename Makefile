@@ -1,51 +1,76 @@
 # Two commands are enough: `make quickstart` and `make test`. A second call installs nothing again.
 # `uv` (put into .venv by pip) resolves torch and torchvision together: plain pip can mix builds of the two, and then
 # importing torchvision fails with "operator torchvision::nms does not exist".
+# `make TORCH=cpu quickstart` takes torch without CUDA where an index has that build: 0.4 GB to download in place of 3.2.
 PYTHON ?= python3
 VENV   ?= .venv
+TORCH  ?=
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+DEV    := $(VENV)/.installed-dev
+LOWEST := $(VENV)-lowest
 
-.PHONY: quickstart test lint types docs bench reports equal-cost clean
+.PHONY: quickstart test lowest lint types docs bench reports equal-cost fuzz clean
 
 quickstart: $(STAMP)
 	$(BIN)/edgesim run scenarios/quickstart.yaml
 
-test: $(STAMP)
+test: $(DEV)
 	$(BIN)/python -m pytest
 
-lint: $(STAMP)
-	$(BIN)/ruff check edgesim tests reports docs
-	$(BIN)/ruff format --check edgesim tests reports docs
+# A selection of tests that touches every dependency, at the oldest versions that pyproject.toml allows.
+lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -m pytest $(OLDEST_TESTS)
+
+lint: $(DEV)
+	$(BIN)/ruff check edgesim tests reports docs .ci
+	$(BIN)/ruff format --check edgesim tests reports docs .ci
 	$(BIN)/lint-imports --no-cache
 
-types: $(STAMP)
+types: $(DEV)
 	$(BIN)/mypy
 
-docs: $(STAMP)
+docs: $(DEV)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "build/docs/index.html (its search needs a server: python3 -m http.server --directory build/docs)"
 
-bench: $(STAMP)
+bench: $(DEV)
 	$(BIN)/python tests/benchmarks/throughput.py
 	$(BIN)/python tests/benchmarks/sweep.py
 	$(BIN)/python tests/benchmarks/small_devices.py
 	$(BIN)/python tests/benchmarks/stacked.py
 	$(BIN)/python tests/benchmarks/scoring.py
 
-reports: $(STAMP)
+# Seeded; a finding is repeated by its kind and number: cd tests && python -m fuzz --kind KIND --first N --cases 1
+fuzz: $(DEV)
+	cd tests && ../$(BIN)/python -m fuzz --cases 10000
+
+reports: $(DEV)
 	$(BIN)/python reports/build.py
 
-equal-cost: $(STAMP)
+equal-cost: $(DEV)
 	$(BIN)/python reports/equal-cost/build.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(STAMP): pyproject.toml constraints.txt
+$(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit("edgesim needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 …" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --compile-bytecode --editable '.[dev]'
+
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/uv
+	$(BIN)/python .ci/install.py --torch "$(TORCH)"
 	$(BIN)/python -m compileall -q edgesim
-	@touch $(STAMP)
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(BIN)/uv
+	$(BIN)/python .ci/install.py --torch "$(TORCH)" --extra dev
+	$(BIN)/python -m compileall -q edgesim
+	@touch $(STAMP) $@
+
+$(LOWEST)/.installed: pyproject.toml constraints.txt | $(BIN)/uv
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(LOWEST)
+	$(BIN)/uv pip install --python $(LOWEST)/bin/python --resolution lowest-direct --compile-bytecode --editable '.[timm,nvml]' \
+		$$(grep -E '^(pytest|pytest-timeout|pytest-xdist|hypothesis)==' constraints.txt)
+	@touch $@

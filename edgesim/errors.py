@@ -1,7 +1,7 @@
 """Errors that edgesim raises for what a user or a device can cause.
 
-Every message has the place of the fault, the value given, the allowed ones and the fix. Programming mistakes are plain
-Python exceptions, caught only at the boundary of an executor.
+Every message names the place, the value given, what is allowed, and the fix. Programming mistakes are plain
+Python exceptions and are not caught anywhere but at the boundary of an executor.
 """
 
 from __future__ import annotations
@@ -11,9 +11,24 @@ from dataclasses import dataclass
 
 from edgesim.formatting import n_of
 
+MAX_LINE = 1_000
+"""characters of a line of a message; whatever a user's file holds, its error stays readable"""
+
+
+def shortened(text: str, most: int = MAX_LINE) -> str:
+    """A text of at most `most` characters, and how many there were where its middle is left out."""
+    if len(text) <= most:
+        return text
+    note = f" … [{len(text):,} characters] … "
+    kept = max(2, most - len(note))
+    return f"{text[: kept - kept // 4]}{note}{text[-(kept // 4) :]}"
+
 
 class EdgesimError(Exception):
     """Base of all errors that a user can cause. The command line prints it without a traceback."""
+
+    def __str__(self) -> str:
+        return "\n".join(shortened(line) for line in super().__str__().split("\n"))
 
 
 class DataError(EdgesimError):
@@ -25,12 +40,12 @@ class ProfileError(EdgesimError):
 
 
 class TrainingDiverged(EdgesimError):
-    """The loss became infinite or NaN. `step` is the 0-based optimiser step at which that was seen."""
+    """The loss became infinite or NaN at the 0-based optimiser step `step`."""
 
     def __init__(self, step: int, loss: float):
         super().__init__(
             f"the training loss became {loss} at step {step}; "
-            "a smaller training.learning_rate usually mends this, fp32 instead of bf16 sometimes"
+            "a smaller training.learning_rate usually fixes this, sometimes fp32 instead of bf16 does"
         )
         self.step = step
         self.loss = loss
@@ -45,7 +60,7 @@ class RunError(EdgesimError):
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault of a document: where (YAML path), what was given, what is allowed, and the fix."""
+    """One fault of a document: YAML path, value given, allowed values, and the fix."""
 
     path: str
     message: str
@@ -55,7 +70,7 @@ class Fault:
 
 
 class FieldFaults(ValueError):
-    """Faults that a dataclass finds in its fields; the paths of `faults` start at the dataclass."""
+    """Faults that a dataclass finds in its fields; their paths start at the dataclass."""
 
     def __init__(self, faults: list[Fault]):
         super().__init__("; ".join(map(str, faults)))
@@ -93,7 +108,7 @@ def _kind(text: str) -> str:
 
 
 def _lines(faults: list[Fault]) -> list[str]:
-    """Lines of faults in their order; of many that differ only in numbers the first ones, their count and the last."""
+    """Lines of faults in their order; of many that differ in numbers alone the first, their number, and the last."""
     kinds: dict[tuple[str, str], list[Fault]] = {}
     for fault in faults:
         kinds.setdefault((_kind(fault.path), _kind(fault.message)), []).append(fault)

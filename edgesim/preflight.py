@@ -1,4 +1,4 @@
-"""What would stop a scenario when it runs: data, shards and network are made, and nothing is trained."""
+"""Preflight check of a scenario: makes its data, shards and network, and trains nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from edgesim.data.datasets import ImageDataset
 from edgesim.errors import EdgesimError, Fault, ScenarioError
 from edgesim.formatting import n_of
-from edgesim.models.counted import counted
+from edgesim.models.network_costs import counted
 from edgesim.results.linked_runs import curves_of, reused_by
 from edgesim.scenario.experiment import load_dataset, shards_of
 from edgesim.scenario.loading import Scenario
@@ -19,14 +19,14 @@ from edgesim.scenario.loading import Scenario
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found, in the order of the scenario."""
+    """Findings of a preflight check, in the order of the scenario."""
 
     faults: tuple[Fault, ...]
-    """what a run would be refused for"""
+    """faults that would stop a run"""
     facts: tuple[str, ...]
-    """sentences on what was made"""
+    """sentences on data, shards and network"""
     notes: tuple[str, ...]
-    """what a reader left out of the data, or read as something else"""
+    """notes of the data's reader: files left out or read as something else"""
 
 
 def inspect(scenario: Scenario) -> Inspection:
@@ -48,10 +48,10 @@ def inspect(scenario: Scenario) -> Inspection:
         curves_of(scenario)
     if dataset is None:
         return Inspection(tuple(faults), (), ())
-    facts.append(_told(dataset))
+    facts.append(_data_fact(dataset))
     for seed in scenario.seeds:
         with _faults_of("partition", faults, f"seed {seed}: "):
-            facts.append(f"seed {seed}: {_sizes(shards_of(scenario, dataset, seed))}")
+            facts.append(f"seed {seed}: {_shards_fact(shards_of(scenario, dataset, seed))}")
     with _faults_of("model", faults):
         workload, _ = counted(scenario.model.plugin, scenario.model.name, dataset.input_shape, dataset.num_classes)
         facts.append(f"{scenario.model.name}: {workload.parameters:,} parameters")
@@ -64,7 +64,7 @@ def _faults_of(path: str, faults: list[Fault], seed: str = "") -> Iterator[None]
 
     Args:
         path: YAML path.
-        faults: grows; a fault that another seed has already is not said again.
+        faults: grows; a fault that another seed has already is not repeated.
         seed: words before the message.
     """
     try:
@@ -80,7 +80,7 @@ def _faults_of(path: str, faults: list[Fault], seed: str = "") -> Iterator[None]
         faults.append(Fault(path, f"{seed}{error}"))
 
 
-def _told(dataset: ImageDataset) -> str:
+def _data_fact(dataset: ImageDataset) -> str:
     """Sizes of the two splits."""
     height, width, channels = dataset.train_images.shape[1:]
     count, tests = len(dataset.train_labels), len(dataset.test_labels)
@@ -88,7 +88,7 @@ def _told(dataset: ImageDataset) -> str:
     return f"{dataset.name}: {count:,} training and {tests:,} test samples, {of}"
 
 
-def _sizes(shards: list[np.ndarray]) -> str:
+def _shards_fact(shards: list[np.ndarray]) -> str:
     sizes = sorted(map(len, shards))
     least = "" if sizes[0] == sizes[-1] else f"{sizes[0]:,} to "
     return f"{n_of(len(sizes), 'shard')} of {least}{n_of(sizes[-1], 'sample')}"

@@ -24,12 +24,12 @@ MIN_SIDE = 4
 
 @dataclass(frozen=True, eq=False)
 class RankedSamples:
-    """What one method puts first and last on one device. All arrays have one entry per sample, by class, end, rank."""
+    """Samples that one method puts first and last on one device; one entry per sample, by class, end and rank."""
 
     labels: IntArray
     """[k] class, as the data set numbers it"""
     most: npt.NDArray[np.bool_]
-    """[k] whether the sample is one of the most important of its class, else one of the least"""
+    """[k] True where the sample is one of the most important of its class, else one of the least"""
     ranks: IntArray
     """[k] place from that end, from 1 on"""
     tied: IntArray

@@ -1,4 +1,4 @@
-"""The frozen dataclasses that cross a boundary: between device and coordinator, and between a run and its readers."""
+"""Frozen dataclasses that cross a boundary: between device and coordinator, and between a run and its readers."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def rounded_ratio(keep_ratio: npt.ArrayLike) -> FloatArray:
 
 @dataclass(frozen=True)
 class WorkRecord:
-    """All that one trial did on its device: what it is charged for, whoever shared the computation here."""
+    """Work that one trial is charged for on its device, also where the simulation shared the computation."""
 
     score: Work
     score_trace: StepTrace
     train: Work
     train_trace: StepTrace
     reused: bool = False
-    """whether another run scored, maybe with another network (`scores_from`)"""
+    """True where another run scored, maybe with another network (`scores_from`)"""
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What work takes on one device. Fields are scalars or arrays over devices."""
+class TimeEnergy:
+    """Time and energy of work on one device. Fields are scalars or arrays over devices."""
 
     time_s: Any
     energy_j: Any
@@ -56,10 +56,9 @@ class Selection:
     weights: FloatArray | None = None
     """per-sample loss weights for training, aligned with `positions`; None = all one"""
     notes: dict[str, float] = field(default_factory=dict)
-    """what a method wants to be remembered, for example the ratio its own threshold gave"""
+    """numbers of a method to keep with the trial, for example the ratio that its own threshold gave"""
     sampler: Any = None
-    """what a dynamic method chooses while it trains (`training.sampling.Sampler`), or None for all positions, each once
-    in every epoch"""
+    """sampler of a dynamic method (`training.sampling.Sampler`); None = all positions, each once in every epoch"""
 
 
 class Trial(NamedTuple):
@@ -195,7 +194,7 @@ class CurvePoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Reused:
-    """A subset that another run chose, and what choosing it took there."""
+    """Subset that another run chose, with the work of the choice there."""
 
     kept: IntArray
     """sorted indices into the training set"""
@@ -206,14 +205,14 @@ class Reused:
 
 @dataclass(frozen=True)
 class MethodOutputs:
-    """What a method found beside its subset."""
+    """Outputs of a method beside its subset."""
 
     scores: FloatArray | None = None
     """[n] of the whole shard, where the scenario keeps scores"""
     indices: IntArray | None = None
     """[n] the samples that the scores belong to, as indices into the training set"""
     scores_for_all_budgets: bool = True
-    """whether these scores serve every keep ratio of the method on this device"""
+    """True where these scores serve every keep ratio of the method on this device"""
     history: tuple[dict[str, float], ...] = ()
     """one row per epoch of a training of the method's own"""
     ranked: RankedSamples | None = None
@@ -222,7 +221,7 @@ class MethodOutputs:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What a device sends back for one trial."""
+    """Result of one trial, as a device sends it back."""
 
     record: Record
     curve: tuple[CurvePoint, ...] = ()

@@ -93,18 +93,18 @@ OPERATION_KINDS = (
     *("convolution", "pointwise", "depthwise", "matmul", "elementwise", "unrolling"),
     *("cramped_convolution", "cramped_depthwise"),
 )
-"""kinds of aten operations that reach different shares of a device's peak: convolutions by kernel and groups, matrix
-products with attention, and everything else, which is bound by memory. Unrolling is what comes with a convolution
-larger than 1x1 where the framework computes it as a matrix product, and nothing elsewhere. Cramped is a convolution
-whose kernel is wider or higher than the images that it meets. Run folders hold positions: new kinds go to the end"""
+"""kinds of aten operations that reach different shares of a device's peak. Convolutions are told apart by kernel and
+groups; `matmul` has attention too; `elementwise` is everything else, bound by memory. `unrolling` follows a convolution
+larger than 1x1 where the framework computes it as a matrix product. A cramped convolution has a kernel that is wider or
+higher than its images. Run folders hold positions in this tuple, so new kinds go to the end"""
 
 
 @dataclass(frozen=True)
 class Operations:
     """The aten operations of one pass through a network, equal ones together. FLOPs and bytes are affine in the batch.
 
-    `flops` and `moved_bytes` hold, for one operation, the part that does not grow with the batch and the part per
-    sample: at batch size B an operation takes flops[:, 0] + B * flops[:, 1].
+    `flops` and `moved_bytes` hold two parts of each operation: one that does not grow with the batch, and one per
+    sample. At batch size B an operation takes flops[:, 0] + B * flops[:, 1].
     """
 
     kinds: IntArray
@@ -116,8 +116,8 @@ class Operations:
     moved_bytes: FloatArray
     """[K, 2] bytes of all inputs read and all outputs written"""
     pieces: FloatArray
-    """[K, 2] convolutions of one group of channels of one sample, where the operation is a convolution in groups:
-    kernels without a way of their own for these run them one by one; 0 for all else"""
+    """[K, 2] convolutions of one group of channels of one sample, of a convolution in groups; 0 for all else. Kernels
+    that are not made for groups run these one by one"""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Operations):

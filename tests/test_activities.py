@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from folding import over
 
-from edgesim.calibration import measurements
-from edgesim.calibration.measurements import Product
-from edgesim.calibration.products import DrawFit, fit_draw
-from edgesim.calibration.published import activities
+from edgesim.calibration.published import activities, measurements
+from edgesim.calibration.published.matrix_products import DrawFit, fit_draw
+from edgesim.calibration.published.measurements import Product
 from edgesim.hardware import loading
-
-MEASUREMENTS = Path(os.environ.get("EDGESIM_MEASUREMENTS", Path(__file__).parents[2] / "shared" / "devices"))
 
 
 def test_what_a_gpu_draws_while_it_waits_for_launches() -> None:
@@ -45,11 +41,10 @@ def test_activities_of_every_kind_of_device() -> None:
         assert 0.25 < overhead[name].value < found[name]["power.memory_activity"].value < 1
 
 
-@pytest.mark.skipif(not MEASUREMENTS.is_dir(), reason="no published measurements; set EDGESIM_MEASUREMENTS")
 @pytest.mark.parametrize(("name", "error"), [("jetson-nano", 0.04), ("jetson-agx-xavier", 0.09)])
 def test_measured_power_of_products_is_predicted_from_their_utilisation(name: str, error: float) -> None:
     """Held out by size; with every busy second at full load the smallest product would be billed 2.2 and 3.9 times."""
-    rows = [product for product in measurements.products(MEASUREMENTS) if product.device == name]
+    rows = [product for product in measurements.products(measurements.folder()) if product.device == name]
     draw, profile = fit_draw(rows), loading.load(name)
     assert draw.held_out_error < error
     shipped = profile.power.overhead_activity
@@ -61,7 +56,7 @@ def test_measured_power_of_products_is_predicted_from_their_utilisation(name: st
     assert floor_w == pytest.approx(smallest.power_w, rel=0.1)
 
 
-@pytest.mark.parametrize("name", loading.names())
+@over("name", loading.names())
 def test_every_profile_has_activities_with_their_source(name: str) -> None:
     power = loading.load(name).power
     for quantity in (power.memory_activity, power.overhead_activity):

@@ -253,7 +253,7 @@ def test_constant_images_and_one_class(classes: int) -> None:
 class Regression:
     """A task that is no classification: the mean of each image from the image, squared error; ten are hopeless."""
 
-    channels = frozenset({"loss", "hit"})
+    channels = frozenset({"loss", "correct"})
 
     def __init__(self) -> None:
         self.size = 120
@@ -268,7 +268,7 @@ class Regression:
     def losses(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
         return (outputs[:, 0] - self.targets[positions]).square()
 
-    def hits(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
+    def correct(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
         return torch.zeros(len(outputs))
 
 

@@ -3,11 +3,9 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from trials import table, trial
 
-from edgesim.analysis.curves import CURVE_VALUES, curve_means
 from edgesim.analysis.grouping import device_by_seed, ranges
 from edgesim.analysis.intervals import trial_mean
 from edgesim.analysis.means import (
@@ -209,24 +207,3 @@ def test_by_profile():
         ["pi", 2, 3, pytest.approx(0.6), 3.0],
         ["nano", 1, 1, 0.9, 0.5],
     ]
-
-
-def test_curve_means_skip_epochs_without_an_evaluation():
-    columns = ["seed", "device", "method", "keep_ratio", "epoch", *CURVE_VALUES]
-    curves = pd.DataFrame(
-        [
-            (0, 0, "random", 0.5, 1, 2.0, 0.2, math.nan, math.nan),
-            (0, 1, "random", 0.5, 1, 4.0, 0.4, math.nan, math.nan),
-            (0, 0, "random", 0.5, 2, 1.0, 0.6, 1.5, 0.5),
-            (0, 1, "random", 0.5, 2, 1.0, 0.8, math.nan, math.nan),
-        ],
-        columns=columns,
-    )
-    found = curve_means(curves)
-    assert found["epoch"].tolist() == [1, 2]
-    assert found["trials"].tolist() == [2, 2]
-    assert found["subset_loss"].tolist() == [3.0, 1.0]
-    assert found["subset_accuracy"].tolist() == pytest.approx([0.3, 0.7])
-    assert math.isnan(found["test_loss"][0])
-    assert found["test_loss"][1] == 1.5
-    assert curve_means(curves.head(0)).empty

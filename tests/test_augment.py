@@ -135,7 +135,7 @@ def test_bad_arguments_are_faults_at_their_path(name, given, path):
 
 def test_the_tables_of_data_load_without_torch():
     code = (
-        "import sys, edgesim.data.augment, edgesim.data.datasets, edgesim.data.schemes;"
+        "import sys, edgesim.data.augment, edgesim.data.datasets, edgesim.data.partition_schemes;"
         "heavy = {'torch', 'torchvision', 'sklearn', 'ray', 'pandas', 'pyarrow', 'PIL'} & set(sys.modules);"
         "sys.exit(', '.join(sorted(heavy)) or 0)"
     )

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from folding import over
 
-from edgesim.calibration import fit, measurements, validate
-from edgesim.calibration.dl4j import Lstm
+from edgesim.calibration import cross_validation, fit
 from edgesim.calibration.fit import Data, Family
-from edgesim.calibration.measurements import Product, Step
-from edgesim.calibration.networks import Network, Sequence, network
-from edgesim.calibration.products import fit_power, fit_products
-from edgesim.calibration.published import coefficients, profile_writer
-from edgesim.calibration.values import FIELDS, Value
+from edgesim.calibration.measured_step import CountedNetwork, MeasuredStep
+from edgesim.calibration.published import __main__ as published_fit
+from edgesim.calibration.published import measurements, predictors, profile_writer
+from edgesim.calibration.published.dl4j import Lstm
+from edgesim.calibration.published.matrix_products import fit_power, fit_products
+from edgesim.calibration.published.measurements import Product
+from edgesim.calibration.published.profile_coefficients import FIELDS, Value
+from edgesim.calibration.published.published_networks import Sequence, network
 from edgesim.config import validation
 from edgesim.cost.steps import TERMS
 from edgesim.errors import EdgesimError
 from edgesim.hardware import loading
 
-MEASUREMENTS = Path(os.environ.get("EDGESIM_MEASUREMENTS", Path(__file__).parents[2] / "shared" / "devices"))
 FAMILY = Family(
     "made-up boards", ("slow", "fast"), (("convolution",), ("depthwise",), ("activation", "weight"), ("channel",))
 )
@@ -86,10 +88,10 @@ def test_a_few_measurements_are_pulled_to_the_anchor_and_many_are_not() -> None:
 
 def test_noise_is_held_out_and_few_models_lean_on_the_family() -> None:
     data = {"slow": made_up(2.0, 30, noise=0.05), "fast": made_up(0.5, 4, noise=0.05, seed=1)}
-    held = validate.held_out(FAMILY, data)
+    held = cross_validation.held_out(FAMILY, data)
     assert 0.02 < held["slow"].mean < 0.09
     assert held["fast"].mean < 0.15
-    alone = validate.held_out(dataclasses.replace(FAMILY, devices=("fast",)), {"fast": data["fast"]})
+    alone = cross_validation.held_out(dataclasses.replace(FAMILY, devices=("fast",)), {"fast": data["fast"]})
     assert np.isnan(alone["fast"].mean)  # four models, four costs: nothing to hold out
 
 
@@ -105,7 +107,7 @@ def test_a_scaled_device_is_predicted_from_one_model() -> None:
     second = made_up(3.0, 6, seed=2)
     second = dataclasses.replace(second, times_s=3 * second.features @ TRUE)
     for count, choices in ((1, 6), (3, 20)):
-        found = validate.transfer(TRUE, second, count)
+        found = predictors.transfer(TRUE, second, count)
         assert found.choices == choices
         assert found.medians == pytest.approx([0, 0, 0], abs=1e-9)
 
@@ -115,7 +117,7 @@ def test_shares_of_the_time_by_hand() -> None:
     rows[0, [0, 4]] = 1.0, 3.0
     rows[1, 0] = 2.0
     one = Data(("a", "b"), rows, np.ones(2), np.zeros(len(TERMS)), LEAST)
-    shares = validate.shares(one, np.ones(len(TERMS)))
+    shares = predictors.shares(one, np.ones(len(TERMS)))
     assert shares[[0, 4]].tolist() == [(0.25 + 1) / 2, 0.75 / 2]
 
 
@@ -138,7 +140,7 @@ def test_features_of_a_measured_step() -> None:
     """784-128-10 at batch 4: three products of the first layer's size less one, by hand."""
     dense = network("small dense MNIST net (assumed 784-128-10)", "784")
     assert dense is not None
-    row = fit.features(Step("raspberry-pi-5", "dense", dense, 4, 0.01, "PyTorch"))
+    row = fit.features(MeasuredStep("raspberry-pi-5", "dense", dense, 4, 0.01, "PyTorch"))
     first, second = 2 * 784 * 128, 2 * 128 * 10
     assert row[TERMS.index("matmul")] == 4 * (2 * first + 3 * second)
     assert row[TERMS.index("channel")] == row[TERMS.index("convolution")] == 0
@@ -153,7 +155,7 @@ def test_convolutions_of_phones_are_unrolled() -> None:
     """
     celeba = network("CNN 3-4 conv32 (LEAF)", "3x84x84")
     assert celeba is not None
-    row = fit.features(Step("nexus-6", "celeba", celeba, 10, 1.0, "DL4J"))
+    row = fit.features(MeasuredStep("nexus-6", "celeba", celeba, 10, 1.0, "DL4J"))
     patches = 27 * 84**2 + 288 * 42**2 + 288 * 21**2
     assert row[TERMS.index("unrolling")] == 3 * 2 * 4 * 10 * patches
     assert row[TERMS.index("convolution")] == 4 * 2 * 32 * 10 * patches
@@ -192,8 +194,8 @@ def test_an_lstm_of_dl4j_reads_all_weights_in_every_step() -> None:
     A step's forward pass multiplies with 4 x 2 x (3 + 2) weights, its backward pass adds to as many and multiplies
     with them again, all but the first step's with the recurrent ones; the output layer has 2 x 2 weights.
     """
-    found = Network("lstm", (1, 4, 3), 2, lambda: Sequence(3, 2, 1, 2))
-    step = Step("nexus-6", "lstm", found, 1, 1.0, "DL4J (Android)")
+    found = CountedNetwork("lstm", (1, 4, 3), 2, lambda: Sequence(3, 2, 1, 2))
+    step = MeasuredStep("nexus-6", "lstm", found, 1, 1.0, "DL4J (Android)")
     assert step.recomputes
     row = fit.features(step)
     forward, output = 4 * 2 * (3 + 2), 2 * 2
@@ -284,7 +286,7 @@ def test_missing_and_malformed_measurements_are_named(tmp_path: Path) -> None:
         measurements.products(tmp_path)
 
 
-@pytest.mark.parametrize("name", loading.names())
+@over("name", loading.names())
 def test_every_profile_has_the_coefficients_with_their_source(name: str) -> None:
     profile = loading.load(name)
     for field in (*FIELDS, "compute.first_step_s"):
@@ -296,20 +298,14 @@ def test_every_profile_has_the_coefficients_with_their_source(name: str) -> None
         assert not fitted or quantity.relative_error or quantity.confidence == "estimate", field
 
 
-def words_of(text: str) -> list[str]:
-    """The lines of a profile but for its numbers."""
-    return [line for line in text.splitlines() if not line.strip().startswith(("value:", "relative_error:"))]
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # counts some fifty networks
-@pytest.mark.skipif(not MEASUREMENTS.is_dir(), reason="no published measurements; set EDGESIM_MEASUREMENTS")
-def test_published_measurements_are_predicted_by_models_that_the_fit_has_not_seen(tmp_path: Path) -> None:
+def test_published_measurements_are_predicted_by_models_that_the_fit_has_not_seen(
+    tmp_path: Path,
+) -> None:
     pytest.importorskip("timm")
-    known = {name: loading.load(name) for name in loading.names()}
-    measured, _ = measurements.steps(MEASUREMENTS)
-    fits, product_fits = coefficients.fit_all(measured, measurements.products(MEASUREMENTS), known)
-    held = {device: errors for one in fits for device, errors in one.held_out.items()}
+    fitted = published_fit.fit_profiles(measurements.folder())
+    held = {device: errors for one in fitted.families for device, errors in one.held_out.items()}
     assert len(held["raspberry-pi-4b"].models) >= 30
     assert held["raspberry-pi-4b"].mean <= 0.10
     assert held["raspberry-pi-5"].mean <= 0.10
@@ -318,17 +314,19 @@ def test_published_measurements_are_predicted_by_models_that_the_fit_has_not_see
     assert held["nexus-6"].mean <= 0.28  # 0.25 is the goal of all three together
     phones = ("nexus-6", "redmi-note-8", "galaxy-note10")
     assert np.mean(np.concatenate([np.abs(held[phone].errors) for phone in phones])) <= 0.25
-    # The shipped profiles hold what this fit gives.
-    values = coefficients.coefficients(known, fits, product_fits)
-    for device, fields in values.items():
-        for field, value in fields.items():
-            section, key = field.split(".")
-            shipped = getattr(getattr(known[device], section), key).value
-            assert shipped == pytest.approx(value.value, rel=0.02), (device, field)
-    # Written once more, they keep every line and its place; the last digits may be another machine's.
-    for device, fields in values.items():
-        shipped_text = (loading.folder() / f"{device}.yaml").read_text(encoding="utf-8")
-        again = tmp_path / f"{device}.yaml"
-        again.write_text(shipped_text, encoding="utf-8")
-        profile_writer.update(again, fields)
-        assert words_of(again.read_text(encoding="utf-8")) == words_of(shipped_text), device
+    # The shipped profiles hold what this fit gives, and written once more they change in no byte.
+    assert published_fit.differences(fitted) == []
+    for device in fitted.values:
+        shutil.copy(loading.folder() / f"{device}.yaml", tmp_path)
+    published_fit.write(fitted, tmp_path)
+    for device in fitted.values:
+        assert (tmp_path / f"{device}.yaml").read_bytes() == (loading.folder() / f"{device}.yaml").read_bytes(), device
+    fitted.values["jetson-nano"]["compute.matmul_efficiency"] = Value(0.125, "estimate", "another")
+    (line,) = published_fit.differences(fitted)
+    assert line.startswith("jetson-nano: compute.matmul_efficiency is 0.9")
+    assert line.endswith("; the fit gives 0.125")
+
+
+def test_the_fit_says_which_file_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert published_fit.main(["--measurements", str(tmp_path)]) == 2
+    assert "training_measurements.csv cannot be read" in capsys.readouterr().err

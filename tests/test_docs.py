@@ -208,7 +208,7 @@ def test_every_column_has_a_meaning_and_columns_follow_the_code(hooks: Any, monk
     for snapshot in (ROOT / "reports" / "runs").iterdir():
         assert set(Run(snapshot).records.columns) <= set(tables["records"])
 
-    monkeypatch.setitem(columns.LATER, "devices", [*tables["devices"], "antenna_w"])
+    monkeypatch.setitem(columns.run_folder.COLUMNS, "devices", [*tables["devices"], "antenna_w"])
     assert "| `antenna_w` |" in hooks.GENERATED["run-tables"]()
 
 

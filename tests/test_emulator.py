@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from folding import over
 
 from edgesim.cost import thermal
 from edgesim.cost.emulator import Hardware, Phases, emulate
@@ -300,7 +301,7 @@ def test_power_stays_between_idle_and_the_maximum(name, seed):
     assert power_w.max() > 1.5 * power_w.min()
 
 
-@pytest.mark.parametrize("name", loading.names())
+@over("name", loading.names())
 def test_no_shipped_device_draws_more_than_its_maximum(name):
     profile = loading.load(name)
     times = {}

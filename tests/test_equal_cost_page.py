@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from edgesim.equal_cost import equal_cost
 
+from edgesim.analysis.equal_cost import equal_cost
 from edgesim.analysis.intervals import Interval
 from edgesim.results.run_folder import Run
 

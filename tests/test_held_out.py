@@ -11,7 +11,7 @@ from datafiles import image_folder, pixels, png, read, texts, write_npz, write_p
 from edgesim import seeds
 from edgesim.config.validation import build
 from edgesim.data.datasets import DATASETS
-from edgesim.data.held_out import HeldOut
+from edgesim.data.held_out_split import HeldOut
 from edgesim.errors import DataError
 
 LABELS = np.array([0] * 10 + [1] * 5 + [2] * 4 + [3] * 2 + [4])

@@ -16,7 +16,6 @@ from edgesim.analysis.kept_samples import (
     methods_without_extremes,
     overlap,
     score_histogram,
-    score_quantiles,
     trace_means,
 )
 from edgesim.analysis.means import failures
@@ -318,8 +317,6 @@ def test_spread_of_scores():
     found = score_histogram(scores(), bins=2).table
     assert found["samples"].tolist() == [2, 2]
     assert found["bin_high"].tolist() == pytest.approx([0.5, 0.9])
-    row = score_quantiles(scores()).table.iloc[0]
-    assert (row["least"], row["median"], row["most"], row["samples"]) == (0.1, 0.4, 0.9, 4)
 
 
 def test_trace_means():

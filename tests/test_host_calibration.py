@@ -12,12 +12,21 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from edgesim.calibration import energy, fit, host, host_page, host_profile, operation_times, speeds, this_machine
+from edgesim.calibration import (
+    energy,
+    fit,
+    operation_times,
+    speeds,
+    step_timing,
+    this_machine,
+    this_machine_page,
+    this_machine_profile,
+)
 from edgesim.calibration.energy import Meter, Sensor, mean_w
-from edgesim.calibration.host import Timed, TimedNetwork, Timings
-from edgesim.calibration.host_profile import Machine
 from edgesim.calibration.speeds import Copies, StorageSpeed
+from edgesim.calibration.step_timing import Timed, TimedNetwork, Timings
 from edgesim.calibration.this_machine import CASES, CHECKS, Check
+from edgesim.calibration.this_machine_profile import Machine
 from edgesim.cli import app
 from edgesim.cost.steps import TERMS
 from edgesim.errors import EdgesimError
@@ -193,7 +202,7 @@ def test_the_meter_adds_sensors_up() -> None:
 
 
 def test_known_costs_predict_networks_that_were_not_fitted(cases: list[Timed]) -> None:
-    fitted = host_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
+    fitted = this_machine_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
     assert np.abs(fitted.errors).max() < 0.005
     for check in CHECKS:
         one = timed(check, TRUE)
@@ -202,8 +211,8 @@ def test_known_costs_predict_networks_that_were_not_fitted(cases: list[Timed]) -
 
 
 def test_the_written_profile_prices_as_the_fit_does(cases: list[Timed], tmp_path: Path) -> None:
-    fitted = host_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
-    device = host_profile.profile(machine(cases, 11.0, 42.0), fitted, tmp_path / "bench.yaml")
+    fitted = this_machine_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
+    device = this_machine_profile.profile(machine(cases, 11.0, 42.0), fitted, tmp_path / "bench.yaml")
     assert device == loading.load(tmp_path / "bench.yaml")
     convolution = device.compute.convolution_efficiency
     assert convolution is not None
@@ -215,14 +224,14 @@ def test_the_written_profile_prices_as_the_fit_does(cases: list[Timed], tmp_path
     assert device.compute.first_step_s.value == 0.25
     for check in CHECKS[:3]:
         one = timed(check, TRUE)
-        assert host_profile.predicted_s(device, one) == pytest.approx(one.step_s, rel=0.02)
+        assert this_machine_profile.predicted_s(device, one) == pytest.approx(one.step_s, rel=0.02)
 
 
 def test_power_without_sensors_is_an_estimate_of_a_named_device(cases: list[Timed], tmp_path: Path) -> None:
-    fitted = host_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
+    fitted = this_machine_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
     bench = machine(cases)
-    device = host_profile.profile(bench, fitted, tmp_path / "bench.yaml")
-    near = host_profile.nearest(bench)
+    device = this_machine_profile.profile(bench, fitted, tmp_path / "bench.yaml")
+    near = this_machine_profile.nearest(bench)
     assert near.device_class == "edge-box"
     assert near.name in loading.names()
     assert (device.idle_w, device.power_w) == pytest.approx((near.idle_w, near.power_w), rel=1e-3)
@@ -238,9 +247,9 @@ def test_errors_of_a_check_by_hand_and_on_the_page(cases: list[Timed]) -> None:
     assert check.errors == pytest.approx([0.1, -0.25])
     assert check.mean == pytest.approx(0.175)
     assert check.foreign.tolist() == [False, True]
-    fitted = host_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
+    fitted = this_machine_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
     found = this_machine.Calibrated(machine(cases), fitted, loading.load("intel-n100"), (), check)
-    page = host_page.page(found, "edgesim calibrate")
+    page = this_machine_page.page(found, "edgesim calibrate")
     assert (
         "Mean absolute error 17.5 % (n = 2 cases; median 17.5 %, largest 25.0 %). The goal of 10 % is not reached."
         in page
@@ -254,9 +263,9 @@ def test_errors_of_a_check_by_hand_and_on_the_page(cases: list[Timed]) -> None:
 
 def test_steps_are_timed_in_rounds() -> None:
     seen: list[int] = []
-    chosen = (*host.cases("mlp", (1, 8, 8), (4, 8), ("hidden", (16,))), TimedNetwork("small-cnn", (1, 8, 8), 4))
-    with host.threads(1):
-        found = host.measure(chosen, "cpu", rounds=2, after_round=seen.append)
+    chosen = (*step_timing.cases("mlp", (1, 8, 8), (4, 8), ("hidden", (16,))), TimedNetwork("small-cnn", (1, 8, 8), 4))
+    with step_timing.threads(1):
+        found = step_timing.measure(chosen, "cpu", rounds=2, after_round=seen.append)
     assert seen == [1, 2]
     assert [one.case for one in found.timed] == list(chosen)
     for one in found.timed:
@@ -289,7 +298,7 @@ def test_a_file_system_in_memory_is_not_called_measured(tmp_path: Path, monkeypa
 
 
 def test_columns_and_costs_of_these_tests_agree() -> None:
-    assert np.all((TRUE > 0) == [term in host_profile.FITTED for term in TERMS])
+    assert np.all((TRUE > 0) == [term in this_machine_profile.FITTED for term in TERMS])
     least = fit.lowest(PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
     assert np.all(least[TRUE > 0] <= TRUE[TRUE > 0])
 
@@ -339,7 +348,7 @@ def test_short_parts_are_not_fitted() -> None:
 
 
 def test_a_small_calibration_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = (*host.cases("mlp", (1, 8, 8), (4, 32), ("hidden", (16,))), TimedNetwork("small-cnn", (1, 8, 8), 8))
+    small = (*step_timing.cases("mlp", (1, 8, 8), (4, 32), ("hidden", (16,))), TimedNetwork("small-cnn", (1, 8, 8), 8))
     monkeypatch.setattr(this_machine, "CASES", small)
     monkeypatch.setattr(this_machine, "CHECKS", (TimedNetwork("mlp", (1, 8, 8), 16, (("hidden", (32,)),)),))
     monkeypatch.setattr(this_machine, "FOREIGN_CHECKS", ())
@@ -356,7 +365,7 @@ def test_a_small_calibration_from_end_to_end(tmp_path: Path, monkeypatch: pytest
     assert 0 < found.profile.compute.training_utilisation.value <= 1
     assert found.profile.memory.bandwidth_bytes_per_s.value >= found.profile.bandwidth_bytes_per_s
     assert "training steps: round 1 of 1" in told
-    page = host_page.page(found, "edgesim calibrate --check")
+    page = this_machine_page.page(found, "edgesim calibrate --check")
     assert "mlp, hidden 32, 1x8x8" in page
 
 

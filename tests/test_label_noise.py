@@ -12,7 +12,7 @@ import pytest
 import edgesim
 from edgesim.data.datasets import DATASETS
 from edgesim.data.images import ImageDataset
-from edgesim.data.noise import with_wrong_labels, wrong_labels
+from edgesim.data.label_noise import with_wrong_labels, wrong_labels
 from edgesim.errors import DataError, RunError, ScenarioError
 from edgesim.report import run_facts
 from edgesim.runtime import SerialExecutor

@@ -16,13 +16,13 @@ from edgesim.data.datasets import ImageDataset
 from edgesim.models import MODELS
 from edgesim.pruning import base, selection
 from edgesim.pruning.aum import Aum, aum
-from edgesim.pruning.dynamics import presentations
 from edgesim.pruning.el2n import El2n, el2n
 from edgesim.pruning.forgetting import Forgetting, forgetting_events
 from edgesim.pruning.grand import Grand, gradient_norms, grand_last_layer
 from edgesim.pruning.infobatch import Infobatch, InfoBatchSampler, high_visits
-from edgesim.pruning.replicas import fresh_model, replicate
 from edgesim.pruning.tdds import Tdds, tdds
+from edgesim.pruning.training_dynamics import presentations
+from edgesim.pruning.warmup_replicas import fresh_model, replicate
 from edgesim.training.loop import Streams, Subset, fit
 from edgesim.training.settings import Training, Warmup
 from edgesim.training.task import ClassificationTask, observe
@@ -103,7 +103,7 @@ def test_forgetting_events_by_hand() -> None:
 
 
 def test_never_learned_is_hardest_whatever_else_happens() -> None:
-    """All 2^P histories of up to 6 presentations: only the one without a hit reaches P."""
+    """All 2^P histories of up to 6 presentations: only the one without a correct prediction reaches P."""
     for length in range(1, 7):
         histories = np.array([[code >> t & 1 for code in range(2**length)] for t in range(length)])
         events = forgetting_events(histories)
@@ -294,8 +294,8 @@ def test_a_sample_that_was_never_presented_is_scored_by_one_pass() -> None:
     assert unmet.sum() == 28
     (snapshot,) = context.observations.snapshots.values()
     scores = Forgetting(warmup=short).score(context).scores
-    np.testing.assert_array_equal(scores[unmet], 1 - snapshot.hit[unmet])
-    seen = context.observations.dynamics.values["hit"][0]
+    np.testing.assert_array_equal(scores[unmet], 1 - snapshot.correct[unmet])
+    seen = context.observations.dynamics.values["correct"][0]
     np.testing.assert_array_equal(scores[~unmet], 1 - seen[~unmet])
     assert np.isnan(seen[unmet]).all()  # what was observed is not written into
 
@@ -309,9 +309,9 @@ def test_aum_and_forgetting_read_what_training_saw() -> None:
     np.testing.assert_allclose(method.score(context).scores, -aum(logits, DATA.train_labels))
     counting = Forgetting(warmup=Warmup(iterations=16))
     context = context_of(counting)
-    hits = context.observations.dynamics.values["hit"]
-    np.testing.assert_array_equal(presentations(context.observations, "hit"), hits)
-    np.testing.assert_array_equal(counting.score(context).scores, forgetting_events(hits))
+    correct = context.observations.dynamics.values["correct"]
+    np.testing.assert_array_equal(presentations(context.observations, "correct"), correct)
+    np.testing.assert_array_equal(counting.score(context).scores, forgetting_events(correct))
 
 
 def test_tdds_lengthens_the_scenarios_warmup_but_not_its_own() -> None:

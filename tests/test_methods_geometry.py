@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import blobs
+from folding import over
 
 from edgesim import seeds
 from edgesim.data.arrays import digits_table
@@ -18,7 +19,7 @@ from edgesim.errors import EdgesimError
 from edgesim.pruning import base, selection
 from edgesim.pruning.ccs import Ccs, strata_of, stratified, without_hardest
 from edgesim.pruning.cg_score import CgScore, complexity_gap, complexity_gap_flops
-from edgesim.pruning.geometry import scores_of_order, unit_rows
+from edgesim.pruning.embeddings import scores_of_order, unit_rows
 from edgesim.pruning.herding import Herding, herding
 from edgesim.pruning.k_center import KCenter, k_center
 from edgesim.pruning.moderate import Moderate, moderate
@@ -471,9 +472,9 @@ def degenerate() -> dict[str, ImageDataset]:
     }
 
 
-@pytest.mark.parametrize("shard", list(degenerate()))
 @pytest.mark.parametrize("method", ALL_METHODS, ids=title)
 @pytest.mark.filterwarnings("error::RuntimeWarning")
+@over("shard", degenerate())
 def test_degenerate_shards(method: Any, shard: str) -> None:
     data = degenerate()[shard]
     images, labels = data.train_images.copy(), data.train_labels.copy()

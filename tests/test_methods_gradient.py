@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import blobs
+from folding import over
 from scipy.optimize import nnls
 
 from edgesim import seeds
@@ -17,8 +18,8 @@ from edgesim.errors import EdgesimError
 from edgesim.pruning import base, selection
 from edgesim.pruning.craig import Craig, facility_location
 from edgesim.pruning.glister import Glister, HeldOut, gains, glister
-from edgesim.pruning.gradients import LastLayer, observed_gradients, parts
 from edgesim.pruning.gradmatch import FILL, GradMatch, matching_pursuit
+from edgesim.pruning.last_layer_gradients import LastLayer, observed_gradients, parts
 from edgesim.training.loop import Streams
 from edgesim.training.settings import Training
 from edgesim.training.task import ClassificationTask
@@ -325,7 +326,7 @@ DEGENERATE = {
 
 
 @pytest.mark.parametrize("method", [*METHODS, Craig(max_class_size=2), GradMatch(max_class_size=2)], ids=repr)
-@pytest.mark.parametrize("name", DEGENERATE)
+@over("name", DEGENERATE)
 def test_degenerate_shards(method: Any, name: str) -> None:
     where = DEGENERATE[name]
     context = context_of(method, where)
@@ -349,7 +350,7 @@ def test_a_task_without_logits_is_refused_by_name(method: Any) -> None:
     context = context_of(method)
     (at,) = context.observations.snapshots
     bare = {at: replace(context.observations.snapshots[at], logits=None, embedding=None)}
-    context.task.channels = frozenset({"loss", "hit"})
+    context.task.channels = frozenset({"loss", "correct"})
     refused = replace(context, device=7, observations=replace(context.observations, snapshots=bare))
     with pytest.raises(EdgesimError, match=r"device 7, method 'm'.*no embedding and no logits.*adapruner"):
         method.choose(refused, 3)

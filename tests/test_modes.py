@@ -11,9 +11,9 @@ from conftest import blobs
 from torch import nn
 
 from edgesim.models import workload
-from edgesim.models.modes import evaluating, start_training
+from edgesim.models.train_eval_modes import evaluating, start_training
 from edgesim.pruning.grand import gradient_norms
-from edgesim.pruning.replicas import fresh_model
+from edgesim.pruning.warmup_replicas import fresh_model
 from edgesim.training.evaluation import EvaluationConfig, evaluate
 from edgesim.training.loop import Streams, Subset, fit
 from edgesim.training.needs import Needs

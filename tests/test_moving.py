@@ -24,8 +24,8 @@ from edgesim.models import MODELS
 from edgesim.planning.run_plan import plan_run
 from edgesim.pruning import base, selection
 from edgesim.pruning.fewer_epochs import FewerEpochs
+from edgesim.pruning.full_passes import Passes, pass_sizes, steps_for
 from edgesim.pruning.online_loss import OnlineLoss, OnlineLossSampler, Redraw, probabilities
-from edgesim.pruning.passes import Passes, pass_sizes, steps_for
 from edgesim.pruning.rs2 import Rs2, Rs2Sampler
 from edgesim.runtime import RayExecutor, SerialExecutor
 from edgesim.scenario.loading import Scenario

@@ -14,7 +14,7 @@ from edgesim.cost.objective import (
     ROWS,
     Budget,
     CostFunction,
-    Devices,
+    DeviceData,
     Objective,
     SubsetCost,
     beyond,
@@ -115,10 +115,10 @@ def test_many_devices_are_each_as_alone() -> None:
     full = SubsetCost(pace * (3.0 + n), 5 * pace * (3.0 + n), 10.0 * n)
     rule, curve = Objective(trade_off=0.5), [(0.1, 0.28), (0.5, 0.6), (1.0, 0.65)]
     for jumps in (0, 32):
-        best = least_objective(Devices(n, full), bills, curve, rule, EVEN, jumps)
+        best = least_objective(DeviceData(n, full), bills, curve, rule, EVEN, jumps)
         for p in (0, 17, 299):
             alone = least_objective(
-                Devices(n[[p]], SubsetCost(*(part[[p]] for part in full[:3]))),
+                DeviceData(n[[p]], SubsetCost(*(part[[p]] for part in full[:3]))),
                 lambda _, m, p=p: bills(np.full(len(m), p), m), curve, rule, EVEN, jumps,
             )  # fmt: skip
             assert (alone.m[0], alone.value[0]) == (best.m[p], best.value[p])
@@ -134,16 +134,17 @@ def test_objective_by_hand(jumps: int) -> None:
 
     Scoring adds (3/100 + 15/500)/3 = 0.02. With lambda 0.5 the slope changes sign at 0.5: risk 0.4 + 0.5·0.52 = 0.66.
     """
-    best = least_objective(Devices(HUNDRED, FULL), same(straight), CURVE, Objective(trade_off=0.5), EVEN, jumps)
+    best = least_objective(DeviceData(HUNDRED, FULL), same(straight), CURVE, Objective(trade_off=0.5), EVEN, jumps)
     assert (best.m[0], best.binds[0]) == (50, 0)
     assert best.value[0] == pytest.approx(0.66)
     # For free everything is kept; at any price above 0.8 the least that the curve knows.
     assert (
-        least_objective(Devices(HUNDRED, FULL), same(straight), CURVE, Objective(trade_off=0.0), EVEN, jumps).m[0]
+        least_objective(DeviceData(HUNDRED, FULL), same(straight), CURVE, Objective(trade_off=0.0), EVEN, jumps).m[0]
         == 100
     )
     assert (
-        least_objective(Devices(HUNDRED, FULL), same(straight), CURVE, Objective(trade_off=0.9), EVEN, jumps).m[0] == 10
+        least_objective(DeviceData(HUNDRED, FULL), same(straight), CURVE, Objective(trade_off=0.9), EVEN, jumps).m[0]
+        == 10
     )
 
 
@@ -163,7 +164,7 @@ def test_a_small_devices_risk_counts_less_by_hand(jumps: int) -> None:
     three, rule = np.array([100, 100, 100]), Objective(trade_off=0.5)
     full = SubsetCost(*(np.repeat(part, 3) for part in FULL[:3]))
     weights = np.array([0.4, 1.0, 6.0])
-    best = least_objective(Devices(three, full, weights), same(straight), CURVE, rule, EVEN, jumps)
+    best = least_objective(DeviceData(three, full, weights), same(straight), CURVE, rule, EVEN, jumps)
     assert best.m.tolist() == [10, 50, 100]
     risk, j = np.array([0.72, 0.4, 0.35]), np.array([0.12, 0.52, 1.02])
     np.testing.assert_allclose(best.value, weights * risk + 0.5 * j)
@@ -180,7 +181,7 @@ def test_the_least_may_lie_where_the_curve_bends(bend: float) -> None:
     curve = [(0.1, 0.1), (0.4, 0.1), (bend, 0.9), (0.6, 0.1), (1.0, 0.6)]
     costs = same(lambda m: SubsetCost(1.0 * m, 1.0 * m, 1.0 * m))
     best = least_objective(
-        Devices(ten, SubsetCost(ten * 1.0, ten * 1.0, ten * 1.0)), costs, curve, Objective(0.1), EVEN, 64
+        DeviceData(ten, SubsetCost(ten * 1.0, ten * 1.0, ten * 1.0)), costs, curve, Objective(0.1), EVEN, 64
     )
     assert best.m[0] == 5
     assert best.value[0] == pytest.approx(0.1 + 0.8 * 0.01 / 0.11 + 0.05)
@@ -191,7 +192,7 @@ def test_a_peak_between_whole_batches_is_found() -> None:
     two_hundred = np.array([200])
     curve = [(0.1, 0.1), (0.4, 0.1), (0.48, 0.9), (0.56, 0.1), (1.0, 0.6)]
     costs = same(lambda m: SubsetCost(1.0 * m, 1.0 * m, 1.0 * m))
-    best = least_objective(Devices(two_hundred, costs(None, two_hundred)), costs, curve, Objective(0.1), EVEN, 64)
+    best = least_objective(DeviceData(two_hundred, costs(None, two_hundred)), costs, curve, Objective(0.1), EVEN, 64)
     assert best.m[0] == 96
     assert best.value[0] == pytest.approx(0.148)
 
@@ -200,10 +201,10 @@ def test_a_peak_between_whole_batches_is_found() -> None:
 def test_the_objective_chooses_among_what_the_device_can_do(jumps: int) -> None:
     """50 would be best, but the device does 20 samples at most; where it can do none, 50 is named and has no value."""
     rule = Objective(trade_off=0.5)
-    best = least_objective(Devices(HUNDRED, FULL), same(straight, able=20), CURVE, rule, EVEN, jumps)
+    best = least_objective(DeviceData(HUNDRED, FULL), same(straight, able=20), CURVE, rule, EVEN, jumps)
     assert (best.m[0], BINDS[best.binds[0]]) == (20, "memory")
     assert best.value[0] == pytest.approx(1 - 0.36 + 0.5 * 0.22)
-    none = least_objective(Devices(HUNDRED, FULL), same(straight, able=0), CURVE, rule, EVEN, jumps)
+    none = least_objective(DeviceData(HUNDRED, FULL), same(straight, able=0), CURVE, rule, EVEN, jumps)
     assert (none.m[0], BINDS[none.binds[0]], none.value[0]) == (50, "memory", np.inf)
 
 
@@ -217,7 +218,7 @@ def test_no_other_ratio_has_a_smaller_objective(n: int, jumps: int) -> None:
             ratios = np.array([0.03, 0.2, 0.45, 0.8, 1.0])
             curve = np.stack([ratios, np.sort(rng.random(5))], axis=1)
             rule, weights = Objective(trade_off=trade_off), CostWeights(time=0.6, energy=0.3, storage=0.1)
-            found = least_objective(Devices(np.array([n]), full), same(costs), curve, rule, weights, jumps)
+            found = least_objective(DeviceData(np.array([n]), full), same(costs), curve, rule, weights, jumps)
             m, least = found.m[0], found.value[0]
             inside = np.arange(max(1, int(np.ceil(0.03 * n))), n + 1)
             bill = costs(inside)
@@ -233,5 +234,5 @@ def test_no_other_ratio_has_a_smaller_objective(n: int, jumps: int) -> None:
 
 def test_nothing_is_chosen_where_the_curve_says_nothing() -> None:
     rule = Objective(trade_off=1.0)
-    best = least_objective(Devices(HUNDRED, FULL), same(straight), [(0.25, 0.5), (0.5, 0.5)], rule, EVEN)
+    best = least_objective(DeviceData(HUNDRED, FULL), same(straight), [(0.25, 0.5), (0.5, 0.5)], rule, EVEN)
     assert best.m[0] == 25  # cheaper subsets exist, but no accuracy is known for them

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgesim.config.registry import Table, plug
+from edgesim.config.registry import PluginTable, bind
 from edgesim.errors import Fault
 from edgesim.pruning import METHODS, base
 from edgesim.pruning.base import Method
@@ -36,8 +36,8 @@ def bound(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, **arguments:
     (folder / f"own_{name.lower()}.py").write_text(HEAD + "@dataclass(frozen=True)\n" + BODIES[name] + "\n")
     monkeypatch.chdir(folder)
     faults: list[Fault] = []
-    table = Table(METHODS, "score|choose", labelled=True, base=Method)
-    found = plug({"name": f"own_{name.lower()}:{name}", **arguments}, table, "pruning.methods[0]", faults)
+    table = PluginTable(METHODS, "score|choose", labelled=True, base=Method)
+    found = bind({"name": f"own_{name.lower()}:{name}", **arguments}, table, "pruning.methods[0]", faults)
     return found, faults
 
 

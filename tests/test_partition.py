@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from edgesim.config.validation import build
 from edgesim.data import partition
 from edgesim.data.arrays import digits_table
-from edgesim.data.invariants import apportion
-from edgesim.data.schemes import PARTITIONS, Dirichlet, Explicit, Iid, Pathological, Quantity, describe
+from edgesim.data.partition_checks import apportion
+from edgesim.data.partition_schemes import PARTITIONS, Dirichlet, Explicit, Iid, Pathological, QuantitySkew, describe
 from edgesim.errors import DataError
 
 FEW = settings(max_examples=40, deadline=None)
@@ -277,7 +277,7 @@ SCHEMES = {
     "iid": Iid(),
     "dirichlet": Dirichlet(alpha=0.5),
     "pathological": Pathological(classes_per_device=2),
-    "quantity": Quantity(distribution="power-law"),
+    "quantity": QuantitySkew(distribution="power-law"),
     "explicit": Explicit(shares=((0.5,) * 4, (0.3,) * 4, (0.2,) * 4)),
 }
 

@@ -56,7 +56,7 @@ def test_phases_follow_the_trace_and_the_work_beside_it():
 
 
 def phases_of(terms, profile, done):
-    return pricing.forecast_of(terms, Device(profile), 40, done).phases
+    return pricing.batch_pricing_of(terms, Device(profile), 40, done).phases
 
 
 def test_the_order_of_steps_hardly_matters():

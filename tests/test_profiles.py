@@ -5,6 +5,7 @@ import re
 from typing import get_args
 
 import pytest
+from folding import over
 
 from edgesim.config import validation
 from edgesim.errors import ProfileError, ScenarioError
@@ -94,7 +95,7 @@ def test_at_least_thirty_real_devices_of_every_class_are_shipped():
     } <= set(SHIPPED)  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@over("name", SHIPPED)
 def test_every_shipped_profile_loads_with_a_source_for_every_number(name):
     profile = loading.load(name)
     assert profile.name == name
@@ -159,13 +160,13 @@ def test_more_kinds_of_storage_than_one_and_the_order_people_know():
     assert read["raspberry-pi-zero-2-w"] < read["raspberry-pi-4b"] < read["jetson-tx2"] < read["framework-13"]
 
 
-@pytest.mark.parametrize(("name", "section", "field"), FROM_MEMORY)
+@over(("name", "section", "field"), FROM_MEMORY)
 def test_what_is_from_memory_is_marked_as_an_estimate(name, section, field):
     quantity = getattr(getattr(loading.load(name), section), field)
     assert quantity.confidence == "estimate"
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@over("name", SHIPPED)
 def test_the_words_of_a_source_agree_with_its_confidence(name):
     for path, quantity in quantities(loading.load(name)):
         if re.search(r"from memory|a guess", quantity["source"]) and "LPDDR" not in quantity["source"]:
@@ -539,7 +540,7 @@ def test_a_name_that_differs_from_its_file_is_refused_where_the_file_is_asked_fo
 # ---- what a table of numbers does not say
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@over("name", SHIPPED)
 def test_a_profile_says_whose_costs_and_which_watts_it_holds(name):
     profile = loading.load(name)
     assert profile.software
@@ -550,7 +551,7 @@ def test_a_profile_says_whose_costs_and_which_watts_it_holds(name):
         assert profile.software == "loops in C"
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@over("name", SHIPPED)
 def test_a_profile_without_cooling_or_modes_says_why(name):
     profile = loading.load(name)
     note = profile.note or ""

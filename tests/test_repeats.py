@@ -100,7 +100,7 @@ def test_heat_of_trainings_is_that_of_one_after_another(repeats: int) -> None:
     train_s = pricing.price(TERMS, bare, COLD, 64, 40, done)["device_train_time_s"]
     phone, _ = warm_phone(round(train_s / 9))  # a tenth of a training is its start-up
     found = pricing.price(of(repeats), phone, COLD, 64, 40, done)
-    phases = pricing.forecast_of(TERMS, Device(phone), 40, done).phases
+    phases = pricing.batch_pricing_of(TERMS, Device(phone), 40, done).phases
     scoring = [i for i, label in enumerate(phases.labels) if label == "scoring"]
     again = [i for i in range(len(phases.labels)) if i not in scoring]
     order = [*range(len(phases.labels)), *again * (repeats - 1)]
@@ -138,7 +138,7 @@ def test_a_battery_and_windows_hold_for_all_trainings() -> None:
 
 
 def test_more_trainings_are_no_more_phases() -> None:
-    shapes = {np.shape(pricing.forecast_of(of(n), Device(SLOW_START), 40, SCORED).phases.steps) for n in (1, 1000)}
+    shapes = {np.shape(pricing.batch_pricing_of(of(n), Device(SLOW_START), 40, SCORED).phases.steps) for n in (1, 1000)}
     assert len(shapes) == 1
 
 
@@ -223,7 +223,7 @@ def test_a_plan_says_when_scoring_has_paid(make_scenario: Make) -> None:
     """By sums over the fleet of what its rows say."""
     given = {"pruning__keep_ratio": [0.2, 0.9, 1.0], "pruning__methods": ["full", "random", "importance", "rs2"]}
     for repeats in (1, 20):
-        planned = planning.plan(make_scenario(**given, training__repeats=repeats))
+        planned = planning.plan_fleet(make_scenario(**given, training__repeats=repeats))
         rows = planned.frame()
         sums = rows.groupby(["method", "keep_ratio"])[["device_energy_j", "device_score_energy_j"]].sum()
         full_j = float(sums.loc[("full", 1.0), "device_energy_j"]) / repeats
@@ -239,7 +239,9 @@ def test_a_plan_says_when_scoring_has_paid(make_scenario: Make) -> None:
         assert found["importance", 1.0] == "never"
         assert found["full", 1.0] is None
         # Without `full` among the methods its price is the same.
-        alone = planning.plan(make_scenario(**given | {"pruning__methods": ["importance"]}, training__repeats=repeats))
+        alone = planning.plan_fleet(
+            make_scenario(**given | {"pruning__methods": ["importance"]}, training__repeats=repeats)
+        )
         told = [row["repeats_to_break_even"] for row in alone.by_method()]
         assert told == [found["importance", ratio] for ratio in (0.2, 0.9, 1.0)]
 

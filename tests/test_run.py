@@ -462,7 +462,7 @@ def test_a_loss_that_diverges_in_the_last_update_is_a_failure(make_scenario: Mak
 
 
 class Mortal(Method):
-    """A method that kills the host process of device 0: once (a marker file tells the calls apart), or always."""
+    """A method that kills the worker process of device 0: once (a marker file tells the calls apart), or always."""
 
     def __init__(self, folder: Path, always: bool):
         self.marker, self.always = folder / "killed", always
@@ -496,7 +496,7 @@ def test_a_host_that_dies_is_replaced(make_scenario: Make, tmp_path: Path, ray_s
     others = [r.record for r in results if r.record.method == "random" and r.record.device == 0]
     if always:
         assert {r.status for r in others} == {"failed"}
-        assert all("its host process died 3 times" in r.reason for r in others)
+        assert all("its worker process died 3 times" in r.reason for r in others)
     else:
         assert {r.status for r in others} == {"ok"}
 

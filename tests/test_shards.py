@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from datafiles import pixels, png, read, texts, write_parquet
 
-from edgesim.data import shards
+from edgesim.data import parquet_shards
 from edgesim.errors import DataError
 
 
@@ -296,7 +296,7 @@ def test_a_name_that_is_there_is_no_pattern(tmp_path):
         write(tmp_path / "d" / f"{name}.parquet", [0, 1])
     data = read("parquet", tmp_path / "d", train="digits[v2]-train.parquet", test="digits[v2]-test.parquet")
     assert len(data.train_labels) == 2
-    found = shards.find(tmp_path / "d", "digits[v]-train.parquet", "what?*.parquet")
+    found = parquet_shards.find(tmp_path / "d", "digits[v]-train.parquet", "what?*.parquet")
     assert [path.name for path in (*found.train, *found.test)] == ["digitsv-train.parquet", "what?*.parquet"]
 
 

@@ -135,7 +135,6 @@ def test_training_learns_and_repeats_bit_for_bit() -> None:
     assert epochs[-1].loss < epochs[0].loss
     test = evaluate(first, ClassificationTask.of_test(DATA, "cpu"), EvaluationConfig(3, 7, "fp32"))
     assert test.accuracy > 0.9
-    assert test.per_class_count.tolist() == [10, 10, 10]
 
 
 def test_equal_loss_weights_change_nothing_and_a_zero_weight_removes_its_sample() -> None:
@@ -199,7 +198,7 @@ def watch(*needs: Needs) -> list:
 
 def test_a_shared_warm_up_shows_each_method_what_it_would_see_alone() -> None:
     short = Needs(3, record=frozenset({"loss"}), complete=True, keep_weights=True)
-    long = Needs(9, record=frozenset({"loss", "hit", "logits", "embedding"}), snapshots=(0, 4, 9))
+    long = Needs(9, record=frozenset({"loss", "correct", "logits", "embedding"}), snapshots=(0, 4, 9))
     (alone,), (shared, other) = watch(short), watch(short, long)
     np.testing.assert_array_equal(alone.dynamics.values["loss"], shared.dynamics.values["loss"])
     np.testing.assert_array_equal(alone.completion[1], shared.completion[1])

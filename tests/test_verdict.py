@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from folding import over
 from trials import table, trial
 
 from edgesim.analysis.accuracy_loss import losses_to_full
@@ -16,9 +17,9 @@ from edgesim.analysis.curves import CURVE_VALUES, curve_bands, final_accuracy
 from edgesim.analysis.equal_cost import equal_cost
 from edgesim.analysis.fairness import device_winners, fairness
 from edgesim.analysis.fleets import fleet_table
-from edgesim.analysis.heterogeneity import by_device, headroom, infeasible, spread_of_profiles, stragglers
+from edgesim.analysis.heterogeneity import by_device, headroom, infeasible, stragglers
 from edgesim.analysis.intervals import Interval
-from edgesim.analysis.kept_samples import extremes, overlap, score_histogram, score_quantiles, trace_means
+from edgesim.analysis.kept_samples import extremes, overlap, score_histogram, trace_means
 from edgesim.analysis.means import cost_by_ratio, gap_to_random, summary, time_fits
 from edgesim.analysis.opponents import OpponentComparison, equal_cost_finding
 from edgesim.analysis.pareto import accuracy_against
@@ -574,13 +575,13 @@ ODD_RUNS = {
 }
 QUESTIONS = [
     by_device, stragglers, fairness, device_winners, headroom,
-    infeasible, spread_of_profiles, accuracy_against, compare_prices,
+    infeasible, accuracy_against, compare_prices,
     price_sources, best_ratios, final_accuracy, paper_claims,
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ODD_RUNS)
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.__name__)
+@over("name", ODD_RUNS)
 def test_odd_runs_break_nothing(name, question):
     """An empty table comes with a reason, but where there is nothing infeasible to list or to need memory."""
     told = question(ODD_RUNS[name])
@@ -589,7 +590,7 @@ def test_odd_runs_break_nothing(name, question):
     assert all(sentence.endswith(".") for sentence in told.missing)
 
 
-@pytest.mark.parametrize("name", ODD_RUNS)
+@over("name", ODD_RUNS)
 def test_the_verdict_on_odd_runs_claims_nothing(name):
     found = verdict_of(ODD_RUNS[name])
     assert 1 <= len(found) <= 9
@@ -597,7 +598,7 @@ def test_the_verdict_on_odd_runs_claims_nothing(name):
     assert all(one.evidence != "yes" for one in found if one.kind in ("harm", "accuracy", "random"))
 
 
-def test_a_run_older_than_a_column_is_read():
+def test_records_without_some_columns_are_read():
     records = fleet().drop(columns=["device_score_time_s", "host_train_wall_s", "notes"])
     assert paper_claims(records).table.set_index("claim").loc["preserved_0.5", "verdict"] == "holds"
     assert len(by_device(records).table) == 20
@@ -608,7 +609,7 @@ def test_tables_without_rows_say_why():
     empty = pd.DataFrame(
         columns=["seed", "device", "method", "keep_ratio", "index", "score", "epoch", "quantity", "value"]
     )
-    for question in (score_histogram, score_quantiles, trace_means):
+    for question in (score_histogram, trace_means):
         assert question(empty).missing
     assert overlap(empty, table()).missing
     curves = pd.DataFrame(columns=["seed", "device", "method", "keep_ratio", "epoch", *CURVE_VALUES])

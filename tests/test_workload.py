@@ -174,7 +174,7 @@ def test_plain_layers_count_the_same_on_real_tensors() -> None:
         nn.AvgPool2d(2, ceil_mode=True),
         features=16,
     )
-    used = {type(layer) for layer in network.modules()} | {networks.BasicBlock, networks.ResNet8}
+    used = {type(layer) for layer in network.modules()} | {networks.BasicBlock, networks.ResNet8Module}
     assert used == workload._PLAIN_LAYERS
     on_cpu = workload._count(network, (2, 16, 16), 3, 2, torch.device("cpu"))
     same_count(workload._count(network.to("meta"), (2, 16, 16), 3, 2, torch.device("meta")), on_cpu)

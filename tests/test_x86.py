@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from folding import over
 
 from edgesim import models
 from edgesim.calibration.published import relatives, x86
-from edgesim.calibration.values import FIELDS, Value
+from edgesim.calibration.published.profile_coefficients import FIELDS, Value
 from edgesim.cost.steps import TERMS, step_cost
 from edgesim.hardware import loading
 from edgesim.hardware.loading import DeviceProfile, Quantity
-from edgesim.models.counted import counted
+from edgesim.models.network_costs import counted
 
 X86 = sorted(x86.HPL_FLOPS_PER_S)
 ARM = ("raspberry-pi-4b", "raspberry-pi-5")
@@ -58,7 +59,7 @@ def test_hpl_is_at_the_speed_that_lasts() -> None:
     assert 9.1 + (18.5 - 9.1) * lasting**2.2 == pytest.approx(16.0, abs=0.02)
 
 
-@pytest.mark.parametrize("name", X86)
+@over("name", X86)
 def test_every_coefficient_is_an_estimate_that_names_its_source(name: str) -> None:
     for field, value in x86.coefficients(loading.load(name)).items():
         assert value.confidence == "estimate", field
@@ -67,7 +68,7 @@ def test_every_coefficient_is_an_estimate_that_names_its_source(name: str) -> No
         assert shipped.value == pytest.approx(value.value, rel=1e-3), field
 
 
-@pytest.mark.parametrize("name", X86)
+@over("name", X86)
 def test_a_mobile_network_is_faster_than_resnet18_on_x86(name: str) -> None:
     """One EPYC core takes 1.6-1.9 s for mobilenet-v2 and 3.2-4.5 s for resnet18; these have more cores than one."""
     profile = loading.load(name)
@@ -77,7 +78,7 @@ def test_a_mobile_network_is_faster_than_resnet18_on_x86(name: str) -> None:
     assert 0.8 < residual_s < 4.5
 
 
-@pytest.mark.parametrize("name", ARM)
+@over("name", ARM)
 def test_on_a_raspberry_pi_it_is_slower_as_measured(name: str) -> None:
     """7.2 against 5.8 s on the Pi 5, 15.3 against about 10 s on the Pi 4."""
     profile = loading.load(name)

@@ -10,8 +10,7 @@ from typing import Any
 
 from edgesim.records import CurvePoint, Record
 from edgesim.report.columns import COLUMNS
-from edgesim.results.device_tables import LATER
-from edgesim.results.serialization import TABLES, tables
+from edgesim.results import table_columns as run_folder
 from edgesim.work import Work
 from generators.markdown import code, page, table
 
@@ -65,9 +64,7 @@ def report_columns() -> str:
 
 def table_columns() -> dict[str, list[str]]:
     """Table of a run folder -> its columns, as the code writes them."""
-    empty = tables([])
-    found = {name: list(empty[name].columns) for name in TABLES}
-    return found | {name: columns for name, columns in LATER.items() if name not in found}
+    return dict(run_folder.COLUMNS)
 
 
 def meaning(name: str, column: str) -> str:

@@ -13,13 +13,12 @@ from edgesim.analysis.grouping import (
     everywhere,
     groups,
     kinds,
-    mean,
     ok,
     one_of,
     result,
 )
 from edgesim.analysis.intervals import interval
-from edgesim.formatting import number, ranges
+from edgesim.formatting import number
 
 DEVICE_COLUMNS = [
     "device", "profile", "method", "keep_ratio", "seeds", "test_accuracy", "local_accuracy", "analytic_time_s",
@@ -168,25 +167,3 @@ def infeasible(records: pd.DataFrame) -> AnalysisResult:
         methods = ", ".join(dict.fromkeys(part["method"]))
         rows.append((device, profile, one_of(part["reason"]), len(part), methods, ratios))
     return result(rows, INFEASIBLE_COLUMNS)
-
-
-def spread_of_profiles(records: pd.DataFrame, column: str = "device_time_s") -> AnalysisResult:
-    """Least, median and largest time or energy of each profile's devices, per method and keep_ratio.
-
-    Args:
-        records: one row per trial.
-        column: a cost, for example "device_energy_j".
-
-    Returns: profile method keep_ratio device_list trials least median most mean, in the column's unit.
-    """
-    columns = ["profile", "method", "keep_ratio", "device_list", "trials", "least", "median", "most", "mean"]
-    good = ok(complete(records))
-    good = good[good[column].notna()]
-    rows = []
-    for profile in dict.fromkeys(good["profile"]):
-        for method, ratio, part in groups(good[good["profile"] == profile]):
-            values = part[column]
-            ends = (float(values.min()), float(values.median()), float(values.max()), mean(values))
-            rows.append((profile, method, ratio, ranges(part["device"]), len(part), *ends))
-    missing = "" if rows else f"No trial that ended well has {column}."
-    return result(rows, columns, missing)

@@ -26,7 +26,6 @@ from edgesim.work import FloatArray
 
 OVERLAP_COLUMNS = ["method_a", "method_b", "keep_ratio", "trials", "jaccard", "jaccard_low", "jaccard_high", "chance"]
 HISTOGRAM_COLUMNS = ["method", "bin_low", "bin_high", "samples", "share"]
-QUANTILE_COLUMNS = ["method", "seed", "device", "samples", "least", "q05", "q25", "median", "q75", "q95", "most"]
 EXTREME_COLUMNS = ["method", "label", "end", "rank", "index", "score"]
 TRACE_COLUMNS = ["method", "keep_ratio", "epoch", "quantity", "trials", "value", "low", "high"]
 NO_SCORES = (
@@ -103,20 +102,6 @@ def score_histogram(scores: pd.DataFrame, bins: int = 40) -> AnalysisResult:
             for count, low, high in zip(counts, edges[:-1], edges[1:], strict=True):
                 rows.append((method, float(low), float(high), int(count), count / len(values)))
     return result(rows, HISTOGRAM_COLUMNS, "" if rows else NO_SCORES)
-
-
-def score_quantiles(scores: pd.DataFrame) -> AnalysisResult:
-    """Least, 5 %, 25 %, 50 %, 75 %, 95 % quantile and most of the scores per method, seed and device.
-
-    Returns: QUANTILE_COLUMNS.
-    """
-    rows = []
-    for (method, seed, device), part in _scored(scores).groupby(["method", "seed", "device"], sort=False):
-        values = _finite(part["score"])
-        if len(values):
-            found = np.quantile(values, [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1])
-            rows.append((method, seed, device, len(values), *(float(value) for value in found)))
-    return result(rows, QUANTILE_COLUMNS, "" if rows else NO_SCORES)
 
 
 def extremes(

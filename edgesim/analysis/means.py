@@ -124,15 +124,15 @@ def gap_to_random(records: pd.DataFrame) -> pd.DataFrame:
     Returns: DataFrame with GAP_COLUMNS; `gap` is on the common test set, `local_gap` on the device's own class mix,
         `base_keep_ratio` is random's mean ratio.
     """
-    return _gaps(records, RANDOM)
-
-
-def gap_to_full(records: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy of each method minus that of `full`, paired by seed and device; `random` is one of the methods.
-
-    Returns: DataFrame with GAP_COLUMNS.
-    """
-    return _gaps(records, FULL)
+    rows = []
+    columns = ("test_accuracy", "local_accuracy")
+    tables = {column: paired(complete(records), RANDOM, column) for column in columns}
+    local = {(method, ratio): part for method, ratio, part in groups(tables["local_accuracy"])}
+    for method, ratio, part in groups(tables["test_accuracy"]):
+        found = interval(device_by_seed(part, "difference"), (-1.0, 1.0))
+        own = interval(device_by_seed(local.get((method, ratio), part.head(0)), "difference"), (-1.0, 1.0))
+        rows.append((method, ratio, mean(part["base_keep_ratio"]), len(part), *found[:3], *own[:3]))
+    return pd.DataFrame(rows, columns=GAP_COLUMNS)
 
 
 def cost_by_ratio(records: pd.DataFrame) -> AnalysisResult:
@@ -229,18 +229,6 @@ def by_profile(records: pd.DataFrame) -> pd.DataFrame:
             counts = (part["device"].nunique(), len(part), int(done[method, ratio]) - len(part))
             rows.append((profile, method, ratio, *counts, *means))
     return pd.DataFrame(rows, columns=["profile", "method", "keep_ratio", "devices", "trials", "left_out", *values])
-
-
-def _gaps(records: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    rows = []
-    columns = ("test_accuracy", "local_accuracy")
-    tables = {column: paired(complete(records), baseline, column) for column in columns}
-    local = {(method, ratio): part for method, ratio, part in groups(tables["local_accuracy"])}
-    for method, ratio, part in groups(tables["test_accuracy"]):
-        found = interval(device_by_seed(part, "difference"), (-1.0, 1.0))
-        own = interval(device_by_seed(local.get((method, ratio), part.head(0)), "difference"), (-1.0, 1.0))
-        rows.append((method, ratio, mean(part["base_keep_ratio"]), len(part), *found[:3], *own[:3]))
-    return pd.DataFrame(rows, columns=GAP_COLUMNS)
 
 
 def _spread(values: FloatArray) -> float:

@@ -1,8 +1,8 @@
 """Energy and power as the machine's own sensors give them: RAPL, NVML, and the INA monitors of a Jetson's rails.
 
-RAPL counts the joules of processor packages and memory (Linux powercap; the counter wraps around), NVML those of
-NVIDIA GPUs, an INA3221 the power of supply rails (hwmon). A sensor that sees the whole device stands alone, others
-add up. Whatever none of them sees (fans, disks, the power supply's losses) is missing from the sum.
+RAPL counts the joules of processor packages and memory (Linux powercap; the counter wraps around). NVML counts those of
+NVIDIA GPUs. An INA3221 gives the power of supply rails (hwmon). A sensor of the whole device stands alone; others add
+up. Parts without a sensor (fans, disks, the power supply's losses) are missing from the sum.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Sensor:
     read: Callable[[], float]
     wraps_at_j: float | None = None
     whole: bool = False
-    """whether it sees all that the device takes"""
+    """True where it measures the whole device"""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
-"""Measured steps -> the costs that `cost.steps` adds up, by least squares on relative error with priors on log costs.
+"""Fit of the costs in `cost.steps` to measured steps: least squares on relative error, with priors on log costs.
 
-Costs are positive and ten orders apart, so their logarithms are what is fitted. Devices of one family share a shape:
-the logarithms of their costs, less one constant per device, scatter around the family's with DEVICE_SPREAD; and those
-of a family may be drawn to the proportions of a device that is known better, with ANCHOR_SPREAD. Both are wide
-(factors of 1.6 and e): what many measurements say outweighs them, and a kind of operation that few have is not left to
-chance. The measurements' own scatter is estimated along the way. No cost may be below what the device's nominal peak
-and bandwidth allow.
+Costs are positive and ten orders apart, so the fit is of their logarithms. Devices of one family share a shape: their
+log costs, less one constant per device, scatter around the family's with DEVICE_SPREAD. A family's log costs may be
+drawn to the proportions of a device that is known better, with ANCHOR_SPREAD. Both priors are wide (factors of 1.6 and
+e). Many measurements outweigh them, and a kind of operation with few measurements is not left to chance. The scatter of
+the measurements is estimated, too. No cost may be below the limit of the device's nominal peak and bandwidth.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from edgesim.calibration.measurements import Step
+from edgesim.calibration.measured_step import MeasuredStep
 from edgesim.cost import steps
 from edgesim.cost.steps import BYTE_TERMS, COUNT_TERMS, FLOP_TERMS, TERMS
 from edgesim.hardware.loading import DeviceProfile
@@ -53,40 +52,14 @@ class Family:
         return np.array([[float(term in group) for group in self.groups] for term in TERMS])
 
 
-_MEMORY = tuple(term for term in BYTE_TERMS if term != "unrolling")
-FAMILIES = (
-    Family(
-        "boards (PyTorch)",
-        ("raspberry-pi-4b", "raspberry-pi-5"),
-        # All their measurements are of large steps: several memory shares would trade places with the arithmetic,
-        # and the time of one operation comes from a small network instead.
-        (*((kind,) for kind in FLOP_TERMS), _MEMORY, ("channel", "cramped_channel")),
-    ),
-    Family(
-        "phones (DL4J)",
-        ("nexus-6", "redmi-note-8", "galaxy-note10"),
-        # DL4J has no convolutions of its own on ARM: it unrolls the images and multiplies matrices, so that the
-        # unrolled ones are operands.
-        (
-            ("convolution", "matmul"),
-            ("activation",),
-            ("operand", "unrolling"),
-            ("weight", "convolution_weight", "cramped_weight", "update"),
-            ("operation", "convolution_operation"),
-        ),
-        anchor="raspberry-pi-4b",  # of the same kind of processor, measured more often
-        unanchored=("operation", "convolution_operation"),  # that is the framework's and not the processor's
-    ),
-    Family(
-        "Jetsons (PyTorch)",
-        ("jetson-nano", "jetson-xavier-nx"),
-        # Two networks; matrix products were measured by themselves, the rest is fixed.
-        (("convolution",), ("pointwise", "depthwise")),
-    ),
-)
+def field_of(term: str) -> str:
+    """The field of a profile that holds the cost of a term."""
+    if term in BYTE_TERMS:
+        return f"memory.{term}_efficiency"
+    return f"compute.{term}_efficiency" if term in FLOP_TERMS else f"compute.{term}_overhead_s"
 
 
-def features(step: Step) -> FloatArray:
+def features(step: MeasuredStep) -> FloatArray:
     """[terms] what one measured step consists of, in the order of TERMS."""
     samples = np.array([float(step.batch_size)])
     return steps.step_features("train", samples, step.network.workload(), step.optimizer_states, step.recomputes)[0]
@@ -128,7 +101,7 @@ class Data:
         return Data(models, self.features[list(rows)], self.times_s[list(rows)], self.fixed, self.least)
 
 
-def data(measured: Sequence[Step], profile: DeviceProfile, fixed: FloatArray) -> Data:
+def data(measured: Sequence[MeasuredStep], profile: DeviceProfile, fixed: FloatArray) -> Data:
     """The arrays of one device's measured steps; `fixed`: [terms] costs that are not fitted."""
     rows = np.array([features(step) for step in measured]).reshape(len(measured), len(TERMS))
     times_s = np.array([step.time_s for step in measured])
@@ -147,7 +120,7 @@ def fit(family: Family, all_data: dict[str, Data], anchor: FloatArray | None = N
         its lower bound.
     """
     known = {device: one for device, one in all_data.items() if one.models}
-    problem = _Infeasibility.of(family, known, anchor)
+    problem = _FitProblem.of(family, known, anchor)
     found = problem.solved()
     return {
         device: np.asarray(family.basis @ costs + one.fixed)
@@ -166,7 +139,7 @@ def relative_errors(one: Data, costs: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class _Infeasibility:
+class _FitProblem:
     """D devices, G groups; unknown are the log costs [D, G] and the family's shape [G], both over the known groups."""
 
     rows: list[FloatArray]
@@ -179,7 +152,7 @@ class _Infeasibility:
     """[G] log costs, NaN where there is none"""
 
     @classmethod
-    def of(cls, family: Family, known: dict[str, Data], anchor: FloatArray | None) -> _Infeasibility:
+    def of(cls, family: Family, known: dict[str, Data], anchor: FloatArray | None) -> _FitProblem:
         basis, measured = family.basis, list(known.values())
         logs = np.full(len(family.groups), np.nan)
         if anchor is not None:
@@ -213,7 +186,7 @@ class _Infeasibility:
         count = sum(map(len, rows))
         scatter = _FIRST_SCATTER
         for _ in range(_ROUNDS):
-            fitted = _Fitted(rows, self.targets, priors, scatter)
+            fitted = _Residuals(rows, self.targets, priors, scatter)
             at = least_squares(fitted.residuals, at, fitted.jacobian, bounds=bounds).x
             errors = scatter * fitted.residuals(at)[:count]
             free = max(1, count - len(start))
@@ -263,7 +236,7 @@ def _priors(devices: int, anchor: FloatArray, start: FloatArray) -> _Priors:
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class _Residuals:
     """Residuals of the least-squares fit: relative errors over their scatter, and the priors."""
 
     rows: Sequence[FloatArray]

@@ -1,8 +1,8 @@
 """Times of the parts of a training step: every operation timed by itself, within real steps.
 
-A step's whole time says little about a kind of operation that shares it with others; the time of its convolutions,
-products and updates says all. Timing every operation makes a step longer but hardly the operations: what they leave of
-an ordinary step (the interpreter between two of them, too) is the element-wise rest.
+The time of a whole step says little about one kind of operation in it. The times of its convolutions, products and
+updates say all. Timing every operation lengthens the step, but hardly the operations. The rest of an ordinary step,
+with the interpreter between two operations, is the element-wise part.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from edgesim.calibration.host import TorchDevice, clock
+from edgesim.calibration.step_timing import TorchDevice, clock
 
 _PRODUCT_S = 0.02
 """a product of this length is large enough"""
@@ -103,7 +103,7 @@ class StorageSpeed:
     read_bytes_per_s: float
     write_bytes_per_s: float
     past_cache: bool
-    """whether the read went past the page cache (O_DIRECT, or the cache dropped by posix_fadvise)"""
+    """True where the read went past the page cache (O_DIRECT, or the cache dropped by posix_fadvise)"""
     how: str
     file_bytes: int
 

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import psutil
 import torch
 
-from edgesim.calibration import energy, host, host_profile, speeds
-from edgesim.calibration.host import Timed, TimedNetwork, Timings, TorchDevice, cases
-from edgesim.calibration.host_profile import HostFit, Machine
+from edgesim.calibration import energy, speeds, step_timing, this_machine_profile
+from edgesim.calibration.step_timing import Timed, TimedNetwork, Timings, TorchDevice, cases
+from edgesim.calibration.this_machine_profile import HostFit, Machine
 from edgesim.formatting import n_of
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import FloatArray
@@ -43,7 +43,7 @@ CASES = (
     *cases("mobilenet-v2", (3, 224, 224), (4,), ("width_mult", 0.35)),
     *cases("mobilenet-v2", (3, 64, 64), (4,)),
 )
-"""what the costs are fitted to: four networks, of many sizes and shapes"""
+"""cases that the costs are fitted to: four networks, of many sizes and shapes"""
 CHECKS = (
     TimedNetwork("mlp", (1, 28, 28), 100, (("hidden", (256, 256)),)),
     TimedNetwork("mlp", (3, 32, 32), 48, (("hidden", (1024, 256)),)),
@@ -55,7 +55,7 @@ CHECKS = (
     TimedNetwork("mobilenet-v2", (3, 48, 48), 20, (("width_mult", 0.75),)),
     TimedNetwork("mobilenet-v2", (3, 32, 32), 64, (("width_mult", 0.35),)),
 )
-"""what --check predicts: other widths, inputs and batch sizes"""
+"""cases that --check predicts: other widths, inputs and batch sizes"""
 FOREIGN_CHECKS = (
     TimedNetwork("timm:resnet10t", (3, 64, 64), 16),
     TimedNetwork("timm:mobilenetv3_small_100", (3, 64, 64), 32),
@@ -85,7 +85,7 @@ class Request:
     folder: Path
     """on the storage to measure"""
     check: bool = False
-    rounds: int = host.ROUNDS
+    rounds: int = step_timing.ROUNDS
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Calibrated:
     fitted: HostFit
     profile: DeviceProfile
     notes: tuple[str, ...]
-    """why sensors that exist could not be read"""
+    """reasons for sensors that exist and could not be read"""
     check: Check | None
 
 
@@ -148,17 +148,17 @@ def calibrate(request: Request, out: Path, tell: Callable[[str], None]) -> Calib
         ScenarioError: a measured value is not plausible.
         OSError: `out` or the temporary file of the storage cannot be written.
     """
-    with host.threads(request.threads):
+    with step_timing.threads(request.threads):
         machine, checked, notes = _measure(request, tell)
     tell("fit")
     fastest = (machine.peak_flops_per_s, machine.copies.fastest_bytes_per_s)
-    fitted = host_profile.fit_costs(machine.timings.timed, request.torch_device, *fastest)
-    profile = host_profile.profile(machine, fitted, out)
+    fitted = this_machine_profile.fit_costs(machine.timings.timed, request.torch_device, *fastest)
+    profile = this_machine_profile.profile(machine, fitted, out)
     check = None
     if checked:
-        check = Check(checked, np.array([host_profile.predicted_s(profile, one) for one in checked]))
+        check = Check(checked, np.array([this_machine_profile.predicted_s(profile, one) for one in checked]))
         words = f"{n_of(len(checked), 'case')} of networks that the fit has not met"
-        profile = host_profile.profile(machine, replace(fitted, held_out=check.mean, held_out_words=words), out)
+        profile = this_machine_profile.profile(machine, replace(fitted, held_out=check.mean, held_out_words=words), out)
     return Calibrated(machine, fitted, profile, notes, check)
 
 
@@ -171,7 +171,7 @@ def _measure(request: Request, tell: Callable[[str], None]) -> tuple[Machine, tu
     foreign = FOREIGN_CHECKS if importlib.util.find_spec("timm") else ()
     chosen = (*CASES, *((*CHECKS, *foreign) if request.check else ()))
     with energy.Meter(sensors.used) as meter:
-        timings = host.measure(
+        timings = step_timing.measure(
             chosen,
             request.torch_device,
             request.rounds,

@@ -13,7 +13,7 @@ from edgesim.formatting import n_of, percent, scaled, watts
 
 if TYPE_CHECKING:
     from edgesim.calibration import this_machine
-    from edgesim.calibration.host import TorchDevice
+    from edgesim.calibration.step_timing import TorchDevice
 
 
 @app.command()
@@ -35,7 +35,7 @@ def calibrate(
     ] = None,
 ) -> None:
     """Measure this machine into a device profile; takes minutes on an otherwise idle machine."""
-    from edgesim.calibration import host_page, this_machine
+    from edgesim.calibration import this_machine, this_machine_page
     from edgesim.results import provenance
     from edgesim.runtime.executor import keep_freed_memory
 
@@ -45,7 +45,7 @@ def calibrate(
     asked = request(chosen, threads, device_class, torch_device, target.resolve().parent, check)
     found = this_machine.calibrate(asked, target, lambda doing: typer.echo(doing, err=True))
     if page is not None:
-        page.write_text(host_page.page(found, provenance.command()), encoding="utf-8")
+        page.write_text(this_machine_page.page(found, provenance.command()), encoding="utf-8")
     print_calibration(found, target)
 
 
@@ -88,7 +88,7 @@ def request(
 
 def print_calibration(found: this_machine.Calibrated, out: Path) -> None:
     """Print the measured profile and its errors."""
-    from edgesim.calibration import host_page
+    from edgesim.calibration import this_machine_page
 
     machine, profile = found.machine, found.profile
     lines = [
@@ -108,5 +108,5 @@ def print_calibration(found: this_machine.Calibrated, out: Path) -> None:
             "calibrate an idle machine if possible"
         )
     if found.check is not None:
-        lines += ["", host_page.table(found.check.timed, found.check.predicted_s), ""]
+        lines += ["", this_machine_page.table(found.check.timed, found.check.predicted_s), ""]
     typer.echo("\n".join([*lines, f"profile: {out}"]))

@@ -63,7 +63,7 @@ def rows_of(table: str) -> Rows | None:
 
         return _named(DATASETS)
     if table == "partitions":
-        from edgesim.data.schemes import PARTITIONS
+        from edgesim.data.partition_schemes import PARTITIONS
 
         return _named(PARTITIONS)
     if table == "profiles":

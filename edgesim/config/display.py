@@ -1,4 +1,4 @@
-"""What a scenario or a run looks like where Python shows it: a few lines, or a table in a notebook."""
+"""Display of scenarios and runs in Python: a few lines, or a table in a notebook."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST = 60
 
 
 class Displayed:
-    """Shows itself as a title and facts, which `shown` gives."""
+    """Base of objects that are displayed as a title and facts."""
 
     def shown(self) -> tuple[str, Facts]:
         """The title, and (label, text) of each line."""
@@ -32,7 +32,7 @@ class Displayed:
 def text(title: str, facts: Facts) -> str:
     """A title, and one line per fact."""
     width = max(len(label) for label, _ in facts)
-    return "\n".join([title, *(f"  {label:<{width}}  {said}" for label, said in facts)])
+    return "\n".join([title, *(f"  {label:<{width}}  {value}" for label, value in facts)])
 
 
 def html(title: str, facts: Facts) -> str:
@@ -42,13 +42,13 @@ def html(title: str, facts: Facts) -> str:
 
 
 def few(entries: Sequence[str]) -> str:
-    """A list on one line; of a long one the first entries, and how many more."""
+    """A list on one line; of a long one the first entries and the number of the others."""
     more = len(entries) - SHOWN
     return ", ".join(entries[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def called(name: str, plugin: Any) -> str:
-    """A plug-in's name, and those of its arguments that are not as they are by default."""
+    """A plug-in's name, and its arguments that differ from their defaults."""
     given = []
     for field in dataclasses.fields(plugin):
         value, make = getattr(plugin, field.name), field.default_factory
@@ -59,5 +59,5 @@ def called(name: str, plugin: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    said = str(value)
-    return said if len(said) <= LONGEST else f"{said[: LONGEST - 3]}..."
+    written = str(value)
+    return written if len(written) <= LONGEST else f"{written[: LONGEST - 3]}..."

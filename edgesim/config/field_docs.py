@@ -106,13 +106,13 @@ def _sentences(text: str, prop: Schema) -> str:
         parts.append(f"One of {', '.join(choices)}")
     default = prop.get("default")
     if isinstance(default, bool | int | float | str) or (isinstance(default, list) and default):
-        said = f"{default:.4g}" if isinstance(default, float) else default if isinstance(default, str) else None
-        parts.append(f"Default: {said or json.dumps(default)}")
+        written = f"{default:.4g}" if isinstance(default, float) else default if isinstance(default, str) else None
+        parts.append(f"Default: {written or json.dumps(default)}")
     return " ".join(f"{part.rstrip('.')}." for part in dict.fromkeys(parts) if part)
 
 
 def _add_quantity(prop: Schema, definitions: Schema) -> None:
-    """Say the unit and the range of a quantity, which its `value` has, where a property refers to one."""
+    """Add the unit and the range of a quantity to a property that refers to one."""
     for branch in _branches(prop):
         value = definitions.get(branch.get("$ref", "").rsplit("/", 1)[-1], {}).get("properties", {}).get("value", {})
         if "minimum" in value:
@@ -121,20 +121,20 @@ def _add_quantity(prop: Schema, definitions: Schema) -> None:
 
 
 def _range(branch: Schema, lead: str = "Range: ") -> str:
-    """What values a number may have; an empty string where the schema does not say."""
+    """Range of a number; an empty string where the schema gives none."""
     low, above, high, below = (
         branch.get(key) for key in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
     )
-    said = []
+    limits = []
     if above is not None:
-        said.append(f"above {_number(above)}")
+        limits.append(f"above {_number(above)}")
     if low is not None:
-        said.append(f"{_number(low)} or more" if high is None else f"from {_number(low)}")
+        limits.append(f"{_number(low)} or more" if high is None else f"from {_number(low)}")
     if high is not None:
-        said.append(f"to {_number(high)}" if low is not None else f"up to {_number(high)}")
+        limits.append(f"to {_number(high)}" if low is not None else f"up to {_number(high)}")
     if below is not None:
-        said.append(f"below {_number(below)}")
-    return lead + (" " if low is not None and high is not None else ", ").join(said) if said else ""
+        limits.append(f"below {_number(below)}")
+    return lead + (" " if low is not None and high is not None else ", ").join(limits) if limits else ""
 
 
 def _number(value: float) -> str:

@@ -42,45 +42,45 @@ Resolve = Callable[[str, str], type]
 
 @dataclass(frozen=True)
 class NamedPlugin:
-    """A plug-in: the name it goes by, and the instance with its arguments."""
+    """A plug-in with its name and its arguments."""
 
     label: str
-    """how tables and reports call it: the name, unless the document gives a label"""
+    """name in tables and reports: that of the plug-in, unless the document gives a label"""
     name: str
     """the table's row, or `package.module:Name`"""
     plugin: Any
 
 
-def own(name: str, duty: str) -> type:
+def own_class(name: str, methods: str) -> type:
     """The user's own class behind `package.module:Name`.
 
     Raises:
-        EdgesimError: it cannot be imported, is no dataclass, or has no method `duty`.
+        EdgesimError: it cannot be imported, is no dataclass, or has no method `methods`.
     """
     loaded = load(name)
-    duties = duty.split("|")
-    if not isinstance(loaded, type) or not any(callable(getattr(loaded, one, None)) for one in duties):
-        raise EdgesimError(f"{name} must be a class with a method {' or '.join(f'`{one}`' for one in duties)}")
+    required = methods.split("|")
+    if not isinstance(loaded, type) or not any(callable(getattr(loaded, one, None)) for one in required):
+        raise EdgesimError(f"{name} must be a class with a method {' or '.join(f'`{one}`' for one in required)}")
     if not dataclasses.is_dataclass(loaded):
         raise EdgesimError(f"{name} must be a dataclass, so that its arguments can be checked")
     return loaded
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table of plug-ins and how to find those outside it."""
+class PluginTable:
+    """Table of plug-ins, and the search for those outside it."""
 
     rows: Mapping[str, type]
-    duty: str
+    methods: str
     """the methods that a user's own class must have one of, separated by '|' """
-    resolve: Resolve = own
+    resolve: Resolve = own_class
     labelled: bool = False
-    """whether a document may give a row a `label`, so that it can stand there twice"""
+    """True: a document may give a `label`, so that one row can be listed twice"""
     base: type | None = None
     """class that a user's own class must subclass"""
 
 
-def plug(given: Any, table: Table, path: str, faults: list[Fault]) -> NamedPlugin | None:
+def bind(given: Any, table: PluginTable, path: str, faults: list[Fault]) -> NamedPlugin | None:
     """A plug-in from `name`, or from a map with `name`, its arguments and, where the table has them, a `label`.
 
     Args:
@@ -112,13 +112,13 @@ def plug(given: Any, table: Table, path: str, faults: list[Fault]) -> NamedPlugi
 
 
 def label_of(given: Any) -> str | None:
-    """How an entry of a labelled table is called: its `label`, else its name; None where it has none of either."""
+    """The `label` of an entry of a labelled table, else its name; None where it has neither."""
     found = given.get("label", given.get("name")) if isinstance(given, dict) else given
     return found if isinstance(found, str) and found else None
 
 
-def _check_base(name: str, loaded: type, table: Table) -> None:
-    """EdgesimError where a user's own class does not subclass the table's base, or overrides none of the duties."""
+def _check_base(name: str, loaded: type, table: PluginTable) -> None:
+    """EdgesimError where a user's own class does not subclass the table's base, or overrides none of the required."""
     base, own_name = table.base, loaded.__name__
     if base is None:
         return
@@ -127,19 +127,19 @@ def _check_base(name: str, loaded: type, table: Table) -> None:
             f"{name} must subclass {base.__name__}: write `class {own_name}({base.__name__}):` "
             f"with `from {base.__module__} import {base.__name__}`"
         )
-    duties = table.duty.split("|")
-    if all(getattr(loaded, one) is getattr(base, one) for one in duties):
-        given = " or ".join(f"`{one}`" for one in duties)
+    required = table.methods.split("|")
+    if all(getattr(loaded, one) is getattr(base, one) for one in required):
+        given = " or ".join(f"`{one}`" for one in required)
         raise EdgesimError(f"{name} must define a method {given}; {own_name} only inherits the one of {base.__name__}")
 
 
-def _class(name: str, table: Table, path: str, faults: list[Fault]) -> type | None:
+def _class(name: str, table: PluginTable, path: str, faults: list[Fault]) -> type | None:
     if name in table.rows:
         return table.rows[name]
     where = validation.join(path, "name")
     if is_reference(name):
         try:
-            loaded = table.resolve(name, table.duty)
+            loaded = table.resolve(name, table.methods)
             _check_base(name, loaded, table)
             return loaded
         except EdgesimError as error:
@@ -151,7 +151,7 @@ def _class(name: str, table: Table, path: str, faults: list[Fault]) -> type | No
 
 
 def is_reference(name: str) -> bool:
-    """Whether `name` is meant as `package.module:Name` (it holds a colon), well-formed or not."""
+    """True where `name` is meant as `package.module:Name`: it holds a colon, well-formed or not."""
     return ":" in name
 
 
@@ -204,7 +204,7 @@ def _import(module_name: str) -> ModuleType:
     finally:
         sys.path.remove(here)
         if here not in sys.path:
-            # From now on last and not first: what the module imports later is found, and shadows nothing.
+            # From now on the folder comes last: later imports of the module are found there, and it shadows nothing.
             sys.path.append(here)
 
 

@@ -7,8 +7,8 @@ A value without quotes is one of these, and text otherwise:
     a number   decimal digits with an optional sign, point and exponent: 10, -2.5, .5, 1e-3, 4.8e10; `_` between two
                digits is left out: 1_000 is 1000; `.inf` and `.nan` are read, and refused wherever a number is checked
 
-So leading zeros are no octal (010 is 10), and these are text, which a check for a number or true/false refuses with
-the value to write: 22:00 and 1:30:00 (no base 60), 0x1F, 0o17, 0b1, 1,000, 2024-01-01, yes, no, on, off. PyYAML reads
+So leading zeros are no octal (010 is 10). These are text, for which a check of a number or of true/false gives the
+value to write: 22:00 and 1:30:00 (no base 60), 0x1F, 0o17, 0b1, 1,000, 2024-01-01, yes, no, on, off. PyYAML reads
 them by YAML 1.1: as 1320, 5400, 31, 15, 1, text, a date, true and false, and 1e-3 as text. Where seconds of a day are
 meant, `conditions` takes clock times.
 
@@ -27,6 +27,7 @@ try:  # libyaml's parser reads a fleet of 34 profiles in half the time
 except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment]
 
+from edgesim.config import document_bounds as bounds
 from edgesim.config.document_values import plain
 from edgesim.errors import Fault, ScenarioError
 
@@ -44,11 +45,11 @@ _FORMS = (
     ("float", _FLOAT, list("-+0123456789.")),
     ("merge", re.compile("<<"), ["<"]),
 )
-"""(kind, form, first characters): what a value without quotes may be beside text"""
+"""(kind, form, first characters) of values without quotes that are not text"""
 
 
 class _Loader(SafeLoader):
-    """SafeLoader with the forms above, which collects what is wrong with keys."""
+    """SafeLoader with the forms above, which collects faults of keys."""
 
     def __init__(self, stream: str):
         super().__init__(stream)
@@ -69,9 +70,9 @@ class _Loader(SafeLoader):
             merge = key_node.tag == f"{_TAG}merge"
             key = None if merge else self.construct_object(key_node, deep=True)
             if not merge and not isinstance(key, str):
-                self.faults.append(Fault(_line(key_node.start_mark), f"a key must be a word, not {key!r}"))
+                self.faults.append(Fault(bounds.place(key_node.start_mark), f"a key must be a word, not {key!r}"))
             elif key in seen:
-                self.faults.append(Fault(_line(key_node.start_mark), f"the key '{key}' is given twice"))
+                self.faults.append(Fault(bounds.place(key_node.start_mark), f"the key '{key}' is given twice"))
             else:
                 good.append((key_node, value_node))
             if isinstance(key, str):
@@ -83,6 +84,8 @@ def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
     text = loader.construct_scalar(node)
     if not _INTEGER.fullmatch(text):
         raise ValueError(f"'{text}' is no integer in decimal digits")
+    if len(text) > bounds.MAX_DIGITS:
+        raise ValueError(f"a number of {len(text):,} digits; at most {bounds.MAX_DIGITS} are read")
     return int(text.replace("_", ""))
 
 
@@ -103,7 +106,7 @@ def _resolvers(base: dict[str, list[tuple[str, re.Pattern[str]]]]) -> dict[str, 
 
 
 class _Dumper(yaml.SafeDumper):
-    """SafeDumper that quotes text which either this module or a reader of YAML 1.1 would take for something else."""
+    """SafeDumper that quotes text which this module or a reader of YAML 1.1 would read as another kind of value."""
 
 
 _Loader.yaml_implicit_resolvers = _resolvers({})
@@ -130,6 +133,9 @@ def parse(text: str, source: str) -> dict[str, Any]:
     """
     faults: list[Fault] = []
     try:
+        broken = bounds.check(text, SafeLoader)
+        if broken:
+            raise ScenarioError(source, [broken])
         loader = _Loader(text)  # a SafeLoader with stricter keys
         try:
             document = plain(loader.get_single_data(), "", loader.faults)
@@ -137,10 +143,10 @@ def parse(text: str, source: str) -> dict[str, Any]:
             faults = loader.faults
             loader.dispose()
     except yaml.constructor.ConstructorError as error:
-        faults.append(Fault(_line(error.problem_mark), _constructor_problem(error)))
+        faults.append(Fault(bounds.place(error.problem_mark), _constructor_problem(error)))
     except yaml.MarkedYAMLError as error:
         problem = " ".join(filter(None, (error.context, error.problem)))
-        faults.append(Fault(_line(error.problem_mark), f"YAML syntax: {problem}"))
+        faults.append(Fault(bounds.place(error.problem_mark), f"YAML syntax: {problem}"))
     except (ValueError, KeyError, AttributeError, RecursionError) as error:  # of PyYAML's own constructors
         message = f"a value cannot be read as what its tag or form says ({type(error).__name__}: {error})"
         faults.append(Fault("", message))
@@ -168,7 +174,3 @@ def _constructor_problem(error: yaml.constructor.ConstructorError) -> str:
         tag = problem.rsplit(" ", 1)[-1]
         return f"the tag {tag} is refused: edgesim reads plain data only, nothing that could run code"
     return problem
-
-
-def _line(mark: yaml.Mark | None) -> str:
-    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""

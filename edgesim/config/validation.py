@@ -16,6 +16,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
+from edgesim.config import document_bounds as bounds
 from edgesim.config.document_values import check_finite, meant
 from edgesim.config.document_values import join as join
 from edgesim.config.document_values import kind_of as kind_of
@@ -31,19 +32,14 @@ def read(path: Path) -> dict[str, Any]:
     """Read one YAML file that holds a map.
 
     Raises:
-        ScenarioError: missing or empty file, syntax error (with line), duplicate key, a tag that would run code, or
-            something else than a map at the top.
+        ScenarioError: missing or empty file, one beyond a bound (`document_bounds`), syntax error (with line),
+            duplicate key, a tag that would run code, or something else than a map at the top.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = bounds.read_text(path)
     except FileNotFoundError:
         near = nearest(path.name, (p.name for p in path.parent.glob("*.yaml")))
         raise ScenarioError(str(path), [Fault("", f"there is no such file{near}")]) from None
-    except UnicodeDecodeError as error:
-        message = f"is not text in UTF-8 ({error.reason} at byte {error.start}); save it with this encoding"
-        raise ScenarioError(str(path), [Fault("", message)]) from None
-    except OSError as error:
-        raise ScenarioError(str(path), [Fault("", f"cannot be read: {error}")]) from None
     return parse(text, str(path))
 
 
@@ -79,17 +75,17 @@ def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
         faults.append(Fault(path, f"the fields of {cls.__name__} cannot be checked: {str(error).splitlines()[0]}"))
         return None
     except ValidationError as error:
-        told = {fault.path for fault in faults[before:]}
+        reported = {fault.path for fault in faults[before:]}
         for detail in error.errors(include_url=False):
             found = _translate(detail, path, known)
             own = isinstance(detail.get("ctx", {}).get("error"), FieldFaults)
-            faults.extend(fault for fault in found if not (own and crossed) and fault.path not in told)
+            faults.extend(fault for fault in found if not (own and crossed) and fault.path not in reported)
         return None
     return value if len(faults) == before else None
 
 
 def _crossed(cls: Any, given: dict[str, Any], path: str) -> list[Fault]:
-    """What dataclasses find in maps of theirs, at every depth, by `faults_in`: whatever else is wrong there."""
+    """Faults that dataclasses find by `faults_in` between the fields of their maps, at every depth."""
     find = getattr(cls, "faults_in", None)
     found = [] if find is None else [Fault(join(path, f.path) if f.path else path, f.message) for f in find(given)]
     hints = _hints(cls)
@@ -227,12 +223,12 @@ def _translate(detail: Any, path: str, given: dict[str, Any]) -> list[Fault]:
         .replace("a valid string", "text")
     )
     if isinstance(error, ValueError) and isinstance(detail["input"], dict | list):
-        return [Fault(where, message)]  # of a check across fields, whose words say what it found
+        return [Fault(where, message)]  # of a check across fields, with a message of its own
     return [Fault(where, f"{message}; got {kind_of(detail['input'])}{_fix(detail, where)}")]
 
 
 def _fix(detail: Any, where: str) -> str:
-    """How to write what was meant, where a value is of another type than wanted."""
+    """Hint for a value of another type than wanted."""
     given, kind = detail["input"], detail["type"]
     if kind == "string_type" and isinstance(given, bool | int | float):
         return "; put text in quotes"
@@ -242,7 +238,7 @@ def _fix(detail: Any, where: str) -> str:
 
 
 def differences(before: Any, now: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    """What differs between two documents: (path, value before, value now); None where a key is missing."""
+    """Differences between two documents: (path, value before, value now); None where a key is missing."""
     if isinstance(before, dict) and isinstance(now, dict):
         keys = dict.fromkeys([*before, *now])
         return [found for key in keys for found in differences(before.get(key), now.get(key), join(path, key))]

@@ -1,1 +1,1 @@
-"""What work costs on a device: the closed form of the edge paper (`analytic`) and step by step (`emulator`)."""
+"""Cost of work on a device: by the closed form of the edge paper (`analytic`) and step by step (`emulator`)."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from edgesim.records import Cost
+from edgesim.records import TimeEnergy
 from edgesim.work import Work, Workload
 
 Numbers = float | int | npt.NDArray[np.int64] | npt.NDArray[np.float64]
@@ -79,8 +79,8 @@ def selection_comparisons(n: Numbers) -> npt.NDArray[np.int64]:
 class AnalyticPrice:
     """Scoring (with selection), training and their sum (Eq. 28), on one device or an array of them."""
 
-    score: Cost
-    train: Cost
+    score: TimeEnergy
+    train: TimeEnergy
     score_flops: npt.NDArray[np.float64]
     train_flops: npt.NDArray[np.float64]
 
@@ -120,7 +120,7 @@ def price(
     costs = []
     for operations in (score_flops + times[0] * score.comparisons, train_flops + times[1] * train.comparisons):
         time_s = latency_s(operations, throughput_flops_per_s)
-        costs.append(Cost(time_s=time_s, energy_j=energy_j(time_s, power_w)))
+        costs.append(TimeEnergy(time_s=time_s, energy_j=energy_j(time_s, power_w)))
     return AnalyticPrice(costs[0], costs[1], np.asarray(score_flops), np.asarray(train_flops))
 
 

@@ -1,7 +1,7 @@
-"""Both prices of many trials of one device at once, from what they do: before they run, and after.
+"""Both prices of many trials on one device at once, from their work, before or after they run.
 
-This is the one way from work to device time: plans, budgets and feasibility price what trials will do, `pricing` what
-one has done, and to the bit alike where the two are the same work.
+This is the only way from work to device time. Plans, budgets and feasibility price the expected work of trials,
+`pricing` the work that one has done. Equal work has equal prices, bit for bit.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from edgesim.cost.step_counts import StepCounts
 from edgesim.cost.steps import step_cost
 from edgesim.hardware.conditions import Conditions, Energy
 from edgesim.hardware.loading import DeviceProfile
-from edgesim.work import FloatArray, IntArray
+from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 _PARTS = ("steps", "compute_s", "memory_s", "overhead_s", "wait_s")
 """fields of Phases"""
 
 
 class Device(NamedTuple):
-    """Who is priced."""
+    """Device to price: profile and operating conditions."""
 
     profile: DeviceProfile
     conditions: Conditions = Conditions()
 
 
-class Parts(NamedTuple):
-    """The parts of C trials' emulated time, and what of their energy starts them and scores. Arrays [C]."""
+class CostParts(NamedTuple):
+    """Parts of C trials' emulated time, and their energy of start-up and scoring. Arrays [C]."""
 
     startup_s: FloatArray
     score_s: FloatArray
@@ -51,7 +51,7 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True)
 class BatchPricing:
-    """Both prices of C trials on one device; what is not asked for is not worked out. Arrays [C], float64."""
+    """Both prices of C trials on one device, computed when asked for. Arrays [C], float64."""
 
     context: PricingContext
     device: Device
@@ -62,7 +62,16 @@ class BatchPricing:
     kept: IntArray
     """[C] samples that each keeps"""
     factor: FloatArray | float = 1.0
-    """[C] of the device's throughput over its profile's, as `profiles.vary` would change that; or one for all"""
+    """[C] of the device's throughput over its profile's, as `hardware.loading.vary` scales it; or one for all"""
+
+    @classmethod
+    def training_only(
+        cls, context: PricingContext, device: Device, n: IntArray, factor: FloatArray | float = 1.0
+    ) -> BatchPricing:
+        """Plain training on n samples [C], with nothing scored."""
+        nothing = StepCounts.of([(Work(), StepTrace())], context.workload)
+        train = StepCounts.training(n, context.batch_size, context.epochs, context.workload)
+        return cls(context, device, nothing, train, n, factor)
 
     @cached_property
     def analytic_score_time_s(self) -> FloatArray:
@@ -75,16 +84,16 @@ class BatchPricing:
         return self._analytic_s(self.train, self.context.repeats)
 
     @cached_property
-    def parts(self) -> Parts:
+    def parts(self) -> CostParts:
         """Start-up, scoring with selection, and training, emulated with all the energy that they take."""
         return self.parts_of(self.on_mains)
 
-    def parts_of(self, run: Emulation) -> Parts:
+    def parts_of(self, run: Emulation) -> CostParts:
         """The parts of the trials in one of their emulations.
 
-        Start-up is the work of starting up alone. Waits for a window before and amid it count as training's: they are
-        there for a warm device, too. The start-ups of later trainings are a share of the time that the trainings are
-        busy, and of their energy above idle (`phases`).
+        Start-up is the work of starting up alone. Waits for a window before or during it count as training: a warm
+        device has them, too. The start-ups of later trainings are a share of the busy time of the trainings, and of
+        their energy above idle (`phases`).
         """
         wait_s, idle_w = run.of(STARTUP, run.wait_s), self.device.profile.idle_w
         startup_s, train_s = run.of(STARTUP, run.time_s) - wait_s, run.of(TRAINING, run.time_s) + wait_s
@@ -95,7 +104,7 @@ class BatchPricing:
             later_j = run.of(TRAINING, (run.energy_j - run.time_s * idle_w) * above) + later_s * idle_w
             startup_s, train_s, startup_j = startup_s + later_s, train_s - later_s, startup_j + later_j
         score_s, score_j = (run.of(SCORING, values) for values in (run.time_s, run.energy_j))
-        return Parts(startup_s, score_s, train_s, startup_j, score_j)
+        return CostParts(startup_s, score_s, train_s, startup_j, score_j)
 
     @cached_property
     def on_mains(self) -> Emulation:
@@ -116,7 +125,7 @@ class BatchPricing:
 
     @property
     def finished(self) -> npt.NDArray[np.bool_]:
-        """Whether the device gets to the end under its conditions: with its charge, in its windows."""
+        """True where the device finishes under its conditions: with its charge, within its windows."""
         return self.as_it_is.finished
 
     @cached_property
@@ -172,11 +181,12 @@ class BatchPricing:
         (comparisons, linear algebra) follows the steps of its part at the training throughput.
 
         N trainings (`PricingContext.repeats`) are N times the steps of one, as E epochs are: equal steps stand
-        together. Each later training has a start-up of its own, spread evenly over its steps. At the limit of its heat
-        a device sheds the same mean power in any order. Against N trainings of 400 s emulated one by one, a tenth of it
-        start-up, that errs by less than 1 % of time and energy on a phone that throttles (tests/test_repeats.py).
+        together. Each later training has a start-up of its own, spread evenly over its steps: at the limit of its heat
+        a device sheds the same mean power whatever the order. N trainings of
+        400 s, a tenth of it start-up, were emulated one by one for comparison. On a phone that throttles the error is
+        below 1 % of time and energy (tests/test_repeats.py).
         """
-        begin = dict.fromkeys(_PARTS, np.zeros((1, 1))) | {
+        startup = dict.fromkeys(_PARTS, np.zeros((1, 1))) | {
             "steps": np.ones((1, 1)),
             "overhead_s": np.full((1, 1), self._start_s),
         }
@@ -188,16 +198,17 @@ class BatchPricing:
         count = len(self.kept)
         arrays = {
             part: np.concatenate(
-                [np.broadcast_to(load[part], (count, load[part].shape[1])) for load in (begin, score, train)], axis=1
+                [np.broadcast_to(counts[part], (count, counts[part].shape[1])) for counts in (startup, score, train)],
+                axis=1,
             )
             for part in _PARTS
         }
         arrays["compute_s"] /= np.reshape(self.factor, (-1, 1))
         return Phases(labels=labels, **arrays)
 
-    def _analytic_s(self, load: StepCounts, times: int) -> FloatArray:
+    def _analytic_s(self, counts: StepCounts, times: int) -> FloatArray:
         throughput = self.device.profile.throughput_flops_per_s * np.asarray(self.factor)
-        operations = times * load.flops + times * load.comparisons
+        operations = times * counts.flops + times * counts.comparisons
         return np.broadcast_to(analytic.latency_s(operations, throughput), len(self.kept))
 
     @property
@@ -236,21 +247,21 @@ class BatchPricing:
         """All C trials through the device's time."""
         return emulate(self.phases, Hardware.of(self.device.profile, conditions.power_mode), conditions)
 
-    def _timed(self, load: StepCounts) -> dict[str, FloatArray]:
-        """Each of _PARTS [C, S + 1] of a load: its steps, then the work without steps."""
+    def _timed(self, counts: StepCounts) -> dict[str, FloatArray]:
+        """Each of _PARTS [C, S + 1] of counts: their steps, then the work without steps."""
         context, profile = self.context, self.device.profile
-        timed = {part: np.zeros((len(load.flops), load.steps.shape[1] + 1)) for part in _PARTS}
-        timed["steps"][:, :-1] = load.steps
+        timed = {part: np.zeros((len(counts.flops), counts.steps.shape[1] + 1)) for part in _PARTS}
+        timed["steps"][:, :-1] = counts.steps
         timed["steps"][:, -1] = 1.0
         kinds: tuple[tuple[Literal["train", "forward"], npt.NDArray[np.bool_]], ...] = (
-            ("train", load.trains),
-            ("forward", ~load.trains),
+            ("train", counts.trains),
+            ("forward", ~counts.trains),
         )
-        paid = context.sample_bytes, context.optimizer_states, profile, context.precision
-        for (place, network), (kind, of_kind) in product(enumerate(load.networks), kinds):
-            mine = of_kind if len(load.networks) == 1 else of_kind & (load.network == place)[:, None]
+        inputs = context.sample_bytes, context.optimizer_states, profile, context.precision
+        for (place, network), (kind, of_kind) in product(enumerate(counts.networks), kinds):
+            mine = of_kind if len(counts.networks) == 1 else of_kind & (counts.network == place)[:, None]
             if mine.any():
-                cost = step_cost(kind, load.batch_sizes, network, *paid)
+                cost = step_cost(kind, counts.batch_sizes, network, *inputs)
                 for part, seconds in (
                     ("compute_s", cost.compute_s),
                     ("memory_s", cost.memory_s),
@@ -258,5 +269,5 @@ class BatchPricing:
                     ("wait_s", cost.read_s),
                 ):
                     np.copyto(timed[part][:, :-1], seconds, where=mine)
-        timed["compute_s"][:, -1] = load.stepless / profile.throughput_flops_per_s
+        timed["compute_s"][:, -1] = counts.stepless / profile.throughput_flops_per_s
         return timed

@@ -1,7 +1,7 @@
-"""The charge of a battery over time: what a device draws against what its energy source gives, in closed form.
+"""Charge of a battery over time, from the device's draw and the energy source's supply, in closed form.
 
-Power is constant between events, so the charge is piecewise linear. It never passes the capacity (what is harvested
-beyond that is lost), and the device dies at the second in which it reaches zero.
+Power is constant between events, so the charge is piecewise linear. It never exceeds the capacity: surplus harvest is
+lost. The device stops at the second in which the charge reaches zero.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all trials of a run have in common for their price."""
+"""Pricing context: the part of a price that all trials of a run share."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ STARTUP, SCORING, TRAINING = "starting up", "scoring", "training"
 """labels of a trial's phases, in their order"""
 
 Price = Literal["emulated", "analytic"]
-"""which of the two counts: emulated step by step, or the edge paper's closed form"""
+"""the price that counts: emulated step by step, or the edge paper's closed form"""
 OTHER: dict[Price, Price] = {"emulated": "analytic", "analytic": "emulated"}
 
 
 @dataclass(frozen=True)
 class PricingContext:
-    """What the price of a trial depends on beside its work and its device."""
+    """Inputs of a trial's price beside its work and its device."""
 
     workload: Workload
     """of the network that trains, and scores where nothing else is said"""
@@ -40,5 +40,5 @@ class PricingContext:
     """N: trainings on the same kept set, scored once; each has a start-up of its own on a cold device"""
 
     def scorings(self, dynamic: bool) -> int:
-        """How often scoring is charged: once, but in each training by a method that chooses while it trains."""
+        """Number of scorings charged: one, but one per training of a method that chooses while it trains."""
         return self.repeats if dynamic else 1

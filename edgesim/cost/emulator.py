@@ -1,11 +1,11 @@
-"""Walks timed phases of work through a device's time: what the closed form leaves out.
+"""Emulation of a device: timed phases of work under throttling, availability and battery charge.
 
 A phase is a run of equal steps, each busy for a while and then waiting for storage. The device draws its idle power
-while it waits, its mode's power while it computes, and a share of that while it waits for memory or dispatches
-(`cost.pace`); it heats up and slows down (`cost.heat`), works only when it is available, and stops where its battery is
-empty (`cost.charge`). Between such events everything is constant or exponential, so every second is computed in closed
-form, and nothing loops over steps. Within a phase busy and waiting seconds count as evenly mixed: a step is short
-beside the time constant of the heat.
+while it waits and its mode's power while it computes. While it waits for memory or dispatches it draws a share of that
+(`cost.phases`). It heats up and slows down (`cost.thermal`), works only when it is available, and stops where its
+battery is empty (`cost.battery`). Between such events everything is constant or exponential. So every second is
+computed in closed form, and nothing loops over steps. Within a phase busy and waiting seconds count as evenly mixed: a
+step is short compared with the time constant of the heat.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from edgesim.hardware.conditions import Conditions
 
 __all__ = ["Emulation", "Hardware", "Phases", "emulate"]
 
-_STRETCHES = 10_000  # windows of availability that are walked (27 years of nights) before the work counts as endless
+_STRETCHES = 10_000  # windows of availability that are followed (27 years of nights) before the work counts as endless
 _CHANGES = 1_000  # steps of a harvest trace that are followed at once
 
 
@@ -43,9 +43,9 @@ class Emulation:
     died_at_s: Array
     """per device: the second of the empty battery, NaN where there is none"""
     charge_j: Array
-    """per device: what the battery holds at the end, inf on mains"""
+    """[D] energy in the battery at the end, inf on mains"""
     finished: npt.NDArray[np.bool_]
-    """per device: whether all the work was done"""
+    """[D] True where all the work was done"""
     labels: tuple[str, ...]
 
     def of(self, label: str, values: Array) -> Array:
@@ -76,22 +76,22 @@ def emulate(
         Work that needs more than 10,000 windows of availability is not `finished`.
     """
     conditions = conditions or Conditions()
-    walk = Timeline(PhaseRates.of(phases, hardware), conditions, start_s)
+    timeline = Timeline(PhaseRates.of(phases, hardware), conditions, start_s)
     for open_s, close_s in _stretches(conditions, start_s):
-        if not walk.active.any():
+        if not timeline.active.any():
             break
-        walk.work(open_s, close_s)
+        timeline.work(open_s, close_s)
     single = np.ndim(phases.steps) <= 1 and all(np.ndim(value) == 0 for value in vars(hardware).values())
     pick = 0 if single else slice(None)
     return Emulation(
-        time_s=walk.time_s[pick],
-        energy_j=walk.energy_j[pick],
-        throttled_s=walk.throttled_s[pick],
-        wait_s=walk.wait_s[pick],
-        peak_heat=walk.peak_heat[pick],
-        died_at_s=walk.died_at_s[pick],
-        charge_j=walk.charge_j[pick],
-        finished=walk.finished[pick],
+        time_s=timeline.time_s[pick],
+        energy_j=timeline.energy_j[pick],
+        throttled_s=timeline.throttled_s[pick],
+        wait_s=timeline.wait_s[pick],
+        peak_heat=timeline.peak_heat[pick],
+        died_at_s=timeline.died_at_s[pick],
+        charge_j=timeline.charge_j[pick],
+        finished=timeline.finished[pick],
         labels=phases.labels,
     )
 

@@ -1,4 +1,4 @@
-"""Whether a device can do a trial at all: memory, storage, energy, time. With the numbers, and the batch that fits."""
+"""Feasibility of trials on a device: memory, storage, energy and availability, and the batch size that fits."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import FloatArray, Workload
 
 SYSTEM_SHARE = 0.2
-"""share of the working memory that the system keeps for itself. Estimate, not measured: a Raspberry Pi without a
-desktop takes about a tenth of its gigabyte, phones and Jetsons with one a quarter of their four."""
+"""share of the working memory that the system keeps for itself. Estimate, not measured. A Raspberry Pi without a
+desktop takes about a tenth of its gigabyte; phones and Jetsons with a desktop take a quarter of their four."""
 
 LIMITS = ("", "memory", "storage", "energy", "availability")
-"""what stops a device, by code; 0 = none. Energy: its charge does not last. Availability: its windows never suffice"""
+"""limits of a device, by code; 0 = none. Energy: its charge does not last. Availability: its windows never suffice"""
 
 Flags = npt.NDArray[np.bool_] | bool
 
 
 @dataclass(frozen=True)
 class ResourceDemand:
-    """What trials want of one device: numbers, or arrays over trials."""
+    """Resources that trials demand of one device: numbers, or arrays over trials."""
 
     peak_memory_bytes: Numbers
     """of a training step at its largest batch"""
     shard_bytes: Numbers
     """of all the samples that the device holds: pruning comes after"""
     finished: Flags = True
-    """whether the device's charge and windows suffice; True where the work is not known well enough to say no"""
+    """False where the device's charge or windows surely do not suffice"""
     died: Flags = False
-    """whether its battery ran dry on the way"""
+    """True where its battery ran empty on the way"""
 
 
 def usable_memory_bytes(profile: DeviceProfile) -> float:
@@ -43,7 +43,7 @@ def usable_memory_bytes(profile: DeviceProfile) -> float:
 
 
 def usable_bytes(memory_bytes: Numbers) -> FloatArray:
-    """What of a working memory training may take: all but SYSTEM_SHARE."""
+    """Part of a working memory that training may take: all but SYSTEM_SHARE."""
     return np.asarray(memory_bytes, dtype=np.float64) * (1.0 - SYSTEM_SHARE)
 
 
@@ -85,9 +85,9 @@ def first_limit(demand: ResourceDemand, profile: DeviceProfile) -> npt.NDArray[n
 
 
 def reasons(demand: ResourceDemand, profile: DeviceProfile, context: PricingContext, batch: int) -> list[str]:
-    """Why the device cannot even begin one trial, each reason with its numbers; empty where it can.
+    """Reasons, with numbers, for which the device cannot begin one trial; empty where it can.
 
-    Why it does not get to the end is said by `pricing.shortfall`, which knows the second.
+    `pricing.shortfall` gives the reason for which a device does not finish.
 
     Args:
         demand: of one trial.

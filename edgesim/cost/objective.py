@@ -1,4 +1,4 @@
-"""Choosing keep ratios: the largest that a budget pays for, or the best by the paper's Eq. 14; for many devices.
+"""Rules for keep ratios: the largest subset within a budget, or the best by the paper's Eq. 14; for many devices.
 
 Both work on subset sizes m = 1 … n, never on ratios: a ratio means the same subset as the m that it rounds to. Both
 choose among the sizes that the device can do.
@@ -24,12 +24,12 @@ Share = Annotated[float, Field(gt=0, le=1)]
 Accuracy = Annotated[float, Field(ge=0, le=1)]
 
 GRID = 1000
-"""subset sizes of one device that are looked at at once where every one has to be worked out by itself"""
+"""subset sizes that are priced at once, over all devices, where each has to be priced by itself"""
 ROWS = 1 << 15
-"""the same where they are worked out together, over all devices"""
+"""the same where they are priced together"""
 BINDS = (*LIMITS, "latency_s", "energy_j", "storage_bytes")
-"""what may bind: nothing, what stops the device itself, and the limits of a budget; by position"""
-Weighted = Literal["data", "equal"]
+"""limits that may bind, by position: none, those of the device, those of a budget"""
+RiskWeights = Literal["data", "equal"]
 UNITS = {"latency_s": "s", "energy_j": "J", "storage_bytes": "bytes"}
 
 
@@ -44,7 +44,7 @@ class Budget:
     storage_bytes: Limit | None = None
     """storage that the kept samples may take, in bytes; left out: no limit"""
     price: Price = "emulated"
-    """what the limits are held against: the emulated device, or the closed form (analytic)"""
+    """price that the limits are checked against: emulated device, or closed form (analytic)"""
 
 
 @checked_dataclass(frozen=True)
@@ -60,20 +60,20 @@ class Objective:
     accuracy_from: str | None = None
     """run folder whose test accuracies make each method's curve; give this or `accuracy_curve`"""
     price: Price = "emulated"
-    """what time and energy of J are computed by: the emulated device, or the closed form (analytic)"""
-    weights_of_devices: Weighted = "data"
-    """weights of the devices' risks: by the samples that each holds (data; Eqs. 10 and 12), or all alike (equal)"""
+    """price that gives time and energy of J: emulated device, or closed form (analytic)"""
+    weights_of_devices: RiskWeights = "data"
+    """weights of the devices' risks: by the samples that each holds (data; Eqs. 10 and 12), or all the same (equal)"""
 
 
 Rule = Budget | Objective
 
 
-def risk_weights(sizes: npt.ArrayLike, by: Weighted) -> FloatArray:
+def risk_weights(sizes: npt.ArrayLike, by: RiskWeights) -> FloatArray:
     """The weight w_k of each device's risk in its term of Eq. 14, w_k·risk_k + lambda·J_k.
 
     The aggregate risk weights devices by their shares of the data (Eqs. 10, 12), n_k / sum of n. Here the shares are
-    scaled to a mean of 1, w_k = K·n_k / sum of n: the sum over devices stays in proportion, lambda keeps its meaning
-    whatever the number of devices, and with equal shards all weigh 1.
+    scaled to a mean of 1, w_k = K·n_k / sum of n. So the sum over devices stays in proportion, and lambda keeps its
+    meaning whatever the number of devices. With equal shards all weigh 1.
 
     Args:
         sizes: [K] shard sizes of one fleet, >= 1.
@@ -99,22 +99,22 @@ CostFunction = Callable[[IntArray, IntArray], SubsetCost]
 """positions of devices [C] and subset sizes [C] -> cost of each"""
 
 
-class Fit(NamedTuple):
-    """What a budget allows each of P devices. Arrays [P]."""
+class LargestSubset(NamedTuple):
+    """Largest subsets within a budget, of P devices. Arrays [P]."""
 
     m: IntArray
     """the largest subset that fits; 0 = not even one sample does"""
     binds: IntArray
-    """position in BINDS: what a subset one larger breaks; 0 where all samples fit"""
+    """position in BINDS of the limit that a subset one larger breaks; 0 where all samples fit"""
     value: FloatArray
-    """what that subset would take of a budget's limit that binds; NaN for the device's own"""
+    """cost of that subset against the binding limit of the budget; NaN for a limit of the device"""
 
 
-def largest_that_fits(n: IntArray, costs: CostFunction, budget: Budget, rows: int = ROWS) -> Fit:
+def largest_that_fits(n: IntArray, costs: CostFunction, budget: Budget, rows: int = ROWS) -> LargestSubset:
     """The largest subset size within a budget that the device can do.
 
-    Costs are taken to grow with m. Where all sizes of a device are looked at the answer is exact even where they do
-    not: so it is for one device with at most `rows` samples.
+    Costs are assumed to grow with m. Where all sizes of a device are priced the result is exact even if they do not:
+    so it is for one device with at most `rows` samples.
 
     Args:
         n: [P] shard sizes, >= 1.
@@ -127,32 +127,32 @@ def largest_that_fits(n: IntArray, costs: CostFunction, budget: Budget, rows: in
     while (open_ := np.flatnonzero(high - low > 1)).size:
         gap = (high - low)[open_]
         count = np.minimum(gap - 1, _probes(int(gap.max()), probes))
-        pair = np.repeat(open_, count)
-        place = np.arange(len(pair)) - np.repeat(np.cumsum(count) - count, count) + 1
-        m = low[pair] + (high - low)[pair] * place // np.repeat(count + 1, count)
-        fits = _within(costs(pair, m), budget)
-        np.maximum.at(low, pair[fits], m[fits])
-        beyond = ~fits & (m > low[pair])
-        np.minimum.at(high, pair[beyond], m[beyond])
+        device = np.repeat(open_, count)
+        place = np.arange(len(device)) - np.repeat(np.cumsum(count) - count, count) + 1
+        m = low[device] + (high - low)[device] * place // np.repeat(count + 1, count)
+        fits = _within(costs(device, m), budget)
+        np.maximum.at(low, device[fits], m[fits])
+        beyond = ~fits & (m > low[device])
+        np.minimum.at(high, device[beyond], m[beyond])
     larger = np.flatnonzero(low < n)
     binds, value = np.zeros(len(n), dtype=np.int64), np.full(len(n), np.nan)
     if larger.size:
         binds[larger], value[larger] = _binding(costs(larger, low[larger] + 1), budget)
-    return Fit(low, binds, value)
+    return LargestSubset(low, binds, value)
 
 
 class ObjectiveOptimum(NamedTuple):
-    """What the objective chooses for each of P devices. Arrays [P]."""
+    """Best subsets by the objective, of P devices. Arrays [P]."""
 
     m: IntArray
     value: FloatArray
     """w risk + lambda J at m; inf where the device can do no size"""
     binds: IntArray
-    """position in BINDS: what of the device itself rules out the size with the least value; 0 where nothing does"""
+    """position in BINDS of the device's limit that excludes the size with the least value; 0 = none"""
 
 
-class Devices(NamedTuple):
-    """What the objective needs to know of each of P devices. Arrays [P]."""
+class DeviceData(NamedTuple):
+    """Inputs of the objective, of P devices. Arrays [P]."""
 
     n: IntArray
     """shard sizes, >= 1"""
@@ -163,14 +163,19 @@ class Devices(NamedTuple):
 
 
 def least_objective(
-    devices: Devices, costs: CostFunction, curve: npt.ArrayLike, rule: Objective, weights: CostWeights, jumps: int = 0
+    devices: DeviceData,
+    costs: CostFunction,
+    curve: npt.ArrayLike,
+    rule: Objective,
+    weights: CostWeights,
+    jumps: int = 0,
 ) -> ObjectiveOptimum:
     """The subset size with the least w risk + lambda J (Eqs. 13-14) that the device can do; of equal ones the smallest.
 
     Risk is 1 - accuracy, the accuracy linear between the points of the curve. Nothing is known beyond them, so only
-    ratios between the first and the last point are chosen from. The sum over devices of Eq. 14 has one term per
-    device and no common constraint, so every device can be looked at by itself. A device that can do no size gets the
-    one that would be best if it could.
+    ratios between the first and the last point are candidates. The sum over devices of Eq. 14 has one term per device
+    and no common constraint, so every device is solved by itself. A device that can do no size gets the one that would
+    be best if it could.
 
     Args:
         devices: P of them.
@@ -178,8 +183,8 @@ def least_objective(
         curve: [points, 2] ratio and accuracy, ratios ascending.
         rule: lambda.
         weights: of J.
-        jumps: B where costs are linear from one multiple of B to the next (training in batches), so that the least lies
-            at such a place or where the curve bends. 0 = any size may be the best: GRID of them are looked at, then
+        jumps: B where costs are linear from one multiple of B to the next (training in batches). The least value then
+            lies at such a size or where the curve bends. 0 = any size may be the best: GRID of them are priced, then
             those around the best.
     """
     n, full = devices.n, devices.full
@@ -188,71 +193,71 @@ def least_objective(
     low = np.minimum(np.maximum(np.ceil(np.round(points[0, 0] * n, 9)).astype(np.int64), 1), n)
     high = np.maximum(np.floor(np.round(points[-1, 0] * n, 9)).astype(np.int64), low)
 
-    def values(pair: IntArray, m: IntArray) -> tuple[FloatArray, IntArray]:
-        """Weighted risk + lambda J, and what stops the device."""
-        cost = costs(pair, m)
-        whole = (full.time_s[pair], full.energy_j[pair], full.storage_bytes[pair])
+    def values(device: IntArray, m: IntArray) -> tuple[FloatArray, IntArray]:
+        """Weighted risk + lambda J, and the limit of the device."""
+        cost = costs(device, m)
+        whole = (full.time_s[device], full.energy_j[device], full.storage_bytes[device])
         ratios = [part / total for part, total in zip(cost[:3], whole, strict=True)]
-        risk = 1.0 - np.interp(m / n[pair], points[:, 0], points[:, 1])
-        found = risk_weight[pair] * risk + rule.trade_off * device_cost(weights, *ratios)
+        risk = 1.0 - np.interp(m / n[device], points[:, 0], points[:, 1])
+        found = risk_weight[device] * risk + rule.trade_off * device_cost(weights, *ratios)
         return np.asarray(found), np.broadcast_to(cost.limit, len(m)).astype(np.int64)
 
-    pair, m = _candidates(n, low, high, points[:, 0], jumps)
-    found, limit = values(pair, m)
+    device, m = _candidates(n, low, high, points[:, 0], jumps)
+    found, limit = values(device, m)
     able = np.where(limit == 0, found, np.inf)
-    best, dream = _least(pair, able), _least(pair, found)
-    # Where the device can do nothing, what would be best if it could.
+    best, ideal = _least(device, able), _least(device, found)
+    # Where the device can do nothing, take the best size if it could.
     none = np.isinf(able[best])
-    best = np.where(none, dream, best)
+    best = np.where(none, ideal, best)
     last = len(m) - 1
     before, after = np.maximum(best - 1, 0), np.minimum(best + 1, last)
-    first = np.where(pair[before] == pair[best], m[before], m[best])
-    final = np.where(pair[after] == pair[best], m[after], m[best])
-    pair_near, m_near = _ranges(first, final)
-    found_near, limit_near = values(pair_near, m_near)
-    able_near = np.where((limit_near == 0) | none[pair_near], found_near, np.inf)
-    place = _least(pair_near, able_near)
+    first = np.where(device[before] == device[best], m[before], m[best])
+    final = np.where(device[after] == device[best], m[after], m[best])
+    device_near, m_near = _ranges(first, final)
+    found_near, limit_near = values(device_near, m_near)
+    able_near = np.where((limit_near == 0) | none[device_near], found_near, np.inf)
+    place = _least(device_near, able_near)
     chosen, value = m_near[place], np.where(none, np.inf, able_near[place])
-    # A smaller value where the device cannot go says what binds.
-    better = found[dream] < value
-    return ObjectiveOptimum(chosen, value, np.where(better, limit[dream], 0))
+    # A smaller value beyond the device's limits: the limit there binds.
+    better = found[ideal] < value
+    return ObjectiveOptimum(chosen, value, np.where(better, limit[ideal], 0))
 
 
 def _candidates(n: IntArray, low: IntArray, high: IntArray, bends: FloatArray, jumps: int) -> tuple[IntArray, IntArray]:
-    """Which pair [C] and subset size [C] are looked at first, in order of both."""
-    pairs = np.arange(len(n))
+    """First candidates: positions of devices [C] and subset sizes [C], in order of both."""
+    each = np.arange(len(n))
     if jumps:
-        pair, block = _ranges(low // jumps, high // jumps)
-        sizes = [(pair, block * jumps), (pair, block * jumps + 1)]
+        device, block = _ranges(low // jumps, high // jumps)
+        sizes = [(device, block * jumps), (device, block * jumps + 1)]
     else:
         grid = np.linspace(low, high, GRID, axis=1).round().astype(np.int64)
-        sizes = [(np.repeat(pairs, GRID), grid.ravel())]
-    sizes += [(pairs, low), (pairs, high)]
+        sizes = [(np.repeat(each, GRID), grid.ravel())]
+    sizes += [(each, low), (each, high)]
     # Where the curve bends the least may lie between two sizes.
-    sizes += [(pairs, rounded(bend * n).astype(np.int64)) for bend in bends for rounded in (np.floor, np.ceil)]
-    pair, m = (np.concatenate(part) for part in zip(*sizes, strict=True))
-    inside = (m >= low[pair]) & (m <= high[pair])
+    sizes += [(each, rounded(bend * n).astype(np.int64)) for bend in bends for rounded in (np.floor, np.ceil)]
+    device, m = (np.concatenate(part) for part in zip(*sizes, strict=True))
+    inside = (m >= low[device]) & (m <= high[device])
     span = int(n.max()) + 1
-    return np.divmod(np.unique(pair[inside] * span + m[inside]), span)
+    return np.divmod(np.unique(device[inside] * span + m[inside]), span)
 
 
 def _ranges(first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
-    """Every whole number from first[p] to last[p], both included, of every p: which p [C], and the number [C]."""
+    """Whole numbers from first[p] to last[p], both included, for every p: p [C], and the number [C]."""
     count = last - first + 1
-    pair = np.repeat(np.arange(len(first)), count)
-    return pair, np.arange(len(pair)) - np.repeat(np.cumsum(count) - count, count) + first[pair]
+    device = np.repeat(np.arange(len(first)), count)
+    return device, np.arange(len(device)) - np.repeat(np.cumsum(count) - count, count) + first[device]
 
 
-def _least(pair: IntArray, values: FloatArray) -> IntArray:
-    """[P] where each pair's least value is, the first of equal ones; all pairs occur, in order."""
-    starts = np.searchsorted(pair, np.arange(pair[-1] + 1))
+def _least(device: IntArray, values: FloatArray) -> IntArray:
+    """[P] position of each device's least value, the first of equal ones; all devices occur, in order."""
+    starts = np.searchsorted(device, np.arange(device[-1] + 1))
     least = np.minimum.reduceat(values, starts)
-    found = np.flatnonzero(values == least[pair])
-    return np.asarray(found[np.searchsorted(pair[found], np.arange(len(starts)))])
+    found = np.flatnonzero(values == least[device])
+    return np.asarray(found[np.searchsorted(device[found], np.arange(len(starts)))])
 
 
 def _probes(gap: int, most: int) -> int:
-    """Sizes to look at between two that are `gap` apart: all, or the fewest that need no more rounds than `most` do."""
+    """Sizes to price between two that are `gap` apart: all, or the fewest that need as few rounds as `most`."""
     if gap - 1 <= most:
         return gap - 1
     rounds = int(np.ceil(np.log(gap) / np.log(most + 1)))

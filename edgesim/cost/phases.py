@@ -1,17 +1,18 @@
-"""What is given to the emulator, timed work and a device, and what follows from the two alone: the pace of every phase.
+"""Input of the emulator, timed work and a device, and the rates of every phase that follow from the two.
 
 A step computes, waits for memory and dispatches operations, one after another, and then waits for storage. While it
 computes the device draws full load; the other two parts of its busy time draw a share of that above idle, their
 activity (`Power.memory_activity`, `.overhead_activity`). A is the mean activity over the busy seconds.
 
-Throttled: at its limit the governor lets a share y of the work run at full speed and the rest at the clock whose power
-above idle is H, speed s = (H/(A·L))^(1/2.2) of the mode's, such that the mean power above idle is H (L: power above
-idle under full load in this mode; b and w: busy and waiting seconds of a step): y·b·A·L + (1 − y)·(b/s)·H =
-H·(y·b + (1 − y)·b/s + w), so y = H·w/(b·(A·L − H)). Without waiting y = 0. All of the busy time is slowed alike.
+Throttled: at its limit the governor lets a share y of the work run at full speed. The rest runs at the clock with the
+power H above idle, at the speed s = (H/(A·L))^(1/2.2) of the mode's. The mean power above idle is then H. With L, the
+power above idle under full load in this mode, and b and w, the busy and waiting seconds of a step:
+y·b·A·L + (1 − y)·(b/s)·H = H·(y·b + (1 − y)·b/s + w), so y = H·w/(b·(A·L − H)). Without waiting y = 0. All of the busy
+time is slowed by the same factor.
 
-Within a phase all parts count as evenly mixed. Against steps taken apart into busy and waiting seconds, at the limit
-of the heat, that errs by less than 0.1 % of time and energy while a step waits for less than 1 % of τ, and by 0.2-0.7 %
-at 4 % of it (b = 10 s, w = 5 s, τ = 120 s; throttled_factor 0.64 to 0.86).
+Within a phase all parts count as evenly mixed. Steps split into busy and waiting seconds were emulated at the limit of
+the heat for comparison. The error of time and energy is below 0.1 % while a step waits for less than 1 % of τ. It is
+0.2-0.7 % at 4 % of τ (b = 10 s, w = 5 s, τ = 120 s; throttled_factor 0.64 to 0.86).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Phases:
     """
 
     steps: npt.ArrayLike
-    """how many, >= 0"""
+    """number of steps, >= 0"""
     compute_s: npt.ArrayLike
     """per step, under full load"""
     wait_s: npt.ArrayLike
@@ -51,7 +52,7 @@ class Phases:
 
 @dataclass(frozen=True)
 class Hardware:
-    """What the emulator needs of a device in one power mode; numbers, or arrays [D]."""
+    """A device in one power mode, as the emulator needs it; numbers, or arrays [D]."""
 
     idle_w: npt.ArrayLike
     load_w: npt.ArrayLike
@@ -96,7 +97,7 @@ class Hardware:
 
 @dataclass(frozen=True)
 class PhaseRates:
-    """What is constant in each phase of each device: arrays [D, S], and [D, 1] where all phases share it."""
+    """Constants of each phase of each device: arrays [D, S], and [D, 1] where all phases share one."""
 
     steps: Array
     step_s: Array
@@ -108,7 +109,7 @@ class PhaseRates:
     target: Array
     """θ∞ of that power"""
     stretch: Array
-    """how much longer a step takes at the limit, >= 1"""
+    """time of a step at the limit over that at full speed, >= 1"""
     held_waiting: Array
     """share of such a step that waits for storage"""
     held_w: Array
@@ -116,9 +117,9 @@ class PhaseRates:
     time_constant_s: Array
     battery_j: Array
     heats: bool
-    """whether any device has a limit of its heat"""
+    """True where a device has a limit of its heat"""
     throttles: bool
-    """whether any device can reach it"""
+    """True where a device can reach that limit"""
 
     @classmethod
     def of(cls, phases: Phases, hardware: Hardware) -> PhaseRates:

@@ -1,4 +1,4 @@
-"""Both prices of a trial, from what it did and the profile of its device."""
+"""Both prices of a trial, from its work and its device."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def price(
     Args:
         context: workload, data and training.
         profile: the device.
-        conditions: what it works under; the trial starts at their second 0.
+        conditions: of operation; the trial starts at their second 0.
         n: shard size.
         m: subset size.
         done: the work and the steps of one scoring and of one training.
-        dynamic: whether the method chooses while it trains, so that each training scores anew.
+        dynamic: True where the method chooses while it trains, so that each training scores anew.
 
-    Returns: values by column, those of training for all `PricingContext.repeats` trainings. `reason` says why the
-        device cannot do the trial under its conditions, `limit` which of `feasibility.LIMITS` that is; both are
-        empty where it can. Where it cannot the `device_*` columns end where the device stopped.
+    Returns: values by column, those of training for all `PricingContext.repeats` trainings. Where the device cannot do
+        the trial under its conditions, `limit` is one of `feasibility.LIMITS` and `reason` explains it, and the
+        `device_*` columns end where the device stopped. Both texts are empty where it can.
     """
     workload, networks = context.workload, _networks(context, done)
     times = context.scorings(dynamic), context.repeats
-    paid = networks, profile.throughput_flops_per_s, profile.power_w, times
-    closed = analytic.price(done.score, done.train, *paid)
-    priced = _beside_full(forecast_of(context, Device(profile, conditions), m, done, dynamic), n)
+    inputs = networks, profile.throughput_flops_per_s, profile.power_w, times
+    closed = analytic.price(done.score, done.train, *inputs)
+    priced = _with_full_training(batch_pricing_of(context, Device(profile, conditions), m, done, dynamic), n)
     run = priced.as_it_is
     parts = priced.parts_of(run)
     batch_size = int(priced.largest_batch[0]) or min(context.batch_size, m)
@@ -81,8 +81,8 @@ def price(
     }
 
 
-def _beside_full(priced: BatchPricing, n: int) -> BatchPricing:
-    """A trial, and beside it plain training on all n samples of the same device."""
+def _with_full_training(priced: BatchPricing, n: int) -> BatchPricing:
+    """A trial and, as second row, plain training on all n samples of the same device."""
     context, kept = priced.context, np.array([int(priced.kept[0]), n])
     nothing = StepCounts.of([(Work(), StepTrace())], context.workload)
     whole = StepCounts.training(kept[1:], context.batch_size, context.epochs, context.workload)
@@ -93,8 +93,8 @@ def _beside_full(priced: BatchPricing, n: int) -> BatchPricing:
 def _cost_j(priced: BatchPricing) -> float:
     """J of a trial whose second row is plain training on all data (Eq. 13), by `PricingContext.price`.
 
-    A battery that runs dry makes no trial cheaper: both have all the energy that they take. NaN where the trial never
-    comes to its end in its windows.
+    A battery that runs empty makes no trial cheaper: both have all the energy that they take. NaN where the trial does
+    not end within its windows.
     """
     price = priced.context.price
     if price == "emulated" and not priced.on_mains.finished[0]:
@@ -103,10 +103,10 @@ def _cost_j(priced: BatchPricing) -> float:
     return float(analytic.device_cost(priced.context.weights, *(float(part[0] / part[1]) for part in quantities)))
 
 
-def forecast_of(
+def batch_pricing_of(
     context: PricingContext, device: Device, m: int, done: WorkRecord, dynamic: bool = False
 ) -> BatchPricing:
-    """One trial by what it did, as plans see those to come. Arguments: `price`."""
+    """One trial that has run, priced as plans price those to come. Arguments: `price`."""
     scorer, trainer = _networks(context, done)
     score = StepCounts.of([(done.score, done.score_trace)], scorer).times(context.scorings(dynamic))
     train = StepCounts.of([(done.train, done.train_trace)], trainer)
@@ -114,12 +114,12 @@ def forecast_of(
 
 
 def shortfall(priced: BatchPricing, i: int, exact: bool = True) -> str:
-    """Why the device does not finish trial `i` under its conditions: the second, what it had, and what it needs.
+    """Reason for which the device does not finish trial `i`, with the second and the energy that it had and needs.
 
     Args:
         priced: the trials.
         i: which of them.
-        exact: whether the work is known; else it is the least that it can be.
+        exact: True where the work is known exactly; else it is the least that it can be.
     """
     run, conditions = priced.as_it_is, priced.device.conditions
     died_s = float(run.died_at_s[i])
@@ -129,7 +129,7 @@ def shortfall(priced: BatchPricing, i: int, exact: bool = True) -> str:
         return f"{work} is not done after {days:,.0f} days in its windows; open them longer"
     energy = conditions.energy
     capacity_j = priced.device.profile.battery_j if energy.capacity_j is None else energy.capacity_j
-    assert capacity_j is not None  # who dies has a battery
+    assert capacity_j is not None  # a device that stops has a battery
     charged = 1.0 if energy.state_of_charge is None else energy.state_of_charge
     last = int(np.flatnonzero(run.time_s[i])[-1]) if run.time_s[i].any() else 0
     waits = last == 0 and run.time_s[i, 0] <= run.wait_s[i, 0]  # it has not begun

@@ -1,8 +1,8 @@
-"""What trials do, as arrays over many of them: the steps of each kind and batch size, and the work without steps.
+"""Steps of many trials by kind and batch size, and their work without steps, as arrays.
 
-What a step takes depends on its kind and batch size alone, so that equal steps are taken together: first those forward
-and backward, then those forward only, large batches first. Which of them came first on the device changes its time
-and energy only by what it heats up in between.
+The cost of a step depends on its kind and batch size alone, so equal steps are counted together: first those forward
+and backward, then those forward only, large batches first. Their order on the device changes its time and energy only
+by the heat in between.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from edgesim.work import FloatArray, IntArray, StepTrace, Work, Workload
 
 @dataclass(frozen=True)
 class StepCounts:
-    """What C trials do while they score, or while they train. C may be 1 where it is the same for all."""
+    """Steps of C trials while they score, or while they train. C may be 1 where all are equal."""
 
     networks: tuple[Workload, ...]
     """that do the steps"""
@@ -38,7 +38,7 @@ class StepCounts:
     batch_sizes: IntArray
     """[C, S] samples of one step; 0 where there is none"""
     steps: FloatArray
-    """[C, S] how many steps of this kind and batch size"""
+    """[C, S] number of steps of this kind and batch size"""
 
     @classmethod
     def training(cls, m: IntArray, batch_size: int, epochs: int, workload: Workload) -> StepCounts:
@@ -55,12 +55,12 @@ class StepCounts:
         steps = np.stack([full * epochs, np.where(rest > 0, epochs, 0)], axis=1).astype(np.float64)
         flops = analytic.training_flops(m, epochs, workload.train_flops)
         nothing = np.zeros(len(flops))
-        trains, alike = np.ones(batches.shape, dtype=bool), np.zeros(len(flops), dtype=np.int64)
-        return cls((workload,), alike, flops, nothing, nothing, trains, batches, steps)
+        trains, first_network = np.ones(batches.shape, dtype=bool), np.zeros(len(flops), dtype=np.int64)
+        return cls((workload,), first_network, flops, nothing, nothing, trains, batches, steps)
 
     @classmethod
     def of(cls, parts: Sequence[tuple[Work, StepTrace]], workload: Workload | Sequence[Workload]) -> StepCounts:
-        """The loads of C works with their steps, by one network or each by its own."""
+        """Counts of C works with their steps, by one network or each by its own."""
         each = [workload] * len(parts) if isinstance(workload, Workload) else workload
         networks = list({id(network): network for network in each}.values())
         places = {id(network): place for place, network in enumerate(networks)}
@@ -84,24 +84,24 @@ class StepCounts:
         )
 
     @classmethod
-    def stack(cls, loads: Sequence[StepCounts]) -> StepCounts:
-        """Loads one after another: C is the sum of theirs."""
-        ends = np.cumsum([0] + [len(load.flops) for load in loads])
-        width = max(load.steps.shape[1] for load in loads)
+    def stack(cls, counts: Sequence[StepCounts]) -> StepCounts:
+        """Counts one after another: C is the sum of theirs."""
+        ends = np.cumsum([0] + [len(one.flops) for one in counts])
+        width = max(one.steps.shape[1] for one in counts)
 
         def grid(name: str) -> npt.NDArray[Any]:
-            whole = np.zeros((ends[-1], width), dtype=getattr(loads[0], name).dtype)
-            for load, start, end in zip(loads, ends, ends[1:], strict=False):
-                values = getattr(load, name)
+            whole = np.zeros((ends[-1], width), dtype=getattr(counts[0], name).dtype)
+            for one, start, end in zip(counts, ends, ends[1:], strict=False):
+                values = getattr(one, name)
                 whole[start:end, : values.shape[1]] = values
             return whole
 
         def flat(name: str) -> npt.NDArray[Any]:
-            return np.concatenate([getattr(load, name) for load in loads])
+            return np.concatenate([getattr(one, name) for one in counts])
 
-        networks = list({id(network): network for load in loads for network in load.networks}.values())
+        networks = list({id(network): network for one in counts for network in one.networks}.values())
         places = {id(network): place for place, network in enumerate(networks)}
-        moved = [np.array([places[id(network)] for network in load.networks])[load.network] for load in loads]
+        moved = [np.array([places[id(network)] for network in one.networks])[one.network] for one in counts]
         return cls(
             networks=tuple(networks),
             network=np.concatenate(moved),
@@ -114,17 +114,17 @@ class StepCounts:
         )
 
     def rows(self, which: IntArray) -> StepCounts:
-        """Those of some trials, in that order and as often as they are named."""
+        """Rows of some trials, in that order and as often as they are named."""
         arrays = {name: values[which] for name, values in vars(self).items() if name != "networks"}
         return StepCounts(self.networks, **arrays)
 
     def times(self, count: int) -> StepCounts:
-        """The same, done `count` times."""
+        """The same steps `count` times."""
         counted = {name: count * getattr(self, name) for name in ("flops", "stepless", "comparisons", "steps")}
         return self if count == 1 else replace(self, **counted)
 
     def repeated(self, count: int) -> StepCounts:
-        """The same for `count` trials, where it is the same for all."""
+        """One row for each of `count` trials, where they have one in common."""
         return self if len(self.flops) == count else self.rows(np.repeat(np.arange(len(self.flops)), count))
 
     @property

@@ -1,16 +1,16 @@
-"""What one training or forward step takes at full clock, operation by operation.
+"""Time of one training or forward step at full clock, operation by operation.
 
 An operation takes a constant time, a time per FLOP by its kind, and a time per byte that it moves, one after
-another: a step's time is the product of what it consists of (`features`) and what each part costs on the device
-(`costs_s`), over the TERMS. Published measurements (`edgesim.calibration`; reports/calibration.md has the errors, and
+another: a step's time is the product of its parts (`features`) and the cost of each part on the device (`costs_s`),
+over the TERMS. Published measurements (`edgesim.calibration`; reports/calibration.md has the errors, and
 those of the larger of arithmetic and memory in place of their sum) and the machine's own give the costs.
 
 A convolution in groups takes a constant time per group and sample besides: frameworks without kernels of their own
 for it run them one by one, which is what makes mobile networks slow on small boards. Vendor libraries have such
-kernels, but leave them where a kernel is larger than the images that it meets ("cramped"). Where the profile says
-that convolutions are unrolled into matrix products, the matrix is written and read besides, and where its framework
-runs the forward pass again within the backward pass, that is added. Training runs in FP32; in bf16 the arithmetic is
-faster by the ratio of the peaks where the device has bf16 units, and all else is equal.
+kernels, but do not use them where a kernel is larger than its images ("cramped"). Two fields of the profile add work:
+convolutions unrolled into matrix products write and read the matrix, and a framework may run the forward pass again
+within the backward pass. Training runs in FP32. In bf16 the arithmetic is faster by the ratio of the peaks where the
+device has bf16 units, and all else is equal.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class StepCost:
     compute_s: FloatArray
     """arithmetic"""
     memory_s: FloatArray
-    """moving what the operations read and write, in working memory"""
+    """moving the operands and results of operations, in working memory"""
     overhead_s: FloatArray
     """constant times of the operations and of convolutions in groups"""
     read_s: FloatArray
@@ -105,14 +105,14 @@ def step_cost(
 def step_features(
     kind: Pass, samples: FloatArray, workload: Workload, optimizer_states: int, recomputed: bool = False
 ) -> FloatArray:
-    """[S, TERMS] what a whole step consists of, the update included.
+    """[S, TERMS] parts of a whole step, the update included.
 
     Args:
         kind: as in `step_cost`.
         samples: [S] batch sizes.
         workload: with its operations.
         optimizer_states: as in `step_cost`.
-        recomputed: whether the backward pass runs the forward pass again. The matrices of unrolled convolutions of
+        recomputed: True where the backward pass runs the forward pass again. The matrices of unrolled convolutions of
             that second pass serve the weights' gradients, so that they are not unrolled once more for those.
 
     Raises: ValueError where the workload has no operations.
@@ -138,7 +138,7 @@ def _step_pairs(kind: Pass, workload: Workload, optimizer_states: int, recompute
 
 
 def features(operations: Operations, samples: FloatArray) -> FloatArray:
-    """[S, TERMS] what the operations of one pass come to at S batch sizes."""
+    """[S, TERMS] parts of one pass at S batch sizes."""
     return _at(samples, _pairs(operations))
 
 
@@ -148,7 +148,7 @@ def _at(samples: FloatArray, pairs: FloatArray) -> FloatArray:
 
 
 def _pairs(operations: Operations) -> FloatArray:
-    """[TERMS, constant | per sample] what the operations of one pass consist of."""
+    """[TERMS, constant | per sample] parts of one pass."""
     count, flops, moved, pieces = (
         dict(zip(OPERATION_KINDS, part, strict=True)) for part in operations.by_kind.swapaxes(0, 1)
     )
@@ -191,7 +191,7 @@ def moved_bytes(workload: Workload, batch_size: int, optimizer_states: int, prof
 
 
 def recomputes(profile: DeviceProfile) -> bool:
-    """Whether the device's framework runs the forward pass again within the backward pass."""
+    """True where the device's framework runs the forward pass again within the backward pass."""
     given = profile.compute.recomputes_forward
     return given is not None and given.value
 
@@ -199,9 +199,9 @@ def recomputes(profile: DeviceProfile) -> bool:
 def costs_s(profile: DeviceProfile, precision: Literal["fp32", "bf16"]) -> FloatArray:
     """[TERMS] seconds per FLOP, per byte and per piece on a device.
 
-    Where a profile gives no share, a wider one stands in for it: `training_utilisation` for those of arithmetic, the
-    bandwidth that training can reach for those of activations and weights, and these for their special cases.
-    Unrolling and overheads that a profile does not give cost nothing.
+    Where a profile gives no share, a wider one stands in for it. That is `training_utilisation` for arithmetic, and the
+    bandwidth that training can reach for activations and weights; these stand in for their special cases. Unrolling
+    and overheads that a profile does not give cost nothing.
     """
     compute, memory = profile.compute, profile.memory
     peak = compute.peak_fp32_flops_per_s.value

@@ -1,12 +1,12 @@
 """First-order heating with a limit that a governor holds, in closed form.
 
 Heat θ is the temperature above that of an idle device, in units of the limit: 0 = idle for long, 1 = where the governor
-steps in. d θ/dt = (θ∞ − θ)/τ, the lumped-capacity model of a package with one thermal resistance and one capacity, with
-θ∞ linear in the power above idle. Where a stretch of work would pass 1 it is held at 1 instead.
+steps in. d θ/dt = (θ∞ − θ)/τ is the lumped-capacity model of a package with one thermal resistance and one capacity. θ∞
+is linear in the power above idle. Where a stretch of work would exceed 1 it is held at 1 instead.
 
-Which power holds it follows from the profile: under full load the device can go on for ever at `throttled_factor` f of
-its full speed. Power above idle grows with the clock as f^2.2 (`CLOCK_EXPONENT`), so H = (max_w − idle_w)·f^2.2 is the
-power above idle that it can shed, θ∞(P) = (P − idle_w)/H, and full load aims at θ∞ = f^−2.2.
+The power that holds it follows from the profile: under full load the device can run for ever at `throttled_factor` f of
+its full speed. Power above idle grows with the clock as f^2.2 (`CLOCK_EXPONENT`). So H = (max_w − idle_w)·f^2.2 is the
+power above idle that the device can shed, θ∞(P) = (P − idle_w)/H, and full load has θ∞ = f^−2.2.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CLOCK_EXPONENT = 2.2
 """of power above idle over the clock: between the 2.10 (AGX Xavier) and 2.35 (Nano) that fit measured FP32 matrix
 products at every GPU clock, emwjacobson/JetsonEfficiencyTesting@2b44080 (wall meter)"""
 
-_COLUMNS = 64  # up to so many segments are walked one by one; more of them in blocks
+_COLUMNS = 64  # up to so many segments are computed one by one; more of them in blocks
 
 
 def sustained_w(idle_w: npt.ArrayLike, max_w: npt.ArrayLike, throttled_factor: npt.ArrayLike) -> Array:
@@ -37,7 +37,7 @@ def before(heat: Array, target: Array, decay: Array) -> Array:
     """Heat at the start of each of S stretches.
 
     One stretch takes θ to min(1, θ∞ + (θ − θ∞)·decay); how long it then stays at 1 does not matter to the next one.
-    Such maps θ -> min(u, c + a·θ) are closed under composition, so that a long row of them is composed in blocks.
+    Such maps θ -> min(u, c + a·θ) are closed under composition, so a long row of them is composed in blocks.
 
     Args:
         heat: [D] at the start of the first stretch, in [0, 1].

@@ -1,1 +1,1 @@
-"""What the devices learn from: image data sets, their partition into shards, and batched augmentation."""
+"""Image data sets, their partition into shards, and batched augmentation."""

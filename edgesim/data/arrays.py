@@ -12,11 +12,13 @@ import numpy.typing as npt
 
 from edgesim.config.validation import nearest
 from edgesim.data.cache import DatasetFiles
-from edgesim.data.held_out import HeldOut
+from edgesim.data.file_bounds import check_npz
+from edgesim.data.held_out_split import HeldOut
 from edgesim.data.images import ImageDataset
-from edgesim.data.raw import RawDataset, RawSplit, array_images, as_images
-from edgesim.data.reading_notes import Note, counted, some
+from edgesim.data.raw_dataset import RawDataset, RawSplit, array_images, as_images
+from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
+from edgesim.formatting import n_of
 from edgesim.work import FloatArray
 
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -80,6 +82,8 @@ def _decode_npz(path: Path, keys: Mapping[str, str], channels: str | None, held_
     wanted = {part: key for part, key in keys.items() if held_out is None or part.startswith("train")}
     arrays = {}
     try:
+        if zipfile.is_zipfile(path):
+            check_npz(path)
         with np.load(path, allow_pickle=False) as file:
             there = file.files
             _check_keys(path, keys, wanted, there)
@@ -95,7 +99,7 @@ def _decode_npz(path: Path, keys: Mapping[str, str], channels: str | None, held_
         labels, where = arrays[f"{split}_labels"], f"{path}, array '{keys[f'{split}_labels']}'"
         if labels.ndim and len(images) != len(labels):
             raise DataError(
-                f"{where}: {counted(len(images), 'image', 'images')}, {counted(len(labels), 'label', 'labels')}; "
+                f"{where}: {n_of(len(images), 'image', 'images')}, {n_of(len(labels), 'label', 'labels')}; "
                 "give one label per image"
             )
         splits.append(RawSplit(labels, array_images(images), where))
@@ -106,7 +110,7 @@ def _decode_npz(path: Path, keys: Mapping[str, str], channels: str | None, held_
         notes.append(Note("read as", text, len(images)))
     unread = [key for key in there if key not in wanted.values()]
     if unread:
-        text = f"{counted(len(unread), 'array is', 'arrays are')} not read: {some(unread)}"
+        text = f"{n_of(len(unread), 'array is', 'arrays are')} not read: {some(unread)}"
         notes.append(Note("left out", text, len(unread)))
     return RawDataset(splits[0], splits[1] if len(splits) > 1 else None, held_out=held_out, notes=tuple(notes))
 

@@ -1,8 +1,8 @@
 """Augmentation of whole batches: index operations on tensors, no loop over samples, no worker processes.
 
-Every augmentation is a frozen dataclass that is called with a normalised float batch [B, C, H, W] and a
-generator, and returns a new batch of the same shape, type, device and strides. Names and arguments can be listed
-and checked without torch, which is imported on the first call.
+Every augmentation is a frozen dataclass. A call takes a normalised float batch [B, C, H, W] and a generator, and
+returns a new batch of the same shape, type, device and strides. Names and arguments can be listed and checked without
+torch, which the first call imports.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Augmentation(Protocol):
-    """What an augmentation is, in the table or a user's own."""
+    """Interface of an augmentation, in the table or a user's own."""
 
     def __call__(self, batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Augment one batch.
@@ -40,7 +40,7 @@ class CropFlip:
     """probability of a horizontal flip"""
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Where each crop begins in the padded image (row and column, int [B]), and what is flipped (bool [B])."""
+        """Corner of each crop in the padded image (row and column, int [B]), and the images to flip (bool [B])."""
         import torch
 
         device, high = generator.device, 2 * self.padding + 1

@@ -1,13 +1,12 @@
-"""Decoded once: the arrays of a data set as .npy files, memory-mapped when they are opened.
+"""Cache of decoded data sets: arrays as .npy files, memory-mapped when they are opened.
 
-One folder per content, `decoded/<name>-<key>` in the cache folder. It is written beside its place and moved there
-when complete, so a reader never sees half of it, and of two processes that decode at once one wins. `meta.json`
-holds the size of every file; an entry that does not match it is decoded again.
+Each content has one folder, `decoded/<name>-<key>` in the cache folder. The folder is moved into place when it is
+complete, so that a reader never sees half of it. Where two processes decode at once, one of the two results stays.
+`meta.json` holds the size of every file; an entry that does not match it is decoded again.
 
-The key is a hash of the source files. Up to FULL_HASH_BYTES in all, and FULL_HASH_FILES files, of every byte. Beyond
-that reading everything would take longer than loading it, so a large file counts by name, size, modification time and
-SAMPLES blocks of its content, and of many files only SAMPLES are looked into: a change that keeps all of these is
-not noticed.
+The key is a hash of the source files. Up to FULL_HASH_BYTES in all, and FULL_HASH_FILES files, it covers every byte.
+Beyond that, a full hash would take longer than loading. A large file then counts by name, size, modification time and
+SAMPLES blocks of its content; of many files only SAMPLES are read. A change that keeps all of these is not noticed.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ import numpy.typing as npt
 
 from edgesim.data.duplicates import Repeats
 from edgesim.data.images import ImageDataset
-from edgesim.data.raw import CheckedDataset, RawDataset, RawSplit
+from edgesim.data.raw_dataset import CheckedDataset, RawDataset, RawSplit
 from edgesim.data.reading_notes import Note
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
@@ -52,13 +51,13 @@ class DatasetFiles:
     """everything the result depends on, in an order that does not change"""
     decode: Callable[[], RawDataset]
     options: str = ""
-    """what else the result depends on, for example a size to resize to"""
+    """other settings that the result depends on, for example a size to resize to"""
     notes: tuple[Note, ...] = ()
-    """what finding the files came upon; new each time, since it is of files that the result does not depend on"""
+    """notes on files that were passed over; made anew each time, since the key does not hold these files"""
 
 
 def cache_folder() -> Path:
-    """Where decoded arrays and downloads go: $EDGESIM_CACHE, or the user's cache folder of this system."""
+    """Folder of decoded arrays and downloads: $EDGESIM_CACHE, or the user's cache folder of this system."""
     given = os.environ.get("EDGESIM_CACHE")
     if given:
         return Path(given).expanduser()
@@ -67,17 +66,17 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("edgesim", appauthor=False))
 
 
-def decoded(reading: DatasetFiles) -> ImageDataset:
-    """The data set of a reading, from the cache where it was decoded before, with the same notes.
+def decoded(found: DatasetFiles) -> ImageDataset:
+    """The data set of some files, from the cache where it was decoded before, with the same notes.
 
     Raises:
         DataError: what is wrong with the files, or the cache folder cannot be written to.
     """
-    folder = cache_folder() / "decoded" / f"{reading.name}-{fingerprint(reading)}"
-    dataset = _opened(folder, reading.name)
+    folder = cache_folder() / "decoded" / f"{found.name}-{fingerprint(found)}"
+    dataset = _opened(folder, found.name)
     if dataset is not None:
-        return replace(dataset, notes=(*reading.notes, *dataset.notes))
-    raw = reading.decode().checked()
+        return replace(dataset, notes=(*found.notes, *dataset.notes))
+    raw = found.decode().checked()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         written = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
@@ -86,27 +85,27 @@ def decoded(reading: DatasetFiles) -> ImageDataset:
     try:
         (written / "entry").mkdir()  # unlike the temporary folder itself, with the permissions of the user's umask
         _write(raw, written / "entry")
-        _move_into_place(written / "entry", folder, reading.name)
+        _move_into_place(written / "entry", folder, found.name)
     except OSError as error:
         raise _cannot_write(folder.parent, error) from None
     finally:
         shutil.rmtree(written, ignore_errors=True)
-    dataset = _opened(folder, reading.name)
+    dataset = _opened(folder, found.name)
     if dataset is None:
         raise DataError(f"{folder}: cannot be read back after it was written; set EDGESIM_CACHE to another folder")
-    return replace(dataset, notes=(*reading.notes, *dataset.notes))
+    return replace(dataset, notes=(*found.notes, *dataset.notes))
 
 
-def fingerprint(reading: DatasetFiles) -> str:
+def fingerprint(found: DatasetFiles) -> str:
     """A hash (32 hex digits) of everything the decoded arrays depend on; see the top of this module."""
     try:
-        states = [path.stat() for path in reading.files]
-        digest = hashlib.blake2b(f"{FORMAT} {reading.options}".encode("utf-8", "backslashreplace"), digest_size=16)
+        states = [path.stat() for path in found.files]
+        digest = hashlib.blake2b(f"{FORMAT} {found.options}".encode("utf-8", "backslashreplace"), digest_size=16)
         total = sum(state.st_size for state in states)
         whole = total <= FULL_HASH_BYTES and len(states) <= FULL_HASH_FILES
         every = 1 if whole else -(-len(states) // SAMPLES)
-        for i, (path, state) in enumerate(zip(reading.files, states, strict=True)):
-            relative = os.path.relpath(path, reading.folder)
+        for i, (path, state) in enumerate(zip(found.files, states, strict=True)):
+            relative = os.path.relpath(path, found.folder)
             state_text = f" {state.st_size} {0 if whole else state.st_mtime_ns}\n"
             digest.update(b"\n" + os.fsencode(relative) + state_text.encode())
             if i % every == 0:

@@ -1,7 +1,7 @@
 """The table of data sets, and `load`: a dataset section of a scenario -> uint8 images and labels.
 
-Each entry of the table is the `dataset:` section of the YAML without its name. A user's own data set is any class like
-these, with the `load` method of `DatasetSource`.
+Each entry of the table is the `dataset:` section of the YAML without its name. A user's own data set
+subclasses `DatasetSource`, as these do.
 """
 
 from __future__ import annotations
@@ -9,36 +9,23 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Protocol
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from edgesim.config.document_bounds import user_path
 from edgesim.data import arrays, folders, parquet, public
 from edgesim.data.cache import cache_folder, decoded
+from edgesim.data.dataset_arguments import DatasetSource, Limits, OwnData
 from edgesim.data.images import ImageDataset
-from edgesim.data.limits import Limits, OwnData
-from edgesim.data.raw import CHANNELS
+from edgesim.data.raw_dataset import CHANNELS
 from edgesim.data.reading_notes import Note
 from edgesim.errors import DataError
 
 __all__ = ["DATASETS", "DatasetSource", "ImageDataset", "describe", "find", "load"]
 
 Side = Annotated[int, Field(ge=1, le=4096)]
-
-
-class DatasetSource(Protocol):
-    """What a data set is, in the table or a user's own: a frozen dataclass with this method."""
-
-    def load(self, base: Path | None) -> ImageDataset:
-        """Read the data.
-
-        Args:
-            base: the folder or file that the search path gave (see `find`); None where there is none.
-
-        Raises:
-            DataError: naming the file and the fix.
-        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +59,7 @@ class _Public(Limits):
                 f"{public.wanted(kind)} there, name its folder in dataset.root, or allow the download"
             )
         folder = base if base is not None and found else public.download(kind)
-        return self._limited(decoded(public.reading(kind, folder)))
+        return self._limited(decoded(public.dataset_files(kind, folder)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +113,7 @@ class TinyImagenet(Limits):
             return self._limited(decoded(folders.tiny_imagenet(base, "tiny-imagenet")))
         if not parquet.holds_parquet(base):
             raise DataError(f"{base}: does not hold tiny-imagenet; {fix}")
-        return self._limited(decoded(parquet.reading(base, "tiny-imagenet", parquet.Layout())))
+        return self._limited(decoded(parquet.dataset_files(base, "tiny-imagenet", parquet.Layout())))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +136,7 @@ class Parquet(OwnData):
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
         layout = parquet.Layout(self.train, self.test, self.image, self.label, self.size, self._held_out)
-        return self._limited(decoded(parquet.reading(_folder(base, "parquet"), "parquet", layout)))
+        return self._limited(decoded(parquet.dataset_files(_folder(base, "parquet"), "parquet", layout)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +169,7 @@ class Npz(OwnData):
     test_labels: str = "y_test"
     """name of the array with the test labels"""
     channels: Literal["first", "last"] | None = None
-    """which axis of an image holds the channels; left out: the last, unless it looks like the first"""
+    """axis of an image that holds the channels; left out: the last, unless it looks like the first"""
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
@@ -192,7 +179,7 @@ class Npz(OwnData):
         return self._limited(decoded(arrays.npz(base, "npz", keys, self.channels, self._held_out)))
 
 
-DATASETS: dict[str, type] = {
+DATASETS: dict[str, type[DatasetSource]] = {
     "digits": Digits,
     "mnist": Mnist,
     "fashion-mnist": FashionMnist,
@@ -217,7 +204,7 @@ def load(source: DatasetSource, name: str, relative_to: Path | None = None) -> I
     Raises:
         DataError: naming the file and the fix.
     """
-    dataset = source.load(find(getattr(source, "root", None), name, relative_to))
+    dataset = source.load(find(source.root, name, relative_to))
     return dataset if name in DATASETS else replace(dataset, notes=(*dataset.notes, *_doubts(dataset)))
 
 
@@ -246,7 +233,7 @@ def find(root: str | None, name: str, relative_to: Path | None = None) -> Path |
     """
     if root is None:
         return next((place for place in _places(name) if place.is_dir() and any(place.iterdir())), None)
-    given = Path(root).expanduser()
+    given = user_path(root)
     bases = [relative_to, Path.cwd(), _data_folder()]
     places = [base / given for base in bases if base is not None]  # an absolute `given` stays as it is
     found = next((place for place in places if place.exists()), None)
@@ -263,7 +250,7 @@ def describe(name: str) -> str:
 
 def _data_folder() -> Path | None:
     given = os.environ.get("EDGESIM_DATA")
-    return Path(given).expanduser() if given else None
+    return user_path(given) if given else None
 
 
 def _places(name: str) -> list[Path]:

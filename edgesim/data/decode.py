@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgesim.data.file_bounds import MAX_IMAGE_PIXELS
 from edgesim.data.images import ByteArray
-from edgesim.data.reading_notes import Note, counted
+from edgesim.data.reading_notes import Note
 from edgesim.errors import DataError
+from edgesim.formatting import n_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,7 +45,7 @@ CHANGES = {
     "resized": ("image is", "images are", "resized"),
     "stretched": ("image is", "images are", "resized to another ratio of height to width"),
 }
-"""what decoding can do to images, and how that is said"""
+"""changes that decoding can make to an image, with the words of their notes"""
 LEFT_OUT = ("frames", "alpha")
 
 Item = tuple[str, bytes | Path]
@@ -51,7 +53,7 @@ Item = tuple[str, bytes | Path]
 
 
 def has_colour(items: Iterable[Item]) -> bool:
-    """Whether any of the images is in colour. Reads headers only, and only up to the first that is."""
+    """True where any of the images is in colour. Reads headers only, up to the first such image."""
     for where, content in items:
         with _opened(where, content) as image:
             if image.mode not in GREY and image.mode not in DEEP:
@@ -108,14 +110,14 @@ class Decoder:
         return array if array.ndim == 3 else array[:, :, None]
 
     def notes(self) -> list[Note]:
-        """What was changed in the images that were decoded so far."""
+        """Notes on the changes in the images that were decoded so far."""
         found = []
         for what, (one, many, text) in CHANGES.items():
             count = self._changes[what]
             if count:
                 more = f"; {self._transparent:,} of them not opaque" if what == "alpha" and self._transparent else ""
                 example = f"{'' if count == 1 else 'first '}{self._examples[what]}"
-                whole = f"{counted(count, one, many)} {text}{more} ({example})"
+                whole = f"{n_of(count, one, many)} {text}{more} ({example})"
                 found.append(Note("left out" if what in LEFT_OUT else "read as", whole, count))
         return found
 
@@ -189,10 +191,10 @@ def _orientation(image: Image) -> int:
 
 
 def _is_deep(image: Image) -> bool:
-    """Whether an image that was just opened has more than 8 bits per channel.
+    """True where an image that was just opened has more than 8 bits per channel.
 
-    Pillow opens 16-bit colour as 8-bit RGB and drops the lower half of each number; only the description of how to
-    unpack the pixels tells (";16" in a PNG or TIFF, the largest value in a PPM).
+    Pillow opens 16-bit colour as 8-bit RGB and drops the lower half of each number. Only the decoder's arguments
+    show it: ";16" in a PNG or TIFF, the largest value in a PPM.
     """
     if image.mode in DEEP:
         return True
@@ -210,6 +212,9 @@ def _opened(where: str, content: bytes | Path) -> Iterator[Image]:
 
     try:
         with open_image(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
+            if image.width * image.height > MAX_IMAGE_PIXELS:
+                found = f"{image.width:,} x {image.height:,} pixels; at most {MAX_IMAGE_PIXELS:,} are decoded"
+                raise DataError(f"{where}: announces {found}; make it smaller first")
             yield image
     except UnidentifiedImageError:
         problem = "is no image that Pillow can read"

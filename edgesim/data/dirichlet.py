@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.data.invariants import apportion, check, checked_labels, sorted_parts
+from edgesim.data.partition_checks import apportion, check, checked_labels, sorted_parts
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
 from edgesim.work import FloatArray, IntArray
@@ -67,9 +67,9 @@ def dirichlet(
 def dirichlet_sized(labels: npt.ArrayLike, sizes: Sequence[int], alpha: float, seed: int) -> list[IntArray]:
     """Label skew with fixed sizes: each device draws its class mix from a Dirichlet distribution.
 
-    Samples are given out without replacement, to the devices in random order. A device whose class has run
-    out takes what is missing from its other classes in proportion to its mix, and from any class when those
-    have run out too; so the devices served late are less skewed than alpha says.
+    Samples are given out without replacement, to the devices in random order. Where a class has run out, the device
+    fills up from its other classes in proportion to its mix, and then from any class. So the devices that are served
+    late are less skewed than alpha says.
 
     Args:
         labels: int [N].
@@ -112,7 +112,7 @@ def draw_shares(rng: np.random.Generator, alphas: FloatArray, rows: int) -> Floa
 
 
 def _ends(shares: FloatArray, class_sizes: IntArray) -> IntArray:
-    """Where each device's piece of a class ends: cumulative shares times class size, cut to whole samples."""
+    """End of each device's piece of a class: cumulative shares times class size, cut to whole samples."""
     ends = (np.cumsum(shares, axis=-1) * class_sizes).astype(np.int64)
     ends[..., -1:] = class_sizes  # the last device takes what rounding left
     return np.minimum(ends, class_sizes)
@@ -121,8 +121,8 @@ def _ends(shares: FloatArray, class_sizes: IntArray) -> IntArray:
 def _balanced_ends(shares: FloatArray, class_sizes: IntArray) -> IntArray:
     """As `_ends`, class after class, leaving out the devices that hold more than the average already.
 
-    Where all devices that are left open drew exactly zero (tiny alpha), flwr-datasets divides 0 by 0, and
-    casting its NaN sends the whole class to the last device. Here it goes there too, without the NaN.
+    With a tiny alpha, all open devices may draw exactly zero. flwr-datasets then divides 0 by 0, and its NaN sends
+    the whole class to the last device. Here the class goes there too, without the NaN.
     """
     n_devices = shares.shape[1]
     held = np.zeros(n_devices, np.int64)
@@ -149,7 +149,7 @@ def _shuffled_parts(members: list[IntArray], ends: IntArray, rng: np.random.Gene
 
 
 def _fill(size: int, mix: FloatArray, left: IntArray) -> IntArray:
-    """How many samples of each class a device of `size` takes, when `left` [C] remain: int [C] <= left."""
+    """Samples of each class for a device of `size`, when `left` [C] remain: int [C] <= left."""
     counts = np.zeros_like(left)
     while counts.sum() < size:
         room = left - counts

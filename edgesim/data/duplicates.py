@@ -26,7 +26,7 @@ class Repeats:
         self._digests[split].append(np.frombuffer(digests, np.uint64))
 
     def notes(self) -> list[Note]:
-        """How many test images are training images too, and how many training images repeat an earlier one."""
+        """Notes on test images that are training images too, and on training images that repeat an earlier one."""
         train, test = (np.concatenate(parts) for parts in self._digests.values())
         different = np.unique(train)
         again, shared = len(train) - len(different), int(np.isin(test, different).sum())

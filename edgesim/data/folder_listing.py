@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from edgesim.data.reading_notes import Note, counted, some
+from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
+from edgesim.formatting import n_of
 
 IMAGE_SUFFIXES = (
     ".apng", ".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
@@ -19,11 +20,11 @@ SYSTEM = (
     "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "#recycle", "$recycle.bin", "lost+found",
     "system volume information",
 )  # fmt: skip
-"""what archives, file managers and network drives leave behind, in any case of letters"""
+"""leftovers of archives, file managers and network drives, in any case of letters"""
 
 
 def is_system(name: str) -> bool:
-    """Whether a file or folder is hidden or a leftover: nothing that a person put there as data."""
+    """True for hidden files and leftovers, which nobody put there as data."""
     return name.startswith(".") or name.lower() in SYSTEM
 
 
@@ -87,12 +88,12 @@ class Survey:
         return found
 
     def notes(self) -> list[Note]:
-        """What was passed over so far."""
+        """Notes on the files that were passed over so far."""
         notes = []
         if self._unknown:
             count = self._unknown.total()
             listed = some(f"{suffix} ({n:,})" for suffix, n in self._unknown.most_common())
-            text = f"{counted(count, 'file is', 'files are')} left out, of no image type that is read: {listed}"
+            text = f"{n_of(count, 'file is', 'files are')} left out, of no image type that is read: {listed}"
             notes.append(Note("left out", text, count))
         for paths, one, many in (
             (self._system, "hidden or system entry is left out", "hidden or system entries are left out"),
@@ -102,10 +103,10 @@ class Survey:
             (self._beside, "folder beside the splits is not read", "folders beside the splits are not read"),
         ):  # fmt: skip
             if paths:
-                text = f"{counted(len(paths), one, many)}: {self._named(paths)}{_held(paths)}"
+                text = f"{n_of(len(paths), one, many)}: {self._named(paths)}{_held(paths)}"
                 notes.append(Note("left out", text, len(paths)))
         if self._nested:
-            text = counted(len(self._nested), "image lies", "images lie")
+            text = n_of(len(self._nested), "image lies", "images lie")
             text += " in a folder below its class folder, read as of that class"
             notes.append(Note("read as", f"{text}: {self._named(self._nested)}", len(self._nested)))
         return notes
@@ -137,7 +138,7 @@ class Survey:
 
 
 def _held(paths: list[Path]) -> str:
-    """How many images lie in folders that are passed over, in words; empty where there are none."""
+    """Number of images in folders that are passed over, in words; empty where there are none."""
     inside = [name for path in paths if not path.is_symlink() for _, _, names in os.walk(path) for name in names]
     count = sum(_is_image(name) and not is_system(name) for name in inside)
     return f"; images in {'it' if len(paths) == 1 else 'them'}: {count:,}" if count else ""
@@ -148,7 +149,7 @@ def _is_image(name: str) -> bool:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What a folder holds, in order of the names. DataError: it cannot be read, or a link in it leads nowhere."""
+    """Entries of a folder, in order of their names. DataError: it cannot be read, or a link in it leads nowhere."""
     try:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)

@@ -12,12 +12,13 @@ from edgesim.config.validation import nearest
 from edgesim.data.cache import DatasetFiles
 from edgesim.data.decode import Decoder, Item, has_colour
 from edgesim.data.folder_listing import IMAGE_SUFFIXES, Survey, is_system
-from edgesim.data.held_out import HeldOut
+from edgesim.data.held_out_split import HeldOut
 from edgesim.data.images import ByteArray
 from edgesim.data.labels import form_notes, merged_by_form
-from edgesim.data.raw import RawDataset, RawSplit
-from edgesim.data.reading_notes import Note, counted, some
+from edgesim.data.raw_dataset import RawDataset, RawSplit
+from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
+from edgesim.formatting import n_of
 from edgesim.work import IntArray
 
 TEST_FOLDERS = ("test", "val", "validation", "valid")
@@ -90,11 +91,11 @@ def image_folder(folder: Path, name: str, size: tuple[int, int] | None, held_out
     notes = [*form_notes(forms, "class folder name"), *_layout_notes(folder, train_folder, tests), *survey.notes()]
     test = splits[1] if test_folder else None
     found = _Found(folder, name, splits[0], test, tuple(in_train), (*notes, *_check_links(splits)))
-    return _reading(found, size, held_out)
+    return _dataset_files(found, size, held_out)
 
 
 def holds_tiny_imagenet(folder: Path) -> bool:
-    """Whether Tiny-ImageNet lies there as its archive unpacks."""
+    """True where Tiny-ImageNet lies there as its archive unpacks."""
     return _tiny_folder(folder) is not None
 
 
@@ -128,20 +129,20 @@ def tiny_imagenet(folder: Path, name: str) -> DatasetFiles:
         _Files(base / part, [path for path, _ in found], [c for _, c in found])
         for part, found in (("train", train), ("val", test))
     ]
-    notes = [Note("read as", f"val/ is the test split: {counted(len(test), 'image', 'images')}", len(test))]
+    notes = [Note("read as", f"val/ is the test split: {n_of(len(test), 'image', 'images')}", len(test))]
     named = {path for path, _ in test}
     images = base / "val" / "images"
     unnamed = [path for path in (survey.images(images) if images.is_dir() else []) if path not in named]
     if (base / "test").is_dir():
         notes.append(Note("left out", "test/ is not read, since it has no labels", 1))
     if unnamed:
-        text = counted(len(unnamed), "image of val/ is", "images of val/ are")
+        text = n_of(len(unnamed), "image of val/ is", "images of val/ are")
         text += f" left out, since {annotations.name} does not name them: {some(path.name for path in unnamed)}"
         notes.append(Note("left out", text, len(unnamed)))
     found = _Found(folder, name, splits[0], splits[1], names, (*notes, *survey.notes()))
-    reading = _reading(found, None, None)
+    files = _dataset_files(found, None, None)
     texts = tuple(path for path in (annotations, base / "words.txt") if path.is_file())
-    return DatasetFiles(name, folder, (*texts, *reading.files), reading.decode, reading.options, reading.notes)
+    return DatasetFiles(name, folder, (*texts, *files.files), files.decode, files.options, files.notes)
 
 
 def _split_folders(folder: Path, held_out: HeldOut | None) -> tuple[Path, Path | None]:
@@ -202,10 +203,10 @@ def _check_links(splits: Sequence[_Files]) -> list[Note]:
     if shared:
         raise DataError(
             f"{shared[0][0]}: is the same file as {shared[0][1]} of the training split; "
-            f"{counted(len(shared), 'test image is', 'test images are')} linked like that: remove the links"
+            f"{n_of(len(shared), 'test image is', 'test images are')} linked like that: remove the links"
         )
     again = len(train.paths) - len(known)
-    text = counted(again, "training image is a link to another", "training images are links to others")
+    text = n_of(again, "training image is a link to another", "training images are links to others")
     return [Note("repeated", f"{text} of the training split", again)] if again else []
 
 
@@ -217,7 +218,7 @@ def _identity(path: Path) -> tuple[int, int]:
     return state.st_dev, state.st_ino
 
 
-def _reading(found: _Found, size: tuple[int, int] | None, held_out: HeldOut | None) -> DatasetFiles:
+def _dataset_files(found: _Found, size: tuple[int, int] | None, held_out: HeldOut | None) -> DatasetFiles:
     for split in found.splits:
         if not split.paths:
             raise DataError(

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.data.invariants import apportion
-from edgesim.data.reading_notes import Note, counted, some
+from edgesim.data.partition_checks import apportion
+from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
 from edgesim.work import IntArray
@@ -34,7 +34,7 @@ class ImageDataset:
     test_labels: IntArray
     class_names: tuple[str, ...]
     notes: tuple[Note, ...] = ()
-    """what was left out, missed, met twice or read as something else, of the whole data set (before any limit)"""
+    """notes on what was left out, missed, met twice or read as something else, before any limit"""
 
     def __post_init__(self) -> None:
         for split in ("train", "test"):
@@ -125,13 +125,13 @@ def _lost(dataset: ImageDataset, labels: tuple[IntArray, IntArray], limits: tupl
     for split, had, has, limit in zip(("train", "test"), before, labels, limits, strict=True):
         lost = np.setdiff1d(had, has)
         if len(lost):
-            text = f"limit_{split} = {limit} leaves {counted(len(lost), 'class', 'classes')} without a sample"
+            text = f"limit_{split} = {limit} leaves {n_of(len(lost), 'class', 'classes')} without a sample"
             notes.append(Note("missing", f"{text}: {some(dataset.class_names[c] for c in lost)}", len(lost)))
     return notes
 
 
 def stratified_first(labels: IntArray, limit: int | None) -> IntArray | None:
-    """Which samples a limit keeps: the first ones of each class in file order, in the proportions of the classes.
+    """Samples that a limit keeps: the first ones of each class in file order, in the proportions of the classes.
 
     Args:
         labels: int [N].

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.data.reading_notes import Note, counted, printable, some
+from edgesim.data.reading_notes import Note, printable, some
 from edgesim.errors import DataError
+from edgesim.formatting import n_of
 from edgesim.work import IntArray
 
 
@@ -100,7 +101,7 @@ def form_notes(forms: Iterable[Sequence[str]], what: str) -> list[Note]:
     double = [normal(names[0]) for names in forms if len(names) > 1]
     if not double:
         return []
-    text = counted(len(double), f"{what} is written", f"{what}s are written")
+    text = n_of(len(double), f"{what} is written", f"{what}s are written")
     text += " in two Unicode forms (NFC and NFD), each read as one class"
     return [Note("read as", f"{text}: {some(double)}", len(double))]
 
@@ -173,12 +174,12 @@ def _of_declared(splits: list[Labels], declared: Sequence[str], keep_all: bool) 
     if len(used) < len(declared):
         gone = [declared[c] for c in np.setdiff1d(np.arange(len(declared)), used).tolist()]
         text = f"only {len(used)} of {len(declared)} named classes have samples, not {some(gone)}; the network has "
-        text += counted(len(known), "output", "outputs")
+        text += n_of(len(known), "output", "outputs")
         notes.append(Note("missing" if keep_all else "left out", text, len(gone)))
     unlearnt = np.setdiff1d(used, in_train)
     if len(unlearnt):
         count = int(np.isin(splits[1].values, unlearnt).sum())
-        text = counted(count, "test sample has", "test samples have")
+        text = n_of(count, "test sample has", "test samples have")
         text += f" a class without training samples ({some(declared[c] for c in unlearnt)}): no network can learn it"
         notes.append(Note("missing", text, count))
     ids = [_positions(known, split.values) for split in splits]
@@ -201,14 +202,14 @@ def _check_known(split: Labels, known: npt.NDArray) -> None:
         value = split.values[strange[0]]
         raise DataError(
             f"{split.where}: the label of sample {strange[0]} is {value}, outside the "
-            f"{counted(len(known), 'class', 'classes')} of the training split ({some(known)}); "
-            f"{counted(len(strange), 'test sample has', 'test samples have')} such labels: "
+            f"{n_of(len(known), 'class', 'classes')} of the training split ({some(known)}); "
+            f"{n_of(len(strange), 'test sample has', 'test samples have')} such labels: "
             "remove them, or add training samples of their classes"
         )
 
 
 def _positions(known: npt.NDArray, values: npt.NDArray) -> IntArray:
-    """Where each value stands in `known` (in any order; holds them all)."""
+    """Position of each value in `known`, which holds all of them in any order."""
     order = np.argsort(known, kind="stable")
     return np.asarray(order[np.searchsorted(known[order], values)], np.int64)
 
@@ -217,14 +218,14 @@ def _notes(kind: str, known: npt.NDArray, names: tuple[str, ...]) -> list[Note]:
     notes = []
     if kind == "U":
         order = "in the order of their numbers" if _all_numbers(names) else "in alphabetical order"
-        text = f"the labels are text, read as {counted(len(names), 'class', 'classes')} {order}"
+        text = f"the labels are text, read as {n_of(len(names), 'class', 'classes')} {order}"
         notes.append(Note("read as", f"{text}: {some(names)}", len(names)))
     elif kind == "b":
         notes.append(Note("read as", f"the labels are true or false, read as classes: {some(names)}", len(names)))
     elif len(known) <= known[-1]:
         every = int(known[-1]) + 1
         text = f"only {len(known)} of {every:,} class ids (0 to {every - 1}) occur in training"
-        text += f": the network has {counted(len(known), 'output', 'outputs')}, named by their ids {some(names)}"
+        text += f": the network has {n_of(len(known), 'output', 'outputs')}, named by their ids {some(names)}"
         notes.append(Note("read as", text, every - len(known)))
     return notes
 

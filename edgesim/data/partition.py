@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.data.dirichlet import dirichlet, dirichlet_sized
-from edgesim.data.invariants import apportion, check, checked_labels, sorted_parts
+from edgesim.data.partition_checks import apportion, check, checked_labels, sorted_parts
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
 from edgesim.work import FloatArray, IntArray
@@ -55,8 +55,8 @@ def pathological(
 ) -> list[IntArray]:
     """Label skew: every device holds samples of k classes only.
 
-    Classes are dealt so that each is held by equally many devices (to within one), at random otherwise; a
-    class is divided equally among its holders.
+    Each class is held by equally many devices, to within one; which ones is random. A class is divided equally among
+    its holders.
 
     Args:
         labels: int [N].

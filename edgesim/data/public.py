@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import math
 import os
 import pickle
 import shutil
@@ -19,7 +20,8 @@ import numpy.typing as npt
 
 from edgesim.data import parquet
 from edgesim.data.cache import DatasetFiles, cache_folder
-from edgesim.data.raw import RawDataset, RawSplit, array_images
+from edgesim.data.file_bounds import check_expanded
+from edgesim.data.raw_dataset import RawDataset, RawSplit, array_images
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
 
@@ -45,7 +47,7 @@ class PublicSet:
     name: str
     torchvision_class: str
     files: tuple[str, ...]
-    """what has to be there, relative to the folder; for idx files also packed (.gz)"""
+    """required files, relative to the folder; idx files may be packed (.gz)"""
     archive: str | None = None
     """the archive that holds `files`, where it can lie there instead"""
     class_names: tuple[str, ...] | None = None
@@ -53,7 +55,7 @@ class PublicSet:
 
     @property
     def is_idx(self) -> bool:
-        """Whether the files are in MNIST's format."""
+        """True where the files are in MNIST's format."""
         return self.files[0].endswith("-ubyte")
 
 
@@ -76,14 +78,14 @@ PUBLIC: dict[str, PublicSet] = {
 }
 
 
-def reading(public: PublicSet, folder: Path) -> DatasetFiles:
+def dataset_files(public: PublicSet, folder: Path) -> DatasetFiles:
     """Find a public data set in a folder: parquet files, torchvision's layout, or the archive that it comes in.
 
     Raises:
         DataError: the folder holds none of them.
     """
     if parquet.holds_parquet(folder):
-        return parquet.reading(folder, public.name, parquet.Layout())
+        return parquet.dataset_files(folder, public.name, parquet.Layout())
     files = _find(public, folder)
     if files is not None:
         return DatasetFiles(
@@ -91,14 +93,14 @@ def reading(public: PublicSet, folder: Path) -> DatasetFiles:
         )
     if public.archive and (folder / public.archive).is_file():
         unpacked = _unpack(public, folder / public.archive)
-        return reading(public, unpacked)
+        return dataset_files(public, unpacked)
     raise DataError(
         f"{folder}: does not hold {public.name}; put {wanted(public)} there, or train.parquet and test.parquet"
     )
 
 
 def holds(public: PublicSet, folder: Path) -> bool:
-    """Whether the folder holds the data set in a layout that `reading` knows."""
+    """True where the folder holds the data set in a layout that `dataset_files` knows."""
     packed = public.archive is not None and (folder / public.archive).is_file()
     return packed or parquet.holds_parquet(folder) or _find(public, folder) is not None
 
@@ -163,19 +165,22 @@ def _decode_idx(public: PublicSet, files: tuple[Path, ...]) -> RawDataset:
 
 def _read_idx(path: Path) -> npt.NDArray[np.uint8]:
     """One idx file: two zero bytes, type 8 (uint8), number of dimensions, the dimensions (big-endian), the values."""
+    wanted_dims = 3 if "idx3" in path.name else 1
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            content = file.read()
+            header = file.read(4 + 4 * wanted_dims)
+            if len(header) < 4 + 4 * wanted_dims or header[:4] != bytes([0, 0, 8, wanted_dims]):
+                raise _damaged(path, f"it does not begin as an idx file of {n_of(wanted_dims, 'dimension')}")
+            shape = tuple(int(size) for size in np.frombuffer(header, ">u4", wanted_dims, offset=4))
+            announced = math.prod(shape)
+            check_expanded(path, announced, path.stat().st_size)
+            values = np.frombuffer(file.read(announced + 1), np.uint8)
     except (EOFError, zlib.error, OSError) as error:
         raise _damaged(path, str(error)) from None
-    wanted_dims = 3 if "idx3" in path.name else 1
-    if len(content) < 4 + 4 * wanted_dims or content[:4] != bytes([0, 0, 8, wanted_dims]):
-        raise _damaged(path, f"it does not begin as an idx file of {n_of(wanted_dims, 'dimension')}")
-    shape = np.frombuffer(content, ">u4", wanted_dims, offset=4).astype(np.int64)
-    values = np.frombuffer(content, np.uint8, offset=4 + 4 * wanted_dims)
-    if len(values) != shape.prod():
-        raise _damaged(path, f"{n_of(len(values), 'value')}, {shape.prod():,} announced")
-    return values.reshape(tuple(shape))
+    if len(values) != announced:
+        found = f"{n_of(len(values), 'value')}" if len(values) < announced else f"more than {announced:,} values"
+        raise _damaged(path, f"{found}, {announced:,} announced")
+    return values.reshape(shape)
 
 
 def _decode_torchvision(public: PublicSet, folder: Path) -> RawDataset:
@@ -235,7 +240,7 @@ def _build_beside(target: Path, build: Callable[[Path], object]) -> None:
 
 
 def wanted(public: PublicSet) -> str:
-    """Which files to put into a folder by hand."""
+    """Files to put into a folder by hand, in words."""
     if public.archive:
         return public.archive
     return ", ".join(name + (".gz" if public.is_idx else "") for name in public.files)

@@ -20,7 +20,7 @@ class Note:
     text: str
     """one sentence with the count; paths relative to the data set's folder"""
     count: int
-    """how many files, images, samples or classes it is about"""
+    """number of files, images, samples or classes that it is about"""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", printable(self.text))
@@ -32,11 +32,6 @@ class Note:
 def printable(text: str) -> str:
     """Text that can be written as UTF-8: bytes of a file's name that are no text become escapes such as '\\udce9'."""
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """A count with its noun and verb: `counted(2, "image has", "images have")` gives '2 images have'."""
-    return f"{count:,} {one if count == 1 else many}"
 
 
 def some(names: Iterable[object], limit: int = LISTED) -> str:

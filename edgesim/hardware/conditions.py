@@ -1,6 +1,6 @@
-"""What a device works under: power mode, energy source, when it may work, and what runs on it already.
+"""Operating conditions of a device: power mode, energy source, windows of availability, and cold or warm start.
 
-All functions here depend on time alone: asked twice, or in another order, they answer the same. Time is in seconds
+All functions here depend on time alone: in any order of calls the results are equal. Time is in seconds
 from the start of the scenario. Patterns repeat with a period of their own, so that a day is `period_s: 86400`. A
 document may give these times as clock times, h:mm or h:mm:ss: 22:00 is 79,200 s after the start, 24:00 a day.
 """
@@ -26,9 +26,9 @@ from edgesim.errors import Fault, FieldFaults
 Array = npt.NDArray[np.float64]
 
 Startup = Literal["cold", "warm"]
-"""what a training finds on the device.
+"""state of the device when a training starts.
 
-cold: nothing. It starts its process, loads its libraries and readies the accelerator: the profile's `first_step_s`.
+cold: no process. The training starts one, loads its libraries and readies the accelerator (`first_step_s`).
 warm: a process that has trained before, such as an app that trains every night. There is nothing left to start.
 
 Cold is the default. One training from scratch pays for the start, and no one is promised a saving that a start eats up.
@@ -75,10 +75,10 @@ Moment = Annotated[float, Field(ge=0, le=1e9), _ClockTimes()]
 
 @dataclass(frozen=True)
 class Energy:
-    """Where a device's energy comes from."""
+    """Energy source of a device."""
 
     source: Literal["mains", "battery", "harvest"] = "mains"
-    """mains: no limit; battery: what its charge holds; harvest: a battery that the trace `harvest_w` charges"""
+    """mains: no limit; battery: the energy of its charge; harvest: a battery that the trace `harvest_w` charges"""
     state_of_charge: Annotated[float, Field(ge=0, le=1)] | None = None
     """charge at the start as a share of the full battery; left out: full"""
     capacity_j: Annotated[float, Field(gt=0, le=1e9)] | None = None
@@ -94,7 +94,7 @@ class Energy:
 
     @staticmethod
     def faults_in(given: dict[str, Any]) -> list[Fault]:
-        """What is wrong between the fields of a document's map; entries that are no pairs of numbers are left out."""
+        """Contradictions between the fields of a document's map; entries that are no pairs of numbers are left out."""
         source, period_s = given.get("source", "mains"), seconds(given.get("period_s"))
         trace = given.get("harvest_w") or ()
         if source == "mains" and not (given.get("state_of_charge") is None and given.get("capacity_j") is None):
@@ -150,7 +150,7 @@ class Energy:
 
 @dataclass(frozen=True)
 class Availability:
-    """When a device may work: windows in a repeating period, for example only at night while it charges."""
+    """Windows in which a device may work, in a repeating period; for example only at night while it charges."""
 
     period_s: Period
     """seconds after which the windows repeat, or a clock time: 86400 or 24:00 for a day"""
@@ -162,7 +162,7 @@ class Availability:
 
     @staticmethod
     def faults_in(given: dict[str, Any]) -> list[Fault]:
-        """What is wrong between the fields of a document's map; entries that are no pairs of numbers are left out."""
+        """Contradictions between the fields of a document's map; entries that are no pairs of numbers are left out."""
         windows = given.get("windows")
         if isinstance(windows, list | tuple) and not windows:
             return [Fault("windows", "must hold at least one [from_s, to_s]")]
@@ -181,7 +181,7 @@ class Availability:
 
 @plain_dataclass(frozen=True)
 class Conditions:
-    """What one device works under. The default: full clock, mains, always available."""
+    """Operating conditions of one device. The default: full clock, mains, always available."""
 
     power_mode: str = FULL_MODE
     energy: Energy = field(default_factory=Energy)
@@ -239,7 +239,7 @@ def _window_faults(windows: Sequence[_Pair], period_s: float | None) -> list[Fau
 
 
 def _outside(from_s: float, to_s: float, period_s: float | None) -> str:
-    """Why a window by itself is none, and what to write; an empty string where it is one."""
+    """Fault of one window by itself, with the fix; an empty string where it has none."""
     if from_s == to_s:
         return "has no length; leave it out"
     if period_s is None or period_s <= 0:

@@ -1,4 +1,4 @@
-"""A fleet: how many devices of which profile, under which conditions, and how much devices of one profile differ."""
+"""A fleet: numbers of devices by profile and conditions, and the spread within a profile."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from edgesim.hardware import loading
 from edgesim.hardware.conditions import FULL_MODE, Availability, Conditions, Energy, Startup
 from edgesim.hardware.loading import DeviceProfile
 
+MAX_DEVICES = 1_000_000
+"""of a fleet that a scenario lists; `edgesim plan --devices N` scales one up without listing it"""
+
 
 @checked_dataclass(frozen=True)
 class Group:
@@ -25,22 +28,22 @@ class Group:
 
     profile: str
     """name of a device profile (`edgesim list profiles`), or the path of a YAML file, relative to this file"""
-    count: Annotated[int, Field(ge=1)] | None = None
+    count: Annotated[int, Field(ge=1, le=MAX_DEVICES)] | None = None
     """number of devices; give this or `share`"""
     share: Annotated[float, Field(gt=0, le=1)] | None = None
     """share of the fleet's `size`; give this or `count`, and the same for all groups"""
     power_mode: str = FULL_MODE
     """one of the profile's `power.modes`, or `full`"""
     energy: Energy = field(default_factory=Energy)
-    """where the devices' energy comes from; left out: mains"""
+    """energy source of the devices; left out: mains"""
     available: Availability | None = None
-    """when the devices may work; left out: always"""
+    """windows in which the devices may work; left out: always"""
     startup: Startup = "cold"
-    """cold: each trial starts its process; warm: the process lives already, and start-up is left out"""
+    """cold: each trial starts its process; warm: the process runs already, so there is no start-up"""
 
     @staticmethod
     def faults_in(given: dict[str, Any]) -> list[Fault]:
-        """What is wrong between the fields of a document's map."""
+        """Contradictions between the fields of a document's map."""
         has = [given.get(key) is not None for key in ("count", "share")]
         misspelt = not given.keys() <= {field.name for field in dataclasses.fields(Group)}
         if sum(has) == 1 or (not any(has) and misspelt):
@@ -49,7 +52,7 @@ class Group:
 
     @property
     def conditions(self) -> Conditions:
-        """What the devices work under."""
+        """Operating conditions of the devices."""
         return Conditions(self.power_mode, self.energy, self.available, self.startup)
 
 
@@ -59,19 +62,22 @@ class FleetDocument:
 
     groups: tuple[Group, ...]
     """devices by profile and conditions"""
-    size: Annotated[int, Field(ge=1)] | None = None
+    size: Annotated[int, Field(ge=1, le=MAX_DEVICES)] | None = None
     """devices in all; needed where groups give a `share`"""
     spread: Annotated[float, Field(ge=0, le=2)] = 0.0
-    """how much devices of one profile differ: sigma of a log-normal factor on throughput, median 1"""
+    """spread of devices of one profile: sigma of a log-normal factor on throughput, median 1"""
     seed: Annotated[int, Field(ge=0)] = 0
     """seed of the spread; the hardware is the same in every seed of a scenario"""
 
     @staticmethod
     def faults_in(given: dict[str, Any]) -> list[Fault]:
-        """What is wrong between the fields of a document's map, where the numbers that it takes are there."""
+        """Contradictions between the fields of a document's map, where their numbers are given."""
         groups, size = given.get("groups"), given.get("size")
         if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
             return []
+        listed = [group["count"] for group in groups if _is_number(group.get("count"))]
+        if sum(listed) > MAX_DEVICES >= max(listed):
+            return [Fault("groups", f"the counts sum to {sum(listed):,}; at most {MAX_DEVICES:,} devices are allowed")]
         if not groups:
             return [Fault("groups", "a fleet needs at least one device; name a profile and a count")]
         counts, shares = ([g[key] for g in groups if g.get(key) is not None] for key in ("count", "share"))
@@ -142,7 +148,7 @@ def load(given: Any, path: str, folder: Path, faults: list[Fault]) -> Fleet | No
 
 
 def _profiles(groups: list[Any], path: str, folder: Path, faults: list[Fault]) -> list[DeviceProfile]:
-    """The profile of each group; what else is wrong with a group hides no fault of its profile."""
+    """Profile of each group; other faults of a group hide none of its profile."""
     found: dict[Any, DeviceProfile | None] = {}
     for i, group in enumerate(groups):
         name = group.get("profile") if isinstance(group, dict) else None
@@ -154,7 +160,8 @@ def _profiles(groups: list[Any], path: str, folder: Path, faults: list[Fault]) -
         profile = found[name]
         if profile is not None:
             _check_conditions(group, profile, where, faults)
-    listed = [found[group["profile"]] for group in groups if isinstance(group, dict) and group.get("profile") in found]
+    names = [group.get("profile") for group in groups if isinstance(group, dict)]
+    listed = [found.get(name) for name in names if isinstance(name, str)]
     return [profile for profile in listed if profile is not None]
 
 

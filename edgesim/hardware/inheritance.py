@@ -1,15 +1,14 @@
-"""`extends`: the document of a profile over the one that it inherits from, so that a variant is five lines.
+"""Inheritance of profiles (`extends`): a document merged over the one that it inherits from.
 
-Sections merge key by key; quantities and everything else replace; a note speaks of its own file and is left out.
+Sections merge key by key; quantities and everything else replace. A note is about its own file and is not inherited.
 
-A price uses the finest number that a profile has, so that a coarse one of a variant would be shadowed by the finer ones
-that it inherits. Those follow it, each by the ratio of the variant's coarse number to the inherited one, as estimates
-whose source says so:
+A price uses the finest number that a profile has. Inherited finer numbers would hide a coarse one that a variant gives.
+So they follow it, each by the ratio of the variant's coarse number to the inherited one, as estimates with that source:
 
     peak_fp32_flops_per_s           the peaks of other precisions (shares of the FP32 peak hold as they are)
     training_utilisation            the shares of peak by kind of operation, each at most 1
     step_overhead_s                 the constant times of operations and of convolutions in groups
-    bandwidth_bytes_per_s           what a copy in memory reaches (shares of the bandwidth hold as they are)
+    bandwidth_bytes_per_s           the bandwidth of a copy in memory (shares of the bandwidth hold as they are)
     achieved_bandwidth_bytes_per_s  the shares of the bandwidth, each at most 1; without an inherited one, half of the
                                     nominal bandwidth counts as such
 
@@ -58,7 +57,7 @@ SHADOWS = (
 
 
 def over(base: Document, given: Document) -> Document:
-    """`given` over `base`; what `base` has finer follows what `given` has coarser.
+    """`given` over `base`; finer numbers of `base` follow coarser ones of `given`.
 
     Args:
         base: the whole document that is inherited from.

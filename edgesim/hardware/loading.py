@@ -1,8 +1,8 @@
-"""Device profiles: what the hardware of a device is. Reads and checks `device_profiles/*.yaml`.
+"""Loading of device profiles: reads and checks `device_profiles/*.yaml`.
 
-A profile is one real device; its fields are in `profile_fields`. `extends: other` in a file inherits everything of
-another profile and overrides what is given, by whole quantities (a value never keeps another value's source);
-`profile_variants` says what else changes.
+A profile is one real device; its fields are in `profile`. `extends: other` in a file inherits everything of another
+profile and overrides the given quantities as wholes (a value never keeps another value's source); `inheritance` has
+what else changes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, get_args
 from pydantic import TypeAdapter
 
 from edgesim.config import validation
+from edgesim.config.document_bounds import user_path
 from edgesim.config.field_docs import described, summary
 from edgesim.errors import Fault, ProfileError, ScenarioError
 from edgesim.hardware import inheritance
@@ -100,7 +101,7 @@ def load(name_or_path: str | Path, folder: Path | str | None = None) -> DevicePr
 
 
 def is_name(text: str) -> bool:
-    """Whether a profile may be called this."""
+    """True where a profile may have this name."""
     return _NAME.fullmatch(text) is not None
 
 
@@ -200,8 +201,8 @@ def _files(places: list[Path]) -> dict[str, Path]:
 def _file(name: str, places: list[Path], asking: Path | None = None) -> Path:
     """The file of a name or path. `asking` is the file whose `extends` it is, and never the answer to a name."""
     if name.endswith((".yaml", ".yml")) or "/" in name or os.sep in name:
-        return (asking.parent if asking else Path()) / Path(name).expanduser()
-    for file in (place / f"{name}.yaml" for place in places):
+        return (asking.parent if asking else Path()) / user_path(name)
+    for file in (user_path(place / f"{name}.yaml") for place in places):
         if file.is_file() and (asking is None or file.resolve() != asking.resolve()):
             return file
     where = f"{asking}: extends: " if asking else ""
@@ -291,7 +292,7 @@ def _check_keys(given: Any, cls: type, path: str, faults: list[Fault]) -> None:
 
 
 def _needed(field: dataclasses.Field[Any]) -> bool:
-    """Whether a file must give the field."""
+    """True where a file must give the field."""
     return field.default is dataclasses.MISSING
 
 

@@ -1,4 +1,4 @@
-"""What no single field of a device profile can tell: values that do not suit the class, or each other."""
+"""Plausibility of a device profile: values that do not suit its class, or each other."""
 
 from __future__ import annotations
 
@@ -15,23 +15,26 @@ _HALF_PEAKS = ("peak_fp16_flops_per_s", "peak_bf16_flops_per_s")
 
 
 def implausible(document: dict[str, Any]) -> list[Fault]:
-    """Values that are outside the ranges of the profile's class and storage, and what they look like.
+    """Values outside the ranges of the profile's class and storage, with the unit that they look like.
 
-    Works on the document, so that one fault hides no other. Says nothing where the class itself is wrong.
+    Works on the document, so that one fault hides no other. Finds nothing where the class itself is wrong.
     """
     faults = []
     for section, field in plausible_ranges.BY_CLASS:
-        value, within = plausible_ranges.number(document, section, field), plausible_ranges.of(document, section, field)
-        if value is None or within is None or within.holds(value):
+        value, allowed = (
+            plausible_ranges.number(document, section, field),
+            plausible_ranges.of(document, section, field),
+        )
+        if value is None or allowed is None or allowed.holds(value):
             continue
-        mend = "" if within.hint(value) else _in_other_classes(section, field, value)
-        message = f"for class {document['class']}: {within.problem(value)}{mend}"
+        fix = "" if allowed.hint(value) else _in_other_classes(section, field, value)
+        message = f"for class {document['class']}: {allowed.problem(value)}{fix}"
         faults.append(Fault(f"{section}.{field}.value", message))
     return faults + _half_peaks(document)
 
 
 def _in_other_classes(section: str, field: str, value: float) -> str:
-    """What to look at where no unit explains a value."""
+    """Hint for a value that no unit explains: the classes that it would suit."""
     others = plausible_ranges.classes_with(section, field, value)
     return "; a slip in the unit, or in the class?" + (f" It would suit {', '.join(others)}" if others else "")
 
@@ -42,16 +45,16 @@ def _half_peaks(document: dict[str, Any]) -> list[Fault]:
     peak = plausible_ranges.number(document, "compute", "peak_fp32_flops_per_s")
     if peak is None or not plausible_ranges.plausible(document, "compute", "peak_fp32_flops_per_s"):
         return []
-    within = plausible_ranges.half_peak(peak)
+    allowed = plausible_ranges.half_peak(peak)
     for field in _HALF_PEAKS:
         value = plausible_ranges.number(document, "compute", field)
-        if value is None or within.holds(value):
+        if value is None or allowed.holds(value):
             continue
         # Where no unit leads into the narrow range, the one that leads into the wide one is still the likeliest slip.
-        hint = within.hint(value) or ("" if HALF_PEAK.holds(value) else HALF_PEAK.hint(value))
-        mend = "" if hint else "; leave the field out where 16 bits are no faster"
-        message = f"{value:g} is not plausible: allowed is {within.low:g} to {within.high:g} {within.unit}"
-        faults.append(Fault(f"compute.{field}.value", f"{message}{hint}{mend}"))
+        hint = allowed.hint(value) or ("" if HALF_PEAK.holds(value) else HALF_PEAK.hint(value))
+        fix = "" if hint else "; leave the field out where 16 bits are no faster"
+        message = f"{value:g} is not plausible: allowed is {allowed.low:g} to {allowed.high:g} {allowed.unit}"
+        faults.append(Fault(f"compute.{field}.value", f"{message}{hint}{fix}"))
     return faults
 
 

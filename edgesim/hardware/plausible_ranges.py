@@ -1,7 +1,8 @@
 """Plausible ranges of a profile's numbers by class of device and kind of storage: narrower than those of the fields.
 
-Each holds what is sold in that class with room around it, and is narrow enough that the usual slip of the unit, by a
-factor of a thousand or of 3.6, ends outside. Of several slips that explain a value the one that lands inside is named.
+Each range holds the devices sold in that class, with a margin. It is narrow enough that the usual mistake of the unit,
+by a factor of a thousand or of 3.6, ends outside. Of several mistakes that explain a value the one that ends inside is
+named.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ _MAX_W = _ranges(
     (1e-4, 5.0),
     (0.5, 60.0),  # a Zero takes 2 W; boards of twelve cores 40
     (3.0, 200.0),  # modes of 5 W to the Thor's 130 W
-    (1.0, 25.0),  # what a phone's body can shed for a while
+    (1.0, 25.0),  # the heat that a phone's body can shed for a while
     (2.0, 600.0),  # 6 W processors to mini PCs with a GPU
     (2.0, 400.0),
     (5.0, 2e3),
@@ -196,14 +197,14 @@ def of(document: Document, section: str, field: str) -> PlausibleRange | None:
     kind = storage.get("kind") if isinstance(storage, dict) else None
     if by_class is _SPEED and isinstance(kind, str):
         found = [(words, *bounds) for pattern, words, bounds in _KINDS if re.search(pattern, kind.lower())]
-        if found:  # a text with several kinds allows what any of them does
+        if found:  # a text with several kinds has the widest range of them
             names, lows, highs = zip(*found, strict=True)
             return PlausibleRange(min(lows), max(highs), f"bytes/s for {' or '.join(names)}", _STORAGE_PER_S)
     return by_class[device_class]
 
 
 def plausible(document: Document, section: str, field: str) -> bool:
-    """Whether a number is there and in its range."""
+    """True where a number is given and in its range."""
     value, within = number(document, section, field), of(document, section, field)
     return value is not None and within is not None and within.holds(value)
 
@@ -217,5 +218,5 @@ def half_peak(peak_flops_per_s: float) -> PlausibleRange:
 
 
 def classes_with(section: str, field: str, value: float) -> list[str]:
-    """The classes in which a number would be plausible."""
+    """Classes in which a number is plausible."""
     return [name for name, within in BY_CLASS[section, field].items() if within.low <= value <= within.high]

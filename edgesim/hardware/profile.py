@@ -1,4 +1,4 @@
-"""The fields of a device profile. Import from `profiles`, which reads and checks the files.
+"""Fields of a device profile. `hardware.loading` reads and checks the files.
 
 A field that is added here is read, checked, and part of the JSON Schema; its unit is in its name.
 """
@@ -93,14 +93,14 @@ class Memory:
     achieved_bandwidth_bytes_per_s: Bandwidth | None = None
     """bandwidth that a copy in memory reaches; missing: half of the nominal one"""
     activation_efficiency: Share | None = None
-    """achieved over nominal bandwidth for what grows with the batch, beside the arithmetic (`cost.steps`); missing:
-    what a copy reaches, or half of the nominal bandwidth"""
+    """achieved over nominal bandwidth for data that grow with the batch, beside the arithmetic (`cost.steps`); missing:
+    that of a copy, or half of the nominal bandwidth"""
     operand_efficiency: Share | None = None
-    """achieved over nominal bandwidth for what products and convolutions read and write of the batch; missing: as other
-    activations"""
+    """achieved over nominal bandwidth for operands of products and convolutions that grow with the batch; missing: as
+    other activations"""
     weight_efficiency: Share | None = None
-    """achieved over nominal bandwidth for what does not grow with the batch: weights, their gradients, the optimiser's
-    update; missing: what a copy reaches, or half of the nominal bandwidth"""
+    """achieved over nominal bandwidth for data that do not grow with the batch: weights, gradients, the optimiser's
+    update; missing: that of a copy, or half of the nominal bandwidth"""
     update_efficiency: Share | None = None
     """achieved over nominal bandwidth for the optimiser's update; missing: as weights"""
     convolution_weight_efficiency: Share | None = None
@@ -115,7 +115,7 @@ class Memory:
 
 @dataclass(frozen=True, config=STRICT)
 class Storage:
-    """Where the shard lies."""
+    """Storage that holds the shard."""
 
     kind: Words
     """kind of storage, such as microSD, eMMC, UFS, SATA or NVMe; it bounds the speeds below"""
@@ -144,7 +144,7 @@ class PowerMode:
 
 @dataclass(frozen=True, config=STRICT)
 class Power:
-    """Power of what `scope` says."""
+    """Power of the part that `scope` names."""
 
     idle_w: Watts
     """power with nothing to do"""
@@ -158,12 +158,12 @@ class Power:
     """power above idle while operations are dispatched and a job starts up, over that under full load in the same mode;
     missing: 1"""
     scope: Scope | None = None
-    """what all watts of the profile hold; missing: not known"""
+    """part of the device that all watts of the profile are of; missing: not known"""
 
 
 @dataclass(frozen=True, config=STRICT)
 class Cooling:
-    """How a device heats up and slows down. A device whose full speed lasts (fan, small power) has no such section."""
+    """Heating and throttling of a device. A device whose full speed lasts (fan, small power) has no such section."""
 
     time_constant_s: TimeConstant
     """time constant of the temperature's first-order answer to a step of power"""
@@ -206,19 +206,19 @@ class DeviceProfile:
     memory: Memory
     """working memory and its bandwidth"""
     storage: Storage
-    """where the shard lies"""
+    """storage that holds the shard"""
     power: Power
     """power, idle and under load, and power modes"""
     cooling: Cooling | None = None
-    """how the device heats up and slows down; left out: its full speed lasts"""
+    """heating and throttling; left out: its full speed lasts"""
     battery: Battery | None = None
     """battery; left out: mains only"""
     link: Link | None = None
-    """network link; left out: not known, and no time of an upload is told"""
+    """network link; left out: not known, so uploads have no time"""
     software: Words | None = None
-    """what trains on the device: whose coefficients and overheads these are; missing: not known"""
+    """framework that trains on the device, which the coefficients and overheads belong to; missing: not known"""
     note: Words | None = None
-    """what a user of the profile should know, such as why it has no cooling or modes; not inherited"""
+    """remarks for users of the profile, such as the reason that it has no cooling or modes; not inherited"""
 
     @property
     def throughput_flops_per_s(self) -> float:

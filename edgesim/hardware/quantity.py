@@ -1,7 +1,7 @@
-"""What a device profile is made of: numbers with source and confidence, and the ranges that they may have.
+"""Numbers of a device profile, with source and confidence, and the ranges that they may have.
 
 A range is wide: it holds every real device from a microcontroller to a server, and exists to catch unit mistakes
-(GFLOP/s where FLOP/s belong). `profile_ranges` has narrower ones, by class. The fields are in `profile_fields`.
+(GFLOP/s where FLOP/s belong). `plausible_ranges` has narrower ones, by class. The fields are in `profile`.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError, core_schema
 
 Confidence = Literal["measured", "looked-up", "derived", "estimate"]
-"""measured: on this device, by whoever `source` names. looked-up: a data sheet or a published table.
+"""measured: on this device, as `source` says. looked-up: a data sheet or a published table.
 derived: computed from such values, as `source` shows. estimate: from memory, a similar device, or a guess."""
 
 DeviceClass = Literal["mcu", "sbc-cpu", "jetson-gpu", "phone", "edge-box", "laptop", "edge-server"]
 GPU_CLASSES = ("jetson-gpu", "edge-server")
-"""classes whose devices compute on a GPU; its clock is what their power modes set"""
+"""classes whose devices compute on a GPU; their power modes set its clock"""
 
 Scope = Literal["wall", "device", "module", "card", "processor"]
-"""What watts hold. wall: the whole device at its socket, with the losses of its supply. device: the whole device behind
-its supply or battery. module: a computing module without the board that carries it. card: an accelerator without its
-host. processor: the chip alone. Sums over devices of different scopes compare unlike things."""
+"""Part of a device that its watts are of. wall: the whole device at its socket, with the losses of its supply. device:
+the whole device behind its supply or battery. module: a computing module without the board that carries it. card: an
+accelerator without its host. processor: the chip alone. Sums over devices of different scopes are not comparable."""
 
 Words = Annotated[str, Field(min_length=1)]
 V = TypeVar("V")
 STRICT = ConfigDict(extra="forbid")
 
 NOMINAL_SHARE = 0.5
-"""of the nominal bandwidth: what a copy in memory is taken to reach where none was measured"""
+"""share of the nominal bandwidth that a copy in memory is assumed to reach where none was measured"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,17 +51,17 @@ class PlausibleRange:
     mistakes: tuple[tuple[str, float], ...] = ()
 
     def problem(self, value: float) -> str:
-        """What is wrong with `value` and how to mend it, or an empty string."""
+        """Fault of `value` with the fix, or an empty string."""
         if self.holds(value):
             return ""
         return f"{value:g} is not plausible: allowed is {self.low:g} to {self.high:g} {self.unit}{self.hint(value)}"
 
     def holds(self, value: float) -> bool:
-        """Whether `value` is a number in the range."""
+        """True where `value` is a number in the range."""
         return math.isfinite(value) and self.low <= value <= self.high
 
     def hint(self, value: float) -> str:
-        """What unit `value` looks like, with the number that was meant; empty where no unit explains it."""
+        """Unit that `value` looks like, with the number that was meant; empty where no unit explains it."""
         for unit, factor in self.mistakes:
             if self.holds(value * factor):
                 return f"; it looks like {unit}: multiply by {factor:g}, which gives {value * factor:g}"
@@ -84,16 +84,16 @@ class PlausibleRange:
 
 @dataclass(frozen=True, config=STRICT)
 class Quantity(Generic[V]):
-    """One number of a profile and where it comes from. Its unit is the suffix of the field that holds it."""
+    """One number of a profile with its source. Its unit is the suffix of the field that holds it."""
 
     value: V
     """the value itself"""
     source: Words
-    """who says so: a data sheet, a repository and commit, a formula, or what an estimate rests on"""
+    """origin: a data sheet, a repository and commit, a formula, or the basis of an estimate"""
     confidence: Confidence
     """measured on this device; looked-up in a data sheet or table; derived from such values; or an estimate"""
     note: str | None = None
-    """what a user of the number should know"""
+    """remark for users of the number"""
     relative_error: Annotated[float, Field(ge=0)] | None = None
     """of a fitted number: mean absolute error over the measured value, where the model that it belongs to predicts
     measurements that were held out of the fit; 0.1 is 10 %"""

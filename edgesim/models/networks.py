@@ -27,10 +27,10 @@ def mlp(input_shape: Shape, num_classes: int, hidden: tuple[int, ...]) -> nn.Seq
 
 
 def small_cnn(input_shape: Shape, num_classes: int, widths: tuple[int, ...], hidden: int) -> nn.Sequential:
-    """conv - pool - conv - pool - linear - linear (arguments as in `table.SmallCnn`).
+    """conv - pool - conv - pool - linear - linear (arguments as in `catalog.SmallCnn`).
 
-    ReLU follows the pooling: the largest value is the same before and after it, so that outputs and gradients are equal
-    bit for bit, and a quarter of the values pass through it (a fifth of the time of a step on CPUs).
+    ReLU follows the pooling. The largest value is the same before and after it, so outputs and gradients are equal bit
+    for bit. Only a quarter of the values pass through it, which saves a fifth of a step's time on CPUs.
 
     Raises:
         EdgesimError: an image below 4x4 pixels, of which two poolings leave nothing.
@@ -71,8 +71,8 @@ class BasicBlock(nn.Module):
         return torch.relu_(out + self.shortcut(x))
 
 
-class ResNet8(nn.Module):
-    """3x3 stem, one basic block per stage, global average, linear (arguments as in `table.ResNet8`)."""
+class ResNet8Module(nn.Module):
+    """3x3 stem, one basic block per stage, global average, linear (arguments as in `catalog.ResNet8`)."""
 
     def __init__(self, channels: int, num_classes: int, widths: tuple[int, ...]):
         super().__init__()
@@ -98,8 +98,8 @@ class ResNet8(nn.Module):
 def resnet(name: str, input_shape: Shape, num_classes: int) -> nn.Module:
     """One of torchvision's residual networks, its stem fitted to the input.
 
-    Images of 64 pixels or less get a 3x3 stem of stride 1 and no max-pool; larger ones keep the 7x7 stem of
-    stride 2 and the max-pool.
+    Images of 64 pixels or less get a 3x3 stem of stride 1 and no max-pool. Larger ones keep the 7x7 stem of stride 2
+    and the max-pool.
 
     Args:
         name: torchvision's name, for example "resnet18" or "wide_resnet50_2".

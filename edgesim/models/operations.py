@@ -1,10 +1,11 @@
 """Records every aten operation of a pass through a network: its kind, its FLOPs and the bytes that it moves.
 
-Views and other operations that move no data are left out, so is the optimiser's update. FLOPs are those of torch's
-own formulas (matrix products, convolutions, attention; a multiply-add being two), bytes those of all tensors that an
-operation reads and writes, each at its own size or at its storage's where that is smaller (an expanded tensor).
-After every convolution larger than 1x1 stands what a framework without convolutions of its own moves besides: it
-unrolls the images into a matrix (im2col), and the gradient of the images from one.
+Views, other operations that move no data, and the optimiser's update are left out. FLOPs follow torch's own formulas
+for matrix products, convolutions and attention; a multiply-add is two. Bytes are those of all tensors that an operation
+reads and writes, each at the smaller of its own size and its storage's (an expanded tensor).
+
+Every convolution larger than 1x1 is followed by an unrolling. A framework without convolutions of its own unrolls the
+images into a matrix (im2col), and folds the gradient of the images back from one.
 """
 
 from __future__ import annotations
@@ -49,14 +50,15 @@ _QUESTIONS = {
     _aten.size,
     _aten.storage_offset,
     _aten.stride,
-    _aten.sym_is_contiguous,
     _aten.sym_numel,
     _aten.sym_size,
     _aten.sym_storage_offset,
     _aten.sym_stride,
     torch.ops.prim.layout,
 }
-"""what a tensor subclass asks about itself: torch answers"""
+"""questions of a tensor subclass about itself, which torch answers"""
+if hasattr(_aten, "sym_is_contiguous"):  # not in torch 2.6
+    _QUESTIONS.add(_aten.sym_is_contiguous)
 
 
 class Operation(NamedTuple):
@@ -75,8 +77,8 @@ def _convolution_backward_flops(
 ) -> int:
     """FLOPs of aten.convolution_backward: each gradient takes as many multiply-adds as the forward pass.
 
-    torch's own formula for the weights' gradient leaves the groups out and counts a depthwise convolution of
-    c channels c times over, which makes mobilenet-v2's backward pass ten times too dear (seen in torch 2.15).
+    torch's own formula for the weights' gradient leaves the groups out, and so counts a depthwise convolution of
+    c channels c times. That makes mobilenet-v2's backward pass ten times too dear (seen in torch 2.15).
 
     Args:
         grad_out: shape of the output's gradient.
@@ -95,7 +97,7 @@ def _convolution_backward_flops(
 FORMULAS = {_aten.convolution_backward: _convolution_backward_flops}
 """in place of torch's own"""
 _IN_PLACE = {_aten.addmm_: _aten.addmm, _aten.baddbmm_: _aten.baddbmm}
-"""what torch has formulas for, but not where it adds to the first argument itself"""
+"""operations that torch has formulas for, except where they add to their first argument"""
 _REGISTRY = {
     **flop_registry,
     **{packet: flop_registry[plain] for packet, plain in _IN_PLACE.items()},
@@ -153,7 +155,7 @@ class Recorder(TorchDispatchMode):
 
 @functools.cache
 def _has_kernel(func: Any) -> bool:
-    """Whether a device runs a composite operation as one kernel (SiLU's backward pass); meta tensors have none."""
+    """True where a device runs a composite operation as one kernel (SiLU's backward pass); meta tensors have none."""
     return any(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key) for key in ("CPU",))
 
 

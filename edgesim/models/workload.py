@@ -1,8 +1,8 @@
-"""What one sample of a network costs: FLOPs, weights and saved activations, counted on meta tensors.
+"""Cost of one sample of a network: FLOPs, weights and saved activations, counted on meta tensors.
 
-FLOPs are those of matrix products, convolutions and attention, a multiply-add being two; normalisations,
-activations, pooling and the optimiser's update are not counted, as is usual. Training needs no gradient of the
-images, so that F is a little below three times the forward pass.
+FLOPs are those of matrix products, convolutions and attention; a multiply-add is two. As is usual, normalisations,
+activations, pooling and the optimiser's update are not counted. Training needs no gradient of the images, so F is a
+little below three times the forward pass.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from torch.nn import functional
 from edgesim.errors import EdgesimError
 from edgesim.formatting import n_of
 from edgesim.models import networks
-from edgesim.models.modes import evaluating, start_training
 from edgesim.models.operations import Recorder, affine
+from edgesim.models.train_eval_modes import evaluating, start_training
 from edgesim.work import Workload
 
 Shape = tuple[int, int, int]
 
 _FAILURES = (AttributeError, RuntimeError, ValueError, TypeError, LookupError, AssertionError)
-"""what a network raises for an input that it cannot take"""
+"""errors that a network raises for an input that it cannot take"""
 _SMALL_WEIGHTS = 1_000_000
 _PLAIN_LAYERS = {
     nn.AvgPool2d,
@@ -40,15 +40,15 @@ _PLAIN_LAYERS = {
     nn.ReLU,
     nn.Sequential,
     networks.BasicBlock,
-    networks.ResNet8,
+    networks.ResNet8Module,
 }
 
 
 def count(build: Callable[[], nn.Module], input_shape: Shape, num_classes: int, batch_size: int = 2) -> Workload:
     """Count a network by a real forward and backward pass of the cross-entropy loss, on tensors without data.
 
-    Real tensors serve where the control flow of a network needs numbers, which meta tensors have not, and for small
-    plain networks, where they give the same count sooner. The caller's random state is left as it was.
+    Meta tensors have no numbers. Real tensors take their place where the control flow of a network needs numbers, and
+    for small plain networks, where they give the same count sooner. The caller's random state stays as it was.
 
     Args:
         build: makes the network, for example `lambda: model.build(input_shape, num_classes)`; may be called twice.
@@ -87,10 +87,10 @@ def _built(build: Callable[[], nn.Module]) -> nn.Module:
 
 
 def _is_small_and_plain(module: nn.Module) -> bool:
-    """Whether real tensors give the same count, and sooner: the first pass over meta tensors imports torch._dynamo.
+    """True where real tensors give the same count sooner: the first pass over meta tensors imports torch._dynamo.
 
-    That takes seconds, a pass over a small network milliseconds. Only layers of which the tests compare both counts
-    are plain; recurrent layers and attention run through other kernels on real tensors and are counted differently.
+    The import takes seconds, a pass over a small network milliseconds. Only layers whose two counts the tests compare
+    are plain. Recurrent layers and attention run through other kernels on real tensors, and are counted differently.
     """
     weights = list(module.parameters())
     if any(weight.is_meta for weight in weights) or sum(weight.numel() for weight in weights) > _SMALL_WEIGHTS:

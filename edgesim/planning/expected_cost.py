@@ -15,7 +15,7 @@ from edgesim.cost.context import Price, PricingContext
 from edgesim.cost.feasibility import ResourceDemand
 from edgesim.cost.objective import CostFunction, SubsetCost
 from edgesim.cost.step_counts import StepCounts
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning import expected_work
 from edgesim.pruning.base import Method, OwnWork, Shard, WorkCase, WorkIs
 from edgesim.records import Reused
@@ -27,7 +27,7 @@ class ExpectedWork:
     """Work of one method's trials on each of several shards."""
 
     context: PricingContext
-    network: Network
+    network: NetworkShape
     method: Method
     """the plug-in"""
     shards: Sequence[Shard]

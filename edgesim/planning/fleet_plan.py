@@ -1,4 +1,4 @@
-"""A priced fleet: its rows, streamed to a file or as a table, and what stands out in them."""
+"""A priced fleet: its rows as a table or streamed to a file, and their means and extremes."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ Columns = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Full:
-    """Plain training on all data, which a plan holds its trials against."""
+class FullTraining:
+    """Plain training on all data, which trials are compared with."""
 
     energy_j: FloatArray
     """[U] of each pair, emulated, with all repeats"""
     repeats: int
     """trainings that a price has (`training.repeats`)"""
     dynamic: tuple[bool, ...]
-    """[R] whether a trial's method chooses while it trains, so that each training chooses anew"""
+    """[R] True where a trial's method chooses while it trains, so that each training chooses anew"""
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,19 @@ class FleetPlan:
     methods: tuple[str, ...]
     """[R] labels"""
     pair: IntArray
-    """[N] which pair a device is"""
+    """[N] position of each device's pair"""
     pair_kind: IntArray
     """[U]"""
     cells: Columns
     """[U, R] per column: keep_ratio, shard_size, subset_size, limit (position in LIMITS), binds and other_price_breaks
-    (in `objective.BINDS`: what keeps a rule from more; what of a budget the chosen subset breaks by the price that does
-    not count), reason (in `texts`), work_is (in WORK_IS: whether scoring is known exactly) and MEASURES, NaN where
-    there is no such number"""
+    (in `objective.BINDS`: the limit that keeps a rule from a larger subset; the limit of a budget that is broken by the
+    price that does not count), reason (in `texts`), work_is (in WORK_IS: certainty of the work) and
+    MEASURES, NaN where there is no such number"""
     texts: tuple[str, ...]
     """reasons"""
     data_notes: tuple[str, ...]
-    """what the reader of the data left out, missed, met twice or read as something else"""
-    full: Full
+    """notes of the reader of the data: files left out, missing, met twice or read as something else"""
+    full: FullTraining
 
     def __len__(self) -> int:
         """Rows: N·R."""
@@ -91,7 +91,7 @@ class FleetPlan:
 
     @property
     def _words(self) -> dict[str, tuple[str, ...]]:
-        """Columns that hold positions, and what they are positions in."""
+        """Columns that hold positions, and the lists that these refer to."""
         return {
             "profile": self.profiles,
             "method": self.methods,
@@ -204,13 +204,13 @@ class FleetPlan:
         return rows
 
     def _means(self, pairs: IntArray) -> list[dict[str, Any]]:
-        """One row per method and ratio over some of the pairs, each counting as often as there are such devices.
+        """One row per method and ratio over some of the pairs, each weighted by its number of devices.
 
-        keep_ratio is the mean of all trials. MEASURES are means over those that their devices can do (trials less
-        infeasible), None where there are none, and where one of them has no such number (`upload_s`); so are the time
-        of the slowest and the energy of all. `limits`, `binds` and `other_price_breaks` say how many trials each
-        concerns. `reason` is that of the first trial which the commonest limit stops; where nothing is stopped of
-        `binds`, and where nothing binds of `other_price_breaks`. `repeats_to_break_even`: `_break_even`.
+        keep_ratio is the mean of all trials. MEASURES are means over the feasible trials, as are the time of the
+        slowest and the energy of all. They are None where no trial is feasible, or one has no such number (`upload_s`).
+        `limits`, `binds` and `other_price_breaks` count trials by limit. `reason` is that of the first trial with the
+        commonest of `limits`; without one, of `binds`; without one, of `other_price_breaks`.
+        `repeats_to_break_even`: `_break_even`.
         """
         often = self._often[pairs].astype(np.float64)
         rows = []
@@ -249,7 +249,7 @@ class FleetPlan:
         return rows
 
     def _break_even(self, r: int, pairs: IntArray, weights: FloatArray) -> int | str | None:
-        """After how many trainings on the same kept set scoring has paid for itself against full training.
+        """Number of trainings on the same kept set after which scoring has paid for itself against full training.
 
         By sums of emulated energy over the devices that can do the trial, [pairs] `weights` of them: no mean of ratios.
         1 = at once; "never" = a training saves nothing; None = full training has no price, or is what the trial does.

@@ -7,18 +7,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgesim.cost.batch_pricing import BatchPricing
-from edgesim.cost.step_counts import StepCounts
-from edgesim.planning.fleet_plan import Columns, FleetPlan, Full
+from edgesim.planning.fleet_plan import Columns, FleetPlan, FullTraining
 from edgesim.planning.reasons import ReasonTable
 from edgesim.planning.trials import Curves, ResolvedTrials, TrialResolver
-from edgesim.planning.virtual_fleet import own, scaled
+from edgesim.planning.virtual_fleet import own_fleet, scaled_fleet
 from edgesim.records import Reused, Trial
 from edgesim.scenario.experiment import configure, load_dataset, shards_of
 from edgesim.scenario.loading import Scenario
-from edgesim.work import FloatArray, StepTrace, Work, Workload
+from edgesim.work import FloatArray, Workload
 
 
-def plan(
+def plan_fleet(
     scenario: Scenario,
     devices: int | None = None,
     curves: Curves | None = None,
@@ -44,7 +43,7 @@ def plan(
     """
     dataset = load_dataset(scenario)
     shards = [(seed, shards_of(scenario, dataset, seed)) for seed in scenario.seeds]
-    fleet = own(scenario, shards) if devices is None else scaled(scenario, shards, devices)
+    fleet = own_fleet(scenario, shards) if devices is None else scaled_fleet(scenario, shards, devices)
     config, network = configure(scenario, dataset, scorer)
     resolver = TrialResolver(scenario, config, network, fleet, curves, reused or {})
     keys, pair = fleet.pairs
@@ -56,7 +55,7 @@ def plan(
         full_j.append(_full_energy_j(resolver, resolved, parts[-1]))
     cells = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     notes = tuple(map(str, dataset.notes))
-    against = Full(np.concatenate(full_j), config.pricing.repeats, resolver.dynamic)
+    against = FullTraining(np.concatenate(full_j), config.pricing.repeats, resolver.dynamic)
     return FleetPlan(fleet, resolver.labels, pair, kind, cells, tuple(reasons.texts), notes, against)
 
 
@@ -104,7 +103,5 @@ def _full_energy_j(resolver: TrialResolver, resolved: ResolvedTrials, cells: Col
         if method.name == "full":
             return cells["device_energy_j"][:, first]
     context, sizes = resolver.config.pricing, resolver.sizes[resolved.shard]
-    nothing = StepCounts.of([(Work(), StepTrace())], context.workload)
-    train = StepCounts.training(sizes, context.batch_size, context.epochs, context.workload)
-    priced = BatchPricing(context, resolved.device, nothing, train, sizes, resolved.factor)
+    priced = BatchPricing.training_only(context, resolved.device, sizes, resolved.factor)
     return np.where(priced.on_mains.finished, priced.energy_j("emulated"), np.nan)

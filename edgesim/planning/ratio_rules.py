@@ -12,10 +12,9 @@ from edgesim.cost import objective
 from edgesim.cost.batch_pricing import BatchPricing
 from edgesim.cost.context import OTHER
 from edgesim.cost.objective import GRID, ROWS, UNITS, Budget, Objective, Rule, SubsetCost
-from edgesim.cost.step_counts import StepCounts
 from edgesim.planning.expected_cost import DeviceBatch, may_stop
 from edgesim.pruning.base import WorkCase
-from edgesim.work import FloatArray, IntArray, StepTrace, Work
+from edgesim.work import FloatArray, IntArray
 
 MOST_TOGETHER = 512
 """devices whose objective is minimised at once; some hundred subset sizes of each are priced"""
@@ -109,11 +108,8 @@ def _best(
 ) -> objective.ObjectiveOptimum:
     """The subset with the least value of the objective."""
     work, sizes = batch.work, batch.sizes
-    context, shard = work.context, work.shards[0]
-    nothing = StepCounts.of([(Work(), StepTrace())], context.workload)
-    train = StepCounts.training(sizes, shard.batch_size, shard.epochs, context.workload)
-    plain = BatchPricing(context, batch.device, nothing, train, sizes, batch.factor)
+    plain = BatchPricing.training_only(work.context, batch.device, sizes, batch.factor)
     full = SubsetCost(plain.time_s(rule.price), plain.energy_j(rule.price), plain.storage_bytes)
-    jumps = shard.batch_size if work.scores_once else 0
-    devices = objective.Devices(sizes, full, batch.risk_weight)
-    return objective.least_objective(devices, batch.costs(rule.price, case), curve, rule, context.weights, jumps)
+    jumps = work.shards[0].batch_size if work.scores_once else 0
+    devices = objective.DeviceData(sizes, full, batch.risk_weight)
+    return objective.least_objective(devices, batch.costs(rule.price, case), curve, rule, work.context.weights, jumps)

@@ -1,4 +1,4 @@
-"""Reasons of planned trials: why a device cannot do one, why a rule chose its keep ratio, and what a run overran.
+"""Reasons of planned trials: limits of the device, rules of keep ratios, and budgets that a run overran.
 
 `ReasonTable` holds the texts of a large plan: equal ones once, and not too many different ones.
 """
@@ -28,7 +28,7 @@ MOST = 10_000
 PLAIN = {
     "energy": "its charge does not last",
     "availability": "its windows of availability never suffice",
-    "refused": "the budget does not suffice, or the device may not for all that the work may be",
+    "refused": "the budget does not suffice, or the most work that is possible exceeds a limit of the device",
     "": "",
 }
 """reasons without numbers for all further trials; a plan of fewer devices has their numbers"""
@@ -36,7 +36,7 @@ _ROUNDING = 1e-9
 
 
 def of_trial(resolved: ResolvedTrials, p: int, r: int) -> str:
-    """Reason of one trial: why it is infeasible, else why its rule chose the ratio; empty where there is none.
+    """Reason of one trial: the limit that makes it infeasible, else that of its rule; empty where there is none.
 
     Args:
         resolved: the trials.
@@ -51,21 +51,21 @@ def of_trial(resolved: ResolvedTrials, p: int, r: int) -> str:
 
 
 def _of_limit(resolved: ResolvedTrials, i: int, limit: str) -> str:
-    """Why the device cannot do trial `i`, not even with its least work."""
+    """Reason for which the device cannot do trial `i`, not even with its least work."""
     if limit in AT_THE_START:
         return cannot_begin(resolved.least, i, int(resolved.size[i]))
     return shortfall(resolved.least, i, bool(resolved.exact[i]))
 
 
 def cannot_begin(priced: BatchPricing, i: int, shard_size: int) -> str:
-    """Why the device cannot begin trial `i`: memory, storage or both, with the numbers."""
+    """Reason for which the device cannot begin trial `i`: memory, storage or both, with the numbers."""
     context, profile = priced.context, priced.device.profile
     demand = feasibility.ResourceDemand(float(priced.peak_memory_bytes[i]), float(shard_size * context.sample_bytes))
     return "; ".join(feasibility.reasons(demand, profile, context, int(priced.largest_batch[i])))
 
 
 def of_rule(decision: RuleDecision, p: int) -> str:
-    """Why a rule gave device `p` its keep ratio, with numbers; empty where nothing binds."""
+    """Reason for which a rule gave device `p` its keep ratio, with numbers; empty where nothing binds."""
     name = BINDS[decision.binds[p]]
     if isinstance(decision.rule, Objective):
         found = _of_objective(decision, p) if np.isfinite(decision.value[p]) else ""

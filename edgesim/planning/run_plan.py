@@ -16,7 +16,7 @@ from edgesim.data.datasets import ImageDataset
 from edgesim.planning import reasons
 from edgesim.planning.trials import LIMITS as TRIAL_LIMITS
 from edgesim.planning.trials import Curves, ResolvedTrials, TrialResolver
-from edgesim.planning.virtual_fleet import own
+from edgesim.planning.virtual_fleet import own_fleet
 from edgesim.records import Record, Reused, Status, Trial, TrialResult, WorkRecord
 from edgesim.scenario.experiment import DeviceSpec, ExperimentConfig, configure, load_dataset, shards_of
 from edgesim.scenario.loading import Scenario
@@ -27,7 +27,7 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Infeasibility(NamedTuple):
-    """Why a device cannot do a trial."""
+    """Limit that makes a trial infeasible, with the reason."""
 
     limit: str
     """limit of the device (`feasibility.LIMITS`), or the budget"""
@@ -37,7 +37,7 @@ class Infeasibility(NamedTuple):
 
 
 class RuleReason(NamedTuple):
-    """Why a rule chose the keep ratio of a trial."""
+    """Limit that bound the rule of a trial's keep ratio, with the reason."""
 
     binds: str
     """limit that keeps the rule from a larger or a better subset (`objective.BINDS`)"""
@@ -149,7 +149,7 @@ def plan_run(
         )
     }
     config, network = configure(scenario, dataset, scorer)
-    resolver = TrialResolver(scenario, config, network, own(scenario, shards), curves, reused or {})
+    resolver = TrialResolver(scenario, config, network, own_fleet(scenario, shards), curves, reused or {})
     trials, infeasible, rule_reasons = _resolve(resolver)
     feasible = [trial for trial in trials if trial not in infeasible]
     config = replace(config, shown=_shown(config, devices, feasible))
@@ -205,9 +205,9 @@ def _shown(
 ) -> frozenset[Trial]:
     """Choose the trials whose samples at both ends of the scores are kept for display.
 
-    One device: of those of the first seed that hold the most classes, the one whose number of samples is nearest to the
-    median of all of them (ties: the lower index), so that it is typical. One trial per method whose scores rank the
-    samples, at the keep ratio nearest to SHOWN_RATIO: some methods score anew for every ratio.
+    One typical device: of the devices of the first seed with the most classes, the one with the number of samples
+    nearest to the median of all (ties: the lower index). One trial per method whose scores rank the samples, at the
+    keep ratio nearest to SHOWN_RATIO: some methods score anew for every ratio.
     """
     first = next(iter(devices))[0]
     ranking = [trial for trial in feasible if trial.seed == first and config.methods[trial.method].ranks]

@@ -1,4 +1,4 @@
-"""One training step of a network on one device: what it takes, and what binds it."""
+"""Prediction of one training step of a network on one device: its cost and its bottleneck."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgesim.errors import EdgesimError, ProfileError
 from edgesim.hardware import loading
 from edgesim.hardware.conditions import FULL_MODE
 from edgesim.hardware.loading import DeviceProfile
-from edgesim.models.counted import counted
+from edgesim.models.network_costs import counted
 from edgesim.training.settings import Training
 from edgesim.work import Workload
 
@@ -34,7 +34,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class StepQuery:
-    """What is to be predicted, on whatever device."""
+    """A training step to predict, on any device."""
 
     model: str
     """its name"""
@@ -107,24 +107,24 @@ def predict(
     return predict_step(profile, StepQuery.of(model_name, input_shape, num_classes, batch_size, training), power_mode)
 
 
-def predict_step(profile: DeviceProfile, asked: StepQuery, power_mode: str = FULL_MODE) -> dict[str, Any]:
-    """What one training step takes, forward, backward and update, on a device that is not hot yet.
+def predict_step(profile: DeviceProfile, query: StepQuery, power_mode: str = FULL_MODE) -> dict[str, Any]:
+    """Predict one training step, forward, backward and update, on a device that is not hot yet.
 
     Args:
         profile: the device.
-        asked: network, batch size and training.
+        query: network, batch size and training.
         power_mode: of the profile.
 
-    Returns: parts of the step's time, whole time, energy, work, memory, the part that takes longest (`binds`), and
-        whether the device can do it (`feasible`, else `reason`). `analytic_time_s` knows no modes and no precisions.
-        `startup_s` and `startup_energy_j` come on top once per job of a cold device, and are 0 where the profile
-        has no such time.
+    Returns: parts of the step's time, whole time, energy, work, memory, and the part that takes longest (`binds`).
+        `feasible` is False where the device cannot do it, for a `reason`. `analytic_time_s` has no modes and no
+        precisions. `startup_s` and `startup_energy_j` are added once per job of a cold device. They are 0 where the
+        profile has no such time.
 
     Raises:
         ProfileError: there is no such power mode.
     """
     check_mode(profile, power_mode)
-    workload, training, batch_size, sample_bytes = asked.workload, asked.training, asked.batch_size, asked.sample_bytes
+    workload, training, batch_size, sample_bytes = query.workload, query.training, query.batch_size, query.sample_bytes
     states, batch = training.optimizer_states, np.array([batch_size])
     cost = step_cost("train", batch, workload, sample_bytes, states, profile, training.precision)
     # A phase per part, so that each is under the power mode and the heat by itself.
@@ -143,7 +143,7 @@ def predict_step(profile: DeviceProfile, asked: StepQuery, power_mode: str = FUL
     start = emulate(Phases([1.0], [0.0], [0.0], overhead_s=[first.value if first else 0.0]), hardware)
     reason = _reason(profile, workload, sample_bytes, batch_size, training)
     return {
-        **described(profile, asked, power_mode),
+        **described(profile, query, power_mode),
         "priced_precision": priced_precision(profile, training),
         "feasible": not reason,
         "reason": reason,
@@ -164,17 +164,17 @@ def predict_step(profile: DeviceProfile, asked: StepQuery, power_mode: str = FUL
     }
 
 
-def described(profile: DeviceProfile, asked: StepQuery, power_mode: str) -> dict[str, Any]:
-    """The keys that say what was asked."""
+def described(profile: DeviceProfile, query: StepQuery, power_mode: str) -> dict[str, Any]:
+    """The keys that repeat the query."""
     return {
         "profile": profile.name,
         "power_mode": power_mode,
-        "model": asked.model,
-        "input_shape": list(asked.input_shape),
-        "num_classes": asked.num_classes,
-        "batch_size": asked.batch_size,
-        "optimizer": asked.training.optimizer,
-        "precision": asked.training.precision,
+        "model": query.model,
+        "input_shape": list(query.input_shape),
+        "num_classes": query.num_classes,
+        "batch_size": query.batch_size,
+        "optimizer": query.training.optimizer,
+        "precision": query.training.precision,
     }
 
 
@@ -182,7 +182,7 @@ def check_mode(profile: DeviceProfile, power_mode: str) -> None:
     """Refuse a power mode that the profile does not have.
 
     Raises:
-        ProfileError: it has none of that name; the nearest is told.
+        ProfileError: it has none of that name; the message names the nearest.
     """
     if power_mode not in profile.mode_names:
         near = validation.nearest(power_mode, profile.mode_names)
@@ -196,7 +196,7 @@ def priced_precision(profile: DeviceProfile, training: Training) -> str:
 
 
 def _reason(profile: DeviceProfile, workload: Workload, sample_bytes: int, batch_size: int, training: Training) -> str:
-    """Why the device cannot do the step; empty where it can."""
+    """Reason for which the device cannot do the step; empty where it can."""
     states = training.optimizer_states
     context = PricingContext(workload, None, sample_bytes, batch_size, 1, states, CostWeights())
     demand = ResourceDemand(workload.peak_training_bytes(batch_size, states), sample_bytes * batch_size)

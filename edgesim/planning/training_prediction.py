@@ -1,4 +1,4 @@
-"""A whole training of a network on one device: start-up, reading, steps and heat, through the emulator."""
+"""Prediction of a whole training on one device, by the emulator: start-up, reading, steps and heat."""
 
 from __future__ import annotations
 
@@ -13,33 +13,31 @@ from edgesim.cost.batch_pricing import BatchPricing, Device
 from edgesim.cost.context import PricingContext
 from edgesim.cost.emulator import Emulation, Hardware, Phases, emulate
 from edgesim.cost.feasibility import ResourceDemand
-from edgesim.cost.step_counts import StepCounts
 from edgesim.hardware.conditions import FULL_MODE, Conditions
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.planning.step_prediction import PARTS, StepQuery, check_mode, described, priced_precision
-from edgesim.work import StepTrace, Work
 
 Startup = Literal["cold", "warm"]
-"""cold: the training starts its process, and pays the profile's `first_step_s`; warm: the process is there already"""
+"""cold: the training starts its process, which takes the profile's `first_step_s`; warm: the process runs already"""
 
 
 def predict_job(
     profile: DeviceProfile,
-    asked: StepQuery,
+    query: StepQuery,
     samples: int,
     epochs: int,
     power_mode: str = FULL_MODE,
     startup: Startup = "cold",
 ) -> dict[str, Any]:
-    """What a training takes on a device that is not hot yet, on mains and left alone.
+    """Predict a whole training on a device that is not hot yet, on mains and undisturbed.
 
     Args:
         profile: the device.
-        asked: network, batch size and training.
+        query: network, batch size and training.
         samples: of the device, all of them trained on in every epoch, >= 1.
         epochs: >= 1.
         power_mode: of the profile.
-        startup: whether the training starts its process.
+        startup: cold or warm.
 
     Returns: `time_s` and its parts, which sum to it: `startup_s`, `compute_time_s`, `memory_time_s`,
         `overhead_time_s`, `storage_time_s` (reading), each at the speed of the power mode, and `heat_time_s`, what
@@ -53,28 +51,26 @@ def predict_job(
     """
     check_mode(profile, power_mode)
     hardware = Hardware.of(profile, power_mode)
-    context = _pricing_context(asked, epochs)
-    size = np.array([samples])
-    train = StepCounts.training(size, asked.batch_size, epochs, asked.workload)
-    nothing = StepCounts.of([(Work(), StepTrace())], asked.workload)
-    phases = BatchPricing(context, Device(profile, Conditions(power_mode)), nothing, train, size).phases
+    context = _pricing_context(query, epochs)
+    priced = BatchPricing.training_only(context, Device(profile, Conditions(power_mode)), np.array([samples]))
+    train, phases = priced.train, priced.phases
     if startup == "warm":  # the first phase is the start
         phases = replace(phases, overhead_s=np.asarray(phases.overhead_s) * (np.arange(np.shape(phases.steps)[1]) > 0))
     run = emulate(phases, hardware)
-    batch = min(asked.batch_size, samples)
+    batch = min(query.batch_size, samples)
     demand = ResourceDemand(
-        asked.workload.peak_training_bytes(batch, context.optimizer_states), samples * asked.sample_bytes
+        query.workload.peak_training_bytes(batch, context.optimizer_states), samples * query.sample_bytes
     )
     reason = "; ".join(feasibility.reasons(demand, profile, context, batch))
     flops = float(train.flops[0])
     closed_s = float(analytic.latency_s(flops, profile.throughput_flops_per_s))
     return {
-        **described(profile, asked, power_mode),
+        **described(profile, query, power_mode),
         "samples": samples,
         "epochs": epochs,
         "steps": int(train.steps.sum()),
         "startup": startup,
-        "priced_precision": priced_precision(profile, asked.training),
+        "priced_precision": priced_precision(profile, query.training),
         "feasible": not reason,
         "reason": reason,
         **_times(phases, hardware, run),
@@ -82,8 +78,8 @@ def predict_job(
         "battery_j": profile.battery_j,
         "throttled_s": float(run.total(run.throttled_s)[0]),
         "flops": flops,
-        "read_bytes": samples * epochs * asked.sample_bytes,
-        "parameters": asked.workload.parameters,
+        "read_bytes": samples * epochs * query.sample_bytes,
+        "parameters": query.workload.parameters,
         "peak_memory_bytes": int(demand.peak_memory_bytes),
         "usable_memory_bytes": feasibility.usable_memory_bytes(profile),
         "analytic_time_s": closed_s,
@@ -91,14 +87,14 @@ def predict_job(
     }
 
 
-def _pricing_context(asked: StepQuery, epochs: int) -> PricingContext:
-    """What the price of the training depends on beside the device."""
-    training = asked.training
+def _pricing_context(query: StepQuery, epochs: int) -> PricingContext:
+    """Pricing context of the training."""
+    training = query.training
     return PricingContext(
-        workload=asked.workload,
+        workload=query.workload,
         scorer=None,
-        sample_bytes=asked.sample_bytes,
-        batch_size=asked.batch_size,
+        sample_bytes=query.sample_bytes,
+        batch_size=query.batch_size,
         epochs=epochs,
         optimizer_states=training.optimizer_states,
         weights=CostWeights(),
@@ -107,7 +103,7 @@ def _pricing_context(asked: StepQuery, epochs: int) -> PricingContext:
 
 
 def _times(phases: Phases, hardware: Hardware, run: Emulation) -> dict[str, float]:
-    """Device time and its parts: those of all steps at the mode's full speed, and what heat adds to them."""
+    """Device time and its parts: those of all steps at the mode's full speed, and the time that heat adds."""
     steps = np.asarray(phases.steps)[0]
     speeds = {"compute": hardware.speed, "memory": hardware.speed, "overhead": hardware.overhead_speed, "storage": 1.0}
     per_step = dict(zip(PARTS, (phases.compute_s, phases.memory_s, phases.overhead_s, phases.wait_s), strict=True))

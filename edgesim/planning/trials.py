@@ -1,4 +1,4 @@
-"""Resolution of trials: which trials every device has, their keep ratios, and which of them it cannot do.
+"""Resolution of trials: the trials of every device, their keep ratios, and the infeasible ones.
 
 Runs and plans without training resolve their trials here, so that a plan says what a run will do.
 """
@@ -17,10 +17,10 @@ from edgesim.config.registry import NamedPlugin
 from edgesim.cost import feasibility
 from edgesim.cost.analytic import subset_size
 from edgesim.cost.batch_pricing import BatchPricing, Device
-from edgesim.cost.objective import Budget, Objective, Rule, Weighted, risk_weights
+from edgesim.cost.objective import Budget, Objective, RiskWeights, Rule, risk_weights
 from edgesim.cost.step_counts import StepCounts
 from edgesim.errors import Fault, ScenarioError
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.planning.expected_cost import DeviceBatch, ExpectedWork, demand
 from edgesim.planning.ratio_rules import RuleDecision, choose
 from edgesim.planning.virtual_fleet import VirtualFleet
@@ -55,7 +55,7 @@ class PlannedTrials:
     kept: IntArray
     """[P·R] samples that each keeps"""
     decisions: tuple[RuleDecision | None, ...]
-    """[R] where a rule chose the ratio; empty without a rule"""
+    """[R] decisions of a rule, None for a method that keeps everything; empty without a rule"""
     work_is: IntArray
     """[P, R] positions in WORK_IS"""
     least: tuple[StepCounts, StepCounts] | None
@@ -100,7 +100,7 @@ class ResolvedTrials:
 
     @cached_property
     def limit(self) -> IntArray:
-        """[P, R] position in LIMITS of what makes a trial infeasible; 0 = it is feasible."""
+        """[P, R] position in LIMITS of the limit that makes a trial infeasible; 0 = none."""
         limit = self.stopped.copy()
         for r, decision in enumerate(self.trials.decisions):
             if decision is not None:
@@ -120,7 +120,7 @@ class TrialResolver:
 
     scenario: Scenario
     config: ExperimentConfig
-    network: Network
+    network: NetworkShape
     fleet: VirtualFleet
     curves: Curves | None = None
     """accuracy curves, where the scenario's rule reads them from a run"""
@@ -208,7 +208,7 @@ class TrialResolver:
         fleet, found = self.fleet, np.ones(len(self.sizes))
         for seed in np.unique(fleet.seed):
             mine = fleet.shard[fleet.seed == seed]
-            found[mine] = risk_weights(self.sizes[mine], _weighted(self._pruning.rule))
+            found[mine] = risk_weights(self.sizes[mine], _risk_weighting(self._pruning.rule))
         return found
 
     @cached_property
@@ -265,7 +265,7 @@ class TrialResolver:
         return StepCounts.stack(score).rows(order), StepCounts.stack(train).rows(order), np.concatenate(kept)[order]
 
 
-def _weighted(rule: Rule | None) -> Weighted:
+def _risk_weighting(rule: Rule | None) -> RiskWeights:
     """The weights of the devices' risks; only an objective has other than equal ones."""
     return rule.weights_of_devices if isinstance(rule, Objective) else "equal"
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgesim import seeds
 from edgesim.cost.batch_pricing import Device
-from edgesim.data.invariants import apportion
+from edgesim.data.partition_checks import apportion
 from edgesim.hardware.conditions import Conditions
 from edgesim.scenario.loading import Scenario
 from edgesim.work import FloatArray, IntArray
@@ -65,7 +65,7 @@ class VirtualFleet:
         return kind, self.factors[level], shard
 
 
-def own(scenario: Scenario, shards: list[tuple[int, list[IntArray]]]) -> VirtualFleet:
+def own_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]]) -> VirtualFleet:
     """The scenario's devices in each of its seeds, each with its own shard."""
     kinds: dict[tuple[int, Conditions], int] = {}
     found: list[Device] = []
@@ -90,7 +90,7 @@ def own(scenario: Scenario, shards: list[tuple[int, list[IntArray]]]) -> Virtual
     )
 
 
-def scaled(scenario: Scenario, shards: list[tuple[int, list[IntArray]]], devices: int) -> VirtualFleet:
+def scaled_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]], devices: int) -> VirtualFleet:
     """A fleet of any size with the scenario's groups in their proportions and its shards."""
     fleet, seed = scenario.fleet, scenario.seeds[0]
     counts = apportion(devices, [len(members) for members in fleet.members])

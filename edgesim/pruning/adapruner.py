@@ -1,42 +1,45 @@
-"""AdaPruner: a mask over the samples, trained together with the network until it keeps the share asked for.
+"""AdaPruner: a mask over the samples, trained together with the network until it keeps the budget's share.
 
-Source: "Not All Data Matters: An End-to-End Adaptive Dataset Pruning Framework", Eqs. 2-7. Theta are the weights, m_i
-one mask logit per **sample** of the shard (never per place in a shuffled batch), m = 1 at the start, and the gate is
-g_i = sigmoid(alpha·m_i). After `warmup_epochs` of plain training, with l_i the loss of sample i,
+Source: "Not All Data Matters: An End-to-End Adaptive Dataset Pruning Framework", Eqs. 2-7. Theta are the weights. Each
+**sample** of the shard has one mask logit m_i, which starts at 1; its gate is g_i = sigmoid(alpha·m_i). After
+`warmup_epochs` of plain training, with l_i the loss of sample i,
 
     L = mean(g·l) + mean(g·(-log l)) + lambda·(mean(g) - c_r)^2                                          (Eqs. 4-7)
     lambda = s·|r - c_r|,   r = share of gates over 0.5,   c_r = k/n,   alpha rises evenly over the epochs
 
 Larger m = keep first. At the end the mask is cut at 0.5, which gives `r_threshold` in the notes; the exact budget is
-the k largest m. Any loss per sample will do: nothing but `task.losses` is read, in training mode and augmented like it.
+the k largest m. Any loss per sample will do: the method reads `task.losses` alone, in training mode and augmented like
+it.
 
-**What moves what.** Theta: the first term alone; its losses are weighted by the gates as they stood at the start of the
-epoch (the mask of t-1 in Eq. 2), and the second term sees detached losses. The mask: all three, L being joint (Eq. 7):
+**Gradients.** Theta follows the first term alone. Its losses are weighted by the gates at the start of the epoch (the
+mask of t-1 in Eq. 2), and the second term sees detached losses. The mask follows all three terms (Eq. 7):
 
     N·dL/dg_i = l_i - log l_i + 2·lambda·(mean(g) - c_r)
 
-l - log l is least at l = 1: the easiest samples are pushed out hardest (Eq. 5), the hopeless ones too (Eq. 4). Without
-the third term all gates close; without the second the highest losses go; without the first the network stays where the
-warm-up left it (weight decay apart): as the paper has its ablations (Table 5: `terms`; Table 4: `warmup_epochs: 0`).
+l - log l is least at l = 1: the easiest samples are pushed out hardest (Eq. 5), and so are the hopeless ones (Eq. 4).
+Without the third term all gates close; without the second the highest losses go. Without the first the network stays
+where the warm-up left it, weight decay apart. These are the paper's ablations (Table 5: `terms`; Table 4:
+`warmup_epochs: 0`).
 
 **Mask optimiser.** The paper names none. Here it is mirror descent with the gates' entropy: m moves against dL/dg
-itself, without the factor g·(1-g), so that a gate that is nearly shut can still open, and the third term is one common
-shift of all m, which leaves their order alone. A step takes N·dL/dg and not the gradient of the batch mean, which
-would favour the samples of a short last batch. So m_i is minus `mask_learning_rate` times the sum of i's own pulls,
-one per epoch, plus what is common to all.
+itself, without the factor g·(1-g). So a gate that is nearly shut can still open, and the third term shifts all m alike,
+which keeps their order. A step takes N·dL/dg, not the gradient of the batch mean, which would favour the samples of a
+short last batch. So m_i is minus `mask_learning_rate` times the sum of i's own pulls, one per epoch, plus a part that
+is common to all.
 
 **Deviations**, both needed to end within the tolerance at every ratio:
-- The third term has a larger step of its own (`ratio_learning_rate`) and never moves the mask past the share asked
-  for. With one step the terms balance where 2·s·(r - c_r)^2 is the pull at the border: 0.1 to 0.2 off at s = 100
+- The third term has a larger step of its own (`ratio_learning_rate`) and never moves the mask past the budget's
+  share. With one step the terms balance where 2·s·(r - c_r)^2 is the pull at the border: 0.1 to 0.2 off at s = 100
   (measured on digits). With the two steps they balance within 0.01.
 - Its value takes the share of gates over 0.5, its gradient that of mean(g), which "represents the number of ones".
   While alpha is small every gate is near 0.5, and mean(g) says nothing about that number.
-Where at the end the share is off or less than `BINARY_SHARE` of the gates are near 0 or 1, up to `extra_epochs` follow
-at the last learning rate, alpha doubled in each. Small-device defaults: 2 + 20 epochs instead of 200; all the rest is
-the paper's.
 
-The mask depends on c_r: every budget is a training of its own and is charged as one, (warmup + epochs)·n samples
-forward and backward, and O(n) per step for the mask.
+At the end the share may be off, or fewer than `BINARY_SHARE` of the gates may be near 0 or 1. Up to `extra_epochs` then
+follow at the last learning rate, with alpha doubled in each. The defaults for small devices are 2 + 20 epochs instead
+of 200; all others are the paper's.
+
+The mask depends on c_r, so every budget has a training of its own. Its charge is (warmup + epochs)·n samples forward
+and backward, and O(n) per step for the mask.
 """
 
 from __future__ import annotations
@@ -51,7 +54,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from edgesim import seeds
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, Part, ScoreContext, Scoring, Shard, SubsetChoice, WorkIs
 from edgesim.pruning.selection import top_k
 from edgesim.training.needs import Needs
@@ -85,7 +88,7 @@ def gates(mask: FloatArray, alpha: float) -> FloatArray:
 
 
 def pull(losses: FloatArray, terms: tuple[Term, ...]) -> FloatArray:
-    """How hard Eqs. 4 and 5 pull each sample's gate down: l - log l, or the part of it that `terms` names.
+    """Pull of Eqs. 4 and 5 on each sample's gate, downwards: l - log l, or the part of it that `terms` names.
 
     Args:
         losses: float [B], at least 0; a loss of 0 counts as LOSS_FLOOR in the logarithm.
@@ -183,7 +186,7 @@ class _Mask:
 
     @property
     def settled(self) -> bool:
-        """Whether the share is within the tolerance, if anything holds it, and the gates are nearly binary."""
+        """True where the share is within the tolerance, if anything holds it, and the gates are nearly binary."""
         held = "compression" in self.method.terms
         off = held and abs(self.share - self.target) > self.method.tolerance + 1e-12
         return not off and self.history[-1]["binary_share"] >= BINARY_SHARE
@@ -220,7 +223,7 @@ class AdaPruner(Method):
     ratio_learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 50.0
     """step of the third term per epoch"""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.02
-    """how far the share of open gates may be from the keep ratio in the end"""
+    """largest distance of the share of open gates from the keep ratio in the end"""
     terms: tuple[Term, ...] = ("classification", "selection", "compression")
     """terms of the loss; leaving one out is an ablation"""
 
@@ -231,7 +234,7 @@ class AdaPruner(Method):
         """Nothing: it warms up by itself, with its own optimiser."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """Its own training with every extra epoch, by default up to a quarter more: the mask may settle without."""
 
         def training(epochs: int) -> Part:
@@ -265,7 +268,7 @@ class AdaPruner(Method):
         return SubsetChoice(top_k(mask.values, k), scoring=scoring)
 
     def _settings(self, training: Training) -> Training:
-        """How theta is trained: this method's optimiser, the scenario's precision."""
+        """Training settings of theta: this method's optimiser, the scenario's precision."""
         return Training(
             epochs=self.warmup_epochs + self.epochs,
             batch_size=self.batch_size,

@@ -6,9 +6,10 @@
 A low margin is a hard sample, so the score is −AUM_i: larger = harder = kept first. Logits are read where training
 computes them: in training mode, augmented if training is, each at the weights of its own step.
 
-Deviations: the paper uses the margin to find wrong labels, over training up to the first drop of the learning rate;
-here it ranks samples, over the scenario's warm-up unless `warmup` says otherwise. A sample that was never presented (T0
-below one epoch) has the margin of one forward pass at T0. Where C is 1 there is no other logit and every margin is 0.
+Deviations: the paper finds wrong labels by the margin, over training up to the first drop of the learning rate. Here
+the margin ranks samples, over the scenario's warm-up unless `warmup` gives another length. A sample that was never
+presented (T0 below one epoch) has the margin of one forward pass at T0. Where C is 1 there is no other logit and every
+margin is 0.
 
 Work: the warm-up; C comparisons per presentation and sample.
 """
@@ -21,11 +22,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
-from edgesim.pruning.dynamics import presentation_needs, presentations, warmup_steps
 from edgesim.pruning.expected_work import needs_of
 from edgesim.pruning.expected_work import presentations as presented
+from edgesim.pruning.training_dynamics import presentation_needs, presentations, warmup_steps
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, Work
@@ -70,7 +71,7 @@ class Aum(Method):
         """Logits at every presentation."""
         return presentation_needs("logits", warmup_steps(self.warmup, shard), shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """One comparison per presentation, sample and class."""
         seen = presented(needs_of(self, shard), shard)
         return OwnWork(Work(comparisons=seen * shard.size * shard.num_classes))

@@ -19,7 +19,7 @@ from edgesim.work import FloatArray, IntArray, StepTrace, Work
 if TYPE_CHECKING:
     import torch
 
-    from edgesim.models.counted import Network
+    from edgesim.models.network_costs import NetworkShape
     from edgesim.training.loop import Streams
     from edgesim.training.settings import Training
     from edgesim.training.task import Task
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 WorkIs = Literal["exact", "expected", "at most"]
-"""how planned work stands to what will be done; where a plan cannot run the method, the last two may be off"""
+"""relation of planned work to the work that will be done; the last two may be off where a plan cannot run the method"""
 WorkCase = Literal["planned", "least", "most"]
 Part = tuple[Work, StepTrace]
 
 
 @dataclass(frozen=True)
 class Shard:
-    """What a method may know of a device's data before it observes anything."""
+    """Facts on a device's data that a method knows before it observes anything."""
 
     size: int
     """n"""
@@ -83,7 +83,7 @@ class ScoreContext:
 
 @dataclass(frozen=True)
 class Scoring:
-    """What a method found out, and what that took beyond its share of the warm-up."""
+    """Scores of a method, with the work that they took beyond its share of the warm-up."""
 
     scores: FloatArray
     """[n] float64, larger = keep first"""
@@ -106,21 +106,21 @@ class SubsetChoice:
     scoring: Scoring | None = None
     """work, notes and, where there are any, scores; None = nothing beyond the warm-up"""
     sampler: Any = None
-    """what a dynamic method trains with (`training.sampling.Sampler`); None = every position in every epoch"""
+    """sampler of a dynamic method (`training.sampling.Sampler`); None = every position in every epoch"""
 
 
 @dataclass(frozen=True)
 class OwnWork:
-    """What a method does on the device beyond its share of the warm-up."""
+    """Work of a method on the device beyond its share of the warm-up."""
 
     work: Work = field(default_factory=Work)
     trace: StepTrace = field(default_factory=StepTrace)
     work_is: WorkIs = "exact"
     """else the work depends on the data"""
     least: Part = (Work(), StepTrace())
-    """what it does in any case, where the work is not exact"""
+    """least work, where the work is not exact"""
     most: Part | None = None
-    """what it does at most, where the work is `expected`; None = nothing is known of that"""
+    """most work, where the work is `expected`; None = no bound is known"""
     visits: tuple[int, ...] | None = None
     """samples that each epoch of training visits, of a dynamic method; None = k in every epoch, as of a fixed subset"""
 
@@ -159,7 +159,7 @@ class Method:
         """Observations of the shared warm-up that the method asks for; by default none."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """Work beyond the warm-up that a choice of k samples will take; by default none."""
         return OwnWork()
 

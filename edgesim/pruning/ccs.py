@@ -2,19 +2,19 @@
 
 1. Drop the `cutoff` hardest share, by a base score: often mislabelled or hopeless.
 2. Cut the range of the scores that are left into `strata` intervals of equal width; empty ones do not count.
-3. From the stratum with the fewest samples to the one with the most, give each an equal share of what is left of the
-   budget, at most all it has, and choose uniformly inside.
+3. Go from the stratum with the fewest samples to the one with the most. Each gets an equal share of the budget that is
+   left, at most all of its samples, chosen uniformly.
 
 Shapes: base scores [n], larger = harder. Equal scores are one stratum. Where fewer than k samples would be left, less
 is dropped (notes: `cutoff`, the share really dropped, and `strata`, those that were not empty). Inside a stratum the
 order is one random permutation per device, whatever the budget.
 
-Base score: read from the shared warm-up, in the state that its own method says. `importance` (average loss) by
-default: it needs a loss per sample and nothing else, so it serves every task, keeps no logits, and has many distinct
-values after a short warm-up already. The paper's own choice is `aum`.
+Base score: read from the shared warm-up, in the state that its own method says. The default is `importance` (average
+loss). It needs only a loss per sample, so it serves every task, and it has many distinct values after a short warm-up.
+The paper's own choice is `aum`.
 
-Deviations: the base score is read after the device's warm-up and not after 200 epochs. The paper tunes the cutoff to
-the ratio, the smaller the ratio the more is cut; here it is one field, small by default. With `balance: class` the
+Deviations: the base score is read after the device's warm-up and not after 200 epochs. The paper tunes the cutoff:
+the smaller the ratio, the larger the cut. Here it is one field, small by default. With `balance: class` the
 three steps are taken within each class.
 
 Complexity: O(n log n) beyond the base score.
@@ -30,7 +30,7 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.aum import Aum
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
 from edgesim.pruning.el2n import El2n
@@ -118,11 +118,11 @@ class Ccs(Method):
     cost_class: ClassVar[str] = "warm-up"
 
     def needs(self, shard: Shard) -> Needs:
-        """What the base score needs."""
+        """Needs of the base score."""
         return self._base().needs(shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
-        """What the base score takes, the cut and the strata."""
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
+        """Work of the base score, the cut and the strata."""
         base = self._base()
         own = base.expected(shard, network, k) if not isinstance(base, Importance) else OwnWork()
         return OwnWork(own.work + Work(comparisons=shard.size, other_flops=3.0 * shard.size), own.trace)

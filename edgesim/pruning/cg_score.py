@@ -1,4 +1,4 @@
-"""Complexity-gap score (Nohyun et al. 2023): how much harder the labels get to fit because of one sample. No model.
+"""Complexity-gap score (Nohyun et al. 2023): growth of the complexity of the fit by one sample. No model.
 
     H_ij = u_ij (pi - arccos u_ij) / (2 pi),  u = x x^T,  H_ii = 1/2
     CG_i = y^T H^-1 y - (the same without sample i) = ((H^-1 y)_i)^2 / (H^-1)_ii
@@ -10,15 +10,15 @@ equal-sized draw of the others (-1); one Cholesky factor gives every score. Larg
 State: none; the inputs are those that the network would get (`Task.inputs`: pixels normalised by the training split's
 mean and deviation, no augmentation).
 
-Edge cases. Where the others are fewer than the class, all of them serve; a shard of one class is scored by the same
-formula without any -1: what is unlike the rest of the class then scores high. An input of zeros is orthogonal to
-all others and equal to other inputs of zeros. Equal inputs make H singular: a jitter on its diagonal then makes
-a redundant copy score about zero and a copy with the opposite label very high.
+Edge cases. Where the others are fewer than the class, all of them serve. A shard of one class is scored by the same
+formula without any -1; samples unlike the rest of the class then score high. An input of zeros is orthogonal to
+all others and equal to other inputs of zeros. Equal inputs make H singular. With a jitter on
+its diagonal, a redundant copy scores about zero, and a copy with the opposite label very high.
 
-Deviations: classes of more than `max_class_size` samples are scored in random parts of at most that size, which bounds
-H to 8·(2·max_class_size)^2 bytes, two such matrices at a time (notes: `max_class_size`, and `gram_bytes` of the largest
-H that there was). One draw of the others, not a mean over several. Scores of classes of different sizes come from
-different matrices, so each class keeps its share by default, as in the authors' code (`balance: class`).
+Deviations: classes of more than `max_class_size` samples are scored in random parts of at most that size. That bounds H
+to 8·(2·max_class_size)^2 bytes, two such matrices at a time (notes: `max_class_size`, and `gram_bytes` of the largest
+H). There is one draw of the others, not a mean over several. Each class keeps its share by default (`balance: class`),
+as in the authors' code, since scores of different classes come from different matrices.
 
 Complexity: O(n_c^2·D + n_c^3) per class.
 """
@@ -32,9 +32,9 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
-from edgesim.pruning.geometry import unit_rows
+from edgesim.pruning.embeddings import unit_rows
 from edgesim.training.needs import Needs
 from edgesim.work import FloatArray, IntArray, Work
 
@@ -112,7 +112,7 @@ class CgScore(Method):
         """Nothing."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The closed form of every part of every class."""
         flops = 0.0
         for size in np.unique(shard.labels, return_counts=True)[1]:

@@ -2,16 +2,16 @@
 
     S = argmax over |S| = k_c of  sum over i of (d_max - min over j in S of d_ij),   d_ij = norm(grad_i - grad_j)
 
-for each class c by itself (facility location; Eqs. 11-14), with the last-layer gradients of `gradients`. Greedy, which
-is within 1 - 1/e of the best; the weight of j in S is the number of samples that it is the nearest to. Every chosen
-sample stands for itself at least; ties go to the earlier choice, and among choices to the lower index. Weights of a
-class sum to n_c and are handed to training. There is no score beyond the weights.
+for each class c by itself (facility location; Eqs. 11-14), with the last-layer gradients of `last_layer_gradients`. The
+choice is greedy, within 1 - 1/e of the best. The weight of j in S is the number of samples that it is the nearest to.
+Every chosen sample stands for itself at least; ties go to the earlier choice, and among choices to the lower index.
+Weights of a class sum to n_c and are handed to training. There is no score beyond the weights.
 
 State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
 
-Deviations: chosen once and not anew in every few epochs; exact greedy by keeping the gains up to date (a choice moves
-only the samples that it becomes nearest to) instead of lazy or stochastic greedy, which give the same or less. A class
-over `max_class_size` is split at random into parts with their shares of the budget.
+Deviations: the subset is chosen once, not every few epochs. The greedy choice is exact, since the gains are kept up to
+date: a choice moves only the samples that it becomes nearest to. Lazy and stochastic greedy give the same or less. A
+class over `max_class_size` is split at random into parts with their shares of the budget.
 
 Complexity: distances O(n_c^2·(C + D)), greedy O(n_c^2·log k_c) as a rule, memory 4·n_c^2 bytes (notes: `matrix_bytes`).
 """
@@ -25,10 +25,10 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
-from edgesim.pruning.geometry import ROUNDING, lowest_of_largest
-from edgesim.pruning.gradients import LastLayer, Solution, choose_by_class, expected_by_class, gradient_needs
+from edgesim.pruning.embeddings import ROUNDING, lowest_of_largest
+from edgesim.pruning.last_layer_gradients import LastLayer, Solution, choose_by_class, expected_by_class, gradient_needs
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 
@@ -87,7 +87,7 @@ class Craig(Method):
         """Logits and embeddings at T0."""
         return gradient_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """As if the choices came in random order: the j-th becomes the nearest of every j-th sample of its class.
 
         At most each becomes the nearest of all.

@@ -5,8 +5,8 @@
 with the logits z_i [C] and the one-hot label y_i. Larger = further from its label = harder = kept first. Read after T0
 steps in evaluation mode, without augmentation.
 
-Deviations: the paper takes 10 replicas at epoch 10 to 20 of 200; here one replica, at the end of the scenario's
-warm-up, unless `replicas` and `warmup` say otherwise.
+Deviations: the paper takes 10 replicas at epoch 10 to 20 of 200. The default here is one replica at the end of the
+scenario's warm-up (`replicas`, `warmup`).
 
 Work: the warm-up and n forward passes per replica; the arithmetic on [n, C] is charged with 4 operations per entry.
 """
@@ -20,10 +20,10 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
-from edgesim.pruning.dynamics import warmup_steps
-from edgesim.pruning.replicas import expected_replicas, replicate
+from edgesim.pruning.training_dynamics import warmup_steps
+from edgesim.pruning.warmup_replicas import expected_replicas, replicate
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, IntArray, Work
@@ -69,7 +69,7 @@ class El2n(Method):
         steps = warmup_steps(self.warmup, shard)
         return Needs(steps, snapshots=(steps,), capture=frozenset({"logits"}))
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The further replicas, and the arithmetic on [n, C]."""
         own = expected_replicas(self.needs(shard), shard, self.replicas)
         arithmetic = Work(other_flops=self.replicas * error_flops(shard.labels, shard.num_classes))

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim.cost.analytic import selection_comparisons, training_steps
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, Part, Shard
-from edgesim.pruning.dynamics import steps_per_epoch
+from edgesim.pruning.training_dynamics import steps_per_epoch
 from edgesim.training.needs import Needs
 from edgesim.work import IntArray, StepTrace, Work
 
@@ -37,7 +37,7 @@ class TrialWork:
     """samples that the device keeps: k, or all n of a dynamic method"""
 
 
-def of_scoring(method: Method, shard: Shard, network: Network, k: int) -> OwnWork:
+def of_scoring(method: Method, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
     """Scoring and selection of k samples: the warm-up, the method's own part, and the comparisons.
 
     Args:
@@ -59,7 +59,7 @@ def of_scoring(method: Method, shard: Shard, network: Network, k: int) -> OwnWor
     return OwnWork(*planned, own.work_is, least, most, own.visits)
 
 
-def of_trial(method: Method, shard: Shard, network: Network, k: int) -> TrialWork:
+def of_trial(method: Method, shard: Shard, network: NetworkShape, k: int) -> TrialWork:
     """All of a trial that keeps k samples (arguments as in `of_scoring`): scoring, selection and training."""
     scoring, kept = of_scoring(method, shard, network, k), method.kept_samples(shard.size, k)
     if scoring.visits is None:

@@ -1,8 +1,8 @@
-"""All samples for fewer epochs: what the price of a subset buys without any choice. The opponent of every subset.
+"""All samples for fewer epochs: training at the price of a subset without any choice. The opponent of every subset.
 
 Training on k of n samples for E epochs takes as much as training on all n for k/n·E epochs. This method does the
-latter: T = max(1, round(k/n · E · ceil(n/B))) steps in epochs over the whole shard (`pruning.passes`), the last epoch
-broken off where T says. The learning rate follows the scenario's schedule over exactly these T steps. At k = n it is
+latter: T = max(1, round(k/n · E · ceil(n/B))) steps in epochs over the whole shard (`pruning.full_passes`); the last
+epoch ends where T says. The learning rate follows the scenario's schedule over exactly these T steps. At k = n it is
 `full`, bit for bit.
 
 There is no score, and nothing is chosen or compared. The device keeps all of its n samples: that is its `subset_size`,
@@ -16,9 +16,9 @@ from typing import ClassVar
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
-from edgesim.pruning.passes import Passes, pass_sizes, steps_for
+from edgesim.pruning.full_passes import Passes, pass_sizes, steps_for
 from edgesim.training.needs import Needs
 
 
@@ -35,7 +35,7 @@ class FewerEpochs(Method):
         """Nothing."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The visits of every epoch."""
         return OwnWork(visits=pass_sizes(shard.size, shard.batch_size, steps_for(shard, k)))
 

@@ -1,16 +1,16 @@
-"""Forgetting events: how often training loses a sample that it had right (Toneva et al. 2019, Algorithm 1).
+"""Forgetting events: number of times that training loses a sample (Toneva et al. 2019, Algorithm 1).
 
     s_i = number of presentations t with sample i right at t − 1 and wrong at t, summed over the replicas
 
-A sample that is never right in a run has nothing to forget, and is the hardest all the same: it counts as the run's
-number of presentations P, more than any number of events can be (at most P/2). Larger = kept first; many samples tie,
-and ties go to the lower index. Hits are read where training computes them: in training mode, augmented if training is,
-each at the weights of its own step.
+A sample that is never right in a run has nothing to forget, but is the hardest. It counts as P, the run's number of
+presentations; there are at most P/2 events. Larger = kept first; many samples tie, and ties go to the lower index.
+Correct predictions are read where training computes them: in training mode, augmented if training is, each at the
+weights of its own step.
 
 Deviations: the paper counts over a whole training of 200 epochs. Here the default is the scenario's warm-up, whose few
-presentations leave few distinct values: `warmup: {epochs: …}` of the training's length gives the published method.
+presentations leave few distinct values; `warmup: {epochs: …}` of the training's length gives the published method.
 Where T0 is within an epoch, samples that it met have one presentation more than the others. A sample that was
-never presented (T0 below one epoch) is passed forward once at T0: right counts 0, wrong 1, as for the others.
+never presented (T0 below one epoch) is passed forward once at T0; right counts 0, wrong 1.
 
 Work: the warm-up per replica, nothing else; P comparisons per sample.
 """
@@ -24,12 +24,12 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
-from edgesim.pruning.dynamics import presentation_needs, presentations, warmup_steps
 from edgesim.pruning.expected_work import needs_of
 from edgesim.pruning.expected_work import presentations as presented
-from edgesim.pruning.replicas import expected_replicas, replicate
+from edgesim.pruning.training_dynamics import presentation_needs, presentations, warmup_steps
+from edgesim.pruning.warmup_replicas import expected_replicas, replicate
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, Work
@@ -70,9 +70,9 @@ class Forgetting(Method):
 
     def needs(self, shard: Shard) -> Needs:
         """Hits at every presentation."""
-        return presentation_needs("hit", warmup_steps(self.warmup, shard), shard)
+        return presentation_needs("correct", warmup_steps(self.warmup, shard), shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The further replicas, and one comparison per presentation."""
         needs = needs_of(self, shard)
         own = expected_replicas(needs, shard, self.replicas)
@@ -83,7 +83,7 @@ class Forgetting(Method):
         runs = replicate(context, self.needs(context.shard), self.replicas)
         scores, comparisons = np.zeros(context.shard.size), 0
         for seen in runs.observations:
-            hits = presentations(seen, "hit")
-            scores += forgetting_events(hits)
-            comparisons += hits.size
+            correct = presentations(seen, "correct")
+            scores += forgetting_events(correct)
+            comparisons += correct.size
         return Scoring(scores, runs.work + Work(comparisons=comparisons), runs.trace)

@@ -3,24 +3,24 @@
     next = argmax over i not yet chosen of <grad_i, V>,   V = mean over v of the gradient of v's loss at theta_S
     theta_S = theta - step·(sum of the chosen gradients)
 
-with last-layer gradients (`gradients`), greedily, V worked out anew after each of `rounds` equal batches of choices
-(`rounds` >= k: after every choice). The gradients of the candidates stay those at theta (the paper's Taylor step); V is
-no approximation: the logits of the held-out samples are linear in the last layer, z_v(theta_S) = z_v - step·G·h_v with
-G the sum of the chosen gradients [C, D], so that one product gives their new softmax.
+with last-layer gradients (`last_layer_gradients`), greedily. V is computed anew after each of `rounds` equal batches of
+choices (`rounds` >= k: after every choice). The gradients of the candidates stay those at theta (the paper's Taylor
+step). V is exact: the logits of the held-out samples are linear in the last layer, z_v(theta_S) = z_v - step·G·h_v,
+with G the sum of the chosen gradients [C, D]. So one product gives their new softmax.
 
-Earlier = better. Once what V asks for has been served, V turns, and a gradient like those already chosen gains less:
-that is what sets it apart from a static top-k of <grad_i, V>.
+Earlier = better. V turns with the choices, and a gradient like those already chosen gains less. A static top-k of
+<grad_i, V> would not do that.
 
 The held-out samples are a share of the device's own shard, the same of every class. They stay candidates (all n can be
-chosen); each is judged by the mean over the other held-out samples, so that none vouches for itself.
+chosen); each is judged by the mean over the other held-out samples, never by itself.
 
 State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
 
-Deviations: chosen once and not anew in every few epochs. The paper's step is that of training; here it is eta/(n·L),
-with L = mean(norm(h)^2)/2, a bound on the curvature of the cross-entropy in the last layer: choosing the whole shard
-moves theta like `eta` steps of gradient descent of the length 1/L, whatever the scale of the embeddings. (At 30 the
-held-out loss falls all along on digits and Fashion-MNIST, at 300 it does not.) The batches depend on k, so the subsets
-of different budgets need not be nested.
+Deviations: the subset is chosen once, not every few epochs. The paper's step is that of training. Here it is eta/(n·L),
+with L = mean(norm(h)^2)/2, a bound on the curvature of the cross-entropy in the last layer. So the whole shard moves
+theta like `eta` steps of gradient descent of the length 1/L, at any scale of the embeddings. (At 30 the held-out loss
+falls all along on digits and Fashion-MNIST, at 300 it does not.) The batches depend on k, so the subsets of different
+budgets need not be nested.
 
 Complexity: O(rounds·n·C·D), memory O(n·(C + D)).
 """
@@ -33,16 +33,16 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
-from edgesim.pruning.gradients import LastLayer, gradient_needs, observed_gradients, softmax
+from edgesim.pruning.last_layer_gradients import LastLayer, gradient_needs, observed_gradients, softmax
 from edgesim.pruning.selection import class_budgets
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, IntArray, Work
 
 
-class HeldOut(NamedTuple):
+class ValidationPart(NamedTuple):
     """The held-out samples, which are candidates as well."""
 
     positions: IntArray
@@ -53,8 +53,8 @@ class HeldOut(NamedTuple):
     """[V]"""
 
 
-def gains(layer: LastLayer, held_out: HeldOut, moved: FloatArray) -> FloatArray:
-    """How well each candidate's gradient agrees with that of the held-out loss at theta - `moved`.
+def gains(layer: LastLayer, held_out: ValidationPart, moved: FloatArray) -> FloatArray:
+    """Agreement of each candidate's gradient with that of the held-out loss at theta - `moved`.
 
     Args:
         layer: gradients of the n candidates at theta.
@@ -77,7 +77,7 @@ def gains(layer: LastLayer, held_out: HeldOut, moved: FloatArray) -> FloatArray:
 
 
 def glister(
-    layer: LastLayer, held_out: HeldOut, quotas: IntArray, groups: IntArray, step: float, rounds: int
+    layer: LastLayer, held_out: ValidationPart, quotas: IntArray, groups: IntArray, step: float, rounds: int
 ) -> IntArray:
     """Greedy choice by `gains`, in `rounds` batches; ties go to the lower index.
 
@@ -123,9 +123,9 @@ class Glister(Method):
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """share of the shard that judges, at least one sample"""
     eta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
-    """how far the weights move when everything is chosen, in steps of gradient descent"""
+    """distance that the weights move when everything is chosen, in steps of gradient descent"""
     rounds: Annotated[int, Field(ge=1)] = 50
-    """how often the held-out gradient is worked out anew"""
+    """number of times that the held-out gradient is computed anew"""
     balance: Literal["none", "class"] = "none"
     """class: every class keeps its share of the samples; none: chosen from the shard as a whole"""
     warmup: Warmup | None = None
@@ -138,7 +138,7 @@ class Glister(Method):
         """Logits and embeddings at T0."""
         return gradient_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The products of the greedy choice."""
         return OwnWork(self._greedy_work(shard.size, shard.num_classes * network.gradient_width, k))
 
@@ -163,7 +163,7 @@ class Glister(Method):
         work = self._greedy_work(shard.size, entries, k)
         return SubsetChoice(order, scoring=Scoring(scores, work, notes={"held_out": float(len(held_out.positions))}))
 
-    def _held_out(self, context: ScoreContext, logits: FloatArray) -> HeldOut:
+    def _held_out(self, context: ScoreContext, logits: FloatArray) -> ValidationPart:
         """Draw the held-out samples, the same share of every class."""
         labels, rng = context.shard.labels, context.rng("held-out")
         count = self._held_out_count(len(labels))
@@ -172,7 +172,7 @@ class Glister(Method):
             for label, size in class_budgets(labels, count).items()
         ]
         positions = np.sort(np.concatenate(drawn))
-        return HeldOut(positions, logits[positions], labels[positions])
+        return ValidationPart(positions, logits[positions], labels[positions])
 
     def _held_out_count(self, n: int) -> int:
         return max(1, round(self.held_out * n))

@@ -1,19 +1,19 @@
-"""GRAD-MATCH: a weighted subset whose gradient is that of all (Killamsetty et al. 2021a).
+"""GRAD-MATCH: a weighted subset whose gradient matches that of all samples (Killamsetty et al. 2021a).
 
     min over w >= 0 with |w|_0 = k_c of  norm(sum over i of grad_i - sum over j of w_j grad_j)^2 + lambda·norm(w)^2
 
-for each class c by itself (Eq. 4 and Algorithm 2, the per-class variant), with the last-layer gradients of `gradients`.
-Orthogonal matching pursuit: add the sample whose gradient has the largest inner product with what is left over, solve
-for all weights again, drop those that would become negative (Lawson & Hanson 1974), until k_c are in. Ties go to the
-lower index. Weights of a class are scaled to sum to n_c and handed to training. There is no score beyond the weights.
+for each class c by itself (Eq. 4 and Algorithm 2, the per-class variant), with the gradients of `last_layer_gradients`.
+Orthogonal matching pursuit adds the sample whose gradient has the largest inner product with the residual. It solves
+for all weights again and drops those that would become negative (Lawson & Hanson 1974), until k_c are in. Ties go to
+the lower index. Weights of a class are scaled to sum to n_c and handed to training. There is no score beyond the
+weights.
 
-Where no further gradient helps (every inner product is 0 or less) before k_c samples are in, the rest are those with
-the largest inner products, and each gets `FILL` times the mean weight of the others: the budget is exact, and what the
-match does not want hardly counts.
+Where no further gradient helps (every inner product is 0 or less) before k_c samples are in, the samples with the
+largest inner products fill the budget. Each gets `FILL` times the mean weight of the others, so that it hardly counts.
 
 State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
 
-Deviations: chosen once and not anew in every few epochs. lambda is relative to the mean squared norm of the class's
+Deviations: the subset is chosen once, not every few epochs. lambda is relative to the mean squared norm of the class's
 gradients, so that it means the same for every network and state. A class over `max_class_size` is split at random into
 parts with their shares of the budget, each matching its own sum.
 
@@ -30,10 +30,10 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
-from edgesim.pruning.geometry import lowest_of_largest
-from edgesim.pruning.gradients import LastLayer, Solution, choose_by_class, expected_by_class, gradient_needs
+from edgesim.pruning.embeddings import lowest_of_largest
+from edgesim.pruning.last_layer_gradients import LastLayer, Solution, choose_by_class, expected_by_class, gradient_needs
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, IntArray
@@ -157,7 +157,7 @@ class GradMatch(Method):
         """Logits and embeddings at T0."""
         return gradient_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """As if each of k rounds took one atom in and none out. At most there are 3k rounds, each with all k atoms."""
 
         def solution(n: int, k: int) -> tuple[float, float]:

@@ -2,16 +2,16 @@
 
     s_i = mean over the replicas of norm2(gradient of the loss of sample i)
 
-Larger = moves the weights more = harder = kept first. Read after T0 steps in evaluation mode (batch normalisation uses
-its running statistics, so that no sample's gradient depends on its neighbours), without augmentation, from unreduced
-losses: batch size and order of the samples do not matter.
+Larger = moves the weights more = harder = kept first. The gradients are read after T0 steps, in evaluation mode,
+without augmentation, from unreduced losses. Batch normalisation then uses its running statistics, so that batch size
+and order of the samples do not matter.
 
-- `last_layer`: gradient with respect to the last linear layer alone, in closed form from the logits z_i [C] and the
-  layer's input h_i [D]: norm(softmax(z_i) − y_i)·sqrt(norm(h_i)^2 + 1), without the 1 for a layer that has no bias.
+- `last_layer`: gradient with respect to the last linear layer alone, from the logits z_i [C] and the layer's input
+  h_i [D]: norm(softmax(z_i) − y_i)·sqrt(norm(h_i)^2 + 1), without the 1 for a layer that has no bias.
 - `full`: gradient with respect to all parameters, per sample (torch.func), of whatever loss the task has.
 
-Deviations: the paper takes all parameters, 10 replicas and epoch 10 to 20 of 200 (and the initial weights); here the
-last layer, one replica and the end of the scenario's warm-up are the default. `full` computes in fp32 always.
+Deviations: the paper takes all parameters, 10 replicas, and epoch 10 to 20 of 200 or the initial weights. The default
+here is the last layer, one replica and the end of the scenario's warm-up. `full` computes in fp32 always.
 
 Work: the warm-up and n forward passes per replica; `full` instead n forward and backward passes per replica, charged in
 batches of one sample: a device has no memory for many whole gradients.
@@ -26,11 +26,11 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
-from edgesim.pruning.dynamics import warmup_steps
 from edgesim.pruning.el2n import el2n, error_flops
-from edgesim.pruning.replicas import Replicas, expected_replicas, replicate
+from edgesim.pruning.training_dynamics import warmup_steps
+from edgesim.pruning.warmup_replicas import Replicas, expected_replicas, replicate
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, StepTrace, Work
@@ -51,14 +51,14 @@ def grand_last_layer(
 ) -> FloatArray:
     """Norm of the gradient of each sample's cross-entropy with respect to the last linear layer.
 
-    The gradient is the outer product of softmax − label and h (and softmax − label itself for the bias), whose norm
-    is the product of the norms.
+    The gradient is the outer product of softmax − label and h; its norm is the product of the norms. For the bias it is
+    softmax − label itself.
 
     Args:
         logits: float array [n, C].
         labels: int array [n], in [0, C).
         embeddings: inputs of the last layer, float array [n, D].
-        bias: whether the layer has one.
+        bias: True where the layer has one.
 
     Returns: float64 [n], >= 0.
     """
@@ -78,7 +78,7 @@ def gradient_norms(model: torch.nn.Module, task: Task) -> FloatArray:
     import torch
     from torch.func import functional_call, grad, vmap
 
-    from edgesim.models.modes import evaluating
+    from edgesim.models.train_eval_modes import evaluating
 
     weights = {name: value.detach() for name, value in model.named_parameters()}
     buffers = dict(model.named_buffers())
@@ -123,7 +123,7 @@ class Grand(Method):
             return Needs(steps, keep_weights=True)
         return Needs(steps, snapshots=(steps,), capture=frozenset({"logits", "embedding"}))
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The further replicas; the norms, or a forward and backward pass of one sample at a time."""
         own, n = expected_replicas(self.needs(shard), shard, self.replicas), shard.size
         if self.variant == "last_layer":

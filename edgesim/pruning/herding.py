@@ -9,7 +9,7 @@ State: one forward pass over the shard after T0 steps of the warm-up, evaluation
 
 As usual in coreset work, each class is herded by itself (`balance: class`, the default) on L2-normalised embeddings.
 Deviations: the embeddings are those of a short warm-up and not of a network trained to the end. All n places are
-worked out and charged, whatever the budget, so that one order serves every keep_ratio.
+computed and charged, at any budget, so that one order serves every keep_ratio.
 
 Complexity: O(n_c^2·D) per class, memory O(n·D); no Gram matrix.
 """
@@ -22,10 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
-from edgesim.pruning.expected_work import class_sizes
-from edgesim.pruning.geometry import (
+from edgesim.pruning.embeddings import (
     ROUNDING,
     checked_budget,
     embedding_needs,
@@ -35,6 +34,7 @@ from edgesim.pruning.geometry import (
     scores_of_order,
     unit_rows,
 )
+from edgesim.pruning.expected_work import class_sizes
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import IntArray, Work
@@ -89,7 +89,7 @@ class Herding(Method):
         """Embeddings at T0."""
         return embedding_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The complete orders, and the preparation of the embeddings."""
         width = network.embedding_width
         preparation = (7.0 if self.normalise else 4.0) * shard.size * width

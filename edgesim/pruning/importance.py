@@ -4,15 +4,15 @@
 
 Larger = harder = kept first. Two estimators of the average:
 
-- `minibatch`: the running mean over the mini-batches that contained i, as the complexity analysis V-D counts it
-  (T0·B·F and nothing else). The loss is read where training computes it: in training mode, augmented if training is.
+- `minibatch`: the running mean over the mini-batches that contained i, at T0·B·F as in the complexity analysis V-D. The
+  loss is read where training computes it: in training mode, augmented if training is.
 - `snapshot`: forward passes over the whole shard, in evaluation mode, at `snapshots` evenly spaced iterations, the last
-  of them after T0 steps. Closer to the letter of Eq. 16, and dearer by that many forward passes.
+  of them after T0 steps. Closer to Eq. 16 as it is written, at the price of these forward passes.
 
 A sample that no mini-batch met is scored by one forward pass after T0 steps, and that is charged.
 
 Deviation: none in the score. The paper trains from the initial weights after selecting ("reset"); `after_warmup:
-continue` goes on from the warmed-up weights instead, which saves nothing but may help short trainings.
+continue` goes on from the weights after the warm-up, which saves nothing but may help short trainings.
 """
 
 from __future__ import annotations

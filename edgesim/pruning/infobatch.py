@@ -1,30 +1,29 @@
 """InfoBatch: unbiased dynamic pruning (Qin et al. 2024). Chooses anew in every epoch; keeps no fixed subset.
 
-With the last loss that training saw of each sample, H = the samples at or above its mean, L = those below it, and b_e
-visits in epoch e:
+Each sample has the last loss that training saw of it. H are the samples at or above the mean of these losses, L those
+below it, and b_e the visits of epoch e:
 
     visit all of H with loss weight 1, and a random share 1 − r of L with loss weight 1/(1 − r)          pruned epochs
     visit everything with loss weight 1                                            the last `anneal` share of the epochs
 
-so that the expected weighted sum of losses over an epoch is the sum over the whole shard. There is no score. A budget
-of k samples means exactly k·epochs visits in all, what training on a fixed subset of k would do; the device has to
-store all of its n samples.
+So the expected weighted sum of losses over an epoch is the sum over the whole shard. There is no score. A budget of k
+samples means exactly k·epochs visits in all, as with a fixed subset of k; the device stores all of its n samples.
 
 Deviations
-- The paper fixes r (0.5) and takes whatever number of visits follows. Here the number of visits is fixed in advance,
-  the same in every pruned epoch (to within one), and r follows: 1 − r = (b_e − |H|)/|L|.
-- Where b_e is too small for all of H and a share 1 − `max_r` of L, both are thinned out, L to no less than 1 − `max_r`
-  of the share of H, each weighted with the inverse of its share: still unbiased. `max_r` is the paper's r. No weight
-  of an epoch is more than 1/(1 − `max_r`) times another: where no whole numbers of visits keep to that, as in shards
-  of a few samples, the epoch draws uniformly from all.
+- The paper fixes r (0.5), and the number of visits follows. Here the number of visits is fixed in advance, the same in
+  every pruned epoch (to within one), and r follows: 1 − r = (b_e − |H|)/|L|.
+- Where b_e is too small for all of H and a share 1 − `max_r` of L, both are thinned out. L keeps at least 1 − `max_r`
+  of the share of H, and each weight is the inverse of its share: still unbiased. `max_r` is the paper's r.
+- No weight of an epoch is more than 1/(1 − `max_r`) times another. Where no whole numbers of visits allow that, as in
+  shards of a few samples, the epoch draws uniformly from all.
 - A sample that was never visited counts to H. So the first epoch draws uniformly, where the paper's visits everything.
-- As many of the last epochs are full as `anneal` says and as leave the others half of an even share of the visits; at
+- The last epochs are full, as many as `anneal` says, as long as the others keep half of an even share of the visits. At
   small keep ratios there are none.
 - `rescale: mean` divides the weights of an epoch by their mean n/b_e. The published weights multiply the mean loss of a
-  batch, and so the step of plain SGD, by n/b_e: 1.4 for the published r, but 10 at a keep ratio of 0.1, where training
-  may diverge.
+  batch, and so the step of plain SGD, by n/b_e. That is 1.4 for the published r, but 10 at a keep ratio of 0.1, where
+  training may diverge.
 
-Work: no warm-up; what training really did (`training.loop.fit` counts it), n comparisons and a mean per pruned epoch.
+Work: no warm-up; the training as `training.loop.fit` counts it; n comparisons and a mean per pruned epoch.
 The device keeps all of its n samples: that is its `subset_size`, whatever the keep ratio.
 """
 
@@ -39,7 +38,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
@@ -72,7 +71,7 @@ class InfoBatchSampler:
         return (each + 1,) * more + (each,) * (pruned - more) + (self.size,) * full
 
     def _affordable(self, full: int, epochs: int) -> bool:
-        """Whether `full` whole epochs leave the others at least one visit and half of their even share."""
+        """True where `full` whole epochs leave the others at least one visit and half of their even share."""
         left, pruned = self.budget * epochs - full * self.size, epochs - full
         return left >= pruned and 2 * left >= self.budget * pruned
 
@@ -86,7 +85,7 @@ class InfoBatchSampler:
             yield self.draw(visits, losses, rng)
 
     def draw(self, visits: int, losses: FloatArray, rng: np.random.Generator) -> Draw:
-        """What an epoch of so many visits visits, by the losses that training saw last (NaN: not yet)."""
+        """Samples and weights of an epoch with so many visits, by the losses that training saw last (NaN: not yet)."""
         if visits == self.size:
             return Draw(np.arange(self.size), np.ones(self.size))
         seen = losses[~np.isnan(losses)]
@@ -100,10 +99,10 @@ class InfoBatchSampler:
 
 
 def high_visits(high: int, low: int, visits: int, max_r: float) -> int:
-    """How many of an epoch's visits go to the samples at or above the mean loss; the others get the rest.
+    """Visits of an epoch to the samples at or above the mean loss; the others get the rest.
 
-    As many as keep the share of those below at 1 − max_r of the share of those above or more, and no larger than it:
-    then no loss weight is more than 1/(1 − max_r) times another.
+    The share of the samples below is between 1 − max_r times the share of those above, and that share itself. Then no
+    loss weight is more than 1/(1 − max_r) times another.
 
     Args:
         high: number of samples at or above the mean.
@@ -138,7 +137,7 @@ class Infobatch(Method):
         """Nothing: training itself shows the losses."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The choices of the pruned epochs, and the visits of every epoch of training."""
         sizes = InfoBatchSampler(shard.size, k, self.anneal, self.max_r).sizes(shard.epochs)
         return OwnWork(_choosing(shard.size, len(sizes) - sizes.count(shard.size)), visits=sizes)

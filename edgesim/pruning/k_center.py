@@ -7,9 +7,9 @@ of the order is a valid subset, so the score is minus the place in the order; la
 
 State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
 
-Deviations: the first choice is the sample nearest to the mean and not a random one, so that the order is a function of
-the data alone. The paper's mixed-integer refinement is left out, as it gains little over greedy there. With
-`balance: class` each class is covered by itself. All n places are worked out and charged, whatever the budget.
+Deviations: the first choice is the sample nearest to the mean, not a random one, so that the order follows from the
+data alone. The paper's mixed-integer refinement is left out, as it gains little over greedy there. With
+`balance: class` each class is covered by itself. All n places are computed and charged, at any budget.
 
 Complexity: O(n^2·D), memory O(n·D); no matrix of distances.
 """
@@ -22,10 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
-from edgesim.pruning.expected_work import class_sizes
-from edgesim.pruning.geometry import (
+from edgesim.pruning.embeddings import (
     ROUNDING,
     checked_budget,
     embedding_needs,
@@ -34,6 +33,7 @@ from edgesim.pruning.geometry import (
     lowest_of_largest,
     scores_of_order,
 )
+from edgesim.pruning.expected_work import class_sizes
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import IntArray, Work
@@ -93,7 +93,7 @@ class KCenter(Method):
         """Embeddings at T0."""
         return embedding_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The complete orders, and the squares of the embeddings."""
         width = network.embedding_width
         squares = Work(other_flops=4.0 * shard.size * width)

@@ -8,8 +8,8 @@ whole shard, as in the paper; with `balance: class` each class keeps those neare
 State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
 
 Deviations: the embeddings are those of a short warm-up and not of a network trained to the end. The authors' code keeps
-a window of ranks around the median and measures from the class median; the paper's text, followed here, keeps those
-nearest in distance and measures from the class mean.
+a window of ranks around the median, and measures from the class median. The paper's text, followed here, keeps the
+samples nearest in distance, and measures from the class mean.
 
 Complexity: O(n·D + n log n).
 """
@@ -22,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
-from edgesim.pruning.geometry import ROUNDING, embedding_needs, embeddings_at_end
+from edgesim.pruning.embeddings import ROUNDING, embedding_needs, embeddings_at_end
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, Work
@@ -70,7 +70,7 @@ class Moderate(Method):
         """Embeddings at T0."""
         return embedding_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """Means, differences and squares, and a median."""
         return OwnWork(Work(comparisons=shard.size, other_flops=4.0 * shard.size * network.embedding_width))
 

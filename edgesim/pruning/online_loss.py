@@ -1,26 +1,26 @@
-"""Batches drawn by the last loss that training saw of each sample, mixed with uniform draws: selection on the way.
+"""Batches drawn by the last loss that training saw of each sample, mixed with uniform draws.
 
 After `warm_epochs` of uniform passes over all n samples, every sample of a batch is drawn with replacement by
 
     p_i = mix · c_i / Σ c  +  (1 − mix) / n,        c_i = min(l_i, the `clip` quantile of all l)
 
-where l_i is the loss of sample i when training visited it last: at the weights of that step, with that step's
-augmentation. No pass of the network is spent on a loss, so what is known of samples not drawn lately is old. p is
-worked out anew every `redraw` (steps or epochs). A sample that was not visited yet has the mean of the known losses;
-where all are zero the draw is uniform. `unbiased: true` weights each loss with 1/(n·p_i), so that the expected gradient
-is that of the mean loss over the shard (Katharopoulos & Fleuret 2018); without it hard samples count for more.
+where l_i is the loss of sample i at its last visit: at the weights of that step, with that step's augmentation. No pass
+of the network is spent on a loss, so the losses of samples not drawn lately are old. p is computed anew every `redraw`
+(steps or epochs). A sample that was not visited yet has the mean of the known losses;
+where all are zero the draw is uniform. `unbiased: true` weights each loss with 1/(n·p_i). The expected gradient
+is then that of the mean loss over the shard (Katharopoulos & Fleuret 2018); without it hard samples count for more.
 
-T = max(1, round(k/n · E · ceil(n/B))) steps in epochs of n visits, and the learning rate's schedule over them, as with
-`fewer-epochs` (`pruning.passes`). Where T is within the warm passes this is `fewer-epochs`, bit for bit; the note
-`loss_steps` of the record, the steps drawn by loss, is then 0.
+Training has T = max(1, round(k/n · E · ceil(n/B))) steps in epochs of n visits, and the learning rate follows its
+schedule over them, as with `fewer-epochs` (`pruning.full_passes`). Where T is within the warm passes this is
+`fewer-epochs`, bit for bit. The note `loss_steps` of the record counts the steps drawn by loss, and is then 0.
 
-The cut: samples with wrong labels have the largest losses, and the quantile bounds how often they are drawn.
+The cut: samples with wrong labels have the largest losses, and the quantile limits their share of the draws.
 
 There is no score. The device keeps all of its n samples: that is its `subset_size`. Work: beside training, n
-comparisons (where there is a cut) and 2n other operations each time that p is worked out.
+comparisons (where there is a cut) and 2n other operations each time that p is computed.
 
-Source: "online batch selection" by loss, Loshchilov & Hutter 2016 (there by rank); p by loss and mixed with uniform
-draws as in prioritised replay and in importance sampling.
+Source: "online batch selection" by loss, Loshchilov & Hutter 2016 (there by rank). Draws by
+loss mixed with uniform draws are those of prioritised replay and importance sampling.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
-from edgesim.pruning.passes import pass_sizes, steps_for, uniform
+from edgesim.pruning.full_passes import pass_sizes, steps_for, uniform
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
 from edgesim.work import FloatArray, Work
@@ -44,7 +44,7 @@ from edgesim.work import FloatArray, Work
 
 @dataclass(frozen=True)
 class Redraw:
-    """How often the losses are looked at anew: in steps, or in epochs over the whole shard."""
+    """Interval between two looks at the losses: in steps, or in epochs over the whole shard."""
 
     steps: Annotated[int, Field(ge=1)] | None = None
     """steps between two looks; give this or `epochs`"""
@@ -77,7 +77,7 @@ class OnlineLossSampler:
 
     @property
     def redraws(self) -> int:
-        """How often p is worked out."""
+        """Number of times that p is computed."""
         return max(0, -(-(self.steps - self.warm_steps) // self.redraw_steps))
 
     def visits(self, epochs: int) -> Visits:
@@ -142,7 +142,7 @@ class OnlineLoss(Method):
     mix: Annotated[float, Field(ge=0, le=1)] = 0.5
     """share of the draws that go by loss"""
     redraw: Redraw = Redraw(steps=1)
-    """how often the draw is worked out anew from the losses; left out: at every step"""
+    """interval after which the draw follows the latest losses; left out: every step"""
     clip: Annotated[float, Field(gt=0, lt=1)] | None = 0.8
     """quantile of the losses that larger ones are cut to; null = no cut"""
     unbiased: bool = False
@@ -156,7 +156,7 @@ class OnlineLoss(Method):
         """Nothing: training itself shows the losses."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """Working out p, and the visits of every epoch."""
         sampler = self._sampler(shard, k)
         return OwnWork(self._choosing(sampler), visits=pass_sizes(shard.size, shard.batch_size, sampler.steps))

@@ -1,22 +1,22 @@
-"""Prototypes, "BNSL" in the AdaPruner paper (Sorscher et al. 2022): how far a sample is from the centre of its cluster.
+"""Prototypes, "BNSL" in the AdaPruner paper (Sorscher et al. 2022): distance of a sample from its cluster's centre.
 
     s_i = 1 - cos(h_i, nearest centre),   centres by spherical k-means (k-means++ start) on unit-length embeddings
 
-Shapes: embeddings h [n, D], centres [K, D]. Larger = farther = harder; `keep: hard` keeps those first (right where data
-is plentiful, says the theory), `keep: easy` the prototypical ones (right where it is scarce). K defaults to the number
-of classes and is never above the number of distinct embeddings. `supervised: true` takes class means as the centres
-and measures each sample from its own.
+Shapes: embeddings h [n, D], centres [K, D]. Larger = farther = harder; `keep: hard` keeps those first, `keep: easy` the
+prototypical ones. By the theory, hard is right where data is plentiful, easy where it is scarce. K defaults to the
+number of classes and is never above the number of distinct embeddings. `supervised: true` takes class means as the
+centres and measures each sample from its own.
 
 Guard: at least `guard` (one half, as published) of each class's balanced share is kept; the rest goes by score alone.
-How many that is depends on the budget. `balance: class` gives exact class shares.
+Their number depends on the budget. `balance: class` gives exact class shares.
 
 State: one forward pass over the shard after T0 steps of the warm-up, evaluation mode, no augmentation.
 
-Deviations: the embeddings are those of the device's own warm-up and not of a self-supervised network; shares are in
+Deviations: the embeddings are those of the device's own warm-up, not of a self-supervised network. Shares are in
 proportion to the classes of the shard. An embedding of zeros has no direction and is at distance 1.
 
-Complexity: O(restarts·iterations·n·K·D). Equal embeddings count as one point with a weight, in a canonical order, so
-that neither duplicates nor the order of the samples move the clusters.
+Complexity: O(restarts·iterations·n·K·D). Equal embeddings count as one weighted point, in a canonical order. So
+neither duplicates nor the order of the samples move the clusters.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, Part, ScoreContext, Scoring, Shard, SubsetChoice
-from edgesim.pruning.geometry import embedding_needs, embeddings_at_end, unit_rows
+from edgesim.pruning.embeddings import embedding_needs, embeddings_at_end, unit_rows
 from edgesim.pruning.selection import class_balanced_top_k, class_budgets, top_k
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
@@ -177,7 +177,7 @@ class Prototypes(Method):
         """Embeddings at T0."""
         return embedding_needs(self.warmup, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """Class means take what they take; a clustering as many passes as are usual, at most MAX_ITERATIONS a start."""
         n, width = shard.size, network.embedding_width
         if self.supervised:

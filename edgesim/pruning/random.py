@@ -1,7 +1,7 @@
 """Uniform choice without replacement: the non-informative baseline of both papers.
 
-Score: minus the sample's place in one random permutation from the device's own stream, so that the subsets of one seed
-are nested over the budget.
+Score: minus the sample's place in one random permutation from the device's own stream. So the subsets of one seed are
+nested over the budget.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """Repeated random sampling, RS2 (Okanovic et al. 2024): a new random subset of k samples in every epoch.
 
-    without replacement    a random order of the shard is cut into consecutive pieces of k, one per epoch; where it is
-                           exhausted a new order goes on, so that all samples are visited equally often
+    without replacement    a random order of the shard is cut into consecutive pieces of k, one per epoch; a new order
+                           follows at its end, so that all samples are visited equally often
     with replacement       every epoch draws its k of n samples independently of the others
 
 Within an epoch no sample comes twice. Steps and schedule are those of a fixed subset of k samples: E·ceil(k/B) steps,
 E·k visits. At k = n it is `full`, bit for bit.
 
-With `balance: class` the order spreads every class evenly: a sample of place r in a random order of its n_c has the key
-(r + u_c)/n_c, with u_c uniform in [0, 1) for each class. Any k samples in a row then have nearly k/n of every class.
+With `balance: class` the order spreads every class evenly. A sample of place r in a random order of its class has the
+key (r + u_c)/n_c, with u_c uniform in [0, 1) for each class. Any k samples in a row then have nearly k/n of every
+class.
 
 There is no score. The device keeps all of its n samples: that is its `subset_size`.
 
@@ -27,7 +28,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
@@ -95,7 +96,7 @@ class Rs2(Method):
         """Nothing."""
         return Needs()
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """The orders that are drawn, and k visits in every epoch."""
         return OwnWork(self._ordering(shard, k), visits=(k,) * shard.epochs)
 

@@ -38,7 +38,7 @@ def top_k(scores: FloatArray, k: int) -> IntArray:
 
 
 def class_budgets(labels: IntArray, k: int) -> dict[int, int]:
-    """How many of k samples each class gets: in proportion, by largest remainders.
+    """Number of the k samples for each class: in proportion, by largest remainders.
 
     The budgets sum to k, none exceeds its class, and every class that is present gets at least one while k allows it.
     Ties of remainders go to the lower class.

@@ -1,19 +1,19 @@
-"""TDDS: temporal dual-depth scoring (Zhang et al. 2024, CVPR; the published code settles what the text leaves open).
+"""TDDS: temporal dual-depth scoring (Zhang et al. 2024, CVPR; the published code where the text is open).
 
 With p_t the softmax output [C] of a sample at its presentation t of P, windows of J presentations:
 
     d_t = sum over c of |p_{t+1,c}·(log p_{t+1,c} − log p_{t,c})|              change from one presentation to the next
-    R_k = norm2 over the J − 1 changes of window k of (d_t − their mean)      how much the contribution varies
+    R_k = norm2 over the J − 1 changes of window k of (d_t − their mean)      variation of the contribution
     s   = sum over windows k = 0 … P − J of b·(1 − b)^(P − J − k)·R_k         exponentially weighted, the last most
 
 Larger = the contribution to training varies more = kept first. Outputs are read where training computes them: in
 training mode, augmented if training is, each at the weights of its own step.
 
-Deviations: the paper records 10 to 90 epochs of 200 with windows of J = 10; the default here is J = 4 over the
-scenario's warm-up, which is lengthened to J epochs where it is shorter (at most full training). The log of a
+Deviations: the paper records 10 to 90 epochs of 200 with windows of J = 10. The default here is J = 4 over the
+scenario's warm-up; a shorter warm-up is lengthened to J epochs (at most full training). The log of a
 softmax is taken exactly, where the published code adds 1e-8. Only finished epochs are read, so that all samples have
-equally long trajectories. Fewer presentations than J make one window of what there is; two give the change itself,
-which has no variance, and one gives equal scores.
+equally long trajectories. Fewer presentations than J make one window. Two presentations give the change itself,
+which has no variance; one gives equal scores.
 
 Work: the warm-up; 10 operations per presentation, sample and class.
 """
@@ -27,10 +27,10 @@ import numpy.typing as npt
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from edgesim.models.counted import Network
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
-from edgesim.pruning.dynamics import presentation_needs, presentations, steps_per_epoch, warmup_steps
 from edgesim.pruning.expected_work import needs_of
+from edgesim.pruning.training_dynamics import presentation_needs, presentations, steps_per_epoch, warmup_steps
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, Work
@@ -75,7 +75,7 @@ def _log_softmax(logits: npt.NDArray[np.floating]) -> FloatArray:
 
 @dataclass(frozen=True)
 class Tdds(Method):
-    """how much the change of the outputs from epoch to epoch varies, most first"""
+    """variation of the change of the outputs from epoch to epoch, largest first"""
 
     window: Annotated[int, Field(ge=3)] = 4
     """epochs per window (J)"""
@@ -96,7 +96,7 @@ class Tdds(Method):
             steps = min(max(steps, self.window * steps_per_epoch(shard)), shard.full_steps)
         return presentation_needs("logits", steps, shard)
 
-    def expected(self, shard: Shard, network: Network, k: int) -> OwnWork:
+    def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """Ten operations per finished presentation, sample and class."""
         finished = max(1, needs_of(self, shard).steps // steps_per_epoch(shard))
         return OwnWork(Work(other_flops=10.0 * finished * shard.size * shard.num_classes))

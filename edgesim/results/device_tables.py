@@ -1,4 +1,4 @@
-"""What each device of a run is and holds, as tables of the run folder: reports need it and records do not say it."""
+"""Hardware and shard of each device, as tables of the run folder: reports need them and records do not have them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgesim.work import IntArray
 def holdings(
     devices: Sequence[DeviceProfile], shards: Mapping[tuple[int, int], IntArray], dataset: ImageDataset
 ) -> dict[str, pd.DataFrame]:
-    """The tables of what each device is and holds: what reports need and records do not say.
+    """The tables `devices` and `shards` of a run.
 
     Args:
         devices: the fleet, by index.

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from edgesim.config.document_bounds import user_path
 from edgesim.cost.analytic import subset_size
 from edgesim.cost.objective import Objective
 from edgesim.errors import Fault, RunError, ScenarioError
@@ -68,8 +69,9 @@ def curves_of(scenario: Scenario) -> Curves | None:
 def accuracy_curves(path: Path) -> dict[str, FloatArray]:
     """Mean test accuracy of every method against keep ratio in a run, over devices and seeds: for `accuracy_from`.
 
-    `full` is the last point of every method that has none at keep ratio 1. A curve is over the (seed, device) pairs
-    that finish at all of its ratios; where devices drop out at large ratios its points would else be of other devices.
+    `full` is the last point of every method that has none at keep ratio 1. A curve averages over the (seed, device)
+    pairs that finish at all of its ratios. Else its points would be of different devices, since some drop out at large
+    ratios.
 
     Returns: method -> [points, 2] keep ratio and accuracy, ratios ascending; methods with two points or more.
 
@@ -105,8 +107,8 @@ def _named_by(scenario: Scenario, path: str, advice: str = "") -> Iterator[None]
 
 def _beside(scenario: Scenario, folder: str) -> Path:
     """A folder that the scenario names: relative to the scenario, or else to where one is."""
-    beside = scenario.folder / folder
-    return beside if beside.exists() else Path(folder)
+    beside = user_path(scenario.folder / folder)
+    return beside if beside.exists() else user_path(folder)
 
 
 def _reusable(path: Path) -> tuple[dict[Trial, Reused], Workload]:

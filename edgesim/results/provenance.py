@@ -1,4 +1,4 @@
-"""What a run was made with: versions, machine, commit. For run.json and the report."""
+"""Versions, machine and commit that a run was made with, for run.json and the report."""
 
 from __future__ import annotations
 

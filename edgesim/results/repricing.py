@@ -1,8 +1,8 @@
-"""A finished run priced on another fleet, without training: what a training gives does not depend on who is faster.
+"""A finished run priced on another fleet, without training: the outcome of a training does not depend on the hardware.
 
-Trials are planned anew for the other fleet, so that records equal those of a run there with the same shards in all but
-the `host_*` columns: what a device cannot do is infeasible by the same rules, and everything else takes its outcome
-and its work from the run. What one fleet could not do another may: `carried_over` lets a run there train only that.
+Trials are planned anew for the other fleet. A trial that its device cannot do is infeasible by the same rules; every
+other trial takes its outcome and its work from the run. So records equal those of a run there with the same shards, in
+all but the `host_*` columns. Where another fleet can do more, `carried_over` lets a run there train only those trials.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def reprice(run: Run, on: Scenario) -> pd.DataFrame:
 
 
 def lacks(run: Run, on: Scenario) -> bool:
-    """Whether devices of another fleet can do a trial that the run's own could not. Arguments and faults: `reprice`."""
+    """True where another fleet can do a trial that the run's own could not. Arguments and faults: `reprice`."""
     plan = _plan(run, on)
     done = {
         result.record.trial
@@ -158,7 +158,7 @@ def _plan(run: Run, on: Scenario) -> RunPlan:
 
 
 def _stopped(run: Run, plan: RunPlan, result: TrialResult) -> bool:
-    """Whether the planned device, too, stops on the way through a trial that stopped the run's own."""
+    """True where the planned device, too, stops on the way through a trial that stopped the run's own."""
     if result.record.status != "infeasible" or result.work_record is None:
         return False
     return _record(run, plan, result.record.trial, result).status == "infeasible"

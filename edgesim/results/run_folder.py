@@ -1,7 +1,7 @@
-"""The run folder: written while a run goes, resumed after a kill, read by everything that comes later.
+"""The run folder: written during a run, resumed after a kill, read by reports and other runs.
 
-While a run goes its results are lines of `journal.jsonl`, appended and flushed as each trial ends, so that a kill
-loses at most the trials in flight. At the end they become the tables of `table_columns.OF_TRIALS`, one
+During a run its results are lines of `journal.jsonl`, appended and flushed as each trial ends. A kill loses at most the
+trials in flight. At the end they become the tables of `table_columns.OF_TRIALS`, one
 parquet file each, in the order of the trials, and the journal goes. Exactly one of the two is the truth at any
 time: the journal where there is one.
 """
@@ -32,9 +32,9 @@ from edgesim.results.table_columns import OF_TRIALS
 
 JOURNAL = "journal.jsonl"
 LASTING = ("started", "sessions", "workload", "shown", "data_notes")
-"""what run.json keeps when a run goes on: the last three come from the plan, and not every session makes one"""
+"""keys of run.json that stay when a run is resumed; the last three come from the plan, which not every session makes"""
 SYNC_EVERY_S = 1.0
-"""how often the journal is forced to the disk; a killed process loses nothing, a power cut at most this"""
+"""seconds between two syncs of the journal; a killed process loses nothing, a power cut at most this"""
 
 
 class RunFolder:
@@ -116,7 +116,7 @@ class RunFolder:
         self._results[result.record.trial] = result
 
     def describe(self, described: Mapping[str, pd.DataFrame]) -> None:
-        """Write what is known before the first trial: the tables of `holdings.holdings`."""
+        """Write the tables that are known before the first trial (`device_tables.holdings`)."""
         for name, table in described.items():
             write_table(self.path, name, table)
 
@@ -126,7 +126,7 @@ class RunFolder:
         write_text(self.path / "run.json", json.dumps(self.info, indent=2) + "\n")
 
     def note_terms(self, terms: PricingContext) -> None:
-        """Write down what the prices depend on beside work and devices, so that another fleet can be priced."""
+        """Write the context of the prices, so that another fleet can be priced."""
         pricing_file.write(self.path, terms)
 
     def interrupt(self, status: str, reason: str, finished: str) -> None:
@@ -172,7 +172,7 @@ class Run(display.Displayed):
     path: Path
 
     def shown(self) -> tuple[str, display.Facts]:
-        """What Python and a notebook show."""
+        """Title and facts that Python and a notebook show."""
         return f"Run of {self.info.get('scenario')}", run_summary.of(self.path, self.info, self.records)
 
     def __post_init__(self) -> None:
@@ -232,7 +232,7 @@ class Run(display.Displayed):
 
     @cached_property
     def terms(self) -> PricingContext:
-        """What the prices depend on beside work and devices."""
+        """Context of the prices: all that they depend on beside work and devices."""
         return pricing_file.read(self.path)
 
     @cached_property

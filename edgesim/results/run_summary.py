@@ -1,4 +1,4 @@
-"""What a run is, in a few lines: for Python to show."""
+"""Facts on a run in a few lines, for Python to show."""
 
 from __future__ import annotations
 

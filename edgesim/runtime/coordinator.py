@@ -14,7 +14,7 @@ from edgesim.runtime import scheduler
 from edgesim.runtime.executor import Executor
 from edgesim.runtime.failures import Failure, log_detail
 from edgesim.runtime.job_work import job_flops
-from edgesim.runtime.jobs import Job, Outcome, Prepared, ScoreJob, TrainJob, groups
+from edgesim.runtime.jobs import Job, Outcome, PreparedTrial, ScoreJob, TrainJob, group_by_training
 from edgesim.runtime.scheduler import JobQueue
 from edgesim.runtime.stacking import with_stack_slots
 from edgesim.scenario.experiment import DeviceSpec
@@ -88,7 +88,7 @@ class _Queue:
 
     def train(self, spec: DeviceSpec, outcome: Outcome) -> None:
         """Push the trainings of prepared trials."""
-        for group in groups([entry for entry in outcome if isinstance(entry, Prepared)]):
+        for group in group_by_training([entry for entry in outcome if isinstance(entry, PreparedTrial)]):
             self._push(TrainJob(spec, group))
 
     def split(self, job: Job) -> bool:
@@ -117,7 +117,7 @@ def _with_rule(plan: RunPlan, result: TrialResult) -> TrialResult:
     return replace(result, record=replace(result.record, **plan.rule_columns(trial, vars(result.record))))
 
 
-def _prepared(spec: DeviceSpec, trial: Trial, reused: Reused) -> Prepared:
+def _prepared(spec: DeviceSpec, trial: Trial, reused: Reused) -> PreparedTrial:
     """A trial with the subset of another run, charged with the scoring of that run."""
     positions = np.searchsorted(spec.shard, reused.kept)
     inside = positions < len(spec.shard)
@@ -128,4 +128,4 @@ def _prepared(spec: DeviceSpec, trial: Trial, reused: Reused) -> Prepared:
         )
         raise ScenarioError("pruning.scores_from", [Fault("pruning.scores_from", message)])
     selection = Selection(positions.astype(np.int64), reused.weights)
-    return Prepared(trial, selection, reused.work, reused.trace, host_score_wall_s=0.0, reused=True)
+    return PreparedTrial(trial, selection, reused.work, reused.trace, host_score_wall_s=0.0, reused=True)

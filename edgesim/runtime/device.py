@@ -21,7 +21,7 @@ from edgesim.pruning import base
 from edgesim.pruning.selection import ChargedSubset, choose
 from edgesim.ranked_samples import MAX_CLASSES, RankedSamples, ends_of_classes, pictures
 from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult, WorkRecord
-from edgesim.runtime.jobs import Prepared
+from edgesim.runtime.jobs import PreparedTrial
 from edgesim.runtime.worker_cache import WorkerCache
 from edgesim.scenario.experiment import DeviceSpec
 from edgesim.training import evaluation, loop
@@ -38,7 +38,7 @@ class EdgeDevice:
         self.task = cache.shard(spec)
         self._labels = self._config.dataset.train_labels[spec.shard]
 
-    def prepare(self, trials: tuple[Trial, ...]) -> list[Prepared]:
+    def prepare(self, trials: tuple[Trial, ...]) -> list[PreparedTrial]:
         """Steps 1 and 2: one warm-up observed for all methods, then each method's scores and subsets."""
         config, spec = self._config, self.spec
         names = list(dict.fromkeys(trial.method for trial in trials))
@@ -71,12 +71,14 @@ class EdgeDevice:
             for trial, choice in zip(mine, chosen, strict=True):
                 outputs = self._outputs(method, choice, trial, first=trial == mine[0])
                 prepared.append(
-                    Prepared(trial, choice.selection, choice.work, choice.trace, choice.host_wall_s, state, outputs)
+                    PreparedTrial(
+                        trial, choice.selection, choice.work, choice.trace, choice.host_wall_s, state, outputs
+                    )
                 )
         return prepared
 
     def execute(
-        self, group: tuple[Prepared, ...], trained: evaluation.TrainingOutcome | None = None
+        self, group: tuple[PreparedTrial, ...], trained: evaluation.TrainingOutcome | None = None
     ) -> list[TrialResult]:
         """Steps 3 to 5: train once, evaluate once, price every trial of the group.
 
@@ -94,7 +96,7 @@ class EdgeDevice:
         results = []
         for prepared in group:
             score = prepared.score_work, prepared.score_trace
-            done = WorkRecord(*score, trained.fitted.work, trained.fitted.trace, prepared.reused)
+            done = WorkRecord(*score, trained.fit_result.work, trained.fit_result.trace, prepared.reused)
             record = self._record(prepared, measured, done, trained)
             if record.status != "ok":  # the device stopped on the way: there is no trained network
                 results.append(TrialResult(record, outputs=prepared.outputs, work_record=done))
@@ -103,7 +105,7 @@ class EdgeDevice:
         return results
 
     def _outputs(self, method: base.Method, choice: ChargedSubset, trial: Trial, first: bool) -> MethodOutputs:
-        """What to keep beside the subset; scores that serve all budgets go with the first trial only."""
+        """Outputs to keep beside the subset; scores that serve all budgets go with the first trial only."""
         for_all = method.scores_once
         ranked = not (method.dynamic or method.keeps_all)
         scores = choice.scores if ranked else None
@@ -120,7 +122,7 @@ class EdgeDevice:
         small = pictures(self._config.dataset.train_images[indices])
         return RankedSamples(found.labels, found.most, found.ranks, found.tied, indices, scores[found.positions], small)
 
-    def _train(self, prepared: Prepared) -> evaluation.TrainingOutcome:
+    def _train(self, prepared: PreparedTrial) -> evaluation.TrainingOutcome:
         """Train on the subset from the same weights, schedule and order for every method; evaluate at the end."""
         started = time.perf_counter()
         config, spec, evaluation_config = self._config, self.spec, self._cache.evaluation
@@ -140,17 +142,17 @@ class EdgeDevice:
         with seeds.torch_global(spec.seed, "training:dropout", spec.index):
             streams = loop.Streams(spec.seed, spec.index, "training")
             hooks = loop.Hooks(after_epoch=after_epoch)
-            fitted = loop.fit(model, self.task, subset, config.training, streams, config.augment, hooks)
+            fit_result = loop.fit(model, self.task, subset, config.training, streams, config.augment, hooks)
         shard = evaluation.evaluate(model, self.task, evaluation_config)
-        return evaluation.TrainingOutcome(fitted, tests, shard, time.perf_counter() - started)
+        return evaluation.TrainingOutcome(fit_result, tests, shard, time.perf_counter() - started)
 
     def _measured(self, trained: evaluation.TrainingOutcome) -> tuple[dict[str, float], tuple[CurvePoint, ...]]:
         """The columns of a record that come from a training, and its curve."""
-        dataset, epochs, tests = self._config.dataset, trained.fitted.epochs, trained.tests
+        dataset, epochs, tests = self._config.dataset, trained.fit_result.epochs, trained.tests
         test, shard = tests[epochs[-1].number], trained.shard
         for loss in (test.loss, shard.loss):
             if not math.isfinite(loss):  # the last step's update is seen by no later step
-                raise TrainingDiverged(trained.fitted.work.steps, loss)
+                raise TrainingDiverged(trained.fit_result.work.steps, loss)
         shares = class_shares(dataset.train_labels, self.spec.shard, dataset.num_classes)
         measured = {
             "test_accuracy": test.accuracy,
@@ -168,12 +170,12 @@ class EdgeDevice:
         return measured, tuple(curve)
 
     def _record(
-        self, prepared: Prepared, measured: dict[str, float], done: WorkRecord, trained: evaluation.TrainingOutcome
+        self, prepared: PreparedTrial, measured: dict[str, float], done: WorkRecord, trained: evaluation.TrainingOutcome
     ) -> Record:
         """Step 5: the record of a trial, priced by the closed form and by the emulator."""
         spec, config, m = self.spec, self._config, len(prepared.selection.positions)
         dynamic = config.methods[prepared.trial.method].dynamic
-        visited = {"visited_share": trained.fitted.distinct / m} if dynamic else {}
+        visited = {"visited_share": trained.fit_result.distinct / m} if dynamic else {}
         notes = prepared.selection.notes | visited
         priced = self._cache.price(spec, m, done, dynamic)
         columns: dict[str, Any] = priced if priced["reason"] else measured | priced

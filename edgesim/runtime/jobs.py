@@ -1,4 +1,4 @@
-"""What travels between coordinator and devices: the common setting, the devices, and their two kinds of jobs."""
+"""Jobs that travel from the coordinator to workers, and their outcomes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgesim.work import StepTrace, Work
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedTrial:
     """A trial after scoring and selection, ready to train."""
 
     trial: Trial
@@ -26,7 +26,7 @@ class Prepared:
     """weights to start from, or None for the scenario's initial weights"""
     outputs: MethodOutputs = field(default_factory=MethodOutputs)
     reused: bool = False
-    """whether another run scored"""
+    """True where another run scored"""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ScoreJob:
     spec: DeviceSpec
     trials: tuple[Trial, ...]
     trains_inline: bool = False
-    """whether the trainings follow in the same job: for devices so small that handing them out takes longer"""
+    """True: the trainings follow in the same job, for devices so small that handing them out takes longer"""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class TrainJob:
     """Train once for trials with the same subset, weights and initial state."""
 
     spec: DeviceSpec
-    group: tuple[Prepared, ...]
+    group: tuple[PreparedTrial, ...]
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -52,9 +52,9 @@ class TrainJob:
         return tuple(prepared.trial for prepared in self.group)
 
 
-def groups(prepared: Sequence[Prepared]) -> list[tuple[Prepared, ...]]:
+def group_by_training(prepared: Sequence[PreparedTrial]) -> list[tuple[PreparedTrial, ...]]:
     """Trials whose training is the same: equal subset, loss weights, sampler and initial state."""
-    found: dict[tuple[Any, ...], list[Prepared]] = {}
+    found: dict[tuple[Any, ...], list[PreparedTrial]] = {}
     for entry in prepared:
         weights, state = entry.selection.weights, entry.initial_state or {}
         key = (
@@ -69,4 +69,4 @@ def groups(prepared: Sequence[Prepared]) -> list[tuple[Prepared, ...]]:
 
 
 Job = ScoreJob | TrainJob
-Outcome = list[Prepared] | list[TrialResult]
+Outcome = list[PreparedTrial] | list[TrialResult]

@@ -20,7 +20,7 @@ PORTS = {
 }
 OWN_PORT = "--runtime-env-agent-port="
 LOOK_EVERY_S = 1.0
-"""how often to look whether the raylet is still there"""
+"""interval of the checks that the raylet still runs"""
 
 
 def main() -> None:

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from edgesim.scenario.experiment import ExperimentConfig
 
 ATTEMPTS = 3
-"""how often a job is tried whose host dies"""
+"""tries of a job whose worker process dies"""
 START_TIMEOUT_S = 600.0
-"""how long all hosts together may take to start"""
+"""time that all workers together may take to start"""
 
 
 class RayWorker:
-    """The actor: one per CPU slot (or share of a GPU), hosting many devices one after another."""
+    """The actor: one per CPU slot or share of a GPU. It runs many devices one after another."""
 
     def __init__(self, path: list[str]):
         """Take the driver's `sys.path`: a user's own method or model may live beside the scenario."""
@@ -58,37 +58,37 @@ class RayWorker:
 
 
 class _Call(NamedTuple):
-    """Jobs that a host has been given."""
+    """Jobs that a worker has been given."""
 
-    host: Any
+    worker: Any
     jobs: list[Job]
     tries: int
     started_s: float
 
 
 class RayExecutor:
-    """Runs jobs on Ray actors, one job (or some small ones) at a time on whichever is free; replaces the dead."""
+    """Runs jobs on Ray actors, one bundle of jobs at a time on each; replaces actors that die."""
 
     def __init__(self, hosts: int | None = None, address: str | None = None, gpu: bool | None = None):
-        """Start Ray, and begin to start its hosts.
+        """Start Ray, and begin to start its workers.
 
         Args:
-            hosts: number of actors; None = one per CPU of the machine or cluster.
+            hosts: number of workers, each an actor; None = one per CPU of the machine or cluster.
             address: of an existing Ray cluster, or "auto" (that of RAY_ADDRESS, or the one on this machine); None
                 starts one on this machine, whatever RAY_ADDRESS says.
-            gpu: whether hosts share the GPUs; None = if there are any.
+            gpu: True: the workers share the GPUs; None = if there are any.
         """
         self.sheet = Timesheet()
         self._wanted, self._address, self._gpu = hosts, address, gpu
         self._started_ray = False
-        self._hosts: list[Any] = []
+        self._workers: list[Any] = []
         self._config: Any = None
         self._error: BaseException | None = None
         self._ready, self._released = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep, name="edgesim-ray", daemon=True)
         self._thread.start()
-        # Imports of the caller's would take turns with Ray's thread, and its processes are what everything waits for:
-        # begun in its two seconds they save less than they delay. While the hosts import torch there is time for them.
+        # The caller's own imports would take turns with Ray's thread, whose processes everything waits for. Begun in
+        # its two seconds they save less than they delay. There is time for them while the workers import torch.
         try:
             self._ready.wait()
         except BaseException:  # Ctrl-C, for example
@@ -112,7 +112,7 @@ class RayExecutor:
                 # Ray would otherwise hide GPUs from actors that ask for none, and send usage statistics.
                 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
                 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-                # Ray's default of 15 starves the hosts beside any other busy process; `nice edgesim …` still works.
+                # Ray's default of 15 starves the workers beside any other busy process; `nice edgesim …` still works.
                 os.environ.setdefault("RAY_worker_niceness", "0")
                 options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
                 if self._address is None:
@@ -122,16 +122,16 @@ class RayExecutor:
             cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
             count = self._wanted or cpus
             if count > cpus:
-                raise RunError(f"{count} hosts need as many CPUs, and the cluster has {cpus}; ask for fewer --hosts")
+                raise RunError(f"{count} workers need as many CPUs, and the cluster has {cpus}; ask for fewer --hosts")
             share = gpu_share(int(ray.cluster_resources().get("GPU", 0)), count) if self._gpu is not False else 0.0
             actor: Any = ray.remote(RayWorker)
             self._make = lambda: actor.options(num_cpus=1, num_gpus=share).remote(sys.path)
-            self._hosts = [self._make() for _ in range(count)]
+            self._workers = [self._make() for _ in range(count)]
         except Exception as error:  # noqa: BLE001 - handed to the caller's thread
             self._error = error
 
     def open(self, config: ExperimentConfig) -> None:
-        """Put the configuration into the object store once and hand it to every host.
+        """Put the configuration into the object store once and hand it to every worker.
 
         Raises:
             RunError: Ray could not be started or joined.
@@ -146,59 +146,59 @@ class RayExecutor:
                 "Run with --serial to do without it, or give the --address of a running cluster."
             ) from self._error
         self._config = ray.put(config)
-        opened = [host.open.remote(self._config) for host in self._hosts]
+        opened = [worker.open.remote(self._config) for worker in self._workers]
         ready, waiting = ray.wait(opened, num_returns=len(opened), timeout=START_TIMEOUT_S)
         if waiting:
             raise RunError(
-                f"only {len(ready)} of {n_of(len(opened), 'host')} started within {START_TIMEOUT_S:.0f} s; free are "
+                f"only {len(ready)} of {n_of(len(opened), 'worker')} started within {START_TIMEOUT_S:.0f} s; free are "
                 f"{ray.available_resources()}. Ask for fewer --hosts, or wait for the cluster to become free"
             )
         ray.get(opened)
-        self.sheet.hosts = len(self._hosts)
+        self.sheet.hosts = len(self._workers)
 
     def stream(self, queue: JobQueue) -> Iterator[tuple[Job, Outcome | Failure]]:
-        """Run jobs on whichever host is free, yielding each as it ends."""
+        """Run jobs on whichever worker is free, and yield each as it ends."""
         import ray
         from ray.exceptions import RayError, RayTaskError
 
-        idle = list(self._hosts)
+        idle = list(self._workers)
         running: dict[Any, _Call] = {}
         retries: list[tuple[list[Job], int]] = []
         while len(queue) or running or retries:
             while idle and (retries or len(queue)):
                 jobs, tries = retries.pop() if retries else (queue.take(), 0)
-                host = idle.pop()
-                running[host.run.remote(jobs)] = _Call(host, jobs, tries + 1, time.perf_counter())
+                worker = idle.pop()
+                running[worker.run.remote(jobs)] = _Call(worker, jobs, tries + 1, time.perf_counter())
             done, _ = ray.wait(list(running), num_returns=1)
             call = running.pop(done[0])
             outcomes: list[Outcome | Failure]
             try:
                 outcomes = ray.get(done[0])
             except RayError as error:
-                lives = isinstance(error, RayTaskError)  # what the jobs gave back could not be sent, for example
-                idle.append(call.host if lives else self._replace(call.host))
-                if len(call.jobs) > 1:  # which of them it was shows when each runs alone
+                is_alive = isinstance(error, RayTaskError)  # outcomes could not be sent, for example
+                idle.append(call.worker if is_alive else self._replace(call.worker))
+                if len(call.jobs) > 1:  # run each alone to find the one
                     retries += [([job], 0) for job in call.jobs]
                     continue
-                if not lives and call.tries < ATTEMPTS:
+                if not is_alive and call.tries < ATTEMPTS:
                     retries.append((call.jobs, call.tries))
                     continue
                 reason = _first_line(getattr(error, "cause", None) or error)
-                reason = reason if lives else f"its host process died {call.tries} times ({reason})"
+                reason = reason if is_alive else f"its worker process died {call.tries} times ({reason})"
                 outcomes = [Failure(reason, str(error))]
             else:
-                idle.append(call.host)
+                idle.append(call.worker)
                 self.sheet.jobs.append((call.started_s, time.perf_counter()))
             yield from zip(call.jobs, outcomes, strict=True)
 
-    def _replace(self, host: Any) -> Any:
-        """A fresh host for one that died; it opens the configuration before its first job, while the others go on."""
+    def _replace(self, worker: Any) -> Any:
+        """Replace a worker that died. The new one opens the configuration while the others run."""
         import ray
 
-        ray.kill(host)
+        ray.kill(worker)
         fresh = self._make()
         fresh.open.remote(self._config)
-        self._hosts[self._hosts.index(host)] = fresh
+        self._workers[self._workers.index(worker)] = fresh
         return fresh
 
     def close(self) -> None:
@@ -206,9 +206,9 @@ class RayExecutor:
         import ray
 
         self._ready.wait()
-        for host in self._hosts:
-            ray.kill(host)
-        self._hosts = []
+        for worker in self._workers:
+            ray.kill(worker)
+        self._workers = []
         self._config = None
         if self._started_ray:
             ray.shutdown()
@@ -216,14 +216,14 @@ class RayExecutor:
         self._released.set()
 
 
-def gpu_share(gpus: int, hosts: int) -> float:
-    """The share of a GPU that each host takes, so that all hosts find room; 0 without GPUs."""
+def gpu_share(gpus: int, workers: int) -> float:
+    """The share of a GPU that each worker takes, so that all workers find room; 0 without GPUs."""
     if gpus == 0:
         return 0.0
-    if hosts <= gpus:
+    if workers <= gpus:
         return 1.0
-    # Ray packs whole hosts into a GPU and counts in 1/10,000; rounded down, so that the last one fits.
-    return math.floor(10_000 / math.ceil(hosts / gpus)) / 10_000
+    # Ray packs whole workers into a GPU and counts in 1/10,000; rounded down, so that the last one fits.
+    return math.floor(10_000 / math.ceil(workers / gpus)) / 10_000
 
 
 def available_cpus() -> int:

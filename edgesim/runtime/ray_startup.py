@@ -15,11 +15,11 @@ from edgesim.config import tested_versions
 from edgesim.runtime.failures import Failure, log_detail
 
 _UNUSED = ("start_api_server", "start_monitor", "start_log_monitor")
-"""methods of Ray's node that start what no run needs: dashboard, autoscaler, and what sends logs to the driver"""
+"""methods of Ray's node that start processes no run needs: dashboard, autoscaler, and the sender of logs"""
 _AGENTS = ("dashboard", "runtime_env")
 
 _ADDRESS = "RAY_ADDRESS"
-"""the variable by which Ray finds a cluster where `ray.init` is given none, or "auto\""""
+"""variable that names a cluster where `ray.init` is given none, or "auto\""""
 
 
 def unused_address() -> str:
@@ -60,9 +60,9 @@ def start(address: str, options: dict[str, Any]) -> None:
 def _unused_left_out() -> Iterator[None]:
     """Let Ray start its head without processes that a run has no use for, and its agents only when one is asked for.
 
-    `ray.init` has no option for either. Starting and ending Ray took 9.0 s of processor time with all of its processes,
-    5.3 s without the dashboard, the monitor and the log monitor, and 3.1 s with stand-ins for the agents as well
-    (see `ray_agent`; two actors, 2 cores, Ray 2.60 without extras).
+    `ray.init` has no option for either. Starting Ray and two actors took 5.5 s of processor time with all processes,
+    3.5 s without the dashboard, the monitor and the log monitor, and 2.3 s with stand-ins for the agents as well
+    (see `ray_agent`; Ray 2.60 without its extras).
     """
     from ray._private import services
     from ray._private.node import Node

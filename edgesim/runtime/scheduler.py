@@ -19,8 +19,8 @@ BUNDLE_FLOPS = 2e9
 class JobQueue:
     """Jobs that continue a device come first, the longest of them first; then first jobs, the longest first.
 
-    So the trainings of a device follow its scoring. Little waits in memory, a kill loses little, and the last jobs of
-    a run are small ones, so that no long one runs alone at the end.
+    So the trainings of a device follow its scoring. Little waits in memory, and a kill loses little. The last jobs of a
+    run are small, so no long one runs alone at the end.
     """
 
     _heap: list[tuple[bool, float, int, Job]] = field(default_factory=list)

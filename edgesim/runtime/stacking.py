@@ -1,4 +1,4 @@
-"""Stacked training: which devices train in stacks, and the trainings that a worker is given together, stacked.
+"""Stacked training: choice of the devices that train in stacks, and training of a worker's jobs in them.
 
 The rest of the runtime knows stacks by three calls only. `with_stack_slots` marks the small devices, `fills_stack`
 tells the queue when a bundle is full, and `StackTrainer.train` takes trainings and gives their outcomes. The
@@ -21,7 +21,7 @@ from edgesim.work import OPERATION_KINDS
 if TYPE_CHECKING:
     import torch
 
-    from edgesim.runtime.jobs import Job, Prepared
+    from edgesim.runtime.jobs import Job, PreparedTrial
     from edgesim.runtime.worker_cache import WorkerCache
     from edgesim.scenario.experiment import DeviceSpec, ExperimentConfig
     from edgesim.training.evaluation import TrainingOutcome
@@ -40,7 +40,7 @@ class StackRequest(NamedTuple):
     spec: DeviceSpec
     task: ClassificationTask
     """the device's shard"""
-    prepared: Prepared
+    prepared: PreparedTrial
 
 
 def with_stack_slots(
@@ -50,8 +50,8 @@ def with_stack_slots(
 
     A device is small where its shard fits into a batch and its training at full data is short. Other methods and keep
     ratios, the work left to do and the hardware play no part: a longer sweep, a resumed run and a run on another fleet
-    compute the same. Slots go round in the order in which the devices of a seed are queued, so that those that a
-    worker gets together fill a stack.
+    compute the same. Slots are numbered round in the queue's order of a seed's devices, so that those that a worker
+    gets together fill a stack.
 
     Args:
         config: of the run.
@@ -98,13 +98,13 @@ class StackTrainer:
         self._initial: dict[int, State] = {}
 
     def train(self, requests: Sequence[StackRequest]) -> list[TrainingOutcome | TrainingDiverged | Failure | None]:
-        """Train together what may share its steps: equal widths, different slots.
+        """Train together the networks that may share their steps: equal widths, different slots.
 
         Args:
             requests: in the order of jobs and trainings.
 
-        Returns: the outcome of each; None where it is to be trained alone. Where a stack fails, each of its members is
-            trained as a stack of one, which computes the same, and keeps its own failure.
+        Returns: the outcome of each; None where it is to be trained alone. Where a stack fails, each member is trained
+            as a stack of one, which computes the same. A failure is then that member's own.
         """
         outcomes: list[TrainingOutcome | TrainingDiverged | Failure | None] = [None] * len(requests)
         stacks: dict[tuple[int, int], dict[int, StackMember]] = {}

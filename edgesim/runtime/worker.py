@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgesim.errors import TrainingDiverged
 from edgesim.runtime.device import EdgeDevice
 from edgesim.runtime.failures import Failure, caught
-from edgesim.runtime.jobs import Job, Outcome, Prepared, TrainJob, groups
+from edgesim.runtime.jobs import Job, Outcome, PreparedTrial, TrainJob, group_by_training
 from edgesim.runtime.stacking import StackRequest, StackTrainer
 from edgesim.runtime.worker_cache import WorkerCache
 from edgesim.scenario.experiment import ExperimentConfig
@@ -20,8 +20,8 @@ class ScoredJob:
     """A job whose scoring is done."""
 
     device: EdgeDevice
-    prepared: list[Prepared]
-    groups: list[tuple[Prepared, ...]]
+    prepared: list[PreparedTrial]
+    groups: list[tuple[PreparedTrial, ...]]
     """trainings of this job: trials that share one"""
 
 
@@ -59,7 +59,7 @@ class Worker:
         if isinstance(job, TrainJob):
             return ScoredJob(device, [], [job.group])
         prepared = device.prepare(job.trials)
-        return ScoredJob(device, prepared, groups(prepared) if job.trains_inline else [])
+        return ScoredJob(device, prepared, group_by_training(prepared) if job.trains_inline else [])
 
 
 def _finish(job: ScoredJob, trained: Sequence[TrainingOutcome | TrainingDiverged | None]) -> Outcome:

@@ -1,4 +1,4 @@
-"""A scenario made concrete: what all devices of a run share, the devices, and the shards that they hold."""
+"""Experiment of a scenario: the configuration that all devices share, the devices, and their shards."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from edgesim.cost.context import PricingContext
 from edgesim.cost.objective import Objective
 from edgesim.data import datasets
 from edgesim.data.images import ImageDataset
-from edgesim.data.invariants import check
+from edgesim.data.partition_checks import check
 from edgesim.errors import DataError, Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.hardware.conditions import Conditions
 from edgesim.hardware.profile import DeviceProfile
-from edgesim.models.counted import Network, counted
+from edgesim.models.network_costs import NetworkShape, counted
 from edgesim.pruning import base
 from edgesim.records import Trial
 from edgesim.scenario import keep_ratio
@@ -29,7 +29,7 @@ from edgesim.work import IntArray, Workload
 
 @dataclass(frozen=True)
 class ExperimentConfig:
-    """What all devices of a run have in common. Sent to every host once."""
+    """Configuration that all devices of a run share. Sent to every worker once."""
 
     scenario: str
     dataset: ImageDataset
@@ -43,16 +43,16 @@ class ExperimentConfig:
     pricing: PricingContext
     keep_scores: bool = False
     rule: str = ""
-    """what chooses the keep ratios, where a rule does"""
+    """rule that chooses the keep ratios; empty where the scenario names them"""
     shown: frozenset[Trial] = frozenset()
     """trials whose samples at both ends of the scores are kept, with pictures: of one device, one trial per method"""
 
     def rule_of(self, method: str) -> str:
-        """What chose the keep ratio of a method's trials; nothing chooses that of one that keeps everything."""
+        """Rule that chose the keep ratios of a method; empty for a method that keeps everything."""
         return "" if self.methods[method].keeps_all else self.rule
 
     def describe(self, labels: IntArray) -> base.Shard:
-        """What a method may know of a shard with these labels [n]."""
+        """Properties of a shard with these labels [n] that a method may use."""
         training, size = self.training, len(labels)
         limit = training.epochs * -(-size // training.batch_size)
         return base.Shard(
@@ -67,7 +67,7 @@ class ExperimentConfig:
 
 @dataclass(frozen=True)
 class DeviceSpec:
-    """One device in one seed: who it is, what it is, what it holds."""
+    """One device in one seed: its identity, hardware and shard."""
 
     seed: int
     index: int
@@ -98,7 +98,7 @@ def in_order(scenario: Scenario, trials: Iterable[Trial]) -> list[Trial]:
 
 def configure(
     scenario: Scenario, dataset: ImageDataset, scorer: Workload | None = None
-) -> tuple[ExperimentConfig, Network]:
+) -> tuple[ExperimentConfig, NetworkShape]:
     """Configuration that all devices share, and the operations of the network, which are counted here.
 
     Args:
@@ -140,7 +140,7 @@ def configure(
 
 
 def shards_of(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray]:
-    """The shards of one seed: sorted indices into the training set, one array per device.
+    """Split the training set of one seed: sorted indices, one array per device.
 
     Raises:
         ScenarioError: more devices than samples, or a scheme that cannot meet its own terms.

@@ -18,6 +18,7 @@ from edgesim.records import rounded_ratio
 PATH = "pruning.keep_ratio"
 RULES = ("budget", "objective")
 LIMITS = ("energy_j", "latency_s", "storage_bytes")
+MAX_RATIOS = 1_000
 _POINTS = (
     "two or more [ratio, accuracy] points, shares up to 1, ratios rising, such as [[0.1, 0.6], [0.5, 0.8], [1, 0.85]]"
 )
@@ -43,7 +44,7 @@ def parse(given: Any, faults: list[Fault]) -> tuple[tuple[float, ...], Rule | No
 
 
 def document(ratios: tuple[float, ...], rule: Rule | None) -> Any:
-    """What `parse` reads as these."""
+    """Document value that `parse` reads as these."""
     if rule is None:
         return list(ratios)
     plain = {key: value for key, value in TypeAdapter(type(rule)).dump_python(rule, mode="json").items() if value}
@@ -53,7 +54,7 @@ def document(ratios: tuple[float, ...], rule: Rule | None) -> Any:
 
 
 def label(rule: Rule | None) -> str:
-    """How tables call the rule that chose a ratio; empty for ratios that the scenario names."""
+    """Name in tables of the rule that chose a ratio; empty for ratios that the scenario names."""
     return "" if rule is None else "budget" if isinstance(rule, Budget) else "objective"
 
 
@@ -94,7 +95,7 @@ def _objective(given: Any, faults: list[Fault]) -> Objective | None:
     weights = given.get("weights")
     names = ("time", "energy", "storage")
     if isinstance(weights, dict) and all(_is_zero(weights.get(name)) for name in names):
-        faults.append(Fault(f"{where}.weights", "are all 0, so that nothing costs anything; give one above 0"))
+        faults.append(Fault(f"{where}.weights", "are all 0, so the cost is always 0; give one above 0"))
     return rule
 
 
@@ -107,10 +108,10 @@ def _check_source(given: dict[str, Any], where: str, faults: list[Fault]) -> Non
     has = [given.get(key) is not None for key in ("accuracy_curve", "accuracy_from")]
     if sum(has) != 1:
         message = (
-            "weighs cost against accuracy, and needs to be told how accuracy depends on the ratio; got "
-            f"{'both' if all(has) else 'neither'} of `accuracy_curve` ({_POINTS}) and `accuracy_from` (the "
-            "folder of a run with two keep ratios or more of each method, as `edgesim run` with "
-            "`keep_ratio: [0.1, 0.5, 1]` leaves one); give one of the two"
+            "needs the accuracy at several keep ratios; got "
+            f"{'both' if all(has) else 'neither'} of `accuracy_curve` and `accuracy_from`; give one of the two: "
+            f"`accuracy_curve` ({_POINTS}), or `accuracy_from` (the folder of a run with two keep ratios or more of "
+            "each method, such as one with `keep_ratio: [0.1, 0.5, 1]`)"
         )
         faults.append(Fault(where, message))
 
@@ -123,6 +124,9 @@ def _check_rise(points: list[list[float]], path: str, faults: list[Fault]) -> No
 
 
 def _numbers(given: Any, faults: list[Fault]) -> tuple[float, ...]:
+    if isinstance(given, list) and len(given) > MAX_RATIOS:
+        faults.append(Fault(PATH, f"lists {len(given):,} keep ratios; at most {MAX_RATIOS:,} are allowed"))
+        return ()
     listed = [_rounded(ratio) for ratio in (given if isinstance(given, list) else [given])]
     allowed = "a number in (0, 1], the share that is kept, or a list of such numbers"
     bad = False

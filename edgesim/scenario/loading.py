@@ -1,7 +1,7 @@
-"""YAML -> a frozen Scenario, with every fault of the document reported at once.
+"""Loading of scenarios: YAML becomes a frozen Scenario, with every fault of the document reported at once.
 
-Names are looked up in the tables and arguments bound to their frozen dataclasses here, so that a misspelt option is an
-error with its YAML path before any work starts. Needs no torch.
+Names are looked up in the tables, and arguments are bound to their frozen dataclasses. So a misspelt option is an error
+with its YAML path before any work starts. Needs no torch.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from edgesim import models
 from edgesim.config import display, shipped, validation
 from edgesim.config.document_values import meant
-from edgesim.config.registry import NamedPlugin, Resolve, Table, own, plug
+from edgesim.config.registry import NamedPlugin, PluginTable, bind
 from edgesim.cost.analytic import CostWeights
 from edgesim.data.augment import AUGMENTATIONS
-from edgesim.data.datasets import DATASETS
-from edgesim.data.schemes import PARTITIONS
+from edgesim.data.datasets import DATASETS, DatasetSource
+from edgesim.data.partition_schemes import PARTITIONS
 from edgesim.errors import Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.hardware import fleet
@@ -41,6 +41,7 @@ OPTIONAL = ("name", "training", "evaluation", "cost", "report", "seeds")
 
 
 _NAME = re.compile(r"[^\W_][\w.-]*")
+MAX_SEEDS = 10_000
 _NAME_BYTES = 81
 """so that a folder can be named after it, with the time"""
 NAMED = ("dataset", "partition", "model")
@@ -48,16 +49,16 @@ NAMED = ("dataset", "partition", "model")
 
 
 @checked_dataclass(frozen=True)
-class Cost:
-    """The `cost` part: what the price of a device weighs."""
+class CostSection:
+    """The `cost` part: weights of the cost of a device."""
 
     weights: CostWeights = CostWeights()
     """weights of time, energy and storage in the cost J"""
 
 
 @checked_dataclass(frozen=True)
-class Report:
-    """The `report` part: what a verdict goes by."""
+class ReportSection:
+    """The `report` part: criteria of the verdict."""
 
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """loss of accuracy that counts as none: a keep ratio is recommended where a larger loss is ruled out"""
@@ -72,27 +73,27 @@ class Scenario(display.Displayed):
     dataset: NamedPlugin
     """data to train and test on: a name, or a map with `name` and arguments"""
     partition: NamedPlugin
-    """how the training samples are divided among the devices: a name, or a map with `name` and arguments"""
+    """split of the training samples among the devices: a name, or a map with `name` and arguments"""
     fleet: Fleet
     """the devices: groups of them, or the path of a fleet file, relative to this file"""
     model: NamedPlugin
     """network to train: a name, or a map with `name` and arguments"""
     training: Training
-    """how every device trains"""
+    """training of every device"""
     augment: tuple[NamedPlugin, ...]
     """of the training batches"""
     pruning: Pruning
-    """methods that choose the samples, and how many they keep"""
+    """methods that choose the samples, and the share that they keep"""
     evaluation: Evaluation
-    """when the test set is evaluated"""
-    cost: Cost
-    """what the cost J of a device weighs"""
-    report: Report
-    """what the verdict of a report goes by"""
+    """evaluation on the test set"""
+    cost: CostSection
+    """weights of the cost J of a device"""
+    report: ReportSection
+    """criteria of a report's verdict"""
     seeds: tuple[int, ...]
     """seeds of all random choices: one, or a list; every trial runs once per seed; left out: 0"""
     folder: Path
-    """where relative names of the document start"""
+    """folder that relative names of the document start from"""
     document: Document
     """the resolved document: overrides applied, the fleet inlined, defaults filled in"""
 
@@ -106,7 +107,7 @@ class Scenario(display.Displayed):
         return validation.dump(self.document)
 
     def shown(self) -> tuple[str, display.Facts]:
-        """What Python and a notebook show."""
+        """Title and facts that Python and a notebook display."""
         pruning, groups = self.pruning, self.fleet.members
         profiles = Counter({self.fleet.bases[group[0]].name: 0 for group in groups})
         for group in groups:
@@ -132,8 +133,8 @@ def load(given: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | S
 
     Args:
         given: the path of its YAML file, the name of a scenario that comes with edgesim (`shipped.scenarios`), or the
-            document itself as a map, in which relative names start at the working directory and
-            which is called `scenario` where it has no `name`. NumPy's numbers and arrays may stand in it.
+            document itself as a map. In a map relative names start at the working directory, the default name is
+            `scenario`, and NumPy's numbers and arrays are allowed.
         overrides: `{"training.epochs": 3}` or `["training.epochs=3"]`, the latter's values as YAML; lists by `key[0]`.
 
     Raises:
@@ -155,14 +156,14 @@ def from_document(
     """A scenario from a document that is already read; `folder` is where relative names start. Raises as `load`."""
     faults: list[Fault] = []
     document = validation.plain(document, "", faults)  # a copy of our own
-    lost = [fault.path for fault in faults]  # what is said of the gaps there would be no news
+    lost = [fault.path for fault in faults]  # faults of the gaps that these leave are not repeated
     validation.override(document, overrides, NAMED, faults)
     validation.unknown_keys(document, [*REQUIRED, *OPTIONAL], "", faults)
     faults.extend(Fault(key, "is missing and has no default") for key in REQUIRED if key not in document)
     parts = _parts(document, source, folder, faults)
     if faults:
-        told = faults[: len(lost)] + [fault for fault in faults[len(lost) :] if fault.path not in lost]
-        raise ScenarioError(source, list(dict.fromkeys(told)))
+        reported = faults[: len(lost)] + [fault for fault in faults[len(lost) :] if fault.path not in lost]
+        raise ScenarioError(source, list(dict.fromkeys(reported)))
     # The names of the augmentations have become plug-ins; kept once, not twice.
     parts["training"] = dataclasses.replace(parts["training"], augment=())
     scenario = Scenario(**parts, folder=folder, document={})
@@ -172,18 +173,19 @@ def from_document(
 def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -> dict[str, Any]:
     """Build every part of the document that is there; None where one has a fault."""
     training, augment = _training(document.get("training", {}), faults)
+    networks = PluginTable(models.MODELS, "build", lambda name, _: models.resolve(name))
     return {
         "name": _name(document, source, faults),
-        "dataset": _section(document, "dataset", DATASETS, "load", faults),
-        "partition": _section(document, "partition", PARTITIONS, "split", faults),
+        "dataset": _section(document, "dataset", PluginTable(DATASETS, "load", base=DatasetSource), faults),
+        "partition": _section(document, "partition", PluginTable(PARTITIONS, "split"), faults),
         "fleet": fleet.load(document["fleet"], "fleet", folder, faults) if "fleet" in document else None,
-        "model": _section(document, "model", models.MODELS, "build", faults, lambda name, _: models.resolve(name)),
+        "model": _section(document, "model", networks, faults),
         "training": training,
         "augment": augment,
         "pruning": pruning_section.load(document["pruning"], faults) if "pruning" in document else None,
         "evaluation": validation.build(Evaluation, document.get("evaluation", {}), "evaluation", faults),
-        "cost": validation.build(Cost, document.get("cost", {}), "cost", faults),
-        "report": validation.build(Report, document.get("report", {}), "report", faults),
+        "cost": validation.build(CostSection, document.get("cost", {}), "cost", faults),
+        "report": validation.build(ReportSection, document.get("report", {}), "report", faults),
         "seeds": _seeds(document.get("seeds", [0]), faults),
     }
 
@@ -202,7 +204,7 @@ def _name(document: Document, source: str, faults: list[Fault]) -> str:
 
 
 def _fit_for_a_folder(text: str) -> str:
-    """A text as a scenario's name: what a name cannot hold becomes a hyphen."""
+    """A text as a scenario's name: characters that a name cannot hold become hyphens."""
     text = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", text))
     return text.encode()[:_NAME_BYTES].decode(errors="ignore").strip("._-") or "scenario"
 
@@ -212,6 +214,9 @@ def _seeds(given: Any, faults: list[Fault]) -> tuple[int, ...]:
     form = "must be one or more different integers >= 0"
     if not listed:
         faults.append(Fault("seeds", f"{form}; the list is empty"))
+    if len(listed) > MAX_SEEDS:
+        faults.append(Fault("seeds", f"lists {len(listed):,} seeds; at most {MAX_SEEDS:,} are allowed"))
+        return ()
     for i, seed in enumerate(listed):
         name = f"seeds[{i}]" if isinstance(given, list) else "it"
         if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
@@ -221,10 +226,8 @@ def _seeds(given: Any, faults: list[Fault]) -> tuple[int, ...]:
     return tuple(listed)
 
 
-def _section(
-    document: Document, key: str, table: Mapping[str, type], duty: str, faults: list[Fault], resolve: Resolve = own
-) -> NamedPlugin | None:
-    return plug(document[key], Table(table, duty, resolve), key, faults) if key in document else None
+def _section(document: Document, key: str, table: PluginTable, faults: list[Fault]) -> NamedPlugin | None:
+    return bind(document[key], table, key, faults) if key in document else None
 
 
 def _training(given: Any, faults: list[Fault]) -> tuple[Training | None, tuple[NamedPlugin, ...]]:
@@ -232,8 +235,8 @@ def _training(given: Any, faults: list[Fault]) -> tuple[Training | None, tuple[N
     listed = given.get("augment", []) if isinstance(given, dict) else []
     if not isinstance(listed, list):
         return validation.build(Training, given, "training", faults), ()
-    table = Table(AUGMENTATIONS, "__call__")
-    found = [plug(one, table, f"training.augment[{i}]", faults) for i, one in enumerate(listed)]
+    table = PluginTable(AUGMENTATIONS, "__call__")
+    found = [bind(one, table, f"training.augment[{i}]", faults) for i, one in enumerate(listed)]
     settings = {**given, "augment": []} if isinstance(given, dict) else given
     return validation.build(Training, settings, "training", faults), tuple(named for named in found if named)
 

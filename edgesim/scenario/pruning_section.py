@@ -1,4 +1,4 @@
-"""The `pruning` part of a scenario: methods, keep ratios and what they are scored on."""
+"""The `pruning` part of a scenario: methods, keep ratios and warm-up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from edgesim.config import validation
-from edgesim.config.registry import NamedPlugin, Table, label_of, plug
+from edgesim.config.registry import NamedPlugin, PluginTable, bind, label_of
 from edgesim.cost.objective import Rule
 from edgesim.errors import Fault
 from edgesim.pruning import METHODS, Method
@@ -20,21 +20,21 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Pruning:
-    """Which methods run at which keep ratios."""
+    """Methods and keep ratios of a scenario."""
 
     methods: tuple[NamedPlugin, ...]
-    """label -> method; the label is the name unless the document gives one"""
+    """label -> method; the default label is the method's name"""
     keep_ratios: tuple[float, ...]
     """ascending, each in (0, 1]; empty where a rule chooses"""
     warmup: Warmup
     keep_scores: bool
     scores_from: str | None
     rule: Rule | None = None
-    """how every device finds its own ratio"""
+    """rule that gives every device its own ratio"""
 
     @property
     def trials_per_device(self) -> int:
-        """How many trials each device has in a seed; a method that keeps everything has one, at keep_ratio 1."""
+        """Trials of each device in a seed; a method that keeps everything has one, at keep_ratio 1."""
         ratios_each = len(self.keep_ratios) if self.rule is None else 1
         return sum(1 if method.plugin.keeps_all else ratios_each for method in self.methods)
 
@@ -81,7 +81,7 @@ def _methods(listed: list[Any], faults: list[Fault]) -> tuple[NamedPlugin, ...]:
     labels: set[str] = set()
     for i, entry in enumerate(listed):
         where = f"pruning.methods[{i}]"
-        method = plug(entry, Table(METHODS, "score|choose", labelled=True, base=Method), where, faults)
+        method = bind(entry, PluginTable(METHODS, "score|choose", labelled=True, base=Method), where, faults)
         label = label_of(entry)
         if label is not None and label in labels:
             faults.append(Fault(where, f"'{label}' is listed twice; give one of them a `label` of its own"))

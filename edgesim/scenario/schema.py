@@ -16,11 +16,11 @@ from edgesim.config.field_docs import described, field_docs, summary
 from edgesim.cost.objective import Budget, Objective
 from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS
-from edgesim.data.schemes import PARTITIONS
+from edgesim.data.partition_schemes import PARTITIONS
 from edgesim.hardware import fleet as fleets
 from edgesim.hardware import loading
 from edgesim.pruning import METHODS
-from edgesim.scenario.loading import REQUIRED, Cost, Report, Scenario
+from edgesim.scenario.loading import REQUIRED, CostSection, ReportSection, Scenario
 from edgesim.scenario.pruning_section import PruningDocument
 from edgesim.training.settings import Evaluation, Training
 
@@ -51,8 +51,8 @@ def scenario() -> Schema:
         "training": training,
         "pruning": pruning,
         "evaluation": _of(Evaluation, definitions),
-        "cost": _of(Cost, definitions),
-        "report": _of(Report, definitions),
+        "cost": _of(CostSection, definitions),
+        "report": _of(ReportSection, definitions),
         "seeds": {"anyOf": [SEED, {"type": "array", "items": SEED, "minItems": 1, "uniqueItems": True}], "default": 0},
     }
     docs = field_docs(Scenario)
@@ -106,7 +106,7 @@ def _rules(definitions: Schema) -> list[Schema]:
 
 
 def _of(cls: type, definitions: Schema) -> Schema:
-    """Schema of a dataclass; what it refers to goes to `definitions`."""
+    """Schema of a dataclass; the schemas that it refers to go to `definitions`."""
     part = described(TypeAdapter(cls).json_schema(ref_template="#/$defs/{model}"), cls)
     for name, definition in part.pop("$defs", {}).items():
         definitions[name] = {**definition, **({"additionalProperties": False} if "properties" in definition else {})}
@@ -120,8 +120,8 @@ def _choice(table: Mapping[str, type], definitions: Schema, kind: str, extra: Sc
     variants: list[Schema] = [{"enum": list(table)}, reference]
     for name, cls in table.items():
         part = _of(cls, definitions)
-        said = {"const": name, "description": f"Name of the {kind}. {name}: {summary(cls).rstrip('.')}."}
-        part["properties"] = {"name": said, **(extra or {}), **part["properties"]}
+        name_field = {"const": name, "description": f"Name of the {kind}. {name}: {summary(cls).rstrip('.')}."}
+        part["properties"] = {"name": name_field, **(extra or {}), **part["properties"]}
         part["required"] = ["name", *part.get("required", [])]
         variants.append(part)
     variants.append({"type": "object", "properties": {"name": reference}, "required": ["name"]})

@@ -22,15 +22,13 @@ class Scores:
     """share of right answers, in [0, 1]"""
     per_class_accuracy: FloatArray
     """[C]; NaN for a class without samples"""
-    per_class_count: IntArray
-    """[C]"""
 
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """What became of one training."""
+    """Result of one training, with its evaluations."""
 
-    fitted: FitResult
+    fit_result: FitResult
     tests: dict[int, Scores]
     """1-based epoch -> the common test set after it; the last epoch is always there"""
     shard: Scores
@@ -43,7 +41,7 @@ class TrainingOutcome:
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """How networks are evaluated, and after which epochs on the common test set."""
+    """Settings of the evaluation, with the epochs after which the common test set is config."""
 
     num_classes: int
     batch_size: int
@@ -52,21 +50,21 @@ class EvaluationConfig:
     """epochs; 0 = only after the last"""
 
     def is_due(self, epoch: int, epochs: int) -> bool:
-        """Whether the test set is evaluated after a 1-based epoch of `epochs`."""
+        """True where the test set is evaluated after a 1-based epoch of `epochs`."""
         return epoch == epochs or (self.every > 0 and epoch % self.every == 0)
 
-    def scores(self, loss: FloatArray, hit: FloatArray, labels: IntArray) -> Scores:
-        """What the losses, hits (1 = right) and labels of n samples, each [n], come to."""
+    def scores(self, loss: FloatArray, correct: FloatArray, labels: IntArray) -> Scores:
+        """Scores from the losses, correct predictions (1 = correct) and labels of n samples, each [n]."""
         counts = np.bincount(labels, minlength=self.num_classes)
-        hits = np.bincount(labels, weights=hit, minlength=self.num_classes)
-        per_class = np.divide(hits, counts, out=np.full(self.num_classes, np.nan), where=counts > 0)
-        return Scores(float(loss.mean()), float(hit.mean()), per_class, counts.astype(np.int64))
+        right = np.bincount(labels, weights=correct, minlength=self.num_classes)
+        per_class = np.divide(right, counts, out=np.full(self.num_classes, np.nan), where=counts > 0)
+        return Scores(float(loss.mean()), float(correct.mean()), per_class)
 
 
-def evaluate(model: torch.nn.Module, task: ClassificationTask, evaluated: EvaluationConfig) -> Scores:
+def evaluate(model: torch.nn.Module, task: ClassificationTask, config: EvaluationConfig) -> Scores:
     """Loss and accuracy, over all and per class, in evaluation mode and without augmentation.
 
     The network runs in the precision that it was trained in.
     """
-    snapshot = observe(model, task, frozenset(), evaluated.batch_size, evaluated.precision)
-    return evaluated.scores(snapshot.loss, snapshot.hit, task.labels.cpu().numpy())
+    snapshot = observe(model, task, frozenset(), config.batch_size, config.precision)
+    return config.scores(snapshot.loss, snapshot.correct, task.labels.cpu().numpy())

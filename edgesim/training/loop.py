@@ -15,7 +15,7 @@ import torch
 
 from edgesim import seeds
 from edgesim.errors import TrainingDiverged
-from edgesim.models import modes
+from edgesim.models import train_eval_modes
 from edgesim.training import optim
 from edgesim.training.sampling import Sampler, Visits
 from edgesim.training.settings import Training
@@ -26,7 +26,7 @@ Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
 
 class Streams(NamedTuple):
-    """Which random streams a training uses: (scenario seed, device) and the purpose that names the training."""
+    """Random streams of one training, named by scenario seed, device and purpose."""
 
     seed: int
     device: int
@@ -70,7 +70,7 @@ class Epoch(NamedTuple):
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a caller of `fit` wants to be told."""
+    """Callbacks of `fit`."""
 
     after_step: Callable[[Step], bool] | None = None
     """called before the weights change for the next time; returning True ends the training after this step"""
@@ -79,7 +79,7 @@ class Hooks:
 
 @dataclass(frozen=True)
 class Subset:
-    """What to train on: sorted positions within the shard, and optional loss weights aligned with them."""
+    """Samples to train on: sorted positions within the shard, and optional loss weights aligned with them."""
 
     positions: IntArray
     weights: FloatArray | None = None
@@ -87,13 +87,13 @@ class Subset:
     sampler: Sampler | None = None
 
     def visits(self, epochs: int) -> Visits:
-        """How many samples each draw of each epoch of training visits."""
+        """Samples visited by each draw of each epoch."""
         return ((len(self.positions),),) * epochs if self.sampler is None else self.sampler.visits(epochs)
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a training was: its running means, and the work really done."""
+    """Result of one training: its running means, and the work that was done."""
 
     epochs: tuple[Epoch, ...]
     work: Work
@@ -113,12 +113,12 @@ def fit(
 ) -> FitResult:
     """Train `model` in place on a subset of a shard (edge paper, Eqs. 5-6, 21-22).
 
-    Every epoch visits the subset once in a fresh random order, or what its sampler draws; the last batch of an epoch
-    holds the rest. The learning rate follows its schedule over the steps that there will be.
+    Every epoch visits the subset once in a fresh random order, or the draws of its sampler. The last batch of an epoch
+    holds the rest. The learning rate follows its schedule over all steps of the training.
 
     Args:
         model: network in training or evaluation mode; left in training mode, its frozen layers as they were
-            (`models.modes`).
+            (`models.train_eval_modes`).
         task: the shard.
         subset: m positions within the shard and their weights.
         settings: epochs, batch size, optimiser, schedule, precision.
@@ -131,7 +131,7 @@ def fit(
     Raises:
         TrainingDiverged: the loss of a step is not finite.
     """
-    modes.start_training(model)
+    train_eval_modes.start_training(model)
     fitting = _Fitting(model, task, subset, settings, streams, augment, hooks or Hooks())
     epochs: list[Epoch] = []
     for epoch in range(len(fitting.visits)):
@@ -172,7 +172,7 @@ class _Fitting:
         self.draws = self._draws(streams)
         self.batch_sizes: list[int] = []
         self.losses: list[torch.Tensor] = []
-        self.hits: list[torch.Tensor] = []
+        self.correct: list[torch.Tensor] = []
         self.visited: list[torch.Tensor] = []
         self.noted = 0
 
@@ -231,7 +231,7 @@ class _Fitting:
         self.optimizer.step(self.settings.learning_rate_at(done, self.total_steps))
         self.batch_sizes.append(len(places))
         self.losses.append(losses.detach())
-        self.hits.append(self.task.hits(outputs.detach(), where))
+        self.correct.append(self.task.correct(outputs.detach(), where))
         self.visited.append(places)
         if self.hooks.after_step is None:
             return False
@@ -239,14 +239,14 @@ class _Fitting:
 
     def _running_statistics(self, batch: int) -> AbstractContextManager[None]:
         """A batch of one sample has no variance: batch normalisation uses its running statistics for it."""
-        return nullcontext() if batch > 1 else modes.evaluating(*modes.normalising(self.model))
+        return nullcontext() if batch > 1 else train_eval_modes.evaluating(*train_eval_modes.normalising(self.model))
 
     def close_epoch(self, number: int) -> Epoch:
         """Check the epoch's losses and return its means."""
         losses = torch.cat(self.losses).double()
         _check_finite(losses, self.losses, len(self.batch_sizes))
-        means = Epoch(number + 1, float(losses.mean()), float(torch.cat(self.hits).double().mean()))
-        self.losses, self.hits, self.visited, self.noted = [], [], [], 0
+        means = Epoch(number + 1, float(losses.mean()), float(torch.cat(self.correct).double().mean()))
+        self.losses, self.correct, self.visited, self.noted = [], [], [], 0
         return means
 
     def _note_losses(self) -> None:
@@ -267,7 +267,7 @@ def _scaled(weights: FloatArray | None, device: torch.device) -> torch.Tensor | 
 
 
 def _check_finite(losses: torch.Tensor, by_step: list[torch.Tensor], steps_done: int) -> None:
-    """Look at a whole epoch at once: asking after every step would stall a GPU at each."""
+    """Check a whole epoch at once, since a check after every step would stall a GPU."""
     if bool(torch.isfinite(losses).all()):
         return
     means = torch.stack([part.mean() for part in by_step])

@@ -1,4 +1,4 @@
-"""What a method asks of the warm-up. Needs no torch, so that scenarios can be checked without it."""
+"""Observations of the warm-up that a method asks for. Imports no torch, so that scenarios are checked without it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from edgesim.work import StepTrace, Work
 
 @dataclass(frozen=True)
 class Needs:
-    """What a method wants to observe."""
+    """Observations that a method asks for."""
 
     steps: int = 0
     """T0; 0 = no warm-up"""
     record: frozenset[str] = frozenset()
-    """quantities of every presentation in a mini-batch: "loss", "hit", "logits", "embedding" """
+    """quantities of every presentation in a mini-batch: "loss", "correct", "logits", "embedding" """
     snapshots: tuple[int, ...] = ()
-    """after which numbers of steps (0 = the initial weights, at most `steps`) the whole shard is passed forward"""
+    """numbers of steps after which the whole shard is passed forward (0 = the initial weights, at most `steps`)"""
     capture: frozenset[str] = frozenset()
-    """what snapshots keep beside loss and hit: "logits", "embedding" """
+    """further contents of snapshots, which always have loss and correctness: "logits", "embedding" """
     complete: bool = False
     """give one forward pass at T0 to the samples that no mini-batch met"""
     keep_weights: bool = False
@@ -29,7 +29,7 @@ class Needs:
         return replace(self, steps=min(self.steps, limit), snapshots=tuple(min(at, limit) for at in self.snapshots))
 
     def charge(self, n: int, batch_size: int) -> tuple[Work, StepTrace]:
-        """What observing this takes alone on a shard: known beforehand, since every epoch visits each sample once.
+        """Work of observing this alone on a shard. Known beforehand, since every epoch visits each sample once.
 
         Args:
             n: samples of the shard.

@@ -1,4 +1,4 @@
-"""What a training visits where the method chooses while it trains (dynamic pruning). Needs no torch."""
+"""Samples that a dynamic method visits, chosen during training. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Visits = Sequence[Sequence[int]]
 
 
 class Draw(NamedTuple):
-    """What a stretch of training visits, each place once per mention, in an order that training shuffles."""
+    """Samples of one stretch of training, each visited once per mention. Training shuffles their order."""
 
     places: IntArray
     """[b] places within the subset; one may be there more than once"""
@@ -23,14 +23,14 @@ class Draw(NamedTuple):
 
 
 class Sampler(Protocol):
-    """Chooses anew while training goes on. A frozen dataclass: picklable, no state between trainings.
+    """Interface of a sampler: it chooses samples during training. A frozen dataclass, picklable, without state.
 
-    What it will visit is known beforehand in number, so that the schedule, plans and budgets know the work. A batch
-    holds samples of one draw.
+    The number of visits is known beforehand, so that the schedule, plans and budgets know the work. A batch holds
+    samples of one draw.
     """
 
     def visits(self, epochs: int) -> Visits:
-        """How many samples each draw of each epoch will visit.
+        """Samples that each draw of each epoch will visit.
 
         Args:
             epochs: of the scenario; the sampler may take fewer, at least one.

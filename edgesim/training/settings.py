@@ -1,4 +1,4 @@
-"""How every device trains: the `training`, `evaluation` and `pruning.warmup` parts of a scenario. Needs no torch."""
+"""Settings of training, evaluation and warm-up: three parts of a scenario. Imports no torch."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ class Training:
     augment: tuple[Any, ...] = ()
     """augmentations of the training batches, in order: names, or maps with `name` and arguments"""
     repeats: Annotated[int, Field(ge=1, le=MOST_TRAININGS)] = 1
-    """trainings that one selection serves, say of other networks, seeds or dates: the price has scoring once and so
-    many trainings, one after another; one of them is done here, and its accuracy stands"""
+    """trainings that one selection serves, for example of other networks or seeds. The price has scoring once and all
+    trainings, one after another; one of them is run here, and gives the accuracy"""
     torch_device: Literal["auto", "cpu", "cuda"] = "auto"
-    """where the simulation computes; says nothing about the simulated devices"""
+    """device that computes the simulation; says nothing about the simulated devices"""
 
     @property
     def optimizer_states(self) -> int:
@@ -80,7 +80,7 @@ class Warmup:
 
     @staticmethod
     def faults_in(given: dict[str, Any]) -> list[Fault]:
-        """What is wrong between the fields of a document's map."""
+        """Faults between the fields of a document's map."""
         both = given.get("epochs") is not None and given.get("iterations") is not None
         return [Fault("", "give T0 either in `epochs` or in `iterations`, not in both")] if both else []
 
@@ -94,7 +94,7 @@ class Warmup:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """When and how the common test set is evaluated."""
+    """Settings of the evaluation on the common test set."""
 
     every: Annotated[int, Field(ge=0)] = 0
     """epochs between two evaluations on the test set; 0: only at the end"""

@@ -1,12 +1,12 @@
-"""Many small networks trained as one: a step of a stack is a step of every network in it, and takes little longer.
+"""Stacked training: many small networks train as one. A step of the stack is a step of every network in it.
 
-A device with a dozen samples trains in steps whose arithmetic takes less time than their calls into torch do. Networks
-of linear layers are therefore stacked: their weights along a new first dimension, one forward and backward pass
-(`torch.func`) and one fused optimiser step for all.
+On a device with a dozen samples, the arithmetic of a step takes less time than its calls into torch. Networks of linear
+layers are therefore stacked: their weights lie along a new first dimension. All of them share one forward and backward
+pass (`torch.func`) and one fused optimiser step.
 
-The width of a stack is fixed, empty slots are filled with zeros, and each device has its slot. What a device computes
-then depends on its own samples, its slot and nothing else: not on who sits in the other slots, and so neither on the
-number of hosts nor on what a resumed run has left to do. Numbers equal those of `loop.fit` but for rounding.
+The width of a stack is fixed, empty slots are filled with zeros, and each device has its slot. So the result of a
+device depends on its own samples and its slot alone: not on the other slots, the number of hosts, or the trials that a
+resumed run has left to do. Numbers equal those of `loop.fit` but for rounding.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 MIN_WIDTH = 4
 _LAYERS = (nn.Sequential, nn.Flatten, nn.Linear, nn.ReLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.Identity)
-"""what a network may consist of: nothing random, nothing that looks at the rest of the batch, no convolution (which
+"""layers that a stacked network may have: none is random, looks at the rest of the batch, or is a convolution (which
 gains nothing)"""
 
 State = dict[str, torch.Tensor]
@@ -53,19 +53,19 @@ class StackMember:
 
 
 def stacks(model: nn.Module, training: Training, torch_device: str) -> bool:
-    """Whether networks like this train in stacks (without augmentation): a matter of scenario and kind of machine."""
+    """True where networks like this train in stacks (without augmentation), by scenario and kind of machine."""
     plain = torch_device == "cpu" and training.precision == "fp32"
     return plain and all(map(_plain, model.modules())) and _small(model)
 
 
 def _plain(layer: nn.Module) -> bool:
-    """Whether a layer does what its type says and leaves its input as it is."""
+    """True where a layer does what its type says and leaves its input as it is."""
     hooked = layer._forward_pre_hooks or layer._forward_hooks or layer._buffers
     return type(layer) in _LAYERS and not hooked and not getattr(layer, "inplace", False)
 
 
 def _small(model: nn.Module) -> bool:
-    """Whether all weights are trained, as float32, and are few enough."""
+    """True where all weights are trained, as float32, and are few enough."""
     values = list(model.parameters())
     same = all(value.requires_grad and value.dtype == torch.float32 for value in values)
     return same and 0 < sum(value.numel() for value in values) <= MAX_STACKED_PARAMETERS
@@ -81,7 +81,7 @@ def train(
     members: Sequence[StackMember],
     settings: Training,
     test: ClassificationTask,
-    evaluated: evaluation.EvaluationConfig,
+    config: evaluation.EvaluationConfig,
 ) -> list[evaluation.TrainingOutcome | TrainingDiverged]:
     """Train every member from its initial weights, evaluating as asked and at the end (edge paper, Eqs. 5-6, 21-22).
 
@@ -92,43 +92,45 @@ def train(
         members: shards of one `width`, each with a slot of its own.
         settings: as for `loop.fit`.
         test: the common test set.
-        evaluated: how, and after which epochs.
+        config: settings of the evaluation, with its epochs.
 
     Returns: for each member its outcome; a loss that is not finite ends that member alone.
     """
     started = time.perf_counter()
     stack = _Stack(model, members)
     optimizer = optim.build(settings, stack.state.values())
-    losses, hits, tests = [], [], {}
+    losses, all_correct, tests = [], [], {}
     for epoch in range(settings.epochs):
-        loss, hit = stack.step()
+        loss, correct = stack.step()
         losses.append(loss)
-        hits.append(hit)
+        all_correct.append(correct)
         optimizer.step(settings.learning_rate_at(epoch, settings.epochs))
-        if evaluated.is_due(epoch + 1, settings.epochs):
-            tests[epoch + 1] = stack.evaluate_all(test, evaluated)
-    shards = stack.evaluate_own(evaluated)
+        if config.is_due(epoch + 1, settings.epochs):
+            tests[epoch + 1] = stack.evaluate_all(test, config)
+    shards = stack.evaluate_own(config)
     share = (time.perf_counter() - started) / len(members), len(members)
     outcomes: list[evaluation.TrainingOutcome | TrainingDiverged] = []
     for place, member in enumerate(members):
         mine = member.slot, slice(0, len(member.positions))
-        fitted = _fitted([loss[mine].double() for loss in losses], [hit[mine].double() for hit in hits])
-        if isinstance(fitted, TrainingDiverged):
-            outcomes.append(fitted)
+        result = _fit_result(
+            [loss[mine].double() for loss in losses], [correct[mine].double() for correct in all_correct]
+        )
+        if isinstance(result, TrainingDiverged):
+            outcomes.append(result)
             continue
         seen = {epoch: scores[place] for epoch, scores in tests.items()}
-        outcomes.append(evaluation.TrainingOutcome(fitted, seen, shards[place], *share))
+        outcomes.append(evaluation.TrainingOutcome(result, seen, shards[place], *share))
     return outcomes
 
 
-def _fitted(losses: Sequence[torch.Tensor], hits: Sequence[torch.Tensor]) -> FitResult | TrainingDiverged:
-    """What a member's steps came to, from the losses and hits [m] of each."""
+def _fit_result(losses: Sequence[torch.Tensor], all_correct: Sequence[torch.Tensor]) -> FitResult | TrainingDiverged:
+    """Result of a member's training, from the losses and correct predictions [m] of each step."""
     for step, loss in enumerate(losses):
         if not bool(torch.isfinite(loss).all()):
             return TrainingDiverged(step=step, loss=float(loss.mean()))
     epochs = tuple(
-        Epoch(number, float(loss.mean()), float(hit.mean()))
-        for number, (loss, hit) in enumerate(zip(losses, hits, strict=True), start=1)
+        Epoch(number, float(loss.mean()), float(correct.mean()))
+        for number, (loss, correct) in enumerate(zip(losses, all_correct, strict=True), start=1)
     )
     trace = StepTrace.of_batches("train", [len(loss) for loss in losses])
     return FitResult(epochs, Work(train_samples=trace.samples, steps=len(losses)), trace, len(losses[0]))
@@ -161,40 +163,41 @@ class _Stack:
         return outputs
 
     def step(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Gradients of every member's mean loss, on the weights; losses and hits [slots, width] before the update."""
+        """Gradients of every member's mean loss, on the weights; losses and correct predictions
+        [slots, width] before the update."""
         outputs = self._own(self.state, self._inputs)  # [slots, width, C]
         losses = _losses(outputs, self._labels)
         (losses * self._shares).sum().backward()
         return losses.detach(), (outputs.detach().argmax(-1) == self._labels).float()
 
     @torch.no_grad()
-    def evaluate_all(self, task: ClassificationTask, evaluated: evaluation.EvaluationConfig) -> list[evaluation.Scores]:
+    def evaluate_all(self, task: ClassificationTask, config: evaluation.EvaluationConfig) -> list[evaluation.Scores]:
         """Every member on one common set."""
-        losses, hits = [], []
-        for start in range(0, task.size, evaluated.batch_size):
-            where = slice(start, start + evaluated.batch_size)
+        losses, all_correct = [], []
+        for start in range(0, task.size, config.batch_size):
+            where = slice(start, start + config.batch_size)
             outputs = self._shared(self.state, task.inputs(where))  # [slots, B, C]
             truth = task.labels[where].expand(STACK_SLOTS, -1)
             losses.append(_losses(outputs, truth))
-            hits.append((outputs.argmax(-1) == truth).float())
-        loss, hit = (torch.cat(parts, 1).double().numpy() for parts in (losses, hits))
+            all_correct.append((outputs.argmax(-1) == truth).float())
+        loss, correct = (torch.cat(parts, 1).double().numpy() for parts in (losses, all_correct))
         labels = task.labels.numpy()
-        return [evaluated.scores(loss[m.slot], hit[m.slot], labels) for m in self._members]
+        return [config.scores(loss[m.slot], correct[m.slot], labels) for m in self._members]
 
     @torch.no_grad()
-    def evaluate_own(self, evaluated: evaluation.EvaluationConfig) -> list[evaluation.Scores]:
+    def evaluate_own(self, config: evaluation.EvaluationConfig) -> list[evaluation.Scores]:
         """Every member on its own shard."""
         inputs, labels = torch.zeros_like(self._inputs), torch.zeros_like(self._labels)
         for member in self._members:
             inputs[member.slot, : member.task.size] = member.task.inputs(slice(None))
             labels[member.slot, : member.task.size] = member.task.labels
         outputs = self._own(self.state, inputs)
-        loss, hit = _losses(outputs, labels).double().numpy(), (outputs.argmax(-1) == labels).double().numpy()
+        loss, correct = _losses(outputs, labels).double().numpy(), (outputs.argmax(-1) == labels).double().numpy()
         found = []
         for member in self._members:
             size = member.task.size
             found.append(
-                evaluated.scores(loss[member.slot, :size], hit[member.slot, :size], member.task.labels.numpy())
+                config.scores(loss[member.slot, :size], correct[member.slot, :size], member.task.labels.numpy())
             )
         return found
 

@@ -1,7 +1,7 @@
-"""What a training task shows to the training loop and to the methods.
+"""Training task, as the training loop and the methods see it.
 
-A method never names cross-entropy: it sees per-sample losses, hits and embeddings through this interface, so that any
-task with a loss per sample can be pruned by the methods that need no more.
+A method never names cross-entropy: this interface gives it losses, correct predictions and embeddings per sample. So a
+method prunes any task that has a loss per sample, unless it needs more.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import torch
 from torch.nn import functional
 
 from edgesim.data.datasets import ImageDataset
-from edgesim.models.modes import evaluating
 from edgesim.models.networks import last_linear
+from edgesim.models.train_eval_modes import evaluating
 from edgesim.work import FloatArray, IntArray
 
 
@@ -26,7 +26,7 @@ class Task(Protocol):
 
     size: int
     channels: frozenset[str]
-    """what can be observed per sample: "loss" and "hit" always, "logits" and "embedding" where the task has them"""
+    """quantities per sample: always "loss" and "correct", and "logits" and "embedding" where the task has them"""
 
     def inputs(self, positions: torch.Tensor | slice) -> torch.Tensor:
         """Network inputs of the samples at `positions` (int64 [B]), normalised."""
@@ -34,18 +34,18 @@ class Task(Protocol):
     def losses(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
         """Unreduced losses, float32 [B]."""
 
-    def hits(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
+    def correct(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
         """1 where a sample is right, else 0: float32 [B]."""
 
 
 class ClassificationTask:
     """Images with one label each, cross-entropy, top-1.
 
-    Images are kept as uint8 on the torch device and normalised batch by batch, which is as fast as keeping floats and
-    takes a quarter of the memory. Batches are channels-last: channels-first max-pooling is far slower on CPUs.
+    Images are kept as uint8 on the torch device and normalised batch by batch. That is as fast as keeping floats, in a
+    quarter of the memory. Batches are channels-last: channels-first max-pooling is far slower on CPUs.
     """
 
-    channels = frozenset({"loss", "hit", "logits", "embedding"})
+    channels = frozenset({"loss", "correct", "logits", "embedding"})
 
     def __init__(
         self, images: np.ndarray, labels: np.ndarray, normalisation: tuple[np.ndarray, np.ndarray], device: str
@@ -77,7 +77,7 @@ class ClassificationTask:
         """Cross-entropy of each sample, float32 [B]."""
         return functional.cross_entropy(outputs.float(), self.labels[positions], reduction="none")
 
-    def hits(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
+    def correct(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
         """1 where the largest logit is the label's."""
         return (outputs.argmax(dim=1) == self.labels[positions]).float()
 
@@ -114,7 +114,7 @@ class Snapshot:
 
     loss: FloatArray
     """[n] float64"""
-    hit: FloatArray
+    correct: FloatArray
     """[n] float64, 1 = right"""
     logits: FloatArray | None = None
     """[n, C] float64"""
@@ -130,7 +130,7 @@ def device_name(wanted: str) -> str:
 
 
 def precision(name: str, device: str) -> AbstractContextManager[Any]:
-    """What to run a block in for fp32, or for bf16 autocast."""
+    """Context in which a block runs in fp32, or under bf16 autocast."""
     return torch.autocast(device, dtype=torch.bfloat16) if name == "bf16" else nullcontext()
 
 
@@ -148,7 +148,7 @@ def observe(
     Args:
         model: the network; the mode of each of its layers is put back afterwards.
         task: the shard.
-        capture: which of "logits" and "embedding" to keep beside loss and hit.
+        capture: which of "logits" and "embedding" to keep beside loss and correctness.
         batch_size: samples per pass; the result does not depend on it beyond float rounding.
         precision_name: "fp32" or "bf16".
         positions: the samples to pass, or None for all.
@@ -156,7 +156,7 @@ def observe(
     device = next(model.parameters()).device
     count = task.size if positions is None else len(positions)
     chosen = None if positions is None else torch.as_tensor(positions, device=device)
-    kept: dict[str, list[torch.Tensor]] = {name: [] for name in ("loss", "hit", "logits", "embedding")}
+    kept: dict[str, list[torch.Tensor]] = {name: [] for name in ("loss", "correct", "logits", "embedding")}
     tap = EmbeddingTap(model) if "embedding" in capture else None
     with evaluating(model):
         for start in range(0, count, batch_size):
@@ -169,13 +169,13 @@ def observe(
                         outputs = model(task.inputs(where))
                     kept["embedding"].append(tap.take())
             kept["loss"].append(task.losses(outputs, where))
-            kept["hit"].append(task.hits(outputs, where))
+            kept["correct"].append(task.correct(outputs, where))
             if "logits" in capture:
                 kept["logits"].append(outputs.float())
     joined = {name: torch.cat(parts).double().cpu().numpy() for name, parts in kept.items() if parts}
     return Snapshot(
         loss=joined.get("loss", np.zeros(0)),
-        hit=joined.get("hit", np.zeros(0)),
+        correct=joined.get("correct", np.zeros(0)),
         logits=joined.get("logits"),
         embedding=joined.get("embedding"),
     )

@@ -1,8 +1,8 @@
-"""The truncated first phase of training on the whole shard, observed once for all methods that want to read it.
+"""Truncated first phase of training on the whole shard, observed once for all methods that read it.
 
-Every method says what it needs (`Needs`); one run to the longest T0 records it, and each method reads it cut off at its
-own T0 and is charged what it would have needed alone. That is sound because the run is a prefix of full-data training:
-the learning rate follows the full schedule, so its state at step t does not depend on how far the run goes on.
+Every method names its `Needs`. One run to the longest T0 records them; each method reads the record up to its own T0,
+and is charged what it would have needed alone. That is sound because the run is a prefix of full-data training: the
+learning rate follows the full schedule, so the state at step t does not depend on the length of the run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NEVER = np.iinfo(np.int64).max
 
 @dataclass(frozen=True)
 class Dynamics:
-    """What was recorded, by presentation and sample. A presentation is one epoch's visit of a sample."""
+    """Recorded quantities by presentation and sample. A presentation is one epoch's visit of a sample."""
 
     step: IntArray
     """[P, n] the step of the visit, NEVER where there was none"""
@@ -53,7 +53,7 @@ class Dynamics:
 
 @dataclass(frozen=True)
 class Observations:
-    """What one method gets to see of the warm-up, and what it is charged for it."""
+    """Observations of one method in the warm-up, and the work that it is charged for them."""
 
     dynamics: Dynamics
     snapshots: dict[int, Snapshot]
@@ -69,7 +69,7 @@ class Observations:
 
 @dataclass
 class _Log:
-    """What the run writes down while it goes. The only mutable thing here, private to `observe_warmup`."""
+    """Record that the run fills. It is mutable, and private to `observe_warmup`."""
 
     steps_per_epoch: int
     size: int
@@ -89,11 +89,11 @@ class _Log:
         where = step.positions.cpu().numpy()
         self.step[step.epoch, where] = step.number
         seen = {"loss": step.losses, "logits": step.outputs, "embedding": embedding}
-        for name in self.record - {"hit"}:
+        for name in self.record - {"correct"}:
             self._write(name, step.epoch, where, seen[name])
 
-    def note_hits(self, step: Step, hits: torch.Tensor) -> None:
-        self._write("hit", step.epoch, step.positions.cpu().numpy(), hits)
+    def note_correct(self, step: Step, correct: torch.Tensor) -> None:
+        self._write("correct", step.epoch, step.positions.cpu().numpy(), correct)
 
     def _write(self, name: str, epoch: int, where: np.ndarray, values: torch.Tensor | None) -> None:
         assert values is not None
@@ -119,7 +119,7 @@ def observe_warmup(
     Args:
         model: network at the initial weights; trained in place.
         task: the shard, n samples.
-        needs: what each reader wants.
+        needs: needs of each reader.
         settings: as for full training.
         streams: random streams of the warm-up (other than those of training).
         augment: batched augmentations, as in training.
@@ -171,8 +171,8 @@ def _run(
 
     def after_step(step: Step) -> bool:
         log.note(step, tap.take() if tap else None)
-        if "hit" in log.record:
-            log.note_hits(step, task.hits(step.outputs, step.positions))
+        if "correct" in log.record:
+            log.note_correct(step, task.correct(step.outputs, step.positions))
         done = step.number + 1
         if done in stops:
             _pause(model, task, needs, done, settings, log)
@@ -190,7 +190,7 @@ def _run(
 def _pause(
     model: torch.nn.Module, task: Task, needs: Sequence[Needs], done: int, settings: Training, log: _Log
 ) -> None:
-    """Take what is wanted at the weights after `done` steps."""
+    """Take the observations that are due after `done` steps."""
     batch_size = settings.batch_size
     if any(done in need.snapshots for need in needs):
         capture = frozenset().union(*(need.capture for need in needs if done in need.snapshots))
@@ -206,7 +206,7 @@ def _pause(
 
 
 def _view(needs: Needs, log: _Log, settings: Training) -> Observations:
-    """What one method sees, and what it would have cost alone."""
+    """Observations of one method, with the work that they would take alone."""
     completion = log.completions.get(needs.steps, (np.zeros(0, dtype=np.int64), np.zeros(0)))
     if not needs.complete:
         completion = (np.zeros(0, dtype=np.int64), np.zeros(0))

@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from folding import over
 from test_methods import CLASSES, EXPECTATIONS, SHARDS, context_of, network
 
-from edgesim.models import counted
-from edgesim.models.counted import Network
-from edgesim.models.table import Mlp
+from edgesim.models import network_costs
+from edgesim.models.catalog import Mlp
+from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning import METHODS, base, expected_work, selection
 from edgesim.pruning.online_loss import Redraw
 from edgesim.training.loop import Streams, Subset, fit
@@ -21,7 +22,7 @@ from edgesim.training.needs import Needs
 from edgesim.training.settings import Training, Warmup
 from edgesim.work import StepTrace, Work
 
-NETWORK = counted.network_of(Mlp(hidden=(8,)), (1, 6, 6), CLASSES)
+NETWORK = network_costs.network_of(Mlp(hidden=(8,)), (1, 6, 6), CLASSES)
 WORK_IS = {"prototypes": "expected", "craig": "expected", "gradmatch": "expected", "adapruner": "at most"}
 """of those whose work is not exact"""
 HALF = Warmup(epochs=0.5)
@@ -63,8 +64,8 @@ def tally(trace: StepTrace) -> Counter[tuple[str, int]]:
     return counted
 
 
-@pytest.mark.parametrize("shard", SHARDS)
 @pytest.mark.parametrize(("name", "arguments", "exact"), VARIANTS)
+@over("shard", SHARDS)
 def test_the_expectation_is_the_charge(name: str, arguments: dict[str, Any], exact: bool, shard: str) -> None:
     images, labels = SHARDS[shard]
     method = METHODS[name](**arguments)
@@ -98,8 +99,8 @@ def test_the_expectation_is_the_charge(name: str, arguments: dict[str, Any], exa
 DYNAMIC = [entry for entry in VARIANTS if METHODS[entry[0]].dynamic]
 
 
-@pytest.mark.parametrize("shard", SHARDS)
 @pytest.mark.parametrize(("name", "arguments", "exact"), [("random", {}, True), *DYNAMIC])
+@over("shard", SHARDS)
 def test_training_is_expected_as_it_is_done(name: str, arguments: dict[str, Any], exact: bool, shard: str) -> None:
     images, labels = SHARDS[shard]
     method, training, n = METHODS[name](**arguments), Training(epochs=5, batch_size=7), len(labels)
@@ -128,9 +129,9 @@ class Headless:
 
 
 def test_the_network_is_looked_at() -> None:
-    assert Network(36, 8, True, 36 * 8 + 8 + 8 * CLASSES + CLASSES) == NETWORK
-    headless = counted.network_of(Headless(), (1, 2, 2), 4)
-    assert headless == Network(4, 0, False, 0)
+    assert NetworkShape(36, 8, True, 36 * 8 + 8 + 8 * CLASSES + CLASSES) == NETWORK
+    headless = network_costs.network_of(Headless(), (1, 2, 2), 4)
+    assert headless == NetworkShape(4, 0, False, 0)
 
 
 @dataclass(frozen=True)

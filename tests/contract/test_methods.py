@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from folding import over
 
 from edgesim import seeds
-from edgesim.models.table import Mlp
+from edgesim.models.catalog import Mlp
 from edgesim.pruning import METHODS, base, selection
-from edgesim.pruning.gradients import LastLayer
+from edgesim.pruning.last_layer_gradients import LastLayer
 from edgesim.training.loop import Streams, Subset
 from edgesim.training.settings import Training
 from edgesim.training.task import ClassificationTask
@@ -108,8 +109,8 @@ def test_every_method_has_its_expectations() -> None:
     assert set(EXPECTATIONS) == set(METHODS)
 
 
-@pytest.mark.parametrize("shard", SHARDS)
 @pytest.mark.parametrize("name", EXPECTATIONS)
+@over("shard", SHARDS)
 def test_the_contract(name: str, shard: str) -> None:
     images, labels = SHARDS[shard]
     before = hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()

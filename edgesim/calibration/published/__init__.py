@@ -1,1 +1,1 @@
-"""The one-time fit of the shipped device profiles to published measurements."""
+"""One-time fit of the shipped device profiles to published measurements, which come with edgesim."""

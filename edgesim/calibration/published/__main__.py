@@ -1,4 +1,7 @@
-"""`python -m edgesim.calibration FOLDER`: fit, write the profiles' coefficients and the page of errors."""
+"""Fit the coefficients of the shipped profiles to the published measurements, and compare or write them.
+
+Without an option, the fitted coefficients are compared with those in the shipped profiles.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +9,70 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from edgesim.calibration import measurements, validate
-from edgesim.calibration.products import fit_draw
-from edgesim.calibration.published import activities, coefficients, profile_writer, report
+from edgesim.calibration.published import activities, coefficients, measurements, predictors, profile_writer, report
+from edgesim.calibration.published.coefficients import FamilyFit
+from edgesim.calibration.published.matrix_products import DrawFit, ProductFit, fit_draw
+from edgesim.calibration.published.profile_coefficients import Value
 from edgesim.errors import EdgesimError
+from edgesim.formatting import n_of
 from edgesim.hardware import loading
+from edgesim.hardware.loading import DeviceProfile
+
+
+class PublishedFit(NamedTuple):
+    """Fits to the measurements of one folder, and the coefficients that follow for every profile."""
+
+    profiles: dict[str, DeviceProfile]
+    families: list[FamilyFit]
+    product_fits: dict[str, ProductFit]
+    draws: dict[str, DrawFit]
+    products: list[measurements.Product]
+    left_out: list[measurements.LeftOut]
+    values: dict[str, dict[str, Value]]
+    """profile -> `section.field` -> coefficient"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the calibration; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m edgesim.calibration", description=__doc__)
-    parser.add_argument("folder", type=Path, help="with training_measurements.csv and gemm_dvfs.csv")
-    parser.add_argument("--profiles", type=Path, help="folder of profile files to write the coefficients into")
-    parser.add_argument("--report", type=Path, help="Markdown file to write")
+    """Run the fit; returns the exit status: 1 where shipped coefficients differ, 2 for files that cannot be read."""
+    parser = argparse.ArgumentParser(prog="python -m edgesim.calibration.published", description=__doc__)
+    parser.add_argument(
+        "--measurements",
+        type=Path,
+        metavar="FOLDER",
+        help="folder with training_measurements.csv and gemm_dvfs.csv (default: those that come with edgesim)",
+    )
+    parser.add_argument("--profiles", type=Path, metavar="FOLDER", help="write the coefficients into these profiles")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the errors to this Markdown file")
     given = parser.parse_args(arguments)
     try:
-        run(given.folder, given.profiles, given.report)
+        fitted = fit_profiles(given.measurements or measurements.folder(), given.profiles)
+        if given.profiles is not None:
+            write(fitted, given.profiles)
+        if given.report is not None:
+            given.report.write_text(report.page(report_content(fitted)), encoding="utf-8")
     except EdgesimError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    return 0
+    if given.profiles is not None or given.report is not None:
+        return 0
+    differing = differences(fitted)
+    count = sum(map(len, fitted.values.values()))
+    sys.stdout.write(
+        "".join(f"{line}\n" for line in differing)
+        + f"{count:,} coefficients of {n_of(len(fitted.values), 'profile')} fitted; "
+        f"{len(differing)} differ from those in the profiles\n"
+    )
+    return 1 if differing else 0
 
 
-def run(folder: Path, profile_folder: Path | None, page: Path | None) -> report.ReportContent:
-    """Fit every family of devices and write what is asked for.
+def fit_profiles(folder: Path, profile_folder: Path | None = None) -> PublishedFit:
+    """Fit every family of devices, and derive the coefficients of all profiles.
 
     Args:
         folder: of the measurements.
-        profile_folder: its profiles get the coefficients; None writes none.
-        page: the Markdown file; None writes none.
+        profile_folder: of the profiles; None = the shipped ones.
 
     Raises:
         EdgesimError: files that are missing or malformed.
@@ -43,19 +80,49 @@ def run(folder: Path, profile_folder: Path | None, page: Path | None) -> report.
     known = {name: loading.load(name, profile_folder) for name in loading.names(profile_folder)}
     measured, left_out = measurements.steps(folder)
     products = measurements.products(folder)
-    fits, product_fits = coefficients.fit_all(measured, products, known)
+    families, product_fits = coefficients.fit_all(measured, products, known)
     draws = {name: fit_draw([one for one in products if one.device == name]) for name in product_fits}
-    if profile_folder is not None:
-        for name, values in coefficients.coefficients(known, fits, product_fits).items():
-            if (file := profile_folder / f"{name}.yaml").is_file():
-                profile_writer.update(file, values | activities.of_profile(known[name], known, draws))
+    values = {
+        name: found | activities.of_profile(known[name], known, draws)
+        for name, found in coefficients.coefficients(known, families, product_fits).items()
+    }
+    return PublishedFit(known, families, product_fits, draws, products, left_out, values)
+
+
+def differences(fitted: PublishedFit) -> list[str]:
+    """Lines on the coefficients that the profiles hold with other digits than they would be written with."""
+    lines = []
+    for name, values in fitted.values.items():
+        for field, value in values.items():
+            section, key = field.split(".")
+            quantity = getattr(getattr(fitted.profiles[name], section), key)
+            there = None if quantity is None else profile_writer.number(quantity.value)
+            if there != profile_writer.number(value.value):
+                lines.append(f"{name}: {field} is {there}; the fit gives {profile_writer.number(value.value)}")
+    return lines
+
+
+def write(fitted: PublishedFit, profile_folder: Path) -> None:
+    """Put the coefficients into the profile files of a folder."""
+    for name, values in fitted.values.items():
+        if (file := profile_folder / f"{name}.yaml").is_file():
+            profile_writer.update(file, values)
+
+
+def report_content(fitted: PublishedFit) -> report.ReportContent:
+    """Errors of the fits, beside those of a roofline on the same measurements."""
     rooflines = {}
-    for one in fits if page is not None else ():
-        rooflines.update(validate.held_out_roofline(one.family, one.data, one.measured, one.anchor))
-    found = report.ReportContent(fits, rooflines, product_fits, draws, products, left_out, known)
-    if page is not None:
-        page.write_text(report.page(found), encoding="utf-8")
-    return found
+    for one in fitted.families:
+        rooflines.update(predictors.held_out_roofline(one.family, one.data, one.measured, one.anchor))
+    return report.ReportContent(
+        fitted.families,
+        rooflines,
+        fitted.product_fits,
+        fitted.draws,
+        fitted.products,
+        fitted.left_out,
+        fitted.profiles,
+    )
 
 
 if __name__ == "__main__":

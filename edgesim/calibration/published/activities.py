@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edgesim.calibration.products import DrawFit
 from edgesim.calibration.published.coefficients import Value
+from edgesim.calibration.published.matrix_products import DrawFit
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.quantity import GPU_CLASSES
 

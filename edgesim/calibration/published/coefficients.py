@@ -6,17 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgesim.calibration import fit, validate
-from edgesim.calibration.fit import FAMILIES, Data, Family
-from edgesim.calibration.measurements import Product, Step
-from edgesim.calibration.products import ProductFit, fit_products
+from edgesim.calibration import cross_validation, fit
+from edgesim.calibration.fit import Data, Family, field_of
+from edgesim.calibration.measured_step import MeasuredStep
 from edgesim.calibration.published import relatives, x86
-from edgesim.calibration.values import (
+from edgesim.calibration.published.families import FAMILIES
+from edgesim.calibration.published.matrix_products import ProductFit, fit_products
+from edgesim.calibration.published.measurements import Product
+from edgesim.calibration.published.profile_coefficients import (
     RECOMPUTES,
     SMALL_NETWORK,
     WRITTEN,
     Value,
-    field_of,
     operation,
     operation_overhead_s,
     product,
@@ -35,16 +36,16 @@ class FamilyFit:
     """A family's measurements and what was fitted to them."""
 
     family: Family
-    measured: dict[str, list[Step]]
+    measured: dict[str, list[MeasuredStep]]
     data: dict[str, Data]
     costs: dict[str, FloatArray]
-    held_out: dict[str, validate.Errors]
+    held_out: dict[str, cross_validation.Errors]
     anchor: FloatArray | None
     """[terms] costs of the family's anchor"""
 
 
 def fit_all(
-    measured: list[Step], products: list[Product], profiles: dict[str, DeviceProfile]
+    measured: list[MeasuredStep], products: list[Product], profiles: dict[str, DeviceProfile]
 ) -> tuple[list[FamilyFit], dict[str, ProductFit]]:
     """Fit every family and every GPU whose matrix products were measured.
 
@@ -61,7 +62,7 @@ def fit_all(
             raise EdgesimError(f"no measurement of {family.name}: {', '.join(family.devices)}; give another folder")
         data = {d: fit.data(rows, profiles[d], _fixed(family, profiles[d], product_fits)) for d, rows in chosen.items()}
         anchor = next((one.costs[family.anchor] for one in fits if family.anchor in one.costs), None)
-        costs, errors = fit.fit(family, data, anchor), validate.held_out(family, data, anchor)
+        costs, errors = fit.fit(family, data, anchor), cross_validation.held_out(family, data, anchor)
         fits.append(FamilyFit(family, chosen, data, costs, errors, anchor))
     return fits, product_fits
 

@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from edgesim.calibration.values import Value
+from edgesim.calibration.published.profile_coefficients import Value
 from edgesim.config import validation
 from edgesim.errors import EdgesimError
 
@@ -61,9 +61,13 @@ def _with_section(text: str, section: str, fields: dict[str, Value]) -> str:
     return "\n".join([*lines[: start + 1], *kept, *new, *lines[end:]]) + "\n"
 
 
+def number(value: float | bool) -> str:
+    """A coefficient as a profile holds it: with four digits."""
+    return "true" if value is True else f"{value:.4g}"
+
+
 def _block(field: str, value: Value) -> list[str]:
-    number = "true" if value.value is True else f"{value.value:.4g}"
-    lines = [f"  {field}:", f"    value: {number}", f"    confidence: {value.confidence}"]
+    lines = [f"  {field}:", f"    value: {number(value.value)}", f"    confidence: {value.confidence}"]
     plain = f"    source: {value.source}"
     if re.search(r": | #|^[^\w]", value.source):
         lines.append(f"    source: {json.dumps(value.source, ensure_ascii=False)}")

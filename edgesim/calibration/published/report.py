@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgesim.calibration import fit, validate
-from edgesim.calibration.measurements import LeftOut, Product, Step
-from edgesim.calibration.networks import network
-from edgesim.calibration.products import DrawFit, ProductFit, fit_power
+from edgesim.calibration import cross_validation, fit
+from edgesim.calibration.measured_step import MeasuredStep
+from edgesim.calibration.published import predictors
 from edgesim.calibration.published.coefficients import FamilyFit
+from edgesim.calibration.published.matrix_products import DrawFit, ProductFit, fit_power
+from edgesim.calibration.published.measurements import LeftOut, Product
+from edgesim.calibration.published.published_networks import network
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
 from edgesim.formatting import n_of, percent
 from edgesim.hardware.loading import DeviceProfile
@@ -26,7 +28,7 @@ class ReportContent:
     """All that the page shows."""
 
     fits: list[FamilyFit]
-    rooflines: dict[str, validate.Errors]
+    rooflines: dict[str, cross_validation.Errors]
     product_fits: dict[str, ProductFit]
     draws: dict[str, DrawFit]
     products: list[Product]
@@ -48,7 +50,7 @@ def _head() -> str:
         "measurements: by the closed form (FLOPs over peak x `training_utilisation`) and by the step model of\n"
         "`edgesim.cost.steps`, whose coefficients are fitted by least squares on relative error, with wide priors on\n"
         "the proportions between them.\n"
-        "Written by `python -m edgesim.calibration FOLDER --profiles device_profiles --report FILE`.\n"
+        "Written by `python -m edgesim.calibration.published --profiles device_profiles --report FILE`.\n"
         "Errors are mean absolute errors over the measured time. *Held out* means that the fit has not met the model\n"
         "on any device of the family, at any batch size; the closed form's utilisation has seen all of them.\n"
         "Which coefficients a family has was chosen by these same held-out errors, so they are a little too good."
@@ -59,7 +61,7 @@ def _errors(found: ReportContent) -> str:
     rows = []
     for one in found.fits:
         for device, errors in one.held_out.items():
-            closed = validate.closed_form(one.measured[device], found.profiles[device])
+            closed = predictors.closed_form(one.measured[device], found.profiles[device])
             fitted = fit.relative_errors(one.data[device], one.costs[device])
             rows.append(
                 [
@@ -77,7 +79,7 @@ def _errors(found: ReportContent) -> str:
             )
         every = np.concatenate([errors.errors for errors in one.held_out.values()])
         if (goal := GOALS.get(one.family.name)) is not None:
-            whole = validate.Errors((), every)
+            whole = cross_validation.Errors((), every)
             found_here = ["", "", "", _percent(whole.mean), _percent(whole.median), "", "", _goal(goal, whole.mean)]
             rows.append([f"*all {one.family.name}*", str(len(every)), *found_here])
     head = [
@@ -96,7 +98,7 @@ def _goal(goal: float | None, error: float) -> str:
     return "" if goal is None else f"{percent(goal, 0)}: {'reached' if error <= goal else '**not reached**'}"
 
 
-def _undoubted(measured: Sequence[Step], errors: validate.Errors) -> float:
+def _undoubted(measured: Sequence[MeasuredStep], errors: cross_validation.Errors) -> float:
     """Mean absolute error on the measurements that their source does not call doubtful."""
     return float(np.mean(np.abs(errors.errors[[not step.doubtful for step in measured]])))
 
@@ -118,7 +120,7 @@ def _phones(found: ReportContent) -> str:
         known = network(model, "")
         if known is None or device not in phones.costs:
             continue
-        step = Step(device, model, known, batch_size, time_s, phones.measured[device][0].framework)
+        step = MeasuredStep(device, model, known, batch_size, time_s, phones.measured[device][0].framework)
         guess_s = float(fit.features(step) @ phones.costs[device])
         errors.append(abs(guess_s / time_s - 1))
         cells = [f"{time_s:.4g}", f"{guess_s:.3g}", percent(guess_s / time_s - 1, 0, sign=True)]
@@ -155,9 +157,9 @@ def _models(found: ReportContent) -> str:
 def _costs(found: ReportContent) -> str:
     rows = []
     for one in found.fits:
-        spreads = validate.spreads(one.family, one.data, one.anchor)
+        spreads = predictors.spreads(one.family, one.data, one.anchor)
         for device, costs in one.costs.items():
-            shares = validate.shares(one.data[device], costs)
+            shares = predictors.shares(one.data[device], costs)
             fitted = {term for group in one.family.groups for term in group}
             for i, term in enumerate(TERMS):
                 if costs[i] > 0 and shares[i] > 0:
@@ -191,7 +193,7 @@ def _transfer(found: ReportContent) -> str:
     costs = fit.fit(boards.family, alone)[first]
     rows = []
     for count in (1, 3):
-        one = validate.transfer(costs, boards.data[second], count)
+        one = predictors.transfer(costs, boards.data[second], count)
         low, middle, high = one.medians
         rows.append([str(count), str(one.choices), percent(middle), f"{percent(low)} to {percent(high)}"])
     words = (

@@ -19,7 +19,8 @@ import dataclasses
 
 import numpy as np
 
-from edgesim.calibration.values import WRITTEN, Value, field_of, operation
+from edgesim.calibration.fit import field_of
+from edgesim.calibration.published.profile_coefficients import WRITTEN, Value, operation
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, costs_s
 from edgesim.hardware.loading import DeviceProfile, Quantity
 from edgesim.work import FloatArray

@@ -1,0 +1,95 @@
+"""The page of `edgesim calibrate --report`: what was measured on this machine and how well it is predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgesim.calibration import this_machine_profile
+from edgesim.calibration.step_timing import Timed
+from edgesim.calibration.this_machine import Calibrated, Check
+from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
+from edgesim.formatting import n_of, percent
+
+GOAL = 0.10
+"""mean absolute error that is aimed at"""
+
+
+def page(found: Calibrated, command: str) -> str:
+    """The Markdown text.
+
+    Args:
+        found: of one or more calibrations the last.
+        command: how it was called.
+    """
+    machine, share = found.machine, found.machine.timings.share
+    head = (
+        f"# Calibration of the machine that simulates\n\n`{command}` on {machine.processor}, "
+        f"{n_of(machine.threads, 'thread')}, {this_machine_profile.versions()}.\n\n"
+        "Training steps of the project's own loop (Adam, channels-last, images of noise), in a process that keeps the "
+        "memory it frees as the hosts of a run do, were timed in rounds over all cases; a case's time is the median of "
+        "its fastest visit. With one thread on a CPU the clock is the process's processor time, which other programs "
+        "on the machine do not lengthen but for the caches and cores they share. "
+        f"Peak: {machine.peak_flops_per_s / 1e9:.4g} GFLOP/s in FP32, "
+        f"copies of {machine.copies.large_bytes >> 20} MiB: {machine.copies.large_bytes_per_s / 1e9:.3g} GB/s."
+    )
+    if share is not None:
+        head += f" The process had a processor for {percent(share, 0)} of the time on the wall."
+    parts = [head, _fitted(found)]
+    if found.check is not None:
+        parts.append(_checked(found.check))
+    return "\n\n".join(parts) + "\n"
+
+
+def _fitted(found: Calibrated) -> str:
+    timed = found.machine.timings.timed
+    predicted = [one.step_s * (1 + error) for one, error in zip(timed, found.fitted.errors, strict=True)]
+    costs = ", ".join(
+        f"{term} {found.fitted.costs[TERMS.index(term)]:.3g} {_unit(term)}" for term in this_machine_profile.FITTED
+    )
+    mean = float(np.mean(np.abs(found.fitted.errors)))
+    return (
+        f"## Cases that the costs were fitted to\n\nMean absolute error {percent(mean)} "
+        f"(n = {n_of(len(timed), 'case')}); {found.fitted.held_out_words} {percent(found.fitted.held_out)}.\n\n"
+        f"{table(timed, predicted)}\n\nCosts: {costs}."
+    )
+
+
+def _unit(term: str) -> str:
+    return "s/FLOP" if term in FLOP_TERMS else "s/byte" if term in BYTE_TERMS else "s"
+
+
+def _checked(check: Check) -> str:
+    outcome = "reached" if check.mean <= GOAL else "not reached"
+    cases = n_of(len(check.timed), "case")
+    return (
+        f"## Networks that no fit has met\n\nMean absolute error {percent(check.mean)} (n = {cases}; "
+        f"median {percent(np.median(np.abs(check.errors)))}, largest {percent(np.max(np.abs(check.errors)))}). "
+        f"The goal of {percent(GOAL, 0)} is {outcome}.{_foreign(check)}\n\n{table(check.timed, check.predicted_s)}"
+    )
+
+
+def _foreign(check: Check) -> str:
+    """The mean of the networks of other builds, which are in the mean above, and of the rest."""
+    if not check.foreign.any():
+        return ""
+    own, other = (float(np.mean(np.abs(check.errors[mask]))) for mask in (~check.foreign, check.foreign))
+    return (
+        f" Networks of the table of models: {percent(own)} (n = {int((~check.foreign).sum())}); "
+        f"of timm, with layers that no fitted case has: {percent(other)} (n = {int(check.foreign.sum())})."
+    )
+
+
+def table(timed: Sequence[Timed], predicted_s: Sequence[float] | np.ndarray) -> str:
+    """Rows of measured and predicted steps, in Markdown."""
+    lines = [
+        "| network | batch | steps | measured, ms | upper quartile | predicted, ms | error |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for one, guess_s in zip(timed, predicted_s, strict=True):
+        lines.append(
+            f"| {one.case.name} | {one.case.batch_size} | {len(one.times_s)} | {one.step_s * 1e3:.3g} | "
+            f"+{percent(one.spread, 0)} | {guess_s * 1e3:.3g} | {percent(guess_s / one.step_s - 1, 0, sign=True)} |"
+        )
+    return "\n".join(lines)

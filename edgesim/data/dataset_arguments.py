@@ -1,0 +1,69 @@
+"""Base class of data sets, and arguments that they share: limits, wrong labels on purpose, a held-out test split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from edgesim.data.held_out_split import HeldOut
+from edgesim.data.images import ImageDataset, limited
+from edgesim.data.label_noise import with_wrong_labels
+
+Limit = Annotated[int, Field(ge=1)]
+
+
+class DatasetSource:
+    """Base class of a data set, in the table or a user's own: a frozen dataclass that defines `load`."""
+
+    root: str | None = None
+    """folder or file with the data. A field of the same name makes it an argument"""
+
+    def load(self, base: Path | None) -> ImageDataset:
+        """Read the data.
+
+        Args:
+            base: the folder or file that the search path gave (`datasets.find`); None where there is none.
+
+        Raises:
+            DataError: naming the file and the fix.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no `load`")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits(DatasetSource):
+    """Arguments of every data set: limits of its splits, and wrong labels on purpose."""
+
+    limit_train: Limit | None = None
+    """training samples at most: the first of each class, in the classes' proportions; left out: all"""
+    limit_test: Limit | None = None
+    """test samples at most, chosen as those of training; left out: all"""
+    label_noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """share of the training labels (after the limit) that are replaced by other classes, drawn uniformly"""
+
+    def _limited(self, dataset: ImageDataset) -> ImageDataset:
+        """With the limits, and then the label noise, of this section."""
+        return with_wrong_labels(limited(dataset, self.limit_train, self.limit_test), self.label_noise)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnData(Limits):
+    """Arguments of a user's own data: a test split that is a share of the training split."""
+
+    test_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """share of each class that becomes the test split, where there is none; the same for all seeds of a scenario"""
+    test_seed: Annotated[int, Field(ge=0)] = 0
+    """seed of the draw of these samples"""
+
+    @model_validator(mode="after")
+    def _shared(self) -> OwnData:
+        if self.test_share is None and self.test_seed:
+            raise ValueError("`test_seed` does nothing without `test_share`; leave it out, or give both")
+        return self
+
+    @property
+    def _held_out(self) -> HeldOut | None:
+        return None if self.test_share is None else HeldOut(self.test_share, self.test_seed)

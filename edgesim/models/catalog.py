@@ -1,0 +1,250 @@
+"""Models by name: name -> frozen dataclass whose fields are the hyper-parameters; no torch until `build`.
+
+Every `build` initialises the weights from torch's global generator as the caller left it; wrap it in
+`seeds.torch_global`. No pretrained weights anywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.util
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from edgesim.config import registry
+from edgesim.config.validation import nearest
+from edgesim.errors import EdgesimError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Shape = tuple[int, int, int]
+Width = Annotated[int, Field(ge=1)]
+
+
+class Model(Protocol):
+    """Interface of a model's dataclass."""
+
+    def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
+        """A fresh network.
+
+        Args:
+            input_shape: (channels, height, width) of one sample.
+            num_classes: outputs, >= 1.
+
+        Returns: a module from float images [B, channels, height, width] to logits [B, num_classes].
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """Fully connected network with ReLU on the flattened image; `hidden: []` is softmax regression."""
+
+    hidden: tuple[Width, ...] = (128,)
+    """units of each hidden layer; [] for none"""
+
+    def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
+        """See Model.build."""
+        from edgesim.models import networks
+
+        return networks.mlp(input_shape, num_classes, self.hidden)
+
+
+@dataclass(frozen=True)
+class SmallCnn:
+    """Two 3x3 convolutions with max-pooling and two linear layers; images of 4x4 or more.
+
+    Feature maps beyond 8x8 (images of 36 pixels or more) are averaged down to at most 8x8. So the first linear layer
+    does not grow with the image.
+    """
+
+    widths: Annotated[tuple[Width, ...], Field(min_length=2, max_length=2)] = (16, 32)
+    """channels of the two convolutions"""
+    hidden: Width = 64
+    """units of the hidden linear layer"""
+
+    def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
+        """See Model.build."""
+        from edgesim.models import networks
+
+        return networks.small_cnn(input_shape, num_classes, self.widths, self.hidden)
+
+
+@dataclass(frozen=True)
+class ResNet8:
+    """CIFAR-style residual network: 3x3 stem and one basic block per stage (16-32-64 channels).
+
+    The shortcut is a 1x1 convolution with batch norm where the shape changes, the identity elsewhere.
+    Source: He et al., Deep Residual Learning, arXiv:1512.03385, section 4.2, with option B shortcuts.
+    """
+
+    widths: Annotated[tuple[Width, ...], Field(min_length=3, max_length=3)] = (16, 32, 64)
+    """channels of the three stages"""
+
+    def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
+        """See Model.build."""
+        from edgesim.models import networks
+
+        return networks.ResNet8Module(input_shape[0], num_classes, self.widths)
+
+
+@dataclass(frozen=True)
+class ResNet18:
+    """torchvision's ResNet-18; 3x3 stride-1 stem and no max-pool for images of 64 pixels or less."""
+
+    def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
+        """See Model.build."""
+        from edgesim.models import networks
+
+        return networks.resnet("resnet18", input_shape, num_classes)
+
+
+@dataclass(frozen=True)
+class ResNet34:
+    """torchvision's ResNet-34; 3x3 stride-1 stem and no max-pool for images of 64 pixels or less."""
+
+    def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
+        """See Model.build."""
+        from edgesim.models import networks
+
+        return networks.resnet("resnet34", input_shape, num_classes)
+
+
+@dataclass(frozen=True)
+class ResNet50:
+    """torchvision's ResNet-50; 3x3 stride-1 stem and no max-pool for images of 64 pixels or less."""
+
+    def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
+        """See Model.build."""
+        from edgesim.models import networks
+
+        return networks.resnet("resnet50", input_shape, num_classes)
+
+
+@dataclass(frozen=True)
+class WideResNet50x2:
+    """torchvision's Wide ResNet-50-2; 3x3 stride-1 stem and no max-pool for images of 64 pixels or less."""
+
+    def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
+        """See Model.build."""
+        from edgesim.models import networks
+
+        return networks.resnet("wide_resnet50_2", input_shape, num_classes)
+
+
+@dataclass(frozen=True)
+class MobileNetV2:
+    """torchvision's MobileNetV2; its first convolution has stride 1 for images of 64 pixels or less."""
+
+    width_mult: Annotated[float, Field(gt=0)] = 1.0
+    """factor on the channels of every layer"""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """share of the last features that training drops"""
+
+    def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
+        """See Model.build."""
+        from edgesim.models import networks
+
+        return networks.mobilenet_v2(input_shape, num_classes, self.width_mult, self.dropout)
+
+
+MODELS: dict[str, type] = {
+    "mlp": Mlp,
+    "small-cnn": SmallCnn,
+    "resnet8": ResNet8,
+    "resnet18": ResNet18,
+    "resnet34": ResNet34,
+    "resnet50": ResNet50,
+    "mobilenet-v2": MobileNetV2,
+    "wide-resnet50-2": WideResNet50x2,
+}
+
+
+class _Referenced:
+    """Base of models that stand for a name outside the table; `_stand_in` makes one class per name."""
+
+    reference: ClassVar[str]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The class was made at run time, so that another process has to make it again from the name.
+        return _instance, (self.reference,)
+
+
+class _Timm(_Referenced):
+    def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
+        """See Model.build."""
+        from edgesim.models import networks
+
+        return networks.timm_model(self.reference.removeprefix("timm:"), input_shape, num_classes)
+
+
+class _OwnModel(_Referenced):
+    def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
+        """See Model.build."""
+        return registry.load(self.reference)(input_shape=input_shape, num_classes=num_classes)
+
+
+def resolve(name: str) -> type:
+    """The dataclass of a model.
+
+    Args:
+        name: one of MODELS, `timm:NAME`, or `package.module:Name` of the user's own: either a dataclass with
+            `build(input_shape, num_classes)` whose fields are its hyper-parameters, or a class or function
+            that takes `input_shape` and `num_classes` by these names and gives a torch module.
+
+    Returns: a dataclass type; its instances are a `Model` and can be pickled.
+
+    Raises:
+        EdgesimError: unknown name (with the nearest one), timm not installed, or an object of another kind.
+    """
+    if name in MODELS:
+        return MODELS[name]
+    if name.startswith("timm:"):
+        return _timm(name)
+    if registry.is_reference(name):
+        return _own(name)
+    choice = f"{', '.join(MODELS)}, timm:NAME or package.module:Name"
+    raise EdgesimError(f"there is no model '{name}'; allowed: {choice}{nearest(name, MODELS)}")
+
+
+def _timm(name: str) -> type:
+    if importlib.util.find_spec("timm") is None:
+        raise EdgesimError(f"the model '{name}' needs timm, which is not installed: pip install 'edgesim[timm]'")
+    import timm
+
+    wanted, known = name.removeprefix("timm:"), timm.list_models()
+    if wanted not in known:
+        raise EdgesimError(
+            f"timm {timm.__version__} has no model '{wanted}'{nearest(wanted, known)} "
+            "(timm.list_models() lists them; leave out the tag of pretrained weights)"
+        )
+    return _stand_in(name, _Timm)
+
+
+def _own(name: str) -> type:
+    found = registry.load(name)
+    if isinstance(found, type) and dataclasses.is_dataclass(found) and hasattr(found, "build"):
+        return found
+    try:
+        inspect.signature(found).bind(input_shape=(1, 8, 8), num_classes=2)
+    except (TypeError, ValueError) as error:
+        raise EdgesimError(
+            f"'{name}' cannot be called with input_shape=(channels, height, width), num_classes=…: {error}. "
+            "A model with hyper-parameters is a frozen dataclass with build(self, input_shape, num_classes)"
+        ) from None
+    return _stand_in(name, _OwnModel)
+
+
+@functools.cache  # one class per name, so that two instances of a name are equal
+def _stand_in(name: str, base: type) -> type:
+    made = type(name, (base,), {"reference": name, "__doc__": f"{name}.", "__module__": __name__})
+    return dataclass(frozen=True)(made)
+
+
+def _instance(name: str) -> Model:
+    return resolve(name)()

@@ -1,0 +1,120 @@
+"""Costs of a network, counted once and kept in the cache folder, so that plans need no torch.
+
+The key holds all that the count depends on: the model with its arguments, shapes, the versions of the libraries, and
+the source of this package's networks and counting. A user's own model is counted every time, since its source may
+change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgesim.data.cache import cache_folder
+from edgesim.models.catalog import MODELS, Model, Shape
+from edgesim.work import Workload
+
+LIBRARIES = ("torch", "torchvision", "timm")
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """Sizes of a network that a method's own arithmetic depends on."""
+
+    input_numbers: int
+    """numbers of one sample as the network gets it: channels x height x width"""
+    embedding_width: int
+    """inputs of the last linear layer; 0 where the network has none"""
+    bias: bool
+    """True where that layer has a bias"""
+    parameters: int
+
+    @property
+    def gradient_width(self) -> int:
+        """Inputs of the last layer with the 1 of its bias."""
+        return self.embedding_width + int(self.bias)
+
+
+def counted(model: Model, name: str, input_shape: Shape, num_classes: int) -> tuple[Workload, NetworkShape]:
+    """Costs of one sample of a network, and the network's shape; from the cache where they are there.
+
+    Args:
+        model: a row of the table of models, or a user's own.
+        name: what the scenario calls it.
+        input_shape: (channels, height, width) of one sample.
+        num_classes: width of the logits.
+
+    Raises:
+        EdgesimError: the network does not fit the data.
+    """
+    if name not in MODELS and not name.startswith("timm:"):
+        return _count(model, input_shape, num_classes)
+    file = cache_folder() / "counted" / f"{_key(model, name, input_shape, num_classes)}.json"
+    try:
+        return _read(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError):  # not there, or cut short: count again
+        found = _count(model, input_shape, num_classes)
+    _write(file, found)
+    return found
+
+
+def network_of(model: Model, input_shape: Shape, num_classes: int) -> NetworkShape:
+    """Look at a network as the methods see it; the caller's random state is left as it was."""
+    import torch
+
+    from edgesim.errors import EdgesimError
+    from edgesim.models.networks import last_linear
+
+    with torch.random.fork_rng(devices=[]):
+        module = model.build(input_shape, num_classes)
+    parameters = sum(weight.numel() for weight in module.parameters())
+    numbers = int(np.prod(input_shape))
+    try:
+        last = last_linear(module)
+    except EdgesimError:  # methods that need an embedding say so when they run
+        return NetworkShape(numbers, 0, False, parameters)
+    return NetworkShape(numbers, last.in_features, last.bias is not None, parameters)
+
+
+def _count(model: Model, input_shape: Shape, num_classes: int) -> tuple[Workload, NetworkShape]:
+    from edgesim.models import workload
+
+    found = workload.count(lambda: model.build(input_shape, num_classes), input_shape, num_classes)
+    return found, network_of(model, input_shape, num_classes)
+
+
+def _key(model: Model, name: str, input_shape: Shape, num_classes: int) -> str:
+    versions = []
+    for library in LIBRARIES:
+        try:
+            versions.append(metadata.version(library))
+        except metadata.PackageNotFoundError:
+            versions.append("")
+    digest = hashlib.sha256(repr((name, model, input_shape, num_classes, versions)).encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def _write(file: Path, found: tuple[Workload, NetworkShape]) -> None:
+    """Keep a count; a cache that cannot be written is only slower."""
+    text = json.dumps([asdict(part) for part in found], default=np.ndarray.tolist)
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(file)
+    except OSError:
+        return
+
+
+def _read(parts: list[dict[str, Any]]) -> tuple[Workload, NetworkShape]:
+    workload, network = parts
+    return Workload.from_fields(workload), NetworkShape(**network)
