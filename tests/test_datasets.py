@@ -20,7 +20,7 @@ from PIL import Image
 
 from edgesim.config.validation import build
 from edgesim.data import cache, images, public
-from edgesim.data.datasets import DATASETS, ImageDataset, describe, find, load
+from edgesim.data.datasets import DATASETS, DatasetSource, ImageDataset, describe, find, load
 from edgesim.errors import DataError
 
 REAL_DATA = os.environ.get("EDGESIM_DATA")
@@ -469,7 +469,7 @@ def test_table_describes_and_checks():
 
 
 def test_a_users_own_data_set():
-    class Mine:
+    class Mine(DatasetSource):
         def load(self, base):
             assert base is None
             return ImageDataset(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from datafiles import pixels, read, texts, write_npz
 
-from edgesim.data.datasets import ImageDataset, load
+from edgesim.data.datasets import DatasetSource, ImageDataset, load
 from edgesim.data.labels import Labels, classes_of
 from edgesim.errors import DataError
 
@@ -148,7 +148,7 @@ def test_shapes_that_can_be_channels_last_are(tmp_path, shape):
 
 
 def test_a_users_own_class_with_channels_first_is_said():
-    class Mine:
+    class Mine(DatasetSource):
         def load(self, base):
             return ImageDataset(
                 "mine", pixels(2, 3, 9, 9), np.array([0, 1]), pixels(1, 3, 9, 9), np.array([1]), ("a", "b")

@@ -129,14 +129,6 @@ def test_scores_that_serve_every_ratio_are_written_once() -> None:
     assert table["keep_ratio"].isna().tolist() == [True] * 2 + [False] * 4
 
 
-def test_a_journal_from_before_the_table_is_read() -> None:
-    import json
-
-    entry = json.loads(to_line(TrialResult(Record("s", 0, 1, "p", "m", 0.5, "ok"))))
-    del entry["extremes"]
-    assert from_line(json.dumps(entry)).findings.extremes is None
-
-
 def planned(scenario: Scenario, dataset: ImageDataset, shards: dict[int, list[int]]) -> RunPlan:
     """A plan in which device d holds the samples shards[d] in every seed."""
 

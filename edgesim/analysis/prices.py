@@ -105,9 +105,6 @@ def price_sources(
     missing = []
     if not rows:
         missing.append("No trial that ended well has an emulated time.")
-    for name, what in (("device_wait_s", "waiting for storage"), ("device_throttled_s", "heat")):
-        if name not in records or records[name].isna().all():
-            missing.append(f"The run has no column {name}: the part of {what} is included in the others.")
     if rows and np.isnan(per_step):
         missing.append("Without FLOPs per sample and batch size the share of partial batches is unknown.")
     if any(np.isnan(row[-1]) for row in rows):
@@ -118,8 +115,8 @@ def price_sources(
 def _sources_of(good: pd.DataFrame, flops_per_step: float) -> list[tuple[Any, ...]]:
     """SOURCE_COLUMNS of every device: means of columns at once, the fit device by device."""
     trials = good.assign(
-        wait_s=good["device_wait_s"].fillna(0.0) if "device_wait_s" in good else 0.0,
-        throttled_s=good["device_throttled_s"].fillna(0.0) if "device_throttled_s" in good else 0.0,
+        wait_s=good["device_wait_s"].fillna(0.0),
+        throttled_s=good["device_throttled_s"].fillna(0.0),
         score_s=good["device_score_time_s"] - good["analytic_score_time_s"],
         gap_s=good["device_time_s"] - good["analytic_time_s"],
         partial=np.maximum(good["steps"] - good["train_flops"] / flops_per_step, 0.0),

@@ -237,7 +237,7 @@ def _priors(devices: int, anchor: FloatArray, start: FloatArray) -> _Priors:
 
 @dataclass(frozen=True)
 class _Residuals:
-    """What least squares minimises: relative errors over their scatter, and the priors."""
+    """Residuals that least squares minimises: relative errors over their scatter, and the priors."""
 
     rows: Sequence[FloatArray]
     targets: Sequence[FloatArray]

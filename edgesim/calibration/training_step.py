@@ -47,10 +47,10 @@ class MeasuredStep:
     optimizer_states: int = 0
     """numbers that the optimiser keeps per weight; the published trainings use plain SGD or do not say"""
     doubtful: bool = False
-    """whether the measurement's own caveat says so"""
+    """True where the measurement's own caveat says so"""
 
     @property
     def recomputes(self) -> bool:
-        """Whether the framework runs the forward pass again within the backward pass: DL4J's layers compute what
-        they had before their activation anew (deeplearning4j, BaseLayer.backpropGradient and its overrides)."""
+        """True where the framework runs the forward pass again within the backward pass: DL4J's layers compute their
+        pre-activations anew (deeplearning4j, BaseLayer.backpropGradient and its overrides)."""
         return self.framework.startswith("DL4J")

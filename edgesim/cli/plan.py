@@ -82,7 +82,7 @@ def fleet_plan(scenario: loading.Scenario, devices: int | None) -> FleetPlan:
     if pruning.scores_from is None and getattr(pruning.rule, "accuracy_from", None) is None:
         from edgesim import planning
 
-        return planning.plan(scenario, devices)
+        return planning.plan_fleet(scenario, devices)
     from edgesim import api
 
     return api.planned(scenario, devices)

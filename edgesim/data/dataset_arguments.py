@@ -1,7 +1,8 @@
-"""Arguments that data sets share: how much of them is used, wrong labels on purpose, a test split held back."""
+"""Base class of data sets, and arguments that they share: limits, wrong labels on purpose, a held-out test split."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -14,8 +15,26 @@ from edgesim.data.label_noise import with_wrong_labels
 Limit = Annotated[int, Field(ge=1)]
 
 
+class DatasetSource:
+    """Base class of a data set, in the table or a user's own: a frozen dataclass that defines `load`."""
+
+    root: str | None = None
+    """folder or file with the data. A field of the same name makes it an argument"""
+
+    def load(self, base: Path | None) -> ImageDataset:
+        """Read the data.
+
+        Args:
+            base: the folder or file that the search path gave (`datasets.find`); None where there is none.
+
+        Raises:
+            DataError: naming the file and the fix.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no `load`")
+
+
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(DatasetSource):
     """Arguments of every data set: limits of its splits, and wrong labels on purpose."""
 
     limit_train: Limit | None = None

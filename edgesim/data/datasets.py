@@ -1,7 +1,7 @@
 """The table of data sets, and `load`: a dataset section of a scenario -> uint8 images and labels.
 
-Each entry of the table is the `dataset:` section of the YAML without its name. A user's own data set is any class like
-these, with the `load` method of `DatasetSource`.
+Each entry of the table is the `dataset:` section of the YAML without its name. A user's own data set
+subclasses `DatasetSource`, as these do.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Protocol
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from edgesim.config.document_bounds import user_path
 from edgesim.data import arrays, folders, parquet, public
 from edgesim.data.cache import cache_folder, decoded
-from edgesim.data.dataset_arguments import Limits, OwnData
+from edgesim.data.dataset_arguments import DatasetSource, Limits, OwnData
 from edgesim.data.images import ImageDataset
 from edgesim.data.raw_dataset import CHANNELS
 from edgesim.data.reading_notes import Note
@@ -25,20 +26,6 @@ from edgesim.errors import DataError
 __all__ = ["DATASETS", "DatasetSource", "ImageDataset", "describe", "find", "load"]
 
 Side = Annotated[int, Field(ge=1, le=4096)]
-
-
-class DatasetSource(Protocol):
-    """Interface of a data set, in the table or a user's own: a frozen dataclass with this method."""
-
-    def load(self, base: Path | None) -> ImageDataset:
-        """Read the data.
-
-        Args:
-            base: the folder or file that the search path gave (see `find`); None where there is none.
-
-        Raises:
-            DataError: naming the file and the fix.
-        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +179,7 @@ class Npz(OwnData):
         return self._limited(decoded(arrays.npz(base, "npz", keys, self.channels, self._held_out)))
 
 
-DATASETS: dict[str, type] = {
+DATASETS: dict[str, type[DatasetSource]] = {
     "digits": Digits,
     "mnist": Mnist,
     "fashion-mnist": FashionMnist,
@@ -217,7 +204,7 @@ def load(source: DatasetSource, name: str, relative_to: Path | None = None) -> I
     Raises:
         DataError: naming the file and the fix.
     """
-    dataset = source.load(find(getattr(source, "root", None), name, relative_to))
+    dataset = source.load(find(source.root, name, relative_to))
     return dataset if name in DATASETS else replace(dataset, notes=(*dataset.notes, *_doubts(dataset)))
 
 
@@ -246,7 +233,7 @@ def find(root: str | None, name: str, relative_to: Path | None = None) -> Path |
     """
     if root is None:
         return next((place for place in _places(name) if place.is_dir() and any(place.iterdir())), None)
-    given = Path(root).expanduser()
+    given = user_path(root)
     bases = [relative_to, Path.cwd(), _data_folder()]
     places = [base / given for base in bases if base is not None]  # an absolute `given` stays as it is
     found = next((place for place in places if place.exists()), None)
@@ -263,7 +250,7 @@ def describe(name: str) -> str:
 
 def _data_folder() -> Path | None:
     given = os.environ.get("EDGESIM_DATA")
-    return Path(given).expanduser() if given else None
+    return user_path(given) if given else None
 
 
 def _places(name: str) -> list[Path]:

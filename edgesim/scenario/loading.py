@@ -21,10 +21,10 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from edgesim import models
 from edgesim.config import display, shipped, validation
 from edgesim.config.document_values import meant
-from edgesim.config.registry import NamedPlugin, PluginTable, Resolve, bind, own_class
+from edgesim.config.registry import NamedPlugin, PluginTable, bind
 from edgesim.cost.analytic import CostWeights
 from edgesim.data.augment import AUGMENTATIONS
-from edgesim.data.datasets import DATASETS
+from edgesim.data.datasets import DATASETS, DatasetSource
 from edgesim.data.partition_schemes import PARTITIONS
 from edgesim.errors import Fault, ScenarioError
 from edgesim.formatting import n_of
@@ -41,6 +41,7 @@ OPTIONAL = ("name", "training", "evaluation", "cost", "report", "seeds")
 
 
 _NAME = re.compile(r"[^\W_][\w.-]*")
+MAX_SEEDS = 10_000
 _NAME_BYTES = 81
 """so that a folder can be named after it, with the time"""
 NAMED = ("dataset", "partition", "model")
@@ -172,12 +173,13 @@ def from_document(
 def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -> dict[str, Any]:
     """Build every part of the document that is there; None where one has a fault."""
     training, augment = _training(document.get("training", {}), faults)
+    networks = PluginTable(models.MODELS, "build", lambda name, _: models.resolve(name))
     return {
         "name": _name(document, source, faults),
-        "dataset": _section(document, "dataset", DATASETS, "load", faults),
-        "partition": _section(document, "partition", PARTITIONS, "split", faults),
+        "dataset": _section(document, "dataset", PluginTable(DATASETS, "load", base=DatasetSource), faults),
+        "partition": _section(document, "partition", PluginTable(PARTITIONS, "split"), faults),
         "fleet": fleet.load(document["fleet"], "fleet", folder, faults) if "fleet" in document else None,
-        "model": _section(document, "model", models.MODELS, "build", faults, lambda name, _: models.resolve(name)),
+        "model": _section(document, "model", networks, faults),
         "training": training,
         "augment": augment,
         "pruning": pruning_section.load(document["pruning"], faults) if "pruning" in document else None,
@@ -212,6 +214,9 @@ def _seeds(given: Any, faults: list[Fault]) -> tuple[int, ...]:
     form = "must be one or more different integers >= 0"
     if not listed:
         faults.append(Fault("seeds", f"{form}; the list is empty"))
+    if len(listed) > MAX_SEEDS:
+        faults.append(Fault("seeds", f"lists {len(listed):,} seeds; at most {MAX_SEEDS:,} are allowed"))
+        return ()
     for i, seed in enumerate(listed):
         name = f"seeds[{i}]" if isinstance(given, list) else "it"
         if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
@@ -221,15 +226,8 @@ def _seeds(given: Any, faults: list[Fault]) -> tuple[int, ...]:
     return tuple(listed)
 
 
-def _section(
-    document: Document,
-    key: str,
-    table: Mapping[str, type],
-    methods: str,
-    faults: list[Fault],
-    resolve: Resolve = own_class,
-) -> NamedPlugin | None:
-    return bind(document[key], PluginTable(table, methods, resolve), key, faults) if key in document else None
+def _section(document: Document, key: str, table: PluginTable, faults: list[Fault]) -> NamedPlugin | None:
+    return bind(document[key], table, key, faults) if key in document else None
 
 
 def _training(given: Any, faults: list[Fault]) -> tuple[Training | None, tuple[NamedPlugin, ...]]:
