@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgesim.calibration.published.coefficients import Value
-from edgesim.calibration.published.products import DrawFit
+from edgesim.calibration.published.matrix_products import DrawFit
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.quantity import GPU_CLASSES
 

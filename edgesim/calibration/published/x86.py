@@ -20,7 +20,7 @@ import dataclasses
 import numpy as np
 
 from edgesim.calibration.fit import field_of
-from edgesim.calibration.published.values import WRITTEN, Value, operation
+from edgesim.calibration.published.profile_coefficients import WRITTEN, Value, operation
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, costs_s
 from edgesim.hardware.loading import DeviceProfile, Quantity
 from edgesim.work import FloatArray
