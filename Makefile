@@ -32,7 +32,7 @@ types: $(DEV)
 
 docs: $(DEV)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
-	@echo "build/docs/index.html (its search needs a server: python3 -m http.server --directory build/docs)"
+	@echo "site/index.html (its search needs a server: python3 -m http.server --directory site)"
 
 bench: $(DEV)
 	$(BIN)/python tests/benchmarks/throughput.py
