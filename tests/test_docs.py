@@ -25,6 +25,7 @@ from edgesim.config import strict_yaml
 from edgesim.hardware import loading
 from edgesim.pruning import METHODS
 from edgesim.records import Record
+from edgesim.report import terminal_summary
 from edgesim.results.run_folder import Run
 from edgesim.scenario import schema
 
@@ -80,6 +81,16 @@ def commands() -> list[str]:
 def test_the_front_page_is_short_and_names_every_command():
     assert len(README.splitlines()) <= 120
     assert set(re.findall(r"^\| `edgesim ([a-z]+)", README, re.MULTILINE)) == set(commands())
+
+
+def test_the_front_page_quotes_the_answer_and_the_accuracies_of_the_shipped_run():
+    run = Run(ROOT / "reports" / "runs" / "quickstart")
+    (quoted,) = blocks(README, "text")
+    assert " ".join(quoted.split()) == terminal_summary.summary_of(run).sentences[0]
+    full = run.records[run.records["method"] == "full"]
+    said = f"Full training reaches {100 * full['test_accuracy'].mean():.1f} % there"
+    assert said in README
+    assert f"the same network reaches {100 * full['local_accuracy'].mean():.1f} %" in README
 
 
 def test_links_of_the_front_pages_lead_to_files():
