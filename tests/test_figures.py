@@ -157,7 +157,7 @@ def test_marks_in_one_place_of_two_quantities_are_counted():
         device_figures.pareto_figure(data, plot_style.method_styles(data["method"], "full"), "energy_j")
     )
     traces = {trace["name"]: trace for trace in figure.spec["data"]}
-    counted = traces["marks in one place"]
+    counted = traces["marks at one point"]
     assert (counted["x"], counted["y"], counted["text"]) == ([30.0], [0.8], ["2×"])
     assert traces["a"]["text"] == ["kept 0.5<br>also here: b kept 0.5"]
     assert traces["c"]["text"] == ["kept 0.5"]

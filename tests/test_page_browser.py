@@ -19,6 +19,7 @@ from edgesim.ranked_samples import RankedSamples
 from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult
 from edgesim.report import plot_style
 from edgesim.results.run_folder import Run, RunFolder
+from edgesim.results.table_columns import empty
 
 FIGURES = """
 return [...document.querySelectorAll("figure[data-figure]")].map((root) => {
@@ -356,7 +357,7 @@ def test_a_single_trial_has_no_bar_of_length_zero(tmp_path):
         make_run(methods=("full",)),
         make_run(methods=("random", "importance"), ratios=(0.5,)),
         make_run(ratios=(0.1, 0.5), status="running", trials={"ok": 12, "missing": 7}),
-        FakeRun(pd.DataFrame(), pd.DataFrame(), {"status": "running"}, {}),
+        FakeRun(empty("records"), empty("curves"), {"status": "running"}, {}),
         make_run().with_failures(),
         make_run().all_failed(),
     ],

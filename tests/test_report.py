@@ -42,6 +42,7 @@ from edgesim.report.sections import PageChoice, PageTable, Section
 from edgesim.report.terminal_summary import summary_of
 from edgesim.report.text_tables import terminal_rows
 from edgesim.report.verdict_section import claims_in_words, read_verdict
+from edgesim.results.table_columns import empty
 
 
 def read(run):
@@ -375,7 +376,7 @@ def only_failures():
 
 
 def just_begun():
-    return FakeRun(pd.DataFrame(), pd.DataFrame(), {"status": "running"}, {})
+    return FakeRun(empty("records"), empty("curves"), {"status": "running"}, {})
 
 
 def unpriced():
