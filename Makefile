@@ -10,7 +10,7 @@ STAMP  := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 LOWEST := $(VENV)-lowest
 
-.PHONY: quickstart test lowest lint types docs bench reports equal-cost clean
+.PHONY: quickstart test lowest lint types docs bench reports equal-cost fuzz clean
 
 quickstart: $(STAMP)
 	$(BIN)/edgesim run scenarios/quickstart.yaml
@@ -32,7 +32,7 @@ types: $(DEV)
 
 docs: $(DEV)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
-	@echo "build/docs/index.html (its search needs a server: python3 -m http.server --directory build/docs)"
+	@echo "site/index.html (its search needs a server: python3 -m http.server --directory site)"
 
 bench: $(DEV)
 	$(BIN)/python tests/benchmarks/throughput.py
@@ -40,6 +40,10 @@ bench: $(DEV)
 	$(BIN)/python tests/benchmarks/small_devices.py
 	$(BIN)/python tests/benchmarks/stacked.py
 	$(BIN)/python tests/benchmarks/scoring.py
+
+# Seeded; a finding is repeated by its kind and number: cd tests && python -m fuzz --kind KIND --first N --cases 1
+fuzz: $(DEV)
+	cd tests && ../$(BIN)/python -m fuzz --cases 10000
 
 reports: $(DEV)
 	$(BIN)/python reports/build.py

@@ -178,7 +178,7 @@ def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
 def planned(scenario: Scenario, devices: int | None = None) -> planning.FleetPlan:
     """The plan of `plan`, as an object that streams its rows."""
     reused, scorer = reused_by(scenario)
-    return planning.plan(scenario, devices, curves_of(scenario), reused, scorer)
+    return planning.plan_fleet(scenario, devices, curves_of(scenario), reused, scorer)
 
 
 def data_notes(scenario: Scenario) -> list[str]:

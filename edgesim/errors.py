@@ -11,9 +11,24 @@ from dataclasses import dataclass
 
 from edgesim.formatting import n_of
 
+MAX_LINE = 1_000
+"""characters of a line of a message; whatever a user's file holds, its error stays readable"""
+
+
+def shortened(text: str, most: int = MAX_LINE) -> str:
+    """A text of at most `most` characters, and how many there were where its middle is left out."""
+    if len(text) <= most:
+        return text
+    note = f" … [{len(text):,} characters] … "
+    kept = max(2, most - len(note))
+    return f"{text[: kept - kept // 4]}{note}{text[-(kept // 4) :]}"
+
 
 class EdgesimError(Exception):
     """Base of all errors that a user can cause. The command line prints it without a traceback."""
+
+    def __str__(self) -> str:
+        return "\n".join(shortened(line) for line in super().__str__().split("\n"))
 
 
 class DataError(EdgesimError):

@@ -8,8 +8,8 @@ import pytest
 from folding import over
 
 from edgesim.calibration.published import activities, measurements
+from edgesim.calibration.published.matrix_products import DrawFit, fit_draw
 from edgesim.calibration.published.measurements import Product
-from edgesim.calibration.published.products import DrawFit, fit_draw
 from edgesim.hardware import loading
 
 

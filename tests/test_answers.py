@@ -23,7 +23,7 @@ from edgesim.analysis.heterogeneity import stragglers
 from edgesim.analysis.means import by_profile, cost_by_ratio, gap_to_random
 from edgesim.analysis.pareto import accuracy_against
 from edgesim.analysis.verdict import verdict_of
-from edgesim.report.figures.accuracy import same_what
+from edgesim.report.figures.accuracy import pairing
 from edgesim.results.grouped_ratios import by_rule
 
 WOBBLE = (-0.001, 0.0, 0.001, 0.002)
@@ -176,7 +176,7 @@ def test_each_opponent_is_over_its_own_pairs_and_says_so():
     both = pd.concat([records.assign(**sizes), more.assign(**sizes)], ignore_index=True)
     text = {one.kind: one for one in verdict_of(both, epochs=10)}["cost"].text
     assert "That is over 6 of 12 pairs, where importance reaches" in text
-    assert "The storage of 2 devices does not hold all samples: static opponents alone count there." in text
+    assert "The storage of 2 devices does not hold all samples; only static opponents run there." in text
 
 
 def weak(records):
@@ -256,7 +256,7 @@ def test_under_a_rule_random_stands_at_its_own_ratios():
     found = device_winners(records).table
     assert found[["method", "runner_up"]].values.tolist() == [["importance", "random"]] * 2
     assert "A rule chose" in best_ratios(records).missing[0]
-    assert same_what(gap_to_random(records)) == ("Same seed, device and budget, where random keeps 0.6 on average.")
+    assert pairing(gap_to_random(records)) == ("Same seed, device and budget, where random keeps 0.6 on average.")
 
 
 def test_risks_weigh_by_data_or_alike():
@@ -303,7 +303,7 @@ def test_equal_cost_is_priced_on_every_fleet():
     """Importance costs 0.6 of full training on both: random keeps 0.6 and reaches 0.7 + 0.2 x 0.1 = 72 % there."""
     found = equal_cost_findings({"a": fleet_of(10.0), "b": fleet_of(20.0)}, {"a": 10, "b": 10})
     assert [one.text.split(" (")[0] for one in found] == ["a: Equal cost", "b: Equal cost"]
-    assert "random keeps 0.60 and reaches 82.0 %: +3.0 points (" in found[1].text
+    assert "Random keeps 0.60 and reaches 82.0 %: +3.0 points (" in found[1].text
     assert {one.kind for one in found} == {"cost"}
 
 

@@ -13,14 +13,14 @@ from folding import over
 
 from edgesim.calibration import cross_validation, fit
 from edgesim.calibration.fit import Data, Family
+from edgesim.calibration.measured_step import CountedNetwork, MeasuredStep
 from edgesim.calibration.published import __main__ as published_fit
 from edgesim.calibration.published import measurements, predictors, profile_writer
 from edgesim.calibration.published.dl4j import Lstm
+from edgesim.calibration.published.matrix_products import fit_power, fit_products
 from edgesim.calibration.published.measurements import Product
-from edgesim.calibration.published.networks import Sequence, network
-from edgesim.calibration.published.products import fit_power, fit_products
-from edgesim.calibration.published.values import FIELDS, Value
-from edgesim.calibration.training_step import CountedNetwork, MeasuredStep
+from edgesim.calibration.published.profile_coefficients import FIELDS, Value
+from edgesim.calibration.published.published_networks import Sequence, network
 from edgesim.config import validation
 from edgesim.cost.steps import TERMS
 from edgesim.errors import EdgesimError

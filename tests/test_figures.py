@@ -17,7 +17,7 @@ from edgesim.analysis.means import cost_by_ratio, gap_to_random, time_fits
 from edgesim.analysis.pareto import accuracy_against
 from edgesim.analysis.verdict import verdict_of
 from edgesim.report import fleet_sections, page, plot_style
-from edgesim.report.figures import accuracy, fleet, parts, prices
+from edgesim.report.figures import accuracy, device_figures, parts, prices
 from edgesim.report.figures.figure import Figure, RatioAxis, SentenceFigure
 from edgesim.report.figures.finishing import finish_figure
 from edgesim.report.figures.overlapping_marks import FRAME, LANES, MARK, WIDTH
@@ -102,7 +102,7 @@ def test_devices_of_equal_cost_stand_beside_each_other():
     """Seven devices of one profile that all take about the same, and one that takes ten times as long."""
     data = pd.DataFrame({"device": range(8), "profile": "p", "method": "m", "keep_ratio": 0.5,
                          "device_time_s": [1.0, 1.0, 1.001, 1.002, 1.0, 1.0, 1.0, 10.0]})  # fmt: skip
-    figure = finish_figure(fleet.device_figure(data, "time_s"))
+    figure = finish_figure(device_figures.device_figure(data, "time_s"))
     (trace,) = figure.spec["data"]
     assert trace["x"] == [1.0, 1.0, 1.001, 1.002, 1.0, 1.0, 1.0, 10.0]  # what is measured stays
     assert trace["y"][7] == 0
@@ -112,13 +112,13 @@ def test_devices_of_equal_cost_stand_beside_each_other():
     assert min(apart) > 0.9 * MARK
     assert max(np.abs(trace["y"])) < 0.5  # nothing reaches the next profile
     assert "Marks that would hide each other are drawn side by side." in figure.note
-    assert finish_figure(fleet.device_figure(data, "time_s")).spec == figure.spec  # the same every time
+    assert finish_figure(device_figures.device_figure(data, "time_s")).spec == figure.spec  # the same every time
 
 
 def test_marks_that_hide_nothing_stay_where_they_are():
     data = pd.DataFrame({"device": [0, 1], "profile": "p", "method": "m", "keep_ratio": 0.5,
                          "device_time_s": [1.0, 10.0]})  # fmt: skip
-    before = fleet.device_figure(data, "time_s")
+    before = device_figures.device_figure(data, "time_s")
     assert finish_figure(before).spec["data"][0]["y"] == [0, 0]
     assert finish_figure(before).note == before.note
 
@@ -153,7 +153,9 @@ def test_marks_in_one_place_of_two_quantities_are_counted():
             ("b", 0.5, 6, 0.8, 0.8, 0.8, 30.0, True), ("c", 0.5, 6, 0.5, 0.5, 0.5, 20.0, True)]  # fmt: skip
     names = ["method", "keep_ratio", "trials", "test_accuracy", "accuracy_low", "accuracy_high", "cost", "on_front"]
     data = pd.DataFrame(rows, columns=names)
-    figure = finish_figure(fleet.pareto_figure(data, plot_style.method_styles(data["method"], "full"), "energy_j"))
+    figure = finish_figure(
+        device_figures.pareto_figure(data, plot_style.method_styles(data["method"], "full"), "energy_j")
+    )
     traces = {trace["name"]: trace for trace in figure.spec["data"]}
     counted = traces["marks in one place"]
     assert (counted["x"], counted["y"], counted["text"]) == ([30.0], [0.8], ["2×"])
@@ -190,7 +192,7 @@ def test_means_over_fewer_pairs_are_hollow():
         prices.energy_figure(costs, styles, "device_energy_j"),
         prices.time_figure(costs, time_fits(records), styles, "device_time_s"),
         accuracy.gap_figure(thinned_out(gap_to_random(records)), styles),
-        fleet.pareto_figure(thinned_out(accuracy_against(records).table), styles, "energy_j"),
+        device_figures.pareto_figure(thinned_out(accuracy_against(records).table), styles, "energy_j"),
     ]
     for figure in map(finish_figure, figures):
         (trace,) = [t for t in figure.spec["data"] if t["name"] == "importance" and "customdata" in t][:1]
@@ -395,14 +397,14 @@ def test_headroom_has_its_limits():
     data = pd.DataFrame(
         [(0, "p", 90, 80, 100, 0.9, 10, 100, 0.1), (1, "q", 30, 80, 100, 0.3, 10, 100, 0.1)], columns=names
     )
-    figure = fleet.headroom_figure(data)
+    figure = device_figures.headroom_figure(data)
     lines = {trace["name"]: trace["x"] for trace in figure.spec["data"] if trace["mode"] == "lines"}
     assert lines == {"limit of memory, 80 %": [0.8, 0.8], "limit of storage, 100 %": [1.0, 1.0]}
     assert "Training may take 80 % of the memory" in figure.note
-    alone = fleet.headroom_figure(data.head(1))
+    alone = device_figures.headroom_figure(data.head(1))
     assert len(alone.spec["data"]) == 4
     plotly.graph_objects.Figure(finish_figure(figure).spec)
-    unknown = fleet.headroom_figure(data.assign(usable_memory_bytes=math.nan))
+    unknown = device_figures.headroom_figure(data.assign(usable_memory_bytes=math.nan))
     assert "limit of memory, 80 %" not in [trace["name"] for trace in unknown.spec["data"]]
 
 

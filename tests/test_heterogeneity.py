@@ -289,7 +289,7 @@ def test_methods_without_samples_to_show():
     shown = pd.DataFrame({"method": ["el2n"]})
     assert methods_without_extremes(records, shown, device=2, seed=0) == [
         "random does not rank samples, so it has no pictures.",
-        "aum, ccs have no trial on device 2 that ended well, so no samples are shown.",
+        "aum and ccs have no trial on device 2 that ended well, so no samples are shown.",
     ]
     assert methods_without_extremes(records.head(3), pd.DataFrame({"method": ["el2n", "random"]}), 2, 0) == []
 

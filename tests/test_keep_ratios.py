@@ -200,7 +200,7 @@ def test_trials_without_a_subset_of_the_other_run_are_said(make_scenario: Make, 
 
 def test_plans_and_runs_name_a_rules_ratios_alike(make_scenario: Make, tmp_path: Path) -> None:
     scenario = make_scenario(pruning__keep_ratio={"budget": {"latency_s": 4.6}}, pruning__methods=["full", "random"])
-    planned = planning.plan(scenario).frame()
+    planned = planning.plan_fleet(scenario).frame()
     run = edgesim.run(scenario, tmp_path / "run", executor=SerialExecutor())
     key = ["seed", "device", "method", "keep_ratio"]
     assert planned[key].to_numpy().tolist() == run.records[key].to_numpy().tolist()

@@ -179,9 +179,9 @@ def test_class_names_of_pictures_are_escaped() -> None:
 @pytest.mark.parametrize(
     ("info", "table", "said"),
     [
-        ({"shown": None}, extremes().head(0), "No method of this run gives scores that rank samples"),
+        ({"shown": None}, extremes().head(0), "No method of this run ranks samples"),
         ({"shown": SHOWN}, extremes().head(0), "random and importance do not rank samples"),
-        ({"shown": {**SHOWN, "device": 9}}, extremes().head(0), "random, importance have no trial on device 9"),
+        ({"shown": {**SHOWN, "device": 9}}, extremes().head(0), "random and importance have no trial on device 9"),
         ({"shown": {**SHOWN, "classes": 100}}, extremes(), "Its 20 most frequent classes are shown."),
     ],
 )

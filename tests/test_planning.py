@@ -68,7 +68,7 @@ def test_every_device_of_a_spread_fleet_has_its_own_price(make_scenario: Make, t
 def test_what_stands_out_is_in_the_rows(make_scenario: Make) -> None:
     groups = [{"profile": name, "count": 2} for name in ("arduino-nano-33-ble-sense", "raspberry-pi-4b")]
     scenario = make_scenario(fleet__groups=groups, model__hidden=[512], seeds=[0, 1])
-    planned = planning.plan(scenario)
+    planned = planning.plan_fleet(scenario)
     rows = planned.frame()
     assert set(rows.loc[rows["profile"] == groups[0]["profile"], "limit"]) == {"memory"}
     good = rows[rows["limit"] == ""]
@@ -102,7 +102,7 @@ def test_a_plan_follows_a_budget(make_scenario: Make) -> None:
 @pytest.mark.parametrize("spread", [0.0, 0.2])
 def test_a_scaled_fleet_is_like_the_scenarios(make_scenario: Make, spread: float) -> None:
     scenario = make_scenario(fleet__spread=spread, pruning__methods=["random"], pruning__keep_ratio=[0.5])
-    planned = planning.plan(scenario, 9000)
+    planned = planning.plan_fleet(scenario, 9000)
     rows = planned.frame()
     assert rows["device"].tolist() == list(range(9000))
     assert rows["profile"].value_counts().to_dict() == {"raspberry-pi-4b": 6000, "jetson-nano": 3000}
@@ -110,12 +110,12 @@ def test_a_scaled_fleet_is_like_the_scenarios(make_scenario: Make, spread: float
     drawn = rows["shard_size"].value_counts(normalize=True)
     assert set(drawn.index) == set(own["shard_size"])
     assert drawn.to_numpy() == pytest.approx(1 / 3, abs=0.03)
-    pd.testing.assert_frame_equal(rows, planning.plan(scenario, 9000).frame())
+    pd.testing.assert_frame_equal(rows, planning.plan_fleet(scenario, 9000).frame())
     if not spread:
         nano = rows[rows["profile"] == "jetson-nano"].groupby("shard_size")["device_time_s"].nunique()
         assert (nano == 1).all()
         return
-    plain = planning.plan(make_scenario(pruning__methods=["random"], pruning__keep_ratio=[0.5]), 9000).frame()
+    plain = planning.plan_fleet(make_scenario(pruning__methods=["random"], pruning__keep_ratio=[0.5]), 9000).frame()
     factor = plain["analytic_time_s"] / rows["analytic_time_s"]
     drawn_factor = np.exp(0.2 * seeds.stream(0, "plan:spread").standard_normal(9000))
     np.testing.assert_allclose(factor, drawn_factor, rtol=1e-12)
@@ -124,8 +124,8 @@ def test_a_scaled_fleet_is_like_the_scenarios(make_scenario: Make, spread: float
 def test_the_slowest_of_a_large_spread_fleet_is_as_slow_as_it_is(make_scenario: Make) -> None:
     """Factors of more than 10,000 devices are rounded by 2 % at most, those at both ends like the others."""
     given = {"pruning__methods": ["random"], "pruning__keep_ratio": [0.5]}
-    found = planning.plan(make_scenario(fleet__spread=0.4, **given), 100_000)
-    plain = planning.plan(make_scenario(**given), 100_000)
+    found = planning.plan_fleet(make_scenario(fleet__spread=0.4, **given), 100_000)
+    plain = planning.plan_fleet(make_scenario(**given), 100_000)
     times, unspread = (plan.cells["analytic_time_s"][plan.pair, 0] for plan in (found, plain))
     factor = np.exp(0.4 * seeds.stream(0, "plan:spread").standard_normal(100_000))
     np.testing.assert_allclose(unspread / times, factor, rtol=0.0203)
@@ -137,7 +137,7 @@ def test_the_slowest_of_a_large_spread_fleet_is_as_slow_as_it_is(make_scenario: 
 def test_a_factor_prices_like_a_profile_that_varies(make_scenario: Make) -> None:
     """Planned devices share a profile and differ in a factor; those of a run have profiles of their own."""
     scenario = make_scenario(fleet__spread=0.3, pruning__methods=["importance"], pruning__keep_ratio=[0.5])
-    planned = planning.plan(scenario, 3)
+    planned = planning.plan_fleet(scenario, 3)
     run = plan_run(scenario)
     config, network = configure(scenario, run.config.dataset)
     method = scenario.pruning.methods[0].plugin
@@ -159,7 +159,7 @@ def test_a_file_is_there_whole_or_not_at_all(
     make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped while it writes: what was there before still is, and nothing half written lies about."""
-    planned = planning.plan(make_scenario(), 100)
+    planned = planning.plan_fleet(make_scenario(), 100)
     path = tmp_path / "plan.parquet"
     planned.write(path)
     before = path.read_bytes()
@@ -181,7 +181,7 @@ def test_a_million_devices_stream_to_a_file(make_scenario: Make, tmp_path: Path)
     ratios = [round(0.1 * k, 1) for k in range(1, 11)]
     scenario = make_scenario(fleet__spread=0.1, pruning__methods=["importance"], pruning__keep_ratio=ratios)
     started, used = time.perf_counter(), time.process_time()
-    planned = planning.plan(scenario, 1_000_000)
+    planned = planning.plan_fleet(scenario, 1_000_000)
     planned.write(tmp_path / "plan.parquet")
     busy_s = time.process_time() - used
     assert len(planned) == 10_000_000
@@ -190,7 +190,7 @@ def test_a_million_devices_stream_to_a_file(make_scenario: Make, tmp_path: Path)
     assert file.metadata.num_rows == 10_000_000
     assert file.num_row_groups == 10
     last = file.read_row_group(9).to_pandas()
-    small = planning.plan(scenario, 1_000_000).cells["device_energy_j"]
+    small = planning.plan_fleet(scenario, 1_000_000).cells["device_energy_j"]
     assert last["device_energy_j"].iloc[-1] == small[planned.pair[-1], -1]
     assert last["device"].iloc[-1] == 999_999
     assert last["profile"].iloc[-1] == "jetson-nano"

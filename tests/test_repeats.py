@@ -223,7 +223,7 @@ def test_a_plan_says_when_scoring_has_paid(make_scenario: Make) -> None:
     """By sums over the fleet of what its rows say."""
     given = {"pruning__keep_ratio": [0.2, 0.9, 1.0], "pruning__methods": ["full", "random", "importance", "rs2"]}
     for repeats in (1, 20):
-        planned = planning.plan(make_scenario(**given, training__repeats=repeats))
+        planned = planning.plan_fleet(make_scenario(**given, training__repeats=repeats))
         rows = planned.frame()
         sums = rows.groupby(["method", "keep_ratio"])[["device_energy_j", "device_score_energy_j"]].sum()
         full_j = float(sums.loc[("full", 1.0), "device_energy_j"]) / repeats
@@ -239,7 +239,9 @@ def test_a_plan_says_when_scoring_has_paid(make_scenario: Make) -> None:
         assert found["importance", 1.0] == "never"
         assert found["full", 1.0] is None
         # Without `full` among the methods its price is the same.
-        alone = planning.plan(make_scenario(**given | {"pruning__methods": ["importance"]}, training__repeats=repeats))
+        alone = planning.plan_fleet(
+            make_scenario(**given | {"pruning__methods": ["importance"]}, training__repeats=repeats)
+        )
         told = [row["repeats_to_break_even"] for row in alone.by_method()]
         assert told == [found["importance", ratio] for ratio in (0.2, 0.9, 1.0)]
 

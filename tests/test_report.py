@@ -35,7 +35,7 @@ from edgesim.report import (
     run_tables,
     text_tables,
 )
-from edgesim.report.figures import accuracy, classes, fleet, kept, prices
+from edgesim.report.figures import accuracy, classes, device_figures, kept, prices
 from edgesim.report.figures import curves as curve_figures
 from edgesim.report.figures.figure import Figure
 from edgesim.report.sections import PageChoice, PageTable, Section
@@ -257,7 +257,7 @@ def test_curves_of_one_point_are_no_figures():
 def test_devices_are_ordered_by_cost_and_zero_is_not_drawn_on_a_log_axis():
     run = make_run(devices=3)
     run.records.loc[run.records["device"] == 2, "device_energy_j"] = 0.0
-    spec = fleet.device_figure(heterogeneity.by_device(run.records).table, "energy_j").spec
+    spec = device_figures.device_figure(heterogeneity.by_device(run.records).table, "energy_j").spec
     assert spec["layout"]["yaxis"]["ticktext"] == ["profile-0", "profile-1"]
     assert {text for trace in spec["data"] for text in trace["text"]} == {0, 1}
     assert {place for trace in spec["data"] for place in trace["y"]} == {0, 1}
@@ -269,7 +269,7 @@ def test_devices_are_ordered_by_cost_and_zero_is_not_drawn_on_a_log_axis():
 def test_the_front_is_drawn_through_what_nothing_beats():
     run = make_run(devices=1)
     points = accuracy_against(run.records, "device_energy_j").table
-    figure = fleet.pareto_figure(points, plot_style.method_styles(run.records["method"], "full"), "energy_j")
+    figure = device_figures.pareto_figure(points, plot_style.method_styles(run.records["method"], "full"), "energy_j")
     front = figure.spec["data"][-1]
     # Energy is 5 x (10 x ratio + place): random 10 and 30, importance 15 and 35, full 50; accuracy rises all along.
     assert (front["name"], front["x"]) == ("Pareto front", [10.0, 15.0, 30.0, 35.0, 50.0])

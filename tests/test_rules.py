@@ -168,7 +168,7 @@ def test_a_budget_that_the_other_price_would_break_says_so(make_scenario: Make, 
     chosen = records[records["method"] != "full"]
     assert (chosen["status"] == "ok").all()
     for row in chosen.to_dict("records"):
-        takes = formatting.amount(row["device_time_s"])
+        takes = formatting.number(row["device_time_s"])
         assert row["reason"].endswith(f"emulated step by step, this subset would take {takes} s of the 0.1 s allowed")
     ruled = planned[planned["method"] != "full"]
     assert (ruled["other_price_breaks"] == "latency_s").all()
@@ -199,7 +199,7 @@ def test_a_budget_that_the_closed_form_would_break_says_so(make_scenario: Make, 
     limit = float(whole["device_time_s"].min())
     rows = edgesim.plan(make_scenario(**given, pruning__keep_ratio={"budget": {"latency_s": limit}}))
     for row in rows.to_dict("records"):
-        takes, allowed = formatting.amount(row["analytic_time_s"]), formatting.amount(limit)
+        takes, allowed = formatting.number(row["analytic_time_s"]), formatting.number(limit)
         assert row["device_time_s"] <= limit < row["analytic_time_s"]
         assert row["reason"].endswith(f"by the closed form this subset would take {takes} s of the {allowed} s allowed")
     plenty = edgesim.plan(make_scenario(**given, pruning__keep_ratio={"budget": {"latency_s": 1e6}}))
@@ -229,7 +229,7 @@ def test_the_records_j_is_the_objectives(make_scenario: Make, tmp_path: Path, pr
     scenario = make_scenario(pruning__keep_ratio={"objective": rule}, training__epochs=1, pruning__methods=methods)
     records = run(scenario, tmp_path / "run").records
     for row in records[records["method"] != "full"].to_dict("records"):
-        assert f"risk + lambda x J is {formatting.amount(2 * row['cost_j'])}" in row["reason"]
+        assert f"risk + lambda x J is {formatting.number(2 * row['cost_j'])}" in row["reason"]
     full = records[records["method"] == "full"].set_index("device")
     assert full["cost_j"].tolist() == pytest.approx([0.8] * 3)
     kind = "device" if price == "emulated" else "analytic"
@@ -261,7 +261,7 @@ def test_risks_weigh_by_the_devices_data_unless_they_shall_not(make_scenario: Ma
     assert equal["reason"].str.startswith("risk + lambda x J is").all()
     weight = data["shard_size"] / data.groupby("seed")["shard_size"].transform("mean")
     for said, row in zip(weight, data.to_dict("records"), strict=True):
-        text = formatting.amount(said, 3)
+        text = formatting.number(said, 3)
         assert row["reason"].startswith(f"{text} x risk + lambda x J is ")
         assert row["reason"].endswith(f"; it holds {text} times the data of a mean device")
     change = data["keep_ratio"] - equal["keep_ratio"]

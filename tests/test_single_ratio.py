@@ -13,7 +13,7 @@ from edgesim.analysis.heterogeneity import stragglers
 from edgesim.analysis.means import cost_by_ratio, gap_to_random, time_fits
 from edgesim.analysis.pareto import accuracy_against
 from edgesim.report import comparison_page, page, plot_style
-from edgesim.report.figures import accuracy, classes, fleet, kept, prices, run_comparison
+from edgesim.report.figures import accuracy, classes, device_figures, kept, prices, run_comparison
 from edgesim.report.figures.figure import RatioAxis
 
 OVER_EPOCHS = ("curve-", "trace-")
@@ -145,10 +145,10 @@ def test_stragglers_and_fairness_at_one_ratio() -> None:
     """Devices 0, 1, 2 take 1, 2, 3 times 10 s, half as much again emulated: 45 s the last, 30 s the median."""
     run = make_run(seeds=1, methods=("full", "random"), ratios=(0.5,))
     styles = plot_style.method_styles(run.records["method"], "full")
-    last, median = fleet.straggler_figure(stragglers(run.records).table, styles).spec["data"][:2]
+    last, median = device_figures.straggler_figure(stragglers(run.records).table, styles).spec["data"][:2]
     assert (last["x"], last["y"], last["mode"]) == (["full"], [45.0], "markers")
     assert (median["y"], median["marker"]["symbol"]) == ([30.0], "line-ew-open")
-    fair = fleet.fairness_figure(fairness(run.records).table, styles).spec["data"]
+    fair = device_figures.fairness_figure(fairness(run.records).table, styles).spec["data"]
     assert [(t["x"], t["y"], t["mode"]) for t in fair] == [
         (["full"], [0.8], "markers"), (["random"], [0.663], "markers"),
     ]  # fmt: skip
@@ -157,7 +157,9 @@ def test_stragglers_and_fairness_at_one_ratio() -> None:
 def test_what_nothing_beats_is_ringed_without_a_line() -> None:
     run = make_run(devices=1, ratios=(0.5,))
     points = accuracy_against(run.records, "device_energy_j").table
-    spec = fleet.pareto_figure(points, plot_style.method_styles(run.records["method"], "full"), "energy_j").spec
+    spec = device_figures.pareto_figure(
+        points, plot_style.method_styles(run.records["method"], "full"), "energy_j"
+    ).spec
     front = spec["data"][-1]
     assert (front["name"], front["mode"], front["x"]) == ("Pareto front", "markers", [30.0, 35.0, 50.0])
 

@@ -18,8 +18,10 @@ from edgesim.analysis.equal_cost import equal_cost
 from edgesim.analysis.fairness import device_winners, fairness
 from edgesim.analysis.fleets import fleet_table
 from edgesim.analysis.heterogeneity import by_device, headroom, infeasible, stragglers
+from edgesim.analysis.intervals import Interval
 from edgesim.analysis.kept_samples import extremes, overlap, score_histogram, trace_means
 from edgesim.analysis.means import cost_by_ratio, gap_to_random, summary, time_fits
+from edgesim.analysis.opponents import OpponentComparison, equal_cost_finding
 from edgesim.analysis.pareto import accuracy_against
 from edgesim.analysis.prices import compare_prices, price_sources
 from edgesim.analysis.robustness import skew_effect
@@ -199,6 +201,21 @@ def test_the_sentence_on_cost_names_every_opponent():
     assert found["cost"].text.endswith("Not run: rs2.")
     assert found["cost"].evidence == "no"
     assert found["answer"].text.endswith("At the same energy all data in fewer epochs is better by 3.4 points.")
+
+
+def test_opponents_that_are_full_training_have_one_sentence():
+    """Where the price is enough for full training, it is named once; an opponent with other numbers has its own."""
+    lead = Interval(-0.04, -0.06, -0.02, 0.01, 10.0, 12, 6, 2, 2)
+    whole = [
+        OpponentComparison(name, 12, 1.0, 0.8, 0.84, lead, lead, 0.5) for name in ("random", "fewer-epochs", "rs2")
+    ]
+    text = equal_cost_finding(fleet(), "importance", whole, 10).text
+    assert text.count("ull training") == 1
+    assert "Full training costs no more and stands for random, fewer-epochs and rs2. It reaches 84.0 %: -4.0" in text
+    other = [*whole[:2], whole[2]._replace(keeps=0.7, reached=0.9)]
+    text = equal_cost_finding(fleet(), "importance", other, 10).text
+    assert "stands for random and fewer-epochs. It reaches 84.0 %" in text
+    assert "A new random 0.70 every epoch reaches 90.0 %" in text
 
 
 def test_a_verdict_that_turns_says_so_first():

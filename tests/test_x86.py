@@ -10,7 +10,7 @@ from folding import over
 
 from edgesim import models
 from edgesim.calibration.published import relatives, x86
-from edgesim.calibration.published.values import FIELDS, Value
+from edgesim.calibration.published.profile_coefficients import FIELDS, Value
 from edgesim.cost.steps import TERMS, step_cost
 from edgesim.hardware import loading
 from edgesim.hardware.loading import DeviceProfile, Quantity

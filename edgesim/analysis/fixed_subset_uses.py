@@ -62,13 +62,18 @@ def _repeated_trainings(good: pd.DataFrame, method: str, ratio: float) -> str:
         count, opponent = float(row["n"]), "full training" if row["opponent"] == FULL else str(row["opponent"])
         when = f"after {n_of(count, 'training')}" if np.isfinite(count) else "never"
         when = "with the first training" if count == 1 else when
-        if np.isinf(float(row["opponent_train_j"])):
-            opponent += " (which does not reach that accuracy)"
+        when = "at once" if np.isinf(float(row["opponent_train_j"])) else when
         opponents.setdefault(when, []).append(opponent)
     if not opponents:
         return ""
     parts = [f"{when} against {listed(names)}" for when, names in opponents.items()]
-    return f"With several trainings on one kept set, scoring pays off {', '.join(parts)} (means, not tested)."
+    text = f"With several trainings on one kept set, scoring pays off {', '.join(parts)} (means, not tested)."
+    less_accurate = opponents.get("at once")
+    if less_accurate:
+        text += (
+            f" At once: {listed(less_accurate)} {'do' if len(less_accurate) > 1 else 'does'} not reach that accuracy."
+        )
+    return text
 
 
 def _storage(records: pd.DataFrame, good: pd.DataFrame, own: pd.DataFrame) -> str:

@@ -144,7 +144,7 @@ def _sentence(same: list[OpponentComparison], method: str, most: OpponentCompari
     one = same[0]
     text = f"{_spending(one, epochs)} {percent(one.reached)}"
     if len(same) > 1:
-        text = f"Full training costs no more than {method} and stands for {listed([NAMES[o.opponent] for o in same])}. "
+        text = f"Full training costs no more and stands for {listed([other.opponent for other in same])}. "
         text += f"It reaches {percent(one.reached)}"
     text += f": {_with_ends(one.common)} for {method}"
     if abs(one.local.estimate - one.common.estimate) >= 0.01:

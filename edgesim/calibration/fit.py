@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from edgesim.calibration.training_step import MeasuredStep
+from edgesim.calibration.measured_step import MeasuredStep
 from edgesim.cost import steps
 from edgesim.cost.steps import BYTE_TERMS, COUNT_TERMS, FLOP_TERMS, TERMS
 from edgesim.hardware.loading import DeviceProfile
@@ -237,7 +237,7 @@ def _priors(devices: int, anchor: FloatArray, start: FloatArray) -> _Priors:
 
 @dataclass(frozen=True)
 class _Residuals:
-    """Residuals that least squares minimises: relative errors over their scatter, and the priors."""
+    """Residuals of the least-squares fit: relative errors over their scatter, and the priors."""
 
     rows: Sequence[FloatArray]
     targets: Sequence[FloatArray]

@@ -20,7 +20,7 @@ from torch import nn
 
 from edgesim import seeds
 from edgesim.calibration import operation_times
-from edgesim.calibration.training_step import CountedNetwork, MeasuredStep
+from edgesim.calibration.measured_step import CountedNetwork, MeasuredStep
 from edgesim.models import resolve
 from edgesim.models.catalog import Shape
 from edgesim.training import loop

@@ -158,11 +158,11 @@ def _train(path: Path, files: list[Path]) -> tuple[Run, dict[str, Run]]:
     from edgesim import report
     from edgesim.results import repricing
     from edgesim.runtime.ray_startup import unused_address
-    from edgesim.scenario import loading as scenarios
+    from edgesim.scenario.loading import load
 
     if unused := unused_address():
         typer.echo(unused, err=True)
-    loaded = scenarios.load(path)
+    loaded = load(path)
     on = [repricing.with_fleet(loaded.document, len(loaded.fleet), file, loaded.folder) for file in files]
     runs, others = [_run_scenario(loaded, path)], {}
     for place, (name, other) in enumerate(zip(repricing.fleet_names(files), on, strict=True)):

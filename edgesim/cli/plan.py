@@ -59,9 +59,9 @@ def plan(
         raise typer.BadParameter(f"--out must name a .parquet file; got {out}")
     if out is not None and not out.parent.is_dir():  # before the work, not after
         raise typer.BadParameter(f"--out names a file in {out.parent}, which does not exist; create that folder first")
-    from edgesim.scenario import loading as scenarios
+    from edgesim.scenario.loading import load
 
-    loaded = scenarios.load(scenario, overrides or ())
+    loaded = load(scenario, overrides or ())
     found = fleet_plan(loaded, devices)
     if out is not None:
         try:
@@ -82,7 +82,7 @@ def fleet_plan(scenario: loading.Scenario, devices: int | None) -> FleetPlan:
     if pruning.scores_from is None and getattr(pruning.rule, "accuracy_from", None) is None:
         from edgesim import planning
 
-        return planning.plan(scenario, devices)
+        return planning.plan_fleet(scenario, devices)
     from edgesim import api
 
     return api.planned(scenario, devices)

@@ -19,8 +19,8 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a run, finished or not, as HTML and Markdown."""
-    from edgesim import report as reports
+    from edgesim.report import write_all
     from edgesim.results.run_folder import Run
 
-    for path in reports.write_all(Run(folder), [out] if out else [folder / "report.html", folder / "report.md"]):
+    for path in write_all(Run(folder), [out] if out else [folder / "report.html", folder / "report.md"]):
         typer.echo(f"report: {path}")

@@ -48,9 +48,9 @@ def run(
     """
     if serial and (hosts or address):
         raise typer.BadParameter("--serial runs without Ray; leave out --hosts and --address")
-    from edgesim.scenario import loading as scenarios
+    from edgesim.scenario.loading import load
 
-    loaded = scenarios.load(scenario, overrides or ())
+    loaded = load(scenario, overrides or ())
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends a run as Ctrl-C does
     from edgesim import runtime
     from edgesim.runtime.ray_startup import unused_address

@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from edgesim.errors import Fault
+from edgesim.config import document_bounds as bounds
+from edgesim.errors import Fault, shortened
 
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
 _BOOLS = {"true": ("true", "yes", "on", "y"), "false": ("false", "no", "off", "n")}
@@ -18,7 +19,7 @@ def kind_of(value: object) -> str:
     """Kind of a YAML value, in words."""
     words = {dict: "a map", list: "a list", str: "text", bool: "true/false", type(None): "nothing"}
     word = words.get(type(value), "a number")
-    return word if isinstance(value, dict | list) or value is None else f"{word} ({value!r})"
+    return word if isinstance(value, dict | list) or value is None else f"{word} ({shortened(repr(value), 120)})"
 
 
 def meant(value: object, wanted: str = "number") -> str:
@@ -67,14 +68,25 @@ def plain(value: Any, path: str, faults: list[Fault], above: tuple[int, ...] = (
         faults: collects every fault.
         above: ids of what holds it.
     """
-    if value is None or isinstance(value, bool | int | float | str):
+    if isinstance(value, str):
+        faults += _of_text(value, path)
+        return value
+    if isinstance(value, int) and abs(value) > bounds.MAX_INTEGER:
+        faults.append(
+            Fault(path, f"is an integer of {_digits(value)} digits; at most {bounds.MAX_INTEGER:,} is allowed")
+        )
+        return None
+    if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if hasattr(value, "tolist"):  # NumPy, without importing it
-        return value.tolist()
+        return plain(value.tolist(), path, faults, above)
     if id(value) in above:
         faults.append(Fault(path, "holds itself (a YAML anchor inside its own value); write it out"))
+        return None
+    if len(above) >= bounds.MAX_DEPTH:
+        faults.append(Fault(path, f"lies more than {bounds.MAX_DEPTH} lists or maps deep; flatten it"))
         return None
     above = (*above, id(value))
     if isinstance(value, Mapping):
@@ -85,6 +97,21 @@ def plain(value: Any, path: str, faults: list[Fault], above: tuple[int, ...] = (
         return [plain(v, join(path, i), faults, above) for i, v in enumerate(value)]
     faults.append(Fault(path, f"must be plain data (text, numbers, lists, maps), not {type(value).__name__}"))
     return None
+
+
+def _of_text(text: str, path: str) -> list[Fault]:
+    """Faults of a text: its length, and signs that no name or path can hold."""
+    if len(text) > bounds.MAX_TEXT:
+        return [Fault(path, f"has {len(text):,} characters; at most {bounds.MAX_TEXT:,} are allowed")]
+    odd = next(
+        (sign for sign in text if (ord(sign) < 32 and sign not in "\n\t\r") or 0xD800 <= ord(sign) < 0xE000), None
+    )
+    return [] if odd is None else [Fault(path, f"holds the control character {odd!r}; leave it out")]
+
+
+def _digits(value: int) -> int:
+    """Decimal digits of an integer of any size, or one more."""
+    return int(value.bit_length() * math.log10(2)) + 1
 
 
 def check_finite(value: Any, path: str, faults: list[Fault]) -> None:

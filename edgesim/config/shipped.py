@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgesim.config.document_bounds import user_path
 from edgesim.config.validation import nearest
 from edgesim.errors import Fault, ScenarioError
 
@@ -24,7 +25,7 @@ def scenario_file(given: str | Path) -> Path:
     Raises:
         ScenarioError: there is neither.
     """
-    path = Path(given).expanduser()
+    path = user_path(given)
     return path if path.is_file() else _by_name(path, scenarios(), "scenario")
 
 
@@ -38,8 +39,8 @@ def fleet_file(given: str | Path, folder: Path | None = None) -> Path:
     Raises:
         ScenarioError: there is neither.
     """
-    path = Path(given).expanduser()
-    beside = path if folder is None else folder / path
+    path = user_path(given)
+    beside = path if folder is None else user_path(folder / path)
     return beside if beside.is_file() else _by_name(path, fleets(), "fleet", beside)
 
 
@@ -59,7 +60,8 @@ def _by_name(path: Path, shipped: dict[str, Path], what: str, beside: Path | Non
         return shipped[str(path)]
     there = beside or path
     if there.exists():
-        raise ScenarioError(str(there), [Fault("", f"is a folder, and a {what} is a YAML file")])
+        kind = "a folder" if there.is_dir() else "no regular file (a device or a pipe)"
+        raise ScenarioError(str(there), [Fault("", f"is {kind}, and a {what} is a YAML file")])
     others = [file.name for file in there.parent.glob("*.yaml")] if path.suffix else []
     # A path of the repository, or a name with its ending: the name alone is meant.
     near = f" (did you mean '{path.stem}'?)" if path.stem in shipped else nearest(path.name, [*others, *shipped])

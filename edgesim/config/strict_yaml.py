@@ -27,6 +27,7 @@ try:  # libyaml's parser reads a fleet of 34 profiles in half the time
 except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment]
 
+from edgesim.config import document_bounds as bounds
 from edgesim.config.document_values import plain
 from edgesim.errors import Fault, ScenarioError
 
@@ -69,9 +70,9 @@ class _Loader(SafeLoader):
             merge = key_node.tag == f"{_TAG}merge"
             key = None if merge else self.construct_object(key_node, deep=True)
             if not merge and not isinstance(key, str):
-                self.faults.append(Fault(_line(key_node.start_mark), f"a key must be a word, not {key!r}"))
+                self.faults.append(Fault(bounds.place(key_node.start_mark), f"a key must be a word, not {key!r}"))
             elif key in seen:
-                self.faults.append(Fault(_line(key_node.start_mark), f"the key '{key}' is given twice"))
+                self.faults.append(Fault(bounds.place(key_node.start_mark), f"the key '{key}' is given twice"))
             else:
                 good.append((key_node, value_node))
             if isinstance(key, str):
@@ -83,6 +84,8 @@ def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
     text = loader.construct_scalar(node)
     if not _INTEGER.fullmatch(text):
         raise ValueError(f"'{text}' is no integer in decimal digits")
+    if len(text) > bounds.MAX_DIGITS:
+        raise ValueError(f"a number of {len(text):,} digits; at most {bounds.MAX_DIGITS} are read")
     return int(text.replace("_", ""))
 
 
@@ -130,6 +133,9 @@ def parse(text: str, source: str) -> dict[str, Any]:
     """
     faults: list[Fault] = []
     try:
+        broken = bounds.check(text, SafeLoader)
+        if broken:
+            raise ScenarioError(source, [broken])
         loader = _Loader(text)  # a SafeLoader with stricter keys
         try:
             document = plain(loader.get_single_data(), "", loader.faults)
@@ -137,10 +143,10 @@ def parse(text: str, source: str) -> dict[str, Any]:
             faults = loader.faults
             loader.dispose()
     except yaml.constructor.ConstructorError as error:
-        faults.append(Fault(_line(error.problem_mark), _constructor_problem(error)))
+        faults.append(Fault(bounds.place(error.problem_mark), _constructor_problem(error)))
     except yaml.MarkedYAMLError as error:
         problem = " ".join(filter(None, (error.context, error.problem)))
-        faults.append(Fault(_line(error.problem_mark), f"YAML syntax: {problem}"))
+        faults.append(Fault(bounds.place(error.problem_mark), f"YAML syntax: {problem}"))
     except (ValueError, KeyError, AttributeError, RecursionError) as error:  # of PyYAML's own constructors
         message = f"a value cannot be read as what its tag or form says ({type(error).__name__}: {error})"
         faults.append(Fault("", message))
@@ -168,7 +174,3 @@ def _constructor_problem(error: yaml.constructor.ConstructorError) -> str:
         tag = problem.rsplit(" ", 1)[-1]
         return f"the tag {tag} is refused: edgesim reads plain data only, nothing that could run code"
     return problem
-
-
-def _line(mark: yaml.Mark | None) -> str:
-    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""

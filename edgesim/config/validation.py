@@ -16,6 +16,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
+from edgesim.config import document_bounds as bounds
 from edgesim.config.document_values import check_finite, meant
 from edgesim.config.document_values import join as join
 from edgesim.config.document_values import kind_of as kind_of
@@ -31,19 +32,14 @@ def read(path: Path) -> dict[str, Any]:
     """Read one YAML file that holds a map.
 
     Raises:
-        ScenarioError: missing or empty file, syntax error (with line), duplicate key, a tag that would run code, or
-            something else than a map at the top.
+        ScenarioError: missing or empty file, one beyond a bound (`document_bounds`), syntax error (with line),
+            duplicate key, a tag that would run code, or something else than a map at the top.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = bounds.read_text(path)
     except FileNotFoundError:
         near = nearest(path.name, (p.name for p in path.parent.glob("*.yaml")))
         raise ScenarioError(str(path), [Fault("", f"there is no such file{near}")]) from None
-    except UnicodeDecodeError as error:
-        message = f"is not text in UTF-8 ({error.reason} at byte {error.start}); save it with this encoding"
-        raise ScenarioError(str(path), [Fault("", message)]) from None
-    except OSError as error:
-        raise ScenarioError(str(path), [Fault("", f"cannot be read: {error}")]) from None
     return parse(text, str(path))
 
 

@@ -257,7 +257,7 @@ def _least(device: IntArray, values: FloatArray) -> IntArray:
 
 
 def _probes(gap: int, most: int) -> int:
-    """Sizes to price between two that are `gap` apart: all, or the fewest that need no more rounds than `most` do."""
+    """Sizes to price between two that are `gap` apart: all, or the fewest that need as few rounds as `most`."""
     if gap - 1 <= most:
         return gap - 1
     rounds = int(np.ceil(np.log(gap) / np.log(most + 1)))

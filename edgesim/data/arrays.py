@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from edgesim.config.validation import nearest
 from edgesim.data.cache import DatasetFiles
+from edgesim.data.file_bounds import check_npz
 from edgesim.data.held_out_split import HeldOut
 from edgesim.data.images import ImageDataset
 from edgesim.data.raw_dataset import RawDataset, RawSplit, array_images, as_images
@@ -81,6 +82,8 @@ def _decode_npz(path: Path, keys: Mapping[str, str], channels: str | None, held_
     wanted = {part: key for part, key in keys.items() if held_out is None or part.startswith("train")}
     arrays = {}
     try:
+        if zipfile.is_zipfile(path):
+            check_npz(path)
         with np.load(path, allow_pickle=False) as file:
             there = file.files
             _check_keys(path, keys, wanted, there)

@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from edgesim.config.document_bounds import user_path
 from edgesim.data import arrays, folders, parquet, public
 from edgesim.data.cache import cache_folder, decoded
 from edgesim.data.dataset_arguments import DatasetSource, Limits, OwnData
@@ -232,7 +233,7 @@ def find(root: str | None, name: str, relative_to: Path | None = None) -> Path |
     """
     if root is None:
         return next((place for place in _places(name) if place.is_dir() and any(place.iterdir())), None)
-    given = Path(root).expanduser()
+    given = user_path(root)
     bases = [relative_to, Path.cwd(), _data_folder()]
     places = [base / given for base in bases if base is not None]  # an absolute `given` stays as it is
     found = next((place for place in places if place.exists()), None)
@@ -249,7 +250,7 @@ def describe(name: str) -> str:
 
 def _data_folder() -> Path | None:
     given = os.environ.get("EDGESIM_DATA")
-    return Path(given).expanduser() if given else None
+    return user_path(given) if given else None
 
 
 def _places(name: str) -> list[Path]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgesim.data.file_bounds import MAX_IMAGE_PIXELS
 from edgesim.data.images import ByteArray
 from edgesim.data.reading_notes import Note
 from edgesim.errors import DataError
@@ -211,6 +212,9 @@ def _opened(where: str, content: bytes | Path) -> Iterator[Image]:
 
     try:
         with open_image(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
+            if image.width * image.height > MAX_IMAGE_PIXELS:
+                found = f"{image.width:,} x {image.height:,} pixels; at most {MAX_IMAGE_PIXELS:,} are decoded"
+                raise DataError(f"{where}: announces {found}; make it smaller first")
             yield image
     except UnidentifiedImageError:
         problem = "is no image that Pillow can read"

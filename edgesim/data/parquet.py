@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from edgesim.data import parquet_shards
 from edgesim.data.cache import DatasetFiles
 from edgesim.data.class_names import NamedLabels, merged
 from edgesim.data.decode import Decoder, Item, has_colour
+from edgesim.data.file_bounds import check_expanded
 from edgesim.data.held_out_split import HeldOut
 from edgesim.data.images import ByteArray
 from edgesim.data.raw_dataset import RawDataset, RawSplit
@@ -161,9 +163,32 @@ def _open(path: Path) -> pq.ParquetFile:
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(path)
+        file = pq.ParquetFile(path)
+        groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, error) from None
+    check_expanded(path, sum(group.total_byte_size for group in groups), path.stat().st_size)
+    repeated = sorted(name for name, count in Counter(file.schema_arrow.names).items() if count > 1)
+    if repeated:
+        raise DataError(f"{path}: has several columns called {', '.join(repeated)}; rename or remove all but one")
+    for column in file.schema_arrow:
+        if pa.types.is_struct(column.type):
+            _check_struct(path, column)
+    return file
+
+
+def _check_struct(path: Path, column: pa.Field) -> None:
+    """DataError where a struct that has the fields of an image holds something else in them."""
+    import pyarrow.types as types
+
+    allowed = {
+        "bytes": ("binary", (types.is_binary, types.is_large_binary, types.is_null)),
+        "path": ("text", (types.is_string, types.is_large_string, types.is_null)),
+    }
+    for inner in (column.type.field(i) for i in range(column.type.num_fields)):
+        wanted, kinds = allowed.get(inner.name, ("", ()))
+        if wanted and not any(fits(inner.type) for fits in kinds):
+            raise DataError(f"{path}: column '{column.name}' has {inner.type} in '{inner.name}'; allowed: {wanted}")
 
 
 def _image_column(schema: pa.Schema, given: str | None, path: Path) -> str:

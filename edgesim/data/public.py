@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import math
 import os
 import pickle
 import shutil
@@ -19,6 +20,7 @@ import numpy.typing as npt
 
 from edgesim.data import parquet
 from edgesim.data.cache import DatasetFiles, cache_folder
+from edgesim.data.file_bounds import check_expanded
 from edgesim.data.raw_dataset import RawDataset, RawSplit, array_images
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
@@ -163,19 +165,22 @@ def _decode_idx(public: PublicSet, files: tuple[Path, ...]) -> RawDataset:
 
 def _read_idx(path: Path) -> npt.NDArray[np.uint8]:
     """One idx file: two zero bytes, type 8 (uint8), number of dimensions, the dimensions (big-endian), the values."""
+    wanted_dims = 3 if "idx3" in path.name else 1
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            content = file.read()
+            header = file.read(4 + 4 * wanted_dims)
+            if len(header) < 4 + 4 * wanted_dims or header[:4] != bytes([0, 0, 8, wanted_dims]):
+                raise _damaged(path, f"it does not begin as an idx file of {n_of(wanted_dims, 'dimension')}")
+            shape = tuple(int(size) for size in np.frombuffer(header, ">u4", wanted_dims, offset=4))
+            announced = math.prod(shape)
+            check_expanded(path, announced, path.stat().st_size)
+            values = np.frombuffer(file.read(announced + 1), np.uint8)
     except (EOFError, zlib.error, OSError) as error:
         raise _damaged(path, str(error)) from None
-    wanted_dims = 3 if "idx3" in path.name else 1
-    if len(content) < 4 + 4 * wanted_dims or content[:4] != bytes([0, 0, 8, wanted_dims]):
-        raise _damaged(path, f"it does not begin as an idx file of {n_of(wanted_dims, 'dimension')}")
-    shape = np.frombuffer(content, ">u4", wanted_dims, offset=4).astype(np.int64)
-    values = np.frombuffer(content, np.uint8, offset=4 + 4 * wanted_dims)
-    if len(values) != shape.prod():
-        raise _damaged(path, f"{n_of(len(values), 'value')}, {shape.prod():,} announced")
-    return values.reshape(tuple(shape))
+    if len(values) != announced:
+        found = f"{n_of(len(values), 'value')}" if len(values) < announced else f"more than {announced:,} values"
+        raise _damaged(path, f"{found}, {announced:,} announced")
+    return values.reshape(shape)
 
 
 def _decode_torchvision(public: PublicSet, folder: Path) -> RawDataset:

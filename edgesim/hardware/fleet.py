@@ -18,6 +18,9 @@ from edgesim.hardware import loading
 from edgesim.hardware.conditions import FULL_MODE, Availability, Conditions, Energy, Startup
 from edgesim.hardware.loading import DeviceProfile
 
+MAX_DEVICES = 1_000_000
+"""of a fleet that a scenario lists; `edgesim plan --devices N` scales one up without listing it"""
+
 
 @checked_dataclass(frozen=True)
 class Group:
@@ -25,7 +28,7 @@ class Group:
 
     profile: str
     """name of a device profile (`edgesim list profiles`), or the path of a YAML file, relative to this file"""
-    count: Annotated[int, Field(ge=1)] | None = None
+    count: Annotated[int, Field(ge=1, le=MAX_DEVICES)] | None = None
     """number of devices; give this or `share`"""
     share: Annotated[float, Field(gt=0, le=1)] | None = None
     """share of the fleet's `size`; give this or `count`, and the same for all groups"""
@@ -59,7 +62,7 @@ class FleetDocument:
 
     groups: tuple[Group, ...]
     """devices by profile and conditions"""
-    size: Annotated[int, Field(ge=1)] | None = None
+    size: Annotated[int, Field(ge=1, le=MAX_DEVICES)] | None = None
     """devices in all; needed where groups give a `share`"""
     spread: Annotated[float, Field(ge=0, le=2)] = 0.0
     """spread of devices of one profile: sigma of a log-normal factor on throughput, median 1"""
@@ -72,6 +75,9 @@ class FleetDocument:
         groups, size = given.get("groups"), given.get("size")
         if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
             return []
+        listed = [group["count"] for group in groups if _is_number(group.get("count"))]
+        if sum(listed) > MAX_DEVICES >= max(listed):
+            return [Fault("groups", f"the counts sum to {sum(listed):,}; at most {MAX_DEVICES:,} devices are allowed")]
         if not groups:
             return [Fault("groups", "a fleet needs at least one device; name a profile and a count")]
         counts, shares = ([g[key] for g in groups if g.get(key) is not None] for key in ("count", "share"))
@@ -154,7 +160,8 @@ def _profiles(groups: list[Any], path: str, folder: Path, faults: list[Fault]) -
         profile = found[name]
         if profile is not None:
             _check_conditions(group, profile, where, faults)
-    listed = [found[group["profile"]] for group in groups if isinstance(group, dict) and group.get("profile") in found]
+    names = [group.get("profile") for group in groups if isinstance(group, dict)]
+    listed = [found.get(name) for name in names if isinstance(name, str)]
     return [profile for profile in listed if profile is not None]
 
 

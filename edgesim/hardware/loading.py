@@ -16,6 +16,7 @@ from typing import Any, get_args
 from pydantic import TypeAdapter
 
 from edgesim.config import validation
+from edgesim.config.document_bounds import user_path
 from edgesim.config.field_docs import described, summary
 from edgesim.errors import Fault, ProfileError, ScenarioError
 from edgesim.hardware import inheritance
@@ -200,8 +201,8 @@ def _files(places: list[Path]) -> dict[str, Path]:
 def _file(name: str, places: list[Path], asking: Path | None = None) -> Path:
     """The file of a name or path. `asking` is the file whose `extends` it is, and never the answer to a name."""
     if name.endswith((".yaml", ".yml")) or "/" in name or os.sep in name:
-        return (asking.parent if asking else Path()) / Path(name).expanduser()
-    for file in (place / f"{name}.yaml" for place in places):
+        return (asking.parent if asking else Path()) / user_path(name)
+    for file in (user_path(place / f"{name}.yaml") for place in places):
         if file.is_file() and (asking is None or file.resolve() != asking.resolve()):
             return file
     where = f"{asking}: extends: " if asking else ""

@@ -5,6 +5,6 @@ once, however many devices share it. Needs no torch where the network has been c
 """
 
 from edgesim.planning.fleet_plan import FleetPlan
-from edgesim.planning.fleet_pricer import plan
+from edgesim.planning.fleet_pricer import plan_fleet
 
-__all__ = ["FleetPlan", "plan"]
+__all__ = ["FleetPlan", "plan_fleet"]

@@ -17,7 +17,7 @@ from edgesim.scenario.loading import Scenario
 from edgesim.work import FloatArray, Workload
 
 
-def plan(
+def plan_fleet(
     scenario: Scenario,
     devices: int | None = None,
     curves: Curves | None = None,

@@ -136,7 +136,7 @@ COLUMNS: dict[str, Column] = {
     "device_train_time_s": Column("training, emulated (s)", NUMBER, "emulated time of training"),
     "device_work_energy_j": Column("work, emulated (J)", NUMBER, "emulated energy of scoring and training"),
     "device_wait_s": Column("waiting, emulated (s)", NUMBER, "time without computing: reading, or unavailable"),
-    "device_throttled_s": Column("throttled, emulated (s)", NUMBER, "time that heat added"),
+    "device_throttled_s": Column("throttled, emulated (s)", NUMBER, "seconds at reduced speed because of heat"),
     "notes": Column("notes", text, "notes of the method, as JSON"),
     "storage_bytes": Column("storage (B)", NUMBER, "bytes of the kept samples"),
     "upload_bytes": Column(

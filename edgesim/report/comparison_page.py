@@ -20,12 +20,11 @@ from edgesim.analysis.means import by_profile, failures
 from edgesim.config import validation
 from edgesim.formatting import n_of
 from edgesim.report import markdown, plot_style, run_facts
-from edgesim.report import page as pages
 from edgesim.report.figures import run_comparison
 from edgesim.report.figures.figure import rows
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.outline import NO_TRIAL, NONE_WELL, leads
-from edgesim.report.page import Page
+from edgesim.report.page import Page, write_page
 from edgesim.report.run_tables import Run
 from edgesim.report.sections import PageChoice, PageTable, Section
 from edgesim.report.verdict_section import Verdict
@@ -43,7 +42,7 @@ def write(page: Page, out: Path) -> Path:
     """Write a comparison as HTML, or as Markdown where `out` ends in .md; folders above it are made. Returns `out`."""
     if out.suffix == ".md":
         return markdown.write_page(page, out, IN_MARKDOWN, ())
-    return pages.write_page(page, out)
+    return write_page(page, out)
 
 
 def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str, str], command: str = "") -> Page:

@@ -14,7 +14,7 @@ from edgesim.analysis.kept_samples import dynamic_methods
 from edgesim.analysis.means import by_profile
 from edgesim.analysis.pareto import accuracy_against
 from edgesim.formatting import listed, number, percent, ranges
-from edgesim.report.figures import classes, fleet
+from edgesim.report.figures import classes, device_figures
 from edgesim.report.figures.figure import rows
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.run_tables import RunTables
@@ -37,12 +37,12 @@ FOLDED = 12
 def devices_section(source: RunTables, page_style: PageStyle) -> Section:
     """Time and energy of each device, accuracy against cost, and the most accurate method on each."""
     devices, winners = by_device(source.records), device_winners(source.records)
-    shown = [fleet.device_figure(devices.table, kind) for kind in WORDS]
+    shown = [device_figures.device_figure(devices.table, kind) for kind in WORDS]
     for kind in WORDS.keys() - {first_kind(source)}:
         points = accuracy_against(source.records, f"device_{kind}").table
-        shown.append(fleet.pareto_figure(points, page_style.styles, kind))
+        shown.append(device_figures.pareto_figure(points, page_style.styles, kind))
     if source.records["device"].nunique() > 1:
-        shown.append(fleet.winner_figure(winner_counts(winners.table).table, page_style.styles))
+        shown.append(device_figures.winner_figure(winner_counts(winners.table).table, page_style.styles))
     tables = [
         PageTable("devices", "Every device", _every_device(devices.table), folded=True),
         PageTable("winners", "Method with the highest mean accuracy on every device", winners.table, folded=True),
@@ -67,9 +67,9 @@ def fleet_section(source: RunTables, page_style: PageStyle) -> Section:
     infeasible = heterogeneity.infeasible(source.records)
     shown = [
         # A single device does not wait, and is its own worst tenth.
-        *([fleet.straggler_figure(last.table, page_style.styles)] if last.table["devices"].max() > 1 else []),
-        *([fleet.fairness_figure(fair.table, page_style.styles)] if fair.table["devices"].max() > 1 else []),
-        fleet.headroom_figure(headroom.table),
+        *([device_figures.straggler_figure(last.table, page_style.styles)] if last.table["devices"].max() > 1 else []),
+        *([device_figures.fairness_figure(fair.table, page_style.styles)] if fair.table["devices"].max() > 1 else []),
+        device_figures.headroom_figure(headroom.table),
     ]
     several = fair.table[fair.table["devices"] > 1]
     tables = [

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from edgesim.report.columns import column as named_column
+from edgesim.report import columns
 from edgesim.report.sections import PageTable
 
 VENDOR = Path(__file__).parent / "vendor"
@@ -45,7 +45,7 @@ def packed(data: pd.DataFrame) -> dict[str, Any]:
     """
     packed_columns: list[dict[str, Any]] = []
     for name in data.columns:
-        column = named_column(name, data[name])
+        column = columns.column(name, data[name])
         entry: dict[str, Any] = {"key": name, "form": column.form, "meaning": column.meaning}
         packed_columns.append(entry | (_numbers(data[name]) if column.is_number else _texts(data[name])))
     return {"rows": len(data), "columns": packed_columns}

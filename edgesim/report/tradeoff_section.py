@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgesim.analysis.grouping import ok
 from edgesim.analysis.pareto import accuracy_against
-from edgesim.report.figures import fleet
+from edgesim.report.figures import device_figures
 from edgesim.report.run_tables import RunTables
 from edgesim.report.sections import NO_TRIAL, NONE_WELL, PageStyle, Section
 
@@ -29,7 +29,7 @@ def tradeoff_section(source: RunTables, page_style: PageStyle) -> Section:
     figures = []
     if kind:
         points = accuracy_against(source.records, f"device_{kind}").table
-        figures.append(fleet.pareto_figure(points, page_style.styles, kind))
+        figures.append(device_figures.pareto_figure(points, page_style.styles, kind))
     nothing = NONE_WELL if len(source.records) else NO_TRIAL
     if len(ok(source.records)) and not kind:
         nothing = "The run has neither energy nor time of its devices, so there is no cost to show."

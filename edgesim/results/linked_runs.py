@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from edgesim.config.document_bounds import user_path
 from edgesim.cost.analytic import subset_size
 from edgesim.cost.objective import Objective
 from edgesim.errors import Fault, RunError, ScenarioError
@@ -106,8 +107,8 @@ def _named_by(scenario: Scenario, path: str, advice: str = "") -> Iterator[None]
 
 def _beside(scenario: Scenario, folder: str) -> Path:
     """A folder that the scenario names: relative to the scenario, or else to where one is."""
-    beside = scenario.folder / folder
-    return beside if beside.exists() else Path(folder)
+    beside = user_path(scenario.folder / folder)
+    return beside if beside.exists() else user_path(folder)
 
 
 def _reusable(path: Path) -> tuple[dict[Trial, Reused], Workload]:

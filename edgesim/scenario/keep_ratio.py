@@ -18,6 +18,7 @@ from edgesim.records import rounded_ratio
 PATH = "pruning.keep_ratio"
 RULES = ("budget", "objective")
 LIMITS = ("energy_j", "latency_s", "storage_bytes")
+MAX_RATIOS = 1_000
 _POINTS = (
     "two or more [ratio, accuracy] points, shares up to 1, ratios rising, such as [[0.1, 0.6], [0.5, 0.8], [1, 0.85]]"
 )
@@ -123,6 +124,9 @@ def _check_rise(points: list[list[float]], path: str, faults: list[Fault]) -> No
 
 
 def _numbers(given: Any, faults: list[Fault]) -> tuple[float, ...]:
+    if isinstance(given, list) and len(given) > MAX_RATIOS:
+        faults.append(Fault(PATH, f"lists {len(given):,} keep ratios; at most {MAX_RATIOS:,} are allowed"))
+        return ()
     listed = [_rounded(ratio) for ratio in (given if isinstance(given, list) else [given])]
     allowed = "a number in (0, 1], the share that is kept, or a list of such numbers"
     bad = False

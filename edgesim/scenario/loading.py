@@ -41,6 +41,7 @@ OPTIONAL = ("name", "training", "evaluation", "cost", "report", "seeds")
 
 
 _NAME = re.compile(r"[^\W_][\w.-]*")
+MAX_SEEDS = 10_000
 _NAME_BYTES = 81
 """so that a folder can be named after it, with the time"""
 NAMED = ("dataset", "partition", "model")
@@ -213,6 +214,9 @@ def _seeds(given: Any, faults: list[Fault]) -> tuple[int, ...]:
     form = "must be one or more different integers >= 0"
     if not listed:
         faults.append(Fault("seeds", f"{form}; the list is empty"))
+    if len(listed) > MAX_SEEDS:
+        faults.append(Fault("seeds", f"lists {len(listed):,} seeds; at most {MAX_SEEDS:,} are allowed"))
+        return ()
     for i, seed in enumerate(listed):
         name = f"seeds[{i}]" if isinstance(given, list) else "it"
         if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:

@@ -187,14 +187,15 @@ def _factors(rows: pd.DataFrame, first: dict[str, str]) -> list[str]:
             for name, gap, before in zip(LABELS.values(), own, gaps["plain"], strict=True)
             if gap is not None and before is not None and side(gap) * side(before) < 0
         ]
-    seconds = ", ".join(dict.fromkeys(rows.loc[rows["second"], "model"])) or "not finished"
+    networks = rows[rows["second"]].groupby("model", sort=False)["data"].unique()
+    seconds = "; ".join(f"{model} on {', '.join(SHOWN[one] for one in data)}" for model, data in networks.items())
     return [
         "## Label noise, optimiser, network",
         "",
         *wrapped(
             "Common test set, mean over keep ratios and partitions; the intervals of a row hold together. Signs that "
-            f"a change turns: {'; '.join(turned) or 'none'}. Second network: {seconds} (resnet8 on CIFAR-10 was left "
-            "out: by an estimate a point takes half an hour of a core or more)."
+            f"a change turns: {'; '.join(turned) or 'none'}. Second network: {seconds or 'not finished'} (linear is "
+            "softmax regression: convolutions on CIFAR-10 take more than one core gives in two hours)."
         ),
         *_crossed(rows, partitions),
         "",

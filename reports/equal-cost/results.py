@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from edgesim.analysis.intervals import interval
 
 import edgesim
 from edgesim.analysis.equal_cost import at_equal_cost
 from edgesim.analysis.grouping import FULL, device_by_seed, paired
+from edgesim.analysis.intervals import interval
 from edgesim.errors import EdgesimError
 
 FILE = "results.csv"

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 from edgesim.calibration.published import activities, coefficients, measurements, predictors, profile_writer, report
 from edgesim.calibration.published.coefficients import FamilyFit
-from edgesim.calibration.published.products import DrawFit, ProductFit, fit_draw
-from edgesim.calibration.published.values import Value
-from edgesim.errors import EdgesimError, n_of
+from edgesim.calibration.published.matrix_products import DrawFit, ProductFit, fit_draw
+from edgesim.calibration.published.profile_coefficients import Value
+from edgesim.errors import EdgesimError
+from edgesim.formatting import n_of
 from edgesim.hardware import loading
 from edgesim.hardware.loading import DeviceProfile
 

@@ -1,4 +1,4 @@
-"""How much of its power above idle a device draws while it does not compute: fitted for GPUs, estimated for others.
+"""Share of the power above idle that a device draws while it does not compute: fitted for GPUs, estimated for others.
 
 `Power.overhead_activity` is that of dispatch and start-up, `Power.memory_activity` that of operations which wait for
 memory; 1 is full load.
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgesim.calibration.published.coefficients import Value
-from edgesim.calibration.published.products import DrawFit
+from edgesim.calibration.published.matrix_products import DrawFit
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.quantity import GPU_CLASSES
 

@@ -8,11 +8,12 @@ import numpy as np
 
 from edgesim.calibration import cross_validation, fit
 from edgesim.calibration.fit import Data, Family, field_of
+from edgesim.calibration.measured_step import MeasuredStep
 from edgesim.calibration.published import relatives, x86
 from edgesim.calibration.published.families import FAMILIES
+from edgesim.calibration.published.matrix_products import ProductFit, fit_products
 from edgesim.calibration.published.measurements import Product
-from edgesim.calibration.published.products import ProductFit, fit_products
-from edgesim.calibration.published.values import (
+from edgesim.calibration.published.profile_coefficients import (
     RECOMPUTES,
     SMALL_NETWORK,
     WRITTEN,
@@ -21,7 +22,6 @@ from edgesim.calibration.published.values import (
     operation_overhead_s,
     product,
 )
-from edgesim.calibration.training_step import MeasuredStep
 from edgesim.cost.steps import BYTE_TERMS, TERMS
 from edgesim.errors import EdgesimError
 from edgesim.hardware.loading import DeviceProfile

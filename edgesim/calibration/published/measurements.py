@@ -6,8 +6,8 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgesim.calibration.published.networks import network
-from edgesim.calibration.training_step import MeasuredStep
+from edgesim.calibration.measured_step import MeasuredStep
+from edgesim.calibration.published.published_networks import network
 from edgesim.errors import EdgesimError
 from edgesim.hardware import loading
 

@@ -12,7 +12,7 @@ import numpy as np
 from edgesim.calibration import fit
 from edgesim.calibration.cross_validation import Errors, models
 from edgesim.calibration.fit import Data, Family
-from edgesim.calibration.training_step import MeasuredStep
+from edgesim.calibration.measured_step import MeasuredStep
 from edgesim.cost import steps
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
 from edgesim.hardware.loading import DeviceProfile

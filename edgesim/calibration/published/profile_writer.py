@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from edgesim.calibration.published.values import Value
+from edgesim.calibration.published.profile_coefficients import Value
 from edgesim.config import validation
 from edgesim.errors import EdgesimError
 

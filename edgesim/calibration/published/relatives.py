@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from edgesim.calibration.published import x86
-from edgesim.calibration.published.products import ProductFit
-from edgesim.calibration.published.values import FIELDS, OF_FRAMEWORK, RECOMPUTES, Value, operation, product
+from edgesim.calibration.published.matrix_products import ProductFit
+from edgesim.calibration.published.profile_coefficients import (
+    FIELDS,
+    OF_FRAMEWORK,
+    RECOMPUTES,
+    Value,
+    operation,
+    product,
+)
 from edgesim.hardware.loading import DeviceProfile
 
 _OLD_ARM = {"raspberry-pi-zero-2-w", "raspberry-pi-3b-plus", "arduino-uno-q", "coral-dev-board"}

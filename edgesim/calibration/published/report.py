@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim.calibration import cross_validation, fit
+from edgesim.calibration.measured_step import MeasuredStep
 from edgesim.calibration.published import predictors
 from edgesim.calibration.published.coefficients import FamilyFit
+from edgesim.calibration.published.matrix_products import DrawFit, ProductFit, fit_power
 from edgesim.calibration.published.measurements import LeftOut, Product
-from edgesim.calibration.published.networks import network
-from edgesim.calibration.published.products import DrawFit, ProductFit, fit_power
-from edgesim.calibration.training_step import MeasuredStep
+from edgesim.calibration.published.published_networks import network
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
 from edgesim.formatting import n_of, percent
 from edgesim.hardware.loading import DeviceProfile

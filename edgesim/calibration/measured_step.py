@@ -23,7 +23,7 @@ class CountedNetwork:
     build: Callable[[], nn.Module] = field(compare=False)
 
     def workload(self) -> Workload:
-        """Work of one sample; counted once."""
+        """Cost of one sample; counted once."""
         return _counted(self)
 
 

@@ -14,8 +14,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from edgesim.calibration.measured_step import CountedNetwork
 from edgesim.calibration.published.dl4j import Lstm
-from edgesim.calibration.training_step import CountedNetwork
 from edgesim.models import resolve
 from edgesim.models.catalog import Shape
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim.calibration.fit import field_of
-from edgesim.calibration.published.networks import network
-from edgesim.calibration.published.products import ProductFit
+from edgesim.calibration.published.matrix_products import ProductFit
+from edgesim.calibration.published.published_networks import network
 from edgesim.cost import steps
 from edgesim.cost.steps import FLOP_TERMS
 from edgesim.hardware.loading import DeviceProfile

@@ -1,0 +1,118 @@
+"""Documents that are small and cost much, and values that no place takes: refused at once, by place and bound."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import edgesim
+from edgesim.config import strict_yaml
+from edgesim.errors import MAX_LINE, EdgesimError, ScenarioError, shortened
+
+BASE: dict[str, Any] = {
+    "dataset": "digits",
+    "partition": "iid",
+    "fleet": {"groups": [{"profile": "raspberry-pi-5", "count": 1}]},
+    "model": "mlp",
+    "pruning": {"methods": ["full"], "keep_ratio": 0.5},
+}
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10)
+)
+"""nine aliases of nine aliases …: 9^10 values in 400 bytes"""
+
+
+def group(**changes: Any) -> dict[str, Any]:
+    return {"fleet": {"groups": [{"profile": "raspberry-pi-5", "count": 1, **changes}]}}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" * 100_000, "line 1, column 41: has lists or maps more than 40 deep"),
+        ("{" * 100_000, "line 1, column 41: has lists or maps more than 40 deep"),
+        ("- " * 100_000 + "x", "line 1, column 81: has lists or maps more than 40 deep"),
+        ("? " * 5_000, "has lists or maps more than 40 deep"),
+        (BOMB, "holds more than 200,000 values, those of an alias (*name) counted as often as it stands"),
+        ("a: &a [*a]", "holds itself"),
+        ("a: " + "9" * 4_000, "a number of 4,000 digits; at most 400 are read"),
+        ("a: " + "9" * 30, "a: is an integer of 31 digits; at most 9,223,372,036,854,775,807 is allowed"),
+        ("a: " + "x" * 20_000, "line 1, column 4: has 20,000 characters; at most 10,000 are read"),
+        ('a: "b\\0c"', "a: holds the control character"),
+    ],
+)
+def test_a_small_text_costs_nothing(text: str, words: str) -> None:
+    began = time.process_time()
+    with pytest.raises(ScenarioError) as caught:
+        strict_yaml.parse(text, "s.yaml")
+    assert words in str(caught.value)
+    assert time.process_time() - began < 2
+
+
+def test_what_is_within_the_bounds_is_read() -> None:
+    deep = "a: " + "[" * 39 + "]" * 39
+    assert strict_yaml.parse(deep, "s.yaml")["a"]
+    assert strict_yaml.parse("a: &x [1, 2]\nb: [*x, *x]", "s.yaml")["b"] == [[1, 2], [1, 2]]
+    assert strict_yaml.parse("a: " + "1" * 300 + ".5", "s.yaml")["a"] == pytest.approx(1.1111111111111111e299)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"fleet": "/dev/zero"}, "is no regular file (a device or a pipe), and a fleet is a YAML file"),
+        ({"fleet": "a\0b"}, "fleet: holds the control character"),
+        ({"fleet": "~nouser/x"}, "is no path"),
+        ({"fleet": "x" * 5_000}, "is no path: File name too long"),
+        (group(profile="x" * 5_000), "is no path: File name too long"),
+        (group(profile="~nouser/x.yaml"), "is no path"),
+        (group(profile=["a"]), "fleet.groups[0].profile"),
+        (group(count=10**9), "fleet.groups[0].count: should be less than or equal to 1000000"),
+        (group(count=10**18), "fleet.groups[0].count"),
+        (group(count=int("9" * 4_000)), "fleet.groups[0].count: is an integer of 4001 digits"),
+        ({"seeds": list(range(20_000))}, "seeds: lists 20,000 seeds; at most 10,000 are allowed"),
+        ({"seeds": 2**64}, "seeds: is an integer of 20 digits"),
+        (
+            {"pruning": {"methods": ["full"], "keep_ratio": [i / 1e5 for i in range(1, 5_000)]}},
+            "at most 1,000 are allowed",
+        ),
+        ({"dataset": {"name": "npz", "root": {"a": [[[[1]]]]}}}, "dataset"),
+    ],
+)
+def test_a_scenario_beyond_a_bound_is_refused_by_its_place(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        edgesim.load_scenario({**BASE, **changes})
+    assert words in str(caught.value)
+    assert all(len(line) <= MAX_LINE for line in str(caught.value).splitlines())
+
+
+def test_a_fleet_of_counts_that_sum_beyond_the_bound() -> None:
+    profiles = ("raspberry-pi-5", "raspberry-pi-4b")
+    fleet = {"groups": [{"profile": name, "count": 600_000} for name in profiles]}
+    with pytest.raises(ScenarioError, match="the counts sum to 1,200,000; at most 1,000,000 devices are allowed"):
+        edgesim.load_scenario({**BASE, "fleet": fleet})
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/null", "/proc/self/mem", "~nouser/x", "x" * 5_000, "a\0b", "/tmp"])
+def test_what_is_no_file_is_no_scenario(name: str) -> None:
+    with pytest.raises(EdgesimError):
+        edgesim.load_scenario(name)
+
+
+def test_a_file_of_five_megabytes_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text("# " + "x" * 5_000_000)
+    with pytest.raises(ScenarioError, match="has more than 4,194,304 bytes"):
+        edgesim.load_scenario(file)
+
+
+def test_messages_keep_their_beginning_and_end() -> None:
+    assert shortened("short") == "short"
+    cut = shortened("a" * 3_000 + "end")
+    assert len(cut) <= MAX_LINE
+    assert cut.startswith("aaa")
+    assert cut.endswith("end")
+    assert "[3,003 characters]" in cut
+    assert len(str(EdgesimError("b" * 9_000))) <= MAX_LINE

@@ -1,0 +1,14 @@
+"""Three hundred cases of the fuzzer, of every kind, in a worker whose memory is bounded (`make fuzz` runs 10,000)."""
+
+from __future__ import annotations
+
+from fuzz.runner import run
+from fuzz.targets import KINDS
+
+CASES = 300
+
+
+def test_no_case_ends_in_a_traceback_or_takes_long_or_much() -> None:
+    kinds = list(KINDS)
+    cases = [(kinds[case % len(kinds)], case) for case in range(CASES)]
+    assert list(run(cases, workers=1)) == []
