@@ -10,7 +10,6 @@ import base64
 import json
 import zlib
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -134,7 +133,7 @@ def tables(results: Sequence[TrialResult]) -> dict[str, pd.DataFrame]:
 
     Scores that serve every budget are there once, though a resumed device may have sent them twice.
     """
-    parts: dict[str, list[tuple[Trial, Columns]]] = {name: [] for name in OF_TRIALS if name != "records"}
+    parts = {name: _TableParts() for name in OF_TRIALS if name != "records"}
     written: set[tuple[Any, ...]] = set()
     for result in results:
         trial = result.record.trial
@@ -145,32 +144,55 @@ def tables(results: Sequence[TrialResult]) -> dict[str, pd.DataFrame]:
                 if trial[:3] in written:
                     continue
                 written.add(trial[:3])
-            parts[name].append((trial, columns))
+            parts[name].add(trial, columns)
     rows = [tuple(vars(result.record).values()) for result in results]
     records = {"records": pd.DataFrame(rows, columns=OF_TRIALS["records"])}
-    return records | {name: _table(name, found) for name, found in parts.items()}
+    return records | {name: found.frame(name) for name, found in parts.items()}
 
 
-def _table(name: str, parts: list[tuple[Trial, Columns]]) -> pd.DataFrame:
-    """One table of the rows of several trials."""
-    if not parts:
-        return empty(name)
-    lengths = [next(len(v) for v in columns.values() if isinstance(v, list | np.ndarray)) for _, columns in parts]
-    joined = {}
-    for place, column in enumerate(OF_TRIALS[name]):
-        values = [columns.get(column, trial[place] if place < len(KEY) else None) for trial, columns in parts]
-        joined[column] = _joined(values, lengths)
-    return pd.DataFrame(joined)
+class _TableParts:
+    """The rows of one table, collected trial by trial."""
+
+    def __init__(self) -> None:
+        self._keys: list[tuple[Any, ...]] = []
+        self._lengths: list[int] = []
+        self._lists: dict[str, list[Any]] = {}
+        """column -> one entry per row"""
+        self._parts: dict[str, list[Any]] = {}
+        """column -> one entry per trial: an array, or the value that all of the trial's rows have"""
+
+    def add(self, trial: Trial, columns: Columns) -> None:
+        """Add the rows of one trial."""
+        self._keys.append((*trial[:3], columns.get("keep_ratio", trial.keep_ratio)))
+        length = 0
+        for name, values in columns.items():
+            if isinstance(values, list):
+                self._lists.setdefault(name, []).extend(values)
+                length = len(values)
+            elif name != "keep_ratio":
+                self._parts.setdefault(name, []).append(values)
+                length = len(values) if isinstance(values, np.ndarray) else length
+        self._lengths.append(length)
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """The rows as a table."""
+        if not self._keys:
+            return empty(name)
+        columns = map(_array, zip(*self._keys, strict=True))
+        keys = {key: np.repeat(values, self._lengths) for key, values in zip(KEY, columns, strict=True)}
+        found = keys | self._lists | {column: self._joined(parts) for column, parts in self._parts.items()}
+        return pd.DataFrame({column: found[column] for column in OF_TRIALS[name]})
+
+    def _joined(self, parts: list[Any]) -> npt.NDArray[Any]:
+        """One column of the arrays and single values of each trial."""
+        if not any(isinstance(part, np.ndarray) for part in parts):
+            return np.repeat(np.array(parts), self._lengths)
+        lengths = zip(parts, self._lengths, strict=True)
+        return np.concatenate([part if isinstance(part, np.ndarray) else np.full(n, part) for part, n in lengths])
 
 
-def _joined(values: list[Any], lengths: list[int]) -> npt.NDArray[Any] | list[Any]:
-    """One column: the values of each trial, those that all of its rows have repeated."""
-    if not any(isinstance(part, list | np.ndarray) for part in values):
-        return np.repeat(np.array(values, dtype=object if isinstance(values[0], str) else None), lengths)
-    if all(isinstance(part, list) for part in values):
-        return list(chain.from_iterable(values))
-    single = (float, int)
-    return np.concatenate([np.full(n, v) if isinstance(v, single) else v for v, n in zip(values, lengths, strict=True)])
+def _array(values: Sequence[Any]) -> npt.NDArray[Any]:
+    return np.array(values, dtype=object if isinstance(values[0], str) else None)
 
 
 def results_of(loaded: dict[str, pd.DataFrame]) -> list[TrialResult]:
