@@ -91,7 +91,7 @@ def utilisation(profile: DeviceProfile, values: dict[str, Value], steps: FloatAr
 
 
 def product_share(profile: DeviceProfile) -> float:
-    """What large matrix products reach of the peak on all cores at full clock: HPL over the FP64 peak.
+    """Share of the peak that large matrix products reach on all cores at full clock: HPL over the FP64 peak.
 
     HPL runs long enough for a device that slows down by heat to do so; its speed before that is what counts here.
     """
