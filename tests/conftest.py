@@ -30,6 +30,20 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
+LONGEST_FIRST = (
+    "test_run", "test_docs", "test_calibration", "test_page_browser", "test_compare", "test_cli", "test_report",
+    "test_shipped", "test_repricing", "test_stacked", "test_host_calibration", "test_planning", "test_tables",
+    "test_verdict", "test_emulator", "test_datasets", "test_moving", "test_plugins", "test_keep_ratios",
+)  # fmt: skip
+"""files of many seconds: begun first, so that no worker is left with one when the others have ended"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; within a file the order stays (`--no-loadscope-reorder` keeps all of it)."""
+    rank = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
+
 class Stopping(SerialExecutor):
     """Ends like a killed process after some jobs."""
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import time
@@ -12,18 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import command
 from conftest import ROOT
 
 import edgesim
-
-EDGESIM = shutil.which("edgesim", path=str(Path(sys.executable).parent)) or "edgesim"
-
-
-def command(*arguments: str, cwd: Path = ROOT, timeout_s: float = 280) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "COLUMNS": "100"}
-    return subprocess.run(
-        [EDGESIM, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=timeout_s
-    )
 
 
 def test_torchvision_comes_from_the_build_of_torch() -> None:

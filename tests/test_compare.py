@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import yaml
 from browser import draw_all, open_page
+from commands import command
 from conftest import DOCUMENT, ROOT
 from report_runs import HOSTILE, FakeRun, Reader, make_run
-from test_cli import command
 from test_page_browser import FIGURES, errors
 from trials import table, trial
 

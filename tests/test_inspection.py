@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from commands import command
 from conftest import DOCUMENT
-from test_cli import command
 
 import edgesim
 from edgesim.errors import EdgesimError

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from commands import command
 from conftest import DOCUMENT, Stopping
-from test_cli import command
 
 import edgesim
 from edgesim import api

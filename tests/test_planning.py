@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import commands
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -311,11 +312,7 @@ def test_a_power_mode_and_a_precision_change_what_they_should() -> None:
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    code = "from edgesim.cli import main; main()"
-    environment = {**os.environ, "COLUMNS": "160"}
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    return commands.command(*arguments, columns=160)
 
 
 def test_the_plan_command(tmp_path: Path) -> None:

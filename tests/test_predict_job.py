@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_cli import command
+from commands import command
 
 import edgesim
 from edgesim.errors import ProfileError

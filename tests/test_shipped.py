@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from commands import command
 from conftest import ROOT
-from test_cli import command
 
 import edgesim
 from edgesim import preflight

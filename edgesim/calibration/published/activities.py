@@ -1,4 +1,4 @@
-"""Share of the power above idle that a device draws while it does not compute: fitted for GPUs, estimated for others.
+"""Share of a device's power above idle while it does not compute: fitted for GPUs, estimated for others.
 
 `Power.overhead_activity` is that of dispatch and start-up, `Power.memory_activity` that of operations which wait for
 memory; 1 is full load.

@@ -103,7 +103,7 @@ def _microcontroller(profile: DeviceProfile) -> dict[str, Value]:
 
 
 def first_step(profile: DeviceProfile, profiles: dict[str, DeviceProfile]) -> Value:
-    """What the first step of a job takes beyond the others."""
+    """Time of a job's first step beyond that of the others."""
     if profile.name in _FIRST_STEP_S:
         return Value(*_FIRST_STEP_S[profile.name])
     if profile.device_class == "mcu":
