@@ -175,27 +175,31 @@ def _factors(rows: pd.DataFrame, first: dict[str, str]) -> list[str]:
     """Label noise, SGD and a second network: means over partitions and keep ratios, beside the plain points."""
     partitions = rows["partition"].nunique()
     table, turned = [], []
-    for data in first:
+    shown = {change: [0, 0] for change in CHANGES if CHANGES[change]}
+    """change -> sides shown on plain points, and those that it leaves shown"""
+    for data in (data for data in SHOWN if data in first):
         gaps = {
             change: _over_partitions(where(rows[rows["data"] == data], {**PLAIN, **values}), partitions)
             for change, values in CHANGES.items()
         }
         table += [((SHOWN[data], change), own) for change, own in gaps.items()]
-        turned += [
-            f"{name} on {SHOWN[data]} with {change}"
-            for change, own in gaps.items()
-            for name, gap, before in zip(LABELS.values(), own, gaps["plain"], strict=True)
-            if gap is not None and before is not None and side(gap) * side(before) < 0
-        ]
+        for change, counts in shown.items():
+            for name, gap, before in zip(LABELS.values(), gaps[change], gaps["plain"], strict=True):
+                if gap is not None and before is not None and side(before):
+                    counts[0] += 1
+                    counts[1] += side(gap) == side(before)
+                    turned += [f"{name} on {SHOWN[data]} with {change}"] if side(gap) == -side(before) else []
+    stays = ", ".join(f"{change} {after} of {before}" for change, (before, after) in shown.items() if before)
     networks = rows[rows["second"]].groupby("model", sort=False)["data"].unique()
     seconds = "; ".join(f"{model} on {', '.join(SHOWN[one] for one in data)}" for model, data in networks.items())
     return [
         "## Label noise, optimiser, network",
         "",
         *wrapped(
-            "Common test set, mean over keep ratios and partitions; the intervals of a row hold together. Signs that "
-            f"a change turns: {'; '.join(turned) or 'none'}. Second network: {seconds or 'not finished'} (linear is "
-            "softmax regression: convolutions on CIFAR-10 take more than one core gives in two hours)."
+            "Common test set, mean over keep ratios and partitions; the intervals of a row hold together. Leads and "
+            f"lags of the plain points that stay shown: {stays or 'none is finished'}. Signs that a change turns: "
+            f"{'; '.join(turned) or 'none'}. Second network: {seconds or 'not finished'} (linear: softmax regression, "
+            "as convolutions on CIFAR-10 take too long here)."
         ),
         *_crossed(rows, partitions),
         "",
