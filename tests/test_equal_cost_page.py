@@ -157,7 +157,10 @@ def test_static_methods_that_are_shown_ahead_of_fewer_epochs_are_named():
 
 def test_a_factor_that_turns_a_sign_is_named_and_one_that_is_not_finished_is_not_told():
     rows = pd.DataFrame([row("rs2", 3.0), row("rs2", -3.0, label_noise=0.1)]).assign(second=False)
-    text = " ".join(page._factors(rows, {"digits": "mlp"}))
-    assert "Signs that a change turns: new subsets on digits with label noise 10 %." in text
+    changed = page._changed(rows, {"digits": "mlp"})
+    (stays,) = page._stays(changed)
+    assert "that stay shown: label noise 10 % 0 of 1. Signs that a change turns: new subsets on digits" in stays
+    text = "\n".join(page._factors(rows, changed))
+    assert "| digits | label noise 10 % | – | **-3.0 ±0.6** |" in text
     assert "| digits | SGD |" not in text
     assert "Digits with all factors crossed" not in text

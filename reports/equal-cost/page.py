@@ -39,8 +39,9 @@ def page(results: pd.DataFrame, points: Sequence[Any]) -> str:
     rows = rows.assign(second=rows["model"] != rows["data"].map(first))
     plain = where(rows, PLAIN)
     lines = ["# Accuracy at equal total cost", "", *_about(rows, points), ""]
-    lines += ["## What follows", "", *follows(plain), ""]
-    lines += [*_by_shards(plain), *_moving(plain), *_by_price(plain), *_factors(rows, first)]
+    changed = _changed(rows, first)
+    lines += ["## What follows", "", *follows(plain), *_stays(changed), ""]
+    lines += [*_by_shards(plain), *_moving(plain), *_by_price(plain), *_factors(rows, changed)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -171,33 +172,54 @@ def _alone(rows: pd.DataFrame) -> Interval | None:
     return Interval(row["gap"], row["gap_low"], row["gap_high"], n=int(row["pairs"]))
 
 
-def _factors(rows: pd.DataFrame, first: dict[str, str]) -> list[str]:
-    """Label noise, SGD and a second network: means over partitions and keep ratios, beside the plain points."""
+def _changed(rows: pd.DataFrame, first: dict[str, str]) -> dict[str, dict[str, list[Interval | None]]]:
+    """Data set -> change -> one gap per method: means over partitions and keep ratios on the common test set."""
     partitions = rows["partition"].nunique()
-    table, turned = [], []
-    for data in first:
-        gaps = {
+    return {
+        data: {
             change: _over_partitions(where(rows[rows["data"] == data], {**PLAIN, **values}), partitions)
             for change, values in CHANGES.items()
         }
-        table += [((SHOWN[data], change), own) for change, own in gaps.items()]
-        turned += [
-            f"{name} on {SHOWN[data]} with {change}"
-            for change, own in gaps.items()
-            for name, gap, before in zip(LABELS.values(), own, gaps["plain"], strict=True)
-            if gap is not None and before is not None and side(gap) * side(before) < 0
+        for data in SHOWN
+        if data in first
+    }
+
+
+def _stays(changed: dict[str, dict[str, list[Interval | None]]]) -> list[str]:
+    """How many of the sides that plain points show stay shown under each change, and which are turned."""
+    stays, turned = [], []
+    for change in (change for change, values in CHANGES.items() if values):
+        pairs = [
+            (f"{name} on {SHOWN[data]} with {change}", side(before), side(after))
+            for data, gaps in changed.items()
+            for name, before, after in zip(LABELS.values(), gaps["plain"], gaps[change], strict=True)
+            if before is not None and after is not None and side(before)
         ]
+        if pairs:
+            stays.append(f"{change} {sum(before == after for _, before, after in pairs)} of {len(pairs)}")
+        turned += [name for name, before, after in pairs if before == -after]
+    if not stays:
+        return []
+    return [
+        f"- **Another network, optimiser or noise** (last table): leads and lags of a data set that stay shown: "
+        f"{', '.join(stays)}. Signs that a change turns: {'; '.join(turned) or 'none'}."
+    ]
+
+
+def _factors(rows: pd.DataFrame, changed: dict[str, dict[str, list[Interval | None]]]) -> list[str]:
+    """Label noise, SGD and a second network beside the plain points."""
+    table = [((SHOWN[data], change), own) for data, gaps in changed.items() for change, own in gaps.items()]
     networks = rows[rows["second"]].groupby("model", sort=False)["data"].unique()
     seconds = "; ".join(f"{model} on {', '.join(SHOWN[one] for one in data)}" for model, data in networks.items())
     return [
         "## Label noise, optimiser, network",
         "",
         *wrapped(
-            "Common test set, mean over keep ratios and partitions; the intervals of a row hold together. Signs that "
-            f"a change turns: {'; '.join(turned) or 'none'}. Second network: {seconds or 'not finished'} (linear is "
-            "softmax regression: convolutions on CIFAR-10 take more than one core gives in two hours)."
+            "Common test set, mean over keep ratios and partitions; the intervals of a row hold together. Second "
+            f"network: {seconds or 'not finished'} (linear: softmax regression, as convolutions on CIFAR-10 take too "
+            "long here)."
         ),
-        *_crossed(rows, partitions),
+        *_crossed(rows),
         "",
         *_table(("data", "change"), table),
     ]
@@ -210,8 +232,9 @@ def _over_partitions(part: pd.DataFrame, partitions: int) -> list[Interval | Non
     return [mean_gap(cell(part, against_random(name), MEAN), "gap", len(LABELS)) for name in LABELS]
 
 
-def _crossed(rows: pd.DataFrame, partitions: int) -> list[str]:
+def _crossed(rows: pd.DataFrame) -> list[str]:
     """Digits with all factors crossed: in how many combinations a method is shown ahead and behind."""
+    partitions = rows["partition"].nunique()
     found = [
         gaps
         for _, part in rows[rows["data"] == "digits"].groupby(["model", "optimizer", "label_noise"], sort=False)
