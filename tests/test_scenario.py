@@ -588,7 +588,7 @@ def test_a_description_has_text_range_and_default() -> None:
         "Factor on the learning rate at each milestone of the step schedule. Range: above 0, below 1. Default: 0.1."
     )
     group = schema.fleet()["$defs"]["Group"]["properties"]
-    assert group["count"]["description"] == "Number of devices; give this or `share`. Range: 1 or more."
+    assert group["count"]["description"] == "Number of devices; give this or `share`. Range: from 1 to 1e6."
     profile = schema.profile()["$defs"]
     assert "`value` in op/s, from 1e6" in profile["Compute"]["properties"]["peak_int8_ops_per_s"]["description"]
     idle = profile["Power"]["properties"]["idle_w"]["description"]

@@ -18,8 +18,14 @@ Limit = Annotated[int, Field(ge=1)]
 class DatasetSource:
     """Base class of a data set, in the table or a user's own: a frozen dataclass that defines `load`."""
 
-    root: str | None = None
-    """folder or file with the data. A field of the same name makes it an argument"""
+    @property
+    def location(self) -> str | None:
+        """Folder or file with the data: the argument `root`, where the data set has one and it is given.
+
+        `root` has no default here, or every data set whose users must give it would inherit that.
+        """
+        root = vars(self).get("root")
+        return None if root is None else str(root)
 
     def load(self, base: Path | None) -> ImageDataset:
         """Read the data.

@@ -204,7 +204,7 @@ def load(source: DatasetSource, name: str, relative_to: Path | None = None) -> I
     Raises:
         DataError: naming the file and the fix.
     """
-    dataset = source.load(find(source.root, name, relative_to))
+    dataset = source.load(find(source.location, name, relative_to))
     return dataset if name in DATASETS else replace(dataset, notes=(*dataset.notes, *_doubts(dataset)))
 
 
