@@ -147,7 +147,7 @@ def test_devices_that_cannot_are_named(runs, tmp_path):
     priced = edgesim.compare_fleets(runs[0], [weak])["weak"]
     lost = priced[(priced["method"] == "full") & (priced["status"] == "infeasible")]["device"].nunique()
     assert rows["weak", "full", 1.0]["infeasible_devices"] == lost > 0
-    assert any("weak" in note and "not comparable" in note for note in told["limits"])
+    assert any("weak" in note and "do not compare with those of other fleets" in note for note in told["limits"])
     assert any(found["about"] == "devices" and found["text"].startswith("weak:") for found in told["findings"])
     assert {row["fleet"] for row in told["tables"]["infeasible"]} == {"weak"}
     assert all(row["reason"] for row in told["tables"]["infeasible"])

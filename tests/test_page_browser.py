@@ -379,7 +379,7 @@ def test_squares_do_not_overlap(tmp_path, width):
     from test_pictures import pictured
 
     methods = [f"m{i}" for i in range(16)]
-    run = pictured(methods=("full", *methods), extremes=pd.DataFrame())
+    run = pictured(methods=("full", *methods), extremes=empty("extremes"))
     kept = [(0, 0, method, 0.5, place + step) for place, method in enumerate(methods) for step in range(3)]
     run.selections = pd.DataFrame(kept, columns=["seed", "device", "method", "keep_ratio", "index"])
     with open_page(report.write(run, tmp_path / "report.html"), tmp_path, width) as driver:

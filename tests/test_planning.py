@@ -387,7 +387,7 @@ def test_the_predict_command_in_another_mode_and_precision() -> None:
     shown = command(*wanted, "--power-mode", "gpu-768mhz", "--precision", "bf16")
     assert shown.returncode == 0, shown.stderr
     assert "power mode gpu-768mhz" in shown.stdout
-    assert "has no units for bf16" in shown.stdout
+    assert "has no bf16 units: priced at its fp32 speed" in shown.stdout
     large = command(
         "predict", "--profile", "stm32f746", "--model", "resnet18", "--input", "3x64x64", "--batch-size", "8"
     )
@@ -401,7 +401,7 @@ def test_the_predict_command_in_another_mode_and_precision() -> None:
         (("plan", "no-such.yaml"), "there is no such file"),
         (("plan", "scenarios/quickstart.yaml", "--devices", "0"), "--devices"),
         (("plan", "scenarios/quickstart.yaml", "--out", "x.csv"), ".parquet"),
-        (("plan", "scenarios/quickstart.yaml", "--out", "/no-such/x.parquet"), "there is no such folder"),
+        (("plan", "scenarios/quickstart.yaml", "--out", "/no-such/x.parquet"), "which does not exist; create that folder first"),
         (("plan", "scenarios/quickstart.yaml", "--out", "/proc/x.parquet"), "cannot be written"),
         (
             (

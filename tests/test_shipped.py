@@ -111,12 +111,12 @@ def test_the_commit_of_a_run_is_that_of_edgesim(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "edgesim", site / "edgesim", ignore=shutil.ignore_patterns("__pycache__", "vendor"))
     for words in (("init", "-q"), ("add", "."), ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x")):
         subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True)
-    code = "from edgesim import provenance; print(provenance.__file__, provenance.git_commit())"
+    code = "from edgesim.results import provenance; print(provenance.__file__, provenance.git_commit())"
     environment = {**os.environ, "PYTHONPATH": str(site)}
     told = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
-    assert told.stdout.split() == [str(site / "edgesim" / "provenance.py"), "None"]
+    assert told.stdout.split() == [str(site / "edgesim" / "results" / "provenance.py"), "None"]
 
 
 def test_lists_of_what_comes_with_edgesim(tmp_path: Path) -> None:
