@@ -157,7 +157,7 @@ def test_the_command_for_a_training_and_for_several_devices() -> None:
         (("--samples=5",), "both --samples and --epochs"),
         (("--epochs=5",), "both --samples and --epochs"),
         (("--samples=5", "--epochs=1", "--startup=hot"), "allowed: cold, warm"),
-        (("--startup=warm",), "--startup is of a whole training"),
+        (("--startup=warm",), "--startup belongs to a whole training"),
         (("--profile=jetson-nanoo",), "did you mean 'jetson-nano'"),
         (("--profile=jetson-nano", "--profile=jetson-nano"), "named twice"),
         (("--profile=jetson-nano", "--power-mode=5x"), "no power mode '5x'"),
