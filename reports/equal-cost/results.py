@@ -89,7 +89,7 @@ def add(folder: Path, point: Any, run: Path) -> None:
     rows = rows.assign(**{key: getattr(point, key) for key in KEYS}, design=point.design, epochs=point.epochs)
     rows = rows[[*KEYS, "design", *(name for name in rows if name not in KEYS and name != "design")]]
     table = pd.concat([known[~here], rows], ignore_index=True) if len(known) else rows
-    table.to_csv(folder / FILE, index=False, float_format="%.5g")
+    table.sort_values(KEYS, kind="stable").to_csv(folder / FILE, index=False, float_format="%.5g")
 
 
 def of_records(records: pd.DataFrame) -> pd.DataFrame:
