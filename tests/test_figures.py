@@ -312,7 +312,7 @@ def test_without_energy_the_first_figure_has_time_and_without_both_there_is_a_se
     assert next(iter(specs)) == "pareto-time"
     run.records["device_time_s"] = math.nan
     reader = Reader(page.render(run))
-    assert "knows neither energy nor time of its devices" in reader.page_text
+    assert "has neither energy nor time of its devices" in reader.page_text
 
 
 def with_parts(run, startup_s=20.0):
@@ -356,7 +356,7 @@ def test_start_up_by_profile_and_at_one_ratio():
         ["profile-0", "profile-1"],
         [pytest.approx(20 / 29), pytest.approx(20 / 38)],
     )
-    assert "largest on profile-0: 57.1 % in full at keep ratio 1." in shares.note
+    assert "largest on profile-0: 57.1 %, full at keep ratio 1." in shares.note
     specs = Reader(page.render(run)).specs
     assert {"time-parts", "time-parts-profiles", "energy-parts"} <= set(specs)
     assert "time-device" not in specs  # the stacks are as high as its bars
@@ -368,7 +368,7 @@ def test_without_start_up_nothing_is_made_up():
     records = run.records.drop(columns=["device_startup_s", "device_startup_energy_j"])
     figure = parts.parts_figure(cost_parts(records), "time")
     assert {trace["name"] for trace in figure.spec["data"]} == {"scoring", "training"}
-    assert "The run does not tell start-up apart" in figure.note
+    assert "The run does not record start-up separately" in figure.note
     assert parts.parts_figure(cost_parts(records), "energy").spec["data"] == []  # one part is the whole
 
 
@@ -387,7 +387,7 @@ def test_both_test_distributions_stand_on_one_scale():
     assert list(accuracy.NOTES)[:2] == ["test_accuracy", "local_accuracy"]  # side by side
     shards = pd.DataFrame({"seed": 0, "device": [0, 0, 1, 1], "index": range(4), "label": [0, 0, 1, 1],
                            "class_name": list("aabb")})  # fmt: skip
-    assert "50.0 % away" in accuracy.mix_in_words(shards)
+    assert "differs by 50.0 %" in accuracy.mix_in_words(shards)
     assert accuracy.mix_in_words(shards.head(0)) == ""
 
 
@@ -400,7 +400,7 @@ def test_headroom_has_its_limits():
     figure = device_figures.headroom_figure(data)
     lines = {trace["name"]: trace["x"] for trace in figure.spec["data"] if trace["mode"] == "lines"}
     assert lines == {"limit of memory, 80 %": [0.8, 0.8], "limit of storage, 100 %": [1.0, 1.0]}
-    assert "Training may take 80 % of the memory" in figure.note
+    assert "Training may use 80 % of the memory" in figure.note
     alone = device_figures.headroom_figure(data.head(1))
     assert len(alone.spec["data"]) == 4
     plotly.graph_objects.Figure(finish_figure(figure).spec)

@@ -146,7 +146,7 @@ def test_pictures_keep_to_their_budget() -> None:
 def test_large_tables_leave_pictures_their_least(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the tables take all, some pictures are shown all the same, and what is left out is said."""
     monkeypatch.setattr(pictures, "LEAST_BYTES", 2000)
-    monkeypatch.setattr(page.embed, "MAX_BYTES", len(page.render(pictured(extremes=extremes().head(0))).encode()))
+    monkeypatch.setattr(page.payload, "MAX_BYTES", len(page.render(pictured(extremes=extremes().head(0))).encode()))
     reader = Reader(page.render(pictured()))
     assert len(images_of(reader)) == 4  # one per class and end
     assert "1 of 2 samples per end is shown" in reader.page_text

@@ -401,7 +401,10 @@ def test_the_predict_command_in_another_mode_and_precision() -> None:
         (("plan", "no-such.yaml"), "there is no such file"),
         (("plan", "scenarios/quickstart.yaml", "--devices", "0"), "--devices"),
         (("plan", "scenarios/quickstart.yaml", "--out", "x.csv"), ".parquet"),
-        (("plan", "scenarios/quickstart.yaml", "--out", "/no-such/x.parquet"), "which does not exist; create that folder first"),
+        (
+            ("plan", "scenarios/quickstart.yaml", "--out", "/no-such/x.parquet"),
+            "which does not exist; create that folder first",
+        ),
         (("plan", "scenarios/quickstart.yaml", "--out", "/proc/x.parquet"), "cannot be written"),
         (
             (

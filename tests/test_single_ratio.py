@@ -126,7 +126,7 @@ def test_times_and_energies_are_bars() -> None:
     joules = prices.energy_figure(costs, styles, "analytic_energy_j")
     assert [t["y"] for t in joules.spec["data"]] == [[30.0], [18.0], [21.0]]
     reader = Reader(page.render(run))
-    assert "A line needs two keep ratios of a method" in reader.page_text
+    assert "A fitted line needs two keep ratios of a method" in reader.page_text
 
 
 def test_time_against_full_is_a_bar_per_clock() -> None:

@@ -35,7 +35,7 @@ HEADROOM_COLUMNS = [
 ]  # fmt: skip
 INFEASIBLE_COLUMNS = ["device", "profile", "reason", "trials", "methods", "keep_ratios"]
 
-NO_DEVICES = "The run folder has no table of devices, so {what} is unknown."
+NO_DEVICES = "The run folder has no table of devices, so {what} unknown."
 
 
 def by_device(records: pd.DataFrame) -> AnalysisResult:
@@ -102,7 +102,7 @@ def stragglers(records: pd.DataFrame, devices: pd.DataFrame | None = None) -> An
         finish_all_s, finishing = all_done[method, ratio]
         rows.append((method, ratio, *_waiting(part, idle_w), finish_all_s, finishing - part["device"].nunique()))
     if not idle_w:
-        missing.append(NO_DEVICES.format(what="the idle energy while waiting"))
+        missing.append(NO_DEVICES.format(what="the idle energy while waiting is"))
     if every["device"].nunique() < 2:
         missing.append("With fewer than two devices none waits for another.")
     return result(rows, STRAGGLER_COLUMNS, tuple(missing))
@@ -145,7 +145,7 @@ def headroom(records: pd.DataFrame, devices: pd.DataFrame | None = None) -> Anal
     has = ["memory_bytes", "usable_memory_bytes", "storage_capacity_bytes", "shard_bytes"]
     if devices is None or devices.empty:
         table = most.assign(**dict.fromkeys(has, np.nan))
-        missing = NO_DEVICES.format(what="their memory and storage")
+        missing = NO_DEVICES.format(what="their memory and storage are")
     else:
         table, missing = most.merge(devices[["device", *has]], on="device", how="left"), ""
     table["needed_storage_bytes"] = table["shard_bytes"].where(table["shard_bytes"] > 0)
