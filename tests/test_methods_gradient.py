@@ -17,7 +17,7 @@ from edgesim.data.images import ImageDataset
 from edgesim.errors import EdgesimError
 from edgesim.pruning import base, selection
 from edgesim.pruning.craig import Craig, facility_location
-from edgesim.pruning.glister import Glister, HeldOut, gains, glister
+from edgesim.pruning.glister import Glister, ValidationPart, gains, glister
 from edgesim.pruning.gradmatch import FILL, GradMatch, matching_pursuit
 from edgesim.pruning.last_layer_gradients import LastLayer, observed_gradients, parts
 from edgesim.training.loop import Streams
@@ -219,7 +219,7 @@ def test_the_match_is_closer_than_that_of_random_samples() -> None:
 def test_gains_are_inner_products_with_the_other_held_out_gradients() -> None:
     layer, logits, labels = random_layer(8, seed=3)
     where = np.array([1, 4, 6])
-    held_out = HeldOut(where, logits[where], labels[where])
+    held_out = ValidationPart(where, logits[where], labels[where])
     moved = np.random.default_rng(4).normal(size=(3, 5))
     found = gains(layer, held_out, moved)
     # Brute force: each held-out sample's logits at the moved weights, its explicit gradient, and the mean.
@@ -230,7 +230,7 @@ def test_gains_are_inner_products_with_the_other_held_out_gradients() -> None:
         assert found[i] == pytest.approx(np.mean([full[i] @ judges[v] for v in others]))
 
 
-def redundant() -> tuple[LastLayer, HeldOut]:
+def redundant() -> tuple[LastLayer, ValidationPart]:
     """Six copies of one useful gradient, two of another, slightly less useful one, and two held-out samples."""
     labels = np.array([0, 0, 0, 0, 0, 0, 1, 1, 0, 1])
     inputs = np.zeros((10, 2))
@@ -238,7 +238,7 @@ def redundant() -> tuple[LastLayer, HeldOut]:
     inputs[labels == 1, 1] = 0.9
     logits = np.zeros((10, 2))  # the network knows nothing yet
     layer = LastLayer.of(logits, labels, inputs, bias=False)
-    return layer, HeldOut(np.array([8, 9]), logits[8:], labels[8:])
+    return layer, ValidationPart(np.array([8, 9]), logits[8:], labels[8:])
 
 
 def test_glister_differs_from_the_static_top_k_where_gradients_are_redundant() -> None:
