@@ -14,7 +14,7 @@ from datafiles import pixels, png, read, texts, write_npz
 from typer.testing import CliRunner
 
 from edgesim import api, report
-from edgesim.cli import app
+from edgesim.cli.app import with_commands
 from edgesim.config import validation
 from edgesim.data import cache
 from edgesim.runtime import SerialExecutor
@@ -96,7 +96,9 @@ def test_notes_of_a_scenario(scenario_file):
 
 @pytest.mark.parametrize("quiet", [[], ["--no-progress"]])
 def test_run_says_them_in_terminal_run_json_and_pages(scenario_file, tmp_path, quiet):
-    done = CliRunner().invoke(app, ["run", str(scenario_file), "--serial", "--out", str(tmp_path / "run"), *quiet])
+    done = CliRunner().invoke(
+        with_commands(), ["run", str(scenario_file), "--serial", "--out", str(tmp_path / "run"), *quiet]
+    )
     assert done.exit_code == 0, done.output
     said = " ".join(done.stderr.split())  # the terminal's width breaks lines
     for note in (UNREAD, GAPS):
@@ -125,10 +127,10 @@ def test_they_outlive_a_resumed_run_and_data_that_are_read_as_they_stand_need_no
 
 
 def test_plan_says_them(scenario_file):
-    done = CliRunner().invoke(app, ["plan", str(scenario_file)])
+    done = CliRunner().invoke(with_commands(), ["plan", str(scenario_file)])
     assert done.exit_code == 0, done.output
     assert f"data: {GAPS}" in done.stderr
-    done = CliRunner().invoke(app, ["plan", str(scenario_file), "--json"])
+    done = CliRunner().invoke(with_commands(), ["plan", str(scenario_file), "--json"])
     assert json.loads(done.stdout)["data_notes"] == [UNREAD, GAPS]
 
 

@@ -20,7 +20,7 @@ import typer
 import yaml
 
 import edgesim
-from edgesim.cli import app
+from edgesim.cli.app import with_commands
 from edgesim.config import strict_yaml
 from edgesim.hardware import loading
 from edgesim.pruning import METHODS
@@ -74,7 +74,7 @@ def command(*arguments: str, cwd: Path) -> str:
 
 
 def commands() -> list[str]:
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(with_commands())
     return list(group.commands)
 
 
@@ -200,7 +200,7 @@ def test_a_key_a_method_and_an_option_that_change_show_on_their_pages(hooks: Any
     monkeypatch.setitem(METHODS, "newest", type("Newest", (METHODS["random"],), {"__doc__": "keeps the newest."}))
     assert "| [`newest`](#newest) | keeps the newest |" in hooks.GENERATED["methods"]()
 
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(with_commands())
     monkeypatch.setattr(group.commands["run"].params[1], "help", "another folder")
     monkeypatch.setattr(typer.main, "get_command", lambda _: group)
     assert "another folder" in hooks.GENERATED["commands"]()

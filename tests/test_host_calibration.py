@@ -27,7 +27,7 @@ from edgesim.calibration.speeds import Copies, StorageSpeed
 from edgesim.calibration.step_timing import Timed, TimedNetwork, Timings
 from edgesim.calibration.this_machine import CASES, CHECKS, Check
 from edgesim.calibration.this_machine_profile import Machine
-from edgesim.cli import app
+from edgesim.cli.app import with_commands
 from edgesim.cost.steps import TERMS
 from edgesim.errors import EdgesimError
 from edgesim.hardware import loading
@@ -381,7 +381,7 @@ def test_wrong_arguments_end_before_any_measurement(
     arguments: tuple[str, str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, ["calibrate", *arguments])
+    result = CliRunner().invoke(with_commands(), ["calibrate", *arguments])
     assert isinstance(result.exception, EdgesimError)  # main prints it and leaves with 2
     assert words in str(result.exception)
     assert list(tmp_path.iterdir()) == []

@@ -16,7 +16,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import edgesim
-from edgesim.cli import app, progress, terminal_table
+from edgesim.cli import progress, terminal_table
+from edgesim.cli.app import with_commands
 from edgesim.cli.terminal_table import Column
 from edgesim.formatting import n_of
 from edgesim.runtime import SerialExecutor, ray_executor, ray_startup
@@ -58,16 +59,16 @@ def test_validate_counts_in_words(tmp_path: Path) -> None:
         "dataset: digits\npartition: iid\nmodel: mlp\nfleet: {groups: [{profile: pixel-7, count: 1}]}\n"
         "pruning: {methods: [full], keep_ratio: 1}\n"
     )
-    done = CliRunner().invoke(app, ["validate", str(one)])
+    done = CliRunner().invoke(with_commands(), ["validate", str(one)])
     assert done.output == f"{one}: ok (1 device, 1 method, 1 keep ratio, 1 seed)\n"
     more = ["--set", "fleet.groups[0].count=2", "--set", "seeds=[0, 1]", "--set", "pruning.keep_ratio=[0.5, 1]"]
-    done = CliRunner().invoke(app, ["validate", str(one), *more])
+    done = CliRunner().invoke(with_commands(), ["validate", str(one), *more])
     assert done.output == f"{one}: ok (2 devices, 1 method, 2 keep ratios, 2 seeds)\n"
 
 
 @pytest.mark.parametrize("document", ["scenario", "fleet", "profile"])
 def test_the_schemas_are_printed(document: str) -> None:
-    done = CliRunner().invoke(app, ["schema", document])
+    done = CliRunner().invoke(with_commands(), ["schema", document])
     assert json.loads(done.output)["title"].startswith("edgesim")
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import typer
 
-from edgesim.cli import app
+from edgesim.cli.app import with_commands
 from generators.markdown import code, page, table
 
 
 def commands() -> str:
     """One section per command: its help, arguments and options."""
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(with_commands())
     rows = [(f"[`edgesim {name}`](#edgesim-{name})", _help(command).split("\n\n")[0]) for name, command in _all(group)]
     parts = [table(("command", "purpose"), rows)]
     for name, command in _all(group):

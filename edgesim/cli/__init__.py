@@ -7,14 +7,8 @@ import sys
 
 import typer
 
-from edgesim.cli import calibrate, compare, init, plan, predict, report, run, schema, validate
-from edgesim.cli import list as list_
-from edgesim.cli.app import app
+from edgesim.cli.app import COMMANDS, with_commands
 from edgesim.errors import EdgesimError, RunError
-
-__all__ = [
-    "app", "calibrate", "compare", "init", "list_", "main", "plan", "predict", "report", "run", "schema", "validate",
-]  # fmt: skip
 
 _COLLECT_EVERY = 50_000
 """new objects between two garbage collections; Python's 700 would collect after every few imports"""
@@ -23,8 +17,9 @@ _COLLECT_EVERY = 50_000
 def main() -> None:
     """Entry point: a user's error is a message and an exit code, never a traceback."""
     gc.set_threshold(_COLLECT_EVERY)
+    asked = sys.argv[1:2]
     try:
-        app(standalone_mode=True)
+        with_commands(asked if asked and asked[0] in COMMANDS else COMMANDS)(standalone_mode=True)
     except RunError as error:
         typer.echo(f"edgesim: {error}", err=True)
         sys.exit(1)

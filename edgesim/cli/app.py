@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -60,6 +61,13 @@ def common(
     ] = False,
 ) -> None:
     """Simulate fleets of heterogeneous edge devices that score, prune and train on their own data."""
+
+
+def with_commands(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """The parser with some commands, all by default. Only their modules are imported; each registers itself."""
+    for name in names:
+        importlib.import_module(f"edgesim.cli.{name}")
+    return app
 
 
 def fail(error: EdgesimError, code: int) -> Any:

@@ -14,8 +14,8 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic.dataclasses import dataclass as checked_dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.records import TimeEnergy
 from edgesim.work import Work, Workload
 
@@ -124,7 +124,7 @@ def price(
     return AnalyticPrice(costs[0], costs[1], np.asarray(score_flops), np.asarray(train_flops))
 
 
-@checked_dataclass(frozen=True)
+@checked_dataclass()
 class CostWeights:
     """Weights of time, energy and storage in the cost of a device, J (Eq. 13)."""
 

@@ -12,8 +12,8 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic.dataclasses import dataclass as checked_dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.cost.analytic import CostWeights, device_cost
 from edgesim.cost.context import Price
 from edgesim.cost.feasibility import LIMITS
@@ -33,7 +33,7 @@ RiskWeights = Literal["data", "equal"]
 UNITS = {"latency_s": "s", "energy_j": "J", "storage_bytes": "bytes"}
 
 
-@checked_dataclass(frozen=True)
+@checked_dataclass()
 class Budget:
     """The largest ratio whose total cost (scoring, selection and training) keeps within every limit given."""
 
@@ -47,7 +47,7 @@ class Budget:
     """price that the limits are checked against: emulated device, or closed form (analytic)"""
 
 
-@checked_dataclass(frozen=True)
+@checked_dataclass()
 class Objective:
     """The ratio with the least risk + lambda x J (edge paper, Eqs. 13-14)."""
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 from pydantic import Field, model_validator
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.data import partition
 from edgesim.errors import DataError, Fault
 from edgesim.formatting import n_of
@@ -31,7 +31,7 @@ class PartitionScheme(Protocol):
         """
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Iid:
     """Equal shards at random: every device sees every class."""
 
@@ -43,7 +43,7 @@ class Iid:
         return partition.iid(labels, n_devices, seed, self.min_size)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Dirichlet:
     """Label skew: class proportions per device from a Dirichlet distribution, as flwr-datasets draws them."""
 
@@ -74,7 +74,7 @@ class Dirichlet:
         return partition.dirichlet_sized(labels, sizes, self.alpha, seed)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Pathological:
     """Label skew: every device holds samples of a few classes only."""
 
@@ -88,7 +88,7 @@ class Pathological:
         return partition.pathological(labels, n_devices, self.classes_per_device, seed, self.min_size)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class QuantitySkew:
     """Quantity skew: shards of very different sizes with the same class mix."""
 
@@ -106,7 +106,7 @@ class QuantitySkew:
         return partition.quantity(labels, n_devices, seed, self.distribution, self.sigma, self.exponent, self.min_size)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Explicit:
     """A matrix that says which share of each class every device gets."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import http.client
 import math
 import os
 import pickle
@@ -114,6 +113,8 @@ def download(public: PublicSet) -> Path:
     folder = cache_folder() / "datasets" / public.name
     if holds(public, folder):
         return folder
+    import http.client  # 20 ms, which only a download needs
+
     import torchvision
 
     kind = getattr(torchvision.datasets, public.torchvision_class)

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, shape_wrapper
 
+from edgesim.models import meta_outputs
 from edgesim.work import OPERATION_KINDS, Operations
 
 _aten = torch.ops.aten
@@ -126,7 +127,7 @@ class Recorder(TorchDispatchMode):
 
     def _run(self, func: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Run one operation; every operation that is run comes here."""
-        return func(*args, **named)
+        return meta_outputs.outputs(func, args, named)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

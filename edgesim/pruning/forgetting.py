@@ -22,8 +22,8 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.expected_work import needs_of
@@ -54,7 +54,7 @@ def forgetting_events(correct: npt.ArrayLike) -> FloatArray:
     return events
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Forgetting(Method):
     """times that training loses a sample it had right, most first; never right = hardest"""
 

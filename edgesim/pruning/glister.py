@@ -31,8 +31,8 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.pruning.last_layer_gradients import LastLayer, gradient_needs, observed_gradients, softmax
@@ -116,7 +116,7 @@ def _rank_in_group(groups: IntArray) -> IntArray:
     return rank
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Glister(Method):
     """gradients that lower the loss on a held-out part of the shard, judged anew as the subset grows"""
 

@@ -27,13 +27,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass as plain_dataclass
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.pruning.full_passes import pass_sizes, steps_for, uniform
@@ -42,7 +42,7 @@ from edgesim.training.sampling import Draw, Visits
 from edgesim.work import FloatArray, Work
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Redraw:
     """Interval between two looks at the losses: in steps, or in epochs over the whole shard."""
 
@@ -60,7 +60,7 @@ class Redraw:
         return max(1, round(self.epochs * steps_per_epoch)) if self.epochs is not None else self.steps or 1
 
 
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class OnlineLossSampler:
     """Draws by loss (`training.sampling.Sampler`)."""
 
@@ -133,7 +133,7 @@ def probabilities(losses: FloatArray, mix: float, clip: float | None) -> FloatAr
     return mix * by_loss / total + (1.0 - mix) * even if total > 0 else even
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class OnlineLoss(Method):
     """dynamic: batches drawn half by the last loss that training saw, half uniformly, for a share of the steps"""
 
