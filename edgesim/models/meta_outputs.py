@@ -1,7 +1,8 @@
 """Outputs of operations on meta tensors, remembered by the shapes that go in.
 
 torch finds the shape of a meta tensor in Python, which takes some 0.4 ms for an operation. Networks repeat their
-blocks, so most operations of a pass were met before with equal shapes. Their outputs are made anew with the layout of then.
+blocks, so most operations of a pass were met before with equal shapes. Their outputs are made anew with the
+layout of then.
 """
 
 from __future__ import annotations
