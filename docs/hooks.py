@@ -36,7 +36,11 @@ GENERATED: dict[str, Callable[[], str]] = {
 }
 """marker -> its text"""
 
-MOVED = {"equal-cost/README.md": "equal-cost.md", "equal-cost/results.csv": "results.csv"}
+MOVED = {
+    "equal-cost/README.md": "equal-cost.md",
+    "equal-cost/details.md": "details.md",
+    "equal-cost/results.csv": "results.csv",
+}
 """file below reports/ -> its name below results/, where the two differ"""
 
 

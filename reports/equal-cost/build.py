@@ -2,6 +2,7 @@
 
 `make equal-cost` runs it. Every point is a run folder under runs/equal-cost, resumed where it was stopped. The rows of
 a finished point go to results.csv beside this file, from which `--page-only` writes the page without running anything.
+A point of today's design that results.csv has, and whose run folder is gone, is not run again.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ def main() -> None:
     every = list(points())
     page.write(HERE, every)
     for point in [] if asked.page_only else every:
-        if asked.only is None or asked.only in point.name:
+        is_done = not (RUNS / point.name).exists() and not results.current(results.read(HERE), [point]).empty
+        if not is_done and (asked.only is None or asked.only in point.name):
             print(point.name, flush=True)
             run(point, asked.serial)
             results.add(HERE, point, RUNS / point.name)

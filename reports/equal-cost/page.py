@@ -24,8 +24,10 @@ CHANCE = 0.05
 
 
 def write(folder: Path, points: Sequence[Any]) -> None:
-    """Write README.md from results.csv."""
-    (folder / "README.md").write_text(page(read(folder), points), encoding="utf-8")
+    """Write README.md and details.md from results.csv."""
+    results = read(folder)
+    (folder / "README.md").write_text(page(results, points), encoding="utf-8")
+    (folder / "details.md").write_text(details(results, points), encoding="utf-8")
 
 
 def page(results: pd.DataFrame, points: Sequence[Any]) -> str:
@@ -35,14 +37,29 @@ def page(results: pd.DataFrame, points: Sequence[Any]) -> str:
         return (
             f"# Accuracy at equal total cost\n\nNo point of {len(points)} is finished. `make equal-cost` runs them.\n"
         )
-    first = {point.data: point.model for point in reversed(points)}
-    rows = rows.assign(second=rows["model"] != rows["data"].map(first))
+    rows, first = _marked(rows, points)
     plain = where(rows, PLAIN)
     lines = ["# Accuracy at equal total cost", "", *_about(rows, points), ""]
-    changed = _changed(rows, first)
-    lines += ["## What follows", "", *follows(plain), *_stays(changed), ""]
-    lines += [*_by_shards(plain), *_moving(plain), *_by_price(plain), *_factors(rows, changed)]
+    lines += ["## What follows", "", *follows(plain), *_stays(_changed(rows, first)), ""]
+    lines += [*_by_shards(plain), *_moving(plain)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def details(results: pd.DataFrame, points: Sequence[Any]) -> str:
+    """Two more tables: keep ratio by keep ratio, and label noise, optimiser and network."""
+    lines = ["# Accuracy at equal total cost: details", ""]
+    lines += wrapped("The first page of the study says what the numbers are, and names the methods.")
+    rows = current(results, points)
+    if not rows.empty:
+        rows, first = _marked(rows, points)
+        lines += ["", *_by_price(where(rows, PLAIN)), *_factors(rows, _changed(rows, first))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _marked(rows: pd.DataFrame, points: Sequence[Any]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The rows with a column `second`, true for another network than the first of a data set; and the first ones."""
+    first = {point.data: point.model for point in reversed(points)}
+    return rows.assign(second=rows["model"] != rows["data"].map(first)), first
 
 
 def where(rows: pd.DataFrame, values: dict[str, object]) -> pd.DataFrame:
@@ -201,8 +218,8 @@ def _stays(changed: dict[str, dict[str, list[Interval | None]]]) -> list[str]:
     if not stays:
         return []
     return [
-        f"- **Another network, optimiser or noise** (last table): leads and lags of a data set that stay shown: "
-        f"{', '.join(stays)}. Signs that a change turns: {'; '.join(turned) or 'none'}."
+        f"- **Another network, optimiser or noise** ([details](details.md)): leads and lags of a data set that stay "
+        f"shown: {', '.join(stays)}. Signs that a change turns: {'; '.join(turned) or 'none'}."
     ]
 
 
