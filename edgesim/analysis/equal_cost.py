@@ -134,10 +134,13 @@ def _curves(good: pd.DataFrame, opponent: str, price: str) -> dict[tuple[int, in
     names = [price, "keep_ratio", "test_accuracy", "local_accuracy"]
     # Full training stands for the opponent at keep ratio 1; where both ran they are equal, and one row is enough.
     table = table.sort_values([*KEYS, price, "keep_ratio"], kind="stable").drop_duplicates([*KEYS, "keep_ratio"])
-    has_own = {(int(seed), int(device)) for seed, device in table.loc[table["method"] == opponent, KEYS].to_numpy()}
+    pairs = table[KEYS].to_numpy(dtype=np.int64)  # one (seed, device) after the other
+    starts = np.flatnonzero(np.append(True, (pairs[1:] != pairs[:-1]).any(axis=1)))
+    is_own = (table["method"] == opponent).to_numpy()
+    values = table[names].to_numpy(dtype=np.float64)
     curves = {}
-    for _, part in table.groupby(KEYS):
-        pair = int(part["seed"].iloc[0]), int(part["device"].iloc[0])
-        if pair in has_own and len(part) > 1:
-            curves[pair] = part[names].to_numpy(dtype=np.float64).T
+    for start, end in zip(starts, [*starts[1:], len(table)], strict=True):
+        if is_own[start:end].any() and end - start > 1:
+            seed, device = pairs[start].tolist()
+            curves[seed, device] = values[start:end].T
     return curves

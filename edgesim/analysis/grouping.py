@@ -116,10 +116,17 @@ def paired(records: pd.DataFrame, baseline: str, column: str) -> pd.DataFrame:
     good = good.assign(cell=cell_keys(good))
     keys = KEYS if baseline == FULL else [*KEYS, "cell"]
     base = good.loc[good["method"] == baseline, [*keys, "keep_ratio", column]]
-    base = base.rename(columns={column: "base", "keep_ratio": "base_keep_ratio"})
-    table = good[~good["method"].isin([baseline, FULL])].merge(base, on=keys)
-    table["difference"] = table[column] - table["base"]
-    return table[table["difference"].notna()]
+    others = good[~good["method"].isin([baseline, FULL])]
+    # Found by position: a merge would copy all columns of a wide table.
+    place = pd.MultiIndex.from_frame(base[keys]).get_indexer(pd.MultiIndex.from_frame(others[keys]))
+    partner = base.reset_index(drop=True).reindex(place)  # -1: none, NaN
+    value = partner[column].to_numpy(dtype=np.float64)
+    table = others.assign(
+        base_keep_ratio=partner["keep_ratio"].to_numpy(dtype=np.float64),
+        base=value,
+        difference=others[column].to_numpy(dtype=np.float64) - value,
+    )
+    return table[table["difference"].notna()].reset_index(drop=True)
 
 
 def below_full(table: pd.DataFrame) -> pd.DataFrame:
