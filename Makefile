@@ -10,7 +10,8 @@ STAMP  := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 LOWEST := $(VENV)-lowest
 OLDEST_TESTS := $(addprefix tests/test_,tested_versions.py training.py documents.py intervals.py folders.py \
-	methods_geometry.py augment.py run.py::test_ray_starts_what_a_run_needs_and_no_more \
+	methods_geometry.py augment.py models.py operations.py meta_outputs.py \
+	run.py::test_ray_starts_what_a_run_needs_and_no_more \
 	run.py::test_plain_ray_starts_all_of_ray)
 
 .PHONY: quickstart test lowest lint types docs bench reports equal-cost fuzz clean

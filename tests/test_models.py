@@ -201,8 +201,7 @@ def test_an_unknown_model_names_the_nearest() -> None:
     ("name", "shape"), [("timm:resnet10t", (1, 28, 28)), ("timm:vit_tiny_patch16_224", (3, 32, 32))]
 )
 def test_timm(name: str, shape: tuple[int, int, int]) -> None:
-    with torch.device("meta"):
-        network = resolve(name)().build(shape, 5)
+    network = resolve(name)().build(shape, 5).to("meta")
     assert network(torch.empty(2, *shape, device="meta")).shape == (2, 5)
 
 
