@@ -13,11 +13,11 @@ from commands import command
 from conftest import DOCUMENT, ROOT
 from report_runs import HOSTILE, FakeRun, Reader, make_run
 from test_page_browser import FIGURES, errors
-from trials import table, trial
+from trials import paired_runs, table, trial
 
 import edgesim
 from edgesim import report
-from edgesim.analysis.comparison import against_first, mean_differences, paired_runs, scenario_differences
+from edgesim.analysis.comparison import against_first, mean_differences, scenario_differences
 from edgesim.analysis.comparison_findings import fleet_findings, run_findings
 from edgesim.analysis.fleets import best_of_fleets, fleet_table
 from edgesim.formatting import POINTS, number

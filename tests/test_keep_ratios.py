@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from trials import paired_runs
 
 import edgesim
 from edgesim import planning
 from edgesim.analysis.classes import class_counts
-from edgesim.analysis.comparison import mean_differences, paired_runs
+from edgesim.analysis.comparison import mean_differences
 from edgesim.analysis.kept_samples import overlap
 from edgesim.analysis.means import gap_to_random, summary
 from edgesim.cost.analytic import subset_size
@@ -95,7 +96,7 @@ def test_ratios_that_keep_other_samples_are_left_out_and_named() -> None:
     found = paired_runs(a, b)
     assert found.table["keep_ratio"].tolist() == [0.1]
     assert found.missing == (
-        "4 trials of the first run (keep ratio 0.3) and 4 of the second (keep ratio 0.303) have no partner and are "
+        "b: 4 trials of the first run (keep ratio 0.3) and 4 of the second (keep ratio 0.303) have no partner and are "
         "left out.",
     )
     many = paired_runs(table((0.1, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.5)), table((0.5, 0.7)))

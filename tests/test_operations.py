@@ -132,9 +132,8 @@ def test_totals_equal_those_of_torchs_counter(name: str) -> None:
     build, shape, classes = NETWORKS[name]
     counted = workload.count(build, shape, classes)
     network = build().train().to("meta")  # timm cannot make every network on meta tensors
-    with torch.device("meta"):
-        with FlopCounterMode(display=False, custom_mapping=operations.FORMULAS) as counter:
-            functional.cross_entropy(network(torch.zeros(2, *shape)), torch.zeros(2, dtype=torch.int64)).backward()
+    with torch.device("meta"), FlopCounterMode(display=False, custom_mapping=operations.FORMULAS) as counter:
+        functional.cross_entropy(network(torch.zeros(2, *shape)), torch.zeros(2, dtype=torch.int64)).backward()
     found = counted.train_operations
     assert (found.count @ found.flops) @ [1, 2] == counter.get_total_flops() == 2 * counted.train_flops
     assert found.flops.min() >= 0

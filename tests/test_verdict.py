@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from folding import over
-from trials import table, trial
+from trials import paired_runs, table, trial
 
 from edgesim.analysis.accuracy_loss import losses_to_full
 from edgesim.analysis.best_ratio import best_ratios
 from edgesim.analysis.claims import paper_claims
-from edgesim.analysis.comparison import fronts, paired_runs, scenario_differences
+from edgesim.analysis.comparison import fronts, scenario_differences
 from edgesim.analysis.curves import CURVE_VALUES, curve_bands, final_accuracy
 from edgesim.analysis.equal_cost import equal_cost
 from edgesim.analysis.fairness import device_winners, fairness

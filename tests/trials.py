@@ -5,6 +5,7 @@ import math
 
 import pandas as pd
 
+from edgesim.analysis.comparison import against_first
 from edgesim.records import Record
 
 
@@ -17,3 +18,8 @@ def trial(seed, device, method, keep_ratio, accuracy=math.nan, *, status="ok", *
 
 def table(*rows):
     return pd.DataFrame(list(rows), columns=[field.name for field in dataclasses.fields(Record)])
+
+
+def paired_runs(a, b, column="test_accuracy"):
+    """Run b minus run a, as `against_first` compares two runs."""
+    return against_first({"a": a, "b": b}, column)

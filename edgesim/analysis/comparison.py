@@ -27,34 +27,21 @@ NAMES = ("label", "name", "profile")
 """keys that name an entry of a list in a scenario; the first present one counts"""
 
 
-def paired_runs(a: pd.DataFrame, b: pd.DataFrame, column: str = "test_accuracy") -> AnalysisResult:
-    """Run b minus run a per method and keep_ratio, over the trials that both have: same seed, device, method, ratio.
-
-    Ratios that keep equally many samples of every common shard count as equal, like 0.3333 and 1/3 of 300 samples. Rows
-    have the ratio of run a.
-
-    Args:
-        a, b: records of two runs.
-        column: the quantity compared.
-
-    Trials whose ratio a rule chose are paired by their own ratios, in one row with the mean ratio.
-
-    Returns: PAIRED_COLUMNS: means of both over the pairs, the mean difference b - a with its interval, simultaneous
-        over all rows, the two-sided p and the p corrected for all rows (Bonferroni). `evidence` is "higher" or "lower"
-        where the interval excludes 0, else "none".
-    """
-    compared, missing = _compared(a, b, column)
-    return result(_paired_rows(compared), PAIRED_COLUMNS, missing)
-
-
 def against_first(runs: Mapping[str, pd.DataFrame], column: str = "test_accuracy") -> AnalysisResult:
-    """Every later run minus the first one, as `paired_runs`; intervals are simultaneous over the rows of all of them.
+    """Every later run minus the first one per method and keep_ratio, over the trials that both have.
+
+    A pair is of the same seed, device, method and ratio. Ratios that keep equally many samples of every common shard
+    count as equal, like 0.3333 and 1/3 of 300 samples; rows have the ratio of the first run. Trials whose ratio a rule
+    chose are paired by their own ratios, in one row with the mean ratio.
 
     Args:
         runs: name -> records, the first one the base; two or more.
         column: the quantity compared.
 
-    Returns: `run` (the later one) and PAIRED_COLUMNS, where `a` is the first run; sentences name their run.
+    Returns: `run` (the later one) and PAIRED_COLUMNS: means of the first (`a`) and the later run (`b`) over the pairs,
+        the mean difference b - a with its interval, simultaneous over all rows, the two-sided p and the p corrected for
+        all rows (Bonferroni). `evidence` is "higher" or "lower" where the interval excludes 0, else "none". Sentences
+        on what is missing name their run.
     """
     (_, base), *others = runs.items()
     compared_runs = {name: _compared(base, records, column) for name, records in others}
