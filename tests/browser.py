@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,38 +24,66 @@ setTimeout(done, 300);
 
 @contextmanager
 def open_page(path: Path, folder: Path, width: int = 1400, dark: bool = False) -> Iterator[Any]:
-    """A page from disk in a browser of its own; nothing but the disk can be reached.
+    """A page from disk in the browser of this process; nothing but the disk can be reached.
+
+    A browser takes two seconds to start, so the tests of a process share one. Nothing of a page is left to the next:
+    neither what it stored nor its complaints. A browser that cannot be tidied up is ended.
 
     Args:
         path: the HTML file.
-        folder: where the browser keeps its profile and downloads.
+        folder: where downloads go.
         width: of the window, in CSS pixels.
         dark: whether the system asks for dark pages.
     """
+    driver = _driver()
+    try:
+        driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
+        metrics = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": width < 600}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": [scheme]})
+        driver.get(path.resolve().as_uri())
+        wait_for(lambda: driver.execute_script("return document.documentElement.dataset.ready") == "yes")
+        yield driver
+    finally:
+        _tidy(driver)
+
+
+@functools.cache
+def _driver() -> Any:
+    """The browser of this process; it ends with it."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: pip install '.[dev]'")
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     chromedriver = shutil.which("chromedriver")
     if browser is None or chromedriver is None:
         pytest.skip("no chromium and chromedriver on this machine: apt-get install chromium chromium-driver")
+    profile = tempfile.TemporaryDirectory(prefix="edgesim-browser-", ignore_cleanup_errors=True)
     options = webdriver.ChromeOptions()
     options.binary_location = browser
     switches = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic",
                 "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                "--proxy-server=127.0.0.1:9", f"--user-data-dir={folder / 'profile'}"]  # fmt: skip
+                "--proxy-server=127.0.0.1:9", f"--user-data-dir={profile.name}"]  # fmt: skip
     for switch in switches:
         options.add_argument(switch)
-    options.add_experimental_option("prefs", {"download.default_directory": str(folder)})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(chromedriver))
+    atexit.register(profile.cleanup)
+    atexit.register(driver.quit)  # runs first
+    return driver
+
+
+def _tidy(driver: Any) -> None:
+    """Leave the page, and forget what it stored and complained of."""
+    from selenium.common.exceptions import WebDriverException
+
     try:
-        metrics = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": width < 600}
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        driver.get(path.resolve().as_uri())
-        wait_for(lambda: driver.execute_script("return document.documentElement.dataset.ready") == "yes")
-        yield driver
-    finally:
+        driver.execute_script(
+            "try { localStorage.clear(); sessionStorage.clear(); } catch (error) { /* it has none */ }"
+        )
+        driver.get("about:blank")
+        driver.get_log("browser")
+    except WebDriverException:
+        _driver.cache_clear()
         driver.quit()
 
 
