@@ -18,6 +18,7 @@ from edgesim.analysis.means import (
     summary,
     time_fits,
 )
+from edgesim.analysis.savings import saved_in_words
 
 
 @pytest.fixture
@@ -207,3 +208,18 @@ def test_by_profile():
         ["pi", 2, 3, pytest.approx(0.6), 3.0],
         ["nano", 1, 1, 0.9, 0.5],
     ]
+
+
+@pytest.mark.parametrize(
+    ("time", "energy", "words"),
+    [
+        (0.4, 0.38, "saves 40.0 % of the time and 38.0 % of the energy"),
+        (-0.03, 0.05, "saves 5.0 % of the energy but takes 3.0 % more time"),
+        (-0.03, -0.05, "takes 3.0 % more time and 5.0 % more energy"),
+        (-0.0009, 0.0004, "changes the time and the energy by less than 0.1 %"),
+        (0.4, -0.0009, "saves 40.0 % of the time but changes the energy by less than 0.1 %"),
+        (math.nan, 0.05, "saves 5.0 % of the energy"),
+    ],
+)
+def test_what_is_saved_in_words(time: float, energy: float, words: str) -> None:
+    assert saved_in_words(time, energy) == words

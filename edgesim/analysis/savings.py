@@ -33,15 +33,17 @@ def saving(records: pd.DataFrame, method: str, ratio: float, column: str) -> Int
 
 
 def saved_in_words(time: float, energy: float) -> str:
-    """'saves 40.0 % of the time and 38.0 % of the energy', 'takes 3.0 % more time but saves 5.0 % of the energy'.
+    """'saves 40.0 % of the time and 38.0 % of the energy', 'saves 5.0 % of the energy but takes 3.0 % more time'.
 
     Args:
         time, energy: shares saved, negative where more is taken; NaN = unknown, at most one of them.
     """
     known = [(share, name) for share, name in ((time, "time"), (energy, "energy")) if np.isfinite(share)]
-    saves = [f"{percent(share)} of the {name}" for share, name in known if share > -NOTHING]
+    saves = [f"{percent(share)} of the {name}" for share, name in known if share >= NOTHING]
     takes = [f"{percent(-share)} more {name}" for share, name in known if share <= -NOTHING]
+    keeps = [f"the {name}" for share, name in known if abs(share) < NOTHING]
     parts = [f"{verb} {' and '.join(amounts)}" for verb, amounts in (("saves", saves), ("takes", takes)) if amounts]
+    parts += [f"changes {' and '.join(keeps)} by less than {percent(NOTHING)}"] if keeps else []
     return " but ".join(parts)
 
 
