@@ -14,7 +14,7 @@ from datafiles import pixels, png, read, texts, write_npz
 from typer.testing import CliRunner
 
 from edgesim import api, report
-from edgesim.cli import app
+from edgesim.cli.commands import app
 from edgesim.config import validation
 from edgesim.data import cache
 from edgesim.runtime import SerialExecutor

@@ -20,7 +20,7 @@ import typer
 import yaml
 
 import edgesim
-from edgesim.cli import app
+from edgesim.cli.commands import app
 from edgesim.config import strict_yaml
 from edgesim.hardware import loading
 from edgesim.pruning import METHODS

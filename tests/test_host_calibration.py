@@ -27,7 +27,7 @@ from edgesim.calibration.speeds import Copies, StorageSpeed
 from edgesim.calibration.step_timing import Timed, TimedNetwork, Timings
 from edgesim.calibration.this_machine import CASES, CHECKS, Check
 from edgesim.calibration.this_machine_profile import Machine
-from edgesim.cli import app
+from edgesim.cli.commands import app
 from edgesim.cost.steps import TERMS
 from edgesim.errors import EdgesimError
 from edgesim.hardware import loading

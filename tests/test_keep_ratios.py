@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from edgesim.cost.analytic import subset_size
 from edgesim.errors import ScenarioError
 from edgesim.records import Record, rounded_ratio
 from edgesim.results import repricing
-from edgesim.results.atomic_files import write_table
 from edgesim.results.run_folder import Run
+from edgesim.results.table_files import write_table
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
 
@@ -143,7 +144,8 @@ def test_one_cell_where_methods_have_ratios_of_other_last_bits() -> None:
 
 
 def test_tables_of_a_run_are_read_without_the_last_bits(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text("{}")
+    info = {"scenario": "s", "scenario_folder": ".", "status": "finished", "devices": 2, "trials": {"total": 4}}
+    (tmp_path / "run.json").write_text(json.dumps(info))
     write_table(tmp_path, "records", table((0.1 + 0.2,)))
     assert set(Run(tmp_path).records["keep_ratio"]) == {0.3}
 

@@ -18,7 +18,8 @@ from edgesim.analysis.means import summary
 from edgesim.ranked_samples import RankedSamples
 from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult
 from edgesim.report import plot_style
-from edgesim.results.run_folder import Run, RunFolder
+from edgesim.results.run_folder import Run
+from edgesim.results.run_writer import RunFolder
 from edgesim.results.table_columns import empty
 
 FIGURES = """

@@ -266,7 +266,8 @@ def test_both_reports_at_once_are_those_written_alone(tmp_path: Path) -> None:
 
 def test_a_run_that_is_still_going_shows_the_pictures_that_it_has(real: Run, tmp_path: Path) -> None:
     """Its results are in the journal alone."""
-    from edgesim.results.run_folder import RunFolder, read_results
+    from edgesim.results.run_folder import read_results
+    from edgesim.results.run_writer import RunFolder
 
     results = read_results(real.path)
     folder = RunFolder.create(

@@ -18,7 +18,8 @@ from edgesim.data.images import ImageDataset
 from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.ranked_samples import MAX_CLASSES, RankedSamples, ends_of_classes, pictures
 from edgesim.records import MethodOutputs, Record, Trial, TrialResult
-from edgesim.results.run_folder import Run, RunFolder
+from edgesim.results.run_folder import Run
+from edgesim.results.run_writer import RunFolder
 from edgesim.results.serialization import from_line, results_of, tables, to_line
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario

@@ -16,7 +16,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import edgesim
-from edgesim.cli import app, progress, terminal_table
+from edgesim.cli import progress, terminal_table
+from edgesim.cli.commands import app
 from edgesim.cli.terminal_table import Column
 from edgesim.formatting import n_of
 from edgesim.runtime import SerialExecutor, ray_executor, ray_startup

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from edgesim.cli import app
+from edgesim.cli.commands import app
 from generators.markdown import code, page, table
 
 

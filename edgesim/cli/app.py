@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,20 +10,30 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from edgesim.cli import INTERRUPTED
 from edgesim.errors import EdgesimError
 
 COMMANDS = ("run", "compare", "report", "plan", "predict", "validate", "init", "list", "schema", "calibrate")
 """commands in the order of `edgesim --help`"""
 
 
-class _InOrder(TyperGroup):
+class _Commands(TyperGroup):
     def list_commands(self, _: Any) -> list[str]:
         """Names of the commands, those used most first."""
         return list(COMMANDS)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Call the command; where Ctrl-C stops it, say so in one line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            with contextlib.suppress(OSError):  # the terminal may be closed
+                typer.echo(f"edgesim: {error or 'interrupted'}", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
 
 app = typer.Typer(
-    cls=_InOrder,
+    cls=_Commands,
     name="edgesim",
     no_args_is_help=True,
     add_completion=False,
@@ -64,7 +75,8 @@ def common(
 
 def fail(error: EdgesimError, code: int) -> Any:
     """Print an error to standard error and exit."""
-    typer.echo(f"edgesim: {error}", err=True)
+    with contextlib.suppress(OSError):  # the terminal may be closed
+        typer.echo(f"edgesim: {error}", err=True)
     raise typer.Exit(code)
 
 
