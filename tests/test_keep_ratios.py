@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import RUN_INFO
 
 import edgesim
 from edgesim import planning
@@ -144,8 +145,7 @@ def test_one_cell_where_methods_have_ratios_of_other_last_bits() -> None:
 
 
 def test_tables_of_a_run_are_read_without_the_last_bits(tmp_path: Path) -> None:
-    info = {"scenario": "s", "scenario_folder": ".", "status": "finished", "devices": 2, "trials": {"total": 4}}
-    (tmp_path / "run.json").write_text(json.dumps(info))
+    (tmp_path / "run.json").write_text(json.dumps(RUN_INFO))
     write_table(tmp_path, "records", table((0.1 + 0.2,)))
     assert set(Run(tmp_path).records["keep_ratio"]) == {0.3}
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import RUN_INFO
 from PIL import Image
 from report_runs import HOSTILE, FakeRun, Reader, make_run
 
@@ -271,7 +272,7 @@ def test_a_run_that_is_still_going_shows_the_pictures_that_it_has(real: Run, tmp
 
     results = read_results(real.path)
     folder = RunFolder.create(
-        tmp_path / "run", (real.path / "scenario.yaml").read_text(), {"shown": real.info["shown"]}
+        tmp_path / "run", (real.path / "scenario.yaml").read_text(), {**RUN_INFO, "shown": real.info["shown"]}
     )
     folder.describe({"shards": real.shards, "devices": real.devices})
     for result in results:

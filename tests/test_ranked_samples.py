@@ -101,7 +101,7 @@ def extremes() -> RankedSamples:
 
 
 def test_extremes_survive_the_tables_and_the_journal() -> None:
-    record = Record("s", 0, 1, "p", "m", 0.5, "ok")
+    record = Record("s", 0, 1, "p", "m", 0.5, "ok", test_accuracy=0.5)
     given = TrialResult(record, outputs=MethodOutputs(ranked=extremes()))
     table = tables([given])["extremes"]
     assert table.drop(columns="image").values.tolist() == [
@@ -119,7 +119,9 @@ def test_scores_that_serve_every_ratio_are_written_once() -> None:
     """A device that is resumed after its first trial scores again, and sends the same scores with the next one."""
     held, scores = np.array([3, 5]), np.array([0.25, 0.5])
     sent = [
-        TrialResult(Record("s", 0, 1, "p", method, ratio, "ok"), outputs=MethodOutputs(scores, held, for_all))
+        TrialResult(
+            Record("s", 0, 1, "p", method, ratio, "ok", test_accuracy=0.5), outputs=MethodOutputs(scores, held, for_all)
+        )
         for method, for_all in (("el2n", True), ("ccs", False))
         for ratio in (0.2, 0.6)
     ]

@@ -28,7 +28,7 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             with contextlib.suppress(OSError):  # the terminal may be closed
-                typer.echo(f"edgesim: {error or 'interrupted'}", err=True)
+                typer.echo(f"edgesim: {str(error) or 'interrupted'}", err=True)
             raise typer.Exit(INTERRUPTED) from None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -16,6 +16,22 @@ from edgesim.formatting import n_of
 if TYPE_CHECKING:
     from edgesim.results.run_folder import Run
     from edgesim.scenario import loading
+
+
+class Place(NamedTuple):
+    """Options on the place where trials run."""
+
+    serial: bool
+    hosts: int | None
+    address: str | None
+
+
+class Way(NamedTuple):
+    """Options on a run that goes on."""
+
+    resume: bool
+    accept_changes: bool
+
 
 LINE_LENGTH = 100
 """characters of a line of the verdict"""
@@ -68,7 +84,7 @@ def run(
     if verify and out and not resume and (run := _finished(out, loaded)):
         _verify(run, verify)
         return
-    finished = _run(loaded, out, (serial, hosts, address), no_progress, (resume, accept_changes))
+    finished = _run(loaded, out, Place(serial, hosts, address), Way(resume, accept_changes), no_progress)
     print_summary(finished)
     typer.echo(f"run folder: {finished.path}\nreport: {finished.path / 'report.html'}")
     from edgesim.cli import run_outcome
@@ -83,19 +99,11 @@ def run(
 def _run(
     loaded: loading.Scenario,
     out: Path | None,
-    place: tuple[bool, int | None, str | None],
+    place: Place,
+    way: Way,
     no_progress: bool,
-    ways: tuple[bool, bool],
 ) -> Run:
-    """Run a scenario with its report.
-
-    Args:
-        loaded: the scenario.
-        out: run folder.
-        place: --serial, --hosts and --address.
-        no_progress: shows notes only.
-        ways: --resume and --accept-changes.
-    """
+    """Run a scenario with its report."""
     serial, hosts, address = place
     from edgesim import runtime
     from edgesim.cli import stop_signals
@@ -103,16 +111,18 @@ def _run(
 
     if not serial and not address and (unused := unused_address()):
         typer.echo(unused, err=True)
-    stop_signals.interrupting(also_others=True)
+    if not serial:  # otherwise nothing is there yet that has to be put in order
+        stop_signals.interrupting(also_others=True)
     # Ray's actors take seconds to start; meanwhile this process imports the rest and prepares the data.
     executor = runtime.SerialExecutor() if serial else runtime.RayExecutor(hosts, address)
     stop_signals.interrupting(also_others=True)
     with contextlib.closing(executor):
-        from edgesim import api
-        from edgesim.cli import progress, run_outcome
+        with stop_signals.deferring():
+            from edgesim import api
+            from edgesim.cli import progress, run_outcome
 
         watcher: api.Progress = progress.NotesOnly() if no_progress else progress.watcher()
-        resume = api.Resume(accept_changes=ways[1]) if ways[0] else False
+        resume = api.Resume(way.accept_changes) if way.resume else False
         try:
             return api.run(
                 loaded, out, resume=resume, executor=executor, progress=watcher, report=run_outcome.write_report

@@ -60,6 +60,27 @@ def interrupting(also_others: bool = False) -> None:
             signal.signal(number, signal.default_int_handler)
 
 
+@contextmanager
+def deferring() -> Iterator[None]:
+    """Let a block of imports end before a signal raises `KeyboardInterrupt`."""
+    if not _is_main():
+        yield
+        return
+    seen: list[int] = []
+    before = {number: signal.getsignal(number) for number in _numbers()}
+    for number, handler in before.items():
+        if handler is signal.default_int_handler:
+            signal.signal(number, lambda number, _: seen.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is signal.default_int_handler:
+                signal.signal(number, handler)
+    if seen:
+        raise KeyboardInterrupt
+
+
 def _numbers() -> tuple[signal.Signals, ...]:
     hangup = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()  # Windows has none
     return (signal.SIGINT, signal.SIGTERM, *hangup)

@@ -44,7 +44,7 @@ def of_scenario(scenario: Scenario) -> Identity:
         ScenarioError: a folder that the scenario names is no path.
     """
     found: Identity = {
-        "edgesim": code_key(),
+        "edgesim_code": code_key(),
         "packages": _packages(scenario),
         "profiles": _profiles(scenario),
         "own_modules": own_modules.hashes(_plugins(scenario)),

@@ -68,7 +68,7 @@ def opened(scenario: Scenario, out: str | Path | None, how: Resume | None) -> tu
 def check_data(folder: RunFolder, dataset: ImageDataset, session: dict[str, Any], how: Resume) -> None:
     """Compare the data with those that the run was made with; `RunError` where they changed, unless accepted."""
     now = run_identity.with_data(folder.info["identity"], dataset)
-    if folder.identity_before is not None:
+    if run_identity.data_of(folder.identity_before):  # else the run ended before its data were read
         _accept(folder, run_identity.changes(folder.info["identity"], now), session, how)
     folder.info["identity"] = now
 

@@ -74,8 +74,9 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: ImageDataset | N
         folder.update(_session_end(folder, started, chosen.sheet.summary()))
         return finish(folder, plan.trials, reports)
     except BaseException as error:
-        status = run_info.INTERRUPTED if isinstance(error, KeyboardInterrupt) else run_info.FAILED
-        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        is_stop = isinstance(error, KeyboardInterrupt)
+        status = run_info.INTERRUPTED if is_stop else run_info.FAILED
+        reason = "stopped by Ctrl-C or another signal" if is_stop else f"{type(error).__name__}: {error}"
         ended = {"status": status, "reason": reason, "finished": now()}
         folder.interrupt(_session_end(folder, started, {}) | ended)
         raise
@@ -122,7 +123,7 @@ def write_report(folder: RunFolder, finished: Run, report: Callable[[Run], objec
     try:
         report(finished)
     except EdgesimError as error:
-        raise RunError(f"{error}: {later}") from None
+        raise RunError(f"{error}; {later}") from None
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted while the report was written; {later}") from None
     run_info.note_report(folder.path)
