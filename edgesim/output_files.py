@@ -87,7 +87,7 @@ def write_signed(path: Path, text: str, then: str = "") -> None:
     body = text.encode()
     body = body if body.endswith(b"\n") else body + b"\n"
     line = f"{MARK}, checksum {zlib.crc32(body):08x}"
-    line = f"# {line}" if path.suffix in (".yaml", ".yml") else f"<!-- {line} -->"
+    line = f"<!-- {line} -->" if path.suffix in (".html", ".md") else f"# {line}"
     with replacing(path, then) as file:
         file.write(body + line.encode() + b"\n")
 
