@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,7 +61,7 @@ def replacing(path: Path, then: str = "") -> Iterator[BinaryIO]:
         OutputError: it cannot be written.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}{UNFINISHED}")
+    temporary = target.with_name(f".{target.name[:100]}.{os.urandom(8).hex()}{UNFINISHED}")
     try:
         try:
             with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:

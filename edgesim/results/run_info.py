@@ -27,7 +27,8 @@ _FORM: dict[str, Any] = {
     "scenario": str, "scenario_folder": str, "status": str, "reason": str, "started": str, "finished": str,
     "wall_s": _NUMBER, "seeds": [int], "devices": int, "label_noise": _NUMBER, "versions": _WORDS, "git_commit": str,
     "host": dict, "command": str, "sessions": [_SESSION], "trials": {str: int}, "workload": {str: _NUMBER},
-    "shown": _SHOWN, "data_notes": [str], "identity": dict, "verified": [dict],
+    "shown": _SHOWN, "data_notes": [str], "identity": dict,
+    "verified": [{"at": str, "versions": _WORDS, **dict.fromkeys(("seed", "trials", "equal"), int)}],
 }  # fmt: skip
 """key -> type of its value: a type, several, a list of one, or a map with these keys or with any"""
 _EMPTY = ("reason", "started", "finished", "git_commit", "shown")

@@ -6,7 +6,7 @@ Files may be damaged or changed by hand after the run. A value that no run can h
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args, get_type_hints
 
@@ -55,12 +55,14 @@ class Number:
 
     def holds(self, value: Any) -> bool:
         """True where a single value is allowed."""
-        if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
-            return False
+        kind = type(value)
+        if kind is not int and (self.whole or kind is not float):
+            # Values of a table; those of the journal, which are many and come one by one, are Python's own.
+            return isinstance(value, np.integer if self.whole else np.number) and self.holds(value.item())
         if value != value:
-            return self.may_be_empty and not self.whole
-        inside = self.low < value <= self.high if self.above_low else self.low <= value <= self.high
-        return bool(inside) and abs(value) != math.inf and (not self.whole or isinstance(value, int | np.integer))
+            return self.may_be_empty
+        above = self.low < value if self.above_low else self.low <= value
+        return above and value <= self.high and -math.inf < value < math.inf
 
     def mask(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Where values of an array are allowed."""
@@ -158,27 +160,36 @@ def first_bad(name: str, columns: Mapping[str, Any]) -> BadValue | None:
 
 def _first(rule: Rule, values: Any) -> int | None:
     """Place of the first value that breaks a rule."""
-    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf" and isinstance(rule, Number):
+    kind = type(values)
+    if kind is not list and kind is not np.ndarray:
+        return None if rule.holds(values) else 0
+    if kind is np.ndarray and values.dtype.kind in "iuf" and isinstance(rule, Number):
         bad = ~rule.mask(values)
         return int(bad.argmax()) if bad.any() else None
-    if isinstance(values, np.ndarray) and values.dtype.kind == "b" and isinstance(rule, Truth):
+    if kind is np.ndarray and values.dtype.kind == "b" and isinstance(rule, Truth):
         return None
-    listed: Iterable[Any] = values if isinstance(values, list | np.ndarray) else [values]
-    return next((row for row, value in enumerate(listed) if not rule.holds(value)), None)
+    return next((row for row, value in enumerate(values) if not rule.holds(value)), None)
 
 
 def _contradiction(columns: Mapping[str, Any]) -> BadValue | None:
     """A record that contradicts itself: more samples kept than held, or a good end without an accuracy."""
-    if not {"subset_size", "shard_size", "status", "test_accuracy"} <= columns.keys():
+    names = ("subset_size", "shard_size", "status", "test_accuracy")
+    if not all(name in columns for name in names):
         return None
-    kept, held, accuracy = (np.atleast_1d(columns[name]) for name in ("subset_size", "shard_size", "test_accuracy"))
-    more = kept > held
-    if more.any():
-        row = int(more.argmax())
-        return BadValue("subset_size", row, f"subset_size is {kept[row]}; allowed: at most shard_size, {held[row]}")
-    lost = (np.atleast_1d(columns["status"]) == "ok") & np.isnan(accuracy.astype(np.float64))
-    if lost.any():
-        return BadValue("test_accuracy", int(lost.argmax()), "test_accuracy is empty; a trial with status ok has one")
+    kept, held, status, accuracy = (columns[name] for name in names)
+    if not np.size(kept):
+        return None
+    if isinstance(status, str):  # a single record
+        more, lost = int(kept > held), int(status == "ok" and accuracy != accuracy)
+        row = 0
+    else:
+        more, lost = kept > held, (status == "ok") & np.isnan(accuracy)
+        row = int((more | lost).argmax())
+        kept, held, more, lost = kept[row], held[row], more[row], lost[row]
+    if more:
+        return BadValue("subset_size", row, f"subset_size is {kept}; allowed: at most shard_size, {held}")
+    if lost:
+        return BadValue("test_accuracy", row, "test_accuracy is empty; a trial with status ok has one")
     return None
 
 

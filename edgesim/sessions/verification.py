@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import signal
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from edgesim import seeds
 from edgesim.config import validation
-from edgesim.errors import RunError
+from edgesim.errors import EdgesimError, RunError
 from edgesim.records import Trial, TrialResult
 from edgesim.results import folder_lock, linked_runs, provenance, run_identity, run_info
 from edgesim.results.run_folder import Run, read_results
@@ -95,8 +96,7 @@ def verify(run: Run, count: int) -> Verification:
     places = seeds.stream(seed, "verify").choice(len(listed), size=min(count, len(listed)), replace=False)
     chosen = [listed[place] for place in places]
     folder = Path(run.info["scenario_folder"])
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        again = pool.submit(_train_again, run.scenario, folder, chosen).result()
+    again = _in_another_process(run.scenario, folder, chosen)
     scenario = loading.from_document(run.scenario, str(run.path / "scenario.yaml"), folder)
     before = run.info.get("identity")
     changes = run_identity.changes(before, run_identity.of_scenario(scenario)) if before else []
@@ -104,6 +104,41 @@ def verify(run: Run, count: int) -> Verification:
     verification = Verification(seed, found, changes)
     _note(run.path, verification)
     return verification
+
+
+def _in_another_process(document: dict[str, Any], folder: Path, trials: Sequence[Trial]) -> dict[Trial, TrialResult]:
+    """`_train_again` in a process of its own, which ends with this one.
+
+    Raises:
+        RunError: the process ended without an answer.
+        EdgesimError: as raised there.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(sender, document, folder, trials), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        found = receiver.recv()
+    except EOFError:
+        raise RunError(
+            "the process that trains trials again ended without an answer; it may have been killed"
+        ) from None
+    finally:
+        process.kill()
+        process.join()
+    if isinstance(found, EdgesimError):
+        raise found
+    return dict(found)
+
+
+def _answer(sender: Connection, document: dict[str, Any], folder: Path, trials: Sequence[Trial]) -> None:
+    """Send the results of `_train_again`, or the error that a user can mend."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes of a terminal; the other one ends this
+    try:
+        sender.send(_train_again(document, folder, trials))
+    except EdgesimError as error:
+        sender.send(error)
 
 
 def _train_again(document: dict[str, Any], folder: Path, trials: Sequence[Trial]) -> dict[Trial, TrialResult]:
