@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from edgesim import planning
+from edgesim.records import Trial
 from edgesim.results import run_info
 from edgesim.results.linked_runs import curves_of, reused_by
 from edgesim.results.run_folder import Run
@@ -62,17 +63,16 @@ def run(
         # With other profiles a rule may choose other keep ratios, so that old results are of other trials.
         if len(folder.done) >= scenario.trial_count and not (changed and scenario.pruning.rule):
             folder.info["sessions"] += [session] * changed
-            finished = run_session.finish(folder, in_order(scenario, folder.done), report is not None)
+            trials: Sequence[Trial] = in_order(scenario, folder.done)
         else:
             dataset = load_dataset(scenario) if how else None
             if how and dataset is not None:
                 opening.check_data(folder, dataset, session, how)
             folder.info["sessions"] = [*folder.info["sessions"], session]
             folder.update({"status": run_info.RUNNING})
-            options = run_session.Options(executor or RayExecutor, progress, trained, report is not None)
-            finished = run_session.run_missing(scenario, folder, dataset, options)
-        if report is not None:
-            run_session.write_report(folder, finished, report)
+            options = run_session.Options(executor or RayExecutor, progress, trained)
+            trials = run_session.run_missing(scenario, folder, dataset, options)
+        run_session.complete(folder, trials, report)
     return Run(folder.path)
 
 

@@ -13,11 +13,11 @@ import pytest
 from conftest import Stopping, blobs
 
 import edgesim
-from edgesim import api
 from edgesim.data.images import ImageDataset
 from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.ranked_samples import MAX_CLASSES, RankedSamples, ends_of_classes, pictures
 from edgesim.records import MethodOutputs, Record, Trial, TrialResult
+from edgesim.results import linked_runs
 from edgesim.results.run_folder import Run
 from edgesim.results.run_writer import RunFolder
 from edgesim.results.serialization import from_line, results_of, tables, to_line
@@ -257,7 +257,7 @@ def test_a_run_that_ended_before_its_tables_keeps_what_its_plan_knew(
         patched.setattr(RunFolder, "finish", killed)
         with pytest.raises(KeyboardInterrupt):
             edgesim.run(scenario, tmp_path / "run", executor=SerialExecutor())
-    monkeypatch.setattr(api, "plan_run", killed)
+    monkeypatch.setattr(linked_runs, "planned", killed)
     resumed = edgesim.run(scenario, tmp_path / "run", resume=True)
     assert resumed.info["status"] == "finished"
     for name in ("shown", "workload", "started", "sessions"):

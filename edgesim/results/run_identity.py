@@ -89,6 +89,24 @@ def changes(before: Identity | None, now: Identity) -> list[Change]:
     return [{"what": path, "was": was, "now": value} for path, was, value in listed]
 
 
+def check_scenario(path: Path, before: dict[str, Any], now: dict[str, Any], use: str) -> None:
+    """Refuse a run of another scenario.
+
+    Args:
+        path: the run folder.
+        before: resolved scenario of the run.
+        now: resolved scenario of this session.
+        use: what cannot be done, for the message.
+
+    Raises:
+        RunError: with the differences.
+    """
+    found = differences(before, now)
+    if found:
+        listed = "\n".join(f"  {place}: was {was!r}, now {value!r}" for place, was, value in found)
+        raise RunError(f"{path} was made by another scenario and cannot be {use} by this one:\n{listed}")
+
+
 def refuse(path: Path, found: Iterable[Change]) -> None:
     """Refuse to go on with a run where something changed.
 

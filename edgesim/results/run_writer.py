@@ -22,6 +22,7 @@ from edgesim.records import Record, Trial, TrialResult
 from edgesim.results import folder_lock, journal, pricing_file, run_info
 from edgesim.results.journal import Journal
 from edgesim.results.run_folder import SCENARIO, Run, read_results
+from edgesim.results.run_identity import check_scenario
 from edgesim.results.serialization import tables
 from edgesim.results.table_columns import COLUMNS
 from edgesim.results.table_files import write_table
@@ -95,11 +96,7 @@ class RunFolder:
         is_lost = not (path / run_info.FILE).exists() and _holds_results(path)
         if not (path / run_info.FILE).exists() and not is_lost:
             raise RunError(f"{path} holds no run to resume; leave out --resume to start one")
-        before = validation.read(path / SCENARIO)
-        differences = validation.differences(before, validation.parse(scenario_yaml, "now"))
-        if differences:
-            listed = "\n".join(f"  {path}: was {was!r}, now {now!r}" for path, was, now in differences)
-            raise RunError(f"{path} was made by another scenario and cannot be resumed by this one:\n{listed}")
+        check_scenario(path, validation.read(path / SCENARIO), validation.parse(scenario_yaml, "now"), "resumed")
         known = {} if is_lost else run_info.read(path)
         earlier = {name: value for name, value in known.items() if name in LASTING}
         folder = cls(path, {**info, "started": None, "sessions": [], **earlier}, read_results(path))

@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, get_args, get_type_hints
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pandas as pd
 
 from edgesim.config.validation import kind_of
 from edgesim.errors import shortened
-from edgesim.records import Record, Status
+from edgesim.records import Record
 from edgesim.results.table_columns import ENDS, KEY, WORK
 
 _LONGEST = 60
@@ -109,9 +109,10 @@ _BY_TYPE: dict[Any, Rule] = {int: _COUNT, float: _AMOUNT, str: Word(), bool: Tru
 
 def _record_rules() -> dict[str, Rule]:
     """Rules of the columns of records by their types, and those of single columns."""
-    rules = {name: _BY_TYPE[kind] for name, kind in get_type_hints(Record).items() if kind in _BY_TYPE}
+    rules: dict[str, Rule] = {}
+    for name, kind in get_type_hints(Record).items():
+        rules[name] = Word(get_args(kind)) if get_origin(kind) is Literal else _BY_TYPE[kind]
     return rules | {
-        "status": Word(get_args(Status)),
         "keep_ratio": Number(0, 1, above_low=True),
         "repeats": Number(1, whole=True),
         "ratio_rule": Word(("", "budget", "objective")),

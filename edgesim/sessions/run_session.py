@@ -31,12 +31,12 @@ class Options(NamedTuple):
     progress: Progress
     trained: Sequence[Run]
     """runs on other fleets whose trainings are priced here"""
-    reports: bool
-    """True where a report is written next"""
 
 
-def run_missing(scenario: Scenario, folder: RunFolder, dataset: ImageDataset | None, options: Options) -> Run:
-    """Run the missing trials of a folder and finish it. After an error, the folder is left for `--resume`.
+def run_missing(
+    scenario: Scenario, folder: RunFolder, dataset: ImageDataset | None, options: Options
+) -> tuple[Trial, ...]:
+    """Run the missing trials of a folder. After an error, the folder is left for `--resume`.
 
     Args:
         scenario: of the run.
@@ -44,9 +44,11 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: ImageDataset | N
         dataset: the data, where they are read already.
         options: executor, progress and what comes next.
 
+    Returns: all trials of the run, in the order of the tables.
+
     Raises: as `api.run`.
     """
-    executor, progress, trained, reports = options
+    executor, progress, trained = options
     chosen: Executor | None = None
     started = time.perf_counter()
     try:
@@ -72,25 +74,59 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: ImageDataset | N
             folder.append(result)
             progress.record(result.record)
         folder.update(_session_end(folder, started, chosen.sheet.summary()))
-        return finish(folder, plan.trials, reports)
+        return plan.trials
     except BaseException as error:
-        is_stop = isinstance(error, KeyboardInterrupt)
-        status = run_info.INTERRUPTED if is_stop else run_info.FAILED
-        reason = "stopped by Ctrl-C or another signal" if is_stop else f"{type(error).__name__}: {error}"
-        ended = {"status": status, "reason": reason, "finished": now()}
-        folder.interrupt(_session_end(folder, started, {}) | ended)
+        folder.interrupt(_session_end(folder, started, {}) | _end_by(error))
         raise
     finally:
         if chosen is not None:
             chosen.close()
 
 
-def finish(folder: RunFolder, order: Iterable[Trial], reports: bool) -> Run:
-    """Turn the journal of a complete run into tables. The counts also hold after a kill just before this step.
+def complete(folder: RunFolder, order: Iterable[Trial], report: Callable[[Run], object] | None) -> None:
+    """Turn the journal of a complete run into tables, and write its report.
+
+    Until the report is there, the status says that it is missing. Without all tables, the journal stays.
+
+    Args:
+        folder: of the run, with all of its results.
+        order: trials, in the order of the tables' rows.
+        report: writes the report; None where none is wanted.
+
+    Raises:
+        RunError: a file cannot be written; the text says how to go on.
+        KeyboardInterrupt: where the tables are there, with the way to get the report as its text.
+    """
+    try:
+        finished = folder.finish(order, _final_values(folder, report is not None))
+        if report is not None:
+            report(finished)
+            run_info.note_report(folder.path)
+    except BaseException as error:
+        if not run_info.read(folder.path)["status"].startswith(run_info.FINISHED):
+            folder.interrupt(_end_by(error))
+            raise
+        later = f"the run is complete, and `edgesim report {folder.path}` writes its report"
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(f"interrupted while the report was written; {later}") from None
+        if isinstance(error, EdgesimError):
+            raise RunError(f"{error}; {later}") from None
+        raise
+
+
+def _end_by(error: BaseException) -> dict[str, Any]:
+    """Values of run.json after an error or a signal."""
+    is_stop = isinstance(error, KeyboardInterrupt)
+    status = run_info.INTERRUPTED if is_stop else run_info.FAILED
+    reason = "stopped by Ctrl-C or another signal" if is_stop else f"{type(error).__name__}: {error}"
+    return {"status": status, "reason": reason, "finished": now()}
+
+
+def _final_values(folder: RunFolder, reports: bool) -> dict[str, Any]:
+    """Values of run.json of a complete run. The counts also hold after a kill just before the tables.
 
     Args:
         folder: of the run.
-        order: trials, in the order of the tables' rows.
         reports: True where a report is written next.
     """
     counts = {
@@ -106,42 +142,8 @@ def finish(folder: RunFolder, order: Iterable[Trial], reports: bool) -> Run:
         often = f"{', most often' if others else ''}: {most}"
         reason = f"{failed.total():,} of {n_of(counts['total'], 'trial')} failed{often}; --resume tries again"
         status = WITH_FAILURES
-    values = {"status": status, "finished": now(), "reason": reason, "trials": counts, "wall_s": wall_s}
-    if reports:
-        values["status"] = f"{status}{REPORT_MISSING}"
-    return folder.finish(order, values)
-
-
-def write_report(folder: RunFolder, finished: Run, report: Callable[[Run], object]) -> None:
-    """Write the report of a finished run; until that has ended, the status says that it is missing.
-
-    Raises:
-        RunError: it cannot be written; the run is complete.
-        KeyboardInterrupt: with the way to get the report as its text.
-    """
-    later = f"the run is complete, and `edgesim report {folder.path}` writes its report"
-    try:
-        report(finished)
-    except EdgesimError as error:
-        raise RunError(f"{error}; {later}") from None
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted while the report was written; {later}") from None
-    run_info.note_report(folder.path)
-
-
-def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], plan: RunPlan, progress: Progress) -> None:
-    """Refuse `scores_from` runs without a subset for this scenario, and note trials that have none."""
-    source = scenario.pruning.scores_from
-    if source is None:
-        return
-    without = [trial for trial in plan.trials if trial not in reused and trial not in plan.infeasible]
-    if not reused:
-        message = f"no trial of {source} has the seed, device, method and keep ratio of one here"
-        raise ScenarioError(scenario.name, [Fault("pruning.scores_from", message)])
-    if without:
-        methods = ", ".join(dict.fromkeys(trial.method for trial in without))
-        these = "it is" if len(without) == 1 else "they are"
-        progress.note(f"{source} has no subset for {n_of(len(without), 'trial')} ({methods}); {these} scored here")
+    status += REPORT_MISSING if reports else ""
+    return {"status": status, "finished": now(), "reason": reason, "trials": counts, "wall_s": wall_s}
 
 
 def _session_end(folder: RunFolder, started: float, sheet: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,3 +160,18 @@ def _session_end(folder: RunFolder, started: float, sheet: Mapping[str, Any]) ->
     total = folder.info["trials"]["total"]
     trials = {"total": total, **counts, "missing": total - sum(counts.values())}
     return {"sessions": sessions, "wall_s": sum(entry["wall_s"] for entry in sessions), "trials": trials}
+
+
+def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], plan: RunPlan, progress: Progress) -> None:
+    """Refuse `scores_from` runs without a subset for this scenario, and note trials that have none."""
+    source = scenario.pruning.scores_from
+    if source is None:
+        return
+    without = [trial for trial in plan.trials if trial not in reused and trial not in plan.infeasible]
+    if not reused:
+        message = f"no trial of {source} has the seed, device, method and keep ratio of one here"
+        raise ScenarioError(scenario.name, [Fault("pruning.scores_from", message)])
+    if without:
+        methods = ", ".join(dict.fromkeys(trial.method for trial in without))
+        these = "it is" if len(without) == 1 else "they are"
+        progress.note(f"{source} has no subset for {n_of(len(without), 'trial')} ({methods}); {these} scored here")

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from edgesim import seeds
-from edgesim.config import validation
 from edgesim.errors import EdgesimError, RunError
 from edgesim.records import Trial, TrialResult
 from edgesim.results import folder_lock, linked_runs, provenance, run_identity, run_info
@@ -66,10 +65,7 @@ def check_scenario(run: Run, scenario: Scenario) -> None:
     Raises:
         RunError: with the differences.
     """
-    found = validation.differences(run.scenario, scenario.document)
-    if found:
-        listed = "\n".join(f"  {path}: was {was!r}, now {value!r}" for path, was, value in found)
-        raise RunError(f"{run.path} was made by another scenario, so it is not verified by this one:\n{listed}")
+    run_identity.check_scenario(run.path, run.scenario, scenario.document, "verified")
 
 
 def verify(run: Run, count: int) -> Verification:
