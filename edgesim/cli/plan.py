@@ -11,6 +11,7 @@ import typer
 
 from edgesim.cli import terminal
 from edgesim.cli.app import Json, Overrides, Scenario, app
+from edgesim.errors import OutputError
 from edgesim.formatting import n_of, number, short_percent, size
 from edgesim.output_files import check_replaceable
 
@@ -69,7 +70,10 @@ def plan(
     stop_signals.interrupting()
     found = fleet_plan(loaded, devices)
     if out is not None:
-        found.write(out)
+        try:
+            found.write(out)
+        except OutputError as error:
+            raise typer.BadParameter(f"--out: {error}") from None
     if as_json:
         typer.echo(plan_json(loaded.name, found))
         return
