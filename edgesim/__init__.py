@@ -13,7 +13,10 @@ A name is imported at its first use, so that `import edgesim` stays fast.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+
+TYPE_CHECKING = False  # `typing` takes time in which Ctrl-C would be a traceback
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 

@@ -2,92 +2,50 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 import pandas as pd
 
 from edgesim import planning
-from edgesim.data.datasets import DATASETS
-from edgesim.errors import Fault, ScenarioError
-from edgesim.formatting import n_of
-from edgesim.planning.run_plan import RunPlan, plan_run
-from edgesim.records import Record, Reused, Trial
-from edgesim.results import provenance, repricing
-from edgesim.results.device_tables import holdings
-from edgesim.results.linked_runs import curves_of, matched, reused_by
-from edgesim.results.run_folder import Run, RunFolder, find_latest
-from edgesim.runtime import Executor, RayExecutor, coordinator
-from edgesim.runtime.job_work import expected_samples
+from edgesim.records import Trial
+from edgesim.results import run_info
+from edgesim.results.linked_runs import curves_of, reused_by
+from edgesim.results.run_folder import Run
+from edgesim.results.run_info import WITH_FAILURES
+from edgesim.runtime import Executor, RayExecutor
 from edgesim.scenario.experiment import in_order, load_dataset
 from edgesim.scenario.loading import Scenario
+from edgesim.sessions import opening, run_session
+from edgesim.sessions.opening import Resume
+from edgesim.sessions.progress import Progress, Silent
 
-RUNS = Path("runs")
-WITH_FAILURES = "finished with failed trials"
-"""status in run.json of a complete run with failed trials"""
-
-
-class Progress(Protocol):
-    """Receiver of a run's progress: a progress bar, a log, or nothing."""
-
-    def start(self, expected: Mapping[Trial, float], done: frozenset[Trial], devices: int) -> None:
-        """Begin.
-
-        Args:
-            expected: trial -> expected work, in any unit.
-            done: trials that ended before this session.
-            devices: number of devices of the fleet.
-        """
-
-    def record(self, record: Record) -> None:
-        """Count a trial that has ended."""
-
-    def note(self, line: str) -> None:
-        """Show a line to the user."""
-
-    def stop(self) -> None:
-        """End; later calls have no effect."""
-
-
-class Silent:
-    """Progress that shows nothing."""
-
-    def start(self, expected: Mapping[Trial, float], done: frozenset[Trial], devices: int) -> None:
-        """Do nothing."""
-
-    def record(self, record: Record) -> None:
-        """Do nothing."""
-
-    def note(self, line: str) -> None:
-        """Do nothing."""
-
-    def stop(self) -> None:
-        """Do nothing."""
+__all__ = [
+    "WITH_FAILURES", "Progress", "Resume", "Silent", "data_notes", "load_run", "plan", "planned", "run",
+]  # fmt: skip
 
 
 def run(
     scenario: Scenario,
     out: str | Path | None = None,
     *,
-    resume: bool = False,
+    resume: bool | Resume = False,
     executor: Executor | Callable[[], Executor] | None = None,
     progress: Progress | None = None,
     trained: Sequence[Run] = (),
+    report: Callable[[Run], object] | None = None,
 ) -> Run:
     """Run all trials of a scenario and write a run folder.
 
     Args:
         scenario: from `edgesim.load_scenario`.
         out: run folder; default `runs/<scenario>-<time>`, or with `resume` the newest run of the scenario.
-        resume: run only missing trials of the folder, and failed ones again.
+        resume: run only missing trials of the folder, and failed ones again; a `Resume` says how.
         executor: place where trials run; default Ray actors, one per CPU. `edgesim.runtime.SerialExecutor()` runs them
             in this process, with equal records.
         progress: receiver of the run's progress; default none.
         trained: runs of the same scenario on other fleets. Their trainings are priced here and not repeated.
+        report: writes the report of the finished run. Until it has, the status says that the report is missing.
 
     Returns: the finished run, with `.records`, `.curves` and `.selections` as DataFrames. Failed trials are rows with
         their reasons; `.info["status"]` is then "finished with failed trials".
@@ -95,65 +53,27 @@ def run(
     Raises:
         ScenarioError: the scenario does not fit its data.
         DataError: the data cannot be read.
-        RunError: the folder cannot be used, or Ray does not start.
+        RunError: the folder cannot be used or written, something changed since the run was made, or Ray does not start.
     """
     progress = progress or Silent()
-    folder = _folder(scenario, out, resume)
-    if len(folder.done) >= scenario.trial_count:
-        return _finish(folder, in_order(scenario, folder.done))
-    folder.update({"status": "running"})
-    chosen: Executor | None = None
-    started = time.perf_counter()
-    session: dict[str, Any] = {"started": _now(), "command": provenance.command(), "versions": provenance.versions()}
-    try:
-        chosen = executor() if callable(executor) else executor or RayExecutor()
-        reused, scorer = reused_by(scenario)
-        plan = plan_run(scenario, curves=curves_of(scenario), reused=reused, scorer=scorer)
-        reused = matched(reused, plan)
-        _check_reused(scenario, reused, plan, progress)
-        folder.note_terms(plan.config.pricing)
-        shards = {key: spec.shard for key, spec in plan.devices.items()}
-        folder.describe(holdings(scenario.fleet.devices, shards, plan.config.dataset))
-        notes = [str(note) for note in plan.config.dataset.notes]
-        known = {"workload": plan.config.pricing.workload.summary(), "shown": plan.shown_device}
-        folder.update({**known, "data_notes": notes})
-        for line in notes:
-            progress.note(f"data: {line}")
-        progress.start(expected_samples(plan), folder.done, len(scenario.fleet))
-        for result in repricing.carried_over(plan, trained, folder.done):
-            folder.append(result)
-            progress.record(result.record)
-        for result in coordinator.execute(plan, chosen, folder.done, progress.note, reused):
-            folder.append(result)
-            progress.record(result.record)
-        _end_session(folder, session | chosen.sheet.summary(), started)
-        return _finish(folder, plan.trials)
-    except BaseException as error:
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        _end_session(folder, session, started)
-        folder.interrupt(status, f"{type(error).__name__}: {error}", _now())
-        raise
-    finally:
-        if chosen is not None:
-            chosen.close()
-
-
-def _finish(folder: RunFolder, order: Iterable[Trial]) -> Run:
-    """Turn the journal of a complete run into tables. The counts also hold after a kill just before this step."""
-    counts = {
-        "total": folder.info["trials"]["total"],
-        **Counter(str(record.status) for record in folder.records),
-        "missing": 0,
-    }
-    wall_s = sum(entry["wall_s"] for entry in folder.info.get("sessions", []))
-    values = {"status": "finished", "finished": _now(), "reason": None, "trials": counts, "wall_s": wall_s}
-    failed = Counter(record.reason for record in folder.records if record.status == "failed")
-    if failed:
-        (most, _), *others = failed.most_common()
-        often = f"{', most often' if others else ''}: {most}"
-        reason = f"{failed.total():,} of {n_of(counts['total'], 'trial')} failed{often}; --resume tries again"
-        values |= {"status": WITH_FAILURES, "reason": reason}
-    return folder.finish(order, values)
+    how = resume if isinstance(resume, Resume) else Resume() if resume else None
+    folder, session = opening.opened(scenario, out, how)
+    with folder:
+        changed = bool(session.get("accepted"))
+        # With other profiles a rule may choose other keep ratios, so that old results are of other trials.
+        if len(folder.done) >= scenario.trial_count and not (changed and scenario.pruning.rule):
+            folder.info["sessions"] += [session] * changed
+            trials: Sequence[Trial] = in_order(scenario, folder.done)
+        else:
+            dataset = load_dataset(scenario) if how else None
+            if how and dataset is not None:
+                opening.check_data(folder, dataset, session, how)
+            folder.info["sessions"] = [*folder.info["sessions"], session]
+            folder.update({"status": run_info.RUNNING})
+            options = run_session.Options(executor or RayExecutor, progress, trained)
+            trials = run_session.run_missing(scenario, folder, dataset, options)
+        run_session.complete(folder, trials, report)
+    return Run(folder.path)
 
 
 def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
@@ -205,60 +125,3 @@ def load_run(path: str | Path) -> Run:
         RunError: the folder holds no run.
     """
     return Run(Path(path))
-
-
-def _folder(scenario: Scenario, out: str | Path | None, resume: bool) -> RunFolder:
-    info = {
-        "scenario": scenario.name,
-        "scenario_folder": str(scenario.folder.resolve()),
-        "status": "running",
-        "reason": None,
-        "started": _now(),
-        "finished": None,
-        "wall_s": 0.0,
-        "seeds": list(scenario.seeds),
-        "devices": len(scenario.fleet),
-        "label_noise": scenario.dataset.plugin.label_noise if scenario.dataset.name in DATASETS else 0.0,
-        "versions": provenance.versions(),
-        "git_commit": provenance.git_commit(),
-        "host": provenance.host(),
-        "command": provenance.command(),
-        "sessions": [],
-        "trials": {"total": scenario.trial_count},
-    }
-    if resume:
-        path = Path(out) if out else find_latest(RUNS, scenario.name)
-        return RunFolder.resume(path, scenario.to_yaml(), info)
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    path = Path(out) if out else RUNS / f"{scenario.name}-{stamp}"
-    return RunFolder.create(path, scenario.to_yaml(), info)
-
-
-def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], plan: RunPlan, progress: Progress) -> None:
-    """Refuse `scores_from` runs without a subset for this scenario, and note trials that have none."""
-    source = scenario.pruning.scores_from
-    if source is None:
-        return
-    without = [trial for trial in plan.trials if trial not in reused and trial not in plan.infeasible]
-    if not reused:
-        message = f"no trial of {source} has the seed, device, method and keep ratio of one here"
-        raise ScenarioError(scenario.name, [Fault("pruning.scores_from", message)])
-    if without:
-        methods = ", ".join(dict.fromkeys(trial.method for trial in without))
-        these = "it is" if len(without) == 1 else "they are"
-        progress.note(f"{source} has no subset for {n_of(len(without), 'trial')} ({methods}); {these} scored here")
-
-
-def _end_session(folder: RunFolder, session: dict[str, Any], started: float) -> None:
-    """Record the session's time and the counts of trials."""
-    session |= {"wall_s": time.perf_counter() - started, "finished": _now()}
-    sessions = [*folder.info.get("sessions", []), session]
-    counts = Counter(str(record.status) for record in folder.records)
-    total = folder.info["trials"]["total"]
-    trials = {"total": total, **counts, "missing": total - sum(counts.values())}
-    wall_s = sum(entry["wall_s"] for entry in sessions)
-    folder.update({"sessions": sessions, "wall_s": wall_s, "trials": trials})
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

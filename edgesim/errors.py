@@ -58,6 +58,10 @@ class RunError(EdgesimError):
     """A run folder cannot be written, resumed or read."""
 
 
+class OutputError(RunError):
+    """A file cannot be written: the disk is full, for example."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """One fault of a document: YAML path, value given, allowed values, and the fix."""

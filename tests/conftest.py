@@ -30,6 +30,11 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
+RUN_INFO: dict[str, Any] = {
+    "scenario": "tiny", "scenario_folder": ".", "status": "running", "devices": 1, "trials": {"total": 1},
+}  # fmt: skip
+"""the least that run.json holds"""
+
 LONGEST_FIRST = (
     "test_run", "test_docs", "test_calibration", "test_page_browser", "test_compare", "test_cli", "test_report",
     "test_shipped", "test_repricing", "test_stacked", "test_host_calibration", "test_planning", "test_tables",

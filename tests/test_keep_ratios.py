@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import RUN_INFO
 from trials import paired_runs
 
 import edgesim
@@ -20,8 +22,8 @@ from edgesim.cost.analytic import subset_size
 from edgesim.errors import ScenarioError
 from edgesim.records import Record, rounded_ratio
 from edgesim.results import repricing
-from edgesim.results.atomic_files import write_table
 from edgesim.results.run_folder import Run
+from edgesim.results.table_files import write_table
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
 
@@ -144,7 +146,7 @@ def test_one_cell_where_methods_have_ratios_of_other_last_bits() -> None:
 
 
 def test_tables_of_a_run_are_read_without_the_last_bits(tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text("{}")
+    (tmp_path / "run.json").write_text(json.dumps(RUN_INFO))
     write_table(tmp_path, "records", table((0.1 + 0.2,)))
     assert set(Run(tmp_path).records["keep_ratio"]) == {0.3}
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from browser import draw_all, open_page, wait_for
+from conftest import RUN_INFO
 from report_runs import FakeRun, make_run
 
 from edgesim import formatting, report
@@ -18,7 +19,8 @@ from edgesim.analysis.means import summary
 from edgesim.ranked_samples import RankedSamples
 from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult
 from edgesim.report import plot_style
-from edgesim.results.run_folder import Run, RunFolder
+from edgesim.results.run_folder import Run
+from edgesim.results.run_writer import RunFolder
 from edgesim.results.table_columns import empty
 
 FIGURES = """
@@ -418,12 +420,15 @@ def large_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     cells = [("full", 1.0), *((m, r) for m in ("random", "importance", "el2n") for r in (0.1, 0.3, 0.5))]
     shown = {"seed": 0, "device": 0, "samples": 200, "classes": 10}
     folder = RunFolder.create(
-        tmp_path_factory.mktemp("large") / "run", "name: large\n", {"scenario": "large", "seeds": [0], "shown": shown}
+        tmp_path_factory.mktemp("large") / "run",
+        "name: large\n",
+        {**RUN_INFO, "scenario": "large", "seeds": [0], "shown": shown},
     )
     trials = [Trial(0, device, method, ratio) for device in range(DEVICES) for method, ratio in cells]
     for trial in trials:
         folder.append(large_result(trial, rng))
-    return folder.finish(trials, {"trials": {"ok": len(trials)}})
+    with folder:
+        return folder.finish(trials, {"trials": {"ok": len(trials)}})
 
 
 def large_result(trial: Trial, rng: np.random.Generator) -> TrialResult:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import RUN_INFO
 from PIL import Image
 from report_runs import HOSTILE, FakeRun, Reader, make_run
 
@@ -266,11 +267,12 @@ def test_both_reports_at_once_are_those_written_alone(tmp_path: Path) -> None:
 
 def test_a_run_that_is_still_going_shows_the_pictures_that_it_has(real: Run, tmp_path: Path) -> None:
     """Its results are in the journal alone."""
-    from edgesim.results.run_folder import RunFolder, read_results
+    from edgesim.results.run_folder import read_results
+    from edgesim.results.run_writer import RunFolder
 
     results = read_results(real.path)
     folder = RunFolder.create(
-        tmp_path / "run", (real.path / "scenario.yaml").read_text(), {"shown": real.info["shown"]}
+        tmp_path / "run", (real.path / "scenario.yaml").read_text(), {**RUN_INFO, "shown": real.info["shown"]}
     )
     folder.describe({"shards": real.shards, "devices": real.devices})
     for result in results:

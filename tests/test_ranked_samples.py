@@ -13,12 +13,13 @@ import pytest
 from conftest import Stopping, blobs
 
 import edgesim
-from edgesim import api
 from edgesim.data.images import ImageDataset
 from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.ranked_samples import MAX_CLASSES, RankedSamples, ends_of_classes, pictures
 from edgesim.records import MethodOutputs, Record, Trial, TrialResult
-from edgesim.results.run_folder import Run, RunFolder
+from edgesim.results import linked_runs
+from edgesim.results.run_folder import Run
+from edgesim.results.run_writer import RunFolder
 from edgesim.results.serialization import from_line, results_of, tables, to_line
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
@@ -100,7 +101,7 @@ def extremes() -> RankedSamples:
 
 
 def test_extremes_survive_the_tables_and_the_journal() -> None:
-    record = Record("s", 0, 1, "p", "m", 0.5, "ok")
+    record = Record("s", 0, 1, "p", "m", 0.5, "ok", test_accuracy=0.5)
     given = TrialResult(record, outputs=MethodOutputs(ranked=extremes()))
     table = tables([given])["extremes"]
     assert table.drop(columns="image").values.tolist() == [
@@ -118,7 +119,9 @@ def test_scores_that_serve_every_ratio_are_written_once() -> None:
     """A device that is resumed after its first trial scores again, and sends the same scores with the next one."""
     held, scores = np.array([3, 5]), np.array([0.25, 0.5])
     sent = [
-        TrialResult(Record("s", 0, 1, "p", method, ratio, "ok"), outputs=MethodOutputs(scores, held, for_all))
+        TrialResult(
+            Record("s", 0, 1, "p", method, ratio, "ok", test_accuracy=0.5), outputs=MethodOutputs(scores, held, for_all)
+        )
         for method, for_all in (("el2n", True), ("ccs", False))
         for ratio in (0.2, 0.6)
     ]
@@ -254,7 +257,7 @@ def test_a_run_that_ended_before_its_tables_keeps_what_its_plan_knew(
         patched.setattr(RunFolder, "finish", killed)
         with pytest.raises(KeyboardInterrupt):
             edgesim.run(scenario, tmp_path / "run", executor=SerialExecutor())
-    monkeypatch.setattr(api, "plan_run", killed)
+    monkeypatch.setattr(linked_runs, "planned", killed)
     resumed = edgesim.run(scenario, tmp_path / "run", resume=True)
     assert resumed.info["status"] == "finished"
     for name in ("shown", "workload", "started", "sessions"):

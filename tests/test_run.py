@@ -24,7 +24,8 @@ from edgesim.errors import RunError, ScenarioError
 from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.pruning.base import Method
 from edgesim.records import Trial
-from edgesim.results.run_folder import Run, RunFolder, read_results
+from edgesim.results.run_folder import Run, read_results
+from edgesim.results.run_writer import RunFolder
 from edgesim.runtime import RayExecutor, SerialExecutor, coordinator
 from edgesim.runtime.executor import Timesheet
 from edgesim.runtime.failures import Failure, caught
@@ -702,7 +703,7 @@ def test_results_survive_the_tables_and_the_journal() -> None:
     from edgesim.results.serialization import from_line, results_of, tables, to_line
 
     def record(ratio: float) -> Record:
-        return Record("s", 0, 1, "p", "m", ratio, "ok", notes='{"r": 0.5}')
+        return Record("s", 0, 1, "p", "m", ratio, "ok", test_accuracy=0.5, notes='{"r": 0.5}')
 
     scores = np.array([0.1, 0.2, 1 / 3])
     whole = np.array([4, 5, 9])

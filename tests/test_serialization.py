@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 
 from edgesim.errors import RunError
 from edgesim.records import CurvePoint, MethodOutputs, Record, TrialResult, WorkRecord
-from edgesim.results.run_folder import JOURNAL, read_results
+from edgesim.results.journal import FILE as JOURNAL
+from edgesim.results.run_folder import read_results
 from edgesim.results.serialization import from_line, results_of, rows_of, tables, to_line
 from edgesim.results.table_columns import COLUMNS, KEY, OF_TRIALS
+from edgesim.results.table_files import write_table
 from edgesim.work import StepTrace, Work
 
 STEPS = StepTrace.passes("train", 5, 2, 3)
@@ -108,11 +111,86 @@ def test_packed_numbers_are_exact(count: int) -> None:
         assert ("<i4" in line) == (kept.max() < 2**31)
 
 
-@pytest.mark.parametrize("line", ["5", "[]", "{}", '{"records": {}}', '{"records": {"x": 1}}', '"text"', "{"])
+def signed(rest: str) -> str:
+    """A line of the journal with the checksum of what it holds, `rest` without the first brace."""
+    return f'{{"crc32": "{zlib.crc32(rest.encode()):08x}", {rest}'
+
+
+DAMAGED = ["5", "[]", "{}", '"text"', "{", '{"records": {}}', to_line(result()).replace("0.5", "0.6", 1).strip()]
+WRONG = ["}", '"records": {}}', '"records": {"x": 1}}', '"records": 5}', '"curves": []}', '"records": {"seed"']
+
+
+@pytest.mark.parametrize("line", [*DAMAGED, *map(signed, WRONG)])
 def test_a_damaged_line_is_named(line: str, tmp_path: Path) -> None:
     good = to_line(result())
     (tmp_path / JOURNAL).write_text(good + line + "\n" + good)
-    with pytest.raises(RunError, match=r"line 2 is damaged .*; remove the line to go on"):
+    with pytest.raises(RunError, match=r"line 2 is damaged .*; remove the line, and --resume runs its trial again"):
+        read_results(tmp_path)
+
+
+def test_a_line_is_json_with_a_checksum() -> None:
+    line = to_line(result())
+    assert next(iter(json.loads(line))) == "crc32"
+    rest = line.strip().partition('", ')[2]
+    assert signed(rest) == line.strip()
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        ('"test_accuracy": 0.3333333333333333', '"test_accuracy": 7.5', r"test_accuracy is a number \(7.5\)"),
+        ('"device_energy_j": NaN', '"device_energy_j": -1.5', "device_energy_j is a number .*from 0 up"),
+        ('"device_time_s": NaN', '"device_time_s": Infinity', "device_time_s is a number"),
+        ('"status": "ok"', '"status": "splendid"', "status is text .*'ok' or 'failed' or 'infeasible'"),
+        ('"keep_ratio": 0.5', '"keep_ratio": 1.5', "keep_ratio is a number .*above 0 to 1"),
+        ('"keep_ratio": 0.5', '"keep_ratio": 0', "keep_ratio is a number"),
+        ('"steps": 0', '"steps": 0.5', "steps is a number .*an integer from 0 up"),
+        ('"steps": 0', '"steps": true', "steps is true/false"),
+        ('"shard_size": 0', '"shard_size": "0"', "shard_size is text"),
+        ('"subset_size": 0', '"subset_size": 3', "subset_size is 3; allowed: at most shard_size, 0"),
+        ('"test_accuracy": 0.3333333333333333', '"test_accuracy": NaN', "a trial with status ok has one"),
+        ('"subset_accuracy": [0.25, 0.3]', '"subset_accuracy": [0.25, -0.3]', "subset_accuracy is a number"),
+        ('"epoch": [1, 2]', '"epoch": [0, 2]', "epoch is a number"),
+        ('"phase": ["score", "train"]', '"phase": ["score", "rest"]', "phase is text"),
+    ],
+)
+def test_values_that_no_run_writes_are_named(was: str, now: str, words: str, tmp_path: Path) -> None:
+    rest = to_line(result()).strip().partition('", ')[2]
+    assert was in rest
+    (tmp_path / JOURNAL).write_text(to_line(result(0.2)) + signed(rest.replace(was, now)) + "\n")
+    with pytest.raises(RunError, match=f"line 2 is damaged .*{words}"):
+        read_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "words"),
+    [
+        ("records", "test_accuracy", 7.5, "row 2 .*test_accuracy is a number"),
+        ("records", "device_energy_j", -1.0, "row 2 .seed 0, device 1, m at keep ratio 0.5.: device_energy_j"),
+        ("records", "status", "done", "row 2 .*status is text"),
+        ("curves", "test_accuracy", 1.5, r"curves\.parquet, row 2 .*test_accuracy"),
+        ("selections", "index", -4, r"selections\.parquet, row 2 .*index"),
+    ],
+)
+def test_values_of_tables_are_checked(table: str, column: str, value: object, words: str, tmp_path: Path) -> None:
+    for name, frame in tables([result(0.2), result(0.5)]).items():
+        write_table(tmp_path, name, frame)
+    assert len(read_results(tmp_path)) == 2
+    changed = pd.read_parquet(tmp_path / f"{table}.parquet")
+    changed.loc[1, column] = value
+    changed.to_parquet(tmp_path / f"{table}.parquet")
+    with pytest.raises(RunError, match=words):
+        read_results(tmp_path)
+
+
+def test_a_flipped_bit_in_a_table_is_noticed(tmp_path: Path) -> None:
+    for name, frame in tables([result(0.2)]).items():
+        write_table(tmp_path, name, frame)
+    path = tmp_path / "records.parquet"
+    content = bytearray(path.read_bytes())
+    content[content.index(np.float64(1 / 3).tobytes())] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=r"records\.parquet cannot be read"):
         read_results(tmp_path)
 
 

@@ -20,6 +20,7 @@ from edgesim.cost.steps import TERMS
 from edgesim.formatting import n_of
 from edgesim.hardware import loading
 from edgesim.hardware.loading import DeviceProfile
+from edgesim.output_files import write_signed
 from edgesim.work import FloatArray
 
 FITTED = tuple(term for term in TERMS if term != "unrolling")
@@ -110,7 +111,7 @@ def profile(machine: Machine, fitted: HostFit, path: Path) -> DeviceProfile:
     Raises:
         ScenarioError: a measured value is outside the plausible range of its field; the file is left to look at.
     """
-    path.write_text(validation.dump(document(machine, fitted)), encoding="utf-8")
+    write_signed(path, validation.dump(document(machine, fitted)))
     return loading.load(path)
 
 

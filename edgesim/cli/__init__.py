@@ -5,11 +5,8 @@ from __future__ import annotations
 import gc
 import sys
 
-import typer
-
-from edgesim.cli.app import COMMANDS, with_commands
-from edgesim.errors import EdgesimError, RunError
-
+INTERRUPTED = 130
+"""exit code of a command that Ctrl-C stopped; an interrupted run, which can be resumed, leaves with 1"""
 _COLLECT_EVERY = 50_000
 """new objects between two garbage collections; Python's 700 would collect after every few imports"""
 
@@ -17,21 +14,16 @@ _COLLECT_EVERY = 50_000
 def main() -> None:
     """Entry point: a user's error is a message and an exit code, never a traceback."""
     gc.set_threshold(_COLLECT_EVERY)
-    asked = sys.argv[1:2]
-    try:
-        with_commands(asked if asked and asked[0] in COMMANDS else COMMANDS)(standalone_mode=True)
-    except RunError as error:
-        typer.echo(f"edgesim: {error}", err=True)
-        sys.exit(1)
-    except EdgesimError as error:
-        typer.echo(f"edgesim: {error}", err=True)
-        sys.exit(2)
-    except OSError as error:
-        typer.echo(f"edgesim: {error.filename or 'a file'}: {error.strerror or error}", err=True)
-        sys.exit(1)
+    try:  # nothing is imported before Ctrl-C has its handler
+        from edgesim.cli import stop_signals
+
+        with stop_signals.ending_at_once(INTERRUPTED):
+            from edgesim.cli.app import call
+
+            call()
     except KeyboardInterrupt:
-        typer.echo("edgesim: interrupted", err=True)
-        sys.exit(130)
+        sys.stderr.write("edgesim: interrupted\n")
+        sys.exit(INTERRUPTED)
     finally:
         # Python's exit would collect all that was imported once more, for up to a second. With torch it has to: triton
         # complains about everything that is not taken down.

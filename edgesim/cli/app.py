@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,20 +12,30 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from edgesim.errors import EdgesimError
+from edgesim.cli import INTERRUPTED
+from edgesim.errors import EdgesimError, RunError
 
 COMMANDS = ("run", "compare", "report", "plan", "predict", "validate", "init", "list", "schema", "calibrate")
 """commands in the order of `edgesim --help`"""
 
 
-class _InOrder(TyperGroup):
+class _Commands(TyperGroup):
     def list_commands(self, _: Any) -> list[str]:
         """Names of the commands, those used most first."""
         return list(COMMANDS)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Call the command; where Ctrl-C stops it, say so in one line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            with contextlib.suppress(OSError):  # the terminal may be closed
+                typer.echo(f"edgesim: {str(error) or 'interrupted'}", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
 
 app = typer.Typer(
-    cls=_InOrder,
+    cls=_Commands,
     name="edgesim",
     no_args_is_help=True,
     add_completion=False,
@@ -70,9 +82,26 @@ def with_commands(names: Iterable[str] = COMMANDS) -> typer.Typer:
     return app
 
 
+def call() -> None:
+    """Call the command that the arguments name; a user's error becomes a message and an exit code."""
+    asked = sys.argv[1:2]
+    try:
+        with_commands(asked if asked and asked[0] in COMMANDS else COMMANDS)(standalone_mode=True)
+    except RunError as error:
+        typer.echo(f"edgesim: {error}", err=True)
+        sys.exit(1)
+    except EdgesimError as error:
+        typer.echo(f"edgesim: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        typer.echo(f"edgesim: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        sys.exit(1)
+
+
 def fail(error: EdgesimError, code: int) -> Any:
     """Print an error to standard error and exit."""
-    typer.echo(f"edgesim: {error}", err=True)
+    with contextlib.suppress(OSError):  # the terminal may be closed
+        typer.echo(f"edgesim: {error}", err=True)
     raise typer.Exit(code)
 
 

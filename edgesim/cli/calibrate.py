@@ -10,6 +10,7 @@ import typer
 from edgesim.cli.app import app
 from edgesim.errors import EdgesimError
 from edgesim.formatting import n_of, percent, scaled, watts
+from edgesim.output_files import check_replaceable, write_signed
 
 if TYPE_CHECKING:
     from edgesim.calibration import this_machine
@@ -35,17 +36,21 @@ def calibrate(
     ] = None,
 ) -> None:
     """Measure this machine into a device profile; takes minutes on an otherwise idle machine."""
+    check_replaceable(target := out or Path(f"{name or 'this-machine'}.yaml"))  # before the work, not after
+    if page is not None:
+        check_replaceable(page, "--report")
     from edgesim.calibration import this_machine, this_machine_page
+    from edgesim.cli import stop_signals
     from edgesim.results import provenance
     from edgesim.runtime.executor import keep_freed_memory
 
+    stop_signals.interrupting()
     keep_freed_memory()  # as the actors of a run do, whose steps are measured here
     chosen = name or (out.stem if out else "this-machine")
-    target = out or Path(f"{chosen}.yaml")
     asked = request(chosen, threads, device_class, torch_device, target.resolve().parent, check)
     found = this_machine.calibrate(asked, target, lambda doing: typer.echo(doing, err=True))
     if page is not None:
-        page.write_text(this_machine_page.page(found, provenance.command()), encoding="utf-8")
+        write_signed(page, this_machine_page.page(found, provenance.command()))
     print_calibration(found, target)
 
 

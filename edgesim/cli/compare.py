@@ -14,6 +14,7 @@ from edgesim.cli import terminal
 from edgesim.cli.app import Json, app
 from edgesim.errors import EdgesimError, RunError
 from edgesim.formatting import n_of
+from edgesim.output_files import check_replaceable
 
 if TYPE_CHECKING:
     from edgesim.report.page import Page
@@ -58,10 +59,12 @@ def compare(
     is priced on each fleet without training; a single fleet is compared with the run's own. A scenario is run first, on
     its own fleet.
     """
+    from edgesim.cli import stop_signals
     from edgesim.config import shipped
     from edgesim.report import comparison_page
     from edgesim.results import provenance
 
+    stop_signals.interrupting(also_others=True)
     files = [shipped.fleet_file(fleet) for fleet in fleets or []]
     if files and len(paths) == 1 and not paths[0].exists() and str(paths[0]) in shipped.scenarios():
         paths = [shipped.scenario_file(paths[0])]
@@ -87,6 +90,8 @@ def compare(
 def _check_arguments(paths: list[Path], fleets: list[Path], out: Path | None) -> None:
     if out is not None and out.suffix not in (".html", ".md"):
         raise typer.BadParameter(f"--out must name a .html or .md file; got {out}")
+    if out is not None:
+        check_replaceable(out)
     if fleets and len(paths) > 1:
         raise typer.BadParameter(
             f"--fleet prices one run or scenario; got {len(paths)}; leave out --fleet to compare runs"
@@ -155,7 +160,6 @@ def _train(path: Path, files: list[Path]) -> tuple[Run, dict[str, Run]]:
 
     Returns: the run, and the runs of other fleets by name (`repricing.fleet_names`), in the run's folder.
     """
-    from edgesim import report
     from edgesim.results import repricing
     from edgesim.runtime.ray_startup import unused_address
     from edgesim.scenario.loading import load
@@ -171,7 +175,6 @@ def _train(path: Path, files: list[Path]) -> tuple[Run, dict[str, Run]]:
             others[name] = _run_scenario(other, folder / "scenario.yaml", folder, runs)
             runs.append(others[name])
     for run in runs:
-        report.write(run, run.path / "report.html")
         typer.echo(f"run folder: {run.path}", err=True)
     if not any((run.records["status"] == "ok").any() for run in runs):
         raise RunError(f"{runs[0].path} has no trial that ended well on any fleet, so there is nothing to compare")
@@ -181,11 +184,19 @@ def _train(path: Path, files: list[Path]) -> tuple[Run, dict[str, Run]]:
 def _run_scenario(scenario: Scenario, file: Path, out: Path | None = None, trained: Sequence[Run] = ()) -> Run:
     """Run a scenario and print its progress and failures. `file`: its name in the command that resumes it."""
     from edgesim import api
-    from edgesim.cli import progress, run_outcome
+    from edgesim.cli import progress, run_outcome, stop_signals
+    from edgesim.runtime import RayExecutor
+
+    def started() -> RayExecutor:
+        executor = RayExecutor()
+        stop_signals.interrupting(also_others=True)  # Ray's handler for SIGTERM would print a stack
+        return executor
 
     watcher = progress.watcher()
     try:
-        run = api.run(scenario, out, progress=watcher, trained=trained)
+        run = api.run(
+            scenario, out, executor=started, progress=watcher, trained=trained, report=run_outcome.write_report
+        )
     finally:
         watcher.stop()
     run_outcome.show_failures(run, run_outcome.resume_command(file, run.path, ()))

@@ -11,7 +11,9 @@ import typer
 
 from edgesim.cli import terminal
 from edgesim.cli.app import Json, Overrides, Scenario, app
+from edgesim.errors import OutputError
 from edgesim.formatting import n_of, number, short_percent, size
+from edgesim.output_files import check_replaceable
 
 if TYPE_CHECKING:
     from edgesim.planning import FleetPlan
@@ -59,15 +61,19 @@ def plan(
         raise typer.BadParameter(f"--out must name a .parquet file; got {out}")
     if out is not None and not out.parent.is_dir():  # before the work, not after
         raise typer.BadParameter(f"--out names a file in {out.parent}, which does not exist; create that folder first")
+    if out is not None:
+        check_replaceable(out)
+    from edgesim.cli import stop_signals
     from edgesim.scenario.loading import load
 
     loaded = load(scenario, overrides or ())
+    stop_signals.interrupting()
     found = fleet_plan(loaded, devices)
     if out is not None:
         try:
             found.write(out)
-        except OSError as error:
-            raise typer.BadParameter(f"--out {out} cannot be written: {error}") from None
+        except OutputError as error:
+            raise typer.BadParameter(f"--out: {error}") from None
     if as_json:
         typer.echo(plan_json(loaded.name, found))
         return

@@ -19,8 +19,21 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a run, finished or not, as HTML and Markdown."""
+    if out is not None and out.suffix not in (".html", ".md"):
+        raise typer.BadParameter(f"--out must name a .html or .md file; got {out}")
+    from edgesim.cli import stop_signals
+    from edgesim.output_files import check_replaceable
     from edgesim.report import write_all
+    from edgesim.results import folder_lock, run_info
     from edgesim.results.run_folder import Run
 
-    for path in write_all(Run(folder), [out] if out else [folder / "report.html", folder / "report.md"]):
+    run = Run(folder)
+    files = [out] if out else [folder / "report.html", folder / "report.md"]
+    for file in files:
+        check_replaceable(file)
+    stop_signals.interrupting()
+    for path in write_all(run, files):
         typer.echo(f"report: {path}")
+    if out is None and run.info["status"].endswith(run_info.REPORT_MISSING):
+        with folder_lock.acquired(folder):
+            run_info.note_report(folder)

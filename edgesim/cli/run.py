@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -16,6 +15,23 @@ from edgesim.formatting import n_of
 
 if TYPE_CHECKING:
     from edgesim.results.run_folder import Run
+    from edgesim.scenario import loading
+
+
+class Place(NamedTuple):
+    """Options on the place where trials run."""
+
+    serial: bool
+    hosts: int | None
+    address: str | None
+
+
+class Way(NamedTuple):
+    """Options on a run that goes on."""
+
+    resume: bool
+    accept_changes: bool
+
 
 LINE_LENGTH = 100
 """characters of a line of the verdict"""
@@ -40,44 +56,113 @@ def run(
     allow_failures: Annotated[
         bool, typer.Option("--allow-failures", help="Exit with 0 despite failed trials, if one succeeded.")
     ] = False,
+    accept_changes: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changes", help="With --resume: go on although code, packages, profiles or data changed."
+        ),
+    ] = False,
+    verify: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Train N random trials of the finished run again and compare all bits."),
+    ] = None,
 ) -> None:
     """Run all trials of a scenario and write a run folder with tables and a report.
 
     The exit code is 1 where a trial failed; --resume tries failed trials again. A trial that its device cannot do is
-    infeasible, not failed.
+    infeasible, not failed. With --verify, a finished run in --out is not run again.
     """
     if serial and (hosts or address):
         raise typer.BadParameter("--serial runs without Ray; leave out --hosts and --address")
+    if accept_changes and not resume:
+        raise typer.BadParameter("--accept-changes goes on with a run; give --resume, too")
     from edgesim.scenario.loading import load
 
     loaded = load(scenario, overrides or ())
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends a run as Ctrl-C does
+    where = ["--serial"] * serial + (["--hosts", str(hosts)] if hosts else [])
+    where += ["--address", address] if address else []
+    if verify and out and not resume and (run := _finished(out, loaded)):
+        _verify(run, verify)
+        return
+    finished = _run(loaded, out, Place(serial, hosts, address), Way(resume, accept_changes), no_progress)
+    print_summary(finished)
+    typer.echo(f"run folder: {finished.path}\nreport: {finished.path / 'report.html'}")
+    from edgesim.cli import run_outcome
+
+    if verify:
+        _verify(finished, verify)
+    run_outcome.end(
+        finished, run_outcome.resume_command(scenario, finished.path, overrides or (), where), allow_failures
+    )
+
+
+def _run(
+    loaded: loading.Scenario,
+    out: Path | None,
+    place: Place,
+    way: Way,
+    no_progress: bool,
+) -> Run:
+    """Run a scenario with its report."""
+    serial, hosts, address = place
     from edgesim import runtime
+    from edgesim.cli import stop_signals
     from edgesim.runtime.ray_startup import unused_address
 
     if not serial and not address and (unused := unused_address()):
         typer.echo(unused, err=True)
+    if not serial:  # otherwise nothing is there yet that has to be put in order
+        stop_signals.interrupting(also_others=True)
     # Ray's actors take seconds to start; meanwhile this process imports the rest and prepares the data.
     executor = runtime.SerialExecutor() if serial else runtime.RayExecutor(hosts, address)
+    stop_signals.interrupting(also_others=True)
     with contextlib.closing(executor):
-        from edgesim import api, report
-        from edgesim.cli import progress, run_outcome
+        with stop_signals.deferring():
+            from edgesim import api
+            from edgesim.cli import progress, run_outcome
 
         watcher: api.Progress = progress.NotesOnly() if no_progress else progress.watcher()
+        resume = api.Resume(way.accept_changes) if way.resume else False
         try:
-            finished = api.run(loaded, out, resume=resume, executor=executor, progress=watcher)
-        except KeyboardInterrupt:
-            watcher.stop()
-            fail(RunError("interrupted; continue with the same command and --resume"), 1)
+            return api.run(
+                loaded, out, resume=resume, executor=executor, progress=watcher, report=run_outcome.write_report
+            )
+        except KeyboardInterrupt as error:
+            with contextlib.suppress(OSError):  # the terminal may be closed
+                watcher.stop()
+            fail(RunError(str(error) or "interrupted; continue with the same command and --resume"), 1)
+            raise
         finally:
-            watcher.stop()
-    page = report.write(finished, finished.path / "report.html")
-    print_summary(finished)
-    typer.echo(f"run folder: {finished.path}\nreport: {page}")
-    where = ["--serial"] * serial + (["--hosts", str(hosts)] if hosts else [])
-    where += ["--address", address] if address else []
-    again = run_outcome.resume_command(scenario, finished.path, overrides or (), where)
-    run_outcome.end(finished, again, allow_failures)
+            with contextlib.suppress(OSError):
+                watcher.stop()
+
+
+def _finished(out: Path, loaded: loading.Scenario) -> Run | None:
+    """The finished run of a scenario in a folder; None where there is none.
+
+    Raises:
+        RunError: it is of another scenario.
+    """
+    from edgesim.results.run_folder import Run
+    from edgesim.sessions import verification
+
+    if not verification.is_finished(out):
+        return None
+    run = Run(out)
+    verification.check_scenario(run, loaded)
+    return run
+
+
+def _verify(run: Run, count: int) -> None:
+    """Verify a run, then write its report again, which says so."""
+    from edgesim.cli import run_outcome, stop_signals, verify_outcome
+    from edgesim.results.run_folder import Run
+
+    stop_signals.interrupting(also_others=True)
+    try:
+        verify_outcome.verify(run, count)
+    finally:
+        run_outcome.write_report(Run(run.path))
 
 
 def print_summary(run: Run) -> None:

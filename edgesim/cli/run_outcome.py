@@ -23,6 +23,20 @@ MOST_REASONS = 5
 """reasons that are printed, at most"""
 
 
+def write_report(run: Run) -> Path:
+    """Write the page of a finished run into its folder.
+
+    Raises:
+        EdgesimError: there is a report.html that edgesim did not write, or the disk is full.
+    """
+    from edgesim import report
+    from edgesim.output_files import check_replaceable
+
+    page = run.path / "report.html"
+    check_replaceable(page)
+    return report.write(run, page)
+
+
 def reasons(records: pd.DataFrame, status: str) -> list[str]:
     """Reasons of the trials with a status, the most frequent first; those that differ only in numbers count as one.
 

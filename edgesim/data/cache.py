@@ -72,10 +72,11 @@ def decoded(found: DatasetFiles) -> ImageDataset:
     Raises:
         DataError: what is wrong with the files, or the cache folder cannot be written to.
     """
-    folder = cache_folder() / "decoded" / f"{found.name}-{fingerprint(found)}"
+    key = fingerprint(found)
+    folder = cache_folder() / "decoded" / f"{found.name}-{key}"
     dataset = _opened(folder, found.name)
     if dataset is not None:
-        return replace(dataset, notes=(*found.notes, *dataset.notes))
+        return replace(dataset, notes=(*found.notes, *dataset.notes), source_key=key)
     raw = found.decode().checked()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +94,7 @@ def decoded(found: DatasetFiles) -> ImageDataset:
     dataset = _opened(folder, found.name)
     if dataset is None:
         raise DataError(f"{folder}: cannot be read back after it was written; set EDGESIM_CACHE to another folder")
-    return replace(dataset, notes=(*found.notes, *dataset.notes))
+    return replace(dataset, notes=(*found.notes, *dataset.notes), source_key=key)
 
 
 def fingerprint(found: DatasetFiles) -> str:
@@ -112,6 +113,25 @@ def fingerprint(found: DatasetFiles) -> str:
                 _hash_content(digest, path, state.st_size, whole)
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from None
+    return digest.hexdigest()
+
+
+def content_key(dataset: ImageDataset) -> str:
+    """A hash of a data set: that of its source files, else of its arrays, of which large ones count by blocks."""
+    if dataset.source_key:
+        return dataset.source_key
+    digest = hashlib.blake2b(digest_size=16)
+    for name in ARRAYS:
+        array = getattr(dataset, name)
+        digest.update(f"{name} {array.shape} {array.dtype}\n".encode())
+        flat = array.reshape(-1)
+        per_block = max(1, BLOCK_BYTES // flat.itemsize)
+        if flat.nbytes <= FULL_HASH_BYTES:
+            digest.update(np.ascontiguousarray(flat).data)
+        else:
+            for start in np.linspace(0, len(flat) - per_block, SAMPLES).astype(np.int64):
+                digest.update(np.ascontiguousarray(flat[start : start + per_block]).data)
+    digest.update(repr(dataset.class_names).encode("utf-8", "backslashreplace"))
     return digest.hexdigest()
 
 

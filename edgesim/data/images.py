@@ -35,6 +35,8 @@ class ImageDataset:
     class_names: tuple[str, ...]
     notes: tuple[Note, ...] = ()
     """notes on what was left out, missed, met twice or read as something else, before any limit"""
+    source_key: str = ""
+    """hash of the source files (`cache.fingerprint`); empty where the data come from no files that were hashed"""
 
     def __post_init__(self) -> None:
         for split in ("train", "test"):
@@ -115,6 +117,7 @@ def limited(dataset: ImageDataset, limit_train: int | None, limit_test: int | No
         labels[1],
         dataset.class_names,
         (*dataset.notes, *_lost(dataset, labels, (limit_train, limit_test))),
+        dataset.source_key,
     )
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from edgesim.cost.objective import BINDS
+from edgesim.output_files import MARK, replacing
 from edgesim.planning.trials import LIMITS, WORK_IS
 from edgesim.planning.virtual_fleet import VirtualFleet
 from edgesim.repeats import trainings_to_break_even
@@ -121,16 +121,12 @@ class FleetPlan:
         """Write all rows to a parquet file, a row group at a time; the file is there once it is whole.
 
         Raises:
-            OSError: the file cannot be written.
+            OutputError: the file cannot be written.
         """
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            self._stream(unfinished)
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with replacing(path) as file:
+            self._stream(file)
 
-    def _stream(self, path: Path) -> None:
+    def _stream(self, file: BinaryIO) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -149,12 +145,12 @@ class FleetPlan:
         schema = pa.schema([
             pa.field(name, word if name in lists else pa.from_numpy_dtype(values.dtype), nullable=False)
             for name, values in next(self.chunks(1)).items()
-        ])  # fmt: skip
+        ], metadata={"edgesim": MARK})  # fmt: skip
         # Compressing equal doubles takes less time than hashing them for a dictionary. Without nulls there are no
         # levels to write, and bounds of columns that are in no order would help no reader.
         options = {"compression": "lz4", "use_dictionary": [*lists], "write_statistics": False}
         chunks = self.chunks(CHUNK_ROWS)
-        with pq.ParquetWriter(path, schema, **options) as writer, ThreadPoolExecutor(1) as ahead:
+        with pq.ParquetWriter(file, schema, **options) as writer, ThreadPoolExecutor(1) as ahead:
             coming = ahead.submit(next, chunks, None)
             while (columns := coming.result()) is not None:
                 coming = ahead.submit(next, chunks, None)  # gathered while this one is compressed

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from edgesim.formatting import n_of
+from edgesim.output_files import write_signed
 from edgesim.report import page, text_tables
 from edgesim.report.run_tables import Run
 from edgesim.report.sections import PageTable
@@ -73,7 +74,7 @@ def write_page(shown: page.Page, out: Path, in_sections: Sequence[str], in_figur
             used += [str(name) for name in table.data.columns]
     lines += ["## Columns", "", *(f"- **{label}**: {meaning}" for label, _, meaning in text_tables.glossary(used))]
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_signed(out, "\n".join(lines) + "\n")
     return out
 
 

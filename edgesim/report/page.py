@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from markupsafe import Markup, escape
 
 from edgesim.config import validation
 from edgesim.formatting import MOST_PLAIN, UNKNOWN
+from edgesim.output_files import write_signed
 from edgesim.report import payload, pictures, plot_style, run_facts, text_tables
 from edgesim.report.outline import sections
 from edgesim.report.run_tables import Run, read
@@ -67,9 +67,7 @@ def write(run: Run, out: Path) -> Path:
 def write_page(page: Page, out: Path) -> Path:
     """Write any page; `out` as for `write`."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}")
-    unfinished.write_text(render_page(page), encoding="utf-8")
-    unfinished.replace(out)
+    write_signed(out, render_page(page))
     return out
 
 

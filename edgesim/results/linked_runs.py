@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from edgesim.config.document_bounds import user_path
 from edgesim.cost.analytic import subset_size
 from edgesim.cost.objective import Objective
+from edgesim.data.images import ImageDataset
 from edgesim.errors import Fault, RunError, ScenarioError
-from edgesim.planning.run_plan import RunPlan
+from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.planning.trials import Curves
 from edgesim.records import Reused, Trial
 from edgesim.results.run_folder import Run, read_results
+from edgesim.results.run_identity import beside
 from edgesim.scenario import keep_ratio
 from edgesim.scenario.loading import Scenario
 from edgesim.work import FloatArray, Workload
@@ -31,7 +32,7 @@ def reused_by(scenario: Scenario) -> tuple[dict[Trial, Reused], Workload | None]
     if scenario.pruning.scores_from is None:
         return {}, None
     with _named_by(scenario, "pruning.scores_from"):
-        return _reusable(_beside(scenario, scenario.pruning.scores_from))
+        return _reusable(beside(scenario, scenario.pruning.scores_from))
 
 
 def matched(reused: Mapping[Trial, Reused], plan: RunPlan) -> dict[Trial, Reused]:
@@ -49,6 +50,23 @@ def matched(reused: Mapping[Trial, Reused], plan: RunPlan) -> dict[Trial, Reused
     return known
 
 
+def planned(scenario: Scenario, dataset: ImageDataset | None = None) -> tuple[RunPlan, dict[Trial, Reused]]:
+    """The plan of a run, with the subsets and curves of the runs that its scenario names.
+
+    Args:
+        scenario: the experiment.
+        dataset: its data, where the caller has them already.
+
+    Returns: the plan, and the trials that have a subset in another run.
+
+    Raises:
+        DataError, ScenarioError: as `plan_run` and `reused_by`.
+    """
+    reused, scorer = reused_by(scenario)
+    plan = plan_run(scenario, dataset, curves_of(scenario), reused, scorer)
+    return plan, matched(reused, plan)
+
+
 def curves_of(scenario: Scenario) -> Curves | None:
     """The accuracy curves of the run that the scenario's objective names; None where it names none.
 
@@ -63,7 +81,7 @@ def curves_of(scenario: Scenario) -> Curves | None:
         "from here, or give `accuracy_curve` in its place"
     )
     with _named_by(scenario, f"{keep_ratio.PATH}.objective.accuracy_from", advice):
-        return accuracy_curves(_beside(scenario, rule.accuracy_from))
+        return accuracy_curves(beside(scenario, rule.accuracy_from))
 
 
 def accuracy_curves(path: Path) -> dict[str, FloatArray]:
@@ -103,12 +121,6 @@ def _named_by(scenario: Scenario, path: str, advice: str = "") -> Iterator[None]
         yield
     except RunError as error:
         raise ScenarioError(scenario.name, [Fault(path, f"{error}{advice}")]) from None
-
-
-def _beside(scenario: Scenario, folder: str) -> Path:
-    """A folder that the scenario names: relative to the scenario, or else to where one is."""
-    beside = user_path(scenario.folder / folder)
-    return beside if beside.exists() else user_path(folder)
 
 
 def _reusable(path: Path) -> tuple[dict[Trial, Reused], Workload]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from edgesim.cost.analytic import CostWeights
 from edgesim.cost.context import PricingContext
 from edgesim.errors import RunError
-from edgesim.results.atomic_files import write_text
+from edgesim.output_files import write_text
+from edgesim.results.table_files import GO_ON
 from edgesim.work import Workload
 
 FILE = "terms.json"
@@ -17,7 +18,9 @@ FILE = "terms.json"
 
 def write(folder: Path, context: PricingContext) -> None:
     """Write the pricing context of a run."""
-    write_text(folder / FILE, json.dumps(dataclasses.asdict(context), default=lambda array: array.tolist()) + "\n")
+    write_text(
+        folder / FILE, json.dumps(dataclasses.asdict(context), default=lambda array: array.tolist()) + "\n", GO_ON
+    )
 
 
 def read(folder: Path) -> PricingContext:

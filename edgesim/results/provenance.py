@@ -14,13 +14,15 @@ PACKAGES = ("edgesim", "torch", "torchvision", "ray", "numpy", "pandas")
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that numbers depend on; needs none of them imported."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
+
+
+def version(package: str) -> str:
+    """Version of an installed package, without importing it."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def host() -> dict[str, Any]:

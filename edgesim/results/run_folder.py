@@ -1,168 +1,24 @@
-"""The run folder: written during a run, resumed after a kill, read by reports and other runs.
-
-During a run its results are lines of `journal.jsonl`, appended and flushed as each trial ends. A kill loses at most the
-trials in flight. At the end they become the tables of `table_columns.OF_TRIALS`, one
-parquet file each, in the order of the trials, and the journal goes. Exactly one of the two is the truth at any
-time: the journal where there is one.
-"""
+"""A run folder to read from: by reports, comparisons and other runs."""
 
 from __future__ import annotations
 
-import json
-import os
-import time
-import zlib
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from edgesim.config import display, validation
 from edgesim.cost.context import PricingContext
 from edgesim.errors import EdgesimError, RunError
-from edgesim.records import Record, Trial, TrialResult
-from edgesim.results import pricing_file, run_summary
-from edgesim.results.atomic_files import read_table, write_table, write_text
-from edgesim.results.serialization import from_line, results_of, tables, to_line
+from edgesim.records import TrialResult
+from edgesim.results import journal, pricing_file, run_info, run_summary
+from edgesim.results.serialization import results_of, tables
 from edgesim.results.table_columns import OF_TRIALS
+from edgesim.results.table_files import read_table
 
-JOURNAL = "journal.jsonl"
-LASTING = ("started", "sessions", "workload", "shown", "data_notes")
-"""keys of run.json that stay when a run is resumed; the last three come from the plan, which not every session makes"""
-SYNC_EVERY_S = 1.0
-"""seconds between two syncs of the journal; a killed process loses nothing, a power cut at most this"""
-
-
-class RunFolder:
-    """A run folder being written."""
-
-    def __init__(self, path: Path, info: dict[str, Any], results: list[TrialResult]):
-        """Use `create` or `resume`.
-
-        Raises:
-            RunError: another process is writing to the folder.
-        """
-        self.path, self.info = path, info
-        self._lock = FileLock(path / ".lock")
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise RunError(f"another process is writing to {path}; wait for it, or name another with --out") from None
-        self._results = {result.record.trial: result for result in results}
-        self._journal: IO[str] | None = None
-        self._synced_s = 0.0
-
-    @classmethod
-    def create(cls, path: Path, scenario_yaml: str, info: Mapping[str, Any]) -> RunFolder:
-        """Start a new run.
-
-        Raises:
-            RunError: the folder holds results already, or cannot be written.
-        """
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            folder = cls(path, dict(info), [])
-            # A run that failed before its first result, for want of data say, stands in nobody's way.
-            if (path / "run.json").exists() and read_results(path):
-                folder.release()
-                raise RunError(f"{path} holds a run already; go on with it by --resume, or name another with --out")
-            write_text(path / "scenario.yaml", scenario_yaml)
-            folder.update({"status": "running"})
-        except OSError as error:
-            raise RunError(f"{path} cannot be written: {error.strerror or error}; name another with --out") from None
-        return folder
-
-    @classmethod
-    def resume(cls, path: Path, scenario_yaml: str, info: Mapping[str, Any]) -> RunFolder:
-        """Go on with a run of the same scenario.
-
-        Raises:
-            RunError: there is no run, or its scenario differs (the differences are listed).
-        """
-        if not (path / "run.json").exists():
-            raise RunError(f"{path} holds no run to resume; leave out --resume to start one")
-        before = validation.parse((path / "scenario.yaml").read_text(encoding="utf-8"), "before")
-        differences = validation.differences(before, validation.parse(scenario_yaml, "now"))
-        if differences:
-            listed = "\n".join(f"  {path}: was {was!r}, now {now!r}" for path, was, now in differences)
-            raise RunError(f"{path} was made by another scenario and cannot be resumed by this one:\n{listed}")
-        earlier = {name: value for name, value in Run(path).info.items() if name in LASTING}
-        return cls(path, {**info, "started": None, "sessions": [], **earlier}, read_results(path))
-
-    @property
-    def done(self) -> frozenset[Trial]:
-        """Trials that have a record and did not fail: what a device cannot do it cannot do the next time either."""
-        return frozenset(trial for trial, result in self._results.items() if result.record.status != "failed")
-
-    @property
-    def records(self) -> list[Record]:
-        """Every record so far."""
-        return [result.record for result in self._results.values()]
-
-    def append(self, result: TrialResult) -> None:
-        """Write one result down at once; it takes the place of an earlier one of the same trial."""
-        if self._journal is None:
-            self._rewrite_journal()
-            self._journal = (self.path / JOURNAL).open("a", encoding="utf-8")
-        self._journal.write(to_line(result))
-        self._journal.flush()
-        if time.monotonic() - self._synced_s > SYNC_EVERY_S:
-            os.fsync(self._journal.fileno())
-            self._synced_s = time.monotonic()
-        self._results[result.record.trial] = result
-
-    def describe(self, described: Mapping[str, pd.DataFrame]) -> None:
-        """Write the tables that are known before the first trial (`device_tables.holdings`)."""
-        for name, table in described.items():
-            write_table(self.path, name, table)
-
-    def update(self, values: Mapping[str, Any]) -> None:
-        """Change run.json."""
-        self.info.update(values)
-        write_text(self.path / "run.json", json.dumps(self.info, indent=2) + "\n")
-
-    def note_terms(self, terms: PricingContext) -> None:
-        """Write the context of the prices, so that another fleet can be priced."""
-        pricing_file.write(self.path, terms)
-
-    def interrupt(self, status: str, reason: str, finished: str) -> None:
-        """Leave the run unfinished; the journal stays for `--resume`."""
-        self._close()
-        self.update({"status": status, "reason": reason, "finished": finished})
-        self.release()
-
-    def finish(self, order: Iterable[Trial], values: Mapping[str, Any]) -> Run:
-        """Turn the journal into tables, rows in the order of the trials; a run that was finished stays as it is."""
-        self._close()
-        if not (self.path / JOURNAL).exists() and (self.path / "records.parquet").exists():
-            self.release()
-            return Run(self.path)
-        results = [self._results[trial] for trial in order if trial in self._results]
-        for name, table in tables(results).items():
-            write_table(self.path, name, table)
-        self.update({"status": "finished", **values})
-        (self.path / JOURNAL).unlink(missing_ok=True)
-        self.release()
-        return Run(self.path)
-
-    def release(self) -> None:
-        """Let others write to the folder."""
-        self._lock.release()
-        (self.path / ".lock").unlink(missing_ok=True)
-
-    def _close(self) -> None:
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
-
-    def _rewrite_journal(self) -> None:
-        """A journal of all results so far: without the line that a kill cut short, with what the tables held."""
-        text = "".join(to_line(result) for result in self._results.values())
-        write_text(self.path / JOURNAL, text)
+SCENARIO = "scenario.yaml"
 
 
 @dataclass(frozen=True, repr=False)
@@ -176,29 +32,22 @@ class Run(display.Displayed):
         return f"Run of {self.info.get('scenario')}", run_summary.of(self.path, self.info, self.records)
 
     def __post_init__(self) -> None:
-        if not (self.path / "run.json").exists():
-            raise RunError(f"{self.path} is no run folder: it has no run.json")
+        run_info.read(self.path)  # a folder without a sound run.json is no run
 
     @cached_property
     def info(self) -> dict[str, Any]:
-        """run.json."""
-        try:
-            info: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.path / 'run.json'} cannot be read: {error}") from None
-        if not isinstance(info, dict):
-            raise RunError(f"{self.path / 'run.json'} is damaged: it holds no map")
-        return info
+        """run.json (`run_info.read`)."""
+        return run_info.read(self.path)
 
     @cached_property
     def scenario(self) -> dict[str, Any]:
         """The resolved scenario document."""
-        return validation.read(self.path / "scenario.yaml")
+        return validation.read(self.path / SCENARIO)
 
     @cached_property
     def _of_journal(self) -> dict[str, pd.DataFrame] | None:
         """The tables of a run that is not finished; None where the run has its own."""
-        if (self.path / JOURNAL).exists() or not (self.path / "records.parquet").exists():
+        if (self.path / journal.FILE).exists() or not (self.path / "records.parquet").exists():
             return tables(read_results(self.path))
         return None
 
@@ -262,7 +111,7 @@ def find_latest(folder: Path, scenario: str) -> Path:
     Raises:
         RunError: there is none.
     """
-    runs = [path.parent for path in folder.glob("*/run.json")]
+    runs = [path.parent for path in folder.glob(f"*/{run_info.FILE}")]
     matching = []
     for path in runs:
         try:
@@ -277,28 +126,13 @@ def find_latest(folder: Path, scenario: str) -> Path:
 
 
 def read_results(path: Path) -> list[TrialResult]:
-    """The results of a run folder, from its journal or from its tables. A line cut short by a kill is left out.
+    """The results of a run folder, from its journal or from its tables.
 
     Raises:
-        RunError: a line in the middle is damaged.
+        RunError: a line or a table is damaged, or holds a value that no run can have written.
     """
-    journal = path / JOURNAL
-    if not journal.exists():
-        return results_of(_read_tables(path)) if (path / "records.parquet").exists() else []
-    lines = journal.read_text(encoding="utf-8", errors="replace").split("\n")
-    results: dict[Trial, TrialResult] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line:
-            continue
-        try:
-            result = from_line(line)
-        except (ValueError, TypeError, KeyError, zlib.error) as error:
-            if number == len(lines):
-                break  # no newline at its end: the write was cut short
-            raise RunError(f"{journal}, line {number} is damaged ({error}); remove the line to go on") from None
-        results[result.record.trial] = result
-    return list(results.values())
-
-
-def _read_tables(path: Path) -> dict[str, pd.DataFrame]:
-    return {name: read_table(path, name) for name in OF_TRIALS}
+    if (path / journal.FILE).exists():
+        return journal.read(path / journal.FILE)
+    if not (path / "records.parquet").exists():
+        return []
+    return results_of({name: read_table(path, name) for name in OF_TRIALS})

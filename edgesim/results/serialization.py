@@ -19,6 +19,7 @@ import pandas as pd
 from edgesim.ranked_samples import RankedSamples
 from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult, WorkRecord
 from edgesim.results.table_columns import ENDS, KEY, OF_TRIALS, WORK, empty
+from edgesim.results.value_checks import first_bad
 from edgesim.work import Segment, StepTrace, Work
 
 Columns = dict[str, Any]
@@ -256,17 +257,37 @@ def _unpacked(entry: dict[str, Any]) -> Any:
 
 
 _ENCODER, _DECODER = json.JSONEncoder(default=_packed, check_circular=False), json.JSONDecoder(object_hook=_unpacked)
+_HEAD = '{"crc32": "'
+_REST_AT = len(_HEAD) + 8 + len('", ')
 
 
 def to_line(result: TrialResult) -> str:
-    """The rows of a result as one line of JSON."""
-    return _ENCODER.encode(rows_of(result)) + "\n"
+    """The rows of a result as one line of JSON, whose first key `crc32` has the checksum of the rest of the line.
+
+    The checksum has eight hexadecimal digits. It covers the text behind `"crc32": "…", `, the closing brace included.
+    """
+    rest = _ENCODER.encode(rows_of(result))[1:]
+    return f'{_HEAD}{zlib.crc32(rest.encode()):08x}", {rest}\n'
 
 
 def from_line(line: str) -> TrialResult:
     """The result behind a line.
 
     Raises:
-        ValueError, TypeError, KeyError, zlib.error: the line is damaged.
+        ValueError: the line is damaged, or holds a value that no run can have written.
     """
-    return result_of(_DECODER.decode(line))
+    line = line.removesuffix("\n")
+    rest = line[_REST_AT:]
+    if not line.startswith(_HEAD) or line[_REST_AT - 3 : _REST_AT] != '", ':
+        raise ValueError("it has no checksum")
+    if f"{zlib.crc32(rest.encode()):08x}" != line[len(_HEAD) : _REST_AT - 3]:
+        raise ValueError("its checksum is not that of its content")
+    try:
+        rows = _DECODER.decode("{" + rest)
+        for name, columns in rows.items():
+            bad = first_bad(name, columns)
+            if bad is not None:
+                raise ValueError(bad.problem)
+        return result_of(rows)
+    except (TypeError, KeyError, AttributeError, IndexError, zlib.error) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from None

@@ -1,0 +1,196 @@
+"""Identity of a run: the content of all that its numbers depend on beside the scenario, and what changed since.
+
+A resumed run mixes results. So code, packages, profiles, data, own modules and linked runs are recorded when a run
+begins and compared when it goes on.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from edgesim.config.document_bounds import user_path
+from edgesim.config.registry import NamedPlugin
+from edgesim.config.validation import differences
+from edgesim.cost.objective import Objective
+from edgesim.data.cache import content_key
+from edgesim.data.images import ImageDataset
+from edgesim.errors import RunError, shortened
+from edgesim.formatting import n_of
+from edgesim.hardware import loading
+from edgesim.results import own_modules, provenance
+from edgesim.scenario.loading import Scenario
+
+WITHOUT_NUMBERS = ("analysis", "calibration", "cli", "report")
+"""rooms of edgesim whose code changes no number of a run"""
+_LINKED_FILES = ("journal.jsonl", "records.parquet", "selections.parquet", "work.parquet", "terms.json")
+_WORDS = ("source", "confidence", "note", "title", "software", "scope", "relative_error")
+"""keys of a profile that no price depends on"""
+_LISTED = 12
+"""changes that are named one by one"""
+
+Identity = dict[str, Any]
+Change = dict[str, Any]
+"""`what` changed, its value that it `was` when the run was made, and `now`"""
+
+
+def of_scenario(scenario: Scenario) -> Identity:
+    """The identity of a run before its data are read.
+
+    Raises:
+        ScenarioError: a folder that the scenario names is no path.
+    """
+    found: Identity = {
+        "edgesim_code": code_key(),
+        "packages": _packages(scenario),
+        "profiles": _profiles(scenario),
+        "own_modules": own_modules.hashes(_plugins(scenario)),
+        "linked_runs": {name: _folder_key(beside(scenario, name)) for name in _linked(scenario)},
+    }
+    return {name: part for name, part in found.items() if part}
+
+
+def with_data(identity: Identity, dataset: ImageDataset) -> Identity:
+    """An identity with the content of the data."""
+    return {**identity, "data": content_key(dataset)}
+
+
+def data_of(identity: Identity | None) -> Identity:
+    """The part of an identity that is of the data; empty where it is not known."""
+    return {name: part for name, part in (identity or {}).items() if name == "data"}
+
+
+@functools.cache
+def code_key() -> str:
+    """Hash of edgesim's own sources and data, the rooms left out that change no number of a run."""
+    package = Path(__file__).resolve().parents[1]
+    digest = hashlib.blake2b(digest_size=8)
+    rooms = [path for path in sorted(package.iterdir()) if path.is_dir() and path.name not in WITHOUT_NUMBERS]
+    files = [*package.glob("*.py"), *(file for room in rooms for file in room.rglob("*.py"))]
+    for file in [*sorted(files), package / "data" / "digits.csv.gz"]:
+        digest.update(f"{file.relative_to(package).as_posix()}\n".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def changes(before: Identity | None, now: Identity) -> list[Change]:
+    """What is not as it was when the run was made; parts that are not known yet are left out.
+
+    Args:
+        before: of the run folder; None where it is lost.
+        now: of this session.
+    """
+    if before is None:
+        return [{"what": "identity", "was": None, "now": "lost with run.json"}]
+    known = {name: before.get(name) for name in before.keys() | now.keys() if name in now or name != "data"}
+    listed = differences({name: known[name] for name in sorted(known)}, now)
+    return [{"what": path, "was": was, "now": value} for path, was, value in listed]
+
+
+def check_scenario(path: Path, before: dict[str, Any], now: dict[str, Any], use: str) -> None:
+    """Refuse a run of another scenario.
+
+    Args:
+        path: the run folder.
+        before: resolved scenario of the run.
+        now: resolved scenario of this session.
+        use: what cannot be done, for the message.
+
+    Raises:
+        RunError: with the differences.
+    """
+    found = differences(before, now)
+    if found:
+        listed = "\n".join(f"  {place}: was {was!r}, now {value!r}" for place, was, value in found)
+        raise RunError(f"{path} was made by another scenario and cannot be {use} by this one:\n{listed}")
+
+
+def refuse(path: Path, found: Iterable[Change]) -> None:
+    """Refuse to go on with a run where something changed.
+
+    Raises:
+        RunError: naming each change, and the way past it.
+    """
+    listed = list(found)
+    if not listed:
+        return
+    lines = [f"  {change['what']}: was {_shown(change['was'])}, now {_shown(change['now'])}" for change in listed]
+    more = [f"  and {n_of(len(lines) - _LISTED, 'more change')}"] if len(lines) > _LISTED else []
+    raise RunError("\n".join([
+        f"{path} was made with something else than there is now, so that its results would be mixed:",
+        *lines[:_LISTED], *more,
+        "go on nevertheless with --accept-changes, which is recorded in run.json; or start a new run with --out",
+    ]))  # fmt: skip
+
+
+def beside(scenario: Scenario, folder: str) -> Path:
+    """A folder that the scenario names: relative to the scenario, or else to where one is.
+
+    Raises:
+        ScenarioError: it is no path.
+    """
+    place = user_path(scenario.folder / folder)
+    return place if place.exists() else user_path(folder)
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else shortened(str(value), 200)
+
+
+def _packages(scenario: Scenario) -> dict[str, str]:
+    """Versions of Python and of the packages that numbers depend on."""
+    timm = {"timm": provenance.version("timm")} if scenario.model.name.startswith("timm:") else {}
+    return provenance.versions() | timm
+
+
+def _profiles(scenario: Scenario) -> dict[str, dict[str, Any]]:
+    """Profile -> its numbers. Two different ones of one name, from files of users, are told apart by a count."""
+    found: dict[str, dict[str, Any]] = {}
+    for profile in {id(base): base for base in scenario.fleet.bases}.values():
+        numbers, name, count = _numbers(profile), profile.name, 1
+        while found.get(name, numbers) != numbers:
+            count += 1
+            name = f"{profile.name} ({count})"
+        found[name] = numbers
+    return found
+
+
+def _plugins(scenario: Scenario) -> Iterator[NamedPlugin]:
+    yield from (scenario.dataset, scenario.partition, scenario.model)
+    yield from (*scenario.augment, *scenario.pruning.methods)
+
+
+def _linked(scenario: Scenario) -> list[str]:
+    """Folders of other runs that the scenario names."""
+    rule = scenario.pruning.rule
+    curves = rule.accuracy_from if isinstance(rule, Objective) else None
+    return [name for name in (scenario.pruning.scores_from, curves) if name is not None]
+
+
+def _folder_key(folder: Path) -> str:
+    """Hash of the files of a run folder that another run reads."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in _LINKED_FILES:
+        if (folder / name).is_file():
+            with (folder / name).open("rb") as file:
+                digest.update(name.encode() + hashlib.file_digest(file, "blake2b").digest())
+    return digest.hexdigest()
+
+
+def _numbers(profile: loading.DeviceProfile) -> dict[str, Any]:
+    """Quantity -> value, of the numbers and words of a profile that prices depend on."""
+    return dict(_leaves(loading.to_dict(profile), ""))
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key not in _WORDS:
+                yield from _leaves(inner, path if key == "value" else f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _leaves(inner, f"{path}[{place}]")
+    else:
+        yield path, value

@@ -1,0 +1,209 @@
+"""The run folder as a run writes it, and goes on with it after a kill.
+
+During a run its results are lines of `journal.jsonl` (`journal`). At the end they become the tables of
+`table_columns.OF_TRIALS`, one parquet file each, in the order of the trials, and the journal goes. Exactly one of the
+two is the truth at any time: the journal where there is one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from edgesim.config import validation
+from edgesim.cost.context import PricingContext
+from edgesim.errors import EdgesimError, OutputError, RunError
+from edgesim.output_files import UNFINISHED, cannot_write, write_text
+from edgesim.records import Record, Trial, TrialResult
+from edgesim.results import folder_lock, journal, pricing_file, run_info
+from edgesim.results.journal import Journal
+from edgesim.results.run_folder import SCENARIO, Run, read_results
+from edgesim.results.run_identity import check_scenario
+from edgesim.results.serialization import tables
+from edgesim.results.table_columns import COLUMNS
+from edgesim.results.table_files import write_table
+
+LASTING = ("started", "sessions", "workload", "shown", "data_notes", "verified")
+"""keys of run.json that stay when a run is resumed; three of them come from the plan, which not every session makes"""
+LEFTOVERS = (folder_lock.FILE, "run.log")
+"""files of a run that hold no result"""
+OWN_FILES = (
+    run_info.FILE, SCENARIO, pricing_file.FILE, journal.FILE, *(f"{name}.parquet" for name in COLUMNS),
+    "report.html", "report.md", *LEFTOVERS,
+)  # fmt: skip
+"""names of all files of a run folder"""
+
+
+class RunFolder:
+    """A run folder being written. As a context manager it lets others write at the end."""
+
+    def __init__(self, path: Path, info: dict[str, Any], results: list[TrialResult]):
+        """Use `create` or `resume`, which lock the folder.
+
+        Raises:
+            RunError: another process is writing to the folder.
+        """
+        self.path, self.info = path, info
+        self.identity_before: dict[str, Any] | None = None
+        """identity of the run before this session; None of a new run, and where it is lost"""
+        self._lock = folder_lock.acquired(path)
+        self._results = {result.record.trial: result for result in results}
+        self._journal = Journal(path)
+        for left in path.glob(f".*{UNFINISHED}"):  # of a process that was killed while it wrote
+            left.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    @classmethod
+    def create(cls, path: Path, scenario_yaml: str, info: Mapping[str, Any]) -> RunFolder:
+        """Start a new run.
+
+        Raises:
+            RunError: the folder holds results or files of someone else, or cannot be written.
+        """
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            _check_ours(path)
+            folder = cls(path, dict(info), [])
+        except OSError as error:
+            raise cannot_write(path, error, "; or name another with --out") from None
+        try:
+            # A run that failed before its first result, for want of data say, stands in nobody's way.
+            if (path / run_info.FILE).exists() and run_info.read(path) and read_results(path):
+                raise RunError(f"{path} holds a run already; go on with it by --resume, or name another with --out")
+            write_text(path / SCENARIO, scenario_yaml, "; or name another with --out")
+            folder.update({"status": run_info.RUNNING})
+        except EdgesimError:
+            folder.release()
+            raise
+        return folder
+
+    @classmethod
+    def resume(cls, path: Path, scenario_yaml: str, info: Mapping[str, Any]) -> RunFolder:
+        """Go on with a run of the same scenario, also with one whose run.json is lost.
+
+        Raises:
+            RunError: there is no run, or its scenario differs (the differences are listed).
+        """
+        is_lost = not (path / run_info.FILE).exists() and _holds_results(path)
+        if not (path / run_info.FILE).exists() and not is_lost:
+            raise RunError(f"{path} holds no run to resume; leave out --resume to start one")
+        check_scenario(path, validation.read(path / SCENARIO), validation.parse(scenario_yaml, "now"), "resumed")
+        known = {} if is_lost else run_info.read(path)
+        earlier = {name: value for name, value in known.items() if name in LASTING}
+        folder = cls(path, {**info, "started": None, "sessions": [], **earlier}, read_results(path))
+        folder.identity_before = known.get("identity")
+        return folder
+
+    @property
+    def done(self) -> frozenset[Trial]:
+        """Trials that have a record and did not fail: what a device cannot do it cannot do the next time either."""
+        return frozenset(trial for trial, result in self._results.items() if result.record.status != "failed")
+
+    @property
+    def records(self) -> list[Record]:
+        """Every record so far."""
+        return [result.record for result in self._results.values()]
+
+    def keep_only(self, trials: Collection[Trial]) -> int:
+        """Leave out the results of other trials: where a profile changed, a rule may choose other keep ratios.
+
+        Returns: number of results that are left out.
+        """
+        wanted = frozenset(trials)
+        others = [trial for trial in self._results if trial not in wanted]
+        for trial in others:
+            del self._results[trial]
+        return len(others)
+
+    def append(self, result: TrialResult) -> None:
+        """Write one result down at once; it takes the place of an earlier one of the same trial.
+
+        Raises:
+            OutputError: it cannot be written; all results before it are safe.
+        """
+        if not self._journal.is_open:
+            self._journal.begin(self._results.values())
+        self._journal.append(result)
+        self._results[result.record.trial] = result
+
+    def describe(self, described: Mapping[str, pd.DataFrame]) -> None:
+        """Write the tables that are known before the first trial (`device_tables.holdings`)."""
+        for name, table in described.items():
+            write_table(self.path, name, table)
+
+    def update(self, values: Mapping[str, Any]) -> None:
+        """Change run.json."""
+        self.info.update(values)
+        run_info.write(self.path, self.info)
+
+    def note_terms(self, terms: PricingContext) -> None:
+        """Write the context of the prices, so that another fleet can be priced."""
+        pricing_file.write(self.path, terms)
+
+    def interrupt(self, values: Mapping[str, Any]) -> None:
+        """Leave the run unfinished with these values in run.json; the journal stays for `--resume`.
+
+        On a full disk run.json stays as it was. Readers then say that the run is stopped (`run_info.read`).
+        """
+        self._journal.close()
+        with contextlib.suppress(OutputError):
+            self.update(values)
+
+    def finish(self, order: Iterable[Trial], values: Mapping[str, Any]) -> Run:
+        """Turn the journal into tables, rows in the order of the trials; a run that has tables keeps them.
+
+        Raises:
+            OutputError: a table cannot be written; the journal has all results.
+        """
+        self._journal.close()
+        if not self._journal.path.exists() and (self.path / "records.parquet").exists():
+            return Run(self.path)
+        results = [self._results[trial] for trial in order if trial in self._results]
+        for name, table in tables(results).items():
+            write_table(self.path, name, table)
+        self.update({"status": run_info.FINISHED, **values})
+        self._journal.path.unlink(missing_ok=True)
+        return Run(self.path)
+
+    def release(self) -> None:
+        """Let others write to the folder."""
+        self._journal.close()
+        with contextlib.suppress(OSError):  # before the release: afterwards it may be the file of the next process
+            (self.path / folder_lock.FILE).unlink()
+        self._lock.release()
+
+
+def _check_ours(path: Path) -> None:
+    """Refuse a folder that holds anything that no run wrote, or results whose run.json is lost.
+
+    Raises:
+        RunError: naming what is there.
+    """
+    there = sorted(entry.name for entry in path.iterdir() if not entry.name.endswith(UNFINISHED))
+    own = OWN_FILES if (path / run_info.FILE).exists() else LEFTOVERS
+    foreign = [name for name in there if name not in own]
+    if not foreign:
+        return
+    if _holds_results(path) and not (path / run_info.FILE).exists():
+        raise RunError(
+            f"{path} holds results of a run whose run.json is lost; go on with them by --resume --accept-changes, or "
+            "name another folder with --out"
+        )
+    more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+    raise RunError(
+        f"{path} holds files that no run wrote ({foreign[0]}{more}); name a new or an empty folder with --out"
+    )
+
+
+def _holds_results(path: Path) -> bool:
+    """True where a folder has the journal or the records of a run."""
+    return (path / journal.FILE).exists() or (path / "records.parquet").exists()

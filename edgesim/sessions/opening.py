@@ -1,0 +1,97 @@
+"""Opening of a run folder for a session: a new one, or one of an earlier session, with all that changed since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from edgesim.data.datasets import DATASETS
+from edgesim.data.images import ImageDataset
+from edgesim.errors import RunError
+from edgesim.results import provenance, run_identity, run_info
+from edgesim.results.run_folder import find_latest
+from edgesim.results.run_writer import RunFolder
+from edgesim.scenario.loading import Scenario
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Way to go on with a run."""
+
+    accept_changes: bool = False
+    """go on although code, packages, profiles, data, own modules or linked runs changed since the run was made"""
+
+
+def opened(scenario: Scenario, out: str | Path | None, how: Resume | None) -> tuple[RunFolder, dict[str, Any]]:
+    """The folder of a run, locked, and the entry of this session in run.json."""
+    info = {
+        "scenario": scenario.name,
+        "scenario_folder": str(scenario.folder.resolve()),
+        "status": run_info.RUNNING,
+        "reason": None,
+        "started": now(),
+        "finished": None,
+        "wall_s": 0.0,
+        "seeds": list(scenario.seeds),
+        "devices": len(scenario.fleet),
+        "label_noise": scenario.dataset.plugin.label_noise if scenario.dataset.name in DATASETS else 0.0,
+        "versions": provenance.versions(),
+        "git_commit": provenance.git_commit(),
+        "host": provenance.host(),
+        "command": provenance.command(),
+        "sessions": [],
+        "trials": {"total": scenario.trial_count},
+        "identity": run_identity.of_scenario(scenario),
+    }
+    session = {"started": now(), "wall_s": 0.0, "command": info["command"], "versions": info["versions"]}
+    if how is None:
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        path = Path(out) if out else RUNS / f"{scenario.name}-{stamp}"
+        return RunFolder.create(path, scenario.to_yaml(), info), session
+    folder = RunFolder.resume(Path(out) if out else find_latest(RUNS, scenario.name), scenario.to_yaml(), info)
+    try:
+        found = run_identity.changes(folder.identity_before, folder.info["identity"])
+        _accept(folder, found, session, how)
+        _check_trials(scenario, folder)
+    except RunError:
+        folder.release()
+        raise
+    # The data are compared once they are read; until then they count as they were.
+    folder.info["identity"] = {**run_identity.data_of(folder.identity_before), **folder.info["identity"]}
+    return folder, session
+
+
+def check_data(folder: RunFolder, dataset: ImageDataset, session: dict[str, Any], how: Resume) -> None:
+    """Compare the data with those that the run was made with; `RunError` where they changed, unless accepted."""
+    now = run_identity.with_data(folder.info["identity"], dataset)
+    if run_identity.data_of(folder.identity_before):  # else the run ended before its data were read
+        _accept(folder, run_identity.changes(folder.info["identity"], now), session, how)
+    folder.info["identity"] = now
+
+
+def _accept(folder: RunFolder, found: list[run_identity.Change], session: dict[str, Any], how: Resume) -> None:
+    """Note changes in the session where they are accepted; `RunError` where they are not."""
+    if not how.accept_changes:
+        run_identity.refuse(folder.path, found)
+    elif found:
+        session["accepted"] = [*session.get("accepted", []), *found]
+
+
+def _check_trials(scenario: Scenario, folder: RunFolder) -> None:
+    """Refuse results that are of no trial of the scenario: of another run's journal, say."""
+    methods, devices = {method.label for method in scenario.pruning.methods}, len(scenario.fleet)
+    for trial in (record.trial for record in folder.records):
+        if trial.seed not in scenario.seeds or trial.device >= devices or trial.method not in methods:
+            raise RunError(
+                f"{folder.path} holds a result of seed {trial.seed}, device {trial.device}, method '{trial.method}', "
+                "which is no trial of its scenario; remove that line of journal.jsonl to go on"
+            )
+
+
+def now() -> str:
+    """The time, for run.json."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
