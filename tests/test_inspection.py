@@ -13,9 +13,9 @@ from conftest import DOCUMENT
 
 import edgesim
 from edgesim.errors import EdgesimError
-from edgesim.preflight import inspect
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
+from edgesim.sessions.preflight import inspect
 
 Make = Callable[..., Scenario]
 IMAGES = 30

@@ -11,9 +11,9 @@ from commands import command
 from conftest import ROOT, RUN_INFO
 
 import edgesim
-from edgesim import output_files
+from edgesim.config import output_files
+from edgesim.config.output_files import check_replaceable, replacing, write_signed
 from edgesim.errors import DataError, EdgesimError, OutputError, RunError
-from edgesim.output_files import check_replaceable, replacing, write_signed
 from edgesim.results.run_writer import RunFolder
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario

@@ -17,12 +17,12 @@ from commands import command
 from conftest import ROOT
 
 import edgesim
-from edgesim import preflight
 from edgesim.cli.init import STARTER
 from edgesim.config import shipped, validation
 from edgesim.errors import ScenarioError
 from edgesim.results import repricing
 from edgesim.scenario import loading as scenarios
+from edgesim.sessions import preflight
 
 OPTION = re.compile(r"^( *)# ((?:- \{)?[a-z_]+: .+)$")
 """a line of the starter that is a choice not taken"""

@@ -15,12 +15,12 @@ from edgesim.calibration.fit import Data, Family, field_of
 from edgesim.calibration.speeds import Copies, StorageSpeed
 from edgesim.calibration.step_timing import Timed, Timings, TorchDevice
 from edgesim.config import validation
+from edgesim.config.output_files import write_signed
 from edgesim.cost import steps
 from edgesim.cost.steps import TERMS
 from edgesim.formatting import n_of
 from edgesim.hardware import loading
 from edgesim.hardware.loading import DeviceProfile
-from edgesim.output_files import write_signed
 from edgesim.work import FloatArray
 
 FITTED = tuple(term for term in TERMS if term != "unrolling")

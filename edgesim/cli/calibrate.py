@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from edgesim.cli.app import app
+from edgesim.config.output_files import check_replaceable, write_signed
 from edgesim.errors import EdgesimError
 from edgesim.formatting import n_of, percent, scaled, watts
-from edgesim.output_files import check_replaceable, write_signed
 
 if TYPE_CHECKING:
     from edgesim.calibration import this_machine

@@ -12,9 +12,9 @@ import typer
 
 from edgesim.cli import terminal
 from edgesim.cli.app import Json, app
+from edgesim.config.output_files import check_replaceable
 from edgesim.errors import EdgesimError, RunError
 from edgesim.formatting import n_of
-from edgesim.output_files import check_replaceable
 
 if TYPE_CHECKING:
     from edgesim.report.page import Page

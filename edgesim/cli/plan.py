@@ -11,9 +11,9 @@ import typer
 
 from edgesim.cli import terminal
 from edgesim.cli.app import Json, Overrides, Scenario, app
+from edgesim.config.output_files import check_replaceable
 from edgesim.errors import OutputError
 from edgesim.formatting import n_of, number, short_percent, size
-from edgesim.output_files import check_replaceable
 
 if TYPE_CHECKING:
     from edgesim.planning import FleetPlan

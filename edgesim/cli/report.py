@@ -22,7 +22,7 @@ def report(
     if out is not None and out.suffix not in (".html", ".md"):
         raise typer.BadParameter(f"--out must name a .html or .md file; got {out}")
     from edgesim.cli import stop_signals
-    from edgesim.output_files import check_replaceable
+    from edgesim.config.output_files import check_replaceable
     from edgesim.report import write_all
     from edgesim.results import folder_lock, run_info
     from edgesim.results.run_folder import Run

@@ -30,7 +30,7 @@ def write_report(run: Run) -> Path:
         EdgesimError: there is a report.html that edgesim did not write, or the disk is full.
     """
     from edgesim import report
-    from edgesim.output_files import check_replaceable
+    from edgesim.config.output_files import check_replaceable
 
     page = run.path / "report.html"
     check_replaceable(page)

@@ -58,7 +58,7 @@ def _inspect_data(path: Path, loaded: loading.Scenario) -> list[str]:
     Raises:
         ScenarioError: a run would be refused.
     """
-    from edgesim.preflight import inspect
+    from edgesim.sessions.preflight import inspect
 
     found = inspect(loaded)
     if found.faults:

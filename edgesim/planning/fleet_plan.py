@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from edgesim.config.output_files import MARK, replacing
 from edgesim.cost.objective import BINDS
-from edgesim.output_files import MARK, replacing
 from edgesim.planning.trials import LIMITS, WORK_IS
 from edgesim.planning.virtual_fleet import VirtualFleet
 from edgesim.repeats import trainings_to_break_even

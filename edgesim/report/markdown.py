@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from edgesim.config.output_files import write_signed
 from edgesim.formatting import n_of
-from edgesim.output_files import write_signed
 from edgesim.report import page, text_tables
 from edgesim.report.run_tables import Run
 from edgesim.report.sections import PageTable

@@ -14,8 +14,8 @@ import jinja2
 from markupsafe import Markup, escape
 
 from edgesim.config import validation
+from edgesim.config.output_files import write_signed
 from edgesim.formatting import MOST_PLAIN, UNKNOWN
-from edgesim.output_files import write_signed
 from edgesim.report import payload, pictures, plot_style, run_facts, text_tables
 from edgesim.report.outline import sections
 from edgesim.report.run_tables import Run, read

@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from edgesim.config.output_files import cannot_write, write_text
 from edgesim.errors import RunError
 from edgesim.formatting import n_of
-from edgesim.output_files import cannot_write, write_text
 from edgesim.records import Trial, TrialResult
 from edgesim.results.serialization import from_line, to_line
 

@@ -6,10 +6,10 @@ import dataclasses
 import json
 from pathlib import Path
 
+from edgesim.config.output_files import write_text
 from edgesim.cost.analytic import CostWeights
 from edgesim.cost.context import PricingContext
 from edgesim.errors import RunError
-from edgesim.output_files import write_text
 from edgesim.results.table_files import GO_ON
 from edgesim.work import Workload
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from edgesim.config.output_files import write_text
 from edgesim.config.validation import join, kind_of
 from edgesim.errors import Fault, RunError
-from edgesim.output_files import write_text
 from edgesim.results import folder_lock
 
 FILE = "run.json"

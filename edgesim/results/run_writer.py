@@ -15,9 +15,9 @@ from typing import Any, Self
 import pandas as pd
 
 from edgesim.config import validation
+from edgesim.config.output_files import UNFINISHED, cannot_write, write_text
 from edgesim.cost.context import PricingContext
 from edgesim.errors import EdgesimError, OutputError, RunError
-from edgesim.output_files import UNFINISHED, cannot_write, write_text
 from edgesim.records import Record, Trial, TrialResult
 from edgesim.results import folder_lock, journal, pricing_file, run_info
 from edgesim.results.journal import Journal

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from edgesim.config.output_files import replacing
 from edgesim.errors import RunError
-from edgesim.output_files import replacing
 from edgesim.results.grouped_ratios import with_rounded_ratios
 from edgesim.results.table_columns import KEY, REQUIRED, empty
 from edgesim.results.value_checks import first_bad_row, trial_of

@@ -2,8 +2,8 @@
 
     .venv/bin/python tests/benchmarks/long_run.py [--trials 5000] [--out FILE]
 
-Digits on 20 devices, mlp (128), five epochs; random and importance at five keep ratios, full training once, as many seeds
-as make the trials. Every 50 trials the private memory (USS) and the open files of each process are read. Slopes are
+Digits on 20 devices, mlp (128), five epochs; random and importance at five keep ratios, full training once, as many
+seeds as make the trials. Every 50 trials the private memory (USS) and the open files of each process are read. Slopes are
 least squares over what comes after the first 500 trials.
 """
 
@@ -127,8 +127,8 @@ def main() -> None:
         )
     lines += [
         "",
-        f"Milliseconds a trial in the first, second and last third: {', '.join(f'{one:.1f}' for one in pace)}. From the "
-        f"last trial to the end of the command {ended_s:.1f} s; the run folder has {run_bytes / 2**20:.1f} MiB.",
+        f"Milliseconds a trial in the first, second and last third: {', '.join(f'{one:.1f}' for one in pace)}. From "
+        f"the last trial to the end of the command {ended_s:.1f} s; the run folder has {run_bytes / 2**20:.1f} MiB.",
     ]
     arguments.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines))
