@@ -17,7 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgesim.config import user_code
 from edgesim.cost.analytic import selection_comparisons, training_steps
+from edgesim.errors import EdgesimError
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, Part, Shard
 from edgesim.pruning.training_dynamics import steps_per_epoch
@@ -46,8 +48,8 @@ def of_scoring(method: Method, shard: Shard, network: NetworkShape, k: int) -> O
         network: the model.
         k: samples kept, 1 <= k <= n.
     """
-    work, trace = needs_of(method, shard).charge(shard.size, shard.batch_size)
-    own = method.expected(shard, network, k)
+    needs, own = _asked(method, shard, network, k)
+    work, trace = needs.charge(shard.size, shard.batch_size)
     # As `selection.choose` counts them: a method that keeps everything compares nothing.
     own_count = (method.keeps_all and method.scores_once) or method.dynamic
     work += Work(comparisons=0 if own_count else int(selection_comparisons(shard.size)))
@@ -57,6 +59,15 @@ def of_scoring(method: Method, shard: Shard, network: NetworkShape, k: int) -> O
 
     planned, least, most = (added(own.part(case)) for case in ("planned", "least", "most"))
     return OwnWork(*planned, own.work_is, least, most, own.visits)
+
+
+def _asked(method: Method, shard: Shard, network: NetworkShape, k: int) -> tuple[Needs, OwnWork]:
+    """What a method needs and expects; EdgesimError where a user's own method raises anything."""
+    with user_code.boundary(f"the method {type(method).__name__} cannot be planned", own=user_code.is_own(method)):
+        needs, own = needs_of(method, shard), method.expected(shard, network, k)
+    if not isinstance(own, OwnWork):
+        raise EdgesimError(f"the method {type(method).__name__} expects {type(own).__name__}; give an OwnWork")
+    return needs, own
 
 
 def of_trial(method: Method, shard: Shard, network: NetworkShape, k: int) -> TrialWork:
