@@ -9,7 +9,7 @@ import typer
 
 from edgesim.cli import calibrate, compare, init, plan, predict, report, run, schema, validate
 from edgesim.cli import list as list_
-from edgesim.cli.app import app
+from edgesim.cli.app import app, echo
 from edgesim.errors import EdgesimError, RunError
 
 __all__ = [
@@ -32,7 +32,7 @@ def main() -> None:
         typer.echo(f"edgesim: {error}", err=True)
         sys.exit(2)
     except OSError as error:
-        typer.echo(f"edgesim: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        echo(f"edgesim: {error.filename or 'a file'}: {error.strerror or error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("edgesim: interrupted", err=True)

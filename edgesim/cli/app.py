@@ -10,12 +10,26 @@ import typer
 from typer.core import TyperGroup
 
 from edgesim.errors import EdgesimError
+from edgesim.formatting import visible
 
 COMMANDS = ("run", "compare", "report", "plan", "predict", "validate", "init", "list", "schema", "calibrate")
 """commands in the order of `edgesim --help`"""
 
 
+def echo(text: str, err: bool = False) -> None:
+    """Print text; control characters in names that a file holds are written as escapes."""
+    typer.echo(visible(text), err=err)
+
+
 class _InOrder(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; its faults are printed without the control characters that an argument may hold."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = visible(error.message)
+            raise
+
     def list_commands(self, _: Any) -> list[str]:
         """Names of the commands, those used most first."""
         return list(COMMANDS)
@@ -64,7 +78,7 @@ def common(
 
 def fail(error: EdgesimError, code: int) -> Any:
     """Print an error to standard error and exit."""
-    typer.echo(f"edgesim: {error}", err=True)
+    echo(f"edgesim: {error}", err=True)
     raise typer.Exit(code)
 
 

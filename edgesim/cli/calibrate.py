@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from edgesim.cli.app import app
+from edgesim.cli.app import app, echo
 from edgesim.errors import EdgesimError
 from edgesim.formatting import n_of, percent, scaled, watts
 
@@ -43,7 +43,7 @@ def calibrate(
     chosen = name or (out.stem if out else "this-machine")
     target = out or Path(f"{chosen}.yaml")
     asked = request(chosen, threads, device_class, torch_device, target.resolve().parent, check)
-    found = this_machine.calibrate(asked, target, lambda doing: typer.echo(doing, err=True))
+    found = this_machine.calibrate(asked, target, lambda doing: echo(doing, err=True))
     if page is not None:
         page.write_text(this_machine_page.page(found, provenance.command()), encoding="utf-8")
     print_calibration(found, target)
@@ -109,4 +109,4 @@ def print_calibration(found: this_machine.Calibrated, out: Path) -> None:
         )
     if found.check is not None:
         lines += ["", this_machine_page.table(found.check.timed, found.check.predicted_s), ""]
-    typer.echo("\n".join([*lines, f"profile: {out}"]))
+    echo("\n".join([*lines, f"profile: {out}"]))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgesim.cli.app import app
+from edgesim.cli.app import app, echo
 
 
 @app.command()
@@ -23,4 +23,4 @@ def report(
     from edgesim.results.run_folder import Run
 
     for path in write_all(Run(folder), [out] if out else [folder / "report.html", folder / "report.md"]):
-        typer.echo(f"report: {path}")
+        echo(f"report: {path}")

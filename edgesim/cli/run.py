@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgesim.cli.app import Overrides, Scenario, app, fail
+from edgesim.cli.app import Overrides, Scenario, app, echo, fail
 from edgesim.errors import RunError
 from edgesim.formatting import n_of
 
@@ -56,7 +56,7 @@ def run(
     from edgesim.runtime.ray_startup import unused_address
 
     if not serial and not address and (unused := unused_address()):
-        typer.echo(unused, err=True)
+        echo(unused, err=True)
     # Ray's actors take seconds to start; meanwhile this process imports the rest and prepares the data.
     executor = runtime.SerialExecutor() if serial else runtime.RayExecutor(hosts, address)
     with contextlib.closing(executor):
@@ -73,7 +73,7 @@ def run(
             watcher.stop()
     page = report.write(finished, finished.path / "report.html")
     print_summary(finished)
-    typer.echo(f"run folder: {finished.path}\nreport: {page}")
+    echo(f"run folder: {finished.path}\nreport: {page}")
     where = ["--serial"] * serial + (["--hosts", str(hosts)] if hosts else [])
     where += ["--address", address] if address else []
     again = run_outcome.resume_command(scenario, finished.path, overrides or (), where)
