@@ -77,7 +77,7 @@ def test_an_implausible_number_needs_unsafe_beside_it(changes: dict[str, Any], p
         ({"epochs": 0, "unsafe": True}, "training.epochs", "greater than or equal to 1"),
         ({"learning_rate": float("inf"), "unsafe": True}, "training.learning_rate", "must be a finite number"),
         ({"learning_rate": -1e30, "unsafe": True}, "training.learning_rate", "greater than 0"),
-        ({"epochs": 10**9, "unsafe": True}, "training.epochs", "less than or equal to 10000000"),
+        ({"epochs": 10**13, "unsafe": True}, "training.epochs", "less than or equal to 1000000000000"),
         ({"learning_rate": 1e30, "unsafe": "yes"}, "training.unsafe", "true or false"),
         ({"learning_rate": 1e30, "unsafe": False}, "training.learning_rate", "is not plausible"),
     ],

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from edgesim.errors import EdgesimError
+from edgesim.errors import EdgesimError, shortened
 from edgesim.formatting import visible
 
 COMMANDS = ("run", "compare", "report", "plan", "predict", "validate", "init", "list", "schema", "calibrate")
@@ -21,14 +22,30 @@ def echo(text: str, err: bool = False) -> None:
     typer.echo(visible(text), err=err)
 
 
+_FAULTS = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+"""faults of a command line; typer has no name for their base"""
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Let faults of a command line be printed shortened, without the control characters that a word may hold."""
+    try:
+        yield
+    except _FAULTS as error:
+        error.message = shortened(visible(error.message))
+        raise
+
+
 class _InOrder(TyperGroup):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As the base, for faults of options before the command."""
+        with _readable():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; its faults are printed without the control characters that an argument may hold."""
-        try:
+        """As the base, for faults of the command and its arguments."""
+        with _readable():
             return super().invoke(ctx)
-        except typer.BadParameter as error:
-            error.message = visible(error.message)
-            raise
 
     def list_commands(self, _: Any) -> list[str]:
         """Names of the commands, those used most first."""

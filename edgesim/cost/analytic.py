@@ -125,7 +125,9 @@ def price(
     return AnalyticPrice(costs[0], costs[1], np.asarray(score_flops), np.asarray(train_flops))
 
 
-_Weight = Annotated[float, Field(ge=0, allow_inf_nan=False), PlausibleRange(0.0, 1e6)]
+MOST_WEIGHT = 1e100
+"""whatever `unsafe` says: products of two weights and a cost stay below the largest double"""
+_Weight = Annotated[float, Field(ge=0, le=MOST_WEIGHT), PlausibleRange(0.0, 1e6)]
 
 
 @checked_dataclass(frozen=True)

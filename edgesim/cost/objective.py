@@ -15,12 +15,13 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from edgesim.config.plausible import Bounded, PlausibleRange
-from edgesim.cost.analytic import CostWeights, device_cost
+from edgesim.cost.analytic import MOST_WEIGHT, CostWeights, device_cost
 from edgesim.cost.context import Price
 from edgesim.cost.feasibility import LIMITS
 from edgesim.work import FloatArray, IntArray
 
-_Positive = Field(gt=0, allow_inf_nan=False)
+_Positive = Field(ge=1e-100, le=MOST_WEIGHT)
+"""whatever `unsafe` says: shares of a limit stay numbers"""
 Share = Annotated[float, Field(gt=0, le=1)]
 Accuracy = Annotated[float, Field(ge=0, le=1)]
 
@@ -52,7 +53,7 @@ class Budget(Bounded):
 class Objective(Bounded):
     """The ratio with the least risk + lambda x J (edge paper, Eqs. 13-14)."""
 
-    trade_off: Annotated[float, Field(ge=0, allow_inf_nan=False), PlausibleRange(0.0, 1e6)]
+    trade_off: Annotated[float, Field(ge=0, le=MOST_WEIGHT), PlausibleRange(0.0, 1e6)]
     """factor on the cost J, which is weighed against the expected error"""
     weights: CostWeights | None = None
     """weights of J; left out: those of the scenario's `cost`"""

@@ -39,6 +39,7 @@ CHANGES = {
     "frames": ("image has", "images have", "several frames or pages, of which the first is read"),
     "alpha": ("image has", "images have", "an alpha channel, which is left out"),
     "turned": ("image is", "images are", "turned upright, as the EXIF orientation says"),
+    "warned": ("image has", "images have", "parts that Pillow warns of; the rest is read"),
     "exif": ("image has", "images have", "EXIF data that cannot be read, so that it stays as it is stored"),
     "grey": ("image is", "images are", "grey and given three equal channels, since others are in colour"),
     "space": ("image is", "images are", "in another colour space (CMYK for example), converted without its profile"),
@@ -55,7 +56,7 @@ Item = tuple[str, bytes | Path]
 def has_colour(items: Iterable[Item]) -> bool:
     """True where any of the images is in colour. Reads headers only, up to the first such image."""
     for where, content in items:
-        with _opened(where, content) as image:
+        with _warnings(), _opened(where, content) as image:  # `Decoder` counts them
             if image.mode not in GREY and image.mode not in DEEP:
                 return True
     return False
@@ -94,7 +95,7 @@ class Decoder:
         """One image as uint8 [H, W, C]. DataError: it is corrupt, of another size, or has more than 8 bits."""
         from PIL.Image import Resampling
 
-        with _opened(where, content) as image:
+        with _warnings() as told, _opened(where, content) as image:
             if _is_deep(image):
                 raise DataError(
                     f"{where}: has more than 8 bits per channel (mode {image.mode}); convert it to 8 bits first"
@@ -107,6 +108,8 @@ class Decoder:
             else:
                 self._check_size(where, (fitted.height, fitted.width))
             array = np.asarray(fitted, dtype=np.uint8)
+        if told:
+            self._note("warned", where)
         return array if array.ndim == 3 else array[:, :, None]
 
     def notes(self) -> list[Note]:
@@ -205,6 +208,15 @@ def _is_deep(image: Image) -> bool:
 
 
 @contextmanager
+def _warnings() -> Iterator[list[warnings.WarningMessage]]:
+    """Pillow's warnings of damaged parts within the block, which are not printed."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        yield told
+
+
+@contextmanager
 def _opened(where: str, content: bytes | Path) -> Iterator[Image]:
     """Open an image and decode inside the block; whatever Pillow raises becomes a DataError that names it."""
     from PIL.Image import DecompressionBombError, UnidentifiedImageError
@@ -221,6 +233,10 @@ def _opened(where: str, content: bytes | Path) -> Iterator[Image]:
         if not isinstance(content, bytes) and content.stat().st_size == 0:
             problem = "is empty (0 bytes)"
         raise DataError(f"{where}: {problem}; replace or remove it") from None
+    except MemoryError:  # Pillow asks for as many bytes as a part of the file announces
+        raise DataError(
+            f"{where}: is corrupt (a part of it announces more than there is); replace or remove it"
+        ) from None
     except FileNotFoundError:
         raise DataError(f"{where}: there is no such file; complete the data set") from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, DecompressionBombError) as error:

@@ -12,8 +12,8 @@ from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.errors import Fault
 from edgesim.repeats import MOST_TRAININGS
 
-MOST_EPOCHS = 10_000_000
-"""whatever `unsafe` says: some methods keep a number per epoch"""
+MOST_EPOCHS = 10**12
+"""whatever `unsafe` says: steps and samples are counted in 63 bits"""
 Epochs = Annotated[int, Field(ge=1, le=MOST_EPOCHS), PlausibleRange(1, 100_000)]
 BatchSize = Annotated[int, Field(ge=1, le=10**9), PlausibleRange(1, 100_000)]
 LearningRate = Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(1e-9, 100.0)]

@@ -12,6 +12,7 @@ import signal
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -40,12 +41,19 @@ def run_case(kind: str, case: int) -> str:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - any end but a good one is what is looked for
-        return "".join(traceback.format_exception(error)[-6:])
+        return _on_one_line(error)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         shutil.rmtree(folder, ignore_errors=True)
     took = time.process_time() - began
     return f"took {took:.1f} s of the processor" if took > LIMIT_S else ""
+
+
+def _on_one_line(error: BaseException) -> str:
+    """Type, text and the three innermost places of an exception."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]} ({places})"
 
 
 def _too_long(number: int, frame: object) -> None:
@@ -58,8 +66,11 @@ def work(cases: list[Case], answers: Connection) -> None:
     import edgesim.cli
     import edgesim.data.datasets  # noqa: F401 - before memory is bounded
 
+    if any(kind in ("command-line", "unsafe-plan") for kind, _ in cases):
+        import torch  # noqa: F401
     held = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGESIZE")
     resource.setrlimit(resource.RLIMIT_AS, (held + LIMIT_BYTES, held + LIMIT_BYTES))
+    warnings.simplefilter("error", RuntimeWarning)  # of NumPy: an overflow would go into a price
     for kind, case in cases:
         answers.send(run_case(kind, case))
 
