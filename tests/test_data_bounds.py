@@ -143,6 +143,12 @@ def no_text(folder: Path) -> Any:
     return load("tiny-imagenet", folder)
 
 
+def program(folder: Path) -> Any:
+    """PostScript, for which Pillow would start Ghostscript."""
+    postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\n/x { 1 } def\n%%EOF\n"
+    return parquet(folder, [{"bytes": postscript, "path": None}] * 4)
+
+
 def doubled_columns(folder: Path) -> Any:
     return parquet(folder, [{"bytes": png(4, 4), "path": None}] * 4, twice=True)
 
@@ -175,6 +181,7 @@ def parquet(folder: Path, images: list[Any], twice: bool = False) -> Any:
         (shared_label, "column 'label' has a text of 900,000 characters; at most 1,000 are read"),
         (shared_rows, "3,000,000 rows in"),
         (no_text, "is no text in UTF-8"),
+        (program, "row 0: is EPS, whatever its name says"),
         (doubled_columns, "has several columns called label"),
         (wrong_struct, "column 'image' has int64 in 'bytes'; allowed: binary"),
     ],

@@ -22,7 +22,7 @@ def echo(text: str, err: bool = False) -> None:
     typer.echo(visible(text), err=err)
 
 
-_FAULTS = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+_FAULTS: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 """faults of a command line; typer has no name for their base"""
 
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CHUNK_BYTES = 16 * 2**20
+FORMATS = (
+    "AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "QOI", "TGA", "TIFF", "WEBP",
+)  # fmt: skip
+"""formats of still images, by content. Pillow starts another program for some of the others: Ghostscript for EPS"""
 GREY = ("1", "L", "LA", "La")
 DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 USUAL = (*GREY, "RGB", "RGBA", "RGBa", "RGBX", "P", "PA")
@@ -224,6 +228,11 @@ def _opened(where: str, content: bytes | Path) -> Iterator[Image]:
 
     try:
         with open_image(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
+            if image.format not in FORMATS:
+                named = ", ".join(FORMATS)
+                raise DataError(
+                    f"{where}: is {image.format}, whatever its name says; allowed: {named}; convert it first"
+                )
             if image.width * image.height > MAX_IMAGE_PIXELS:
                 found = f"{image.width:,} x {image.height:,} pixels; at most {MAX_IMAGE_PIXELS:,} are decoded"
                 raise DataError(f"{where}: announces {found}; make it smaller first")
