@@ -30,7 +30,7 @@ SCENARIO: dict[str, Any] = {
             {
                 "profile": "raspberry-pi-4b",
                 "count": 2,
-                "available": {"period_s": 86400, "windows": [[0, 3600], [7200, 9000]]},
+                "available": {"period_s": 9600, "windows": [[0, 3600], [7200, 9000]]},
             },
             {
                 "profile": "galaxy-s20",
