@@ -25,6 +25,8 @@ LIMIT_BYTES = 1 << 30
 """and so much memory beyond what its worker has before the first case"""
 HANGS_S = 4 * ALARM_S
 """a worker that does not answer for this long is killed"""
+PORTION = 2_000
+"""cases after which a line says how a run that is stopped goes on"""
 Case = tuple[str, int]
 
 
@@ -133,10 +135,16 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="processes")
     asked = parser.parse_args()
     kinds = asked.kind or list(KINDS)
-    cases = [(kinds[case % len(kinds)], case) for case in range(asked.first, asked.first + asked.cases)]
-    wrong = 0
-    for kind, case, fault in run(cases, asked.workers):
-        wrong += 1
-        print(f"{kind} {case}: {fault}", flush=True)
-    print(f"{len(cases)} cases, {wrong} wrong")
+    wrong, ends = 0, asked.first + asked.cases
+    for first in range(asked.first, ends, PORTION):
+        cases = [(kinds[case % len(kinds)], case) for case in range(first, min(first + PORTION, ends))]
+        for kind, case, fault in run(cases, asked.workers):
+            wrong += 1
+            print(f"{kind} {case}: {fault}", flush=True)
+        left = ends - first - len(cases)
+        if left:
+            print(
+                f"{first + len(cases) - asked.first} cases; the rest: --first {ends - left} --cases {left}", flush=True
+            )
+    print(f"{asked.cases} cases, {wrong} wrong")
     return int(wrong > 0)
