@@ -14,8 +14,8 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic.dataclasses import dataclass as checked_dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.records import TimeEnergy
 from edgesim.work import Work, Workload
@@ -130,7 +130,7 @@ MOST_WEIGHT = 1e100
 _Weight = Annotated[float, Field(ge=0, le=MOST_WEIGHT), PlausibleRange(0.0, 1e6)]
 
 
-@checked_dataclass(frozen=True)
+@checked_dataclass()
 class CostWeights(Bounded):
     """Weights of time, energy and storage in the cost of a device, J (Eq. 13)."""
 

@@ -12,8 +12,8 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic.dataclasses import dataclass as checked_dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.cost.analytic import MOST_WEIGHT, CostWeights, device_cost
 from edgesim.cost.context import Price
@@ -35,7 +35,7 @@ RiskWeights = Literal["data", "equal"]
 UNITS = {"latency_s": "s", "energy_j": "J", "storage_bytes": "bytes"}
 
 
-@checked_dataclass(frozen=True)
+@checked_dataclass()
 class Budget(Bounded):
     """The largest ratio whose total cost (scoring, selection and training) keeps within every limit given."""
 
@@ -49,7 +49,7 @@ class Budget(Bounded):
     """price that the limits are checked against: emulated device, or closed form (analytic)"""
 
 
-@checked_dataclass(frozen=True)
+@checked_dataclass()
 class Objective(Bounded):
     """The ratio with the least risk + lambda x J (edge paper, Eqs. 13-14)."""
 

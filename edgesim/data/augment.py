@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 from pydantic import Field
-from pydantic.dataclasses import dataclass
+
+from edgesim.config.checked_dataclass import checked_dataclass
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +31,7 @@ class Augmentation(Protocol):
         """
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class CropFlip:
     """Random crop out of the zero-padded image, and a random horizontal flip (He et al. 2016, sec. 4.2)."""
 
@@ -68,7 +69,7 @@ class CropFlip:
         return result if result.stride() == batch.stride() else torch.empty_like(batch).copy_(result)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Cutout:
     """One square of zeros per image, clipped at the borders (DeVries and Taylor 2017, arXiv 1708.04552)."""
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, model_validator
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.data.held_out_split import HeldOut
 from edgesim.data.images import ImageDataset, limited
@@ -40,7 +40,7 @@ class DatasetSource:
         raise NotImplementedError(f"{type(self).__name__} has no `load`")
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked_dataclass(kw_only=True)
 class Limits(Bounded, DatasetSource):
     """Arguments of every data set: limits of its splits, and wrong labels on purpose."""
 
@@ -56,7 +56,7 @@ class Limits(Bounded, DatasetSource):
         return with_wrong_labels(limited(dataset, self.limit_train, self.limit_test), self.label_noise)
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked_dataclass(kw_only=True)
 class OwnData(Limits):
     """Arguments of a user's own data: a test split that is a share of the training split."""
 

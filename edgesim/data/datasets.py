@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
 from edgesim.config import user_code
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.document_bounds import user_path
 from edgesim.data import arrays, folders, parquet, public
 from edgesim.data.cache import cache_folder, decoded
@@ -29,7 +29,7 @@ __all__ = ["DATASETS", "DatasetSource", "ImageDataset", "describe", "find", "loa
 Side = Annotated[int, Field(ge=1, le=4096)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked_dataclass(kw_only=True)
 class Digits(Limits):
     """1,797 real handwritten digits, 8x8 grey, 10 classes; part of edgesim, no download."""
 
@@ -41,7 +41,7 @@ class Digits(Limits):
         return self._limited(arrays.digits("digits", self.test_share))
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked_dataclass(kw_only=True)
 class _Public(Limits):
     NAME: ClassVar[str]
 
@@ -63,42 +63,42 @@ class _Public(Limits):
         return self._limited(decoded(public.dataset_files(kind, folder)))
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked_dataclass(kw_only=True)
 class Mnist(_Public):
     """Handwritten digits, 28x28 grey, 60,000 + 10,000, 10 classes; downloads 11 MB."""
 
     NAME: ClassVar[str] = "mnist"
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked_dataclass(kw_only=True)
 class FashionMnist(_Public):
     """Articles of clothing, 28x28 grey, 60,000 + 10,000, 10 classes; downloads 30 MB."""
 
     NAME: ClassVar[str] = "fashion-mnist"
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked_dataclass(kw_only=True)
 class Cifar10(_Public):
     """Photographs, 32x32 colour, 50,000 + 10,000, 10 classes; downloads 170 MB, or reads parquet files."""
 
     NAME: ClassVar[str] = "cifar10"
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked_dataclass(kw_only=True)
 class Cifar100(_Public):
     """Photographs, 32x32 colour, 50,000 + 10,000, 100 classes; downloads 169 MB, or reads parquet files."""
 
     NAME: ClassVar[str] = "cifar100"
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked_dataclass(kw_only=True)
 class Svhn(_Public):
     """House numbers, 32x32 colour, 73,257 + 26,032, 10 classes; downloads 246 MB, or reads parquet files."""
 
     NAME: ClassVar[str] = "svhn"
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked_dataclass(kw_only=True)
 class TinyImagenet(Limits):
     """Photographs, 64x64 colour, 100,000 + 10,000, 200 classes (or fewer); parquet files or its own archive."""
 
@@ -117,7 +117,7 @@ class TinyImagenet(Limits):
         return self._limited(decoded(parquet.dataset_files(base, "tiny-imagenet", parquet.Layout())))
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked_dataclass(kw_only=True)
 class Parquet(OwnData):
     """Your own images in parquet files (Hugging Face layout: a column of {bytes, path}, a column of labels)."""
 
@@ -140,7 +140,7 @@ class Parquet(OwnData):
         return self._limited(decoded(parquet.dataset_files(_folder(base, "parquet"), "parquet", layout)))
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked_dataclass(kw_only=True)
 class ImageFolder(OwnData):
     """Your own image files in train/<class>/ and test/<class>/ (or val/<class>/)."""
 
@@ -155,7 +155,7 @@ class ImageFolder(OwnData):
         return self._limited(decoded(folders.image_folder(folder, "image-folder", self.size, self._held_out)))
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked_dataclass(kw_only=True)
 class Npz(OwnData):
     """Your own arrays in one .npz file: uint8 images [N, H, W] or [N, H, W, C] and labels (numbers or text)."""
 

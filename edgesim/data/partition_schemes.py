@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 from pydantic import Field, model_validator
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.data import partition
 from edgesim.errors import DataError, Fault
@@ -32,7 +32,7 @@ class PartitionScheme(Protocol):
         """
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Iid(Bounded):
     """Equal shards at random: every device sees every class."""
 
@@ -44,7 +44,7 @@ class Iid(Bounded):
         return partition.iid(labels, n_devices, seed, self.min_size)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Dirichlet(Bounded):
     """Label skew: class proportions per device from a Dirichlet distribution, as flwr-datasets draws them."""
 
@@ -75,7 +75,7 @@ class Dirichlet(Bounded):
         return partition.dirichlet_sized(labels, sizes, self.alpha, seed)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Pathological(Bounded):
     """Label skew: every device holds samples of a few classes only."""
 
@@ -89,7 +89,7 @@ class Pathological(Bounded):
         return partition.pathological(labels, n_devices, self.classes_per_device, seed, self.min_size)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class QuantitySkew(Bounded):
     """Quantity skew: shards of very different sizes with the same class mix."""
 
@@ -107,7 +107,7 @@ class QuantitySkew(Bounded):
         return partition.quantity(labels, n_devices, seed, self.distribution, self.sigma, self.exponent, self.min_size)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Explicit:
     """A matrix that says which share of each class every device gets."""
 

@@ -11,16 +11,15 @@ import dataclasses
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass as plain_dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError, core_schema
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.errors import Fault, FieldFaults
 
@@ -74,7 +73,7 @@ Period = Annotated[float, Field(gt=0, le=1e9), PlausibleRange(1.0, 1e9, "s"), _C
 Moment = Annotated[float, Field(ge=0, le=1e9), _ClockTimes()]
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Energy(Bounded):
     """Energy source of a device."""
 
@@ -151,7 +150,7 @@ class Energy(Bounded):
         return times, powers
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Availability(Bounded):
     """Windows in which a device may work, in a repeating period; for example only at night while it charges."""
 
@@ -182,7 +181,7 @@ class Availability(Bounded):
             cycle += 1
 
 
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class Conditions:
     """Operating conditions of one device. The default: full clock, mains, always available."""
 

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
-from pydantic.dataclasses import dataclass as checked_dataclass
 
 from edgesim import seeds
 from edgesim.config import shipped, validation
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.errors import EdgesimError, Fault, ScenarioError
 from edgesim.hardware import loading
 from edgesim.hardware.conditions import FULL_MODE, Availability, Conditions, Energy, Startup
@@ -22,7 +22,7 @@ MAX_DEVICES = 1_000_000
 """of a fleet that a scenario lists; `edgesim plan --devices N` scales one up without listing it"""
 
 
-@checked_dataclass(frozen=True)
+@checked_dataclass()
 class Group:
     """Devices of one profile under the same conditions: a count, or a share of the fleet's `size`."""
 
@@ -56,7 +56,7 @@ class Group:
         return Conditions(self.power_mode, self.energy, self.available, self.startup)
 
 
-@checked_dataclass(frozen=True)
+@checked_dataclass()
 class FleetDocument:
     """The `fleet` part of a scenario, or a fleet file of its own."""
 

@@ -28,7 +28,7 @@ accelerator without its host. processor: the chip alone. Sums over devices of di
 
 Words = Annotated[str, Field(min_length=1)]
 V = TypeVar("V")
-STRICT = ConfigDict(extra="forbid")
+STRICT = ConfigDict(extra="forbid", defer_build=True)
 
 NOMINAL_SHARE = 0.5
 """share of the nominal bandwidth that a copy in memory is assumed to reach where none was measured"""

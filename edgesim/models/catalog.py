@@ -15,9 +15,9 @@ import math
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
 from edgesim.config import registry
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import WAY_PAST, Bounded, PlausibleRange
 from edgesim.config.validation import nearest
 from edgesim.errors import EdgesimError
@@ -48,7 +48,7 @@ class Model(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Mlp(Bounded):
     """Fully connected network with ReLU on the flattened image; `hidden: []` is softmax regression."""
 
@@ -64,7 +64,7 @@ class Mlp(Bounded):
         return networks.mlp(input_shape, num_classes, self.hidden)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class SmallCnn(Bounded):
     """Two 3x3 convolutions with max-pooling and two linear layers; images of 4x4 or more.
 
@@ -87,7 +87,7 @@ class SmallCnn(Bounded):
         return networks.small_cnn(input_shape, num_classes, self.widths, self.hidden)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class ResNet8(Bounded):
     """CIFAR-style residual network: 3x3 stem and one basic block per stage (16-32-64 channels).
 
@@ -107,7 +107,7 @@ class ResNet8(Bounded):
         return networks.ResNet8Module(input_shape[0], num_classes, self.widths)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class ResNet18:
     """torchvision's ResNet-18; 3x3 stride-1 stem and no max-pool for images of 64 pixels or less."""
 
@@ -118,7 +118,7 @@ class ResNet18:
         return networks.resnet("resnet18", input_shape, num_classes)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class ResNet34:
     """torchvision's ResNet-34; 3x3 stride-1 stem and no max-pool for images of 64 pixels or less."""
 
@@ -129,7 +129,7 @@ class ResNet34:
         return networks.resnet("resnet34", input_shape, num_classes)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class ResNet50:
     """torchvision's ResNet-50; 3x3 stride-1 stem and no max-pool for images of 64 pixels or less."""
 
@@ -140,7 +140,7 @@ class ResNet50:
         return networks.resnet("resnet50", input_shape, num_classes)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class WideResNet50x2:
     """torchvision's Wide ResNet-50-2; 3x3 stride-1 stem and no max-pool for images of 64 pixels or less."""
 
@@ -151,7 +151,7 @@ class WideResNet50x2:
         return networks.resnet("wide_resnet50_2", input_shape, num_classes)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class MobileNetV2(Bounded):
     """torchvision's MobileNetV2; its first convolution has stride 1 for images of 64 pixels or less."""
 
@@ -266,7 +266,7 @@ def _own(name: str) -> type:
 @functools.cache  # one class per name, so that two instances of a name are equal
 def _stand_in(name: str, base: type) -> type:
     made = type(name, (base,), {"reference": name, "__doc__": f"{name}.", "__module__": __name__})
-    return dataclass(frozen=True)(made)
+    return checked_dataclass()(made)
 
 
 def _instance(name: str) -> Model:

@@ -45,15 +45,14 @@ and backward, and O(n) per step for the mask.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass as plain_dataclass
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
 from edgesim import seeds
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, Part, ScoreContext, Scoring, Shard, SubsetChoice, WorkIs
@@ -115,7 +114,7 @@ def border(mask: FloatArray, k: int) -> float:
     return 0.5 * float(low + high)
 
 
-@plain_dataclass
+@dataclass
 class _Mask:
     """The mask in training; the sampler and the observer of one run share it."""
 
@@ -193,7 +192,7 @@ class _Mask:
         return not off and self.history[-1]["binary_share"] >= BINARY_SHARE
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class AdaPruner(Bounded, Method):
     """a mask over the samples trained with the network, easiest and hopeless samples pushed out"""
 

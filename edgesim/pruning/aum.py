@@ -20,8 +20,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.expected_work import needs_of
@@ -55,7 +55,7 @@ def aum(logits: npt.ArrayLike, labels: npt.ArrayLike) -> FloatArray:
     return np.divide(sums, counts, out=np.full(n, np.nan), where=counts > 0)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Aum(Method):
     """mean margin between the label's logit and the best other one, lowest first"""
 

@@ -28,8 +28,8 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.aum import Aum
@@ -100,7 +100,7 @@ def stratified(groups: npt.ArrayLike, k: int, places: npt.ArrayLike) -> IntArray
     return np.sort(np.concatenate(chosen)).astype(np.int64)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Ccs(Bounded, Method):
     """even over the strata of a base score, the hardest left out"""
 

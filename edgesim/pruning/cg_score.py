@@ -30,8 +30,8 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
@@ -97,7 +97,7 @@ def complexity_gap_flops(m: int, width: int) -> float:
     return 3.0 * m * width + m * (m + 1.0) * width + 4.0 * m * m + 2.0 * m**3 / 3.0 + 4.0 * m * m
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class CgScore(Bounded, Method):
     """complexity gap of the inputs, without any model"""
 

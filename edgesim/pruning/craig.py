@@ -23,8 +23,8 @@ from typing import Annotated, ClassVar
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
@@ -72,7 +72,7 @@ def facility_location(distances: npt.ArrayLike, k: int) -> Solution:
     return Solution(order, np.bincount(owner, minlength=k).astype(np.float64), 6.0 * moved * n)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Craig(Bounded, Method):
     """gradients of the chosen cover all gradients of a class, weighted by how many each stands for"""
 

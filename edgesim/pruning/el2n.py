@@ -18,8 +18,8 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
@@ -51,7 +51,7 @@ def error_flops(labels: IntArray, classes: int) -> float:
     return 4.0 * len(labels) * classes
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class El2n(Bounded, Method):
     """length of the error vector softmax − label early in training, longest first"""
 

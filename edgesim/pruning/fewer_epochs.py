@@ -14,15 +14,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
 from edgesim.pruning.full_passes import Passes, pass_sizes, steps_for
 from edgesim.training.needs import Needs
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class FewerEpochs(Method):
     """dynamic: all samples for a share keep_ratio of the steps, with the schedule over these"""
 

@@ -22,8 +22,8 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
@@ -55,7 +55,7 @@ def forgetting_events(correct: npt.ArrayLike) -> FloatArray:
     return events
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Forgetting(Bounded, Method):
     """times that training loses a sample it had right, most first; never right = hardest"""
 

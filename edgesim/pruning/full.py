@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.pruning.base import Method, ScoreContext, Scoring, Shard
 from edgesim.training.needs import Needs
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Full(Method):
     """keeps every sample; one trial at keep_ratio 1"""
 

@@ -31,8 +31,8 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
@@ -117,7 +117,7 @@ def _rank_in_group(groups: IntArray) -> IntArray:
     return rank
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Glister(Bounded, Method):
     """gradients that lower the loss on a held-out part of the shard, judged anew as the subset grows"""
 

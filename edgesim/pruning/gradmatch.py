@@ -28,8 +28,8 @@ from typing import Annotated, ClassVar
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
@@ -140,7 +140,7 @@ def _filled(pursuit: _Pursuit, left: FloatArray, k: int) -> Solution:
     return Solution(chosen, np.append(pursuit.weights, np.full(len(more), FILL * mean)), pursuit.flops)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class GradMatch(Bounded, Method):
     """weighted sum of the chosen gradients matches the gradient of a class"""
 

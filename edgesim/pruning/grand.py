@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
@@ -101,7 +101,7 @@ def gradient_norms(model: torch.nn.Module, task: Task) -> FloatArray:
     return np.asarray(torch.cat(norms).cpu().numpy())
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Grand(Bounded, Method):
     """norm of the sample's loss gradient early in training, largest first"""
 

@@ -20,8 +20,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.embeddings import (
@@ -71,7 +71,7 @@ def herding(embeddings: npt.ArrayLike, k: int) -> IntArray:
     return order
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Herding(Method):
     """the subset's mean embedding follows the mean of all"""
 

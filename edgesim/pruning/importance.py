@@ -22,8 +22,8 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.pruning.base import Method, ScoreContext, Scoring, Shard
 from edgesim.training.needs import Needs
@@ -46,7 +46,7 @@ def average_loss(losses: npt.ArrayLike) -> FloatArray:
     return np.divide(sums, counts, out=np.full(values.shape[1], np.nan), where=counts > 0)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Importance(Bounded, Method):
     """average loss over the warm-up, hardest first"""
 

@@ -31,13 +31,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass as plain_dataclass
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.training.needs import Needs
@@ -47,7 +47,7 @@ from edgesim.work import FloatArray, Work
 Rescale = Literal["sum", "mean"]
 
 
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class InfoBatchSampler:
     """Draws the visits of every epoch (`training.sampling.Sampler`)."""
 
@@ -118,7 +118,7 @@ def high_visits(high: int, low: int, visits: int, max_r: float) -> int:
     return wanted if wanted * (high + low) >= visits * high else 0
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Infobatch(Method):
     """dynamic: each epoch visits all samples above the mean loss and a random, up-weighted share of the rest"""
 

@@ -20,8 +20,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.embeddings import (
@@ -77,7 +77,7 @@ def k_center(embeddings: npt.ArrayLike, k: int, first: int | None = None) -> Int
     return order
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class KCenter(Method):
     """every sample has a kept one nearby (greedy farthest point)"""
 

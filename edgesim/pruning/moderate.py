@@ -20,8 +20,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.embeddings import ROUNDING, embedding_needs, embeddings_at_end
@@ -54,7 +54,7 @@ def moderate(embeddings: npt.ArrayLike, labels: npt.ArrayLike, per_class: bool =
     return 0.0 - gaps
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Moderate(Method):
     """distance to the class mean, nearest to the median first"""
 

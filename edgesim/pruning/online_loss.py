@@ -27,13 +27,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass as plain_dataclass
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
@@ -44,7 +44,7 @@ from edgesim.training.settings import PartEpochs, Steps
 from edgesim.work import FloatArray, Work
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Redraw(Bounded):
     """Interval between two looks at the losses: in steps, or in epochs over the whole shard."""
 
@@ -62,7 +62,7 @@ class Redraw(Bounded):
         return max(1, round(self.epochs * steps_per_epoch)) if self.epochs is not None else self.steps or 1
 
 
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class OnlineLossSampler:
     """Draws by loss (`training.sampling.Sampler`)."""
 
@@ -135,7 +135,7 @@ def probabilities(losses: FloatArray, mix: float, clip: float | None) -> FloatAr
     return mix * by_loss / total + (1.0 - mix) * even if total > 0 else even
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class OnlineLoss(Bounded, Method):
     """dynamic: batches drawn half by the last loss that training saw, half uniformly, for a share of the steps"""
 

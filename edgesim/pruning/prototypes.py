@@ -28,8 +28,8 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, Part, ScoreContext, Scoring, Shard, SubsetChoice
@@ -152,7 +152,7 @@ def guarded_top_k(scores: FloatArray, labels: IntArray, k: int, guard: float) ->
     return np.flatnonzero(chosen)
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Prototypes(Bounded, Method):
     """distance to the nearest cluster centre, class shares guarded"""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.pruning.base import Method, ScoreContext, Scoring, Shard
 from edgesim.training.needs import Needs
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Random(Method):
     """uniform without replacement; nested over keep_ratio"""
 

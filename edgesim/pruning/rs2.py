@@ -21,13 +21,12 @@ Work: a new order counts n comparisons, as the choice of a fixed random subset d
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass as plain_dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.training.needs import Needs
@@ -35,7 +34,7 @@ from edgesim.training.sampling import Draw, Visits
 from edgesim.work import FloatArray, IntArray, Work
 
 
-@plain_dataclass(frozen=True)
+@dataclass(frozen=True)
 class Rs2Sampler:
     """Draws the subset of every epoch (`training.sampling.Sampler`)."""
 
@@ -78,7 +77,7 @@ class Rs2Sampler:
         return order[np.argsort(keys, kind="stable")]
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Rs2(Method):
     """dynamic: a new random subset in every epoch"""
 

@@ -25,8 +25,8 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
@@ -74,7 +74,7 @@ def _log_softmax(logits: npt.NDArray[np.floating]) -> FloatArray:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Tdds(Bounded, Method):
     """variation of the change of the outputs from epoch to epoch, largest first"""
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
-from pydantic.dataclasses import dataclass as checked_dataclass
 
 from edgesim import models
 from edgesim.config import display, shipped, validation
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.document_values import meant
 from edgesim.config.plausible import stated
 from edgesim.config.registry import NamedPlugin, PluginTable, bind
@@ -49,7 +49,7 @@ NAMED = ("dataset", "partition", "model")
 """parts whose value may be a bare name"""
 
 
-@checked_dataclass(frozen=True)
+@checked_dataclass()
 class CostSection:
     """The `cost` part: weights of the cost of a device."""
 
@@ -57,7 +57,7 @@ class CostSection:
     """weights of time, energy and storage in the cost J"""
 
 
-@checked_dataclass(frozen=True)
+@checked_dataclass()
 class ReportSection:
     """The `report` part: criteria of the verdict."""
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic.dataclasses import dataclass as checked_dataclass
-
 from edgesim.config import validation
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.registry import NamedPlugin, PluginTable, bind, label_of
 from edgesim.cost.objective import Rule
 from edgesim.errors import Fault
@@ -39,7 +38,7 @@ class Pruning:
         return sum(1 if method.plugin.keeps_all else ratios_each for method in self.methods)
 
 
-@checked_dataclass(frozen=True)
+@checked_dataclass()
 class PruningDocument:
     """The keys of `pruning`."""
 

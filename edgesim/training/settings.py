@@ -6,8 +6,8 @@ import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.errors import Fault
 from edgesim.repeats import MOST_TRAININGS
@@ -30,7 +30,7 @@ MAX_STACKED_PARAMETERS = 150_000
 """of one network: beyond, a step is bound by the memory that its weights move, and stacking gains little or nothing"""
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Training(Bounded):
     """Epochs, batches, optimiser, schedule, precision and augmentation; the same for every device and method."""
 
@@ -79,7 +79,7 @@ class Training(Bounded):
         return self.learning_rate
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Warmup(Bounded):
     """Length of the truncated first phase whose statistics give the scores: T0 in iterations or in epochs."""
 
@@ -102,7 +102,7 @@ class Warmup(Bounded):
         return max(1, math.ceil((1.0 if self.epochs is None else self.epochs) * batches - 1e-9))
 
 
-@dataclass(frozen=True)
+@checked_dataclass()
 class Evaluation(Bounded):
     """Settings of the evaluation on the common test set."""
 
