@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from edgesim.formatting import n_of
+from edgesim.formatting import n_of, visible
 
 MAX_LINE = 1_000
 """characters of a line of a message; whatever a user's file holds, its error stays readable"""
@@ -28,7 +28,7 @@ class EdgesimError(Exception):
     """Base of all errors that a user can cause. The command line prints it without a traceback."""
 
     def __str__(self) -> str:
-        return "\n".join(shortened(line) for line in super().__str__().split("\n"))
+        return "\n".join(shortened(line) for line in visible(super().__str__()).split("\n"))
 
 
 class DataError(EdgesimError):

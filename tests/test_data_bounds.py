@@ -101,6 +101,54 @@ def image_bomb(folder: Path) -> Any:
     return load("image-folder", folder)
 
 
+def shared_cells(folder: Path, rows: int, image_bytes: int, label: str) -> Any:
+    """Rows that share one image and one label: parquet stores each once, whatever the number of rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    where = pa.array(np.zeros(rows, np.int32))
+    image = pa.DictionaryArray.from_arrays(where, pa.array([png(4, 4) + bytes(image_bytes)]))
+    images = pa.StructArray.from_arrays([image, pa.nulls(rows, pa.string())], ["bytes", "path"])
+    labels = pa.DictionaryArray.from_arrays(where, pa.array([label]))
+    for split in ("train", "test"):
+        table = pa.table({"image": images, "label": labels}).slice(split == "test")
+        pq.write_table(table, folder / f"{split}.parquet", store_schema=False)
+    return load("parquet", folder)
+
+
+def shared_image(folder: Path) -> Any:
+    return shared_cells(folder, 2_000, 8_000_000, "a")
+
+
+def shared_label(folder: Path) -> Any:
+    return shared_cells(folder, 90_000, 0, "x" * 900_000)
+
+
+def shared_rows(folder: Path) -> Any:
+    return shared_cells(folder, 3_000_000, 0, "a")
+
+
+def broken_annotations(folder: Path) -> Any:
+    (folder / "train" / "n01" / "images").mkdir(parents=True)
+    (folder / "train" / "n01" / "images" / "a.JPEG").write_bytes(png(4, 4))
+    (folder / "val").mkdir()
+    (folder / "val" / "val_annotations.txt").write_bytes(b"../../../etc/hostname\tn01\t0\t0\t3\t3\n")
+    return load("tiny-imagenet", folder)
+
+
+def no_text(folder: Path) -> Any:
+    with pytest.raises(DataError, match="is no name of a file in val/images"):
+        broken_annotations(folder)
+    (folder / "val" / "val_annotations.txt").write_bytes(b"a\xff.JPEG\tn01\n")
+    return load("tiny-imagenet", folder)
+
+
+def program(folder: Path) -> Any:
+    """PostScript, for which Pillow would start Ghostscript."""
+    postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\n/x { 1 } def\n%%EOF\n"
+    return parquet(folder, [{"bytes": postscript, "path": None}] * 4)
+
+
 def doubled_columns(folder: Path) -> Any:
     return parquet(folder, [{"bytes": png(4, 4), "path": None}] * 4, twice=True)
 
@@ -129,6 +177,11 @@ def parquet(folder: Path, images: list[Any], twice: bool = False) -> Any:
         (gzip_bomb, "more than 47,040,000 values, 47,040,000 announced"),
         (lying_idx, "announces 2,310,000 TB; at most 17.2 GB are read"),
         (image_bomb, "announces 6,000 x 6,000 pixels; at most 16,777,216 are decoded"),
+        (shared_image, "would expand to"),
+        (shared_label, "column 'label' has a text of 900,000 characters; at most 1,000 are read"),
+        (shared_rows, "3,000,000 rows in"),
+        (no_text, "is no text in UTF-8"),
+        (program, "row 0: is EPS, whatever its name says"),
         (doubled_columns, "has several columns called label"),
         (wrong_struct, "column 'image' has int64 in 'bytes'; allowed: binary"),
     ],

@@ -109,7 +109,7 @@ def test_what_fails_again_has_its_new_reason_and_what_is_infeasible_stays(make_s
     groups = [{"profile": "raspberry-pi-4b", "count": 1}, {"profile": "arduino-nano-33-ble-sense", "count": 1}]
     wild = make_scenario(
         fleet={"groups": groups}, model={"name": "mlp", "hidden": [512]}, training__optimizer="sgd",
-        training__learning_rate=1e30, training__schedule="constant",
+        training__learning_rate=1e30, training__unsafe=True, training__schedule="constant",
     )  # fmt: skip
     first = edgesim.run(wild, tmp_path / "run", executor=SerialExecutor())
     assert first.records.groupby("device")["status"].agg(set).tolist() == [{"failed"}, {"infeasible"}]
@@ -128,7 +128,9 @@ def test_what_fails_again_has_its_new_reason_and_what_is_infeasible_stays(make_s
 
 
 def test_an_interrupted_second_try_loses_no_record(make_scenario: Make, tmp_path: Path) -> None:
-    wild = make_scenario(training__optimizer="sgd", training__learning_rate=1e30, training__schedule="constant")
+    wild = make_scenario(
+        training__optimizer="sgd", training__learning_rate=1e30, training__unsafe=True, training__schedule="constant"
+    )
     edgesim.run(wild, tmp_path / "run", executor=SerialExecutor())
     with pytest.raises(KeyboardInterrupt):
         edgesim.run(wild, tmp_path / "run", resume=True, executor=Stopping(1))

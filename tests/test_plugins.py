@@ -3,8 +3,12 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from commands import command
+from conftest import DOCUMENT
 
 from edgesim.config import registry
 from edgesim.errors import EdgesimError
@@ -95,3 +99,92 @@ def test_what_is_meant_as_a_reference() -> None:
     assert registry.is_reference("a.b:C")
     assert registry.is_reference("a:")
     assert not registry.is_reference("resnet8")
+
+
+HEAD = "import dataclasses, sys\nfrom edgesim.pruning import Method\n"
+"""of a user's module: the next line is its third"""
+BROKEN = {
+    "own exception": ("class Own(BaseException):\n    pass\nraise Own('words')\n", "Own: words", 5),
+    "exit": ("sys.exit(0)\n", "it leaves Python by sys.exit(0); a module must not", 3),
+    "exit with text": ("raise SystemExit('bye')\n", "it leaves Python by sys.exit('bye')", 3),
+    "kind of exit": ("class Own(SystemExit):\n    pass\nraise Own\n", "it leaves Python by sys.exit", 5),
+    "kind of interrupt": ("class Own(KeyboardInterrupt):\n    pass\nraise Own\n", "Own", 5),
+    "system error": ("open('/no/such/file')\n", "FileNotFoundError", 3),
+    "in a library": ("import json\njson.loads('{')\n", "JSONDecodeError", 4),
+    "no text": (
+        "class Own(Exception):\n    def __str__(self):\n        raise ValueError\nraise Own\n",
+        "Own, whose text cannot be read",
+        6,
+    ),
+    "attributes": ("def __getattr__(name):\n    raise ZeroDivisionError(name)\n", "ZeroDivisionError", 4),
+    "made": (
+        "@dataclasses.dataclass(frozen=True)\nclass Mine(Method):\n    def __post_init__(self):\n        sys.exit(0)\n"
+        "    def score(self, context): ...\n",
+        "cannot be made of its arguments: it leaves Python by sys.exit(0)",
+        6,
+    ),
+    "made, own exception": (
+        "@dataclasses.dataclass(frozen=True)\nclass Mine(Method):\n    def __post_init__(self):\n"
+        "        raise OSError(5)\n"
+        "    def score(self, context): ...\n",
+        "cannot be made of its arguments: OSError: 5",
+        6,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_module_that_raises_anything_is_a_fault_of_the_scenario(kind: str, here: Path) -> None:
+    """`validate` leaves with 2, never with 0 or a traceback, and names the YAML path, the file and the line."""
+    body, words, line = BROKEN[kind]
+    module = f"plug_broken_{list(BROKEN).index(kind)}"
+    (here / f"{module}.py").write_text(HEAD + body)
+    document = {**DOCUMENT, "pruning": {"methods": [f"{module}:Mine"], "keep_ratio": 0.5}}
+    (here / "mine.yaml").write_text(yaml.safe_dump(document))
+    done = command("validate", "mine.yaml", cwd=here)
+    assert done.returncode == 2
+    assert f"pruning.methods[0]{'' if kind.startswith('made') else '.name'}: " in done.stderr
+    assert words in done.stderr
+    assert f"{module}.py, line {line})" in done.stderr
+
+
+PARTS = """import dataclasses, sys
+import torch
+from edgesim.data.datasets import DatasetSource
+from edgesim.pruning import Method
+@dataclasses.dataclass(frozen=True)
+class Data(DatasetSource):
+    def load(self, base):
+        sys.exit(0)
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    def split(self, labels, n_devices, seed):
+        raise LookupError("no such device")
+class Net(torch.nn.Module):
+    def __init__(self, input_shape, num_classes):
+        sys.exit(0)
+@dataclasses.dataclass(frozen=True)
+class Keeps(Method):
+    def needs(self, shard):
+        return 1 / 0
+    def score(self, context): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "line"),
+    [
+        ("dataset", "plug_parts:Data", 8),
+        ("partition", "plug_parts:Parts", 12),
+        ("model", "plug_parts:Net", 15),
+        ("pruning", {"methods": ["plug_parts:Keeps"], "keep_ratio": 0.5}, 19),
+    ],
+)
+def test_code_of_a_user_that_raises_in_a_plan_is_an_error_with_its_place(
+    section: str, value: Any, line: int, here: Path
+) -> None:
+    (here / "plug_parts.py").write_text(PARTS)
+    (here / "mine.yaml").write_text(yaml.safe_dump({**DOCUMENT, section: value}))
+    done = command("plan", "mine.yaml", cwd=here)
+    assert done.returncode == 2, done.stderr
+    assert f"plug_parts.py, line {line})" in done.stderr

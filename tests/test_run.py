@@ -319,7 +319,9 @@ def test_resuming_needs_the_same_scenario(serial: Run, make_scenario: Make, tmp_
 
 
 def test_a_diverging_trial_is_a_failed_record_and_the_run_goes_on(make_scenario: Make, tmp_path: Path) -> None:
-    wild = make_scenario(training__optimizer="sgd", training__learning_rate=1e30, training__schedule="constant")
+    wild = make_scenario(
+        training__optimizer="sgd", training__learning_rate=1e30, training__unsafe=True, training__schedule="constant"
+    )
     run = edgesim.run(wild, tmp_path / "run", executor=SerialExecutor())
     assert len(run.records) == 15
     assert (run.records["status"] == "failed").all()
@@ -452,7 +454,14 @@ def test_a_run_without_results_stands_in_nobodys_way(make_scenario: Make, tmp_pa
 
 def test_a_loss_that_diverges_in_the_last_update_is_a_failure(make_scenario: Make, tmp_path: Path) -> None:
     one_step = make_scenario(
-        training={"optimizer": "sgd", "learning_rate": 1e38, "schedule": "constant", "epochs": 1, "batch_size": 2000},
+        training={
+            "optimizer": "sgd",
+            "learning_rate": 1e38,
+            "unsafe": True,
+            "schedule": "constant",
+            "epochs": 1,
+            "batch_size": 2000,
+        },
         fleet={"groups": [{"profile": "jetson-nano", "count": 1}]},
         pruning__methods=["full"],
         partition="iid",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,24 +13,50 @@ import typer
 from typer.core import TyperGroup
 
 from edgesim.cli import INTERRUPTED
-from edgesim.errors import EdgesimError, RunError
+from edgesim.errors import EdgesimError, RunError, shortened
+from edgesim.formatting import visible
 
 COMMANDS = ("run", "compare", "report", "plan", "predict", "validate", "init", "list", "schema", "calibrate")
 """commands in the order of `edgesim --help`"""
 
 
+def echo(text: str, err: bool = False) -> None:
+    """Print text; control characters in names that a file holds are written as escapes."""
+    typer.echo(visible(text), err=err)
+
+
+_FAULTS: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+"""faults of a command line; typer has no name for their base"""
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Let faults of a command line be printed shortened, without the control characters that a word may hold."""
+    try:
+        yield
+    except _FAULTS as error:
+        error.message = shortened(visible(error.message))
+        raise
+
+
 class _Commands(TyperGroup):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As the base, for faults of options before the command."""
+        with _readable():
+            return super().parse_args(ctx, args)
+
     def list_commands(self, _: Any) -> list[str]:
         """Names of the commands, those used most first."""
         return list(COMMANDS)
 
     def invoke(self, ctx: Any) -> Any:
-        """Call the command; where Ctrl-C stops it, say so in one line."""
+        """Call the command; its faults are readable, and where Ctrl-C stops it, one line says so."""
         try:
-            return super().invoke(ctx)
+            with _readable():
+                return super().invoke(ctx)
         except KeyboardInterrupt as error:
             with contextlib.suppress(OSError):  # the terminal may be closed
-                typer.echo(f"edgesim: {str(error) or 'interrupted'}", err=True)
+                echo(f"edgesim: {str(error) or 'interrupted'}", err=True)
             raise typer.Exit(INTERRUPTED) from None
 
 
@@ -62,7 +88,7 @@ def _version(asked: bool) -> None:
 
         found = provenance.versions()
         others = ", ".join(f"{name} {found[name]}" for name in ("python", "torch", "ray"))
-        typer.echo(f"edgesim {found['edgesim']} ({others})")
+        echo(f"edgesim {found['edgesim']} ({others})")
         raise typer.Exit
 
 
@@ -88,20 +114,20 @@ def call() -> None:
     try:
         with_commands(asked if asked and asked[0] in COMMANDS else COMMANDS)(standalone_mode=True)
     except RunError as error:
-        typer.echo(f"edgesim: {error}", err=True)
+        echo(f"edgesim: {error}", err=True)
         sys.exit(1)
     except EdgesimError as error:
-        typer.echo(f"edgesim: {error}", err=True)
+        echo(f"edgesim: {error}", err=True)
         sys.exit(2)
     except OSError as error:
-        typer.echo(f"edgesim: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        echo(f"edgesim: {error.filename or 'a file'}: {error.strerror or error}", err=True)
         sys.exit(1)
 
 
 def fail(error: EdgesimError, code: int) -> Any:
     """Print an error to standard error and exit."""
     with contextlib.suppress(OSError):  # the terminal may be closed
-        typer.echo(f"edgesim: {error}", err=True)
+        echo(f"edgesim: {error}", err=True)
     raise typer.Exit(code)
 
 

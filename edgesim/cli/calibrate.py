@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from edgesim.cli.app import app
+from edgesim.cli.app import app, echo
 from edgesim.config.output_files import check_replaceable, write_signed
 from edgesim.errors import EdgesimError
 from edgesim.formatting import n_of, percent, scaled, watts
@@ -48,7 +48,7 @@ def calibrate(
     keep_freed_memory()  # as the actors of a run do, whose steps are measured here
     chosen = name or (out.stem if out else "this-machine")
     asked = request(chosen, threads, device_class, torch_device, target.resolve().parent, check)
-    found = this_machine.calibrate(asked, target, lambda doing: typer.echo(doing, err=True))
+    found = this_machine.calibrate(asked, target, lambda doing: echo(doing, err=True))
     if page is not None:
         write_signed(page, this_machine_page.page(found, provenance.command()))
     print_calibration(found, target)
@@ -114,4 +114,4 @@ def print_calibration(found: this_machine.Calibrated, out: Path) -> None:
         )
     if found.check is not None:
         lines += ["", this_machine_page.table(found.check.timed, found.check.predicted_s), ""]
-    typer.echo("\n".join([*lines, f"profile: {out}"]))
+    echo("\n".join([*lines, f"profile: {out}"]))

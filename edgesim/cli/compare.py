@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgesim.cli import terminal
-from edgesim.cli.app import Json, app
+from edgesim.cli.app import Json, app, echo
 from edgesim.config.output_files import check_replaceable
 from edgesim.errors import EdgesimError, RunError
 from edgesim.formatting import n_of
@@ -80,11 +80,11 @@ def compare(
             runs = {name: _load_run(path) for name, path in zip(_names(paths), paths, strict=True)}
             page = comparison_page.of_runs(runs, command)
     if as_json:
-        typer.echo(json.dumps(comparison_page.as_data(page), indent=2))
+        echo(json.dumps(comparison_page.as_data(page), indent=2))
     else:
         _print_page(page)
     if out is not None:
-        typer.echo(f"page: {comparison_page.write(page, out)}", err=as_json)
+        echo(f"page: {comparison_page.write(page, out)}", err=as_json)
 
 
 def _check_arguments(paths: list[Path], fleets: list[Path], out: Path | None) -> None:
@@ -165,7 +165,7 @@ def _train(path: Path, files: list[Path]) -> tuple[Run, dict[str, Run]]:
     from edgesim.scenario.loading import load
 
     if unused := unused_address():
-        typer.echo(unused, err=True)
+        echo(unused, err=True)
     loaded = load(path)
     on = [repricing.with_fleet(loaded.document, len(loaded.fleet), file, loaded.folder) for file in files]
     runs, others = [_run_scenario(loaded, path)], {}
@@ -175,7 +175,7 @@ def _train(path: Path, files: list[Path]) -> tuple[Run, dict[str, Run]]:
             others[name] = _run_scenario(other, folder / "scenario.yaml", folder, runs)
             runs.append(others[name])
     for run in runs:
-        typer.echo(f"run folder: {run.path}", err=True)
+        echo(f"run folder: {run.path}", err=True)
     if not any((run.records["status"] == "ok").any() for run in runs):
         raise RunError(f"{runs[0].path} has no trial that ended well on any fleet, so there is nothing to compare")
     return runs[0], others
@@ -207,14 +207,14 @@ def _print_page(page: Page) -> None:
     """Print the sentences, and the tables that fit a terminal."""
     from edgesim.report import text_tables
 
-    typer.echo(page.name)
+    echo(page.name)
     for finding in page.verdict.findings:
-        typer.echo(f"- {finding.text}")
+        echo(f"- {finding.text}")
     for note in page.verdict.limits:
-        typer.echo(f"! {note}")
+        echo(f"! {note}")
     for part in page.sections:
         for sentence in part.limits:
-            typer.echo(f"! {sentence}")
+            echo(f"! {sentence}")
         for shown in part.tables:
             if shown.key not in TERMINAL_TABLES or shown.data.empty:
                 continue
@@ -224,5 +224,5 @@ def _print_page(page: Page) -> None:
             found = text_tables.table(shown.data[names])
             terminal.print_text(shown.caption, found.headers, found.rows)
             if found.rows_left_out:
-                typer.echo(f"  {n_of(found.rows_left_out, 'more row')}; --out FILE.html or --json has them")
-    typer.echo("times and energies are emulated ones of the devices")
+                echo(f"  {n_of(found.rows_left_out, 'more row')}; --out FILE.html or --json has them")
+    echo("times and energies are emulated ones of the devices")

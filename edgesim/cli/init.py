@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgesim.cli.app import app
+from edgesim.cli.app import app, echo
 
 STARTER = Path(__file__).parent / "starter.yaml"
 
@@ -31,4 +31,4 @@ def init(
     text = STARTER.read_text(encoding="utf-8").replace("THIS_FILE", shlex.quote(str(file)))
     loading.from_document(validation.parse(text, str(file)), str(file), file.parent)  # the file's name is the user's
     file.write_text(text, encoding="utf-8")
-    typer.echo(f"scenario: {file}\nnext: edgesim run {shlex.quote(str(file))}")
+    echo(f"scenario: {file}\nnext: edgesim run {shlex.quote(str(file))}")

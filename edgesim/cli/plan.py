@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgesim.cli import terminal
-from edgesim.cli.app import Json, Overrides, Scenario, app
+from edgesim.cli.app import Json, Overrides, Scenario, app, echo
 from edgesim.config.output_files import check_replaceable
 from edgesim.errors import OutputError
 from edgesim.formatting import n_of, number, short_percent, size
@@ -75,11 +75,11 @@ def plan(
         except OutputError as error:
             raise typer.BadParameter(f"--out: {error}") from None
     if as_json:
-        typer.echo(plan_json(loaded.name, found))
+        echo(plan_json(loaded.name, found))
         return
     print_plan(found)
     if out is not None:
-        typer.echo(f"rows: {out}")
+        echo(f"rows: {out}")
 
 
 def fleet_plan(scenario: loading.Scenario, devices: int | None) -> FleetPlan:
@@ -115,7 +115,7 @@ def plan_json(name: str, plan: FleetPlan) -> str:
 def print_plan(plan: FleetPlan) -> None:
     """Print the fleet by method and by profile, and the devices that take most."""
     for note in plan.data_notes:
-        typer.echo(f"data: {note}", err=True)
+        echo(f"data: {note}", err=True)
     every = rows = plan.by_profile()
     shown = {name for name, usual in (("binds", {}), ("work_is", "exact")) if any(row[name] != usual for row in rows)}
     fleet = [_row(row, shown, total=True) for row in plan.by_method()]
@@ -129,14 +129,14 @@ def print_plan(plan: FleetPlan) -> None:
     for title, measure, unit in (("slowest", "device_time_s", "s"), ("hungriest", "device_energy_j", "J")):
         for row in plan.most(measure, TOP):
             trial = f"{row['method']} at {number(row['keep_ratio'])}"
-            typer.echo(f"{title}: device {row['device']} ({row['profile']}), {trial}: {number(row[measure])} {unit}")
+            echo(f"{title}: device {row['device']} ({row['profile']}), {trial}: {number(row[measure])} {unit}")
     for line in _causes(every):
-        typer.echo(line)
+        echo(line)
     if plan.full.repeats > 1:
-        typer.echo(f"the price of a trial has one scoring and {plan.full.repeats:,} trainings (training.repeats)")
-    typer.echo(f"{n_of(len(plan), 'trial')} of {n_of(plan.devices, 'device')}; times and energies are emulated")
+        echo(f"the price of a trial has one scoring and {plan.full.repeats:,} trainings (training.repeats)")
+    echo(f"{n_of(len(plan), 'trial')} of {n_of(plan.devices, 'device')}; times and energies are emulated")
     for legend in (LEGEND, REPEATS, *([WORK] if "work_is" in shown else [])):
-        typer.echo(textwrap.fill(legend, WIDTH))
+        echo(textwrap.fill(legend, WIDTH))
 
 
 def _causes(rows: list[dict[str, Any]]) -> list[str]:

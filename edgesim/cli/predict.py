@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from edgesim.cli import terminal
-from edgesim.cli.app import Json, app, check_choice
+from edgesim.cli.app import Json, app, check_choice, echo
 from edgesim.formatting import n_of, number, scaled, short_percent, size
 
 WIDTH = 80
@@ -62,7 +62,7 @@ def predict(
         start: Startup = "warm" if startup == "warm" else "cold"
         found = [predict_job(device, query, samples, epochs, power_mode, start) for device in devices]
     if as_json:
-        typer.echo(json.dumps(found if len(devices) > 1 else found[0], indent=2))
+        echo(json.dumps(found if len(devices) > 1 else found[0], indent=2))
     else:
         print_predictions(found, fastest_first=step_prediction.ALL in profile)
 
@@ -95,7 +95,7 @@ def print_predictions(found: list[dict[str, Any]], fastest_first: bool) -> None:
     ]
     terminal.print_rows(_subject(one), rows, keys=("profile",))
     if any(each["priced_precision"] != each["precision"] for each in found):
-        typer.echo(f"devices without {one['precision']} units are priced at their fp32 speed")
+        echo(f"devices without {one['precision']} units are priced at their fp32 speed")
 
 
 def _subject(found: dict[str, Any]) -> str:
@@ -112,24 +112,24 @@ def _print_training(found: dict[str, Any]) -> None:
     """Print a whole training in lines of at most 80 characters."""
     from edgesim.planning.step_prediction import PARTS
 
-    typer.echo(_wrapped(f"{found['profile']}: {_subject(found)}"))
-    typer.echo(f"  time          {number(found['time_s'])} s")
+    echo(_wrapped(f"{found['profile']}: {_subject(found)}"))
+    echo(f"  time          {number(found['time_s'])} s")
     for label, key in (("start-up", "startup_s"), *((name, f"{name}_time_s") for name in (*PARTS, "heat"))):
         if found[key]:
             share = short_percent(found[key] / found["time_s"], 2)
-            typer.echo(f"    {label:<10}  {number(found[key])} s ({share})")
-    typer.echo(f"  energy        {number(found['energy_j'])} J")
+            echo(f"    {label:<10}  {number(found[key])} s ({share})")
+    echo(f"  energy        {number(found['energy_j'])} J")
     for label, key in (("start-up", "startup_energy_j"), ("training", "training_energy_j")):
         if found[key]:
             share = short_percent(found[key] / found["energy_j"], 2)
-            typer.echo(f"    {label:<10}  {number(found[key])} J ({share})")
+            echo(f"    {label:<10}  {number(found[key])} J ({share})")
     if found["battery_j"]:
-        typer.echo(f"  battery       {short_percent(found['energy_j'] / found['battery_j'], 2)} of a full one")
+        echo(f"  battery       {short_percent(found['energy_j'] / found['battery_j'], 2)} of a full one")
     read = f"{size(found['read_bytes'])} read from storage"
-    typer.echo(f"  work          {n_of(found['steps'], 'step')}, {scaled(found['flops'], 'FLOP')}, {read}")
-    typer.echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")
+    echo(f"  work          {n_of(found['steps'], 'step')}, {scaled(found['flops'], 'FLOP')}, {read}")
+    echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")
     if found["throttled_s"]:
-        typer.echo(f"  throttled     {number(found['throttled_s'], 3)} s at the limit of its heat")
+        echo(f"  throttled     {number(found['throttled_s'], 3)} s at the limit of its heat")
     _print_limits(found)
 
 
@@ -138,28 +138,28 @@ def _print_step(found: dict[str, Any]) -> None:
     from edgesim.planning.step_prediction import PARTS
 
     setting = f"{found['optimizer']}, {found['precision']}, power mode {found['power_mode']}"
-    typer.echo(_wrapped(f"{found['model']} on {found['profile']}, batch size {found['batch_size']}, {setting}"))
-    typer.echo(f"  one step      {number(found['time_s'])} s")
+    echo(_wrapped(f"{found['model']} on {found['profile']}, batch size {found['batch_size']}, {setting}"))
+    echo(f"  one step      {number(found['time_s'])} s")
     for name in PARTS:
         share = short_percent(found[f"{name}_time_s"] / found["time_s"], 2)
         binds = ", binds" if name == found["binds"] else ""
-        typer.echo(f"    {name:<10}  {number(found[f'{name}_time_s'], 3)} s ({share}){binds}")
+        echo(f"    {name:<10}  {number(found[f'{name}_time_s'], 3)} s ({share}){binds}")
     if found["startup_s"]:
         start = f"{number(found['startup_s'], 3)} s, {number(found['startup_energy_j'], 3)} J"
-        typer.echo(f"  start-up      {start}: once per job, unless the process runs already")
-    typer.echo(f"  energy        {number(found['energy_j'])} J")
-    typer.echo(f"  work          {scaled(found['flops'], 'FLOP')}, {size(found['moved_bytes'])} moved in memory")
-    typer.echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")
+        echo(f"  start-up      {start}: once per job, unless the process runs already")
+    echo(f"  energy        {number(found['energy_j'])} J")
+    echo(f"  work          {scaled(found['flops'], 'FLOP')}, {size(found['moved_bytes'])} moved in memory")
+    echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")
     _print_limits(found)
 
 
 def _print_limits(found: dict[str, Any]) -> None:
     """Print why it is infeasible, and the precision whose speed is used where the device lacks the one asked for."""
     if not found["feasible"]:
-        typer.echo(_wrapped(f"  infeasible: {found['reason']}"))
+        echo(_wrapped(f"  infeasible: {found['reason']}"))
     if found["priced_precision"] != found["precision"]:
         speed = f"priced at its {found['priced_precision']} speed"
-        typer.echo(_wrapped(f"  {found['profile']} has no {found['precision']} units: {speed}"))
+        echo(_wrapped(f"  {found['profile']} has no {found['precision']} units: {speed}"))
 
 
 def _wrapped(line: str) -> str:

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Mapping
 
-import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,7 +19,8 @@ from rich.progress import (
 
 from edgesim.api import Silent
 from edgesim.cli import terminal_table
-from edgesim.formatting import n_of, percent
+from edgesim.cli.app import echo
+from edgesim.formatting import n_of, percent, visible
 from edgesim.records import Record, Trial
 
 LINE_EVERY_S = 10.0
@@ -31,7 +31,7 @@ class NotesOnly(Silent):
 
     def note(self, line: str) -> None:
         """Print a note that a person should see."""
-        typer.echo(line, err=True)
+        echo(line, err=True)
 
 
 def watcher() -> Watcher:
@@ -89,7 +89,7 @@ class Watcher:
 
     def note(self, line: str) -> None:
         """Print a note that a person should see."""
-        self._console.print(line, highlight=False, markup=False, emoji=False)
+        self._console.print(visible(line), highlight=False, markup=False, emoji=False)
 
     def stop(self) -> None:
         """Remove the bar; may be called more than once."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgesim.cli.app import app
+from edgesim.cli.app import app, echo
 
 
 @app.command()
@@ -33,7 +33,7 @@ def report(
         check_replaceable(file)
     stop_signals.interrupting()
     for path in write_all(run, files):
-        typer.echo(f"report: {path}")
+        echo(f"report: {path}")
     if out is None and run.info["status"].endswith(run_info.REPORT_MISSING):
         with folder_lock.acquired(folder):
             run_info.note_report(folder)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from edgesim.cli.app import Overrides, Scenario, app, fail
+from edgesim.cli.app import Overrides, Scenario, app, echo, fail
 from edgesim.errors import RunError
 from edgesim.formatting import n_of
 
@@ -86,7 +86,7 @@ def run(
         return
     finished = _run(loaded, out, Place(serial, hosts, address), Way(resume, accept_changes), no_progress)
     print_summary(finished)
-    typer.echo(f"run folder: {finished.path}\nreport: {finished.path / 'report.html'}")
+    echo(f"run folder: {finished.path}\nreport: {finished.path / 'report.html'}")
     from edgesim.cli import run_outcome
 
     if verify:
@@ -110,7 +110,7 @@ def _run(
     from edgesim.runtime.ray_startup import unused_address
 
     if not serial and not address and (unused := unused_address()):
-        typer.echo(unused, err=True)
+        echo(unused, err=True)
     if not serial:  # otherwise nothing is there yet that has to be put in order
         stop_signals.interrupting(also_others=True)
     # Ray's actors take seconds to start; meanwhile this process imports the rest and prepares the data.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from edgesim.cli.app import fail
+from edgesim.cli.app import echo, fail
 from edgesim.errors import RunError
 from edgesim.formatting import n_of
 
@@ -62,10 +62,10 @@ def show_failures(run: Run, again: str) -> int:
     """
     failed = int((run.records["status"] == "failed").sum())
     if failed:
-        typer.echo(f"edgesim: {failed} of {n_of(len(run.records), 'trial')} failed:", err=True)
+        echo(f"edgesim: {failed} of {n_of(len(run.records), 'trial')} failed:", err=True)
         for line in reasons(run.records, "failed"):
-            typer.echo(line, err=True)
-        typer.echo(f"try {'them' if failed > 1 else 'it'} again: {again}", err=True)
+            echo(line, err=True)
+        echo(f"try {'them' if failed > 1 else 'it'} again: {again}", err=True)
     return failed
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgesim.cli.app import app, check_choice
+from edgesim.cli.app import app, check_choice, echo
 
 
 @app.command()
@@ -20,4 +20,4 @@ def schema(
     from edgesim.scenario.schema import SCHEMAS
 
     check_choice("schema of", document, SCHEMAS)
-    typer.echo(json.dumps(SCHEMAS[document](), indent=2))
+    echo(json.dumps(SCHEMAS[document](), indent=2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgesim.formatting import number
+from edgesim.formatting import number, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +50,7 @@ def print_text(title: str, headers: list[tuple[str, bool]], rows: list[list[str]
 
 def print_line(line: str) -> None:
     """Print a line as it is, wrapped by the terminal's width."""
-    console().print(line, markup=False, highlight=False)
+    console().print(visible(line), markup=False, highlight=False)
 
 
 def console() -> Console:

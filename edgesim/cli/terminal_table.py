@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from edgesim.formatting import visible
+
 NUMBER = re.compile(r"[<~±+−-]*[\d.,]+(e[+-]?\d+)?( ?(%|[TGMKmµ]?(B|FLOP/s|W|Wh|J|s)))?|[—–]|inf|nan", re.IGNORECASE)
 """cell that must stay in one piece"""
 PIPE_WIDTH = 160
@@ -42,6 +44,10 @@ class Column:
     """it may be left out where there is no room"""
     numeric: bool = False
     """it holds numbers, whatever their form"""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", visible(self.label))
+        object.__setattr__(self, "cells", tuple(map(visible, self.cells)))
 
     @property
     def number(self) -> bool:
@@ -102,7 +108,7 @@ def print_table(console: Console, title: str, columns: Sequence[Column]) -> None
 
 def _table(title: str | None, part: Sequence[Column], width: int) -> Table:
     """One table. A continued one (no title) leaves out rows without values."""
-    named = None if title is None else Text(title, style="table.title")  # without markup and emoji
+    named = None if title is None else Text(visible(title), style="table.title")  # without markup and emoji
     table = Table(box=box.SIMPLE_HEAD, title=named, title_justify="left", show_edge=False)
     table.padding, table.pad_edge = (0, _GAP - 1, 0, 0), False
     for column, size in zip(part, widths(part, width), strict=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgesim.cli.app import Overrides, app
+from edgesim.cli.app import Overrides, app, echo
 from edgesim.errors import EdgesimError, ScenarioError
 from edgesim.formatting import n_of
 
@@ -44,11 +44,11 @@ def validate(
             n_of(len(ratios), "keep ratio") if ratios else "keep ratios by rule",
             n_of(len(loaded.seeds), "seed"),
         ]
-        typer.echo(f"{path}: ok ({', '.join(parts)})")
+        echo(f"{path}: ok ({', '.join(parts)})")
         for line in lines:
-            typer.echo(f"  {line}")
+            echo(f"  {line}")
     if bad:
-        typer.echo("\n".join(bad), err=True)
+        echo("\n".join(bad), err=True)
         raise typer.Exit(2)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from edgesim.cli.app import echo
 from edgesim.formatting import n_of
 
 if TYPE_CHECKING:
@@ -22,19 +23,19 @@ def verify(run: Run, count: int) -> None:
     found = verification.verify(run, count)
     for change in found.changes:
         text = f"changed since the run: {change['what']}: was {change['was']}, now {change['now']}"
-        typer.echo(text, err=True)
+        echo(text, err=True)
     total, differing = len(found.differences), found.differing
     how = f"trained again one by one in another process (choice of seed {found.seed})"
     if not differing:
-        typer.echo(f"verified: {n_of(total, 'trial')} {how}, equal bit for bit in all columns but host_*")
+        echo(f"verified: {n_of(total, 'trial')} {how}, equal bit for bit in all columns but host_*")
         return
-    typer.echo(f"edgesim: {len(differing)} of {n_of(total, 'trial')} {how} differ:", err=True)
+    echo(f"edgesim: {len(differing)} of {n_of(total, 'trial')} {how} differ:", err=True)
     for trial in differing:
         name = f"seed {trial.seed}, device {trial.device}, {trial.method} at keep ratio {trial.keep_ratio}"
-        typer.echo(f"  {name}", err=True)
+        echo(f"  {name}", err=True)
         columns = found.differences[trial]
         for one in columns[:MOST_COLUMNS]:
-            typer.echo(f"    {one.column}: was {one.was}, now {one.now}", err=True)
+            echo(f"    {one.column}: was {one.was}, now {one.now}", err=True)
         if len(columns) > MOST_COLUMNS:
-            typer.echo(f"    and {n_of(len(columns) - MOST_COLUMNS, 'more column')}", err=True)
+            echo(f"    and {n_of(len(columns) - MOST_COLUMNS, 'more column')}", err=True)
     raise typer.Exit(1)

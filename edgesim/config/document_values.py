@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -103,9 +104,7 @@ def _of_text(text: str, path: str) -> list[Fault]:
     """Faults of a text: its length, and signs that no name or path can hold."""
     if len(text) > bounds.MAX_TEXT:
         return [Fault(path, f"has {len(text):,} characters; at most {bounds.MAX_TEXT:,} are allowed")]
-    odd = next(
-        (sign for sign in text if (ord(sign) < 32 and sign not in "\n\t\r") or 0xD800 <= ord(sign) < 0xE000), None
-    )
+    odd = next((sign for sign in text if unicodedata.category(sign) in ("Cc", "Cs") and sign not in "\n\t\r"), None)
     return [] if odd is None else [Fault(path, f"holds the control character {odd!r}; leave it out")]
 
 

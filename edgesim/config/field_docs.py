@@ -67,6 +67,8 @@ def described(schema: Schema, cls: type) -> Schema:
     for definition in definitions.values():
         for prop in definition.get("properties", {}).values():
             _add_quantity(prop, definitions)
+    for part in (schema, *definitions.values()):
+        _unless_unsafe(part)
     return schema
 
 
@@ -85,6 +87,8 @@ def _describe(part: Schema, cls: type) -> None:
     part.pop("title", None)
     part["description"] = summary(cls)
     docs = field_docs(cls)
+    if "unsafe" in part.get("properties", {}):  # the last one, though its class is the base
+        part["properties"]["unsafe"] = part["properties"].pop("unsafe")
     for name, prop in part.get("properties", {}).items():
         prop.pop("title", None)
         if "description" not in prop:  # a unit
@@ -101,7 +105,10 @@ def _sentences(text: str, prop: Schema) -> str:
     choices = [str(choice) for branch in branches for choice in branch.get("enum", ())]
     if not text.startswith(tuple(choices)):
         text = text[:1].upper() + text[1:]
-    parts = [text, *map(_range, branches), *(_range(branch.get("items", {}), "Each: ") for branch in branches)]
+    parts = [text, *map(_range, branches), *map(_plausible, branches)]
+    parts += [said(branch.get("items", {}), "Each: ") for branch in branches for said in (_range, _plausible)]
+    for place, part in enumerate(part for b in branches for part in b.get("items", {}).get("prefixItems", ())):
+        parts.append(_plausible(part, f"Plausible number {place + 1} of each: "))
     if not all(choice in text for choice in choices):
         parts.append(f"One of {', '.join(choices)}")
     default = prop.get("default")
@@ -115,8 +122,8 @@ def _add_quantity(prop: Schema, definitions: Schema) -> None:
     """Add the unit and the range of a quantity to a property that refers to one."""
     for branch in _branches(prop):
         value = definitions.get(branch.get("$ref", "").rsplit("/", 1)[-1], {}).get("properties", {}).get("value", {})
-        if "minimum" in value:
-            unit = f"`value` {value['description']}, {_range(value, '')}"
+        if "plausible" in value:
+            unit = f"`value` {value['description']}, {_plausible(value, '')}"
             prop["description"] += f" A map with {unit}, `source` and `confidence`."
 
 
@@ -135,6 +142,39 @@ def _range(branch: Schema, lead: str = "Range: ") -> str:
     if below is not None:
         limits.append(f"below {_number(below)}")
     return lead + (" " if low is not None and high is not None else ", ").join(limits) if limits else ""
+
+
+def _plausible(branch: Schema, lead: str = "Plausible: ") -> str:
+    """Plausible range of a number; an empty string where it has none."""
+    if "plausible" not in branch:
+        return ""
+    low, high = branch["plausible"]
+    unit = f" {branch['description'].removeprefix('in ')}" if lead and "description" in branch else ""
+    return f"{lead}from {_number(low)} to {_number(high)}{unit}"
+
+
+def _unless_unsafe(part: Schema) -> None:
+    """State the plausible ranges of a map's numbers, under the condition that `unsafe` is not true, as editors do."""
+    ranges = {}
+    for name, prop in part.get("properties", {}).items():
+        for branch in (prop, *prop.get("anyOf", ())):
+            if found := branch.pop("plausible", None):
+                ranges[name] = {"minimum": found[0], "maximum": found[1]}
+            for inner in (branch.get("items"), *branch.get("prefixItems", ())):
+                _drop_plausible(inner)
+    if ranges:
+        part["if"] = {"required": ["unsafe"], "properties": {"unsafe": {"const": True}}}
+        part["else"] = {"properties": ranges}
+
+
+def _drop_plausible(part: Any) -> None:
+    """Leave out ranges of numbers in lists, which the check alone states."""
+    if isinstance(part, dict):
+        part.pop("plausible", None)
+        for inner in part.values():
+            _drop_plausible(inner)
+    for inner in part if isinstance(part, list) else ():
+        _drop_plausible(inner)
 
 
 def _number(value: float) -> str:

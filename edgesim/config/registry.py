@@ -10,32 +10,18 @@ import importlib
 import os
 import re
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from edgesim.config import validation
+from edgesim.config import user_code, validation
 from edgesim.config.validation import nearest
 from edgesim.errors import EdgesimError, Fault
 
 _REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
-# What a module may raise while it is imported, one by one, so that an interrupt or an exit gets through.
-_IMPORT_FAILURES = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
-
+LABEL_LENGTH = 80
+LABEL_FORM = f"must be printable text of 1 to {LABEL_LENGTH} characters, without / or \\"
 Resolve = Callable[[str, str], type]
 """(name with a colon, the method that its class must have) -> class"""
 
@@ -99,16 +85,32 @@ def bind(given: Any, table: PluginTable, path: str, faults: list[Fault]) -> Name
         return None
     name = given["name"]
     label = label_of(given) if table.labelled else name
-    if not label and "label" in given:
-        got = validation.kind_of(given["label"])
-        faults.append(Fault(validation.join(path, "label"), f"must be text of one character or more; got {got}"))
+    if table.labelled and "label" in given and not is_label(given["label"]):
+        got, label = validation.kind_of(given["label"]), None
+        faults.append(Fault(validation.join(path, "label"), f"{LABEL_FORM}; got {got}"))
     cls = _class(name, table, path, faults)
     if cls is None:
         return None
     taken = ("name", "label") if table.labelled else ("name",)
     arguments = {key: value for key, value in given.items() if key not in taken}
-    plugin = validation.build(cls, arguments, path, faults)
+    plugin = _made(cls, name, arguments, path, faults)
     return None if plugin is None or not label else NamedPlugin(label, name, plugin)
+
+
+def _made(cls: type, name: str, arguments: dict[str, Any], path: str, faults: list[Fault]) -> Any:
+    """An instance of a plug-in's class; None where there was a fault, or where a user's own class raised anything."""
+    try:
+        with user_code.boundary(f"{name} cannot be made of its arguments", own=is_reference(name)):
+            return validation.build(cls, arguments, path, faults)
+    except EdgesimError as error:
+        faults.append(Fault(path, str(error)))
+        return None
+
+
+def is_label(given: Any) -> bool:
+    """True where an entry of a document may be called so: pages, tables and file names show it."""
+    fits = isinstance(given, str) and given == given.strip() and 0 < len(given) <= LABEL_LENGTH
+    return fits and given.isprintable() and not set(given) & {"/", "\\"}
 
 
 def label_of(given: Any) -> str | None:
@@ -139,9 +141,10 @@ def _class(name: str, table: PluginTable, path: str, faults: list[Fault]) -> typ
     where = validation.join(path, "name")
     if is_reference(name):
         try:
-            loaded = table.resolve(name, table.methods)
-            _check_base(name, loaded, table)
-            return loaded
+            with user_code.boundary(f"{name} cannot be used"):
+                loaded = table.resolve(name, table.methods)
+                _check_base(name, loaded, table)
+                return loaded
         except EdgesimError as error:
             faults.append(Fault(where, str(error)))
             return None
@@ -173,17 +176,21 @@ def load(name: str) -> Callable[..., Any]:
     if not _REFERENCE.fullmatch(name):
         raise EdgesimError(f"'{name}' must be written as package.module:Name, for example my_code.nets:MyNet")
     module_name, attribute = name.split(":")
-    module = _import(module_name)
-    if not hasattr(module, attribute):
-        names = [key for key in vars(module) if not key.startswith("_")]
-        where = getattr(module, "__file__", None) or "a folder without __init__.py"
-        raise EdgesimError(f"the module '{module_name}' ({where}) has no '{attribute}'{nearest(attribute, names)}")
-    found = getattr(module, attribute)
+    with user_code.boundary(f"the module '{module_name}' fails on import"):
+        found = _attribute(_import(module_name), module_name, attribute)
     if not callable(found):
         raise EdgesimError(
             f"'{name}' is a value of type {type(found).__name__}; name a class or a function of that module"
         )
     return found
+
+
+def _attribute(module: ModuleType, module_name: str, attribute: str) -> Any:
+    if not hasattr(module, attribute):
+        names = [key for key in vars(module) if not key.startswith("_")]
+        where = getattr(module, "__file__", None) or "a folder without __init__.py"
+        raise EdgesimError(f"the module '{module_name}' ({where}) has no '{attribute}'{nearest(attribute, names)}")
+    return getattr(module, attribute)
 
 
 def _import(module_name: str) -> ModuleType:
@@ -194,24 +201,14 @@ def _import(module_name: str) -> ModuleType:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise _failed(module_name, error) from error  # the module is there; one that it imports is not
+            raise  # the module is there; one that it imports is not
         raise EdgesimError(
             f"there is no module '{error.name}'; looked in the current directory ({here}) and among the "
             "installed packages. Run edgesim from the folder that holds it, or install it"
         ) from None
-    except _IMPORT_FAILURES as error:
-        raise _failed(module_name, error) from error
     finally:
-        sys.path.remove(here)
+        if here in sys.path:
+            sys.path.remove(here)
         if here not in sys.path:
             # From now on the folder comes last: later imports of the module are found there, and it shadows nothing.
             sys.path.append(here)
-
-
-def _failed(module_name: str, error: BaseException) -> EdgesimError:
-    if isinstance(error, SyntaxError) and error.filename:
-        place = f"{error.filename}, line {error.lineno}"
-    else:
-        frame = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename][-1]
-        place = f"{frame.filename}, line {frame.lineno}"
-    return EdgesimError(f"the module '{module_name}' fails on import: {type(error).__name__}: {error} ({place})")

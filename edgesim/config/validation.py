@@ -21,6 +21,7 @@ from edgesim.config.document_values import check_finite, meant
 from edgesim.config.document_values import join as join
 from edgesim.config.document_values import kind_of as kind_of
 from edgesim.config.document_values import plain as plain
+from edgesim.config.plausible import check_plausible
 from edgesim.config.strict_yaml import dump as dump
 from edgesim.config.strict_yaml import parse as parse
 from edgesim.errors import Fault, FieldFaults, ScenarioError
@@ -68,6 +69,7 @@ def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
     check_finite(known, path, faults)
     crossed = _crossed(cls, given, path)
     faults.extend(crossed)
+    value = None
     try:
         # JSON mode with strict types: lists serve as tuples, but "5" is no number and 1 is no true.
         value = TypeAdapter(cls).validate_json(json.dumps(known), strict=True)
@@ -80,7 +82,9 @@ def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
             found = _translate(detail, path, known)
             own = isinstance(detail.get("ctx", {}).get("error"), FieldFaults)
             faults.extend(fault for fault in found if not (own and crossed) and fault.path not in reported)
-        return None
+    found = faults[before:]
+    check_plausible(cls, known, path, found)
+    faults[before:] = found
     return value if len(faults) == before else None
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.records import TimeEnergy
 from edgesim.work import Work, Workload
 
@@ -124,15 +125,20 @@ def price(
     return AnalyticPrice(costs[0], costs[1], np.asarray(score_flops), np.asarray(train_flops))
 
 
+MOST_WEIGHT = 1e100
+"""whatever `unsafe` says: products of two weights and a cost stay below the largest double"""
+_Weight = Annotated[float, Field(ge=0, le=MOST_WEIGHT), PlausibleRange(0.0, 1e6)]
+
+
 @checked_dataclass()
-class CostWeights:
+class CostWeights(Bounded):
     """Weights of time, energy and storage in the cost of a device, J (Eq. 13)."""
 
-    time: Annotated[float, Field(ge=0)] = 1 / 3
+    time: _Weight = 1 / 3
     """weight of the time, taken relative to that of full training"""
-    energy: Annotated[float, Field(ge=0)] = 1 / 3
+    energy: _Weight = 1 / 3
     """weight of the energy, taken relative to that of full training"""
-    storage: Annotated[float, Field(ge=0)] = 1 / 3
+    storage: _Weight = 1 / 3
     """weight of the storage, taken relative to that of all samples"""
 
 

@@ -14,12 +14,14 @@ import numpy.typing as npt
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
-from edgesim.cost.analytic import CostWeights, device_cost
+from edgesim.config.plausible import Bounded, PlausibleRange
+from edgesim.cost.analytic import MOST_WEIGHT, CostWeights, device_cost
 from edgesim.cost.context import Price
 from edgesim.cost.feasibility import LIMITS
 from edgesim.work import FloatArray, IntArray
 
-Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Positive = Field(ge=1e-100, le=MOST_WEIGHT)
+"""whatever `unsafe` says: shares of a limit stay numbers"""
 Share = Annotated[float, Field(gt=0, le=1)]
 Accuracy = Annotated[float, Field(ge=0, le=1)]
 
@@ -34,24 +36,24 @@ UNITS = {"latency_s": "s", "energy_j": "J", "storage_bytes": "bytes"}
 
 
 @checked_dataclass()
-class Budget:
+class Budget(Bounded):
     """The largest ratio whose total cost (scoring, selection and training) keeps within every limit given."""
 
-    energy_j: Limit | None = None
+    energy_j: Annotated[float, _Positive, PlausibleRange(1e-9, 1e12, "J")] | None = None
     """energy that a trial may take, in J; left out: no limit"""
-    latency_s: Limit | None = None
+    latency_s: Annotated[float, _Positive, PlausibleRange(1e-9, 1e10, "s")] | None = None
     """time that a trial may take, in s; left out: no limit"""
-    storage_bytes: Limit | None = None
+    storage_bytes: Annotated[float, _Positive, PlausibleRange(1.0, 1e15, "bytes")] | None = None
     """storage that the kept samples may take, in bytes; left out: no limit"""
     price: Price = "emulated"
     """price that the limits are checked against: emulated device, or closed form (analytic)"""
 
 
 @checked_dataclass()
-class Objective:
+class Objective(Bounded):
     """The ratio with the least risk + lambda x J (edge paper, Eqs. 13-14)."""
 
-    trade_off: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    trade_off: Annotated[float, Field(ge=0, le=MOST_WEIGHT), PlausibleRange(0.0, 1e6)]
     """factor on the cost J, which is weighed against the expected error"""
     weights: CostWeights | None = None
     """weights of J; left out: those of the scenario's `cost`"""

@@ -8,11 +8,12 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.data.held_out_split import HeldOut
 from edgesim.data.images import ImageDataset, limited
 from edgesim.data.label_noise import with_wrong_labels
 
-Limit = Annotated[int, Field(ge=1)]
+Limit = Annotated[int, Field(ge=1, le=10**12), PlausibleRange(1, 10**9)]
 
 
 class DatasetSource:
@@ -40,7 +41,7 @@ class DatasetSource:
 
 
 @checked_dataclass(kw_only=True)
-class Limits(DatasetSource):
+class Limits(Bounded, DatasetSource):
     """Arguments of every data set: limits of its splits, and wrong labels on purpose."""
 
     limit_train: Limit | None = None

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from edgesim.config import user_code
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.document_bounds import user_path
 from edgesim.data import arrays, folders, parquet, public
@@ -204,8 +205,14 @@ def load(source: DatasetSource, name: str, relative_to: Path | None = None) -> I
     Raises:
         DataError: naming the file and the fix.
     """
-    dataset = source.load(find(source.location, name, relative_to))
-    return dataset if name in DATASETS else replace(dataset, notes=(*dataset.notes, *_doubts(dataset)))
+    base = find(source.location, name, relative_to)
+    if name in DATASETS:
+        return source.load(base)
+    with user_code.boundary(f"the data set {name} cannot be read"):
+        dataset = source.load(base)
+        if not isinstance(dataset, ImageDataset):
+            raise DataError(f"{name} loads {type(dataset).__name__}; give an ImageDataset")
+        return replace(dataset, notes=(*dataset.notes, *_doubts(dataset)))
 
 
 def _doubts(dataset: ImageDataset) -> list[Note]:

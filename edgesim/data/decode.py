@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CHUNK_BYTES = 16 * 2**20
+FORMATS = (
+    "AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "QOI", "TGA", "TIFF", "WEBP",
+)  # fmt: skip
+"""formats of still images, by content. Pillow starts another program for some of the others: Ghostscript for EPS"""
 GREY = ("1", "L", "LA", "La")
 DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 USUAL = (*GREY, "RGB", "RGBA", "RGBa", "RGBX", "P", "PA")
@@ -39,6 +43,7 @@ CHANGES = {
     "frames": ("image has", "images have", "several frames or pages, of which the first is read"),
     "alpha": ("image has", "images have", "an alpha channel, which is left out"),
     "turned": ("image is", "images are", "turned upright, as the EXIF orientation says"),
+    "warned": ("image has", "images have", "parts that Pillow warns of; the rest is read"),
     "exif": ("image has", "images have", "EXIF data that cannot be read, so that it stays as it is stored"),
     "grey": ("image is", "images are", "grey and given three equal channels, since others are in colour"),
     "space": ("image is", "images are", "in another colour space (CMYK for example), converted without its profile"),
@@ -55,7 +60,7 @@ Item = tuple[str, bytes | Path]
 def has_colour(items: Iterable[Item]) -> bool:
     """True where any of the images is in colour. Reads headers only, up to the first such image."""
     for where, content in items:
-        with _opened(where, content) as image:
+        with _warnings(), _opened(where, content) as image:  # `Decoder` counts them
             if image.mode not in GREY and image.mode not in DEEP:
                 return True
     return False
@@ -94,7 +99,7 @@ class Decoder:
         """One image as uint8 [H, W, C]. DataError: it is corrupt, of another size, or has more than 8 bits."""
         from PIL.Image import Resampling
 
-        with _opened(where, content) as image:
+        with _warnings() as told, _opened(where, content) as image:
             if _is_deep(image):
                 raise DataError(
                     f"{where}: has more than 8 bits per channel (mode {image.mode}); convert it to 8 bits first"
@@ -107,6 +112,8 @@ class Decoder:
             else:
                 self._check_size(where, (fitted.height, fitted.width))
             array = np.asarray(fitted, dtype=np.uint8)
+        if told:
+            self._note("warned", where)
         return array if array.ndim == 3 else array[:, :, None]
 
     def notes(self) -> list[Note]:
@@ -205,6 +212,15 @@ def _is_deep(image: Image) -> bool:
 
 
 @contextmanager
+def _warnings() -> Iterator[list[warnings.WarningMessage]]:
+    """Pillow's warnings of damaged parts within the block, which are not printed."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        yield told
+
+
+@contextmanager
 def _opened(where: str, content: bytes | Path) -> Iterator[Image]:
     """Open an image and decode inside the block; whatever Pillow raises becomes a DataError that names it."""
     from PIL.Image import DecompressionBombError, UnidentifiedImageError
@@ -212,6 +228,11 @@ def _opened(where: str, content: bytes | Path) -> Iterator[Image]:
 
     try:
         with open_image(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
+            if image.format not in FORMATS:
+                named = ", ".join(FORMATS)
+                raise DataError(
+                    f"{where}: is {image.format}, whatever its name says; allowed: {named}; convert it first"
+                )
             if image.width * image.height > MAX_IMAGE_PIXELS:
                 found = f"{image.width:,} x {image.height:,} pixels; at most {MAX_IMAGE_PIXELS:,} are decoded"
                 raise DataError(f"{where}: announces {found}; make it smaller first")
@@ -221,6 +242,10 @@ def _opened(where: str, content: bytes | Path) -> Iterator[Image]:
         if not isinstance(content, bytes) and content.stat().st_size == 0:
             problem = "is empty (0 bytes)"
         raise DataError(f"{where}: {problem}; replace or remove it") from None
+    except MemoryError:  # Pillow asks for as many bytes as a part of the file announces
+        raise DataError(
+            f"{where}: is corrupt (a part of it announces more than there is); replace or remove it"
+        ) from None
     except FileNotFoundError:
         raise DataError(f"{where}: there is no such file; complete the data set") from None
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, DecompressionBombError) as error:

@@ -15,6 +15,11 @@ MAX_EXPANDED_BYTES = 16 << 30
 MAX_PACKING = 250
 """bytes that one packed byte may stand for, from SMALL_BYTES on: images reach 30, zeros 1,000"""
 SMALL_BYTES = 64 << 20
+SMALL_ROWS = 100_000
+LEAST_ROW_BYTES = 16
+"""of a table with images; the smallest PNG has 67"""
+MAX_BATCH_BYTES = 64 << 20
+"""of values that are expanded at once"""
 MAX_IMAGE_PIXELS = 1 << 24
 """of one image before it is resized: 4,096 x 4,096"""
 
@@ -37,6 +42,22 @@ def check_expanded(path: Path, expanded: int, packed: int, what: str = "") -> No
     if expanded > SMALL_BYTES and expanded > MAX_PACKING * max(packed, 1):
         held = f"{size(packed)} in the file would expand to {size(expanded)}"
         raise DataError(f"{where}: {held}, more than {MAX_PACKING} to 1; save it with less compression, or replace it")
+
+
+def check_rows(path: Path, rows: int, packed: int) -> None:
+    """Refuse a table with more rows than its file can honestly hold: equal values take no room in parquet.
+
+    Args:
+        path: the file.
+        rows: that it announces.
+        packed: bytes of the file.
+
+    Raises:
+        DataError: naming both numbers.
+    """
+    if rows > SMALL_ROWS and rows * LEAST_ROW_BYTES > packed:
+        held = f"{rows:,} rows in {size(packed)} are fewer than {LEAST_ROW_BYTES} bytes each"
+        raise DataError(f"{path}: {held}, which no images are; replace it")
 
 
 def check_npz(path: Path) -> None:

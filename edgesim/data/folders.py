@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,12 @@ from edgesim.data.labels import form_notes, merged_by_form
 from edgesim.data.raw_dataset import RawDataset, RawSplit
 from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
-from edgesim.formatting import n_of
+from edgesim.formatting import n_of, size
 from edgesim.work import IntArray
 
 TEST_FOLDERS = ("test", "val", "validation", "valid")
+MAX_TEXT_BYTES = 64 << 20
+"""of a text of Tiny-ImageNet; its longest has 3 MB"""
 TINY_FOLDER = "tiny-imagenet-200"
 
 
@@ -122,6 +125,8 @@ def tiny_imagenet(folder: Path, name: str) -> DatasetFiles:
                 f"{annotations}, line {number}: {line[:60]!r} names no image and class (wnid) of train/; "
                 f"replace the file with a complete copy"
             )
+        if fields[0] != os.path.basename(fields[0]) or "\0" in fields[0] or fields[0] in ("", ".", ".."):
+            raise DataError(f"{annotations}, line {number}: {fields[0][:60]!r} is no name of a file in val/images/")
         test.append((base / "val" / "images" / fields[0], classes[fields[1]]))
     words = dict(line.split("\t", 1) for line in _lines(base / "words.txt") if "\t" in line)
     names = tuple(words.get(wnid, wnid) for wnid in wnids)
@@ -250,4 +255,11 @@ def _tiny_folder(folder: Path) -> Path | None:
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    if not path.is_file():
+        return []
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        raise DataError(f"{path}: has more than {size(MAX_TEXT_BYTES)}; replace it with a complete copy")
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (UnicodeDecodeError, OSError) as error:
+        raise DataError(f"{path}: is no text in UTF-8 ({error}); replace it with a complete copy") from None

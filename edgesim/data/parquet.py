@@ -17,7 +17,7 @@ from edgesim.data import parquet_shards
 from edgesim.data.cache import DatasetFiles
 from edgesim.data.class_names import NamedLabels, merged
 from edgesim.data.decode import Decoder, Item, has_colour
-from edgesim.data.file_bounds import check_expanded
+from edgesim.data.file_bounds import MAX_BATCH_BYTES, check_expanded, check_rows
 from edgesim.data.held_out_split import HeldOut
 from edgesim.data.images import ByteArray
 from edgesim.data.raw_dataset import RawDataset, RawSplit
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 ROWS = 512
+MAX_LABEL_LENGTH = 1_000
+"""characters of a label that is text"""
 LABEL_COLUMNS = ("label", "labels", "fine_label")
 
 holds_parquet = parquet_shards.holds_parquet
@@ -115,19 +117,30 @@ def _items(files: Iterable[_File], rows: IntArray | None = None) -> Iterator[Ite
     for file in files:
         before = first
         try:
-            for batch in _open(file.path).iter_batches(batch_size=ROWS, columns=[file.image]):
+            opened, packed, expanded = _open(file.path), file.path.stat().st_size, 0
+            for batch in opened.iter_batches(batch_size=_batch_rows(opened, file.image), columns=[file.image]):
                 column, inside = batch.column(0), np.arange(len(batch))
                 if rows is not None:
                     inside = rows[slice(*np.searchsorted(rows, (first, first + len(batch))))] - first
-                    column = column.take(pa.array(inside))
-                for i, value in zip(inside, column.to_pylist(), strict=True):
-                    yield _item(f"{file.path}, row {first - before + i}", value)
+                for i in inside:
+                    item = _item(f"{file.path}, row {first - before + i}", column[int(i)].as_py())
+                    expanded += len(item[1])
+                    check_expanded(file.path, expanded, packed)
+                    yield item
                 first += len(batch)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
             raise _damaged(file.path, error) from None
 
 
-def _item(where: str, value: object) -> Item:
+def _batch_rows(file: pq.ParquetFile, column: str) -> int:
+    """Rows to expand at once: a value may be as large as its column in a row group, and stand in every row."""
+    groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
+    chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
+    sizes = [chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] == column]
+    return max(1, min(ROWS, MAX_BATCH_BYTES // max([1, *sizes])))
+
+
+def _item(where: str, value: object) -> tuple[str, bytes]:
     content = value.get("bytes") if isinstance(value, dict) else value
     if not content or not isinstance(content, bytes):
         raise DataError(f"{where}: has no image bytes; save the data set with the images embedded")
@@ -140,10 +153,12 @@ def _labels(path: Path, label: str) -> npt.NDArray:
     import pyarrow.types as types
 
     try:
-        column = _open(path).read(columns=[label]).column(0)
+        column = _open(path, label).read(columns=[label]).column(0)  # each text once, however many rows have it
         if types.is_dictionary(column.type):
+            texts = [text for chunk in column.chunks for text in chunk.dictionary.to_pylist() if text is not None]
+            _check_label_length(path, label, texts)
             column = column.cast(column.type.value_type)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise _damaged(path, error) from None
     if column.null_count:
         row = column.is_null().to_numpy(zero_copy_only=False).argmax()
@@ -155,19 +170,34 @@ def _labels(path: Path, label: str) -> npt.NDArray:
             return np.asarray(column.cast(pa.int64()).to_numpy())  # one type: NumPy joins int64 and uint64 as float64
         except pa.ArrowInvalid as error:
             raise DataError(f"{path}: column '{label}' has a label that is too large ({error})") from None
-    return np.array(column.to_pylist(), dtype=np.str_)
+    try:
+        texts = column.to_pylist()
+    except ValueError as error:  # no UTF-8
+        raise _damaged(path, error) from None
+    _check_label_length(path, label, texts)
+    return np.array(texts, dtype=np.str_)
 
 
-def _open(path: Path) -> pq.ParquetFile:
+def _check_label_length(path: Path, label: str, texts: Sequence[object]) -> None:
+    """DataError for a text that is too long: NumPy gives every label the room of the longest."""
+    longest = max((len(text) for text in texts if isinstance(text, str)), default=0)
+    if longest > MAX_LABEL_LENGTH:
+        limit = f"at most {MAX_LABEL_LENGTH:,} are read"
+        raise DataError(f"{path}: column '{label}' has a text of {longest:,} characters; {limit}")
+
+
+def _open(path: Path, texts: str | None = None) -> pq.ParquetFile:
+    """Open a file and check its bounds. `texts`: a column whose equal texts are to be read once."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, read_dictionary=None if texts is None else [texts])
         groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise _damaged(path, error) from None
     check_expanded(path, sum(group.total_byte_size for group in groups), path.stat().st_size)
+    check_rows(path, file.metadata.num_rows, path.stat().st_size)
     repeated = sorted(name for name, count in Counter(file.schema_arrow.names).items() if count > 1)
     if repeated:
         raise DataError(f"{path}: has several columns called {', '.join(repeated)}; rename or remove all but one")

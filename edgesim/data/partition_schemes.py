@@ -8,12 +8,13 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.data import partition
 from edgesim.errors import DataError, Fault
 from edgesim.formatting import n_of
 from edgesim.work import IntArray
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**12), PlausibleRange(1, 10**9)]
 
 
 class PartitionScheme(Protocol):
@@ -32,7 +33,7 @@ class PartitionScheme(Protocol):
 
 
 @checked_dataclass()
-class Iid:
+class Iid(Bounded):
     """Equal shards at random: every device sees every class."""
 
     min_size: Count = 1
@@ -44,12 +45,12 @@ class Iid:
 
 
 @checked_dataclass()
-class Dirichlet:
+class Dirichlet(Bounded):
     """Label skew: class proportions per device from a Dirichlet distribution, as flwr-datasets draws them."""
 
-    alpha: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    alpha: Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(1e-4, 1e6)]
     """concentration; small: each class on few devices, large: near IID"""
-    min_size: Annotated[int, Field(ge=1)] = 10
+    min_size: Count = 10
     """draw again until every shard has this many samples; not used with `sizes`"""
     self_balancing: bool = False
     """a device that holds more than the average gets nothing of later classes"""
@@ -75,7 +76,7 @@ class Dirichlet:
 
 
 @checked_dataclass()
-class Pathological:
+class Pathological(Bounded):
     """Label skew: every device holds samples of a few classes only."""
 
     classes_per_device: Count
@@ -89,7 +90,7 @@ class Pathological:
 
 
 @checked_dataclass()
-class QuantitySkew:
+class QuantitySkew(Bounded):
     """Quantity skew: shards of very different sizes with the same class mix."""
 
     distribution: Literal["log-normal", "power-law"] = "log-normal"

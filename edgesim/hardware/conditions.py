@@ -20,6 +20,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.errors import Fault, FieldFaults
 
 Array = npt.NDArray[np.float64]
@@ -68,21 +69,23 @@ class _ClockTimes:
         return {"anyOf": [handler(schema), {"type": "string", "pattern": f"^{_CLOCK.pattern}$"}]}
 
 
-Period = Annotated[float, Field(gt=0, le=1e9), _ClockTimes()]
+Period = Annotated[float, Field(gt=0, le=1e9), PlausibleRange(1.0, 1e9, "s"), _ClockTimes()]
 Moment = Annotated[float, Field(ge=0, le=1e9), _ClockTimes()]
 
 
 @checked_dataclass()
-class Energy:
+class Energy(Bounded):
     """Energy source of a device."""
 
     source: Literal["mains", "battery", "harvest"] = "mains"
     """mains: no limit; battery: the energy of its charge; harvest: a battery that the trace `harvest_w` charges"""
     state_of_charge: Annotated[float, Field(ge=0, le=1)] | None = None
     """charge at the start as a share of the full battery; left out: full"""
-    capacity_j: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    capacity_j: Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(1e-3, 1e9, "J")] | None = None
     """energy of the full battery or storage capacitor in J; left out: the profile's battery"""
-    harvest_w: tuple[tuple[Moment, Annotated[float, Field(ge=0, le=1e4)]], ...] = ()
+    harvest_w: tuple[
+        tuple[Moment, Annotated[float, Field(ge=0, allow_inf_nan=False), PlausibleRange(0.0, 1e4, "W")]], ...
+    ] = ()
     """[time_s, power_w] pairs, the first at 0: each power in W holds until the next time; clock times (h:mm) serve,
     too"""
     period_s: Period | None = None
@@ -148,7 +151,7 @@ class Energy:
 
 
 @checked_dataclass()
-class Availability:
+class Availability(Bounded):
     """Windows in which a device may work, in a repeating period; for example only at night while it charges."""
 
     period_s: Period

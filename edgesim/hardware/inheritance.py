@@ -96,6 +96,8 @@ def _follow(merged: Document, base: Document, own: Document, shadow: DerivedFiel
         quantity = {key: part for key, part in section[name].items() if key != "relative_error"}
         source = f"{quantity.get('source', '')}; {follows}"
         section[name] = {**quantity, "value": value, "confidence": "estimate", "source": source}
+        if isinstance(own[shadow.coarse], dict) and own[shadow.coarse].get("unsafe") is True:
+            section[name]["unsafe"] = True  # as the number that it follows
 
 
 def _level(document: Document, shadow: DerivedFields) -> float | None:

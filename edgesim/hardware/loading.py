@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from edgesim.config import validation
 from edgesim.config.document_bounds import user_path
 from edgesim.config.field_docs import described, summary
+from edgesim.config.plausible import stated
 from edgesim.errors import Fault, ProfileError, ScenarioError
 from edgesim.hardware import inheritance
 from edgesim.hardware.plausibility import contradictions, implausible
@@ -128,7 +129,7 @@ def vary(profile: DeviceProfile, factor: float) -> DeviceProfile:
 
 def to_dict(profile: DeviceProfile) -> dict[str, Any]:
     """Everything in a profile, in the shape of its YAML file: a dump of it loads as an equal profile."""
-    raw = _without_nothing(dataclasses.asdict(profile))
+    raw = stated(_without_nothing(dataclasses.asdict(profile)))
     raw["class"] = raw.pop("device_class")
     return {key: raw[key] for key in _KEYS if key in raw}
 

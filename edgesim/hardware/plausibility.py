@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from edgesim.config.plausible import WAY_PAST
 from edgesim.errors import Fault
 from edgesim.hardware import plausible_ranges
 from edgesim.hardware.conditions import FULL_MODE
@@ -25,10 +26,11 @@ def implausible(document: dict[str, Any]) -> list[Fault]:
             plausible_ranges.number(document, section, field),
             plausible_ranges.of(document, section, field),
         )
-        if value is None or allowed is None or allowed.holds(value):
+        unsafe = plausible_ranges.is_unsafe(document, section, field)
+        if value is None or allowed is None or allowed.holds(value) or unsafe:
             continue
         fix = "" if allowed.hint(value) else _in_other_classes(section, field, value)
-        message = f"for class {document['class']}: {allowed.problem(value)}{fix}"
+        message = f"for class {document['class']}: {allowed.problem(value)}{fix}; {WAY_PAST}"
         faults.append(Fault(f"{section}.{field}.value", message))
     return faults + _half_peaks(document)
 
@@ -48,13 +50,13 @@ def _half_peaks(document: dict[str, Any]) -> list[Fault]:
     allowed = plausible_ranges.half_peak(peak)
     for field in _HALF_PEAKS:
         value = plausible_ranges.number(document, "compute", field)
-        if value is None or allowed.holds(value):
+        if value is None or allowed.holds(value) or plausible_ranges.is_unsafe(document, "compute", field):
             continue
         # Where no unit leads into the narrow range, the one that leads into the wide one is still the likeliest slip.
         hint = allowed.hint(value) or ("" if HALF_PEAK.holds(value) else HALF_PEAK.hint(value))
         fix = "" if hint else "; leave the field out where 16 bits are no faster"
         message = f"{value:g} is not plausible: allowed is {allowed.low:g} to {allowed.high:g} {allowed.unit}"
-        faults.append(Fault(f"compute.{field}.value", f"{message}{hint}{fix}"))
+        faults.append(Fault(f"compute.{field}.value", f"{message}{hint}{fix}; {WAY_PAST}"))
     return faults
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any, get_args
 
-from edgesim.hardware.quantity import DeviceClass, PlausibleRange
+from edgesim.config.plausible import PlausibleRange
+from edgesim.hardware.quantity import DeviceClass
 
 Document = dict[str, Any]
 Units = tuple[tuple[str, float], ...]
@@ -181,6 +182,13 @@ def number(document: Document, section: str, field: str) -> float | None:
     return None if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
 
 
+def is_unsafe(document: Document, section: str, field: str) -> bool:
+    """True where a quantity's own map has `unsafe: true`."""
+    fields = document.get(section)
+    quantity = fields.get(field) if isinstance(fields, dict) else None
+    return isinstance(quantity, dict) and quantity.get("unsafe") is True
+
+
 def of(document: Document, section: str, field: str) -> PlausibleRange | None:
     """The range of a number in the document's class, of storage speeds in its kind where that says something.
 
@@ -204,9 +212,10 @@ def of(document: Document, section: str, field: str) -> PlausibleRange | None:
 
 
 def plausible(document: Document, section: str, field: str) -> bool:
-    """True where a number is given and in its range."""
+    """True where a number is given and in its range, or allowed by `unsafe`."""
     value, within = number(document, section, field), of(document, section, field)
-    return value is not None and within is not None and within.holds(value)
+    held = within is not None and value is not None and (within.holds(value) or is_unsafe(document, section, field))
+    return held
 
 
 def half_peak(peak_flops_per_s: float) -> PlausibleRange:

@@ -6,13 +6,12 @@ A range is wide: it holds every real device from a microcontroller to a server, 
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
-from pydantic_core import PydanticCustomError, core_schema
+
+from edgesim.config.plausible import Bounded, PlausibleRange
 
 Confidence = Literal["measured", "looked-up", "derived", "estimate"]
 """measured: on this device, as `source` says. looked-up: a data sheet or a published table.
@@ -35,55 +34,8 @@ NOMINAL_SHARE = 0.5
 """share of the nominal bandwidth that a copy in memory is assumed to reach where none was measured"""
 
 
-@dataclasses.dataclass(frozen=True)
-class PlausibleRange:
-    """A plausible range of a number, both ends included, and the unit mistakes that explain other values.
-
-    Args:
-        low, high: the range, in `unit`.
-        unit: for the message.
-        mistakes: (unit that the value looks like, factor to `unit`), the likeliest first.
-    """
-
-    low: float
-    high: float
-    unit: str
-    mistakes: tuple[tuple[str, float], ...] = ()
-
-    def problem(self, value: float) -> str:
-        """Fault of `value` with the fix, or an empty string."""
-        if self.holds(value):
-            return ""
-        return f"{value:g} is not plausible: allowed is {self.low:g} to {self.high:g} {self.unit}{self.hint(value)}"
-
-    def holds(self, value: float) -> bool:
-        """True where `value` is a number in the range."""
-        return math.isfinite(value) and self.low <= value <= self.high
-
-    def hint(self, value: float) -> str:
-        """Unit that `value` looks like, with the number that was meant; empty where no unit explains it."""
-        for unit, factor in self.mistakes:
-            if self.holds(value * factor):
-                return f"; it looks like {unit}: multiply by {factor:g}, which gives {value * factor:g}"
-        return ""
-
-    def check(self, value: float) -> float:
-        """`value` itself where it is plausible; raises the error that pydantic reports otherwise."""
-        if problem := self.problem(value):
-            raise PydanticCustomError("implausible", "{problem}", {"problem": problem})
-        return value
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return handler(schema) | {"minimum": self.low, "maximum": self.high, "description": f"in {self.unit}"}
-
-
 @dataclass(frozen=True, config=STRICT)
-class Quantity(Generic[V]):
+class Quantity(Bounded, Generic[V]):
     """One number of a profile with its source. Its unit is the suffix of the field that holds it."""
 
     value: V
@@ -94,41 +46,63 @@ class Quantity(Generic[V]):
     """measured on this device; looked-up in a data sheet or table; derived from such values; or an estimate"""
     note: str | None = None
     """remark for users of the number"""
-    relative_error: Annotated[float, Field(ge=0)] | None = None
+    relative_error: Annotated[float, Field(ge=0), PlausibleRange(0.0, 10.0)] | None = None
     """of a fitted number: mean absolute error over the measured value, where the model that it belongs to predicts
     measurements that were held out of the fit; 0.1 is 10 %"""
 
+
+AboveZero = Field(gt=0, allow_inf_nan=False)
+AtLeastZero = Field(ge=0, allow_inf_nan=False)
+UpToOne = Field(gt=0, le=1)
+ZeroToOne = Field(ge=0, le=1)
+"""limits that hold whatever `unsafe` says"""
 
 _BYTES = (("GB", 1e9), ("MB", 1e6), ("KB", 1e3))
 _BYTES_PER_S = (("MB/s", 1e6), ("GB/s", 1e9))
 
 _FLOPS = (("GFLOP/s", 1e9), ("MFLOP/s", 1e6), ("TFLOP/s", 1e12))
-Peak = Quantity[Annotated[float, PlausibleRange(1e4, 1e16, "FLOP/s", _FLOPS)]]
+Peak = Quantity[Annotated[float, AboveZero, PlausibleRange(1e4, 1e16, "FLOP/s", _FLOPS)]]
 HALF_PEAK = PlausibleRange(1e6, 1e17, "FLOP/s", (("GFLOP/s", 1e9), ("TFLOP/s", 1e12)))
-HalfPeak = Quantity[Annotated[float, HALF_PEAK]]
-IntegerPeak = Quantity[Annotated[float, PlausibleRange(1e6, 1e17, "op/s", (("GOP/s", 1e9), ("TOP/s", 1e12)))]]
-Utilisation = Quantity[Annotated[float, PlausibleRange(1e-6, 1.0, "(achieved / peak)", (("per cent", 0.01),))]]
-Share = Quantity[Annotated[float, PlausibleRange(1e-6, 1.0, "(achieved / nominal)", (("per cent", 0.01),))]]
-Overhead = Quantity[Annotated[float, PlausibleRange(0.0, 1.0, "s", (("ms", 1e-3), ("µs", 1e-6)))]]
+HalfPeak = Quantity[Annotated[float, AboveZero, HALF_PEAK]]
+IntegerPeak = Quantity[
+    Annotated[float, AboveZero, PlausibleRange(1e6, 1e17, "op/s", (("GOP/s", 1e9), ("TOP/s", 1e12)))]
+]
+Utilisation = Quantity[
+    Annotated[float, AboveZero, PlausibleRange(1e-6, 1.0, "(achieved / peak)", (("per cent", 0.01),))]
+]
+Share = Quantity[Annotated[float, AboveZero, PlausibleRange(1e-6, 1.0, "(achieved / nominal)", (("per cent", 0.01),))]]
+Overhead = Quantity[Annotated[float, AtLeastZero, PlausibleRange(0.0, 1.0, "s", (("ms", 1e-3), ("µs", 1e-6)))]]
 # Of one operation, not of a step: the slowest framework here takes 1.2 ms on the slowest board.
-OperationOverhead = Quantity[Annotated[float, PlausibleRange(0.0, 0.05, "s", (("ms", 1e-3), ("µs", 1e-6)))]]
+OperationOverhead = Quantity[
+    Annotated[float, AtLeastZero, PlausibleRange(0.0, 0.05, "s", (("ms", 1e-3), ("µs", 1e-6)))]
+]
 Switch = Quantity[bool]
-StartUp = Quantity[Annotated[float, PlausibleRange(0.0, 600.0, "s", (("ms", 1e-3),))]]
-MemorySize = Quantity[Annotated[float, PlausibleRange(1e4, 2e12, "bytes", _BYTES)]]
-Bandwidth = Quantity[Annotated[float, PlausibleRange(1e6, 1e13, "bytes/s", (("GB/s", 1e9), ("MB/s", 1e6)))]]
-StorageSize = Quantity[Annotated[float, PlausibleRange(1e4, 1e14, "bytes", _BYTES)]]
-StorageSpeed = Quantity[Annotated[float, PlausibleRange(2e4, 5e10, "bytes/s", _BYTES_PER_S)]]
+StartUp = Quantity[Annotated[float, AtLeastZero, PlausibleRange(0.0, 600.0, "s", (("ms", 1e-3),))]]
+MemorySize = Quantity[Annotated[float, AboveZero, PlausibleRange(1e4, 2e12, "bytes", _BYTES)]]
+Bandwidth = Quantity[Annotated[float, AboveZero, PlausibleRange(1e6, 1e13, "bytes/s", (("GB/s", 1e9), ("MB/s", 1e6)))]]
+StorageSize = Quantity[Annotated[float, AboveZero, PlausibleRange(1e4, 1e14, "bytes", _BYTES)]]
+StorageSpeed = Quantity[Annotated[float, AboveZero, PlausibleRange(2e4, 5e10, "bytes/s", _BYTES_PER_S)]]
 # 56 kbit/s of a sensor's radio, to 100 Gbit/s of a server's cable; Mbit/s for bytes/s are outside.
 LinkSpeed = Quantity[
-    Annotated[float, PlausibleRange(1e2, 1.25e10, "bytes/s", (("MB/s", 1e6), ("Mbit/s", 1.25e5), ("GB/s", 1e9)))]
+    Annotated[
+        float, AboveZero, PlausibleRange(1e2, 1.25e10, "bytes/s", (("MB/s", 1e6), ("Mbit/s", 1.25e5), ("GB/s", 1e9)))
+    ]
 ]
-Watts = Quantity[Annotated[float, PlausibleRange(1e-5, 2e3, "W", (("mW", 1e-3),))]]
-Capacity = Quantity[Annotated[float, PlausibleRange(5e2, 1e8, "J", (("Wh", 3600.0),))]]
+Watts = Quantity[Annotated[float, AboveZero, PlausibleRange(1e-5, 2e3, "W", (("mW", 1e-3),))]]
+Capacity = Quantity[Annotated[float, AboveZero, PlausibleRange(5e2, 1e8, "J", (("Wh", 3600.0),))]]
 Activity = Quantity[
-    Annotated[float, PlausibleRange(0.0, 1.0, "(power above idle / that under full load)", (("per cent", 0.01),))]
+    Annotated[
+        float, ZeroToOne, PlausibleRange(0.0, 1.0, "(power above idle / that under full load)", (("per cent", 0.01),))
+    ]
 ]
-SpeedFactor = Quantity[Annotated[float, PlausibleRange(1e-2, 1.0, "(slowed / full speed)", (("per cent", 0.01),))]]
+SpeedFactor = Quantity[
+    Annotated[float, UpToOne, PlausibleRange(1e-2, 1.0, "(slowed / full speed)", (("per cent", 0.01),))]
+]
 # Governors step down to a fifth of the clock at most; a hundredth would be per cent of per cent.
-Throttled = Quantity[Annotated[float, PlausibleRange(0.1, 1.0, "(slowed / full speed)", (("per cent", 0.01),))]]
+Throttled = Quantity[
+    Annotated[float, UpToOne, PlausibleRange(0.1, 1.0, "(slowed / full speed)", (("per cent", 0.01),))]
+]
 # A package with its heat sink or body warms up in minutes; seconds are those of the bare chip, hours of a room.
-TimeConstant = Quantity[Annotated[float, PlausibleRange(20.0, 1e4, "s", (("min", 60.0), ("h", 3600.0), ("ms", 1e-3)))]]
+TimeConstant = Quantity[
+    Annotated[float, AboveZero, PlausibleRange(20.0, 1e4, "s", (("min", 60.0), ("h", 3600.0), ("ms", 1e-3)))]
+]

@@ -10,12 +10,15 @@ import dataclasses
 import functools
 import importlib.util
 import inspect
+import itertools
+import math
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field
 
 from edgesim.config import registry
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import WAY_PAST, Bounded, PlausibleRange
 from edgesim.config.validation import nearest
 from edgesim.errors import EdgesimError
 
@@ -23,7 +26,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 Shape = tuple[int, int, int]
-Width = Annotated[int, Field(ge=1)]
+Width = Annotated[int, Field(ge=1, le=10**9), PlausibleRange(1, 16_384)]
+
+
+MOST_PARAMETERS = 250_000_000
+"""of a network that is built, 1 GB of weights, unless its `unsafe` is true"""
 
 
 class Model(Protocol):
@@ -42,21 +49,23 @@ class Model(Protocol):
 
 
 @checked_dataclass()
-class Mlp:
+class Mlp(Bounded):
     """Fully connected network with ReLU on the flattened image; `hidden: []` is softmax regression."""
 
-    hidden: tuple[Width, ...] = (128,)
+    hidden: Annotated[tuple[Width, ...], Field(max_length=100)] = (128,)
     """units of each hidden layer; [] for none"""
 
     def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
         """See Model.build."""
         from edgesim.models import networks
 
+        widths = [math.prod(input_shape), *self.hidden, num_classes]
+        _check_size(sum(before * after for before, after in itertools.pairwise(widths)), self.unsafe)
         return networks.mlp(input_shape, num_classes, self.hidden)
 
 
 @checked_dataclass()
-class SmallCnn:
+class SmallCnn(Bounded):
     """Two 3x3 convolutions with max-pooling and two linear layers; images of 4x4 or more.
 
     Feature maps beyond 8x8 (images of 36 pixels or more) are averaged down to at most 8x8. So the first linear layer
@@ -72,11 +81,14 @@ class SmallCnn:
         """See Model.build."""
         from edgesim.models import networks
 
+        pixels = min(8, max(1, input_shape[1] // 4)) * min(8, max(1, input_shape[2] // 4))
+        convolutions = 9 * self.widths[0] * (input_shape[0] + self.widths[1])
+        _check_size(convolutions + self.hidden * (self.widths[1] * pixels + num_classes), self.unsafe)
         return networks.small_cnn(input_shape, num_classes, self.widths, self.hidden)
 
 
 @checked_dataclass()
-class ResNet8:
+class ResNet8(Bounded):
     """CIFAR-style residual network: 3x3 stem and one basic block per stage (16-32-64 channels).
 
     The shortcut is a 1x1 convolution with batch norm where the shape changes, the identity elsewhere.
@@ -90,6 +102,8 @@ class ResNet8:
         """See Model.build."""
         from edgesim.models import networks
 
+        blocks = (9 * after * (before + after) for before, after in itertools.pairwise((self.widths[0], *self.widths)))
+        _check_size(sum(blocks), self.unsafe)
         return networks.ResNet8Module(input_shape[0], num_classes, self.widths)
 
 
@@ -138,10 +152,10 @@ class WideResNet50x2:
 
 
 @checked_dataclass()
-class MobileNetV2:
+class MobileNetV2(Bounded):
     """torchvision's MobileNetV2; its first convolution has stride 1 for images of 64 pixels or less."""
 
-    width_mult: Annotated[float, Field(gt=0)] = 1.0
+    width_mult: Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(0.01, 4.0)] = 1.0
     """factor on the channels of every layer"""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """share of the last features that training drops"""
@@ -163,6 +177,15 @@ MODELS: dict[str, type] = {
     "mobilenet-v2": MobileNetV2,
     "wide-resnet50-2": WideResNet50x2,
 }
+
+
+def _check_size(parameters: int, unsafe: bool) -> None:
+    """EdgesimError where a network would have more than MOST_PARAMETERS."""
+    if parameters > MOST_PARAMETERS and not unsafe:
+        limit = f"at most {MOST_PARAMETERS:,} are built"
+        raise EdgesimError(
+            f"the network would have {parameters:,} parameters; {limit}; lower its widths, or {WAY_PAST}"
+        )
 
 
 class _Referenced:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from edgesim.config import user_code
 from edgesim.data.cache import cache_folder
 from edgesim.models.catalog import MODELS, Model, Shape
 from edgesim.work import Workload
@@ -55,7 +56,8 @@ def counted(model: Model, name: str, input_shape: Shape, num_classes: int) -> tu
         EdgesimError: the network does not fit the data.
     """
     if name not in MODELS and not name.startswith("timm:"):
-        return _count(model, input_shape, num_classes)
+        with user_code.boundary(f"the model {name} cannot be built"):
+            return _count(model, input_shape, num_classes)
     file = cache_folder() / "counted" / f"{_key(model, name, input_shape, num_classes)}.json"
     try:
         return _read(json.loads(file.read_text(encoding="utf-8")))

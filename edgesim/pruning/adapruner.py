@@ -53,12 +53,13 @@ from pydantic import Field
 
 from edgesim import seeds
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, Part, ScoreContext, Scoring, Shard, SubsetChoice, WorkIs
 from edgesim.pruning.selection import top_k
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
-from edgesim.training.settings import Training
+from edgesim.training.settings import MOST_EPOCHS, BatchSize, Epochs, LearningRate, Training, WeightDecay
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 if TYPE_CHECKING:
@@ -192,34 +193,34 @@ class _Mask:
 
 
 @checked_dataclass()
-class AdaPruner(Method):
+class AdaPruner(Bounded, Method):
     """a mask over the samples trained with the network, easiest and hopeless samples pushed out"""
 
-    epochs: Annotated[int, Field(ge=1)] = 20
+    epochs: Epochs = 20
     """epochs of training with the mask; 200 in the paper"""
-    warmup_epochs: Annotated[int, Field(ge=0)] = 2
+    warmup_epochs: Annotated[int, Field(ge=0, le=MOST_EPOCHS), PlausibleRange(0, 100_000)] = 2
     """epochs of plain training before the mask; 0 is the paper's ablation"""
-    extra_epochs: Annotated[int, Field(ge=0)] = 5
+    extra_epochs: Annotated[int, Field(ge=0, le=MOST_EPOCHS), PlausibleRange(0, 100_000)] = 5
     """epochs that may follow where the mask has not settled, at most"""
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
+    learning_rate: LearningRate = 0.1
     """step size of the optimiser that scores"""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """momentum of the optimiser that scores"""
-    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    weight_decay: WeightDecay = 5e-4
     """L2 penalty of the optimiser that scores"""
     schedule: Literal["constant", "cosine"] = "cosine"
     """learning rate over warm-up and pruning together"""
-    batch_size: Annotated[int, Field(ge=1)] = 256
+    batch_size: BatchSize = 256
     """samples per step of the training that scores"""
-    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 100.0
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(1e-6, 1e6)] = 100.0
     """factor s on the third term, which holds the share kept"""
-    alpha_start: Annotated[float, Field(gt=0)] = 0.1
+    alpha_start: Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(1e-4, 1e4)] = 0.1
     """steepness of the gates in the first epoch with the mask"""
-    alpha_end: Annotated[float, Field(gt=0)] = 5.0
+    alpha_end: Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(1e-4, 1e4)] = 5.0
     """steepness of the gates in the last epoch; 100 in the paper for Tiny-ImageNet"""
-    mask_learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
+    mask_learning_rate: LearningRate = 0.1
     """step of a sample's own gate"""
-    ratio_learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 50.0
+    ratio_learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(1e-6, 1e6)] = 50.0
     """step of the third term per epoch"""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.02
     """largest distance of the share of open gates from the keep ratio in the end"""

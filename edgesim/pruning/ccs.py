@@ -30,6 +30,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.aum import Aum
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
@@ -100,14 +101,14 @@ def stratified(groups: npt.ArrayLike, k: int, places: npt.ArrayLike) -> IntArray
 
 
 @checked_dataclass()
-class Ccs(Method):
+class Ccs(Bounded, Method):
     """even over the strata of a base score, the hardest left out"""
 
     base: Literal["importance", "aum", "el2n", "forgetting"] = "importance"
     """the score that is cut into strata"""
     cutoff: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """share of the shard that is dropped as too hard"""
-    strata: Annotated[int, Field(ge=1)] = 50
+    strata: Annotated[int, Field(ge=1), PlausibleRange(1, 100_000)] = 50
     """intervals of equal width that the scores are cut into"""
     balance: Literal["none", "class"] = "none"
     """class: every class keeps its share of the samples; none: the strata are those of the shard as a whole"""

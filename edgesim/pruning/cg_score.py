@@ -32,6 +32,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.embeddings import unit_rows
@@ -97,10 +98,10 @@ def complexity_gap_flops(m: int, width: int) -> float:
 
 
 @checked_dataclass()
-class CgScore(Method):
+class CgScore(Bounded, Method):
     """complexity gap of the inputs, without any model"""
 
-    max_class_size: Annotated[int, Field(ge=1)] = 1000
+    max_class_size: Annotated[int, Field(ge=1), PlausibleRange(1, 30_000)] = 1000
     """samples of a class that are scored together; larger classes are scored in parts, to bound the memory"""
     balance: Literal["none", "class"] = "class"
     """class: every class keeps its share of the samples; none: the best scores of the shard, whatever their class"""

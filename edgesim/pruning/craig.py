@@ -25,6 +25,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
 from edgesim.pruning.embeddings import ROUNDING, lowest_of_largest
@@ -72,10 +73,10 @@ def facility_location(distances: npt.ArrayLike, k: int) -> Solution:
 
 
 @checked_dataclass()
-class Craig(Method):
+class Craig(Bounded, Method):
     """gradients of the chosen cover all gradients of a class, weighted by how many each stands for"""
 
-    max_class_size: Annotated[int, Field(ge=2)] = 4096
+    max_class_size: Annotated[int, Field(ge=2), PlausibleRange(2, 30_000)] = 4096
     """samples of a class that are worked on at once; memory is 4 bytes per pair of them"""
     warmup: Warmup | None = None
     """length of this method's warm-up; left out: that of `pruning.warmup`"""

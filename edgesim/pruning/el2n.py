@@ -20,6 +20,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.training_dynamics import warmup_steps
@@ -51,10 +52,10 @@ def error_flops(labels: IntArray, classes: int) -> float:
 
 
 @checked_dataclass()
-class El2n(Method):
+class El2n(Bounded, Method):
     """length of the error vector softmax − label early in training, longest first"""
 
-    replicas: Annotated[int, Field(ge=1)] = 1
+    replicas: Annotated[int, Field(ge=1), PlausibleRange(1, 1_000)] = 1
     """independent short runs that the score is averaged over; the first is the shared warm-up"""
     warmup: Warmup | None = None
     """length of this method's warm-up; left out: that of `pruning.warmup`"""

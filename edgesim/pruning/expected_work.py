@@ -17,12 +17,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgesim.config import user_code
 from edgesim.cost.analytic import selection_comparisons, training_steps
+from edgesim.errors import EdgesimError
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, Part, Shard
 from edgesim.pruning.training_dynamics import steps_per_epoch
 from edgesim.training.needs import Needs
 from edgesim.work import IntArray, StepTrace, Work
+
+MOST_TRACED_EPOCHS = 100_000
+"""epochs of a training whose steps are counted one by one, as those of methods that choose by the subset size"""
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,8 @@ def of_scoring(method: Method, shard: Shard, network: NetworkShape, k: int) -> O
         network: the model.
         k: samples kept, 1 <= k <= n.
     """
-    work, trace = needs_of(method, shard).charge(shard.size, shard.batch_size)
-    own = method.expected(shard, network, k)
+    needs, own = _asked(method, shard, network, k)
+    work, trace = needs.charge(shard.size, shard.batch_size)
     # As `selection.choose` counts them: a method that keeps everything compares nothing.
     own_count = (method.keeps_all and method.scores_once) or method.dynamic
     work += Work(comparisons=0 if own_count else int(selection_comparisons(shard.size)))
@@ -59,16 +64,34 @@ def of_scoring(method: Method, shard: Shard, network: NetworkShape, k: int) -> O
     return OwnWork(*planned, own.work_is, least, most, own.visits)
 
 
+def _asked(method: Method, shard: Shard, network: NetworkShape, k: int) -> tuple[Needs, OwnWork]:
+    """What a method needs and expects; EdgesimError where a user's own method raises anything."""
+    if method.dynamic:
+        _check_epochs(method, shard)
+    with user_code.boundary(f"the method {type(method).__name__} cannot be planned", own=user_code.is_own(method)):
+        needs, own = needs_of(method, shard), method.expected(shard, network, k)
+    if not isinstance(own, OwnWork):
+        raise EdgesimError(f"the method {type(method).__name__} expects {type(own).__name__}; give an OwnWork")
+    return needs, own
+
+
+def _check_epochs(method: Method, shard: Shard) -> None:
+    """EdgesimError where the steps of a training are too many to be counted one by one."""
+    if shard.epochs > MOST_TRACED_EPOCHS:
+        limit = f"at most {MOST_TRACED_EPOCHS:,} epochs, not {shard.epochs:,}; lower training.epochs"
+        raise EdgesimError(f"the method {type(method).__name__} can be planned for {limit}")
+
+
 def of_trial(method: Method, shard: Shard, network: NetworkShape, k: int) -> TrialWork:
     """All of a trial that keeps k samples (arguments as in `of_scoring`): scoring, selection and training."""
+    _check_epochs(method, shard)
     scoring, kept = of_scoring(method, shard, network, k), method.kept_samples(shard.size, k)
     if scoring.visits is None:
         trace = StepTrace.passes("train", k, shard.batch_size, shard.epochs)
         train = Work(train_samples=k * shard.epochs, steps=int(training_steps(k, shard.batch_size, shard.epochs)))
         return TrialWork(scoring, train, trace, kept)
-    trace = StepTrace()
-    for visits in scoring.visits:
-        trace += StepTrace.passes("train", visits, shard.batch_size)
+    passes = {visits: StepTrace.passes("train", visits, shard.batch_size).segments for visits in set(scoring.visits)}
+    trace = StepTrace(tuple(segment for visits in scoring.visits for segment in passes[visits]))
     train = Work(train_samples=trace.samples, steps=sum(segment.steps for segment in trace.segments))
     return TrialWork(scoring, train, trace, kept)
 

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.expected_work import needs_of
@@ -55,10 +56,10 @@ def forgetting_events(correct: npt.ArrayLike) -> FloatArray:
 
 
 @checked_dataclass()
-class Forgetting(Method):
+class Forgetting(Bounded, Method):
     """times that training loses a sample it had right, most first; never right = hardest"""
 
-    replicas: Annotated[int, Field(ge=1)] = 1
+    replicas: Annotated[int, Field(ge=1), PlausibleRange(1, 1_000)] = 1
     """independent runs that the events are summed over; the first is the shared warm-up"""
     warmup: Warmup | None = None
     """length of this method's warm-up; left out: that of `pruning.warmup`"""

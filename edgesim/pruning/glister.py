@@ -33,6 +33,7 @@ import numpy as np
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.pruning.last_layer_gradients import LastLayer, gradient_needs, observed_gradients, softmax
@@ -117,14 +118,14 @@ def _rank_in_group(groups: IntArray) -> IntArray:
 
 
 @checked_dataclass()
-class Glister(Method):
+class Glister(Bounded, Method):
     """gradients that lower the loss on a held-out part of the shard, judged anew as the subset grows"""
 
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """share of the shard that judges, at least one sample"""
-    eta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
+    eta: Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(1e-6, 1e6)] = 30.0
     """distance that the weights move when everything is chosen, in steps of gradient descent"""
-    rounds: Annotated[int, Field(ge=1)] = 50
+    rounds: Annotated[int, Field(ge=1), PlausibleRange(1, 100_000)] = 50
     """number of times that the held-out gradient is computed anew"""
     balance: Literal["none", "class"] = "none"
     """class: every class keeps its share of the samples; none: chosen from the shard as a whole"""

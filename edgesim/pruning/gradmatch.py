@@ -30,6 +30,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Shard, SubsetChoice
 from edgesim.pruning.embeddings import lowest_of_largest
@@ -140,12 +141,12 @@ def _filled(pursuit: _Pursuit, left: FloatArray, k: int) -> Solution:
 
 
 @checked_dataclass()
-class GradMatch(Method):
+class GradMatch(Bounded, Method):
     """weighted sum of the chosen gradients matches the gradient of a class"""
 
-    regularisation: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
+    regularisation: Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(1e-9, 1e6)] = 0.5
     """penalty on large weights, as a share of the class's mean squared gradient norm"""
-    max_class_size: Annotated[int, Field(ge=2)] = 1024
+    max_class_size: Annotated[int, Field(ge=2), PlausibleRange(2, 30_000)] = 1024
     """samples of a class that are worked on at once; memory is 24 bytes per pair of them"""
     warmup: Warmup | None = None
     """length of this method's warm-up; left out: that of `pruning.warmup`"""

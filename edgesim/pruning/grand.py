@@ -26,6 +26,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.el2n import el2n, error_flops
@@ -101,12 +102,12 @@ def gradient_norms(model: torch.nn.Module, task: Task) -> FloatArray:
 
 
 @checked_dataclass()
-class Grand(Method):
+class Grand(Bounded, Method):
     """norm of the sample's loss gradient early in training, largest first"""
 
     variant: Literal["last_layer", "full"] = "last_layer"
     """last_layer: gradients of the last linear layer; full: of all parameters"""
-    replicas: Annotated[int, Field(ge=1)] = 1
+    replicas: Annotated[int, Field(ge=1), PlausibleRange(1, 1_000)] = 1
     """independent short runs that the score is averaged over; the first is the shared warm-up"""
     warmup: Warmup | None = None
     """length of this method's warm-up; left out: that of `pruning.warmup`"""

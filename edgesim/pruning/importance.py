@@ -24,6 +24,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.pruning.base import Method, ScoreContext, Scoring, Shard
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
@@ -46,13 +47,13 @@ def average_loss(losses: npt.ArrayLike) -> FloatArray:
 
 
 @checked_dataclass()
-class Importance(Method):
+class Importance(Bounded, Method):
     """average loss over the warm-up, hardest first"""
 
     estimator: Literal["minibatch", "snapshot"] = "minibatch"
     """minibatch: mean of the losses that the warm-up's batches give; snapshot: mean over forward passes of the whole
     shard"""
-    snapshots: Annotated[int, Field(ge=1)] = 4
+    snapshots: Annotated[int, Field(ge=1), PlausibleRange(1, 10_000)] = 4
     """forward passes over the shard, evenly spaced in the warm-up; for `estimator: snapshot`"""
     warmup: Warmup | None = None
     """length of this method's warm-up; left out: that of `pruning.warmup`"""

@@ -34,21 +34,23 @@ import numpy as np
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.pruning.full_passes import pass_sizes, steps_for, uniform
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
+from edgesim.training.settings import PartEpochs, Steps
 from edgesim.work import FloatArray, Work
 
 
 @checked_dataclass()
-class Redraw:
+class Redraw(Bounded):
     """Interval between two looks at the losses: in steps, or in epochs over the whole shard."""
 
-    steps: Annotated[int, Field(ge=1)] | None = None
+    steps: Steps | None = None
     """steps between two looks; give this or `epochs`"""
-    epochs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    epochs: PartEpochs | None = None
     """epochs of the shard between two looks, rounded to steps; give this or `steps`"""
 
     def __post_init__(self) -> None:
@@ -134,10 +136,10 @@ def probabilities(losses: FloatArray, mix: float, clip: float | None) -> FloatAr
 
 
 @checked_dataclass()
-class OnlineLoss(Method):
+class OnlineLoss(Bounded, Method):
     """dynamic: batches drawn half by the last loss that training saw, half uniformly, for a share of the steps"""
 
-    warm_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    warm_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False), PlausibleRange(0.0, 1e5)] = 1.0
     """uniform passes before, which show the first losses"""
     mix: Annotated[float, Field(ge=0, le=1)] = 0.5
     """share of the draws that go by loss"""

@@ -30,6 +30,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, Part, ScoreContext, Scoring, Shard, SubsetChoice
 from edgesim.pruning.embeddings import embedding_needs, embeddings_at_end, unit_rows
@@ -152,18 +153,18 @@ def guarded_top_k(scores: FloatArray, labels: IntArray, k: int, guard: float) ->
 
 
 @checked_dataclass()
-class Prototypes(Method):
+class Prototypes(Bounded, Method):
     """distance to the nearest cluster centre, class shares guarded"""
 
     keep: Literal["hard", "easy"] = "hard"
     """hard: far from the centres first; easy: near first"""
-    clusters: Annotated[int, Field(ge=1)] | None = None
+    clusters: Annotated[int, Field(ge=1), PlausibleRange(1, 100_000)] | None = None
     """centres of k-means; left out: the number of classes"""
     supervised: bool = False
     """class means serve as centres, without clustering"""
     guard: Annotated[float, Field(ge=0, le=1)] = 0.5
     """part of its share of the samples that each class keeps at least, with `balance: none`"""
-    restarts: Annotated[int, Field(ge=1)] = 4
+    restarts: Annotated[int, Field(ge=1), PlausibleRange(1, 1_000)] = 4
     """starts of k-means, the best of which counts"""
     balance: Literal["none", "class"] = "none"
     """class: every class keeps its share of the samples; none: at least `guard` of it"""

@@ -27,6 +27,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.expected_work import needs_of
@@ -74,12 +75,12 @@ def _log_softmax(logits: npt.NDArray[np.floating]) -> FloatArray:
 
 
 @checked_dataclass()
-class Tdds(Method):
+class Tdds(Bounded, Method):
     """variation of the change of the outputs from epoch to epoch, largest first"""
 
-    window: Annotated[int, Field(ge=3)] = 4
+    window: Annotated[int, Field(ge=3), PlausibleRange(3, 10_000)] = 4
     """epochs per window (J)"""
-    decay: Annotated[float, Field(gt=0, le=1)] = 0.9
+    decay: Annotated[float, Field(gt=0, le=1), PlausibleRange(1e-6, 1.0)] = 0.9
     """weight of the newest window; the one before has (1 − decay) of it"""
     warmup: Warmup | None = None
     """length of this method's warm-up; left out: that of `pruning.warmup`, but at least `window` epochs"""

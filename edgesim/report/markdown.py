@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from edgesim.config.output_files import write_signed
-from edgesim.formatting import n_of
+from edgesim.formatting import n_of, visible
 from edgesim.report import page, text_tables
 from edgesim.report.run_tables import Run
 from edgesim.report.sections import PageTable
@@ -91,4 +91,4 @@ def _plain(text: str) -> str:
     """Text with the characters escaped that Markdown would interpret."""
     for sign in "\\|<>*_`":
         text = text.replace(sign, f"\\{sign}" if sign not in "<>" else {"<": "&lt;", ">": "&gt;"}[sign])
-    return text.replace("\n", " ")
+    return visible(text).replace("\n", " ")

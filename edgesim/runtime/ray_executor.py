@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edgesim.errors import RunError
@@ -81,6 +82,7 @@ class RayExecutor:
         self.sheet = Timesheet()
         self._wanted, self._address, self._gpu = hosts, address, gpu
         self._started_ray = False
+        self._folder: Path | None = None
         self._workers: list[Any] = []
         self._config: Any = None
         self._error: BaseException | None = None
@@ -117,7 +119,7 @@ class RayExecutor:
                 options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
                 if self._address is None:
                     options |= {"include_dashboard": False, "num_cpus": self._wanted or available_cpus()}
-                ray_startup.start(self._address or "local", options)
+                self._folder = ray_startup.start(self._address or "local", options)
                 self._started_ray = True
             cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
             count = self._wanted or cpus
@@ -211,7 +213,7 @@ class RayExecutor:
         self._workers = []
         self._config = None
         if self._started_ray:
-            ray.shutdown()
+            ray_startup.stop(self._folder)
             self._started_ray = False
         self._released.set()
 

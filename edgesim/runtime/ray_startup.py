@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -18,6 +20,10 @@ _UNUSED = ("start_api_server", "start_monitor", "start_log_monitor")
 """methods of Ray's node that start processes no run needs: dashboard, autoscaler, and the sender of logs"""
 _AGENTS = ("dashboard", "runtime_env")
 
+_OPEN = "r"
+"""folder within the private one that Ray may open to everyone, as it does"""
+_SHORT = 20
+"""characters of a folder in which the names of Ray's sockets stay below the 107 that Linux allows"""
 _ADDRESS = "RAY_ADDRESS"
 """variable that names a cluster where `ray.init` is given none, or "auto\""""
 
@@ -36,7 +42,7 @@ def where(address: str) -> str:
     return f"{named} ({_ADDRESS})" if address == "auto" and named else address
 
 
-def start(address: str, options: dict[str, Any]) -> None:
+def start(address: str, options: dict[str, Any]) -> Path | None:
     """`ray.init`, tried twice: on a busy machine its processes may miss Ray's fixed deadline of 30 s.
 
     The second try starts every process of Ray. So does the first with EDGESIM_PLAIN_RAY=1, or with an untested version.
@@ -44,16 +50,54 @@ def start(address: str, options: dict[str, Any]) -> None:
     Args:
         address: of a cluster, "auto", or "local" for one of its own.
         options: of `ray.init`.
+
+    Returns: for "local" the folder of Ray's sockets and logs, to be given to `stop`: only this user can enter it.
     """
     import ray
 
-    try:
-        with _unused_left_out() if tested_versions.RAY.include(ray.__version__) else nullcontext():
+    folder = _private_folder() if address == "local" else None
+    options = options if folder is None else {**options, "_temp_dir": str(folder / _OPEN)}
+    with nullcontext() if folder is None else _on_loopback():
+        try:
+            with _unused_left_out() if tested_versions.RAY.include(ray.__version__) else nullcontext():
+                ray.init(address=address, **options)
+        except Exception:  # noqa: BLE001 - whatever it was, the second try raises it again
+            log_detail(Failure("the first try to start Ray failed", traceback.format_exc()))
+            ray.shutdown()
             ray.init(address=address, **options)
-    except Exception:  # noqa: BLE001 - whatever it was, the second try raises it again
-        log_detail(Failure("the first try to start Ray failed", traceback.format_exc()))
-        ray.shutdown()
-        ray.init(address=address, **options)
+    return folder
+
+
+def stop(folder: Path | None) -> None:
+    """Leave Ray; where `start` made a folder, Ray ends and the folder goes."""
+    import ray
+
+    ray.shutdown()
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _private_folder() -> Path:
+    """A new folder for Ray. Its own, /tmp/ray, has a known name, and anyone may write into its sessions."""
+    base = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="edgesim-ray-", dir=base if len(base) <= _SHORT else "/tmp"))
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Let Ray take 127.0.0.1 as this machine's address. All its ports then listen there, out of others' reach.
+
+    `ray.init` turns a loopback address into the one that other machines reach. Ray keeps it where clusters are off, as
+    on macOS and Windows. A run of this machine alone is no cluster, so they are off while it starts.
+    """
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextmanager

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from edgesim import seeds
+from edgesim.config import user_code
 from edgesim.cost.context import PricingContext
 from edgesim.cost.objective import Objective
 from edgesim.data import datasets
 from edgesim.data.images import ImageDataset
 from edgesim.data.partition_checks import check
-from edgesim.errors import DataError, Fault, ScenarioError
+from edgesim.errors import DataError, EdgesimError, Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.hardware.conditions import Conditions
 from edgesim.hardware.profile import DeviceProfile
@@ -150,9 +151,12 @@ def shards_of(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntA
         samples = n_of(available, "training sample")
         message = f"has {n_of(count, 'device')} for {samples} of {dataset.name}; each needs at least one"
         raise ScenarioError(scenario.name, [Fault("fleet", message)])
+    scheme = scenario.partition.plugin
     try:
-        parts = scenario.partition.plugin.split(dataset.train_labels, count, seeds.integer(seed, "partition") % 2**32)
-    except DataError as error:
+        with user_code.boundary(f"{scenario.partition.name} cannot split", own=user_code.is_own(scheme)):
+            parts = scheme.split(dataset.train_labels, count, seeds.integer(seed, "partition") % 2**32)
+            parts = [np.asarray(part) for part in parts]
+    except EdgesimError as error:
         raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
     if len(parts) != count:
         message = f"{scenario.partition.name} gave {n_of(len(parts), 'shard')} for {n_of(count, 'device')}"

@@ -145,4 +145,4 @@ def _numbers(given: Any, faults: list[Fault]) -> tuple[float, ...]:
 
 def _rounded(given: Any) -> Any:
     """A number as the ratio that it stands for; anything else as it is."""
-    return float(rounded_ratio(given)) if isinstance(given, float) else given
+    return float(rounded_ratio(given)) if isinstance(given, float) and 0 < given < 2 else given

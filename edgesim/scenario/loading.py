@@ -21,6 +21,7 @@ from edgesim import models
 from edgesim.config import display, shipped, validation
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.document_values import meant
+from edgesim.config.plausible import stated
 from edgesim.config.registry import NamedPlugin, PluginTable, bind
 from edgesim.cost.analytic import CostWeights
 from edgesim.data.augment import AUGMENTATIONS
@@ -250,7 +251,7 @@ def _resolved(scenario: Scenario) -> Document:
 
     training = _plain(scenario.training)
     training["augment"] = [named(entry) for entry in scenario.augment]
-    return {
+    document = {
         "name": scenario.name,
         "dataset": named(scenario.dataset),
         "partition": named(scenario.partition),
@@ -269,6 +270,7 @@ def _resolved(scenario: Scenario) -> Document:
         "report": _plain(scenario.report),
         "seeds": list(scenario.seeds),
     }
+    return dict(stated(document))
 
 
 def _plain(instance: Any) -> Any:

@@ -8,9 +8,19 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.errors import Fault
 from edgesim.repeats import MOST_TRAININGS
 
+MOST_EPOCHS = 10**12
+"""whatever `unsafe` says: steps and samples are counted in 63 bits"""
+Epochs = Annotated[int, Field(ge=1, le=MOST_EPOCHS), PlausibleRange(1, 100_000)]
+BatchSize = Annotated[int, Field(ge=1, le=10**9), PlausibleRange(1, 100_000)]
+LearningRate = Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(1e-9, 100.0)]
+WeightDecay = Annotated[float, Field(ge=0, allow_inf_nan=False), PlausibleRange(0.0, 10.0)]
+Steps = Annotated[int, Field(ge=1, le=10**12), PlausibleRange(1, 100_000_000)]
+PartEpochs = Annotated[float, Field(gt=0, le=MOST_EPOCHS), PlausibleRange(1e-4, 1e5)]
+"""epochs of which the last may be cut short"""
 Precision = Literal["fp32", "bf16"]
 OPTIMIZER_STATES = {"sgd": 0, "adam": 2, "adamw": 2}
 """Numbers that an optimiser keeps per weight, momentum of SGD not counted (peak training memory needs them)."""
@@ -21,28 +31,28 @@ MAX_STACKED_PARAMETERS = 150_000
 
 
 @checked_dataclass()
-class Training:
+class Training(Bounded):
     """Epochs, batches, optimiser, schedule, precision and augmentation; the same for every device and method."""
 
-    epochs: Annotated[int, Field(ge=1)] = 10
+    epochs: Epochs = 10
     """epochs of every training"""
-    batch_size: Annotated[int, Field(ge=1)] = 64
+    batch_size: BatchSize = 64
     """samples per step"""
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     """optimiser of every training"""
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    learning_rate: LearningRate = 1e-3
     """step size of the optimiser, before the schedule"""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """momentum of `sgd`; adam and adamw have their own (0.9, 0.999)"""
     nesterov: bool = False
     """Nesterov's form of the momentum of `sgd`"""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: WeightDecay = 0.0
     """L2 penalty on the weights; decoupled with adamw"""
     schedule: Literal["constant", "cosine", "step"] = "cosine"
     """constant; cosine: down to 0 at the end; step: times `decay` at each of the `milestones`"""
     milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.5, 0.75)
     """shares of the training after which the step schedule multiplies the learning rate by `decay`"""
-    decay: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    decay: Annotated[float, Field(gt=0, lt=1), PlausibleRange(1e-6, 1.0)] = 0.1
     """factor on the learning rate at each milestone of the step schedule"""
     precision: Precision = "fp32"
     """number format of training; devices without bf16 units are priced as fp32"""
@@ -70,12 +80,12 @@ class Training:
 
 
 @checked_dataclass()
-class Warmup:
+class Warmup(Bounded):
     """Length of the truncated first phase whose statistics give the scores: T0 in iterations or in epochs."""
 
-    epochs: Annotated[float, Field(gt=0)] | None = None
+    epochs: PartEpochs | None = None
     """length in epochs of the shard; give this or `iterations`, left out: 1 epoch"""
-    iterations: Annotated[int, Field(ge=1)] | None = None
+    iterations: Steps | None = None
     """length in steps; give this or `epochs`"""
 
     @staticmethod
@@ -93,10 +103,10 @@ class Warmup:
 
 
 @checked_dataclass()
-class Evaluation:
+class Evaluation(Bounded):
     """Settings of the evaluation on the common test set."""
 
-    every: Annotated[int, Field(ge=0)] = 0
+    every: Annotated[int, Field(ge=0, le=MOST_EPOCHS), PlausibleRange(0, 100_000)] = 0
     """epochs between two evaluations on the test set; 0: only at the end"""
-    batch_size: Annotated[int, Field(ge=1)] = 250
+    batch_size: BatchSize = 250
     """samples per forward pass of an evaluation"""

@@ -3,8 +3,8 @@
     .venv/bin/python tests/benchmarks/long_run.py [--trials 5000] [--out FILE]
 
 Digits on 20 devices, mlp (128), five epochs; random and importance at five keep ratios, full training once, as many
-seeds as make the trials. Every 50 trials the private memory (USS) and the open files of each process are read. Slopes are
-least squares over what comes after the first 500 trials.
+seeds as make the trials. Every 50 trials the private memory (USS) and the open files of each process are read. Slopes
+are least squares over what comes after the first 500 trials.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import signal
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -24,6 +25,8 @@ LIMIT_BYTES = 1 << 30
 """and so much memory beyond what its worker has before the first case"""
 HANGS_S = 4 * ALARM_S
 """a worker that does not answer for this long is killed"""
+PORTION = 2_000
+"""cases after which a line says how a run that is stopped goes on"""
 Case = tuple[str, int]
 
 
@@ -40,12 +43,19 @@ def run_case(kind: str, case: int) -> str:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - any end but a good one is what is looked for
-        return "".join(traceback.format_exception(error)[-6:])
+        return _on_one_line(error)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         shutil.rmtree(folder, ignore_errors=True)
     took = time.process_time() - began
     return f"took {took:.1f} s of the processor" if took > LIMIT_S else ""
+
+
+def _on_one_line(error: BaseException) -> str:
+    """Type, text and the three innermost places of an exception."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]} ({places})"
 
 
 def _too_long(number: int, frame: object) -> None:
@@ -58,8 +68,11 @@ def work(cases: list[Case], answers: Connection) -> None:
     import edgesim.cli
     import edgesim.data.datasets  # noqa: F401 - before memory is bounded
 
+    if any(kind in ("command-line", "unsafe-plan") for kind, _ in cases):
+        import torch  # noqa: F401
     held = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGESIZE")
     resource.setrlimit(resource.RLIMIT_AS, (held + LIMIT_BYTES, held + LIMIT_BYTES))
+    warnings.simplefilter("error", RuntimeWarning)  # of NumPy: an overflow would go into a price
     for kind, case in cases:
         answers.send(run_case(kind, case))
 
@@ -122,10 +135,16 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="processes")
     asked = parser.parse_args()
     kinds = asked.kind or list(KINDS)
-    cases = [(kinds[case % len(kinds)], case) for case in range(asked.first, asked.first + asked.cases)]
-    wrong = 0
-    for kind, case, fault in run(cases, asked.workers):
-        wrong += 1
-        print(f"{kind} {case}: {fault}", flush=True)
-    print(f"{len(cases)} cases, {wrong} wrong")
+    wrong, ends = 0, asked.first + asked.cases
+    for first in range(asked.first, ends, PORTION):
+        cases = [(kinds[case % len(kinds)], case) for case in range(first, min(first + PORTION, ends))]
+        for kind, case, fault in run(cases, asked.workers):
+            wrong += 1
+            print(f"{kind} {case}: {fault}", flush=True)
+        left = ends - first - len(cases)
+        if left:
+            print(
+                f"{first + len(cases) - asked.first} cases; the rest: --first {ends - left} --cases {left}", flush=True
+            )
+    print(f"{asked.cases} cases, {wrong} wrong")
     return int(wrong > 0)

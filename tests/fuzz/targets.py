@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
+import copy
+import dataclasses
 import gzip
 import io
 import json
 import os
 import random
 import struct
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 import yaml
 
 from fuzz import mutations
+from fuzz.command_lines import Unwanted, command_line
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIO: dict[str, Any] = {
@@ -29,7 +30,7 @@ SCENARIO: dict[str, Any] = {
             {
                 "profile": "raspberry-pi-4b",
                 "count": 2,
-                "available": {"period_s": 86400, "windows": [[0, 3600], [7200, 9000]]},
+                "available": {"period_s": 9600, "windows": [[0, 3600], [7200, 9000]]},
             },
             {
                 "profile": "galaxy-s20",
@@ -74,10 +75,6 @@ RULES: list[Any] = [
 ]
 
 
-class Unwanted(Exception):
-    """What a case must not end in."""
-
-
 def _load(file: Path) -> None:
     import edgesim
 
@@ -106,6 +103,65 @@ def scenario_document(draw: random.Random, folder: Path) -> None:
     file = folder / "scenario.yaml"
     file.write_text(yaml.safe_dump(mutations.document(base, draw), allow_unicode=True), encoding="utf-8")
     _load(file)
+
+
+NUMBERS = [0, 1, 3, 10**4, 10**6, 10**7, 10**9, 10**12, 2**63 - 1, 1e-300, 5e-324, 1e-9, 1e-3, 0.5, 1e6, 1e300, 1e308]
+"""numbers that are implausible nearly everywhere"""
+
+
+def unsafe(value: Any) -> Any:
+    """A copy of a document with `unsafe: true` in every map."""
+    if isinstance(value, dict):
+        return {**{key: unsafe(inner) for key, inner in value.items()}, "unsafe": True}
+    return [unsafe(inner) for inner in value] if isinstance(value, list) else value
+
+
+def unsafe_plan(draw: random.Random, folder: Path) -> None:
+    """A scenario with implausible numbers that `unsafe` allows: refused, or loaded and planned."""
+    import edgesim
+    from edgesim import planning
+    from edgesim.cli.plan import plan_json
+    from edgesim.errors import EdgesimError
+    from edgesim.pruning import METHODS
+
+    document: dict[str, Any] = copy.deepcopy(SCENARIO)
+    methods = [{"name": draw.choice(list(METHODS))} for _ in range(2)]
+    ratio: Any = draw.choice(([0.25, 0.5], [0.25, 0.5], *RULES))
+    document["pruning"] = {"methods": methods, "keep_ratio": copy.deepcopy(ratio), "warmup": {"epochs": 1}}
+    document["training"] |= {"repeats": 1, "weight_decay": 0.0, "momentum": 0.9}
+    document["cost"] = {"weights": {"time": 1.0, "energy": 1.0, "storage": 1.0}}
+    numbers = [place for place in mutations.places(document) if isinstance(_at(document, place), int | float)]
+    for place in draw.sample(numbers, draw.choice((1, 1, 2))):
+        _at(document, place[:-1])[place[-1]] = draw.choice(NUMBERS)
+    if document["training"]["epochs"] > 10**6:  # the emulator follows 10,000 windows, which takes seconds
+        document["fleet"]["groups"][0].pop("available", None)
+    allowed = {key: unsafe(value) if key not in ("fleet", "report") else value for key, value in document.items()}
+    for part in (allowed["cost"], allowed["pruning"], *([allowed["pruning"]["keep_ratio"]] * isinstance(ratio, dict))):
+        part.pop("unsafe")
+    for method in allowed["pruning"]["methods"]:
+        if "unsafe" not in {field.name for field in dataclasses.fields(METHODS[method["name"]])}:
+            method.pop("unsafe")
+    for group in allowed["fleet"]["groups"]:
+        for key in ("available", "energy"):
+            if key in group:
+                group[key]["unsafe"] = True
+    file = folder / "scenario.yaml"
+    file.write_text(yaml.safe_dump(allowed), encoding="utf-8")
+
+    def plan() -> None:
+        scenario = edgesim.load_scenario(file)
+        try:
+            plan_json("x", planning.plan_fleet(scenario))
+        except EdgesimError as error:
+            raise EdgesimError(f"{file}: {error}") from error
+
+    refused(plan, str(file))
+
+
+def _at(document: Any, place: tuple[Any, ...]) -> Any:
+    for step in place:
+        document = document[step]
+    return document
 
 
 def scenario_text(draw: random.Random, folder: Path) -> None:
@@ -156,101 +212,6 @@ def profile_document(draw: random.Random, folder: Path) -> None:
     else:
         file.write_text(mutations.text(shipped.read_text(encoding="utf-8"), draw), encoding="utf-8", newline="")
     refused(lambda: loading.load(str(file)), str(file))
-
-
-COMMANDS: dict[str, list[str]] = {
-    "validate": ["SCENARIO", "--set", "training.epochs=2", "--json"],
-    "plan": ["BAD", "--devices", "3", "--json", "--out", "out.parquet"],
-    "predict": [
-        "raspberry-pi-4b",
-        "--model",
-        "mlp",
-        "--input",
-        "1x8x8",
-        "--batch-size",
-        "4",
-        "--samples",
-        "10",
-        "--epochs",
-        "2",
-        "--json",
-    ],
-    "run": ["BAD", "--out", "run", "--serial", "--hosts", "1", "--no-progress", "--allow-failures", "--resume"],
-    "report": ["run", "--out", "page.html"],
-    "compare": ["run", "other", "--out", "page.html"],
-    "list": ["methods", "--json"],
-    "init": ["new.yaml"],
-    "schema": ["scenario"],
-    "--version": [],
-    "--help": [],
-}
-"""command -> words of a line that is nearly right; BAD is a scenario that no command gets past"""
-WORDS = [
-    "-1",
-    "0",
-    "1e9",
-    "99999999999999999999",
-    "nan",
-    "",
-    " ",
-    "--",
-    "-",
-    "--x",
-    "--set",
-    "a=b",
-    "=",
-    "training.epochs=",
-    "a.b.c=1",
-    "fleet.groups[0].count=-1",
-    "fleet.groups[9].count=1",
-    "seeds=[",
-    "../..",
-    "/",
-    "/dev/null",
-    "no-such-file",
-    "x" * 300,
-    "1x8",
-    "axbxc",
-    "0x0x0",
-    "1x8x8x8",
-    "é",
-    "all",
-    "timm:",
-    "os:getcwd",
-    "auto",
-]
-
-
-def command_line(draw: random.Random, folder: Path) -> None:
-    """A command with wrong words, in this process."""
-    from edgesim import cli
-
-    (folder / "good.yaml").write_text(yaml.safe_dump(SCENARIO), encoding="utf-8")
-    (folder / "bad.yaml").write_text(yaml.safe_dump({**SCENARIO, "seeds": "none"}), encoding="utf-8")
-    command = draw.choice(list(COMMANDS))
-    words = list(COMMANDS[command])
-    for _ in range(draw.choice((0, 1, 1, 2))):
-        kind, place = draw.choice(("replace", "drop", "insert")), draw.randrange(len(words) + 1)
-        if kind == "insert":
-            words.insert(place, draw.choice(WORDS))
-        elif place < len(words) and words[place] != "BAD":
-            words[place : place + 1] = [draw.choice(WORDS)] if kind == "replace" else []
-    argv = [str(folder / f"{word.lower()}.yaml") if word in ("BAD", "GOOD") else word for word in words]
-    argv = [str(folder / "good.yaml") if word == "SCENARIO" else word for word in argv]
-    before, out, err = sys.argv, io.StringIO(), io.StringIO()
-    sys.argv = ["edgesim", command, *argv]
-    code: Any = 0
-    try:
-        with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            cli.main()
-    except SystemExit as left:
-        code = left.code or 0
-    finally:
-        sys.argv = before
-    if code not in (0, 1, 2):
-        raise Unwanted(f"edgesim {command} {argv} left with {code}")
-    if code and not err.getvalue().strip():
-        raise Unwanted(f"edgesim {command} {argv} left with {code} and said nothing")
 
 
 def _dataset(folder: Path, part: dict[str, Any]) -> None:
@@ -317,12 +278,32 @@ def parquet(draw: random.Random, folder: Path) -> None:
         labels[draw.randrange(30)] = draw.choice((None, -1, 2**40, 2**62))
     target = folder / "set"
     target.mkdir()
+    columns: dict[str, Any] = {"image": images, "label": labels}
+    if draw.random() < 0.2:
+        columns[draw.choice(("image", "label"))] = pa.array(draw.choice(_odd_columns()))
     for split in ("train", "test"):
-        buffer = io.BytesIO()
-        pq.write_table(pa.table({"image": images, "label": labels}), buffer)
-        content = buffer.getvalue()
-        (target / f"{split}.parquet").write_bytes(mutations.data(content, draw) if draw.random() < 0.4 else content)
+        shards = draw.choice((1, 1, 3))
+        for shard in range(shards):
+            buffer = io.BytesIO()
+            table = pa.table(columns)
+            if draw.random() < 0.1:
+                table = table.append_column(draw.choice(("image", "label", "extra")), pa.array(range(30)))
+            rows = (30 if shards == 1 else 10) - (split == "test")  # else the two splits are one file
+            pq.write_table(table.slice(shard * 10, rows), buffer)
+            content = buffer.getvalue()
+            name = f"{split}.parquet" if shards == 1 else f"{split}-{shard:05d}-of-{shards:05d}.parquet"
+            if draw.random() < 0.9:
+                (target / name).write_bytes(mutations.data(content, draw) if draw.random() < 0.4 else content)
     _dataset(folder, {"name": "parquet", "root": "set"})
+
+
+def _odd_columns() -> list[list[Any]]:
+    """Thirty values of types that no column should have."""
+    kinds: list[Any] = [
+        1.5, b"x", "x", None, [1], {"bytes": 1}, {"bytes": "x", "path": 3}, {"path": "x"}, True, 2**62,
+        [{"bytes": b""}],
+    ]  # fmt: skip
+    return [[kind] * 30 for kind in kinds]
 
 
 def _png(draw: random.Random) -> bytes:
@@ -330,7 +311,8 @@ def _png(draw: random.Random) -> bytes:
 
     buffer = io.BytesIO()
     pixels = bytes(draw.randrange(256) for _ in range(48))
-    Image.frombytes("RGB", (4, 4), pixels).save(buffer, "PNG")
+    form = draw.choice(("PNG", "PNG", "PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"))
+    Image.frombytes("RGB", (4, 4), pixels).save(buffer, form)
     return buffer.getvalue()
 
 
@@ -350,6 +332,89 @@ def image_folder(draw: random.Random, folder: Path) -> None:
             b"\x00" * draw.choice((0, 1, 500))
         )
     _dataset(folder, {"name": "image-folder", "root": "images"})
+
+
+def tiny_imagenet(draw: random.Random, folder: Path) -> None:
+    """Tiny-ImageNet as its archive unpacks, with texts or images that are damaged."""
+    base = folder / "tiny-imagenet-200"
+    lines, words = [], []
+    for wnid in ("n01", "n02"):
+        (base / "train" / wnid / "images").mkdir(parents=True)
+        words.append(f"{wnid}\tword {wnid}")
+        for i in range(4):
+            (base / "train" / wnid / "images" / f"{wnid}_{i}.JPEG").write_bytes(_png(draw))
+            lines.append(f"val_{wnid}_{i}.JPEG\t{wnid}\t0\t0\t3\t3")
+    (base / "val" / "images").mkdir(parents=True)
+    for line in lines:
+        (base / "val" / "images" / line.split("\t")[0]).write_bytes(_png(draw))
+    for name, text in (("val/val_annotations.txt", lines), ("words.txt", words)):
+        content = "\n".join(text).encode()
+        (base / name).write_bytes(mutations.data(content, draw) if draw.random() < 0.5 else content)
+    if draw.random() < 0.3:
+        victim = draw.choice(sorted(path for path in base.rglob("*") if path.is_file()))
+        victim.unlink() if draw.random() < 0.5 else victim.write_bytes(mutations.data(victim.read_bytes(), draw))
+    _dataset(folder, {"name": "tiny-imagenet", "root": str(folder)})
+
+
+BODIES = (
+    "raise SystemExit(0)",
+    "import sys; sys.exit()",
+    "raise type('Own', (BaseException,), {})('x' * 100_000)",
+    "raise KeyError({'a': 1})",
+    "raise type('Own', (Exception,), {'__str__': lambda self: 1 / 0})",
+    "raise RecursionError",
+    "def f(): return f()\nf()",
+    "raise MemoryError",
+    "raise StopIteration",
+    "raise GeneratorExit",
+    "raise ExceptionGroup('many', [ValueError()])",
+    "import no_such_module_at_all",
+    "from os import no_such_name",
+    "x = (",
+    "x = '\0'",
+    "\tx = 1\n  y = 2",
+    "import sys; sys.path.clear()",
+    "import sys; sys.modules.pop(__name__)",
+    "def __getattr__(name): raise OSError(name)",
+    "def __getattr__(name): return 3",
+    "Mine = 3",
+    "Mine = lambda **arguments: None",
+    "class Mine:\n    pass",
+    "import dataclasses\n@dataclasses.dataclass\nclass Mine:\n    x: 'no such type' = 1\n    def load(self, base): ...",
+    "import dataclasses\n@dataclasses.dataclass\nclass Mine:\n    def __post_init__(self): raise SystemExit(0)\n"
+    "    def split(self, labels, n_devices, seed): ...\n    def build(self, input_shape, num_classes): ...",
+    "import dataclasses\n@dataclasses.dataclass\nclass Mine:\n    x: int\n    @staticmethod\n"
+    "    def faults_in(given): raise LookupError(given)\n    def split(self, labels, n_devices, seed): ...",
+    "class Meta(type):\n    def __getattr__(cls, name): raise SystemExit(name)\nclass Mine(metaclass=Meta): ...",
+)
+"""modules that do what such modules must not do, or hold no class that fits"""
+
+
+def user_module(draw: random.Random, folder: Path) -> None:
+    """A scenario that names a class of a user's module, which raises or holds something else."""
+    import contextlib
+    import sys
+
+    module = f"own_{folder.name.replace('-', '_')}"
+    body = draw.choice(BODIES)
+    text = mutations.text(body, draw) if draw.random() < 0.2 else body
+    (folder / f"{module}.py").write_text(text, encoding="utf-8", errors="surrogatepass")
+    part = draw.choice(("dataset", "partition", "model", "methods", "augment"))
+    named: Any = draw.choice((f"{module}:Mine", {"name": f"{module}:Mine"}, {"name": f"{module}:Mine", "x": 3}))
+    document: dict[str, Any] = copy.deepcopy(SCENARIO)
+    holder = {"methods": "pruning", "augment": "training"}.get(part)
+    if holder is None:
+        document[part] = named
+    else:
+        document[holder][part] = [named]
+    (folder / "scenario.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    path = list(sys.path)
+    try:
+        with contextlib.chdir(folder):
+            _load(Path("scenario.yaml"))
+    finally:
+        sys.path[:] = path
+        sys.modules.pop(module, None)
 
 
 def idx(draw: random.Random, folder: Path) -> None:
@@ -399,6 +464,7 @@ KINDS: dict[str, Callable[[random.Random, Path], None]] = {
     made.__name__.replace("_", "-"): made
     for made in (
         scenario_document,
+        unsafe_plan,
         scenario_text,
         scenario_bytes,
         scenario_map,
@@ -408,6 +474,8 @@ KINDS: dict[str, Callable[[random.Random, Path], None]] = {
         npz,
         parquet,
         image_folder,
+        tiny_imagenet,
+        user_module,
         idx,
         run_folder,
     )
