@@ -23,6 +23,7 @@ from edgesim.results.linked_runs import curves_of, matched, reused_by
 from edgesim.results.run_folder import Run, RunFolder, find_latest
 from edgesim.runtime import Executor, RayExecutor, coordinator
 from edgesim.runtime.job_work import expected_samples
+from edgesim.runtime.run_log import RunLog
 from edgesim.scenario.experiment import in_order, load_dataset
 from edgesim.scenario.loading import Scenario
 
@@ -74,6 +75,7 @@ def run(
     out: str | Path | None = None,
     *,
     resume: bool = False,
+    retry_failed: bool = False,
     executor: Executor | Callable[[], Executor] | None = None,
     progress: Progress | None = None,
     trained: Sequence[Run] = (),
@@ -83,7 +85,8 @@ def run(
     Args:
         scenario: from `edgesim.load_scenario`.
         out: run folder; default `runs/<scenario>-<time>`, or with `resume` the newest run of the scenario.
-        resume: run only missing trials of the folder, and failed ones again.
+        resume: run only missing trials of the folder, and those that were lost with their hosts.
+        retry_failed: with `resume`, run all failed trials again.
         executor: place where trials run; default Ray actors, one per CPU. `edgesim.runtime.SerialExecutor()` runs them
             in this process, with equal records.
         progress: receiver of the run's progress; default none.
@@ -99,6 +102,8 @@ def run(
     """
     progress = progress or Silent()
     folder = _folder(scenario, out, resume)
+    folder.retry_failed = retry_failed
+    log = RunLog(folder.path, progress.note)
     if len(folder.done) >= scenario.trial_count:
         return _finish(folder, in_order(scenario, folder.done))
     folder.update({"status": "running"})
@@ -118,22 +123,26 @@ def run(
         known = {"workload": plan.config.pricing.workload.summary(), "shown": plan.shown_device}
         folder.update({**known, "data_notes": notes})
         for line in notes:
-            progress.note(f"data: {line}")
+            log.note(f"data: {line}")
+        log.write("info", f"session begins: {session['command']}; {_named(session['versions'])}")
         progress.start(expected_samples(plan), folder.done, len(scenario.fleet))
         for result in repricing.carried_over(plan, trained, folder.done):
             folder.append(result)
             progress.record(result.record)
-        for result in coordinator.execute(plan, chosen, folder.done, progress.note, reused):
+        for result in coordinator.execute(plan, chosen, folder.done, log, reused):
             folder.append(result)
             progress.record(result.record)
         _end_session(folder, session | chosen.sheet.summary(), started)
+        log.write("info", f"session ends: {_named(folder.info['trials'])}")
         return _finish(folder, plan.trials)
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        log.write("info", f"session ends: {status}: {type(error).__name__}: {error}")
         _end_session(folder, session, started)
         folder.interrupt(status, f"{type(error).__name__}: {error}", _now())
         raise
     finally:
+        log.close()
         if chosen is not None:
             chosen.close()
 
@@ -151,9 +160,27 @@ def _finish(folder: RunFolder, order: Iterable[Trial]) -> Run:
     if failed:
         (most, _), *others = failed.most_common()
         often = f"{', most often' if others else ''}: {most}"
-        reason = f"{failed.total():,} of {n_of(counts['total'], 'trial')} failed{often}; --resume tries again"
+        again = retries(record.failure for record in folder.records)
+        reason = f"{failed.total():,} of {n_of(counts['total'], 'trial')} failed{often}; {'; '.join(again.values())}"
         values |= {"status": WITH_FAILURES, "reason": reason}
     return folder.finish(order, values)
+
+
+def retries(failures: Iterable[str]) -> dict[str, str]:
+    """Options that try failed trials again, each with a sentence that counts its trials.
+
+    Args:
+        failures: column `failure` of the records.
+    """
+    kinds = Counter(failures)
+    found = {}
+    if kinds["host"]:
+        trials = n_of(kinds["host"], "trial")
+        found["--resume"] = f"--resume tries the {trials} again that lost their hosts"
+    if kinds["own"]:
+        every = n_of(kinds["host"] + kinds["own"], "failed trial")
+        found["--resume --retry-failed"] = f"--resume --retry-failed tries the {every} again"
+    return found
 
 
 def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:
@@ -258,6 +285,10 @@ def _end_session(folder: RunFolder, session: dict[str, Any], started: float) -> 
     trials = {"total": total, **counts, "missing": total - sum(counts.values())}
     wall_s = sum(entry["wall_s"] for entry in sessions)
     folder.update({"sessions": sessions, "wall_s": wall_s, "trials": trials})
+
+
+def _named(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _now() -> str:

@@ -31,7 +31,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 LONGEST_FIRST = (
-    "test_run", "test_docs", "test_calibration", "test_page_browser", "test_compare", "test_cli", "test_report",
+    "test_run", "test_hosts", "test_docs", "test_calibration", "test_page_browser", "test_compare", "test_cli", "test_report",
     "test_shipped", "test_repricing", "test_stacked", "test_host_calibration", "test_planning", "test_tables",
     "test_verdict", "test_emulator", "test_datasets", "test_moving", "test_plugins", "test_keep_ratios",
 )  # fmt: skip

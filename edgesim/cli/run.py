@@ -29,9 +29,15 @@ def run(
     ] = None,
     overrides: Overrides = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Run only the trials that are missing in the run folder or failed there.")
+        bool, typer.Option("--resume", help="Run only the trials that are missing in the run folder, or lost a host.")
     ] = False,
-    serial: Annotated[bool, typer.Option("--serial", help="Run in this process, without Ray; same records.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="With --resume: run trials again that failed by themselves, too.")
+    ] = False,
+    serial: Annotated[
+        bool,
+        typer.Option("--serial", help="Run in this process, without Ray; same records, no limits on time and memory."),
+    ] = False,
     hosts: Annotated[int | None, typer.Option(min=1, help="Number of Ray actors. Default: one per CPU.")] = None,
     address: Annotated[str | None, typer.Option(help="Address of a running Ray cluster, or 'auto'.")] = None,
     no_progress: Annotated[
@@ -43,9 +49,11 @@ def run(
 ) -> None:
     """Run all trials of a scenario and write a run folder with tables and a report.
 
-    The exit code is 1 where a trial failed; --resume tries failed trials again. A trial that its device cannot do is
-    infeasible, not failed.
+    The exit code is 1 where a trial failed; the last lines name the command that tries again. A trial that its device
+    cannot do is infeasible, not failed.
     """
+    if retry_failed and not resume:
+        raise typer.BadParameter("--retry-failed needs --resume: a new run has no failed trials")
     if serial and (hosts or address):
         raise typer.BadParameter("--serial runs without Ray; leave out --hosts and --address")
     from edgesim.scenario.loading import load
@@ -65,7 +73,9 @@ def run(
 
         watcher: api.Progress = progress.NotesOnly() if no_progress else progress.watcher()
         try:
-            finished = api.run(loaded, out, resume=resume, executor=executor, progress=watcher)
+            finished = api.run(
+                loaded, out, resume=resume, retry_failed=retry_failed, executor=executor, progress=watcher
+            )
         except KeyboardInterrupt:
             watcher.stop()
             fail(RunError("interrupted; continue with the same command and --resume"), 1)

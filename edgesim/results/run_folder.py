@@ -47,6 +47,8 @@ class RunFolder:
             RunError: another process is writing to the folder.
         """
         self.path, self.info = path, info
+        self.retry_failed = False
+        """True: trials that failed by themselves count as missing"""
         self._lock = FileLock(path / ".lock")
         try:
             self._lock.acquire(timeout=0)
@@ -86,7 +88,8 @@ class RunFolder:
         if not (path / "run.json").exists():
             raise RunError(f"{path} holds no run to resume; leave out --resume to start one")
         before = validation.parse((path / "scenario.yaml").read_text(encoding="utf-8"), "before")
-        differences = validation.differences(before, validation.parse(scenario_yaml, "now"))
+        now = validation.parse(scenario_yaml, "now")
+        differences = validation.differences({**before, "run": {}}, {**now, "run": {}})  # limits change no result
         if differences:
             listed = "\n".join(f"  {path}: was {was!r}, now {now!r}" for path, was, now in differences)
             raise RunError(f"{path} was made by another scenario and cannot be resumed by this one:\n{listed}")
@@ -95,8 +98,9 @@ class RunFolder:
 
     @property
     def done(self) -> frozenset[Trial]:
-        """Trials that have a record and did not fail: what a device cannot do it cannot do the next time either."""
-        return frozenset(trial for trial, result in self._results.items() if result.record.status != "failed")
+        """Trials that need not run. Those lost with their hosts do, and with `retry_failed` all failed ones."""
+        again = ("own", "host") if self.retry_failed else ("host",)
+        return frozenset(trial for trial, result in self._results.items() if result.record.failure not in again)
 
     @property
     def records(self) -> list[Record]:
