@@ -19,6 +19,7 @@ from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.records import Record, Reused, Trial
 from edgesim.results import provenance, repricing
 from edgesim.results.device_tables import holdings
+from edgesim.results.failed_trials import retries
 from edgesim.results.linked_runs import curves_of, matched, reused_by
 from edgesim.results.run_folder import Run, RunFolder, find_latest
 from edgesim.runtime import Executor, RayExecutor, coordinator
@@ -164,23 +165,6 @@ def _finish(folder: RunFolder, order: Iterable[Trial]) -> Run:
         reason = f"{failed.total():,} of {n_of(counts['total'], 'trial')} failed{often}; {'; '.join(again.values())}"
         values |= {"status": WITH_FAILURES, "reason": reason}
     return folder.finish(order, values)
-
-
-def retries(failures: Iterable[str]) -> dict[str, str]:
-    """Options that try failed trials again, each with a sentence that counts its trials.
-
-    Args:
-        failures: column `failure` of the records.
-    """
-    kinds = Counter(failures)
-    found = {}
-    if kinds["host"]:
-        trials = n_of(kinds["host"], "trial")
-        found["--resume"] = f"--resume tries the {trials} again that lost their hosts"
-    if kinds["own"]:
-        every = n_of(kinds["host"] + kinds["own"], "failed trial")
-        found["--resume --retry-failed"] = f"--resume --retry-failed tries the {every} again"
-    return found
 
 
 def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:

@@ -18,6 +18,7 @@ import pytest
 from test_run import assert_equal_runs
 
 import edgesim
+from edgesim import api
 from edgesim.config.registry import NamedPlugin
 from edgesim.errors import RunError, ScenarioError
 from edgesim.planning.run_plan import RunPlan, plan_run
@@ -144,7 +145,7 @@ def test_hosts_that_hang_or_grow_are_replaced_and_healthy_methods_are_recorded(
     )
     notes: list[str] = []
 
-    class Noting(edgesim.api.Silent):
+    class Noting(api.Silent):
         def note(self, line: str) -> None:
             notes.append(line)
 

@@ -50,7 +50,7 @@ def show_failures(run: Run, again: str) -> int:
 
     Returns: number of failed trials.
     """
-    from edgesim import api
+    from edgesim.results.failed_trials import retries
     from edgesim.runtime.run_log import NAME
 
     failed = int((run.records["status"] == "failed").sum())
@@ -61,7 +61,7 @@ def show_failures(run: Run, again: str) -> int:
         if (run.path / NAME).exists():
             typer.echo(f"tracebacks and the hosts' output: {run.path / NAME}", err=True)
         kinds = run.records.loc[run.records["status"] == "failed", "failure"].value_counts()
-        for options in api.retries(run.records["failure"]):
+        for options in retries(run.records["failure"]):
             count = int(kinds.sum() if "--retry-failed" in options else kinds["host"])
             these = "it" if failed == 1 else "them" if len(kinds) == 1 else f"all {failed}"
             these = these if count == failed else f"the {count} that lost their hosts"

@@ -28,6 +28,8 @@ MOST_FAILED_STARTS = 3
 """hosts that may fail to start in a row before the run ends"""
 WATCH_EVERY_S = 0.25
 """interval of the looks at the hosts' times and memory"""
+JOIN_EVERY_S = 5.0
+"""interval of the looks for nodes that have joined"""
 _RAYS_MONITOR = "running low on memory"
 """part of Ray's message where its own monitor ended a process"""
 
@@ -72,8 +74,10 @@ class HostPool:
         self._idle: list[RayHost] = []
         self._opening: dict[Any, RayHost] = {}
         self._running: dict[Any, _Call] = {}
+        self.hosts_wanted: Callable[[], int] = lambda: len(self._hosts)
+        """number of hosts that there is room for now; a cluster's nodes may join during the run"""
         self._failed_starts = 0
-        self._watched_s = 0.0
+        self._watched_s = self._joined_s = 0.0
 
     def begin(self, config: ExperimentConfig) -> None:
         """Begin to use the hosts, all of which are open.
@@ -114,6 +118,9 @@ class HostPool:
             if time.perf_counter() - self._watched_s > WATCH_EVERY_S:
                 self._watched_s = time.perf_counter()
                 yield from self._over_limits()
+            if time.perf_counter() - self._joined_s > JOIN_EVERY_S:
+                self._joined_s = time.perf_counter()
+                self._join()
 
     def close(self) -> None:
         """End the hosts."""
@@ -207,6 +214,15 @@ class HostPool:
         fresh = self._new_host(host.number)
         self._hosts[self._hosts.index(host)] = fresh
         self._opening[fresh.opening] = fresh
+
+    def _join(self) -> None:
+        """Open more hosts where nodes have joined. Those of a node that has left wait for room."""
+        for number in range(len(self._hosts), self.hosts_wanted()):
+            fresh = self._new_host(number)
+            self._hosts.append(fresh)
+            self._opening[fresh.opening] = fresh
+            self._log.write("info", "joins", f"host {number}")
+        self._sheet.hosts = len(self._hosts)
 
     def _opened(self, reference: Any) -> None:
         """Use a host that has opened, or replace it where it could not.

@@ -81,7 +81,7 @@ class RayExecutor:
                     options |= {"include_dashboard": False, "num_cpus": self._wanted or available_cpus()}
                 ray_startup.start(self._address or "local", options)
                 self._started_ray = True
-            cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
+            cpus = _cpus()
             count = self._wanted or cpus
             if count > cpus:
                 raise RunError(f"{count} workers need as many CPUs, and the cluster has {cpus}; ask for fewer --hosts")
@@ -96,9 +96,10 @@ class RayExecutor:
         """Put the configuration into the object store once and hand it to every worker.
 
         Raises:
-            RunError: Ray could not be started or joined.
+            RunError: Ray could not be started or joined, or the hosts find no module of the user's.
         """
         import ray
+        from ray.exceptions import RayError, RayTaskError
 
         from edgesim.runtime.host_pool import HostPool
 
@@ -116,6 +117,8 @@ class RayExecutor:
 
         hosts = [new_host(number) for number in range(len(self._actors))]
         self._pool = HostPool(hosts, new_host, log, self.sheet)
+        if self._address is not None and self._wanted is None:
+            self._pool.hosts_wanted = _cpus
         opened = [host.opening for host in hosts]
         ready, waiting = ray.wait(opened, num_returns=len(opened), timeout=START_TIMEOUT_S)
         if waiting:
@@ -123,7 +126,16 @@ class RayExecutor:
                 f"only {len(ready)} of {n_of(len(opened), 'worker')} started within {START_TIMEOUT_S:.0f} s; free are "
                 f"{ray.available_resources()}. Ask for fewer --hosts, or wait for the cluster to become free"
             )
-        for host, place in zip(hosts, ray.get(opened), strict=True):
+        try:
+            places = ray.get(opened)
+        except RayTaskError as error:
+            raise RunError(
+                f"a host cannot load the scenario: {_last_line(error)}. Own methods, models and data sets must lie at "
+                "the same path on every node, or be installed there"
+            ) from error
+        except RayError as error:
+            raise RunError(f"a host died while it started: {_last_line(error)}") from error
+        for host, place in zip(hosts, places, strict=True):
             host.opened(place)
         self._pool.begin(config)
 
@@ -157,6 +169,17 @@ def gpu_share(gpus: int, workers: int) -> float:
         return 1.0
     # Ray packs whole workers into a GPU and counts in 1/10,000; rounded down, so that the last one fits.
     return math.floor(10_000 / math.ceil(workers / gpus)) / 10_000
+
+
+def _cpus() -> int:
+    """CPUs of the cluster now."""
+    import ray
+
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def _last_line(error: BaseException) -> str:
+    return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
 
 
 def available_cpus() -> int:
