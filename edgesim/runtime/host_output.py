@@ -79,7 +79,7 @@ class OutputFile:
     """The host's end: standard output and error of this process go to a file of its own."""
 
     def __init__(self) -> None:
-        self._file, self.path = tempfile.mkstemp(prefix="edgesim-host-")
+        self._file, self.path = tempfile.mkstemp(prefix="edgesim-host-", dir=_log_folder())
         appended = os.open(self.path, os.O_WRONLY | os.O_APPEND)  # so that cutting the file leaves no gap
         for stream in (1, 2):
             os.dup2(appended, stream)
@@ -95,6 +95,15 @@ class OutputFile:
         sys.stdout.flush()
         sys.stderr.flush()
         return [part for part in parts(cut(self._file)) if part.text]
+
+
+def _log_folder() -> str | None:
+    """Folder of this process's standard output, which Ray removes some day; None (that for temporary files) without."""
+    try:
+        target = os.readlink("/proc/self/fd/1")
+    except OSError:  # no Linux
+        return None
+    return os.path.dirname(target) if os.path.isfile(target) else None
 
 
 def cut(file: int) -> str:

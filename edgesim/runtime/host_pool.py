@@ -30,8 +30,6 @@ WATCH_EVERY_S = 0.25
 """interval of the looks at the hosts' times and memory"""
 JOIN_EVERY_S = 5.0
 """interval of the looks for nodes that have joined"""
-_RAYS_MONITOR = "running low on memory"
-"""part of Ray's message where its own monitor ended a process"""
 
 Ended = tuple[Job, Outcome | Failure]
 
@@ -134,7 +132,7 @@ class HostPool:
     def _ended(self, reference: Any) -> Iterator[Ended]:
         """Outcomes of a call that has ended, one way or another."""
         import ray
-        from ray.exceptions import RayError, RayTaskError
+        from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
         call = self._running.pop(reference)
         wall_s = time.perf_counter() - call.started_s
@@ -144,12 +142,11 @@ class HostPool:
             self._idle.append(call.host)
             reason, is_alone = _first_line(getattr(error, "cause", None) or error), len(call.jobs) == 1
             yield from ((job, Failure(reason, str(error), is_alone=is_alone)) for job in call.jobs)
+        except OutOfMemoryError as error:
+            reason = "Ray's memory monitor ended its host: the machine's memory was nearly full"
+            yield from self._lost(call, "memory", reason, str(error))
         except RayError as error:
-            if _RAYS_MONITOR in str(error):
-                reason = "Ray's memory monitor ended its host: the machine's memory was nearly full"
-                yield from self._lost(call, "memory", reason, str(error))
-            else:
-                yield from self._lost(call, "lost", "its host died", _without_guesses(error))
+            yield from self._lost(call, "lost", "its host died", _without_guesses(error))
         else:
             self._idle.append(call.host)
             self._sheet.jobs.append((call.started_s, call.started_s + wall_s))
