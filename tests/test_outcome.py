@@ -14,10 +14,13 @@ import pytest
 import yaml
 from commands import command
 from conftest import DOCUMENT, Stopping
+from typer.testing import CliRunner
 
 import edgesim
 from edgesim import api
+from edgesim.cli import app
 from edgesim.cli.run_outcome import reasons, resume_command
+from edgesim.results.failed_trials import retries
 from edgesim.results.run_folder import Run
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
@@ -79,7 +82,7 @@ def test_a_run_with_failed_trials_leaves_with_1_and_resumes(fussy: Path) -> None
     info = json.loads((fussy / "out" / "run.json").read_text())
     assert info["status"] == "finished with failed trials"
     assert info["reason"].startswith("6 of 9 trials failed, most often: RuntimeError: device")
-    assert info["reason"].endswith("; --resume --retry-failed tries the 6 failed trials again")
+    assert info["reason"].endswith("; --resume --retry-failed tries all 6 failed trials again")
     assert info["trials"] == {"total": 9, "ok": 3, "failed": 6, "missing": 0}
     assert set(Run(fussy / "out").records.query("status == 'failed'")["failure"]) == {"own"}
     log = (fussy / "out" / "run.log").read_text()
@@ -182,3 +185,29 @@ def test_infeasible_trials_are_no_failures(tmp_path: Path) -> None:
     assert "5 infeasible" in done.stderr
     assert "failed" not in done.stderr
     assert Run(tmp_path / "out").info["status"] == "finished"
+
+
+def test_failed_trials_are_tried_again_only_in_a_run_that_goes_on(fussy: Path) -> None:
+    done = CliRunner().invoke(app, ["run", str(fussy / "fussy.yaml"), "--retry-failed"])
+    assert done.exit_code == 2
+    assert "--retry-failed needs --resume" in " ".join(done.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("failures", "options"),
+    [
+        (["", "own"], ["--resume --retry-failed"]),
+        (["host", ""], ["--resume"]),
+        (["host", "own", "own"], ["--resume", "--resume --retry-failed"]),
+        ([""], []),
+    ],
+)
+def test_the_options_that_try_again_follow_the_kinds_of_failure(failures: list[str], options: list[str]) -> None:
+    assert list(retries(failures)) == options
+
+
+def test_the_counts_of_trials_to_try_again_are_named() -> None:
+    assert list(retries(["host", "own", "own"]).values()) == [
+        "--resume tries 1 trial again that lost its host",
+        "--resume --retry-failed tries all 3 failed trials again",
+    ]

@@ -17,9 +17,10 @@ def retries(failures: Iterable[str]) -> dict[str, str]:
     kinds = Counter(failures)
     found = {}
     if kinds["host"]:
-        trials = n_of(kinds["host"], "trial")
-        found["--resume"] = f"--resume tries the {trials} again that lost their hosts"
+        whose = "its" if kinds["host"] == 1 else "their"
+        found["--resume"] = f"--resume tries {n_of(kinds['host'], 'trial')} again that lost {whose} host"
     if kinds["own"]:
-        every = n_of(kinds["host"] + kinds["own"], "failed trial")
-        found["--resume --retry-failed"] = f"--resume --retry-failed tries the {every} again"
+        total = kinds["host"] + kinds["own"]
+        every = "the failed trial" if total == 1 else f"all {n_of(total, 'failed trial')}"
+        found["--resume --retry-failed"] = f"--resume --retry-failed tries {every} again"
     return found

@@ -11,9 +11,8 @@ from typing import IO
 from edgesim.runtime.host_output import Printed, printable
 
 NAME = "run.log"
-OLDER = f"{NAME}.1"
-"""the log so far, where it has grown to MOST_BYTES: a run keeps two files at most"""
 MOST_BYTES = 10_000_000
+"""of the file; beyond, its older half goes"""
 MOST_LINES = 200
 """lines of one part of a host's output; more are left out in the middle"""
 
@@ -85,4 +84,13 @@ class RunLog:
         self._size += len(text)
         if self._size > MOST_BYTES:
             self.close()
-            os.replace(self._folder / NAME, self._folder / OLDER)
+            _halve(self._folder / NAME)
+
+
+def _halve(path: Path) -> None:
+    """Leave out the older half of a log, up to the end of a line."""
+    with path.open("rb") as file:
+        file.seek(-MOST_BYTES // 2, os.SEEK_END)
+        newer = file.read().partition(b"\n")[2]
+    with path.open("wb") as file:
+        file.write("… older lines are left out …\n".encode() + newer)
