@@ -30,6 +30,8 @@ class Failure:
     """method that the host was at, where that is known"""
     phase: str = ""
     """`scoring` or `training`, where there is a suspect"""
+    on_new_host: bool = False
+    """True where the host had run nothing before, so that its memory was the job's own"""
     output: str = ""
     """last lines that the host printed during the job"""
 

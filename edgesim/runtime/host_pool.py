@@ -105,6 +105,7 @@ class HostPool:
         while len(queue) or self._running:
             while self._idle and len(queue):
                 host, jobs = self._idle.pop(), queue.take()
+                host.calls += 1
                 self._running[host.actor.run.remote(jobs)] = _Call(host, jobs, time.perf_counter())
             waited_for = [*self._running, *self._opening]
             done, _ = ray.wait(waited_for, num_returns=1, timeout=WATCH_EVERY_S)
@@ -205,7 +206,7 @@ class HostPool:
         self._open_anew(host)
         for job in call.jobs:
             output = excerpt(printed_for(printed, job))
-            yield job, Failure(reason, detail, cause, is_alone, suspect, phase, output)
+            yield job, Failure(reason, detail, cause, is_alone, suspect, phase, host.calls == 1, output)
 
     def _open_anew(self, host: RayHost) -> None:
         fresh = self._new_host(host.number)

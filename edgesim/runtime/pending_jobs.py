@@ -28,7 +28,7 @@ MOST_LOST = 3
 """hosts lost in a row to a method's own jobs, after which the method is stopped"""
 TRIES: Mapping[Cause, int] = {"error": 1, "lost": 3, "memory": 2, "timeout": 1}
 """tries of a job by itself. A host that dies may have been killed by anyone; one that is full may have been so before
-the job. A job over its time limit has had its time"""
+the job, unless it is new. A job over its time limit has had its time"""
 _PHASES = ("scoring", "training")
 _Key = tuple[str, tuple[Trial, ...]]
 
@@ -134,7 +134,7 @@ class PendingJobs:
                 if self._lost[method, phase] >= MOST_LOST and method not in self._stopped:
                     self._stop(method, job, failure)
             tries = self._tries[_key(job)]
-            if tries < TRIES[failure.cause] and not any(method in self._stopped for method in methods):
+            if tries < _tries_of(failure) and not any(method in self._stopped for method in methods):
                 self._push(job)
                 return
             if failure.cause == "lost":
@@ -188,6 +188,10 @@ class PendingJobs:
         rest = tuple(trial for trial in job.trials if trial.method not in self._suspects)
         suspects = [part for part in _by_method(job) if part.trials[0].method in self._suspects]
         return [replace(job, trials=rest), *suspects] if rest else suspects
+
+
+def _tries_of(failure: Failure) -> int:
+    return 1 if failure.on_new_host and failure.cause == "memory" else TRIES[failure.cause]
 
 
 def _key(job: Job) -> _Key:

@@ -88,6 +88,8 @@ class RayHost:
         self.number, self.actor = number, actor
         self.opening: Any = actor.open.remote(config, driver_node)
         """reference to its HostPlace"""
+        self.calls = 0
+        """bundles of jobs that the host has been given"""
         self._driver_node = driver_node
         self._process: Any = None
         self._file = -1
