@@ -26,7 +26,7 @@ from edgesim.pruning.base import Method, Scoring
 from edgesim.runtime import RayExecutor, SerialExecutor, run_log
 from edgesim.runtime.failures import Failure
 from edgesim.runtime.host_memory import Memory, MemoryWatch, memory
-from edgesim.runtime.host_output import Mark, mark_text, parts
+from edgesim.runtime.host_output import CopiedOutput, Mark, Printed, mark_text, parts
 from edgesim.runtime.jobs import ScoreJob
 from edgesim.runtime.output_excerpts import excerpt
 from edgesim.runtime.pending_jobs import PendingJobs
@@ -362,3 +362,18 @@ def test_the_log_is_bounded_and_a_log_that_cannot_be_written_ends(
     lost.write("info", "one")
     lost.write("info", "two")
     assert said == ["run.log cannot be written: No such file or directory; the run goes on without it"]
+
+
+def test_output_in_this_process_is_kept_and_goes_where_it_would(capsys: pytest.CaptureFixture[str]) -> None:
+    output = CopiedOutput()
+    with output.copied():
+        output.mark(Mark(0, 1, "scoring", "own"))
+        print("one")
+        sys.stderr.writelines(["two\n", "three\n"])
+        sys.stdout.buffer.write(b"")  # what else a stream has is the stream's
+        encoding = sys.stdout.encoding
+    print("after")
+    assert output.take() == [Printed(Mark(0, 1, "scoring", "own"), "one\ntwo\nthree\n")]
+    assert output.take() == []
+    assert capsys.readouterr() == ("one\nafter\n", "two\nthree\n")
+    assert encoding == sys.stdout.encoding

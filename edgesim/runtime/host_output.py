@@ -6,14 +6,13 @@ A Ray host writes its standard output and error to one file. The driver reads wh
 from __future__ import annotations
 
 import faulthandler
-import io
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from edgesim.errors import shortened
 
@@ -116,8 +115,8 @@ def cut(file: int) -> str:
     return text
 
 
-class _Copy(io.TextIOBase):
-    """A stream that also hands on what is written to it."""
+class _Copy:
+    """A stream that also hands on the text that is written to it; else it is as the stream."""
 
     def __init__(self, stream: IO[str], keep: Callable[[str], None]):
         self._stream, self._keep = stream, keep
@@ -127,17 +126,13 @@ class _Copy(io.TextIOBase):
         self._keep(text)
         return self._stream.write(text)
 
-    def flush(self) -> None:
-        """Flush the stream."""
-        self._stream.flush()
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
 
-    def isatty(self) -> bool:
-        """Tell as the stream does."""
-        return self._stream.isatty()
-
-    def fileno(self) -> int:
-        """Number of the stream's file."""
-        return self._stream.fileno()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class CopiedOutput:
@@ -154,7 +149,9 @@ class CopiedOutput:
     @contextmanager
     def copied(self) -> Iterator[None]:
         """Keep what Python code prints within."""
-        with redirect_stdout(_Copy(sys.stdout, self._keep)), redirect_stderr(_Copy(sys.stderr, self._keep)):
+        out: Any = _Copy(sys.stdout, self._keep)
+        err: Any = _Copy(sys.stderr, self._keep)
+        with redirect_stdout(out), redirect_stderr(err):
             yield
 
     def take(self) -> list[Printed]:
