@@ -40,7 +40,7 @@ def run(
     Args:
         scenario: from `edgesim.load_scenario`.
         out: run folder; default `runs/<scenario>-<time>`, or with `resume` the newest run of the scenario.
-        resume: run only missing trials of the folder, and failed ones again; a `Resume` says how.
+        resume: run only missing trials of the folder, and those that lost their hosts; a `Resume` says how.
         executor: place where trials run; default Ray actors, one per CPU. `edgesim.runtime.SerialExecutor()` runs them
             in this process, with equal records.
         progress: receiver of the run's progress; default none.

@@ -12,6 +12,7 @@ from edgesim.ranked_samples import RankedSamples
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 Status = Literal["ok", "failed", "infeasible"]
+FailureKind = Literal["", "own", "host"]
 RATIO_DECIMALS = 12
 """of a keep ratio that counts: a shard where more of them choose another subset would need 10^12 samples"""
 
@@ -92,6 +93,9 @@ class Record:
     """reason class of an infeasible trial: memory, storage, energy, availability, or budget; else empty"""
     reason: str = ""
     """failure, limit or binding constraint in words, with numbers"""
+    failure: FailureKind = ""
+    """kind of a failed trial: `own` (error, time or memory limit; `--retry-failed` repeats it) or `host` (its host was
+    lost; `--resume` repeats it); else empty"""
     shard_size: int = 0
     """samples that the device holds"""
     subset_size: int = 0
@@ -170,6 +174,8 @@ class Record:
     """training's part of host_wall_s"""
     host_stack_size: int = 0
     """trainings that shared their steps with this one, itself included; 0 = trained alone or not at all"""
+    host_output: str = ""
+    """last lines that the host of a failed trial printed during it; run.log has more"""
 
     @property
     def trial(self) -> Trial:

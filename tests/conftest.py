@@ -36,9 +36,9 @@ RUN_INFO: dict[str, Any] = {
 """the least that run.json holds"""
 
 LONGEST_FIRST = (
-    "test_run", "test_docs", "test_calibration", "test_page_browser", "test_compare", "test_cli", "test_report",
-    "test_shipped", "test_repricing", "test_stacked", "test_host_calibration", "test_planning", "test_tables",
-    "test_verdict", "test_emulator", "test_datasets", "test_moving", "test_plugins", "test_keep_ratios",
+    "test_run", "test_hosts", "test_docs", "test_calibration", "test_page_browser", "test_compare", "test_cli",
+    "test_report", "test_shipped", "test_repricing", "test_stacked", "test_host_calibration", "test_planning",
+    "test_tables", "test_verdict", "test_emulator", "test_datasets", "test_moving", "test_plugins", "test_keep_ratios",
 )  # fmt: skip
 """files of many seconds: begun first, so that no worker is left with one when the others have ended"""
 

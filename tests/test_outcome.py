@@ -1,4 +1,4 @@
-"""Trials that failed: told at the end with reasons, tried again by --resume, and a run with them leaves with 1."""
+"""Trials that failed: told at the end with reasons, tried again when asked, and a run with them leaves with 1."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ import pytest
 import yaml
 from commands import command
 from conftest import DOCUMENT, Stopping
+from typer.testing import CliRunner
 
 import edgesim
 from edgesim import api
+from edgesim.cli import app
 from edgesim.cli.run_outcome import reasons, resume_command
+from edgesim.results.failed_trials import retries
 from edgesim.results.run_folder import Run
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
@@ -42,6 +45,7 @@ class Fussy(Method):
 
     def score(self, context):
         if not Path(FLAG).exists():
+            print("looking for apples")
             raise RuntimeError(f"device {context.device} found no {context.shard.size} apples")
         return Scoring(np.arange(float(context.shard.size)), Work())
 """
@@ -66,19 +70,29 @@ def test_a_run_with_failed_trials_leaves_with_1_and_resumes(fussy: Path) -> None
     done = run(fussy)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    # Notes on each failure come first, as they happen; the last three lines sum them up.
-    lines = done.stderr.strip().splitlines()[-3:]
+    # Notes on each failure come first, as they happen; the last four lines sum them up.
+    lines = done.stderr.strip().splitlines()[-4:]
     assert lines[0] == "edgesim: 6 of 9 trials failed:"
     assert re.fullmatch(
         r"  6 x RuntimeError: device 0 found no \d+ apples .*\(and 2 more that differ in their numbers\)", lines[1]
     )
-    again = "edgesim run fussy.yaml --serial --out out --resume"
-    assert lines[2:] == [f"try them again: {again}"]
+    again = "edgesim run fussy.yaml --serial --out out --resume --retry-failed"
+    assert lines[2:] == ["tracebacks and the hosts' output: out/run.log", f"try them again: {again}"]
     assert "run folder: out" in done.stdout
     info = json.loads((fussy / "out" / "run.json").read_text())
     assert info["status"] == "finished with failed trials"
     assert info["reason"].startswith("6 of 9 trials failed, most often: RuntimeError: device")
+    assert info["reason"].endswith("; --resume --retry-failed tries all 6 failed trials again")
     assert info["trials"] == {"total": 9, "ok": 3, "failed": 6, "missing": 0}
+    assert set(Run(fussy / "out").records.query("status == 'failed'")["failure"]) == {"own"}
+    log = (fussy / "out" / "run.log").read_text()
+    assert log.count("Traceback (most recent call last):") == 3
+    assert re.search(r"output host 0, seed 0, device 1, fussy, scoring: looking for apples\n", log)
+    assert set(Run(fussy / "out").records.query("status == 'failed'")["host_output"]) == {"looking for apples"}
+    only = run(fussy, "--resume")
+    assert only.returncode == 1
+    assert "9/9" not in only.stderr
+    assert json.loads((fussy / "out" / "run.json").read_text())["trials"] == info["trials"]
     (fussy / "ready").touch()
     after = command(*shlex.split(again)[1:], "--no-progress", cwd=fussy)
     assert after.returncode == 0, after.stderr
@@ -119,7 +133,10 @@ def test_what_fails_again_has_its_new_reason_and_what_is_infeasible_stays(make_s
         def record(self, record: Any) -> None:
             tried.append(record.device)
 
-    second = edgesim.run(wild, tmp_path / "run", resume=True, executor=SerialExecutor(), progress=Counting())
+    again = {"resume": True, "executor": SerialExecutor(), "progress": Counting()}
+    pd.testing.assert_frame_equal(edgesim.run(wild, tmp_path / "run", **again).records, first.records)
+    assert tried == []
+    second = edgesim.run(wild, tmp_path / "run", retry_failed=True, **again)
     assert tried == [0] * 5
     columns = [name for name in first.records.columns if not name.startswith("host_")]
     pd.testing.assert_frame_equal(first.records[columns], second.records[columns])
@@ -133,11 +150,11 @@ def test_an_interrupted_second_try_loses_no_record(make_scenario: Make, tmp_path
     )
     edgesim.run(wild, tmp_path / "run", executor=SerialExecutor())
     with pytest.raises(KeyboardInterrupt):
-        edgesim.run(wild, tmp_path / "run", resume=True, executor=Stopping(1))
+        edgesim.run(wild, tmp_path / "run", resume=True, retry_failed=True, executor=Stopping(1))
     stopped = Run(tmp_path / "run")
     assert len(stopped.records) == 15
     assert stopped.info["status"] == "interrupted"
-    ended = edgesim.run(wild, tmp_path / "run", resume=True, executor=SerialExecutor())
+    ended = edgesim.run(wild, tmp_path / "run", resume=True, retry_failed=True, executor=SerialExecutor())
     assert ended.info["trials"] == {"total": 15, "failed": 15, "missing": 0}
     assert not ended.records.duplicated(["seed", "device", "method", "keep_ratio"]).any()
 
@@ -170,3 +187,29 @@ def test_infeasible_trials_are_no_failures(tmp_path: Path) -> None:
     assert "5 infeasible" in done.stderr
     assert "failed" not in done.stderr
     assert Run(tmp_path / "out").info["status"] == "finished"
+
+
+def test_failed_trials_are_tried_again_only_in_a_run_that_goes_on(fussy: Path) -> None:
+    done = CliRunner().invoke(app, ["run", str(fussy / "fussy.yaml"), "--retry-failed"])
+    assert done.exit_code == 2
+    assert "--retry-failed needs --resume" in " ".join(done.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("failures", "options"),
+    [
+        (["", "own"], ["--resume --retry-failed"]),
+        (["host", ""], ["--resume"]),
+        (["host", "own", "own"], ["--resume", "--resume --retry-failed"]),
+        ([""], []),
+    ],
+)
+def test_the_options_that_try_again_follow_the_kinds_of_failure(failures: list[str], options: list[str]) -> None:
+    assert list(retries(failures)) == options
+
+
+def test_the_counts_of_trials_to_try_again_are_named() -> None:
+    assert list(retries(["host", "own", "own"]).values()) == [
+        "--resume tries 1 trial again that lost its host",
+        "--resume --retry-failed tries all 3 failed trials again",
+    ]

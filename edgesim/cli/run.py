@@ -31,6 +31,7 @@ class Way(NamedTuple):
 
     resume: bool
     accept_changes: bool
+    retry_failed: bool
 
 
 LINE_LENGTH = 100
@@ -45,9 +46,15 @@ def run(
     ] = None,
     overrides: Overrides = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Run only the trials that are missing in the run folder or failed there.")
+        bool, typer.Option("--resume", help="Run only the trials that are missing in the run folder, or lost a host.")
     ] = False,
-    serial: Annotated[bool, typer.Option("--serial", help="Run in this process, without Ray; same records.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="With --resume: run trials again that failed by themselves, too.")
+    ] = False,
+    serial: Annotated[
+        bool,
+        typer.Option("--serial", help="Run in this process, without Ray; same records, no limits on time and memory."),
+    ] = False,
     hosts: Annotated[int | None, typer.Option(min=1, help="Number of Ray actors. Default: one per CPU.")] = None,
     address: Annotated[str | None, typer.Option(help="Address of a running Ray cluster, or 'auto'.")] = None,
     no_progress: Annotated[
@@ -69,9 +76,11 @@ def run(
 ) -> None:
     """Run all trials of a scenario and write a run folder with tables and a report.
 
-    The exit code is 1 where a trial failed; --resume tries failed trials again. A trial that its device cannot do is
-    infeasible, not failed. With --verify, a finished run in --out is not run again.
+    The exit code is 1 where a trial failed; the last lines name the command that tries again. A trial that its device
+    cannot do is infeasible, not failed. With --verify, a finished run in --out is not run again.
     """
+    if retry_failed and not resume:
+        raise typer.BadParameter("--retry-failed needs --resume: a new run has no failed trials")
     if serial and (hosts or address):
         raise typer.BadParameter("--serial runs without Ray; leave out --hosts and --address")
     if accept_changes and not resume:
@@ -84,7 +93,7 @@ def run(
     if verify and out and not resume and (run := _finished(out, loaded)):
         _verify(run, verify)
         return
-    finished = _run(loaded, out, Place(serial, hosts, address), Way(resume, accept_changes), no_progress)
+    finished = _run(loaded, out, Place(serial, hosts, address), Way(resume, accept_changes, retry_failed), no_progress)
     print_summary(finished)
     echo(f"run folder: {finished.path}\nreport: {finished.path / 'report.html'}")
     from edgesim.cli import run_outcome
@@ -122,7 +131,7 @@ def _run(
             from edgesim.cli import progress, run_outcome
 
         watcher: api.Progress = progress.NotesOnly() if no_progress else progress.watcher()
-        resume = api.Resume(way.accept_changes) if way.resume else False
+        resume = api.Resume(way.accept_changes, way.retry_failed) if way.resume else False
         try:
             return api.run(
                 loaded, out, resume=resume, executor=executor, progress=watcher, report=run_outcome.write_report

@@ -56,16 +56,30 @@ def reasons(records: pd.DataFrame, status: str) -> list[str]:
 
 
 def show_failures(run: Run, again: str) -> int:
-    """Print the failed trials, their reasons and the command that tries them again, to standard error.
+    """Print the failed trials, their reasons and the commands that try them again, to standard error.
+
+    Args:
+        run: the run.
+        again: command that continues it, with --resume at its end.
 
     Returns: number of failed trials.
     """
+    from edgesim.results.failed_trials import retries
+    from edgesim.runtime.run_log import NAME
+
     failed = int((run.records["status"] == "failed").sum())
     if failed:
         echo(f"edgesim: {failed} of {n_of(len(run.records), 'trial')} failed:", err=True)
         for line in reasons(run.records, "failed"):
             echo(line, err=True)
-        echo(f"try {'them' if failed > 1 else 'it'} again: {again}", err=True)
+        if (run.path / NAME).exists():
+            echo(f"tracebacks and the hosts' output: {run.path / NAME}", err=True)
+        kinds = run.records.loc[run.records["status"] == "failed", "failure"].value_counts()
+        for options in retries(run.records["failure"]):
+            count = int(kinds.sum() if "--retry-failed" in options else kinds["host"])
+            these = "it" if failed == 1 else "them" if len(kinds) == 1 else f"all {failed}"
+            these = these if count == failed else f"the {count} that lost their hosts"
+            echo(f"try {these} again: {again.removesuffix('--resume')}{options}", err=True)
     return failed
 
 

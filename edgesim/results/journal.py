@@ -43,11 +43,6 @@ class Journal:
         write_text(self.path, "".join(lines), "; then repeat the command")
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND)
 
-    @property
-    def is_open(self) -> bool:
-        """True between `begin` and `close`."""
-        return self._file is not None
-
     def append(self, result: TrialResult) -> None:
         """Write one result down at once.
 

@@ -90,7 +90,7 @@ def changes(before: Identity | None, now: Identity) -> list[Change]:
 
 
 def check_scenario(path: Path, before: dict[str, Any], now: dict[str, Any], use: str) -> None:
-    """Refuse a run of another scenario.
+    """Refuse a run of another scenario. The section `run`, limits on hosts, changes no result and may differ.
 
     Args:
         path: the run folder.
@@ -101,7 +101,7 @@ def check_scenario(path: Path, before: dict[str, Any], now: dict[str, Any], use:
     Raises:
         RunError: with the differences.
     """
-    found = differences(before, now)
+    found = differences({**before, "run": {}}, {**now, "run": {}})
     if found:
         listed = "\n".join(f"  {place}: was {was!r}, now {value!r}" for place, was, value in found)
         raise RunError(f"{path} was made by another scenario and cannot be {use} by this one:\n{listed}")

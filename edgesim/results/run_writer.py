@@ -8,9 +8,10 @@ two is the truth at any time: the journal where there is one.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from edgesim.config import validation
 from edgesim.config.output_files import UNFINISHED, cannot_write, write_text
 from edgesim.cost.context import PricingContext
 from edgesim.errors import EdgesimError, OutputError, RunError
-from edgesim.records import Record, Trial, TrialResult
+from edgesim.records import Trial, TrialResult
 from edgesim.results import folder_lock, journal, pricing_file, run_info
 from edgesim.results.journal import Journal
 from edgesim.results.run_folder import SCENARIO, Run, read_results
@@ -38,8 +39,20 @@ OWN_FILES = (
 """names of all files of a run folder"""
 
 
+class TrialOutcome(NamedTuple):
+    """All that a writer keeps in memory of a trial that has a record."""
+
+    status: str
+    failure: str
+    """`Record.failure`"""
+    reason: str
+
+
 class RunFolder:
-    """A run folder being written. As a context manager it lets others write at the end."""
+    """A run folder being written. As a context manager it lets others write at the end.
+
+    Results are not kept in memory once the journal has them, so that long runs do not grow.
+    """
 
     def __init__(self, path: Path, info: dict[str, Any], results: list[TrialResult]):
         """Use `create` or `resume`, which lock the folder.
@@ -50,8 +63,13 @@ class RunFolder:
         self.path, self.info = path, info
         self.identity_before: dict[str, Any] | None = None
         """identity of the run before this session; None of a new run, and where it is lost"""
+        self.retry_failed = False
+        """True: trials that failed by themselves count as missing"""
         self._lock = folder_lock.acquired(path)
-        self._results = {result.record.trial: result for result in results}
+        self._earlier: dict[Trial, TrialResult] | None = {result.record.trial: result for result in results}
+        """results of earlier sessions, until the journal of this one has them; then None"""
+        self.outcomes = {trial: _outcome(result) for trial, result in self._earlier.items()}
+        """trial -> outcome, of every trial that has a record"""
         self._journal = Journal(path)
         for left in path.glob(f".*{UNFINISHED}"):  # of a process that was killed while it wrote
             left.unlink(missing_ok=True)
@@ -105,13 +123,9 @@ class RunFolder:
 
     @property
     def done(self) -> frozenset[Trial]:
-        """Trials that have a record and did not fail: what a device cannot do it cannot do the next time either."""
-        return frozenset(trial for trial, result in self._results.items() if result.record.status != "failed")
-
-    @property
-    def records(self) -> list[Record]:
-        """Every record so far."""
-        return [result.record for result in self._results.values()]
+        """Trials that need not run. Those lost with their hosts do, and with `retry_failed` all failed ones."""
+        again = ("own", "host") if self.retry_failed else ("host",)
+        return frozenset(trial for trial, outcome in self.outcomes.items() if outcome.failure not in again)
 
     def keep_only(self, trials: Collection[Trial]) -> int:
         """Leave out the results of other trials: where a profile changed, a rule may choose other keep ratios.
@@ -119,9 +133,11 @@ class RunFolder:
         Returns: number of results that are left out.
         """
         wanted = frozenset(trials)
-        others = [trial for trial in self._results if trial not in wanted]
+        others = [trial for trial in self.outcomes if trial not in wanted]
         for trial in others:
-            del self._results[trial]
+            del self.outcomes[trial]
+            if self._earlier is not None:
+                del self._earlier[trial]
         return len(others)
 
     def append(self, result: TrialResult) -> None:
@@ -130,10 +146,11 @@ class RunFolder:
         Raises:
             OutputError: it cannot be written; all results before it are safe.
         """
-        if not self._journal.is_open:
-            self._journal.begin(self._results.values())
+        if self._earlier is not None:
+            self._journal.begin(self._earlier.values())
+            self._earlier = None
         self._journal.append(result)
-        self._results[result.record.trial] = result
+        self.outcomes[result.record.trial] = _outcome(result)
 
     def describe(self, described: Mapping[str, pd.DataFrame]) -> None:
         """Write the tables that are known before the first trial (`device_tables.holdings`)."""
@@ -167,7 +184,10 @@ class RunFolder:
         self._journal.close()
         if not self._journal.path.exists() and (self.path / "records.parquet").exists():
             return Run(self.path)
-        results = [self._results[trial] for trial in order if trial in self._results]
+        known = self._earlier
+        if known is None:
+            known = {result.record.trial: result for result in journal.read(self._journal.path)}
+        results = [known[trial] for trial in order if trial in known]
         for name, table in tables(results).items():
             write_table(self.path, name, table)
         self.update({"status": run_info.FINISHED, **values})
@@ -180,6 +200,11 @@ class RunFolder:
         with contextlib.suppress(OSError):  # before the release: afterwards it may be the file of the next process
             (self.path / folder_lock.FILE).unlink()
         self._lock.release()
+
+
+def _outcome(result: TrialResult) -> TrialOutcome:
+    record = result.record
+    return TrialOutcome(sys.intern(str(record.status)), sys.intern(record.failure), sys.intern(record.reason))
 
 
 def _check_ours(path: Path) -> None:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import groupby
 
-import numpy as np
-
-from edgesim.errors import Fault, ScenarioError
+from edgesim.errors import shortened
+from edgesim.formatting import listed, n_of
 from edgesim.planning.run_plan import RunPlan
-from edgesim.records import Reused, Selection, Trial, TrialResult
-from edgesim.runtime import scheduler
+from edgesim.records import Reused, Trial, TrialResult
 from edgesim.runtime.executor import Executor
 from edgesim.runtime.failures import Failure, log_detail
-from edgesim.runtime.job_work import job_flops
-from edgesim.runtime.jobs import Job, Outcome, PreparedTrial, ScoreJob, TrainJob, group_by_training
-from edgesim.runtime.scheduler import JobQueue
-from edgesim.runtime.stacking import with_stack_slots
-from edgesim.scenario.experiment import DeviceSpec
+from edgesim.runtime.jobs import ScoreJob
+from edgesim.runtime.pending_jobs import FailedTrial, PendingJobs
+from edgesim.runtime.run_log import RunLog
 
 
 def execute(
     plan: RunPlan,
     executor: Executor,
     done: frozenset[Trial] = frozenset(),
-    note: Callable[[str], None] | None = None,
+    log: RunLog | None = None,
     reused: Mapping[Trial, Reused] | None = None,
 ) -> Iterator[TrialResult]:
     """Run the trials that are not done, and yield each result as it comes.
@@ -37,76 +34,49 @@ def execute(
         plan: of the run.
         executor: where jobs run; opened here, closed by the caller.
         done: trials that have a record already.
-        note: called with one line when a job fails.
+        log: of the run; jobs that fail and the output of hosts go there.
         reused: subsets of another run; their trials are trained without scoring.
 
     Raises:
         ScenarioError: a reused subset is not of this scenario's shards.
+        RunError: hosts do not start.
     """
+    log = log or RunLog()
     yield from (
         plan.infeasible_result(trial) for trial in plan.trials if trial in plan.infeasible and trial not in done
     )
-    executor.open(plan.config)
-    queue = _Queue(plan)
-    queue.begin(done, reused or {})
-    for job, outcome in executor.stream(queue.jobs):
+    executor.open(plan.config, log)
+    pending = PendingJobs(plan)
+    pending.begin(done, reused or {})
+    for job, outcome in executor.stream(pending.jobs):
         if isinstance(outcome, Failure):
             log_detail(outcome)
-            if not queue.split(job):
-                if note:
-                    methods = ", ".join(dict.fromkeys(trial.method for trial in job.trials))
-                    note(f"failed: seed {job.spec.seed}, device {job.spec.index}, {methods}: {outcome.reason}")
-                yield from (plan.without_result(trial, "failed", outcome.reason) for trial in job.trials)
-        elif isinstance(job, ScoreJob) and not job.trains_inline:
-            queue.train(job.spec, outcome)
+            pending.failed(job, outcome)
         else:
-            yield from (_with_rule(plan, result) for result in outcome if isinstance(result, TrialResult))
+            pending.succeeded(job)
+            if isinstance(job, ScoreJob) and not job.trains_inline:
+                pending.train(job.spec, outcome)
+            else:
+                yield from (_with_rule(plan, result) for result in outcome if isinstance(result, TrialResult))
+        yield from _failed(plan, list(pending.take_failed()), log)
 
 
-class _Queue:
-    """The jobs of a plan, each pushed with its expected work."""
-
-    def __init__(self, plan: RunPlan):
-        self.jobs = JobQueue()
-        self._plan = plan
-        self._devices = with_stack_slots(plan.config, plan.devices)
-
-    def begin(self, done: frozenset[Trial], reused: Mapping[Trial, Reused]) -> None:
-        """Push the first jobs of every device that has trials to run."""
-        missing: dict[tuple[int, int], list[Trial]] = {}
-        for trial in self._plan.trials:
-            if trial not in done and trial not in self._plan.infeasible:
-                missing.setdefault((trial.seed, trial.device), []).append(trial)
-        for key, waiting in missing.items():
-            spec = self._devices[key]
-            self.train(spec, [_prepared(spec, trial, reused[trial]) for trial in waiting if trial in reused])
-            unknown = tuple(trial for trial in waiting if trial not in reused)
-            if unknown:
-                scoring = ScoreJob(spec, unknown)
-                is_short = job_flops(self._plan.config, scoring) <= scheduler.SHORT_FLOPS
-                self._push(replace(scoring, trains_inline=is_short))
-
-    def train(self, spec: DeviceSpec, outcome: Outcome) -> None:
-        """Push the trainings of prepared trials."""
-        for group in group_by_training([entry for entry in outcome if isinstance(entry, PreparedTrial)]):
-            self._push(TrainJob(spec, group))
-
-    def split(self, job: Job) -> bool:
-        """Push a failed job's parts, to find which of them fails; False where it has none."""
-        if not isinstance(job, ScoreJob):
-            return False
-        if job.trains_inline:
-            self._push(replace(job, trains_inline=False))
-            return True
-        methods = list(dict.fromkeys(trial.method for trial in job.trials))
-        if len(methods) == 1:
-            return False
-        for method in methods:
-            self._push(ScoreJob(job.spec, tuple(trial for trial in job.trials if trial.method == method)))
-        return True
-
-    def _push(self, job: Job) -> None:
-        self.jobs.push(job, job_flops(self._plan.config, job), is_first=isinstance(job, ScoreJob))
+def _failed(plan: RunPlan, failed: list[FailedTrial], log: RunLog) -> Iterator[TrialResult]:
+    """Records of failed trials; the user is told once of those with one reason."""
+    for failure, same in groupby(failed, key=lambda one: one.failure):
+        trials = [one.trial for one in same]
+        seeds, devices = ({trial[i] for trial in trials} for i in (0, 1))
+        where = f"seed {trials[0].seed}, device {trials[0].device}"
+        if len(seeds) > 1 or len(devices) > 1:
+            where = n_of(len(trials), "trial")
+        where += f", {listed(list(dict.fromkeys(trial.method for trial in trials)))}"
+        log.note(f"failed: {where}: {failure.reason}")
+        if failure.detail:
+            log.write("failed", failure.detail, where)
+    for trial, failure in failed:
+        kind = "host" if failure.cause == "lost" else "own"
+        columns = {"failure": kind, "host_output": failure.output}
+        yield plan.without_result(trial, "failed", shortened(failure.reason), columns)
 
 
 def _with_rule(plan: RunPlan, result: TrialResult) -> TrialResult:
@@ -115,17 +85,3 @@ def _with_rule(plan: RunPlan, result: TrialResult) -> TrialResult:
     if trial not in plan.rule_reasons:
         return result
     return replace(result, record=replace(result.record, **plan.rule_columns(trial, vars(result.record))))
-
-
-def _prepared(spec: DeviceSpec, trial: Trial, reused: Reused) -> PreparedTrial:
-    """A trial with the subset of another run, charged with the scoring of that run."""
-    positions = np.searchsorted(spec.shard, reused.kept)
-    inside = positions < len(spec.shard)
-    if not inside.all() or (spec.shard[positions] != reused.kept).any():
-        message = (
-            f"the subset of {trial} holds samples that this scenario's device {trial.device} does not have; "
-            "the two runs need the same data, partition, fleet size and seeds"
-        )
-        raise ScenarioError("pruning.scores_from", [Fault("pruning.scores_from", message)])
-    selection = Selection(positions.astype(np.int64), reused.weights)
-    return PreparedTrial(trial, selection, reused.work, reused.trace, host_score_wall_s=0.0, reused=True)

@@ -21,6 +21,7 @@ from edgesim.pruning import base
 from edgesim.pruning.selection import ChargedSubset, choose
 from edgesim.ranked_samples import MAX_CLASSES, RankedSamples, ends_of_classes, pictures
 from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult, WorkRecord
+from edgesim.runtime.host_output import Announce, Mark, unheard
 from edgesim.runtime.jobs import PreparedTrial
 from edgesim.runtime.worker_cache import WorkerCache
 from edgesim.scenario.experiment import DeviceSpec
@@ -33,7 +34,15 @@ from edgesim.work import FloatArray
 class EdgeDevice:
     """A simulated device with its shard."""
 
-    def __init__(self, cache: WorkerCache, spec: DeviceSpec):
+    def __init__(self, cache: WorkerCache, spec: DeviceSpec, announce: Announce = unheard):
+        """Take the shard.
+
+        Args:
+            cache: of the worker.
+            spec: the device.
+            announce: called with each phase before it begins.
+        """
+        self._announce = announce
         self._cache, self.spec, self._config = cache, spec, cache.config
         self.task = cache.shard(spec)
         self._labels = self._config.dataset.train_labels[spec.shard]
@@ -42,6 +51,7 @@ class EdgeDevice:
         """Steps 1 and 2: one warm-up observed for all methods, then each method's scores and subsets."""
         config, spec = self._config, self.spec
         names = list(dict.fromkeys(trial.method for trial in trials))
+        self._announce(Mark(spec.seed, spec.index, "warm-up", names[0] if len(names) == 1 else ""))
         shard = config.describe(self._labels)
         needs = [config.methods[name].needs(shard) for name in names]
         # Where nothing is to be observed no network is needed, and tiny devices are spared its making.
@@ -52,6 +62,7 @@ class EdgeDevice:
         prepared = []
         for name, observations in zip(names, observed, strict=True):
             method = config.methods[name]
+            self._announce(Mark(spec.seed, spec.index, "scoring", name))
             context = base.ScoreContext(
                 device=spec.index,
                 seed=spec.seed,
@@ -90,6 +101,8 @@ class EdgeDevice:
             TrainingDiverged: the loss of a step is not finite.
         """
         first = group[0]
+        names = dict.fromkeys(prepared.trial.method for prepared in group)
+        self._announce(Mark(self.spec.seed, self.spec.index, "training", next(iter(names)) if len(names) == 1 else ""))
         trained = trained or self._train(first)
         measured, curve = self._measured(trained)
         kept, weights = self.spec.shard[first.selection.positions], first.selection.weights

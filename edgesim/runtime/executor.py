@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 if TYPE_CHECKING:
     from edgesim.runtime.failures import Failure
     from edgesim.runtime.jobs import Job, Outcome
+    from edgesim.runtime.run_log import RunLog
     from edgesim.runtime.scheduler import JobQueue
     from edgesim.scenario.experiment import ExperimentConfig
 
@@ -57,8 +58,8 @@ class Executor(Protocol):
     sheet: Timesheet
     """working times of its workers"""
 
-    def open(self, config: ExperimentConfig) -> None:
-        """Send the configuration to the workers."""
+    def open(self, config: ExperimentConfig, log: RunLog) -> None:
+        """Send the configuration to the workers; their output goes to the log."""
 
     def stream(self, queue: JobQueue) -> Iterator[tuple[Job, Outcome | Failure]]:
         """Run jobs until the queue is empty and yield each as it ends. The caller may push more in between."""

@@ -70,3 +70,8 @@ def group_by_training(prepared: Sequence[PreparedTrial]) -> list[tuple[PreparedT
 
 Job = ScoreJob | TrainJob
 Outcome = list[PreparedTrial] | list[TrialResult]
+
+
+def methods_of(job: Job) -> list[str]:
+    """Labels of the methods of a job's trials, in order."""
+    return list(dict.fromkeys(trial.method for trial in job.trials))

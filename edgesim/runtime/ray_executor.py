@@ -2,73 +2,34 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import os
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from edgesim.errors import RunError
 from edgesim.formatting import n_of
 from edgesim.runtime import ray_startup
-from edgesim.runtime.executor import Timesheet, keep_freed_memory, one_thread
-from edgesim.runtime.failures import Failure
+from edgesim.runtime.executor import Timesheet
+from edgesim.runtime.ray_host import RayHost, RayWorker
 
 if TYPE_CHECKING:
+    from edgesim.runtime.failures import Failure
+    from edgesim.runtime.host_pool import HostPool
     from edgesim.runtime.jobs import Job, Outcome
+    from edgesim.runtime.run_log import RunLog
     from edgesim.runtime.scheduler import JobQueue
     from edgesim.scenario.experiment import ExperimentConfig
 
-ATTEMPTS = 3
-"""tries of a job whose worker process dies"""
 START_TIMEOUT_S = 600.0
 """time that all workers together may take to start"""
 
 
-class RayWorker:
-    """The actor: one per CPU slot or share of a GPU. It runs many devices one after another."""
-
-    def __init__(self, path: list[str]):
-        """Take the driver's `sys.path`: a user's own method or model may live beside the scenario."""
-        sys.path += [entry for entry in path if entry not in sys.path]
-        keep_freed_memory()
-        # Imported here, while the driver still prepares data: it takes seconds, a tenth of them in looks for garbage
-        # among what imports create and keep.
-        gc.disable()
-        import edgesim.runtime.worker as worker
-
-        gc.freeze()
-        gc.enable()
-        self._limits = one_thread()
-        self._worker_module = worker
-        self._worker: Any = None
-
-    def open(self, config: ExperimentConfig) -> int:
-        """Take the configuration; its images stay in Ray's object store and are read without a copy."""
-        self._worker = self._worker_module.Worker(config)
-        return os.getpid()
-
-    def run(self, jobs: list[Job]) -> list[Outcome | Failure]:
-        """Do some jobs together."""
-        outcomes: list[Outcome | Failure] = self._worker.run(jobs)
-        return outcomes
-
-
-class _Call(NamedTuple):
-    """Jobs that a worker has been given."""
-
-    worker: Any
-    jobs: list[Job]
-    tries: int
-    started_s: float
-
-
 class RayExecutor:
-    """Runs jobs on Ray actors, one bundle of jobs at a time on each; replaces actors that die."""
+    """Runs jobs on Ray actors, one bundle of jobs at a time on each (`host_pool`)."""
 
     def __init__(self, hosts: int | None = None, address: str | None = None, gpu: bool | None = None):
         """Start Ray, and begin to start its workers.
@@ -83,8 +44,9 @@ class RayExecutor:
         self._wanted, self._address, self._gpu = hosts, address, gpu
         self._started_ray = False
         self._folder: Path | None = None
-        self._workers: list[Any] = []
-        self._config: Any = None
+        self._actors: list[Any] = []
+        """actors of the first hosts, until they are opened"""
+        self._pool: HostPool | None = None
         self._error: BaseException | None = None
         self._ready, self._released = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep, name="edgesim-ray", daemon=True)
@@ -121,24 +83,27 @@ class RayExecutor:
                     options |= {"include_dashboard": False, "num_cpus": self._wanted or available_cpus()}
                 self._folder = ray_startup.start(self._address or "local", options)
                 self._started_ray = True
-            cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
+            cpus = _cpus()
             count = self._wanted or cpus
             if count > cpus:
                 raise RunError(f"{count} workers need as many CPUs, and the cluster has {cpus}; ask for fewer --hosts")
             share = gpu_share(int(ray.cluster_resources().get("GPU", 0)), count) if self._gpu is not False else 0.0
             actor: Any = ray.remote(RayWorker)
             self._make = lambda: actor.options(num_cpus=1, num_gpus=share).remote(sys.path)
-            self._workers = [self._make() for _ in range(count)]
+            self._actors = [self._make() for _ in range(count)]
         except Exception as error:  # noqa: BLE001 - handed to the caller's thread
             self._error = error
 
-    def open(self, config: ExperimentConfig) -> None:
+    def open(self, config: ExperimentConfig, log: RunLog) -> None:
         """Put the configuration into the object store once and hand it to every worker.
 
         Raises:
-            RunError: Ray could not be started or joined.
+            RunError: Ray could not be started or joined, or the hosts find no module of the user's.
         """
         import ray
+        from ray.exceptions import RayError, RayTaskError
+
+        from edgesim.runtime.host_pool import HostPool
 
         self._ready.wait()
         if self._error is not None:
@@ -147,71 +112,51 @@ class RayExecutor:
                 f"Ray could not be started {where}: {self._error}. "
                 "Run with --serial to do without it, or give the --address of a running cluster."
             ) from self._error
-        self._config = ray.put(config)
-        opened = [worker.open.remote(self._config) for worker in self._workers]
+        reference, node = ray.put(config), ray.get_runtime_context().get_node_id()
+
+        def new_host(number: int) -> RayHost:
+            return RayHost(number, self._actors.pop() if self._actors else self._make(), reference, node)
+
+        hosts = [new_host(number) for number in range(len(self._actors))]
+        self._pool = HostPool(hosts, new_host, log, self.sheet)
+        if self._address is not None and self._wanted is None:
+            self._pool.hosts_wanted = _cpus
+        opened = [host.opening for host in hosts]
         ready, waiting = ray.wait(opened, num_returns=len(opened), timeout=START_TIMEOUT_S)
         if waiting:
             raise RunError(
                 f"only {len(ready)} of {n_of(len(opened), 'worker')} started within {START_TIMEOUT_S:.0f} s; free are "
                 f"{ray.available_resources()}. Ask for fewer --hosts, or wait for the cluster to become free"
             )
-        ray.get(opened)
-        self.sheet.hosts = len(self._workers)
+        try:
+            places = ray.get(opened)
+        except RayTaskError as error:
+            raise RunError(
+                f"a host cannot load the scenario: {_last_line(error)}. Own methods, models and data sets must lie at "
+                "the same path on every node, or be installed there"
+            ) from error
+        except RayError as error:
+            raise RunError(f"a host died while it started: {_last_line(error)}") from error
+        for host, place in zip(hosts, places, strict=True):
+            host.opened(place)
+        self._pool.begin(config)
 
     def stream(self, queue: JobQueue) -> Iterator[tuple[Job, Outcome | Failure]]:
-        """Run jobs on whichever worker is free, and yield each as it ends."""
-        import ray
-        from ray.exceptions import RayError, RayTaskError
-
-        idle = list(self._workers)
-        running: dict[Any, _Call] = {}
-        retries: list[tuple[list[Job], int]] = []
-        while len(queue) or running or retries:
-            while idle and (retries or len(queue)):
-                jobs, tries = retries.pop() if retries else (queue.take(), 0)
-                worker = idle.pop()
-                running[worker.run.remote(jobs)] = _Call(worker, jobs, tries + 1, time.perf_counter())
-            done, _ = ray.wait(list(running), num_returns=1)
-            call = running.pop(done[0])
-            outcomes: list[Outcome | Failure]
-            try:
-                outcomes = ray.get(done[0])
-            except RayError as error:
-                is_alive = isinstance(error, RayTaskError)  # outcomes could not be sent, for example
-                idle.append(call.worker if is_alive else self._replace(call.worker))
-                if len(call.jobs) > 1:  # run each alone to find the one
-                    retries += [([job], 0) for job in call.jobs]
-                    continue
-                if not is_alive and call.tries < ATTEMPTS:
-                    retries.append((call.jobs, call.tries))
-                    continue
-                reason = _first_line(getattr(error, "cause", None) or error)
-                reason = reason if is_alive else f"its worker process died {call.tries} times ({reason})"
-                outcomes = [Failure(reason, str(error))]
-            else:
-                idle.append(call.worker)
-                self.sheet.jobs.append((call.started_s, time.perf_counter()))
-            yield from zip(call.jobs, outcomes, strict=True)
-
-    def _replace(self, worker: Any) -> Any:
-        """Replace a worker that died. The new one opens the configuration while the others run."""
-        import ray
-
-        ray.kill(worker)
-        fresh = self._make()
-        fresh.open.remote(self._config)
-        self._workers[self._workers.index(worker)] = fresh
-        return fresh
+        """Run jobs on whichever host is free, and yield each as it ends."""
+        assert self._pool is not None, "open comes first"
+        yield from self._pool.stream(queue)
 
     def close(self) -> None:
         """End the actors, and Ray where this executor started it."""
         import ray
 
         self._ready.wait()
-        for worker in self._workers:
-            ray.kill(worker)
-        self._workers = []
-        self._config = None
+        for actor in self._actors:
+            ray.kill(actor)
+        self._actors = []
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
         if self._started_ray:
             ray_startup.stop(self._folder)
             self._started_ray = False
@@ -228,12 +173,19 @@ def gpu_share(gpus: int, workers: int) -> float:
     return math.floor(10_000 / math.ceil(workers / gpus)) / 10_000
 
 
+def _cpus() -> int:
+    """CPUs of the cluster now."""
+    import ray
+
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def _last_line(error: BaseException) -> str:
+    return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
+
+
 def available_cpus() -> int:
     """CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

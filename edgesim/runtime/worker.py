@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edgesim.errors import TrainingDiverged
 from edgesim.runtime.device import EdgeDevice
 from edgesim.runtime.failures import Failure, caught
+from edgesim.runtime.host_output import Announce, Mark, unheard
 from edgesim.runtime.jobs import Job, Outcome, PreparedTrial, TrainJob, group_by_training
 from edgesim.runtime.stacking import StackRequest, StackTrainer
 from edgesim.runtime.worker_cache import WorkerCache
@@ -28,8 +29,14 @@ class ScoredJob:
 class Worker:
     """Runs jobs in one process."""
 
-    def __init__(self, config: ExperimentConfig):
-        self._cache = WorkerCache(config)
+    def __init__(self, config: ExperimentConfig, announce: Announce = unheard):
+        """Prepare for jobs.
+
+        Args:
+            config: of the run.
+            announce: called with each piece of work before it begins.
+        """
+        self._cache, self._announce = WorkerCache(config), announce
         self._stacks = StackTrainer(self._cache)
 
     def run(self, jobs: Sequence[Job]) -> list[Outcome | Failure]:
@@ -41,6 +48,9 @@ class Worker:
             if isinstance(job, ScoredJob)
             for group in job.groups
         ]
+        stacked = next((request.spec for request in requests if request.spec.stack_slot is not None), None)
+        if stacked is not None:
+            self._announce(Mark(stacked.seed, stacked.index, "stacked training"))
         trained = iter(self._stacks.train(requests))
         outcomes: list[Outcome | Failure] = []
         for job in scored:
@@ -55,7 +65,7 @@ class Worker:
 
     def _score(self, job: Job) -> ScoredJob:
         """Steps 1 and 2 of a scoring job, and the trainings of a job."""
-        device = EdgeDevice(self._cache, job.spec)
+        device = EdgeDevice(self._cache, job.spec, self._announce)
         if isinstance(job, TrainJob):
             return ScoredJob(device, [], [job.group])
         prepared = device.prepare(job.trials)

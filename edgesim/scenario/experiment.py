@@ -24,6 +24,7 @@ from edgesim.pruning import base
 from edgesim.records import Trial
 from edgesim.scenario import keep_ratio
 from edgesim.scenario.loading import Scenario
+from edgesim.scenario.run_section import RunSection
 from edgesim.training.settings import Evaluation, Training
 from edgesim.work import IntArray, Workload
 
@@ -42,6 +43,9 @@ class ExperimentConfig:
     warmup: Any
     evaluation: Evaluation
     pricing: PricingContext
+    network: NetworkShape
+    limits: RunSection
+    """limits on the jobs of a run"""
     keep_scores: bool = False
     rule: str = ""
     """rule that chooses the keep ratios; empty where the scenario names them"""
@@ -134,6 +138,8 @@ def configure(
             price=objective.price if objective else "emulated",
             repeats=scenario.training.repeats,
         ),
+        network=network,
+        limits=scenario.run,
         keep_scores=scenario.pruning.keep_scores,
         rule=keep_ratio.label(scenario.pruning.rule),
     )

@@ -33,12 +33,13 @@ from edgesim.hardware import fleet
 from edgesim.hardware.fleet import Fleet
 from edgesim.scenario import keep_ratio, pruning_section
 from edgesim.scenario.pruning_section import Pruning
+from edgesim.scenario.run_section import RunSection
 from edgesim.training.settings import Evaluation, Training
 
 Document = dict[str, Any]
 
 REQUIRED = ("dataset", "partition", "fleet", "model", "pruning")
-OPTIONAL = ("name", "training", "evaluation", "cost", "report", "seeds")
+OPTIONAL = ("name", "training", "evaluation", "cost", "report", "run", "seeds")
 
 
 _NAME = re.compile(r"[^\W_][\w.-]*")
@@ -91,6 +92,8 @@ class Scenario(display.Displayed):
     """weights of the cost J of a device"""
     report: ReportSection
     """criteria of a report's verdict"""
+    run: RunSection
+    """limits on the jobs of a run; no result depends on them"""
     seeds: tuple[int, ...]
     """seeds of all random choices: one, or a list; every trial runs once per seed; left out: 0"""
     folder: Path
@@ -187,6 +190,7 @@ def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -
         "evaluation": validation.build(Evaluation, document.get("evaluation", {}), "evaluation", faults),
         "cost": validation.build(CostSection, document.get("cost", {}), "cost", faults),
         "report": validation.build(ReportSection, document.get("report", {}), "report", faults),
+        "run": validation.build(RunSection, document.get("run", {}), "run", faults),
         "seeds": _seeds(document.get("seeds", [0]), faults),
     }
 
@@ -268,6 +272,7 @@ def _resolved(scenario: Scenario) -> Document:
         "evaluation": _plain(scenario.evaluation),
         "cost": _plain(scenario.cost),
         "report": _plain(scenario.report),
+        "run": _plain(scenario.run),
         "seeds": list(scenario.seeds),
     }
     return dict(stated(document))

@@ -22,6 +22,7 @@ from edgesim.hardware import loading
 from edgesim.pruning import METHODS
 from edgesim.scenario.loading import REQUIRED, CostSection, ReportSection, Scenario
 from edgesim.scenario.pruning_section import PruningDocument
+from edgesim.scenario.run_section import RunSection
 from edgesim.training.settings import Evaluation, Training
 
 Schema = dict[str, Any]
@@ -53,6 +54,7 @@ def scenario() -> Schema:
         "evaluation": _of(Evaluation, definitions),
         "cost": _of(CostSection, definitions),
         "report": _of(ReportSection, definitions),
+        "run": _of(RunSection, definitions),
         "seeds": {"anyOf": [SEED, {"type": "array", "items": SEED, "minItems": 1, "uniqueItems": True}], "default": 0},
     }
     docs = field_docs(Scenario)

@@ -24,6 +24,8 @@ class Resume:
 
     accept_changes: bool = False
     """go on although code, packages, profiles, data, own modules or linked runs changed since the run was made"""
+    retry_failed: bool = False
+    """run trials again that failed by themselves, beside those that lost their hosts"""
 
 
 def opened(scenario: Scenario, out: str | Path | None, how: Resume | None) -> tuple[RunFolder, dict[str, Any]]:
@@ -53,6 +55,7 @@ def opened(scenario: Scenario, out: str | Path | None, how: Resume | None) -> tu
         path = Path(out) if out else RUNS / f"{scenario.name}-{stamp}"
         return RunFolder.create(path, scenario.to_yaml(), info), session
     folder = RunFolder.resume(Path(out) if out else find_latest(RUNS, scenario.name), scenario.to_yaml(), info)
+    folder.retry_failed = how.retry_failed
     try:
         found = run_identity.changes(folder.identity_before, folder.info["identity"])
         _accept(folder, found, session, how)
@@ -84,7 +87,7 @@ def _accept(folder: RunFolder, found: list[run_identity.Change], session: dict[s
 def _check_trials(scenario: Scenario, folder: RunFolder) -> None:
     """Refuse results that are of no trial of the scenario: of another run's journal, say."""
     methods, devices = {method.label for method in scenario.pruning.methods}, len(scenario.fleet)
-    for trial in (record.trial for record in folder.records):
+    for trial in folder.outcomes:
         if trial.seed not in scenario.seeds or trial.device >= devices or trial.method not in methods:
             raise RunError(
                 f"{folder.path} holds a result of seed {trial.seed}, device {trial.device}, method '{trial.method}', "

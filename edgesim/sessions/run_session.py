@@ -14,11 +14,13 @@ from edgesim.planning.run_plan import RunPlan
 from edgesim.records import Reused, Trial
 from edgesim.results import linked_runs, repricing, run_identity, run_info
 from edgesim.results.device_tables import holdings
+from edgesim.results.failed_trials import retries
 from edgesim.results.run_folder import Run
 from edgesim.results.run_info import REPORT_MISSING, WITH_FAILURES
 from edgesim.results.run_writer import RunFolder
 from edgesim.runtime import Executor, coordinator
 from edgesim.runtime.job_work import expected_samples
+from edgesim.runtime.run_log import RunLog
 from edgesim.scenario.loading import Scenario
 from edgesim.sessions.opening import now
 from edgesim.sessions.progress import Progress
@@ -51,12 +53,13 @@ def run_missing(
     executor, progress, trained = options
     chosen: Executor | None = None
     started = time.perf_counter()
+    log = RunLog(folder.path, progress.note)
     try:
         chosen = executor() if callable(executor) else executor
         plan, reused = linked_runs.planned(scenario, dataset)
         _check_reused(scenario, reused, plan, progress)
         if left_out := folder.keep_only(plan.trials):
-            progress.note(f"{n_of(left_out, 'result')} of keep ratios that the rule no longer chooses left out")
+            log.note(f"{n_of(left_out, 'result')} of keep ratios that the rule no longer chooses left out")
         folder.note_terms(plan.config.pricing)
         shards = {key: spec.shard for key, spec in plan.devices.items()}
         folder.describe(holdings(scenario.fleet.devices, shards, plan.config.dataset))
@@ -65,20 +68,25 @@ def run_missing(
         identity = run_identity.with_data(folder.info["identity"], plan.config.dataset)
         folder.update({**known, "data_notes": notes, "identity": identity})
         for line in notes:
-            progress.note(f"data: {line}")
+            log.note(f"data: {line}")
+        session = folder.info["sessions"][-1]
+        log.write("info", f"session begins: {session['command']}; {_listed(session['versions'])}")
         progress.start(expected_samples(plan), folder.done, len(scenario.fleet))
         for result in repricing.carried_over(plan, trained, folder.done):
             folder.append(result)
             progress.record(result.record)
-        for result in coordinator.execute(plan, chosen, folder.done, progress.note, reused):
+        for result in coordinator.execute(plan, chosen, folder.done, log, reused):
             folder.append(result)
             progress.record(result.record)
         folder.update(_session_end(folder, started, chosen.sheet.summary()))
+        log.write("info", f"session ends: {_listed(folder.info['trials'])}")
         return plan.trials
     except BaseException as error:
+        log.write("info", f"session ends: {type(error).__name__}: {error}")
         folder.interrupt(_session_end(folder, started, {}) | _end_by(error))
         raise
     finally:
+        log.close()
         if chosen is not None:
             chosen.close()
 
@@ -131,16 +139,17 @@ def _final_values(folder: RunFolder, reports: bool) -> dict[str, Any]:
     """
     counts = {
         "total": folder.info["trials"]["total"],
-        **Counter(str(record.status) for record in folder.records),
+        **Counter(outcome.status for outcome in folder.outcomes.values()),
         "missing": 0,
     }
     wall_s = sum(entry["wall_s"] for entry in folder.info["sessions"])
     status, reason = run_info.FINISHED, None
-    failed = Counter(record.reason for record in folder.records if record.status == "failed")
+    failed = Counter(outcome.reason for outcome in folder.outcomes.values() if outcome.status == "failed")
     if failed:
         (most, _), *others = failed.most_common()
         often = f"{', most often' if others else ''}: {most}"
-        reason = f"{failed.total():,} of {n_of(counts['total'], 'trial')} failed{often}; --resume tries again"
+        again = "; ".join(retries(outcome.failure for outcome in folder.outcomes.values()).values())
+        reason = f"{failed.total():,} of {n_of(counts['total'], 'trial')} failed{often}; {again}"
         status = WITH_FAILURES
     status += REPORT_MISSING if reports else ""
     return {"status": status, "finished": now(), "reason": reason, "trials": counts, "wall_s": wall_s}
@@ -156,7 +165,7 @@ def _session_end(folder: RunFolder, started: float, sheet: Mapping[str, Any]) ->
     """
     *before, session = folder.info["sessions"]
     sessions = [*before, {**session, **sheet, "wall_s": time.perf_counter() - started, "finished": now()}]
-    counts = Counter(str(record.status) for record in folder.records)
+    counts = Counter(outcome.status for outcome in folder.outcomes.values())
     total = folder.info["trials"]["total"]
     trials = {"total": total, **counts, "missing": total - sum(counts.values())}
     return {"sessions": sessions, "wall_s": sum(entry["wall_s"] for entry in sessions), "trials": trials}
@@ -175,3 +184,7 @@ def _check_reused(scenario: Scenario, reused: Mapping[Trial, Reused], plan: RunP
         methods = ", ".join(dict.fromkeys(trial.method for trial in without))
         these = "it is" if len(without) == 1 else "they are"
         progress.note(f"{source} has no subset for {n_of(len(without), 'trial')} ({methods}); {these} scored here")
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())

@@ -163,7 +163,7 @@ class _Fitting:
         self.augment, self.hooks = augment, hooks
         self.device = next(model.parameters()).device
         self.order, self.noise = streams.order(), streams.augment(self.device)
-        self.positions = torch.as_tensor(subset.positions, device=self.device)
+        self.positions = torch.tensor(subset.positions, device=self.device)  # a copy: Ray's arrays are read-only
         self.weights = _scaled(subset.weights, self.device)
         self.visits = subset.visits(settings.epochs)
         self.total_steps = sum(-(-count // settings.batch_size) for epoch in self.visits for count in epoch)
