@@ -377,3 +377,24 @@ def test_output_in_this_process_is_kept_and_goes_where_it_would(capsys: pytest.C
     assert output.take() == []
     assert capsys.readouterr() == ("one\nafter\n", "two\nthree\n")
     assert encoding == sys.stdout.encoding
+
+
+def test_a_method_that_closes_its_output_takes_it_from_no_other(tmp_path: Path) -> None:
+    script = """
+import os, sys
+from pathlib import Path
+from edgesim.runtime.host_output import Mark, OutputFile
+output = OutputFile()
+output.mark(Mark(0, 0, "scoring", "closing"))
+print("one")
+sys.stdout.close()
+os.close(2)
+output.mark(Mark(0, 0, "scoring", "next"))
+print("two")
+print("three", file=sys.stderr)
+Path(sys.argv[1]).write_text(repr([(part.mark.method, part.text) for part in output.take()] + output.take()))
+os.unlink(output.path)
+"""
+    said = tmp_path / "said"
+    subprocess.run([sys.executable, "-c", script, str(said)], check=True, timeout=60)
+    assert said.read_text() == repr([("closing", "one\n"), ("next", "two\nthree\n")])

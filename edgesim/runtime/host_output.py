@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import IO, Any, NamedTuple
 
 from edgesim.errors import shortened
@@ -79,21 +79,33 @@ class OutputFile:
 
     def __init__(self) -> None:
         self._file, self.path = tempfile.mkstemp(prefix="edgesim-host-", dir=_log_folder())
-        appended = os.open(self.path, os.O_WRONLY | os.O_APPEND)  # so that cutting the file leaves no gap
-        for stream in (1, 2):
-            os.dup2(appended, stream)
-        os.close(appended)
+        self._end = os.open(self.path, os.O_WRONLY | os.O_APPEND)  # appended, so that cutting the file leaves no gap
+        self._direct()
         faulthandler.enable(file=2, all_threads=False)
 
     def mark(self, mark: Mark) -> None:
-        """Write a mark between the lines."""
-        os.write(1, mark_text(mark).encode(errors="replace"))
+        """Write a mark between the lines. What the method before did to the streams is undone."""
+        self._flush()
+        self._direct()
+        os.write(self._end, mark_text(mark).encode(errors="replace"))
 
     def take(self) -> list[Printed]:
         """Output since the last call, without parts that are empty."""
-        sys.stdout.flush()
-        sys.stderr.flush()
+        self._flush()
         return [part for part in parts(cut(self._file)) if part.text]
+
+    def _direct(self) -> None:
+        """Let the standard streams write to the file, also those that a method has closed."""
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            os.dup2(self._end, number)
+            if getattr(getattr(sys, name), "closed", False):
+                fresh = open(number, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)  # noqa: SIM115
+                setattr(sys, name, fresh)
+
+    def _flush(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(ValueError, AttributeError, OSError):  # closed, or no stream at all
+                stream.flush()
 
 
 def _log_folder() -> str | None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST_FAILED_STARTS = 3
 """hosts that may fail to start in a row before the run ends"""
+START_TIMEOUT_S = 600.0
+"""time that hosts may take to start"""
 WATCH_EVERY_S = 0.25
 """interval of the looks at the hosts' times and memory"""
 JOIN_EVERY_S = 5.0
@@ -76,6 +78,8 @@ class HostPool:
         """number of hosts that there is room for now; a cluster's nodes may join during the run"""
         self._failed_starts = 0
         self._watched_s = self._joined_s = 0.0
+        self._waits_since_s: float | None = None
+        """time since when no host runs"""
 
     def begin(self, config: ExperimentConfig) -> None:
         """Begin to use the hosts, all of which are open.
@@ -107,6 +111,7 @@ class HostPool:
                 host, jobs = self._idle.pop(), queue.take()
                 host.calls += 1
                 self._running[host.actor.run.remote(jobs)] = _Call(host, jobs, time.perf_counter())
+            self._check_start()
             waited_for = [*self._running, *self._opening]
             done, _ = ray.wait(waited_for, num_returns=1, timeout=WATCH_EVERY_S)
             for reference in done:
@@ -212,6 +217,19 @@ class HostPool:
         fresh = self._new_host(host.number)
         self._hosts[self._hosts.index(host)] = fresh
         self._opening[fresh.opening] = fresh
+
+    def _check_start(self) -> None:
+        """End a run that has waited too long for a host to start.
+
+        Raises:
+            RunError: no host runs, and none has started for START_TIMEOUT_S.
+        """
+        if self._running:
+            self._waits_since_s = None
+        elif self._waits_since_s is None:
+            self._waits_since_s = time.perf_counter()
+        elif time.perf_counter() - self._waits_since_s > START_TIMEOUT_S:
+            raise RunError(f"all hosts were lost, and none started within {START_TIMEOUT_S:.0f} s; go on with --resume")
 
     def _join(self) -> None:
         """Open more hosts where nodes have joined. Those of a node that has left wait for room."""

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from edgesim.runtime.scheduler import JobQueue
     from edgesim.scenario.experiment import ExperimentConfig
 
-START_TIMEOUT_S = 600.0
-"""time that all workers together may take to start"""
-
 
 class RayExecutor:
     """Runs jobs on Ray actors, one bundle of jobs at a time on each (`host_pool`)."""
@@ -103,7 +100,7 @@ class RayExecutor:
         import ray
         from ray.exceptions import RayError, RayTaskError
 
-        from edgesim.runtime.host_pool import HostPool
+        from edgesim.runtime.host_pool import START_TIMEOUT_S, HostPool
 
         self._ready.wait()
         if self._error is not None:
