@@ -65,7 +65,7 @@ class FullAtTheEnd(SerialExecutor):
 
     def stream(self, queue: JobQueue) -> Iterator[tuple[Any, Any]]:
         yield from super().stream(queue)
-        self._at_the_end.enter_context(files_of_at_most(6000))
+        self._at_the_end.enter_context(files_of_at_most(12_000))
 
 
 @pytest.fixture(scope="module")

@@ -29,14 +29,11 @@ Make = Callable[..., Scenario]
 
 @pytest.mark.slow
 def test_a_finished_run_is_verified(tmp_path: Path) -> None:
-    """First it is equal; then, by the command, with a value, a subset and a curve that were changed after the run."""
+    """All trials but one are equal: of that one a value, a subset and a curve were changed after the run."""
     document = {**DOCUMENT, "dataset": {"name": "digits", "limit_train": 300, "limit_test": 50}}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(document))
     run = edgesim.run(edgesim.load_scenario(tmp_path / "tiny.yaml"), tmp_path / "run", executor=SerialExecutor())
     verify = ("run", "tiny.yaml", "--out", "run", "--verify")
-    equal = verification.verify(run, 3)
-    assert len(equal.differences) == 3
-    assert (equal.differing, equal.changes, equal.seed) == ([], [], 0)
     for name, column in (("records", "test_loss"), ("curves", "subset_loss"), ("selections", "index")):
         table = pd.read_parquet(run.path / f"{name}.parquet")
         last = len(table) - 1
@@ -45,15 +42,15 @@ def test_a_finished_run_is_verified(tmp_path: Path) -> None:
     done = command(*verify, "99", cwd=tmp_path)
     assert done.returncode == 1
     lines = done.stderr.splitlines()
-    assert lines[0].startswith("edgesim: 1 of 15 trials trained again one by one in another process (choice of seed 1)")
+    assert lines[0].startswith("edgesim: 1 of 15 trials trained again one by one in another process (choice of seed 0)")
     last_trial = run.records.iloc[-1]
     assert lines[1] == f"  seed 0, device 2, {last_trial['method']} at keep ratio {last_trial['keep_ratio']}"
     assert [line.split(":")[0].strip() for line in lines[2:]] == [
         "records.test_loss", "curves.subset_loss", "selections.index",
     ]  # fmt: skip
     entries = json.loads((run.path / "run.json").read_text())["verified"]
-    assert [(entry["seed"], entry["trials"], entry["equal"]) for entry in entries] == [(0, 3, 3), (1, 15, 14)]
-    assert "18 trials trained again, 17 of them equal bit for bit" in (run.path / "report.html").read_text()
+    assert [(entry["seed"], entry["trials"], entry["equal"]) for entry in entries] == [(0, 15, 14)]
+    assert "15 trials trained again, 14 of them equal bit for bit" in (run.path / "report.html").read_text()
     other = edgesim.load_scenario(tmp_path / "tiny.yaml", {"training.epochs": 9})
     with pytest.raises(RunError, match=r"training\.epochs: was 2, now 9"):
         verification.check_scenario(run, other)
