@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import edgesim
 from edgesim import api
-from edgesim.cli import app
+from edgesim.cli.app import with_commands
 from edgesim.cli.run_outcome import reasons, resume_command
 from edgesim.results.failed_trials import retries
 from edgesim.results.run_folder import Run
@@ -136,7 +136,7 @@ def test_what_fails_again_has_its_new_reason_and_what_is_infeasible_stays(make_s
     again = {"resume": True, "executor": SerialExecutor(), "progress": Counting()}
     pd.testing.assert_frame_equal(edgesim.run(wild, tmp_path / "run", **again).records, first.records)
     assert tried == []
-    second = edgesim.run(wild, tmp_path / "run", retry_failed=True, **again)
+    second = edgesim.run(wild, tmp_path / "run", **{**again, "resume": api.Resume(retry_failed=True)})
     assert tried == [0] * 5
     columns = [name for name in first.records.columns if not name.startswith("host_")]
     pd.testing.assert_frame_equal(first.records[columns], second.records[columns])
@@ -150,11 +150,11 @@ def test_an_interrupted_second_try_loses_no_record(make_scenario: Make, tmp_path
     )
     edgesim.run(wild, tmp_path / "run", executor=SerialExecutor())
     with pytest.raises(KeyboardInterrupt):
-        edgesim.run(wild, tmp_path / "run", resume=True, retry_failed=True, executor=Stopping(1))
+        edgesim.run(wild, tmp_path / "run", resume=api.Resume(retry_failed=True), executor=Stopping(1))
     stopped = Run(tmp_path / "run")
     assert len(stopped.records) == 15
     assert stopped.info["status"] == "interrupted"
-    ended = edgesim.run(wild, tmp_path / "run", resume=True, retry_failed=True, executor=SerialExecutor())
+    ended = edgesim.run(wild, tmp_path / "run", resume=api.Resume(retry_failed=True), executor=SerialExecutor())
     assert ended.info["trials"] == {"total": 15, "failed": 15, "missing": 0}
     assert not ended.records.duplicated(["seed", "device", "method", "keep_ratio"]).any()
 
@@ -190,7 +190,7 @@ def test_infeasible_trials_are_no_failures(tmp_path: Path) -> None:
 
 
 def test_failed_trials_are_tried_again_only_in_a_run_that_goes_on(fussy: Path) -> None:
-    done = CliRunner().invoke(app, ["run", str(fussy / "fussy.yaml"), "--retry-failed"])
+    done = CliRunner().invoke(with_commands(), ["run", str(fussy / "fussy.yaml"), "--retry-failed"])
     assert done.exit_code == 2
     assert "--retry-failed needs --resume" in " ".join(done.output.replace("│", " ").split())
 

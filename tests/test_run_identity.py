@@ -133,6 +133,9 @@ def test_every_change_is_named_and_none_is_taken_unasked(own: dict[str, Any], tm
     assert accepted["now"] == info["identity"]["own_modules"]["helper_of_own"]
     page = command("report", str(folder), "--out", str(tmp_path / "page.md"))
     assert page.returncode == 0, page.stderr
+    # A finished run has nothing to compute: whatever changed since, it is as it was.
+    (tmp_path / "helper_of_own.py").write_text(HELPER + "\n# changed once more\n")
+    assert resumed(own, tmp_path).info == info
     assert "Something changed between the sessions of this run" in (tmp_path / "page.md").read_text()
     assert "own_modules.helper" in (tmp_path / "page.md").read_text().replace("\\", "")
 

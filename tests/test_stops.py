@@ -30,7 +30,9 @@ from edgesim.scenario.loading import Scenario
 
 Make = Callable[..., Scenario]
 SMALL = {"dataset": {"name": "digits", "limit_train": 300, "limit_test": 50}, "training.epochs": 1}
-STORED = {"run.json", "scenario.yaml", "terms.json", "devices.parquet", "shards.parquet", "journal.jsonl"}
+STORED = {
+    "run.json", "scenario.yaml", "terms.json", "devices.parquet", "shards.parquet", "journal.jsonl", "run.log",
+}  # fmt: skip
 
 
 def small(make: Make) -> Scenario:

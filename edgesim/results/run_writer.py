@@ -127,6 +127,11 @@ class RunFolder:
         again = ("own", "host") if self.retry_failed else ("host",)
         return frozenset(trial for trial, outcome in self.outcomes.items() if outcome.failure not in again)
 
+    def is_complete(self, trials: int) -> bool:
+        """True where the tables hold all trials, and none is to be tried again."""
+        has_tables = not self._journal.path.exists() and (self.path / "records.parquet").exists()
+        return has_tables and len(self.done) >= trials
+
     def keep_only(self, trials: Collection[Trial]) -> int:
         """Leave out the results of other trials: where a profile changed, a rule may choose other keep ratios.
 
@@ -183,7 +188,7 @@ class RunFolder:
         """
         self._journal.close()
         if not self._journal.path.exists() and (self.path / "records.parquet").exists():
-            return Run(self.path)
+            return Run(self.path)  # nothing was appended
         known = self._earlier
         if known is None:
             known = {result.record.trial: result for result in journal.read(self._journal.path)}

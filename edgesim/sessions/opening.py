@@ -57,8 +57,10 @@ def opened(scenario: Scenario, out: str | Path | None, how: Resume | None) -> tu
     folder = RunFolder.resume(Path(out) if out else find_latest(RUNS, scenario.name), scenario.to_yaml(), info)
     folder.retry_failed = how.retry_failed
     try:
-        found = run_identity.changes(folder.identity_before, folder.info["identity"])
-        _accept(folder, found, session, how)
+        # A finished run has nothing left to compute, so that no result could be of two identities.
+        if how.accept_changes or not folder.is_complete(scenario.trial_count):
+            found = run_identity.changes(folder.identity_before, folder.info["identity"])
+            _accept(folder, found, session, how)
         _check_trials(scenario, folder)
     except RunError:
         folder.release()

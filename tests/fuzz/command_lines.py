@@ -132,9 +132,9 @@ def parameters() -> dict[str, list[Any]]:
     """Command -> its arguments and options, from the parser."""
     import typer
 
-    from edgesim.cli import app
+    from edgesim.cli.app import with_commands
 
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(with_commands())
     return {name: list(command.params) for name, command in group.commands.items()}
 
 
