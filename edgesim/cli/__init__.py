@@ -10,7 +10,7 @@ import typer
 from edgesim.cli import calibrate, compare, init, plan, predict, report, run, schema, validate
 from edgesim.cli import list as list_
 from edgesim.cli.app import app, echo
-from edgesim.errors import EdgesimError, RunError
+from edgesim.errors import EdgesimError, RunError, shortened
 
 __all__ = [
     "app", "calibrate", "compare", "init", "list_", "main", "plan", "predict", "report", "run", "schema", "validate",
@@ -32,7 +32,8 @@ def main() -> None:
         typer.echo(f"edgesim: {error}", err=True)
         sys.exit(2)
     except OSError as error:
-        echo(f"edgesim: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        file = shortened(str(error.filename or "a file"))
+        echo(f"edgesim: {file}: {error.strerror or error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("edgesim: interrupted", err=True)
