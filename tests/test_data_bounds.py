@@ -182,6 +182,7 @@ def parquet(folder: Path, images: list[Any], twice: bool = False) -> Any:
         (shared_rows, "3,000,000 rows in"),
         (no_text, "is no text in UTF-8"),
         (program, "row 0: is EPS, whatever its name says"),
+        (lambda folder: load("npz", Path("/dev/zero")), "/dev/zero: is no regular file"),
         (doubled_columns, "has several columns called label"),
         (wrong_struct, "column 'image' has int64 in 'bytes'; allowed: binary"),
     ],
@@ -196,7 +197,7 @@ def test_what_would_expand_without_end_is_refused(
     with pytest.raises(DataError) as caught:
         make(folder)
     assert words in str(caught.value)
-    assert str(folder) in str(caught.value)
+    assert str(folder) in str(caught.value) or "/dev/zero" in str(caught.value)
     assert time.process_time() - began < 5
 
 

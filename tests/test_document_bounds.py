@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fuzz import command_lines
 
 import edgesim
 from edgesim.config import strict_yaml
@@ -86,6 +87,58 @@ def test_a_scenario_beyond_a_bound_is_refused_by_its_place(changes: dict[str, An
         edgesim.load_scenario({**BASE, **changes})
     assert words in str(caught.value)
     assert all(len(line) <= MAX_LINE for line in str(caught.value).splitlines())
+
+
+SHORT: list[Any] = [
+    [],
+    [5],
+    [[]],
+    [[5]],
+    [[None]],
+    [[1, 2], [3]],
+    ["x"],
+    [{}],
+    [[[1], 2]],
+    [[1, 2, 3]],
+    7,
+    None,
+    [True],
+]
+"""lists of pairs in which an entry is no pair of numbers"""
+
+
+@pytest.mark.parametrize("given", SHORT, ids=str)
+def test_pairs_that_are_none_are_faults_at_their_place(given: Any) -> None:
+    """Points of a curve, windows, and steps of a harvest trace, in a scenario and on the command line."""
+    curve = {"objective": {"lambda": 1, "accuracy_curve": given}}
+    trace = {"source": "harvest", "capacity_j": 9, "period_s": 60, "harvest_w": given}
+    for changes, path in (
+        ({"pruning": {"methods": ["full"], "keep_ratio": curve}}, "pruning.keep_ratio.objective"),
+        (group(available={"period_s": 60, "windows": given}), "fleet.groups[0].available"),
+        (group(energy=trace), "fleet.groups[0].energy"),
+    ):
+        with pytest.raises(ScenarioError) as caught:
+            edgesim.load_scenario({**BASE, **changes})
+        assert all(fault.path.startswith(path) for fault in caught.value.faults)
+    with pytest.raises(ScenarioError, match=r"pruning\.keep_ratio\.objective"):
+        edgesim.load_scenario(BASE, {"pruning.keep_ratio": curve})
+
+
+@pytest.mark.parametrize("word", ["a\0b", "~nouser/x", "x" * 5_000, "/dev/zero", "\udcff", "9" * 4_000, "1" + "0" * 18])
+def test_no_word_of_a_command_line_ends_in_a_traceback(word: str, tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(strict_yaml.dump(BASE), encoding="utf-8")
+    for words in (
+        ["validate", word], ["validate", "good.yaml", "--set", f"dataset={{name: npz, root: '{word}'}}", "--data"],
+        ["validate", "good.yaml", "--set", f"training.epochs={word}"], ["validate", "good.yaml", "--set", f"{word}=1"],
+        ["plan", word, "--out", word], ["plan", "good.yaml", "--out", word], ["report", word, "--out", word],
+        ["compare", word, word], ["compare", word, "--fleet", word], ["list", word], ["schema", word],
+        ["init", f"{word}/x.yaml"], ["report", word],
+        ["predict", "--profile", word, "--model", "mlp", "--input", "1x8x8", "--batch-size", "1"],
+    ):  # fmt: skip
+        code, told = command_lines.run(words, tmp_path)
+        assert code in (1, 2), words
+        assert told.strip(), words
+        assert all(len(line) <= 2 * MAX_LINE for line in told.splitlines())
 
 
 def test_a_fleet_of_counts_that_sum_beyond_the_bound() -> None:

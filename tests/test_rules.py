@@ -370,7 +370,7 @@ def test_tables_without_a_rule_stay_as_they_are() -> None:
 def test_the_schema_knows_the_rules() -> None:
     variants = schema.scenario()["properties"]["pruning"]["properties"]["keep_ratio"]["anyOf"]
     rules = {next(iter(v["properties"])): next(iter(v["properties"].values())) for v in variants if "properties" in v}
-    assert set(rules["budget"]["properties"]) == {"energy_j", "latency_s", "storage_bytes", "price"}
+    assert set(rules["budget"]["properties"]) == {"energy_j", "latency_s", "storage_bytes", "price", "unsafe"}
     assert set(rules["objective"]["properties"]) == {
         "lambda",
         "weights",
@@ -378,5 +378,6 @@ def test_the_schema_knows_the_rules() -> None:
         "accuracy_from",
         "price",
         "weights_of_devices",
+        "unsafe",
     }
     assert rules["objective"]["required"] == ["lambda"]

@@ -120,7 +120,8 @@ def call() -> None:
         echo(f"edgesim: {error}", err=True)
         sys.exit(2)
     except OSError as error:
-        echo(f"edgesim: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        file = shortened(str(error.filename or "a file"))
+        echo(f"edgesim: {file}: {error.strerror or error}", err=True)
         sys.exit(1)
 
 

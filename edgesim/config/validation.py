@@ -27,6 +27,8 @@ from edgesim.config.strict_yaml import parse as parse
 from edgesim.errors import Fault, FieldFaults, ScenarioError
 
 T = TypeVar("T")
+_LONG = re.compile(r"[0-9]{20,}(?:\.[0-9]+)?")
+"""limits that pydantic writes with all their digits"""
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -216,6 +218,7 @@ def _translate(detail: Any, path: str, given: dict[str, Any]) -> list[Fault]:
         return [Fault(join(where, fault.path) if fault.path else where, fault.message) for fault in error.faults]
     message = detail["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
+    message = _LONG.sub(lambda number: f"{float(number[0]):g}", message)
     message = (
         message.removeprefix("input ")
         .removeprefix("tuple ")

@@ -20,8 +20,7 @@ from edgesim.cost.context import Price
 from edgesim.cost.feasibility import LIMITS
 from edgesim.work import FloatArray, IntArray
 
-_Positive = Field(ge=1e-100, le=MOST_WEIGHT)
-"""whatever `unsafe` says: shares of a limit stay numbers"""
+_Positive = Field(gt=0, allow_inf_nan=False)
 Share = Annotated[float, Field(gt=0, le=1)]
 Accuracy = Annotated[float, Field(ge=0, le=1)]
 
@@ -297,7 +296,8 @@ def beyond(cost: SubsetCost, budget: Budget) -> tuple[IntArray, FloatArray]:
 def _binding(cost: SubsetCost, budget: Budget) -> tuple[IntArray, FloatArray]:
     """[C] position in BINDS of the limit that each cost exceeds most, and its value; the device's own limits first."""
     limits = _limits(cost, budget)
-    ratios = np.stack([taken / limit for limit, taken in limits.values()])
+    with np.errstate(over="ignore"):  # a limit of next to nothing is exceeded without end
+        ratios = np.stack([taken / limit for limit, taken in limits.values()])
     worst = ratios.argmax(axis=0)
     codes = np.array([BINDS.index(name) for name in limits])[worst]
     taken = np.stack([taken for _, taken in limits.values()])[worst, np.arange(len(worst))]

@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, replace
@@ -101,6 +102,9 @@ def fingerprint(found: DatasetFiles) -> str:
     """A hash (32 hex digits) of everything the decoded arrays depend on; see the top of this module."""
     try:
         states = [path.stat() for path in found.files]
+        odd = next((p for p, s in zip(found.files, states, strict=True) if not stat.S_ISREG(s.st_mode)), None)
+        if odd is not None:  # reading it may never end
+            raise DataError(f"{odd}: is no regular file (a device, pipe or folder); name a file with data")
         digest = hashlib.blake2b(f"{FORMAT} {found.options}".encode("utf-8", "backslashreplace"), digest_size=16)
         total = sum(state.st_size for state in states)
         whole = total <= FULL_HASH_BYTES and len(states) <= FULL_HASH_FILES

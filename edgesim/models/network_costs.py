@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import tempfile
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -108,11 +108,12 @@ def _key(model: Model, name: str, input_shape: Shape, num_classes: int) -> str:
 def _write(file: Path, found: tuple[Workload, NetworkShape]) -> None:
     """Keep a count; a cache that cannot be written is only slower."""
     text = json.dumps([asdict(part) for part in found], default=np.ndarray.tolist)
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(file)
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=file.parent) as folder:  # a name that nobody can guess
+            unfinished = Path(folder, file.name)
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(file)
     except OSError:
         return
 
