@@ -161,6 +161,14 @@ def test_a_file_of_five_megabytes_is_not_read(tmp_path: Path) -> None:
         edgesim.load_scenario(file)
 
 
+def test_a_file_that_is_no_document_is_not_printed(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("user:secret-word:0:0\nother:secret-word:1:1\n")
+    for changes in ({"fleet": str(tmp_path / "secret.txt")}, group(profile=str(tmp_path / "secret.txt"))):
+        with pytest.raises(ScenarioError, match=r"not a single value \(text of 42 characters\)") as caught:
+            edgesim.load_scenario({**BASE, **changes})
+        assert "secret-word" not in str(caught.value)
+
+
 def test_messages_keep_their_beginning_and_end() -> None:
     assert shortened("short") == "short"
     cut = shortened("a" * 3_000 + "end")

@@ -157,10 +157,16 @@ def parse(text: str, source: str) -> dict[str, Any]:
     if document is None:
         raise ScenarioError(source, [Fault("", "the file is empty; `edgesim init FILE` writes one to start from")])
     if not isinstance(document, dict):
-        kind = "a list" if isinstance(document, list) else f"a single value ({document!r})"
+        kind = "a list" if isinstance(document, list) else f"a single value ({_outline(document)})"
         message = f"the top of the file must be a map (key: value), not {kind}"
         raise ScenarioError(source, [Fault("", message)])
     return document
+
+
+def _outline(value: object) -> str:
+    """A single value in words: a file that is no document may hold anything, and is not printed."""
+    text = str(value)
+    return repr(value) if len(text) <= 20 else f"text of {len(text):,} characters"
 
 
 def dump(document: dict[str, Any]) -> str:

@@ -100,6 +100,7 @@ def decoded(found: DatasetFiles) -> ImageDataset:
 
 def fingerprint(found: DatasetFiles) -> str:
     """A hash (32 hex digits) of everything the decoded arrays depend on; see the top of this module."""
+    path = found.folder
     try:
         states = [path.stat() for path in found.files]
         odd = next((p for p, s in zip(found.files, states, strict=True) if not stat.S_ISREG(s.st_mode)), None)
@@ -116,7 +117,7 @@ def fingerprint(found: DatasetFiles) -> str:
             if i % every == 0:
                 _hash_content(digest, path, state.st_size, whole)
     except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from None
+        raise DataError(f"{error.filename or path}: cannot be read ({error.strerror}); check its permissions") from None
     return digest.hexdigest()
 
 

@@ -213,7 +213,11 @@ def _unpack(public: PublicSet, archive: Path) -> Path:
         return target
 
     kind, tools = getattr(torchvision.datasets, public.torchvision_class), torchvision.datasets.utils
-    if not tools.check_integrity(str(archive), kind.tgz_md5):
+    try:
+        good = tools.check_integrity(str(archive), kind.tgz_md5)
+    except OSError as error:
+        raise _damaged(archive, f"it cannot be read: {error.strerror}") from None
+    if not good:
         raise _damaged(archive, "its checksum is not that of the published file")
     try:
         _build_beside(target, lambda into: tools.extract_archive(str(archive), str(into)))

@@ -53,19 +53,27 @@ def start(address: str, options: dict[str, Any]) -> Path | None:
 
     Returns: for "local" the folder of Ray's sockets and logs, to be given to `stop`: only this user can enter it.
     """
-    import ray
-
     folder = _private_folder() if address == "local" else None
     options = options if folder is None else {**options, "_temp_dir": str(folder / _OPEN)}
-    with nullcontext() if folder is None else _on_loopback():
-        try:
-            with _unused_left_out() if tested_versions.RAY.include(ray.__version__) else nullcontext():
-                ray.init(address=address, **options)
-        except Exception:  # noqa: BLE001 - whatever it was, the second try raises it again
-            log_detail(Failure("the first try to start Ray failed", traceback.format_exc()))
-            ray.shutdown()
-            ray.init(address=address, **options)
+    try:
+        with nullcontext() if folder is None else _on_loopback():
+            _start(address, options)
+    except BaseException:  # Ctrl-C, for example
+        stop(folder)
+        raise
     return folder
+
+
+def _start(address: str, options: dict[str, Any]) -> None:
+    import ray
+
+    try:
+        with _unused_left_out() if tested_versions.RAY.include(ray.__version__) else nullcontext():
+            ray.init(address=address, **options)
+    except Exception:  # noqa: BLE001 - whatever it was, the second try raises it again
+        log_detail(Failure("the first try to start Ray failed", traceback.format_exc()))
+        ray.shutdown()
+        ray.init(address=address, **options)
 
 
 def stop(folder: Path | None) -> None:

@@ -68,8 +68,8 @@ def work(cases: list[Case], answers: Connection) -> None:
     import edgesim.cli
     import edgesim.data.datasets  # noqa: F401 - before memory is bounded
 
-    if any(kind in ("command-line", "unsafe-plan") for kind, _ in cases):
-        import torch  # noqa: F401
+    if any(kind in ("command-line", "unsafe-plan", "data-root") for kind, _ in cases):
+        import torchvision  # noqa: F401
     held = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGESIZE")
     resource.setrlimit(resource.RLIMIT_AS, (held + LIMIT_BYTES, held + LIMIT_BYTES))
     warnings.simplefilter("error", RuntimeWarning)  # of NumPy: an overflow would go into a price

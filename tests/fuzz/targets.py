@@ -417,6 +417,33 @@ def user_module(draw: random.Random, folder: Path) -> None:
         sys.modules.pop(module, None)
 
 
+def data_root(draw: random.Random, folder: Path) -> None:
+    """A data set whose root, or a file in it, is a device, a pipe, a link that leads nowhere, or not readable."""
+    name = draw.choice(("npz", "parquet", "image-folder", "mnist", "cifar10", "svhn", "tiny-imagenet"))
+    inner = {
+        "npz": "a.npz", "parquet": "train.parquet", "image-folder": "train/a/1.png", "mnist": "train-images-idx3-ubyte",
+        "cifar10": "cifar-10-python.tar.gz", "svhn": "train_32x32.mat", "tiny-imagenet": "val/val_annotations.txt",
+    }[name]  # fmt: skip
+    odd = folder / "set" / inner if draw.random() < 0.6 else folder / "set"
+    odd.parent.mkdir(parents=True, exist_ok=True)
+    kind = draw.choice(("pipe", "device", "nowhere", "itself", "folder", "empty", "zeros"))
+    if kind == "pipe":
+        os.mkfifo(odd)
+    elif kind in ("device", "nowhere", "itself"):
+        odd.symlink_to(
+            {"device": draw.choice(("/dev/zero", "/dev/null", "/proc/self/mem")), "nowhere": "no-such"}.get(kind, odd)
+        )
+    elif kind == "folder":
+        odd.mkdir()
+    else:
+        odd.write_bytes(bytes(10_000 if kind == "zeros" else 0))
+    if name == "image-folder" and odd.parent.name == "a":
+        (folder / "set" / "train" / "a" / "2.png").write_bytes(_png(draw))
+        (folder / "set" / "test" / "a").mkdir(parents=True)
+        (folder / "set" / "test" / "a" / "3.png").write_bytes(_png(draw))
+    _dataset(folder, {"name": name, "root": "set"})
+
+
 def idx(draw: random.Random, folder: Path) -> None:
     """The files of MNIST with headers that lie, or whose bytes are damaged."""
     root = folder / "mnist"
@@ -475,6 +502,7 @@ KINDS: dict[str, Callable[[random.Random, Path], None]] = {
         parquet,
         image_folder,
         tiny_imagenet,
+        data_root,
         user_module,
         idx,
         run_folder,
