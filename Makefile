@@ -44,6 +44,7 @@ bench: $(DEV)
 	$(BIN)/python tests/benchmarks/small_devices.py
 	$(BIN)/python tests/benchmarks/stacked.py
 	$(BIN)/python tests/benchmarks/scoring.py
+	$(BIN)/python tests/benchmarks/long_run.py
 
 # Seeded; a finding is repeated by its kind and number: cd tests && python -m fuzz --kind KIND --first N --cases 1
 fuzz: $(DEV)

@@ -192,7 +192,7 @@ def test_the_script_rounds_like_python(tmp_path):
             assert written == [form(value) for value in values], name
 
 
-@pytest.mark.parametrize(("width", "dark"), [(390, True), (390, False), (1400, True), (1400, False)])
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1400, False)])
 def test_tables_sort_filter_and_save(page, tmp_path, run, width, dark):
     caption, trials = "Every trial", run.records.drop(columns=["scenario"])
     with open_page(page, tmp_path, width, dark) as driver:
@@ -262,8 +262,7 @@ def test_a_legend_entry_hides_its_line(page, tmp_path):
         assert driver.execute_script(count, figure) == 1
 
 
-@pytest.mark.parametrize(("width", "dark"), [(390, True), (1400, False)])
-@pytest.mark.parametrize("form", ["svg", "png"])
+@pytest.mark.parametrize(("form", "width", "dark"), [("svg", 390, True), ("png", 1400, False)])
 def test_figures_are_saved(page, tmp_path, form, width, dark):
     with open_page(page, tmp_path, width, dark) as driver:
         draw_all(driver)
@@ -289,15 +288,18 @@ return [...document.querySelectorAll(".thumbnail img")].map((image) => {
 """
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("width", [390, 1400])
-def test_pictures_of_samples_are_shown_for_the_method_chosen(tmp_path, width, dark):
+@pytest.fixture(scope="module")
+def page_with_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from test_pictures import extremes, pictured
 
     methods = ("full", "random", "importance", "el2n")
     run = pictured(methods=methods, extremes=extremes(("importance", "el2n")))
-    page = report.write(run, tmp_path / "report.html")
-    with open_page(page, tmp_path, width, dark) as driver:
+    return report.write(run, tmp_path_factory.mktemp("pictures") / "report.html")
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1400, False)])
+def test_pictures_of_samples_are_shown_for_the_method_chosen(page_with_pictures, tmp_path, width, dark):
+    with open_page(page_with_pictures, tmp_path, width, dark) as driver:
         draw_all(driver)
         found = driver.execute_script(PICTURES)
         assert len(found) == 12
@@ -326,11 +328,15 @@ return [...document.querySelectorAll("figure[data-figure]")].map((root) => ({
 """
 
 
-@pytest.mark.parametrize("width", [390, 1400])
-def test_with_one_keep_ratio_there_are_points_and_bars(tmp_path, width):
+@pytest.fixture(scope="module")
+def page_of_one_ratio(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = make_run(seeds=2, devices=3, methods=("full", "random", "importance", "el2n"), ratios=(0.5,))
-    page = report.write(run, tmp_path / "report.html")
-    with open_page(page, tmp_path, width) as driver:
+    return report.write(run, tmp_path_factory.mktemp("one") / "report.html")
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_with_one_keep_ratio_there_are_points_and_bars(page_of_one_ratio, tmp_path, width):
+    with open_page(page_of_one_ratio, tmp_path, width) as driver:
         draw_all(driver)
         found = {figure["key"]: figure for figure in driver.execute_script(LINES)}
         assert len(found) > 10
@@ -375,16 +381,21 @@ def test_odd_runs_open_without_a_complaint(tmp_path, run):
         assert errors(driver) == []
 
 
-@pytest.mark.parametrize("width", [390, 1400])
-def test_squares_do_not_overlap(tmp_path, width):
-    """Sixteen methods are 120 pairs: on a phone their squares are smaller."""
+@pytest.fixture(scope="module")
+def page_of_sixteen_methods(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from test_pictures import pictured
 
     methods = [f"m{i}" for i in range(16)]
     run = pictured(methods=("full", *methods), extremes=empty("extremes"))
     kept = [(0, 0, method, 0.5, place + step) for place, method in enumerate(methods) for step in range(3)]
     run.selections = pd.DataFrame(kept, columns=["seed", "device", "method", "keep_ratio", "index"])
-    with open_page(report.write(run, tmp_path / "report.html"), tmp_path, width) as driver:
+    return report.write(run, tmp_path_factory.mktemp("sixteen") / "report.html")
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_squares_do_not_overlap(page_of_sixteen_methods, tmp_path, width):
+    """Sixteen methods are 120 pairs: on a phone their squares are smaller."""
+    with open_page(page_of_sixteen_methods, tmp_path, width) as driver:
         draw_all(driver)
         size, step = driver.execute_script("""
           const plot = document.getElementById("figure-overlap").querySelector(".plot");
