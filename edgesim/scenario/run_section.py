@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field
-from pydantic.dataclasses import dataclass
+
+from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.plausible import Bounded, PlausibleRange
 
 LEAST_HOST_BYTES = 100_000_000
 """less than a Python process with torch takes by itself"""
 
 
-@dataclass(frozen=True)
-class RunSection:
+@checked_dataclass()
+class RunSection(Bounded):
     """The `run` part: limits on time and memory of a job. They hold on Ray hosts, not with `--serial`."""
 
-    job_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    job_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(0.1, 1e7, "s")] | None = None
     """most seconds of one job: the scoring or a training of one device; then its host is replaced. Short jobs that
     run together have one limit together, and run alone after it. `null`: ten minutes and ten times the expected time"""
-    host_memory_bytes: Annotated[float, Field(ge=LEAST_HOST_BYTES, allow_inf_nan=False)] | None = None
+    host_memory_bytes: (
+        Annotated[float, Field(ge=LEAST_HOST_BYTES, allow_inf_nan=False), PlausibleRange(1e8, 1e13, "bytes")] | None
+    ) = None
     """most memory of one host process, shared data left out; then it is replaced. `null`: the largest host is replaced
     once less than a tenth of the machine's memory is free"""
