@@ -155,7 +155,7 @@ def test_the_device_shown_holds_the_most_classes_and_a_usual_number_of_samples(m
 
 
 def test_a_device_that_can_do_nothing_is_not_shown(make_scenario: Make) -> None:
-    dry = {"source": "battery", "state_of_charge": 0.5, "capacity_j": 0.0001}
+    dry = {"source": "battery", "state_of_charge": 0.5, "capacity_j": 0.0001, "unsafe": True}
     groups = [
         {"profile": "raspberry-pi-4b", "count": 1, "energy": dry},
         {"profile": "raspberry-pi-4b", "count": 2},
