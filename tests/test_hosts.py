@@ -23,7 +23,7 @@ from edgesim.config.registry import NamedPlugin
 from edgesim.errors import RunError, ScenarioError
 from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.pruning.base import Method, Scoring
-from edgesim.runtime import RayExecutor, SerialExecutor, run_log
+from edgesim.runtime import RayExecutor, SerialExecutor, ray_startup, run_log
 from edgesim.runtime.failures import Failure
 from edgesim.runtime.host_memory import Memory, MemoryWatch, memory
 from edgesim.runtime.host_output import CopiedOutput, Mark, Printed, mark_text, parts
@@ -86,12 +86,11 @@ class Eating(Harmful):
 
 @pytest.fixture(scope="module", autouse=True)
 def _ray_started() -> Iterator[None]:
-    import ray
-
     os.environ.setdefault("RAY_worker_niceness", "0")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    options = {"num_cpus": 2, "include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
+    folder = ray_startup.start("local", options)
     yield
-    ray.shutdown()
+    ray_startup.stop(folder)
 
 
 def with_methods(scenario: Scenario, **plugins: Method) -> Scenario:
@@ -106,7 +105,7 @@ def by_method(run: edgesim.Run, method: str) -> pd.DataFrame:
 
 
 def test_a_method_that_kills_its_host_is_stopped_after_a_few_and_runs_again_on_resume(
-    make_scenario: Make, tmp_path: Path
+    make_scenario: Make, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     leaving = Leaving(str(tmp_path))
     groups = [{"profile": "raspberry-pi-4b", "count": 20}]
@@ -114,6 +113,7 @@ def test_a_method_that_kills_its_host_is_stopped_after_a_few_and_runs_again_on_r
         make_scenario(fleet={"groups": groups}, training__epochs=1, pruning__keep_ratio=0.5), leaving=leaving
     )
     run = edgesim.run(scenario, tmp_path / "run", executor=lambda: RayExecutor(hosts=2))
+    assert capfd.readouterr() == ("", "")  # Ray's guesses at the cause of each death among them
     # Two bundles at most, one on each host, then three jobs by themselves, and one that runs beside the third.
     assert 3 <= leaving.calls() <= 6
     assert (by_method(run, "random")["status"] == "ok").all()
