@@ -144,9 +144,7 @@ def test_hosts_that_hang_or_grow_are_replaced_and_healthy_methods_are_recorded(
     limits = {"job_timeout_s": 3.0, "host_memory_bytes": 900_000_000}
     groups = [{"profile": "raspberry-pi-4b", "count": 1}]
     scenario = with_methods(
-        make_scenario(
-            dataset=SMALL, fleet={"groups": groups}, pruning__keep_ratio=0.5, run=limits, training__epochs=1
-        ),
+        make_scenario(dataset=SMALL, fleet={"groups": groups}, pruning__keep_ratio=0.5, run=limits, training__epochs=1),
         **methods,
     )
     notes: list[str] = []
@@ -327,7 +325,9 @@ def test_a_host_without_room_for_itself_is_refused(make_scenario: Make) -> None:
     try:
         pool = HostPool([host], lambda number: host, RunLog(), Timesheet())
         config = plan_run(make_scenario(run__host_memory_bytes=100_000_000)).config
-        with pytest.raises(RunError, match=r"run\.host_memory_bytes: a host uses 1\d\d MB before its first job; got 100"):
+        with pytest.raises(
+            RunError, match=r"run\.host_memory_bytes: a host uses 1\d\d MB before its first job; got 100"
+        ):
             pool.begin(config)
         pool.begin(plan_run(make_scenario(run__host_memory_bytes=500_000_000)).config)
     finally:

@@ -105,7 +105,7 @@ def start(address: str, options: dict[str, Any]) -> RayFolder | None:
     options = options if folder is None else {**options, "_temp_dir": folder.open_part}
     with nullcontext() if folder is None else _on_loopback():
         try:
-            with _unused_left_out() if tested_versions.RAY.include(ray.__version__) else nullcontext():
+            with unused_left_out() if tested_versions.RAY.include(ray.__version__) else nullcontext():
                 ray.init(address=address, **options)
         except Exception:  # noqa: BLE001 - whatever it was, the second try raises it again
             log_detail(Failure("the first try to start Ray failed", traceback.format_exc()))
@@ -158,7 +158,7 @@ def _on_loopback() -> Iterator[None]:
 
 
 @contextmanager
-def _unused_left_out() -> Iterator[None]:
+def unused_left_out() -> Iterator[None]:
     """Let Ray start its head without processes that a run has no use for, and its agents only when one is asked for.
 
     `ray.init` has no option for either. Starting Ray and two actors took 5.5 s of processor time with all processes,
