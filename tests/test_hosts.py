@@ -325,9 +325,7 @@ def test_a_host_without_room_for_itself_is_refused(make_scenario: Make) -> None:
     try:
         pool = HostPool([host], lambda number: host, RunLog(), Timesheet())
         config = plan_run(make_scenario(run__host_memory_bytes=100_000_000)).config
-        with pytest.raises(
-            RunError, match=r"run\.host_memory_bytes: a host uses 1\d\d MB before its first job; got 100"
-        ):
+        with pytest.raises(RunError, match=r"run\.host_memory_bytes: a host uses 1\d\d MB before its first job"):
             pool.begin(config)
         pool.begin(plan_run(make_scenario(run__host_memory_bytes=500_000_000)).config)
     finally:
