@@ -9,7 +9,6 @@ import pandas as pd
 
 from edgesim import planning
 from edgesim.records import Trial
-from edgesim.results import run_info
 from edgesim.results.linked_runs import curves_of, reused_by
 from edgesim.results.run_folder import Run
 from edgesim.results.run_info import WITH_FAILURES
@@ -68,8 +67,7 @@ def run(
             dataset = load_dataset(scenario) if how else None
             if how and dataset is not None:
                 opening.check_data(folder, dataset, session, how)
-            folder.info["sessions"] = [*folder.info["sessions"], session]
-            folder.update({"status": run_info.RUNNING})
+            folder.begin(session, scenario.to_yaml())
             options = run_session.Options(executor or RayExecutor, progress, trained)
             trials = run_session.run_missing(scenario, folder, dataset, options)
         run_session.complete(folder, trials, report)

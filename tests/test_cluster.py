@@ -16,6 +16,7 @@ import edgesim
 from edgesim import api
 from edgesim.errors import RunError
 from edgesim.runtime import RayExecutor, SerialExecutor, host_pool
+from edgesim.runtime.ray_startup import unused_left_out
 from edgesim.scenario.loading import Scenario
 
 Make = Callable[..., Scenario]
@@ -28,10 +29,11 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     for name, value in (("RAY_USAGE_STATS_ENABLED", "0"), ("RAY_worker_niceness", "0")):
         monkeypatch.setenv(name, value)
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    for _ in range(2):
-        nodes.add_node(num_cpus=1)
-    yield nodes
+    with unused_left_out():  # seconds of each node's start
+        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        for _ in range(2):
+            nodes.add_node(num_cpus=1)
+        yield nodes
     nodes.shutdown()
 
 

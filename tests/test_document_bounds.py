@@ -40,6 +40,8 @@ def group(**changes: Any) -> dict[str, Any]:
         (BOMB, "holds more than 200,000 values, those of an alias (*name) counted as often as it stands"),
         ("a: &a [*a]", "holds itself"),
         ("a: " + "9" * 4_000, "a number of 4,000 digits; at most 400 are read"),
+        ("b: 1\na: " + "9" * 4_000, "line 2, column 4: a value cannot be read"),
+        ("b: 1\na: [2, !!bool maybe]", "line 2, column 8: a value cannot be read"),
         ("a: " + "9" * 30, "a: is an integer of 31 digits; at most 9,223,372,036,854,775,807 is allowed"),
         ("a: " + "x" * 20_000, "line 1, column 4: has 20,000 characters; at most 10,000 are read"),
         ('a: "b\\0c"', "a: holds the control character"),

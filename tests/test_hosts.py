@@ -23,10 +23,12 @@ from edgesim.config.registry import NamedPlugin
 from edgesim.errors import RunError, ScenarioError
 from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.pruning.base import Method, Scoring
-from edgesim.runtime import RayExecutor, SerialExecutor, run_log
+from edgesim.runtime import RayExecutor, SerialExecutor, ray_startup, run_log
+from edgesim.runtime.executor import Timesheet
 from edgesim.runtime.failures import Failure
 from edgesim.runtime.host_memory import Memory, MemoryWatch, memory
 from edgesim.runtime.host_output import CopiedOutput, Mark, Printed, mark_text, parts
+from edgesim.runtime.host_pool import HostPool
 from edgesim.runtime.jobs import ScoreJob
 from edgesim.runtime.output_excerpts import excerpt
 from edgesim.runtime.pending_jobs import PendingJobs
@@ -35,7 +37,7 @@ from edgesim.runtime.time_limits import FACTOR, FLOOR_S, TimeLimits
 from edgesim.scenario.loading import Scenario
 
 Make = Callable[..., Scenario]
-KEY = ["seed", "device", "method", "keep_ratio"]
+SMALL = {"name": "digits", "limit_train": 400, "limit_test": 50}
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,11 @@ class Eating(Harmful):
 
 @pytest.fixture(scope="module", autouse=True)
 def _ray_started() -> Iterator[None]:
-    import ray
-
     os.environ.setdefault("RAY_worker_niceness", "0")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    options = {"num_cpus": 2, "include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
+    folder = ray_startup.start("local", options)
     yield
-    ray.shutdown()
+    ray_startup.stop(folder)
 
 
 def with_methods(scenario: Scenario, **plugins: Method) -> Scenario:
@@ -106,14 +107,16 @@ def by_method(run: edgesim.Run, method: str) -> pd.DataFrame:
 
 
 def test_a_method_that_kills_its_host_is_stopped_after_a_few_and_runs_again_on_resume(
-    make_scenario: Make, tmp_path: Path
+    make_scenario: Make, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     leaving = Leaving(str(tmp_path))
     groups = [{"profile": "raspberry-pi-4b", "count": 20}]
     scenario = with_methods(
-        make_scenario(fleet={"groups": groups}, training__epochs=1, pruning__keep_ratio=0.5), leaving=leaving
+        make_scenario(dataset=SMALL, fleet={"groups": groups}, training__epochs=1, pruning__keep_ratio=0.5),
+        leaving=leaving,
     )
     run = edgesim.run(scenario, tmp_path / "run", executor=lambda: RayExecutor(hosts=2))
+    assert capfd.readouterr() == ("", "")  # Ray's guesses at the cause of each death among them
     # Two bundles at most, one on each host, then three jobs by themselves, and one that runs beside the third.
     assert 3 <= leaving.calls() <= 6
     assert (by_method(run, "random")["status"] == "ok").all()
@@ -138,10 +141,11 @@ def test_hosts_that_hang_or_grow_are_replaced_and_healthy_methods_are_recorded(
     make_scenario: Make, tmp_path: Path
 ) -> None:
     methods = {"sleeping": Sleeping(str(tmp_path)), "eating": Eating(str(tmp_path))}
-    limits = {"job_timeout_s": 5.0, "host_memory_bytes": 900_000_000}
+    limits = {"job_timeout_s": 3.0, "host_memory_bytes": 900_000_000}
     groups = [{"profile": "raspberry-pi-4b", "count": 1}]
     scenario = with_methods(
-        make_scenario(fleet={"groups": groups}, pruning__keep_ratio=0.5, run=limits, training__epochs=1), **methods
+        make_scenario(dataset=SMALL, fleet={"groups": groups}, pruning__keep_ratio=0.5, run=limits, training__epochs=1),
+        **methods,
     )
     notes: list[str] = []
 
@@ -153,7 +157,7 @@ def test_hosts_that_hang_or_grow_are_replaced_and_healthy_methods_are_recorded(
     assert by_method(run, "random")["status"].tolist() == ["ok"]
     (hung,) = by_method(run, "sleeping").to_dict("records")
     assert (hung["status"], hung["failure"]) == ("failed", "own")
-    assert hung["reason"] == "took longer than 5.0 s, the limit of run.job_timeout_s"
+    assert hung["reason"] == "took longer than 3.0 s, the limit of run.job_timeout_s"
     assert hung["host_output"] == "harm begins on device 0"
     (full,) = by_method(run, "eating").to_dict("records")
     assert (full["status"], full["failure"]) == ("failed", "own")
@@ -161,7 +165,7 @@ def test_hosts_that_hang_or_grow_are_replaced_and_healthy_methods_are_recorded(
     assert full["reason"].endswith(" of memory; the limit is 900 MB (run.host_memory_bytes)")
     waiting = [line for line in notes if line.startswith("waiting: ")]
     assert any("waiting: seed 0, device 0, sleeping, scoring has run for " in line for line in waiting)
-    assert all("the limit is 5.0 s (run.job_timeout_s)" in line for line in waiting)
+    assert all("the limit is 3.0 s (run.job_timeout_s)" in line for line in waiting)
     log = (run.path / "run.log").read_text()
     assert "output host " in log
     assert ", seed 0, device 0, eating, scoring: harm begins on device 0\n" in log
@@ -171,12 +175,6 @@ def test_hosts_that_hang_or_grow_are_replaced_and_healthy_methods_are_recorded(
     same = edgesim.run(other, tmp_path / "run", resume=True, executor=SerialExecutor())
     assert methods["sleeping"].calls() == calls
     assert same.info["trials"] == {"total": 3, "ok": 1, "failed": 2, "missing": 0}
-
-
-def test_a_host_without_room_for_itself_is_refused(make_scenario: Make, tmp_path: Path) -> None:
-    small = make_scenario(run__host_memory_bytes=100_000_000)
-    with pytest.raises(RunError, match=r"run\.host_memory_bytes: a host uses \d+ MB before its first job; got 100 MB"):
-        edgesim.run(small, tmp_path / "run", executor=lambda: RayExecutor(hosts=1))
 
 
 @pytest.mark.parametrize(
@@ -319,6 +317,20 @@ def test_the_largest_host_goes_where_the_machine_runs_low_and_none_where_others_
         for one in (small, large):
             one.process.kill()
             one.process.wait()
+
+
+def test_a_host_without_room_for_itself_is_refused(make_scenario: Make) -> None:
+    host: Any = Process(120)
+    host.is_local = True
+    try:
+        pool = HostPool([host], lambda number: host, RunLog(), Timesheet())
+        config = plan_run(make_scenario(run__host_memory_bytes=100_000_000)).config
+        with pytest.raises(RunError, match=r"run\.host_memory_bytes: a host uses 1\d\d MB before its first job"):
+            pool.begin(config)
+        pool.begin(plan_run(make_scenario(run__host_memory_bytes=500_000_000)).config)
+    finally:
+        host.process.kill()
+        host.process.wait()
 
 
 def test_marks_split_the_output_by_trial() -> None:

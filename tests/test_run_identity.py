@@ -18,7 +18,7 @@ from conftest import DOCUMENT, Stopping
 
 import edgesim
 from edgesim import api
-from edgesim.errors import RunError
+from edgesim.errors import RunError, ScenarioError
 from edgesim.hardware import loading
 from edgesim.results import run_identity
 from edgesim.results.run_folder import Run
@@ -186,6 +186,31 @@ def test_a_linked_run_that_changed(make_scenario: Make, tmp_path: Path) -> None:
     (tmp_path / "first" / "terms.json").write_bytes((tmp_path / "first" / "terms.json").read_bytes() + b" ")
     with pytest.raises(RunError, match=r"linked_runs\.first: was [0-9a-f]+, now"):
         edgesim.run(second, tmp_path / "second", resume=True, executor=SerialExecutor())
+    accepted = api.Resume(accept_changes=True)
+    # Limits on hosts may change; the folder has those of its last session.
+    limited = make_scenario(**small, pruning__scores_from="first", run__job_timeout_s=77)
+    run = edgesim.run(limited, tmp_path / "second", resume=accepted, executor=SerialExecutor())
+    assert run.scenario["run"]["job_timeout_s"] == 77
+    assert run.scenario == limited.document
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"pruning__scores_from": "~nouser/x"}, "pruning.scores_from"),
+        ({"dataset": {"name": "npz", "root": "~nouser/x"}}, "dataset.root"),
+        (
+            {"pruning__keep_ratio": {"objective": {"accuracy_from": "~nouser/x", "lambda": 1}}},
+            "pruning.keep_ratio.objective.accuracy_from",
+        ),
+    ],
+)
+def test_a_folder_that_is_no_path_is_named_by_its_place(
+    make_scenario: Make, tmp_path: Path, changes: dict[str, Any], place: str
+) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        edgesim.run(make_scenario(**changes), tmp_path / "run", executor=SerialExecutor())
+    assert [fault.path for fault in caught.value.faults] == [place]
 
 
 def test_ratios_of_a_rule_follow_an_accepted_profile(own: dict[str, Any], tmp_path: Path) -> None:

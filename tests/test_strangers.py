@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +25,7 @@ from conftest import DOCUMENT, ROOT
 from edgesim.data import datasets
 from edgesim.errors import DataError
 from edgesim.formatting import visible
+from edgesim.runtime.ray_startup import RayFolder
 
 HOSTILE = (
     '<img src=x onerror="window.ran=1">\'"`</script><script>window.ran=2</script>{{7*7}}${7*7}<%= 7*7 %>'
@@ -145,6 +148,29 @@ def test_the_folder_of_ray_is_private_and_goes_with_the_run(live: Live) -> None:
     assert Path(name).name.startswith("edgesim-ray-")
     assert (owner, mode) == (os.getuid(), 0o700)
     assert not Path(name).exists()
+
+
+def test_folders_of_killed_processes_go_and_those_of_running_ones_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = tempfile.mkdtemp(prefix="es", dir="/tmp")
+    monkeypatch.setenv("RAY_TMPDIR", base)
+    try:
+        code = "from edgesim.runtime.ray_startup import RayFolder; import os; RayFolder(); os.kill(os.getpid(), 9)"
+        killed = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
+        assert killed.returncode == -9
+        (left,) = Path(base).iterdir()
+        (Path(base) / "edgesim-ray-other").mkdir()  # without a lock it is none of edgesim's
+        first = RayFolder()
+        assert left.exists()  # it may only just have begun
+        for lock in Path(base).glob("*/lock"):
+            os.utime(lock, (0, 0))
+        second = RayFolder()
+        names = {Path(folder.open_part).parent.name for folder in (first, second)}
+        assert {path.name for path in Path(base).iterdir()} == names | {"edgesim-ray-other"}
+        first.remove()
+        second.remove()
+        assert [path.name for path in Path(base).iterdir()] == ["edgesim-ray-other"]
+    finally:
+        shutil.rmtree(base)
 
 
 def poisoned(value: Any, keep: set[str] = frozenset()) -> Any:  # type: ignore[assignment]

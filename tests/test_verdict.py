@@ -511,6 +511,8 @@ def test_scenario_differences():
         ["seeds", "[0]", "[0, 1]"],
     ]
     assert scenario_differences(a, a).missing == ("The scenarios are equal.",)
+    limited = a | {"run": {"job_timeout_s": 5.0}}  # limits on hosts change no result
+    assert scenario_differences(a, limited).missing == ("The scenarios are equal.",)
 
 
 def test_common_front_of_two_runs():

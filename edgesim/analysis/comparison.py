@@ -128,9 +128,9 @@ def scenario_differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> Analysis
     """Differences of two resolved scenarios: path a b; "-" where one has no value.
 
     Entries of lists with names (methods, augmentations, the profiles of a fleet) are compared with the entry of the
-    same name. Values are JSON; empty entries of maps are left out.
+    same name. Values are JSON; empty entries of maps are left out. So is the section `run`: no result depends on it.
     """
-    found = validation.differences(_by_name(dict(a)), _by_name(dict(b)))
+    found = validation.differences(_by_name({**a, "run": {}}), _by_name({**b, "run": {}}))
     rows = [(path, _shown(before), _shown(now)) for path, before, now in found]
     return result(rows, ["path", "a", "b"], "" if rows else "The scenarios are equal.")
 

@@ -165,13 +165,17 @@ def _finished(out: Path, loaded: loading.Scenario) -> Run | None:
 def _verify(run: Run, count: int) -> None:
     """Verify a run, then write its report again, which says so."""
     from edgesim.cli import run_outcome, stop_signals, verify_outcome
+    from edgesim.results import folder_lock, run_info
     from edgesim.results.run_folder import Run
+    from edgesim.sessions import verification
 
     stop_signals.interrupting(also_others=True)
-    try:
-        verify_outcome.verify(run, count)
-    finally:
+    found = verification.verify(run, count)
+    if found.is_noted:
         run_outcome.write_report(Run(run.path))
+        with folder_lock.acquired(run.path):
+            run_info.note_report(run.path)
+    verify_outcome.show(found)
 
 
 def print_summary(run: Run) -> None:

@@ -10,17 +10,14 @@ from edgesim.cli.app import echo
 from edgesim.formatting import n_of
 
 if TYPE_CHECKING:
-    from edgesim.results.run_folder import Run
+    from edgesim.sessions.verification import Verification
 
 MOST_COLUMNS = 10
 """differing columns of a trial that are printed, at most"""
 
 
-def verify(run: Run, count: int) -> None:
-    """Train trials of a run again and print whether they are equal; exit with 1 where one is not."""
-    from edgesim.sessions import verification
-
-    found = verification.verify(run, count)
+def show(found: Verification) -> None:
+    """Print whether the trials that were trained again are equal; exit with 1 where one is not."""
     for change in found.changes:
         text = f"changed since the run: {change['what']}: was {change['was']}, now {change['now']}"
         echo(text, err=True)

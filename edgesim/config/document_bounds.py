@@ -49,8 +49,12 @@ def read_text(path: Path) -> str:
         raise _refused(path, message) from None
 
 
-def user_path(given: str | Path) -> Path:
+def user_path(given: str | Path, place: str = "") -> Path:
     """A path as a user writes it, `~` resolved.
+
+    Args:
+        given: the path.
+        place: YAML path of the value, where it is known.
 
     Raises:
         ScenarioError: a user that does not exist, a name that no file can have, or a NUL.
@@ -60,7 +64,7 @@ def user_path(given: str | Path) -> Path:
         path.exists()
     except (OSError, RuntimeError, ValueError) as error:
         problem = error.strerror if isinstance(error, OSError) else str(error)
-        raise ScenarioError(shortened(str(given), 200), [Fault("", f"is no path: {problem}")]) from None
+        raise ScenarioError(shortened(str(given), 200), [Fault(place, f"is no path: {problem}")]) from None
     return path
 
 

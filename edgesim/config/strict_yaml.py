@@ -54,7 +54,14 @@ class _Loader(SafeLoader):
     def __init__(self, stream: str):
         super().__init__(stream)
         self.faults: list[Fault] = []
+        self.at: Any = None
+        """mark of the value that is read"""
         self._checked: set[yaml.MappingNode] = set()
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """As the base; notes the place."""
+        self.at = node.start_mark
+        return super().construct_object(node, deep)
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Check the keys before those of other maps are merged in (`<<`), which may stand for a second time."""
@@ -132,6 +139,7 @@ def parse(text: str, source: str) -> dict[str, Any]:
             words, an empty text, or something else than a map at the top.
     """
     faults: list[Fault] = []
+    loader: _Loader | None = None
     try:
         broken = bounds.check(text, SafeLoader)
         if broken:
@@ -149,7 +157,7 @@ def parse(text: str, source: str) -> dict[str, Any]:
         faults.append(Fault(bounds.place(error.problem_mark), f"YAML syntax: {problem}"))
     except (ValueError, KeyError, AttributeError, RecursionError) as error:  # of PyYAML's own constructors
         message = f"a value cannot be read as what its tag or form says ({type(error).__name__}: {error})"
-        faults.append(Fault("", message))
+        faults.append(Fault(bounds.place(loader and loader.at), message))
     except yaml.YAMLError as error:
         faults.append(Fault("", f"YAML syntax: {error}"))
     if faults:

@@ -237,10 +237,11 @@ def find(root: str | None, name: str, relative_to: Path | None = None) -> Path |
 
     Raises:
         DataError: `root` is given and is not there.
+        ScenarioError: it is no path.
     """
     if root is None:
         return next((place for place in _places(name) if place.is_dir() and any(place.iterdir())), None)
-    given = user_path(root)
+    given = user_path(root, "dataset.root")
     bases = [relative_to, Path.cwd(), _data_folder()]
     places = [base / given for base in bases if base is not None]  # an absolute `given` stays as it is
     found = next((place for place in places if place.exists()), None)

@@ -32,7 +32,7 @@ def reused_by(scenario: Scenario) -> tuple[dict[Trial, Reused], Workload | None]
     if scenario.pruning.scores_from is None:
         return {}, None
     with _named_by(scenario, "pruning.scores_from"):
-        return _reusable(beside(scenario, scenario.pruning.scores_from))
+        return _reusable(beside(scenario, scenario.pruning.scores_from, "pruning.scores_from"))
 
 
 def matched(reused: Mapping[Trial, Reused], plan: RunPlan) -> dict[Trial, Reused]:
@@ -81,7 +81,7 @@ def curves_of(scenario: Scenario) -> Curves | None:
         "from here, or give `accuracy_curve` in its place"
     )
     with _named_by(scenario, f"{keep_ratio.PATH}.objective.accuracy_from", advice):
-        return accuracy_curves(beside(scenario, rule.accuracy_from))
+        return accuracy_curves(beside(scenario, rule.accuracy_from, "pruning.keep_ratio.objective.accuracy_from"))
 
 
 def accuracy_curves(path: Path) -> dict[str, FloatArray]:

@@ -48,7 +48,7 @@ def of_scenario(scenario: Scenario) -> Identity:
         "packages": _packages(scenario),
         "profiles": _profiles(scenario),
         "own_modules": own_modules.hashes(_plugins(scenario)),
-        "linked_runs": {name: _folder_key(beside(scenario, name)) for name in _linked(scenario)},
+        "linked_runs": {name: _folder_key(beside(scenario, name, place)) for place, name in _linked(scenario)},
     }
     return {name: part for name, part in found.items() if part}
 
@@ -125,14 +125,19 @@ def refuse(path: Path, found: Iterable[Change]) -> None:
     ]))  # fmt: skip
 
 
-def beside(scenario: Scenario, folder: str) -> Path:
+def beside(scenario: Scenario, folder: str, place: str) -> Path:
     """A folder that the scenario names: relative to the scenario, or else to where one is.
+
+    Args:
+        scenario: names it.
+        folder: as it stands there.
+        place: YAML path of the name.
 
     Raises:
         ScenarioError: it is no path.
     """
-    place = user_path(scenario.folder / folder)
-    return place if place.exists() else user_path(folder)
+    found = user_path(scenario.folder / folder, place)
+    return found if found.exists() else user_path(folder, place)
 
 
 def _shown(value: Any) -> str:
@@ -162,11 +167,12 @@ def _plugins(scenario: Scenario) -> Iterator[NamedPlugin]:
     yield from (*scenario.augment, *scenario.pruning.methods)
 
 
-def _linked(scenario: Scenario) -> list[str]:
-    """Folders of other runs that the scenario names."""
+def _linked(scenario: Scenario) -> list[tuple[str, str]]:
+    """YAML paths and names of the folders of other runs."""
     rule = scenario.pruning.rule
     curves = rule.accuracy_from if isinstance(rule, Objective) else None
-    return [name for name in (scenario.pruning.scores_from, curves) if name is not None]
+    named = {"pruning.scores_from": scenario.pruning.scores_from, "pruning.keep_ratio.objective.accuracy_from": curves}
+    return [(place, name) for place, name in named.items() if name is not None]
 
 
 def _folder_key(folder: Path) -> str:

@@ -162,6 +162,15 @@ class RunFolder:
         for name, table in described.items():
             write_table(self.path, name, table)
 
+    def begin(self, session: Mapping[str, Any], scenario_yaml: str) -> None:
+        """Note that a session begins to run trials, and its scenario, whose section `run` may have changed.
+
+        Raises:
+            OutputError: a file cannot be written.
+        """
+        write_text(self.path / SCENARIO, scenario_yaml, ", and go on with the same command and --resume")
+        self.update({"status": run_info.RUNNING, "sessions": [*self.info["sessions"], session]})
+
     def update(self, values: Mapping[str, Any]) -> None:
         """Change run.json."""
         self.info.update(values)

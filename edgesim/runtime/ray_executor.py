@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgesim.errors import RunError
@@ -40,7 +39,7 @@ class RayExecutor:
         self.sheet = Timesheet()
         self._wanted, self._address, self._gpu = hosts, address, gpu
         self._started_ray = False
-        self._folder: Path | None = None
+        self._folder: ray_startup.RayFolder | None = None
         self._actors: list[Any] = []
         """actors of the first hosts, until they are opened"""
         self._pool: HostPool | None = None

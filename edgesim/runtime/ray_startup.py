@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from edgesim.config import tested_versions
 from edgesim.runtime.failures import Failure, log_detail
@@ -22,6 +26,11 @@ _AGENTS = ("dashboard", "runtime_env")
 
 _OPEN = "r"
 """folder within the private one that Ray may open to everyone, as it does"""
+_PREFIX = "edgesim-ray-"
+_LOCK = "lock"
+"""file in the private folder that its process holds locked; the system releases it, whatever ends the process"""
+_SETTLED_S = 5.0
+"""age of a lock that its process must hold"""
 _SHORT = 20
 """characters of a folder in which the names of Ray's sockets stay below the 107 that Linux allows"""
 _ADDRESS = "RAY_ADDRESS"
@@ -42,7 +51,43 @@ def where(address: str) -> str:
     return f"{named} ({_ADDRESS})" if address == "auto" and named else address
 
 
-def start(address: str, options: dict[str, Any]) -> Path | None:
+class RayFolder:
+    """A new folder for Ray. Its own, /tmp/ray, has a known name, and anyone may write into its sessions.
+
+    Folders of this user whose process was killed go first: Ray's logs would otherwise fill the disk.
+    """
+
+    def __init__(self) -> None:
+        base = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+        self._path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base if len(base) <= _SHORT else "/tmp"))
+        self._lock = FileLock(self._path / _LOCK, thread_local=False)
+        self._lock.acquire()
+        self._remove_left()
+
+    @property
+    def open_part(self) -> str:
+        """The folder that Ray is given."""
+        return str(self._path / _OPEN)
+
+    def remove(self) -> None:
+        """Remove the folder, once Ray has ended."""
+        shutil.rmtree(self._path, ignore_errors=True)
+        self._lock.release()
+
+    def _remove_left(self) -> None:
+        """Remove the folders of processes that were killed. Those of other users, and of processes that run, stay."""
+        user = self._path.stat().st_uid
+        for folder in self._path.parent.glob(f"{_PREFIX}*"):
+            with suppress(OSError, Timeout):
+                state, lock = folder.lstat(), folder / _LOCK
+                if not stat.S_ISDIR(state.st_mode) or state.st_uid != user:
+                    continue
+                if time.time() - lock.stat().st_mtime > _SETTLED_S:  # one without a lock is no folder of this class
+                    with FileLock(lock, timeout=0):
+                        shutil.rmtree(folder, ignore_errors=True)
+
+
+def start(address: str, options: dict[str, Any]) -> RayFolder | None:
     """`ray.init`, tried twice: on a busy machine its processes may miss Ray's fixed deadline of 30 s.
 
     The second try starts every process of Ray. So does the first with EDGESIM_PLAIN_RAY=1, or with an untested version.
@@ -53,8 +98,9 @@ def start(address: str, options: dict[str, Any]) -> Path | None:
 
     Returns: for "local" the folder of Ray's sockets and logs, to be given to `stop`: only this user can enter it.
     """
-    folder = _private_folder() if address == "local" else None
-    options = options if folder is None else {**options, "_temp_dir": str(folder / _OPEN)}
+    folder = RayFolder() if address == "local" else None
+    _print_messages(folder is None)
+    options = options if folder is None else {**options, "_temp_dir": folder.open_part}
     try:
         with nullcontext() if folder is None else _on_loopback():
             _start(address, options)
@@ -68,7 +114,7 @@ def _start(address: str, options: dict[str, Any]) -> None:
     import ray
 
     try:
-        with _unused_left_out() if tested_versions.RAY.include(ray.__version__) else nullcontext():
+        with unused_left_out() if tested_versions.RAY.include(ray.__version__) else nullcontext():
             ray.init(address=address, **options)
     except Exception:  # noqa: BLE001 - whatever it was, the second try raises it again
         log_detail(Failure("the first try to start Ray failed", traceback.format_exc()))
@@ -76,19 +122,26 @@ def _start(address: str, options: dict[str, Any]) -> None:
         ray.init(address=address, **options)
 
 
-def stop(folder: Path | None) -> None:
+def stop(folder: RayFolder | None) -> None:
     """Leave Ray; where `start` made a folder, Ray ends and the folder goes."""
     import ray
 
     ray.shutdown()
+    _print_messages(True)
     if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.remove()
 
 
-def _private_folder() -> Path:
-    """A new folder for Ray. Its own, /tmp/ray, has a known name, and anyone may write into its sessions."""
-    base = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="edgesim-ray-", dir=base if len(base) <= _SHORT else "/tmp"))
+def _print_messages(wanted: bool) -> None:
+    """Let Ray print its messages to standard output, or not.
+
+    Of each lost host it guesses at causes in 200 words. `run.log` says what the host was at. A cluster has more to say.
+    """
+    import ray
+    from ray._private import worker
+
+    if tested_versions.RAY.include(ray.__version__) and hasattr(worker, "_worker_logs_enabled"):
+        worker._worker_logs_enabled = wanted
 
 
 @contextmanager
@@ -109,7 +162,7 @@ def _on_loopback() -> Iterator[None]:
 
 
 @contextmanager
-def _unused_left_out() -> Iterator[None]:
+def unused_left_out() -> Iterator[None]:
     """Let Ray start its head without processes that a run has no use for, and its agents only when one is asked for.
 
     `ray.init` has no option for either. Starting Ray and two actors took 5.5 s of processor time with all processes,

@@ -6,7 +6,7 @@ import contextlib
 import multiprocessing
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,8 @@ class Verification:
     differences: Mapping[Trial, tuple[Difference, ...]]
     changes: Sequence[run_identity.Change]
     """changes of code, packages, profiles, modules and linked runs since the run was made"""
+    is_noted: bool = True
+    """False where run.json cannot be written"""
 
     @property
     def differing(self) -> list[Trial]:
@@ -98,8 +100,7 @@ def verify(run: Run, count: int) -> Verification:
     changes = run_identity.changes(before, run_identity.of_scenario(scenario)) if before else []
     found = {trial: tuple(compared(results[trial], again.get(trial))) for trial in chosen}
     verification = Verification(seed, found, changes)
-    _note(run.path, verification)
-    return verification
+    return replace(verification, is_noted=_note(run.path, verification))
 
 
 def _in_another_process(document: dict[str, Any], folder: Path, trials: Sequence[Trial]) -> dict[Trial, TrialResult]:
@@ -184,8 +185,8 @@ def _shown(values: Any) -> str:
     return repr(array.item()) if array.size == 1 else f"{array.size:,} values"
 
 
-def _note(path: Path, verification: Verification) -> None:
-    """Note a verification in run.json; a folder that cannot be written to is left as it is."""
+def _note(path: Path, verification: Verification) -> bool:
+    """Note a verification in run.json; False where the folder cannot be written to, which is left as it is."""
     entry = {
         "at": now(),
         "seed": verification.seed,
@@ -196,3 +197,5 @@ def _note(path: Path, verification: Verification) -> None:
     with contextlib.suppress(OSError, RunError), folder_lock.acquired(path):
         info = run_info.read(path)
         run_info.write(path, {**info, "verified": [*info.get("verified", []), entry]})
+        return True
+    return False
