@@ -257,6 +257,7 @@ def test_results_of_another_scenario_are_refused(make_scenario: Make, tmp_path: 
         ("seeds", 7, "seeds: must be a list, not a number"),
         ("seeds", [0, "x"], r"seeds\[1\]: must be an integer, not text"),
         ("shown", {"seed": 0}, r"shown\.device: is missing"),
+        ("shown", 0.5, "shown: must be a map, not a number"),
         ("workload", {"train_flops": []}, r"workload\.train_flops: must be a number, not a list"),
         ("status", 1, "status: must be text, not a number"),
         ("devices", "many", "devices: must be an integer"),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.data.reading_notes import Note, printable, some
+from edgesim.data.reading_notes import Note, as_utf8, some
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
 from edgesim.work import IntArray
@@ -85,7 +85,7 @@ KINDS = {"i": "whole numbers", "b": "true or false", "U": "text"}
 
 def normal(name: str) -> str:
     """A name in the Unicode form NFC: 'é' written as one sign or as two is one name."""
-    return printable(unicodedata.normalize("NFC", name))
+    return as_utf8(unicodedata.normalize("NFC", name))
 
 
 def merged_by_form(names: Iterable[str]) -> dict[str, list[str]]:

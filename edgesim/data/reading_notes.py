@@ -23,13 +23,13 @@ class Note:
     """number of files, images, samples or classes that it is about"""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "text", printable(self.text))
+        object.__setattr__(self, "text", as_utf8(self.text))
 
     def __str__(self) -> str:
         return self.text
 
 
-def printable(text: str) -> str:
+def as_utf8(text: str) -> str:
     """Text that can be written as UTF-8: bytes of a file's name that are no text become escapes such as '\\udce9'."""
     return text.encode("utf-8", "backslashreplace").decode()
 

@@ -56,7 +56,7 @@ def read(folder: Path) -> dict[str, Any]:
     faults = [Fault(key, "is missing") for key in REQUIRED if key not in info]
     given = [key for key in _FORM if key in info and not (key in _EMPTY and info[key] is None)]
     faults += [fault for key in given for fault in _faults(info[key], _FORM[key], key)]
-    if info.get("shown") is not None and "shown" in given:
+    if isinstance(info.get("shown"), dict):  # another kind is a fault already
         faults += [Fault(f"shown.{key}", "is missing") for key in _SHOWN if key not in info["shown"]]
     if faults:
         listed = "".join(f"\n  {fault}" for fault in faults)

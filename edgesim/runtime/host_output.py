@@ -15,6 +15,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from typing import IO, Any, NamedTuple
 
 from edgesim.errors import shortened
+from edgesim.formatting import visible
 
 BEGIN, END = "\x1e", "\x1f"
 _MARK = re.compile(f"{BEGIN}([^{END}]*){END}")
@@ -68,10 +69,9 @@ def parts(text: str) -> list[Printed]:
     return [part for part in found[:-1] if part.text] + found[-1:]
 
 
-def printable(line: str) -> str:
-    """A line without control characters, which a terminal would obey; at most 2,000 characters."""
-    plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", shortened(line, 2_000))
-    return "".join(character if character.isprintable() else " " for character in plain)
+def log_text(line: str) -> str:
+    """A line of a host's output for the log: without colours, its control characters as escapes; 2,000 characters."""
+    return visible(re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", shortened(line, 2_000)))
 
 
 class OutputFile:

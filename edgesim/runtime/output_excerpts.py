@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edgesim.runtime.failures import Failure
-from edgesim.runtime.host_output import Printed, printable
+from edgesim.runtime.host_output import Printed, log_text
 from edgesim.runtime.jobs import Job, Outcome, methods_of
 
 LINES, CHARACTERS = 3, 300
@@ -38,7 +38,7 @@ def with_excerpts(
 
 def excerpt(text: str) -> str:
     """The last lines of an output, in one line; of a crash its name and the innermost calls."""
-    lines = [printable(line) for line in text.splitlines() if line.strip()]
+    lines = [log_text(line) for line in text.splitlines() if line.strip()]
     crash = next((place for place, line in enumerate(lines) if line.startswith(_CRASH)), None)
     if crash is not None:
         frames = [found[1] + ", " + found[2] for line in lines[crash:] if (found := _FRAME.match(line))]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from edgesim.runtime.host_output import Printed, printable
+from edgesim.runtime.host_output import Printed, log_text
 
 NAME = "run.log"
 MOST_BYTES = 10_000_000
@@ -48,7 +48,7 @@ class RunLog:
         if self._folder is None:
             return
         stamp = datetime.now(UTC).isoformat(timespec="seconds")
-        lines = [printable(line) for line in text.splitlines() if line.strip()]
+        lines = [log_text(line) for line in text.splitlines() if line.strip()]
         if len(lines) > MOST_LINES:
             left_out = f"… {len(lines) - MOST_LINES:,} lines are left out …"
             lines = [*lines[: MOST_LINES // 2], left_out, *lines[-(MOST_LINES // 2) :]]
