@@ -32,7 +32,7 @@ HOSTILE = (
     '<svg onload=window.ran=3></style>--><a href="javascript:window.ran=4">a</a>\u202e\x1b[31m\x1b]0;t\x07\x9b2J\r\n|'
 )
 """HTML, scripts, templates, Markdown, and what steers a terminal"""
-CHOICES = ("status", "end", "phase", "trace", "ratio_rule")
+CHOICES = ("status", "end", "phase", "trace", "ratio_rule", "failure")
 """columns that hold one of a few words, or JSON; a run folder with anything else there is refused"""
 STEERING = set("\x1b\x07\x9b\r\u202e")
 
