@@ -85,6 +85,11 @@ def test_a_bad_scenario_prints_every_fault_and_exits_with_2(tmp_path: Path) -> N
         (("schema", "gadget"), 2, "allowed: scenario, profile"),
         (("report", "no-such-run"), 1, "no run folder"),
         (("frobnicate",), 2, "frobnicate"),
+        (
+            ("predict", "--profile", "x", "--model", "mlp", "--input", "1x8x8", "--batch-size", "9" * 400),
+            2,
+            "1000000000",
+        ),
     ],
 )
 def test_mistakes_are_messages(arguments: tuple[str, ...], code: int, words: str) -> None:

@@ -16,6 +16,10 @@ WIDTH = 80
 """characters of a line of a prediction"""
 
 
+MOST = 1_000_000_000
+"""samples, epochs and classes at most: beyond any training, and within what a price can be computed for"""
+
+
 @app.command()
 def predict(
     profile: Annotated[
@@ -23,15 +27,19 @@ def predict(
     ],
     model: Annotated[str, typer.Option(help="Network: a name, timm:NAME or package.module:Name.")],
     shape: Annotated[str, typer.Option("--input", metavar="CxHxW", help="Shape of one sample, like 3x224x224.")],
-    batch_size: Annotated[int, typer.Option(min=1, help="Samples per step.")],
-    samples: Annotated[int | None, typer.Option(min=1, help="Samples of a whole training; needs --epochs.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of a whole training; needs --samples.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, max=MOST, help="Samples per step.")],
+    samples: Annotated[
+        int | None, typer.Option(min=1, max=MOST, help="Samples of a whole training; needs --epochs.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, max=MOST, help="Epochs of a whole training; needs --samples.")
+    ] = None,
     startup: Annotated[
         str | None,
         typer.Option(help="Start of a whole training: cold (default) starts its process, warm does not."),
     ] = None,
     optimizer: Annotated[str, typer.Option(help="sgd (with momentum), adam or adamw.")] = "adam",
-    classes: Annotated[int, typer.Option(min=1, help="Number of classes.")] = 10,
+    classes: Annotated[int, typer.Option(min=1, max=MOST, help="Number of classes.")] = 10,
     power_mode: Annotated[str, typer.Option(help="Power mode of the profile: full, or one of its own.")] = "full",
     precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
     as_json: Json = False,
