@@ -80,8 +80,8 @@ class Eating(Harmful):
 
     def harm(self) -> None:
         held = []
-        for _ in range(30):
-            held.append(np.ones(50 << 20, dtype=np.uint8))
+        for _ in range(10):
+            held.append(np.ones(150 << 20, dtype=np.uint8))
             time.sleep(0.02)
         time.sleep(10_000)
 
@@ -345,7 +345,7 @@ def test_marks_split_the_output_by_trial() -> None:
 
 def test_an_excerpt_has_the_last_lines_and_of_a_crash_its_place() -> None:
     assert excerpt("") == ""
-    assert excerpt("a\n\n\x1b[31mb\x1b[0m\nc\nd\x07\n") == "b | c | d"
+    assert excerpt("a\n\n\x1b[31mb\x1b[0m\nc\nd\x07\n") == "b | c | d\\x07"
     assert len(excerpt("x" * 5000)) == 301
     crash = 'loud\nFatal Python error: Segmentation fault\nStack:\n  File "/a/own.py", line 3 in f'
     assert excerpt(
