@@ -111,8 +111,9 @@ def with_commands(names: Iterable[str] = COMMANDS) -> typer.Typer:
 def call() -> None:
     """Call the command that the arguments name; a user's error becomes a message and an exit code."""
     asked = sys.argv[1:2]
+    needed = [] if asked == ["--version"] else asked if asked and asked[0] in COMMANDS else COMMANDS
     try:
-        with_commands(asked if asked and asked[0] in COMMANDS else COMMANDS)(standalone_mode=True)
+        with_commands(needed)(standalone_mode=True)
     except RunError as error:
         echo(f"edgesim: {error}", err=True)
         sys.exit(1)
