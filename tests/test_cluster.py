@@ -42,6 +42,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_nodes_leave_and_join_during_a_run(
     cluster: Any, make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from ray.experimental import get_object_locations
+
     monkeypatch.setattr(host_pool, "JOIN_EVERY_S", 0.0)
     scenario = make_scenario(fleet={"groups": [{"profile": "raspberry-pi-4b", "count": 6}]}, training__epochs=5)
 
@@ -49,16 +51,21 @@ def test_nodes_leave_and_join_during_a_run(
         """Takes one node away after three trials, and adds two."""
 
         ended = 0
+        copies: list[str]
 
         def record(self, record: Any) -> None:
             self.ended += 1
             if self.ended == 3:
+                (found,) = get_object_locations([executor._config]).values()
+                self.copies = found["node_ids"]
                 cluster.remove_node(next(iter(cluster.worker_nodes)))
                 for _ in range(2):
                     cluster.add_node(num_cpus=1)
 
     executor = RayExecutor(address=cluster.address)
-    run = edgesim.run(scenario, tmp_path / "run", executor=executor, progress=Moving())
+    moving = Moving()
+    run = edgesim.run(scenario, tmp_path / "run", executor=executor, progress=moving)
+    assert len(moving.copies) == len(set(moving.copies)) == 3  # the data went to each node once
     assert run.info["trials"] == {"total": 30, "ok": 30, "missing": 0}
     assert run.info["sessions"][-1]["hosts"] == 4
     assert "info   host 3: joins\n" in (run.path / "run.log").read_text()

@@ -43,6 +43,8 @@ class RayExecutor:
         self._actors: list[Any] = []
         """actors of the first hosts, until they are opened"""
         self._pool: HostPool | None = None
+        self._config: Any = None
+        """reference to the configuration with its data, of which each node fetches one copy"""
         self._error: BaseException | None = None
         self._ready, self._released = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep, name="edgesim-ray", daemon=True)
@@ -109,6 +111,7 @@ class RayExecutor:
                 "Run with --serial to do without it, or give the --address of a running cluster."
             ) from self._error
         reference, node = ray.put(config), ray.get_runtime_context().get_node_id()
+        self._config = reference
 
         def new_host(number: int) -> RayHost:
             return RayHost(number, self._actors.pop() if self._actors else self._make(), reference, node)
@@ -153,6 +156,7 @@ class RayExecutor:
         if self._pool is not None:
             self._pool.close()
             self._pool = None
+        self._config = None
         if self._started_ray:
             ray_startup.stop(self._folder)
             self._started_ray = False
