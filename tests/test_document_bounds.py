@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from fuzz import command_lines
 import edgesim
 from edgesim.config import strict_yaml
 from edgesim.errors import MAX_LINE, EdgesimError, ScenarioError, shortened
+from edgesim.scenario.loading import Scenario
 
 BASE: dict[str, Any] = {
     "dataset": "digits",
@@ -89,6 +91,26 @@ def test_a_scenario_beyond_a_bound_is_refused_by_its_place(changes: dict[str, An
         edgesim.load_scenario({**BASE, **changes})
     assert words in str(caught.value)
     assert all(len(line) <= MAX_LINE for line in str(caught.value).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"pruning__scores_from": "~nouser/x"}, "pruning.scores_from"),
+        ({"dataset": {"name": "npz", "root": "~nouser/x"}}, "dataset.root"),
+        (
+            {"pruning__keep_ratio": {"objective": {"accuracy_from": "~nouser/x", "lambda": 1}}},
+            "pruning.keep_ratio.objective.accuracy_from",
+        ),
+    ],
+)
+def test_a_folder_that_is_no_path_is_named_by_its_place(
+    make_scenario: Callable[..., Scenario], changes: dict[str, Any], place: str
+) -> None:
+    """While loading already, before any data are read."""
+    with pytest.raises(ScenarioError) as caught:
+        make_scenario(**changes)
+    assert [fault.path for fault in caught.value.faults] == [place]
 
 
 SHORT: list[Any] = [

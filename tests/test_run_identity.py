@@ -18,7 +18,7 @@ from conftest import DOCUMENT, Stopping
 
 import edgesim
 from edgesim import api
-from edgesim.errors import RunError, ScenarioError
+from edgesim.errors import RunError
 from edgesim.hardware import loading
 from edgesim.results import run_identity
 from edgesim.results.run_folder import Run
@@ -192,25 +192,6 @@ def test_a_linked_run_that_changed(make_scenario: Make, tmp_path: Path) -> None:
     run = edgesim.run(limited, tmp_path / "second", resume=accepted, executor=SerialExecutor())
     assert run.scenario["run"]["job_timeout_s"] == 77
     assert run.scenario == limited.document
-
-
-@pytest.mark.parametrize(
-    ("changes", "place"),
-    [
-        ({"pruning__scores_from": "~nouser/x"}, "pruning.scores_from"),
-        ({"dataset": {"name": "npz", "root": "~nouser/x"}}, "dataset.root"),
-        (
-            {"pruning__keep_ratio": {"objective": {"accuracy_from": "~nouser/x", "lambda": 1}}},
-            "pruning.keep_ratio.objective.accuracy_from",
-        ),
-    ],
-)
-def test_a_folder_that_is_no_path_is_named_by_its_place(
-    make_scenario: Make, tmp_path: Path, changes: dict[str, Any], place: str
-) -> None:
-    with pytest.raises(ScenarioError) as caught:
-        edgesim.run(make_scenario(**changes), tmp_path / "run", executor=SerialExecutor())
-    assert [fault.path for fault in caught.value.faults] == [place]
 
 
 def test_ratios_of_a_rule_follow_an_accepted_profile(own: dict[str, Any], tmp_path: Path) -> None:

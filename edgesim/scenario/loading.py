@@ -20,10 +20,12 @@ from pydantic import Field, TypeAdapter
 from edgesim import models
 from edgesim.config import display, shipped, validation
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.document_bounds import user_path
 from edgesim.config.document_values import meant
 from edgesim.config.plausible import stated
 from edgesim.config.registry import NamedPlugin, PluginTable, bind
 from edgesim.cost.analytic import CostWeights
+from edgesim.cost.objective import Objective
 from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS, DatasetSource
 from edgesim.data.partition_schemes import PARTITIONS
@@ -165,6 +167,7 @@ def from_document(
     validation.unknown_keys(document, [*REQUIRED, *OPTIONAL], "", faults)
     faults.extend(Fault(key, "is missing and has no default") for key in REQUIRED if key not in document)
     parts = _parts(document, source, folder, faults)
+    _check_paths(parts, faults)
     if faults:
         reported = faults[: len(lost)] + [fault for fault in faults[len(lost) :] if fault.path not in lost]
         raise ScenarioError(source, list(dict.fromkeys(reported)))
@@ -193,6 +196,22 @@ def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -
         "run": validation.build(RunSection, document.get("run", {}), "run", faults),
         "seeds": _seeds(document.get("seeds", [0]), faults),
     }
+
+
+def _check_paths(parts: Mapping[str, Any], faults: list[Fault]) -> None:
+    """Find names that no path can have, such as `~nobody/data`. What a path leads to is seen when it is read."""
+    dataset, pruned = parts["dataset"], parts["pruning"]
+    rule = pruned and pruned.rule
+    given = {
+        "dataset.root": dataset and dataset.plugin.location,
+        "pruning.scores_from": pruned and pruned.scores_from,
+        f"{keep_ratio.PATH}.objective.accuracy_from": rule.accuracy_from if isinstance(rule, Objective) else None,
+    }
+    for place, path in given.items():
+        try:
+            user_path(path or ".", place)
+        except ScenarioError as error:
+            faults.extend(error.faults)
 
 
 def _name(document: Document, source: str, faults: list[Fault]) -> str:
