@@ -37,6 +37,23 @@ Cold is the default. One training from scratch pays for the start, and no one is
 FULL_MODE = "full"
 """name of the power mode that every device has: full clock, `power.max_w` under load"""
 
+
+@checked_dataclass()
+class ChosenClocks(Bounded):
+    """Clocks that a device is set to in place of a named power mode; each must be one of the profile's steps."""
+
+    cpu_hz: Annotated[float, Field(gt=0), PlausibleRange(1e6, 1e10, "Hz", (("MHz", 1e6), ("GHz", 1e9)))] | None = None
+    """clock of the processor; left out: the highest"""
+    gpu_hz: Annotated[float, Field(gt=0), PlausibleRange(1e6, 1e10, "Hz", (("MHz", 1e6), ("GHz", 1e9)))] | None = None
+    """clock of the GPU; left out: the highest"""
+    memory_hz: Annotated[float, Field(gt=0), PlausibleRange(1e6, 1e10, "Hz", (("MHz", 1e6), ("GHz", 1e9)))] | None = None
+    """clock of the memory; left out: the highest"""
+
+    def __str__(self) -> str:
+        clocks = {"cpu": self.cpu_hz, "gpu": self.gpu_hz, "memory": self.memory_hz}
+        return ", ".join(f"{name} {hz / 1e6:.0f} MHz" for name, hz in clocks.items() if hz is not None) or FULL_MODE
+
+
 _CLOCK = re.compile("([0-9]{1,6}):([0-5][0-9])(?::([0-5][0-9]))?")
 
 
@@ -185,7 +202,7 @@ class Availability(Bounded):
 class Conditions:
     """Operating conditions of one device. The default: full clock, mains, always available."""
 
-    power_mode: str = FULL_MODE
+    power_mode: str | ChosenClocks = FULL_MODE
     energy: Energy = field(default_factory=Energy)
     available: Availability | None = None
     """None = always"""

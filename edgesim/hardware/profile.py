@@ -18,13 +18,17 @@ from edgesim.hardware.quantity import (
     Activity,
     Bandwidth,
     Capacity,
+    Confidence,
     DeviceClass,
+    Frequencies,
+    Frequency,
     HalfPeak,
     IntegerPeak,
     LinkSpeed,
     MemorySize,
     OperationOverhead,
     Overhead,
+    PartWatts,
     Peak,
     Quantity,
     Scope,
@@ -76,6 +80,9 @@ class Compute:
     """constant time of one sample's one group in a convolution in groups; 0 where kernels take all of them at once"""
     cramped_channel_overhead_s: OperationOverhead | None = None
     """constant time of one sample's one group where the kernel is larger than the images; missing: as elsewhere"""
+    kernel_overhead_s: OperationOverhead | None = None
+    """constant time of one kernel on a GPU at its highest clock, whatever its size; missing: 0. `operation_overhead_s`
+    is then the processor's time to dispatch it, which overlaps with the GPU's work (`cost.gpu_steps`)"""
     recomputes_forward: Switch | None = None
     """the framework runs the forward pass again within the backward pass; missing: it does not"""
     first_step_s: StartUp | None = None
@@ -98,6 +105,8 @@ class Memory:
     operand_efficiency: Share | None = None
     """achieved over nominal bandwidth for operands of products and convolutions that grow with the batch; missing: as
     other activations"""
+    matmul_operand_efficiency: Share | None = None
+    """achieved over nominal bandwidth for operands of matrix products on a GPU; missing: as other operands"""
     weight_efficiency: Share | None = None
     """achieved over nominal bandwidth for data that do not grow with the batch: weights, gradients, the optimiser's
     update; missing: that of a copy, or half of the nominal bandwidth"""
@@ -128,15 +137,45 @@ class Storage:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Clocks:
+    """Clocks that a device can be set to, each as its steps in rising order; the last one is full clock."""
+
+    cpu_hz: Frequencies
+    """steps of the processor that dispatches and starts up"""
+    gpu_hz: Frequencies
+    """steps of the GPU"""
+    memory_hz: Frequencies
+    """steps of the memory (EMC)"""
+
+
+@dataclass(frozen=True, config=STRICT)
+class ModeClocks:
+    """Clocks of a power mode; one that is left out is the highest of the device."""
+
+    source: Words
+    """origin of the clocks"""
+    confidence: Confidence
+    """as of a quantity"""
+    cpu_hz: Frequency | None = None
+    gpu_hz: Frequency | None = None
+    memory_hz: Frequency | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
 class PowerMode:
-    """A clock setting below the full one, such as a Jetson's nvpmodel or a fixed CPU frequency."""
+    """A clock setting below the full one, such as a Jetson's nvpmodel or a fixed CPU frequency.
+
+    It gives either its clocks, or its speed and its power.
+    """
 
     name: Words
     """name of the mode, which a fleet's `power_mode` gives"""
-    throughput_factor: SpeedFactor
+    throughput_factor: SpeedFactor | None = None
     """speed of computing in this mode over that at full clock, in (0, 1]"""
-    power_w: Watts
+    power_w: Watts | None = None
     """power under full load in this mode"""
+    clocks: ModeClocks | None = None
+    """clocks of this mode, where the profile has `clocks` and its power by them"""
     overhead_factor: SpeedFactor | None = None
     """speed of start-up and dispatch in this mode over that at full clock; missing: as of computing, and 1 where a GPU
     computes, for the processor that feeds it keeps its clock"""
@@ -157,6 +196,16 @@ class Power:
     overhead_activity: Activity | None = None
     """power above idle while operations are dispatched and a job starts up, over that under full load in the same mode;
     missing: 1"""
+    floor_w: PartWatts | None = None
+    """p0 of the power by clocks (`cost.gpu_steps`): what a step draws at any clock. This and the next four together"""
+    memory_clock_w: PartWatts | None = None
+    """a: what the highest memory clock adds to it; proportional to the clock"""
+    cpu_clock_w: PartWatts | None = None
+    """b: what the highest processor clock adds; proportional to its square"""
+    work_w: PartWatts | None = None
+    """d: what the GPU's work adds at any GPU clock, per second that the work takes at the highest clocks"""
+    work_clock_w: PartWatts | None = None
+    """h: what it adds besides at the highest GPU clock; proportional to the square of the clock"""
     scope: Scope | None = None
     """part of the device that all watts of the profile are of; missing: not known"""
 
@@ -209,6 +258,8 @@ class DeviceProfile:
     """storage that holds the shard"""
     power: Power
     """power, idle and under load, and power modes"""
+    clocks: Clocks | None = None
+    """clocks that a GPU device can be set to; left out: not known, so that only its power modes can be chosen"""
     cooling: Cooling | None = None
     """heating and throttling; left out: its full speed lasts"""
     battery: Battery | None = None
@@ -250,22 +301,6 @@ class DeviceProfile:
     def mode_names(self) -> list[str]:
         """Names of the power modes, the full one first."""
         return [FULL_MODE, *(mode.name for mode in self.power.modes)]
-
-    def mode(self, name: str) -> tuple[float, float]:
-        """Speed over that at full clock, and power in W under full load, of a power mode.
-
-        Raises:
-            KeyError: the device has no mode of that name.
-        """
-        settings = {mode.name: (mode.throughput_factor.value, mode.power_w.value) for mode in self.power.modes}
-        return (settings | {FULL_MODE: (1.0, self.power_w)})[name]
-
-    def overhead_speed(self, name: str) -> float:
-        """Speed of start-up and dispatch in a power mode over that at full clock (`PowerMode.overhead_factor`)."""
-        given = {mode.name: mode.overhead_factor for mode in self.power.modes}.get(name)
-        if given is not None:
-            return given.value
-        return 1.0 if self.device_class in GPU_CLASSES else self.mode(name)[0]
 
     @property
     def memory_bytes(self) -> float:
