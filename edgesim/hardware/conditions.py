@@ -46,7 +46,9 @@ class ChosenClocks(Bounded):
     """clock of the processor; left out: the highest"""
     gpu_hz: Annotated[float, Field(gt=0), PlausibleRange(1e6, 1e10, "Hz", (("MHz", 1e6), ("GHz", 1e9)))] | None = None
     """clock of the GPU; left out: the highest"""
-    memory_hz: Annotated[float, Field(gt=0), PlausibleRange(1e6, 1e10, "Hz", (("MHz", 1e6), ("GHz", 1e9)))] | None = None
+    memory_hz: Annotated[float, Field(gt=0), PlausibleRange(1e6, 1e10, "Hz", (("MHz", 1e6), ("GHz", 1e9)))] | None = (
+        None
+    )
     """clock of the memory; left out: the highest"""
 
     def __str__(self) -> str:

@@ -90,11 +90,15 @@ def _mode_contradictions(profile: DeviceProfile) -> list[Fault]:
         if mode.name in profile.mode_names[: i + 1]:
             taken = "that of the full mode" if mode.name == FULL_MODE else "given twice"
             faults.append(Fault(f"power.modes[{i}].name", f"'{mode.name}' is {taken}; give each mode its own name"))
+        if mode.throughput_factor is None or mode.power_w is None:
+            continue
         if not profile.idle_w <= mode.power_w.value <= profile.power_w:
             limits = f"allowed is {profile.idle_w:g} W (idle_w) to {profile.power_w:g} W (max_w)"
             message = f"{mode.power_w.value:g} W is outside the device's power: {limits}; give power.modes anew"
             faults.append(Fault(f"power.modes[{i}].power_w.value", message))
         for other in profile.power.modes:
+            if other.throughput_factor is None or other.power_w is None:
+                continue
             slower = mode.throughput_factor.value < other.throughput_factor.value
             if slower and mode.power_w.value > other.power_w.value:
                 message = (

@@ -130,9 +130,7 @@ def problem(profile: DeviceProfile, power_mode: str | ChosenClocks) -> str:
             return ""
         near = validation.nearest(power_mode, profile.mode_names)
         own = ", or the clocks cpu_hz, gpu_hz, memory_hz" if profile.clocks else ""
-        return (
-            f"'{profile.name}' has no power mode '{power_mode}'{near}; allowed: {', '.join(profile.mode_names)}{own}"
-        )
+        return f"'{profile.name}' has no power mode '{power_mode}'{near}; allowed: {', '.join(profile.mode_names)}{own}"
     if profile.clocks is None:
         return f"'{profile.name}' has no `clocks` that could be set; allowed: {', '.join(profile.mode_names)}"
     for clock, steps in steps_hz(profile).items():

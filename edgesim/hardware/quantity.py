@@ -88,9 +88,7 @@ LinkSpeed = Quantity[
         float, AboveZero, PlausibleRange(1e2, 1.25e10, "bytes/s", (("MB/s", 1e6), ("Mbit/s", 1.25e5), ("GB/s", 1e9)))
     ]
 ]
-Frequency = Annotated[
-    float, AboveZero, PlausibleRange(1e6, 1e10, "Hz", (("MHz", 1e6), ("kHz", 1e3), ("GHz", 1e9)))
-]
+Frequency = Annotated[float, AboveZero, PlausibleRange(1e6, 1e10, "Hz", (("MHz", 1e6), ("kHz", 1e3), ("GHz", 1e9)))]
 Frequencies = Quantity[tuple[Frequency, ...]]
 Watts = Quantity[Annotated[float, AboveZero, PlausibleRange(1e-5, 2e3, "W", (("mW", 1e-3),))]]
 # A coefficient of a law of power, not a power by itself: 0 where a part draws nothing.
