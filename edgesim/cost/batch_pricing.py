@@ -18,7 +18,7 @@ from edgesim.cost import analytic
 from edgesim.cost.context import SCORING, STARTUP, TRAINING, Price, PricingContext
 from edgesim.cost.emulator import Emulation, Hardware, Phases, emulate
 from edgesim.cost.step_counts import StepCounts
-from edgesim.cost.steps import StepConditions, StepCost, startup_cost, step_cost
+from edgesim.cost.steps import StepCost, StepSetting, startup_cost, step_cost
 from edgesim.hardware.conditions import Conditions, Energy
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.power_setting import PowerSetting, setting
@@ -285,12 +285,12 @@ class BatchPricing:
             ("train", counts.trains),
             ("forward", ~counts.trains),
         )
-        inputs = context.sample_bytes, context.optimizer_states, profile, context.precision
-        mode = StepConditions(self.device.conditions.power_mode, factor)
+        mode = StepSetting(context.precision, self.device.conditions.power_mode, factor)
+        inputs = context.sample_bytes, context.optimizer_states, profile, mode
         for (place, network), (kind, of_kind) in product(enumerate(counts.networks), kinds):
             mine = of_kind if len(counts.networks) == 1 else of_kind & (counts.network == place)[:, None]
             if mine.any():
-                cost = step_cost(kind, counts.batch_sizes, network, *inputs, mode)
+                cost = step_cost(kind, counts.batch_sizes, network, *inputs)
                 for part, seconds in (
                     ("compute_s", cost.compute_s),
                     ("memory_s", cost.memory_s),

@@ -39,7 +39,7 @@ UNHIDDEN = 0.05
 """ν: share of the dispatch that the GPU's work cannot hide; 0.03 to 0.09 on the four measured pairs"""
 UPDATE_TOUCHES = (3, 8, 22)
 """reads and writes of a weight's memory in one update, by the optimiser's states per weight. PyTorch's plain loop runs
-a kernel per elementary operation: Adam decays and adds to two averages, takes a root, divides, adds and divides again"""
+a kernel per elementary operation: Adam decays two averages and adds to them, takes a root, divides, adds, divides"""
 UPDATE_KERNELS = (1, 3, 10)
 """kernels of one tensor's update, by the optimiser's states per weight"""
 

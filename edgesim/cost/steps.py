@@ -1,8 +1,8 @@
-"""Time of one training or forward step, operation by operation.
+"""Time of one training or forward step, operation by operation. Of a GPU it is that of `gpu_steps`.
 
-On a GPU, `gpu_steps` has the law. On a processor an operation takes a constant time, a time per FLOP by its kind, and a time per byte that it moves, one after
-another: a step's time is the product of its parts (`features`) and the cost of each part on the device (`costs_s`),
-over the TERMS. Published measurements (`edgesim.calibration`; reports/calibration.md has the errors, and
+On a processor an operation takes a constant time, a time per FLOP by its kind, and a time per byte that it moves, one
+after another: a step's time is the product of its parts (`features`) and the cost of each part on the device
+(`costs_s`), over the TERMS. Published measurements (`edgesim.calibration`; reports/calibration.md has the errors, and
 those of the larger of arithmetic and memory in place of their sum) and the machine's own give the costs.
 
 A convolution in groups takes a constant time per group and sample besides: frameworks without kernels of their own
@@ -49,9 +49,11 @@ _CONVOLUTIONS = ("convolution", "pointwise", "depthwise", "cramped_depthwise")
 
 
 @dataclass(frozen=True)
-class StepConditions:
-    """The device's part of a step's price that is not in its profile."""
+class StepSetting:
+    """Setting of a step beside its work and the device's profile."""
 
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """of the arithmetic; bf16 changes nothing on a device without bf16 units"""
     power_mode: str | ChosenClocks = FULL_MODE
     factor: FloatArray | float = 1.0
     """of the device's throughput over its profile's; a number, or an array that broadcasts with the batch sizes"""
@@ -93,8 +95,7 @@ def step_cost(
     sample_bytes: int,
     optimizer_states: int,
     profile: DeviceProfile,
-    precision: Literal["fp32", "bf16"] = "fp32",
-    conditions: StepConditions = StepConditions(),
+    setting: StepSetting = StepSetting(),
 ) -> StepCost:
     """The parts of one step's time, at every batch size.
 
@@ -108,8 +109,7 @@ def step_cost(
         sample_bytes: stored bytes of one sample.
         optimizer_states: numbers kept per weight by the optimiser (SGD 0, with momentum 1, Adam 2).
         profile: the device.
-        precision: of the arithmetic; bf16 changes nothing on a device without bf16 units.
-        conditions: power mode and spread of the device.
+        setting: precision, power mode, and spread of the device.
 
     Returns: arrays of the shape of `batch_sizes`; one size gives the same seconds to the bit beside whatever others.
 
@@ -117,36 +117,31 @@ def step_cost(
     """
     samples = np.asarray(batch_sizes, dtype=np.float64)
     read_s = samples * sample_bytes / profile.storage_read_bytes_per_s
-    setting = power_setting.setting(profile, conditions.power_mode)
-    if setting.clocks is not None:
+    mode = power_setting.setting(profile, setting.power_mode)
+    if mode.clocks is not None:
         done = gpu_steps.work(kind, samples, workload, optimizer_states)
-        return _gpu_step(done, profile, precision, setting, conditions.factor, read_s)
-    pairs = _step_pairs(kind, workload, optimizer_states, recomputes(profile)) * costs_s(profile, precision)[:, None]
+        return _gpu_step(done, profile, setting, mode, read_s)
+    costs = costs_s(profile, setting.precision)
+    pairs = _step_pairs(kind, workload, optimizer_states, recomputes(profile)) * costs[:, None]
     flops, moved = len(FLOP_TERMS), len(FLOP_TERMS) + len(BYTE_TERMS)
     parts = [pairs[part].sum(axis=0) for part in (slice(flops), slice(flops, moved), slice(moved, None))]
     compute_s, memory_s, overhead_s = (constant_s + samples * per_sample_s for constant_s, per_sample_s in parts)
     # Without an overhead per operation the profile's constant of a step stands in for all of them.
     step_s = 0.0 if profile.compute.operation_overhead_s else profile.step_overhead_s
-    return StepCost(compute_s / conditions.factor, memory_s, overhead_s + step_s, read_s)
+    return StepCost(compute_s / setting.factor, memory_s, overhead_s + step_s, read_s)
 
 
 def _gpu_step(
-    done: GpuWork,
-    profile: DeviceProfile,
-    precision: str,
-    setting: PowerSetting,
-    factor: FloatArray | float,
-    read_s: FloatArray,
+    done: GpuWork, profile: DeviceProfile, setting: StepSetting, mode: PowerSetting, read_s: FloatArray
 ) -> StepCost:
     """A step of a GPU at the clocks of a power mode."""
-    assert setting.clocks is not None
-    costs = gpu_steps.costs(profile, precision)
-    found = gpu_steps.times(done, costs, setting.clocks, factor)
-    busy_s = found.busy_s
-    work_s = gpu_steps.times(done, costs, ClockShares(), factor).gpu_s
-    energy_j = gpu_steps.load_j(profile, setting.clocks, busy_s, work_s)
-    load_s = None if energy_j is None else energy_j / (setting.load_w - profile.idle_w)
-    return StepCost(found.arithmetic_s, found.gpu_s - found.arithmetic_s, busy_s - found.gpu_s, read_s, load_s)
+    assert mode.clocks is not None
+    costs = gpu_steps.costs(profile, setting.precision)
+    found = gpu_steps.times(done, costs, mode.clocks, setting.factor)
+    work_s = gpu_steps.times(done, costs, ClockShares(), setting.factor).gpu_s
+    energy_j = gpu_steps.load_j(profile, mode.clocks, found.busy_s, work_s)
+    load_s = None if energy_j is None else energy_j / (mode.load_w - profile.idle_w)
+    return StepCost(found.arithmetic_s, found.gpu_s - found.arithmetic_s, found.busy_s - found.gpu_s, read_s, load_s)
 
 
 def startup_cost(profile: DeviceProfile, power_mode: str | ChosenClocks = FULL_MODE) -> StepCost:

@@ -96,7 +96,8 @@ def setting(profile: DeviceProfile, power_mode: str | ChosenClocks = FULL_MODE) 
 
 
 def _by_factors(profile: DeviceProfile, mode: PowerMode, gpu: bool) -> PowerSetting:
-    assert mode.throughput_factor is not None and mode.power_w is not None  # checked when the profile was read
+    assert mode.throughput_factor is not None  # checked when the profile was read
+    assert mode.power_w is not None
     speed = mode.throughput_factor.value
     # The processor that feeds a GPU keeps its clock.
     overhead = mode.overhead_factor.value if mode.overhead_factor else 1.0 if gpu else speed

@@ -12,7 +12,6 @@ from pydantic.dataclasses import dataclass
 
 from edgesim.hardware.conditions import FULL_MODE
 from edgesim.hardware.quantity import (
-    GPU_CLASSES,
     NOMINAL_SHARE,
     STRICT,
     Activity,

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from edgesim import models
-from edgesim.config import validation
 from edgesim.cost import feasibility
 from edgesim.cost.analytic import CostWeights
 from edgesim.cost.emulator import Hardware, Phases, emulate
 from edgesim.cost.feasibility import ResourceDemand
 from edgesim.cost.pricing import PricingContext
-from edgesim.cost.steps import StepConditions, StepCost, moved_bytes, startup_cost, step_cost
+from edgesim.cost.steps import StepCost, StepSetting, moved_bytes, startup_cost, step_cost
 from edgesim.errors import EdgesimError, ProfileError
 from edgesim.hardware import loading, power_setting
 from edgesim.hardware.conditions import FULL_MODE, ChosenClocks
@@ -128,8 +127,8 @@ def predict_step(
     check_mode(profile, power_mode)
     workload, training, batch_size, sample_bytes = query.workload, query.training, query.batch_size, query.sample_bytes
     states, batch = training.optimizer_states, np.array([batch_size])
-    mode = StepConditions(power_mode)
-    cost = step_cost("train", batch, workload, sample_bytes, states, profile, training.precision, mode)
+    setting = StepSetting(training.precision, power_mode)
+    cost = step_cost("train", batch, workload, sample_bytes, states, profile, setting)
     # A phase per part, so that each is under the power mode and the heat by itself.
     alone = dict(zip(PARTS, np.eye(len(PARTS)), strict=True))
     phases = Phases(
