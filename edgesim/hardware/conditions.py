@@ -60,7 +60,8 @@ class ChosenClocks(Bounded):
     @staticmethod
     def faults_in(given: dict[str, Any]) -> list[Fault]:
         """Contradictions between the fields of a document's map."""
-        if any(given.get(name) is not None for name in _CLOCK_NAMES):
+        misspelt = not given.keys() <= {*_CLOCK_NAMES, "unsafe"}
+        if misspelt or any(given.get(name) is not None for name in _CLOCK_NAMES):
             return []
         return [Fault("", f"needs one of {', '.join(_CLOCK_NAMES)} at least; `power_mode: full` is the highest of all")]
 

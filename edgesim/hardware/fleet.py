@@ -51,11 +51,15 @@ class Group:
     @staticmethod
     def faults_in(given: dict[str, Any]) -> list[Fault]:
         """Contradictions between the fields of a document's map."""
+        faults, mode = [], given.get("power_mode", FULL_MODE)
+        if not isinstance(mode, str | dict | ChosenClocks):
+            wanted = "must be the name of a power mode, in quotes where it is a number, or a map of clocks"
+            faults.append(Fault("power_mode", f"{wanted}; got {validation.kind_of(mode)}"))
         has = [given.get(key) is not None for key in ("count", "share")]
         misspelt = not given.keys() <= {field.name for field in dataclasses.fields(Group)}
-        if sum(has) == 1 or (not any(has) and misspelt):
-            return []
-        return [Fault("", f"needs either `count` or `share`; got {'both' if all(has) else 'neither'}")]
+        if sum(has) != 1 and (any(has) or not misspelt):
+            faults.append(Fault("", f"needs either `count` or `share`; got {'both' if all(has) else 'neither'}"))
+        return faults
 
     @property
     def conditions(self) -> Conditions:

@@ -164,6 +164,8 @@ def _row(profile: DeviceProfile) -> dict[str, Any]:
         "software": profile.software,
         "storage": profile.storage.kind,
         "power_scope": profile.power.scope,
+        "gpu_hz": profile.clocks.gpu_hz.value if profile.clocks else None,
+        "power_modes": tuple(mode.name for mode in profile.power.modes),
     }
     values = {name: quantity.value if quantity else None for name, quantity in numbers.items()}
     estimates = [name for name, quantity in numbers.items() if quantity and quantity.confidence == "estimate"]

@@ -135,7 +135,7 @@ def steps_hz(profile: DeviceProfile) -> dict[str, tuple[float, ...]]:
 
 def problem(profile: DeviceProfile, power_mode: str | ChosenClocks) -> str:
     """Faults of a power mode on a device in a text, with the fix; empty where it has none."""
-    return "\n".join(fault.message for fault in faults(profile, power_mode))
+    return "\n".join(map(str, faults(profile, power_mode)))
 
 
 def faults(profile: DeviceProfile, power_mode: str | ChosenClocks) -> list[Fault]:
