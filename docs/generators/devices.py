@@ -50,11 +50,27 @@ def _section(name: str, values: dict[str, Any]) -> str:
     given = {key: value for key, value in values.items() if value is not None}
     plain = [(code(key), value) for key, value in given.items() if not isinstance(value, dict | list)]
     numbers = [(code(path), *_cells(value)) for path, value in _quantities("", given)]
+    modes = [_mode(mode) for mode in given.get("modes", ()) if "clocks" in mode]
     return page(
         f"## {name.capitalize()}",
         table(("field", "value"), plain) if plain else "",
         table(("quantity", "value", "confidence", "source"), numbers) if numbers else "",
+        table(("mode", "CPU MHz", "GPU MHz", "memory MHz", "GPU cores on", "confidence", "source"), modes)
+        if modes
+        else "",
     )
+
+
+def _mode(mode: dict[str, Any]) -> tuple[str, ...]:
+    """Row of a power mode that is given by its clocks."""
+    clocks = mode["clocks"]
+    frequencies = (_mhz(clocks[key]) if key in clocks else "highest" for key in ("cpu_hz", "gpu_hz", "memory_hz"))
+    on = f"{100 * clocks.get('gpu_core_share', 1):.3g} %"
+    return code(mode["name"]), *frequencies, on, clocks["confidence"], clocks["source"]
+
+
+def _mhz(frequency_hz: float) -> str:
+    return f"{frequency_hz / 1e6:.6g}"
 
 
 def _quantities(prefix: str, values: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -73,4 +89,6 @@ def _cells(quantity: dict[str, Any]) -> tuple[str, str, str]:
     error = quantity.get("relative_error")
     spread = f" (± {100 * error:.3g} %)" if error else ""
     note = f" Note: {quantity['note']}" if quantity.get("note") else ""
-    return f"{quantity['value']:.6g}{spread}", quantity["confidence"], quantity["source"] + note
+    value = quantity["value"]
+    shown = f"{', '.join(map(_mhz, value))} MHz" if isinstance(value, list) else f"{value:.6g}"
+    return f"{shown}{spread}", quantity["confidence"], quantity["source"] + note

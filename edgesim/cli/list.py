@@ -17,7 +17,8 @@ Rows = list[dict[str, Any]]
 LEGENDS = {
     "profiles": "~ marks an estimate. used: share of the peak that training reaches with that software. lasting: share "
     "of the speed that remains under load, where heat slows the device down. watts of: what the watts include; sums "
-    "over different scopes do not compare. Empty cells: not in the profile. --json has every number with its source."
+    "over different scopes do not compare. GPU clocks: steps that a fleet's power_mode can set. power modes: names for "
+    "it, beside full. Empty cells: not in the profile. --json has every number with its source."
 }
 
 
@@ -36,7 +37,7 @@ def list_names(
         echo(json.dumps(_in_full(table, rows), indent=2))
         return
     rows = [{name: value for name, value in row.items() if name != "file"} for row in rows]
-    terminal.print_rows(table, rows, optional=("title",))
+    terminal.print_rows(table, rows, optional=("GPU clocks", "power modes", "title"))
     if table in LEGENDS:
         terminal.print_line(LEGENDS[table])
 
@@ -98,8 +99,18 @@ def _profile(row: dict[str, Any]) -> dict[str, Any]:
         "watts of": row["power_scope"],
         "lasting": None if lasting is None else marked("lasting", short_percent(lasting, 2)),
         "battery": None if battery_j is None else marked("battery_j", f"{number(battery_j / 3600, 3)} Wh"),
+        "GPU clocks": _steps(row["gpu_hz"]),
+        "power modes": ", ".join(row["power_modes"]) or None,
         "title": row["title"],
     }
+
+
+def _steps(steps_hz: tuple[float, ...] | None) -> str | None:
+    """Steps of a clock in words, such as "14, 115 to 1377 MHz"."""
+    if not steps_hz:
+        return None
+    lowest, highest = (f"{step / 1e6:.0f}" for step in (steps_hz[0], steps_hz[-1]))
+    return f"{len(steps_hz)}, {lowest} to {highest} MHz" if len(steps_hz) > 1 else f"{highest} MHz"
 
 
 def _in_full(table: str, rows: Rows) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -12,6 +13,10 @@ from edgesim.cli import terminal
 from edgesim.cli.app import Json, app, check_choice, echo
 from edgesim.formatting import n_of, number, scaled, short_percent, size
 
+if TYPE_CHECKING:
+    from edgesim.hardware.conditions import ChosenClocks
+
+_NUMBER = re.compile(r"[0-9]+\.?[0-9]*(e[-+]?[0-9]+)?", re.IGNORECASE)
 WIDTH = 80
 """characters of a line of a prediction"""
 
@@ -40,7 +45,12 @@ def predict(
     ] = None,
     optimizer: Annotated[str, typer.Option(help="sgd (with momentum), adam or adamw.")] = "adam",
     classes: Annotated[int, typer.Option(min=1, max=MOST, help="Number of classes.")] = 10,
-    power_mode: Annotated[str, typer.Option(help="Power mode of the profile: full, or one of its own.")] = "full",
+    power_mode: Annotated[
+        str,
+        typer.Option(
+            help="Power mode of the profile: full, one of its own, or clocks: gpu_hz=829e6,memory_hz=1.333e9."
+        ),
+    ] = "full",
     precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
     as_json: Json = False,
 ) -> None:
@@ -60,19 +70,48 @@ def predict(
     from edgesim.planning.training_prediction import Startup, predict_job
 
     check_choice("start-up", startup or "cold", get_args(Startup))
+    mode = _mode(power_mode)
     devices = step_prediction.profiles_of(profile)
     training = Training(optimizer=optimizer, precision=precision)  # type: ignore[arg-type]
     size = (int(parts[0]), int(parts[1]), int(parts[2]))
     query = step_prediction.StepQuery.of(model, size, classes, batch_size, training)
     if samples is None or epochs is None:
-        found = [step_prediction.predict_step(device, query, power_mode) for device in devices]
+        found = [step_prediction.predict_step(device, query, mode) for device in devices]
     else:
         start: Startup = "warm" if startup == "warm" else "cold"
-        found = [predict_job(device, query, samples, epochs, power_mode, start) for device in devices]
+        found = [predict_job(device, query, samples, epochs, mode, start) for device in devices]
     if as_json:
         echo(json.dumps(found if len(devices) > 1 else found[0], indent=2))
     else:
         print_predictions(found, fastest_first=step_prediction.ALL in profile)
+
+
+def _mode(text: str) -> str | ChosenClocks:
+    """The name of a power mode, or the clocks of KEY=HZ,KEY=HZ.
+
+    Raises:
+        ScenarioError: a key is none of a clock, or its value no frequency; all such faults at once.
+    """
+    if "=" not in text:
+        return text
+    from edgesim.config import validation
+    from edgesim.errors import Fault, ScenarioError
+    from edgesim.hardware.conditions import ChosenClocks
+
+    faults: list[Fault] = []
+    given: dict[str, float | str] = {}
+    for part in text.split(","):
+        key, equals, value = (word.strip() for word in part.partition("="))
+        if not equals or not key:
+            faults.append(Fault(part, "must look like KEY=HZ, for example gpu_hz=829e6"))
+        elif key in given:
+            faults.append(Fault(key, "is given twice; give each clock once"))
+        else:
+            given[key] = float(value) if _NUMBER.fullmatch(value) else value
+    clocks = validation.build(ChosenClocks, given, "", faults)
+    if clocks is None or faults:
+        raise ScenarioError("--power-mode", faults)
+    return clocks
 
 
 def print_predictions(found: list[dict[str, Any]], fastest_first: bool) -> None:

@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.errors import Fault, FieldFaults
+from edgesim.hardware.quantity import Frequency
 
 Array = npt.NDArray[np.float64]
 
@@ -35,25 +36,39 @@ Cold is the default. One training from scratch pays for the start, and no one is
 """
 
 FULL_MODE = "full"
-"""name of the power mode that every device has: full clock, `power.max_w` under load"""
+"""name of the power mode that every device has: the highest clocks, `power.max_w` under load. On a Jetson with a MAXN
+mode it is that one"""
+
+
+_CLOCK_NAMES = ("cpu_hz", "gpu_hz", "memory_hz")
 
 
 @checked_dataclass()
 class ChosenClocks(Bounded):
     """Clocks that a device is set to in place of a named power mode; each must be one of the profile's steps."""
 
-    cpu_hz: Annotated[float, Field(gt=0), PlausibleRange(1e6, 1e10, "Hz", (("MHz", 1e6), ("GHz", 1e9)))] | None = None
+    cpu_hz: Frequency | None = None
     """clock of the processor; left out: the highest"""
-    gpu_hz: Annotated[float, Field(gt=0), PlausibleRange(1e6, 1e10, "Hz", (("MHz", 1e6), ("GHz", 1e9)))] | None = None
+    gpu_hz: Frequency | None = None
     """clock of the GPU; left out: the highest"""
-    memory_hz: Annotated[float, Field(gt=0), PlausibleRange(1e6, 1e10, "Hz", (("MHz", 1e6), ("GHz", 1e9)))] | None = (
-        None
-    )
+    memory_hz: Frequency | None = None
     """clock of the memory; left out: the highest"""
 
+    def __post_init__(self) -> None:
+        _raise(self.faults_in(dataclasses.asdict(self)))
+
+    @staticmethod
+    def faults_in(given: dict[str, Any]) -> list[Fault]:
+        """Contradictions between the fields of a document's map."""
+        misspelt = not given.keys() <= {*_CLOCK_NAMES, "unsafe"}
+        if misspelt or any(given.get(name) is not None for name in _CLOCK_NAMES):
+            return []
+        return [Fault("", f"needs one of {', '.join(_CLOCK_NAMES)} at least; `power_mode: full` is the highest of all")]
+
     def __str__(self) -> str:
-        clocks = {"cpu": self.cpu_hz, "gpu": self.gpu_hz, "memory": self.memory_hz}
-        return ", ".join(f"{name} {hz / 1e6:.0f} MHz" for name, hz in clocks.items() if hz is not None) or FULL_MODE
+        """The clocks in words, such as "cpu 499 MHz, gpu 829 MHz"."""
+        given = {name: getattr(self, name) for name in _CLOCK_NAMES}
+        return ", ".join(f"{name[:-3]} {hz / 1e6:.0f} MHz" for name, hz in given.items() if hz is not None)
 
 
 _CLOCK = re.compile("([0-9]{1,6}):([0-5][0-9])(?::([0-5][0-9]))?")

@@ -8,18 +8,25 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from edgesim import seeds
 from edgesim.config import shipped, validation
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.errors import EdgesimError, Fault, ScenarioError
-from edgesim.hardware import loading
-from edgesim.hardware.conditions import FULL_MODE, Availability, Conditions, Energy, Startup
+from edgesim.hardware import loading, power_setting
+from edgesim.hardware.conditions import FULL_MODE, Availability, ChosenClocks, Conditions, Energy, Startup
 from edgesim.hardware.loading import DeviceProfile
+from edgesim.hardware.quantity import FREQUENCIES
 
 MAX_DEVICES = 1_000_000
 """of a fleet that a scenario lists; `edgesim plan --devices N` scales one up without listing it"""
+
+_Mode = Annotated[
+    Annotated[str, Tag("name")] | Annotated[ChosenClocks, Tag("clocks")],
+    Discriminator(lambda given: "clocks" if isinstance(given, dict | ChosenClocks) else "name"),
+]
+"""a faulty map has the faults of clocks alone, and anything else those of a name"""
 
 
 @checked_dataclass()
@@ -32,8 +39,8 @@ class Group:
     """number of devices; give this or `share`"""
     share: Annotated[float, Field(gt=0, le=1)] | None = None
     """share of the fleet's `size`; give this or `count`, and the same for all groups"""
-    power_mode: str = FULL_MODE
-    """one of the profile's `power.modes`, or `full`"""
+    power_mode: _Mode = FULL_MODE
+    """one of the profile's `power.modes`, or `full`, or a map of clocks that are steps of the profile's `clocks`"""
     energy: Energy = field(default_factory=Energy)
     """energy source of the devices; left out: mains"""
     available: Availability | None = None
@@ -44,11 +51,15 @@ class Group:
     @staticmethod
     def faults_in(given: dict[str, Any]) -> list[Fault]:
         """Contradictions between the fields of a document's map."""
+        faults, mode = [], given.get("power_mode", FULL_MODE)
+        if not isinstance(mode, str | dict | ChosenClocks):
+            wanted = "must be the name of a power mode, in quotes where it is a number, or a map of clocks"
+            faults.append(Fault("power_mode", f"{wanted}; got {validation.kind_of(mode)}"))
         has = [given.get(key) is not None for key in ("count", "share")]
         misspelt = not given.keys() <= {field.name for field in dataclasses.fields(Group)}
-        if sum(has) == 1 or (not any(has) and misspelt):
-            return []
-        return [Fault("", f"needs either `count` or `share`; got {'both' if all(has) else 'neither'}")]
+        if sum(has) != 1 and (any(has) or not misspelt):
+            faults.append(Fault("", f"needs either `count` or `share`; got {'both' if all(has) else 'neither'}"))
+        return faults
 
     @property
     def conditions(self) -> Conditions:
@@ -188,16 +199,30 @@ def _check_repeated(document: FleetDocument, path: str, faults: list[Fault]) -> 
 
 def _check_conditions(group: dict[str, Any], profile: DeviceProfile, where: str, faults: list[Fault]) -> None:
     """Add a fault for a power mode or a battery that the profile does not have."""
-    mode, energy = group.get("power_mode", FULL_MODE), group.get("energy")
-    if isinstance(mode, str) and mode not in profile.mode_names:
-        near = validation.nearest(mode, profile.mode_names)
-        allowed = ", ".join(profile.mode_names)
-        message = f"'{profile.name}' has no power mode '{mode}'{near}; allowed: {allowed}"
-        faults.append(Fault(f"{where}.power_mode", message))
+    mode, energy = _given_mode(group.get("power_mode", FULL_MODE)), group.get("energy")
+    for fault in power_setting.faults(profile, mode):
+        place = f"{where}.power_mode"
+        faults.append(Fault(validation.join(place, fault.path) if fault.path else place, fault.message))
     stored = isinstance(energy, dict) and energy.get("source") in ("battery", "harvest")
     if stored and isinstance(energy, dict) and energy.get("capacity_j") is None and profile.battery_j is None:
         message = f"'{profile.name}' has no battery in its profile; give capacity_j, or leave `energy` out for mains"
         faults.append(Fault(f"{where}.energy", message))
+
+
+def _given_mode(given: Any) -> str | ChosenClocks:
+    """The power mode of a document, without parts that the checks of types and ranges name; full where none is left."""
+    if isinstance(given, dict):
+        unsafe = given.get("unsafe") is True
+        cpu_hz, gpu_hz, memory_hz = (_good_hz(given.get(key), unsafe) for key in ("cpu_hz", "gpu_hz", "memory_hz"))
+        any_good = cpu_hz is not None or gpu_hz is not None or memory_hz is not None
+        return ChosenClocks(cpu_hz, gpu_hz, memory_hz) if any_good else FULL_MODE
+    return given if isinstance(given, str) else FULL_MODE
+
+
+def _good_hz(given: Any, unsafe: bool) -> float | None:
+    """A frequency of a document; None where its type or its range is wrong."""
+    good = _is_number(given) and given > 0 and (unsafe or FREQUENCIES.holds(given))
+    return float(given) if good else None
 
 
 def _counts(document: FleetDocument) -> list[int]:

@@ -1,16 +1,18 @@
 """Inheritance of profiles (`extends`): a document merged over the one that it inherits from.
 
-Sections merge key by key; quantities and everything else replace. A note is about its own file and is not inherited.
+Sections merge key by key; quantities and everything else replace as wholes, a clock's steps and the list of power modes
+among them. A note is about its own file and is not inherited.
 
 A price uses the finest number that a profile has. Inherited finer numbers would hide a coarse one that a variant gives.
 So they follow it, each by the ratio of the variant's coarse number to the inherited one, as estimates with that source:
 
     peak_fp32_flops_per_s           the peaks of other precisions (shares of the FP32 peak hold as they are)
     training_utilisation            the shares of peak by kind of operation, each at most 1
-    step_overhead_s                 the constant times of operations and of convolutions in groups
+    step_overhead_s                 the constant times of operations, of convolutions in groups, and of a GPU's kernels
     bandwidth_bytes_per_s           the bandwidth of a copy in memory (shares of the bandwidth hold as they are)
     achieved_bandwidth_bytes_per_s  the shares of the bandwidth, each at most 1; without an inherited one, half of the
                                     nominal bandwidth counts as such
+    max_w                           the coefficients of a GPU's power by its clocks
 
 so that half the utilisation doubles the time of the arithmetic. What a variant gives itself, or takes away with null,
 stays as given. Where the inherited number is 0 no ratio exists, and the finer ones are left out.
@@ -38,18 +40,29 @@ class DerivedFields:
 
 _SHARES = tuple(f"{kind}_efficiency" for kind in ("convolution", "pointwise", "depthwise", "matmul"))
 _OVERHEADS = tuple(
-    f"{kind}_overhead_s" for kind in ("operation", "convolution_operation", "channel", "cramped_channel")
+    f"{kind}_overhead_s" for kind in ("operation", "convolution_operation", "channel", "cramped_channel", "kernel")
 )
 _MEMORY_SHARES = tuple(
     f"{kind}_efficiency"
-    for kind in ("activation", "operand", "weight", "update", "convolution_weight", "cramped_weight", "unrolling")
+    for kind in (
+        "activation",
+        "operand",
+        "matmul_operand",
+        "weight",
+        "update",
+        "convolution_weight",
+        "cramped_weight",
+        "unrolling",
+    )
 )
 _PEAKS = ("peak_fp16_flops_per_s", "peak_bf16_flops_per_s", "peak_int8_ops_per_s")
 _NOMINAL, _ACHIEVED = "bandwidth_bytes_per_s", "achieved_bandwidth_bytes_per_s"
+_POWER_BY_CLOCKS = ("floor_w", "memory_clock_w", "cpu_clock_w", "work_w", "work_clock_w")
 SHADOWS = (
     DerivedFields("compute", "peak_fp32_flops_per_s", _PEAKS),
     DerivedFields("compute", "training_utilisation", _SHARES, 1.0),
     DerivedFields("compute", "step_overhead_s", _OVERHEADS),
+    DerivedFields("power", "max_w", _POWER_BY_CLOCKS),
     DerivedFields("memory", _NOMINAL, (_ACHIEVED,)),
     # The last one: it needs both bandwidths as they are in the end.
     DerivedFields("memory", _ACHIEVED, _MEMORY_SHARES, 1.0),

@@ -22,32 +22,33 @@ from edgesim.config.plausible import stated
 from edgesim.errors import Fault, ProfileError, ScenarioError
 from edgesim.hardware import inheritance
 from edgesim.hardware.plausibility import contradictions, implausible
+from edgesim.hardware.power_modes import ModeClocks, PowerMode
 from edgesim.hardware.profile import (
     Battery,
+    Clocks,
     Compute,
     Cooling,
     DeviceProfile,
     Link,
     Memory,
     Power,
-    PowerMode,
     Storage,
     quantities,
 )
 from edgesim.hardware.quantity import Confidence, DeviceClass, Quantity, Scope
 
 __all__ = [
-    "Battery", "Compute", "Confidence", "Cooling", "DeviceClass", "DeviceProfile", "Link", "Memory", "Power",
+    "Battery", "Clocks", "Compute", "Confidence", "Cooling", "DeviceClass", "DeviceProfile", "Link", "Memory", "Power",
     "PowerMode", "Quantity", "Scope", "Storage", "available", "folder", "is_name", "load", "names", "schema", "table",
     "to_dict", "vary",
 ]  # fmt: skip
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _SECTIONS = {
-    "compute": Compute, "memory": Memory, "storage": Storage, "power": Power, "cooling": Cooling, "battery": Battery,
-    "link": Link,
+    "compute": Compute, "memory": Memory, "storage": Storage, "power": Power, "clocks": Clocks, "cooling": Cooling,
+    "battery": Battery, "link": Link,
 }  # fmt: skip
-_OPTIONAL = ("cooling", "battery", "link")
+_OPTIONAL = ("clocks", "cooling", "battery", "link")
 _KEYS = ["name", "title", "class", "processor", "software", "note", "extends", *_SECTIONS]
 _REQUIRED = [key for key in _KEYS if key not in ("name", "extends", "software", "note", *_OPTIONAL)]
 
@@ -163,6 +164,8 @@ def _row(profile: DeviceProfile) -> dict[str, Any]:
         "software": profile.software,
         "storage": profile.storage.kind,
         "power_scope": profile.power.scope,
+        "gpu_hz": profile.clocks.gpu_hz.value if profile.clocks else None,
+        "power_modes": tuple(mode.name for mode in profile.power.modes),
     }
     values = {name: quantity.value if quantity else None for name, quantity in numbers.items()}
     estimates = [name for name, quantity in numbers.items() if quantity and quantity.confidence == "estimate"]
@@ -266,7 +269,7 @@ def _check_shape(document: dict[str, Any], faults: list[Fault]) -> None:
 
 
 def _check_section(section: Any, cls: type, path: str, faults: list[Fault]) -> None:
-    """Add a fault for every unknown, missing or misplaced key of a section or of one of its power modes."""
+    """Add a fault for every unknown, missing or misplaced key of a section, or of its power modes and their clocks."""
     _check_keys(section, cls, path, faults)
     for field in dataclasses.fields(cls) if isinstance(section, dict) else ():
         given = section.get(field.name)
@@ -277,6 +280,8 @@ def _check_section(section: Any, cls: type, path: str, faults: list[Fault]) -> N
         elif field.name == "modes" and isinstance(given, list):
             for i, mode in enumerate(given):
                 _check_section(mode, PowerMode, f"{path}.modes[{i}]", faults)
+        elif field.name == "clocks":
+            _check_keys(given, ModeClocks, f"{path}.clocks", faults)
 
 
 def _check_keys(given: Any, cls: type, path: str, faults: list[Fault]) -> None:

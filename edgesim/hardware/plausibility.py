@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection
 from typing import Any
 
 from edgesim.config.plausible import WAY_PAST
 from edgesim.errors import Fault
-from edgesim.hardware import plausible_ranges
+from edgesim.hardware import plausible_ranges, power_setting
 from edgesim.hardware.conditions import FULL_MODE
 from edgesim.hardware.profile import DeviceProfile
-from edgesim.hardware.quantity import HALF_PEAK
+from edgesim.hardware.quantity import GPU_CLASSES, HALF_PEAK
 
 _HALF_PEAKS = ("peak_fp16_flops_per_s", "peak_bf16_flops_per_s")
 
@@ -67,13 +68,13 @@ def contradictions(profile: DeviceProfile, faulty: Collection[str]) -> list[Faul
         profile: whose fields are each in the range of any device.
         faulty: paths that have a fault already; nothing is held against their values.
     """
-    faults = []
+    faults = _clock_contradictions(profile) + _mode_contradictions(profile)
     if not {"power.idle_w.value", "power.max_w.value"} & set(faulty):
         if profile.idle_w > profile.power_w:
             message = f"{profile.idle_w:g} W is above power.max_w, {profile.power_w:g} W; are the two exchanged?"
             faults.append(Fault("power.idle_w.value", message))
         else:
-            faults += _mode_contradictions(profile)
+            faults += _power_contradictions(profile)
     achieved, nominal = profile.memory.achieved_bandwidth_bytes_per_s, profile.memory.bandwidth_bytes_per_s
     path = "memory.achieved_bandwidth_bytes_per_s.value"
     trusted = not {path, "memory.bandwidth_bytes_per_s.value"} & set(faulty)
@@ -83,29 +84,62 @@ def contradictions(profile: DeviceProfile, faulty: Collection[str]) -> list[Faul
     return faults
 
 
+def _clock_contradictions(profile: DeviceProfile) -> list[Fault]:
+    """Clocks of a device without a GPU, and coefficients of the power by clocks that others are missing beside."""
+    names = [field.name for field in dataclasses.fields(power_setting.PowerByClocks)]
+    given = [name for name in names if getattr(profile.power, name) is not None]
+    missing = [name for name in names if name not in given]
+    faults = []
+    if profile.clocks is not None and profile.device_class not in GPU_CLASSES:
+        message = (
+            f"class {profile.device_class} has no `clocks`: they belong to GPUs ({', '.join(GPU_CLASSES)}), and a "
+            "processor's steps follow the throughput_factor of power.modes; leave them out"
+        )
+        faults.append(Fault("clocks", message))
+    elif given and profile.clocks is None:
+        faults.append(Fault("power", f"{', '.join(given)} need `clocks`; give its steps, or leave them out"))
+    if given and missing:
+        message = f"{', '.join(missing)} missing beside {', '.join(given)}; give all five or none"
+        faults.append(Fault("power", message))
+    return faults
+
+
 def _mode_contradictions(profile: DeviceProfile) -> list[Fault]:
-    """Power modes that share a name, whose power is outside the device's own, or that no one would choose."""
+    """Power modes that share a name, and clocks of modes that the device does not have."""
     faults = []
     for i, mode in enumerate(profile.power.modes):
+        where = f"power.modes[{i}]"
         if mode.name in profile.mode_names[: i + 1]:
             taken = "that of the full mode" if mode.name == FULL_MODE else "given twice"
-            faults.append(Fault(f"power.modes[{i}].name", f"'{mode.name}' is {taken}; give each mode its own name"))
-        if mode.throughput_factor is None or mode.power_w is None:
+            faults.append(Fault(f"{where}.name", f"'{mode.name}' is {taken}; give each mode its own name"))
+        if mode.clocks is None:
             continue
-        if not profile.idle_w <= mode.power_w.value <= profile.power_w:
+        if profile.clocks is None:
+            message = "need the profile's own `clocks`; give its steps, or throughput_factor and power_w"
+            faults.append(Fault(f"{where}.clocks", message))
+            continue
+        off = power_setting.off_steps(profile, mode.clocks)
+        faults += [Fault(f"{where}.clocks.{fault.path}", fault.message) for fault in off]
+    return faults
+
+
+def _power_contradictions(profile: DeviceProfile) -> list[Fault]:
+    """Power modes whose given power is outside the device's own, or that no one would choose."""
+    faults = []
+    given = [(i, mode, *mode.speed_and_power) for i, mode in enumerate(profile.power.modes) if mode.clocks is None]
+    for i, _, speed, power_w in given:
+        place = f"power.modes[{i}].power_w.value"
+        if not profile.idle_w <= power_w <= profile.power_w:
             limits = f"allowed is {profile.idle_w:g} W (idle_w) to {profile.power_w:g} W (max_w)"
-            message = f"{mode.power_w.value:g} W is outside the device's power: {limits}; give power.modes anew"
-            faults.append(Fault(f"power.modes[{i}].power_w.value", message))
-        for other in profile.power.modes:
-            if other.throughput_factor is None or other.power_w is None:
-                continue
-            slower = mode.throughput_factor.value < other.throughput_factor.value
-            if slower and mode.power_w.value > other.power_w.value:
+            message = f"{power_w:g} W is outside the device's power: {limits}; give power.modes anew"
+            faults.append(Fault(place, message))
+        for _, other, other_speed, other_w in given:
+            if speed < other_speed and power_w > other_w:
                 message = (
-                    f"{mode.power_w.value:g} W at {mode.throughput_factor.value:g} of the speed is more than "
-                    f"'{other.name}' takes, {other.power_w.value:g} W at {other.throughput_factor.value:g}; "
+                    f"{power_w:g} W at {speed:g} of the speed is more than "
+                    f"'{other.name}' takes, {other_w:g} W at {other_speed:g}; "
                     "a slower mode takes less: are the two exchanged?"
                 )
-                faults.append(Fault(f"power.modes[{i}].power_w.value", message))
+                faults.append(Fault(place, message))
                 break
     return faults

@@ -61,6 +61,8 @@ _STEP = _ranges(
 _OPERATION = _ranges("s", _SECONDS, *[(0.0, 0.02)] * 2, (0.0, 0.01), (0.0, 0.02), *[(0.0, 0.007)] * 3)
 # One group of one sample is less than an operation: profiles are at 9 ns to 50 µs.
 _CHANNEL = _ranges("s", _SECONDS, *[(0.0, 1e-3)] * 4, *[(0.0, 5e-4)] * 3)
+# A kernel's constant time on the GPU itself is tens of microseconds at most.
+_KERNEL = _ranges("s", _SECONDS, *[(0.0, 2e-3)] * 7)
 _MEMORY = _ranges(
     "bytes",
     _BYTES,
@@ -146,6 +148,7 @@ BY_CLASS: dict[tuple[str, str], dict[str, PlausibleRange]] = {
     ("compute", "convolution_operation_overhead_s"): _OPERATION,
     ("compute", "channel_overhead_s"): _CHANNEL,
     ("compute", "cramped_channel_overhead_s"): _CHANNEL,
+    ("compute", "kernel_overhead_s"): _KERNEL,
     ("memory", "size_bytes"): _MEMORY,
     ("memory", "bandwidth_bytes_per_s"): _BANDWIDTH,
     ("memory", "achieved_bandwidth_bytes_per_s"): _BANDWIDTH,

@@ -8,12 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edgesim.config import validation
+from edgesim.errors import Fault
 from edgesim.hardware.conditions import FULL_MODE, ChosenClocks
-from edgesim.hardware.profile import DeviceProfile, ModeClocks, PowerMode
+from edgesim.hardware.power_modes import ModeClocks, PowerMode
+from edgesim.hardware.profile import DeviceProfile
 from edgesim.hardware.quantity import GPU_CLASSES
 
 Shares = npt.NDArray[np.float64] | float
 CLOCKS = ("cpu", "gpu", "memory")
+CLOCK_EXPONENT = 2.2
+"""of the power above idle by the GPU's clock, where a profile has no power by clocks: 2.10 on the AGX Xavier, 2.35 on
+the Nano (gemm_dvfs.csv, wall power of matrix products)"""
 _SAME = 0.01
 """relative distance within which a given clock is taken for a step: 829e6 for 828,750,000"""
 
@@ -63,6 +69,8 @@ class PowerSetting:
     """power under full load"""
     clocks: ClockShares | None
     """of a GPU device; None = a processor computes, whose steps `speed` and `overhead_speed` slow down"""
+    gpu_core_share: float = 1.0
+    """cores of the GPU that are on over all; it slows arithmetic down, beside the clock"""
 
 
 def power_by_clocks(profile: DeviceProfile) -> PowerByClocks | None:
@@ -96,51 +104,76 @@ def setting(profile: DeviceProfile, power_mode: str | ChosenClocks = FULL_MODE) 
 
 
 def _by_factors(profile: DeviceProfile, mode: PowerMode, gpu: bool) -> PowerSetting:
-    assert mode.throughput_factor is not None  # checked when the profile was read
-    assert mode.power_w is not None
-    speed = mode.throughput_factor.value
+    speed, power_w = mode.speed_and_power
     # The processor that feeds a GPU keeps its clock.
     overhead = mode.overhead_factor.value if mode.overhead_factor else 1.0 if gpu else speed
     clocks = ClockShares(cpu=overhead, gpu=speed) if gpu else None
-    return PowerSetting(mode.name, speed, overhead, mode.power_w.value, clocks)
+    return PowerSetting(mode.name, speed, overhead, power_w, clocks)
 
 
 def _at_clocks(profile: DeviceProfile, name: str, given: ChosenClocks | ModeClocks) -> PowerSetting:
-    shares = {}
+    shares = dict.fromkeys(CLOCKS, 1.0)
     for clock, steps in steps_hz(profile).items():
         wanted = getattr(given, f"{clock}_hz")
-        shares[clock] = 1.0 if wanted is None else steps[_nearest(steps, wanted)] / steps[-1]
+        shares[clock] = 1.0 if wanted is None else _nearest(steps, wanted) / steps[-1]
     clocks = ClockShares(**shares)
+    on = given.gpu_core_share if isinstance(given, ModeClocks) and given.gpu_core_share is not None else 1.0
+    speed = shares["gpu"] * on
     law = power_by_clocks(profile)
-    load_w = profile.power_w if law is None else min(float(law.most_w(clocks)), profile.power_w)
-    return PowerSetting(name, shares["gpu"], shares["cpu"], load_w, clocks)
+    if law is None:
+        load_w = profile.idle_w + (profile.power_w - profile.idle_w) * on * shares["gpu"] ** CLOCK_EXPONENT
+    else:
+        load_w = min(float(law.most_w(clocks)), profile.power_w)
+    return PowerSetting(name, speed, shares["cpu"], load_w, clocks, on)
 
 
 def steps_hz(profile: DeviceProfile) -> dict[str, tuple[float, ...]]:
-    """Steps of each clock in rising order, by the names of CLOCKS; empty where the profile has no clocks."""
-    clocks = profile.clocks
-    return {} if clocks is None else {name: getattr(clocks, f"{name}_hz").value for name in CLOCKS}
+    """Steps of each known clock in rising order, by the names of CLOCKS; empty where the profile has no clocks."""
+    known = {name: getattr(profile.clocks, f"{name}_hz", None) for name in CLOCKS}
+    return {name: steps.value for name, steps in known.items() if steps is not None}
 
 
 def problem(profile: DeviceProfile, power_mode: str | ChosenClocks) -> str:
-    """Fault of a power mode on a device, with the fix; empty where it has none."""
-    from edgesim.config import validation
+    """Faults of a power mode on a device in a text, with the fix; empty where it has none."""
+    return "\n".join(map(str, faults(profile, power_mode)))
 
+
+def faults(profile: DeviceProfile, power_mode: str | ChosenClocks) -> list[Fault]:
+    """Faults of a power mode on a device, with the fix; a clock's has its name as path."""
+    own, names = f"'{profile.name}'", ", ".join(profile.mode_names)
     if isinstance(power_mode, str):
         if power_mode in profile.mode_names:
-            return ""
+            return []
         near = validation.nearest(power_mode, profile.mode_names)
-        own = ", or the clocks cpu_hz, gpu_hz, memory_hz" if profile.clocks else ""
-        return f"'{profile.name}' has no power mode '{power_mode}'{near}; allowed: {', '.join(profile.mode_names)}{own}"
+        clocks = f", or a map with {', '.join(f'{name}_hz' for name in steps_hz(profile))}" if profile.clocks else ""
+        return [Fault("", f"{own} has no power mode '{power_mode}'{near}; allowed: {names}{clocks}")]
     if profile.clocks is None:
-        return f"'{profile.name}' has no `clocks` that could be set; allowed: {', '.join(profile.mode_names)}"
-    for clock, steps in steps_hz(profile).items():
-        wanted = getattr(power_mode, f"{clock}_hz")
-        if wanted is not None and abs(steps[_nearest(steps, wanted)] / wanted - 1) > _SAME:
-            allowed = ", ".join(f"{step:.6g}" for step in steps)
-            return f"'{profile.name}' has no {clock}_hz of {wanted:g}; its steps are {allowed}"
-    return ""
+        return [Fault("", f"{own} has no `clocks` in its profile that could be set; allowed: {names}")]
+    return off_steps(profile, power_mode)
 
 
-def _nearest(steps: tuple[float, ...], wanted: float) -> int:
-    return int(np.argmin(np.abs(np.array(steps) - wanted)))
+def off_steps(profile: DeviceProfile, given: ChosenClocks | ModeClocks) -> list[Fault]:
+    """Clocks that are no steps of a device, each with the nearest one; the name of the clock is the path."""
+    found, known = [], steps_hz(profile)
+    for clock in CLOCKS:
+        key = f"{clock}_hz"
+        wanted = getattr(given, key)
+        if wanted is None:
+            continue
+        if clock not in known:
+            message = f"'{profile.name}' has no {key} in its profile that could be set; leave it out"
+            found.append(Fault(key, message))
+            continue
+        nearest = _nearest(known[clock], wanted)
+        if abs(nearest / wanted - 1) > _SAME:
+            steps = ", ".join(f"{step / 1e6:.6g}" for step in known[clock])
+            message = (
+                f"{wanted:.10g} is no step of '{profile.name}'; the nearest is {nearest:.10g}; steps in MHz: {steps}"
+            )
+            found.append(Fault(key, message))
+    return found
+
+
+def _nearest(steps: tuple[float, ...], wanted: float) -> float:
+    """The step that is nearest to a frequency."""
+    return min(steps, key=lambda step: abs(step - wanted))

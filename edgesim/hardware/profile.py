@@ -11,16 +11,14 @@ from typing import get_args, get_origin, get_type_hints
 from pydantic.dataclasses import dataclass
 
 from edgesim.hardware.conditions import FULL_MODE
+from edgesim.hardware.power_modes import Clocks, PowerMode
 from edgesim.hardware.quantity import (
     NOMINAL_SHARE,
     STRICT,
     Activity,
     Bandwidth,
     Capacity,
-    Confidence,
     DeviceClass,
-    Frequencies,
-    Frequency,
     HalfPeak,
     IntegerPeak,
     LinkSpeed,
@@ -32,7 +30,6 @@ from edgesim.hardware.quantity import (
     Quantity,
     Scope,
     Share,
-    SpeedFactor,
     StartUp,
     StorageSize,
     StorageSpeed,
@@ -136,51 +133,6 @@ class Storage:
 
 
 @dataclass(frozen=True, config=STRICT)
-class Clocks:
-    """Clocks that a device can be set to, each as its steps in rising order; the last one is full clock."""
-
-    cpu_hz: Frequencies
-    """steps of the processor that dispatches and starts up"""
-    gpu_hz: Frequencies
-    """steps of the GPU"""
-    memory_hz: Frequencies
-    """steps of the memory (EMC)"""
-
-
-@dataclass(frozen=True, config=STRICT)
-class ModeClocks:
-    """Clocks of a power mode; one that is left out is the highest of the device."""
-
-    source: Words
-    """origin of the clocks"""
-    confidence: Confidence
-    """as of a quantity"""
-    cpu_hz: Frequency | None = None
-    gpu_hz: Frequency | None = None
-    memory_hz: Frequency | None = None
-
-
-@dataclass(frozen=True, config=STRICT)
-class PowerMode:
-    """A clock setting below the full one, such as a Jetson's nvpmodel or a fixed CPU frequency.
-
-    It gives either its clocks, or its speed and its power.
-    """
-
-    name: Words
-    """name of the mode, which a fleet's `power_mode` gives"""
-    throughput_factor: SpeedFactor | None = None
-    """speed of computing in this mode over that at full clock, in (0, 1]"""
-    power_w: Watts | None = None
-    """power under full load in this mode"""
-    clocks: ModeClocks | None = None
-    """clocks of this mode, where the profile has `clocks` and its power by them"""
-    overhead_factor: SpeedFactor | None = None
-    """speed of start-up and dispatch in this mode over that at full clock; missing: as of computing, and 1 where a GPU
-    computes, for the processor that feeds it keeps its clock"""
-
-
-@dataclass(frozen=True, config=STRICT)
 class Power:
     """Power of the part that `scope` names."""
 
@@ -189,22 +141,23 @@ class Power:
     max_w: Watts
     """power under full load: the constant power P of the closed form"""
     modes: tuple[PowerMode, ...] = ()
-    """settings below the full one, which is always there and named `full`"""
+    """named settings beside the full one, which is always there, named `full`, and has the highest clocks"""
     memory_activity: Activity | None = None
     """power above idle while operations wait for memory, over that under full load in the same mode; missing: 1"""
     overhead_activity: Activity | None = None
     """power above idle while operations are dispatched and a job starts up, over that under full load in the same mode;
     missing: 1"""
     floor_w: PartWatts | None = None
-    """p0 of the power by clocks (`cost.gpu_steps`): what a step draws at any clock. This and the next four together"""
+    """p0 of the power by clocks (`cost.gpu_steps`): power of a step at any clock. All five or none of them are given,
+    and only beside `clocks`"""
     memory_clock_w: PartWatts | None = None
-    """a: what the highest memory clock adds to it; proportional to the clock"""
+    """a: power that the highest memory clock adds to it; proportional to the clock"""
     cpu_clock_w: PartWatts | None = None
-    """b: what the highest processor clock adds; proportional to its square"""
+    """b: power that the highest processor clock adds; proportional to its square"""
     work_w: PartWatts | None = None
-    """d: what the GPU's work adds at any GPU clock, per second that the work takes at the highest clocks"""
+    """d: energy of the GPU's work at any GPU clock, per second that the work takes at the highest clocks"""
     work_clock_w: PartWatts | None = None
-    """h: what it adds besides at the highest GPU clock; proportional to the square of the clock"""
+    """h: energy that it takes besides at the highest GPU clock; proportional to the square of the clock"""
     scope: Scope | None = None
     """part of the device that all watts of the profile are of; missing: not known"""
 

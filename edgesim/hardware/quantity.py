@@ -88,8 +88,11 @@ LinkSpeed = Quantity[
         float, AboveZero, PlausibleRange(1e2, 1.25e10, "bytes/s", (("MB/s", 1e6), ("Mbit/s", 1.25e5), ("GB/s", 1e9)))
     ]
 ]
-Frequency = Annotated[float, AboveZero, PlausibleRange(1e6, 1e10, "Hz", (("MHz", 1e6), ("kHz", 1e3), ("GHz", 1e9)))]
-Frequencies = Quantity[tuple[Frequency, ...]]
+# The slowest step of a Jetson's memory is 41 MHz. kHz, in which Linux gives a processor's clock, are outside.
+FREQUENCIES = PlausibleRange(2e7, 1e10, "Hz", (("MHz", 1e6), ("kHz", 1e3), ("GHz", 1e9)))
+Frequency = Annotated[float, AboveZero, FREQUENCIES]
+Steps = Quantity[Annotated[tuple[Frequency, ...], Field(min_length=1)]]
+CoreShare = Annotated[float, UpToOne, PlausibleRange(0.01, 1.0, "(cores on / all)", (("per cent", 0.01),))]
 Watts = Quantity[Annotated[float, AboveZero, PlausibleRange(1e-5, 2e3, "W", (("mW", 1e-3),))]]
 # A coefficient of a law of power, not a power by itself: 0 where a part draws nothing.
 PartWatts = Quantity[Annotated[float, AtLeastZero, PlausibleRange(0.0, 2e3, "W", (("mW", 1e-3),))]]
