@@ -137,7 +137,7 @@ def _gpu_step(
     """A step of a GPU at the clocks of a power mode."""
     assert mode.clocks is not None
     costs = gpu_steps.costs(profile, setting.precision)
-    found = gpu_steps.times(done, costs, mode.clocks, setting.factor)
+    found = gpu_steps.times(done, costs, mode.clocks, setting.factor * mode.gpu_core_share)
     work_s = gpu_steps.times(done, costs, ClockShares(), setting.factor).gpu_s
     energy_j = gpu_steps.load_j(profile, mode.clocks, found.busy_s, work_s)
     load_s = None if energy_j is None else energy_j / (mode.load_w - profile.idle_w)

@@ -18,6 +18,7 @@ from edgesim.hardware.quantity import (
     Activity,
     Bandwidth,
     Capacity,
+    ConvolutionShare,
     DeviceClass,
     HalfPeak,
     IntegerPeak,
@@ -58,7 +59,7 @@ class Compute:
     """nominal peak in bf16; only where the arithmetic units take it: training in bf16 elsewhere is priced as FP32"""
     peak_int8_ops_per_s: IntegerPeak | None = None
     """nominal peak in INT8 of the units that can train or score, multiply-add = 2; not used by the price of a step"""
-    convolution_efficiency: Share | None = None
+    convolution_efficiency: ConvolutionShare | None = None
     """achieved over peak FP32 FLOP/s in convolutions larger than 1x1, beside their memory traffic (`cost.steps`).
     Where this or another share is missing, `training_utilisation` stands in for it"""
     pointwise_efficiency: Share | None = None

@@ -71,6 +71,10 @@ Utilisation = Quantity[
     Annotated[float, AboveZero, PlausibleRange(1e-6, 1.0, "(achieved / peak)", (("per cent", 0.01),))]
 ]
 Share = Quantity[Annotated[float, AboveZero, PlausibleRange(1e-6, 1.0, "(achieved / nominal)", (("per cent", 0.01),))]]
+# Winograd's algorithm computes a 3x3 convolution with 2.25 times fewer multiplications than are counted.
+ConvolutionShare = Quantity[
+    Annotated[float, AboveZero, PlausibleRange(1e-6, 2.25, "(achieved / nominal)", (("per cent", 0.01),))]
+]
 Overhead = Quantity[Annotated[float, AtLeastZero, PlausibleRange(0.0, 1.0, "s", (("ms", 1e-3), ("µs", 1e-6)))]]
 # Of one operation, not of a step: the slowest framework here takes 1.2 ms on the slowest board.
 OperationOverhead = Quantity[

@@ -11,9 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from edgesim.calibration.published import activities, coefficients, measurements, predictors, profile_writer, report
+from edgesim.calibration.published import (
+    activities,
+    coefficients,
+    jetson_fit,
+    jetson_report,
+    measurements,
+    predictors,
+    profile_writer,
+    report,
+)
 from edgesim.calibration.published.coefficients import FamilyFit
-from edgesim.calibration.published.matrix_products import DrawFit, ProductFit, fit_draw
+from edgesim.calibration.published.jetson_fit import JetsonFit
+from edgesim.calibration.published.matrix_products import DrawFit, ProductFit, fit_draw, fit_products
 from edgesim.calibration.published.profile_coefficients import Value
 from edgesim.errors import EdgesimError
 from edgesim.formatting import n_of
@@ -26,6 +36,7 @@ class PublishedFit(NamedTuple):
 
     profiles: dict[str, DeviceProfile]
     families: list[FamilyFit]
+    jetsons: JetsonFit
     product_fits: dict[str, ProductFit]
     draws: dict[str, DrawFit]
     products: list[measurements.Product]
@@ -41,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--measurements",
         type=Path,
         metavar="FOLDER",
-        help="folder with training_measurements.csv and gemm_dvfs.csv (default: those that come with edgesim)",
+        help="folder with the CSV files of device_profiles/measurements (default: those that come with edgesim)",
     )
     parser.add_argument("--profiles", type=Path, metavar="FOLDER", help="write the coefficients into these profiles")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the errors to this Markdown file")
@@ -51,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.profiles is not None:
             write(fitted, given.profiles)
         if given.report is not None:
-            given.report.write_text(report.page(report_content(fitted)), encoding="utf-8")
+            figure = given.report.with_name(f"{given.report.stem}-jetsons.svg")
+            figure.write_text(jetson_report.figure(fitted.jetsons), encoding="utf-8")
+            given.report.write_text(report.page(report_content(fitted), figure.name), encoding="utf-8")
     except EdgesimError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -80,13 +93,14 @@ def fit_profiles(folder: Path, profile_folder: Path | None = None) -> PublishedF
     known = {name: loading.load(name, profile_folder) for name in loading.names(profile_folder)}
     measured, left_out = measurements.steps(folder)
     products = measurements.products(folder)
-    families, product_fits = coefficients.fit_all(measured, products, known)
-    draws = {name: fit_draw([one for one in products if one.device == name]) for name in product_fits}
-    values = {
-        name: found | activities.of_profile(known[name], known, draws)
-        for name, found in coefficients.coefficients(known, families, product_fits).items()
-    }
-    return PublishedFit(known, families, product_fits, draws, products, left_out, values)
+    families = coefficients.fit_all(measured, known)
+    jetsons = jetson_fit.fit_jetsons(folder, measured, known)
+    devices = sorted({product.device for product in products})
+    product_fits = {name: fit_products([one for one in products if one.device == name]) for name in devices}
+    draws = {name: fit_draw([one for one in products if one.device == name]) for name in devices}
+    found = coefficients.coefficients(known, families, jetsons)
+    values = {name: own | activities.of_profile(known[name]) for name, own in found.items()}
+    return PublishedFit(known, families, jetsons, product_fits, draws, products, left_out, values)
 
 
 def differences(fitted: PublishedFit) -> list[str]:
@@ -116,6 +130,7 @@ def report_content(fitted: PublishedFit) -> report.ReportContent:
         rooflines.update(predictors.held_out_roofline(one.family, one.data, one.measured, one.anchor))
     return report.ReportContent(
         fitted.families,
+        fitted.jetsons,
         rooflines,
         fitted.product_fits,
         fitted.draws,

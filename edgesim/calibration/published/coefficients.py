@@ -9,10 +9,9 @@ import numpy as np
 from edgesim.calibration import cross_validation, fit
 from edgesim.calibration.fit import Data, Family, field_of
 from edgesim.calibration.measured_step import MeasuredStep
-from edgesim.calibration.published import relatives, x86
+from edgesim.calibration.published import jetson_fit, relatives, x86
 from edgesim.calibration.published.families import FAMILIES
-from edgesim.calibration.published.matrix_products import ProductFit, fit_products
-from edgesim.calibration.published.measurements import Product
+from edgesim.calibration.published.jetson_fit import JetsonFit
 from edgesim.calibration.published.profile_coefficients import (
     RECOMPUTES,
     SMALL_NETWORK,
@@ -20,11 +19,11 @@ from edgesim.calibration.published.profile_coefficients import (
     Value,
     operation,
     operation_overhead_s,
-    product,
 )
-from edgesim.cost.steps import BYTE_TERMS, TERMS
+from edgesim.cost.steps import TERMS
 from edgesim.errors import EdgesimError
 from edgesim.hardware.loading import DeviceProfile
+from edgesim.hardware.quantity import GPU_CLASSES
 from edgesim.work import FloatArray
 
 _MIX = "raspberry-pi-4b"
@@ -44,60 +43,49 @@ class FamilyFit:
     """[terms] costs of the family's anchor"""
 
 
-def fit_all(
-    measured: list[MeasuredStep], products: list[Product], profiles: dict[str, DeviceProfile]
-) -> tuple[list[FamilyFit], dict[str, ProductFit]]:
-    """Fit every family and every GPU whose matrix products were measured.
+def fit_all(measured: list[MeasuredStep], profiles: dict[str, DeviceProfile]) -> list[FamilyFit]:
+    """Fit every family of processors.
 
     Raises:
         EdgesimError: a family without any measurement.
     """
-    gpus = {p.device for p in products}
-    product_fits = {device: fit_products([p for p in products if p.device == device]) for device in sorted(gpus)}
     fits: list[FamilyFit] = []
     for family in FAMILIES:
         chosen = {d: [s for s in measured if s.device == d and s.model != SMALL_NETWORK] for d in family.devices}
         chosen = {device: rows for device, rows in chosen.items() if rows}
         if not chosen:
             raise EdgesimError(f"no measurement of {family.name}: {', '.join(family.devices)}; give another folder")
-        data = {d: fit.data(rows, profiles[d], _fixed(family, profiles[d], product_fits)) for d, rows in chosen.items()}
+        data = {d: fit.data(rows, profiles[d], _fixed(family, profiles[d])) for d, rows in chosen.items()}
         anchor = next((one.costs[family.anchor] for one in fits if family.anchor in one.costs), None)
         costs, errors = fit.fit(family, data, anchor), cross_validation.held_out(family, data, anchor)
         fits.append(FamilyFit(family, chosen, data, costs, errors, anchor))
-    return fits, product_fits
+    return fits
 
 
-def _fixed(family: Family, profile: DeviceProfile, product_fits: dict[str, ProductFit]) -> FloatArray:
+def _fixed(family: Family, profile: DeviceProfile) -> FloatArray:
     """[terms] the costs that a family does not fit."""
     fixed = np.zeros(len(TERMS))
-    fitted = {term for group in family.groups for term in group}
-    if "operation" not in fitted:
+    if "operation" not in {term for group in family.groups for term in group}:
         for term in ("operation", "convolution_operation"):
             fixed[TERMS.index(term)] = operation_overhead_s(profile)
-    if "activation" not in fitted:
-        for term in BYTE_TERMS:
-            fixed[TERMS.index(term)] = 0.0 if term == "unrolling" else 1 / profile.bandwidth_bytes_per_s
-    if "matmul" not in fitted:
-        share = np.mean([one.efficiency for one in product_fits.values()])
-        own = product_fits.get(profile.name)
-        peak = profile.compute.peak_fp32_flops_per_s.value
-        fixed[TERMS.index("matmul")] = 1 / (peak * (own.efficiency if own else share))
     return fixed
 
 
 def coefficients(
-    profiles: dict[str, DeviceProfile], fits: list[FamilyFit], product_fits: dict[str, ProductFit]
+    profiles: dict[str, DeviceProfile], fits: list[FamilyFit], jetsons: JetsonFit
 ) -> dict[str, dict[str, Value]]:
     """Profile -> field -> coefficient, for every profile."""
-    boards, phones, jetsons = fits
+    boards, phones = fits
     found: dict[str, dict[str, Value]] = {}
     # The Pi 4's and Pi 5's fits see all kinds; what the others cannot see comes from the Pi 5.
-    for one in (boards, phones, jetsons):
+    for one in (boards, phones):
         for device in one.costs:
-            found[device] = _fitted(one, profiles[device], found.get("raspberry-pi-5"), product_fits)
+            found[device] = _fitted(one, profiles[device], found.get("raspberry-pi-5"))
     for name, profile in profiles.items():
-        if name not in found:
-            found[name] = relatives.inherited(profile, profiles, found, product_fits)
+        if profile.device_class in GPU_CLASSES:
+            found[name] = jetson_fit.coefficients(jetsons, profile)
+        elif name not in found:
+            found[name] = relatives.inherited(profile, profiles, found)
             if name in x86.HPL_FLOPS_PER_S and _MIX in boards.measured:
                 flops = np.array(
                     [step.network.workload().train_flops * step.batch_size for step in boards.measured[_MIX]]
@@ -113,9 +101,7 @@ def _nominal(profile: DeviceProfile, field: str) -> float:
     return (profile.compute.peak_fp32_flops_per_s if compute else profile.memory.bandwidth_bytes_per_s).value
 
 
-def _fitted(
-    one: FamilyFit, profile: DeviceProfile, other: dict[str, Value] | None, product_fits: dict[str, ProductFit]
-) -> dict[str, Value]:
+def _fitted(one: FamilyFit, profile: DeviceProfile, other: dict[str, Value] | None) -> dict[str, Value]:
     """Of a measured device. `other`: coefficients for the kinds that its measurements do not have."""
     device = profile.name
     costs, errors = one.costs[device], one.held_out[device]
@@ -136,13 +122,6 @@ def _fitted(
             values[name] = Value(value, confidence, source, error)
         elif term == "operation":
             values[name] = operation(profile)
-        elif term == "matmul":
-            values[name] = product(profile, product_fits)
-        elif term == "channel" and profile.device_class == "jetson-gpu":
-            values[name] = _gpu_channel()
-        elif term in ("activation", "weight"):
-            reached = profile.bandwidth_bytes_per_s / profile.memory.bandwidth_bytes_per_s.value
-            values[name] = Value(reached, "estimate", "half of the nominal bandwidth, held fixed in the fit")
         else:
             assert other is not None
             values[name] = _like_convolution(name, values, other)
@@ -165,7 +144,3 @@ def _like_convolution(field: str, values: dict[str, Value], other: dict[str, Val
         return Value(min(1.0, other[field].value * ratio), "estimate", source)
     source = "the Raspberry Pi 5's, by the shares of peak that plain convolutions reach"
     return Value(min(1.0, other[field].value / ratio), "estimate", source)
-
-
-def _gpu_channel() -> Value:
-    return Value(0.0, "estimate", "GPU kernels take all channels of all samples at once")

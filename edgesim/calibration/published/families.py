@@ -29,10 +29,4 @@ FAMILIES = (
         anchor="raspberry-pi-4b",  # of the same kind of processor, measured more often
         unanchored=("operation", "convolution_operation"),  # that is the framework's and not the processor's
     ),
-    Family(
-        "Jetsons (PyTorch)",
-        ("jetson-nano", "jetson-xavier-nx"),
-        # Two networks; matrix products were measured by themselves, the rest is fixed.
-        (("convolution",), ("pointwise", "depthwise")),
-    ),
 )

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,6 @@ from edgesim.cost.gpu_steps import KINDS, UPDATE_KERNELS, UPDATE_TOUCHES, GpuWor
 from edgesim.errors import EdgesimError
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.power_setting import CLOCKS, ClockShares, steps_hz
-from edgesim.models import resolve
 from edgesim.work import FloatArray
 
 PROFILES = {"Jetson AGX Xavier": "jetson-agx-xavier", "Jetson TX2": "jetson-tx2"}
@@ -46,7 +46,7 @@ def gpu_device(profile: DeviceProfile) -> GpuDevice:
     """Nominal numbers of a profile with clocks."""
     highest = {clock: steps[-1] for clock, steps in steps_hz(profile).items()}
     peak, bandwidth = profile.compute.peak_fp32_flops_per_s.value, profile.memory.bandwidth_bytes_per_s.value
-    return GpuDevice(profile.name, peak, bandwidth, highest["gpu"], highest["cpu"])
+    return GpuDevice(profile.name, peak, bandwidth, highest["gpu"], highest.get("cpu", np.nan))
 
 
 def at_many_clocks(folder: Path, profiles: Mapping[str, DeviceProfile]) -> list[JetsonRun]:
@@ -66,11 +66,13 @@ def at_many_clocks(folder: Path, profiles: Mapping[str, DeviceProfile]) -> list[
     for (device, model), numbers in rows.items():
         table = np.array(numbers)
         highest = {clock: steps[-1] for clock, steps in steps_hz(profiles[device]).items()}
-        shares = {
-            clock: table[:, i] * _COLUMNS[clock][1] / highest[clock] for i, clock in enumerate(CLOCKS)
-        }
+        shares = {clock: table[:, i] * _COLUMNS[clock][1] / highest[clock] for i, clock in enumerate(CLOCKS)}
         steps = MeasuredClocks(
-            gpu_device(profiles[device]), model, _work(model, batches[device, model]), ClockShares(**shares), table[:, 3]
+            gpu_device(profiles[device]),
+            model,
+            _work(model, batches[device, model]),
+            ClockShares(**shares),
+            table[:, 3],
         )
         found.append(JetsonRun(steps, table[:, 4]))
     return found
@@ -83,11 +85,12 @@ def at_one_setting(
 
     The latter are TensorFlow's. Its source splits off the time of kernel launches, which is nearly none of a step.
     """
-    found = [
-        MeasuredClocks(gpu_device(profiles[one.device]), one.model, _counted(one.network, one.batch_size, _SGD), ClockShares(*np.ones((3, 1))), np.array([one.time_s]))
-        for one in measured
-        if profiles[one.device].clocks is not None
-    ]
+    found = []
+    for one in measured:
+        if profiles[one.device].clocks is not None:
+            device, work = gpu_device(profiles[one.device]), _counted(one.network, one.batch_size, _SGD)
+            full = ClockShares(*np.ones((3, 1)))
+            found.append(MeasuredClocks(device, one.model, work, full, np.array([one.time_s])))
     times_s: dict[tuple[str, int], list[float]] = {}
     for row in _rows(folder / "tx2_steps.csv"):
         if row["step"] != _LAST_STEP:
@@ -108,7 +111,9 @@ def _counted(network: CountedNetwork, batch_size: int, optimizer_states: int) ->
     return gpu_steps.work("train", np.array([float(batch_size)]), network.workload(), optimizer_states)
 
 
-def lstm_work(batch_size: int, steps: int = 160, embedding: int = 100, hidden: int = 256, words: int = 25_002) -> GpuWork:
+def lstm_work(
+    batch_size: int, steps: int = 160, embedding: int = 100, hidden: int = 256, words: int = 25_002
+) -> GpuWork:
     """The LSTM of the measurements, as cuDNN runs it: two layers in two directions, and an embedding, with Adam.
 
     One cell is a product with the recurrent weights and one kernel for its gates; products with the input are of all
@@ -139,15 +144,14 @@ def _network(model: str) -> CountedNetwork:
 
 def _builder(name: str, shape: tuple[int, int, int], classes: int) -> Callable[[], nn.Module]:
     def build() -> nn.Module:
+        import timm  # optional: only the fit needs it
+
+        options: dict[str, Any] = {"img_size": shape[1]} if name.startswith("vit") else {}
         with torch.device("meta"):
-            module: nn.Module = resolve(f"timm:{name}")(**_options(name, shape)).build(shape, classes)
+            module: nn.Module = timm.create_model(name, num_classes=classes, in_chans=shape[0], **options)
         return module
 
     return build
-
-
-def _options(name: str, shape: tuple[int, int, int]) -> dict[str, int]:
-    return {"img_size": shape[1]} if name.startswith("vit") and shape[1] != 224 else {}
 
 
 NETWORKS = {

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from edgesim.calibration.fit import field_of
-from edgesim.calibration.published.matrix_products import ProductFit
 from edgesim.calibration.published.published_networks import network
 from edgesim.cost import steps
 from edgesim.cost.steps import FLOP_TERMS
@@ -55,13 +52,3 @@ def operation(profile: DeviceProfile) -> Value:
     given = profile.compute.step_overhead_s
     source = f"step_overhead_s over the {count:.0f} operations of one step of a small dense network with Adam"
     return Value(operation_overhead_s(profile), "estimate" if given.confidence == "estimate" else "derived", source)
-
-
-def product(profile: DeviceProfile, product_fits: dict[str, ProductFit]) -> Value:
-    """The share of peak of matrix products on a GPU: its own, or the mean of those that were measured."""
-    own = product_fits.get(profile.name)
-    if own is None:
-        share = float(np.mean([one.efficiency for one in product_fits.values()]))
-        return Value(share, "estimate", f"the mean of {' and '.join(sorted(product_fits))}, where it was measured")
-    source = f"least squares on {own.n} FP32 products, n = 64 to 2048; emwjacobson/JetsonEfficiencyTesting@2b44080"
-    return Value(own.efficiency, "derived", source, own.held_out_error)

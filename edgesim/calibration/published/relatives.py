@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from edgesim.calibration.published import x86
-from edgesim.calibration.published.matrix_products import ProductFit
 from edgesim.calibration.published.profile_coefficients import (
     FIELDS,
     OF_FRAMEWORK,
     RECOMPUTES,
     Value,
     operation,
-    product,
 )
 from edgesim.hardware.loading import DeviceProfile
 
@@ -32,16 +30,11 @@ _FIRST_STEP_S = {
 def _donor(profile: DeviceProfile) -> str:
     if profile.device_class == "phone":
         return "galaxy-note10"
-    if profile.device_class in ("jetson-gpu", "edge-server"):
-        return "jetson-nano"
     return "raspberry-pi-4b" if profile.name in _OLD_ARM else "raspberry-pi-5"
 
 
 def inherited(
-    profile: DeviceProfile,
-    profiles: dict[str, DeviceProfile],
-    found: dict[str, dict[str, Value]],
-    product_fits: dict[str, ProductFit],
+    profile: DeviceProfile, profiles: dict[str, DeviceProfile], found: dict[str, dict[str, Value]]
 ) -> dict[str, Value]:
     """Of a device without measurements: its class's, the shares of peak scaled by training_utilisation.
 
@@ -49,7 +42,6 @@ def inherited(
         profile: the device.
         profiles: all of them, by name.
         found: profile -> coefficients of those that were measured.
-        product_fits: of the GPUs whose matrix products were measured.
     """
     if profile.device_class == "mcu":
         return _microcontroller(profile)
@@ -64,8 +56,6 @@ def inherited(
         theirs = found[name][field].value
         if field == "compute.operation_overhead_s" and profile.device_class != "phone":
             values[field] = operation(profile)
-        elif field == "compute.matmul_efficiency" and profile.device_class in ("jetson-gpu", "edge-server"):
-            values[field] = product(profile, product_fits)
         elif field == RECOMPUTES:
             source = f"as the framework of the {donor.title}, whose costs these are"
             values[field] = Value(theirs, "estimate", source)

@@ -9,8 +9,10 @@ import numpy as np
 
 from edgesim.calibration import cross_validation, fit
 from edgesim.calibration.measured_step import MeasuredStep
-from edgesim.calibration.published import predictors
+from edgesim.calibration.published import jetson_report, predictors
 from edgesim.calibration.published.coefficients import FamilyFit
+from edgesim.calibration.published.jetson_fit import JetsonFit
+from edgesim.calibration.published.markdown_table import table
 from edgesim.calibration.published.matrix_products import DrawFit, ProductFit, fit_power
 from edgesim.calibration.published.measurements import LeftOut, Product
 from edgesim.calibration.published.published_networks import network
@@ -28,6 +30,7 @@ class ReportContent:
     """All that the page shows."""
 
     fits: list[FamilyFit]
+    jetsons: JetsonFit
     rooflines: dict[str, cross_validation.Errors]
     product_fits: dict[str, ProductFit]
     draws: dict[str, DrawFit]
@@ -36,9 +39,10 @@ class ReportContent:
     profiles: dict[str, DeviceProfile]
 
 
-def page(found: ReportContent) -> str:
-    """The Markdown text."""
-    parts = [_head(), _errors(found), _models(found), _phones(found), _costs(found), _transfer(found), _gpus(found)]
+def page(found: ReportContent, figure: str) -> str:
+    """The Markdown text. `figure`: file of the figure of Jetsons, beside the page."""
+    parts = [_head(), _errors(found), jetson_report.section(found.jetsons, found.profiles, figure), _models(found)]
+    parts += [_phones(found), _costs(found), _transfer(found), _products(found)]
     parts.append(_left_out(found))
     return "\n\n".join(parts) + "\n"
 
@@ -91,7 +95,7 @@ def _errors(found: ReportContent) -> str:
         "sum,\nfitted anew. Families with no more models than coefficients cannot be held out. *Doubtful* are "
         "measurements whose\nown caveat says so; the fit uses them.\n\n"
     )
-    return words + _table(head, rows)
+    return words + table(head, rows)
 
 
 def _goal(goal: float | None, error: float) -> str:
@@ -141,7 +145,7 @@ def _phones(found: ReportContent) -> str:
         f"Measurements that the table quotes beside others and does not list, and that no fit has met (the models it\n"
         f"has, on another phone): mean absolute error {percent(np.mean(errors))} (n = {len(rows)}).\n\n"
     )
-    return words + unseen + _table(["device", "model", "batch", "measured, s", "predicted, s", "error"], rows)
+    return words + unseen + table(["device", "model", "batch", "measured, s", "predicted, s", "error"], rows)
 
 
 def _models(found: ReportContent) -> str:
@@ -151,7 +155,7 @@ def _models(found: ReportContent) -> str:
             if not np.isnan(errors.mean):
                 worst = ", ".join(f"{model} {percent(error, 0, sign=True)}" for model, error in errors.worst(_WORST))
                 rows.append([found.profiles[device].title, worst])
-    return "## Worst models, held out\n\n" + _table(["device", "predicted over measured, less one"], rows)
+    return "## Worst models, held out\n\n" + table(["device", "predicted over measured, less one"], rows)
 
 
 def _costs(found: ReportContent) -> str:
@@ -171,7 +175,7 @@ def _costs(found: ReportContent) -> str:
         "models, is its sensitivity: one per cent more\nof it makes a step longer by that share of a per cent. The "
         "spread is the jackknife's standard error over models.\n\n"
     )
-    return words + _table(["device", "coefficient", "value", "spread", "share of the time"], rows)
+    return words + table(["device", "coefficient", "value", "spread", "share of the time"], rows)
 
 
 def _percent(share: float) -> str:
@@ -200,48 +204,35 @@ def _transfer(found: ReportContent) -> str:
         f"## Transfer\n\nFitted on the {found.profiles[first].title} alone, then scaled by one factor from a few\n"
         f"models measured on the {found.profiles[second].title}; error on its other models, over all choices.\n\n"
     )
-    return words + _table(["models measured", "choices", "median error", "5th to 95th percentile"], rows)
+    return words + table(["models measured", "choices", "median error", "5th to 95th percentile"], rows)
 
 
-def _gpus(found: ReportContent) -> str:
+def _products(found: ReportContent) -> str:
     products, powers, draws = [], [], []
     for device, one in found.product_fits.items():
         title = found.profiles[device].title
-        products.append(
-            [
-                title,
-                str(one.n),
-                percent(one.efficiency),
-                f"{one.overhead_s * 1e6:.0f} µs",
-                percent(one.held_out_error),
-            ]
-        )
+        overhead = f"{one.overhead_s * 1e6:.0f} µs"
+        products.append([title, str(one.n), percent(one.efficiency), overhead, percent(one.held_out_error)])
         power = fit_power([product for product in found.products if product.device == device])
         law = f"{power.floor_w:.2f} + {power.factor_w:.2f} f^{power.exponent:.2f}"
         best = f"{power.best_clock_hz / 1e6:.0f} of {power.highest_clock_hz / 1e6:.0f}"
         powers.append([title, str(power.n), law, percent(power.error), best])
-        draw, profile = found.draws[device], found.profiles[device]
-        share = (draw.floor_w - profile.idle_w) / (profile.power_w - profile.idle_w)
+        draw = found.draws[device]
         line = f"{draw.floor_w:.2f} + {draw.slope_w:.2f} u"
-        draws.append([title, str(draw.n), line, percent(draw.held_out_error), percent(share)])
+        draws.append([title, str(draw.n), line, percent(draw.held_out_error)])
     return (
-        "## Matrix products on Jetsons\n\nTime = overhead + FLOPs / (peak x efficiency) at the highest clock; every "
-        "size held out in turn.\n\n"
-        + _table(["device", "sizes", "efficiency", "overhead", "error, held out"], products)
+        "## Matrix products on Jetsons\n\nSingle products with wall power, a check of the forms above; no coefficient "
+        "comes from them. Time = overhead +\nFLOPs / (peak x efficiency) at the highest clock; every size held out in "
+        "turn.\n\n"
+        + table(["device", "sizes", "efficiency", "overhead", "error, held out"], products)
         + "\n\nWall power in the largest product at every clock, f in GHz, and the clock of most FLOPs per joule.\n\n"
-        + _table(["device", "clocks", "P in W", "error of the fit", "best clock, MHz"], powers)
-        + "\n\nWall power at the highest clock against utilisation u (achieved / peak); every size held out in turn.\n"
-        "Its floor is what is drawn while operations are dispatched: above idle and over full load it is\n"
-        "`power.overhead_activity`.\n\n"
-        + _table(["device", "sizes", "P in W", "error, held out", "overhead_activity"], draws)
+        + table(["device", "clocks", "P in W", "error of the fit", "best clock, MHz"], powers)
+        + "\n\nWall power at the highest clock against utilisation u (achieved / peak); every size held out in turn."
+        + "\n\n"
+        + table(["device", "sizes", "P in W", "error, held out"], draws)
     )
 
 
 def _left_out(found: ReportContent) -> str:
     rows = [[one.device, one.model, one.reason] for one in found.left_out]
-    return f"## Left out\n\n{n_of(len(rows), 'measurement')}.\n\n" + _table(["device", "model", "why"], rows)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines)
+    return f"## Left out\n\n{n_of(len(rows), 'measurement')}.\n\n" + table(["device", "model", "why"], rows)
