@@ -26,8 +26,9 @@ import numpy.typing as npt
 from edgesim.cost import thermal
 from edgesim.cost.thermal import Array
 from edgesim.hardware import power_setting
-from edgesim.hardware.conditions import FULL_MODE, ChosenClocks
+from edgesim.hardware.conditions import FULL_MODE
 from edgesim.hardware.loading import DeviceProfile
+from edgesim.hardware.power_setting import AnyMode
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Hardware:
     overhead_activity: npt.ArrayLike = 1.0
 
     @classmethod
-    def of(cls, profile: DeviceProfile, power_mode: str | ChosenClocks = FULL_MODE) -> Hardware:
+    def of(cls, profile: DeviceProfile, power_mode: AnyMode = FULL_MODE) -> Hardware:
         """The hardware of a profile in one of its power modes.
 
         Steps of a GPU come with their times at the mode's clocks (`cost.steps.step_cost`): nothing slows them again.

@@ -24,9 +24,9 @@ import numpy.typing as npt
 from edgesim.cost import gpu_steps
 from edgesim.cost.gpu_steps import GpuWork
 from edgesim.hardware import power_setting
-from edgesim.hardware.conditions import FULL_MODE, ChosenClocks
+from edgesim.hardware.conditions import FULL_MODE
 from edgesim.hardware.loading import DeviceProfile
-from edgesim.hardware.power_setting import ClockShares, PowerSetting
+from edgesim.hardware.power_setting import AnyMode, ClockShares, PowerSetting
 from edgesim.work import OPERATION_KINDS, FloatArray, Operations, Workload
 
 Numbers = npt.NDArray[np.int64] | npt.NDArray[np.float64]
@@ -54,7 +54,8 @@ class StepSetting:
 
     precision: Literal["fp32", "bf16"] = "fp32"
     """of the arithmetic; bf16 changes nothing on a device without bf16 units"""
-    power_mode: str | ChosenClocks = FULL_MODE
+    power_mode: AnyMode = FULL_MODE
+    """of many modes, [K, 1] arrays in a `PowerSetting`, the cost of S batch sizes is [K, S]"""
     factor: FloatArray | float = 1.0
     """of the device's throughput over its profile's; a number, or an array that broadcasts with the batch sizes"""
 
@@ -144,10 +145,11 @@ def _gpu_step(
     return StepCost(found.arithmetic_s, found.gpu_s - found.arithmetic_s, found.busy_s - found.gpu_s, read_s, load_s)
 
 
-def startup_cost(profile: DeviceProfile, power_mode: str | ChosenClocks = FULL_MODE) -> StepCost:
-    """Start of a cold process: libraries and accelerator; arrays [1]. 0 where the profile has no such time.
+def startup_cost(profile: DeviceProfile, power_mode: AnyMode = FULL_MODE) -> StepCost:
+    """Start of a cold process: libraries and accelerator; 0 where the profile has no such time.
 
-    A processor works on it alone: a GPU's device draws what it draws beside the GPU's work.
+    Arrays are [1], or [K, 1] for K modes. A processor works on it alone: a GPU's device draws what it draws beside the
+    GPU's work.
     """
     first, nothing = profile.compute.first_step_s, np.zeros(1)
     setting, law = power_setting.setting(profile, power_mode), power_setting.power_by_clocks(profile)

@@ -58,19 +58,23 @@ class PowerByClocks:
 
 @dataclass(frozen=True)
 class PowerSetting:
-    """A device in one power mode."""
+    """A device in one power mode; or in many, with arrays of one shape in place of numbers."""
 
     name: str
-    speed: float
+    speed: Shares
     """of computing over that at full clock, in (0, 1]"""
-    overhead_speed: float
+    overhead_speed: Shares
     """of start-up and dispatch over that at full clock, in (0, 1]"""
-    load_w: float
+    load_w: Shares
     """power under full load"""
     clocks: ClockShares | None
     """of a GPU device; None = a processor computes, whose steps `speed` and `overhead_speed` slow down"""
-    gpu_core_share: float = 1.0
+    gpu_core_share: Shares = 1.0
     """cores of the GPU that are on over all; it slows arithmetic down, beside the clock"""
+
+
+AnyMode = str | ChosenClocks | PowerSetting
+"""a power mode by its name or its clocks, or as `setting` gives it"""
 
 
 def power_by_clocks(profile: DeviceProfile) -> PowerByClocks | None:
@@ -84,12 +88,14 @@ def computes_on_gpu(profile: DeviceProfile) -> bool:
     return profile.device_class in GPU_CLASSES
 
 
-def setting(profile: DeviceProfile, power_mode: str | ChosenClocks = FULL_MODE) -> PowerSetting:
+def setting(profile: DeviceProfile, power_mode: AnyMode = FULL_MODE) -> PowerSetting:
     """A device in one of its power modes, or at chosen clocks.
 
     Raises:
         KeyError: the profile has no such mode, or cannot be set to such clocks; `problem` says so in words.
     """
+    if isinstance(power_mode, PowerSetting):
+        return power_mode
     if problem(profile, power_mode):
         raise KeyError(power_mode)
     gpu = computes_on_gpu(profile)
@@ -116,15 +122,19 @@ def _at_clocks(profile: DeviceProfile, name: str, given: ChosenClocks | ModeCloc
     for clock, steps in steps_hz(profile).items():
         wanted = getattr(given, f"{clock}_hz")
         shares[clock] = 1.0 if wanted is None else _nearest(steps, wanted) / steps[-1]
-    clocks = ClockShares(**shares)
     on = given.gpu_core_share if isinstance(given, ModeClocks) and given.gpu_core_share is not None else 1.0
-    speed = shares["gpu"] * on
+    return at_shares(profile, name, ClockShares(**shares), on)
+
+
+def at_shares(profile: DeviceProfile, name: str, clocks: ClockShares, gpu_core_share: float = 1.0) -> PowerSetting:
+    """A GPU device at shares of its highest clocks, numbers or arrays."""
     law = power_by_clocks(profile)
     if law is None:
-        load_w = profile.idle_w + (profile.power_w - profile.idle_w) * on * shares["gpu"] ** CLOCK_EXPONENT
+        above_w = (profile.power_w - profile.idle_w) * gpu_core_share * clocks.gpu**CLOCK_EXPONENT
+        load_w = profile.idle_w + above_w
     else:
-        load_w = min(float(law.most_w(clocks)), profile.power_w)
-    return PowerSetting(name, speed, shares["cpu"], load_w, clocks, on)
+        load_w = np.minimum(law.most_w(clocks), profile.power_w)
+    return PowerSetting(name, clocks.gpu * gpu_core_share, clocks.cpu, load_w, clocks, gpu_core_share)
 
 
 def steps_hz(profile: DeviceProfile) -> dict[str, tuple[float, ...]]:

@@ -1,0 +1,218 @@
+"""Search for the power mode and the subset size of devices: the best of all combinations within limits.
+
+Every mode of a device and every size of a grid is a candidate. `Target` has the order of preference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from edgesim.cost import feasibility
+from edgesim.cost.batch_pricing import Device
+from edgesim.cost.mode_steps import ModeSteps
+from edgesim.cost.step_counts import StepCounts
+from edgesim.hardware.conditions import ChosenClocks
+from edgesim.hardware.mode_grid import ModeGrid
+from edgesim.planning.expected_cost import DeviceBatch, ExpectedWork, demand, may_stop
+from edgesim.work import FloatArray, IntArray
+
+Goal = Literal["energy", "time", "ratio"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Goal of a search, and its limits.
+
+    Of the candidates within the limits the best by the goal is chosen: the least energy, the least time, or the largest
+    subset. Equal ones are decided by less energy, then less time, then a larger subset, then lower clocks: of the GPU,
+    of the memory, of the processor. Named modes without clocks are in order of speed.
+    """
+
+    goal: Goal
+    deadline_s: float | None = None
+    """time that a trial may take"""
+    energy_j: float | None = None
+    """energy that a trial may take"""
+
+    def within(self, time_s: FloatArray, energy_j: FloatArray) -> npt.NDArray[np.bool_]:
+        """True where a price is within all limits."""
+        limits = ((time_s, self.deadline_s), (energy_j, self.energy_j))
+        fits = [taken <= limit for taken, limit in limits if limit is not None]
+        return np.logical_and.reduce([*fits, np.ones(np.shape(time_s), dtype=bool)])
+
+    def excess(self, time_s: FloatArray, energy_j: FloatArray) -> FloatArray:
+        """Largest ratio of a price to its limit."""
+        limits = ((time_s, self.deadline_s), (energy_j, self.energy_j))
+        return np.maximum.reduce([np.zeros(np.shape(time_s)), *(x / limit for x, limit in limits if limit is not None)])
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Prices of all candidates of one device and one method."""
+
+    m: IntArray
+    """[C] subset sizes"""
+    modes: IntArray
+    """[K] positions in the device's grid of modes"""
+    time_s: FloatArray
+    """[C, K]"""
+    energy_j: FloatArray
+    """[C, K]"""
+    limit: IntArray
+    """[C, K] position in `feasibility.LIMITS` of the limit of the device that is broken; 0 = none"""
+
+    def front(self) -> tuple[IntArray, IntArray]:
+        """Candidates that no other one beats: [F] rows and columns, by size falling, then by time.
+
+        One candidate beats another where it is no worse in time, energy and size, and better in one of them.
+        """
+        rows, columns = np.nonzero(self.limit == 0)
+        time_s, energy_j, m = self.time_s[rows, columns], self.energy_j[rows, columns], self.m[rows]
+        order = np.lexsort((self.modes[columns], energy_j, time_s, -m))
+        kept: list[int] = []
+        for size in np.unique(m)[::-1]:
+            mine = order[m[order] == size]
+            least = np.minimum.accumulate(energy_j[mine])
+            falls = np.concatenate([[True], least[1:] < least[:-1]])
+            larger = np.array(kept, dtype=np.int64)
+            for i in mine[falls]:
+                beaten = (time_s[larger] <= time_s[i]) & (energy_j[larger] <= energy_j[i])
+                if not beaten.any():
+                    kept.append(int(i))
+        return rows[kept], columns[kept]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Candidate that a search chose; the nearest one where none is within the limits of the target."""
+
+    m: int
+    mode: int
+    """position in the device's grid of modes"""
+    meets: bool
+    """True where it is within the limits of the target"""
+    limit: int
+    """position in `feasibility.LIMITS` of the limit of the device that rules out all candidates; 0 = none"""
+
+
+def choose(found: Candidates, target: Target) -> Choice:
+    """The best candidate; where none is within the limits of the target, the one that is beyond them by least.
+
+    Where the device can do none of them: the smallest subset in the last mode.
+    """
+    able = found.limit == 0
+    if not able.any():
+        return Choice(int(found.m[0]), int(found.modes[-1]), False, int(found.limit[0, -1]))
+    within = able & target.within(found.time_s, found.energy_j)
+    meets = bool(within.any())
+    if not meets:
+        excess = np.where(able, target.excess(found.time_s, found.energy_j), np.inf)
+        within = excess == excess.min()
+    size = np.broadcast_to(-found.m[:, None].astype(np.float64), within.shape)
+    keys = {"energy": found.energy_j, "time": found.time_s, "ratio": size}
+    first = np.where(within, keys.pop(target.goal), np.inf)
+    rows, columns = np.nonzero(first == first.min())
+    for key in (*keys.values(), np.broadcast_to(found.modes.astype(np.float64), within.shape)):
+        values = key[rows, columns]
+        rows, columns = rows[values == values.min()], columns[values == values.min()]
+    return Choice(int(found.m[rows[0]]), int(found.modes[columns[0]]), meets, 0)
+
+
+@dataclass(frozen=True)
+class DeviceSearch:
+    """P devices of one kind, each with one shard, and the works of the methods that they may run."""
+
+    device: Device
+    """whatever its power mode"""
+    shard: IntArray
+    """[P] positions of their shards"""
+    works: Sequence[ExpectedWork]
+
+    def candidates(self, sizes: Sequence[Sequence[IntArray]]) -> Iterator[tuple[int, int, Candidates]]:
+        """Position of the method, position of the device, and its candidates.
+
+        Args:
+            sizes: [methods, P] subset sizes of each, rising.
+        """
+        modes = ModeGrid.of(self.device.profile)
+        counts = [
+            [_counts(work, int(shard), m) for shard, m in zip(self.shard, mine, strict=True)]
+            for work, mine in zip(self.works, sizes, strict=True)
+        ]
+        every = [part for mine in counts for pair in mine for part in pair]
+        context, conditions = self.works[0].context, self.device.conditions
+        table = ModeSteps.of(context, modes, conditions.startup, every)
+        alone = may_stop(self.device)
+        one_by_one = np.arange(len(modes)) if alone else np.flatnonzero(~table.additive)
+        for place, (work, mine) in enumerate(zip(self.works, sizes, strict=True)):
+            summed = table.best(part for pair in counts[place] for part in pair) if not alone else one_by_one[:0]
+            some = table.some(summed)
+            priced = [self._priced(work, modes.mode(int(k)), mine) for k in one_by_one]
+            ends = np.cumsum([0, *map(len, mine)])
+            limit = _limit(self._batch(work, modes.mode(len(modes) - 1)), mine) if summed.size else None
+            for p, m in enumerate(mine):
+                own = slice(ends[p], ends[p + 1])
+                times, energies, limits = ([part[i][own] for part in priced] for i in range(3))
+                if limit is not None:
+                    score, train = counts[place][p]
+                    sums = some.sums(score, train, context.repeats)
+                    times, energies = [sums.time_s, *times], [sums.energy_j, *energies]
+                    limits = [np.broadcast_to(limit[own, None], sums.time_s.shape), *limits]
+                places = np.concatenate([summed, one_by_one])
+                limits_of_all = np.column_stack(limits).astype(np.int64)
+                yield place, p, Candidates(m, places, np.column_stack(times), np.column_stack(energies), limits_of_all)
+
+    def _batch(self, work: ExpectedWork, mode: str | ChosenClocks) -> DeviceBatch:
+        """The devices in one mode with one method."""
+        profile, conditions = self.device
+        ones = np.ones(len(self.shard))
+        return DeviceBatch(work, Device(profile, replace(conditions, power_mode=mode)), self.shard, ones, ones)
+
+    def _priced(
+        self, work: ExpectedWork, mode: str | ChosenClocks, sizes: Sequence[IntArray]
+    ) -> tuple[FloatArray, FloatArray, IntArray]:
+        """Time, energy and limit of all devices' candidates in one mode, one device after another; as plans price."""
+        place = np.repeat(np.arange(len(sizes)), [len(m) for m in sizes])
+        cost = self._batch(work, mode).costs("emulated")(place, np.concatenate(sizes))
+        return cost.time_s, cost.energy_j, np.broadcast_to(cost.limit, cost.time_s.shape).astype(np.int64)
+
+    def prices(
+        self, work: ExpectedWork, chosen: Sequence[tuple[int, str | ChosenClocks, int]]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Time and energy of some trials, as plans price them.
+
+        Args:
+            work: of the method.
+            chosen: (position of the device, mode, subset size) of each.
+        """
+        time_s, energy_j = np.zeros(len(chosen)), np.zeros(len(chosen))
+        for mode in dict.fromkeys(mode for _, mode, _ in chosen):
+            mine = np.array([i for i, (_, own, _) in enumerate(chosen) if own == mode])
+            place, m = (np.array([chosen[i][part] for i in mine], dtype=np.int64) for part in (0, 2))
+            priced = self._batch(work, mode).price(place, m)
+            ends = priced.on_mains.finished
+            time_s[mine] = np.where(ends, priced.time_s("emulated"), np.nan)
+            energy_j[mine] = np.where(ends, priced.energy_j("emulated"), np.nan)
+        return time_s, energy_j
+
+
+def _counts(work: ExpectedWork, shard: int, m: IntArray) -> tuple[StepCounts, StepCounts]:
+    """Scoring and training of one shard's candidates; one row of scoring where it is the same for all."""
+    if not work.scores_once:
+        return work.step_counts(np.full(len(m), shard), m)[:2]
+    score = work.step_counts(np.array([shard]), m[:1])[0]
+    first = work.shards[0]
+    return score, StepCounts.training(m, first.batch_size, first.epochs, work.context.workload)
+
+
+def _limit(batch: DeviceBatch, sizes: Sequence[IntArray]) -> IntArray:
+    """Limit of the device that every candidate breaks, on a device that always finishes: the same in all modes."""
+    place = np.repeat(np.arange(len(sizes)), [len(m) for m in sizes])
+    priced = batch.price(place, np.concatenate(sizes))
+    found = feasibility.first_limit(demand(priced, batch.sizes[place]), batch.device.profile)
+    return np.broadcast_to(found, len(place)).astype(np.int64)
