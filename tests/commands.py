@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 
 EDGESIM = shutil.which("edgesim", path=str(Path(sys.executable).parent)) or "edgesim"
-READING = ("list", "plan", "predict", "report", "schema", "validate")
+READING = ("list", "plan", "predict", "report", "schema", "tune", "validate")
 """commands that start no workers; a new process would import torch and pandas for each of them"""
 
 

@@ -112,7 +112,7 @@ def _positions(names: Any, fleet: list[str]) -> tuple[int, ...] | None:
 
 
 def _check_output(folder: Path) -> None:
-    """Refuse a folder that cannot take the files, before the work; tables in CSV have no place for a mark of edgesim."""
+    """Refuse a folder with files, before the work: a table in CSV has no place for a mark of edgesim."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise typer.BadParameter(f"--output must name a new or an empty folder; {folder} is there and is not empty")
     if not folder.parent.is_dir():
