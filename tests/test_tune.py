@@ -16,8 +16,10 @@ from commands import command
 import edgesim
 from edgesim.hardware.conditions import ChosenClocks
 from edgesim.hardware.mode_grid import ModeGrid
+from edgesim.planning.auto_modes import best_mode
 from edgesim.planning.mode_search import Candidates, Target, choose
 from edgesim.planning.tuning import Query, tune
+from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
 
 STEPS = {
@@ -306,3 +308,61 @@ def test_faulty_options(options: list[str], words: str) -> None:
     done = command("tune", "tune-jetsons", *options, columns=300)
     assert done.returncode == 2
     assert words in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_best_mode_over_several_methods() -> None:
+    """Most samples in sum; the energy decides between modes of equally many, whatever the time."""
+    m, modes = np.array([1, 2]), np.array([3, 5, 6])
+    none = np.zeros((2, 3), dtype=np.int64)
+    one = Candidates(m, modes, np.array([[1.0, 1.0, 1.0], [9.0, 2.0, 3.0]]), np.ones((2, 3)) * [[1, 3, 2]], none)
+    other = Candidates(m, modes, np.array([[1.0, 1.0, 1.0], [3.0, 3.0, 3.0]]), np.ones((2, 3)) * [[1, 3, 2]], none)
+    assert best_mode([one, other], Target("ratio", deadline_s=4.0)) == 6
+    assert best_mode([one, other], Target("ratio", deadline_s=1.0)) == 3
+    assert best_mode([one, other], Target("ratio", deadline_s=0.5)) == 3
+
+
+def test_auto_modes_of_plan_and_run_are_the_best(clocks: tuple[Any, ModeGrid, pd.DataFrame], tmp_path: Path) -> None:
+    """Against the plans of every mode by itself: none keeps more within the budget, or as much with less energy."""
+    group, modes, prices = clocks
+    budget = float(np.quantile(prices.loc[prices["method"] == "random", "device_energy_j"], 0.1))
+
+    def scenario(mode: Any) -> Scenario:
+        document = {
+            **yaml.safe_load(small(group).to_yaml()),
+            "fleet": {"groups": [{"count": 1, "profile": group["profile"], "power_mode": mode}]},
+            "pruning": {"methods": ["full", "random", "importance"], "keep_ratio": {"budget": {"energy_j": budget}}},
+        }
+        return edgesim.load_scenario(document)
+
+    def score(plan: pd.DataFrame) -> tuple[float, float]:
+        bound = plan[(plan["method"] != "full") & (plan["limit"] == "")]
+        return -float(bound["subset_size"].sum()), float(bound["device_energy_j"].sum())
+
+    auto = edgesim.plan(scenario("auto"))
+    mode = auto["power_mode"].iloc[0]
+    every_score = [score(edgesim.plan(scenario(as_document(modes.mode(k))))) for k in range(len(modes))]
+    assert score(auto) == min(every_score)
+    assert len(set(every_score)) > 3
+    assert every_score.index(min(every_score)) == [str(modes.mode(k)) for k in range(len(modes))].index(mode)
+    assert auto["keep_ratio"].iloc[1] < 1
+    run = edgesim.run(scenario("auto"), tmp_path / "run", executor=SerialExecutor())
+    both = run.records.merge(auto, on=["method", "keep_ratio"], suffixes=("", "_planned"))
+    assert len(both) == 3
+    assert both["device_energy_j"].tolist() == both["device_energy_j_planned"].tolist()
+    assert both["reason"].str.startswith(f"power mode chosen: {mode}").all()
+    assert "power_mode" not in edgesim.plan(scenario("full"))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [0.5, {"budget": {"storage_bytes": 999}}, {"budget": {"energy_j": 9, "price": "analytic"}},
+     {"objective": {"lambda": 1, "accuracy_curve": [[0.1, 0.5], [1, 0.9]]}}],
+)  # fmt: skip
+def test_nothing_chooses_a_mode_without_a_budget(rule: Any) -> None:
+    document = {
+        **yaml.safe_load(small({"profile": "jetson-tx2"}).to_yaml()),
+        "fleet": {"groups": [{"count": 1, "profile": "jetson-tx2", "power_mode": "auto"}]},
+        "pruning": {"methods": ["random"], "keep_ratio": rule},
+    }
+    with pytest.raises(edgesim.ScenarioError, match=r"fleet.groups\[0\].power_mode: auto needs .*budget"):
+        edgesim.load_scenario(document)

@@ -106,6 +106,7 @@ def plan_json(name: str, plan: FleetPlan) -> str:
         "by_profile": plan.by_profile(),
         "slowest": plan.most("device_time_s", TOP),
         "hungriest": plan.most("device_energy_j", TOP),
+        "chosen_power_modes": plan.chosen_modes,
         "data_notes": list(plan.data_notes),
         "rows": None if rows is None else rows.where(rows.notna(), None).to_dict("records"),
     }
@@ -130,6 +131,9 @@ def print_plan(plan: FleetPlan) -> None:
         for row in plan.most(measure, TOP):
             trial = f"{row['method']} at {number(row['keep_ratio'])}"
             echo(f"{title}: device {row['device']} ({row['profile']}), {trial}: {number(row[measure])} {unit}")
+    if plan.chosen_modes:
+        modes = sorted(plan.chosen_modes, key=lambda row: -row["devices"])[:MOST_ROWS]
+        terminal.print_rows("power modes chosen by the budget", modes, keys=("profile",))
     for line in _causes(every):
         echo(line)
     if plan.full.repeats > 1:

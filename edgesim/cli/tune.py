@@ -12,7 +12,7 @@ import typer
 
 from edgesim.cli import terminal
 from edgesim.cli.app import Json, Overrides, Scenario, app, check_choice, echo
-from edgesim.formatting import distinguished, listed, n_of, number, percent, short_percent
+from edgesim.formatting import distinguished, listed, n_of, number, percent
 
 if TYPE_CHECKING:
     from edgesim.planning.tuning import Tuning

@@ -39,6 +39,8 @@ FULL_MODE = "full"
 """name of the power mode that every device has: the highest clocks, `power.max_w` under load. On a Jetson with a MAXN
 mode it is that one"""
 
+AUTO_MODE = "auto"
+"""name in a fleet for the mode that a budget chooses for each device (`planning.auto_modes`)"""
 
 _CLOCK_NAMES = ("cpu_hz", "gpu_hz", "memory_hz")
 
@@ -224,6 +226,8 @@ class Conditions:
     available: Availability | None = None
     """None = always"""
     startup: Startup = "cold"
+    mode_is_chosen: bool = False
+    """True where a budget chose the power mode"""
 
 
 class _Pair(NamedTuple):

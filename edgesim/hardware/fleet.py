@@ -15,7 +15,7 @@ from edgesim.config import shipped, validation
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.errors import EdgesimError, Fault, ScenarioError
 from edgesim.hardware import loading, power_setting
-from edgesim.hardware.conditions import FULL_MODE, Availability, ChosenClocks, Conditions, Energy, Startup
+from edgesim.hardware.conditions import AUTO_MODE, FULL_MODE, Availability, ChosenClocks, Conditions, Energy, Startup
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.quantity import FREQUENCIES
 
@@ -40,7 +40,8 @@ class Group:
     share: Annotated[float, Field(gt=0, le=1)] | None = None
     """share of the fleet's `size`; give this or `count`, and the same for all groups"""
     power_mode: _Mode = FULL_MODE
-    """one of the profile's `power.modes`, or `full`, or a map of clocks that are steps of the profile's `clocks`"""
+    """one of the profile's `power.modes`, or `full`, or a map of clocks that are steps of the profile's `clocks`; or
+    `auto`: the mode in which the device keeps most samples within `pruning.keep_ratio.budget`"""
     energy: Energy = field(default_factory=Energy)
     """energy source of the devices; left out: mains"""
     available: Availability | None = None
@@ -200,7 +201,7 @@ def _check_repeated(document: FleetDocument, path: str, faults: list[Fault]) -> 
 def _check_conditions(group: dict[str, Any], profile: DeviceProfile, where: str, faults: list[Fault]) -> None:
     """Add a fault for a power mode or a battery that the profile does not have."""
     mode, energy = _given_mode(group.get("power_mode", FULL_MODE)), group.get("energy")
-    for fault in power_setting.faults(profile, mode):
+    for fault in power_setting.faults(profile, mode) if mode != AUTO_MODE else ():
         place = f"{where}.power_mode"
         faults.append(Fault(validation.join(place, fault.path) if fault.path else place, fault.message))
     stored = isinstance(energy, dict) and energy.get("source") in ("battery", "harvest")

@@ -76,7 +76,10 @@ class FleetPlan:
         return int(self.fleet.device.max()) + 1
 
     def frame(self) -> pd.DataFrame:
-        """All rows: seed device profile method, then the columns of `cells`, with words for positions."""
+        """All rows: seed device profile method, then the columns of `cells`, with words for positions.
+
+        Where a budget chose power modes, `power_mode` follows `profile`.
+        """
         import pandas as pd
 
         columns = next(self.chunks(len(self)))
@@ -90,10 +93,22 @@ class FleetPlan:
         return tuple(device.profile.name for device in self.fleet.kinds)
 
     @property
+    def chosen_modes(self) -> list[dict[str, Any]]:
+        """Power modes that a budget chose: one row per profile and mode, with the devices that have it."""
+        often = np.bincount(self.fleet.kind, minlength=len(self.fleet.kinds))
+        return [
+            {"profile": kind.profile.name, "power_mode": str(kind.conditions.power_mode), "devices": int(count)}
+            for kind, count in zip(self.fleet.kinds, often, strict=True)
+            if kind.conditions.mode_is_chosen and count
+        ]
+
+    @property
     def _words(self) -> dict[str, tuple[str, ...]]:
         """Columns that hold positions, and the lists that these refer to."""
+        modes = tuple(str(device.conditions.power_mode) for device in self.fleet.kinds)
         return {
             "profile": self.profiles,
+            **({"power_mode": modes} if self.chosen_modes else {}),
             "method": self.methods,
             "limit": LIMITS,
             "binds": BINDS,
@@ -104,7 +119,7 @@ class FleetPlan:
 
     def chunks(self, rows: int) -> Iterator[Columns]:
         """All rows in order of device, method and ratio, about `rows` at a time; words as positions in their lists."""
-        width = len(self.methods)
+        width, chosen = len(self.methods), bool(self.chosen_modes)
         step = max(1, rows // width)
         for start in range(0, len(self.pair), step):
             mine = slice(start, start + step)
@@ -113,6 +128,7 @@ class FleetPlan:
                 "seed": np.repeat(self.fleet.seed[mine].astype(np.int32), width),
                 "device": np.repeat(self.fleet.device[mine].astype(np.int32), width),
                 "profile": np.repeat(self.fleet.kind[mine].astype(np.int32), width),
+                **({"power_mode": np.repeat(self.fleet.kind[mine].astype(np.int32), width)} if chosen else {}),
                 "method": np.tile(np.arange(width, dtype=np.int32), len(pairs)),
             }
             yield columns | {name: values.take(pairs, axis=0).reshape(-1) for name, values in self.cells.items()}

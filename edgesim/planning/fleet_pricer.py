@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgesim.cost.batch_pricing import BatchPricing
+from edgesim.planning.auto_modes import with_chosen_modes
 from edgesim.planning.fleet_plan import Columns, FleetPlan, FullTraining
 from edgesim.planning.reasons import ReasonTable
 from edgesim.planning.trials import Curves, ResolvedTrials, TrialResolver
@@ -46,6 +47,8 @@ def plan_fleet(
     fleet = own_fleet(scenario, shards) if devices is None else scaled_fleet(scenario, shards, devices)
     config, network = configure(scenario, dataset, scorer)
     resolver = TrialResolver(scenario, config, network, fleet, curves, reused or {})
+    resolver = with_chosen_modes(resolver)
+    fleet = resolver.fleet
     keys, pair = fleet.pairs
     kind, _, _ = fleet.parts(keys)
     reasons = ReasonTable()

@@ -133,11 +133,14 @@ class DeviceSearch:
     """[P] positions of their shards"""
     works: Sequence[ExpectedWork]
 
-    def candidates(self, sizes: Sequence[Sequence[IntArray]]) -> Iterator[tuple[int, int, Candidates]]:
+    def candidates(
+        self, sizes: Sequence[Sequence[IntArray]], together: bool = False
+    ) -> Iterator[tuple[int, int, Candidates]]:
         """Position of the method, position of the device, and its candidates.
 
         Args:
             sizes: [methods, P] subset sizes of each, rising.
+            together: True where all methods need the same modes; else each has those that may be its best.
         """
         modes = ModeGrid.of(self.device.profile)
         counts = [
@@ -150,7 +153,8 @@ class DeviceSearch:
         alone = may_stop(self.device)
         one_by_one = np.arange(len(modes)) if alone else np.flatnonzero(~table.additive)
         for place, (work, mine) in enumerate(zip(self.works, sizes, strict=True)):
-            summed = table.best(part for pair in counts[place] for part in pair) if not alone else one_by_one[:0]
+            parts = every if together else [part for pair in counts[place] for part in pair]
+            summed = one_by_one[:0] if alone else table.best(parts)
             some = table.some(summed)
             priced = [self._priced(work, modes.mode(int(k)), mine) for k in one_by_one]
             ends = np.cumsum([0, *map(len, mine)])

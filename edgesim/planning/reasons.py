@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edgesim.cost import feasibility
-from edgesim.cost.batch_pricing import BatchPricing
+from edgesim.cost.batch_pricing import BatchPricing, Device
 from edgesim.cost.objective import BINDS, UNITS, Budget, Objective, Rule
 from edgesim.cost.pricing import shortfall
 from edgesim.formatting import distinguished, n_of, number, short_percent
@@ -62,6 +62,12 @@ def cannot_begin(priced: BatchPricing, i: int, shard_size: int) -> str:
     context, profile = priced.context, priced.device.profile
     demand = feasibility.ResourceDemand(float(priced.peak_memory_bytes[i]), float(shard_size * context.sample_bytes))
     return "; ".join(feasibility.reasons(demand, profile, context, int(priced.largest_batch[i])))
+
+
+def of_mode(device: Device) -> str:
+    """The power mode of a device where a budget chose it; else empty."""
+    conditions = device.conditions
+    return f"power mode chosen: {conditions.power_mode}" if conditions.mode_is_chosen else ""
 
 
 def of_rule(decision: RuleDecision, p: int) -> str:

@@ -14,6 +14,7 @@ from edgesim.cost.feasibility import LIMITS
 from edgesim.cost.objective import BINDS
 from edgesim.data.datasets import ImageDataset
 from edgesim.planning import reasons
+from edgesim.planning.auto_modes import with_chosen_modes
 from edgesim.planning.trials import LIMITS as TRIAL_LIMITS
 from edgesim.planning.trials import Curves, ResolvedTrials, TrialResolver
 from edgesim.planning.virtual_fleet import own_fleet
@@ -141,15 +142,15 @@ def plan_run(
     """
     dataset = dataset or load_dataset(scenario)
     shards = [(seed, shards_of(scenario, dataset, seed)) for seed in scenario.seeds]
-    devices = {
-        (seed, index): DeviceSpec(seed, index, profile, shard, conditions)
-        for seed, parts in shards
-        for index, (profile, shard, conditions) in enumerate(
-            zip(scenario.fleet.devices, parts, scenario.fleet.conditions, strict=True)
-        )
-    }
     config, network = configure(scenario, dataset, scorer)
     resolver = TrialResolver(scenario, config, network, own_fleet(scenario, shards), curves, reused or {})
+    resolver = with_chosen_modes(resolver)
+    fleet = resolver.fleet
+    devices = {
+        (seed, index): DeviceSpec(seed, index, kind.profile, fleet.shards[shard], kind.conditions)
+        for (seed, index), shard, place in zip(fleet.owners, fleet.shard, fleet.kind, strict=True)
+        for kind in [fleet.kinds[place]]
+    }
     trials, infeasible, rule_reasons = _resolve(resolver)
     feasible = [trial for trial in trials if trial not in infeasible]
     config = replace(config, shown=_shown(config, devices, feasible))
@@ -171,13 +172,17 @@ def _resolve(
             named = zip(resolver.labels, ratios, strict=True)
             own_trials = [Trial(seed, device, label, ratio) for label, ratio in named]
             listed[seed, device] = own_trials
+            mode = reasons.of_mode(resolved.device)
             for r, decision in enumerate(resolved.trials.decisions):
                 if decision is not None:
-                    binds = BINDS[decision.binds[p]]
-                    rule_reasons[own_trials[r]] = RuleReason(binds, reasons.of_rule(decision, p))
+                    why = "; ".join(filter(None, (mode, reasons.of_rule(decision, p))))
+                    rule_reasons[own_trials[r]] = RuleReason(BINDS[decision.binds[p]], why)
+                elif mode:
+                    rule_reasons[own_trials[r]] = RuleReason("", mode)
         for p, r in np.argwhere(resolved.limit > 0):
             trial = listed[owners[resolved.shard[p]]][r]
             reason, columns = reasons.of_trial(resolved, p, r), _known_columns(resolver, resolved, p, r)
+            reason = "; ".join(filter(None, (reasons.of_mode(resolved.device), reason)))
             infeasible[trial] = Infeasibility(TRIAL_LIMITS[resolved.limit[p, r]], reason, columns)
     return tuple(trial for owner in owners for trial in listed[owner]), infeasible, rule_reasons
 

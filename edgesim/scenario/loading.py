@@ -25,13 +25,14 @@ from edgesim.config.document_values import meant
 from edgesim.config.plausible import stated
 from edgesim.config.registry import NamedPlugin, PluginTable, bind
 from edgesim.cost.analytic import CostWeights
-from edgesim.cost.objective import Objective
+from edgesim.cost.objective import Budget, Objective
 from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS, DatasetSource
 from edgesim.data.partition_schemes import PARTITIONS
 from edgesim.errors import Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.hardware import fleet
+from edgesim.hardware.conditions import AUTO_MODE
 from edgesim.hardware.fleet import Fleet
 from edgesim.scenario import keep_ratio, pruning_section
 from edgesim.scenario.pruning_section import Pruning
@@ -168,6 +169,7 @@ def from_document(
     faults.extend(Fault(key, "is missing and has no default") for key in REQUIRED if key not in document)
     parts = _parts(document, source, folder, faults)
     _check_paths(parts, faults)
+    _check_auto_modes(parts, faults)
     if faults:
         reported = faults[: len(lost)] + [fault for fault in faults[len(lost) :] if fault.path not in lost]
         raise ScenarioError(source, list(dict.fromkeys(reported)))
@@ -212,6 +214,21 @@ def _check_paths(parts: Mapping[str, Any], faults: list[Fault]) -> None:
             user_path(path or ".", place)
         except ScenarioError as error:
             faults.extend(error.faults)
+
+
+def _check_auto_modes(parts: Mapping[str, Any], faults: list[Fault]) -> None:
+    """Find power modes that nothing can choose: a budget does, by the price that knows of power modes."""
+    found, pruned = parts["fleet"], parts["pruning"]
+    if found is None or pruned is None:
+        return
+    rule = pruned.rule
+    if isinstance(rule, Budget) and rule.price == "emulated" and (rule.latency_s or rule.energy_j):
+        return
+    wanted = f"needs `{keep_ratio.PATH}: {{budget: {{latency_s: …}}}}`, or energy_j, with the emulated price"
+    fix = "give one, or name a mode; `edgesim tune` chooses one for any keep ratio"
+    for i, group in enumerate(found.document.groups):
+        if group.power_mode == AUTO_MODE:
+            faults.append(Fault(f"fleet.groups[{i}].power_mode", f"auto {wanted}; {fix}"))
 
 
 def _name(document: Document, source: str, faults: list[Fault]) -> str:
