@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 from commands import command
+from conftest import ROOT
 
 import edgesim
 from edgesim.hardware.conditions import ChosenClocks
@@ -290,10 +291,17 @@ def test_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--deadline", "60"], "either --minimise energy, --minimise time or --maximise ratio; got neither"),
+        (["--deadline", "60"], "either --minimise energy or time, or --maximise ratio or accuracy; got neither"),
         (["--minimise", "energy", "--maximise", "ratio"], "got both"),
         (["--minimise", "enrgy"], "did you mean 'energy'"),
-        (["--maximise", "accuracy", "--deadline", "9"], "allowed: ratio"),
+        (["--maximise", "acuracy", "--deadline", "9"], "did you mean 'accuracy'"),
+        (["--maximise", "accuracy", "--deadline", "9"], "--maximise accuracy and --run RUN belong together"),
+        (["--minimise", "energy", "--run", "reports/runs/quickstart"], "belong together"),
+        (
+            ["--maximise", "accuracy", "--deadline", "9", "--run", "reports/runs/quickstart"],
+            "is a run with another model and training: its accuracies say nothing about this scenario",
+        ),
+        (["--minimise", "energy", "--set", "pruning.scores_from=runs/x"], "--set pruning.scores_from=null"),
         (["--maximise", "ratio"], "needs a limit; give --deadline, --energy-budget or both"),
         (["--minimise", "energy", "--deadline", "0"], "--deadline must be above 0; got 0"),
         (["--minimise", "energy", "--deadline", "nan"], "--deadline must be above 0; got nan"),
@@ -351,6 +359,28 @@ def test_auto_modes_of_plan_and_run_are_the_best(clocks: tuple[Any, ModeGrid, pd
     assert both["device_energy_j"].tolist() == both["device_energy_j_planned"].tolist()
     assert both["reason"].str.startswith(f"power mode chosen: {mode}").all()
     assert "power_mode" not in edgesim.plan(scenario("full"))
+
+
+def test_most_accuracy_of_a_run() -> None:
+    """Of the run's own ratios the most accurate one that the deadline allows; the accuracies are the run's means."""
+    records = edgesim.load_run(ROOT / "reports" / "runs" / "quickstart").records
+    means = records[records["method"] == "importance"].groupby("keep_ratio")["test_accuracy"].mean()
+    plan = edgesim.plan(edgesim.load_scenario("quickstart", {"seeds": [0], "pruning.methods": ["importance"]}))
+    options = ["--device", "galaxy-note10", "--set", "pruning.methods=[importance]", "--maximise", "accuracy"]
+    for deadline, best in ((3.0, False), (30.0, True)):
+        asked = ["tune", "quickstart", *options, "--deadline", str(deadline), "--run", "reports/runs/quickstart"]
+        done = command(*asked, "--json")
+        assert done.returncode == 0, done.stderr
+        for row in json.loads(done.stdout)["rows"]:
+            ratio = min(means.index, key=lambda ratio: abs(ratio - row["keep_ratio"]))
+            assert row["accuracy"] == pytest.approx(means[ratio])
+            assert row["accuracy_low"] < row["accuracy"] < row["accuracy_high"]
+            assert row["time_s"] <= deadline
+            better = [other for other in means.index if means[other] > means[ratio]]
+            own = plan[(plan["device"] == row["device"]) & plan["keep_ratio"].isin(better)]
+            assert len(own) == len(better)
+            assert (own["device_time_s"] > deadline).all()
+            assert (not better) == best
 
 
 @pytest.mark.parametrize(

@@ -21,16 +21,17 @@ from edgesim.hardware.mode_grid import ModeGrid
 from edgesim.planning.expected_cost import DeviceBatch, ExpectedWork, demand, may_stop
 from edgesim.work import FloatArray, IntArray
 
-Goal = Literal["energy", "time", "ratio"]
+Goal = Literal["energy", "time", "ratio", "accuracy"]
 
 
 @dataclass(frozen=True)
 class Target:
     """Goal of a search, and its limits.
 
-    Of the candidates within the limits the best by the goal is chosen: the least energy, the least time, or the largest
-    subset. Equal ones are decided by less energy, then less time, then a larger subset, then lower clocks: of the GPU,
-    of the memory, of the processor. Named modes without clocks are in order of speed.
+    Of the candidates within the limits the best by the goal is chosen: the least energy, the least time, the largest
+    subset, or the highest measured accuracy of a subset. Equal ones are decided by less energy, then less time, then a
+    larger subset, then lower clocks: of the GPU, of the memory, of the processor. Named modes without clocks are in
+    order of speed.
     """
 
     goal: Goal
@@ -100,10 +101,15 @@ class Choice:
     """position in `feasibility.LIMITS` of the limit of the device that rules out all candidates; 0 = none"""
 
 
-def choose(found: Candidates, target: Target) -> Choice:
+def choose(found: Candidates, target: Target, accuracy: FloatArray | None = None) -> Choice:
     """The best candidate; where none is within the limits of the target, the one that is beyond them by least.
 
     Where the device can do none of them: the smallest subset in the last mode.
+
+    Args:
+        found: the candidates.
+        target: goal and limits.
+        accuracy: [C] accuracy of each subset size, where that is the goal.
     """
     able = found.limit == 0
     if not able.any():
@@ -115,6 +121,8 @@ def choose(found: Candidates, target: Target) -> Choice:
         within = excess == excess.min()
     size = np.broadcast_to(-found.m[:, None].astype(np.float64), within.shape)
     keys = {"energy": found.energy_j, "time": found.time_s, "ratio": size}
+    if accuracy is not None:
+        keys["accuracy"] = np.broadcast_to(-accuracy[:, None], within.shape)
     first = np.where(within, keys.pop(target.goal), np.inf)
     rows, columns = np.nonzero(first == first.min())
     for key in (*keys.values(), np.broadcast_to(found.modes.astype(np.float64), within.shape)):

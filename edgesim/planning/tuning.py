@@ -11,6 +11,7 @@ import numpy as np
 from edgesim.cost.analytic import subset_size
 from edgesim.cost.feasibility import LIMITS
 from edgesim.errors import EdgesimError
+from edgesim.formatting import number
 from edgesim.hardware.conditions import FULL_MODE, ChosenClocks
 from edgesim.hardware.mode_grid import ModeGrid
 from edgesim.hardware.profile import DeviceProfile
@@ -20,12 +21,22 @@ from edgesim.planning.virtual_fleet import own_fleet
 from edgesim.records import rounded_ratio
 from edgesim.scenario.experiment import configure, load_dataset, shards_of
 from edgesim.scenario.loading import Scenario
-from edgesim.work import IntArray
+from edgesim.work import FloatArray, IntArray
 
 MOST_SIZES = 1_000
 """subset sizes of a device that are searched, at most"""
 FRONT_SIZES = 10
 """subset sizes of a front, evenly spaced, beside the chosen one"""
+
+
+@dataclass(frozen=True)
+class MeasuredAccuracy:
+    """Mean test accuracy of one method at one keep ratio in a run, with its interval; NaN where it has none."""
+
+    keep_ratio: float
+    accuracy: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,8 @@ class Query:
     """positions in the fleet; None = all"""
     ratios: tuple[float, ...] | None = None
     """the only keep ratios that are searched; None = a grid of up to MOST_SIZES sizes"""
+    accuracies: Mapping[str, Sequence[MeasuredAccuracy]] | None = None
+    """method -> accuracies of a run, whose keep ratios are the only ones that are searched"""
     front: bool = False
     """True: the Pareto fronts are wanted, too"""
 
@@ -76,6 +89,7 @@ def tune(scenario: Scenario, query: Query) -> Tuning:
         EdgesimError: a position is of no device, or the scenario names no ratio and the query gives no least one.
     """
     least = _least_ratio(scenario, query)
+    _check(scenario, query, least)
     dataset = load_dataset(scenario)
     seed = scenario.seeds[0]
     fleet = own_fleet(scenario, [(seed, shards_of(scenario, dataset, seed))])
@@ -118,11 +132,27 @@ def _least_ratio(scenario: Scenario, query: Query) -> float:
         return min(query.ratios)
     if query.least_ratio is not None:
         return query.least_ratio
-    if query.target.goal == "ratio":
+    if query.target.goal in ("ratio", "accuracy"):
         return 0.0
     if scenario.pruning.keep_ratios:
         return min(scenario.pruning.keep_ratios)
     raise EdgesimError("the scenario names no keep ratio, so the least one is not known; give --least-ratio")
+
+
+def _check(scenario: Scenario, query: Query, least: float) -> None:
+    """Refuse scores of another run, whose work is known at its own sizes only, and methods without accuracies."""
+    if scenario.pruning.scores_from is not None:
+        message = "scores of another run are not priced at other sizes; leave them out: --set pruning.scores_from=null"
+        raise EdgesimError(f"pruning.scores_from: {message}")
+    if query.accuracies is None:
+        return
+    for method in scenario.pruning.methods:
+        known = [one.keep_ratio for one in query.accuracies.get(method.label, ())]
+        if not any(ratio >= least for ratio in known):
+            there = ", ".join(query.accuracies) or "none"
+            above = f" at a keep ratio of {number(least)} or more" if least else ""
+            message = f"the run has no accuracy of '{method.label}'{above}; methods there: {there}"
+            raise EdgesimError(f"{message}; leave the others out: --set pruning.methods=[…]")
 
 
 def errors_of(profile: DeviceProfile) -> tuple[float | None, float | None]:
@@ -155,7 +185,7 @@ class _Kind:
         front: list[dict[str, Any]] = []
         sizes = self._sizes()
         for place, p, found in self.search.candidates(sizes):
-            chosen = choose(found, self.query.target)
+            chosen = choose(found, self.query.target, self._accuracy(place, p, found.m))
             choices[place].append(chosen)
             self.searched += len(found.m) * len(modes)
             if self.query.front:
@@ -167,12 +197,29 @@ class _Kind:
         """[methods, P] subset sizes that are searched, rising."""
         work = self.search.works[0]
         found = []
-        for one in self.search.works:
+        for place, one in enumerate(self.search.works):
             each = []
-            for n in work.sizes[self.search.shard]:
-                each.append(np.array([n]) if one.method.keeps_all else self._grid(int(n)))
+            for p, n in enumerate(work.sizes[self.search.shard]):
+                if self.query.accuracies is not None:
+                    each.append(np.array(sorted(self._measured(place, p))))
+                else:
+                    each.append(np.array([n]) if one.method.keeps_all else self._grid(int(n)))
             found.append(each)
         return found
+
+    def _measured(self, place: int, p: int) -> dict[int, MeasuredAccuracy]:
+        """Subset size of a device -> accuracy of its method there, in the order of keep ratios."""
+        assert self.query.accuracies is not None
+        n = int(self.search.works[0].sizes[self.search.shard[p]])
+        known = sorted(self.query.accuracies[self.methods[place]], key=lambda one: one.keep_ratio)
+        return {int(subset_size(n, one.keep_ratio)): one for one in known if one.keep_ratio >= self.least}
+
+    def _accuracy(self, place: int, p: int, m: IntArray) -> FloatArray | None:
+        """[C] accuracy of each subset size; None where no accuracies are given."""
+        if self.query.accuracies is None:
+            return None
+        known = self._measured(place, p)
+        return np.array([known[int(size)].accuracy for size in m])
 
     def _grid(self, n: int) -> IntArray:
         if self.query.ratios is not None:
@@ -197,9 +244,17 @@ class _Kind:
                 "time_s": float(time_s[p]), "energy_j": float(energy_j[p]),
                 "full_clock_time_s": float(full_s[p]), "full_clock_energy_j": float(full_j[p]),
                 "saved_energy": float(1 - energy_j[p] / full_j[p]) if full_j[p] else 0.0,
+                **self._accuracy_columns(place, p, one.m),
                 "meets": one.meets, "limit": LIMITS[one.limit], "work_is": work.work_is,
             })  # fmt: skip
         return rows
+
+    def _accuracy_columns(self, place: int, p: int, m: int) -> dict[str, float]:
+        """The measured accuracy at a subset size, with its interval; empty where none is given."""
+        if self.query.accuracies is None:
+            return {}
+        found = self._measured(place, p)[m]
+        return {"accuracy": found.accuracy, "accuracy_low": found.low, "accuracy_high": found.high}
 
     def _front(self, place: int, p: int, found: Candidates, chosen: Choice, modes: ModeGrid) -> list[dict[str, Any]]:
         """Rows of one device's front."""
