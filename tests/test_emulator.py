@@ -39,7 +39,7 @@ def random_phases(seed, count, devices=None):
 
 def alike(phases, change):
     """The phases with each of their arrays changed."""
-    arrays = {name: change(values) for name, values in vars(phases).items() if name != "labels"}
+    arrays = {name: change(values) for name, values in vars(phases).items() if name not in ("labels", "load_s")}
     return Phases(**arrays)
 
 

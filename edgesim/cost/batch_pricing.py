@@ -18,13 +18,14 @@ from edgesim.cost import analytic
 from edgesim.cost.context import SCORING, STARTUP, TRAINING, Price, PricingContext
 from edgesim.cost.emulator import Emulation, Hardware, Phases, emulate
 from edgesim.cost.step_counts import StepCounts
-from edgesim.cost.steps import step_cost
+from edgesim.cost.steps import StepCost, StepSetting, startup_cost, step_cost
 from edgesim.hardware.conditions import Conditions, Energy
 from edgesim.hardware.loading import DeviceProfile
+from edgesim.hardware.power_setting import PowerSetting, setting
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
-_PARTS = ("steps", "compute_s", "memory_s", "overhead_s", "wait_s")
-"""fields of Phases"""
+_PARTS = ("steps", "compute_s", "memory_s", "overhead_s", "wait_s", "load_s")
+"""fields of Phases; the last one of GPUs alone"""
 
 
 class Device(NamedTuple):
@@ -175,7 +176,9 @@ class BatchPricing:
 
     @cached_property
     def phases(self) -> Phases:
-        """The timed phases of all C trials at full clock: start-up, scoring, training; labelled so.
+        """The timed phases of all C trials: start-up, scoring, training; labelled so.
+
+        Seconds are at full clock where a processor computes, and at the clocks of the power mode where a GPU does.
 
         A trial is one job: its start-up comes first, on a warm device in no time. Work that has no steps
         (comparisons, linear algebra) follows the steps of its part at the training throughput.
@@ -189,10 +192,13 @@ class BatchPricing:
         startup = dict.fromkeys(_PARTS, np.zeros((1, 1))) | {
             "steps": np.ones((1, 1)),
             "overhead_s": np.full((1, 1), self._start_s),
+            "load_s": np.full((1, 1), self._start_s * self._start_load),
         }
         score, train = self._timed(self.score), self._timed(self.train)
         if self.context.repeats > 1:
-            train["overhead_s"] = train["overhead_s"] + self._later_start_per_step_s(train["steps"])
+            later_s = self._later_start_per_step_s(train["steps"])
+            train["overhead_s"] = train["overhead_s"] + later_s
+            train["load_s"] = train["load_s"] + later_s * self._start_load
             train["steps"] = train["steps"] * self.context.repeats
         labels = (STARTUP,) + (SCORING,) * score["steps"].shape[1] + (TRAINING,) * train["steps"].shape[1]
         count = len(self.kept)
@@ -203,7 +209,8 @@ class BatchPricing:
             )
             for part in _PARTS
         }
-        arrays["compute_s"] /= np.reshape(self.factor, (-1, 1))
+        if self._start.load_s is None:
+            del arrays["load_s"]
         return Phases(labels=labels, **arrays)
 
     def _analytic_s(self, counts: StepCounts, times: int) -> FloatArray:
@@ -211,11 +218,25 @@ class BatchPricing:
         operations = times * counts.flops + times * counts.comparisons
         return np.broadcast_to(analytic.latency_s(operations, throughput), len(self.kept))
 
+    @cached_property
+    def _setting(self) -> PowerSetting:
+        return setting(self.device.profile, self.device.conditions.power_mode)
+
+    @cached_property
+    def _start(self) -> StepCost:
+        """One start-up of a cold device."""
+        return startup_cost(self.device.profile, self.device.conditions.power_mode)
+
     @property
     def _start_s(self) -> float:
-        """One start-up at full clock; none on a warm device."""
-        start = self.device.profile.compute.first_step_s
-        return start.value if start and self.device.conditions.startup == "cold" else 0.0
+        """One start-up; none on a warm device."""
+        return float(self._start.overhead_s[0]) if self.device.conditions.startup == "cold" else 0.0
+
+    @property
+    def _start_load(self) -> float:
+        """Power above idle of a start-up over that under full load, where the power by clocks is known."""
+        load_s, start_s = self._start.load_s, self._start.overhead_s
+        return float(load_s[0] / start_s[0]) if load_s is not None and start_s[0] else 0.0
 
     @property
     def _later_start_s(self) -> float:
@@ -236,6 +257,11 @@ class BatchPricing:
         once = np.asarray(phases.steps)[:, mine] / self.context.repeats
         start_s = self._later_start_per_step_s(once) / overhead_speed
         shares = []
+        if phases.load_s is not None:
+            busy_s, load_s = compute_s + memory_s + overhead_s, np.asarray(phases.load_s)
+            parts = ((start_s, busy_s), (start_s * self._start_load, load_s))
+            found = [np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0) for part, whole in parts]
+            return np.where(mine, found[0], 0.0), np.where(mine, found[1], 0.0)
         for activities in ((1.0, 1.0), (hardware.memory_activity, hardware.overhead_activity)):
             memory, overhead = map(np.asarray, activities)
             spent_s = (compute_s + memory * memory_s) / speed + overhead * overhead_s / overhead_speed
@@ -250,14 +276,17 @@ class BatchPricing:
     def _timed(self, counts: StepCounts) -> dict[str, FloatArray]:
         """Each of _PARTS [C, S + 1] of counts: their steps, then the work without steps."""
         context, profile = self.context, self.device.profile
-        timed = {part: np.zeros((len(counts.flops), counts.steps.shape[1] + 1)) for part in _PARTS}
+        factor = np.reshape(self.factor, (-1, 1))
+        rows = max(len(counts.flops), len(factor))
+        timed = {part: np.zeros((rows, counts.steps.shape[1] + 1)) for part in _PARTS}
         timed["steps"][:, :-1] = counts.steps
         timed["steps"][:, -1] = 1.0
         kinds: tuple[tuple[Literal["train", "forward"], npt.NDArray[np.bool_]], ...] = (
             ("train", counts.trains),
             ("forward", ~counts.trains),
         )
-        inputs = context.sample_bytes, context.optimizer_states, profile, context.precision
+        mode = StepSetting(context.precision, self.device.conditions.power_mode, factor)
+        inputs = context.sample_bytes, context.optimizer_states, profile, mode
         for (place, network), (kind, of_kind) in product(enumerate(counts.networks), kinds):
             mine = of_kind if len(counts.networks) == 1 else of_kind & (counts.network == place)[:, None]
             if mine.any():
@@ -267,7 +296,10 @@ class BatchPricing:
                     ("memory_s", cost.memory_s),
                     ("overhead_s", cost.overhead_s),
                     ("wait_s", cost.read_s),
+                    ("load_s", 0.0 if cost.load_s is None else cost.load_s),
                 ):
                     np.copyto(timed[part][:, :-1], seconds, where=mine)
-        timed["compute_s"][:, -1] = counts.stepless / profile.throughput_flops_per_s
+        speed = self._setting.speed if self._setting.clocks is not None else 1.0
+        stepless_s = counts.stepless / profile.throughput_flops_per_s / (factor[:, 0] * speed)
+        timed["compute_s"][:, -1] = timed["load_s"][:, -1] = stepless_s
         return timed

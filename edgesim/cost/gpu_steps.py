@@ -25,7 +25,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from edgesim.hardware.power_setting import ClockShares, power_by_clocks
 from edgesim.hardware.profile import DeviceProfile
@@ -40,7 +39,7 @@ UNHIDDEN = 0.05
 """ν: share of the dispatch that the GPU's work cannot hide; 0.03 to 0.09 on the four measured pairs"""
 UPDATE_TOUCHES = (3, 8, 22)
 """reads and writes of a weight's memory in one update, by the optimiser's states per weight. PyTorch's plain loop runs
-a kernel per elementary operation: Adam decays and adds to two averages, takes a root, divides, adds and divides again"""
+a kernel per elementary operation: Adam decays two averages and adds to them, takes a root, divides, adds, divides"""
 UPDATE_KERNELS = (1, 3, 10)
 """kernels of one tensor's update, by the optimiser's states per weight"""
 
@@ -49,7 +48,7 @@ _KIND_OF = {"cramped_convolution": "convolution", "cramped_depthwise": "depthwis
 
 @dataclass(frozen=True)
 class GpuWork:
-    """Work of one step at S batch sizes; arrays [S, KINDS]."""
+    """Work of one step at many batch sizes; arrays [..., KINDS]."""
 
     flops: FloatArray
     moved_bytes: FloatArray
@@ -88,7 +87,7 @@ def work(kind: str, samples: FloatArray, workload: Workload, optimizer_states: i
 
     Args:
         kind: "train" for forward, backward and update, "forward" for a forward pass.
-        samples: [S] batch sizes.
+        samples: batch sizes, of any shape.
         workload: with the operations of its passes.
         optimizer_states: numbers kept per weight by the optimiser, 0 to 2.
 
@@ -103,7 +102,7 @@ def work(kind: str, samples: FloatArray, workload: Workload, optimizer_states: i
         update = KINDS.index("update")
         moved[update, 0] = workload.parameter_bytes * UPDATE_TOUCHES[states]
         count[update, 0] = workload.parameter_tensors * UPDATE_KERNELS[states]
-    return GpuWork(*(pair[:, 0] + samples[:, None] * pair[:, 1] for pair in (flops, moved, count)))
+    return GpuWork(*(pair[:, 0] + np.asarray(samples)[..., None] * pair[:, 1] for pair in (flops, moved, count)))
 
 
 def _by_kind(operations: Operations, part: int) -> FloatArray:
@@ -115,9 +114,7 @@ def _by_kind(operations: Operations, part: int) -> FloatArray:
     return found
 
 
-def times(
-    done: GpuWork, costs: GpuCosts, clocks: ClockShares, factor: FloatArray | float = 1.0
-) -> GpuTimes:
+def times(done: GpuWork, costs: GpuCosts, clocks: ClockShares, factor: FloatArray | float = 1.0) -> GpuTimes:
     """Seconds of steps at some clocks.
 
     Args:

@@ -25,7 +25,8 @@ import numpy.typing as npt
 
 from edgesim.cost import thermal
 from edgesim.cost.thermal import Array
-from edgesim.hardware.conditions import FULL_MODE
+from edgesim.hardware import power_setting
+from edgesim.hardware.conditions import FULL_MODE, ChosenClocks
 from edgesim.hardware.loading import DeviceProfile
 
 
@@ -48,6 +49,8 @@ class Phases:
     """per step, moving operands in memory"""
     overhead_s: npt.ArrayLike = 0.0
     """per step, dispatching operations; starting up"""
+    load_s: npt.ArrayLike | None = None
+    """per step, seconds under full load that take the same energy above idle; None: by the activities of its parts"""
 
 
 @dataclass(frozen=True)
@@ -71,25 +74,27 @@ class Hardware:
     overhead_activity: npt.ArrayLike = 1.0
 
     @classmethod
-    def of(cls, profile: DeviceProfile, power_mode: str = FULL_MODE) -> Hardware:
+    def of(cls, profile: DeviceProfile, power_mode: str | ChosenClocks = FULL_MODE) -> Hardware:
         """The hardware of a profile in one of its power modes.
+
+        Steps of a GPU come with their times at the mode's clocks (`cost.steps.step_cost`): nothing slows them again.
 
         Raises:
             KeyError: the profile has no such mode.
         """
-        speed, load_w = profile.mode(power_mode)
+        mode = power_setting.setting(profile, power_mode)
         power, cooling = profile.power, profile.cooling
         # Load that adds no heat has no limit.
         heats = cooling is not None and profile.power_w > profile.idle_w
         factor = cooling.throttled_factor.value if cooling else 1.0
         return cls(
             idle_w=profile.idle_w,
-            load_w=load_w,
-            speed=speed,
+            load_w=mode.load_w,
+            speed=1.0 if mode.clocks else mode.speed,
             sustained_w=thermal.sustained_w(profile.idle_w, profile.power_w, factor) if heats else np.inf,
             time_constant_s=cooling.time_constant_s.value if cooling else 1.0,
             battery_j=np.inf if profile.battery_j is None else profile.battery_j,
-            overhead_speed=profile.overhead_speed(power_mode),
+            overhead_speed=1.0 if mode.clocks else mode.overhead_speed,
             memory_activity=power.memory_activity.value if power.memory_activity else 1.0,
             overhead_activity=power.overhead_activity.value if power.overhead_activity else 1.0,
         )
@@ -135,8 +140,11 @@ class PhaseRates:
         overhead_s = overhead_s / column["overhead_speed"]
         busy_s = (compute_s + memory_s) / column["speed"] + overhead_s
         # Seconds under full load that would take the same energy above idle.
-        active_s = (compute_s + column["memory_activity"] * memory_s) / column["speed"]
-        active_s += column["overhead_activity"] * overhead_s
+        if phases.load_s is None:
+            active_s = (compute_s + column["memory_activity"] * memory_s) / column["speed"]
+            active_s += column["overhead_activity"] * overhead_s
+        else:
+            active_s = np.asarray(np.broadcast_to(phases.load_s, busy_s.shape), np.float64)
         step_s = busy_s + wait_s
         lasts = step_s > 0
         busy = np.divide(busy_s, step_s, out=np.zeros_like(step_s), where=lasts)

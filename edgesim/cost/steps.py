@@ -1,8 +1,8 @@
-"""Time of one training or forward step at full clock, operation by operation.
+"""Time of one training or forward step, operation by operation. Of a GPU it is that of `gpu_steps`.
 
-An operation takes a constant time, a time per FLOP by its kind, and a time per byte that it moves, one after
-another: a step's time is the product of its parts (`features`) and the cost of each part on the device (`costs_s`),
-over the TERMS. Published measurements (`edgesim.calibration`; reports/calibration.md has the errors, and
+On a processor an operation takes a constant time, a time per FLOP by its kind, and a time per byte that it moves, one
+after another: a step's time is the product of its parts (`features`) and the cost of each part on the device
+(`costs_s`), over the TERMS. Published measurements (`edgesim.calibration`; reports/calibration.md has the errors, and
 those of the larger of arithmetic and memory in place of their sum) and the machine's own give the costs.
 
 A convolution in groups takes a constant time per group and sample besides: frameworks without kernels of their own
@@ -21,7 +21,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from edgesim.cost import gpu_steps
+from edgesim.cost.gpu_steps import GpuWork
+from edgesim.hardware import power_setting
+from edgesim.hardware.conditions import FULL_MODE, ChosenClocks
 from edgesim.hardware.loading import DeviceProfile
+from edgesim.hardware.power_setting import ClockShares, PowerSetting
 from edgesim.work import OPERATION_KINDS, FloatArray, Operations, Workload
 
 Numbers = npt.NDArray[np.int64] | npt.NDArray[np.float64]
@@ -44,8 +49,22 @@ _CONVOLUTIONS = ("convolution", "pointwise", "depthwise", "cramped_depthwise")
 
 
 @dataclass(frozen=True)
+class StepSetting:
+    """Setting of a step beside its work and the device's profile."""
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """of the arithmetic; bf16 changes nothing on a device without bf16 units"""
+    power_mode: str | ChosenClocks = FULL_MODE
+    factor: FloatArray | float = 1.0
+    """of the device's throughput over its profile's; a number, or an array that broadcasts with the batch sizes"""
+
+
+@dataclass(frozen=True)
 class StepCost:
-    """One step at several batch sizes; arrays of their shape, seconds at full clock."""
+    """One step at several batch sizes; arrays of their shape.
+
+    Seconds are at full clock where a processor computes, and at the clocks of the power mode where a GPU does.
+    """
 
     compute_s: FloatArray
     """arithmetic"""
@@ -55,6 +74,8 @@ class StepCost:
     """constant times of the operations and of convolutions in groups"""
     read_s: FloatArray
     """reading the samples from storage"""
+    load_s: FloatArray | None = None
+    """of a GPU whose power by clocks is known: `Phases.load_s`"""
 
     @property
     def busy_s(self) -> FloatArray:
@@ -74,9 +95,12 @@ def step_cost(
     sample_bytes: int,
     optimizer_states: int,
     profile: DeviceProfile,
-    precision: Literal["fp32", "bf16"] = "fp32",
+    setting: StepSetting = StepSetting(),
 ) -> StepCost:
     """The parts of one step's time, at every batch size.
+
+    Parts of a GPU's step are its arithmetic; the time that memory and kernels add to it; and the time for which the GPU
+    waits for its dispatch.
 
     Args:
         kind: a training step (forward, backward, update) or a forward pass.
@@ -85,21 +109,56 @@ def step_cost(
         sample_bytes: stored bytes of one sample.
         optimizer_states: numbers kept per weight by the optimiser (SGD 0, with momentum 1, Adam 2).
         profile: the device.
-        precision: of the arithmetic; bf16 changes nothing on a device without bf16 units.
+        setting: precision, power mode, and spread of the device.
 
     Returns: arrays of the shape of `batch_sizes`; one size gives the same seconds to the bit beside whatever others.
 
     Raises: ValueError where the workload has no operations.
     """
     samples = np.asarray(batch_sizes, dtype=np.float64)
-    pairs = _step_pairs(kind, workload, optimizer_states, recomputes(profile)) * costs_s(profile, precision)[:, None]
+    read_s = samples * sample_bytes / profile.storage_read_bytes_per_s
+    mode = power_setting.setting(profile, setting.power_mode)
+    if mode.clocks is not None:
+        done = gpu_steps.work(kind, samples, workload, optimizer_states)
+        return _gpu_step(done, profile, setting, mode, read_s)
+    costs = costs_s(profile, setting.precision)
+    pairs = _step_pairs(kind, workload, optimizer_states, recomputes(profile)) * costs[:, None]
     flops, moved = len(FLOP_TERMS), len(FLOP_TERMS) + len(BYTE_TERMS)
     parts = [pairs[part].sum(axis=0) for part in (slice(flops), slice(flops, moved), slice(moved, None))]
     compute_s, memory_s, overhead_s = (constant_s + samples * per_sample_s for constant_s, per_sample_s in parts)
     # Without an overhead per operation the profile's constant of a step stands in for all of them.
     step_s = 0.0 if profile.compute.operation_overhead_s else profile.step_overhead_s
-    read_s = samples * sample_bytes / profile.storage_read_bytes_per_s
-    return StepCost(compute_s, memory_s, overhead_s + step_s, read_s)
+    return StepCost(compute_s / setting.factor, memory_s, overhead_s + step_s, read_s)
+
+
+def _gpu_step(
+    done: GpuWork, profile: DeviceProfile, setting: StepSetting, mode: PowerSetting, read_s: FloatArray
+) -> StepCost:
+    """A step of a GPU at the clocks of a power mode."""
+    assert mode.clocks is not None
+    costs = gpu_steps.costs(profile, setting.precision)
+    found = gpu_steps.times(done, costs, mode.clocks, setting.factor)
+    work_s = gpu_steps.times(done, costs, ClockShares(), setting.factor).gpu_s
+    energy_j = gpu_steps.load_j(profile, mode.clocks, found.busy_s, work_s)
+    load_s = None if energy_j is None else energy_j / (mode.load_w - profile.idle_w)
+    return StepCost(found.arithmetic_s, found.gpu_s - found.arithmetic_s, found.busy_s - found.gpu_s, read_s, load_s)
+
+
+def startup_cost(profile: DeviceProfile, power_mode: str | ChosenClocks = FULL_MODE) -> StepCost:
+    """Start of a cold process: libraries and accelerator; arrays [1]. 0 where the profile has no such time.
+
+    A processor works on it alone: a GPU's device draws what it draws beside the GPU's work.
+    """
+    first, nothing = profile.compute.first_step_s, np.zeros(1)
+    setting, law = power_setting.setting(profile, power_mode), power_setting.power_by_clocks(profile)
+    start_s = np.array([first.value if first else 0.0])
+    if setting.clocks is None:
+        return StepCost(nothing, nothing, start_s, nothing)
+    start_s = start_s / setting.overhead_speed
+    if law is None:
+        return StepCost(nothing, nothing, start_s, nothing)
+    share = (law.floor_at_w(setting.clocks) - profile.idle_w) / (setting.load_w - profile.idle_w)
+    return StepCost(nothing, nothing, start_s, nothing, start_s * share)
 
 
 def step_features(

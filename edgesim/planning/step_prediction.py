@@ -9,20 +9,19 @@ from typing import Any
 import numpy as np
 
 from edgesim import models
-from edgesim.config import validation
 from edgesim.cost import feasibility
 from edgesim.cost.analytic import CostWeights
 from edgesim.cost.emulator import Hardware, Phases, emulate
 from edgesim.cost.feasibility import ResourceDemand
 from edgesim.cost.pricing import PricingContext
-from edgesim.cost.steps import moved_bytes, step_cost
+from edgesim.cost.steps import StepCost, StepSetting, moved_bytes, startup_cost, step_cost
 from edgesim.errors import EdgesimError, ProfileError
-from edgesim.hardware import loading
-from edgesim.hardware.conditions import FULL_MODE
+from edgesim.hardware import loading, power_setting
+from edgesim.hardware.conditions import FULL_MODE, ChosenClocks
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.models.network_costs import counted
 from edgesim.training.settings import Training
-from edgesim.work import Workload
+from edgesim.work import FloatArray, Workload
 
 IMAGE_BYTES = 1
 """stored bytes of one number of an image"""
@@ -95,7 +94,7 @@ def predict(
     num_classes: int,
     batch_size: int,
     training: Training,
-    power_mode: str = FULL_MODE,
+    power_mode: str | ChosenClocks = FULL_MODE,
 ) -> dict[str, Any]:
     """`predict_step` of a device and a network by their names.
 
@@ -107,7 +106,9 @@ def predict(
     return predict_step(profile, StepQuery.of(model_name, input_shape, num_classes, batch_size, training), power_mode)
 
 
-def predict_step(profile: DeviceProfile, query: StepQuery, power_mode: str = FULL_MODE) -> dict[str, Any]:
+def predict_step(
+    profile: DeviceProfile, query: StepQuery, power_mode: str | ChosenClocks = FULL_MODE
+) -> dict[str, Any]:
     """Predict one training step, forward, backward and update, on a device that is not hot yet.
 
     Args:
@@ -126,7 +127,8 @@ def predict_step(profile: DeviceProfile, query: StepQuery, power_mode: str = FUL
     check_mode(profile, power_mode)
     workload, training, batch_size, sample_bytes = query.workload, query.training, query.batch_size, query.sample_bytes
     states, batch = training.optimizer_states, np.array([batch_size])
-    cost = step_cost("train", batch, workload, sample_bytes, states, profile, training.precision)
+    setting = StepSetting(training.precision, power_mode)
+    cost = step_cost("train", batch, workload, sample_bytes, states, profile, setting)
     # A phase per part, so that each is under the power mode and the heat by itself.
     alone = dict(zip(PARTS, np.eye(len(PARTS)), strict=True))
     phases = Phases(
@@ -135,12 +137,14 @@ def predict_step(profile: DeviceProfile, query: StepQuery, power_mode: str = FUL
         memory_s=alone["memory"] * cost.memory_s,
         overhead_s=alone["overhead"] * cost.overhead_s,
         wait_s=alone["storage"] * cost.read_s,
+        # The load of a GPU is of its whole step, and a part has its share of it.
+        load_s=None if cost.load_s is None else cost.load_s * _shares(cost),
     )
     hardware = Hardware.of(profile, power_mode)
     run = emulate(phases, hardware)
     times_s = dict(zip(PARTS, map(float, run.time_s), strict=True))
-    first = profile.compute.first_step_s
-    start = emulate(Phases([1.0], [0.0], [0.0], overhead_s=[first.value if first else 0.0]), hardware)
+    first = startup_cost(profile, power_mode)
+    start = emulate(Phases([1.0], [0.0], [0.0], overhead_s=first.overhead_s, load_s=first.load_s), hardware)
     reason = _reason(profile, workload, sample_bytes, batch_size, training)
     return {
         **described(profile, query, power_mode),
@@ -164,11 +168,11 @@ def predict_step(profile: DeviceProfile, query: StepQuery, power_mode: str = FUL
     }
 
 
-def described(profile: DeviceProfile, query: StepQuery, power_mode: str) -> dict[str, Any]:
+def described(profile: DeviceProfile, query: StepQuery, power_mode: str | ChosenClocks) -> dict[str, Any]:
     """The keys that repeat the query."""
     return {
         "profile": profile.name,
-        "power_mode": power_mode,
+        "power_mode": str(power_mode),
         "model": query.model,
         "input_shape": list(query.input_shape),
         "num_classes": query.num_classes,
@@ -178,16 +182,21 @@ def described(profile: DeviceProfile, query: StepQuery, power_mode: str) -> dict
     }
 
 
-def check_mode(profile: DeviceProfile, power_mode: str) -> None:
+def check_mode(profile: DeviceProfile, power_mode: str | ChosenClocks) -> None:
     """Refuse a power mode that the profile does not have.
 
     Raises:
-        ProfileError: it has none of that name; the message names the nearest.
+        ProfileError: it has none of that name, or cannot be set to such clocks; the message names the nearest.
     """
-    if power_mode not in profile.mode_names:
-        near = validation.nearest(power_mode, profile.mode_names)
-        allowed = ", ".join(profile.mode_names)
-        raise ProfileError(f"'{profile.name}' has no power mode '{power_mode}'{near}; allowed: {allowed}")
+    if message := power_setting.problem(profile, power_mode):
+        raise ProfileError(message)
+
+
+def _shares(cost: StepCost) -> FloatArray:
+    """[PARTS] shares of a step's busy time."""
+    busy_s = np.maximum(cost.busy_s, np.finfo(float).tiny)
+    parts = (cost.compute_s, cost.memory_s, cost.overhead_s, np.zeros_like(busy_s))
+    return np.array([float((part / busy_s)[0]) for part in parts])
 
 
 def priced_precision(profile: DeviceProfile, training: Training) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +12,7 @@ from edgesim.cost.batch_pricing import BatchPricing, Device
 from edgesim.cost.context import PricingContext
 from edgesim.cost.emulator import Emulation, Hardware, Phases, emulate
 from edgesim.cost.feasibility import ResourceDemand
-from edgesim.hardware.conditions import FULL_MODE, Conditions
+from edgesim.hardware.conditions import FULL_MODE, ChosenClocks, Conditions
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.planning.step_prediction import PARTS, StepQuery, check_mode, described, priced_precision
 
@@ -26,7 +25,7 @@ def predict_job(
     query: StepQuery,
     samples: int,
     epochs: int,
-    power_mode: str = FULL_MODE,
+    power_mode: str | ChosenClocks = FULL_MODE,
     startup: Startup = "cold",
 ) -> dict[str, Any]:
     """Predict a whole training on a device that is not hot yet, on mains and undisturbed.
@@ -52,10 +51,9 @@ def predict_job(
     check_mode(profile, power_mode)
     hardware = Hardware.of(profile, power_mode)
     context = _pricing_context(query, epochs)
-    priced = BatchPricing.training_only(context, Device(profile, Conditions(power_mode)), np.array([samples]))
+    conditions = Conditions(power_mode, startup=startup)
+    priced = BatchPricing.training_only(context, Device(profile, conditions), np.array([samples]))
     train, phases = priced.train, priced.phases
-    if startup == "warm":  # the first phase is the start
-        phases = replace(phases, overhead_s=np.asarray(phases.overhead_s) * (np.arange(np.shape(phases.steps)[1]) > 0))
     run = emulate(phases, hardware)
     batch = min(query.batch_size, samples)
     demand = ResourceDemand(
