@@ -160,6 +160,8 @@ ORIGIN = "source: a test, confidence: measured"
         (MODE.format(f"clocks: {{cpu_hz: 2e9, {ORIGIN}}}"), "tesla-t4", "power.modes[0].clocks.cpu_hz", "leave it out"),
         (f"power: {{{PART_OF_LAW}}}", "tesla-t4", "power", "work_w missing beside floor_w, memory_clock_w"),
         (f"power: {{{LAW_TEXT}}}", "raspberry-pi-4b", "power", "need `clocks`"),
+        (f"power: {{{LAW_TEXT}, idle_w: {given(14)}}}", "jetson-agx-xavier", "power.floor_w",
+         "12.26 W of a busy GPU at the lowest clocks is not above idle_w, 14 W; are both of the same scope?"),
     ],
 )  # fmt: skip
 def test_a_contradiction_is_refused_with_its_place_and_fix(tmp_path: Path, text: str, base: str, path: str, words: str):
