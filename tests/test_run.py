@@ -687,7 +687,7 @@ def test_class_names_that_are_equal_stay_apart() -> None:
     images = np.zeros((3, 8, 8, 1), dtype=np.uint8)
     labels = np.array([0, 2, 1])
     dataset = ImageDataset("d", images, labels, images, labels, ("cat", "dog", "cat"))
-    shards = holdings([], {(0, 4): np.array([1, 2])}, dataset)["shards"]
+    shards = holdings([], [], {(0, 4): np.array([1, 2])}, dataset)["shards"]
     assert shards[["seed", "device", "index", "label"]].values.tolist() == [[0, 4, 1, 2], [0, 4, 2, 1]]
     assert shards["class_name"].tolist() == ["cat (2)", "dog"]
 
@@ -696,6 +696,7 @@ def test_the_table_of_devices_has_the_limits_of_a_trial() -> None:
     """The largest shard over the seeds, samples of 64 bytes, and four fifths of the memory."""
     from edgesim.cost.feasibility import usable_memory_bytes
     from edgesim.data.images import ImageDataset
+    from edgesim.hardware.conditions import ChosenClocks
     from edgesim.hardware.loading import load
     from edgesim.results.device_tables import holdings
 
@@ -703,10 +704,11 @@ def test_the_table_of_devices_has_the_limits_of_a_trial() -> None:
     dataset = ImageDataset("d", images, labels, images, labels, ("cat", "dog"))
     nano = load("jetson-nano")
     shards = {(0, 0): np.array([1, 2]), (1, 0): np.array([0]), (0, 1): np.array([0]), (1, 1): np.array([1])}
-    devices = holdings([nano, nano], shards, dataset)["devices"]
+    devices = holdings([nano, nano], ["5W", ChosenClocks(gpu_hz=307.2e6)], shards, dataset)["devices"]
     assert devices["shard_bytes"].tolist() == [128, 64]
     assert devices["usable_memory_bytes"].tolist() == [0.8 * nano.memory_bytes] * 2
     assert devices["usable_memory_bytes"][0] == usable_memory_bytes(nano)
+    assert devices["power_mode"].tolist() == ["5W", "gpu 307 MHz"]
 
 
 def test_results_survive_the_tables_and_the_journal() -> None:

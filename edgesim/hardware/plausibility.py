@@ -101,6 +101,13 @@ def _clock_contradictions(profile: DeviceProfile) -> list[Fault]:
     if given and missing:
         message = f"{', '.join(missing)} missing beside {', '.join(given)}; give all five or none"
         faults.append(Fault("power", message))
+    law = power_setting.power_by_clocks(profile)
+    if law is not None and profile.clocks is not None:
+        lowest = {clock: steps[0] / steps[-1] for clock, steps in power_setting.steps_hz(profile).items()}
+        least_w = float(law.most_w(power_setting.ClockShares(**lowest)))
+        if least_w <= profile.idle_w:
+            message = f"{least_w:.4g} W of a busy GPU at the lowest clocks is not above idle_w, {profile.idle_w:g} W"
+            faults.append(Fault("power.floor_w", f"{message}; are both of the same scope?"))
     return faults
 
 
