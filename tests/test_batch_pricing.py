@@ -19,6 +19,7 @@ from edgesim.cost.steps import step_cost
 from edgesim.hardware import loading
 from edgesim.hardware.conditions import Conditions, Energy
 from edgesim.hardware.loading import Quantity
+from edgesim.hardware.power_setting import setting
 from edgesim.records import WorkRecord
 from edgesim.work import Operations, StepTrace, Work, Workload
 
@@ -166,22 +167,23 @@ def test_a_charge_that_does_not_last_is_seen() -> None:
 
 def test_a_power_mode_slows_the_clock_and_lowers_the_power() -> None:
     """640 samples in 10 steps, step by step: busy seconds at the mode's speeds, at the mode's power above idle."""
-    nano = loading.load("jetson-nano")
-    mode = "10w" if "10w" in nano.mode_names else nano.mode_names[-1]
-    speed, load_w = nano.mode(mode)
+    board = loading.load("raspberry-pi-4b")
+    mode = board.mode_names[-1]
+    slowed = setting(board, mode)
+    speed, load_w = slowed.speed, slowed.load_w
     assert speed < 1
     sizes = np.array([640])
     loads = StepCounts.of([(Work(), StepTrace())], WORKLOAD), StepCounts.training(sizes, 64, 1, WORKLOAD)
-    found = BatchPricing(TERMS, Device(nano, Conditions(power_mode=mode)), *loads, sizes)
-    step = step_cost("train", np.array([64]), WORKLOAD, TERMS.sample_bytes, TERMS.optimizer_states, nano)
-    start = nano.compute.first_step_s
+    found = BatchPricing(TERMS, Device(board, Conditions(power_mode=mode)), *loads, sizes)
+    step = step_cost("train", np.array([64]), WORKLOAD, TERMS.sample_bytes, TERMS.optimizer_states, board)
+    start = board.compute.first_step_s
     assert start is not None
-    overhead_s = (10 * float(step.overhead_s[0]) + start.value) / nano.overhead_speed(mode)
+    overhead_s = (10 * float(step.overhead_s[0]) + start.value) / slowed.overhead_speed
     busy_s = 10 * float(step.compute_s[0] + step.memory_s[0]) / speed
     read_s = 10 * float(step.read_s[0])
     assert found.time_s("emulated") == pytest.approx([busy_s + overhead_s + read_s])
-    power = nano.power
+    power = board.power
     memory, dispatch = (part.value if part else 1.0 for part in (power.memory_activity, power.overhead_activity))
     active_s = 10 * float(step.compute_s[0] + memory * step.memory_s[0]) / speed + dispatch * overhead_s
-    energy_j = nano.idle_w * (busy_s + overhead_s + read_s) + (load_w - nano.idle_w) * active_s
+    energy_j = board.idle_w * (busy_s + overhead_s + read_s) + (load_w - board.idle_w) * active_s
     assert found.energy_j("emulated") == pytest.approx([energy_j])

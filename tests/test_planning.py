@@ -24,6 +24,7 @@ from edgesim import api, planning, seeds
 from edgesim.cost import feasibility
 from edgesim.cost.batch_pricing import Device
 from edgesim.hardware import loading
+from edgesim.hardware.power_setting import power_by_clocks, setting
 from edgesim.models import network_costs
 from edgesim.models.catalog import MODELS
 from edgesim.planning import step_prediction
@@ -247,17 +248,18 @@ def test_a_prediction_by_its_parts() -> None:
 
 
 def test_a_prediction_of_the_start_up_in_a_power_mode() -> None:
-    """The profile's seconds at the mode's dispatch speed, at the activity of dispatch above idle."""
+    """The profile's seconds at the processor's clock, at the power that a step draws beside the GPU's work."""
     nano = loading.load("jetson-nano")
-    first, activity = nano.compute.first_step_s, nano.power.overhead_activity
+    first, law = nano.compute.first_step_s, power_by_clocks(nano)
     assert first is not None
-    assert activity is not None
+    assert law is not None
     for mode in nano.mode_names:
         found = step_prediction.predict("jetson-nano", "mlp", (1, 8, 8), 10, 16, Training(), mode)
-        startup_s = first.value / nano.overhead_speed(mode)
-        above_w = activity.value * (nano.mode(mode)[1] - nano.idle_w)
+        slowed = setting(nano, mode)
+        assert slowed.clocks is not None
+        startup_s = first.value / slowed.overhead_speed
         assert found["startup_s"] == pytest.approx(startup_s)
-        assert found["startup_energy_j"] == pytest.approx(startup_s * (nano.idle_w + above_w))
+        assert found["startup_energy_j"] == pytest.approx(startup_s * float(law.floor_at_w(slowed.clocks)))
 
 
 def test_a_warm_fleet_plans_without_start_up(make_scenario: Make) -> None:
@@ -290,7 +292,8 @@ def test_a_power_mode_and_a_precision_change_what_they_should() -> None:
         return step_prediction.predict(profile, "resnet8", (3, 32, 32), 10, 32, training, mode)
 
     profile = loading.load("raspberry-pi-4b")
-    speed, power_w = profile.mode(profile.power.modes[0].name)
+    slowed = setting(profile, profile.power.modes[0].name)
+    speed, power_w = slowed.speed, slowed.load_w
     full, slow = resnet8("raspberry-pi-4b"), resnet8("raspberry-pi-4b", profile.power.modes[0].name)
     assert slow["compute_time_s"] == pytest.approx(full["compute_time_s"] / speed)
     assert slow["storage_time_s"] == full["storage_time_s"]  # the card is as fast as ever

@@ -12,7 +12,7 @@ from edgesim.cost.analytic import CostWeights
 from edgesim.cost.batch_pricing import Device
 from edgesim.cost.context import PricingContext
 from edgesim.cost.emulator import Hardware, Phases, emulate
-from edgesim.cost.steps import step_cost
+from edgesim.cost.steps import StepSetting, step_cost
 from edgesim.hardware import loading
 from edgesim.hardware.conditions import Availability, Conditions, Energy
 from edgesim.hardware.profile import Quantity
@@ -175,11 +175,13 @@ def test_bf16_is_faster_by_the_ratio_of_the_peaks_where_there_are_units_for_it()
     assert orin.compute.peak_bf16_flops_per_s is not None
     ratio = orin.compute.peak_bf16_flops_per_s.value / orin.compute.peak_fp32_flops_per_s.value
     half = dataclasses.replace(TERMS, precision="bf16")
-    whole_s, half_s = (
-        pricing.price(t, orin, Conditions(), 40, 40, PLAIN)["device_train_time_s"] for t in (TERMS, half)
+    whole, fast = (
+        step_cost("train", [8], NETWORK, 3072, 2, orin, StepSetting(precision)) for precision in ("fp32", "bf16")
     )
-    arithmetic_s = 80 * 3e6 / (orin.compute.peak_fp32_flops_per_s.value * orin.compute.matmul_efficiency.value)
-    assert whole_s - half_s == pytest.approx(arithmetic_s * (1 - 1 / ratio))
+    assert whole.compute_s == pytest.approx(ratio * fast.compute_s)
+    assert whole.busy_s == fast.busy_s  # so small a step waits for its dispatch, and not for the arithmetic
+    many = [step_cost("train", [10_000_000], NETWORK, 0, 2, orin, StepSetting(p)) for p in ("fp32", "bf16")]
+    assert many[1].busy_s < many[0].busy_s
     four = [pricing.price(t, loading.load("raspberry-pi-4b"), Conditions(), 40, 40, PLAIN) for t in (TERMS, half)]
     assert all(np.isnan(one.pop("upload_s")) for one in four)  # no link is known
     assert four[0] == four[1]  # no units for bf16

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from edgesim.cost.steps import step_cost
+from edgesim.cost.steps import StepSetting, step_cost
 from edgesim.hardware import loading
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.profile import Quantity
@@ -145,10 +145,10 @@ def test_bf16_counts_only_where_the_device_has_it() -> None:
     plain, fast = device(), device(peak_bf16_flops_per_s=4e9)
     args = ("train", np.array([1]), workload(), 0, 0)
     base = step_cost(*args, plain)
-    assert step_cost(*args, plain, "bf16").compute_s == base.compute_s
+    assert step_cost(*args, plain, StepSetting("bf16")).compute_s == base.compute_s
     assert step_cost(*args, fast).compute_s == base.compute_s
-    assert step_cost(*args, fast, "bf16").compute_s == pytest.approx(base.compute_s / 4)
-    assert step_cost(*args, fast, "bf16").memory_s == base.memory_s
+    assert step_cost(*args, fast, StepSetting("bf16")).compute_s == pytest.approx(base.compute_s / 4)
+    assert step_cost(*args, fast, StepSetting("bf16")).memory_s == base.memory_s
 
 
 def test_without_the_new_fields_the_old_ones_stand_in() -> None:

@@ -38,7 +38,7 @@ def section(found: JetsonFit, profiles: Mapping[str, DeviceProfile], figure: str
             _errors(found.held_out_device, profiles, DEVICE_GOAL, DEVICE_GOAL),
             f"![Measured and predicted step times of held-out workloads]({figure})",
             "The forms of the law and the spreads of its priors were chosen by the errors of held-out workloads, so\n"
-            "that these are a little too good. Two further pairs of workload and device were kept apart from all of it.",
+            "that these are a little too good. Two more pairs of workload and device were kept apart from all of it.",
             "Fitted costs, as multiples of the time at nominal peak or bandwidth, or in clock cycles:",
             _costs(found, profiles),
             "Power in W at the highest clocks, part by part.",
