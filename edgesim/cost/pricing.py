@@ -134,7 +134,7 @@ def shortfall(priced: BatchPricing, i: int, exact: bool = True) -> str:
     last = int(np.flatnonzero(run.time_s[i])[-1]) if run.time_s[i].any() else 0
     waits = last == 0 and run.time_s[i, 0] <= run.wait_s[i, 0]  # it has not begun
     during = "waiting for its window" if waits else run.labels[last]
-    gained = f" and {number(float(energy.harvested_j(died_s)))} J harvested" if energy.source == "harvest" else ""
+    gained = _received(conditions, died_s)
     served = f" for its {priced.context.repeats:,} trainings" if priced.context.repeats > 1 else ""
     held, needs = distinguished(charged * capacity_j, float(priced.on_mains.energy_j[i].sum()), number, 4)
     return (
@@ -142,6 +142,15 @@ def shortfall(priced: BatchPricing, i: int, exact: bool = True) -> str:
         f"({short_percent(charged)} of {number(capacity_j)} J){gained}; the trial needs "
         f"{'' if exact else 'at least '}{needs} J{served}"
     )
+
+
+def _received(conditions: Conditions, until_s: float) -> str:
+    """Energy that the battery got from its source beside its charge, in words."""
+    if conditions.supply is None:
+        return ""
+    if conditions.energy.source == "harvest":
+        return f" and {number(float(conditions.supply.energy_j(until_s)))} J harvested"
+    return ", and its trace charged it and took from it"
 
 
 def _networks(context: PricingContext, done: WorkRecord) -> tuple[Workload, Workload]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,8 +94,10 @@ def own_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]]) -> V
 def scaled_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]], devices: int) -> VirtualFleet:
     """A fleet of any size with the scenario's groups in their proportions and its shards."""
     fleet, seed = scenario.fleet, scenario.seeds[0]
-    counts = apportion(devices, [len(members) for members in fleet.members])
-    groups = [members[0] for members in fleet.members]
+    # One kind per group, or more where a trace gives devices of a group different conditions.
+    alike = [list(same) for members in fleet.members for same in _alike(fleet.conditions, members)]
+    counts = apportion(devices, [len(same) for same in alike])
+    groups = [same[0] for same in alike]
     pool = tuple(shard for _, parts in shards for shard in parts)
     level, factors = _factors(fleet.document.spread, devices, seed)
     return VirtualFleet(
@@ -108,6 +111,14 @@ def scaled_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]], d
         shards=pool,
         owners=_owners(shards),
     )
+
+
+def _alike(conditions: tuple[Conditions, ...], members: tuple[int, ...]) -> Iterable[list[int]]:
+    """Devices of a group by their conditions, in order of their first."""
+    found: dict[int, list[int]] = {}
+    for device in members:
+        found.setdefault(id(conditions[device]), []).append(device)
+    return found.values()
 
 
 def _owners(shards: list[tuple[int, list[IntArray]]]) -> tuple[tuple[int, int], ...]:

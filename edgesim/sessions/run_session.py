@@ -63,7 +63,7 @@ def run_missing(
         folder.note_terms(plan.config.pricing)
         shards = {key: spec.shard for key, spec in plan.devices.items()}
         folder.describe(holdings(scenario.fleet.devices, shards, plan.config.dataset))
-        notes = [str(note) for note in plan.config.dataset.notes]
+        notes = [*map(str, plan.config.dataset.notes), *scenario.fleet.notes]
         known = {"workload": plan.config.pricing.workload.summary(), "shown": plan.shown_device}
         identity = run_identity.with_data(folder.info["identity"], plan.config.dataset)
         folder.update({**known, "data_notes": notes, "identity": identity})
