@@ -126,6 +126,10 @@ def shortfall(priced: BatchPricing, i: int, exact: bool = True) -> str:
     if np.isnan(died_s):
         days, needs_s = float(run.time_s[i].sum()) / 86400, float(priced.undisturbed_s[i])
         work = f"the work, {'' if exact else 'at least '}{number(needs_s)} s,"
+        if conditions.windows is not None and not len(conditions.windows):
+            return f"{work} never begins: the trace of `available` leaves this device no time to work"
+        if conditions.windows is not None and not conditions.windows.repeats:
+            return f"{work} is not done at the end of the trace of `available`"
         return f"{work} is not done after {days:,.0f} days in its windows; open them longer"
     energy = conditions.energy
     capacity_j = priced.device.profile.battery_j if energy.capacity_j is None else energy.capacity_j

@@ -166,12 +166,16 @@ class Conditions:
     @property
     def supply(self) -> PowerPattern | None:
         """Power that the battery receives over time; None = none."""
+        if self.traced_power is None and self.energy.trace is not None:
+            raise ValueError("the trace of `energy` is not read; make the conditions with group_conditions.of_group")
         return self.energy.pattern if self.traced_power is None else self.traced_power
 
     @property
     def windows(self) -> Windows | None:
         """Windows in which the device may work; None = always."""
-        return self.traced_windows if self.available is None or self.traced_windows else self.available.pattern
+        if self.traced_windows is None and self.available is not None and self.available.trace is not None:
+            raise ValueError("the trace of `available` is not read; make the conditions with group_conditions.of_group")
+        return self.available.pattern if self.available and self.traced_windows is None else self.traced_windows
 
     def with_endless_energy(self) -> Conditions:
         """The same conditions on mains."""

@@ -41,7 +41,7 @@ def locate(given: str, folder: Path) -> Path:
     for place in places:
         if place.exists():
             return place
-    near = nearest(places[0].name, (path.name for path in _siblings(places[0].parent)))
+    near = nearest(places[0].name, [path.name for place in places for path in _siblings(place.parent)])
     looked = " and no ".join(map(str, places))
     hint = "" if len(places) > 1 else "; set EDGESIM_DATA to a folder of data, where it is searched, too"
     raise DataError(f"there is no {looked}{near}{hint}")

@@ -61,6 +61,9 @@ def key_faults(given: dict[str, Any], own: tuple[str, ...]) -> list[Fault]:
     found = []
     if given.get("user") is not None and given.get("site") is not None:
         found.append(Fault("site", "stands beside user; rows are chosen by one column: keep one"))
+    for key in ("user", "site"):
+        if isinstance(given.get(key), float):
+            found.append(Fault(key, "is a number to YAML, as 27E04243 is; put quotes around the name"))
     zone = given.get("timezone")
     if isinstance(zone, str) and zone_of(zone) is None:
         form = "must be a name of the IANA time zones, like America/Los_Angeles, or an offset, like +02:00"
@@ -102,7 +105,7 @@ def start_s(keys: TraceKeys, first_s: float) -> float:
 
 def zone_of(name: str) -> tzinfo | None:
     """A time zone by its IANA name or its offset; None where there is none such."""
-    if name[:1] in "+-" and (offset_s := seconds(name[1:])) is not None and offset_s < _DAY_S:
+    if name[:1] in ("+", "-") and (offset_s := seconds(name[1:])) is not None and offset_s < _DAY_S:
         return timezone(timedelta(seconds=math.copysign(offset_s, -1 if name[0] == "-" else 1)))
     try:
         return zoneinfo.ZoneInfo(name)

@@ -26,6 +26,8 @@ LATEST_S = 4_102_444_800.0
 class Series:
     """Steps of time, each with the row that holds there, on the axis of the trace's `t`."""
 
+    name: str
+    """of the file"""
     label: str
     """user or site; empty where the file has one"""
     edges_s: Array
@@ -42,6 +44,11 @@ class Series:
     """of the part, on the axis of `whole`"""
     whole: Series | None = None
     """that this is a part of"""
+
+    @property
+    def called(self) -> str:
+        """File and label, for messages."""
+        return _called(self.name, self.label)
 
     def runs(self) -> tuple[Array, Array]:
         """Starts and ends of the gaps, neighbouring steps as one."""
@@ -66,10 +73,8 @@ def of_rows(table: Table, label: str, rows: Rows, known: npt.NDArray[np.bool_], 
     usual_s = float(np.median(np.diff(times)))
     limit_s = USUAL_FACTOR * usual_s if keys.gap_s is None else keys.gap_s
     if limit_s < usual_s:
-        raise DataError(
-            f"{_of(table, label)}: its rows are usually {usual_s:g} s apart, so that gap_s = {limit_s:g} makes gaps "
-            f"of all; give {usual_s:g} or more"
-        )
+        apart = f"{_called(table.name, label)}: its rows are usually {usual_s:g} s apart"
+        raise DataError(f"{apart}, so that gap_s = {limit_s:g} makes gaps of all; give {usual_s:g} or more")
     ends = np.append(times[1:], times[-1] + usual_s)
     far = np.flatnonzero(ends - times > limit_s)
     places = np.arange(len(times))
@@ -80,6 +85,7 @@ def of_rows(table: Table, label: str, rows: Rows, known: npt.NDArray[np.bool_], 
     # What comes after a gap between two rows is the second one.
     beyond = np.append(later[1:], last)
     return Series(
+        name=table.name,
         label=label,
         edges_s=np.append(np.insert(times, far + 1, times[far] + usual_s), ends[-1]),
         row=rows[np.insert(before, far + 1, before[far])],
@@ -89,13 +95,13 @@ def of_rows(table: Table, label: str, rows: Rows, known: npt.NDArray[np.bool_], 
     )
 
 
-def cut(series: Series, name: str, keys: TraceKeys) -> Series:
+def cut(series: Series, keys: TraceKeys) -> Series:
     """The part of a series that a device follows; second 0 of the result is the start of the scenario.
 
     Raises:
         DataError: the part is not in the trace.
     """
-    edges, named = series.edges_s, f"{name}{f', {series.label}' if series.label else ''}"
+    edges, named = series.edges_s, series.called
     begin_s = start_s(keys, float(edges[0]))
     if not edges[0] <= begin_s < edges[-1]:
         raise DataError(
@@ -157,7 +163,9 @@ def duration(length_s: float) -> str:
 
 def moment(time_s: float) -> str:
     """A value of `t`, and the time in UTC that it is as Unix seconds."""
-    return f"{time_s:.12g} ({datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M:%S} UTC)"
+    if not 0 <= time_s <= LATEST_S:
+        return f"{time_s:.12g} s"
+    return f"{time_s:.12g} s ({datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M:%S} UTC)"
 
 
 def _times(table: Table, label: str, rows: Rows) -> Array:
@@ -185,9 +193,9 @@ def _times(table: Table, label: str, rows: Rows) -> Array:
         of = f" of {label}" if label else ""
         raise DataError(f"{at(place)}: t = {times[place]:.15g}{of} {which}; {fix}")
     if len(times) < 2:
-        raise DataError(f"{_of(table, label)}: has {n_of(len(times), 'row')}; a trace needs two or more")
+        raise DataError(f"{_called(table.name, label)}: has {n_of(len(times), 'row')}; a trace needs two or more")
     return times
 
 
-def _of(table: Table, label: str) -> str:
-    return f"{table.name}{f', {label}' if label else ''}"
+def _called(name: str, label: str) -> str:
+    return f"{name}, {label}" if label else name

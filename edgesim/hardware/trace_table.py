@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from edgesim.config.validation import nearest
 from edgesim.errors import DataError, shortened
-from edgesim.formatting import size
+from edgesim.formatting import n_of, size
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,7 +87,7 @@ def _check_size(name: str, rows: int, columns: tuple[str, ...]) -> None:
     if rows > MAX_ROWS:
         raise DataError(f"{name}: has more than {MAX_ROWS:,} rows, the most that a trace may have; cut or resample it")
     if rows < 2:
-        raise DataError(f"{name}: has {rows} rows; a trace needs two or more")
+        raise DataError(f"{name}: has {n_of(rows, 'row')}; a trace needs two or more")
     if len(columns) > MAX_COLUMNS:
         raise DataError(f"{name}: has {len(columns):,} columns; at most {MAX_COLUMNS:,} are read")
     twice = [column for place, column in enumerate(columns) if column in columns[:place]]
@@ -179,7 +179,8 @@ def _values(name: str, column: str, values: pa.ChunkedArray) -> tuple[Array | No
         plain = values.cast(pa.float64(), safe=False) if not pa.types.is_boolean(kind) else values.cast(pa.int8())
         numbers = np.asarray(plain.to_numpy(), dtype=np.float64)
         return numbers, []
-    if pa.types.is_dictionary(kind) and pa.types.is_string(kind.value_type):
+    is_text = pa.types.is_dictionary(kind) and kind.value_type in (pa.string(), pa.large_string())
+    if is_text:
         cells: list[str | None] = []
         for chunk in values.chunks:
             held = chunk.dictionary.to_pylist()

@@ -41,7 +41,7 @@ def power_of(
         devices: of the group. The patterns repeat where these are more.
         storage: battery of each device.
 
-    Returns: pattern and share of the full battery at the start (None = not by the trace) of one device after another,
+    Returns: pattern and share of the full battery at the start (None = full) of one device after another,
         and a sentence on how the trace was read.
 
     Raises: as `windows_of`.
@@ -58,7 +58,7 @@ def power_of(
             energy, file.name, found, "zero (0 W), interpolate (a line between the rows) or hold (the last row)"
         )
         patterns: list[tuple[PowerPattern, float | None]] = [
-            (_steps(*_filled(one, power_w, energy, file.name), energy), None) for one in found
+            (_steps(*_filled(one, power_w, energy, file.name), energy), energy.state_of_charge) for one in found
         ]
     else:
         charging, level = _states(energy, file)
@@ -188,7 +188,7 @@ def _charges(one: Series, charging: Array | None, levels: Array | None, energy: 
         state = charging[one.row]
         if np.isnan(state).any() and energy.gaps == "hold":
             raise DataError(
-                f"{_named(one)}: no charging state is known that could be held; give charging or not-charging"
+                f"{one.called}: no charging state is known that could be held; give charging or not-charging"
             )
         on = state == 1
     else:
@@ -220,7 +220,7 @@ def _levels(one: Series, level: Array) -> Array:
     levels = level[one.row]
     known = ~np.isnan(levels)
     if not known.any():
-        raise DataError(f"{_named(one)}: no level of the battery is known; leave the column battery out")
+        raise DataError(f"{one.called}: no level of the battery is known; leave the column battery out")
     before = np.maximum.accumulate(np.where(known, np.arange(len(levels)), -1))
     return np.asarray(levels[np.where(before < 0, int(np.argmax(known)), before)])
 
@@ -239,10 +239,6 @@ def _filling_w(one: Series, levels: Array, bounds: Array, on: Flags, capacity_j:
             took[place] = float(one.edges_s[first + top]) - float(bounds[place])
             found[place] = (inside[top] - inside[0]) * capacity_j / took[place]
     if on.any() and not took.any():
-        raise DataError(f"{_named(one)}: the level never rises while it charges; give charging_w")
+        raise DataError(f"{one.called}: the level never rises while it charges; give charging_w")
     mean_w = float(np.average(found, weights=took)) if took.any() else 0.0
     return np.where(on & (took == 0), mean_w, found)
-
-
-def _named(one: Series) -> str:
-    return f"the trace of {one.label}" if one.label else "the trace"

@@ -63,8 +63,8 @@ def _client_windows(keys: Availability, file: ClientWindows, devices: int) -> tu
         has_length = np.diff(edges) > 0  # two windows that touch, or one that ends as it begins
         edges = np.append(edges[:-1][has_length], finish_s)
         never = np.zeros(int(has_length.sum()), dtype=bool)
-        series = Series(clients[client], edges, place[has_length], place[has_length], never, finish_s)
-        one = trace_series.cut(series, file.name, keys)
+        series = Series(file.name, clients[client], edges, place[has_length], place[has_length], never, finish_s)
+        one = trace_series.cut(series, keys)
         patterns.append(_windows(one.edges_s, one.row % 2 == 1, keys))
         found.append(one)
     return patterns, note(keys, file.name, found, devices, "")

@@ -84,7 +84,7 @@ def all_series(keys: TraceKeys, table: Table, known: Flags, devices: int) -> lis
 
 
 def _series(keys: TraceKeys, table: Table, label: str, rows: npt.NDArray[np.int64], known: Flags) -> Series:
-    return trace_series.cut(trace_series.of_rows(table, label, rows, known[rows], keys), table.name, keys)
+    return trace_series.cut(trace_series.of_rows(table, label, rows, known[rows], keys), keys)
 
 
 def chosen(keys: TraceKeys, name: str, column: str, names: Sequence[str], devices: int) -> list[int]:
@@ -131,7 +131,8 @@ def note(keys: TraceKeys, name: str, found: Sequence[Series], devices: int, gaps
     )
     after = "ends once" if keys.repeats is False else "repeats"
     length = shortest if shortest == longest else f"{shortest} to {longest}"
-    return f"{name}{dealt}: {after} after {length}{gaps}"
+    begin = f", from t = {trace_series.moment(found[0].begin_s)}" if len(found) == 1 else ""
+    return f"{name}{dealt}{begin}: {after} after {length}{gaps}"
 
 
 def check(table: Table, column: str, values: Array, wrong: Any, message: str) -> None:
