@@ -32,7 +32,7 @@ warm: a process that has trained before, such as an app that trains every night.
 Cold is the default. One training from scratch pays for the start, and no one is promised a saving that a start eats up.
 """
 
-Wanted = bool | float | str
+Wanted = bool | Annotated[float, Field(ge=-1e9, le=1e9)] | str
 """value of a column of a trace, as `available.when` asks for it"""
 
 _OF_ENERGY = ("column", "panel_m2", "efficiency", "charging_w", "gaps")

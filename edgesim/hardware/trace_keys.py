@@ -16,6 +16,10 @@ from edgesim.hardware.clock_times import Period, seconds
 
 EACH = "each"
 """`user: each` deals the users of a trace to the devices of a group"""
+LATEST_S = 4_102_444_800.0
+"""2100-01-01 as Unix seconds; later times are most likely milliseconds"""
+Number = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""name of a user that is a number"""
 _DAY_S = 86_400
 
 
@@ -25,12 +29,12 @@ class TraceKeys(Bounded):
 
     trace: Annotated[str, Field(min_length=1)] | None = None
     """file of a trace (CSV, parquet, or FedScale's availability as JSON), beside this file or below $EDGESIM_DATA"""
-    user: str | int | None = None
+    user: str | Number | None = None
     """rows that count: those with this text in the column `user`. `each` gives every device of the group another user,
     in the order of their names; after the last one the first follows again"""
-    site: str | int | None = None
+    site: str | Number | None = None
     """as `user`, with the column `site`"""
-    start: Annotated[float, Field(ge=0, allow_inf_nan=False)] | str | None = None
+    start: Annotated[float, Field(ge=0, le=LATEST_S)] | str | None = None
     """second 0 of the scenario: a value of the column `t`, a time like 2016-06-01T06:00:00+02:00, or a clock time like
     22:00, the first one in the trace; left out: the first row"""
     timezone: str | None = None

@@ -11,15 +11,13 @@ import numpy.typing as npt
 
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
-from edgesim.hardware.trace_keys import TraceKeys, start_s
+from edgesim.hardware.trace_keys import LATEST_S, TraceKeys, start_s
 from edgesim.hardware.trace_table import Array, Table
 
 Rows = npt.NDArray[np.int64]
 
 USUAL_FACTOR = 1.5
 """a gap begins where two rows are farther apart than this many times their usual distance"""
-LATEST_S = 4_102_444_800.0
-"""2100-01-01 as Unix seconds; later times are most likely milliseconds"""
 
 
 @dataclass(frozen=True)
