@@ -14,7 +14,7 @@ import pytest
 
 from edgesim.cost.emulator import Emulation, Hardware, Phases, emulate
 from edgesim.errors import Fault, RunError
-from edgesim.hardware import fleet, traced_windows
+from edgesim.hardware import fleet, loading, traced_windows
 from edgesim.hardware.fleet import Fleet
 from edgesim.planning.virtual_fleet import scaled_fleet
 from edgesim.results import run_identity
@@ -362,9 +362,8 @@ def test_parquet_bounds_and_the_place_of_data(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "data" / "phones").mkdir(parents=True)
     (tmp_path / "data" / "phones" / "far.csv").write_text(STATES)
     group = {"available": {"trace": "phones/far.csv"}}
-    assert "set EDGESIM_DATA" in message(tmp_path, STATES, **group) or "EDGESIM_DATA" in message(
-        tmp_path, STATES, **group
-    )
+    monkeypatch.delenv("EDGESIM_DATA", raising=False)
+    assert "set EDGESIM_DATA to a folder of data" in message(tmp_path, STATES, **group)
     monkeypatch.setenv("EDGESIM_DATA", str(tmp_path / "data"))
     assert windows(load(tmp_path, STATES, **group), 1) == [(100, 300)]
     # A fleet's file names its traces from where it lies.
@@ -380,6 +379,34 @@ def test_parquet_bounds_and_the_place_of_data(tmp_path: Path, monkeypatch: pytes
     assert "has more than 5 rows" in message(tmp_path, STATES, available={})
     monkeypatch.setattr("edgesim.hardware.trace_files.MAX_BYTES", 20)
     assert "the most that a trace may have" in message(tmp_path, STATES, available={})
+
+
+def test_links_are_dealt_and_those_of_19_phones_come_with_edgesim(tmp_path: Path) -> None:
+    text = "phone,up_bytes_per_s,down_bytes_per_s\na,1e6,2e6\nb,3e6,4e6\n"
+    found = load(tmp_path, text, count=3, links="trace.csv")
+    ups = [device.link.up_bytes_per_s.value for device in found.devices if device.link]
+    assert ups == [1e6, 3e6, 1e6]
+    link = found.devices[1].link
+    assert link is not None
+    assert link.down_bytes_per_s is not None
+    assert (link.down_bytes_per_s.value, link.down_bytes_per_s.source) == (4e6, "trace.csv, line 3")
+    assert found.devices[0] is found.devices[2]
+    phones = load(tmp_path, text, count=19, links="phone_links.csv")
+    assert "19 links dealt to 19 devices" in phones.notes[0]
+    links = [device.link for device in phones.devices if device.link]
+    own = loading.load("galaxy-s20").link
+    assert own is not None
+    assert own.down_bytes_per_s is not None
+    # The profile's link is their median.
+    assert np.median([link.up_bytes_per_s.value for link in links]) == pytest.approx(own.up_bytes_per_s.value, rel=1e-3)
+    downs = [link.down_bytes_per_s.value for link in links if link.down_bytes_per_s]
+    assert np.median(downs) == pytest.approx(own.down_bytes_per_s.value, rel=1e-3)
+    said = message(tmp_path, text.replace("3e6", "3"), links="trace.csv")
+    assert said.startswith("fleet.groups[0].links: trace.csv, line 3: up_bytes_per_s = 3 is not plausible")
+    assert "it looks like MB/s: multiply by 1e+06, which gives 3e+06" in said
+    assert "has no column 'up_bytes_per_s'" in message(tmp_path, "up\n1e6\n2e6\n", links="trace.csv")
+    assert "is JSON; links are a table" in message(tmp_path, '{"a": {}}', "c.json", links="c.json")
+    assert "fleet.groups[0].links: there is no" in message(tmp_path, text, links="nothing.csv")
 
 
 def test_a_month_of_minutes_is_followed_exactly(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from edgesim.config import shipped, validation
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.document_bounds import user_path
 from edgesim.errors import EdgesimError, Fault, ScenarioError
-from edgesim.hardware import loading
+from edgesim.hardware import links, loading
 from edgesim.hardware.conditions import (
     AVAILABLE_KEYS,
     ENERGY_KEYS,
@@ -50,6 +50,9 @@ class Group:
     """energy source of the devices; left out: mains"""
     available: Availability | None = None
     """windows in which the devices may work; left out: always"""
+    links: Annotated[str, Field(min_length=1)] | None = None
+    """file of network links, CSV or parquet with up_bytes_per_s and down_bytes_per_s: each device gets the link of the
+    next row, after the last one the first again; left out: the profile's"""
     startup: Startup = "cold"
     """cold: each trial starts its process; warm: the process runs already, so there is no start-up"""
 
@@ -117,9 +120,9 @@ class Fleet:
     members: tuple[tuple[int, ...], ...]
     """the devices of each group that has any"""
     traces: dict[str, str] = field(default_factory=dict)
-    """trace file, as the document names it -> hash of its content"""
+    """file of a trace or of links, as the document names it -> hash of its content"""
     notes: tuple[str, ...] = ()
-    """sentences on how the traces were read: gaps, lengths, users"""
+    """sentences on how these files were read: gaps, lengths, users"""
 
     def __len__(self) -> int:
         return len(self.devices)
@@ -158,13 +161,16 @@ def load(given: Any, path: str, folder: Path, faults: list[Fault]) -> Fleet | No
         return None
     counts = _counts(document)
     group = np.repeat(np.arange(len(counts)), counts)
-    bases = [loaded[i] for i in group]
+    bases: list[DeviceProfile] = []
     conditions: list[Conditions] = []
     notes: list[str] = []
     for i, one in enumerate(document.groups):
         place = validation.join(validation.join(path, "groups"), i)
         found, read = of_group(one.conditions, loaded[i], counts[i], reader, place, faults)
-        conditions, notes = conditions + found, notes + read
+        own, linked = links.of_group(loaded[i], one.links, counts[i], reader, place, faults)
+        conditions.extend(found)
+        bases.extend(own)
+        notes.extend([*read, *linked])
     if len(faults) > before:
         return None
     members = tuple(tuple(map(int, np.flatnonzero(group == i))) for i in range(len(counts)) if counts[i])
@@ -174,7 +180,7 @@ def load(given: Any, path: str, folder: Path, faults: list[Fault]) -> Fleet | No
 
 
 def with_traces_beside(given: dict[str, Any], start: Path, folder: Path) -> dict[str, Any]:
-    """A fleet document whose trace files, where they lie beside it, are named from another folder.
+    """A fleet document whose files of traces and links, where they lie beside it, are named from another folder.
 
     Args:
         given: the document.
@@ -183,11 +189,11 @@ def with_traces_beside(given: dict[str, Any], start: Path, folder: Path) -> dict
     """
     changed = copy.deepcopy(given)
     for group in changed["groups"] if isinstance(changed.get("groups"), list) else ():
-        parts = [group.get(key) for key in ("available", "energy")] if isinstance(group, dict) else []
-        for part in (part for part in parts if isinstance(part, dict)):
-            name = part.get("trace")
-            if isinstance(name, str) and user_path(folder / start / name).is_file():
-                part["trace"] = str(start / name)
+        parts = [(group.get(key), "trace") for key in ("available", "energy")] if isinstance(group, dict) else []
+        for part, key in [*parts, (group, "links")]:
+            name = part.get(key) if isinstance(part, dict) else None
+            if isinstance(part, dict) and isinstance(name, str) and user_path(folder / start / name).is_file():
+                part[key] = str(start / name)
     return changed
 
 
@@ -195,6 +201,8 @@ def to_dict(document: FleetDocument) -> dict[str, Any]:
     """A document as plain YAML values, without the keys of traces where it names none."""
     plain: dict[str, Any] = TypeAdapter(FleetDocument).dump_python(document, mode="json")
     for group in plain["groups"]:
+        if group["links"] is None:
+            del group["links"]
         for key, part in (("available", group["available"]), ("energy", group["energy"])):
             if part is not None:
                 group[key] = _without_defaults(part, AVAILABLE_KEYS if key == "available" else ENERGY_KEYS)
@@ -239,9 +247,9 @@ def _profile(name: str, path: str, folder: Path, faults: list[Fault]) -> DeviceP
 
 def _check_repeated(document: FleetDocument, path: str, faults: list[Fault]) -> None:
     """Add a fault for a group that is the same as one before it."""
-    seen: dict[tuple[str, Conditions], int] = {}
+    seen: dict[tuple[str, str | None, Conditions], int] = {}
     for i, group in enumerate(document.groups):
-        first = seen.setdefault((group.profile, group.conditions), i)
+        first = seen.setdefault((group.profile, group.links, group.conditions), i)
         if first != i:
             message = f"'{group.profile}' under the same conditions is already groups[{first}]; give one group the sum"
             faults.append(Fault(f"{validation.join(validation.join(path, 'groups'), i)}.profile", message))

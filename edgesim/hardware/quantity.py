@@ -83,11 +83,8 @@ Bandwidth = Quantity[Annotated[float, AboveZero, PlausibleRange(1e6, 1e13, "byte
 StorageSize = Quantity[Annotated[float, AboveZero, PlausibleRange(1e4, 1e14, "bytes", _BYTES)]]
 StorageSpeed = Quantity[Annotated[float, AboveZero, PlausibleRange(2e4, 5e10, "bytes/s", _BYTES_PER_S)]]
 # 56 kbit/s of a sensor's radio, to 100 Gbit/s of a server's cable; Mbit/s for bytes/s are outside.
-LinkSpeed = Quantity[
-    Annotated[
-        float, AboveZero, PlausibleRange(1e2, 1.25e10, "bytes/s", (("MB/s", 1e6), ("Mbit/s", 1.25e5), ("GB/s", 1e9)))
-    ]
-]
+LINK_RANGE = PlausibleRange(1e2, 1.25e10, "bytes/s", (("MB/s", 1e6), ("Mbit/s", 1.25e5), ("GB/s", 1e9)))
+LinkSpeed = Quantity[Annotated[float, AboveZero, LINK_RANGE]]
 Watts = Quantity[Annotated[float, AboveZero, PlausibleRange(1e-5, 2e3, "W", (("mW", 1e-3),))]]
 Capacity = Quantity[Annotated[float, AboveZero, PlausibleRange(5e2, 1e8, "J", (("Wh", 3600.0),))]]
 Activity = Quantity[

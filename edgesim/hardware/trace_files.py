@@ -28,8 +28,8 @@ _READERS: dict[str, Callable[[str, bytes], Table | ClientWindows]] = {
 }
 
 
-def locate(given: str, folder: Path) -> Path:
-    """The file of a trace: beside the document, or else below $EDGESIM_DATA.
+def locate(given: str, folder: Path, also: Path | None = None) -> Path:
+    """The file of a trace: beside the document, or else below $EDGESIM_DATA, or below `also`.
 
     Raises:
         ScenarioError: it is no path.
@@ -38,7 +38,7 @@ def locate(given: str, folder: Path) -> Path:
     places = [user_path(folder / user_path(given))]
     if os.environ.get("EDGESIM_DATA"):
         places.append(user_path(Path(os.environ["EDGESIM_DATA"]) / given))
-    for place in places:
+    for place in [*places, *([] if also is None else [user_path(also / given)])]:
         if place.exists():
             return place
     near = nearest(places[0].name, [path.name for place in places for path in _siblings(place.parent)])

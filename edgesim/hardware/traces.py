@@ -36,14 +36,14 @@ class TraceReader:
     """where relative names start"""
     found: dict[str, tuple[Table | ClientWindows, str]] = field(default_factory=dict)
 
-    def read(self, name: str) -> Table | ClientWindows:
-        """The file of that name.
+    def read(self, name: str, also: Path | None = None) -> Table | ClientWindows:
+        """The file of that name; `also` is one more folder where it may lie.
 
         Raises:
             DataError, ScenarioError: it is missing, or cannot be read.
         """
         if name not in self.found:
-            self.found[name] = trace_files.read(trace_files.locate(name, self.folder), name)
+            self.found[name] = trace_files.read(trace_files.locate(name, self.folder, also), name)
         return self.found[name][0]
 
     def keys(self) -> dict[str, str]:

@@ -11,6 +11,7 @@ from edgesim import seeds
 from edgesim.cost.batch_pricing import Device
 from edgesim.data.partition_checks import apportion
 from edgesim.hardware.conditions import Conditions
+from edgesim.hardware.fleet import Fleet
 from edgesim.scenario.loading import Scenario
 from edgesim.work import FloatArray, IntArray
 
@@ -94,8 +95,8 @@ def own_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]]) -> V
 def scaled_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]], devices: int) -> VirtualFleet:
     """A fleet of any size with the scenario's groups in their proportions and its shards."""
     fleet, seed = scenario.fleet, scenario.seeds[0]
-    # One kind per group, or more where a trace gives devices of a group different conditions.
-    alike = [list(same) for members in fleet.members for same in _alike(fleet.conditions, members)]
+    # One kind per group, or more where a file gives devices of a group different conditions or links.
+    alike = [list(same) for members in fleet.members for same in _alike(fleet, members)]
     counts = apportion(devices, [len(same) for same in alike])
     groups = [same[0] for same in alike]
     pool = tuple(shard for _, parts in shards for shard in parts)
@@ -113,11 +114,11 @@ def scaled_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]], d
     )
 
 
-def _alike(conditions: tuple[Conditions, ...], members: tuple[int, ...]) -> Iterable[list[int]]:
-    """Devices of a group by their conditions, in order of their first."""
-    found: dict[int, list[int]] = {}
+def _alike(fleet: Fleet, members: tuple[int, ...]) -> Iterable[list[int]]:
+    """Devices of a group by their conditions and links, in order of their first."""
+    found: dict[tuple[int, int], list[int]] = {}
     for device in members:
-        found.setdefault(id(conditions[device]), []).append(device)
+        found.setdefault((id(fleet.bases[device]), id(fleet.conditions[device])), []).append(device)
     return found.values()
 
 
