@@ -166,6 +166,9 @@ def test_gaps_are_refused_until_the_scenario_says_what_they_mean(tmp_path: Path)
         found = load(tmp_path, gappy, available={"gaps": gaps, "repeats": False})
         assert windows(found, 9) == spans, gaps
         assert found.notes[0].endswith(f"from 5 min after the start: read as {gaps}")
+    unknown = "t,available\n0,\n60,-1\n"
+    assert "no state is known that could be held" in message(tmp_path, unknown, available={"gaps": "hold"})
+    assert windows(load(tmp_path, unknown, available={"gaps": "available"}), 1) == [(0, 120)]
     # Rows where something changes, and no more: with a large gap_s there are none.
     assert windows(load(tmp_path, gappy.replace("180,\n", "").replace("660,-1\n", ""), available={"gap_s": 1e6}), 1)
     # One state that is not as wanted is enough for no, though the other is unknown.
@@ -191,9 +194,9 @@ def test_users_are_dealt_in_the_order_of_their_names(tmp_path: Path) -> None:
     assert "3 traces dealt to 5 devices" in found.notes[0]
     assert windows(load(tmp_path, text, available={"user": "a"}), 1) == [(1, 2)]
     numbered = text.replace("a,", "7,").replace("b,", "08,")
-    assert windows(load(tmp_path, numbered, available={"user": 7}), 1) == [(1, 2)]
+    assert windows(load(tmp_path, numbered, available={"user": "7"}), 1) == [(1, 2)]
     assert "choose one with `user`, or `user: each`: a, b, c" in message(tmp_path, text, available={})
-    said = message(tmp_path, numbered, available={"user": 8})
+    said = message(tmp_path, numbered, available={"user": "8"})
     assert "there is no '8'" in said
     assert "did you mean '08'?" in said
     # In a plan of any size the three traces have their shares.
@@ -254,7 +257,7 @@ def test_availability_in_fedscales_format(tmp_path: Path) -> None:
     found = load(tmp_path, text, "clients.json", count=2, available={"user": "each"})
     assert windows(found, 2, device=1) == [(10, 25), (70, 85)]
     assert windows(found, 3, device=0) == [(0, 6), (30, 60), (60, 66)]
-    assert windows(load(tmp_path, text, "clients.json", available={"user": 7}), 1) == [(10, 25)]
+    assert windows(load(tmp_path, text, "clients.json", available={"user": "7"}), 1) == [(10, 25)]
     for changed, said in (
         ({"active": [10, 20]}, "active has 2 times and inactive 3; each needs the other"),
         ({"active": [10, 20, "x"]}, "active[2] must be seconds >= 0"),
@@ -322,7 +325,8 @@ def test_keys_that_contradict_each_other_are_faults(tmp_path: Path) -> None:
     for group, said in (
         ({"available": {"windows": [[0, 5]], "period_s": 10}}, "the trace takes their place"),
         ({"available": {"user": "a", "site": "b"}}, "rows are chosen by one column"),
-        ({"available": {"user": 1.5}}, "put quotes around the name"),
+        ({"available": {"user": float("inf")}}, "put quotes around the name"),
+        ({"available": {"user": 7}}, "put text in quotes"),
         ({"available": {"gaps": "zero"}}, "input should be 'refuse', 'unavailable', 'available' or 'hold'"),
         ({"energy": {"source": "harvest", "gaps": "charging"}}, "allowed: refuse, zero, interpolate, hold"),
         ({"energy": {"source": "battery", "panel_m2": 0.1}}, "needs source: harvest"),

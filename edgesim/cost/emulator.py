@@ -75,7 +75,8 @@ def emulate(
         start_s: when the work is given to the device, in the time of the conditions' patterns, >= 0.
 
     Returns: per phase and per device; plain [S] and numbers where neither phases nor hardware are arrays over devices.
-        Work that needs more than 10,000 windows of availability is not `finished`.
+        Work that needs more than 10,000 windows of availability is not `finished`; of a trace with more than half as
+        many windows, it may take two rounds.
     """
     conditions = conditions or Conditions()
     timeline = Timeline(PhaseRates.of(phases, hardware), conditions, start_s)

@@ -18,8 +18,6 @@ EACH = "each"
 """`user: each` deals the users of a trace to the devices of a group"""
 LATEST_S = 4_102_444_800.0
 """2100-01-01 as Unix seconds; later times are most likely milliseconds"""
-Number = Annotated[int, Field(ge=0, le=2**63 - 1)]
-"""name of a user that is a number"""
 _DAY_S = 86_400
 
 
@@ -29,10 +27,10 @@ class TraceKeys(Bounded):
 
     trace: Annotated[str, Field(min_length=1)] | None = None
     """file of a trace (CSV, parquet, or FedScale's availability as JSON), beside this file or below $EDGESIM_DATA"""
-    user: str | Number | None = None
+    user: str | None = None
     """rows that count: those with this text in the column `user`. `each` gives every device of the group another user,
     in the order of their names; after the last one the first follows again"""
-    site: str | Number | None = None
+    site: str | None = None
     """as `user`, with the column `site`"""
     start: Annotated[float, Field(ge=0, le=LATEST_S)] | str | None = None
     """second 0 of the scenario: a value of the column `t`, a time like 2016-06-01T06:00:00+02:00, or a clock time like

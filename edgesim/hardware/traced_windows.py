@@ -42,7 +42,9 @@ def windows_of(available: Availability, reader: TraceReader, devices: int) -> tu
     said = {"unavailable": False, "available": True}
     patterns = []
     for one in found:
-        value = open_[one.row] if known[one.row].any() else np.zeros(len(one.row), dtype=bool)
+        value = open_[one.row]
+        if available.gaps == "hold" and not known[one.row].all():
+            raise DataError(f"{one.called}: no state is known that could be held; give unavailable or available")
         if available.gaps in said:
             value = np.where(one.gap, said[available.gaps], value)
         patterns.append(_windows(one.edges_s, value, available))

@@ -100,9 +100,9 @@ def chosen(keys: TraceKeys, name: str, column: str, names: Sequence[str], device
         return [0]
     if given == EACH and EACH not in names:
         return list(range(min(len(names), devices)))
-    if str(given) not in names:
+    if given not in names:
         raise DataError(f"{_choose(name, column, names)}; there is no '{given}'{nearest(given, names)}")
-    return [names.index(str(given))]
+    return [names.index(given)]
 
 
 def _choose(name: str, column: str, names: Sequence[str]) -> str:
