@@ -191,7 +191,7 @@ def test_users_are_dealt_in_the_order_of_their_names(tmp_path: Path) -> None:
     found = load(tmp_path, text, count=5, available={"user": "each"})
     assert [windows(found, 1, device) for device in range(5)] == [[(b, b + 1)] for b in (1, 2, 0, 1, 2)]
     assert found.conditions[0] is found.conditions[3]
-    assert "3 traces dealt to 5 devices" in found.notes[0]
+    assert "3 of 3 users dealt to 5 devices" in found.notes[0]
     assert windows(load(tmp_path, text, available={"user": "a"}), 1) == [(1, 2)]
     numbered = text.replace("a,", "7,").replace("b,", "08,")
     assert windows(load(tmp_path, numbered, available={"user": "7"}), 1) == [(1, 2)]
@@ -305,6 +305,8 @@ SUN = {"source": "harvest", "panel_m2": 0.01, "efficiency": 0.2}
         ("t,ghi\n0,5\n5,9000\n", {"energy": SUN}, "ghi = 9000 is not plausible: at most 2000 W/m2"),
         ("t,ghi\n0,0\n5,0.9\n", {"energy": SUN}, "looks like kW/m2: multiply by 1000"),
         ("t,ghi\n0,0\n5,9\n", {"energy": {"source": "harvest"}}, "give panel_m2 and efficiency"),
+        ("t,ghi\n0,0\n5,9\n", {"energy": {"source": "harvest", "column": "ghi"}}, "ghi), which is no power"),
+        (T + "2016-06-01 12:00,1\n2016-06-01 12:01,0\n", {}, "is no number; give Unix seconds"),
         ("t,ghi\n0,0\n5,9\n", {"energy": {**SUN, "column": "gih"}}, "has no column 'gih' (did you mean 'ghi'?)"),
         ("t,power\n0,0\n5,9\n", {"energy": {"source": "harvest"}}, "has no column 'power_w' (did you mean 'power'?)"),
         ("t,battery\n0,80\n5,81\n", {"energy": {"source": "battery"}}, "= 80 must be 0 to 1; it looks like percent"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-MAX_ROWS = 2_000_000
+MAX_ROWS = 1_000_000
 MAX_COLUMNS = 1_000
 MAX_TEXT = 200
 """characters of a cell of text"""
@@ -205,8 +205,9 @@ def _numbers(table: Table, column: str, cells: list[str | None]) -> Array:
             flag = _FLAGS.get(cell.lower())
             if flag is None:
                 shown = shortened(cell, 60)
+                fix = "give Unix seconds" if column == "t" else "leave unknown ones empty"
                 raise DataError(
-                    f"{table.name}, {table.row_name(row)}: {column} = '{shown}' is no number; leave unknown ones empty"
+                    f"{table.name}, {table.row_name(row)}: {column} = '{shown}' is no number; {fix}"
                 ) from None
             values[row] = flag
     return values

@@ -67,7 +67,7 @@ def power_of(
         found = all_series(energy, file, ~np.isnan(states), devices)
         gaps = gaps_of(energy, file.name, found, "charging, not-charging or hold (as before the gap)")
         patterns = [_battery(one, charging, level, energy, storage) for one in found]
-    return patterns, note(energy, file.name, found, devices, gaps)
+    return patterns, note(energy, file, found, devices, gaps)
 
 
 def _steps(edges_s: Array, power_w: Array, keys: TraceKeys, on_mains: Flags | None = None) -> PowerPattern:
@@ -84,10 +84,8 @@ def _harvested(energy: Energy, table: Table) -> Array:
     """[rows] power in W; NaN where it is unknown."""
     panel = energy.panel_m2 is not None
     column = energy.column or ("ghi" if panel else "power_w")
-    if not panel and energy.column is None and "power_w" not in table.names and "ghi" in table.names:
-        raise DataError(
-            f"{table.name}: has irradiance (ghi) and no power_w; give panel_m2 and efficiency for its power"
-        )
+    if not panel and "ghi" in table.names and (column == "ghi" or column not in table.names):
+        raise DataError(f"{table.name}: has irradiance (ghi), which is no power; give panel_m2 and efficiency")
     values = table.numbers(column)
     unit, most = ("W/m2", 2_000.0) if panel else ("W", 10_000.0)
     check(table, column, values, np.isinf(values), "must be a number")

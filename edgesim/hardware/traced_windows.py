@@ -48,7 +48,7 @@ def windows_of(available: Availability, reader: TraceReader, devices: int) -> tu
         if available.gaps in said:
             value = np.where(one.gap, said[available.gaps], value)
         patterns.append(_windows(one.edges_s, value, available))
-    return patterns, note(available, file.name, found, devices, gaps)
+    return patterns, note(available, file, found, devices, gaps)
 
 
 def _client_windows(keys: Availability, file: ClientWindows, devices: int) -> tuple[list[Windows], str]:
@@ -69,7 +69,7 @@ def _client_windows(keys: Availability, file: ClientWindows, devices: int) -> tu
         one = trace_series.cut(series, keys)
         patterns.append(_windows(one.edges_s, one.row % 2 == 1, keys))
         found.append(one)
-    return patterns, note(keys, file.name, found, devices, "")
+    return patterns, note(keys, file, found, devices)
 
 
 def _windows(edges_s: Array, open_: Flags, keys: TraceKeys) -> Windows:

@@ -122,17 +122,19 @@ def gaps_of(keys: Availability | Energy, name: str, found: Sequence[Series], mea
     return f"; {said}: read as {keys.gaps}" if said else ""
 
 
-def note(keys: TraceKeys, name: str, found: Sequence[Series], devices: int, gaps: str) -> str:
+def note(keys: TraceKeys, file: Table | ClientWindows, found: Sequence[Series], devices: int, gaps: str = "") -> str:
     """A sentence on how a trace was read."""
     lengths = [float(one.edges_s[-1]) for one in found]
     shortest, longest = trace_series.duration(min(lengths)), trace_series.duration(max(lengths))
-    dealt = (
-        f", {n_of(len(found), 'trace')} dealt to {n_of(devices, 'device')}" if EACH in (keys.user, keys.site) else ""
-    )
+    dealt = ""
+    if EACH in (keys.user, keys.site):
+        column = "user" if keys.user is not None else "site"
+        total = len(file.clients if isinstance(file, ClientWindows) else file.texts(column)[1])
+        dealt = f", {len(found):,} of {n_of(total, column)} dealt to {n_of(devices, 'device')}"
     after = "ends once" if keys.repeats is False else "repeats"
     length = shortest if shortest == longest else f"{shortest} to {longest}"
     begin = f", from t = {trace_series.moment(found[0].begin_s)}" if len(found) == 1 else ""
-    return f"{name}{dealt}{begin}: {after} after {length}{gaps}"
+    return f"{file.name}{dealt}{begin}: {after} after {length}{gaps}"
 
 
 def check(table: Table, column: str, values: Array, wrong: Any, message: str) -> None:
