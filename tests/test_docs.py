@@ -147,6 +147,9 @@ def write_own_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The files of the page on your own things, where modules are found."""
     for name, code in named_blocks((DOCS / "your-own.md").read_text(encoding="utf-8")).items():
         (folder / name).write_text(code, encoding="utf-8")
+    (phones,) = blocks((DOCS / "traces.md").read_text(encoding="utf-8"), "csv")
+    (folder / "phones.csv").write_text(phones, encoding="utf-8")
+    shutil.copytree(ROOT / "scenarios" / "traces", folder / "traces")
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
 

@@ -15,6 +15,7 @@ from edgesim.cost.emulator import Hardware, Phases, emulate
 from edgesim.cost.steps import StepSetting, step_cost
 from edgesim.hardware import loading
 from edgesim.hardware.conditions import Availability, Conditions, Energy
+from edgesim.hardware.patterns import PowerPattern, Windows
 from edgesim.hardware.profile import Quantity
 from edgesim.records import WorkRecord
 from edgesim.work import Operations, StepTrace, Work, Workload
@@ -111,6 +112,21 @@ def test_the_reason_of_a_dry_battery_has_the_second_the_battery_and_the_need():
     )
     shut = Conditions(available=Availability(1e6, ((0, 1e-6),)))
     assert "is not done after" in pricing.price(TERMS, phone, shut, 64, 40, SCORED)["reason"]
+    traced = {"available": Availability(trace="a.csv"), "energy": Energy("battery", 1e-4, trace="a.csv")}
+    for from_s, said in (
+        ([], "never begins: the trace of `available` leaves"),
+        ([9.0], "is not done at the end of the trace"),
+    ):
+        windows = Windows(np.array(from_s), np.array(from_s) + 1e-6, 100.0, repeats=False)
+        ends = Conditions(available=traced["available"], traced_windows=windows)
+        priced = pricing.price(TERMS, phone, ends, 64, 40, SCORED)
+        assert priced["limit"] == "availability"
+        assert said in priced["reason"]
+    drained = Conditions(energy=traced["energy"], traced_power=PowerPattern(np.zeros(1), np.array([-50.0]), 100.0))
+    reason = pricing.price(TERMS, phone, drained, 64, 40, SCORED)["reason"]
+    assert "J), and its trace charged it and took from it; the trial needs" in reason
+    with pytest.raises(ValueError, match="is not read"):
+        pricing.price(TERMS, phone, Conditions(energy=traced["energy"]), 64, 40, SCORED)
 
 
 def test_start_up_by_hand_and_left_out_of_a_warm_device():

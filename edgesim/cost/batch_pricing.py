@@ -6,7 +6,7 @@ This is the only way from work to device time. Plans, budgets and feasibility pr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from typing import Literal, NamedTuple
@@ -19,7 +19,7 @@ from edgesim.cost.context import SCORING, STARTUP, TRAINING, Price, PricingConte
 from edgesim.cost.emulator import Emulation, Hardware, Phases, emulate
 from edgesim.cost.step_counts import StepCounts
 from edgesim.cost.steps import StepCost, StepSetting, startup_cost, step_cost
-from edgesim.hardware.conditions import Conditions, Energy
+from edgesim.hardware.conditions import Conditions
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.power_setting import PowerSetting, setting
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
@@ -110,7 +110,7 @@ class BatchPricing:
     @cached_property
     def on_mains(self) -> Emulation:
         """Under the device's conditions, but for a source of energy without an end."""
-        return self._emulate(replace(self.device.conditions, energy=Energy()))
+        return self._emulate(self.device.conditions.with_endless_energy())
 
     @cached_property
     def as_it_is(self) -> Emulation:
@@ -121,7 +121,7 @@ class BatchPricing:
     @cached_property
     def undisturbed_s(self) -> FloatArray:
         """Seconds of all the work, were the device always available."""
-        run = self._emulate(replace(self.device.conditions, energy=Energy(), available=None))
+        run = self._emulate(self.device.conditions.with_endless_energy().always_available())
         return run.total(run.time_s)
 
     @property

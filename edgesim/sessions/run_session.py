@@ -65,7 +65,7 @@ def run_missing(
         fleet = scenario.fleet
         modes = [conditions.power_mode for conditions in fleet.conditions]
         folder.describe(holdings(fleet.devices, modes, shards, plan.config.dataset))
-        notes = [str(note) for note in plan.config.dataset.notes]
+        notes = [*map(str, plan.config.dataset.notes), *fleet.notes]
         known = {"workload": plan.config.pricing.workload.summary(), "shown": plan.shown_device}
         identity = run_identity.with_data(folder.info["identity"], plan.config.dataset)
         folder.update({**known, "data_notes": notes, "identity": identity})
