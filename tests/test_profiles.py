@@ -30,7 +30,6 @@ FROM_MEMORY = [
     ("radxa-rock-5b", "storage", "write_bytes_per_s"),
     ("radxa-dragon-q6a", "memory", "bandwidth_bytes_per_s"),
     ("jetson-tx2", "memory", "bandwidth_bytes_per_s"),
-    ("jetson-tx2", "power", "idle_w"),
     ("jetson-xavier-nx", "memory", "size_bytes"),
     ("jetson-xavier-nx", "power", "max_w"),
     ("jetson-agx-xavier", "memory", "bandwidth_bytes_per_s"),
@@ -294,7 +293,7 @@ def test_modes_of_measured_clocks_and_of_cooling():
     nano = loading.load("jetson-nano")
     assert nano.mode_names == ["full", "MAXN", "5W", "gpu-768mhz", "gpu-614mhz", "gpu-307mhz"]
     full, slow = setting(nano), setting(nano, "gpu-614mhz")
-    assert (full.speed, full.load_w) == (1.0, nano.power_w)
+    assert (full.speed, full.load_w) == (1.0, pytest.approx(nano.power_w, rel=1e-3))
     assert (slow.speed, slow.load_w) == (pytest.approx(148.18 / 222.4, abs=5e-4), 4.75)
     assert loading.load("raspberry-pi-3b-plus").cooling.throttled_factor.value == pytest.approx(1.2 / 1.4, abs=1e-3)
     assert nano.cooling is None

@@ -94,7 +94,11 @@ def setting(profile: DeviceProfile, power_mode: str | ChosenClocks = FULL_MODE) 
         raise KeyError(power_mode)
     gpu = computes_on_gpu(profile)
     if power_mode == FULL_MODE:
-        return PowerSetting(FULL_MODE, 1.0, 1.0, profile.power_w, ClockShares() if gpu else None)
+        return (
+            _at_clocks(profile, FULL_MODE, ChosenClocks())
+            if gpu
+            else PowerSetting(FULL_MODE, 1.0, 1.0, profile.power_w, None)
+        )
     if isinstance(power_mode, ChosenClocks):
         return _at_clocks(profile, str(power_mode), power_mode)
     mode = next(mode for mode in profile.power.modes if mode.name == power_mode)
