@@ -431,7 +431,7 @@ def test_the_predict_command_in_another_mode_and_precision() -> None:
                 "--batch-size=1",
                 "--power-mode=gpu-768",
             ),
-            "did you mean 'gpu-768mhz'?); allowed: full, gpu-768mhz",
+            "did you mean 'gpu-768mhz'?); allowed: full, MAXN, 5W, gpu-768mhz",
         ),
         (
             ("predict", "--profile=jetson-nano", "--model=mlp", "--input=3x8x8", "--batch-size=1", "--precision=fp8"),
