@@ -175,9 +175,10 @@ def test_reference_pages_have_every_name_of_the_code(hooks: Any) -> None:
         assert f"| `{key}` |" in made["scenario-keys"]
         for inner in part.get("properties", {}):
             assert f"| `{inner}` |" in made["scenario-keys"], inner
-    for key in ("groups[].energy.harvest_w", "groups[].available.windows", "spread"):
+    for key in ("groups[].energy.harvest_w", "groups[].available.windows", "groups[].power_mode.gpu_hz", "spread"):
         assert f"| `{key}` |" in made["fleet-keys"]
-    assert "| `compute.training_utilisation` |" in made["profile-keys"]
+    for key in ("compute.training_utilisation", "clocks.gpu_hz", "power.modes[].clocks.gpu_core_share"):
+        assert f"| `{key}` |" in made["profile-keys"]
     for name, cls in METHODS.items():
         assert f"\n## {name}\n" in made["methods"]
         assert all(f"| `{field.name}` |" in made["methods"] for field in dataclasses.fields(cls))
@@ -236,6 +237,13 @@ def test_a_device_page_has_every_number_with_its_source(hooks: Any) -> None:
                 row = f"| `{key}` | {value['value']:.6g}"
                 assert row in pages["raspberry-pi-5"], row
                 assert " ".join(value["source"].split()) in pages["raspberry-pi-5"]
+
+
+def test_the_page_of_a_jetson_has_its_clocks_and_modes(hooks: Any) -> None:
+    shown = dict(hooks.devices.device_pages())["jetson-agx-xavier"]
+    assert "| `gpu_hz` | 114.75, 216.75, 318.75, " in shown
+    assert "| `MAXN` | highest | highest | highest | 100 % | looked-up | nvpmodel MAXN" in shown
+    assert "| `10W` | 1190.4 | 522.75 | 1065.6 | 50 % | looked-up | nvpmodel MODE_10W" in shown
 
 
 def test_an_unknown_marker_stops_the_build(hooks: Any) -> None:

@@ -165,6 +165,8 @@ def test_the_profiles_on_a_terminal_of_100_columns() -> None:
     text = on_a_terminal(100, "list", "profiles")
     assert "~32 KB" in text
     assert "160 KFLOP/s" in text
+    assert "14, 115 to 1377 MHz" in text
+    assert "MAXN, 10W, 15W, 15W_DESKTOP" in text
     assert "left out here: title. A terminal of" in text
 
 

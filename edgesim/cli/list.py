@@ -37,7 +37,7 @@ def list_names(
         echo(json.dumps(_in_full(table, rows), indent=2))
         return
     rows = [{name: value for name, value in row.items() if name != "file"} for row in rows]
-    terminal.print_rows(table, rows, optional=("GPU clocks", "power modes", "title"))
+    terminal.print_rows(table, rows, optional=("title",))
     if table in LEGENDS:
         terminal.print_line(LEGENDS[table])
 

@@ -124,7 +124,9 @@ def _at_clocks(profile: DeviceProfile, name: str, given: ChosenClocks | ModeCloc
     on = given.gpu_core_share if isinstance(given, ModeClocks) and given.gpu_core_share is not None else 1.0
     speed = shares["gpu"] * on
     law = power_by_clocks(profile)
-    if law is None:
+    if clocks == ClockShares() and on == 1.0:
+        load_w = profile.power_w  # the full mode by another name, to the last digit
+    elif law is None:
         load_w = profile.idle_w + (profile.power_w - profile.idle_w) * on * shares["gpu"] ** CLOCK_EXPONENT
     else:
         load_w = min(float(law.most_w(clocks)), profile.power_w)
