@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,9 @@ from edgesim.runtime import SerialExecutor, scheduler
 from edgesim.runtime.scheduler import JobQueue
 from edgesim.scenario import loading as scenarios
 from edgesim.scenario.loading import Scenario
+
+if TYPE_CHECKING:
+    from shared_ray import SharedRay
 
 ROOT = Path(__file__).parents[1]
 
@@ -81,6 +84,27 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
     if given is None:
         del os.environ["EDGESIM_CACHE"]
+
+
+@pytest.fixture(scope="session")
+def _shared_ray() -> Iterator[SharedRay]:
+    from shared_ray import SharedRay
+
+    shared = SharedRay()
+    yield shared
+    shared.stop()
+
+
+@pytest.fixture
+def ray_started(_shared_ray: SharedRay) -> None:
+    """Ray runs in this process; executors use it and leave it running."""
+    _shared_ray.start()
+
+
+@pytest.fixture
+def without_ray(_shared_ray: SharedRay) -> None:
+    """No Ray runs in this process."""
+    _shared_ray.stop()
 
 
 @pytest.fixture
