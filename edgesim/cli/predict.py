@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from typing import Annotated, Any, get_args
 
 import typer
 
 from edgesim.cli import terminal
-from edgesim.cli.app import Json, app, check_choice, echo
+from edgesim.cli.app import Json, app, check_choice, echo, json_text
 from edgesim.formatting import n_of, number, scaled, short_percent, size
 
 WIDTH = 80
@@ -70,7 +69,7 @@ def predict(
         start: Startup = "warm" if startup == "warm" else "cold"
         found = [predict_job(device, query, samples, epochs, power_mode, start) for device in devices]
     if as_json:
-        echo(json.dumps(found if len(devices) > 1 else found[0], indent=2))
+        echo(json_text(found if len(devices) > 1 else found[0]))
     else:
         print_predictions(found, fastest_first=step_prediction.ALL in profile)
 
