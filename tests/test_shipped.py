@@ -215,10 +215,12 @@ def test_the_starter_has_every_section_and_names_commands_that_there_are() -> No
         assert what in ("datasets", "partitions", "profiles", "fleets", "models", "methods")
 
 
-@pytest.mark.slow
+SMALL = ("--set", "training.epochs=1", "--set", "seeds=[0]")
+
+
 def test_the_starter_runs(tmp_path: Path) -> None:
     assert command("init", "first.yaml", cwd=tmp_path).returncode == 0
-    done = command("run", "first.yaml", "--serial", "--no-progress", "--set", "training.epochs=1", cwd=tmp_path)
+    done = command("run", "first.yaml", "--serial", "--no-progress", *SMALL, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "run folder: runs/first-" in done.stdout
 
