@@ -39,9 +39,11 @@ RUN_INFO: dict[str, Any] = {
 """the least that run.json holds"""
 
 LONGEST_FIRST = (
-    "test_run", "test_hosts", "test_docs", "test_calibration", "test_page_browser", "test_compare", "test_cli",
-    "test_report", "test_shipped", "test_repricing", "test_stacked", "test_host_calibration", "test_planning",
-    "test_tables", "test_verdict", "test_emulator", "test_datasets", "test_moving", "test_plugins", "test_keep_ratios",
+    "test_page_browser", "test_cli", "test_docs", "test_run", "test_pictures", "test_report", "test_compare",
+    "test_truth", "test_stops", "test_single_ratio", "test_shipped", "test_strangers", "test_calibration", "test_hosts",
+    "test_datasets", "test_stacked", "test_outcome", "test_moving", "test_cluster", "test_rules", "test_figures",
+    "test_shipped_pages", "test_planning", "test_repeats", "test_verification", "test_host_calibration", "test_fuzz",
+    "test_verdict", "test_repricing", "test_data_notes", "test_expected_cost",
 )  # fmt: skip
 """files of many seconds: begun first, so that no worker is left with one when the others have ended"""
 
