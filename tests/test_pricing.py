@@ -110,8 +110,6 @@ def test_the_reason_of_a_dry_battery_has_the_second_the_battery_and_the_need():
         f"the battery is empty {priced['device_time_s']:,.1f} s after the start, while starting up: it held "
         f"{need_j / 2:,.4g} J (50 % of {need_j:,.4g} J) and 0 J harvested; the trial needs {need_j:,.4g} J"
     )
-    shut = Conditions(available=Availability(1e6, ((0, 1e-6),)))
-    assert "is not done after" in pricing.price(TERMS, phone, shut, 64, 40, SCORED)["reason"]
     traced = {"available": Availability(trace="a.csv"), "energy": Energy("battery", 1e-4, trace="a.csv")}
     for from_s, said in (
         ([], "never begins: the trace of `available` leaves"),
@@ -182,8 +180,9 @@ def test_j_by_hand_and_by_either_price():
     dry = Conditions(energy=Energy("battery", capacity_j=50.0))
     assert pricing.price(TERMS, slow, dry, 64, 40, SCORED)["reason"]
     assert pricing.price(TERMS, slow, dry, 64, 40, SCORED)["cost_j"] == some["cost_j"]
-    shut = Conditions(available=Availability(1e6, ((0, 1e-6),)))
-    assert np.isnan(pricing.price(TERMS, slow, shut, 64, 40, SCORED)["cost_j"])
+    shut = pricing.price(TERMS, slow, Conditions(available=Availability(1e6, ((0, 1e-6),))), 64, 40, SCORED)
+    assert "is not done after" in shut["reason"]
+    assert np.isnan(shut["cost_j"])
 
 
 def test_bf16_is_faster_by_the_ratio_of_the_peaks_where_there_are_units_for_it():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgesim.cli import terminal
-from edgesim.cli.app import Json, Overrides, Scenario, app, echo
-from edgesim.config.output_files import check_replaceable
+from edgesim.cli.app import Json, Overrides, Scenario, app, echo, json_text
 from edgesim.errors import OutputError
 from edgesim.formatting import n_of, number, short_percent, size
 
@@ -62,6 +60,8 @@ def plan(
     if out is not None and not out.parent.is_dir():  # before the work, not after
         raise typer.BadParameter(f"--out names a file in {out.parent}, which does not exist; create that folder first")
     if out is not None:
+        from edgesim.config.output_files import check_replaceable
+
         check_replaceable(out)
     from edgesim.cli import stop_signals
     from edgesim.scenario.loading import load
@@ -109,7 +109,7 @@ def plan_json(name: str, plan: FleetPlan) -> str:
         "data_notes": list(plan.data_notes),
         "rows": None if rows is None else rows.where(rows.notna(), None).to_dict("records"),
     }
-    return json.dumps(answer, indent=2)
+    return json_text(answer)
 
 
 def print_plan(plan: FleetPlan) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import textwrap
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from edgesim.cli import terminal
-from edgesim.cli.app import Json, app, check_choice, echo
+from edgesim.cli.app import Json, app, check_choice, echo, json_text
 from edgesim.formatting import n_of, number, scaled, short_percent, size
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def predict(
         start: Startup = "warm" if startup == "warm" else "cold"
         found = [predict_job(device, query, samples, epochs, mode, start) for device in devices]
     if as_json:
-        echo(json.dumps(found if len(devices) > 1 else found[0], indent=2))
+        echo(json_text(found if len(devices) > 1 else found[0]))
     else:
         print_predictions(found, fastest_first=step_prediction.ALL in profile)
 
