@@ -239,7 +239,8 @@ def test_a_prediction_by_its_parts() -> None:
     assert twice["flops"] == 2 * found["flops"]
     assert found["time_s"] < twice["time_s"] < 2 * found["time_s"]  # the overhead is paid once
     adam = step_prediction.predict("raspberry-pi-4b", "resnet8", (3, 32, 32), 10, 32, Training(optimizer="adam"))
-    assert adam["peak_memory_bytes"] - found["peak_memory_bytes"] == 4 * found["parameters"]  # one state more
+    # One state more, and Adam's count of steps for each of 9 kernels, 18 numbers of batch norm and 2 of the last layer.
+    assert adam["peak_memory_bytes"] - found["peak_memory_bytes"] == 4 * found["parameters"] + 4 * 29
 
 
 def test_a_prediction_of_the_start_up_in_a_power_mode() -> None:

@@ -18,12 +18,13 @@ from edgesim.hardware.conditions import Availability, Conditions, Energy
 from edgesim.hardware.patterns import PowerPattern, Windows
 from edgesim.hardware.profile import Quantity
 from edgesim.records import WorkRecord
-from edgesim.work import Operations, StepTrace, Work, Workload
+from edgesim.work import LiveBytes, Operations, StepTrace, TrainingMemory, Work, Workload
 
 # One product per sample: 1e6 FLOPs and 1e4 bytes forward, three times that in training.
 PRODUCT = Operations(np.array([3]), np.ones(1), np.array([[0.0, 1e6]]), np.array([[0.0, 1e4]]), np.zeros((1, 2)))
 TRAINED = dataclasses.replace(PRODUCT, flops=3 * PRODUCT.flops, moved_bytes=3 * PRODUCT.moved_bytes)
-NETWORK = Workload(3e6, 1e6, 100, 400, 1000, TRAINED, PRODUCT, 2)
+MEMORY = TrainingMemory((LiveBytes(800, 1000),), 400, 0)  # weights and gradients, and 1000 bytes a sample
+NETWORK = Workload(3e6, 1e6, 100, 400, TRAINED, PRODUCT, 2, MEMORY, MEMORY)
 TERMS = PricingContext(NETWORK, None, 3072, 32, 2, 2, CostWeights())
 SCORED = WorkRecord(
     Work(train_samples=64, forward_samples=10, steps=2, comparisons=100, other_flops=1e9),

@@ -30,7 +30,7 @@ def workload() -> Workload:
         moved_bytes=np.stack([grows, 2 * grows], axis=1),
         pieces=np.stack([np.zeros(n), np.arange(n)], axis=1),
     )
-    return Workload(float(grows.sum()), float(grows.sum()), 250_000, 1_000_000, 8, passes, passes, parameter_tensors=4)
+    return Workload(float(grows.sum()), float(grows.sum()), 250_000, 1_000_000, passes, passes, parameter_tensors=4)
 
 
 def price(profile: DeviceProfile, precision: Literal["fp32", "bf16"] = "fp32") -> StepCost:

@@ -106,6 +106,7 @@ def plan_json(name: str, plan: FleetPlan) -> str:
         "by_profile": plan.by_profile(),
         "slowest": plan.most("device_time_s", TOP),
         "hungriest": plan.most("device_energy_j", TOP),
+        "context_bytes": plan.context_bytes,
         "data_notes": list(plan.data_notes),
         "rows": None if rows is None else rows.where(rows.notna(), None).to_dict("records"),
     }
@@ -135,6 +136,8 @@ def print_plan(plan: FleetPlan) -> None:
     if plan.full.repeats > 1:
         echo(f"the price of a trial has one scoring and {plan.full.repeats:,} trainings (training.repeats)")
     echo(f"{n_of(len(plan), 'trial')} of {n_of(plan.devices, 'device')}; times and energies are emulated")
+    if contexts := ", ".join(f"{size(count)} on {name}" for name, count in plan.context_bytes.items()):
+        echo(textwrap.fill(f"memory: with the GPU's context ({contexts})", WIDTH, break_on_hyphens=False))
     for legend in (LEGEND, REPEATS, *([WORK] if "work_is" in shown else [])):
         echo(textwrap.fill(legend, WIDTH))
 

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.cost import analytic
+from edgesim.cost import analytic, feasibility
 from edgesim.cost.context import SCORING, STARTUP, TRAINING, Price, PricingContext
 from edgesim.cost.emulator import Emulation, Hardware, Phases, emulate
 from edgesim.cost.step_counts import StepCounts
@@ -137,9 +137,10 @@ class BatchPricing:
 
     @property
     def peak_memory_bytes(self) -> FloatArray:
-        """Peak training memory."""
-        peak = self.context.workload.peak_training_bytes(self.largest_batch, self.context.optimizer_states)
-        return peak.astype(np.float64)
+        """Peak memory of training on the device."""
+        terms = self.context
+        batch, states = self.largest_batch, terms.optimizer_states
+        return feasibility.peak_memory_bytes(self.device.profile, terms.workload, batch, states).astype(np.float64)
 
     @property
     def storage_bytes(self) -> FloatArray:

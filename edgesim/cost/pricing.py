@@ -9,6 +9,7 @@ import numpy as np
 from edgesim.cost import analytic
 from edgesim.cost.batch_pricing import BatchPricing, Device
 from edgesim.cost.context import PricingContext
+from edgesim.cost.feasibility import peak_memory_bytes
 from edgesim.cost.step_counts import StepCounts
 from edgesim.formatting import distinguished, number, short_percent
 from edgesim.hardware.conditions import Conditions
@@ -76,7 +77,7 @@ def price(
         "storage_bytes": kept_bytes,
         "upload_bytes": kept_bytes,
         "upload_s": float(priced.upload_s[0]),
-        "peak_memory_bytes": workload.peak_training_bytes(batch_size, context.optimizer_states),
+        "peak_memory_bytes": peak_memory_bytes(profile, workload, batch_size, context.optimizer_states),
         "cost_j": _cost_j(priced),
     }
 

@@ -19,6 +19,7 @@ from edgesim.hardware.quantity import (
     Bandwidth,
     Capacity,
     ConvolutionShare,
+    ContextSize,
     DeviceClass,
     HalfPeak,
     IntegerPeak,
@@ -91,9 +92,12 @@ class Memory:
     """Working memory (shared with the GPU on phones and Jetsons)."""
 
     size_bytes: MemorySize
-    """size of the working memory; a training step may take 80 %"""
+    """size of the working memory; training may take 80 %"""
     bandwidth_bytes_per_s: Bandwidth
     """nominal bandwidth: bus width x transfer rate"""
+    context_bytes: ContextSize | None = None
+    """memory of a process on the GPU beside its tensors: CUDA's context, kernels of the framework, cuBLAS and cuDNN.
+    Part of the peak memory; missing: 0"""
     achieved_bandwidth_bytes_per_s: Bandwidth | None = None
     """bandwidth that a copy in memory reaches; missing: half of the nominal one"""
     activation_efficiency: Share | None = None

@@ -83,6 +83,8 @@ OperationOverhead = Quantity[
 Switch = Quantity[bool]
 StartUp = Quantity[Annotated[float, AtLeastZero, PlausibleRange(0.0, 600.0, "s", (("ms", 1e-3),))]]
 MemorySize = Quantity[Annotated[float, AboveZero, PlausibleRange(1e4, 2e12, "bytes", _BYTES)]]
+# A driver takes megabytes; frameworks that load all their kernels at once take a gigabyte or two.
+ContextSize = Quantity[Annotated[float, AtLeastZero, PlausibleRange(0.0, 4e9, "bytes", _BYTES[:2])]]
 Bandwidth = Quantity[Annotated[float, AboveZero, PlausibleRange(1e6, 1e13, "bytes/s", (("GB/s", 1e9), ("MB/s", 1e6)))]]
 StorageSize = Quantity[Annotated[float, AboveZero, PlausibleRange(1e4, 1e14, "bytes", _BYTES)]]
 StorageSpeed = Quantity[Annotated[float, AboveZero, PlausibleRange(2e4, 5e10, "bytes/s", _BYTES_PER_S)]]
