@@ -100,7 +100,7 @@ def of_run(run: Run) -> Page:
 def render_page(page: Page) -> str:
     """Any page as HTML text."""
     specs = _specs(page.sections)
-    bare = [dataclasses.replace(part, galleries=()) for part in page.sections]
+    bare = [part.with_pictures((), part.limits) for part in page.sections]
     all_tables = {table.key: table for part in page.sections for table in part.all_tables}
     document = _document(dataclasses.replace(page, sections=bare), all_tables)
     empty = _with_data(document, {"tables": {}, "figures": specs})
@@ -121,7 +121,7 @@ def render_page(page: Page) -> str:
 def _pictured(part: Section, max_bytes: int) -> Section:
     """Section with as many pictures as fit."""
     found, left_out = pictures.fitted(part.galleries, max_bytes)
-    return dataclasses.replace(part, galleries=tuple(found), limits=(*part.limits, *left_out))
+    return part.with_pictures(tuple(found), (*part.limits, *left_out))
 
 
 def _with_data(document: str, data: dict[str, Any]) -> str:
