@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import asdict
 
@@ -146,6 +147,7 @@ def real_peak(model: nn.Module, shape: Shape, settings: Training, steps: int = 2
     images = rng.integers(0, 256, (n, *shape[1:], channels), dtype=np.uint8)
     task = ClassificationTask(images, rng.integers(0, 10, n), (np.full(channels, 0.5), np.ones(channels)), "cpu")
     held = sum(one.numel() * one.element_size() for one in (*model.parameters(), *model.buffers()))
+    gc.collect()  # the optimiser of the training before would be freed on the way
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         fit(model, task, Subset(np.arange(n)), settings, Streams(0, 0, "memory"))
     events, changes = list(profiled.profiler.kineto_results.experimental_event_tree()), []

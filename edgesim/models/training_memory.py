@@ -9,8 +9,9 @@ Kernels take more memory while they run, as read from torch's profiler (torch 2.
 `edgesim run`). Convolutions copy their weights to channels-last and to a layout of their own, and hold more copies of
 the weights' gradient. Batch norm makes the gradient of its images twice.
 
-Not counted are oneDNN's scratch memory (10 to 100 KB) and its copies for further threads. Other processors have other
-kernels. On GPUs, the workspaces of cuDNN and the segments and gaps of torch's allocator are not counted either.
+Not counted are oneDNN's scratch memory (10 to 100 KB) and its copies for further threads. With one thread and fewer
+than 16 samples, torch computes kernels of 1x1 without oneDNN and without copies; they are counted all the same, since
+devices train with several threads. Other processors have other kernels. On GPUs, the workspaces of cuDNN and the segments and gaps of torch's allocator are not counted either.
 """
 
 from __future__ import annotations
