@@ -162,6 +162,8 @@ ORIGIN = "source: a test, confidence: measured"
         (f"power: {{{LAW_TEXT}}}", "raspberry-pi-4b", "power", "need `clocks`"),
         (f"power: {{{LAW_TEXT}, idle_w: {given(14)}}}", "jetson-agx-xavier", "power.floor_w",
          "12.26 W of a busy GPU at the lowest clocks is not above idle_w, 14 W; are both of the same scope?"),
+        (f"power: {{{LAW_TEXT}, max_w: {given(20)}}}", "jetson-agx-xavier", "power.work_w",
+         "W, above max_w, 20 W; lower it"),
     ],
 )  # fmt: skip
 def test_a_contradiction_is_refused_with_its_place_and_fix(tmp_path: Path, text: str, base: str, path: str, words: str):

@@ -18,8 +18,9 @@ from edgesim.hardware.quantity import GPU_CLASSES
 Shares = npt.NDArray[np.float64] | float
 CLOCKS = ("cpu", "gpu", "memory")
 CLOCK_EXPONENT = 2.2
-"""of the power above idle by the GPU's clock, where a profile has no power by clocks: 2.10 on the AGX Xavier, 2.35 on
-the Nano (gemm_dvfs.csv, wall power of matrix products)"""
+"""of power above idle over the clock, where a profile has no power by clocks: between the 2.10 (AGX Xavier) and 2.35
+(Nano) that fit measured FP32 matrix products at every GPU clock, emwjacobson/JetsonEfficiencyTesting@2b44080 (wall
+meter)"""
 _SAME = 0.01
 """relative distance within which a given clock is taken for a step: 829e6 for 828,750,000"""
 
