@@ -107,7 +107,7 @@ def test_nvidias_modes_are_settings_of_clocks():
 
 
 def test_power_follows_the_clocks(tmp_path: Path):
-    mine = loading.load(variant(tmp_path, f"power: {{{LAW_TEXT}, modes: []}}"))
+    mine = loading.load(variant(tmp_path, f"power: {{{LAW_TEXT}, max_w: {given(25)}, modes: []}}"))
     chosen = setting(mine, ChosenClocks(gpu_hz=829e6, memory_hz=1.333e9, cpu_hz=499e6))
     memory, cpu, gpu = 1333 / 2133, 499.2 / 2265.6, 828.75 / 1377
     assert chosen.clocks == ClockShares(cpu=cpu, gpu=gpu, memory=memory)  # the nearest steps
