@@ -226,8 +226,10 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 
 def _bytes(tensor: Tensor) -> int:
     whole = tensor.numel() * tensor.element_size()
-    # Sparse tensors have no storage; none of the networks that are counted makes one.
-    return min(whole, tensor.untyped_storage().nbytes()) if tensor.layout == torch.strided else whole
+    # Sparse tensors have no storage; none of the networks that are counted makes one. Others fit in without gaps.
+    if tensor.layout != torch.strided or tensor.is_contiguous():
+        return whole
+    return min(whole, tensor.untyped_storage().nbytes())
 
 
 def affine(few: Sequence[Operation], many: Sequence[Operation], batch_size: int) -> Operations:

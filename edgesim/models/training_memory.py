@@ -11,7 +11,8 @@ the weights' gradient. Batch norm makes the gradient of its images twice.
 
 Not counted are oneDNN's scratch memory (10 to 100 KB) and its copies for further threads. With one thread and fewer
 than 16 samples, torch computes kernels of 1x1 without oneDNN and without copies; they are counted all the same, since
-devices train with several threads. Other processors have other kernels. On GPUs, the workspaces of cuDNN and the segments and gaps of torch's allocator are not counted either.
+devices train with several threads. Other processors have other kernels. On GPUs, the workspaces of cuDNN and the
+segments and gaps of torch's allocator are not counted either.
 """
 
 from __future__ import annotations
