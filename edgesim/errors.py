@@ -103,12 +103,12 @@ _FEW = 3
 """faults of one kind that are always listed one by one"""
 _LISTED = 10
 """faults of one kind that are listed where each has another message"""
-_NUMBERS = re.compile(r"'[^']*'|-?[0-9][0-9_.:]*(?:e[-+]?[0-9]+)?")
+_NUMBERS = r"'[^']*'|-?[0-9][0-9_.:]*(?:e[-+]?[0-9]+)?"  # compiled when the first fault is told
 
 
 def _kind(text: str) -> str:
     """Text with its numbers replaced, except in quotes, where they belong to names."""
-    return _NUMBERS.sub(lambda found: found[0] if found[0].startswith("'") else "#", text)
+    return re.sub(_NUMBERS, lambda found: found[0] if found[0].startswith("'") else "#", text)
 
 
 def _lines(faults: list[Fault]) -> list[str]:

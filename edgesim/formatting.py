@@ -24,18 +24,28 @@ _MOST_DIGITS = 17  # enough to distinguish any two doubles
 _LEAST_SHARE = 1e-4
 
 
-_BIDIRECTIONAL = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-_HIDDEN = {
-    code: chr(code).encode("unicode_escape").decode()
-    for code in (*range(32), *range(127, 160), 0x2028, 0x2029, *_BIDIRECTIONAL, *range(0xD800, 0xE000))
-    if chr(code) not in "\n\t"
-}
-"""characters that steer a terminal or reorder a line, and parts of names that are not UTF-8 -> what is written"""
+_STEERING = frozenset({*range(32), *range(127, 160), 0x2028, 0x2029} - {9, 10})
+_BIDIRECTIONAL = frozenset({0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)})
+
+
+class _Written(dict[int, str]):
+    """Code of a character -> what is written.
+
+    Escaped are characters that steer a terminal or reorder a line, and parts of names that are not UTF-8.
+    """
+
+    def __missing__(self, code: int) -> str:
+        is_hidden = code in _STEERING or code in _BIDIRECTIONAL or 0xD800 <= code < 0xE000
+        written = self[code] = chr(code).encode("unicode_escape").decode() if is_hidden else chr(code)
+        return written
+
+
+_WRITTEN = _Written()
 
 
 def visible(text: str) -> str:
     """A text with control characters written as escapes (`\\x1b`): whatever it holds, a terminal only prints it."""
-    return text.translate(_HIDDEN)
+    return text.translate(_WRITTEN)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ import numpy.typing as npt
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 Count = TypeVar("Count", int, IntArray)
+ADAM_STATES = 2
+"""numbers that Adam keeps per weight: means of the gradient and of its square"""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,42 @@ class Operations:
         return cls(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((0, 2)))
 
 
+class LiveBytes(NamedTuple):
+    """Bytes alive at one moment of a training step, affine in the batch."""
+
+    fixed: int
+    """weights, buffers, their gradients so far, temporaries of a kernel"""
+    per_sample: int
+    """the batch, saved activations, gradients of activations"""
+
+    def at(self, batch_size: Count) -> Count:
+        """Bytes at a batch size."""
+        return self.fixed + self.per_sample * batch_size
+
+
+@dataclass(frozen=True)
+class TrainingMemory:
+    """Memory of one training step, counted by following every storage of it (`models.training_memory`)."""
+
+    moments: tuple[LiveBytes, ...]
+    """moments that are the peak at some batch size, without the optimiser's state"""
+    state_bytes: int
+    """one number per trained weight"""
+    counter_bytes: int
+    """Adam's counts of steps, one per trained weight tensor"""
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> TrainingMemory:
+        """A memory from its fields as JSON gives them back; TypeError for other things."""
+        return cls(**fields | {"moments": tuple(LiveBytes(*moment) for moment in fields["moments"])})
+
+    def peak_bytes(self, batch_size: Count, optimizer_states: int) -> Count:
+        """Peak of a step: the moment with the most bytes, and the optimiser's state. Arguments: `Workload`."""
+        state = optimizer_states * self.state_bytes + (self.counter_bytes if optimizer_states == ADAM_STATES else 0)
+        peak = np.maximum.reduce([np.asarray(moment.at(batch_size)) for moment in self.moments]) + state
+        return int(peak) if isinstance(batch_size, int) else peak
+
+
 @dataclass(frozen=True)
 class Workload:
     """FLOPs, bytes and operations of one sample of a network, counted on meta tensors (`models.workload`)."""
@@ -157,13 +195,15 @@ class Workload:
     parameters: int
     parameter_bytes: int
     """bytes of the weights"""
-    activation_bytes: int
-    """bytes of activations saved for the backward pass, per sample"""
     train_operations: Operations = field(default_factory=Operations.none)
     """of the forward and backward pass, the optimiser's update left out"""
     forward_operations: Operations = field(default_factory=Operations.none)
     parameter_tensors: int = 0
     """weights and biases that the optimiser updates one by one"""
+    memory: TrainingMemory | None = None
+    """of a training step, to the byte; None for a workload that was not counted"""
+    memory_in_blocks: TrainingMemory | None = None
+    """the same where an allocator rounds every tensor up to a block, as torch's for GPUs does"""
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> Workload:
@@ -174,17 +214,25 @@ class Workload:
             kinds, count = np.asarray(arrays.pop("kinds"), np.int64), np.asarray(arrays.pop("count"), np.float64)
             pairs = {key: np.asarray(values, np.float64).reshape(-1, 2) for key, values in arrays.items()}
             operations[name] = Operations(kinds, count, **pairs)
-        return cls(**fields | operations)
+        memory = {name: TrainingMemory.from_fields(fields[name]) for name in ("memory", "memory_in_blocks")}
+        return cls(**fields | operations | memory)
 
     def summary(self) -> dict[str, float | int]:
         """The numbers of the network as a whole, by name."""
-        return {name: value for name, value in vars(self).items() if not isinstance(value, Operations)}
+        return {name: value for name, value in vars(self).items() if isinstance(value, float | int)}
 
-    def peak_training_bytes(self, batch_size: Count, optimizer_states: int) -> Count:
-        """Peak training memory: weights + gradients + optimiser state + saved activations of one batch.
+    def peak_training_bytes(self, batch_size: Count, optimizer_states: int, in_blocks: bool = False) -> Count:
+        """Peak memory of a training step in FP32, without what a framework or driver takes for itself.
 
         Args:
-            batch_size: samples per step, a number or an array.
+            batch_size: samples per step, a number or an array; >= 1.
             optimizer_states: numbers kept per weight by the optimiser (SGD 0, with momentum 1, Adam 2).
+            in_blocks: as torch's allocator for GPUs rounds tensors up.
+
+        Raises:
+            ValueError: the workload was not counted.
         """
-        return self.parameter_bytes * (2 + optimizer_states) + self.activation_bytes * batch_size
+        memory = self.memory_in_blocks if in_blocks else self.memory
+        if memory is None:
+            raise ValueError("the workload has no memory; count it with models.workload.count")
+        return memory.peak_bytes(batch_size, optimizer_states)

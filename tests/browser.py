@@ -67,6 +67,7 @@ def _driver() -> Any:
         options.add_argument(switch)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(chromedriver))
+    driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
     atexit.register(profile.cleanup)
     atexit.register(driver.quit)  # runs first
     return driver
@@ -85,6 +86,12 @@ def _tidy(driver: Any) -> None:
     except WebDriverException:
         _driver.cache_clear()
         driver.quit()
+
+
+def busy_s(driver: Any) -> float:
+    """Processor time of the page's main thread since it was opened, in seconds: scripts, layout and painting."""
+    metrics = driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    return next(float(one["value"]) for one in metrics if one["name"] == "TaskDuration")
 
 
 def draw_all(driver: Any) -> None:

@@ -1,4 +1,4 @@
-"""The command line for tests: in this process where a command only reads, in a process of its own where it trains."""
+"""The command line for tests: in this process, or in one of its own where the process itself is tested."""
 
 from __future__ import annotations
 
@@ -15,31 +15,30 @@ import pytest
 from conftest import ROOT
 
 EDGESIM = shutil.which("edgesim", path=str(Path(sys.executable).parent)) or "edgesim"
-READING = ("list", "plan", "predict", "report", "schema", "tune", "validate")
-"""commands that start no workers; a new process would import torch and pandas for each of them"""
 
 
-def command(
-    *arguments: str, cwd: Path = ROOT, timeout_s: float = 280, columns: int = 100
-) -> subprocess.CompletedProcess[str]:
-    """Exit status and output of `edgesim ARGUMENTS`, on a terminal of so many columns."""
-    if arguments and arguments[0] in READING:
-        return _here(arguments, cwd, columns)
-    environment = {**os.environ, "COLUMNS": str(columns)}
+def process(*arguments: str, cwd: Path = ROOT, timeout_s: float = 280) -> subprocess.CompletedProcess[str]:
+    """Exit status and output of the script `edgesim` in a process of its own, which imports torch and pandas anew."""
+    environment = {**os.environ, "COLUMNS": "100"}
     return subprocess.run(
         [EDGESIM, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=timeout_s
     )
 
 
-def _here(arguments: tuple[str, ...], cwd: Path, columns: int) -> subprocess.CompletedProcess[str]:
-    """The script's entry point, with its arguments, folder and standard streams."""
+def command(*arguments: str, cwd: Path = ROOT, columns: int | None = 100) -> subprocess.CompletedProcess[str]:
+    """Exit status and output of `edgesim ARGUMENTS`, on a terminal of so many columns; None = as the environment says.
+
+    It is the script's entry point, called with its arguments, folder and standard streams. Modules of the user's that
+    it imports are forgotten.
+    """
     from edgesim.cli import main
 
     out, err = io.StringIO(), io.StringIO()
-    thresholds = gc.get_threshold()
+    thresholds, path = gc.get_threshold(), [*sys.path]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["edgesim", *arguments])
-        patch.setenv("COLUMNS", str(columns))
+        if columns is not None:
+            patch.setenv("COLUMNS", str(columns))
         patch.chdir(cwd)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
@@ -49,5 +48,14 @@ def _here(arguments: tuple[str, ...], cwd: Path, columns: int) -> subprocess.Com
                 status = end.code
             finally:
                 gc.set_threshold(*thresholds)
+                sys.path[:] = path
+                for name in _modules_of(cwd):
+                    del sys.modules[name]
     code = status if isinstance(status, int) else int(status is not None)
     return subprocess.CompletedProcess(["edgesim", *arguments], code, out.getvalue(), err.getvalue())
+
+
+def _modules_of(folder: Path) -> list[str]:
+    """Names of the imported modules that lie in a folder itself."""
+    files = {name: vars(module).get("__file__") for name, module in sys.modules.items() if hasattr(module, "__dict__")}
+    return [name for name, file in files.items() if isinstance(file, str) and Path(file).parent == folder]

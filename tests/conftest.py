@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,9 @@ from edgesim.runtime import SerialExecutor, scheduler
 from edgesim.runtime.scheduler import JobQueue
 from edgesim.scenario import loading as scenarios
 from edgesim.scenario.loading import Scenario
+
+if TYPE_CHECKING:
+    from shared_ray import SharedRay
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,9 +39,11 @@ RUN_INFO: dict[str, Any] = {
 """the least that run.json holds"""
 
 LONGEST_FIRST = (
-    "test_run", "test_hosts", "test_docs", "test_calibration", "test_page_browser", "test_compare", "test_cli",
-    "test_report", "test_shipped", "test_repricing", "test_stacked", "test_host_calibration", "test_planning",
-    "test_tables", "test_verdict", "test_emulator", "test_datasets", "test_moving", "test_plugins", "test_keep_ratios",
+    "test_page_browser", "test_cli", "test_docs", "test_run", "test_pictures", "test_report", "test_compare",
+    "test_truth", "test_stops", "test_single_ratio", "test_shipped", "test_strangers", "test_calibration", "test_hosts",
+    "test_datasets", "test_stacked", "test_outcome", "test_moving", "test_cluster", "test_rules", "test_figures",
+    "test_shipped_pages", "test_planning", "test_repeats", "test_verification", "test_host_calibration", "test_fuzz",
+    "test_verdict", "test_repricing", "test_data_notes", "test_expected_cost",
 )  # fmt: skip
 """files of many seconds: begun first, so that no worker is left with one when the others have ended"""
 
@@ -81,6 +86,27 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
     if given is None:
         del os.environ["EDGESIM_CACHE"]
+
+
+@pytest.fixture(scope="session")
+def _shared_ray() -> Iterator[SharedRay]:
+    from shared_ray import SharedRay
+
+    shared = SharedRay()
+    yield shared
+    shared.stop()
+
+
+@pytest.fixture
+def ray_started(_shared_ray: SharedRay) -> None:
+    """Ray runs in this process; executors use it and leave it running."""
+    _shared_ray.start()
+
+
+@pytest.fixture
+def without_ray(_shared_ray: SharedRay) -> None:
+    """No Ray runs in this process."""
+    _shared_ray.stop()
 
 
 @pytest.fixture

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import json
 import math
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from edgesim.records import Record
+from edgesim.report import page
 from edgesim.results.table_columns import COLUMNS
 
 HOSTILE = "<b>x</b>"
@@ -65,6 +68,29 @@ def make_run(seeds=2, devices=3, methods=("full", "random", "importance"), ratio
     records = pd.DataFrame([dataclasses.asdict(row) for row in rows], columns=COLUMNS["records"])
     known = {"scenario": "demo", "status": "finished", "seeds": list(range(seeds)), "wall_s": 83.0, **info}
     return FakeRun(records, pd.DataFrame(points, columns=COLUMNS["curves"]), known)
+
+
+class WrittenPage(NamedTuple):
+    """A run, its page, the HTML of it, and what the HTML holds."""
+
+    run: FakeRun
+    page: page.Page
+    text: str
+    reader: Reader
+
+
+@functools.cache
+def written(**described) -> WrittenPage:
+    """Page of `make_run`, written once per process: nobody changes the run."""
+    run = make_run(**described)
+    shown = page.of_run(run)
+    text = page.render_page(shown)
+    return WrittenPage(run, shown, text, Reader(text))
+
+
+def with_sections(shown, *sections):
+    """The same page with these sections alone."""
+    return dataclasses.replace(shown, sections=list(sections))
 
 
 def unpacked(column):

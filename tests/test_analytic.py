@@ -8,7 +8,7 @@ import pytest
 from edgesim.cost import analytic
 from edgesim.work import StepTrace, Work, Workload
 
-WORKLOAD = Workload(train_flops=600.0, forward_flops=200.0, parameters=10, parameter_bytes=40, activation_bytes=8)
+WORKLOAD = Workload(train_flops=600.0, forward_flops=200.0, parameters=10, parameter_bytes=40)
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,9 @@ from edgesim.cost.steps import step_cost
 from edgesim.hardware import loading
 from edgesim.hardware.conditions import Conditions, Energy
 from edgesim.hardware.loading import Quantity
+from edgesim.hardware.power_setting import setting
 from edgesim.records import WorkRecord
-from edgesim.work import Operations, StepTrace, Work, Workload
+from edgesim.work import LiveBytes, Operations, StepTrace, TrainingMemory, Work, Workload
 
 PASS = Operations(
     kinds=np.array([0, 4]),
@@ -29,8 +30,22 @@ PASS = Operations(
     moved_bytes=np.array([[1e5, 3e4], [0.0, 2e4]]),
     pieces=np.zeros((2, 2)),
 )
+
+
+def memory_of(weight_bytes: int, sample_bytes: int) -> TrainingMemory:
+    """Weights, their gradients and the optimiser's state, and what every sample takes."""
+    return TrainingMemory((LiveBytes(2 * weight_bytes, sample_bytes),), weight_bytes, 0)
+
+
 WORKLOAD = Workload(
-    6e6, 2e6, 50_000, parameter_bytes=200_000, activation_bytes=40_000, train_operations=PASS, forward_operations=PASS
+    6e6,
+    2e6,
+    50_000,
+    parameter_bytes=200_000,
+    train_operations=PASS,
+    forward_operations=PASS,
+    memory=memory_of(200_000, 40_000),
+    memory_in_blocks=memory_of(204_800, 40_960),
 )
 TERMS = PricingContext(
     WORKLOAD, None, sample_bytes=3072, batch_size=64, epochs=5, optimizer_states=2, weights=CostWeights()
@@ -90,7 +105,7 @@ def test_loads_of_traces_take_equal_steps_together() -> None:
 
 def test_memory_by_hand() -> None:
     """256 KB, of which 80 % can be used: 204.8 KB. The weights alone take 4 x 20 KB; a sample takes 10 KB."""
-    small = Workload(1e6, 3e5, 5_000, 20_000, 10_000)
+    small = Workload(1e6, 3e5, 5_000, 20_000, memory=memory_of(20_000, 10_000))
     assert feasibility.usable_memory_bytes(MCU) == pytest.approx(0.8 * 256e3)
     demand = ResourceDemand(small.peak_training_bytes(16, 2), 1e5)  # 240 KB
     assert feasibility.reasons(demand, MCU, replace(TERMS, workload=small), 16) == [
@@ -101,7 +116,7 @@ def test_memory_by_hand() -> None:
     fits = ResourceDemand(small.peak_training_bytes(8, 2), 1e5)
     assert feasibility.reasons(fits, MCU, replace(TERMS, workload=small), 8) == []
     assert feasibility.first_limit(fits, MCU) == 0
-    large = replace(small, parameter_bytes=60_000)
+    large = replace(small, memory=memory_of(60_000, 10_000))
     assert (
         "no batch size would fit"
         in feasibility.reasons(ResourceDemand(400_000, 1e5), MCU, replace(TERMS, workload=large), 16)[0]
@@ -123,9 +138,30 @@ def test_shares_of_memory_and_storage_by_hand() -> None:
 @pytest.mark.parametrize(("usable", "wanted", "fits"), [(1000, 64, 8), (1000, 7, 4), (1000, 8, 8), (199, 64, 0)])
 def test_the_largest_batch_that_fits(usable: float, wanted: int, fits: int) -> None:
     """100 bytes of weights without state, 100 a sample... 2 x 50 + 100 B <= usable."""
-    tiny = Workload(1.0, 1.0, 10, 50, 100)
+    tiny = Workload(1.0, 1.0, 10, 50, memory=memory_of(50, 100))
     memory = replace(MCU.memory, size_bytes=replace(MCU.memory.size_bytes, value=usable / 0.8))
     assert feasibility.largest_batch_size(replace(MCU, memory=memory), tiny, 0, wanted) == fits
+
+
+def test_a_gpu_rounds_tensors_up_and_has_a_context() -> None:
+    """8 samples with Adam: 4 x 204,800 + 8 x 40,960 bytes in blocks, and 3 GB of context; 80 % of 4 GB are usable."""
+    nano = loading.load("jetson-nano")
+    step = 4 * 204_800 + 8 * 40_960
+    context = replace(nano.memory.context_bytes, value=3e9)
+    large = replace(nano, memory=replace(nano.memory, context_bytes=context))
+    bare = replace(nano, memory=replace(nano.memory, context_bytes=None))
+    for device, beside in ((large, 3_000_000_000), (bare, 0)):
+        assert feasibility.context_bytes(device) == beside
+        assert feasibility.peak_memory_bytes(device, WORKLOAD, 8, 2) == step + beside
+    assert feasibility.peak_memory_bytes(PHONE, WORKLOAD, 8, 2) == 4 * 200_000 + 8 * 40_000
+    # (3.2e9 - 3e9 - 819,200) / 40,960 = 4,862 samples fit
+    assert feasibility.largest_batch_size(large, WORKLOAD, 2, 8192) == 4096
+    assert feasibility.largest_batch_size(bare, WORKLOAD, 2, 8192) == 8192
+    peak = feasibility.peak_memory_bytes(large, WORKLOAD, 8192, 2)
+    assert feasibility.reasons(ResourceDemand(peak, 1.0), large, TERMS, 8192) == [
+        "needs 3.34 GB of training memory at batch size 8192 (3 GB for the GPU's context), has 3.2 GB "
+        "(80 % of 4 GB); batch size 4096 would fit"
+    ]
 
 
 def test_storage_by_hand() -> None:
@@ -166,22 +202,23 @@ def test_a_charge_that_does_not_last_is_seen() -> None:
 
 def test_a_power_mode_slows_the_clock_and_lowers_the_power() -> None:
     """640 samples in 10 steps, step by step: busy seconds at the mode's speeds, at the mode's power above idle."""
-    nano = loading.load("jetson-nano")
-    mode = "10w" if "10w" in nano.mode_names else nano.mode_names[-1]
-    speed, load_w = nano.mode(mode)
+    board = loading.load("raspberry-pi-4b")
+    mode = board.mode_names[-1]
+    slowed = setting(board, mode)
+    speed, load_w = slowed.speed, slowed.load_w
     assert speed < 1
     sizes = np.array([640])
     loads = StepCounts.of([(Work(), StepTrace())], WORKLOAD), StepCounts.training(sizes, 64, 1, WORKLOAD)
-    found = BatchPricing(TERMS, Device(nano, Conditions(power_mode=mode)), *loads, sizes)
-    step = step_cost("train", np.array([64]), WORKLOAD, TERMS.sample_bytes, TERMS.optimizer_states, nano)
-    start = nano.compute.first_step_s
+    found = BatchPricing(TERMS, Device(board, Conditions(power_mode=mode)), *loads, sizes)
+    step = step_cost("train", np.array([64]), WORKLOAD, TERMS.sample_bytes, TERMS.optimizer_states, board)
+    start = board.compute.first_step_s
     assert start is not None
-    overhead_s = (10 * float(step.overhead_s[0]) + start.value) / nano.overhead_speed(mode)
+    overhead_s = (10 * float(step.overhead_s[0]) + start.value) / slowed.overhead_speed
     busy_s = 10 * float(step.compute_s[0] + step.memory_s[0]) / speed
     read_s = 10 * float(step.read_s[0])
     assert found.time_s("emulated") == pytest.approx([busy_s + overhead_s + read_s])
-    power = nano.power
+    power = board.power
     memory, dispatch = (part.value if part else 1.0 for part in (power.memory_activity, power.overhead_activity))
     active_s = 10 * float(step.compute_s[0] + memory * step.memory_s[0]) / speed + dispatch * overhead_s
-    energy_j = nano.idle_w * (busy_s + overhead_s + read_s) + (load_w - nano.idle_w) * active_s
+    energy_j = board.idle_w * (busy_s + overhead_s + read_s) + (load_w - board.idle_w) * active_s
     assert found.energy_j("emulated") == pytest.approx([energy_j])

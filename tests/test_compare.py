@@ -153,7 +153,7 @@ def test_devices_that_cannot_are_named(runs, tmp_path):
     assert all(row["reason"] for row in told["tables"]["infeasible"])
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("ray_started")
 def test_a_scenario_is_trained_once_for_all_fleets(tmp_path):
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**DOCUMENT, "training": {"epochs": 1, "batch_size": 32}}))
     wrong = write(tmp_path / "two.yaml", [{"profile": "jetson-nano", "count": 2}])
@@ -171,7 +171,7 @@ def test_a_scenario_is_trained_once_for_all_fleets(tmp_path):
     assert [row["finish_s"] for row in told["tables"]["fleets"]] == pytest.approx(expected["finish_s"].tolist())
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("ray_started")
 def test_what_any_named_fleet_can_do_is_trained(tmp_path):
     """Nothing fits into the own fleet's microcontrollers; of the named fleets one is as weak, the other does it all."""
     weak = [{"profile": "arduino-nano-33-ble-sense", "count": 3}]

@@ -9,19 +9,20 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects
 import pytest
-from report_runs import Reader, make_run
+from report_runs import Reader, make_run, with_sections, written
 
 from edgesim.analysis.cost_parts import TIME_PARTS, cost_parts, parts_by_profile
 from edgesim.analysis.curves import final_accuracy
 from edgesim.analysis.means import cost_by_ratio, gap_to_random, time_fits
 from edgesim.analysis.pareto import accuracy_against
 from edgesim.analysis.verdict import verdict_of
-from edgesim.report import fleet_sections, page, plot_style
+from edgesim.report import fleet_sections, outline, page, plot_style, run_tables
 from edgesim.report.figures import accuracy, device_figures, parts, prices
 from edgesim.report.figures.figure import Figure, RatioAxis, SentenceFigure
 from edgesim.report.figures.finishing import finish_figure
 from edgesim.report.figures.overlapping_marks import FRAME, LANES, MARK, WIDTH
 from edgesim.report.sections import PageStyle, coloured_methods
+from edgesim.report.tradeoff_section import tradeoff_section
 
 
 def bars(name, x, y, **more):
@@ -74,9 +75,9 @@ def test_bars_of_one_choice_are_looked_at_by_themselves():
     assert found.sentences == (SentenceFigure("Time, fair: 0.5 s for cat and dog.", {"method": "fair"}),)
 
 
-@pytest.mark.parametrize("run", [make_run(devices=1, methods=("full",)), make_run(seeds=1, devices=3, ratios=(0.5,))])
+@pytest.mark.parametrize("run", [{"devices": 1, "methods": ("full",)}, {"seeds": 1, "devices": 3, "ratios": (0.5,)}])
 def test_no_page_has_a_figure_of_bars_that_are_alike(run):
-    for spec in Reader(page.render(run)).specs.values():
+    for spec in written(**run).reader.specs.values():
         values = [v for t in spec["data"] if t["type"] == "bar" for v in (t["x"] if t.get("orientation") else t["y"])]
         assert len(set(values)) != 1
 
@@ -239,18 +240,20 @@ def test_of_many_methods_the_most_accurate_have_a_colour():
     grey = [name for name in names if styles[name]["color"] == plot_style.GREY]
     assert grey == ["full", *(f"m{i}" for i in range(12))]
     assert len({styles[name]["color"] for name in found}) == 6
-    reader = Reader(page.render(run))
+    shown = page.of_run(run)
+    reader = Reader(page.render_page(shown))
     assert rule in reader.page_text
     named = {trace["name"] for trace in reader.specs["test-accuracy"]["data"] if trace.get("showlegend", True)}
     assert named == set(names)  # the legend has them all
-    told = [f for part in page.of_run(run).sections for f in part.shown_figures if rule in f.note]
+    told = [f for part in shown.sections for f in part.shown_figures if rule in f.note]
     assert {f.key for f in told} >= {"pareto-energy", "test-accuracy", "gap", "ranking", "energy-device", "fairness"}
 
 
 def test_few_methods_all_have_a_colour():
     run = make_run(methods=("full", "random", *(f"m{i}" for i in range(8))))
     assert coloured_methods(run.records) == (None, "")
-    assert "In colour" not in Reader(page.render(run)).page_text
+    assert PageStyle.of(run.records).colours == ""
+    assert "In colour" not in written().reader.page_text
 
 
 def seen_by(colour, kind):
@@ -292,9 +295,8 @@ def test_colours_or_markers_tell_methods_apart_without_red_or_green(kind):
 
 
 def test_a_figure_stands_between_the_verdict_and_the_tables():
-    run = make_run(seeds=3)
-    reader = Reader(page.render(run))
-    last = verdict_of(run.records)[-1].text
+    reader = written().reader
+    last = verdict_of(written().run.records)[-1].text
     titles = [last, "Accuracy against energy", "Every method and keep ratio"]
     places = [reader.page_text.index(text) for text in titles]
     assert places == sorted(places)
@@ -308,10 +310,12 @@ def test_a_figure_stands_between_the_verdict_and_the_tables():
 def test_without_energy_the_first_figure_has_time_and_without_both_there_is_a_sentence():
     run = make_run()
     run.records["device_energy_j"] = math.nan
-    specs = Reader(page.render(run)).specs
-    assert next(iter(specs)) == "pareto-time"
-    run.records["device_time_s"] = math.nan
     reader = Reader(page.render(run))
+    assert next(iter(reader.specs)) == "pareto-time"
+    run.records["device_time_s"] = math.nan
+    source = run_tables.read(run)
+    section = tradeoff_section(source, PageStyle.of(source.records))
+    reader = Reader(page.render_page(with_sections(written().page, section)))
     assert "has neither energy nor time of its devices" in reader.page_text
 
 
@@ -357,7 +361,9 @@ def test_start_up_by_profile_and_at_one_ratio():
         [pytest.approx(20 / 29), pytest.approx(20 / 38)],
     )
     assert "largest on profile-0: 57.1 %, full at keep ratio 1." in shares.note
-    specs = Reader(page.render(run)).specs
+    source = run_tables.read(run)
+    section = outline._time(source, PageStyle.of(source.records))
+    specs = {figure.key: figure.spec for figure in section.shown_figures}
     assert {"time-parts", "time-parts-profiles", "energy-parts"} <= set(specs)
     assert "time-device" not in specs  # the stacks are as high as its bars
     assert specs["time-parts"]["data"][0]["x"] == ["full", "random", "importance"]
@@ -420,10 +426,9 @@ def test_devices_that_do_not_finish_are_named():
 
 
 def test_short_tables_stay_on_one_sheet():
-    reader = Reader(page.render(make_run(seeds=4, devices=3)))
-    tables = {a["data-table"]: a.get("class") for tag, a in reader.tags if "data-table" in a}
+    tables = {a["data-table"]: a.get("class") for tag, a in written().reader.tags if "data-table" in a}
     assert tables["summary"] == "brief"
-    assert tables["trials"] is None  # 60 rows
+    assert tables["trials"] is None  # 30 rows
 
 
 def test_what_the_axis_knows_of_pairs():

@@ -201,8 +201,12 @@ def test_the_meter_adds_sensors_up() -> None:
 # Fit and profile
 
 
-def test_known_costs_predict_networks_that_were_not_fitted(cases: list[Timed]) -> None:
-    fitted = this_machine_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
+@pytest.fixture(scope="module")
+def fitted(cases: list[Timed]) -> this_machine_profile.HostFit:
+    return this_machine_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
+
+
+def test_known_costs_predict_networks_that_were_not_fitted(fitted: this_machine_profile.HostFit) -> None:
     assert np.abs(fitted.errors).max() < 0.005
     for check in CHECKS:
         one = timed(check, TRUE)
@@ -210,8 +214,9 @@ def test_known_costs_predict_networks_that_were_not_fitted(cases: list[Timed]) -
     assert fitted.held_out < 0.02
 
 
-def test_the_written_profile_prices_as_the_fit_does(cases: list[Timed], tmp_path: Path) -> None:
-    fitted = this_machine_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
+def test_the_written_profile_prices_as_the_fit_does(
+    cases: list[Timed], fitted: this_machine_profile.HostFit, tmp_path: Path
+) -> None:
     device = this_machine_profile.profile(machine(cases, 11.0, 42.0), fitted, tmp_path / "bench.yaml")
     assert device == loading.load(tmp_path / "bench.yaml")
     convolution = device.compute.convolution_efficiency
@@ -227,8 +232,9 @@ def test_the_written_profile_prices_as_the_fit_does(cases: list[Timed], tmp_path
         assert this_machine_profile.predicted_s(device, one) == pytest.approx(one.step_s, rel=0.02)
 
 
-def test_power_without_sensors_is_an_estimate_of_a_named_device(cases: list[Timed], tmp_path: Path) -> None:
-    fitted = this_machine_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
+def test_power_without_sensors_is_an_estimate_of_a_named_device(
+    cases: list[Timed], fitted: this_machine_profile.HostFit, tmp_path: Path
+) -> None:
     bench = machine(cases)
     device = this_machine_profile.profile(bench, fitted, tmp_path / "bench.yaml")
     near = this_machine_profile.nearest(bench)
@@ -241,13 +247,12 @@ def test_power_without_sensors_is_an_estimate_of_a_named_device(cases: list[Time
     assert device.power.overhead_activity.value == near.power.overhead_activity.value < 1
 
 
-def test_errors_of_a_check_by_hand_and_on_the_page(cases: list[Timed]) -> None:
+def test_errors_of_a_check_by_hand_and_on_the_page(cases: list[Timed], fitted: this_machine_profile.HostFit) -> None:
     foreign = Timed(TimedNetwork("timm:some", (3, 32, 32), 8), (np.array([0.2]),))
     check = Check((cases[0], foreign), np.array([1.1 * cases[0].step_s, 0.15]))
     assert check.errors == pytest.approx([0.1, -0.25])
     assert check.mean == pytest.approx(0.175)
     assert check.foreign.tolist() == [False, True]
-    fitted = this_machine_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
     found = this_machine.Calibrated(machine(cases), fitted, loading.load("intel-n100"), (), check)
     page = this_machine_page.page(found, "edgesim calibrate")
     assert (

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from edgesim.config.registry import NamedPlugin
 from edgesim.errors import RunError, ScenarioError
 from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.pruning.base import Method, Scoring
-from edgesim.runtime import RayExecutor, SerialExecutor, ray_startup, run_log
+from edgesim.runtime import RayExecutor, SerialExecutor, run_log
 from edgesim.runtime.executor import Timesheet
 from edgesim.runtime.failures import Failure
 from edgesim.runtime.host_memory import Memory, MemoryWatch, memory
@@ -86,15 +86,6 @@ class Eating(Harmful):
         time.sleep(10_000)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _ray_started() -> Iterator[None]:
-    os.environ.setdefault("RAY_worker_niceness", "0")
-    options = {"num_cpus": 2, "include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-    folder = ray_startup.start("local", options)
-    yield
-    ray_startup.stop(folder)
-
-
 def with_methods(scenario: Scenario, **plugins: Method) -> Scenario:
     """The scenario with `random` and methods of this file."""
     methods = [method for method in scenario.pruning.methods if method.name == "random"]
@@ -107,7 +98,7 @@ def by_method(run: edgesim.Run, method: str) -> pd.DataFrame:
 
 
 def test_a_method_that_kills_its_host_is_stopped_after_a_few_and_runs_again_on_resume(
-    make_scenario: Make, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    make_scenario: Make, tmp_path: Path, capfd: pytest.CaptureFixture[str], ray_started: None
 ) -> None:
     leaving = Leaving(str(tmp_path))
     groups = [{"profile": "raspberry-pi-4b", "count": 20}]
@@ -138,7 +129,7 @@ def test_a_method_that_kills_its_host_is_stopped_after_a_few_and_runs_again_on_r
 
 
 def test_hosts_that_hang_or_grow_are_replaced_and_healthy_methods_are_recorded(
-    make_scenario: Make, tmp_path: Path
+    make_scenario: Make, tmp_path: Path, ray_started: None
 ) -> None:
     methods = {"sleeping": Sleeping(str(tmp_path)), "eating": Eating(str(tmp_path))}
     limits = {"job_timeout_s": 7.0, "host_memory_bytes": 900_000_000}

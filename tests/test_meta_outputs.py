@@ -108,7 +108,7 @@ def test_a_network_is_counted_as_without_memory(name, monkeypatch) -> None:
     monkeypatch.setattr(meta_outputs, "outputs", lambda func, args, named: func(*args, **named))
     plain = counted()
     for one in (first, again):
-        for field in ("train_flops", "forward_flops", "activation_bytes", "parameters"):
+        for field in ("train_flops", "forward_flops", "memory", "parameters"):
             assert getattr(one, field) == getattr(plain, field), field
         for field in ("kinds", "count", "flops", "moved_bytes", "pieces"):
             assert (getattr(one.train_operations, field) == getattr(plain.train_operations, field)).all(), field

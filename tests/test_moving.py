@@ -457,7 +457,7 @@ def test_curves_have_the_epochs_that_there_were(moving: edgesim.Run) -> None:
     assert curves["test_accuracy"].notna().all()
 
 
-@pytest.mark.usefixtures("apart")
+@pytest.mark.usefixtures("apart", "ray_started")
 def test_on_hosts_apart_and_after_a_stop_not_a_bit_changes(
     moving: edgesim.Run, make_scenario: Make, tmp_path: Path
 ) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +53,14 @@ class Fussy(Method):
 
 
 @pytest.fixture
-def fussy(tmp_path: Path) -> Path:
+def fussy(tmp_path: Path) -> Iterator[Path]:
     """A scenario of which one method fails until `ready` is there."""
     (tmp_path / "fussy_own.py").write_text(METHOD.replace("FLAG", repr(str(tmp_path / "ready"))))
     methods = ["full", {"name": "fussy_own:Fussy", "label": "fussy"}]
     document = {**DOCUMENT, "pruning": {"methods": methods, "keep_ratio": [0.2, 0.5]}}
     (tmp_path / "fussy.yaml").write_text(yaml.safe_dump(document))
-    return tmp_path
+    yield tmp_path
+    sys.modules.pop("fussy_own", None)
 
 
 def run(folder: Path, *more: str) -> Any:

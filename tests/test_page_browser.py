@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import csv
-import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jinja2
 import numpy as np
 import pandas as pd
 import pytest
-from browser import draw_all, open_page, wait_for
+from browser import busy_s, draw_all, open_page, wait_for
 from conftest import RUN_INFO
-from report_runs import FakeRun, make_run
+from report_runs import FakeRun, Reader, make_run, with_sections, written
 
 from edgesim import formatting, report
 from edgesim.analysis.means import summary
 from edgesim.ranked_samples import RankedSamples
 from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult
-from edgesim.report import plot_style
+from edgesim.report import outline, plot_style, run_tables
+from edgesim.report.fleet_sections import devices_section
+from edgesim.report.kept_section import kept_section
+from edgesim.report.page import write_page
+from edgesim.report.sections import PageStyle
 from edgesim.results.run_folder import Run
 from edgesim.results.run_writer import RunFolder
 from edgesim.results.table_columns import empty
@@ -47,6 +52,47 @@ def page(run: FakeRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return report.write(run, tmp_path_factory.mktemp("page") / "report.html")
 
 
+class Opened(NamedTuple):
+    """The page in the browser, opened once for all tests of one width and colour scheme, in their order here."""
+
+    driver: Any
+    width: int
+    dark: bool
+    downloads: Path
+
+
+@pytest.fixture(scope="module", params=[(390, False), (390, True), (1400, False), (1400, True)], ids=str)
+def opened(request: pytest.FixtureRequest, page: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    width, dark = request.param
+    downloads = tmp_path_factory.mktemp("downloads")
+    with open_page(page, downloads, width, dark) as driver:
+        yield Opened(driver, width, dark, downloads)
+
+
+def at(*looks):
+    """Some of the widths and colour schemes."""
+    return pytest.mark.parametrize("opened", looks, indirect=True, ids=str)
+
+
+def choose(driver, section, value):
+    """Another choice of a section on the page."""
+    driver.execute_script(
+        """
+      const select = document.querySelector(arguments[0]);
+      select.value = arguments[1];
+      select.dispatchEvent(new Event("change"));""",
+        section,
+        value,
+    )
+
+
+def write_section(run, section, out):
+    """Page with one section of a run's report; all else on it is of another run."""
+    source = run_tables.read(run)
+    other = written(seeds=1, devices=1, ratios=(0.5,)).page
+    return write_page(with_sections(other, section(source, PageStyle.of(source.records))), out)
+
+
 def table(driver, caption):
     """The element of the table with a caption."""
     text = "return arguments[0].querySelector('caption').textContent"
@@ -64,62 +110,154 @@ def errors(driver):
     return [entry for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("width", [390, 1400])
-def test_every_figure_is_drawn_and_nothing_complains(page, tmp_path, width, dark):
-    with open_page(page, tmp_path, width, dark) as driver:
-        draw_all(driver)
-        found = driver.execute_script(FIGURES)
-        assert len(found) >= 10
-        for figure in found:
-            assert figure["width"] > 250, figure
-            assert figure["height"] > 200, figure
-            assert figure["marks"] > 0, figure
-            assert figure["right"] <= width, figure
-        assert driver.execute_script("return document.documentElement.scrollWidth") <= width
-        look = plot_style.PAGE_COLOURS["dark" if dark else "light"]
-        shown = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
-        assert shown == rgb(look["page"])
-        assert {figure["text"] for figure in found} == {rgb(look["ink"])}
-        assert errors(driver) == []
+@at((390, False))
+def test_figures_wait_until_they_are_scrolled_to(opened):
+    last = "return [...document.querySelectorAll('figure[data-figure]')].at(-1)"
+    assert opened.driver.execute_script(f"{last}.figure.drawn") is False
+    opened.driver.execute_script(f"{last}.scrollIntoView()")
+    wait_for(lambda: opened.driver.execute_script(f"{last}.querySelector('.main-svg') !== null"))
+
+
+def test_every_figure_is_drawn_and_nothing_complains(opened):
+    driver, width, dark, _ = opened
+    draw_all(driver)
+    found = driver.execute_script(FIGURES)
+    assert len(found) >= 10
+    for figure in found:
+        assert figure["width"] > 250, figure
+        assert figure["height"] > 200, figure
+        assert figure["marks"] > 0, figure
+        assert figure["right"] <= width, figure
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+    look = plot_style.PAGE_COLOURS["dark" if dark else "light"]
+    shown = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert shown == rgb(look["page"])
+    assert {figure["text"] for figure in found} == {rgb(look["ink"])}
+    assert errors(driver) == []
+
+
+@at((1400, False))
+def test_the_script_writes_numbers_as_the_page_does(opened, page):
+    """The rows that Python wrote into the document and those that the script puts in their place are the same."""
+    tables = Reader(page.read_text(encoding="utf-8")).tables
+    draw_all(opened.driver)
+    for caption, (_, *rows) in tables.items():
+        assert rows_of(opened.driver, table(opened.driver, caption))[: len(rows)] == rows, caption
+    assert len(tables) > 8
+
+
+@at((1400, False))
+def test_pages_of_a_table_turn(opened, run):
+    element = table(opened.driver, "Every trial")
+    element.find_element("css selector", "button[aria-label='Next rows']").click()
+    shown = element.find_element("css selector", ".rows").text
+    assert shown == f"26–50 of {len(run.records)} rows"
+    seconds = [formatting.number(value) for value in run.records["analytic_time_s"].iloc[25:50]]
+    place = list(run.records.drop(columns=["scenario"])).index("analytic_time_s")
+    assert [row[place] for row in rows_of(opened.driver, element)] == seconds
+    element.find_element("css selector", "button[aria-label='Previous rows']").click()
+    assert element.find_element("css selector", ".rows").text.startswith("1–25 of ")
+
+
+@at((390, True), (1400, False))
+def test_tables_sort_filter_and_save(opened, run):
+    trials = run.records.drop(columns=["scenario"])
+    driver = opened.driver
+    element = table(driver, "Every trial")
+    assert len(rows_of(driver, element)) == 25
+    heads = element.find_elements("css selector", "th button")
+    place = list(trials).index("test_accuracy")
+    driver.execute_script("arguments[0].focus()", heads[place])
+    driver.switch_to.active_element.send_keys("\ue007")  # the Enter key
+    least = [row[place] for row in rows_of(driver, element)]
+    expected = trials["test_accuracy"].sort_values()
+    assert least == [formatting.percent(value) for value in expected.head(25)]
+    driver.execute_script("arguments[0].click()", heads[place])  # on a phone it is to the right of the window
+    assert [row[place] for row in rows_of(driver, element)] == [formatting.percent(v) for v in expected[::-1].head(25)]
+    element.find_element("css selector", "input").send_keys("el2n profile-1")
+    matching = trials[(trials["method"] == "<i>el2n</i>") & (trials["profile"] == "profile-1")]
+    counted = element.find_element("css selector", ".rows")
+    wait_for(lambda: f"{len(matching)} of {len(trials)} rows" in counted.text)
+    element.find_element("css selector", "button[aria-label^='Save']").click()
+    saved = opened.downloads / "trials.csv"
+    wait_for(lambda: saved.exists() and saved.stat().st_size > 0)
+    with saved.open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    assert header == list(trials)
+    # Sorted as shown, and every digit of it.
+    accuracies = [float(row[place]) for row in rows]
+    assert accuracies == sorted(matching["test_accuracy"], reverse=True)
+    assert errors(driver) == []
+
+
+@at((390, True), (1400, False))
+def test_figures_are_saved(opened):
+    form = "svg" if opened.dark else "png"
+    draw_all(opened.driver)
+    figure = opened.driver.find_element("id", "figure-test-accuracy")
+    button = figure.find_element("css selector", f"button[aria-label^='Save as {form.upper()}']")
+    opened.driver.execute_script("arguments[0].click()", button)
+    saved = opened.downloads / f"figure-test-accuracy.{form}"
+    wait_for(lambda: saved.exists() and saved.stat().st_size > 0)
+    content = saved.read_bytes()
+    assert content.startswith(b"\x89PNG" if form == "png" else b"<svg")
+    if form == "svg":
+        assert b"Test accuracy against keep ratio" in content
+    assert errors(opened.driver) == []
+
+
+@at((1400, False))
+def test_the_choice_of_a_method_changes_what_is_drawn(opened):
+    draw_all(opened.driver)
+    visible = """return document.getElementById("figure-curve-subset-loss").querySelector(".plot")
+        .data.filter((trace) => trace.visible).map((trace) => trace.meta.method)"""
+    assert set(opened.driver.execute_script(visible)) == {None, "importance"}
+    choose(opened.driver, "#training select", "random")
+    assert set(opened.driver.execute_script(visible)) == {None, "random"}
+
+
+@at((1400, False))
+def test_a_legend_entry_hides_its_line(opened):
+    draw_all(opened.driver)
+    figure = opened.driver.find_element("id", "figure-gap")
+    entries = figure.find_elements("css selector", ".legend button")
+    assert [entry.text[1:] for entry in entries] == ["importance", "<i>el2n</i>"]
+    count = "return arguments[0].querySelectorAll('.scatterlayer .trace').length"
+    assert opened.driver.execute_script(count, figure) == 2
+    opened.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", figure)
+    entries[0].click()
+    assert entries[0].get_attribute("aria-pressed") == "false"
+    assert opened.driver.execute_script(count, figure) == 1
+
+
+@at((1400, True))
+def test_paper_shows_every_figure_in_light_colours(opened):
+    driver = opened.driver
+    driver.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    found = driver.execute_script(FIGURES)
+    assert all(figure["marks"] > 0 and 0 < figure["width"] <= 340 for figure in found[1:])
+    assert found[0]["key"] == "pareto-energy"  # it stands first, as wide as the paper
+    assert 340 < found[0]["width"] <= 700
+    assert {figure["text"] for figure in found} == {rgb(plot_style.PAGE_COLOURS["light"]["ink"])}
+    driver.execute_script("window.dispatchEvent(new Event('afterprint'))")
+    after = {figure["text"] for figure in driver.execute_script(FIGURES)}
+    assert after == {rgb(plot_style.PAGE_COLOURS["dark"]["ink"])}
+
+
+@at((1400, True))
+def test_the_theme_button_overrules_the_system(opened):
+    draw_all(opened.driver)
+    button = opened.driver.find_element("id", "theme")
+    assert button.text == "Theme: auto"
+    for theme in ("light", "dark"):
+        button.click()
+        assert button.text == f"Theme: {theme}"
+        ink = rgb(plot_style.PAGE_COLOURS[theme]["ink"])
+        assert opened.driver.execute_script(FIGURES)[0]["text"] == ink
 
 
 def rgb(colour):
     return "rgb({}, {}, {})".format(*(int(colour[i : i + 2], 16) for i in (1, 3, 5)))
-
-
-def test_the_theme_button_overrules_the_system(page, tmp_path):
-    with open_page(page, tmp_path, dark=True) as driver:
-        draw_all(driver)
-        button = driver.find_element("id", "theme")
-        assert button.text == "Theme: auto"
-        button.click()
-        assert button.text == "Theme: light"
-        assert driver.execute_script(FIGURES)[0]["text"] == rgb(plot_style.PAGE_COLOURS["light"]["ink"])
-        button.click()
-        assert driver.execute_script(FIGURES)[0]["text"] == rgb(plot_style.PAGE_COLOURS["dark"]["ink"])
-
-
-def test_figures_wait_until_they_are_scrolled_to(page, tmp_path):
-    with open_page(page, tmp_path, 390) as driver:
-        last = "return [...document.querySelectorAll('figure[data-figure]')].at(-1)"
-        assert driver.execute_script(f"{last}.figure.drawn") is False
-        driver.execute_script(f"{last}.scrollIntoView()")
-        wait_for(lambda: driver.execute_script(f"{last}.querySelector('.main-svg') !== null"))
-
-
-def test_paper_shows_every_figure_in_light_colours(page, tmp_path):
-    with open_page(page, tmp_path, dark=True) as driver:
-        driver.execute_script("window.dispatchEvent(new Event('beforeprint'))")
-        found = driver.execute_script(FIGURES)
-        assert all(figure["marks"] > 0 and 0 < figure["width"] <= 340 for figure in found[1:])
-        assert found[0]["key"] == "pareto-energy"  # it stands first, as wide as the paper
-        assert 340 < found[0]["width"] <= 700
-        assert {figure["text"] for figure in found} == {rgb(plot_style.PAGE_COLOURS["light"]["ink"])}
-        driver.execute_script("window.dispatchEvent(new Event('afterprint'))")
-        assert {figure["text"] for figure in driver.execute_script(FIGURES)} == {
-            rgb(plot_style.PAGE_COLOURS["dark"]["ink"])
-        }
 
 
 def test_no_table_is_wider_than_paper(tmp_path):
@@ -149,28 +287,13 @@ def test_a_sentence_in_place_of_bars_is_that_of_the_method_chosen(tmp_path):
     run.records["device_train_time_s"] = seconds - run.records["device_score_time_s"]
     shown = """return [...document.querySelectorAll("#time .sentence")].filter((one) => !one.hidden)
         .map((one) => one.textContent)"""
-    with open_page(report.write(run, tmp_path / "report.html"), tmp_path) as driver:
+    with open_page(write_section(run, outline._time, tmp_path / "report.html"), tmp_path) as driver:
         draw_all(driver)
         assert [text for text in driver.execute_script(shown) if "random" in text] == []
-        driver.execute_script("""
-          const select = document.querySelector("#time select[data-choice=method]");
-          select.value = "random";
-          select.dispatchEvent(new Event("change"));""")
+        choose(driver, "#time select[data-choice=method]", "random")
         said = driver.execute_script(shown)
         assert said == ["Parts of the time, by profile, random, keep ratio 0.5: training: 100.0 % "
                         "for profile-0 and profile-1."]  # fmt: skip
-
-
-def test_the_script_writes_numbers_as_the_page_does(page, tmp_path, run):
-    """The rows that Python wrote into the document and those that the script puts in their place are the same."""
-    import report_runs
-
-    written = report_runs.Reader(page.read_text(encoding="utf-8")).tables
-    with open_page(page, tmp_path) as driver:
-        draw_all(driver)
-        for caption, (_, *rows) in written.items():
-            assert rows_of(driver, table(driver, caption))[: len(rows)] == rows, caption
-        assert len(written) > 8
 
 
 NUMBERS = [0.0, 1.0, -1.0, 0.5, 0.125, 0.62250, 0.00625, 12.25, 1234.5, 1235.5, 999.96, 100.25, 0.015625, 1e-5,
@@ -192,92 +315,6 @@ def test_the_script_rounds_like_python(tmp_path):
             assert written == [form(value) for value in values], name
 
 
-@pytest.mark.parametrize(("width", "dark"), [(390, True), (1400, False)])
-def test_tables_sort_filter_and_save(page, tmp_path, run, width, dark):
-    caption, trials = "Every trial", run.records.drop(columns=["scenario"])
-    with open_page(page, tmp_path, width, dark) as driver:
-        element = table(driver, caption)
-        assert len(rows_of(driver, element)) == 25
-        heads = element.find_elements("css selector", "th button")
-        place = list(trials).index("test_accuracy")
-        driver.execute_script("arguments[0].focus()", heads[place])
-        driver.switch_to.active_element.send_keys("\ue007")  # the Enter key
-        least = [row[place] for row in rows_of(driver, element)]
-        expected = trials["test_accuracy"].sort_values()
-        assert least == [formatting.percent(value) for value in expected.head(25)]
-        driver.execute_script("arguments[0].click()", heads[place])  # on a phone it is to the right of the window
-        assert [row[place] for row in rows_of(driver, element)] == [
-            formatting.percent(v) for v in expected[::-1].head(25)
-        ]
-        element.find_element("css selector", "input").send_keys("el2n profile-1")
-        matching = trials[(trials["method"] == "<i>el2n</i>") & (trials["profile"] == "profile-1")]
-        counted = element.find_element("css selector", ".rows")
-        wait_for(lambda: f"{len(matching)} of {len(trials)} rows" in counted.text)
-        element.find_element("css selector", "button[aria-label^='Save']").click()
-        saved = tmp_path / "trials.csv"
-        wait_for(lambda: saved.exists() and saved.stat().st_size > 0)
-        with saved.open(newline="", encoding="utf-8") as file:
-            header, *rows = csv.reader(file)
-        assert header == list(trials)
-        # Sorted as shown, and every digit of it.
-        accuracies = [float(row[place]) for row in rows]
-        assert accuracies == sorted(matching["test_accuracy"], reverse=True)
-        assert errors(driver) == []
-
-
-def test_pages_of_a_table_turn(page, tmp_path, run):
-    with open_page(page, tmp_path) as driver:
-        element = table(driver, "Every trial")
-        element.find_element("css selector", "button[aria-label='Next rows']").click()
-        shown = element.find_element("css selector", ".rows").text
-        assert shown == f"26–50 of {len(run.records)} rows"
-        seconds = [formatting.number(value) for value in run.records["analytic_time_s"].iloc[25:50]]
-        place = list(run.records.drop(columns=["scenario"])).index("analytic_time_s")
-        assert [row[place] for row in rows_of(driver, element)] == seconds
-
-
-def test_the_choice_of_a_method_changes_what_is_drawn(page, tmp_path):
-    with open_page(page, tmp_path) as driver:
-        draw_all(driver)
-        visible = """return document.getElementById("figure-curve-subset-loss").querySelector(".plot")
-            .data.filter((trace) => trace.visible).map((trace) => trace.meta.method)"""
-        assert set(driver.execute_script(visible)) == {None, "importance"}
-        driver.execute_script("""
-          const select = document.querySelector("#training select");
-          select.value = "random";
-          select.dispatchEvent(new Event("change"));""")
-        assert set(driver.execute_script(visible)) == {None, "random"}
-
-
-def test_a_legend_entry_hides_its_line(page, tmp_path):
-    with open_page(page, tmp_path) as driver:
-        draw_all(driver)
-        figure = driver.find_element("id", "figure-gap")
-        entries = figure.find_elements("css selector", ".legend button")
-        assert [entry.text[1:] for entry in entries] == ["importance", "<i>el2n</i>"]
-        count = "return arguments[0].querySelectorAll('.scatterlayer .trace').length"
-        assert driver.execute_script(count, figure) == 2
-        entries[0].click()
-        assert entries[0].get_attribute("aria-pressed") == "false"
-        assert driver.execute_script(count, figure) == 1
-
-
-@pytest.mark.parametrize(("form", "width", "dark"), [("svg", 390, True), ("png", 1400, False)])
-def test_figures_are_saved(page, tmp_path, form, width, dark):
-    with open_page(page, tmp_path, width, dark) as driver:
-        draw_all(driver)
-        figure = driver.find_element("id", "figure-test-accuracy")
-        button = figure.find_element("css selector", f"button[aria-label^='Save as {form.upper()}']")
-        driver.execute_script("arguments[0].click()", button)
-        saved = tmp_path / f"figure-test-accuracy.{form}"
-        wait_for(lambda: saved.exists() and saved.stat().st_size > 0)
-        content = saved.read_bytes()
-        assert content.startswith(b"\x89PNG" if form == "png" else b"<svg")
-        if form == "svg":
-            assert b"Test accuracy against keep ratio" in content
-        assert errors(driver) == []
-
-
 PICTURES = """
 return [...document.querySelectorAll(".thumbnail img")].map((image) => {
   const box = image.getBoundingClientRect();
@@ -294,7 +331,7 @@ def page_with_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     methods = ("full", "random", "importance", "el2n")
     run = pictured(methods=methods, extremes=extremes(("importance", "el2n")))
-    return report.write(run, tmp_path_factory.mktemp("pictures") / "report.html")
+    return write_section(run, kept_section, tmp_path_factory.mktemp("pictures") / "report.html")
 
 
 @pytest.mark.parametrize(("width", "dark"), [(390, True), (1400, False)])
@@ -310,10 +347,7 @@ def test_pictures_of_samples_are_shown_for_the_method_chosen(page_with_pictures,
             assert all((side > 30) == visible for side in image["shown"]), image
             assert image["right"] <= width, image
             assert image["sharp"] == "pixelated"
-        driver.execute_script("""
-          const select = document.querySelector("#kept select");
-          select.value = "el2n";
-          select.dispatchEvent(new Event("change"));""")
+        choose(driver, "#kept select", "el2n")
         shown = {image["method"] for image in driver.execute_script(PICTURES) if image["shown"][0] > 0}
         assert shown == {"el2n"}
         assert driver.execute_script("return document.documentElement.scrollWidth") <= width
@@ -389,7 +423,7 @@ def page_of_sixteen_methods(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = pictured(methods=("full", *methods), extremes=empty("extremes"))
     kept = [(0, 0, method, 0.5, place + step) for place, method in enumerate(methods) for step in range(3)]
     run.selections = pd.DataFrame(kept, columns=["seed", "device", "method", "keep_ratio", "index"])
-    return report.write(run, tmp_path_factory.mktemp("sixteen") / "report.html")
+    return write_section(run, kept_section, tmp_path_factory.mktemp("sixteen") / "report.html")
 
 
 @pytest.mark.parametrize("width", [390, 1400])
@@ -411,13 +445,10 @@ def test_a_logarithmic_axis_has_ticks_whatever_is_chosen(tmp_path):
     run.records["device_time_s"] = [12.0, 2.0, 18.0, 200.0]
     ticks = """return [...document.querySelectorAll("#figure-device-time .xtick text")]
         .map((tick) => tick.textContent)"""
-    with open_page(report.write(run, tmp_path / "report.html"), tmp_path) as driver:
+    with open_page(write_section(run, devices_section, tmp_path / "report.html"), tmp_path) as driver:
         draw_all(driver)
         assert driver.execute_script(ticks) == ["10", "100"]
-        driver.execute_script("""
-          const select = document.querySelector("#devices select");
-          select.value = "random";
-          select.dispatchEvent(new Event("change"));""")
+        choose(driver, "#devices select", "random")
         assert len(driver.execute_script(ticks)) >= 3
 
 
@@ -472,44 +503,43 @@ def large_extremes(rng: np.random.Generator) -> RankedSamples:
     return RankedSamples(labels, most, ranks, np.ones(80, int), np.arange(80), rng.normal(size=80), images)
 
 
-def test_a_thousand_devices_stay_small_and_quick(large_run, tmp_path):
-    page = report.write(large_run, tmp_path / "report.html")
+@pytest.fixture(scope="module")
+def large_page(large_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return report.write(large_run, tmp_path_factory.mktemp("large-page") / "report.html")
+
+
+def test_a_thousand_devices_stay_small_and_quick(large_run, large_page, tmp_path):
+    """The limits are processor time of the page, which other programs of the machine do not lengthen."""
     assert len(large_run.records) == 10 * DEVICES
-    assert page.stat().st_size < 6_000_000
-    with open_page(page, tmp_path) as driver:
+    assert large_page.stat().st_size < 6_000_000
+    with open_page(large_page, tmp_path) as driver:
+        opening_s = busy_s(driver)
+        assert 0 < opening_s < 3  # from opening to a page that answers
         assert len(driver.execute_script(PICTURES)) >= 40  # two methods, ten classes, two ends
-        took = "const n = performance.getEntriesByType('navigation')[0]; return n.domContentLoadedEventEnd"
-        assert driver.execute_script(took) < 3000  # ms from opening to a page that answers
         element = table(driver, "Every trial")
-        before = element.find_element("css selector", ".rows").text
-        begin_s = time.monotonic()
+        begin_s = busy_s(driver)
         element.find_element("css selector", "th button").click()
         element.find_element("css selector", "input").send_keys("importance 0.3")
-        expected = large_run.records.query("method == 'importance'")
-        counted = element.find_element("css selector", ".rows")
-        wait_for(lambda: " of 10,000 rows" in counted.text and counted.text != before)
-        assert time.monotonic() - begin_s < 3
-        told = ""
-        while told != (told := counted.text):  # letters that were typed one by one are all taken in
-            time.sleep(0.5)
-        assert len(expected) == 3 * DEVICES
+        driver.execute_async_script("setTimeout(arguments[0], 200)")  # the filter's own timer comes before
+        assert busy_s(driver) - begin_s < 3
+        told = element.find_element("css selector", ".rows").text
+        assert told.endswith(" of 10,000 rows")
         matching = large_run.records.query("method == 'importance' and keep_ratio == 0.3")
+        assert len(matching) == DEVICES
         element.find_element("css selector", "button[aria-label^='Save']").click()
         saved = tmp_path / "trials.csv"
         wait_for(lambda: saved.exists() and saved.stat().st_size > 0)
         rows = pd.read_csv(saved)
         assert set(matching["device"]) <= set(rows["device"])
-        assert len(rows) == int(counted.text.split(" of ")[-2].replace(",", ""))
+        assert set(rows["method"]) == {"importance"}
+        assert len(rows) == int(told.split(" of ")[-2].split("–")[-1].replace(",", ""))
         draw_all(driver)
         assert all(figure["marks"] for figure in driver.execute_script(FIGURES))
         assert errors(driver) == []
 
 
-def test_the_numbers_of_the_page_are_those_of_the_tables_on_disk(large_run, tmp_path):
-    import report_runs
-
-    page = report.write(large_run, tmp_path / "report.html")
-    reader = report_runs.Reader(page.read_text(encoding="utf-8"))
+def test_the_numbers_of_the_page_are_those_of_the_tables_on_disk(large_run, large_page):
+    reader = Reader(large_page.read_text(encoding="utf-8"))
     stored = pd.read_parquet(large_run.path / "records.parquet")
     shown = reader.numbers("Every trial")
     for column in ("device", "test_accuracy", "analytic_time_s", "device_energy_j", "storage_bytes"):

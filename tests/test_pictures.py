@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import io
 import subprocess
 import sys
@@ -15,12 +16,14 @@ import pandas as pd
 import pytest
 from conftest import RUN_INFO
 from PIL import Image
-from report_runs import HOSTILE, FakeRun, Reader, make_run
+from report_runs import HOSTILE, FakeRun, Reader, make_run, with_sections
 
 import edgesim
 from edgesim import formatting, report
 from edgesim.analysis.kept_samples import kept_at
-from edgesim.report import page, pictures
+from edgesim.report import markdown, page, pictures, run_tables
+from edgesim.report.kept_section import kept_section
+from edgesim.report.sections import PageStyle
 from edgesim.results.run_folder import Run
 from edgesim.runtime import SerialExecutor
 
@@ -65,6 +68,22 @@ def pictured(**more: Any) -> Pictured:
     return Pictured(run.records, run.curves, run.info, run.scenario, run.path, **parts)
 
 
+@functools.cache
+def whole_page() -> page.Page:
+    """Page of `pictured`, made once."""
+    return page.of_run(pictured())
+
+
+def kept_page(run: Pictured) -> page.Page:
+    """The section on kept samples of a run, alone on a page."""
+    source = run_tables.read(run)
+    return with_sections(whole_page(), kept_section(source, PageStyle.of(source.records)))
+
+
+def kept(run: Pictured) -> Reader:
+    return Reader(page.render_page(kept_page(run)))
+
+
 def images_of(reader: Reader) -> list[dict[str, str]]:
     return [attributes for tag, attributes in reader.tags if tag == "img"]
 
@@ -85,7 +104,7 @@ def test_kept_at_which_ratios() -> None:
 
 
 def test_a_page_shows_the_pixels_and_says_what_they_are() -> None:
-    reader = Reader(page.render(pictured()))
+    reader = Reader(page.render_page(whole_page()))
     shown = images_of(reader)
     assert [one["alt"] for one in shown] == [
         "cat, most important, place 1: score 2.5, sample 11, kept at 0.1, 0.5",
@@ -119,13 +138,11 @@ def test_ties_are_told() -> None:
 
 def test_there_is_a_gallery_per_method() -> None:
     methods = ("full", "random", "importance", "el2n")
-    reader = Reader(page.render(pictured(methods=methods, extremes=extremes(("importance", "el2n")))))
+    reader = kept(pictured(methods=methods, extremes=extremes(("importance", "el2n"))))
     assert [a["data-method"] for tag, a in reader.tags if "data-method" in a] == ["importance", "el2n"]
     assert len(images_of(reader)) == 12
-    places = [
-        place for place, (tag, a) in enumerate(reader.tags) if tag == "section" and a["id"] in ("kept", "failures")
-    ]
-    offered = [a["value"] for tag, a in reader.tags[slice(*places)] if tag == "option"]
+    start = next(place for place, (tag, a) in enumerate(reader.tags) if tag == "section" and a["id"] == "kept")
+    offered = [a["value"] for tag, a in reader.tags[start:] if tag == "option"]
     assert offered == ["importance", "el2n"]
 
 
@@ -147,14 +164,15 @@ def test_pictures_keep_to_their_budget() -> None:
 def test_large_tables_leave_pictures_their_least(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the tables take all, some pictures are shown all the same, and what is left out is said."""
     monkeypatch.setattr(pictures, "LEAST_BYTES", 2000)
-    monkeypatch.setattr(page.payload, "MAX_BYTES", len(page.render(pictured(extremes=extremes().head(0))).encode()))
-    reader = Reader(page.render(pictured()))
+    without = page.render_page(kept_page(pictured(extremes=extremes().head(0))))
+    monkeypatch.setattr(page.payload, "MAX_BYTES", len(without.encode()))
+    reader = kept(pictured())
     assert len(images_of(reader)) == 4  # one per class and end
     assert "1 of 2 samples per end is shown" in reader.page_text
 
 
 def test_the_size_of_a_gallery_is_what_it_takes_in_the_page() -> None:
-    text = page.render(pictured())
+    text = page.render_page(kept_page(pictured()))
     text = text[text.index('<div class="gallery"') : text.index("</section>", text.index('<div class="gallery"'))]
     text = text[: text.index("<details>")]
     (gallery,) = pictures.galleries(extremes().assign(class_name="cat", kept_at="0.1, 0.5"))
@@ -163,7 +181,7 @@ def test_the_size_of_a_gallery_is_what_it_takes_in_the_page() -> None:
 
 
 def test_numbers_in_rows_are_said_to_be_no_pictures() -> None:
-    reader = Reader(page.render(pictured(extremes=extremes().assign(height=0, width=0, image=b""))))
+    reader = kept(pictured(extremes=extremes().assign(height=0, width=0, image=b"")))
     assert images_of(reader) == []
     assert "The samples of this run are no pictures" in reader.page_text
     assert reader.numbers("Samples kept first and last, on one device")["index"].tolist() == [*range(11, 17)]
@@ -171,8 +189,7 @@ def test_numbers_in_rows_are_said_to_be_no_pictures() -> None:
 
 def test_class_names_of_pictures_are_escaped() -> None:
     shards = pictured().shards.assign(class_name=HOSTILE + '" onerror="alert(1)')
-    text = page.render(pictured(shards=shards))
-    reader = Reader(text)
+    reader = kept(pictured(shards=shards))
     assert all(set(one) == {"src", "alt", "title"} for one in images_of(reader))
     assert images_of(reader)[0]["alt"].startswith(HOSTILE + '" onerror')
 
@@ -189,24 +206,28 @@ def test_class_names_of_pictures_are_escaped() -> None:
 def test_what_there_are_no_pictures_of_is_said(info: dict[str, Any], table: pd.DataFrame, said: str) -> None:
     run = pictured(extremes=table)
     run.info = {**{name: value for name, value in run.info.items() if name != "shown"}, **info}
-    assert said in Reader(page.render(run)).page_text
+    assert said in kept(run).page_text
 
 
 def test_of_subsets_of_another_run_that_is_said() -> None:
     run = pictured(extremes=extremes().head(0))
     run.scenario = {"name": "demo", "pruning": {"scores_from": f"runs/{HOSTILE}"}}
-    text = Reader(page.render(run)).page_text
+    text = kept(run).page_text
     assert f"The subsets are those of runs/{HOSTILE} (pruning.scores_from)" in text
     assert "not rank samples" not in text
 
 
 def test_markdown_has_the_indices_and_scores(tmp_path: Path) -> None:
-    text = report.write_markdown(pictured(), tmp_path / "page.md").read_text()
+    def written(shown: page.Page) -> str:
+        markdown.write_page(shown, tmp_path / "page.md", markdown.SHOWN_SECTIONS, markdown.SHOWN_FIGURES)
+        return (tmp_path / "page.md").read_text()
+
+    text = written(whole_page())
     assert "Samples kept first and last on device 1 in seed 0, index (score):" in text
     assert "| importance | cat | 11 (2.5), 12 (2) | 13 (-0.001235), 14 (0.5) |" in text
     assert "| importance | dog | 15 (7) | 16 (6) |" in text
     assert "data:image" not in text
-    many = report.write_markdown(pictured(extremes=extremes(tuple("dcba"))), tmp_path / "many.md").read_text()
+    many = written(kept_page(pictured(extremes=extremes(tuple("dcba")))))
     assert "on device 1 in seed 0, first 3 of 4 methods, index (score):" in many
     assert [line.split(" | ")[0] for line in many.splitlines() if " | cat | " in line] == ["| d", "| c", "| b"]
 
@@ -258,7 +279,7 @@ def test_a_page_is_written_without_torch_and_ray(real: Run, tmp_path: Path) -> N
 
 
 def test_both_reports_at_once_are_those_written_alone(tmp_path: Path) -> None:
-    run = pictured()
+    run = pictured(methods=("full", "importance"), ratios=(0.5,))
     names = [tmp_path / "both.html", tmp_path / "both.md"]
     assert report.write_all(run, names) == names
     assert names[0].read_bytes() == report.write(run, tmp_path / "one.html").read_bytes()

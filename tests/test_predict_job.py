@@ -12,6 +12,7 @@ from commands import command
 import edgesim
 from edgesim.errors import ProfileError
 from edgesim.hardware import loading
+from edgesim.hardware.power_setting import setting
 from edgesim.planning.step_prediction import StepQuery, predict_step, profiles_of
 from edgesim.planning.training_prediction import predict_job
 from edgesim.runtime import SerialExecutor
@@ -59,10 +60,10 @@ def test_parts_sum_and_a_warm_start_takes_nothing(mode: str, startup: str) -> No
 def test_a_slower_mode_takes_longer_in_the_parts_that_its_clock_sets() -> None:
     nano = loading.load("jetson-nano")
     full, slow = (predict_job(nano, asked(), 500, 4, mode) for mode in ("full", "gpu-307mhz"))
-    speed, _ = nano.mode("gpu-307mhz")
-    assert slow["compute_time_s"] == pytest.approx(full["compute_time_s"] / speed)
+    slowed = setting(nano, "gpu-307mhz")
+    assert slow["compute_time_s"] == pytest.approx(full["compute_time_s"] / slowed.speed)
     assert slow["storage_time_s"] == full["storage_time_s"]
-    assert slow["startup_s"] == pytest.approx(full["startup_s"] / nano.overhead_speed("gpu-307mhz"))
+    assert slow["startup_s"] == pytest.approx(full["startup_s"] / slowed.overhead_speed)
 
 
 def test_heat_slows_a_long_training_down_and_holds_its_power() -> None:

@@ -12,17 +12,19 @@ from edgesim.cost.analytic import CostWeights
 from edgesim.cost.batch_pricing import Device
 from edgesim.cost.context import PricingContext
 from edgesim.cost.emulator import Hardware, Phases, emulate
-from edgesim.cost.steps import step_cost
+from edgesim.cost.steps import StepSetting, step_cost
 from edgesim.hardware import loading
 from edgesim.hardware.conditions import Availability, Conditions, Energy
+from edgesim.hardware.patterns import PowerPattern, Windows
 from edgesim.hardware.profile import Quantity
 from edgesim.records import WorkRecord
-from edgesim.work import Operations, StepTrace, Work, Workload
+from edgesim.work import LiveBytes, Operations, StepTrace, TrainingMemory, Work, Workload
 
 # One product per sample: 1e6 FLOPs and 1e4 bytes forward, three times that in training.
 PRODUCT = Operations(np.array([3]), np.ones(1), np.array([[0.0, 1e6]]), np.array([[0.0, 1e4]]), np.zeros((1, 2)))
 TRAINED = dataclasses.replace(PRODUCT, flops=3 * PRODUCT.flops, moved_bytes=3 * PRODUCT.moved_bytes)
-NETWORK = Workload(3e6, 1e6, 100, 400, 1000, TRAINED, PRODUCT, 2)
+MEMORY = TrainingMemory((LiveBytes(800, 1000),), 400, 0)  # weights and gradients, and 1000 bytes a sample
+NETWORK = Workload(3e6, 1e6, 100, 400, TRAINED, PRODUCT, 2, MEMORY, MEMORY)
 TERMS = PricingContext(NETWORK, None, 3072, 32, 2, 2, CostWeights())
 SCORED = WorkRecord(
     Work(train_samples=64, forward_samples=10, steps=2, comparisons=100, other_flops=1e9),
@@ -109,8 +111,21 @@ def test_the_reason_of_a_dry_battery_has_the_second_the_battery_and_the_need():
         f"the battery is empty {priced['device_time_s']:,.1f} s after the start, while starting up: it held "
         f"{need_j / 2:,.4g} J (50 % of {need_j:,.4g} J) and 0 J harvested; the trial needs {need_j:,.4g} J"
     )
-    shut = Conditions(available=Availability(1e6, ((0, 1e-6),)))
-    assert "is not done after" in pricing.price(TERMS, phone, shut, 64, 40, SCORED)["reason"]
+    traced = {"available": Availability(trace="a.csv"), "energy": Energy("battery", 1e-4, trace="a.csv")}
+    for from_s, said in (
+        ([], "never begins: the trace of `available` leaves"),
+        ([9.0], "is not done at the end of the trace"),
+    ):
+        windows = Windows(np.array(from_s), np.array(from_s) + 1e-6, 100.0, repeats=False)
+        ends = Conditions(available=traced["available"], traced_windows=windows)
+        priced = pricing.price(TERMS, phone, ends, 64, 40, SCORED)
+        assert priced["limit"] == "availability"
+        assert said in priced["reason"]
+    drained = Conditions(energy=traced["energy"], traced_power=PowerPattern(np.zeros(1), np.array([-50.0]), 100.0))
+    reason = pricing.price(TERMS, phone, drained, 64, 40, SCORED)["reason"]
+    assert "J), and its trace charged it and took from it; the trial needs" in reason
+    with pytest.raises(ValueError, match="is not read"):
+        pricing.price(TERMS, phone, Conditions(energy=traced["energy"]), 64, 40, SCORED)
 
 
 def test_start_up_by_hand_and_left_out_of_a_warm_device():
@@ -166,8 +181,9 @@ def test_j_by_hand_and_by_either_price():
     dry = Conditions(energy=Energy("battery", capacity_j=50.0))
     assert pricing.price(TERMS, slow, dry, 64, 40, SCORED)["reason"]
     assert pricing.price(TERMS, slow, dry, 64, 40, SCORED)["cost_j"] == some["cost_j"]
-    shut = Conditions(available=Availability(1e6, ((0, 1e-6),)))
-    assert np.isnan(pricing.price(TERMS, slow, shut, 64, 40, SCORED)["cost_j"])
+    shut = pricing.price(TERMS, slow, Conditions(available=Availability(1e6, ((0, 1e-6),))), 64, 40, SCORED)
+    assert "is not done after" in shut["reason"]
+    assert np.isnan(shut["cost_j"])
 
 
 def test_bf16_is_faster_by_the_ratio_of_the_peaks_where_there_are_units_for_it():
@@ -175,11 +191,13 @@ def test_bf16_is_faster_by_the_ratio_of_the_peaks_where_there_are_units_for_it()
     assert orin.compute.peak_bf16_flops_per_s is not None
     ratio = orin.compute.peak_bf16_flops_per_s.value / orin.compute.peak_fp32_flops_per_s.value
     half = dataclasses.replace(TERMS, precision="bf16")
-    whole_s, half_s = (
-        pricing.price(t, orin, Conditions(), 40, 40, PLAIN)["device_train_time_s"] for t in (TERMS, half)
+    whole, fast = (
+        step_cost("train", [8], NETWORK, 3072, 2, orin, StepSetting(precision)) for precision in ("fp32", "bf16")
     )
-    arithmetic_s = 80 * 3e6 / (orin.compute.peak_fp32_flops_per_s.value * orin.compute.matmul_efficiency.value)
-    assert whole_s - half_s == pytest.approx(arithmetic_s * (1 - 1 / ratio))
+    assert whole.compute_s == pytest.approx(ratio * fast.compute_s)
+    assert whole.busy_s == fast.busy_s  # so small a step waits for its dispatch, and not for the arithmetic
+    many = [step_cost("train", [10_000_000], NETWORK, 0, 2, orin, StepSetting(p)) for p in ("fp32", "bf16")]
+    assert many[1].busy_s < many[0].busy_s
     four = [pricing.price(t, loading.load("raspberry-pi-4b"), Conditions(), 40, 40, PLAIN) for t in (TERMS, half)]
     assert all(np.isnan(one.pop("upload_s")) for one in four)  # no link is known
     assert four[0] == four[1]  # no units for bf16

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
-from edgesim.cost.steps import StepCost, step_cost
+from edgesim.cost import gpu_steps
+from edgesim.cost.steps import StepCost, StepSetting, step_cost
 from edgesim.hardware import loading
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import OPERATION_KINDS, Operations, Workload
@@ -28,11 +30,11 @@ def workload() -> Workload:
         moved_bytes=np.stack([grows, 2 * grows], axis=1),
         pieces=np.stack([np.zeros(n), np.arange(n)], axis=1),
     )
-    return Workload(float(grows.sum()), float(grows.sum()), 250_000, 1_000_000, 8, passes, passes, parameter_tensors=4)
+    return Workload(float(grows.sum()), float(grows.sum()), 250_000, 1_000_000, passes, passes, parameter_tensors=4)
 
 
-def price(profile: DeviceProfile, precision: str = "fp32") -> StepCost:
-    return step_cost("train", np.array([1, 16]), workload(), 3072, 2, profile, precision)  # type: ignore[arg-type]
+def price(profile: DeviceProfile, precision: Literal["fp32", "bf16"] = "fp32") -> StepCost:
+    return step_cost("train", np.array([1, 16]), workload(), 3072, 2, profile, StepSetting(precision))
 
 
 def given(value: float) -> str:
@@ -54,8 +56,7 @@ def variant(folder: Path, text: str, name: str = "mine") -> DeviceProfile:
         ("raspberry-pi-4b", "compute.step_overhead_s", 0.0, "overhead_s", 0.0),
         ("raspberry-pi-4b", "memory.achieved_bandwidth_bytes_per_s", 2.74e9 / 2, "memory_s", 2.0),
         ("raspberry-pi-4b", "memory.bandwidth_bytes_per_s", 1.28e10 / 8, "memory_s", 8.0),  # below the inherited copy
-        # Nothing was copied on these: half of the nominal bandwidth counts as reached.
-        ("jetson-nano", "memory.achieved_bandwidth_bytes_per_s", 2.56e10 / 4, "memory_s", 2.0),
+        # Nothing was copied on this one: half of the nominal bandwidth counts as reached.
         ("galaxy-note10", "memory.achieved_bandwidth_bytes_per_s", 3.41e10 / 8, "memory_s", 4.0),
         ("galaxy-note10", "compute.step_overhead_s", 2 * 0.0477, "overhead_s", 2.0),
         ("arduino-mkr1000", "compute.training_utilisation", 0.25, "compute_s", 4.0),
@@ -71,6 +72,17 @@ def test_one_coarse_number_moves_its_part_of_a_step_and_no_other(
         expected = getattr(before, name) * (factor if name == part else 1.0)
         assert getattr(now, name) == pytest.approx(expected, rel=1e-12), name
     assert now.read_s.tolist() == before.read_s.tolist()
+
+
+def test_a_coarse_number_of_a_gpu_moves_its_costs(tmp_path: Path) -> None:
+    """Half the bandwidth that a copy reaches is taken to be reached; a quarter doubles the time of every byte."""
+    text = f"extends: jetson-nano\nmemory:\n  achieved_bandwidth_bytes_per_s: {given(2.56e10 / 4)}\n"
+    nano = loading.load("jetson-nano")
+    text += f"compute:\n  training_utilisation: {given(nano.compute.training_utilisation.value / 4)}\n"
+    before, now = gpu_steps.costs(nano), gpu_steps.costs(variant(tmp_path, text))
+    assert now.byte_s == pytest.approx(2 * before.byte_s)
+    assert now.flop_s == pytest.approx(4 * before.flop_s)
+    assert now.kernel_s.tolist() == before.kernel_s.tolist()
 
 
 def test_several_coarse_numbers_at_once(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from folding import over
 from edgesim.config import validation
 from edgesim.errors import ProfileError, ScenarioError
 from edgesim.hardware import loading, plausible_ranges
+from edgesim.hardware.power_setting import setting
 
 SHIPPED = loading.names()
 
@@ -29,7 +30,6 @@ FROM_MEMORY = [
     ("radxa-rock-5b", "storage", "write_bytes_per_s"),
     ("radxa-dragon-q6a", "memory", "bandwidth_bytes_per_s"),
     ("jetson-tx2", "memory", "bandwidth_bytes_per_s"),
-    ("jetson-tx2", "power", "idle_w"),
     ("jetson-xavier-nx", "memory", "size_bytes"),
     ("jetson-xavier-nx", "power", "max_w"),
     ("jetson-agx-xavier", "memory", "bandwidth_bytes_per_s"),
@@ -60,7 +60,8 @@ def quantities(profile):
                 yield f"{section}.{field}", quantity
     for i, mode in enumerate(raw["power"].get("modes", [])):
         for field in ("throughput_factor", "power_w"):
-            yield f"power.modes[{i}].{field}", mode[field]
+            if "clocks" not in mode:
+                yield f"power.modes[{i}].{field}", mode[field]
 
 
 def write(tmp_path, text, name="mine"):
@@ -259,6 +260,8 @@ def test_the_table_has_a_row_per_profile_that_says_what_is_an_estimate():
         "power_scope": "device",
         "lasting": 0.75,
         "battery_j": pytest.approx(13.5 * 3600),
+        "gpu_hz": None,
+        "power_modes": ("power-saving",),
         "estimates": ["idle_w", "max_w", "lasting", "battery_j"],
     }
     assert rows["raspberry-pi-4b"]["battery_j"] is None
@@ -288,9 +291,10 @@ def test_the_schema_knows_every_key_range_and_unit():
 def test_modes_of_measured_clocks_and_of_cooling():
     # gemm_dvfs: 148.18 GFLOP/s of 222.4, and 4.75 W, at 614.4 MHz.
     nano = loading.load("jetson-nano")
-    assert nano.mode_names == ["full", "gpu-768mhz", "gpu-614mhz", "gpu-307mhz"]
-    assert nano.mode("full") == (1.0, nano.power_w)
-    assert nano.mode("gpu-614mhz") == (pytest.approx(148.18 / 222.4, abs=5e-4), 4.75)
+    assert nano.mode_names == ["full", "MAXN", "5W", "gpu-768mhz", "gpu-614mhz", "gpu-307mhz"]
+    full, slow = setting(nano), setting(nano, "gpu-614mhz")
+    assert (full.speed, full.load_w) == (1.0, pytest.approx(nano.power_w, rel=1e-3))
+    assert (slow.speed, slow.load_w) == (pytest.approx(148.18 / 222.4, abs=5e-4), 4.75)
     assert loading.load("raspberry-pi-3b-plus").cooling.throttled_factor.value == pytest.approx(1.2 / 1.4, abs=1e-3)
     assert nano.cooling is None
     for name in SHIPPED:
@@ -300,21 +304,21 @@ def test_modes_of_measured_clocks_and_of_cooling():
 
 def test_a_gpu_clock_leaves_dispatch_and_start_up_alone(tmp_path):
     nano, orin, pi = (loading.load(name) for name in ("jetson-nano", "jetson-agx-orin", "raspberry-pi-4b"))
-    assert nano.overhead_speed("gpu-307mhz") == nano.overhead_speed("full") == 1.0
-    assert orin.overhead_speed("15w") == pytest.approx(1113.6 / 2201.6, abs=1e-3)  # slows its processor as well
-    assert pi.overhead_speed("600mhz") == pi.mode("600mhz")[0] == 0.4
+    assert setting(nano, "gpu-307mhz").overhead_speed == setting(nano, "full").overhead_speed == 1.0
+    assert setting(orin, "15W").overhead_speed == 1113.6 / 2201.6  # slows its processor as well
+    assert setting(pi, "600mhz").overhead_speed == setting(pi, "600mhz").speed == 0.4
     mode = f"{{name: eco, throughput_factor: {given(0.5)}, power_w: {given(4)}, overhead_factor: {given(0.8)}}}"
     mine = loading.load(write(tmp_path, f"extends: jetson-nano\npower: {{modes: [{mode}]}}\n"))
-    assert mine.overhead_speed("eco") == 0.8
+    assert setting(mine, "eco").overhead_speed == 0.8
     with pytest.raises(KeyError):
-        pi.overhead_speed("no such mode")
+        setting(pi, "no such mode")
 
 
 def test_modes_and_cooling_are_inherited_replaced_and_taken_away(tmp_path):
     mode = f"{{name: eco, throughput_factor: {given(0.5)}, power_w: {given(4)}}}"
     mine = loading.load(write(tmp_path, f"extends: jetson-nano\npower: {{modes: [{mode}]}}\n"))
     assert mine.mode_names == ["full", "eco"]
-    assert mine.mode("eco") == (0.5, 4.0)
+    assert (setting(mine, "eco").speed, setting(mine, "eco").load_w) == (0.5, 4.0)
     assert validation.parse(validation.dump(loading.to_dict(mine)), "dump")["power"]["modes"][0]["name"] == "eco"
     cooled = loading.load(write(tmp_path, "extends: galaxy-s20\ncooling: null\n"))
     assert cooled.cooling is None
@@ -341,7 +345,8 @@ def test_an_implausible_cooling_is_refused(tmp_path, field, value, hint):
 @pytest.mark.parametrize(
     ("modes", "path", "words"),
     [
-        (f"[{{name: eco, power_w: {given(4)}}}]", "power.modes[0].throughput_factor", "is missing"),
+        (f"[{{name: eco, power_w: {given(4)}}}]", "power.modes[0].throughput_factor",
+         "must be given beside power_w"),
         (f"[{{name: eco, throughput_factor: 0.5, power_w: {given(4)}}}]", "power.modes[0].throughput_factor", "a map"),
         (f"[{{name: eco, throughput_factor: {given(50)}, power_w: {given(4)}}}]",
          "power.modes[0].throughput_factor.value", "looks like per cent"),
@@ -349,7 +354,7 @@ def test_an_implausible_cooling_is_refused(tmp_path, field, value, hint):
          "outside the device's power: allowed is 2.4 W (idle_w) to 8.7 W (max_w)"),
         (f"[{{name: full, throughput_factor: {given(0.5)}, power_w: {given(4)}}}]", "power.modes[0].name", "full mode"),
         (f"[{{name: eco, throughput_factor: {given(0.5)}, power_w: {given(4)}, clock: 5}}]", "power.modes[0].clock",
-         "unknown key; allowed: name, overhead_factor, power_w, throughput_factor"),
+         "unknown key; allowed: clocks, name, overhead_factor, power_w, throughput_factor"),
         ("[eco]", "power.modes[0]", "must be a map"),
         ("eco", "power.modes", "list"),
     ],

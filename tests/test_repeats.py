@@ -364,7 +364,7 @@ def test_every_infeasible_trial_has_its_limit(make_scenario: Make, tmp_path: Pat
         {"profile": "jetson-nano", "count": 1, "energy": {"source": "battery", "capacity_j": 0.2}},
         {"profile": "raspberry-pi-4b", "count": 1, "available": {"period_s": 86400, "windows": [[0, 1e-4]]}},
     ]
-    scenario = make_scenario(fleet={"groups": groups}, model__hidden=[512], pruning__keep_ratio=[0.5])
+    scenario = make_scenario(fleet={"groups": groups}, model__hidden=[512], pruning__methods=["full"])
     records = edgesim.run(scenario, tmp_path / "run", executor=SerialExecutor()).records
     assert records.groupby("device")["limit"].unique().map(list).tolist() == [["memory"], ["energy"], ["availability"]]
     assert (records["status"] == "infeasible").all()

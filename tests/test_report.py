@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects
 import pytest
-from report_runs import HOSTILE, FakeRun, Reader, make_run, unpacked
+from report_runs import HOSTILE, FakeRun, Reader, make_run, unpacked, written
 
 from edgesim import formatting, report
 from edgesim.analysis import heterogeneity, means
@@ -52,8 +52,8 @@ def read(run):
 
 
 def test_every_number_of_the_summary_is_on_the_page():
-    run = make_run()
-    header, *rows = read(run).tables["Every method and keep ratio"]
+    run, reader = written().run, written().reader
+    header, *rows = reader.tables["Every method and keep ratio"]
     summary = means.summary(run.records)
     shown = [name for name in summary if name not in outline.HIDDEN | set(outline.COMMON)]
     assert header == [columns.COLUMNS[name].label for name in shown]
@@ -68,8 +68,7 @@ def test_every_number_of_the_summary_is_on_the_page():
 
 
 def test_tables_behind_the_figures_hold_the_analysis():
-    run = make_run()
-    reader = read(run)
+    run, reader = written().run, written().reader
     for caption, data in (
         ("Accuracy gap to random", gap_to_random(run.records)),
         ("Prices of every device", device_prices(compare_prices(run.records).table).table),
@@ -86,14 +85,14 @@ def test_tables_behind_the_figures_hold_the_analysis():
         assert list(embedded) == list(data)
         pd.testing.assert_frame_equal(embedded[list(numbers)].astype(float), numbers.astype(float), rtol=0, atol=0)
         names = [columns.column(name, data[name]) for name in data]
-        written = [[c.write(row[c_name]) for c, c_name in zip(names, data, strict=True)]
+        texts = [[c.write(row[c_name]) for c, c_name in zip(names, data, strict=True)]
                    for _, row in data.head(page.FIRST_ROWS).iterrows()]  # fmt: skip
-        assert reader.tables[caption][1:] == written, caption
-        assert written
+        assert reader.tables[caption][1:] == texts, caption
+        assert texts
 
 
 def test_the_page_is_self_contained_and_small(tmp_path):
-    out = report.write(make_run(), tmp_path / "new" / "report.html")
+    out = page.write_page(written().page, tmp_path / "new" / "report.html")
     text = out.read_text(encoding="utf-8")
     assert out.stat().st_size < 6_000_000
     assert text.count(str(payload.plotly_js())) == 1
@@ -109,8 +108,8 @@ def test_the_page_is_self_contained_and_small(tmp_path):
 
 
 def test_with_one_seed_every_device_repeats_no_trial():
-    run = make_run(seeds=1)
-    table = read(run).numbers("Every device")
+    run = written(seeds=1).run
+    table = written(seeds=1).reader.numbers("Every device")
     names = ["device", "profile", "method", "keep_ratio", "time_saved", "energy_saved", "accuracy_change"]
     assert list(table) == names
     by_device = heterogeneity.by_device(run.records).table
@@ -159,7 +158,8 @@ def test_names_and_reasons_are_escaped():
 
 
 def test_every_figure_is_valid_and_described():
-    reader = read(make_run())
+    reader = written().reader
+    assert reader.open == []
     names = [a["data-figure"] for tag, a in reader.tags if tag == "figure"]
     plots = dict(zip(names, [a for tag, a in reader.tags if a.get("class") == "plot"], strict=True))
     assert set(plots) == set(reader.specs)
@@ -250,7 +250,7 @@ def test_curves_show_only_epochs_that_were_evaluated():
 
 
 def test_curves_of_one_point_are_no_figures():
-    keys = set(read(make_run()).specs)
+    keys = set(written().reader.specs)
     assert {"curve-subset-loss", "curve-subset-accuracy"} <= keys
     assert not {"curve-test-loss", "curve-test-accuracy"} & keys
 
@@ -392,12 +392,9 @@ def unpriced():
         (just_begun(), "This run is still going"),
         (dataclasses.replace(just_begun(), records=make_run().records.head(0)), "There is no trial yet."),
         (make_run(status="running", trials={"ok": 30, "missing": 7}), "still going, with 7 trials missing"),
-        (make_run(status="interrupted", trials={"missing": 1}), "interrupted with 1 trial missing"),
-        (make_run(status="failed"), "This run failed"),
         (only_failures(), "No trial has ended well, so there is no result"),
         (make_run(methods=("random", "importance")), "savings and accuracy losses are unknown"),
         (make_run(methods=("full", "importance")), "The run has no random selection"),
-        (make_run(seeds=1), "one seed: every number is of this seed alone"),
         (make_run(devices=1), "one device: every number is of this device alone"),
         (make_run(seeds=1, devices=1), "This trial alone"),
         (make_run(ratios=(0.5,)), "only 2 seeds"),
@@ -405,8 +402,6 @@ def unpriced():
         (make_run(methods=("random",)), "Full training is not among the methods"),
         (dataclasses.replace(make_run(), curves=empty("curves")), "No curves were recorded."),
         (unpriced(), "No device time is known"),
-        (make_run(), "The run folder has no table of shards"),
-        (make_run(), "The run holds no scores"),
     ],
 )  # fmt: skip
 def test_the_page_says_what_it_cannot_say_and_never_breaks(run, said):
@@ -416,9 +411,23 @@ def test_the_page_says_what_it_cannot_say_and_never_breaks(run, said):
         plotly.graph_objects.Figure(spec)
 
 
+def test_tables_that_a_run_lacks_are_named():
+    told = written().reader.page_text
+    assert "The run folder has no table of shards" in told
+    assert "The run holds no scores" in told
+    assert "one seed: every number is of this seed alone" in written(seeds=1).reader.page_text
+
+
+def test_the_state_of_a_run_is_said():
+    source = run_tables.read(written().run)
+    for info, said in (({"status": "interrupted", "trials": {"missing": 1}}, "interrupted with 1 trial missing"),
+                       ({"status": "failed"}, "This run failed")):  # fmt: skip
+        shown = dataclasses.replace(written().page, verdict=read_verdict(source, info), sections=[])
+        assert said in Reader(page.render_page(shown)).page_text
+
+
 def test_the_verdict_stands_first():
-    run = make_run(seeds=3)
-    reader = read(run)
+    run, reader = written().run, written().reader
     first, *_ = verdict_of(run.records)
     kinds = [a["data-finding"] for tag, a in reader.tags if "data-finding" in a]
     assert kinds[0] == first.kind == "answer"
@@ -486,13 +495,13 @@ def test_long_tables_say_what_they_leave_out():
 def test_tables_that_are_too_large_are_cut_and_say_so():
     long = PageTable("long", "Long", pd.DataFrame({"value": np.linspace(0, 1, 5000)}))
     short = PageTable("short", "Short", pd.DataFrame({"value": [1.5, 2.0]}))
-    shown, packed = payload.fit([long, short], max_bytes=20_000)
+    shown, packed = payload.fit(payload.packed_tables([long, short]), max_bytes=20_000)
     assert len(payload.as_json(packed["long"])) + len(payload.as_json(packed["short"])) <= 20_000
     assert (shown["short"].left_out, packed["short"]["columns"][0]["values"]) == (0, [1.5, 2])
     rows = packed["long"]["rows"]
     assert 1000 < rows < 5000
     assert shown["long"].left_out == 5000 - rows
-    least, packed = payload.fit([long, short], max_bytes=0)
+    least, packed = payload.fit(payload.packed_tables([long, short]), max_bytes=0)
     assert [packed[key]["rows"] for key in ("long", "short")] == [1, 1]
     assert [least[key].left_out for key in ("long", "short")] == [4999, 1]
 
@@ -539,10 +548,10 @@ def test_terminal_rows():
 
 def test_the_terminal_says_what_the_page_says():
     """The answer stands first, and is that of the verdict."""
-    run = make_run(seeds=3)
+    run = written().run
     told = summary_of(run)
     assert told.sentences[0] == next(one.text for one in verdict_of(run.records) if one.kind == "answer")
-    assert told.sentences[0] in read(run).page_text
+    assert told.sentences[0] in written().reader.page_text
 
 
 @pytest.mark.parametrize(
@@ -636,7 +645,8 @@ def test_whom_the_fleet_waits_for_in_words():
 
 def test_which_run_it_is_stands_under_the_verdict():
     run = make_run(git_commit="0123456789abcdef", versions={"torch": "2.15"}, trials={"ok": 29, "failed": 1})
-    reader = read(run)
+    shown = dataclasses.replace(written().page, facts=run_facts.facts(run.info, run.records))
+    reader = Reader(page.render_page(shown))
     last = verdict_of(run.records)[-1].text
     places = [reader.page_text.index(text) for text in (last, "0123456789abcdef", "Every method and keep ratio")]
     assert places == sorted(places)

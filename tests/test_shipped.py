@@ -215,12 +215,32 @@ def test_the_starter_has_every_section_and_names_commands_that_there_are() -> No
         assert what in ("datasets", "partitions", "profiles", "fleets", "models", "methods")
 
 
-@pytest.mark.slow
+SMALL = ("--set", "training.epochs=1", "--set", "seeds=[0]")
+
+
 def test_the_starter_runs(tmp_path: Path) -> None:
     assert command("init", "first.yaml", cwd=tmp_path).returncode == 0
-    done = command("run", "first.yaml", "--serial", "--no-progress", "--set", "training.epochs=1", cwd=tmp_path)
+    done = command("run", "first.yaml", "--serial", "--no-progress", *SMALL, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "run folder: runs/first-" in done.stdout
+
+
+CALLS = """
+import contextlib, io, json, os, sys
+import edgesim
+from edgesim.cli import main
+told = []
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["edgesim", *(os.path.join("runs", *os.listdir("runs")) if word == "RUN" else word for word in words)]
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        try:
+            main()
+        except SystemExit as end:
+            assert not end.code, (words, end.code)
+    told.append(out.getvalue())
+print(json.dumps([edgesim.__file__, told]))
+"""
+"""calls several commands in one process; prints where edgesim lies, and what each of them printed"""
 
 
 @pytest.mark.slow
@@ -242,28 +262,25 @@ def test_a_wheel_runs_the_quickstart_from_an_empty_folder(tmp_path: Path) -> Non
     names = {path.name for path in (site / "edgesim" / "_scenarios").iterdir()}
     assert names == {path.name for path in (ROOT / "scenarios").iterdir()}
     assert (site / "edgesim" / "cli" / "starter.yaml").is_file()
+    small = [part for value in ("training.epochs=1", "seeds=[0]", "dataset.limit_train=300", "pruning.keep_ratio=0.5")
+             for part in ("--set", value)]  # fmt: skip
+    calls = [
+        ["run", "quickstart", "--serial", "--no-progress", *small],
+        ["compare", "RUN", "--fleet", "phones", "--fleet", "raspberry-pis", "--json"],
+        ["init", "mine.yaml"],
+        ["validate", "--data", "mine.yaml", "quickstart"],
+        ["list", "scenarios"],
+    ]
     environment = {**os.environ, "PYTHONPATH": str(site), "COLUMNS": "100"}
-    main = "from edgesim.cli import main; main()"
-
-    def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
-        whole = [sys.executable, "-c", main, *arguments]
-        return subprocess.run(
-            whole, cwd=empty, env=environment, capture_output=True, text=True, check=False, timeout=280
-        )
-
-    where = subprocess.run(
-        [sys.executable, "-c", "import edgesim; print(edgesim.__file__)"],
-        cwd=empty, env=environment, capture_output=True, text=True, check=True,
+    done = subprocess.run(
+        [sys.executable, "-c", CALLS, json.dumps(calls)],
+        cwd=empty, env=environment, capture_output=True, text=True, check=False, timeout=280,
     )  # fmt: skip
-    assert where.stdout.strip() == str(site / "edgesim" / "__init__.py")
-    done = ran("run", "quickstart", "--serial", "--no-progress", "--set", "training.epochs=1", "--set", "seeds=[0]")
     assert done.returncode == 0, done.stderr
-    assert "run folder: runs/quickstart-" in done.stdout
-    (run,) = (empty / "runs").iterdir()
-    assert yaml.safe_load((run / "scenario.yaml").read_text())["name"] == "quickstart"
-    compared = ran("compare", str(run), "--fleet", "phones", "--fleet", "raspberry-pis", "--json")
-    assert compared.returncode == 0, compared.stderr
-    assert {row["fleet"] for row in json.loads(compared.stdout)["tables"]["fleets"]} == {"phones", "raspberry-pis"}
-    assert ran("init", "mine.yaml").returncode == 0
-    assert ran("validate", "--data", "mine.yaml", "quickstart").returncode == 0
-    assert "quickstart" in ran("list", "scenarios").stdout
+    where, (run, compared, _, _, listed) = json.loads(done.stdout)
+    assert where == str(site / "edgesim" / "__init__.py")
+    assert "run folder: runs/quickstart-" in run
+    (folder,) = (empty / "runs").iterdir()
+    assert yaml.safe_load((folder / "scenario.yaml").read_text())["name"] == "quickstart"
+    assert {row["fleet"] for row in json.loads(compared)["tables"]["fleets"]} == {"phones", "raspberry-pis"}
+    assert "quickstart" in listed

@@ -228,6 +228,7 @@ def test_records_of_stacks_equal_those_of_training_alone(
     pd.testing.assert_frame_equal(records.drop(columns=hosts), single.drop(columns=hosts), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.usefixtures("ray_started")
 def test_on_ray_and_after_a_stop_not_a_bit_changes(stack_run: edgesim.Run, make_scenario: Make, tmp_path: Path) -> None:
     scenario = fleet(make_scenario)
     executor = RayExecutor(hosts=2)

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from edgesim.cost.steps import step_cost
+from edgesim.cost.steps import StepSetting, step_cost
 from edgesim.hardware import loading
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.profile import Quantity
@@ -54,7 +54,7 @@ def workload() -> Workload:
     forward = Operations(
         np.array([KIND["pointwise"]]), np.ones(1), np.array([[0.0, 1e6]]), np.array([[0.0, 1e6]]), np.zeros((1, 2))
     )
-    return Workload(5e6, 1e6, 250_000, 1_000_000, 8, train, forward, parameter_tensors=4)
+    return Workload(5e6, 1e6, 250_000, 1_000_000, train, forward, parameter_tensors=4)
 
 
 def test_a_training_step_by_hand() -> None:
@@ -79,7 +79,7 @@ def test_unrolling_costs_where_the_profile_says_so() -> None:
         np.array([[0.0, 1e6], [0.0, 3e6]]),
         np.zeros((2, 2)),
     )
-    unrolled = Workload(1e6, 1e6, 0, 0, 8, passes, passes)
+    unrolled = Workload(1e6, 1e6, 0, 0, passes, passes)
     plain = device()
     phone = dataclasses.replace(plain, memory=dataclasses.replace(plain.memory, unrolling_efficiency=quantity(0.1)))
     # activations 1 MB per sample at 0.5 GB/s, the matrix at 0.1
@@ -101,7 +101,7 @@ def test_terms_of_their_own_and_what_stands_in_for_them() -> None:
     pieces = np.array([[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 3.0], [0.0, 0.0]])
     flops = one * np.array([[1.0], [1.0], [1.0], [1.0], [0.0]])
     passes = Operations(np.array([KIND[kind] for kind in kinds]), np.ones(5), flops, moved, pieces)
-    work = Workload(4e6, 4e6, 0, 1_000_000, 8, passes, passes, parameter_tensors=0)
+    work = Workload(4e6, 4e6, 0, 1_000_000, passes, passes, parameter_tensors=0)
     # 1, 0.25, 0.5 and 0.1 GFLOP/s as elsewhere: cramped ones count with their kind
     plain = step_cost("train", np.array([2]), work, 0, 0, device())
     assert plain.compute_s == pytest.approx([2e-3 * (1 + 4 + 2 + 10)])
@@ -145,10 +145,10 @@ def test_bf16_counts_only_where_the_device_has_it() -> None:
     plain, fast = device(), device(peak_bf16_flops_per_s=4e9)
     args = ("train", np.array([1]), workload(), 0, 0)
     base = step_cost(*args, plain)
-    assert step_cost(*args, plain, "bf16").compute_s == base.compute_s
+    assert step_cost(*args, plain, StepSetting("bf16")).compute_s == base.compute_s
     assert step_cost(*args, fast).compute_s == base.compute_s
-    assert step_cost(*args, fast, "bf16").compute_s == pytest.approx(base.compute_s / 4)
-    assert step_cost(*args, fast, "bf16").memory_s == base.memory_s
+    assert step_cost(*args, fast, StepSetting("bf16")).compute_s == pytest.approx(base.compute_s / 4)
+    assert step_cost(*args, fast, StepSetting("bf16")).memory_s == base.memory_s
 
 
 def test_without_the_new_fields_the_old_ones_stand_in() -> None:
@@ -180,6 +180,6 @@ def test_more_work_takes_longer_and_a_slower_device_too() -> None:
 
 
 def test_a_workload_without_operations_is_refused() -> None:
-    bare = Workload(5e6, 1e6, 1, 4, 8)
+    bare = Workload(5e6, 1e6, 1, 4)
     with pytest.raises(ValueError, match="no operations of a train pass; count it"):
         step_cost("train", np.array([1]), bare, 0, 0, device())

@@ -10,18 +10,17 @@ import pty
 import re
 import struct
 import subprocess
-import sys
 import termios
-from pathlib import Path
 
 import pytest
+from commands import EDGESIM, command
+from conftest import ROOT
 from rich.console import Console
 
 from edgesim.cli import list as list_
 from edgesim.cli import terminal_table
 from edgesim.cli.terminal_table import Column
 
-ROOT = Path(__file__).parents[1]
 WIDTHS = (80, 100, 120, 160, 240)
 
 
@@ -130,10 +129,13 @@ def test_rows_of_profiles_have_units_of_their_own_and_mark_estimates() -> None:
     assert (s20["used"], s20["lasting"], s20["battery"], s20["software"]) == ("~2.3 %", "~75 %", "~15.4 Wh", "DL4J")
 
 
-def in_a_pipe(*arguments: str) -> str:
+def in_a_pipe(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """What the program prints where no terminal is."""
-    command = [sys.executable, "-c", "from edgesim.cli import main; main()", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    done = command(*arguments, columns=None)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def on_a_terminal(width: int, *arguments: str) -> str:
@@ -141,8 +143,7 @@ def on_a_terminal(width: int, *arguments: str) -> str:
     primary, secondary = pty.openpty()
     fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
     environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
-    command = [sys.executable, "-c", "from edgesim.cli import main; main()", *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, env={**environment, "TERM": "xterm"}, stdout=secondary)
+    process = subprocess.Popen([EDGESIM, *arguments], cwd=ROOT, env={**environment, "TERM": "xterm"}, stdout=secondary)
     os.close(secondary)
     chunks = []
     while True:
@@ -165,13 +166,15 @@ def test_the_profiles_on_a_terminal_of_100_columns() -> None:
     text = on_a_terminal(100, "list", "profiles")
     assert "~32 KB" in text
     assert "160 KFLOP/s" in text
+    assert "14, 115 to 1377 MHz" in text
+    assert "MAXN, 10W, 15W, 15W_DESKTOP" in text
     assert "left out here: title. A terminal of" in text
 
 
-def test_a_plan_on_a_terminal_of_80_columns_has_every_number() -> None:
+def test_a_plan_on_a_terminal_of_80_columns_has_every_number(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = ("plan", "quickstart", "--set", "seeds=[0]", "--set", "pruning.methods=[full, random, importance]")
+    whole = in_a_pipe(*asked, monkeypatch=monkeypatch)  # it counts the network, so that the next one needs no torch
     text = on_a_terminal(80, *asked)
-    whole = in_a_pipe(*asked)
     rows = [line.split() for line in whole.splitlines() if re.match(r"\S+ +(full|random|importance) ", line)]
     assert len(rows) == 4 * 9  # profiles x (full, and two methods at four ratios)
     shown = text[text.index("by profile") :].splitlines()
@@ -186,16 +189,18 @@ def test_words_stay_whole_and_small_shares_are_numbers() -> None:
     assert Column("scoring", ("<0.1 %", "2.1 %")).number
 
 
-def test_a_plan_of_many_rows_says_which_of_them_it_shows() -> None:
-    text = in_a_pipe("plan", "quickstart", "--set", "seeds=[0]")  # 17 pairs of method and ratio on 4 profiles
+def test_a_plan_of_many_rows_says_which_of_them_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ("plan", "quickstart", "--set", "seeds=[0]")
+    text = in_a_pipe(*asked, monkeypatch=monkeypatch)  # 17 pairs of method and ratio on 4 profiles
     assert "by profile, means per device: only the slowest trial of each, of 68 rows (--json has all)" in text
-    found = json.loads(in_a_pipe("plan", "quickstart", "--set", "seeds=[0]", "--json"))
+    found = json.loads(in_a_pipe(*asked, "--json", monkeypatch=monkeypatch))
     assert len(found["by_profile"]) == 68
 
 
 @pytest.mark.parametrize("network", ["mlp", "resnet18"])
-def test_a_prediction_fits_80_columns(network: str) -> None:
+def test_a_prediction_fits_80_columns(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = ("--profile", "raspberry-pi-zero-2-w", "--model", network, "--input", "3x224x224", "--batch-size", "64")
+    in_a_pipe("predict", *asked, monkeypatch=monkeypatch)  # it counts the network, so that the next one needs no torch
     text = on_a_terminal(80, "predict", *asked)
     assert text.count(", binds") == 1
     assert text.count(" %)") == 4

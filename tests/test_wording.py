@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import io
 import json
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ from edgesim.cli import progress, terminal_table
 from edgesim.cli.app import with_commands
 from edgesim.cli.terminal_table import Column
 from edgesim.formatting import n_of
-from edgesim.runtime import SerialExecutor, ray_executor, ray_startup
+from edgesim.runtime import SerialExecutor, ray_startup
 from edgesim.runtime.ray_startup import unused_address
 from edgesim.scenario.loading import Scenario
 
@@ -104,21 +103,6 @@ def test_a_cluster_of_the_environment_is_named_and_left_alone(monkeypatch: pytes
     )
     assert ray_startup.where("auto") == "10.255.255.1:6379 (RAY_ADDRESS)"
     assert ray_startup.where("1.2.3.4:1") == "1.2.3.4:1"
-
-
-@pytest.mark.slow
-def test_ray_starts_whatever_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    import ray
-
-    monkeypatch.setenv("RAY_ADDRESS", "10.255.255.1:6379")
-    assert not ray.is_initialized()
-    executor = ray_executor.RayExecutor(hosts=1)
-    try:
-        assert executor._error is None
-        assert ray.cluster_resources()["CPU"] == 1
-    finally:
-        executor.close()
-    assert os.environ["RAY_ADDRESS"] == "10.255.255.1:6379"
 
 
 def test_a_run_says_what_it_is(make_scenario: Make, tmp_path: Path) -> None:

@@ -40,13 +40,14 @@ MEANINGS = {
     "devices.title": "name of the hardware for readers",
     "devices.device_class": "class of the profile",
     "devices.throughput_flops_per_s": "FLOP/s that training sustains, of the closed form",
-    "devices.power_w": "power under full load",
+    "devices.power_w": "power under full load at the highest clocks, whatever its power mode",
     "devices.idle_w": "power when idle",
     "devices.memory_bytes": "memory that the device has",
     "devices.usable_memory_bytes": "80 % of it, which a training step may need; the system keeps the rest",
     "devices.storage_capacity_bytes": "storage that the device has",
     "devices.shard_bytes": "its largest shard over the seeds",
     "devices.battery_j": "energy of a full battery; empty on mains",
+    "devices.power_mode": "name of its power mode, or its clocks such as `cpu 499 MHz, gpu 829 MHz`",
 }
 """columns of single tables that no dataclass and no column of a report describes"""
 

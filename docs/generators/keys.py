@@ -99,7 +99,7 @@ def _keys(prefix: str, part: Schema, definitions: Schema) -> Iterator[tuple[str,
 
 def _maps_within(name: str, prop: Schema, definitions: Schema) -> Iterator[tuple[str, Schema]]:
     """Maps with keys of their own below a property: itself, its alternatives, its items. Quantities are values."""
-    for branch in (prop, *prop.get("anyOf", ())):
+    for branch in (prop, *prop.get("anyOf", ()), *prop.get("oneOf", ())):
         for key, candidate in ((name, branch), (f"{name}[]", branch.get("items", {}))):
             found = definitions.get(candidate.get("$ref", "").rsplit("/", 1)[-1], candidate)
             properties = found.get("properties", {})

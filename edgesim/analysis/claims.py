@@ -23,6 +23,7 @@ from edgesim.analysis.equal_cost import at_equal_cost
 from edgesim.analysis.findings import Claim, against
 from edgesim.analysis.grouping import (
     FULL,
+    KEYS,
     OPPONENTS,
     RANDOM,
     AnalysisResult,
@@ -32,7 +33,6 @@ from edgesim.analysis.grouping import (
     everywhere,
     groups,
     in_stack,
-    is_ruled,
     ok,
     own_ratio,
     paired,
@@ -41,6 +41,7 @@ from edgesim.analysis.grouping import (
 from edgesim.analysis.intervals import interval, lies, p_two_sided, ratio_interval, simultaneous
 from edgesim.analysis.means import linear_fit
 from edgesim.formatting import n_of, short_percent
+from edgesim.results import text_columns
 
 COLUMNS = [
     "claim", "statement", "method", "keep_ratio", "estimate", "low", "high", "threshold", "unit", "n", "devices",
@@ -84,10 +85,17 @@ def paper_claims(
     good = ok(complete(records))
     if not (good["method"] == method).any():
         return result([], COLUMNS, f"No trial of {method} ended well, so the paper's claims cannot be tested.")
-    tested = [*(_preserved(good, method, ratio) for ratio in MARGINS), *_against_random(good, method)]
-    tested += [*_at_equal_cost(good, method), *_cost(good, method), *robustness.claims_of(good, method, shards, iid)]
+    tested = [*_of_run(good, method), *robustness.claims_of(good, method, shards, iid)]
     known = sum(one.found.is_known for one in tested)
     return result([_row(one, method, max(known, 1)) for one in tested], COLUMNS)
+
+
+@text_columns.new_as_objects()
+def _of_run(good: pd.DataFrame, method: str) -> list[Claim]:
+    """Claims that need the records of one run only."""
+    pairs = losses_to_full(good, method).pairs  # those of the verdict, which speaks about the same loss
+    preserved = [_preserved(pairs, ratio) for ratio in MARGINS]
+    return [*preserved, *_against_random(good, method), *_at_equal_cost(good, method), *_cost(good, method)]
 
 
 def _row(one: Claim, method: str, claims: int) -> tuple[object, ...]:
@@ -108,12 +116,11 @@ def _row(one: Claim, method: str, claims: int) -> tuple[object, ...]:
     return (one.claim, one.statement, method, one.keep_ratio, *ends, *counts, p, corrected, verdict, reason)
 
 
-def _preserved(good: pd.DataFrame, method: str, ratio: float) -> Claim:
+def _preserved(pairs: pd.DataFrame, ratio: float) -> Claim:
     margin = MARGINS[ratio]
     points = n_of(100 * margin, "point")
     statement = f"At keep ratio {ratio:g} accuracy is at most {points} below full training"
     claim = Claim(f"preserved_{ratio:g}", statement, keep_ratio=ratio)
-    pairs = losses_to_full(good, method).pairs  # those of the verdict, which speaks about the same loss
     pairs = pairs[np.isclose(pairs["keep_ratio"], ratio)]
     if pairs.empty:
         return replace(claim, reason=f"no trial at keep ratio {ratio:g} has a partner in full")
@@ -158,13 +165,12 @@ def _at_equal_cost(good: pd.DataFrame, method: str) -> list[Claim]:
     claims = []
     for opponent in OPPONENTS:
         claim = Claim(f"above_{opponent}_equal_cost", f"At equal total cost it is above {opponent}")
+        if not (good["method"] == opponent).any():
+            claims.append(replace(claim, reason=f"{opponent} did not run"))
+            continue
         pairs = at_equal_cost(good, method, opponent)
         if pairs.empty:
-            absent = not (good["method"] == opponent).any()
-            reason = (
-                f"{opponent} did not run" if absent else f"no trial costs as much as the cheapest one of {opponent}"
-            )
-            claims.append(replace(claim, reason=reason))
+            claims.append(replace(claim, reason=f"no trial costs as much as the cheapest one of {opponent}"))
             continue
         pairs = everywhere(pairs).assign(difference=lambda table: table["gap"])
         if pairs.empty:
@@ -200,9 +206,12 @@ def _linear(good: pd.DataFrame, method: str, column: str, what: str) -> Claim:
             return replace(claim, reason="small networks were trained in stacks, so a training has no time of its own")
         own = alone
     rows = []
-    for (seed, device), part in own.groupby(["seed", "device"]):
-        if part["keep_ratio"].nunique() >= 3 and not is_ruled(part):
-            rows.append((seed, device, linear_fit(part["keep_ratio"].to_numpy(), part[column].to_numpy()).r2))
+    ratio, time_s = (own[name].to_numpy(dtype=np.float64) for name in ("keep_ratio", column))
+    is_by_rule = (own["ratio_rule"].fillna("") != "").to_numpy(dtype=bool)
+    pairs = own[KEYS].to_numpy()
+    for trials in own.groupby(KEYS).indices.values():
+        if len(np.unique(ratio[trials])) >= 3 and not is_by_rule[trials].any():
+            rows.append((*pairs[trials[0]], linear_fit(ratio[trials], time_s[trials]).r2))
     fits = pd.DataFrame(rows, columns=["seed", "device", "r2"])
     if fits["r2"].notna().sum() == 0:
         return replace(claim, reason="a line needs three keep ratios of one device to be judged")

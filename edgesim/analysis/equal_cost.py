@@ -27,6 +27,7 @@ from edgesim.analysis.grouping import (
     complete,
     device_by_seed,
     groups,
+    mean,
     ok,
     own_ratio,
     result,
@@ -68,6 +69,8 @@ def equal_cost(
     """
     records = complete(records)
     good = ok(records)
+    used = [*KEYS, "method", "keep_ratio", "own_keep_ratio", "status", "test_accuracy", "local_accuracy", price]
+    good = good[[name for name in used if name in good]]  # a narrow table is quicker
     asked = tuple(opponents) if opponents is not None else opponents_of(records)
     rows: list[tuple[object, ...]] = []
     for opponent in asked:
@@ -79,10 +82,9 @@ def equal_cost(
                 continue
             gap, local = gap_interval(known, "gap", tests), gap_interval(known, "local_gap", tests)
             rows.append((
-                method, ratio, opponent, float(known["opponent_keep_ratio"].mean()), float(known[price].mean()),
-                len(known), len(found) - len(known), float(known["test_accuracy"].mean()),
-                float(known["opponent_accuracy"].mean()), *gap[:3], float(known["local_accuracy"].mean()),
-                float(known["opponent_local_accuracy"].mean()), *local[:3], tests,
+                method, ratio, opponent, mean(known["opponent_keep_ratio"]), mean(known[price]), len(known),
+                len(found) - len(known), mean(known["test_accuracy"]), mean(known["opponent_accuracy"]), *gap[:3],
+                mean(known["local_accuracy"]), mean(known["opponent_local_accuracy"]), *local[:3], tests,
             ))  # fmt: skip
     missing = (
         ""
@@ -115,11 +117,14 @@ def partners(part: pd.DataFrame, curves: dict[tuple[int, int], FloatArray], pric
         curve = curves.get((seed, device))
         if curve is not None and cost >= curve[0, 0] * (1 - NEAR):
             found[row] = [np.interp(cost, curve[0], values) for values in curve[1:]]
-    names = ["opponent_keep_ratio", "opponent_accuracy", "opponent_local_accuracy"]
-    table = part.assign(**dict(zip(names, found.T, strict=True)))
-    table["gap"] = table["test_accuracy"] - table["opponent_accuracy"]
-    table["local_gap"] = table["local_accuracy"] - table["opponent_local_accuracy"]
-    return table
+    ratio, accuracy, local = found.T
+    return part.assign(
+        opponent_keep_ratio=ratio,
+        opponent_accuracy=accuracy,
+        opponent_local_accuracy=local,
+        gap=part["test_accuracy"] - accuracy,
+        local_gap=part["local_accuracy"] - local,
+    )
 
 
 def gap_interval(pairs: pd.DataFrame, column: str = "gap", tests: int = 1) -> Interval:
@@ -129,17 +134,20 @@ def gap_interval(pairs: pd.DataFrame, column: str = "gap", tests: int = 1) -> In
 
 def _curves(good: pd.DataFrame, opponent: str, price: str) -> dict[tuple[int, int], FloatArray]:
     """(seed, device) -> the opponent's price, ratio and accuracies, full training included; two points or more."""
-    table = good[good["method"].isin([opponent, FULL]) & good[price].notna() & good["test_accuracy"].notna()]
-    table = table.assign(keep_ratio=own_ratio(table))
-    names = [price, "keep_ratio", "test_accuracy", "local_accuracy"]
+    method = good["method"].to_numpy(dtype=object)
+    table = good[((method == opponent) | (method == FULL)) & (good[price].notna() & good["test_accuracy"].notna())]
+    columns = (table[price], own_ratio(table), table["test_accuracy"], table["local_accuracy"])
+    values = np.stack([column.to_numpy(dtype=np.float64) for column in columns], axis=1)
+    pairs = table[KEYS].to_numpy(dtype=np.int64)
+    order = np.lexsort((values[:, 1], values[:, 0], pairs[:, 1], pairs[:, 0]))
     # Full training stands for the opponent at keep ratio 1; where both ran they are equal, and one row is enough.
-    table = table.sort_values([*KEYS, price, "keep_ratio"], kind="stable").drop_duplicates([*KEYS, "keep_ratio"])
-    pairs = table[KEYS].to_numpy(dtype=np.int64)  # one (seed, device) after the other
+    trial = np.column_stack([pairs, values[:, 1]])[order]
+    order = order[np.sort(np.unique(trial, axis=0, return_index=True)[1])]
+    values, pairs = values[order], pairs[order]  # one (seed, device) after the other
     starts = np.flatnonzero(np.append(True, (pairs[1:] != pairs[:-1]).any(axis=1)))
-    is_own = (table["method"] == opponent).to_numpy()
-    values = table[names].to_numpy(dtype=np.float64)
+    is_own = (table["method"].to_numpy(dtype=object) == opponent)[order]
     curves = {}
-    for start, end in zip(starts, [*starts[1:], len(table)], strict=True):
+    for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
         if is_own[start:end].any() and end - start > 1:
             seed, device = pairs[start].tolist()
             curves[seed, device] = values[start:end].T

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,9 @@ import pandas as pd
 
 from edgesim.formatting import n_of, ranges
 from edgesim.records import Record
+from edgesim.results import text_columns
 from edgesim.results.grouped_ratios import with_rounded_ratios
-from edgesim.work import FloatArray
+from edgesim.work import FloatArray, IntArray
 
 FULL = "full"
 RANDOM = "random"
@@ -42,14 +43,20 @@ def result(rows: Iterable[object], columns: list[str], missing: str | tuple[str,
 
 
 def complete(records: pd.DataFrame) -> pd.DataFrame:
-    """Records with every column of `Record`; a column that is not given is NaN."""
-    names = [field.name for field in dataclasses.fields(Record)]
-    return with_rounded_ratios(records.reindex(columns=list(dict.fromkeys([*records.columns, *names]))))
+    """Records with every column of `Record`; a column that is not given is NaN. Texts are objects."""
+    absent = [field.name for field in dataclasses.fields(Record) if field.name not in records]
+    known = records.reindex(columns=[*records.columns, *absent]) if absent else records
+    return with_rounded_ratios(text_columns.as_objects(known))
 
 
 def ok(records: pd.DataFrame) -> pd.DataFrame:
     """The trials that ended well."""
-    return with_rounded_ratios(records[records["status"] == "ok"])
+    return with_rounded_ratios(rows_where(records, (records["status"] == "ok").to_numpy(dtype=bool)))
+
+
+def rows_where(table: pd.DataFrame, wanted: np.ndarray) -> pd.DataFrame:
+    """Rows of a table; where all are wanted, they are not copied."""
+    return table.copy(deep=False) if wanted.all() else table[wanted]
 
 
 def in_stack(records: pd.DataFrame) -> pd.Series:
@@ -61,7 +68,7 @@ def groups(table: pd.DataFrame) -> Iterator[tuple[str, float, pd.DataFrame]]:
     """(method, keep_ratio, its rows): methods by first appearance, ratios ascending, unknown last."""
     order = {method: place for place, method in enumerate(dict.fromkeys(table["method"]))}
     by_cell = with_rounded_ratios(table).groupby(["method", "keep_ratio"], dropna=False)
-    cells = [(str(part["method"].iloc[0]), float(part["keep_ratio"].iloc[0]), part) for _, part in by_cell]
+    cells = [(str(key[0]), float(str(key[1])), part) for key, part in by_cell]
     yield from sorted(cells, key=lambda cell: (order[cell[0]], np.isnan(cell[1]), cell[1]))
 
 
@@ -70,11 +77,12 @@ def device_by_seed(table: pd.DataFrame, column: str) -> FloatArray:
 
     Devices and seeds without any value are left out.
     """
-    table = table[table[column].notna()]
-    devices, rows = np.unique(table["device"].to_numpy(), return_inverse=True)
-    seeds, columns = np.unique(table["seed"].to_numpy(), return_inverse=True)
+    found = table[column].to_numpy(dtype=np.float64)
+    known = ~np.isnan(found)
+    devices, rows = np.unique(table["device"].to_numpy()[known], return_inverse=True)
+    seeds, columns = np.unique(table["seed"].to_numpy()[known], return_inverse=True)
     values = np.full((len(devices), len(seeds)), np.nan)
-    values[rows, columns] = table[column].to_numpy(dtype=np.float64)
+    values[rows, columns] = found[known]
     return values
 
 
@@ -84,11 +92,13 @@ def cell_keys(table: pd.DataFrame) -> pd.Series:
     Under a rule every device and method has a ratio of its own, so that pairs go by the rule: "at equal budget". Ratios
     that differ in the last bit are one.
     """
-    ratio = table["keep_ratio"].map("{:.9g}".format)
-    if "ratio_rule" not in table:
-        return ratio
-    rule = table["ratio_rule"].fillna("").astype(str)
-    return rule.where(rule != "", ratio)
+    values = table["keep_ratio"].to_numpy(dtype=np.float64)
+    text = {value: f"{value:.9g}" for value in np.unique(values).tolist()}
+    keys = np.array([text.get(value, "nan") for value in values.tolist()], dtype=object)
+    if "ratio_rule" in table:
+        rule = table["ratio_rule"].fillna("").to_numpy(dtype=object)
+        keys = np.where(rule == "", keys, rule)
+    return pd.Series(keys, index=table.index, dtype=object)
 
 
 def is_ruled(table: pd.DataFrame) -> bool:
@@ -113,20 +123,39 @@ def paired(records: pd.DataFrame, baseline: str, column: str) -> pd.DataFrame:
         (value minus base) added. Neither the baseline nor `full` is in it: `full` is no choice of a subset.
     """
     good = ok(records)
-    good = good.assign(cell=cell_keys(good))
-    keys = KEYS if baseline == FULL else [*KEYS, "cell"]
-    base = good.loc[good["method"] == baseline, [*keys, "keep_ratio", column]]
-    others = good[~good["method"].isin([baseline, FULL])]
-    # Found by position: a merge would copy all columns of a wide table.
-    place = pd.MultiIndex.from_frame(base[keys]).get_indexer(pd.MultiIndex.from_frame(others[keys]))
-    partner = base.reset_index(drop=True).reindex(place)  # -1: none, NaN
-    value = partner[column].to_numpy(dtype=np.float64)
-    table = others.assign(
-        base_keep_ratio=partner["keep_ratio"].to_numpy(dtype=np.float64),
-        base=value,
-        difference=others[column].to_numpy(dtype=np.float64) - value,
-    )
-    return table[table["difference"].notna()].reset_index(drop=True)
+    method = good["method"].to_numpy(dtype=object)
+    base, others = good[method == baseline], good[(method != baseline) & (method != FULL)]
+    cells = () if baseline == FULL else (cell_keys(base), cell_keys(others))
+    place = partner_rows(others, base, *cells)
+    ratio, value = (np.append(base[name].to_numpy(dtype=np.float64), np.nan)[place] for name in ("keep_ratio", column))
+    difference = others[column].to_numpy(dtype=np.float64) - value
+    table = others.assign(base_keep_ratio=ratio, base=value, difference=difference)
+    return rows_where(table, ~np.isnan(difference)).reset_index(drop=True)
+
+
+def partner_rows(
+    table: pd.DataFrame, base: pd.DataFrame, base_cells: Collection[object] = (), cells: Collection[object] = ()
+) -> IntArray:
+    """Row of `base` with the same seed and device as each row of a table, -1 where there is none.
+
+    Found by position: a merge would copy all columns of a wide table.
+
+    Args:
+        table, base: one row per trial.
+        base_cells, cells: what has to agree beside seed and device, per row of each; empty = nothing.
+
+    Raises:
+        ValueError: two rows of `base` are of one seed and device (and cell).
+    """
+    rows = {key: row for row, key in enumerate(_keys(base, base_cells))}
+    if len(rows) < len(base):
+        raise ValueError("two trials of the baseline have the same seed, device and keep ratio")
+    return np.array([rows.get(key, -1) for key in _keys(table, cells)], dtype=np.int64)
+
+
+def _keys(table: pd.DataFrame, cells: Collection[object]) -> Iterator[tuple[object, ...]]:
+    """(seed, device) of each row, and its cell where cells are given."""
+    return zip(*(table[name].tolist() for name in KEYS), *([cells] if len(cells) else []), strict=True)
 
 
 def below_full(table: pd.DataFrame) -> pd.DataFrame:
@@ -145,9 +174,20 @@ def everywhere(good: pd.DataFrame) -> pd.DataFrame:
     """
     if good.empty:
         return good
-    cells = good["method"].astype(str) + " " + cell_keys(good)
-    count = cells.groupby([good["seed"], good["device"]]).transform("nunique")
-    return good[count == cells.nunique()]
+    cell, cells = _numbered(_numbered(good["method"])[0], _numbered(cell_keys(good))[0])
+    pair, pairs = _numbered(*(good[name] for name in KEYS))
+    has = np.bincount(np.unique(pair * cells + cell) // cells, minlength=pairs)
+    return rows_where(good, (has == cells)[pair])
+
+
+def _numbered(first: pd.Series | IntArray, second: pd.Series | IntArray | None = None) -> tuple[IntArray, int]:
+    """Number of each row's value, or pair of values, from 0, and how many there are."""
+    codes, values = pd.factorize(first, use_na_sentinel=False)
+    if second is None:
+        return codes, len(values)
+    others, more = pd.factorize(second, use_na_sentinel=False)
+    codes, values = pd.factorize(codes.astype(np.int64) * len(more) + others)
+    return codes, len(values)
 
 
 def everywhere_by_method(good: pd.DataFrame) -> pd.DataFrame:
@@ -190,8 +230,10 @@ def dropped(good: pd.DataFrame, kept: pd.DataFrame) -> tuple[str, ...]:
 
     Args:
         good: trials that ended well.
-        kept: those compared (`everywhere`).
+        kept: those of them that are compared (`everywhere`).
     """
+    if len(kept) == len(good):
+        return ()
     names = [*KEYS, *(["profile"] if "profile" in good else [])]
     pairs, there = (table[names].drop_duplicates(KEYS) for table in (good, kept))
     lost = pairs[~pd.MultiIndex.from_frame(pairs[KEYS]).isin(pd.MultiIndex.from_frame(there[KEYS]))]
@@ -215,7 +257,10 @@ def methods_of(records: pd.DataFrame) -> list[str]:
 
 def mean(column: pd.Series) -> float:
     """The mean of the known values; NaN where there is none."""
-    return float(column.mean()) if column.notna().any() else np.nan
+    values = column.to_numpy(dtype=np.float64)
+    unknown = np.isnan(values)
+    count = len(values) - int(unknown.sum())
+    return float(np.where(unknown, 0.0, values).sum() / count) if count else np.nan
 
 
 def weighted_mean(values: pd.Series, weights: pd.Series) -> float:

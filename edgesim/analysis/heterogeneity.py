@@ -15,6 +15,7 @@ from edgesim.analysis.grouping import (
     kinds,
     ok,
     one_of,
+    partner_rows,
     result,
 )
 from edgesim.analysis.intervals import interval
@@ -50,12 +51,16 @@ def by_device(records: pd.DataFrame) -> AnalysisResult:
     good = ok(complete(records))
     values = ["test_accuracy", "local_accuracy", "analytic_time_s", "device_time_s", "analytic_energy_j"]
     values.append("device_energy_j")
-    full = good.loc[good["method"] == FULL, ["seed", "device", "device_time_s", "device_energy_j", "test_accuracy"]]
-    table = good.merge(full, on=["seed", "device"], how="left", suffixes=("", "_full"))
-    table["accuracy_change"] = table["test_accuracy"] - table["test_accuracy_full"]
-    for name in ("device_time_s", "device_energy_j"):
-        table[f"{name}_both"] = table[name].where(table[f"{name}_full"].notna())
-        table[f"{name}_full"] = table[f"{name}_full"].where(table[name].notna())
+    full = good[good["method"] == FULL]
+    partner = partner_rows(good, full)
+    own_and_full = {}
+    for name in ("test_accuracy", "device_time_s", "device_energy_j"):
+        own = good[name].to_numpy(dtype=np.float64)
+        base = np.append(full[name].to_numpy(dtype=np.float64), np.nan)[partner]
+        own_and_full[f"{name}_both"] = np.where(np.isnan(base), np.nan, own)
+        own_and_full[f"{name}_full"] = np.where(np.isnan(own), np.nan, base)
+    table = good.assign(**own_and_full)
+    table = table.assign(accuracy_change=table["test_accuracy"] - table["test_accuracy_full"])
     keys = ["device", "profile", "method", "keep_ratio"]
     found = table.groupby(keys, sort=False)
     means = found[[*values, "accuracy_change"]].mean()

@@ -60,18 +60,19 @@ def overlap(selections: pd.DataFrame, records: pd.DataFrame) -> AnalysisResult:
         return result([], OVERLAP_COLUMNS, "No two methods chose at the same keep ratio.")
     chosen = selections[selections["method"] != FULL][[*keys, "index"]].merge(about, on=keys)
     codes, order = pd.factorize(chosen["method"])
-    chosen = chosen.assign(code=codes)
     found: dict[Any, list[Any]] = {}
-    for (seed, device, cell), part in chosen.groupby(["seed", "device", "cell"]):
-        present, first, rows = np.unique(part["code"].to_numpy(), return_index=True, return_inverse=True)
-        samples, columns = np.unique(part["index"].to_numpy(), return_inverse=True)
+    cells: dict[Any, Any] = chosen.groupby([*KEYS, "cell"]).indices
+    index, held, ratio = (chosen[name].to_numpy() for name in ("index", "shard_size", "keep_ratio"))
+    for (seed, device, cell), at in sorted(cells.items()):
+        present, first, rows = np.unique(codes[at], return_index=True, return_inverse=True)
+        samples, columns = np.unique(index[at], return_inverse=True)
         kept = np.zeros((len(present), len(samples)), dtype=np.float32)
         kept[rows, columns] = 1.0
         shared = kept @ kept.T
         sizes = shared.diagonal()
         overlaps = shared / (sizes[:, None] + sizes[None, :] - shared)
-        shares = sizes / (float(part["shard_size"].iloc[0]) or np.nan)
-        ratios = part["keep_ratio"].to_numpy()[first]
+        shares = sizes / (float(held[at[0]]) or np.nan)
+        ratios = ratio[at][first]
         for a, b in zip(*np.triu_indices(len(present), 1), strict=True):
             both = float(shares[a] * shares[b])
             chance = both / (float(shares[a] + shares[b]) - both)

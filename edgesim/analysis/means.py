@@ -26,12 +26,13 @@ from edgesim.analysis.grouping import (
     ok,
     one_of,
     paired,
+    partner_rows,
     result,
     weighted_mean,
 )
 from edgesim.analysis.intervals import interval
 from edgesim.formatting import number, ranges
-from edgesim.work import FloatArray
+from edgesim.work import FloatArray, IntArray
 
 COSTS = ("device_time_s", "device_energy_j", "analytic_time_s", "analytic_energy_j")
 SUMMARY_COLUMNS = [
@@ -84,6 +85,7 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
         found = interval(accuracy, (0.0, 1.0))
         both = common.loc[common.index.intersection(done.index), "test_accuracy"]
         gap = at_cost.get((method, ratio), nothing)
+        partners = partner_rows(done, full)
         rows.append(
             {
                 "method": method,
@@ -97,16 +99,16 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
                 "std_over_seeds": _spread(accuracy.T),
                 "accuracy_by_data": weighted_mean(done["test_accuracy"], done["shard_size"]),
                 "local_accuracy": mean(done["local_accuracy"]),
-                "device_time_saved": _saved(done, full, "device_time_s"),
-                "device_energy_saved": _saved(done, full, "device_energy_j"),
+                "device_time_saved": _saved(done, full, partners, "device_time_s"),
+                "device_energy_saved": _saved(done, full, partners, "device_energy_j"),
                 "startup_share": _share(done["device_startup_s"], done["device_time_s"]),
                 "scoring_share": _share(done["device_score_time_s"], done["device_time_s"]),
                 "random_keeps": gap["opponent_keep_ratio"],
                 "gap_at_cost": gap["gap"],
                 "gap_at_cost_low": gap["gap_low"],
                 "gap_at_cost_high": gap["gap_high"],
-                "time_saved": _saved(done, full, "analytic_time_s"),
-                "energy_saved": _saved(done, full, "analytic_energy_j"),
+                "time_saved": _saved(done, full, partners, "analytic_time_s"),
+                "energy_saved": _saved(done, full, partners, "analytic_energy_j"),
                 "common_trials": len(both),
                 "common_accuracy": mean(both),
                 "failed": int((part["status"] == "failed").sum()),
@@ -244,9 +246,14 @@ def _share(part: pd.Series, whole: pd.Series) -> float:
     return float(part[known].sum()) / total if total > 0 else np.nan
 
 
-def _saved(done: pd.DataFrame, full: pd.DataFrame, column: str) -> float:
-    """1 - sum over the method / sum over `full`, over the (seed, device) pairs that both have."""
-    keys = ["seed", "device"]
-    pairs = done[[*keys, column]].merge(full[[*keys, column]], on=keys, suffixes=("", "_full")).dropna()
-    base = float(pairs[f"{column}_full"].sum())
-    return 1 - float(pairs[column].sum()) / base if base > 0 else np.nan
+def _saved(done: pd.DataFrame, full: pd.DataFrame, partners: IntArray, column: str) -> float:
+    """1 - sum over the method / sum over `full`, over the (seed, device) pairs that both have.
+
+    Args:
+        partners: row of `full` of each trial, -1 for none.
+    """
+    value, whole = (table[column].to_numpy(dtype=np.float64) for table in (done, full))
+    whole = np.append(whole, np.nan)[partners]
+    known = ~np.isnan(value + whole)
+    base = float(whole[known].sum())
+    return 1 - float(value[known].sum()) / base if base > 0 else np.nan

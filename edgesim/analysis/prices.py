@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.grouping import FULL, AnalysisResult, complete, in_stack, ok, result
+from edgesim.analysis.grouping import FULL, AnalysisResult, complete, in_stack, ok, partner_rows, result
 
 PRICE_COLUMNS = [
     "device", "profile", "method", "keep_ratio", "trials", "analytic_time_s", "device_time_s", "host_wall_s",
@@ -34,13 +34,16 @@ def compare_prices(records: pd.DataFrame) -> AnalysisResult:
         the same device and seed, by each price and by the host's clock. The three compare, although the host is
         another machine. NaN without `full`, and by the host's clock where either was trained in a stack.
     """
-    good = ok(complete(records)).copy()
-    good["host_train_wall_s"] = good["host_train_wall_s"].mask(in_stack(good))
+    good = ok(complete(records))
+    good = good.assign(host_train_wall_s=good["host_train_wall_s"].mask(in_stack(good)))
     kinds = {"analytic": "analytic_train_time_s", "device": "device_train_time_s", "host": "host_train_wall_s"}
-    full = good.loc[good["method"] == FULL, ["seed", "device", *kinds.values()]]
-    good = good.merge(full, on=["seed", "device"], how="left", suffixes=("", "_full"))
+    full = good[good["method"] == FULL]
+    partner = partner_rows(good, full)
+    relative: dict[str, pd.Series] = {}
     for name, column in kinds.items():
-        good[f"{name}_relative"] = good[column] / good[f"{column}_full"].where(good[f"{column}_full"] > 0)
+        whole = np.append(full[column].to_numpy(dtype=np.float64), np.nan)[partner]
+        relative[f"{name}_relative"] = good[column] / np.where(whole > 0, whole, np.nan)
+    good = good.assign(**relative)
     keys = ["device", "profile", "method", "keep_ratio"]
     found = good.groupby(keys, sort=False)
     names = [name for name in PRICE_COLUMNS if name in good.columns and name not in keys]

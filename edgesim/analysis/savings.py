@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.grouping import FULL, paired
+from edgesim.analysis.grouping import FULL, KEYS, ok, partner_rows
 from edgesim.analysis.intervals import Interval, ratio_interval
 from edgesim.formatting import percent
 
@@ -22,8 +22,11 @@ def saving(records: pd.DataFrame, method: str, ratio: float, column: str) -> Int
 
     Returns: 1 - sum / sum of `full`; `n` counts seeds.
     """
-    part = records[(records["method"] == method) & np.isclose(records["keep_ratio"], ratio)]
-    pairs = paired(pd.concat([part, records[records["method"] == FULL]]), FULL, column)
+    good = ok(records)
+    name = good["method"].to_numpy(dtype=object)
+    part, full = good[(name == method) & np.isclose(good["keep_ratio"], ratio)], good[name == FULL]
+    base = np.append(full[column].to_numpy(dtype=np.float64), np.nan)[partner_rows(part, full)]
+    pairs = part[[*KEYS, column]].assign(base=base).dropna()
     if pairs.empty:
         return Interval()
     sums = pairs.groupby("seed")[[column, "base"]].sum()

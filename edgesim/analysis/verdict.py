@@ -18,8 +18,10 @@ from edgesim.analysis.intervals import Interval, lies
 from edgesim.analysis.recommendation import VerdictContext, disagreement, loss_in_words, margin_in_words, recommendation
 from edgesim.analysis.savings import NOTHING, WORTH, by_profile, saving, startup_share, warm_saving
 from edgesim.formatting import listed, n_of, number, percent, points
+from edgesim.results import text_columns
 
 
+@text_columns.new_as_objects()
 def verdict_of(
     records: pd.DataFrame, method: str | None = None, margin: float = MARGIN, epochs: int | None = None
 ) -> list[Finding]:

@@ -145,7 +145,7 @@ def fit(measured: Sequence[MeasuredClocks]) -> GpuFit:
     """
     names = list(dict.fromkeys(one.device.name for one in measured))
     problem = _Problem(tuple(measured), names)
-    found = least_squares(problem.residuals, problem.start(), problem.jacobian, max_nfev=60).x
+    found = least_squares(problem.residuals, problem.start(), problem.jacobian, ftol=1e-4, xtol=1e-4, max_nfev=40).x
     logs = problem.logs(found)[0]
     return GpuFit({name: logs[i] for i, name in enumerate(names)}, _bounded(found[: len(PRIORS)])[0])
 

@@ -25,6 +25,13 @@ def echo(text: str, err: bool = False) -> None:
     typer.echo(visible(text), err=err)
 
 
+def json_text(value: Any) -> str:
+    """A value as indented JSON."""
+    import json
+
+    return json.dumps(value, indent=2)
+
+
 _FAULTS: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 """faults of a command line; typer has no name for their base"""
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from edgesim.cli.app import app, echo
-from edgesim.config.output_files import check_replaceable, write_signed
 from edgesim.errors import EdgesimError
 from edgesim.formatting import n_of, percent, scaled, watts
 
@@ -36,6 +35,8 @@ def calibrate(
     ] = None,
 ) -> None:
     """Measure this machine into a device profile; takes minutes on an otherwise idle machine."""
+    from edgesim.config.output_files import check_replaceable, write_signed
+
     check_replaceable(target := out or Path(f"{name or 'this-machine'}.yaml"))  # before the work, not after
     if page is not None:
         check_replaceable(page, "--report")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgesim.cli import terminal
-from edgesim.cli.app import Json, app, echo
-from edgesim.config.output_files import check_replaceable
+from edgesim.cli.app import Json, app, echo, json_text
 from edgesim.errors import EdgesimError, RunError
 from edgesim.formatting import n_of
 
@@ -80,7 +78,7 @@ def compare(
             runs = {name: _load_run(path) for name, path in zip(_names(paths), paths, strict=True)}
             page = comparison_page.of_runs(runs, command)
     if as_json:
-        echo(json.dumps(comparison_page.as_data(page), indent=2))
+        echo(json_text(comparison_page.as_data(page)))
     else:
         _print_page(page)
     if out is not None:
@@ -91,6 +89,8 @@ def _check_arguments(paths: list[Path], fleets: list[Path], out: Path | None) ->
     if out is not None and out.suffix not in (".html", ".md"):
         raise typer.BadParameter(f"--out must name a .html or .md file; got {out}")
     if out is not None:
+        from edgesim.config.output_files import check_replaceable
+
         check_replaceable(out)
     if fleets and len(paths) > 1:
         raise typer.BadParameter(

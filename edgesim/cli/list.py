@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
-from edgesim.cli.app import Json, app, echo
+from edgesim.cli.app import Json, app, echo, json_text
 from edgesim.formatting import number, scaled, short_percent, watts
 
 TABLES = ("methods", "models", "datasets", "partitions", "profiles", "scenarios", "fleets")
@@ -34,10 +33,10 @@ def list_names(
     if rows is None:
         raise typer.BadParameter(f"there is no table '{table}'; allowed: {', '.join(TABLES)}")
     if as_json:
-        echo(json.dumps(_in_full(table, rows), indent=2))
+        echo(json_text(_in_full(table, rows)))
         return
     rows = [{name: value for name, value in row.items() if name != "file"} for row in rows]
-    terminal.print_rows(table, rows, optional=("GPU clocks", "power modes", "title"))
+    terminal.print_rows(table, rows, optional=("title",))
     if table in LEGENDS:
         terminal.print_line(LEGENDS[table])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgesim.cli import terminal
-from edgesim.cli.app import Json, Overrides, Scenario, app, echo
-from edgesim.config.output_files import check_replaceable
+from edgesim.cli.app import Json, Overrides, Scenario, app, echo, json_text
 from edgesim.errors import OutputError
 from edgesim.formatting import n_of, number, short_percent, size
 
@@ -62,6 +60,8 @@ def plan(
     if out is not None and not out.parent.is_dir():  # before the work, not after
         raise typer.BadParameter(f"--out names a file in {out.parent}, which does not exist; create that folder first")
     if out is not None:
+        from edgesim.config.output_files import check_replaceable
+
         check_replaceable(out)
     from edgesim.cli import stop_signals
     from edgesim.scenario.loading import load
@@ -107,10 +107,11 @@ def plan_json(name: str, plan: FleetPlan) -> str:
         "slowest": plan.most("device_time_s", TOP),
         "hungriest": plan.most("device_energy_j", TOP),
         "chosen_power_modes": plan.chosen_modes,
+        "context_bytes": plan.context_bytes,
         "data_notes": list(plan.data_notes),
         "rows": None if rows is None else rows.where(rows.notna(), None).to_dict("records"),
     }
-    return json.dumps(answer, indent=2)
+    return json_text(answer)
 
 
 def print_plan(plan: FleetPlan) -> None:
@@ -139,6 +140,8 @@ def print_plan(plan: FleetPlan) -> None:
     if plan.full.repeats > 1:
         echo(f"the price of a trial has one scoring and {plan.full.repeats:,} trainings (training.repeats)")
     echo(f"{n_of(len(plan), 'trial')} of {n_of(plan.devices, 'device')}; times and energies are emulated")
+    if contexts := ", ".join(f"{size(count)} on {name}" for name, count in plan.context_bytes.items()):
+        echo(textwrap.fill(f"memory: with the GPU's context ({contexts})", WIDTH, break_on_hyphens=False))
     for legend in (LEGEND, REPEATS, *([WORK] if "work_is" in shown else [])):
         echo(textwrap.fill(legend, WIDTH))
 

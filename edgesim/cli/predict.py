@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import textwrap
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from edgesim.cli import terminal
-from edgesim.cli.app import Json, app, check_choice, echo
+from edgesim.cli.app import Json, app, check_choice, echo, json_text
 from edgesim.formatting import n_of, number, scaled, short_percent, size
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def predict(
         start: Startup = "warm" if startup == "warm" else "cold"
         found = [predict_job(device, query, samples, epochs, mode, start) for device in devices]
     if as_json:
-        echo(json.dumps(found if len(devices) > 1 else found[0], indent=2))
+        echo(json_text(found if len(devices) > 1 else found[0]))
     else:
         print_predictions(found, fastest_first=step_prediction.ALL in profile)
 
@@ -174,7 +173,7 @@ def _print_training(found: dict[str, Any]) -> None:
         echo(f"  battery       {short_percent(found['energy_j'] / found['battery_j'], 2)} of a full one")
     read = f"{size(found['read_bytes'])} read from storage"
     echo(f"  work          {n_of(found['steps'], 'step')}, {scaled(found['flops'], 'FLOP')}, {read}")
-    echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")
+    echo(_memory(found))
     if found["throttled_s"]:
         echo(f"  throttled     {number(found['throttled_s'], 3)} s at the limit of its heat")
     _print_limits(found)
@@ -196,8 +195,15 @@ def _print_step(found: dict[str, Any]) -> None:
         echo(f"  start-up      {start}: once per job, unless the process runs already")
     echo(f"  energy        {number(found['energy_j'])} J")
     echo(f"  work          {scaled(found['flops'], 'FLOP')}, {size(found['moved_bytes'])} moved in memory")
-    echo(f"  memory        {size(found['peak_memory_bytes'])} of {size(found['usable_memory_bytes'])} usable")
+    echo(_memory(found))
     _print_limits(found)
+
+
+def _memory(found: dict[str, Any]) -> str:
+    """Line of the peak memory, with the part that a GPU's context takes."""
+    context = f" ({size(found['context_bytes'])} for the GPU's context)" if found["context_bytes"] else ""
+    usable = f"{size(found['usable_memory_bytes'])} usable"
+    return f"  memory        {size(found['peak_memory_bytes'])}{context} of {usable}"
 
 
 def _print_limits(found: dict[str, Any]) -> None:

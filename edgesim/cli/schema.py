@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
-from edgesim.cli.app import app, check_choice, echo
+from edgesim.cli.app import app, check_choice, echo, json_text
 
 
 @app.command()
@@ -20,4 +19,4 @@ def schema(
     from edgesim.scenario.schema import SCHEMAS
 
     check_choice("schema of", document, SCHEMAS)
-    echo(json.dumps(SCHEMAS[document](), indent=2))
+    echo(json_text(SCHEMAS[document]()))

@@ -33,7 +33,7 @@ def validate(
     for path in scenarios:
         try:
             loaded = loading.load(path, overrides or ())
-            lines = _inspect_data(path, loaded) if data else []
+            lines = [*loaded.fleet.notes, *(_inspect_data(path, loaded) if data else [])]
         except EdgesimError as error:
             bad.append(str(error))
             continue

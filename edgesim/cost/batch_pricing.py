@@ -6,7 +6,7 @@ This is the only way from work to device time. Plans, budgets and feasibility pr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from typing import Literal, NamedTuple
@@ -14,12 +14,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.cost import analytic
+from edgesim.cost import analytic, feasibility
 from edgesim.cost.context import SCORING, STARTUP, TRAINING, Price, PricingContext
 from edgesim.cost.emulator import Emulation, Hardware, Phases, emulate
 from edgesim.cost.step_counts import StepCounts
 from edgesim.cost.steps import StepCost, StepSetting, startup_cost, step_cost
-from edgesim.hardware.conditions import Conditions, Energy
+from edgesim.hardware.conditions import Conditions
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.power_setting import PowerSetting, setting
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
@@ -110,7 +110,7 @@ class BatchPricing:
     @cached_property
     def on_mains(self) -> Emulation:
         """Under the device's conditions, but for a source of energy without an end."""
-        return self._emulate(replace(self.device.conditions, energy=Energy()))
+        return self._emulate(self.device.conditions.with_endless_energy())
 
     @cached_property
     def as_it_is(self) -> Emulation:
@@ -121,7 +121,7 @@ class BatchPricing:
     @cached_property
     def undisturbed_s(self) -> FloatArray:
         """Seconds of all the work, were the device always available."""
-        run = self._emulate(replace(self.device.conditions, energy=Energy(), available=None))
+        run = self._emulate(self.device.conditions.with_endless_energy().always_available())
         return run.total(run.time_s)
 
     @property
@@ -137,9 +137,10 @@ class BatchPricing:
 
     @property
     def peak_memory_bytes(self) -> FloatArray:
-        """Peak training memory."""
-        peak = self.context.workload.peak_training_bytes(self.largest_batch, self.context.optimizer_states)
-        return peak.astype(np.float64)
+        """Peak memory of training on the device."""
+        terms = self.context
+        batch, states = self.largest_batch, terms.optimizer_states
+        return feasibility.peak_memory_bytes(self.device.profile, terms.workload, batch, states).astype(np.float64)
 
     @property
     def storage_bytes(self) -> FloatArray:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.hardware.conditions import Energy
+from edgesim.hardware.patterns import PowerPattern
 
 Array = npt.NDArray[np.float64]
 
 _ROUNDING = 1e-12  # of the capacity: a charge that suffices exactly is not lost to rounding
 
 
-def follow(times_s: Array, power_w: Array, charge_j: Array, capacity_j: Array, energy: Energy) -> tuple[Array, Array]:
+def follow(
+    times_s: Array, power_w: Array, charge_j: Array, capacity_j: Array, supply: PowerPattern | None
+) -> tuple[Array, Array]:
     """Follow the charge of D batteries through K pieces of constant power.
 
     Args:
@@ -24,13 +26,16 @@ def follow(times_s: Array, power_w: Array, charge_j: Array, capacity_j: Array, e
         power_w: [D, K] drawn from the battery in each piece.
         charge_j: [D] at the first bound.
         capacity_j: [D] of the full battery.
-        energy: what charges it.
+        supply: power that it receives; None = none.
 
     Returns: [D] the second at which the charge reaches zero (inf where it does not), [D] the charge at the last bound.
     """
     devices, pieces = power_w.shape
     end_s = times_s[:, -1:]
-    changes_s, harvest_w = energy.changes(float(times_s[0, 0]), float(end_s.max()))
+    start_s = float(times_s[0, 0])
+    changes_s, supply_w, on_mains = np.array([start_s]), np.zeros(1), None
+    if supply is not None:
+        changes_s, supply_w, on_mains = supply.changes(start_s, float(end_s.max()))
     # All events in order: the pieces' starts, and those of the steps of the source.
     events = np.concatenate([times_s[:, :-1], np.broadcast_to(changes_s, (devices, len(changes_s)))], axis=1)
     order = np.argsort(events, axis=1, kind="stable")
@@ -38,7 +43,10 @@ def follow(times_s: Array, power_w: Array, charge_j: Array, capacity_j: Array, e
     length_s = np.diff(begin, append=end_s, axis=1)
     piece = np.maximum.accumulate(np.where(order < pieces, order, 0), axis=1)
     step = np.maximum.accumulate(np.where(order >= pieces, order - pieces, 0), axis=1)
-    net_w = harvest_w[step] - np.take_along_axis(power_w, piece, axis=1)
+    drawn_w = np.take_along_axis(power_w, piece, axis=1)
+    if on_mains is not None:
+        drawn_w = np.where(on_mains[step], 0.0, drawn_w)
+    net_w = supply_w[step] - drawn_w
     free_j = charge_j[:, None] + np.cumsum(net_w * length_s, axis=1)
     # A charge that cannot pass the capacity is the free one less all that ran over so far (Skorokhod's reflection).
     lost_j = np.maximum.accumulate(np.maximum(free_j - capacity_j[:, None], 0.0), axis=1)

@@ -10,6 +10,7 @@ step is short compared with the time constant of the heat.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from edgesim.cost.phases import Hardware, PhaseRates, Phases
 from edgesim.cost.thermal import Array
 from edgesim.cost.timeline import Timeline
 from edgesim.hardware.conditions import Conditions
+from edgesim.hardware.patterns import PowerPattern
 
 __all__ = ["Emulation", "Hardware", "Phases", "emulate"]
 
@@ -73,7 +75,8 @@ def emulate(
         start_s: when the work is given to the device, in the time of the conditions' patterns, >= 0.
 
     Returns: per phase and per device; plain [S] and numbers where neither phases nor hardware are arrays over devices.
-        Work that needs more than 10,000 windows of availability is not `finished`.
+        Work that needs more than 10,000 windows of availability is not `finished`; of a trace with more than half as
+        many windows, it may take two rounds.
     """
     conditions = conditions or Conditions()
     timeline = Timeline(PhaseRates.of(phases, hardware), conditions, start_s)
@@ -97,14 +100,36 @@ def emulate(
 
 
 def _stretches(conditions: Conditions, start_s: float) -> Iterator[tuple[float, float]]:
-    """(open_s, close_s) of the windows in which devices may work; a long harvest trace is cut into several."""
-    energy = conditions.energy
-    if conditions.available is not None:
-        for (open_s, close_s), _ in zip(conditions.available.openings(start_s), range(_STRETCHES), strict=False):
-            yield open_s, close_s
-    elif energy.period_s is None:
+    """(open_s, close_s) of the windows in which devices may work; a supply of many steps cuts them into several."""
+    supply, windows = conditions.supply, conditions.windows
+    if windows is not None:
+        # A trace may have more windows than are followed of a pattern; it is followed to its end.
+        followed = range(max(_STRETCHES, 2 * len(windows)))
+        stretches = (stretch for stretch, _ in zip(windows.openings(start_s), followed, strict=False))
+        yield from stretches if supply is None or len(supply) <= _CHANGES else _cut(stretches, supply, start_s)
+    elif supply is None:
         yield start_s, np.inf
     else:
-        length_s = energy.period_s * -(-_CHANGES // len(energy.harvest_w))
-        for i in range(_STRETCHES):
-            yield start_s + i * length_s, start_s + (i + 1) * length_s
+        yield from itertools.pairwise(itertools.islice(_from(start_s, supply), _STRETCHES + 1))
+
+
+def _from(start_s: float, supply: PowerPattern) -> Iterator[float]:
+    yield start_s
+    yield from supply.cuts(start_s, _CHANGES)
+
+
+def _cut(
+    stretches: Iterator[tuple[float, float]], supply: PowerPattern, start_s: float
+) -> Iterator[tuple[float, float]]:
+    """The same windows, cut where the supply has had many steps; a wait is cut by windows without length."""
+    cuts = supply.cuts(start_s, _CHANGES)
+    cut_s = next(cuts)
+    for open_s, close_s in stretches:
+        while cut_s <= open_s:
+            yield cut_s, cut_s
+            cut_s = next(cuts)
+        begin_s = open_s
+        while cut_s < close_s:
+            yield begin_s, cut_s
+            begin_s, cut_s = cut_s, next(cuts)
+        yield begin_s, close_s

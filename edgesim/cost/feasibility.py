@@ -11,7 +11,8 @@ from edgesim.cost.analytic import Numbers
 from edgesim.cost.context import PricingContext
 from edgesim.formatting import distinguished, percent, size
 from edgesim.hardware.loading import DeviceProfile
-from edgesim.work import FloatArray, Workload
+from edgesim.hardware.quantity import GPU_CLASSES
+from edgesim.work import Count, FloatArray, Workload
 
 SYSTEM_SHARE = 0.2
 """share of the working memory that the system keeps for itself. Estimate, not measured. A Raspberry Pi without a
@@ -28,13 +29,32 @@ class ResourceDemand:
     """Resources that trials demand of one device: numbers, or arrays over trials."""
 
     peak_memory_bytes: Numbers
-    """of a training step at its largest batch"""
+    """of training at its largest batch, as `peak_memory_bytes` gives it"""
     shard_bytes: Numbers
     """of all the samples that the device holds: pruning comes after"""
     finished: Flags = True
     """False where the device's charge or windows surely do not suffice"""
     died: Flags = False
     """True where its battery ran empty on the way"""
+
+
+def peak_memory_bytes(profile: DeviceProfile, workload: Workload, batch_size: Count, optimizer_states: int) -> Count:
+    """Peak memory of training on a device: that of a step, and the context of a GPU (`memory.context_bytes`).
+
+    Args:
+        profile: the device; torch's allocator rounds every tensor up to 512 bytes where a GPU computes.
+        workload: of the network.
+        batch_size: samples of the largest step.
+        optimizer_states: numbers kept per weight by the optimiser.
+    """
+    in_blocks = profile.device_class in GPU_CLASSES
+    return workload.peak_training_bytes(batch_size, optimizer_states, in_blocks) + context_bytes(profile)
+
+
+def context_bytes(profile: DeviceProfile) -> int:
+    """Part of the peak memory that is no tensor: the context of a GPU; 0 where none is known."""
+    context = profile.memory.context_bytes
+    return round(context.value) if context else 0
 
 
 def usable_memory_bytes(profile: DeviceProfile) -> float:
@@ -101,8 +121,10 @@ def reasons(demand: ResourceDemand, profile: DeviceProfile, context: PricingCont
         fits = largest_batch_size(profile, context.workload, context.optimizer_states, batch)
         advice = f"batch size {fits} would fit" if fits else "no batch size would fit"
         needs, has = distinguished(peak, usable, size, 3)
+        beside = context_bytes(profile)
+        context_part = f" ({size(beside)} for the GPU's context)" if beside else ""
         found.append(
-            f"needs {needs} of training memory at batch size {batch}, has {has} "
+            f"needs {needs} of training memory at batch size {batch}{context_part}, has {has} "
             f"({percent(1 - SYSTEM_SHARE, 0)} of {size(profile.memory_bytes)}); {advice}"
         )
     shard = float(np.asarray(demand.shard_bytes))
@@ -115,6 +137,6 @@ def reasons(demand: ResourceDemand, profile: DeviceProfile, context: PricingCont
 def largest_batch_size(profile: DeviceProfile, workload: Workload, optimizer_states: int, wanted: int) -> int:
     """The largest power of two, at most `wanted`, whose training step fits into the memory; 0 where none does."""
     batch = 1 << (max(wanted, 1).bit_length() - 1)
-    while batch and workload.peak_training_bytes(batch, optimizer_states) > usable_memory_bytes(profile):
+    while batch and peak_memory_bytes(profile, workload, batch, optimizer_states) > usable_memory_bytes(profile):
         batch //= 2
     return batch

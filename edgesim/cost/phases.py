@@ -28,7 +28,7 @@ from edgesim.cost.thermal import Array
 from edgesim.hardware import power_setting
 from edgesim.hardware.conditions import FULL_MODE
 from edgesim.hardware.loading import DeviceProfile
-from edgesim.hardware.power_setting import AnyMode
+from edgesim.hardware.power_setting import CLOCK_EXPONENT, AnyMode
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class PhaseRates:
             active_w = np.divide(active_s, busy_s, out=np.zeros_like(step_s), where=hot) * above_w
             top_w, bottom_w = np.where(hot, active_w, 2.0), np.where(hot, limit_w, 1.0)
             full = bottom_w * wait_s / (np.where(hot, busy_s, 1.0) * (top_w - bottom_w))
-            slow = (top_w / bottom_w) ** (1 / thermal.CLOCK_EXPONENT)
+            slow = (top_w / bottom_w) ** (1 / CLOCK_EXPONENT)
             # Rounding may leave the stretch of a phase just above the limit a hair below 1.
             stretch = np.where(hot, np.maximum(waiting + busy * (full + (1.0 - full) * slow), 1.0), 1.0)
         return cls(

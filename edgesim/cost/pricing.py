@@ -9,6 +9,7 @@ import numpy as np
 from edgesim.cost import analytic
 from edgesim.cost.batch_pricing import BatchPricing, Device
 from edgesim.cost.context import PricingContext
+from edgesim.cost.feasibility import peak_memory_bytes
 from edgesim.cost.step_counts import StepCounts
 from edgesim.formatting import distinguished, number, short_percent
 from edgesim.hardware.conditions import Conditions
@@ -76,7 +77,7 @@ def price(
         "storage_bytes": kept_bytes,
         "upload_bytes": kept_bytes,
         "upload_s": float(priced.upload_s[0]),
-        "peak_memory_bytes": workload.peak_training_bytes(batch_size, context.optimizer_states),
+        "peak_memory_bytes": peak_memory_bytes(profile, workload, batch_size, context.optimizer_states),
         "cost_j": _cost_j(priced),
     }
 
@@ -126,6 +127,10 @@ def shortfall(priced: BatchPricing, i: int, exact: bool = True) -> str:
     if np.isnan(died_s):
         days, needs_s = float(run.time_s[i].sum()) / 86400, float(priced.undisturbed_s[i])
         work = f"the work, {'' if exact else 'at least '}{number(needs_s)} s,"
+        if conditions.windows is not None and not len(conditions.windows):
+            return f"{work} never begins: the trace of `available` leaves this device no time to work"
+        if conditions.windows is not None and not conditions.windows.repeats:
+            return f"{work} is not done at the end of the trace of `available`"
         return f"{work} is not done after {days:,.0f} days in its windows; open them longer"
     energy = conditions.energy
     capacity_j = priced.device.profile.battery_j if energy.capacity_j is None else energy.capacity_j
@@ -134,7 +139,7 @@ def shortfall(priced: BatchPricing, i: int, exact: bool = True) -> str:
     last = int(np.flatnonzero(run.time_s[i])[-1]) if run.time_s[i].any() else 0
     waits = last == 0 and run.time_s[i, 0] <= run.wait_s[i, 0]  # it has not begun
     during = "waiting for its window" if waits else run.labels[last]
-    gained = f" and {number(float(energy.harvested_j(died_s)))} J harvested" if energy.source == "harvest" else ""
+    gained = _received(conditions, died_s)
     served = f" for its {priced.context.repeats:,} trainings" if priced.context.repeats > 1 else ""
     held, needs = distinguished(charged * capacity_j, float(priced.on_mains.energy_j[i].sum()), number, 4)
     return (
@@ -142,6 +147,15 @@ def shortfall(priced: BatchPricing, i: int, exact: bool = True) -> str:
         f"({short_percent(charged)} of {number(capacity_j)} J){gained}; the trial needs "
         f"{'' if exact else 'at least '}{needs} J{served}"
     )
+
+
+def _received(conditions: Conditions, until_s: float) -> str:
+    """Energy that the battery got from its source beside its charge, in words."""
+    if conditions.supply is None:
+        return ""
+    if conditions.energy.source == "harvest":
+        return f" and {number(float(conditions.supply.energy_j(until_s)))} J harvested"
+    return ", and its trace charged it and took from it"
 
 
 def _networks(context: PricingContext, done: WorkRecord) -> tuple[Workload, Workload]:

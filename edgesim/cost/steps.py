@@ -245,6 +245,10 @@ def update(workload: Workload, optimizer_states: int) -> tuple[float, float]:
 
 def moved_bytes(workload: Workload, batch_size: int, optimizer_states: int, profile: DeviceProfile) -> float:
     """Bytes that one training step reads and writes in a device's working memory."""
+    if power_setting.computes_on_gpu(profile):
+        return float(
+            gpu_steps.work("train", np.array([float(batch_size)]), workload, optimizer_states).moved_bytes.sum()
+        )
     found = step_features("train", np.array([float(batch_size)]), workload, optimizer_states, recomputes(profile))[0]
     if profile.memory.unrolling_efficiency is None:
         found[_TERM["unrolling"]] = 0.0

@@ -14,11 +14,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from edgesim.hardware.power_setting import CLOCK_EXPONENT
 
-CLOCK_EXPONENT = 2.2
-"""of power above idle over the clock: between the 2.10 (AGX Xavier) and 2.35 (Nano) that fit measured FP32 matrix
-products at every GPU clock, emwjacobson/JetsonEfficiencyTesting@2b44080 (wall meter)"""
+Array = npt.NDArray[np.float64]
 
 _COLUMNS = 64  # up to so many segments are computed one by one; more of them in blocks
 

@@ -32,7 +32,7 @@ class Timeline:
         if energy.source != "mains" and not np.isfinite(full_j).all():
             raise ValueError(f"energy from a {energy.source} needs a battery: give energy.capacity_j")
         self.charge_j = np.where(np.isfinite(self.capacity_j), charged * self.capacity_j, np.inf)
-        self._rates, self._energy, self._now_s = rates, energy, start_s
+        self._rates, self._supply, self._now_s = rates, conditions.supply, start_s
         self._left = rates.steps.copy()
         self._phase = np.zeros(devices, dtype=np.int64)
         self.finished = np.asarray(~(self._left > 0).any(axis=1))
@@ -103,7 +103,7 @@ class Timeline:
         lengths = np.concatenate([gap_s[:, None], np.stack([free_s, held_s], axis=-1).reshape(len(rows), -1)], axis=1)
         times_s = self._now_s + np.cumsum(np.pad(lengths, ((0, 0), (1, 0))), axis=1)
         powers = self._rates.powers(rows, columns.start, free_s.shape[1])
-        died_s, left_j = battery.follow(times_s, powers, self.charge_j[rows], self.capacity_j[rows], self._energy)
+        died_s, left_j = battery.follow(times_s, powers, self.charge_j[rows], self.capacity_j[rows], self._supply)
         self.charge_j[rows] = left_j
         return died_s
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -49,13 +50,16 @@ def npz(path: Path, name: str, keys: Mapping[str, str], channels: str | None, he
     return DatasetFiles(name, path.parent, (path,), lambda: _decode_npz(path, keys, channels, held_out), options)
 
 
+@functools.cache
 def digits_table() -> FloatArray:
-    """Handwritten digits [1797, 65]: the 64 pixels, 0 to 16, of an 8x8 image by rows, then the label.
+    """Handwritten digits [1797, 65]: the 64 pixels, 0 to 16, of an 8x8 image by rows, then the label. Read-only.
 
     Source: the test split of "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak 1998), UCI Machine
     Learning Repository, doi:10.24432/C50P49, licence CC BY 4.0; the file is the copy in scikit-learn 1.9, unchanged.
     """
-    return np.loadtxt(Path(__file__).with_name("digits.csv.gz"), delimiter=",")
+    table = np.loadtxt(Path(__file__).with_name("digits.csv.gz"), delimiter=",")
+    table.setflags(write=False)
+    return table
 
 
 def digits(name: str, test_share: float) -> ImageDataset:

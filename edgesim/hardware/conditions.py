@@ -1,30 +1,28 @@
 """Operating conditions of a device: power mode, energy source, windows of availability, and cold or warm start.
 
-All functions here depend on time alone: in any order of calls the results are equal. Time is in seconds
-from the start of the scenario. Patterns repeat with a period of their own, so that a day is `period_s: 86400`. A
-document may give these times as clock times, h:mm or h:mm:ss: 22:00 is 79,200 s after the start, 24:00 a day.
+Time is in seconds from the start of the scenario. Patterns repeat with a period of their own, so that a day is
+`period_s: 86400`. A document may give these times as clock times, h:mm or h:mm:ss: 22:00 is 79,200 s after the start,
+24:00 a day. A trace file may take the place of a list (`trace_keys`, `traces`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NamedTuple
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Annotated, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.errors import Fault, FieldFaults
+from edgesim.hardware.clock_times import Moment, Period, seconds
+from edgesim.hardware.pattern_faults import pairs, trace_faults, window_faults
+from edgesim.hardware.patterns import PowerPattern, Windows
 from edgesim.hardware.quantity import Frequency
-
-Array = npt.NDArray[np.float64]
+from edgesim.hardware.trace_keys import KEYS, TraceKeys, key_faults
 
 Startup = Literal["cold", "warm"]
 """state of the device when a training starts.
@@ -34,6 +32,14 @@ warm: a process that has trained before, such as an app that trains every night.
 
 Cold is the default. One training from scratch pays for the start, and no one is promised a saving that a start eats up.
 """
+
+Wanted = bool | Annotated[float, Field(ge=-1e9, le=1e9)] | str
+"""value of a column of a trace, as `available.when` asks for it"""
+
+_OF_ENERGY = ("column", "panel_m2", "efficiency", "charging_w", "gaps")
+_OF_WINDOWS = ("when", "gaps")
+ENERGY_KEYS, AVAILABLE_KEYS = (*KEYS, *_OF_ENERGY), (*KEYS, *_OF_WINDOWS)
+"""keys of `energy` and `available` that have a meaning only with a trace"""
 
 FULL_MODE = "full"
 """name of the power mode that every device has: the highest clocks, `power.max_w` under load. On a Jetson with a MAXN
@@ -56,9 +62,6 @@ class ChosenClocks(Bounded):
     memory_hz: Frequency | None = None
     """clock of the memory; left out: the highest"""
 
-    def __post_init__(self) -> None:
-        _raise(self.faults_in(dataclasses.asdict(self)))
-
     @staticmethod
     def faults_in(given: dict[str, Any]) -> list[Fault]:
         """Contradictions between the fields of a document's map."""
@@ -68,55 +71,19 @@ class ChosenClocks(Bounded):
         return [Fault("", f"needs one of {', '.join(_CLOCK_NAMES)} at least; `power_mode: full` is the highest of all")]
 
     def __str__(self) -> str:
-        """The clocks in words, such as "cpu 499 MHz, gpu 829 MHz"."""
+        """The clocks in words, such as "cpu 499 MHz, gpu 829 MHz"; "full" where none is chosen."""
         given = {name: getattr(self, name) for name in _CLOCK_NAMES}
-        return ", ".join(f"{name[:-3]} {hz / 1e6:.0f} MHz" for name, hz in given.items() if hz is not None)
-
-
-_CLOCK = re.compile("([0-9]{1,6}):([0-5][0-9])(?::([0-5][0-9]))?")
-
-
-def seconds(value: Any) -> float | None:
-    """Seconds of a number, or of a clock time: 79,200 for 22:00 and 22:00:00, 5,400 for 1:30; None of anything else."""
-    if isinstance(value, str) and (clock := _CLOCK.fullmatch(value.strip())):
-        hours, minutes, rest = (int(part or 0) for part in clock.groups())
-        return float(hours * 3600 + minutes * 60 + rest)
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if number else None
-
-
-class _ClockTimes:
-    """Lets a field in seconds take clock times, counted from the start of the scenario."""
-
-    @staticmethod
-    def _read(value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        if (read_s := seconds(value)) is None:
-            raise PydanticCustomError("clock", "must be seconds, or a clock time like 22:00 or 22:00:00")
-        return read_s
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        return core_schema.no_info_before_validator_function(self._read, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {"anyOf": [handler(schema), {"type": "string", "pattern": f"^{_CLOCK.pattern}$"}]}
-
-
-Period = Annotated[float, Field(gt=0, le=1e9), PlausibleRange(1.0, 1e9, "s"), _ClockTimes()]
-Moment = Annotated[float, Field(ge=0, le=1e9), _ClockTimes()]
+        return ", ".join(f"{name[:-3]} {hz / 1e6:.0f} MHz" for name, hz in given.items() if hz is not None) or FULL_MODE
 
 
 @checked_dataclass()
-class Energy(Bounded):
+class Energy(TraceKeys):
     """Energy source of a device."""
 
     source: Literal["mains", "battery", "harvest"] = "mains"
-    """mains: no limit; battery: the energy of its charge; harvest: a battery that the trace `harvest_w` charges"""
+    """mains: no limit; battery: the energy of its charge; harvest: a battery that `harvest_w` or `trace` charges"""
     state_of_charge: Annotated[float, Field(ge=0, le=1)] | None = None
-    """charge at the start as a share of the full battery; left out: full"""
+    """charge at the start as a share of the full battery; left out: the level of `trace` there, or else full"""
     capacity_j: Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(1e-3, 1e9, "J")] | None = None
     """energy of the full battery or storage capacitor in J; left out: the profile's battery"""
     harvest_w: tuple[
@@ -125,7 +92,20 @@ class Energy(Bounded):
     """[time_s, power_w] pairs, the first at 0: each power in W holds until the next time; clock times (h:mm) serve,
     too"""
     period_s: Period | None = None
-    """seconds after which the trace repeats, or a clock time; needed with `harvest_w`"""
+    """seconds after which `harvest_w` repeats, or a clock time; needed with it"""
+    column: Annotated[str, Field(min_length=1)] | None = None
+    """column of the trace with the irradiance or the power; left out: `ghi` with a panel, `power_w` without"""
+    panel_m2: (
+        Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(1e-4, 100.0, "m2", (("cm2", 1e-4),))] | None
+    ) = None
+    """area of the solar panel; power = irradiance x area x efficiency; left out: the column is in W"""
+    efficiency: Annotated[float, Field(gt=0, le=1), PlausibleRange(0.01, 0.5)] | None = None
+    """share of the irradiance that reaches the battery; needed with `panel_m2`"""
+    charging_w: Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(0.01, 500.0, "W")] | None = None
+    """power that fills the battery while `charging` is 1; left out: capacity times the rise of the trace's level"""
+    gaps: Literal["refuse", "zero", "interpolate", "hold", "charging", "not-charging"] = "refuse"
+    """meaning of the trace's gaps. harvest: zero (0 W), interpolate (a line between the rows beside) or hold (the last
+    row); battery: charging, not-charging or hold; refuse: an error that counts them"""
 
     def __post_init__(self) -> None:
         _raise(self.faults_in(dataclasses.asdict(self)))
@@ -134,66 +114,42 @@ class Energy(Bounded):
     def faults_in(given: dict[str, Any]) -> list[Fault]:
         """Contradictions between the fields of a document's map; entries that are no pairs of numbers are left out."""
         source, period_s = given.get("source", "mains"), seconds(given.get("period_s"))
-        trace = given.get("harvest_w") or ()
+        listed, traced = given.get("harvest_w") or (), given.get("trace") is not None
+        by_hand = listed or given.get("period_s") is not None
         if source == "mains" and not (given.get("state_of_charge") is None and given.get("capacity_j") is None):
             return [Fault("", "mains has neither state_of_charge nor capacity_j; give source: battery or harvest")]
-        if source in ("mains", "battery") and (trace or given.get("period_s") is not None):
+        if source == "mains" and traced:
+            return [Fault("", "mains has no trace; give source: battery or harvest")]
+        if traced and by_hand:
+            return [Fault("", "has `trace` and harvest_w with period_s; the trace takes their place: keep one")]
+        if source in ("mains", "battery") and by_hand:
             return [Fault("", "harvest_w and period_s need source: harvest")]
-        if source == "harvest" and (not trace or given.get("period_s") is None):
-            return [Fault("", "source: harvest needs harvest_w, a list of [time_s, power_w], and period_s")]
-        return _trace_faults(_pairs(trace), period_s) if source == "harvest" else []
+        if source == "harvest" and not traced and (not listed or given.get("period_s") is None):
+            return [Fault("", "source: harvest needs harvest_w, a list of [time_s, power_w], and period_s; or `trace`")]
+        found = trace_faults(pairs(listed), period_s) if source == "harvest" else []
+        return found + key_faults(given, _OF_ENERGY) + _source_faults(given, source)
 
-    @property
-    def _steps(self) -> tuple[Array, Array]:
-        """Start of every step of the trace in s, and its power in W."""
-        trace = np.array(self.harvest_w, dtype=np.float64).reshape(-1, 2)
-        return trace[:, 0], trace[:, 1]
-
-    def harvested_j(self, time_s: npt.ArrayLike) -> Array:
-        """Energy that the source gives from time 0 to `time_s` >= 0, by the closed form of the repeating trace.
-
-        Args:
-            time_s: seconds, of any shape.
-
-        Returns: joules, of the shape of `time_s`; 0 without a trace.
-        """
-        moments = np.asarray(time_s, dtype=np.float64)
-        if self.source != "harvest" or self.period_s is None:
-            return np.zeros_like(moments)
-        starts, power_w = self._steps
-        gained_j = np.concatenate([[0.0], np.cumsum(np.diff([*starts, self.period_s]) * power_w)])
-        cycles = np.floor(moments / self.period_s)
-        inside_s = moments - cycles * self.period_s
-        step = np.clip(np.searchsorted(starts, inside_s, side="right") - 1, 0, None)
-        return np.asarray(cycles * gained_j[-1] + gained_j[step] + (inside_s - starts[step]) * power_w[step])
-
-    def changes(self, from_s: float, to_s: float) -> tuple[Array, Array]:
-        """The steps of the trace that overlap [from_s, to_s].
-
-        Returns: their starts in s (the first one is `from_s`) and powers in W, both float64 [M]; M = 1 and 0 W
-        without a trace.
-        """
-        if self.source != "harvest" or self.period_s is None:
-            return np.array([from_s]), np.zeros(1)
-        starts, power_w = self._steps
-        first, last = int(from_s // self.period_s), int(to_s // self.period_s)
-        times = (np.arange(first, last + 1)[:, None] * self.period_s + starts).ravel()
-        powers = np.tile(power_w, last - first + 1)
-        begin = max(int(np.searchsorted(times, from_s, side="right")) - 1, 0)
-        end = max(int(np.searchsorted(times, to_s, side="left")), begin + 1)
-        times, powers = times[begin:end].copy(), powers[begin:end]
-        times[0] = from_s
-        return times, powers
+    @cached_property
+    def pattern(self) -> PowerPattern | None:
+        """Power that the battery receives by `harvest_w`; None where that is not given."""
+        if self.period_s is None or not self.harvest_w:
+            return None
+        steps = np.array(self.harvest_w, dtype=np.float64)
+        return PowerPattern(steps[:, 0], steps[:, 1], self.period_s)
 
 
 @checked_dataclass()
-class Availability(Bounded):
-    """Windows in which a device may work, in a repeating period; for example only at night while it charges."""
+class Availability(TraceKeys):
+    """Windows in which a device may work, in a repeating period or from a trace; for example while it charges."""
 
-    period_s: Period
-    """seconds after which the windows repeat, or a clock time: 86400 or 24:00 for a day"""
-    windows: tuple[tuple[Moment, Moment], ...]
+    period_s: Period | None = None
+    """seconds after which the windows repeat, or a clock time: 86400 or 24:00 for a day; needed without `trace`"""
+    windows: tuple[tuple[Moment, Moment], ...] = ()
     """[from_s, to_s] pairs within the period in s, in order, without overlap; clock times (22:00) serve, too"""
+    when: dict[str, Wanted | tuple[Wanted, ...]] = field(default_factory=dict, hash=False)
+    """columns of the trace and the value, or list of values, that each must have; left out: {available: 1}"""
+    gaps: Literal["refuse", "unavailable", "available", "hold"] = "refuse"
+    """meaning of gaps of the trace: unavailable, available, hold (as before); refuse: an error that counts them"""
 
     def __post_init__(self) -> None:
         _raise(self.faults_in(dataclasses.asdict(self)))
@@ -201,20 +157,28 @@ class Availability(Bounded):
     @staticmethod
     def faults_in(given: dict[str, Any]) -> list[Fault]:
         """Contradictions between the fields of a document's map; entries that are no pairs of numbers are left out."""
-        windows = given.get("windows")
+        windows, traced = given.get("windows"), given.get("trace") is not None
+        if traced:
+            by_hand = windows or given.get("period_s") is not None
+            twice = [Fault("", "has `trace` and windows with period_s; the trace takes their place: keep one")]
+            return twice if by_hand else key_faults(given, _OF_WINDOWS)
+        missing = [
+            Fault(key, "is missing and has no default; or give `trace`")
+            for key in ("period_s", "windows")
+            if given.get(key) is None
+        ]
         if isinstance(windows, list | tuple) and not windows:
-            return [Fault("windows", "must hold at least one [from_s, to_s]")]
-        return _window_faults(_pairs(windows), seconds(given.get("period_s")))
+            missing.append(Fault("windows", "must hold at least one [from_s, to_s]; or give `trace`"))
+        found = window_faults(pairs(windows), seconds(given.get("period_s")))
+        return missing or found + key_faults(given, _OF_WINDOWS)
 
-    def openings(self, start_s: float) -> Iterator[tuple[float, float]]:
-        """The windows (from_s, to_s) from `start_s` on, without end; the first may have begun before."""
-        cycle = int(start_s // self.period_s)
-        while True:
-            for from_s, to_s in self.windows:
-                begin, end = cycle * self.period_s + from_s, cycle * self.period_s + to_s
-                if end > start_s:
-                    yield max(begin, start_s), end
-            cycle += 1
+    @cached_property
+    def pattern(self) -> Windows | None:
+        """The windows, repeated; None where a trace gives them."""
+        if self.period_s is None:
+            return None
+        bounds = np.array(self.windows, dtype=np.float64)
+        return Windows(bounds[:, 0], bounds[:, 1], self.period_s)
 
 
 @dataclass(frozen=True)
@@ -226,90 +190,61 @@ class Conditions:
     available: Availability | None = None
     """None = always"""
     startup: Startup = "cold"
+    traced_power: PowerPattern | None = None
+    """of the trace that `energy` names"""
+    traced_windows: Windows | None = None
+    """of the trace that `available` names"""
     mode_is_chosen: bool = False
     """True where a budget chose the power mode"""
 
+    @property
+    def supply(self) -> PowerPattern | None:
+        """Power that the battery receives over time; None = none."""
+        if self.traced_power is None and self.energy.trace is not None:
+            raise ValueError("the trace of `energy` is not read; make the conditions with group_conditions.of_group")
+        return self.energy.pattern if self.traced_power is None else self.traced_power
 
-class _Pair(NamedTuple):
-    """An entry of a list of pairs."""
+    @property
+    def windows(self) -> Windows | None:
+        """Windows in which the device may work; None = always."""
+        if self.traced_windows is None and self.available is not None and self.available.trace is not None:
+            raise ValueError("the trace of `available` is not read; make the conditions with group_conditions.of_group")
+        return self.available.pattern if self.available and self.traced_windows is None else self.traced_windows
 
-    place: int
-    given: str
-    """as the document has it"""
-    first: float
-    second: float
+    def with_endless_energy(self) -> Conditions:
+        """The same conditions on mains."""
+        return replace(self, energy=Energy(), traced_power=None)
+
+    def always_available(self) -> Conditions:
+        """The same conditions without windows."""
+        return replace(self, available=None, traced_windows=None)
+
+
+def _source_faults(given: dict[str, Any], source: Any) -> list[Fault]:
+    """Contradictions between an energy source and the keys of its trace."""
+    found = []
+    panel = [key for key in ("panel_m2", "efficiency") if given.get(key) is not None]
+    if source == "battery":
+        wrong = [*panel, *(["column"] if given.get("column") is not None else [])]
+        found += [
+            Fault(key, "needs source: harvest; a battery's trace has the columns charging and battery") for key in wrong
+        ]
+    elif len(panel) == 1:
+        found.append(Fault("", f"{panel[0]} needs {'efficiency' if panel[0] == 'panel_m2' else 'panel_m2'} beside it"))
+    if source == "harvest" and given.get("charging_w") is not None:
+        found.append(Fault("charging_w", "needs source: battery; the power of a harvest is that of its trace"))
+    allowed = {
+        "battery": ("refuse", "charging", "not-charging", "hold"),
+        "harvest": ("refuse", "zero", "interpolate", "hold"),
+    }
+    gaps = given.get("gaps", "refuse")
+    if source in allowed and gaps not in allowed[source] and gaps in sum(allowed.values(), ()):
+        found.append(
+            Fault("gaps", f"'{gaps}' has no meaning for source: {source}; allowed: {', '.join(allowed[source])}")
+        )
+    return found
 
 
 def _raise(faults: list[Fault]) -> None:
     if faults:
         raise FieldFaults(faults)
-
-
-def _pairs(entries: Any) -> list[_Pair]:
-    """The entries that are pairs of numbers >= 0, or of clock times; the types' checks name the others."""
-    found = []
-    for i, entry in enumerate(entries if isinstance(entries, list | tuple) else ()):
-        numbers = [seconds(part) for part in entry] if isinstance(entry, list | tuple) else []
-        good = [number for number in numbers if number is not None and number >= 0]
-        if len(numbers) == len(good) == 2:
-            found.append(_Pair(i, _pair(*entry), *good))
-    return found
-
-
-def _pair(first: Any, second: Any) -> str:
-    """[0, 2000], as one writes it."""
-    return f"[{', '.join(str(p) if isinstance(p, str | int) else f'{p:.12g}' for p in (first, second))}]"
-
-
-def _window_faults(windows: Sequence[_Pair], period_s: float | None) -> list[Fault]:
-    faults, before = [], None
-    for one in windows:
-        message = _outside(one.first, one.second, period_s)
-        if not message and before is not None and one.first < before.second:
-            earlier = f"windows[{before.place}] = {before.given}"
-            message = f"comes before {earlier}; put them in order"
-            if one.second > before.first:
-                joined = _pair(min(one.first, before.first), max(one.second, before.second))
-                message = f"overlaps {earlier}; write {joined} for both"
-        if message:
-            faults.append(Fault("", f"windows[{one.place}] = {one.given} {message}"))
-        else:
-            before = one
-    return faults
-
-
-def _outside(from_s: float, to_s: float, period_s: float | None) -> str:
-    """Fault of one window by itself, with the fix; an empty string where it has none."""
-    if from_s == to_s:
-        return "has no length; leave it out"
-    if period_s is None or period_s <= 0:
-        return "ends before it begins" if to_s < from_s else ""
-    if from_s >= period_s:
-        return f"begins after the end of the period ({period_s:.12g} s); count its times from the start of the period"
-    if to_s <= period_s and from_s < to_s:
-        return ""
-    rest_s = to_s if to_s < from_s else to_s - period_s
-    if rest_s >= from_s:
-        longer = f"is as long as the period ({period_s:.12g} s) or longer, and to_s <= period_s must hold"
-        return f"{longer}; leave `available` out where a device may always work"
-    parts = ([_pair(0, rest_s)] if rest_s else []) + [_pair(from_s, period_s)]
-    return f"passes the end of the period; write {' and '.join(parts)}"
-
-
-def _trace_faults(trace: Sequence[_Pair], period_s: float | None) -> list[Fault]:
-    faults = []
-    for i, one in enumerate(trace):
-        message = ""
-        if one.place == 0 and one.first != 0:
-            until = _pair(0, trace[-1].second)
-            message = f"begins at {one.first:.12g} s, and the trace must start at 0; write {until} before it"
-            message += ": the trace repeats, so that its last power holds until then"
-        elif i and one.first <= trace[i - 1].first:
-            earlier = f"harvest_w[{trace[i - 1].place}] = {trace[i - 1].given}"
-            same = one.first == trace[i - 1].first
-            message = f"has the time of {earlier}; keep one" if same else f"comes before {earlier}; times must rise"
-        elif period_s is not None and one.first >= period_s:
-            message = f"is not within the period ({period_s:.12g} s), at whose end the trace starts again; leave it out"
-        if message:
-            faults.append(Fault("", f"harvest_w[{one.place}] = {one.given} {message}"))
-    return faults

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, TypeAdapter
 
 from edgesim import seeds
 from edgesim.config import shipped, validation
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.document_bounds import user_path
 from edgesim.errors import EdgesimError, Fault, ScenarioError
-from edgesim.hardware import loading, power_setting
-from edgesim.hardware.conditions import AUTO_MODE, FULL_MODE, Availability, ChosenClocks, Conditions, Energy, Startup
+from edgesim.hardware import links, loading, power_setting
+from edgesim.hardware.conditions import (
+    AUTO_MODE,
+    AVAILABLE_KEYS,
+    ENERGY_KEYS,
+    FULL_MODE,
+    Availability,
+    ChosenClocks,
+    Conditions,
+    Energy,
+    Startup,
+)
+from edgesim.hardware.group_conditions import of_group
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.quantity import FREQUENCIES
+from edgesim.hardware.traces import TraceReader
 
 MAX_DEVICES = 1_000_000
 """of a fleet that a scenario lists; `edgesim plan --devices N` scales one up without listing it"""
@@ -46,6 +60,9 @@ class Group:
     """energy source of the devices; left out: mains"""
     available: Availability | None = None
     """windows in which the devices may work; left out: always"""
+    links: Annotated[str, Field(min_length=1)] | None = None
+    """file of network links, CSV or parquet with up_bytes_per_s and down_bytes_per_s: each device gets the link of the
+    next row, after the last one the first again; left out: the profile's"""
     startup: Startup = "cold"
     """cold: each trial starts its process; warm: the process runs already, so there is no start-up"""
 
@@ -116,6 +133,10 @@ class Fleet:
     """each device's profile without the spread"""
     members: tuple[tuple[int, ...], ...]
     """the devices of each group that has any"""
+    traces: dict[str, str] = field(default_factory=dict)
+    """file of a trace or of links, as the document names it -> hash of its content"""
+    notes: tuple[str, ...] = ()
+    """sentences on how these files were read: gaps, lengths, users"""
 
     def __len__(self) -> int:
         return len(self.devices)
@@ -133,11 +154,13 @@ def load(given: Any, path: str, folder: Path, faults: list[Fault]) -> Fleet | No
 
     Returns: the fleet, or None where there was a fault.
     """
+    reader = TraceReader(folder)
     if isinstance(given, str):
         file = folder / given
         try:
             file = shipped.fleet_file(given, folder)
-            given = validation.read(file)
+            start = Path(given).parent if file == folder / given else file.parent
+            given = with_traces_beside(validation.read(file), start, folder)
         except ScenarioError as error:
             faults.extend(Fault(validation.join(path, f"({file})"), str(fault)) for fault in error.faults)
             return None
@@ -152,11 +175,59 @@ def load(given: Any, path: str, folder: Path, faults: list[Fault]) -> Fleet | No
         return None
     counts = _counts(document)
     group = np.repeat(np.arange(len(counts)), counts)
-    bases = [loaded[i] for i in group]
-    each = [one.conditions for one in document.groups]  # the very same object for all of a group
-    conditions = tuple(each[i] for i in group)
+    bases: list[DeviceProfile] = []
+    conditions: list[Conditions] = []
+    notes: list[str] = []
+    for i, one in enumerate(document.groups):
+        place = validation.join(validation.join(path, "groups"), i)
+        found, read = of_group(one.conditions, loaded[i], counts[i], reader, place, faults)
+        own, linked = links.of_group(loaded[i], one.links, counts[i], reader, place, faults)
+        conditions.extend(found)
+        bases.extend(own)
+        notes.extend([*read, *linked])
+    if len(faults) > before:
+        return None
     members = tuple(tuple(map(int, np.flatnonzero(group == i))) for i in range(len(counts)) if counts[i])
-    return Fleet(document, tuple(_spread(bases, document)), conditions, tuple(bases), members)
+    return Fleet(
+        document, tuple(_spread(bases, document)), tuple(conditions), tuple(bases), members, reader.keys(), tuple(notes)
+    )
+
+
+def with_traces_beside(given: dict[str, Any], start: Path, folder: Path) -> dict[str, Any]:
+    """A fleet document whose files of traces and links, where they lie beside it, are named from another folder.
+
+    Args:
+        given: the document.
+        start: the fleet's folder, as it is named from `folder`.
+        folder: where names start from now on.
+    """
+    changed = copy.deepcopy(given)
+    for group in changed["groups"] if isinstance(changed.get("groups"), list) else ():
+        parts = [(group.get(key), "trace") for key in ("available", "energy")] if isinstance(group, dict) else []
+        for part, key in [*parts, (group, "links")]:
+            name = part.get(key) if isinstance(part, dict) else None
+            if isinstance(part, dict) and isinstance(name, str) and user_path(folder / start / name).is_file():
+                part[key] = str(start / name)
+    return changed
+
+
+def to_dict(document: FleetDocument) -> dict[str, Any]:
+    """A document as plain YAML values, without the keys of traces where it names none."""
+    plain: dict[str, Any] = TypeAdapter(FleetDocument).dump_python(document, mode="json")
+    for group in plain["groups"]:
+        if group["links"] is None:
+            del group["links"]
+        for key, part in (("available", group["available"]), ("energy", group["energy"])):
+            if part is not None:
+                group[key] = _without_defaults(part, AVAILABLE_KEYS if key == "available" else ENERGY_KEYS)
+    return plain
+
+
+def _without_defaults(part: dict[str, Any], of_traces: tuple[str, ...]) -> dict[str, Any]:
+    """Conditions of a document, without keys of traces that are not given, or of lists that a trace replaces."""
+    by_hand = () if part["trace"] is None else ("period_s", "windows", "harvest_w")
+    empty: tuple[Any, ...] = (None, [], {}, "refuse")
+    return {key: value for key, value in part.items() if key not in (*of_traces, *by_hand) or value not in empty}
 
 
 def _profiles(groups: list[Any], path: str, folder: Path, faults: list[Fault]) -> list[DeviceProfile]:
@@ -190,9 +261,9 @@ def _profile(name: str, path: str, folder: Path, faults: list[Fault]) -> DeviceP
 
 def _check_repeated(document: FleetDocument, path: str, faults: list[Fault]) -> None:
     """Add a fault for a group that is the same as one before it."""
-    seen: dict[tuple[str, Conditions], int] = {}
+    seen: dict[tuple[str, str | None, Conditions], int] = {}
     for i, group in enumerate(document.groups):
-        first = seen.setdefault((group.profile, group.conditions), i)
+        first = seen.setdefault((group.profile, group.links, group.conditions), i)
         if first != i:
             message = f"'{group.profile}' under the same conditions is already groups[{first}]; give one group the sum"
             faults.append(Fault(f"{validation.join(validation.join(path, 'groups'), i)}.profile", message))

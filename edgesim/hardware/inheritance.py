@@ -104,8 +104,10 @@ def _follow(merged: Document, base: Document, own: Document, shadow: DerivedFiel
             continue
         follows = f"x {now / before:.4g}, as {shadow.coarse} is in this variant"
         value = inherited * now / before
-        if value > shadow.limit:
-            value, follows = shadow.limit, f"{follows}, at most {shadow.limit:g}"
+        # Winograd's convolutions pass the peak: nothing is pushed below what was inherited.
+        limit = max(shadow.limit, inherited)
+        if value > limit:
+            value, follows = limit, f"{follows}, at most {limit:g}"
         quantity = {key: part for key, part in section[name].items() if key != "relative_error"}
         source = f"{quantity.get('source', '')}; {follows}"
         section[name] = {**quantity, "value": value, "confidence": "estimate", "source": source}

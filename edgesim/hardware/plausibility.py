@@ -84,6 +84,10 @@ def contradictions(profile: DeviceProfile, faulty: Collection[str]) -> list[Faul
     return faults
 
 
+_ROUNDING = 0.005
+"""coefficients have four digits, and five of them are added up"""
+
+
 def _clock_contradictions(profile: DeviceProfile) -> list[Fault]:
     """Clocks of a device without a GPU, and coefficients of the power by clocks that others are missing beside."""
     names = [field.name for field in dataclasses.fields(power_setting.PowerByClocks)]
@@ -101,6 +105,17 @@ def _clock_contradictions(profile: DeviceProfile) -> list[Fault]:
     if given and missing:
         message = f"{', '.join(missing)} missing beside {', '.join(given)}; give all five or none"
         faults.append(Fault("power", message))
+    law = power_setting.power_by_clocks(profile)
+    if law is not None and profile.clocks is not None:
+        lowest = {clock: steps[0] / steps[-1] for clock, steps in power_setting.steps_hz(profile).items()}
+        least_w = float(law.most_w(power_setting.ClockShares(**lowest)))
+        if least_w <= profile.idle_w:
+            message = f"{least_w:.4g} W of a busy GPU at the lowest clocks is not above idle_w, {profile.idle_w:g} W"
+            faults.append(Fault("power.floor_w", f"{message}; are both of the same scope?"))
+        most_w = float(law.most_w(power_setting.ClockShares()))
+        if most_w > profile.power_w * (1 + _ROUNDING):
+            message = f"the power by clocks sums to {most_w:.4g} W, above max_w, {profile.power_w:g} W; lower it"
+            faults.append(Fault("power.work_w", message))
     return faults
 
 

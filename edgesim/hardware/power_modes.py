@@ -72,7 +72,8 @@ class PowerMode:
     power_w: Watts | None = None
     """power under full load in this mode"""
     clocks: ModeClocks | None = None
-    """clocks of this mode, from which its speed and its power follow; only where the profile has `clocks`"""
+    """clocks of this mode, from which its speed and its power follow; only where the profile has `clocks`. The number
+    of processor cores that it leaves on is not priced, for one thread dispatches"""
     overhead_factor: SpeedFactor | None = None
     """speed of start-up and dispatch in this mode over that at full clock; missing: as of computing, and 1 where a GPU
     computes, for the processor that feeds it keeps its clock. Not beside `clocks`"""

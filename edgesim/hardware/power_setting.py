@@ -18,8 +18,9 @@ from edgesim.hardware.quantity import GPU_CLASSES
 Shares = npt.NDArray[np.float64] | float
 CLOCKS = ("cpu", "gpu", "memory")
 CLOCK_EXPONENT = 2.2
-"""of the power above idle by the GPU's clock, where a profile has no power by clocks: 2.10 on the AGX Xavier, 2.35 on
-the Nano (gemm_dvfs.csv, wall power of matrix products)"""
+"""of power above idle over the clock, where a profile has no power by clocks: between the 2.10 (AGX Xavier) and 2.35
+(Nano) that fit measured FP32 matrix products at every GPU clock, emwjacobson/JetsonEfficiencyTesting@2b44080 (wall
+meter)"""
 _SAME = 0.01
 """relative distance within which a given clock is taken for a step: 829e6 for 828,750,000"""
 
@@ -100,7 +101,11 @@ def setting(profile: DeviceProfile, power_mode: AnyMode = FULL_MODE) -> PowerSet
         raise KeyError(power_mode)
     gpu = computes_on_gpu(profile)
     if power_mode == FULL_MODE:
-        return PowerSetting(FULL_MODE, 1.0, 1.0, profile.power_w, ClockShares() if gpu else None)
+        return (
+            _at_clocks(profile, FULL_MODE, ChosenClocks())
+            if gpu
+            else PowerSetting(FULL_MODE, 1.0, 1.0, profile.power_w, None)
+        )
     if isinstance(power_mode, ChosenClocks):
         return _at_clocks(profile, str(power_mode), power_mode)
     mode = next(mode for mode in profile.power.modes if mode.name == power_mode)
@@ -134,6 +139,9 @@ def at_shares(profile: DeviceProfile, name: str, clocks: ClockShares, gpu_core_s
         load_w = profile.idle_w + above_w
     else:
         load_w = np.minimum(law.most_w(clocks), profile.power_w)
+    parts = (clocks.cpu, clocks.gpu, clocks.memory, gpu_core_share)
+    full = np.logical_and.reduce(np.broadcast_arrays(*(np.equal(part, 1.0) for part in parts)))
+    load_w = np.where(full, profile.power_w, load_w)[()]  # the full mode by another name, to the last digit
     return PowerSetting(name, clocks.gpu * gpu_core_share, clocks.cpu, load_w, clocks, gpu_core_share)
 
 

@@ -18,6 +18,7 @@ from edgesim.hardware.quantity import (
     Activity,
     Bandwidth,
     Capacity,
+    ContextSize,
     ConvolutionShare,
     DeviceClass,
     HalfPeak,
@@ -91,9 +92,12 @@ class Memory:
     """Working memory (shared with the GPU on phones and Jetsons)."""
 
     size_bytes: MemorySize
-    """size of the working memory; a training step may take 80 %"""
+    """size of the working memory; training may take 80 %"""
     bandwidth_bytes_per_s: Bandwidth
     """nominal bandwidth: bus width x transfer rate"""
+    context_bytes: ContextSize | None = None
+    """memory of a process on the GPU beside its tensors: CUDA's context, kernels of the framework, cuBLAS and cuDNN.
+    Part of the peak memory; missing: 0"""
     achieved_bandwidth_bytes_per_s: Bandwidth | None = None
     """bandwidth that a copy in memory reaches; missing: half of the nominal one"""
     activation_efficiency: Share | None = None
@@ -149,16 +153,16 @@ class Power:
     """power above idle while operations are dispatched and a job starts up, over that under full load in the same mode;
     missing: 1"""
     floor_w: PartWatts | None = None
-    """p0 of the power by clocks (`cost.gpu_steps`): power of a step at any clock. All five or none of them are given,
-    and only beside `clocks`"""
+    """power of a step at any clock, the p0 of a GPU's power by clocks (`cost.gpu_steps`); this and the next four are
+    given together, and only beside `clocks`"""
     memory_clock_w: PartWatts | None = None
-    """a: power that the highest memory clock adds to it; proportional to the clock"""
+    """power that the highest memory clock adds to it; proportional to the clock (a)"""
     cpu_clock_w: PartWatts | None = None
-    """b: power that the highest processor clock adds; proportional to its square"""
+    """power that the highest processor clock adds; proportional to its square (b)"""
     work_w: PartWatts | None = None
-    """d: energy of the GPU's work at any GPU clock, per second that the work takes at the highest clocks"""
+    """energy of the GPU's work at any GPU clock, per second that the work takes at the highest clocks (d)"""
     work_clock_w: PartWatts | None = None
-    """h: energy that it takes besides at the highest GPU clock; proportional to the square of the clock"""
+    """energy that it takes besides at the highest GPU clock; proportional to the square of the clock (h)"""
     scope: Scope | None = None
     """part of the device that all watts of the profile are of; missing: not known"""
 

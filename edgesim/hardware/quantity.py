@@ -83,15 +83,14 @@ OperationOverhead = Quantity[
 Switch = Quantity[bool]
 StartUp = Quantity[Annotated[float, AtLeastZero, PlausibleRange(0.0, 600.0, "s", (("ms", 1e-3),))]]
 MemorySize = Quantity[Annotated[float, AboveZero, PlausibleRange(1e4, 2e12, "bytes", _BYTES)]]
+# A driver takes megabytes; frameworks that load all their kernels at once take a gigabyte or two.
+ContextSize = Quantity[Annotated[float, AtLeastZero, PlausibleRange(0.0, 4e9, "bytes", _BYTES[:2])]]
 Bandwidth = Quantity[Annotated[float, AboveZero, PlausibleRange(1e6, 1e13, "bytes/s", (("GB/s", 1e9), ("MB/s", 1e6)))]]
 StorageSize = Quantity[Annotated[float, AboveZero, PlausibleRange(1e4, 1e14, "bytes", _BYTES)]]
 StorageSpeed = Quantity[Annotated[float, AboveZero, PlausibleRange(2e4, 5e10, "bytes/s", _BYTES_PER_S)]]
 # 56 kbit/s of a sensor's radio, to 100 Gbit/s of a server's cable; Mbit/s for bytes/s are outside.
-LinkSpeed = Quantity[
-    Annotated[
-        float, AboveZero, PlausibleRange(1e2, 1.25e10, "bytes/s", (("MB/s", 1e6), ("Mbit/s", 1.25e5), ("GB/s", 1e9)))
-    ]
-]
+LINK_RANGE = PlausibleRange(1e2, 1.25e10, "bytes/s", (("MB/s", 1e6), ("Mbit/s", 1.25e5), ("GB/s", 1e9)))
+LinkSpeed = Quantity[Annotated[float, AboveZero, LINK_RANGE]]
 # The slowest step of a Jetson's memory is 41 MHz. kHz, in which Linux gives a processor's clock, are outside.
 FREQUENCIES = PlausibleRange(2e7, 1e10, "Hz", (("MHz", 1e6), ("kHz", 1e3), ("GHz", 1e9)))
 Frequency = Annotated[float, AboveZero, FREQUENCIES]

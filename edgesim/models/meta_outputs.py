@@ -32,6 +32,18 @@ class Layout:
         return torch.empty_strided(self.shape, self.stride, dtype=self.dtype, device="meta")
 
 
+_aten = torch.ops.aten
+_KEEP_LAYOUT = {
+    _aten.add.Tensor,
+    _aten.add_.Tensor,
+    _aten.hardtanh.default,
+    _aten.hardtanh_.default,
+    _aten.hardtanh_backward.default,
+    _aten.relu.default,
+    _aten.relu_.default,
+    _aten.threshold_backward.default,
+}
+"""element-wise operations of most networks: tensors of one layout and type give another one of these"""
 _SAME = "the first argument, whose layout stays"
 _known: dict[Hashable, tuple[Layout | None, ...] | Layout | str] = {}
 
@@ -57,7 +69,10 @@ def outputs(func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, An
         return known.empty()
     if isinstance(known, tuple):
         return tuple(None if layout is None else layout.empty() for layout in known)
-    out = func(*args, **named)
+    if func in _KEEP_LAYOUT and _alike(args):  # without torch's detour, which takes most of the time
+        out = args[0] if _writes_first(func) else torch.empty_like(args[0])
+    else:
+        out = func(*args, **named)
     if _writes_first(func):
         if out is args[0] and len(_known) < MOST and _key(func, args, named) == key:
             _known[key] = _SAME
@@ -68,6 +83,14 @@ def outputs(func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, An
         if all(layout is not None or tensor is None for layout, tensor in zip(whole, _tuple(out), strict=True)):
             _known[key] = layouts
     return out
+
+
+def _alike(args: tuple[Any, ...]) -> bool:
+    """True where all tensors among some arguments are floats of one shape, without gaps, in one layout."""
+    first, *others = (arg for arg in args if isinstance(arg, Tensor))
+    same = all((one.shape, one.stride(), one.dtype) == (first.shape, first.stride(), first.dtype) for one in others)
+    dense = first.is_contiguous() or (first.dim() == 4 and first.is_contiguous(memory_format=torch.channels_last))
+    return bool(same and dense and first.is_floating_point() and first is args[0])
 
 
 def _tuple(out: Any) -> tuple[Any, ...]:

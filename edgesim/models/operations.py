@@ -106,33 +106,31 @@ _REGISTRY = {
 }
 
 
-class Recorder(TorchDispatchMode):
-    """Records the operations that run inside its `with` block, in order, in `operations`."""
+class OperationMode(TorchDispatchMode):
+    """Sees the operations that run inside its `with` block, in order; a subclass says in `_saw` what it keeps of them.
+
+    Composite operations that have no formula go through again in their parts.
+    """
 
     supports_higher_order_operators = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.operations: list[Operation] = []
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         # Otherwise torch wraps the function below and imports its compiler when it first runs, which takes seconds.
         return False
 
-    @property
-    def flops(self) -> int:
-        """Of all operations so far."""
-        return sum(operation.flops for operation in self.operations)
-
     def _run(self, func: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Run one operation; every operation that is run comes here."""
         return meta_outputs.outputs(func, args, named)
 
+    def _saw(self, packet: Any, args: tuple[Any, ...], named: dict[str, Any], out: Any) -> None:
+        """Take note of an operation that has run and is no view."""
+        raise NotImplementedError
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run one operation and record it; composite ones that have no formula go through again in their parts."""
+        """Run one operation and see it."""
         named = kwargs or {}
         packet = getattr(func, "_overloadpacket", func)
         if packet in _QUESTIONS:
@@ -143,15 +141,32 @@ class Recorder(TorchDispatchMode):
             if parts is not NotImplemented:
                 return parts
         out = self._run(func, args, named)
-        if not (packet in _MOVE_NOTHING or getattr(func, "is_view", False)):
-            moved = sum(map(_bytes, (*_tensors((args, named)), *_tensors(out))))
+        if not getattr(func, "is_view", False):
+            self._saw(packet, args, named, out)
+        return out
+
+
+class Recorder(OperationMode):
+    """Records the operations that run inside its `with` block, in order, in `operations`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations: list[Operation] = []
+
+    @property
+    def flops(self) -> int:
+        """Of all operations so far."""
+        return sum(operation.flops for operation in self.operations)
+
+    def _saw(self, packet: Any, args: tuple[Any, ...], named: dict[str, Any], out: Any) -> None:
+        if packet not in _MOVE_NOTHING:
+            moved = sum(map(_bytes, (*tensors_in((args, named)), *tensors_in(out))))
             flops = int(_REGISTRY[packet](*args, **named, out_val=out)) if packet in _REGISTRY else 0
             if flops or moved:
                 kind, pieces = _sorted(packet, args, out)
                 self.operations.append(Operation(OPERATION_KINDS.index(kind), flops, moved, pieces))
             if unrolled := _unrolled_bytes(packet, args, out):
                 self.operations.append(Operation(OPERATION_KINDS.index("unrolling"), 0, unrolled, 0))
-        return out
 
 
 @functools.cache
@@ -198,20 +213,23 @@ def _unrolled_bytes(packet: Any, args: tuple[Any, ...], out: Any) -> int:
     return int(2 * passes * matrix * images.element_size())
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """All tensors within a nested value."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, dict):
-        yield from _tensors(tuple(value.values()))
+        yield from tensors_in(tuple(value.values()))
     elif isinstance(value, tuple | list):
         for inner in value:
-            yield from _tensors(inner)
+            yield from tensors_in(inner)
 
 
 def _bytes(tensor: Tensor) -> int:
     whole = tensor.numel() * tensor.element_size()
-    # Sparse tensors have no storage; none of the networks that are counted makes one.
-    return min(whole, tensor.untyped_storage().nbytes()) if tensor.layout == torch.strided else whole
+    # Sparse tensors have no storage; none of the networks that are counted makes one. Others fit in without gaps.
+    if tensor.layout != torch.strided or tensor.is_contiguous():
+        return whole
+    return min(whole, tensor.untyped_storage().nbytes())
 
 
 def affine(few: Sequence[Operation], many: Sequence[Operation], batch_size: int) -> Operations:

@@ -1,4 +1,4 @@
-"""Cost of one sample of a network: FLOPs, weights and saved activations, counted on meta tensors.
+"""Cost of a network: FLOPs, weights, operations and memory, counted on meta tensors.
 
 FLOPs are those of matrix products, convolutions and attention; a multiply-add is two. As is usual, normalisations,
 activations, pooling and the optimiser's update are not counted. Training needs no gradient of the images, so F is a
@@ -7,14 +7,12 @@ little below three times the forward pass.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 
 from edgesim.errors import EdgesimError
@@ -22,6 +20,7 @@ from edgesim.formatting import n_of
 from edgesim.models import networks
 from edgesim.models.operations import Recorder, affine
 from edgesim.models.train_eval_modes import evaluating, start_training
+from edgesim.models.training_memory import training_memory
 from edgesim.work import Workload
 
 Shape = tuple[int, int, int]
@@ -100,7 +99,7 @@ def _is_small_and_plain(module: nn.Module) -> bool:
 
 def _count(module: nn.Module, input_shape: Shape, num_classes: int, batch_size: int, device: torch.device) -> Workload:
     module.to(device)
-    forward, train, saved = [], [], []
+    forward, train = [], []
     with device:
         for samples in (batch_size, 2 * batch_size):
             images = torch.zeros(samples, *input_shape)
@@ -110,20 +109,19 @@ def _count(module: nn.Module, input_shape: Shape, num_classes: int, batch_size: 
             _check(logits, samples, num_classes)
             forward.append(recorder)
             start_training(module)
-            recorder, saved_bytes = _train_pass(module, images, labels)
-            train.append(recorder)
-            saved.append(saved_bytes)
+            train.append(_train_pass(module, images, labels))
+        memory, memory_in_blocks = training_memory(module, input_shape, device)
     weights = list(module.parameters())
     return Workload(
         train_flops=train[0].flops / batch_size,
         forward_flops=forward[0].flops / batch_size,
         parameters=sum(weight.numel() for weight in weights),
         parameter_bytes=sum(weight.numel() * weight.element_size() for weight in weights),
-        # What does not grow with the batch (weights, batch norm's statistics) drops out of the difference.
-        activation_bytes=math.ceil((saved[1] - saved[0]) / batch_size),
         train_operations=affine(train[0].operations, train[1].operations, batch_size),
         forward_operations=affine(forward[0].operations, forward[1].operations, batch_size),
         parameter_tensors=sum(weight.requires_grad for weight in weights),
+        memory=memory,
+        memory_in_blocks=memory_in_blocks,
     )
 
 
@@ -136,24 +134,10 @@ def _check(logits: Any, batch_size: int, num_classes: int) -> None:
         )
 
 
-def _train_pass(module: nn.Module, images: Tensor, labels: Tensor) -> tuple[Recorder, int]:
-    """The operations of one forward and backward pass, and the bytes kept between them; every storage counts once."""
-    saved: dict[int, int] = {}
-
-    def pack(tensor: Tensor) -> Tensor:
-        saved[_storage(tensor)] = tensor.untyped_storage().nbytes()
-        return tensor
-
+def _train_pass(module: nn.Module, images: Tensor, labels: Tensor) -> Recorder:
+    """The operations of one forward and backward pass."""
     for weight in module.parameters():
         weight.grad = None  # adding to the gradients of the pass before would be operations too
     with Recorder() as recorder:
-        with saved_tensors_hooks(pack, lambda tensor: tensor):
-            loss = functional.cross_entropy(module(images), labels)
-        # The graph has kept every storage alive until here; a freed one could have lent its address to another.
-        saved_bytes = sum(saved.values())
-        loss.backward()
-    return recorder, saved_bytes
-
-
-def _storage(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+        functional.cross_entropy(module(images), labels).backward()
+    return recorder

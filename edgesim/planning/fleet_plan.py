@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.config.output_files import MARK, replacing
+from edgesim.cost import feasibility
 from edgesim.cost.objective import BINDS
 from edgesim.planning.trials import LIMITS, WORK_IS
 from edgesim.planning.virtual_fleet import VirtualFleet
@@ -74,6 +75,12 @@ class FleetPlan:
     def devices(self) -> int:
         """Devices of the fleet, each counted once whatever its seeds."""
         return int(self.fleet.device.max()) + 1
+
+    @property
+    def context_bytes(self) -> dict[str, int]:
+        """Part of `peak_memory_bytes` that a GPU's context takes, by profile; only those that have one."""
+        found = {kind.profile.name: feasibility.context_bytes(kind.profile) for kind in self.fleet.kinds}
+        return {name: count for name, count in sorted(found.items()) if count}
 
     def frame(self) -> pd.DataFrame:
         """All rows: seed device profile method, then the columns of `cells`, with words for positions.

@@ -57,7 +57,7 @@ def plan_fleet(
         parts.append(_cells(resolved, reasons))
         full_j.append(_full_energy_j(resolver, resolved, parts[-1]))
     cells = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    notes = tuple(map(str, dataset.notes))
+    notes = (*map(str, dataset.notes), *scenario.fleet.notes)
     against = FullTraining(np.concatenate(full_j), config.pricing.repeats, resolver.dynamic)
     return FleetPlan(fleet, resolver.labels, pair, kind, cells, tuple(reasons.texts), notes, against)
 

@@ -159,7 +159,8 @@ def predict_step(
         "moved_bytes": moved_bytes(workload, batch_size, states, profile),
         "read_bytes": sample_bytes * batch_size,
         "parameters": workload.parameters,
-        "peak_memory_bytes": workload.peak_training_bytes(batch_size, states),
+        "peak_memory_bytes": feasibility.peak_memory_bytes(profile, workload, batch_size, states),
+        "context_bytes": feasibility.context_bytes(profile),
         "usable_memory_bytes": feasibility.usable_memory_bytes(profile),
         "largest_batch_size": feasibility.largest_batch_size(profile, workload, states, batch_size),
         "startup_s": float(start.time_s[0]),
@@ -208,5 +209,6 @@ def _reason(profile: DeviceProfile, workload: Workload, sample_bytes: int, batch
     """Reason for which the device cannot do the step; empty where it can."""
     states = training.optimizer_states
     context = PricingContext(workload, None, sample_bytes, batch_size, 1, states, CostWeights())
-    demand = ResourceDemand(workload.peak_training_bytes(batch_size, states), sample_bytes * batch_size)
+    peak = feasibility.peak_memory_bytes(profile, workload, batch_size, states)
+    demand = ResourceDemand(peak, sample_bytes * batch_size)
     return "; ".join(feasibility.reasons(demand, profile, context, batch_size))

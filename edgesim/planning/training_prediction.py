@@ -57,7 +57,8 @@ def predict_job(
     run = emulate(phases, hardware)
     batch = min(query.batch_size, samples)
     demand = ResourceDemand(
-        query.workload.peak_training_bytes(batch, context.optimizer_states), samples * query.sample_bytes
+        feasibility.peak_memory_bytes(profile, query.workload, batch, context.optimizer_states),
+        samples * query.sample_bytes,
     )
     reason = "; ".join(feasibility.reasons(demand, profile, context, batch))
     flops = float(train.flops[0])
@@ -79,6 +80,7 @@ def predict_job(
         "read_bytes": samples * epochs * query.sample_bytes,
         "parameters": query.workload.parameters,
         "peak_memory_bytes": int(demand.peak_memory_bytes),
+        "context_bytes": feasibility.context_bytes(profile),
         "usable_memory_bytes": feasibility.usable_memory_bytes(profile),
         "analytic_time_s": closed_s,
         "analytic_energy_j": closed_s * profile.power_w,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from edgesim import seeds
 from edgesim.cost.batch_pricing import Device
 from edgesim.data.partition_checks import apportion
 from edgesim.hardware.conditions import Conditions
+from edgesim.hardware.fleet import Fleet
 from edgesim.scenario.loading import Scenario
 from edgesim.work import FloatArray, IntArray
 
@@ -93,8 +95,10 @@ def own_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]]) -> V
 def scaled_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]], devices: int) -> VirtualFleet:
     """A fleet of any size with the scenario's groups in their proportions and its shards."""
     fleet, seed = scenario.fleet, scenario.seeds[0]
-    counts = apportion(devices, [len(members) for members in fleet.members])
-    groups = [members[0] for members in fleet.members]
+    # One kind per group, or more where a file gives devices of a group different conditions or links.
+    alike = [list(same) for members in fleet.members for same in _alike(fleet, members)]
+    counts = apportion(devices, [len(same) for same in alike])
+    groups = [same[0] for same in alike]
     pool = tuple(shard for _, parts in shards for shard in parts)
     level, factors = _factors(fleet.document.spread, devices, seed)
     return VirtualFleet(
@@ -108,6 +112,14 @@ def scaled_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]], d
         shards=pool,
         owners=_owners(shards),
     )
+
+
+def _alike(fleet: Fleet, members: tuple[int, ...]) -> Iterable[list[int]]:
+    """Devices of a group by their conditions and links, in order of their first."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for device in members:
+        found.setdefault((id(fleet.bases[device]), id(fleet.conditions[device])), []).append(device)
+    return found.values()
 
 
 def _owners(shards: list[tuple[int, list[IntArray]]]) -> tuple[tuple[int, int], ...]:

@@ -145,7 +145,7 @@ COLUMNS: dict[str, Column] = {
         "bytes of an upload of the kept data; the whole shard for a dynamic method",
     ),
     "upload_s": Column("upload (s)", NUMBER, "seconds of the upload by the profile's link; not in the price"),
-    "peak_memory_bytes": Column("peak memory (B)", NUMBER, "weights, gradients, optimiser state and activations"),
+    "peak_memory_bytes": Column("peak memory (B)", NUMBER, "tensors of a training step, and a GPU's context"),
     "cost_j": Column("cost J (no unit)", NUMBER, "edge paper, Eq. 13: weighted time, energy and storage"),
     "host_score_wall_s": Column("scoring, this host (s)", NUMBER, "measured on the simulating machine"),
     "host_train_wall_s": Column("training, this host (s)", NUMBER, "measured on the simulating machine"),

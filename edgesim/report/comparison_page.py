@@ -28,6 +28,7 @@ from edgesim.report.page import Page, write_page
 from edgesim.report.run_tables import Run
 from edgesim.report.sections import PageChoice, PageTable, Section
 from edgesim.report.verdict_section import Verdict
+from edgesim.results import text_columns
 from edgesim.results.grouped_ratios import by_rule
 
 EXACT = ("dataset", "partition", "seeds")
@@ -45,6 +46,7 @@ def write(page: Page, out: Path) -> Path:
     return write_page(page, out)
 
 
+@text_columns.new_as_objects()
 def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str, str], command: str = "") -> Page:
     """One training on several fleets.
 
@@ -83,6 +85,7 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
     )
 
 
+@text_columns.new_as_objects()
 def of_runs(runs: Mapping[str, Run], command: str = "") -> Page:
     """Two or more runs, every later one against the first.
 

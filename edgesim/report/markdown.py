@@ -12,6 +12,7 @@ from edgesim.formatting import n_of, visible
 from edgesim.report import page, text_tables
 from edgesim.report.run_tables import Run
 from edgesim.report.sections import PageTable
+from edgesim.results import text_columns
 
 SHOWN_SECTIONS = ("summary", "equal-cost", "claims", "gap", "time", "kept", "failures")
 SHOWN_FIGURES = ("gap",)
@@ -44,6 +45,7 @@ def write_all(run: Run, files: Sequence[Path]) -> list[Path]:
     return list(files)
 
 
+@text_columns.new_as_objects()
 def write_page(shown: page.Page, out: Path, in_sections: Sequence[str], in_figures: Sequence[str]) -> Path:
     """Write verdict, facts and tables of any page as Markdown.
 

@@ -21,6 +21,7 @@ from edgesim.report.outline import sections
 from edgesim.report.run_tables import Run, read
 from edgesim.report.sections import PageTable, Section
 from edgesim.report.verdict_section import Verdict, read_verdict
+from edgesim.results import text_columns
 
 FIRST_ROWS = 25
 """rows of a table in the document itself; the script adds the others"""
@@ -28,6 +29,8 @@ BRIEF = 20
 """rows up to which a table stays on one sheet of paper"""
 SHORT = 30
 """characters up to which a text of a table stays on one line"""
+DATA_PLACE = "\0numbers\0"
+"""place of the numbers in a document"""
 UNITS = re.compile(r"([+-]?\d[\d.,]* (?:%|points?|pp|s|J)(?!\w)|n = \d+)")
 """numbers with their units"""
 
@@ -76,6 +79,7 @@ def render(run: Run) -> str:
     return render_page(of_run(run))
 
 
+@text_columns.new_as_objects()
 def of_run(run: Run) -> Page:
     """Page with the report of a run."""
     source = read(run)
@@ -92,30 +96,43 @@ def of_run(run: Run) -> Page:
     )
 
 
+@text_columns.new_as_objects()
 def render_page(page: Page) -> str:
     """Any page as HTML text."""
     specs = _specs(page.sections)
-    bare = dataclasses.replace(page, sections=[dataclasses.replace(part, galleries=()) for part in page.sections])
+    bare = [part.with_pictures((), part.limits) for part in page.sections]
     all_tables = {table.key: table for part in page.sections for table in part.all_tables}
-    room = payload.MAX_BYTES - payload.SPARE_BYTES - len(_document(bare, all_tables, {"tables": {}, "figures": specs}))
+    document = _document(dataclasses.replace(page, sections=bare), all_tables)
+    empty = _with_data(document, {"tables": {}, "figures": specs})
+    room = payload.MAX_BYTES - payload.SPARE_BYTES - len(empty.encode())
     # Tables come first; pictures of samples get the remaining room, and a little in any case.
-    left = room - payload.size_of(list(all_tables.values()))
+    packed = payload.packed_tables(list(all_tables.values()))
+    left = room - packed.bytes
     pictured = [_pictured(part, min(max(left, pictures.LEAST_BYTES), pictures.MOST_BYTES)) for part in page.sections]
     taken = sum(gallery.size for part in pictured for gallery in part.galleries)
-    shown, packed = payload.fit(list(all_tables.values()), max(0, room - taken))
-    data = {"tables": packed, "figures": specs}
-    return _document(dataclasses.replace(page, sections=pictured), shown, data).decode()
+    shown, numbers = payload.fit(packed, max(0, room - taken))
+    is_bare = all(not part.galleries and part.limits == of_bare.limits
+                  for part, of_bare in zip(pictured, bare, strict=True))  # fmt: skip
+    if not is_bare or any(shown[key] is not table for key, table in all_tables.items()):
+        document = _document(dataclasses.replace(page, sections=pictured), shown)
+    return _with_data(document, {"tables": numbers, "figures": specs})
 
 
 def _pictured(part: Section, max_bytes: int) -> Section:
     """Section with as many pictures as fit."""
     found, left_out = pictures.fitted(part.galleries, max_bytes)
-    return dataclasses.replace(part, galleries=tuple(found), limits=(*part.limits, *left_out))
+    return part.with_pictures(tuple(found), (*part.limits, *left_out))
 
 
-def _document(page: Page, shown: Mapping[str, PageTable], data: dict[str, Any]) -> bytes:
-    """The whole document in UTF-8."""
-    text = _template().render(
+def _with_data(document: str, data: dict[str, Any]) -> str:
+    """Document with its numbers."""
+    before, _, after = document.rpartition(DATA_PLACE)  # texts stand before it
+    return f"{before}{payload.as_json(data)}{after}"
+
+
+def _document(page: Page, shown: Mapping[str, PageTable]) -> str:
+    """The whole document, with DATA_PLACE for its numbers."""
+    text: str = _template().render(
         page=page,
         tables=shown,
         first_rows=_first_rows,
@@ -125,10 +142,10 @@ def _document(page: Page, shown: Mapping[str, PageTable], data: dict[str, Any]) 
         brief=BRIEF,
         glossary=text_tables.glossary(name for table in shown.values() for name in table.data.columns),
         colours=plot_style.PAGE_COLOURS,
-        page_data=payload.as_json(data),
+        page_data=Markup(DATA_PLACE),
         plotly_js=payload.plotly_js(),
     )
-    return text.encode()
+    return text
 
 
 @functools.cache  # a page is rendered twice, and compiling takes longer than that

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,19 +52,33 @@ def packed(data: pd.DataFrame) -> dict[str, Any]:
     return {"rows": len(data), "columns": packed_columns}
 
 
-def size_of(shown: list[PageTable]) -> int:
-    """Bytes of all rows of tables."""
-    return sum(len(as_json(packed(table.data))) for table in shown)
+@dataclass(frozen=True)
+class PackedTables:
+    """Tables of a page by key, with their packed numbers and the bytes of these."""
+
+    tables: dict[str, PageTable]
+    numbers: dict[str, dict[str, Any]]
+    sizes: dict[str, int]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all rows."""
+        return sum(self.sizes.values())
 
 
-def fit(shown: list[PageTable], max_bytes: int) -> tuple[dict[str, PageTable], dict[str, Any]]:
+def packed_tables(shown: list[PageTable]) -> PackedTables:
+    """All rows of tables, packed."""
+    numbers = {table.key: packed(table.data) for table in shown}
+    sizes = {key: len(as_json(values)) for key, values in numbers.items()}
+    return PackedTables({table.key: table for table in shown}, numbers, sizes)
+
+
+def fit(whole: PackedTables, max_bytes: int) -> tuple[dict[str, PageTable], dict[str, Any]]:
     """Tables and their packed numbers by key; the longest one is cut until all take at most `max_bytes`.
 
     At least one row of each remains.
     """
-    by_key = {table.key: table for table in shown}
-    data = {key: packed(table.data) for key, table in by_key.items()}
-    sizes = {key: len(as_json(values)) for key, values in data.items()}
+    by_key, data, sizes = dict(whole.tables), dict(whole.numbers), dict(whole.sizes)
     while sum(sizes.values()) > max_bytes:
         longer = [name for name in sizes if len(by_key[name].data) > 1]
         if not longer:

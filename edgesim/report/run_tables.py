@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from edgesim.analysis.accuracy_loss import MARGIN
+from edgesim.results import text_columns
 from edgesim.results.grouped_ratios import by_rule
 from edgesim.results.table_columns import empty
 
@@ -67,7 +68,7 @@ class RunTables:
 def read(run: Run) -> RunTables:
     """The tables of a run in any state."""
     training, pruning, verdict = (run.scenario.get(part) for part in ("training", "pruning", "report"))
-    known = run.records
+    known = text_columns.as_objects(run.records)
     return RunTables(
         records=by_rule(known, known),
         curves=by_rule(run.curves, known),

@@ -80,6 +80,12 @@ class Section:
         """Figures as a page shows them, including those replaced by a sentence."""
         return [finish_figure(figure, self.colours) for figure in self.figures]
 
+    def with_pictures(self, pictures: tuple[Gallery, ...], limits: tuple[str, ...]) -> Section:
+        """The same section with other pictures and limits; figures are not finished again."""
+        found = replace(self, galleries=pictures, limits=limits)
+        found.__dict__["finished_figures"] = self.finished_figures
+        return found
+
     @property
     def shown_figures(self) -> list[Figure]:
         """Figures with something to draw."""

@@ -9,6 +9,7 @@ from edgesim.analysis.means import summary
 from edgesim.analysis.verdict import verdict_of
 from edgesim.report.run_tables import Run, read
 from edgesim.report.text_tables import terminal_rows
+from edgesim.results import text_columns
 
 KINDS = ("disagreement", "answer", "cost")
 """kinds of findings on the terminal; the page has all"""
@@ -27,6 +28,7 @@ class Summary(NamedTuple):
         return len(self.header) - ("failed" in self.header)
 
 
+@text_columns.new_as_objects()
 def summary_of(run: Run) -> Summary:
     """Summary of a run in any state, with the numbers and sentences of its page."""
     source = read(run)

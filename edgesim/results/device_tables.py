@@ -9,18 +9,23 @@ import pandas as pd
 
 from edgesim.cost.feasibility import usable_memory_bytes
 from edgesim.data.images import ImageDataset
+from edgesim.hardware.conditions import ChosenClocks
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.results.table_columns import OF_DEVICES
 from edgesim.work import IntArray
 
 
 def holdings(
-    devices: Sequence[DeviceProfile], shards: Mapping[tuple[int, int], IntArray], dataset: ImageDataset
+    devices: Sequence[DeviceProfile],
+    power_modes: Sequence[str | ChosenClocks],
+    shards: Mapping[tuple[int, int], IntArray],
+    dataset: ImageDataset,
 ) -> dict[str, pd.DataFrame]:
     """The tables `devices` and `shards` of a run.
 
     Args:
         devices: the fleet, by index.
+        power_modes: of each device.
         shards: (seed, device) -> indices into the training set.
         dataset: its training labels and class names.
 
@@ -32,8 +37,9 @@ def holdings(
         largest[device] = max(largest.get(device, 0), len(shard) * dataset.sample_bytes)
     hardware = [
         (i, d.name, d.title, d.device_class, d.throughput_flops_per_s, d.power_w, d.idle_w, d.memory_bytes,
-         usable_memory_bytes(d), d.storage_bytes, largest.get(i, 0), np.nan if d.battery_j is None else d.battery_j)
-        for i, d in enumerate(devices)
+         usable_memory_bytes(d), d.storage_bytes, largest.get(i, 0), np.nan if d.battery_j is None else d.battery_j,
+         str(mode))
+        for i, (d, mode) in enumerate(zip(devices, power_modes, strict=True))
     ]  # fmt: skip
     lengths = [len(shard) for shard in shards.values()]
     index = np.concatenate(list(shards.values())) if shards else np.zeros(0, dtype=np.int64)

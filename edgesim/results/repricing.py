@@ -20,6 +20,7 @@ from edgesim.config import shipped, validation
 from edgesim.cost import pricing
 from edgesim.errors import Fault, ScenarioError
 from edgesim.formatting import n_of
+from edgesim.hardware.fleet import with_traces_beside
 from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.records import Record, Trial, TrialResult
 from edgesim.results.linked_runs import curves_of
@@ -66,7 +67,7 @@ def with_fleet(document: dict[str, Any], devices: int, file: Path, folder: Path 
             own = group.get("profile") if isinstance(group, dict) else None
             if isinstance(own, str) and own.endswith((".yaml", ".yml")):  # relative to the fleet's file
                 group["profile"] = str((file.parent / own).resolve())
-        given = {**given, "groups": groups}
+        given = with_traces_beside({**given, "groups": groups}, file.parent.resolve(), Path())
     changed = {**copy.deepcopy(document), "fleet": given}
     loaded = loading.from_document(changed, str(file), folder or Path.cwd())
     if len(loaded.fleet) != devices:

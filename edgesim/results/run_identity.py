@@ -1,7 +1,7 @@
 """Identity of a run: the content of all that its numbers depend on beside the scenario, and what changed since.
 
-A resumed run mixes results. So code, packages, profiles, data, own modules and linked runs are recorded when a run
-begins and compared when it goes on.
+A resumed run mixes results. So code, packages, profiles, traces, data, own modules and linked runs are recorded when a
+run begins and compared when it goes on.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def of_scenario(scenario: Scenario) -> Identity:
         "edgesim_code": code_key(),
         "packages": _packages(scenario),
         "profiles": _profiles(scenario),
+        "traces": dict(scenario.fleet.traces),
         "own_modules": own_modules.hashes(_plugins(scenario)),
         "linked_runs": {name: _folder_key(beside(scenario, name, place)) for place, name in _linked(scenario)},
     }

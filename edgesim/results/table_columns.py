@@ -28,7 +28,7 @@ OF_DEVICES = {
     "shards": ["seed", "device", "index", "label", "class_name"],
     "devices": [
         "device", "profile", "title", "device_class", "throughput_flops_per_s", "power_w", "idle_w", "memory_bytes",
-        "usable_memory_bytes", "storage_capacity_bytes", "shard_bytes", "battery_j",
+        "usable_memory_bytes", "storage_capacity_bytes", "shard_bytes", "battery_j", "power_mode",
     ],
 }  # fmt: skip
 """tables of the fleet, each with its columns"""

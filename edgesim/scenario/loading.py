@@ -295,7 +295,7 @@ def _resolved(scenario: Scenario) -> Document:
         "name": scenario.name,
         "dataset": named(scenario.dataset),
         "partition": named(scenario.partition),
-        "fleet": _plain(scenario.fleet.document),
+        "fleet": fleet.to_dict(scenario.fleet.document),
         "model": named(scenario.model),
         "training": training,
         "pruning": {

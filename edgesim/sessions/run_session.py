@@ -62,8 +62,10 @@ def run_missing(
             log.note(f"{n_of(left_out, 'result')} of keep ratios that the rule no longer chooses left out")
         folder.note_terms(plan.config.pricing)
         shards = {key: spec.shard for key, spec in plan.devices.items()}
-        folder.describe(holdings(scenario.fleet.devices, shards, plan.config.dataset))
-        notes = [str(note) for note in plan.config.dataset.notes]
+        fleet = scenario.fleet
+        modes = [conditions.power_mode for conditions in fleet.conditions]
+        folder.describe(holdings(fleet.devices, modes, shards, plan.config.dataset))
+        notes = [*map(str, plan.config.dataset.notes), *fleet.notes]
         known = {"workload": plan.config.pricing.workload.summary(), "shown": plan.shown_device}
         identity = run_identity.with_data(folder.info["identity"], plan.config.dataset)
         folder.update({**known, "data_notes": notes, "identity": identity})

@@ -65,7 +65,8 @@ class FusedSgd:
     def __init__(self, parameters: Iterable[torch.nn.Parameter], momentum: float, weight_decay: float, nesterov: bool):
         self._parameters = [p for p in parameters if p.requires_grad]
         self._momentum, self._weight_decay, self._nesterov = momentum, weight_decay, nesterov
-        self._buffers = [torch.empty_like(p, memory_format=torch.preserve_format) for p in self._parameters]
+        moved = self._parameters if momentum else []
+        self._buffers = [torch.empty_like(p, memory_format=torch.preserve_format) for p in moved]
         self._first_step = True
 
     @torch.no_grad()
@@ -76,7 +77,7 @@ class FusedSgd:
         torch._fused_sgd_(
             list[torch.Tensor](self._parameters),
             [_gradient(p) for p in self._parameters],
-            self._buffers if self._momentum else [],
+            self._buffers,
             weight_decay=self._weight_decay,
             momentum=self._momentum,
             lr=learning_rate,
@@ -128,6 +129,9 @@ def _gradient(parameter: torch.nn.Parameter) -> torch.Tensor:
     assert gradient is not None
     if gradient.stride() == parameter.stride():
         return gradient
+    both = zip(parameter.shape, gradient.stride(), parameter.stride(), strict=True)
+    if all(mine == wanted for size, mine, wanted in both if size > 1):  # the same memory (kernels of 1x1)
+        return gradient.as_strided(parameter.shape, parameter.stride())
     return torch.empty_like(parameter, memory_format=torch.preserve_format).copy_(gradient)
 
 

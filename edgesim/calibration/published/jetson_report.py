@@ -38,7 +38,9 @@ def section(found: JetsonFit, profiles: Mapping[str, DeviceProfile], figure: str
             _errors(found.held_out_device, profiles, DEVICE_GOAL, DEVICE_GOAL),
             f"![Measured and predicted step times of held-out workloads]({figure})",
             "The forms of the law and the spreads of its priors were chosen by the errors of held-out workloads, so\n"
-            "that these are a little too good. Two further pairs of workload and device were kept apart from all of it.",
+            "that these are a little too good. Two more pairs of workload and device were kept apart from all of it.",
+            "Not used: the AGX Orin's power in two VGG9 trainings, whose input may bind and whose sizes are unknown;\n"
+            "BERT by depth on the TX2, without a batch size; and a Nano that is twice a TX2 by definition.",
             "Fitted costs, as multiples of the time at nominal peak or bandwidth, or in clock cycles:",
             _costs(found, profiles),
             "Power in W at the highest clocks, part by part.",

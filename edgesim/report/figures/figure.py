@@ -167,8 +167,9 @@ def rows(data: pd.DataFrame) -> list[dict[str, Any]]:
 
 def by_method(data: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """(method, its rows), by first appearance."""
-    for method in dict.fromkeys(data["method"]):
-        yield method, data[data["method"] == method]
+    methods = data["method"].to_numpy(dtype=object)
+    for method in dict.fromkeys(methods):
+        yield method, data[methods == method]
 
 
 def words(data: pd.DataFrame, column: str, write: Callable[[float], str], suffix: str = "") -> str:

@@ -133,9 +133,10 @@ def _choice(trace: Spec) -> str:
 
 def _groups(traces: list[Spec], points: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
     """Points that are shown together: those of each choice with those that are always shown."""
-    chosen = list(dict.fromkeys(filter(None, (_choice(traces[number]) for number, _ in points))))
+    choices = [_choice(trace) for trace in traces]
+    chosen = list(dict.fromkeys(filter(None, (choices[number] for number, _ in points))))
     for choice in chosen or [""]:
-        yield [point for point in points if _choice(traces[point[0]]) in ("", choice)]
+        yield [point for point in points if choices[point[0]] in ("", choice)]
 
 
 def _fill(lanes: dict[tuple[int, int], int], group: list[tuple[int, int]], away: Any, spots: list[float]) -> None:

@@ -1,0 +1,183 @@
+"""Memory of a training step: by hand, and against torch's profiler in the training loop itself."""
+
+from __future__ import annotations
+
+import gc
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch._C._profiler import _EventType
+from torch.profiler import ProfilerActivity, profile
+
+from edgesim.models import MODELS, resolve
+from edgesim.models.training_memory import _kernel_bytes, _peaks, training_memory
+from edgesim.models.workload import count
+from edgesim.training.loop import Streams, Subset, fit
+from edgesim.training.settings import Training
+from edgesim.training.task import ClassificationTask
+from edgesim.work import LiveBytes, TrainingMemory, Workload
+
+Shape = tuple[int, int, int]
+
+
+def test_two_linear_layers_by_hand() -> None:
+    """Images of 10 numbers, 7 hidden, 3 classes: 101 weights in tensors of 70, 7, 21 and 3.
+
+    The batch (40 B and a label of 8 B), the logits (12 B), the loss and its gradient (4 B each) live to the end.
+    Backward through ReLU: hidden, and its gradient before and after (28 B each), with the gradients of the last layer.
+    Backward through the first layer: the gradient of hidden, with the gradients of all weights.
+    """
+    found = count(lambda: MODELS["mlp"](hidden=(7,)).build((1, 2, 5), 3), (1, 2, 5), 3)
+    weights, last, scalars = 4 * 101, 4 * 24, 8
+    relu = LiveBytes(weights + last + scalars, 60 + 3 * 28)
+    first = LiveBytes(2 * weights + scalars, 60 + 28)
+    assert found.memory == TrainingMemory((first, relu), weights, 4 * 4)
+    # With 2 samples the first layer's pass is the peak, with 64 ReLU's; Adam adds two states and four counts.
+    assert found.peak_training_bytes(2, 2) == 4 * weights + 8 + 16 + 2 * 88
+    assert found.peak_training_bytes(64, 0) == weights + last + 8 + 64 * 144
+    assert found.peak_training_bytes(np.array([2, 64]), 1).tolist() == [3 * weights + 8 + 176, 2 * weights + 104 + 9216]
+    # In blocks of 512 B: 4 weights and 4 gradients, 2 scalars; 4 tensors that grow lie half a block over, on average.
+    assert found.peak_training_bytes(2, 0, in_blocks=True) == 10 * 512 + 4 * 256 + 2 * 88
+    assert found.peak_training_bytes(2, 2, in_blocks=True) == (10 + 2 * 4 + 4) * 512 + 4 * 256 + 2 * 88
+
+
+def test_a_convolution_with_batch_norm_by_hand() -> None:
+    """1x4x4 images, 2 channels, batch norm, ReLU in place, 3 classes. The flattened features are a copy of 128 B.
+
+    To the end live: image 64 B, label 8 B, logits 12 B, 123 weights, statistics of batch norm (16 B and a count of
+    8 B, of this pass 16 B), loss and its gradient. Backward through the last layer: outputs of convolution and ReLU,
+    features and their gradient (128 B each), and the gradient of the logits. Backward through batch norm, with
+    2 gradients of its own: output of the convolution, gradients before and after, and the copy that the kernel makes.
+    """
+    layers = [nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2), nn.ReLU(inplace=True)]
+    found = count(lambda: nn.Sequential(*layers, nn.Flatten(), nn.Linear(32, 3)), (1, 4, 4), 3)
+    fixed = 4 * 123 + 24 + 16 + 8 + 4 * 99
+    last = LiveBytes(fixed, 84 + 4 * 128 + 12)
+    norm = LiveBytes(fixed + 16, 84 + 4 * 128)
+    assert found.memory == TrainingMemory((norm, last), 4 * 123, 4 * 6)
+
+
+def test_a_convolution_copies_its_weights_by_hand() -> None:
+    """3x3 from 4 to 8 channels on 4x4: backward has the kernel in channels-last and its gradient twice more."""
+    layers = [nn.Conv2d(1, 4, 1, bias=False), nn.Conv2d(4, 8, 3, padding=1, bias=False)]
+    found = count(lambda: nn.Sequential(*layers, nn.Flatten(), nn.Linear(128, 2, bias=False)), (1, 4, 4), 2)
+    kernel, weights = 4 * 288, 4 * (4 + 288 + 256)
+    # Gradients of the last layer and the kernel, three copies of it; images 64, label 8, logits 8, the convolution's
+    # input and output and the gradients of both
+    peak = LiveBytes(weights + 8 + 4 * 256 + kernel + 3 * kernel, 80 + 256 + 256 + 512)
+    assert found.memory is not None
+    assert peak in found.memory.moments
+
+
+@pytest.mark.parametrize(
+    ("layer", "side", "copies"),
+    [
+        (nn.Conv2d(4, 8, 3, padding=1), 4, 3),
+        (nn.Conv2d(4, 8, 1), 4, 2),  # its channels-last layout is the one that it has
+        (nn.Conv2d(4, 8, 3, padding=1), 2, 5),  # larger than its images
+        (nn.Conv2d(4, 8, 16, stride=16), 32, 5),
+        (nn.Conv2d(8, 8, 3, padding=1, groups=8), 4, 2),
+        (nn.Conv2d(8, 8, 5, padding=2, groups=8), 8, 65),
+        (nn.Conv2d(8, 8, 5, padding=2, groups=8), 4, 4),
+    ],
+)
+def test_copies_of_a_convolutions_weights(layer: nn.Conv2d, side: int, copies: int) -> None:
+    """What the profiler shows beside the inputs and outputs of the backward pass, in sizes of the weights."""
+    with torch.device("meta"):
+        images = torch.zeros(2, layer.in_channels, side, side).to(memory_format=torch.channels_last)
+        weight = torch.zeros_like(layer.weight)
+    args = (images, images, weight, None, layer.stride, layer.padding, (1, 1), False, (0, 0), layer.groups)
+    assert (
+        _kernel_bytes(torch.ops.aten.convolution_backward, (*args, (True, True, False))) == copies * 4 * weight.numel()
+    )
+
+
+def test_frozen_weights_have_neither_gradient_nor_state() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(10, 7), nn.Linear(7, 3))
+    network[1].requires_grad_(False)
+    memory, _ = training_memory(network, (1, 2, 5), torch.device("cpu"))
+    assert memory.state_bytes == 4 * 24
+    assert memory.moments[0].fixed == 4 * 101 + 4 * 24 + 8
+
+
+def test_a_network_that_looks_at_images_by_view_is_counted() -> None:
+    """Channels-last images of several channels cannot be viewed flat; a loop of one's own may have others."""
+
+    class Viewing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(3 * 4 * 4, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.linear(x.view(len(x), -1))
+
+    memory, _ = training_memory(Viewing(), (3, 4, 4), torch.device("cpu"))
+    assert memory.moments[0] == LiveBytes(2 * 4 * 245 + 8, 4 * 48 + 8 + 20 + 20)
+
+
+def test_moments_that_are_never_the_peak_are_dropped() -> None:
+    """At 1 sample 100 + 1 wins, from 12 on 10 + 9 B; 50 + 5 B lies below both at all sizes, 60 + 5 B above at 11."""
+    ends = LiveBytes(100, 1), LiveBytes(10, 9)
+    assert _peaks([*ends, LiveBytes(50, 5), LiveBytes(9, 9), LiveBytes(100, 0)]) == ends
+    between = LiveBytes(60, 5)
+    assert _peaks([*ends, between]) == (ends[0], between, ends[1])
+    assert _peaks([LiveBytes(5, 1), LiveBytes(4, 2)]) == (LiveBytes(4, 2),)  # equal at 1 sample
+    rng = np.random.default_rng(0)
+    many = [LiveBytes(int(a), int(b)) for a, b in rng.integers(0, 1000, (300, 2))]
+    for batch_size in (1, 2, 7, 100):
+        assert max(one.at(batch_size) for one in _peaks(many)) == max(one.at(batch_size) for one in many)
+
+
+def test_a_workload_keeps_its_memory_in_files() -> None:
+    found = count(lambda: MODELS["mlp"](hidden=()).build((1, 2, 2), 2), (1, 2, 2), 2)
+    again = Workload.from_fields(json.loads(json.dumps(asdict(found), default=np.ndarray.tolist)))
+    assert again == found
+    assert "memory" not in found.summary()
+    with pytest.raises(ValueError, match="count it with"):
+        Workload(1.0, 1.0, 1, 4).peak_training_bytes(1, 0)
+
+
+def real_peak(model: nn.Module, shape: Shape, settings: Training, steps: int = 2) -> int:
+    """Most bytes alive in some steps of the training loop, as torch's allocator tells its profiler."""
+    rng, n, channels = np.random.default_rng(0), settings.batch_size * steps, shape[0]
+    images = rng.integers(0, 256, (n, *shape[1:], channels), dtype=np.uint8)
+    task = ClassificationTask(images, rng.integers(0, 10, n), (np.full(channels, 0.5), np.ones(channels)), "cpu")
+    held = sum(one.numel() * one.element_size() for one in (*model.parameters(), *model.buffers()))
+    gc.collect()  # the optimiser of the training before would be freed on the way
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        fit(model, task, Subset(np.arange(n)), settings, Streams(0, 0, "memory"))
+    events, changes = list(profiled.profiler.kineto_results.experimental_event_tree()), []
+    while events:
+        event = events.pop()
+        events += event.children
+        if event.typed[0] == _EventType.Allocation:
+            changes.append((event.start_time_ns, event.typed[1].alloc_size))
+    return held + int(np.cumsum([size for _, size in sorted(changes, key=lambda change: change[0])]).max())
+
+
+SGD = {"optimizer": "sgd"}
+CASES = [
+    ("mlp", (1, 28, 28), {8: {}, 32: SGD, 128: SGD | {"momentum": 0.0}}),
+    ("mlp", (3, 32, 32), {8: {}, 128: {}}),
+    ("small-cnn", (1, 28, 28), {8: {}, 32: SGD, 128: {}}),
+    ("small-cnn", (3, 32, 32), {32: SGD | {"momentum": 0.0}}),
+    ("resnet8", (3, 32, 32), {4: {}, 16: SGD, 32: {}}),
+    ("mobilenet-v2", (3, 32, 32), {2: {}, 4: SGD}),
+    ("resnet18", (3, 16, 16), {4: {}}),
+]
+
+
+@pytest.mark.parametrize(("name", "shape", "settings"), CASES, ids=[f"{case[0]}-{case[1][0]}" for case in CASES])
+def test_the_peak_is_that_of_the_training_loop(name: str, shape: Shape, settings: dict[int, dict[str, object]]) -> None:
+    def build() -> nn.Module:
+        return resolve(name)().build(shape, 10)
+
+    counted = count(build, shape, 10)
+    for batch_size, given in settings.items():
+        training = Training(epochs=1, batch_size=batch_size, **given)  # type: ignore[arg-type]
+        found = counted.peak_training_bytes(batch_size, training.optimizer_states)
+        assert found == pytest.approx(real_peak(build(), shape, training), rel=0.05), batch_size
