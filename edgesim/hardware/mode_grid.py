@@ -62,11 +62,7 @@ def _combinations(profile: DeviceProfile) -> ModeGrid:
         clock: np.ones((len(clocks_hz), 1)) if clock not in steps else (clocks_hz[:, [i]] / highest[i])
         for i, clock in enumerate(ORDER)
     }
-    found = at_shares(profile, "", ClockShares(**shares))
-    load_w = np.array(found.load_w)
-    load_w[-1] = profile.power_w
-    on_all = PowerSetting("", found.speed, found.overhead_speed, load_w, found.clocks)
-    return ModeGrid(profile, on_all, (), clocks_hz)
+    return ModeGrid(profile, at_shares(profile, "", ClockShares(**shares)), (), clocks_hz)
 
 
 def _named(profile: DeviceProfile) -> ModeGrid:

@@ -134,6 +134,9 @@ def at_shares(profile: DeviceProfile, name: str, clocks: ClockShares, gpu_core_s
         load_w = profile.idle_w + above_w
     else:
         load_w = np.minimum(law.most_w(clocks), profile.power_w)
+    parts = (clocks.cpu, clocks.gpu, clocks.memory, gpu_core_share)
+    full = np.logical_and.reduce(np.broadcast_arrays(*(np.equal(part, 1.0) for part in parts)))
+    load_w = np.where(full, profile.power_w, load_w)[()]  # the full mode by another name, to the last digit
     return PowerSetting(name, clocks.gpu * gpu_core_share, clocks.cpu, load_w, clocks, gpu_core_share)
 
 
