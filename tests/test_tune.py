@@ -15,8 +15,14 @@ from commands import command
 from conftest import ROOT
 
 import edgesim
+from edgesim.calibration.gpu_fit import GpuDevice, MeasuredClocks
+from edgesim.calibration.published.jetson_fit import HeldOut
+from edgesim.calibration.published.jetson_steps import JetsonRun
+from edgesim.calibration.published.mode_choices import choice
+from edgesim.cost.gpu_steps import KINDS, GpuWork
 from edgesim.hardware.conditions import ChosenClocks
 from edgesim.hardware.mode_grid import ModeGrid
+from edgesim.hardware.power_setting import ClockShares
 from edgesim.planning.auto_modes import best_mode
 from edgesim.planning.mode_search import Candidates, Target, choose
 from edgesim.planning.tuning import Query, tune
@@ -396,3 +402,16 @@ def test_nothing_chooses_a_mode_without_a_budget(rule: Any) -> None:
     }
     with pytest.raises(edgesim.ScenarioError, match=r"fleet.groups\[0\].power_mode: auto needs .*budget"):
         edgesim.load_scenario(document)
+
+
+def test_measured_saving_of_a_mode_chosen_by_predictions() -> None:
+    """Three modes, the last one full: the prediction takes the middle one, which saves less than it says."""
+    measured_s, measured_j = np.array([3.0, 1.8, 1.0]), np.array([4.0, 9.0, 10.0])
+    device, clocks = GpuDevice("x", 1.0, 1.0, 1.0, 1.0), ClockShares(*([np.array([0.3, 0.6, 1.0])] * 3))
+    times = MeasuredClocks(device, "network", GpuWork(*(np.zeros((1, len(KINDS))),) * 3), clocks, measured_s)
+    one = HeldOut(JetsonRun(times, measured_j), np.array([3.0, 1.5, 1.0]), np.array([9.0, 6.0, 8.0]))
+    found = choice(one, 1.6)
+    assert (found.time, found.saved, found.saved_at_best) == pytest.approx((1.8, 0.1, 0.0))
+    assert found.saved_predicted == pytest.approx(0.25)
+    assert choice(one, 3.0).saved_at_best == pytest.approx(0.6)
+    assert choice(one, 1.1).saved == 0

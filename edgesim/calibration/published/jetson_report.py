@@ -9,6 +9,7 @@ import numpy as np
 from edgesim.calibration.gpu_fit import NAMES, PRIORS
 from edgesim.calibration.published.jetson_fit import HeldOut, JetsonFit
 from edgesim.calibration.published.markdown_table import table
+from edgesim.calibration.published.mode_choices import mode_table
 from edgesim.formatting import percent
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import FloatArray
@@ -36,6 +37,12 @@ def section(found: JetsonFit, profiles: Mapping[str, DeviceProfile], figure: str
             _errors(found.held_out_workload, profiles, TIME_GOAL, FULL_GOAL),
             "A device that no fit has seen. Its power law is the other's by the ratio of their power budgets.",
             _errors(found.held_out_device, profiles, DEVICE_GOAL, DEVICE_GOAL),
+            "Modes chosen by these predictions, as `edgesim tune` chooses them: the least predicted energy within a\n"
+            "deadline. Deadline and time are multiples of the step's time at the highest clocks. Time and energy\n"
+            "saved are measured. By fits that have not seen the workload on that device:",
+            mode_table(found.held_out_workload, profiles),
+            "By fits that have not seen the device:",
+            mode_table(found.held_out_device, profiles),
             f"![Measured and predicted step times of held-out workloads]({figure})",
             "The forms of the law and the spreads of its priors were chosen by the errors of held-out workloads, so\n"
             "that these are a little too good. Two more pairs of workload and device were kept apart from all of it.",
