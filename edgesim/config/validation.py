@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic import PydanticUserError, ValidationError
 
 from edgesim.config import document_bounds as bounds
+from edgesim.config.checked_dataclass import adapter
 from edgesim.config.document_values import check_finite, meant
 from edgesim.config.document_values import join as join
 from edgesim.config.document_values import kind_of as kind_of
@@ -74,7 +75,7 @@ def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
     value = None
     try:
         # JSON mode with strict types: lists serve as tuples, but "5" is no number and 1 is no true.
-        value = TypeAdapter(cls).validate_json(json.dumps(known), strict=True)
+        value = adapter(cls).validate_json(json.dumps(known), strict=True)
     except (PydanticUserError, NameError) as error:  # a user's own dataclass whose types cannot be checked
         faults.append(Fault(path, f"the fields of {cls.__name__} cannot be checked: {str(error).splitlines()[0]}"))
         return None
