@@ -30,7 +30,7 @@ from edgesim.hardware.conditions import (
 from edgesim.hardware.group_conditions import of_group
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.quantity import FREQUENCIES
-from edgesim.hardware.traces import TraceReader
+from edgesim.hardware.trace_reader import TraceReader
 
 MAX_DEVICES = 1_000_000
 """of a fleet that a scenario lists; `edgesim plan --devices N` scales one up without listing it"""
