@@ -156,6 +156,25 @@ def test_help_needs_neither_torch_nor_ray() -> None:
         assert name in done.stdout
 
 
+def test_validate_imports_the_methods_that_are_named_and_no_readers_of_data_or_traces() -> None:
+    code = (
+        "import sys\nsys.argv = ['edgesim', 'validate', 'scenarios/quickstart.yaml']\nfrom edgesim.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(*(name for name in sys.modules if name.startswith(('edgesim.', 'pyarrow', 'PIL'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    said, _, modules = done.stdout.strip().partition("\n")
+    assert said == "scenarios/quickstart.yaml: ok (8 devices, 5 methods, 4 keep ratios, 5 seeds)", done.stderr
+    imported = set(modules.split())
+    named = {"full", "fewer_epochs", "importance", "random", "rs2"}
+    files = {file.stem for file in (ROOT / "edgesim" / "pruning").glob("*.py")} - named
+    assert {f"edgesim.pruning.{name}" for name in named} <= imported
+    assert {name for name in files if f"edgesim.pruning.{name}" in imported} == {"base", "full_passes"}
+    readers = [f"edgesim.hardware.{name}" for name in ("trace_files", "trace_table", "traces", "traced_windows")]
+    readers += [f"edgesim.data.{name}" for name in ("arrays", "cache", "folders", "parquet", "public")]
+    assert imported & {*readers, "pyarrow", "PIL"} == set()
+
+
 def test_a_plan_in_a_file_needs_no_pandas(tmp_path: Path) -> None:
     out = tmp_path / "plan.parquet"
     code = (

@@ -195,7 +195,9 @@ def test_a_key_a_method_and_an_option_that_change_show_on_their_pages(hooks: Any
     assert "| `patience` | Epochs without gain. Default: 3. |" in after
 
     monkeypatch.undo()
-    monkeypatch.setitem(METHODS, "newest", type("Newest", (METHODS["random"],), {"__doc__": "keeps the newest."}))
+    newest = type("Newest", (METHODS["random"],), {"__doc__": "keeps the newest."})
+    for place in ("generators.methods", "edgesim.scenario.schema"):
+        monkeypatch.setattr(f"{place}.METHODS", {**METHODS, "newest": newest})
     assert "| [`newest`](#newest) | keeps the newest |" in hooks.GENERATED["methods"]()
 
     group: Any = typer.main.get_command(with_commands())

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import pytest
 from pydantic import Field
+from pydantic._internal._generate_schema import GenerateSchema
 from pydantic.dataclasses import dataclass
 
 from edgesim.config import validation
+from edgesim.config.checked_dataclass import adapter, checked_dataclass
 from edgesim.errors import Fault, ScenarioError
 
 
@@ -82,6 +84,21 @@ def test_build_gives_the_dataclass() -> None:
     built = validation.build(Outer, {"rate": 2, "inner": {"depth": 3}, "sizes": [1, 2]}, "top", faults)
     assert faults == []
     assert built == Outer(rate=2.0, inner=Inner(depth=3), sizes=(1, 2))
+
+
+def test_checks_of_a_class_are_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    @checked_dataclass()
+    class Lamp:
+        watts: Annotated[float, Field(gt=0)] = 5.0
+
+    made: list[object] = []
+    build_checks = GenerateSchema.generate_schema
+    monkeypatch.setattr(GenerateSchema, "generate_schema", lambda self, of: made.append(of) or build_checks(self, of))
+    faults: list[Fault] = []
+    assert [validation.build(Lamp, {"watts": w}, "lamp", faults) for w in (1.0, 2.0)] == [Lamp(1.0), Lamp(2.0)]
+    assert adapter(Lamp).dump_python(Lamp()) == {"watts": 5.0}
+    assert made.count(Lamp) == 1
+    assert faults == []
 
 
 def test_build_reports_every_fault_with_its_path() -> None:

@@ -53,7 +53,10 @@ def battery(capacity_j: float, profile: str = "raspberry-pi-4b") -> dict[str, An
 
 
 def test_a_start_that_the_charge_does_not_last_for_rules_out_every_method(make_scenario: Make, tmp_path: Path) -> None:
-    """60 J on a Jetson whose start alone takes 157 J (48.5 s at 3.24 W): known before, whatever a clustering may take. Nothing trains."""
+    """60 J on a Jetson whose start alone takes 157 J, 48.5 s at 3.24 W: known before, whatever a clustering may take.
+
+    Nothing trains.
+    """
     scenario = small(make_scenario, [battery(60, "jetson-nano")], ["random", "importance", *INEXACT], 0.5)
     found = run(scenario, tmp_path / "run")
     both = joined(scenario, found.records)

@@ -38,6 +38,19 @@ def test_an_installed_class() -> None:
     assert registry.load("collections:OrderedDict") is OrderedDict
 
 
+def test_rows_of_a_table_are_imported_when_they_are_asked_for(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "plug_rows.py").write_text("class B:\n    pass\n")
+    monkeypatch.syspath_prepend(str(here))
+    rows: registry.ImportedRows[object] = registry.ImportedRows({"b": "plug_rows:B", "a": "collections:OrderedDict"})
+    assert ("b" in rows, "c" in rows, len(rows), list(rows)) == (True, False, 2, ["b", "a"])
+    assert "plug_rows" not in sys.modules
+    assert rows["a"] is OrderedDict
+    assert "plug_rows" not in sys.modules
+    assert dict(rows) == {"b": sys.modules["plug_rows"].B, "a": OrderedDict}
+    with pytest.raises(KeyError, match="c"):
+        rows["c"]
+
+
 def test_the_current_directory_comes_first_while_importing_and_last_afterwards(here: Path) -> None:
     (here / "plug_path.py").write_text("import sys\nfirst = sys.path[0]\ndef make():\n    return first\n")
     assert registry.load("plug_path:make")() == str(here)

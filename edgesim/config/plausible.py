@@ -7,14 +7,14 @@ catches slips such as 1e12 epochs, or GFLOP/s where FLOP/s belong.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import GetJsonSchemaHandler
 from pydantic_core import core_schema
 
+from edgesim.config.checked_dataclass import field_types
 from edgesim.config.document_values import join
 from edgesim.errors import Fault
 
@@ -121,7 +121,7 @@ def _implausible(cls: Any, given: Mapping[str, Any], path: str) -> Iterator[Impl
     origin = get_origin(cls) or cls
     arguments = dict(zip(getattr(origin, "__parameters__", ()), get_args(cls), strict=False))
     unsafe = given.get("unsafe") is True
-    for name, hint in _hints(origin).items():
+    for name, hint in field_types(origin).items():
         if name in given:
             found = arguments.get(hint, hint) if isinstance(hint, TypeVar) else hint
             yield from _outside(found, given[name], join(path, name), unsafe)
@@ -156,11 +156,6 @@ def _outside(
                 yield from _outside(part, value, path, unsafe)
         elif math.isfinite(value) and not within.holds(value):
             yield Implausible(path, value, within, unsafe)
-
-
-@functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls, include_extras=True)
 
 
 def _written(number: float) -> str:

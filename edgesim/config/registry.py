@@ -10,10 +10,10 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from edgesim.config import user_code, validation
 from edgesim.config.validation import nearest
@@ -22,6 +22,7 @@ from edgesim.errors import EdgesimError, Fault
 _REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 LABEL_LENGTH = 80
 LABEL_FORM = f"must be printable text of 1 to {LABEL_LENGTH} characters, without / or \\"
+T = TypeVar("T")
 Resolve = Callable[[str, str], type]
 """(name with a colon, the method that its class must have) -> class"""
 
@@ -50,6 +51,32 @@ def own_class(name: str, methods: str) -> type:
     if not dataclasses.is_dataclass(loaded):
         raise EdgesimError(f"{name} must be a dataclass, so that its arguments can be checked")
     return loaded
+
+
+class ImportedRows(Mapping[str, type[T]], Generic[T]):
+    """Rows of a table of plug-ins. A row's module is imported when the row is asked for, and for no other reason."""
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        """Keep the rows: their names, each with its class as `package.module:Name`."""
+        self._places = dict(places)
+
+    def __getitem__(self, name: str) -> type[T]:
+        """The class of a row."""
+        module_name, attribute = self._places[name].split(":")
+        cls: type[T] = getattr(importlib.import_module(module_name), attribute)
+        return cls
+
+    def __contains__(self, name: object) -> bool:
+        """True for the name of a row; nothing is imported."""
+        return name in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, in the order of the table."""
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self._places)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic import PydanticUserError, ValidationError
 
 from edgesim.config import document_bounds as bounds
+from edgesim.config.checked_dataclass import adapter, field_types
 from edgesim.config.document_values import check_finite, meant
 from edgesim.config.document_values import join as join
 from edgesim.config.document_values import kind_of as kind_of
@@ -74,7 +75,7 @@ def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
     value = None
     try:
         # JSON mode with strict types: lists serve as tuples, but "5" is no number and 1 is no true.
-        value = TypeAdapter(cls).validate_json(json.dumps(known), strict=True)
+        value = adapter(cls).validate_json(json.dumps(known), strict=True)
     except (PydanticUserError, NameError) as error:  # a user's own dataclass whose types cannot be checked
         faults.append(Fault(path, f"the fields of {cls.__name__} cannot be checked: {str(error).splitlines()[0]}"))
         return None
@@ -94,7 +95,7 @@ def _crossed(cls: Any, given: dict[str, Any], path: str) -> list[Fault]:
     """Faults that dataclasses find by `faults_in` between the fields of their maps, at every depth."""
     find = getattr(cls, "faults_in", None)
     found = [] if find is None else [Fault(join(path, f.path) if f.path else path, f.message) for f in find(given)]
-    hints = _hints(cls)
+    hints = field_types(cls)
     for key, value in given.items():
         inner = _dataclass_in(hints[key]) if key in hints else None
         listed = value if isinstance(value, list) else [value]
@@ -105,14 +106,9 @@ def _crossed(cls: Any, given: dict[str, Any], path: str) -> list[Fault]:
     return found
 
 
-@functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
-
-
 def _known(cls: Any, given: dict[str, Any], path: str, faults: list[Fault]) -> dict[str, Any]:
     """`given` without unknown keys, at every depth; each of them is a fault."""
-    hints = _hints(cls)
+    hints = field_types(cls)
     names = [field.name for field in dataclasses.fields(cls) if field.init]
     unknown_keys(given, names, path, faults)
     known: dict[str, Any] = {}
@@ -133,7 +129,8 @@ def _dataclass_in(hint: Any) -> Any:
     """The dataclass in a type such as `Inner`, `Inner | None` or `tuple[Inner, ...]`; None if there is none."""
     if dataclasses.is_dataclass(hint):
         return hint
-    found = (_dataclass_in(argument) for argument in get_args(hint))
+    parts = get_args(hint)[:1] if get_origin(hint) is Annotated else get_args(hint)  # metadata are no types
+    found = (_dataclass_in(part) for part in parts)
     return next((inner for inner in found if inner is not None), None)
 
 

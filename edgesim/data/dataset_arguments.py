@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,9 @@ from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.data.held_out_split import HeldOut
 from edgesim.data.images import ImageDataset, limited
 from edgesim.data.label_noise import with_wrong_labels
+
+if TYPE_CHECKING:
+    from edgesim.data.cache import DatasetFiles
 
 Limit = Annotated[int, Field(ge=1, le=10**12), PlausibleRange(1, 10**9)]
 
@@ -50,6 +53,12 @@ class Limits(Bounded, DatasetSource):
     """test samples at most, chosen as those of training; left out: all"""
     label_noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """share of the training labels (after the limit) that are replaced by other classes, drawn uniformly"""
+
+    def _read(self, files: DatasetFiles) -> ImageDataset:
+        """The data set of some files, decoded now or before, as `_limited`."""
+        from edgesim.data.cache import decoded
+
+        return self._limited(decoded(files))
 
     def _limited(self, dataset: ImageDataset) -> ImageDataset:
         """With the limits, and then the label noise, of this section."""

@@ -1,7 +1,7 @@
 """The table of data sets, and `load`: a dataset section of a scenario -> uint8 images and labels.
 
 Each entry of the table is the `dataset:` section of the YAML without its name. A user's own data set
-subclasses `DatasetSource`, as these do.
+subclasses `DatasetSource`, as these do. Readers are imported when data are loaded: a check of a scenario needs none.
 """
 
 from __future__ import annotations
@@ -16,11 +16,8 @@ from pydantic import Field
 from edgesim.config import user_code
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.document_bounds import user_path
-from edgesim.data import arrays, folders, parquet, public
-from edgesim.data.cache import cache_folder, decoded
 from edgesim.data.dataset_arguments import DatasetSource, Limits, OwnData
-from edgesim.data.images import ImageDataset
-from edgesim.data.raw_dataset import CHANNELS
+from edgesim.data.images import CHANNELS, ImageDataset
 from edgesim.data.reading_notes import Note
 from edgesim.errors import DataError
 
@@ -38,6 +35,8 @@ class Digits(Limits):
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`; needs no files."""
+        from edgesim.data import arrays
+
         return self._limited(arrays.digits("digits", self.test_share))
 
 
@@ -52,6 +51,8 @@ class _Public(Limits):
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`; downloads where `base` is None."""
+        from edgesim.data import public
+
         kind = public.PUBLIC[self.NAME]
         found = base is not None and (self.root is not None or public.holds(kind, base))
         if not found and not self.download:
@@ -60,7 +61,7 @@ class _Public(Limits):
                 f"{public.wanted(kind)} there, name its folder in dataset.root, or allow the download"
             )
         folder = base if base is not None and found else public.download(kind)
-        return self._limited(decoded(public.dataset_files(kind, folder)))
+        return self._read(public.dataset_files(kind, folder))
 
 
 @checked_dataclass(kw_only=True)
@@ -107,14 +108,16 @@ class TinyImagenet(Limits):
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
+        from edgesim.data import folders, parquet
+
         fix = "unpack tiny-imagenet-200.zip there, or put train.parquet and test.parquet there"
         if base is None:
             raise DataError(f"tiny-imagenet is not there; looked in {_searched('tiny-imagenet')}; {fix}")
         if folders.holds_tiny_imagenet(base):
-            return self._limited(decoded(folders.tiny_imagenet(base, "tiny-imagenet")))
+            return self._read(folders.tiny_imagenet(base, "tiny-imagenet"))
         if not parquet.holds_parquet(base):
             raise DataError(f"{base}: does not hold tiny-imagenet; {fix}")
-        return self._limited(decoded(parquet.dataset_files(base, "tiny-imagenet", parquet.Layout())))
+        return self._read(parquet.dataset_files(base, "tiny-imagenet", parquet.Layout()))
 
 
 @checked_dataclass(kw_only=True)
@@ -136,8 +139,10 @@ class Parquet(OwnData):
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
+        from edgesim.data import parquet
+
         layout = parquet.Layout(self.train, self.test, self.image, self.label, self.size, self._held_out)
-        return self._limited(decoded(parquet.dataset_files(_folder(base, "parquet"), "parquet", layout)))
+        return self._read(parquet.dataset_files(_folder(base, "parquet"), "parquet", layout))
 
 
 @checked_dataclass(kw_only=True)
@@ -151,8 +156,10 @@ class ImageFolder(OwnData):
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
+        from edgesim.data import folders
+
         folder = _folder(base, "image-folder")
-        return self._limited(decoded(folders.image_folder(folder, "image-folder", self.size, self._held_out)))
+        return self._read(folders.image_folder(folder, "image-folder", self.size, self._held_out))
 
 
 @checked_dataclass(kw_only=True)
@@ -174,10 +181,12 @@ class Npz(OwnData):
 
     def load(self, base: Path | None) -> ImageDataset:
         """As `DatasetSource.load`."""
+        from edgesim.data import arrays
+
         if base is None:
             raise DataError("npz: dataset.root is missing; name the .npz file")
         keys = {part: getattr(self, part) for part in arrays.PARTS}
-        return self._limited(decoded(arrays.npz(base, "npz", keys, self.channels, self._held_out)))
+        return self._read(arrays.npz(base, "npz", keys, self.channels, self._held_out))
 
 
 DATASETS: dict[str, type[DatasetSource]] = {
@@ -262,6 +271,8 @@ def _data_folder() -> Path | None:
 
 
 def _places(name: str) -> list[Path]:
+    from edgesim.data.cache import cache_folder
+
     data = _data_folder()
     return [*([data / name] if data else []), cache_folder() / "datasets" / name]
 

@@ -19,6 +19,8 @@ Float32Array = npt.NDArray[np.float32]
 
 CHUNK = 4096
 MAX_CHANNELS = 16
+CHANNELS = (1, 3, 4)
+"""grey, RGB, RGB with a fourth channel: by these numbers channels are told from rows and columns"""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,15 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.data.held_out_split import HeldOut
-from edgesim.data.images import CHUNK, ByteArray, check_images
+from edgesim.data.images import CHANNELS, CHUNK, ByteArray, check_images
 from edgesim.data.labels import Classes, Labels, classes_of
 from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
 from edgesim.work import IntArray
-
-CHANNELS = (1, 3, 4)
-"""grey, RGB, RGB with a fourth channel: by these numbers channels are told from rows and columns"""
 
 Images = Callable[[IntArray | None], Iterable[ByteArray]]
 """the images of these rows (sorted; None = all) as uint8 [b, H, W, C], decoded as they are asked for"""

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Discriminator, Field, Tag, TypeAdapter
+from pydantic import Discriminator, Field, Tag
 
 from edgesim import seeds
 from edgesim.config import shipped, validation
-from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.checked_dataclass import adapter, checked_dataclass
 from edgesim.config.document_bounds import user_path
 from edgesim.errors import EdgesimError, Fault, ScenarioError
 from edgesim.hardware import links, loading, power_setting
@@ -31,7 +31,7 @@ from edgesim.hardware.conditions import (
 from edgesim.hardware.group_conditions import of_group
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.quantity import FREQUENCIES
-from edgesim.hardware.traces import TraceReader
+from edgesim.hardware.trace_reader import TraceReader
 
 MAX_DEVICES = 1_000_000
 """of a fleet that a scenario lists; `edgesim plan --devices N` scales one up without listing it"""
@@ -213,7 +213,7 @@ def with_traces_beside(given: dict[str, Any], start: Path, folder: Path) -> dict
 
 def to_dict(document: FleetDocument) -> dict[str, Any]:
     """A document as plain YAML values, without the keys of traces where it names none."""
-    plain: dict[str, Any] = TypeAdapter(FleetDocument).dump_python(document, mode="json")
+    plain: dict[str, Any] = adapter(FleetDocument).dump_python(document, mode="json")
     for group in plain["groups"]:
         if group["links"] is None:
             del group["links"]

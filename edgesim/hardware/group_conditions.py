@@ -11,9 +11,7 @@ from edgesim.errors import DataError, Fault, ScenarioError
 from edgesim.hardware.conditions import Conditions
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.patterns import PowerPattern, Windows
-from edgesim.hardware.traced_power import Storage, power_of
-from edgesim.hardware.traced_windows import windows_of
-from edgesim.hardware.traces import TraceReader
+from edgesim.hardware.trace_reader import TraceReader
 
 T = TypeVar("T")
 
@@ -39,11 +37,15 @@ def of_group(
     powers: list[tuple[PowerPattern | None, float | None]] = [(None, stated.energy.state_of_charge)]
     available, energy = stated.available, stated.energy
     if available is not None and available.trace is not None:
+        from edgesim.hardware.traced_windows import windows_of
+
         place = join(path, "available")
         read_windows, note = _read(place, lambda: windows_of(available, reader, devices), faults)
         windows = [*read_windows]
         notes.append(f"{place}: {note}")
     if energy.trace is not None:
+        from edgesim.hardware.traced_power import Storage, power_of
+
         place = join(path, "energy")
         capacity_j = profile.battery_j if energy.capacity_j is None else energy.capacity_j
         assert capacity_j is not None  # checked before

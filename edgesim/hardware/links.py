@@ -10,10 +10,9 @@ from edgesim.config.validation import join
 from edgesim.errors import DataError, Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.hardware import loading
-from edgesim.hardware.client_windows import ClientWindows
 from edgesim.hardware.loading import DeviceProfile, Link, Quantity
 from edgesim.hardware.quantity import LINK_RANGE
-from edgesim.hardware.traces import TraceReader, check
+from edgesim.hardware.trace_reader import TraceReader
 
 _UP, _DOWN = "up_bytes_per_s", "down_bytes_per_s"
 
@@ -36,6 +35,9 @@ def of_group(
     """
     if name is None:
         return [profile] * devices, []
+    from edgesim.hardware.client_windows import ClientWindows
+    from edgesim.hardware.traces import check
+
     place = join(path, "links")
     try:
         table = reader.read(name, loading.folder() / "measurements")

@@ -13,9 +13,8 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import TypeAdapter
-
 from edgesim.config import validation
+from edgesim.config.checked_dataclass import adapter
 from edgesim.config.document_bounds import user_path
 from edgesim.config.field_docs import described, summary
 from edgesim.config.plausible import stated
@@ -174,7 +173,7 @@ def _row(profile: DeviceProfile) -> dict[str, Any]:
 
 def schema() -> dict[str, Any]:
     """JSON Schema of a profile file, for editors. A file that `extends` another need give nothing else."""
-    full = described(TypeAdapter(DeviceProfile).json_schema(), DeviceProfile)
+    full = described(adapter(DeviceProfile).json_schema(), DeviceProfile)
     properties = full["properties"]
     properties["class"] = properties.pop("device_class")
     extends = "Name or path of the profile to inherit from. Left out: the file stands alone."

@@ -6,10 +6,11 @@ A field that is added here is read, checked, and part of the JSON Schema; its un
 from __future__ import annotations
 
 import functools
-from typing import get_args, get_origin, get_type_hints
+from typing import get_args, get_origin
 
 from pydantic.dataclasses import dataclass
 
+from edgesim.config.checked_dataclass import field_types
 from edgesim.hardware.conditions import FULL_MODE
 from edgesim.hardware.power_modes import Clocks, PowerMode
 from edgesim.hardware.quantity import (
@@ -283,5 +284,5 @@ class DeviceProfile:
 @functools.cache  # asked for every section of every profile
 def quantities(section: type) -> frozenset[str]:
     """Names of the fields of a section that hold a Quantity (all do but words like a storage's `kind`)."""
-    hints = get_type_hints(section).items()
+    hints = field_types(section).items()
     return frozenset(name for name, hint in hints if any(get_origin(h) is Quantity for h in (hint, *get_args(hint))))

@@ -11,9 +11,10 @@ from edgesim.hardware.client_windows import ClientWindows
 from edgesim.hardware.conditions import Availability
 from edgesim.hardware.patterns import Windows, merged
 from edgesim.hardware.trace_keys import TraceKeys
+from edgesim.hardware.trace_reader import TraceReader
 from edgesim.hardware.trace_series import Series
 from edgesim.hardware.trace_table import Array, Table
-from edgesim.hardware.traces import NAMED, UNKNOWN, TraceReader, all_series, check, chosen, gaps_of, note
+from edgesim.hardware.traces import NAMED, UNKNOWN, all_series, check, chosen, gaps_of, note
 
 Flags = npt.NDArray[np.bool_]
 

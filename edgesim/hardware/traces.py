@@ -1,10 +1,8 @@
-"""Trace files of a scenario, and the parts of them that the devices of a group follow."""
+"""Parts of a trace file that the devices of a group follow."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,7 @@ import numpy.typing as npt
 from edgesim.config.validation import nearest
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
-from edgesim.hardware import trace_files, trace_series
+from edgesim.hardware import trace_series
 from edgesim.hardware.client_windows import ClientWindows
 from edgesim.hardware.conditions import Availability, Energy
 from edgesim.hardware.trace_keys import EACH, TraceKeys
@@ -26,29 +24,6 @@ UNKNOWN = -1.0
 """number that stands for an unknown state, as an empty cell does"""
 NAMED = 10
 """users that an error lists"""
-
-
-@dataclass
-class TraceReader:
-    """Trace files of a scenario, each read once."""
-
-    folder: Path
-    """where relative names start"""
-    found: dict[str, tuple[Table | ClientWindows, str]] = field(default_factory=dict)
-
-    def read(self, name: str, also: Path | None = None) -> Table | ClientWindows:
-        """The file of that name; `also` is one more folder where it may lie.
-
-        Raises:
-            DataError, ScenarioError: it is missing, or cannot be read.
-        """
-        if name not in self.found:
-            self.found[name] = trace_files.read(trace_files.locate(name, self.folder, also), name)
-        return self.found[name][0]
-
-    def keys(self) -> dict[str, str]:
-        """Name -> hash of the content."""
-        return {name: key for name, (_, key) in sorted(self.found.items())}
 
 
 def all_series(keys: TraceKeys, table: Table, known: Flags, devices: int) -> list[Series]:

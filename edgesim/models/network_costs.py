@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from edgesim.config import user_code
-from edgesim.data.cache import cache_folder
 from edgesim.models.catalog import MODELS, Model, Shape
 from edgesim.work import Workload
 
@@ -58,6 +57,8 @@ def counted(model: Model, name: str, input_shape: Shape, num_classes: int) -> tu
     if name not in MODELS and not name.startswith("timm:"):
         with user_code.boundary(f"the model {name} cannot be built"):
             return _count(model, input_shape, num_classes)
+    from edgesim.data.cache import cache_folder  # late: the cache imports readers of images
+
     file = cache_folder() / "counted" / f"{_key(model, name, input_shape, num_classes)}.json"
     try:
         return _read(json.loads(file.read_text(encoding="utf-8")))

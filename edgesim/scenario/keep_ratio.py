@@ -7,9 +7,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from edgesim.config import validation
+from edgesim.config.checked_dataclass import adapter
 from edgesim.config.document_values import meant
 from edgesim.cost.objective import Budget, Objective, Rule
 from edgesim.errors import Fault
@@ -47,7 +46,7 @@ def document(ratios: tuple[float, ...], rule: Rule | None) -> Any:
     """Document value that `parse` reads as these."""
     if rule is None:
         return list(ratios)
-    plain = {key: value for key, value in TypeAdapter(type(rule)).dump_python(rule, mode="json").items() if value}
+    plain = {key: value for key, value in adapter(type(rule)).dump_python(rule, mode="json").items() if value}
     if isinstance(rule, Budget):
         return {"budget": plain}
     return {"objective": {"lambda": rule.trade_off, **{k: v for k, v in plain.items() if k != "trade_off"}}}

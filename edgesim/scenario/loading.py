@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from edgesim import models
 from edgesim.config import display, shipped, validation
-from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.checked_dataclass import adapter, checked_dataclass
 from edgesim.config.document_bounds import user_path
 from edgesim.config.document_values import meant
 from edgesim.config.plausible import stated
@@ -316,4 +316,4 @@ def _resolved(scenario: Scenario) -> Document:
 
 def _plain(instance: Any) -> Any:
     """A dataclass as plain YAML values."""
-    return TypeAdapter(type(instance)).dump_python(instance, mode="json")
+    return adapter(type(instance)).dump_python(instance, mode="json")

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from edgesim import models
+from edgesim.config.checked_dataclass import adapter
 from edgesim.config.field_docs import described, field_docs, summary
 from edgesim.cost.objective import Budget, Objective
 from edgesim.data.augment import AUGMENTATIONS
@@ -109,7 +108,7 @@ def _rules(definitions: Schema) -> list[Schema]:
 
 def _of(cls: type, definitions: Schema) -> Schema:
     """Schema of a dataclass; the schemas that it refers to go to `definitions`."""
-    part = described(TypeAdapter(cls).json_schema(ref_template="#/$defs/{model}"), cls)
+    part = described(adapter(cls).json_schema(ref_template="#/$defs/{model}"), cls)
     for name, definition in part.pop("$defs", {}).items():
         definitions[name] = {**definition, **({"additionalProperties": False} if "properties" in definition else {})}
     return {**part, "additionalProperties": False, "properties": part.get("properties", {})}

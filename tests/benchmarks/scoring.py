@@ -22,7 +22,10 @@ import torch
 from edgesim import seeds
 from edgesim.data import datasets
 from edgesim.models import MODELS
-from edgesim.pruning import METHODS, base, complexity_gap, herding, k_center, selection
+from edgesim.pruning import METHODS, base, selection
+from edgesim.pruning.cg_score import complexity_gap
+from edgesim.pruning.herding import herding
+from edgesim.pruning.k_center import k_center
 from edgesim.results import provenance
 from edgesim.runtime.executor import one_thread
 from edgesim.training.loop import Streams
