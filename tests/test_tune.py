@@ -364,6 +364,7 @@ def test_auto_modes_of_plan_and_run_are_the_best(clocks: tuple[Any, ModeGrid, pd
     assert len(both) == 3
     assert both["device_energy_j"].tolist() == both["device_energy_j_planned"].tolist()
     assert both["reason"].str.startswith(f"power mode chosen: {mode}").all()
+    assert pd.read_parquet(tmp_path / "run" / "devices.parquet")["power_mode"].tolist() == [mode]
     assert "power_mode" not in edgesim.plan(scenario("full"))
 
 

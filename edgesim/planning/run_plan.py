@@ -70,6 +70,14 @@ class RunPlan:
         classes = len(np.unique(self.config.dataset.train_labels[shard]))
         return {"seed": trial.seed, "device": trial.device, "samples": len(shard), "classes": classes}
 
+    @property
+    def power_modes(self) -> list[str]:
+        """Power mode of each device; where a budget chose different ones in the seeds, all of them in their order."""
+        found: dict[int, dict[str, None]] = {}
+        for (_, index), spec in self.devices.items():
+            found.setdefault(index, {})[str(spec.conditions.power_mode)] = None
+        return ["; ".join(found[index]) for index in sorted(found)]
+
     def rule_columns(self, trial: Trial, columns: Mapping[str, Any]) -> dict[str, Any]:
         """`binds` and `reason` of a trial's record; a reason that the record has already counts first.
 

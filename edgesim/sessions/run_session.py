@@ -63,8 +63,7 @@ def run_missing(
         folder.note_terms(plan.config.pricing)
         shards = {key: spec.shard for key, spec in plan.devices.items()}
         fleet = scenario.fleet
-        modes = [conditions.power_mode for conditions in fleet.conditions]
-        folder.describe(holdings(fleet.devices, modes, shards, plan.config.dataset))
+        folder.describe(holdings(fleet.devices, plan.power_modes, shards, plan.config.dataset))
         notes = [*map(str, plan.config.dataset.notes), *fleet.notes]
         known = {"workload": plan.config.pricing.workload.summary(), "shown": plan.shown_device}
         identity = run_identity.with_data(folder.info["identity"], plan.config.dataset)
