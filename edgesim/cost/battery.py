@@ -13,7 +13,7 @@ from edgesim.hardware.conditions import Energy
 
 Array = npt.NDArray[np.float64]
 
-_ROUNDING = 1e-12  # of the capacity: a charge that suffices exactly is not lost to rounding
+ROUNDING = 1e-12  # of the capacity: a charge that suffices exactly is not lost to rounding
 
 
 def follow(times_s: Array, power_w: Array, charge_j: Array, capacity_j: Array, energy: Energy) -> tuple[Array, Array]:
@@ -43,7 +43,7 @@ def follow(times_s: Array, power_w: Array, charge_j: Array, capacity_j: Array, e
     # A charge that cannot pass the capacity is the free one less all that ran over so far (Skorokhod's reflection).
     lost_j = np.maximum.accumulate(np.maximum(free_j - capacity_j[:, None], 0.0), axis=1)
     level_j = free_j - lost_j
-    empty = level_j < -_ROUNDING * capacity_j[:, None]
+    empty = level_j < -ROUNDING * capacity_j[:, None]
     dies = empty.any(axis=1)
     first = np.argmax(empty, axis=1)
     row = np.arange(devices)

@@ -23,7 +23,7 @@ from edgesim.hardware.conditions import Conditions
 
 __all__ = ["Emulation", "Hardware", "Phases", "emulate"]
 
-_STRETCHES = 10_000  # windows of availability that are followed (27 years of nights) before the work counts as endless
+STRETCHES = 10_000  # windows of availability that are followed (27 years of nights) before the work counts as endless
 _CHANGES = 1_000  # steps of a harvest trace that are followed at once
 
 
@@ -100,11 +100,11 @@ def _stretches(conditions: Conditions, start_s: float) -> Iterator[tuple[float, 
     """(open_s, close_s) of the windows in which devices may work; a long harvest trace is cut into several."""
     energy = conditions.energy
     if conditions.available is not None:
-        for (open_s, close_s), _ in zip(conditions.available.openings(start_s), range(_STRETCHES), strict=False):
+        for (open_s, close_s), _ in zip(conditions.available.openings(start_s), range(STRETCHES), strict=False):
             yield open_s, close_s
     elif energy.period_s is None:
         yield start_s, np.inf
     else:
         length_s = energy.period_s * -(-_CHANGES // len(energy.harvest_w))
-        for i in range(_STRETCHES):
+        for i in range(STRETCHES):
             yield start_s + i * length_s, start_s + (i + 1) * length_s
