@@ -19,12 +19,14 @@ from edgesim.calibration.gpu_fit import GpuDevice, MeasuredClocks
 from edgesim.calibration.published.jetson_fit import HeldOut
 from edgesim.calibration.published.jetson_steps import JetsonRun
 from edgesim.calibration.published.mode_choices import choice
+from edgesim.cost.feasibility import LIMITS
 from edgesim.cost.gpu_steps import KINDS, GpuWork
+from edgesim.cost.mode_steps import TrialSums
 from edgesim.hardware.conditions import ChosenClocks
 from edgesim.hardware.mode_grid import ModeGrid
 from edgesim.hardware.power_setting import ClockShares
 from edgesim.planning.auto_modes import best_mode
-from edgesim.planning.mode_search import Candidates, Target, choose
+from edgesim.planning.mode_search import Candidates, DeviceConditions, Target, choose
 from edgesim.planning.tuning import Query, tune
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
@@ -195,6 +197,14 @@ CONDITIONS: dict[str, tuple[dict[str, Any], dict[str, Any], Callable[[pd.DataFra
         {},
         lambda prices: set(prices["limit"]) == {"", "energy"},
     ),
+    "windows and battery": (
+        {
+            "available": {"period_s": 10.0, "windows": [[2.0, 3.0], [4.0, 4.5]]},
+            "energy": {"source": "battery", "capacity_j": 12.0},
+        },
+        {},
+        lambda prices: set(prices["limit"]) == {"", "energy"},
+    ),
     "harvest": (
         {"energy": {"source": "harvest", "capacity_j": 1.0, "harvest_w": [[0.0, 1.5]], "period_s": 100.0}},
         {},
@@ -240,6 +250,18 @@ def test_conditions_are_priced_as_in_plans(name: str, tmp_path: Path) -> None:
                 mine = prices[(prices["method"] == row["method"]) & (prices["limit"] == "")]
                 assert not (mine["device_time_s"] <= (target.deadline_s or np.inf)).any()
     assert met > 3
+
+
+def test_windows_and_charge_of_sums() -> None:
+    """Windows of 1 s and 0.5 s: work waits at 2 W for them, ends with a window, or never; a charge may not last."""
+    device = DeviceConditions(np.array([2.0, 4.0]), np.array([3.0, 4.5]), 2.0, 9.0)
+    sums = TrialSums(np.array([[0.5, 1.0], [1.2, 2.0]]), np.array([[1.0, 5.0], [3.5, 1.0]]))
+    time_s, energy_j, limit = device.applied(sums)
+    assert time_s[limit == 0] == pytest.approx([2.5, 3.0])
+    assert energy_j[0] == pytest.approx([5.0, 9.0])
+    assert time_s[1, 0] == pytest.approx(4.2)
+    assert energy_j[1, 0] == pytest.approx(9.5)
+    assert [LIMITS[code] for code in limit.ravel()] == ["", "", "energy", "availability"]
 
 
 def test_later_start_ups_are_priced_as_in_plans(clocks: tuple[Any, ModeGrid, pd.DataFrame]) -> None:

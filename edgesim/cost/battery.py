@@ -13,7 +13,7 @@ from edgesim.hardware.patterns import PowerPattern
 
 Array = npt.NDArray[np.float64]
 
-_ROUNDING = 1e-12  # of the capacity: a charge that suffices exactly is not lost to rounding
+ROUNDING = 1e-12  # of the capacity: a charge that suffices exactly is not lost to rounding
 
 
 def follow(
@@ -51,7 +51,7 @@ def follow(
     # A charge that cannot pass the capacity is the free one less all that ran over so far (Skorokhod's reflection).
     lost_j = np.maximum.accumulate(np.maximum(free_j - capacity_j[:, None], 0.0), axis=1)
     level_j = free_j - lost_j
-    empty = level_j < -_ROUNDING * capacity_j[:, None]
+    empty = level_j < -ROUNDING * capacity_j[:, None]
     dies = empty.any(axis=1)
     first = np.argmax(empty, axis=1)
     row = np.arange(devices)

@@ -25,7 +25,7 @@ from edgesim.hardware.patterns import PowerPattern
 
 __all__ = ["Emulation", "Hardware", "Phases", "emulate"]
 
-_STRETCHES = 10_000  # windows of availability that are followed (27 years of nights) before the work counts as endless
+STRETCHES = 10_000  # windows of availability that are followed (27 years of nights) before the work counts as endless
 _CHANGES = 1_000  # steps of a harvest trace that are followed at once
 
 
@@ -104,13 +104,13 @@ def _stretches(conditions: Conditions, start_s: float) -> Iterator[tuple[float, 
     supply, windows = conditions.supply, conditions.windows
     if windows is not None:
         # A trace may have more windows than are followed of a pattern; it is followed to its end.
-        followed = range(max(_STRETCHES, 2 * len(windows)))
+        followed = range(max(STRETCHES, 2 * len(windows)))
         stretches = (stretch for stretch, _ in zip(windows.openings(start_s), followed, strict=False))
         yield from stretches if supply is None or len(supply) <= _CHANGES else _cut(stretches, supply, start_s)
     elif supply is None:
         yield start_s, np.inf
     else:
-        yield from itertools.pairwise(itertools.islice(_from(start_s, supply), _STRETCHES + 1))
+        yield from itertools.pairwise(itertools.islice(_from(start_s, supply), STRETCHES + 1))
 
 
 def _from(start_s: float, supply: PowerPattern) -> Iterator[float]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,9 @@ import numpy.typing as npt
 
 from edgesim.cost import feasibility
 from edgesim.cost.batch_pricing import Device
-from edgesim.cost.mode_steps import ModeSteps
+from edgesim.cost.battery import ROUNDING
+from edgesim.cost.emulator import STRETCHES
+from edgesim.cost.mode_steps import ModeSteps, TrialSums
 from edgesim.cost.step_counts import StepCounts
 from edgesim.hardware.conditions import ChosenClocks
 from edgesim.hardware.mode_grid import ModeGrid
@@ -156,9 +159,9 @@ class DeviceSearch:
             for work, mine in zip(self.works, sizes, strict=True)
         ]
         every = [part for mine in counts for pair in mine for part in pair]
-        context, conditions = self.works[0].context, self.device.conditions
-        table = ModeSteps.of(context, modes, conditions.startup, every)
-        alone = may_stop(self.device)
+        context = self.works[0].context
+        table = ModeSteps.of(context, modes, self.device.conditions.startup, every)
+        alone = not self._adds_up
         one_by_one = np.arange(len(modes)) if alone else np.flatnonzero(~table.additive)
         for place, (work, mine) in enumerate(zip(self.works, sizes, strict=True)):
             parts = every if together else [part for pair in counts[place] for part in pair]
@@ -167,17 +170,24 @@ class DeviceSearch:
             priced = [self._priced(work, modes.mode(int(k)), mine) for k in one_by_one]
             ends = np.cumsum([0, *map(len, mine)])
             limit = _limit(self._batch(work, modes.mode(len(modes) - 1)), mine) if summed.size else None
+            found_in = DeviceConditions.of(self.device)
             for p, m in enumerate(mine):
                 own = slice(ends[p], ends[p + 1])
                 times, energies, limits = ([part[i][own] for part in priced] for i in range(3))
                 if limit is not None:
-                    score, train = counts[place][p]
-                    sums = some.sums(score, train, context.repeats)
-                    times, energies = [sums.time_s, *times], [sums.energy_j, *energies]
-                    limits = [np.broadcast_to(limit[own, None], sums.time_s.shape), *limits]
+                    sums = some.sums(*counts[place][p], context.repeats)
+                    time_s, energy_j, stops = found_in.applied(sums)
+                    times, energies = [time_s, *times], [energy_j, *energies]
+                    limits = [np.where(limit[own, None] > 0, limit[own, None], stops), *limits]
                 places = np.concatenate([summed, one_by_one])
                 limits_of_all = np.column_stack(limits).astype(np.int64)
                 yield place, p, Candidates(m, places, np.column_stack(times), np.column_stack(energies), limits_of_all)
+
+    @property
+    def _adds_up(self) -> bool:
+        """True where limits of the conditions follow from the sums: no power comes in, and the work is known."""
+        exact = all(work.work_is == "exact" for work in self.works)
+        return self.device.conditions.supply is None and (exact or not may_stop(self.device))
 
     def _batch(self, work: ExpectedWork, mode: str | ChosenClocks) -> DeviceBatch:
         """The devices in one mode with one method."""
@@ -211,6 +221,53 @@ class DeviceSearch:
             time_s[mine] = np.where(ends, priced.time_s("emulated"), np.nan)
             energy_j[mine] = np.where(ends, priced.energy_j("emulated"), np.nan)
         return time_s, energy_j
+
+
+@dataclass(frozen=True)
+class DeviceConditions:
+    """Windows and charge of a device, for prices that are sums of steps."""
+
+    open_s: FloatArray | None
+    """[W] starts of its windows; None = always available"""
+    close_s: FloatArray | None
+    idle_w: float
+    charge_j: float
+    """inf on mains"""
+
+    @classmethod
+    def of(cls, device: Device) -> DeviceConditions:
+        """Windows and charge under which a device starts."""
+        profile, conditions = device
+        energy, windows = conditions.energy, conditions.windows
+        charge_j = np.inf
+        if energy.source != "mains":
+            capacity_j = profile.battery_j if energy.capacity_j is None else energy.capacity_j
+            assert capacity_j is not None  # checked with the fleet
+            charge_j = capacity_j * (1.0 if energy.state_of_charge is None else energy.state_of_charge)
+            charge_j += ROUNDING * capacity_j
+        if windows is None:
+            return cls(None, None, profile.idle_w, charge_j)
+        followed = islice(windows.openings(0.0), max(STRETCHES, 2 * len(windows)))
+        open_s, close_s = np.array(list(followed) or [(0.0, 0.0)]).T
+        return cls(open_s, close_s, profile.idle_w, charge_j)
+
+    def applied(self, sums: TrialSums) -> tuple[FloatArray, FloatArray, IntArray]:
+        """Time and energy with the waits for windows; and position in `feasibility.LIMITS` of the limit that stops it.
+
+        A device draws its idle power while it waits.
+        """
+        time_s, energy_j = sums.time_s, sums.energy_j
+        ends = np.ones(time_s.shape, dtype=bool)
+        if self.open_s is not None and self.close_s is not None:
+            worked_s = np.cumsum(self.close_s - self.open_s)
+            last = np.searchsorted(worked_s, time_s)
+            ends = last < len(worked_s)
+            last = np.minimum(last, len(worked_s) - 1)
+            before_s = worked_s[last] - (self.close_s - self.open_s)[last]
+            time_s = self.open_s[last] + sums.time_s - before_s
+            energy_j = energy_j + self.idle_w * (time_s - sums.time_s)
+        limits = feasibility.LIMITS.index("energy"), feasibility.LIMITS.index("availability")
+        return time_s, energy_j, np.select([~ends, energy_j > self.charge_j], [limits[1], limits[0]], 0)
 
 
 def _counts(work: ExpectedWork, shard: int, m: IntArray) -> tuple[StepCounts, StepCounts]:
