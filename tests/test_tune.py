@@ -438,3 +438,12 @@ def test_measured_saving_of_a_mode_chosen_by_predictions() -> None:
     assert found.saved_predicted == pytest.approx(0.25)
     assert choice(one, 3.0).saved_at_best == pytest.approx(0.6)
     assert choice(one, 1.1).saved == 0
+
+
+def test_no_profile_has_a_mode_named_auto(tmp_path: Path) -> None:
+    given = {"value": 0.5, "confidence": "estimate", "source": "a test"}
+    mode = {"name": "auto", "throughput_factor": given, "power_w": {**given, "value": 3.0}}
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"extends": "raspberry-pi-4b", "power": {"modes": [mode]}}))
+    with pytest.raises(edgesim.ScenarioError, match=r"power.modes\[0\].name: 'auto' .* give the mode another name"):
+        small({"profile": str(path)})

@@ -43,13 +43,10 @@ def print_tuning(found: Tuning) -> None:
 def _goal_words(found: Tuning) -> str:
     """Goal and limits in words."""
     target = found.query.target
-    limits = []
-    if target.deadline_s is not None:
-        limits.append(f"within {number(target.deadline_s)} s")
-    if target.energy_j is not None:
-        limits.append(f"within {number(target.energy_j)} J")
+    limits = [f"{number(limit)} {unit}" for limit, unit in ((target.deadline_s, "s"), (target.energy_j, "J")) if limit]
+    within = f" within {' and '.join(limits)}" if limits else ""
     kept = f", keeping at least {number(found.least_ratio)} of the samples" if found.least_ratio else ""
-    return " ".join([GOALS[target.goal], *(" and ".join(limits).split() if limits else [])]) + kept
+    return f"{GOALS[target.goal]}{within}{kept}"
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from edgesim.config.plausible import WAY_PAST
 from edgesim.errors import Fault
 from edgesim.hardware import plausible_ranges, power_setting
-from edgesim.hardware.conditions import FULL_MODE
+from edgesim.hardware.conditions import AUTO_MODE, FULL_MODE
 from edgesim.hardware.profile import DeviceProfile
 from edgesim.hardware.quantity import GPU_CLASSES, HALF_PEAK
 
@@ -127,6 +127,9 @@ def _mode_contradictions(profile: DeviceProfile) -> list[Fault]:
         if mode.name in profile.mode_names[: i + 1]:
             taken = "that of the full mode" if mode.name == FULL_MODE else "given twice"
             faults.append(Fault(f"{where}.name", f"'{mode.name}' is {taken}; give each mode its own name"))
+        if mode.name == AUTO_MODE:
+            message = f"'{AUTO_MODE}' in a fleet leaves the mode to a budget; give the mode another name"
+            faults.append(Fault(f"{where}.name", message))
         if mode.clocks is None:
             continue
         if profile.clocks is None:

@@ -52,7 +52,9 @@ class Target:
     def excess(self, time_s: FloatArray, energy_j: FloatArray) -> FloatArray:
         """Largest ratio of a price to its limit."""
         limits = ((time_s, self.deadline_s), (energy_j, self.energy_j))
-        return np.maximum.reduce([np.zeros(np.shape(time_s)), *(x / limit for x, limit in limits if limit is not None)])
+        with np.errstate(over="ignore"):  # a limit of next to nothing is exceeded without end
+            ratios = [taken / limit for taken, limit in limits if limit is not None]
+        return np.maximum.reduce([np.zeros(np.shape(time_s)), *ratios])
 
 
 @dataclass(frozen=True)
