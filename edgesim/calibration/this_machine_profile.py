@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from edgesim.calibration import cross_validation, energy, fit, operation_times
+from edgesim.calibration import cross_validation, fit, operation_times, this_machine_clocks
 from edgesim.calibration.fit import Data, Family, field_of
 from edgesim.calibration.speeds import Copies, StorageSpeed
 from edgesim.calibration.step_timing import Timed, Timings, TorchDevice
+from edgesim.calibration.this_machine_clocks import ClockRecord
 from edgesim.config import validation
 from edgesim.config.output_files import write_signed
 from edgesim.cost import steps
@@ -21,6 +22,8 @@ from edgesim.cost.steps import TERMS
 from edgesim.formatting import n_of
 from edgesim.hardware import loading
 from edgesim.hardware.loading import DeviceProfile
+from edgesim.hardware.power_setting import CLOCKS
+from edgesim.hardware.quantity import GPU_CLASSES, Scope
 from edgesim.work import FloatArray
 
 FITTED = tuple(term for term in TERMS if term != "unrolling")
@@ -54,6 +57,12 @@ class Machine:
     full_w: float | None
     sensors: str
     """parts of the machine whose power it is"""
+    scope: Scope | None = None
+    """part of the machine that the sensors cover together"""
+    clocks: tuple[ClockRecord, ...] = ()
+    """while the steps were timed"""
+    power_mode: str | None = None
+    """name of nvpmodel's mode"""
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,35 @@ def document(machine: Machine, fitted: HostFit) -> dict[str, Any]:
         "processor": machine.processor,
         "software": "PyTorch",
     }
-    return head | sections | {"power": _power(machine)}
+    if clocks := clock_words(machine):
+        head["note"] = f"Measured at these clocks: {clocks}."
+    return head | sections | {"power": _power(machine)} | _clocks(machine)
+
+
+def clock_words(machine: Machine) -> str:
+    """The clocks that the coefficients hold at, and the power mode; empty where none can be read."""
+    found = [this_machine_clocks.words(record) for record in machine.clocks]
+    return ", ".join([*found, *([f"nvpmodel mode {machine.power_mode}"] if machine.power_mode else [])])
+
+
+def _clocks(machine: Machine) -> Fields:
+    """The section of a GPU device's clocks; nothing where the GPU's or the memory's is not known.
+
+    The highest step is the measured one: the coefficients hold there, and higher ones were not measured.
+    """
+    records = {record.name: record for record in machine.clocks}
+    if machine.device_class not in GPU_CLASSES or not {"gpu", "memory"} <= records.keys():
+        return {}
+    found = {}
+    for name in CLOCKS:
+        if (record := records.get(name)) is not None:
+            steps = [step for step in record.steps_hz if step <= record.most_hz * (1 + this_machine_clocks.STEADY)]
+            higher = len(record.steps_hz) - len(steps)
+            listed: Fields = {"value": steps or [record.most_hz], "confidence": "measured", "source": record.source}
+            if higher:
+                listed["note"] = f"{n_of(higher, 'higher step')} left out: nothing was measured there"
+            found[f"{name}_hz"] = listed
+    return {"clocks": found}
 
 
 def _quantity(value: float, source: str, confidence: str = "measured", note: str | None = None) -> Fields:
@@ -138,7 +175,8 @@ def _quantity(value: float, source: str, confidence: str = "measured", note: str
 
 def _how(machine: Machine) -> str:
     where = "one thread" if machine.threads == 1 else f"{machine.threads} threads"
-    return f"{where} of the CPU" if machine.torch_device == "cpu" else "the GPU, every step awaited"
+    clocks = f" at {found}" if (found := clock_words(machine)) else ""
+    return (f"{where} of the CPU" if machine.torch_device == "cpu" else "the GPU, every step awaited") + clocks
 
 
 def versions() -> str:
@@ -244,7 +282,7 @@ def _power(machine: Machine) -> Fields:
         given = {name: _quantity(one.value, source, "estimate") for name, one in found.items() if one is not None}
         return given | _scope(near.power.scope)
     # The mean of training holds its seconds of memory and dispatch already: activities are left out, which means 1.
-    return _scope(energy.scope(machine.sensors)) | {
+    return _scope(machine.scope) | {
         "idle_w": _quantity(min(machine.idle_w, machine.full_w), f"{machine.sensors}; mean while nothing was trained"),
         "max_w": _quantity(machine.full_w, f"{machine.sensors}; mean while the cases trained; {_how(machine)}"),
     }

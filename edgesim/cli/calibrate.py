@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -33,6 +34,12 @@ def calibrate(
     page: Annotated[
         Path | None, typer.Option("--report", metavar="FILE.md", help="Report of the measurements to write.")
     ] = None,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Visits of each network; fewer take less time, and disturbances show more.")
+    ] = 9,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Calibrations one after another; the report has the spread of their results.")
+    ] = 1,
 ) -> None:
     """Measure this machine into a device profile; takes minutes on an otherwise idle machine."""
     from edgesim.config.output_files import check_replaceable, write_signed
@@ -41,7 +48,7 @@ def calibrate(
     if page is not None:
         check_replaceable(page, "--report")
     from edgesim.calibration import this_machine, this_machine_page
-    from edgesim.cli import stop_signals
+    from edgesim.cli import calibration_progress, stop_signals
     from edgesim.results import provenance
     from edgesim.runtime.executor import keep_freed_memory
 
@@ -49,10 +56,11 @@ def calibrate(
     keep_freed_memory()  # as the actors of a run do, whose steps are measured here
     chosen = name or (out.stem if out else "this-machine")
     asked = request(chosen, threads, device_class, torch_device, target.resolve().parent, check)
-    found = this_machine.calibrate(asked, target, lambda doing: echo(doing, err=True))
+    with calibration_progress.watcher() as tell:
+        found = this_machine.calibrate(replace(asked, rounds=rounds), target, tell, repeats)
     if page is not None:
         write_signed(page, this_machine_page.page(found, provenance.command()))
-    print_calibration(found, target)
+    print_calibration(found[-1], target)
 
 
 def request(
@@ -94,7 +102,7 @@ def request(
 
 def print_calibration(found: this_machine.Calibrated, out: Path) -> None:
     """Print the measured profile and its errors."""
-    from edgesim.calibration import this_machine_page
+    from edgesim.calibration import this_machine_page, this_machine_profile
 
     machine, profile = found.machine, found.profile
     lines = [
@@ -104,6 +112,7 @@ def print_calibration(found: this_machine.Calibrated, out: Path) -> None:
         f"  copies {scaled(machine.copies.large_bytes_per_s, 'B/s')}, storage reads "
         f"{scaled(machine.storage.read_bytes_per_s, 'B/s', digits=4)} ({machine.storage.how})",
         f"  power {watts(profile.idle_w)} idle, {watts(profile.power_w)} in training: {profile.power.max_w.source}",
+        *([f"  clocks: {clocks}"] if (clocks := this_machine_profile.clock_words(machine)) else []),
         *(f"  {note}" for note in found.notes),
         f"  mean absolute error {percent(found.fitted.held_out)}, {found.fitted.held_out_words} of the fit",
     ]
