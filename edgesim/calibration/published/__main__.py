@@ -131,6 +131,7 @@ def report_content(fitted: PublishedFit) -> report.ReportContent:
     return report.ReportContent(
         fitted.families,
         fitted.jetsons,
+        jetson_fit.held_out_steps(fitted.jetsons),
         rooflines,
         fitted.product_fits,
         fitted.draws,
