@@ -256,6 +256,11 @@ def test_clocks_of_the_measurement_go_into_the_profile_and_onto_the_page(
     assert device.compute.peak_fp32_flops_per_s.source.count(words) == 1
     page = this_machine_page.page([this_machine.Calibrated(bench, fitted, device, (), None, 0.0)], "edgesim calibrate")
     assert f"Clocks while the steps were timed: {words}. Power: RAPL package-0, covering the processor." in page
+    # The law that prices a GPU's steps is not the sum that was fitted: errors are those of the price.
+    priced = this_machine_profile.as_priced(device, fitted, tuple(cases))
+    assert priced.errors[0] == this_machine_profile.predicted_s(device, cases[0]) / cases[0].step_s - 1
+    assert priced.held_out == pytest.approx(np.abs(priced.errors).mean())
+    assert priced.held_out > np.abs(fitted.errors).mean()
     # Without the memory's clock there is no such section, and the note says what is known.
     alone = dataclasses.replace(bench, clocks=records[:1], power_mode=None)
     without = this_machine_profile.document(alone, fitted)

@@ -27,6 +27,7 @@ from edgesim.calibration.this_machine_profile import HostFit, Machine
 from edgesim.calibration.time_left import Stage, Tell, TimeLeft
 from edgesim.formatting import n_of
 from edgesim.hardware.loading import DeviceProfile
+from edgesim.hardware.power_setting import computes_on_gpu
 from edgesim.work import FloatArray
 
 CASES = (
@@ -184,6 +185,9 @@ def _session(request: Request, out: Path, tell: Tell, time_left: TimeLeft) -> Ca
     fastest = (machine.peak_flops_per_s, machine.copies.fastest_bytes_per_s)
     fitted = this_machine_profile.fit_costs(machine.timings.timed, request.torch_device, *fastest)
     profile = this_machine_profile.profile(machine, fitted, out)
+    if computes_on_gpu(profile):
+        fitted = this_machine_profile.as_priced(profile, fitted, machine.timings.timed)
+        profile = this_machine_profile.profile(machine, fitted, out)
     check = None
     if checked:
         check = Check(checked, np.array([this_machine_profile.predicted_s(profile, one) for one in checked]))

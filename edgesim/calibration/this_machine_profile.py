@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +107,16 @@ def fit_costs(
     held_out = cross_validation.held_out(family, data, anchor)["host"].errors[whole]
     errors = fit.relative_errors(data["host"], costs)[whole]
     return HostFit(costs, errors, float(np.mean(np.abs(held_out))), "each case left out in turn")
+
+
+def as_priced(device: DeviceProfile, fitted: HostFit, timed: tuple[Timed, ...]) -> HostFit:
+    """A fit with the errors that the profile makes on its cases.
+
+    Of a GPU they differ from the fit's: it adds up costs, and the price of a step lets dispatch and work overlap.
+    """
+    errors = np.array([predicted_s(device, one) / one.step_s - 1 for one in timed])
+    words = "the cases of the fit, as the profile prices them"
+    return replace(fitted, errors=errors, held_out=float(np.mean(np.abs(errors))), held_out_words=words)
 
 
 def profile(machine: Machine, fitted: HostFit, path: Path) -> DeviceProfile:

@@ -114,7 +114,7 @@ def print_calibration(found: this_machine.Calibrated, out: Path) -> None:
         f"  power {watts(profile.idle_w)} idle, {watts(profile.power_w)} in training: {profile.power.max_w.source}",
         *([f"  clocks: {clocks}"] if (clocks := this_machine_profile.clock_words(machine)) else []),
         *(f"  {note}" for note in found.notes),
-        f"  mean absolute error {percent(found.fitted.held_out)}, {found.fitted.held_out_words} of the fit",
+        f"  mean absolute error {percent(found.fitted.held_out)}: {found.fitted.held_out_words}",
     ]
     if machine.timings.share is not None and machine.timings.share < 0.9:
         lines.append(
