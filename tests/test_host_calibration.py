@@ -21,14 +21,15 @@ from edgesim.calibration import (
     speeds,
     step_timing,
     this_machine,
+    this_machine_gpu,
     this_machine_page,
     this_machine_profile,
 )
+from edgesim.calibration.clock_records import ClockRecord
 from edgesim.calibration.energy import Meter, Sensor, mean_w
 from edgesim.calibration.speeds import Copies, StorageSpeed
 from edgesim.calibration.step_timing import Timed, TimedNetwork, Timings
 from edgesim.calibration.this_machine import CASES, CHECKS, Check
-from edgesim.calibration.this_machine_clocks import ClockRecord
 from edgesim.calibration.this_machine_profile import Machine
 from edgesim.calibration.time_left import Stage
 from edgesim.cli.app import with_commands
@@ -190,14 +191,15 @@ def test_the_meter_adds_sensors_up() -> None:
 
 @pytest.fixture(scope="module")
 def fitted(cases: list[Timed]) -> this_machine_profile.HostFit:
-    return this_machine_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
+    return this_machine_profile.fit_costs(tuple(cases), PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
 
 
 def test_known_costs_predict_networks_that_were_not_fitted(fitted: this_machine_profile.HostFit) -> None:
     assert np.abs(fitted.errors).max() < 0.005
     for check in CHECKS:
         one = timed(check, TRUE)
-        assert fit.features(one.step("host")) @ fitted.costs == pytest.approx(one.step_s, rel=0.02), check.name
+        costs = np.array([fitted.costs.get(fit.field_of(term), 0.0) for term in TERMS])
+        assert fit.features(one.step("host")) @ costs == pytest.approx(one.step_s, rel=0.02), check.name
     assert fitted.held_out < 0.02
 
 
@@ -256,16 +258,38 @@ def test_clocks_of_the_measurement_go_into_the_profile_and_onto_the_page(
     assert device.compute.peak_fp32_flops_per_s.source.count(words) == 1
     page = this_machine_page.page([this_machine.Calibrated(bench, fitted, device, (), None, 0.0)], "edgesim calibrate")
     assert f"Clocks while the steps were timed: {words}. Power: RAPL package-0, covering the processor." in page
-    # The law that prices a GPU's steps is not the sum that was fitted: errors are those of the price.
-    priced = this_machine_profile.as_priced(device, fitted, tuple(cases))
-    assert priced.errors[0] == this_machine_profile.predicted_s(device, cases[0]) / cases[0].step_s - 1
-    assert priced.held_out == pytest.approx(np.abs(priced.errors).mean())
-    assert priced.held_out > np.abs(fitted.errors).mean()
     # Without the memory's clock there is no such section, and the note says what is known.
     alone = dataclasses.replace(bench, clocks=records[:1], power_mode=None)
     without = this_machine_profile.document(alone, fitted)
     assert "clocks" not in without
     assert without["note"] == "Measured at these clocks: GPU 675 MHz."
+
+
+def test_a_gpus_steps_are_fitted_by_the_law_that_prices_them(tmp_path: Path) -> None:
+    """Steps of a made-up GPU, whose costs are those of a shipped profile."""
+    truth = loading.load("jetson-xavier-nx")
+
+    def of_gpu(case: TimedNetwork) -> Timed:
+        one = Timed(case, (np.ones(1),))
+        return Timed(case, (np.array([this_machine_profile.predicted_s(truth, one)]),))
+
+    peak, bandwidth = truth.compute.peak_fp32_flops_per_s.value, truth.memory.bandwidth_bytes_per_s.value
+    bench = dataclasses.replace(
+        machine([of_gpu(case) for case in CASES[::3]], 5.0, 15.0),
+        device_class="jetson-gpu",
+        torch_device="cuda",
+        peak_flops_per_s=peak,
+        copies=Copies(bandwidth, 0.8 * bandwidth, 1 << 28),
+    )
+    found = this_machine_gpu.fit_costs(bench)
+    assert np.abs(found.errors).mean() < 0.05
+    assert np.abs(found.errors).mean() < found.held_out < 0.15
+    device = this_machine_profile.profile(bench, found, tmp_path / "bench.yaml")
+    for one, error in zip(bench.timings.timed, found.errors, strict=True):
+        assert this_machine_profile.predicted_s(device, one) / one.step_s - 1 == pytest.approx(error, abs=0.01)
+    for check in CHECKS:
+        one = of_gpu(check)
+        assert this_machine_profile.predicted_s(device, one) == pytest.approx(one.step_s, rel=0.2), check.name
 
 
 def test_errors_of_a_check_by_hand_and_on_the_page(cases: list[Timed], fitted: this_machine_profile.HostFit) -> None:

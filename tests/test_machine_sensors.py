@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edgesim.calibration import pmic, power_rails, power_sensors, this_machine_clocks
+from edgesim.calibration import clock_records, pmic, power_rails, power_sensors, this_machine_clocks
+from edgesim.calibration.clock_records import ClockRecord
 from edgesim.calibration.energy import Meter, Sensor
-from edgesim.calibration.this_machine_clocks import ClockRecord
 from edgesim.calibration.time_left import Stage, TimeLeft
 from edgesim.cli import calibration_progress
 
@@ -229,7 +229,7 @@ def test_clocks_of_a_jetson(tmp_path: Path) -> None:
     )
     with this_machine_clocks.Watch(found.found) as watch:
         pass
-    assert [this_machine_clocks.words(record) for record in watch.records] == [
+    assert [clock_records.words(record) for record in watch.records] == [
         "CPU 2.266 GHz (schedutil)",
         "GPU 905.2 MHz (nvhost_podgov)",
         "memory 1.6 GHz",
@@ -301,7 +301,7 @@ def test_clocks_of_a_graphics_card(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_clock_that_changed_shows_its_range() -> None:
     record = ClockRecord("cpu", 6e8, 1.2e9, 2.4e9, "cpufreq", (), "ondemand")
-    assert this_machine_clocks.words(record) == "CPU 600 MHz to 2.4 GHz (ondemand)"
+    assert clock_records.words(record) == "CPU 600 MHz to 2.4 GHz (ondemand)"
     assert not record.steady
 
 

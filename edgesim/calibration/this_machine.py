@@ -20,6 +20,7 @@ from edgesim.calibration import (
     speeds,
     step_timing,
     this_machine_clocks,
+    this_machine_gpu,
     this_machine_profile,
 )
 from edgesim.calibration.step_timing import Timed, TimedNetwork, Timings, TorchDevice, cases
@@ -27,7 +28,6 @@ from edgesim.calibration.this_machine_profile import HostFit, Machine
 from edgesim.calibration.time_left import Stage, Tell, TimeLeft
 from edgesim.formatting import n_of
 from edgesim.hardware.loading import DeviceProfile
-from edgesim.hardware.power_setting import computes_on_gpu
 from edgesim.work import FloatArray
 
 CASES = (
@@ -182,12 +182,12 @@ def _session(request: Request, out: Path, tell: Tell, time_left: TimeLeft) -> Ca
     with step_timing.threads(request.threads):
         machine, checked, notes = _measure(request, tell, time_left)
     tell(Stage("fit"))
-    fastest = (machine.peak_flops_per_s, machine.copies.fastest_bytes_per_s)
-    fitted = this_machine_profile.fit_costs(machine.timings.timed, request.torch_device, *fastest)
+    if request.torch_device == "cuda":
+        fitted = this_machine_gpu.fit_costs(machine)
+    else:
+        fastest = (machine.peak_flops_per_s, machine.copies.fastest_bytes_per_s)
+        fitted = this_machine_profile.fit_costs(machine.timings.timed, *fastest)
     profile = this_machine_profile.profile(machine, fitted, out)
-    if computes_on_gpu(profile):
-        fitted = this_machine_profile.as_priced(profile, fitted, machine.timings.timed)
-        profile = this_machine_profile.profile(machine, fitted, out)
     check = None
     if checked:
         check = Check(checked, np.array([this_machine_profile.predicted_s(profile, one) for one in checked]))

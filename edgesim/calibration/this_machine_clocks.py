@@ -16,11 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from edgesim.calibration import clock_records
+from edgesim.calibration.clock_records import ClockRecord
 from edgesim.calibration.energy import number
 
 _PERIOD_S = 1.0
-STEADY = 0.02
-"""relative spread of a clock that counts as one clock"""
 _CHANGING = ("ondemand", "conservative", "schedutil", "powersave", "interactive", "simple_ondemand", "nvhost_podgov")
 """governors that let a clock follow the load"""
 _FIX_CPU = "sudo cpupower frequency-set --governor performance"
@@ -44,25 +44,6 @@ class Clock:
     governor: str = ""
     fix: str = ""
     """command that holds the clock"""
-
-
-@dataclass(frozen=True)
-class ClockRecord:
-    """One clock while the machine was measured."""
-
-    name: str
-    least_hz: float
-    median_hz: float
-    most_hz: float
-    source: str
-    steps_hz: tuple[float, ...] = ()
-    governor: str = ""
-    fix: str = ""
-
-    @property
-    def steady(self) -> bool:
-        """True where it kept one value."""
-        return self.least_hz >= (1 - STEADY) * self.most_hz
 
 
 @dataclass(frozen=True)
@@ -96,7 +77,7 @@ def find(root: Path = Path("/"), gpu: bool = True) -> Clocks:
 def warnings(found: Clocks) -> tuple[str, ...]:
     """Sentences on governors that let a clock change while the machine is measured, with the command that holds it."""
     return tuple(
-        f"the governor {clock.governor} lets the {_title(clock.name)} clock change while this measures; "
+        f"the governor {clock.governor} lets the {clock_records.title(clock.name)} clock change while this measures; "
         f"to hold it: {clock.fix}"
         for clock in found.found
         if clock.governor in _CHANGING
@@ -145,20 +126,6 @@ class Watch:
                 continue
             if value > 0:
                 values.append(value)
-
-
-def words(record: ClockRecord) -> str:
-    """A clock with its range, as `GPU 1.38 GHz (performance)`."""
-    value = _ghz(record.most_hz) if record.steady else f"{_ghz(record.least_hz)} to {_ghz(record.most_hz)}"
-    return f"{_title(record.name)} {value}" + (f" ({record.governor})" if record.governor else "")
-
-
-def _ghz(hz: float) -> str:
-    return f"{hz / 1e9:.4g} GHz" if hz >= 1e9 else f"{hz / _MHZ:.4g} MHz"
-
-
-def _title(name: str) -> str:
-    return name if name == "memory" else name.upper()
 
 
 def _cpu(folder: Path, notes: list[str]) -> list[Clock]:
@@ -219,7 +186,7 @@ def _nvml(notes: list[str]) -> list[Clock]:
         try:
             read()
         except OSError as error:
-            notes.append(f"no clock of the {_title(name)}: {error}")
+            notes.append(f"no clock of the {clock_records.title(name)}: {error}")
             continue
         steps = _nvml_steps(pynvml, handle, name)
         fix = f"sudo nvidia-smi --lock-{'memory' if name == 'memory' else 'gpu'}-clocks=HZ" if steps else ""
@@ -270,7 +237,7 @@ def _power_mode(root: Path, notes: list[str]) -> str | None:
 
 def _checked(clock: Clock, file: Path, notes: list[str]) -> Clock | None:
     """The clock where it can be read; otherwise a note says why not."""
-    where = f"no clock of the {_title(clock.name)}: {file}"
+    where = f"no clock of the {clock_records.title(clock.name)}: {file}"
     try:
         clock.read()
     except PermissionError:

@@ -10,7 +10,6 @@ import numpy as np
 from edgesim.calibration import this_machine_profile, this_machine_repeats
 from edgesim.calibration.step_timing import Timed
 from edgesim.calibration.this_machine import Calibrated, Check
-from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
 from edgesim.formatting import n_of, number, percent
 from edgesim.hardware.quantity import Scope
 
@@ -68,9 +67,7 @@ def _clocks(found: Calibrated) -> str:
 def _fitted(found: Calibrated) -> str:
     timed = found.machine.timings.timed
     predicted = [one.step_s * (1 + error) for one, error in zip(timed, found.fitted.errors, strict=True)]
-    costs = ", ".join(
-        f"{term} {found.fitted.costs[TERMS.index(term)]:.3g} {_unit(term)}" for term in this_machine_profile.FITTED
-    )
+    costs = ", ".join(f"{_short(field)} {cost:.3g} {_unit(field)}" for field, cost in found.fitted.costs.items())
     mean = float(np.mean(np.abs(found.fitted.errors)))
     return (
         f"## Cases that the costs were fitted to\n\nMean absolute error {percent(mean)} "
@@ -79,8 +76,13 @@ def _fitted(found: Calibrated) -> str:
     )
 
 
-def _unit(term: str) -> str:
-    return "s/FLOP" if term in FLOP_TERMS else "s/byte" if term in BYTE_TERMS else "s"
+def _short(field: str) -> str:
+    return field.split(".")[1].removesuffix("_efficiency").removesuffix("_overhead_s")
+
+
+def _unit(field: str) -> str:
+    section, name = field.split(".")
+    return "s" if name.endswith("_s") else {"compute": "s/FLOP", "memory": "s/byte"}[section]
 
 
 def _checked(check: Check) -> str:

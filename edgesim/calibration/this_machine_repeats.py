@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim.calibration.this_machine import Calibrated, Check
-from edgesim.calibration.this_machine_profile import FITTED
-from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
 from edgesim.formatting import listed, n_of, number, percent
 from edgesim.work import FloatArray
 
@@ -34,14 +32,14 @@ class Spread:
 def spreads(sessions: Sequence[Calibrated]) -> list[Spread]:
     """Fitted costs as speeds or times, and what was measured beside them; of at least one session."""
     found = []
-    for term in FITTED:
-        costs = np.array([one.fitted.costs[TERMS.index(term)] for one in sessions])
-        if term in FLOP_TERMS:
-            found.append(Spread(term, "GFLOP/s", 1e-9 / costs))
-        elif term in BYTE_TERMS:
-            found.append(Spread(term, "GB/s", 1e-9 / costs))
+    for field in sessions[0].fitted.costs:
+        costs = np.array([one.fitted.costs[field] for one in sessions])
+        section, name = field.split(".")
+        if name.endswith("_s"):
+            found.append(Spread(name.removesuffix("_overhead_s"), "µs", 1e6 * costs))
         else:
-            found.append(Spread(term, "µs", 1e6 * costs))
+            unit = {"compute": "GFLOP/s", "memory": "GB/s"}[section]
+            found.append(Spread(name.removesuffix("_efficiency"), unit, 1e-9 / costs))
     measured: list[tuple[str, str, Callable[[Calibrated], float | None]]] = [
         ("peak in FP32", "GFLOP/s", lambda one: one.machine.peak_flops_per_s / 1e9),
         ("fastest copy", "GB/s", lambda one: one.machine.copies.fastest_bytes_per_s / 1e9),
@@ -62,13 +60,13 @@ def spreads(sessions: Sequence[Calibrated]) -> list[Spread]:
 def section(sessions: Sequence[Calibrated]) -> str:
     """Markdown on the spread over sessions; at least two."""
     rows = spreads(sessions)
-    ranges = [row.relative_range for row in rows[: len(FITTED)]]
+    ranges = [row.relative_range for row in rows[: len(sessions[0].fitted.costs)]]
     parts = [
         "## Repeated",
         f"{n_of(len(sessions), 'session')}, one after another, each with new measurements and a new fit; the tables "
         f"above and the profile are of the last. {_load(sessions)}",
         f"From session to session a fitted cost ranges over {percent(np.median(ranges), 0)} of its median "
-        f"(median of {len(FITTED)} costs; largest {percent(np.max(ranges), 0)}).",
+        f"(median of {len(ranges)} costs; largest {percent(np.max(ranges), 0)}).",
         "| number | unit | median | lowest | highest | range over median |\n|---|---|--:|--:|--:|--:|\n"
         + "\n".join(map(_row, rows)),
     ]

@@ -180,20 +180,7 @@ def _held_out(run: JetsonRun, costs: GpuFit, law: PowerByClocks) -> HeldOut:
     return HeldOut(run, times_s, np.asarray(energies_j))
 
 
-_FIELDS = {
-    "convolution": "compute.convolution_efficiency",
-    "pointwise": "compute.pointwise_efficiency",
-    "depthwise": "compute.depthwise_efficiency",
-    "matmul": "compute.matmul_efficiency",
-    "kernel": "compute.kernel_overhead_s",
-    "dispatch": "compute.operation_overhead_s",
-    "convolution_operand": "memory.operand_efficiency",
-    "matmul_operand": "memory.matmul_operand_efficiency",
-    "elementwise": "memory.activation_efficiency",
-    "update": "memory.update_efficiency",
-}
-"""fitted cost -> field of a profile"""
-FIELDS = tuple(_FIELDS.values())
+FIELDS = tuple(gpu_fit.FIELDS.values())
 
 
 def coefficients(found: JetsonFit, profile: DeviceProfile) -> dict[str, Value]:
@@ -210,7 +197,7 @@ def coefficients(found: JetsonFit, profile: DeviceProfile) -> dict[str, Value]:
     confidence = "derived" if errors else "estimate"
     error = float(np.mean(errors)) if errors else None
     values = {}
-    for name, field in _FIELDS.items():
+    for name, field in gpu_fit.FIELDS.items():
         cost = float(np.exp(logs[NAMES.index(name)]))
         if name == "dispatch" and "cpu" not in steps_hz(profile):
             values[field] = operation(profile)
