@@ -208,6 +208,7 @@ def jetson(root: Path) -> Path:
     gpu = root / "sys/class/devfreq/17000000.gv11b"
     put(gpu, cur_freq=905250000, available_frequencies="114750000 905250000 1377000000", governor="nvhost_podgov")
     put(root / "sys/kernel/debug/bpmp/debug/clk/emc", rate=1600000000)
+    put(root / "proc/device-tree", model="NVIDIA Jetson AGX Xavier\0")
     put(root / "etc", **{"nvpmodel.conf": "< POWER_MODEL ID=2 NAME=MODE_15W >\n< POWER_MODEL ID=3 NAME=MODE_30W_ALL >"})
     put(root / "var/lib/nvpmodel", status="pmode:0003")
     return root
@@ -302,7 +303,23 @@ def test_clocks_of_a_graphics_card(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_clock_that_changed_shows_its_range() -> None:
     record = ClockRecord("cpu", 6e8, 1.2e9, 2.4e9, "cpufreq", (), "ondemand")
     assert clock_records.words(record) == "CPU 600 MHz to 2.4 GHz (ondemand)"
-    assert not record.steady
+    held = ClockRecord("gpu", 9.9e8, 1e9, 1e9, "NVML", fix="hold")
+    assert clock_records.unsteady((record, held)) == (
+        "the clock of the CPU changed while this measured, so that its coefficients are of no one clock",
+    )
+    drifting = ClockRecord("memory", 9e8, 1e9, 1e9, "NVML", fix="sudo jetson_clocks")
+    assert clock_records.unsteady((drifting,))[0].endswith("of no one clock; to hold it: sudo jetson_clocks")
+
+
+def test_another_board_with_a_gpu_is_no_jetson(tmp_path: Path) -> None:
+    """An Orange Pi 5 shows a Mali GPU under devfreq."""
+    put(tmp_path / "sys/class/devfreq/fb000000.gpu", cur_freq=300000000, governor="simple_ondemand")
+    put(tmp_path / "proc/device-tree", model="Orange Pi 5\0")
+    put(tmp_path / "sys/devices/system/cpu/cpufreq/policy0", scaling_cur_freq=1800000, scaling_governor="ondemand")
+    found = this_machine_clocks.find(tmp_path, gpu=False)
+    assert [(clock.name, clock.fix) for clock in found.found] == [
+        ("cpu", "sudo cpupower frequency-set --governor performance")
+    ]
 
 
 # Time left

@@ -47,6 +47,16 @@ def title(name: str) -> str:
     return name if name == "memory" else name.upper()
 
 
+def unsteady(records: Sequence[ClockRecord]) -> tuple[str, ...]:
+    """Sentences on clocks that changed while the machine was measured, with the command that holds each."""
+    return tuple(
+        f"the clock of the {title(record.name)} changed while this measured, so that its coefficients are of no one "
+        f"clock{f'; to hold it: {record.fix}' if record.fix else ''}"
+        for record in records
+        if not record.steady
+    )
+
+
 def section(records: Sequence[ClockRecord]) -> dict[str, Any]:
     """The `clocks` of a GPU device's profile; nothing where the GPU's or the memory's is not known.
 

@@ -15,6 +15,7 @@ import psutil
 import torch
 
 from edgesim.calibration import (
+    clock_records,
     energy,
     power_sensors,
     speeds,
@@ -129,7 +130,7 @@ class Calibrated:
     fitted: HostFit
     profile: DeviceProfile
     notes: tuple[str, ...]
-    """sensors and clocks that are not used or not there, and why; clocks that may change"""
+    """sensors and clocks that are not used or not there, and why; clocks that changed"""
     check: Check | None
     load: float
     """processes that wanted a processor just before, in the mean of a minute"""
@@ -137,15 +138,13 @@ class Calibrated:
 
 def device_class() -> str:
     """The class of this machine, as well as its parts tell: a Jetson, a GPU server, a laptop, a board, an edge box."""
-    model = Path("/proc/device-tree/model")
-    board = model.read_text(errors="replace").lower() if model.is_file() else ""
-    if "jetson" in board or Path("/etc/nv_tegra_release").is_file():
+    if this_machine_clocks.is_jetson():
         return "jetson-gpu"
     if torch.cuda.is_available():
         return "edge-server"
     if psutil.sensors_battery() is not None:
         return "laptop"
-    return "sbc-cpu" if board else "edge-box"
+    return "sbc-cpu" if Path("/proc/device-tree/model").is_file() else "edge-box"
 
 
 def calibrate(request: Request, out: Path, tell: Tell, sessions: int = 1) -> tuple[Calibrated, ...]:
@@ -207,8 +206,7 @@ def _measure(request: Request, tell: Tell, time_left: TimeLeft) -> tuple[Machine
     """The machine, the cases of the check, and notes on sensors and clocks."""
     sensors = power_sensors.find()
     clocks = this_machine_clocks.find(gpu=request.torch_device == "cuda")
-    changing = this_machine_clocks.warnings(clocks)
-    for warning in changing:
+    for warning in this_machine_clocks.warnings(clocks):
         tell(Stage(warning, stays=True))
     tell(Stage("idle power" if sensors.used else "no sensor of power"))
     idle_w = energy.idle_w(sensors.used)
@@ -243,7 +241,7 @@ def _measure(request: Request, tell: Tell, time_left: TimeLeft) -> tuple[Machine
         clocks=watch.records,
         power_mode=clocks.power_mode,
     )
-    notes = (*sensors.notes, *meter.notes, *clocks.notes, *changing)
+    notes = (*sensors.notes, *meter.notes, *clocks.notes, *clock_records.unsteady(watch.records))
     return machine, timings.timed[len(CASES) :], notes
 
 

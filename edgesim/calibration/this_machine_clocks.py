@@ -56,6 +56,12 @@ class Clocks:
     notes: tuple[str, ...]
 
 
+def is_jetson(root: Path = Path("/")) -> bool:
+    """True on a Jetson, by the board's name in the device tree or NVIDIA's release file."""
+    board = _text(root / "proc/device-tree/model").lower()
+    return "jetson" in board or (root / "etc/nv_tegra_release").is_file()
+
+
 def find(root: Path = Path("/"), gpu: bool = True) -> Clocks:
     """The clocks that can be read.
 
@@ -65,11 +71,11 @@ def find(root: Path = Path("/"), gpu: bool = True) -> Clocks:
     """
     notes: list[str] = []
     found = _cpu(root / "sys" / "devices" / "system" / "cpu", notes)
-    is_jetson = (root / "etc" / "nv_tegra_release").exists() or bool(_jetson_gpus(root))
+    jetson = is_jetson(root)
     if gpu:
-        found += _jetson(root, notes) if is_jetson else _nvml(notes)
+        found += _jetson(root, notes) if jetson else _nvml(notes)
     mode = _power_mode(root, notes)
-    fixes = _FIX_JETSON if is_jetson else _FIX_CPU
+    fixes = _FIX_JETSON if jetson else _FIX_CPU
     found = [Clock(c.name, c.read, c.source, c.steps_hz, c.governor, c.fix or fixes) for c in found]
     return Clocks(tuple(found), mode, tuple(notes))
 
