@@ -410,6 +410,7 @@ def test_a_small_calibration_from_end_to_end(tmp_path: Path, monkeypatch: pytest
     sessions = this_machine.calibrate(wanted, tmp_path / "mine.yaml", told.append, sessions=2)
     assert len(sessions) == 2
     found = sessions[-1]
+    assert len({one.machine.timings.first_step_s for one in sessions}) == 1  # a process has one
     assert found.profile == loading.load(tmp_path / "mine.yaml")
     assert found.profile.device_class == "laptop"
     assert found.profile.clocks is None  # a processor has no such section

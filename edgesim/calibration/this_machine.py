@@ -161,10 +161,12 @@ def calibrate(request: Request, out: Path, tell: Tell, sessions: int = 1) -> tup
         OSError: `out` or the temporary file of the storage cannot be written.
     """
     time_left = TimeLeft(len(chosen_cases(request)), request.rounds, sessions)
-    found = []
+    found: list[Calibrated] = []
     for number in range(sessions):
         began_s, before_s = time.perf_counter(), time_left.spent_s
-        found.append(_session(request, out, _numbered(tell, number, sessions), time_left))
+        # A process has one first step.
+        first_step_s = found[0].machine.timings.first_step_s if found else None
+        found.append(_session(request, out, _numbered(tell, number, sessions), time_left, first_step_s))
         time_left.session_ended(time.perf_counter() - began_s, time_left.spent_s - before_s)
     return tuple(found)
 
@@ -176,10 +178,12 @@ def _numbered(tell: Tell, number: int, sessions: int) -> Tell:
     return lambda stage: tell(replace(stage, doing=f"session {number + 1} of {sessions}: {stage.doing}"))
 
 
-def _session(request: Request, out: Path, tell: Tell, time_left: TimeLeft) -> Calibrated:
+def _session(request: Request, out: Path, tell: Tell, time_left: TimeLeft, first_step_s: float | None) -> Calibrated:
     load = os.getloadavg()[0]
     with step_timing.threads(request.threads):
         machine, checked, notes = _measure(request, tell, time_left)
+    if first_step_s is not None:
+        machine = replace(machine, timings=replace(machine.timings, first_step_s=first_step_s))
     tell(Stage("fit"))
     if request.torch_device == "cuda":
         fitted = this_machine_gpu.fit_costs(machine)

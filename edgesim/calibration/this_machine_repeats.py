@@ -46,7 +46,6 @@ def spreads(sessions: Sequence[Calibrated]) -> list[Spread]:
         ("large copy", "GB/s", lambda one: one.machine.copies.large_bytes_per_s / 1e9),
         ("storage, read", "MB/s", lambda one: one.machine.storage.read_bytes_per_s / 1e6),
         ("storage, write", "MB/s", lambda one: one.machine.storage.write_bytes_per_s / 1e6),
-        ("first step", "s", lambda one: one.machine.timings.first_step_s),
         ("idle power", "W", lambda one: one.machine.idle_w),
         ("power in training", "W", lambda one: one.machine.full_w),
     ]
