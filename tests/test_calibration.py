@@ -19,7 +19,7 @@ from edgesim.calibration.published import jetson_fit, jetson_steps, measurements
 from edgesim.calibration.published.dl4j import Lstm
 from edgesim.calibration.published.matrix_products import fit_power, fit_products
 from edgesim.calibration.published.measurements import Product
-from edgesim.calibration.published.profile_coefficients import FIELDS, Value
+from edgesim.calibration.published.profile_coefficients import FIELDS, SMALL_NETWORK, Value
 from edgesim.calibration.published.published_networks import Sequence, network
 from edgesim.config import validation
 from edgesim.cost.steps import TERMS
@@ -225,6 +225,18 @@ def test_published_names() -> None:
     tiny = network("vit_tiny", "3x224x224")
     assert tiny is not None
     assert tiny.name == "vit_tiny_patch16_224"
+
+
+def test_rows_that_no_fit_takes_are_listed() -> None:
+    """A board without a family, the small network, and two rows that are fitted."""
+    dense = network(SMALL_NETWORK, "784")
+    assert dense is not None
+    rows = [("orange-pi-5", "a"), ("raspberry-pi-5", SMALL_NETWORK), ("raspberry-pi-5", "b"), ("jetson-nano", "c")]
+    steps = [MeasuredStep(device, model, dense, 4, 0.01, "PyTorch") for device, model in rows]
+    profiles = {device: loading.load(device) for device, _ in rows}
+    found = published_fit.unfitted(steps, profiles)
+    assert [one.model for one in found] == ["a", SMALL_NETWORK]
+    assert "in no family" in found[0].reason
 
 
 def test_rows_of_jetsons_that_no_fit_can_use_are_named(tmp_path: Path) -> None:
