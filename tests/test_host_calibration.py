@@ -437,6 +437,7 @@ def test_a_small_calibration_from_end_to_end(tmp_path: Path, monkeypatch: pytest
     ("arguments", "words"),
     [
         (("--class", "phones"), "phone"),
+        (("--class", "jetson-gpu", "--torch-device", "cpu"), "priced as a GPU's, and torch trains on cpu"),
         (("--torch-device", "tpu"), "auto, cpu"),
         (("--name", "My Device"), "my-device"),
     ],

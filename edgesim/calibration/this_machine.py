@@ -136,12 +136,10 @@ class Calibrated:
     """processes that wanted a processor just before, in the mean of a minute"""
 
 
-def device_class() -> str:
-    """The class of this machine, as well as its parts tell: a Jetson, a GPU server, a laptop, a board, an edge box."""
-    if this_machine_clocks.is_jetson():
-        return "jetson-gpu"
-    if torch.cuda.is_available():
-        return "edge-server"
+def device_class(torch_device: TorchDevice) -> str:
+    """The class of this machine, as well as its parts tell; where the processor trains, never one of a GPU."""
+    if torch_device == "cuda":
+        return "jetson-gpu" if this_machine_clocks.is_jetson() else "edge-server"
     if psutil.sensors_battery() is not None:
         return "laptop"
     return "sbc-cpu" if Path("/proc/device-tree/model").is_file() else "edge-box"

@@ -264,7 +264,9 @@ def _storage(machine: Machine) -> Fields:
 def _power(machine: Machine) -> Fields:
     if machine.idle_w is None or machine.full_w is None:
         near = nearest(machine)
-        source = f"that of the {near.title}, the shipped {near.device_class} nearest in throughput; no sensor here"
+        source = (
+            f"that of the {near.title}, the shipped {near.device_class} nearest in throughput; no sensor gave it here"
+        )
         found = {
             name: getattr(near.power, name) for name in ("idle_w", "max_w", "memory_activity", "overhead_activity")
         }

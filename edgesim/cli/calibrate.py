@@ -75,6 +75,7 @@ def request(
 
     from edgesim.calibration import this_machine
     from edgesim.hardware import loading
+    from edgesim.hardware.quantity import GPU_CLASSES
     from edgesim.results import provenance
 
     allowed = get_args(loading.DeviceClass)
@@ -85,6 +86,13 @@ def request(
         choice = "auto, cpu, cuda" if cuda else "auto, cpu (torch sees no GPU)"
         raise EdgesimError(f"--torch-device {torch_device}: cannot be used here; allowed: {choice}")
     chosen: TorchDevice = "cuda" if torch_device == "cuda" or (torch_device == "auto" and cuda) else "cpu"
+    if device_class is not None and (device_class in GPU_CLASSES) != (chosen == "cuda"):
+        priced = "a GPU's" if device_class in GPU_CLASSES else "a processor's"
+        others = [one for one in allowed if (one in GPU_CLASSES) == (chosen == "cuda")]
+        raise EdgesimError(
+            f"--class {device_class}: its steps are priced as {priced}, and torch trains on {chosen} here; "
+            f"allowed: {', '.join(others)}"
+        )
     if not loading.is_name(name):
         raise EdgesimError(f"--name {name}: must be lower-case words joined by hyphens, like my-device")
     processor = torch.cuda.get_device_name() if chosen == "cuda" else str(provenance.host()["processor"])
@@ -92,7 +100,7 @@ def request(
         name=name,
         title=processor,
         processor=processor,
-        device_class=device_class or this_machine.device_class(),
+        device_class=device_class or this_machine.device_class(chosen),
         torch_device=chosen,
         threads=threads or torch.get_num_threads(),
         folder=folder,
