@@ -15,11 +15,11 @@ from edgesim.calibration import cross_validation, fit
 from edgesim.calibration.fit import Data, Family
 from edgesim.calibration.measured_step import CountedNetwork, MeasuredStep
 from edgesim.calibration.published import __main__ as published_fit
-from edgesim.calibration.published import jetson_fit, measurements, predictors, profile_writer
+from edgesim.calibration.published import jetson_fit, jetson_steps, measurements, predictors, profile_writer
 from edgesim.calibration.published.dl4j import Lstm
 from edgesim.calibration.published.matrix_products import fit_power, fit_products
 from edgesim.calibration.published.measurements import Product
-from edgesim.calibration.published.profile_coefficients import FIELDS, Value
+from edgesim.calibration.published.profile_coefficients import FIELDS, SMALL_NETWORK, Value
 from edgesim.calibration.published.published_networks import Sequence, network
 from edgesim.config import validation
 from edgesim.cost.steps import TERMS
@@ -225,6 +225,45 @@ def test_published_names() -> None:
     tiny = network("vit_tiny", "3x224x224")
     assert tiny is not None
     assert tiny.name == "vit_tiny_patch16_224"
+
+
+def test_rows_that_no_fit_takes_are_listed() -> None:
+    """A board without a family, the small network, and two rows that are fitted."""
+    dense = network(SMALL_NETWORK, "784")
+    assert dense is not None
+    rows = [("orange-pi-5", "a"), ("raspberry-pi-5", SMALL_NETWORK), ("raspberry-pi-5", "b"), ("jetson-nano", "c")]
+    steps = [MeasuredStep(device, model, dense, 4, 0.01, "PyTorch") for device, model in rows]
+    profiles = {device: loading.load(device) for device, _ in rows}
+    found = published_fit.unfitted(steps, profiles)
+    assert [one.model for one in found] == ["a", SMALL_NETWORK]
+    assert "in no family" in found[0].reason
+
+
+def test_rows_of_jetsons_that_no_fit_can_use_are_named(tmp_path: Path) -> None:
+    """A device and a network that the tables do not have, and a device with one workload."""
+    file = tmp_path / "jetson_training_dvfs.csv"
+    head = "device,model,input,batch_size,cpu_khz,gpu_hz,emc_hz,time_per_minibatch_s,energy_per_minibatch_j\n"
+    clocks = "2035200,1300500000,1866000000,0.5,4.5\n"
+    profiles = {"jetson-tx2": loading.load("jetson-tx2")}
+    for row, words in (
+        ("Jetson Orin,LSTM 2x256 bidirectional,x,8,", r"csv:2: device 'Jetson Orin' is not in the tables .*Jetson TX2"),
+        ("Jetson TX2,resnet51,x,8,", r"csv:2: model 'resnet51' is not in the tables .*vit_b16"),
+        (f'Jetson TX2,"{jetson_steps.LSTM}",x,8,', r"'jetson-tx2' has only one workload.*measure a second network"),
+        (f'Jetson TX2,"{jetson_steps.LSTM}",x,many,', r"csv:2: batch_size must be a number; got 'many'"),
+    ):
+        file.write_text(head + row + clocks)
+        with pytest.raises(EdgesimError, match=words):
+            jetson_fit.fit_jetsons(tmp_path, [], profiles)
+    # Two batch sizes of one network are two runs, and neither helps to predict the other.
+    lines = [f'Jetson TX2,"{jetson_steps.LSTM}",x,{size},{clocks}' for size in (8, 16)]
+    file.write_text(head + "".join(lines))
+    runs = jetson_steps.at_many_clocks(tmp_path, profiles)
+    assert [run.times.work.flops.sum() / runs[0].times.work.flops.sum() for run in runs] == [1, 2]
+    with pytest.raises(EdgesimError, match="only one workload"):
+        jetson_fit.fit_jetsons(tmp_path, [], profiles)
+    (tmp_path / "tx2_steps.csv").write_text("device,model,input,batch_size,step,step_time_ms\nTX2,lenet,x,4,0,5\n")
+    with pytest.raises(EdgesimError, match="model 'TensorFlow lenet' is not in the tables"):
+        jetson_steps.at_one_setting(tmp_path, [], profiles)
 
 
 PROFILE = """\

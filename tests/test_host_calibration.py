@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,20 +17,25 @@ from edgesim.calibration import (
     energy,
     fit,
     operation_times,
+    power_sensors,
     speeds,
     step_timing,
     this_machine,
+    this_machine_gpu,
     this_machine_page,
     this_machine_profile,
 )
+from edgesim.calibration.clock_records import ClockRecord
 from edgesim.calibration.energy import Meter, Sensor, mean_w
 from edgesim.calibration.speeds import Copies, StorageSpeed
 from edgesim.calibration.step_timing import Timed, TimedNetwork, Timings
 from edgesim.calibration.this_machine import CASES, CHECKS, Check
 from edgesim.calibration.this_machine_profile import Machine
+from edgesim.calibration.time_left import Stage
 from edgesim.cli.app import with_commands
 from edgesim.cost.steps import TERMS
 from edgesim.errors import EdgesimError
+from edgesim.formatting import number
 from edgesim.hardware import loading
 
 PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S = 1e11, 5e10
@@ -59,7 +65,12 @@ def timed(case: TimedNetwork, costs: np.ndarray, noise: float = 0.0, seed: int =
     return Timed(case, (whole * np.random.default_rng(seed).normal(1, noise, 20),), shares)
 
 
-def machine(cases: Sequence[Timed], idle_w: float | None = None, full_w: float | None = None) -> Machine:
+def machine(
+    cases: Sequence[Timed],
+    idle_w: float | None = None,
+    full_w: float | None = None,
+    clocks: tuple[ClockRecord, ...] = (),
+) -> Machine:
     return Machine(
         name="bench",
         title="A made-up machine",
@@ -77,6 +88,8 @@ def machine(cases: Sequence[Timed], idle_w: float | None = None, full_w: float |
         idle_w=idle_w,
         full_w=full_w,
         sensors="RAPL package-0",
+        scope="processor",
+        clocks=clocks,
     )
 
 
@@ -109,47 +122,20 @@ def test_rapl_takes_packages_and_memory_but_no_parts(tmp_path: Path) -> None:
         ("intel-rapl:1", "package-1", 7_000_000),
     ):
         put(powercap / folder, name=name, energy_uj=value, max_energy_range_uj=262_143_328_850)
-    found = energy.find(tmp_path)
+    found = power_sensors.find(tmp_path)
     assert found.words == "RAPL package-0 + RAPL dram + RAPL package-1"
     assert [sensor.read() for sensor in found.used] == pytest.approx([5, 1.5, 7])
+    assert found.scope == "processor"
     assert found.used[0].wraps_at_j == pytest.approx(262_143.32885)
     put(powercap / "intel-rapl:2", name="psys", energy_uj=9_000_000, max_energy_range_uj=10**9)
-    assert energy.find(tmp_path).words == "RAPL psys"  # the whole platform holds the packages
-
-
-def test_a_jetsons_rails(tmp_path: Path) -> None:
-    chip = tmp_path / "class" / "hwmon" / "hwmon3"
-    put(chip, name="ina3221", in1_label="VDD_GPU_SOC", in2_label="VDD_CPU_CV", in3_label="NC")
-    put(chip, in1_input=5000, curr1_input=1200, in2_input=5000, curr2_input=400, in3_input=0, curr3_input=0)
-    put(chip.with_name("hwmon1"), name="coretemp", power1_input=9)
-    found = energy.find(tmp_path)
-    assert found.words == "INA VDD_GPU_SOC + INA VDD_CPU_CV"
-    assert [sensor.read() for sensor in found.used] == pytest.approx([6.0, 2.0])  # 5 V x 1.2 A, 5 V x 0.4 A
-    put(chip, in1_label="VDD_IN", power1_input=7_250_000)
-    assert energy.find(tmp_path).words == "INA VDD_IN"  # all of the board
-    assert energy.find(tmp_path).used[0].read() == pytest.approx(7.25)
-
-
-@pytest.mark.parametrize(
-    ("words", "scope"),
-    [
-        ("RAPL package-0 + RAPL dram + RAPL package-1", "processor"),
-        ("RAPL psys", "device"),
-        ("NVML GPU 0 + NVML GPU 1", "card"),
-        ("INA VDD_IN", "module"),
-        ("INA VDD_GPU_SOC + INA VDD_CPU_CV", None),
-        ("RAPL package-0 + NVML GPU 0", None),  # parts of different kinds
-        ("", None),
-    ],
-)
-def test_what_the_watts_of_sensors_hold(words: str, scope: str | None) -> None:
-    assert energy.scope(words) == scope
+    whole = power_sensors.find(tmp_path)
+    assert (whole.words, whole.scope) == ("RAPL psys", "device")  # the whole platform holds the packages
 
 
 def test_a_machine_without_sensors_has_no_power(tmp_path: Path) -> None:
-    found = energy.find(tmp_path)
-    assert found.used == ()
-    assert energy.idle_w(found) is None
+    found = power_sensors.find(tmp_path)
+    assert (found.used, found.words, found.scope) == ((), "", None)
+    assert energy.idle_w(found.used) is None
     with Meter(found.used) as meter:
         pass
     assert meter.power_w is None
@@ -180,7 +166,9 @@ class MadeUpNvml:
 
 def test_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", MadeUpNvml())  # type: ignore[arg-type]
-    found = energy.find(tmp_path).used
+    sensors = power_sensors.find(tmp_path)
+    assert sensors.scope == "card"
+    found = sensors.used
     assert [(s.name, s.unit, s.read()) for s in found] == [("NVML GPU 0", "j", 123.456), ("NVML GPU 1", "w", 31.0)]
 
 
@@ -203,14 +191,15 @@ def test_the_meter_adds_sensors_up() -> None:
 
 @pytest.fixture(scope="module")
 def fitted(cases: list[Timed]) -> this_machine_profile.HostFit:
-    return this_machine_profile.fit_costs(tuple(cases), "cpu", PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
+    return this_machine_profile.fit_costs(tuple(cases), PEAK_FLOPS_PER_S, BANDWIDTH_BYTES_PER_S)
 
 
 def test_known_costs_predict_networks_that_were_not_fitted(fitted: this_machine_profile.HostFit) -> None:
     assert np.abs(fitted.errors).max() < 0.005
     for check in CHECKS:
         one = timed(check, TRUE)
-        assert fit.features(one.step("host")) @ fitted.costs == pytest.approx(one.step_s, rel=0.02), check.name
+        costs = np.array([fitted.costs.get(fit.field_of(term), 0.0) for term in TERMS])
+        assert fit.features(one.step("host")) @ costs == pytest.approx(one.step_s, rel=0.02), check.name
     assert fitted.held_out < 0.02
 
 
@@ -247,14 +236,73 @@ def test_power_without_sensors_is_an_estimate_of_a_named_device(
     assert device.power.overhead_activity.value == near.power.overhead_activity.value < 1
 
 
+def test_clocks_of_the_measurement_go_into_the_profile_and_onto_the_page(
+    cases: list[Timed], fitted: this_machine_profile.HostFit, tmp_path: Path
+) -> None:
+    """A Jetson in a mode that keeps its GPU below its highest step; the memory's steps are not listed."""
+    records = (
+        ClockRecord("gpu", 6.75e8, 6.75e8, 6.75e8, "devfreq 17000000.gpu", (1e8, 6.75e8, 1.3e9, 1.377e9)),
+        ClockRecord("memory", 1.6e9, 1.6e9, 1.6e9, "debug files"),
+    )
+    bench = dataclasses.replace(
+        machine(cases, 5.0, 20.0, records), device_class="jetson-gpu", torch_device="cuda", power_mode="MODE_15W"
+    )
+    device = this_machine_profile.profile(bench, fitted, tmp_path / "bench.yaml")
+    assert device.clocks is not None
+    assert device.clocks.gpu_hz.value == (1e8, 6.75e8)  # coefficients hold at the highest
+    assert device.clocks.gpu_hz.note == "2 higher steps left out: nothing was measured there"
+    assert device.clocks.memory_hz.value == (1.6e9,)
+    assert device.clocks.cpu_hz is None
+    words = "GPU 675 MHz, memory 1.6 GHz, nvpmodel mode MODE_15W"
+    assert device.note == f"Measured at these clocks: {words}."
+    assert device.compute.peak_fp32_flops_per_s.source.count(words) == 1
+    page = this_machine_page.page([this_machine.Calibrated(bench, fitted, device, (), None, 0.0)], "edgesim calibrate")
+    assert f"Clocks while the steps were timed: {words}. Power: RAPL package-0, covering the processor." in page
+    # Without the memory's clock there is no such section, and the note says what is known.
+    alone = dataclasses.replace(bench, clocks=records[:1], power_mode=None)
+    without = this_machine_profile.document(alone, fitted)
+    assert "clocks" not in without
+    assert without["note"] == "Measured at these clocks: GPU 675 MHz."
+
+
+def test_a_gpus_steps_are_fitted_by_the_law_that_prices_them(tmp_path: Path) -> None:
+    """Steps of a made-up GPU, whose costs are those of a shipped profile."""
+    truth = loading.load("jetson-xavier-nx")
+
+    def of_gpu(case: TimedNetwork) -> Timed:
+        one = Timed(case, (np.ones(1),))
+        return Timed(case, (np.array([this_machine_profile.predicted_s(truth, one)]),))
+
+    peak, bandwidth = truth.compute.peak_fp32_flops_per_s.value, truth.memory.bandwidth_bytes_per_s.value
+    bench = dataclasses.replace(
+        machine([of_gpu(case) for case in CASES[::3]], 5.0, 15.0),
+        device_class="jetson-gpu",
+        torch_device="cuda",
+        peak_flops_per_s=peak,
+        copies=Copies(bandwidth, 0.8 * bandwidth, 1 << 28),
+    )
+    found = this_machine_gpu.fit_costs(bench)
+    assert np.abs(found.errors).mean() < 0.05
+    assert np.abs(found.errors).mean() < found.held_out < 0.15
+    device = this_machine_profile.profile(bench, found, tmp_path / "bench.yaml")
+    for one, error in zip(bench.timings.timed, found.errors, strict=True):
+        assert this_machine_profile.predicted_s(device, one) / one.step_s - 1 == pytest.approx(error, abs=0.01)
+    for check in CHECKS:
+        one = of_gpu(check)
+        assert this_machine_profile.predicted_s(device, one) == pytest.approx(one.step_s, rel=0.2), check.name
+
+
 def test_errors_of_a_check_by_hand_and_on_the_page(cases: list[Timed], fitted: this_machine_profile.HostFit) -> None:
     foreign = Timed(TimedNetwork("timm:some", (3, 32, 32), 8), (np.array([0.2]),))
     check = Check((cases[0], foreign), np.array([1.1 * cases[0].step_s, 0.15]))
     assert check.errors == pytest.approx([0.1, -0.25])
     assert check.mean == pytest.approx(0.175)
     assert check.foreign.tolist() == [False, True]
-    found = this_machine.Calibrated(machine(cases), fitted, loading.load("intel-n100"), (), check)
-    page = this_machine_page.page(found, "edgesim calibrate")
+    found = this_machine.Calibrated(machine(cases), fitted, loading.load("intel-n100"), ("a note",), check, 0.5)
+    page = this_machine_page.page([found], "edgesim calibrate")
+    assert "Repeated" not in page
+    assert "Load of the machine just before: 0.5 on" in page
+    assert "- a note" in page
     assert (
         "Mean absolute error 17.5 % (n = 2 cases; median 17.5 %, largest 25.0 %). The goal of 10 % is not reached."
         in page
@@ -267,11 +315,11 @@ def test_errors_of_a_check_by_hand_and_on_the_page(cases: list[Timed], fitted: t
 
 
 def test_steps_are_timed_in_rounds() -> None:
-    seen: list[int] = []
+    seen: list[tuple[int, int]] = []
     chosen = (*step_timing.cases("mlp", (1, 8, 8), (4, 8), ("hidden", (16,))), TimedNetwork("small-cnn", (1, 8, 8), 4))
     with step_timing.threads(1):
-        found = step_timing.measure(chosen, "cpu", rounds=2, after_round=seen.append)
-    assert seen == [1, 2]
+        found = step_timing.measure(chosen, "cpu", rounds=2, after_visit=lambda *visit: seen.append(visit[:2]))
+    assert seen == [(number, position) for number in range(2) for position in range(3)]
     assert [one.case for one in found.timed] == list(chosen)
     for one in found.timed:
         assert 2 * 2 <= len(one.times_s) <= 2 * 10
@@ -358,10 +406,14 @@ def test_a_small_calibration_from_end_to_end(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(this_machine, "CHECKS", (TimedNetwork("mlp", (1, 8, 8), 16, (("hidden", (32,)),)),))
     monkeypatch.setattr(this_machine, "FOREIGN_CHECKS", ())
     wanted = this_machine.Request("mine", "Mine", "a processor", "laptop", "cpu", 1, tmp_path, check=True, rounds=1)
-    told: list[str] = []
-    found = this_machine.calibrate(wanted, tmp_path / "mine.yaml", told.append)
+    told: list[Stage] = []
+    sessions = this_machine.calibrate(wanted, tmp_path / "mine.yaml", told.append, sessions=2)
+    assert len(sessions) == 2
+    found = sessions[-1]
+    assert len({one.machine.timings.first_step_s for one in sessions}) == 1  # a process has one
     assert found.profile == loading.load(tmp_path / "mine.yaml")
     assert found.profile.device_class == "laptop"
+    assert found.profile.clocks is None  # a processor has no such section
     assert found.check is not None
     assert len(found.check.errors) == 1
     convolution = found.profile.compute.convolution_efficiency
@@ -369,15 +421,23 @@ def test_a_small_calibration_from_end_to_end(tmp_path: Path, monkeypatch: pytest
     assert convolution.relative_error == pytest.approx(found.check.mean, rel=0.01)
     assert 0 < found.profile.compute.training_utilisation.value <= 1
     assert found.profile.memory.bandwidth_bytes_per_s.value >= found.profile.bandwidth_bytes_per_s
-    assert "training steps: round 1 of 1" in told
-    page = this_machine_page.page(found, "edgesim calibrate --check")
+    steps = [stage for stage in told if "training steps" in stage.doing]
+    assert [stage.detail for stage in steps] == [f"case {i} of 4" for i in (1, 2, 3, 4)] * 2
+    assert steps[0].doing == "session 1 of 2: training steps: round 1 of 1"
+    assert [stage.left_s is None for stage in steps] == [True] * 3 + [False] * 5
+    assert steps[-1].left_s == 0
+    page = this_machine_page.page(sessions, "edgesim calibrate --check --repeats 2")
     assert "mlp, hidden 32, 1x8x8" in page
+    assert "2 sessions, one after another" in page
+    peaks = [one.machine.peak_flops_per_s for one in sessions]
+    assert f"| peak in FP32 | GFLOP/s | {number(float(np.median(peaks)) / 1e9, 3)} |" in page
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--class", "phones"), "phone"),
+        (("--class", "jetson-gpu", "--torch-device", "cpu"), "priced as a GPU's, and torch trains on cpu"),
         (("--torch-device", "tpu"), "auto, cpu"),
         (("--name", "My Device"), "my-device"),
     ],

@@ -56,6 +56,19 @@ PRIORS = (
     Cost("recurrent_dispatch", PROCESSOR, 8e4, 1.0, 1e3),
 )
 NAMES = tuple(cost.name for cost in PRIORS)
+FIELDS = {
+    "convolution": "compute.convolution_efficiency",
+    "pointwise": "compute.pointwise_efficiency",
+    "depthwise": "compute.depthwise_efficiency",
+    "matmul": "compute.matmul_efficiency",
+    "kernel": "compute.kernel_overhead_s",
+    "dispatch": "compute.operation_overhead_s",
+    "convolution_operand": "memory.operand_efficiency",
+    "matmul_operand": "memory.matmul_operand_efficiency",
+    "elementwise": "memory.activation_efficiency",
+    "update": "memory.update_efficiency",
+}
+"""fitted cost -> field of a profile"""
 SHIFT = np.array([0.6, 0.2, 0.6])
 """standard deviations of the shifts: generations of GPUs and processors differ more than memories do"""
 REST = 0.15

@@ -156,7 +156,7 @@ def measure(
     chosen: Sequence[TimedNetwork],
     device: TorchDevice,
     rounds: int = ROUNDS,
-    after_round: Callable[[int], None] | None = None,
+    after_visit: Callable[[int, int, float], None] | None = None,
 ) -> Timings:
     """Time training steps of every case.
 
@@ -164,18 +164,19 @@ def measure(
         chosen: at least one case.
         device: where torch computes, with as many threads as it is set to.
         rounds: how often every case is visited, >= 1.
-        after_round: told the number of rounds done.
+        after_visit: told the number of the round, the position of the case, and the seconds that its visit took.
     """
     visits = [_Visit(case, device) for case in chosen]
     first_s = wall_s = used_s = 0.0
     for number in range(rounds):
-        for visit in visits:
-            wall_s, used_s = wall_s - time.perf_counter(), used_s - time.process_time()
+        for position, visit in enumerate(visits):
+            began_s, began_used_s = time.perf_counter(), time.process_time()
             visit.run()
-            wall_s, used_s = wall_s + time.perf_counter(), used_s + time.process_time()
+            took_s = time.perf_counter() - began_s
+            wall_s, used_s = wall_s + took_s, used_s + time.process_time() - began_used_s
             first_s = first_s or visit.first_s
-        if after_round is not None:
-            after_round(number + 1)
+            if after_visit is not None:
+                after_visit(number, position, took_s)
     timed = tuple(Timed(v.case, tuple(v.visits_s), operation_times.middle(v.shares)) for v in visits)
     share = used_s / wall_s if device == "cpu" and torch.get_num_threads() == 1 else None
     return Timings(timed, max(0.0, first_s - timed[0].step_s), share)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
-from collections.abc import Callable
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,9 +14,19 @@ import numpy.typing as npt
 import psutil
 import torch
 
-from edgesim.calibration import energy, speeds, step_timing, this_machine_profile
+from edgesim.calibration import (
+    clock_records,
+    energy,
+    power_sensors,
+    speeds,
+    step_timing,
+    this_machine_clocks,
+    this_machine_gpu,
+    this_machine_profile,
+)
 from edgesim.calibration.step_timing import Timed, TimedNetwork, Timings, TorchDevice, cases
 from edgesim.calibration.this_machine_profile import HostFit, Machine
+from edgesim.calibration.time_left import Stage, Tell, TimeLeft
 from edgesim.formatting import n_of
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.work import FloatArray
@@ -119,65 +130,98 @@ class Calibrated:
     fitted: HostFit
     profile: DeviceProfile
     notes: tuple[str, ...]
-    """reasons for sensors that exist and could not be read"""
+    """sensors and clocks that are not used or not there, and why; clocks that changed"""
     check: Check | None
+    load: float
+    """processes that wanted a processor just before, in the mean of a minute"""
 
 
-def device_class() -> str:
-    """The class of this machine, as well as its parts tell: a Jetson, a GPU server, a laptop, a board, an edge box."""
-    model = Path("/proc/device-tree/model")
-    board = model.read_text(errors="replace").lower() if model.is_file() else ""
-    if "jetson" in board or Path("/etc/nv_tegra_release").is_file():
-        return "jetson-gpu"
-    if torch.cuda.is_available():
-        return "edge-server"
+def device_class(torch_device: TorchDevice) -> str:
+    """The class of this machine, as well as its parts tell; where the processor trains, never one of a GPU."""
+    if torch_device == "cuda":
+        return "jetson-gpu" if this_machine_clocks.is_jetson() else "edge-server"
     if psutil.sensors_battery() is not None:
         return "laptop"
-    return "sbc-cpu" if board else "edge-box"
+    return "sbc-cpu" if Path("/proc/device-tree/model").is_file() else "edge-box"
 
 
-def calibrate(request: Request, out: Path, tell: Callable[[str], None]) -> Calibrated:
-    """Measure, fit, write the profile and, where asked for, check it.
+def calibrate(request: Request, out: Path, tell: Tell, sessions: int = 1) -> tuple[Calibrated, ...]:
+    """Measure, fit, write the profile and, where asked for, check it; again in every session.
 
     Args:
         request: what to measure.
-        out: the profile to write.
+        out: the profile to write; that of the last session stays.
         tell: told what is being done.
+        sessions: calibrations one after another, each from new measurements, >= 1.
 
     Raises:
         ScenarioError: a measured value is not plausible.
         OSError: `out` or the temporary file of the storage cannot be written.
     """
+    time_left = TimeLeft(len(chosen_cases(request)), request.rounds, sessions)
+    found: list[Calibrated] = []
+    for number in range(sessions):
+        began_s, before_s = time.perf_counter(), time_left.spent_s
+        # A process has one first step.
+        first_step_s = found[0].machine.timings.first_step_s if found else None
+        found.append(_session(request, out, _numbered(tell, number, sessions), time_left, first_step_s))
+        time_left.session_ended(time.perf_counter() - began_s, time_left.spent_s - before_s)
+    return tuple(found)
+
+
+def _numbered(tell: Tell, number: int, sessions: int) -> Tell:
+    """`tell` with the number of the session, where there are several."""
+    if sessions == 1:
+        return tell
+    return lambda stage: tell(replace(stage, doing=f"session {number + 1} of {sessions}: {stage.doing}"))
+
+
+def _session(request: Request, out: Path, tell: Tell, time_left: TimeLeft, first_step_s: float | None) -> Calibrated:
+    load = os.getloadavg()[0]
     with step_timing.threads(request.threads):
-        machine, checked, notes = _measure(request, tell)
-    tell("fit")
-    fastest = (machine.peak_flops_per_s, machine.copies.fastest_bytes_per_s)
-    fitted = this_machine_profile.fit_costs(machine.timings.timed, request.torch_device, *fastest)
+        machine, checked, notes = _measure(request, tell, time_left)
+    if first_step_s is not None:
+        machine = replace(machine, timings=replace(machine.timings, first_step_s=first_step_s))
+    tell(Stage("fit"))
+    if request.torch_device == "cuda":
+        fitted = this_machine_gpu.fit_costs(machine)
+    else:
+        fastest = (machine.peak_flops_per_s, machine.copies.fastest_bytes_per_s)
+        fitted = this_machine_profile.fit_costs(machine.timings.timed, *fastest)
     profile = this_machine_profile.profile(machine, fitted, out)
     check = None
     if checked:
         check = Check(checked, np.array([this_machine_profile.predicted_s(profile, one) for one in checked]))
         words = f"{n_of(len(checked), 'case')} of networks that the fit has not met"
         profile = this_machine_profile.profile(machine, replace(fitted, held_out=check.mean, held_out_words=words), out)
-    return Calibrated(machine, fitted, profile, notes, check)
+    return Calibrated(machine, fitted, profile, notes, check, load)
 
 
-def _measure(request: Request, tell: Callable[[str], None]) -> tuple[Machine, tuple[Timed, ...], tuple[str, ...]]:
-    """The machine, the cases of the check, and notes on sensors."""
-    sensors = energy.find()
-    tell("idle power" if sensors.used else "no sensor of power")
-    idle_w = energy.idle_w(sensors)
+def chosen_cases(request: Request) -> tuple[TimedNetwork, ...]:
+    """The cases to time: those of the fit, then those of the check."""
     # The cases of the check share the rounds of the others: a machine that slows down slows both.
     foreign = FOREIGN_CHECKS if importlib.util.find_spec("timm") else ()
-    chosen = (*CASES, *((*CHECKS, *foreign) if request.check else ()))
-    with energy.Meter(sensors.used) as meter:
-        timings = step_timing.measure(
-            chosen,
-            request.torch_device,
-            request.rounds,
-            lambda done: tell(f"training steps: round {done} of {request.rounds}"),
-        )
-    tell("peak, copies, storage")
+    return (*CASES, *((*CHECKS, *foreign) if request.check else ()))
+
+
+def _measure(request: Request, tell: Tell, time_left: TimeLeft) -> tuple[Machine, tuple[Timed, ...], tuple[str, ...]]:
+    """The machine, the cases of the check, and notes on sensors and clocks."""
+    sensors = power_sensors.find()
+    clocks = this_machine_clocks.find(gpu=request.torch_device == "cuda")
+    for warning in this_machine_clocks.warnings(clocks):
+        tell(Stage(warning, stays=True))
+    tell(Stage("idle power" if sensors.used else "no sensor of power"))
+    idle_w = energy.idle_w(sensors.used)
+    chosen = chosen_cases(request)
+
+    def after_visit(number: int, position: int, seconds: float) -> None:
+        time_left.visited(position, seconds)
+        done = f"training steps: round {number + 1} of {request.rounds}"
+        tell(Stage(done, f"case {position + 1} of {len(chosen)}", time_left.left_s))
+
+    with this_machine_clocks.Watch(clocks.found) as watch, energy.Meter(sensors.used) as meter:
+        timings = step_timing.measure(chosen, request.torch_device, request.rounds, after_visit)
+    tell(Stage("peak, copies, storage"))
     machine = Machine(
         name=request.name,
         title=request.title,
@@ -195,8 +239,12 @@ def _measure(request: Request, tell: Callable[[str], None]) -> tuple[Machine, tu
         idle_w=idle_w,
         full_w=meter.power_w,
         sensors=sensors.words,
+        scope=sensors.scope,
+        clocks=watch.records,
+        power_mode=clocks.power_mode,
     )
-    return machine, timings.timed[len(CASES) :], sensors.notes
+    notes = (*sensors.notes, *meter.notes, *clocks.notes, *clock_records.unsteady(watch.records))
+    return machine, timings.timed[len(CASES) :], notes
 
 
 def _memory_bytes(device: TorchDevice) -> int:

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import numpy as np
 
-from edgesim.calibration import this_machine_profile
+from edgesim.calibration import this_machine_profile, this_machine_repeats
 from edgesim.calibration.step_timing import Timed
 from edgesim.calibration.this_machine import Calibrated, Check
-from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
-from edgesim.formatting import n_of, percent
+from edgesim.formatting import n_of, number, percent
+from edgesim.hardware.quantity import Scope
 
+_COVERED: dict[Scope | None, str] = {
+    None: "parts of the machine that have no common name",
+    "wall": "all of it at its socket",
+    "device": "all of it behind its supply",
+    "module": "the computing module",
+    "card": "the GPU's card",
+    "processor": "the processor",
+}
 GOAL = 0.10
 """mean absolute error that is aimed at"""
 
 
-def page(found: Calibrated, command: str) -> str:
+def page(sessions: Sequence[Calibrated], command: str) -> str:
     """The Markdown text.
 
     Args:
-        found: of one or more calibrations the last.
+        sessions: one or more; the tables are of the last, and several have a section on their spread.
         command: how it was called.
     """
+    found = sessions[-1]
     machine, share = found.machine, found.machine.timings.share
     head = (
         f"# Calibration of the machine that simulates\n\n`{command}` on {machine.processor}, "
@@ -36,18 +46,28 @@ def page(found: Calibrated, command: str) -> str:
     )
     if share is not None:
         head += f" The process had a processor for {percent(share, 0)} of the time on the wall."
-    parts = [head, _fitted(found)]
+    head += f" Load of the machine just before: {number(found.load, 2)} on {n_of(os.cpu_count() or 1, 'core')}."
+    parts = [head, _clocks(found), _fitted(found)]
     if found.check is not None:
         parts.append(_checked(found.check))
+    if len(sessions) > 1:
+        parts.append(this_machine_repeats.section(sessions))
     return "\n\n".join(parts) + "\n"
+
+
+def _clocks(found: Calibrated) -> str:
+    """Clocks and power of the measurement, and what could not be read."""
+    machine = found.machine
+    clocks = this_machine_profile.clock_words(machine) or "none can be read"
+    power = f"{machine.sensors}, covering {_COVERED[machine.scope]}" if machine.sensors else "no sensor"
+    lines = [f"Clocks while the steps were timed: {clocks}. Power: {power}.", *(f"- {note}" for note in found.notes)]
+    return "## Clocks and power\n\n" + "\n".join([lines[0], *([""] if found.notes else []), *lines[1:]])
 
 
 def _fitted(found: Calibrated) -> str:
     timed = found.machine.timings.timed
     predicted = [one.step_s * (1 + error) for one, error in zip(timed, found.fitted.errors, strict=True)]
-    costs = ", ".join(
-        f"{term} {found.fitted.costs[TERMS.index(term)]:.3g} {_unit(term)}" for term in this_machine_profile.FITTED
-    )
+    costs = ", ".join(f"{_short(field)} {cost:.3g} {_unit(field)}" for field, cost in found.fitted.costs.items())
     mean = float(np.mean(np.abs(found.fitted.errors)))
     return (
         f"## Cases that the costs were fitted to\n\nMean absolute error {percent(mean)} "
@@ -56,8 +76,13 @@ def _fitted(found: Calibrated) -> str:
     )
 
 
-def _unit(term: str) -> str:
-    return "s/FLOP" if term in FLOP_TERMS else "s/byte" if term in BYTE_TERMS else "s"
+def _short(field: str) -> str:
+    return field.split(".")[1].removesuffix("_efficiency").removesuffix("_overhead_s")
+
+
+def _unit(field: str) -> str:
+    section, name = field.split(".")
+    return "s" if name.endswith("_s") else {"compute": "s/FLOP", "memory": "s/byte"}[section]
 
 
 def _checked(check: Check) -> str:

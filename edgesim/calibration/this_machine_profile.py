@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import math
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgesim.calibration import cross_validation, energy, fit, operation_times
+from edgesim.calibration import clock_records, cross_validation, fit, operation_times
+from edgesim.calibration.clock_records import ClockRecord
 from edgesim.calibration.fit import Data, Family, field_of
 from edgesim.calibration.speeds import Copies, StorageSpeed
 from edgesim.calibration.step_timing import Timed, Timings, TorchDevice
 from edgesim.config import validation
 from edgesim.config.output_files import write_signed
-from edgesim.cost import steps
+from edgesim.cost import gpu_steps, steps
 from edgesim.cost.steps import TERMS
 from edgesim.formatting import n_of
 from edgesim.hardware import loading
 from edgesim.hardware.loading import DeviceProfile
+from edgesim.hardware.quantity import GPU_CLASSES, Scope
 from edgesim.work import FloatArray
 
 FITTED = tuple(term for term in TERMS if term != "unrolling")
 """every cost is fitted by itself: the cases of `this_machine` hold all of them in several mixes. Unrolled convolutions
 are of software that this machine does not run"""
-_ANCHORS = {"cpu": "raspberry-pi-5", "cuda": "jetson-nano"}
-"""shipped profiles to whose proportions the costs are drawn"""
+_ANCHOR = "raspberry-pi-5"
+"""shipped profile to whose proportions the costs are drawn"""
+_MOST_CONVOLUTION = 2.25
+"""share of the peak: Winograd's algorithm computes a 3x3 convolution with fewer multiplications than are counted"""
 Fields = dict[str, Any]
 
 
@@ -54,14 +59,20 @@ class Machine:
     full_w: float | None
     sensors: str
     """parts of the machine whose power it is"""
+    scope: Scope | None = None
+    """part of the machine that the sensors cover together"""
+    clocks: tuple[ClockRecord, ...] = ()
+    """while the steps were timed"""
+    power_mode: str | None = None
+    """name of nvpmodel's mode"""
 
 
 @dataclass(frozen=True)
 class HostFit:
     """Costs of one machine, with their errors."""
 
-    costs: FloatArray
-    """[terms]"""
+    costs: Mapping[str, float]
+    """field of the profile -> seconds per FLOP, byte or piece"""
     errors: FloatArray
     """[n] relative, of the cases that were fitted"""
     held_out: float
@@ -70,14 +81,11 @@ class HostFit:
     """description of these cases"""
 
 
-def fit_costs(
-    timed: tuple[Timed, ...], torch_device: TorchDevice, peak_flops_per_s: float, bandwidth_bytes_per_s: float
-) -> HostFit:
-    """Fit the costs of `cost.steps` to measured steps and their parts.
+def fit_costs(timed: tuple[Timed, ...], peak_flops_per_s: float, bandwidth_bytes_per_s: float) -> HostFit:
+    """Fit the costs of `cost.steps` to measured steps of a processor and their parts.
 
     Args:
         timed: three cases or more.
-        torch_device: where they ran.
         peak_flops_per_s, bandwidth_bytes_per_s: what no cost may go below.
     """
     names, rows, times_s = [], [], []
@@ -92,12 +100,13 @@ def fit_costs(
     least = fit.lowest(peak_flops_per_s, bandwidth_bytes_per_s)
     data = {"host": Data(tuple(names), np.vstack(rows), np.concatenate(times_s), np.zeros(len(TERMS)), least)}
     family = Family("this machine", ("host",), tuple((term,) for term in FITTED))
-    anchor = steps.costs_s(loading.load(_ANCHORS[torch_device]), "fp32")
+    anchor = steps.costs_s(loading.load(_ANCHOR), "fp32")
     costs = fit.fit(family, data, anchor)["host"]
     whole = np.cumsum([0, *map(len, times_s)])[:-1]
     held_out = cross_validation.held_out(family, data, anchor)["host"].errors[whole]
     errors = fit.relative_errors(data["host"], costs)[whole]
-    return HostFit(costs, errors, float(np.mean(np.abs(held_out))), "each case left out in turn")
+    by_field = {field_of(term): float(costs[TERMS.index(term)]) for term in FITTED}
+    return HostFit(by_field, errors, float(np.mean(np.abs(held_out))), "each case left out in turn")
 
 
 def profile(machine: Machine, fitted: HostFit, path: Path) -> DeviceProfile:
@@ -128,7 +137,16 @@ def document(machine: Machine, fitted: HostFit) -> dict[str, Any]:
         "processor": machine.processor,
         "software": "PyTorch",
     }
-    return head | sections | {"power": _power(machine)}
+    if words := clock_words(machine):
+        head["note"] = f"Measured at these clocks: {words}."
+    clocks = clock_records.section(machine.clocks) if machine.device_class in GPU_CLASSES else {}
+    return head | sections | {"power": _power(machine)} | clocks
+
+
+def clock_words(machine: Machine) -> str:
+    """The clocks that the coefficients hold at, and the power mode; empty where none can be read."""
+    found = [clock_records.words(record) for record in machine.clocks]
+    return ", ".join([*found, *([f"nvpmodel mode {machine.power_mode}"] if machine.power_mode else [])])
 
 
 def _quantity(value: float, source: str, confidence: str = "measured", note: str | None = None) -> Fields:
@@ -138,7 +156,8 @@ def _quantity(value: float, source: str, confidence: str = "measured", note: str
 
 def _how(machine: Machine) -> str:
     where = "one thread" if machine.threads == 1 else f"{machine.threads} threads"
-    return f"{where} of the CPU" if machine.torch_device == "cpu" else "the GPU, every step awaited"
+    clocks = f" at {found}" if (found := clock_words(machine)) else ""
+    return (f"{where} of the CPU" if machine.torch_device == "cpu" else "the GPU, every step awaited") + clocks
 
 
 def versions() -> str:
@@ -153,8 +172,7 @@ def _compute(machine: Machine, fitted: HostFit) -> Fields:
     count, steps_n = len(timed), sum(len(one.times_s) for one in timed)
     by_hand = np.array([_flops(one) / one.step_s for one in timed]) / machine.peak_flops_per_s
     small = min(timed, key=lambda one: one.step_s)
-    operation = TERMS.index("operation")
-    step_s = float(fit.features(small.step("host"))[operation] * fitted.costs[operation])
+    step_s = _operations(small, machine) * fitted.costs[field_of("operation")]
     return {
         "peak_fp32_flops_per_s": _quantity(
             machine.peak_flops_per_s,
@@ -176,6 +194,15 @@ def _compute(machine: Machine, fitted: HostFit) -> Fields:
     }
 
 
+def _operations(one: Timed, machine: Machine) -> float:
+    """Operations of a step that are dispatched: of a GPU, kernels."""
+    step = one.step("host")
+    if machine.torch_device == "cuda":
+        sizes = np.array([float(step.batch_size)])
+        return float(gpu_steps.work("train", sizes, step.network.workload(), step.optimizer_states).kernels.sum())
+    return float(fit.features(step)[TERMS.index("operation")])
+
+
 def _flops(one: Timed) -> float:
     return one.case.network.workload().train_flops * one.case.batch_size
 
@@ -191,11 +218,11 @@ def _coefficients(machine: Machine, fitted: HostFit) -> Fields:
     )
     nominal = {"compute": machine.peak_flops_per_s, "memory": machine.copies.fastest_bytes_per_s}
     found = {}
-    for term in FITTED:
-        field, cost = field_of(term), fitted.costs[TERMS.index(term)]
-        share = field.endswith("_efficiency")
+    for field, cost in fitted.costs.items():
         # A cost at its lower bound is the fastest that was measured, up to rounding.
-        value = min(1.0, 1 / (nominal[field.split(".")[0]] * cost)) if share else float(cost)
+        most = _MOST_CONVOLUTION if field == field_of("convolution") else 1.0
+        share = field.endswith("_efficiency")
+        value = min(most, 1 / (nominal[field.split(".")[0]] * cost)) if share else cost
         found[field] = _quantity(value, source)
         if not math.isnan(fitted.held_out):
             found[field]["relative_error"] = float(f"{fitted.held_out:.3g}")
@@ -237,14 +264,16 @@ def _storage(machine: Machine) -> Fields:
 def _power(machine: Machine) -> Fields:
     if machine.idle_w is None or machine.full_w is None:
         near = nearest(machine)
-        source = f"that of the {near.title}, the shipped {near.device_class} nearest in throughput; no sensor here"
+        source = (
+            f"that of the {near.title}, the shipped {near.device_class} nearest in throughput; no sensor gave it here"
+        )
         found = {
             name: getattr(near.power, name) for name in ("idle_w", "max_w", "memory_activity", "overhead_activity")
         }
         given = {name: _quantity(one.value, source, "estimate") for name, one in found.items() if one is not None}
         return given | _scope(near.power.scope)
     # The mean of training holds its seconds of memory and dispatch already: activities are left out, which means 1.
-    return _scope(energy.scope(machine.sensors)) | {
+    return _scope(machine.scope) | {
         "idle_w": _quantity(min(machine.idle_w, machine.full_w), f"{machine.sensors}; mean while nothing was trained"),
         "max_w": _quantity(machine.full_w, f"{machine.sensors}; mean while the cases trained; {_how(machine)}"),
     }

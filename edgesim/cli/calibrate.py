@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -33,6 +34,12 @@ def calibrate(
     page: Annotated[
         Path | None, typer.Option("--report", metavar="FILE.md", help="Report of the measurements to write.")
     ] = None,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Visits of each network; fewer take less time, and disturbances show more.")
+    ] = 9,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Calibrations one after another; the report has the spread of their results.")
+    ] = 1,
 ) -> None:
     """Measure this machine into a device profile; takes minutes on an otherwise idle machine."""
     from edgesim.config.output_files import check_replaceable, write_signed
@@ -41,7 +48,7 @@ def calibrate(
     if page is not None:
         check_replaceable(page, "--report")
     from edgesim.calibration import this_machine, this_machine_page
-    from edgesim.cli import stop_signals
+    from edgesim.cli import calibration_progress, stop_signals
     from edgesim.results import provenance
     from edgesim.runtime.executor import keep_freed_memory
 
@@ -49,10 +56,11 @@ def calibrate(
     keep_freed_memory()  # as the actors of a run do, whose steps are measured here
     chosen = name or (out.stem if out else "this-machine")
     asked = request(chosen, threads, device_class, torch_device, target.resolve().parent, check)
-    found = this_machine.calibrate(asked, target, lambda doing: echo(doing, err=True))
+    with calibration_progress.watcher() as tell:
+        found = this_machine.calibrate(replace(asked, rounds=rounds), target, tell, repeats)
     if page is not None:
         write_signed(page, this_machine_page.page(found, provenance.command()))
-    print_calibration(found, target)
+    print_calibration(found[-1], target)
 
 
 def request(
@@ -67,6 +75,7 @@ def request(
 
     from edgesim.calibration import this_machine
     from edgesim.hardware import loading
+    from edgesim.hardware.quantity import GPU_CLASSES
     from edgesim.results import provenance
 
     allowed = get_args(loading.DeviceClass)
@@ -77,6 +86,13 @@ def request(
         choice = "auto, cpu, cuda" if cuda else "auto, cpu (torch sees no GPU)"
         raise EdgesimError(f"--torch-device {torch_device}: cannot be used here; allowed: {choice}")
     chosen: TorchDevice = "cuda" if torch_device == "cuda" or (torch_device == "auto" and cuda) else "cpu"
+    if device_class is not None and (device_class in GPU_CLASSES) != (chosen == "cuda"):
+        priced = "a GPU's" if device_class in GPU_CLASSES else "a processor's"
+        others = [one for one in allowed if (one in GPU_CLASSES) == (chosen == "cuda")]
+        raise EdgesimError(
+            f"--class {device_class}: its steps are priced as {priced}, and torch trains on {chosen} here; "
+            f"allowed: {', '.join(others)}"
+        )
     if not loading.is_name(name):
         raise EdgesimError(f"--name {name}: must be lower-case words joined by hyphens, like my-device")
     processor = torch.cuda.get_device_name() if chosen == "cuda" else str(provenance.host()["processor"])
@@ -84,7 +100,7 @@ def request(
         name=name,
         title=processor,
         processor=processor,
-        device_class=device_class or this_machine.device_class(),
+        device_class=device_class or this_machine.device_class(chosen),
         torch_device=chosen,
         threads=threads or torch.get_num_threads(),
         folder=folder,
@@ -94,7 +110,7 @@ def request(
 
 def print_calibration(found: this_machine.Calibrated, out: Path) -> None:
     """Print the measured profile and its errors."""
-    from edgesim.calibration import this_machine_page
+    from edgesim.calibration import this_machine_page, this_machine_profile
 
     machine, profile = found.machine, found.profile
     lines = [
@@ -104,8 +120,9 @@ def print_calibration(found: this_machine.Calibrated, out: Path) -> None:
         f"  copies {scaled(machine.copies.large_bytes_per_s, 'B/s')}, storage reads "
         f"{scaled(machine.storage.read_bytes_per_s, 'B/s', digits=4)} ({machine.storage.how})",
         f"  power {watts(profile.idle_w)} idle, {watts(profile.power_w)} in training: {profile.power.max_w.source}",
+        *([f"  clocks: {clocks}"] if (clocks := this_machine_profile.clock_words(machine)) else []),
         *(f"  {note}" for note in found.notes),
-        f"  mean absolute error {percent(found.fitted.held_out)}, {found.fitted.held_out_words} of the fit",
+        f"  mean absolute error {percent(found.fitted.held_out)}: {found.fitted.held_out_words}",
     ]
     if machine.timings.share is not None and machine.timings.share < 0.9:
         lines.append(

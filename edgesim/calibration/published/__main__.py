@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from edgesim.calibration.measured_step import MeasuredStep
 from edgesim.calibration.published import (
     activities,
     coefficients,
@@ -22,9 +23,11 @@ from edgesim.calibration.published import (
     report,
 )
 from edgesim.calibration.published.coefficients import FamilyFit
+from edgesim.calibration.published.families import FAMILIES
 from edgesim.calibration.published.jetson_fit import JetsonFit
 from edgesim.calibration.published.matrix_products import DrawFit, ProductFit, fit_draw, fit_products
-from edgesim.calibration.published.profile_coefficients import Value
+from edgesim.calibration.published.measurements import LeftOut
+from edgesim.calibration.published.profile_coefficients import SMALL_NETWORK, Value
 from edgesim.errors import EdgesimError
 from edgesim.formatting import n_of
 from edgesim.hardware import loading
@@ -40,7 +43,7 @@ class PublishedFit(NamedTuple):
     product_fits: dict[str, ProductFit]
     draws: dict[str, DrawFit]
     products: list[measurements.Product]
-    left_out: list[measurements.LeftOut]
+    left_out: list[LeftOut]
     values: dict[str, dict[str, Value]]
     """profile -> `section.field` -> coefficient"""
 
@@ -92,6 +95,7 @@ def fit_profiles(folder: Path, profile_folder: Path | None = None) -> PublishedF
     """
     known = {name: loading.load(name, profile_folder) for name in loading.names(profile_folder)}
     measured, left_out = measurements.steps(folder)
+    left_out += unfitted(measured, known)
     products = measurements.products(folder)
     families = coefficients.fit_all(measured, known)
     jetsons = jetson_fit.fit_jetsons(folder, measured, known)
@@ -101,6 +105,21 @@ def fit_profiles(folder: Path, profile_folder: Path | None = None) -> PublishedF
     found = coefficients.coefficients(known, families, jetsons)
     values = {name: own | activities.of_profile(known[name]) for name, own in found.items()}
     return PublishedFit(known, families, jetsons, product_fits, draws, products, left_out, values)
+
+
+def unfitted(measured: Sequence[MeasuredStep], profiles: Mapping[str, DeviceProfile]) -> list[LeftOut]:
+    """Steps that can be counted and that no fit takes, with the reason."""
+    in_families = {device for family in FAMILIES for device in family.devices}
+    found = []
+    for step in measured:
+        if step.model == SMALL_NETWORK:
+            reason = "nearly all overhead: it gives the time of one operation"
+        elif step.device not in in_families and profiles[step.device].clocks is None:
+            reason = "its device is in no family of families.py, and has no clocks"
+        else:
+            continue
+        found.append(LeftOut(profiles[step.device].title, step.model, reason))
+    return found
 
 
 def differences(fitted: PublishedFit) -> list[str]:
@@ -131,6 +150,7 @@ def report_content(fitted: PublishedFit) -> report.ReportContent:
     return report.ReportContent(
         fitted.families,
         fitted.jetsons,
+        jetson_fit.held_out_steps(fitted.jetsons),
         rooflines,
         fitted.product_fits,
         fitted.draws,

@@ -17,6 +17,7 @@ from edgesim.calibration.published import jetson_steps
 from edgesim.calibration.published.jetson_steps import JetsonRun
 from edgesim.calibration.published.profile_coefficients import SMALL_NETWORK, Value, operation
 from edgesim.cost import gpu_steps
+from edgesim.errors import EdgesimError
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.power_setting import ClockShares, PowerByClocks, steps_hz
 from edgesim.work import FloatArray
@@ -86,22 +87,52 @@ def fit_jetsons(folder: Path, measured: list[MeasuredStep], profiles: Mapping[st
         EdgesimError: files that are missing or malformed.
     """
     runs = jetson_steps.at_many_clocks(folder, profiles)
+    devices = list(dict.fromkeys(run.times.device.name for run in runs))
+    for name in devices:
+        _check(name, [run for run in runs if run.times.device.name == name])
     steps = [step for step in measured if step.model != SMALL_NETWORK]
     single = jetson_steps.at_one_setting(folder, steps, profiles)
     thin = [run.times.thinned(SETTINGS) for run in runs]
     costs = gpu_fit.fit([*thin, *single])
-    devices = list(dict.fromkeys(run.times.device.name for run in runs))
     power = {name: fit_power([run for run in runs if run.times.device.name == name], costs) for name in devices}
     by_workload, by_device = [], []
-    for i, run in enumerate(runs):
-        without = gpu_fit.fit([*thin[:i], *thin[i + 1 :], *single])
-        others = [r for r in runs if r is not run and r.times.device == run.times.device]
+    for run in runs:
+        seen = [one for one in thin if not _same_workload(one, run.times)]
+        without = gpu_fit.fit([*seen, *(one for one in single if not _same_workload(one, run.times))])
+        others = [r for r in runs if r.times.device == run.times.device and r.times.workload != run.times.workload]
         by_workload.append(_held_out(run, without, fit_power(others, without)))
     for name in devices:
         without = gpu_fit.fit([one for one in (*thin, *single) if one.device.name != name])
         law = transferred(name, {d: law for d, law in power.items() if d != name}, BUDGET_W[name])
         by_device += [_held_out(run, without, law) for run in runs if run.times.device.name == name]
     return JetsonFit(runs, single, costs, power, by_workload, by_device)
+
+
+def _same_workload(one: MeasuredClocks, other: MeasuredClocks) -> bool:
+    """True for a network on a device, at whatever batch sizes: neither may help to predict the other."""
+    return (one.device.name, one.workload) == (other.device.name, other.workload)
+
+
+def _check(device: str, runs: Sequence[JetsonRun]) -> None:
+    """Refuse a device that cannot be held out."""
+    place = "jetson_training_dvfs.csv"
+    if device not in BUDGET_W:
+        raise EdgesimError(f"{place}: '{device}' has no power budget; add it to BUDGET_W of published/jetson_fit.py")
+    if len({run.times.workload for run in runs}) < 2:
+        raise EdgesimError(
+            f"{place}: '{device}' has only one workload, whose power no other can predict; measure a second network"
+        )
+
+
+def held_out_steps(found: JetsonFit) -> FloatArray:
+    """[len(found.single)] relative errors of the steps at one setting, each by a fit without its workload there."""
+    thin = [run.times.thinned(SETTINGS) for run in found.runs]
+    errors = []
+    for one in found.single:
+        others = [other for other in (*thin, *found.single) if not _same_workload(other, one)]
+        predicted_s = gpu_fit.predict(one, gpu_fit.fit(others).of(one.device))
+        errors.append(float(predicted_s[0] / one.times_s[0]) - 1)
+    return np.array(errors)
 
 
 def fit_power(runs: Sequence[JetsonRun], costs: GpuFit) -> PowerByClocks:
@@ -149,20 +180,7 @@ def _held_out(run: JetsonRun, costs: GpuFit, law: PowerByClocks) -> HeldOut:
     return HeldOut(run, times_s, np.asarray(energies_j))
 
 
-_FIELDS = {
-    "convolution": "compute.convolution_efficiency",
-    "pointwise": "compute.pointwise_efficiency",
-    "depthwise": "compute.depthwise_efficiency",
-    "matmul": "compute.matmul_efficiency",
-    "kernel": "compute.kernel_overhead_s",
-    "dispatch": "compute.operation_overhead_s",
-    "convolution_operand": "memory.operand_efficiency",
-    "matmul_operand": "memory.matmul_operand_efficiency",
-    "elementwise": "memory.activation_efficiency",
-    "update": "memory.update_efficiency",
-}
-"""fitted cost -> field of a profile"""
-FIELDS = tuple(_FIELDS.values())
+FIELDS = tuple(gpu_fit.FIELDS.values())
 
 
 def coefficients(found: JetsonFit, profile: DeviceProfile) -> dict[str, Value]:
@@ -179,7 +197,7 @@ def coefficients(found: JetsonFit, profile: DeviceProfile) -> dict[str, Value]:
     confidence = "derived" if errors else "estimate"
     error = float(np.mean(errors)) if errors else None
     values = {}
-    for name, field in _FIELDS.items():
+    for name, field in gpu_fit.FIELDS.items():
         cost = float(np.exp(logs[NAMES.index(name)]))
         if name == "dispatch" and "cpu" not in steps_hz(profile):
             values[field] = operation(profile)

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ _NUMBER_BYTES = 4
 _COLUMNS = {"cpu": ("cpu_khz", 1e3), "gpu": ("gpu_hz", 1.0), "memory": ("emc_hz", 1.0)}
 TX2_DEFAULT = ClockShares(cpu=1.0, gpu=1122e6 / 1300.5e6, memory=1600e6 / 1866e6)
 """clocks of the TX2's mode after flashing (Max-P ARM); the source of tx2_steps.csv names no mode"""
+T = TypeVar("T")
 _LAST_STEP = "4"
 """of tx2_steps.csv: cut off by the end of its trace"""
 
@@ -55,25 +56,21 @@ def at_many_clocks(folder: Path, profiles: Mapping[str, DeviceProfile]) -> list[
     Raises:
         EdgesimError: no such file, or a row without a number where one must be.
     """
-    rows: dict[tuple[str, str], list[list[float]]] = {}
+    rows: dict[tuple[str, str, int], list[list[float]]] = {}
     columns = [column for column, _ in _COLUMNS.values()] + ["time_per_minibatch_s", "energy_per_minibatch_j"]
-    batches: dict[tuple[str, str], int] = {}
     for row in _rows(folder / "jetson_training_dvfs.csv"):
-        key = PROFILES[row["device"]], row["model"]
+        device = _known(row, "device", PROFILES)
+        if row["model"] != LSTM:
+            _known(row, "model", NETWORKS)
+        key = device, row["model"], int(_number(row, "batch_size"))
         rows.setdefault(key, []).append([_number(row, column) for column in columns])
-        batches[key] = int(_number(row, "batch_size"))
     found = []
-    for (device, model), numbers in rows.items():
+    for (device, model, batch_size), numbers in rows.items():
         table = np.array(numbers)
         highest = {clock: steps[-1] for clock, steps in steps_hz(profiles[device]).items()}
         shares = {clock: table[:, i] * _COLUMNS[clock][1] / highest[clock] for i, clock in enumerate(CLOCKS)}
-        steps = MeasuredClocks(
-            gpu_device(profiles[device]),
-            model,
-            _work(model, batches[device, model]),
-            ClockShares(**shares),
-            table[:, 3],
-        )
+        work = _work(model, batch_size)
+        steps = MeasuredClocks(gpu_device(profiles[device]), model, work, ClockShares(**shares), table[:, 3])
         found.append(JetsonRun(steps, table[:, 4]))
     return found
 
@@ -94,7 +91,9 @@ def at_one_setting(
     times_s: dict[tuple[str, int], list[float]] = {}
     for row in _rows(folder / "tx2_steps.csv"):
         if row["step"] != _LAST_STEP:
-            times_s.setdefault((row["model"], int(row["batch_size"])), []).append(_number(row, "step_time_ms") / 1e3)
+            _known({**row, "model": f"TensorFlow {row['model']}"}, "model", NETWORKS)
+            key = row["model"], int(_number(row, "batch_size"))
+            times_s.setdefault(key, []).append(_number(row, "step_time_ms") / 1e3)
     for (model, batch_size), steps_s in times_s.items():
         work = _counted(_network(f"TensorFlow {model}"), batch_size, _SGD)
         shares = ClockShares(*(np.array([share]) for share in (TX2_DEFAULT.cpu, TX2_DEFAULT.gpu, TX2_DEFAULT.memory)))
@@ -171,6 +170,18 @@ def _rows(path: Path) -> list[dict[str, str]]:
     except OSError as error:
         raise EdgesimError(f"{path} cannot be read: {error.strerror}; give the folder of the measurements") from None
     return [{**row, "": f"{path}:{line}"} for line, row in enumerate(csv.DictReader(text.splitlines()), start=2)]
+
+
+def _known(row: dict[str, str], column: str, table: Mapping[str, T]) -> T:
+    """What a table of this module holds for a row's name."""
+    name = row.get(column) or ""
+    if name not in table:
+        known = ", ".join(table)
+        raise EdgesimError(
+            f"{row['']}: {column} '{name}' is not in the tables of calibration/published/jetson_steps.py; "
+            f"add it there, or use one of: {known}"
+        )
+    return table[name]
 
 
 def _number(row: dict[str, str], column: str) -> float:

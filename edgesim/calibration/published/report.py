@@ -19,10 +19,10 @@ from edgesim.calibration.published.published_networks import network
 from edgesim.cost.steps import BYTE_TERMS, FLOP_TERMS, TERMS
 from edgesim.formatting import n_of, percent
 from edgesim.hardware.loading import DeviceProfile
+from edgesim.work import FloatArray
 
 GOALS = {"boards (PyTorch)": 0.10, "phones (DL4J)": 0.25}
 """mean absolute error that was aimed at, on models that the fit has not seen"""
-_WORST = 4
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class ReportContent:
 
     fits: list[FamilyFit]
     jetsons: JetsonFit
+    jetson_steps_errors: FloatArray
+    """relative, of the Jetsons' steps at one setting, held out"""
     rooflines: dict[str, cross_validation.Errors]
     product_fits: dict[str, ProductFit]
     draws: dict[str, DrawFit]
@@ -41,7 +43,8 @@ class ReportContent:
 
 def page(found: ReportContent, figure: str) -> str:
     """The Markdown text. `figure`: file of the figure of Jetsons, beside the page."""
-    parts = [_head(), _errors(found), jetson_report.section(found.jetsons, found.profiles, figure), _models(found)]
+    parts = [_head(), _errors(found), jetson_report.section(found.jetsons, found.profiles, figure)]
+    parts.append(_measurements(found))
     parts += [_phones(found), _costs(found), _transfer(found), _products(found)]
     parts.append(_left_out(found))
     return "\n\n".join(parts) + "\n"
@@ -148,14 +151,33 @@ def _phones(found: ReportContent) -> str:
     return words + unseen + table(["device", "model", "batch", "measured, s", "predicted, s", "error"], rows)
 
 
-def _models(found: ReportContent) -> str:
+def _measurements(found: ReportContent) -> str:
+    """Every measured step with its prediction by a fit that has not met its model, the worst of each device first."""
     rows = []
     for one in found.fits:
         for device, errors in one.held_out.items():
-            if not np.isnan(errors.mean):
-                worst = ", ".join(f"{model} {percent(error, 0, sign=True)}" for model, error in errors.worst(_WORST))
-                rows.append([found.profiles[device].title, worst])
-    return "## Worst models, held out\n\n" + table(["device", "predicted over measured, less one"], rows)
+            order = np.argsort(-np.abs(errors.errors))  # those that cannot be held out come last
+            steps = [(one.measured[device][i], float(errors.errors[i])) for i in order]
+            rows += [_row(found, device, step.model, step.batch_size, step.time_s, error) for step, error in steps]
+    for single, error in zip(found.jetsons.single, found.jetson_steps_errors, strict=True):
+        rows.append(_row(found, single.device.name, single.workload, None, float(single.times_s[0]), float(error)))
+    words = (
+        "## Every measurement, held out\n\nSteps at one setting of the clocks, each predicted by a fit that has not "
+        "met its model: on boards and phones on any device\nof the family, on Jetsons on that device. Steps of one "
+        "model at several batch sizes are left out together.\n\n"
+    )
+    return words + table(["device", "model", "batch", "measured, s", "predicted, s", "error"], rows)
+
+
+def _row(
+    found: ReportContent, device: str, model: str, batch_size: int | None, time_s: float, error: float
+) -> list[str]:
+    cells = [f"{time_s:.4g}", *(["—", "—"] if np.isnan(error) else [f"{time_s * (1 + error):.3g}", _signed(error)])]
+    return [found.profiles[device].title, model, "" if batch_size is None else str(batch_size), *cells]
+
+
+def _signed(error: float) -> str:
+    return percent(error, 0, sign=True)
 
 
 def _costs(found: ReportContent) -> str:
