@@ -14,6 +14,7 @@ from edgesim.calibration.published.profile_coefficients import FIELDS, Value
 from edgesim.cost.steps import TERMS, step_cost
 from edgesim.hardware import loading
 from edgesim.hardware.loading import DeviceProfile, Quantity
+from edgesim.hardware.quantity import GPU_CLASSES
 from edgesim.models.network_costs import counted
 
 X86 = sorted(x86.HPL_FLOPS_PER_S)
@@ -114,13 +115,15 @@ def test_no_share_of_peak_is_clipped() -> None:
             continue  # their measured throughput is that of whole kernels
         for kind in ("convolution", "pointwise", "depthwise", "matmul"):
             share = getattr(profile.compute, f"{kind}_efficiency")
-            assert share.value < 0.9, (profile.name, kind)
+            # A GPU's library computes 3x3 convolutions with up to 2.25 times fewer multiplications (Winograd).
+            limit = 2.25 if profile.device_class in GPU_CLASSES and kind == "convolution" else 0.9
+            assert share.value < limit, (profile.name, kind)
 
 
 def test_a_donor_of_another_architecture_does_not_reach_x86() -> None:
     n100 = loading.load("intel-n100")
     known = {"intel-n100": n100}
-    assert relatives.inherited(n100, known, {}, {}) == x86.coefficients(n100)
+    assert relatives.inherited(n100, known, {}) == x86.coefficients(n100)
     assert isinstance(n100.compute.depthwise_efficiency, Quantity)
     assert n100.compute.depthwise_efficiency.value > 0.1  # 0.006 on the Raspberry Pi 5
     assert all(isinstance(value, Value) for value in x86.coefficients(n100).values())

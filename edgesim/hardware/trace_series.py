@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.errors import DataError
-from edgesim.formatting import n_of
+from edgesim.formatting import n_of, percent
 from edgesim.hardware.trace_keys import LATEST_S, TraceKeys, start_s
 from edgesim.hardware.trace_table import Array, Table
 
@@ -144,7 +144,7 @@ def gaps_said(found: Sequence[Series], kind: str) -> str:
     where = f" ({kind} {found[most].label})" if len(found) > 1 else ""
     begins, ends = runs[most]
     at_s = float(begins[np.argmax(ends - begins)])
-    said = f"{n_of(count, 'gap')}, {share:.1%} of the time, the longest {duration(longest[most])}"
+    said = f"{n_of(count, 'gap')}, {percent(share)} of the time, the longest {duration(longest[most])}"
     if len(found) > 1:
         concerned = sum(len(begins) > 0 for begins, _ in runs)
         return f"{concerned} of {n_of(len(found), kind)} with {said}{where}"

@@ -1,9 +1,9 @@
 """x86 processors that were not measured: what one measured x86 core reaches, scaled to theirs.
 
 PyTorch's kernels on x86 are another library's (oneDNN) than on ARM and reach other shares, in depthwise convolutions a
-hundred times those of a Raspberry Pi 5. `edgesim calibrate` has measured one core (reports/calibration-host.md), and
-what it reaches is taken over as shares: of the arithmetic in its fastest matrix product, of the bytes in a copy in
-memory. Both are known of the others, from HPL on all cores and from memcpy:
+hundred times those of a Raspberry Pi 5. `edgesim calibrate` has measured one core (reports/calibration-host.md at
+commit 146fb44), and what it reaches is taken over as shares: of the arithmetic in its fastest matrix product, of the
+bytes in a copy in memory. Both are known of the others, from HPL on all cores and from memcpy:
 
     share of peak = (share of the core's fastest product) x (HPL / FP64 peak)
     share of bandwidth = (share of the core's copy) x (copied bytes, read and written / nominal bandwidth)
@@ -47,7 +47,7 @@ HPL_FLOPS_PER_S = {
 }
 """name -> FP64 of all cores in HPL, which runs for minutes; geerlingguy/top500-benchmark README@be7b678"""
 _FP64_OF_FP32 = 0.5
-_CORE = "an x86 core with PyTorch (reports/calibration-host.md)"
+_CORE = "an x86 core with PyTorch (reports/calibration-host.md at 146fb44)"
 
 
 def coefficients(profile: DeviceProfile) -> dict[str, Value]:
