@@ -390,6 +390,80 @@ def test_auto_modes_of_plan_and_run_are_the_best(clocks: tuple[Any, ModeGrid, pd
     assert "power_mode" not in edgesim.plan(scenario("full"))
 
 
+def slower_pi(folder: Path) -> str:
+    """A Raspberry Pi with two modes beside the full one; the brisk one takes least energy."""
+
+    def number(value: float) -> dict[str, Any]:
+        return {"value": value, "confidence": "estimate", "source": "a test"}
+
+    given = {"brisk": (0.9, 2.7), "slow": (0.4, 2.6)}
+    modes = [
+        {"name": name, "throughput_factor": number(share), "power_w": number(watts)}
+        for name, (share, watts) in given.items()
+    ]
+    path = folder / "slower-pi.yaml"
+    path.write_text(yaml.safe_dump({"extends": "raspberry-pi-4b", "name": "slower-pi", "power": {"modes": modes}}))
+    return str(path)
+
+
+def test_battery_that_suffices_in_one_mode_alone(tmp_path: Path) -> None:
+    """The full mode would empty the battery; the brisk one takes least energy, and every trial ends in it."""
+    battery = {"source": "battery", "capacity_j": 12.0}
+    scenario = small({"profile": slower_pi(tmp_path), "energy": battery})
+    rows = tune(scenario, Query(Target("energy", deadline_s=100.0), least_ratio=0.5)).rows
+    assert [(row["power_mode"], row["meets"], row["limit"]) for row in rows] == [("brisk", True, "")] * len(METHODS)
+
+
+CURVE = [[0.1, 0.5], [0.5, 0.8], [1.0, 0.86]]
+TIME, ENERGY = {"time": 1.0, "energy": 0.0, "storage": 0.0}, {"time": 0.0, "energy": 1.0, "storage": 0.0}
+MIXED = {"time": 0.2, "energy": 0.6, "storage": 0.2}
+
+
+@pytest.mark.parametrize("name", ["clocks", "pi", "pi on a battery", "pi with windows"])
+def test_auto_modes_by_an_objective_are_the_best(
+    name: str, clocks: tuple[Any, ModeGrid, pd.DataFrame], tmp_path: Path
+) -> None:
+    """Against the plans of every mode by itself, each with the ratios that the objective takes there."""
+    group: dict[str, Any] = {"profile": clocks[0]["profile"] if name == "clocks" else slower_pi(tmp_path)}
+    if name == "pi on a battery":  # suffices in the brisk mode alone
+        group["energy"] = {"source": "battery", "capacity_j": 12.0}
+    if name == "pi with windows":
+        group["available"] = {"period_s": 20, "windows": [[0, 4.9]]}
+    modes = ModeGrid.of(small(group).fleet.devices[0])
+    methods = ["full", "random", "importance", *(["rs2"] if name != "clocks" else [])]
+    bound = methods[1:]
+
+    def plan(mode: Any, weights: dict[str, float], share: float) -> pd.DataFrame:
+        rule = {"objective": {"lambda": share, "accuracy_curve": CURVE, "weights": weights}}
+        document = {
+            **yaml.safe_load(small(group).to_yaml()),
+            "fleet": {"groups": [{"count": 1, **group, "power_mode": mode}]},
+            "pruning": {"methods": methods, "keep_ratio": rule},
+        }
+        return edgesim.plan(edgesim.load_scenario(document))
+
+    def order(rows: pd.DataFrame, plain: pd.Series, weights: dict[str, float], share: float) -> list[float]:
+        mine = rows[rows["method"].isin(bound) & (rows["limit"] == "")]
+        parts = {"time": "device_time_s", "energy": "device_energy_j", "storage": "storage_bytes"}
+        cost = sum(weights[part] * mine[column] / plain[column] for part, column in parts.items())
+        risk = 1 - np.interp(mine["keep_ratio"], *np.transpose(CURVE))
+        sums = [float((risk + share * cost).sum()), float(mine["device_energy_j"].sum())]
+        return [-len(mine), round(sums[0], 12), sums[1], float(mine["device_time_s"].sum())]
+
+    chosen = set()
+    for weights, share in ((MIXED, 0.5), (TIME, 0.5), (ENERGY, 3.0)):
+        plans = [plan(as_document(modes.mode(k)), weights, share) for k in range(len(modes))]
+        plain = plans[-1].iloc[0]
+        every_order = [order(rows, plain, weights, share) for rows in plans]
+        best = every_order.index(min(every_order))
+        auto = plan("auto", weights, share)
+        assert auto["power_mode"].iloc[0] == str(modes.mode(best)), (weights, every_order)
+        shown = ["keep_ratio", "subset_size", "limit", "device_time_s", "device_energy_j", "reason"]
+        pd.testing.assert_frame_equal(auto[shown], plans[best][shown])
+        chosen.add(best)
+    assert chosen == {1} if name == "pi on a battery" else len(chosen) > 1
+
+
 def test_most_accuracy_of_a_run() -> None:
     """Of the run's own ratios the most accurate one that the deadline allows; the accuracies are the run's means."""
     records = edgesim.load_run(ROOT / "reports" / "runs" / "quickstart").records
@@ -413,17 +487,21 @@ def test_most_accuracy_of_a_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "rule",
-    [0.5, {"budget": {"storage_bytes": 999}}, {"budget": {"energy_j": 9, "price": "analytic"}},
-     {"objective": {"lambda": 1, "accuracy_curve": [[0.1, 0.5], [1, 0.9]]}}],
-)  # fmt: skip
-def test_nothing_chooses_a_mode_without_a_budget(rule: Any) -> None:
+    ("rule", "words"),
+    [
+        (0.5, "needs `.*budget: .* or an `objective`; give one"),
+        ({"budget": {"storage_bytes": 999}}, "needs `.*budget: .* or an `objective`; give one"),
+        ({"budget": {"energy_j": 9, "price": "analytic"}}, "needs the emulated price; leave out .*budget.price"),
+        ({"objective": {"lambda": 1, "accuracy_curve": CURVE, "price": "analytic"}}, "leave out .*objective.price"),
+    ],
+)
+def test_nothing_chooses_a_mode_without_a_rule(rule: Any, words: str) -> None:
     document = {
         **yaml.safe_load(small({"profile": "jetson-tx2"}).to_yaml()),
         "fleet": {"groups": [{"count": 1, "profile": "jetson-tx2", "power_mode": "auto"}]},
         "pruning": {"methods": ["random"], "keep_ratio": rule},
     }
-    with pytest.raises(edgesim.ScenarioError, match=r"fleet.groups\[0\].power_mode: auto needs .*budget"):
+    with pytest.raises(edgesim.ScenarioError, match=rf"fleet.groups\[0\].power_mode: auto .*{words}"):
         edgesim.load_scenario(document)
 
 

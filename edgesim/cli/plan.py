@@ -134,7 +134,7 @@ def print_plan(plan: FleetPlan) -> None:
             echo(f"{title}: device {row['device']} ({row['profile']}), {trial}: {number(row[measure])} {unit}")
     if plan.chosen_modes:
         modes = sorted(plan.chosen_modes, key=lambda row: -row["devices"])[:MOST_ROWS]
-        terminal.print_rows("power modes chosen by the budget", modes, keys=("profile",))
+        terminal.print_rows("power modes chosen by the rule", modes, keys=("profile",))
     for line in _causes(every):
         echo(line)
     if plan.full.repeats > 1:

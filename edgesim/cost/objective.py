@@ -162,6 +162,25 @@ class DeviceData(NamedTuple):
     risk_weight: FloatArray | float = 1.0
     """w (`risk_weights`)"""
 
+    def value(
+        self, at: tuple[IntArray, IntArray], cost: SubsetCost, curve: FloatArray, rule: Objective, weights: CostWeights
+    ) -> FloatArray:
+        """[C] w risk + lambda J of subsets.
+
+        Args:
+            at: positions of devices [C] and subset sizes [C].
+            cost: of these subsets.
+            curve: [points, 2] ratio and accuracy, ratios ascending.
+            rule: lambda.
+            weights: of J.
+        """
+        device, m = at
+        whole = (self.full.time_s[device], self.full.energy_j[device], self.full.storage_bytes[device])
+        ratios = [part / total for part, total in zip(cost[:3], whole, strict=True)]
+        risk = 1.0 - np.interp(m / self.n[device], curve[:, 0], curve[:, 1])
+        risk_weight = np.broadcast_to(self.risk_weight, self.n.shape)[device]
+        return np.asarray(risk_weight * risk + rule.trade_off * device_cost(weights, *ratios))
+
 
 def least_objective(
     devices: DeviceData,
@@ -188,8 +207,7 @@ def least_objective(
             lies at such a size or where the curve bends. 0 = any size may be the best: GRID of them are priced, then
             those around the best.
     """
-    n, full = devices.n, devices.full
-    risk_weight = np.broadcast_to(devices.risk_weight, n.shape)
+    n = devices.n
     points = np.asarray(curve, dtype=np.float64)
     low = np.minimum(np.maximum(np.ceil(np.round(points[0, 0] * n, 9)).astype(np.int64), 1), n)
     high = np.maximum(np.floor(np.round(points[-1, 0] * n, 9)).astype(np.int64), low)
@@ -197,11 +215,8 @@ def least_objective(
     def values(device: IntArray, m: IntArray) -> tuple[FloatArray, IntArray]:
         """Weighted risk + lambda J, and the limit of the device."""
         cost = costs(device, m)
-        whole = (full.time_s[device], full.energy_j[device], full.storage_bytes[device])
-        ratios = [part / total for part, total in zip(cost[:3], whole, strict=True)]
-        risk = 1.0 - np.interp(m / n[device], points[:, 0], points[:, 1])
-        found = risk_weight[device] * risk + rule.trade_off * device_cost(weights, *ratios)
-        return np.asarray(found), np.broadcast_to(cost.limit, len(m)).astype(np.int64)
+        found = devices.value((device, m), cost, points, rule, weights)
+        return found, np.broadcast_to(cost.limit, len(m)).astype(np.int64)
 
     device, m = _candidates(n, low, high, points[:, 0], jumps)
     found, limit = values(device, m)

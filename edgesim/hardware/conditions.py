@@ -46,7 +46,7 @@ FULL_MODE = "full"
 mode it is that one"""
 
 AUTO_MODE = "auto"
-"""name in a fleet for the mode that a budget chooses for each device (`planning.auto_modes`)"""
+"""name in a fleet for the mode that the rule of the keep ratio chooses for each device (`planning.auto_modes`)"""
 
 _CLOCK_NAMES = ("cpu_hz", "gpu_hz", "memory_hz")
 
@@ -195,7 +195,7 @@ class Conditions:
     traced_windows: Windows | None = None
     """of the trace that `available` names"""
     mode_is_chosen: bool = False
-    """True where a budget chose the power mode"""
+    """True where the rule of the keep ratio chose the power mode"""
 
     @property
     def supply(self) -> PowerPattern | None:

@@ -55,7 +55,7 @@ class Group:
     """share of the fleet's `size`; give this or `count`, and the same for all groups"""
     power_mode: _Mode = FULL_MODE
     """one of the profile's `power.modes`, or `full`, or a map of clocks that are steps of the profile's `clocks`; or
-    `auto`: the mode in which the device keeps most samples within `pruning.keep_ratio.budget`"""
+    `auto`: the mode that is the best by `pruning.keep_ratio`, a budget or an objective"""
     energy: Energy = field(default_factory=Energy)
     """energy source of the devices; left out: mains"""
     available: Availability | None = None

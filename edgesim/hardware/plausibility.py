@@ -128,7 +128,7 @@ def _mode_contradictions(profile: DeviceProfile) -> list[Fault]:
             taken = "that of the full mode" if mode.name == FULL_MODE else "given twice"
             faults.append(Fault(f"{where}.name", f"'{mode.name}' is {taken}; give each mode its own name"))
         if mode.name == AUTO_MODE:
-            message = f"'{AUTO_MODE}' in a fleet leaves the mode to a budget; give the mode another name"
+            message = f"'{AUTO_MODE}' in a fleet leaves the mode to a rule; give the mode another name"
             faults.append(Fault(f"{where}.name", message))
         if mode.clocks is None:
             continue

@@ -1,8 +1,9 @@
-"""Power modes that a scenario leaves to its budget (`power_mode: auto`): chosen per device, before its trials.
+"""Power modes that a scenario leaves to its rule (`power_mode: auto`): chosen per device, before its trials.
 
-All methods of a device share its mode, so that they compare on equal hardware. The mode is the one in which they keep
-most samples within the budget, in sum; of equals the one of less energy, then less time, then lower clocks. The keep
-ratio of each method follows in that mode by the budget's own rule.
+All methods of a device share its mode, so that they compare on equal hardware. By a budget the mode is the one in which
+they keep most samples, in sum. By an objective it is the one with the least sum of risk + lambda x J, J relative to
+plain training at the highest clocks. Equals are decided by less energy, then less time, then lower clocks. The keep
+ratio of each method follows in that mode by the rule.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgesim.cost.objective import Budget
+from edgesim.cost.objective import Budget, Objective
 from edgesim.errors import Fault, ScenarioError
 from edgesim.hardware.conditions import AUTO_MODE, ChosenClocks
 from edgesim.hardware.mode_grid import ModeGrid
+from edgesim.planning import objective_modes
 from edgesim.planning.expected_cost import ExpectedWork
 from edgesim.planning.mode_search import Candidates, DeviceSearch, Target, choose
-from edgesim.planning.trials import TrialResolver
+from edgesim.planning.objective_modes import KEEPS_ALL, ObjectiveSearch
+from edgesim.planning.trials import TrialResolver, objective_curve
 from edgesim.work import IntArray
 
 MOST_SIZES = 1_000
@@ -26,7 +29,7 @@ MOST_SIZES = 1_000
 
 
 def with_chosen_modes(resolver: TrialResolver) -> TrialResolver:
-    """A resolver whose devices have their power modes; the same one where none is left to the budget.
+    """A resolver whose devices have their power modes; the same one where none is left to the rule.
 
     Raises:
         ScenarioError: the fleet is scaled with a spread, so that each device has costs of its own.
@@ -55,7 +58,7 @@ def with_chosen_modes(resolver: TrialResolver) -> TrialResolver:
 
 
 def _works(resolver: TrialResolver) -> Sequence[ExpectedWork]:
-    """Works of the methods that the budget binds; of all where it binds none."""
+    """Works of the methods that get a ratio by the rule; of all where none does."""
     bound = [work for work in resolver.work if not work.method.keeps_all]
     return bound or resolver.work
 
@@ -63,15 +66,32 @@ def _works(resolver: TrialResolver) -> Sequence[ExpectedWork]:
 def _modes(resolver: TrialResolver, search: DeviceSearch) -> list[str | ChosenClocks]:
     """[P] mode of each device."""
     rule = resolver.scenario.pruning.rule
-    assert isinstance(rule, Budget)
+    assert rule is not None  # checked with the scenario
+    grid = ModeGrid.of(search.device.profile)
+    places = _by_budget(rule, search) if isinstance(rule, Budget) else _by_objective(resolver, rule, search)
+    return [grid.mode(place) for place in places]
+
+
+def _by_objective(resolver: TrialResolver, rule: Objective, search: DeviceSearch) -> list[int]:
+    """[P] positions of the modes with the least objective."""
+    labels = {id(work): method.label for method, work in zip(resolver.methods, resolver.work, strict=True)}
+    weight, found = resolver.risk_weight[search.shard], []
+    for work in search.works:
+        keeps_all = work.method.keeps_all
+        curve = KEEPS_ALL if keeps_all else objective_curve(rule, labels[id(work)], resolver.curves)
+        found.append(ObjectiveSearch(search, work, rule, curve, weight).in_modes())
+    return [objective_modes.best_mode(of_device) for of_device in zip(*found, strict=True)]
+
+
+def _by_budget(rule: Budget, search: DeviceSearch) -> list[int]:
+    """[P] positions of the modes in which most samples are kept."""
     target = Target("ratio", rule.latency_s, rule.energy_j)
     sizes = [_sizes(int(n), rule, search.works[0].context.sample_bytes) for n in search.works[0].sizes[search.shard]]
     own = [[m[-1:] if work.method.keeps_all else m for m in sizes] for work in search.works]
     found: dict[int, list[Candidates]] = {}
     for _, p, candidates in search.candidates(own, together=True):
         found.setdefault(p, []).append(candidates)
-    grid = ModeGrid.of(search.device.profile)
-    return [grid.mode(best_mode(found[p], target)) for p in range(len(sizes))]
+    return [best_mode(found[p], target) for p in range(len(sizes))]
 
 
 def _sizes(n: int, rule: Budget, sample_bytes: int) -> IntArray:

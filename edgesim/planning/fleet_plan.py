@@ -85,7 +85,7 @@ class FleetPlan:
     def frame(self) -> pd.DataFrame:
         """All rows: seed device profile method, then the columns of `cells`, with words for positions.
 
-        Where a budget chose power modes, `power_mode` follows `profile`.
+        Where a rule chose power modes, `power_mode` follows `profile`.
         """
         import pandas as pd
 
@@ -101,7 +101,7 @@ class FleetPlan:
 
     @property
     def chosen_modes(self) -> list[dict[str, Any]]:
-        """Power modes that a budget chose: one row per profile and mode, with the devices that have it."""
+        """Power modes that a rule chose: one row per profile and mode, with the devices that have it."""
         often = np.bincount(self.fleet.kind, minlength=len(self.fleet.kinds))
         return [
             {"profile": kind.profile.name, "power_mode": str(kind.conditions.power_mode), "devices": int(count)}

@@ -157,13 +157,13 @@ class DeviceSearch:
         """
         modes = ModeGrid.of(self.device.profile)
         counts = [
-            [_counts(work, int(shard), m) for shard, m in zip(self.shard, mine, strict=True)]
+            [counts_of(work, int(shard), m) for shard, m in zip(self.shard, mine, strict=True)]
             for work, mine in zip(self.works, sizes, strict=True)
         ]
         every = [part for mine in counts for pair in mine for part in pair]
         context = self.works[0].context
         table = ModeSteps.of(context, modes, self.device.conditions.startup, every)
-        alone = not self._adds_up
+        alone = not self.adds_up
         one_by_one = np.arange(len(modes)) if alone else np.flatnonzero(~table.additive)
         for place, (work, mine) in enumerate(zip(self.works, sizes, strict=True)):
             parts = every if together else [part for pair in counts[place] for part in pair]
@@ -171,7 +171,7 @@ class DeviceSearch:
             some = table.some(summed)
             priced = [self._priced(work, modes.mode(int(k)), mine) for k in one_by_one]
             ends = np.cumsum([0, *map(len, mine)])
-            limit = _limit(self._batch(work, modes.mode(len(modes) - 1)), mine) if summed.size else None
+            limit = limit_of_all_modes(self.batch(work, modes.mode(len(modes) - 1)), mine) if summed.size else None
             found_in = DeviceConditions.of(self.device)
             for p, m in enumerate(mine):
                 own = slice(ends[p], ends[p + 1])
@@ -186,12 +186,12 @@ class DeviceSearch:
                 yield place, p, Candidates(m, places, np.column_stack(times), np.column_stack(energies), limits_of_all)
 
     @property
-    def _adds_up(self) -> bool:
+    def adds_up(self) -> bool:
         """True where limits of the conditions follow from the sums: no power comes in, and the work is known."""
         exact = all(work.work_is == "exact" for work in self.works)
         return self.device.conditions.supply is None and (exact or not may_stop(self.device))
 
-    def _batch(self, work: ExpectedWork, mode: str | ChosenClocks) -> DeviceBatch:
+    def batch(self, work: ExpectedWork, mode: str | ChosenClocks) -> DeviceBatch:
         """The devices in one mode with one method."""
         profile, conditions = self.device
         ones = np.ones(len(self.shard))
@@ -202,7 +202,7 @@ class DeviceSearch:
     ) -> tuple[FloatArray, FloatArray, IntArray]:
         """Time, energy and limit of all devices' candidates in one mode, one device after another; as plans price."""
         place = np.repeat(np.arange(len(sizes)), [len(m) for m in sizes])
-        cost = self._batch(work, mode).costs("emulated")(place, np.concatenate(sizes))
+        cost = self.batch(work, mode).costs("emulated")(place, np.concatenate(sizes))
         return cost.time_s, cost.energy_j, np.broadcast_to(cost.limit, cost.time_s.shape).astype(np.int64)
 
     def prices(
@@ -218,7 +218,7 @@ class DeviceSearch:
         for mode in dict.fromkeys(mode for _, mode, _ in chosen):
             mine = np.array([i for i, (_, own, _) in enumerate(chosen) if own == mode])
             place, m = (np.array([chosen[i][part] for i in mine], dtype=np.int64) for part in (0, 2))
-            priced = self._batch(work, mode).price(place, m)
+            priced = self.batch(work, mode).price(place, m)
             ends = priced.on_mains.finished
             time_s[mine] = np.where(ends, priced.time_s("emulated"), np.nan)
             energy_j[mine] = np.where(ends, priced.energy_j("emulated"), np.nan)
@@ -272,7 +272,7 @@ class DeviceConditions:
         return time_s, energy_j, np.select([~ends, energy_j > self.charge_j], [limits[1], limits[0]], 0)
 
 
-def _counts(work: ExpectedWork, shard: int, m: IntArray) -> tuple[StepCounts, StepCounts]:
+def counts_of(work: ExpectedWork, shard: int, m: IntArray) -> tuple[StepCounts, StepCounts]:
     """Scoring and training of one shard's candidates; one row of scoring where it is the same for all."""
     if not work.scores_once:
         return work.step_counts(np.full(len(m), shard), m)[:2]
@@ -281,9 +281,11 @@ def _counts(work: ExpectedWork, shard: int, m: IntArray) -> tuple[StepCounts, St
     return score, StepCounts.training(m, first.batch_size, first.epochs, work.context.workload)
 
 
-def _limit(batch: DeviceBatch, sizes: Sequence[IntArray]) -> IntArray:
+def limit_of_all_modes(batch: DeviceBatch, sizes: Sequence[IntArray]) -> IntArray:
     """Limit of the device that every candidate breaks, on a device that always finishes: the same in all modes."""
+    profile, conditions = batch.device
+    always = replace(batch, device=Device(profile, conditions.with_endless_energy().always_available()))
     place = np.repeat(np.arange(len(sizes)), [len(m) for m in sizes])
-    priced = batch.price(place, np.concatenate(sizes))
-    found = feasibility.first_limit(demand(priced, batch.sizes[place]), batch.device.profile)
+    priced = always.price(place, np.concatenate(sizes))
+    found = feasibility.first_limit(demand(priced, batch.sizes[place]), profile)
     return np.broadcast_to(found, len(place)).astype(np.int64)

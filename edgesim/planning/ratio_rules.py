@@ -11,8 +11,8 @@ import numpy.typing as npt
 from edgesim.cost import objective
 from edgesim.cost.batch_pricing import BatchPricing
 from edgesim.cost.context import OTHER
-from edgesim.cost.objective import GRID, ROWS, UNITS, Budget, Objective, Rule, SubsetCost
-from edgesim.planning.expected_cost import DeviceBatch, may_stop
+from edgesim.cost.objective import GRID, ROWS, UNITS, Budget, DeviceData, Objective, Rule, SubsetCost
+from edgesim.planning.expected_cost import DeviceBatch, ExpectedWork, may_stop
 from edgesim.pruning.base import WorkCase
 from edgesim.work import FloatArray, IntArray
 
@@ -107,9 +107,17 @@ def _best(
     rule: Objective, batch: DeviceBatch, curve: npt.ArrayLike, case: WorkCase = "most"
 ) -> objective.ObjectiveOptimum:
     """The subset with the least value of the objective."""
-    work, sizes = batch.work, batch.sizes
-    plain = BatchPricing.training_only(work.context, batch.device, sizes, batch.factor)
+    devices, weights = relative_to_plain_training(rule, batch), batch.work.context.weights
+    return objective.least_objective(devices, batch.costs(rule.price, case), curve, rule, weights, jumps(batch.work))
+
+
+def relative_to_plain_training(rule: Objective, batch: DeviceBatch) -> DeviceData:
+    """Inputs of the objective with plain training on all samples, on the same devices, as the reference of J."""
+    plain = BatchPricing.training_only(batch.work.context, batch.device, batch.sizes, batch.factor)
     full = SubsetCost(plain.time_s(rule.price), plain.energy_j(rule.price), plain.storage_bytes)
-    jumps = work.shards[0].batch_size if work.scores_once else 0
-    devices = objective.DeviceData(sizes, full, batch.risk_weight)
-    return objective.least_objective(devices, batch.costs(rule.price, case), curve, rule, work.context.weights, jumps)
+    return DeviceData(batch.sizes, full, batch.risk_weight)
+
+
+def jumps(work: ExpectedWork) -> int:
+    """Subset sizes between which a method's costs are linear (`objective.least_objective`); 0 = none are known."""
+    return work.shards[0].batch_size if work.scores_once else 0

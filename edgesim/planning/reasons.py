@@ -65,7 +65,7 @@ def cannot_begin(priced: BatchPricing, i: int, shard_size: int) -> str:
 
 
 def of_mode(device: Device) -> str:
-    """The power mode of a device where a budget chose it; else empty."""
+    """The power mode of a device where a rule chose it; else empty."""
     conditions = device.conditions
     return f"power mode chosen: {conditions.power_mode}" if conditions.mode_is_chosen else ""
 

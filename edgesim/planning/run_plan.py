@@ -72,7 +72,7 @@ class RunPlan:
 
     @property
     def power_modes(self) -> list[str]:
-        """Power mode of each device; where a budget chose different ones in the seeds, all of them in their order."""
+        """Power mode of each device; where a rule chose different ones in the seeds, all of them in their order."""
         found: dict[int, dict[str, None]] = {}
         for (_, index), spec in self.devices.items():
             found.setdefault(index, {})[str(spec.conditions.power_mode)] = None

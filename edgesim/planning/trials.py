@@ -17,7 +17,7 @@ from edgesim.config.registry import NamedPlugin
 from edgesim.cost import feasibility
 from edgesim.cost.analytic import subset_size
 from edgesim.cost.batch_pricing import BatchPricing, Device
-from edgesim.cost.objective import Budget, Objective, RiskWeights, Rule, risk_weights
+from edgesim.cost.objective import Objective, RiskWeights, Rule, risk_weights
 from edgesim.cost.step_counts import StepCounts
 from edgesim.errors import Fault, ScenarioError
 from edgesim.models.network_costs import NetworkShape
@@ -203,7 +203,7 @@ class TrialResolver:
         return tuple(plugins[label].dynamic for label in self.labels)
 
     @cached_property
-    def _risk_weight(self) -> FloatArray:
+    def risk_weight(self) -> FloatArray:
         """[shards] weight of the risk of a device with that shard, in an objective."""
         fleet, found = self.fleet, np.ones(len(self.sizes))
         for seed in np.unique(fleet.seed):
@@ -228,8 +228,9 @@ class TrialResolver:
             if method.plugin.keeps_all:
                 decisions.append(None)
                 continue
-            batch = DeviceBatch(work, device, shard, factor, self._risk_weight[shard])
-            decisions.append(choose(rule, batch, _curve_of(rule, method.label, self.curves)))
+            batch = DeviceBatch(work, device, shard, factor, self.risk_weight[shard])
+            curve = objective_curve(rule, method.label, self.curves) if isinstance(rule, Objective) else None
+            decisions.append(choose(rule, batch, curve))
         m = np.stack([sizes if decision is None else decision.m for decision in decisions], axis=1)
         return self._planned(rounded_ratio(m / sizes[:, None]), m, shard, tuple(decisions))
 
@@ -270,14 +271,12 @@ def _risk_weighting(rule: Rule | None) -> RiskWeights:
     return rule.weights_of_devices if isinstance(rule, Objective) else "equal"
 
 
-def _curve_of(rule: Rule, label: str, curves: Curves | None) -> FloatArray | None:
-    """[points, 2] keep ratio and accuracy of a method, where the rule is an objective.
+def objective_curve(rule: Objective, label: str, curves: Curves | None) -> FloatArray:
+    """[points, 2] keep ratio and accuracy of a method.
 
     Raises:
         ScenarioError: the run that gives the curves has none for the method.
     """
-    if isinstance(rule, Budget):
-        return None
     if rule.accuracy_curve is not None:
         return np.array(rule.accuracy_curve)
     if curves is None or label not in curves:

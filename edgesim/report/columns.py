@@ -13,6 +13,7 @@ COLUMNS: dict[str, Column] = {
         "keep ratio", NUMBER, "share of a device's own samples that is kept, in (0, 1]; the mean where a rule chose it"
     ),
     "profile": Column("profile", text, "hardware profile of a device"),
+    "power_mode": Column("power mode", text, "named mode of a device, or its clocks; by seed where these differ"),
     "trials": Column("trials", COUNT, "trials (seed × device) that ended well and are in the row's means"),
     "pairs": Column("pairs", COUNT, "(seed, device) pairs behind the row"),
     "devices": Column("devices", COUNT, "devices with at least one trial that ended well"),
@@ -106,7 +107,7 @@ COLUMNS: dict[str, Column] = {
         "cause of infeasibility: memory, storage, energy or availability of the device, or the budget",
     ),
     "status": Column("status", text, "failed: it broke off; infeasible: its device cannot do it"),
-    "reason": Column("reason", text, "reason why a trial did not end well"),
+    "reason": Column("reason", text, "reason why a trial did not end well, or got its keep ratio and power mode"),
     "failures": Column("trials concerned", COUNT, "trials with this status, reason and method"),
     "keep_ratios": Column("keep ratios", text, "keep ratios of the trials concerned"),
     "device_list": Column("devices concerned", text, "indices of the devices concerned"),

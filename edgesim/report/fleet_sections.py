@@ -31,7 +31,7 @@ OF_TRIALS = (
 MOST_SENTENCES = 4
 """sentences on devices that do not finish, at most"""
 FOLDED = 12
-"""number of rows from which that table is collapsed at first"""
+"""number of rows from which a table is collapsed at first"""
 
 
 def devices_section(source: RunTables, page_style: PageStyle) -> Section:
@@ -45,6 +45,7 @@ def devices_section(source: RunTables, page_style: PageStyle) -> Section:
         shown.append(device_figures.winner_figure(winner_counts(winners.table).table, page_style.styles))
     tables = [
         PageTable("devices", "Every device", _every_device(devices.table), folded=True),
+        *([_power_modes(source.devices)] if source.has_power_modes else []),
         PageTable("winners", "Method with the highest mean accuracy on every device", winners.table, folded=True),
         PageTable("best-ratios", "Best keep ratio by Eq. 14", _best_ratios(source.records), folded=True),
         PageTable("profiles", "Means per profile", by_profile(source.records), folded=True),
@@ -185,6 +186,12 @@ def _every_device(devices: pd.DataFrame) -> pd.DataFrame:
     """Table of `by_device`; with one seed without the columns that the table of trials has."""
     several = devices["seeds"].max() > 1
     return devices if several else devices.drop(columns=[name for name in OF_TRIALS if name in devices])
+
+
+def _power_modes(devices: pd.DataFrame) -> PageTable:
+    """Power mode of every device; open while the fleet is small."""
+    found = devices[["device", "profile", "power_mode"]]
+    return PageTable("power-modes", "Power mode of every device", found, len(found) > FOLDED)
 
 
 def _best_ratios(records: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from edgesim.analysis.accuracy_loss import MARGIN
+from edgesim.hardware.conditions import FULL_MODE
 from edgesim.results import text_columns
 from edgesim.results.grouped_ratios import by_rule
 from edgesim.results.table_columns import empty
@@ -63,6 +64,8 @@ class RunTables:
     """of full training"""
     margin: float
     """loss of accuracy that counts as none"""
+    has_power_modes: bool
+    """True where the fleet's groups name power modes, or leave them to the rule of the keep ratio"""
 
 
 def read(run: Run) -> RunTables:
@@ -85,7 +88,15 @@ def read(run: Run) -> RunTables:
         batch_size=training.get("batch_size") if isinstance(training, dict) else None,
         epochs=training.get("epochs") if isinstance(training, dict) else None,
         margin=float(verdict.get("margin", MARGIN)) if isinstance(verdict, dict) else MARGIN,
+        has_power_modes=_has_power_modes(run.scenario),
     )
+
+
+def _has_power_modes(scenario: dict[str, Any]) -> bool:
+    """True where a group of the fleet has a power mode of its own."""
+    fleet = scenario.get("fleet")
+    groups = fleet.get("groups", []) if isinstance(fleet, dict) else []
+    return any(group.get("power_mode", FULL_MODE) != FULL_MODE for group in groups)
 
 
 def _optional(run: Run, name: str) -> pd.DataFrame:

@@ -217,18 +217,23 @@ def _check_paths(parts: Mapping[str, Any], faults: list[Fault]) -> None:
 
 
 def _check_auto_modes(parts: Mapping[str, Any], faults: list[Fault]) -> None:
-    """Find power modes that nothing can choose: a budget does, by the price that knows of power modes."""
+    """Find power modes that nothing can choose: a rule does, by the price that knows of power modes."""
     found, pruned = parts["fleet"], parts["pruning"]
     if found is None or pruned is None:
         return
     rule = pruned.rule
-    if isinstance(rule, Budget) and rule.price == "emulated" and (rule.latency_s or rule.energy_j):
+    bound = isinstance(rule, Objective) or (isinstance(rule, Budget) and bool(rule.latency_s or rule.energy_j))
+    if bound and rule.price == "emulated":
         return
-    wanted = f"needs `{keep_ratio.PATH}: {{budget: {{latency_s: …}}}}`, or energy_j, with the emulated price"
-    fix = "give one, or name a mode; `edgesim tune` chooses one for any keep ratio"
+    name = "objective" if isinstance(rule, Objective) else "budget"
+    if bound:
+        message = f"auto needs the emulated price; leave out `{keep_ratio.PATH}.{name}.price`, or name a mode"
+    else:
+        wanted = f"`{keep_ratio.PATH}: {{budget: {{latency_s: …}}}}`, a budget of energy_j, or an `objective`"
+        message = f"auto needs {wanted}; give one, or name a mode; `edgesim tune` chooses one for any keep ratio"
     for i, group in enumerate(found.document.groups):
         if group.power_mode == AUTO_MODE:
-            faults.append(Fault(f"fleet.groups[{i}].power_mode", f"auto {wanted}; {fix}"))
+            faults.append(Fault(f"fleet.groups[{i}].power_mode", message))
 
 
 def _name(document: Document, source: str, faults: list[Fault]) -> str:
