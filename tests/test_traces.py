@@ -154,7 +154,7 @@ def test_harvest_is_irradiance_by_area_and_efficiency(tmp_path: Path) -> None:
 def test_gaps_are_refused_until_the_scenario_says_what_they_mean(tmp_path: Path) -> None:
     gappy = "t,available\n0,1\n60,1\n120,0\n180,\n240,1\n600,1\n660,-1\n720,1\n"
     said = message(tmp_path, gappy, available={})
-    assert said.startswith("fleet.groups[0].available.trace: trace.csv: has gaps: 3 gaps, 53.8% of the time")
+    assert said.startswith("fleet.groups[0].available.trace: trace.csv: has gaps: 3 gaps, 53.8 % of the time")
     assert "the longest 5 min, from 5 min after the start" in said
     assert said.endswith("say with `gaps` what they mean: unavailable, available or hold (as before the gap)")
     expected = {
