@@ -173,7 +173,7 @@ def test_gaps_are_refused_until_the_scenario_says_what_they_mean(tmp_path: Path)
     assert windows(load(tmp_path, gappy.replace("180,\n", "").replace("660,-1\n", ""), available={"gap_s": 1e6}), 1)
     # One state that is not as wanted is enough for no, though the other is unknown.
     two = "t,charging,network\n0,0,-1\n60,1,-1\n120,1,2\n"
-    assert "1 gap, 33.3%" in message(tmp_path, two, available={"when": {"charging": 1, "network": 2}})
+    assert "1 gap, 33.3 %" in message(tmp_path, two, available={"when": {"charging": 1, "network": 2}})
     battery = "t,charging,battery\n0,0,1\n60,0,0.9\n300,1,0.5\n360,1,0.6\n"
     keys = {"source": "battery", "capacity_j": 1000, "gaps": "not-charging"}
     supply = load(tmp_path, battery, energy=keys).conditions[0].supply
