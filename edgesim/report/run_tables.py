@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import pandas as pd
 
 from edgesim.analysis.accuracy_loss import MARGIN
-from edgesim.hardware.conditions import FULL_MODE
 from edgesim.results import text_columns
 from edgesim.results.grouped_ratios import by_rule
 from edgesim.results.table_columns import empty
@@ -96,7 +95,7 @@ def _has_power_modes(scenario: dict[str, Any]) -> bool:
     """True where a group of the fleet has a power mode of its own."""
     fleet = scenario.get("fleet")
     groups = fleet.get("groups", []) if isinstance(fleet, dict) else []
-    return any(group.get("power_mode", FULL_MODE) != FULL_MODE for group in groups)
+    return any(group.get("power_mode", "full") != "full" for group in groups)
 
 
 def _optional(run: Run, name: str) -> pd.DataFrame:
