@@ -22,13 +22,18 @@ from edgesim.calibration.published.mode_choices import choice
 from edgesim.cost.feasibility import LIMITS
 from edgesim.cost.gpu_steps import KINDS, GpuWork
 from edgesim.cost.mode_steps import TrialSums
+from edgesim.cost.objective import Objective
 from edgesim.hardware.conditions import ChosenClocks
 from edgesim.hardware.mode_grid import ModeGrid
 from edgesim.hardware.power_setting import ClockShares
 from edgesim.planning.auto_modes import best_mode
-from edgesim.planning.mode_search import Candidates, DeviceConditions, Target, choose
+from edgesim.planning.mode_search import Candidates, DeviceConditions, DeviceSearch, Target, choose
+from edgesim.planning.objective_modes import InModes, ObjectiveSearch
+from edgesim.planning.trials import TrialResolver
 from edgesim.planning.tuning import Query, tune
+from edgesim.planning.virtual_fleet import own_fleet
 from edgesim.runtime import SerialExecutor
+from edgesim.scenario.experiment import configure, load_dataset, shards_of
 from edgesim.scenario.loading import Scenario
 
 STEPS = {
@@ -484,6 +489,29 @@ def test_most_accuracy_of_a_run() -> None:
             assert len(own) == len(better)
             assert (own["device_time_s"] > deadline).all()
             assert (not better) == best
+
+
+def test_objectives_of_all_modes_at_once_are_those_one_by_one(clocks: tuple[Any, ModeGrid, pd.DataFrame]) -> None:
+    """A window that never closes changes no price, but has the modes priced one by one."""
+    rule = Objective(trade_off=0.5, accuracy_curve=((0.1, 0.5), (0.5, 0.8), (1.0, 0.86)))
+    always = {"available": {"period_s": 1000, "windows": [[0, 1000]]}}
+
+    def in_modes(extra: dict[str, Any]) -> list[InModes]:
+        scenario = small({"profile": clocks[0]["profile"], "startup": "warm", **extra}, repeats=3)
+        dataset = load_dataset(scenario)
+        fleet = own_fleet(scenario, [(0, shards_of(scenario, dataset, 0))])
+        works = TrialResolver(scenario, *configure(scenario, dataset), fleet).work
+        curve, weight = np.array(CURVE), np.ones(1)
+        searches = [DeviceSearch(fleet.kinds[0], fleet.shard, [work]) for work in works]
+        return [
+            ObjectiveSearch(search, work, rule, curve, weight).in_modes()[0]
+            for search, work in zip(searches, works, strict=True)
+        ]
+
+    for at_once, one_by_one in zip(in_modes({}), in_modes(always), strict=True):
+        assert len(set(at_once.value)) > 3
+        for mine, other in zip(at_once, one_by_one, strict=True):
+            assert mine == pytest.approx(other, rel=1e-12)
 
 
 @pytest.mark.parametrize(

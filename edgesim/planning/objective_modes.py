@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edgesim.cost.analytic import storage_bytes
 from edgesim.cost.mode_steps import ModeSteps
-from edgesim.cost.objective import CostFunction, DeviceData, Objective, SubsetCost, least_objective
+from edgesim.cost.objective import GRID, CostFunction, DeviceData, Objective, SubsetCost, least_objective
 from edgesim.cost.step_counts import StepCounts
 from edgesim.hardware.conditions import FULL_MODE, ChosenClocks
 from edgesim.hardware.mode_grid import ModeGrid
@@ -26,6 +27,8 @@ from edgesim.work import FloatArray, IntArray
 
 MOST_PRICES = 1 << 21
 """prices of one device that are held at once: subset sizes x modes"""
+MOST_COUNTED = 10_000
+"""samples of a device up to which the steps of all subset sizes are counted, where these have scorings of their own"""
 DECIMALS = 12
 """of objectives that are compared: what differs beyond them is rounding"""
 KEEPS_ALL = np.array([[1.0, 1.0]])
@@ -99,7 +102,8 @@ class ObjectiveSearch:
     @property
     def _adds_up(self) -> bool:
         """True where prices are sums of steps, those of plain training too; that one may not end within windows."""
-        return self.work.scores_once and self.search.adds_up and self.search.device.conditions.available is None
+        few = self.work.scores_once or int(self._sizes.max()) <= MOST_COUNTED
+        return few and self.search.adds_up and self.search.device.conditions.available is None
 
     def _batch(self, mode: str | ChosenClocks) -> DeviceBatch:
         """All devices in one mode."""
@@ -149,7 +153,8 @@ class ObjectiveSearch:
         context, batch_size = self.work.context, self.work.context.batch_size
         found = []
         for shard, n in zip(self.search.shard, self._sizes, strict=True):
-            counts = counts_of(self.work, int(shard), np.arange(1, min(int(n), 2 * batch_size) + 1))
+            most = min(int(n), 2 * batch_size) if self.work.scores_once else int(n)
+            counts = counts_of(self.work, int(shard), np.arange(1, most + 1))
             startup = self.search.device.conditions.startup
             every = [*counts, *self._plain(int(n))]
             found.append(ModeSteps.of(context, self._grid, startup, every))
@@ -157,7 +162,8 @@ class ObjectiveSearch:
 
     def _portions(self, p: int, places: IntArray) -> list[IntArray]:
         """Parts of modes, with as many prices each as are held at once."""
-        sizes = 3 * self.work.context.batch_size + 2 * int(self._sizes[p]) // self.work.context.batch_size + 2
+        n, batch_size = int(self._sizes[p]), self.work.context.batch_size
+        sizes = 3 * batch_size + 2 * n // batch_size if self.work.scores_once else GRID
         step = max(1, MOST_PRICES // sizes)
         return [places[i : i + step] for i in range(0, len(places), step)]
 
@@ -171,7 +177,8 @@ class ObjectiveSearch:
             sums = table.sums(*counts_of(self.work, int(self.search.shard[p]), sizes), context.repeats)
             time_s, energy_j, stops = found_in.applied(sums)
             own = limit_of_all_modes(device, [sizes])[row]
-            storage = (m * context.sample_bytes).astype(np.float64)
+            kept = self.work.step_counts(np.full(len(sizes), self.search.shard[p]), sizes)[2][row]
+            storage = storage_bytes(kept, context.sample_bytes).astype(np.float64)
             limit = np.where(own > 0, own, stops[row, place])
             return SubsetCost(time_s[row, place], energy_j[row, place], storage, limit)
 
