@@ -23,13 +23,13 @@ class CountedNetwork:
     build: Callable[[], nn.Module] = field(compare=False)
 
     def workload(self) -> Workload:
-        """Cost of one sample; counted once."""
+        """Cost of one sample, without its memory; counted once."""
         return _counted(self)
 
 
 @functools.cache
 def _counted(network: CountedNetwork) -> Workload:
-    return workload.count(network.build, network.input_shape, network.num_classes)
+    return workload.count(network.build, network.input_shape, network.num_classes, with_memory=False)
 
 
 @dataclass(frozen=True)

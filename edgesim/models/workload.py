@@ -43,7 +43,14 @@ _PLAIN_LAYERS = {
 }
 
 
-def count(build: Callable[[], nn.Module], input_shape: Shape, num_classes: int, batch_size: int = 2) -> Workload:
+def count(
+    build: Callable[[], nn.Module],
+    input_shape: Shape,
+    num_classes: int,
+    batch_size: int = 2,
+    *,
+    with_memory: bool = True,
+) -> Workload:
     """Count a network by a real forward and backward pass of the cross-entropy loss, on tensors without data.
 
     Meta tensors have no numbers. Real tensors take their place where the control flow of a network needs numbers, and
@@ -54,6 +61,7 @@ def count(build: Callable[[], nn.Module], input_shape: Shape, num_classes: int, 
         input_shape: (channels, height, width) of one sample.
         num_classes: width of the logits.
         batch_size: samples in the pass that is counted; at least 2, for batch norm cannot train on one value.
+        with_memory: False leaves out the memory of a step, which needs a pass of its own.
 
     Returns: FLOPs and bytes per sample.
 
@@ -61,7 +69,7 @@ def count(build: Callable[[], nn.Module], input_shape: Shape, num_classes: int, 
         EdgesimError: `build` gives no module, or the network cannot take this input or gives other logits.
     """
     assert batch_size >= 2
-    sizes = (input_shape, num_classes, batch_size)
+    sizes = (input_shape, num_classes, batch_size, with_memory)
     with torch.random.fork_rng(devices=[]):
         try:
             module = _built(build)
@@ -97,7 +105,14 @@ def _is_small_and_plain(module: nn.Module) -> bool:
     return all(type(layer) in _PLAIN_LAYERS for layer in module.modules())
 
 
-def _count(module: nn.Module, input_shape: Shape, num_classes: int, batch_size: int, device: torch.device) -> Workload:
+def _count(
+    module: nn.Module,
+    input_shape: Shape,
+    num_classes: int,
+    batch_size: int,
+    with_memory: bool,
+    device: torch.device,
+) -> Workload:
     module.to(device)
     forward, train = [], []
     with device:
@@ -110,7 +125,7 @@ def _count(module: nn.Module, input_shape: Shape, num_classes: int, batch_size: 
             forward.append(recorder)
             start_training(module)
             train.append(_train_pass(module, images, labels))
-        memory, memory_in_blocks = training_memory(module, input_shape, device)
+        memories = training_memory(module, input_shape, device) if with_memory else (None, None)
     weights = list(module.parameters())
     return Workload(
         train_flops=train[0].flops / batch_size,
@@ -120,8 +135,8 @@ def _count(module: nn.Module, input_shape: Shape, num_classes: int, batch_size: 
         train_operations=affine(train[0].operations, train[1].operations, batch_size),
         forward_operations=affine(forward[0].operations, forward[1].operations, batch_size),
         parameter_tensors=sum(weight.requires_grad for weight in weights),
-        memory=memory,
-        memory_in_blocks=memory_in_blocks,
+        memory=memories[0],
+        memory_in_blocks=memories[1],
     )
 
 

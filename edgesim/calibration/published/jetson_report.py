@@ -85,7 +85,9 @@ def _mean(errors: FloatArray) -> float:
 
 def _judged(error: float, goal: float) -> str:
     """The error, and the goal where it was missed."""
-    text = percent(error, sign=error < 0)
+    # An error just above its goal is not written as the goal.
+    digits = 2 if abs(error) > goal and percent(abs(error)) == percent(goal) else 1
+    text = percent(error, digits, sign=error < 0)
     return text if abs(error) <= goal else f"{text} (**goal {percent(goal, 0)} not reached**)"
 
 
