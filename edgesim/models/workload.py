@@ -69,15 +69,15 @@ def count(
         EdgesimError: `build` gives no module, or the network cannot take this input or gives other logits.
     """
     assert batch_size >= 2
-    sizes = (input_shape, num_classes, batch_size, with_memory)
+    sizes = (input_shape, num_classes, batch_size)
     with torch.random.fork_rng(devices=[]):
         try:
             module = _built(build)
             if not _is_small_and_plain(module):
                 with suppress(*_FAILURES):
-                    return _count(module, *sizes, torch.device("meta"))
+                    return _count(module, *sizes, torch.device("meta"), with_memory)
                 module = _built(build)  # there were no numbers to look at, or the network is wrong
-            return _count(module, *sizes, torch.device("cpu"))
+            return _count(module, *sizes, torch.device("cpu"), with_memory)
         except _FAILURES as error:
             shape = "x".join(map(str, input_shape))
             raise EdgesimError(
@@ -110,8 +110,8 @@ def _count(
     input_shape: Shape,
     num_classes: int,
     batch_size: int,
-    with_memory: bool,
     device: torch.device,
+    with_memory: bool = True,
 ) -> Workload:
     module.to(device)
     forward, train = [], []
