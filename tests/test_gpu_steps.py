@@ -88,6 +88,16 @@ def test_a_step_of_a_device_has_the_laws_time_and_energy(mode: str) -> None:
     assert found.compute_s == pytest.approx([arithmetic_s])
 
 
+def test_without_an_overhead_per_operation_that_of_a_step_stands_in() -> None:
+    """A profile of one's own needs `step_overhead_s` alone; its step follows the processor's clock."""
+    nano = loading.load("jetson-nano")
+    plain = dataclasses.replace(nano, compute=dataclasses.replace(nano.compute, operation_overhead_s=None))
+    costs = gpu_steps.costs(plain)
+    assert (costs.dispatch_s.max(), costs.step_s) == (0.0, nano.step_overhead_s)
+    assert gpu_steps.costs(nano).step_s == 0.0
+    assert gpu_steps.times(WORK, costs, ClockShares(cpu=0.5)).dispatch_s == pytest.approx([2 * nano.step_overhead_s])
+
+
 def test_adam_moves_the_weights_more_often_than_plain_descent() -> None:
     network = workload.count(lambda: resolve("mlp")().build((1, 8, 8), 10), (1, 8, 8), 10)
     update = KINDS.index("update")

@@ -65,6 +65,8 @@ class GpuCosts:
     """κ: constant time of a kernel on the GPU"""
     dispatch_s: FloatArray
     """δ: time of the processor to dispatch one"""
+    step_s: float = 0.0
+    """time of the processor to dispatch a whole step, where no δ is known"""
 
 
 @dataclass(frozen=True)
@@ -128,14 +130,16 @@ def times(done: GpuWork, costs: GpuCosts, clocks: ClockShares, factor: FloatArra
     moving = done.moved_bytes * costs.byte_s / memory
     kernels = np.cbrt(arithmetic**EXPONENT + moving**EXPONENT) + done.kernels * costs.kernel_s / gpu
     dispatch = done.kernels * costs.dispatch_s / cpu
-    return GpuTimes(*(part.sum(axis=-1) for part in np.broadcast_arrays(arithmetic, kernels, dispatch)))
+    arithmetic_s, gpu_s, dispatch_s = (part.sum(axis=-1) for part in np.broadcast_arrays(arithmetic, kernels, dispatch))
+    return GpuTimes(arithmetic_s, gpu_s, dispatch_s + costs.step_s / cpu[..., 0])
 
 
 def costs(profile: DeviceProfile, precision: str = "fp32") -> GpuCosts:
     """The costs of a device's GPU at its highest clocks.
 
     Where a profile gives no share, a wider one stands in for it: `training_utilisation` for arithmetic, the bandwidth
-    that training can reach for bytes. Without an overhead per operation the constant of a step is not spread here.
+    that training can reach for bytes. Without an overhead per operation the constant of a step
+    stands in for the dispatch of all of them.
     """
     compute, memory = profile.compute, profile.memory
     peak = compute.peak_fp32_flops_per_s.value
@@ -154,12 +158,13 @@ def costs(profile: DeviceProfile, precision: str = "fp32") -> GpuCosts:
     }
     arithmetic["recurrent"] = arithmetic["matmul"]
     kernel_s = compute.kernel_overhead_s.value if compute.kernel_overhead_s else 0.0
-    dispatch_s = compute.operation_overhead_s.value if compute.operation_overhead_s else 0.0
+    overhead = compute.operation_overhead_s
     return GpuCosts(
         np.array([arithmetic.get(name, 0.0) for name in KINDS]),
         np.array([1 / (shares[name] * nominal) for name in KINDS]),
         np.full(len(KINDS), kernel_s),
-        np.full(len(KINDS), dispatch_s),
+        np.full(len(KINDS), overhead.value if overhead else 0.0),
+        0.0 if overhead and overhead.value else profile.step_overhead_s,
     )
 
 
