@@ -45,7 +45,11 @@ def _goal_words(found: Tuning) -> str:
     target = found.query.target
     limits = [f"{number(limit)} {unit}" for limit, unit in ((target.deadline_s, "s"), (target.energy_j, "J")) if limit]
     within = f" within {' and '.join(limits)}" if limits else ""
-    kept = f", keeping at least {number(found.least_ratio)} of the samples" if found.least_ratio else ""
+    kept = (
+        f", keeping at least {number(found.least_ratio)} of the samples (to the nearest sample)"
+        if found.least_ratio
+        else ""
+    )
     return f"{GOALS[target.goal]}{within}{kept}"
 
 
@@ -183,5 +187,6 @@ def _searched(found: Tuning) -> list[str]:
     guessed = list(dict.fromkeys(row["method"] for row in found.rows if row["work_is"] != "exact"))
     if guessed:
         lines.append(f"work that depends on the data, of {listed(guessed)}, is the usual or the most possible one")
+    lines.append("start-up follows the processor's clock; the effect of the memory clock on it is not known")
     lines.append("times and energies are emulated, as by `edgesim plan`")
     return lines
