@@ -181,6 +181,17 @@ class Decoder:
             )
 
 
+def upright_size(where: str, content: bytes | Path) -> tuple[int, int]:
+    """Height and width of an image as `Decoder` gives it unless it resizes; its pixels are not decoded.
+
+    Raises:
+        DataError: no image, or one of another format or too many pixels.
+    """
+    with _warnings(), _opened(where, content) as image:
+        turned = _orientation(image) in (5, 6, 7, 8)
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+
 def _orientation(image: Image) -> int:
     """The EXIF orientation: 1 where there is none.
 

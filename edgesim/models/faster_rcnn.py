@@ -1,0 +1,118 @@
+"""torchvision's Faster R-CNN with a feature pyramid, random weights, and a loss per image.
+
+Source: Ren et al., "Faster R-CNN", arXiv:1506.01497; Lin et al., "Feature Pyramid Networks", arXiv:1612.03144. The loss
+of an image is the sum of torchvision's four: objectness and box of the region proposals, class and box of the regions.
+torchvision takes their means over the regions of a whole batch. Here the backbone runs on the batch and the heads image
+by image, so that each image has a loss of its own.
+
+Images keep their size: torchvision's own transformation would enlarge 300 pixels to 320 or 800. Its anchors are made
+for these sizes, so they are given here as shares of the image's side.
+
+The heads draw 256 anchors and 512 regions at random, from torch's global generator in training. In evaluation mode a
+stream of their own draws the same ones every time: the loss of an image repeats, and evaluating changes no training.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edgesim import seeds
+from edgesim.models.detection import DetectionInputs, DetectionOutputs, Detections
+
+BACKBONES = {
+    "mobilenet-v3-320-fpn": ("fasterrcnn_mobilenet_v3_large_320_fpn", (0.05, 0.1, 0.2, 0.4, 0.8)),
+    "resnet50-fpn": ("fasterrcnn_resnet50_fpn", (0.04, 0.08, 0.16, 0.32, 0.64)),
+}
+"""backbone -> torchvision's builder, and its anchors as shares of the image's side. Those of resnet50-fpn are
+torchvision's 32 to 512 at 800 pixels, one for each level. Those of mobilenet-v3-320-fpn, all at every level, are half
+of torchvision's 32 to 512 at 320 pixels, of which the largest is larger than the image"""
+RATIOS = (0.5, 1.0, 2.0)
+"""height over width of the anchors"""
+
+
+class FasterRcnn(nn.Module):
+    """The network with its loss.
+
+    Args:
+        backbone: one of BACKBONES.
+        input_shape: (channels, height, width) of an image.
+        num_classes: classes of boxes, background not counted.
+    """
+
+    def __init__(self, backbone: str, input_shape: tuple[int, ...], num_classes: int):
+        super().__init__()
+        import torchvision.models.detection as builders  # takes seconds, which classifications should not pay
+        from torchvision.models.detection.anchor_utils import AnchorGenerator
+
+        builder, shares = BACKBONES[backbone]
+        whole = getattr(builders, builder)(weights=None, weights_backbone=None, num_classes=num_classes + 1)
+        self.backbone, self.rpn, self.roi_heads = whole.backbone, whole.rpn, whole.roi_heads
+        channels, height, width = input_shape
+        side = math.sqrt(height * width)
+        sizes = tuple(max(1, round(share * side)) for share in shares)
+        levels = tuple((one,) for one in sizes) if backbone == "resnet50-fpn" else (sizes,) * 3
+        self.rpn.anchor_generator = AnchorGenerator(levels, (RATIOS,) * len(levels))
+        if channels != 3:
+            name, old = next((n, one) for n, one in self.backbone.body.named_modules() if isinstance(one, nn.Conv2d))
+            new = nn.Conv2d(channels, old.out_channels, old.kernel_size, old.stride, old.padding, bias=False)  # type: ignore[arg-type]
+            nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
+            self.backbone.body.set_submodule(name, new)
+
+    def forward(self, inputs: DetectionInputs) -> DetectionOutputs:
+        """Losses [B], and in evaluation mode the boxes found."""
+        features = {name: level.float() for name, level in self.backbone(inputs.images).items()}
+        losses, found = [], []
+        # Regions are drawn and compared in float32, whatever the backbone computes in.
+        with torch.autocast(inputs.images.device.type, enabled=False):
+            for i, (boxes, labels) in enumerate(zip(inputs.boxes, inputs.labels, strict=True)):
+                image = inputs.images[i : i + 1].float()
+                one = _Image(image, {name: level[i : i + 1] for name, level in features.items()})
+                losses.append(self._loss(one, boxes, labels))
+                if not self.training and inputs.find:
+                    found.append(self._detections(one))
+        return DetectionOutputs(torch.stack(losses), None if self.training or not inputs.find else tuple(found))
+
+    def _loss(self, one: _Image, boxes: Tensor, labels: Tensor) -> Tensor:
+        targets = [{"boxes": boxes, "labels": labels + 1}]  # 0 is the background
+        if self.training:
+            return self._four_losses(one, targets)
+        with seeds.torch_global(0, "faster-rcnn:evaluation"), _computing_losses(self.rpn, self.roi_heads):
+            return self._four_losses(one, targets)
+
+    def _four_losses(self, one: _Image, targets: list[dict[str, Tensor]]) -> Tensor:
+        proposals, first = self.rpn(one.listed, one.features, targets)
+        _, second = self.roi_heads(one.features, proposals, one.listed.image_sizes, targets)
+        return torch.stack([*first.values(), *second.values()]).sum()
+
+    def _detections(self, one: _Image) -> Detections:
+        proposals, _ = self.rpn(one.listed, one.features)
+        (found,), _ = self.roi_heads(one.features, proposals, one.listed.image_sizes)
+        return Detections(found["boxes"], found["scores"], found["labels"] - 1)
+
+
+class _Image:
+    """One image with its features, as torchvision's heads take it."""
+
+    def __init__(self, image: Tensor, features: dict[str, Tensor]):
+        from torchvision.models.detection.image_list import ImageList
+
+        self.listed = ImageList(image, [(image.shape[2], image.shape[3])])
+        self.features = features
+
+
+@contextmanager
+def _computing_losses(*heads: Any) -> Iterator[None]:
+    """The heads with their losses, as in training; their layers, which have no mode of their own, stay as they are."""
+    for head in heads:
+        head.training = True
+    try:
+        yield
+    finally:
+        for head in heads:
+            head.training = False
