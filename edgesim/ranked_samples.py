@@ -8,9 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edgesim.work import FloatArray, IntArray
-
-ByteArray = npt.NDArray[np.uint8]
+from edgesim.work import ByteArray, FloatArray, IntArray
 
 PER_END = 4
 """samples per class and end"""

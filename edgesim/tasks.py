@@ -14,6 +14,18 @@ SETS = ("test", "local", "own", "train")
 device's class shares; the device's own test samples; the whole shard"""
 
 
+CHANNELS = {
+    "loss": "losses",
+    "correct": "right or wrong answers",
+    "logits": "logits",
+    "embedding": "inputs of the last linear layer",
+    "label": "one class label",
+    "input": "one input tensor",
+}
+"""quantity of a sample -> its name in a sentence"""
+_ALL = frozenset(CHANNELS)
+
+
 @dataclass(frozen=True)
 class Metric:
     """Quality of a trained network, with its name in columns and in text."""
@@ -39,7 +51,7 @@ class TaskKind:
     metrics: tuple[Metric, ...]
     """the first decides in verdicts, claims and comparisons"""
     channels: frozenset[str]
-    """quantities per sample that methods may read; "loss" is always there"""
+    """quantities per sample that methods may read, of CHANNELS; "loss" is always there"""
 
     @property
     def metric(self) -> Metric:
@@ -48,9 +60,7 @@ class TaskKind:
 
 
 TASKS: dict[str, TaskKind] = {
-    "classification": TaskKind(
-        "classification", (Metric("accuracy", "accuracy"),), frozenset({"loss", "correct", "logits", "embedding"})
-    ),
+    "classification": TaskKind("classification", (Metric("accuracy", "accuracy"),), _ALL),
     "regression": TaskKind(
         "regression",
         (
@@ -58,7 +68,7 @@ TASKS: dict[str, TaskKind] = {
             Metric("mse", "mean squared error", higher_is_better=False, is_share=False),
             Metric("r2", "R2", is_share=False),
         ),
-        frozenset({"loss", "embedding"}),
+        frozenset({"loss", "embedding", "input"}),
     ),
     "detection": TaskKind(
         "detection", (Metric("map50", "mAP at 0.5"), Metric("map", "mAP at 0.5:0.95")), frozenset({"loss"})

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+ByteArray = npt.NDArray[np.uint8]
 Count = TypeVar("Count", int, IntArray)
 ADAM_STATES = 2
 """numbers that Adam keeps per weight: means of the gradient and of its square"""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from edgesim.data.datasets import ImageDataset
+from edgesim.data.datasets import Dataset
 from edgesim.runtime import SerialExecutor, scheduler
 from edgesim.runtime.scheduler import JobQueue
 from edgesim.scenario import loading as scenarios
@@ -120,7 +120,7 @@ def make_scenario(tmp_path: Path) -> Callable[..., Scenario]:
     return make
 
 
-def blobs(n: int = 60, classes: int = 3, size: int = 8, seed: int = 0, test: int = 30) -> ImageDataset:
+def blobs(n: int = 60, classes: int = 3, size: int = 8, seed: int = 0, test: int = 30) -> Dataset:
     """Easily told classes: class c lights up its own rows, with noise."""
     rng = np.random.default_rng(seed)
 
@@ -132,7 +132,7 @@ def blobs(n: int = 60, classes: int = 3, size: int = 8, seed: int = 0, test: int
         return images, labels.astype(np.int64)
 
     train, held_out = draw(n), draw(test)
-    return ImageDataset("blobs", *train, *held_out, class_names=tuple(f"class {c}" for c in range(classes)))
+    return Dataset("blobs", *train, *held_out, class_names=tuple(f"class {c}" for c in range(classes)))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from edgesim.data.datasets import DATASETS, ImageDataset, load
+from edgesim.data.datasets import DATASETS, Dataset, load
 
 
 def png(array: np.ndarray) -> bytes:
@@ -36,7 +36,7 @@ def write_parquet(path: Path, files: list[bytes], labels: list, names: list[str]
     pq.write_table(table, path)
 
 
-def read(name: str, root: Path | None = None, **keys) -> ImageDataset:
+def read(name: str, root: Path | None = None, **keys) -> Dataset:
     return load(DATASETS[name](**({"root": str(root)} if root else {}), **keys), name)
 
 
@@ -61,6 +61,6 @@ def write_npz(path: Path, **changed: object) -> Path:
     return path
 
 
-def texts(data: ImageDataset) -> list[str]:
+def texts(data: Dataset) -> list[str]:
     """The notes of a data set as sentences."""
     return [note.text for note in data.notes]

@@ -13,12 +13,14 @@ from scipy.stats import spearmanr
 
 from edgesim import seeds
 from edgesim.data import datasets
-from edgesim.data.images import ImageDataset
+from edgesim.data.dataset import Dataset
 from edgesim.pruning import adapruner, base, selection
 from edgesim.pruning.adapruner import LOSS_FLOOR, AdaPruner, border, gates, pull
+from edgesim.tasks import TASKS
+from edgesim.training import tasks
 from edgesim.training.loop import Streams
 from edgesim.training.settings import Training
-from edgesim.training.task import ClassificationTask, Task
+from edgesim.training.task import Scores, Task
 from edgesim.training.warmup import observe_warmup
 
 DIGITS = datasets.DATASETS["digits"]().load(None)
@@ -26,7 +28,7 @@ SETTINGS = Training(epochs=4, batch_size=64)
 QUICK = AdaPruner(epochs=4, warmup_epochs=1, extra_epochs=1)
 
 
-def network(data: ImageDataset, name: str = "mlp") -> torch.nn.Module:
+def network(data: Dataset, name: str = "mlp") -> torch.nn.Module:
     from edgesim.models import MODELS
 
     with seeds.torch_global(0, "init"):
@@ -34,10 +36,10 @@ def network(data: ImageDataset, name: str = "mlp") -> torch.nn.Module:
 
 
 def context_of(
-    data: ImageDataset = DIGITS, positions: Any = None, seed: int = 0, task: Task | None = None, model: str = "mlp"
+    data: Dataset = DIGITS, positions: Any = None, seed: int = 0, task: Task | None = None, model: str = "mlp"
 ) -> base.ScoreContext:
     where = np.arange(len(data.train_labels)) if positions is None else np.asarray(positions)
-    task = task or ClassificationTask.of_shard(data, where, "cpu")
+    task = task or tasks.of_shard(data, where, "cpu")
     shard = base.Shard(len(where), data.train_labels[where], data.num_classes, SETTINGS.batch_size, 4, 0)
     needs = [AdaPruner().needs(shard)]
     (seen,) = observe_warmup(network(data, model), task, needs, SETTINGS, Streams(seed, 0, "warm-up"))
@@ -158,9 +160,7 @@ def test_each_term_pulls_wrong_labels_its_own_way() -> None:
     labels = DIGITS.train_labels.copy()
     wrong = np.arange(0, 600, 30)  # 20 of 600
     labels[wrong] = (labels[wrong] + 3) % 10
-    noisy = ImageDataset(
-        "noisy", DIGITS.train_images, labels, DIGITS.test_images, DIGITS.test_labels, DIGITS.class_names
-    )
+    noisy = Dataset("noisy", DIGITS.train_samples, labels, DIGITS.test_samples, DIGITS.test_labels, DIGITS.class_names)
     context = context_of(noisy, np.arange(600))
     mask = mask_of(AdaPruner(epochs=8), context, 0.5)
     classification = mask_of(AdaPruner(epochs=8, terms=("classification", "compression")), context, 0.5)
@@ -244,8 +244,8 @@ def test_small_shards_and_the_whole_budget(n: int) -> None:
 def test_constant_images_and_one_class(classes: int) -> None:
     data = blobs(12)
     labels = np.arange(12) % classes
-    images = np.full_like(data.train_images, 9)
-    flat = ImageDataset("flat", images, labels, images, labels, data.class_names)
+    images = np.full_like(data.train_samples, 9)
+    flat = Dataset("flat", images, labels, images, labels, data.class_names)
     for k in (1, 5, 12):
         assert len(set(AdaPruner(epochs=6).choose(context_of(flat), k).positions.tolist())) == k
 
@@ -253,7 +253,8 @@ def test_constant_images_and_one_class(classes: int) -> None:
 class Regression:
     """A task that is no classification: the mean of each image from the image, squared error; ten are hopeless."""
 
-    channels = frozenset({"loss", "correct"})
+    kind = TASKS["regression"]
+    channels = kind.channels
 
     def __init__(self) -> None:
         self.size = 120
@@ -268,8 +269,14 @@ class Regression:
     def losses(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
         return (outputs[:, 0] - self.targets[positions]).square()
 
-    def correct(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
-        return torch.zeros(len(outputs))
+    def results(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
+        return outputs[:, 0] - self.targets[positions]
+
+    def running(self, results: torch.Tensor) -> torch.Tensor:
+        return results.abs()
+
+    def scores(self, losses: np.ndarray, results: list[torch.Tensor], own: np.ndarray | None = None) -> Scores:
+        return Scores(float(losses.mean()), {"mae": float(torch.cat(results).abs().mean())})
 
 
 def test_any_loss_per_sample_will_do() -> None:

@@ -19,8 +19,9 @@ from datafiles import image_folder, pixels, png, read, write_npz, write_parquet
 from PIL import Image
 
 from edgesim.config.validation import build
-from edgesim.data import cache, images, public
-from edgesim.data.datasets import DATASETS, DatasetSource, ImageDataset, describe, find, load
+from edgesim.data import cache, public, sample_form
+from edgesim.data import dataset as dataset_module
+from edgesim.data.datasets import DATASETS, Dataset, DatasetSource, describe, find, load
 from edgesim.errors import DataError
 
 REAL_DATA = os.environ.get("EDGESIM_DATA")
@@ -45,8 +46,8 @@ def parquet_folder(folder: Path, train: np.ndarray, test: np.ndarray, **columns:
 def test_parquet_pixels_labels_and_names(tmp_path):
     train, test = pixels(5, 4, 6, 3), pixels(3, 4, 6, 3, seed=1)
     data = read("parquet", parquet_folder(tmp_path / "d", train, test))
-    assert np.array_equal(data.train_images, train)
-    assert np.array_equal(data.test_images, test)
+    assert np.array_equal(data.train_samples, train)
+    assert np.array_equal(data.test_samples, test)
     assert data.train_labels.tolist() == [0, 1, 0, 1, 0]
     assert data.train_labels.dtype == np.int64
     assert data.class_names == ("cat", "dog")
@@ -59,11 +60,11 @@ def test_parquet_grey_images_among_colour_become_rgb_and_grey_sets_stay_grey(tmp
     write_parquet(folder / "train.parquet", [png(grey), png(colour)], [0, 1])
     write_parquet(folder / "test.parquet", [png(grey)], [0])
     data = read("parquet", folder)
-    assert np.array_equal(data.train_images[0], np.repeat(grey[:, :, None], 3, axis=2))
-    assert np.array_equal(data.train_images[1], colour)
+    assert np.array_equal(data.train_samples[0], np.repeat(grey[:, :, None], 3, axis=2))
+    assert np.array_equal(data.train_samples[1], colour)
     data = read("parquet", parquet_folder(tmp_path / "grey", pixels(4, 5, 5), pixels(2, 5, 5)))
     assert data.input_shape == (1, 5, 5)
-    assert np.array_equal(data.train_images[..., 0], pixels(4, 5, 5))
+    assert np.array_equal(data.train_samples[..., 0], pixels(4, 5, 5))
 
 
 def test_parquet_shards_validation_split_and_named_columns(tmp_path):
@@ -74,7 +75,7 @@ def test_parquet_shards_validation_split_and_named_columns(tmp_path):
         write_parquet(folder / "data" / f"train-0000{shard}-of-00002.parquet", files, [0, 1], image="pic", label="kind")
     write_parquet(folder / "data" / "validation-00000.parquet", [png(train[0])], [1], image="pic", label="kind")
     data = read("parquet", folder, label="kind")
-    assert np.array_equal(data.train_images[..., 0], train)
+    assert np.array_equal(data.train_samples[..., 0], train)
     assert data.train_labels.tolist() == [0, 1, 0, 1]
     assert len(data.test_labels) == 1
     assert len(read("parquet", folder, label="kind", train="data/train-00001*").train_labels) == 2
@@ -88,7 +89,7 @@ def test_sizes_that_differ_are_named_and_can_be_resized(tmp_path):
         read("parquet", folder)
     data = read("parquet", folder, size=(3, 2))
     assert data.input_shape == (1, 3, 2)
-    assert (data.test_images == 77).all()
+    assert (data.test_samples == 77).all()
 
 
 def test_parquet_faults_name_file_and_fix(tmp_path):
@@ -138,7 +139,7 @@ def test_parquet_faults_name_file_and_fix(tmp_path):
 def test_image_folder(tmp_path):
     data = read("image-folder", image_folder(tmp_path / "d"))
     assert data.class_names == ("ant", "bee")
-    assert data.train_images[:, 0, 0, 0].tolist() == [0, 10, 20, 100, 110, 120]
+    assert data.train_samples[:, 0, 0, 0].tolist() == [0, 10, 20, 100, 110, 120]
     assert data.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert data.test_labels.tolist() == [0, 1]
 
@@ -183,9 +184,9 @@ def test_tiny_imagenet_as_its_archive_unpacks(tmp_path):
     (base / "words.txt").write_text("n02\tbee, honeybee\nn01\tant\nn99\tother\n")
     data = read("tiny-imagenet", tmp_path / "d")
     assert data.class_names == ("ant", "bee, honeybee")
-    assert data.train_images[:, 0, 0].tolist() == [[50, 50, 50], [51, 51, 51]]
+    assert data.train_samples[:, 0, 0].tolist() == [[50, 50, 50], [51, 51, 51]]
     assert data.test_labels.tolist() == [1, 0]
-    assert data.test_images[1].tolist() == np.ones((4, 4, 3)).tolist()
+    assert data.test_samples[1].tolist() == np.ones((4, 4, 3)).tolist()
     annotations.write_text("val_0.JPEG\tn02\t0\t0\t1\t1\nval_1.JP")
     with pytest.raises(DataError, match=r"val_annotations\.txt, line 2"):
         read("tiny-imagenet", base)
@@ -198,7 +199,7 @@ def test_tiny_imagenet_as_its_archive_unpacks(tmp_path):
 
 def test_npz(tmp_path):
     data = read("npz", write_npz(tmp_path / "d.npz", y_train=np.array([[0], [1], [2], [0], [1], [2]], np.uint8)))
-    assert np.array_equal(data.train_images, pixels(6, 4, 4, 3))
+    assert np.array_equal(data.train_samples, pixels(6, 4, 4, 3))
     assert data.train_labels.tolist() == [0, 1, 2, 0, 1, 2]
     assert data.class_names == ("0", "1", "2")
     grey = write_npz(tmp_path / "grey.npz", x_train=pixels(6, 4, 4), x_test=pixels(3, 4, 4))
@@ -217,11 +218,11 @@ def test_npz(tmp_path):
         ({"y_train": np.array([0, 1, 2, 0, 1, 2**63 + 5], np.uint64)}, r"'y_train': a label is 9223372036854775813"),
         ({"y_train": np.array([[0, 1]] * 6)}, r"the labels are int64 of shape \[6, 2\]"),
         ({"y_train": np.array(3)}, r"the labels are int64 of shape \[\]"),
-        ({"y_train": np.array([0, 1, 2])}, r"6 images, 3 labels"),
+        ({"y_train": np.array([0, 1, 2])}, r"6 samples, 3 labels"),
         ({"y_test": None}, r"no array 'y_test', only .*did you mean 'x_test'\?\); name it in dataset\.test_labels"),
         ({"x_train": np.array([[1], [1, 2]], dtype=object)}, r"'x_train' holds Python objects, which could run code"),
         ({"x_train": pixels(6, 3, 40, 40)}, r"shape \[6, 3, 40, 40\]; allowed: .*channels last"),
-        ({"x_test": pixels(3, 5, 4, 3)}, r"images of shape \[5, 4, 3\] after others of \[4, 4, 3\]"),
+        ({"x_test": pixels(3, 5, 4, 3)}, r"samples of shape \[5, 4, 3\].* after others of \[4, 4, 3\]"),
         ({"x_train": pixels(0, 4, 4, 3), "y_train": np.array([], int)}, r"holds no samples"),
     ],
 )
@@ -275,7 +276,7 @@ def idx_folder(folder: Path, pack: bool = True) -> Path:
 def test_idx_layouts(tmp_path, where, pack):
     idx_folder(tmp_path / "d" / where, pack)
     data = read("fashion-mnist", tmp_path / "d")
-    assert np.array_equal(data.train_images[..., 0], pixels(20, 28, 28))
+    assert np.array_equal(data.train_samples[..., 0], pixels(20, 28, 28))
     assert data.test_labels.tolist() == list(range(10))
     assert data.class_names[9] == "Ankle boot"
     assert read("mnist", tmp_path / "d" / where).class_names[9] == "9"
@@ -330,8 +331,8 @@ def test_cifar_layout_archive_and_damage(tmp_path, monkeypatch):
 
     folder = cifar_folder(tmp_path / "d", monkeypatch)
     data = read("cifar10", folder)
-    assert data.train_images.shape == (15, 32, 32, 3)
-    assert np.array_equal(data.train_images[:3], pixels(3, 3, 32, 32, seed=0).transpose(0, 2, 3, 1))
+    assert data.train_samples.shape == (15, 32, 32, 3)
+    assert np.array_equal(data.train_samples[:3], pixels(3, 3, 32, 32, seed=0).transpose(0, 2, 3, 1))
     assert data.class_names[3] == "class 3"
     packed = tmp_path / "packed"
     packed.mkdir()
@@ -340,7 +341,7 @@ def test_cifar_layout_archive_and_damage(tmp_path, monkeypatch):
     packed.chmod(0o500)  # it must not be unpacked where it lies
     again = read("cifar10", packed)
     assert sorted(path.name for path in packed.iterdir()) == ["cifar-10-python.tar.gz"]
-    assert np.array_equal(again.train_images, data.train_images)
+    assert np.array_equal(again.train_samples, data.train_samples)
     with (folder / "cifar-10-batches-py" / "data_batch_2").open("ab") as file:
         file.write(b"x")
     with pytest.raises(DataError, match=r"is truncated or damaged .the train split of cifar10"):
@@ -369,7 +370,7 @@ def test_svhn_layout(tmp_path, monkeypatch):
     monkeypatch.setattr(SVHN, "split_list", split_list)
     data = read("svhn", folder)
     assert data.train_labels.tolist() == [0, 1, 2, 9]  # SVHN writes 10 for the digit 0
-    assert np.array_equal(data.test_images, pixels(4, 32, 32, 3, seed=1))
+    assert np.array_equal(data.test_samples, pixels(4, 32, 32, 3, seed=1))
 
 
 def test_public_sets_are_read_from_parquet_too(tmp_path):
@@ -402,7 +403,7 @@ def test_digits():
     assert (data.input_shape, data.num_classes, data.sample_bytes) == ((1, 8, 8), 10, 64)
     # Per class of n samples floor(n / 5) are test: 178, 182, 177, 183, 181, 182, 181, 179, 174, 180.
     assert np.bincount(data.test_labels).tolist() == [35, 36, 35, 36, 36, 36, 36, 35, 34, 36]
-    assert data.train_images.max() == 255
+    assert data.train_samples.max() == 255
     # The first image and the sum of all pixels, as scikit-learn's load_digits has them.
     zero = """
         0  0  5 13  9  1  0  0
@@ -414,9 +415,9 @@ def test_digits():
         0  2 14  5 10 12  0  0
         0  0  6 13 10  0  0  0
     """
-    assert np.rint(data.train_images[0].ravel() * (16 / 255)).tolist() == [int(level) for level in zero.split()]
+    assert np.rint(data.train_samples[0].ravel() * (16 / 255)).tolist() == [int(level) for level in zero.split()]
     assert data.train_labels[:10].tolist() == list(range(10))
-    every = np.concatenate([data.train_images, data.test_images])[..., 0] * (16 / 255)
+    every = np.concatenate([data.train_samples, data.test_samples])[..., 0] * (16 / 255)
     assert np.rint(every).sum() == 561_718
     assert len(every) == 1797
 
@@ -472,19 +473,19 @@ def test_a_users_own_data_set():
     class Mine(DatasetSource):
         def load(self, base):
             assert base is None
-            return ImageDataset(
+            return Dataset(
                 "mine", pixels(3, 2, 2, 1), np.array([0, 1, 0]), pixels(1, 2, 2, 1), np.array([1]), ("a", "b")
             )
 
     assert load(Mine(), "my_package.data:Mine").num_classes == 2
 
 
-# --- ImageDataset ---------------------------------------------------------------------------------
+# --- Dataset ---------------------------------------------------------------------------------
 
 
-def dataset(train: np.ndarray, labels: list[int], classes: int = 3) -> ImageDataset:
+def dataset(train: np.ndarray, labels: list[int], classes: int = 3) -> Dataset:
     names = tuple(str(c) for c in range(classes))
-    return ImageDataset("hand", train, np.array(labels), train[:1], np.array(labels[:1]), names)
+    return Dataset("hand", train, np.array(labels), train[:1], np.array(labels[:1]), names)
 
 
 def test_normalisation_by_hand_and_across_chunks(monkeypatch):
@@ -496,7 +497,7 @@ def test_normalisation_by_hand_and_across_chunks(monkeypatch):
     assert mean == pytest.approx([0.75, 0.2])
     assert std == pytest.approx([np.sqrt(3) / 4, 1.0])  # a constant channel: divide by 1
     train = pixels(50, 6, 5, 3)
-    monkeypatch.setattr(images, "CHUNK", 7)
+    monkeypatch.setattr(sample_form, "CHUNK", 7)
     data = dataset(train, [0] * 50)
     mean, std = data.normalisation()
     assert mean == pytest.approx(train.reshape(-1, 3).mean(axis=0) / 255, rel=1e-6)
@@ -506,7 +507,7 @@ def test_normalisation_by_hand_and_across_chunks(monkeypatch):
 
 def test_arrays_are_read_only_and_survive_pickling(tmp_path):
     data = read("npz", write_npz(tmp_path / "d.npz"))
-    for array in (data.train_images, data.train_labels, data.test_images):
+    for array in (data.train_samples, data.train_labels, data.test_samples):
         assert type(array) is np.ndarray
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
@@ -514,29 +515,29 @@ def test_arrays_are_read_only_and_survive_pickling(tmp_path):
     small = pickle.dumps(data, protocol=5, buffer_callback=buffers.append)
     assert len(buffers) == 4  # the arrays go out of band: Ray shares them without a copy
     again = pickle.loads(small, buffers=buffers)
-    assert np.array_equal(again.train_images, data.train_images)
+    assert np.array_equal(again.train_samples, data.train_samples)
     assert np.array_equal(again.normalisation()[0], data.normalisation()[0])
 
 
 def test_image_dataset_refuses_what_does_not_fit():
     train = pixels(3, 2, 2, 1)
-    with pytest.raises(DataError, match="3 train images, 2 labels"):
+    with pytest.raises(DataError, match="3 train samples, 2 labels"):
         dataset(train, [0, 1])
     with pytest.raises(DataError, match="from 0 to 7; allowed: integers 0 to 2"):
         dataset(train, [0, 1, 7])
-    with pytest.raises(DataError, match="dtype float32"):
-        dataset(train.astype(np.float32), [0, 1, 2])
+    with pytest.raises(DataError, match=r"dtype float64; allowed: uint8.*use astype\(float32\)"):
+        dataset(train.astype(np.float64), [0, 1, 2])
 
 
 def test_limits_keep_proportions_in_file_order():
     # 8 of class 0, 4 of class 1, sorted by class: 3 of them are 2 + 1, the first of each.
     train = np.arange(12, dtype=np.uint8).reshape(12, 1, 1, 1)
     data = dataset(train, [0] * 8 + [1] * 4, classes=2)
-    small = images.limited(data, 3, None)
-    assert small.train_images.ravel().tolist() == [0, 1, 8]
+    small = dataset_module.limited(data, 3, None)
+    assert small.train_samples.ravel().tolist() == [0, 1, 8]
     assert small.train_labels.tolist() == [0, 0, 1]
     assert small.test_labels.tolist() == [0]
-    assert images.limited(data, 12, 5) is data
+    assert dataset_module.limited(data, 12, 5) is data
     assert len(read("digits", limit_train=100, limit_test=10).train_labels) == 100
 
 
@@ -557,7 +558,7 @@ def test_decoded_once_and_keyed_by_content(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(cache, "_write", fail)
-        assert np.array_equal(read("parquet", folder).train_images, first.train_images)
+        assert np.array_equal(read("parquet", folder).train_samples, first.train_samples)
         moved = shutil.copytree(folder, tmp_path / "elsewhere")
         read("parquet", moved)  # the same content in another place
         os.utime(moved / "train.parquet", (1, 1))
@@ -565,20 +566,20 @@ def test_decoded_once_and_keyed_by_content(tmp_path, monkeypatch):
         with pytest.raises(AssertionError):
             read("parquet", folder, size=(2, 2))
     parquet_folder(folder, pixels(5, 4, 4, 3, seed=9), pixels(2, 4, 4, 3))
-    assert np.array_equal(read("parquet", folder).train_images, pixels(5, 4, 4, 3, seed=9))
-    assert np.array_equal(first.train_images, pixels(5, 4, 4, 3))  # what was read stays
+    assert np.array_equal(read("parquet", folder).train_samples, pixels(5, 4, 4, 3, seed=9))
+    assert np.array_equal(first.train_samples, pixels(5, 4, 4, 3))  # what was read stays
 
 
-@pytest.mark.parametrize("name", ["train_images.npy", "train_labels.npy", "test_images.npy", "meta.json"])
+@pytest.mark.parametrize("name", ["train_samples.npy", "train_labels.npy", "test_samples.npy", "meta.json"])
 @pytest.mark.parametrize("keep_bytes", [0, 60, -1])
 def test_truncated_cache_is_rebuilt(tmp_path, name, keep_bytes):
     path = write_npz(tmp_path / "d.npz")
-    expected = read("npz", path).train_images.copy()
+    expected = read("npz", path).train_samples.copy()
     broken = entry(tmp_path) / name
     broken.write_bytes(broken.read_bytes()[:keep_bytes])
-    assert np.array_equal(read("npz", path).train_images, expected)
+    assert np.array_equal(read("npz", path).train_samples, expected)
     meta = json.loads((entry(tmp_path) / "meta.json").read_text())
-    assert (entry(tmp_path) / "train_images.npy").stat().st_size == meta["sizes_bytes"]["train_images"]
+    assert (entry(tmp_path) / "train_samples.npy").stat().st_size == meta["sizes_bytes"]["train_samples"]
 
 
 def test_cache_entry_with_a_missing_file_is_rebuilt(tmp_path):
@@ -626,7 +627,7 @@ def test_processes_that_decode_at_once_agree(tmp_path):
         "import sys, time; from edgesim.data.datasets import DATASETS, load; import numpy as np\n"
         "print('ready', flush=True); sys.stdin.readline()\n"
         "for _ in range(3): data = load(DATASETS['npz'](root=sys.argv[1]), 'npz')\n"
-        "print(int(data.train_images.sum(dtype=np.int64)))"
+        "print(int(data.train_samples.sum(dtype=np.int64)))"
     )
     command = [sys.executable, "-c", code, str(path)]
     started = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]

@@ -70,7 +70,7 @@ def test_every_suffix_that_pillow_writes_is_read_in_any_case(tmp_path):
     assert texts(data) == []
 
 
-def test_images_of_folders_that_are_passed_over_are_counted(tmp_path):
+def test_samples_of_folders_that_are_passed_over_are_counted(tmp_path):
     folder = folders(tmp_path / "d")
     for place in ("train/.old/a.png", "train/.old/deep/b.jpg", "train/.old/._c.png", "train/.old/c.txt", "more/d.png"):
         write(folder / place, saved(picture(6, 8, 3), "PNG"))
@@ -105,7 +105,7 @@ def test_what_is_left_out_is_counted(tmp_path):
     assert [note.count for note in data.notes] == [4, 7, 2, 1]
 
 
-def test_images_below_a_class_folder_are_of_the_class(tmp_path):
+def test_samples_below_a_class_folder_are_of_the_class(tmp_path):
     folder = folders(tmp_path / "d")
     write(folder / "train/ant/more/deep/x.png", other())
     data = read("image-folder", folder)
@@ -264,7 +264,7 @@ def decoded(content: bytes, colour: bool = True, size: tuple[int, int] | None = 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_images_are_turned_upright(kind, orientation):
+def test_samples_are_turned_upright(kind, orientation):
     # What a viewer shows, by the EXIF standard: which edges of the stored image are its first row and column.
     stored = pixels(1, 5, 7, 3)[0]
     upright = {

@@ -64,8 +64,8 @@ def test_npz_with_a_share(tmp_path):
     data = read("npz", npz(tmp_path), test_share=0.2)
     assert (len(data.train_labels), len(data.test_labels)) == (17, 5)
     train_rows, test_rows = HeldOut(0.2, 0).rows(LABELS, "x")
-    assert np.array_equal(data.train_images, pixels(22, 4, 4, 3)[train_rows])
-    assert np.array_equal(data.test_images, pixels(22, 4, 4, 3)[test_rows])
+    assert np.array_equal(data.train_samples, pixels(22, 4, 4, 3)[train_rows])
+    assert np.array_equal(data.test_samples, pixels(22, 4, 4, 3)[test_rows])
     assert np.array_equal(data.test_labels, LABELS[test_rows])
     assert texts(data) == [
         "the test split is 5 samples of 22: 0.2 of each class, drawn with test_seed 0",
@@ -79,10 +79,10 @@ def test_the_share_and_its_seed_are_part_of_what_is_cached(tmp_path):
     first = read("npz", path, test_share=0.2)
     for keys in ({"test_share": 0.2, "test_seed": 1}, {"test_share": 0.4}):
         other = read("npz", path, **keys)
-        assert not np.array_equal(other.test_images, first.test_images)
+        assert not np.array_equal(other.test_samples, first.test_samples)
     assert len(list((tmp_path / "cache/decoded").iterdir())) == 3
     again = read("npz", path, test_share=0.2)
-    assert np.array_equal(again.test_images, first.test_images)
+    assert np.array_equal(again.test_samples, first.test_samples)
     assert texts(again) == texts(first)
 
 
@@ -103,8 +103,8 @@ def test_parquet_with_a_share(tmp_path):
     data = read("parquet", tmp_path / "d", test_share=0.1, test_seed=3)
     train_rows, test_rows = HeldOut(0.1, 3).rows(np.arange(1100) % 4, "x")
     assert len(test_rows) == 4 * 28  # 27.5, rounded up
-    assert np.array_equal(data.train_images, images[train_rows])
-    assert np.array_equal(data.test_images, images[test_rows])
+    assert np.array_equal(data.train_samples, images[train_rows])
+    assert np.array_equal(data.test_samples, images[test_rows])
     assert np.array_equal(data.test_labels, test_rows % 4)
 
 
@@ -113,10 +113,10 @@ def test_image_folder_with_a_share(tmp_path):
     (folder / "val").rename(tmp_path / "val")
     data = read("image-folder", folder, test_share=0.34)
     assert (data.train_labels.tolist(), data.test_labels.tolist()) == ([0, 0, 1, 1], [0, 1])
-    every = np.concatenate([data.train_images, data.test_images])[:, 0, 0, 0]
+    every = np.concatenate([data.train_samples, data.test_samples])[:, 0, 0, 0]
     assert sorted(every.tolist()) == [0, 10, 20, 100, 110, 120]
     same = read("image-folder", folder / "train", test_share=0.34)
-    assert np.array_equal(same.test_images, data.test_images)
+    assert np.array_equal(same.test_samples, data.test_samples)
     assert texts(same)[0] == "there is no train/: every folder is a class"
 
 

@@ -10,9 +10,12 @@ from conftest import blobs
 from edgesim import seeds
 from edgesim.pruning import METHODS, base, selection
 from edgesim.pruning.importance import Importance, average_loss
+from edgesim.training import tasks
+from edgesim.training.array_inputs import ArrayInputs
+from edgesim.training.classification import ClassificationTask
 from edgesim.training.loop import Hooks, Step, Streams, Subset, fit
 from edgesim.training.settings import Training, Warmup
-from edgesim.training.task import ClassificationTask, observe
+from edgesim.training.task import observe
 from edgesim.training.warmup import observe_warmup
 
 DATA = blobs()
@@ -27,7 +30,7 @@ def network() -> torch.nn.Module:
 
 
 def context_of(method: base.Method, warmup_steps: int = 4) -> base.ScoreContext:
-    task = ClassificationTask.of_shard(DATA, np.arange(60), "cpu")
+    task = tasks.of_shard(DATA, np.arange(60), "cpu")
     shard = base.Shard(60, DATA.train_labels, 3, SETTINGS.batch_size, SETTINGS.epochs, warmup_steps)
     (seen,) = observe_warmup(network(), task, [method.needs(shard)], SETTINGS, Streams(0, 0, "warm-up"))
     return base.ScoreContext(0, 0, "m", shard, seen, task, SETTINGS, (), network)
@@ -50,7 +53,7 @@ def test_minibatch_scores_are_the_mean_of_what_training_saw() -> None:
             seen[position].append(loss)
         return step.number == 9
 
-    task = ClassificationTask.of_shard(DATA, np.arange(60), "cpu")
+    task = tasks.of_shard(DATA, np.arange(60), "cpu")
     fit(network(), task, Subset(np.arange(60)), SETTINGS, Streams(0, 0, "warm-up"), hooks=Hooks(after_step))
     assert {len(losses) for losses in seen.values()} == {2, 3}
     np.testing.assert_allclose(scored.scores, [np.mean(seen[i]) for i in range(60)], rtol=1e-6)
@@ -67,7 +70,7 @@ def test_a_sample_that_was_never_met_is_scored_by_a_charged_forward_pass() -> No
     assert scored.work.comparisons == 60
     # The passes are made at the weights after T0 = 2 steps: recomputed here.
     model = network()
-    task = ClassificationTask.of_shard(DATA, np.arange(60), "cpu")
+    task = tasks.of_shard(DATA, np.arange(60), "cpu")
     two = Hooks(after_step=lambda step: step.number == 1)
     fit(model, task, Subset(np.arange(60)), SETTINGS, Streams(0, 0, "warm-up"), hooks=two)
     unmet = context.observations.completion[0]
@@ -88,10 +91,10 @@ def test_snapshot_scores_are_the_mean_over_evenly_spaced_passes() -> None:
 
 def test_harder_samples_score_higher() -> None:
     """Nine samples with wrong labels, three of each class, are among the hardest once the rest is learned."""
-    images, labels = DATA.train_images.copy(), DATA.train_labels.copy()
+    images, labels = DATA.train_samples.copy(), DATA.train_labels.copy()
     wrong = np.arange(0, 60, 7)
     labels[wrong] = (labels[wrong] + 1) % 3
-    task = ClassificationTask(images, labels, DATA.normalisation(), "cpu")
+    task = ClassificationTask(ArrayInputs(images, DATA.normalisation(), "cpu"), labels, 3)
     method = Importance(estimator="snapshot", warmup=Warmup(epochs=4))
     settings = Training(epochs=20, batch_size=16, learning_rate=0.003)
     shard = base.Shard(60, labels, 3, 16, 20, 16)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import edgesim
+from edgesim.data.dataset import Dataset
 from edgesim.data.datasets import DATASETS
-from edgesim.data.images import ImageDataset
 from edgesim.data.label_noise import with_wrong_labels, wrong_labels
 from edgesim.errors import DataError, RunError, ScenarioError
 from edgesim.report import run_facts
@@ -48,16 +48,16 @@ def test_the_wrong_classes_are_uniform_and_nested() -> None:
 
 def test_only_training_labels_change_and_after_the_limit() -> None:
     clean, noisy = (DATASETS["digits"](limit_train=300, label_noise=share).load(None) for share in (0.0, 0.2))
-    np.testing.assert_array_equal(clean.train_images, noisy.train_images)
+    np.testing.assert_array_equal(clean.train_samples, noisy.train_samples)
     np.testing.assert_array_equal(clean.test_labels, noisy.test_labels)
-    np.testing.assert_array_equal(clean.test_images, noisy.test_images)
+    np.testing.assert_array_equal(clean.test_samples, noisy.test_samples)
     assert (clean.train_labels != noisy.train_labels).sum() == 60
     assert not noisy.train_labels.flags.writeable
 
 
 def test_one_class_has_no_other() -> None:
     images = np.zeros((2, 4, 4, 1), dtype=np.uint8)
-    only = ImageDataset("one", images, np.zeros(2, dtype=int), images, np.zeros(2, dtype=int), ("cat",))
+    only = Dataset("one", images, np.zeros(2, dtype=int), images, np.zeros(2, dtype=int), ("cat",))
     assert with_wrong_labels(only, 0.0) is only
     with pytest.raises(
         DataError, match=r"label_noise is 0\.1, but there is only the class 'cat'; leave label_noise out"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from datafiles import pixels, read, texts, write_npz
 
-from edgesim.data.datasets import DatasetSource, ImageDataset, load
+from edgesim.data.datasets import Dataset, DatasetSource, load
 from edgesim.data.labels import Labels, classes_of
 from edgesim.errors import DataError
 
@@ -137,22 +137,20 @@ def test_channels_first_is_a_fault_unless_it_is_said(tmp_path, channels):
         read("npz", path)
     data = read("npz", path, channels="first")
     assert data.input_shape == (channels, 16, 16)
-    assert np.array_equal(data.test_images, first["x_test"].transpose(0, 2, 3, 1))
+    assert np.array_equal(data.test_samples, first["x_test"].transpose(0, 2, 3, 1))
     assert read("npz", path, channels="last").input_shape == (16, channels, 16)
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 3), (1, 16, 1), (4, 8, 3), (2, 5, 6), (16, 3, 3)])
 def test_shapes_that_can_be_channels_last_are(tmp_path, shape):
     path = write_npz(tmp_path / "d.npz", x_train=pixels(6, *shape), x_test=pixels(3, *shape, seed=1))
-    assert read("npz", path).train_images.shape == (6, *shape)
+    assert read("npz", path).train_samples.shape == (6, *shape)
 
 
 def test_a_users_own_class_with_channels_first_is_said():
     class Mine(DatasetSource):
         def load(self, base):
-            return ImageDataset(
-                "mine", pixels(2, 3, 9, 9), np.array([0, 1]), pixels(1, 3, 9, 9), np.array([1]), ("a", "b")
-            )
+            return Dataset("mine", pixels(2, 3, 9, 9), np.array([0, 1]), pixels(1, 3, 9, 9), np.array([1]), ("a", "b"))
 
     assert "read as 3x9 pixels of 9 channels; if their channels come first" in texts(load(Mine(), "m:Mine"))[0]
 
@@ -172,11 +170,11 @@ def test_arrays_that_are_not_read_are_said(tmp_path):
 
 def test_one_array_in_both_splits_is_a_fault(tmp_path):
     path = write_npz(tmp_path / "d.npz")
-    with pytest.raises(DataError, match=r"dataset\.test_images: 'x_train' is in the training split too"):
-        read("npz", path, test_images="x_train")
+    with pytest.raises(DataError, match=r"dataset\.test_samples: 'x_train' is in the training split too"):
+        read("npz", path, test_samples="x_train")
 
 
-def test_images_that_are_met_twice_are_said(tmp_path):
+def test_samples_that_are_met_twice_are_said(tmp_path):
     train = pixels(6, 4, 4, 3)
     train[3] = train[4] = train[0]
     test = np.concatenate([pixels(1, 4, 4, 3, seed=5), train[1:3]])

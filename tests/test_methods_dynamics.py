@@ -12,7 +12,7 @@ import torch
 from conftest import blobs
 
 from edgesim import seeds
-from edgesim.data.datasets import ImageDataset
+from edgesim.data.datasets import Dataset
 from edgesim.models import MODELS
 from edgesim.pruning import base, selection
 from edgesim.pruning.aum import Aum, aum
@@ -23,9 +23,10 @@ from edgesim.pruning.infobatch import Infobatch, InfoBatchSampler, high_visits
 from edgesim.pruning.tdds import Tdds, tdds
 from edgesim.pruning.training_dynamics import presentations
 from edgesim.pruning.warmup_replicas import fresh_model, replicate
+from edgesim.training import tasks
 from edgesim.training.loop import Streams, Subset, fit
 from edgesim.training.settings import Training, Warmup
-from edgesim.training.task import ClassificationTask, observe
+from edgesim.training.task import observe
 from edgesim.training.warmup import observe_warmup
 
 DATA = blobs()
@@ -33,7 +34,7 @@ SETTINGS = Training(epochs=4, batch_size=16)  # 4 steps per epoch on 60 samples
 SCORED = (El2n, Grand, Forgetting, Aum, Tdds)
 
 
-def build(data: ImageDataset, model: str = "mlp") -> torch.nn.Module:
+def build(data: Dataset, model: str = "mlp") -> torch.nn.Module:
     with seeds.torch_global(0, "init"):
         network: torch.nn.Module = MODELS[model]().build(data.input_shape, data.num_classes)
     return network
@@ -41,13 +42,13 @@ def build(data: ImageDataset, model: str = "mlp") -> torch.nn.Module:
 
 def context_of(
     method: base.Method,
-    data: ImageDataset = DATA,
+    data: Dataset = DATA,
     settings: Training = SETTINGS,
     warmup_steps: int = 8,
     model: str = "mlp",
 ) -> base.ScoreContext:
     n = len(data.train_labels)
-    task = ClassificationTask.of_shard(data, np.arange(n), "cpu")
+    task = tasks.of_shard(data, np.arange(n), "cpu")
     full = settings.epochs * -(-n // settings.batch_size)
     shard = base.Shard(
         n, data.train_labels, data.num_classes, settings.batch_size, settings.epochs, min(warmup_steps, full)
@@ -56,12 +57,10 @@ def context_of(
     return base.ScoreContext(0, 0, "m", shard, seen, task, settings, (), lambda: build(data, model))
 
 
-def of(images: np.ndarray, labels: Any, classes: int = 3) -> ImageDataset:
+def of(images: np.ndarray, labels: Any, classes: int = 3) -> Dataset:
     """A data set of these training samples, with the test split of the blobs."""
     names = tuple(f"class {c}" for c in range(classes))
-    return ImageDataset(
-        "made", images, np.asarray(labels), DATA.test_images, DATA.test_labels % classes, class_names=names
-    )
+    return Dataset("made", images, np.asarray(labels), DATA.test_samples, DATA.test_labels % classes, class_names=names)
 
 
 # Pure functions by hand
@@ -162,7 +161,7 @@ def test_tdds_survives_certainty() -> None:
 
 @pytest.mark.parametrize("bias", [True, False])
 def test_the_closed_form_of_grand_is_the_gradient_of_the_last_layer(bias: bool) -> None:
-    task = ClassificationTask.of_shard(DATA, np.arange(60), "cpu")
+    task = tasks.of_shard(DATA, np.arange(60), "cpu")
     with seeds.torch_global(0, "init"):
         model = torch.nn.Sequential(
             torch.nn.Flatten(), torch.nn.Linear(64, 5), torch.nn.ReLU(), torch.nn.Linear(5, 3, bias=bias)
@@ -184,7 +183,7 @@ def test_the_closed_form_of_grand_is_the_gradient_of_the_last_layer(bias: bool) 
 def test_gradient_norms_equal_one_backward_pass_per_sample(name: str) -> None:
     """With batch normalisation, too: in evaluation mode, so that the statistics neither move nor mix samples."""
     data = blobs(n=9)
-    task = ClassificationTask.of_shard(data, np.arange(9), "cpu")
+    task = tasks.of_shard(data, np.arange(9), "cpu")
     model = build(data, name)
     fit(model, task, Subset(np.arange(9)), Training(epochs=2, batch_size=4), Streams(0, 0, "t"))
     before = {key: value.clone() for key, value in model.state_dict().items()}
@@ -203,7 +202,7 @@ def test_gradient_norms_equal_one_backward_pass_per_sample(name: str) -> None:
 def test_gradient_norms_do_not_move_with_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     from edgesim.pruning import grand
 
-    task = ClassificationTask.of_shard(DATA, np.arange(60), "cpu")
+    task = tasks.of_shard(DATA, np.arange(60), "cpu")
     whole = gradient_norms(build(DATA), task)
     parameters = sum(p.numel() for p in build(DATA).parameters())
     monkeypatch.setattr(grand, "_GRADIENT_NUMBERS", 7 * parameters)  # 8 chunks of 7 and one of 4
@@ -213,7 +212,7 @@ def test_gradient_norms_do_not_move_with_the_chunk(monkeypatch: pytest.MonkeyPat
 def test_el2n_reads_the_logits_at_the_end_of_the_warmup() -> None:
     method = El2n(warmup=Warmup(iterations=6))
     (scored,) = selection.choose(method, context_of(method), [0.5])
-    model, task = build(DATA), ClassificationTask.of_shard(DATA, np.arange(60), "cpu")
+    model, task = build(DATA), tasks.of_shard(DATA, np.arange(60), "cpu")
     from edgesim.training.loop import Hooks
 
     fit(
@@ -334,7 +333,7 @@ def test_wrong_labels_are_among_the_hardest(method: base.Method) -> None:
     wrong = np.arange(0, 60, 7)  # nine samples, three of each class
     labels[wrong] = (labels[wrong] + 1) % 3
     settings = Training(epochs=8, batch_size=16, learning_rate=0.003)
-    context = context_of(method, of(DATA.train_images, labels), settings, warmup_steps=32)
+    context = context_of(method, of(DATA.train_samples, labels), settings, warmup_steps=32)
     kept = selection.choose(method, context, [9 / 60])[0].selection.positions
     assert len(set(kept) & set(wrong)) >= 7
 
@@ -343,7 +342,7 @@ def test_wrong_labels_are_among_the_hardest(method: base.Method) -> None:
 def test_scores_move_neither_with_the_batch_size_nor_with_the_order(method: Any) -> None:
     """At given weights: the initial ones, read in other batches, and from a shuffled shard."""
     order = np.random.default_rng(0).permutation(60)
-    shuffled = of(DATA.train_images[order], DATA.train_labels[order])
+    shuffled = of(DATA.train_samples[order], DATA.train_labels[order])
     scores = []
     for data, batch_size in ((DATA, 16), (DATA, 7), (shuffled, 60)):
         settings = Training(epochs=4, batch_size=batch_size, learning_rate=1e-12)
@@ -353,13 +352,13 @@ def test_scores_move_neither_with_the_batch_size_nor_with_the_order(method: Any)
 
 
 DEGENERATE = {
-    "one sample": of(DATA.train_images[:1], [1]),
-    "fewer samples than classes": of(DATA.train_images[:2], [2, 0]),
-    "one class": of(DATA.train_images[:20], np.full(20, 1)),
+    "one sample": of(DATA.train_samples[:1], [1]),
+    "fewer samples than classes": of(DATA.train_samples[:2], [2, 0]),
+    "one class": of(DATA.train_samples[:20], np.full(20, 1)),
     "constant images": of(np.full((20, 8, 8, 1), 7, dtype=np.uint8), np.arange(20) % 3),
-    "duplicates": of(np.repeat(DATA.train_images[:2], 10, axis=0), np.repeat([0, 1], 10)),
-    "a remainder of one": of(DATA.train_images[:17], DATA.train_labels[:17]),
-    "one class in all": of(DATA.train_images[:5], np.zeros(5, dtype=np.int64), classes=1),
+    "duplicates": of(np.repeat(DATA.train_samples[:2], 10, axis=0), np.repeat([0, 1], 10)),
+    "a remainder of one": of(DATA.train_samples[:17], DATA.train_labels[:17]),
+    "one class in all": of(DATA.train_samples[:5], np.zeros(5, dtype=np.int64), classes=1),
 }
 
 

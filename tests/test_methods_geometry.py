@@ -14,7 +14,7 @@ from folding import over
 
 from edgesim import seeds
 from edgesim.data.arrays import digits_table
-from edgesim.data.datasets import ImageDataset
+from edgesim.data.datasets import Dataset
 from edgesim.errors import EdgesimError
 from edgesim.pruning import base, selection
 from edgesim.pruning.ccs import Ccs, strata_of, stratified, without_hardest
@@ -30,9 +30,10 @@ from edgesim.pruning.prototypes import (
     guarded_top_k,
     spherical_k_means,
 )
+from edgesim.training import tasks
 from edgesim.training.loop import Streams
 from edgesim.training.settings import Training, Warmup
-from edgesim.training.task import ClassificationTask, Snapshot, observe
+from edgesim.training.task import Snapshot, observe
 from edgesim.training.warmup import observe_warmup
 
 SETTINGS = Training(epochs=4, batch_size=16)
@@ -63,10 +64,10 @@ def title(method: Any) -> str:
     return "-".join([type(method).__name__, *(f"{key}={value}" for key, value in given.items())])
 
 
-def context_of(method: Any, data: ImageDataset | None = None, seed: int = 0) -> base.ScoreContext:
+def context_of(method: Any, data: Dataset | None = None, seed: int = 0) -> base.ScoreContext:
     data = blobs() if data is None else data
     n = len(data.train_labels)
-    task = ClassificationTask.of_shard(data, np.arange(n), "cpu")
+    task = tasks.of_shard(data, np.arange(n), "cpu")
     shard = base.Shard(n, data.train_labels, data.num_classes, SETTINGS.batch_size, SETTINGS.epochs, 4)
 
     def network() -> torch.nn.Module:
@@ -329,7 +330,7 @@ def test_ccs_drops_the_hardest_and_reports_how_many() -> None:
 def test_ccs_is_nested_where_scores_are_equal() -> None:
     """One stratum: a uniform choice, larger with the budget, the same for one seed, another for another."""
     grey, ones = np.full((60, 8, 8, 1), 100, dtype=np.uint8), np.ones(60, dtype=np.int64)
-    flat = replace(blobs(), train_images=grey, train_labels=ones)
+    flat = replace(blobs(), train_samples=grey, train_labels=ones)
     method = Ccs(base="el2n", cutoff=0.0)
     context = context_of(method, flat)
     small, large = kept(method, context, 0.2), kept(method, context, 0.6)
@@ -430,7 +431,7 @@ def test_the_order_of_the_samples_does_not_matter(method: Any) -> None:
 def test_cg_score_does_not_depend_on_the_order_where_all_others_serve() -> None:
     data = blobs(n=40, classes=2)
     shuffle = np.random.default_rng(5).permutation(40)
-    moved = replace(data, train_images=data.train_images[shuffle], train_labels=data.train_labels[shuffle])
+    moved = replace(data, train_samples=data.train_samples[shuffle], train_labels=data.train_labels[shuffle])
     plain = CgScore().score(context_of(CgScore(), data)).scores
     np.testing.assert_allclose(CgScore().score(context_of(CgScore(), moved)).scores, plain[shuffle], rtol=1e-8)
 
@@ -451,12 +452,12 @@ def test_the_batch_size_of_the_forward_pass_does_not_matter(method: Any) -> None
     np.testing.assert_array_equal(found[0], found[2])
 
 
-def degenerate() -> dict[str, ImageDataset]:
+def degenerate() -> dict[str, Dataset]:
     plain = blobs()
-    images, labels = plain.train_images, plain.train_labels
+    images, labels = plain.train_samples, plain.train_labels
 
-    def of(images: np.ndarray, labels: np.ndarray) -> ImageDataset:
-        return replace(plain, train_images=images.copy(), train_labels=labels.copy())
+    def of(images: np.ndarray, labels: np.ndarray) -> Dataset:
+        return replace(plain, train_samples=images.copy(), train_labels=labels.copy())
 
     return {
         "plain": plain,
@@ -477,7 +478,7 @@ def degenerate() -> dict[str, ImageDataset]:
 @over("shard", degenerate())
 def test_degenerate_shards(method: Any, shard: str) -> None:
     data = degenerate()[shard]
-    images, labels = data.train_images.copy(), data.train_labels.copy()
+    images, labels = data.train_samples.copy(), data.train_labels.copy()
     n = len(labels)
     context = context_of(method, data)
     ratios = (1e-6, 0.3, 0.5, 1.0)
@@ -488,7 +489,7 @@ def test_degenerate_shards(method: Any, shard: str) -> None:
         assert one.scores is not None
         assert one.scores.shape == (n,)
         assert np.isfinite(one.scores).all()
-    np.testing.assert_array_equal(data.train_images, images)
+    np.testing.assert_array_equal(data.train_samples, images)
     np.testing.assert_array_equal(data.train_labels, labels)
     assert pickle.loads(pickle.dumps(method)) == method
 

@@ -13,16 +13,16 @@ from folding import over
 from scipy.optimize import nnls
 
 from edgesim import seeds
-from edgesim.data.images import ImageDataset
+from edgesim.data.dataset import Dataset
 from edgesim.errors import EdgesimError
 from edgesim.pruning import base, selection
 from edgesim.pruning.craig import Craig, facility_location
 from edgesim.pruning.glister import Glister, ValidationPart, gains, glister
 from edgesim.pruning.gradmatch import FILL, GradMatch, matching_pursuit
 from edgesim.pruning.last_layer_gradients import LastLayer, observed_gradients, parts
+from edgesim.training import tasks
 from edgesim.training.loop import Streams
 from edgesim.training.settings import Training
-from edgesim.training.task import ClassificationTask
 from edgesim.training.warmup import observe_warmup
 
 DATA = blobs(90)
@@ -38,10 +38,10 @@ def network() -> torch.nn.Module:
 
 
 def context_of(
-    method: base.Method, positions: np.ndarray | None = None, data: ImageDataset = DATA, steps: int = 4
+    method: base.Method, positions: np.ndarray | None = None, data: Dataset = DATA, steps: int = 4
 ) -> base.ScoreContext:
     where = np.arange(len(data.train_labels)) if positions is None else positions
-    task = ClassificationTask.of_shard(data, where, "cpu")
+    task = tasks.of_shard(data, where, "cpu")
     shard = base.Shard(len(where), data.train_labels[where], 3, SETTINGS.batch_size, SETTINGS.epochs, steps)
     (seen,) = observe_warmup(network(), task, [method.needs(shard)], SETTINGS, Streams(0, 0, "warm-up"))
     return base.ScoreContext(0, 0, "m", shard, seen, task, SETTINGS, (), network)
@@ -338,8 +338,8 @@ def test_degenerate_shards(method: Any, name: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS, ids=repr)
 def test_constant_images(method: Any) -> None:
-    images = np.full_like(DATA.train_images[:9], 7)
-    data = ImageDataset("flat", images, DATA.train_labels[:9], images, DATA.train_labels[:9], DATA.class_names)
+    images = np.full_like(DATA.train_samples[:9], 7)
+    data = Dataset("flat", images, DATA.train_labels[:9], images, DATA.train_labels[:9], DATA.class_names)
     context = context_of(method, data=data)
     for k in (1, 4, 9):
         assert len(set(method.choose(context, k).positions.tolist())) == k

@@ -29,15 +29,15 @@ from edgesim.pruning.online_loss import OnlineLoss, OnlineLossSampler, Redraw, p
 from edgesim.pruning.rs2 import Rs2, Rs2Sampler
 from edgesim.runtime import RayExecutor, SerialExecutor
 from edgesim.scenario.loading import Scenario
+from edgesim.training import tasks
 from edgesim.training.loop import FitResult, Streams, Subset, fit
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Sampler, per_epoch
 from edgesim.training.settings import Training
-from edgesim.training.task import ClassificationTask
 
 Make = Callable[..., Scenario]
 DATA = blobs(n=60)
-TASK = ClassificationTask.of_shard(DATA, np.arange(60), "cpu")
+TASK = tasks.of_shard(DATA, np.arange(60), "cpu")
 NAN = math.nan
 MOVING = ["fewer-epochs", "rs2", "online-loss", "infobatch"]
 

@@ -211,10 +211,10 @@ def test_a_class_that_runs_out_is_replaced_by_others():
 def test_class_shares_and_local_accuracy_by_hand():
     shares = partition.class_shares([0, 0, 1, 2, 2, 2], [0, 1, 3, 4], 4)
     assert shares.tolist() == [0.5, 0.0, 0.5, 0.0]
-    assert partition.local_accuracy([0.8, 0.1, 0.6, 0.3], shares) == pytest.approx(0.7)
+    assert partition.class_weighted([0.8, 0.1, 0.6, 0.3], shares) == pytest.approx(0.7)
     # class 2 is not in the test set: what counts is class 0 alone
-    assert partition.local_accuracy([0.8, 0.1, math.nan, 0.3], shares) == pytest.approx(0.8)
-    assert math.isnan(partition.local_accuracy([math.nan, 0.1, math.nan, 0.3], shares))
+    assert partition.class_weighted([0.8, 0.1, math.nan, 0.3], shares) == pytest.approx(0.8)
+    assert math.isnan(partition.class_weighted([math.nan, 0.1, math.nan, 0.3], shares))
 
 
 @pytest.mark.parametrize(

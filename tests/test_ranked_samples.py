@@ -13,7 +13,7 @@ import pytest
 from conftest import Stopping, blobs
 
 import edgesim
-from edgesim.data.images import ImageDataset
+from edgesim.data.dataset import Dataset
 from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.ranked_samples import MAX_CLASSES, RankedSamples, ends_of_classes, pictures
 from edgesim.records import MethodOutputs, Record, Trial, TrialResult
@@ -132,7 +132,7 @@ def test_scores_that_serve_every_ratio_are_written_once() -> None:
     assert table["keep_ratio"].isna().tolist() == [True] * 2 + [False] * 4
 
 
-def planned(scenario: Scenario, dataset: ImageDataset, shards: dict[int, list[int]]) -> RunPlan:
+def planned(scenario: Scenario, dataset: Dataset, shards: dict[int, list[int]]) -> RunPlan:
     """A plan in which device d holds the samples shards[d] in every seed."""
 
     class Given:
@@ -202,7 +202,7 @@ def test_a_run_keeps_pictures_of_one_device_without_being_asked(run: Run) -> Non
         assert row["label"] == dataset.train_labels[row["index"]]
         assert row["index"] in set(held["index"])
         pixels = np.frombuffer(row["image"], np.uint8).reshape(row["height"], row["width"], row["channels"])
-        np.testing.assert_array_equal(pixels, dataset.train_images[row["index"]])
+        np.testing.assert_array_equal(pixels, dataset.train_samples[row["index"]])
     largest = held["label"].value_counts().idxmax()
     counts = table[table["label"] == largest].groupby(["method", "end"]).size()
     assert (counts == 4).all()

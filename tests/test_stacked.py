@@ -27,15 +27,14 @@ from edgesim.results.repricing import on_fleet
 from edgesim.runtime import RayExecutor, SerialExecutor, stacking
 from edgesim.scenario.experiment import DeviceSpec
 from edgesim.scenario.loading import Scenario
-from edgesim.training import evaluation, loop, stacked
+from edgesim.training import evaluation, loop, stacked, tasks
 from edgesim.training.settings import MAX_STACKED_PARAMETERS, Training
-from edgesim.training.task import ClassificationTask
 
 DATA = blobs(n=400)
-TEST = ClassificationTask.of_test(DATA, "cpu")
+TEST = tasks.of_test(DATA, "cpu")
 SIZES = (12, 9, 16, 10)
 SETTINGS = Training(epochs=4, batch_size=16, learning_rate=1e-2)
-EVALUATED = evaluation.EvaluationConfig(DATA.num_classes, 7, "fp32", every=3)
+EVALUATED = evaluation.EvaluationConfig(7, "fp32", every=3)
 
 Make = Callable[..., Scenario]
 
@@ -51,7 +50,7 @@ def members(sizes: tuple[int, ...] = SIZES, weighted: bool = False) -> list[stac
     initial = {name: value.detach() for name, value in network().named_parameters()}
     made = []
     for number, size in enumerate(sizes):
-        task = ClassificationTask.of_shard(DATA, np.arange(20 * number, 20 * number + size), "cpu")
+        task = tasks.of_shard(DATA, np.arange(20 * number, 20 * number + size), "cpu")
         kept = np.arange(0, size, 2)
         weights = np.linspace(0.5, 2, len(kept)) if weighted else None
         made.append(stacked.StackMember(3 + number, task, kept, weights, initial))
@@ -80,7 +79,7 @@ def flat(trained: evaluation.TrainingOutcome) -> list[float]:
     """All numbers of an outcome but those of the machine's clock."""
     scores = [*trained.tests.values(), trained.shard]
     ended = [value for epoch in trained.fit_result.epochs for value in epoch]
-    return ended + [v for s in scores for v in (s.loss, s.accuracy, *s.per_class_accuracy)]
+    return ended + [v for s in scores for v in (s.loss, s.metrics["accuracy"], *s.per_class["accuracy"])]
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -102,8 +101,8 @@ def test_a_stack_equals_training_alone(settings: Training, weighted: bool) -> No
         np.testing.assert_allclose(trained.fit_result.epochs, fitted.epochs, rtol=1e-4)
         for found, expected in zip([*trained.tests.values(), trained.shard], scores, strict=True):
             assert found.loss == pytest.approx(expected.loss, rel=1e-4)
-            assert found.accuracy == expected.accuracy
-            np.testing.assert_array_equal(found.per_class_accuracy, expected.per_class_accuracy)
+            assert found.metrics == expected.metrics
+            np.testing.assert_array_equal(found.per_class["accuracy"], expected.per_class["accuracy"])
 
 
 def test_training_moves_the_weights() -> None:

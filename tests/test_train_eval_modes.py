@@ -14,11 +14,13 @@ from edgesim.models import workload
 from edgesim.models.train_eval_modes import evaluating, start_training
 from edgesim.pruning.grand import gradient_norms
 from edgesim.pruning.warmup_replicas import fresh_model
+from edgesim.training import tasks
+from edgesim.training.classification import ClassificationTask
 from edgesim.training.evaluation import EvaluationConfig, evaluate
 from edgesim.training.loop import Streams, Subset, fit
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Training
-from edgesim.training.task import ClassificationTask, observe
+from edgesim.training.task import observe
 from edgesim.training.warmup import observe_warmup
 
 DATA = blobs()
@@ -63,7 +65,7 @@ FROZEN = {"": True, "conv": True, "norm": False, "drop": True, "head": True}
 
 
 def shard(n: int) -> ClassificationTask:
-    return ClassificationTask.of_shard(DATA, np.arange(n), "cpu")
+    return tasks.of_shard(DATA, np.arange(n), "cpu")
 
 
 def modes(model: nn.Module) -> dict[str, bool]:
@@ -88,7 +90,7 @@ def test_training_leaves_frozen_statistics_whatever_the_last_batch_holds(
 
 @KINDS
 def test_a_training_that_is_evaluated_between_its_epochs_stays_the_same(build: Callable[[], nn.Module]) -> None:
-    test, evaluated = ClassificationTask.of_test(DATA, "cpu"), EvaluationConfig(3, 7, "fp32")
+    test, evaluated = tasks.of_test(DATA, "cpu"), EvaluationConfig(7, "fp32")
     plain, watched = build(), build()
     settings = Training(epochs=1, batch_size=8)
     for model, look in ((plain, False), (watched, True)):

@@ -16,9 +16,10 @@ from torch.profiler import ProfilerActivity, profile
 from edgesim.models import MODELS, resolve
 from edgesim.models.training_memory import _kernel_bytes, _peaks, training_memory
 from edgesim.models.workload import count
+from edgesim.training.array_inputs import ArrayInputs
+from edgesim.training.classification import ClassificationTask
 from edgesim.training.loop import Streams, Subset, fit
 from edgesim.training.settings import Training
-from edgesim.training.task import ClassificationTask
 from edgesim.work import LiveBytes, TrainingMemory, Workload
 
 Shape = tuple[int, int, int]
@@ -145,7 +146,8 @@ def real_peak(model: nn.Module, shape: Shape, settings: Training, steps: int = 2
     """Most bytes alive in some steps of the training loop, as torch's allocator tells its profiler."""
     rng, n, channels = np.random.default_rng(0), settings.batch_size * steps, shape[0]
     images = rng.integers(0, 256, (n, *shape[1:], channels), dtype=np.uint8)
-    task = ClassificationTask(images, rng.integers(0, 10, n), (np.full(channels, 0.5), np.ones(channels)), "cpu")
+    inputs = ArrayInputs(images, (np.full(channels, 0.5), np.ones(channels)), "cpu")
+    task = ClassificationTask(inputs, rng.integers(0, 10, n), 10)
     held = sum(one.numel() * one.element_size() for one in (*model.parameters(), *model.buffers()))
     gc.collect()  # the optimiser of the training before would be freed on the way
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:

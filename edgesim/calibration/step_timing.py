@@ -24,8 +24,9 @@ from edgesim.calibration.measured_step import CountedNetwork, MeasuredStep
 from edgesim.models import resolve
 from edgesim.models.catalog import Shape
 from edgesim.training import loop
+from edgesim.training.array_inputs import ArrayInputs
+from edgesim.training.classification import ClassificationTask
 from edgesim.training.settings import OPTIMIZER_STATES, Training
-from edgesim.training.task import ClassificationTask
 from edgesim.work import FloatArray
 
 TorchDevice = Literal["cpu", "cuda"]
@@ -200,7 +201,9 @@ class _Visit:
         count = _BATCHES * case.batch_size
         images = noise.integers(0, 256, (count, height, width, channels), dtype=np.uint8)
         levels = (np.full(channels, 0.5), np.full(channels, 0.29))
-        self.task = ClassificationTask(images, noise.integers(0, _CLASSES, count), levels, device)
+        self.task = ClassificationTask(
+            ArrayInputs(images, levels, device), noise.integers(0, _CLASSES, count), _CLASSES
+        )
 
     def run(self) -> None:
         """Train for a few steps and keep their times, then for a few more with every operation timed."""

@@ -1,1 +1,1 @@
-"""Image data sets, their partition into shards, and batched augmentation."""
+"""Data sets of any kind of sample, their partition into shards, and batched augmentation."""

@@ -6,6 +6,7 @@ import functools
 import zipfile
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,41 +14,55 @@ import numpy.typing as npt
 
 from edgesim.config.validation import nearest
 from edgesim.data.cache import DatasetFiles
+from edgesim.data.dataset import Dataset
 from edgesim.data.file_bounds import check_npz
 from edgesim.data.held_out_split import HeldOut
-from edgesim.data.images import ImageDataset
-from edgesim.data.raw_dataset import RawDataset, RawSplit, array_images, as_images
+from edgesim.data.missing_values import Missing
+from edgesim.data.raw_dataset import ChannelAxis, RawDataset, RawSplit, array_samples, as_samples, widest
 from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
+from edgesim.tasks import TaskName
 from edgesim.work import FloatArray
 
-PARTS = ("train_images", "train_labels", "test_images", "test_labels")
+PARTS = ("train_samples", "train_labels", "test_samples", "test_labels")
 
 
-def npz(path: Path, name: str, keys: Mapping[str, str], channels: str | None, held_out: HeldOut | None) -> DatasetFiles:
+@dataclass(frozen=True)
+class NpzLayout:
+    """Settings of a user about the file."""
+
+    keys: Mapping[str, str]
+    """names that the file has for each of PARTS"""
+    channels: ChannelAxis | None = None
+    """axis of the channels (`raw_dataset.as_samples`)"""
+    held_out: HeldOut | None = None
+    """takes the test split from the training split; None where the file holds one"""
+    task: TaskName = "classification"
+    missing: Missing = "refuse"
+
+
+def npz(path: Path, name: str, layout: NpzLayout) -> DatasetFiles:
     """Find the arrays of an .npz file.
 
     Args:
         path: the file, or a folder that holds exactly one .npz.
         name: of the data set.
-        keys: under which names the file holds each of PARTS.
-        channels: "last", "first", or None: `raw.as_images`.
-        held_out: takes the test split from the training split; None where the file holds one.
+        layout: names of the arrays, and settings.
     """
     if path.is_dir():
         found = sorted(file for file in path.iterdir() if file.suffix.lower() == ".npz" and file.is_file())
         if len(found) != 1:
             raise DataError(f"{path}: holds {len(found)} .npz files; name the one to read in dataset.root")
         path = found[0]
-    for part in ("images", "labels"):
+    keys, held_out = layout.keys, layout.held_out
+    for part in ("samples", "labels"):
         if keys[f"train_{part}"] == keys[f"test_{part}"] and held_out is None:
             raise DataError(
                 f"dataset.test_{part}: '{keys[f'test_{part}']}' is in the training split too; name another array, or "
                 f"take a share of the training samples by dataset.test_share"
             )
-    options = f"npz {dict(keys)} {channels} {held_out}"
-    return DatasetFiles(name, path.parent, (path,), lambda: _decode_npz(path, keys, channels, held_out), options)
+    return DatasetFiles(name, path.parent, (path,), lambda: _decode_npz(path, layout), f"npz {layout}")
 
 
 @functools.cache
@@ -62,7 +77,7 @@ def digits_table() -> FloatArray:
     return table
 
 
-def digits(name: str, test_share: float) -> ImageDataset:
+def digits(name: str, test_share: float) -> Dataset:
     """The images of `digits_table`, their 17 grey levels spread over 0 to 255.
 
     Args:
@@ -79,10 +94,11 @@ def digits(name: str, test_share: float) -> ImageDataset:
     if is_test.all() or not is_test.any():
         raise DataError(f"dataset.test_share = {test_share} leaves a split empty; use a value like 0.2")
     names = tuple(str(c) for c in range(10))
-    return ImageDataset(name, images[~is_test], labels[~is_test], images[is_test], labels[is_test], names)
+    return Dataset(name, images[~is_test], labels[~is_test], images[is_test], labels[is_test], names)
 
 
-def _decode_npz(path: Path, keys: Mapping[str, str], channels: str | None, held_out: HeldOut | None) -> RawDataset:
+def _decode_npz(path: Path, layout: NpzLayout) -> RawDataset:
+    keys, held_out = layout.keys, layout.held_out
     wanted = {part: key for part, key in keys.items() if held_out is None or part.startswith("train")}
     arrays = {}
     try:
@@ -97,26 +113,29 @@ def _decode_npz(path: Path, keys: Mapping[str, str], channels: str | None, held_
         # TypeError: a plain .npy opens as an array, which is no context manager.
         problem = "" if isinstance(error, ValueError) else f" ({error})"  # NumPy's advice there: load it unsafely
         raise DataError(f"{path}: is truncated or no .npz file{problem}; replace it with a complete copy") from None
-    splits = []
+    splits, forms = [], []
     for split in ("train", "test") if held_out is None else ("train",):
-        images = as_images(arrays[f"{split}_images"], f"{path}, array '{keys[f'{split}_images']}'", channels)
+        array, key = arrays[f"{split}_samples"], keys[f"{split}_samples"]
+        samples, form = as_samples(array, f"{path}, array '{key}'", layout.channels)
         labels, where = arrays[f"{split}_labels"], f"{path}, array '{keys[f'{split}_labels']}'"
-        if labels.ndim and len(images) != len(labels):
+        if labels.ndim and len(samples) != len(labels):
             raise DataError(
-                f"{where}: {n_of(len(images), 'image', 'images')}, {n_of(len(labels), 'label', 'labels')}; "
-                "give one label per image"
+                f"{where}: {n_of(len(samples), 'sample')}, {n_of(len(labels), 'label')}; give one label per sample"
             )
-        splits.append(RawSplit(labels, array_images(images), where))
-    notes = []
-    channels_there = images.shape[-1]
-    if channels_there in (2, 4):
-        text = f"the images have {channels_there} channels, all of them inputs: an alpha channel is not left out"
-        notes.append(Note("read as", text, len(images)))
+        splits.append(RawSplit(labels, array_samples(samples), where))
+        forms.append(form)
+    notes, form = [], widest(forms)
+    if form.is_image and samples.shape[-1] in (2, 4):
+        text = f"the images have {samples.shape[-1]} channels, all of them inputs: an alpha channel is not left out"
+        notes.append(Note("read as", text, len(samples)))
     unread = [key for key in there if key not in wanted.values()]
     if unread:
         text = f"{n_of(len(unread), 'array is', 'arrays are')} not read: {some(unread)}"
         notes.append(Note("left out", text, len(unread)))
-    return RawDataset(splits[0], splits[1] if len(splits) > 1 else None, held_out=held_out, notes=tuple(notes))
+    test = splits[1] if len(splits) > 1 else None
+    return RawDataset(
+        splits[0], test, held_out=held_out, notes=tuple(notes), form=form, task=layout.task, missing=layout.missing
+    )
 
 
 def _check_keys(path: Path, keys: Mapping[str, str], wanted: Mapping[str, str], there: list[str]) -> None:
@@ -144,5 +163,6 @@ def _npz_array(file: np.lib.npyio.NpzFile, path: Path, key: str) -> npt.NDArray:
             raise
         raise DataError(
             f"{path}: array '{key}' holds Python objects, which could run code and are refused; save numbers only "
-            f"(images of one shape, as uint8), labels as numbers or by np.array(labels, dtype=str)"
+            f"(samples of one shape: pad or cut those of other lengths), labels as numbers or by "
+            f"np.array(labels, dtype=str)"
         ) from None

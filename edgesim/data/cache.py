@@ -19,27 +19,30 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edgesim.data.columns import Column
+from edgesim.data.dataset import SPLITS, Dataset
 from edgesim.data.duplicates import Repeats
-from edgesim.data.images import ImageDataset
+from edgesim.data.missing_values import MissingValues
 from edgesim.data.raw_dataset import CheckedDataset, RawDataset, RawSplit
 from edgesim.data.reading_notes import Note
+from edgesim.data.sample_form import SampleArray, SampleForm
+from edgesim.data.targets import target_arrays, targets_from
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
 
-FORMAT = 2
+FORMAT = 3
 FULL_HASH_BYTES = 512 * 2**20
 FULL_HASH_FILES = 2000
 SAMPLES = 32
 BLOCK_BYTES = 2**16
-ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("edgesim", appauthor=False))
 
 
-def decoded(found: DatasetFiles) -> ImageDataset:
+def decoded(found: DatasetFiles) -> Dataset:
     """The data set of some files, from the cache where it was decoded before, with the same notes.
 
     Raises:
@@ -121,23 +124,30 @@ def fingerprint(found: DatasetFiles) -> str:
     return digest.hexdigest()
 
 
-def content_key(dataset: ImageDataset) -> str:
+def content_key(dataset: Dataset) -> str:
     """A hash of a data set: that of its source files, else of its arrays, of which large ones count by blocks."""
     if dataset.source_key:
         return dataset.source_key
     digest = hashlib.blake2b(digest_size=16)
-    for name in ARRAYS:
-        array = getattr(dataset, name)
-        digest.update(f"{name} {array.shape} {array.dtype}\n".encode())
-        flat = array.reshape(-1)
-        per_block = max(1, BLOCK_BYTES // flat.itemsize)
-        if flat.nbytes <= FULL_HASH_BYTES:
-            digest.update(np.ascontiguousarray(flat).data)
-        else:
-            for start in np.linspace(0, len(flat) - per_block, SAMPLES).astype(np.int64):
-                digest.update(np.ascontiguousarray(flat[start : start + per_block]).data)
-    digest.update(repr(dataset.class_names).encode("utf-8", "backslashreplace"))
+    for split in SPLITS:
+        arrays = {part: getattr(dataset, f"{split}_{part}") for part in ("samples", "labels")}
+        arrays |= target_arrays(getattr(dataset, f"{split}_targets"))
+        columns: dict[str, Column] = getattr(dataset, f"{split}_columns")
+        for name, array in (arrays | {name: column.codes for name, column in columns.items()}).items():
+            digest.update(f"{split} {name} {array.shape} {array.dtype}\n".encode("utf-8", "backslashreplace"))
+            _hash_array(digest, array.reshape(-1))
+        digest.update(repr([column.names for column in columns.values()]).encode("utf-8", "backslashreplace"))
+    digest.update(repr((dataset.class_names, dataset.form, dataset.task)).encode("utf-8", "backslashreplace"))
     return digest.hexdigest()
+
+
+def _hash_array(digest: Any, flat: npt.NDArray[Any]) -> None:
+    if flat.nbytes <= FULL_HASH_BYTES:
+        digest.update(np.ascontiguousarray(flat).data)
+        return
+    per_block = max(1, BLOCK_BYTES // flat.itemsize)
+    for start in np.linspace(0, len(flat) - per_block, SAMPLES).astype(np.int64):
+        digest.update(np.ascontiguousarray(flat[start : start + per_block]).data)
 
 
 def _hash_content(digest: Any, path: Path, size_bytes: int, whole: bool) -> None:
@@ -153,48 +163,65 @@ def _hash_content(digest: Any, path: Path, size_bytes: int, whole: bool) -> None
 
 def _write(raw: CheckedDataset, folder: Path) -> None:
     """Write both splits and, last, the description of the files and the notes into an empty folder."""
-    shape: tuple[int, ...] | None = None
-    repeats = Repeats()
+    first: SampleArray | None = None
+    repeats, missing = Repeats(raw.form.is_image), MissingValues(raw.missing)
+    missing.learn(raw.train.chunks, raw.train.where)
+    columns: dict[str, dict[str, list[str]]] = {}
     for name, split in (("train", raw.train), ("test", raw.test)):
         np.save(folder / f"{name}_labels.npy", split.labels)
-        path = folder / f"{name}_images.npy"
-        shape = _write_images(split, path, shape, functools.partial(repeats.see, name))
-    notes = [*raw.notes, *raw.noticed(), *repeats.notes()]
-    sizes = {name: (folder / f"{name}.npy").stat().st_size for name in ARRAYS}
+        columns[name] = {}
+        for place, (column, groups) in enumerate(split.columns.items()):
+            np.save(folder / f"{name}_column{place}.npy", groups.codes)
+            columns[name][column] = list(groups.names)
+        for part, array in target_arrays(split.targets).items():
+            np.save(folder / f"{name}_targets_{part}.npy", array)
+        chunks = missing.filled(split.chunks(), name, split.where)
+        first = _write_samples(
+            split, chunks, folder / f"{name}_samples.npy", first, functools.partial(repeats.see, name)
+        )
+    notes = [*raw.notes, *raw.noticed(), *missing.notes(), *repeats.notes()]
     meta = {
         "format": FORMAT,
         "class_names": raw.class_names,
-        "sizes_bytes": sizes,
+        "sizes_bytes": {file.stem: file.stat().st_size for file in sorted(folder.iterdir())},
         "notes": [astuple(note) for note in notes],
+        "form": asdict(raw.form),
+        "task": raw.task,
+        "columns": columns,
     }
     (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
 
 
-def _write_images(
-    split: RawSplit, path: Path, shape: tuple[int, ...] | None, see: Callable[[npt.NDArray[np.uint8]], None]
-) -> tuple[int, ...]:
-    """Stream the images of a split into a .npy file, past `see`. Returns the shape [H, W, C] of one."""
+def _write_samples(
+    split: RawSplit,
+    chunks: Iterable[SampleArray],
+    path: Path,
+    like: SampleArray | None,
+    see: Callable[[SampleArray], None],
+) -> SampleArray:
+    """Stream the samples of a split into a .npy file, past `see`. Returns an empty array of their shape and type."""
     count = 0
     with path.open("wb") as file:
-        for chunk in split.chunks():
-            if shape is not None and chunk.shape[1:] != shape:
+        for chunk in chunks:
+            if like is not None and (chunk.shape[1:] != like.shape[1:] or chunk.dtype != like.dtype):
                 raise DataError(
-                    f"{split.where}: images of shape {list(chunk.shape[1:])} after others of {list(shape)}; all images "
-                    f"of both splits need one shape [H, W, C]"
+                    f"{split.where}: samples of shape {list(chunk.shape[1:])} ({chunk.dtype}) after others of "
+                    f"{list(like.shape[1:])} ({like.dtype}); all samples of both splits need one shape and type"
                 )
-            shape = chunk.shape[1:]
+            like = chunk[:0]
             if count == 0:
-                header = {"descr": "|u1", "fortran_order": False, "shape": (len(split.labels), *shape)}
+                descr = np.lib.format.dtype_to_descr(chunk.dtype)
+                header = {"descr": descr, "fortran_order": False, "shape": (len(split.labels), *chunk.shape[1:])}
                 np.lib.format.write_array_header_1_0(file, header)
             # Plain writes and no memory map: on a full disk they fail with an error, a map kills the process.
             file.write(np.ascontiguousarray(chunk).data)
             see(chunk)
             count += len(chunk)
-    if shape is None or count != len(split.labels):
+    if like is None or count != len(split.labels):
         raise DataError(
-            f"{split.where}: {n_of(count, 'image')}, {n_of(len(split.labels), 'label')}; give one label per image"
+            f"{split.where}: {n_of(count, 'sample')}, {n_of(len(split.labels), 'label')}; give one label per sample"
         )
-    return shape
+    return like
 
 
 def _move_into_place(written: Path, folder: Path, name: str) -> None:
@@ -218,16 +245,28 @@ def _move_into_place(written: Path, folder: Path, name: str) -> None:
             shutil.rmtree(broken, ignore_errors=True)
 
 
-def _opened(folder: Path, name: str) -> ImageDataset | None:
+def _opened(folder: Path, name: str) -> Dataset | None:
     """The data set in a cache folder, memory-mapped; None where it is missing or not complete."""
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        sizes = {array: (folder / f"{array}.npy").stat().st_size for array in ARRAYS}
+        sizes = {file.stem: file.stat().st_size for file in folder.glob("*.npy")}
         if meta["format"] != FORMAT or meta["sizes_bytes"] != sizes:
             return None
-        arrays = {array: np.load(folder / f"{array}.npy", mmap_mode="r", allow_pickle=False) for array in ARRAYS}
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in sizes}
+        parts: dict[str, Any] = {}
+        for split in SPLITS:
+            parts |= {f"{split}_{part}": arrays[f"{split}_{part}"] for part in ("samples", "labels")}
+            named = f"{split}_targets_"
+            parts[f"{split}_targets"] = targets_from(
+                {key.removeprefix(named): array for key, array in arrays.items() if key.startswith(named)}
+            )
+            parts[f"{split}_columns"] = {
+                column: Column(arrays[f"{split}_column{place}"], tuple(names))
+                for place, (column, names) in enumerate(meta["columns"][split].items())
+            }
         notes = tuple(Note(*entry) for entry in meta["notes"])
-        return ImageDataset(name, class_names=tuple(meta["class_names"]), notes=notes, **arrays)
+        classes, form = tuple(meta["class_names"]), SampleForm(**meta["form"])
+        return Dataset(name, class_names=classes, notes=notes, form=form, task=meta["task"], **parts)
     except (OSError, ValueError, KeyError, TypeError, EOFError, DataError):
         return None  # whatever is wrong with an entry, decoding again mends it
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
+from edgesim.data.dataset import Dataset, limited
 from edgesim.data.held_out_split import HeldOut
-from edgesim.data.images import ImageDataset, limited
 from edgesim.data.label_noise import with_wrong_labels
+from edgesim.data.missing_values import Missing
+from edgesim.data.sample_form import Normalise
+from edgesim.tasks import TaskName
 
 if TYPE_CHECKING:
     from edgesim.data.cache import DatasetFiles
@@ -22,6 +26,9 @@ Limit = Annotated[int, Field(ge=1, le=10**12), PlausibleRange(1, 10**9)]
 class DatasetSource:
     """Base class of a data set, in the table or a user's own: a frozen dataclass that defines `load`."""
 
+    task: TaskName = "classification"
+    """kind of task; known without reading the data"""
+
     @property
     def location(self) -> str | None:
         """Folder or file with the data: the argument `root`, where the data set has one and it is given.
@@ -31,7 +38,7 @@ class DatasetSource:
         root = vars(self).get("root")
         return None if root is None else str(root)
 
-    def load(self, base: Path | None) -> ImageDataset:
+    def load(self, base: Path | None) -> Dataset:
         """Read the data.
 
         Args:
@@ -51,17 +58,22 @@ class Limits(Bounded, DatasetSource):
     """training samples at most: the first of each class, in the classes' proportions; left out: all"""
     limit_test: Limit | None = None
     """test samples at most, chosen as those of training; left out: all"""
+    normalise: Normalise = "channel"
+    """numbers that share a mean and a deviation, taken from the training split: those of a channel, those of a feature
+    (one place of a sample), or none (numbers as they stand, uint8 over 255); token ids are never changed"""
     label_noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """share of the training labels (after the limit) that are replaced by other classes, drawn uniformly"""
 
-    def _read(self, files: DatasetFiles) -> ImageDataset:
+    def _read(self, files: DatasetFiles) -> Dataset:
         """The data set of some files, decoded now or before, as `_limited`."""
         from edgesim.data.cache import decoded
 
         return self._limited(decoded(files))
 
-    def _limited(self, dataset: ImageDataset) -> ImageDataset:
+    def _limited(self, dataset: Dataset) -> Dataset:
         """With the limits, and then the label noise, of this section."""
+        if not dataset.sample_form.tokens:
+            dataset = replace(dataset, form=replace(dataset.sample_form, normalise=self.normalise))
         return with_wrong_labels(limited(dataset, self.limit_train, self.limit_test), self.label_noise)
 
 
@@ -83,3 +95,13 @@ class OwnData(Limits):
     @property
     def _held_out(self) -> HeldOut | None:
         return None if self.test_share is None else HeldOut(self.test_share, self.test_seed)
+
+
+@checked_dataclass(kw_only=True)
+class OwnNumbers(OwnData):
+    """Arguments of a user's own data that may be more than images: the task, and what stands for missing numbers."""
+
+    task: Literal["classification", "regression"] = "classification"
+    """labels are classes, or numbers that the network is to predict"""
+    missing: Missing = "refuse"
+    """value in place of a missing number (NaN): none, zero, the channel's mean in training, or the number before it"""

@@ -1,4 +1,4 @@
-"""The table of data sets, and `load`: a dataset section of a scenario -> uint8 images and labels.
+"""The table of data sets, and `load`: a dataset section of a scenario -> samples and labels.
 
 Each entry of the table is the `dataset:` section of the YAML without its name. A user's own data set
 subclasses `DatasetSource`, as these do. Readers are imported when data are loaded: a check of a scenario needs none.
@@ -16,12 +16,13 @@ from pydantic import Field
 from edgesim.config import user_code
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.document_bounds import user_path
-from edgesim.data.dataset_arguments import DatasetSource, Limits, OwnData
-from edgesim.data.images import CHANNELS, ImageDataset
+from edgesim.data.dataset import Dataset
+from edgesim.data.dataset_arguments import DatasetSource, Limits, OwnData, OwnNumbers
 from edgesim.data.reading_notes import Note
+from edgesim.data.sample_form import CHANNELS
 from edgesim.errors import DataError
 
-__all__ = ["DATASETS", "DatasetSource", "ImageDataset", "describe", "find", "load"]
+__all__ = ["DATASETS", "Dataset", "DatasetSource", "describe", "find", "load"]
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 
@@ -33,7 +34,7 @@ class Digits(Limits):
     test_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """share of each class that is the test split"""
 
-    def load(self, base: Path | None) -> ImageDataset:
+    def load(self, base: Path | None) -> Dataset:
         """As `DatasetSource.load`; needs no files."""
         from edgesim.data import arrays
 
@@ -49,7 +50,7 @@ class _Public(Limits):
     download: bool = True
     """downloads into the cache where the data is not found"""
 
-    def load(self, base: Path | None) -> ImageDataset:
+    def load(self, base: Path | None) -> Dataset:
         """As `DatasetSource.load`; downloads where `base` is None."""
         from edgesim.data import public
 
@@ -106,7 +107,7 @@ class TinyImagenet(Limits):
     root: str | None = None
     """folder with the parquet files, or with train/ and val/; left out: $EDGESIM_DATA and the cache are searched"""
 
-    def load(self, base: Path | None) -> ImageDataset:
+    def load(self, base: Path | None) -> Dataset:
         """As `DatasetSource.load`."""
         from edgesim.data import folders, parquet
 
@@ -137,7 +138,7 @@ class Parquet(OwnData):
     size: tuple[Side, Side] | None = None
     """[height, width] in pixels that all images are resized to; left out: they all have one size"""
 
-    def load(self, base: Path | None) -> ImageDataset:
+    def load(self, base: Path | None) -> Dataset:
         """As `DatasetSource.load`."""
         from edgesim.data import parquet
 
@@ -154,7 +155,7 @@ class ImageFolder(OwnData):
     size: tuple[Side, Side] | None = None
     """[height, width] in pixels that all images are resized to; left out: they all have one size"""
 
-    def load(self, base: Path | None) -> ImageDataset:
+    def load(self, base: Path | None) -> Dataset:
         """As `DatasetSource.load`."""
         from edgesim.data import folders
 
@@ -163,30 +164,34 @@ class ImageFolder(OwnData):
 
 
 @checked_dataclass(kw_only=True)
-class Npz(OwnData):
-    """Your own arrays in one .npz file: uint8 images [N, H, W] or [N, H, W, C] and labels (numbers or text)."""
+class Npz(OwnNumbers):
+    """Your own arrays in one .npz file: samples of one shape (images, windows, vectors, token ids) and labels."""
 
     root: str
     """the file, or a folder that holds just one"""
-    train_images: str = "x_train"
-    """name of the array with the training images"""
+    train_samples: str = "x_train"
+    """name of the array with the training samples: uint8 images [N, H, W] or [N, H, W, C]; windows [N, channels, time],
+    vectors [N, features] or arrays [N, channels, height, width] of uint8, int8, int16, float16 or float32; token ids
+    [N, length] of int32"""
     train_labels: str = "y_train"
     """name of the array with the training labels"""
-    test_images: str = "x_test"
-    """name of the array with the test images"""
+    test_samples: str = "x_test"
+    """name of the array with the test samples"""
     test_labels: str = "y_test"
     """name of the array with the test labels"""
     channels: Literal["first", "last"] | None = None
-    """axis of an image that holds the channels; left out: the last, unless it looks like the first"""
+    """axis of a sample that holds the channels; left out: the last of images and the first of all else, unless another
+    looks like it"""
 
-    def load(self, base: Path | None) -> ImageDataset:
+    def load(self, base: Path | None) -> Dataset:
         """As `DatasetSource.load`."""
         from edgesim.data import arrays
 
         if base is None:
             raise DataError("npz: dataset.root is missing; name the .npz file")
         keys = {part: getattr(self, part) for part in arrays.PARTS}
-        return self._read(arrays.npz(base, "npz", keys, self.channels, self._held_out))
+        layout = arrays.NpzLayout(keys, self.channels, self._held_out, self.task, self.missing)
+        return self._read(arrays.npz(base, "npz", layout))
 
 
 DATASETS: dict[str, type[DatasetSource]] = {
@@ -203,7 +208,7 @@ DATASETS: dict[str, type[DatasetSource]] = {
 }
 
 
-def load(source: DatasetSource, name: str, relative_to: Path | None = None) -> ImageDataset:
+def load(source: DatasetSource, name: str, relative_to: Path | None = None) -> Dataset:
     """Read a data set.
 
     Args:
@@ -219,14 +224,16 @@ def load(source: DatasetSource, name: str, relative_to: Path | None = None) -> I
         return source.load(base)
     with user_code.boundary(f"the data set {name} cannot be read"):
         dataset = source.load(base)
-        if not isinstance(dataset, ImageDataset):
-            raise DataError(f"{name} loads {type(dataset).__name__}; give an ImageDataset")
+        if not isinstance(dataset, Dataset):
+            raise DataError(f"{name} loads {type(dataset).__name__}; give an Dataset")
         return replace(dataset, notes=(*dataset.notes, *_doubts(dataset)))
 
 
-def _doubts(dataset: ImageDataset) -> list[Note]:
+def _doubts(dataset: Dataset) -> list[Note]:
     """The note on images of a user's own class that look as if their channels came first."""
-    channels, height, width = dataset.input_shape
+    if not dataset.sample_form.is_image:
+        return []
+    height, width, channels = dataset.train_samples.shape[1:]
     if height not in CHANNELS or channels in CHANNELS:
         return []
     text = f"the images are read as {height}x{width} pixels of {channels} channels; if their channels come first, "

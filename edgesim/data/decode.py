@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgesim.data.file_bounds import MAX_IMAGE_PIXELS
-from edgesim.data.images import ByteArray
 from edgesim.data.reading_notes import Note
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
+from edgesim.work import ByteArray
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -14,13 +14,12 @@ from edgesim.data.cache import DatasetFiles
 from edgesim.data.decode import Decoder, Item, has_colour
 from edgesim.data.folder_listing import IMAGE_SUFFIXES, Survey, is_system
 from edgesim.data.held_out_split import HeldOut
-from edgesim.data.images import ByteArray
 from edgesim.data.labels import form_notes, merged_by_form
 from edgesim.data.raw_dataset import RawDataset, RawSplit
 from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
 from edgesim.formatting import n_of, size
-from edgesim.work import IntArray
+from edgesim.work import ByteArray, IntArray
 
 TEST_FOLDERS = ("test", "val", "validation", "valid")
 MAX_TEXT_BYTES = 64 << 20

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim import seeds
+from edgesim.data.columns import Columns
 from edgesim.data.reading_notes import Note
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
@@ -27,7 +28,7 @@ class HeldOut:
     seed: int
     """of the stream "test-split" """
 
-    def rows(self, labels: IntArray, where: str) -> tuple[IntArray, IntArray]:
+    def rows(self, labels: IntArray, where: str, columns: Columns | None = None) -> tuple[IntArray, IntArray]:
         """The rows of the training and of the test split, both sorted.
 
         A class of n >= 2 samples gives round(share * n) test samples, halves rounded up, at least 1 and at most n - 1.
@@ -36,6 +37,7 @@ class HeldOut:
         Args:
             labels: int64 [N].
             where: names the data in messages.
+            columns: groups of the samples.
 
         Raises:
             DataError: every class has one sample only.
@@ -57,7 +59,7 @@ class HeldOut:
         is_test[chosen] = True
         return np.flatnonzero(~is_test), chosen
 
-    def notes(self, labels: IntArray, test: IntArray) -> list[Note]:
+    def notes(self, labels: IntArray, test: IntArray, columns: Columns | None = None) -> list[Note]:
         """Note on the samples that were drawn; `test` as `rows` gave it."""
         text = f"the test split is {n_of(len(test), 'sample', 'samples')} of {len(labels):,}: {self.share:g} of each"
         notes = [Note("read as", f"{text} class, drawn with test_seed {self.seed}", len(test))]

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from edgesim import seeds
-from edgesim.data.images import ImageDataset
+from edgesim.data.dataset import Dataset
 from edgesim.errors import DataError
 from edgesim.work import IntArray
 
 
-def with_wrong_labels(dataset: ImageDataset, share: float) -> ImageDataset:
+def with_wrong_labels(dataset: Dataset, share: float) -> Dataset:
     """The data set with a share of its training labels replaced by other classes; the test set stays as it is.
 
     The labels are a property of the data: they are the same in every seed of a scenario. Partitions split by these
@@ -27,6 +27,11 @@ def with_wrong_labels(dataset: ImageDataset, share: float) -> ImageDataset:
     """
     if share == 0:
         return dataset
+    if dataset.task != "classification":
+        raise DataError(
+            f"data set '{dataset.name}': label_noise is {share:g}, but its task is a {dataset.task}, which has no "
+            f"wrong classes; leave label_noise out"
+        )
     if dataset.num_classes < 2:
         raise DataError(
             f"data set '{dataset.name}': label_noise is {share:g}, but there is only the class "

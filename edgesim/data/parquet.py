@@ -19,11 +19,10 @@ from edgesim.data.class_names import NamedLabels, merged
 from edgesim.data.decode import Decoder, Item, has_colour
 from edgesim.data.file_bounds import MAX_BATCH_BYTES, check_expanded, check_rows
 from edgesim.data.held_out_split import HeldOut
-from edgesim.data.images import ByteArray
 from edgesim.data.raw_dataset import RawDataset, RawSplit
 from edgesim.data.reading_notes import Note
 from edgesim.errors import DataError
-from edgesim.work import IntArray
+from edgesim.work import ByteArray, IntArray
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -24,11 +24,11 @@ from edgesim.work import FloatArray, IntArray
 __all__ = [
     "check",
     "class_shares",
+    "class_weighted",
     "dirichlet",
     "dirichlet_sized",
     "explicit",
     "iid",
-    "local_accuracy",
     "pathological",
     "quantity",
 ]
@@ -179,19 +179,19 @@ def class_shares(labels: npt.ArrayLike, part: npt.ArrayLike, num_classes: int) -
     return counts / max(counts.sum(), 1)
 
 
-def local_accuracy(per_class_accuracy: npt.ArrayLike, shares: npt.ArrayLike) -> float:
-    """Accuracy on a device's own class mix: per-class test accuracies, weighted by the device's class shares.
+def class_weighted(per_class: npt.ArrayLike, shares: npt.ArrayLike) -> float:
+    """A metric on a device's own class mix: its test values per class, weighted by the device's class shares.
 
     Args:
-        per_class_accuracy: float [C] in [0, 1]; NaN for a class that the test set lacks, which is left out.
+        per_class: float [C]; NaN for a class that the test set lacks, which is left out.
         shares: float [C], the device's class shares.
 
-    Returns: a value in [0, 1], or NaN when the test set has none of the device's classes.
+    Returns: their weighted mean, or NaN when the test set has none of the device's classes.
     """
-    accuracy, weights = np.asarray(per_class_accuracy, np.float64), np.asarray(shares, np.float64)
-    known = ~np.isnan(accuracy)
+    values, weights = np.asarray(per_class, np.float64), np.asarray(shares, np.float64)
+    known = ~np.isnan(values)
     total = weights[known].sum()
-    return float(accuracy[known] @ weights[known] / total) if total > 0 else float("nan")
+    return float(values[known] @ weights[known] / total) if total > 0 else float("nan")
 
 
 def _deal(n_classes: int, n_devices: int, k: int, rng: np.random.Generator) -> list[list[int]]:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from edgesim.data import parquet
 from edgesim.data.cache import DatasetFiles, cache_folder
 from edgesim.data.file_bounds import check_expanded
-from edgesim.data.raw_dataset import RawDataset, RawSplit, array_images
+from edgesim.data.raw_dataset import RawDataset, RawSplit, array_samples
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
 
@@ -158,9 +158,9 @@ def _decoder(public: PublicSet, folder: Path, files: tuple[Path, ...]) -> Callab
 
 def _decode_idx(public: PublicSet, files: tuple[Path, ...]) -> RawDataset:
     """MNIST's four files. Not by torchvision, which unpacks them beside where they lie: that may be read-only."""
-    train_images, train_labels, test_images, test_labels = (_read_idx(path) for path in files)
-    train = RawSplit(train_labels, array_images(train_images[..., None]), str(files[1]))
-    test = RawSplit(test_labels, array_images(test_images[..., None]), str(files[3]))
+    train_samples, train_labels, test_samples, test_labels = (_read_idx(path) for path in files)
+    train = RawSplit(train_labels, array_samples(train_samples[..., None]), str(files[1]))
+    test = RawSplit(test_labels, array_samples(test_samples[..., None]), str(files[3]))
     return RawDataset(train, test, public.class_names, keep_all=True)
 
 
@@ -200,7 +200,7 @@ def _decode_torchvision(public: PublicSet, folder: Path) -> RawDataset:
         images = data.data.transpose(0, 2, 3, 1) if public.name == "svhn" else data.data  # [N, H, W, C]
         labels = np.asarray(data.labels if public.name == "svhn" else data.targets)
         names = names or tuple(data.classes)
-        splits.append(RawSplit(labels, array_images(images), f"{folder} ({split})"))
+        splits.append(RawSplit(labels, array_samples(images), f"{folder} ({split})"))
     return RawDataset(splits[0], splits[1], names, keep_all=True)
 
 

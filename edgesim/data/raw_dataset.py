@@ -1,23 +1,29 @@
-"""Data set that a reader found and has not decoded yet, with the checks before its images are decoded."""
+"""Data set that a reader found and has not decoded yet, with the checks before its samples are decoded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from edgesim.data.columns import Column
 from edgesim.data.held_out_split import HeldOut
-from edgesim.data.images import CHANNELS, CHUNK, ByteArray, check_images
 from edgesim.data.labels import Classes, Labels, classes_of
+from edgesim.data.missing_values import Missing
 from edgesim.data.reading_notes import Note, some
+from edgesim.data.sample_form import CHANNELS, CHUNK, IMAGES, SampleArray, SampleForm, check_samples, form_of
+from edgesim.data.targets import Targets, as_numbers, ranges_of
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
+from edgesim.tasks import TaskName
 from edgesim.work import IntArray
 
-Images = Callable[[IntArray | None], Iterable[ByteArray]]
-"""the images of these rows (sorted; None = all) as uint8 [b, H, W, C], decoded as they are asked for"""
+Samples = Callable[[IntArray | None], Iterable[SampleArray]]
+"""the samples of these rows (sorted; None = all) as [b, ...], decoded as they are asked for"""
+ChannelAxis = Literal["first", "last"]
 
 
 def _nothing() -> list[Note]:
@@ -26,19 +32,34 @@ def _nothing() -> list[Note]:
 
 @dataclass(frozen=True)
 class RawSplit:
-    """One split before decoding: labels at once, images as they are asked for."""
+    """One split before decoding: labels at once, samples as they are asked for."""
 
     labels: npt.NDArray
-    """[N], as they stand in the files: whole numbers, true/false or text"""
-    images: Images
+    """[N], as they stand in the files: whole numbers, true/false or text; numbers [N] or [N, K] of a regression"""
+    samples: Samples
     where: str
     """the file or folder, for messages"""
     rows: IntArray | None = None
-    """positions of the images that are used, sorted; None = all"""
+    """positions of the samples that are used, sorted; None = all"""
+    targets: Targets | None = None
+    """of a detection its boxes; of a regression set by `RawDataset.checked`"""
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    """groups of the samples, by name"""
 
-    def chunks(self) -> Iterable[ByteArray]:
-        """The images in order, a few MB at a time. A file is read once for each call."""
-        return self.images(self.rows)
+    def chunks(self) -> Iterable[SampleArray]:
+        """The samples in order, a few MB at a time. A file is read once for each call."""
+        return self.samples(self.rows)
+
+    def chosen(self, rows: IntArray) -> RawSplit:
+        """The same split with these rows of it alone, of which none were chosen yet."""
+        assert self.rows is None, "rows are chosen once"
+        return replace(
+            self,
+            labels=self.labels[rows],
+            rows=rows,
+            targets=None if self.targets is None else self.targets[rows],
+            columns={name: column.rows(rows) for name, column in self.columns.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -55,7 +76,10 @@ class RawDataset:
     held_out: HeldOut | None = None
     notes: tuple[Note, ...] = ()
     noticed: Callable[[], list[Note]] = _nothing
-    """notes of the decoding; complete once all images were read"""
+    """notes of the decoding; complete once all samples were read"""
+    form: SampleForm = IMAGES
+    task: TaskName = "classification"
+    missing: Missing = "refuse"
 
     def checked(self) -> CheckedDataset:
         """The same with class ids, class names and a test split.
@@ -63,20 +87,45 @@ class RawDataset:
         Raises:
             DataError: an empty split, or labels that are no classes (`labels.classes_of`).
         """
-        train, test = self.train, self.test
-        given = None if test is None else Labels(test.labels, test.where)
-        found = classes_of(Labels(train.labels, train.where), given, self.class_names, self.keep_all)
-        notes = [*self.notes, *found.notes]
+        train, test, names, notes = self._ranges() if self.task == "regression" else self._classes()
         if test is None:
             assert self.held_out is not None, "a reader gives a test split, or says how to take one"
-            rows = self.held_out.rows(found.train, train.where)
-            notes += self.held_out.notes(found.train, rows[1])
-            train, test = (replace(train, labels=found.train[chosen], rows=chosen) for chosen in rows)
-        else:
+            rows = self.held_out.rows(train.labels, train.where, train.columns)
+            notes += self.held_out.notes(train.labels, rows[1], train.columns)
+            whole = train
+            train, test = (whole.chosen(chosen) for chosen in rows)
+        missing = np.setdiff1d(train.labels, test.labels)
+        if len(missing):
+            text = n_of(len(missing), "class has no test sample", "classes have no test sample")
+            notes.append(Note("missing", f"{text}: {some(names[c] for c in missing)}", len(missing)))
+        parts = names, tuple(notes), self.noticed, self.form, self.task, self.missing
+        return CheckedDataset(train, test, *parts)
+
+    def _classes(self) -> tuple[RawSplit, RawSplit | None, tuple[str, ...], list[Note]]:
+        """Both splits with class ids, the classes' names, and the notes so far."""
+        given = None if self.test is None else Labels(self.test.labels, self.test.where)
+        found: Classes = classes_of(Labels(self.train.labels, self.train.where), given, self.class_names, self.keep_all)
+        train, test = replace(self.train, labels=found.train), self.test
+        if test is not None:
             assert found.test is not None, "labels of a test split become ids of it"
-            train, test = replace(train, labels=found.train), replace(test, labels=found.test)
-        notes += _untested(found, test.labels)
-        return CheckedDataset(train, test, found.names, tuple(notes), self.noticed)
+            test = replace(test, labels=found.test)
+        return train, test, found.names, [*self.notes, *found.notes]
+
+    def _ranges(self) -> tuple[RawSplit, RawSplit | None, tuple[str, ...], list[Note]]:
+        """As `_classes`, of a regression: its numbers are the targets, ranges of them the classes."""
+        splits = [split for split in (self.train, self.test) if split is not None]
+        numbers = [as_numbers(split.labels, split.where) for split in splits]
+        if len({array.shape[1] for array in numbers}) > 1:
+            raise DataError(
+                f"{splits[1].where}: has {numbers[1].shape[1]} numbers a sample, training {numbers[0].shape[1]}"
+            )
+        labels, names = ranges_of(*numbers)
+        told = [
+            replace(split, labels=ids, targets=array) for split, ids, array in zip(splits, labels, numbers, strict=True)
+        ]
+        text = f"the targets are numbers; partitions and shares go by {n_of(len(names), 'range')} of them"
+        notes = [*self.notes, Note("read as", f"{text}: {some(names)}", len(names))]
+        return told[0], told[1] if len(told) > 1 else None, tuple(names), notes
 
 
 @dataclass(frozen=True)
@@ -88,49 +137,75 @@ class CheckedDataset:
     class_names: tuple[str, ...]
     notes: tuple[Note, ...]
     noticed: Callable[[], list[Note]]
+    form: SampleForm = IMAGES
+    task: TaskName = "classification"
+    missing: Missing = "refuse"
 
 
-def _untested(found: Classes, test: IntArray) -> list[Note]:
-    """The note on classes that have training samples and no test sample."""
-    missing = np.setdiff1d(found.train, test)
-    if not len(missing):
-        return []
-    text = n_of(len(missing), "class has no test sample", "classes have no test sample")
-    return [Note("missing", f"{text}: {some(found.names[c] for c in missing)}", len(missing))]
+def array_samples(samples: SampleArray) -> Samples:
+    """The samples of an array [N, ...] in chunks of CHUNK, views where all rows are asked for."""
 
-
-def array_images(images: ByteArray) -> Images:
-    """The images of an array [N, H, W, C] in chunks of CHUNK, views where all rows are asked for."""
-
-    def chunks(rows: IntArray | None) -> Iterable[ByteArray]:
-        count = len(images) if rows is None else len(rows)
+    def chunks(rows: IntArray | None) -> Iterable[SampleArray]:
+        count = len(samples) if rows is None else len(rows)
         spans = (slice(start, start + CHUNK) for start in range(0, count, CHUNK))
-        return (images[span] if rows is None else images[rows[span]] for span in spans)
+        return (samples[span] if rows is None else samples[rows[span]] for span in spans)
 
     return chunks
 
 
-def as_images(array: npt.NDArray, where: str, channels: str | None) -> ByteArray:
-    """A stored array as uint8 [N, H, W, C]; [N, H, W] becomes one channel.
+def as_samples(array: npt.NDArray[Any], where: str, channels: ChannelAxis | None) -> tuple[SampleArray, SampleForm]:
+    """A stored array as samples of a form.
+
+    uint8 of three or four axes is images: [N, H, W, C], where [N, H, W] becomes one channel. All else has its channels
+    first: [N, features], [N, channels, time], [N, channels, height, width]; int32 [N, length] is token ids.
 
     Args:
         array: as it stands.
         where: names it in messages.
-        channels: "last" or "first" of the axes of an image; None = last, where that is plausible.
+        channels: "last" or "first" of the axes of a sample; None = last for images and first for all else, where that
+            is plausible.
 
     Raises:
-        DataError: what is wrong. Without `channels` also where the second axis looks like the channels: it has 1, 3 or
-            4 places and the last axis has not. [N, 3, 32, 3] is read as channels last, as documented.
+        DataError: what is wrong. Without `channels` also where another axis looks like the channels: of an image or
+            spectrogram one with 1, 3 or 4 places where the expected one has not; of a window the shorter one.
     """
-    if array.ndim == 4 and channels == "first":
-        array = array.transpose(0, 2, 3, 1)
-    elif array.ndim == 4 and channels is None and array.shape[1] in CHANNELS and array.shape[-1] not in CHANNELS:
-        shape = ", ".join(map(str, array.shape[1:]))
-        raise DataError(
-            f"{where}: shape {list(array.shape)}; allowed: [N, H, W] or [N, H, W, C] (channels last); channels first? "
-            f"[N, {shape}]; use transpose(0, 2, 3, 1), or say in dataset.channels which axis of an image they are: "
-            f"first or last"
-        )
-    images = array[..., None] if array.ndim == 3 else array
-    check_images(images, where)
-    return images
+    image = array.dtype == np.uint8 and array.ndim in (3, 4)
+    usual: ChannelAxis = "last" if image else "first"
+    if channels is None and array.ndim in (3, 4) and array.dtype != np.int32:
+        _check_plausible(array, image, where)
+    if channels is not None and channels != usual and array.ndim >= (4 if image else 3):
+        array = np.moveaxis(array, 1, -1) if image else np.moveaxis(array, -1, 1)
+    samples = array[..., None] if image and array.ndim == 3 else array
+    form = form_of(samples) if samples.dtype.kind in "iuf" else SampleForm(0)
+    check_samples(samples, form, where)
+    if form.tokens and samples.min() < 0:
+        raise DataError(f"{where}: holds the token id {samples.min()}; allowed: 0 or more")
+    return samples, form
+
+
+def widest(forms: Sequence[SampleForm]) -> SampleForm:
+    """The form of several splits: that of the first, with the tokens of all."""
+    return replace(forms[0], vocabulary=max(form.vocabulary for form in forms))
+
+
+def _check_plausible(array: npt.NDArray[Any], image: bool, where: str) -> None:
+    """DataError where the axes of samples look like the other order."""
+    first, last = array.shape[1], array.shape[-1]
+    shape = list(array.shape)
+    if array.ndim == 4:
+        expected, other = (last, first) if image else (first, last)
+        if expected in CHANNELS or other not in CHANNELS:
+            return
+        if image:
+            inner = ", ".join(map(str, array.shape[1:]))
+            raise DataError(
+                f"{where}: shape {shape}; allowed: [N, H, W] or [N, H, W, C] (channels last); channels first? "
+                f"[N, {inner}]; use transpose(0, 2, 3, 1), or say in dataset.channels which axis of an image they "
+                f"are: first or last"
+            )
+    elif image or first <= last:
+        return
+    raise DataError(
+        f"{where}: shape {shape} would be {first:,} channels; say in dataset.channels which axis of a sample they are: "
+        f"first ([N, channels, …]) or last"
+    )

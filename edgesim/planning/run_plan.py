@@ -12,7 +12,7 @@ import numpy as np
 from edgesim.cost import analytic, pricing
 from edgesim.cost.feasibility import LIMITS
 from edgesim.cost.objective import BINDS
-from edgesim.data.datasets import ImageDataset
+from edgesim.data.datasets import Dataset
 from edgesim.planning import reasons
 from edgesim.planning.auto_modes import with_chosen_modes
 from edgesim.planning.trials import LIMITS as TRIAL_LIMITS
@@ -130,7 +130,7 @@ class RunPlan:
 
 def plan_run(
     scenario: Scenario,
-    dataset: ImageDataset | None = None,
+    dataset: Dataset | None = None,
     curves: Curves | None = None,
     reused: Mapping[Trial, Reused] | None = None,
     scorer: Workload | None = None,

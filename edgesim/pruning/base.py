@@ -150,6 +150,9 @@ class Method:
     dynamic: ClassVar[bool] = False
     """the method chooses samples while training goes on; the device keeps all n, and k samples are a price"""
 
+    reads: ClassVar[frozenset[str]] = frozenset()
+    """what the method reads of every sample beside its `needs` (`tasks.CHANNELS`); a task without it is refused"""
+
     balance: Literal["none", "class"] = "none"
     """class: every class keeps its share of the samples. A field of the same name makes it a hyper-parameter"""
     after_warmup: Literal["reset", "continue"] = "reset"

@@ -107,6 +107,7 @@ class CgScore(Bounded, Method):
     """class: every class keeps its share of the samples; none: the best scores of the shard, whatever their class"""
 
     source: ClassVar[str] = "Nohyun et al. 2023"
+    reads: ClassVar[frozenset[str]] = frozenset({"label", "input"})
     cost_class: ClassVar[str] = "no model: O(n_c^3)"
 
     def needs(self, shard: Shard) -> Needs:

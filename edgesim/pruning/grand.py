@@ -115,6 +115,7 @@ class Grand(Bounded, Method):
     """class: every class keeps its share of the samples; none: the best scores of the shard, whatever their class"""
 
     source: ClassVar[str] = "Paul et al. 2021"
+    reads: ClassVar[frozenset[str]] = frozenset({"input"})
     cost_class: ClassVar[str] = "warm-up + forward (full: + backward), per replica"
 
     def needs(self, shard: Shard) -> Needs:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from edgesim.cost.feasibility import usable_memory_bytes
-from edgesim.data.images import ImageDataset
+from edgesim.data.dataset import Dataset
 from edgesim.hardware.conditions import ChosenClocks
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.results.table_columns import OF_DEVICES
@@ -19,7 +19,7 @@ def holdings(
     devices: Sequence[DeviceProfile],
     power_modes: Sequence[str | ChosenClocks],
     shards: Mapping[tuple[int, int], IntArray],
-    dataset: ImageDataset,
+    dataset: Dataset,
 ) -> dict[str, pd.DataFrame]:
     """The tables `devices` and `shards` of a run.
 

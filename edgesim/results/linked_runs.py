@@ -11,7 +11,7 @@ import pandas as pd
 
 from edgesim.cost.analytic import subset_size
 from edgesim.cost.objective import Objective
-from edgesim.data.images import ImageDataset
+from edgesim.data.dataset import Dataset
 from edgesim.errors import Fault, RunError, ScenarioError
 from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.planning.trials import Curves
@@ -50,7 +50,7 @@ def matched(reused: Mapping[Trial, Reused], plan: RunPlan) -> dict[Trial, Reused
     return known
 
 
-def planned(scenario: Scenario, dataset: ImageDataset | None = None) -> tuple[RunPlan, dict[Trial, Reused]]:
+def planned(scenario: Scenario, dataset: Dataset | None = None) -> tuple[RunPlan, dict[Trial, Reused]]:
     """The plan of a run, with the subsets and curves of the runs that its scenario names.
 
     Args:

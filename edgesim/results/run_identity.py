@@ -17,7 +17,7 @@ from edgesim.config.registry import NamedPlugin
 from edgesim.config.validation import differences
 from edgesim.cost.objective import Objective
 from edgesim.data.cache import content_key
-from edgesim.data.images import ImageDataset
+from edgesim.data.dataset import Dataset
 from edgesim.errors import RunError, shortened
 from edgesim.formatting import n_of
 from edgesim.hardware import loading
@@ -54,7 +54,7 @@ def of_scenario(scenario: Scenario) -> Identity:
     return {name: part for name, part in found.items() if part}
 
 
-def with_data(identity: Identity, dataset: ImageDataset) -> Identity:
+def with_data(identity: Identity, dataset: Dataset) -> Identity:
     """An identity with the content of the data."""
     return {**identity, "data": content_key(dataset)}
 

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 
 from edgesim import seeds
-from edgesim.data.partition import class_shares, local_accuracy
+from edgesim.data.drawings import as_images
+from edgesim.data.partition import class_shares, class_weighted
 from edgesim.errors import TrainingDiverged
 from edgesim.pruning import base
 from edgesim.pruning.selection import ChargedSubset, choose
@@ -27,8 +28,12 @@ from edgesim.runtime.worker_cache import WorkerCache
 from edgesim.scenario.experiment import DeviceSpec
 from edgesim.training import evaluation, loop
 from edgesim.training.needs import Needs
+from edgesim.training.task import Scores
 from edgesim.training.warmup import observe_warmup
 from edgesim.work import FloatArray
+
+ACCURACIES = ("test_accuracy", "local_accuracy", "train_accuracy")
+"""metrics that are fields of a record"""
 
 
 class EdgeDevice:
@@ -132,7 +137,8 @@ class EdgeDevice:
         """The samples of each class that the scores [n] put first and last, with pictures of them."""
         found = ends_of_classes(scores, self._labels, max_classes=MAX_CLASSES)
         indices = self.spec.shard[found.positions]
-        small = pictures(self._config.dataset.train_images[indices])
+        dataset = self._config.dataset
+        small = pictures(as_images(dataset.train_samples[indices], dataset.sample_form))
         return RankedSamples(found.labels, found.most, found.ranks, found.tied, indices, scores[found.positions], small)
 
     def _train(self, prepared: PreparedTrial) -> evaluation.TrainingOutcome:
@@ -142,7 +148,7 @@ class EdgeDevice:
         model = self._cache.initial_model(spec.seed)
         if prepared.initial_state is not None:
             model.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in prepared.initial_state.items()})
-        tests: dict[int, evaluation.Scores] = {}
+        tests: dict[int, Scores] = {}
 
         chosen = prepared.selection
         subset = loop.Subset(chosen.positions, chosen.weights, chosen.sampler)
@@ -150,7 +156,7 @@ class EdgeDevice:
 
         def after_epoch(epoch: loop.Epoch) -> None:
             if evaluation_config.is_due(epoch.number, epochs):
-                tests[epoch.number] = evaluation.evaluate(model, self._cache.test, evaluation_config)
+                tests[epoch.number] = evaluation.evaluate(model, self._cache.test, evaluation_config, spec.own_tests)
 
         with seeds.torch_global(spec.seed, "training:dropout", spec.index):
             streams = loop.Streams(spec.seed, spec.index, "training")
@@ -159,7 +165,7 @@ class EdgeDevice:
         shard = evaluation.evaluate(model, self.task, evaluation_config)
         return evaluation.TrainingOutcome(fit_result, tests, shard, time.perf_counter() - started)
 
-    def _measured(self, trained: evaluation.TrainingOutcome) -> tuple[dict[str, float], tuple[CurvePoint, ...]]:
+    def _measured(self, trained: evaluation.TrainingOutcome) -> tuple[dict[str, Any], tuple[CurvePoint, ...]]:
         """The columns of a record that come from a training, and its curve."""
         dataset, epochs, tests = self._config.dataset, trained.fit_result.epochs, trained.tests
         test, shard = tests[epochs[-1].number], trained.shard
@@ -167,23 +173,34 @@ class EdgeDevice:
             if not math.isfinite(loss):  # the last step's update is seen by no later step
                 raise TrainingDiverged(trained.fit_result.work.steps, loss)
         shares = class_shares(dataset.train_labels, self.spec.shard, dataset.num_classes)
-        measured = {
-            "test_accuracy": test.accuracy,
-            "test_loss": test.loss,
-            "local_accuracy": local_accuracy(test.per_class_accuracy, shares),
-            "train_accuracy": shard.accuracy,
-            "train_loss": shard.loss,
+        sets = {
+            "test": test.metrics,
+            "local": {key: class_weighted(each, shares) for key, each in test.per_class.items()},
+            "own": test.own,
+            "train": shard.metrics,
         }
-        nothing = (float("nan"), float("nan"))
-        curve = []
-        for epoch in epochs:
-            seen = tests.get(epoch.number)
-            test_values = (seen.loss, seen.accuracy) if seen else nothing
-            curve.append(CurvePoint(epoch.number, epoch.loss, epoch.accuracy, *test_values))
-        return measured, tuple(curve)
+        columns = {f"{of}_{key}": value for of, values in sets.items() for key, value in values.items()}
+        fields = {name: columns.pop(name) for name in ACCURACIES if name in columns}
+        measured: dict[str, Any] = {"test_loss": test.loss, "train_loss": shard.loss, **fields}
+        if columns:
+            measured["metrics"] = columns
+        running = self.task.kind.metric.column("subset")
+        return measured, tuple(self._point(epoch, tests.get(epoch.number), running) for epoch in epochs)
+
+    def _point(self, epoch: loop.Epoch, seen: Scores | None, running: str) -> CurvePoint:
+        """One epoch of a curve, with the evaluation after it where there was one."""
+        nothing = float("nan")
+        tested = {} if seen is None else seen.metrics
+        loss = nothing if seen is None else seen.loss
+        if self.task.kind.name == "classification":
+            return CurvePoint(epoch.number, epoch.loss, epoch.metric, loss, tested.get("accuracy", nothing))
+        found = {metric.column(): tested.get(metric.key, nothing) for metric in self.task.kind.metrics}
+        if not math.isnan(epoch.metric):
+            found |= {running: epoch.metric}
+        return CurvePoint(epoch.number, epoch.loss, nothing, loss, nothing, found)
 
     def _record(
-        self, prepared: PreparedTrial, measured: dict[str, float], done: WorkRecord, trained: evaluation.TrainingOutcome
+        self, prepared: PreparedTrial, measured: dict[str, Any], done: WorkRecord, trained: evaluation.TrainingOutcome
     ) -> Record:
         """Step 5: the record of a trial, priced by the closed form and by the emulator."""
         spec, config, m = self.spec, self._config, len(prepared.selection.positions)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edgesim.scenario.experiment import DeviceSpec, ExperimentConfig
     from edgesim.training.evaluation import TrainingOutcome
     from edgesim.training.stacked import StackMember, State
-    from edgesim.training.task import ClassificationTask
+    from edgesim.training.task import Task
 
 STACKED_FLOPS = 1e9
 """most work that a training at full data may be expected to take in a stack"""
@@ -38,7 +38,7 @@ class StackRequest(NamedTuple):
     """A training that may share its steps with others."""
 
     spec: DeviceSpec
-    task: ClassificationTask
+    task: Task
     """the device's shard"""
     prepared: PreparedTrial
 
@@ -77,6 +77,7 @@ def _may_stack(config: ExperimentConfig) -> bool:
     """True where the network's operations allow stacks. The worker then looks at its layers."""
     training, workload = config.training, config.pricing.workload
     plain = training.precision == "fp32" and not config.augment and training.torch_device != "cuda"
+    plain = plain and config.dataset.task == "classification"
     kinds = {OPERATION_KINDS[kind] for kind in workload.train_operations.kinds}
     return plain and workload.parameters <= MAX_STACKED_PARAMETERS and kinds <= {"matmul", "elementwise"}
 
@@ -126,7 +127,9 @@ class StackTrainer:
         cache, network = self._cache, self._network
         assert network is not None  # else there are no members
         settings = cache.config.training
-        found = caught(self._stacked.train, network, list(stack.values()), settings, cache.test, cache.evaluation)
+        test = cache.test
+        assert isinstance(test, self._stacked.ClassificationTask), "others do not stack"
+        found = caught(self._stacked.train, network, list(stack.values()), settings, test, cache.evaluation)
         if not isinstance(found, Failure):
             return dict(zip(stack, found, strict=True))
         if len(stack) == 1:
@@ -139,10 +142,12 @@ class StackTrainer:
         slot, selection = request.spec.stack_slot, request.prepared.selection
         if slot is None or selection.sampler is not None or request.prepared.initial_state is not None:
             return None
-        if self._network is None:
+        if self._network is None or not isinstance(request.task, self._stacked.ClassificationTask):
             return None
         initial = self._initial_weights(request.spec.seed)
-        return self._stacked.StackMember(slot, request.task, selection.positions, selection.weights, initial)
+        return self._stacked.StackMember(
+            slot, request.task, selection.positions, selection.weights, initial, request.spec.own_tests
+        )
 
     @cached_property
     def _network(self) -> torch.nn.Module | None:

@@ -12,8 +12,8 @@ from edgesim import seeds
 from edgesim.cost import pricing
 from edgesim.records import WorkRecord
 from edgesim.scenario.experiment import DeviceSpec, ExperimentConfig
-from edgesim.training import evaluation
-from edgesim.training.task import ClassificationTask, device_name
+from edgesim.training import evaluation, tasks
+from edgesim.training.task import Task, device_name
 
 _STATELESS = {"torch", "torchvision", "timm", "edgesim"}
 """packages whose modules keep only weights and buffers"""
@@ -27,33 +27,32 @@ class WorkerCache:
     def __init__(self, config: ExperimentConfig):
         self.config = config
         self.torch_device = device_name(config.training.torch_device)
-        self._shard: tuple[DeviceSpec, ClassificationTask] | None = None
+        self._shard: tuple[DeviceSpec, Task] | None = None
         self._trainee: tuple[int, torch.nn.Module, list[torch.Tensor]] | None = None
         self._prices: dict[tuple[Any, ...], dict[str, Any]] = {}
         self.evaluation = evaluation.EvaluationConfig(
-            config.dataset.num_classes,
             config.evaluation.batch_size,
             config.training.precision,
             config.evaluation.every,
         )
 
     @cached_property
-    def test(self) -> ClassificationTask:
+    def test(self) -> Task:
         """The common test set. Never used to choose anything."""
-        return ClassificationTask.of_test(self.config.dataset, self.torch_device)
+        return tasks.of_test(self.config.dataset, self.torch_device)
 
-    def shard(self, spec: DeviceSpec) -> ClassificationTask:
+    def shard(self, spec: DeviceSpec) -> Task:
         """The device's training data; kept for the next job of the same device."""
         if self._shard is None or self._shard[0].index != spec.index or self._shard[0].seed != spec.seed:
-            task = ClassificationTask.of_shard(self.config.dataset, spec.shard, self.torch_device)
+            task = tasks.of_shard(self.config.dataset, spec.shard, self.torch_device)
             self._shard = (spec, task)
         return self._shard[1]
 
     def build_model(self, seed: int) -> torch.nn.Module:
         """The network at the initial weights that all devices and methods of a seed share (edge paper, III-B)."""
-        dataset = self.config.dataset
+        form = self.config.dataset.network_form
         with seeds.torch_global(seed, "init"):
-            model: torch.nn.Module = self.config.model.build(dataset.input_shape, dataset.num_classes)
+            model: torch.nn.Module = self.config.model.build(form.input_shape, form.num_outputs)
         return model.to(device=torch.device(self.torch_device)).to(memory_format=torch.channels_last)
 
     def initial_model(self, seed: int) -> torch.nn.Module:

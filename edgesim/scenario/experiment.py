@@ -13,7 +13,7 @@ from edgesim.config import user_code
 from edgesim.cost.context import PricingContext
 from edgesim.cost.objective import Objective
 from edgesim.data import datasets
-from edgesim.data.images import ImageDataset
+from edgesim.data.dataset import Dataset
 from edgesim.data.partition_checks import check
 from edgesim.errors import DataError, EdgesimError, Fault, ScenarioError
 from edgesim.formatting import n_of
@@ -34,7 +34,7 @@ class ExperimentConfig:
     """Configuration that all devices of a run share. Sent to every worker once."""
 
     scenario: str
-    dataset: ImageDataset
+    dataset: Dataset
     model: Any
     """a row of the table of models, or the user's own: `build(input_shape, num_classes)`"""
     training: Training
@@ -81,11 +81,13 @@ class DeviceSpec:
     """sorted indices into the training set"""
     conditions: Conditions = field(default_factory=Conditions)
     """power mode, energy source and availability"""
+    own_tests: IntArray | None = None
+    """test samples that are this device's own; None where the data do not say"""
     stack_slot: int | None = None
     """of a stack, where its trainings may share their steps with those of other devices (`runtime.stacking`)"""
 
 
-def load_dataset(scenario: Scenario) -> ImageDataset:
+def load_dataset(scenario: Scenario) -> Dataset:
     """Read the data set of a scenario, with the notes of its reader.
 
     Raises:
@@ -102,7 +104,7 @@ def in_order(scenario: Scenario, trials: Iterable[Trial]) -> list[Trial]:
 
 
 def configure(
-    scenario: Scenario, dataset: ImageDataset, scorer: Workload | None = None
+    scenario: Scenario, dataset: Dataset, scorer: Workload | None = None
 ) -> tuple[ExperimentConfig, NetworkShape]:
     """Configuration that all devices share, and the operations of the network, which are counted here.
 
@@ -146,7 +148,7 @@ def configure(
     return config, network
 
 
-def shards_of(scenario: Scenario, dataset: ImageDataset, seed: int) -> list[IntArray]:
+def shards_of(scenario: Scenario, dataset: Dataset, seed: int) -> list[IntArray]:
     """Split the training set of one seed: sorted indices, one array per device.
 
     Raises:

@@ -170,6 +170,8 @@ def from_document(
     parts = _parts(document, source, folder, faults)
     _check_paths(parts, faults)
     _check_auto_modes(parts, faults)
+    if parts["dataset"] and parts["pruning"]:
+        pruning_section.check_task(parts["pruning"], parts["dataset"].plugin.task, faults)
     if faults:
         reported = faults[: len(lost)] + [fault for fault in faults[len(lost) :] if fault.path not in lost]
         raise ScenarioError(source, list(dict.fromkeys(reported)))

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from edgesim.data.dataset import Dataset
 from edgesim.data.datasets import DATASETS
-from edgesim.data.images import ImageDataset
 from edgesim.errors import RunError
 from edgesim.results import provenance, run_identity, run_info
 from edgesim.results.run_folder import find_latest
@@ -40,6 +40,7 @@ def opened(scenario: Scenario, out: str | Path | None, how: Resume | None) -> tu
         "wall_s": 0.0,
         "seeds": list(scenario.seeds),
         "devices": len(scenario.fleet),
+        "task": scenario.dataset.plugin.task,
         "label_noise": scenario.dataset.plugin.label_noise if scenario.dataset.name in DATASETS else 0.0,
         "versions": provenance.versions(),
         "git_commit": provenance.git_commit(),
@@ -70,7 +71,7 @@ def opened(scenario: Scenario, out: str | Path | None, how: Resume | None) -> tu
     return folder, session
 
 
-def check_data(folder: RunFolder, dataset: ImageDataset, session: dict[str, Any], how: Resume) -> None:
+def check_data(folder: RunFolder, dataset: Dataset, session: dict[str, Any], how: Resume) -> None:
     """Compare the data with those that the run was made with; `RunError` where they changed, unless accepted."""
     now = run_identity.with_data(folder.info["identity"], dataset)
     if run_identity.data_of(folder.identity_before):  # else the run ended before its data were read

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgesim.data.datasets import ImageDataset
+from edgesim.data.datasets import Dataset
 from edgesim.errors import EdgesimError, Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.models.network_costs import counted
@@ -39,7 +39,7 @@ def inspect(scenario: Scenario) -> Inspection:
     """
     faults: list[Fault] = []
     facts: list[str] = []
-    dataset: ImageDataset | None = None
+    dataset: Dataset | None = None
     with _faults_of("dataset", faults):
         dataset = load_dataset(scenario)
     with _faults_of("pruning", faults):
@@ -80,11 +80,13 @@ def _faults_of(path: str, faults: list[Fault], seed: str = "") -> Iterator[None]
         faults.append(Fault(path, f"{seed}{error}"))
 
 
-def _data_fact(dataset: ImageDataset) -> str:
+def _data_fact(dataset: Dataset) -> str:
     """Sizes of the two splits."""
-    height, width, channels = dataset.train_images.shape[1:]
     count, tests = len(dataset.train_labels), len(dataset.test_labels)
-    of = f"{n_of(dataset.num_classes, 'class', 'classes')}, images of {height}x{width}x{channels}"
+    samples = dataset.sample_form.describe(dataset.train_samples.shape[1:])
+    of = f"{n_of(dataset.num_classes, 'class', 'classes')}, {samples}"
+    if dataset.task == "regression":
+        of = f"{n_of(dataset.network_form.num_outputs, 'number')} to predict, {samples}"
     return f"{dataset.name}: {count:,} training and {tests:,} test samples, {of}"
 
 

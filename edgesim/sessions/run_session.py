@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from edgesim.data.images import ImageDataset
+from edgesim.data.dataset import Dataset
 from edgesim.errors import EdgesimError, Fault, RunError, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.planning.run_plan import RunPlan
@@ -35,9 +35,7 @@ class Options(NamedTuple):
     """runs on other fleets whose trainings are priced here"""
 
 
-def run_missing(
-    scenario: Scenario, folder: RunFolder, dataset: ImageDataset | None, options: Options
-) -> tuple[Trial, ...]:
+def run_missing(scenario: Scenario, folder: RunFolder, dataset: Dataset | None, options: Options) -> tuple[Trial, ...]:
     """Run the missing trials of a folder. After an error, the folder is left for `--resume`.
 
     Args:

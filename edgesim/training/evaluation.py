@@ -1,27 +1,14 @@
-"""Evaluation of trained networks: on a common set, per class."""
+"""Evaluation of trained networks: on a common set, per class, and on a device's own samples."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from edgesim.training.loop import FitResult
-from edgesim.training.task import ClassificationTask, observe
-from edgesim.work import FloatArray, IntArray
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Outcome of an evaluation of n samples."""
-
-    loss: float
-    """mean loss"""
-    accuracy: float
-    """share of right answers, in [0, 1]"""
-    per_class_accuracy: FloatArray
-    """[C]; NaN for a class without samples"""
+from edgesim.training.task import Scores, Task, observe
+from edgesim.work import IntArray
 
 
 @dataclass(frozen=True)
@@ -41,9 +28,8 @@ class TrainingOutcome:
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """Settings of the evaluation, with the epochs after which the common test set is config."""
+    """Settings of the evaluation, with the epochs after which the common test set is passed."""
 
-    num_classes: int
     batch_size: int
     precision: str
     every: int = 0
@@ -53,18 +39,17 @@ class EvaluationConfig:
         """True where the test set is evaluated after a 1-based epoch of `epochs`."""
         return epoch == epochs or (self.every > 0 and epoch % self.every == 0)
 
-    def scores(self, loss: FloatArray, correct: FloatArray, labels: IntArray) -> Scores:
-        """Scores from the losses, correct predictions (1 = correct) and labels of n samples, each [n]."""
-        counts = np.bincount(labels, minlength=self.num_classes)
-        right = np.bincount(labels, weights=correct, minlength=self.num_classes)
-        per_class = np.divide(right, counts, out=np.full(self.num_classes, np.nan), where=counts > 0)
-        return Scores(float(loss.mean()), float(correct.mean()), per_class)
 
-
-def evaluate(model: torch.nn.Module, task: ClassificationTask, config: EvaluationConfig) -> Scores:
-    """Loss and accuracy, over all and per class, in evaluation mode and without augmentation.
+def evaluate(model: torch.nn.Module, task: Task, config: EvaluationConfig, own: IntArray | None = None) -> Scores:
+    """Loss and metrics, over all and per class, in evaluation mode and without augmentation.
 
     The network runs in the precision that it was trained in.
+
+    Args:
+        model: a trained network.
+        task: the samples.
+        config: settings.
+        own: samples that are a device's own, too.
     """
     snapshot = observe(model, task, frozenset(), config.batch_size, config.precision)
-    return config.scores(snapshot.loss, snapshot.correct, task.labels.cpu().numpy())
+    return task.scores(snapshot.loss, snapshot.results, own)

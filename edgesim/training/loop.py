@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -56,7 +56,8 @@ class Step(NamedTuple):
     """int64 [B], positions within the shard"""
     losses: torch.Tensor
     """float32 [B], at the weights before the step"""
-    outputs: torch.Tensor
+    outputs: Any
+    """of the network; of most tasks a tensor"""
 
 
 class Epoch(NamedTuple):
@@ -65,7 +66,8 @@ class Epoch(NamedTuple):
     number: int
     """1-based"""
     loss: float
-    accuracy: float
+    metric: float
+    """the task's deciding one; NaN where single samples have none"""
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ class _Fitting:
         self.draws = self._draws(streams)
         self.batch_sizes: list[int] = []
         self.losses: list[torch.Tensor] = []
-        self.correct: list[torch.Tensor] = []
+        self.running: list[torch.Tensor] = []
         self.visited: list[torch.Tensor] = []
         self.noted = 0
 
@@ -231,11 +233,12 @@ class _Fitting:
         self.optimizer.step(self.settings.learning_rate_at(done, self.total_steps))
         self.batch_sizes.append(len(places))
         self.losses.append(losses.detach())
-        self.correct.append(self.task.correct(outputs.detach(), where))
+        seen = outputs.detach()
+        self.running.append(self.task.running(self.task.results(seen, where)))
         self.visited.append(places)
         if self.hooks.after_step is None:
             return False
-        return self.hooks.after_step(Step(done, epoch, where, self.losses[-1], outputs.detach()))
+        return self.hooks.after_step(Step(done, epoch, where, self.losses[-1], seen))
 
     def _running_statistics(self, batch: int) -> AbstractContextManager[None]:
         """A batch of one sample has no variance: batch normalisation uses its running statistics for it."""
@@ -245,8 +248,8 @@ class _Fitting:
         """Check the epoch's losses and return its means."""
         losses = torch.cat(self.losses).double()
         _check_finite(losses, self.losses, len(self.batch_sizes))
-        means = Epoch(number + 1, float(losses.mean()), float(torch.cat(self.correct).double().mean()))
-        self.losses, self.correct, self.visited, self.noted = [], [], [], 0
+        means = Epoch(number + 1, float(losses.mean()), float(torch.cat(self.running).double().mean()))
+        self.losses, self.running, self.visited, self.noted = [], [], [], 0
         return means
 
     def _note_losses(self) -> None:

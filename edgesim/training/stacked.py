@@ -23,9 +23,10 @@ from torch.nn import functional
 
 from edgesim.errors import TrainingDiverged
 from edgesim.training import evaluation, optim
+from edgesim.training.classification import ClassificationTask, scores_of
 from edgesim.training.loop import Epoch, FitResult
 from edgesim.training.settings import MAX_STACKED_PARAMETERS, STACK_SLOTS, Training
-from edgesim.training.task import ClassificationTask
+from edgesim.training.task import Scores
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 MIN_WIDTH = 4
@@ -50,6 +51,8 @@ class StackMember:
     """[m] loss weights, or None for ones"""
     initial: State
     """weights of the network to begin with"""
+    own_tests: IntArray | None = None
+    """test samples that are the device's own"""
 
 
 def stacks(model: nn.Module, training: Training, torch_device: str) -> bool:
@@ -107,7 +110,7 @@ def train(
         optimizer.step(settings.learning_rate_at(epoch, settings.epochs))
         if config.is_due(epoch + 1, settings.epochs):
             tests[epoch + 1] = stack.evaluate_all(test, config)
-    shards = stack.evaluate_own(config)
+    shards = stack.evaluate_own()
     share = (time.perf_counter() - started) / len(members), len(members)
     outcomes: list[evaluation.TrainingOutcome | TrainingDiverged] = []
     for place, member in enumerate(members):
@@ -171,7 +174,7 @@ class _Stack:
         return losses.detach(), (outputs.detach().argmax(-1) == self._labels).float()
 
     @torch.no_grad()
-    def evaluate_all(self, task: ClassificationTask, config: evaluation.EvaluationConfig) -> list[evaluation.Scores]:
+    def evaluate_all(self, task: ClassificationTask, config: evaluation.EvaluationConfig) -> list[Scores]:
         """Every member on one common set."""
         losses, all_correct = [], []
         for start in range(0, task.size, config.batch_size):
@@ -182,10 +185,11 @@ class _Stack:
             all_correct.append((outputs.argmax(-1) == truth).float())
         loss, correct = (torch.cat(parts, 1).double().numpy() for parts in (losses, all_correct))
         labels = task.labels.numpy()
-        return [config.scores(loss[m.slot], correct[m.slot], labels) for m in self._members]
+        classes = task.num_classes
+        return [scores_of(loss[m.slot], correct[m.slot], labels, classes, m.own_tests) for m in self._members]
 
     @torch.no_grad()
-    def evaluate_own(self, config: evaluation.EvaluationConfig) -> list[evaluation.Scores]:
+    def evaluate_own(self) -> list[Scores]:
         """Every member on its own shard."""
         inputs, labels = torch.zeros_like(self._inputs), torch.zeros_like(self._labels)
         for member in self._members:
@@ -196,9 +200,8 @@ class _Stack:
         found = []
         for member in self._members:
             size = member.task.size
-            found.append(
-                config.scores(loss[member.slot, :size], correct[member.slot, :size], member.task.labels.numpy())
-            )
+            mine = member.slot, slice(0, size)
+            found.append(scores_of(loss[mine], correct[mine], member.task.labels.numpy(), member.task.num_classes))
         return found
 
 

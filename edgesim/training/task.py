@@ -1,85 +1,76 @@
-"""Training task, as the training loop and the methods see it.
+"""Interface of a training task, as the training loop and the methods see it, and forward passes over a shard.
 
-A method never names cross-entropy: this interface gives it losses, correct predictions and embeddings per sample. So a
-method prunes any task that has a loss per sample, unless it needs more.
+A method never names cross-entropy: this interface gives it losses per sample, and what else the task shows. So a method
+prunes any task, unless it needs more than that. `training.tasks` has the tasks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch.nn import functional
 
-from edgesim.data.datasets import ImageDataset
 from edgesim.models.networks import last_linear
 from edgesim.models.train_eval_modes import evaluating
+from edgesim.tasks import TaskKind
 from edgesim.work import FloatArray, IntArray
+
+Positions = torch.Tensor | slice
+"""samples of a shard: int64 [B], or a slice"""
 
 
 class Task(Protocol):
     """A device's shard on the torch device that computes, batch by batch."""
 
+    kind: TaskKind
     size: int
-    channels: frozenset[str]
-    """quantities per sample: always "loss" and "correct", and "logits" and "embedding" where the task has them"""
 
-    def inputs(self, positions: torch.Tensor | slice) -> torch.Tensor:
-        """Network inputs of the samples at `positions` (int64 [B]), normalised."""
+    @property
+    def channels(self) -> frozenset[str]:
+        """Quantities per sample that the task shows (`tasks.TaskKind.channels`)."""
 
-    def losses(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
+    def inputs(self, positions: Positions) -> Any:
+        """Network inputs of the samples at `positions`: float32 [B, ...] normalised, int64 [B, length] of tokens."""
+
+    def losses(self, outputs: Any, positions: Positions) -> torch.Tensor:
         """Unreduced losses, float32 [B]."""
 
-    def correct(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
-        """1 where a sample is right, else 0: float32 [B]."""
+    def results(self, outputs: Any, positions: Positions) -> Any:
+        """What the metrics are made of: a tensor [B, ...], or a list of B entries.
+
+        Of a classification 1 where a sample is right, else 0.
+        """
+
+    def running(self, results: Any) -> torch.Tensor:
+        """The deciding metric of each sample of a batch, float32 [B], as far as single samples have one; else NaN."""
+
+    def scores(self, losses: FloatArray, results: Sequence[Any], own: IntArray | None = None) -> Scores:
+        """Metrics of all samples, once.
+
+        Args:
+            losses: [n].
+            results: of the batches, in order.
+            own: samples that are those of one device, too.
+        """
 
 
-class ClassificationTask:
-    """Images with one label each, cross-entropy, top-1.
+@dataclass(frozen=True)
+class Scores:
+    """Outcome of an evaluation of n samples."""
 
-    Images are kept as uint8 on the torch device and normalised batch by batch. That is as fast as keeping floats, in a
-    quarter of the memory. Batches are channels-last: channels-first max-pooling is far slower on CPUs.
-    """
-
-    channels = frozenset({"loss", "correct", "logits", "embedding"})
-
-    def __init__(
-        self, images: np.ndarray, labels: np.ndarray, normalisation: tuple[np.ndarray, np.ndarray], device: str
-    ):
-        """Take uint8 images [n, H, W, C], labels [n] and the training split's (mean, std) per channel."""
-        self.size = len(labels)
-        self._images = torch.from_numpy(np.array(images, dtype=np.uint8, order="C")).to(device)  # NHWC
-        self.labels = torch.from_numpy(np.array(labels, dtype=np.int64)).to(device)
-        mean, std = (torch.as_tensor(np.asarray(part, dtype=np.float32), device=device) for part in normalisation)
-        self._scale = (1.0 / (255.0 * std)).view(1, -1, 1, 1)
-        self._shift = (-mean / std).view(1, -1, 1, 1)
-
-    @classmethod
-    def of_shard(cls, dataset: ImageDataset, shard: IntArray, device: str) -> ClassificationTask:
-        """The task of a device that holds the training images `shard`."""
-        return cls(dataset.train_images[shard], dataset.train_labels[shard], dataset.normalisation(), device)
-
-    @classmethod
-    def of_test(cls, dataset: ImageDataset, device: str) -> ClassificationTask:
-        """The common test set, normalised by the training split."""
-        return cls(dataset.test_images, dataset.test_labels, dataset.normalisation(), device)
-
-    def inputs(self, positions: torch.Tensor | slice) -> torch.Tensor:
-        """Float32 [B, C, H, W] in channels-last memory."""
-        images = self._images[positions].permute(0, 3, 1, 2)  # [B, C, H, W], strides of NHWC
-        return images.to(torch.float32).mul_(self._scale).add_(self._shift)
-
-    def losses(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
-        """Cross-entropy of each sample, float32 [B]."""
-        return functional.cross_entropy(outputs.float(), self.labels[positions], reduction="none")
-
-    def correct(self, outputs: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
-        """1 where the largest logit is the label's."""
-        return (outputs.argmax(dim=1) == self.labels[positions]).float()
+    loss: float
+    """mean loss"""
+    metrics: Mapping[str, float]
+    """by `Metric.key`; NaN where a set of samples has none"""
+    per_class: Mapping[str, FloatArray] = field(default_factory=dict)
+    """by `Metric.key`, [C] each; NaN for a class without samples; empty where a metric has no value per class"""
+    own: Mapping[str, float] = field(default_factory=dict)
+    """by `Metric.key`, of the samples that are a device's own; empty where there are none"""
 
 
 class EmbeddingTap:
@@ -114,12 +105,17 @@ class Snapshot:
 
     loss: FloatArray
     """[n] float64"""
-    correct: FloatArray
-    """[n] float64, 1 = right"""
+    results: tuple[Any, ...] = ()
+    """`Task.results` of the batches, in order"""
     logits: FloatArray | None = None
     """[n, C] float64"""
     embedding: FloatArray | None = None
     """[n, D] float64"""
+
+    @cached_property
+    def correct(self) -> FloatArray:
+        """[n] float64, 1 = right; of a task that shows this."""
+        return torch.cat(list(self.results)).double().cpu().numpy() if self.results else np.zeros(0)
 
 
 def device_name(wanted: str) -> str:
@@ -148,7 +144,7 @@ def observe(
     Args:
         model: the network; the mode of each of its layers is put back afterwards.
         task: the shard.
-        capture: which of "logits" and "embedding" to keep beside loss and correctness.
+        capture: which of "logits" and "embedding" to keep beside losses and results.
         batch_size: samples per pass; the result does not depend on it beyond float rounding.
         precision_name: "fp32" or "bf16".
         positions: the samples to pass, or None for all.
@@ -156,7 +152,8 @@ def observe(
     device = next(model.parameters()).device
     count = task.size if positions is None else len(positions)
     chosen = None if positions is None else torch.as_tensor(positions, device=device)
-    kept: dict[str, list[torch.Tensor]] = {name: [] for name in ("loss", "correct", "logits", "embedding")}
+    kept: dict[str, list[torch.Tensor]] = {name: [] for name in ("loss", "logits", "embedding")}
+    results: list[Any] = []
     tap = EmbeddingTap(model) if "embedding" in capture else None
     with evaluating(model):
         for start in range(0, count, batch_size):
@@ -169,13 +166,13 @@ def observe(
                         outputs = model(task.inputs(where))
                     kept["embedding"].append(tap.take())
             kept["loss"].append(task.losses(outputs, where))
-            kept["correct"].append(task.correct(outputs, where))
+            results.append(task.results(outputs, where))
             if "logits" in capture:
                 kept["logits"].append(outputs.float())
     joined = {name: torch.cat(parts).double().cpu().numpy() for name, parts in kept.items() if parts}
     return Snapshot(
         loss=joined.get("loss", np.zeros(0)),
-        correct=joined.get("correct", np.zeros(0)),
+        results=tuple(results),
         logits=joined.get("logits"),
         embedding=joined.get("embedding"),
     )

@@ -172,7 +172,7 @@ def _run(
     def after_step(step: Step) -> bool:
         log.note(step, tap.take() if tap else None)
         if "correct" in log.record:
-            log.note_correct(step, task.correct(step.outputs, step.positions))
+            log.note_correct(step, task.results(step.outputs, step.positions))
         done = step.number + 1
         if done in stops:
             _pause(model, task, needs, done, settings, log)

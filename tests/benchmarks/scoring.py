@@ -28,9 +28,9 @@ from edgesim.pruning.herding import herding
 from edgesim.pruning.k_center import k_center
 from edgesim.results import provenance
 from edgesim.runtime.executor import one_thread
+from edgesim.training import tasks
 from edgesim.training.loop import Streams
 from edgesim.training.settings import Training
-from edgesim.training.task import ClassificationTask
 from edgesim.training.warmup import observe_warmup
 
 SIZE, KEEP_RATIO = 6000, 0.3
@@ -53,7 +53,7 @@ def main() -> None:
     arguments = parser.parse_args()
     one_thread()
     data = datasets.load(datasets.FashionMnist(limit_train=SIZE), "fashion-mnist")
-    task = ClassificationTask.of_shard(data, np.arange(SIZE), "cpu")
+    task = tasks.of_shard(data, np.arange(SIZE), "cpu")
     shard = base.Shard(SIZE, data.train_labels, data.num_classes, 64, TRAINING.epochs, 2 * -(-SIZE // 64))
 
     def network() -> torch.nn.Module:

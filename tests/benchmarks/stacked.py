@@ -25,12 +25,13 @@ from edgesim.models import networks
 from edgesim.results import provenance
 from edgesim.runtime.executor import keep_freed_memory
 from edgesim.training import evaluation, loop, stacked
+from edgesim.training.array_inputs import ArrayInputs
+from edgesim.training.classification import ClassificationTask
 from edgesim.training.settings import MAX_STACKED_PARAMETERS, STACK_SLOTS, Training
-from edgesim.training.task import ClassificationTask
 
 EPOCHS, CLASSES, TESTS = 5, 10, 1000
 SHAPE = (1, 28, 28)
-EVALUATED = evaluation.EvaluationConfig(CLASSES, 250, "fp32")
+EVALUATED = evaluation.EvaluationConfig(250, "fp32")
 SETTINGS = Training(epochs=EPOCHS, batch_size=64, schedule="constant")
 LEVELS = (np.full(1, 0.5), np.full(1, 0.29))
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
@@ -51,7 +52,7 @@ def network(name: str) -> nn.Module:
 def task(count: int, number: int) -> ClassificationTask:
     noise = seeds.stream(0, "benchmark:images", number)
     images = noise.integers(0, 256, (count, 28, 28, 1), dtype=np.uint8)
-    return ClassificationTask(images, noise.integers(0, CLASSES, count), LEVELS, "cpu")
+    return ClassificationTask(ArrayInputs(images, LEVELS, "cpu"), noise.integers(0, CLASSES, count), CLASSES)
 
 
 def one_by_one(model: nn.Module, shards: list[ClassificationTask], test: ClassificationTask) -> list[float]:

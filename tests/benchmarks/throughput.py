@@ -72,7 +72,7 @@ def write_work(folder: Path, **changes: Any) -> Path:
     path.write_text(made.to_yaml())
     plan = plan_run(made)
     data = plan.config.dataset
-    for name in ("train_images", "train_labels", "test_images", "test_labels"):
+    for name in ("train_samples", "train_labels", "test_samples", "test_labels"):
         np.save(folder / f"{name}.npy", np.ascontiguousarray(getattr(data, name)))
     shards = [plan.devices[0, index].shard for index in range(len(made.fleet))]
     for index, shard in enumerate(shards):

@@ -20,9 +20,10 @@ from edgesim import seeds
 from edgesim.models.catalog import Mlp
 from edgesim.pruning import METHODS, base, selection
 from edgesim.pruning.last_layer_gradients import LastLayer
+from edgesim.training.array_inputs import ArrayInputs
+from edgesim.training.classification import ClassificationTask
 from edgesim.training.loop import Streams, Subset
 from edgesim.training.settings import Training
-from edgesim.training.task import ClassificationTask
 from edgesim.training.warmup import observe_warmup
 
 CLASSES = 4
@@ -97,7 +98,7 @@ def context_of(
     method: Any, images: np.ndarray, labels: np.ndarray, training: Training | None = None, seed: int = 0
 ) -> base.ScoreContext:
     training = training or Training(epochs=3, batch_size=8)
-    task = ClassificationTask(images, labels, (np.array([0.5]), np.array([0.25])), "cpu")
+    task = ClassificationTask(ArrayInputs(images, (np.array([0.5]), np.array([0.25])), "cpu"), labels, CLASSES)
     n, size = len(labels), training.batch_size
     shard = base.Shard(n, labels.astype(np.int64), CLASSES, size, training.epochs, 2 * -(-n // size))
     streams = Streams(seed, 0, "warm-up")

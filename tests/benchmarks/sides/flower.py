@@ -65,8 +65,8 @@ def tutorial(folder: Path, precision: str, devices: list[int]) -> None:
         scaled = (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 - plan["mean"]) / plan["std"]
         return TensorDataset(scaled.contiguous(), torch.from_numpy(labels))
 
-    own = data(np.load(folder / "train_images.npy")[shard], np.load(folder / "train_labels.npy")[shard])
-    test = data(np.load(folder / "test_images.npy"), np.load(folder / "test_labels.npy"))
+    own = data(np.load(folder / "train_samples.npy")[shard], np.load(folder / "train_labels.npy")[shard])
+    test = data(np.load(folder / "test_samples.npy"), np.load(folder / "test_labels.npy"))
     began = time.time()
     torch.manual_seed(device)
     model = nn.Sequential(

@@ -39,8 +39,8 @@ def work(folder: Path, precision: str, devices: list[int]) -> None:
     for option, value in ((-3, 32 << 20), (-1, 2**31 - 1), (-2, 64 << 20)):
         ctypes.CDLL(None).mallopt(option, value)  # freed pages are kept: about a quarter of the time (glibc)
     plan = json.loads((folder / "plan.json").read_text())
-    train = torch.from_numpy(np.load(folder / "train_images.npy"))  # [n, 28, 28, 1] uint8
-    test = torch.from_numpy(np.load(folder / "test_images.npy"))
+    train = torch.from_numpy(np.load(folder / "train_samples.npy"))  # [n, 28, 28, 1] uint8
+    test = torch.from_numpy(np.load(folder / "test_samples.npy"))
     labels = torch.from_numpy(np.load(folder / "train_labels.npy"))
     test_labels = torch.from_numpy(np.load(folder / "test_labels.npy"))
     mean, std = plan["mean"], plan["std"]
