@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgesim.data.boxes import NO_OBJECT
 from edgesim.data.columns import Column, checked_columns
 from edgesim.data.partition_checks import apportion
 from edgesim.data.reading_notes import Note, some
@@ -106,7 +107,11 @@ class Dataset:
     @property
     def network_form(self) -> NetworkForm:
         """Form of a network for these data: its inputs, task and outputs."""
-        outputs = self.train_targets.shape[1] if isinstance(self.train_targets, np.ndarray) else self.num_classes
+        outputs = self.num_classes
+        if isinstance(self.train_targets, np.ndarray):
+            outputs = self.train_targets.shape[1]
+        elif self.task == "detection":
+            outputs -= self.class_names[-1] == NO_OBJECT
         return NetworkForm(self.input_shape, outputs, self.task, self.sample_form.tokens)
 
     @property

@@ -87,7 +87,7 @@ class RawDataset:
         Raises:
             DataError: an empty split, or labels that are no classes (`labels.classes_of`).
         """
-        train, test, names, notes = self._ranges() if self.task == "regression" else self._classes()
+        train, test, names, notes = self._of_task()
         if test is None:
             assert self.held_out is not None, "a reader gives a test split, or says how to take one"
             rows = self.held_out.rows(train.labels, train.where, train.columns)
@@ -100,6 +100,13 @@ class RawDataset:
             notes.append(Note("missing", f"{text}: {some(names[c] for c in missing)}", len(missing)))
         parts = names, tuple(notes), self.noticed, self.form, self.task, self.missing
         return CheckedDataset(train, test, *parts)
+
+    def _of_task(self) -> tuple[RawSplit, RawSplit | None, tuple[str, ...], list[Note]]:
+        """Both splits with class ids, the classes' names, and the notes so far."""
+        if self.task == "detection":  # the reader has made classes of images out of those of boxes
+            assert self.class_names is not None
+            return self.train, self.test, self.class_names, [*self.notes]
+        return self._ranges() if self.task == "regression" else self._classes()
 
     def _classes(self) -> tuple[RawSplit, RawSplit | None, tuple[str, ...], list[Note]]:
         """Both splits with class ids, the classes' names, and the notes so far."""

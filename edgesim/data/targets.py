@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgesim.data.boxes import Boxes
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
 from edgesim.tasks import TaskName
 from edgesim.work import IntArray
 
-Targets = Any
-"""float32 [N, K] of a regression; `boxes.Boxes` of a detection: `len` and indexing by rows"""
+Targets = npt.NDArray[np.float32] | Boxes
+"""float32 [N, K] of a regression, boxes of a detection; both have a length and are indexed by rows"""
 RANGES = 10
 """of a target, as classes for partitions and shares"""
 
@@ -33,7 +34,15 @@ def check_targets(targets: Targets | None, task: TaskName, count: int, where: st
     if targets is None or len(targets) != count:
         found = "are missing" if targets is None else f"are {len(targets):,} for {n_of(count, 'sample')}"
         raise DataError(f"{where} targets: {found}; a {task} needs one for each sample")
-    return as_numbers(targets, f"{where} targets") if task == "regression" else targets
+    if task == "detection":
+        if not isinstance(targets, Boxes):
+            raise DataError(
+                f"{where} targets: are {type(targets).__name__}; a detection needs `edgesim.data.boxes.Boxes`"
+            )
+        return targets
+    if isinstance(targets, Boxes):
+        raise DataError(f"{where} targets: are boxes; a regression needs numbers [N, K]")
+    return as_numbers(targets, f"{where} targets")
 
 
 def as_numbers(values: npt.ArrayLike, where: str) -> npt.NDArray[np.float32]:
@@ -81,11 +90,11 @@ def target_arrays(targets: Targets | None) -> dict[str, npt.NDArray[Any]]:
     """The arrays that targets consist of, by name, to be stored; none of a classification."""
     if targets is None:
         return {}
-    return {"numbers": targets} if isinstance(targets, np.ndarray) else dict(targets.arrays())
+    return targets.arrays() if isinstance(targets, Boxes) else {"numbers": targets}
 
 
 def targets_from(arrays: dict[str, npt.NDArray[Any]]) -> Targets | None:
     """The targets whose `target_arrays` these are."""
     if not arrays:
         return None
-    return arrays["numbers"]
+    return arrays["numbers"] if "numbers" in arrays else Boxes(**arrays)

@@ -7,11 +7,16 @@ from typing import Any
 from edgesim.data.dataset import Dataset
 from edgesim.training.array_inputs import ArrayInputs
 from edgesim.training.classification import ClassificationTask
+from edgesim.training.detection import DetectionTask
 from edgesim.training.regression import RegressionTask
 from edgesim.training.task import Task
 from edgesim.work import IntArray
 
-CLASSES: dict[str, Any] = {"classification": ClassificationTask, "regression": RegressionTask}
+CLASSES: dict[str, Any] = {
+    "classification": ClassificationTask,
+    "regression": RegressionTask,
+    "detection": DetectionTask,
+}
 
 
 def of_shard(dataset: Dataset, shard: IntArray, device: str) -> Task:
