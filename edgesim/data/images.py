@@ -12,6 +12,7 @@ from edgesim.data.partition_checks import apportion
 from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
+from edgesim.tasks import NetworkForm
 from edgesim.work import IntArray
 
 ByteArray = npt.NDArray[np.uint8]
@@ -73,6 +74,11 @@ class ImageDataset:
         """Shape of one sample as a network sees it: (C, H, W)."""
         _, height, width, channels = self.train_images.shape
         return channels, height, width
+
+    @property
+    def network_form(self) -> NetworkForm:
+        """Form of a network for the data."""
+        return NetworkForm(self.input_shape, self.num_classes)
 
     @property
     def sample_bytes(self) -> int:
