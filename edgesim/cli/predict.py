@@ -70,7 +70,7 @@ def predict(
         raise typer.BadParameter("a whole training needs both --samples and --epochs; without them it is one step")
     if startup is not None and samples is None:
         raise typer.BadParameter("--startup belongs to a whole training; give --samples and --epochs with it")
-    from edgesim.models.catalog import takes_tokens
+    from edgesim.models.model_forms import takes_tokens
     from edgesim.planning import step_prediction
     from edgesim.planning.training_prediction import Startup, predict_job
     from edgesim.tasks import NetworkForm

@@ -21,9 +21,8 @@ from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.config.validation import nearest
 from edgesim.errors import EdgesimError
-from edgesim.models.model_fields import IMAGES, SAMPLES, TOKENS, VECTORS, WINDOWS, Shape, Width, check_kind, check_size
+from edgesim.models.model_fields import IMAGES, SAMPLES, VECTORS, WINDOWS, Shape, Width, check_kind, check_size
 from edgesim.models.signal_models import Cnn1d, DsCnn, Gru, TinyTransformer
-from edgesim.tasks import NetworkForm
 
 if TYPE_CHECKING:
     from torch import nn
@@ -237,36 +236,6 @@ def resolve(name: str) -> type:
         return _own(name)
     choice = f"{', '.join(MODELS)}, timm:NAME or package.module:Name"
     raise EdgesimError(f"there is no model '{name}'; allowed: {choice}{nearest(name, MODELS)}")
-
-
-def takes_tokens(name: str, input_shape: Shape) -> bool:
-    """True where a sample of one axis means token ids to a model of the table."""
-    return MODELS.get(name) is TinyTransformer and len(input_shape) == 1
-
-
-def check_form(model: Model, name: str, form: NetworkForm) -> None:
-    """Refuse token ids for a model that needs numbers, and numbers for one that needs token ids.
-
-    Shapes alone do not tell a vector of features from token ids, so `build` cannot.
-
-    Args:
-        model: with its arguments.
-        name: as the scenario calls it; users' own models get any samples.
-        form: of the network.
-
-    Raises:
-        EdgesimError: the model takes no samples of the kind, or the ids of the data go beyond its vocabulary.
-    """
-    if isinstance(model, TinyTransformer):
-        check_kind(name, (TOKENS, WINDOWS), form.input_shape, form.tokens)
-        if form.tokens and model.vocabulary < form.vocabulary:
-            raise EdgesimError(
-                f"the data has token ids up to {form.vocabulary - 1:,}, and vocabulary is {model.vocabulary:,}; "
-                f"write vocabulary: {form.vocabulary}"
-            )
-    elif form.tokens and (name in MODELS or name.startswith("timm:")):
-        takes = {"mlp": (IMAGES, WINDOWS, VECTORS), "cnn1d": (WINDOWS,), "gru": (WINDOWS,)}.get(name, (IMAGES,))
-        check_kind(name, takes, form.input_shape, form.tokens)
 
 
 def _timm(name: str) -> type:

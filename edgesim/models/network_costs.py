@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from edgesim.config import user_code
-from edgesim.models.catalog import MODELS, Model, check_form
+from edgesim.models.catalog import MODELS, Model
+from edgesim.models.model_forms import check_form
 from edgesim.tasks import NetworkForm
 from edgesim.work import Workload
 

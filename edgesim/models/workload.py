@@ -19,6 +19,7 @@ from edgesim.formatting import n_of
 from edgesim.models import counted_pass, networks, signal_networks
 from edgesim.models.model_fields import IMAGES, kind_of
 from edgesim.models.operations import Recorder, affine
+from edgesim.models.recurrent import RecurrentKernels, has_recurrent_layers
 from edgesim.models.train_eval_modes import evaluating, start_training
 from edgesim.models.training_memory import training_memory
 from edgesim.tasks import NetworkForm
@@ -75,7 +76,7 @@ def count(
     with torch.random.fork_rng(devices=[]):
         try:
             module = _built(build)
-            if not _is_small_and_plain(module):
+            if not _counts_on_real_tensors(module):
                 with suppress(*_FAILURES):
                     return _count(module, form, batch_size, torch.device("meta"), with_memory)
                 module = _built(build)  # there were no numbers to look at, or the network is wrong
@@ -97,11 +98,17 @@ def _built(build: Callable[[], nn.Module]) -> nn.Module:
     return module
 
 
+def _counts_on_real_tensors(module: nn.Module) -> bool:
+    """True for small plain networks, and for recurrent layers, which torch takes apart differently on meta tensors."""
+    on_meta = any(weight.is_meta for weight in module.parameters())
+    return _is_small_and_plain(module) or (has_recurrent_layers(module) and not on_meta)
+
+
 def _is_small_and_plain(module: nn.Module) -> bool:
     """True where real tensors give the same count sooner: the first pass over meta tensors imports torch._dynamo.
 
     The import takes seconds, a pass over a small network milliseconds. Only layers whose two counts the tests compare
-    are plain. Recurrent layers and attention run through other kernels on real tensors, and are counted differently.
+    are plain. torch's attention runs through other kernels on real tensors, and is counted differently.
     """
     weights = list(module.parameters())
     if any(weight.is_meta for weight in weights) or sum(weight.numel() for weight in weights) > _SMALL_WEIGHTS:
@@ -118,7 +125,8 @@ def _count(
         for samples in (batch_size, 2 * batch_size):
             inputs = counted_pass.inputs(form, samples, device)
             targets = counted_pass.targets(form, samples, device)
-            with evaluating(module), Recorder() as recorder, torch.no_grad():
+            recorder = Recorder()
+            with evaluating(module), recorder, RecurrentKernels(recorder), torch.no_grad():
                 outputs = module(inputs)
             counted_pass.check(form, outputs, samples)
             forward.append(recorder)
@@ -143,6 +151,7 @@ def _train_pass(module: nn.Module, form: NetworkForm, inputs: Any, targets: Any)
     """The operations of one forward and backward pass."""
     for weight in module.parameters():
         weight.grad = None  # adding to the gradients of the pass before would be operations too
-    with Recorder() as recorder:
+    recorder = Recorder()
+    with recorder, RecurrentKernels(recorder):
         counted_pass.loss(form, module(inputs), targets).backward()
     return recorder
