@@ -53,7 +53,7 @@ def inspect(scenario: Scenario) -> Inspection:
         with _faults_of("partition", faults, f"seed {seed}: "):
             facts.append(f"seed {seed}: {_shards_fact(shards_of(scenario, dataset, seed))}")
     with _faults_of("model", faults):
-        workload, _ = counted(scenario.model.plugin, scenario.model.name, dataset.input_shape, dataset.num_classes)
+        workload, _ = counted(scenario.model.plugin, scenario.model.name, dataset.network_form)
         facts.append(f"{scenario.model.name}: {workload.parameters:,} parameters")
     return Inspection(tuple(faults), tuple(facts), tuple(map(str, dataset.notes)))
 
