@@ -10,8 +10,8 @@ from torch import nn
 
 from edgesim.models import detection
 from edgesim.models.detection import DetectionInputs, Detections
-from edgesim.models.faster_rcnn import FasterRcnn
-from edgesim.models.yolo import YoloV3Tiny
+from edgesim.models.faster_rcnn import FasterRcnnModule
+from edgesim.models.yolo import YoloV3TinyModule
 
 LN2 = math.log(2)
 ANCHOR = (23 * 64 / 416, 27 * 64 / 416)
@@ -35,9 +35,9 @@ def only(inputs: DetectionInputs, i: int) -> DetectionInputs:
 
 
 @pytest.fixture(scope="module")
-def silent() -> YoloV3Tiny:
+def silent() -> YoloV3TinyModule:
     """A network for two classes whose heads say 0 whatever they see."""
-    network = YoloV3Tiny((3, 64, 64), 2, 0.125)
+    network = YoloV3TinyModule((3, 64, 64), 2, 0.125)
     for head in (network.coarse_head[1], network.fine_head[1]):
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
@@ -45,7 +45,7 @@ def silent() -> YoloV3Tiny:
 
 
 def test_yolov3_tiny_has_the_layers_of_the_paper():
-    network = YoloV3Tiny((3, 416, 416), 80, 1.0)
+    network = YoloV3TinyModule((3, 416, 416), 80, 1.0)
     convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     assert len(convolutions) == 13
     # darknet's file of weights has 8,858,734 numbers, of which 2 x 3,184 are running means and variances.
@@ -94,7 +94,7 @@ def test_the_last_row_and_column_own_boxes_at_the_edge(silent):
 
 
 def test_images_need_no_sides_of_multiples_of_32():
-    network = YoloV3Tiny((1, 40, 72), 1, 0.125)
+    network = YoloV3TinyModule((1, 40, 72), 1, 0.125)
     inputs = DetectionInputs(torch.randn(2, 1, 40, 72), (torch.tensor([[60.0, 30, 72, 40]]), torch.zeros(0, 4)),
                              (torch.zeros(1, dtype=torch.int64), torch.zeros(0, dtype=torch.int64)))  # fmt: skip
     network.eval()
@@ -114,7 +114,7 @@ def test_yolo_learns_to_find_a_square():
         images[i, 0, int(y0) : int(y1), int(x0) : int(x1)] = 3.0
     boxes = (*(torch.tensor([one]) for one in squares), torch.zeros(0, 4))
     labels = tuple(torch.full((len(one),), i % 2) for i, one in enumerate(boxes))
-    inputs, network = DetectionInputs(images, boxes, labels), YoloV3Tiny((1, 64, 64), 2, 0.125)
+    inputs, network = DetectionInputs(images, boxes, labels), YoloV3TinyModule((1, 64, 64), 2, 0.125)
     optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
     for _ in range(100):
         losses = network(inputs).losses
@@ -154,7 +154,7 @@ def test_faster_rcnn_has_the_losses_of_torchvision_image_by_image():
 
     inputs = batch([box(20, 20, 14, 14), box(40, 40, 20, 10)], [], side=64)
     torch.manual_seed(0)
-    network = FasterRcnn("mobilenet-v3-320-fpn", (3, 64, 64), 2)
+    network = FasterRcnnModule("mobilenet-v3-320-fpn", (3, 64, 64), 2)
     network.eval()  # so that batch norm sees each image alone
     theirs = FasterRCNN(network.backbone, 3, min_size=64, max_size=64, image_mean=[0] * 3, image_std=[1] * 3)
     theirs.rpn, theirs.roi_heads = network.rpn, network.roi_heads
@@ -182,7 +182,7 @@ def test_faster_rcnn_has_the_losses_of_torchvision_image_by_image():
 
 def test_faster_rcnn_repeats_bit_for_bit_with_the_same_random_numbers():
     torch.manual_seed(0)
-    network = FasterRcnn("mobilenet-v3-320-fpn", (1, 64, 64), 1)
+    network = FasterRcnnModule("mobilenet-v3-320-fpn", (1, 64, 64), 1)
     assert next(network.parameters()).shape[1] == 1
     inputs = batch([box(20, 20, 14, 14)], [], channels=1)
     losses = []

@@ -21,6 +21,7 @@ from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.config.validation import nearest
 from edgesim.errors import EdgesimError
+from edgesim.models.detection_models import DETECTORS
 from edgesim.models.model_fields import IMAGES, SAMPLES, VECTORS, WINDOWS, Shape, Width, check_kind, check_size
 from edgesim.models.signal_models import Cnn1d, DsCnn, Gru, TinyTransformer
 
@@ -187,6 +188,7 @@ MODELS: dict[str, type] = {
     "gru": Gru,
     "ds-cnn": DsCnn,
     "tiny-transformer": TinyTransformer,
+    **DETECTORS,
 }
 
 

@@ -36,7 +36,7 @@ RATIOS = (0.5, 1.0, 2.0)
 """height over width of the anchors"""
 
 
-class FasterRcnn(nn.Module):
+class FasterRcnnModule(nn.Module):
     """The network with its loss.
 
     Args:

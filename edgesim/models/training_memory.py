@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from edgesim.models import counted_pass
+from edgesim.models.detection import DetectionInputs
 from edgesim.models.operations import OperationMode, tensors_in
 from edgesim.models.train_eval_modes import start_training
 from edgesim.tasks import NetworkForm
@@ -37,6 +38,7 @@ BLOCK_BYTES = 512
 _aten = torch.ops.aten
 _LEAST_BATCH = {"meta": 1009, "cpu": 3}
 """samples of the pass at least. Tensors without data cost nothing, and a large prime divides nothing by chance"""
+_DETECTOR_BATCHES = 2, 4
 _IMAGES_OF = {_aten.convolution: 0, _aten.convolution_backward: 1}
 """position of the images among the arguments of a convolution"""
 _COUNTER_BYTES = 4
@@ -108,7 +110,7 @@ class LiveMemory(OperationMode):
 def training_memory(
     module: nn.Module, form: NetworkForm, device: torch.device
 ) -> tuple[TrainingMemory, TrainingMemory]:
-    """Memory of one training step of a network at any batch size, from one pass at one size.
+    """Memory of one training step of a network at any batch size, from one pass at one size; two of a detector.
 
     Args:
         module: the network, on `device`.
@@ -121,22 +123,46 @@ def training_memory(
     held = [*weights, *module.buffers()]
     batch_size = _batch_size(_LEAST_BATCH[device.type], [one.numel() for one in held])
     start_training(module)
-    inputs = counted_pass.inputs(form, batch_size, device)
-    try:
-        live = _follow_step(module, held, form, _channels_last(inputs))
-    except RuntimeError:  # it takes the images apart by `view`, which the batches of some other training allow
-        live = _follow_step(module, held, form, inputs)
+    if form.task == "detection":
+        moments = {_of_two_steps(module, held, form, device)}
+    else:
+        moments = _moments(module, held, form, counted_pass.inputs(form, batch_size, device))
     trained = [_bytes(weight) for weight in weights if weight.requires_grad]
-    exact = [LiveBytes(one.fixed, one.per_sample) for one in live.moments]
-    rounded = [LiveBytes(one.fixed + one.rounding, one.per_sample) for one in live.moments]
+    exact = [LiveBytes(one.fixed, one.per_sample) for one in moments]
+    rounded = [LiveBytes(one.fixed + one.rounding, one.per_sample) for one in moments]
     return (
         TrainingMemory(_peaks(exact), sum(trained), _COUNTER_BYTES * len(trained)),
         TrainingMemory(_peaks(rounded), sum(map(_in_blocks, trained)), BLOCK_BYTES * len(trained)),
     )
 
 
+def _moments(module: nn.Module, held: Sequence[Tensor], form: NetworkForm, inputs: Any) -> set[_Sizes]:
+    """The bytes alive at each operation of one step."""
+    try:
+        return _follow_step(module, held, form, _channels_last(inputs)).moments
+    except RuntimeError:  # it takes the images apart by `view`, which the batches of some other training allow
+        return _follow_step(module, held, form, inputs).moments
+
+
+def _of_two_steps(module: nn.Module, held: Sequence[Tensor], form: NetworkForm, device: torch.device) -> _Sizes:
+    """The peak of a detector as a function of the batch, through its peaks at two batch sizes.
+
+    A detector treats images one by one in parts, so that the number of its storages grows and not their size.
+    """
+    peaks = []
+    for samples in _DETECTOR_BATCHES:
+        moments = _moments(module, held, form, counted_pass.inputs(form, samples, device))
+        peaks.append([max(one.fixed + samples * one.per_sample + extra * one.rounding for one in moments)
+                      for extra in (0, 1)])  # fmt: skip
+    few, many = _DETECTOR_BATCHES
+    per_sample = (peaks[1][0] - peaks[0][0]) // (many - few)
+    return _Sizes(peaks[0][0] - few * per_sample, per_sample, peaks[0][1] - peaks[0][0])
+
+
 def _channels_last(inputs: Any) -> Any:
     """Images in the layout that `training.task` gives them, whatever their strides; other samples as they are."""
+    if isinstance(inputs, DetectionInputs):
+        return inputs._replace(images=_channels_last(inputs.images))
     if not isinstance(inputs, Tensor) or inputs.dim() != 4:
         return inputs
     batch, channels, height, width = inputs.shape

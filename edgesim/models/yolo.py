@@ -44,7 +44,7 @@ MOST_DETECTIONS = 100
 """per image, as COCO's metrics count them"""
 
 
-class YoloV3Tiny(nn.Module):
+class YoloV3TinyModule(nn.Module):
     """The network with its loss.
 
     Args:
