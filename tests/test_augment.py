@@ -206,7 +206,7 @@ def test_shifts_and_masks_by_hand():
 @pytest.mark.parametrize(
     ("name", "form", "message"),
     [
-        ("crop-flip", NetworkForm((3, 80), 6), r"changes images and .*; the data are samples of 3x80; use .*time-shift"),
+        ("crop-flip", NetworkForm((3, 80), 6), "the data are samples of 3x80; use .*time-mask"),
         ("jitter", NetworkForm((20,), 6, tokens=True), "the data are token ids; leave it out"),
         ("cutout", NetworkForm((3, 32, 32), 6, "detection"), "would not move along; leave it out"),
         ("scaling", NetworkForm((20,), 6), "use jitter"),
