@@ -87,6 +87,8 @@ class NetworkForm:
     task: TaskName = "classification"
     tokens: bool = False
     """True where inputs are whole numbers that name words or symbols"""
+    vocabulary: int = 0
+    """token ids of the data lie below it; 0 where that is not known"""
 
     def __str__(self) -> str:
         return "x".join(map(str, self.input_shape))

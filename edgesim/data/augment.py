@@ -129,7 +129,8 @@ def check_fit(name: str, augmentation: Any, form: NetworkForm) -> None:
     axes = getattr(augmentation, "axes", None)
     if axes is None or (len(form.input_shape) in axes and not form.tokens and form.task != "detection"):
         return
-    fitting = [other for other, kind in AUGMENTATIONS.items() if len(form.input_shape) in kind.axes]
+    count = len(form.input_shape)
+    fitting = [other for other, kind in AUGMENTATIONS.items() if count in getattr(kind, "axes", ())]
     has = "token ids" if form.tokens else f"samples of {form}"
     if form.task == "detection":
         has, fitting = "images with boxes, which would not move along", []

@@ -120,7 +120,7 @@ def configure(
     model, rule = scenario.model, scenario.pruning.rule
     check_augmentations(scenario, dataset)
     objective = rule if isinstance(rule, Objective) else None
-    workload, network = counted(model.plugin, model.name, dataset.input_shape, dataset.num_classes)
+    workload, network = counted(model.plugin, model.name, dataset.network_form)
     config = ExperimentConfig(
         scenario=scenario.name,
         dataset=dataset,

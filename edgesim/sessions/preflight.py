@@ -55,7 +55,7 @@ def inspect(scenario: Scenario) -> Inspection:
     with _faults_of("training.augment", faults):
         check_augmentations(scenario, dataset)
     with _faults_of("model", faults):
-        workload, _ = counted(scenario.model.plugin, scenario.model.name, dataset.input_shape, dataset.num_classes)
+        workload, _ = counted(scenario.model.plugin, scenario.model.name, dataset.network_form)
         facts.append(f"{scenario.model.name}: {workload.parameters:,} parameters")
     return Inspection(tuple(faults), tuple(facts), tuple(map(str, dataset.notes)))
 
