@@ -13,7 +13,7 @@ from edgesim.errors import EdgesimError, Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.models.network_costs import counted
 from edgesim.results.linked_runs import curves_of, reused_by
-from edgesim.scenario.experiment import load_dataset, shards_of
+from edgesim.scenario.experiment import check_augmentations, load_dataset, shards_of
 from edgesim.scenario.loading import Scenario
 
 
@@ -52,6 +52,8 @@ def inspect(scenario: Scenario) -> Inspection:
     for seed in scenario.seeds:
         with _faults_of("partition", faults, f"seed {seed}: "):
             facts.append(f"seed {seed}: {_shards_fact(shards_of(scenario, dataset, seed))}")
+    with _faults_of("training.augment", faults):
+        check_augmentations(scenario, dataset)
     with _faults_of("model", faults):
         workload, _ = counted(scenario.model.plugin, scenario.model.name, dataset.network_form)
         facts.append(f"{scenario.model.name}: {workload.parameters:,} parameters")
