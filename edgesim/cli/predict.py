@@ -70,7 +70,7 @@ def predict(
         raise typer.BadParameter("a whole training needs both --samples and --epochs; without them it is one step")
     if startup is not None and samples is None:
         raise typer.BadParameter("--startup belongs to a whole training; give --samples and --epochs with it")
-    from edgesim.models.model_forms import takes_tokens
+    from edgesim.models.model_forms import takes_tokens, task_of
     from edgesim.planning import step_prediction
     from edgesim.planning.training_prediction import Startup, predict_job
     from edgesim.tasks import NetworkForm
@@ -80,7 +80,7 @@ def predict(
     devices = step_prediction.profiles_of(profile)
     training = Training(optimizer=optimizer, precision=precision)  # type: ignore[arg-type]
     tokens = vocabulary is not None or takes_tokens(model, size)
-    form = NetworkForm(size, classes, tokens=tokens, vocabulary=vocabulary or 0)
+    form = NetworkForm(size, classes, task_of(model), tokens=tokens, vocabulary=vocabulary or 0)
     query = step_prediction.StepQuery.of(model, form, batch_size, training)
     if samples is None or epochs is None:
         found = [step_prediction.predict_step(device, query, mode) for device in devices]

@@ -1,8 +1,9 @@
 """Augmentation of whole batches: index operations on tensors, no loop over samples, no worker processes.
 
-Every augmentation is a frozen dataclass; those of images are here, those of signals in `augment_signals`. A call takes
-a normalised float batch [B, C, ...] and a generator, and returns a new batch of the same shape, type, device and
-strides. Names and arguments can be listed and checked without torch, which the first call imports.
+Every augmentation is a frozen dataclass; those of images are here, those of signals in `augment_signals`, of images
+with boxes in `augment_boxes`. A call takes a normalised float batch [B, C, ...] and a generator, and returns a new
+batch of the same shape, type, device and strides. Names and arguments can be listed and checked without torch, which
+the first call imports.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.data.augment_boxes import FlipBoxes
 from edgesim.data.augment_signals import BandMask, Jitter, Scaling, TimeMask, TimeShift
 from edgesim.errors import DataError
 from edgesim.tasks import NetworkForm
@@ -115,6 +117,7 @@ AUGMENTATIONS: dict[str, type] = {
     "time-shift": TimeShift,
     "time-mask": TimeMask,
     "band-mask": BandMask,
+    "flip-boxes": FlipBoxes,
 }
 SAMPLES = {1: "vectors", 2: "windows [channels, time]", 3: "images and spectrograms [channels, height, width]"}
 """axes of a sample -> samples that have so many"""
@@ -126,6 +129,8 @@ def check_fit(name: str, augmentation: Any, form: NetworkForm) -> None:
     Raises:
         DataError: it takes others.
     """
+    if getattr(augmentation, "moves_boxes", False) and form.task != "detection":
+        raise DataError(f"{name} changes images with boxes; the data are a {form.task}; for images use crop-flip")
     axes = getattr(augmentation, "axes", None)
     if axes is None or (len(form.input_shape) in axes and not form.tokens and form.task != "detection"):
         return
@@ -133,6 +138,6 @@ def check_fit(name: str, augmentation: Any, form: NetworkForm) -> None:
     fitting = [other for other, kind in AUGMENTATIONS.items() if count in getattr(kind, "axes", ())]
     has = "token ids" if form.tokens else f"samples of {form}"
     if form.task == "detection":
-        has, fitting = "images with boxes, which would not move along", []
+        has, fitting = "images with boxes, which would not move along", ["flip-boxes"]
     fix = f"use {', '.join(fitting)}" if fitting and not form.tokens else "leave it out"
     raise DataError(f"{name} changes {' or '.join(SAMPLES[count] for count in axes)}; the data are {has}; {fix}")

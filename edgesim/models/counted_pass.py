@@ -12,7 +12,6 @@ from edgesim.errors import EdgesimError
 from edgesim.models.detection import DetectionInputs
 from edgesim.tasks import NetworkForm
 
-
 BOXES = ((0.1, 0.1, 0.3, 0.25), (0.4, 0.5, 0.9, 0.95), (0.6, 0.1, 0.7, 0.2))
 """in every image of a detection that is counted, as shares of its width and height: middling, large and small"""
 

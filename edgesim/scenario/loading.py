@@ -34,7 +34,7 @@ from edgesim.formatting import n_of
 from edgesim.hardware import fleet
 from edgesim.hardware.conditions import AUTO_MODE
 from edgesim.hardware.fleet import Fleet
-from edgesim.scenario import keep_ratio, pruning_section
+from edgesim.scenario import keep_ratio, pruning_section, task_checks
 from edgesim.scenario.pruning_section import Pruning
 from edgesim.scenario.run_section import RunSection
 from edgesim.training.settings import Evaluation, Training
@@ -170,8 +170,7 @@ def from_document(
     parts = _parts(document, source, folder, faults)
     _check_paths(parts, faults)
     _check_auto_modes(parts, faults)
-    if parts["dataset"] and parts["pruning"]:
-        pruning_section.check_task(parts["pruning"], parts["dataset"].plugin.task, faults)
+    task_checks.check(parts, faults)
     if faults:
         reported = faults[: len(lost)] + [fault for fault in faults[len(lost) :] if fault.path not in lost]
         raise ScenarioError(source, list(dict.fromkeys(reported)))

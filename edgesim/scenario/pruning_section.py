@@ -5,17 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from edgesim.config import user_code, validation
+from edgesim.config import validation
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.registry import NamedPlugin, PluginTable, bind, label_of
 from edgesim.cost.objective import Rule
-from edgesim.errors import EdgesimError, Fault
+from edgesim.errors import Fault
 from edgesim.pruning import METHODS, Method
-from edgesim.pruning.base import Shard
 from edgesim.scenario import keep_ratio
-from edgesim.tasks import CHANNELS, TASKS
 from edgesim.training.settings import Warmup
 
 Document = dict[str, Any]
@@ -92,33 +88,3 @@ def _methods(listed: list[Any], faults: list[Fault]) -> tuple[NamedPlugin, ...]:
             named[method.label] = method
         labels |= {label} if label is not None else set()
     return tuple(named.values())
-
-
-def check_task(pruned: Pruning, task: str, faults: list[Fault]) -> None:
-    """Find methods that read something of every sample that a task does not show.
-
-    Args:
-        pruned: methods of the scenario.
-        task: its task, one of `tasks.TASKS`.
-        faults: is added to.
-    """
-    shown = TASKS[task].channels
-    for i, named in enumerate(pruned.methods):
-        try:
-            with user_code.boundary(f"{named.name} cannot say what it needs", own=user_code.is_own(named.plugin)):
-                wanted = _wanted(named.plugin)
-        except EdgesimError as error:
-            faults.append(Fault(f"pruning.methods[{i}]", str(error)))
-            continue
-        missing = sorted(wanted - shown)
-        if missing:
-            listed = " and ".join(CHANNELS.get(one, one) for one in missing)
-            message = f"{named.name} reads {listed} of every sample, which a {task} does not have"
-            faults.append(Fault(f"pruning.methods[{i}]", f"{message}; use a method that reads losses, like importance"))
-
-
-def _wanted(method: Method) -> frozenset[str]:
-    """What a method reads of every sample."""
-    some = Shard(4, np.zeros(4, np.int64), num_classes=2, batch_size=2, epochs=1, warmup_steps=2)
-    needs = method.needs(some)
-    return needs.record | needs.capture | method.reads
