@@ -1,0 +1,81 @@
+"""Price of a detector: FLOPs by hand, memory at two batch sizes, and refusals of other tasks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from edgesim.errors import EdgesimError
+from edgesim.models import resolve
+from edgesim.models.model_forms import check_task, task_of
+from edgesim.models.workload import count
+from edgesim.tasks import NetworkForm
+from edgesim.work import Workload
+
+LAYERS = [  # of yolov3-tiny at 64x64: pixels, channels in and out, side of the kernel
+    (64, 3, 16, 3), (32, 16, 32, 3), (16, 32, 64, 3), (8, 64, 128, 3), (4, 128, 256, 3), (2, 256, 512, 3),
+    (2, 512, 1024, 3), (2, 1024, 256, 1), (2, 256, 512, 3), (2, 512, 21, 1), (2, 256, 128, 1), (4, 384, 256, 3),
+    (4, 256, 21, 1),
+]  # fmt: skip
+
+
+def counted(name: str, side: int, *, with_memory: bool = True) -> Workload:
+    form = NetworkForm((3, side, side), 2, "detection")
+    model = resolve(name)()
+    return count(lambda: model.build(form.input_shape, form.num_outputs), form, with_memory=with_memory)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Workload:
+    return counted("yolov3-tiny", 64)
+
+
+def test_the_flops_of_yolov3_tiny_by_hand(tiny):
+    each = [2 * side**2 * before * after * kernel**2 for side, before, after, kernel in LAYERS]
+    assert tiny.forward_flops == sum(each)
+    assert tiny.train_flops == 3 * sum(each) - each[0]  # no gradient of the images
+
+
+def test_the_memory_of_a_detector_grows_evenly_with_the_batch(tiny):
+    """Weights, gradients and buffers are there at any batch; each image adds at least what its layers save."""
+    assert tiny.memory is not None
+    at = [tiny.memory.peak_bytes(batch, 0) for batch in (1, 2, 4)]
+    assert (at[2] - at[1]) == 2 * (at[1] - at[0])
+    weights = tiny.parameter_bytes
+    assert at[0] > 2 * weights
+    saved = sum(4 * side**2 * after for side, _, after, _ in LAYERS)  # outputs of the convolutions alone
+    assert at[1] - at[0] > 2 * saved  # their normalised values are kept, too
+    assert at[1] - at[0] < 8 * saved
+
+
+def test_faster_rcnn_is_counted_with_its_heads():
+    work = counted("fasterrcnn", 32, with_memory=False)
+    # Regions are some of the 15 anchors on each of 2 x 2 + 1 + 1 places, and the 3 boxes of the image. Each passes two
+    # layers on its 7 x 7 x 256 features, then those of 3 classes with 4 sides each.
+    region = 2 * (7 * 7 * 256 * 1024 + 1024 * 1024 + 1024 * (3 + 12))
+    heads = work.forward_flops / region
+    assert 3 < heads < 93 + 10  # the backbone costs less than ten regions
+    assert 2.5 < work.train_flops / work.forward_flops < 3
+
+
+def test_models_do_the_tasks_that_they_are_made_for():
+    assert [task_of(name) for name in ("fasterrcnn", "small-cnn")] == ["detection", "classification"]
+    check_task("yolov3-tiny", "detection")
+    check_task("own.module:Detector", "detection")
+    with pytest.raises(EdgesimError, match=r"small-cnn gives one row of outputs.*use yolov3-tiny or fasterrcnn"):
+        check_task("small-cnn", "detection")
+    with pytest.raises(EdgesimError, match="yolov3-tiny finds boxes in images, and the data set is a classification"):
+        check_task("yolov3-tiny", "classification")
+    with pytest.raises(EdgesimError, match="at least 32x32 pixels, not 16x64"):
+        resolve("yolov3-tiny")().build((3, 16, 64), 1)
+    with pytest.raises(EdgesimError, match="fasterrcnn needs images"):
+        resolve("fasterrcnn")().build((3, 80), 1)
+
+
+def test_an_own_model_that_gives_no_losses_is_named():
+    class Logits(torch.nn.Linear):
+        def forward(self, inputs):
+            return super().forward(inputs.images.mean(dim=(2, 3)))
+
+    with pytest.raises(EdgesimError, match=r"must give `edgesim\.models\.detection\.DetectionOutputs` with losses"):
+        count(lambda: Logits(3, 2), NetworkForm((3, 32, 32), 2, "detection"))
