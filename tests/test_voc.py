@@ -112,6 +112,29 @@ def test_rows_of_boxes_are_taken_in_the_order_asked_for():
         Boxes.of_images([([[2, 0, 1, 1]], [0], [0])])
 
 
+def test_boxes_of_a_data_set_of_ones_own_are_checked():
+    images = np.zeros((1, 4, 6, 3), np.uint8)
+
+    def made(
+        samples: np.ndarray = images, targets: object = None, box: tuple = (0, 0, 4, 4), label: int = 0
+    ) -> Dataset:
+        boxes = Boxes.of_images([([box], [label], [0])]) if targets is None else targets
+        names, labels = ("cat", NO_OBJECT), np.zeros(1, np.int64)
+        return Dataset("own", samples, labels, samples, labels, names, task="detection",
+                       train_targets=boxes, test_targets=boxes)  # fmt: skip
+
+    assert made().network_form.num_outputs == 1
+    for wrong, match in (
+        ({"box": (0, 0, 7, 4)}, r"box 0 is \[0.0, 0.0, 7.0, 4.0\] of class 0; allowed: within 0, 0, 6, 4"),
+        ({"box": (-1, 0, 4, 4)}, "allowed: within 0, 0, 6, 4, classes 0 to 0"),
+        ({"label": 1}, "of class 1; allowed"),
+        ({"targets": np.zeros((1, 4))}, r"are ndarray; a detection needs `edgesim.data.boxes.Boxes`"),
+        ({"samples": np.zeros((1, 3, 40), np.float32)}, "a detection needs uint8 images"),
+    ):
+        with pytest.raises(DataError, match=match):
+            made(**wrong)
+
+
 @pytest.mark.parametrize("inside", ["", "VOC2007", "VOCdevkit/VOC2012"])
 def test_the_folder_itself_or_a_year_in_it_is_found(tmp_path, inside):
     devkit(tmp_path / inside)

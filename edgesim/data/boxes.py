@@ -78,6 +78,26 @@ class Boxes:
         offsets = np.concatenate([[0], ends])
         return Boxes(offsets, self.boxes[places], self.labels[places], self.difficult[places])
 
+    def check(self, num_classes: int, sides: tuple[int, int], where: str) -> None:
+        """Check classes and places of the boxes.
+
+        Args:
+            num_classes: classes of boxes.
+            sides: (H, W) of the images.
+            where: names the boxes in messages.
+
+        Raises:
+            DataError: a class that has no name, or a box that is not within its image.
+        """
+        height, width = sides
+        outside = (self.boxes < 0).any(axis=1) | (self.boxes > (width, height, width, height)).any(axis=1)
+        bad = np.flatnonzero(outside | (self.labels >= num_classes))
+        if len(bad):
+            raise DataError(
+                f"{where}: box {bad[0]} is {self.boxes[bad[0]].tolist()} of class {self.labels[bad[0]]}; allowed: "
+                f"within 0, 0, {width}, {height}, classes 0 to {num_classes - 1}"
+            )
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The arrays that `Boxes(**arrays)` takes, to be stored."""
         return {name: getattr(self, name) for name in ("offsets", "boxes", "labels", "difficult")}

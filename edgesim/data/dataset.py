@@ -81,6 +81,11 @@ class Dataset:
             )
         targets = getattr(self, f"{split}_targets")
         object.__setattr__(self, f"{split}_targets", check_targets(targets, self.task, len(samples), where))
+        if self.task == "detection":
+            if not self.sample_form.is_image:
+                found = f"{samples.dtype} of shape {list(samples.shape)}"
+                raise DataError(f"{where} samples: {found}; a detection needs uint8 images [N, H, W, C]")
+            targets.check(self.network_form.num_outputs, samples.shape[1:3], f"{where} targets")
         columns = checked_columns(getattr(self, f"{split}_columns"), len(samples), f"{where} columns")
         object.__setattr__(self, f"{split}_columns", columns)
         for part, array in (("samples", samples), ("labels", np.asarray(labels, np.int64))):

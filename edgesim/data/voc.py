@@ -114,7 +114,7 @@ def _boxes(
 ) -> Boxes:
     """Boxes of a split, in pixels of the images as they will be."""
     ids = {name: number for number, name in enumerate(names)}
-    images = []
+    images: list[tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]] = []
     for path, annotation in zip(split.images, annotations, strict=True):
         shape = upright_size(str(path), path)
         if annotation.image_size not in (None, shape):

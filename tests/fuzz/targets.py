@@ -214,13 +214,13 @@ def profile_document(draw: random.Random, folder: Path) -> None:
     refused(lambda: loading.load(str(file)), str(file))
 
 
-def _dataset(folder: Path, part: dict[str, Any]) -> None:
+def _dataset(folder: Path, part: dict[str, Any], **others: Any) -> None:
     os.environ["EDGESIM_CACHE"] = str(folder / "cache")
     import edgesim
     from edgesim.data import datasets
 
     file = folder / "scenario.yaml"
-    file.write_text(yaml.safe_dump({**SCENARIO, "dataset": part}), encoding="utf-8")
+    file.write_text(yaml.safe_dump({**SCENARIO, "dataset": part, **others}), encoding="utf-8")
     scenario = edgesim.load_scenario(file)
     refused(lambda: datasets.load(scenario.dataset.plugin, scenario.dataset.name, scenario.folder), part["root"])
 
@@ -332,6 +332,41 @@ def image_folder(draw: random.Random, folder: Path) -> None:
             b"\x00" * draw.choice((0, 1, 500))
         )
     _dataset(folder, {"name": "image-folder", "root": "images"})
+
+
+def voc(draw: random.Random, folder: Path) -> None:
+    """A folder of Pascal VOC with odd boxes, damaged annotations, lists and images."""
+    root = folder / "voc"
+    for part in ("Annotations", "ImageSets/Main", "JPEGImages"):
+        (root / part).mkdir(parents=True)
+    names = [f"{i:03}" for i in range(6)]
+    for name in names:
+        sides = [1, 1, draw.choice((3, 4)), 4]
+        if draw.random() < 0.1:
+            sides[draw.randrange(4)] = draw.choice((0, -1, 5, 9, 10**12, "nan", "1e400", "", "\u0663", 2.5))
+        box = "".join(f"<{s}>{v}</{s}>" for s, v in zip(("xmin", "ymin", "xmax", "ymax"), sides, strict=True))
+        kind = draw.choice(("cat", "cat", "dog", "no object", "é")) if draw.random() < 0.2 else "cat"
+        text = f"<annotation><object><name>{kind}</name><bndbox>{box}</bndbox></object></annotation>"
+        if draw.random() < 0.1:
+            text = (
+                draw.choice(('<!DOCTYPE a [<!ENTITY x "y">]>', '<?xml version="1.0" encoding="utf-7"?>', "\0")) + text
+            )
+        content = text.encode()
+        (root / "Annotations" / f"{name}.xml").write_bytes(
+            mutations.data(content, draw) if draw.random() < 0.2 else content
+        )
+        image = _png(draw)
+        (root / "JPEGImages" / f"{name}.png").write_bytes(mutations.data(image, draw) if draw.random() < 0.1 else image)
+    for split, mine in (("trainval", names[:4]), ("test", names[4:])):
+        listed = "\n".join(mine).encode()
+        (root / "ImageSets/Main" / f"{split}.txt").write_bytes(
+            mutations.data(listed, draw) if draw.random() < 0.15 else listed
+        )
+    part = {"name": "voc", "root": "voc"}
+    if draw.random() < 0.5:
+        part |= draw.choice(({"size": [8, 6]}, {"unknown": "ignore"}, {"classes": ["cat"]}, {"outside": "clip"}))
+    pruning = {"methods": ["full", "random"], "keep_ratio": [0.5]}
+    _dataset(folder, part, model="yolov3-tiny", pruning=pruning)
 
 
 def tiny_imagenet(draw: random.Random, folder: Path) -> None:
@@ -501,6 +536,7 @@ KINDS: dict[str, Callable[[random.Random, Path], None]] = {
         npz,
         parquet,
         image_folder,
+        voc,
         tiny_imagenet,
         data_root,
         user_module,
