@@ -208,7 +208,7 @@ def test_shifts_and_masks_by_hand():
     [
         ("crop-flip", NetworkForm((3, 80), 6), "the data are samples of 3x80; use .*time-mask"),
         ("jitter", NetworkForm((20,), 6, tokens=True), "the data are token ids; leave it out"),
-        ("cutout", NetworkForm((3, 32, 32), 6, "detection"), "would not move along; leave it out"),
+        ("cutout", NetworkForm((3, 32, 32), 6, "detection"), "would not move along; use flip-boxes"),
         ("scaling", NetworkForm((20,), 6), "use jitter"),
     ],
 )  # fmt: skip

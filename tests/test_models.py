@@ -16,6 +16,7 @@ from edgesim import seeds
 from edgesim.config import validation
 from edgesim.errors import EdgesimError, Fault
 from edgesim.models import MODELS, resolve
+from edgesim.models.detection_models import DETECTORS
 from edgesim.models.networks import last_linear
 
 SMALL = ["mlp", "small-cnn", "resnet8"]
@@ -47,7 +48,9 @@ def test_every_model_has_a_line_for_the_list(name: str) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (1, 28, 28), (1, 32, 48), (3, 96, 80)])
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("cnn1d", "gru", "tiny-transformer")])
+@pytest.mark.parametrize(
+    "name", [name for name in MODELS if name not in ("cnn1d", "gru", "tiny-transformer", *DETECTORS)]
+)
 def test_every_model_of_images_takes_every_shape(name: str, shape: tuple[int, int, int]) -> None:
     # Without data: the wide networks would take seconds to fill with numbers.
     network = on_meta(name, shape, 7)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -10,8 +10,6 @@ from edgesim.config.checked_dataclass import checked_dataclass
 
 if TYPE_CHECKING:
     import torch
-
-    from edgesim.models.detection import DetectionInputs
 
 
 @checked_dataclass()
@@ -29,8 +27,8 @@ class FlipBoxes:
 
         return torch.rand(count, generator=generator, device=generator.device) < self.flip
 
-    def __call__(self, batch: DetectionInputs, generator: torch.Generator) -> DetectionInputs:
-        """Flip some images of a batch, which is not changed."""
+    def __call__(self, batch: Any, generator: torch.Generator) -> Any:
+        """Flip some images of a batch (`models.detection.DetectionInputs`), which is not changed."""
         import torch
 
         images, boxes = batch.images, []

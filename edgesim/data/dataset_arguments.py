@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from edgesim.data.cache import DatasetFiles
 
 Limit = Annotated[int, Field(ge=1, le=10**12), PlausibleRange(1, 10**9)]
+Side = Annotated[int, Field(ge=1, le=4096)]
+"""pixels of an image's height or width"""
 
 
 class DatasetSource:

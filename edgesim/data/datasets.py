@@ -6,27 +6,24 @@ subclasses `DatasetSource`, as these do. Readers are imported when data are load
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from edgesim.config import user_code
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.document_bounds import user_path
-from edgesim.data.boxes import NO_OBJECT
 from edgesim.data.dataset import Dataset
-from edgesim.data.dataset_arguments import DatasetSource, Limits, OwnData, OwnNumbers
+from edgesim.data.dataset_arguments import DatasetSource, Limits, OwnData, OwnNumbers, Side
 from edgesim.data.reading_notes import Note
 from edgesim.data.sample_form import CHANNELS
+from edgesim.data.voc_dataset import Voc
 from edgesim.errors import DataError
 
 __all__ = ["DATASETS", "Dataset", "DatasetSource", "describe", "find", "load"]
-
-Side = Annotated[int, Field(ge=1, le=4096)]
 
 
 @checked_dataclass(kw_only=True)
@@ -194,49 +191,6 @@ class Npz(OwnNumbers):
         keys = {part: getattr(self, part) for part in arrays.PARTS}
         layout = arrays.NpzLayout(keys, self.channels, self._held_out, self.task, self.missing)
         return self._read(arrays.npz(base, "npz", layout))
-
-
-@checked_dataclass(kw_only=True)
-class Voc(OwnData):
-    """Your own images with boxes to find, in the layout of Pascal VOC (JPEGImages/, Annotations/, ImageSets/Main/)."""
-
-    task: Literal["detection"] = "detection"
-    """boxes are to be found"""
-    root: str
-    """folder with these three, or with one such folder VOC20xx, itself or in VOCdevkit"""
-    train: str | None = None
-    """list of ImageSets/Main that is the training split, without .txt; left out: trainval, or train where val tests"""
-    test: str | None = None
-    """list that is the test split; left out: test, or val"""
-    classes: tuple[str, ...] | None = None
-    """classes to find, in this order; left out: all of the training split, in alphabetical order"""
-    unknown: Literal["error", "ignore"] = "error"
-    """objects of other classes: an error, or left out"""
-    outside: Literal["error", "clip"] = "error"
-    """boxes that reach over an edge of their image by more than a pixel: an error, or clipped"""
-    size: tuple[Side, Side] | None = None
-    """[height, width] in pixels that all images and their boxes are resized to; left out: images have one size"""
-
-    @model_validator(mode="after")
-    def _boxed(self) -> Voc:
-        if self.label_noise:
-            raise ValueError("`label_noise` makes wrong labels of images; boxes have none: leave it out")
-        repeated = sorted({one for one in self.classes or () if (self.classes or ()).count(one) > 1})
-        if repeated or self.classes == () or NO_OBJECT in (self.classes or ()):
-            raise ValueError(f"`classes` needs different names, at least one, and not '{NO_OBJECT}'")
-        return self
-
-    def load(self, base: Path | None) -> Dataset:
-        """As `DatasetSource.load`."""
-        from edgesim.data import voc
-
-        missing = [package for package in ("torchmetrics", "pycocotools") if not importlib.util.find_spec(package)]
-        if missing:
-            raise DataError(f"mAP needs {' and '.join(missing)}, not installed here: pip install 'edgesim[detection]'")
-        layout = voc.VocLayout(
-            self.train, self.test, self.classes, self.unknown, self.outside, self.size, self._held_out
-        )
-        return self._read(voc.voc(_folder(base, "voc"), "voc", layout))
 
 
 DATASETS: dict[str, type[DatasetSource]] = {
