@@ -40,6 +40,10 @@ def test_the_table_needs_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+OTHERS = ("cnn1d", "gru", "tiny-transformer", *DETECTORS)
+"""models of other samples, and those that find boxes"""
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_has_a_line_for_the_list(name: str) -> None:
     first = (MODELS[name].__doc__ or "").splitlines()[0]
@@ -48,9 +52,7 @@ def test_every_model_has_a_line_for_the_list(name: str) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (1, 28, 28), (1, 32, 48), (3, 96, 80)])
-@pytest.mark.parametrize(
-    "name", [name for name in MODELS if name not in ("cnn1d", "gru", "tiny-transformer", *DETECTORS)]
-)
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in OTHERS])
 def test_every_model_of_images_takes_every_shape(name: str, shape: tuple[int, int, int]) -> None:
     # Without data: the wide networks would take seconds to fill with numbers.
     network = on_meta(name, shape, 7)

@@ -127,7 +127,9 @@ def _boxes(
         scale = 1.0, 1.0
         if layout.size is not None:
             scale = layout.size[1] / shape[1], layout.size[0] / shape[0]
-        kept: list[tuple[npt.ArrayLike, int, bool]] = []
+        rows: list[tuple[float, ...]] = []
+        labels: list[int] = []
+        difficult: list[bool] = []
         for number, one in enumerate(annotation.objects):
             if one.name not in ids:
                 if layout.unknown == "error":
@@ -140,8 +142,10 @@ def _boxes(
             box, changed = fitted_box(annotation, number, shape, layout.outside == "clip")
             if changed:
                 seen.clipped.append(annotation.where(number))
-            kept.append((np.multiply(box, (*scale, *scale)), ids[one.name], one.difficult))
-        images.append(([box for box, _, _ in kept], [label for _, label, _ in kept], [hard for *_, hard in kept]))
+            rows.append(box)
+            labels.append(ids[one.name])
+            difficult.append(one.difficult)
+        images.append((np.array(rows).reshape(-1, 4) * (*scale, *scale), labels, difficult))
     boxes = Boxes.of_images(images)
     seen.difficult[split.list_file.name] = int(boxes.difficult.sum())
     seen.empty[split.list_file.name] = int((boxes.counts == 0).sum())

@@ -59,7 +59,7 @@ def base_folder(root: Path) -> Path:
     missing = [part for part in FOLDERS if not (root / part).is_dir()]
     if not missing:
         return root
-    inside = [one for parent in (root, root / "VOCdevkit") if parent.is_dir() for one in sorted(parent.iterdir())]
+    inside = [one for parent in (root, root / "VOCdevkit") if parent.is_dir() for one in _inside(parent)]
     found = [one for one in inside if all((one / part).is_dir() for part in FOLDERS)]
     if len(found) > 1:
         named = some(one.relative_to(root) for one in found)
@@ -79,7 +79,7 @@ def lists_of(folder: Path, layout: VocLayout) -> tuple[list[str], list[Note]]:
     Where none is named: trainval and test, where both are there; else train and test, or train and val.
     """
     where = folder / "ImageSets" / "Main"
-    there = sorted(path.stem for path in where.glob("*.txt") if not is_system(path.name))
+    there = [path.stem for path in _inside(where) if path.suffix == ".txt" and not is_system(path.name)]
     for key in ("train", "test"):
         given = getattr(layout, key)
         if given is not None and given not in there:
@@ -108,15 +108,17 @@ def lists_of(folder: Path, layout: VocLayout) -> tuple[list[str], list[Note]]:
 def files_by_name(folder: Path) -> dict[str, list[Path]]:
     """Images of a folder by their names without suffix."""
     found: dict[str, list[Path]] = {}
+    for path in _inside(folder):
+        if not is_system(path.name) and path.suffix.lower() in IMAGE_SUFFIXES:
+            found.setdefault(path.stem, []).append(path)
+    return found
+
+
+def _inside(folder: Path) -> list[Path]:
     try:
-        entries = sorted(os.listdir(folder))
+        return sorted(folder.iterdir())
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from None
-    for entry in entries:
-        path = Path(entry)
-        if not is_system(entry) and path.suffix.lower() in IMAGE_SUFFIXES:
-            found.setdefault(path.stem, []).append(folder / entry)
-    return found
 
 
 def split_of(folder: Path, name: str, by_name: dict[str, list[Path]]) -> tuple[VocSplit, list[Note]]:
@@ -160,6 +162,8 @@ def _not_one(image: Path, files: list[Path]) -> str:
 
 def _lines(path: Path) -> list[str]:
     try:
+        if not path.is_file():  # reading a pipe may never end
+            raise DataError(f"{path}: is no regular file; replace it with a list of images")
         if path.stat().st_size > MAX_LIST_BYTES:
             raise DataError(f"{path}: has more than {size(MAX_LIST_BYTES)}; replace it with a complete copy")
         return path.read_text(encoding="utf-8-sig").splitlines()
