@@ -52,7 +52,7 @@ def document(root: Path, **changed: object) -> dict:
         "model": {"name": "yolov3-tiny", "width_mult": 0.0625},
         "training": {"epochs": 2, "batch_size": 4, "augment": ["flip-boxes"]},
         "pruning": {
-            "methods": ["full", "random", "importance", "infobatch",
+            "methods": ["full", "importance", "infobatch",
                         {"name": "adapruner", "epochs": 1, "warmup_epochs": 1, "extra_epochs": 0, "batch_size": 4,
                          "learning_rate": 0.001}],
             "keep_ratio": [0.5],
@@ -73,13 +73,14 @@ def test_a_run_has_the_metrics_of_its_task_and_repeats_bit_for_bit(root, tmp_pat
     runs = [edgesim.run(scenario, tmp_path / name, executor=SerialExecutor()) for name in ("one", "two")]
     records = runs[0].records
     assert set(records.status) == {"ok"}
-    assert sorted(records.method.unique()) == ["adapruner", "full", "importance", "infobatch", "random"]
+    assert sorted(records.method.unique()) == ["adapruner", "full", "importance", "infobatch"]
     for column in ("test_map50", "local_map50", "train_map50", "test_map", "local_map", "train_map"):
         assert records[column].between(0, 1).all()
     assert not {"test_accuracy", "local_accuracy", "train_accuracy"} & set(records.columns)
     assert (records.test_loss > 0).all()
     assert (records.device_energy_j > 0).all()
-    assert (records[records.method != "infobatch"].groupby("method").total_flops.sum().drop("full") > 0).all()
+    flops = records.groupby("method").total_flops.sum()
+    assert flops["adapruner"] > flops["importance"]  # a training of its own, and an epoch of warm-up
     assert "test_map50" in runs[0].curves.columns
     assert "subset_map50" not in runs[0].curves.columns
     assert runs[0].curves.test_map50.notna().all()
@@ -87,7 +88,7 @@ def test_a_run_has_the_metrics_of_its_task_and_repeats_bit_for_bit(root, tmp_pat
     kept = [column for column in records.columns if not column.startswith("host_")]
     pd.testing.assert_frame_equal(records[kept], runs[1].records[kept], check_exact=True)
     pd.testing.assert_frame_equal(runs[0].curves, runs[1].curves, check_exact=True)
-    assert len(edgesim.plan(scenario)) == 10  # two devices, five methods
+    assert len(edgesim.plan(scenario)) == 8  # two devices, four methods
 
 
 @pytest.mark.parametrize(

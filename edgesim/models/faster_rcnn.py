@@ -10,6 +10,9 @@ for these sizes, so they are given here as shares of the image's side.
 
 The heads draw 256 anchors and 512 regions at random, from torch's global generator in training. In evaluation mode a
 stream of their own draws the same ones every time: the loss of an image repeats, and evaluating changes no training.
+
+On CPUs a training repeats bit for bit. On CUDA it does not: torchvision's backward pass of `roi_align` adds gradients
+in no fixed order.
 """
 
 from __future__ import annotations

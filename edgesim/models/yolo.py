@@ -65,8 +65,8 @@ class YoloV3TinyModule(nn.Module):
         for before, after in zip((channels, *w[:4]), w[:5], strict=False):
             layers += [conv(before, after, 3), nn.MaxPool2d(2)]
         self.fine = nn.Sequential(*layers[:-1])  # stride 16, w[4] channels
-        # The pool of stride 1 keeps the size by a column and a row more, as in darknet.
-        same = nn.Sequential(nn.ReplicationPad2d((0, 1, 0, 1)), nn.MaxPool2d(2, stride=1))
+        # The pool of stride 1 keeps the size by a column and a row more, which are never the largest, as in darknet.
+        same = nn.Sequential(nn.ConstantPad2d((0, 1, 0, 1), -math.inf), nn.MaxPool2d(2, stride=1))
         self.coarse = nn.Sequential(
             nn.MaxPool2d(2), conv(w[4], w[5], 3), same, conv(w[5], w[6], 3), conv(w[6], w[4], 1)
         )
