@@ -97,6 +97,20 @@ def test_arguments_that_do_not_fit() -> None:
             resolve(name)(**fields).build((3, 8), 2)
 
 
+def test_long_samples_take_no_memory() -> None:
+    """A billion steps of 3 channels would take 24 GB, an attention of 14,000 positions 3 GB a head."""
+    steps_ = 10**9
+    convolutions = 2 * 5 * (3 * 2 * steps_ + 2 * 4 * (steps_ // 2))
+    assert count("cnn1d", NetworkForm((3, steps_), 2), widths=(2, 4)).forward_flops == convolutions + 2 * 4 * 2
+    long = workload.count(
+        lambda: resolve("tiny-transformer")(width=8, heads=1, layers=1, hidden=8).build((14_000,), 2),
+        NetworkForm((14_000,), 2, tokens=True),
+    )
+    assert long.forward_flops == 2 * 14_000 * (4 * 64 + 2 * 64) + 4 * 14_000**2 * 8 + 2 * 8 * 2
+    with pytest.raises(EdgesimError, match="gru takes windows of at most 5,000 steps"):
+        resolve("gru")().build((3, 5001), 2)
+
+
 def test_users_own_networks_name_the_samples() -> None:
     with pytest.raises(EdgesimError, match=r"cannot be trained on windows of 3x8 with 2 outputs \(RuntimeError"):
         workload.count(lambda: nn.Linear(9, 2), NetworkForm((3, 8), 2, "regression"))
@@ -212,6 +226,7 @@ def test_a_recorded_recurrent_layer_changes_no_bit() -> None:
     assert all(torch.equal(mine, theirs) for mine, theirs in zip(*found, strict=True))
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 def test_a_projected_lstm_with_frozen_weights() -> None:
     """3 inputs, 4 units, 2 outputs, 5 steps; without gradients of weights nothing is left of the backward pass."""
 
