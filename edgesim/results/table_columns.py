@@ -25,10 +25,11 @@ OF_TRIALS = {
 }
 """tables of the trials' results, each with its columns"""
 OF_DEVICES = {
-    "shards": ["seed", "device", "index", "label", "class_name"],
+    "shards": ["seed", "device", "index", "label", "class_name", "user"],
     "devices": [
         "device", "profile", "title", "device_class", "throughput_flops_per_s", "power_w", "idle_w", "memory_bytes",
         "usable_memory_bytes", "storage_capacity_bytes", "shard_bytes", "battery_j", "power_mode",
+        "users", "feature_shift",
     ],
 }  # fmt: skip
 """tables of the fleet, each with its columns"""
