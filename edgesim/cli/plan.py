@@ -41,7 +41,7 @@ REPEATS = (
     "repeats to break even: trainings on the same kept set after which scoring has paid for itself. The opponent is "
     "full training, the measure the fleet's emulated energy. never: a training on the kept set saves nothing"
 )
-SHARDS = "(0: every device has the mix and the means of all)"
+SHARDS = "(0: no difference between devices)"
 CAUSES = (("infeasible", "limits"), ("binds", "binds"), ("breaks the budget by the other price", "other_price_breaks"))
 """(cause in words, part of a row that counts its trials); a row shows the first that it has"""
 
@@ -121,7 +121,7 @@ def print_plan(plan: FleetPlan) -> None:
     """Print the fleet by method and by profile, and the devices that take most."""
     for note in plan.data_notes:
         echo(f"data: {note}", err=True)
-    echo(f"{plan.shards.in_words()} {SHARDS}")
+    echo(textwrap.fill(f"{plan.shards.in_words()} {SHARDS}", WIDTH))
     every = rows = plan.by_profile()
     shown = {name for name, usual in (("binds", {}), ("work_is", "exact")) if any(row[name] != usual for row in rows)}
     fleet = [_row(row, shown, total=True) for row in plan.by_method()]

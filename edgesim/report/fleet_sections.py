@@ -169,7 +169,7 @@ def data_in_words(data: pd.DataFrame) -> str:
     words += f" Their mean label skew is {number(float(data['skew'].mean()), 2)}"
     shift = float(data["feature_shift"].mean())
     words += f", their mean feature shift {number(shift, 2)}" if shift == shift else ""
-    return f"{words} (0: all devices are alike)."
+    return f"{words} (0: no difference between devices)."
 
 
 def unfinished_in_words(records: pd.DataFrame) -> str:
