@@ -42,16 +42,18 @@ class ProfileError(EdgesimError):
 class TrainingDiverged(EdgesimError):
     """The loss became infinite or NaN at the 0-based optimiser step `step`."""
 
-    def __init__(self, step: int, loss: float):
+    def __init__(self, step: int, loss: float, key: str = "training.learning_rate"):
+        """Say what happened, and the scenario key that would mend it."""
         super().__init__(
             f"the training loss became {loss} at step {step}; "
-            "a smaller training.learning_rate usually fixes this, sometimes fp32 instead of bf16 does"
+            f"a smaller {key} usually fixes this, sometimes fp32 instead of bf16 does"
         )
         self.step = step
         self.loss = loss
+        self.key = key
 
-    def __reduce__(self) -> tuple[type, tuple[int, float]]:
-        return type(self), (self.step, self.loss)
+    def __reduce__(self) -> tuple[type, tuple[int, float, str]]:
+        return type(self), (self.step, self.loss, self.key)
 
 
 class RunError(EdgesimError):

@@ -192,6 +192,11 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 
+def capital(text: str) -> str:
+    """Text with a capital first letter; 'mAP' and 'R2' keep theirs."""
+    return text if any(letter.isupper() for letter in text.split(" ")[0]) else f"{text[0].upper()}{text[1:]}"
+
+
 def ranges(numbers: Iterable[int]) -> str:
     """Whole numbers in short: 0, 1, 2, 7 -> '0-2, 7'."""
     runs: list[list[int]] = []

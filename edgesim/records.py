@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -176,6 +177,8 @@ class Record:
     """trainings that shared their steps with this one, itself included; 0 = trained alone or not at all"""
     host_output: str = ""
     """last lines that the host of a failed trial printed during it; run.log has more"""
+    metrics: dict[str, float] = field(default_factory=dict, hash=False)
+    """column -> value of the other metrics (`tasks.TASKS`), each a column of its own: `test_mae`, `own_accuracy`"""
 
     @property
     def trial(self) -> Trial:
@@ -196,6 +199,9 @@ class CurvePoint(NamedTuple):
     """mean loss on the common test set; empty without an evaluation after the epoch"""
     test_accuracy: float
     """accuracy on the common test set; empty without an evaluation after the epoch"""
+    metrics: Mapping[str, float] | None = None
+    """column -> value of the metrics of another task than classification, each a column of its own: `test_mae`; the
+    accuracies are no columns then"""
 
 
 @dataclass(frozen=True)

@@ -95,11 +95,15 @@ class StepTrace:
 OPERATION_KINDS = (
     *("convolution", "pointwise", "depthwise", "matmul", "elementwise", "unrolling"),
     *("cramped_convolution", "cramped_depthwise"),
+    *("recurrent", "processor_matmul", "processor_elementwise"),
 )
 """kinds of aten operations that reach different shares of a device's peak. Convolutions are told apart by kernel and
 groups; `matmul` has attention too; `elementwise` is everything else, bound by memory. `unrolling` follows a convolution
 larger than 1x1 where the framework computes it as a matrix product. A cramped convolution has a kernel that is wider or
-higher than its images. Run folders hold positions in this tuple, so new kinds go to the end"""
+higher than its images. `recurrent` are the kernels of a recurrent layer on a GPU, PROCESSOR_KINDS its operations on a
+processor (`models.recurrent`). Run folders hold positions in this tuple, so new kinds go to the end"""
+PROCESSOR_KINDS = ("processor_matmul", "processor_elementwise")
+"""kinds of operations that only processors run; the FLOPs of a network are without them"""
 
 
 @dataclass(frozen=True)

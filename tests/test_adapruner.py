@@ -14,6 +14,7 @@ from scipy.stats import spearmanr
 from edgesim import seeds
 from edgesim.data import datasets
 from edgesim.data.dataset import Dataset
+from edgesim.errors import TrainingDiverged
 from edgesim.pruning import adapruner, base, selection
 from edgesim.pruning.adapruner import LOSS_FLOOR, AdaPruner, border, gates, pull
 from edgesim.tasks import TASKS
@@ -285,6 +286,11 @@ def test_any_loss_per_sample_will_do() -> None:
     assert choice.scoring is not None
     assert abs(choice.scoring.notes["r_threshold"] - 0.7) <= 0.02
     assert not set(range(10)) & set(choice.positions.tolist())
+
+
+def test_a_divergence_names_the_methods_own_learning_rate() -> None:
+    with pytest.raises(TrainingDiverged, match=r"a smaller `learning_rate` of m \(now 1e\+06\) usually fixes this"):
+        AdaPruner(learning_rate=1e6).choose(context_of(positions=np.arange(120), task=Regression()), 84)
 
 
 @pytest.mark.slow

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from edgesim.config.validation import build
-from edgesim.data.augment import AUGMENTATIONS, CropFlip, Cutout
+from edgesim.data.augment import AUGMENTATIONS, CropFlip, Cutout, check_fit
+from edgesim.errors import DataError
+from edgesim.tasks import NetworkForm
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -141,3 +143,80 @@ def test_the_tables_of_data_load_without_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+SIGNALS = {
+    "jitter": {},
+    "scaling": {},
+    "time-shift": {"steps": 3},
+    "time-mask": {"steps": 3},
+    "band-mask": {"bands": 2},
+}
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_signals_keep_their_form_and_repeat_with_the_generator(name):
+    augment = AUGMENTATIONS[name](**SIGNALS[name])
+    for axes in AUGMENTATIONS[name].axes:
+        shape = (6, 5) if axes == 1 else (6, 2, 9) if axes == 2 else (6, 2, 7, 9)
+        batch = torch.arange(1.0, 1 + torch.Size(shape).numel()).reshape(shape)
+        if axes == 3:
+            batch = batch.to(memory_format=torch.channels_last)
+        before = batch.clone()
+        result = augment(batch, generator(4))
+        assert torch.equal(batch, before)
+        assert (result.shape, result.dtype, result.stride()) == (batch.shape, batch.dtype, batch.stride())
+        assert torch.equal(result, augment(batch, generator(4)))
+        assert not torch.equal(result, augment(batch, generator(5)))
+
+
+def test_noise_and_factors_have_the_spread_that_is_asked_for():
+    noisy = AUGMENTATIONS["jitter"](sigma=0.3)(torch.zeros(200, 3, 50), generator())
+    assert noisy.std().item() == pytest.approx(0.3, rel=0.02)
+    scaled = AUGMENTATIONS["scaling"](sigma=0.2)(torch.ones(4000, 3, 5), generator())
+    assert torch.equal(scaled[:, :, :1].expand_as(scaled), scaled)  # one factor for a channel
+    assert scaled[:, :, 0].std().item() == pytest.approx(0.2, rel=0.02)
+    assert scaled.mean().item() == pytest.approx(1, abs=0.01)
+
+
+def test_shifts_and_masks_by_hand():
+    class Fixed(AUGMENTATIONS["time-shift"]):
+        def draw(self, count, length, generator):
+            return torch.tensor([2, -1, 0, 4])
+
+    window = torch.tensor([[1.0, 2, 3, 4], [5, 6, 7, 8]])
+    moved = Fixed()(window.expand(4, 2, 4).contiguous(), generator())
+    assert moved[0].tolist() == [[0, 0, 1, 2], [0, 0, 5, 6]]
+    assert moved[1].tolist() == [[2, 3, 4, 0], [6, 7, 8, 0]]
+    assert moved[2].tolist() == window.tolist()
+    assert moved[3].tolist() == [[0] * 4, [0] * 4]
+    masked = AUGMENTATIONS["time-mask"](steps=2)(torch.ones(3000, 2, 4), generator())
+    hidden = masked[:, 0] == 0
+    assert torch.equal(masked[:, 0], masked[:, 1])  # all channels at once
+    lengths = torch.bincount(hidden.sum(1), minlength=3) / 3000
+    assert lengths.tolist() == pytest.approx([1 / 3] * 3, abs=0.03)
+    first = hidden[hidden.sum(1) == 2].float().argmax(1)
+    assert (torch.bincount(first, minlength=3) / len(first)).tolist() == pytest.approx([1 / 3] * 3, abs=0.06)
+    runs = (hidden[:, 1:] & ~hidden[:, :-1]).sum(1) + hidden[:, 0]
+    assert runs.max() == 1  # one stretch
+    bands = AUGMENTATIONS["band-mask"](bands=9)(torch.ones(50, 1, 3, 4), generator())  # more than there are
+    assert torch.equal(bands[..., :1].expand_as(bands), bands)
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "message"),
+    [
+        ("crop-flip", NetworkForm((3, 80), 6), "the data are samples of 3x80; use .*time-mask"),
+        ("jitter", NetworkForm((20,), 6, tokens=True), "the data are token ids; leave it out"),
+        ("cutout", NetworkForm((3, 32, 32), 6, "detection"), "would not move along; leave it out"),
+        ("scaling", NetworkForm((20,), 6), "use jitter"),
+    ],
+)  # fmt: skip
+def test_an_augmentation_that_does_not_fit_the_samples_is_refused(name, form, message):
+    with pytest.raises(DataError, match=message):
+        check_fit(name, AUGMENTATIONS[name](), form)
+
+
+def test_one_that_fits_and_a_users_own_are_taken():
+    check_fit("time-mask", AUGMENTATIONS["time-mask"](), NetworkForm((3, 80), 6))
+    check_fit("mine:Own", object(), NetworkForm((20,), 6, tokens=True))

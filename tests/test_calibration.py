@@ -26,6 +26,7 @@ from edgesim.cost.steps import TERMS
 from edgesim.errors import EdgesimError
 from edgesim.hardware import loading
 from edgesim.hardware.quantity import GPU_CLASSES
+from edgesim.tasks import NetworkForm
 
 FAMILY = Family(
     "made-up boards", ("slow", "fast"), (("convolution",), ("depthwise",), ("activation", "weight"), ("channel",))
@@ -195,7 +196,7 @@ def test_an_lstm_of_dl4j_reads_all_weights_in_every_step() -> None:
     A step's forward pass multiplies with 4 x 2 x (3 + 2) weights, its backward pass adds to as many and multiplies
     with them again, all but the first step's with the recurrent ones; the output layer has 2 x 2 weights.
     """
-    found = CountedNetwork("lstm", (1, 4, 3), 2, lambda: Sequence(3, 2, 1, 2))
+    found = CountedNetwork("lstm", NetworkForm((1, 4, 3), 2), lambda: Sequence(3, 2, 1, 2))
     step = MeasuredStep("nexus-6", "lstm", found, 1, 1.0, "DL4J (Android)")
     assert step.recomputes
     row = fit.features(step)

@@ -210,7 +210,7 @@ def test_every_column_has_a_meaning_and_columns_follow_the_code(hooks: Any, monk
     from generators import columns
 
     tables = columns.table_columns()
-    assert tables["records"] == [field.name for field in dataclasses.fields(Record)]
+    assert tables["records"] == [field.name for field in dataclasses.fields(Record) if field.name != "metrics"]
     for name, listed in tables.items():
         assert [column for column in listed if not columns.meaning(name, column)] == [], name
     known = {f"{name}.{column}" for name, listed in tables.items() for column in listed}

@@ -17,6 +17,7 @@ from edgesim.hardware import loading
 from edgesim.hardware.conditions import ChosenClocks
 from edgesim.hardware.power_setting import ClockShares, PowerByClocks, power_by_clocks, setting
 from edgesim.models import resolve, workload
+from edgesim.tasks import NetworkForm
 
 COUNT = len(KINDS)
 
@@ -72,7 +73,7 @@ def test_a_step_of_a_device_has_the_laws_time_and_energy(mode: str) -> None:
     xavier = loading.load("jetson-agx-xavier")
     chosen = ChosenClocks(cpu_hz=499.2e6, gpu_hz=828.75e6, memory_hz=1.333e9) if mode == "clocks" else "full"
     clocks = ClockShares(499.2 / 2265.6, 828.75 / 1377, 1333 / 2133) if mode == "clocks" else ClockShares()
-    network = workload.count(lambda: resolve("resnet8")().build((3, 32, 32), 10), (3, 32, 32), 10)
+    network = workload.count(lambda: resolve("resnet8")().build((3, 32, 32), 10), NetworkForm((3, 32, 32), 10))
     found = step_cost("train", np.array([64]), network, 3072, 2, xavier, StepSetting(power_mode=chosen))
     done = gpu_steps.work("train", np.array([64.0]), network, 2)
     costs, law, idle_w = gpu_steps.costs(xavier), power_by_clocks(xavier), xavier.idle_w
@@ -99,7 +100,7 @@ def test_without_an_overhead_per_operation_that_of_a_step_stands_in() -> None:
 
 
 def test_adam_moves_the_weights_more_often_than_plain_descent() -> None:
-    network = workload.count(lambda: resolve("mlp")().build((1, 8, 8), 10), (1, 8, 8), 10)
+    network = workload.count(lambda: resolve("mlp")().build((1, 8, 8), 10), NetworkForm((1, 8, 8), 10))
     update = KINDS.index("update")
     plain, adam = (gpu_steps.work("train", np.array([1.0]), network, states) for states in (0, 2))
     assert adam.moved_bytes[0, update] == 22 * network.parameter_bytes

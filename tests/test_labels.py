@@ -40,7 +40,7 @@ def test_a_network_for_ids_with_gaps_has_the_price_of_its_classes(tmp_path):
     ids = np.array([0, 217, 482, 491, 497, 500, 601, 650, 700, 701])
     data = read("npz", write_npz(tmp_path / "d.npz", x_train=pixels(10, 8, 8), y_train=ids,
                                  x_test=pixels(10, 8, 8, seed=1), y_test=ids))  # fmt: skip
-    workload, _ = counted(MODELS["mlp"](hidden=(32,)), "mlp", data.input_shape, data.num_classes)
+    workload, _ = counted(MODELS["mlp"](hidden=(32,)), "mlp", data.network_form)
     # 64 x 32 forward and for its weights, 32 x 10 forward, for its weights and for its input; two FLOPs each.
     assert workload.train_flops == 2 * (2 * 64 * 32 + 3 * 32 * 10) == 10_112
     # A third of 1,200 samples in three epochs, as each of three devices does: 12.1 MFLOP, not 171.6.

@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision import models
 
 from edgesim.models import meta_outputs, workload
+from edgesim.tasks import NetworkForm
 
 aten = torch.ops.aten
 
@@ -101,7 +102,7 @@ NETWORKS = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_is_counted_as_without_memory(name, monkeypatch) -> None:
     def counted():
-        return workload.count(NETWORKS[name], (3, 32, 32), 7)
+        return workload.count(NETWORKS[name], NetworkForm((3, 32, 32), 7))
 
     meta_outputs._known.clear()
     first, again = counted(), counted()

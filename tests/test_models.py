@@ -46,9 +46,9 @@ def test_every_model_has_a_line_for_the_list(name: str) -> None:
     assert first.endswith(".")
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (1, 28, 28), (3, 96, 80)])
-@pytest.mark.parametrize("name", MODELS)
-def test_every_model_takes_every_shape(name: str, shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (1, 28, 28), (1, 32, 48), (3, 96, 80)])
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("cnn1d", "gru", "tiny-transformer")])
+def test_every_model_of_images_takes_every_shape(name: str, shape: tuple[int, int, int]) -> None:
     # Without data: the wide networks would take seconds to fill with numbers.
     network = on_meta(name, shape, 7)
     assert network(torch.empty(2, *shape, device="meta")).shape == (2, 7)

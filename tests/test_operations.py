@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from edgesim.models import operations, resolve, workload
 from edgesim.models.operations import Operation, Recorder, affine
+from edgesim.tasks import NetworkForm
 from edgesim.work import OPERATION_KINDS, Operations
 
 KIND = {name: i for i, name in enumerate(OPERATION_KINDS)}
@@ -29,7 +30,7 @@ def small() -> nn.Module:
 
 def test_a_convolution_and_a_linear_layer_by_hand() -> None:
     """1x4x4 images, float32. Bytes are [whatever the batch, per sample]."""
-    counted = workload.count(small, (1, 4, 4), 3)
+    counted = workload.count(small, NetworkForm((1, 4, 4), 3))
     image, features, logits = 4 * 16, 4 * 32, 4 * 3
     kernel, kernel_bias, weight, bias = 4 * 18, 4 * 2, 4 * 96, 4 * 3
     convolution, product = 2 * 9 * 2 * 16, 2 * 32 * 3
@@ -52,7 +53,7 @@ def test_a_convolution_and_a_linear_layer_by_hand() -> None:
 def test_convolutions_by_kernel_and_groups_and_their_backward() -> None:
     """Pointwise 3 -> 6, depthwise on 6, 3x3 in two groups, on 4x4."""
     layers = (nn.Conv2d(3, 6, 1), nn.Conv2d(6, 6, 3, padding=1, groups=6), nn.Conv2d(6, 4, 3, padding=1, groups=2))
-    counted = workload.count(lambda: nn.Sequential(*layers, nn.Flatten(), nn.Linear(64, 2)), (3, 4, 4), 2)
+    counted = workload.count(lambda: nn.Sequential(*layers, nn.Flatten(), nn.Linear(64, 2)), NetworkForm((3, 4, 4), 2))
     train = counted.train_operations
     pointwise, depthwise, grouped = 2 * 3 * 6 * 16, 2 * 9 * 6 * 16, 2 * 3 * 9 * 4 * 16
     # The first layer has no gradient of the images, the others have both.
@@ -80,10 +81,10 @@ def test_a_kernel_larger_than_its_images_is_cramped() -> None:
 def test_operations_that_have_a_kernel_are_not_taken_apart() -> None:
     """SiLU's backward pass is one kernel on every processor; torch would give its seven parts on meta tensors."""
     counted = workload.count(
-        lambda: nn.Sequential(nn.Conv2d(1, 2, 1), nn.SiLU(), nn.Flatten(), nn.Linear(32, 2)), (1, 4, 4), 2
+        lambda: nn.Sequential(nn.Conv2d(1, 2, 1), nn.SiLU(), nn.Flatten(), nn.Linear(32, 2)), NetworkForm((1, 4, 4), 2)
     )
     plain = workload.count(
-        lambda: nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(32, 2)), (1, 4, 4), 2
+        lambda: nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(32, 2)), NetworkForm((1, 4, 4), 2)
     )
     assert counted.train_operations.count.sum() == plain.train_operations.count.sum()
 
@@ -130,7 +131,7 @@ def test_totals_equal_those_of_torchs_counter(name: str) -> None:
     if name == "timm":
         pytest.importorskip("timm")
     build, shape, classes = NETWORKS[name]
-    counted = workload.count(build, shape, classes)
+    counted = workload.count(build, NetworkForm(shape, classes))
     network = build().train().to("meta")  # timm cannot make every network on meta tensors
     with torch.device("meta"), FlopCounterMode(display=False, custom_mapping=operations.FORMULAS) as counter:
         functional.cross_entropy(network(torch.zeros(2, *shape)), torch.zeros(2, dtype=torch.int64)).backward()
@@ -145,7 +146,7 @@ def test_totals_equal_those_of_torchs_counter(name: str) -> None:
 @pytest.mark.parametrize("name", ["mobilenet-v2", "lstm"])
 def test_what_is_affine_in_the_batch_holds_at_another_batch_size(name: str) -> None:
     build, shape, classes = NETWORKS[name]
-    found = workload.count(build, shape, classes).train_operations
+    found = workload.count(build, NetworkForm(shape, classes)).train_operations
     with torch.device("meta"):
         network = build().train()
         images, labels = torch.zeros(8, *shape), torch.zeros(8, dtype=torch.int64)

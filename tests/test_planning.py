@@ -33,6 +33,7 @@ from edgesim.planning.run_plan import plan_run
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.experiment import configure
 from edgesim.scenario.loading import Scenario
+from edgesim.tasks import NetworkForm
 from edgesim.training.settings import Training
 
 Make = Callable[..., Scenario]
@@ -216,17 +217,19 @@ def test_a_plan_needs_no_torch_once_the_network_was_counted(tmp_path: Path, monk
 def test_a_counted_network_is_read_back_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGESIM_CACHE", str(tmp_path))
     model = MODELS["small-cnn"]()
-    first = network_costs.counted(model, "small-cnn", (1, 8, 8), 10)
+    first = network_costs.counted(model, "small-cnn", NetworkForm((1, 8, 8), 10))
     (file,) = (tmp_path / "counted").glob("*.json")
-    assert network_costs.counted(model, "small-cnn", (1, 8, 8), 10) == first
+    assert network_costs.counted(model, "small-cnn", NetworkForm((1, 8, 8), 10)) == first
     file.write_text(file.read_text()[:100])  # as a kill may leave it
-    assert network_costs.counted(model, "small-cnn", (1, 8, 8), 10) == first
-    assert network_costs.counted(model, "small-cnn", (1, 8, 8), 9)[0] != first[0]
+    assert network_costs.counted(model, "small-cnn", NetworkForm((1, 8, 8), 10)) == first
+    assert network_costs.counted(model, "small-cnn", NetworkForm((1, 8, 8), 9))[0] != first[0]
     assert len(list((tmp_path / "counted").glob("*.json"))) == 2
 
 
 def test_a_prediction_by_its_parts() -> None:
-    found = step_prediction.predict("raspberry-pi-4b", "resnet8", (3, 32, 32), 10, 32, Training(optimizer="sgd"))
+    found = step_prediction.predict(
+        "raspberry-pi-4b", "resnet8", NetworkForm((3, 32, 32), 10), 32, Training(optimizer="sgd")
+    )
     parts = [found[f"{name}_time_s"] for name in ("compute", "memory", "overhead", "storage")]
     assert found["time_s"] == pytest.approx(sum(parts))
     assert found[f"{found['binds']}_time_s"] == max(parts)
@@ -235,10 +238,14 @@ def test_a_prediction_by_its_parts() -> None:
     active_s = found["compute_time_s"] + 0.6 * found["memory_time_s"] + 0.3 * found["overhead_time_s"]
     assert found["energy_j"] == pytest.approx(1.6 * found["time_s"] + 5.6 * active_s)
     assert found["analytic_time_s"] == pytest.approx(found["flops"] / (4.8e10 * 0.112))
-    twice = step_prediction.predict("raspberry-pi-4b", "resnet8", (3, 32, 32), 10, 64, Training(optimizer="sgd"))
+    twice = step_prediction.predict(
+        "raspberry-pi-4b", "resnet8", NetworkForm((3, 32, 32), 10), 64, Training(optimizer="sgd")
+    )
     assert twice["flops"] == 2 * found["flops"]
     assert found["time_s"] < twice["time_s"] < 2 * found["time_s"]  # the overhead is paid once
-    adam = step_prediction.predict("raspberry-pi-4b", "resnet8", (3, 32, 32), 10, 32, Training(optimizer="adam"))
+    adam = step_prediction.predict(
+        "raspberry-pi-4b", "resnet8", NetworkForm((3, 32, 32), 10), 32, Training(optimizer="adam")
+    )
     # One state more, and Adam's count of steps for each of 9 kernels, 18 numbers of batch norm and 2 of the last layer.
     assert adam["peak_memory_bytes"] - found["peak_memory_bytes"] == 4 * found["parameters"] + 4 * 29
 
@@ -250,7 +257,7 @@ def test_a_prediction_of_the_start_up_in_a_power_mode() -> None:
     assert first is not None
     assert law is not None
     for mode in nano.mode_names:
-        found = step_prediction.predict("jetson-nano", "mlp", (1, 8, 8), 10, 16, Training(), mode)
+        found = step_prediction.predict("jetson-nano", "mlp", NetworkForm((1, 8, 8), 10), 16, Training(), mode)
         slowed = setting(nano, mode)
         assert slowed.clocks is not None
         startup_s = first.value / slowed.overhead_speed
@@ -269,12 +276,16 @@ def test_a_warm_fleet_plans_without_start_up(make_scenario: Make) -> None:
 
 
 def test_a_prediction_says_what_would_fit() -> None:
-    found = step_prediction.predict("raspberry-pi-zero-2-w", "resnet18", (3, 224, 224), 1000, 64, Training())
+    found = step_prediction.predict(
+        "raspberry-pi-zero-2-w", "resnet18", NetworkForm((3, 224, 224), 1000), 64, Training()
+    )
     fits, usable = found["largest_batch_size"], found["usable_memory_bytes"]
     assert usable == pytest.approx((1 - feasibility.SYSTEM_SHARE) * 512e6, rel=0.1)
     assert found["peak_memory_bytes"] > usable
     assert 0 < fits < 64
-    smaller = step_prediction.predict("raspberry-pi-zero-2-w", "resnet18", (3, 224, 224), 1000, fits, Training())
+    smaller = step_prediction.predict(
+        "raspberry-pi-zero-2-w", "resnet18", NetworkForm((3, 224, 224), 1000), fits, Training()
+    )
     assert smaller["peak_memory_bytes"] <= usable
     assert (smaller["feasible"], smaller["reason"]) == (True, "")
     assert not found["feasible"]
@@ -285,7 +296,7 @@ def test_a_prediction_says_what_would_fit() -> None:
 def test_a_power_mode_and_a_precision_change_what_they_should() -> None:
     def resnet8(profile: str, mode: str = "full", precision: Literal["fp32", "bf16"] = "fp32") -> dict[str, Any]:
         training = Training(optimizer="sgd", precision=precision)
-        return step_prediction.predict(profile, "resnet8", (3, 32, 32), 10, 32, training, mode)
+        return step_prediction.predict(profile, "resnet8", NetworkForm((3, 32, 32), 10), 32, training, mode)
 
     profile = loading.load("raspberry-pi-4b")
     slowed = setting(profile, profile.power.modes[0].name)
@@ -416,7 +427,7 @@ def test_the_predict_command_in_another_mode_and_precision() -> None:
         (("plan", "scenarios/quickstart.yaml", "--set", "pruning.keep_ratio={budget: {}}"), "at least one limit"),
         (("predict", "--profile", "x", "--model", "mlp", "--input", "3x8x8", "--batch-size", "1"), "no device profile"),
         (("predict", "--profile", "jetson-nano", "--model", "mlq", "--input", "3x8x8", "--batch-size", "1"), "'mlp'"),
-        (("predict", "--profile", "jetson-nano", "--model", "mlp", "--input", "8", "--batch-size", "1"), "CxHxW"),
+        (("predict", "--profile", "jetson-nano", "--model", "mlp", "--input", "8x", "--batch-size", "1"), "CxHxW"),
         (
             ("predict", "--profile=jetson-nano", "--model=mlp", "--input=3x8x8", "--batch-size=1", "--optimizer=lion"),
             "adamw",

@@ -17,6 +17,7 @@ from edgesim.planning.step_prediction import StepQuery, predict_step, profiles_o
 from edgesim.planning.training_prediction import predict_job
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
+from edgesim.tasks import NetworkForm
 from edgesim.training.settings import Training
 
 PARTS = ("compute_time_s", "memory_time_s", "overhead_time_s", "storage_time_s")
@@ -24,7 +25,7 @@ COMMAND = ("predict", "--model=mlp", "--input=1x8x8", "--batch-size=16")
 
 
 def asked(batch_size: int = 16, model: str = "mlp") -> StepQuery:
-    return StepQuery.of(model, (1, 8, 8), 10, batch_size, Training())
+    return StepQuery.of(model, NetworkForm((1, 8, 8), 10), batch_size, Training())
 
 
 def test_a_training_is_its_steps_and_a_start() -> None:
@@ -70,7 +71,7 @@ def test_heat_slows_a_long_training_down_and_holds_its_power() -> None:
     """Once it is throttled, every epoch takes equally long, at the power that the phone can shed for ever."""
     phone = loading.load("galaxy-s20")
     assert phone.cooling is not None
-    network = StepQuery.of("resnet8", (3, 32, 32), 10, 64, Training())
+    network = StepQuery.of("resnet8", NetworkForm((3, 32, 32), 10), 64, Training())
     short, one, two, three = (predict_job(phone, network, 6400, epochs) for epochs in (1, 200, 300, 400))
     assert short["heat_time_s"] == short["throttled_s"] == 0
     for found in (one, two, three):
@@ -87,7 +88,7 @@ def test_a_run_is_charged_what_was_predicted(make_scenario: Callable[..., Scenar
     fleet = {"groups": [{"profile": name, "count": 1} for name in ("raspberry-pi-4b", "galaxy-s20")]}
     scenario = make_scenario(fleet=fleet, pruning__methods=["full"], training__batch_size=7)
     run = edgesim.run(scenario, tmp_path / "run", executor=SerialExecutor())
-    network = StepQuery.of("mlp", (1, 8, 8), 10, 7, scenario.training)
+    network = StepQuery.of("mlp", NetworkForm((1, 8, 8), 10), 7, scenario.training)
     for row in run.records.itertuples():
         # The scenario's mlp is narrower than the table's: the same prediction of the network that it was.
         mine = StepQuery(**{**vars(network), "workload": run.terms.workload})

@@ -53,7 +53,8 @@ def members(sizes: tuple[int, ...] = SIZES, weighted: bool = False) -> list[stac
         task = tasks.of_shard(DATA, np.arange(20 * number, 20 * number + size), "cpu")
         kept = np.arange(0, size, 2)
         weights = np.linspace(0.5, 2, len(kept)) if weighted else None
-        made.append(stacked.StackMember(3 + number, task, kept, weights, initial))
+        streams = loop.Streams(0, 3 + number, "training")
+        made.append(stacked.StackMember(3 + number, task, kept, weights, initial, streams))
     return made
 
 
@@ -103,6 +104,23 @@ def test_a_stack_equals_training_alone(settings: Training, weighted: bool) -> No
             assert found.loss == pytest.approx(expected.loss, rel=1e-4)
             assert found.metrics == expected.metrics
             np.testing.assert_array_equal(found.per_class["accuracy"], expected.per_class["accuracy"])
+
+
+BATCHED = replace(SETTINGS, batch_size=4)
+ALIKE = (12, 11, 12, 12)
+"""sizes of which half are six samples: a batch of four, then one of two"""
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_batches_follow_the_order_of_training_alone(weighted: bool) -> None:
+    for member, trained in zip(members(ALIKE, weighted), in_stack(members(ALIKE, weighted), BATCHED), strict=True):
+        fitted, scores = alone(member, BATCHED)
+        assert (trained.fit_result.work, trained.fit_result.trace) == (fitted.work, fitted.trace)
+        np.testing.assert_allclose(trained.fit_result.epochs, fitted.epochs, rtol=1e-4)
+        for found, expected in zip([*trained.tests.values(), trained.shard], scores, strict=True):
+            assert found.loss == pytest.approx(expected.loss, rel=1e-4)
+    whole, single = in_stack(members(ALIKE), BATCHED), [in_stack([one], BATCHED)[0] for one in members(ALIKE)]
+    np.testing.assert_array_equal([flat(one) for one in whole], [flat(one) for one in single])
 
 
 def test_training_moves_the_weights() -> None:
@@ -179,8 +197,9 @@ def test_small_devices_have_slots_that_the_work_left_does_not_change(make_scenar
 
 @pytest.mark.parametrize(("epochs", "stacks"), [(9000, True), (11_000, False)])
 def test_one_training_says_whether_a_device_is_small(make_scenario: Make, epochs: int, stacks: bool) -> None:
-    """20 samples of mlp 64-16-10, whose training takes 5,056 FLOPs: 9.1e8 and 1.1e9, and the limit is 1e9."""
+    """20 samples of mlp 64-160-10, whose training takes 50,560 FLOPs: 9.1e9 and 1.1e10, and the limit is 1e10."""
     given = {"partition": "iid", "dataset__limit_train": 800, "training__epochs": epochs}
+    given["model"] = {"name": "mlp", "hidden": [160]}
     for methods in (["full"], ["full", "random", "importance", "el2n"]):  # no other trial plays a part
         specs = with_slots(fleet(make_scenario, **given, pruning__methods=methods))
         assert all((spec.stack_slot is not None) == stacks for spec in specs)
@@ -193,7 +212,7 @@ def test_one_training_says_whether_a_device_is_small(make_scenario: Make, epochs
         {"model": {"name": "mlp", "hidden": [2500]}},
         {"training__precision": "bf16"},
         {"training__augment": ["crop-flip"]},
-        {"training__batch_size": 8},
+        {"partition": "iid", "fleet": {"groups": [{"profile": "raspberry-pi-4b", "count": 31}]}},
     ],
 )
 def test_nobody_has_a_slot_where_nothing_stacks(make_scenario: Make, changes: dict[str, Any]) -> None:

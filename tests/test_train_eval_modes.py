@@ -181,7 +181,7 @@ def test_observing_puts_back_the_mode_of_every_layer() -> None:
 
 def test_work_is_counted_in_the_modes_of_training() -> None:
     """A frozen batch norm keeps nothing for the pass backward: 8 x 64 floats of its input are not saved."""
-    counted = [workload.count(build, DATA.input_shape, DATA.num_classes) for build in (by_train, by_build)]
+    counted = [workload.count(build, DATA.network_form) for build in (by_train, by_build)]
     assert counted[0].memory == counted[1].memory
     assert counted[0].train_flops == counted[1].train_flops
 

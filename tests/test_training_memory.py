@@ -16,6 +16,7 @@ from torch.profiler import ProfilerActivity, profile
 from edgesim.models import MODELS, resolve
 from edgesim.models.training_memory import _kernel_bytes, _peaks, training_memory
 from edgesim.models.workload import count
+from edgesim.tasks import NetworkForm
 from edgesim.training.array_inputs import ArrayInputs
 from edgesim.training.classification import ClassificationTask
 from edgesim.training.loop import Streams, Subset, fit
@@ -32,7 +33,7 @@ def test_two_linear_layers_by_hand() -> None:
     Backward through ReLU: hidden, and its gradient before and after (28 B each), with the gradients of the last layer.
     Backward through the first layer: the gradient of hidden, with the gradients of all weights.
     """
-    found = count(lambda: MODELS["mlp"](hidden=(7,)).build((1, 2, 5), 3), (1, 2, 5), 3)
+    found = count(lambda: MODELS["mlp"](hidden=(7,)).build((1, 2, 5), 3), NetworkForm((1, 2, 5), 3))
     weights, last, scalars = 4 * 101, 4 * 24, 8
     relu = LiveBytes(weights + last + scalars, 60 + 3 * 28)
     first = LiveBytes(2 * weights + scalars, 60 + 28)
@@ -55,7 +56,7 @@ def test_a_convolution_with_batch_norm_by_hand() -> None:
     2 gradients of its own: output of the convolution, gradients before and after, and the copy that the kernel makes.
     """
     layers = [nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2), nn.ReLU(inplace=True)]
-    found = count(lambda: nn.Sequential(*layers, nn.Flatten(), nn.Linear(32, 3)), (1, 4, 4), 3)
+    found = count(lambda: nn.Sequential(*layers, nn.Flatten(), nn.Linear(32, 3)), NetworkForm((1, 4, 4), 3))
     fixed = 4 * 123 + 24 + 16 + 8 + 4 * 99
     last = LiveBytes(fixed, 84 + 4 * 128 + 12)
     norm = LiveBytes(fixed + 16, 84 + 4 * 128)
@@ -65,7 +66,9 @@ def test_a_convolution_with_batch_norm_by_hand() -> None:
 def test_a_convolution_copies_its_weights_by_hand() -> None:
     """3x3 from 4 to 8 channels on 4x4: backward has the kernel in channels-last and its gradient twice more."""
     layers = [nn.Conv2d(1, 4, 1, bias=False), nn.Conv2d(4, 8, 3, padding=1, bias=False)]
-    found = count(lambda: nn.Sequential(*layers, nn.Flatten(), nn.Linear(128, 2, bias=False)), (1, 4, 4), 2)
+    found = count(
+        lambda: nn.Sequential(*layers, nn.Flatten(), nn.Linear(128, 2, bias=False)), NetworkForm((1, 4, 4), 2)
+    )
     kernel, weights = 4 * 288, 4 * (4 + 288 + 256)
     # Gradients of the last layer and the kernel, three copies of it; images 64, label 8, logits 8, the convolution's
     # input and output and the gradients of both
@@ -100,7 +103,7 @@ def test_copies_of_a_convolutions_weights(layer: nn.Conv2d, side: int, copies: i
 def test_frozen_weights_have_neither_gradient_nor_state() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(10, 7), nn.Linear(7, 3))
     network[1].requires_grad_(False)
-    memory, _ = training_memory(network, (1, 2, 5), torch.device("cpu"))
+    memory, _ = training_memory(network, NetworkForm((1, 2, 5), 5), torch.device("cpu"))
     assert memory.state_bytes == 4 * 24
     assert memory.moments[0].fixed == 4 * 101 + 4 * 24 + 8
 
@@ -116,7 +119,7 @@ def test_a_network_that_looks_at_images_by_view_is_counted() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.linear(x.view(len(x), -1))
 
-    memory, _ = training_memory(Viewing(), (3, 4, 4), torch.device("cpu"))
+    memory, _ = training_memory(Viewing(), NetworkForm((3, 4, 4), 5), torch.device("cpu"))
     assert memory.moments[0] == LiveBytes(2 * 4 * 245 + 8, 4 * 48 + 8 + 20 + 20)
 
 
@@ -134,7 +137,7 @@ def test_moments_that_are_never_the_peak_are_dropped() -> None:
 
 
 def test_a_workload_keeps_its_memory_in_files() -> None:
-    found = count(lambda: MODELS["mlp"](hidden=()).build((1, 2, 2), 2), (1, 2, 2), 2)
+    found = count(lambda: MODELS["mlp"](hidden=()).build((1, 2, 2), 2), NetworkForm((1, 2, 2), 2))
     again = Workload.from_fields(json.loads(json.dumps(asdict(found), default=np.ndarray.tolist)))
     assert again == found
     assert "memory" not in found.summary()
@@ -178,7 +181,7 @@ def test_the_peak_is_that_of_the_training_loop(name: str, shape: Shape, settings
     def build() -> nn.Module:
         return resolve(name)().build(shape, 10)
 
-    counted = count(build, shape, 10)
+    counted = count(build, NetworkForm(shape, 10))
     for batch_size, given in settings.items():
         training = Training(epochs=1, batch_size=batch_size, **given)  # type: ignore[arg-type]
         found = counted.peak_training_bytes(batch_size, training.optimizer_states)

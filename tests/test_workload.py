@@ -13,6 +13,7 @@ from torch import nn
 from edgesim.errors import EdgesimError
 from edgesim.models import MODELS, networks, resolve, workload
 from edgesim.models.workload import count
+from edgesim.tasks import NetworkForm
 from edgesim.work import Workload
 
 MILLION = 1e6
@@ -23,7 +24,7 @@ def table(name: str, shape: tuple[int, int, int], classes: int) -> Workload:
         with torch.device("meta"):  # the wide networks would take seconds to fill with numbers
             return resolve(name)().build(shape, classes)
 
-    return count(build, shape, classes)
+    return count(build, NetworkForm(shape, classes))
 
 
 def head(*layers: nn.Module, features: int, classes: int = 3) -> nn.Sequential:
@@ -31,14 +32,14 @@ def head(*layers: nn.Module, features: int, classes: int = 3) -> nn.Sequential:
 
 
 def test_a_linear_layer() -> None:
-    found = count(lambda: nn.Sequential(nn.Flatten(), nn.Linear(10, 5)), (1, 2, 5), 5)
+    found = count(lambda: nn.Sequential(nn.Flatten(), nn.Linear(10, 5)), NetworkForm((1, 2, 5), 5))
     assert found.forward_flops == 2 * 10 * 5
     assert found.train_flops == 2 * (2 * 10 * 5)  # forward + weights' gradient; no gradient of the images
     assert (found.parameters, found.parameter_bytes) == (55, 220)
 
 
 def test_two_linear_layers() -> None:
-    found = count(lambda: MODELS["mlp"](hidden=(7,)).build((1, 2, 5), 3), (1, 2, 5), 3)
+    found = count(lambda: MODELS["mlp"](hidden=(7,)).build((1, 2, 5), 3), NetworkForm((1, 2, 5), 3))
     first, second = 2 * 10 * 7, 2 * 7 * 3
     assert found.forward_flops == first + second
     assert found.train_flops == 2 * first + 3 * second
@@ -50,7 +51,7 @@ def test_counts_are_per_sample(batch_size: int) -> None:
     def build() -> nn.Module:
         return MODELS["resnet8"]().build((3, 16, 16), 4)
 
-    assert count(build, (3, 16, 16), 4, batch_size) == count(build, (3, 16, 16), 4)
+    assert count(build, NetworkForm((3, 16, 16), 4), batch_size) == count(build, NetworkForm((3, 16, 16), 4))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,9 @@ def test_counts_are_per_sample(batch_size: int) -> None:
 def test_a_convolution(stride: int, padding: int, groups: int, out_side: int) -> None:
     """Cin 8, Cout 16, 3x3: 2 * Cin / groups * 9 * Cout * H * W forward, the same once more for the weights."""
     flat = 16 * out_side**2
-    found = count(lambda: head(nn.Conv2d(8, 16, 3, stride, padding, groups=groups), features=flat), (8, 10, 10), 3)
+    found = count(
+        lambda: head(nn.Conv2d(8, 16, 3, stride, padding, groups=groups), features=flat), NetworkForm((8, 10, 10), 3)
+    )
     convolution = 2 * (8 // groups) * 9 * 16 * out_side**2
     assert found.forward_flops == convolution + 2 * flat * 3
     assert found.train_flops == 2 * convolution + 3 * (2 * flat * 3)
@@ -69,7 +72,7 @@ def test_a_convolution(stride: int, padding: int, groups: int, out_side: int) ->
 def test_a_depthwise_convolution_inside_a_network() -> None:
     """1x1 to 6 channels, then 3x3 depthwise, on 4x4: the depthwise one has both gradients."""
     layers = [nn.Conv2d(2, 6, 1), nn.Conv2d(6, 6, 3, padding=1, groups=6)]
-    found = count(lambda: head(*layers, features=96), (2, 4, 4), 3)
+    found = count(lambda: head(*layers, features=96), NetworkForm((2, 4, 4), 3))
     pointwise, depthwise, linear = 2 * 2 * 6 * 16, 2 * 9 * 6 * 16, 2 * 96 * 3
     assert found.forward_flops == pointwise + depthwise + linear
     assert found.train_flops == 2 * pointwise + 3 * depthwise + 3 * linear
@@ -79,7 +82,7 @@ def test_a_depthwise_convolution_inside_a_network() -> None:
 def test_a_transposed_convolution(groups: int) -> None:
     """4 -> 6 channels, 2x2, stride 2, on 3x3: every input value meets 6 / groups filters of 4 weights."""
     layers = [nn.Conv2d(4, 4, 1), nn.ConvTranspose2d(4, 6, 2, stride=2, groups=groups)]
-    found = count(lambda: head(*layers, features=6 * 36), (4, 3, 3), 3)
+    found = count(lambda: head(*layers, features=6 * 36), NetworkForm((4, 3, 3), 3))
     pointwise, transposed, linear = 2 * 4 * 4 * 9, 2 * 4 * (6 // groups) * 4 * 9, 2 * 216 * 3
     assert found.forward_flops == pointwise + transposed + linear
     assert found.train_flops == 2 * pointwise + 3 * transposed + 3 * linear
@@ -91,7 +94,7 @@ def test_a_frozen_layer_has_no_gradient() -> None:
         network[1].requires_grad_(False)
         return network
 
-    assert count(build, (1, 2, 5), 3).train_flops == 2 * 10 * 7 + 2 * (2 * 7 * 3)
+    assert count(build, NetworkForm((1, 2, 5), 3)).train_flops == 2 * 10 * 7 + 2 * (2 * 7 * 3)
 
 
 def test_small_cnn_on_28_by_28() -> None:
@@ -139,8 +142,8 @@ def test_small_plain_networks_count_the_same_on_real_tensors(name: str, shape: t
     """Every layer that `count` treats as plain is in one of these networks, or in the one below."""
     network = resolve(name)().build(shape, 10)
     assert workload._is_small_and_plain(network)
-    on_cpu = workload._count(network, shape, 10, 2, torch.device("cpu"))
-    same_count(workload._count(network.to("meta"), shape, 10, 2, torch.device("meta")), on_cpu)
+    on_cpu = workload._count(network, NetworkForm(shape, 10), 2, torch.device("cpu"))
+    same_count(workload._count(network.to("meta"), NetworkForm(shape, 10), 2, torch.device("meta")), on_cpu)
 
 
 def same_count(found: Workload, expected: Workload) -> None:
@@ -165,8 +168,8 @@ def test_plain_layers_count_the_same_on_real_tensors() -> None:
     )
     used = {type(layer) for layer in network.modules()} | {networks.BasicBlock, networks.ResNet8Module}
     assert used == workload._PLAIN_LAYERS
-    on_cpu = workload._count(network, (2, 16, 16), 3, 2, torch.device("cpu"))
-    same_count(workload._count(network.to("meta"), (2, 16, 16), 3, 2, torch.device("meta")), on_cpu)
+    on_cpu = workload._count(network, NetworkForm((2, 16, 16), 3), 2, torch.device("cpu"))
+    same_count(workload._count(network.to("meta"), NetworkForm((2, 16, 16), 3), 2, torch.device("meta")), on_cpu)
 
 
 def test_large_or_unknown_networks_are_not_plain() -> None:
@@ -177,8 +180,8 @@ def test_large_or_unknown_networks_are_not_plain() -> None:
 def test_a_small_network_is_counted_without_the_compiler() -> None:
     """Importing torch._dynamo takes seconds, which `edgesim run` and `plan` should not wait for."""
     code = (
-        "import sys\nfrom edgesim.models import MODELS, workload\n"
-        "workload.count(lambda: MODELS['resnet8']().build((1, 8, 8), 10), (1, 8, 8), 10)\n"
+        "import sys\nfrom edgesim.models import MODELS, workload\nfrom edgesim.tasks import NetworkForm\n"
+        "workload.count(lambda: MODELS['resnet8']().build((1, 8, 8), 10), NetworkForm((1, 8, 8), 10))\n"
         "sys.exit('torch._dynamo' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -186,7 +189,7 @@ def test_a_small_network_is_counted_without_the_compiler() -> None:
 
 def test_the_callers_random_state_is_left() -> None:
     before = torch.get_rng_state()
-    count(lambda: nn.Sequential(nn.Flatten(), nn.Linear(4, 2), nn.Dropout(0.5)), (1, 2, 2), 2)
+    count(lambda: nn.Sequential(nn.Flatten(), nn.Linear(4, 2), nn.Dropout(0.5)), NetworkForm((1, 2, 2), 2))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -204,15 +207,15 @@ class PageStyle(nn.Module):
 
 def test_a_network_that_looks_at_numbers() -> None:
     before = torch.get_rng_state()
-    found = count(PageStyle, (1, 2, 5), 3)
+    found = count(PageStyle, NetworkForm((1, 2, 5), 3))
     assert (found.forward_flops, found.train_flops) == (60, 120)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_network_that_does_not_fit() -> None:
     with pytest.raises(EdgesimError, match=r"cannot be trained on images of 1x8x8 with 3 classes \(RuntimeError"):
-        count(lambda: nn.Sequential(nn.Flatten(), nn.Linear(10, 3)), (1, 8, 8), 3)
+        count(lambda: nn.Sequential(nn.Flatten(), nn.Linear(10, 3)), NetworkForm((1, 8, 8), 3))
     with pytest.raises(EdgesimError, match=r"logits of shape \[batch, 3\].* gives \[2, 4\]"):
-        count(lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), (1, 8, 8), 3)
+        count(lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), NetworkForm((1, 8, 8), 3))
     with pytest.raises(EdgesimError, match=r"must be a torch\.nn\.Module, not str"):
-        count(lambda: "net", (1, 8, 8), 3)  # type: ignore[arg-type, return-value]
+        count(lambda: "net", NetworkForm((1, 8, 8), 3))  # type: ignore[arg-type, return-value]

@@ -16,6 +16,7 @@ from edgesim.hardware import loading
 from edgesim.hardware.loading import DeviceProfile, Quantity
 from edgesim.hardware.quantity import GPU_CLASSES
 from edgesim.models.network_costs import counted
+from edgesim.tasks import NetworkForm
 
 X86 = sorted(x86.HPL_FLOPS_PER_S)
 ARM = ("raspberry-pi-4b", "raspberry-pi-5")
@@ -23,7 +24,7 @@ ARM = ("raspberry-pi-4b", "raspberry-pi-5")
 
 def step_s(name: str, profile: DeviceProfile) -> float:
     """Batch size 16, 3x224x224, ten classes, Adam."""
-    workload, _ = counted(models.resolve(name)(), name, (3, 224, 224), 10)
+    workload, _ = counted(models.resolve(name)(), name, NetworkForm((3, 224, 224), 10))
     return float(step_cost("train", np.array([16]), workload, 0, 2, profile).busy_s[0])
 
 

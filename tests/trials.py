@@ -7,6 +7,7 @@ import pandas as pd
 
 from edgesim.analysis.comparison import against_first
 from edgesim.records import Record
+from edgesim.results.table_columns import OF_TRIALS
 
 
 def trial(seed, device, method, keep_ratio, accuracy=math.nan, *, status="ok", **values):
@@ -17,7 +18,7 @@ def trial(seed, device, method, keep_ratio, accuracy=math.nan, *, status="ok", *
 
 
 def table(*rows):
-    return pd.DataFrame(list(rows), columns=[field.name for field in dataclasses.fields(Record)])
+    return pd.DataFrame(list(rows), columns=OF_TRIALS["records"])
 
 
 def paired_runs(a, b, column="test_accuracy"):

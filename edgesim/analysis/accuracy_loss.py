@@ -3,6 +3,8 @@
 All sentences on a method's accuracy use the same intervals: one per keep ratio, simultaneous over them. A keep ratio is
 safe where its interval rules out a loss of more than the margin (non-inferiority). It is harmful where the interval
 lies below zero. Otherwise the run cannot tell. "Not significant" is never taken for "safe".
+
+Of another task than a classification, the first of its metrics takes the place of accuracy, as a gain (`gains`).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from edgesim.analysis.gains import gains, margin_of
 from edgesim.analysis.grouping import (
     FULL,
     below_full,
@@ -21,24 +24,29 @@ from edgesim.analysis.grouping import (
     everywhere,
     groups,
     ok,
-    paired,
 )
 from edgesim.analysis.intervals import Interval, Repetitions, interval, lies, repetitions_needed
+from edgesim.tasks import Metric, metric_in
 
 MARGIN = 0.01
-"""loss of accuracy that counts as none, one point, unless the scenario sets `report.margin`"""
+"""loss that counts as none, unless the scenario sets `report.margin`: one point, or 1 % of full training's value of a
+metric that is no share"""
 
 
 @dataclass(frozen=True)
 class AccuracyLosses:
-    """Accuracy of one method minus that of full training, per keep ratio below 1, ratios descending."""
+    """Gain of one method over full training in accuracy, per keep ratio below 1, ratios descending."""
 
     method: str
+    metric: Metric
+    asked: float
+    """margin as in `report.margin`"""
     margin: float
+    """the same in the metric's unit (`gains.margin_of`)"""
     pairs: pd.DataFrame
-    """trials with `difference` (common test set) and `local_difference` (the device's own class mix)"""
+    """trials with the gains `difference` (common test set) and `local_difference` (the device's own class mix)"""
     common: dict[float, Interval] = field(default_factory=dict)
-    """keep_ratio -> accuracy minus full's on the common test set, simultaneous over the ratios"""
+    """keep_ratio -> gain over full's on the common test set, simultaneous over the ratios"""
     local: dict[float, Interval] = field(default_factory=dict)
     """the same on the device's own class mix"""
     left_out: tuple[str, ...] = ()
@@ -86,18 +94,19 @@ class AccuracyLosses:
 
 
 def losses_to_full(records: pd.DataFrame, method: str, margin: float = MARGIN) -> AccuracyLosses:
-    """Accuracy minus that of `full`, paired by seed and device, over the pairs that finish at every keep ratio.
+    """Gain over `full`, paired by seed and device, over the pairs that finish at every keep ratio.
 
     Where no pair finishes at all of them, each ratio is over its own pairs.
 
     Args:
         records: one row per trial.
         method: the method.
-        margin: loss that counts as none, >= 0.
+        margin: loss that counts as none, >= 0; relative for a metric that is no share (`gains.margin_of`).
     """
+    metric = metric_in(records)
     good = ok(complete(records))
-    pairs = below_full(paired(good[good["method"].isin([method, FULL])], FULL, "test_accuracy"))
-    local = paired(good[good["method"].isin([method, FULL])], FULL, "local_accuracy")
+    pairs = below_full(gains(good[good["method"].isin([method, FULL])], FULL))
+    local = gains(good[good["method"].isin([method, FULL])], FULL, "local")
     pairs = pairs.assign(local_difference=local["difference"].reindex(pairs.index))
     same = everywhere(pairs)
     left_out = dropped(pairs, same)
@@ -107,10 +116,10 @@ def losses_to_full(records: pd.DataFrame, method: str, margin: float = MARGIN) -
     cells = [(ratio, part) for _, ratio, part in groups(same)]
     cells.sort(key=lambda cell: -cell[0])
     tests = max(len(cells), 1)
-    bounds = (-1.0, 1.0)
+    bounds = metric.difference_bounds
     common = {ratio: interval(device_by_seed(part, "difference"), bounds, tests) for ratio, part in cells}
     own = {ratio: interval(device_by_seed(part, "local_difference"), bounds, tests) for ratio, part in cells}
-    return AccuracyLosses(method, margin, same, common, own, left_out)
+    return AccuracyLosses(method, metric, margin, margin_of(metric, margin, same), same, common, own, left_out)
 
 
 def distributions_disagree(common: Interval, local: Interval, margin: float = 0.0) -> bool:
@@ -125,9 +134,14 @@ def distributions_disagree(common: Interval, local: Interval, margin: float = 0.
 
 
 def skewed(records: pd.DataFrame) -> bool:
-    """True where the devices' own class mixes differ from the common test set's: by a point of accuracy on average."""
-    gap = (records["local_accuracy"] - records["test_accuracy"]).abs()
-    return bool(gap.notna().any() and float(np.nanmean(gap)) >= 0.01)
+    """True where the devices' own class mixes differ from the common test set's: by a point of accuracy on average.
+
+    Of a metric that is no share: by 1 % of its mean.
+    """
+    metric = metric_in(records)
+    common, own = records[metric.column()], records[metric.column("local")]
+    gap = (own - common).abs()
+    return bool(gap.notna().any() and float(np.nanmean(gap)) >= metric.noticeable(float(common.mean())))
 
 
 def _at(pairs: pd.DataFrame, ratio: float) -> pd.DataFrame:

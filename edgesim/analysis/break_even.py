@@ -29,6 +29,7 @@ from edgesim.analysis.grouping import (
     result,
 )
 from edgesim.repeats import trainings_to_break_even
+from edgesim.tasks import metric_in
 from edgesim.work import FloatArray
 
 COLUMNS = [
@@ -45,8 +46,8 @@ def break_even(records: pd.DataFrame, method: str, opponents: Iterable[str] | No
         method: one that chooses a subset before training; a dynamic one chooses anew in each training.
         opponents: names; None = full training and those of OPPONENTS that ran.
 
-    Returns: COLUMNS, one row per keep ratio below 1 and opponent. `n`: the smallest N with
-        score + N·train <= N·(the opponent's cheapest training that is as accurate in the mean). 1 = at once; NaN =
+    Returns: COLUMNS of the run's metric (`Metric.named`), a row per keep ratio below 1 and opponent. `n`: smallest N
+        with score + N·train <= N·(the opponent's cheapest training that is as accurate in the mean). 1 = at once; NaN =
         never (not within a million trainings): the opponent is as accurate for no more energy than a training on the
         kept set takes. An opponent more accurate at its smallest ratio has the price of that.
         `opponent_train_j` is inf, and n is 1, where not even the opponent's most accurate ratio is as accurate.
@@ -59,7 +60,7 @@ def break_even(records: pd.DataFrame, method: str, opponents: Iterable[str] | No
         if opponent != method:
             rows += _against(good[good["method"].isin([method, opponent, FULL])], method, opponent)
     missing = "" if rows else f"No device has all ratios of {method} and of an opponent, so the break-even is unknown."
-    return result(rows, COLUMNS, missing)
+    return result(rows, [metric_in(records).named(name) for name in COLUMNS], missing)
 
 
 def _against(good: pd.DataFrame, method: str, opponent: str) -> list[tuple[object, ...]]:
@@ -69,12 +70,13 @@ def _against(good: pd.DataFrame, method: str, opponent: str) -> list[tuple[objec
     table = everywhere(with_prices(good))
     if table.empty:
         return []
-    curve = _curve(table, opponent)
+    metric, curve = metric_in(table), _curve(table, opponent)
     rows: list[tuple[object, ...]] = []
     for _, ratio, part in groups(below_full(table[table["method"] == method])):
-        accuracy, score_j, train_j = (float(part[name].mean()) for name in ("test_accuracy", "score_j", "train_j"))
-        target = -np.inf if opponent == FULL else accuracy
-        other_ratio, other_accuracy, other_j = _cheapest(curve, target)
+        accuracy, score_j, train_j = (float(part[name].mean()) for name in (metric.column(), "score_j", "train_j"))
+        target = -np.inf if opponent == FULL else metric.sign * accuracy
+        other_ratio, gain, other_j = _cheapest(curve, target)
+        other_accuracy = metric.sign * gain
         n = float(trainings_to_break_even(score_j, train_j, other_j))
         rows.append((
             ratio, opponent, other_ratio, accuracy, other_accuracy, score_j, train_j, other_j, n, len(part),
@@ -90,17 +92,22 @@ def with_prices(good: pd.DataFrame) -> pd.DataFrame:
     dynamic, repeats = good["dynamic"].fillna(False).astype(bool), good["repeats"].fillna(1.0)
     score_j = good["device_score_energy_j"].where(~dynamic, 0.0)
     table = good.assign(score_j=score_j, train_j=(good["device_energy_j"] - score_j) / repeats)
-    return table[table["train_j"].notna() & table["test_accuracy"].notna()]
+    return table[table["train_j"].notna() & table[metric_in(table).column()].notna()]
 
 
 def _curve(table: pd.DataFrame, opponent: str) -> FloatArray:
-    """[3, points] keep ratio, accuracy and energy of one training, means over all pairs; ratios ascending."""
+    """[3, points] keep ratio, accuracy and energy of one training, means over all pairs; ratios ascending.
+
+    Of a metric of which less is better, the accuracy is minus its value.
+    """
+    metric = metric_in(table)
     own = table[table["method"] == opponent]
     # Full training stands for the opponent at keep ratio 1.
     whole = table[table["method"] == FULL] if not (own["keep_ratio"] >= 1 - 1e-9).any() else own.iloc[:0]
     both = pd.concat([own, whole])
-    means = both.groupby(cell_keys(both))[["keep_ratio", "test_accuracy", "train_j"]].mean()
-    return means.sort_values("keep_ratio").to_numpy(dtype=np.float64).T
+    means = both.groupby(cell_keys(both))[["keep_ratio", metric.column(), "train_j"]].mean()
+    ratios, values, energy_j = means.sort_values("keep_ratio").to_numpy(dtype=np.float64).T
+    return np.stack([ratios, metric.sign * values, energy_j])
 
 
 def _cheapest(curve: FloatArray, accuracy: float) -> tuple[float, float, float]:

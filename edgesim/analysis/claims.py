@@ -21,6 +21,7 @@ from edgesim.analysis import robustness
 from edgesim.analysis.accuracy_loss import losses_to_full
 from edgesim.analysis.equal_cost import at_equal_cost
 from edgesim.analysis.findings import Claim, against
+from edgesim.analysis.gains import against_gain, gains, margin_of
 from edgesim.analysis.grouping import (
     FULL,
     KEYS,
@@ -42,16 +43,17 @@ from edgesim.analysis.intervals import interval, lies, p_two_sided, ratio_interv
 from edgesim.analysis.means import linear_fit
 from edgesim.formatting import n_of, short_percent
 from edgesim.results import text_columns
+from edgesim.tasks import ACCURACY, Metric, metric_in
 
 COLUMNS = [
     "claim", "statement", "method", "keep_ratio", "estimate", "low", "high", "threshold", "unit", "n", "devices",
     "seeds", "p", "p_adjusted", "verdict", "reason",
 ]  # fmt: skip
 MARGINS = {0.8: 0.01, 0.5: 0.02}
-"""keep_ratio -> loss of accuracy that still counts as preserved: our numbers for the paper's "statistically
+"""keep_ratio -> loss that still counts as preserved (`gains.margin_of`): our numbers for the paper's "statistically
 indistinguishable" (VI-B, 0.8) and "effectively matching" (VI-C, 0.5)"""
 RANDOM_MARGIN = 0.005
-"""how far below random still counts as "not below": half a point"""
+"""how far below random still counts as "not below": half a point, or 0.5 % of random's value"""
 SMALL, LARGE = 0.3, 0.5
 """ratios up to SMALL are the paper's aggressive regime (Fig. 9), from LARGE on its moderate one"""
 LINEAR_R2 = 0.95
@@ -78,9 +80,10 @@ def paper_claims(
         method: the method tested.
 
     Returns: COLUMNS, one row per claim. `estimate`, `low`, `high` and `threshold` are in `unit`: "accuracy" (0.01 = one
-        point), "share" or "R2". `low` and `high` are simultaneous over the claims. `p` is two-sided against the
-        threshold, `p_adjusted` corrected over the claims with a p. `verdict` is "holds" or "does not hold" (of one
-        device with "on this device alone"), or "cannot tell", then with a `reason`. One seed decides no claim.
+        point) or the key of another metric, "share" or "R2". `low` and `high` are simultaneous over the claims. `p` is
+        two-sided against the threshold, `p_adjusted` corrected over the claims with a p. `verdict` is "holds" or "does
+        not hold" (of one device with "on this device alone"), or "cannot tell", then with a `reason`. One seed decides
+        no claim.
     """
     good = ok(complete(records))
     if not (good["method"] == method).any():
@@ -94,7 +97,7 @@ def paper_claims(
 def _of_run(good: pd.DataFrame, method: str) -> list[Claim]:
     """Claims that need the records of one run only."""
     pairs = losses_to_full(good, method).pairs  # those of the verdict, which speaks about the same loss
-    preserved = [_preserved(pairs, ratio) for ratio in MARGINS]
+    preserved = [_preserved(pairs, ratio, metric_in(good)) for ratio in MARGINS]
     return [*preserved, *_against_random(good, method), *_at_equal_cost(good, method), *_cost(good, method)]
 
 
@@ -116,26 +119,28 @@ def _row(one: Claim, method: str, claims: int) -> tuple[object, ...]:
     return (one.claim, one.statement, method, one.keep_ratio, *ends, *counts, p, corrected, verdict, reason)
 
 
-def _preserved(pairs: pd.DataFrame, ratio: float) -> Claim:
+def _preserved(pairs: pd.DataFrame, ratio: float, metric: Metric) -> Claim:
     margin = MARGINS[ratio]
-    points = n_of(100 * margin, "point")
-    statement = f"At keep ratio {ratio:g} accuracy is at most {points} below full training"
-    claim = Claim(f"preserved_{ratio:g}", statement, keep_ratio=ratio)
+    below = f"{_by(margin, metric)} {metric.beyond}"
+    statement = f"At keep ratio {ratio:g} {metric.noun} is at most {below} full training{_whose(metric)}"
+    claim = Claim(f"preserved_{ratio:g}", statement, keep_ratio=ratio, unit=metric.key)
     pairs = pairs[np.isclose(pairs["keep_ratio"], ratio)]
     if pairs.empty:
         return replace(claim, reason=f"no trial at keep ratio {ratio:g} has a partner in full")
-    found = interval(device_by_seed(pairs, "difference"), (-1.0, 1.0))
-    return against(claim, found, -margin, above=True)
+    found = interval(device_by_seed(pairs, "difference"), metric.difference_bounds)
+    return against_gain(claim, found, -margin_of(metric, margin, pairs), metric)
 
 
 def _against_random(good: pd.DataFrame, method: str) -> list[Claim]:
-    never = Claim(
-        "never_below_random", f"At no ratio is it more than {n_of(100 * RANDOM_MARGIN, 'point')} below random"
-    )
-    ahead = Claim("above_random_small", f"Up to keep ratio {SMALL:g} it is above random")
-    most = Claim("gap_largest_small", f"Its lead on random up to {SMALL:g} is larger than that from {LARGE:g} on")
-    pairs = paired(good[good["method"].isin([method, RANDOM])], RANDOM, "test_accuracy")
-    pairs = below_full(pairs)
+    metric = metric_in(good)
+    better, bounds, unit = metric.beyond_good, metric.difference_bounds, metric.key
+    margin = f"{_by(RANDOM_MARGIN, metric)} {metric.beyond} random{_whose(metric)}"
+    never = Claim("never_below_random", f"At no ratio is {_it(metric)} more than {margin}", unit=unit)
+    ahead = Claim("above_random_small", f"Up to keep ratio {SMALL:g} {_it(metric)} is {better} random{_whose(metric)}",
+                  unit=unit)  # fmt: skip
+    lead = f"Its lead on random up to {SMALL:g} is larger than that from {LARGE:g} on"
+    most = Claim("gap_largest_small", lead, unit=unit)
+    pairs = below_full(gains(good[good["method"].isin([method, RANDOM])], RANDOM))
     if pairs.empty:
         reason = "no trial below keep ratio 1 has a partner in random"
         return [replace(one, reason=reason) for one in (never, ahead, most)]
@@ -144,27 +149,30 @@ def _against_random(good: pd.DataFrame, method: str) -> list[Claim]:
         return [replace(one, reason=NO_PAIR) for one in (never, ahead, most)]
     parts = [(ratio, device_by_seed(part, "difference")) for _, ratio, part in groups(pairs)]
     # All ratios have to pass, and one that fails is enough: their intervals are simultaneous.
-    cells = [(ratio, interval(values, (-1.0, 1.0), len(parts))) for ratio, values in parts]
-    ratio, worst = min(cells, key=lambda cell: (cell[1].high >= -RANDOM_MARGIN, cell[1].low, cell[1].estimate))
-    never = replace(against(never, worst, -RANDOM_MARGIN, above=True), keep_ratio=ratio)
+    cells = [(ratio, interval(values, bounds, len(parts))) for ratio, values in parts]
+    least = -margin_of(metric, RANDOM_MARGIN, pairs)
+    ratio, worst = min(cells, key=lambda cell: (cell[1].high >= least, cell[1].low, cell[1].estimate))
+    never = replace(against_gain(never, worst, least, metric), keep_ratio=ratio)
     small = _mean_over_ratios(pairs[pairs["keep_ratio"] <= SMALL])
     large = _mean_over_ratios(pairs[pairs["keep_ratio"] >= LARGE])
     if small.empty:
         return [never, *(replace(one, reason=f"no keep ratio up to {SMALL:g}") for one in (ahead, most))]
-    ahead = against(ahead, interval(device_by_seed(small, "difference"), (-1.0, 1.0)), 0.0, above=True)
+    ahead = against_gain(ahead, interval(device_by_seed(small, "difference"), bounds), 0.0, metric)
     both = small.merge(large, on=["seed", "device"], suffixes=("", "_large"))
     if both.empty:
         return [never, ahead, replace(most, reason=f"no keep ratio in [{LARGE:g}, 1)")]
     both["difference"] -= both["difference_large"]
-    found = interval(device_by_seed(both, "difference"), (-2.0, 2.0))
-    return [never, ahead, against(most, found, 0.0, above=True, bounds=(-2.0, 2.0))]
+    twice = (2 * bounds[0], 2 * bounds[1])  # of two differences
+    found = interval(device_by_seed(both, "difference"), twice)
+    return [never, ahead, against(most, found, 0.0, above=True, bounds=twice)]
 
 
 def _at_equal_cost(good: pd.DataFrame, method: str) -> list[Claim]:
     """Mean over ratios of accuracy minus that of each opponent at the same energy."""
-    claims = []
+    claims, metric = [], metric_in(good)
     for opponent in OPPONENTS:
-        claim = Claim(f"above_{opponent}_equal_cost", f"At equal total cost it is above {opponent}")
+        statement = f"At equal total cost {_it(metric)} is {metric.beyond_good} {opponent}{_whose(metric)}"
+        claim = Claim(f"above_{opponent}_equal_cost", statement, unit=metric.key)
         if not (good["method"] == opponent).any():
             claims.append(replace(claim, reason=f"{opponent} did not run"))
             continue
@@ -172,13 +180,28 @@ def _at_equal_cost(good: pd.DataFrame, method: str) -> list[Claim]:
         if pairs.empty:
             claims.append(replace(claim, reason=f"no trial costs as much as the cheapest one of {opponent}"))
             continue
-        pairs = everywhere(pairs).assign(difference=lambda table: table["gap"])
+        pairs = everywhere(pairs).assign(difference=lambda table: metric.sign * table["gap"])
         if pairs.empty:
             claims.append(replace(claim, reason=NO_PAIR))
             continue
-        found = interval(device_by_seed(_mean_over_ratios(pairs), "difference"), (-1.0, 1.0))
-        claims.append(against(claim, found, 0.0, above=True))
+        found = interval(device_by_seed(_mean_over_ratios(pairs), "difference"), metric.difference_bounds)
+        claims.append(against_gain(claim, found, 0.0, metric))
     return claims
+
+
+def _by(margin: float, metric: Metric) -> str:
+    """A margin of a claim in words: '1 point', or '1 %' of the value compared with."""
+    return n_of(100 * margin, "point") if metric.is_share else short_percent(margin)
+
+
+def _it(metric: Metric) -> str:
+    """The method, which stands above another by its accuracy; of another metric its value."""
+    return "it" if metric is ACCURACY else f"its {metric.title}"
+
+
+def _whose(metric: Metric) -> str:
+    """Ending of the name of what a value is compared with."""
+    return "" if metric is ACCURACY else "'s"
 
 
 def _mean_over_ratios(pairs: pd.DataFrame) -> pd.DataFrame:

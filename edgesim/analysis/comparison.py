@@ -13,8 +13,10 @@ from edgesim.analysis.intervals import Interval, interval, lies, p_two_sided, si
 from edgesim.analysis.pairs import known, pairs, without_partner
 from edgesim.analysis.pareto import POINT_COLUMNS, accuracy_against, front
 from edgesim.config import validation
+from edgesim.errors import RunError
 from edgesim.formatting import n_of
 from edgesim.results.grouped_ratios import by_rule
+from edgesim.tasks import Metric, task_in
 
 PAIRED_COLUMNS = [
     "method", "keep_ratio", "pairs", "a", "b", "difference", "low", "high", "p", "p_adjusted", "evidence"
@@ -22,12 +24,40 @@ PAIRED_COLUMNS = [
 MEAN_COLUMNS = [
     "run", "quantity", "pairs", "a", "b", "difference", "low", "high", "devices", "seeds", "tests", "equal"
 ]  # fmt: skip
-QUANTITIES = ("test_accuracy", "device_time_s", "device_energy_j")
 NAMES = ("label", "name", "profile")
 """keys that name an entry of a list in a scenario; the first present one counts"""
 
 
-def against_first(runs: Mapping[str, pd.DataFrame], column: str = "test_accuracy") -> AnalysisResult:
+def quantities(runs: Mapping[str, pd.DataFrame]) -> tuple[str, ...]:
+    """Columns that runs are compared in: the metric that decides, time and energy.
+
+    Raises:
+        RunError: the runs are of different tasks.
+    """
+    return (common_metric(runs).column(), "device_time_s", "device_energy_j")
+
+
+def common_metric(runs: Mapping[str, pd.DataFrame]) -> Metric:
+    """The metric that decides in all of several runs.
+
+    Args:
+        runs: name -> records, one or more.
+
+    Raises:
+        RunError: the runs are of different tasks.
+    """
+    tasks = {name: task_in(records) for name, records in runs.items()}
+    (first, task), *others = tasks.items()
+    other = next((name for name, own in others if own is not task), None)
+    if other is not None:
+        raise RunError(
+            f"{other} is a {tasks[other].name} and {first} a {task.name}: {tasks[other].metric.title} and "
+            f"{task.metric.title} do not compare; compare runs of one task"
+        )
+    return task.metric
+
+
+def against_first(runs: Mapping[str, pd.DataFrame], column: str | None = None) -> AnalysisResult:
     """Every later run minus the first one per method and keep_ratio, over the trials that both have.
 
     A pair is of the same seed, device, method and ratio. Ratios that keep equally many samples of every common shard
@@ -36,13 +66,17 @@ def against_first(runs: Mapping[str, pd.DataFrame], column: str = "test_accuracy
 
     Args:
         runs: name -> records, the first one the base; two or more.
-        column: the quantity compared.
+        column: the quantity compared; None = the metric that decides.
 
     Returns: `run` (the later one) and PAIRED_COLUMNS: means of the first (`a`) and the later run (`b`) over the pairs,
         the mean difference b - a with its interval, simultaneous over all rows, the two-sided p and the p corrected for
         all rows (Bonferroni). `evidence` is "higher" or "lower" where the interval excludes 0, else "none". Sentences
         on what is missing name their run.
+
+    Raises:
+        RunError: the runs are of different tasks.
     """
+    column = column or common_metric(runs).column()
     (_, base), *others = runs.items()
     compared_runs = {name: _compared(base, records, column) for name, records in others}
     names = [name for name, (compared, _) in compared_runs.items() for _ in compared]
@@ -107,11 +141,15 @@ def mean_differences(runs: Mapping[str, pd.DataFrame]) -> AnalysisResult:
         pairs counts no more than another; `low` and `high` are the 95 % interval of the difference, simultaneous over
         the `tests` later runs; `equal` is True where no pair differs. `test_accuracy` in shares, `device_time_s` in s,
         `device_energy_j` in J. No row where nothing pairs.
+
+    Raises:
+        RunError: the runs are of different tasks.
     """
+    columns = quantities(runs)
     (_, base), *others = runs.items()
     rows = []
     for name, records in others:
-        for column in QUANTITIES:
+        for column in columns:
             both = pairs(base, records, column)
             if both.empty:
                 continue
@@ -144,14 +182,15 @@ def fronts(runs: Mapping[str, pd.DataFrame], column: str = "device_energy_j") ->
 
     Returns: `run`, POINT_COLUMNS (`on_front` is the run's own) and `on_common_front`.
     """
+    metric = common_metric(runs)
     points = {name: accuracy_against(records, column) for name, records in runs.items()}
     missing = tuple(f"{name}: {sentence}" for name, one in points.items() for sentence in one.missing)
     parts = [one.table.assign(run=name) for name, one in points.items() if not one.table.empty]
-    columns = ["run", *POINT_COLUMNS, "on_common_front"]
+    columns = ["run", *map(metric.named, POINT_COLUMNS), "on_common_front"]
     if not parts:
         return result([], columns, missing)
     table = pd.concat(parts, ignore_index=True)
-    table["on_common_front"] = front(table["cost"].to_numpy(), table["test_accuracy"].to_numpy())
+    table["on_common_front"] = front(table["cost"].to_numpy(), metric.sign * table[metric.column()].to_numpy())
     return AnalysisResult(table[columns], missing)
 
 

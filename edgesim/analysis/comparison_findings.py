@@ -15,6 +15,7 @@ from edgesim.analysis.opponents import at_cost, equal_cost_finding
 from edgesim.analysis.savings import saved_in_words
 from edgesim.analysis.verdict import verdict_method
 from edgesim.formatting import n_of, number, percent
+from edgesim.tasks import metric_in
 
 SHOWN_LAMBDA = 0.1
 """lambda of the sentence on the best ratios: the middle one of the table"""
@@ -25,13 +26,14 @@ def run_findings(means: pd.DataFrame, pairs: pd.DataFrame) -> list[Finding]:
 
     Args:
         means: the table of `mean_differences`.
-        pairs: the table of `against_first` for test_accuracy.
+        pairs: the table of `against_first` for the metric that decides.
     """
-    found = []
+    found, metric = [], metric_in(set(means["quantity"]))
+    value, about = metric.column(), f"the test {metric.title}"
     for run in dict.fromkeys(means["run"]):
         by_quantity = means[means["run"] == run].set_index("quantity")
-        if "test_accuracy" in by_quantity.index:
-            row = by_quantity.loc["test_accuracy"]
+        if value in by_quantity.index:
+            row = by_quantity.loc[value]
             ends = (float(row["difference"]), float(row["low"]), float(row["high"]))
             of, seeds, tests = (int(row[name]) for name in ("devices", "seeds", "tests"))
             change = Interval(*ends, n=int(row["pairs"]), devices=of, seeds=seeds, tests=tests)
@@ -39,13 +41,13 @@ def run_findings(means: pd.DataFrame, pairs: pd.DataFrame) -> list[Finding]:
             cells = pairs.loc[pairs["run"] == run, "evidence"]
             counts = " and ".join(f"{word} in {(cells == word).sum()}" for word in ("higher", "lower"))
             text = (
-                f"{run}: over all pairs the test accuracy changes by {with_interval(change, 'points')}. "
+                f"{run}: over all pairs {about} changes by {with_interval(change, metric)}{metric.direction}. "
                 f"Of {n_of(len(cells), 'pair')} of method and keep ratio it is {counts}, by intervals that exclude 0."
             )
             if cells.eq("none").all() and not change.is_known:
-                text = f"{run}: over all pairs the test accuracy changes by {with_interval(change, 'points')}."
+                text = f"{run}: over all pairs {about} changes by {with_interval(change, metric)}{metric.direction}."
             if row["equal"]:
-                text = f"{run}: the test accuracy equals that of the first run in every pair (n = {change.n})."
+                text = f"{run}: {about} equals that of the first run in every pair (n = {change.n})."
             found.append(finding("accuracy", text, evidence, change, ("", np.nan)))
         costs = [f"{word} {number(row['a'])} to {number(row['b'])} {unit} ({_change(row['a'], row['b'])})"
                  for quantity, word, unit in (("device_time_s", "time", "s"), ("device_energy_j", "energy", "J"))

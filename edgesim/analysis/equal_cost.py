@@ -33,6 +33,7 @@ from edgesim.analysis.grouping import (
     result,
 )
 from edgesim.analysis.intervals import Interval, interval
+from edgesim.tasks import metric_in
 from edgesim.work import FloatArray
 
 NEAR = 0.02
@@ -65,11 +66,13 @@ def equal_cost(
 
     Returns: COLUMNS. `opponent_keep_ratio` is the opponent's keep ratio at that price, `gap` the method's accuracy on
         the common test set minus the opponent's, `local_gap` the same on the device's own class mix. `pairs` have a
-        partner; `unpaired` ended well and have none.
+        partner; `unpaired` ended well and have none. The columns are of the run's metric (`Metric.named`).
     """
     records = complete(records)
     good = ok(records)
-    used = [*KEYS, "method", "keep_ratio", "own_keep_ratio", "status", "test_accuracy", "local_accuracy", price]
+    metric = metric_in(good)
+    common, own = metric.column(), metric.column("local")
+    used = [*KEYS, "method", "keep_ratio", "own_keep_ratio", "status", common, own, price]
     good = good[[name for name in used if name in good]]  # a narrow table is quicker
     asked = tuple(opponents) if opponents is not None else opponents_of(records)
     rows: list[tuple[object, ...]] = []
@@ -83,15 +86,15 @@ def equal_cost(
             gap, local = gap_interval(known, "gap", tests), gap_interval(known, "local_gap", tests)
             rows.append((
                 method, ratio, opponent, mean(known["opponent_keep_ratio"]), mean(known[price]), len(known),
-                len(found) - len(known), mean(known["test_accuracy"]), mean(known["opponent_accuracy"]), *gap[:3],
-                mean(known["local_accuracy"]), mean(known["opponent_local_accuracy"]), *local[:3], tests,
+                len(found) - len(known), mean(known[common]), mean(known[metric.named("opponent_accuracy")]), *gap[:3],
+                mean(known[own]), mean(known[metric.named("opponent_local_accuracy")]), *local[:3], tests,
             ))  # fmt: skip
     missing = (
         ""
         if rows
         else "No trial has a partner at equal total cost: `random` with full training or two ratios is needed."
     )
-    return result(rows, COLUMNS, missing)
+    return result(rows, [metric.named(name) for name in COLUMNS], missing)
 
 
 def at_equal_cost(records: pd.DataFrame, method: str, opponent: str, price: str = PRICE) -> pd.DataFrame:
@@ -118,25 +121,27 @@ def partners(part: pd.DataFrame, curves: dict[tuple[int, int], FloatArray], pric
         if curve is not None and cost >= curve[0, 0] * (1 - NEAR):
             found[row] = [np.interp(cost, curve[0], values) for values in curve[1:]]
     ratio, accuracy, local = found.T
+    metric = metric_in(part)
+    reached = {metric.named("opponent_accuracy"): accuracy, metric.named("opponent_local_accuracy"): local}
     return part.assign(
         opponent_keep_ratio=ratio,
-        opponent_accuracy=accuracy,
-        opponent_local_accuracy=local,
-        gap=part["test_accuracy"] - accuracy,
-        local_gap=part["local_accuracy"] - local,
+        **reached,
+        gap=part[metric.column()] - accuracy,
+        local_gap=part[metric.column("local")] - local,
     )
 
 
 def gap_interval(pairs: pd.DataFrame, column: str = "gap", tests: int = 1) -> Interval:
     """The mean of a difference of accuracies with its interval."""
-    return interval(device_by_seed(pairs, column), (-1.0, 1.0), tests)
+    return interval(device_by_seed(pairs, column), metric_in(pairs).difference_bounds, tests)
 
 
 def _curves(good: pd.DataFrame, opponent: str, price: str) -> dict[tuple[int, int], FloatArray]:
     """(seed, device) -> the opponent's price, ratio and accuracies, full training included; two points or more."""
     method = good["method"].to_numpy(dtype=object)
-    table = good[((method == opponent) | (method == FULL)) & (good[price].notna() & good["test_accuracy"].notna())]
-    columns = (table[price], own_ratio(table), table["test_accuracy"], table["local_accuracy"])
+    metric = metric_in(good)
+    table = good[((method == opponent) | (method == FULL)) & (good[price].notna() & good[metric.column()].notna())]
+    columns = (table[price], own_ratio(table), table[metric.column()], table[metric.column("local")])
     values = np.stack([column.to_numpy(dtype=np.float64) for column in columns], axis=1)
     pairs = table[KEYS].to_numpy(dtype=np.int64)
     order = np.lexsort((values[:, 1], values[:, 0], pairs[:, 1], pairs[:, 0]))

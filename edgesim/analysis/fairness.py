@@ -21,6 +21,7 @@ from edgesim.analysis.grouping import (
     weighted_mean,
 )
 from edgesim.analysis.intervals import Interval, interval
+from edgesim.tasks import metric_in
 from edgesim.work import FloatArray
 
 FAIRNESS = ("mean", "mean_by_data", "worst_tenth", "gini", "jain")
@@ -67,18 +68,26 @@ def fairness(records: pd.DataFrame) -> AnalysisResult:
     over the (seed, device) pairs that finish all of them (`grouping.comparable`), so that no method becomes fairer by
     losing its worst devices. Where there is no such pair, each row is over its own.
 
-    Returns: FAIRNESS_COLUMNS: `mean`, `mean_by_data`, `worst_tenth` (mean of the lowest tenth of the devices), `gini`,
-        `jain` of test_accuracy, each with `_low` and `_high`.
+    Returns: FAIRNESS_COLUMNS: `mean`, `mean_by_data`, `worst_tenth` (mean of the worst tenth of the devices), `gini`,
+        `jain` of the metric on the test set, each with `_low` and `_high`.
     """
     good = ok(complete(records))
-    good = good[good["test_accuracy"].notna()]
+    metric = metric_in(good)
+    value = metric.column()
+    good = good[good[value].notna()]
     same, left_out = comparable(good)
     rows = []
+
+    def worst(values: FloatArray) -> float:
+        """Mean of the tenth of the devices with the worst values."""
+        return metric.sign * worst_tenth(metric.sign * values)
+
     for method, ratio, part in groups(same if len(same) else good):
-        matrix = device_by_seed(part, "test_accuracy")
-        found = [_over_seeds(matrix, measure) for measure in (mean_of, worst_tenth, gini, jain)]
-        by_data = [weighted_mean(own["test_accuracy"], own["shard_size"]) for _, own in part.groupby("seed")]
-        found.insert(1, interval(np.array([by_data]), (0.0, 1.0)))
+        matrix = device_by_seed(part, value)
+        found = [_over_seeds(matrix, measure, metric.bounds) for measure in (mean_of, worst)]
+        found += [_over_seeds(matrix, measure, (0.0, 1.0)) for measure in (gini, jain)]
+        by_data = [weighted_mean(own[value], own["shard_size"]) for _, own in part.groupby("seed")]
+        found.insert(1, interval(np.array([by_data]), metric.bounds))
         ends = (end for one in found for end in (one.estimate, one.low, one.high))
         rows.append((method, ratio, *matrix.shape, *ends))
     missing = list(left_out)
@@ -96,16 +105,18 @@ def mean_of(values: FloatArray) -> float:
 
 
 def device_winners(records: pd.DataFrame) -> AnalysisResult:
-    """Method with the highest test accuracy per device and keep_ratio (or rule), without `full`.
+    """Method with the best test accuracy per device and keep_ratio (or rule), without `full`.
 
     Means are over the seeds in which every method there ended well. This is no test: one of several equal methods
     always leads by chance.
 
     Returns: WINNER_COLUMNS; `ahead` is the lead on the `runner_up` (equal means: the first method of the scenario).
-        Under a rule `keep_ratio` is the mean over all methods.
+        Under a rule `keep_ratio` is the mean over all methods. The columns are of the run's metric (`Metric.named`).
     """
     good = ok(records)
-    good = good[(good["method"] != FULL) & good["test_accuracy"].notna()]
+    metric = metric_in(good)
+    value = metric.column()
+    good = good[(good["method"] != FULL) & good[value].notna()]
     cell = cell_keys(good)
     if len(good):  # under a rule methods have ratios of their own, and are compared at equal budget
         good = good.assign(keep_ratio=good.groupby(cell)["keep_ratio"].transform("mean"))
@@ -113,18 +124,20 @@ def device_winners(records: pd.DataFrame) -> AnalysisResult:
     there = good.groupby(place)["method"].transform("nunique")
     in_seed = good.groupby([*KEYS, "keep_ratio"])["method"].transform("nunique")
     good = good[in_seed == there]
-    found = good.groupby([*place, "method"])["test_accuracy"].mean().reset_index()
+    found = good.groupby([*place, "method"])[value].mean().reset_index()
     order = {name: number for number, name in enumerate(dict.fromkeys(good["method"]))}
     found["order"] = found["method"].map(order)
-    found = found.sort_values([*place, "test_accuracy", "order"], ascending=[True, True, True, False, True])
+    falling = metric.higher_is_better
+    found = found.sort_values([*place, value, "order"], ascending=[True, True, True, not falling, True])
     rank = found.groupby(place).cumcount()
     seeds = good.groupby(place)["seed"].nunique().rename("seeds").reset_index()
-    second = found.loc[rank == 1, [*place, "method", "test_accuracy"]]
-    second = second.rename(columns={"method": "runner_up", "test_accuracy": "second"})
+    second = found.loc[rank == 1, [*place, "method", value]]
+    second = second.rename(columns={"method": "runner_up", value: "second"})
     table = found[rank == 0].merge(second, on=place).merge(seeds, on=place)
-    table["ahead"] = table["test_accuracy"] - table["second"]
+    table["ahead"] = metric.sign * (table[value] - table["second"])
     missing = "" if len(table) else "No device has two methods at one keep ratio, so there is no winner."
-    return AnalysisResult(table[WINNER_COLUMNS].reset_index(drop=True), (missing,) if missing else ())
+    columns = [metric.named(name) for name in WINNER_COLUMNS]
+    return AnalysisResult(table[columns].reset_index(drop=True), (missing,) if missing else ())
 
 
 def winner_counts(table: pd.DataFrame) -> AnalysisResult:
@@ -142,7 +155,7 @@ def winner_counts(table: pd.DataFrame) -> AnalysisResult:
     return result(rows, ["keep_ratio", "method", "devices", "of"], "" if rows else "No method leads on any device.")
 
 
-def _over_seeds(matrix: FloatArray, measure: Callable[[FloatArray], float]) -> Interval:
+def _over_seeds(matrix: FloatArray, measure: Callable[[FloatArray], float], bounds: tuple[float, float]) -> Interval:
     """Measure of the devices of one seed, with its interval over the seeds."""
     values = np.array([[measure(matrix[:, seed]) for seed in range(matrix.shape[1])]])
-    return interval(values, (0.0, 1.0))
+    return interval(values, bounds)

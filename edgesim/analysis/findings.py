@@ -9,6 +9,7 @@ import numpy as np
 
 from edgesim.analysis.intervals import Interval
 from edgesim.formatting import n_of, percent, points
+from edgesim.tasks import Metric
 
 NOTHING = Interval()
 Evidence = Literal["yes", "no", "none", "sum"]
@@ -25,7 +26,7 @@ class Finding:
     """yes: the data show what the sentence says; no: they show that pruning does not pay off; none: they cannot tell;
     sum: the sentence adds up prices, which needs no test"""
     estimate: float = np.nan
-    """in shares (0.2 = 20 % or 20 points), as in the records"""
+    """in shares (0.2 = 20 % or 20 points), as in the records; in the metric's unit where that is no share"""
     low: float = np.nan
     high: float = np.nan
     n: int = 0
@@ -51,6 +52,7 @@ class Claim:
     """possible range of the estimate"""
     keep_ratio: float = np.nan
     unit: str = "accuracy"
+    """key of a metric, or "share" or "R2" """
     reason: str = ""
     """reason why it cannot be tested, or limit of the number"""
 
@@ -69,24 +71,24 @@ def finding(kind: str, text: str, evidence: Evidence, found: Interval, cell: tup
     return Finding(kind, text, evidence, found.estimate, found.low, found.high, found.n, *cell, found.scope)
 
 
-def with_interval(found: Interval, write: str = "percent", of: str = "") -> str:
+def with_interval(found: Interval, metric: Metric | None = None, of: str = "") -> str:
     """'12.3 % (95 % interval 11.0 to 13.6, n = 60)'; of one seed '12.3 % (this seed alone, n = 20)'.
 
     Args:
         found: the estimate.
-        write: "percent" or "points".
+        metric: metric whose difference it is; None = a share, in per cent.
         of: unit of n, for example "seed"; empty for trials or pairs.
     """
-    value = percent(found.estimate) if write == "percent" else points(found.estimate)
+    value = metric.difference(found.estimate) if metric else percent(found.estimate)
     count = f"n = {n_of(found.n, of) if of else found.n}"
     if not found.is_known:
         return f"{value} ({found.scope or 'no interval'}, {count})"
     at_once = f", {found.tests} tested at once" if found.tests > 1 else ""
     alone = f"{found.scope}, " if found.scope and not of else ""
-    return f"{value} ({alone}95 % interval {ends(found, '+' if write == 'points' else '')}{at_once}, {count})"
+    return f"{value} ({alone}95 % interval {ends(found, metric)}{at_once}, {count})"
 
 
-def ends(found: Interval, sign: str = "") -> str:
-    """The ends of an interval of shares in per cent or points: '11.0 to 13.6', with `sign` "+": '-1.0 to +2.0'."""
-    low, high = (points(end, bool(sign), "") for end in (found.low, found.high))
+def ends(found: Interval, metric: Metric | None = None) -> str:
+    """The ends of an interval of a share in per cent, '11.0 to 13.6', or of a metric's difference: '-1.0 to +2.0'."""
+    low, high = (metric.difference(end, unit="") if metric else points(end, False, "") for end in found[1:3])
     return f"{low} to {high}"

@@ -12,12 +12,14 @@ import pandas as pd
 
 from edgesim.analysis.accuracy_loss import skewed
 from edgesim.analysis.break_even import break_even
-from edgesim.analysis.findings import Evidence, Finding, finding, with_interval
+from edgesim.analysis.findings import Evidence, Finding, finding
+from edgesim.analysis.gains import gain_in_words, oriented
 from edgesim.analysis.grouping import FULL, RANDOM, mean
 from edgesim.analysis.intervals import Interval, lies
-from edgesim.analysis.opponents import random_at
+from edgesim.analysis.opponents import RandomComparison, random_at
 from edgesim.analysis.storage import storage_bound
 from edgesim.formatting import listed, n_of, number, percent, ranges, size
+from edgesim.tasks import metric_in
 
 
 def fixed_subset_uses(records: pd.DataFrame, good: pd.DataFrame, method: str, ratio: float) -> list[Finding]:
@@ -34,24 +36,27 @@ def fixed_subset_uses(records: pd.DataFrame, good: pd.DataFrame, method: str, ra
         return []
     random = random_at(good, method, ratio)  # the interval of the sentence on random: one comparison has one interval
     found = random.common if random else Interval()
-    text = f"Where a fixed subset is needed, {_against_random(found, method, ratio, random.basis if random else '')}."
+    metric = metric_in(good)
+    text = f"Where a fixed subset is needed, {_against_random(random, method, ratio)}."
     if random and found.n and skewed(good):
-        text = f"{text[:-1]}; on the own class mix {with_interval(random.local, 'points')}."
+        text = f"{text[:-1]}; on the own {metric.groups} mix {gain_in_words(random.local, metric)}."
     uses = [_repeated_trainings(good, method, ratio), _storage(records, good, own), _upload(good, own)]
     text = " ".join([text, *filter(None, uses)])
     evidence: Evidence = "yes" if lies(found, 0.0) > 0 else "no" if lies(found, 0.0) < 0 else "none"
-    return [finding("use", text, evidence, found, (method, ratio))]
+    return [finding("use", text, evidence, oriented(found, metric), (method, ratio))]
 
 
-def _against_random(found: Interval, method: str, ratio: float, basis: str) -> str:
+def _against_random(random: RandomComparison | None, method: str, ratio: float) -> str:
     """The method against a static random subset of equal size."""
-    if not found.n:
+    if random is None or not random.common.n:
         return "the opponent is a static random subset, and none ran"
+    found, basis = random.common, random.basis
+    differs = gain_in_words(found, random.metric)
     if not found.is_known:
-        return f"{method} at {number(ratio)} differs from random at {basis} by {with_interval(found, 'points')}"
+        return f"{method} at {number(ratio)} differs from random at {basis} by {differs}"
     side = lies(found, 0.0)
     result = "beats random" if side > 0 else "does worse than random" if side < 0 else "is not shown to beat random"
-    return f"{method} at {number(ratio)} {result} at {basis}: {with_interval(found, 'points')}"
+    return f"{method} at {number(ratio)} {result} at {basis}: {differs}"
 
 
 def _repeated_trainings(good: pd.DataFrame, method: str, ratio: float) -> str:
@@ -71,7 +76,8 @@ def _repeated_trainings(good: pd.DataFrame, method: str, ratio: float) -> str:
     less_accurate = opponents.get("at once")
     if less_accurate:
         text += (
-            f" At once: {listed(less_accurate)} {'do' if len(less_accurate) > 1 else 'does'} not reach that accuracy."
+            f" At once: {listed(less_accurate)} {'do' if len(less_accurate) > 1 else 'does'} not reach that "
+            f"{metric_in(good).title}."
         )
     return text
 

@@ -12,6 +12,7 @@ from edgesim.analysis.best_ratio import LAMBDAS, Weighted, best_ratios
 from edgesim.analysis.grouping import FULL, KEYS, AnalysisResult, complete, everywhere, groups, ok, result
 from edgesim.analysis.intervals import interval
 from edgesim.formatting import n_of, ranges
+from edgesim.tasks import metric_in
 
 FLEET_COLUMNS = [
     "fleet", "method", "keep_ratio", "devices", "infeasible_devices", "failed_devices", "seeds", "finish_s",
@@ -31,8 +32,10 @@ def fleet_table(tables: Mapping[str, pd.DataFrame]) -> AnalysisResult:
         `energy_j` the sum over devices, mean over seeds; `*_saved` against `full` of the same fleet, over the seeds and
         devices that both have, `analytic_*` by the closed form. `common_*` are over the pairs that finish everything on
         every fleet (`on_every_fleet`), so that rows and fleets compare the same devices; NaN where there are none.
-        `energy_per_point_j` is their energy / (100 x mean accuracy).
+        `energy_per_point_j` is their energy / (100 x mean accuracy), of a metric that is a share. The columns are of
+        the run's metric (`Metric.named`).
     """
+    metric = metric_in(next(iter(tables.values()), ()))
     same, missing = on_every_fleet(tables)
     rows = []
     for name, given in tables.items():
@@ -43,7 +46,10 @@ def fleet_table(tables: Mapping[str, pd.DataFrame]) -> AnalysisResult:
         for method, ratio, part in groups(records):
             common = common_trials.get((method, ratio), same[name].head(0))
             rows.append((name, method, ratio, *_fleet_cell(part, full), *_common_cell(common)))
-    return result(rows, FLEET_COLUMNS, missing if rows else "No fleet has a trial.")
+    found = result(
+        rows, [metric.named(column) for column in FLEET_COLUMNS], missing if rows else "No fleet has a trial."
+    )
+    return found if metric.is_share else AnalysisResult(found.table.drop(columns="energy_per_point_j"), found.missing)
 
 
 def on_every_fleet(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
@@ -130,13 +136,14 @@ def _fleet_cell(part: pd.DataFrame, full: pd.DataFrame) -> tuple[Any, ...]:
         saved.append(1 - float(known[column].sum()) / whole if whole > 0 else np.nan)
     counts = (good["device"].nunique(), *bad, good["seed"].nunique())
     energy_j = float(by_seed["device_energy_j"].sum(min_count=1).mean())
-    return (*counts, *finish[:3], energy_j, float(good["test_accuracy"].mean()), *saved)
+    return (*counts, *finish[:3], energy_j, float(good[metric_in(good).column()].mean()), *saved)
 
 
 def _common_cell(part: pd.DataFrame) -> tuple[Any, ...]:
     """The columns of FLEET_COLUMNS from `energy_per_point_j` on."""
     by_seed = part.groupby("seed")
     finish_s = float(by_seed["device_time_s"].max().mean())
-    energy_j, accuracy = float(by_seed["device_energy_j"].sum(min_count=1).mean()), float(part["test_accuracy"].mean())
+    energy_j, metric = float(by_seed["device_energy_j"].sum(min_count=1).mean()), metric_in(part)
+    accuracy = float(part[metric.column()].mean())
     per_point_j = energy_j / (100 * accuracy) if accuracy > 0 else np.nan
     return per_point_j, part["device"].nunique(), finish_s, energy_j, accuracy

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -10,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from edgesim.formatting import n_of, ranges
-from edgesim.records import Record
 from edgesim.results import text_columns
 from edgesim.results.grouped_ratios import with_rounded_ratios
+from edgesim.results.table_columns import record_columns
 from edgesim.work import FloatArray, IntArray
 
 FULL = "full"
@@ -43,8 +42,8 @@ def result(rows: Iterable[object], columns: list[str], missing: str | tuple[str,
 
 
 def complete(records: pd.DataFrame) -> pd.DataFrame:
-    """Records with every column of `Record`; a column that is not given is NaN. Texts are objects."""
-    absent = [field.name for field in dataclasses.fields(Record) if field.name not in records]
+    """Records with every column of their task; a column that is not given is NaN. Texts are objects."""
+    absent = [name for name in record_columns(records) if name not in records]
     known = records.reindex(columns=[*records.columns, *absent]) if absent else records
     return with_rounded_ratios(text_columns.as_objects(known))
 

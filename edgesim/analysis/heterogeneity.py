@@ -20,6 +20,7 @@ from edgesim.analysis.grouping import (
 )
 from edgesim.analysis.intervals import interval
 from edgesim.formatting import number
+from edgesim.tasks import metric_in
 
 DEVICE_COLUMNS = [
     "device", "profile", "method", "keep_ratio", "seeds", "test_accuracy", "local_accuracy", "analytic_time_s",
@@ -46,30 +47,38 @@ def by_device(records: pd.DataFrame) -> AnalysisResult:
         records: one row per trial.
 
     Returns: DEVICE_COLUMNS. `*_saved` are 1 - emulated cost / that of `full` (sums over the seeds that both have),
-        `accuracy_change` the mean paired difference of test_accuracy to `full`; NaN where `full` is missing.
+        `accuracy_change` the mean paired difference of test_accuracy to `full`; NaN where `full` is missing. The
+        columns are of the run's metric (`Metric.named`). `own_accuracy` follows local_accuracy where devices have test
+        samples of their own.
     """
     good = ok(complete(records))
-    values = ["test_accuracy", "local_accuracy", "analytic_time_s", "device_time_s", "analytic_energy_j"]
+    metric = metric_in(good)
+    value, change = metric.column(), metric.named("accuracy_change")
+    on_own = [name for name in [metric.column("own")] if name in good]
+    values = [value, metric.column("local"), *on_own, "analytic_time_s", "device_time_s", "analytic_energy_j"]
     values.append("device_energy_j")
     full = good[good["method"] == FULL]
     partner = partner_rows(good, full)
     own_and_full = {}
-    for name in ("test_accuracy", "device_time_s", "device_energy_j"):
+    for name in (value, "device_time_s", "device_energy_j"):
         own = good[name].to_numpy(dtype=np.float64)
         base = np.append(full[name].to_numpy(dtype=np.float64), np.nan)[partner]
         own_and_full[f"{name}_both"] = np.where(np.isnan(base), np.nan, own)
         own_and_full[f"{name}_full"] = np.where(np.isnan(own), np.nan, base)
     table = good.assign(**own_and_full)
-    table = table.assign(accuracy_change=table["test_accuracy"] - table["test_accuracy_full"])
+    table = table.assign(**{change: table[value] - table[f"{value}_full"]})
     keys = ["device", "profile", "method", "keep_ratio"]
     found = table.groupby(keys, sort=False)
-    means = found[[*values, "accuracy_change"]].mean()
+    means = found[[*values, change]].mean()
     means["seeds"] = found["seed"].nunique()
     for saved, name in (("time_saved", "device_time_s"), ("energy_saved", "device_energy_j")):
         whole = found[f"{name}_full"].sum(min_count=1)
         means[saved] = 1 - found[f"{name}_both"].sum(min_count=1) / whole.where(whole > 0)
     missing = "" if len(full) else f"No trial of `{FULL}` ended well, so savings and losses are unknown."
-    return AnalysisResult(means.reset_index()[DEVICE_COLUMNS], (missing,) if missing else ())
+    columns = [metric.named(name) for name in DEVICE_COLUMNS]
+    place = columns.index(metric.column("local")) + 1
+    columns[place:place] = on_own
+    return AnalysisResult(means.reset_index()[columns], (missing,) if missing else ())
 
 
 def stragglers(records: pd.DataFrame, devices: pd.DataFrame | None = None) -> AnalysisResult:

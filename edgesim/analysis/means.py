@@ -32,6 +32,7 @@ from edgesim.analysis.grouping import (
 )
 from edgesim.analysis.intervals import interval
 from edgesim.formatting import number, ranges
+from edgesim.tasks import metric_in
 from edgesim.work import FloatArray, IntArray
 
 COSTS = ("device_time_s", "device_energy_j", "analytic_time_s", "analytic_energy_j")
@@ -68,9 +69,11 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
     keep ratio at the same total energy, and the accuracy minus random's there (`equal_cost`). `common_*` are over the
     pairs that finish every method and keep ratio (`grouping.comparable`). Unknown values are NaN.
 
-    Returns: DataFrame with SUMMARY_COLUMNS.
+    Returns: DataFrame with SUMMARY_COLUMNS, of the run's metric (`Metric.named`).
     """
     records = complete(records)
+    metric = metric_in(records)
+    value, local = metric.column(), metric.column("local")
     good = ok(records)
     full = good[good["method"] == FULL]
     common, _ = comparable(good)
@@ -81,9 +84,9 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for method, ratio, part in groups(records):
         done = ok(part)
-        accuracy = device_by_seed(done, "test_accuracy")
-        found = interval(accuracy, (0.0, 1.0))
-        both = common.loc[common.index.intersection(done.index), "test_accuracy"]
+        accuracy = device_by_seed(done, value)
+        found = interval(accuracy, metric.bounds)
+        both = common.loc[common.index.intersection(done.index), value]
         gap = at_cost.get((method, ratio), nothing)
         partners = partner_rows(done, full)
         rows.append(
@@ -91,14 +94,14 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
                 "method": method,
                 "keep_ratio": ratio,
                 "trials": len(done),
-                "test_accuracy": found.estimate,
-                "accuracy_low": found.low,
-                "accuracy_high": found.high,
-                "accuracy_half_width": (found.high - found.low) / 2,
+                value: found.estimate,
+                metric.named("accuracy_low"): found.low,
+                metric.named("accuracy_high"): found.high,
+                metric.named("accuracy_half_width"): (found.high - found.low) / 2,
                 "std_over_devices": _spread(accuracy),
                 "std_over_seeds": _spread(accuracy.T),
-                "accuracy_by_data": weighted_mean(done["test_accuracy"], done["shard_size"]),
-                "local_accuracy": mean(done["local_accuracy"]),
+                metric.named("accuracy_by_data"): weighted_mean(done[value], done["shard_size"]),
+                local: mean(done[local]),
                 "device_time_saved": _saved(done, full, partners, "device_time_s"),
                 "device_energy_saved": _saved(done, full, partners, "device_energy_j"),
                 "startup_share": _share(done["device_startup_s"], done["device_time_s"]),
@@ -110,12 +113,12 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
                 "time_saved": _saved(done, full, partners, "analytic_time_s"),
                 "energy_saved": _saved(done, full, partners, "analytic_energy_j"),
                 "common_trials": len(both),
-                "common_accuracy": mean(both),
+                metric.named("common_accuracy"): mean(both),
                 "failed": int((part["status"] == "failed").sum()),
                 "infeasible": int((part["status"] == "infeasible").sum()),
             }
         )
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
+    return pd.DataFrame(rows, columns=[metric.named(name) for name in SUMMARY_COLUMNS])
 
 
 def gap_to_random(records: pd.DataFrame) -> pd.DataFrame:
@@ -126,13 +129,13 @@ def gap_to_random(records: pd.DataFrame) -> pd.DataFrame:
     Returns: DataFrame with GAP_COLUMNS; `gap` is on the common test set, `local_gap` on the device's own class mix,
         `base_keep_ratio` is random's mean ratio.
     """
-    rows = []
-    columns = ("test_accuracy", "local_accuracy")
-    tables = {column: paired(complete(records), RANDOM, column) for column in columns}
-    local = {(method, ratio): part for method, ratio, part in groups(tables["local_accuracy"])}
-    for method, ratio, part in groups(tables["test_accuracy"]):
-        found = interval(device_by_seed(part, "difference"), (-1.0, 1.0))
-        own = interval(device_by_seed(local.get((method, ratio), part.head(0)), "difference"), (-1.0, 1.0))
+    rows, metric = [], metric_in(records)
+    bounds = metric.difference_bounds
+    tables = {of: paired(complete(records), RANDOM, metric.column(of)) for of in ("test", "local")}
+    local = {(method, ratio): part for method, ratio, part in groups(tables["local"])}
+    for method, ratio, part in groups(tables["test"]):
+        found = interval(device_by_seed(part, "difference"), bounds)
+        own = interval(device_by_seed(local.get((method, ratio), part.head(0)), "difference"), bounds)
         rows.append((method, ratio, mean(part["base_keep_ratio"]), len(part), *found[:3], *own[:3]))
     return pd.DataFrame(rows, columns=GAP_COLUMNS)
 
@@ -220,7 +223,7 @@ def by_profile(records: pd.DataFrame) -> pd.DataFrame:
         in the means, `left_out` counts trials that ended well on other pairs.
     """
     good = ok(records)
-    values = ["test_accuracy", *COSTS]
+    values = [metric_in(good).column(), *COSTS]
     rows = []
     for profile in dict.fromkeys(good["profile"]):
         own = good[good["profile"] == profile]

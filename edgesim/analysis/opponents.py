@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.equal_cost import at_equal_cost, gap_interval, opponents_of
-from edgesim.analysis.findings import Evidence, Finding, ends, finding, with_interval
+from edgesim.analysis.findings import Evidence, Finding, ends, finding
+from edgesim.analysis.gains import gain_in_words, gains, oriented
 from edgesim.analysis.grouping import (
     FEWER_EPOCHS,
     OPPONENTS,
@@ -20,12 +21,13 @@ from edgesim.analysis.grouping import (
     groups,
     mean,
     methods_of,
-    paired,
 )
 from edgesim.analysis.intervals import Interval, interval, lies
 from edgesim.analysis.storage import storage_bound
-from edgesim.formatting import listed, n_of, number, percent, points
+from edgesim.formatting import listed, n_of, number
+from edgesim.tasks import ACCURACY, Metric, metric_in
 
+NO_BOUND = (np.inf, np.inf)
 NAMES = {RANDOM: "random", FEWER_EPOCHS: "all data in fewer epochs", RS2: "a new random subset every epoch"}
 
 
@@ -41,11 +43,12 @@ class OpponentComparison(NamedTuple):
     reached: float
     """mean accuracy of the opponent"""
     common: Interval
-    """the difference on the common test set, simultaneous over all opponents and keep ratios"""
+    """the gain on the common test set, simultaneous over all opponents and keep ratios"""
     local: Interval
     """the same on the device's own class mix"""
     keep_ratio: float
     """of the method"""
+    metric: Metric = ACCURACY
 
 
 class RandomComparison(NamedTuple):
@@ -54,7 +57,9 @@ class RandomComparison(NamedTuple):
     basis: str
     """basis of the comparison: "equal keep ratio" or "equal budget" """
     common: Interval
+    """the gain on the common test set"""
     local: Interval
+    metric: Metric = ACCURACY
 
 
 def at_cost(good: pd.DataFrame, method: str, ratio: float | None = None) -> list[OpponentComparison]:
@@ -73,16 +78,17 @@ def at_cost(good: pd.DataFrame, method: str, ratio: float | None = None) -> list
         return []
     if ratio is None or not np.isclose(ratio, list(ratios)).any():
         ratio = min(ratios, key=lambda one: (abs(one - 0.5), one))
-    found = []
+    found, metric = [], metric_in(good)
     for name, every in partners.items():
         pairs = _at(every, ratio)
         if len(pairs):
             keeps, own, reached = (
-                mean(pairs[column]) for column in ("opponent_keep_ratio", "test_accuracy", "opponent_accuracy")
+                mean(pairs[column])
+                for column in ("opponent_keep_ratio", metric.column(), metric.named("opponent_accuracy"))
             )
-            common, local = (gap_interval(pairs, column, tests) for column in ("gap", "local_gap"))
+            common, local = (oriented(gap_interval(pairs, column, tests), metric) for column in ("gap", "local_gap"))
             at = float(pairs["keep_ratio"].iloc[0])
-            found.append(OpponentComparison(name, len(pairs), keeps, own, reached, common, local, at))
+            found.append(OpponentComparison(name, len(pairs), keeps, own, reached, common, local, at, metric))
     return found
 
 
@@ -106,15 +112,17 @@ def equal_cost_finding(
         return Finding("cost", f"{text}{absent}", method=method)
     most = max(found, key=lambda one: one.pairs)
     text = f"Equal cost (emulated energy, scoring included): {method} at {number(most.keep_ratio)} "
-    text += f"reaches {percent(most.own)}. "
+    text += f"reaches {_first_value(most)}. "
     text += " ".join(_sentence(same, method, most, epochs) for same in _equal_outcomes(found))
     sides = {lies(one.common, 0.0) for one in found}
     verdict: Evidence = "no" if -1 in sides else "yes" if sides == {1} else "none"
-    worst = min(found, key=lambda one: (one.common.high, one.common.estimate) if one.common.is_known else (1, 1)).common
+    worst = min(
+        found, key=lambda one: (one.common.high, one.common.estimate) if one.common.is_known else NO_BOUND
+    ).common
     level = f"95 % intervals, {worst.tests} tested at once" if worst.tests > 1 else "95 % interval"
     level = level if worst.is_known else worst.scope or "no intervals"
     text += f" {_conclusion(found, method)} ({level}, n = {most.pairs}).{absent}"
-    return finding("cost", text, verdict, worst, (method, most.keep_ratio))
+    return finding("cost", text, verdict, oriented(worst, most.metric), (method, most.keep_ratio))
 
 
 def _equal_outcomes(found: list[OpponentComparison]) -> list[list[OpponentComparison]]:
@@ -131,7 +139,8 @@ def _equal_outcomes(found: list[OpponentComparison]) -> list[list[OpponentCompar
 
 def _numbers(one: OpponentComparison) -> tuple[object, ...]:
     """All numbers that a sentence prints of a comparison."""
-    return one.pairs, percent(one.own), percent(one.reached), _with_ends(one.common), _with_ends(one.local)
+    write = one.metric.value
+    return one.pairs, write(one.own), write(one.reached), _with_ends(one.common, one), _with_ends(one.local, one)
 
 
 def _is_full(one: OpponentComparison) -> bool:
@@ -142,15 +151,16 @@ def _is_full(one: OpponentComparison) -> bool:
 def _sentence(same: list[OpponentComparison], method: str, most: OpponentComparison, epochs: int | None) -> str:
     """One sentence on an opponent, or on several that are full training at that cost."""
     one = same[0]
-    text = f"{_spending(one, epochs)} {percent(one.reached)}"
+    write = one.metric.value
+    text = f"{_spending(one, epochs)} {write(one.reached)}"
     if len(same) > 1:
         text = f"Full training costs no more and stands for {listed([other.opponent for other in same])}. "
-        text += f"It reaches {percent(one.reached)}"
-    text += f": {_with_ends(one.common)} for {method}"
-    if abs(one.local.estimate - one.common.estimate) >= 0.01:
-        text += f", {_with_ends(one.local)} on the own class mix"
+        text += f"It reaches {write(one.reached)}"
+    text += f": {_with_ends(one.common, one)} for {method}"
+    if abs(one.local.estimate - one.common.estimate) >= one.metric.noticeable(one.own):
+        text += f", {_with_ends(one.local, one)} on the own {one.metric.groups} mix"
     if one.pairs < most.pairs:
-        text += f". That is over {one.pairs} of {most.pairs} pairs, where {method} reaches {percent(one.own)}"
+        text += f". That is over {one.pairs} of {most.pairs} pairs, where {method} reaches {write(one.own)}"
     return f"{text}."
 
 
@@ -171,13 +181,14 @@ def against_random(good: pd.DataFrame) -> Finding:
     if not names or not (good["method"] == RANDOM).any():
         absent = "random selection" if names else "method other than random and full"
         return Finding("random", f"The run has no {absent}, so methods cannot be compared with chance.")
-    pairs = below_full(paired(good[good["method"].isin([*names, RANDOM])], RANDOM, "test_accuracy"))
+    metric = metric_in(good)
+    pairs = below_full(gains(good[good["method"].isin([*names, RANDOM])], RANDOM))
     parts = list(groups(pairs))
     cells = [
         (
             name,
             ratio,
-            interval(device_by_seed(part, "difference"), (-1.0, 1.0), len(parts)),
+            interval(device_by_seed(part, "difference"), metric.difference_bounds, len(parts)),
             float(part["base_keep_ratio"].mean()),
         )
         for name, ratio, part in parts
@@ -191,24 +202,27 @@ def against_random(good: pd.DataFrame) -> Finding:
                        scope=scope)  # fmt: skip
     up = [cell for cell in known if lies(cell[2], 0.0) > 0]
     down = [cell for cell in known if lies(cell[2], 0.0) < 0]
-    text = _counts(names, len(known), len(up), len(down), basis)
+    text = _counts(names, len(known), len(up), len(down), basis, metric)
     named = [max(up or known, key=lambda cell: cell[2].estimate)] if up or not down else []
     named += [min(down, key=lambda cell: cell[2].estimate)] if down else []
     for name, ratio, found, base in named:
         word = "Best" if lies(found, 0.0) >= 0 else "Worst"
         random_keeps = f" (random keeps {number(base)})" if abs(base - ratio) > 1e-6 else ""
-        text += f". {word}: {name} at {number(ratio)}{random_keeps}, {with_interval(found, 'points')}"
+        text += f". {word}: {name} at {number(ratio)}{random_keeps}, {gain_in_words(found, metric)}"
     name, ratio, found, _ = named[0]
-    return finding("random", text + ".", "yes" if up else "no" if down else "none", found, (name, ratio))
+    text += f"{metric.direction}."
+    shown = oriented(found, metric)
+    return finding("random", text, "yes" if up else "no" if down else "none", shown, (name, ratio))
 
 
-def _counts(names: list[str], cells: int, up: int, down: int, basis: str) -> str:
+def _counts(names: list[str], cells: int, up: int, down: int, basis: str, metric: Metric) -> str:
     """Number of comparisons above and below random, as a sentence without its full stop."""
+    fall, falls = ("fall below it", "falls below it") if metric.higher_is_better else ("do worse", "does worse")
     if len(names) > 1:
-        counts = f"{up or 'none'} beat random and {down or 'none'} fall below it"
+        counts = f"{up or 'none'} beat random and {down or 'none'} {fall}"
         return f"At {basis}, of {n_of(cells, 'pair')} of method and keep ratio {counts}"
     where = n_of(cells, "keep ratio")
-    return f"At {basis}, {names[0]} beats random at {up or 'none'} of {where} and falls below it at {down or 'none'}"
+    return f"At {basis}, {names[0]} beats random at {up or 'none'} of {where} and {falls} at {down or 'none'}"
 
 
 def random_at(good: pd.DataFrame, method: str, ratio: float) -> RandomComparison | None:
@@ -216,14 +230,14 @@ def random_at(good: pd.DataFrame, method: str, ratio: float) -> RandomComparison
     if method == RANDOM or not (good["method"] == RANDOM).any():
         return None
     known = good[good["method"].isin([*methods_of(good), RANDOM])]
-    pairs = below_full(paired(known, RANDOM, "test_accuracy"))
-    local = below_full(paired(known, RANDOM, "local_accuracy"))
+    metric = metric_in(known)
+    pairs, local = (below_full(gains(known, RANDOM, of)) for of in ("test", "local"))
     tests = max(len(list(groups(pairs))), 1)
     found = []
     for table in (pairs, local):
         own = _at(table[table["method"] == method], ratio)
-        found.append(interval(device_by_seed(own, "difference"), (-1.0, 1.0), tests))
-    return RandomComparison(comparison_basis(pairs), found[0], found[1])
+        found.append(interval(device_by_seed(own, "difference"), metric.difference_bounds, tests))
+    return RandomComparison(comparison_basis(pairs), found[0], found[1], metric)
 
 
 def _spending(one: OpponentComparison, epochs: int | None) -> str:
@@ -238,9 +252,18 @@ def _spending(one: OpponentComparison, epochs: int | None) -> str:
     return f"Random keeps {one.keeps:.2f} and reaches"
 
 
-def _with_ends(found: Interval) -> str:
-    """'+7.2 points (-4.0 to +18.3)'."""
-    return points(found.estimate) + (f" ({ends(found, '+')})" if found.is_known else "")
+def _first_value(one: OpponentComparison) -> str:
+    """Mean value of the method, with the metric's name where that is not accuracy."""
+    metric, value = one.metric, one.metric.value(one.own)
+    if metric is ACCURACY:
+        return value
+    return f"{value} {metric.title}" if metric.is_share else f"a {metric.title} of {value}{metric.direction}"
+
+
+def _with_ends(gain: Interval, one: OpponentComparison) -> str:
+    """'+7.2 points (-4.0 to +18.3)', the difference of the metric."""
+    found = oriented(gain, one.metric)
+    return one.metric.difference(found.estimate) + (f" ({ends(found, one.metric)})" if found.is_known else "")
 
 
 def _absent(records: pd.DataFrame, method: str) -> str:

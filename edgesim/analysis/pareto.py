@@ -17,6 +17,7 @@ from edgesim.analysis.grouping import (
     result,
 )
 from edgesim.analysis.intervals import interval
+from edgesim.tasks import ACCURACY, metric_in
 from edgesim.work import FloatArray
 
 POINT_COLUMNS = [
@@ -55,10 +56,13 @@ def accuracy_against(records: pd.DataFrame, column: str = "device_energy_j") -> 
         records: one row per trial.
         column: the cost: "device_energy_j", "device_time_s", "analytic_energy_j", "storage_bytes" and so on.
 
-    Returns: POINT_COLUMNS; `cost` is in the column's unit, `left_out` counts trials of the cell on other pairs.
+    Returns: POINT_COLUMNS of the run's metric (`Metric.named`); `cost` is in the column's unit, `left_out` counts
+        trials of the cell on other pairs.
     """
     good = ok(complete(records))
-    good = good[good["test_accuracy"].notna() & good[column].notna()]
+    metric = metric_in(good)
+    value = metric.column()
+    good = good[good[value].notna() & good[column].notna()]
     same = everywhere(good)
     comparable = len(same) > 0
     missing = dropped(good, same)
@@ -69,11 +73,13 @@ def accuracy_against(records: pd.DataFrame, column: str = "device_energy_j") -> 
     counts = good.groupby(["method", "keep_ratio"]).size()
     rows = []
     for method, ratio, part in groups(same):
-        accuracy = interval(device_by_seed(part, "test_accuracy"), (0.0, 1.0))
+        accuracy = interval(device_by_seed(part, value), metric.bounds)
         sizes = (len(part), int(counts[method, ratio]) - len(part))
         rows.append((method, ratio, *sizes, *accuracy[:3], mean(part[column]), False))
-    found = result(rows, POINT_COLUMNS, missing if rows else f"No trial that ended well has an accuracy and {column}.")
-    costs, gains = (found.table[name].to_numpy() for name in ("cost", "test_accuracy"))
+    an = "an accuracy" if metric is ACCURACY else f"a value of {metric.noun}"
+    columns = [metric.named(name) for name in POINT_COLUMNS]
+    found = result(rows, columns, missing if rows else f"No trial that ended well has {an} and {column}.")
+    costs, gains = found.table["cost"].to_numpy(), metric.sign * found.table[value].to_numpy()
     # Boolean also without rows: pages select rows by it.
     found.table["on_front"] = front(costs, gains) if comparable else np.zeros(len(costs), dtype=bool)
     return found

@@ -9,12 +9,13 @@ import pandas as pd
 
 from edgesim.analysis import opponents
 from edgesim.analysis.accuracy_loss import AccuracyLosses, distributions_disagree, skewed
-from edgesim.analysis.findings import Evidence, Finding, finding, with_interval
+from edgesim.analysis.findings import Evidence, Finding, finding
+from edgesim.analysis.gains import gain_in_words, margin_in_words, oriented
 from edgesim.analysis.grouping import is_ruled
 from edgesim.analysis.intervals import Interval, lies
 from edgesim.analysis.opponents import OpponentComparison
 from edgesim.analysis.savings import WORTH, by_profile, saved_in_words, saving, why_little
-from edgesim.formatting import listed, n_of, number, percent, points, short_percent
+from edgesim.formatting import listed, n_of, number, percent, short_percent
 
 
 class VerdictContext(NamedTuple):
@@ -57,12 +58,13 @@ def disagreement(context: VerdictContext) -> list[Finding]:
               for one in context.at_cost]  # fmt: skip
     for name, common, local, margin in pairs:
         if distributions_disagree(common, local, margin):
+            metric = losses.metric
             text = (
                 f"The answer depends on what the devices will see. Against {name}, {context.method} at {number(ratio)} "
-                f"differs by {with_interval(common, 'points')} on the common test set. On the device's own class mix "
-                f"it differs by {with_interval(local, 'points')}."
+                f"differs by {gain_in_words(common, metric)} on the common test set. On the device's own "
+                f"{metric.groups} mix it differs by {gain_in_words(local, metric)}{metric.direction}."
             )
-            return [finding("disagreement", text, "yes", common, context.cell)]
+            return [finding("disagreement", text, "yes", oriented(common, metric), context.cell)]
     return []
 
 
@@ -70,12 +72,13 @@ def recommendation(context: VerdictContext) -> Finding:
     """The recommendation, in one line."""
     losses, good, ratio = context.losses, context.good, context.ratio
     found = losses.common[ratio]
+    shown = oriented(found, losses.metric)
     if losses.recommended is None:
         text, evidence = _no_ratio(context)
-        return finding("answer", _with_scope(found, text), evidence, found, context.cell)
+        return finding("answer", _with_scope(found, text), evidence, shown, context.cell)
     costs = [saving(good, *context.cell, column).estimate for column in ("device_time_s", "device_energy_j")]
     known = [value for value in costs if np.isfinite(value)]
-    loss = loss_in_words(found, losses.margin) + _own_mix(context)
+    loss = loss_in_words(found, losses) + _own_mix(context)
     does = context.does.replace("keeping", "keep").replace("training by", "train by", 1)
     evidence = "yes"
     if not known:
@@ -85,54 +88,62 @@ def recommendation(context: VerdictContext) -> Finding:
         evidence = "no"
     else:
         text = f"{_capital(does)}: {saved_in_words(*costs)}, {loss}{_not_on(context)}"
-    return finding("answer", _with_scope(found, text + _at_same_energy(context.at_cost)), evidence, found, context.cell)
+    return finding("answer", _with_scope(found, text + _at_same_energy(context.at_cost)), evidence, shown, context.cell)
 
 
-def loss_in_words(found: Interval, margin: float) -> str:
-    """Loss in words, by an interval above minus the margin."""
+def loss_in_words(found: Interval, losses: AccuracyLosses) -> str:
+    """Loss in words, by an interval of gains above minus the margin."""
+    metric, margin = losses.metric, margin_in_words(losses.asked, losses.metric)
     if lies(found, 0.0) > 0:
-        return f"accuracy is higher by {points(found.estimate, sign=False)}"
+        return f"{metric.noun} is {metric.better} by {metric.difference(found.estimate, sign=False)}"
     if lies(found, 0.0) < 0:
-        return f"a loss of {points(-found.estimate, sign=False)}, within the margin of {margin_in_words(margin)}"
-    return f"no loss above {margin_in_words(margin)}" if margin > 0 else "no loss"
+        return f"{metric.loss_by} {metric.difference(-found.estimate, sign=False)}, within the margin of {margin}"
+    none = "no loss" if metric.higher_is_better else f"no increase of {metric.noun}"
+    return f"{none} above {margin}" if losses.asked > 0 else none
 
 
 def _own_mix(context: VerdictContext) -> str:
     """Loss on the devices' own class mixes, where they differ from the test set and do not rule it out; else empty."""
+    metric = context.losses.metric
+    own = f"the devices' own {metric.groups} mixes"
     local, margin = context.losses.local[context.ratio], context.losses.margin
     if not skewed(context.good) or not np.isfinite(local.estimate) or lies(local, -margin) > 0:
         return ""
     if lies(local, 0.0) < 0:
-        return (
-            f" on the common test set, but {points(-local.estimate, sign=False)} lost on the devices' own class mixes"
-        )
-    up_to = points(abs(local.low), sign=False)
-    return f" on the common test set (on the devices' own class mixes a loss of up to {up_to} is not ruled out)"
+        lost = metric.difference(-local.estimate, sign=False)
+        lost = f"{lost} lost" if metric.higher_is_better else f"{metric.loss} of {lost}"
+        return f" on the common test set, but {lost} on {own}"
+    up_to = metric.difference(abs(local.low), sign=False)
+    return f" on the common test set (on {own} {metric.loss} of up to {up_to} is not ruled out)"
 
 
 def _no_ratio(context: VerdictContext) -> tuple[str, Evidence]:
     """Reason why no keep ratio is recommended, and the seeds or devices that would decide."""
     losses, ratio = context.losses, context.ratio
-    found, method, margin = losses.common[ratio], context.method, margin_in_words(losses.margin)
+    found, method, metric = losses.common[ratio], context.method, losses.metric
+    margin, estimate = margin_in_words(losses.asked, metric), metric.difference(-found.estimate, sign=False)
     if not found.is_known:
         time = saving(context.good, *context.cell, "device_time_s").estimate
         saved = f"saved {percent(time)} of the time and " if time >= 0 else ""
         saved = f"took {percent(-time)} more time and " if time < 0 else saved
         scope = f"{_capital(found.scope)}: " if found.scope else "Too few trials: "
+        changed = metric.difference(oriented(found, metric).estimate)
         return (
-            f"{scope}{context.does} {saved}changed accuracy by {points(found.estimate)}. "
+            f"{scope}{context.does} {saved}changed {metric.noun} by {changed}. "
             "Two seeds or more would show what holds in general."
         ), "none"
     if all(one.high < -losses.margin for one in losses.common.values()):
-        falls = f"accuracy falls at every keep ratio that ran, by {points(-found.estimate, sign=False)}"
+        moves = "falls" if metric.higher_is_better else "rises"
+        falls = f"{metric.noun} {moves} at every keep ratio that ran, by {estimate}"
         return f"Do not prune by {method} here: {falls} at {short_percent(ratio)}.", "no"
-    may = f"at {short_percent(ratio)} a loss of up to {points(abs(found.low), sign=False)} is not ruled out"
+    up_to = metric.difference(abs(found.low), sign=False)
+    may = f"at {short_percent(ratio)} {metric.loss_by} up to {up_to} is not ruled out"
     text = f"This run shows no safe keep ratio for {method} (margin {margin}). {_capital(may)}."
     repetitions = losses.repetitions()
     if repetitions is None:
         small = any(one.estimate > -losses.margin for one in losses.common.values())
         more = "Neither 1,000 seeds nor 1,000 devices alone would decide; run more of both."
-        return f"{text} {more if small else 'Every estimate is a loss of the margin or more.'}", "none"
+        return f"{text} {more if small else f'Every estimate is {metric.loss} of the margin or more.'}", "none"
     at, needed = repetitions
     now = (found.seeds, found.devices)
     ways = [f"about {n_of(max(count, have + 1), what)} (now {have})"
@@ -164,11 +175,11 @@ def _at_same_energy(at_cost: list[OpponentComparison]) -> str:
     better = [one for one in known if lies(one.common, 0.0) < 0]
     if better:
         best = min(better, key=lambda one: one.common.estimate)
-        ahead = points(abs(best.common.estimate), sign=False)
+        ahead = best.metric.difference(abs(best.common.estimate), sign=False)
         return f" At the same energy {opponents.NAMES[best.opponent]} is better by {ahead}."
     worse = [one for one in known if lies(one.common, 0.0) > 0]
     if len(worse) == len(known):
-        least = points(min(one.common.estimate for one in known), sign=False)
+        least = known[0].metric.difference(min(one.common.estimate for one in known), sign=False)
         names = listed([opponents.NAMES[one.opponent] for one in worse])
         return f" At the same energy it is ahead of {names} by {least}{' or more' * (len(worse) > 1)}."
     open_ = [opponents.NAMES[one.opponent] for one in known if one not in worse]
@@ -184,8 +195,3 @@ def _with_scope(found: Interval, text: str) -> str:
 
 def _capital(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}"
-
-
-def margin_in_words(margin: float) -> str:
-    """0.01 -> '1 point'."""
-    return n_of(round(100 * margin, 6), "point")

@@ -9,10 +9,12 @@ import pandas as pd
 from scipy import special
 
 from edgesim.analysis.classes import class_skew
-from edgesim.analysis.findings import Claim, against
-from edgesim.analysis.grouping import FULL, below_full, device_by_seed, ok, paired
+from edgesim.analysis.findings import Claim
+from edgesim.analysis.gains import against_gain, gains, margin_of
+from edgesim.analysis.grouping import FULL, below_full, device_by_seed, ok
 from edgesim.analysis.intervals import LEVEL, Interval, interval
-from edgesim.formatting import n_of
+from edgesim.formatting import n_of, short_percent
+from edgesim.tasks import Metric, metric_in
 
 MARGIN = 0.02
 """additional loss of accuracy on skewed data that still counts as robust: two points"""
@@ -28,21 +30,21 @@ def claims_of(records: pd.DataFrame, method: str, shards: pd.DataFrame | None, i
         iid: records of an IID run of the same scenario, or None.
     """
     ratio, losses = _losses(records, method)
-    margin = n_of(100 * MARGIN, "point")
-    statement = f"The most skewed device loses at most {margin} more by pruning than the least skewed"
-    within_run = Claim("robust_to_skew", statement, keep_ratio=ratio)
-    versus_iid = Claim(
-        "robust_to_non_iid", f"Pruning costs at most {margin} more than in the IID run", keep_ratio=ratio
+    metric = metric_in(records)
+    within_run, versus_iid = (
+        Claim(name, statement, keep_ratio=ratio, unit=metric.key)
+        for name, statement in zip(("robust_to_skew", "robust_to_non_iid"), _statements(metric), strict=True)
     )
     if losses.empty:
         reason = "no trial below keep ratio 1 has a partner in full"
         return [replace(within_run, reason=reason), replace(versus_iid, reason=reason)]
+    least = -margin_of(metric, MARGIN, losses)
+    most = 2 * metric.difference_bounds[1]  # of two differences
     if shards is None or shards.empty:
         within_run = replace(within_run, reason="the run folder has no table of shards, so the skew is unknown")
     else:
-        within_run = against(
-            within_run, skew_effect(losses, class_skew(shards).table), -MARGIN, above=True, bounds=(-2.0, 2.0)
-        )
+        effect = skew_effect(losses, class_skew(shards).table, most)
+        within_run = replace(against_gain(within_run, effect, least, metric), bounds=(-most, most))
         if not within_run.found.is_known and not within_run.found.scope:
             within_run = replace(within_run, reason="four devices of different skew are needed")
     if iid is None:
@@ -51,17 +53,34 @@ def claims_of(records: pd.DataFrame, method: str, shards: pd.DataFrame | None, i
     if pairs.empty:
         return [within_run, replace(versus_iid, reason=f"the IID run has no such trial at keep ratio {ratio:g}")]
     own, other = (interval(device_by_seed(table, "difference")) for table in (losses, pairs))
-    return [within_run, against(versus_iid, difference(own, other), -MARGIN, above=True, bounds=(-2.0, 2.0))]
+    against_iid = against_gain(versus_iid, difference(own, other), least, metric)
+    return [within_run, replace(against_iid, bounds=(-most, most))]
 
 
-def skew_effect(losses: pd.DataFrame, skews: pd.DataFrame) -> Interval:
+def _statements(metric: Metric) -> tuple[str, str]:
+    """Statements of the two claims."""
+    if metric.is_share:
+        margin = n_of(100 * MARGIN, "point")
+        return (
+            f"The most skewed device loses at most {margin} more by pruning than the least skewed",
+            f"Pruning costs at most {margin} more than in the IID run",
+        )
+    margin = f"{short_percent(MARGIN)} of full training's"
+    return (
+        f"By pruning, {metric.noun} of the most skewed device rises at most {margin} more than the least skewed's",
+        f"By pruning, {metric.noun} rises at most {margin} more than in the IID run",
+    )
+
+
+def skew_effect(losses: pd.DataFrame, skews: pd.DataFrame, most: float = 2.0) -> Interval:
     """Additional loss of the most skewed device over the least skewed, by a line through all devices.
 
     Ordinary least squares of `difference` on `skew` with a level per seed; devices of one seed hold different data.
 
     Args:
-        losses: seed device difference, accuracy minus that of `full`.
+        losses: seed device difference, the gain over `full`.
         skews: seed device skew, from `class_skew`.
+        most: largest possible difference of two losses.
 
     Returns: slope x (largest - smallest skew) with its 95 % t-interval; without ends for fewer than four pairs or two
         seeds.
@@ -81,7 +100,7 @@ def skew_effect(losses: pd.DataFrame, skews: pd.DataFrame) -> Interval:
     estimate = slope * span
     if seeds < 2:
         return Interval(estimate, n=n, devices=table["device"].nunique(), seeds=seeds)
-    ends = (max(estimate - half, -2.0), min(estimate + half, 2.0))  # two losses are never further apart
+    ends = (max(estimate - half, -most), min(estimate + half, most))
     return Interval(estimate, *ends, error, float(free), n, table["device"].nunique(), seeds)
 
 
@@ -99,8 +118,8 @@ def difference(a: Interval, b: Interval) -> Interval:
 
 
 def _losses(records: pd.DataFrame, method: str, wanted: float = 0.5) -> tuple[float, pd.DataFrame]:
-    """Ratio nearest to the wanted one, and accuracy minus that of `full` there."""
-    pairs = paired(records[records["method"].isin([method, FULL])], FULL, "test_accuracy")
+    """Ratio nearest to the wanted one, and the gain over `full` there."""
+    pairs = gains(records[records["method"].isin([method, FULL])], FULL)
     pairs = below_full(pairs)
     ratios = sorted({float(ratio) for ratio in pairs["keep_ratio"]})
     if not ratios:

@@ -13,12 +13,14 @@ from edgesim.analysis import opponents
 from edgesim.analysis.accuracy_loss import MARGIN, AccuracyLosses, losses_to_full, skewed
 from edgesim.analysis.findings import Evidence, Finding, finding, with_interval
 from edgesim.analysis.fixed_subset_uses import fixed_subset_uses
+from edgesim.analysis.gains import gain_in_words, margin_in_words, oriented
 from edgesim.analysis.grouping import FULL, KEYS, RANDOM, complete, methods_of, ok
 from edgesim.analysis.intervals import Interval, lies
-from edgesim.analysis.recommendation import VerdictContext, disagreement, loss_in_words, margin_in_words, recommendation
+from edgesim.analysis.recommendation import VerdictContext, disagreement, loss_in_words, recommendation
 from edgesim.analysis.savings import NOTHING, WORTH, by_profile, saving, startup_share, warm_saving
-from edgesim.formatting import listed, n_of, number, percent, points
+from edgesim.formatting import listed, n_of, number, percent
 from edgesim.results import text_columns
+from edgesim.tasks import ACCURACY, metric_in
 
 
 @text_columns.new_as_objects()
@@ -31,7 +33,7 @@ def verdict_of(
         records: one row per trial, in any state.
         method: method of the verdict; None = `importance` where it ran, else the one with the highest mean accuracy,
             else `random`.
-        margin: loss of accuracy that counts as none.
+        margin: loss of accuracy that counts as none; of a metric that is no share, relative to full training's value.
         epochs: of full training, to write fewer epochs as a number; None = as a share.
 
     Returns: findings of the kinds "disagreement", "answer", "saving" (time and energy of the fleet at the ratio),
@@ -62,7 +64,8 @@ def verdict_of(
             found += [*disagreement(context), recommendation(context), _saving(context), _accuracy(losses, good, about)]
             found += [_harm(losses), _devices(good, method, about)]
     else:
-        text = "Full training is not among the methods, so savings and accuracy losses are unknown."
+        changes = "accuracy losses" if (metric := metric_in(good)) is ACCURACY else f"changes of {metric.noun}"
+        text = f"Full training is not among the methods, so savings and {changes} are unknown."
         found.append(Finding("saving", text, method=method))
     found.append(opponents.against_random(good))
     if about is None:
@@ -79,7 +82,8 @@ def verdict_method(good: pd.DataFrame) -> str | None:
     if "importance" in names:
         return "importance"
     if names:
-        means = good[good["method"].isin(names)].groupby("method")["test_accuracy"].mean()
+        metric = metric_in(good)
+        means = metric.sign * good[good["method"].isin(names)].groupby("method")[metric.column()].mean()
         return str(means.idxmax()) if means.notna().any() else names[0]
     return RANDOM if (good["method"] == RANDOM).any() else None
 
@@ -119,56 +123,61 @@ def _break_even(good: pd.DataFrame, method: str) -> str:
 
 
 def _accuracy(losses: AccuracyLosses, good: pd.DataFrame, ratio: float) -> Finding:
-    found, method = losses.common[ratio], losses.method
-    text = f"At {number(ratio)} the accuracy of {method} minus full training's is {with_interval(found, 'points')}"
+    found, method, metric = losses.common[ratio], losses.method, losses.metric
+    differs = gain_in_words(found, metric)
+    text = f"At {number(ratio)} the {metric.title} of {method} minus full training's is {differs}"
     evidence: Evidence = "none"
     if found.is_known:
         evidence = "yes"
         if lies(found, 0.0) > 0:
-            text += ": it is higher"
+            text += f": it is {metric.better}{metric.direction}"
         elif lies(found, -losses.margin) > 0:
-            text += f": {loss_in_words(found, losses.margin)}"
+            text += f": {loss_in_words(found, losses)}"
         elif lies(found, 0.0) < 0:
-            text += ": it is lower"
+            text += f": it is {metric.worse}{metric.direction}"
         else:
             evidence = "none"
-            text += f": a loss of up to {points(abs(found.low), sign=False)} is not ruled out"
+            up_to = metric.difference(abs(found.low), sign=False)
+            text += f": {metric.loss} of up to {up_to} is not ruled out"
     if skewed(good):
-        text += f". On the devices' own class mixes it is {with_interval(losses.local[ratio], 'points')}"
-    return finding("accuracy", f"{text}. {' '.join(losses.left_out)}".strip(), evidence, found, (method, ratio))
+        text += f". On the devices' own {metric.groups} mixes it is {gain_in_words(losses.local[ratio], metric)}"
+    text = f"{text}. {' '.join(losses.left_out)}".strip()
+    return finding("accuracy", text, evidence, oriented(found, metric), (method, ratio))
 
 
 def _harm(losses: AccuracyLosses) -> Finding:
     """Largest ratio at which a loss is shown, and the ratios that stay open."""
-    method, harmful = losses.method, losses.harmful
+    method, harmful, metric = losses.method, losses.harmful, losses.metric
     lowest = min(losses.common)
+    costs = f"costs {metric.title}" if metric.higher_is_better else f"raises {metric.noun}"
     if harmful:
         ratio = harmful[0]
         below = [other for other in losses.common if other <= ratio]
         where = f"At {number(ratio)}"
         if below == harmful and len(below) > 1:
             where = f"From keep ratio {number(ratio)} down"
-        text = f"{where}, {method} costs accuracy: {with_interval(losses.common[ratio], 'points')} there"
+        text = f"{where}, {method} {costs}: {gain_in_words(losses.common[ratio], metric)} there"
         if lowest < ratio:
             shown = lowest in harmful
-            text += f", and {points(losses.common[lowest].estimate)} at {number(lowest)}" if shown else ""
+            further = metric.difference(oriented(losses.common[lowest], metric).estimate)
+            text += f", and {further} at {number(lowest)}" if shown else ""
         open_ = [other for other in losses.common if other not in harmful and other not in losses.safe]
         if open_:
             text += f". At {listed([number(other) for other in open_])} this run cannot tell"
-        return finding("harm", text + ".", "yes", losses.common[ratio], (method, ratio))
-    found = losses.common[lowest]
+        return finding("harm", text + ".", "yes", oriented(losses.common[ratio], metric), (method, ratio))
+    found = oriented(losses.common[lowest], metric)
     if not found.is_known:
-        text = f"The keep ratio from which {method} costs accuracy is unknown"
+        text = f"The keep ratio from which {method} {costs} is unknown"
         text += f": {found.scope}." if found.scope else " from so few trials."
         return finding("harm", text, "none", found, (method, lowest))
     if len(losses.safe) == len(losses.common):
-        text = f"At no keep ratio does {method} lose more than {margin_in_words(losses.margin)}"
-        text += f"; at {number(lowest)} it differs by {with_interval(found, 'points')}."
+        margin = margin_in_words(losses.asked, metric)
+        loses = "lose more than" if metric.higher_is_better else f"raise {metric.noun} by more than"
+        text = f"At no keep ratio does {method} {loses} {margin}"
+        text += f"; at {number(lowest)} it differs by {with_interval(found, metric)}."
         return finding("harm", text, "yes", found, (method, lowest))
-    text = (
-        f"This run does not show from which keep ratio on {method} costs accuracy. At {number(lowest)} it differs by "
-    )
-    return finding("harm", f"{text}{with_interval(found, 'points')}.", "none", found, (method, lowest))
+    text = f"This run does not show from which keep ratio on {method} {costs}. At {number(lowest)} it differs by "
+    return finding("harm", f"{text}{with_interval(found, metric)}.", "none", found, (method, lowest))
 
 
 def _devices(good: pd.DataFrame, method: str, ratio: float) -> Finding:

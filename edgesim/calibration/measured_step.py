@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from edgesim.models import workload
-from edgesim.models.catalog import Shape
+from edgesim.tasks import NetworkForm
 from edgesim.work import Workload
 
 
@@ -18,8 +18,7 @@ class CountedNetwork:
     """A network that can be counted."""
 
     name: str
-    input_shape: Shape
-    num_classes: int
+    form: NetworkForm
     build: Callable[[], nn.Module] = field(compare=False)
 
     def workload(self) -> Workload:
@@ -29,7 +28,7 @@ class CountedNetwork:
 
 @functools.cache
 def _counted(network: CountedNetwork) -> Workload:
-    return workload.count(network.build, network.input_shape, network.num_classes, with_memory=False)
+    return workload.count(network.build, network.form, with_memory=False)
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,13 @@ import torch
 
 from edgesim.cost.steps import TERMS, features, update
 from edgesim.models.operations import Recorder
-from edgesim.work import OPERATION_KINDS, FloatArray, Operations, Workload
+from edgesim.work import OPERATION_KINDS, PROCESSOR_KINDS, FloatArray, Operations, Workload
 
 _aten = torch.ops.aten
 _UPDATES = {_aten._fused_adam_, _aten._fused_adamw_, _aten._fused_sgd_}
 UPDATE, REST = "update", "rest"
-OWN_KINDS = tuple(kind for kind in OPERATION_KINDS if kind not in ("elementwise", "unrolling"))
+_SHARED = ("elementwise", "unrolling", "recurrent", *PROCESSOR_KINDS)
+OWN_KINDS = tuple(kind for kind in OPERATION_KINDS if kind not in _SHARED)
 """kinds of operations that are a part each; the optimiser's update and the rest are the other two"""
 _LEAST_SHARE = 0.02
 """of a step; what is shorter cannot be told from the timing itself"""

@@ -22,7 +22,8 @@ from edgesim import seeds
 from edgesim.calibration import operation_times
 from edgesim.calibration.measured_step import CountedNetwork, MeasuredStep
 from edgesim.models import resolve
-from edgesim.models.catalog import Shape
+from edgesim.models.model_fields import Shape
+from edgesim.tasks import NetworkForm
 from edgesim.training import loop
 from edgesim.training.array_inputs import ArrayInputs
 from edgesim.training.classification import ClassificationTask
@@ -57,7 +58,7 @@ class TimedNetwork:
     @property
     def network(self) -> CountedNetwork:
         """As the fit counts it; the name holds all but the batch size."""
-        return CountedNetwork(self.name, self.input_shape, _CLASSES, self.build)
+        return CountedNetwork(self.name, NetworkForm(self.input_shape, _CLASSES), self.build)
 
     @property
     def name(self) -> str:

@@ -218,10 +218,11 @@ def _print_page(page: Page) -> None:
         for shown in part.tables:
             if shown.key not in TERMINAL_TABLES or shown.data.empty:
                 continue
-            names = TERMINAL_TABLES[shown.key] or list(shown.data.columns)
+            wanted = map(page.metric.named, TERMINAL_TABLES[shown.key] or map(str, shown.data.columns))
+            names = [name for name in wanted if name in shown.data]
             if shown.key != "failures" and names[0] == "run" and shown.data["run"].nunique() == 1:
                 names = names[1:]
-            found = text_tables.table(shown.data[names])
+            found = text_tables.table(shown.data[names], known=page.columns)
             terminal.print_text(shown.caption, found.headers, found.rows)
             if found.rows_left_out:
                 echo(f"  {n_of(found.rows_left_out, 'more row')}; --out FILE.html or --json has them")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from edgesim.hardware.conditions import ChosenClocks
 
 _NUMBER = re.compile(r"[0-9]+\.?[0-9]*(e[-+]?[0-9]+)?", re.IGNORECASE)
+SHAPES = "Shape of one sample: 3x224x224 (image), 3x80 (channels x time), 132 (features, or tokens)."
+MOST_AXES = 5
 WIDTH = 80
 """characters of a line of a prediction"""
 
@@ -30,7 +32,7 @@ def predict(
         list[str], typer.Option(help="Device profile: a name, a file or 'all' (repeatable).", metavar="PROFILE")
     ],
     model: Annotated[str, typer.Option(help="Network: a name, timm:NAME or package.module:Name.")],
-    shape: Annotated[str, typer.Option("--input", metavar="CxHxW", help="Shape of one sample, like 3x224x224.")],
+    shape: Annotated[str, typer.Option("--input", metavar="SHAPE", help=SHAPES)],
     batch_size: Annotated[int, typer.Option(min=1, max=MOST, help="Samples per step.")],
     samples: Annotated[
         int | None, typer.Option(min=1, max=MOST, help="Samples of a whole training; needs --epochs.")
@@ -43,6 +45,9 @@ def predict(
         typer.Option(help="Start of a whole training: cold (default) starts its process, warm does not."),
     ] = None,
     optimizer: Annotated[str, typer.Option(help="sgd (with momentum), adam or adamw.")] = "adam",
+    vocabulary: Annotated[
+        int | None, typer.Option(min=1, max=MOST, help="Number of different tokens; --input is then their length.")
+    ] = None,
     classes: Annotated[int, typer.Option(min=1, max=MOST, help="Number of classes.")] = 10,
     power_mode: Annotated[
         str,
@@ -56,24 +61,27 @@ def predict(
     """Predict time and energy of one training step, or of a whole training with --samples and --epochs."""
     from edgesim.training.settings import OPTIMIZER_STATES, Precision, Training
 
-    parts = shape.split("x")
-    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise typer.BadParameter(f"--input must look like CxHxW, for example 3x224x224; got '{shape}'")
+    size = _shape(shape)
+    if vocabulary is not None and len(size) != 1:
+        raise typer.BadParameter(f"--vocabulary belongs to tokens, whose --input is one length; got '{shape}'")
     check_choice("optimiser", optimizer, OPTIMIZER_STATES)
     check_choice("precision", precision, get_args(Precision))
     if (samples is None) != (epochs is None):
         raise typer.BadParameter("a whole training needs both --samples and --epochs; without them it is one step")
     if startup is not None and samples is None:
         raise typer.BadParameter("--startup belongs to a whole training; give --samples and --epochs with it")
+    from edgesim.models.model_forms import takes_tokens
     from edgesim.planning import step_prediction
     from edgesim.planning.training_prediction import Startup, predict_job
+    from edgesim.tasks import NetworkForm
 
     check_choice("start-up", startup or "cold", get_args(Startup))
     mode = _mode(power_mode)
     devices = step_prediction.profiles_of(profile)
     training = Training(optimizer=optimizer, precision=precision)  # type: ignore[arg-type]
-    size = (int(parts[0]), int(parts[1]), int(parts[2]))
-    query = step_prediction.StepQuery.of(model, size, classes, batch_size, training)
+    tokens = vocabulary is not None or takes_tokens(model, size)
+    form = NetworkForm(size, classes, tokens=tokens, vocabulary=vocabulary or 0)
+    query = step_prediction.StepQuery.of(model, form, batch_size, training)
     if samples is None or epochs is None:
         found = [step_prediction.predict_step(device, query, mode) for device in devices]
     else:
@@ -83,6 +91,17 @@ def predict(
         echo(json_text(found if len(devices) > 1 else found[0]))
     else:
         print_predictions(found, fastest_first=step_prediction.ALL in profile)
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    """Whole numbers >= 1 that an `x` joins."""
+    parts = text.split("x")
+    if len(parts) > MOST_AXES or not all(part.isascii() and part.isdecimal() and int(part) > 0 for part in parts):
+        raise typer.BadParameter(
+            f"--input must look like CxHxW (images, for example 3x224x224), CxT (windows, 3x80), "
+            f"or one number (features, or tokens); got '{text}'"
+        )
+    return tuple(map(int, parts))
 
 
 def _mode(text: str) -> str | ChosenClocks:

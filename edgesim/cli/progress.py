@@ -20,8 +20,9 @@ from rich.progress import (
 from edgesim.api import Silent
 from edgesim.cli import terminal_table
 from edgesim.cli.app import echo
-from edgesim.formatting import n_of, percent, visible
+from edgesim.formatting import n_of, visible
 from edgesim.records import Record, Trial
+from edgesim.tasks import ACCURACY, metric_in
 
 LINE_EVERY_S = 10.0
 
@@ -40,7 +41,7 @@ def watcher() -> Watcher:
 
 
 class Watcher:
-    """Shows trials, devices, and the lowest and highest test accuracy so far."""
+    """Shows trials, devices, and the lowest and highest test accuracy (or metric of another task) so far."""
 
     def __init__(self, console: Console, bar: bool):
         self._console = console
@@ -55,7 +56,8 @@ class Watcher:
         self._total = self._done = self._failed = self._infeasible = self._devices = 0
         self._work = self._work_done = 0.0
         self._seen: set[int] = set()
-        self._best, self._worst = -math.inf, math.inf
+        self._highest, self._lowest = -math.inf, math.inf
+        self._metric = ACCURACY
         self._started_s = self._said_s = 0.0
 
     def start(self, expected: Mapping[Trial, float], done: frozenset[Trial], devices: int) -> None:
@@ -78,8 +80,9 @@ class Watcher:
         self._seen.add(record.device)
         self._work_done += self._expected.get(record.trial, 0.0)
         if record.status == "ok":
-            self._best = max(self._best, record.test_accuracy)
-            self._worst = min(self._worst, record.test_accuracy)
+            self._metric = metric_in(record.metrics)
+            value = record.metrics.get(self._metric.column(), record.test_accuracy)
+            self._highest, self._lowest = max(self._highest, value), min(self._lowest, value)
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=self._done, state=self._state(), left=self._time_left())
         elif time.monotonic() - self._said_s > LINE_EVERY_S or self._done == self._total:
@@ -98,8 +101,9 @@ class Watcher:
 
     def _state(self) -> str:
         parts = [f"{len(self._seen)}/{self._devices} devices"]
-        if self._best >= self._worst:
-            parts.append(f"accuracy {percent(self._worst)} to {percent(self._best)}")
+        if self._highest >= self._lowest:
+            write = self._metric.value
+            parts.append(f"{self._metric.title} {write(self._lowest)} to {write(self._highest)}")
         for count, word in ((self._failed, "failed"), (self._infeasible, "infeasible")):
             if count:
                 parts.append(f"{count} {word}")

@@ -193,7 +193,7 @@ def print_summary(run: Run) -> None:
     for line in (*summary.sentences, ""):
         terminal.print_line(wrapped(line))
     print_table(terminal.console(), "", columns)
-    terminal.print_line(wrapped(report.TERMINAL_CAPTION))
+    terminal.print_line(wrapped(summary.caption))
     infeasible = run_outcome.reasons(run.records, "infeasible")
     if infeasible:
         count = int((run.records["status"] == "infeasible").sum())

@@ -13,6 +13,7 @@ from edgesim.cli import tuning_text
 from edgesim.cli.app import Json, Overrides, Scenario, app, check_choice, echo
 from edgesim.errors import EdgesimError
 from edgesim.formatting import listed
+from edgesim.tasks import ACCURACY, Metric
 
 if TYPE_CHECKING:
     from edgesim.planning.tuning import MeasuredAccuracy, Tuning
@@ -76,8 +77,8 @@ def tune(
     devices = _positions(device or (), [profile.name for profile in loaded.fleet.devices])
     stop_signals.interrupting()
     target = Target(goal, deadline, energy_budget)
-    known = None if run is None else accuracies(run, loaded.document)
-    query = tuning.Query(target, least_ratio, devices, accuracies=known, front=output is not None)
+    metric, known = (ACCURACY, None) if run is None else accuracies(run, loaded.document)
+    query = tuning.Query(target, least_ratio, devices, accuracies=known, metric=metric, front=output is not None)
     found = tuning.tune(loaded, query)
     if output is not None:
         write(found, output)
@@ -101,8 +102,8 @@ def _goal(minimise: str | None, maximise: str | None) -> Any:
     return maximise
 
 
-def accuracies(folder: Path, document: dict[str, Any]) -> dict[str, list[MeasuredAccuracy]]:
-    """Mean test accuracy of a run's methods at each keep ratio, over devices and seeds, with intervals.
+def accuracies(folder: Path, document: dict[str, Any]) -> tuple[Metric, dict[str, list[MeasuredAccuracy]]]:
+    """The metric of a run, and the means of its methods at each keep ratio, over devices and seeds, with intervals.
 
     Args:
         folder: of the run.
@@ -121,11 +122,12 @@ def accuracies(folder: Path, document: dict[str, Any]) -> dict[str, list[Measure
         message = f"{folder} is a run with another {listed(differs)}: its accuracies say nothing about this scenario"
         raise EdgesimError(f"{message}; name a run of the same scenario, on any fleet")
     found: dict[str, list[MeasuredAccuracy]] = {}
+    metric = other.metric
+    names = ["keep_ratio", *map(metric.named, ("test_accuracy", "accuracy_low", "accuracy_high"))]
     for row in summary(other.records).to_dict("records"):
-        if not math.isnan(row["test_accuracy"]):
-            values = (float(row[name]) for name in ("keep_ratio", "test_accuracy", "accuracy_low", "accuracy_high"))
-            found.setdefault(str(row["method"]), []).append(MeasuredAccuracy(*values))
-    return found
+        if not math.isnan(row[metric.column()]):
+            found.setdefault(str(row["method"]), []).append(MeasuredAccuracy(*(float(row[name]) for name in names)))
+    return metric, found
 
 
 def _check_number(option: str, value: float | None, most: float = float("inf")) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgesim.cli import terminal
 from edgesim.cli.app import echo
 from edgesim.formatting import distinguished, listed, n_of, number, percent
+from edgesim.tasks import ACCURACY, METRICS
 
 if TYPE_CHECKING:
     from edgesim.planning.tuning import Tuning
@@ -50,7 +51,10 @@ def _goal_words(found: Tuning) -> str:
         if found.least_ratio
         else ""
     )
-    return f"{GOALS[target.goal]}{within}{kept}"
+    goal = GOALS[target.goal]
+    if target.goal == "accuracy" and found.query.metric is not ACCURACY:
+        goal = f"best {found.query.metric.title} measured"
+    return f"{goal}{within}{kept}"
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
@@ -72,10 +76,12 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 
 def _accuracy(row: dict[str, Any]) -> dict[str, Any]:
     """The measured accuracy with its interval, where there is one."""
-    if "accuracy" not in row:
+    metric = next((metric for metric in METRICS.values() if metric.key in row), None)
+    if metric is None:
         return {}
-    ends = [percent(row[name]) for name in ("accuracy_low", "accuracy_high") if not _unknown(row[name])]
-    return {"accuracy": percent(row["accuracy"]), "interval": " to ".join(ends) or "none"}
+    low, high = metric.named("accuracy_low"), metric.named("accuracy_high")
+    ends = [metric.value(row[name]) for name in (low, high) if not _unknown(row[name])]
+    return {metric.title: metric.value(row[metric.key]), "interval": " to ".join(ends) or "none"}
 
 
 def _share(saved: float) -> str | None:
@@ -181,7 +187,8 @@ def _searched(found: Tuning) -> list[str]:
     if goal == "ratio":
         lines.append("most data is no promise of most accuracy: no accuracy is known here")
     elif goal == "accuracy":
-        lines.append("accuracy: mean over devices and seeds of the run at that keep ratio, with its 95 % interval")
+        title = found.query.metric.title
+        lines.append(f"{title}: mean over devices and seeds of the run at that keep ratio, with its 95 % interval")
     else:
         lines.append("fewer samples take less, so the choice keeps about the least share allowed (--least-ratio)")
     guessed = list(dict.fromkeys(row["method"] for row in found.rows if row["work_is"] != "exact"))

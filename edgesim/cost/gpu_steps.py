@@ -28,7 +28,7 @@ import numpy as np
 
 from edgesim.hardware.power_setting import ClockShares, power_by_clocks
 from edgesim.hardware.profile import DeviceProfile
-from edgesim.work import OPERATION_KINDS, FloatArray, Operations, Workload
+from edgesim.work import OPERATION_KINDS, PROCESSOR_KINDS, FloatArray, Operations, Workload
 
 KINDS = ("convolution", "pointwise", "depthwise", "matmul", "elementwise", "update", "recurrent")
 """kinds of kernels with costs of their own. `update` is the optimiser's; `recurrent` a cell of a recurrent layer, which
@@ -108,10 +108,13 @@ def work(kind: str, samples: FloatArray, workload: Workload, optimizer_states: i
 
 
 def _by_kind(operations: Operations, part: int) -> FloatArray:
-    """[KINDS, constant | per sample] of one part of `Operations.by_kind`; a GPU unrolls nothing in its memory."""
+    """[KINDS, constant | per sample] of one part of `Operations.by_kind`.
+
+    A GPU unrolls nothing in its memory, and runs no operations of processors.
+    """
     found = np.zeros((len(KINDS), 2))
     for place, name in enumerate(OPERATION_KINDS):
-        if name != "unrolling":
+        if name != "unrolling" and name not in PROCESSOR_KINDS:
             found[KINDS.index(_KIND_OF.get(name, name))] += operations.by_kind[place, part]
     return found
 

@@ -43,7 +43,13 @@ COUNT_TERMS = ("operation", "convolution_operation", "channel", "cramped_channel
 """operations but convolutions, and these; groups x samples of convolutions in groups, and of cramped ones"""
 TERMS = (*FLOP_TERMS, *BYTE_TERMS, *COUNT_TERMS)
 _TERM = {name: i for i, name in enumerate(TERMS)}
-_FLOPS_AS = {"cramped_convolution": "convolution", "cramped_depthwise": "depthwise"}
+_FLOPS_AS = {
+    "cramped_convolution": "convolution",
+    "cramped_depthwise": "depthwise",
+    "processor_matmul": "matmul",
+}
+_PRODUCTS, _ELEMENTWISE = ("matmul", "processor_matmul"), ("elementwise", "processor_elementwise")
+"""kinds that count alike; `recurrent` is a GPU's alone"""
 _CONVOLUTIONS = ("convolution", "pointwise", "depthwise", "cramped_depthwise")
 """kinds whose weights count as convolution_weight"""
 
@@ -219,14 +225,14 @@ def _pairs(operations: Operations) -> FloatArray:
     found = {kind: flops[kind] for kind in FLOP_TERMS}
     for kind, counted_as in _FLOPS_AS.items():
         found[counted_as] = found[counted_as] + flops[kind]
-    found["activation"] = per_sample * moved["elementwise"]
-    found["operand"] = per_sample * sum(moved[kind] for kind in ("matmul", *convolutions))
-    found["weight"] = constant * (moved["elementwise"] + moved["matmul"])
+    found["activation"] = per_sample * sum(moved[kind] for kind in _ELEMENTWISE)
+    found["operand"] = per_sample * sum(moved[kind] for kind in (*_PRODUCTS, *convolutions))
+    found["weight"] = constant * sum(moved[kind] for kind in (*_ELEMENTWISE, *_PRODUCTS))
     found["convolution_weight"] = constant * sum(moved[kind] for kind in _CONVOLUTIONS)
     found["cramped_weight"] = constant * moved["cramped_convolution"]
     found["update"] = np.zeros(2)
     found["unrolling"] = moved["unrolling"]
-    found["operation"] = count["elementwise"] + count["matmul"]
+    found["operation"] = np.asarray(sum(count[kind] for kind in (*_ELEMENTWISE, *_PRODUCTS)))
     found["convolution_operation"] = sum(count[kind] for kind in convolutions)
     found["channel"] = sum(pieces[kind] for kind in OPERATION_KINDS if kind not in cramped)
     found["cramped_channel"] = sum(pieces[kind] for kind in cramped)

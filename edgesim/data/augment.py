@@ -1,17 +1,20 @@
 """Augmentation of whole batches: index operations on tensors, no loop over samples, no worker processes.
 
-Every augmentation is a frozen dataclass. A call takes a normalised float batch [B, C, H, W] and a generator, and
-returns a new batch of the same shape, type, device and strides. Names and arguments can be listed and checked without
-torch, which the first call imports.
+Every augmentation is a frozen dataclass; those of images are here, those of signals in `augment_signals`. A call takes
+a normalised float batch [B, C, ...] and a generator, and returns a new batch of the same shape, type, device and
+strides. Names and arguments can be listed and checked without torch, which the first call imports.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.data.augment_signals import BandMask, Jitter, Scaling, TimeMask, TimeShift
+from edgesim.errors import DataError
+from edgesim.tasks import NetworkForm
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +27,7 @@ class Augmentation(Protocol):
         """Augment one batch.
 
         Args:
-            batch: float [B, C, H, W], normalised (0 = the mean of the training split). It is not changed.
+            batch: float [B, C, ...], normalised (0 = the mean of the training split). It is not changed.
             generator: where all random numbers come from.
 
         Returns: a new tensor, like `batch`.
@@ -34,6 +37,8 @@ class Augmentation(Protocol):
 @checked_dataclass()
 class CropFlip:
     """Random crop out of the zero-padded image, and a random horizontal flip (He et al. 2016, sec. 4.2)."""
+
+    axes: ClassVar[tuple[int, ...]] = (3,)
 
     padding: Annotated[int, Field(ge=0, le=64)] = 4
     """pixels of zeros (the training mean) on every side; the image moves by up to this much each way"""
@@ -73,6 +78,8 @@ class CropFlip:
 class Cutout:
     """One square of zeros per image, clipped at the borders (DeVries and Taylor 2017, arXiv 1708.04552)."""
 
+    axes: ClassVar[tuple[int, ...]] = (3,)
+
     size: Annotated[int, Field(ge=1, le=512)] = 8
     """side of the square in pixels"""
 
@@ -100,4 +107,32 @@ class Cutout:
         return batch.clone().masked_fill_(square, 0.0)  # not masked_fill: it forgets channels-last
 
 
-AUGMENTATIONS: dict[str, type] = {"crop-flip": CropFlip, "cutout": Cutout}
+AUGMENTATIONS: dict[str, type] = {
+    "crop-flip": CropFlip,
+    "cutout": Cutout,
+    "jitter": Jitter,
+    "scaling": Scaling,
+    "time-shift": TimeShift,
+    "time-mask": TimeMask,
+    "band-mask": BandMask,
+}
+SAMPLES = {1: "vectors", 2: "windows [channels, time]", 3: "images and spectrograms [channels, height, width]"}
+"""axes of a sample -> samples that have so many"""
+
+
+def check_fit(name: str, augmentation: Any, form: NetworkForm) -> None:
+    """Check that an augmentation of the table takes samples of a form; a user's own may take any.
+
+    Raises:
+        DataError: it takes others.
+    """
+    axes = getattr(augmentation, "axes", None)
+    if axes is None or (len(form.input_shape) in axes and not form.tokens and form.task != "detection"):
+        return
+    count = len(form.input_shape)
+    fitting = [other for other, kind in AUGMENTATIONS.items() if count in getattr(kind, "axes", ())]
+    has = "token ids" if form.tokens else f"samples of {form}"
+    if form.task == "detection":
+        has, fitting = "images with boxes, which would not move along", []
+    fix = f"use {', '.join(fitting)}" if fitting and not form.tokens else "leave it out"
+    raise DataError(f"{name} changes {' or '.join(SAMPLES[count] for count in axes)}; the data are {has}; {fix}")

@@ -18,19 +18,14 @@ from pydantic import Field
 
 from edgesim.config import registry
 from edgesim.config.checked_dataclass import checked_dataclass
-from edgesim.config.plausible import WAY_PAST, Bounded, PlausibleRange
+from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.config.validation import nearest
 from edgesim.errors import EdgesimError
+from edgesim.models.model_fields import IMAGES, SAMPLES, VECTORS, WINDOWS, Shape, Width, check_kind, check_size
+from edgesim.models.signal_models import Cnn1d, DsCnn, Gru, TinyTransformer
 
 if TYPE_CHECKING:
     from torch import nn
-
-Shape = tuple[int, int, int]
-Width = Annotated[int, Field(ge=1, le=10**9), PlausibleRange(1, 16_384)]
-
-
-MOST_PARAMETERS = 250_000_000
-"""of a network that is built, 1 GB of weights, unless its `unsafe` is true"""
 
 
 class Model(Protocol):
@@ -40,17 +35,21 @@ class Model(Protocol):
         """A fresh network.
 
         Args:
-            input_shape: (channels, height, width) of one sample.
-            num_classes: outputs, >= 1.
+            input_shape: of one sample: (channels, height, width), (channels, time), (features,) or (length,).
+            num_classes: outputs, >= 1: classes, or numbers of a regression.
 
-        Returns: a module from float images [B, channels, height, width] to logits [B, num_classes].
+        Returns: a module from samples [B, *input_shape] to outputs [B, num_classes]. Samples are float, or int64 where
+        they are token ids.
+
+        Raises:
+            EdgesimError: samples of a kind that the model does not take.
         """
         ...
 
 
 @checked_dataclass()
 class Mlp(Bounded):
-    """Fully connected network with ReLU on the flattened image; `hidden: []` is softmax regression."""
+    """Fully connected network with ReLU on the flattened sample; `hidden: []` is linear or softmax regression."""
 
     hidden: Annotated[tuple[Width, ...], Field(max_length=100)] = (128,)
     """units of each hidden layer; [] for none"""
@@ -59,8 +58,9 @@ class Mlp(Bounded):
         """See Model.build."""
         from edgesim.models import networks
 
+        check_kind("mlp", (IMAGES, WINDOWS, VECTORS, SAMPLES), input_shape)
         widths = [math.prod(input_shape), *self.hidden, num_classes]
-        _check_size(sum(before * after for before, after in itertools.pairwise(widths)), self.unsafe)
+        check_size(sum(before * after for before, after in itertools.pairwise(widths)), self.unsafe)
         return networks.mlp(input_shape, num_classes, self.hidden)
 
 
@@ -81,9 +81,10 @@ class SmallCnn(Bounded):
         """See Model.build."""
         from edgesim.models import networks
 
+        check_kind("small-cnn", (IMAGES,), input_shape)
         pixels = min(8, max(1, input_shape[1] // 4)) * min(8, max(1, input_shape[2] // 4))
         convolutions = 9 * self.widths[0] * (input_shape[0] + self.widths[1])
-        _check_size(convolutions + self.hidden * (self.widths[1] * pixels + num_classes), self.unsafe)
+        check_size(convolutions + self.hidden * (self.widths[1] * pixels + num_classes), self.unsafe)
         return networks.small_cnn(input_shape, num_classes, self.widths, self.hidden)
 
 
@@ -102,8 +103,9 @@ class ResNet8(Bounded):
         """See Model.build."""
         from edgesim.models import networks
 
+        check_kind("resnet8", (IMAGES,), input_shape)
         blocks = (9 * after * (before + after) for before, after in itertools.pairwise((self.widths[0], *self.widths)))
-        _check_size(sum(blocks), self.unsafe)
+        check_size(sum(blocks), self.unsafe)
         return networks.ResNet8Module(input_shape[0], num_classes, self.widths)
 
 
@@ -115,6 +117,7 @@ class ResNet18:
         """See Model.build."""
         from edgesim.models import networks
 
+        check_kind("resnet18", (IMAGES,), input_shape)
         return networks.resnet("resnet18", input_shape, num_classes)
 
 
@@ -126,6 +129,7 @@ class ResNet34:
         """See Model.build."""
         from edgesim.models import networks
 
+        check_kind("resnet34", (IMAGES,), input_shape)
         return networks.resnet("resnet34", input_shape, num_classes)
 
 
@@ -137,6 +141,7 @@ class ResNet50:
         """See Model.build."""
         from edgesim.models import networks
 
+        check_kind("resnet50", (IMAGES,), input_shape)
         return networks.resnet("resnet50", input_shape, num_classes)
 
 
@@ -148,6 +153,7 @@ class WideResNet50x2:
         """See Model.build."""
         from edgesim.models import networks
 
+        check_kind("wide-resnet50-2", (IMAGES,), input_shape)
         return networks.resnet("wide_resnet50_2", input_shape, num_classes)
 
 
@@ -164,6 +170,7 @@ class MobileNetV2(Bounded):
         """See Model.build."""
         from edgesim.models import networks
 
+        check_kind("mobilenet-v2", (IMAGES,), input_shape)
         return networks.mobilenet_v2(input_shape, num_classes, self.width_mult, self.dropout)
 
 
@@ -176,16 +183,11 @@ MODELS: dict[str, type] = {
     "resnet50": ResNet50,
     "mobilenet-v2": MobileNetV2,
     "wide-resnet50-2": WideResNet50x2,
+    "cnn1d": Cnn1d,
+    "gru": Gru,
+    "ds-cnn": DsCnn,
+    "tiny-transformer": TinyTransformer,
 }
-
-
-def _check_size(parameters: int, unsafe: bool) -> None:
-    """EdgesimError where a network would have more than MOST_PARAMETERS."""
-    if parameters > MOST_PARAMETERS and not unsafe:
-        limit = f"at most {MOST_PARAMETERS:,} are built"
-        raise EdgesimError(
-            f"the network would have {parameters:,} parameters; {limit}; lower its widths, or {WAY_PAST}"
-        )
 
 
 class _Referenced:
@@ -203,6 +205,7 @@ class _Timm(_Referenced):
         """See Model.build."""
         from edgesim.models import networks
 
+        check_kind(self.reference, (IMAGES,), input_shape)
         return networks.timm_model(self.reference.removeprefix("timm:"), input_shape, num_classes)
 
 

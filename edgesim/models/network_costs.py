@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 
 from edgesim.config import user_code
-from edgesim.models.catalog import MODELS, Model, Shape
+from edgesim.models.catalog import MODELS, Model
+from edgesim.models.model_forms import check_form
+from edgesim.tasks import NetworkForm
 from edgesim.work import Workload
 
 LIBRARIES = ("torch", "torchvision", "timm")
@@ -29,7 +31,7 @@ class NetworkShape:
     """Sizes of a network that a method's own arithmetic depends on."""
 
     input_numbers: int
-    """numbers of one sample as the network gets it: channels x height x width"""
+    """numbers of one sample as the network gets it"""
     embedding_width: int
     """inputs of the last linear layer; 0 where the network has none"""
     bias: bool
@@ -42,33 +44,33 @@ class NetworkShape:
         return self.embedding_width + int(self.bias)
 
 
-def counted(model: Model, name: str, input_shape: Shape, num_classes: int) -> tuple[Workload, NetworkShape]:
+def counted(model: Model, name: str, form: NetworkForm) -> tuple[Workload, NetworkShape]:
     """Costs of one sample of a network, and the network's shape; from the cache where they are there.
 
     Args:
         model: a row of the table of models, or a user's own.
         name: what the scenario calls it.
-        input_shape: (channels, height, width) of one sample.
-        num_classes: width of the logits.
+        form: of the network: samples, task and outputs.
 
     Raises:
         EdgesimError: the network does not fit the data.
     """
+    check_form(model, name, form)
     if name not in MODELS and not name.startswith("timm:"):
         with user_code.boundary(f"the model {name} cannot be built"):
-            return _count(model, input_shape, num_classes)
+            return _count(model, form)
     from edgesim.data.cache import cache_folder  # late: the cache imports readers of images
 
-    file = cache_folder() / "counted" / f"{_key(model, name, input_shape, num_classes)}.json"
+    file = cache_folder() / "counted" / f"{_key(model, name, form)}.json"
     try:
         return _read(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError):  # not there, or cut short: count again
-        found = _count(model, input_shape, num_classes)
+        found = _count(model, form)
     _write(file, found)
     return found
 
 
-def network_of(model: Model, input_shape: Shape, num_classes: int) -> NetworkShape:
+def network_of(model: Model, form: NetworkForm) -> NetworkShape:
     """Look at a network as the methods see it; the caller's random state is left as it was."""
     import torch
 
@@ -76,9 +78,9 @@ def network_of(model: Model, input_shape: Shape, num_classes: int) -> NetworkSha
     from edgesim.models.networks import last_linear
 
     with torch.random.fork_rng(devices=[]):
-        module = model.build(input_shape, num_classes)
+        module = model.build(form.input_shape, form.num_outputs)
     parameters = sum(weight.numel() for weight in module.parameters())
-    numbers = int(np.prod(input_shape))
+    numbers = int(np.prod(form.input_shape))
     try:
         last = last_linear(module)
     except EdgesimError:  # methods that need an embedding say so when they run
@@ -86,21 +88,21 @@ def network_of(model: Model, input_shape: Shape, num_classes: int) -> NetworkSha
     return NetworkShape(numbers, last.in_features, last.bias is not None, parameters)
 
 
-def _count(model: Model, input_shape: Shape, num_classes: int) -> tuple[Workload, NetworkShape]:
+def _count(model: Model, form: NetworkForm) -> tuple[Workload, NetworkShape]:
     from edgesim.models import workload
 
-    found = workload.count(lambda: model.build(input_shape, num_classes), input_shape, num_classes)
-    return found, network_of(model, input_shape, num_classes)
+    found = workload.count(lambda: model.build(form.input_shape, form.num_outputs), form)
+    return found, network_of(model, form)
 
 
-def _key(model: Model, name: str, input_shape: Shape, num_classes: int) -> str:
+def _key(model: Model, name: str, form: NetworkForm) -> str:
     versions = []
     for library in LIBRARIES:
         try:
             versions.append(metadata.version(library))
         except metadata.PackageNotFoundError:
             versions.append("")
-    digest = hashlib.sha256(repr((name, model, input_shape, num_classes, versions)).encode())
+    digest = hashlib.sha256(repr((name, model, form, versions)).encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:32]

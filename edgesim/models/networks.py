@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from edgesim.errors import EdgesimError
 from edgesim.formatting import n_of
-
-Shape = tuple[int, int, int]
+from edgesim.models.model_fields import Shape
 
 SMALL_IMAGE = 64
 """up to this height and width (pixels) torchvision's networks get a stem that keeps the resolution"""

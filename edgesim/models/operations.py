@@ -23,7 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, shape_wrapper
 
 from edgesim.models import meta_outputs
-from edgesim.work import OPERATION_KINDS, Operations
+from edgesim.work import OPERATION_KINDS, PROCESSOR_KINDS, Operations
 
 _aten = torch.ops.aten
 _CONVOLUTIONS = {_aten.convolution, _aten.convolution_backward}
@@ -155,8 +155,8 @@ class Recorder(OperationMode):
 
     @property
     def flops(self) -> int:
-        """Of all operations so far."""
-        return sum(operation.flops for operation in self.operations)
+        """Of all operations so far, but those that stand for others on processors."""
+        return sum(one.flops for one in self.operations if OPERATION_KINDS[one.kind] not in PROCESSOR_KINDS)
 
     def _saw(self, packet: Any, args: tuple[Any, ...], named: dict[str, Any], out: Any) -> None:
         if packet not in _MOVE_NOTHING:

@@ -25,13 +25,12 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from edgesim.models import counted_pass
 from edgesim.models.operations import OperationMode, tensors_in
 from edgesim.models.train_eval_modes import start_training
+from edgesim.tasks import NetworkForm
 from edgesim.work import LiveBytes, TrainingMemory
-
-Shape = tuple[int, int, int]
 
 BLOCK_BYTES = 512
 """unit of torch's allocator for GPUs: every tensor takes a multiple of it (`CUDACachingAllocator`, kMinBlockSize)"""
@@ -107,13 +106,13 @@ class LiveMemory(OperationMode):
 
 
 def training_memory(
-    module: nn.Module, input_shape: Shape, device: torch.device
+    module: nn.Module, form: NetworkForm, device: torch.device
 ) -> tuple[TrainingMemory, TrainingMemory]:
     """Memory of one training step of a network at any batch size, from one pass at one size.
 
     Args:
         module: the network, on `device`.
-        input_shape: (channels, height, width) of one sample.
+        form: of the network.
         device: meta, or cpu for networks that need numbers.
 
     Returns: exact, and in blocks of BLOCK_BYTES as on a GPU.
@@ -122,12 +121,11 @@ def training_memory(
     held = [*weights, *module.buffers()]
     batch_size = _batch_size(_LEAST_BATCH[device.type], [one.numel() for one in held])
     start_training(module)
-    channels, height, width = input_shape
-    images = torch.zeros(batch_size, height, width, channels, device=device).permute(0, 3, 1, 2)
+    inputs = counted_pass.inputs(form, batch_size, device)
     try:
-        live = _follow_step(module, held, images)
+        live = _follow_step(module, held, form, _channels_last(inputs))
     except RuntimeError:  # it takes the images apart by `view`, which the batches of some other training allow
-        live = _follow_step(module, held, images.contiguous())
+        live = _follow_step(module, held, form, inputs)
     trained = [_bytes(weight) for weight in weights if weight.requires_grad]
     exact = [LiveBytes(one.fixed, one.per_sample) for one in live.moments]
     rounded = [LiveBytes(one.fixed + one.rounding, one.per_sample) for one in live.moments]
@@ -137,14 +135,23 @@ def training_memory(
     )
 
 
-def _follow_step(module: nn.Module, held: Sequence[Tensor], images: Tensor) -> LiveMemory:
+def _channels_last(inputs: Any) -> Any:
+    """Images in the layout that `training.task` gives them, whatever their strides; other samples as they are."""
+    if not isinstance(inputs, Tensor) or inputs.dim() != 4:
+        return inputs
+    batch, channels, height, width = inputs.shape
+    return torch.zeros(batch, height, width, channels, device=inputs.device).permute(0, 3, 1, 2)
+
+
+def _follow_step(module: nn.Module, held: Sequence[Tensor], form: NetworkForm, inputs: Any) -> LiveMemory:
     """Follow the storages of one step."""
     for weight in module.parameters():
         weight.grad = None
-    labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-    with LiveMemory(len(images), (*held, images, labels)) as live:
-        logits = module(images)
-        loss = functional.cross_entropy(logits, labels)
+    batch = tuple(tensors_in(inputs))
+    targets = counted_pass.targets(form, len(batch[0]), batch[0].device)
+    with LiveMemory(len(batch[0]), (*held, *batch, *tensors_in(targets))) as live:
+        outputs = module(inputs)
+        loss = counted_pass.loss(form, outputs, targets)
         loss.backward()
     return live
 

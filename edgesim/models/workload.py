@@ -12,18 +12,18 @@ from contextlib import suppress
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
 from edgesim.errors import EdgesimError
 from edgesim.formatting import n_of
-from edgesim.models import networks
+from edgesim.models import counted_pass, networks, signal_networks
+from edgesim.models.model_fields import IMAGES, kind_of
 from edgesim.models.operations import Recorder, affine
+from edgesim.models.recurrent import RecurrentKernels, has_recurrent_layers
 from edgesim.models.train_eval_modes import evaluating, start_training
 from edgesim.models.training_memory import training_memory
+from edgesim.tasks import NetworkForm
 from edgesim.work import Workload
-
-Shape = tuple[int, int, int]
 
 _FAILURES = (AttributeError, RuntimeError, ValueError, TypeError, LookupError, AssertionError)
 """errors that a network raises for an input that it cannot take"""
@@ -31,58 +31,63 @@ _SMALL_WEIGHTS = 1_000_000
 _PLAIN_LAYERS = {
     nn.AvgPool2d,
     nn.BatchNorm2d,
+    nn.Conv1d,
     nn.Conv2d,
+    nn.Dropout,
+    nn.Embedding,
     nn.Flatten,
     nn.Identity,
+    nn.LayerNorm,
     nn.Linear,
+    nn.MaxPool1d,
     nn.MaxPool2d,
     nn.ReLU,
     nn.Sequential,
     networks.BasicBlock,
     networks.ResNet8Module,
+    signal_networks.EncoderLayer,
+    signal_networks.MeanOverImage,
+    signal_networks.MeanOverTime,
+    signal_networks.TransformerModule,
 }
 
 
 def count(
-    build: Callable[[], nn.Module],
-    input_shape: Shape,
-    num_classes: int,
-    batch_size: int = 2,
-    *,
-    with_memory: bool = True,
+    build: Callable[[], nn.Module], form: NetworkForm, batch_size: int = 2, *, with_memory: bool = True
 ) -> Workload:
-    """Count a network by a real forward and backward pass of the cross-entropy loss, on tensors without data.
+    """Count a network by a real forward and backward pass of its task's loss, on tensors without data.
 
     Meta tensors have no numbers. Real tensors take their place where the control flow of a network needs numbers, and
     for small plain networks, where they give the same count sooner. The caller's random state stays as it was.
 
     Args:
-        build: makes the network, for example `lambda: model.build(input_shape, num_classes)`; may be called twice.
-        input_shape: (channels, height, width) of one sample.
-        num_classes: width of the logits.
+        build: makes the network, for example `lambda: model.build(form.input_shape, form.num_outputs)`; may be called
+            twice.
+        form: shape and kind of the samples, task and number of outputs.
         batch_size: samples in the pass that is counted; at least 2, for batch norm cannot train on one value.
         with_memory: False leaves out the memory of a step, which needs a pass of its own.
 
     Returns: FLOPs and bytes per sample.
 
     Raises:
-        EdgesimError: `build` gives no module, or the network cannot take this input or gives other logits.
+        EdgesimError: `build` gives no module, or the network cannot take this input or gives other outputs.
     """
     assert batch_size >= 2
-    sizes = (input_shape, num_classes, batch_size)
     with torch.random.fork_rng(devices=[]):
         try:
             module = _built(build)
-            if not _is_small_and_plain(module):
+            if not _counts_on_real_tensors(module):
                 with suppress(*_FAILURES):
-                    return _count(module, *sizes, torch.device("meta"), with_memory)
+                    return _count(module, form, batch_size, torch.device("meta"), with_memory)
                 module = _built(build)  # there were no numbers to look at, or the network is wrong
-            return _count(module, *sizes, torch.device("cpu"), with_memory)
+            return _count(module, form, batch_size, torch.device("cpu"), with_memory)
         except _FAILURES as error:
-            shape = "x".join(map(str, input_shape))
+            kind = kind_of(form.input_shape, form.tokens)
+            wanted = ("class", "classes") if form.task != "regression" else ("output", "outputs")
+            fix = "use another model, or larger images" if kind == IMAGES else "use another model"
             raise EdgesimError(
-                f"the model cannot be trained on images of {shape} with {n_of(num_classes, 'class', 'classes')} "
-                f"({type(error).__name__}: {error}); use another model, or larger images"
+                f"the model cannot be trained on {kind} of {form} with {n_of(form.num_outputs, *wanted)} "
+                f"({type(error).__name__}: {error}); {fix}"
             ) from error
 
 
@@ -93,11 +98,17 @@ def _built(build: Callable[[], nn.Module]) -> nn.Module:
     return module
 
 
+def _counts_on_real_tensors(module: nn.Module) -> bool:
+    """True for small plain networks, and for recurrent layers, which torch takes apart differently on meta tensors."""
+    on_meta = any(weight.is_meta for weight in module.parameters())
+    return _is_small_and_plain(module) or (has_recurrent_layers(module) and not on_meta)
+
+
 def _is_small_and_plain(module: nn.Module) -> bool:
     """True where real tensors give the same count sooner: the first pass over meta tensors imports torch._dynamo.
 
     The import takes seconds, a pass over a small network milliseconds. Only layers whose two counts the tests compare
-    are plain. Recurrent layers and attention run through other kernels on real tensors, and are counted differently.
+    are plain. torch's attention runs through other kernels on real tensors, and is counted differently.
     """
     weights = list(module.parameters())
     if any(weight.is_meta for weight in weights) or sum(weight.numel() for weight in weights) > _SMALL_WEIGHTS:
@@ -106,26 +117,22 @@ def _is_small_and_plain(module: nn.Module) -> bool:
 
 
 def _count(
-    module: nn.Module,
-    input_shape: Shape,
-    num_classes: int,
-    batch_size: int,
-    device: torch.device,
-    with_memory: bool = True,
+    module: nn.Module, form: NetworkForm, batch_size: int, device: torch.device, with_memory: bool = True
 ) -> Workload:
     module.to(device)
     forward, train = [], []
     with device:
         for samples in (batch_size, 2 * batch_size):
-            images = torch.zeros(samples, *input_shape)
-            labels = torch.zeros(samples, dtype=torch.int64)
-            with evaluating(module), Recorder() as recorder, torch.no_grad():
-                logits = module(images)
-            _check(logits, samples, num_classes)
+            inputs = counted_pass.inputs(form, samples, device)
+            targets = counted_pass.targets(form, samples, device)
+            recorder = Recorder()
+            with evaluating(module), recorder, RecurrentKernels(recorder), torch.no_grad():
+                outputs = module(inputs)
+            counted_pass.check(form, outputs, samples)
             forward.append(recorder)
             start_training(module)
-            train.append(_train_pass(module, images, labels))
-        memories = training_memory(module, input_shape, device) if with_memory else (None, None)
+            train.append(_train_pass(module, form, inputs, targets))
+        memories = training_memory(module, form, device) if with_memory else (None, None)
     weights = list(module.parameters())
     return Workload(
         train_flops=train[0].flops / batch_size,
@@ -140,19 +147,11 @@ def _count(
     )
 
 
-def _check(logits: Any, batch_size: int, num_classes: int) -> None:
-    given = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-    if given != [batch_size, num_classes]:
-        raise EdgesimError(
-            f"a model must give logits of shape [batch, {num_classes}]; for a batch of {batch_size} "
-            f"this one gives {given}"
-        )
-
-
-def _train_pass(module: nn.Module, images: Tensor, labels: Tensor) -> Recorder:
+def _train_pass(module: nn.Module, form: NetworkForm, inputs: Any, targets: Any) -> Recorder:
     """The operations of one forward and backward pass."""
     for weight in module.parameters():
         weight.grad = None  # adding to the gradients of the pass before would be operations too
-    with Recorder() as recorder:
-        functional.cross_entropy(module(images), labels).backward()
+    recorder = Recorder()
+    with recorder, RecurrentKernels(recorder):
+        counted_pass.loss(form, module(inputs), targets).backward()
     return recorder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,14 @@ from edgesim.errors import EdgesimError, ProfileError
 from edgesim.hardware import loading, power_setting
 from edgesim.hardware.conditions import FULL_MODE, ChosenClocks
 from edgesim.hardware.loading import DeviceProfile
+from edgesim.models.model_fields import IMAGES, kind_of
 from edgesim.models.network_costs import counted
+from edgesim.tasks import NetworkForm
 from edgesim.training.settings import Training
 from edgesim.work import FloatArray, Workload
 
-IMAGE_BYTES = 1
-"""stored bytes of one number of an image"""
+IMAGE_BYTES, NUMBER_BYTES = 1, 4
+"""stored bytes of one number of an image (uint8), and of other samples (float32, or int32 of token ids)"""
 PARTS = ("compute", "memory", "overhead", "storage")
 """of a step's time"""
 ALL = "all"
@@ -37,10 +39,8 @@ class StepQuery:
 
     model: str
     """its name"""
-    input_shape: tuple[int, int, int]
-    """(channels, height, width) of one sample"""
-    num_classes: int
-    """width of the logits"""
+    form: NetworkForm
+    """samples, task and outputs of the network"""
     batch_size: int
     """samples of one step"""
     training: Training
@@ -48,21 +48,25 @@ class StepQuery:
     workload: Workload
 
     @classmethod
-    def of(
-        cls, model: str, input_shape: tuple[int, int, int], num_classes: int, batch_size: int, training: Training
-    ) -> StepQuery:
+    def of(cls, model: str, form: NetworkForm, batch_size: int, training: Training) -> StepQuery:
         """A network of the table of models with its defaults, `timm:NAME`, or `package.module:Name`; counted once.
+
+        A model with a field `vocabulary` takes that of the form.
 
         Raises:
             EdgesimError: there is no such model, or it cannot take this input.
         """
-        workload, _ = counted(models.resolve(model)(), model, input_shape, num_classes)
-        return cls(model, input_shape, num_classes, batch_size, training, workload)
+        given, kind = models.resolve(model)(), models.resolve(model)
+        if form.vocabulary and any(one.name == "vocabulary" for one in fields(kind)):
+            given = kind(vocabulary=form.vocabulary)
+        workload, _ = counted(given, model, form)
+        return cls(model, form, batch_size, training, workload)
 
     @property
     def sample_bytes(self) -> int:
         """Stored bytes of one sample."""
-        return int(np.prod(self.input_shape)) * IMAGE_BYTES
+        is_image = kind_of(self.form.input_shape, self.form.tokens) == IMAGES
+        return int(np.prod(self.form.input_shape)) * (IMAGE_BYTES if is_image else NUMBER_BYTES)
 
 
 def profiles_of(names: Sequence[str]) -> list[DeviceProfile]:
@@ -90,8 +94,7 @@ def profiles_of(names: Sequence[str]) -> list[DeviceProfile]:
 def predict(
     profile_name: str,
     model_name: str,
-    input_shape: tuple[int, int, int],
-    num_classes: int,
+    form: NetworkForm,
     batch_size: int,
     training: Training,
     power_mode: str | ChosenClocks = FULL_MODE,
@@ -103,7 +106,7 @@ def predict(
         EdgesimError: there is no such model, or it cannot take this input.
     """
     (profile,) = profiles_of([profile_name])
-    return predict_step(profile, StepQuery.of(model_name, input_shape, num_classes, batch_size, training), power_mode)
+    return predict_step(profile, StepQuery.of(model_name, form, batch_size, training), power_mode)
 
 
 def predict_step(
@@ -175,8 +178,8 @@ def described(profile: DeviceProfile, query: StepQuery, power_mode: str | Chosen
         "profile": profile.name,
         "power_mode": str(power_mode),
         "model": query.model,
-        "input_shape": list(query.input_shape),
-        "num_classes": query.num_classes,
+        "input_shape": list(query.form.input_shape),
+        "num_classes": query.form.num_outputs,
         "batch_size": query.batch_size,
         "optimizer": query.training.optimizer,
         "precision": query.training.precision,

@@ -21,6 +21,7 @@ from edgesim.planning.virtual_fleet import own_fleet
 from edgesim.records import rounded_ratio
 from edgesim.scenario.experiment import configure, load_dataset, shards_of
 from edgesim.scenario.loading import Scenario
+from edgesim.tasks import ACCURACY, Metric
 from edgesim.work import FloatArray, IntArray
 
 MOST_SIZES = 1_000
@@ -31,7 +32,10 @@ FRONT_SIZES = 10
 
 @dataclass(frozen=True)
 class MeasuredAccuracy:
-    """Mean test accuracy of one method at one keep ratio in a run, with its interval; NaN where it has none."""
+    """Mean test accuracy of one method at one keep ratio in a run, with its interval; NaN where it has none.
+
+    Of another task than a classification, the first of its metrics takes the place of accuracy.
+    """
 
     keep_ratio: float
     accuracy: float
@@ -52,6 +56,8 @@ class Query:
     """the only keep ratios that are searched; None = a grid of up to MOST_SIZES sizes"""
     accuracies: Mapping[str, Sequence[MeasuredAccuracy]] | None = None
     """method -> accuracies of a run, whose keep ratios are the only ones that are searched"""
+    metric: Metric = ACCURACY
+    """the metric that they are values of"""
     front: bool = False
     """True: the Pareto fronts are wanted, too"""
 
@@ -151,7 +157,7 @@ def _check(scenario: Scenario, query: Query, least: float) -> None:
         if not any(ratio >= least for ratio in known):
             there = ", ".join(query.accuracies) or "none"
             above = f" at a keep ratio of {number(least)} or more" if least else ""
-            message = f"the run has no accuracy of '{method.label}'{above}; methods there: {there}"
+            message = f"the run has no {query.metric.title} of '{method.label}'{above}; methods there: {there}"
             raise EdgesimError(f"{message}; leave the others out: --set pruning.methods=[…]")
 
 
@@ -215,11 +221,11 @@ class _Kind:
         return {int(subset_size(n, one.keep_ratio)): one for one in known if one.keep_ratio >= self.least}
 
     def _accuracy(self, place: int, p: int, m: IntArray) -> FloatArray | None:
-        """[C] accuracy of each subset size; None where no accuracies are given."""
+        """[C] accuracy of each subset size, minus an error; None where no accuracies are given."""
         if self.query.accuracies is None:
             return None
         known = self._measured(place, p)
-        return np.array([known[int(size)].accuracy for size in m])
+        return np.array([self.query.metric.sign * known[int(size)].accuracy for size in m])
 
     def _grid(self, n: int) -> IntArray:
         if self.query.ratios is not None:
@@ -253,8 +259,9 @@ class _Kind:
         """The measured accuracy at a subset size, with its interval; empty where none is given."""
         if self.query.accuracies is None:
             return {}
-        found = self._measured(place, p)[m]
-        return {"accuracy": found.accuracy, "accuracy_low": found.low, "accuracy_high": found.high}
+        found, named = self._measured(place, p)[m], self.query.metric.named
+        values = {"accuracy": found.accuracy, "accuracy_low": found.low, "accuracy_high": found.high}
+        return {named(name): value for name, value in values.items()}
 
     def _front(self, place: int, p: int, found: Candidates, chosen: Choice, modes: ModeGrid) -> list[dict[str, Any]]:
         """Rows of one device's front."""

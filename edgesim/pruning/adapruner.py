@@ -54,6 +54,7 @@ from pydantic import Field
 from edgesim import seeds
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
+from edgesim.errors import TrainingDiverged
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, Part, ScoreContext, Scoring, Shard, SubsetChoice, WorkIs
 from edgesim.pruning.selection import top_k
@@ -159,8 +160,10 @@ class _Mask:
     def after_step(self, step: Step) -> bool:
         """Move the gates of the batch by their own pulls, and all of them by the third term."""
         if step.epoch >= self.first_epoch:
-            where = step.positions.cpu().numpy()
-            self.move(where, step.losses.double().cpu().numpy())
+            losses = step.losses.double().cpu().numpy()
+            if not np.isfinite(losses).all():
+                return True  # the epoch ends, which says so
+            self.move(step.positions.cpu().numpy(), losses)
         return False
 
     def move(self, where: IntArray, losses: FloatArray) -> None:
@@ -293,7 +296,11 @@ def _fit(context: ScoreContext, model: torch.nn.Module, mask: _Mask, settings: T
 
     subset = Subset(np.arange(context.shard.size), sampler=mask)
     hooks = Hooks(mask.after_step, lambda epoch: mask.note_epoch(epoch.number - 1))
-    return fit(model, context.task, subset, settings, context.streams(purpose), context.augment, hooks)
+    try:
+        return fit(model, context.task, subset, settings, context.streams(purpose), context.augment, hooks)
+    except TrainingDiverged as error:
+        key = f"`learning_rate` of {context.method} (now {settings.learning_rate:g})"
+        raise TrainingDiverged(error.step, error.loss, key) from None
 
 
 def _spent(runs: list[FitResult], n: int) -> tuple[Work, StepTrace]:

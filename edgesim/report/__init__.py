@@ -3,6 +3,5 @@
 from edgesim.report.markdown import write_all, write_markdown
 from edgesim.report.page import write
 from edgesim.report.terminal_summary import summary_of
-from edgesim.report.text_tables import TERMINAL_CAPTION
 
-__all__ = ["TERMINAL_CAPTION", "summary_of", "write", "write_all", "write_markdown"]
+__all__ = ["summary_of", "write", "write_all", "write_markdown"]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
+
 import pandas as pd
 
-from edgesim.formatting import COUNT, IDENTIFIER, NUMBER, P_VALUE, PERCENT, POINTS, SPREAD, text
+from edgesim.formatting import COUNT, IDENTIFIER, NUMBER, P_VALUE, PERCENT, POINTS, text
+from edgesim.report.metric_columns import metric_columns, set_columns
 from edgesim.report.table_column import Column
+from edgesim.tasks import ACCURACY, METRICS, Metric
 
+_MEASURED = metric_columns(ACCURACY)
 COLUMNS: dict[str, Column] = {
     "method": Column("method", text, "how the subset is chosen; full keeps everything"),
     "keep_ratio": Column(
@@ -17,20 +23,14 @@ COLUMNS: dict[str, Column] = {
     "trials": Column("trials", COUNT, "trials (seed × device) that ended well and are in the row's means"),
     "pairs": Column("pairs", COUNT, "(seed, device) pairs behind the row"),
     "devices": Column("devices", COUNT, "devices with at least one trial that ended well"),
-    "test_accuracy": Column(
-        "test accuracy", PERCENT, "accuracy on the common test set after training, mean over trials"
-    ),
-    "accuracy_low": Column("95 % low", PERCENT, "lower end of the 95 % interval of the mean accuracy, by itself"),
-    "accuracy_high": Column("95 % high", PERCENT, "upper end of the 95 % interval of the mean accuracy, by itself"),
-    "accuracy_half_width": Column(
-        "±\u00a095\u00a0%", SPREAD, "half the width of the 95 % interval of the mean accuracy, of each row by itself"
-    ),
-    "std_over_devices": Column("± devices", SPREAD, "standard deviation of the devices' means over seeds"),
-    "std_over_seeds": Column("± seeds", SPREAD, "standard deviation of the seeds' means over devices"),
-    "local_accuracy": Column("local accuracy", PERCENT, "test accuracy weighted by the device's own class shares"),
-    "accuracy_by_data": Column(
-        "accuracy, by data", PERCENT, "mean test accuracy with devices weighted by the samples that they hold (Eq. 10)"
-    ),
+    "test_accuracy": _MEASURED["test_accuracy"],
+    "accuracy_low": _MEASURED["accuracy_low"],
+    "accuracy_high": _MEASURED["accuracy_high"],
+    "accuracy_half_width": _MEASURED["accuracy_half_width"],
+    "std_over_devices": _MEASURED["std_over_devices"],
+    "std_over_seeds": _MEASURED["std_over_seeds"],
+    "local_accuracy": _MEASURED["local_accuracy"],
+    "accuracy_by_data": _MEASURED["accuracy_by_data"],
     "device_time_saved": Column(
         "time saved",
         PERCENT,
@@ -40,11 +40,9 @@ COLUMNS: dict[str, Column] = {
     "startup_share": Column("start-up share", PERCENT, "start-up's share of the emulated time"),
     "scoring_share": Column("scoring share", PERCENT, "scoring's share of the emulated time"),
     "random_keeps": Column("random keeps", NUMBER, "keep ratio of random at the same total emulated energy"),
-    "gap_at_cost": Column(
-        "to random, equal cost", POINTS, "accuracy minus that of random at the same total emulated energy, paired"
-    ),
-    "gap_at_cost_low": Column("95 % low", POINTS, "lower end of the 95 % interval of that, of each row by itself"),
-    "gap_at_cost_high": Column("95 % high", POINTS, "upper end of the 95 % interval of that, of each row by itself"),
+    "gap_at_cost": _MEASURED["gap_at_cost"],
+    "gap_at_cost_low": _MEASURED["gap_at_cost_low"],
+    "gap_at_cost_high": _MEASURED["gap_at_cost_high"],
     "time_saved": Column(
         "time saved, closed form",
         PERCENT,
@@ -52,7 +50,7 @@ COLUMNS: dict[str, Column] = {
     ),
     "energy_saved": Column("energy saved, closed form", PERCENT, "energy saved by the closed form, likewise"),
     "common_trials": Column("common trials", COUNT, "trials of the pairs that finish every method and keep ratio"),
-    "common_accuracy": Column("common accuracy", PERCENT, "mean test accuracy of the common trials"),
+    "common_accuracy": _MEASURED["common_accuracy"],
     "opponent": Column("opponent", text, "baseline that spends the same total cost"),
     "opponent_keep_ratio": Column("opponent keeps", NUMBER, "keep ratio of the opponent at equal cost"),
     "score_j": Column("scoring (J)", NUMBER, "mean emulated energy of scoring, paid once for all trainings"),
@@ -65,29 +63,29 @@ COLUMNS: dict[str, Column] = {
         text,
         "trainings on the same kept set after which scoring has paid for itself against full training, by energy",
     ),
-    "opponent_accuracy": Column("its accuracy", PERCENT, "test accuracy of the opponent at that cost"),
-    "opponent_local_accuracy": Column("its local accuracy", PERCENT, "likewise on the device's own class mix"),
-    "accuracy": Column("accuracy", PERCENT, "test accuracy of the method, mean over the pairs"),
+    "opponent_accuracy": _MEASURED["opponent_accuracy"],
+    "opponent_local_accuracy": _MEASURED["opponent_local_accuracy"],
+    "accuracy": _MEASURED["accuracy"],
     "energy_each_j": Column("energy (J)", NUMBER, "mean emulated energy of the pairs' trials"),
     "time_each_s": Column("time (s)", NUMBER, "mean emulated time of the pairs' trials"),
     "unpaired": Column("unpaired", COUNT, "trials that cost less than the opponent's cheapest"),
-    "local_gap": Column("gap, own mix", POINTS, "the gap to random on the device's own class mix"),
-    "lead": Column("lead", POINTS, "accuracy minus the opponent's at equal total cost, paired, in percentage points"),
-    "local_lead": Column("lead, own mix", POINTS, "likewise on the device's own class mix"),
+    "local_gap": _MEASURED["local_gap"],
+    "lead": _MEASURED["lead"],
+    "local_lead": _MEASURED["local_lead"],
     "tests": Column("tested at once", COUNT, "intervals that decide together; each has the level 1 - 0.05 / tests"),
     "base_keep_ratio": Column("partner keeps", NUMBER, "mean keep ratio of the partner's trials"),
     "left_out": Column("left out", COUNT, "trials of the cell on pairs that do not finish at every keep ratio"),
     "finish_all_s": Column("all done, any device (s)", NUMBER, "all done (s), over all devices that finish this cell"),
     "left_out_devices": Column("devices left out", COUNT, "devices that finish this cell and not every other one"),
-    "mean_by_data": Column("mean, by data", PERCENT, "mean with devices weighted by the samples that they hold"),
+    "mean_by_data": _MEASURED["mean_by_data"],
     "device_startup_s": Column(
         "start-up, emulated (s)", NUMBER, "emulated time of starting the process, once per training"
     ),
     "failed": Column("failed", COUNT, "trials that failed, for example because the loss was not finite"),
     "infeasible": Column("infeasible", COUNT, "trials that the device cannot do, for example for lack of memory"),
-    "gap": Column("gap to random", POINTS, "accuracy minus that of random, paired, in percentage points (pp)"),
-    "gap_low": Column("95 % low", POINTS, "lower end of the 95 % interval of the gap, of each row by itself"),
-    "gap_high": Column("95 % high", POINTS, "upper end of the 95 % interval of the gap, of each row by itself"),
+    "gap": _MEASURED["gap"],
+    "gap_low": _MEASURED["gap_low"],
+    "gap_high": _MEASURED["gap_high"],
     "analytic_time_s": Column("time, analytic (s)", NUMBER, "closed-form time on the device: scoring + training"),
     "analytic_energy_j": Column("energy, analytic (J)", NUMBER, "closed-form energy on the device"),
     "device_time_s": Column("time, emulated (s)", NUMBER, "time on the device, emulated step by step"),
@@ -99,7 +97,7 @@ COLUMNS: dict[str, Column] = {
     "r2": Column("R²", NUMBER, "share of the time's variance that the line explains"),
     "epoch": Column("epoch", COUNT, "epochs of training so far"),
     "subset_loss": Column("training loss", NUMBER, "running mean over the samples of the epoch"),
-    "subset_accuracy": Column("training accuracy", PERCENT, "running mean over the samples of the epoch"),
+    "subset_accuracy": _MEASURED["subset_accuracy"],
     "test_loss": Column("test loss", NUMBER, "mean loss on the common test set"),
     "limit": Column(
         "limit",
@@ -119,7 +117,7 @@ COLUMNS: dict[str, Column] = {
     "shard_size": Column("samples held", COUNT, "samples that the device holds"),
     "subset_size": Column("samples kept", COUNT, "samples kept for training; all of them for a dynamic method"),
     "dynamic": Column("dynamic", text, "true: the method chose while it trained and kept no subset"),
-    "train_accuracy": Column("shard accuracy", PERCENT, "accuracy on the device's whole shard after training"),
+    "train_accuracy": _MEASURED["train_accuracy"],
     "train_loss": Column("shard loss", NUMBER, "mean loss on the device's whole shard after training"),
     "score_flops": Column("scoring (FLOP)", NUMBER, "counted work of scoring, multiply-add = 2"),
     "train_flops": Column("training (FLOP)", NUMBER, "counted work of all trainings, forward + backward"),
@@ -153,7 +151,7 @@ COLUMNS: dict[str, Column] = {
     "host_stack_size": Column(
         "trained together", COUNT, "trainings of small networks that shared their steps; 0 = trained alone"
     ),
-    "accuracy_change": Column("change to full", POINTS, "accuracy minus that of full, paired, in percentage points"),
+    "accuracy_change": _MEASURED["accuracy_change"],
     "cost": Column("cost", NUMBER, "mean of one device, in the unit of the figure"),
     "on_front": Column("not beaten", text, "no other point is both cheaper and more accurate"),
     "finish_s": Column("all done (s)", NUMBER, "emulated time until the last device is done, mean over seeds"),
@@ -163,12 +161,12 @@ COLUMNS: dict[str, Column] = {
     "wait_share": Column("waiting share", PERCENT, "waiting as a share of devices × time until all are done"),
     "idle_energy_j": Column("idle energy (J)", NUMBER, "energy of the waiting at the devices' idle power"),
     "idle_energy_share": Column("idle energy share", PERCENT, "its share of training energy + idle energy"),
-    "mean": Column("mean", PERCENT, "mean over the devices"),
-    "worst_tenth": Column("worst tenth", PERCENT, "mean of the lowest tenth of the devices, at least one"),
-    "gini": Column("Gini", NUMBER, "Gini coefficient of the devices' accuracies: 0 = all equal"),
-    "jain": Column("Jain", NUMBER, "Jain's index of the devices' accuracies: 1 = all equal"),
+    "mean": _MEASURED["mean"],
+    "worst_tenth": _MEASURED["worst_tenth"],
+    "gini": _MEASURED["gini"],
+    "jain": _MEASURED["jain"],
     "runner_up": Column("runner-up", text, "second most accurate method"),
-    "ahead": Column("lead", POINTS, "accuracy minus that of the runner-up"),
+    "ahead": _MEASURED["ahead"],
     "of": Column("devices compared", COUNT, "devices that were compared"),
     "needed_memory_bytes": Column("memory needed (B)", NUMBER, "largest peak of the device's trials"),
     "memory_bytes": Column("memory (B)", NUMBER, "capacity of the device"),
@@ -253,17 +251,15 @@ COLUMNS: dict[str, Column] = {
     "finish_low_s": Column("95 % low", NUMBER, "lower end of the 95 % interval over seeds of: all done (s)"),
     "finish_high_s": Column("95 % high", NUMBER, "upper end of the 95 % interval over seeds of: all done (s)"),
     "energy_j": Column("energy, fleet (J)", NUMBER, "emulated, sum over the devices, mean over seeds"),
-    "energy_per_point_j": Column("J per point", NUMBER, "energy / (100 × mean test accuracy) of the common devices"),
+    "energy_per_point_j": _MEASURED["energy_per_point_j"],
     "closed_j": Column("energy, closed form (J)", NUMBER, "mean energy of the pairs' trials by the closed form"),
     "common_devices": Column("common devices", COUNT, "devices that finish everything on every fleet"),
     "common_finish_s": Column("all done, common (s)", NUMBER, "time of the slowest common device, mean over seeds"),
     "common_energy_j": Column("energy, common (J)", NUMBER, "sum over the common devices, mean over seeds"),
     "run": Column("run", text, "run; in paired tables the one compared with the first run"),
-    "first_accuracy": Column("first run", PERCENT, "mean test accuracy of the first run over the pairs"),
-    "own_accuracy": Column("this run", PERCENT, "mean test accuracy of the other run over the pairs"),
-    "difference": Column(
-        "difference", POINTS, "other run minus first run, by seed, device, method and ratio (or rule)"
-    ),
+    "first_accuracy": _MEASURED["first_accuracy"],
+    "own_accuracy": _MEASURED["own_accuracy"],
+    "difference": _MEASURED["difference"],
     "evidence": Column("evidence", text, "higher or lower where the interval excludes 0; none: not decided"),
     "first_cost": Column("first run", NUMBER, "mean of the first run over the pairs"),
     "own_cost": Column("this run", NUMBER, "mean of the other run over the pairs"),
@@ -274,18 +270,34 @@ COLUMNS: dict[str, Column] = {
     "on_common_front": Column("not beaten by any run", text, "no point of any run is both cheaper and more accurate"),
 }
 
+"""of a classification (`columns_of`)"""
 ENDS = {"_low": ("95 % low", "lower"), "_high": ("95 % high", "upper")}
 """suffixes of columns that are an end of an interval"""
 SIMULTANEOUS = ("difference",)
 """labels of quantities with simultaneous intervals: differences of compared runs"""
 
 
-def column(name: str, values: pd.Series) -> Column:
-    """Column called `name`; one that is not in COLUMNS has its name as label."""
-    if name in COLUMNS:
-        return COLUMNS[name]
+@functools.cache
+def columns_of(metric: Metric, own_test: bool = False) -> dict[str, Column]:
+    """Columns of the page of a run, by name.
+
+    Args:
+        metric: the metric that decides in the run.
+        own_test: `own_*` is of the device's own test samples, as in records; in a comparison it is of the other run.
+    """
+    measured = metric_columns(metric)
+    found = {metric.named(name): measured.get(name, column) for name, column in COLUMNS.items()}
+    for other in METRICS.values():
+        found |= {name: column for name, column in set_columns(other).items() if name not in found}
+    return found | ({metric.column("own"): set_columns(metric)[metric.column("own")]} if own_test else {})
+
+
+def column(name: str, values: pd.Series, columns: Mapping[str, Column] = COLUMNS) -> Column:
+    """Column called `name`; one that is not in `columns` has its name as label."""
+    if name in columns:
+        return columns[name]
     for ending, (label, word) in ENDS.items():
-        of = COLUMNS.get(name.removesuffix(ending))
+        of = columns.get(name.removesuffix(ending))
         if name.endswith(ending) and of is not None:
             level = "simultaneous over all rows" if of.label in SIMULTANEOUS else "of each row by itself"
             return Column(label, of.write, f"{word} end of the 95 % interval of: {of.label}; {level}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from edgesim.analysis.comparison import QUANTITIES, against_first, fronts, mean_differences, scenario_differences
+from edgesim.analysis import comparison
 from edgesim.analysis.comparison_findings import SHOWN_LAMBDA, equal_cost_findings, fleet_findings, run_findings
 from edgesim.analysis.curves import final_accuracy
 from edgesim.analysis.equal_cost import equal_cost
@@ -30,6 +30,7 @@ from edgesim.report.sections import PageChoice, PageTable, Section
 from edgesim.report.verdict_section import Verdict
 from edgesim.results import text_columns
 from edgesim.results.grouped_ratios import by_rule
+from edgesim.tasks import Metric, metric_in
 
 EXACT = ("dataset", "partition", "seeds")
 """parts of a scenario that determine the samples of a device"""
@@ -57,6 +58,7 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
         command: command line of the comparison.
     """
     ruled = {name: by_rule(records, records) for name, records in priced.items()}
+    metric = comparison.common_metric(ruled)
     costs, best = fleet_table(ruled), best_of_fleets(ruled)
     table, epochs = costs.table, dict.fromkeys(ruled, _epochs(run))
     styles = plot_style.method_styles(priced, "")
@@ -82,6 +84,7 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
         ],
         documents=[*yamls, ("The scenario as it was run", validation.dump(run.scenario))],
         data_notes=run_facts.data_notes(run.info),
+        metric=metric,
     )
 
 
@@ -92,14 +95,18 @@ def of_runs(runs: Mapping[str, Run], command: str = "") -> Page:
     Args:
         runs: name -> run, in any state; two or more.
         command: command line of the comparison.
+
+    Raises:
+        RunError: the runs are of different tasks.
     """
     tables = {name: run.records for name, run in runs.items()}
     ruled = {name: by_rule(records, records) for name, records in tables.items()}
     first, *others = runs
-    differ = {name: scenario_differences(runs[first].scenario, runs[name].scenario) for name in others}
-    pairs = {column: against_first(tables, column) for column in QUANTITIES}
-    accuracy = pairs["test_accuracy"]
-    means = mean_differences(tables)
+    differ = {name: comparison.scenario_differences(runs[first].scenario, runs[name].scenario) for name in others}
+    metric = comparison.common_metric(tables)
+    pairs = {column: comparison.against_first(tables, column) for column in comparison.quantities(tables)}
+    accuracy = pairs[metric.column()]
+    means = comparison.mean_differences(tables)
     facts = [(f"{name}: {label}", value)
              for name, run in runs.items() for label, value in run_facts.facts(run.info, run.records)]  # fmt: skip
     return Page(
@@ -117,13 +124,14 @@ def of_runs(runs: Mapping[str, Run], command: str = "") -> Page:
         ),
         sections=[
             _differ(differ),
-            _pairs(pairs),
+            _pairs(pairs, metric),
             _equal_cost(ruled, "run"),
             _fronts(ruled),
             _failures(ruled, "run"),
         ],
         documents=[(f"The scenario of {name}", validation.dump(run.scenario)) for name, run in runs.items()],
         data_notes=tuple(f"{name}: {note}" for name, run in runs.items() for note in run_facts.data_notes(run.info)),
+        metric=metric,
     )
 
 
@@ -193,8 +201,8 @@ def _fleets(table: pd.DataFrame, priced: Mapping[str, pd.DataFrame], styles: plo
     renamed = table.drop(columns=hidden).rename(columns=names)
     every = PageTable("fleets", "Every fleet, method and keep ratio", renamed)
     intro = (
-        "The same training on other hardware: its accuracy stays, its time and energy are priced on each fleet. "
-        f"{CLOSED_FORM}"
+        f"The same training on other hardware: its {metric_in(table).title} stays, its time and energy are priced on "
+        f"each fleet. {CLOSED_FORM}"
     )
     return Section("fleets", "Fleets", shown, [every], NO_TRIAL, intro, (_method({"": table}),))
 
@@ -213,7 +221,7 @@ def _best(best: AnalysisResult, priced: Mapping[str, pd.DataFrame]) -> Section:
 def _profiles(priced: Mapping[str, pd.DataFrame]) -> Section:
     devices = PageTable("composition", "Devices of the fleets", of_each_fleet(priced, composition))
     # Accuracy depends on a device's data, and profiles are assigned by chance: accuracies per profile would mislead.
-    means = of_each_fleet(priced, by_profile).drop(columns="test_accuracy")
+    means = of_each_fleet(priced, by_profile).drop(columns=comparison.common_metric(priced).column())
     full = means[means["method"] == FULL].drop(columns=["method", "keep_ratio"])
     tables = [
         devices,
@@ -271,11 +279,12 @@ def _differ(differ: Mapping[str, AnalysisResult]) -> Section:
     return Section("differ", "Scenarios", [], [every], "The scenarios are equal.", intro, (), limits)
 
 
-def _pairs(pairs: Mapping[str, AnalysisResult]) -> Section:
-    accuracy = pairs["test_accuracy"].table
+def _pairs(pairs: Mapping[str, AnalysisResult], metric: Metric) -> Section:
+    accuracy = pairs[metric.column()].table
     styles = plot_style.method_styles(accuracy["method"], FULL)
-    ends = {"a": "first_accuracy", "b": "own_accuracy", "low": "difference_low", "high": "difference_high"}
-    tables = [PageTable("pairs", "Test accuracy, paired", accuracy.rename(columns=ends))]
+    ends = {"a": metric.named("first_accuracy"), "b": metric.named("own_accuracy"),
+            "low": "difference_low", "high": "difference_high"}  # fmt: skip
+    tables = [PageTable("pairs", f"Test {metric.title}, paired", accuracy.rename(columns=ends))]
     costs = {"a": "first_cost", "b": "own_cost", "difference": "cost_difference",
              "low": "cost_difference_low", "high": "cost_difference_high"}  # fmt: skip
     for kind, (word, unit) in WORDS.items():
@@ -283,8 +292,8 @@ def _pairs(pairs: Mapping[str, AnalysisResult]) -> Section:
         tables.append(PageTable(f"pairs-{word}", f"Emulated {word} ({unit}), paired", found, folded=True))
     runs = tuple(str(name) for name in dict.fromkeys(accuracy["run"]))
     intro = "Differences are other run minus first run. Intervals are 95 %, simultaneous over all rows (Bonferroni)."
-    missing = " ".join(pairs["test_accuracy"].missing) or NONE_WELL
-    figures = [run_comparison.difference_figure(accuracy, styles)]
+    missing = " ".join(pairs[metric.column()].missing) or NONE_WELL
+    figures = [run_comparison.difference_figure(accuracy, styles, metric)]
     return Section("pairs", "Paired trials", figures, tables, missing, intro, (PageChoice("run", "Run shown", runs),))
 
 
@@ -294,8 +303,9 @@ def _fronts(tables: Mapping[str, pd.DataFrame]) -> Section:
     shown = [run_comparison.accuracy_figure(final.rename(columns={"fleet": "run"}), styles)]
     limits: list[str] = []
     for kind in WORDS:
-        found = fronts(tables, f"device_{kind}")
+        found = comparison.fronts(tables, f"device_{kind}")
         shown.append(run_comparison.fronts_figure(found.table, styles, kind))
         limits += found.missing
-    intro = "All trials of every run, paired or not: accuracy against the keep ratio, and against time and energy."
+    title = comparison.common_metric(tables).title
+    intro = f"All trials of every run, paired or not: {title} against the keep ratio, and against time and energy."
     return Section("fronts", "All runs", shown, [], NONE_WELL, intro, (_method(tables),), tuple(dict.fromkeys(limits)))

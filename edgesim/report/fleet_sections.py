@@ -21,12 +21,13 @@ from edgesim.report.figures.prices import WORDS
 from edgesim.report.run_tables import RunTables
 from edgesim.report.sections import MIDDLE, NONE_WELL, PageStyle, PageTable, Section, unless_empty
 from edgesim.report.tradeoff_section import first_kind
+from edgesim.tasks import ACCURACY, Metric
 
 FAIRNESS = ["method", "keep_ratio", "devices", "seeds", "mean", "mean_by_data", "worst_tenth", "gini", "jain"]
 """columns of the table shown; the figure's table has the intervals"""
 OF_TRIALS = (
-    "seeds", "test_accuracy", "local_accuracy", "analytic_time_s", "device_time_s", "analytic_energy_j",
-    "device_energy_j",
+    "seeds", "test_accuracy", "local_accuracy", "own_accuracy", "analytic_time_s", "device_time_s",
+    "analytic_energy_j", "device_energy_j",
 )  # fmt: skip
 """columns that equal the trial's own where there is one seed: a third of a large page"""
 MOST_SENTENCES = 4
@@ -39,18 +40,20 @@ FOLDED = 12
 
 def devices_section(source: RunTables, page_style: PageStyle) -> Section:
     """Time and energy of each device, accuracy against cost, and the most accurate method on each."""
-    devices, winners = by_device(source.records), device_winners(source.records)
+    devices, winners, metric = by_device(source.records), device_winners(source.records), source.metric
+    best_mean = f"{'highest' if metric.higher_is_better else 'lowest'} "
+    best_mean += "mean accuracy" if metric is ACCURACY else f"mean of {metric.title}"
     shown = [device_figures.device_figure(devices.table, kind) for kind in WORDS]
     for kind in WORDS.keys() - {first_kind(source)}:
         points = accuracy_against(source.records, f"device_{kind}").table
         shown.append(device_figures.pareto_figure(points, page_style.styles, kind))
     if source.records["device"].nunique() > 1:
-        shown.append(device_figures.winner_figure(winner_counts(winners.table).table, page_style.styles))
+        shown.append(device_figures.winner_figure(winner_counts(winners.table).table, page_style.styles, source.metric))
     tables = [
-        PageTable("devices", "Every device", _every_device(devices.table), folded=True),
+        PageTable("devices", "Every device", _every_device(devices.table, metric), folded=True),
         *([_power_modes(source.devices)] if source.has_power_modes else []),
         *_data_table(data_of_devices(source.shards, source.devices).table),
-        PageTable("winners", "Method with the highest mean accuracy on every device", winners.table, folded=True),
+        PageTable("winners", f"Method with the {best_mean} on every device", winners.table, folded=True),
         PageTable("best-ratios", "Best keep ratio by Eq. 14", _best_ratios(source.records), folded=True),
         PageTable("profiles", "Means per profile", by_profile(source.records), folded=True),
     ]
@@ -58,7 +61,8 @@ def devices_section(source: RunTables, page_style: PageStyle) -> Section:
     best = best_ratios(source.records)
     limits = (*limits, *(unless_empty(best) if len(best.table) else best.missing[:1]))
     intro = (
-        "Each device by itself: its time and energy, accuracy against cost, and its most accurate method. Best ratios "
+        f"Each device by itself: its time and energy, {metric.title} against cost, and its most accurate method. Best "
+        "ratios "
         "by Eq. 14 weight the devices' risks by the samples that they hold (Eqs. 10 and 12), and all equally."
     )
     return Section("devices", "Devices", shown, tables, NONE_WELL, intro, (page_style.method,), limits)
@@ -73,13 +77,19 @@ def fleet_section(source: RunTables, page_style: PageStyle) -> Section:
     shown = [
         # A single device does not wait, and is its own worst tenth.
         *([device_figures.straggler_figure(last.table, page_style.styles)] if last.table["devices"].max() > 1 else []),
-        *([device_figures.fairness_figure(fair.table, page_style.styles)] if fair.table["devices"].max() > 1 else []),
+        *(
+            [device_figures.fairness_figure(fair.table, page_style.styles, source.metric)]
+            if fair.table["devices"].max() > 1
+            else []
+        ),
         device_figures.headroom_figure(headroom.table),
     ]
     several = fair.table[fair.table["devices"] > 1]
     tables = [
         PageTable("infeasible", "Infeasible trials by device and reason", infeasible.table),
-        PageTable("fairness", "Spread of accuracy over the devices", several[FAIRNESS], len(several) > FOLDED),
+        PageTable(
+            "fairness", f"Spread of {source.metric.noun} over the devices", several[FAIRNESS], len(several) > FOLDED
+        ),
     ]
     limits = [sentence for found in (last, fair, headroom) for sentence in unless_empty(found)]
     waiting = waiting_in_words(last.table)
@@ -208,10 +218,12 @@ def _finish(devices: list[int]) -> str:
     return "finishes" if len(devices) == 1 else "finish"
 
 
-def _every_device(devices: pd.DataFrame) -> pd.DataFrame:
+def _every_device(devices: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     """Table of `by_device`; with one seed without the columns that the table of trials has."""
     several = devices["seeds"].max() > 1
-    return devices if several else devices.drop(columns=[name for name in OF_TRIALS if name in devices])
+    return (
+        devices if several else devices.drop(columns=[name for name in map(metric.named, OF_TRIALS) if name in devices])
+    )
 
 
 def _power_modes(devices: pd.DataFrame) -> PageTable:

@@ -72,16 +72,20 @@ def write_page(shown: page.Page, out: Path, in_sections: Sequence[str], in_figur
             continue
         lines += [f"## {part.title}", ""]
         for table in found:
-            lines += [f"{_plain(table.caption)}:", "", *_rows(table.data), ""]
+            lines += [f"{_plain(table.caption)}:", "", *_rows(table.data, shown), ""]
             used += [str(name) for name in table.data.columns]
-    lines += ["## Columns", "", *(f"- **{label}**: {meaning}" for label, _, meaning in text_tables.glossary(used))]
+    lines += [
+        "## Columns",
+        "",
+        *(f"- **{label}**: {meaning}" for label, _, meaning in text_tables.glossary(used, shown.columns)),
+    ]
     out.parent.mkdir(parents=True, exist_ok=True)
     write_signed(out, "\n".join(lines) + "\n")
     return out
 
 
-def _rows(data: pd.DataFrame) -> list[str]:
-    table = text_tables.table(data)
+def _rows(data: pd.DataFrame, shown: page.Page) -> list[str]:
+    table = text_tables.table(data, known=shown.columns)
     head = "| " + " | ".join(_plain(label) for label, _ in table.headers) + " |"
     rule = "|" + "|".join("---:" if number else "---" for _, number in table.headers) + "|"
     body = ["| " + " | ".join(_plain(cell) for cell in row) + " |" for row in table.rows]

@@ -8,11 +8,13 @@ import pandas as pd
 
 from edgesim.analysis.claims import paper_claims
 from edgesim.analysis.cost_parts import cost_parts, parts_by_profile
-from edgesim.analysis.curves import CURVE_VALUES, curve_bands, final_accuracy
+from edgesim.analysis.curves import curve_bands, curve_values, final_accuracy
 from edgesim.analysis.equal_cost import equal_cost
+from edgesim.analysis.gains import margin_in_words
 from edgesim.analysis.grouping import OPPONENTS
 from edgesim.analysis.means import cost_by_ratio, failures, gap_to_random, summary, time_fits
 from edgesim.analysis.prices import compare_prices, device_prices, price_sources
+from edgesim.formatting import capital
 from edgesim.report import fleet_sections
 from edgesim.report.figures import accuracy, curves, parts, prices
 from edgesim.report.figures.figure import Figure
@@ -21,6 +23,7 @@ from edgesim.report.run_tables import RunTables
 from edgesim.report.sections import NO_TRIAL, NONE_WELL, PageStyle, PageTable, Section, unless_empty
 from edgesim.report.tradeoff_section import tradeoff_section
 from edgesim.report.verdict_section import claims_in_words
+from edgesim.tasks import ACCURACY
 
 # The ends of intervals are in the table of the accuracy figure; here they would only widen the table.
 HIDDEN = {"accuracy_low", "accuracy_high", "gap_at_cost_low", "gap_at_cost_high", "random_keeps"}
@@ -56,16 +59,28 @@ def sections(source: RunTables) -> list[Section]:
 
 
 def _summary(source: RunTables) -> Section:
-    every = summary(source.records)
+    every, metric = summary(source.records), source.metric
     hidden = HIDDEN if (every["common_trials"] < every["trials"]).any() else HIDDEN | set(COMMON)
+    hidden = set(map(metric.named, hidden))
+    mean = "mean accuracy" if metric is ACCURACY else f"mean of {metric.title}"
     cells = PageTable("summary", "Every method and keep ratio", every[[name for name in every if name not in hidden]])
     intro = (
-        "Means are over the trials that ended well. Devices count equally, except in accuracy by data (Eq. 10). ± 95 % "
-        "is half the interval of the mean accuracy, of each row by itself. Savings are against full training on the "
-        "same seeds and devices, emulated, with start-up and scoring. Savings by the closed form (edge paper) leave "
-        "out start-up, dispatch, memory traffic, reading and heat."
+        "Means are over the trials that ended well. Devices count equally, except in "
+        f"{metric.title} by data (Eq. 10). ± 95 % "
+        f"is half the interval of the {mean}, of each row by itself. {_margin_in_words(source)}"
+        "Savings are against full training on the same seeds and devices, emulated, with start-up and scoring. "
+        "Savings by the closed form (edge paper) leave out start-up, dispatch, memory traffic, reading and heat."
     )
     return Section("summary", "Summary", [], [cells], NO_TRIAL, intro)
+
+
+def _margin_in_words(source: RunTables) -> str:
+    """Sentences on the direction of a metric that is no share, and on the margin, which is relative; else empty."""
+    metric = source.metric
+    if metric.is_share:
+        return ""
+    margin = margin_in_words(source.margin, metric)
+    return f"Of {metric.noun}, {metric.better} is better; the margin (report.margin) is {margin}. "
 
 
 def _equal_cost(source: RunTables) -> Section:
@@ -78,7 +93,8 @@ def _equal_cost(source: RunTables) -> Section:
     ]  # fmt: skip
     intro = (
         "Each method against opponents that spend the same cost, scoring included. They are a larger random subset, "
-        "all data in fewer epochs, and a new random subset every epoch. An opponent's accuracy comes from its own "
+        "all data in fewer epochs, and a new random subset every epoch. "
+        f"An opponent's {source.metric.title} comes from its own "
         "curve on the same device and seed, linear between its keep ratios and full training. Few keep ratios favour "
         "the method. "
         f"Intervals are of each row by itself. {STORAGE}"
@@ -110,18 +126,20 @@ def _claims(source: RunTables) -> Section:
 
 def _accuracy(source: RunTables, page_style: PageStyle) -> Section:
     final = final_accuracy(source.records)
-    shown = [accuracy.accuracy_figure(final.table, page_style.styles, value) for value in accuracy.NOTES]
-    intro = "Accuracy of the trained networks at the end (edge paper, Figs. 7 and 8), on one scale."
-    return Section("accuracy", "Accuracy", shown, [], NONE_WELL, intro + accuracy.mix_in_words(source.shards))
+    values = accuracy.notes_of(final.table.columns)
+    shown = [accuracy.accuracy_figure(final.table, page_style.styles, value) for value in values]
+    title = capital(source.metric.title)
+    intro = f"{title} of the trained networks at the end (edge paper, Figs. 7 and 8), on one scale."
+    return Section("accuracy", title, shown, [], NONE_WELL, intro + accuracy.mix_in_words(source.shards))
 
 
 def _against_random(source: RunTables, page_style: PageStyle) -> Section:
     gaps = gap_to_random(source.records)
-    shown = [accuracy.gap_figure(gaps, page_style.styles)]
+    shown = [accuracy.gap_figure(gaps, page_style.styles, source.metric)]
     # With one ratio the gap figure compares the methods already.
     ranked = gaps["method"].nunique() >= RANKED and gaps["keep_ratio"].nunique() > 1
     if ranked:
-        shown.append(accuracy.ranking_figure(gaps, page_style.styles))
+        shown.append(accuracy.ranking_figure(gaps, page_style.styles, source.metric))
     no_pair = "There is no pair of a method and random with the same seed, device and keep ratio."
     intro = "Gain by selection over a random subset (edge paper, Fig. 9). Intervals are of each ratio by itself. "
     intro += accuracy.pairing(gaps) if len(gaps) else ""
@@ -132,14 +150,18 @@ def _training(source: RunTables, page_style: PageStyle) -> Section:
     bands = curve_bands(source.curves)
     lines = curves.thinned(bands.table)
     # A line of one point, after the last epoch, repeats the accuracy section.
-    several = lines.groupby(["method", "keep_ratio"], dropna=False)[list(CURVE_VALUES)].count().max()
-    shown = [curves.curves_figure(lines, value) for value in CURVE_VALUES if several[value] > 1]
+    values = curve_values(source.curves)
+    several = lines.groupby(["method", "keep_ratio"], dropna=False)[list(values)].count().max()
+    shown = [curves.curves_figure(lines, value) for value in values if several[value] > 1]
     epochs = PageTable("curves", "Mean curves", bands.table, folded=True)
     nothing = "No curves were recorded."
     limits = unless_empty(bands)
     if len(bands.table) and not shown:
         limits = ("There is one epoch, so there is no curve to draw; the table has its values.",)
-    intro = "Loss and accuracy over the epochs (edge paper, Figs. 3 to 6), on the subset and on the common test set."
+    intro = (
+        f"Loss and {source.metric.title} over the epochs (edge paper, Figs. 3 to 6), on the subset and on the common "
+    )
+    intro += "test set."
     return Section("training", "Training", shown, [epochs], nothing, intro, (page_style.method,), limits)
 
 

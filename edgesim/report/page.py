@@ -17,11 +17,14 @@ from edgesim.config import validation
 from edgesim.config.output_files import write_signed
 from edgesim.formatting import MOST_PLAIN, UNKNOWN
 from edgesim.report import payload, pictures, plot_style, run_facts, text_tables
+from edgesim.report.columns import columns_of
 from edgesim.report.outline import sections
 from edgesim.report.run_tables import Run, read
 from edgesim.report.sections import PageTable, Section
+from edgesim.report.table_column import Column
 from edgesim.report.verdict_section import Verdict, read_verdict
 from edgesim.results import text_columns
+from edgesim.tasks import ACCURACY, Metric
 
 FIRST_ROWS = 25
 """rows of a table in the document itself; the script adds the others"""
@@ -53,6 +56,13 @@ class Page:
     """(title, text) of documents that can be expanded"""
     data_notes: tuple[str, ...] = ()
     """notes on how the data were read"""
+    metric: Metric = ACCURACY
+    """the metric that decides"""
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """Columns of its tables, by name."""
+        return columns_of(self.metric, own_test=self.kind == "report")
 
 
 def write(run: Run, out: Path) -> Path:
@@ -93,6 +103,7 @@ def of_run(run: Run) -> Page:
         sections=sections(source),
         documents=[("The scenario as it was run", validation.dump(run.scenario))],
         data_notes=run_facts.data_notes(run.info),
+        metric=source.metric,
     )
 
 
@@ -106,7 +117,7 @@ def render_page(page: Page) -> str:
     empty = _with_data(document, {"tables": {}, "figures": specs})
     room = payload.MAX_BYTES - payload.SPARE_BYTES - len(empty.encode())
     # Tables come first; pictures of samples get the remaining room, and a little in any case.
-    packed = payload.packed_tables(list(all_tables.values()))
+    packed = payload.packed_tables(list(all_tables.values()), page.columns)
     left = room - packed.bytes
     pictured = [_pictured(part, min(max(left, pictures.LEAST_BYTES), pictures.MOST_BYTES)) for part in page.sections]
     taken = sum(gallery.size for part in pictured for gallery in part.galleries)
@@ -135,12 +146,12 @@ def _document(page: Page, shown: Mapping[str, PageTable]) -> str:
     text: str = _template().render(
         page=page,
         tables=shown,
-        first_rows=_first_rows,
+        first_rows=lambda data: text_tables.table(data, FIRST_ROWS, page.columns),
         short=SHORT,
         unknown=UNKNOWN,
         most_plain=MOST_PLAIN,
         brief=BRIEF,
-        glossary=text_tables.glossary(name for table in shown.values() for name in table.data.columns),
+        glossary=text_tables.glossary((name for table in shown.values() for name in table.data.columns), page.columns),
         colours=plot_style.PAGE_COLOURS,
         page_data=Markup(DATA_PLACE),
         plotly_js=payload.plotly_js(),
@@ -159,10 +170,6 @@ def _template() -> jinja2.Template:
 def unbroken(text: str) -> Markup:
     """Sentence as HTML without line breaks between a number and its unit."""
     return Markup(UNITS.sub(r'<span class="unbroken">\1</span>', str(escape(text))))
-
-
-def _first_rows(data: Any) -> text_tables.Table:
-    return text_tables.table(data, FIRST_ROWS)
 
 
 def _specs(parts: list[Section]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from markupsafe import Markup
 
 from edgesim.report import columns
 from edgesim.report.sections import PageTable
+from edgesim.report.table_column import Column
 
 VENDOR = Path(__file__).parent / "vendor"
 MAX_BYTES = 6_000_000
@@ -37,7 +39,7 @@ def plotly_js() -> Markup:
     return Markup((VENDOR / "plotly-basic.min.js").read_text(encoding="utf-8"))
 
 
-def packed(data: pd.DataFrame) -> dict[str, Any]:
+def packed(data: pd.DataFrame, known: Mapping[str, Column] = columns.COLUMNS) -> dict[str, Any]:
     """A table as columns: {"rows": n, "columns": [{"key", "form", "meaning", "values"} …]}.
 
     Numbers are in full precision, None where not finite. "form" is the column's number format, None for texts. Instead
@@ -46,7 +48,7 @@ def packed(data: pd.DataFrame) -> dict[str, Any]:
     """
     packed_columns: list[dict[str, Any]] = []
     for name in data.columns:
-        column = columns.column(name, data[name])
+        column = columns.column(name, data[name], known)
         entry: dict[str, Any] = {"key": name, "form": column.form, "meaning": column.meaning}
         packed_columns.append(entry | (_numbers(data[name]) if column.is_number else _texts(data[name])))
     return {"rows": len(data), "columns": packed_columns}
@@ -59,6 +61,8 @@ class PackedTables:
     tables: dict[str, PageTable]
     numbers: dict[str, dict[str, Any]]
     sizes: dict[str, int]
+    known: Mapping[str, Column]
+    """columns of the page"""
 
     @property
     def bytes(self) -> int:
@@ -66,11 +70,11 @@ class PackedTables:
         return sum(self.sizes.values())
 
 
-def packed_tables(shown: list[PageTable]) -> PackedTables:
-    """All rows of tables, packed."""
-    numbers = {table.key: packed(table.data) for table in shown}
+def packed_tables(shown: list[PageTable], known: Mapping[str, Column]) -> PackedTables:
+    """All rows of tables, packed, by the columns known on their page."""
+    numbers = {table.key: packed(table.data, known) for table in shown}
     sizes = {key: len(as_json(values)) for key, values in numbers.items()}
-    return PackedTables({table.key: table for table in shown}, numbers, sizes)
+    return PackedTables({table.key: table for table in shown}, numbers, sizes, known)
 
 
 def fit(whole: PackedTables, max_bytes: int) -> tuple[dict[str, PageTable], dict[str, Any]]:
@@ -90,7 +94,7 @@ def fit(whole: PackedTables, max_bytes: int) -> tuple[dict[str, PageTable], dict
         by_key[key] = dataclasses.replace(
             table, data=table.data.head(rows), left_out=table.left_out + len(table.data) - rows
         )
-        data[key] = packed(by_key[key].data)
+        data[key] = packed(by_key[key].data, whole.known)
         sizes[key] = len(as_json(data[key]))
     return by_key, data
 

@@ -12,6 +12,7 @@ from edgesim.analysis.accuracy_loss import MARGIN
 from edgesim.results import text_columns
 from edgesim.results.grouped_ratios import by_rule
 from edgesim.results.table_columns import empty
+from edgesim.tasks import Metric, metric_in
 
 
 class Run(Protocol):
@@ -62,9 +63,14 @@ class RunTables:
     epochs: int | None
     """of full training"""
     margin: float
-    """loss of accuracy that counts as none"""
+    """loss that counts as none (`report.margin`)"""
     has_power_modes: bool
     """True where the fleet's groups name power modes, or leave them to the rule of the keep ratio"""
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that decides."""
+        return metric_in(self.records)
 
 
 def read(run: Run) -> RunTables:

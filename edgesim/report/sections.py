@@ -13,6 +13,7 @@ from edgesim.report import plot_style
 from edgesim.report.figures.figure import Figure, SentenceFigure
 from edgesim.report.figures.finishing import finish_figure
 from edgesim.report.pictures import Gallery
+from edgesim.tasks import ACCURACY, Metric, metric_in
 
 NO_TRIAL = "There is no trial yet."
 NONE_WELL = "No trial has ended well, so there is nothing to show."
@@ -130,6 +131,8 @@ class PageStyle:
     ratio: PageChoice
     colours: str = ""
     """rule by which methods have a colour; empty where all have one"""
+    metric: Metric = ACCURACY
+    """the metric that decides"""
 
     @classmethod
     def of(cls, records: pd.DataFrame) -> PageStyle:
@@ -146,33 +149,38 @@ class PageStyle:
             PageChoice("method", "Method shown", tuple(methods)),
             PageChoice("ratio", "Keep ratio shown", tuple(f"{value:g}" for value in ratios), f"{middle:g}"),
             rule,
+            metric_in(records),
         )
 
 
 def coloured_methods(records: pd.DataFrame) -> tuple[list[str] | None, str]:
     """Methods with a colour where there are many, and the rule in words; None where all have one.
 
-    They are the most accurate ones, by mean test accuracy at the keep ratio nearest to MIDDLE, and `random`, with which
-    the others are compared. Of equal means the first in the scenario comes first.
+    They are the most accurate ones, by mean test accuracy (of another task: by its metric) at the keep ratio nearest to
+    MIDDLE, and `random`, with which the others are compared. Of equal means the first in the scenario comes first.
     """
     pruned = records[~records["method"].isin([FULL, RANDOM])]
     if pruned["method"].nunique() <= MANY:
         return None, ""
-    good = ok(pruned).dropna(subset=["test_accuracy", "keep_ratio"])
+    metric = metric_in(records)
+    value = metric.column()
+    good = ok(pruned).dropna(subset=[value, "keep_ratio"])
     found, ratios = {}, set()
     for method in dict.fromkeys(good["method"]):
         own = good[good["method"] == method]
         near = min(set(own["keep_ratio"]), key=lambda value: (abs(value - MIDDLE), value))
         ratios.add(near)
-        found[str(method)] = float(own.loc[own["keep_ratio"] == near, "test_accuracy"].mean())
-    best = sorted(found, key=lambda method: -found[method])[:BEST]
+        found[str(method)] = float(own.loc[own["keep_ratio"] == near, value].mean())
+    best = sorted(found, key=lambda method: -metric.sign * found[method])[:BEST]
     at = (
         f" at keep ratio {number(min(ratios))}"
         if len(ratios) == 1
         else f", each at its keep ratio nearest to {MIDDLE:g}"
     )
     has_random = bool((records["method"] == RANDOM).any())
-    rule = f"In colour: the {len(best)} methods with the highest mean test accuracy{at}{', and random' * has_random}."
+    most = "highest mean" if metric is ACCURACY else "highest" if metric.higher_is_better else "lowest"
+    highest = f"{most} test {metric.title}"
+    rule = f"In colour: the {len(best)} methods with the {highest}{at}{', and random' * has_random}."
     return [*best, RANDOM], f"{rule} The others are grey."
 
 

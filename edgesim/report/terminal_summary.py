@@ -8,8 +8,9 @@ from edgesim.analysis.grouping import dropped, everywhere, ok
 from edgesim.analysis.means import summary
 from edgesim.analysis.verdict import verdict_of
 from edgesim.report.run_tables import Run, read
-from edgesim.report.text_tables import terminal_rows
+from edgesim.report.text_tables import terminal_caption, terminal_rows
 from edgesim.results import text_columns
+from edgesim.tasks import metric_in
 
 KINDS = ("disagreement", "answer", "cost")
 """kinds of findings on the terminal; the page has all"""
@@ -21,6 +22,8 @@ class Summary(NamedTuple):
     sentences: list[str]
     header: list[str]
     rows: list[list[str]]
+    caption: str
+    """meaning of the columns"""
 
     @property
     def numbers(self) -> int:
@@ -37,4 +40,4 @@ def summary_of(run: Run) -> Summary:
     good = ok(source.records)
     if dropped(good, everywhere(good)):
         sentences.append("Rows with different numbers of trials are over different devices, so compare them with care.")
-    return Summary(sentences, *terminal_rows(summary(source.records)))
+    return Summary(sentences, *terminal_rows(summary(source.records)), terminal_caption(metric_in(source.records)))

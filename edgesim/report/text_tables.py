@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from edgesim.formatting import COUNT, number, points, rounded_percent
 from edgesim.report.columns import COLUMNS, column
+from edgesim.report.table_column import Column
+from edgesim.tasks import ACCURACY, Metric, metric_in
 
 MAX_ROWS = 400
 """rows of one table on the page; the run folder has the rest"""
@@ -24,28 +26,31 @@ class Table:
     rows_left_out: int
 
 
-def table(data: pd.DataFrame, max_rows: int = MAX_ROWS) -> Table:
-    """First rows of a DataFrame as text."""
+def table(data: pd.DataFrame, max_rows: int = MAX_ROWS, known: Mapping[str, Column] = COLUMNS) -> Table:
+    """First rows of a DataFrame as text, by the columns known on its page."""
     shown = data.head(max_rows)
-    columns = [column(name, data[name]) for name in data.columns]
+    columns = [column(name, data[name], known) for name in data.columns]
     rows = [[c.write(value) for c, value in zip(columns, row, strict=True)]
             for row in shown.itertuples(index=False, name=None)]  # fmt: skip
     return Table([(c.label, c.is_number) for c in columns], rows, len(data) - len(shown))
 
 
-def glossary(used: Iterable[str]) -> list[tuple[str, str, str]]:
-    """(label, name in records or tables, meaning) of the columns used, in the order of COLUMNS."""
+def glossary(used: Iterable[str], known: Mapping[str, Column] = COLUMNS) -> list[tuple[str, str, str]]:
+    """(label, name in records or tables, meaning) of the columns used, in the order of those known on the page."""
     names = set(used)
-    return [(c.label, name, c.meaning) for name, c in COLUMNS.items() if name in names]
+    return [(c.label, name, c.meaning) for name, c in known.items() if name in names]
 
 
 def terminal_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Summary as (header, rows of text) for the terminal table at the end of a run; fits 80 columns.
 
     Args:
-        summary: the table of `analysis.summary`. Accuracies and their half intervals are in per cent and points.
+        summary: the table of `analysis.summary`. Accuracies and their half intervals are in per cent and points, other
+            metrics than shares in their own unit.
     """
-    header = ["method", "keep", "test\nacc. %", "±", "time\nsaved", "energy\nsaved", "start-up\nshare"]
+    metric = metric_in(summary)
+    value, half_width = metric.column(), metric.named("accuracy_half_width")
+    header = ["method", "keep", f"test\n{_short(metric)}", "±", "time\nsaved", "energy\nsaved", "start-up\nshare"]
     header += ["closed\nform", "to random,\nequal cost"]
     lost = bool((summary["failed"] + summary["infeasible"]).any())
     rows = []
@@ -53,10 +58,13 @@ def terminal_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
         row = [
             str(values["method"]),
             number(values["keep_ratio"]),
-            *(points(values[name], sign=False, unit="") for name in ("test_accuracy", "accuracy_half_width")),
+            *(
+                (points(values[name], sign=False, unit="") if metric.is_share else number(values[name], 3))
+                for name in (value, half_width)
+            ),
             *(rounded_percent(values[name]) for name in ("device_time_saved", "device_energy_saved", "startup_share")),
             rounded_percent(values["time_saved"]),
-            points(values["gap_at_cost"], unit=""),
+            metric.difference(values["gap_at_cost"], unit=""),
         ]
         if lost:
             infeasible = f" + {COUNT(values['infeasible'])} infeasible" if values["infeasible"] else ""
@@ -65,9 +73,25 @@ def terminal_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     return header + ["failed"] * lost, rows
 
 
-TERMINAL_CAPTION = (
+def _short(metric: Metric) -> str:
+    """Heading of a narrow column of a metric."""
+    name = "acc." if metric is ACCURACY else metric.key.upper() if not metric.is_share else metric.title
+    return f"{name} %" if metric.is_share else name
+
+
+def terminal_caption(metric: Metric) -> str:
+    """Sentences below the table at the end of a run."""
+    named = "" if metric is ACCURACY else f"{_short(metric)} is the {metric.title} on the common test set. "
+    direction = "" if metric.higher_is_better else f"A lower {metric.title} is better. "
+    in_points = ", in points" if metric.is_share else ""
+    return (
+        f"{named}{direction}{_CAPTION} The last column is {metric.title} minus that of random at the same total "
+        f"energy{in_points}."
+    )
+
+
+_CAPTION = (
     "Time and energy are emulated, start-up and scoring included. 'closed form' is the time saved by the closed form "
     "(edge paper). It counts every FLOP at one rate and leaves out start-up, dispatch, memory traffic, reading, heat "
-    "and idle power. ± is half the 95 % interval of the mean. The last column is accuracy minus that of random at the "
-    "same total energy, in points."
+    "and idle power. ± is half the 95 % interval of the mean."
 )

@@ -11,15 +11,15 @@ from edgesim.report.sections import NO_TRIAL, NONE_WELL, PageStyle, Section
 KINDS = ("energy_j", "time_s")
 """kinds of emulated cost; the first one with values is shown"""
 INTRO = (
-    "One mark per method and keep ratio. Further left costs less, further up is more accurate. The distance to full "
-    "training shows the savings and the loss of accuracy."
+    "One mark per method and keep ratio. Further left costs less, further {better} is more accurate. The distance to "
+    "full training shows the savings and the {change}."
 )
 
 
 def first_kind(source: RunTables) -> str:
     """Kind of cost in the first figure; empty where none is known."""
     good = ok(source.records)
-    known = [kind for kind in KINDS if good[[f"device_{kind}", "test_accuracy"]].notna().all(axis=1).any()]
+    known = [kind for kind in KINDS if good[[f"device_{kind}", source.metric.column()]].notna().all(axis=1).any()]
     return known[0] if known else ""
 
 
@@ -33,4 +33,7 @@ def tradeoff_section(source: RunTables, page_style: PageStyle) -> Section:
     nothing = NONE_WELL if len(source.records) else NO_TRIAL
     if len(ok(source.records)) and not kind:
         nothing = "The run has neither energy nor time of its devices, so there is no cost to show."
-    return Section("answer", "What pruning saves and costs", figures, [], nothing, INTRO, opens=True)
+    metric = source.metric
+    words = ("up", f"loss of {metric.title}") if metric.higher_is_better else ("down", f"rise of {metric.noun}")
+    intro = INTRO.format(better=words[0], change=words[1])
+    return Section("answer", "What pruning saves and costs", figures, [], nothing, intro, opens=True)

@@ -9,10 +9,11 @@ import pandas as pd
 
 from edgesim.analysis.findings import Finding
 from edgesim.analysis.verdict import verdict_of
-from edgesim.formatting import UNKNOWN, number, percent, points
+from edgesim.formatting import UNKNOWN, number, percent
 from edgesim.report import run_facts
 from edgesim.report.figures.figure import rows
 from edgesim.report.run_tables import RunTables
+from edgesim.tasks import METRICS
 
 EVIDENCE = {
     "yes": "Shown by this run.",
@@ -58,8 +59,8 @@ def claims_in_words(claims: pd.DataFrame) -> pd.DataFrame:
 
 def _write(value: float, unit: str) -> str:
     """A claim's number in its unit; points with one decimal, for the intervals are wider than the second."""
-    if unit == "accuracy":
-        return points(value, unit=" pp")
+    if unit in METRICS:
+        return METRICS[unit].difference(value, unit=" pp")
     return percent(value) if unit == "share" else number(value)
 
 
@@ -74,4 +75,6 @@ def _found(row: dict[str, object]) -> str:
 
 def _threshold(row: dict[str, object]) -> str:
     threshold, unit = float(str(row["threshold"])), str(row["unit"])
-    return points(threshold, sign=False, unit=" pp") if unit == "accuracy" else _write(threshold, unit)
+    if unit in METRICS:
+        return METRICS[unit].difference(threshold, sign=False, unit=" pp")
+    return _write(threshold, unit)

@@ -20,6 +20,7 @@ from edgesim.results.run_folder import Run, read_results
 from edgesim.results.run_identity import beside
 from edgesim.scenario import keep_ratio
 from edgesim.scenario.loading import Scenario
+from edgesim.tasks import metric_in
 from edgesim.work import FloatArray, Workload
 
 
@@ -85,7 +86,9 @@ def curves_of(scenario: Scenario) -> Curves | None:
 
 
 def accuracy_curves(path: Path) -> dict[str, FloatArray]:
-    """Mean test accuracy of every method against keep ratio in a run, over devices and seeds: for `accuracy_from`.
+    """Mean accuracy of every method against keep ratio in a run, over devices and seeds: for `accuracy_from`.
+
+    Of another task it is 1 - risk, with the risk of `Metric.risk`: an error relative to that of full training.
 
     `full` is the last point of every method that has none at keep ratio 1. A curve averages over the (seed, device)
     pairs that finish at all of its ratios. Else its points would be of different devices, since some drop out at large
@@ -100,17 +103,22 @@ def accuracy_curves(path: Path) -> dict[str, FloatArray]:
     if (records["ratio_rule"].fillna("") != "").any():
         raise RunError(f"{path}: a rule chose the keep ratios of this run, so that every device stands at another one; "
                        "a curve of accuracies takes a run with a list of keep ratios")  # fmt: skip
-    done = records[(records["status"] == "ok") & records["test_accuracy"].notna()]
+    metric = metric_in(records)
+    done = records[(records["status"] == "ok") & records[metric.column()].notna()]
     full = done[done["method"] == "full"]
+    if not metric.higher_is_better and not full[metric.column()].mean() > 0:
+        raise RunError(f"{path}: {metric.noun} is weighed relative to that of full training, which has none above 0 "
+                       "here; run `full` there, too")  # fmt: skip
     curves = {}
     for method, own in done.groupby("method", sort=False):
         whole = full if method != "full" and not (own["keep_ratio"] > 1 - 1e-9).any() else full.head(0)
         table = pd.concat([own, whole])
         count = table.groupby(["seed", "device"])["keep_ratio"].transform("nunique")
         same = table[count == table["keep_ratio"].nunique()]
-        means = same.groupby("keep_ratio")["test_accuracy"].mean().sort_index()
+        means = same.groupby("keep_ratio")[metric.column()].mean().sort_index()
         if len(means) > 1:
-            curves[str(method)] = np.column_stack([means.index.to_numpy(dtype=np.float64), means.to_numpy()])
+            gains = means if metric.higher_is_better else 1 - metric.risk(means, float(full[metric.column()].mean()))
+            curves[str(method)] = np.column_stack([means.index.to_numpy(dtype=np.float64), gains.to_numpy()])
     return curves
 
 

@@ -24,8 +24,8 @@ from edgesim.hardware.fleet import with_traces_beside
 from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.records import Record, Trial, TrialResult
 from edgesim.results.linked_runs import curves_of
+from edgesim.results.record_rows import record_table
 from edgesim.results.run_folder import Run, read_results
-from edgesim.results.serialization import tables
 from edgesim.scenario import loading
 from edgesim.scenario.experiment import DeviceSpec
 from edgesim.scenario.loading import Scenario
@@ -94,7 +94,7 @@ def reprice(run: Run, on: Scenario) -> pd.DataFrame:
     plan = _plan(run, on)
     results = {result.record.trial: result for result in read_results(run.path)}
     records = [_record(run, plan, trial, results.get(trial)) for trial in plan.trials]
-    return tables([TrialResult(record) for record in records])["records"]
+    return record_table(records, run.task.name)
 
 
 def lacks(run: Run, on: Scenario) -> bool:
@@ -180,7 +180,7 @@ def _record(run: Run, plan: RunPlan, trial: Trial, result: TrialResult | None) -
     if result.record.shard_size != len(spec.shard) or not np.isin(kept, spec.shard).all():
         message = f"gives device {trial.device} another shard than {run.path} has; the data must be those of the run"
         raise ScenarioError(plan.scenario.name, [Fault("partition", message)])
-    empty: dict[str, Any] = dict.fromkeys(OUTCOME, np.nan) if priced["reason"] else {}
+    empty: dict[str, Any] = dict.fromkeys(OUTCOME, np.nan) | {"metrics": {}} if priced["reason"] else {}
     status = "infeasible" if priced["reason"] else "ok"
     ruled = plan.rule_columns(trial, priced)
     changed = {"profile": spec.profile.name, "status": status, **empty, **priced, **ruled}

@@ -17,6 +17,7 @@ from edgesim.results import journal, pricing_file, run_info, run_summary
 from edgesim.results.serialization import results_of, tables
 from edgesim.results.table_columns import OF_TRIALS
 from edgesim.results.table_files import read_table
+from edgesim.tasks import TASKS, Metric, TaskKind
 
 SCENARIO = "scenario.yaml"
 
@@ -39,6 +40,16 @@ class Run(display.Displayed):
         """run.json (`run_info.read`)."""
         return run_info.read(self.path)
 
+    @property
+    def task(self) -> TaskKind:
+        """Task of the run, with its metrics."""
+        return TASKS[run_info.task_of(self.info)]
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that decides in verdicts and comparisons."""
+        return self.task.metric
+
     @cached_property
     def scenario(self) -> dict[str, Any]:
         """The resolved scenario document."""
@@ -48,15 +59,18 @@ class Run(display.Displayed):
     def _of_journal(self) -> dict[str, pd.DataFrame] | None:
         """The tables of a run that is not finished; None where the run has its own."""
         if (self.path / journal.FILE).exists() or not (self.path / "records.parquet").exists():
-            return tables(read_results(self.path))
+            return tables(read_results(self.path), self.task.name)
         return None
 
     def _table(self, name: str) -> pd.DataFrame:
-        return read_table(self.path, name) if self._of_journal is None else self._of_journal[name]
+        return read_table(self.path, name, self.task.name) if self._of_journal is None else self._of_journal[name]
 
     @cached_property
     def records(self) -> pd.DataFrame:
-        """One row per trial; `edgesim.records.Record` has the meaning of each column."""
+        """One row per trial; `edgesim.records.Record` has the meaning of each column.
+
+        The accuracies are columns of a classification; other tasks have their metrics in place of them.
+        """
         return self._table("records")
 
     @cached_property

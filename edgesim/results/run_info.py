@@ -9,8 +9,9 @@ from typing import Any
 
 from edgesim.config.output_files import write_text
 from edgesim.config.validation import join, kind_of
-from edgesim.errors import Fault, RunError
+from edgesim.errors import Fault, RunError, shortened
 from edgesim.results import folder_lock
+from edgesim.tasks import TASKS
 
 FILE = "run.json"
 RUNNING, FINISHED, INTERRUPTED, FAILED = "running", "finished", "interrupted", "failed"
@@ -27,7 +28,7 @@ _FORM: dict[str, Any] = {
     "scenario": str, "scenario_folder": str, "status": str, "reason": str, "started": str, "finished": str,
     "wall_s": _NUMBER, "seeds": [int], "devices": int, "label_noise": _NUMBER, "versions": _WORDS, "git_commit": str,
     "host": dict, "command": str, "sessions": [_SESSION], "trials": {str: int}, "workload": {str: _NUMBER},
-    "shown": _SHOWN, "data_notes": [str], "identity": dict,
+    "shown": _SHOWN, "data_notes": [str], "identity": dict, "task": str,
     "verified": [{"at": str, "versions": _WORDS, **dict.fromkeys(("seed", "trials", "equal"), int)}],
 }  # fmt: skip
 """key -> type of its value: a type, several, a list of one, or a map with these keys or with any"""
@@ -58,6 +59,8 @@ def read(folder: Path) -> dict[str, Any]:
     faults += [fault for key in given for fault in _faults(info[key], _FORM[key], key)]
     if isinstance(info.get("shown"), dict):  # another kind is a fault already
         faults += [Fault(f"shown.{key}", "is missing") for key in _SHOWN if key not in info["shown"]]
+    if isinstance(info.get("task"), str) and info["task"] not in TASKS:
+        faults.append(Fault("task", f"must be one of {', '.join(TASKS)}; got {shortened(repr(info['task']), 60)}"))
     if faults:
         listed = "".join(f"\n  {fault}" for fault in faults)
         raise RunError(f"{path} is damaged; put the values right, or take the file from a copy:{listed}")
@@ -65,6 +68,11 @@ def read(folder: Path) -> dict[str, Any]:
         reason = "its process ended without a word: it was killed, or its disk was full; go on with --resume"
         info |= {"status": STOPPED, "reason": reason}
     return info
+
+
+def task_of(info: Mapping[str, Any]) -> str:
+    """Task of a run, by its run.json."""
+    return str(info.get("task", "classification"))
 
 
 def write(folder: Path, info: Mapping[str, Any]) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 
 from edgesim.config.display import Facts, few
-from edgesim.formatting import number, percent
+from edgesim.formatting import number
 from edgesim.results.grouped_ratios import by_rule
+from edgesim.tasks import metric_in
 
 
 def of(path: Path, info: dict[str, Any], records: pd.DataFrame) -> Facts:
-    """Its status, folder, trials by outcome, methods, and the method and keep ratio of the best accuracy.
+    """Its status, folder, trials by outcome, methods, and the method and keep ratio of the best mean metric.
 
     Args:
         path: the run folder.
@@ -37,15 +38,15 @@ def of(path: Path, info: dict[str, Any], records: pd.DataFrame) -> Facts:
 
 
 def _best(records: pd.DataFrame) -> str:
-    """Method and keep ratio of the highest mean accuracy, among those with the most trials that ended well."""
+    """Method and keep ratio of the best mean metric, among those with the most trials that ended well."""
     good = by_rule(records, records)
     good = good[good["status"] == "ok"]
     if good.empty:
         return "no trial has ended well"
-    cells = good.groupby(["method", "keep_ratio"])["test_accuracy"].agg(["mean", "size"]).reset_index()
+    metric = metric_in(good)
+    cells = good.groupby(["method", "keep_ratio"])[metric.column()].agg(["mean", "size"]).reset_index()
     cells = cells[cells["size"] == cells["size"].max()]
-    best = cells.loc[cells["mean"].idxmax()]
+    best = cells.loc[(metric.sign * cells["mean"]).idxmax()]
     over = f"mean of {best['size']:,} trials" if best["size"] > 1 else "1 trial"
-    return (
-        f"{best['method']} at keep ratio {number(best['keep_ratio'])}: test accuracy {percent(best['mean'])} ({over})"
-    )
+    found = f"test {metric.title} {metric.value(best['mean'])}"
+    return f"{best['method']} at keep ratio {number(best['keep_ratio'])}: {found} ({over})"

@@ -202,7 +202,7 @@ class RunFolder:
         if known is None:
             known = {result.record.trial: result for result in journal.read(self._journal.path)}
         results = [known[trial] for trial in order if trial in known]
-        for name, table in tables(results).items():
+        for name, table in tables(results, run_info.task_of(self.info)).items():
             write_table(self.path, name, table)
         self.update({"status": run_info.FINISHED, **values})
         self._journal.path.unlink(missing_ok=True)

@@ -17,9 +17,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from edgesim.ranked_samples import RankedSamples
-from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult, WorkRecord
-from edgesim.results.table_columns import ENDS, KEY, OF_TRIALS, WORK, empty
+from edgesim.records import MethodOutputs, Trial, TrialResult, WorkRecord
+from edgesim.results.record_rows import curve_of, curve_rows, record_of, record_row, record_table
+from edgesim.results.table_columns import ENDS, KEY, OF_TRIALS, WORK, columns_of, empty
 from edgesim.results.value_checks import first_bad
+from edgesim.tasks import task_in
 from edgesim.work import Segment, StepTrace, Work
 
 Columns = dict[str, Any]
@@ -38,9 +40,9 @@ def rows_of(result: TrialResult) -> Rows:
 
     Scores that serve every budget have a `keep_ratio` of NaN in place of the trial's.
     """
-    rows: Rows = {"records": vars(result.record)}
+    rows: Rows = {"records": record_row(result.record)}
     if result.curve:
-        rows["curves"] = dict(zip(CurvePoint._fields, map(list, zip(*result.curve, strict=True)), strict=True))
+        rows["curves"] = curve_rows(result.curve)
     if result.kept is not None:
         rows["selections"] = {"index": result.kept, "weight": 1.0 if result.weights is None else result.weights}
     outputs = result.outputs
@@ -60,9 +62,6 @@ def rows_of(result: TrialResult) -> Rows:
 
 def result_of(rows: Rows) -> TrialResult:
     """The result behind its rows; the inverse of `rows_of`."""
-    record = Record(**rows["records"])
-    curve = rows.get("curves")
-    points = zip(*(_listed(curve[name]) for name in CurvePoint._fields), strict=True) if curve else ()
     selected, scored, work = rows.get("selections"), rows.get("scores"), rows.get("work")
     weights: Any = selected["weight"] if selected else 1.0
     outputs = MethodOutputs(
@@ -73,8 +72,8 @@ def result_of(rows: Rows) -> TrialResult:
         ranked=_ranked_samples(rows["extremes"]) if "extremes" in rows else None,
     )
     return TrialResult(
-        record=record,
-        curve=tuple(CurvePoint(*point) for point in points),
+        record=record_of(rows["records"]),
+        curve=curve_of(rows["curves"]) if rows.get("curves") else (),
         kept=selected["index"] if selected else None,
         weights=None if np.all(weights == 1.0) else weights,
         outputs=outputs,
@@ -129,11 +128,16 @@ def _listed(values: Any) -> list[Any]:
     return listed
 
 
-def tables(results: Sequence[TrialResult]) -> dict[str, pd.DataFrame]:
+def tables(results: Sequence[TrialResult], task: str | None = None) -> dict[str, pd.DataFrame]:
     """The tables of a list of results, rows in its order.
 
     Scores that serve every budget are there once, though a resumed device may have sent them twice.
+
+    Args:
+        results: of one run.
+        task: of the run, which decides on the columns of metrics; None = the one that the results show.
     """
+    task = task or task_in({name for result in results for name in result.record.metrics}).name
     parts = {name: _TableParts() for name in OF_TRIALS if name != "records"}
     written: set[tuple[Any, ...]] = set()
     for result in results:
@@ -146,9 +150,8 @@ def tables(results: Sequence[TrialResult]) -> dict[str, pd.DataFrame]:
                     continue
                 written.add(trial[:3])
             parts[name].add(trial, columns)
-    rows = [tuple(vars(result.record).values()) for result in results]
-    records = {"records": pd.DataFrame(rows, columns=OF_TRIALS["records"])}
-    return records | {name: found.frame(name) for name, found in parts.items()}
+    records = {"records": record_table([result.record for result in results], task)}
+    return records | {name: found.frame(name, task) for name, found in parts.items()}
 
 
 class _TableParts:
@@ -175,14 +178,14 @@ class _TableParts:
                 length = len(values) if isinstance(values, np.ndarray) else length
         self._lengths.append(length)
 
-    def frame(self, name: str) -> pd.DataFrame:
-        """The rows as a table."""
+    def frame(self, name: str, task: str) -> pd.DataFrame:
+        """The rows as a table of a run of a task."""
         if not self._keys:
-            return empty(name)
+            return empty(name, task)
         columns = map(_array, zip(*self._keys, strict=True))
         keys = {key: np.repeat(values, self._lengths) for key, values in zip(KEY, columns, strict=True)}
         found = keys | self._lists | {column: self._joined(parts) for column, parts in self._parts.items()}
-        return pd.DataFrame({column: found[column] for column in OF_TRIALS[name]})
+        return pd.DataFrame({column: found[column] for column in columns_of(name, task, found)})
 
     def _joined(self, parts: list[Any]) -> npt.NDArray[Any]:
         """One column of the arrays and single values of each trial."""

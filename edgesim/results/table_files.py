@@ -9,8 +9,9 @@ import pandas as pd
 from edgesim.config.output_files import replacing
 from edgesim.errors import RunError
 from edgesim.results.grouped_ratios import with_rounded_ratios
-from edgesim.results.table_columns import KEY, REQUIRED, empty
+from edgesim.results.table_columns import KEY, REQUIRED, columns_of, empty
 from edgesim.results.value_checks import first_bad_row, trial_of
+from edgesim.tasks import task_in
 
 GO_ON = ", and go on with the same command and --resume"
 """how a run goes on after a file could not be written; all results so far are in its journal"""
@@ -26,20 +27,25 @@ def write_table(folder: Path, name: str, table: pd.DataFrame) -> None:
         table.to_parquet(file, index=False, write_page_checksum=True)
 
 
-def read_table(folder: Path, name: str) -> pd.DataFrame:
+def read_table(folder: Path, name: str, task: str | None = None) -> pd.DataFrame:
     """Read a table of a run folder; empty where a published copy leaves it out.
+
+    Args:
+        folder: of the run.
+        name: of the table.
+        task: of the run, which decides on the columns of metrics; None = the one that the table shows.
 
     Raises:
         RunError: it is damaged, holds a value that no run can have written, or is required and missing.
     """
     path = folder / f"{name}.parquet"
     if name not in REQUIRED and not path.exists():
-        return empty(name)
+        return empty(name, task or "classification")
     try:
         table = pd.read_parquet(path, page_checksum_verification=True)
     except (OSError, ValueError) as error:
         raise RunError(f"{path} cannot be read: {error}") from None
-    columns = empty(name).columns
+    columns = columns_of(name, task or task_in(table.columns).name, table.columns)
     missing = [column for column in columns if column not in table]
     if missing:
         raise RunError(

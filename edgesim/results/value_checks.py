@@ -16,7 +16,8 @@ import pandas as pd
 from edgesim.config.validation import kind_of
 from edgesim.errors import shortened
 from edgesim.records import Record
-from edgesim.results.table_columns import ENDS, KEY, WORK
+from edgesim.results.table_columns import ENDS, KEY, METRIC_COLUMNS, OF_TRIALS, WORK
+from edgesim.tasks import metric_in
 
 _LONGEST = 60
 """characters of a value in a message"""
@@ -50,7 +51,8 @@ class Number:
         """Allowed values in words."""
         kind = "an integer" if self.whole else "a finite number"
         above, high = "above" if self.above_low else "from", "" if self.high == math.inf else f" to {self.high:g}"
-        ends = "" if self.low == -math.inf else f" {above} {self.low:g}{high or ' up'}"
+        ends = f" up{high}" if high else ""
+        ends = ends if self.low == -math.inf else f" {above} {self.low:g}{high or ' up'}"
         return kind + ends + (", or empty" if self.may_be_empty else "")
 
     def holds(self, value: Any) -> bool:
@@ -102,23 +104,23 @@ class Truth:
 
 Rule = Number | Word | Truth
 _COUNT, _AMOUNT = Number(0, whole=True), Number(0, may_be_empty=True)
-_SHARE = Number(0, 1, may_be_empty=True)
 _LOSS = Number(may_be_empty=True)
+_METRICS = {name: Number(*metric.bounds, may_be_empty=True) for name, metric in METRIC_COLUMNS.items()}
 _BY_TYPE: dict[Any, Rule] = {int: _COUNT, float: _AMOUNT, str: Word(), bool: Truth()}
 
 
 def _record_rules() -> dict[str, Rule]:
     """Rules of the columns of records by their types, and those of single columns."""
     rules: dict[str, Rule] = {}
-    for name, kind in get_type_hints(Record).items():
+    kinds = get_type_hints(Record)
+    for name in OF_TRIALS["records"]:
+        kind = kinds[name]
         rules[name] = Word(get_args(kind)) if get_origin(kind) is Literal else _BY_TYPE[kind]
     return rules | {
         "keep_ratio": Number(0, 1, above_low=True),
         "repeats": Number(1, whole=True),
         "ratio_rule": Word(("", "budget", "objective")),
-        "test_accuracy": _SHARE,
-        "local_accuracy": _SHARE,
-        "train_accuracy": _SHARE,
+        **_METRICS,
         "test_loss": _LOSS,
         "train_loss": _LOSS,
     }
@@ -127,8 +129,8 @@ def _record_rules() -> dict[str, Rule]:
 RULES: dict[str, dict[str, Rule]] = {
     "records": _record_rules(),
     "curves": {
-        "epoch": Number(1, whole=True), "subset_loss": _LOSS, "subset_accuracy": _SHARE,
-        "test_loss": _LOSS, "test_accuracy": _SHARE,
+        "epoch": Number(1, whole=True), "subset_loss": _LOSS, "subset_accuracy": _METRICS["subset_accuracy"],
+        "test_loss": _LOSS, **_METRICS,
     },
     "selections": {"index": _COUNT, "weight": Number(0)},
     "scores": {"index": _COUNT},
@@ -173,8 +175,9 @@ def _first(rule: Rule, values: Any) -> int | None:
 
 
 def _contradiction(columns: Mapping[str, Any]) -> BadValue | None:
-    """A record that contradicts itself: more samples kept than held, or a good end without an accuracy."""
-    names = ("subset_size", "shard_size", "status", "test_accuracy")
+    """A record that contradicts itself: more samples kept than held, or a good end without the task's metric."""
+    metric = metric_in(columns).column()
+    names = ("subset_size", "shard_size", "status", metric)
     if not all(name in columns for name in names):
         return None
     kept, held, status, accuracy = (columns[name] for name in names)
@@ -190,7 +193,7 @@ def _contradiction(columns: Mapping[str, Any]) -> BadValue | None:
     if more:
         return BadValue("subset_size", row, f"subset_size is {kept}; allowed: at most shard_size, {held}")
     if lost:
-        return BadValue("test_accuracy", row, "test_accuracy is empty; a trial with status ok has one")
+        return BadValue(metric, row, f"{metric} is empty; a trial with status ok has one")
     return None
 
 

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from edgesim.training.stacked import StackMember, State
     from edgesim.training.task import Task
 
-STACKED_FLOPS = 1e9
+STACKED_FLOPS = 1e10
 """most work that a training at full data may be expected to take in a stack"""
+MAX_STACKED_SAMPLES = 1024
+"""of a shard whose training is part of a stack"""
 FEWEST_STACKED = 2 * STACK_SLOTS
 """fewest devices of a seed that train in stacks: of fewer the stacks would be mostly empty"""
 
@@ -48,10 +50,10 @@ def with_stack_slots(
 ) -> dict[tuple[int, int], DeviceSpec]:
     """The devices, small ones with a slot of a stack (`training.stacked`).
 
-    A device is small where its shard fits into a batch and its training at full data is short. Other methods and keep
-    ratios, the work left to do and the hardware play no part: a longer sweep, a resumed run and a run on another fleet
-    compute the same. Slots are numbered round in the queue's order of a seed's devices, so that those that a worker
-    gets together fill a stack.
+    A device is small where its shard has at most MAX_STACKED_SAMPLES and its training at full data is short. Other
+    methods and keep ratios, the work left to do and the hardware play no part: a longer sweep, a resumed run and a run
+    on another fleet compute the same. Slots are numbered round in the queue's order of a seed's devices, so that those
+    that a worker gets together fill a stack.
 
     Args:
         config: of the run.
@@ -64,7 +66,7 @@ def with_stack_slots(
     for (seed, index), spec in devices.items():
         n = len(spec.shard)
         work = trial_samples(config, n, 1.0) * config.pricing.workload.train_flops
-        if n <= config.training.batch_size and work <= STACKED_FLOPS:
+        if n <= MAX_STACKED_SAMPLES and work <= STACKED_FLOPS:
             small.setdefault(seed, []).append((-n, index))
     for seed, found in small.items():
         if len(found) >= FEWEST_STACKED:
@@ -79,7 +81,8 @@ def _may_stack(config: ExperimentConfig) -> bool:
     plain = training.precision == "fp32" and not config.augment and training.torch_device != "cuda"
     plain = plain and config.dataset.task == "classification"
     kinds = {OPERATION_KINDS[kind] for kind in workload.train_operations.kinds}
-    return plain and workload.parameters <= MAX_STACKED_PARAMETERS and kinds <= {"matmul", "elementwise"}
+    flat = len(config.dataset.input_shape) < 3 or kinds <= {"matmul", "elementwise"}  # no convolution of images
+    return plain and flat and workload.parameters <= MAX_STACKED_PARAMETERS
 
 
 def fills_stack(taken: Sequence[Job], job: Job) -> bool | None:
@@ -99,7 +102,7 @@ class StackTrainer:
         self._initial: dict[int, State] = {}
 
     def train(self, requests: Sequence[StackRequest]) -> list[TrainingOutcome | TrainingDiverged | Failure | None]:
-        """Train together the networks that may share their steps: equal widths, different slots.
+        """Train together the networks that may share their steps: equal widths and numbers of steps, different slots.
 
         Args:
             requests: in the order of jobs and trainings.
@@ -108,15 +111,16 @@ class StackTrainer:
             as a stack of one, which computes the same. A failure is then that member's own.
         """
         outcomes: list[TrainingOutcome | TrainingDiverged | Failure | None] = [None] * len(requests)
-        stacks: dict[tuple[int, int], dict[int, StackMember]] = {}
-        filled: dict[tuple[int, int], int] = {}  # (width, slot) -> stacks of that width that have a member there
+        stacks: dict[tuple[int, int, int], dict[int, StackMember]] = {}
+        filled: dict[tuple[int, int, int], int] = {}  # (width, steps, slot) -> stacks of those with a member there
         for place, request in enumerate(requests):
             member = self._member(request)
             if member is not None:
                 width = self._stacked.width(member.task.size)
-                layer = filled.get((width, member.slot), 0)
-                filled[width, member.slot] = layer + 1
-                stacks.setdefault((width, layer), {})[place] = member
+                alike = width, member.steps(self._cache.config.training.batch_size)
+                layer = filled.get((*alike, member.slot), 0)
+                filled[*alike, member.slot] = layer + 1
+                stacks.setdefault((*alike, layer), {})[place] = member
         for stack in stacks.values():
             for place, outcome in self._trained(stack).items():
                 outcomes[place] = outcome
@@ -144,9 +148,10 @@ class StackTrainer:
             return None
         if self._network is None or not isinstance(request.task, self._stacked.ClassificationTask):
             return None
-        initial = self._initial_weights(request.spec.seed)
+        spec = request.spec
+        initial, order = self._initial_weights(spec.seed), self._stacked.Streams(spec.seed, spec.index, "training")
         return self._stacked.StackMember(
-            slot, request.task, selection.positions, selection.weights, initial, request.spec.own_tests
+            slot, request.task, selection.positions, selection.weights, initial, order, request.spec.own_tests
         )
 
     @cached_property

@@ -15,6 +15,7 @@ from edgesim.config import user_code
 from edgesim.cost.context import PricingContext
 from edgesim.cost.objective import Objective
 from edgesim.data import datasets
+from edgesim.data.augment import check_fit
 from edgesim.data.dataset import Dataset
 from edgesim.data.partition_checks import check
 from edgesim.data.shards import Shards
@@ -120,8 +121,9 @@ def configure(
         EdgesimError: the network does not fit the data.
     """
     model, rule = scenario.model, scenario.pruning.rule
+    check_augmentations(scenario, dataset)
     objective = rule if isinstance(rule, Objective) else None
-    workload, network = counted(model.plugin, model.name, dataset.input_shape, dataset.num_classes)
+    workload, network = counted(model.plugin, model.name, dataset.network_form)
     config = ExperimentConfig(
         scenario=scenario.name,
         dataset=dataset,
@@ -149,6 +151,18 @@ def configure(
         rule=keep_ratio.label(scenario.pruning.rule),
     )
     return config, network
+
+
+def check_augmentations(scenario: Scenario, dataset: Dataset) -> None:
+    """ScenarioError where an augmentation takes other samples than those of the data."""
+    faults = []
+    for i, named in enumerate(scenario.augment):
+        try:
+            check_fit(named.name, named.plugin, dataset.network_form)
+        except DataError as error:
+            faults.append(Fault(f"training.augment[{i}]", str(error)))
+    if faults:
+        raise ScenarioError(scenario.name, faults)
 
 
 def shards_of(scenario: Scenario, dataset: Dataset, seed: int, devices: int | None = None) -> Shards:

@@ -13,7 +13,7 @@ from edgesim.errors import EdgesimError, Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.models.network_costs import counted
 from edgesim.results.linked_runs import curves_of, reused_by
-from edgesim.scenario.experiment import load_dataset, shards_of
+from edgesim.scenario.experiment import check_augmentations, load_dataset, shards_of
 from edgesim.scenario.loading import Scenario
 
 
@@ -54,8 +54,10 @@ def inspect(scenario: Scenario) -> Inspection:
         with _faults_of("partition", faults, f"seed {seed}: "):
             split[seed] = shards_of(scenario, dataset, seed)
     facts += [f"seed {seed}: {summarised(dataset, [found.rows]).in_words()}" for seed, found in split.items()]
+    with _faults_of("training.augment", faults):
+        check_augmentations(scenario, dataset)
     with _faults_of("model", faults):
-        workload, _ = counted(scenario.model.plugin, scenario.model.name, dataset.input_shape, dataset.num_classes)
+        workload, _ = counted(scenario.model.plugin, scenario.model.name, dataset.network_form)
         facts.append(f"{scenario.model.name}: {workload.parameters:,} parameters")
     of_shards = dict.fromkeys(note for found in split.values() for note in found.notes)
     return Inspection(tuple(faults), tuple(facts), (*map(str, dataset.notes), *of_shards))

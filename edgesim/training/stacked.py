@@ -1,8 +1,8 @@
 """Stacked training: many small networks train as one. A step of the stack is a step of every network in it.
 
-On a device with a dozen samples, the arithmetic of a step takes less time than its calls into torch. Networks of linear
-layers are therefore stacked: their weights lie along a new first dimension. All of them share one forward and backward
-pass (`torch.func`) and one fused optimiser step.
+On a device with some dozen samples, the arithmetic of a step takes less time than its calls into torch. Small networks
+are therefore stacked: their weights lie along a new first dimension. All of them share one forward and backward pass
+(`torch.func`) and one fused optimiser step. Every member keeps its own order of samples, that of `loop.fit`.
 
 The width of a stack is fixed, empty slots are filled with zeros, and each device has its slot. So the result of a
 device depends on its own samples and its slot alone: not on the other slots, the number of hosts, or the trials that a
@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,15 +25,18 @@ from torch.nn import functional
 from edgesim.errors import TrainingDiverged
 from edgesim.training import evaluation, optim
 from edgesim.training.classification import ClassificationTask, scores_of
-from edgesim.training.loop import Epoch, FitResult
+from edgesim.training.loop import Epoch, FitResult, Streams
 from edgesim.training.settings import MAX_STACKED_PARAMETERS, STACK_SLOTS, Training
 from edgesim.training.task import Scores
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
 MIN_WIDTH = 4
-_LAYERS = (nn.Sequential, nn.Flatten, nn.Linear, nn.ReLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.Identity)
-"""layers that a stacked network may have: none is random, looks at the rest of the batch, or is a convolution (which
-gains nothing)"""
+_LAYERS = (
+    nn.Sequential, nn.Flatten, nn.Linear, nn.ReLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.Identity,
+    nn.Conv1d, nn.MaxPool1d, nn.AvgPool1d,
+)  # fmt: skip
+"""layers that a stacked network may have: none is random, looks at the rest of the batch, or is a convolution of images
+(which gains nothing)"""
 
 State = dict[str, torch.Tensor]
 
@@ -46,13 +50,19 @@ class StackMember:
     task: ClassificationTask
     """the shard, n samples"""
     positions: IntArray
-    """[m] what it trains on, in one batch"""
+    """[m] what it trains on"""
     weights: FloatArray | None
     """[m] loss weights, or None for ones"""
     initial: State
     """weights of the network to begin with"""
+    order: Streams
+    """whose stream of orders its epochs follow"""
     own_tests: IntArray | None = None
     """test samples that are the device's own"""
+
+    def steps(self, batch_size: int) -> int:
+        """Steps of an epoch."""
+        return -(-len(self.positions) // batch_size)
 
 
 def stacks(model: nn.Module, training: Training, torch_device: str) -> bool:
@@ -88,11 +98,9 @@ def train(
 ) -> list[evaluation.TrainingOutcome | TrainingDiverged]:
     """Train every member from its initial weights, evaluating as asked and at the end (edge paper, Eqs. 5-6, 21-22).
 
-    Every epoch is one step on all of a member's subset, so that the order of the samples plays no part.
-
     Args:
         model: the network whose layers are used; its own weights are not.
-        members: shards of one `width`, each with a slot of its own.
+        members: shards of one `width` with equally many steps in an epoch, each with a slot of its own.
         settings: as for `loop.fit`.
         test: the common test set.
         config: settings of the evaluation, with its epochs.
@@ -100,24 +108,22 @@ def train(
     Returns: for each member its outcome; a loss that is not finite ends that member alone.
     """
     started = time.perf_counter()
-    stack = _Stack(model, members)
+    stack = _Stack(model, members, settings.batch_size)
     optimizer = optim.build(settings, stack.state.values())
-    losses, all_correct, tests = [], [], {}
+    each, tests = members[0].steps(settings.batch_size), {}
+    steps: list[_Step] = []
     for epoch in range(settings.epochs):
-        loss, correct = stack.step()
-        losses.append(loss)
-        all_correct.append(correct)
-        optimizer.step(settings.learning_rate_at(epoch, settings.epochs))
+        for batch in stack.batches():
+            loss, correct = stack.step(batch)
+            optimizer.step(settings.learning_rate_at(len(steps), each * settings.epochs))
+            steps.append(_Step(epoch, loss, correct))
         if config.is_due(epoch + 1, settings.epochs):
             tests[epoch + 1] = stack.evaluate_all(test, config)
     shards = stack.evaluate_own()
     share = (time.perf_counter() - started) / len(members), len(members)
     outcomes: list[evaluation.TrainingOutcome | TrainingDiverged] = []
     for place, member in enumerate(members):
-        mine = member.slot, slice(0, len(member.positions))
-        result = _fit_result(
-            [loss[mine].double() for loss in losses], [correct[mine].double() for correct in all_correct]
-        )
+        result = _fit_result(steps, member, settings.batch_size)
         if isinstance(result, TrainingDiverged):
             outcomes.append(result)
             continue
@@ -126,24 +132,51 @@ def train(
     return outcomes
 
 
-def _fit_result(losses: Sequence[torch.Tensor], all_correct: Sequence[torch.Tensor]) -> FitResult | TrainingDiverged:
-    """Result of a member's training, from the losses and correct predictions [m] of each step."""
-    for step, loss in enumerate(losses):
-        if not bool(torch.isfinite(loss).all()):
-            return TrainingDiverged(step=step, loss=float(loss.mean()))
+class _Step(NamedTuple):
+    """One finished step of a stack."""
+
+    epoch: int
+    losses: torch.Tensor
+    """[slots, B] before the update"""
+    correct: torch.Tensor
+    """[slots, B]"""
+
+
+def _fit_result(steps: Sequence[_Step], member: StackMember, batch_size: int) -> FitResult | TrainingDiverged:
+    """Result of a member's training."""
+    count, each = len(member.positions), member.steps(batch_size)
+    sizes = [min(batch_size, count - batch_size * place) for place in range(each)]
+    slot, losses, all_correct = member.slot, [], []
+    for number, step in enumerate(steps):
+        mine = slot, slice(0, sizes[number % each])
+        losses.append(step.losses[mine].double())
+        all_correct.append(step.correct[mine].double())
+        if not bool(torch.isfinite(losses[-1]).all()):
+            return TrainingDiverged(step=number, loss=float(losses[-1].mean()))
     epochs = tuple(
-        Epoch(number, float(loss.mean()), float(correct.mean()))
-        for number, (loss, correct) in enumerate(zip(losses, all_correct, strict=True), start=1)
+        Epoch(
+            place // each + 1, *(float(torch.cat(part[place : place + each]).mean()) for part in (losses, all_correct))
+        )
+        for place in range(0, len(steps), each)
     )
-    trace = StepTrace.of_batches("train", [len(loss) for loss in losses])
-    return FitResult(epochs, Work(train_samples=trace.samples, steps=len(losses)), trace, len(losses[0]))
+    trace = StepTrace.of_batches("train", sizes * (len(steps) // each))
+    return FitResult(epochs, Work(train_samples=trace.samples, steps=len(steps)), trace, count)
+
+
+class _Batch(NamedTuple):
+    """Samples of one step, [slots, B] each; the places beyond a member's batch weigh nothing."""
+
+    places: torch.Tensor | None
+    """places among the samples of a slot; None = all of them"""
+    shares: torch.Tensor
+    """part of each sample in its member's loss"""
 
 
 class _Stack:
     """The weights and samples of the members, each in its slot, the other slots empty."""
 
-    def __init__(self, model: nn.Module, members: Sequence[StackMember]):
-        self._members = members
+    def __init__(self, model: nn.Module, members: Sequence[StackMember], batch_size: int):
+        self._members, self._batch_size = members, batch_size
         self._model = model
         self._width = width(members[0].task.size)
         self.state = {name: _slots(value, members, name) for name, value in model.named_parameters()}
@@ -152,26 +185,49 @@ class _Stack:
         first = members[0].task.inputs(slice(0, 1))
         self._inputs = first.new_zeros(STACK_SLOTS, self._width, *first.shape[1:])
         self._labels = torch.zeros(STACK_SLOTS, self._width, dtype=torch.int64)
-        self._shares = torch.zeros(STACK_SLOTS, self._width)
+        self._orders = [member.order.order() for member in members]
         for member in members:
             count, slot = len(member.positions), member.slot
             chosen = torch.as_tensor(member.positions)
             self._inputs[slot, :count] = member.task.inputs(chosen)
             self._labels[slot, :count] = member.task.labels[chosen]
-            weights = np.ones(count) if member.weights is None else member.weights
-            self._shares[slot, :count] = torch.as_tensor(weights / weights.sum())
 
     def _call(self, weights: State, inputs: torch.Tensor) -> torch.Tensor:
         outputs: torch.Tensor = functional_call(self._model, weights, (inputs,))
         return outputs
 
-    def step(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def batches(self) -> list[_Batch]:
+        """The batches of one epoch. Where a subset is one batch, its order plays no part and none is drawn."""
+        weights = [np.ones(len(m.positions)) if m.weights is None else m.weights for m in self._members]
+        if self._members[0].steps(self._batch_size) == 1:
+            shares = torch.zeros(STACK_SLOTS, self._width)
+            for member, given in zip(self._members, weights, strict=True):
+                shares[member.slot, : len(given)] = torch.as_tensor(given / given.sum())
+            return [_Batch(None, shares)]
+        orders = [order.permutation(len(given)) for order, given in zip(self._orders, weights, strict=True)]
+        found = []
+        for start in range(0, max(map(len, orders)), self._batch_size):
+            places = torch.zeros(STACK_SLOTS, self._batch_size, dtype=torch.int64)
+            shares = torch.zeros(STACK_SLOTS, self._batch_size)
+            for member, order, given in zip(self._members, orders, weights, strict=True):
+                chosen = order[start : start + self._batch_size]
+                places[member.slot, : len(chosen)] = torch.as_tensor(chosen)
+                scaled = given[chosen] * (len(given) / given.sum()) / len(chosen)
+                shares[member.slot, : len(chosen)] = torch.as_tensor(scaled)
+            found.append(_Batch(places, shares))
+        return found
+
+    def step(self, batch: _Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Gradients of every member's mean loss, on the weights; losses and correct predictions
-        [slots, width] before the update."""
-        outputs = self._own(self.state, self._inputs)  # [slots, width, C]
-        losses = _losses(outputs, self._labels)
-        (losses * self._shares).sum().backward()
-        return losses.detach(), (outputs.detach().argmax(-1) == self._labels).float()
+        [slots, B] before the update."""
+        inputs, labels = self._inputs, self._labels
+        if batch.places is not None:
+            slots = torch.arange(STACK_SLOTS)[:, None]
+            inputs, labels = inputs[slots, batch.places], labels[slots, batch.places]
+        outputs = self._own(self.state, inputs)  # [slots, B, C]
+        losses = _losses(outputs, labels)
+        (losses * batch.shares).sum().backward()
+        return losses.detach(), (outputs.detach().argmax(-1) == labels).float()
 
     @torch.no_grad()
     def evaluate_all(self, task: ClassificationTask, config: evaluation.EvaluationConfig) -> list[Scores]:

@@ -17,12 +17,13 @@ from edgesim.models.catalog import Mlp
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning import METHODS, base, expected_work, selection
 from edgesim.pruning.online_loss import Redraw
+from edgesim.tasks import NetworkForm
 from edgesim.training.loop import Streams, Subset, fit
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Training, Warmup
 from edgesim.work import StepTrace, Work
 
-NETWORK = network_costs.network_of(Mlp(hidden=(8,)), (1, 6, 6), CLASSES)
+NETWORK = network_costs.network_of(Mlp(hidden=(8,)), NetworkForm((1, 6, 6), CLASSES))
 WORK_IS = {"prototypes": "expected", "craig": "expected", "gradmatch": "expected", "adapruner": "at most"}
 """of those whose work is not exact"""
 HALF = Warmup(epochs=0.5)
@@ -130,7 +131,7 @@ class Headless:
 
 def test_the_network_is_looked_at() -> None:
     assert NetworkShape(36, 8, True, 36 * 8 + 8 + 8 * CLASSES + CLASSES) == NETWORK
-    headless = network_costs.network_of(Headless(), (1, 2, 2), 4)
+    headless = network_costs.network_of(Headless(), NetworkForm((1, 2, 2), 4))
     assert headless == NetworkShape(4, 0, False, 0)
 
 

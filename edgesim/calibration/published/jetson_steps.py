@@ -19,6 +19,7 @@ from edgesim.cost.gpu_steps import KINDS, UPDATE_KERNELS, UPDATE_TOUCHES, GpuWor
 from edgesim.errors import EdgesimError
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.power_setting import CLOCKS, ClockShares, steps_hz
+from edgesim.tasks import NetworkForm
 from edgesim.work import FloatArray
 
 PROFILES = {"Jetson AGX Xavier": "jetson-agx-xavier", "Jetson TX2": "jetson-tx2"}
@@ -138,7 +139,7 @@ def lstm_work(
 
 def _network(model: str) -> CountedNetwork:
     name, shape, classes = NETWORKS[model]
-    return CountedNetwork(model, shape, classes, _builder(name, shape, classes))
+    return CountedNetwork(model, NetworkForm(shape, classes), _builder(name, shape, classes))
 
 
 def _builder(name: str, shape: tuple[int, int, int], classes: int) -> Callable[[], nn.Module]:

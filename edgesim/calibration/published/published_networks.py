@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from edgesim.calibration.measured_step import CountedNetwork
 from edgesim.calibration.published.dl4j import Lstm
 from edgesim.models import resolve
-from edgesim.models.catalog import Shape
+from edgesim.models.model_fields import Shape
+from edgesim.tasks import NetworkForm
 
 _TIMM_CLASSES = 1000
 _TIMM_NAMES = {
@@ -41,10 +42,10 @@ def network(model: str, input_shape: str) -> CountedNetwork | None:
     """
     if model in OWN:
         own, shape, classes = OWN[model]
-        return CountedNetwork(model, shape, classes, own)
+        return CountedNetwork(model, NetworkForm(shape, classes), own)
     if lstm := re.fullmatch(r"single LSTM layer in=(\d+) out=(\d+)", model):
         inputs, units, length = int(lstm[1]), int(lstm[2]), int(input_shape.removeprefix("seq "))
-        return CountedNetwork(model, (1, length, inputs), 2, lambda: Sequence(inputs, units, 1, 2))
+        return CountedNetwork(model, NetworkForm((1, length, inputs), 2), lambda: Sequence(inputs, units, 1, 2))
     name = model
     for pattern, wanted in _TIMM_NAMES.items():
         name = re.sub(f"^{pattern}$", wanted, name)
@@ -58,7 +59,7 @@ def network(model: str, input_shape: str) -> CountedNetwork | None:
             module: nn.Module = resolve(f"timm:{name}")().build(shape, _TIMM_CLASSES)
         return module
 
-    return CountedNetwork(name, shape, _TIMM_CLASSES, build)
+    return CountedNetwork(name, NetworkForm(shape, _TIMM_CLASSES), build)
 
 
 @functools.cache

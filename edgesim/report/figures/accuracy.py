@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
 from edgesim.analysis.classes import class_skew
 from edgesim.analysis.grouping import FULL
-from edgesim.formatting import POINTS, number, percent
+from edgesim.formatting import capital, number, percent
 from edgesim.report import columns, plot_style
-from edgesim.report.figures.figure import MAX_BANDS, Figure, RatioAxis, by_method, with_pairs, words
+from edgesim.report.figures.figure import MAX_BANDS, Figure, RatioAxis, by_method, form_of, with_pairs, words
 from edgesim.report.plot_style import Spec, Styles
+from edgesim.results.table_columns import METRIC_COLUMNS
+from edgesim.tasks import ACCURACY, Metric, task_in
 
 NOTES = {
     "test_accuracy": "On the common test set, where all classes count equally.",
     "local_accuracy": "On the test set with each device's own class mix, as the device will meet it.",
     "train_accuracy": "On the device's whole shard, whichever samples were kept.",
 }
+"""values of a classification in the order of their figures, each with a note (`notes_of`)"""
+OWN_NOTE = "On the device's own test samples."
 MARGIN = 0.05
 """free share of the range at the ends of the common scale"""
+
+
+def notes_of(columns_there: Collection[str]) -> dict[str, str]:
+    """Values at the end of a run in the order of their figures, each with a note.
+
+    Args:
+        columns_there: of the table of `final_accuracy`.
+    """
+    task = task_in(columns_there)
+    metric, notes = task.metric, dict(NOTES)
+    if metric is not ACCURACY:
+        local = f"On the test set with each device's own {metric.groups} mix, as the device will meet it."
+        notes = dict(zip(map(metric.column, ("test", "local", "train")),
+                         ("On the common test set.", local, NOTES["train_accuracy"]), strict=True))  # fmt: skip
+    notes |= {metric.column("own"): OWN_NOTE}
+    notes |= {other.column(): f"{NOTES['test_accuracy'].split(',')[0]}." for other in task.metrics[1:]}
+    return {name: note for name, note in notes.items() if name in columns_there}
 
 
 def accuracy_figure(data: pd.DataFrame, styles: Styles, value: str) -> Figure:
@@ -29,10 +52,11 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles, value: str) -> Figure:
     Args:
         data: the table of `final_accuracy`.
         styles: style of every method.
-        value: one of NOTES.
+        value: one of `notes_of`.
     """
     ends = [f"{value}_low", f"{value}_high"]
-    scale = common_scale(data)
+    metric, notes = METRIC_COLUMNS[value], notes_of(data.columns)
+    scale = common_scale(data, metric)
     data = data.loc[data[value].notna(), ["method", "keep_ratio", "pairs", value, *ends]]
     ratio_axis = RatioAxis.of(data)
     few = data["method"].nunique() <= MAX_BANDS
@@ -47,25 +71,33 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles, value: str) -> Figure:
         else:
             band = plot_style.band(part["keep_ratio"], part[ends[0]], part[ends[1]], style["color"], method)
             traces += plot_style.grouped([line, band], method, method) if few and len(part) > 1 else [line]
-    label = columns.COLUMNS[value].label
-    alt = f"{label.capitalize()} {ratio_axis.words}. " + words(data, value, percent)
+    label = columns.columns_of(metric, own_test=True)[value].label
+    title = f"{capital(label)} {ratio_axis.words}"
+    alt = f"{title}. " + words(data, value, metric.value)
     intervals = f"{'bars' if ratio_axis.is_single else 'bands'} are 95 % intervals, each by itself"
     intervals = intervals if few or ratio_axis.is_single else "the 95 % intervals, each by itself, are in the table"
     known = data[ends[0]].notna().any()
-    note = f"{NOTES[value]} Mean over seeds and devices{f'; {intervals}' if known else ''}."
+    lower = "" if metric.higher_is_better else " Lower is better."
+    note = f"{notes[value]} Mean over seeds and devices{f'; {intervals}' if known else ''}.{lower}"
     note += "" if ratio_axis.is_single or FULL not in ratio_axis.methods else " Dashed: full training."
-    spec = {"data": traces, "layout": ratio_axis.layout({**plot_style.axis(label, "share"), **scale})}
-    return Figure(value.replace("_", "-"), f"{label.capitalize()} {ratio_axis.words}", note, alt, spec, data)
+    y = {**plot_style.axis(label, form_of(metric)), **scale}
+    spec = {"data": traces, "layout": ratio_axis.layout(y)}
+    return Figure(value.replace("_", "-"), title, note, alt, spec, data)
 
 
-def common_scale(data: pd.DataFrame) -> Spec:
-    """Axis range that the figures of all NOTES share, so that they can be compared by eye."""
-    names = [f"{value}{end}" for value in NOTES for end in ("", "_low", "_high")]
+def common_scale(data: pd.DataFrame, metric: Metric) -> Spec:
+    """Axis range that the figures of one metric share, so that they can be compared by eye."""
+    values = [value for value in notes_of(data.columns) if METRIC_COLUMNS[value] is metric]
+    names = [f"{value}{end}" for value in values for end in ("", "_low", "_high")]
     low, high = data[names].min().min(), data[names].max().max()
     if not (np.isfinite(low) and np.isfinite(high)):
         return {}
-    margin = max(MARGIN * (high - low), 0.01)
-    return {"range": [max(0.0, round(low - margin, 4)), min(1.0, round(high + margin, 4))]}
+    margin = max(MARGIN * (high - low), metric.noticeable(high))
+    least, most = metric.bounds
+    if metric.is_share:
+        return {"range": [max(least, round(low - margin, 4)), min(most, round(high + margin, 4))]}
+    ends = max(least, low - margin), min(most, high + margin)
+    return {"range": [float(f"{end:.4g}") for end in ends]}
 
 
 def mix_in_words(shards: pd.DataFrame) -> str:
@@ -77,9 +109,13 @@ def mix_in_words(shards: pd.DataFrame) -> str:
     return f" On average a device's class mix differs by {percent(mean)} from that of all devices (0 %: the same mix)."
 
 
-def gap_figure(data: pd.DataFrame, styles: Styles) -> Figure:
-    """Accuracy gap to random (table of `gap_to_random`) with its intervals, in percentage points."""
-    in_points = data.assign(**{name: 100 * data[name] for name in ("gap", "gap_low", "gap_high")})
+def gap_figure(data: pd.DataFrame, styles: Styles, metric: Metric = ACCURACY) -> Figure:
+    """Accuracy gap to random (table of `gap_to_random`) with its intervals, in percentage points.
+
+    Of a metric that is no share, in its own unit.
+    """
+    factor = _factor(metric)
+    in_points = data.assign(**{name: factor * data[name] for name in ("gap", "gap_low", "gap_high")})
     ratio_axis, few = RatioAxis.of(data), data["method"].nunique() <= MAX_BANDS
     traces: list[Spec] = []
     for method, part in by_method(in_points):
@@ -87,13 +123,23 @@ def gap_figure(data: pd.DataFrame, styles: Styles) -> Figure:
         if few or ratio_axis.is_single:
             trace["error_y"] = plot_style.error_bars(part["gap"], part["gap_low"], part["gap_high"])
         traces.append(trace)
-    alt = f"Accuracy gap to random {ratio_axis.words}. " + words(data, "gap", POINTS)
+    title = f"{capital(metric.title)} gap to random"
+    alt = f"{title} {ratio_axis.words}. " + words(data, "gap", metric.difference_format)
     intervals = "Bars are 95 % intervals, each by itself."
     intervals = intervals if few or ratio_axis.is_single else "The 95 % intervals, each by itself, are in the table."
-    note = f"{pairing(data)} Above zero: better than random. {intervals}"
-    y = {**plot_style.axis("accuracy − random (points)"), "zeroline": True, "zerolinewidth": 2}
-    spec = {"data": traces, "layout": ratio_axis.layout(y)}
-    return Figure("gap", "Accuracy gap to random", note, alt, spec, data)
+    note = f"{pairing(data)} {capital(metric.beyond_good)} zero: better than random. {intervals}"
+    spec = {"data": traces, "layout": ratio_axis.layout(_gap_axis(metric))}
+    return Figure("gap", title, note, alt, spec, data)
+
+
+def _factor(metric: Metric) -> float:
+    """Factor on differences in a figure: shares are drawn in points."""
+    return 100 if metric.is_share else 1
+
+
+def _gap_axis(metric: Metric) -> Spec:
+    unit = " (points)" if metric.is_share else ""
+    return {**plot_style.axis(f"{metric.title} − random{unit}"), "zeroline": True, "zerolinewidth": 2}
 
 
 def pairing(data: pd.DataFrame) -> str:
@@ -107,18 +153,20 @@ def pairing(data: pd.DataFrame) -> str:
     return f"Same seed, device and budget, where random keeps {', '.join(map(number, ratios))} on average."
 
 
-def ranking_figure(data: pd.DataFrame, styles: Styles) -> Figure:
+def ranking_figure(data: pd.DataFrame, styles: Styles, metric: Metric = ACCURACY) -> Figure:
     """Every method's gap to random with its interval (table of `gap_to_random`), one ratio at a time."""
-    order = data.groupby("method")["gap"].mean().sort_values().index
+    order = data.groupby("method")["gap"].mean().sort_values(ascending=metric.higher_is_better).index
+    factor = _factor(metric)
     traces: list[Spec] = []
     for keep_ratio in sorted(set(data["keep_ratio"])):
         for method, part in by_method(data[data["keep_ratio"] == keep_ratio]):
-            trace = plot_style.dots(method, 100 * part["gap"], part["method"], styles[method]["color"], "circle")
-            trace["error_x"] = plot_style.error_bars(100 * part["gap"], 100 * part["gap_low"], 100 * part["gap_high"])
+            trace = plot_style.dots(method, factor * part["gap"], part["method"], styles[method]["color"], "circle")
+            ends = (factor * part[name] for name in ("gap", "gap_low", "gap_high"))
+            trace["error_x"] = plot_style.error_bars(*ends)
             traces.append(plot_style.only(plot_style.with_rank(styles[method], trace), None, keep_ratio))
-    x = {**plot_style.axis("accuracy − random (points)"), "zeroline": True, "zerolinewidth": 2}
-    layout = {**plot_style.layout(x, plot_style.names_axis(order)), "showlegend": False}
+    layout = {**plot_style.layout(_gap_axis(metric), plot_style.names_axis(order)), "showlegend": False}
     layout["height"] = 130 + 24 * max(4, len(order))
-    alt = "Methods by their gap to random. " + words(data, "gap", POINTS)
-    note = "Highest mean over ratios on top. Bars are 95 % intervals, each by itself: one in twenty may miss the truth."
+    alt = "Methods by their gap to random. " + words(data, "gap", metric.difference_format)
+    best = "Highest" if metric.higher_is_better else "Lowest"
+    note = f"{best} mean over ratios on top. Bars are 95 % intervals, each by itself: one in twenty may miss the truth."
     return Figure("ranking", "Methods ranked at one ratio", note, alt, {"data": traces, "layout": layout})

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL, groups
-from edgesim.formatting import number
+from edgesim.formatting import capital, number
 from edgesim.report import columns, plot_style
-from edgesim.report.figures.figure import MAX_BANDS, Figure, most_pairs, ratio_colours, with_pairs, words
+from edgesim.report.figures.figure import MAX_BANDS, Figure, form_of, most_pairs, ratio_colours, with_pairs, words
 from edgesim.report.plot_style import Spec
+from edgesim.results.table_columns import METRIC_COLUMNS
+from edgesim.tasks import metric_in
 
 CURVE_POINTS = 6000
 """points of one figure of curves; longer trainings are thinned evenly between the first and the last epoch"""
@@ -33,7 +35,7 @@ def curves_figure(data: pd.DataFrame, value: str) -> Figure:
 
     Args:
         data: the table of `thinned`.
-        value: one of CURVE_VALUES.
+        value: one of `curve_values`.
     """
     data = data[data[value].notna()]
     colours = ratio_colours(data)
@@ -50,11 +52,15 @@ def curves_figure(data: pd.DataFrame, value: str) -> Figure:
         band = plot_style.band(part["epoch"], part[f"{value}_low"], part[f"{value}_high"], look["color"], name)
         both = [line, band] if few and len(band["x"]) > 2 else [line]
         traces += [plot_style.only(trace, None if full else method) for trace in plot_style.grouped(both, name, name)]
-    label, write = columns.COLUMNS[value].label, columns.COLUMNS[value].write
+    shown = columns.columns_of(metric_in(data), own_test=True)[value]
+    label, write = shown.label, shown.write
     last = data.groupby(["method", "keep_ratio"], sort=False).tail(1)
-    alt = f"{label.capitalize()} over epochs. At the end: {words(last, value, write)}"
+    alt = f"{capital(label)} over epochs. At the end: {words(last, value, write)}"
     note = "Mean over seeds and devices" + (", 95 % bands, each by itself. " if few else ". ")
     note += "Subsets differ in size, so an epoch is not the same number of steps."
-    y = plot_style.axis(label, "share" if value.endswith("accuracy") else "number")
+    metric = METRIC_COLUMNS.get(value)
+    if metric and not metric.higher_is_better:
+        note += " Lower is better."
+    y = plot_style.axis(label, form_of(metric) if metric else "number")
     spec = {"data": traces, "layout": plot_style.layout(plot_style.whole_axis("epoch", data["epoch"].max()), y)}
-    return Figure(f"curve-{value.replace('_', '-')}", f"{label.capitalize()} over epochs", note, alt, spec)
+    return Figure(f"curve-{value.replace('_', '-')}", f"{capital(label)} over epochs", note, alt, spec)

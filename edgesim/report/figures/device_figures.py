@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL, groups
-from edgesim.formatting import NumberFormat, n_of, number, percent, short_percent
+from edgesim.formatting import NumberFormat, capital, n_of, number, percent, short_percent
 from edgesim.report import plot_style
 from edgesim.report.figures.figure import (
     MAX_BANDS,
     Figure,
     RatioAxis,
     by_method,
+    form_of,
     most_pairs,
     ratio_colours,
     rows,
@@ -21,6 +22,7 @@ from edgesim.report.figures.figure import (
 )
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.plot_style import Spec, Styles
+from edgesim.tasks import ACCURACY, Metric, metric_in
 
 MAX_DEVICE_POINTS = 12_000
 """points of a figure with one per device, method and ratio; larger figures show a few ratios only"""
@@ -72,32 +74,35 @@ def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
         kind: "time_s" or "energy_j".
     """
     word, unit = WORDS[kind]
+    metric = metric_in(data)
+    value, form = metric.column(), form_of(metric)
     traces: list[Spec] = []
     most = most_pairs(data)
     for method, part in by_method(data.sort_values("keep_ratio", kind="stable")):
-        trace = plot_style.line(method, part["cost"], part["test_accuracy"], styles[method])
+        trace = plot_style.line(method, part["cost"], part[value], styles[method])
         trace["mode"] = "lines+markers" if len(part) > 1 else "markers"
         trace["text"] = [f"kept {number(value)}" for value in part["keep_ratio"]]
-        trace["hovertemplate"] = f"%{{text}}<br>{plot_style.hover('x')} {unit}, {plot_style.hover('y', 'share')}"
+        trace["hovertemplate"] = f"%{{text}}<br>{plot_style.hover('x')} {unit}, {plot_style.hover('y', form)}"
         if method == FULL:
             trace["marker"] = {**trace["marker"], "size": 11}
             trace |= {"mode": "markers+text", "text": ["full"] * len(part), "textposition": "bottom left"}
         traces.append(with_pairs(trace, part, most))
     best = data[data["on_front"].astype(bool)].sort_values("cost")
     if len(best):
-        front = plot_style.line("Pareto front", best["cost"], best["test_accuracy"],
+        front = plot_style.line("Pareto front", best["cost"], best[value],
                            {"color": plot_style.GREY, "dash": "dot", "symbol": "circle-open"})  # fmt: skip
         front["line"]["shape"] = "hv"
         front["mode"] = "markers" if RatioAxis.of(data).is_single else "lines+markers"
         front["marker"] = {**front["marker"], "size": 15, "line": {"width": 2, "color": plot_style.GREY}}
         traces.append({**front, "hoverinfo": "skip"})
     named = ", ".join(f"{m} at {number(r)}" for m, r in zip(best["method"], best["keep_ratio"], strict=True))
-    alt = f"Accuracy against emulated {word} per device. On the Pareto front: {named or 'none'}."
+    alt = f"{capital(metric.title)} against emulated {word} per device. On the Pareto front: {named or 'none'}."
     note = "Mean of one device, scoring included. Ringed, on the Pareto front: no point is cheaper and more accurate."
     x = plot_style.axis(f"{word} per device ({unit})")
-    layout = {**plot_style.layout(x, plot_style.axis("test accuracy", "share")), "meta": {"marks": "free"}}
+    y = plot_style.axis(f"test {metric.title}", form)
+    layout = {**plot_style.layout(x, y), "meta": {"marks": "free"}}
     spec = {"data": traces, "layout": layout}
-    return Figure(f"pareto-{word}", f"Accuracy against {word}", note, alt, spec, data)
+    return Figure(f"pareto-{word}", f"{capital(metric.title)} against {word}", note, alt, spec, data)
 
 
 def straggler_figure(data: pd.DataFrame, styles: Styles) -> Figure:
@@ -121,7 +126,7 @@ def straggler_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     return Figure("stragglers", "Waiting for the slowest", note, alt, spec, data)
 
 
-def fairness_figure(data: pd.DataFrame, styles: Styles) -> Figure:
+def fairness_figure(data: pd.DataFrame, styles: Styles, metric: Metric = ACCURACY) -> Figure:
     """Accuracy of the worst tenth of the devices (table of `fairness`) against keep_ratio."""
     ratio_axis, few = RatioAxis.of(data), data["method"].nunique() <= MAX_BANDS
     traces: list[Spec] = []
@@ -131,16 +136,19 @@ def fairness_figure(data: pd.DataFrame, styles: Styles) -> Figure:
             ends = part["worst_tenth_low"], part["worst_tenth_high"]
             trace["error_y"] = plot_style.error_bars(part["worst_tenth"], *ends)
         traces.append(trace)
-    alt = "Mean accuracy of the worst tenth of the devices. " + words(data, "worst_tenth", percent)
+    title, worst = metric.title, "lowest" if metric.higher_is_better else "highest"
+    mean = "Mean" if metric is ACCURACY else "Mean of"
+    alt = f"{mean} {title} of the worst tenth of the devices. " + words(data, "worst_tenth", metric.value)
     intervals = "The table has the intervals."
     if few or ratio_axis.is_single:
         intervals = "Bars: 95 % over seeds, each by itself."
-    note = f"Mean test accuracy of the lowest tenth of the devices, at least one. {intervals}"
-    layout = ratio_axis.layout(plot_style.axis("accuracy, worst tenth", "share"))
-    return Figure("fairness", "Devices with the lowest accuracy", note, alt, {"data": traces, "layout": layout}, data)
+    note = f"{mean} test {title} of the {worst} tenth of the devices, at least one. {intervals}"
+    layout = ratio_axis.layout(plot_style.axis(f"{title}, worst tenth", form_of(metric)))
+    spec = {"data": traces, "layout": layout}
+    return Figure("fairness", f"Devices with the {worst} {title}", note, alt, spec, data)
 
 
-def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
+def winner_figure(data: pd.DataFrame, styles: Styles, metric: Metric = ACCURACY) -> Figure:
     """Number of devices on which each method is the most accurate (table of `winner_counts`), per keep_ratio."""
     counts = data.set_index(["method", "keep_ratio"])["devices"]
     ratios = sorted(set(data["keep_ratio"]))
@@ -159,7 +167,8 @@ def winner_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     wins = data.groupby("method", sort=False)["devices"].sum().sort_values(ascending=False)
     alt = "Devices on which each method is the most accurate, over all ratios: "
     alt += ", ".join(f"{method} {count}" for method, count in wins.items()) + "."
-    note = "Highest mean test accuracy over seeds; a tie counts for no method. No test: equal methods lead by chance."
+    best = "Highest mean" if metric is ACCURACY else "Highest mean of" if metric.higher_is_better else "Lowest mean of"
+    note = f"{best} test {metric.title} over seeds; a tie counts for no method. No test: equal methods lead by chance."
     spec = {"data": traces, "layout": layout}
     return Figure("winners", "Devices by their most accurate method", note, alt, spec, data,
                   write=lambda count: n_of(count, "device"))  # fmt: skip

@@ -12,6 +12,7 @@ from edgesim.analysis.grouping import FULL
 from edgesim.formatting import number
 from edgesim.report import plot_style
 from edgesim.report.plot_style import Spec
+from edgesim.tasks import Metric
 
 MAX_BANDS = 5
 """number of lines up to which each has its band; more bands would hide each other"""
@@ -127,6 +128,11 @@ class RatioAxis:
             "meta": {"marks": "x"},
         }
         return {**found, "showlegend": False} if self.is_single and by_method else found
+
+
+def form_of(metric: Metric) -> str:
+    """Form of an axis, or of a hover text, with values of a metric."""
+    return "share" if metric.is_share else "number"
 
 
 def pairs_behind(data: pd.DataFrame) -> pd.Series | None:

@@ -9,11 +9,12 @@ import pandas as pd
 
 from edgesim.analysis.comparison_findings import SHOWN_LAMBDA
 from edgesim.analysis.grouping import FULL
-from edgesim.formatting import POINTS, n_of, number, percent
+from edgesim.formatting import capital, n_of, number
 from edgesim.report import plot_style
-from edgesim.report.figures.figure import Figure, RatioAxis, by_method, most_pairs, rows, with_pairs
+from edgesim.report.figures.figure import Figure, RatioAxis, by_method, form_of, most_pairs, rows, with_pairs
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.plot_style import Spec, Styles
+from edgesim.tasks import ACCURACY, Metric, metric_in
 
 FLEET_COSTS = {
     "finish_s": ("Time until the whole fleet has finished", "all devices done (s)", "s",
@@ -49,30 +50,33 @@ def fleet_figure(data: pd.DataFrame, styles: Styles, column: str) -> Figure:
 
 def exchange_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     """Accuracy against energy of every fleet (table of `analysis.fleets`), one method at a time; `full` is a ring."""
-    data = data[(data["energy_j"] > 0) & data["test_accuracy"].notna()]
+    metric = metric_in(data)
+    value, form = metric.column(), form_of(metric)
+    data = data[(data["energy_j"] > 0) & data[value].notna()]
     traces: list[Spec] = []
     for fleet, part in _by(data, "fleet"):
         for method, own in by_method(part):
             full = method == FULL
             style = {**styles[fleet], "symbol": "circle-open"} if full else styles[fleet]
-            trace = plot_style.line(fleet, own["energy_j"], own["test_accuracy"], style)
+            trace = plot_style.line(fleet, own["energy_j"], own[value], style)
             trace["mode"] = "lines+markers" if len(own) > 1 else "markers"
             trace["text"] = ["full" if full else f"kept {number(value)}" for value in own["keep_ratio"]]
-            trace["hovertemplate"] = f"%{{text}}<br>{plot_style.hover('x')} J, {plot_style.hover('y', 'share')}"
+            trace["hovertemplate"] = f"%{{text}}<br>{plot_style.hover('x')} J, {plot_style.hover('y', form)}"
             if full:
                 trace["marker"] = {**trace["marker"], "size": 14, "line": {"width": 2, "color": style["color"]}}
             trace = with_pairs(trace, own, most_pairs(part))
             traces.append({**plot_style.only(trace, None if full else method), "legendgroup": fleet})
     traces.sort(key=lambda trace: trace["marker"]["size"])  # the rings are not in the legend
-    alt = "Test accuracy against the energy of the fleet. " + _ends(
+    alt = f"Test {metric.title} against the energy of the fleet. " + _ends(
         data, "fleet", "energy_j", lambda j: f"{number(j)} J"
     )
+    up = "up" if metric.higher_is_better else "down"
     drawn = "A mark" if RatioAxis.of(data).is_single else "A line along the keep ratios"
-    note = f"{drawn} per fleet; ringed: full training. Log scale. Left and up is better."
+    note = f"{drawn} per fleet; ringed: full training. Log scale. Left and {up} is better."
     x = plot_style.log_axis("energy of the fleet (J)", data["energy_j"], number)
-    layout = {**plot_style.layout(x, plot_style.axis("test accuracy", "share")), "meta": {"marks": "free"}}
+    layout = {**plot_style.layout(x, plot_style.axis(f"test {metric.title}", form)), "meta": {"marks": "free"}}
     spec = {"data": traces, "layout": layout}
-    return Figure("fleet-exchange", "Accuracy against energy", note, alt, spec)
+    return Figure("fleet-exchange", f"{capital(metric.title)} against energy", note, alt, spec)
 
 
 def best_ratio_figure(data: pd.DataFrame) -> Figure:
@@ -102,26 +106,30 @@ def best_ratio_figure(data: pd.DataFrame) -> Figure:
                   {"data": traces, "layout": layout}, write=lambda count: n_of(count, "device"))  # fmt: skip
 
 
-def difference_figure(data: pd.DataFrame, styles: Styles) -> Figure:
+def difference_figure(data: pd.DataFrame, styles: Styles, metric: Metric = ACCURACY) -> Figure:
     """Accuracy of every later run minus the first one's (table of `against_first`), one run at a time.
 
     Args:
-        data: one row per run, method and keep_ratio; shares.
+        data: one row per run, method and keep_ratio, in the metric's unit.
         styles: style of every method.
+        metric: the metric that is compared.
     """
+    factor, unit = (100, " (points)") if metric.is_share else (1, "")
     ratio_axis = RatioAxis.of(data)
-    in_points = data.assign(**{name: 100 * data[name] for name in ("difference", "low", "high")})
+    in_points = data.assign(**{name: factor * data[name] for name in ("difference", "low", "high")})
     traces: list[Spec] = []
     for run, part in _by(in_points, "run"):
         for method, own in by_method(part):
             trace = ratio_axis.line(method, own, "difference", styles[method])
             trace["error_y"] = plot_style.error_bars(own["difference"], own["low"], own["high"])
             traces.append({**trace, "meta": {"run": run}})
-    y = {**plot_style.axis("difference (points)"), "zeroline": True, "zerolinewidth": 2}
-    alt = "Test accuracy minus that of the first run. " + _ends(data, "run", "difference", POINTS)
-    note = "Same seed, device, method and ratio. Above zero: higher than the first run. Bars: 95 %, simultaneous."
+    y = {**plot_style.axis(f"difference{unit}"), "zeroline": True, "zerolinewidth": 2}
+    minus = f"{metric.title} minus that of the first run"
+    alt = f"Test {minus}. " + _ends(data, "run", "difference", metric.difference_format)
+    above = f"Above zero: higher than the first run{metric.direction}."
+    note = f"Same seed, device, method and ratio. {above} Bars: 95 %, simultaneous."
     spec = {"data": traces, "layout": ratio_axis.layout(y)}
-    return Figure("run-difference", "Accuracy minus that of the first run", note, alt, spec)
+    return Figure("run-difference", capital(minus), note, alt, spec)
 
 
 def fronts_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
@@ -133,17 +141,18 @@ def fronts_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
         kind: "time_s" or "energy_j".
     """
     word, unit = WORDS[kind]
-    single = RatioAxis.of(data).is_single
+    single, metric = RatioAxis.of(data).is_single, metric_in(data)
+    form = form_of(metric)
     traces: list[Spec] = []
     for run, part in _by(data, "run"):
         for on_front in (True, False):
             own = part[part["on_front"] == on_front].sort_values("cost")
             if own.empty:
                 continue
-            trace = plot_style.line(run, own["cost"], own["test_accuracy"], styles[run])
+            trace = plot_style.line(run, own["cost"], own[metric.column()], styles[run])
             trace["text"] = [f"{plot_style.plain(method)}, kept {number(value)}"
                              for method, value in zip(own["method"], own["keep_ratio"], strict=True)]  # fmt: skip
-            trace["hovertemplate"] = f"%{{text}}<br>{plot_style.hover('x')} {unit}, {plot_style.hover('y', 'share')}"
+            trace["hovertemplate"] = f"%{{text}}<br>{plot_style.hover('x')} {unit}, {plot_style.hover('y', form)}"
             trace["line"] = {**trace["line"], "shape": "hv"}
             trace["mode"] = "markers" if single else "lines+markers"
             if not on_front:
@@ -152,13 +161,16 @@ def fronts_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
             traces.append({**with_pairs(trace, own, most_pairs(part)), "legendgroup": run})
     best = data[data["on_common_front"]].sort_values("cost")
     named = ", ".join(f"{row['run']} {row['method']} at {number(row['keep_ratio'])}" for row in rows(best))
-    alt = f"Accuracy against emulated {word} per device. On the Pareto front of all runs: {named or 'none'}."
+    alt = f"{capital(metric.title)} against emulated {word} per device. On the Pareto front of all runs: "
+    alt += f"{named or 'none'}."
     drawn = "Larger marks" if single else "Lines"
-    note = f"Mean of one device, scoring included. {drawn}: Pareto front of the same run in {word} and accuracy."
+    front = f"Pareto front of the same run in {word} and {metric.title}"
+    note = f"Mean of one device, scoring included. {drawn}: {front}."
     x = plot_style.axis(f"{word} per device ({unit})")
-    layout = {**plot_style.layout(x, plot_style.axis("test accuracy", "share")), "meta": {"marks": "free"}}
+    layout = {**plot_style.layout(x, plot_style.axis(f"test {metric.title}", form)), "meta": {"marks": "free"}}
     spec = {"data": traces, "layout": layout}
-    return Figure(f"run-fronts-{word}", f"Accuracy against {word}, all runs", note, alt, spec, data)
+    title = f"{capital(metric.title)} against {word}, all runs"
+    return Figure(f"run-fronts-{word}", title, note, alt, spec, data)
 
 
 def accuracy_figure(data: pd.DataFrame, styles: Styles) -> Figure:
@@ -168,16 +180,18 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles) -> Figure:
         data: `run` and the table of `final_accuracy`.
         styles: style of every run.
     """
-    names = ["run", "method", "keep_ratio", "pairs", "test_accuracy", "test_accuracy_low", "test_accuracy_high"]
-    data = data.loc[data["test_accuracy"].notna(), names]
+    metric = metric_in(data)
+    value, title = metric.column(), f"test {metric.title}"
+    ends = (f"{value}_low", f"{value}_high")
+    data = data.loc[data[value].notna(), ["run", "method", "keep_ratio", "pairs", value, *ends]]
     ratio_axis = RatioAxis.of(data)
-    traces = _along_ratios(data, "run", "test_accuracy", styles, ("test_accuracy_low", "test_accuracy_high"))
-    alt = f"Test accuracy {ratio_axis.words}. " + _ends(data, "run", "test_accuracy", percent)
+    traces = _along_ratios(data, "run", value, styles, ends)
+    alt = f"{capital(title)} {ratio_axis.words}. " + _ends(data, "run", value, metric.value)
     dashed = "" if ratio_axis.is_single else " Dashed: full training."
     note = f"Mean over seeds and devices, all trials of each run.{dashed} Bars: 95 % intervals, each by itself."
-    layout = ratio_axis.layout(plot_style.axis("test accuracy", "share"), by_method=False)
+    layout = ratio_axis.layout(plot_style.axis(title, form_of(metric)), by_method=False)
     spec = {"data": traces, "layout": layout}
-    return Figure("run-accuracy", "Test accuracy of every run", note, alt, spec, data)
+    return Figure(metric.named("run-accuracy"), f"{capital(title)} of every run", note, alt, spec, data)
 
 
 def _by(data: pd.DataFrame, compared: str) -> list[tuple[str, pd.DataFrame]]:
