@@ -106,7 +106,7 @@ def feature_shift(dataset: Dataset, splits: Sequence[Parts]) -> list[FloatArray]
             np.add.at(sums[place], owner[held], first[held])
             counts[place] += np.bincount(owner[held], minlength=len(counts[place]))
             squares[place] += second[held].sum(axis=0)
-    least = 1e-6 * np.abs(middle)  # rounding of a channel that never changes
+    least = 1e-9 * np.abs(middle)  # rounding of a channel that never changes
     return [_distances(*each, least) for each in zip(sums, squares, counts, strict=True)]
 
 
