@@ -77,7 +77,7 @@ def _found(place: Path) -> tuple[Path, Path | None]:
     if len(tables) != 1 or tables[0] == test:
         there = some((path.name for path in files), 8) or "none"
         raise DataError(
-            f"{place}: holds {n_of(len(tables), 'table')} ({there}) and no train.csv; name the file to read in dataset.root"
+            f"{place}: holds {n_of(len(tables), 'table')} ({there}) and no train.csv; name the file in dataset.root"
         )
     return tables[0], None
 
@@ -154,8 +154,8 @@ def _of_windows(group: Groups, same: np.ndarray, last: np.ndarray, name: str, la
     count = n_of(int((~same).sum()), "window")
     if name == layout.subject:
         raise DataError(
-            f"{where}: column '{name}' changes within {count}; add it to dataset.window.by, so that no window mixes its "
-            f"values"
+            f"{where}: column '{name}' changes within {count}; add it to dataset.window.by, so that no window "
+            f"mixes its values"
         )
     if name not in SPLIT_COLUMNS.values():
         group.leave_out(f"it changes within {count}")
@@ -171,5 +171,5 @@ def _overlap(window: WindowLayout, layout: CsvLayout) -> list[Note]:
     if window.step >= window.length or held_out is None or held_out.share is None or held_out.rule == "subjects":
         return []
     text = f"windows overlap (step {window.step:,} of {window.length:,} rows), and test windows are drawn at random: "
-    text += "they share rows with training windows, and accuracy is too high; use step = length or test: subjects"
+    text += "they share rows with training windows, and accuracy is optimistic; use step = length or test: subjects"
     return [Note("repeated", text, window.length - window.step)]

@@ -133,7 +133,7 @@ def _parts(path: Path, names: Sequence[str], label: str, wanted: Wanted) -> list
 
 
 def _decided(cells: Sequence[str]) -> Part:
-    """The part of a column that nobody named, by its first rows: a number that is spoilt by a unit is a feature, too."""
+    """The part of a column that nobody named, by its first rows: numbers with a unit are features, too."""
     there = [cell for cell in cells if not is_missing(cell)]
     if not there or looks_numeric(there):
         return "feature"

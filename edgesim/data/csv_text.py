@@ -121,9 +121,7 @@ def _lines(path: Path) -> Iterator[str]:
             if len(line) > MAX_LINE_BYTES:
                 raise DataError(f"{path}, line {number}: is longer than {size(MAX_LINE_BYTES)}; is it a table?")
             if b"\0" in line:
-                raise DataError(
-                    f"{path}, line {number}: holds a zero byte, so no text; save the table as text in UTF-8"
-                )
+                raise DataError(f"{path}, line {number}: holds a zero byte; save the table as text in UTF-8")
             try:
                 yield line.decode("utf-8")
             except UnicodeDecodeError as error:

@@ -6,16 +6,18 @@ Readers are imported when data are loaded, as in `datasets`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.data.dataset import Dataset
 from edgesim.data.dataset_arguments import OwnData, OwnNumbers, OwnTable
-from edgesim.data.table_windows import WindowLayout
 from edgesim.errors import DataError
 from edgesim.tasks import TaskName
+
+if TYPE_CHECKING:
+    from edgesim.data.table_windows import WindowLayout
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 Length = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -129,6 +131,8 @@ class Window:
 
     def layout(self, task: TaskName) -> WindowLayout:
         """The same with every value filled in."""
+        from edgesim.data.table_windows import WindowLayout
+
         by = (self.by,) if isinstance(self.by, str) else self.by or ()
         label = self.label or ("last" if task == "regression" else "common")
         return WindowLayout(self.length, self.step or self.length, by, label)

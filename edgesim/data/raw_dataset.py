@@ -46,6 +46,11 @@ class RawSplit:
     columns: Mapping[str, Column] = field(default_factory=dict)
     """groups of the samples, by name"""
 
+    @property
+    def label_where(self) -> str:
+        """`where`, for messages that count samples: of chosen rows they count within these."""
+        return self.where if self.rows is None else f"{self.where} (samples counted within the split)"
+
     def chunks(self) -> Iterable[SampleArray]:
         """The samples in order, a few MB at a time. A file is read once for each call."""
         return self.samples(self.rows)
@@ -117,8 +122,10 @@ class RawDataset:
 
     def _classes(self) -> tuple[RawSplit, RawSplit | None, tuple[str, ...], list[Note]]:
         """Both splits with class ids, the classes' names, and the notes so far."""
-        given = None if self.test is None else Labels(self.test.labels, self.test.where)
-        found: Classes = classes_of(Labels(self.train.labels, self.train.where), given, self.class_names, self.keep_all)
+        given = None if self.test is None else Labels(self.test.labels, self.test.label_where)
+        found: Classes = classes_of(
+            Labels(self.train.labels, self.train.label_where), given, self.class_names, self.keep_all
+        )
         train, test = replace(self.train, labels=found.train), self.test
         if test is not None:
             assert found.test is not None, "labels of a test split become ids of it"
@@ -128,7 +135,7 @@ class RawDataset:
     def _ranges(self) -> tuple[RawSplit, RawSplit | None, tuple[str, ...], list[Note]]:
         """As `_classes`, of a regression: its numbers are the targets, ranges of them the classes."""
         splits = [split for split in (self.train, self.test) if split is not None]
-        numbers = [as_numbers(split.labels, split.where) for split in splits]
+        numbers = [as_numbers(split.labels, split.label_where) for split in splits]
         if len({array.shape[1] for array in numbers}) > 1:
             raise DataError(
                 f"{splits[1].where}: has {numbers[1].shape[1]} numbers a sample, training {numbers[0].shape[1]}"
