@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -99,10 +99,11 @@ def _decode(files: tuple[Path, ...], layout: CsvLayout) -> RawDataset:
     splits, notes, groups = [], list[Note](), []
     for table in tables:
         split, mine, more = make(table)
-        splits.append(RawSplit(split.labels, split.samples, split.where, columns=columns_of(mine)))
+        splits.append(split)
         notes += [*table.notes, *more]
         groups.append(mine)
-    notes += left_out(*groups)
+    splits = [replace(split, columns=mine) for split, mine in zip(splits, columns_of(groups), strict=True)]
+    notes += left_out(groups)
     return RawDataset(
         splits[0], splits[1] if len(splits) > 1 else None, held_out=layout.held_out, notes=tuple(dict.fromkeys(notes)),
         form=SampleForm(0), task=layout.task, missing=layout.missing,

@@ -97,13 +97,21 @@ class Groups:
         return Column(moved[codes] if len(codes) else codes.astype(np.int64), tuple(map(str, order)))
 
 
-def columns_of(groups: Mapping[str, Groups]) -> dict[str, Column]:
-    """The columns that are kept."""
-    found = {name: group.column() for name, group in groups.items()}
-    return {name: column for name, column in found.items() if column is not None}
+def columns_of(splits: Sequence[Mapping[str, Groups]]) -> list[dict[str, Column]]:
+    """The columns of each split that group the samples of all splits; the others are left out."""
+    for name in {name: None for groups in splits for name in groups}:
+        mine = [groups[name] for groups in splits if name in groups]
+        for group in mine:
+            group.column()  # finds its fault
+        fault = next((group.fault for group in mine if group.fault), "")
+        if fault or len(mine) < len(splits):
+            for group in mine:
+                group.leave_out(fault or "not in every split")
+    found = [{name: group.column() for name, group in groups.items()} for groups in splits]
+    return [{name: column for name, column in columns.items() if column is not None} for columns in found]
 
 
-def left_out(*splits: Mapping[str, Groups]) -> list[Note]:
+def left_out(splits: Sequence[Mapping[str, Groups]]) -> list[Note]:
     """The one note on columns that group nothing, with the reason of each; call it after `columns_of`."""
     faults = {name: group.fault for groups in splits for name, group in groups.items() if group.fault}
     if not faults:

@@ -105,8 +105,8 @@ def _decode(folder: Path, found: parquet_shards.Shards, layout: Layout) -> RawDa
         arrays = ArraySamples(files, layout.size, layout.array)
         read, noticed, form = [arrays.samples(split) for split in splits], arrays.notes, arrays.form
     groups = [_groups(split) for split in splits]
-    columns = [columns_of(group) for group in groups]
-    notes += left_out(*groups)
+    columns = columns_of(groups)
+    notes += left_out(groups)
     counts = [0, len(splits[0]), len(files)]
     raw = [
         RawSplit(np.concatenate(labels[counts[i] : counts[i + 1]]), read[i], _where(split), columns=columns[i])

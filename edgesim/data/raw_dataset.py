@@ -71,6 +71,11 @@ class RawSplit:
         kept = {name: column for name, column in self.columns.items() if name not in SPLIT_COLUMNS.values()}
         return replace(self, columns=kept)
 
+    def matched(self, others: Mapping[str, Column]) -> RawSplit:
+        """The same with the groups of another split first in each column, so that a code is one group in both."""
+        found = {name: c.after(others[name].names) if name in others else c for name, c in self.columns.items()}
+        return replace(self, columns=found)
+
 
 @dataclass(frozen=True)
 class RawDataset:
@@ -112,7 +117,7 @@ class RawDataset:
             text = n_of(len(missing), "class has no test sample", "classes have no test sample")
             notes.append(Note("missing", f"{text}: {some(names[c] for c in missing)}", len(missing)))
         parts = names, tuple(notes), self.noticed, self.form, self.task, self.missing
-        return CheckedDataset(train.grouped(), test.grouped(), *parts)
+        return CheckedDataset(train.grouped(), test.grouped().matched(train.columns), *parts)
 
     def _split_by_column(self, held_out: HeldOut) -> RawDataset:
         """The same with the splits that a column of the rows names. Classes are then those of the training rows."""
