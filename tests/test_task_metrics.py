@@ -22,7 +22,6 @@ from edgesim.analysis.curves import final_accuracy
 from edgesim.analysis.fairness import device_winners, fairness
 from edgesim.analysis.fleets import fleet_table
 from edgesim.analysis.grouping import complete
-from edgesim.analysis.heterogeneity import by_device
 from edgesim.analysis.means import summary
 from edgesim.analysis.pareto import accuracy_against
 from edgesim.analysis.verdict import verdict_of
@@ -282,14 +281,14 @@ def test_own_test_samples_are_shown_beside_the_own_mix(runs: dict[str, Run], tas
     metric = TASKS[task].metric
     own = metric.column("own")
     records = records.assign(**{own: records[metric.column()] / 2})
-    for table in (summary(records), by_device(records).table):
-        columns = list(table)
-        assert columns[columns.index(own) - 1] == metric.column("local")
-        assert table[own].to_numpy() == pytest.approx(table[metric.column()].to_numpy() / 2)
+    table = summary(records)
+    columns = list(table)
+    assert columns[columns.index(own) - 1] == metric.column("local")
+    assert table[own].to_numpy() == pytest.approx(table[metric.column()].to_numpy() / 2)
     final = final_accuracy(records).table
     figure = accuracy.accuracy_figure(final, method_styles(final["method"], "full"), own)
     assert figure.title == f"{metric.title.capitalize()}, own test against keep ratio"
-    assert figure.note.startswith("On the device's own test samples.")
+    assert figure.note.startswith("On the device's own test samples")
     label = report_columns_of(metric, own_test=True)[own].label
     assert label == f"{metric.title}, own test"
 

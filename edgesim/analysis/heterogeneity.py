@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.gains import with_own_test
 from edgesim.analysis.grouping import (
     FULL,
     AnalysisResult,
@@ -49,13 +48,12 @@ def by_device(records: pd.DataFrame) -> AnalysisResult:
 
     Returns: DEVICE_COLUMNS. `*_saved` are 1 - emulated cost / that of `full` (sums over the seeds that both have),
         `accuracy_change` the mean paired difference of test_accuracy to `full`; NaN where `full` is missing. The
-        columns are of the run's metric (`with_own_test`).
+        columns are of the run's metric (`Metric.named`).
     """
     good = ok(complete(records))
     metric = metric_in(good)
     value, change = metric.column(), metric.named("accuracy_change")
-    own_test = [name for name in [metric.column("own")] if name in good]
-    values = [value, metric.column("local"), *own_test, "analytic_time_s", "device_time_s", "analytic_energy_j"]
+    values = [value, metric.column("local"), "analytic_time_s", "device_time_s", "analytic_energy_j"]
     values.append("device_energy_j")
     full = good[good["method"] == FULL]
     partner = partner_rows(good, full)
@@ -75,7 +73,8 @@ def by_device(records: pd.DataFrame) -> AnalysisResult:
         whole = found[f"{name}_full"].sum(min_count=1)
         means[saved] = 1 - found[f"{name}_both"].sum(min_count=1) / whole.where(whole > 0)
     missing = "" if len(full) else f"No trial of `{FULL}` ended well, so savings and losses are unknown."
-    return AnalysisResult(means.reset_index()[with_own_test(DEVICE_COLUMNS, good)], (missing,) if missing else ())
+    columns = [metric.named(name) for name in DEVICE_COLUMNS]
+    return AnalysisResult(means.reset_index()[columns], (missing,) if missing else ())
 
 
 def stragglers(records: pd.DataFrame, devices: pd.DataFrame | None = None) -> AnalysisResult:

@@ -25,7 +25,7 @@ from edgesim.tasks import ACCURACY, Metric
 FAIRNESS = ["method", "keep_ratio", "devices", "seeds", "mean", "mean_by_data", "worst_tenth", "gini", "jain"]
 """columns of the table shown; the figure's table has the intervals"""
 OF_TRIALS = (
-    "seeds", "test_accuracy", "local_accuracy", "own_accuracy", "analytic_time_s", "device_time_s", "analytic_energy_j",
+    "seeds", "test_accuracy", "local_accuracy", "analytic_time_s", "device_time_s", "analytic_energy_j",
     "device_energy_j",
 )  # fmt: skip
 """columns that equal the trial's own where there is one seed: a third of a large page"""
