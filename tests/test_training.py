@@ -69,7 +69,8 @@ def test_neither_counting_nor_training_imports_dynamo() -> None:
     """Its import costs `plan`, `run` and every host seconds and memory; small networks and the loop do without."""
     code = (
         "import sys\nfrom edgesim.models import MODELS, workload\n"
-        "workload.count(lambda: MODELS['resnet8']().build((1, 8, 8), 10), (1, 8, 8), 10)\n"
+        "from edgesim.tasks import NetworkForm\n"
+        "workload.count(lambda: MODELS['resnet8']().build((1, 8, 8), 10), NetworkForm((1, 8, 8), 10))\n"
         "if 'torch._dynamo' in sys.modules: sys.exit('counting')\n"
         "import torch; sys.path.insert(0, 'tests')\n"
         "import numpy as np, test_training as t\n"

@@ -41,7 +41,7 @@ def plain(scenario: Scenario, dataset: Dataset) -> None:
     )
     labels, answers = (torch.from_numpy(np.array(part)) for part in (dataset.train_labels, dataset.test_labels))
     settings, rng = scenario.training, np.random.default_rng(0)
-    for shard in shards_of(scenario, dataset, 0):
+    for shard in shards_of(scenario, dataset, 0).rows:
         for ratio in (1.0, *RATIOS):
             kept = rng.permutation(shard)[: round(ratio * len(shard))]
             torch.manual_seed(0)
