@@ -283,7 +283,7 @@ SCHEMES = {
 
 
 def test_every_scheme_of_the_table_splits_sorted_and_by_seed():
-    assert SCHEMES.keys() == PARTITIONS.keys()
+    assert SCHEMES.keys() == {name for name, scheme in PARTITIONS.items() if hasattr(scheme, "split")}
     for name, scheme in SCHEMES.items():
         assert isinstance(scheme, PARTITIONS[name])
         parts = scheme.split(LABELS, 3, 11)

@@ -680,20 +680,25 @@ def test_a_run_folder_without_the_newer_tables_is_read(serial: Run, tmp_path: Pa
 
 def test_class_names_that_are_equal_stay_apart() -> None:
     from edgesim.data.dataset import Dataset
+    from edgesim.data.shards import Shards
     from edgesim.results.device_tables import holdings
 
     images = np.zeros((3, 8, 8, 1), dtype=np.uint8)
     labels = np.array([0, 2, 1])
     dataset = Dataset("d", images, labels, images, labels, ("cat", "dog", "cat"))
-    shards = holdings([], [], {(0, 4): np.array([1, 2])}, dataset)["shards"]
-    assert shards[["seed", "device", "index", "label"]].values.tolist() == [[0, 4, 1, 2], [0, 4, 2, 1]]
-    assert shards["class_name"].tolist() == ["cat (2)", "dog"]
+    split = {4: Shards((np.array([0]), np.array([1, 2])))}
+    shards = holdings([], [], split, dataset)["shards"]
+    assert shards[["seed", "device", "index", "label"]].values.tolist() == [[4, 0, 0, 0], [4, 1, 1, 2], [4, 1, 2, 1]]
+    assert shards["class_name"].tolist() == ["cat", "cat (2)", "dog"]
+    assert shards["user"].tolist() == ["", "", ""]
 
 
 def test_the_table_of_devices_has_the_limits_of_a_trial() -> None:
     """The largest shard over the seeds, samples of 64 bytes, and four fifths of the memory."""
     from edgesim.cost.feasibility import usable_memory_bytes
+    from edgesim.data.columns import Column
     from edgesim.data.dataset import Dataset
+    from edgesim.data.shards import Shards
     from edgesim.hardware.conditions import ChosenClocks
     from edgesim.hardware.loading import load
     from edgesim.results.device_tables import holdings
@@ -701,12 +706,16 @@ def test_the_table_of_devices_has_the_limits_of_a_trial() -> None:
     images, labels = np.zeros((3, 8, 8, 1), dtype=np.uint8), np.array([0, 1, 1])
     dataset = Dataset("d", images, labels, images, labels, ("cat", "dog"))
     nano = load("jetson-nano")
-    shards = {(0, 0): np.array([1, 2]), (1, 0): np.array([0]), (0, 1): np.array([0]), (1, 1): np.array([1])}
+    shards = {
+        0: Shards((np.array([1, 2]), np.array([0]))),
+        1: Shards((np.array([0]), np.array([1])), Column.of(["ann", "bob", "bob"])),
+    }
     devices = holdings([nano, nano], ["5W", ChosenClocks(gpu_hz=307.2e6)], shards, dataset)["devices"]
     assert devices["shard_bytes"].tolist() == [128, 64]
     assert devices["usable_memory_bytes"].tolist() == [0.8 * nano.memory_bytes] * 2
     assert devices["usable_memory_bytes"][0] == usable_memory_bytes(nano)
     assert devices["power_mode"].tolist() == ["5W", "gpu 307 MHz"]
+    assert devices["users"].tolist() == ["ann", "bob"]
 
 
 def test_results_survive_the_tables_and_the_journal() -> None:

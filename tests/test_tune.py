@@ -499,7 +499,7 @@ def test_objectives_of_all_modes_at_once_are_those_one_by_one(clocks: tuple[Any,
     def in_modes(extra: dict[str, Any]) -> list[InModes]:
         scenario = small({"profile": clocks[0]["profile"], "startup": "warm", **extra}, repeats=3)
         dataset = load_dataset(scenario)
-        fleet = own_fleet(scenario, [(0, shards_of(scenario, dataset, 0))])
+        fleet = own_fleet(scenario, [(0, shards_of(scenario, dataset, 0).rows)])
         works = TrialResolver(scenario, *configure(scenario, dataset), fleet).work
         curve, weight = np.array(CURVE), np.ones(1)
         searches = [DeviceSearch(fleet.kinds[0], fleet.shard, [work]) for work in works]

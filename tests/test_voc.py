@@ -177,6 +177,7 @@ def test_classes_that_are_not_asked_for_are_refused_or_left_out(tmp_path):
     data = read("voc", folder, classes=["dog", "cat", "emu"])
     assert data.train_targets.labels.tolist() == [1, 0]
     assert any("1 class has no training boxes: emu" in text for text in texts(data))
+    assert any("1 class has no test box: dog" in text for text in texts(data))
     with pytest.raises(DataError, match="no training image has a box to learn from"):
         read("voc", folder, classes=["emu"], unknown="ignore")
     strange = devkit(tmp_path / "test", a=annotation(thing()), t=annotation(thing("cta")))

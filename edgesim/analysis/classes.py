@@ -15,6 +15,7 @@ KEPT_COLUMNS = [
 KEPT_SHARE_COLUMNS = [
     "method", "keep_ratio", "label", "share_before", "share_after", "kept_share", "present", "vanished"
 ]  # fmt: skip
+DATA_COLUMNS = ["device", "profile", "users", "samples", "classes", "skew", "feature_shift"]
 SKEW_COLUMNS = ["seed", "device", "samples", "classes", "largest_share", "skew"]
 
 
@@ -90,3 +91,21 @@ def class_skew(shards: pd.DataFrame) -> AnalysisResult:
         values = zip(*(column.tolist() for column in columns), strict=True)
         rows += [(seed, device, *row) for device, row in zip(counts.index, values, strict=True)]
     return result(rows, SKEW_COLUMNS)
+
+
+def data_of_devices(shards: pd.DataFrame, devices: pd.DataFrame) -> AnalysisResult:
+    """Users, number of samples, and differences of the data of every device; means over seeds.
+
+    Args:
+        shards: the run's table seed device index label.
+        devices: the run's table of devices (`users`, `feature_shift`).
+
+    Returns: DATA_COLUMNS. `users` is empty, and `feature_shift` NaN, where the run does not know them.
+    """
+    skew = class_skew(shards)
+    if skew.missing:
+        return result([], DATA_COLUMNS, skew.missing)
+    means = skew.table.groupby("device")[["samples", "classes", "skew"]].mean()
+    known = devices.set_index("device").reindex(index=means.index, columns=["profile", "users", "feature_shift"])
+    table = means.join(known).reset_index()
+    return AnalysisResult(table.fillna({"users": ""})[DATA_COLUMNS])

@@ -18,6 +18,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from edgesim.analysis.gains import without_rounding
 from edgesim.analysis.grouping import (
     FULL,
     KEYS,
@@ -126,8 +127,8 @@ def partners(part: pd.DataFrame, curves: dict[tuple[int, int], FloatArray], pric
     return part.assign(
         opponent_keep_ratio=ratio,
         **reached,
-        gap=part[metric.column()] - accuracy,
-        local_gap=part[metric.column("local")] - local,
+        gap=without_rounding(part[metric.column()] - accuracy, accuracy, metric),
+        local_gap=without_rounding(part[metric.column("local")] - local, local, metric),
     )
 
 

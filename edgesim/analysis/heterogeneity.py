@@ -48,12 +48,14 @@ def by_device(records: pd.DataFrame) -> AnalysisResult:
 
     Returns: DEVICE_COLUMNS. `*_saved` are 1 - emulated cost / that of `full` (sums over the seeds that both have),
         `accuracy_change` the mean paired difference of test_accuracy to `full`; NaN where `full` is missing. The
-        columns are of the run's metric (`Metric.named`).
+        columns are of the run's metric (`Metric.named`). `own_accuracy` follows local_accuracy where devices have test
+        samples of their own.
     """
     good = ok(complete(records))
     metric = metric_in(good)
     value, change = metric.column(), metric.named("accuracy_change")
-    values = [value, metric.column("local"), "analytic_time_s", "device_time_s", "analytic_energy_j"]
+    on_own = [name for name in [metric.column("own")] if name in good]
+    values = [value, metric.column("local"), *on_own, "analytic_time_s", "device_time_s", "analytic_energy_j"]
     values.append("device_energy_j")
     full = good[good["method"] == FULL]
     partner = partner_rows(good, full)
@@ -74,6 +76,8 @@ def by_device(records: pd.DataFrame) -> AnalysisResult:
         means[saved] = 1 - found[f"{name}_both"].sum(min_count=1) / whole.where(whole > 0)
     missing = "" if len(full) else f"No trial of `{FULL}` ended well, so savings and losses are unknown."
     columns = [metric.named(name) for name in DEVICE_COLUMNS]
+    place = columns.index(metric.column("local")) + 1
+    columns[place:place] = on_own
     return AnalysisResult(means.reset_index()[columns], (missing,) if missing else ())
 
 

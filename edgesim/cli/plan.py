@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +41,7 @@ REPEATS = (
     "repeats to break even: trainings on the same kept set after which scoring has paid for itself. The opponent is "
     "full training, the measure the fleet's emulated energy. never: a training on the kept set saves nothing"
 )
+SHARDS = "(0: no difference between devices)"
 CAUSES = (("infeasible", "limits"), ("binds", "binds"), ("breaks the budget by the other price", "other_price_breaks"))
 """(cause in words, part of a row that counts its trials); a row shows the first that it has"""
 
@@ -108,6 +110,7 @@ def plan_json(name: str, plan: FleetPlan) -> str:
         "hungriest": plan.most("device_energy_j", TOP),
         "chosen_power_modes": plan.chosen_modes,
         "context_bytes": plan.context_bytes,
+        "shards": {name: None if value != value else value for name, value in asdict(plan.shards).items()},
         "data_notes": list(plan.data_notes),
         "rows": None if rows is None else rows.where(rows.notna(), None).to_dict("records"),
     }
@@ -118,6 +121,7 @@ def print_plan(plan: FleetPlan) -> None:
     """Print the fleet by method and by profile, and the devices that take most."""
     for note in plan.data_notes:
         echo(f"data: {note}", err=True)
+    echo(textwrap.fill(f"{plan.shards.in_words()} {SHARDS}", WIDTH))
     every = rows = plan.by_profile()
     shown = {name for name, usual in (("binds", {}), ("work_is", "exact")) if any(row[name] != usual for row in rows)}
     fleet = [_row(row, shown, total=True) for row in plan.by_method()]

@@ -117,7 +117,8 @@ class Dataset:
             outputs = self.train_targets.shape[1]
         elif self.task == "detection":
             outputs -= self.class_names[-1] == NO_OBJECT
-        return NetworkForm(self.input_shape, outputs, self.task, self.sample_form.tokens)
+        form = self.sample_form
+        return NetworkForm(self.input_shape, outputs, self.task, form.tokens, form.vocabulary)
 
     @property
     def sample_bytes(self) -> int:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from edgesim.config.checked_dataclass import checked_dataclass
+from edgesim.config.document_bounds import user_path
 from edgesim.config.plausible import Bounded, PlausibleRange
-from edgesim.data import partition
+from edgesim.data import index_lists, partition
+from edgesim.data.by_column import Deal, by_column
+from edgesim.data.columns import Column
+from edgesim.data.dataset import Dataset
+from edgesim.data.shards import Shards
 from edgesim.errors import DataError, Fault
 from edgesim.formatting import n_of
 from edgesim.work import IntArray
@@ -18,7 +24,7 @@ Count = Annotated[int, Field(ge=1, le=10**12), PlausibleRange(1, 10**9)]
 
 
 class PartitionScheme(Protocol):
-    """Interface of a partition scheme, in the table or a user's own: a frozen dataclass with this method."""
+    """Interface of a partition scheme by labels, in the table or a user's own: a frozen dataclass with this method."""
 
     def split(self, labels: IntArray, n_devices: int, seed: int) -> list[IntArray]:
         """Divide the training split.
@@ -29,6 +35,20 @@ class PartitionScheme(Protocol):
             seed: of every random choice.
 
         Returns: one sorted int64 index array per device.
+        """
+
+
+class DatasetPartition(Protocol):
+    """Interface of a partition scheme that needs more than labels: a frozen dataclass with this method."""
+
+    def split_dataset(self, dataset: Dataset, n_devices: int, seed: int, folder: Path) -> Shards:
+        """Divide the training split.
+
+        Args:
+            dataset: the data, columns included.
+            n_devices: devices of the fleet.
+            seed: of every random choice.
+            folder: of the scenario, where relative names of files start.
         """
 
 
@@ -132,12 +152,68 @@ class Explicit:
         return partition.explicit(labels, np.array(self.shares), seed)
 
 
+@checked_dataclass()
+class ByColumn:
+    """Natural: a column of the data set, such as the person, decides; a user is one of its values."""
+
+    column: Annotated[str, Field(min_length=1)]
+    """column of the data set, for example subject; as many devices as users: each has one, in the order of the names"""
+    deal: Deal = "balanced"
+    """of more users than devices, whole users: to the device with fewest samples so far, or at random, as many users
+    for every device"""
+    split_users: bool = False
+    """more devices than users: deal each user's samples at random to several devices; false: refuse such a fleet"""
+
+    def split_dataset(self, dataset: Dataset, n_devices: int, seed: int, folder: Path) -> Shards:
+        """As `by_column.by_column`."""
+        return by_column(dataset, self.column, n_devices, seed, self.deal, self.split_users)
+
+
+@checked_dataclass()
+class FromFile:
+    """Index lists per device from a file, as tools for federated learning write them."""
+
+    file: Annotated[str, Field(min_length=1)]
+    """JSON, text of a Python dict, or npz; relative to the scenario, or to where edgesim runs"""
+
+    def path(self, folder: Path) -> Path:
+        """The file, for a scenario in `folder`.
+
+        Raises:
+            DataError: it is not there.
+            ScenarioError: it is no path.
+        """
+        places = dict.fromkeys(base / user_path(self.file, "partition.file") for base in (folder, Path.cwd()))
+        found = next((place for place in places if place.exists()), None)
+        if found is None:
+            tried = ", ".join(map(str, places))
+            raise DataError(f"file '{self.file}' does not exist (looked for {tried}); name the file with index lists")
+        return found
+
+    def split_dataset(self, dataset: Dataset, n_devices: int, seed: int, folder: Path) -> Shards:
+        """The lists of the file, the same for all seeds; users where it names them."""
+        path, count = self.path(folder), len(dataset.train_labels)
+        lists = index_lists.read(path, count)
+        index_lists.check(lists, n_devices, count, path)
+        users = None
+        if lists.names:
+            codes = np.zeros(count, dtype=np.int64)
+            for device, rows in enumerate(lists.rows):
+                codes[rows] = device
+            users = Column(codes, lists.names)
+        left = count - sum(map(len, lists.rows))
+        notes = (f"{path.name}: {n_of(left, 'training sample')} of {count:,} on no device",) if left else ()
+        return Shards(tuple(np.sort(rows) for rows in lists.rows), users, notes=notes)
+
+
 PARTITIONS: dict[str, type] = {
     "iid": Iid,
     "dirichlet": Dirichlet,
     "pathological": Pathological,
     "quantity": QuantitySkew,
     "explicit": Explicit,
+    "by-column": ByColumn,
+    "from-file": FromFile,
 }
 
 

@@ -11,7 +11,8 @@ from pydantic import model_validator
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.data.boxes import NO_OBJECT
 from edgesim.data.dataset import Dataset
-from edgesim.data.dataset_arguments import OwnData, Side
+from edgesim.data.dataset_arguments import OwnData
+from edgesim.data.own_files import Side
 from edgesim.errors import DataError
 
 

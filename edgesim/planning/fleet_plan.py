@@ -15,6 +15,7 @@ import numpy.typing as npt
 from edgesim.config.output_files import MARK, replacing
 from edgesim.cost import feasibility
 from edgesim.cost.objective import BINDS
+from edgesim.data.shard_statistics import ShardSummary
 from edgesim.planning.trials import LIMITS, WORK_IS
 from edgesim.planning.virtual_fleet import VirtualFleet
 from edgesim.repeats import trainings_to_break_even
@@ -66,6 +67,8 @@ class FleetPlan:
     data_notes: tuple[str, ...]
     """notes of the reader of the data: files left out, missing, met twice or read as something else"""
     full: FullTraining
+    shards: ShardSummary
+    """sizes and differences of the shards that the partition made"""
 
     def __len__(self) -> int:
         """Rows: N·R."""

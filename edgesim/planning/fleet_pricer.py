@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from edgesim.cost.batch_pricing import BatchPricing
+from edgesim.data.partition_schemes import ByColumn
+from edgesim.data.shard_statistics import summarised
 from edgesim.planning.auto_modes import with_chosen_modes
 from edgesim.planning.fleet_plan import Columns, FleetPlan, FullTraining
 from edgesim.planning.reasons import ReasonTable
@@ -31,20 +33,24 @@ def plan_fleet(
         scenario: the experiment.
         devices: number of devices to scale the fleet to; None = the scenario's own devices, in every seed. Groups keep
             their proportions (largest remainders). Each device draws its shard from all shards that the scenario's
-            partition made (stream "plan:shards" of the first seed). With a `spread` each has a throughput factor of its
-            own (stream "plan:spread"), beyond `virtual_fleet.EXACT` devices rounded by at most 2 %.
+            partition made (stream "plan:shards" of the first seed). A partition by a column splits the data for the new
+            fleet instead, by the first seed. With a `spread` each has a throughput factor of its own (stream
+            "plan:spread"), beyond `virtual_fleet.EXACT` devices rounded by at most 2 %.
         curves: accuracy curves, where the scenario's rule reads them from a run.
         reused: subsets of the run that `scores_from` names, with the work of their scoring.
         scorer: of the network that scored there.
 
     Raises:
         DataError: the data cannot be read.
-        ScenarioError: the data do not suffice for the fleet.
+        ScenarioError: the data, or their users, do not suffice for the fleet.
         EdgesimError: the network does not fit the data.
     """
     dataset = load_dataset(scenario)
-    shards = [(seed, shards_of(scenario, dataset, seed)) for seed in scenario.seeds]
-    fleet = own_fleet(scenario, shards) if devices is None else scaled_fleet(scenario, shards, devices)
+    by_users = devices is not None and isinstance(scenario.partition.plugin, ByColumn)
+    count, seeds = (devices, scenario.seeds[:1]) if by_users else (None, scenario.seeds)
+    split = [(seed, shards_of(scenario, dataset, seed, count)) for seed in seeds]
+    shards = [(seed, found.rows) for seed, found in split]
+    fleet = own_fleet(scenario, shards) if devices is None else scaled_fleet(scenario, shards, devices, not by_users)
     config, network = configure(scenario, dataset, scorer)
     resolver = TrialResolver(scenario, config, network, fleet, curves, reused or {})
     resolver = with_chosen_modes(resolver)
@@ -57,9 +63,11 @@ def plan_fleet(
         parts.append(_cells(resolved, reasons))
         full_j.append(_full_energy_j(resolver, resolved, parts[-1]))
     cells = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    notes = (*map(str, dataset.notes), *scenario.fleet.notes)
+    of_shards = dict.fromkeys(note for _, found in split for note in found.notes)
+    notes = (*map(str, dataset.notes), *of_shards, *scenario.fleet.notes)
     against = FullTraining(np.concatenate(full_j), config.pricing.repeats, resolver.dynamic)
-    return FleetPlan(fleet, resolver.labels, pair, kind, cells, tuple(reasons.texts), notes, against)
+    summary = summarised(dataset, [found.rows for _, found in split])
+    return FleetPlan(fleet, resolver.labels, pair, kind, cells, tuple(reasons.texts), notes, against, summary)
 
 
 def _cells(resolved: ResolvedTrials, reasons: ReasonTable) -> Columns:

@@ -13,6 +13,7 @@ from edgesim.cost import analytic, pricing
 from edgesim.cost.feasibility import LIMITS
 from edgesim.cost.objective import BINDS
 from edgesim.data.datasets import Dataset
+from edgesim.data.shards import Shards
 from edgesim.planning import reasons
 from edgesim.planning.auto_modes import with_chosen_modes
 from edgesim.planning.trials import LIMITS as TRIAL_LIMITS
@@ -59,6 +60,13 @@ class RunPlan:
     """trials that their device cannot do; they become records without being run"""
     rule_reasons: Mapping[Trial, RuleReason]
     """trials whose ratio a rule chose"""
+    shards: Mapping[int, Shards]
+    """seed -> shards of all devices, with their users"""
+
+    @property
+    def partition_notes(self) -> list[str]:
+        """Sentences on users and samples that no device has, each once whatever the seeds."""
+        return list(dict.fromkeys(note for found in self.shards.values() for note in found.notes))
 
     @property
     def shown_device(self) -> dict[str, Any] | None:
@@ -149,20 +157,23 @@ def plan_run(
         ScenarioError: the data do not suffice for the fleet, or the network does not fit them.
     """
     dataset = dataset or load_dataset(scenario)
-    shards = [(seed, shards_of(scenario, dataset, seed)) for seed in scenario.seeds]
+    shards = {seed: shards_of(scenario, dataset, seed) for seed in scenario.seeds}
     config, network = configure(scenario, dataset, scorer)
-    resolver = TrialResolver(scenario, config, network, own_fleet(scenario, shards), curves, reused or {})
+    own = own_fleet(scenario, [(seed, found.rows) for seed, found in shards.items()])
+    resolver = TrialResolver(scenario, config, network, own, curves, reused or {})
     resolver = with_chosen_modes(resolver)
     fleet = resolver.fleet
     devices = {
-        (seed, index): DeviceSpec(seed, index, kind.profile, fleet.shards[shard], kind.conditions)
+        (seed, index): DeviceSpec(
+            seed, index, kind.profile, fleet.shards[shard], kind.conditions, shards[seed].own_tests_of(index)
+        )
         for (seed, index), shard, place in zip(fleet.owners, fleet.shard, fleet.kind, strict=True)
         for kind in [fleet.kinds[place]]
     }
     trials, infeasible, rule_reasons = _resolve(resolver)
     feasible = [trial for trial in trials if trial not in infeasible]
     config = replace(config, shown=_shown(config, devices, feasible))
-    return RunPlan(scenario, config, devices, trials, infeasible, rule_reasons)
+    return RunPlan(scenario, config, devices, trials, infeasible, rule_reasons, shards)
 
 
 def _resolve(

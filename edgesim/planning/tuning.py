@@ -98,7 +98,7 @@ def tune(scenario: Scenario, query: Query) -> Tuning:
     _check(scenario, query, least)
     dataset = load_dataset(scenario)
     seed = scenario.seeds[0]
-    fleet = own_fleet(scenario, [(seed, shards_of(scenario, dataset, seed))])
+    fleet = own_fleet(scenario, [(seed, shards_of(scenario, dataset, seed).rows)])
     config, network = configure(scenario, dataset)
     resolver = TrialResolver(scenario, config, network, fleet)
     wanted = np.arange(len(fleet.device)) if query.devices is None else np.array(query.devices)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +67,11 @@ class VirtualFleet:
         return kind, self.factors[level], shard
 
 
-def own_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]]) -> VirtualFleet:
+SeedShards = Sequence[tuple[int, Sequence[IntArray]]]
+"""per seed the devices' samples, indices into the training set"""
+
+
+def own_fleet(scenario: Scenario, shards: SeedShards) -> VirtualFleet:
     """The scenario's devices in each of its seeds, each with its own shard."""
     kinds: dict[tuple[int, Conditions], int] = {}
     found: list[Device] = []
@@ -92,8 +96,15 @@ def own_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]]) -> V
     )
 
 
-def scaled_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]], devices: int) -> VirtualFleet:
-    """A fleet of any size with the scenario's groups in their proportions and its shards."""
+def scaled_fleet(scenario: Scenario, shards: SeedShards, devices: int, drawn: bool = True) -> VirtualFleet:
+    """A fleet of any size with the scenario's groups in their proportions.
+
+    Args:
+        scenario: the experiment.
+        shards: of its seeds; or, where they are not drawn from, one per device of the new fleet.
+        devices: of the new fleet.
+        drawn: True: every device draws one of the shards. False: device i has the i-th.
+    """
     fleet, seed = scenario.fleet, scenario.seeds[0]
     # One kind per group, or more where a file gives devices of a group different conditions or links.
     alike = [list(same) for members in fleet.members for same in _alike(fleet, members)]
@@ -105,7 +116,7 @@ def scaled_fleet(scenario: Scenario, shards: list[tuple[int, list[IntArray]]], d
         seed=np.full(devices, seed),
         device=np.arange(devices),
         kind=np.repeat(np.arange(len(groups)), counts),
-        shard=seeds.stream(seed, "plan:shards").integers(len(pool), size=devices),
+        shard=seeds.stream(seed, "plan:shards").integers(len(pool), size=devices) if drawn else np.arange(devices),
         level=level,
         kinds=tuple(Device(fleet.bases[first], fleet.conditions[first]) for first in groups),
         factors=factors,
@@ -122,7 +133,7 @@ def _alike(fleet: Fleet, members: tuple[int, ...]) -> Iterable[list[int]]:
     return found.values()
 
 
-def _owners(shards: list[tuple[int, list[IntArray]]]) -> tuple[tuple[int, int], ...]:
+def _owners(shards: SeedShards) -> tuple[tuple[int, int], ...]:
     """Seed and device of every shard."""
     return tuple((seed, device) for seed, parts in shards for device in range(len(parts)))
 

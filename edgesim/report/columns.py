@@ -124,9 +124,7 @@ COLUMNS: dict[str, Column] = {
     "total_flops": Column("work (FLOP)", NUMBER, "scoring + training"),
     "selection_comparisons": Column("comparisons", COUNT, "comparisons of the selection"),
     "steps": Column("steps", COUNT, "optimiser steps of all trainings"),
-    "repeats": Column(
-        "trainings", COUNT, "trainings that the price has, scored once; one of them was done, and its accuracy stands"
-    ),
+    "repeats": _MEASURED["repeats"],
     "analytic_score_time_s": Column("scoring, analytic (s)", NUMBER, "closed-form time of scoring"),
     "analytic_train_time_s": Column("training, analytic (s)", NUMBER, "closed-form time of training"),
     "device_startup_energy_j": Column("start-up energy (J)", NUMBER, "of the emulated energy: starting the process"),
@@ -190,6 +188,10 @@ COLUMNS: dict[str, Column] = {
     "classes": Column("classes", COUNT, "classes that the device holds"),
     "largest_share": Column("largest class", PERCENT, "share of the device's most frequent class"),
     "skew": Column("skew", NUMBER, "distance of the class shares from those of all devices: 0 = the same mix"),
+    "users": Column("users", text, "users whose samples the device holds; by seed where these differ"),
+    "feature_shift": Column(
+        "feature shift", NUMBER, "distance of the channel means from those of all devices, in standard deviations"
+    ),
     "time_factor": Column("time factor", NUMBER, "emulated / analytic time"),
     "energy_factor": Column("energy factor", NUMBER, "emulated / analytic energy"),
     "analytic_relative": Column("training, analytic", PERCENT, "closed-form training time / that of full"),

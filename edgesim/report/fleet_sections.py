@@ -6,13 +6,14 @@ import pandas as pd
 
 from edgesim.analysis import heterogeneity
 from edgesim.analysis.best_ratio import Weighted, best_ratios
-from edgesim.analysis.classes import class_counts, class_skew, kept_class_shares
+from edgesim.analysis.classes import class_counts, class_skew, data_of_devices, kept_class_shares
 from edgesim.analysis.fairness import device_winners, fairness, winner_counts
 from edgesim.analysis.grouping import FULL
 from edgesim.analysis.heterogeneity import by_device
 from edgesim.analysis.kept_samples import dynamic_methods
 from edgesim.analysis.means import by_profile
 from edgesim.analysis.pareto import accuracy_against
+from edgesim.errors import shortened
 from edgesim.formatting import listed, number, percent, ranges
 from edgesim.report.figures import classes, device_figures
 from edgesim.report.figures.figure import rows
@@ -25,12 +26,14 @@ from edgesim.tasks import ACCURACY, Metric
 FAIRNESS = ["method", "keep_ratio", "devices", "seeds", "mean", "mean_by_data", "worst_tenth", "gini", "jain"]
 """columns of the table shown; the figure's table has the intervals"""
 OF_TRIALS = (
-    "seeds", "test_accuracy", "local_accuracy", "analytic_time_s", "device_time_s", "analytic_energy_j",
-    "device_energy_j",
+    "seeds", "test_accuracy", "local_accuracy", "own_accuracy", "analytic_time_s", "device_time_s",
+    "analytic_energy_j", "device_energy_j",
 )  # fmt: skip
 """columns that equal the trial's own where there is one seed: a third of a large page"""
 MOST_SENTENCES = 4
 """sentences on devices that do not finish, at most"""
+LONGEST_USERS = 120
+"""characters of the users of a device"""
 FOLDED = 12
 """number of rows from which a table is collapsed at first"""
 
@@ -49,6 +52,7 @@ def devices_section(source: RunTables, page_style: PageStyle) -> Section:
     tables = [
         PageTable("devices", "Every device", _every_device(devices.table, metric), folded=True),
         *([_power_modes(source.devices)] if source.has_power_modes else []),
+        *_data_table(data_of_devices(source.shards, source.devices).table),
         PageTable("winners", f"Method with the {best_mean} on every device", winners.table, folded=True),
         PageTable("best-ratios", "Best keep ratio by Eq. 14", _best_ratios(source.records), folded=True),
         PageTable("profiles", "Means per profile", by_profile(source.records), folded=True),
@@ -90,7 +94,8 @@ def fleet_section(source: RunTables, page_style: PageStyle) -> Section:
     limits = [sentence for found in (last, fair, headroom) for sentence in unless_empty(found)]
     waiting = waiting_in_words(last.table)
     intro = f"All devices start at once. {waiting}" if waiting else "Memory and storage that the devices need."
-    intro = " ".join(filter(None, (intro, unfinished_in_words(source.records))))
+    held = data_in_words(data_of_devices(source.shards, source.devices).table)
+    intro = " ".join(filter(None, (intro, held, unfinished_in_words(source.records))))
     return Section("fleet", "The fleet together", shown, tables, NONE_WELL, intro, (), tuple(dict.fromkeys(limits)))
 
 
@@ -156,6 +161,27 @@ def waiting_in_words(stragglers: pd.DataFrame) -> str:
     return ""
 
 
+def data_in_words(data: pd.DataFrame) -> str:
+    """Sizes of the devices' data and their differences, in words; empty where they are not known.
+
+    Args:
+        data: the table of `classes.data_of_devices`.
+    """
+    if data.empty:
+        return ""
+    sizes = data["samples"]
+    least, most = (number(float(end)) for end in (sizes.min(), sizes.max()))
+    median = number(float(sizes.median()))
+    held = f"{most} training samples" if least == most else f"{least} to {most} training samples (median {median})"
+    words = f"{'Each device holds' if len(data) > 1 and least == most else 'The devices hold'} {held}."
+    if len(data) == 1:
+        return f"The device holds {held}."
+    words += f" Their mean label skew is {number(float(data['skew'].mean()), 2)}"
+    shift = float(data["feature_shift"].mean())
+    words += f", their mean feature shift {number(shift, 2)}" if shift == shift else ""
+    return f"{words} (0: no difference between devices)."
+
+
 def unfinished_in_words(records: pd.DataFrame) -> str:
     """Devices without a trial that ended well, at all or at some keep ratios, in words; empty where all finish.
 
@@ -204,6 +230,15 @@ def _power_modes(devices: pd.DataFrame) -> PageTable:
     """Power mode of every device; open while the fleet is small."""
     found = devices[["device", "profile", "power_mode"]]
     return PageTable("power-modes", "Power mode of every device", found, len(found) > FOLDED)
+
+
+def _data_table(data: pd.DataFrame) -> list[PageTable]:
+    """Data of every device; without the users where no device has any. None of a run whose shards are unknown."""
+    if data.empty:
+        return []
+    shown = data.assign(users=[shortened(users, LONGEST_USERS) for users in data["users"]])
+    shown = shown if (data["users"] != "").any() else shown.drop(columns="users")
+    return [PageTable("device-data", "Data of every device, means over seeds", shown, folded=True)]
 
 
 def _best_ratios(records: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,8 @@ from edgesim.config.validation import differences
 from edgesim.cost.objective import Objective
 from edgesim.data.cache import content_key
 from edgesim.data.dataset import Dataset
-from edgesim.errors import RunError, shortened
+from edgesim.data.partition_schemes import FromFile
+from edgesim.errors import DataError, RunError, shortened
 from edgesim.formatting import n_of
 from edgesim.hardware import loading
 from edgesim.results import own_modules, provenance
@@ -49,6 +50,7 @@ def of_scenario(scenario: Scenario) -> Identity:
         "profiles": _profiles(scenario),
         "traces": dict(scenario.fleet.traces),
         "own_modules": own_modules.hashes(_plugins(scenario)),
+        "partition_file": _partition_file(scenario),
         "linked_runs": {name: _folder_key(beside(scenario, name, place)) for place, name in _linked(scenario)},
     }
     return {name: part for name, part in found.items() if part}
@@ -174,6 +176,22 @@ def _linked(scenario: Scenario) -> list[tuple[str, str]]:
     curves = rule.accuracy_from if isinstance(rule, Objective) else None
     named = {"pruning.scores_from": scenario.pruning.scores_from, "pruning.keep_ratio.objective.accuracy_from": curves}
     return [(place, name) for place, name in named.items() if name is not None]
+
+
+def _partition_file(scenario: Scenario) -> dict[str, str]:
+    """The file of a partition `from-file` and its hash; empty of another partition, and where it is missing."""
+    scheme = scenario.partition.plugin
+    if not isinstance(scheme, FromFile):
+        return {}
+    try:
+        with scheme.path(scenario.folder).open("rb") as file:
+            return {scheme.file: hashlib.file_digest(file, _digest).hexdigest()}
+    except (DataError, OSError):
+        return {}  # said when the data are split
+
+
+def _digest() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=8)
 
 
 def _folder_key(folder: Path) -> str:

@@ -32,10 +32,11 @@ OF_TRIALS = {
 METRIC_COLUMNS = {metric.column(of): metric for metric in METRICS.values() for of in (*SETS, *CURVE_SETS)}
 """column -> its metric, of all tasks"""
 OF_DEVICES = {
-    "shards": ["seed", "device", "index", "label", "class_name"],
+    "shards": ["seed", "device", "index", "label", "class_name", "user"],
     "devices": [
         "device", "profile", "title", "device_class", "throughput_flops_per_s", "power_w", "idle_w", "memory_bytes",
         "usable_memory_bytes", "storage_capacity_bytes", "shard_bytes", "battery_j", "power_mode",
+        "users", "feature_shift",
     ],
 }  # fmt: skip
 """tables of the fleet, each with its columns"""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from edgesim.data import datasets
 from edgesim.data.augment import check_fit
 from edgesim.data.dataset import Dataset
 from edgesim.data.partition_checks import check
+from edgesim.data.shards import Shards
 from edgesim.errors import DataError, EdgesimError, Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.hardware.conditions import Conditions
@@ -162,13 +165,19 @@ def check_augmentations(scenario: Scenario, dataset: Dataset) -> None:
         raise ScenarioError(scenario.name, faults)
 
 
-def shards_of(scenario: Scenario, dataset: Dataset, seed: int) -> list[IntArray]:
+def shards_of(scenario: Scenario, dataset: Dataset, seed: int, devices: int | None = None) -> Shards:
     """Split the training set of one seed: sorted indices, one array per device.
+
+    Args:
+        scenario: the experiment.
+        dataset: its data.
+        seed: one of its seeds.
+        devices: of another fleet; None = those of the scenario.
 
     Raises:
         ScenarioError: more devices than samples, or a scheme that cannot meet its own terms.
     """
-    count, available = len(scenario.fleet), len(dataset.train_labels)
+    count, available = devices or len(scenario.fleet), len(dataset.train_labels)
     if count > available:
         samples = n_of(available, "training sample")
         message = f"has {n_of(count, 'device')} for {samples} of {dataset.name}; each needs at least one"
@@ -176,15 +185,32 @@ def shards_of(scenario: Scenario, dataset: Dataset, seed: int) -> list[IntArray]
     scheme = scenario.partition.plugin
     try:
         with user_code.boundary(f"{scenario.partition.name} cannot split", own=user_code.is_own(scheme)):
-            parts = scheme.split(dataset.train_labels, count, seeds.integer(seed, "partition") % 2**32)
-            parts = [np.asarray(part) for part in parts]
+            found = _split(scheme, dataset, count, (seeds.integer(seed, "partition") % 2**32, scenario.folder))
+        if len(found.rows) != count:
+            gave = n_of(len(found.rows), "shard")
+            raise DataError(f"{scenario.partition.name} gave {gave} for {n_of(count, 'device')}")
+        check(found.rows, available, min_size=1, complete=False)
     except EdgesimError as error:
-        raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
-    if len(parts) != count:
-        message = f"{scenario.partition.name} gave {n_of(len(parts), 'shard')} for {n_of(count, 'device')}"
-        raise ScenarioError(scenario.name, [Fault("partition", message)])
-    try:
-        check(parts, available, min_size=1, complete=False)
-    except DataError as error:
-        raise ScenarioError(scenario.name, [Fault("partition", str(error))]) from error
-    return [np.sort(np.asarray(part, dtype=np.int64)) for part in parts]
+        raise ScenarioError(scenario.name, [Fault("partition", _in_words_of(dataset.task, str(error)))]) from error
+    return replace(found, rows=tuple(np.sort(np.asarray(part, dtype=np.int64)) for part in found.rows))
+
+
+def _split(scheme: Any, dataset: Dataset, count: int, seed_and_folder: tuple[int, Path]) -> Shards:
+    """Shards by a scheme that takes the data set, or by one that takes its labels."""
+    seed, folder = seed_and_folder
+    if hasattr(scheme, "split_dataset"):
+        found = scheme.split_dataset(dataset, count, seed, folder)
+        if not isinstance(found, Shards):
+            raise DataError(f"split_dataset gave {type(found).__name__}; give edgesim.data.shards.Shards")
+        return replace(found, rows=tuple(np.asarray(part) for part in found.rows))
+    return Shards(tuple(np.asarray(part) for part in scheme.split(dataset.train_labels, count, seed)))
+
+
+def _in_words_of(task: str, message: str) -> str:
+    """A scheme's message; where it speaks of classes and the task has none of its own, with their meaning."""
+    meanings = {
+        "regression": "a class is one of the ranges that the target is cut into",
+        "detection": "the class of an image is that of most of its boxes",
+    }
+    named = re.search(r"\bclass(es)?\b|classes_per_device", message)
+    return f"{message}; {meanings[task]}" if named and task in meanings else message

@@ -28,7 +28,7 @@ from edgesim.cost.analytic import CostWeights
 from edgesim.cost.objective import Budget, Objective
 from edgesim.data.augment import AUGMENTATIONS
 from edgesim.data.datasets import DATASETS, DatasetSource
-from edgesim.data.partition_schemes import PARTITIONS
+from edgesim.data.partition_schemes import PARTITIONS, FromFile
 from edgesim.errors import Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.hardware import fleet
@@ -66,7 +66,8 @@ class ReportSection:
     """The `report` part: criteria of the verdict."""
 
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    """loss of accuracy that counts as none: a keep ratio is recommended where a larger loss is ruled out"""
+    """loss of accuracy that counts as none: a keep ratio is recommended where a larger loss is ruled out. Of a metric
+    that is no share, such as a mean absolute error, it is relative: 0.01 is 1 % of full training's value"""
 
 
 @dataclass(frozen=True, repr=False)
@@ -187,7 +188,7 @@ def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -
     return {
         "name": _name(document, source, faults),
         "dataset": _section(document, "dataset", PluginTable(DATASETS, "load", base=DatasetSource), faults),
-        "partition": _section(document, "partition", PluginTable(PARTITIONS, "split"), faults),
+        "partition": _section(document, "partition", PluginTable(PARTITIONS, "split|split_dataset"), faults),
         "fleet": fleet.load(document["fleet"], "fleet", folder, faults) if "fleet" in document else None,
         "model": _section(document, "model", networks, faults),
         "training": training,
@@ -203,10 +204,11 @@ def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -
 
 def _check_paths(parts: Mapping[str, Any], faults: list[Fault]) -> None:
     """Find names that no path can have, such as `~nobody/data`. What a path leads to is seen when it is read."""
-    dataset, pruned = parts["dataset"], parts["pruning"]
+    dataset, partition, pruned = parts["dataset"], parts["partition"], parts["pruning"]
     rule = pruned and pruned.rule
     given = {
         "dataset.root": dataset and dataset.plugin.location,
+        "partition.file": partition.plugin.file if partition and isinstance(partition.plugin, FromFile) else None,
         "pruning.scores_from": pruned and pruned.scores_from,
         f"{keep_ratio.PATH}.objective.accuracy_from": rule.accuracy_from if isinstance(rule, Objective) else None,
     }

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
-
 from edgesim.data.datasets import Dataset
+from edgesim.data.shard_statistics import summarised
+from edgesim.data.shards import Shards
 from edgesim.errors import EdgesimError, Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.models.network_costs import counted
@@ -49,15 +49,18 @@ def inspect(scenario: Scenario) -> Inspection:
     if dataset is None:
         return Inspection(tuple(faults), (), ())
     facts.append(_data_fact(dataset))
+    split: dict[int, Shards] = {}
     for seed in scenario.seeds:
         with _faults_of("partition", faults, f"seed {seed}: "):
-            facts.append(f"seed {seed}: {_shards_fact(shards_of(scenario, dataset, seed))}")
+            split[seed] = shards_of(scenario, dataset, seed)
+    facts += [f"seed {seed}: {summarised(dataset, [found.rows]).in_words()}" for seed, found in split.items()]
     with _faults_of("training.augment", faults):
         check_augmentations(scenario, dataset)
     with _faults_of("model", faults):
         workload, _ = counted(scenario.model.plugin, scenario.model.name, dataset.network_form)
         facts.append(f"{scenario.model.name}: {workload.parameters:,} parameters")
-    return Inspection(tuple(faults), tuple(facts), tuple(map(str, dataset.notes)))
+    of_shards = dict.fromkeys(note for found in split.values() for note in found.notes)
+    return Inspection(tuple(faults), tuple(facts), (*map(str, dataset.notes), *of_shards))
 
 
 @contextmanager
@@ -90,9 +93,3 @@ def _data_fact(dataset: Dataset) -> str:
     if dataset.task == "regression":
         of = f"{n_of(dataset.network_form.num_outputs, 'number')} to predict, {samples}"
     return f"{dataset.name}: {count:,} training and {tests:,} test samples, {of}"
-
-
-def _shards_fact(shards: list[np.ndarray]) -> str:
-    sizes = sorted(map(len, shards))
-    least = "" if sizes[0] == sizes[-1] else f"{sizes[0]:,} to "
-    return f"{n_of(len(sizes), 'shard')} of {least}{n_of(sizes[-1], 'sample')}"

@@ -59,10 +59,9 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: Dataset | None, 
         if left_out := folder.keep_only(plan.trials):
             log.note(f"{n_of(left_out, 'result')} of keep ratios that the rule no longer chooses left out")
         folder.note_terms(plan.config.pricing)
-        shards = {key: spec.shard for key, spec in plan.devices.items()}
         fleet = scenario.fleet
-        folder.describe(holdings(fleet.devices, plan.power_modes, shards, plan.config.dataset))
-        notes = [*map(str, plan.config.dataset.notes), *fleet.notes]
+        folder.describe(holdings(fleet.devices, plan.power_modes, plan.shards, plan.config.dataset))
+        notes = [*map(str, plan.config.dataset.notes), *plan.partition_notes, *fleet.notes]
         known = {"workload": plan.config.pricing.workload.summary(), "shown": plan.shown_device}
         identity = run_identity.with_data(folder.info["identity"], plan.config.dataset)
         folder.update({**known, "data_notes": notes, "identity": identity})

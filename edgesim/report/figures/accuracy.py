@@ -22,7 +22,7 @@ NOTES = {
     "train_accuracy": "On the device's whole shard, whichever samples were kept.",
 }
 """values of a classification in the order of their figures, each with a note (`notes_of`)"""
-OWN_NOTE = "On the device's own test samples."
+OWN_NOTE = "On the device's own test samples, of the devices that have some."
 MARGIN = 0.05
 """free share of the range at the ends of the common scale"""
 
@@ -36,10 +36,11 @@ def notes_of(columns_there: Collection[str]) -> dict[str, str]:
     task = task_in(columns_there)
     metric, notes = task.metric, dict(NOTES)
     if metric is not ACCURACY:
-        local = f"On the test set with each device's own {metric.groups} mix, as the device will meet it."
+        mix = f"On the test set with each device's own {metric.groups} mix, as the device will meet it."
         notes = dict(zip(map(metric.column, ("test", "local", "train")),
-                         ("On the common test set.", local, NOTES["train_accuracy"]), strict=True))  # fmt: skip
-    notes |= {metric.column("own"): OWN_NOTE}
+                         ("On the common test set.", mix, NOTES["train_accuracy"]), strict=True))  # fmt: skip
+    test, local, shard = notes.items()
+    notes = dict([test, local, (metric.column("own"), OWN_NOTE), shard])
     notes |= {other.column(): f"{NOTES['test_accuracy'].split(',')[0]}." for other in task.metrics[1:]}
     return {name: note for name, note in notes.items() if name in columns_there}
 
@@ -100,13 +101,15 @@ def common_scale(data: pd.DataFrame, metric: Metric) -> Spec:
     return {"range": [float(f"{end:.4g}") for end in ends]}
 
 
-def mix_in_words(shards: pd.DataFrame) -> str:
-    """Sentence on the mean difference of the devices' class mixes; empty where unknown."""
+def mix_in_words(shards: pd.DataFrame, groups: str = "class") -> str:
+    """Sentence on the mean difference of the devices' class mixes (or `groups`); empty where unknown."""
     skew = class_skew(shards).table
     if skew.empty:
         return ""
     mean = float(skew["skew"].mean())
-    return f" On average a device's class mix differs by {percent(mean)} from that of all devices (0 %: the same mix)."
+    return (
+        f" On average a device's {groups} mix differs by {percent(mean)} from that of all devices (0 %: the same mix)."
+    )
 
 
 def gap_figure(data: pd.DataFrame, styles: Styles, metric: Metric = ACCURACY) -> Figure:
