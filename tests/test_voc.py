@@ -69,7 +69,7 @@ def test_pixels_counted_from_one_become_edges_counted_from_zero(tmp_path):
     assert data.task == "detection"
     assert data.network_form.num_outputs == 2
     assert data.input_shape == (3, 6, 8)
-    assert texts(data) == []
+    assert texts(data) == ["1 class has no test box: dog"]
 
 
 def test_resizing_scales_the_boxes_with_their_images(tmp_path):
