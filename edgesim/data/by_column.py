@@ -10,7 +10,7 @@ import numpy as np
 from edgesim.config.validation import nearest
 from edgesim.data.columns import Column
 from edgesim.data.dataset import Dataset
-from edgesim.data.reading_notes import some
+from edgesim.data.reading_notes import as_utf8, some
 from edgesim.data.shards import Shards
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
@@ -154,7 +154,7 @@ def _notes(dataset: Dataset, column: str, used: list[str], own_tests: tuple[IntA
     notes, without = [], _without(dataset, column, used)
     if without:
         text = f"column '{column}': {n_of(len(without), 'value has', 'values have')} no training samples and so no "
-        notes.append(f"{text}device: {some(without)}")
+        notes.append(as_utf8(f"{text}device: {some(without)}"))
     lacking = sum(rows is None for rows in own_tests)
     if lacking:
         has = f"{lacking:,} of {n_of(len(own_tests), 'device')} {'has' if lacking == 1 else 'have'}"

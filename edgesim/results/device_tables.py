@@ -10,6 +10,7 @@ import pandas as pd
 from edgesim.cost.feasibility import usable_memory_bytes
 from edgesim.data.columns import Column
 from edgesim.data.dataset import Dataset
+from edgesim.data.reading_notes import as_utf8
 from edgesim.data.shard_statistics import feature_shift
 from edgesim.data.shards import Shards
 from edgesim.hardware.conditions import ChosenClocks
@@ -69,7 +70,7 @@ def _user_of_samples(shards: Sequence[Shards]) -> pd.Categorical[str]:
     for found in shards:
         index = np.concatenate(found.rows)
         users = Column(np.zeros_like(index), ("",)) if found.users is None else found.users.rows(index)
-        places = np.array([names.setdefault(name, len(names)) for name in users.names])
+        places = np.array([names.setdefault(name, len(names)) for name in map(as_utf8, users.names)])
         codes.append(places[users.codes])
     return pd.Categorical.from_codes(np.concatenate(codes).tolist(), categories=pd.Index(list(names)))
 
