@@ -28,6 +28,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "method-members": methods.method_members,
     "devices": devices.devices,
     "run-tables": columns.run_tables,
+    "task-metrics": columns.task_metrics,
     "report-columns": columns.report_columns,
     "commands": commands.commands,
     "python": python_api.python,

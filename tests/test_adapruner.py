@@ -289,7 +289,7 @@ def test_any_loss_per_sample_will_do() -> None:
 
 
 def test_a_divergence_names_the_methods_own_learning_rate() -> None:
-    with pytest.raises(TrainingDiverged, match=r"a smaller `learning_rate` of m \(now 1e\+06\) usually fixes this"):
+    with pytest.raises(TrainingDiverged, match=r"a smaller `learning_rate` of ada \(now 1e\+06\) usually fixes this"):
         AdaPruner(learning_rate=1e6).choose(context_of(positions=np.arange(120), task=Regression()), 84)
 
 

@@ -100,7 +100,7 @@ def test_parquet_faults_name_file_and_fix(tmp_path):
             read("parquet", folder, **keys)
 
     fault(r"no column 'labl', only image, label \(did you mean 'label'\?\); name it in dataset\.label", label="labl")
-    fault(r"no column 'imag'.*did you mean 'image'", image="imag")
+    fault(r"no column 'imag'.*did you mean 'image'", samples="imag")
     fault(r"the train split is missing \(no trian\.parquet\).*did you mean 'train\.parquet'", train="trian.parquet")
     good = [png(a) for a in pixels(4, 8, 8, 3)]
     for labels, message in [
@@ -451,7 +451,7 @@ def _made(folder: Path) -> Path:
 def test_table_describes_and_checks():
     assert list(DATASETS) == [
         "digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "svhn", "tiny-imagenet", "parquet", "image-folder",
-        "npz",
+        "npz", "csv",
     ]  # fmt: skip
     assert set(public.PUBLIC) < set(DATASETS)
     for name in DATASETS:

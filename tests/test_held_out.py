@@ -165,3 +165,114 @@ def test_shares_out_of_range_are_faults(given, message):
         assert build(DATASETS[name], {"root": "x", **given}, "dataset", faults) is None
         assert message in str(faults[0])
     assert build(DATASETS["mnist"], {"test_share": 0.2}, "dataset", []) is None
+
+
+# --- by columns and by subjects ------------------------------------------------------------------
+
+
+def grouped(folder: Path, people: list[str], labels: np.ndarray, **arrays: object) -> Path:
+    samples = np.arange(2 * len(labels), dtype=np.float32).reshape(-1, 2)
+    return npz(folder, labels, x_train=samples, who=np.array(people), **arrays)
+
+
+def test_within_draws_of_each_class_of_each_subject(tmp_path):
+    people = ["a"] * 10 + ["b"] * 7 + ["c"]
+    labels = np.array([0] * 6 + [1] * 4 + [0] * 2 + [1] * 5 + [1])
+    path = grouped(tmp_path, people, labels)
+    data = read("npz", path, columns={"person": "who"}, test="within", test_share=0.5, subject="person")
+    names, codes = data.test_columns["person"].names, data.test_columns["person"].codes
+    drawn = [(names[who], label) for who, label in zip(codes, data.test_labels.tolist(), strict=True)]
+    assert sorted(drawn) == [("a", 0)] * 3 + [("a", 1)] * 2 + [("b", 0)] + [("b", 1)] * 3  # 2.5 of 5 rounds up
+    assert len(data.train_labels) + len(data.test_labels) == 18
+    assert "the test split is 9 samples of 18: 0.5 of each class of each value of 'person', drawn with test_seed 0" in (
+        texts(data)
+    )
+
+
+def test_subjects_are_drawn_whole_until_the_share_is_reached(tmp_path):
+    counts = [4, 6, 10, 20]
+    people = [name for name, count in zip("abcd", counts, strict=True) for _ in range(count)]
+    path = grouped(tmp_path, people, np.arange(40) % 2)
+    order = seeds.stream(3, "test-split").permutation(4)
+    for share in (0.05, 0.3, 0.99):
+        reached = 1 + int(np.argmax(np.cumsum(np.array(counts)[order]) >= share * 40))
+        held = sorted(order[: min(reached, 3)])
+        data = read("npz", path, columns={"subject": "who"}, test="subjects", test_share=share, test_seed=3)
+        assert np.unique(data.test_columns["subject"].codes).tolist() == held
+        assert len(data.test_labels) == sum(counts[c] for c in held)
+        assert not set(data.train_columns["subject"].codes) & set(held)
+        named = ", ".join("abcd"[c] for c in held)
+        assert any(f"({named}), drawn with test_seed 3" in text for text in texts(data))
+
+
+def test_a_split_column_and_the_rows_that_are_in_neither(tmp_path):
+    split = np.array(["train", "test", "unused", "train", "test", "guard", "unused", "train"])
+    labels = np.array([5, 5, 9, 7, 7, 5, 5, 7])
+    path = grouped(tmp_path, list("aabbaabb"), labels, split=split)
+    data = read("npz", path, columns={"split_within": "split", "subject": "who"}, test="within")
+    assert data.train_samples[:, 0].tolist() == [0, 6, 14]
+    assert data.test_samples[:, 0].tolist() == [2, 8]
+    assert data.class_names == ("5", "7")  # 9 is in no split
+    assert data.train_columns.keys() == {"subject"}
+    assert "3 samples are neither train nor test in column 'split_within': 'unused' 2, 'guard' 1" in texts(data)
+
+
+def test_groups_of_two_arrays_share_their_codes(tmp_path):
+    path = grouped(tmp_path, list("bd"), np.array([0, 1]), x_test=np.ones((3, 2), np.float32),
+                   y_test=np.array([0, 1, 1]), other=np.array(list("cda")))  # fmt: skip
+    data = read("npz", path, columns={"subject": ("who", "other")})
+    names = [data.train_columns["subject"].names, data.test_columns["subject"].names]
+    assert names == [("b", "d"), ("b", "d", "a", "c")]
+    assert data.test_columns["subject"].codes.tolist() == [3, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"test": "within"}, r"test: within needs the column 'split_within' \(there are subject\); draw"),
+        ({"test": "subjects", "test_share": 0.2, "subject": "subjct"}, r"the column 'subjct' with .*'subject'"),
+        ({"columns": {"split_within": "who"}, "test": "within"}, r"'split_within' has no row 'train', only 'a' \(4\)"),
+        ({"columns": {"subject": "one"}, "test": "subjects", "test_share": 0.2}, r"needs two subjects or more.*of 'z'"),
+        ({"columns": {"subject": "no"}, "test_share": 0.2}, r"has no array 'no'.*name it in dataset\.columns\.subject"),
+        ({"columns": {"subject": ("who", "one")}, "test_share": 0.2}, r"names 2 arrays; needed: one array"),
+        ({}, r"dataset\.columns\.subject: names 1 array; needed: two: \[training array, test array\]"),
+        ({"columns": {"subject": "few"}, "test_share": 0.2}, r"dataset\.columns, 'subject': 2 values for 4 samples"),
+        ({"columns": None}, r"has no array 'x_test'.*dataset\.test_share: 0\.2$"),
+        ({"columns": {"split_within": ("split_within", "x")}}, r"'x_test'.*'split_within' with dataset\.test: w"),
+    ],
+)  # fmt: skip
+def test_faults_of_splits_by_columns(tmp_path, keys, message):
+    path = grouped(tmp_path, list("aaaa"), np.array([0, 1, 0, 1]), one=np.array(["z"] * 4), few=np.array([1, 2]),
+                   split_within=np.array(["train"] * 4))  # fmt: skip
+    with pytest.raises(DataError, match=message):
+        read("npz", path, **{"columns": {"subject": "who"}, **keys})
+
+
+def test_the_way_to_a_test_split_names_the_columns_that_are_there(tmp_path):
+    table = "x,label,split_subject,split_within\n1,0,train,test\n"
+    (tmp_path / "t.csv").write_text(table)
+    with pytest.raises(DataError, match=r"'split_within' with dataset\.test: within or by column 'split_subject' with"):
+        read("csv", tmp_path / "t.csv")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    x = pa.array([[1.0], [2.0]], pa.list_(pa.float32(), 1))
+    pq.write_table(pa.table({"x": x, "label": [0, 1], "split_subject": ["train", "test"]}), tmp_path / "t.parquet")
+    message = (
+        r"the test split is missing .*take the test split by column 'split_subject' with dataset\.test: subjects, or"
+    )
+    with pytest.raises(DataError, match=message):
+        read("parquet", tmp_path)
+    with pytest.raises(DataError, match=r"is a file; leave out dataset\.train"):
+        read("parquet", tmp_path / "t.parquet", train="t.parquet")
+
+
+def test_keys_that_do_nothing_are_faults():
+    for name, given, message in [
+        ("npz", {"test": "wihtin"}, "dataset.test"),
+        ("csv", {"test": "within", "subject": "who"}, "`subject` does nothing without `test_share`"),
+        ("parquet", {"test": "test.parquet", "test_share": 0.2, "subject": "who"}, "`subject` does nothing"),
+    ]:
+        faults: list = []
+        assert build(DATASETS[name], {"root": "x", **given}, "dataset", faults) is None
+        assert message in str(faults[0])

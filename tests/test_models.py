@@ -203,6 +203,8 @@ def test_an_unknown_model_names_the_nearest() -> None:
 def test_timm(name: str, shape: tuple[int, int, int]) -> None:
     network = resolve(name)().build(shape, 5).to("meta")
     assert network(torch.empty(2, *shape, device="meta")).shape == (2, 5)
+    with pytest.raises(EdgesimError, match=f"{name} needs images .*; for windows use cnn1d"):
+        resolve(name)().build((3, 80), 5)
 
 
 def test_models_outside_the_table_travel_and_compare_by_name() -> None:

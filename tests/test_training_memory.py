@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 
 import numpy as np
@@ -20,6 +21,7 @@ from edgesim.tasks import NetworkForm
 from edgesim.training.array_inputs import ArrayInputs
 from edgesim.training.classification import ClassificationTask
 from edgesim.training.loop import Streams, Subset, fit
+from edgesim.training.optim import FusedSgd
 from edgesim.training.settings import Training
 from edgesim.work import LiveBytes, TrainingMemory, Workload
 
@@ -151,10 +153,15 @@ def real_peak(model: nn.Module, shape: Shape, settings: Training, steps: int = 2
     images = rng.integers(0, 256, (n, *shape[1:], channels), dtype=np.uint8)
     inputs = ArrayInputs(images, (np.full(channels, 0.5), np.ones(channels)), "cpu")
     task = ClassificationTask(inputs, rng.integers(0, 10, n), 10)
+    return most_alive(model, lambda: fit(model, task, Subset(np.arange(n)), settings, Streams(0, 0, "memory")))
+
+
+def most_alive(model: nn.Module, train: Callable[[], object]) -> int:
+    """Most bytes alive while `train` trains the model, weights among them."""
     held = sum(one.numel() * one.element_size() for one in (*model.parameters(), *model.buffers()))
     gc.collect()  # the optimiser of the training before would be freed on the way
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-        fit(model, task, Subset(np.arange(n)), settings, Streams(0, 0, "memory"))
+        train()
     events, changes = list(profiled.profiler.kineto_results.experimental_event_tree()), []
     while events:
         event = events.pop()
@@ -186,3 +193,42 @@ def test_the_peak_is_that_of_the_training_loop(name: str, shape: Shape, settings
         training = Training(epochs=1, batch_size=batch_size, **given)  # type: ignore[arg-type]
         found = counted.peak_training_bytes(batch_size, training.optimizer_states)
         assert found == pytest.approx(real_peak(build(), shape, training), rel=0.05), batch_size
+
+
+class LastState(nn.Module):
+    """An LSTM, and a linear output at the last step."""
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.recurrent, self.fc = nn.LSTM(inputs, 48, batch_first=True), nn.Linear(48, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.recurrent(x.transpose(1, 2))[0][:, -1])
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "batch_size"),
+    [
+        ("cnn1d", NetworkForm((3, 80), 6), 32),
+        ("gru", NetworkForm((3, 40), 6), 16),
+        ("lstm", NetworkForm((3, 40), 6), 32),
+        ("tiny-transformer", NetworkForm((32,), 4, tokens=True), 64),
+        ("ds-cnn", NetworkForm((1, 16, 24), 4), 16),
+    ],
+    ids=str,
+)
+def test_the_peak_of_signals_is_that_of_a_step(name: str, form: NetworkForm, batch_size: int) -> None:
+    def build() -> nn.Module:
+        sizes = form.input_shape, form.num_outputs
+        return LastState(form.input_shape[0], form.num_outputs) if name == "lstm" else resolve(name)().build(*sizes)
+
+    model = build()
+
+    def train() -> None:
+        x = torch.zeros(batch_size, *form.input_shape, dtype=torch.int64 if form.tokens else torch.float32)
+        loss = nn.functional.cross_entropy(model(x), torch.zeros(batch_size, dtype=torch.int64))
+        loss.backward()
+        FusedSgd(model.parameters(), 0.0, 0.0, False).step(0.1)
+
+    found = count(build, form).peak_training_bytes(batch_size, 0)
+    assert found == pytest.approx(most_alive(model, train), rel=0.05)

@@ -11,12 +11,13 @@ import torch
 from torch import nn
 
 from edgesim.errors import EdgesimError
-from edgesim.models import MODELS, networks, resolve, workload
+from edgesim.models import MODELS, networks, resolve, signal_networks, workload
 from edgesim.models.workload import count
 from edgesim.tasks import NetworkForm
 from edgesim.work import Workload
 
 MILLION = 1e6
+PLAIN = workload._PLAIN_LAYERS
 
 
 def table(name: str, shape: tuple[int, int, int], classes: int) -> Workload:
@@ -166,8 +167,22 @@ def test_plain_layers_count_the_same_on_real_tensors() -> None:
         nn.AvgPool2d(2, ceil_mode=True),
         features=16,
     )
-    used = {type(layer) for layer in network.modules()} | {networks.BasicBlock, networks.ResNet8Module}
-    assert used == workload._PLAIN_LAYERS
+    windows = head(
+        nn.Conv1d(2, 4, 3, stride=2, padding=1, groups=2),
+        nn.MaxPool1d(2),
+        nn.LayerNorm(4),
+        nn.Dropout(0.5),
+        nn.ReLU(),
+        features=16,
+    )
+    tokens = head(nn.Embedding(7, 4), features=24)
+    used = {type(layer) for one in (network, windows, tokens) for layer in one.modules()}
+    mine = {networks.BasicBlock, networks.ResNet8Module}
+    mine |= {layer for layer in vars(signal_networks).values() if isinstance(layer, type) and layer in PLAIN}
+    assert used | mine == PLAIN  # those of this package are compared as whole networks
+    for one, form in ((windows, NetworkForm((2, 16), 3)), (tokens, NetworkForm((6,), 3, tokens=True))):
+        on_cpu = workload._count(one, form, 2, torch.device("cpu"))
+        same_count(workload._count(one.to("meta"), form, 2, torch.device("meta")), on_cpu)
     on_cpu = workload._count(network, NetworkForm((2, 16, 16), 3), 2, torch.device("cpu"))
     same_count(workload._count(network.to("meta"), NetworkForm((2, 16, 16), 3), 2, torch.device("meta")), on_cpu)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import inspect
 import itertools
+import math
 import textwrap
 from typing import Any
 
 from edgesim.records import CurvePoint, Record
 from edgesim.report.columns import COLUMNS
 from edgesim.results import table_columns as run_folder
+from edgesim.tasks import TASKS, Metric
 from edgesim.work import Work
 from generators.markdown import code, page, table
 
@@ -58,6 +60,24 @@ MEANINGS = {
 def run_tables() -> str:
     """One section per table of a run folder."""
     return "\n".join(_section(name, columns) for name, columns in table_columns().items())
+
+
+def task_metrics() -> str:
+    """Every metric of every task, with its direction and its range."""
+    rows = [
+        (task.name, code(metric.key), metric.title, f"{metric.better} is better", _range(metric))
+        for task in TASKS.values()
+        for metric in task.metrics
+    ]
+    return table(("task", "key", "metric", "direction", "values"), rows)
+
+
+def _range(metric: Metric) -> str:
+    """Possible values of a metric in words."""
+    low, high = metric.bounds
+    if math.isinf(low):
+        return f"up to {high:g}"
+    return f"from {low:g} up" if math.isinf(high) else f"{low:g} to {high:g}, shown in %"
 
 
 def report_columns() -> str:

@@ -31,6 +31,7 @@ from edgesim.analysis.grouping import (
     ok,
     own_ratio,
     result,
+    without_rounding,
 )
 from edgesim.analysis.intervals import Interval, interval
 from edgesim.tasks import metric_in
@@ -126,8 +127,8 @@ def partners(part: pd.DataFrame, curves: dict[tuple[int, int], FloatArray], pric
     return part.assign(
         opponent_keep_ratio=ratio,
         **reached,
-        gap=part[metric.column()] - accuracy,
-        local_gap=part[metric.column("local")] - local,
+        gap=without_rounding(part[metric.column()] - accuracy, accuracy, metric),
+        local_gap=without_rounding(part[metric.column("local")] - local, local, metric),
     )
 
 

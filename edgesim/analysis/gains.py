@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.findings import Claim, against, with_interval
-from edgesim.analysis.grouping import paired
+from edgesim.analysis.grouping import paired, without_rounding
 from edgesim.analysis.intervals import Interval
 from edgesim.formatting import n_of, short_percent
 from edgesim.tasks import Metric, metric_in
@@ -26,7 +26,8 @@ def gains(records: pd.DataFrame, baseline: str, of: str = "test") -> pd.DataFram
     """
     metric = metric_in(records)
     pairs = paired(records, baseline, metric.column(of))
-    return pairs if metric.higher_is_better else pairs.assign(difference=-pairs["difference"])
+    difference = without_rounding(pairs["difference"], pairs["base"], metric)
+    return pairs.assign(difference=difference if metric.higher_is_better else 0.0 - difference)
 
 
 def oriented(found: Interval, metric: Metric) -> Interval:

@@ -210,9 +210,8 @@ def against_random(good: pd.DataFrame) -> Finding:
         random_keeps = f" (random keeps {number(base)})" if abs(base - ratio) > 1e-6 else ""
         text += f". {word}: {name} at {number(ratio)}{random_keeps}, {gain_in_words(found, metric)}"
     name, ratio, found, _ = named[0]
-    text += f"{metric.direction}."
     shown = oriented(found, metric)
-    return finding("random", text, "yes" if up else "no" if down else "none", shown, (name, ratio))
+    return finding("random", text + ".", "yes" if up else "no" if down else "none", shown, (name, ratio))
 
 
 def _counts(names: list[str], cells: int, up: int, down: int, basis: str, metric: Metric) -> str:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"[0-9]+\.?[0-9]*(e[-+]?[0-9]+)?", re.IGNORECASE)
 SHAPES = "Shape of one sample: 3x224x224 (image), 3x80 (channels x time), 132 (features, or tokens)."
-MOST_AXES = 5
+MOST_AXES, MOST_DIGITS = 5, 10
+"""of a shape, and of each of its numbers"""
 WIDTH = 80
 """characters of a line of a prediction"""
 
@@ -96,7 +97,8 @@ def predict(
 def _shape(text: str) -> tuple[int, ...]:
     """Whole numbers >= 1 that an `x` joins."""
     parts = text.split("x")
-    if len(parts) > MOST_AXES or not all(part.isascii() and part.isdecimal() and int(part) > 0 for part in parts):
+    plain = all(part.isascii() and part.isdecimal() and len(part) <= MOST_DIGITS for part in parts)
+    if len(parts) > MOST_AXES or not plain or "0" in {part.lstrip("0") or "0" for part in parts}:
         raise typer.BadParameter(
             f"--input must look like CxHxW (images, for example 3x224x224), CxT (windows, 3x80), "
             f"or one number (features, or tokens); got '{text}'"

@@ -59,7 +59,8 @@ class Objective(Bounded):
     accuracy_curve: Annotated[tuple[tuple[Share, Accuracy], ...], Field(min_length=2)] | None = None
     """[ratio, accuracy] points, ratios rising, the same for every method; give this or `accuracy_from`"""
     accuracy_from: str | None = None
-    """run folder whose test accuracies make each method's curve; give this or `accuracy_curve`"""
+    """run folder whose test accuracies make each method's curve; give this or `accuracy_curve`. Of an error, the risk
+    is its value divided by that of full training"""
     price: Price = "emulated"
     """price that gives time and energy of J: emulated device, or closed form (analytic)"""
     weights_of_devices: RiskWeights = "data"

@@ -6,7 +6,7 @@ import functools
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from edgesim.config.validation import nearest
 from edgesim.data.cache import DatasetFiles
+from edgesim.data.columns import checked_columns
 from edgesim.data.dataset import Dataset
 from edgesim.data.file_bounds import check_npz
-from edgesim.data.held_out_split import HeldOut
+from edgesim.data.held_out_split import HeldOut, advice
 from edgesim.data.missing_values import Missing
 from edgesim.data.raw_dataset import ChannelAxis, RawDataset, RawSplit, array_samples, as_samples, widest
 from edgesim.data.reading_notes import Note, some
@@ -40,6 +41,21 @@ class NpzLayout:
     """takes the test split from the training split; None where the file holds one"""
     task: TaskName = "classification"
     missing: Missing = "refuse"
+    columns: Mapping[str, str | tuple[str, str]] = field(default_factory=dict)
+    """name of a group column -> array of the training samples, or those of both splits"""
+
+    def column_key(self, name: str, split: int) -> str:
+        """Array with a group column of a split.
+
+        Raises:
+            DataError: the user names one array for two splits, or two for one.
+        """
+        given, count = self.columns[name], 1 if self.held_out else 2
+        found = (given,) if isinstance(given, str) else given
+        if len(found) != count:
+            wanted = "one array, that of the samples" if count == 1 else "two: [training array, test array]"
+            raise DataError(f"dataset.columns.{name}: names {n_of(len(found), 'array')}; needed: {wanted}")
+        return found[split]
 
 
 def npz(path: Path, name: str, layout: NpzLayout) -> DatasetFiles:
@@ -98,61 +114,70 @@ def digits(name: str, test_share: float) -> Dataset:
 
 
 def _decode_npz(path: Path, layout: NpzLayout) -> RawDataset:
-    keys, held_out = layout.keys, layout.held_out
-    wanted = {part: key for part, key in keys.items() if held_out is None or part.startswith("train")}
+    splits = ("train", "test") if layout.held_out is None else ("train",)
+    columns = {(split, name): layout.column_key(name, i) for i, split in enumerate(splits) for name in layout.columns}
+    wanted = {part: key for part, key in layout.keys.items() if part.startswith(splits)}
     arrays = {}
     try:
         if zipfile.is_zipfile(path):
             check_npz(path)
         with np.load(path, allow_pickle=False) as file:
             there = file.files
-            _check_keys(path, keys, wanted, there)
-            for part, key in wanted.items():
-                arrays[part] = _npz_array(file, path, key)
+            _check_keys(path, layout, wanted, there)
+            for (_, name), key in columns.items():
+                if key not in there:
+                    raise DataError(f"{path}: {_absent(key, there)}; name it in dataset.columns.{name}")
+            for key in (*wanted.values(), *columns.values()):
+                arrays[key] = _npz_array(file, path, key)
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, TypeError) as error:
         # TypeError: a plain .npy opens as an array, which is no context manager.
         problem = "" if isinstance(error, ValueError) else f" ({error})"  # NumPy's advice there: load it unsafely
         raise DataError(f"{path}: is truncated or no .npz file{problem}; replace it with a complete copy") from None
-    splits, forms = [], []
-    for split in ("train", "test") if held_out is None else ("train",):
-        array, key = arrays[f"{split}_samples"], keys[f"{split}_samples"]
-        samples, form = as_samples(array, f"{path}, array '{key}'", layout.channels)
-        labels, where = arrays[f"{split}_labels"], f"{path}, array '{keys[f'{split}_labels']}'"
+    raw, forms = [], []
+    for split in splits:
+        key = wanted[f"{split}_samples"]
+        samples, form = as_samples(arrays[key], f"{path}, array '{key}'", layout.channels)
+        labels, where = arrays[wanted[f"{split}_labels"]], f"{path}, array '{wanted[f'{split}_labels']}'"
         if labels.ndim and len(samples) != len(labels):
             raise DataError(
                 f"{where}: {n_of(len(samples), 'sample')}, {n_of(len(labels), 'label')}; give one label per sample"
             )
-        splits.append(RawSplit(labels, array_samples(samples), where))
+        mine = {name: arrays[key] for (of, name), key in columns.items() if of == split}
+        groups = checked_columns(mine, len(samples), f"{path}, dataset.columns")
+        raw.append(RawSplit(labels, array_samples(samples), where, columns=groups))
         forms.append(form)
     notes, form = [], widest(forms)
     if form.is_image and samples.shape[-1] in (2, 4):
         text = f"the images have {samples.shape[-1]} channels, all of them inputs: an alpha channel is not left out"
         notes.append(Note("read as", text, len(samples)))
-    unread = [key for key in there if key not in wanted.values()]
+    unread = [key for key in there if key not in arrays]
     if unread:
         text = f"{n_of(len(unread), 'array is', 'arrays are')} not read: {some(unread)}"
         notes.append(Note("left out", text, len(unread)))
-    test = splits[1] if len(splits) > 1 else None
     return RawDataset(
-        splits[0], test, held_out=held_out, notes=tuple(notes), form=form, task=layout.task, missing=layout.missing
-    )
+        raw[0], raw[1] if len(raw) > 1 else None, held_out=layout.held_out, notes=tuple(notes), form=form,
+        task=layout.task, missing=layout.missing,
+    )  # fmt: skip
 
 
-def _check_keys(path: Path, keys: Mapping[str, str], wanted: Mapping[str, str], there: list[str]) -> None:
+def _check_keys(path: Path, layout: NpzLayout, wanted: Mapping[str, str], there: list[str]) -> None:
     """DataError where an array is missing, or a test array is there and another test split is asked for."""
     for part, key in wanted.items():
         if key not in there:
-            share = ", or take a share of the training samples by dataset.test_share: 0.2" if "test" in part else ""
+            more = advice([*layout.columns, *there]) if "test" in part else ""
+            raise DataError(f"{path}: {_absent(key, there)}; name it in dataset.{part}{more}")
+    for part in layout.keys.keys() - wanted.keys():
+        key = layout.keys[part]
+        if key in there and key not in wanted.values():
+            assert layout.held_out is not None, "else it is wanted"
             raise DataError(
-                f"{path}: has no array '{key}', only {', '.join(there) or 'nothing'}{nearest(key, there)}; name it in "
-                f"dataset.{part}{share}"
+                f"{path}: holds a test split ('{key}'), and {layout.held_out.asked} asks for another; leave that out, "
+                f"or remove the array"
             )
-    for part in keys.keys() - wanted.keys():
-        if keys[part] in there and keys[part] not in wanted.values():
-            raise DataError(
-                f"{path}: holds a test split ('{keys[part]}'), and dataset.test_share asks for another; leave out "
-                f"test_share, or remove the array"
-            )
+
+
+def _absent(key: str, there: list[str]) -> str:
+    return f"has no array '{key}', only {', '.join(there) or 'nothing'}{nearest(key, there)}"
 
 
 def _npz_array(file: np.lib.npyio.NpzFile, path: Path, key: str) -> npt.NDArray:

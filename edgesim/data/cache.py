@@ -175,7 +175,7 @@ def _write(raw: CheckedDataset, folder: Path) -> None:
             columns[name][column] = list(groups.names)
         for part, array in target_arrays(split.targets).items():
             np.save(folder / f"{name}_targets_{part}.npy", array)
-        chunks = missing.filled(split.chunks(), name, split.where)
+        chunks = missing.filled(split.chunks(), name, split.where, split.rows)
         first = _write_samples(
             split, chunks, folder / f"{name}_samples.npy", first, functools.partial(repeats.see, name)
         )

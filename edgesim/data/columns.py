@@ -44,6 +44,14 @@ class Column:
         """The same of some samples; every name stays."""
         return Column(self.codes[chosen], self.names)
 
+    def after(self, names: tuple[str, ...]) -> Column:
+        """The same groups with codes in `names`, behind which the others follow."""
+        if names == self.names:
+            return self
+        every = tuple(dict.fromkeys((*names, *self.names)))
+        place = {name: code for code, name in enumerate(every)}
+        return Column(np.array([place[name] for name in self.names], np.int64)[self.codes], every)
+
 
 Columns = Mapping[str, Column]
 

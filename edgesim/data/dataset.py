@@ -107,7 +107,8 @@ class Dataset:
     def network_form(self) -> NetworkForm:
         """Form of a network for these data: its inputs, task and outputs."""
         outputs = self.train_targets.shape[1] if isinstance(self.train_targets, np.ndarray) else self.num_classes
-        return NetworkForm(self.input_shape, outputs, self.task, self.sample_form.tokens)
+        form = self.sample_form
+        return NetworkForm(self.input_shape, outputs, self.task, form.tokens, form.vocabulary)
 
     @property
     def sample_bytes(self) -> int:

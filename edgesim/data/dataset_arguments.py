@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.data.dataset import Dataset, limited
-from edgesim.data.held_out_split import HeldOut
+from edgesim.data.held_out_split import RULES, HeldOut, SplitRule
 from edgesim.data.label_noise import with_wrong_labels
 from edgesim.data.missing_values import Missing
 from edgesim.data.sample_form import Normalise
@@ -99,9 +99,37 @@ class OwnData(Limits):
 
 @checked_dataclass(kw_only=True)
 class OwnNumbers(OwnData):
-    """Arguments of a user's own data that may be more than images: the task, and what stands for missing numbers."""
+    """Arguments of a user's own data that may be more than images: task, missing numbers, and subjects."""
 
     task: Literal["classification", "regression"] = "classification"
     """labels are classes, or numbers that the network is to predict"""
     missing: Missing = "refuse"
     """value in place of a missing number (NaN): none, zero, the channel's mean in training, or the number before it"""
+    subject: str = "subject"
+    """column with the subjects, for `test` together with `test_share`"""
+
+    @model_validator(mode="after")
+    def _ruled(self) -> OwnNumbers:
+        if self.subject != "subject" and (self.test_share is None or self._rule is None):
+            raise ValueError("`subject` does nothing without `test_share` and `test: within` or `test: subjects`")
+        return self
+
+    @property
+    def _rule(self) -> SplitRule | None:
+        """The argument `test` of the data set; None where it is no rule, but a file."""
+        return RULES.get(vars(self).get("test") or "")
+
+    @property
+    def _held_out(self) -> HeldOut | None:
+        if self._rule is None:
+            return super()._held_out
+        return HeldOut(self.test_share, self.test_seed, self._rule, self.subject)
+
+
+@checked_dataclass(kw_only=True)
+class OwnTable(OwnNumbers):
+    """Arguments of own numbers in one table: its test split."""
+
+    test: SplitRule | None = None
+    """test split out of one table. `within`: samples of every subject, as column `split_within` says; `subjects`: whole
+    subjects, by `split_subject`. Both columns hold train or test. With `test_share`, the samples are drawn instead"""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -17,14 +17,13 @@ from edgesim.config import user_code
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.document_bounds import user_path
 from edgesim.data.dataset import Dataset
-from edgesim.data.dataset_arguments import DatasetSource, Limits, OwnData, OwnNumbers
+from edgesim.data.dataset_arguments import DatasetSource, Limits
+from edgesim.data.own_files import Csv, ImageFolder, Npz, Parquet
 from edgesim.data.reading_notes import Note
 from edgesim.data.sample_form import CHANNELS
 from edgesim.errors import DataError
 
 __all__ = ["DATASETS", "Dataset", "DatasetSource", "describe", "find", "load"]
-
-Side = Annotated[int, Field(ge=1, le=4096)]
 
 
 @checked_dataclass(kw_only=True)
@@ -121,79 +120,6 @@ class TinyImagenet(Limits):
         return self._read(parquet.dataset_files(base, "tiny-imagenet", parquet.Layout()))
 
 
-@checked_dataclass(kw_only=True)
-class Parquet(OwnData):
-    """Your own images in parquet files (Hugging Face layout: a column of {bytes, path}, a column of labels)."""
-
-    root: str
-    """folder with the files"""
-    train: str | None = None
-    """file name of the training split, or else a pattern; left out: train.parquet or train-*.parquet"""
-    test: str | None = None
-    """file name of the test split, or else a pattern; left out: test or validation"""
-    image: str | None = None
-    """name of the image column; left out: the only one of its type"""
-    label: str | None = None
-    """name of the label column; left out: label, labels or fine_label"""
-    size: tuple[Side, Side] | None = None
-    """[height, width] in pixels that all images are resized to; left out: they all have one size"""
-
-    def load(self, base: Path | None) -> Dataset:
-        """As `DatasetSource.load`."""
-        from edgesim.data import parquet
-
-        layout = parquet.Layout(self.train, self.test, self.image, self.label, self.size, self._held_out)
-        return self._read(parquet.dataset_files(_folder(base, "parquet"), "parquet", layout))
-
-
-@checked_dataclass(kw_only=True)
-class ImageFolder(OwnData):
-    """Your own image files in train/<class>/ and test/<class>/ (or val/<class>/)."""
-
-    root: str
-    """folder with train/ and test/; with test_share also one of class folders"""
-    size: tuple[Side, Side] | None = None
-    """[height, width] in pixels that all images are resized to; left out: they all have one size"""
-
-    def load(self, base: Path | None) -> Dataset:
-        """As `DatasetSource.load`."""
-        from edgesim.data import folders
-
-        folder = _folder(base, "image-folder")
-        return self._read(folders.image_folder(folder, "image-folder", self.size, self._held_out))
-
-
-@checked_dataclass(kw_only=True)
-class Npz(OwnNumbers):
-    """Your own arrays in one .npz file: samples of one shape (images, windows, vectors, token ids) and labels."""
-
-    root: str
-    """the file, or a folder that holds just one"""
-    train_samples: str = "x_train"
-    """name of the array with the training samples: uint8 images [N, H, W] or [N, H, W, C]; windows [N, channels, time],
-    vectors [N, features] or arrays [N, channels, height, width] of uint8, int8, int16, float16 or float32; token ids
-    [N, length] of int32"""
-    train_labels: str = "y_train"
-    """name of the array with the training labels"""
-    test_samples: str = "x_test"
-    """name of the array with the test samples"""
-    test_labels: str = "y_test"
-    """name of the array with the test labels"""
-    channels: Literal["first", "last"] | None = None
-    """axis of a sample that holds the channels; left out: the last of images and the first of all else, unless another
-    looks like it"""
-
-    def load(self, base: Path | None) -> Dataset:
-        """As `DatasetSource.load`."""
-        from edgesim.data import arrays
-
-        if base is None:
-            raise DataError("npz: dataset.root is missing; name the .npz file")
-        keys = {part: getattr(self, part) for part in arrays.PARTS}
-        layout = arrays.NpzLayout(keys, self.channels, self._held_out, self.task, self.missing)
-        return self._read(arrays.npz(base, "npz", layout))
-
-
 DATASETS: dict[str, type[DatasetSource]] = {
     "digits": Digits,
     "mnist": Mnist,
@@ -205,6 +131,7 @@ DATASETS: dict[str, type[DatasetSource]] = {
     "parquet": Parquet,
     "image-folder": ImageFolder,
     "npz": Npz,
+    "csv": Csv,
 }
 
 
@@ -288,11 +215,3 @@ def _searched(name: str) -> str:
     return " and ".join(str(place) for place in _places(name)) + (
         "" if _data_folder() else " (EDGESIM_DATA is not set)"
     )
-
-
-def _folder(base: Path | None, name: str) -> Path:
-    if base is None:
-        raise DataError(f"{name}: dataset.root is missing; name the folder with the data")
-    if not base.is_dir():
-        raise DataError(f"{base}: is a file; {name} needs the folder that holds the data in dataset.root")
-    return base

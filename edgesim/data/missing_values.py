@@ -12,6 +12,7 @@ from edgesim.data.reading_notes import Note
 from edgesim.data.sample_form import SampleArray
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
+from edgesim.work import IntArray
 
 Missing = Literal["refuse", "zero", "mean", "previous"]
 Chunks = Callable[[], Iterable[SampleArray]]
@@ -47,8 +48,16 @@ class MissingValues:
             raise DataError(f"{where}: channel {empty[0]} has no number in the training split; leave the channel out")
         self._means = np.asarray(total) / np.asarray(count)
 
-    def filled(self, chunks: Iterable[SampleArray], split: str, where: str) -> Iterator[SampleArray]:
+    def filled(
+        self, chunks: Iterable[SampleArray], split: str, where: str, rows: IntArray | None = None
+    ) -> Iterator[SampleArray]:
         """The samples [b, ...] of a split in order, without missing numbers.
+
+        Args:
+            chunks: the samples.
+            split: its name, for the notes.
+            where: the file, for messages.
+            rows: number of each sample in the file; None = they are all of it.
 
         Raises:
             DataError: an infinite number, one missing where the rule refuses them, or a `previous` one that is missing,
@@ -59,9 +68,10 @@ class MissingValues:
             if chunk.dtype.kind != "f" or bool(np.isfinite(chunk).all()):
                 yield chunk
             else:
-                self._check(chunk, first, where)
+                places = np.arange(first, first + len(chunk)) if rows is None else rows[first : first + len(chunk)]
+                self._check(chunk, places, where)
                 gone = np.isnan(chunk)
-                yield self._replaced(chunk, gone, first, where)
+                yield self._replaced(chunk, gone, places, where)
                 numbers += int(gone.sum())
                 samples += int(gone.reshape(len(gone), -1).any(axis=1).sum())
                 self._filled[split] = numbers, samples
@@ -80,23 +90,23 @@ class MissingValues:
             for split, (numbers, samples) in self._filled.items()
         ]
 
-    def _check(self, chunk: SampleArray, first: int, where: str) -> None:
+    def _check(self, chunk: SampleArray, places: IntArray, where: str) -> None:
         flat = chunk.reshape(len(chunk), -1)
         infinite = np.flatnonzero(np.isinf(flat).any(axis=1))
         if len(infinite):
             raise DataError(
-                f"{where}: sample {first + infinite[0]} holds an infinite number; remove the sample, or save what was "
+                f"{where}: sample {places[infinite[0]]} holds an infinite number; remove the sample, or save what was "
                 f"measured"
             )
         if self.rule == "refuse":
             missing = np.isnan(flat).any(axis=1)
             raise DataError(
-                f"{where}: sample {first + int(missing.argmax())} holds a missing number (NaN), as do at least "
+                f"{where}: sample {places[int(missing.argmax())]} holds a missing number (NaN), as do at least "
                 f"{int(missing.sum()) - 1:,} others; remove them, or say what stands for them in "
                 f"dataset.missing: zero, mean or previous"
             )
 
-    def _replaced(self, chunk: SampleArray, gone: npt.NDArray[np.bool_], first: int, where: str) -> SampleArray:
+    def _replaced(self, chunk: SampleArray, gone: npt.NDArray[np.bool_], places: IntArray, where: str) -> SampleArray:
         if self.rule == "zero":
             return np.where(gone, chunk.dtype.type(0), chunk)
         if self.rule == "mean":
@@ -110,7 +120,7 @@ class MissingValues:
         still = np.isnan(filled).reshape(len(filled), -1).any(axis=1)
         if still.any():
             raise DataError(
-                f"{where}: sample {first + int(still.argmax())} begins with a missing number, which has none before "
+                f"{where}: sample {places[int(still.argmax())]} begins with a missing number, which has none before "
                 f"it; remove such samples, or use dataset.missing: zero or mean"
             )
         return filled

@@ -6,7 +6,7 @@ import filecmp
 import glob
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -36,27 +36,39 @@ def holds_parquet(folder: Path) -> bool:
     return bool(_by_words(folder, "train"))
 
 
-def find(folder: Path, train: str | None, test: str | None, shared: bool = False) -> Shards:
+def find(
+    folder: Path,
+    train: str | None,
+    test: str | None,
+    held_out: str | None = None,
+    advice: Callable[[Path], str] | None = None,
+) -> Shards:
     """Find the parquet files of both splits.
 
     Args:
         folder: holds them, or a folder data/ with them.
-        train: a file's name as it stands, or else a pattern; None = train.parquet or train-*.parquet.
+        train: a file's name as it stands, or else a pattern; None = train.parquet or train-*.parquet, or else the only
+            file.
         test: likewise; None = test, validation, valid or val, the first of them that is there.
-        shared: the test split is a share of the training split, so that there must be none.
+        held_out: the key by which the test split is taken from the training split, so that there must be none.
+        advice: gives the ways to take a test split out of a training file, for the message that it is missing.
 
     Raises:
         DataError: a split is missing, consists of two sets of shards, or shares a file with the other one; a test
-            split is there though `shared`.
+            split is there beside `held_out`.
     """
     given = {"train": train, "test": test}
     files = {split: _files(folder, split, named) for split, named in given.items()}
+    if not files["train"] and train is None:
+        files["train"] = _only(folder)
+    shared = held_out is not None
     if shared and (test is not None or files["test"]):
         there = files["test"][0] if files["test"] else f"dataset.test: '{test}'"
-        raise DataError(f"{there}: is a test split, and dataset.test_share asks for another; give one of them only")
+        raise DataError(f"{there}: is a test split, and {held_out} asks for another; give one of them only")
     for split, found in files.items():
         if not found and not (shared and split == "test"):
-            raise _missing(folder, split, given[split])
+            more = "" if split == "train" or advice is None else advice(files["train"][0])
+            raise _missing(folder, split, given[split], more)
     notes = []
     for split, found in files.items():
         notes += _check_sets(split, found, chosen=given[split] is not None)
@@ -103,10 +115,17 @@ def _parquet(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix == ".parquet" and path.is_file())
 
 
-def _missing(folder: Path, split: str, given: str | None) -> DataError:
+def _only(folder: Path) -> tuple[Path, ...]:
+    """The only parquet file, unless its name says that it is a test split."""
+    found = [path for base in (folder, folder / "data") for path in _parquet(base)]
+    if len(found) != 1 or any(_is_of(word, found[0]) for word in SPLIT_WORDS["test"]):
+        return ()
+    return (found[0],)
+
+
+def _missing(folder: Path, split: str, given: str | None, more: str) -> DataError:
     there = sorted(path.name for path in folder.iterdir())
     wanted = given or " or ".join(f"{word}.parquet" for word in SPLIT_WORDS[split])
-    share = ", or take a share of the training samples by dataset.test_share: 0.2" if split == "test" else ""
     dead = [name for name in there if name.endswith(".parquet") and not (folder / name).exists()]
     if dead:
         fix = f"{some(dead)}: a link that leads nowhere; fetch what it stands for, or remove it"
@@ -117,7 +136,7 @@ def _missing(folder: Path, split: str, given: str | None) -> DataError:
     else:
         fix = f"put it there, or name the file in dataset.{split}{nearest(wanted, there)}"
     return DataError(
-        f"{folder}: the {split} split is missing (no {wanted}); it holds {some(there, 8) or 'nothing'}; {fix}{share}"
+        f"{folder}: the {split} split is missing (no {wanted}); it holds {some(there, 8) or 'nothing'}; {fix}{more}"
     )
 
 

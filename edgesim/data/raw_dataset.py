@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.data.columns import Column
-from edgesim.data.held_out_split import HeldOut
+from edgesim.data.held_out_split import SPLIT_COLUMNS, HeldOut
 from edgesim.data.labels import Classes, Labels, classes_of
 from edgesim.data.missing_values import Missing
 from edgesim.data.reading_notes import Note, some
@@ -46,6 +46,11 @@ class RawSplit:
     columns: Mapping[str, Column] = field(default_factory=dict)
     """groups of the samples, by name"""
 
+    @property
+    def label_where(self) -> str:
+        """`where`, for messages that count samples: of chosen rows they count within these."""
+        return self.where if self.rows is None else f"{self.where} (samples counted within the split)"
+
     def chunks(self) -> Iterable[SampleArray]:
         """The samples in order, a few MB at a time. A file is read once for each call."""
         return self.samples(self.rows)
@@ -60,6 +65,16 @@ class RawSplit:
             targets=None if self.targets is None else self.targets[rows],
             columns={name: column.rows(rows) for name, column in self.columns.items()},
         )
+
+    def grouped(self) -> RawSplit:
+        """The same without the columns that say which split a row belongs to: within one they say nothing."""
+        kept = {name: column for name, column in self.columns.items() if name not in SPLIT_COLUMNS.values()}
+        return replace(self, columns=kept)
+
+    def matched(self, others: Mapping[str, Column]) -> RawSplit:
+        """The same with the groups of another split first in each column, so that a code is one group in both."""
+        found = {name: c.after(others[name].names) if name in others else c for name, c in self.columns.items()}
+        return replace(self, columns=found)
 
 
 @dataclass(frozen=True)
@@ -87,6 +102,8 @@ class RawDataset:
         Raises:
             DataError: an empty split, or labels that are no classes (`labels.classes_of`).
         """
+        if self.test is None and self.held_out is not None and self.held_out.share is None:
+            return self._split_by_column(self.held_out).checked()
         train, test, names, notes = self._ranges() if self.task == "regression" else self._classes()
         if test is None:
             assert self.held_out is not None, "a reader gives a test split, or says how to take one"
@@ -94,17 +111,26 @@ class RawDataset:
             notes += self.held_out.notes(train.labels, rows[1], train.columns)
             whole = train
             train, test = (whole.chosen(chosen) for chosen in rows)
+            notes += _unlearnt(train.labels, test.labels, names)
         missing = np.setdiff1d(train.labels, test.labels)
         if len(missing):
             text = n_of(len(missing), "class has no test sample", "classes have no test sample")
             notes.append(Note("missing", f"{text}: {some(names[c] for c in missing)}", len(missing)))
         parts = names, tuple(notes), self.noticed, self.form, self.task, self.missing
-        return CheckedDataset(train, test, *parts)
+        return CheckedDataset(train.grouped(), test.grouped().matched(train.columns), *parts)
+
+    def _split_by_column(self, held_out: HeldOut) -> RawDataset:
+        """The same with the splits that a column of the rows names. Classes are then those of the training rows."""
+        train, test, notes = held_out.named_rows(self.train.columns, self.train.where)
+        whole = self.train
+        return replace(self, train=whole.chosen(train), test=whole.chosen(test), notes=(*self.notes, *notes))
 
     def _classes(self) -> tuple[RawSplit, RawSplit | None, tuple[str, ...], list[Note]]:
         """Both splits with class ids, the classes' names, and the notes so far."""
-        given = None if self.test is None else Labels(self.test.labels, self.test.where)
-        found: Classes = classes_of(Labels(self.train.labels, self.train.where), given, self.class_names, self.keep_all)
+        given = None if self.test is None else Labels(self.test.labels, self.test.label_where)
+        found: Classes = classes_of(
+            Labels(self.train.labels, self.train.label_where), given, self.class_names, self.keep_all
+        )
         train, test = replace(self.train, labels=found.train), self.test
         if test is not None:
             assert found.test is not None, "labels of a test split become ids of it"
@@ -114,7 +140,7 @@ class RawDataset:
     def _ranges(self) -> tuple[RawSplit, RawSplit | None, tuple[str, ...], list[Note]]:
         """As `_classes`, of a regression: its numbers are the targets, ranges of them the classes."""
         splits = [split for split in (self.train, self.test) if split is not None]
-        numbers = [as_numbers(split.labels, split.where) for split in splits]
+        numbers = [as_numbers(split.labels, split.label_where) for split in splits]
         if len({array.shape[1] for array in numbers}) > 1:
             raise DataError(
                 f"{splits[1].where}: has {numbers[1].shape[1]} numbers a sample, training {numbers[0].shape[1]}"
@@ -126,6 +152,16 @@ class RawDataset:
         text = f"the targets are numbers; partitions and shares go by {n_of(len(names), 'range')} of them"
         notes = [*self.notes, Note("read as", f"{text}: {some(names)}", len(names))]
         return told[0], told[1] if len(told) > 1 else None, tuple(names), notes
+
+
+def _unlearnt(train: IntArray, test: IntArray, names: Sequence[str]) -> list[Note]:
+    """The note on classes that all lie in the test split, where whole subjects were drawn."""
+    gone = np.setdiff1d(test, train)
+    if not len(gone):
+        return []
+    text = n_of(int(np.isin(test, gone).sum()), "test sample has", "test samples have")
+    text += f" a class without training samples ({some(names[c] for c in gone)}): no network can learn it"
+    return [Note("missing", text, len(gone))]
 
 
 @dataclass(frozen=True)

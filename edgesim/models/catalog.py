@@ -260,7 +260,7 @@ def _own(name: str) -> type:
         inspect.signature(found).bind(input_shape=(1, 8, 8), num_classes=2)
     except (TypeError, ValueError) as error:
         raise EdgesimError(
-            f"'{name}' cannot be called with input_shape=(channels, height, width), num_classes=…: {error}. "
+            f"'{name}' cannot be called with input_shape=…, num_classes=…: {error}. "
             "A model with hyper-parameters is a frozen dataclass with build(self, input_shape, num_classes)"
         ) from None
     return _stand_in(name, _OwnModel)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
-from edgesim.config.plausible import Bounded, PlausibleRange
+from edgesim.config.plausible import WAY_PAST, Bounded, PlausibleRange
 from edgesim.errors import EdgesimError
 from edgesim.models.model_fields import IMAGES, TOKENS, WINDOWS, Shape, Width, check_kind, check_size
 
 if TYPE_CHECKING:
     from torch import nn
 
+MOST_STEPS = 5000
+"""of a window of gru"""
 Layers = Annotated[int, Field(ge=1, le=100)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -63,6 +65,11 @@ class Gru(Bounded):
         from edgesim.models import signal_networks
 
         check_kind("gru", (WINDOWS,), input_shape)
+        if input_shape[1] > MOST_STEPS and not self.unsafe:
+            raise EdgesimError(
+                f"gru takes windows of at most {MOST_STEPS:,} steps, for it runs them one by one; "
+                f"got {input_shape[1]:,}; use shorter windows or cnn1d, or {WAY_PAST}"
+            )
         recurrent = 3 * self.hidden * (input_shape[0] + self.hidden * (2 * self.layers - 1))
         check_size(recurrent + self.hidden * num_classes, self.unsafe)
         return signal_networks.GruModule(input_shape[0], num_classes, self.hidden, self.layers)

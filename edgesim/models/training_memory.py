@@ -7,7 +7,8 @@ optimisers of `training.optim` update in place: they add their state and no temp
 
 Kernels take more memory while they run, as read from torch's profiler (torch 2.15, oneDNN on x86, one thread as in
 `edgesim run`). Convolutions copy their weights to channels-last and to a layout of their own, and hold more copies of
-the weights' gradient. Batch norm makes the gradient of its images twice.
+the weights' gradient. Batch norm makes the gradient of its images twice. An LSTM keeps the gradients of all its gates.
+Recurrent layers are followed as torch runs them on processors; what cuDNN keeps on GPUs in their place is not known.
 
 Not counted are oneDNN's scratch memory (10 to 100 KB) and its copies for further threads. With one thread and fewer
 than 16 samples, torch computes kernels of 1x1 without oneDNN and without copies; they are counted all the same, since
@@ -39,6 +40,9 @@ _LEAST_BATCH = {"meta": 1009, "cpu": 3}
 """samples of the pass at least. Tensors without data cost nothing, and a large prime divides nothing by chance"""
 _IMAGES_OF = {_aten.convolution: 0, _aten.convolution_backward: 1}
 """position of the images among the arguments of a convolution"""
+_LSTM_OUTPUT, _LSTM_GRADIENTS = 7, 5
+"""position of an LSTM's output among the arguments of its backward pass; gradients of its size within the kernel: of
+four gates and of the output"""
 _COUNTER_BYTES = 4
 """Adam's count of steps, one number per weight tensor"""
 
@@ -79,6 +83,8 @@ class LiveMemory(OperationMode):
 
     def _saw(self, packet: Any, args: tuple[Any, ...], named: dict[str, Any], out: Any) -> None:
         extra = _sizes(_kernel_bytes(packet, args), self._batch_size)
+        if packet is _aten.mkldnn_rnn_layer:  # its workspace grows with the batch, and ends at a page
+            self._follow_padded(out[3])
         if self._follow(tensors_in(out)) or any(extra):
             now = (self._fixed, self._per_sample, self._rounding)
             self.moments.add(_Sizes(*(held + more for held, more in zip(now, extra, strict=True))))
@@ -94,6 +100,14 @@ class LiveMemory(OperationMode):
                 self._add(sizes, 1)
                 self._storages[key] = weakref.ref(storage, functools.partial(self._end, key, sizes))
         return len(self._storages) > before
+
+    def _follow_padded(self, tensor: Tensor) -> None:
+        """Follow a storage that grows with the batch and is padded, so that its bytes are no multiple of its size."""
+        storage = tensor.untyped_storage()
+        per_sample, rest = divmod(storage.nbytes(), self._batch_size)
+        sizes = _Sizes(rest, per_sample, 0)
+        self._add(sizes, 1)
+        self._storages[storage._cdata] = weakref.ref(storage, functools.partial(self._end, storage._cdata, sizes))
 
     def _end(self, key: int, sizes: _Sizes, _: weakref.ref[torch.UntypedStorage]) -> None:
         del self._storages[key]
@@ -178,7 +192,9 @@ def _in_blocks(count: int) -> int:
 
 
 def _kernel_bytes(packet: Any, args: tuple[Any, ...]) -> int:
-    """Bytes that a convolution or the backward pass of a batch norm takes beside its inputs and outputs."""
+    """Bytes that a convolution, or the backward pass of a batch norm or LSTM, takes beside its inputs and outputs."""
+    if packet is _aten.mkldnn_rnn_layer_backward:
+        return _LSTM_GRADIENTS * _bytes(args[_LSTM_OUTPUT])
     if packet is _aten.native_batch_norm_backward:
         gradient, images = args[0], args[1]
         return _bytes(images) if gradient.stride() == images.stride() else 0

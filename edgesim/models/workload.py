@@ -1,12 +1,13 @@
 """Cost of a network: FLOPs, weights, operations and memory, counted on meta tensors.
 
 FLOPs are those of matrix products, convolutions and attention; a multiply-add is two. As is usual, normalisations,
-activations, pooling and the optimiser's update are not counted. Training needs no gradient of the images, so F is a
+activations, pooling and the optimiser's update are not counted. Training needs no gradient of the samples, so F is a
 little below three times the forward pass.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -28,6 +29,8 @@ from edgesim.work import Workload
 _FAILURES = (AttributeError, RuntimeError, ValueError, TypeError, LookupError, AssertionError)
 """errors that a network raises for an input that it cannot take"""
 _SMALL_WEIGHTS = 1_000_000
+_MOST_NUMBERS, _LONGEST = 10_000_000, 1024
+"""of one sample, and positions of an attention, that are counted on real tensors: at most some GB of memory"""
 _PLAIN_LAYERS = {
     nn.AvgPool2d,
     nn.BatchNorm2d,
@@ -76,7 +79,7 @@ def count(
     with torch.random.fork_rng(devices=[]):
         try:
             module = _built(build)
-            if not _counts_on_real_tensors(module):
+            if not _counts_on_real_tensors(module, form):
                 with suppress(*_FAILURES):
                     return _count(module, form, batch_size, torch.device("meta"), with_memory)
                 module = _built(build)  # there were no numbers to look at, or the network is wrong
@@ -98,8 +101,14 @@ def _built(build: Callable[[], nn.Module]) -> nn.Module:
     return module
 
 
-def _counts_on_real_tensors(module: nn.Module) -> bool:
-    """True for small plain networks, and for recurrent layers, which torch takes apart differently on meta tensors."""
+def _counts_on_real_tensors(module: nn.Module, form: NetworkForm) -> bool:
+    """True for small plain networks, and for recurrent layers, which torch takes apart differently on meta tensors.
+
+    Large samples and long attentions stay on meta tensors, which take no memory.
+    """
+    attentions = (one for one in module.modules() if isinstance(one, signal_networks.TransformerModule))
+    if math.prod(form.input_shape) > _MOST_NUMBERS or any(len(one.positions) > _LONGEST for one in attentions):
+        return False
     on_meta = any(weight.is_meta for weight in module.parameters())
     return _is_small_and_plain(module) or (has_recurrent_layers(module) and not on_meta)
 

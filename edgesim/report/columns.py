@@ -124,9 +124,7 @@ COLUMNS: dict[str, Column] = {
     "total_flops": Column("work (FLOP)", NUMBER, "scoring + training"),
     "selection_comparisons": Column("comparisons", COUNT, "comparisons of the selection"),
     "steps": Column("steps", COUNT, "optimiser steps of all trainings"),
-    "repeats": Column(
-        "trainings", COUNT, "trainings that the price has, scored once; one of them was done, and its accuracy stands"
-    ),
+    "repeats": _MEASURED["repeats"],
     "analytic_score_time_s": Column("scoring, analytic (s)", NUMBER, "closed-form time of scoring"),
     "analytic_train_time_s": Column("training, analytic (s)", NUMBER, "closed-form time of training"),
     "device_startup_energy_j": Column("start-up energy (J)", NUMBER, "of the emulated energy: starting the process"),

@@ -130,7 +130,9 @@ def _accuracy(source: RunTables, page_style: PageStyle) -> Section:
     shown = [accuracy.accuracy_figure(final.table, page_style.styles, value) for value in values]
     title = capital(source.metric.title)
     intro = f"{title} of the trained networks at the end (edge paper, Figs. 7 and 8), on one scale."
-    return Section("accuracy", title, shown, [], NONE_WELL, intro + accuracy.mix_in_words(source.shards))
+    return Section(
+        "accuracy", title, shown, [], NONE_WELL, intro + accuracy.mix_in_words(source.shards, source.metric.groups)
+    )
 
 
 def _against_random(source: RunTables, page_style: PageStyle) -> Section:

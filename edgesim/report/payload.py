@@ -70,7 +70,7 @@ class PackedTables:
         return sum(self.sizes.values())
 
 
-def packed_tables(shown: list[PageTable], known: Mapping[str, Column]) -> PackedTables:
+def packed_tables(shown: list[PageTable], known: Mapping[str, Column] = columns.COLUMNS) -> PackedTables:
     """All rows of tables, packed, by the columns known on their page."""
     numbers = {table.key: packed(table.data, known) for table in shown}
     sizes = {key: len(as_json(values)) for key, values in numbers.items()}

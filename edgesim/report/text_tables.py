@@ -50,7 +50,15 @@ def terminal_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """
     metric = metric_in(summary)
     value, half_width = metric.column(), metric.named("accuracy_half_width")
-    header = ["method", "keep", f"test\n{_short(metric)}", "±", "time\nsaved", "energy\nsaved", "start-up\nshare"]
+    header = [
+        "method",
+        "keep",
+        f"test\n{_short(metric)}{' %' * metric.is_share}",
+        "±",
+        "time\nsaved",
+        "energy\nsaved",
+        "start-up\nshare",
+    ]
     header += ["closed\nform", "to random,\nequal cost"]
     lost = bool((summary["failed"] + summary["infeasible"]).any())
     rows = []
@@ -75,8 +83,7 @@ def terminal_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 
 def _short(metric: Metric) -> str:
     """Heading of a narrow column of a metric."""
-    name = "acc." if metric is ACCURACY else metric.key.upper() if not metric.is_share else metric.title
-    return f"{name} %" if metric.is_share else name
+    return "acc." if metric is ACCURACY else metric.key if metric.is_share else metric.key.upper()
 
 
 def terminal_caption(metric: Metric) -> str:
@@ -85,7 +92,7 @@ def terminal_caption(metric: Metric) -> str:
     direction = "" if metric.higher_is_better else f"A lower {metric.title} is better. "
     in_points = ", in points" if metric.is_share else ""
     return (
-        f"{named}{direction}{_CAPTION} The last column is {metric.title} minus that of random at the same total "
+        f"{named}{direction}{_CAPTION} The last column is {metric.noun} minus that of random at the same total "
         f"energy{in_points}."
     )
 

@@ -19,7 +19,7 @@ import pandas as pd
 from edgesim.ranked_samples import RankedSamples
 from edgesim.records import MethodOutputs, Trial, TrialResult, WorkRecord
 from edgesim.results.record_rows import curve_of, curve_rows, record_of, record_row, record_table
-from edgesim.results.table_columns import ENDS, KEY, OF_TRIALS, WORK, columns_of, empty
+from edgesim.results.table_columns import ENDS, KEY, METRIC_COLUMNS, OF_TRIALS, WORK, columns_of, empty
 from edgesim.results.value_checks import first_bad
 from edgesim.tasks import task_in
 from edgesim.work import Segment, StepTrace, Work
@@ -185,7 +185,9 @@ class _TableParts:
         columns = map(_array, zip(*self._keys, strict=True))
         keys = {key: np.repeat(values, self._lengths) for key, values in zip(KEY, columns, strict=True)}
         found = keys | self._lists | {column: self._joined(parts) for column, parts in self._parts.items()}
-        return pd.DataFrame({column: found[column] for column in columns_of(name, task, found)})
+        unknown = {column: np.nan for column in METRIC_COLUMNS if column not in found}  # not evaluated in any trial
+        values = unknown | found
+        return pd.DataFrame({column: values[column] for column in columns_of(name, task, found)})
 
     def _joined(self, parts: list[Any]) -> npt.NDArray[Any]:
         """One column of the arrays and single values of each trial."""

@@ -66,7 +66,8 @@ class ReportSection:
     """The `report` part: criteria of the verdict."""
 
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    """loss of accuracy that counts as none: a keep ratio is recommended where a larger loss is ruled out"""
+    """loss of accuracy that counts as none: a keep ratio is recommended where a larger loss is ruled out. Of a metric
+    that is no share, such as a mean absolute error, it is relative: 0.01 is 1 % of full training's value"""
 
 
 @dataclass(frozen=True, repr=False)

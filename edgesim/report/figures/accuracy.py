@@ -101,13 +101,15 @@ def common_scale(data: pd.DataFrame, metric: Metric) -> Spec:
     return {"range": [float(f"{end:.4g}") for end in ends]}
 
 
-def mix_in_words(shards: pd.DataFrame) -> str:
-    """Sentence on the mean difference of the devices' class mixes; empty where unknown."""
+def mix_in_words(shards: pd.DataFrame, groups: str = "class") -> str:
+    """Sentence on the mean difference of the devices' class mixes (or `groups`); empty where unknown."""
     skew = class_skew(shards).table
     if skew.empty:
         return ""
     mean = float(skew["skew"].mean())
-    return f" On average a device's class mix differs by {percent(mean)} from that of all devices (0 %: the same mix)."
+    return (
+        f" On average a device's {groups} mix differs by {percent(mean)} from that of all devices (0 %: the same mix)."
+    )
 
 
 def gap_figure(data: pd.DataFrame, styles: Styles, metric: Metric = ACCURACY) -> Figure:
