@@ -241,6 +241,8 @@ def test_bad_arrays_and_files_are_named(tmp_path: Path, monkeypatch: pytest.Monk
     refused(r"device 0: index 200 is outside", [200], [2])
     (tmp_path / "map.npz").write_bytes((tmp_path / "map.npz").read_bytes()[:150])
     refused("is truncated or no .npz file")
+    monkeypatch.setattr("edgesim.data.index_lists.SPARE_BYTES", 1000)
+    refused("holds 8.{1,4} KB, more than index lists of 150 training samples can", np.zeros(1000, dtype=int), [2])
     monkeypatch.setattr("edgesim.data.index_lists.MAX_TEXT_BYTES", 10)
     (tmp_path / "map.npz").write_text("[[1], [2]]      ")
     refused("has more than 10 B; save it as npz")

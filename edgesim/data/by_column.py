@@ -75,9 +75,9 @@ def _named(dataset: Dataset, column: str) -> Column:
 def _too_few(dataset: Dataset, column: str, codes: IntArray, n_devices: int) -> str:
     """Message for a fleet with more devices than users."""
     without = _without(dataset, column, [dataset.train_columns[column].names[code] for code in codes.tolist()])
-    text = f"{n_of(n_devices, 'device')} for {n_of(len(codes), 'user')}: column '{column}' has so many values with "
-    text += f"training samples; use a fleet of at most {n_of(len(codes), 'device')}, or split_users: true, which deals "
-    text += "a user's samples to several devices"
+    most = n_of(len(codes), "device")
+    text = f"{n_of(n_devices, 'device')} for {n_of(len(codes), 'user')} (values of column '{column}' with training "
+    text += f"samples); use at most {most}, or split_users: true, which deals a user's samples to several devices"
     if without:
         text += f". {n_of(len(without), 'value has', 'values have')} no training samples: {some(without)}"
     return text
