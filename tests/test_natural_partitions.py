@@ -384,7 +384,7 @@ def test_a_file_of_lists_that_changed_is_refused_on_resume(by_subject: Make, tmp
     scenario = by_subject(partition={"name": "from-file", "file": "map.json"}, seeds=0)
     with pytest.raises(KeyboardInterrupt):
         api.run(scenario, tmp_path / "run", executor=Stopping(1))
-    assert Run(tmp_path / "run").devices["users"].tolist() == [""] * 4
+    assert "users" not in Run(tmp_path / "run").devices
     file.write_text(json.dumps([list(range(i, 149, 4)) for i in range(4)]))
     with pytest.raises(RunError, match=r"partition_file\.map\.json: was"):
         api.run(scenario, tmp_path / "run", executor=SerialExecutor(), resume=True)

@@ -33,17 +33,21 @@ def holdings(
         dataset: its training split.
 
     Returns: "devices", one row per device (battery_j NaN on mains, shard_bytes that of its largest shard over the
-        seeds, feature_shift the mean over the seeds), and "shards", one row per seed, device and sample.
+        seeds, feature_shift the mean over the seeds), and "shards", one row per seed, device and sample. Columns of
+        `table_columns.OPTIONAL` are there only where they are known.
     """
     sizes = np.array([[len(rows) for rows in found.rows] for found in shards.values()])
     largest = (sizes.max(axis=0) * dataset.sample_bytes).tolist()
-    shifts = np.mean(feature_shift(dataset, [found.rows for found in shards.values()]), axis=0).tolist()
+    shifts = np.mean(feature_shift(dataset, [found.rows for found in shards.values()]), axis=0)
     hardware = [
         (i, d.name, d.title, d.device_class, d.throughput_flops_per_s, d.power_w, d.idle_w, d.memory_bytes,
          usable_memory_bytes(d), d.storage_bytes, largest[i], np.nan if d.battery_j is None else d.battery_j,
          str(mode), _users(i, list(shards.values())), shifts[i])
         for i, (d, mode) in enumerate(zip(devices, power_modes, strict=True))
     ]  # fmt: skip
+    has_users = any(found.users is not None for found in shards.values())
+    unknown = [*(() if has_users else ("users",)), *(("feature_shift",) if np.isnan(shifts).all() else ())]
+    of_devices = pd.DataFrame(hardware, columns=OF_DEVICES["devices"]).drop(columns=unknown)
     index = np.concatenate([rows for found in shards.values() for rows in found.rows])
     labels = np.asarray(dataset.train_labels)[index]
     held = {
@@ -52,9 +56,9 @@ def holdings(
         "index": index,
         "label": labels,
         "class_name": pd.Categorical.from_codes(labels, categories=pd.Index(_distinct(dataset.class_names))),
-        "user": _user_of_samples(list(shards.values())),
+        **({"user": _user_of_samples(list(shards.values()))} if has_users else {}),
     }
-    return {"devices": pd.DataFrame(hardware, columns=OF_DEVICES["devices"]), "shards": pd.DataFrame(held)}
+    return {"devices": of_devices, "shards": pd.DataFrame(held)}
 
 
 def _users(device: int, shards: Sequence[Shards]) -> str:
