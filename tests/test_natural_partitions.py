@@ -338,6 +338,9 @@ def test_a_run_by_column_is_as_planned_and_resumes(by_subject: Make, tmp_path: P
     assert data["feature_shift"].notna().all()
     words = data_in_words(data)
     assert words.startswith("The devices hold 20 to 60 training samples (median 35). Their mean label skew is 0.0")
+    unknown = data_of_devices(run.shards, run.devices.drop(columns=["users", "feature_shift"])).table
+    assert unknown["users"].tolist() == [""] * 4
+    assert data_in_words(unknown).endswith("Their mean label skew is 0.012 (0: no difference between devices).")
     source = run_tables.read(run)
     style = PageStyle.of(source.records)
     assert words in fleet_section(source, style).intro
