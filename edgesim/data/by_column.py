@@ -79,7 +79,8 @@ def _too_few(dataset: Dataset, column: str, codes: IntArray, n_devices: int) -> 
     text = f"{n_of(n_devices, 'device')} for {n_of(len(codes), 'user')} (values of column '{column}' with training "
     text += f"samples); use at most {most}, or split_users: true, which deals a user's samples to several devices"
     if without:
-        text += f". {n_of(len(without), 'value has', 'values have')} no training samples: {some(without)}"
+        text += f". {n_of(len(without), 'value has', 'values have')} no training samples, as those "
+        text += f"of test users and those that dataset.limit_train leaves out: {some(without)}"
     return text
 
 
