@@ -19,8 +19,9 @@ OLDEST_TESTS := $(addprefix tests/test_,tested_versions.py training.py documents
 quickstart: $(STAMP)
 	$(BIN)/edgesim run scenarios/quickstart.yaml
 
+# Compiled tests are kept, whatever the environment says: pytest's rewriting of their assertions takes 10 s on each core.
 test: $(DEV)
-	$(BIN)/python -m pytest
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 # A selection of tests that touches every dependency, at the oldest versions that pyproject.toml allows.
 lowest: $(LOWEST)/.installed

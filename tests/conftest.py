@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,9 +44,15 @@ LONGEST_FIRST = (
     "test_truth", "test_stops", "test_single_ratio", "test_shipped", "test_strangers", "test_calibration", "test_hosts",
     "test_datasets", "test_stacked", "test_outcome", "test_moving", "test_cluster", "test_rules", "test_figures",
     "test_shipped_pages", "test_planning", "test_repeats", "test_verification", "test_host_calibration", "test_fuzz",
-    "test_verdict", "test_repricing", "test_data_notes", "test_expected_cost",
+    "test_verdict", "test_repricing", "test_data_notes", "test_expected_cost", "test_tune", "test_adapruner",
+    "test_training", "test_meta_outputs", "test_training_memory", "test_workload", "test_data_bounds",
 )  # fmt: skip
 """files of many seconds: begun first, so that no worker is left with one when the others have ended"""
+
+
+def pytest_configure() -> None:
+    """Collect garbage as seldom as `edgesim run` does: Python's own thresholds take a tenth of the suite's time."""
+    gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

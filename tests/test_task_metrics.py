@@ -18,9 +18,11 @@ from edgesim.analysis.break_even import break_even
 from edgesim.analysis.claims import paper_claims
 from edgesim.analysis.comparison import against_first, fronts, mean_differences
 from edgesim.analysis.comparison_findings import run_findings
+from edgesim.analysis.curves import final_accuracy
 from edgesim.analysis.fairness import device_winners, fairness
 from edgesim.analysis.fleets import fleet_table
 from edgesim.analysis.grouping import complete
+from edgesim.analysis.means import summary
 from edgesim.analysis.pareto import accuracy_against
 from edgesim.analysis.verdict import verdict_of
 from edgesim.cli import compare
@@ -30,6 +32,9 @@ from edgesim.errors import EdgesimError, RunError
 from edgesim.planning.mode_search import Candidates, Target, choose
 from edgesim.records import Record, TrialResult
 from edgesim.report import comparison_page, page
+from edgesim.report.columns import columns_of as report_columns_of
+from edgesim.report.figures import accuracy
+from edgesim.report.plot_style import method_styles
 from edgesim.results import run_info, run_summary
 from edgesim.results.linked_runs import accuracy_curves
 from edgesim.results.run_folder import Run
@@ -268,6 +273,24 @@ def test_fleets_and_the_terminal_of_compare(runs: dict[str, Run], capsys: pytest
     assert "accuracy" not in printed
     assert "J per point" not in printed
     assert "own: Equal cost (emulated energy, scoring included): importance at 0.5 reaches a mean absolute" in printed
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_own_test_samples_are_shown_beside_the_own_mix(runs: dict[str, Run], task: str) -> None:
+    records = runs["regression"].records if task == "regression" else as_classification(runs["detection"].records)
+    metric = TASKS[task].metric
+    own = metric.column("own")
+    records = records.assign(**{own: records[metric.column()] / 2})
+    table = summary(records)
+    columns = list(table)
+    assert columns[columns.index(own) - 1] == metric.column("local")
+    assert table[own].to_numpy() == pytest.approx(table[metric.column()].to_numpy() / 2)
+    final = final_accuracy(records).table
+    figure = accuracy.accuracy_figure(final, method_styles(final["method"], "full"), own)
+    assert figure.title == f"{metric.title.capitalize()}, own test against keep ratio"
+    assert figure.note.startswith("On the device's own test samples")
+    label = report_columns_of(metric, own_test=True)[own].label
+    assert label == f"{metric.title}, own test"
 
 
 def test_progress_shows_the_metric() -> None:

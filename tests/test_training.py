@@ -65,10 +65,14 @@ def test_fused_steps_equal_torch_bit_for_bit(name: str, model_name: str) -> None
     assert torch.equal(weights(ours), weights(theirs))
 
 
-def test_training_does_not_import_dynamo() -> None:
-    """Its import costs every host seconds and memory; nothing of the loop needs it."""
+def test_neither_counting_nor_training_imports_dynamo() -> None:
+    """Its import costs `plan`, `run` and every host seconds and memory; small networks and the loop do without."""
     code = (
-        "import sys, torch; sys.path.insert(0, 'tests')\n"
+        "import sys\nfrom edgesim.models import MODELS, workload\n"
+        "from edgesim.tasks import NetworkForm\n"
+        "workload.count(lambda: MODELS['resnet8']().build((1, 8, 8), 10), NetworkForm((1, 8, 8), 10))\n"
+        "if 'torch._dynamo' in sys.modules: sys.exit('counting')\n"
+        "import torch; sys.path.insert(0, 'tests')\n"
         "import numpy as np, test_training as t\n"
         "t.fit(t.network('small-cnn'), t.shard(), t.EVERYTHING, t.Training(epochs=1), t.Streams(0, 0, 'x'))\n"
         "sys.exit('torch._dynamo' in sys.modules)"

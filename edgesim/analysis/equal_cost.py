@@ -18,6 +18,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from edgesim.analysis.gains import without_rounding
 from edgesim.analysis.grouping import (
     FULL,
     KEYS,
@@ -31,7 +32,6 @@ from edgesim.analysis.grouping import (
     ok,
     own_ratio,
     result,
-    without_rounding,
 )
 from edgesim.analysis.intervals import Interval, interval
 from edgesim.tasks import metric_in

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.findings import Claim, against, with_interval
-from edgesim.analysis.grouping import paired, without_rounding
-from edgesim.analysis.intervals import Interval
+from edgesim.analysis.grouping import paired
+from edgesim.analysis.intervals import ROUNDING, Interval
 from edgesim.formatting import n_of, short_percent
 from edgesim.tasks import Metric, metric_in
+from edgesim.work import FloatArray
 
 
 def gains(records: pd.DataFrame, baseline: str, of: str = "test") -> pd.DataFrame:
@@ -69,3 +70,23 @@ def margin_of(metric: Metric, margin: float, pairs: pd.DataFrame) -> float:
 def margin_in_words(margin: float, metric: Metric, base: str = "full training's") -> str:
     """0.01 -> '1 point', or "1 % of full training's" for other metrics than shares."""
     return n_of(round(100 * margin, 6), "point") if metric.is_share else f"{short_percent(margin)} of {base}"
+
+
+def without_rounding(difference: pd.Series, base: pd.Series | FloatArray, metric: Metric) -> pd.Series:
+    """Differences of values of a metric, 0 where they are rounding; shares are shown with few decimals as they are.
+
+    Args:
+        difference: value minus base.
+        base: the other value.
+        metric: the metric.
+    """
+    return difference if metric.is_share else difference.mask(difference.abs() < ROUNDING * np.abs(base), 0.0)
+
+
+def with_own_test(columns: list[str], records: pd.DataFrame) -> list[str]:
+    """Columns of the run's metric by those of a classification; `own_*` follows `local_*` where the records have it."""
+    metric = metric_in(records)
+    named = [metric.named(name) for name in columns]
+    if metric.column("own") in records:
+        named.insert(named.index(metric.column("local")) + 1, metric.column("own"))
+    return named

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.intervals import ROUNDING
 from edgesim.formatting import n_of, ranges
 from edgesim.results import text_columns
 from edgesim.results.grouped_ratios import with_rounded_ratios
 from edgesim.results.table_columns import record_columns
-from edgesim.tasks import Metric
 from edgesim.work import FloatArray, IntArray
 
 FULL = "full"
@@ -132,17 +130,6 @@ def paired(records: pd.DataFrame, baseline: str, column: str) -> pd.DataFrame:
     difference = others[column].to_numpy(dtype=np.float64) - value
     table = others.assign(base_keep_ratio=ratio, base=value, difference=difference)
     return rows_where(table, ~np.isnan(difference)).reset_index(drop=True)
-
-
-def without_rounding(difference: pd.Series, base: pd.Series | FloatArray, metric: Metric) -> pd.Series:
-    """Differences of values of a metric, 0 where they are rounding; shares are shown with few decimals as they are.
-
-    Args:
-        difference: value minus base.
-        base: the other value.
-        metric: the metric.
-    """
-    return difference if metric.is_share else difference.mask(difference.abs() < ROUNDING * np.abs(base), 0.0)
 
 
 def partner_rows(

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.equal_cost import equal_cost
+from edgesim.analysis.gains import with_own_test
 from edgesim.analysis.grouping import (
     FULL,
     RANDOM,
@@ -69,11 +70,11 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
     keep ratio at the same total energy, and the accuracy minus random's there (`equal_cost`). `common_*` are over the
     pairs that finish every method and keep ratio (`grouping.comparable`). Unknown values are NaN.
 
-    Returns: DataFrame with SUMMARY_COLUMNS, of the run's metric (`Metric.named`).
+    Returns: DataFrame with SUMMARY_COLUMNS, of the run's metric (`with_own_test`).
     """
     records = complete(records)
     metric = metric_in(records)
-    value, local = metric.column(), metric.column("local")
+    value, local, own = metric.column(), metric.column("local"), metric.column("own")
     good = ok(records)
     full = good[good["method"] == FULL]
     common, _ = comparable(good)
@@ -102,6 +103,7 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
                 "std_over_seeds": _spread(accuracy.T),
                 metric.named("accuracy_by_data"): weighted_mean(done[value], done["shard_size"]),
                 local: mean(done[local]),
+                **({own: mean(done[own])} if own in done else {}),
                 "device_time_saved": _saved(done, full, partners, "device_time_s"),
                 "device_energy_saved": _saved(done, full, partners, "device_energy_j"),
                 "startup_share": _share(done["device_startup_s"], done["device_time_s"]),
@@ -118,7 +120,7 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
                 "infeasible": int((part["status"] == "infeasible").sum()),
             }
         )
-    return pd.DataFrame(rows, columns=[metric.named(name) for name in SUMMARY_COLUMNS])
+    return pd.DataFrame(rows, columns=with_own_test(SUMMARY_COLUMNS, records))
 
 
 def gap_to_random(records: pd.DataFrame) -> pd.DataFrame:
