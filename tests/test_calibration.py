@@ -358,12 +358,12 @@ def test_published_measurements_are_predicted_by_models_that_the_fit_has_not_see
     assert np.mean(np.concatenate([np.abs(held[phone].errors) for phone in phones])) <= 0.25
     unseen = fitted.jetsons.held_out_workload
     assert [len(one.times_s) for one in unseen] == [2436, 2436, 936, 936]
-    assert np.mean([np.abs(one.time_errors).mean() for one in unseen]) <= 0.15
-    assert max(np.abs(one.time_errors).mean() for one in unseen) <= 0.16  # 0.15 is the goal; two of four miss it by 0.2
+    assert max(np.abs(one.time_errors).mean() for one in unseen) <= 0.15
     assert max(np.abs(one.power_errors).mean() for one in unseen) <= 0.10
     assert max(abs(one.time_errors[one.full]) for one in unseen) <= 0.20
-    others = [one for one in fitted.jetsons.held_out_device if one.run.times.device.name == "jetson-tx2"]
-    assert max(np.abs(one.time_errors).mean() for one in others) <= 0.25  # the AGX Xavier's is 0.56
+    others = fitted.jetsons.held_out_device
+    assert max(np.abs(one.time_errors).mean() for one in others) <= 0.25
+    assert max(abs(one.time_errors[one.full]) for one in others) <= 0.25
     # The shipped profiles hold what this fit gives, and written once more they change in no byte.
     assert published_fit.differences(fitted) == []
     for device in fitted.values:

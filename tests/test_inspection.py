@@ -35,8 +35,8 @@ def test_what_was_made_is_said(make_scenario: Make) -> None:
     assert found.notes == ()
     assert found.facts == (
         "digits: 1,442 training and 355 test samples, 10 classes, images of 8x8x1",
-        "seed 0: 3 shards of 480 to 481 samples (median 481), label skew X, feature shift Y",
-        "seed 1: 3 shards of 480 to 481 samples (median 481), label skew X, feature shift Y",
+        "seed 0: 3 shards of 480 to 481 samples (median 481), label skew 0.055, feature shift 0.0019",
+        "seed 1: 3 shards of 480 to 481 samples (median 481), label skew 0.04, feature shift 0.0031",
         "mlp: 1,210 parameters",  # 64·16 + 16 + 16·10 + 10
     )
 

@@ -15,6 +15,7 @@ from conftest import Stopping
 import edgesim
 from edgesim import api
 from edgesim.analysis.classes import class_skew, data_of_devices
+from edgesim.data.columns import Column
 from edgesim.data.dataset import Dataset
 from edgesim.data.dataset_arguments import DatasetSource
 from edgesim.data.partition_schemes import ByColumn, FromFile, Pathological
@@ -69,11 +70,18 @@ class Watch(DatasetSource):
 
 
 @dataclass(frozen=True)
-class Halves:
-    """A user's own scheme that takes the data set: its first and its second half."""
+class Blocks:
+    """A user's own scheme that takes the data set: blocks of its samples, and faults to order."""
+
+    fault: str = ""
 
     def split_dataset(self, dataset: Dataset, n_devices: int, seed: int, folder: Path) -> Shards:
-        return Shards(tuple(np.array_split(np.arange(len(dataset.train_labels)), n_devices)))
+        rows = tuple(np.array_split(np.arange(len(dataset.train_labels)), n_devices))
+        return {
+            "": Shards(rows), "type": rows, "count": Shards(rows[1:]), "twice": Shards((rows[0], *rows[:-1])),
+            "users": Shards(rows, Column.of(["ann"])), "lists": Shards(rows, own_tests=(None,)),
+            "tests": Shards(rows, own_tests=(np.array([20]), *[None] * (n_devices - 1))),
+        }[self.fault]  # fmt: skip
 
 
 @pytest.fixture
@@ -205,6 +213,7 @@ BAD = {
     "bytes": (b"\xff\xfe\x01", "is no text in UTF-8"),
     "deep": ("[" * 100_000, "is neither JSON"),
     "nothing": ("{}", "holds a map; allowed"),
+    "surrogate": ('{"\\ud800": [1], "b": [1]}', "index 1 belongs to device 0"),
     "single": (b"\x93NUMPY\x01", r"is a single array; save one per device: np.savez"),
 }  # fmt: skip
 
@@ -232,6 +241,8 @@ def test_bad_arrays_and_files_are_named(tmp_path: Path, monkeypatch: pytest.Monk
     refused(r"device 0: index 200 is outside", [200], [2])
     (tmp_path / "map.npz").write_bytes((tmp_path / "map.npz").read_bytes()[:150])
     refused("is truncated or no .npz file")
+    monkeypatch.setattr("edgesim.data.index_lists.SPARE_BYTES", 1000)
+    refused("holds 8.{1,4} KB, more than index lists of 150 training samples can", np.zeros(1000, dtype=int), [2])
     monkeypatch.setattr("edgesim.data.index_lists.MAX_TEXT_BYTES", 10)
     (tmp_path / "map.npz").write_text("[[1], [2]]      ")
     refused("has more than 10 B; save it as npz")
@@ -327,6 +338,9 @@ def test_a_run_by_column_is_as_planned_and_resumes(by_subject: Make, tmp_path: P
     assert data["feature_shift"].notna().all()
     words = data_in_words(data)
     assert words.startswith("The devices hold 20 to 60 training samples (median 35). Their mean label skew is 0.0")
+    unknown = data_of_devices(run.shards, run.devices.drop(columns=["users", "feature_shift"])).table
+    assert unknown["users"].tolist() == [""] * 4
+    assert data_in_words(unknown).endswith("Their mean label skew is 0.012 (0: no difference between devices).")
     source = run_tables.read(run)
     style = PageStyle.of(source.records)
     assert words in fleet_section(source, style).intro
@@ -373,15 +387,29 @@ def test_a_file_of_lists_that_changed_is_refused_on_resume(by_subject: Make, tmp
     scenario = by_subject(partition={"name": "from-file", "file": "map.json"}, seeds=0)
     with pytest.raises(KeyboardInterrupt):
         api.run(scenario, tmp_path / "run", executor=Stopping(1))
-    assert Run(tmp_path / "run").devices["users"].tolist() == [""] * 4
+    assert "users" not in Run(tmp_path / "run").devices
     file.write_text(json.dumps([list(range(i, 149, 4)) for i in range(4)]))
     with pytest.raises(RunError, match=r"partition_file\.map\.json: was"):
         api.run(scenario, tmp_path / "run", executor=SerialExecutor(), resume=True)
 
 
+FAULTS = {
+    "type": "split_dataset gave tuple; give edgesim.data.shards.Shards",
+    "count": "gave 3 shards for 4 devices",
+    "twice": "38 samples are given to more than one device",
+    "users": "users are of 1 sample, the training split has 150",
+    "lists": "own_tests has 1 list for 4 devices",
+    "tests": "own_tests of device 0 has an index outside the 20 test samples",
+}
+
+
 def test_an_own_scheme_may_take_the_data_set(by_subject: Make) -> None:
-    scenario = by_subject(partition=f"{__name__}:Halves")
+    scenario = by_subject(partition=f"{__name__}:Blocks")
     assert [len(rows) for rows in shards_of(scenario, watch(), 0).rows] == [38, 38, 37, 37]
+    for fault, message in FAULTS.items():
+        scenario = by_subject(partition={"name": f"{__name__}:Blocks", "fault": fault})
+        with pytest.raises(ScenarioError, match=message):
+            shards_of(scenario, watch(), 0)
 
 
 def test_messages_say_what_a_class_is_in_other_tasks(by_subject: Make) -> None:

@@ -690,7 +690,7 @@ def test_class_names_that_are_equal_stay_apart() -> None:
     shards = holdings([], [], split, dataset)["shards"]
     assert shards[["seed", "device", "index", "label"]].values.tolist() == [[4, 0, 0, 0], [4, 1, 1, 2], [4, 1, 2, 1]]
     assert shards["class_name"].tolist() == ["cat", "cat (2)", "dog"]
-    assert shards["user"].tolist() == ["", "", ""]
+    assert "user" not in shards
 
 
 def test_the_table_of_devices_has_the_limits_of_a_trial() -> None:

@@ -108,4 +108,5 @@ def data_of_devices(shards: pd.DataFrame, devices: pd.DataFrame) -> AnalysisResu
     means = skew.table.groupby("device")[["samples", "classes", "skew"]].mean()
     known = devices.set_index("device").reindex(index=means.index, columns=["profile", "users", "feature_shift"])
     table = means.join(known).reset_index()
-    return AnalysisResult(table.fillna({"users": ""})[DATA_COLUMNS])
+    table["users"] = [users if isinstance(users, str) else "" for users in table["users"]]
+    return AnalysisResult(table[DATA_COLUMNS])

@@ -10,7 +10,7 @@ import numpy as np
 from edgesim.config.validation import nearest
 from edgesim.data.columns import Column
 from edgesim.data.dataset import Dataset
-from edgesim.data.reading_notes import some
+from edgesim.data.reading_notes import as_utf8, some
 from edgesim.data.shards import Shards
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
@@ -75,11 +75,12 @@ def _named(dataset: Dataset, column: str) -> Column:
 def _too_few(dataset: Dataset, column: str, codes: IntArray, n_devices: int) -> str:
     """Message for a fleet with more devices than users."""
     without = _without(dataset, column, [dataset.train_columns[column].names[code] for code in codes.tolist()])
-    text = f"{n_of(n_devices, 'device')} for {n_of(len(codes), 'user')}: column '{column}' has so many values with "
-    text += f"training samples; use a fleet of at most {n_of(len(codes), 'device')}, or split_users: true, which deals "
-    text += "a user's samples to several devices"
+    most = n_of(len(codes), "device")
+    text = f"{n_of(n_devices, 'device')} for {n_of(len(codes), 'user')} (values of column '{column}' with training "
+    text += f"samples); use at most {most}, or split_users: true, which deals a user's samples to several devices"
     if without:
-        text += f". {n_of(len(without), 'value has', 'values have')} no training samples: {some(without)}"
+        text += f". {n_of(len(without), 'value has', 'values have')} no training samples, as those "
+        text += f"of test users and those that dataset.limit_train leaves out: {some(without)}"
     return text
 
 
@@ -154,7 +155,7 @@ def _notes(dataset: Dataset, column: str, used: list[str], own_tests: tuple[IntA
     notes, without = [], _without(dataset, column, used)
     if without:
         text = f"column '{column}': {n_of(len(without), 'value has', 'values have')} no training samples and so no "
-        notes.append(f"{text}device: {some(without)}")
+        notes.append(as_utf8(f"{text}device: {some(without)}"))
     lacking = sum(rows is None for rows in own_tests)
     if lacking:
         has = f"{lacking:,} of {n_of(len(own_tests), 'device')} {'has' if lacking == 1 else 'have'}"

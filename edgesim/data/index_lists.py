@@ -27,6 +27,8 @@ from edgesim.work import IntArray
 
 MAX_TEXT_BYTES = 128 << 20
 """of a text file; a million indices take 8 MB"""
+SPARE_BYTES = 64 << 20
+"""of an npz file beside the indices"""
 FORMS = '{"0": [3, 17], "1": [4]}, [[3, 17], [4]], or npz with one array of whole numbers per device'
 AS_JSON = "json.dump({str(k): [int(i) for i in v] for k, v in net_dataidx_map.items()}, open('split.json', 'w'))"
 
@@ -69,7 +71,11 @@ def read(path: Path, n_samples: int) -> IndexLists:
                 content = head + file.read(MAX_TEXT_BYTES + 1)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
-    return _of_npz(path) if head.startswith(b"PK\x03\x04") else _of_document(_document(content, path), path, n_samples)
+    return (
+        _of_npz(path, n_samples)
+        if head.startswith(b"PK\x03\x04")
+        else _of_document(_document(content, path), path, n_samples)
+    )
 
 
 def check(lists: IndexLists, n_devices: int, n_samples: int, path: Path) -> None:
@@ -184,10 +190,17 @@ def _of_users(document: dict[str, Any], path: Path, n_samples: int) -> IndexList
     return IndexLists(tuple(np.split(np.arange(n_samples), np.cumsum(counts)[:-1])), users)
 
 
-def _of_npz(path: Path) -> IndexLists:
+def _of_npz(path: Path, n_samples: int) -> IndexLists:
     arrays: dict[str, npt.NDArray[Any]] = {}
     try:
         check_npz(path)
+        with zipfile.ZipFile(path) as archive:
+            expanded = sum(entry.file_size for entry in archive.infolist())
+        if expanded > SPARE_BYTES + 4 * 8 * n_samples:
+            raise DataError(
+                f"{path}: holds {size(expanded)}, more than index lists of {n_of(n_samples, 'training sample')} can; "
+                f"save nothing but one array of indices per device"
+            )
         with np.load(path, allow_pickle=False) as file:
             if len(set(file.files)) < len(file.files):
                 raise DataError(f"{path}: array {_name(_repeated(file.files))} is there twice; give each device one")

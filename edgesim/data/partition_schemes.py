@@ -15,6 +15,7 @@ from edgesim.data import index_lists, partition
 from edgesim.data.by_column import Deal, by_column
 from edgesim.data.columns import Column
 from edgesim.data.dataset import Dataset
+from edgesim.data.reading_notes import as_utf8
 from edgesim.data.shards import Shards
 from edgesim.errors import DataError, Fault
 from edgesim.formatting import n_of
@@ -202,7 +203,7 @@ class FromFile:
                 codes[rows] = device
             users = Column(codes, lists.names)
         left = count - sum(map(len, lists.rows))
-        notes = (f"{path.name}: {n_of(left, 'training sample')} of {count:,} on no device",) if left else ()
+        notes = (f"{as_utf8(path.name)}: {n_of(left, 'training sample')} of {count:,} on no device",) if left else ()
         return Shards(tuple(np.sort(rows) for rows in lists.rows), users, notes=notes)
 
 

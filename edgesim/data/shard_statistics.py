@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from edgesim import seeds
 from edgesim.data.dataset import Dataset
@@ -93,14 +94,15 @@ def feature_shift(dataset: Dataset, splits: Sequence[Parts]) -> list[FloatArray]
     rows = _rows_to_read(np.flatnonzero((owners >= 0).any(axis=0)), dataset.sample_bytes)
     step = max(1, CHUNK_BYTES // dataset.sample_bytes)
     # Moments are taken about a middle, the mean of the first chunk, so that large numbers lose no digits.
-    middle = _by_channel(dataset, rows[:step]).mean(axis=(0, 2))
+    middle = _by_channel(dataset, rows[:step]).mean(axis=(0, 2), dtype=np.float64)
     sums = [np.zeros((len(parts), len(middle))) for parts in splits]
     squares = np.zeros((len(splits), len(middle)))
     counts = [np.zeros(len(parts)) for parts in splits]
     for start in range(0, len(rows), step):
         chosen = rows[start : start + step]
-        values = _by_channel(dataset, chosen) - middle[:, None]
-        first, second = values.mean(axis=2), np.square(values).mean(axis=2)
+        values = _by_channel(dataset, chosen)
+        values -= middle[:, None].astype(values.dtype)
+        first, second = values.mean(axis=2), np.einsum("ncp,ncp->nc", values, values) / values.shape[2]
         for place, owner in enumerate(owners[:, chosen]):
             held = owner >= 0
             np.add.at(sums[place], owner[held], first[held])
@@ -117,11 +119,12 @@ def _rows_to_read(rows: IntArray, sample_bytes: int) -> IntArray:
     return np.sort(seeds.stream(0, "feature-shift").choice(rows, max(1, MOST_BYTES // sample_bytes), replace=False))
 
 
-def _by_channel(dataset: Dataset, rows: IntArray) -> FloatArray:
-    """Numbers of some samples: float64 [n, C, places]."""
+def _by_channel(dataset: Dataset, rows: IntArray) -> npt.NDArray[np.floating]:
+    """Numbers of some samples: [n, C, places], float32 of integers of up to 16 bits, else float64."""
     chunk = dataset.train_samples[rows]
-    values = np.moveaxis(chunk, -1, 1) if dataset.sample_form.is_image else chunk
-    return values.reshape(len(rows), values.shape[1], -1).astype(np.float64)
+    values = np.ascontiguousarray(np.moveaxis(chunk, -1, 1)) if dataset.sample_form.is_image else chunk
+    small = chunk.dtype.kind in "iu" and chunk.dtype.itemsize <= 2
+    return values.reshape(len(rows), values.shape[1], -1).astype(np.float32 if small else np.float64)
 
 
 def _distances(sums: FloatArray, squares: FloatArray, counts: FloatArray, least: FloatArray) -> FloatArray:

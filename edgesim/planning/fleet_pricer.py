@@ -37,7 +37,8 @@ def plan_fleet(
             fleet instead, by the first seed. With a `spread` each has a throughput factor of its own (stream
             "plan:spread"), beyond `virtual_fleet.EXACT` devices rounded by at most 2 %.
         curves: accuracy curves, where the scenario's rule reads them from a run.
-        reused: subsets of the run that `scores_from` names, with the work of their scoring.
+        reused: subsets of the run that `scores_from` names, with the work of their scoring. A fleet for which the data
+            are split anew has none of them.
         scorer: of the network that scored there.
 
     Raises:
@@ -52,7 +53,8 @@ def plan_fleet(
     shards = [(seed, found.rows) for seed, found in split]
     fleet = own_fleet(scenario, shards) if devices is None else scaled_fleet(scenario, shards, devices, not by_users)
     config, network = configure(scenario, dataset, scorer)
-    resolver = TrialResolver(scenario, config, network, fleet, curves, reused or {})
+    known = {} if by_users and devices != len(scenario.fleet) else reused or {}
+    resolver = TrialResolver(scenario, config, network, fleet, curves, known)
     resolver = with_chosen_modes(resolver)
     fleet = resolver.fleet
     keys, pair = fleet.pairs

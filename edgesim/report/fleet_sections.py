@@ -233,11 +233,12 @@ def _power_modes(devices: pd.DataFrame) -> PageTable:
 
 
 def _data_table(data: pd.DataFrame) -> list[PageTable]:
-    """Data of every device; without the users where no device has any. None of a run whose shards are unknown."""
+    """Data of every device, without columns that are not known. None of a run whose shards are unknown."""
     if data.empty:
         return []
     shown = data.assign(users=[shortened(users, LONGEST_USERS) for users in data["users"]])
-    shown = shown if (data["users"] != "").any() else shown.drop(columns="users")
+    empty = {"users": (data["users"] == "").all(), "feature_shift": data["feature_shift"].isna().all()}
+    shown = shown.drop(columns=[name for name, is_empty in empty.items() if is_empty])
     return [PageTable("device-data", "Data of every device, means over seeds", shown, folded=True)]
 
 

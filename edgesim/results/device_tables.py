@@ -10,6 +10,7 @@ import pandas as pd
 from edgesim.cost.feasibility import usable_memory_bytes
 from edgesim.data.columns import Column
 from edgesim.data.dataset import Dataset
+from edgesim.data.reading_notes import as_utf8
 from edgesim.data.shard_statistics import feature_shift
 from edgesim.data.shards import Shards
 from edgesim.hardware.conditions import ChosenClocks
@@ -32,17 +33,21 @@ def holdings(
         dataset: its training split.
 
     Returns: "devices", one row per device (battery_j NaN on mains, shard_bytes that of its largest shard over the
-        seeds, feature_shift the mean over the seeds), and "shards", one row per seed, device and sample.
+        seeds, feature_shift the mean over the seeds), and "shards", one row per seed, device and sample. Columns of
+        `table_columns.OPTIONAL` are there only where they are known.
     """
     sizes = np.array([[len(rows) for rows in found.rows] for found in shards.values()])
     largest = (sizes.max(axis=0) * dataset.sample_bytes).tolist()
-    shifts = np.mean(feature_shift(dataset, [found.rows for found in shards.values()]), axis=0).tolist()
+    shifts = np.mean(feature_shift(dataset, [found.rows for found in shards.values()]), axis=0)
     hardware = [
         (i, d.name, d.title, d.device_class, d.throughput_flops_per_s, d.power_w, d.idle_w, d.memory_bytes,
          usable_memory_bytes(d), d.storage_bytes, largest[i], np.nan if d.battery_j is None else d.battery_j,
          str(mode), _users(i, list(shards.values())), shifts[i])
         for i, (d, mode) in enumerate(zip(devices, power_modes, strict=True))
     ]  # fmt: skip
+    has_users = any(found.users is not None for found in shards.values())
+    unknown = [*(() if has_users else ("users",)), *(("feature_shift",) if np.isnan(shifts).all() else ())]
+    of_devices = pd.DataFrame(hardware, columns=OF_DEVICES["devices"]).drop(columns=unknown)
     index = np.concatenate([rows for found in shards.values() for rows in found.rows])
     labels = np.asarray(dataset.train_labels)[index]
     held = {
@@ -51,9 +56,9 @@ def holdings(
         "index": index,
         "label": labels,
         "class_name": pd.Categorical.from_codes(labels, categories=pd.Index(_distinct(dataset.class_names))),
-        "user": _user_of_samples(list(shards.values())),
+        **({"user": _user_of_samples(list(shards.values()))} if has_users else {}),
     }
-    return {"devices": pd.DataFrame(hardware, columns=OF_DEVICES["devices"]), "shards": pd.DataFrame(held)}
+    return {"devices": of_devices, "shards": pd.DataFrame(held)}
 
 
 def _users(device: int, shards: Sequence[Shards]) -> str:
@@ -69,7 +74,7 @@ def _user_of_samples(shards: Sequence[Shards]) -> pd.Categorical[str]:
     for found in shards:
         index = np.concatenate(found.rows)
         users = Column(np.zeros_like(index), ("",)) if found.users is None else found.users.rows(index)
-        places = np.array([names.setdefault(name, len(names)) for name in users.names])
+        places = np.array([names.setdefault(name, len(names)) for name in map(as_utf8, users.names)])
         codes.append(places[users.codes])
     return pd.Categorical.from_codes(np.concatenate(codes).tolist(), categories=pd.Index(list(names)))
 

@@ -184,7 +184,10 @@ def _partition_file(scenario: Scenario) -> dict[str, str]:
     if not isinstance(scheme, FromFile):
         return {}
     try:
-        with scheme.path(scenario.folder).open("rb") as file:
+        path = scheme.path(scenario.folder)
+        if not path.is_file():  # a pipe would never end
+            return {}
+        with path.open("rb") as file:
             return {scheme.file: hashlib.file_digest(file, _digest).hexdigest()}
     except (DataError, OSError):
         return {}  # said when the data are split

@@ -41,6 +41,9 @@ OF_DEVICES = {
 }  # fmt: skip
 """tables of the fleet, each with its columns"""
 COLUMNS = OF_TRIALS | OF_DEVICES
+OPTIONAL = {"shards": ("user",), "devices": ("users", "feature_shift")}
+"""columns that are there only where the run knows them: users of a partition by users, means of samples that are no
+tokens"""
 REQUIRED = ("records", "curves")
 """a published copy of a run may leave out every other table, because they are large"""
 _TYPES = {
@@ -60,7 +63,7 @@ def columns_of(name: str, task: str = "classification", has: Container[str] = ()
         task: one of TASKS.
         has: columns that the run has values of.
     """
-    columns = COLUMNS[name]
+    columns = [column for column in COLUMNS[name] if column not in OPTIONAL.get(name, ()) or column in has]
     if task == "classification":
         own = ACCURACY.column("own")
         place = columns.index(ACCURACY.column("train")) if name == "records" and own in has else None

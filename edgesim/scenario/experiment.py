@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from edgesim import seeds
 from edgesim.config import user_code
@@ -17,8 +15,7 @@ from edgesim.cost.objective import Objective
 from edgesim.data import datasets
 from edgesim.data.augment import check_fit
 from edgesim.data.dataset import Dataset
-from edgesim.data.partition_checks import check
-from edgesim.data.shards import Shards
+from edgesim.data.shards import Shards, checked
 from edgesim.errors import DataError, EdgesimError, Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.hardware.conditions import Conditions
@@ -186,24 +183,20 @@ def shards_of(scenario: Scenario, dataset: Dataset, seed: int, devices: int | No
     try:
         with user_code.boundary(f"{scenario.partition.name} cannot split", own=user_code.is_own(scheme)):
             found = _split(scheme, dataset, count, (seeds.integer(seed, "partition") % 2**32, scenario.folder))
-        if len(found.rows) != count:
-            gave = n_of(len(found.rows), "shard")
-            raise DataError(f"{scenario.partition.name} gave {gave} for {n_of(count, 'device')}")
-        check(found.rows, available, min_size=1, complete=False)
+            return checked(found, count, available, len(dataset.test_labels))
     except EdgesimError as error:
         raise ScenarioError(scenario.name, [Fault("partition", _in_words_of(dataset.task, str(error)))]) from error
-    return replace(found, rows=tuple(np.sort(np.asarray(part, dtype=np.int64)) for part in found.rows))
 
 
 def _split(scheme: Any, dataset: Dataset, count: int, seed_and_folder: tuple[int, Path]) -> Shards:
     """Shards by a scheme that takes the data set, or by one that takes its labels."""
     seed, folder = seed_and_folder
-    if hasattr(scheme, "split_dataset"):
-        found = scheme.split_dataset(dataset, count, seed, folder)
-        if not isinstance(found, Shards):
-            raise DataError(f"split_dataset gave {type(found).__name__}; give edgesim.data.shards.Shards")
-        return replace(found, rows=tuple(np.asarray(part) for part in found.rows))
-    return Shards(tuple(np.asarray(part) for part in scheme.split(dataset.train_labels, count, seed)))
+    if not hasattr(scheme, "split_dataset"):
+        return Shards(tuple(scheme.split(dataset.train_labels, count, seed)))
+    found = scheme.split_dataset(dataset, count, seed, folder)
+    if not isinstance(found, Shards):
+        raise DataError(f"split_dataset gave {type(found).__name__}; give edgesim.data.shards.Shards")
+    return found
 
 
 def _in_words_of(task: str, message: str) -> str:

@@ -22,7 +22,7 @@ from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.power_setting import ClockShares, PowerByClocks, steps_hz
 from edgesim.work import FloatArray
 
-SETTINGS = 60
+SETTINGS = 120
 """settings of the clocks of one workload that a fit takes; errors are over all of them"""
 BUDGET_W = {"jetson-agx-xavier": 30.0, "jetson-tx2": 15.0}
 """power budgets of the highest named modes: the scale by which a device's power law is taken over to another"""
@@ -73,6 +73,8 @@ class JetsonFit:
     """each by fits without this workload on this device"""
     held_out_device: list[HeldOut]
     """each by fits without this device"""
+    single_device_errors: FloatArray
+    """[len(single)] relative errors of `single`, each by a fit without its device"""
 
 
 def fit_jetsons(folder: Path, measured: list[MeasuredStep], profiles: Mapping[str, DeviceProfile]) -> JetsonFit:
@@ -105,7 +107,15 @@ def fit_jetsons(folder: Path, measured: list[MeasuredStep], profiles: Mapping[st
         without = gpu_fit.fit([one for one in (*thin, *single) if one.device.name != name])
         law = transferred(name, {d: law for d, law in power.items() if d != name}, BUDGET_W[name])
         by_device += [_held_out(run, without, law) for run in runs if run.times.device.name == name]
-    return JetsonFit(runs, single, costs, power, by_workload, by_device)
+    return JetsonFit(runs, single, costs, power, by_workload, by_device, _without_device(thin, single))
+
+
+def _without_device(thin: Sequence[MeasuredClocks], single: Sequence[MeasuredClocks]) -> FloatArray:
+    """[len(single)] relative errors, each by a fit without any step of its device."""
+    names = {one.device.name for one in single}
+    fits = {name: gpu_fit.fit([one for one in (*thin, *single) if one.device.name != name]) for name in names}
+    predicted_s = [gpu_fit.predict(one, fits[one.device.name].of(one.device))[0] for one in single]
+    return np.array(predicted_s) / np.array([one.times_s[0] for one in single]) - 1
 
 
 def _same_workload(one: MeasuredClocks, other: MeasuredClocks) -> bool:
@@ -186,14 +196,17 @@ FIELDS = tuple(gpu_fit.FIELDS.values())
 def coefficients(found: JetsonFit, profile: DeviceProfile) -> dict[str, Value]:
     """Field -> coefficient of one GPU device with clocks, measured or not."""
     device = jetson_steps.gpu_device(profile)
-    logs = found.costs.devices.get(profile.name, found.costs.typical)
+    logs = found.costs.logs(device)
     known = [one for one in (*(run.times for run in found.runs), *found.single) if one.device.name == profile.name]
     errors = [np.mean(np.abs(one.time_errors)) for one in found.held_out_workload if one.run.times.device == device]
     if known:
         names = ", ".join(dict.fromkeys(one.workload for one in known))
         source = f"least squares on published training steps ({names}); reports/calibration.md"
     else:
-        source = "those of a typical Jetson in the fit of published training steps; reports/calibration.md"
+        source = (
+            "those of a typical Jetson in the fit of published training steps, by the lanes of its multiprocessors; "
+            "reports/calibration.md"
+        )
     confidence = "derived" if errors else "estimate"
     error = float(np.mean(errors)) if errors else None
     values = {}

@@ -24,6 +24,20 @@ from edgesim.work import FloatArray
 
 PROFILES = {"Jetson AGX Xavier": "jetson-agx-xavier", "Jetson TX2": "jetson-tx2"}
 """devices of the files -> profiles"""
+HARDWARE = {
+    "jetson-nano": (128, 1473 / 1430),
+    "jetson-tx2": (128, 1977 / 2000),
+    "jetson-xavier-nx": (64, 2201 / 1890),
+    "jetson-agx-xavier": (64, 2742 / 2250),
+    "jetson-orin-nano": (128, 2153 / 1510),
+    "jetson-orin-nx": (128, 3187 / 2200),
+    "jetson-agx-orin": (128, 3187 / 2200),
+    "tesla-t4": (64, 1.0),
+}
+"""profile -> FP32 lanes of a multiprocessor, by compute capability (CUDA C++ Programming Guide, arithmetic throughput);
+and 7-zip's rating of one thread over the clock (ThomasKaiser/sbc-bench, Sorted-Results.md@09739cdd). The TX2's is that
+of its A57 core in a Nano at 2 GHz, the Orin NX's that of the AGX Orin. A T4's host is not known; no cost follows from
+it"""
 LSTM = "LSTM 2x256 bidirectional, emb 100"
 _ADAM, _SGD = 2, 0
 _NUMBER_BYTES = 4
@@ -45,10 +59,19 @@ class JetsonRun:
 
 
 def gpu_device(profile: DeviceProfile) -> GpuDevice:
-    """Nominal numbers of a profile with clocks."""
+    """Nominal numbers of a profile with clocks.
+
+    Raises: EdgesimError where HARDWARE does not have the profile.
+    """
+    if profile.name not in HARDWARE:
+        known = ", ".join(HARDWARE)
+        raise EdgesimError(
+            f"profile '{profile.name}' is not in HARDWARE of calibration/published/jetson_steps.py ({known}); "
+            "add the FP32 lanes of its multiprocessors and its processor's work per cycle"
+        )
     highest = {clock: steps[-1] for clock, steps in steps_hz(profile).items()}
     peak, bandwidth = profile.compute.peak_fp32_flops_per_s.value, profile.memory.bandwidth_bytes_per_s.value
-    return GpuDevice(profile.name, peak, bandwidth, highest["gpu"], highest.get("cpu", np.nan))
+    return GpuDevice(profile.name, peak, bandwidth, highest["gpu"], highest.get("cpu", np.nan), *HARDWARE[profile.name])
 
 
 def at_many_clocks(folder: Path, profiles: Mapping[str, DeviceProfile]) -> list[JetsonRun]:
