@@ -13,6 +13,7 @@ from PIL import Image
 
 from edgesim.data.boxes import NO_OBJECT, Boxes
 from edgesim.data.dataset import Dataset
+from edgesim.data.datasets import load
 from edgesim.errors import DataError
 
 REAL = Path(os.environ.get("EDGESIM_DATA", "")) / "cells-voc"
@@ -133,6 +134,38 @@ def test_boxes_of_a_data_set_of_ones_own_are_checked():
     ):
         with pytest.raises(DataError, match=match):
             made(**wrong)
+
+
+def test_a_data_set_of_ones_own_says_its_task(tmp_path, monkeypatch):
+    (tmp_path / "cells.py").write_text(
+        """from dataclasses import dataclass
+import numpy as np
+from edgesim.data.boxes import Boxes
+from edgesim.data.datasets import Dataset, DatasetSource
+
+class Silent(DatasetSource):
+    def load(self, base):
+        boxes = Boxes.of_images([([[0, 0, 4, 4]], [0], [0])])
+        images, labels = np.zeros((1, 4, 6, 3), np.uint8), np.zeros(1, np.int64)
+        return Dataset("own", images, labels, images, labels, ("cat",), task="detection", train_targets=boxes,
+                       test_targets=boxes)
+
+class Cells(Silent):
+    task = "detection"
+"""
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    import cells
+
+    assert load(cells.Cells(), "cells:Cells").task == "detection"
+    with pytest.raises(DataError, match=r"says that its task is classification, and loads a detection"):
+        load(cells.Silent(), "cells:Silent")
+
+
+def test_packages_that_are_not_there_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("edgesim.data.boxes.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"needs torchmetrics and pycocotools: pip install 'edgesim\[detection\]'"):
+        read("voc", devkit(tmp_path))
 
 
 @pytest.mark.parametrize("inside", ["", "VOC2007", "VOCdevkit/VOC2012"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,14 @@ from edgesim.work import IntArray
 
 NO_OBJECT = "no object"
 """name of the class of images without boxes, by which they are partitioned"""
+
+
+def check_packages() -> None:
+    """DataError where the packages that compute mean average precision are not installed."""
+    missing = [package for package in ("torchmetrics", "pycocotools") if not importlib.util.find_spec(package)]
+    if missing:
+        needed = f"a detection's mean average precision needs {' and '.join(missing)}"
+        raise DataError(f"{needed}: pip install 'edgesim[detection]'")
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from pydantic import Field
 from edgesim.config import user_code
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.document_bounds import user_path
+from edgesim.data.boxes import check_packages
 from edgesim.data.dataset import Dataset
 from edgesim.data.dataset_arguments import DatasetSource, Limits
 from edgesim.data.own_files import Csv, ImageFolder, Npz, Parquet
@@ -148,13 +149,20 @@ def load(source: DatasetSource, name: str, relative_to: Path | None = None) -> D
     Raises:
         DataError: naming the file and the fix.
     """
+    if source.task == "detection":
+        check_packages()
     base = find(source.location, name, relative_to)
     if name in DATASETS:
         return source.load(base)
     with user_code.boundary(f"the data set {name} cannot be read"):
         dataset = source.load(base)
         if not isinstance(dataset, Dataset):
-            raise DataError(f"{name} loads {type(dataset).__name__}; give an Dataset")
+            raise DataError(f"{name} loads {type(dataset).__name__}; give a Dataset")
+        if dataset.task != source.task:
+            raise DataError(
+                f"{name} says that its task is {source.task}, and loads a {dataset.task}; give its class "
+                f'task = "{dataset.task}", or load the other'
+            )
         return replace(dataset, notes=(*dataset.notes, *_doubts(dataset)))
 
 

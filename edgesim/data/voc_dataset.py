@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +12,6 @@ from edgesim.data.boxes import NO_OBJECT
 from edgesim.data.dataset import Dataset
 from edgesim.data.dataset_arguments import OwnData
 from edgesim.data.own_files import Side
-from edgesim.errors import DataError
 
 
 @checked_dataclass(kw_only=True)
@@ -51,9 +49,6 @@ class Voc(OwnData):
         from edgesim.data import voc
         from edgesim.data.voc_folders import VocLayout
 
-        missing = [package for package in ("torchmetrics", "pycocotools") if not importlib.util.find_spec(package)]
-        if missing:
-            raise DataError(f"mAP needs {' and '.join(missing)}, not installed here: pip install 'edgesim[detection]'")
         assert base is not None, "`root` has no default"
         parts = self.train, self.test, self.classes, self.unknown, self.outside, self.size, self._held_out
         return self._read(voc.voc(base, "voc", VocLayout(*parts)))
