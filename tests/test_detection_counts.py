@@ -19,9 +19,9 @@ LAYERS = [  # of yolov3-tiny at 64x64: pixels, channels in and out, side of the 
 ]  # fmt: skip
 
 
-def counted(name: str, side: int, *, with_memory: bool = True) -> Workload:
+def counted(name: str, side: int, *, with_memory: bool = True, **arguments: int) -> Workload:
     form = NetworkForm((3, side, side), 2, "detection")
-    model = resolve(name)()
+    model = resolve(name)(**arguments)
     return count(lambda: model.build(form.input_shape, form.num_outputs), form, with_memory=with_memory)
 
 
@@ -49,13 +49,12 @@ def test_the_memory_of_a_detector_grows_evenly_with_the_batch(tiny):
 
 
 def test_faster_rcnn_is_counted_with_its_heads():
-    work = counted("fasterrcnn", 32, with_memory=False)
-    # Regions are some of the 15 anchors on each of 2 x 2 + 1 + 1 places, and the 3 boxes of the image. Each passes two
-    # layers on its 7 x 7 x 256 features, then those of 3 classes with 4 sides each.
+    few, many = (counted("fasterrcnn", 64, with_memory=False, regions=regions) for regions in (4, 12))
+    # Each region passes two layers on its 7 x 7 x 256 features, then those of 3 classes with 4 sides each.
     region = 2 * (7 * 7 * 256 * 1024 + 1024 * 1024 + 1024 * (3 + 12))
-    heads = work.forward_flops / region
-    assert 3 < heads < 93 + 10  # the backbone costs less than ten regions
-    assert 2.5 < work.train_flops / work.forward_flops < 3
+    assert many.forward_flops - few.forward_flops == 8 * region
+    assert many.train_flops - few.train_flops == 3 * 8 * region
+    assert 0 < few.forward_flops - 4 * region < 10 * region  # the backbone and the proposals
 
 
 def test_models_do_the_tasks_that_they_are_made_for():

@@ -46,13 +46,15 @@ class FasterRcnn:
 
     backbone: Literal["mobilenet-v3-320-fpn", "resnet50-fpn"] = "mobilenet-v3-320-fpn"
     """network that makes the features: MobileNetV3-Large or ResNet-50"""
+    regions: Annotated[int, Field(ge=4, le=4096)] = 512
+    """regions of an image that the second stage learns from, drawn at random; most of a step's work grows with them"""
 
     def build(self, input_shape: Shape, num_classes: int) -> nn.Module:
         """See Model.build; the module takes `detection.DetectionInputs` and gives `detection.DetectionOutputs`."""
         from edgesim.models import faster_rcnn
 
         _check_images("fasterrcnn", input_shape)
-        return faster_rcnn.FasterRcnnModule(self.backbone, input_shape, num_classes)
+        return faster_rcnn.FasterRcnnModule(self.backbone, input_shape, num_classes, self.regions)
 
 
 DETECTORS: dict[str, type] = {"yolov3-tiny": YoloV3Tiny, "fasterrcnn": FasterRcnn}

@@ -8,8 +8,8 @@ by image, so that each image has a loss of its own.
 Images keep their size: torchvision's own transformation would enlarge 300 pixels to 320 or 800. Its anchors are made
 for these sizes, so they are given here as shares of the image's side.
 
-The heads draw 256 anchors and 512 regions at random, from torch's global generator in training. In evaluation mode a
-stream of their own draws the same ones every time: the loss of an image repeats, and evaluating changes no training.
+The heads draw 256 anchors and `regions` regions at random, from torch's global generator in training. In evaluation mode
+a stream of their own draws the same ones every time: the loss of an image repeats, and evaluating changes no training.
 
 On CPUs a training repeats bit for bit. On CUDA it does not: torchvision's backward pass of `roi_align` adds gradients
 in no fixed order.
@@ -46,15 +46,18 @@ class FasterRcnnModule(nn.Module):
         backbone: one of BACKBONES.
         input_shape: (channels, height, width) of an image.
         num_classes: classes of boxes, background not counted.
+        regions: of an image that the second stage learns from.
     """
 
-    def __init__(self, backbone: str, input_shape: tuple[int, ...], num_classes: int):
+    def __init__(self, backbone: str, input_shape: tuple[int, ...], num_classes: int, regions: int = 512):
         super().__init__()
         import torchvision.models.detection as builders  # takes seconds, which classifications should not pay
         from torchvision.models.detection.anchor_utils import AnchorGenerator
 
         builder, shares = BACKBONES[backbone]
-        whole = getattr(builders, builder)(weights=None, weights_backbone=None, num_classes=num_classes + 1)
+        whole = getattr(builders, builder)(
+            weights=None, weights_backbone=None, num_classes=num_classes + 1, box_batch_size_per_image=regions
+        )
         self.backbone, self.rpn, self.roi_heads = whole.backbone, whole.rpn, whole.roi_heads
         channels, height, width = input_shape
         side = math.sqrt(height * width)
