@@ -8,8 +8,9 @@ by image, so that each image has a loss of its own.
 Images keep their size: torchvision's own transformation would enlarge 300 pixels to 320 or 800. Its anchors are made
 for these sizes, so they are given here as shares of the image's side.
 
-The heads draw 256 anchors and `regions` regions at random, from torch's global generator in training. In evaluation mode
-a stream of their own draws the same ones every time: the loss of an image repeats, and evaluating changes no training.
+The heads draw 256 anchors and `regions` regions at random, in training from torch's global generator. In evaluation
+mode a stream of their own draws the same ones every time: the loss of an image repeats, and evaluating changes no
+training.
 
 On CPUs a training repeats bit for bit. On CUDA it does not: torchvision's backward pass of `roi_align` adds gradients
 in no fixed order.
