@@ -235,6 +235,7 @@ def test_files_that_are_no_table(tmp_path, monkeypatch):
         ("a,label\n1,0\n".encode("utf-16"), r"is text in UTF-16; save it in UTF-8"),
         (b"a,label\n1,\0\n", r"line 2: holds a zero byte"),
         (b"a,label\n", r"holds no samples"),
+        (b"a,label\r1,0\r", r"line 1: holds a carriage return that ends no line"),
         (b"a,label\n1," + b"x" * 5_000_000, r"line 2: is longer than 4\.19 MB"),
         (b'a,label\n1,"' + b"x\n" * 100_000, r"is no CSV \(field larger than field limit"),
         (b"a,label\n1," + b"x" * 2_000 + b"\n", r"line 2, column 'label': the column has a text of 2,000 characters"),

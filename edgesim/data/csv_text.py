@@ -77,9 +77,7 @@ class CsvRows:
                     yield lines, rows
                     lines, rows = [], []
         except csv.Error as error:
-            raise DataError(
-                f"{self.path}, line {reader.line_num}: is no CSV ({error}); correct the line, a quote in it for example"
-            ) from None
+            raise _no_csv(self.path, reader.line_num, error) from None
         if rows:
             yield lines, rows
 
@@ -135,7 +133,15 @@ def _fields(path: Path, line: str, delimiter: str) -> list[str]:
     try:
         return next(csv.reader([line], delimiter=delimiter, strict=True), [])
     except csv.Error as error:
-        raise DataError(f"{path}, line 1: is no CSV ({error}); correct the header") from None
+        raise _no_csv(path, 1, error) from None
+
+
+def _no_csv(path: Path, line: int, error: csv.Error) -> DataError:
+    if "new-line character" in str(error):
+        problem = "holds a carriage return that ends no line; save the table with usual ends of lines"
+    else:
+        problem = f"is no CSV ({error}); correct the line, a quote in it for example"
+    return DataError(f"{path}, line {line}: {problem}")
 
 
 def as_number(cell: str) -> float | None:
