@@ -82,7 +82,12 @@ def dataset_files(place: Path, name: str, layout: Layout) -> DatasetFiles:
 
 
 def _advice(path: Path) -> str:
-    return held_out_split.advice(opened(path).schema_arrow.names)
+    """Ways to take a test split out of a training file."""
+    try:
+        names = opened(path).schema_arrow.names
+    except DataError:
+        names = []  # a damaged file is told of once the splits are there
+    return held_out_split.advice(names)
 
 
 def _decode(folder: Path, found: parquet_shards.Shards, layout: Layout) -> RawDataset:
