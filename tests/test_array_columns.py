@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from datafiles import pixels, png, read, texts
 
+from edgesim.data import file_bounds
 from edgesim.errors import DataError
 
 LABELS = np.arange(20) // 2 % 4
@@ -250,15 +251,34 @@ def test_faults_of_several_columns_and_files(tmp_path):
         read("parquet", tmp_path / "e")
 
 
-def test_lists_that_expand_without_end_are_refused(tmp_path):
-    """Equal numbers take no room in parquet: 96 MB of them are a few kB."""
-    zeros = pa.array(np.zeros(1000 * 2000, np.float32))
-    batch = pa.table({"x": pa.FixedSizeListArray.from_arrays(zeros, 1000), "label": np.zeros(2000, np.int64)})
-    with pq.ParquetWriter(tmp_path / "train.parquet", batch.schema) as writer:
-        for _ in range(12):
-            writer.write_table(batch)
-    with pytest.raises(DataError, match=r"train\.parquet: .* would expand to 9.* more than 250 to 1"):
-        read("parquet", tmp_path, test_share=0.2)
+def test_numbers_and_columns_that_expand_without_end_are_refused(tmp_path, monkeypatch):
+    """Equal numbers take no room in parquet."""
+    monkeypatch.setattr(file_bounds, "SMALL_BYTES", 100_000)
+    zeros = np.zeros((4000, 1000), np.float32)
+    write(tmp_path / "a/train.parquet", fixed(zeros), np.zeros(4000, np.int64))
+    with pytest.raises(DataError, match=r"train\.parquet: .* would expand to 16.* more than 250 to 1"):
+        read("parquet", tmp_path / "a", test_share=0.2)
+    many = {f"c{i}": np.zeros(20_000, np.int64) for i in range(40)}
+    write(tmp_path / "b/train.parquet", fixed(zeros[:, :5].repeat(5, axis=0)), np.zeros(20_000, np.int64), **many)
+    with pytest.raises(DataError, match=r"train\.parquet: .* would expand to 7\.12 MB, more than 250 to 1"):
+        read("parquet", tmp_path / "b", test_share=0.2)
+
+
+def test_names_of_columns_may_have_dots(tmp_path):
+    path = tmp_path / "d/one.parquet"
+    path.parent.mkdir()
+    table = pa.table({"x.y": fixed(WINDOWS), "label": LABELS, "x": LABELS + 1, "who.a": LABELS})
+    pq.write_table(table, path)
+    whole, data = everything(path)
+    assert np.array_equal(whole, WINDOWS)
+    assert data.train_columns.keys() == {"x", "who.a"}
+
+
+def test_images_with_a_split_column(tmp_path):
+    images = pixels(20, 4, 4, 3)
+    whole, data = everything(write(tmp_path / "d/one.parquet", pa.array([png(image) for image in images])))
+    assert np.array_equal(whole, images)
+    assert data.sample_form.is_image
 
 
 SETS = {  # rows of both splits by subject and within, classes, subjects, shape

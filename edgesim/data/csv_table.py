@@ -17,9 +17,10 @@ from edgesim.data.group_columns import Groups
 from edgesim.data.held_out_split import SPLIT_COLUMNS
 from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError, shortened
-from edgesim.formatting import n_of
+from edgesim.formatting import n_of, size
 
 LABELS = ("label", "labels")
+MAX_LABEL_BYTES = 1 << 30
 TIME = re.compile(r"\d{4}-\d\d-\d\d.*|\d{1,2}:\d\d(:\d\d.*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}.*")
 Part = Literal["unread", "label", "feature", "group", "needed group", "open"]
 """open: a feature where its first rows are numbers, else a group"""
@@ -189,7 +190,15 @@ def _classes(labels: Groups, path: Path, name: str) -> npt.NDArray:
             f"{path}, column '{name}': the label '{value}' has a fraction, so is no class; numbers to predict: "
             f"dataset.task: regression"
         )
-    return np.array(texts, dtype=np.str_)[labels.codes]
+    words = np.array(texts, dtype=np.str_)
+    room = words.itemsize * len(labels.codes)  # NumPy gives every label the room of the longest
+    if room > MAX_LABEL_BYTES:
+        longest = max(texts, key=len)
+        raise DataError(
+            f"{path}, column '{name}': the label '{shortened(longest, 60)}' has {len(longest):,} characters, in "
+            f"{len(labels.codes):,} rows {size(room)}; at most {size(MAX_LABEL_BYTES)} are read: shorten the labels"
+        )
+    return words[labels.codes]
 
 
 def _notes(names: Sequence[str], features: Sequence[str], wanted: Wanted) -> tuple[Note, ...]:

@@ -51,7 +51,7 @@ class Groups:
             self.leave_out(f"a text of {longest:,} characters")
             return
         known = self._codes
-        mine = [known.setdefault(value, len(known)) for value in values if value is not None]
+        mine = [-1 if value is None else known.setdefault(value, len(known)) for value in values]
         if len(known) > MAX_GROUPS:
             self.leave_out(f"more than {MAX_GROUPS:,} different values")
             return

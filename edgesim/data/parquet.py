@@ -70,6 +70,8 @@ def dataset_files(place: Path, name: str, layout: Layout) -> DatasetFiles:
     """
     folder, train = place, layout.train
     if not place.is_dir():
+        if not place.is_file():
+            raise DataError(f"{place}: is no regular file (a device or a pipe); name a file or folder in dataset.root")
         if train is not None:
             raise DataError(f"{place}: is a file; leave out dataset.train, or name its folder in dataset.root")
         folder, train = place.parent, place.name
