@@ -181,7 +181,7 @@ def test_group_columns_and_what_is_none(tmp_path):
     assert data.train_columns["site"].codes.tolist() == [0] * 5 + [1] * 5
     assert data.test_columns["subject"].codes.tolist() == [0] * 10
     assert texts(data)[0] == (
-        "4 columns are not read as groups: weight (numbers with fractions), time (a time), note (row 1 has no value), "
+        "4 columns group no samples and are not read: weight (numbers with fractions), time (a time), note (row 1 has no value), "
         "more (fixed_size_list)"
     )
 
@@ -223,6 +223,7 @@ def test_lists_of_several_lengths_name_both_and_the_fix(tmp_path):
         (fixed(np.full((20, 2), 2**40)), {}, {"tokens": True}, r"row 0: holds the token id 1099511627776"),
         (fixed(WINDOWS), {}, {"size": (4, 4)}, r"holds arrays, which dataset\.size does not resize"),
         (fixed(np.full((20, 2), np.inf, np.float32)), {}, {}, r"sample 0 holds an infinite number"),
+        (fixed(np.full((20, 2), 1e39)), {}, {}, r"row 0: holds a number beyond float32; use another unit"),
         (pa.array([["a"]] * 20), {}, {}, r"has no column of images \{bytes, path\}, lists or tensors among x"),
         (pa.array([["a"]] * 20), {}, {"samples": "x"}, r"column 'x' is list<.*allowed: images \{bytes, path\}"),
         (pa.array([{"bytes": png(pixels(4, 4)), "path": ""}] * 20), {}, {"shape": (4,)}, r"shape does nothing"),

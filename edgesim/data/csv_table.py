@@ -20,6 +20,8 @@ from edgesim.errors import DataError, shortened
 from edgesim.formatting import n_of, size
 
 LABELS = ("label", "labels")
+NO_TEXT = ("", "nan")
+"""missing texts; "none" and "null" may well be classes"""
 MAX_LABEL_BYTES = 1 << 30
 TIME = re.compile(r"\d{4}-\d\d-\d\d.*|\d{1,2}:\d\d(:\d\d.*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}.*")
 Part = Literal["unread", "label", "feature", "group", "needed group", "open"]
@@ -144,10 +146,11 @@ def _decided(cells: Sequence[str]) -> Part:
 def _collect(groups: Groups, cells: Sequence[str], lines: Sequence[int], place: str, needed: bool) -> None:
     """Take the cells of a column of text."""
     texts = [cell.strip() for cell in cells]
-    if "" in texts:
-        line = lines[texts.index("")]
+    gone = next((i for i, text in enumerate(texts) if text.casefold() in NO_TEXT), None)
+    if gone is not None:
+        line, told = lines[gone], f"'{texts[gone]}' is no value" if texts[gone] else "the cell is empty"
         if needed:
-            raise DataError(f"{place.format(line)}: the cell is empty; fill it in, or remove the row")
+            raise DataError(f"{place.format(line)}: {told}; fill it in, or remove the row")
         groups.leave_out(f"line {line} has no value")
     different = list(dict.fromkeys(texts))
     code = {text: i for i, text in enumerate(different)}

@@ -20,6 +20,7 @@ MAX_LINE_BYTES = 1 << 22
 MAX_COLUMNS = 100_000
 DELIMITERS = (",", ";", "\t")
 CHUNK_ROWS = 4096
+LARGEST = float(np.finfo(np.float32).max)
 MISSING = ("", "nan", "na", "n/a", "null", "none")
 """cells without a value, in any case"""
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
@@ -92,8 +93,8 @@ class CsvRows:
             raise DataError(f"{where}: has {len(names):,} columns; at most {MAX_COLUMNS:,} are read")
         if len(names) == 1:
             raise DataError(
-                f"{where}: has one column, '{shortened(names[0], 80)}'; a label and a feature are needed; another sign "
-                f"between the values? name it in dataset.delimiter"
+                f"{where}: has one column, '{shortened(names[0], 80)}'; a label and a feature are needed; comma, "
+                f"semicolon and tab split values: see dataset.delimiter"
             )
         numbers = [name for name in names if as_number(name) is not None and (not name.isdigit() or len(name) > 6)]
         if numbers or all(as_number(name) is not None for name in names if name):
@@ -173,7 +174,7 @@ def numbers_of(cells: Sequence[str], lines: Sequence[int], where: str, name: str
     """
     try:
         found = np.array([float(cell) for cell in cells])
-        if np.isfinite(found).all() and "_" not in "".join(cells):
+        if (np.abs(found) <= LARGEST).all() and "_" not in "".join(cells):
             return found
     except ValueError:
         pass  # the loop finds the cell
@@ -194,6 +195,8 @@ def numbers_of(cells: Sequence[str], lines: Sequence[int], where: str, name: str
             raise DataError(f"{place}: {fault_of(cell)}{fix}")
         if not np.isfinite(number):
             raise DataError(f"{place}: '{cell.strip()}' is infinite; remove the row, or write what was measured")
+        if abs(number) > LARGEST:
+            raise DataError(f"{place}: '{cell.strip()}' is beyond float32 (3.4e38); write it in another unit")
         values.append(number)
     return np.array(values)
 
