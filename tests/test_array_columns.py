@@ -181,8 +181,8 @@ def test_group_columns_and_what_is_none(tmp_path):
     assert data.train_columns["site"].codes.tolist() == [0] * 5 + [1] * 5
     assert data.test_columns["subject"].codes.tolist() == [0] * 10
     assert texts(data)[0] == (
-        "4 columns group no samples and are not read: weight (numbers with fractions), time (a time), note (row 1 has no value), "
-        "more (fixed_size_list)"
+        "4 columns group no samples and are not read: weight (numbers with fractions), time (a time), "
+        "note (row 1 has no value), more (fixed_size_list)"
     )
 
 
