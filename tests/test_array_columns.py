@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from datafiles import pixels, png, read, texts
 
+from edgesim.data import file_bounds
 from edgesim.errors import DataError
 
 LABELS = np.arange(20) // 2 % 4
@@ -180,8 +181,8 @@ def test_group_columns_and_what_is_none(tmp_path):
     assert data.train_columns["site"].codes.tolist() == [0] * 5 + [1] * 5
     assert data.test_columns["subject"].codes.tolist() == [0] * 10
     assert texts(data)[0] == (
-        "4 columns are not read as groups: weight (numbers with fractions), time (a time), note (row 1 has no value), "
-        "more (fixed_size_list)"
+        "4 columns group no samples and are not read: weight (numbers with fractions), time (a time), "
+        "note (row 1 has no value), more (fixed_size_list)"
     )
 
 
@@ -222,6 +223,7 @@ def test_lists_of_several_lengths_name_both_and_the_fix(tmp_path):
         (fixed(np.full((20, 2), 2**40)), {}, {"tokens": True}, r"row 0: holds the token id 1099511627776"),
         (fixed(WINDOWS), {}, {"size": (4, 4)}, r"holds arrays, which dataset\.size does not resize"),
         (fixed(np.full((20, 2), np.inf, np.float32)), {}, {}, r"sample 0 holds an infinite number"),
+        (fixed(np.full((20, 2), 1e39)), {}, {}, r"row 0: holds a number beyond float32; use another unit"),
         (pa.array([["a"]] * 20), {}, {}, r"has no column of images \{bytes, path\}, lists or tensors among x"),
         (pa.array([["a"]] * 20), {}, {"samples": "x"}, r"column 'x' is list<.*allowed: images \{bytes, path\}"),
         (pa.array([{"bytes": png(pixels(4, 4)), "path": ""}] * 20), {}, {"shape": (4,)}, r"shape does nothing"),
@@ -250,15 +252,34 @@ def test_faults_of_several_columns_and_files(tmp_path):
         read("parquet", tmp_path / "e")
 
 
-def test_lists_that_expand_without_end_are_refused(tmp_path):
-    """Equal numbers take no room in parquet: 96 MB of them are a few kB."""
-    zeros = pa.array(np.zeros(1000 * 2000, np.float32))
-    batch = pa.table({"x": pa.FixedSizeListArray.from_arrays(zeros, 1000), "label": np.zeros(2000, np.int64)})
-    with pq.ParquetWriter(tmp_path / "train.parquet", batch.schema) as writer:
-        for _ in range(12):
-            writer.write_table(batch)
-    with pytest.raises(DataError, match=r"train\.parquet: .* would expand to 9.* more than 250 to 1"):
-        read("parquet", tmp_path, test_share=0.2)
+def test_numbers_and_columns_that_expand_without_end_are_refused(tmp_path, monkeypatch):
+    """Equal numbers take no room in parquet."""
+    monkeypatch.setattr(file_bounds, "SMALL_BYTES", 100_000)
+    zeros = np.zeros((4000, 1000), np.float32)
+    write(tmp_path / "a/train.parquet", fixed(zeros), np.zeros(4000, np.int64))
+    with pytest.raises(DataError, match=r"train\.parquet: .* would expand to 16.* more than 250 to 1"):
+        read("parquet", tmp_path / "a", test_share=0.2)
+    many = {f"c{i}": np.zeros(20_000, np.int64) for i in range(40)}
+    write(tmp_path / "b/train.parquet", fixed(zeros[:, :5].repeat(5, axis=0)), np.zeros(20_000, np.int64), **many)
+    with pytest.raises(DataError, match=r"train\.parquet: .* would expand to 7\.12 MB, more than 250 to 1"):
+        read("parquet", tmp_path / "b", test_share=0.2)
+
+
+def test_names_of_columns_may_have_dots(tmp_path):
+    path = tmp_path / "d/one.parquet"
+    path.parent.mkdir()
+    table = pa.table({"x.y": fixed(WINDOWS), "label": LABELS, "x": LABELS + 1, "who.a": LABELS})
+    pq.write_table(table, path)
+    whole, data = everything(path)
+    assert np.array_equal(whole, WINDOWS)
+    assert data.train_columns.keys() == {"x", "who.a"}
+
+
+def test_images_with_a_split_column(tmp_path):
+    images = pixels(20, 4, 4, 3)
+    whole, data = everything(write(tmp_path / "d/one.parquet", pa.array([png(image) for image in images])))
+    assert np.array_equal(whole, images)
+    assert data.sample_form.is_image
 
 
 SETS = {  # rows of both splits by subject and within, classes, subjects, shape

@@ -181,7 +181,7 @@ def test_validate_imports_the_methods_that_are_named_and_no_readers_of_data_or_t
     assert {f"edgesim.pruning.{name}" for name in named} <= imported
     assert {name for name in files if f"edgesim.pruning.{name}" in imported} == {"base", "full_passes"}
     readers = [f"edgesim.hardware.{name}" for name in ("trace_files", "trace_table", "traces", "traced_windows")]
-    readers += [f"edgesim.data.{name}" for name in ("arrays", "cache", "folders", "parquet", "public")]
+    readers += [f"edgesim.data.{name}" for name in ("arrays", "cache", "csv_files", "folders", "parquet", "public")]
     assert imported & {*readers, "pyarrow", "PIL"} == set()
 
 

@@ -82,7 +82,7 @@ def test_two_files_features_and_other_columns(tmp_path):
     assert data.train_samples.tolist() == [[0, 0], [2, 1], [4, 2], [6, 3]]
     assert data.test_samples.tolist() == [[0, 0], [2, 0.25], [4, 0.5], [6, 0.75]]  # by name, not by place
     assert {name: column.names for name, column in data.train_columns.items()} == {"kind": ("x",), "site": ("0", "1")}
-    assert texts(data)[0] == "2 columns are not read as groups: c (numbers with fractions), when (a time)"
+    assert texts(data)[0] == "2 columns group no samples and are not read: c (numbers with fractions), when (a time)"
     assert "c" not in data.test_columns  # whole numbers there
     data = read("csv", tmp_path, label="y")
     assert texts(data)[0] == "the features are 4 columns: a, b, c, site"
@@ -199,6 +199,8 @@ GOOD = ["a,b,who,label", "1,2,x,0", "3,4,y,1", "5,6,x,0", "7,8,y,1"]
         (3, "\"1,234.5\",4,y,1", r"'1,234\.5' has signs between thousands; write 1234\.5"),
         (3, "x7,4,y,1", r"line 3, column 'a': 'x7' is no number; correct it"),
         (3, "1_000,4,y,1", r"'1_000' is no number"),
+        (3, "1e39,4,y,1", r"line 3, column 'a': '1e39' is beyond float32 \(3\.4e38\)"),
+        (3, "3,4,y,NaN", r"line 3, column 'label': 'NaN' is no value; fill it in, or remove the row"),
         (3, "-inf,4,y,1", r"line 3, column 'a': '-inf' is infinite; remove the row"),
         (3, "3,N/A,y,1", r"line 3, column 'b': 'N/A' is no value; fill it in"),
         (3, "3,4,y,", r"line 3, column 'label': the cell is empty; fill it in, or remove the row"),
@@ -235,6 +237,7 @@ def test_files_that_are_no_table(tmp_path, monkeypatch):
         ("a,label\n1,0\n".encode("utf-16"), r"is text in UTF-16; save it in UTF-8"),
         (b"a,label\n1,\0\n", r"line 2: holds a zero byte"),
         (b"a,label\n", r"holds no samples"),
+        (b"a,label\r1,0\r", r"line 1: holds a carriage return that ends no line"),
         (b"a,label\n1," + b"x" * 5_000_000, r"line 2: is longer than 4\.19 MB"),
         (b'a,label\n1,"' + b"x\n" * 100_000, r"is no CSV \(field larger than field limit"),
         (b"a,label\n1," + b"x" * 2_000 + b"\n", r"line 2, column 'label': the column has a text of 2,000 characters"),

@@ -187,6 +187,7 @@ def test_within_draws_of_each_class_of_each_subject(tmp_path):
     assert "the test split is 9 samples of 18: 0.5 of each class of each value of 'person', drawn with test_seed 0" in (
         texts(data)
     )
+    assert "1 class of a value of 'person' has one sample, which stays in training" in texts(data)
 
 
 def test_subjects_are_drawn_whole_until_the_share_is_reached(tmp_path):
@@ -214,6 +215,9 @@ def test_a_split_column_and_the_rows_that_are_in_neither(tmp_path):
     assert data.test_samples[:, 0].tolist() == [2, 8]
     assert data.class_names == ("5", "7")  # 9 is in no split
     assert data.train_columns.keys() == {"subject"}
+    data = read("npz", path, columns={"split_subject": "split", "subject": "who"}, test="subjects")
+    assert "1 subject has rows in both splits: a" in texts(data)
+    data = read("npz", path, columns={"split_within": "split", "subject": "who"}, test="within")
     assert "3 samples are neither train nor test in column 'split_within': 'unused' 2, 'guard' 1" in texts(data)
 
 

@@ -64,8 +64,13 @@ def test_overrides() -> None:
 ROWS: list[tuple[str, Any]] = [
     ("dataset", {"name": "parquet", "root": "x", "label": "fine_label"}),
     ("dataset", {"name": "npz", "root": "x.npz"}),
+    (
+        "dataset",
+        {"name": "csv", "root": "x.csv", "window": {"length": 80, "by": ["subject", "day"]}, "test_share": 0.2},
+    ),
+    ("dataset", {"name": "npz", "root": "x.npz", "columns": {"subject": "who", "site": ["a", "b"]}, "test": "within"}),
     ("dataset", {"name": "image-folder", "root": "x", "size": [8, 8]}),
-    *[("dataset", name) for name in DATASETS if name not in ("parquet", "npz", "image-folder")],
+    *[("dataset", name) for name in DATASETS if name not in ("parquet", "npz", "image-folder", "csv")],
     *[("model", name) for name in MODELS],
     ("partition", {"name": "iid"}),
     ("partition", {"name": "dirichlet", "alpha": 1, "sizes": 20}),

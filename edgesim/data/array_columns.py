@@ -177,8 +177,12 @@ class ArrayReader:
             return _tokens(array, where, first)
         if name == "float64":
             self.converted = True
-            with np.errstate(over="ignore"):  # too large for float32: infinite, which is refused by its sample
-                return array.astype(np.float32)
+            with np.errstate(over="ignore"):
+                found = array.astype(np.float32)
+            beyond = np.flatnonzero((np.isinf(found) & np.isfinite(array)).reshape(len(array), -1).any(axis=1))
+            if len(beyond):
+                raise DataError(f"{where}, row {first + beyond[0]}: holds a number beyond float32; use another unit")
+            return found
         if name in ("int64", "int32"):
             raise DataError(
                 f"{where}: holds {name}; measured numbers: store them as int16 or float32; token ids: dataset.tokens: "

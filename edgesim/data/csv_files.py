@@ -56,6 +56,8 @@ def csv(place: Path, name: str, layout: CsvLayout) -> DatasetFiles:
         DataError: the folder holds no such files, there is no test split, or there are two.
     """
     train, test = _found(place)
+    if not train.is_file():
+        raise DataError(f"{train}: is no regular file (a device or a pipe); name the .csv file in dataset.root")
     if test is None and layout.held_out is None:
         advice = held_out_split.advice(list(CsvRows(train, layout.delimiter).names)).removeprefix(", or ")
         raise DataError(f"{train}: the test split is missing: put test.csv beside train.csv; or {advice.lstrip('; ')}")

@@ -17,9 +17,12 @@ from edgesim.data.group_columns import Groups
 from edgesim.data.held_out_split import SPLIT_COLUMNS
 from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError, shortened
-from edgesim.formatting import n_of
+from edgesim.formatting import n_of, size
 
 LABELS = ("label", "labels")
+NO_TEXT = ("", "nan")
+"""missing texts; "none" and "null" may well be classes"""
+MAX_LABEL_BYTES = 1 << 30
 TIME = re.compile(r"\d{4}-\d\d-\d\d.*|\d{1,2}:\d\d(:\d\d.*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}.*")
 Part = Literal["unread", "label", "feature", "group", "needed group", "open"]
 """open: a feature where its first rows are numbers, else a group"""
@@ -143,10 +146,11 @@ def _decided(cells: Sequence[str]) -> Part:
 def _collect(groups: Groups, cells: Sequence[str], lines: Sequence[int], place: str, needed: bool) -> None:
     """Take the cells of a column of text."""
     texts = [cell.strip() for cell in cells]
-    if "" in texts:
-        line = lines[texts.index("")]
+    gone = next((i for i, text in enumerate(texts) if text.casefold() in NO_TEXT), None)
+    if gone is not None:
+        line, told = lines[gone], f"'{texts[gone]}' is no value" if texts[gone] else "the cell is empty"
         if needed:
-            raise DataError(f"{place.format(line)}: the cell is empty; fill it in, or remove the row")
+            raise DataError(f"{place.format(line)}: {told}; fill it in, or remove the row")
         groups.leave_out(f"line {line} has no value")
     different = list(dict.fromkeys(texts))
     code = {text: i for i, text in enumerate(different)}
@@ -189,7 +193,15 @@ def _classes(labels: Groups, path: Path, name: str) -> npt.NDArray:
             f"{path}, column '{name}': the label '{value}' has a fraction, so is no class; numbers to predict: "
             f"dataset.task: regression"
         )
-    return np.array(texts, dtype=np.str_)[labels.codes]
+    words = np.array(texts, dtype=np.str_)
+    room = words.itemsize * len(labels.codes)  # NumPy gives every label the room of the longest
+    if room > MAX_LABEL_BYTES:
+        longest = max(texts, key=len)
+        raise DataError(
+            f"{path}, column '{name}': the label '{shortened(longest, 60)}' has {len(longest):,} characters, in "
+            f"{len(labels.codes):,} rows {size(room)}; at most {size(MAX_LABEL_BYTES)} are read: shorten the labels"
+        )
+    return words[labels.codes]
 
 
 def _notes(names: Sequence[str], features: Sequence[str], wanted: Wanted) -> tuple[Note, ...]:

@@ -20,6 +20,7 @@ MAX_LINE_BYTES = 1 << 22
 MAX_COLUMNS = 100_000
 DELIMITERS = (",", ";", "\t")
 CHUNK_ROWS = 4096
+LARGEST = float(np.finfo(np.float32).max)
 MISSING = ("", "nan", "na", "n/a", "null", "none")
 """cells without a value, in any case"""
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
@@ -77,9 +78,7 @@ class CsvRows:
                     yield lines, rows
                     lines, rows = [], []
         except csv.Error as error:
-            raise DataError(
-                f"{self.path}, line {reader.line_num}: is no CSV ({error}); correct the line, a quote in it for example"
-            ) from None
+            raise _no_csv(self.path, reader.line_num, error) from None
         if rows:
             yield lines, rows
 
@@ -94,8 +93,8 @@ class CsvRows:
             raise DataError(f"{where}: has {len(names):,} columns; at most {MAX_COLUMNS:,} are read")
         if len(names) == 1:
             raise DataError(
-                f"{where}: has one column, '{shortened(names[0], 80)}'; a label and a feature are needed; another sign "
-                f"between the values? name it in dataset.delimiter"
+                f"{where}: has one column, '{shortened(names[0], 80)}'; a label and a feature are needed; comma, "
+                f"semicolon and tab split values: see dataset.delimiter"
             )
         numbers = [name for name in names if as_number(name) is not None and (not name.isdigit() or len(name) > 6)]
         if numbers or all(as_number(name) is not None for name in names if name):
@@ -135,7 +134,15 @@ def _fields(path: Path, line: str, delimiter: str) -> list[str]:
     try:
         return next(csv.reader([line], delimiter=delimiter, strict=True), [])
     except csv.Error as error:
-        raise DataError(f"{path}, line 1: is no CSV ({error}); correct the header") from None
+        raise _no_csv(path, 1, error) from None
+
+
+def _no_csv(path: Path, line: int, error: csv.Error) -> DataError:
+    if "new-line character" in str(error):
+        problem = "holds a carriage return that ends no line; save the table with usual ends of lines"
+    else:
+        problem = f"is no CSV ({error}); correct the line, a quote in it for example"
+    return DataError(f"{path}, line {line}: {problem}")
 
 
 def as_number(cell: str) -> float | None:
@@ -167,7 +174,7 @@ def numbers_of(cells: Sequence[str], lines: Sequence[int], where: str, name: str
     """
     try:
         found = np.array([float(cell) for cell in cells])
-        if np.isfinite(found).all() and "_" not in "".join(cells):
+        if (np.abs(found) <= LARGEST).all() and "_" not in "".join(cells):
             return found
     except ValueError:
         pass  # the loop finds the cell
@@ -188,6 +195,8 @@ def numbers_of(cells: Sequence[str], lines: Sequence[int], where: str, name: str
             raise DataError(f"{place}: {fault_of(cell)}{fix}")
         if not np.isfinite(number):
             raise DataError(f"{place}: '{cell.strip()}' is infinite; remove the row, or write what was measured")
+        if abs(number) > LARGEST:
+            raise DataError(f"{place}: '{cell.strip()}' is beyond float32 (3.4e38); write it in another unit")
         values.append(number)
     return np.array(values)
 

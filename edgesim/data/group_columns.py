@@ -51,7 +51,7 @@ class Groups:
             self.leave_out(f"a text of {longest:,} characters")
             return
         known = self._codes
-        mine = [known.setdefault(value, len(known)) for value in values if value is not None]
+        mine = [-1 if value is None else known.setdefault(value, len(known)) for value in values]
         if len(known) > MAX_GROUPS:
             self.leave_out(f"more than {MAX_GROUPS:,} different values")
             return
@@ -116,8 +116,11 @@ def left_out(splits: Sequence[Mapping[str, Groups]]) -> list[Note]:
     faults = {name: group.fault for groups in splits for name, group in groups.items() if group.fault}
     if not faults:
         return []
-    text = f"{n_of(len(faults), 'column is', 'columns are')} not read as groups: "
-    return [Note("left out", text + some((f"{name} ({fault})" for name, fault in faults.items()), 12), len(faults))]
+    one, many = "column groups no samples and is not read", "columns group no samples and are not read"
+    text = n_of(len(faults), one, many)
+    return [
+        Note("left out", f"{text}: " + some((f"{name} ({fault})" for name, fault in faults.items()), 12), len(faults))
+    ]
 
 
 def arrow_fault(kind: pa.DataType) -> str:

@@ -72,7 +72,18 @@ class HeldOut:
             named = some(f"'{value}' {count:,}" for value, count in others.items())
             text = f"{n_of(total, 'sample is', 'samples are')} neither train nor test in column '{name}'"
             notes.append(Note("left out", f"{text}: {named}", total))
-        return rows[0], rows[1], notes
+        return rows[0], rows[1], notes + self._in_both(columns, rows)
+
+    def _in_both(self, columns: Columns, rows: list[IntArray]) -> list[Note]:
+        """The note on subjects that are in both splits, although whole subjects are asked for."""
+        if self.rule != "subjects" or self.subject not in columns:
+            return []
+        subjects = columns[self.subject]
+        both = np.intersect1d(subjects.codes[rows[0]], subjects.codes[rows[1]])
+        if not len(both):
+            return []
+        text = n_of(len(both), "subject has", "subjects have") + " rows in both splits"
+        return [Note("repeated", f"{text}: {some(subjects.names[c] for c in both)}", len(both))]
 
     def rows(self, labels: IntArray, where: str, columns: Columns | None = None) -> tuple[IntArray, IntArray]:
         """The rows of the training and of the test split that are drawn, both sorted.
@@ -94,10 +105,7 @@ class HeldOut:
         if self.rule == "subjects":
             chosen = _whole_subjects(self._subjects(columns, where), self.share, generator, where)
         else:
-            groups = labels
-            if self.rule == "within":
-                groups = self._subjects(columns, where).codes * (int(labels.max()) + 1) + labels
-            chosen = _of_each(groups, self.share, generator)
+            chosen = _of_each(self._groups(labels, columns, where), self.share, generator)
         if not len(chosen):
             what = "class" if self.rule is None else "class of every subject"
             raise DataError(
@@ -127,11 +135,19 @@ class HeldOut:
             return [Note("read as", f"{text}{whole}, {drawn}", len(test))]
         each = "class" if self.rule is None else f"class of each value of '{self.subject}'"
         notes = [Note("read as", f"{text}{self.share:g} of each {each}, {drawn}", len(test))]
-        single = int((np.bincount(labels) == 1).sum()) if self.rule is None else 0
+        single = int((np.unique(self._groups(labels, columns, ""), return_counts=True)[1] == 1).sum())
         if single:
-            text = n_of(single, "class has one sample, which stays", "classes have one sample each, which stays")
+            of = "" if self.rule is None else f" of a value of '{self.subject}'"
+            many = f"classes{of} have one sample each, which stays"
+            text = n_of(single, f"class{of} has one sample, which stays", many)
             notes.append(Note("missing", f"{text} in training", single))
         return notes
+
+    def _groups(self, labels: IntArray, columns: Columns | None, where: str) -> IntArray:
+        """[N] the class of each sample, or the class of its subject."""
+        if self.rule is None:
+            return labels
+        return self._subjects(columns, where).codes * (int(labels.max()) + 1) + labels
 
     def _subjects(self, columns: Columns | None, where: str) -> Column:
         if columns is None or self.subject not in columns:

@@ -70,6 +70,8 @@ def dataset_files(place: Path, name: str, layout: Layout) -> DatasetFiles:
     """
     folder, train = place, layout.train
     if not place.is_dir():
+        if not place.is_file():
+            raise DataError(f"{place}: is no regular file (a device or a pipe); name a file or folder in dataset.root")
         if train is not None:
             raise DataError(f"{place}: is a file; leave out dataset.train, or name its folder in dataset.root")
         folder, train = place.parent, place.name
@@ -82,7 +84,12 @@ def dataset_files(place: Path, name: str, layout: Layout) -> DatasetFiles:
 
 
 def _advice(path: Path) -> str:
-    return held_out_split.advice(opened(path).schema_arrow.names)
+    """Ways to take a test split out of a training file."""
+    try:
+        names = opened(path).schema_arrow.names
+    except DataError:
+        names = []  # a damaged file is told of once the splits are there
+    return held_out_split.advice(names)
 
 
 def _decode(folder: Path, found: parquet_shards.Shards, layout: Layout) -> RawDataset:

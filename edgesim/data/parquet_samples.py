@@ -124,7 +124,10 @@ class ArraySamples:
         form = None
         for file in files:
             for array in self._arrays(file):
-                found = as_samples(array, _column(file), self._channels(array, file))[1]
+                tokens = array.dtype == np.int32
+                rows = (len(file.labels.values), *array.shape[1:])  # as many as messages are to name
+                probe = array if tokens else np.broadcast_to(array.dtype.type(0), rows)
+                found = as_samples(probe, _column(file), self._channels(array, file))[1]
                 form = found if form is None or found.vocabulary > form.vocabulary else form
                 if not form.tokens:
                     break

@@ -76,6 +76,8 @@ def sample_column(schema: pa.Schema, given: str | None, path: Path) -> str:
     Raises:
         DataError: there is none, or there are several.
     """
+    import pyarrow.types as types
+
     if given is not None and given not in schema.names:
         raise _no_column(path, given, schema.names, "samples")
     images = [column.name for column in schema if is_images(column.type)]
@@ -91,9 +93,11 @@ def sample_column(schema: pa.Schema, given: str | None, path: Path) -> str:
     if len(found) == 1:
         return found[0]
     what = "image columns" if images else "columns of numbers"
+    tabular = not found and sum(types.is_floating(column.type) for column in schema) > 0
+    more = "; are the features columns of their own? save the table as csv, or make one list of them" if tabular else ""
     problem = f"several {what} ({', '.join(found)})" if found else "no column of images {bytes, path}, lists or tensors"
     raise DataError(
-        f"{path}: has {problem} among {shortened(', '.join(schema.names), 300)}; name it in dataset.samples"
+        f"{path}: has {problem} among {shortened(', '.join(schema.names), 300)}; name it in dataset.samples{more}"
     )
 
 

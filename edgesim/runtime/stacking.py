@@ -81,8 +81,7 @@ def _may_stack(config: ExperimentConfig) -> bool:
     plain = training.precision == "fp32" and not config.augment and training.torch_device != "cuda"
     plain = plain and config.dataset.task == "classification"
     kinds = {OPERATION_KINDS[kind] for kind in workload.train_operations.kinds}
-    flat = len(config.dataset.input_shape) < 3 or kinds <= {"matmul", "elementwise"}  # no convolution of images
-    return plain and flat and workload.parameters <= MAX_STACKED_PARAMETERS
+    return plain and workload.parameters <= MAX_STACKED_PARAMETERS and kinds <= {"matmul", "elementwise"}
 
 
 def fills_stack(taken: Sequence[Job], job: Job) -> bool | None:

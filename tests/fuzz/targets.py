@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from fuzz import mutations
+from fuzz import mutations, tables
 from fuzz.command_lines import Unwanted, command_line
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -220,7 +220,8 @@ def _dataset(folder: Path, part: dict[str, Any], **others: Any) -> None:
     from edgesim.data import datasets
 
     file = folder / "scenario.yaml"
-    file.write_text(yaml.safe_dump({**SCENARIO, "dataset": part, **others}), encoding="utf-8")
+    plain = {"pruning": {"methods": ["full", "random"], "keep_ratio": 0.5}} if part.get("task") == "regression" else {}
+    file.write_text(yaml.safe_dump({**SCENARIO, "dataset": part, **plain, **others}), encoding="utf-8")
     scenario = edgesim.load_scenario(file)
     refused(lambda: datasets.load(scenario.dataset.plugin, scenario.dataset.name, scenario.folder), part["root"])
 
@@ -295,6 +296,16 @@ def parquet(draw: random.Random, folder: Path) -> None:
             if draw.random() < 0.9:
                 (target / name).write_bytes(mutations.data(content, draw) if draw.random() < 0.4 else content)
     _dataset(folder, {"name": "parquet", "root": "set"})
+
+
+def parquet_arrays(draw: random.Random, folder: Path) -> None:
+    """A parquet file of arrays with wrong cells or metadata, or whose bytes are damaged."""
+    _dataset(folder, tables.parquet_arrays(draw, folder))
+
+
+def csv(draw: random.Random, folder: Path) -> None:
+    """A CSV file with wrong cells, or whose bytes are damaged."""
+    _dataset(folder, tables.csv(draw, folder))
 
 
 def _odd_columns() -> list[list[Any]]:
@@ -538,6 +549,8 @@ KINDS: dict[str, Callable[[random.Random, Path], None]] = {
         image_folder,
         voc,
         tiny_imagenet,
+        parquet_arrays,
+        csv,
         data_root,
         user_module,
         idx,
