@@ -13,8 +13,8 @@ A box belongs to the one of the six anchors whose shape overlaps with its own th
 
 Deviations: images are padded to multiples of 32, not letter-boxed. The small anchors serve the finer head: darknet's
 file gives it the second to fourth. The objectness starts at 0.01 (Lin et al. 2017, arXiv:1708.02002, section 4.1), or
-the 1,500 empty predictions of an image would drown its boxes in the first steps. Two boxes that share a prediction both
-teach it.
+the 1,500 empty predictions of an image of 320 pixels would drown its boxes in the first steps. Two boxes that share a
+prediction both teach it.
 """
 
 from __future__ import annotations
