@@ -22,6 +22,7 @@ from edgesim.cost.analytic import subset_size
 from edgesim.errors import ScenarioError
 from edgesim.records import Record, rounded_ratio
 from edgesim.results import repricing
+from edgesim.results.record_rows import record_table
 from edgesim.results.run_folder import Run
 from edgesim.results.table_files import write_table
 from edgesim.runtime import SerialExecutor
@@ -45,7 +46,7 @@ def table(
         for device, n in enumerate(sizes)
         for place, ratio in enumerate(ratios)
     ]  # fmt: skip
-    return pd.DataFrame([vars(row) for row in rows])
+    return record_table(rows, "classification")
 
 
 def paired(a: pd.DataFrame, b: pd.DataFrame) -> list[tuple[float, int, float]]:

@@ -177,7 +177,7 @@ def test_every_file_has_its_own_columns(tmp_path):
     assert np.array_equal(data.train_samples[2:], pixels(2, 4, 4, 3, seed=99))
     assert data.test_labels.tolist() == [1]
     assert "the labels are column 'label'; not read: labels" in texts(data)
-    fault(tmp_path / "d", r"train-1-of-2\.parquet: has no column 'image', only img", image="image")
+    fault(tmp_path / "d", r"train-1-of-2\.parquet: has no column 'image', only img", samples="image")
 
 
 # --- sets of shards -------------------------------------------------------------------------------

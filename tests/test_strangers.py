@@ -195,7 +195,7 @@ def poison(source: Path, target: Path) -> Path:
                     table[name] = table[name].map(lambda text: HOSTILE + text, na_action="ignore")
             table.to_parquet(target / file.name)
         elif file.name == "run.json":
-            info = poisoned(json.loads(file.read_text(encoding="utf-8")), {"status"})
+            info = poisoned(json.loads(file.read_text(encoding="utf-8")), {"status", "task"})
             info["data_notes"] = [HOSTILE, f"note {HOSTILE}"]
             (target / file.name).write_text(json.dumps(info), encoding="utf-8")
         elif file.name == "scenario.yaml":

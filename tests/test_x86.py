@@ -116,8 +116,10 @@ def test_no_share_of_peak_is_clipped() -> None:
             continue  # their measured throughput is that of whole kernels
         for kind in ("convolution", "pointwise", "depthwise", "matmul"):
             share = getattr(profile.compute, f"{kind}_efficiency")
-            # A GPU's library computes 3x3 convolutions with up to 2.25 times fewer multiplications (Winograd).
-            limit = 2.25 if profile.device_class in GPU_CLASSES and kind == "convolution" else 0.9
+            # A GPU's library computes 3x3 convolutions with up to 2.25 times fewer multiplications (Winograd). Large
+            # products reach 0.943 of the peak on a Nano and 0.975 on an AGX Xavier (gemm_dvfs.csv).
+            limits = {"convolution": 2.25, "matmul": 0.975} if profile.device_class in GPU_CLASSES else {}
+            limit = limits.get(kind, 0.9)
             assert share.value < limit, (profile.name, kind)
 
 
