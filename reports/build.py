@@ -12,6 +12,8 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import users_table
+
 import edgesim
 from edgesim import report
 from edgesim.report import comparison_page
@@ -53,6 +55,7 @@ PAGES = {
         },
     ),
     "methods-fashion-mnist": Shipped("methods-fashion-mnist", {}),
+    **{name: Shipped(name, {}) for name in (*users_table.USERS, "har-microcontrollers", "cells-detection")},
 }
 
 
@@ -88,6 +91,9 @@ def main() -> None:
     for name, page in PAGES.items():
         if asked.only in (None, name):
             make(name, page, not asked.pages_only)
+    finished = {name: RUNS / name for name in users_table.USERS if (RUNS / name / "records.parquet").exists()}
+    if finished:
+        (HERE / "users.md").write_text(users_table.text(finished), encoding="utf-8")
 
 
 if __name__ == "__main__":
