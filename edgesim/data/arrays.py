@@ -144,7 +144,8 @@ def _decode_npz(path: Path, layout: NpzLayout) -> RawDataset:
             )
         mine = {name: arrays[key] for (of, name), key in columns.items() if of == split}
         groups = checked_columns(mine, len(samples), f"{path}, dataset.columns")
-        raw.append(RawSplit(labels, array_samples(samples), where, columns=groups))
+        place = f"{path}, array '{key}'"
+        raw.append(RawSplit(labels, array_samples(samples), where, columns=groups, samples_where=place))
         forms.append(form)
     notes, form = [], widest(forms)
     if form.is_image and samples.shape[-1] in (2, 4):

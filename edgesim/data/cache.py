@@ -165,7 +165,7 @@ def _write(raw: CheckedDataset, folder: Path) -> None:
     """Write both splits and, last, the description of the files and the notes into an empty folder."""
     first: SampleArray | None = None
     repeats, missing = Repeats(raw.form.is_image), MissingValues(raw.missing)
-    missing.learn(raw.train.chunks, raw.train.where)
+    missing.learn(raw.train.chunks, raw.train.place)
     columns: dict[str, dict[str, list[str]]] = {}
     for name, split in (("train", raw.train), ("test", raw.test)):
         np.save(folder / f"{name}_labels.npy", split.labels)
@@ -175,7 +175,7 @@ def _write(raw: CheckedDataset, folder: Path) -> None:
             columns[name][column] = list(groups.names)
         for part, array in target_arrays(split.targets).items():
             np.save(folder / f"{name}_targets_{part}.npy", array)
-        chunks = missing.filled(split.chunks(), name, split.where, split.rows)
+        chunks = missing.filled(split.chunks(), name, split.place, split.rows)
         first = _write_samples(
             split, chunks, folder / f"{name}_samples.npy", first, functools.partial(repeats.see, name)
         )
@@ -205,7 +205,7 @@ def _write_samples(
         for chunk in chunks:
             if like is not None and (chunk.shape[1:] != like.shape[1:] or chunk.dtype != like.dtype):
                 raise DataError(
-                    f"{split.where}: samples of shape {list(chunk.shape[1:])} ({chunk.dtype}) after others of "
+                    f"{split.place}: samples of shape {list(chunk.shape[1:])} ({chunk.dtype}) after others of "
                     f"{list(like.shape[1:])} ({like.dtype}); all samples of both splits need one shape and type"
                 )
             like = chunk[:0]

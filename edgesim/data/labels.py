@@ -114,9 +114,12 @@ def _flat(split: Labels) -> Labels:
     if values.ndim == 2 and values.shape[1] == 1:  # as Keras stores CIFAR
         values = values[:, 0]
     if values.ndim != 1 or values.dtype.kind not in "iubUS":
+        fix = (
+            "numbers to predict: dataset.task: regression" if values.dtype.kind == "f" else "one-hot labels: use argmax"
+        )
         raise DataError(
             f"{split.where}: the labels are {values.dtype} of shape {list(values.shape)}; allowed: one whole "
-            f"number or text per sample (one-hot labels: use argmax)"
+            f"number or text per sample ({fix})"
         )
     return Labels(_texts(values, split.where) if values.dtype.kind in "US" else values, split.where)
 

@@ -100,10 +100,11 @@ class MissingValues:
             )
         if self.rule == "refuse":
             missing = np.isnan(flat).any(axis=1)
+            others = int(missing.sum()) - 1
+            more = f", as {'does' if others == 1 else 'do'} at least {n_of(others, 'other')}" if others else ""
             raise DataError(
-                f"{where}: sample {places[int(missing.argmax())]} holds a missing number (NaN), as do at least "
-                f"{int(missing.sum()) - 1:,} others; remove them, or say what stands for them in "
-                f"dataset.missing: zero, mean or previous"
+                f"{where}: sample {places[int(missing.argmax())]} holds a missing number (NaN){more}; remove such "
+                f"samples, or say what stands for the number in dataset.missing: zero, mean or previous"
             )
 
     def _replaced(self, chunk: SampleArray, gone: npt.NDArray[np.bool_], places: IntArray, where: str) -> SampleArray:

@@ -46,6 +46,13 @@ class RawSplit:
     """of a detection its boxes; of a regression set by `RawDataset.checked`"""
     columns: Mapping[str, Column] = field(default_factory=dict)
     """groups of the samples, by name"""
+    samples_where: str = ""
+    """place of the samples, where it is not that of the labels"""
+
+    @property
+    def place(self) -> str:
+        """Place of the samples, for messages on their numbers."""
+        return self.samples_where or self.where
 
     @property
     def label_where(self) -> str:

@@ -116,7 +116,7 @@ def check_samples(samples: SampleArray, form: SampleForm, where: str) -> None:
 
 
 def _cast(dtype: np.dtype[Any]) -> str:
-    casts = {"float64": "float32", "int64": "float32, or int32 for token ids", "bool": "uint8", "uint16": "float32"}
+    casts = {"float64": "float32", "int64": "float32), of token ids astype(int32", "bool": "uint8", "uint16": "float32"}
     return f"; use astype({casts[dtype.name]})" if dtype.name in casts else ""
 
 

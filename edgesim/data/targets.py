@@ -53,7 +53,10 @@ def as_numbers(values: npt.ArrayLike, where: str) -> npt.NDArray[np.float32]:
     """
     array = np.asarray(values)
     if array.dtype.kind not in "iufb" or array.ndim not in (1, 2) or 0 in array.shape[1:]:
-        raise DataError(f"{where}: {array.dtype} of shape {list(array.shape)}; allowed: numbers [N] or [N, K]")
+        raise DataError(
+            f"{where}: {array.dtype} of shape {list(array.shape)}; allowed: numbers [N] or [N, K] "
+            "(classes: leave out `task: regression`)"
+        )
     numbers = (array if array.ndim == 2 else array[:, None]).astype(np.float32)
     bad = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
     if len(bad):
