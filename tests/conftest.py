@@ -51,8 +51,13 @@ LONGEST_FIRST = (
 
 
 def pytest_configure() -> None:
-    """Collect garbage as seldom as `edgesim run` does: Python's own thresholds take a tenth of the suite's time."""
+    """Settings of this process and of all that it starts, before any of them takes much time.
+
+    Garbage is collected as seldom as `edgesim run` does: Python's own thresholds take a tenth of the suite's time.
+    OpenBLAS uses one thread: the tests' workers have a core each, and a second thread waits for it in a busy loop.
+    """
     gc.set_threshold(50_000, 20, 20)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when a process imports NumPy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
