@@ -40,19 +40,26 @@ RUN_INFO: dict[str, Any] = {
 """the least that run.json holds"""
 
 LONGEST_FIRST = (
-    "test_page_browser", "test_cli", "test_docs", "test_run", "test_pictures", "test_report", "test_compare",
-    "test_truth", "test_stops", "test_single_ratio", "test_shipped", "test_strangers", "test_calibration", "test_hosts",
-    "test_datasets", "test_stacked", "test_outcome", "test_moving", "test_cluster", "test_rules", "test_figures",
-    "test_shipped_pages", "test_planning", "test_repeats", "test_verification", "test_host_calibration", "test_fuzz",
-    "test_verdict", "test_repricing", "test_data_notes", "test_expected_cost", "test_tune", "test_adapruner",
-    "test_training", "test_meta_outputs", "test_training_memory", "test_workload", "test_data_bounds",
+    "test_page_browser", "test_run", "test_hosts", "test_docs", "test_cli", "test_stacked", "test_calibration",
+    "test_compare", "test_moving", "test_stops", "test_shipped", "test_strangers", "test_truth", "test_report",
+    "test_pictures", "test_outcome", "test_single_ratio", "test_verdict", "test_training_memory", "test_cluster",
+    "test_datasets", "test_host_calibration", "test_rules", "test_task_metrics", "test_fuzz", "test_models",
+    "test_planning", "test_figures", "test_training", "test_detection_run", "test_signal_models", "test_adapruner",
+    "test_detection_models", "test_detection_counts", "test_shipped_pages", "test_repeats", "test_verification",
+    "test_natural_partitions", "test_array_columns", "test_repricing", "test_data_notes", "test_expected_cost",
+    "test_tune", "test_held_out", "test_voc", "test_meta_outputs", "test_workload", "test_data_bounds",
 )  # fmt: skip
 """files of many seconds: begun first, so that no worker is left with one when the others have ended"""
 
 
 def pytest_configure() -> None:
-    """Collect garbage as seldom as `edgesim run` does: Python's own thresholds take a tenth of the suite's time."""
+    """Settings of this process and of all that it starts, before any of them takes much time.
+
+    Garbage is collected as seldom as `edgesim run` does: Python's own thresholds take a tenth of the suite's time.
+    OpenBLAS uses one thread: the tests' workers have a core each, and a second thread waits for it in a busy loop.
+    """
     gc.set_threshold(50_000, 20, 20)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when a process imports NumPy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

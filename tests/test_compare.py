@@ -16,7 +16,7 @@ from test_page_browser import FIGURES, errors
 from trials import paired_runs, table, trial
 
 import edgesim
-from edgesim import report
+from edgesim import report, runtime
 from edgesim.analysis.comparison import against_first, mean_differences, scenario_differences
 from edgesim.analysis.comparison_findings import fleet_findings, run_findings
 from edgesim.analysis.fleets import best_of_fleets, fleet_table
@@ -171,9 +171,12 @@ def test_a_scenario_is_trained_once_for_all_fleets(tmp_path):
     assert [row["finish_s"] for row in told["tables"]["fleets"]] == pytest.approx(expected["finish_s"].tolist())
 
 
-@pytest.mark.usefixtures("ray_started")
-def test_what_any_named_fleet_can_do_is_trained(tmp_path):
-    """Nothing fits into the own fleet's microcontrollers; of the named fleets one is as weak, the other does it all."""
+def test_what_any_named_fleet_can_do_is_trained(tmp_path, monkeypatch):
+    """Nothing fits into the own fleet's microcontrollers; of the named fleets one is as weak, the other does it all.
+
+    Both runs are in this process: `compare` on Ray is the test above.
+    """
+    monkeypatch.setattr(runtime, "RayExecutor", SerialExecutor)
     weak = [{"profile": "arduino-nano-33-ble-sense", "count": 3}]
     document = {**DOCUMENT, "training": {"epochs": 1, "batch_size": 32}, "fleet": {"groups": weak}}
     document["model"] = {"name": "mlp", "hidden": [512]}

@@ -1,14 +1,13 @@
-"""Two hundred cases of the fuzzer, of every kind, in a worker whose memory is bounded (`make fuzz` runs 10,000)."""
+"""Seven cases of every kind of the fuzzer, in a worker whose memory is bounded (`make fuzz` runs 10,000)."""
 
 from __future__ import annotations
 
 from fuzz.runner import run
 from fuzz.targets import KINDS
 
-CASES = 200
+CASES = 7
 
 
 def test_no_case_ends_in_a_traceback_or_takes_long_or_much() -> None:
-    kinds = list(KINDS)
-    cases = [(kinds[case % len(kinds)], case) for case in range(CASES)]
+    cases = [(kind, CASES * place + case) for place, kind in enumerate(KINDS) for case in range(CASES)]
     assert list(run(cases, workers=1)) == []

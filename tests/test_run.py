@@ -463,7 +463,7 @@ def test_a_loss_that_diverges_in_the_last_update_is_a_failure(make_scenario: Mak
 
 
 class Mortal(Method):
-    """A method that kills the worker process: of device 0 once (a marker file tells the calls apart), of 1 always."""
+    """A method that kills the worker process of device 0 once; a marker file tells the calls apart."""
 
     def __init__(self, folder: Path):
         self.marker = folder / "killed"
@@ -476,30 +476,24 @@ class Mortal(Method):
     def score(self, context: Any) -> Any:
         from edgesim.pruning.base import Scoring
 
-        first = context.device == 0 and not self.marker.exists()
-        if first or context.device == 1:
-            if first:
-                self.marker.touch()
+        if context.device == 0 and not self.marker.exists():
+            self.marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return Scoring(np.arange(context.shard.size, dtype=float))
 
 
 def test_a_host_that_dies_is_replaced(make_scenario: Make, tmp_path: Path, ray_started: None) -> None:
+    """And all its trials end well; a method that kills every host is in test_hosts."""
     scenario = make_scenario(pruning__methods=["full", "random"])
     mortal = replace(scenario.pruning.methods[1], plugin=Mortal(tmp_path))
     methods = (scenario.pruning.methods[0], mortal)
     scenario = replace(scenario, pruning=replace(scenario.pruning, methods=methods))
-    executor = RayExecutor(hosts=2)
+    executor = RayExecutor(hosts=1)
     results = list(coordinator.execute(plan_run(scenario), executor))
     executor.close()
     assert len(results) == 9
-    assert all(r.record.status == "ok" for r in results if r.record.method == "full")
     assert mortal.plugin.marker.exists()
-    assert all(r.record.status == "ok" for r in results if r.record.device != 1)
-    others = [r.record for r in results if r.record.method == "random" and r.record.device == 1]
-    assert {r.status for r in others} == {"failed"}
-    assert {r.reason for r in others} == {"its host died while it ran by itself, 3 times"}
-    assert {r.failure for r in others} == {"host"}
+    assert {r.record.status for r in results} == {"ok"}
 
 
 def test_ray_starts_what_a_run_needs_and_no_more() -> None:
@@ -578,15 +572,15 @@ def test_a_failure_carries_its_traceback() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("way", [["--serial"], ["--hosts", "2"]], ids=["serial", "ray"])
 def test_a_killed_command_resumes(serial: Run, tmp_path: Path, way: list[str], request: pytest.FixtureRequest) -> None:
-    """The real thing: SIGKILL in the middle of `edgesim run`, then `--resume`."""
+    """The real thing: SIGKILL in the middle of `edgesim run`, then `--resume`; on Ray with one host in place of two."""
     from conftest import DOCUMENT
 
     from edgesim.config import validation
 
     document = tmp_path / "tiny.yaml"
     document.write_text(validation.dump(DOCUMENT))
-    words = ["run", str(document), *way, "--out", str(tmp_path / "run")]
-    process = subprocess.Popen([EDGESIM, *words], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    words = ["run", str(document), "--out", str(tmp_path / "run")]
+    process = subprocess.Popen([EDGESIM, *words, *way], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     journal = tmp_path / "run" / "journal.jsonl"
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
@@ -598,7 +592,7 @@ def test_a_killed_command_resumes(serial: Run, tmp_path: Path, way: list[str], r
     assert process.returncode == -signal.SIGKILL
     if way != ["--serial"]:
         request.getfixturevalue("ray_started")
-    done = command(*words, "--resume")
+    done = command(*words, *(["--hosts", "1"] if "--hosts" in way else way), "--resume")
     assert done.returncode == 0, done.stderr
     run = edgesim.load_run(tmp_path / "run")
     assert_equal_runs(serial, run)
