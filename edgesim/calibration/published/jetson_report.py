@@ -62,10 +62,13 @@ def section(found: JetsonFit, profiles: Mapping[str, DeviceProfile], figure: str
             "other networks at one setting. Costs of all devices are fitted at once, as multiples of peak, bandwidth\n"
             "and clock cycles. Power is of the whole module on the TX2, and of four of six rails on the AGX Xavier.\n"
             "Errors are mean absolute errors over the measured value, over all settings of the clocks.",
-            "A workload that no fit on that device has seen; it may have been seen on the other device.",
-            _errors(found.held_out_workload, profiles, TIME_GOAL, FULL_GOAL),
-            "A device that no fit has seen. Its power law is the other's by the ratio of their power budgets.",
-            _errors(found.held_out_device, profiles, DEVICE_GOAL, DEVICE_GOAL),
+            "A workload that no fit on that device has seen; it may have been seen on the other device. Goals:\n"
+            f"{percent(TIME_GOAL, 0)} for time, {percent(POWER_GOAL, 0)} for power, {percent(FULL_GOAL, 0)} for time at "
+            "full clocks.",
+            _errors(found.held_out_workload, profiles, (TIME_GOAL, POWER_GOAL, FULL_GOAL)),
+            "A device that no fit has seen. Its power law is the other's by the ratio of their power budgets. Goal:\n"
+            f"{percent(DEVICE_GOAL, 0)} for each of the three.",
+            _errors(found.held_out_device, profiles, (DEVICE_GOAL,) * 3),
             "Of that device the fit knows the data sheet alone: peak, bandwidth, clocks, FP32 lanes of a\n"
             "multiprocessor, and the published single-thread rating of its processor. The others of its kind, at one\n"
             "setting of the clocks:",
@@ -89,8 +92,9 @@ def section(found: JetsonFit, profiles: Mapping[str, DeviceProfile], figure: str
 
 
 def _errors(
-    held_out: Sequence[HeldOut], profiles: Mapping[str, DeviceProfile], time_goal: float, full_goal: float
+    held_out: Sequence[HeldOut], profiles: Mapping[str, DeviceProfile], goals: tuple[float, float, float]
 ) -> str:
+    """Errors of held-out steps; `goals` of time and power at all clocks, and of time at full clocks."""
     rows = []
     for one in held_out:
         time, power, energy = (_mean(errors) for errors in (one.time_errors, one.power_errors, one.energy_errors))
@@ -100,10 +104,10 @@ def _errors(
                 profiles[one.run.times.device.name].title,
                 one.run.times.workload,
                 f"{len(one.times_s):,}",
-                _judged(time, time_goal),
-                _judged(power, POWER_GOAL),
+                _judged(time, goals[0]),
+                _judged(power, goals[1]),
                 percent(energy),
-                _judged(float(one.time_errors[full]), full_goal),
+                _judged(float(one.time_errors[full]), goals[2]),
                 percent(float(one.energy_errors[full]), sign=True),
             ]
         )
