@@ -63,8 +63,8 @@ def section(found: JetsonFit, profiles: Mapping[str, DeviceProfile], figure: str
             "and clock cycles. Power is of the whole module on the TX2, and of four of six rails on the AGX Xavier.\n"
             "Errors are mean absolute errors over the measured value, over all settings of the clocks.",
             "A workload that no fit on that device has seen; it may have been seen on the other device. Goals:\n"
-            f"{percent(TIME_GOAL, 0)} for time, {percent(POWER_GOAL, 0)} for power, {percent(FULL_GOAL, 0)} for time at "
-            "full clocks.",
+            f"{percent(TIME_GOAL, 0)} for time, {percent(POWER_GOAL, 0)} for power, "
+            f"{percent(FULL_GOAL, 0)} for time at full clocks.",
             _errors(found.held_out_workload, profiles, (TIME_GOAL, POWER_GOAL, FULL_GOAL)),
             "A device that no fit has seen. Its power law is the other's by the ratio of their power budgets. Goal:\n"
             f"{percent(DEVICE_GOAL, 0)} for each of the three.",
