@@ -269,7 +269,7 @@ def _run_limits(runs: Mapping[str, Run], differ: Mapping[str, AnalysisResult], p
 
 
 def _differ(differ: Mapping[str, AnalysisResult]) -> Section:
-    names = {"a": "first_setting", "b": "own_setting"}
+    names = {"a": "first_setting", "b": "this_setting"}
     parts = [found.table.rename(columns=names).assign(run=name) for name, found in differ.items()]
     table = pd.concat(parts, ignore_index=True)[["run", "path", *names.values()]]
     same = [name for name, found in differ.items() if found.table.empty]
@@ -282,10 +282,10 @@ def _differ(differ: Mapping[str, AnalysisResult]) -> Section:
 def _pairs(pairs: Mapping[str, AnalysisResult], metric: Metric) -> Section:
     accuracy = pairs[metric.column()].table
     styles = plot_style.method_styles(accuracy["method"], FULL)
-    ends = {"a": metric.named("first_accuracy"), "b": metric.named("own_accuracy"),
+    ends = {"a": metric.named("first_accuracy"), "b": metric.named("this_accuracy"),
             "low": "difference_low", "high": "difference_high"}  # fmt: skip
     tables = [PageTable("pairs", f"Test {metric.title}, paired", accuracy.rename(columns=ends))]
-    costs = {"a": "first_cost", "b": "own_cost", "difference": "cost_difference",
+    costs = {"a": "first_cost", "b": "this_cost", "difference": "cost_difference",
              "low": "cost_difference_low", "high": "cost_difference_high"}  # fmt: skip
     for kind, (word, unit) in WORDS.items():
         found = pairs[f"device_{kind}"].table.rename(columns=costs)

@@ -29,7 +29,8 @@ from edgesim.tasks import ACCURACY
 HIDDEN = {"accuracy_low", "accuracy_high", "gap_at_cost_low", "gap_at_cost_high", "random_keeps"}
 COMMON = ["common_trials", "common_accuracy"]
 STORAGE = "fewer-epochs and rs2 keep every sample on the device, so where storage binds only random runs."
-LEADS = {f"{name}{end}": f"{to}{end}" for name, to in (("gap", "lead"), ("local_gap", "local_lead"))
+LEADS = {f"{name}{end}": f"{to}{end}" for name, to in (("gap", "lead"), ("local_gap", "local_lead"),
+                                                          ("own_gap", "own_lead"))
          for end in ("", "_low", "_high")}  # fmt: skip
 RANKED = 3
 """number of methods from which they are ranked"""

@@ -72,7 +72,7 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles, value: str) -> Figure:
         else:
             band = plot_style.band(part["keep_ratio"], part[ends[0]], part[ends[1]], style["color"], method)
             traces += plot_style.grouped([line, band], method, method) if few and len(part) > 1 else [line]
-    label = columns.columns_of(metric, own_test=True)[value].label
+    label = columns.columns_of(metric)[value].label
     title = f"{capital(label)} {ratio_axis.words}"
     alt = f"{title}. " + words(data, value, metric.value)
     intervals = f"{'bars' if ratio_axis.is_single else 'bands'} are 95 % intervals, each by itself"
