@@ -12,7 +12,6 @@ from edgesim.analysis.grouping import FULL
 from edgesim.analysis.heterogeneity import by_device
 from edgesim.analysis.kept_samples import dynamic_methods
 from edgesim.analysis.means import by_profile
-from edgesim.analysis.pareto import accuracy_against
 from edgesim.errors import shortened
 from edgesim.formatting import listed, number, percent, ranges
 from edgesim.report.figures import classes, device_figures
@@ -20,7 +19,7 @@ from edgesim.report.figures.figure import rows
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.run_tables import RunTables
 from edgesim.report.sections import MIDDLE, NONE_WELL, PageStyle, PageTable, Section, unless_empty
-from edgesim.report.tradeoff_section import first_kind
+from edgesim.report.tradeoff_section import first_kind, pareto_figures
 from edgesim.tasks import ACCURACY, Metric
 
 FAIRNESS = ["method", "keep_ratio", "devices", "seeds", "mean", "mean_by_data", "worst_tenth", "gini", "jain"]
@@ -45,8 +44,7 @@ def devices_section(source: RunTables, page_style: PageStyle) -> Section:
     best_mean += "mean accuracy" if metric is ACCURACY else f"mean of {metric.title}"
     shown = [device_figures.device_figure(devices.table, kind) for kind in WORDS]
     for kind in WORDS.keys() - {first_kind(source)}:
-        points = accuracy_against(source.records, f"device_{kind}").table
-        shown.append(device_figures.pareto_figure(points, page_style.styles, kind))
+        shown += pareto_figures(source, page_style, kind)
     if source.records["device"].nunique() > 1:
         shown.append(device_figures.winner_figure(winner_counts(winners.table).table, page_style.styles, source.metric))
     tables = [

@@ -8,6 +8,7 @@ import pandas as pd
 from edgesim.analysis.grouping import FULL, groups
 from edgesim.formatting import NumberFormat, capital, n_of, number, percent, short_percent
 from edgesim.report import plot_style
+from edgesim.report.figures.accuracy import OWN_NOTE
 from edgesim.report.figures.figure import (
     MAX_BANDS,
     Figure,
@@ -21,8 +22,9 @@ from edgesim.report.figures.figure import (
     words,
 )
 from edgesim.report.figures.prices import WORDS
+from edgesim.report.metric_columns import set_columns
 from edgesim.report.plot_style import Spec, Styles
-from edgesim.tasks import ACCURACY, Metric, metric_in
+from edgesim.tasks import ACCURACY, Metric
 
 MAX_DEVICE_POINTS = 12_000
 """points of a figure with one per device, method and ratio; larger figures show a few ratios only"""
@@ -65,17 +67,19 @@ def device_figure(data: pd.DataFrame, kind: str) -> Figure:
     return Figure(f"device-{word}", f"{word.capitalize()} of every device", note, alt, spec)
 
 
-def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
+def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str, metric: Metric = ACCURACY, of: str = "test") -> Figure:
     """Accuracy against cost (table of `accuracy_against`), with the Pareto front.
 
     Args:
         data: one row per method and keep_ratio.
         styles: style of every method.
         kind: "time_s" or "energy_j".
+        metric: the metric that decides.
+        of: set of test samples of the table.
     """
     word, unit = WORDS[kind]
-    metric = metric_in(data)
-    value, form = metric.column(), form_of(metric)
+    value, form = metric.column(of), form_of(metric)
+    own = ", own test" if of == "own" else ""
     traces: list[Spec] = []
     most = most_pairs(data)
     for method, part in by_method(data.sort_values("keep_ratio", kind="stable")):
@@ -96,13 +100,15 @@ def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
         front["marker"] = {**front["marker"], "size": 15, "line": {"width": 2, "color": plot_style.GREY}}
         traces.append({**front, "hoverinfo": "skip"})
     named = ", ".join(f"{m} at {number(r)}" for m, r in zip(best["method"], best["keep_ratio"], strict=True))
-    alt = f"{capital(metric.title)} against emulated {word} per device. On the Pareto front: {named or 'none'}."
+    alt = f"{capital(metric.title)}{own} against emulated {word} per device. On the Pareto front: {named or 'none'}."
     note = "Mean of one device, scoring included. Ringed, on the Pareto front: no point is cheaper and more accurate."
     x = plot_style.axis(f"{word} per device ({unit})")
-    y = plot_style.axis(f"test {metric.title}", form)
+    note = f"{OWN_NOTE} {note}" if own else note
+    y = plot_style.axis(set_columns(metric)[value].label, form)
     layout = {**plot_style.layout(x, y), "meta": {"marks": "free"}}
     spec = {"data": traces, "layout": layout}
-    return Figure(f"pareto-{word}", f"{capital(metric.title)} against {word}", note, alt, spec, data)
+    title = f"{capital(metric.title)}{own} against {word}"
+    return Figure(f"pareto-{'own-' if own else ''}{word}", title, note, alt, spec, data)
 
 
 def straggler_figure(data: pd.DataFrame, styles: Styles) -> Figure:
