@@ -141,9 +141,11 @@ def _on_own_samples(context: VerdictContext) -> str:
         return ""
     differs = gain_in_words(second, metric)
     text = f" On {second_set.name} {context.method} at {short_percent(context.ratio)} differs by {differs}."
-    safe = losses.on_second().safe
-    if safe:
-        ratios = listed([short_percent(ratio) for ratio in safe])
+    on_second = losses.on_second()
+    if len(on_second.harmful) == len(on_second.common):
+        text += f" There {metric.loss} is shown at every keep ratio that ran."
+    elif on_second.safe:
+        ratios = listed([short_percent(ratio) for ratio in on_second.safe])
         text += f" There {metric.loss} above {margin_in_words(losses.asked, metric)} is ruled out at {ratios}."
     return text
 
@@ -166,8 +168,11 @@ def _no_ratio(context: VerdictContext) -> tuple[str, Evidence]:
         ), "none"
     if all(one.high < -losses.margin for one in losses.common.values()):
         moves = "falls" if metric.higher_is_better else "rises"
-        falls = f"{metric.noun}{on_common} {moves} at every keep ratio that ran, by {estimate}"
-        return f"Do not prune by {method} here: {falls} at {short_percent(ratio)}.{_on_own_samples(context)}", "no"
+        here, on_set = "here", on_common
+        if second_set.is_own and ratio in losses.on_second().safe:
+            here, on_set = "for data like the common test set", ""
+        falls = f"{metric.noun}{on_set} {moves} at every keep ratio that ran, by {estimate}"
+        return f"Do not prune by {method} {here}: {falls} at {short_percent(ratio)}.{_on_own_samples(context)}", "no"
     up_to = metric.difference(abs(found.low), sign=False)
     may = f"at {short_percent(ratio)} {metric.loss_by} up to {up_to} is not ruled out{on_common}"
     text = f"This run shows no safe keep ratio for {method} (margin {margin}). {_capital(may)}."

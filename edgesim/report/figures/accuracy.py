@@ -135,7 +135,9 @@ def gap_figure(data: pd.DataFrame, styles: Styles, metric: Metric = ACCURACY, of
     intervals = intervals if few or ratio_axis.is_single else "The 95 % intervals, each by itself, are in the table."
     note = f"{f'{OWN_NOTE} ' if own else ''}{pairing(data)} {capital(metric.beyond_good)} zero: better than random. "
     spec = {"data": traces, "layout": ratio_axis.layout(_gap_axis(metric))}
-    return Figure(gap.replace("_", "-"), title, note + intervals, alt, spec, data)
+    # Pairs are counted on the common test set.
+    table = data[["method", "keep_ratio", "base_keep_ratio", gap, low, high]] if own else data
+    return Figure(gap.replace("_", "-"), title, note + intervals, alt, spec, table)
 
 
 def _factor(metric: Metric) -> float:

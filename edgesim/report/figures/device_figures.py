@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 import pandas as pd
 
@@ -30,15 +33,17 @@ MAX_DEVICE_POINTS = 12_000
 """points of a figure with one per device, method and ratio; larger figures show a few ratios only"""
 
 
-def device_figure(data: pd.DataFrame, kind: str) -> Figure:
+def device_figure(data: pd.DataFrame, kind: str, users: Mapping[int, str] = MappingProxyType({})) -> Figure:
     """Time or energy of every device (table of `by_device`) on a log scale, one method at a time.
 
     Args:
         data: one row per device, method and keep_ratio.
         kind: "time_s" or "energy_j".
+        users: device -> its number and user (`users.device_names`).
     """
     word, unit = WORDS[kind]
     column = f"device_{kind}"
+    known = {device: plot_style.plain(name) for device, name in users.items()}
     data = data[data[column] > 0]  # a log axis has no place for zero
     order = data.groupby("profile")[column].median().sort_values().index
     places = {profile: place for place, profile in enumerate(order)}
@@ -51,7 +56,7 @@ def device_figure(data: pd.DataFrame, kind: str) -> Figure:
         trace = plot_style.dots(name, part[column], part["profile"], colour, "circle-open")
         # Numbers in place of names: with a thousand devices they are a third of the bytes.
         trace["y"] = [places[profile] for profile in part["profile"]]
-        trace["text"] = [int(device) for device in part["device"]]
+        trace["text"] = [known.get(int(device), int(device)) for device in part["device"]]
         trace["marker"] = {**trace["marker"], "size": 7, "opacity": 0.75}
         trace["hovertemplate"] = f"device %{{text}}<br>{plot_style.hover('x')} {unit}"
         traces.append(plot_style.only(trace, None if full else method))
