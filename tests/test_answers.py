@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from trials import table, trial
 
-from edgesim.analysis import means, opponents
+from edgesim.analysis import means, opponents, random_comparisons
 from edgesim.analysis.best_ratio import best_ratios
 from edgesim.analysis.comparison import against_first, mean_differences
 from edgesim.analysis.comparison_findings import equal_cost_findings, run_findings
@@ -162,7 +162,7 @@ def test_one_comparison_has_one_interval():
     assert (found["cost"].keep_ratio, found["answer"].keep_ratio) == (0.2, 0.2)
     (told,) = opponents.at_cost(good, "importance", 0.2)
     assert (found["cost"].low, found["cost"].high) == (told.common.low, told.common.high)
-    beside = opponents.random_at(good, "importance", 0.2)
+    beside = random_comparisons.random_at(good, "importance", 0.2)
     assert (found["use"].low, found["use"].high) == (beside.common.low, beside.common.high)
     assert found["cost"].text.count("is ahead of random") == 1
 

@@ -65,7 +65,7 @@ def test_runs_are_paired_as_pandas_pairs_them(runs, tmp_path):
         assert row["difference"] == pytest.approx(expected.loc[(row["method"], row["keep_ratio"]), "mean"])
         assert row["pairs"] == expected.loc[(row["method"], row["keep_ratio"]), "size"] == 6
         assert row["difference_low"] < row["difference"] < row["difference_high"]
-    settings = {row["path"]: (row["first_setting"], row["own_setting"]) for row in told["tables"]["differences"]}
+    settings = {row["path"]: (row["first_setting"], row["this_setting"]) for row in told["tables"]["differences"]}
     assert settings["training.learning_rate"] == ("0.001", "0.01")
     assert settings["pruning.methods.importance"][1] == "-"
     assert f"{points(both['difference'].mean())} points" in told["findings"][0]["text"]

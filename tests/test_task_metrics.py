@@ -254,7 +254,7 @@ def test_comparison_of_two_runs(runs: dict[str, Run]) -> None:
     assert not ((best["run"] == "worse") & (best["method"] == "importance")).any()
     compared = comparison_page.of_runs({"worse": runs["regression"], "better": runs["better"]})
     text = comparison_page.as_data(compared)
-    assert {"first_mae", "own_mae", "difference"} <= text["tables"]["pairs"][0].keys()
+    assert {"first_mae", "this_mae", "difference"} <= text["tables"]["pairs"][0].keys()
     html = page.render_page(compared)
     assert "Test mean absolute error of every run" in html
     assert "accuracy</" not in html
@@ -283,13 +283,13 @@ def test_own_test_samples_are_shown_beside_the_own_mix(runs: dict[str, Run], tas
     records = records.assign(**{own: records[metric.column()] / 2})
     table = summary(records)
     columns = list(table)
-    assert columns[columns.index(own) - 1] == metric.column("local")
+    assert columns[columns.index(own) - 1] == metric.named("accuracy_half_width")
     assert table[own].to_numpy() == pytest.approx(table[metric.column()].to_numpy() / 2)
     final = final_accuracy(records).table
     figure = accuracy.accuracy_figure(final, method_styles(final["method"], "full"), own)
     assert figure.title == f"{metric.title.capitalize()}, own test against keep ratio"
     assert figure.note.startswith("On the device's own test samples")
-    label = report_columns_of(metric, own_test=True)[own].label
+    label = report_columns_of(metric)[own].label
     assert label == f"{metric.title}, own test"
 
 

@@ -9,7 +9,7 @@ Of another task than a classification, the first of its metrics takes the place 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from edgesim.analysis.grouping import (
     ok,
 )
 from edgesim.analysis.intervals import Interval, Repetitions, interval, lies, repetitions_needed
+from edgesim.analysis.second_test_set import second_test_set
 from edgesim.tasks import Metric, metric_in
 
 MARGIN = 0.01
@@ -44,11 +45,11 @@ class AccuracyLosses:
     margin: float
     """the same in the metric's unit (`gains.margin_of`)"""
     pairs: pd.DataFrame
-    """trials with the gains `difference` (common test set) and `local_difference` (the device's own class mix)"""
+    """trials with the gains `difference` (common test set) and `second_difference` (`second_test_set`)"""
     common: dict[float, Interval] = field(default_factory=dict)
     """keep_ratio -> gain over full's on the common test set, simultaneous over the ratios"""
-    local: dict[float, Interval] = field(default_factory=dict)
-    """the same on the device's own class mix"""
+    second: dict[float, Interval] = field(default_factory=dict)
+    """the same on the second test set"""
     left_out: tuple[str, ...] = ()
     """sentence on the pairs that do not finish at every ratio"""
 
@@ -79,6 +80,11 @@ class AccuracyLosses:
             (ratio for ratio in self.common if ratio not in self.harmful), default=max(self.common, default=None)
         )
 
+    def on_second(self) -> AccuracyLosses:
+        """The same with the results on the second test set in place of those on the common one."""
+        pairs = self.pairs.assign(difference=self.pairs["second_difference"])
+        return replace(self, pairs=pairs, common={at: found for at, found in self.second.items() if found.n})
+
     def repetitions(self) -> tuple[float, Repetitions] | None:
         """Keep ratio that the fewest additional seeds could show to be safe, if its estimate holds; and how many.
 
@@ -105,9 +111,11 @@ def losses_to_full(records: pd.DataFrame, method: str, margin: float = MARGIN) -
     """
     metric = metric_in(records)
     good = ok(complete(records))
-    pairs = below_full(gains(good[good["method"].isin([method, FULL])], FULL))
-    local = gains(good[good["method"].isin([method, FULL])], FULL, "local")
-    pairs = pairs.assign(local_difference=local["difference"].reindex(pairs.index))
+    both = good[good["method"].isin([method, FULL])]
+    both = both.assign(row=np.arange(len(both)))  # a device may have no value on the second test set
+    pairs = below_full(gains(both, FULL))
+    second = gains(both, FULL, second_test_set(good).of).set_index("row")["difference"]
+    pairs = pairs.assign(second_difference=second.reindex(pairs["row"]).to_numpy()).drop(columns="row")
     same = everywhere(pairs)
     left_out = dropped(pairs, same)
     if same.empty and len(pairs):
@@ -118,30 +126,19 @@ def losses_to_full(records: pd.DataFrame, method: str, margin: float = MARGIN) -
     tests = max(len(cells), 1)
     bounds = metric.difference_bounds
     common = {ratio: interval(device_by_seed(part, "difference"), bounds, tests) for ratio, part in cells}
-    own = {ratio: interval(device_by_seed(part, "local_difference"), bounds, tests) for ratio, part in cells}
-    return AccuracyLosses(method, metric, margin, margin_of(metric, margin, same), same, common, own, left_out)
+    other = {ratio: interval(device_by_seed(part, "second_difference"), bounds, tests) for ratio, part in cells}
+    return AccuracyLosses(method, metric, margin, margin_of(metric, margin, same), same, common, other, left_out)
 
 
-def distributions_disagree(common: Interval, local: Interval, margin: float = 0.0) -> bool:
-    """True where the results on the two test distributions are opposite, and both are shown by their intervals.
+def distributions_disagree(common: Interval, second: Interval, margin: float = 0.0) -> bool:
+    """True where the results on the two test sets are opposite, and both are shown by their intervals.
 
     On one, a loss of more than the margin is ruled out. On the other, a loss is shown, and more than the margin is not
     ruled out. With a margin of 0: a lead is shown on one, a loss on the other.
     """
-    safe = [lies(one, -margin) > 0 for one in (common, local)]
-    hurt = [lies(one, 0.0) < 0 for one in (common, local)]
+    safe = [lies(one, -margin) > 0 for one in (common, second)]
+    hurt = [lies(one, 0.0) < 0 for one in (common, second)]
     return (safe[0] and hurt[1] and not safe[1]) or (safe[1] and hurt[0] and not safe[0])
-
-
-def skewed(records: pd.DataFrame) -> bool:
-    """True where the devices' own class mixes differ from the common test set's: by a point of accuracy on average.
-
-    Of a metric that is no share: by 1 % of its mean.
-    """
-    metric = metric_in(records)
-    common, own = records[metric.column()], records[metric.column("local")]
-    gap = (own - common).abs()
-    return bool(gap.notna().any() and float(np.nanmean(gap)) >= metric.noticeable(float(common.mean())))
 
 
 def _at(pairs: pd.DataFrame, ratio: float) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from edgesim.analysis.grouping import KEYS, AnalysisResult, device_by_seed, grou
 from edgesim.analysis.intervals import Interval, interval, lies, p_two_sided, simultaneous
 from edgesim.analysis.pairs import known, pairs, without_partner
 from edgesim.analysis.pareto import POINT_COLUMNS, accuracy_against, front
+from edgesim.analysis.second_test_set import sets_there
 from edgesim.config import validation
 from edgesim.errors import RunError
 from edgesim.formatting import n_of
@@ -31,10 +32,14 @@ NAMES = ("label", "name", "profile")
 def quantities(runs: Mapping[str, pd.DataFrame]) -> tuple[str, ...]:
     """Columns that runs are compared in: the metric that decides, time and energy.
 
+    The metric is on the common test set, and on the devices' own test samples where all runs have some.
+
     Raises:
         RunError: the runs are of different tasks.
     """
-    return (common_metric(runs).column(), "device_time_s", "device_energy_j")
+    metric = common_metric(runs)
+    on_own = [metric.column("own")] if all("own" in sets_there(records) for records in runs.values()) else []
+    return (metric.column(), *on_own, "device_time_s", "device_energy_j")
 
 
 def common_metric(runs: Mapping[str, pd.DataFrame]) -> Metric:

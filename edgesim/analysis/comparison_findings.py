@@ -21,24 +21,29 @@ SHOWN_LAMBDA = 0.1
 """lambda of the sentence on the best ratios: the middle one of the table"""
 
 
-def run_findings(means: pd.DataFrame, pairs: pd.DataFrame) -> list[Finding]:
+def run_findings(means: pd.DataFrame, pairs: pd.DataFrame, on_own: pd.DataFrame | None = None) -> list[Finding]:
     """Differences of every later run to the first one.
 
     Args:
         means: the table of `mean_differences`.
         pairs: the table of `against_first` for the metric that decides.
+        on_own: the same on the devices' own test samples; None where a run has none.
     """
     found, metric = [], metric_in(set(means["quantity"]))
-    value, about = metric.column(), f"the test {metric.title}"
+    compared = [(metric.column(), f"the test {metric.title}", pairs)]
+    if on_own is not None:
+        compared.append((metric.column("own"), f"the {metric.title} on the devices' own test samples", on_own))
     for run in dict.fromkeys(means["run"]):
         by_quantity = means[means["run"] == run].set_index("quantity")
-        if value in by_quantity.index:
+        for value, about, table in compared:
+            if value not in by_quantity.index:
+                continue
             row = by_quantity.loc[value]
             ends = (float(row["difference"]), float(row["low"]), float(row["high"]))
             of, seeds, tests = (int(row[name]) for name in ("devices", "seeds", "tests"))
             change = Interval(*ends, n=int(row["pairs"]), devices=of, seeds=seeds, tests=tests)
             evidence: Evidence = "yes" if row["equal"] or lies(change, 0.0) else "none"
-            cells = pairs.loc[pairs["run"] == run, "evidence"]
+            cells = table.loc[table["run"] == run, "evidence"]
             counts = " and ".join(f"{word} in {(cells == word).sum()}" for word in ("higher", "lower"))
             text = (
                 f"{run}: over all pairs {about} changes by {with_interval(change, metric)}{metric.direction}. "

@@ -34,6 +34,7 @@ from edgesim.analysis.grouping import (
     result,
 )
 from edgesim.analysis.intervals import Interval, interval
+from edgesim.analysis.second_test_set import gap_column, named_columns, opponent_column, sets_there
 from edgesim.tasks import metric_in
 from edgesim.work import FloatArray
 
@@ -44,7 +45,8 @@ PRICE = "device_energy_j"
 COLUMNS = [
     "method", "keep_ratio", "opponent", "opponent_keep_ratio", "cost", "pairs", "unpaired", "accuracy",
     "opponent_accuracy", "gap", "gap_low", "gap_high", "local_accuracy", "opponent_local_accuracy", "local_gap",
-    "local_gap_low", "local_gap_high", "tests",
+    "local_gap_low", "local_gap_high", "own_accuracy", "opponent_own_accuracy", "own_gap", "own_gap_low",
+    "own_gap_high", "tests",
 ]  # fmt: skip
 
 
@@ -66,14 +68,15 @@ def equal_cost(
         tests: intervals that decide together (`intervals.interval`).
 
     Returns: COLUMNS. `opponent_keep_ratio` is the opponent's keep ratio at that price, `gap` the method's accuracy on
-        the common test set minus the opponent's, `local_gap` the same on the device's own class mix. `pairs` have a
-        partner; `unpaired` ended well and have none. The columns are of the run's metric (`Metric.named`).
+        the common test set minus the opponent's, `local_gap` the same on the device's own class mix, `own_gap` on its
+        own test samples where devices have some. `pairs` have a partner; `unpaired` ended well and have none. The
+        columns are of the run's metric (`Metric.named`).
     """
     records = complete(records)
     good = ok(records)
     metric = metric_in(good)
-    common, own = metric.column(), metric.column("local")
-    used = [*KEYS, "method", "keep_ratio", "own_keep_ratio", "status", common, own, price]
+    sets = sets_there(good)
+    used = [*KEYS, "method", "keep_ratio", "own_keep_ratio", "status", *map(metric.column, sets), price]
     good = good[[name for name in used if name in good]]  # a narrow table is quicker
     asked = tuple(opponents) if opponents is not None else opponents_of(records)
     rows: list[tuple[object, ...]] = []
@@ -84,18 +87,22 @@ def equal_cost(
             known = found[found["gap"].notna()]
             if known.empty:
                 continue
-            gap, local = gap_interval(known, "gap", tests), gap_interval(known, "local_gap", tests)
-            rows.append((
-                method, ratio, opponent, mean(known["opponent_keep_ratio"]), mean(known[price]), len(known),
-                len(found) - len(known), mean(known[common]), mean(known[metric.named("opponent_accuracy")]), *gap[:3],
-                mean(known[own]), mean(known[metric.named("opponent_local_accuracy")]), *local[:3], tests,
-            ))  # fmt: skip
+            counts = (len(known), len(found) - len(known))
+            cell = (method, ratio, opponent, mean(known["opponent_keep_ratio"]), mean(known[price]), *counts)
+            rows.append((*cell, *(value for of in sets for value in _on_set(known, of, tests)), tests))
     missing = (
         ""
         if rows
         else "No trial has a partner at equal total cost: `random` with full training or two ratios is needed."
     )
-    return result(rows, [metric.named(name) for name in COLUMNS], missing)
+    return result(rows, named_columns(COLUMNS, records), missing)
+
+
+def _on_set(known: pd.DataFrame, of: str, tests: int) -> tuple[float, ...]:
+    """Means of the method and of its opponent on one set of test samples, and the gap with its interval."""
+    metric = metric_in(known)
+    means = (mean(known[column]) for column in (metric.column(of), metric.named(opponent_column(of))))
+    return (*means, *gap_interval(known, gap_column(of), tests)[:3])
 
 
 def at_equal_cost(records: pd.DataFrame, method: str, opponent: str, price: str = PRICE) -> pd.DataFrame:
@@ -109,27 +116,28 @@ def at_equal_cost(records: pd.DataFrame, method: str, opponent: str, price: str 
 
 
 def partners(part: pd.DataFrame, curves: dict[tuple[int, int], FloatArray], price: str) -> pd.DataFrame:
-    """Trials with `opponent_keep_ratio`, `opponent_accuracy`, `opponent_local_accuracy`, `gap` and `local_gap`.
+    """Trials with `opponent_keep_ratio`, and on each set of test samples the opponent's accuracy and the gap.
 
     Args:
         part: trials that ended well.
-        curves: (seed, device) -> [4, points] price, ratio, accuracy and local accuracy, prices ascending.
+        curves: (seed, device) -> [2 + sets, points] price, ratio, accuracy on each of `sets_there`, prices ascending.
         price: column of the total cost.
     """
-    found = np.full((len(part), 3), np.nan)
+    sets = sets_there(part)
+    found = np.full((len(part), 1 + len(sets)), np.nan)
     for row, (seed, device, cost) in enumerate(zip(part["seed"], part["device"], part[price], strict=True)):
         curve = curves.get((seed, device))
         if curve is not None and cost >= curve[0, 0] * (1 - NEAR):
             found[row] = [np.interp(cost, curve[0], values) for values in curve[1:]]
-    ratio, accuracy, local = found.T
+    ratio, *accuracies = found.T
     metric = metric_in(part)
-    reached = {metric.named("opponent_accuracy"): accuracy, metric.named("opponent_local_accuracy"): local}
-    return part.assign(
-        opponent_keep_ratio=ratio,
-        **reached,
-        gap=without_rounding(part[metric.column()] - accuracy, accuracy, metric),
-        local_gap=without_rounding(part[metric.column("local")] - local, local, metric),
-    )
+    reached = dict(zip(sets, accuracies, strict=True))
+    gaps = {
+        gap_column(of): without_rounding(part[metric.column(of)] - values, values, metric)
+        for of, values in reached.items()
+    }
+    named = {metric.named(opponent_column(of)): values for of, values in reached.items()}
+    return part.assign(opponent_keep_ratio=ratio, **named, **gaps)
 
 
 def gap_interval(pairs: pd.DataFrame, column: str = "gap", tests: int = 1) -> Interval:
@@ -142,7 +150,7 @@ def _curves(good: pd.DataFrame, opponent: str, price: str) -> dict[tuple[int, in
     method = good["method"].to_numpy(dtype=object)
     metric = metric_in(good)
     table = good[((method == opponent) | (method == FULL)) & (good[price].notna() & good[metric.column()].notna())]
-    columns = (table[price], own_ratio(table), table[metric.column()], table[metric.column("local")])
+    columns = (table[price], own_ratio(table), *(table[metric.column(of)] for of in sets_there(table)))
     values = np.stack([column.to_numpy(dtype=np.float64) for column in columns], axis=1)
     pairs = table[KEYS].to_numpy(dtype=np.int64)
     order = np.lexsort((values[:, 1], values[:, 0], pairs[:, 1], pairs[:, 0]))

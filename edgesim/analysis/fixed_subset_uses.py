@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from edgesim.analysis.accuracy_loss import skewed
 from edgesim.analysis.break_even import break_even
 from edgesim.analysis.findings import Evidence, Finding, finding
 from edgesim.analysis.gains import gain_in_words, oriented
 from edgesim.analysis.grouping import FULL, RANDOM, mean
 from edgesim.analysis.intervals import Interval, lies
-from edgesim.analysis.opponents import RandomComparison, random_at
+from edgesim.analysis.random_comparisons import RandomComparison, random_at
+from edgesim.analysis.second_test_set import second_test_set
 from edgesim.analysis.storage import storage_bound
 from edgesim.formatting import listed, n_of, number, percent, ranges, size
 from edgesim.tasks import metric_in
@@ -38,8 +38,9 @@ def fixed_subset_uses(records: pd.DataFrame, good: pd.DataFrame, method: str, ra
     found = random.common if random else Interval()
     metric = metric_in(good)
     text = f"Where a fixed subset is needed, {_against_random(random, method, ratio)}."
-    if random and found.n and skewed(good):
-        text = f"{text[:-1]}; on the own {metric.groups} mix {gain_in_words(random.local, metric)}."
+    second = second_test_set(good)
+    if random and found.n and random.second.n and second.stands_beside:
+        text = f"{text[:-1]}; on {second.brief} {gain_in_words(random.second, metric)}."
     uses = [_repeated_trainings(good, method, ratio), _storage(records, good, own), _upload(good, own)]
     text = " ".join([text, *filter(None, uses)])
     evidence: Evidence = "yes" if lies(found, 0.0) > 0 else "no" if lies(found, 0.0) < 0 else "none"

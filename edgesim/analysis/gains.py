@@ -23,7 +23,7 @@ def gains(records: pd.DataFrame, baseline: str, of: str = "test") -> pd.DataFram
     Args:
         records: one row per trial.
         baseline: FULL or RANDOM.
-        of: "test" for the common test set, "local" for the device's own mix.
+        of: one of `second_test_set.sets_there`: "test" for the common test set.
     """
     metric = metric_in(records)
     pairs = paired(records, baseline, metric.column(of))
@@ -81,12 +81,3 @@ def without_rounding(difference: pd.Series, base: pd.Series | FloatArray, metric
         metric: the metric.
     """
     return difference if metric.is_share else difference.mask(difference.abs() < ROUNDING * np.abs(base), 0.0)
-
-
-def with_own_test(columns: list[str], records: pd.DataFrame) -> list[str]:
-    """Columns of the run's metric by those of a classification; `own_*` follows `local_*` where the records have it."""
-    metric = metric_in(records)
-    named = [metric.named(name) for name in columns]
-    if metric.column("own") in records:
-        named.insert(named.index(metric.column("local")) + 1, metric.column("own"))
-    return named

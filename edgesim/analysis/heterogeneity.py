@@ -19,12 +19,14 @@ from edgesim.analysis.grouping import (
     result,
 )
 from edgesim.analysis.intervals import interval
+from edgesim.analysis.second_test_set import named_columns, sets_there
 from edgesim.formatting import number
 from edgesim.tasks import metric_in
 
 DEVICE_COLUMNS = [
-    "device", "profile", "method", "keep_ratio", "seeds", "test_accuracy", "local_accuracy", "analytic_time_s",
-    "device_time_s", "analytic_energy_j", "device_energy_j", "time_saved", "energy_saved", "accuracy_change",
+    "device", "profile", "method", "keep_ratio", "seeds", "test_accuracy", "local_accuracy", "own_accuracy",
+    "analytic_time_s", "device_time_s", "analytic_energy_j", "device_energy_j", "time_saved", "energy_saved",
+    "accuracy_change",
 ]  # fmt: skip
 STRAGGLER_COLUMNS = [
     "method", "keep_ratio", "devices", "seeds", "finish_s", "finish_low_s", "finish_high_s", "median_s", "device",
@@ -48,14 +50,13 @@ def by_device(records: pd.DataFrame) -> AnalysisResult:
 
     Returns: DEVICE_COLUMNS. `*_saved` are 1 - emulated cost / that of `full` (sums over the seeds that both have),
         `accuracy_change` the mean paired difference of test_accuracy to `full`; NaN where `full` is missing. The
-        columns are of the run's metric (`Metric.named`). `own_accuracy` follows local_accuracy where devices have test
-        samples of their own.
+        columns are of the run's metric (`Metric.named`); `own_accuracy` is there where devices have test samples of
+        their own.
     """
     good = ok(complete(records))
     metric = metric_in(good)
     value, change = metric.column(), metric.named("accuracy_change")
-    on_own = [name for name in [metric.column("own")] if name in good]
-    values = [value, metric.column("local"), *on_own, "analytic_time_s", "device_time_s", "analytic_energy_j"]
+    values = [*map(metric.column, sets_there(good)), "analytic_time_s", "device_time_s", "analytic_energy_j"]
     values.append("device_energy_j")
     full = good[good["method"] == FULL]
     partner = partner_rows(good, full)
@@ -75,9 +76,7 @@ def by_device(records: pd.DataFrame) -> AnalysisResult:
         whole = found[f"{name}_full"].sum(min_count=1)
         means[saved] = 1 - found[f"{name}_both"].sum(min_count=1) / whole.where(whole > 0)
     missing = "" if len(full) else f"No trial of `{FULL}` ended well, so savings and losses are unknown."
-    columns = [metric.named(name) for name in DEVICE_COLUMNS]
-    place = columns.index(metric.column("local")) + 1
-    columns[place:place] = on_own
+    columns = named_columns(DEVICE_COLUMNS, good)
     return AnalysisResult(means.reset_index()[columns], (missing,) if missing else ())
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from edgesim.analysis.equal_cost import equal_cost
-from edgesim.analysis.gains import with_own_test
 from edgesim.analysis.grouping import (
     FULL,
     RANDOM,
@@ -32,6 +31,7 @@ from edgesim.analysis.grouping import (
     weighted_mean,
 )
 from edgesim.analysis.intervals import interval
+from edgesim.analysis.second_test_set import named_columns, sets_there
 from edgesim.formatting import number, ranges
 from edgesim.tasks import metric_in
 from edgesim.work import FloatArray, IntArray
@@ -39,15 +39,16 @@ from edgesim.work import FloatArray, IntArray
 COSTS = ("device_time_s", "device_energy_j", "analytic_time_s", "analytic_energy_j")
 SUMMARY_COLUMNS = [
     "method", "keep_ratio", "trials", "test_accuracy", "accuracy_low", "accuracy_high", "accuracy_half_width",
-    "std_over_devices", "std_over_seeds", "accuracy_by_data", "local_accuracy", "device_time_saved",
-    "device_energy_saved", "startup_share", "scoring_share", "random_keeps", "gap_at_cost", "gap_at_cost_low",
-    "gap_at_cost_high", "time_saved", "energy_saved", "common_trials", "common_accuracy", "failed", "infeasible",
+    "own_accuracy", "own_half_width", "std_over_devices", "std_over_seeds", "accuracy_by_data", "local_accuracy",
+    "device_time_saved", "device_energy_saved", "startup_share", "scoring_share", "random_keeps", "gap_at_cost",
+    "gap_at_cost_low", "gap_at_cost_high", "time_saved", "energy_saved", "common_trials", "common_accuracy",
+    "failed", "infeasible",
 ]  # fmt: skip
 PARTS = ("device_startup_s", "device_score_time_s", "device_train_time_s")
 """parts of device_time_s"""
 GAP_COLUMNS = [
     "method", "keep_ratio", "base_keep_ratio", "pairs", "gap", "gap_low", "gap_high", "local_gap", "local_gap_low",
-    "local_gap_high",
+    "local_gap_high", "own_gap", "own_gap_low", "own_gap_high",
 ]  # fmt: skip
 
 
@@ -70,11 +71,12 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
     keep ratio at the same total energy, and the accuracy minus random's there (`equal_cost`). `common_*` are over the
     pairs that finish every method and keep ratio (`grouping.comparable`). Unknown values are NaN.
 
-    Returns: DataFrame with SUMMARY_COLUMNS, of the run's metric (`with_own_test`).
+    Returns: DataFrame with SUMMARY_COLUMNS, of the run's metric; `own_*` is there where devices have test samples of
+        their own.
     """
     records = complete(records)
     metric = metric_in(records)
-    value, local, own = metric.column(), metric.column("local"), metric.column("own")
+    value, local = metric.column(), metric.column("local")
     good = ok(records)
     full = good[good["method"] == FULL]
     common, _ = comparable(good)
@@ -99,11 +101,11 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
                 metric.named("accuracy_low"): found.low,
                 metric.named("accuracy_high"): found.high,
                 metric.named("accuracy_half_width"): (found.high - found.low) / 2,
+                **(_on_own_samples(done) if "own" in sets_there(records) else {}),
                 "std_over_devices": _spread(accuracy),
                 "std_over_seeds": _spread(accuracy.T),
                 metric.named("accuracy_by_data"): weighted_mean(done[value], done["shard_size"]),
                 local: mean(done[local]),
-                **({own: mean(done[own])} if own in done else {}),
                 "device_time_saved": _saved(done, full, partners, "device_time_s"),
                 "device_energy_saved": _saved(done, full, partners, "device_energy_j"),
                 "startup_share": _share(done["device_startup_s"], done["device_time_s"]),
@@ -120,7 +122,14 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
                 "infeasible": int((part["status"] == "infeasible").sum()),
             }
         )
-    return pd.DataFrame(rows, columns=with_own_test(SUMMARY_COLUMNS, records))
+    return pd.DataFrame(rows, columns=named_columns(SUMMARY_COLUMNS, records))
+
+
+def _on_own_samples(done: pd.DataFrame) -> dict[str, float]:
+    """Mean of the metric on the devices' own test samples, and half its interval."""
+    metric = metric_in(done)
+    found = interval(device_by_seed(done, metric.column("own")), metric.bounds)
+    return {metric.column("own"): found.estimate, "own_half_width": (found.high - found.low) / 2}
 
 
 def gap_to_random(records: pd.DataFrame) -> pd.DataFrame:
@@ -129,17 +138,17 @@ def gap_to_random(records: pd.DataFrame) -> pd.DataFrame:
     `full` chooses no subset and is left out.
 
     Returns: DataFrame with GAP_COLUMNS; `gap` is on the common test set, `local_gap` on the device's own class mix,
-        `base_keep_ratio` is random's mean ratio.
+        `own_gap` on its own test samples where devices have some, `base_keep_ratio` is random's mean ratio.
     """
     rows, metric = [], metric_in(records)
     bounds = metric.difference_bounds
-    tables = {of: paired(complete(records), RANDOM, metric.column(of)) for of in ("test", "local")}
-    local = {(method, ratio): part for method, ratio, part in groups(tables["local"])}
-    for method, ratio, part in groups(tables["test"]):
-        found = interval(device_by_seed(part, "difference"), bounds)
-        own = interval(device_by_seed(local.get((method, ratio), part.head(0)), "difference"), bounds)
-        rows.append((method, ratio, mean(part["base_keep_ratio"]), len(part), *found[:3], *own[:3]))
-    return pd.DataFrame(rows, columns=GAP_COLUMNS)
+    tables = {of: paired(complete(records), RANDOM, metric.column(of)) for of in sets_there(records)}
+    cells = {of: {(method, ratio): part for method, ratio, part in groups(table)} for of, table in tables.items()}
+    for (method, ratio), part in cells["test"].items():
+        on_sets = (own.get((method, ratio), part.head(0)) for own in cells.values())
+        ends = (end for own in on_sets for end in interval(device_by_seed(own, "difference"), bounds)[:3])
+        rows.append((method, ratio, mean(part["base_keep_ratio"]), len(part), *ends))
+    return pd.DataFrame(rows, columns=named_columns(GAP_COLUMNS, records))
 
 
 def cost_by_ratio(records: pd.DataFrame) -> AnalysisResult:

@@ -1,4 +1,4 @@
-"""Comparison of a method with its opponents: random at equal keep ratio, and all of them at equal total cost."""
+"""Comparison of a method with its opponents at equal total cost."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ import pandas as pd
 
 from edgesim.analysis.equal_cost import at_equal_cost, gap_interval, opponents_of
 from edgesim.analysis.findings import Evidence, Finding, ends, finding
-from edgesim.analysis.gains import gain_in_words, gains, oriented
+from edgesim.analysis.gains import oriented
 from edgesim.analysis.grouping import (
     FEWER_EPOCHS,
     OPPONENTS,
     RANDOM,
     RS2,
     below_full,
-    comparison_basis,
-    device_by_seed,
-    groups,
     mean,
-    methods_of,
 )
-from edgesim.analysis.intervals import Interval, interval, lies
+from edgesim.analysis.intervals import Interval, lies
+from edgesim.analysis.second_test_set import CLASS_MIX, SecondTestSet, on_both, second_test_set
 from edgesim.analysis.storage import storage_bound
 from edgesim.formatting import listed, n_of, number
 from edgesim.tasks import ACCURACY, Metric, metric_in
@@ -44,22 +41,12 @@ class OpponentComparison(NamedTuple):
     """mean accuracy of the opponent"""
     common: Interval
     """the gain on the common test set, simultaneous over all opponents and keep ratios"""
-    local: Interval
-    """the same on the device's own class mix"""
+    second: Interval
+    """the same on the second test set"""
     keep_ratio: float
     """of the method"""
     metric: Metric = ACCURACY
-
-
-class RandomComparison(NamedTuple):
-    """A method at one keep ratio against random."""
-
-    basis: str
-    """basis of the comparison: "equal keep ratio" or "equal budget" """
-    common: Interval
-    """the gain on the common test set"""
-    local: Interval
-    metric: Metric = ACCURACY
+    second_set: SecondTestSet = CLASS_MIX
 
 
 def at_cost(good: pd.DataFrame, method: str, ratio: float | None = None) -> list[OpponentComparison]:
@@ -78,7 +65,7 @@ def at_cost(good: pd.DataFrame, method: str, ratio: float | None = None) -> list
         return []
     if ratio is None or not np.isclose(ratio, list(ratios)).any():
         ratio = min(ratios, key=lambda one: (abs(one - 0.5), one))
-    found, metric = [], metric_in(good)
+    found, metric, second_set = [], metric_in(good), second_test_set(good)
     for name, every in partners.items():
         pairs = _at(every, ratio)
         if len(pairs):
@@ -86,9 +73,12 @@ def at_cost(good: pd.DataFrame, method: str, ratio: float | None = None) -> list
                 mean(pairs[column])
                 for column in ("opponent_keep_ratio", metric.column(), metric.named("opponent_accuracy"))
             )
-            common, local = (oriented(gap_interval(pairs, column, tests), metric) for column in ("gap", "local_gap"))
+            common, second = (
+                oriented(gap_interval(pairs, column, tests), metric) for column in ("gap", second_set.gap)
+            )
             at = float(pairs["keep_ratio"].iloc[0])
-            found.append(OpponentComparison(name, len(pairs), keeps, own, reached, common, local, at, metric))
+            results = (name, len(pairs), keeps, own, reached, common, second)
+            found.append(OpponentComparison(*results, at, metric, second_set))
     return found
 
 
@@ -112,7 +102,7 @@ def equal_cost_finding(
         return Finding("cost", f"{text}{absent}", method=method)
     most = max(found, key=lambda one: one.pairs)
     text = f"Equal cost (emulated energy, scoring included): {method} at {number(most.keep_ratio)} "
-    text += f"reaches {_first_value(most)}. "
+    text += f"reaches {_first_value(most)}{' on the common test set' * most.second_set.is_own}. "
     text += " ".join(_sentence(same, method, most, epochs) for same in _equal_outcomes(found))
     sides = {lies(one.common, 0.0) for one in found}
     verdict: Evidence = "no" if -1 in sides else "yes" if sides == {1} else "none"
@@ -140,7 +130,7 @@ def _equal_outcomes(found: list[OpponentComparison]) -> list[list[OpponentCompar
 def _numbers(one: OpponentComparison) -> tuple[object, ...]:
     """All numbers that a sentence prints of a comparison."""
     write = one.metric.value
-    return one.pairs, write(one.own), write(one.reached), _with_ends(one.common, one), _with_ends(one.local, one)
+    return one.pairs, write(one.own), write(one.reached), _with_ends(one.common, one), _with_ends(one.second, one)
 
 
 def _is_full(one: OpponentComparison) -> bool:
@@ -157,8 +147,9 @@ def _sentence(same: list[OpponentComparison], method: str, most: OpponentCompari
         text = f"Full training costs no more and stands for {listed([other.opponent for other in same])}. "
         text += f"It reaches {write(one.reached)}"
     text += f": {_with_ends(one.common, one)} for {method}"
-    if abs(one.local.estimate - one.common.estimate) >= one.metric.noticeable(one.own):
-        text += f", {_with_ends(one.local, one)} on the own {one.metric.groups} mix"
+    differ = abs(one.second.estimate - one.common.estimate) >= one.metric.noticeable(one.own)
+    if differ or (one.second_set.is_own and one.second.n):
+        text += f", {_with_ends(one.second, one)} on {one.second_set.brief}"
     if one.pairs < most.pairs:
         text += f". That is over {one.pairs} of {most.pairs} pairs, where {method} reaches {write(one.own)}"
     return f"{text}."
@@ -166,77 +157,22 @@ def _sentence(same: list[OpponentComparison], method: str, most: OpponentCompari
 
 def _conclusion(found: list[OpponentComparison], method: str) -> str:
     """Opponents ahead, behind and without a shown difference, by the intervals printed."""
-    known = [one for one in found if one.common.is_known]
+    second_set = found[0].second_set
+    results = _sides([(one.opponent, one.common) for one in found])
+    if not results:
+        return f"How {method} compares on other seeds is unknown"
+    on_second = _sides([(one.opponent, one.second) for one in found]) if second_set.is_own else ""
+    return f"So {method} {on_both(results, f'it {on_second}' if on_second else '', second_set)}"
+
+
+def _sides(found: list[tuple[str, Interval]]) -> str:
+    """Opponents that a method is ahead of, falls behind, and shows no difference to; empty without intervals."""
     results = []
     for side, words in ((1, "is ahead of"), (-1, "falls behind"), (0, "shows no difference to")):
-        names = [NAMES[one.opponent] for one in known if lies(one.common, 0.0) == side]
+        names = [NAMES[name] for name, one in found if one.is_known and lies(one, 0.0) == side]
         if names:
             results.append(f"{words} {listed(names)}")
-    return f"So {method} {listed(results)}" if results else f"How {method} compares on other seeds is unknown"
-
-
-def against_random(good: pd.DataFrame) -> Finding:
-    """Number of (method, ratio) pairs above and below random, and the best or worst one."""
-    names = methods_of(good)
-    if not names or not (good["method"] == RANDOM).any():
-        absent = "random selection" if names else "method other than random and full"
-        return Finding("random", f"The run has no {absent}, so methods cannot be compared with chance.")
-    metric = metric_in(good)
-    pairs = below_full(gains(good[good["method"].isin([*names, RANDOM])], RANDOM))
-    parts = list(groups(pairs))
-    cells = [
-        (
-            name,
-            ratio,
-            interval(device_by_seed(part, "difference"), metric.difference_bounds, len(parts)),
-            float(part["base_keep_ratio"].mean()),
-        )
-        for name, ratio, part in parts
-    ]
-    basis = comparison_basis(pairs)
-    known = [cell for cell in cells if cell[2].is_known]
-    if not known:
-        scope = next((cell[2].scope for cell in cells if cell[2].scope), "")
-        text = f"This run does not show whether methods beat random at {basis}"
-        return Finding("random", f"{text}: {scope}." if scope else f"{text}: too few trials have a partner in random.",
-                       scope=scope)  # fmt: skip
-    up = [cell for cell in known if lies(cell[2], 0.0) > 0]
-    down = [cell for cell in known if lies(cell[2], 0.0) < 0]
-    text = _counts(names, len(known), len(up), len(down), basis, metric)
-    named = [max(up or known, key=lambda cell: cell[2].estimate)] if up or not down else []
-    named += [min(down, key=lambda cell: cell[2].estimate)] if down else []
-    for name, ratio, found, base in named:
-        word = "Best" if lies(found, 0.0) >= 0 else "Worst"
-        random_keeps = f" (random keeps {number(base)})" if abs(base - ratio) > 1e-6 else ""
-        text += f". {word}: {name} at {number(ratio)}{random_keeps}, {gain_in_words(found, metric)}"
-    name, ratio, found, _ = named[0]
-    shown = oriented(found, metric)
-    return finding("random", text + ".", "yes" if up else "no" if down else "none", shown, (name, ratio))
-
-
-def _counts(names: list[str], cells: int, up: int, down: int, basis: str, metric: Metric) -> str:
-    """Number of comparisons above and below random, as a sentence without its full stop."""
-    fall, falls = ("fall below it", "falls below it") if metric.higher_is_better else ("do worse", "does worse")
-    if len(names) > 1:
-        counts = f"{up or 'none'} beat random and {down or 'none'} {fall}"
-        return f"At {basis}, of {n_of(cells, 'pair')} of method and keep ratio {counts}"
-    where = n_of(cells, "keep ratio")
-    return f"At {basis}, {names[0]} beats random at {up or 'none'} of {where} and {falls} at {down or 'none'}"
-
-
-def random_at(good: pd.DataFrame, method: str, ratio: float) -> RandomComparison | None:
-    """The method against random at one ratio; intervals are those of `against_random`."""
-    if method == RANDOM or not (good["method"] == RANDOM).any():
-        return None
-    known = good[good["method"].isin([*methods_of(good), RANDOM])]
-    metric = metric_in(known)
-    pairs, local = (below_full(gains(known, RANDOM, of)) for of in ("test", "local"))
-    tests = max(len(list(groups(pairs))), 1)
-    found = []
-    for table in (pairs, local):
-        own = _at(table[table["method"] == method], ratio)
-        found.append(interval(device_by_seed(own, "difference"), metric.difference_bounds, tests))
-    return RandomComparison(comparison_basis(pairs), found[0], found[1], metric)
+    return listed(results) if results else ""
 
 
 def _spending(one: OpponentComparison, epochs: int | None) -> str:

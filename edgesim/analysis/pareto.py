@@ -46,7 +46,7 @@ def front(costs: FloatArray, gains: FloatArray) -> np.ndarray:
     return on
 
 
-def accuracy_against(records: pd.DataFrame, column: str = "device_energy_j") -> AnalysisResult:
+def accuracy_against(records: pd.DataFrame, column: str = "device_energy_j", of: str = "test") -> AnalysisResult:
     """Mean accuracy and mean cost of a device per method and keep_ratio, and the points of the Pareto front.
 
     All points are over the same (seed, device) pairs, those that finish every method and keep ratio. Where there is no
@@ -55,13 +55,14 @@ def accuracy_against(records: pd.DataFrame, column: str = "device_energy_j") -> 
     Args:
         records: one row per trial.
         column: the cost: "device_energy_j", "device_time_s", "analytic_energy_j", "storage_bytes" and so on.
+        of: set of test samples, one of `sets_there`.
 
-    Returns: POINT_COLUMNS of the run's metric (`Metric.named`); `cost` is in the column's unit, `left_out` counts
-        trials of the cell on other pairs.
+    Returns: POINT_COLUMNS of the run's metric (`Metric.named`), on that set; `cost` is in the column's unit, `left_out`
+        counts trials of the cell on other pairs.
     """
     good = ok(complete(records))
     metric = metric_in(good)
-    value = metric.column()
+    value = metric.column(of)
     good = good[good[value].notna() & good[column].notna()]
     same = everywhere(good)
     comparable = len(same) > 0
@@ -77,7 +78,8 @@ def accuracy_against(records: pd.DataFrame, column: str = "device_energy_j") -> 
         sizes = (len(part), int(counts[method, ratio]) - len(part))
         rows.append((method, ratio, *sizes, *accuracy[:3], mean(part[column]), False))
     an = "an accuracy" if metric is ACCURACY else f"a value of {metric.noun}"
-    columns = [metric.named(name) for name in POINT_COLUMNS]
+    named = [metric.named(name) for name in POINT_COLUMNS]
+    columns = [value if name == metric.column() else name for name in named]
     found = result(rows, columns, missing if rows else f"No trial that ended well has {an} and {column}.")
     costs, gains = found.table["cost"].to_numpy(), metric.sign * found.table[value].to_numpy()
     # Boolean also without rows: pages select rows by it.

@@ -6,18 +6,22 @@ cannot decide, the sentence says so, and names the seeds or devices that could. 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from edgesim.analysis import opponents
-from edgesim.analysis.accuracy_loss import MARGIN, AccuracyLosses, losses_to_full, skewed
+from edgesim.analysis.accuracy_loss import MARGIN, AccuracyLosses, losses_to_full
 from edgesim.analysis.findings import Evidence, Finding, finding, with_interval
 from edgesim.analysis.fixed_subset_uses import fixed_subset_uses
 from edgesim.analysis.gains import gain_in_words, margin_in_words, oriented
 from edgesim.analysis.grouping import FULL, KEYS, RANDOM, complete, methods_of, ok
 from edgesim.analysis.intervals import Interval, lies
+from edgesim.analysis.random_comparisons import against_random
 from edgesim.analysis.recommendation import VerdictContext, disagreement, loss_in_words, recommendation
 from edgesim.analysis.savings import NOTHING, WORTH, by_profile, saving, startup_share, warm_saving
+from edgesim.analysis.second_test_set import SecondTestSet, second_test_set
 from edgesim.formatting import listed, n_of, number, percent
 from edgesim.results import text_columns
 from edgesim.tasks import ACCURACY, metric_in
@@ -27,7 +31,7 @@ from edgesim.tasks import ACCURACY, metric_in
 def verdict_of(
     records: pd.DataFrame, method: str | None = None, margin: float = MARGIN, epochs: int | None = None
 ) -> list[Finding]:
-    """Sentences on a run, the recommendation first; a disagreement of the two test distributions comes before it.
+    """Sentences on a run, the recommendation first; a disagreement of the two test sets comes before it.
 
     Args:
         records: one row per trial, in any state.
@@ -60,14 +64,14 @@ def verdict_of(
             found.append(Finding("accuracy", f"No trial of {method} below keep ratio 1 has a partner in full."))
         else:
             at_cost = opponents.at_cost(good, method, about)
-            context = VerdictContext(good, losses, about, at_cost)
-            found += [*disagreement(context), recommendation(context), _saving(context), _accuracy(losses, good, about)]
-            found += [_harm(losses), _devices(good, method, about)]
+            context = VerdictContext(good, losses, about, at_cost, second_test_set(good))
+            found += [*disagreement(context), recommendation(context), _saving(context), _accuracy(context)]
+            found += [_harm(losses, context.second_set), _devices(good, method, about)]
     else:
         changes = "accuracy losses" if (metric := metric_in(good)) is ACCURACY else f"changes of {metric.noun}"
         text = f"Full training is not among the methods, so savings and {changes} are unknown."
         found.append(Finding("saving", text, method=method))
-    found.append(opponents.against_random(good))
+    found.append(against_random(good))
     if about is None:
         at_cost = opponents.at_cost(good, method)
     found.append(opponents.equal_cost_finding(records, method, at_cost, epochs))
@@ -122,7 +126,8 @@ def _break_even(good: pd.DataFrame, method: str) -> str:
     return " It saves time at no ratio of this run."
 
 
-def _accuracy(losses: AccuracyLosses, good: pd.DataFrame, ratio: float) -> Finding:
+def _accuracy(context: VerdictContext) -> Finding:
+    losses, ratio, second_set = context.losses, context.ratio, context.second_set
     found, method, metric = losses.common[ratio], losses.method, losses.metric
     differs = gain_in_words(found, metric)
     text = f"At {number(ratio)} the {metric.title} of {method} minus full training's is {differs}"
@@ -139,14 +144,24 @@ def _accuracy(losses: AccuracyLosses, good: pd.DataFrame, ratio: float) -> Findi
             evidence = "none"
             up_to = metric.difference(abs(found.low), sign=False)
             text += f": {metric.loss} of up to {up_to} is not ruled out"
-    if skewed(good):
-        text += f". On the devices' own {metric.groups} mixes it is {gain_in_words(losses.local[ratio], metric)}"
+    if second_set.stands_beside and losses.second[ratio].n:
+        text += f". On {second_set.name} it is {gain_in_words(losses.second[ratio], metric)}"
     text = f"{text}. {' '.join(losses.left_out)}".strip()
     return finding("accuracy", text, evidence, oriented(found, metric), (method, ratio))
 
 
-def _harm(losses: AccuracyLosses) -> Finding:
-    """Largest ratio at which a loss is shown, and the ratios that stay open."""
+def _harm(losses: AccuracyLosses, second_set: SecondTestSet) -> Finding:
+    """Largest ratio at which a loss is shown, and the ratios that stay open; likewise on the devices' own samples."""
+    found = _harm_on_one(losses)
+    on_second = losses.on_second()
+    if not (second_set.is_own and on_second.common):
+        return found
+    text = _harm_on_one(on_second).text
+    return replace(found, text=f"{found.text} On {second_set.name}: {text[0].lower()}{text[1:]}")
+
+
+def _harm_on_one(losses: AccuracyLosses) -> Finding:
+    """Largest ratio at which a loss is shown on the common test set, and the ratios that stay open."""
     method, harmful, metric = losses.method, losses.harmful, losses.metric
     lowest = min(losses.common)
     costs = f"costs {metric.title}" if metric.higher_is_better else f"raises {metric.noun}"

@@ -21,18 +21,22 @@ if TYPE_CHECKING:
 
 OWN_FLEET = "own fleet"
 """name of the run's own fleet"""
+OWN_LEAD = ("own_lead", "own_lead_low", "own_lead_high")
+"""columns on the devices' own test samples, where runs have them"""
+PAIRS = ["run", "method", "keep_ratio", "first_accuracy", "this_accuracy", "difference", "difference_low",
+         "difference_high", "evidence"]  # fmt: skip
 TERMINAL_TABLES = {
     "fleets": ["fleet", "method", "keep_ratio", "infeasible_devices", "finish_s", "energy_j", "test_accuracy",
                "device_energy_saved", "energy_saved", "energy_per_point_j"],
     "equal-cost-fleets": ["fleet", "method", "keep_ratio", "opponent", "opponent_keep_ratio", "opponent_accuracy",
-                          "lead", "lead_low", "lead_high"],
+                          "lead", "lead_low", "lead_high", *OWN_LEAD],
     "equal-cost-runs": ["run", "method", "keep_ratio", "opponent", "opponent_keep_ratio", "opponent_accuracy", "lead",
-                        "lead_low", "lead_high"],
+                        "lead_low", "lead_high", *OWN_LEAD],
     "best": ["fleet", "method", "keep_ratio", "devices", "of"],
     "profiles-full": ["fleet", "profile", "devices", "device_time_s", "device_energy_j"],
-    "differences": ["run", "path", "first_setting", "own_setting"],
-    "pairs": ["run", "method", "keep_ratio", "first_accuracy", "own_accuracy", "difference", "difference_low",
-              "difference_high", "evidence"],
+    "differences": ["run", "path", "first_setting", "this_setting"],
+    "pairs": PAIRS,
+    "pairs-own": PAIRS,
     "failures": None,
 }  # fmt: skip
 """tables printed on the terminal, and their columns (None: all)"""

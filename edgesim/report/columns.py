@@ -27,6 +27,8 @@ COLUMNS: dict[str, Column] = {
     "accuracy_low": _MEASURED["accuracy_low"],
     "accuracy_high": _MEASURED["accuracy_high"],
     "accuracy_half_width": _MEASURED["accuracy_half_width"],
+    "own_accuracy": _MEASURED["own_accuracy"],
+    "own_half_width": _MEASURED["own_half_width"],
     "std_over_devices": _MEASURED["std_over_devices"],
     "std_over_seeds": _MEASURED["std_over_seeds"],
     "local_accuracy": _MEASURED["local_accuracy"],
@@ -65,13 +67,16 @@ COLUMNS: dict[str, Column] = {
     ),
     "opponent_accuracy": _MEASURED["opponent_accuracy"],
     "opponent_local_accuracy": _MEASURED["opponent_local_accuracy"],
+    "opponent_own_accuracy": _MEASURED["opponent_own_accuracy"],
     "accuracy": _MEASURED["accuracy"],
     "energy_each_j": Column("energy (J)", NUMBER, "mean emulated energy of the pairs' trials"),
     "time_each_s": Column("time (s)", NUMBER, "mean emulated time of the pairs' trials"),
     "unpaired": Column("unpaired", COUNT, "trials that cost less than the opponent's cheapest"),
     "local_gap": _MEASURED["local_gap"],
+    "own_gap": _MEASURED["own_gap"],
     "lead": _MEASURED["lead"],
     "local_lead": _MEASURED["local_lead"],
+    "own_lead": _MEASURED["own_lead"],
     "tests": Column("tested at once", COUNT, "intervals that decide together; each has the level 1 - 0.05 / tests"),
     "base_keep_ratio": Column("partner keeps", NUMBER, "mean keep ratio of the partner's trials"),
     "left_out": Column("left out", COUNT, "trials of the cell on pairs that do not finish at every keep ratio"),
@@ -256,15 +261,15 @@ COLUMNS: dict[str, Column] = {
     "common_energy_j": Column("energy, common (J)", NUMBER, "sum over the common devices, mean over seeds"),
     "run": Column("run", text, "run; in paired tables the one compared with the first run"),
     "first_accuracy": _MEASURED["first_accuracy"],
-    "own_accuracy": _MEASURED["own_accuracy"],
+    "this_accuracy": _MEASURED["this_accuracy"],
     "difference": _MEASURED["difference"],
     "evidence": Column("evidence", text, "higher or lower where the interval excludes 0; none: not decided"),
     "first_cost": Column("first run", NUMBER, "mean of the first run over the pairs"),
-    "own_cost": Column("this run", NUMBER, "mean of the other run over the pairs"),
+    "this_cost": Column("this run", NUMBER, "mean of the other run over the pairs"),
     "cost_difference": Column("difference", NUMBER, "other run minus first run, mean over the pairs"),
     "path": Column("setting", text, "place in the scenario"),
     "first_setting": Column("first run", text, "value in the first run; - for none"),
-    "own_setting": Column("this run", text, "value in the other run; - for none"),
+    "this_setting": Column("this run", text, "value in the other run; - for none"),
     "on_common_front": Column("not beaten by any run", text, "no point of any run is both cheaper and more accurate"),
 }
 
@@ -276,18 +281,17 @@ SIMULTANEOUS = ("difference",)
 
 
 @functools.cache
-def columns_of(metric: Metric, own_test: bool = False) -> dict[str, Column]:
+def columns_of(metric: Metric) -> dict[str, Column]:
     """Columns of the page of a run, by name.
 
     Args:
         metric: the metric that decides in the run.
-        own_test: `own_*` is of the device's own test samples, as in records; in a comparison it is of the other run.
     """
     measured = metric_columns(metric)
     found = {metric.named(name): measured.get(name, column) for name, column in COLUMNS.items()}
     for other in METRICS.values():
         found |= {name: column for name, column in set_columns(other).items() if name not in found}
-    return found | ({metric.column("own"): set_columns(metric)[metric.column("own")]} if own_test else {})
+    return found
 
 
 def column(name: str, values: pd.Series, columns: Mapping[str, Column] = COLUMNS) -> Column:

@@ -18,7 +18,7 @@ from edgesim.analysis.grouping import FULL, RANDOM, AnalysisResult
 from edgesim.analysis.heterogeneity import infeasible
 from edgesim.analysis.means import by_profile, failures
 from edgesim.config import validation
-from edgesim.formatting import n_of
+from edgesim.formatting import capital, n_of
 from edgesim.report import markdown, plot_style, run_facts
 from edgesim.report.figures import run_comparison
 from edgesim.report.figures.figure import rows
@@ -105,7 +105,7 @@ def of_runs(runs: Mapping[str, Run], command: str = "") -> Page:
     differ = {name: comparison.scenario_differences(runs[first].scenario, runs[name].scenario) for name in others}
     metric = comparison.common_metric(tables)
     pairs = {column: comparison.against_first(tables, column) for column in comparison.quantities(tables)}
-    accuracy = pairs[metric.column()]
+    accuracy, own = pairs[metric.column()], metric.column("own")
     means = comparison.mean_differences(tables)
     facts = [(f"{name}: {label}", value)
              for name, run in runs.items() for label, value in run_facts.facts(run.info, run.records)]  # fmt: skip
@@ -117,7 +117,7 @@ def of_runs(runs: Mapping[str, Run], command: str = "") -> Page:
         facts=[*([("Compared by", command)] if command else []), *facts],
         verdict=Verdict(
             [
-                *run_findings(means.table, accuracy.table),
+                *run_findings(means.table, accuracy.table, pairs[own].table if own in pairs else None),
                 *equal_cost_findings(ruled, {name: _epochs(run) for name, run in runs.items()}),
             ],
             _run_limits(runs, differ, accuracy),
@@ -269,7 +269,7 @@ def _run_limits(runs: Mapping[str, Run], differ: Mapping[str, AnalysisResult], p
 
 
 def _differ(differ: Mapping[str, AnalysisResult]) -> Section:
-    names = {"a": "first_setting", "b": "own_setting"}
+    names = {"a": "first_setting", "b": "this_setting"}
     parts = [found.table.rename(columns=names).assign(run=name) for name, found in differ.items()]
     table = pd.concat(parts, ignore_index=True)[["run", "path", *names.values()]]
     same = [name for name, found in differ.items() if found.table.empty]
@@ -282,10 +282,15 @@ def _differ(differ: Mapping[str, AnalysisResult]) -> Section:
 def _pairs(pairs: Mapping[str, AnalysisResult], metric: Metric) -> Section:
     accuracy = pairs[metric.column()].table
     styles = plot_style.method_styles(accuracy["method"], FULL)
-    ends = {"a": metric.named("first_accuracy"), "b": metric.named("own_accuracy"),
+    ends = {"a": metric.named("first_accuracy"), "b": metric.named("this_accuracy"),
             "low": "difference_low", "high": "difference_high"}  # fmt: skip
     tables = [PageTable("pairs", f"Test {metric.title}, paired", accuracy.rename(columns=ends))]
-    costs = {"a": "first_cost", "b": "own_cost", "difference": "cost_difference",
+    if (own := metric.column("own")) in pairs:
+        on_own = pairs[own].table.rename(columns=ends)
+        tables.append(
+            PageTable("pairs-own", f"{capital(metric.title)} on the devices' own test samples, paired", on_own)
+        )
+    costs = {"a": "first_cost", "b": "this_cost", "difference": "cost_difference",
              "low": "cost_difference_low", "high": "cost_difference_high"}  # fmt: skip
     for kind, (word, unit) in WORDS.items():
         found = pairs[f"device_{kind}"].table.rename(columns=costs)

@@ -12,15 +12,15 @@ from edgesim.analysis.grouping import FULL
 from edgesim.analysis.heterogeneity import by_device
 from edgesim.analysis.kept_samples import dynamic_methods
 from edgesim.analysis.means import by_profile
-from edgesim.analysis.pareto import accuracy_against
 from edgesim.errors import shortened
 from edgesim.formatting import listed, number, percent, ranges
+from edgesim.report import users
 from edgesim.report.figures import classes, device_figures
 from edgesim.report.figures.figure import rows
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.run_tables import RunTables
 from edgesim.report.sections import MIDDLE, NONE_WELL, PageStyle, PageTable, Section, unless_empty
-from edgesim.report.tradeoff_section import first_kind
+from edgesim.report.tradeoff_section import first_kind, pareto_figures
 from edgesim.tasks import ACCURACY, Metric
 
 FAIRNESS = ["method", "keep_ratio", "devices", "seeds", "mean", "mean_by_data", "worst_tenth", "gini", "jain"]
@@ -32,8 +32,6 @@ OF_TRIALS = (
 """columns that equal the trial's own where there is one seed: a third of a large page"""
 MOST_SENTENCES = 4
 """sentences on devices that do not finish, at most"""
-LONGEST_USERS = 120
-"""characters of the users of a device"""
 FOLDED = 12
 """number of rows from which a table is collapsed at first"""
 
@@ -43,17 +41,26 @@ def devices_section(source: RunTables, page_style: PageStyle) -> Section:
     devices, winners, metric = by_device(source.records), device_winners(source.records), source.metric
     best_mean = f"{'highest' if metric.higher_is_better else 'lowest'} "
     best_mean += "mean accuracy" if metric is ACCURACY else f"mean of {metric.title}"
-    shown = [device_figures.device_figure(devices.table, kind) for kind in WORDS]
+    shown = [device_figures.device_figure(devices.table, kind, users.device_names(source.devices)) for kind in WORDS]
     for kind in WORDS.keys() - {first_kind(source)}:
-        points = accuracy_against(source.records, f"device_{kind}").table
-        shown.append(device_figures.pareto_figure(points, page_style.styles, kind))
+        shown += pareto_figures(source, page_style, kind)
     if source.records["device"].nunique() > 1:
         shown.append(device_figures.winner_figure(winner_counts(winners.table).table, page_style.styles, source.metric))
     tables = [
-        PageTable("devices", "Every device", _every_device(devices.table, metric), folded=True),
+        PageTable(
+            "devices",
+            "Every device",
+            users.with_users(_every_device(devices.table, metric), source.devices),
+            folded=True,
+        ),
         *([_power_modes(source.devices)] if source.has_power_modes else []),
         *_data_table(data_of_devices(source.shards, source.devices).table),
-        PageTable("winners", f"Method with the {best_mean} on every device", winners.table, folded=True),
+        PageTable(
+            "winners",
+            f"Method with the {best_mean} on every device",
+            users.with_users(winners.table, source.devices),
+            folded=True,
+        ),
         PageTable("best-ratios", "Best keep ratio by Eq. 14", _best_ratios(source.records), folded=True),
         PageTable("profiles", "Means per profile", by_profile(source.records), folded=True),
     ]
@@ -107,10 +114,11 @@ def classes_section(source: RunTables, page_style: PageStyle) -> Section:
     named = counts.table.assign(class_name=counts.table["label"].map(names))
     kept_shares, skew = kept_class_shares(counts.table).table, class_skew(source.shards)
     kept_shares.insert(0, "class_name", kept_shares["label"].map(names))
+    of_users = users.device_names(source.devices)
     shown = [
-        classes.shares_figure(named, after=False),
+        classes.shares_figure(named, False, of_users),
         *(
-            [classes.shares_figure(named, after=True), classes.kept_shares_figure(kept_shares)]
+            [classes.shares_figure(named, True, of_users), classes.kept_shares_figure(kept_shares)]
             if len(kept_shares)
             else []
         ),
@@ -236,7 +244,7 @@ def _data_table(data: pd.DataFrame) -> list[PageTable]:
     """Data of every device, without columns that are not known. None of a run whose shards are unknown."""
     if data.empty:
         return []
-    shown = data.assign(users=[shortened(users, LONGEST_USERS) for users in data["users"]])
+    shown = data.assign(users=[shortened(names, users.LONGEST) for names in data["users"]])
     empty = {"users": (data["users"] == "").all(), "feature_shift": data["feature_shift"].isna().all()}
     shown = shown.drop(columns=[name for name, is_empty in empty.items() if is_empty])
     return [PageTable("device-data", "Data of every device, means over seeds", shown, folded=True)]

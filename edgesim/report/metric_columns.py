@@ -29,7 +29,7 @@ LOW, HIGH = "lower end of the 95 % interval of", "upper end of the 95 % interval
 def metric_columns(metric: Metric) -> dict[str, Column]:
     """Columns that depend on the metric that decides, by their names in a run of a classification."""
     sets = set_columns(metric)
-    renamed = {ACCURACY.column(of): sets[metric.column(of)] for of in ("test", "local", "train", "subset")}
+    renamed = {ACCURACY.column(of): sets[metric.column(of)] for of in ("test", "local", "own", "train", "subset")}
     return renamed | _values(metric) | _differences(metric)
 
 
@@ -41,18 +41,21 @@ def _values(metric: Metric) -> dict[str, Column]:
     of_devices = "devices' accuracies" if metric is ACCURACY else f"devices' values of {title}"
     worst = "lowest" if metric.higher_is_better else "highest"
     half = f"half the width of the 95 % interval of the {mean}, of each row by itself"
+    own_half = f"half the width of the 95 % interval of the {mean} on own test samples, of each row by itself"
     repeats = f"trainings that the price has, scored once; one of them was done, and its {title} stands"
     by_data = f"{mean_test} with devices weighted by the samples that they hold (Eq. 10)"
     return {
         "accuracy_low": Column("95 % low", write, f"{LOW} the {mean}, by itself"),
         "accuracy_high": Column("95 % high", write, f"{HIGH} the {mean}, by itself"),
         "accuracy_half_width": Column("±\u00a095\u00a0%", spread, half),
+        "own_half_width": Column("±\u00a095\u00a0%,\u00a0own", spread, own_half),
         "std_over_devices": Column("± devices", spread, "standard deviation of the devices' means over seeds"),
         "std_over_seeds": Column("± seeds", spread, "standard deviation of the seeds' means over devices"),
         "accuracy_by_data": Column(f"{title}, by data", write, by_data),
         "common_accuracy": Column(f"common {title}", write, f"{mean_test} of the common trials"),
         "opponent_accuracy": Column(f"its {title}", write, f"test {title} of the opponent at that cost"),
         "opponent_local_accuracy": Column(f"its local {title}", write, f"likewise on the device's own {groups} mix"),
+        "opponent_own_accuracy": Column(f"its {title}, own test", write, "likewise on the device's own test samples"),
         "accuracy": Column(title, write, f"test {title} of the method, mean over the pairs"),
         "repeats": Column("trainings", COUNT, repeats),
         "mean_by_data": Column("mean, by data", write, "mean with devices weighted by the samples that they hold"),
@@ -62,7 +65,7 @@ def _values(metric: Metric) -> dict[str, Column]:
         "jain": Column("Jain", NUMBER, f"Jain's index of the {of_devices}: 1 = all equal"),
         "energy_per_point_j": Column("J per point", NUMBER, f"energy / (100 × {mean_test}) of the common devices"),
         "first_accuracy": Column("first run", write, f"{mean_test} of the first run over the pairs"),
-        "own_accuracy": Column("this run", write, f"{mean_test} of the other run over the pairs"),
+        "this_accuracy": Column("this run", write, f"{mean_test} of the other run over the pairs"),
     }
 
 
@@ -81,8 +84,10 @@ def _differences(metric: Metric) -> dict[str, Column]:
         "gap_at_cost_low": Column("95 % low", write, f"{LOW} that, of each row by itself"),
         "gap_at_cost_high": Column("95 % high", write, f"{HIGH} that, of each row by itself"),
         "local_gap": Column("gap, own mix", write, f"the gap to random on the device's own {groups} mix"),
+        "own_gap": Column("gap, own test", write, "the gap to random on the device's own test samples"),
         "lead": Column(lead, write, f"{title} minus the opponent's at equal total cost, paired{points}"),
         "local_lead": Column(f"{lead}, own mix", write, f"likewise on the device's own {groups} mix"),
+        "own_lead": Column(f"{lead}, own test", write, "likewise on the device's own test samples"),
         "gap": Column("gap to random", write, f"{title} minus that of random, paired{pp}"),
         "gap_low": Column("95 % low", write, f"{LOW} the gap, of each row by itself"),
         "gap_high": Column("95 % high", write, f"{HIGH} the gap, of each row by itself"),

@@ -11,9 +11,10 @@ from edgesim.analysis.cost_parts import cost_parts, parts_by_profile
 from edgesim.analysis.curves import curve_bands, curve_values, final_accuracy
 from edgesim.analysis.equal_cost import equal_cost
 from edgesim.analysis.gains import margin_in_words
-from edgesim.analysis.grouping import OPPONENTS
+from edgesim.analysis.grouping import OPPONENTS, ok
 from edgesim.analysis.means import cost_by_ratio, failures, gap_to_random, summary, time_fits
 from edgesim.analysis.prices import compare_prices, device_prices, price_sources
+from edgesim.analysis.second_test_set import second_test_set, sets_there
 from edgesim.formatting import capital
 from edgesim.report import fleet_sections
 from edgesim.report.figures import accuracy, curves, parts, prices
@@ -29,8 +30,7 @@ from edgesim.tasks import ACCURACY
 HIDDEN = {"accuracy_low", "accuracy_high", "gap_at_cost_low", "gap_at_cost_high", "random_keeps"}
 COMMON = ["common_trials", "common_accuracy"]
 STORAGE = "fewer-epochs and rs2 keep every sample on the device, so where storage binds only random runs."
-LEADS = {f"{name}{end}": f"{to}{end}" for name, to in (("gap", "lead"), ("local_gap", "local_lead"))
-         for end in ("", "_low", "_high")}  # fmt: skip
+LEADS = {f"{of}gap{end}": f"{of}lead{end}" for of in ("", "local_", "own_") for end in ("", "_low", "_high")}
 RANKED = 3
 """number of methods from which they are ranked"""
 
@@ -68,10 +68,20 @@ def _summary(source: RunTables) -> Section:
         "Means are over the trials that ended well. Devices count equally, except in "
         f"{metric.title} by data (Eq. 10). ± 95 % "
         f"is half the interval of the {mean}, of each row by itself. {_margin_in_words(source)}"
+        f"{_own_in_words(source)}"
         "Savings are against full training on the same seeds and devices, emulated, with start-up and scoring. "
         "Savings by the closed form (edge paper) leave out start-up, dispatch, memory traffic, reading and heat."
     )
     return Section("summary", "Summary", [], [cells], NO_TRIAL, intro)
+
+
+def _own_in_words(source: RunTables) -> str:
+    """Sentence on the devices' own test samples; empty where there are none."""
+    second_set = second_test_set(ok(source.records))
+    if not second_set.is_own:
+        return ""
+    title = capital(source.metric.title)
+    return f"{title}, own test, is on {second_set.name}; the other accuracies are on the common test set. "
 
 
 def _margin_in_words(source: RunTables) -> str:
@@ -137,7 +147,8 @@ def _accuracy(source: RunTables, page_style: PageStyle) -> Section:
 
 def _against_random(source: RunTables, page_style: PageStyle) -> Section:
     gaps = gap_to_random(source.records)
-    shown = [accuracy.gap_figure(gaps, page_style.styles, source.metric)]
+    sets = [of for of in sets_there(source.records) if of != "local"]
+    shown = [accuracy.gap_figure(gaps, page_style.styles, source.metric, of) for of in sets]
     # With one ratio the gap figure compares the methods already.
     ranked = gaps["method"].nunique() >= RANKED and gaps["keep_ratio"].nunique() > 1
     if ranked:

@@ -62,7 +62,7 @@ class Page:
     @property
     def columns(self) -> dict[str, Column]:
         """Columns of its tables, by name."""
-        return columns_of(self.metric, own_test=self.kind == "report")
+        return columns_of(self.metric)
 
 
 def write(run: Run, out: Path) -> Path:

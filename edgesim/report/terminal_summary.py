@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from edgesim.analysis.grouping import dropped, everywhere, ok
 from edgesim.analysis.means import summary
+from edgesim.analysis.second_test_set import second_test_set
 from edgesim.analysis.verdict import verdict_of
 from edgesim.report.run_tables import Run, read
 from edgesim.report.text_tables import terminal_caption, terminal_rows
 from edgesim.results import text_columns
-from edgesim.tasks import metric_in
 
 KINDS = ("disagreement", "answer", "cost")
 """kinds of findings on the terminal; the page has all"""
@@ -40,4 +40,5 @@ def summary_of(run: Run) -> Summary:
     good = ok(source.records)
     if dropped(good, everywhere(good)):
         sentences.append("Rows with different numbers of trials are over different devices, so compare them with care.")
-    return Summary(sentences, *terminal_rows(summary(source.records)), terminal_caption(metric_in(source.records)))
+    caption = terminal_caption(source.metric, second_test_set(good))
+    return Summary(sentences, *terminal_rows(summary(source.records)), caption)

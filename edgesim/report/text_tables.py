@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from edgesim.analysis.second_test_set import SecondTestSet, sets_there
 from edgesim.formatting import COUNT, number, points, rounded_percent
 from edgesim.report.columns import COLUMNS, column
 from edgesim.report.table_column import Column
@@ -50,11 +51,14 @@ def terminal_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """
     metric = metric_in(summary)
     value, half_width = metric.column(), metric.named("accuracy_half_width")
+    has_own = "own" in sets_there(summary)
+    values_of = [value, half_width, *[metric.column("own")] * has_own]
     header = [
         "method",
         "keep",
         f"test\n{_short(metric)}{' %' * metric.is_share}",
         "±",
+        *[f"own\n{_short(metric)}{' %' * metric.is_share}"] * has_own,
         "time\nsaved",
         "energy\nsaved",
         "start-up\nshare",
@@ -68,7 +72,7 @@ def terminal_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
             number(values["keep_ratio"]),
             *(
                 (points(values[name], sign=False, unit="") if metric.is_share else number(values[name], 3))
-                for name in (value, half_width)
+                for name in values_of
             ),
             *(rounded_percent(values[name]) for name in ("device_time_saved", "device_energy_saved", "startup_share")),
             rounded_percent(values["time_saved"]),
@@ -86,19 +90,23 @@ def _short(metric: Metric) -> str:
     return "acc." if metric is ACCURACY else metric.key if metric.is_share else metric.key.upper()
 
 
-def terminal_caption(metric: Metric) -> str:
+def terminal_caption(metric: Metric, second_set: SecondTestSet) -> str:
     """Sentences below the table at the end of a run."""
+    own = on_common = ""
+    if second_set.is_own:
+        own = f" 'own' is {metric.noun} on {second_set.name}, 'test' on the common test set."
+        on_common = ", on the common test set"
     named = "" if metric is ACCURACY else f"{_short(metric)} is the {metric.title} on the common test set. "
     direction = "" if metric.higher_is_better else f"A lower {metric.title} is better. "
     in_points = ", in points" if metric.is_share else ""
     return (
-        f"{named}{direction}{_CAPTION} The last column is {metric.noun} minus that of random at the same total "
-        f"energy{in_points}."
+        f"{named}{direction}{_CAPTION}{on_common}.{own} The last column is {metric.noun} minus that of random at "
+        f"the same total energy{in_points}{on_common}."
     )
 
 
 _CAPTION = (
     "Time and energy are emulated, start-up and scoring included. 'closed form' is the time saved by the closed form "
     "(edge paper). It counts every FLOP at one rate and leaves out start-up, dispatch, memory traffic, reading, heat "
-    "and idle power. ± is half the 95 % interval of the mean."
+    "and idle power. ± is half the 95 % interval of the mean"
 )

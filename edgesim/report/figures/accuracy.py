@@ -9,6 +9,7 @@ import pandas as pd
 
 from edgesim.analysis.classes import class_skew
 from edgesim.analysis.grouping import FULL
+from edgesim.analysis.second_test_set import gap_column
 from edgesim.formatting import capital, number, percent
 from edgesim.report import columns, plot_style
 from edgesim.report.figures.figure import MAX_BANDS, Figure, RatioAxis, by_method, form_of, with_pairs, words
@@ -72,7 +73,7 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles, value: str) -> Figure:
         else:
             band = plot_style.band(part["keep_ratio"], part[ends[0]], part[ends[1]], style["color"], method)
             traces += plot_style.grouped([line, band], method, method) if few and len(part) > 1 else [line]
-    label = columns.columns_of(metric, own_test=True)[value].label
+    label = columns.columns_of(metric)[value].label
     title = f"{capital(label)} {ratio_axis.words}"
     alt = f"{title}. " + words(data, value, metric.value)
     intervals = f"{'bars' if ratio_axis.is_single else 'bands'} are 95 % intervals, each by itself"
@@ -112,27 +113,31 @@ def mix_in_words(shards: pd.DataFrame, groups: str = "class") -> str:
     )
 
 
-def gap_figure(data: pd.DataFrame, styles: Styles, metric: Metric = ACCURACY) -> Figure:
+def gap_figure(data: pd.DataFrame, styles: Styles, metric: Metric = ACCURACY, of: str = "test") -> Figure:
     """Accuracy gap to random (table of `gap_to_random`) with its intervals, in percentage points.
 
-    Of a metric that is no share, in its own unit.
+    Of a metric that is no share, in its own unit. `of`: the set of test samples.
     """
-    factor = _factor(metric)
-    in_points = data.assign(**{name: factor * data[name] for name in ("gap", "gap_low", "gap_high")})
+    gap, factor = gap_column(of), _factor(metric)
+    low, high = f"{gap}_low", f"{gap}_high"
+    own = ", own test" if of == "own" else ""
+    in_points = data.assign(**{name: factor * data[name] for name in (gap, low, high)})
     ratio_axis, few = RatioAxis.of(data), data["method"].nunique() <= MAX_BANDS
     traces: list[Spec] = []
     for method, part in by_method(in_points):
-        trace = ratio_axis.line(method, part, "gap", styles[method])
+        trace = ratio_axis.line(method, part, gap, styles[method])
         if few or ratio_axis.is_single:
-            trace["error_y"] = plot_style.error_bars(part["gap"], part["gap_low"], part["gap_high"])
+            trace["error_y"] = plot_style.error_bars(part[gap], part[low], part[high])
         traces.append(trace)
-    title = f"{capital(metric.title)} gap to random"
-    alt = f"{title} {ratio_axis.words}. " + words(data, "gap", metric.difference_format)
+    title = f"{capital(metric.title)} gap to random{own}"
+    alt = f"{title} {ratio_axis.words}. " + words(data, gap, metric.difference_format)
     intervals = "Bars are 95 % intervals, each by itself."
     intervals = intervals if few or ratio_axis.is_single else "The 95 % intervals, each by itself, are in the table."
-    note = f"{pairing(data)} {capital(metric.beyond_good)} zero: better than random. {intervals}"
+    note = f"{f'{OWN_NOTE} ' if own else ''}{pairing(data)} {capital(metric.beyond_good)} zero: better than random. "
     spec = {"data": traces, "layout": ratio_axis.layout(_gap_axis(metric))}
-    return Figure("gap", title, note, alt, spec, data)
+    # Pairs are counted on the common test set.
+    table = data[["method", "keep_ratio", "base_keep_ratio", gap, low, high]] if own else data
+    return Figure(gap.replace("_", "-"), title, note + intervals, alt, spec, table)
 
 
 def _factor(metric: Metric) -> float:

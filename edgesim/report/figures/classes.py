@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL, groups
@@ -9,6 +12,7 @@ from edgesim.formatting import n_of, number, percent
 from edgesim.report import plot_style
 from edgesim.report.figures.figure import Figure, RatioAxis, ratio_colours, rows
 from edgesim.report.plot_style import Spec
+from edgesim.report.users import named
 
 MAX_DEVICES = 30
 """devices in a figure of class shares, at most"""
@@ -16,12 +20,13 @@ MAX_SQUARES = 20_000
 """squares of one figure over all choices, at most"""
 
 
-def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
+def shares_figure(counts: pd.DataFrame, after: bool, users: Mapping[int, str] = MappingProxyType({})) -> Figure:
     """Class shares of the first devices as squares: before pruning, or after it for one method and ratio at a time.
 
     Args:
         counts: the table of `class_counts` with `class_name`; the first seed's part is drawn.
         after: show the shares in the subsets.
+        users: device -> its number and user (`users.device_names`).
     """
     column, word = ("share_after", "after") if after else ("share_before", "before")
     first = counts[counts["seed"] == counts["seed"].min()] if len(counts) else counts
@@ -38,13 +43,13 @@ def shares_figure(counts: pd.DataFrame, after: bool) -> Figure:
         part = cell[cell["device"].isin(shown)]
         if part.empty:
             continue
-        names = [f"device {device}" for device in part["device"]]
+        names = [named(device, users) for device in part["device"]]
         hover = f"%{{y}}, %{{x}}: {plot_style.hover('marker.color', 'share')}"
         trace = plot_style.squares(list(part["class_name"]), names, part[column], hover, top)
         traces.append(plot_style.only(trace, method, keep_ratio) if after else trace)
     layout = plot_style.layout(
         {**plot_style.names_axis(labels), "title": {"text": "class"}},
-        {**plot_style.names_axis([f"device {device}" for device in shown]), "autorange": "reversed"},
+        {**plot_style.names_axis([named(device, users) for device in shown]), "autorange": "reversed"},
     )
     layout["height"] = 120 + 18 * max(6, len(shown))
     note = f"Share of each class in a device's samples {word} pruning, first seed"

@@ -52,7 +52,7 @@ def curves_figure(data: pd.DataFrame, value: str) -> Figure:
         band = plot_style.band(part["epoch"], part[f"{value}_low"], part[f"{value}_high"], look["color"], name)
         both = [line, band] if few and len(band["x"]) > 2 else [line]
         traces += [plot_style.only(trace, None if full else method) for trace in plot_style.grouped(both, name, name)]
-    shown = columns.columns_of(metric_in(data), own_test=True)[value]
+    shown = columns.columns_of(metric_in(data))[value]
     label, write = shown.label, shown.write
     last = data.groupby(["method", "keep_ratio"], sort=False).tail(1)
     alt = f"{capital(label)} over epochs. At the end: {words(last, value, write)}"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL, groups
 from edgesim.formatting import NumberFormat, capital, n_of, number, percent, short_percent
 from edgesim.report import plot_style
+from edgesim.report.figures.accuracy import OWN_NOTE
 from edgesim.report.figures.figure import (
     MAX_BANDS,
     Figure,
@@ -21,22 +25,25 @@ from edgesim.report.figures.figure import (
     words,
 )
 from edgesim.report.figures.prices import WORDS
+from edgesim.report.metric_columns import set_columns
 from edgesim.report.plot_style import Spec, Styles
-from edgesim.tasks import ACCURACY, Metric, metric_in
+from edgesim.tasks import ACCURACY, Metric
 
 MAX_DEVICE_POINTS = 12_000
 """points of a figure with one per device, method and ratio; larger figures show a few ratios only"""
 
 
-def device_figure(data: pd.DataFrame, kind: str) -> Figure:
+def device_figure(data: pd.DataFrame, kind: str, users: Mapping[int, str] = MappingProxyType({})) -> Figure:
     """Time or energy of every device (table of `by_device`) on a log scale, one method at a time.
 
     Args:
         data: one row per device, method and keep_ratio.
         kind: "time_s" or "energy_j".
+        users: device -> its number and user (`users.device_names`).
     """
     word, unit = WORDS[kind]
     column = f"device_{kind}"
+    known = {device: plot_style.plain(name) for device, name in users.items()}
     data = data[data[column] > 0]  # a log axis has no place for zero
     order = data.groupby("profile")[column].median().sort_values().index
     places = {profile: place for place, profile in enumerate(order)}
@@ -49,7 +56,7 @@ def device_figure(data: pd.DataFrame, kind: str) -> Figure:
         trace = plot_style.dots(name, part[column], part["profile"], colour, "circle-open")
         # Numbers in place of names: with a thousand devices they are a third of the bytes.
         trace["y"] = [places[profile] for profile in part["profile"]]
-        trace["text"] = [int(device) for device in part["device"]]
+        trace["text"] = [known.get(int(device), int(device)) for device in part["device"]]
         trace["marker"] = {**trace["marker"], "size": 7, "opacity": 0.75}
         trace["hovertemplate"] = f"device %{{text}}<br>{plot_style.hover('x')} {unit}"
         traces.append(plot_style.only(trace, None if full else method))
@@ -65,17 +72,19 @@ def device_figure(data: pd.DataFrame, kind: str) -> Figure:
     return Figure(f"device-{word}", f"{word.capitalize()} of every device", note, alt, spec)
 
 
-def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
+def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str, metric: Metric = ACCURACY, of: str = "test") -> Figure:
     """Accuracy against cost (table of `accuracy_against`), with the Pareto front.
 
     Args:
         data: one row per method and keep_ratio.
         styles: style of every method.
         kind: "time_s" or "energy_j".
+        metric: the metric that decides.
+        of: set of test samples of the table.
     """
     word, unit = WORDS[kind]
-    metric = metric_in(data)
-    value, form = metric.column(), form_of(metric)
+    value, form = metric.column(of), form_of(metric)
+    own = ", own test" if of == "own" else ""
     traces: list[Spec] = []
     most = most_pairs(data)
     for method, part in by_method(data.sort_values("keep_ratio", kind="stable")):
@@ -96,13 +105,15 @@ def pareto_figure(data: pd.DataFrame, styles: Styles, kind: str) -> Figure:
         front["marker"] = {**front["marker"], "size": 15, "line": {"width": 2, "color": plot_style.GREY}}
         traces.append({**front, "hoverinfo": "skip"})
     named = ", ".join(f"{m} at {number(r)}" for m, r in zip(best["method"], best["keep_ratio"], strict=True))
-    alt = f"{capital(metric.title)} against emulated {word} per device. On the Pareto front: {named or 'none'}."
+    alt = f"{capital(metric.title)}{own} against emulated {word} per device. On the Pareto front: {named or 'none'}."
     note = "Mean of one device, scoring included. Ringed, on the Pareto front: no point is cheaper and more accurate."
     x = plot_style.axis(f"{word} per device ({unit})")
-    y = plot_style.axis(f"test {metric.title}", form)
+    note = f"{OWN_NOTE} {note}" if own else note
+    y = plot_style.axis(set_columns(metric)[value].label, form)
     layout = {**plot_style.layout(x, y), "meta": {"marks": "free"}}
     spec = {"data": traces, "layout": layout}
-    return Figure(f"pareto-{word}", f"{capital(metric.title)} against {word}", note, alt, spec, data)
+    title = f"{capital(metric.title)}{own} against {word}"
+    return Figure(f"pareto-{'own-' if own else ''}{word}", title, note, alt, spec, data)
 
 
 def straggler_figure(data: pd.DataFrame, styles: Styles) -> Figure:
