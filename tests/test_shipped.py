@@ -57,7 +57,7 @@ def test_a_name_is_the_shipped_scenario_and_a_file_that_is_there_wins(
         ("quickstart.yaml", "did you mean 'quickstart'"),
         ("scenarios/quickstart.yaml", "did you mean 'quickstart'"),
         ("mine.yml", "did you mean 'mine.yaml'"),
-        ("nothing-like-it-at-all", "there is no such file; scenarios that come with edgesim: cells-detection"),
+        ("nothing-like-it-at-all", "there is no such file; scenarios that come with edgesim: air-quality"),
         (".", "is a folder"),
     ],
 )
