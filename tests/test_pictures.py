@@ -183,7 +183,7 @@ def test_the_size_of_a_gallery_is_what_it_takes_in_the_page() -> None:
 def test_numbers_in_rows_are_said_to_be_no_pictures() -> None:
     reader = kept(pictured(extremes=extremes().assign(height=0, width=0, image=b"")))
     assert images_of(reader) == []
-    assert "The samples of this run are no pictures" in reader.page_text
+    assert "The samples of this run have no pictures" in reader.page_text
     assert reader.numbers("Samples kept first and last, on one device")["index"].tolist() == [*range(11, 17)]
 
 

@@ -129,7 +129,7 @@ def test_ranges_of_a_target() -> None:
 def test_metrics_of_a_regression_by_hand() -> None:
     targets = np.array([[1.0], [2.0], [3.0], [6.0]])
     inputs = ArrayInputs(np.zeros((4, 1), np.float32), (np.zeros(1), np.ones(1)), "cpu", SampleForm(0))
-    task = RegressionTask(inputs, targets, (np.array([3.0]), np.array([2.0])), np.array([0, 0, 1, 1]))
+    task = RegressionTask(inputs, targets, (np.array([3.0]), np.array([2.0])), np.array([0, 0, 1, 1]), 2)
     outputs = (torch.tensor([[1.0], [2.0], [5.0], [3.0]]) - 3) / 2  # errors 0, 0, 2, -3 in units of the targets
     losses = task.losses(outputs, slice(None))
     assert losses.tolist() == pytest.approx([0, 0, 1, 2.25])  # in units of the deviation

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 
+from edgesim.calibration.periodic_reading import PeriodicReading
 from edgesim.hardware.quantity import Scope
 from edgesim.work import FloatArray
 
@@ -70,28 +70,20 @@ def mean_w(times_s: FloatArray, readings: FloatArray, sensor: Sensor) -> float:
     return float(steps_j.sum() / span_s)
 
 
-class Meter:
+class Meter(PeriodicReading):
     """Reads sensors inside its `with` block; afterwards `power_w` is the mean of their sum."""
 
     def __init__(self, sensors: Sequence[Sensor]):
+        super().__init__(max([_PERIOD_S, *(sensor.period_s for sensor in sensors)]), wanted=bool(sensors))
         self._sensors = sensors
-        self._period_s = max([_PERIOD_S, *(sensor.period_s for sensor in sensors)])
         self._times_s: list[float] = []
         self._readings: list[list[float]] = []
         self.failed = 0
         """readings that gave no value"""
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> Meter:
+    def __enter__(self) -> Self:
         self._read()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._read()
+        return super().__enter__()
 
     @property
     def power_w(self) -> float | None:
@@ -107,10 +99,6 @@ class Meter:
         if not self.failed:
             return ()
         return (f"{self.failed} of {self.failed + len(self._times_s)} readings of power gave no value; left out",)
-
-    def _watch(self) -> None:
-        while self._sensors and not self._stop.wait(self._period_s):
-            self._read()
 
     def _read(self) -> None:
         try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from typing import Any
 from edgesim.calibration import clock_records
 from edgesim.calibration.clock_records import ClockRecord
 from edgesim.calibration.energy import number
+from edgesim.calibration.periodic_reading import PeriodicReading
 
 _PERIOD_S = 1.0
 _CHANGING = ("ondemand", "conservative", "schedutil", "powersave", "interactive", "simple_ondemand", "nvhost_podgov")
@@ -90,23 +90,13 @@ def warnings(found: Clocks) -> tuple[str, ...]:
     )
 
 
-class Watch:
+class Watch(PeriodicReading):
     """Reads clocks once a second inside its `with` block; afterwards `records` has their range."""
 
     def __init__(self, clocks: Sequence[Clock]):
+        super().__init__(_PERIOD_S, wanted=bool(clocks))
         self._clocks = clocks
         self._values: list[list[float]] = [[] for _ in clocks]
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._read()
 
     @property
     def records(self) -> tuple[ClockRecord, ...]:
@@ -119,10 +109,6 @@ class Watch:
             range_hz = ordered[0], ordered[len(ordered) // 2], ordered[-1]
             found.append(ClockRecord(clock.name, *range_hz, clock.source, clock.steps_hz, clock.governor, clock.fix))
         return tuple(found)
-
-    def _watch(self) -> None:
-        while self._clocks and not self._stop.wait(_PERIOD_S):
-            self._read()
 
     def _read(self) -> None:
         for clock, values in zip(self._clocks, self._values, strict=True):

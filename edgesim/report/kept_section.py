@@ -28,7 +28,9 @@ from edgesim.results.table_columns import ENDS
 SAMPLES = ["method", "keep_ratio", "label", "class_name", "end", "rank", "index", "score", "tied", "kept_at"]
 NO_TABLE = "The run folder has no table of extremes, so no samples are shown."
 NO_RANKING = "No method of this run ranks samples, so none are shown."
-NO_PICTURES = "The samples of this run are no pictures (too few pixels in one direction); the table has their indices."
+NO_PICTURES = (
+    "The samples of this run have no pictures (token ids, or few pixels in one direction); the table has indices."
+)
 SCORED_ELSEWHERE = "The subsets are those of {run} (pruning.scores_from), whose report shows the scored samples."
 IN_MARKDOWN, METHODS_IN_MARKDOWN = 2, 3
 """samples per class and end, and methods, in Markdown: one line per method and class"""

@@ -25,7 +25,12 @@ class RegressionTask:
     channels = kind.channels
 
     def __init__(
-        self, inputs: ArrayInputs, targets: FloatArray, levels: tuple[FloatArray, FloatArray], labels: IntArray
+        self,
+        inputs: ArrayInputs,
+        targets: FloatArray,
+        levels: tuple[FloatArray, FloatArray],
+        labels: IntArray,
+        num_classes: int,
     ):
         """Take the samples.
 
@@ -34,6 +39,7 @@ class RegressionTask:
             targets: [n, K].
             levels: mean and deviation of the training split's targets, [K] each.
             labels: [n] ranges of the targets, as classes.
+            num_classes: number of ranges.
         """
         self.inputs, self.size, self._labels = inputs, len(targets), np.asarray(labels)
         device = inputs(slice(0, 0)).device
@@ -41,7 +47,7 @@ class RegressionTask:
         mean, deviation = (np.asarray(level, np.float64) for level in levels)
         self._targets = torch.as_tensor(((self._truth - mean) / deviation).astype(np.float32), device=device)
         self._unit = torch.as_tensor(deviation.astype(np.float32), device=device)
-        self._num_classes = int(self._labels.max(initial=0)) + 1
+        self._num_classes = num_classes
 
     @classmethod
     def of(cls, dataset: Dataset, split: str, rows: IntArray | None, inputs: ArrayInputs) -> RegressionTask:
@@ -51,9 +57,7 @@ class RegressionTask:
         deviation = train.std(axis=0)
         levels = train.mean(axis=0), np.where(deviation > 1e-6 * np.abs(train.mean(axis=0)), deviation, 1.0)
         targets, labels = (getattr(dataset, f"{split}_{part}")[chosen] for part in ("targets", "labels"))
-        task = cls(inputs, targets, levels, labels)
-        task._num_classes = dataset.num_classes
-        return task
+        return cls(inputs, targets, levels, labels, dataset.num_classes)
 
     def losses(self, outputs: torch.Tensor, positions: Positions) -> torch.Tensor:
         """Squared error of each sample, the mean over its K numbers, float32 [B]."""

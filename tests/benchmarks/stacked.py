@@ -77,7 +77,10 @@ def in_stacks(model: nn.Module, shards: list[ClassificationTask], test: Classifi
     losses = []
     for start in range(0, len(shards), STACK_SLOTS):
         group = shards[start : start + STACK_SLOTS]
-        members = [stacked.StackMember(slot, s, np.arange(s.size), None, initial) for slot, s in enumerate(group)]
+        members = [
+            stacked.StackMember(slot, s, np.arange(s.size), None, initial, loop.Streams(0, start + slot, "benchmark"))
+            for slot, s in enumerate(group)
+        ]
         for trained in stacked.train(model, members, SETTINGS, test, EVALUATED):
             assert isinstance(trained, evaluation.TrainingOutcome)
             losses.append(trained.tests[EPOCHS].loss)
