@@ -200,7 +200,10 @@ def find(root: str | None, name: str, relative_to: Path | None = None) -> Path |
     found = next((place for place in places if place.exists()), None)
     if found is None:
         tried = ", ".join(dict.fromkeys(str(place) for place in places))
-        raise DataError(f"dataset.root: '{root}' does not exist (looked for {tried}); give the folder with the data")
+        unset = "" if given.is_absolute() or _data_folder() else ", or set EDGESIM_DATA to the folder that it is in"
+        raise DataError(
+            f"dataset.root: '{root}' does not exist (looked for {tried}); give the folder with the data{unset}"
+        )
     return found
 
 
