@@ -59,8 +59,8 @@ class Selection:
     """per-sample loss weights for training, aligned with `positions`; None = all one"""
     notes: dict[str, float] = field(default_factory=dict)
     """numbers of a method to keep with the trial, for example the ratio that its own threshold gave"""
-    sampler: Any = None
-    """sampler of a dynamic method (`training.sampling.Sampler`); None = all positions, each once in every epoch"""
+    epoch_sampler: Any = None
+    """choice of a dynamic method in training (`training.sampling.EpochSampler`); None = all positions in every epoch"""
 
 
 class Trial(NamedTuple):

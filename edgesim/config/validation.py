@@ -151,8 +151,8 @@ def override(
         document: the map to change.
         overrides: `{"training.epochs": 3}` or `["training.epochs=3"]` with the value as YAML; lists by `key[0]`.
             Maps on the way are made, list items must exist.
-        named: top-level keys whose value may be a bare name, as items of lists may; setting an argument turns it into a
-            map with `name`.
+        named: keys whose value may be a bare name, as items of lists may; setting an argument turns it into a map with
+            `name`.
         faults: collects every fault.
     """
     for key, value in _pairs(overrides, faults):
@@ -192,7 +192,7 @@ def _set(document: dict[str, Any], key: str, value: Any, named: set[str], faults
         if isinstance(target, dict):
             target.setdefault(step, {})
         bare = isinstance(target[step], str) and isinstance(steps[i + 1], str)
-        if bare and ((i == 0 and step in named) or isinstance(step, int)):  # a name of a table, at the top or in a list
+        if bare and (step in named or isinstance(step, int)):  # a name of a table
             target[step] = {"name": target[step]}
         target = target[step]
 

@@ -41,7 +41,7 @@ class ExpectedWork:
     @property
     def scores_once(self) -> bool:
         """True where scoring does not depend on the subset size; costs then grow with that size batch by batch."""
-        return self.method.scores_once and not self.reused
+        return self.method.same_for_all_budgets and not self.reused
 
     @cached_property
     def sizes(self) -> IntArray:

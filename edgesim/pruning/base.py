@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from edgesim import seeds
+from edgesim.pruning.subset_samplers import ScoredShard, SubsetSampler, Top
 from edgesim.training.needs import Needs
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
@@ -93,6 +95,13 @@ class Scoring:
     """numbers to be remembered with the trial, for example the ratio that a method's own threshold gave"""
     history: tuple[dict[str, float], ...] = ()
     """one row per epoch of a method that trains something of its own, for the report"""
+    probability: FloatArray | None = None
+    """[n] mean probability that the network gave to the true class, for sampler `beta`; None = not known"""
+
+
+def scored_shard(context: ScoreContext, scoring: Scoring) -> ScoredShard:
+    """A sampler's view of a device's scores."""
+    return ScoredShard(scoring.scores, context.shard.labels, scoring.probability, context.rng)
 
 
 @dataclass(frozen=True)
@@ -105,8 +114,8 @@ class SubsetChoice:
     """loss weights aligned with `positions`"""
     scoring: Scoring | None = None
     """work, notes and, where there are any, scores; None = nothing beyond the warm-up"""
-    sampler: Any = None
-    """sampler of a dynamic method (`training.sampling.Sampler`); None = every position in every epoch"""
+    epoch_sampler: Any = None
+    """choice of a dynamic method in training (`training.sampling.EpochSampler`); None = all of them in each epoch"""
 
 
 @dataclass(frozen=True)
@@ -155,6 +164,8 @@ class Method:
 
     balance: Literal["none", "class"] = "none"
     """class: every class keeps its share of the samples. A field of the same name makes it a hyper-parameter"""
+    sampler: SubsetSampler | None = None
+    """rule that turns scores into a subset, the key `sampler` of a scenario; None = `sampler_for` decides"""
     after_warmup: Literal["reset", "continue"] = "reset"
     """continue: training goes on from the weights at T0 (`Needs.keep_weights`). A field makes it a hyper-parameter"""
 
@@ -173,6 +184,22 @@ class Method:
     def choose(self, context: ScoreContext, k: int) -> SubsetChoice:
         """A subset of k samples, for a method whose scores depend on the budget. Runs once per budget."""
         raise NotImplementedError(f"{type(self).__name__} has no `choose`; its scores serve every budget")
+
+    def sampler_for(self, n: int, k: int) -> SubsetSampler:
+        """Sampler for k of n samples: the scenario's, else the largest scores."""
+        return self.sampler if isinstance(self.sampler, SubsetSampler) else Top()
+
+    def with_options(self, options: Mapping[str, Any]) -> Self:
+        """The same method with other values of `sampler`."""
+        changed = copy.copy(self)
+        for name, value in options.items():
+            object.__setattr__(changed, name, value)  # methods are frozen dataclasses
+        return changed
+
+    @property
+    def same_for_all_budgets(self) -> bool:
+        """True where scoring and sampling take the same work at every budget."""
+        return self.scores_once and type(self).sampler_for is Method.sampler_for
 
     @property
     def scores_once(self) -> bool:

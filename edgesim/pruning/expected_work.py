@@ -4,7 +4,7 @@ The scoring of a trial has three parts:
 
     `Method.needs`       the warm-up and its observations
     `Method.expected`    the method's own work, by default none
-    selection            one comparison per sample, as in `pruning.selection`; a dynamic method counts its own
+    selection            one comparison per sample and the work of the sampler; a dynamic method counts its own
 
 Nearly all of it follows from sizes alone. Where it depends on the data (how soon a clustering settles), `work_is` says
 so: the planned work is then a measured mean ("expected") or an upper bound ("at most"). Two bounds stand beside it. A
@@ -56,6 +56,8 @@ def of_scoring(method: Method, shard: Shard, network: NetworkShape, k: int) -> O
     # As `selection.choose` counts them: a method that keeps everything compares nothing.
     own_count = (method.keeps_all and method.scores_once) or method.dynamic
     work += Work(comparisons=0 if own_count else int(selection_comparisons(shard.size)))
+    if method.scores_once and not method.keeps_all:
+        work += method.sampler_for(shard.size, k).work(shard.size)
 
     def added(part: Part) -> Part:
         return work + part[0], trace + part[1]

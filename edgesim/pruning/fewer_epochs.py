@@ -45,4 +45,4 @@ class FewerEpochs(Method):
         everything = np.arange(shard.size)
         if k == shard.size:  # full training
             return SubsetChoice(everything)
-        return SubsetChoice(everything, sampler=Passes(shard.size, shard.batch_size, steps_for(shard, k)))
+        return SubsetChoice(everything, epoch_sampler=Passes(shard.size, shard.batch_size, steps_for(shard, k)))

@@ -44,7 +44,7 @@ def uniform(n: int, visits: int, rng: np.random.Generator) -> IntArray:
 
 @dataclass(frozen=True)
 class Passes:
-    """Uniform passes over all samples, cut off after some steps (`training.sampling.Sampler`)."""
+    """Uniform passes over all samples, cut off after some steps (`training.sampling.EpochSampler`)."""
 
     size: int
     """n"""

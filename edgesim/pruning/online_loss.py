@@ -64,7 +64,7 @@ class Redraw(Bounded):
 
 @dataclass(frozen=True)
 class OnlineLossSampler:
-    """Draws by loss (`training.sampling.Sampler`)."""
+    """Draws by loss (`training.sampling.EpochSampler`)."""
 
     size: int
     """n"""
@@ -168,7 +168,7 @@ class OnlineLoss(Bounded, Method):
         n, sampler = context.shard.size, self._sampler(context.shard, k)
         notes = {"loss_steps": float(max(0, sampler.steps - sampler.warm_steps))}  # 0: the same as fewer-epochs
         return SubsetChoice(
-            np.arange(n), scoring=Scoring(np.zeros(n), self._choosing(sampler), notes=notes), sampler=sampler
+            np.arange(n), scoring=Scoring(np.zeros(n), self._choosing(sampler), notes=notes), epoch_sampler=sampler
         )
 
     def _sampler(self, shard: Shard, k: int) -> OnlineLossSampler:

@@ -36,7 +36,7 @@ from edgesim.work import FloatArray, IntArray, Work
 
 @dataclass(frozen=True)
 class Rs2Sampler:
-    """Draws the subset of every epoch (`training.sampling.Sampler`)."""
+    """Draws the subset of every epoch (`training.sampling.EpochSampler`)."""
 
     size: int
     """n"""
@@ -107,7 +107,7 @@ class Rs2(Method):
             return SubsetChoice(everything)
         sampler = Rs2Sampler(shard.size, k, self.replacement, self.balance == "class", shard.labels)
         return SubsetChoice(
-            everything, scoring=Scoring(np.zeros(shard.size), self._ordering(shard, k)), sampler=sampler
+            everything, scoring=Scoring(np.zeros(shard.size), self._ordering(shard, k)), epoch_sampler=sampler
         )
 
     def _ordering(self, shard: Shard, k: int) -> Work:

@@ -151,7 +151,7 @@ class EdgeDevice:
         tests: dict[int, Scores] = {}
 
         chosen = prepared.selection
-        subset = loop.Subset(chosen.positions, chosen.weights, chosen.sampler)
+        subset = loop.Subset(chosen.positions, chosen.weights, chosen.epoch_sampler)
         epochs = len(subset.visits(config.training.epochs))
 
         def after_epoch(epoch: loop.Epoch) -> None:

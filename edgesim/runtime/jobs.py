@@ -61,7 +61,7 @@ def group_by_training(prepared: Sequence[PreparedTrial]) -> list[tuple[PreparedT
             entry.selection.positions.tobytes(),
             None if weights is None else weights.tobytes(),
             # a frozen dataclass, whose repr names all of it
-            None if entry.selection.sampler is None else repr(entry.selection.sampler),
+            None if entry.selection.epoch_sampler is None else repr(entry.selection.epoch_sampler),
             tuple((name, value.tobytes()) for name, value in state.items()),
         )
         found.setdefault(key, []).append(entry)

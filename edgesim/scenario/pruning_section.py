@@ -7,11 +7,11 @@ from typing import Any
 
 from edgesim.config import validation
 from edgesim.config.checked_dataclass import checked_dataclass
-from edgesim.config.registry import NamedPlugin, PluginTable, bind, label_of
+from edgesim.config.registry import NamedPlugin, label_of
 from edgesim.cost.objective import Rule
 from edgesim.errors import Fault
-from edgesim.pruning import METHODS, Method
-from edgesim.scenario import keep_ratio
+from edgesim.pruning import METHODS
+from edgesim.scenario import keep_ratio, method_options
 from edgesim.training.settings import Warmup
 
 Document = dict[str, Any]
@@ -43,7 +43,7 @@ class PruningDocument:
     """The keys of `pruning`."""
 
     methods: tuple[Any, ...]
-    """methods to compare: names, or maps with `name`, arguments, and a `label` where one is listed twice"""
+    """methods to compare: names, or maps with `name`, arguments, a `sampler`, and a `label` where two share a name"""
     keep_ratio: Any
     """share of its samples that a device keeps: a number, a list of numbers, or a rule (`budget`, `objective`)"""
     warmup: Warmup = Warmup()
@@ -80,7 +80,7 @@ def _methods(listed: list[Any], faults: list[Fault]) -> tuple[NamedPlugin, ...]:
     labels: set[str] = set()
     for i, entry in enumerate(listed):
         where = f"pruning.methods[{i}]"
-        method = bind(entry, PluginTable(METHODS, "score|choose", labelled=True, base=Method), where, faults)
+        method = method_options.bind_method(entry, where, faults)
         label = label_of(entry)
         if label is not None and label in labels:
             faults.append(Fault(where, f"'{label}' is listed twice; give one of them a `label` of its own"))

@@ -17,7 +17,7 @@ from edgesim import seeds
 from edgesim.errors import TrainingDiverged
 from edgesim.models import train_eval_modes
 from edgesim.training import optim
-from edgesim.training.sampling import Sampler, Visits
+from edgesim.training.sampling import EpochSampler, Visits
 from edgesim.training.settings import Training
 from edgesim.training.task import Task, precision
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
@@ -86,11 +86,11 @@ class Subset:
     positions: IntArray
     weights: FloatArray | None = None
     """scaled to a mean of one, so that they change no step size"""
-    sampler: Sampler | None = None
+    epoch_sampler: EpochSampler | None = None
 
     def visits(self, epochs: int) -> Visits:
         """Samples visited by each draw of each epoch."""
-        return ((len(self.positions),),) * epochs if self.sampler is None else self.sampler.visits(epochs)
+        return ((len(self.positions),),) * epochs if self.epoch_sampler is None else self.epoch_sampler.visits(epochs)
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class _Fitting:
     @property
     def distinct(self) -> int:
         """Different samples visited so far; without a sampler the first epoch visits all."""
-        return int((~np.isnan(self.last_losses)).sum()) if self.subset.sampler else len(self.positions)
+        return int((~np.isnan(self.last_losses)).sum()) if self.subset.epoch_sampler else len(self.positions)
 
     def run_epoch(self, epoch: int) -> bool:
         """One epoch; True where a hook ended the training."""
@@ -197,7 +197,7 @@ class _Fitting:
 
     def _draws(self, streams: Streams) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
         """Places within the subset in a random order, and their loss weights: draw by draw."""
-        sampler = self.subset.sampler
+        sampler = self.subset.epoch_sampler
         if sampler is None:
             while True:
                 permutation = torch.as_tensor(self.order.permutation(len(self.positions)), device=self.device)
@@ -215,7 +215,7 @@ class _Fitting:
         drawn = next(self.draws, None)
         found = 0 if drawn is None else len(drawn[0])
         if drawn is None or found != count:
-            name = type(self.subset.sampler).__name__
+            name = type(self.subset.epoch_sampler).__name__
             raise ValueError(f"{name}.draws gave {found} samples where its `visits` says {count}; they must agree")
         return drawn
 
@@ -254,7 +254,7 @@ class _Fitting:
 
     def _note_losses(self) -> None:
         """Keep the losses of the draw that has ended, for a sampler's next one; of a place drawn twice the last."""
-        if self.subset.sampler is None:
+        if self.subset.epoch_sampler is None:
             return
         fresh, visited = self.losses[self.noted :], self.visited[self.noted :]
         losses = torch.cat(fresh).double()

@@ -22,8 +22,8 @@ class Draw(NamedTuple):
     """[b] loss weights, used as they are; None = all one"""
 
 
-class Sampler(Protocol):
-    """Interface of a sampler: it chooses samples during training. A frozen dataclass, picklable, without state.
+class EpochSampler(Protocol):
+    """Interface: it chooses samples during training. A frozen dataclass, picklable, without state.
 
     The number of visits is known beforehand, so that the schedule, plans and budgets know the work. A batch holds
     samples of one draw.

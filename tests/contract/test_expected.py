@@ -108,7 +108,7 @@ def test_training_is_expected_as_it_is_done(name: str, arguments: dict[str, Any]
     context = context_of(method, images, labels, training)
     for ratio in sorted({1 / n, 0.4, 1.0}):
         (chosen,) = selection.choose(method, context, [ratio])
-        subset = Subset(chosen.selection.positions, chosen.selection.weights, chosen.selection.sampler)
+        subset = Subset(chosen.selection.positions, chosen.selection.weights, chosen.selection.epoch_sampler)
         done = fit(network(), context.task, subset, training, Streams(0, 0, "training"))
         found = expected_work.of_trial(method, context.shard, NETWORK, max(1, round(ratio * n)))
         assert (found.train, tally(found.train_trace)) == (done.work, tally(done.trace))

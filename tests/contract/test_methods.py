@@ -131,7 +131,9 @@ def test_the_contract(name: str, shard: str) -> None:
         budget = max(1, round(ratio * n))
         assert method.dynamic == bool(EXPECTATIONS[name].dynamic)
         if EXPECTATIONS[name].dynamic:
-            visits = Subset(positions, sampler=chosen.selection.sampler).visits(3)  # the epochs of `context_of`
+            visits = Subset(positions, epoch_sampler=chosen.selection.epoch_sampler).visits(
+                3
+            )  # the epochs of `context_of`
             if EXPECTATIONS[name].dynamic == "visits":
                 assert sum(map(sum, visits)) == budget * 3
             else:
