@@ -207,7 +207,7 @@ def test_draws_follow_their_probabilities() -> None:
     sampler = OnlineLossSampler(8, 1000, 20_000, 0, 1, 0.5, None, True)
     p = probabilities(losses, 0.5, None)
     drawn = list(sampler.draws(20_000, losses, np.random.default_rng(3)))
-    places, weights = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    places, weights = (np.concatenate(part) for part in zip(*((d.places, d.weights) for d in drawn), strict=True))
     assert len(places) == 160_000
     statistic = chi_square(np.bincount(places, minlength=8), len(places) * p)
     assert 0.99 < statistic < 20.3  # 0.5 % and 99.5 % of chi-square with 7 degrees of freedom

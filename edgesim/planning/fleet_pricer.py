@@ -60,14 +60,15 @@ def plan_fleet(
     keys, pair = fleet.pairs
     kind, _, _ = fleet.parts(keys)
     reasons = ReasonTable()
-    parts, full_j = [], []
+    parts, full_j, dynamic = [], [], []
     for resolved in resolver.batches():
         parts.append(_cells(resolved, reasons))
         full_j.append(_full_energy_j(resolver, resolved, parts[-1]))
+        dynamic.append(resolver.dynamic(resolved.shard))
     cells = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     of_shards = dict.fromkeys(note for _, found in split for note in found.notes)
     notes = (*map(str, dataset.notes), *of_shards, *scenario.fleet.notes)
-    against = FullTraining(np.concatenate(full_j), config.pricing.repeats, resolver.dynamic)
+    against = FullTraining(np.concatenate(full_j), config.pricing.repeats, np.concatenate(dynamic))
     summary = summarised(dataset, [found.rows for _, found in split])
     return FleetPlan(fleet, resolver.labels, pair, kind, cells, tuple(reasons.texts), notes, against, summary)
 

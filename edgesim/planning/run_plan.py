@@ -116,7 +116,7 @@ class RunPlan:
             columns: known columns.
         """
         spec, method = self.devices[trial.seed, trial.device], self.config.methods[trial.method]
-        n = len(spec.shard)
+        n, shard = len(spec.shard), self.config.describe(self.config.dataset.train_labels[spec.shard])
         record = Record(
             scenario=self.scenario.name,
             seed=trial.seed,
@@ -129,8 +129,8 @@ class RunPlan:
             ratio_rule=self.config.rule_of(trial.method),
             binds=self.rule_reasons[trial].binds if trial in self.rule_reasons else "",
             shard_size=n,
-            subset_size=method.kept_samples(n, int(analytic.subset_size(n, trial.keep_ratio))),
-            dynamic=method.dynamic,
+            subset_size=method.kept_samples(shard, int(analytic.subset_size(n, trial.keep_ratio))),
+            dynamic=method.is_dynamic_on(shard),
             **{"repeats": self.config.pricing.repeats, **columns},
         )
         return TrialResult(record)
@@ -219,7 +219,7 @@ def _known_columns(resolver: TrialResolver, resolved: ResolvedTrials, p: int, r:
     work = resolver.work_of(r)
     trial = work.trial(shard, m)
     least = WorkRecord(*trial.scoring.part("least"), trial.train, trial.train_trace, (shard, m) in work.reused)
-    size, dynamic = int(resolved.size[i]), work.method.dynamic
+    size, dynamic = int(resolved.size[i]), bool(work.dynamic[shard])
     columns = pricing.price(resolver.config.pricing, *resolved.device, size, trial.kept, least, dynamic)
     return {name: value for name, value in columns.items() if name not in ("limit", "reason")}
 

@@ -36,6 +36,7 @@ METHODS: Mapping[str, type[Method]] = ImportedRows(
         "fewer-epochs": "edgesim.pruning.fewer_epochs:FewerEpochs",
         "rs2": "edgesim.pruning.rs2:Rs2",
         "online-loss": "edgesim.pruning.online_loss:OnlineLoss",
+        "auto": "edgesim.pruning.auto:Auto",
     }
 )
 

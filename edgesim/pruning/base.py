@@ -49,6 +49,17 @@ class Shard:
     """of full training"""
     warmup_steps: int
     """T0 of the scenario, in steps"""
+    storable: int | None = None
+    """samples that a storage budget lets the device keep while it trains; None = no budget"""
+
+    def classes_for(self, balance: Literal["none", "class"]) -> IntArray | None:
+        """[n] labels for a method that spreads its classes; None for one that does not."""
+        return None if balance == "none" else self.labels
+
+    @property
+    def fits_storage(self) -> bool:
+        """True where the device may keep all of its samples while it trains."""
+        return self.storable is None or self.storable >= self.size
 
     @property
     def full_steps(self) -> int:
@@ -91,8 +102,8 @@ class Scoring:
     """[n] float64, larger = keep first"""
     work: Work = field(default_factory=Work)
     trace: StepTrace = field(default_factory=StepTrace)
-    notes: dict[str, float] = field(default_factory=dict)
-    """numbers to be remembered with the trial, for example the ratio that a method's own threshold gave"""
+    notes: dict[str, float | str] = field(default_factory=dict)
+    """facts to be remembered with the trial, for example the ratio that a method's own threshold gave"""
     history: tuple[dict[str, float], ...] = ()
     """one row per epoch of a method that trains something of its own, for the report"""
     probability: FloatArray | None = None
@@ -157,7 +168,7 @@ class Method:
     by_chance: ClassVar[bool] = False
     """the scores are random, so no page shows samples in their order"""
     dynamic: ClassVar[bool] = False
-    """the method chooses samples while training goes on; the device keeps all n, and k samples are a price"""
+    """the method may choose samples while training goes on; the device then keeps all n, and k samples are a price"""
 
     reads: ClassVar[frozenset[str]] = frozenset()
     """what the method reads of every sample beside its `needs` (`tasks.CHANNELS`); a task without it is refused"""
@@ -211,6 +222,10 @@ class Method:
         """True where the scores say which samples matter: neither all alike, nor random, nor changing in training."""
         return not (self.keeps_all or self.by_chance or self.dynamic)
 
-    def kept_samples(self, n: int, k: int) -> int:
-        """Samples that a device with n of them stores for training at a budget of k: `subset_size` of a record."""
-        return n if self.dynamic else k
+    def is_dynamic_on(self, shard: Shard) -> bool:
+        """True where the method chooses while it trains on this shard: `dynamic`, unless it goes by storage."""
+        return self.dynamic
+
+    def kept_samples(self, shard: Shard, k: int) -> int:
+        """Samples that a device stores for training at a budget of k: `subset_size` of a record."""
+        return shard.size if self.is_dynamic_on(shard) else k

@@ -54,7 +54,7 @@ def of_scoring(method: Method, shard: Shard, network: NetworkShape, k: int) -> O
     needs, own = _asked(method, shard, network, k)
     work, trace = needs.charge(shard.size, shard.batch_size)
     # As `selection.choose` counts them: a method that keeps everything compares nothing.
-    own_count = (method.keeps_all and method.scores_once) or method.dynamic
+    own_count = (method.keeps_all and method.scores_once) or method.is_dynamic_on(shard)
     work += Work(comparisons=0 if own_count else int(selection_comparisons(shard.size)))
     if method.scores_once and not method.keeps_all:
         work += method.sampler_for(shard.size, k).work(shard.size)
@@ -87,7 +87,7 @@ def _check_epochs(method: Method, shard: Shard) -> None:
 def of_trial(method: Method, shard: Shard, network: NetworkShape, k: int) -> TrialWork:
     """All of a trial that keeps k samples (arguments as in `of_scoring`): scoring, selection and training."""
     _check_epochs(method, shard)
-    scoring, kept = of_scoring(method, shard, network, k), method.kept_samples(shard.size, k)
+    scoring, kept = of_scoring(method, shard, network, k), method.kept_samples(shard, k)
     if scoring.visits is None:
         trace = StepTrace.passes("train", k, shard.batch_size, shard.epochs)
         train = Work(train_samples=k * shard.epochs, steps=int(training_steps(k, shard.batch_size, shard.epochs)))

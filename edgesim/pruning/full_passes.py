@@ -11,11 +11,12 @@ the two differ: 0.3 of 5 samples are 2.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from edgesim.pruning.base import Shard
+from edgesim.pruning.class_even import even_order
 from edgesim.training.sampling import Draw, Visits
 from edgesim.work import FloatArray, IntArray
 
@@ -42,6 +43,20 @@ def uniform(n: int, visits: int, rng: np.random.Generator) -> IntArray:
     return np.arange(n) if visits == n else rng.choice(n, visits, replace=False)
 
 
+def a_pass(n: int, visits: int, classes: IntArray | None, rng: np.random.Generator) -> Draw:
+    """The draw of a pass that ends after `visits` visits: uniform, or with every class spread evenly over its batches.
+
+    Args:
+        n: samples.
+        visits: 1 to n.
+        classes: int array [n], where the classes are to be spread; None = uniform.
+        rng: random numbers.
+    """
+    if classes is None:
+        return Draw(uniform(n, visits, rng))
+    return Draw(even_order(classes, rng)[:visits], in_order=True)
+
+
 @dataclass(frozen=True)
 class Passes:
     """Uniform passes over all samples, cut off after some steps (`training.sampling.EpochSampler`)."""
@@ -51,6 +66,8 @@ class Passes:
     batch_size: int
     steps: int
     """T"""
+    classes: IntArray | None = field(default=None, repr=False, compare=False)
+    """[n] labels, where every batch is to have the class shares of the shard; the same for all samplers of a device"""
 
     def visits(self, epochs: int) -> Visits:
         """One draw per epoch, of as many epochs as the steps fill or begin."""
@@ -59,4 +76,4 @@ class Passes:
     def draws(self, epochs: int, losses: FloatArray, rng: np.random.Generator) -> Iterator[Draw]:
         """All samples; of the last epoch maybe a random part."""
         for size in pass_sizes(self.size, self.batch_size, self.steps):
-            yield Draw(uniform(self.size, size, rng))
+            yield a_pass(self.size, size, self.classes, rng)

@@ -10,6 +10,15 @@ of the network is spent on a loss, so the losses of samples not drawn lately are
 where all are zero the draw is uniform. `unbiased: true` weights each loss with 1/(n·p_i). The expected gradient
 is then that of the mean loss over the shard (Katharopoulos & Fleuret 2018); without it hard samples count for more.
 
+With `balance: class` every batch has the class shares that the draw gives to the shard (`pruning.class_even`); in a
+warm pass these are the shares of the shard itself.
+
+With `most_hopeless` the share of the draws by loss is smaller the more samples have a loss above that of the untrained
+network, which is the mean loss of the first batch. Such samples are wrongly labelled, or not learnt yet, and their
+losses say little of what is worth a visit. With q the share of them among the samples visited so far,
+
+    mix is replaced by mix · max(0, 1 − q / most_hopeless)
+
 Training has T = max(1, round(k/n · E · ceil(n/B))) steps in epochs of n visits, and the learning rate follows its
 schedule over them, as with `fewer-epochs` (`pruning.full_passes`). Where T is within the warm passes this is
 `fewer-epochs`, bit for bit. The note `loss_steps` of the record counts the steps drawn by loss, and is then 0.
@@ -17,7 +26,8 @@ schedule over them, as with `fewer-epochs` (`pruning.full_passes`). Where T is w
 The cut: samples with wrong labels have the largest losses, and the quantile limits their share of the draws.
 
 There is no score. The device keeps all of its n samples: that is its `subset_size`. Work: beside training, n
-comparisons (where there is a cut) and 2n other operations each time that p is computed.
+comparisons (where there is a cut) and 2n other operations each time that p is computed; with `balance: class` n
+comparisons more each time, and for each warm pass.
 
 Source: "online batch selection" by loss, Loshchilov & Hutter 2016 (there by rank). Draws by
 loss mixed with uniform draws are those of prioritised replay and importance sampling.
@@ -26,9 +36,9 @@ loss mixed with uniform draws are those of prioritised replay and importance sam
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -37,11 +47,12 @@ from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
-from edgesim.pruning.full_passes import pass_sizes, steps_for, uniform
+from edgesim.pruning.class_even import even_draw
+from edgesim.pruning.full_passes import a_pass, pass_sizes, steps_for
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
 from edgesim.training.settings import PartEpochs, Steps
-from edgesim.work import FloatArray, Work
+from edgesim.work import FloatArray, IntArray, Work
 
 
 @checked_dataclass()
@@ -76,6 +87,14 @@ class OnlineLossSampler:
     mix: float
     clip: float | None
     unbiased: bool
+    most_hopeless: float | None = None
+    classes: IntArray | None = field(default=None, repr=False, compare=False)
+    """[n] labels, where every batch is to have the class shares of the draw; the same for all samplers of a device"""
+
+    @property
+    def warm_passes(self) -> int:
+        """Uniform passes, the last of them maybe cut off."""
+        return -(-min(self.warm_steps, self.steps) // -(-self.size // self.batch_size))
 
     @property
     def redraws(self) -> int:
@@ -88,7 +107,8 @@ class OnlineLossSampler:
         for size in pass_sizes(self.size, self.batch_size, self.steps):
             parts: list[int] = []
             while (left := size - sum(parts)) > 0:
-                parts.append(min(self._until(done) * self.batch_size, left))
+                steps = 1 if done == 0 and self.most_hopeless is not None else self._until(done)
+                parts.append(min(steps * self.batch_size, left))
                 done += -(-parts[-1] // self.batch_size)
             found.append(tuple(parts))
         return tuple(found)
@@ -103,16 +123,48 @@ class OnlineLossSampler:
 
     def draws(self, epochs: int, losses: FloatArray, rng: np.random.Generator) -> Iterator[Draw]:
         """Uniform passes first, then draws by loss."""
-        done, p = 0, np.full(self.size, 1.0 / self.size)
-        for visits in (count for epoch in self.visits(epochs) for count in epoch):
-            if done < self.warm_steps:
-                yield Draw(uniform(self.size, visits, rng))
-            else:
-                if self._since(done) == 0:
-                    p = probabilities(losses, self.mix, self.clip)
-                places = rng.choice(self.size, visits, p=p)
-                yield Draw(places, 1.0 / (self.size * p[places]) if self.unbiased else None)
-            done += -(-visits // self.batch_size)
+        done, p, untrained = 0, np.full(self.size, 1.0 / self.size), math.nan
+        for epoch in self.visits(epochs):
+            warm = self._warm_pass(min(sum(epoch), (self.warm_steps - done) * self.batch_size), epoch, rng)
+            for visits in epoch:
+                if done == 1:
+                    untrained = float(np.nanmean(losses))
+                if done < self.warm_steps:
+                    yield next(warm)
+                else:
+                    if self._since(done) == 0:
+                        p = probabilities(losses, self._mix(losses, untrained), self.clip)
+                    places = self._drawn(p, visits, rng)
+                    weights = 1.0 / (self.size * p[places]) if self.unbiased else None
+                    yield Draw(places, weights, in_order=self.classes is not None)
+                done += -(-visits // self.batch_size)
+
+    def _warm_pass(self, size: int, parts: Sequence[int], rng: np.random.Generator) -> Iterator[Draw]:
+        """The draws of a pass over `size` samples that is cut into parts."""
+        if size <= 0:
+            return
+        drawn = a_pass(self.size, size, self.classes, rng)
+        if parts[0] == size:
+            yield drawn
+            return
+        places = drawn.places if drawn.in_order else rng.permutation(drawn.places)
+        for end, count in zip(np.cumsum(parts), parts, strict=True):
+            yield Draw(places[end - count : end], in_order=drawn.in_order)
+
+    def _mix(self, losses: FloatArray, untrained: float) -> float:
+        """Share of the draws that go by loss, smaller where many losses are above that of the untrained network."""
+        known = losses[~np.isnan(losses)]
+        if self.most_hopeless is None or not known.size:
+            return self.mix
+        return self.mix * max(0.0, 1.0 - float((known > untrained).mean()) / self.most_hopeless)
+
+    def _drawn(self, p: FloatArray, visits: int, rng: np.random.Generator) -> IntArray:
+        """Places of one stretch; where classes are to be spread, batch by batch."""
+        if self.classes is None:
+            return rng.choice(self.size, visits, p=p)
+        starts = range(0, visits, self.batch_size)
+        batches = [even_draw(p, self.classes, min(self.batch_size, visits - start), rng) for start in starts]
+        return np.concatenate(batches)
 
 
 def probabilities(losses: FloatArray, mix: float, clip: float | None) -> FloatArray:
@@ -149,6 +201,10 @@ class OnlineLoss(Bounded, Method):
     """quantile of the losses that larger ones are cut to; null = no cut"""
     unbiased: bool = False
     """weight the losses so that the expected gradient is that of uniform draws"""
+    most_hopeless: Annotated[float, Field(gt=0, le=1)] | None = None
+    """share of samples with a loss above the untrained network's at which no draw goes by loss; null = `mix` stays"""
+    balance: Literal["none", "class"] = "none"
+    """class: every batch has each class in the proportion that the draw gives it"""
 
     source: ClassVar[str] = "Loshchilov & Hutter 2016, by loss instead of rank"
     cost_class: ClassVar[str] = "no warm-up; chooses while training"
@@ -176,9 +232,12 @@ class OnlineLoss(Bounded, Method):
         warm = math.ceil(self.warm_epochs * per_epoch - 1e-9)
         every = self.redraw.every(per_epoch)
         parts = (shard.size, shard.batch_size, steps_for(shard, k), warm, every)
-        return OnlineLossSampler(*parts, self.mix, self.clip, self.unbiased)
+        return OnlineLossSampler(
+            *parts, self.mix, self.clip, self.unbiased, self.most_hopeless, shard.classes_for(self.balance)
+        )
 
     def _choosing(self, sampler: OnlineLossSampler) -> Work:
-        """Comparisons of the cut, and the arithmetic of p."""
+        """Comparisons of the cut and of the classes, and the arithmetic of p."""
         n, times = sampler.size, sampler.redraws
-        return Work(comparisons=0 if self.clip is None else n * times, other_flops=2.0 * n * times)
+        orders = 0 if self.balance == "none" else sampler.warm_passes + times
+        return Work(comparisons=n * ((0 if self.clip is None else times) + orders), other_flops=2.0 * n * times)

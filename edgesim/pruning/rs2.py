@@ -7,9 +7,8 @@
 Within an epoch no sample comes twice. Steps and schedule are those of a fixed subset of k samples: E·ceil(k/B) steps,
 E·k visits. At k = n it is `full`, bit for bit.
 
-With `balance: class` the order spreads every class evenly. A sample of place r in a random order of its class has the
-key (r + u_c)/n_c, with u_c uniform in [0, 1) for each class. Any k samples in a row then have nearly k/n of every
-class.
+With `balance: class` the order spreads every class evenly (`pruning.class_even`). Any k samples in a row then have
+nearly k/n of every class.
 
 There is no score. The device keeps all of its n samples: that is its `subset_size`.
 
@@ -29,6 +28,7 @@ import numpy as np
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
+from edgesim.pruning.class_even import even_order
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
 from edgesim.work import FloatArray, IntArray, Work
@@ -67,14 +67,7 @@ class Rs2Sampler:
 
     def order(self, rng: np.random.Generator) -> IntArray:
         """A random order of the shard, int64 [n]; balanced: with every class spread evenly over it."""
-        order = rng.permutation(self.size)
-        if not self.balanced:
-            return order
-        keys = np.empty(self.size)
-        for label in np.unique(self.labels):
-            members = np.flatnonzero(self.labels[order] == label)
-            keys[members] = (np.arange(len(members)) + rng.random()) / len(members)
-        return order[np.argsort(keys, kind="stable")]
+        return even_order(self.labels, rng) if self.balanced else rng.permutation(self.size)
 
 
 @checked_dataclass()

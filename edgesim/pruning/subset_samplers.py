@@ -65,7 +65,7 @@ class SampledSubset:
     """exactly as many unique positions as the parts' budgets, in any order"""
     weights: FloatArray | None = None
     """loss weights aligned with `positions`; None = all one"""
-    notes: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, float | str] = field(default_factory=dict)
     """numbers to be remembered with the trial"""
 
 

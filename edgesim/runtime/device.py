@@ -125,7 +125,7 @@ class EdgeDevice:
     def _outputs(self, method: base.Method, choice: ChargedSubset, trial: Trial, first: bool) -> MethodOutputs:
         """Outputs to keep beside the subset; scores that serve all budgets go with the first trial only."""
         for_all = method.scores_once
-        ranked = not (method.dynamic or method.keeps_all)
+        ranked = not (method.is_dynamic_on(self._config.describe(self._labels)) or method.keeps_all)
         scores = choice.scores if ranked else None
         wanted = self._config.keep_scores and scores is not None and (first or not for_all)
         indices = self.spec.shard if wanted else None
@@ -204,7 +204,7 @@ class EdgeDevice:
     ) -> Record:
         """Step 5: the record of a trial, priced by the closed form and by the emulator."""
         spec, config, m = self.spec, self._config, len(prepared.selection.positions)
-        dynamic = config.methods[prepared.trial.method].dynamic
+        dynamic = config.methods[prepared.trial.method].is_dynamic_on(config.describe(self._labels))
         visited = {"visited_share": trained.fit_result.distinct / m} if dynamic else {}
         notes = prepared.selection.notes | visited
         priced = self._cache.price(spec, m, done, dynamic)

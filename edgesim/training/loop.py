@@ -204,8 +204,8 @@ class _Fitting:
                 yield permutation, None if self.weights is None else self.weights[permutation]
         seen = self.last_losses.view()
         seen.flags.writeable = False
-        for places, weights in sampler.draws(self.settings.epochs, seen, streams.draws()):
-            shuffle = self.order.permutation(len(places))
+        for places, weights, in_order in sampler.draws(self.settings.epochs, seen, streams.draws()):
+            shuffle = np.arange(len(places)) if in_order else self.order.permutation(len(places))
             shuffled = None if weights is None else np.asarray(weights[shuffle], dtype=np.float32)
             scaled = None if shuffled is None else torch.as_tensor(shuffled, device=self.device)
             yield torch.as_tensor(places[shuffle], device=self.device), scaled

@@ -14,12 +14,14 @@ Visits = Sequence[Sequence[int]]
 
 
 class Draw(NamedTuple):
-    """Samples of one stretch of training, each visited once per mention. Training shuffles their order."""
+    """Samples of one stretch of training, each visited once per mention."""
 
     places: IntArray
     """[b] places within the subset; one may be there more than once"""
     weights: FloatArray | None = None
     """[b] loss weights, used as they are; None = all one"""
+    in_order: bool = False
+    """True where batches are cut from `places` as they stand; else training shuffles them first"""
 
 
 class EpochSampler(Protocol):
