@@ -57,7 +57,7 @@ class Selection:
     """sorted unique positions within the shard, exactly `budget` of them"""
     weights: FloatArray | None = None
     """per-sample loss weights for training, aligned with `positions`; None = all one"""
-    notes: dict[str, float | str] = field(default_factory=dict)
+    notes: Mapping[str, float | str] = field(default_factory=dict)
     """facts of a method to keep with the trial, for example the ratio that its own threshold gave"""
     epoch_sampler: Any = None
     """choice of a dynamic method in training (`training.sampling.EpochSampler`); None = all positions in every epoch"""

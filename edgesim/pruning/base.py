@@ -52,10 +52,6 @@ class Shard:
     storable: int | None = None
     """samples that a storage budget lets the device keep while it trains; None = no budget"""
 
-    def classes_for(self, balance: Literal["none", "class"]) -> IntArray | None:
-        """[n] labels for a method that spreads its classes; None for one that does not."""
-        return None if balance == "none" else self.labels
-
     @property
     def fits_storage(self) -> bool:
         """True where the device may keep all of its samples while it trains."""
@@ -102,7 +98,7 @@ class Scoring:
     """[n] float64, larger = keep first"""
     work: Work = field(default_factory=Work)
     trace: StepTrace = field(default_factory=StepTrace)
-    notes: dict[str, float | str] = field(default_factory=dict)
+    notes: Mapping[str, float | str] = field(default_factory=dict)
     """facts to be remembered with the trial, for example the ratio that a method's own threshold gave"""
     history: tuple[dict[str, float], ...] = ()
     """one row per epoch of a method that trains something of its own, for the report"""

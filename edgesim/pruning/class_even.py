@@ -6,9 +6,26 @@ b samples has b·n_c/n samples of class c, to within one or so; a random one dif
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
+from edgesim.pruning.base import Shard
+from edgesim.pruning.budgets import Balance
 from edgesim.work import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Labels of a shard, for samplers that spread its classes; all of a device have the same, so they compare equal."""
+
+    labels: IntArray = field(repr=False, compare=False)
+    """[n]"""
+
+
+def classes_of(shard: Shard, balance: Balance) -> Classes | None:
+    """Classes to be spread; None where a method does not ask for it."""
+    return None if balance == "none" else Classes(shard.labels)
 
 
 def even_order(labels: IntArray, rng: np.random.Generator) -> IntArray:

@@ -21,6 +21,7 @@ import numpy as np
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
+from edgesim.pruning.class_even import classes_of
 from edgesim.pruning.full_passes import Passes, pass_sizes, steps_for
 from edgesim.training.needs import Needs
 from edgesim.work import Work
@@ -49,7 +50,7 @@ class FewerEpochs(Method):
     def choose(self, context: ScoreContext, k: int) -> SubsetChoice:
         """All positions, for the steps that k samples would buy."""
         shard = context.shard
-        everything, classes = np.arange(shard.size), shard.classes_for(self.balance)
+        everything, classes = np.arange(shard.size), classes_of(shard, self.balance)
         if k == shard.size and classes is None:  # full training
             return SubsetChoice(everything)
         scoring = Scoring(np.zeros(shard.size), self._ordering(shard, k))

@@ -11,12 +11,12 @@ the two differ: 0.3 of 5 samples are 2.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from edgesim.pruning.base import Shard
-from edgesim.pruning.class_even import even_order
+from edgesim.pruning.class_even import Classes, even_order
 from edgesim.training.sampling import Draw, Visits
 from edgesim.work import FloatArray, IntArray
 
@@ -43,18 +43,18 @@ def uniform(n: int, visits: int, rng: np.random.Generator) -> IntArray:
     return np.arange(n) if visits == n else rng.choice(n, visits, replace=False)
 
 
-def a_pass(n: int, visits: int, classes: IntArray | None, rng: np.random.Generator) -> Draw:
+def a_pass(n: int, visits: int, classes: Classes | None, rng: np.random.Generator) -> Draw:
     """The draw of a pass that ends after `visits` visits: uniform, or with every class spread evenly over its batches.
 
     Args:
         n: samples.
         visits: 1 to n.
-        classes: int array [n], where the classes are to be spread; None = uniform.
+        classes: where they are to be spread; None = uniform.
         rng: random numbers.
     """
     if classes is None:
         return Draw(uniform(n, visits, rng))
-    return Draw(even_order(classes, rng)[:visits], in_order=True)
+    return Draw(even_order(classes.labels, rng)[:visits], in_order=True)
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Passes:
     batch_size: int
     steps: int
     """T"""
-    classes: IntArray | None = field(default=None, repr=False, compare=False)
-    """[n] labels, where every batch is to have the class shares of the shard; the same for all samplers of a device"""
+    classes: Classes | None = None
+    """where every batch is to have the class shares of the shard"""
 
     def visits(self, epochs: int) -> Visits:
         """One draw per epoch, of as many epochs as the steps fill or begin."""

@@ -37,7 +37,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -47,7 +47,7 @@ from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
-from edgesim.pruning.class_even import even_draw
+from edgesim.pruning.class_even import Classes, classes_of, even_draw
 from edgesim.pruning.full_passes import a_pass, pass_sizes, steps_for
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
@@ -88,8 +88,9 @@ class OnlineLossSampler:
     clip: float | None
     unbiased: bool
     most_hopeless: float | None = None
-    classes: IntArray | None = field(default=None, repr=False, compare=False)
-    """[n] labels, where every batch is to have the class shares of the draw; the same for all samplers of a device"""
+    fade: bool = False
+    classes: Classes | None = None
+    """where every batch is to have the class shares of the draw"""
 
     @property
     def warm_passes(self) -> int:
@@ -133,7 +134,7 @@ class OnlineLossSampler:
                     yield next(warm)
                 else:
                     if self._since(done) == 0:
-                        p = probabilities(losses, self._mix(losses, untrained), self.clip)
+                        p = probabilities(losses, self._mix(losses, untrained) * self._faded(done), self.clip)
                     places = self._drawn(p, visits, rng)
                     weights = 1.0 / (self.size * p[places]) if self.unbiased else None
                     yield Draw(places, weights, in_order=self.classes is not None)
@@ -151,6 +152,10 @@ class OnlineLossSampler:
         for end, count in zip(np.cumsum(parts), parts, strict=True):
             yield Draw(places[end - count : end], in_order=drawn.in_order)
 
+    def _faded(self, done: int) -> float:
+        """Share of `mix` that is left after so many steps."""
+        return 1.0 - (done - self.warm_steps) / (self.steps - self.warm_steps) if self.fade else 1.0
+
     def _mix(self, losses: FloatArray, untrained: float) -> float:
         """Share of the draws that go by loss, smaller where many losses are above that of the untrained network."""
         known = losses[~np.isnan(losses)]
@@ -163,7 +168,7 @@ class OnlineLossSampler:
         if self.classes is None:
             return rng.choice(self.size, visits, p=p)
         starts = range(0, visits, self.batch_size)
-        batches = [even_draw(p, self.classes, min(self.batch_size, visits - start), rng) for start in starts]
+        batches = [even_draw(p, self.classes.labels, min(self.batch_size, visits - start), rng) for start in starts]
         return np.concatenate(batches)
 
 
@@ -203,6 +208,8 @@ class OnlineLoss(Bounded, Method):
     """weight the losses so that the expected gradient is that of uniform draws"""
     most_hopeless: Annotated[float, Field(gt=0, le=1)] | None = None
     """share of samples with a loss above the untrained network's at which no draw goes by loss; null = `mix` stays"""
+    fade: bool = False
+    """let the share of the draws that go by loss fall evenly to 0 at the last step"""
     balance: Literal["none", "class"] = "none"
     """class: every batch has each class in the proportion that the draw gives it"""
 
@@ -233,7 +240,7 @@ class OnlineLoss(Bounded, Method):
         every = self.redraw.every(per_epoch)
         parts = (shard.size, shard.batch_size, steps_for(shard, k), warm, every)
         return OnlineLossSampler(
-            *parts, self.mix, self.clip, self.unbiased, self.most_hopeless, shard.classes_for(self.balance)
+            *parts, self.mix, self.clip, self.unbiased, self.most_hopeless, self.fade, classes_of(shard, self.balance)
         )
 
     def _choosing(self, sampler: OnlineLossSampler) -> Work:

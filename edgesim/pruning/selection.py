@@ -6,7 +6,7 @@ Every method goes through `choose`, which also charges a trial for all that its 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -102,7 +102,7 @@ def _charged(choice: SubsetChoice, context: ScoreContext, comparisons: int, wall
     """Add the share of the warm-up and the selection to a method's own work."""
     observed, scoring = context.observations, choice.scoring
     work = observed.work + Work(comparisons=comparisons)
-    notes = {} if scoring is None else scoring.notes
+    notes: Mapping[str, float | str] = {} if scoring is None else scoring.notes
     return ChargedSubset(
         selection=Selection(choice.positions, choice.weights, notes, choice.epoch_sampler),
         work=work if scoring is None else work + scoring.work,

@@ -17,7 +17,7 @@ Work: every sampler takes the n comparisons of a selection, and what its own tex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
@@ -65,7 +65,7 @@ class SampledSubset:
     """exactly as many unique positions as the parts' budgets, in any order"""
     weights: FloatArray | None = None
     """loss weights aligned with `positions`; None = all one"""
-    notes: dict[str, float | str] = field(default_factory=dict)
+    notes: Mapping[str, float | str] = field(default_factory=dict)
     """numbers to be remembered with the trial"""
 
 

@@ -206,7 +206,7 @@ class EdgeDevice:
         spec, config, m = self.spec, self._config, len(prepared.selection.positions)
         dynamic = config.methods[prepared.trial.method].is_dynamic_on(config.describe(self._labels))
         visited = {"visited_share": trained.fit_result.distinct / m} if dynamic else {}
-        notes = prepared.selection.notes | visited
+        notes = {**prepared.selection.notes, **visited}
         priced = self._cache.price(spec, m, done, dynamic)
         columns: dict[str, Any] = priced if priced["reason"] else measured | priced
         return Record(
