@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pandas as pd
-from gaps import LABELS, Setting, against_random, cell, mean_gap, settings, shift, side, text, told, wrapped
-from results import COST, FEWER_EPOCHS, GAPS, MEAN, MOVING, RANDOM, RATIO, SCORED, STATIC, Question
+from gaps import LABELS, against_random, cell, mean_gap, settings, shift
+from results import MEAN, MOVING, SCORED, STATIC
+from study.comparisons import COST, FEWER_EPOCHS, GAPS, RANDOM, RATIO, Question
+from study.wording import Setting, side, text, told, wrapped
 
 WHAT = {
     "fewer-epochs": "all data, the schedule shortened",
