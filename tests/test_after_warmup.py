@@ -166,7 +166,9 @@ def test_records_plans_and_budgets(make_scenario: Make, tmp_path: Path) -> None:
     )
     priced = plan_fleet(scenario).frame().set_index(["device", "method", "keep_ratio"])
     both = ["subset_size", "device_time_s", "device_energy_j", "device_score_energy_j", "storage_bytes"]
-    pd.testing.assert_frame_equal(priced[both].sort_index(), records[both].sort_index(), check_dtype=False, check_index_type=False, rtol=1e-12)
+    pd.testing.assert_frame_equal(
+        priced[both].sort_index(), records[both].sort_index(), check_dtype=False, check_index_type=False, rtol=1e-12
+    )
 
 
 def test_a_budget_knows_of_the_counted_epochs(make_scenario: Make, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_the_work_is_that_of_one_training(name: str, shard: str) -> None:
     given = base.Shard(n, labels.astype(np.int64), CLASSES, BATCH, EPOCHS, each + (each > 1))  # cut short
     method = method_of(name).with_options({"after_warmup": "counts"})
     use = use_of(method, given)
-    epochs = {1: 1}.get(each, 2) if name != "tdds" else EPOCHS  # of a window of 4
+    epochs = {1: 1}.get(each, 2) if name not in ("tdds", "dual") else EPOCHS  # a window of 4
     assert use.epochs == epochs
     (seen,) = observe_warmup(network(), task, [use.needs], training, STREAMS)
     assert (seen.work.train_samples, seen.work.steps) == (0, 0)
