@@ -13,6 +13,8 @@ W is T0 rounded up to whole epochs. These steps are training in the records, not
 method asks for, such as forward passes over the shard, and the selection. The learning rate follows the progress in
 epochs: the subset's part begins at W of E, however few its steps. With k = n this is full training, bit for bit.
 
+Where one selection serves several trainings (`training.repeats`), each of them is priced with its own W epochs.
+
 The device holds all n samples during the W epochs, as every method does that scores; `subset_size` is k. Where T0 is
 all of training, the subset comes too late: the trial is full training, and keeps all n.
 
