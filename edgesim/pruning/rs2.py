@@ -11,7 +11,8 @@ With `balance: class` the order spreads every class evenly. A sample of place r 
 key (r + u_c)/n_c, with u_c uniform in [0, 1) for each class. Any k samples in a row then have nearly k/n of every
 class.
 
-There is no score. The device keeps all of its n samples: that is its `subset_size`.
+There is no score. The device keeps all of its n samples: that is its `subset_size`. So time and energy of training are
+saved, and no storage.
 
 Deviation: a piece that goes on in a new order takes from it the first samples that it does not have yet.
 
