@@ -407,6 +407,19 @@ def same(first: edgesim.Run, second: edgesim.Run) -> None:
         pd.testing.assert_frame_equal(getattr(first, name), getattr(second, name), check_exact=True)
 
 
+def test_rs2_saves_time_and_energy_but_no_storage(moving: edgesim.Run) -> None:
+    full = moving.records[moving.records["method"] == "full"].set_index("device")
+    rows = moving.records[moving.records["method"].str.startswith("rs2") & (moving.records["keep_ratio"] < 1)]
+    assert len(rows) >= len(full)
+    for row in rows.itertuples():
+        whole = full.loc[row.device]
+        assert row.train_flops < whole["train_flops"]
+        assert row.device_train_time_s < whole["device_train_time_s"]
+        assert row.device_energy_j < whole["device_energy_j"]
+        kept = [row.subset_size, row.storage_bytes, row.upload_bytes]
+        assert kept == whole[["subset_size", "storage_bytes", "upload_bytes"]].tolist()
+
+
 def test_records_say_what_was_done(moving: edgesim.Run) -> None:
     records = moving.records
     assert (records["status"] == "ok").all()

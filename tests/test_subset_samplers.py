@@ -135,6 +135,11 @@ def test_keys_of_a_scenario() -> None:
         ({"name": "el2n", "sampler": "strat"}, ".name", "there is no 'strat'; allowed: top, stratified"),
         ({"name": "el2n", "sampler": "my:Own"}, ".name", "there is no 'my:Own', and no sampler of your own"),
         ({"name": "el2n", "sampler": {"name": "beta", "cutoff": 1}}, ".cutoff", "unknown key; allowed: c_d"),
+        (
+            {"name": "el2n", "samplr": "top"},
+            "samplr",
+            "allowed: after_warmup, balance, label, name, replicas, sampler",
+        ),
         ({"name": "el2n", "sampler": 3}, "", "must be a name or a map with `name`; got a number (3)"),
         (
             {"name": "el2n", "sampler": "class-balanced", "balance": "class"},
@@ -146,7 +151,7 @@ def test_keys_of_a_scenario() -> None:
 def test_samplers_that_are_refused(entry: dict[str, Any], path: str, words: str) -> None:
     named, (fault,) = bound(entry)
     assert named is None
-    assert fault.path == f"pruning.methods[0].sampler{path}"
+    assert fault.path in (f"pruning.methods[0].sampler{path}", f"pruning.methods[0].{path}")
     assert words in fault.message
 
 

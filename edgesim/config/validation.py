@@ -53,7 +53,7 @@ def nearest(name: object, allowed: Iterable[str]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
-def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
+def build(cls: type[T], given: Any, path: str, faults: list[Fault], beside: Sequence[str] = ()) -> T | None:
     """Construct a frozen dataclass from a YAML map; faults are added to `faults` with their YAML path.
 
     Args:
@@ -61,6 +61,7 @@ def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
         given: what the document holds there.
         path: YAML path of `given`, for messages.
         faults: the list that collects faults.
+        beside: keys that are allowed there and read elsewhere, for the list of those that are allowed.
 
     Returns: the instance, or None where there was a fault.
     """
@@ -68,7 +69,7 @@ def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
         faults.append(Fault(path, f"must be a map, not {kind_of(given)}"))
         return None
     before = len(faults)
-    known = _known(cls, given, path, faults)
+    known = _known(cls, given, path, faults, beside)
     check_finite(known, path, faults)
     crossed = _crossed(cls, given, path)
     faults.extend(crossed)
@@ -106,11 +107,13 @@ def _crossed(cls: Any, given: dict[str, Any], path: str) -> list[Fault]:
     return found
 
 
-def _known(cls: Any, given: dict[str, Any], path: str, faults: list[Fault]) -> dict[str, Any]:
+def _known(
+    cls: Any, given: dict[str, Any], path: str, faults: list[Fault], beside: Sequence[str] = ()
+) -> dict[str, Any]:
     """`given` without unknown keys, at every depth; each of them is a fault."""
     hints = field_types(cls)
     names = [field.name for field in dataclasses.fields(cls) if field.init]
-    unknown_keys(given, names, path, faults)
+    unknown_keys(given, list(dict.fromkeys([*names, *beside])), path, faults)
     known: dict[str, Any] = {}
     for key, value in given.items():
         if key in names:

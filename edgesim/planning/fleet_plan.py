@@ -66,6 +66,8 @@ class FleetPlan:
     """reasons"""
     data_notes: tuple[str, ...]
     """notes of the reader of the data: files left out, missing, met twice or read as something else"""
+    method_notes: tuple[str, ...]
+    """sentences on methods whose subsets are never trained on"""
     full: FullTraining
     shards: ShardSummary
     """sizes and differences of the shards that the partition made"""

@@ -19,6 +19,8 @@ from edgesim.planning.auto_modes import with_chosen_modes
 from edgesim.planning.trials import LIMITS as TRIAL_LIMITS
 from edgesim.planning.trials import Curves, ResolvedTrials, TrialResolver
 from edgesim.planning.virtual_fleet import own_fleet
+from edgesim.pruning import Method
+from edgesim.pruning.after_warmup import late_subsets, use_of
 from edgesim.records import Record, Reused, Status, Trial, TrialResult, WorkRecord
 from edgesim.scenario.experiment import DeviceSpec, ExperimentConfig, configure, load_dataset, shards_of
 from edgesim.scenario.loading import Scenario
@@ -67,6 +69,13 @@ class RunPlan:
     def partition_notes(self) -> list[str]:
         """Sentences on users and samples that no device has, each once whatever the seeds."""
         return list(dict.fromkeys(note for found in self.shards.values() for note in found.notes))
+
+    @property
+    def method_notes(self) -> list[str]:
+        """Sentences on methods whose warm-up is all of the training that it counts for."""
+        labels = self.config.dataset.train_labels
+        shards = [self.config.describe(labels[spec.shard]) for spec in self.devices.values()]
+        return late_subsets(self.config.methods, shards)
 
     @property
     def shown_device(self) -> dict[str, Any] | None:
@@ -129,7 +138,7 @@ class RunPlan:
             ratio_rule=self.config.rule_of(trial.method),
             binds=self.rule_reasons[trial].binds if trial in self.rule_reasons else "",
             shard_size=n,
-            subset_size=method.kept_samples(shard, int(analytic.subset_size(n, trial.keep_ratio))),
+            subset_size=use_of(method, shard).kept(int(analytic.subset_size(n, trial.keep_ratio))),
             dynamic=method.is_dynamic_on(shard),
             **{"repeats": self.config.pricing.repeats, **columns},
         )

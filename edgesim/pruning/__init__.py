@@ -30,6 +30,7 @@ METHODS: Mapping[str, type[Method]] = ImportedRows(
         "ccs": "edgesim.pruning.ccs:Ccs",
         "moderate": "edgesim.pruning.moderate:Moderate",
         "tdds": "edgesim.pruning.tdds:Tdds",
+        "dual": "edgesim.pruning.dual:Dual",
         "infobatch": "edgesim.pruning.infobatch:Infobatch",
         "craig": "edgesim.pruning.craig:Craig",
         "gradmatch": "edgesim.pruning.gradmatch:GradMatch",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 WorkIs = Literal["exact", "expected", "at most"]
 """relation of planned work to the work that will be done; the last two may be off where a plan cannot run the method"""
+AfterWarmup = Literal["reset", "continue", "counts"]
 WorkCase = Literal["planned", "least", "most"]
 Part = tuple[Work, StepTrace]
 
@@ -173,8 +174,8 @@ class Method:
     """class: every class keeps its share of the samples. A field of the same name makes it a hyper-parameter"""
     sampler: SubsetSampler | None = None
     """rule that turns scores into a subset, the key `sampler` of a scenario; None = `sampler_for` decides"""
-    after_warmup: Literal["reset", "continue"] = "reset"
-    """continue: training goes on from the weights at T0 (`Needs.keep_weights`). A field makes it a hyper-parameter"""
+    after_warmup: AfterWarmup = "reset"
+    """use of the warm-up once the subset is chosen (`pruning.after_warmup`), the key `after_warmup` of a scenario"""
 
     def needs(self, shard: Shard) -> Needs:
         """Observations of the shared warm-up that the method asks for; by default none."""
@@ -197,7 +198,7 @@ class Method:
         return self.sampler if isinstance(self.sampler, SubsetSampler) else Top()
 
     def with_options(self, options: Mapping[str, Any]) -> Self:
-        """The same method with other values of `sampler`."""
+        """The same method with other values of `sampler` and `after_warmup`."""
         changed = copy.copy(self)
         for name, value in options.items():
             object.__setattr__(changed, name, value)  # methods are frozen dataclasses
@@ -205,8 +206,9 @@ class Method:
 
     @property
     def same_for_all_budgets(self) -> bool:
-        """True where scoring and sampling take the same work at every budget."""
-        return self.scores_once and type(self).sampler_for is Method.sampler_for
+        """True where scoring and sampling take the same work at every budget, and training is that of a subset."""
+        alike = self.after_warmup != "counts" and type(self).sampler_for is Method.sampler_for
+        return self.scores_once and alike
 
     @property
     def scores_once(self) -> bool:

@@ -2,7 +2,7 @@
 
 The scoring of a trial has three parts:
 
-    `Method.needs`       the warm-up and its observations
+    `Method.needs`       the warm-up and its observations; a warm-up that counts is training (`after_warmup`)
     `Method.expected`    the method's own work, by default none
     selection            one comparison per sample and the work of the sampler; a dynamic method counts its own
 
@@ -13,7 +13,7 @@ trial whose least work exceeds a limit is ruled out; one whose most work stays b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from edgesim.config import user_code
 from edgesim.cost.analytic import selection_comparisons, training_steps
 from edgesim.errors import EdgesimError
 from edgesim.models.network_costs import NetworkShape
+from edgesim.pruning.after_warmup import use_of
 from edgesim.pruning.base import Method, OwnWork, Part, Shard
 from edgesim.pruning.training_dynamics import steps_per_epoch
 from edgesim.training.needs import Needs
@@ -68,13 +69,14 @@ def of_scoring(method: Method, shard: Shard, network: NetworkShape, k: int) -> O
 
 def _asked(method: Method, shard: Shard, network: NetworkShape, k: int) -> tuple[Needs, OwnWork]:
     """What a method needs and expects; EdgesimError where a user's own method raises anything."""
-    if method.dynamic:
+    if method.dynamic or method.after_warmup == "counts":
         _check_epochs(method, shard)
     with user_code.boundary(f"the method {type(method).__name__} cannot be planned", own=user_code.is_own(method)):
-        needs, own = needs_of(method, shard), method.expected(shard, network, k)
+        use = use_of(method, shard)
+        needs, own = use.needs.clipped(shard.full_steps), use.method.expected(use.shard, network, k)
     if not isinstance(own, OwnWork):
         raise EdgesimError(f"the method {type(method).__name__} expects {type(own).__name__}; give an OwnWork")
-    return needs, own
+    return needs, own if use.epochs == 0 else replace(own, visits=use.visits(k))
 
 
 def _check_epochs(method: Method, shard: Shard) -> None:
@@ -87,7 +89,7 @@ def _check_epochs(method: Method, shard: Shard) -> None:
 def of_trial(method: Method, shard: Shard, network: NetworkShape, k: int) -> TrialWork:
     """All of a trial that keeps k samples (arguments as in `of_scoring`): scoring, selection and training."""
     _check_epochs(method, shard)
-    scoring, kept = of_scoring(method, shard, network, k), method.kept_samples(shard, k)
+    scoring, kept = of_scoring(method, shard, network, k), use_of(method, shard).kept(k)
     if scoring.visits is None:
         trace = StepTrace.passes("train", k, shard.batch_size, shard.epochs)
         train = Work(train_samples=k * shard.epochs, steps=int(training_steps(k, shard.batch_size, shard.epochs)))

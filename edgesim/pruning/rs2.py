@@ -10,7 +10,8 @@ E·k visits. At k = n it is `full`, bit for bit.
 With `balance: class` the order spreads every class evenly (`pruning.class_even`). Any k samples in a row then have
 nearly k/n of every class.
 
-There is no score. The device keeps all of its n samples: that is its `subset_size`.
+There is no score. The device keeps all of its n samples: that is its `subset_size`. So time and energy of training are
+saved, and no storage.
 
 Deviation: a piece that goes on in a new order takes from it the first samples that it does not have yet.
 

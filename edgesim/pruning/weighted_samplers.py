@@ -96,10 +96,9 @@ class Beta(Bounded, SubsetSampler):
     is pruned, and mu = P of the sample with the largest score. At a small r the density is around mu, where the scores
     are largest. As r approaches 1, b goes to 0 and the density moves to the easiest samples.
 
-    Of the article only the abstract could be read here; the formulas are the article's as they were quoted. The
-    authors' published code, which was read, has C = 15 and draws in the same way. There a = 16 - b, mu is the mean
-    over the ten largest scores, and c_d is 4 for CIFAR-100. Here mu is the mean over the samples that share the
-    largest score.
+    Of the article only the abstract could be read here; its formulas are given at second hand. The authors' published
+    code was read: it has C = 15 and draws in the same way. There a = 16 - b, mu is the mean over the ten largest
+    scores, and c_d is 4 for CIFAR-100. Here mu is the mean over the samples that share the largest score.
 
     Scores without such a probability have a stand-in: 1 - rank / n, so that the largest score counts as the hardest.
     The density then moves from the largest scores at a small r to the smallest as r approaches 1. Negative scores are

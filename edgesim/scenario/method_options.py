@@ -1,6 +1,7 @@
 """Entries of `pruning.methods`: a method with its arguments, and the options that methods have in common.
 
-    sampler    rule that turns scores into a subset; every method that scores takes it
+    sampler         rule that turns scores into a subset; every method that scores takes it
+    after_warmup    use of the warm-up once the subset is chosen (`pruning.after_warmup`); every method with a warm-up
 
 An option is a key of the entry, whatever fields the method's class has. A user's own class needs no line for it; where
 it has a field of that name, the key is its own.
@@ -9,17 +10,23 @@ it has a field of that name, the key is its own.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
+
+from edgesim.config import user_code
 from edgesim.config.checked_dataclass import adapter
 from edgesim.config.plausible import stated
 from edgesim.config.registry import NamedPlugin, PluginTable, bind
-from edgesim.config.validation import join
+from edgesim.config.validation import join, kind_of, nearest
 from edgesim.errors import EdgesimError, Fault
 from edgesim.pruning import METHODS, SAMPLERS, Method, SubsetSampler
+from edgesim.pruning.base import AfterWarmup, Shard
 
-OPTIONS = ("sampler",)
-_METHODS = PluginTable(METHODS, "score|choose", labelled=True, base=Method)
+OPTIONS = ("sampler", "after_warmup")
+USES = get_args(AfterWarmup)
+"""values of `after_warmup`"""
+_METHODS = PluginTable(METHODS, "score|choose", labelled=True, base=Method, options=OPTIONS)
 
 
 def bind_method(given: Any, path: str, faults: list[Fault]) -> NamedPlugin | None:
@@ -47,9 +54,15 @@ def bind_method(given: Any, path: str, faults: list[Fault]) -> NamedPlugin | Non
         options["sampler"] = _sampler(given["sampler"], join(path, "sampler"), faults)
         if named is not None and options["sampler"] is not None:
             _check_sampler(named, options["sampler"], join(path, "sampler"), faults)
+    if given.get("after_warmup") is not None and "after_warmup" not in own:
+        options["after_warmup"] = _after_warmup(given["after_warmup"], join(path, "after_warmup"), faults)
     if named is None or len(faults) > before:
         return None
-    return dataclasses.replace(named, plugin=named.plugin.with_options(options)) if options else named
+    named = dataclasses.replace(named, plugin=named.plugin.with_options(options)) if options else named
+    if named.plugin.after_warmup != "reset" and (reason := _without_warmup(named.plugin)):
+        faults.append(Fault(join(path, "after_warmup"), f"{named.name} {reason}; leave `after_warmup` out"))
+        return None
+    return named
 
 
 def document_of(method: Method) -> dict[str, Any]:
@@ -58,6 +71,8 @@ def document_of(method: Method) -> dict[str, Any]:
     if method.sampler is not None and "sampler" not in _fields(method):
         plain = adapter(type(method.sampler)).dump_python(method.sampler, mode="json")
         found["sampler"] = stated({"name": method.sampler.name, **plain})
+    if method.after_warmup != "reset" and "after_warmup" not in _fields(method):
+        found["after_warmup"] = method.after_warmup
     return found
 
 
@@ -66,7 +81,12 @@ def takes_sampler(cls: type[Method]) -> bool:
     return _without_sampler(cls) == ""
 
 
-def _fields(method: Method) -> set[str]:
+def takes_after_warmup(cls: type[Method]) -> bool:
+    """True for a class of the table whose methods have a warm-up, and no field `after_warmup` of their own."""
+    return "after_warmup" not in _fields(cls) and _without_warmup(cls()) == ""
+
+
+def _fields(method: Method | type[Method]) -> set[str]:
     return {field.name for field in dataclasses.fields(method)}  # type: ignore[arg-type]  # every method is a dataclass
 
 
@@ -78,6 +98,24 @@ def _sampler(given: Any, path: str, faults: list[Fault]) -> SubsetSampler | None
 def _no_own_sampler(name: str, methods: str) -> type:
     """Refuse a sampler from outside the table."""
     raise EdgesimError(f"there is no '{name}', and no sampler of your own; allowed: {', '.join(SAMPLERS)}")
+
+
+def _after_warmup(given: Any, path: str, faults: list[Fault]) -> str:
+    if given not in USES:
+        faults.append(Fault(path, f"must be one of {', '.join(USES)}; got {kind_of(given)}{nearest(given, USES)}"))
+    return str(given)
+
+
+def _without_warmup(method: Method) -> str:
+    """Reason why a method has no use for `after_warmup`; empty where it has one, or cannot say what it needs."""
+    if method.dynamic:
+        return "chooses while it trains, so its training begins by itself"
+    some = Shard(4, np.zeros(4, np.int64), num_classes=2, batch_size=2, epochs=1, warmup_steps=2)
+    try:
+        with user_code.boundary("", own=user_code.is_own(method)):
+            return "" if method.needs(some).steps else "has no warm-up"
+    except EdgesimError:
+        return ""  # said by `task_checks`
 
 
 def _check_sampler(named: NamedPlugin, sampler: SubsetSampler, path: str, faults: list[Fault]) -> None:

@@ -68,9 +68,20 @@ def load(given: Any, faults: list[Fault]) -> Pruning | None:
     if isinstance(given["keep_ratio"] if has_ratio else None, dict) and given.get("scores_from") is not None:
         message = "takes the subsets of another run, whose ratios a rule does not know; give keep_ratio as numbers"
         faults.append(Fault("pruning.scores_from", message))
+    if isinstance(given.get("scores_from"), str):
+        _check_reused(named, faults)
     if document is None:
         return None
     return Pruning(named, keep_ratios, document.warmup, document.keep_scores, document.scores_from, rule)
+
+
+def _check_reused(methods: tuple[NamedPlugin, ...], faults: list[Fault]) -> None:
+    """Find methods that go on with a warm-up, which a run on another one's subsets does not make."""
+    for method in methods:
+        if method.plugin.after_warmup != "reset":
+            message = f"{method.label} goes on with its warm-up (after_warmup: {method.plugin.after_warmup})"
+            fix = "which is not run where the subsets are another run's; leave one of them out"
+            faults.append(Fault("pruning.scores_from", f"{message}, {fix}"))
 
 
 def _methods(listed: list[Any], faults: list[Fault]) -> tuple[NamedPlugin, ...]:

@@ -20,7 +20,7 @@ from edgesim.hardware import fleet as fleets
 from edgesim.hardware import loading
 from edgesim.pruning import METHODS, SAMPLERS
 from edgesim.scenario.loading import REQUIRED, CostSection, ReportSection, Scenario
-from edgesim.scenario.method_options import takes_sampler
+from edgesim.scenario.method_options import USES, takes_after_warmup, takes_sampler
 from edgesim.scenario.pruning_section import PruningDocument
 from edgesim.scenario.run_section import RunSection
 from edgesim.training.settings import Evaluation, Training
@@ -29,6 +29,11 @@ Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RATIO: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
 SAMPLER = "Rule that turns the scores into a subset: a name, or a map with `name` and arguments. Default: top."
+AFTER_WARMUP: Schema = {
+    "enum": list(USES),
+    "description": "Reset: training starts anew from the initial weights; continue: from those of the warm-up; counts: "
+    "the warm-up is the beginning of the training, which goes on with the subset. Default: reset.",
+}
 SEED: Schema = {"type": "integer", "minimum": 0}
 
 
@@ -45,7 +50,11 @@ def scenario() -> Schema:
         METHODS,
         definitions,
         "method",
-        lambda cls: {"label": label} | ({"sampler": sampler} if takes_sampler(cls) else {}),
+        lambda cls: {
+            "label": label,
+            **({"sampler": sampler} if takes_sampler(cls) else {}),
+            **({"after_warmup": AFTER_WARMUP} if takes_after_warmup(cls) else {}),
+        },
     )
     pruning["properties"]["methods"] |= {"type": "array", "minItems": 1, "items": methods}
     pruning["properties"]["keep_ratio"] |= {

@@ -87,6 +87,8 @@ class Subset:
     weights: FloatArray | None = None
     """scaled to a mean of one, so that they change no step size"""
     epoch_sampler: EpochSampler | None = None
+    schedule_by_epochs: bool = False
+    """the learning rate follows the share of the epochs, whatever the steps of each; else the share of all steps"""
 
     def visits(self, epochs: int) -> Visits:
         """Samples visited by each draw of each epoch."""
@@ -115,8 +117,8 @@ def fit(
 ) -> FitResult:
     """Train `model` in place on a subset of a shard (edge paper, Eqs. 5-6, 21-22).
 
-    Every epoch visits the subset once in a fresh random order, or the draws of its sampler. The last batch of an epoch
-    holds the rest. The learning rate follows its schedule over all steps of the training.
+    Every epoch visits the subset once in a fresh random order, or the draws of its epoch sampler. The last batch of an
+    epoch holds the rest. The learning rate follows its schedule over all steps of the training, or over its epochs.
 
     Args:
         model: network in training or evaluation mode; left in training mode, its frozen layers as they were
@@ -173,6 +175,7 @@ class _Fitting:
         self.last_losses = np.full(len(subset.positions), np.nan)
         self.draws = self._draws(streams)
         self.batch_sizes: list[int] = []
+        self.epoch_start = 0
         self.losses: list[torch.Tensor] = []
         self.running: list[torch.Tensor] = []
         self.visited: list[torch.Tensor] = []
@@ -185,6 +188,7 @@ class _Fitting:
 
     def run_epoch(self, epoch: int) -> bool:
         """One epoch; True where a hook ended the training."""
+        self.epoch_start = len(self.batch_sizes)
         for count in self.visits[epoch]:
             places, weights = self._next(count)
             for start in range(0, len(places), self.settings.batch_size):
@@ -230,7 +234,7 @@ class _Fitting:
         losses = self.task.losses(outputs, where)
         (losses if weights is None else losses * weights).mean().backward()
         done = len(self.batch_sizes)
-        self.optimizer.step(self.settings.learning_rate_at(done, self.total_steps))
+        self.optimizer.step(self.settings.learning_rate_at(*self._progress(epoch, done)))
         self.batch_sizes.append(len(places))
         self.losses.append(losses.detach())
         seen = outputs.detach()
@@ -239,6 +243,13 @@ class _Fitting:
         if self.hooks.after_step is None:
             return False
         return self.hooks.after_step(Step(done, epoch, where, self.losses[-1], seen))
+
+    def _progress(self, epoch: int, done: int) -> tuple[int, int]:
+        """Place in the schedule: steps done, and steps in all; by epochs, as if each had the steps of this one."""
+        if not self.subset.schedule_by_epochs:
+            return done, self.total_steps
+        steps = sum(-(-count // self.settings.batch_size) for count in self.visits[epoch])
+        return epoch * steps + done - self.epoch_start, len(self.visits) * steps
 
     def _running_statistics(self, batch: int) -> AbstractContextManager[None]:
         """A batch of one sample has no variance: batch normalisation uses its running statistics for it."""

@@ -60,6 +60,7 @@ EXPECTATIONS = {
     "ccs": Expectation(follows_order=False),
     "moderate": Expectation(),
     "tdds": Expectation(),
+    "dual": Expectation(),
     "infobatch": Expectation(follows_order=False, charges=False, dynamic="visits"),
     "craig": Expectation(follows_order=False),  # below: mutual nearest neighbours tie exactly
     "gradmatch": Expectation(),

@@ -91,7 +91,7 @@ def test_every_score_goes_with_every_sampler(name: str, shard: str) -> None:
         assert_contract(method.with_options({"sampler": sampler}), context)
 
 
-@pytest.mark.parametrize("sampler", VARIANTS, ids=str)
+@pytest.mark.parametrize("sampler", VARIANTS, ids=lambda sampler: sampler.name)
 @over("shard", SHARDS)
 def test_shards_and_scores_of_all_kinds(sampler: SubsetSampler, shard: str) -> None:
     for kind in ("even", "negative", "huge", "tiny", "infinite", "only infinite"):
