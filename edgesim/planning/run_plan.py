@@ -19,7 +19,6 @@ from edgesim.planning.auto_modes import with_chosen_modes
 from edgesim.planning.trials import LIMITS as TRIAL_LIMITS
 from edgesim.planning.trials import Curves, ResolvedTrials, TrialResolver
 from edgesim.planning.virtual_fleet import own_fleet
-from edgesim.pruning import Method
 from edgesim.pruning.after_warmup import late_subsets, use_of
 from edgesim.records import Record, Reused, Status, Trial, TrialResult, WorkRecord
 from edgesim.scenario.experiment import DeviceSpec, ExperimentConfig, configure, load_dataset, shards_of
