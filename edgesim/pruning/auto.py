@@ -28,7 +28,7 @@ from edgesim.pruning.online_loss import OnlineLoss
 from edgesim.pruning.random import Random
 from edgesim.training.needs import Needs
 
-_BY_LOSS = OnlineLoss(balance="class", most_hopeless=0.1)
+_BY_LOSS = OnlineLoss(balance="class", most_hopeless=0.2)
 _AT_RANDOM = Random(balance="class")
 
 

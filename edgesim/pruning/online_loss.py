@@ -10,8 +10,9 @@ of the network is spent on a loss, so the losses of samples not drawn lately are
 where all are zero the draw is uniform. `unbiased: true` weights each loss with 1/(n·p_i). The expected gradient
 is then that of the mean loss over the shard (Katharopoulos & Fleuret 2018); without it hard samples count for more.
 
-With `balance: class` every batch has the class shares that the draw gives to the shard (`pruning.class_even`); in a
-warm pass these are the shares of the shard itself.
+With `balance: class` the two parts of the mixture are drawn apart. The uniform part, (1 − mix)·B of a batch, goes on
+through passes over the shard, so that all samples are visited equally often. Both parts, and the warm passes, have each
+class as often as they should to within one (`pruning.class_even`).
 
 With `most_hopeless` the share of the draws by loss is smaller the more samples have a loss above that of the untrained
 network, which is the mean loss of the first batch. Such samples are wrongly labelled, or not learnt yet, and their
@@ -47,7 +48,7 @@ from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
-from edgesim.pruning.class_even import Classes, classes_of, even_draw
+from edgesim.pruning.class_even import Classes, classes_of, even_draw, even_order
 from edgesim.pruning.full_passes import a_pass, pass_sizes, steps_for
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
@@ -88,7 +89,6 @@ class OnlineLossSampler:
     clip: float | None
     unbiased: bool
     most_hopeless: float | None = None
-    fade: bool = False
     classes: Classes | None = None
     """where every batch is to have the class shares of the draw"""
 
@@ -124,7 +124,7 @@ class OnlineLossSampler:
 
     def draws(self, epochs: int, losses: FloatArray, rng: np.random.Generator) -> Iterator[Draw]:
         """Uniform passes first, then draws by loss."""
-        done, p, untrained = 0, np.full(self.size, 1.0 / self.size), math.nan
+        done, untrained, drawing = 0, math.nan, _Drawing(self, rng)
         for epoch in self.visits(epochs):
             warm = self._warm_pass(min(sum(epoch), (self.warm_steps - done) * self.batch_size), epoch, rng)
             for visits in epoch:
@@ -134,10 +134,8 @@ class OnlineLossSampler:
                     yield next(warm)
                 else:
                     if self._since(done) == 0:
-                        p = probabilities(losses, self._mix(losses, untrained) * self._faded(done), self.clip)
-                    places = self._drawn(p, visits, rng)
-                    weights = 1.0 / (self.size * p[places]) if self.unbiased else None
-                    yield Draw(places, weights, in_order=self.classes is not None)
+                        drawing.look(losses, self.mix_at(losses, untrained))
+                    yield drawing.draw(visits)
                 done += -(-visits // self.batch_size)
 
     def _warm_pass(self, size: int, parts: Sequence[int], rng: np.random.Generator) -> Iterator[Draw]:
@@ -152,24 +150,55 @@ class OnlineLossSampler:
         for end, count in zip(np.cumsum(parts), parts, strict=True):
             yield Draw(places[end - count : end], in_order=drawn.in_order)
 
-    def _faded(self, done: int) -> float:
-        """Share of `mix` that is left after so many steps."""
-        return 1.0 - (done - self.warm_steps) / (self.steps - self.warm_steps) if self.fade else 1.0
+    def mix_at(self, losses: FloatArray, untrained: float) -> float:
+        """Share of the draws that go by loss.
 
-    def _mix(self, losses: FloatArray, untrained: float) -> float:
-        """Share of the draws that go by loss, smaller where many losses are above that of the untrained network."""
+        Args:
+            losses: [n] last seen ones; NaN for a sample that was not visited yet.
+            untrained: mean loss of the first batch, before any step.
+        """
         known = losses[~np.isnan(losses)]
         if self.most_hopeless is None or not known.size:
             return self.mix
         return self.mix * max(0.0, 1.0 - float((known > untrained).mean()) / self.most_hopeless)
 
-    def _drawn(self, p: FloatArray, visits: int, rng: np.random.Generator) -> IntArray:
-        """Places of one stretch; where classes are to be spread, batch by batch."""
-        if self.classes is None:
-            return rng.choice(self.size, visits, p=p)
-        starts = range(0, visits, self.batch_size)
-        batches = [even_draw(p, self.classes.labels, min(self.batch_size, visits - start), rng) for start in starts]
-        return np.concatenate(batches)
+
+class _Drawing:
+    """The draws by loss of one training: the state that a sampler has not."""
+
+    def __init__(self, sampler: OnlineLossSampler, rng: np.random.Generator):
+        self.sampler, self.rng = sampler, rng
+        self.mix = sampler.mix
+        self.p = self.by_loss = np.full(sampler.size, 1.0 / sampler.size)
+        self.left = np.empty(0, dtype=np.int64)
+
+    def look(self, losses: FloatArray, mix: float) -> None:
+        """Follow the latest losses."""
+        self.mix = mix
+        self.p = probabilities(losses, mix, self.sampler.clip)
+        self.by_loss = probabilities(losses, 1.0, self.sampler.clip)
+
+    def draw(self, visits: int) -> Draw:
+        """Samples of one stretch."""
+        sampler = self.sampler
+        if sampler.classes is None:
+            places = self.rng.choice(sampler.size, visits, p=self.p)
+        else:
+            starts = range(0, visits, sampler.batch_size)
+            batches = [self._batch(min(sampler.batch_size, visits - start), sampler.classes) for start in starts]
+            places = np.concatenate(batches)
+        weights = 1.0 / (sampler.size * self.p[places]) if sampler.unbiased else None
+        return Draw(places, weights, in_order=sampler.classes is not None)
+
+    def _batch(self, size: int, classes: Classes) -> IntArray:
+        """The next samples of a class-even pass, and draws by loss."""
+        count = int((1.0 - self.mix) * size + self.rng.random())
+        while len(self.left) < count:
+            self.left = np.concatenate([self.left, even_order(classes.labels, self.rng)])
+        places, self.left = self.left[:count], self.left[count:]
+        if count == size:
+            return places
+        return np.concatenate([places, even_draw(self.by_loss, classes.labels, size - count, self.rng)])
 
 
 def probabilities(losses: FloatArray, mix: float, clip: float | None) -> FloatArray:
@@ -208,8 +237,6 @@ class OnlineLoss(Bounded, Method):
     """weight the losses so that the expected gradient is that of uniform draws"""
     most_hopeless: Annotated[float, Field(gt=0, le=1)] | None = None
     """share of samples with a loss above the untrained network's at which no draw goes by loss; null = `mix` stays"""
-    fade: bool = False
-    """let the share of the draws that go by loss fall evenly to 0 at the last step"""
     balance: Literal["none", "class"] = "none"
     """class: every batch has each class in the proportion that the draw gives it"""
 
@@ -240,7 +267,7 @@ class OnlineLoss(Bounded, Method):
         every = self.redraw.every(per_epoch)
         parts = (shard.size, shard.batch_size, steps_for(shard, k), warm, every)
         return OnlineLossSampler(
-            *parts, self.mix, self.clip, self.unbiased, self.most_hopeless, self.fade, classes_of(shard, self.balance)
+            *parts, self.mix, self.clip, self.unbiased, self.most_hopeless, classes_of(shard, self.balance)
         )
 
     def _choosing(self, sampler: OnlineLossSampler) -> Work:
