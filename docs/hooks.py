@@ -42,6 +42,8 @@ MOVED = {
     "equal-cost/README.md": "equal-cost.md",
     "equal-cost/details.md": "details.md",
     "equal-cost/results.csv": "results.csv",
+    "edge-paper/README.md": "edge-paper/index.md",
+    "edge-paper/results.csv": "edge-paper/results.csv",
 }
 """file below reports/ -> its name below results/, where the two differ"""
 

@@ -46,6 +46,38 @@ def test_forms_of_arrays(array: np.ndarray, channels: Any, shape: tuple[int, ...
     assert form.vocabulary == (42 if axis is None else 0)
 
 
+def test_bytes_are_windows_or_images_as_the_form_says(tmp_path: Path) -> None:
+    windows = np.arange(5 * 3 * 80, dtype=np.uint8).reshape(5, 3, 80)
+    spectrograms = np.arange(5 * 32 * 48, dtype=np.uint8).reshape(5, 1, 32, 48)
+    for array in (windows, spectrograms):
+        samples, form = as_samples(array, "x", None, "arrays")
+        assert (form.channel_axis, form.input_shape(samples.shape[1:])) == (0, array.shape[1:])
+        assert (samples == array).all()
+    samples, form = as_samples(windows.transpose(0, 2, 1), "x", "last", "arrays")
+    assert (samples == windows).all()
+    samples, form = as_samples(windows, "x", None, "images")
+    assert (form.channel_axis, samples.shape) == (-1, (5, 3, 80, 1))
+    with pytest.raises(DataError, match=r"\[5, 80, 3\] would be 80 channels; say in dataset.channels"):
+        as_samples(windows.transpose(0, 2, 1), "x", None, "arrays")
+    with pytest.raises(DataError, match=r"float32 of shape \[5, 3, 80\]; dataset.form: images needs uint8"):
+        as_samples(windows.astype(np.float32), "x", None, "images")
+
+    path, labels = tmp_path / "d.npz", np.array([0, 1, 0, 1, 0])
+    np.savez(path, x_train=windows, y_train=labels, x_test=windows, y_test=labels)
+    told = "samples of uint8 [3, 80] are read as grey images of 3x80; dataset.form: arrays reads windows "
+    told += "[channels, time], and form: images omits this note"
+    for given, shape, notes in (
+        ({}, (1, 3, 80), [told]),
+        ({"form": "images"}, (1, 3, 80), []),
+        ({"form": "arrays"}, (3, 80), []),
+    ):
+        data = load(DATASETS["npz"](root=str(path), **given), "npz")
+        assert data.input_shape == shape
+        assert [note.text for note in data.notes if "read as" in note.text] == notes
+    mean, _ = data.normalisation()
+    assert mean == pytest.approx(windows.mean(axis=(0, 2)) / 255, rel=1e-6)  # a mean for each channel
+
+
 @pytest.mark.parametrize(
     ("array", "message"),
     [

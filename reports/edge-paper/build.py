@@ -14,6 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]  # `paper_*` and `study`
 
+import paper_costs  # noqa: E402
 import paper_page  # noqa: E402
 import paper_records  # noqa: E402
 from paper_points import ROOT, Point, paper_points, points  # noqa: E402
@@ -37,6 +38,8 @@ def main() -> None:
         paper_records.keep(HERE, point, run)
         paper_page.write(HERE)
 
+    if not asked.page_only:
+        paper_costs.keep(HERE)
     paper_page.write(HERE)
     running.run_points(every, RUNS, asked, lambda point: paper_records.read(HERE, point) is not None, keep)
 
