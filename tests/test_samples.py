@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 import edgesim
+from edgesim import report
 from edgesim.data import drawings
 from edgesim.data.datasets import DATASETS, load
 from edgesim.data.missing_values import MissingValues
@@ -236,3 +239,17 @@ def test_windows_are_trained_from_file_to_record(tmp_path: Path, task: str) -> N
     assert (run.records["test_mae"] ** 2 <= run.records["test_mse"] + 1e-12).all()
     assert run.records[["local_mae", "train_mae", "test_r2"]].notna().all(axis=None)
     assert run.curves["subset_mae"].notna().all()
+    _has_no_classes(report.write(run, tmp_path / "page.html").read_text(encoding="utf-8"))
+    half = load(DATASETS["npz"](root=str(path), task=task, limit_train=2), "npz")
+    assert not any("class" in note.text for note in half.notes)
+
+
+def _has_no_classes(page: str) -> None:
+    """The page of a regression speaks of ranges of its target; keys of columns are all that is called classes."""
+    text = re.sub(r"<script.*?</script>|<style.*?</style>|<code>.*?</code>", " ", page, flags=re.DOTALL)
+    shown = html.unescape(re.sub(r"<[^>]*>", " ", text))
+    assert re.findall(r"[^.]*\bclass(?:es)?\b[^.]*", shown, re.IGNORECASE) == []
+    labels = re.findall(r'(?:aria-label|alt|title)="([^"]*)"', text)
+    assert [label for label in labels if re.search(r"\bclass(es)?\b", label, re.IGNORECASE)] == []
+    assert "Ranges of the target" in shown
+    assert "Each range of the target holds about equally many samples." in shown

@@ -19,7 +19,7 @@ from edgesim.data.sample_form import CHANNELS, CHUNK, IMAGES, FormName, SampleAr
 from edgesim.data.targets import Targets, as_numbers, ranges_of
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
-from edgesim.tasks import TaskName
+from edgesim.tasks import TASKS, LabelWords, TaskName
 from edgesim.work import IntArray
 
 Samples = Callable[[IntArray | None], Iterable[SampleArray]]
@@ -118,17 +118,18 @@ class RawDataset:
         if self.test is None and self.held_out is not None and self.held_out.share is None:
             return self._split_by_column(self.held_out).checked()
         train, test, names, notes = self._of_task()
+        words = TASKS[self.task].label_words
         if test is None:
             assert self.held_out is not None, "a reader gives a test split, or says how to take one"
-            rows = self.held_out.rows(train.labels, train.where, train.columns)
-            notes += self.held_out.notes(train.labels, rows[1], train.columns)
+            rows = self.held_out.rows(train.labels, train.where, train.columns, words.one)
+            notes += self.held_out.notes(train.labels, rows[1], train.columns, words)
             whole = train
             train, test = (whole.chosen(chosen) for chosen in rows)
-            notes += _unlearnt(train.labels, test.labels, names)
+            notes += _unlearnt(train.labels, test.labels, names, words)
         missing = np.setdiff1d(train.classes, test.classes)
         if len(missing):
             what = "test box" if self.task == "detection" else "test sample"
-            text = n_of(len(missing), f"class has no {what}", f"classes have no {what}")
+            text = n_of(len(missing), f"{words.one} has no {what}", f"{words.many} have no {what}")
             notes.append(Note("missing", f"{text}: {some(names[c] for c in missing)}", len(missing)))
         parts = names, tuple(notes), self.noticed, self.form, self.task, self.missing
         return CheckedDataset(train.grouped(), test.grouped().matched(train.columns), *parts)
@@ -175,13 +176,13 @@ class RawDataset:
         return told[0], told[1] if len(told) > 1 else None, tuple(names), notes
 
 
-def _unlearnt(train: IntArray, test: IntArray, names: Sequence[str]) -> list[Note]:
-    """The note on classes that all lie in the test split, where whole subjects were drawn."""
+def _unlearnt(train: IntArray, test: IntArray, names: Sequence[str], words: LabelWords) -> list[Note]:
+    """The note on classes, or ranges of a target, that all lie in the test split, where whole subjects were drawn."""
     gone = np.setdiff1d(test, train)
     if not len(gone):
         return []
     text = n_of(int(np.isin(test, gone).sum()), "test sample has", "test samples have")
-    text += f" a class without training samples ({some(names[c] for c in gone)}): no network can learn it"
+    text += f" a {words.one} without training samples ({some(names[c] for c in gone)}): no network can learn it"
     return [Note("missing", text, len(gone))]
 
 

@@ -12,6 +12,7 @@ from edgesim.data.dataset import SPLITS, Dataset
 from edgesim.data.partition_checks import apportion
 from edgesim.data.reading_notes import Note, some
 from edgesim.formatting import n_of
+from edgesim.tasks import TASKS
 from edgesim.work import IntArray
 
 SUBJECT = "subject"
@@ -100,14 +101,14 @@ def _spread(groups: IntArray, count: int, taken: IntArray, sizes: IntArray) -> I
 
 def _lost(dataset: Dataset, chosen: Dataset, limits: tuple[int | None, ...]) -> list[Note]:
     """The notes on classes, and on values of columns, of which a limit leaves nothing."""
-    notes = []
+    notes, words = [], TASKS[dataset.task].label_words
     for split, limit in zip(SPLITS, limits, strict=True):
         if limit is None:
             continue
         had, has = getattr(dataset, f"{split}_labels"), getattr(chosen, f"{split}_labels")
         lost = np.setdiff1d(had, has)
         if len(lost):
-            text = f"limit_{split} = {limit} leaves {n_of(len(lost), 'class', 'classes')} without a sample"
+            text = f"limit_{split} = {limit} leaves {n_of(len(lost), words.one, words.many)} without a sample"
             notes.append(Note("missing", f"{text}: {some(dataset.class_names[c] for c in lost)}", len(lost)))
         columns, left = getattr(dataset, f"{split}_columns"), getattr(chosen, f"{split}_columns")
         for name, column in columns.items():
