@@ -67,6 +67,7 @@ EXPECTATIONS = {
     "fewer-epochs": Expectation(follows_order=False, charges=False, dynamic="steps"),
     "rs2": Expectation(follows_order=False, charges=False, dynamic="visits"),
     "online-loss": Expectation(follows_order=False, charges=False, dynamic="steps"),
+    "auto": Expectation(follows_order=False, charges=False, dynamic="steps"),
 }
 
 
