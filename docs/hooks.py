@@ -44,6 +44,7 @@ MOVED = {
     "equal-cost/results.csv": "results.csv",
     "edge-paper/README.md": "edge-paper/index.md",
     "edge-paper/results.csv": "edge-paper/results.csv",
+    "edge-paper/curves.svg": "edge-paper/curves.svg",
 }
 """file below reports/ -> its name below results/, where the two differ"""
 

@@ -70,7 +70,7 @@ def test_levels_of_runs_devices_and_seeds_do_not_hide_a_coefficient():
 
 def test_covariates_that_determine_one_another_are_refused():
     table = crossed(0.1).assign(shard_size=lambda one: 2 * one["speed"])
-    with pytest.raises(EdgesimError, match="one of them follows from the others in these 18 rows"):
+    with pytest.raises(device_benefit.NoSolution, match="one of them follows from the others in these 18 rows"):
         mixed_regression(table, "y", ["speed", "shard_size"])
 
 

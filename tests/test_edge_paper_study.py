@@ -48,7 +48,7 @@ def test_the_page_is_what_the_results_say():
 
 
 def test_results_are_those_of_todays_points():
-    every = {point.name: point for point in paper_points.points()}
+    every = {point.name: point for point in paper_points.every_point()}
     for file in (STUDY / "points").glob("*.parquet"):
         assert paper_records.read(STUDY, every[file.stem]) is not None, f"{file.name} is of another design"
     assert paper_costs.read(STUDY) is not None
@@ -100,6 +100,16 @@ def test_gaps_of_a_setting():
     assert dear.mean_gap("random", "cost").estimate == pytest.approx(-5)  # half way from random to full
 
 
+def test_a_point_of_further_methods_is_there_when_its_methods_are():
+    """They are read with the trials of the main point."""
+    key = {"data": "digits", "partition": "iid", "model": "small-cnn", "variant": "main"}
+    without = Rows(pd.DataFrame([{**key, "method": "importance"}]))
+    more = POINT._replace(variant=paper_points.MORE)
+    assert without.has(POINT)
+    assert not without.has(more)
+    assert Rows(pd.DataFrame([{**key, "method": "random-balanced"}])).has(more)
+
+
 def test_hardness_and_what_is_kept():
     samples = np.arange(12.0)[:, None]  # on a line: the ten nearest of the first are all but the last
     labels = np.array([0] * 6 + [1] * 6)
@@ -144,7 +154,8 @@ def test_the_papers_configuration_is_valid_and_is_planned(tmp_path):
     for split, count in (("train", 200), ("test", 20)):
         images = [png(one) for one in pixels(count, 32, 32, 3)]
         write_parquet(tmp_path / f"{split}.parquet", images, [number % 10 for number in range(count)])
-    few = {"dataset": {"name": "parquet", "root": str(tmp_path)}, "pruning.keep_ratio": [0.5], "seeds": [0]}
+    few = {"dataset": {"name": "parquet", "root": str(tmp_path)}, "pruning.keep_ratio": [0.5], "seeds": [0],
+           "pruning.methods": ["full", "importance"]}  # fmt: skip
     plan = edgesim.plan(edgesim.load_scenario(points[0].file, {**points[0].overrides, **few}))
-    assert (len(plan), set(plan["shard_size"])) == (10 * 6, {20})
+    assert (len(plan), set(plan["shard_size"])) == (10 * 2, {20})
     assert (plan["limit"] == "").all()  # every device has the memory

@@ -54,6 +54,10 @@ SPREAD = 1e-9
 """of a benefit, relative; below, all its values are equal"""
 
 
+class NoSolution(EdgesimError):
+    """A regression without a solution, for these rows and covariates."""
+
+
 def device_benefit(
     runs: dict[str, tuple[pd.DataFrame, pd.DataFrame | None]], method: str = "importance", tests: int = 1
 ) -> AnalysisResult:
@@ -86,7 +90,12 @@ def device_benefit(
         known = known.dropna(subset=varying)
         if not varying:
             continue
-        for name, found in mixed_regression(known, outcome, varying, tests).items():
+        try:
+            coefficients = mixed_regression(known, outcome, varying, tests)
+        except NoSolution as error:
+            missing.append(str(error))
+            continue
+        for name, found in coefficients.items():
             counts = (found.n, found.devices, found.seeds, known["run"].nunique())
             rows.append((outcome, name, *found[:5], *counts))
     return result(rows, COLUMNS, tuple(missing))
@@ -138,15 +147,16 @@ def mixed_regression(
     Returns: covariate -> coefficient with its interval.
 
     Raises:
-        EdgesimError: statsmodels is not installed; or the covariates determine one another.
+        EdgesimError: statsmodels is not installed.
+        NoSolution: the covariates determine one another, or the fit has no solution.
     """
     table = table.sort_values(["run", "device", "seed"], kind="stable").reset_index(drop=True)
     x = np.column_stack([np.ones(len(table)), table[list(covariates)].to_numpy(dtype=np.float64)])
     x[:, 1:] -= x[:, 1:].mean(axis=0)
     if np.linalg.matrix_rank(x) < x.shape[1]:
-        raise EdgesimError(
-            f"the regression of {outcome} on {', '.join(covariates)} has no solution: one of them follows from the "
-            f"others in these {len(table)} rows; leave one out, or add devices"
+        raise NoSolution(
+            f"The regression of {outcome} on {', '.join(covariates)} has no solution: one of them follows from the "
+            f"others in these {len(table)} rows. Leave one out, or add devices."
         )
     y = table[outcome].to_numpy(dtype=np.float64)
     levels = _levels(table)
@@ -191,7 +201,10 @@ def _variances(y: FloatArray, x: FloatArray, run: pd.Series, levels: dict[str, n
     model = mixed.MixedLM(y / scale, x, groups, exog_vc=spec)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a variance of 0 lies on the boundary, which is no fault
-        fit = model.fit(reml=True, method=["lbfgs", "powell"])
+        try:
+            fit = model.fit(reml=True, method=["lbfgs", "powell"])
+        except np.linalg.LinAlgError as error:
+            raise NoSolution(f"The variances of a regression over {len(y)} rows have no solution: {error}.") from None
     known = dict(zip(model.exog_vc.names, np.asarray(fit.vcomp, dtype=np.float64), strict=True))
     return {name: known[name] * scale**2 for name in levels}, float(fit.scale) * scale**2
 

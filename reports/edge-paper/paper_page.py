@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import paper_costs
+import paper_curves
 import paper_reasons
 import paper_results
 from paper_claims import advice, claims_table
@@ -30,8 +31,9 @@ OUTCOMES = {
 
 
 def write(folder: Path) -> None:
-    """Write results.csv, and README.md from it."""
+    """Write results.csv and curves.svg, and README.md."""
     paper_results.write(folder)
+    paper_curves.write(folder)
     (folder / FILE).write_text(page(paper_results.read(folder), paper_costs.read(folder)), encoding="utf-8")
 
 
@@ -75,7 +77,8 @@ def _about(rows: Rows) -> list[str]:
     )
     if known:
         told = "; ".join(f"{is_about(name)} {text(gain, False)}" for name, gain in known.items())
-        lines += ["", *wrapped(f"Twice the epochs change full training's accuracy (IID) by: {told} points.")]
+        lines += ["", *wrapped(f"Twice the epochs change full training's accuracy (IID) by: {told} points. "
+                             "[Curves](curves.svg) of its training accuracy.")]  # fmt: skip
     lines += ["", *wrapped(
         f"Finished: {len(every) - len(missing)} of {len(every)} points, {minutes:.0f} minutes of training for the "
         "settings below. `make reproduce-edge-paper` runs them and resumes; [results.csv](results.csv) has every "

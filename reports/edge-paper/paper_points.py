@@ -51,7 +51,7 @@ MORE_METHODS = [
     _importance("importance-balanced", balance="class"),
 ]
 """methods that are compared with those of the main point: its trials and these are read as one run, as a trial depends
-on nothing but its seed, device, method and keep ratio; further methods go into another entry of VARIANTS"""
+on nothing but its seed, device, method and keep ratio. A new variant leaves the runs of the others as they are"""
 ONE_DEVICE = {"groups": [{"profile": "raspberry-pi-5", "count": 1, "startup": "warm"}]}
 SHARDS = (500, 5_000, 50_000)
 
@@ -80,6 +80,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 """name -> changes of the scenario; `twice-the-epochs` shows whether full training has converged"""
 TWICE, MORE = "twice-the-epochs", "more-methods"
+MERGED = (MORE,)
+"""variants whose methods are compared with those of the main point; another one is a row of VARIANTS and of this"""
 
 
 class Point(NamedTuple):
@@ -160,3 +162,8 @@ def paper_points() -> Iterator[Point]:
     for partition in PARTITIONS:
         for model in ("resnet34", "mobilenet-v2"):
             yield Point("paper", partition, model)
+
+
+def every_point() -> list[Point]:
+    """Both."""
+    return [*points(), *paper_points()]

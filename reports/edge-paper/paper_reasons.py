@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pandas as pd
-from paper_points import MAIN, MORE, SHARDS, TWICE, VARIANTS
+from paper_points import MAIN, MERGED, SHARDS, TWICE, VARIANTS
 from paper_records import CLASSES, HARD, WRONG
 from paper_rows import Rows
 from study.wording import SHOWN, text
@@ -106,7 +106,7 @@ def _regime(rows: Rows) -> list[str]:
     lines = []
     for at in ("ratio", "cost"):
         own = rows.of(claim="above_random_mean", at=at)
-        own = own[own["variant"].isin([name for name in VARIANTS if name not in (TWICE, MORE)])]
+        own = own[own["variant"].isin([name for name in VARIANTS if name not in (TWICE, *MERGED)])]
         own = own[own["method"] == "importance"]
         where = {word: [_place(row) for _, row in own[own["verdict"] == word].iterrows()] for word in (HOLDS, FAILS)}
         lines.append(

@@ -29,7 +29,7 @@ SKEW, CLASSES, WRONG, HARD = "skew", "kept_classes", "kept_wrong_labels", "kept_
 """device: total variation distance of its class shares from the fleet's. Trial: share of the device's classes that it
 keeps; share of wrong labels among what it keeps; mean `hardness` of what it keeps"""
 NEIGHBOURS = 10
-MOST_SAMPLES = 5_000
+MOST_SAMPLES = 3_000
 """of a data set whose neighbours are looked for"""
 KEY = ["seed", "device", "method", "keep_ratio"]
 

@@ -21,7 +21,7 @@ from paper_estimates import (
     pooled,
     verdict,
 )  # fmt: skip
-from paper_points import MAIN, MORE, SIZES, TWICE, Point, points
+from paper_points import MAIN, MERGED, SIZES, TWICE, Point, every_point
 from study.comparisons import GAPS
 
 from edgesim.analysis.claims import MARGINS, paper_claims
@@ -59,12 +59,12 @@ def read(folder: Path) -> pd.DataFrame:
 
 def table(folder: Path) -> pd.DataFrame:
     """COLUMNS of everything that is finished."""
-    there = {point: records for point in points() if (records := paper_records.read(folder, point)) is not None}
+    there = {point: records for point in every_point() if (records := paper_records.read(folder, point)) is not None}
     main = {point: _with_more(point, there) for point in there if point.variant == MAIN}
     settings = [Setting(point, records) for point, records in main.items()]
     rows = [row for setting in settings for row in (*_attributes(setting), *_accuracy(setting), *_costs(setting))]
     rows += [row for point in there if point.variant == TWICE for row in _converged(point, there)]
-    rows += [row for point in there if point.variant not in (MAIN, MORE, TWICE) for row in _variant(point, there)]
+    rows += [row for point in there if point.variant not in (MAIN, TWICE, *MERGED) for row in _variant(point, there)]
     rows += [row for setting in settings for row in (*_kept(setting.point, setting.records), *_more(setting))]
     rows += [*_pooled(settings), *_benefit(settings)]
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -72,7 +72,7 @@ def table(folder: Path) -> pd.DataFrame:
 
 def _with_more(point: Point, there: dict[Point, pd.DataFrame]) -> pd.DataFrame:
     """Trials of a main point with those of further methods that ran on the same seeds."""
-    more = [records for other, records in there.items() if other.variant == MORE and other[:3] == point[:3]]
+    more = [records for other, records in there.items() if other.variant in MERGED and other[:3] == point[:3]]
     return pd.concat([there[point], *more], ignore_index=True)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from paper_points import MAIN, MOBILENET, MORE, MORE_METHODS, SIZES, Point
+from paper_points import MAIN, MERGED, MOBILENET, SIZES, VARIANTS, Point
 from study.wording import SHOWN, shards
 
 from edgesim.analysis.intervals import Interval
@@ -27,9 +27,14 @@ class Rows:
 
     def has(self, point: Point) -> bool:
         """True where results of a point are there; those of further methods are with its main point."""
-        variant, method = (MAIN, MORE_METHODS[0]["label"]) if point.variant == MORE else (point.variant, None)
+        merged = point.variant in MERGED
+        variant = MAIN if merged else point.variant
         own = self.of(data=point.data, partition=point.partition, model=point.model, variant=variant)
-        return len(own) > 0 and (method is None or bool((own["method"] == method).any()))
+        if not merged:
+            return len(own) > 0
+        first = VARIANTS[point.variant]["pruning.methods"][0]
+        name = first if isinstance(first, str) else first.get("label", first["name"])
+        return bool((own["method"] == name).any())
 
     def interval(self, **values: Any) -> Interval | None:
         """The one row with these values as an interval; None where there is none."""

@@ -11,7 +11,10 @@ import numpy as np
 from edgesim.analysis.intervals import Interval
 from edgesim.formatting import n_of
 
-SHOWN = {"digits": "digits", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10", "watch": "WISDM watch"}
+SHOWN = {
+    "digits": "digits", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10", "watch": "WISDM watch",
+    "paper": "CIFAR-10 at the paper's size",
+}  # fmt: skip
 """data set -> its name in sentences"""
 BOUNDS = (-100.0, 100.0)
 """of a difference of accuracies, in points"""
