@@ -148,13 +148,30 @@ def test_a_storage_budget_makes_it_keep_a_subset_with_the_class_shares(make_scen
     assert np.abs(np.bincount(labels[kept], minlength=10) - share).max() <= 1
 
 
-def test_storage_subset_never_keeps_more_than_k(make_scenario: Make, tmp_path: Path) -> None:
+def test_storage_subset_keeps_k_after_one_epoch_on_all(make_scenario: Make, tmp_path: Path) -> None:
     methods = ["random", {"name": "auto", "storage": "subset"}]
-    records = run(make_scenario(**document(pruning__methods=methods)), tmp_path / "run").records
+    scenario = make_scenario(**document(pruning__methods=methods, pruning__keep_ratio=[0.2, 0.9, 1.0]))
+    finished = run(scenario, tmp_path / "run")
+    records, planned = finished.records, edgesim.plan(scenario)
     auto, random = (records[records["method"] == name] for name in ("auto", "random"))
     assert not auto["dynamic"].any()
     np.testing.assert_array_equal(auto["subset_size"], random["subset_size"])
-    np.testing.assert_array_equal(auto["device_energy_j"], random["device_energy_j"])
+    work = finished.work.query("method == 'auto' and phase == 'train'")["train_samples"]
+    np.testing.assert_array_equal(work, auto["shard_size"] + 2 * auto["subset_size"])  # 1 + rho·(3 - 1) epochs
+    for column in ("device_energy_j", "device_score_time_s", "storage_bytes"):
+        np.testing.assert_array_equal(planned[column], records[column])
+    said = told(records).groupby(auto["keep_ratio"]).first()
+    assert said[0.2].startswith("subset even over the losses with the class shares, after one epoch on all")
+    assert said[0.9].startswith("random subset with the class shares, after one epoch on all")
+    whole = auto[auto["keep_ratio"] == 1]
+    np.testing.assert_array_equal(whole["test_loss"], random.loc[random["keep_ratio"] == 1, "test_loss"])
+
+
+def test_one_epoch_leaves_no_time_to_look_at_all(make_scenario: Make, tmp_path: Path) -> None:
+    methods = [{"name": "auto", "storage": "subset"}]
+    records = run(make_scenario(**document(pruning__methods=methods, training__epochs=1)), tmp_path / "run").records
+    assert told(records).str.startswith("random subset with the class shares, from the start").all()
+    np.testing.assert_array_equal(records["subset_size"], (records["keep_ratio"] * records["shard_size"]).round())
 
 
 def test_it_never_touches_test_data(make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

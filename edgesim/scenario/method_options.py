@@ -59,7 +59,8 @@ def bind_method(given: Any, path: str, faults: list[Fault]) -> NamedPlugin | Non
     if named is None or len(faults) > before:
         return None
     named = dataclasses.replace(named, plugin=named.plugin.with_options(options)) if options else named
-    if named.plugin.after_warmup != "reset" and (reason := _without_warmup(named.plugin)):
+    asked = named.plugin.after_warmup != type(named.plugin).after_warmup
+    if asked and (reason := _without_warmup(named.plugin)):
         faults.append(Fault(join(path, "after_warmup"), f"{named.name} {reason}; leave `after_warmup` out"))
         return None
     return named
@@ -71,7 +72,7 @@ def document_of(method: Method) -> dict[str, Any]:
     if method.sampler is not None and "sampler" not in _fields(method):
         plain = adapter(type(method.sampler)).dump_python(method.sampler, mode="json")
         found["sampler"] = stated({"name": method.sampler.name, **plain})
-    if method.after_warmup != "reset" and "after_warmup" not in _fields(method):
+    if method.after_warmup != type(method).after_warmup and "after_warmup" not in _fields(method):
         found["after_warmup"] = method.after_warmup
     return found
 

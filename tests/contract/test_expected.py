@@ -58,7 +58,7 @@ VARIANTS: list[tuple[str, dict[str, Any], bool]] = [
     ("online-loss", {"warm_epochs": 1.5, "redraw": Redraw(epochs=0.5), "clip": None}, True),
     ("online-loss", {"balance": "class", "most_hopeless": 0.2}, True),
     ("fewer-epochs", {"balance": "class"}, True),
-    ("auto", {"storage": "subset"}, True),
+    ("auto", {}, True),
     ("craig", {"max_class_size": 4}, False),
     ("gradmatch", {"max_class_size": 4}, False),
 ]
