@@ -28,7 +28,6 @@ from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import (
-    AfterWarmup,
     Method,
     OwnWork,
     ScoreContext,
@@ -65,7 +64,7 @@ class Auto(Bounded, Method):
     cost_class: ClassVar[str] = "nothing beside training"
     by_chance: ClassVar[bool] = True
     dynamic: ClassVar[bool] = True
-    after_warmup: ClassVar[AfterWarmup] = "counts"
+    after_warmup = "counts"  # no field: there is nothing to choose
 
     def is_dynamic_on(self, shard: Shard) -> bool:
         """True where the device may store its whole shard."""
