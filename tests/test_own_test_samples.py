@@ -1,6 +1,9 @@
 """Verdict, tables, terminal and page of runs whose devices have test samples of their own, by hand-made records."""
 
 import itertools
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import metric_runs
 import numpy as np
@@ -9,16 +12,25 @@ import pytest
 from report_runs import FakeRun
 from trials import table, trial
 
+from edgesim.analysis import turns
 from edgesim.analysis.accuracy_loss import losses_to_full
+from edgesim.analysis.comparison_findings import best_turned
 from edgesim.analysis.equal_cost import equal_cost
+from edgesim.analysis.fairness import fairness
+from edgesim.analysis.fleets import best_of_fleets, best_on_own_samples, fleet_table
 from edgesim.analysis.heterogeneity import by_device
 from edgesim.analysis.means import gap_to_random, summary
 from edgesim.analysis.second_test_set import second_test_set
 from edgesim.analysis.verdict import verdict_of
-from edgesim.report import comparison_page, page, users
+from edgesim.cli.tune import ACCURACY_OF, accuracies
+from edgesim.cost.objective import Objective
+from edgesim.errors import EdgesimError, ScenarioError
+from edgesim.report import comparison_page, page, two_test_sets, users
 from edgesim.report.figures import device_figures
 from edgesim.report.terminal_summary import summary_of
+from edgesim.results import linked_runs
 from edgesim.results.serialization import tables
+from edgesim.results.table_files import write_table
 from edgesim.tasks import TASKS
 
 OWN = "the devices' own test samples"
@@ -178,3 +190,108 @@ def test_tables_and_figures_of_devices_name_their_users():
     assert users.with_users(data, devices.drop(columns="users")) is data
     trace = device_figures.device_figure(data, "time_s", names).spec["data"][0]
     assert trace["text"] == ["0 (ann)", "1 (&lt;b&gt;bob&lt;/b&gt;)", 2, 3]
+
+
+def turning():
+    """On the common test set of two devices random leads and small ratios lose; on own ones importance leads at 0.2."""
+    rows = []
+    own = {("importance", 0.2): 0.9, ("importance", 0.5): 0.9, ("random", 0.2): 0.5, ("random", 0.5): 0.5}
+    common = {("importance", 0.2): 0.1, ("importance", 0.5): 0.6, ("random", 0.2): 0.6, ("random", 0.5): 0.7}
+    for seed, device in itertools.product(range(3), range(2)):
+        for (method, keeps), value in [(("full", 1.0), 0.7), *common.items()]:
+            row = trial(seed, device, method, keeps, value + 0.01 * device, local_accuracy=value, cost_j=keeps,
+                        device_time_s=10 * keeps, device_energy_j=20 * keeps)  # fmt: skip
+            rows.append({**row, "own_accuracy": own.get((method, keeps), 0.9) + 0.01 * device})
+    found = table(*rows)
+    return found.assign(own_accuracy=[row["own_accuracy"] for row in rows])
+
+
+def test_winners_fairness_and_best_ratios_on_both_sets():
+    found, second = turning(), second_test_set(turning())
+    assert turns.winners_turned(found, second) == (
+        f"The method with the highest mean is another one on {OWN} than on the common test set in 4 of 4 pairs of "
+        "device and keep ratio."
+    )
+    assert turns.fairness_turned(found, second).startswith(
+        f"At keep ratio 0.2 the worst tenth of the devices fares best with random on the common test set, and with "
+        f"importance on {OWN}."
+    )
+    # J is the ratio, lambda 0.1. Importance on the common test set: 0.3 + 0.1 at 1, 0.4 + 0.05 at 0.5, 0.9 + 0.02 at
+    # 0.2, so all; on own samples 0.1 + 0.02 at 0.2. Random: 0.3 + 0.05 at 0.5; on own samples 0.1 + 0.1 at 1.
+    turned = turns.best_ratios_turned(found, second)
+    assert turned.startswith(f"At λ = 0.1 the best keep ratio on {OWN} is another one than on the common test set: ")
+    assert turned.endswith("importance on 2 of 2 devices and random on 2 of 2 devices.")
+    alone = found.drop(columns="own_accuracy")
+    assert turns.winners_turned(alone, second) == turns.fairness_turned(alone, second) == ""
+    both = {of: (words, result.table) for of, words, result in two_test_sets.on_both(found, fairness)}
+    assert both["own"][0] == f", {OWN}"
+    worst = both["own"][1].set_index(["method", "keep_ratio"])["worst_tenth"]
+    assert worst["importance", 0.2] == pytest.approx(0.9)
+    assert both["test"][1].set_index(["method", "keep_ratio"])["worst_tenth"]["importance", 0.2] == pytest.approx(0.1)
+
+
+def test_fleets_show_both_sets():
+    found = turning()
+    costs = fleet_table({"a": found, "b": found}).table.set_index(["fleet", "method", "keep_ratio"])
+    row = costs.loc["a", "importance", 0.2]
+    columns = ["test_accuracy", "own_accuracy", "common_own_accuracy"]
+    assert row[columns].tolist() == pytest.approx([0.105, 0.905, 0.905])
+    assert "own_accuracy" not in fleet_table({"a": found, "b": found.drop(columns="own_accuracy")}).table
+    best, own = best_of_fleets({"a": found}).table, best_on_own_samples({"a": found}).table
+    (turned,) = best_turned(best, own)
+    assert turned.text == (
+        "a: at λ = 0.1 the best keep ratios of importance and random are others on the devices' own test samples than "
+        "on the common test set."
+    )
+    assert best_turned(best, best) == []
+    assert best_on_own_samples({"a": found.drop(columns="own_accuracy")}) is None
+
+
+def test_a_recommendation_names_the_ratio_that_is_safe_on_own_samples():
+    """0.2 and 0.5 lose nothing on the common test set; on own samples 0.2 loses 20 points, 0.5 nothing."""
+    small, large = records(0.0, -0.2, ratio=0.2), records(0.0, 0.0, ratio=0.5)
+    both = pd.concat([small, large[large["method"] != "full"]], ignore_index=True)
+    answer = next(one.text for one in verdict_of(both) if one.kind == "answer")
+    begin = " 20 % is the smallest keep ratio at which a loss above 1 point is ruled out on the common test set"
+    assert f"{begin}; on {OWN} it is 50 %." in answer
+    lost = records(0.0, -0.2, ratio=0.5)
+    both = pd.concat([small, lost[lost["method"] != "full"]], ignore_index=True)
+    none = next(one.text for one in verdict_of(both) if one.kind == "answer")
+    assert f" 20 % is the smallest safe keep ratio on the common test set; on {OWN} none is shown to be." in none
+
+
+def test_curves_and_tune_take_either_set_and_say_which(tmp_path):
+    """Importance is best at keep ratio 0.5 on the common test set, and at 0.25 on own samples."""
+    run = metric_runs.write_run(tmp_path / "run", "detection")
+    best = run.records["keep_ratio"].map({0.25: 0.9, 0.5: 0.4, 1.0: 0.5})
+    write_table(run.path, "records", run.records.assign(own_map50=best))
+    own = linked_runs.accuracy_curves(run.path, "own")
+    assert own["importance"][:, 0].tolist() == [0.25, 0.5, 1.0]
+    assert own["importance"][:, 1] == pytest.approx([0.9, 0.4, 0.5])
+    rule = Objective(0.1, accuracy_from=str(run.path))
+    scenario = SimpleNamespace(
+        name="s", folder=Path(), pruning=SimpleNamespace(rule=rule),
+        dataset=SimpleNamespace(plugin=SimpleNamespace(task="detection")),
+    )  # fmt: skip
+    turned, which = linked_runs.curve_notes(scenario)
+    assert turned.startswith(f"on {OWN} of {run.path} other keep ratios are the most accurate: ")
+    assert turned.endswith("importance (1, there 0.25)")
+    assert which.startswith(f"the objective takes accuracies on the common test set of {run.path}; accuracy_on: own")
+    scenario.pruning.rule = replace(rule, accuracy_on="own")
+    assert linked_runs.curves_of(scenario)["importance"].tolist() == own["importance"].tolist()
+
+    same = {name: run.scenario.get(name) for name in ACCURACY_OF}
+    for on, value, other in (("common", 0.2175, 0.9), ("own", 0.9, 0.2175)):
+        _, found, notes = accuracies(run.path, same, on)
+        one = next(one for one in found["importance"] if one.keep_ratio == 0.25)
+        assert (one.accuracy, one.other) == (pytest.approx(value), pytest.approx(other))
+        assert notes[0].startswith("on ")
+        assert "importance 0.5, there 0.25" in notes[0] or "importance 0.25, there 0.5" in notes[0]
+        assert notes[1].startswith(f"mAP at 0.5 is on {'the common test set' if on == 'common' else OWN}; ")
+    write_table(run.path, "records", run.records)  # as they were
+    with pytest.raises(ScenarioError, match="no test samples of their own; leave out `accuracy_on: own`"):
+        linked_runs.curves_of(scenario)
+    with pytest.raises(EdgesimError, match="leave out --accuracy-on own"):
+        accuracies(run.path, same, "own")
+    scenario.pruning.rule = rule
+    assert linked_runs.curve_notes(scenario) == []

@@ -305,8 +305,9 @@ def test_progress_shows_the_metric() -> None:
 
 def test_tune_reads_the_metric_of_a_run(runs: dict[str, Run]) -> None:
     same = {name: runs["regression"].scenario.get(name) for name in ACCURACY_OF}
-    metric, found = accuracies(runs["regression"].path, same)
+    metric, found, notes = accuracies(runs["regression"].path, same)
     assert metric is METRICS["mae"]
+    assert notes == ()
     assert [one.accuracy for one in found["importance"]] == pytest.approx([3.07, 2.57])
     target, modes = Target("accuracy", deadline_s=10.0), np.array([0])
     costs = np.ones((2, 1))

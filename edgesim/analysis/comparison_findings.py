@@ -14,7 +14,7 @@ from edgesim.analysis.intervals import Interval, lies
 from edgesim.analysis.opponents import at_cost, equal_cost_finding
 from edgesim.analysis.savings import saved_in_words
 from edgesim.analysis.verdict import verdict_method
-from edgesim.formatting import n_of, number, percent
+from edgesim.formatting import listed, n_of, number, percent
 from edgesim.tasks import metric_in
 
 SHOWN_LAMBDA = 0.1
@@ -71,6 +71,26 @@ def fleet_findings(table: pd.DataFrame, best: pd.DataFrame) -> list[Finding]:
         best: of `best_of_fleets`.
     """
     return [*_full(table), *_least(table), *_savings(table, best), *_cannot(table)]
+
+
+def best_turned(best: pd.DataFrame, own: pd.DataFrame) -> list[Finding]:
+    """Sentence on fleets whose devices have other best ratios on their own test samples; empty where none has.
+
+    Args:
+        best: of `best_of_fleets`.
+        own: of `best_on_own_samples`.
+    """
+    found = []
+    for fleet in dict.fromkeys(own["fleet"]):
+        at = [one[(one["fleet"] == fleet) & (one["lambda"] == SHOWN_LAMBDA)] for one in (best, own)]
+        common, on_own = ({method: part.set_index("keep_ratio")["devices"].to_dict()
+                           for method, part in one.groupby("method", sort=False)} for one in at)  # fmt: skip
+        methods = [str(method) for method in on_own if on_own[method] != common.get(method)]
+        if methods:
+            text = f"{fleet}: at λ = {number(SHOWN_LAMBDA)} the best keep ratios of {listed(methods)} are others on "
+            text += "the devices' own test samples than on the common test set."
+            found.append(Finding("disagreement", text, "yes"))
+    return found
 
 
 def equal_cost_findings(

@@ -11,14 +11,15 @@ import pandas as pd
 from edgesim.analysis.best_ratio import LAMBDAS, Weighted, best_ratios
 from edgesim.analysis.grouping import FULL, KEYS, AnalysisResult, complete, everywhere, groups, ok, result
 from edgesim.analysis.intervals import interval
+from edgesim.analysis.second_test_set import is_own, on_own_samples, sets_there
 from edgesim.formatting import n_of, ranges
 from edgesim.tasks import metric_in
 
 FLEET_COLUMNS = [
     "fleet", "method", "keep_ratio", "devices", "infeasible_devices", "failed_devices", "seeds", "finish_s",
-    "finish_low_s", "finish_high_s", "energy_j", "test_accuracy", "time_saved", "energy_saved",
+    "finish_low_s", "finish_high_s", "energy_j", "test_accuracy", "own_accuracy", "time_saved", "energy_saved",
     "analytic_time_saved", "analytic_energy_saved", "energy_per_point_j", "common_devices", "common_finish_s",
-    "common_energy_j", "common_accuracy",
+    "common_energy_j", "common_accuracy", "common_own_accuracy",
 ]  # fmt: skip
 
 
@@ -32,10 +33,12 @@ def fleet_table(tables: Mapping[str, pd.DataFrame]) -> AnalysisResult:
         `energy_j` the sum over devices, mean over seeds; `*_saved` against `full` of the same fleet, over the seeds and
         devices that both have, `analytic_*` by the closed form. `common_*` are over the pairs that finish everything on
         every fleet (`on_every_fleet`), so that rows and fleets compare the same devices; NaN where there are none.
-        `energy_per_point_j` is their energy / (100 x mean accuracy), of a metric that is a share. The columns are of
+        `energy_per_point_j` is their energy / (100 x mean accuracy), of a metric that is a share. Accuracies are on the
+        common test set; `*own_accuracy` are on the devices' own test samples, only where these are. The columns are of
         the run's metric (`Metric.named`).
     """
     metric = metric_in(next(iter(tables.values()), ()))
+    has_own = all("own" in sets_there(records) for records in tables.values())
     same, missing = on_every_fleet(tables)
     rows = []
     for name, given in tables.items():
@@ -49,7 +52,9 @@ def fleet_table(tables: Mapping[str, pd.DataFrame]) -> AnalysisResult:
     found = result(
         rows, [metric.named(column) for column in FLEET_COLUMNS], missing if rows else "No fleet has a trial."
     )
-    return found if metric.is_share else AnalysisResult(found.table.drop(columns="energy_per_point_j"), found.missing)
+    unknown = [] if metric.is_share else ["energy_per_point_j"]
+    unknown += [] if has_own else [metric.named(column) for column in FLEET_COLUMNS if is_own(column)]
+    return AnalysisResult(found.table.drop(columns=unknown), found.missing) if unknown else found
 
 
 def on_every_fleet(tables: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
@@ -88,7 +93,8 @@ def best_of_fleets(
         tables: fleet -> records.
         lambdas, weights_of_devices: as for `best_ratios`.
 
-    Returns: fleet method lambda keep_ratio devices of; `devices` of `of` have this ratio as their best.
+    Returns: fleet method lambda keep_ratio devices of; `devices` of `of` have this ratio as their best on the common
+        test set.
     """
     rows, missing = [], []
     for name, records in tables.items():
@@ -98,6 +104,12 @@ def best_of_fleets(
             counts = part["keep_ratio"].value_counts().sort_index()
             rows += [(name, method, weight, ratio, int(count), len(part)) for ratio, count in counts.items()]
     return result(rows, ["fleet", "method", "lambda", "keep_ratio", "devices", "of"], tuple(missing))
+
+
+def best_on_own_samples(tables: Mapping[str, pd.DataFrame]) -> AnalysisResult | None:
+    """`best_of_fleets` on the devices' own test samples; None where no fleet's devices have any."""
+    own = {name: on_own for name, records in tables.items() if (on_own := on_own_samples(records)) is not None}
+    return best_of_fleets(own) if own else None
 
 
 def of_each_fleet(tables: Mapping[str, pd.DataFrame], analyse: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
@@ -136,14 +148,21 @@ def _fleet_cell(part: pd.DataFrame, full: pd.DataFrame) -> tuple[Any, ...]:
         saved.append(1 - float(known[column].sum()) / whole if whole > 0 else np.nan)
     counts = (good["device"].nunique(), *bad, good["seed"].nunique())
     energy_j = float(by_seed["device_energy_j"].sum(min_count=1).mean())
-    return (*counts, *finish[:3], energy_j, float(good[metric_in(good).column()].mean()), *saved)
+    return (*counts, *finish[:3], energy_j, *_means(good), *saved)
 
 
 def _common_cell(part: pd.DataFrame) -> tuple[Any, ...]:
     """The columns of FLEET_COLUMNS from `energy_per_point_j` on."""
     by_seed = part.groupby("seed")
     finish_s = float(by_seed["device_time_s"].max().mean())
-    energy_j, metric = float(by_seed["device_energy_j"].sum(min_count=1).mean()), metric_in(part)
-    accuracy = float(part[metric.column()].mean())
+    energy_j = float(by_seed["device_energy_j"].sum(min_count=1).mean())
+    accuracy, own = _means(part)
     per_point_j = energy_j / (100 * accuracy) if accuracy > 0 else np.nan
-    return per_point_j, part["device"].nunique(), finish_s, energy_j, accuracy
+    return per_point_j, part["device"].nunique(), finish_s, energy_j, accuracy, own
+
+
+def _means(part: pd.DataFrame) -> tuple[float, float]:
+    """Mean of the metric on the common test set, and on the devices' own test samples (NaN without any)."""
+    metric = metric_in(part)
+    own = metric.column("own")
+    return float(part[metric.column()].mean()), float(part[own].mean()) if own in part else np.nan

@@ -92,7 +92,7 @@ def recommendation(context: VerdictContext) -> Finding:
         text = f"Not worth it: {context.does} {saved_in_words(*costs)}, with {loss}.{why_little(good, *context.cell)}"
         evidence = "no"
     else:
-        text = f"{_capital(does)}: {saved_in_words(*costs)}, {loss}{_not_on(context)}"
+        text = f"{_capital(does)}: {saved_in_words(*costs)}, {loss}{_not_on(context)}{_safe_on_own(context)}"
     return finding("answer", _with_scope(found, text + _at_same_energy(context)), evidence, shown, context.cell)
 
 
@@ -148,6 +148,24 @@ def _on_own_samples(context: VerdictContext) -> str:
         ratios = listed([short_percent(ratio) for ratio in on_second.safe])
         text += f" There {metric.loss} above {margin_in_words(losses.asked, metric)} is ruled out at {ratios}."
     return text
+
+
+def _safe_on_own(context: VerdictContext) -> str:
+    """Sentence on the smallest keep ratio that is safe on the devices' own test samples, where it is another one."""
+    if not context.second_set.is_own:
+        return ""
+    on_second, asked = context.losses.on_second(), margin_in_words(context.losses.asked, context.losses.metric)
+    if len(on_second.common) < 2 or on_second.recommended == context.ratio:
+        return ""
+    name, smallest = context.second_set.name, short_percent(context.ratio)
+    if on_second.recommended is None:
+        return f" {smallest} is the smallest safe keep ratio on the common test set; on {name} none is shown to be."
+    other = short_percent(on_second.recommended)
+    loss = f"{context.losses.metric.loss} above {asked}"
+    return (
+        f" {smallest} is the smallest keep ratio at which {loss} is ruled out on the common test set; "
+        f"on {name} it is {other}."
+    )
 
 
 def _no_ratio(context: VerdictContext) -> tuple[str, Evidence]:

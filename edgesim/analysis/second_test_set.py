@@ -86,6 +86,19 @@ def skewed(records: pd.DataFrame) -> bool:
     return bool(gap.notna().any() and float(np.nanmean(gap)) >= metric.noticeable(float(common.mean())))
 
 
+def on_own_samples(records: pd.DataFrame) -> pd.DataFrame | None:
+    """Records whose metric on the common test set is that on the devices' own test samples; None where there is none.
+
+    Every analysis of the common test set then is one of the devices' own test samples. Trials without own ones have no
+    value of the metric.
+    """
+    metric = metric_in(records)
+    own = metric.column("own")
+    if own not in records or not records[own].notna().any():
+        return None
+    return records.assign(**{metric.column(): records[own]})
+
+
 def sets_there(columns: Container[str]) -> tuple[str, ...]:
     """Sets of test samples of a table: the common one, the weighted one, and the devices' own where it has them."""
     return ("test", "local", "own") if metric_in(columns).column("own") in columns else ("test", "local")

@@ -27,7 +27,7 @@ PAIRS = ["run", "method", "keep_ratio", "first_accuracy", "this_accuracy", "diff
          "difference_high", "evidence"]  # fmt: skip
 TERMINAL_TABLES = {
     "fleets": ["fleet", "method", "keep_ratio", "infeasible_devices", "finish_s", "energy_j", "test_accuracy",
-               "device_energy_saved", "energy_saved", "energy_per_point_j"],
+               "own_accuracy", "device_energy_saved", "energy_saved", "energy_per_point_j"],
     "equal-cost-fleets": ["fleet", "method", "keep_ratio", "opponent", "opponent_keep_ratio", "opponent_accuracy",
                           "lead", "lead_low", "lead_high", *OWN_LEAD],
     "equal-cost-runs": ["run", "method", "keep_ratio", "opponent", "opponent_keep_ratio", "opponent_accuracy", "lead",

@@ -92,7 +92,10 @@ def fleet_plan(scenario: loading.Scenario, devices: int | None) -> FleetPlan:
 
         return planning.plan_fleet(scenario, devices)
     from edgesim import api
+    from edgesim.results.linked_runs import curve_notes
 
+    for note in curve_notes(scenario):
+        echo(note, err=True)
     return api.planned(scenario, devices)
 
 

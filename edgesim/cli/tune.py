@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from edgesim.cli import tuning_text
 from edgesim.cli.app import Json, Overrides, Scenario, app, check_choice, echo
 from edgesim.errors import EdgesimError
-from edgesim.formatting import listed
+from edgesim.formatting import listed, number
 from edgesim.tasks import ACCURACY, Metric
 
 if TYPE_CHECKING:
+    from edgesim.cost.objective import TestSet
     from edgesim.planning.tuning import MeasuredAccuracy, Tuning
 
 CHOICES, FRONT, FIGURE = "choices.csv", "front.csv", "front.svg"
@@ -50,6 +51,13 @@ def tune(
         Path | None,
         typer.Option(metavar="RUN", help="Run folder with accuracies at several keep ratios; only those are searched."),
     ] = None,
+    accuracy_on: Annotated[
+        str,
+        typer.Option(
+            metavar="common|own",
+            help="Test samples of --run whose accuracies count: the common test set, or the devices' own ones.",
+        ),
+    ] = "common",
     as_json: Json = False,
     output: Annotated[
         Path | None,
@@ -67,6 +75,11 @@ def tune(
         raise typer.BadParameter(f"--maximise {goal} needs a limit; give --deadline, --energy-budget or both")
     if (goal == "accuracy") != (run is not None):
         raise typer.BadParameter("--maximise accuracy and --run RUN belong together; give both or neither")
+    from edgesim.cost.objective import TestSet
+
+    check_choice("set of test samples", accuracy_on, get_args(TestSet))
+    if accuracy_on == "own" and run is None:
+        raise typer.BadParameter("--accuracy-on belongs to --maximise accuracy and --run RUN; leave it out")
     if output is not None:
         _check_output(output)
     from edgesim.cli import stop_signals
@@ -77,8 +90,10 @@ def tune(
     devices = _positions(device or (), [profile.name for profile in loaded.fleet.devices])
     stop_signals.interrupting()
     target = Target(goal, deadline, energy_budget)
-    metric, known = (ACCURACY, None) if run is None else accuracies(run, loaded.document)
-    query = tuning.Query(target, least_ratio, devices, accuracies=known, metric=metric, front=output is not None)
+    on: TestSet = "own" if accuracy_on == "own" else "common"
+    found_in = None if run is None else accuracies(run, loaded.document, on)
+    metric, known, notes = (ACCURACY, None, ()) if found_in is None else found_in
+    query = tuning.Query(target, least_ratio, devices, None, known, metric, on, notes, front=output is not None)
     found = tuning.tune(loaded, query)
     if output is not None:
         write(found, output)
@@ -102,17 +117,25 @@ def _goal(minimise: str | None, maximise: str | None) -> Any:
     return maximise
 
 
-def accuracies(folder: Path, document: dict[str, Any]) -> tuple[Metric, dict[str, list[MeasuredAccuracy]]]:
+def accuracies(
+    folder: Path, document: dict[str, Any], on: TestSet = "common"
+) -> tuple[Metric, dict[str, list[MeasuredAccuracy]], tuple[str, ...]]:
     """The metric of a run, and the means of its methods at each keep ratio, over devices and seeds, with intervals.
 
     Args:
         folder: of the run.
         document: of the scenario that is tuned.
+        on: the common test set, or the devices' own test samples.
+
+    Returns: metric, means by method, and sentences on the two sets of test samples, where the run has both. The first
+        sentence names methods whose most accurate keep ratio is another one on the other set.
 
     Raises:
-        EdgesimError: the folder is none of a run, or its run has other data, another network or another training.
+        EdgesimError: the folder is none of a run, its run has other data, another network or another training, or its
+            devices have no test samples of their own.
     """
     from edgesim.analysis.means import summary
+    from edgesim.analysis.second_test_set import on_own_samples
     from edgesim.planning.tuning import MeasuredAccuracy
     from edgesim.results.run_folder import Run
 
@@ -122,12 +145,36 @@ def accuracies(folder: Path, document: dict[str, Any]) -> tuple[Metric, dict[str
         message = f"{folder} is a run with another {listed(differs)}: its accuracies say nothing about this scenario"
         raise EdgesimError(f"{message}; name a run of the same scenario, on any fleet")
     found: dict[str, list[MeasuredAccuracy]] = {}
-    metric = other.metric
+    metric, own = other.metric, on_own_samples(other.records)
+    if on == "own" and own is None:
+        raise EdgesimError(f"{folder}: its devices have no test samples of their own; leave out --accuracy-on own")
     names = ["keep_ratio", *map(metric.named, ("test_accuracy", "accuracy_low", "accuracy_high"))]
-    for row in summary(other.records).to_dict("records"):
+    used, beside = (own, other.records) if on == "own" else (other.records, own)
+    assert used is not None
+    keys = ["method", "keep_ratio"]
+    others = {} if beside is None else summary(beside).set_index(keys)[metric.column()].to_dict()
+    for row in summary(used).to_dict("records"):
         if not math.isnan(row[metric.column()]):
-            found.setdefault(str(row["method"]), []).append(MeasuredAccuracy(*(float(row[name]) for name in names)))
-    return metric, found
+            mean = float(others.get((row["method"], row["keep_ratio"]), math.nan))
+            values = (float(row[name]) for name in names)
+            found.setdefault(str(row["method"]), []).append(MeasuredAccuracy(*values, mean))
+    return metric, found, () if beside is None else _on_two_sets(found, metric, on)
+
+
+def _on_two_sets(found: dict[str, list[MeasuredAccuracy]], metric: Metric, on: TestSet) -> tuple[str, ...]:
+    """Sentences on methods whose best keep ratio is another one on the other set, and on the set that counts."""
+    from edgesim.cost.objective import OTHER_SET, TEST_SETS
+
+    here, there = TEST_SETS[on], TEST_SETS[OTHER_SET[on]]
+    turned = []
+    for method, known in found.items():
+        both = [one for one in known if not math.isnan(one.other)]
+        if both:
+            best = max(both, key=lambda one: metric.sign * one.accuracy).keep_ratio
+            other = max(both, key=lambda one: metric.sign * one.other).keep_ratio
+            turned += [f"{method} {number(best)}, there {number(other)}"] * (best != other)
+    first = [f"on {there} other keep ratios have the best {metric.title}: {'; '.join(turned)}"] if turned else []
+    return *first, f"{metric.title} is on {here}; the other column has it on {there} (--accuracy-on)"
 
 
 def _check_number(option: str, value: float | None, most: float = float("inf")) -> None:
@@ -177,6 +224,8 @@ def tuning_json(name: str, found: Tuning) -> str:
         "deadline_s": target.deadline_s,
         "energy_budget_j": target.energy_j,
         "least_ratio": found.least_ratio,
+        "accuracy_on": found.query.accuracy_on if found.query.accuracies is not None else None,
+        "accuracy_notes": list(found.query.accuracy_notes),
         "candidates": found.candidates,
         "modes": dict(found.modes),
         "relative_errors": {

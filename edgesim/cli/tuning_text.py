@@ -28,6 +28,8 @@ def print_tuning(found: Tuning) -> None:
     """Print the choices, what the full clocks would waste, and how far the numbers can be trusted."""
     for note in found.data_notes:
         echo(f"data: {note}", err=True)
+    for note in found.query.accuracy_notes:
+        echo(textwrap.TextWrapper(WIDTH, break_on_hyphens=False, subsequent_indent="    ").fill(note))
     good = [row for row in found.rows if row["meets"]]
     if good:
         title = f"choice of every device: {_goal_words(found)}"
@@ -81,7 +83,11 @@ def _accuracy(row: dict[str, Any]) -> dict[str, Any]:
         return {}
     low, high = metric.named("accuracy_low"), metric.named("accuracy_high")
     ends = [metric.value(row[name]) for name in (low, high) if not _unknown(row[name])]
-    return {metric.title: metric.value(row[metric.key]), "interval": " to ".join(ends) or "none"}
+    shown = {metric.title: metric.value(row[metric.key]), "interval": " to ".join(ends) or "none"}
+    for name, words in (("own_accuracy", "own test"), ("common_accuracy", "common test")):
+        if metric.named(name) in row:
+            shown[f"{metric.title}, {words}"] = metric.value(row[metric.named(name)])
+    return shown
 
 
 def _share(saved: float) -> str | None:

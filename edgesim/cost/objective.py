@@ -31,6 +31,10 @@ ROWS = 1 << 15
 BINDS = (*LIMITS, "latency_s", "energy_j", "storage_bytes")
 """limits that may bind, by position: none, those of the device, those of a budget"""
 RiskWeights = Literal["data", "equal"]
+TestSet = Literal["common", "own"]
+TEST_SETS: dict[TestSet, str] = {"common": "the common test set", "own": "the devices' own test samples"}
+"""set of test samples -> its name in sentences"""
+OTHER_SET: dict[TestSet, TestSet] = {"common": "own", "own": "common"}
 UNITS = {"latency_s": "s", "energy_j": "J", "storage_bytes": "bytes"}
 
 
@@ -65,6 +69,8 @@ class Objective(Bounded):
     """price that gives time and energy of J: emulated device, or closed form (analytic)"""
     weights_of_devices: RiskWeights = "data"
     """weights of the devices' risks: by the samples that each holds (data; Eqs. 10 and 12), or all the same (equal)"""
+    accuracy_on: TestSet = "common"
+    """test samples of the run of `accuracy_from` that count: the common test set, or the devices' own ones (own)"""
 
 
 Rule = Budget | Objective

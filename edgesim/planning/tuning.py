@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from edgesim.cost.analytic import subset_size
 from edgesim.cost.feasibility import LIMITS
+from edgesim.cost.objective import OTHER_SET, TestSet
 from edgesim.errors import EdgesimError
 from edgesim.formatting import number
 from edgesim.hardware.conditions import FULL_MODE, ChosenClocks
@@ -41,6 +43,8 @@ class MeasuredAccuracy:
     accuracy: float
     low: float
     high: float
+    other: float = math.nan
+    """mean on the other set of test samples; NaN where there is one set alone"""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,10 @@ class Query:
     """method -> accuracies of a run, whose keep ratios are the only ones that are searched"""
     metric: Metric = ACCURACY
     """the metric that they are values of"""
+    accuracy_on: TestSet = "common"
+    """test samples that they are on: the common test set, or the devices' own ones"""
+    accuracy_notes: tuple[str, ...] = ()
+    """sentences on the sets of test samples of the run"""
     front: bool = False
     """True: the Pareto fronts are wanted, too"""
 
@@ -261,6 +269,8 @@ class _Kind:
             return {}
         found, named = self._measured(place, p)[m], self.query.metric.named
         values = {"accuracy": found.accuracy, "accuracy_low": found.low, "accuracy_high": found.high}
+        if not math.isnan(found.other):
+            values[f"{OTHER_SET[self.query.accuracy_on]}_accuracy"] = found.other
         return {named(name): value for name, value in values.items()}
 
     def _front(self, place: int, p: int, found: Candidates, chosen: Choice, modes: ModeGrid) -> list[dict[str, Any]]:

@@ -53,6 +53,7 @@ COLUMNS: dict[str, Column] = {
     "energy_saved": Column("energy saved, closed form", PERCENT, "energy saved by the closed form, likewise"),
     "common_trials": Column("common trials", COUNT, "trials of the pairs that finish every method and keep ratio"),
     "common_accuracy": _MEASURED["common_accuracy"],
+    "common_own_accuracy": _MEASURED["common_own_accuracy"],
     "opponent": Column("opponent", text, "baseline that spends the same total cost"),
     "opponent_keep_ratio": Column("opponent keeps", NUMBER, "keep ratio of the opponent at equal cost"),
     "score_j": Column("scoring (J)", NUMBER, "mean emulated energy of scoring, paid once for all trainings"),

@@ -10,10 +10,23 @@ from typing import Any
 import pandas as pd
 
 from edgesim.analysis import comparison
-from edgesim.analysis.comparison_findings import SHOWN_LAMBDA, equal_cost_findings, fleet_findings, run_findings
+from edgesim.analysis.comparison_findings import (
+    SHOWN_LAMBDA,
+    best_turned,
+    equal_cost_findings,
+    fleet_findings,
+    run_findings,
+)
 from edgesim.analysis.curves import final_accuracy
 from edgesim.analysis.equal_cost import equal_cost
-from edgesim.analysis.fleets import best_of_fleets, composition, fleet_table, of_each_fleet, on_every_fleet
+from edgesim.analysis.fleets import (
+    best_of_fleets,
+    best_on_own_samples,
+    composition,
+    fleet_table,
+    of_each_fleet,
+    on_every_fleet,
+)
 from edgesim.analysis.grouping import FULL, RANDOM, AnalysisResult
 from edgesim.analysis.heterogeneity import infeasible
 from edgesim.analysis.means import by_profile, failures
@@ -59,8 +72,9 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
     """
     ruled = {name: by_rule(records, records) for name, records in priced.items()}
     metric = comparison.common_metric(ruled)
-    costs, best = fleet_table(ruled), best_of_fleets(ruled)
+    costs, best, own = fleet_table(ruled), best_of_fleets(ruled), best_on_own_samples(ruled)
     table, epochs = costs.table, dict.fromkeys(ruled, _epochs(run))
+    turned = [] if own is None else best_turned(best.table, own.table)
     styles = plot_style.method_styles(priced, "")
     name = str(run.info.get("scenario") or run.path.name)
     facts = [("Fleets", ", ".join(priced)), ("Compared by", command), *run_facts.facts(run.info, run.records)]
@@ -72,13 +86,13 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
         about="Run",
         facts=[(label, value) for label, value in facts if value],
         verdict=Verdict(
-            [*fleet_findings(table, best.table), *equal_cost_findings(ruled, epochs)],
+            [*turned, *fleet_findings(table, best.table), *equal_cost_findings(ruled, epochs)],
             [*_fleet_limits(run, table), *costs.missing],
         ),
         sections=[
             _fleets(table, ruled, styles),
             _equal_cost(ruled, "fleet"),
-            _best(best, ruled),
+            _best(best, own, ruled),
             _profiles(ruled),
             _failures(ruled, "fleet"),
         ],
@@ -207,7 +221,7 @@ def _fleets(table: pd.DataFrame, priced: Mapping[str, pd.DataFrame], styles: plo
     return Section("fleets", "Fleets", shown, [every], NO_TRIAL, intro, (_method({"": table}),))
 
 
-def _best(best: AnalysisResult, priced: Mapping[str, pd.DataFrame]) -> Section:
+def _best(best: AnalysisResult, own: AnalysisResult | None, priced: Mapping[str, pd.DataFrame]) -> Section:
     weights = tuple(f"{value:g}" for value in dict.fromkeys(best.table["lambda"]))
     choices = (_method(priced), PageChoice("lambda", "λ", weights, f"{SHOWN_LAMBDA:g}"))
     ratios = PageTable("best-ratios", "Devices by their best keep ratio, every λ", best.table, folded=True)
@@ -215,7 +229,14 @@ def _best(best: AnalysisResult, priced: Mapping[str, pd.DataFrame]) -> Section:
     middle = PageTable("best", f"Devices by their best keep ratio, λ = {SHOWN_LAMBDA:g}", shown_best)
     figure = [run_comparison.best_ratio_figure(best.table)]
     intro = "Best ratio of each device among those that ran. The larger λ, the more cost counts."
-    return Section("best", "Best keep ratio", figure, [middle, ratios], NONE_WELL, intro, choices, best.missing)
+    tables = [middle, ratios]
+    if own is not None:
+        name = "the devices' own test samples"
+        tables.append(PageTable("best-ratios-own", f"The same on {name}, every λ", own.table, folded=True))
+        differ = not own.table.equals(best.table)
+        turned = f"On {name} some devices have another best ratio. " if differ else f"On {name} they are the same. "
+        intro = f"{turned}{intro} The figure and the first tables are on the common test set."
+    return Section("best", "Best keep ratio", figure, tables, NONE_WELL, intro, choices, best.missing)
 
 
 def _profiles(priced: Mapping[str, pd.DataFrame]) -> Section:

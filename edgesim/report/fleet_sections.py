@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import pandas as pd
 
-from edgesim.analysis import heterogeneity
-from edgesim.analysis.best_ratio import Weighted, best_ratios
+from edgesim.analysis import heterogeneity, turns
+from edgesim.analysis.best_ratio import best_ratios
 from edgesim.analysis.classes import class_counts, class_skew, data_of_devices, kept_class_shares
-from edgesim.analysis.fairness import device_winners, fairness, winner_counts
-from edgesim.analysis.grouping import FULL
+from edgesim.analysis.fairness import device_winners, fairness
+from edgesim.analysis.grouping import FULL, ok
 from edgesim.analysis.heterogeneity import by_device
 from edgesim.analysis.kept_samples import dynamic_methods
 from edgesim.analysis.means import by_profile
+from edgesim.analysis.second_test_set import second_test_set
 from edgesim.errors import shortened
 from edgesim.formatting import listed, number, percent, ranges
-from edgesim.report import users
+from edgesim.report import two_test_sets, users
 from edgesim.report.figures import classes, device_figures
 from edgesim.report.figures.figure import rows
 from edgesim.report.figures.prices import WORDS
 from edgesim.report.run_tables import RunTables
 from edgesim.report.sections import MIDDLE, NONE_WELL, PageStyle, PageTable, Section, unless_empty
 from edgesim.report.tradeoff_section import first_kind, pareto_figures
-from edgesim.tasks import ACCURACY, Metric, label_words
+from edgesim.tasks import Metric, label_words
 
-FAIRNESS = ["method", "keep_ratio", "devices", "seeds", "mean", "mean_by_data", "worst_tenth", "gini", "jain"]
-"""columns of the table shown; the figure's table has the intervals"""
 OF_TRIALS = (
     "seeds", "test_accuracy", "local_accuracy", "own_accuracy", "analytic_time_s", "device_time_s",
     "analytic_energy_j", "device_energy_j",
@@ -39,13 +38,11 @@ FOLDED = 12
 def devices_section(source: RunTables, page_style: PageStyle) -> Section:
     """Time and energy of each device, accuracy against cost, and the most accurate method on each."""
     devices, winners, metric = by_device(source.records), device_winners(source.records), source.metric
-    best_mean = f"{'highest' if metric.higher_is_better else 'lowest'} "
-    best_mean += "mean accuracy" if metric is ACCURACY else f"mean of {metric.title}"
+    own_figures, own_tables = two_test_sets.winners(source, page_style)
     shown = [device_figures.device_figure(devices.table, kind, users.device_names(source.devices)) for kind in WORDS]
     for kind in WORDS.keys() - {first_kind(source)}:
         shown += pareto_figures(source, page_style, kind)
-    if source.records["device"].nunique() > 1:
-        shown.append(device_figures.winner_figure(winner_counts(winners.table).table, page_style.styles, source.metric))
+    shown += own_figures
     tables = [
         PageTable(
             "devices",
@@ -55,23 +52,20 @@ def devices_section(source: RunTables, page_style: PageStyle) -> Section:
         ),
         *([_power_modes(source.devices)] if source.has_power_modes else []),
         *_data_table(data_of_devices(source.shards, source.devices).table),
-        PageTable(
-            "winners",
-            f"Method with the {best_mean} on every device",
-            users.with_users(winners.table, source.devices),
-            folded=True,
-        ),
-        PageTable("best-ratios", "Best keep ratio by Eq. 14", _best_ratios(source.records), folded=True),
+        *own_tables,
+        *two_test_sets.best_ratio_tables(source.records),
         PageTable("profiles", "Means per profile", by_profile(source.records), folded=True),
     ]
     limits = (*unless_empty(devices), *unless_empty(winners))
     best = best_ratios(source.records)
     limits = (*limits, *(unless_empty(best) if len(best.table) else best.missing[:1]))
+    second_set = second_test_set(ok(source.records))
+    turned = [turns.winners_turned(source.records, second_set), turns.best_ratios_turned(source.records, second_set)]
     intro = (
         f"Each device by itself: its time and energy, {metric.title} against cost, and its most accurate method. Best "
-        "ratios "
-        "by Eq. 14 weight the devices' risks by the samples that they hold (Eqs. 10 and 12), and all equally."
+        "ratios by Eq. 14 weight the devices' risks by the samples that they hold (Eqs. 10 and 12), and all equally."
     )
+    intro = " ".join(filter(None, (*turned, intro)))
     return Section("devices", "Devices", shown, tables, NONE_WELL, intro, (page_style.method,), limits)
 
 
@@ -79,30 +73,25 @@ def fleet_section(source: RunTables, page_style: PageStyle) -> Section:
     """Stragglers, fairness of accuracy, and memory and storage of the devices."""
     last = heterogeneity.stragglers(source.records, source.devices)
     fair = fairness(source.records)
+    fairness_figures, fairness_tables = two_test_sets.spread(source, page_style, FOLDED)
     headroom = heterogeneity.headroom(source.records, source.devices)
     infeasible = heterogeneity.infeasible(source.records)
     shown = [
         # A single device does not wait, and is its own worst tenth.
         *([device_figures.straggler_figure(last.table, page_style.styles)] if last.table["devices"].max() > 1 else []),
-        *(
-            [device_figures.fairness_figure(fair.table, page_style.styles, source.metric)]
-            if fair.table["devices"].max() > 1
-            else []
-        ),
+        *fairness_figures,
         device_figures.headroom_figure(headroom.table),
     ]
-    several = fair.table[fair.table["devices"] > 1]
     tables = [
         PageTable("infeasible", "Infeasible trials by device and reason", infeasible.table),
-        PageTable(
-            "fairness", f"Spread of {source.metric.noun} over the devices", several[FAIRNESS], len(several) > FOLDED
-        ),
+        *fairness_tables,
     ]
     limits = [sentence for found in (last, fair, headroom) for sentence in unless_empty(found)]
     waiting = waiting_in_words(last.table)
     intro = f"All devices start at once. {waiting}" if waiting else "Memory and storage that the devices need."
     held = data_in_words(data_of_devices(source.shards, source.devices).table)
-    intro = " ".join(filter(None, (intro, held, unfinished_in_words(source.records))))
+    turned = turns.fairness_turned(source.records, second_test_set(ok(source.records)))
+    intro = " ".join(filter(None, (turned, intro, held, unfinished_in_words(source.records))))
     return Section("fleet", "The fleet together", shown, tables, NONE_WELL, intro, (), tuple(dict.fromkeys(limits)))
 
 
@@ -250,15 +239,3 @@ def _data_table(data: pd.DataFrame) -> list[PageTable]:
     empty = {"users": (data["users"] == "").all(), "feature_shift": data["feature_shift"].isna().all()}
     shown = shown.drop(columns=[name for name, is_empty in empty.items() if is_empty])
     return [PageTable("device-data", "Data of every device, means over seeds", shown, folded=True)]
-
-
-def _best_ratios(records: pd.DataFrame) -> pd.DataFrame:
-    """Least, median and largest best ratio of the devices of each profile, per method and lambda.
-
-    For both weights of the devices' risks: by data, as in the paper, and equal.
-    """
-    keys = ["weights", "profile", "method", "lambda"]
-    by: tuple[Weighted, ...] = ("data", "equal")
-    tables = [best_ratios(records, weights_of_devices=name).table.assign(weights=name) for name in by]
-    found = pd.concat(tables).groupby(keys, sort=False)["keep_ratio"]
-    return found.agg(devices="count", least="min", median="median", most="max").reset_index()

@@ -53,6 +53,9 @@ def _values(metric: Metric) -> dict[str, Column]:
         "std_over_seeds": Column("± seeds", spread, "standard deviation of the seeds' means over devices"),
         "accuracy_by_data": Column(f"{title}, by data", write, by_data),
         "common_accuracy": Column(f"common {title}", write, f"{mean_test} of the common trials"),
+        "common_own_accuracy": Column(
+            f"common {title}, own test", write, f"{mean} of the common trials on the devices' own test samples"
+        ),
         "opponent_accuracy": Column(f"its {title}", write, f"test {title} of the opponent at that cost"),
         "opponent_local_accuracy": Column(f"its local {title}", write, f"likewise on the device's own {groups} mix"),
         "opponent_own_accuracy": Column(f"its {title}, own test", write, "likewise on the device's own test samples"),

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from edgesim.cost.analytic import subset_size
-from edgesim.cost.objective import Objective
+from edgesim.cost.objective import OTHER_SET, TEST_SETS, Objective, TestSet
 from edgesim.data.dataset import Dataset
 from edgesim.errors import Fault, RunError, ScenarioError
+from edgesim.formatting import number
 from edgesim.planning.run_plan import RunPlan, plan_run
 from edgesim.planning.trials import Curves
 from edgesim.records import Reused, Trial
@@ -85,7 +86,47 @@ def curves_of(scenario: Scenario) -> Curves | None:
     with _named_by(scenario, place, advice):
         path = beside(scenario, rule.accuracy_from, place)
         _check_task(path, scenario.dataset.plugin.task)
-        return accuracy_curves(path)
+        return accuracy_curves(path, rule.accuracy_on)
+
+
+def curve_notes(scenario: Scenario) -> list[str]:
+    """Notes on the test samples that the risks of an objective come from, where a run has two sets of them.
+
+    The first one names methods whose most accurate keep ratio is another one on the other set.
+
+    Raises:
+        ScenarioError: as `curves_of`.
+    """
+    rule = scenario.pruning.rule
+    used = curves_of(scenario)
+    if used is None or not isinstance(rule, Objective) or rule.accuracy_from is None:
+        return []
+    place = f"{keep_ratio.PATH}.objective.accuracy_from"
+    path = beside(scenario, rule.accuracy_from, place)
+    if not has_own(Run(path).records):
+        return []
+    sets, other = TEST_SETS, OTHER_SET[rule.accuracy_on]
+    beside_it = accuracy_curves(path, other)
+    turned = [
+        f"{method} ({number(_most_accurate(curve))}, there {number(_most_accurate(beside_it[method]))})"
+        for method, curve in used.items()
+        if method in beside_it and _most_accurate(curve) != _most_accurate(beside_it[method])
+    ]
+    notes = []
+    if turned:
+        notes.append(f"on {sets[other]} of {path} other keep ratios are the most accurate: {', '.join(turned)}")
+    uses = f"the objective takes accuracies on {sets[rule.accuracy_on]} of {path}"
+    return [*notes, f"{uses}; accuracy_on: {other} takes those on {sets[other]}"]
+
+
+def _most_accurate(curve: FloatArray) -> float:
+    return float(curve[curve[:, 1].argmax(), 0])
+
+
+def has_own(records: pd.DataFrame) -> bool:
+    """True where devices of a run have test samples of their own."""
+    own = metric_in(records).column("own")
+    return own in records and bool(records[own].notna().any())
 
 
 def _check_task(path: Path, task: str) -> None:
@@ -103,7 +144,7 @@ def _check_task(path: Path, task: str) -> None:
         )
 
 
-def accuracy_curves(path: Path) -> dict[str, FloatArray]:
+def accuracy_curves(path: Path, on: TestSet = "common") -> dict[str, FloatArray]:
     """Mean accuracy of every method against keep ratio in a run, over devices and seeds: for `accuracy_from`.
 
     Of another task it is 1 - risk, with the risk of `Metric.risk`: an error relative to that of full training.
@@ -112,19 +153,27 @@ def accuracy_curves(path: Path) -> dict[str, FloatArray]:
     pairs that finish at all of its ratios. Else its points would be of different devices, since some drop out at large
     ratios.
 
+    Args:
+        path: run folder.
+        on: the common test set, or the devices' own test samples.
+
     Returns: method -> [points, 2] keep ratio and accuracy, ratios ascending; methods with two points or more.
 
     Raises:
-        RunError: it is no run folder, or a rule chose its ratios, so that every point would be a device of its own.
+        RunError: it is no run folder, a rule chose its ratios, so that every point would be a device of its own, or its
+            devices have no test samples of their own.
     """
     records = Run(path).records
     if (records["ratio_rule"].fillna("") != "").any():
         raise RunError(f"{path}: a rule chose the keep ratios of this run, so that every device stands at another one; "
                        "a curve of accuracies takes a run with a list of keep ratios")  # fmt: skip
     metric = metric_in(records)
-    done = records[(records["status"] == "ok") & records[metric.column()].notna()]
+    if on == "own" and not has_own(records):
+        raise RunError(f"{path}: its devices have no test samples of their own; leave out `accuracy_on: own`")
+    value = metric.column("own" if on == "own" else "test")
+    done = records[(records["status"] == "ok") & records[value].notna()]
     full = done[done["method"] == "full"]
-    if not metric.higher_is_better and not full[metric.column()].mean() > 0:
+    if not metric.higher_is_better and not full[value].mean() > 0:
         raise RunError(f"{path}: {metric.noun} is weighed relative to that of full training, which has none above 0 "
                        "here; run `full` there, too")  # fmt: skip
     curves = {}
@@ -133,9 +182,9 @@ def accuracy_curves(path: Path) -> dict[str, FloatArray]:
         table = pd.concat([own, whole])
         count = table.groupby(["seed", "device"])["keep_ratio"].transform("nunique")
         same = table[count == table["keep_ratio"].nunique()]
-        means = same.groupby("keep_ratio")[metric.column()].mean().sort_index()
+        means = same.groupby("keep_ratio")[value].mean().sort_index()
         if len(means) > 1:
-            gains = means if metric.higher_is_better else 1 - metric.risk(means, float(full[metric.column()].mean()))
+            gains = means if metric.higher_is_better else 1 - metric.risk(means, float(full[value].mean()))
             curves[str(method)] = np.column_stack([means.index.to_numpy(dtype=np.float64), gains.to_numpy()])
     return curves
 

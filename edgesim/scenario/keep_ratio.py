@@ -89,6 +89,7 @@ def _objective(given: Any, faults: list[Fault]) -> Objective | None:
     points = None if any(fault.path.startswith(curve) for fault in found) else given.get("accuracy_curve")
     if not named_so and given.keys() <= known:  # another key may be a misspelt one of the two
         _check_source(given, where, faults)
+        _check_test_set(given, where, faults)
     if points is not None:
         _check_rise(points, curve, faults)
     weights = given.get("weights")
@@ -113,6 +114,12 @@ def _check_source(given: dict[str, Any], where: str, faults: list[Fault]) -> Non
             "each method, such as one with `keep_ratio: [0.1, 0.5, 1]`)"
         )
         faults.append(Fault(where, message))
+
+
+def _check_test_set(given: dict[str, Any], where: str, faults: list[Fault]) -> None:
+    """Add a fault where `accuracy_on` chooses among the test samples of a run, and no run is named."""
+    if given.get("accuracy_on") not in (None, "common") and given.get("accuracy_curve") is not None:
+        faults.append(Fault(f"{where}.accuracy_on", "does nothing beside `accuracy_curve`; leave it out"))
 
 
 def _check_rise(points: list[list[float]], path: str, faults: list[Fault]) -> None:

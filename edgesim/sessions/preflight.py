@@ -12,7 +12,7 @@ from edgesim.data.shards import Shards
 from edgesim.errors import EdgesimError, Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.models.network_costs import counted
-from edgesim.results.linked_runs import curves_of, reused_by
+from edgesim.results.linked_runs import curve_notes, reused_by
 from edgesim.scenario.experiment import check_augmentations, load_dataset, shards_of
 from edgesim.scenario.loading import Scenario
 
@@ -40,12 +40,13 @@ def inspect(scenario: Scenario) -> Inspection:
     faults: list[Fault] = []
     facts: list[str] = []
     dataset: Dataset | None = None
+    of_curves: list[str] = []
     with _faults_of("dataset", faults):
         dataset = load_dataset(scenario)
     with _faults_of("pruning", faults):
         reused_by(scenario)
     with _faults_of("pruning", faults):
-        curves_of(scenario)
+        of_curves = curve_notes(scenario)
     if dataset is None:
         return Inspection(tuple(faults), (), ())
     facts.append(_data_fact(dataset))
@@ -60,7 +61,7 @@ def inspect(scenario: Scenario) -> Inspection:
         workload, _ = counted(scenario.model.plugin, scenario.model.name, dataset.network_form)
         facts.append(f"{scenario.model.name}: {workload.parameters:,} parameters")
     of_shards = dict.fromkeys(note for found in split.values() for note in found.notes)
-    return Inspection(tuple(faults), tuple(facts), (*map(str, dataset.notes), *of_shards))
+    return Inspection(tuple(faults), tuple(facts), (*map(str, dataset.notes), *of_shards, *of_curves))
 
 
 @contextmanager

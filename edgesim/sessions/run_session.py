@@ -56,6 +56,8 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: Dataset | None, 
         chosen = executor() if callable(executor) else executor
         plan, reused = linked_runs.planned(scenario, dataset)
         _check_reused(scenario, reused, plan, progress)
+        for note in linked_runs.curve_notes(scenario):
+            progress.note(note)
         if left_out := folder.keep_only(plan.trials):
             log.note(f"{n_of(left_out, 'result')} of keep ratios that the rule no longer chooses left out")
         folder.note_terms(plan.config.pricing)
