@@ -25,6 +25,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "fleet-keys": keys.fleet_keys,
     "profile-keys": keys.profile_keys,
     "methods": methods.methods,
+    "samplers": methods.samplers,
     "method-members": methods.method_members,
     "devices": devices.devices,
     "run-tables": columns.run_tables,

@@ -125,8 +125,7 @@ def benefits(records: pd.DataFrame, shards: pd.DataFrame | None, method: str) ->
     for name, column in (("time_saved", "device_time_s"), ("energy_saved", "device_energy_j")):
         found[name] = 1 - own.groupby(KEYS)[column].mean() / full[column].astype(float)
     speed = full["train_flops"].astype(float) / full["device_train_time_s"].astype(float)
-    for name, values in (("speed", speed), ("shard_size", full["shard_size"].astype(float))):
-        found[name] = pd.Series(np.log2(values.to_numpy()), index=full.index)
+    found |= {"speed": speed.map(np.log2), "shard_size": full["shard_size"].astype(float).map(np.log2)}
     if shards is not None and len(shards):
         found["skew"] = class_skew(shards).table.set_index(KEYS)["skew"]
     elif "skew" in records:

@@ -15,9 +15,9 @@ WHAT = {
     "rs2": "a new random subset every epoch",
     "online-loss": "after one epoch on all, half of each batch by last loss (cut at the 80 % quantile), half uniform",
     "online-loss-unbiased": "the same with unbiased weights",
-    "random-balanced": "static, equally many of each class",
+    "random-balanced": "static, every class with its share of the device's samples",
     "top-loss": "one epoch on all, then the largest losses stay; static",
-    "top-loss-balanced": "the same, equally many of each class",
+    "top-loss-balanced": "the same, every class with its share",
 }
 """method -> what it is"""
 WHERE = ("common test set", "own mix")
