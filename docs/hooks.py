@@ -43,6 +43,7 @@ MOVED = {
     "equal-cost/details.md": "details.md",
     "equal-cost/results.csv": "results.csv",
     "edge-paper/README.md": "edge-paper/index.md",
+    "edge-paper/details.md": "edge-paper/details.md",
     "edge-paper/results.csv": "edge-paper/results.csv",
     "edge-paper/curves.svg": "edge-paper/curves.svg",
 }

@@ -44,7 +44,9 @@ def trials(accuracies, energy_j=None):
 def test_the_page_is_what_the_results_say():
     now = paper_page.page(paper_results.read(STUDY), paper_costs.read(STUDY))
     assert now == (STUDY / "README.md").read_text(encoding="utf-8"), "run `reports/edge-paper/build.py --page-only`"
-    assert now.count("\n") <= 120  # two screens
+    assert now.count("\n") <= 110  # two screens
+    more = paper_page.details(paper_results.read(STUDY), paper_costs.read(STUDY))
+    assert more == (STUDY / "details.md").read_text(encoding="utf-8")
 
 
 def test_results_are_those_of_todays_points():
@@ -142,7 +144,7 @@ def test_advice_follows_the_intervals():
 def test_scoring_costs_what_the_papers_formula_says():
     found = paper_costs.by_kind(paper_costs.read(STUDY), "resnet34").set_index("profile").loc["raspberry-pi-5"]
     for ratio in paper_costs.RATIOS:
-        assert found[f"scoring_{ratio:g}"] == pytest.approx(paper_costs.counted(ratio, 50), rel=0.01)
+        assert found[f"scoring_{ratio:g}"] == pytest.approx(paper_costs.counted(ratio, paper_costs.EPOCHS), rel=0.01)
     assert paper_costs.counted(0.1, 50) == pytest.approx(1 / 6)
 
 

@@ -93,9 +93,9 @@ def _range(claim: str) -> Callable[[Rows], str]:
             return "–"
         unit = own["unit"].iloc[0]
         ends = [own["estimate"].min(), own["estimate"].max()]
-        if unit == "share":
-            return " to ".join(f"{100 * end:.0f} %" for end in ends)
-        return " to ".join(f"{end:+.1f}" if unit == "points" else f"{end:.3f}" for end in ends)
+        shown = [f"{100 * end:.0f} %" if unit == "share" else f"{end:+.1f}" if unit == "points" else f"{end:.3f}"
+                 for end in ends]  # fmt: skip
+        return " to ".join(dict.fromkeys(shown))
 
     return found
 

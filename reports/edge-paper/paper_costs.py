@@ -25,6 +25,10 @@ KINDS = (
 )  # fmt: skip
 NETWORKS = ("resnet34", "mobilenet-v2")
 SHARD = 5_000
+TRAINING = running.document(SCENARIO)["training"]
+EPOCHS = int(TRAINING["epochs"])
+TINY_EPOCHS = 10 * int(TRAINING["batch_size"]) / SHARD
+"""ten steps in epochs of the shard"""
 RATIOS = (0.1, 0.3, 0.5, 0.8)
 TINY, LONG = "T0 10 steps", "T0 5 epochs"
 COLUMNS = [

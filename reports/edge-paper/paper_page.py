@@ -17,8 +17,10 @@ from study.wording import text, wrapped
 
 from edgesim.analysis.intervals import Interval
 
-FILE = "README.md"
+FILE, DETAILS = "README.md", "details.md"
 NONE = "# The edge paper's claims, tested\n\nNo point is finished. `make reproduce-edge-paper` runs them.\n"
+RATIOS = ("0.1", "0.5", "0.8")
+"""of the tables of cost"""
 MOST_NAMES = 6
 """missing points that are named"""
 COVARIATES = {"speed": "twice as fast", "shard_size": "twice the samples", "skew": "skew 0 to 1"}
@@ -34,7 +36,9 @@ def write(folder: Path) -> None:
     """Write results.csv and curves.svg, and README.md."""
     paper_results.write(folder)
     paper_curves.write(folder)
-    (folder / FILE).write_text(page(paper_results.read(folder), paper_costs.read(folder)), encoding="utf-8")
+    results, costs = paper_results.read(folder), paper_costs.read(folder)
+    (folder / FILE).write_text(page(results, costs), encoding="utf-8")
+    (folder / DETAILS).write_text(details(results, costs), encoding="utf-8")
 
 
 def page(results: pd.DataFrame, costs: pd.DataFrame | None) -> str:
@@ -55,6 +59,17 @@ def page(results: pd.DataFrame, costs: pd.DataFrame | None) -> str:
     lines += [*paper_reasons.section(rows), ""]
     lines += ["## Devices differ", "", *_benefit(rows), ""]
     lines += ["## What to do", "", *advice(rows)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def details(results: pd.DataFrame, costs: pd.DataFrame | None) -> str:
+    """Two more tables: cost per kind of device, and forms of the method (arguments as of `page`)."""
+    lines = ["# The edge paper's claims: details", "", "[The first page](README.md) says what the numbers are.", ""]
+    if costs is not None:
+        lines += ["## Cost per kind of device", "", *_cost_table(costs), ""]
+    found = paper_reasons.forms(Rows(results))
+    if found:
+        lines += ["## Forms of the method", *found]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -124,36 +139,55 @@ def _best(rows: Rows, at: str, own: dict[str, str]) -> str:
 
 
 def _costs(costs: pd.DataFrame) -> list[str]:
-    """Time of importance as a share of full training's, and scoring's share, per kind of device and network."""
-    ratios = ("0.1", "0.5", "0.8")
-    head = ["device", "full, h", *(f"{what} at {ratio}" for what in ("time", "scoring") for ratio in ratios),
-            "T0 10 steps", "T0 5 epochs", "start-up"]  # fmt: skip
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    tables = [paper_costs.by_kind(costs, network).set_index("profile") for network in paper_costs.NETWORKS]
-    both = pd.concat(tables)
-    unable = sorted(set(both.index[both["reason"].notna()]))
-    for profile in tables[0].index.difference(unable, sort=False):
-        shares = (*(f"importance_{ratio}" for ratio in ratios), *(f"scoring_{ratio}" for ratio in ratios))
-        shares = (*shares, "tiny_0.1", "long_0.1", "startup_0.1")
-        own = [table.loc[profile] for table in tables]
-        cells = [" / ".join(f"{one['full_h']:.2f}" for one in own)]
-        cells += [" / ".join(f"{100 * one[name]:.1f}" for one in own) for name in shares]
-        lines.append(f"| {' | '.join([str(profile), *cells])} |")
-    by_formula = ", ".join(f"{100 * paper_costs.counted(float(ratio), 50):.1f} % at {ratio}" for ratio in ratios)
-    warm = 100 * both["slowed"].max()
+    """V-D against the plans, over all kinds of devices that can run both networks."""
+    both = pd.concat([paper_costs.by_kind(costs, network) for network in paper_costs.NETWORKS])
+    unable = sorted(set(both.loc[both["reason"].notna(), "profile"]))
+    both = both[~both["profile"].isin(unable)]
+    lines = ["| ratio | time, % of full's | energy, % of full's | scoring, % of own time | V-D, % | "
+             "the same, T0 10 steps | T0 5 epochs | start-up, % of own time |", "|---" * 8 + "|"]  # fmt: skip
+    for ratio in RATIOS:
+        columns = ("importance", "energy", "scoring", "tiny", "long", "startup")
+        ends = [_ends(100 * both[f"{name}_{ratio}"]) for name in columns]
+        ends.insert(3, f"{100 * paper_costs.counted(float(ratio), paper_costs.EPOCHS):.1f}")
+        lines.append(f"| {' | '.join([ratio, *ends])} |")
     return [
         *wrapped(
-            "Plan of the paper's own configuration, ResNet-34 / MobileNetV2: 5,000 samples a device, 50 epochs, T0 one "
-            "epoch, cold start. Time is in per cent of full training's; scoring (at 0.1 also for other T0) and "
-            f"start-up (at 0.1) in per cent of importance's own. V-D gives {by_formula} for scoring. So time is linear "
-            "with an offset: one epoch and the start-up. T0 of 10 steps costs more than V-D counts, as samples that no "
-            f"batch met need a forward pass. Heat slows full training by at most {warm:.1f} % more than a tenth of it. "
-            "Storage falls in proportion only after scoring: until then the whole shard is there. Too little memory: "
-            f"{', '.join(unable) or 'none'}."
+            f"Plans of the paper's own configuration: 5,000 samples a device, {paper_costs.EPOCHS} epochs, T0 one "
+            f"epoch, cold start; ResNet-34 and MobileNetV2 on {both['profile'].nunique()} kinds of devices "
+            "([each](details.md)). Time is linear with an offset: scoring and start-up. T0 of 10 steps costs more than "
+            f"V-D counts ({100 * paper_costs.counted(0.1, paper_costs.EPOCHS, paper_costs.TINY_EPOCHS):.1f} % at 0.1): "
+            "samples that no batch met need a forward pass. Heat slows full training by at most "
+            f"{100 * both['slowed'].max():.1f} % more than its first tenth. Storage falls in proportion only after "
+            f"scoring: until then the whole shard is there. Too little memory: {', '.join(unable) or 'none'}."
         ),
         "",
         *lines,
     ]
+
+
+def _ends(values: pd.Series) -> str:
+    """'12.0 to 15.4'."""
+    low, high = f"{values.min():.1f}", f"{values.max():.1f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _cost_table(costs: pd.DataFrame) -> list[str]:
+    """One row per kind of device and network."""
+    names = ("importance", "energy", "scoring", "startup")
+    labels = ("time", "energy", "scoring", "start-up")
+    head = ["device", "network", "full, h", *(f"{name} at {ratio}" for ratio in RATIOS for name in labels),
+            "memory, MB"]  # fmt: skip
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    unable = []
+    for network in paper_costs.NETWORKS:
+        for _, one in paper_costs.by_kind(costs, network).iterrows():
+            if isinstance(one["reason"], str):
+                unable.append(f"{one['profile']} with {network}: {one['reason']}")
+            cells = [f"{100 * one[f'{name}_{ratio}']:.1f}" for ratio in RATIOS for name in names]
+            hours, memory = f"{one['full_h']:.2f}", f"{one['memory_bytes'] / 1e6:.0f}"
+            lines.append(f"| {' | '.join([one['profile'], network, hours, *cells, memory])} |")
+    said = "Of importance: time and energy in per cent of full training's, scoring and start-up of its own time."
+    return [*wrapped(f"{said} Not feasible: {'; '.join(unable) or 'none'}."), "", *lines]
 
 
 def _benefit(rows: Rows) -> list[str]:

@@ -39,7 +39,7 @@ def _importance(label: str, **arguments: Any) -> dict[str, Any]:
 SHORT = [0.1, 0.3, 0.5]
 """keep ratios of the points that compare forms of the method: 0.8 shows least"""
 SCORES = [
-    _importance("T0 10 steps", warmup={"iterations": 10}),
+    _importance("T0 5 steps", warmup={"iterations": 5}),
     _importance("T0 2 epochs", warmup={"epochs": 2}),
     _importance("T0 5 epochs", warmup={"epochs": 5}),
     _importance("snapshots", estimator="snapshot"),
@@ -52,8 +52,15 @@ MORE_METHODS = [
 ]
 """methods that are compared with those of the main point: its trials and these are read as one run, as a trial depends
 on nothing but its seed, device, method and keep ratio. A new variant leaves the runs of the others as they are"""
+LENGTHS = [
+    _importance("T0 10 steps", warmup={"iterations": 10}),
+    _importance("T0 5 epochs", warmup={"epochs": 5}),
+]
+"""on a shard with many batches an epoch; where an epoch has ten, ten steps are one"""
 ONE_DEVICE = {"groups": [{"profile": "raspberry-pi-5", "count": 1, "startup": "warm"}]}
 SHARDS = (500, 5_000, 50_000)
+MIDDLE = SHARDS[1]
+"""samples of the shard on which lengths of T0 are compared"""
 
 
 def _shard(samples: int, batch_size: int) -> dict[str, Any]:
@@ -63,7 +70,7 @@ def _shard(samples: int, batch_size: int) -> dict[str, Any]:
         "dataset.limit_train": samples,
         "dataset.limit_test": 2000,
         "training.batch_size": batch_size,
-        "pruning.methods": PLAIN,
+        "pruning.methods": [*PLAIN, *(LENGTHS if samples == MIDDLE else [])],
         "seeds": [0, 1, 2, 3, 4, 5],
     }
 
