@@ -14,9 +14,12 @@ from edgesim.analysis.claims import FAILS, HOLDS, OPEN
 from edgesim.analysis.intervals import Interval
 
 METHOD = "importance"
+DRAWS_FROM_ALL = (*STORES_ALL, "auto")
+"""methods that choose while they train, from the whole shard"""
 WORDS = {HOLDS: "holds", FAILS: "does not hold", OPEN: "this study cannot tell"}
 NAMES = {"fewer-epochs": "fewer epochs", "rs2": "a new random subset every epoch (rs2)", "online-loss": "online loss",
-         "random-balanced": "balanced random", "importance-balanced": "balanced importance"}  # fmt: skip
+         "random-balanced": "balanced random", "importance-balanced": "balanced importance",
+         "importance-counts": "importance whose warm-up counts", "auto-subset": "auto (subset)"}  # fmt: skip
 MOST_NAMES = 2
 """settings that a cell names; more are counted"""
 
@@ -167,26 +170,26 @@ def advice(rows: Rows) -> list[str]:
     """What a practitioner does, from the pooled gaps to random at equal cost."""
     lines = []
     gaps = _against_random(rows, "cost")
-    stores = {name: gap for name, gap in gaps.items() if name in STORES_ALL}
+    stores = {name: gap for name, gap in gaps.items() if name in DRAWS_FROM_ALL}
     if stores:
         ahead = [name for name, gap in stores.items() if side(gap) > 0]
         if ahead:
             best = max(ahead, key=lambda name: stores[name].estimate)
-            told = ", ".join(f"{NAMES[name]} {text(stores[name], False)}" for name in ahead)
-            lines.append(f"- **The device stores its whole shard**: take {NAMES[best]}. Shown above static random at "
-                         f"equal cost, mean of settings: {told} points.")  # fmt: skip
+            told = ", ".join(f"{NAMES.get(name, name)} {text(stores[name], False)}" for name in ahead)
+            lines.append(f"- **The device stores its whole shard**: take {NAMES.get(best, best)}. Shown above "
+                         f"static random at equal cost, mean of settings: {told} points.")  # fmt: skip
         else:
             lines.append(
                 "- **The device stores its whole shard**: no method is shown above static random at equal cost."
             )
-    fixed = {name: gap for name, gap in gaps.items() if name not in STORES_ALL}
+    fixed = {name: gap for name, gap in gaps.items() if name not in DRAWS_FROM_ALL}
     if fixed:
         told = ", ".join(f"{NAMES.get(name, name)} {text(gap, False)}" for name, gap in fixed.items())
         ahead = [name for name, gap in fixed.items() if side(gap) > 0]
         take = NAMES.get(max(ahead, key=lambda name: fixed[name].estimate), "importance") if ahead else "static random"
         lines.append(f"- **Only a subset can be stored, or is used once**: take {take}. Gaps to static random at equal "
                      f"cost: {told} points.")  # fmt: skip
-    repeated = {name: gap for name, gap in _against_random(rows, "ratio").items() if name not in STORES_ALL}
+    repeated = {name: gap for name, gap in _against_random(rows, "ratio").items() if name not in DRAWS_FROM_ALL}
     if repeated:
         told = ", ".join(f"{NAMES.get(name, name)} {text(gap, False)}" for name, gap in repeated.items())
         own = _against_random(rows, "ratio, own mix").get(METHOD)

@@ -148,10 +148,14 @@ def estimates(setting: Setting) -> list[Estimate]:
 
 
 def against_random(setting: Setting) -> list[Estimate]:
-    """Gaps to random: at every ratio, simultaneous; and their mean, at equal ratio and cost, on both test sets."""
+    """Gaps to random at every ratio, simultaneous, and their mean; at equal ratio and cost, on both test sets."""
     ratios = setting.ratios
     found = [
         Estimate("above_random", setting.gap(RANDOM, RATIO, ratio, len(ratios)), 0.0, f"{ratio:g}", RANDOM, RATIO)
+        for ratio in ratios
+    ]
+    found += [
+        Estimate("above_random_at_cost", setting.gap(RANDOM, COST, ratio, len(ratios)), 0.0, f"{ratio:g}", RANDOM, COST)
         for ratio in ratios
     ]
     return found + [

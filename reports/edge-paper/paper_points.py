@@ -49,6 +49,10 @@ SCORES = [
 MORE_METHODS = [
     {"name": "random", "label": "random-balanced", "balance": "class"},
     _importance("importance-balanced", balance="class"),
+    _importance("importance-counts", after_warmup="counts"),
+    "dual",
+    "auto",
+    {"name": "auto", "label": "auto-subset", "storage": "subset"},
 ]
 """methods that are compared with those of the main point: its trials and these are read as one run, as a trial depends
 on nothing but its seed, device, method and keep ratio. A new variant leaves the runs of the others as they are"""
@@ -156,8 +160,9 @@ def points() -> Iterator[Point]:
     yield Point("fashion-mnist", "iid", "resnet8", TWICE)
     for data, model in (("digits", "small-cnn"), ("digits", "resnet8"), ("watch", "cnn1d")):
         yield Point(data, "dirichlet-0.5", model)
-    for data, model in (("digits", "resnet8"), ("watch", "cnn1d")):
+    for data, model in (("digits", "small-cnn"), ("digits", "resnet8"), ("watch", "cnn1d")):
         yield from (Point(data, partition, model, MORE) for partition in ("iid", skewed))
+    yield Point(*fashion, MORE)
     # Beyond five core-hours:
     yield Point("watch", "iid", "gru", changes=few)
     yield Point("cifar10", skewed, "resnet8", changes=three)
