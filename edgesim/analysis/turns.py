@@ -69,7 +69,7 @@ def _best(table: pd.DataFrame, sign: int) -> dict[float, str]:
     for ratio, part in several.groupby("keep_ratio"):
         values = sign * part["worst_tenth"]
         if len(part) > 1 and (values == values.max()).sum() == 1:
-            found[float(str(ratio))] = str(part.loc[values.idxmax(), "method"])
+            found[float(str(ratio))] = str(part["method"].to_numpy()[int(values.to_numpy().argmax())])
     return found
 
 

@@ -156,8 +156,8 @@ def accuracies(
     for row in summary(used).to_dict("records"):
         if not math.isnan(row[metric.column()]):
             mean = float(others.get((row["method"], row["keep_ratio"]), math.nan))
-            values = (float(row[name]) for name in names)
-            found.setdefault(str(row["method"]), []).append(MeasuredAccuracy(*values, mean))
+            ratio, accuracy, low, high = (float(row[name]) for name in names)
+            found.setdefault(str(row["method"]), []).append(MeasuredAccuracy(ratio, accuracy, low, high, mean))
     return metric, found, () if beside is None else _on_two_sets(found, metric, on)
 
 

@@ -11,7 +11,6 @@ import pandas as pd
 
 from edgesim.analysis import comparison
 from edgesim.analysis.comparison_findings import (
-    SHOWN_LAMBDA,
     best_turned,
     equal_cost_findings,
     fleet_findings,
@@ -33,6 +32,7 @@ from edgesim.analysis.means import by_profile, failures
 from edgesim.config import validation
 from edgesim.formatting import capital, n_of
 from edgesim.report import markdown, plot_style, run_facts
+from edgesim.report.best_ratio_section import best_ratio_section
 from edgesim.report.figures import run_comparison
 from edgesim.report.figures.figure import rows
 from edgesim.report.figures.prices import WORDS
@@ -92,7 +92,7 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
         sections=[
             _fleets(table, ruled, styles),
             _equal_cost(ruled, "fleet"),
-            _best(best, own, ruled),
+            best_ratio_section(best, own, _method(ruled)),
             _profiles(ruled),
             _failures(ruled, "fleet"),
         ],
@@ -219,24 +219,6 @@ def _fleets(table: pd.DataFrame, priced: Mapping[str, pd.DataFrame], styles: plo
         f"each fleet. {CLOSED_FORM}"
     )
     return Section("fleets", "Fleets", shown, [every], NO_TRIAL, intro, (_method({"": table}),))
-
-
-def _best(best: AnalysisResult, own: AnalysisResult | None, priced: Mapping[str, pd.DataFrame]) -> Section:
-    weights = tuple(f"{value:g}" for value in dict.fromkeys(best.table["lambda"]))
-    choices = (_method(priced), PageChoice("lambda", "λ", weights, f"{SHOWN_LAMBDA:g}"))
-    ratios = PageTable("best-ratios", "Devices by their best keep ratio, every λ", best.table, folded=True)
-    shown_best = best.table[best.table["lambda"] == SHOWN_LAMBDA].drop(columns="lambda")
-    middle = PageTable("best", f"Devices by their best keep ratio, λ = {SHOWN_LAMBDA:g}", shown_best)
-    figure = [run_comparison.best_ratio_figure(best.table)]
-    intro = "Best ratio of each device among those that ran. The larger λ, the more cost counts."
-    tables = [middle, ratios]
-    if own is not None:
-        name = "the devices' own test samples"
-        tables.append(PageTable("best-ratios-own", f"The same on {name}, every λ", own.table, folded=True))
-        differ = not own.table.equals(best.table)
-        turned = f"On {name} some devices have another best ratio. " if differ else f"On {name} they are the same. "
-        intro = f"{turned}{intro} The figure and the first tables are on the common test set."
-    return Section("best", "Best keep ratio", figure, tables, NONE_WELL, intro, choices, best.missing)
 
 
 def _profiles(priced: Mapping[str, pd.DataFrame]) -> Section:
