@@ -25,6 +25,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "fleet-keys": keys.fleet_keys,
     "profile-keys": keys.profile_keys,
     "methods": methods.methods,
+    "samplers": methods.samplers,
     "method-members": methods.method_members,
     "devices": devices.devices,
     "run-tables": columns.run_tables,
@@ -41,6 +42,9 @@ MOVED = {
     "equal-cost/README.md": "equal-cost.md",
     "equal-cost/details.md": "details.md",
     "equal-cost/results.csv": "results.csv",
+    "edge-paper/README.md": "edge-paper/index.md",
+    "edge-paper/results.csv": "edge-paper/results.csv",
+    "edge-paper/curves.svg": "edge-paper/curves.svg",
 }
 """file below reports/ -> its name below results/, where the two differ"""
 

@@ -57,10 +57,10 @@ class Selection:
     """sorted unique positions within the shard, exactly `budget` of them"""
     weights: FloatArray | None = None
     """per-sample loss weights for training, aligned with `positions`; None = all one"""
-    notes: dict[str, float] = field(default_factory=dict)
-    """numbers of a method to keep with the trial, for example the ratio that its own threshold gave"""
-    sampler: Any = None
-    """sampler of a dynamic method (`training.sampling.Sampler`); None = all positions, each once in every epoch"""
+    notes: Mapping[str, float | str] = field(default_factory=dict)
+    """facts of a method to keep with the trial, for example the ratio that its own threshold gave"""
+    epoch_sampler: Any = None
+    """choice of a dynamic method in training (`training.sampling.EpochSampler`); None = all positions in every epoch"""
 
 
 class Trial(NamedTuple):

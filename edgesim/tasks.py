@@ -152,6 +152,21 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class LabelWords:
+    """Words for the groups of samples that labels name: classes, or ranges of a regression's target."""
+
+    one: str = "class"
+    many: str = "classes"
+    title: str = "Classes"
+    """heading of a section on them"""
+    meaning: str = ""
+    """sentence on groups that data do not name themselves; else empty"""
+
+
+CLASSES = LabelWords()
+
+
+@dataclass(frozen=True)
 class TaskKind:
     """One kind of task."""
 
@@ -160,6 +175,7 @@ class TaskKind:
     """the first decides in verdicts, claims and comparisons"""
     channels: frozenset[str]
     """quantities per sample that methods may read, of CHANNELS; "loss" is always there"""
+    label_words: LabelWords = CLASSES
 
     @property
     def metric(self) -> Metric:
@@ -177,14 +193,25 @@ TASKS: dict[str, TaskKind] = {
             Metric("r2", "R2", True, False, (-math.inf, 1.0), "target"),
         ),
         frozenset({"loss", "embedding", "input"}),
+        LabelWords(
+            "range", "ranges", "Ranges of the target", "Each range of the target holds about equally many samples."
+        ),
     ),
     "detection": TaskKind(
-        "detection", (Metric("map50", "mAP at 0.5"), Metric("map", "mAP at 0.5:0.95")), frozenset({"loss"})
+        "detection",
+        (Metric("map50", "mAP at 0.5"), Metric("map", "mAP at 0.5:0.95")),
+        frozenset({"loss"}),
+        LabelWords(meaning="An image counts for the class of most of its boxes."),
     ),
 }
 METRICS: dict[str, Metric] = {metric.key: metric for task in TASKS.values() for metric in task.metrics}
 """all metrics, by their keys"""
 ACCURACY = METRICS["accuracy"]
+
+
+def label_words(metric: Metric) -> LabelWords:
+    """Words for the groups that labels name, of the task with a metric."""
+    return next(task.label_words for task in TASKS.values() if metric in task.metrics)
 
 
 def task_in(columns: Container[str]) -> TaskKind:

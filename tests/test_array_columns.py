@@ -311,3 +311,18 @@ def test_real_data_of_edge_devices(name):
     mean, deviation = data.normalisation()
     assert mean == pytest.approx(json.loads(stated[b"channel_mean"]), rel=1e-5, abs=1e-5)
     assert deviation == pytest.approx(json.loads(stated[b"channel_std"]), rel=1e-5, abs=1e-5)
+
+
+def test_bytes_are_windows_where_the_form_says_so(tmp_path: Path) -> None:
+    for shape in ((2, 3), (1, 4, 6)):
+        array = np.arange(20 * int(np.prod(shape)), dtype=np.uint8).reshape(20, *shape)
+        file = write(tmp_path / f"{len(shape)}" / "d.parquet", fixed(array))
+        whole, data = everything(file, form="arrays")
+        assert (whole == array).all()
+        assert (data.sample_form.channel_axis, data.input_shape) == (0, shape)
+        assert not any("read as" in note for note in texts(data))
+    file = write(tmp_path / "2" / "d.parquet", fixed(array.reshape(20, 4, 6)))
+    _, data = everything(file)
+    assert data.input_shape == (1, 4, 6)
+    (told,) = [note for note in texts(data) if "read as" in note]
+    assert told.startswith("samples of uint8 [4, 6] are read as grey images of 4x6; dataset.form: arrays reads windows")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from folding import over
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from edgesim.calibration import cross_validation, fit
 from edgesim.calibration.fit import Data, Family
@@ -338,6 +339,19 @@ def test_every_profile_has_the_coefficients_with_their_source(name: str) -> None
         fitted = quantity.source.startswith("least squares on published training steps")
         assert (quantity.relative_error is not None) <= (quantity.confidence == "derived"), field
         assert not fitted or quantity.relative_error or quantity.confidence == "estimate", field
+
+
+def test_the_published_fit_has_one_thread_of_blas(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def fit(*_: object) -> None:
+        seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        raise EdgesimError("seen")
+
+    monkeypatch.setattr(published_fit.coefficients, "fit_all", fit)
+    with threadpool_limits(limits=2, user_api="blas"), pytest.raises(EdgesimError, match="seen"):
+        published_fit.fit_profiles(measurements.folder())
+    assert set(seen) == {1}
 
 
 @pytest.mark.slow

@@ -96,7 +96,11 @@ def test_a_bad_scenario_prints_every_fault_and_exits_with_2(tmp_path: Path) -> N
         (("run", "scenarios/quickstart.yaml", "--set", "training.epochs=x"), 2, "training.epochs"),
         (("run", "scenarios/quickstart.yaml", "--serial", "--hosts", "2"), 2, "--serial runs without Ray"),
         (("run", "scenarios/quickstart.yaml", "--hosts", "0"), 2, "greater than or equal to 1"),
-        (("list", "gadgets"), 2, "allowed: methods, models, datasets, partitions, profiles, scenarios, fleets"),
+        (
+            ("list", "gadgets"),
+            2,
+            "allowed: methods, samplers, models, datasets, partitions, profiles",
+        ),
         (("schema", "gadget"), 2, "allowed: scenario, profile"),
         (("report", "no-such-run"), 1, "no run folder"),
         (("frobnicate",), 2, "frobnicate"),
@@ -170,7 +174,12 @@ def test_validate_imports_the_methods_that_are_named_and_no_readers_of_data_or_t
     named = {"full", "fewer_epochs", "importance", "random", "rs2"}
     files = {file.stem for file in (ROOT / "edgesim" / "pruning").glob("*.py")} - named
     assert {f"edgesim.pruning.{name}" for name in named} <= imported
-    assert {name for name in files if f"edgesim.pruning.{name}" in imported} == {"base", "full_passes"}
+    assert {name for name in files if f"edgesim.pruning.{name}" in imported} == {
+        "base",
+        "budgets",
+        "full_passes",
+        "subset_samplers",
+    }
     readers = [f"edgesim.hardware.{name}" for name in ("trace_files", "trace_table", "traces", "traced_windows")]
     readers += [f"edgesim.data.{name}" for name in ("arrays", "cache", "csv_files", "folders", "parquet", "public")]
     assert imported & {*readers, "pyarrow", "PIL"} == set()

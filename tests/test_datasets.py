@@ -19,8 +19,7 @@ from datafiles import image_folder, pixels, png, read, write_npz, write_parquet
 from PIL import Image
 
 from edgesim.config.validation import build
-from edgesim.data import cache, public, sample_form
-from edgesim.data import dataset as dataset_module
+from edgesim.data import cache, public, sample_form, sample_limits
 from edgesim.data.datasets import DATASETS, Dataset, DatasetSource, describe, find, load
 from edgesim.errors import DataError
 
@@ -533,11 +532,11 @@ def test_limits_keep_proportions_in_file_order():
     # 8 of class 0, 4 of class 1, sorted by class: 3 of them are 2 + 1, the first of each.
     train = np.arange(12, dtype=np.uint8).reshape(12, 1, 1, 1)
     data = dataset(train, [0] * 8 + [1] * 4, classes=2)
-    small = dataset_module.limited(data, 3, None)
+    small = sample_limits.limited(data, 3, None)
     assert small.train_samples.ravel().tolist() == [0, 1, 8]
     assert small.train_labels.tolist() == [0, 0, 1]
     assert small.test_labels.tolist() == [0]
-    assert dataset_module.limited(data, 12, 5) is data
+    assert sample_limits.limited(data, 12, 5) is data
     assert len(read("digits", limit_train=100, limit_test=10).train_labels) == 100
 
 

@@ -14,13 +14,14 @@ from edgesim.results.run_folder import Run
 
 REPORTS = Path(__file__).parents[1] / "reports"
 STUDY = REPORTS / "equal-cost"
-sys.path.insert(0, str(STUDY))
+sys.path[:0] = [str(STUDY), str(REPORTS)]
 
 import build  # noqa: E402
 import follows  # noqa: E402
 import gaps  # noqa: E402
 import page  # noqa: E402
 import results  # noqa: E402
+from study import comparisons, wording  # noqa: E402
 
 T_1 = 12.7062
 """two-sided 95 % of Student's t with one degree of freedom"""
@@ -76,17 +77,17 @@ def test_results_of_another_design_are_no_results():
 
 
 def test_the_mean_over_ratios_is_of_every_device_and_seed():
-    means = results.mean_over_ratios(pairs([[1.0, 2.0], [3.0, 6.0]]), (0.1, 0.2))
+    means = comparisons.mean_over_ratios(pairs([[1.0, 2.0], [3.0, 6.0]]), (0.1, 0.2))
     table = pd.DataFrame({"device": [0, 1], "seed": [0, 1]})
-    np.testing.assert_allclose(results.matrix(means, "gap", table), [[1, 2], [3, 6]])
-    np.testing.assert_allclose(results.matrix(means, "local_gap", table), [[-1, -2], [-3, -6]])
+    np.testing.assert_allclose(comparisons.matrix(means, "gap", table), [[1, 2], [3, 6]])
+    np.testing.assert_allclose(comparisons.matrix(means, "local_gap", table), [[-1, -2], [-3, -6]])
 
 
 def test_a_pair_that_lacks_a_ratio_is_left_out_of_the_mean():
     there = pairs([[1.0, 2.0], [3.0, 6.0]])
     there = there[~((there["device"] == 1) & (there["seed"] == 0) & (there["keep_ratio"] == 0.2))]
-    means = results.mean_over_ratios(there, (0.1, 0.2))
-    values = results.matrix(means, "gap", pd.DataFrame({"device": [0, 1], "seed": [0, 1]}))
+    means = comparisons.mean_over_ratios(there, (0.1, 0.2))
+    values = comparisons.matrix(means, "gap", pd.DataFrame({"device": [0, 1], "seed": [0, 1]}))
     np.testing.assert_allclose(values, [[1, 2], [math.nan, 6]])
     np.testing.assert_allclose(results.to_matrix(results.to_text(values)), values)
 
@@ -110,7 +111,7 @@ def test_points_are_averaged_pair_by_pair():
 
 def test_pairs_at_equal_cost_are_those_of_the_analysis():
     records = Run(REPORTS / "runs" / "fashion-mnist-12000").records
-    found = results.pairs_of(records)
+    found = results.pairs_of(records, results.questions(dict.fromkeys(records["method"])))
     table = equal_cost(records, ("random",)).table
     assert len(table)
     for _, cell in table.iterrows():
@@ -122,13 +123,13 @@ def test_pairs_at_equal_cost_are_those_of_the_analysis():
 
 
 def test_a_question_is_told_by_where_it_is_decided():
-    one = [gaps.Setting(name, Interval(mid, mid - 1, mid + 1)) for name, mid in
+    one = [wording.Setting(name, Interval(mid, mid - 1, mid + 1)) for name, mid in
            (("digits iid", 3.0), ("digits α 0.1", 8.5), ("CIFAR-10 iid", 0.4), ("CIFAR-10 α 0.1", -2.0))]  # fmt: skip
-    assert gaps.told(one) == (
+    assert wording.told(one) == (
         "ahead in 2 of 4 settings (digits iid, digits α 0.1; +3.0 to +8.5), behind in 1 (CIFAR-10 α 0.1; -2.0), "
         "undecided in 1 (CIFAR-10 iid)"
     )
-    assert gaps.told(one[:2]) == "ahead in 2 of 2 settings (+3.0 to +8.5)"
+    assert wording.told(one[:2]) == "ahead in 2 of 2 settings (+3.0 to +8.5)"
 
 
 def test_a_sign_that_the_own_class_mix_turns_is_named():

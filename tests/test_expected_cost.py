@@ -252,11 +252,13 @@ RULES: list[Any] = [
 
 @pytest.mark.parametrize("case", range(len(RULES)))
 def test_plan_and_record_agree_whatever_limits_a_device(make_scenario: Make, tmp_path: Path, case: int) -> None:
-    """Two random methods and two whose work depends on the data, under every kind of condition and one kind of rule."""
+    """Three methods by chance, one whose warm-up counts, and two whose work depends on the data, under every kind of
+    condition and one kind of rule."""
     rng = np.random.default_rng(case)
     exact = sorted(set(METHODS) - {"prototypes", "craig", "gradmatch", "adapruner", "cg-score", "ccs"})
     chosen = [str(name) for name in rng.choice(exact, size=3, replace=False)]
-    methods = [*chosen, "prototypes", "craig"]
+    counted = {"name": "aum", "label": "counted", "after_warmup": "counts", "sampler": "importance-sampling"}
+    methods = [*chosen, counted, "prototypes", "craig"]
     groups = [{"profile": "raspberry-pi-4b", "count": 1, **conditions} for conditions in LIMITED]
     scenario = make_scenario(
         **SMALL | {"dataset": {"name": "digits", "limit_train": 500}},

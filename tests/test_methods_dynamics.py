@@ -405,12 +405,12 @@ def test_infobatch_makes_exactly_k_visits_per_epoch_on_average(k: int, epochs: i
     context = context_of(method, settings=settings)
     choice = method.choose(context, k)
     np.testing.assert_array_equal(choice.positions, np.arange(60))
-    sampler = pickle.loads(pickle.dumps(choice.sampler))
+    sampler = pickle.loads(pickle.dumps(choice.epoch_sampler))
     sizes = sampler.sizes(epochs)
     assert sum(sizes) == k * epochs
     assert all(1 <= size <= 60 for size in sizes)
     fitted = fit(
-        build(DATA), context.task, Subset(choice.positions, sampler=sampler), settings, Streams(0, 0, "training")
+        build(DATA), context.task, Subset(choice.positions, epoch_sampler=sampler), settings, Streams(0, 0, "training")
     )
     assert fitted.work.train_samples == k * epochs
     assert fitted.work.steps == sum(-(-size // 16) for size in sizes)

@@ -17,7 +17,8 @@ from edgesim.data.arrays import digits_table
 from edgesim.data.datasets import Dataset
 from edgesim.errors import EdgesimError
 from edgesim.pruning import base, selection
-from edgesim.pruning.ccs import Ccs, strata_of, stratified, without_hardest
+from edgesim.pruning.budgets import top_k
+from edgesim.pruning.ccs import Ccs
 from edgesim.pruning.cg_score import CgScore, complexity_gap, complexity_gap_flops
 from edgesim.pruning.embeddings import scores_of_order, unit_rows
 from edgesim.pruning.herding import Herding, herding
@@ -30,6 +31,7 @@ from edgesim.pruning.prototypes import (
     guarded_top_k,
     spherical_k_means,
 )
+from edgesim.pruning.subset_samplers import strata_of, stratified, without_hardest
 from edgesim.training import tasks
 from edgesim.training.loop import Streams
 from edgesim.training.settings import Training, Warmup
@@ -146,7 +148,7 @@ def test_every_prefix_of_an_interleaved_order_holds_the_class_shares() -> None:
     scores = scores_of_order(points, labels, "class", herding)
     assert sorted(scores) == list(range(-99, 1))
     for k in range(1, 101):
-        counts = np.bincount(labels[selection.top_k(scores, k)], minlength=3)
+        counts = np.bincount(labels[top_k(scores, k)], minlength=3)
         assert np.abs(counts - k * np.array([0.70, 0.25, 0.05])).max() <= 1.0
     # Within a class it is the herding of that class alone.
     first = np.flatnonzero(labels == 1)[herding(points[labels == 1], 5)]

@@ -16,6 +16,7 @@ from edgesim import seeds
 from edgesim.data.dataset import Dataset
 from edgesim.errors import EdgesimError
 from edgesim.pruning import base, selection
+from edgesim.pruning.budgets import top_k
 from edgesim.pruning.craig import Craig, facility_location
 from edgesim.pruning.glister import Glister, ValidationPart, gains, glister
 from edgesim.pruning.gradmatch import FILL, GradMatch, matching_pursuit
@@ -314,7 +315,7 @@ def test_same_seed_same_choice_and_scores_reproduce_it(method: Any) -> None:
     first, second = (selection.choose(method, context_of(method), [0.3])[0] for _ in range(2))
     assert first.selection.positions.tolist() == second.selection.positions.tolist()
     assert first.scores is not None
-    assert selection.top_k(first.scores, 27).tolist() == first.selection.positions.tolist()
+    assert top_k(first.scores, 27).tolist() == first.selection.positions.tolist()
 
 
 DEGENERATE = {

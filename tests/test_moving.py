@@ -32,7 +32,7 @@ from edgesim.scenario.loading import Scenario
 from edgesim.training import tasks
 from edgesim.training.loop import FitResult, Streams, Subset, fit
 from edgesim.training.needs import Needs
-from edgesim.training.sampling import Draw, Sampler, per_epoch
+from edgesim.training.sampling import Draw, EpochSampler, per_epoch
 from edgesim.training.settings import Training
 
 Make = Callable[..., Scenario]
@@ -46,20 +46,20 @@ def shard_of(n: int, batch_size: int, epochs: int) -> base.Shard:
     return base.Shard(n, np.arange(n) % 3, 3, batch_size, epochs, 1)
 
 
-def trained(sampler: Sampler | None, settings: Training) -> tuple[torch.nn.Module, FitResult]:
+def trained(sampler: EpochSampler | None, settings: Training) -> tuple[torch.nn.Module, FitResult]:
     with seeds.torch_global(0, "init"):
         model = MODELS["mlp"]().build(DATA.input_shape, DATA.num_classes)
-    return model, fit(model, TASK, Subset(np.arange(60), sampler=sampler), settings, Streams(0, 0, "training"))
+    return model, fit(model, TASK, Subset(np.arange(60), epoch_sampler=sampler), settings, Streams(0, 0, "training"))
 
 
-def assert_same_training(first: Sampler | None, second: Sampler | None, settings: Training) -> None:
+def assert_same_training(first: EpochSampler | None, second: EpochSampler | None, settings: Training) -> None:
     (one, fitted), (other, again) = trained(first, settings), trained(second, settings)
     assert fitted == again
     for a, b in zip(one.parameters(), other.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
-def draws(sampler: Sampler, epochs: int, losses: np.ndarray | None = None) -> list[Draw]:
+def draws(sampler: EpochSampler, epochs: int, losses: np.ndarray | None = None) -> list[Draw]:
     seen = np.full(sampler.size, NAN) if losses is None else losses  # type: ignore[attr-defined]
     return list(sampler.draws(epochs, seen, np.random.default_rng(7)))
 
@@ -93,7 +93,7 @@ def test_steps_and_visits_by_hand(n: int, k: int, steps: int, sizes: tuple[int, 
 
 
 @pytest.mark.parametrize("sampler", [Passes(60, 16, 13), OnlineLossSampler(60, 16, 13, 4, 1, 0.5, 0.8, False)])
-def test_the_schedule_spans_the_steps_that_there_are(sampler: Sampler, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_schedule_spans_the_steps_that_there_are(sampler: EpochSampler, monkeypatch: pytest.MonkeyPatch) -> None:
     rates: list[float] = []
     settings = Training(epochs=10, batch_size=16, learning_rate=0.01)
     original = Training.learning_rate_at
@@ -207,7 +207,7 @@ def test_draws_follow_their_probabilities() -> None:
     sampler = OnlineLossSampler(8, 1000, 20_000, 0, 1, 0.5, None, True)
     p = probabilities(losses, 0.5, None)
     drawn = list(sampler.draws(20_000, losses, np.random.default_rng(3)))
-    places, weights = (np.concatenate(part) for part in zip(*drawn, strict=True))
+    places, weights = (np.concatenate(part) for part in zip(*((d.places, d.weights) for d in drawn), strict=True))
     assert len(places) == 160_000
     statistic = chi_square(np.bincount(places, minlength=8), len(places) * p)
     assert 0.99 < statistic < 20.3  # 0.5 % and 99.5 % of chi-square with 7 degrees of freedom
@@ -295,7 +295,7 @@ def test_training_keeps_the_losses_up_to_date() -> None:
     "sampler",
     [Rs2Sampler(60, 13, False, True, DATA.train_labels), OnlineLossSampler(60, 16, 9, 2, 1, 0.5, 0.8, True)],
 )
-def test_the_same_seed_trains_the_same(sampler: Sampler) -> None:
+def test_the_same_seed_trains_the_same(sampler: EpochSampler) -> None:
     settings = Training(epochs=3, batch_size=16)
     assert_same_training(sampler, sampler, settings)
     places = [[d.places for d in sampler.draws(3, np.ones(60), seeds.stream(s, "training:draws", 0))] for s in (0, 1)]
@@ -334,7 +334,7 @@ def test_a_method_of_ones_own_with_a_sampler_says_that_it_is_dynamic() -> None:
             return Needs()
 
         def choose(self, context: base.ScoreContext, k: int) -> base.SubsetChoice:
-            return base.SubsetChoice(np.arange(60), sampler=Passes(60, 16, 2))
+            return base.SubsetChoice(np.arange(60), epoch_sampler=Passes(60, 16, 2))
 
     context = base.ScoreContext(0, 0, "m", shard_of(60, 16, 4), None, TASK, Training(), (), lambda: None)  # type: ignore
     with pytest.raises(ValueError, match="dynamic: ClassVar"):
@@ -405,6 +405,19 @@ def same(first: edgesim.Run, second: edgesim.Run) -> None:
     pd.testing.assert_frame_equal(*records, check_exact=True)
     for name in ("curves", "selections", "work"):
         pd.testing.assert_frame_equal(getattr(first, name), getattr(second, name), check_exact=True)
+
+
+def test_rs2_saves_time_and_energy_but_no_storage(moving: edgesim.Run) -> None:
+    full = moving.records[moving.records["method"] == "full"].set_index("device")
+    rows = moving.records[moving.records["method"].str.startswith("rs2") & (moving.records["keep_ratio"] < 1)]
+    assert len(rows) >= len(full)
+    for row in rows.itertuples():
+        whole = full.loc[row.device]
+        assert row.train_flops < whole["train_flops"]
+        assert row.device_train_time_s < whole["device_train_time_s"]
+        assert row.device_energy_j < whole["device_energy_j"]
+        kept = [row.subset_size, row.storage_bytes, row.upload_bytes]
+        assert kept == whole[["subset_size", "storage_bytes", "upload_bytes"]].tolist()
 
 
 def test_records_say_what_was_done(moving: edgesim.Run) -> None:

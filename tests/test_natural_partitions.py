@@ -19,6 +19,7 @@ from edgesim.data.columns import Column
 from edgesim.data.dataset import Dataset
 from edgesim.data.dataset_arguments import DatasetSource
 from edgesim.data.partition_schemes import ByColumn, FromFile, Pathological
+from edgesim.data.sample_limits import groups_of, limited, limited_rows
 from edgesim.data.shard_statistics import feature_shift, label_skew, summarised
 from edgesim.data.shards import Shards
 from edgesim.errors import DataError, RunError, ScenarioError
@@ -168,6 +169,44 @@ FORMS = {
     "named.txt": "{'ann': [1, 149], 'bob': [4, 5]}",
     "leaf.json": '{"users": ["ann", "bob"], "user_data": {"bob": [5, 4], "ann": [149, 1]}}',
 }
+
+
+def test_a_limit_takes_rows_evenly_over_the_users() -> None:
+    # Class 0: 6 rows of ann, 2 of bob; class 1: 4 of bob, 4 of cy. In file order bob and cy would be lost.
+    labels = np.array([0] * 8 + [1] * 8)
+    users = {"who": Column.of(["ann"] * 6 + ["bob"] * 2 + ["bob"] * 4 + ["cy"] * 4)}
+    chosen = limited_rows(labels, 8, users)
+    assert chosen is not None
+    # Class 0 keeps 4: first one of each; then ann (1/6 taken) until her share is that of bob (1/2).
+    assert chosen.tolist() == [0, 1, 2, 6, 8, 9, 12, 13]
+    # One of each class: bob is not taken again, since cy has given less.
+    two = limited_rows(labels, 2, {"who": Column.of(["bob"] * 12 + ["cy"] * 4)})
+    in_file_order = limited_rows(labels, 8, {})
+    assert two is not None
+    assert in_file_order is not None
+    assert two.tolist() == [0, 12]
+    assert in_file_order.tolist() == [0, 1, 2, 3, 8, 9, 10, 11]
+    assert limited_rows(labels, 16, users) is None
+
+
+def test_groups_of_several_columns_are_combined_while_there_are_enough_samples() -> None:
+    site, time = Column.of([0, 0, 1, 1] * 3), Column.of(np.arange(12))
+    user = Column.of([0, 1, 2, 2] * 3)
+    columns = {"time": time, "user": user, "site": site, "same": Column.of([7] * 12)}
+    assert groups_of(columns, 12, 6).tolist() == [0, 1, 2, 2] * 3  # by site and user; times are left out
+    # Subjects count, however many there are.
+    assert groups_of({"site": site, "subject": user}, 12, 2).tolist() == [0, 1, 2, 2] * 3
+    assert groups_of({"time": time}, 12, 6).tolist() == list(range(12))
+    assert groups_of({}, 3, 6).tolist() == [0, 0, 0]
+
+
+def test_a_limit_leaves_every_user_a_device() -> None:
+    data = limited(watch(), 12, 6)
+    shards = ByColumn(column="subject").split_dataset(data, 4, 0, HERE)
+    assert [len(rows) for rows in shards.rows] == [4, 3, 3, 2]  # of ann, bob, cy and dee: 60, 40, 30, 20
+    assert not any("without a sample" in note.text for note in data.notes)
+    (note,) = [note.text for note in limited(watch(), 3, None).notes]
+    assert note == "limit_train = 3 leaves 1 value of 'subject' without a sample: dee"
 
 
 @pytest.mark.parametrize("name", FORMS)

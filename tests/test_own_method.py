@@ -53,7 +53,7 @@ def test_defaults_of_a_method_that_scores(tmp_path: Path, monkeypatch: pytest.Mo
     assert method.expected(shard, None, 2) == base.OwnWork()
     assert method.scores_once
     assert method.ranks
-    assert method.kept_samples(4, 2) == 2
+    assert method.kept_samples(shard, 2) == 2
     with pytest.raises(NotImplementedError, match="Good has no `choose`"):
         method.choose(None, 2)
 
@@ -66,7 +66,7 @@ def test_a_method_that_chooses_scores_every_budget_anew(tmp_path: Path, monkeypa
 
 def test_random_and_dynamic_methods_rank_nothing() -> None:
     assert [method.ranks for method in (Random(), Rs2(), METHODS["full"]())] == [False, False, False]
-    assert Rs2().kept_samples(10, 3) == 10
+    assert Rs2().kept_samples(base.Shard(10, np.zeros(10, np.int64), 2, 2, 1, 1), 3) == 10
     assert Random(balance="class").balance == "class"
 
 

@@ -152,8 +152,42 @@ def test_the_command_for_a_training_and_for_several_devices() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "form", "dtype", "sample_bytes"),
+    [
+        ("ds-cnn", NetworkForm((1, 32, 48), 10), None, 1536),  # as an image
+        ("ds-cnn", NetworkForm((1, 32, 48), 10), "float32", 6144),
+        ("ds-cnn", NetworkForm((1, 32, 48), 10), "float16", 3072),
+        ("cnn1d", NetworkForm((3, 80), 6), None, 960),
+        ("cnn1d", NetworkForm((3, 80), 6), "int8", 240),
+        ("tiny-transformer", NetworkForm((20,), 2, tokens=True, vocabulary=50), None, 80),
+    ],
+)
+def test_a_sample_is_stored_in_as_many_bytes_as_its_numbers(
+    model: str, form: NetworkForm, dtype: str | None, sample_bytes: int
+) -> None:
+    query = StepQuery.of(model, form, 8, Training(), dtype)
+    pi = loading.load("raspberry-pi-4b")
+    job = predict_job(pi, query, samples=20, epochs=3)
+    step = predict_step(pi, query)
+    assert job["sample_bytes"] == step["sample_bytes"] == sample_bytes
+    assert (job["read_bytes"], step["read_bytes"]) == (60 * sample_bytes, 8 * sample_bytes)
+    assert job["storage_time_s"] == pytest.approx(60 * sample_bytes / pi.storage.read_bytes_per_s.value)
+
+
+def test_the_command_says_the_type_of_the_numbers() -> None:
+    sound = ("predict", "--profile=raspberry-pi-4b", "--model=ds-cnn", "--input=1x32x48", "--batch-size=8")
+    usual = "each sample is stored in 1.54 KB (uint8, usual for this shape; --dtype sets another)"
+    assert usual in " ".join(command(*sound).stdout.split())
+    assert "each sample is stored in 6.14 KB (float32)" in command(*sound, "--dtype=float32").stdout
+    tokens = ("predict", "--profile=raspberry-pi-4b", "--model=tiny-transformer", "--input=20", "--batch-size=8")
+    assert "allowed for token ids: int32" in command(*tokens, "--dtype=int8").stderr
+
+
+@pytest.mark.parametrize(
     ("more", "words"),
     [
+        (("--dtype=float64",), "there is no type of numbers 'float64'"),
+        (("--dtype=int32",), "allowed for samples that are no token ids: uint8"),
         (("--samples=0", "--epochs=1"), "--samples"),
         (("--samples=1", "--epochs=0"), "--epochs"),
         (("--samples=5",), "both --samples and --epochs"),

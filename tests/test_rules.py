@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from metric_runs import write_run
 
 import edgesim
 from edgesim import api, formatting, report
@@ -26,6 +27,7 @@ from edgesim.runtime import SerialExecutor
 from edgesim.scenario import schema
 from edgesim.scenario.experiment import in_order
 from edgesim.scenario.loading import Scenario, from_document
+from edgesim.sessions.preflight import inspect
 
 Make = Callable[..., Scenario]
 CURVE = [[0.1, 0.3], [0.5, 0.6], [1.0, 0.65]]
@@ -381,3 +383,16 @@ def test_the_schema_knows_the_rules() -> None:
         "unsafe",
     }
     assert rules["objective"]["required"] == ["lambda"]
+
+
+@pytest.mark.parametrize(("task", "metric"), [("regression", "mean absolute error"), ("detection", "mAP at 0.5")])
+def test_an_objective_refuses_the_accuracies_of_another_task(
+    make_scenario: Make, tmp_path: Path, task: str, metric: str
+) -> None:
+    write_run(tmp_path / "other", task)
+    scenario = make_scenario(pruning__keep_ratio={"objective": {"lambda": 1, "accuracy_from": str(tmp_path / "other")}})
+    (fault,) = inspect(scenario).faults
+    assert fault.path == "pruning.keep_ratio.objective.accuracy_from"
+    assert f"is a run of a {task} ({metric}), and this scenario's data set is a classification" in fault.message
+    with pytest.raises(ScenarioError, match=f"a run of a {task}"):
+        run(scenario, tmp_path / "run")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 import edgesim
+from edgesim import report
 from edgesim.data import drawings
 from edgesim.data.datasets import DATASETS, load
 from edgesim.data.missing_values import MissingValues
@@ -44,6 +47,38 @@ def test_forms_of_arrays(array: np.ndarray, channels: Any, shape: tuple[int, ...
     samples, form = as_samples(array, "x", channels)
     assert (form.input_shape(samples.shape[1:]), form.channel_axis) == (shape, axis)
     assert form.vocabulary == (42 if axis is None else 0)
+
+
+def test_bytes_are_windows_or_images_as_the_form_says(tmp_path: Path) -> None:
+    windows = np.arange(5 * 3 * 80, dtype=np.uint8).reshape(5, 3, 80)
+    spectrograms = np.arange(5 * 32 * 48, dtype=np.uint8).reshape(5, 1, 32, 48)
+    for array in (windows, spectrograms):
+        samples, form = as_samples(array, "x", None, "arrays")
+        assert (form.channel_axis, form.input_shape(samples.shape[1:])) == (0, array.shape[1:])
+        assert (samples == array).all()
+    samples, form = as_samples(windows.transpose(0, 2, 1), "x", "last", "arrays")
+    assert (samples == windows).all()
+    samples, form = as_samples(windows, "x", None, "images")
+    assert (form.channel_axis, samples.shape) == (-1, (5, 3, 80, 1))
+    with pytest.raises(DataError, match=r"\[5, 80, 3\] would be 80 channels; say in dataset.channels"):
+        as_samples(windows.transpose(0, 2, 1), "x", None, "arrays")
+    with pytest.raises(DataError, match=r"float32 of shape \[5, 3, 80\]; dataset.form: images needs uint8"):
+        as_samples(windows.astype(np.float32), "x", None, "images")
+
+    path, labels = tmp_path / "d.npz", np.array([0, 1, 0, 1, 0])
+    np.savez(path, x_train=windows, y_train=labels, x_test=windows, y_test=labels)
+    told = "samples of uint8 [3, 80] are read as grey images of 3x80; dataset.form: arrays reads windows "
+    told += "[channels, time], and form: images omits this note"
+    for given, shape, notes in (
+        ({}, (1, 3, 80), [told]),
+        ({"form": "images"}, (1, 3, 80), []),
+        ({"form": "arrays"}, (3, 80), []),
+    ):
+        data = load(DATASETS["npz"](root=str(path), **given), "npz")
+        assert data.input_shape == shape
+        assert [note.text for note in data.notes if "read as" in note.text] == notes
+    mean, _ = data.normalisation()
+    assert mean == pytest.approx(windows.mean(axis=(0, 2)) / 255, rel=1e-6)  # a mean for each channel
 
 
 @pytest.mark.parametrize(
@@ -204,3 +239,17 @@ def test_windows_are_trained_from_file_to_record(tmp_path: Path, task: str) -> N
     assert (run.records["test_mae"] ** 2 <= run.records["test_mse"] + 1e-12).all()
     assert run.records[["local_mae", "train_mae", "test_r2"]].notna().all(axis=None)
     assert run.curves["subset_mae"].notna().all()
+    _has_no_classes(report.write(run, tmp_path / "page.html").read_text(encoding="utf-8"))
+    half = load(DATASETS["npz"](root=str(path), task=task, limit_train=2), "npz")
+    assert not any("class" in note.text for note in half.notes)
+
+
+def _has_no_classes(page: str) -> None:
+    """The page of a regression speaks of ranges of its target; keys of columns are all that is called classes."""
+    text = re.sub(r"<script.*?</script>|<style.*?</style>|<code>.*?</code>", " ", page, flags=re.DOTALL)
+    shown = html.unescape(re.sub(r"<[^>]*>", " ", text))
+    assert re.findall(r"[^.]*\bclass(?:es)?\b[^.]*", shown, re.IGNORECASE) == []
+    labels = re.findall(r'(?:aria-label|alt|title)="([^"]*)"', text)
+    assert [label for label in labels if re.search(r"\bclass(es)?\b", label, re.IGNORECASE)] == []
+    assert "Ranges of the target" in shown
+    assert "Each range of the target holds about equally many samples." in shown

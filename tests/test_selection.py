@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgesim.pruning.selection import class_balanced_top_k, class_budgets, top_k
+from edgesim.pruning.budgets import class_balanced_top_k, class_budgets, top_k
 
 
 def test_top_k_by_hand() -> None:

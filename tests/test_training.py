@@ -277,7 +277,7 @@ def test_a_sampler_decides_what_an_epoch_visits() -> None:
         return False
 
     positions = np.arange(10, 30)
-    subset = Subset(positions, sampler=EveryOther())
+    subset = Subset(positions, epoch_sampler=EveryOther())
     fitted = fit(
         network(), shard(), subset, Training(epochs=2, batch_size=10), Streams(0, 0, "t"), hooks=Hooks(after_step)
     )

@@ -15,7 +15,8 @@ from torch._C._profiler import _EventType
 from torch.profiler import ProfilerActivity, profile
 
 from edgesim.models import MODELS, resolve
-from edgesim.models.training_memory import _kernel_bytes, _peaks, training_memory
+from edgesim.models.kernel_memory import Sizes, kernel_bytes, moments
+from edgesim.models.training_memory import _peaks, training_memory
 from edgesim.models.workload import count
 from edgesim.tasks import NetworkForm
 from edgesim.training.array_inputs import ArrayInputs
@@ -98,8 +99,40 @@ def test_copies_of_a_convolutions_weights(layer: nn.Conv2d, side: int, copies: i
         weight = torch.zeros_like(layer.weight)
     args = (images, images, weight, None, layer.stride, layer.padding, (1, 1), False, (0, 0), layer.groups)
     assert (
-        _kernel_bytes(torch.ops.aten.convolution_backward, (*args, (True, True, False))) == copies * 4 * weight.numel()
+        kernel_bytes(torch.ops.aten.convolution_backward, (*args, (True, True, False))) == copies * 4 * weight.numel()
     )
+
+
+def test_an_lstm_copies_its_weights_and_keeps_the_gradients_of_its_gates() -> None:
+    """3 inputs, 48 units, 20 steps, 8 samples; the allocations within the kernel, as the profiler shows them.
+
+    Two copies of the weights, of the input's 192 x 3 and the state's 192 x 48, biases, and rows padded to 16 inputs.
+    Scratch of 33 pages and a header: 30 of the gates' gradients, one each of two states, and one more.
+    """
+    of_input, of_state, output = torch.zeros(192, 3), torch.zeros(192, 48), torch.zeros(8, 20, 48)
+    args = (torch.zeros(20, 8, 3), of_input, of_state, None, None, None, None, output)
+    (found,) = moments(torch.ops.aten.mkldnn_rnn_layer_backward, args, None, 8)
+    copies = 2_304 + 36_864 + 768 + 12_288
+    gradients, scratch = 30_720, 33 * 4096 + 568
+    assert found.fixed + 8 * found.per_sample == pytest.approx(copies + gradients + scratch, rel=0.01)
+    assert found.per_sample == 20 * 48 * 4 + 20 * 192 * 4 + 2 * 48 * 4
+    # 256 gates lie in rows of 272; 64 units need no padding, 3 inputs do.
+    args = (torch.zeros(20, 8, 3), torch.zeros(256, 3), torch.zeros(256, 64), *args[3:7], torch.zeros(8, 20, 64))
+    (wider,) = moments(torch.ops.aten.mkldnn_rnn_layer_backward, args, None, 8)
+    read = 3_264 + 69_632 + 1_024 + 16_384 + 40_960 + 188_984
+    assert wider.fixed + 8 * wider.per_sample == pytest.approx(read, rel=0.015)
+
+
+def test_a_convolution_over_time_copies_inputs_and_outputs() -> None:
+    """32 to 64 channels, 5 steps, 8 samples: inputs 5,120 B, outputs 10,240 B, weights 40,960 B."""
+    samples, weight, outputs = torch.zeros(8, 32, 5), torch.zeros(64, 32, 5), torch.zeros(8, 64, 5)
+    aten = torch.ops.aten
+    assert moments(aten.convolution, (samples, weight), outputs, 8) == [Sizes(40_960, 640, 0), Sizes(0, 1280, 0)]
+    backward = moments(aten.convolution_backward, (outputs, samples, weight), None, 8)
+    assert backward == [Sizes(0, 1280 + 640, 0), Sizes(40_960, 0, 0)]
+    spread = torch.zeros(8, 64, 1).expand(8, 64, 5)  # a gradient with gaps is made dense first
+    backward = moments(aten.convolution_backward, (spread, samples, weight), None, 8)
+    assert backward == [Sizes(0, 2560 + 640, 0), Sizes(40_960, 1280, 0)]
 
 
 def test_frozen_weights_have_neither_gradient_nor_state() -> None:
@@ -212,6 +245,9 @@ class LastState(nn.Module):
         ("cnn1d", NetworkForm((3, 80), 6), 32),
         ("gru", NetworkForm((3, 40), 6), 16),
         ("lstm", NetworkForm((3, 40), 6), 32),
+        ("lstm", NetworkForm((3, 20), 6), 8),
+        ("cnn1d", NetworkForm((3, 20), 6), 8),
+        ("tiny-transformer", NetworkForm((3, 80), 6), 8),
         ("tiny-transformer", NetworkForm((32,), 4, tokens=True), 64),
         ("ds-cnn", NetworkForm((1, 16, 24), 4), 16),
     ],

@@ -57,6 +57,11 @@ def method_entries() -> Iterator[tuple[str, Schema]]:
     yield from _named(methods["items"])
 
 
+def sampler_entries() -> Iterator[tuple[str, Schema]]:
+    """Name and schema of every sampler of subsets."""
+    yield from _named(schema.scenario()["$defs"]["SubsetSampler"])
+
+
 def _top_level(document: Schema) -> str:
     required = set(document["required"])
     rows = [

@@ -6,10 +6,10 @@ import importlib
 import inspect
 from typing import Any
 
-from edgesim.pruning import METHODS
+from edgesim.pruning import METHODS, SAMPLERS
 from edgesim.pruning.base import Method
 from generators.columns import class_texts
-from generators.keys import arguments, method_entries
+from generators.keys import arguments, method_entries, sampler_entries
 from generators.markdown import code, page, table
 
 
@@ -24,6 +24,24 @@ def methods() -> str:
         parts += [
             f"## {name}",
             f"Source: {cls.source}. Cost of scoring: {cls.cost_class}. Code: {code(module)}.",
+            arguments(entries[name]["properties"]),
+            f"```text\n{notes}\n```" if notes else "",
+        ]
+    return page(*parts)
+
+
+def samplers() -> str:
+    """Every sampler of subsets: its rule, its arguments, and the text of its class."""
+    parts = [
+        table(("sampler", "keeps"), [(f"[`{name}`](#{name})", _first_line(cls)) for name, cls in SAMPLERS.items()])
+    ]
+    entries = dict(sampler_entries())
+    for name, cls in SAMPLERS.items():
+        notes = (inspect.getdoc(cls) or "").partition("\n\n")[2]
+        module = cls.__module__.replace(".", "/") + ".py"
+        parts += [
+            f"### {name}",
+            f"Code: {code(module)}.",
             arguments(entries[name]["properties"]),
             f"```text\n{notes}\n```" if notes else "",
         ]

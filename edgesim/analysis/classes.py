@@ -8,7 +8,7 @@ import pandas as pd
 from edgesim.analysis.grouping import FULL, AnalysisResult, groups, result
 from edgesim.results.grouped_ratios import with_rounded_ratios
 
-NO_SHARDS = "The run folder has no table of shards, so the classes are unknown."
+NO_SHARDS = "The run folder has no table of shards, so the data of the devices are unknown."
 KEPT_COLUMNS = [
     "seed", "device", "method", "keep_ratio", "label", "before", "after", "share_before", "share_after", "kept_share"
 ]  # fmt: skip

@@ -131,7 +131,7 @@ def extremes(
         return result([], EXTREME_COLUMNS, f"Device {device} has no scores in seed {seed}.")
     missing = ""
     if shards.empty:
-        here, missing = here.assign(label=-1), "The run folder has no labels, so all samples count as one class."
+        here, missing = here.assign(label=-1), "The run folder has no labels, so all samples are ranked together."
     else:
         here = here.merge(shards[["seed", "device", "index", "label"]], on=["seed", "device", "index"])
     rows = []

@@ -112,7 +112,8 @@ def _saving(context: VerdictContext) -> Finding:
         text += _break_even(good, method)
     share, warm = startup_share(good), warm_saving(good, method, ratio)
     if np.isfinite(share) and share >= WORTH and np.isfinite(warm):
-        text += f" Start-up takes {percent(share)} of full training's time. Without it, pruning saves {percent(warm)}."
+        does = f"saves {percent(warm)}" if warm >= 0 else f"takes {percent(-warm)} more"
+        text += f" Start-up takes {percent(share)} of full training's time. Without it, pruning {does}."
     return finding("saving", text, "sum", time, context.cell)
 
 

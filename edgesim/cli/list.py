@@ -10,7 +10,7 @@ import typer
 from edgesim.cli.app import Json, app, echo, json_text
 from edgesim.formatting import number, scaled, short_percent, watts
 
-TABLES = ("methods", "models", "datasets", "partitions", "profiles", "scenarios", "fleets")
+TABLES = ("methods", "samplers", "models", "datasets", "partitions", "profiles", "scenarios", "fleets")
 Rows = list[dict[str, Any]]
 
 LEGENDS = {
@@ -50,6 +50,10 @@ def rows_of(table: str) -> Rows | None:
             {"name": name, "what": _summary(cls), "source": cls.source, "cost": cls.cost_class}
             for name, cls in METHODS.items()
         ]
+    if table == "samplers":
+        from edgesim.pruning import SAMPLERS
+
+        return _named(SAMPLERS)
     if table == "models":
         from edgesim.models import MODELS
 

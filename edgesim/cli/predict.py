@@ -49,6 +49,13 @@ def predict(
     vocabulary: Annotated[
         int | None, typer.Option(min=1, max=MOST, help="Number of different tokens; --input is then their length.")
     ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            help="Type of the stored numbers of a sample: uint8, int8, int16, int32, float16 or float32; left out: "
+            "uint8 of images (three axes), int32 of tokens, else float32."
+        ),
+    ] = None,
     classes: Annotated[int, typer.Option(min=1, max=MOST, help="Number of classes.")] = 10,
     power_mode: Annotated[
         str,
@@ -60,6 +67,7 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Predict time and energy of one training step, or of a whole training with --samples and --epochs."""
+    from edgesim.data.sample_form import DTYPES
     from edgesim.training.settings import OPTIMIZER_STATES, Precision, Training
 
     size = _shape(shape)
@@ -67,6 +75,7 @@ def predict(
         raise typer.BadParameter(f"--vocabulary belongs to tokens, whose --input is one length; got '{shape}'")
     check_choice("optimiser", optimizer, OPTIMIZER_STATES)
     check_choice("precision", precision, get_args(Precision))
+    check_choice("type of numbers", dtype or DTYPES[0], DTYPES)
     if (samples is None) != (epochs is None):
         raise typer.BadParameter("a whole training needs both --samples and --epochs; without them it is one step")
     if startup is not None and samples is None:
@@ -82,7 +91,7 @@ def predict(
     training = Training(optimizer=optimizer, precision=precision)  # type: ignore[arg-type]
     tokens = vocabulary is not None or takes_tokens(model, size)
     form = NetworkForm(size, classes, task_of(model), tokens=tokens, vocabulary=vocabulary or 0)
-    query = step_prediction.StepQuery.of(model, form, batch_size, training)
+    query = step_prediction.StepQuery.of(model, form, batch_size, training, dtype)
     if samples is None or epochs is None:
         found = [step_prediction.predict_step(device, query, mode) for device in devices]
     else:
@@ -91,7 +100,7 @@ def predict(
     if as_json:
         echo(json_text(found if len(devices) > 1 else found[0]))
     else:
-        print_predictions(found, fastest_first=step_prediction.ALL in profile)
+        print_predictions(found, step_prediction.ALL in profile, dtype_given=dtype is not None)
 
 
 def _shape(text: str) -> tuple[int, ...]:
@@ -134,18 +143,31 @@ def _mode(text: str) -> str | ChosenClocks:
     return clocks
 
 
-def print_predictions(found: list[dict[str, Any]], fastest_first: bool) -> None:
-    """Print one prediction in lines, or several as a table of devices.
+def print_predictions(found: list[dict[str, Any]], fastest_first: bool, dtype_given: bool) -> None:
+    """Print one prediction in lines, or several as a table of devices, and how samples are stored.
 
     Args:
         found: from `predict_step` or `predict_job`, all of the same kind.
         fastest_first: order the table by time; as given otherwise. Devices for which it is infeasible come last.
+        dtype_given: False where the type of the samples' numbers is the usual one of their shape.
     """
     one, *others = found
-    is_training = "samples" in one
     if not others:
-        _print_training(one) if is_training else _print_step(one)
-        return
+        _print_training(one) if "samples" in one else _print_step(one)
+    else:
+        _print_table(found, fastest_first)
+    echo(_wrapped(_stored(one, dtype_given)))
+
+
+def _stored(found: dict[str, Any], dtype_given: bool) -> str:
+    """Bytes of a stored sample and the type of its numbers, with the option that says another."""
+    text = f"each sample is stored in {size(found['sample_bytes'])} ({found['dtype']}"
+    return f"{text})" if dtype_given else f"{text}, usual for this shape; --dtype sets another)"
+
+
+def _print_table(found: list[dict[str, Any]], fastest_first: bool) -> None:
+    """Print predictions for several devices as a table; see `print_predictions`."""
+    one, is_training = found[0], "samples" in found[0]
     if fastest_first:
         found = sorted(found, key=lambda each: (not each["feasible"], each["time_s"]))
     startup = "of which start-up s" if is_training else "start-up s, once per job"

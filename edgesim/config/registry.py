@@ -91,6 +91,8 @@ class PluginTable:
     """True: a document may give a `label`, so that one row can be listed twice"""
     base: type | None = None
     """class that a user's own class must subclass"""
+    options: tuple[str, ...] = ()
+    """keys of an entry that are read elsewhere, beside the arguments"""
 
 
 def bind(given: Any, table: PluginTable, path: str, faults: list[Fault]) -> NamedPlugin | None:
@@ -120,15 +122,18 @@ def bind(given: Any, table: PluginTable, path: str, faults: list[Fault]) -> Name
         return None
     taken = ("name", "label") if table.labelled else ("name",)
     arguments = {key: value for key, value in given.items() if key not in taken}
-    plugin = _made(cls, name, arguments, path, faults)
+    beside = (*taken, *table.options) if table.options else ()
+    plugin = _made(cls, name, arguments, path, faults, beside)
     return None if plugin is None or not label else NamedPlugin(label, name, plugin)
 
 
-def _made(cls: type, name: str, arguments: dict[str, Any], path: str, faults: list[Fault]) -> Any:
+def _made(
+    cls: type, name: str, arguments: dict[str, Any], path: str, faults: list[Fault], beside: tuple[str, ...]
+) -> Any:
     """An instance of a plug-in's class; None where there was a fault, or where a user's own class raised anything."""
     try:
         with user_code.boundary(f"{name} cannot be made of its arguments", own=is_reference(name)):
-            return validation.build(cls, arguments, path, faults)
+            return validation.build(cls, arguments, path, faults, beside)
     except EdgesimError as error:
         faults.append(Fault(path, str(error)))
         return None

@@ -53,7 +53,7 @@ def nearest(name: object, allowed: Iterable[str]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
-def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
+def build(cls: type[T], given: Any, path: str, faults: list[Fault], beside: Sequence[str] = ()) -> T | None:
     """Construct a frozen dataclass from a YAML map; faults are added to `faults` with their YAML path.
 
     Args:
@@ -61,6 +61,7 @@ def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
         given: what the document holds there.
         path: YAML path of `given`, for messages.
         faults: the list that collects faults.
+        beside: keys that are allowed there and read elsewhere, for the list of those that are allowed.
 
     Returns: the instance, or None where there was a fault.
     """
@@ -68,7 +69,7 @@ def build(cls: type[T], given: Any, path: str, faults: list[Fault]) -> T | None:
         faults.append(Fault(path, f"must be a map, not {kind_of(given)}"))
         return None
     before = len(faults)
-    known = _known(cls, given, path, faults)
+    known = _known(cls, given, path, faults, beside)
     check_finite(known, path, faults)
     crossed = _crossed(cls, given, path)
     faults.extend(crossed)
@@ -106,11 +107,13 @@ def _crossed(cls: Any, given: dict[str, Any], path: str) -> list[Fault]:
     return found
 
 
-def _known(cls: Any, given: dict[str, Any], path: str, faults: list[Fault]) -> dict[str, Any]:
+def _known(
+    cls: Any, given: dict[str, Any], path: str, faults: list[Fault], beside: Sequence[str] = ()
+) -> dict[str, Any]:
     """`given` without unknown keys, at every depth; each of them is a fault."""
     hints = field_types(cls)
     names = [field.name for field in dataclasses.fields(cls) if field.init]
-    unknown_keys(given, names, path, faults)
+    unknown_keys(given, list(dict.fromkeys([*names, *beside])), path, faults)
     known: dict[str, Any] = {}
     for key, value in given.items():
         if key in names:
@@ -151,8 +154,8 @@ def override(
         document: the map to change.
         overrides: `{"training.epochs": 3}` or `["training.epochs=3"]` with the value as YAML; lists by `key[0]`.
             Maps on the way are made, list items must exist.
-        named: top-level keys whose value may be a bare name, as items of lists may; setting an argument turns it into a
-            map with `name`.
+        named: keys whose value may be a bare name, as items of lists may; setting an argument turns it into a map with
+            `name`.
         faults: collects every fault.
     """
     for key, value in _pairs(overrides, faults):
@@ -192,7 +195,7 @@ def _set(document: dict[str, Any], key: str, value: Any, named: set[str], faults
         if isinstance(target, dict):
             target.setdefault(step, {})
         bare = isinstance(target[step], str) and isinstance(steps[i + 1], str)
-        if bare and ((i == 0 and step in named) or isinstance(step, int)):  # a name of a table, at the top or in a list
+        if bare and (step in named or isinstance(step, int)):  # a name of a table
             target[step] = {"name": target[step]}
         target = target[step]
 

@@ -118,10 +118,12 @@ class StepCounts:
         arrays = {name: values[which] for name, values in vars(self).items() if name != "networks"}
         return StepCounts(self.networks, **arrays)
 
-    def times(self, count: int) -> StepCounts:
-        """The same steps `count` times."""
-        counted = {name: count * getattr(self, name) for name in ("flops", "stepless", "comparisons", "steps")}
-        return self if count == 1 else replace(self, **counted)
+    def times(self, count: int | IntArray) -> StepCounts:
+        """The same steps `count` times, [C] or the same number for all."""
+        if np.all(np.asarray(count) == 1):
+            return self
+        counted = {name: count * getattr(self, name) for name in ("flops", "stepless", "comparisons")}
+        return replace(self, **counted, steps=np.reshape(count, (-1, 1)) * self.steps)
 
     def repeated(self, count: int) -> StepCounts:
         """One row for each of `count` trials, where they have one in common."""

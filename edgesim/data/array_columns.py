@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgesim.data.raw_dataset import ChannelAxis
-from edgesim.data.sample_form import CHANNELS, SampleArray
+from edgesim.data.sample_form import CHANNELS, FormName, SampleArray
 from edgesim.errors import DataError, shortened
 from edgesim.formatting import n_of
 
@@ -29,6 +29,7 @@ class ArrayLayout:
     """of a sample; None = from the metadata or the column's type"""
     tokens: bool = False
     channels: ChannelAxis | None = None
+    form: FormName | None = None
 
 
 def number_type(kind: pa.DataType) -> pa.DataType | None:
@@ -197,14 +198,14 @@ class ArrayReader:
         return array
 
 
-def channels_of(shape: tuple[int, ...], dtype: str, given: ChannelAxis | None, where: str) -> ChannelAxis | None:
+def channels_of(shape: tuple[int, ...], dtype: str, layout: ArrayLayout, where: str) -> ChannelAxis | None:
     """Axis of the channels of a sample (`raw_dataset.as_samples`). In metadata images mostly are [channels, H, W].
 
     Raises:
         DataError: an image's first and last axis both look like channels.
     """
-    if given is not None or dtype != "uint8" or len(shape) != 3:
-        return given
+    if layout.channels is not None or dtype != "uint8" or len(shape) != 3 or layout.form == "arrays":
+        return layout.channels
     first, last = shape[0] in CHANNELS, shape[-1] in CHANNELS
     if first and last:
         raise DataError(

@@ -19,8 +19,9 @@ from edgesim.data.dataset import Dataset
 from edgesim.data.file_bounds import check_npz
 from edgesim.data.held_out_split import HeldOut, advice
 from edgesim.data.missing_values import Missing
-from edgesim.data.raw_dataset import ChannelAxis, RawDataset, RawSplit, array_samples, as_samples, widest
+from edgesim.data.raw_dataset import ChannelAxis, RawDataset, RawSplit, array_samples, as_samples, form_notes, widest
 from edgesim.data.reading_notes import Note, some
+from edgesim.data.sample_form import FormName
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
 from edgesim.tasks import TaskName
@@ -41,6 +42,8 @@ class NpzLayout:
     """takes the test split from the training split; None where the file holds one"""
     task: TaskName = "classification"
     missing: Missing = "refuse"
+    form: FormName | None = None
+    """reading of uint8 samples (`raw_dataset.as_samples`)"""
     columns: Mapping[str, str | tuple[str, str]] = field(default_factory=dict)
     """name of a group column -> array of the training samples, or those of both splits"""
 
@@ -136,7 +139,7 @@ def _decode_npz(path: Path, layout: NpzLayout) -> RawDataset:
     raw, forms = [], []
     for split in splits:
         key = wanted[f"{split}_samples"]
-        samples, form = as_samples(arrays[key], f"{path}, array '{key}'", layout.channels)
+        samples, form = as_samples(arrays[key], f"{path}, array '{key}'", layout.channels, layout.form)
         labels, where = arrays[wanted[f"{split}_labels"]], f"{path}, array '{wanted[f'{split}_labels']}'"
         if labels.ndim and len(samples) != len(labels):
             raise DataError(
@@ -147,7 +150,8 @@ def _decode_npz(path: Path, layout: NpzLayout) -> RawDataset:
         place = f"{path}, array '{key}'"
         raw.append(RawSplit(labels, array_samples(samples), where, columns=groups, samples_where=place))
         forms.append(form)
-    notes, form = [], widest(forms)
+    key = wanted["train_samples"]
+    notes, form = form_notes(arrays[key], layout.form, len(arrays[key])), widest(forms)
     if form.is_image and samples.shape[-1] in (2, 4):
         text = f"the images have {samples.shape[-1]} channels, all of them inputs: an alpha channel is not left out"
         notes.append(Note("read as", text, len(samples)))

@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 from edgesim.data.boxes import NO_OBJECT
 from edgesim.data.columns import Column, checked_columns
-from edgesim.data.partition_checks import apportion
-from edgesim.data.reading_notes import Note, some
+from edgesim.data.reading_notes import Note
 from edgesim.data.sample_form import Float32Array, SampleArray, SampleForm, check_samples, form_of, moments
 from edgesim.data.targets import Targets, check_targets
 from edgesim.errors import DataError
@@ -146,45 +145,6 @@ class Dataset:
             columns: dict[str, Column] = getattr(self, f"{split}_columns")
             parts[f"{split}_columns"] = {name: column.rows(rows) for name, column in columns.items()}
         return replace(self, **parts)
-
-
-def limited(dataset: Dataset, limit_train: int | None, limit_test: int | None) -> Dataset:
-    """The data set with at most so many samples per split, chosen by `stratified_first`; None = all."""
-    train = stratified_first(dataset.train_labels, limit_train)
-    test = stratified_first(dataset.test_labels, limit_test)
-    if train is None and test is None:
-        return dataset
-    chosen = dataset.chosen(train, test)
-    return replace(chosen, notes=(*dataset.notes, *_lost(dataset, chosen, (limit_train, limit_test))))
-
-
-def _lost(dataset: Dataset, chosen: Dataset, limits: tuple[int | None, ...]) -> list[Note]:
-    """The notes on classes of which a limit leaves nothing."""
-    notes = []
-    for split, limit in zip(SPLITS, limits, strict=True):
-        had, has = getattr(dataset, f"{split}_labels"), getattr(chosen, f"{split}_labels")
-        lost = np.setdiff1d(had, has)
-        if len(lost):
-            text = f"limit_{split} = {limit} leaves {n_of(len(lost), 'class', 'classes')} without a sample"
-            notes.append(Note("missing", f"{text}: {some(dataset.class_names[c] for c in lost)}", len(lost)))
-    return notes
-
-
-def stratified_first(labels: IntArray, limit: int | None) -> IntArray | None:
-    """Samples that a limit keeps: the first ones of each class in file order, in the proportions of the classes.
-
-    Args:
-        labels: int [N].
-        limit: how many to keep, >= 1, or None.
-
-    Returns: sorted indices, `limit` of them; None where nothing has to go. There is no chance in it.
-    """
-    if limit is None or limit >= len(labels):
-        return None
-    classes, counts = np.unique(labels, return_counts=True)
-    keep = apportion(limit, counts)
-    firsts = [np.flatnonzero(labels == c)[:k] for c, k in zip(classes, keep, strict=True)]
-    return np.sort(np.concatenate(firsts))
 
 
 def _shape(samples: SampleArray) -> str:

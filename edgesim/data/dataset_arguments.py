@@ -10,11 +10,12 @@ from pydantic import Field, model_validator
 
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
-from edgesim.data.dataset import Dataset, limited
+from edgesim.data.dataset import Dataset
 from edgesim.data.held_out_split import RULES, HeldOut, SplitRule
 from edgesim.data.label_noise import with_wrong_labels
 from edgesim.data.missing_values import Missing
 from edgesim.data.sample_form import Normalise
+from edgesim.data.sample_limits import limited
 from edgesim.tasks import TaskName
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ class Limits(Bounded, DatasetSource):
     """Arguments of every data set: limits of its splits, and wrong labels on purpose."""
 
     limit_train: Limit | None = None
-    """training samples at most: the first of each class, in the classes' proportions; left out: all"""
+    """training samples at most, in the classes' proportions; left out: all. They are the first of each class. Where
+    columns group the samples, such as the subject, they are the first of each class in every group, evenly"""
     limit_test: Limit | None = None
     """test samples at most, chosen as those of training; left out: all"""
     normalise: Normalise = "channel"

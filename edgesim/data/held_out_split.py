@@ -15,6 +15,7 @@ from edgesim.data.columns import Column, Columns
 from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
+from edgesim.tasks import CLASSES, LabelWords
 from edgesim.work import IntArray
 
 SplitRule = Literal["within", "subjects"]
@@ -85,7 +86,9 @@ class HeldOut:
         text = n_of(len(both), "subject has", "subjects have") + " rows in both splits"
         return [Note("repeated", f"{text}: {some(subjects.names[c] for c in both)}", len(both))]
 
-    def rows(self, labels: IntArray, where: str, columns: Columns | None = None) -> tuple[IntArray, IntArray]:
+    def rows(
+        self, labels: IntArray, where: str, columns: Columns | None = None, word: str = CLASSES.one
+    ) -> tuple[IntArray, IntArray]:
         """The rows of the training and of the test split that are drawn, both sorted.
 
         A class of n >= 2 samples gives round(share * n) test samples, halves rounded up, at least 1 and at most n - 1.
@@ -96,6 +99,7 @@ class HeldOut:
             labels: int64 [N].
             where: names the data in messages.
             columns: groups of the samples.
+            word: for a class, in messages.
 
         Raises:
             DataError: every class has one sample only, or there are no subjects, or one alone.
@@ -107,7 +111,7 @@ class HeldOut:
         else:
             chosen = _of_each(self._groups(labels, columns, where), self.share, generator)
         if not len(chosen):
-            what = "class" if self.rule is None else "class of every subject"
+            what = word if self.rule is None else f"{word} of every subject"
             raise DataError(
                 f"{where}: dataset.test_share = {self.share} leaves no test sample, since every {what} has one sample "
                 f"only; add samples, or give a test split"
@@ -116,15 +120,17 @@ class HeldOut:
         is_test[chosen] = True
         return np.flatnonzero(~is_test), chosen
 
-    def notes(self, labels: IntArray, test: IntArray, columns: Columns | None = None) -> list[Note]:
+    def notes(
+        self, labels: IntArray, test: IntArray, columns: Columns | None = None, words: LabelWords = CLASSES
+    ) -> list[Note]:
         """Notes on the samples that were drawn; `test` as `rows` gave it."""
         unused = [name for name in SPLIT_COLUMNS.values() if name in (columns or {})]
         if unused:
             unread = f"the test split is drawn; not read: {some(unused)}"
-            return [*self._drawn(labels, test, columns), Note("left out", unread, len(unused))]
-        return self._drawn(labels, test, columns)
+            return [*self._drawn(labels, test, columns, words), Note("left out", unread, len(unused))]
+        return self._drawn(labels, test, columns, words)
 
-    def _drawn(self, labels: IntArray, test: IntArray, columns: Columns | None) -> list[Note]:
+    def _drawn(self, labels: IntArray, test: IntArray, columns: Columns | None, words: LabelWords) -> list[Note]:
         text = f"the test split is {n_of(len(test), 'sample', 'samples')} of {len(labels):,}: "
         drawn = f"drawn with test_seed {self.seed}"
         if self.rule == "subjects":
@@ -133,13 +139,13 @@ class HeldOut:
             names = some(columns[self.subject].names[c] for c in held)
             whole = f"all of {n_of(len(held), 'subject', 'subjects')} ({names})"
             return [Note("read as", f"{text}{whole}, {drawn}", len(test))]
-        each = "class" if self.rule is None else f"class of each value of '{self.subject}'"
+        each = words.one if self.rule is None else f"{words.one} of each value of '{self.subject}'"
         notes = [Note("read as", f"{text}{self.share:g} of each {each}, {drawn}", len(test))]
         single = int((np.unique(self._groups(labels, columns, ""), return_counts=True)[1] == 1).sum())
         if single:
             of = "" if self.rule is None else f" of a value of '{self.subject}'"
-            many = f"classes{of} have one sample each, which stays"
-            text = n_of(single, f"class{of} has one sample, which stays", many)
+            many = f"{words.many}{of} have one sample each, which stays"
+            text = n_of(single, f"{words.one}{of} has one sample, which stays", many)
             notes.append(Note("missing", f"{text} in training", single))
         return notes
 

@@ -13,6 +13,7 @@ from pydantic import Field
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.data.dataset import Dataset
 from edgesim.data.dataset_arguments import OwnData, OwnNumbers, OwnTable
+from edgesim.data.sample_form import FormName
 from edgesim.errors import DataError
 from edgesim.tasks import TaskName
 
@@ -49,6 +50,9 @@ class Parquet(OwnNumbers):
     """whole numbers of any width are token ids"""
     channels: Literal["first", "last"] | None = None
     """axis of a sample that holds the channels; left out: the first, of uint8 images also the last where it looks so"""
+    form: FormName | None = None
+    """reading of uint8 samples of two or three axes. images: [height, width], or with channels. arrays: channels first,
+    as windows [channels, time] and spectrograms [1, mel, time]. Left out: images, with a note of two axes"""
 
     def load(self, base: Path | None) -> Dataset:
         """As `DatasetSource.load`."""
@@ -57,7 +61,7 @@ class Parquet(OwnNumbers):
         if base is None:
             raise DataError("parquet: dataset.root is missing; name the folder with the data")
         test = None if self._rule else self.test
-        array = parquet.ArrayLayout(self.shape, self.tokens, self.channels)
+        array = parquet.ArrayLayout(self.shape, self.tokens, self.channels, self.form)
         layout = parquet.Layout(
             self.train, test, self.samples, self.label, self.size, self._held_out, array, self.task, self.missing
         )
@@ -103,6 +107,9 @@ class Npz(OwnTable):
     channels: Literal["first", "last"] | None = None
     """axis of a sample that holds the channels; left out: the last of images and the first of all else, unless another
     looks like it"""
+    form: FormName | None = None
+    """reading of uint8 samples of two or three axes. images: [height, width], or with channels last. arrays: channels
+    first, as windows [channels, time] and spectrograms [1, mel, time]. Left out: images, with a note of two axes"""
 
     def load(self, base: Path | None) -> Dataset:
         """As `DatasetSource.load`."""
@@ -111,7 +118,9 @@ class Npz(OwnTable):
         if base is None:
             raise DataError("npz: dataset.root is missing; name the .npz file")
         keys = {part: getattr(self, part) for part in arrays.PARTS}
-        layout = arrays.NpzLayout(keys, self.channels, self._held_out, self.task, self.missing, self.columns or {})
+        layout = arrays.NpzLayout(
+            keys, self.channels, self._held_out, self.task, self.missing, self.form, self.columns or {}
+        )
         return self._read(arrays.npz(base, "npz", layout))
 
 

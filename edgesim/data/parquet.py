@@ -168,9 +168,8 @@ def _images(files: Sequence[TableFile]) -> bool:
 
 def _check_no_array(layout: Layout, file: TableFile) -> None:
     array = layout.array
-    given = {"shape": array.shape is not None, "tokens": array.tokens, "channels": array.channels is not None}
-    for key, is_given in given.items():
-        if is_given:
+    for key in ("shape", "tokens", "channels", "form"):
+        if getattr(array, key):
             raise DataError(
                 f"{file.path}: column '{file.samples}' holds encoded images, to which dataset.{key} does nothing; "
                 f"leave it out, or name a column of numbers in dataset.samples"

@@ -15,7 +15,7 @@ from edgesim.data.class_names import NamedLabels
 from edgesim.data.decode import Decoder, Item
 from edgesim.data.file_bounds import check_expanded
 from edgesim.data.parquet_tables import batches, opened
-from edgesim.data.raw_dataset import Samples, as_samples
+from edgesim.data.raw_dataset import Samples, as_samples, form_notes
 from edgesim.data.reading_notes import Note
 from edgesim.data.sample_form import SampleArray, SampleForm
 from edgesim.errors import DataError
@@ -82,6 +82,7 @@ class ArraySamples:
         self._layout = layout
         self._reader = ArrayReader(layout)
         self._float64 = 0
+        self._form_notes: list[Note] = []
         self.form = self._form_of(files)
 
     def samples(self, files: Sequence[TableFile]) -> Samples:
@@ -95,15 +96,16 @@ class ArraySamples:
                     first += len(array)
                     if len(chosen):
                         some = array if len(chosen) == len(array) else array[chosen]
-                        yield as_samples(some, _column(file), self._channels(array, file))[0]
+                        yield as_samples(some, _column(file), self._channels(array, file), self._layout.form)[0]
 
         return chunks
 
     def notes(self) -> list[Note]:
-        """The note on numbers that were converted."""
-        if not self._float64:
-            return []
-        return [Note("read as", "the samples are float64 and read as float32", self._float64)]
+        """Notes on numbers that were converted, and on samples that may be images or windows alike."""
+        notes = list(self._form_notes)
+        if self._float64:
+            notes.append(Note("read as", "the samples are float64 and read as float32", self._float64))
+        return notes
 
     def _arrays(self, file: TableFile) -> Iterator[npt.NDArray[Any]]:
         """Rows of a file as they stand, [b, *shape]."""
@@ -117,19 +119,20 @@ class ArraySamples:
             yield array
 
     def _channels(self, array: npt.NDArray[Any], file: TableFile) -> Any:
-        return channels_of(array.shape[1:], array.dtype.name, self._layout.channels, _column(file))
+        return channels_of(array.shape[1:], array.dtype.name, self._layout, _column(file))
 
     def _form_of(self, files: Sequence[TableFile]) -> SampleForm:
         """The form of all samples. Token ids are read once for it: their largest is the size of the vocabulary."""
-        form = None
+        form, count = None, sum(len(file.labels.values) for file in files)
         for file in files:
             for array in self._arrays(file):
                 tokens = array.dtype == np.int32
                 rows = (len(file.labels.values), *array.shape[1:])  # as many as messages are to name
                 probe = array if tokens else np.broadcast_to(array.dtype.type(0), rows)
-                found = as_samples(probe, _column(file), self._channels(array, file))[1]
+                found = as_samples(probe, _column(file), self._channels(array, file), self._layout.form)[1]
                 form = found if form is None or found.vocabulary > form.vocabulary else form
                 if not form.tokens:
+                    self._form_notes = self._form_notes or form_notes(array, self._layout.form, count)
                     break
             self._float64 += len(file.labels.values) * self._reader.converted
             self._reader.converted = False

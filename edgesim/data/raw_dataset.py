@@ -15,11 +15,11 @@ from edgesim.data.held_out_split import SPLIT_COLUMNS, HeldOut
 from edgesim.data.labels import Classes, Labels, classes_of
 from edgesim.data.missing_values import Missing
 from edgesim.data.reading_notes import Note, some
-from edgesim.data.sample_form import CHANNELS, CHUNK, IMAGES, SampleArray, SampleForm, check_samples, form_of
+from edgesim.data.sample_form import CHANNELS, CHUNK, IMAGES, FormName, SampleArray, SampleForm, check_samples, form_of
 from edgesim.data.targets import Targets, as_numbers, ranges_of
 from edgesim.errors import DataError
 from edgesim.formatting import n_of
-from edgesim.tasks import TaskName
+from edgesim.tasks import TASKS, LabelWords, TaskName
 from edgesim.work import IntArray
 
 Samples = Callable[[IntArray | None], Iterable[SampleArray]]
@@ -118,17 +118,18 @@ class RawDataset:
         if self.test is None and self.held_out is not None and self.held_out.share is None:
             return self._split_by_column(self.held_out).checked()
         train, test, names, notes = self._of_task()
+        words = TASKS[self.task].label_words
         if test is None:
             assert self.held_out is not None, "a reader gives a test split, or says how to take one"
-            rows = self.held_out.rows(train.labels, train.where, train.columns)
-            notes += self.held_out.notes(train.labels, rows[1], train.columns)
+            rows = self.held_out.rows(train.labels, train.where, train.columns, words.one)
+            notes += self.held_out.notes(train.labels, rows[1], train.columns, words)
             whole = train
             train, test = (whole.chosen(chosen) for chosen in rows)
-            notes += _unlearnt(train.labels, test.labels, names)
+            notes += _unlearnt(train.labels, test.labels, names, words)
         missing = np.setdiff1d(train.classes, test.classes)
         if len(missing):
             what = "test box" if self.task == "detection" else "test sample"
-            text = n_of(len(missing), f"class has no {what}", f"classes have no {what}")
+            text = n_of(len(missing), f"{words.one} has no {what}", f"{words.many} have no {what}")
             notes.append(Note("missing", f"{text}: {some(names[c] for c in missing)}", len(missing)))
         parts = names, tuple(notes), self.noticed, self.form, self.task, self.missing
         return CheckedDataset(train.grouped(), test.grouped().matched(train.columns), *parts)
@@ -175,13 +176,13 @@ class RawDataset:
         return told[0], told[1] if len(told) > 1 else None, tuple(names), notes
 
 
-def _unlearnt(train: IntArray, test: IntArray, names: Sequence[str]) -> list[Note]:
-    """The note on classes that all lie in the test split, where whole subjects were drawn."""
+def _unlearnt(train: IntArray, test: IntArray, names: Sequence[str], words: LabelWords) -> list[Note]:
+    """The note on classes, or ranges of a target, that all lie in the test split, where whole subjects were drawn."""
     gone = np.setdiff1d(test, train)
     if not len(gone):
         return []
     text = n_of(int(np.isin(test, gone).sum()), "test sample has", "test samples have")
-    text += f" a class without training samples ({some(names[c] for c in gone)}): no network can learn it"
+    text += f" a {words.one} without training samples ({some(names[c] for c in gone)}): no network can learn it"
     return [Note("missing", text, len(gone))]
 
 
@@ -210,34 +211,61 @@ def array_samples(samples: SampleArray) -> Samples:
     return chunks
 
 
-def as_samples(array: npt.NDArray[Any], where: str, channels: ChannelAxis | None) -> tuple[SampleArray, SampleForm]:
+def as_samples(
+    array: npt.NDArray[Any], where: str, channels: ChannelAxis | None, form_name: FormName | None = None
+) -> tuple[SampleArray, SampleForm]:
     """A stored array as samples of a form.
 
     uint8 of three or four axes is images: [N, H, W, C], where [N, H, W] becomes one channel. All else has its channels
     first: [N, features], [N, channels, time], [N, channels, height, width]; int32 [N, length] is token ids.
+    `form_name` reads uint8 of such axes as arrays with channels first.
 
     Args:
         array: as it stands.
         where: names it in messages.
         channels: "last" or "first" of the axes of a sample; None = last for images and first for all else, where that
             is plausible.
+        form_name: "images" or "arrays"; None = images for uint8 of three or four axes, else arrays.
 
     Raises:
         DataError: what is wrong. Without `channels` also where another axis looks like the channels: of an image or
             spectrogram one with 1, 3 or 4 places where the expected one has not; of a window the shorter one.
     """
-    image = array.dtype == np.uint8 and array.ndim in (3, 4)
+    may_be_image = array.dtype == np.uint8 and array.ndim in (3, 4)
+    if form_name == "images" and not may_be_image:
+        raise DataError(
+            f"{where}: {array.dtype} of shape {list(array.shape)}; dataset.form: images needs uint8 [N, H, W] or "
+            f"[N, H, W, C]; leave it out, or store the images as uint8"
+        )
+    image = may_be_image and form_name != "arrays"
     usual: ChannelAxis = "last" if image else "first"
     if channels is None and array.ndim in (3, 4) and array.dtype != np.int32:
         _check_plausible(array, image, where)
     if channels is not None and channels != usual and array.ndim >= (4 if image else 3):
         array = np.moveaxis(array, 1, -1) if image else np.moveaxis(array, -1, 1)
     samples = array[..., None] if image and array.ndim == 3 else array
-    form = form_of(samples) if samples.dtype.kind in "iuf" else SampleForm(0)
+    form = IMAGES if image else SampleForm(0)
+    if array.dtype == np.int32:
+        form = form_of(samples)
     check_samples(samples, form, where)
     if form.tokens and samples.min() < 0:
         raise DataError(f"{where}: holds the token id {samples.min()}; allowed: 0 or more")
     return samples, form
+
+
+def form_notes(array: npt.NDArray[Any], form_name: FormName | None, count: int) -> list[Note]:
+    """The note on samples that may be images or windows alike: uint8 of two axes, where no one says which.
+
+    Args:
+        array: samples as they stand, or some of them.
+        form_name: as for `as_samples`.
+        count: samples in all.
+    """
+    if form_name is not None or array.dtype != np.uint8 or array.ndim != 3:
+        return []
+    height, width = array.shape[1:]
+    text = f"samples of uint8 [{height}, {width}] are read as grey images of {height}x{width}; dataset.form: arrays "
+    return [Note("read as", f"{text}reads windows [channels, time], and form: images omits this note", count)]
 
 
 def widest(forms: Sequence[SampleForm]) -> SampleForm:

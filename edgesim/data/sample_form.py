@@ -16,6 +16,8 @@ import numpy.typing as npt
 from edgesim.errors import DataError
 
 Normalise = Literal["channel", "feature", "none"]
+FormName = Literal["images", "arrays"]
+"""images [H, W] or [H, W, C] of uint8; or arrays with their channels first, as windows [channels, time]"""
 SampleArray = npt.NDArray[Any]
 Float32Array = npt.NDArray[np.float32]
 

@@ -41,12 +41,17 @@ class ExpectedWork:
     @property
     def scores_once(self) -> bool:
         """True where scoring does not depend on the subset size; costs then grow with that size batch by batch."""
-        return self.method.scores_once and not self.reused
+        return self.method.same_for_all_budgets and not self.reused
 
     @cached_property
     def sizes(self) -> IntArray:
         """[shards] samples of each."""
         return np.array([shard.size for shard in self.shards], dtype=np.int64)
+
+    @cached_property
+    def dynamic(self) -> npt.NDArray[np.bool_]:
+        """[shards] True where the method chooses while it trains on it."""
+        return np.array([self.method.is_dynamic_on(shard) for shard in self.shards])
 
     @cached_property
     def work_is(self) -> WorkIs:
@@ -76,17 +81,21 @@ class ExpectedWork:
             case: planned work, its least or its most; all equal where the work is exact.
         """
         workload, first = self.context.workload, self.shards[0]
-        scorings = self.context.scorings(self.method.dynamic)
         if self.scores_once:
             score = self._scoring(case)
             score = score if len(self.shards) == 1 else score.rows(shard)
-            return score.times(scorings), StepCounts.training(m, first.batch_size, first.epochs, workload), m
+            return (
+                score.times(self.context.scorings(False)),
+                StepCounts.training(m, first.batch_size, first.epochs, workload),
+                m,
+            )
         keys = list(zip(map(int, shard), map(int, m), strict=True))
         trials = [self.trial(*key) for key in keys]
         scorers = [workload if key not in self.reused else self.context.scorer or workload for key in keys]
         score = StepCounts.of([trial.scoring.part(case) for trial in trials], scorers)
         train = StepCounts.of([(trial.train, trial.train_trace) for trial in trials], workload)
-        return score.times(scorings), train, np.array([trial.kept for trial in trials], dtype=np.int64)
+        times = np.array([self.context.scorings(bool(self.dynamic[place])) for place, _ in keys])
+        return score.times(times), train, np.array([trial.kept for trial in trials], dtype=np.int64)
 
     def _scoring(self, case: WorkCase) -> StepCounts:
         if case not in self._scorings:

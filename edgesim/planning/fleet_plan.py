@@ -42,8 +42,8 @@ class FullTraining:
     """[U] of each pair, emulated, with all repeats"""
     repeats: int
     """trainings that a price has (`training.repeats`)"""
-    dynamic: tuple[bool, ...]
-    """[R] True where a trial's method chooses while it trains, so that each training chooses anew"""
+    dynamic: npt.NDArray[np.bool_]
+    """[U, R] True where a trial's method chooses while it trains, so that each training chooses anew"""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class FleetPlan:
     """reasons"""
     data_notes: tuple[str, ...]
     """notes of the reader of the data: files left out, missing, met twice or read as something else"""
+    method_notes: tuple[str, ...]
+    """sentences on methods whose subsets are never trained on"""
     full: FullTraining
     shards: ShardSummary
     """sizes and differences of the shards that the partition made"""
@@ -278,10 +280,10 @@ class FleetPlan:
         """
         mine = pairs[weights > 0]
         sums = [values[mine] @ weights[weights > 0] for values in (
-            self.full.energy_j, self.cells["device_energy_j"][:, r], self.cells["device_score_energy_j"][:, r],
+            self.full.energy_j, self.cells["device_energy_j"][:, r],
+            np.where(self.full.dynamic[:, r], 0.0, self.cells["device_score_energy_j"][:, r]),
         )]  # fmt: skip
-        full_j, all_j, score_j = (float(value) for value in sums)
-        once_j = 0.0 if self.full.dynamic[r] else score_j
+        full_j, all_j, once_j = (float(value) for value in sums)
         train_j, full_j = (all_j - once_j) / self.full.repeats, full_j / self.full.repeats
         if np.isnan(full_j) or (train_j == full_j and once_j == 0):
             return None

@@ -14,6 +14,7 @@ from edgesim.planning.fleet_plan import Columns, FleetPlan, FullTraining
 from edgesim.planning.reasons import ReasonTable
 from edgesim.planning.trials import Curves, ResolvedTrials, TrialResolver
 from edgesim.planning.virtual_fleet import own_fleet, scaled_fleet
+from edgesim.pruning.after_warmup import late_subsets
 from edgesim.records import Reused, Trial
 from edgesim.scenario.experiment import configure, load_dataset, shards_of
 from edgesim.scenario.loading import Scenario
@@ -60,16 +61,18 @@ def plan_fleet(
     keys, pair = fleet.pairs
     kind, _, _ = fleet.parts(keys)
     reasons = ReasonTable()
-    parts, full_j = [], []
+    parts, full_j, dynamic = [], [], []
     for resolved in resolver.batches():
         parts.append(_cells(resolved, reasons))
         full_j.append(_full_energy_j(resolver, resolved, parts[-1]))
+        dynamic.append(resolver.dynamic(resolved.shard))
     cells = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     of_shards = dict.fromkeys(note for _, found in split for note in found.notes)
     notes = (*map(str, dataset.notes), *of_shards, *scenario.fleet.notes)
-    against = FullTraining(np.concatenate(full_j), config.pricing.repeats, resolver.dynamic)
+    late = tuple(late_subsets(config.methods, resolver.work[0].shards))
+    against = FullTraining(np.concatenate(full_j), config.pricing.repeats, np.concatenate(dynamic))
     summary = summarised(dataset, [found.rows for _, found in split])
-    return FleetPlan(fleet, resolver.labels, pair, kind, cells, tuple(reasons.texts), notes, against, summary)
+    return FleetPlan(fleet, resolver.labels, pair, kind, cells, tuple(reasons.texts), notes, late, against, summary)
 
 
 def _cells(resolved: ResolvedTrials, reasons: ReasonTable) -> Columns:

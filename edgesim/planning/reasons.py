@@ -117,7 +117,8 @@ def _of_binding(decision: RuleDecision, p: int, name: str) -> str:
 def _bought(decision: RuleDecision, p: int, wanted: int, name: str) -> str:
     """The subset in words: its samples, or with a dynamic method training on as many."""
     samples = n_of(wanted, "sample")
-    if not decision.batch.work.method.dynamic:
+    work = decision.batch.work
+    if not work.dynamic[decision.batch.shard[p]]:
         return samples
     return f"all {decision.batch.sizes[p]:,} samples" if name == "storage_bytes" else f"as much training as {samples}"
 

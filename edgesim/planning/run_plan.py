@@ -19,6 +19,7 @@ from edgesim.planning.auto_modes import with_chosen_modes
 from edgesim.planning.trials import LIMITS as TRIAL_LIMITS
 from edgesim.planning.trials import Curves, ResolvedTrials, TrialResolver
 from edgesim.planning.virtual_fleet import own_fleet
+from edgesim.pruning.after_warmup import late_subsets, use_of
 from edgesim.records import Record, Reused, Status, Trial, TrialResult, WorkRecord
 from edgesim.scenario.experiment import DeviceSpec, ExperimentConfig, configure, load_dataset, shards_of
 from edgesim.scenario.loading import Scenario
@@ -69,6 +70,13 @@ class RunPlan:
         return list(dict.fromkeys(note for found in self.shards.values() for note in found.notes))
 
     @property
+    def method_notes(self) -> list[str]:
+        """Sentences on methods whose warm-up is all of the training that it counts for."""
+        labels = self.config.dataset.train_labels
+        shards = [self.config.describe(labels[spec.shard]) for spec in self.devices.values()]
+        return late_subsets(self.config.methods, shards)
+
+    @property
     def shown_device(self) -> dict[str, Any] | None:
         """The device whose samples are kept for display, for run.json; None where no method ranks them."""
         if not self.config.shown:
@@ -116,7 +124,7 @@ class RunPlan:
             columns: known columns.
         """
         spec, method = self.devices[trial.seed, trial.device], self.config.methods[trial.method]
-        n = len(spec.shard)
+        n, shard = len(spec.shard), self.config.describe(self.config.dataset.train_labels[spec.shard])
         record = Record(
             scenario=self.scenario.name,
             seed=trial.seed,
@@ -129,8 +137,8 @@ class RunPlan:
             ratio_rule=self.config.rule_of(trial.method),
             binds=self.rule_reasons[trial].binds if trial in self.rule_reasons else "",
             shard_size=n,
-            subset_size=method.kept_samples(n, int(analytic.subset_size(n, trial.keep_ratio))),
-            dynamic=method.dynamic,
+            subset_size=use_of(method, shard).kept(int(analytic.subset_size(n, trial.keep_ratio))),
+            dynamic=method.is_dynamic_on(shard),
             **{"repeats": self.config.pricing.repeats, **columns},
         )
         return TrialResult(record)
@@ -219,7 +227,7 @@ def _known_columns(resolver: TrialResolver, resolved: ResolvedTrials, p: int, r:
     work = resolver.work_of(r)
     trial = work.trial(shard, m)
     least = WorkRecord(*trial.scoring.part("least"), trial.train, trial.train_trace, (shard, m) in work.reused)
-    size, dynamic = int(resolved.size[i]), work.method.dynamic
+    size, dynamic = int(resolved.size[i]), bool(work.dynamic[shard])
     columns = pricing.price(resolver.config.pricing, *resolved.device, size, trial.kept, least, dynamic)
     return {name: value for name, value in columns.items() if name not in ("limit", "reason")}
 

@@ -15,18 +15,19 @@ from edgesim.cost.emulator import Hardware, Phases, emulate
 from edgesim.cost.feasibility import ResourceDemand
 from edgesim.cost.pricing import PricingContext
 from edgesim.cost.steps import StepCost, StepSetting, moved_bytes, startup_cost, step_cost
+from edgesim.data.sample_form import DTYPES
 from edgesim.errors import EdgesimError, ProfileError
 from edgesim.hardware import loading, power_setting
 from edgesim.hardware.conditions import FULL_MODE, ChosenClocks
 from edgesim.hardware.loading import DeviceProfile
-from edgesim.models.model_fields import IMAGES, kind_of
+from edgesim.models.model_fields import IMAGES, TOKENS, kind_of
 from edgesim.models.network_costs import counted
 from edgesim.tasks import NetworkForm
 from edgesim.training.settings import Training
 from edgesim.work import FloatArray, Workload
 
-IMAGE_BYTES, NUMBER_BYTES = 1, 4
-"""stored bytes of one number of an image (uint8), and of other samples (float32, or int32 of token ids)"""
+USUAL_DTYPES = {IMAGES: "uint8", TOKENS: "int32"}
+"""kind of samples -> type of their stored numbers where nothing says it; all else is float32"""
 PARTS = ("compute", "memory", "overhead", "storage")
 """of a step's time"""
 ALL = "all"
@@ -46,27 +47,59 @@ class StepQuery:
     training: Training
     """optimiser and precision"""
     workload: Workload
+    dtype: str
+    """type of the stored numbers of a sample, one of `sample_form.DTYPES`"""
 
     @classmethod
-    def of(cls, model: str, form: NetworkForm, batch_size: int, training: Training) -> StepQuery:
+    def of(
+        cls, model: str, form: NetworkForm, batch_size: int, training: Training, dtype: str | None = None
+    ) -> StepQuery:
         """A network of the table of models with its defaults, `timm:NAME`, or `package.module:Name`; counted once.
 
         A model with a field `vocabulary` takes that of the form.
 
+        Args:
+            model: its name.
+            form: samples, task and outputs.
+            batch_size: samples of one step.
+            training: optimiser and precision.
+            dtype: type of the stored numbers; None = `usual_dtype` of the form.
+
         Raises:
-            EdgesimError: there is no such model, or it cannot take this input.
+            EdgesimError: there is no such model, or it cannot take this input; samples are not stored in that type.
         """
+        dtype = dtype or usual_dtype(form)
+        _check_dtype(dtype, form)
         given, kind = models.resolve(model)(), models.resolve(model)
         if form.vocabulary and any(one.name == "vocabulary" for one in fields(kind)):
             given = kind(vocabulary=form.vocabulary)
         workload, _ = counted(given, model, form)
-        return cls(model, form, batch_size, training, workload)
+        return cls(model, form, batch_size, training, workload, dtype)
 
     @property
     def sample_bytes(self) -> int:
-        """Stored bytes of one sample."""
-        is_image = kind_of(self.form.input_shape, self.form.tokens) == IMAGES
-        return int(np.prod(self.form.input_shape)) * (IMAGE_BYTES if is_image else NUMBER_BYTES)
+        """Stored bytes of one sample, all its numbers at their width."""
+        return int(np.prod(self.form.input_shape)) * np.dtype(self.dtype).itemsize
+
+
+def usual_dtype(form: NetworkForm) -> str:
+    """Type of the stored numbers of samples where nothing says it: uint8 of images, int32 of tokens, else float32.
+
+    A spectrogram has the shape of an image, and is usually stored as float32: there the type has to be said.
+    """
+    return USUAL_DTYPES.get(kind_of(form.input_shape, form.tokens), "float32")
+
+
+def _check_dtype(dtype: str, form: NetworkForm) -> None:
+    """Refuse a type in which edgesim stores no such samples.
+
+    Raises:
+        EdgesimError: the type is not known; or it is int32 of numbers, or another one of token ids.
+    """
+    allowed = [name for name in DTYPES if (name == "int32") == form.tokens]
+    if dtype not in allowed:
+        what = "token ids" if form.tokens else "samples that are no token ids"
+        raise EdgesimError(f"samples are stored as {dtype}; allowed for {what}: {', '.join(allowed)}")
 
 
 def profiles_of(names: Sequence[str]) -> list[DeviceProfile]:
@@ -98,15 +131,16 @@ def predict(
     batch_size: int,
     training: Training,
     power_mode: str | ChosenClocks = FULL_MODE,
+    dtype: str | None = None,
 ) -> dict[str, Any]:
-    """`predict_step` of a device and a network by their names.
+    """`predict_step` of a device and a network by their names; `dtype` as in `StepQuery.of`.
 
     Raises:
         ProfileError, ScenarioError: there is no such profile or power mode, or it has faults.
         EdgesimError: there is no such model, or it cannot take this input.
     """
     (profile,) = profiles_of([profile_name])
-    return predict_step(profile, StepQuery.of(model_name, form, batch_size, training), power_mode)
+    return predict_step(profile, StepQuery.of(model_name, form, batch_size, training, dtype), power_mode)
 
 
 def predict_step(
@@ -179,6 +213,8 @@ def described(profile: DeviceProfile, query: StepQuery, power_mode: str | Chosen
         "power_mode": str(power_mode),
         "model": query.model,
         "input_shape": list(query.form.input_shape),
+        "dtype": query.dtype,
+        "sample_bytes": query.sample_bytes,
         "num_classes": query.form.num_outputs,
         "batch_size": query.batch_size,
         "optimizer": query.training.optimizer,

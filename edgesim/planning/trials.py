@@ -196,11 +196,14 @@ class TrialResolver:
         """Work of the method of a device's trial `r`."""
         return next(work for work, end in zip(self.work, np.cumsum(self.widths), strict=True) if r < end)
 
-    @property
-    def dynamic(self) -> tuple[bool, ...]:
-        """[R] True where a trial's method chooses while it trains."""
-        plugins = {method.label: method.plugin for method in self.methods}
-        return tuple(plugins[label].dynamic for label in self.labels)
+    def dynamic(self, shard: IntArray) -> npt.NDArray[np.bool_]:
+        """[P, R] True where a trial's method chooses while it trains.
+
+        Args:
+            shard: [P] positions of the devices' shards.
+        """
+        each = [work.dynamic[shard] for work, width in zip(self.work, self.widths, strict=True) for _ in range(width)]
+        return np.stack(each, axis=1)
 
     @cached_property
     def risk_weight(self) -> FloatArray:

@@ -1,6 +1,7 @@
 """The methods: how a device chooses the samples that it trains on. One file per method, one row per name.
 
 The papers' own eleven come first. A row's file is imported when the row is asked for: a scenario uses few of them.
+SAMPLERS are the rules that turn the scores of a method into a subset (`subset_samplers`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 
 from edgesim.config.registry import ImportedRows
 from edgesim.pruning.base import Method
+from edgesim.pruning.subset_samplers import SubsetSampler
 
 METHODS: Mapping[str, type[Method]] = ImportedRows(
     {
@@ -28,13 +30,25 @@ METHODS: Mapping[str, type[Method]] = ImportedRows(
         "ccs": "edgesim.pruning.ccs:Ccs",
         "moderate": "edgesim.pruning.moderate:Moderate",
         "tdds": "edgesim.pruning.tdds:Tdds",
+        "dual": "edgesim.pruning.dual:Dual",
         "infobatch": "edgesim.pruning.infobatch:Infobatch",
         "craig": "edgesim.pruning.craig:Craig",
         "gradmatch": "edgesim.pruning.gradmatch:GradMatch",
         "fewer-epochs": "edgesim.pruning.fewer_epochs:FewerEpochs",
         "rs2": "edgesim.pruning.rs2:Rs2",
         "online-loss": "edgesim.pruning.online_loss:OnlineLoss",
+        "auto": "edgesim.pruning.auto:Auto",
     }
 )
 
-__all__ = ["METHODS", "Method"]
+SAMPLERS: Mapping[str, type[SubsetSampler]] = ImportedRows(
+    {
+        "top": "edgesim.pruning.subset_samplers:Top",
+        "stratified": "edgesim.pruning.subset_samplers:Stratified",
+        "class-balanced": "edgesim.pruning.subset_samplers:ClassBalanced",
+        "beta": "edgesim.pruning.weighted_samplers:Beta",
+        "importance-sampling": "edgesim.pruning.weighted_samplers:ImportanceSampling",
+    }
+)
+
+__all__ = ["METHODS", "SAMPLERS", "Method", "SubsetSampler"]

@@ -57,7 +57,7 @@ from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.errors import TrainingDiverged
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, Part, ScoreContext, Scoring, Shard, SubsetChoice, WorkIs
-from edgesim.pruning.selection import top_k
+from edgesim.pruning.budgets import top_k
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
 from edgesim.training.settings import MOST_EPOCHS, BatchSize, Epochs, LearningRate, Training, WeightDecay
@@ -143,11 +143,11 @@ class _Mask:
         return float(self.alphas[epoch - self.first_epoch])
 
     def visits(self, epochs: int) -> Visits:
-        """Every epoch visits all samples (`training.sampling.Sampler`)."""
+        """Every epoch visits all samples (`training.sampling.EpochSampler`)."""
         return ((len(self.values),),) * epochs
 
     def draws(self, epochs: int, losses: FloatArray, rng: np.random.Generator) -> Iterator[Draw]:
-        """All samples, their losses weighted by their gates (`training.sampling.Sampler`)."""
+        """All samples, their losses weighted by their gates (`training.sampling.EpochSampler`)."""
         n = len(self.values)
         for epoch in range(epochs):
             if epoch < self.first_epoch:
@@ -294,7 +294,7 @@ def _fit(context: ScoreContext, model: torch.nn.Module, mask: _Mask, settings: T
     """Train the network on all samples, weighted by the mask, and the mask with it."""
     from edgesim.training.loop import Hooks, Subset, fit
 
-    subset = Subset(np.arange(context.shard.size), sampler=mask)
+    subset = Subset(np.arange(context.shard.size), epoch_sampler=mask)
     hooks = Hooks(mask.after_step, lambda epoch: mask.note_epoch(epoch.number - 1))
     try:
         return fit(model, context.task, subset, settings, context.streams(purpose), context.augment, hooks)

@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from edgesim import seeds
+from edgesim.pruning.subset_samplers import ScoredShard, SubsetSampler, Top
 from edgesim.training.needs import Needs
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 WorkIs = Literal["exact", "expected", "at most"]
 """relation of planned work to the work that will be done; the last two may be off where a plan cannot run the method"""
+AfterWarmup = Literal["reset", "continue", "counts"]
 WorkCase = Literal["planned", "least", "most"]
 Part = tuple[Work, StepTrace]
 
@@ -47,6 +50,13 @@ class Shard:
     """of full training"""
     warmup_steps: int
     """T0 of the scenario, in steps"""
+    storable: int | None = None
+    """samples that a storage budget lets the device keep while it trains; None = no budget"""
+
+    @property
+    def fits_storage(self) -> bool:
+        """True where the device may keep all of its samples while it trains."""
+        return self.storable is None or self.storable >= self.size
 
     @property
     def full_steps(self) -> int:
@@ -89,10 +99,17 @@ class Scoring:
     """[n] float64, larger = keep first"""
     work: Work = field(default_factory=Work)
     trace: StepTrace = field(default_factory=StepTrace)
-    notes: dict[str, float] = field(default_factory=dict)
-    """numbers to be remembered with the trial, for example the ratio that a method's own threshold gave"""
+    notes: Mapping[str, float | str] = field(default_factory=dict)
+    """facts to be remembered with the trial, for example the ratio that a method's own threshold gave"""
     history: tuple[dict[str, float], ...] = ()
     """one row per epoch of a method that trains something of its own, for the report"""
+    probability: FloatArray | None = None
+    """[n] mean probability that the network gave to the true class, for sampler `beta`; None = not known"""
+
+
+def scored_shard(context: ScoreContext, scoring: Scoring) -> ScoredShard:
+    """A sampler's view of a device's scores."""
+    return ScoredShard(scoring.scores, context.shard.labels, scoring.probability, context.rng)
 
 
 @dataclass(frozen=True)
@@ -105,8 +122,8 @@ class SubsetChoice:
     """loss weights aligned with `positions`"""
     scoring: Scoring | None = None
     """work, notes and, where there are any, scores; None = nothing beyond the warm-up"""
-    sampler: Any = None
-    """sampler of a dynamic method (`training.sampling.Sampler`); None = every position in every epoch"""
+    epoch_sampler: Any = None
+    """choice of a dynamic method in training (`training.sampling.EpochSampler`); None = all of them in each epoch"""
 
 
 @dataclass(frozen=True)
@@ -148,15 +165,17 @@ class Method:
     by_chance: ClassVar[bool] = False
     """the scores are random, so no page shows samples in their order"""
     dynamic: ClassVar[bool] = False
-    """the method chooses samples while training goes on; the device keeps all n, and k samples are a price"""
+    """the method may choose samples while training goes on; the device then keeps all n, and k samples are a price"""
 
     reads: ClassVar[frozenset[str]] = frozenset()
     """what the method reads of every sample beside its `needs` (`tasks.CHANNELS`); a task without it is refused"""
 
     balance: Literal["none", "class"] = "none"
     """class: every class keeps its share of the samples. A field of the same name makes it a hyper-parameter"""
-    after_warmup: Literal["reset", "continue"] = "reset"
-    """continue: training goes on from the weights at T0 (`Needs.keep_weights`). A field makes it a hyper-parameter"""
+    sampler: SubsetSampler | None = None
+    """rule that turns scores into a subset, the key `sampler` of a scenario; None = `sampler_for` decides"""
+    after_warmup: AfterWarmup = "reset"
+    """use of the warm-up once the subset is chosen (`pruning.after_warmup`), the key `after_warmup` of a scenario"""
 
     def needs(self, shard: Shard) -> Needs:
         """Observations of the shared warm-up that the method asks for; by default none."""
@@ -174,6 +193,23 @@ class Method:
         """A subset of k samples, for a method whose scores depend on the budget. Runs once per budget."""
         raise NotImplementedError(f"{type(self).__name__} has no `choose`; its scores serve every budget")
 
+    def sampler_for(self, n: int, k: int) -> SubsetSampler:
+        """Sampler for k of n samples: the scenario's, else the largest scores."""
+        return self.sampler if isinstance(self.sampler, SubsetSampler) else Top()
+
+    def with_options(self, options: Mapping[str, Any]) -> Self:
+        """The same method with other values of `sampler` and `after_warmup`."""
+        changed = copy.copy(self)
+        for name, value in options.items():
+            object.__setattr__(changed, name, value)  # methods are frozen dataclasses
+        return changed
+
+    @property
+    def same_for_all_budgets(self) -> bool:
+        """True where scoring and sampling take the same work at every budget, and training is that of a subset."""
+        alike = self.after_warmup != "counts" and type(self).sampler_for is Method.sampler_for
+        return self.scores_once and alike
+
     @property
     def scores_once(self) -> bool:
         """True where one scoring serves every budget, that is, where the method does not override `choose`."""
@@ -184,6 +220,10 @@ class Method:
         """True where the scores say which samples matter: neither all alike, nor random, nor changing in training."""
         return not (self.keeps_all or self.by_chance or self.dynamic)
 
-    def kept_samples(self, n: int, k: int) -> int:
-        """Samples that a device with n of them stores for training at a budget of k: `subset_size` of a record."""
-        return n if self.dynamic else k
+    def is_dynamic_on(self, shard: Shard) -> bool:
+        """True where the method chooses while it trains on this shard: `dynamic`, unless it goes by storage."""
+        return self.dynamic
+
+    def kept_samples(self, shard: Shard, k: int) -> int:
+        """Samples that a device stores for training at a budget of k: `subset_size` of a record."""
+        return shard.size if self.is_dynamic_on(shard) else k

@@ -2,9 +2,9 @@
 
 The scoring of a trial has three parts:
 
-    `Method.needs`       the warm-up and its observations
+    `Method.needs`       the warm-up and its observations; a warm-up that counts is training (`after_warmup`)
     `Method.expected`    the method's own work, by default none
-    selection            one comparison per sample, as in `pruning.selection`; a dynamic method counts its own
+    selection            one comparison per sample and the work of the sampler; a dynamic method counts its own
 
 Nearly all of it follows from sizes alone. Where it depends on the data (how soon a clustering settles), `work_is` says
 so: the planned work is then a measured mean ("expected") or an upper bound ("at most"). Two bounds stand beside it. A
@@ -13,7 +13,7 @@ trial whose least work exceeds a limit is ruled out; one whose most work stays b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from edgesim.config import user_code
 from edgesim.cost.analytic import selection_comparisons, training_steps
 from edgesim.errors import EdgesimError
 from edgesim.models.network_costs import NetworkShape
+from edgesim.pruning.after_warmup import use_of
 from edgesim.pruning.base import Method, OwnWork, Part, Shard
 from edgesim.pruning.training_dynamics import steps_per_epoch
 from edgesim.training.needs import Needs
@@ -54,8 +55,10 @@ def of_scoring(method: Method, shard: Shard, network: NetworkShape, k: int) -> O
     needs, own = _asked(method, shard, network, k)
     work, trace = needs.charge(shard.size, shard.batch_size)
     # As `selection.choose` counts them: a method that keeps everything compares nothing.
-    own_count = (method.keeps_all and method.scores_once) or method.dynamic
+    own_count = (method.keeps_all and method.scores_once) or method.is_dynamic_on(shard)
     work += Work(comparisons=0 if own_count else int(selection_comparisons(shard.size)))
+    if method.scores_once and not method.keeps_all:
+        work += method.sampler_for(shard.size, k).work(shard.size)
 
     def added(part: Part) -> Part:
         return work + part[0], trace + part[1]
@@ -66,13 +69,14 @@ def of_scoring(method: Method, shard: Shard, network: NetworkShape, k: int) -> O
 
 def _asked(method: Method, shard: Shard, network: NetworkShape, k: int) -> tuple[Needs, OwnWork]:
     """What a method needs and expects; EdgesimError where a user's own method raises anything."""
-    if method.dynamic:
+    if method.dynamic or method.after_warmup == "counts":
         _check_epochs(method, shard)
     with user_code.boundary(f"the method {type(method).__name__} cannot be planned", own=user_code.is_own(method)):
-        needs, own = needs_of(method, shard), method.expected(shard, network, k)
+        use = use_of(method, shard)
+        needs, own = use.needs.clipped(shard.full_steps), use.method.expected(use.shard, network, k)
     if not isinstance(own, OwnWork):
         raise EdgesimError(f"the method {type(method).__name__} expects {type(own).__name__}; give an OwnWork")
-    return needs, own
+    return needs, own if use.epochs == 0 else replace(own, visits=use.visits(k))
 
 
 def _check_epochs(method: Method, shard: Shard) -> None:
@@ -85,7 +89,7 @@ def _check_epochs(method: Method, shard: Shard) -> None:
 def of_trial(method: Method, shard: Shard, network: NetworkShape, k: int) -> TrialWork:
     """All of a trial that keeps k samples (arguments as in `of_scoring`): scoring, selection and training."""
     _check_epochs(method, shard)
-    scoring, kept = of_scoring(method, shard, network, k), method.kept_samples(shard.size, k)
+    scoring, kept = of_scoring(method, shard, network, k), use_of(method, shard).kept(k)
     if scoring.visits is None:
         trace = StepTrace.passes("train", k, shard.batch_size, shard.epochs)
         train = Work(train_samples=k * shard.epochs, steps=int(training_steps(k, shard.batch_size, shard.epochs)))

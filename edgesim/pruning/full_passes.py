@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgesim.pruning.base import Shard
+from edgesim.pruning.class_even import Classes, even_order
 from edgesim.training.sampling import Draw, Visits
 from edgesim.work import FloatArray, IntArray
 
@@ -42,15 +43,31 @@ def uniform(n: int, visits: int, rng: np.random.Generator) -> IntArray:
     return np.arange(n) if visits == n else rng.choice(n, visits, replace=False)
 
 
+def a_pass(n: int, visits: int, classes: Classes | None, rng: np.random.Generator) -> Draw:
+    """The draw of a pass that ends after `visits` visits: uniform, or with every class spread evenly over its batches.
+
+    Args:
+        n: samples.
+        visits: 1 to n.
+        classes: where they are to be spread; None = uniform.
+        rng: random numbers.
+    """
+    if classes is None:
+        return Draw(uniform(n, visits, rng))
+    return Draw(even_order(classes.labels, rng)[:visits], in_order=True)
+
+
 @dataclass(frozen=True)
 class Passes:
-    """Uniform passes over all samples, cut off after some steps (`training.sampling.Sampler`)."""
+    """Uniform passes over all samples, cut off after some steps (`training.sampling.EpochSampler`)."""
 
     size: int
     """n"""
     batch_size: int
     steps: int
     """T"""
+    classes: Classes | None = None
+    """where every batch is to have the class shares of the shard"""
 
     def visits(self, epochs: int) -> Visits:
         """One draw per epoch, of as many epochs as the steps fill or begin."""
@@ -59,4 +76,4 @@ class Passes:
     def draws(self, epochs: int, losses: FloatArray, rng: np.random.Generator) -> Iterator[Draw]:
         """All samples; of the last epoch maybe a random part."""
         for size in pass_sizes(self.size, self.batch_size, self.steps):
-            yield Draw(uniform(self.size, size, rng))
+            yield a_pass(self.size, size, self.classes, rng)

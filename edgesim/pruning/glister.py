@@ -36,8 +36,8 @@ from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
+from edgesim.pruning.budgets import class_budgets
 from edgesim.pruning.last_layer_gradients import LastLayer, gradient_needs, observed_gradients, softmax
-from edgesim.pruning.selection import class_budgets
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, IntArray, Work

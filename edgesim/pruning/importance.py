@@ -11,8 +11,9 @@ Larger = harder = kept first. Two estimators of the average:
 
 A sample that no mini-batch met is scored by one forward pass after T0 steps, and that is charged.
 
-Deviation: none in the score. The paper trains from the initial weights after selecting ("reset"); `after_warmup:
-continue` goes on from the weights after the warm-up, which saves nothing but may help short trainings.
+Deviation: none in the score. The paper trains from the initial weights after selecting ("reset"). `after_warmup:
+continue` goes on from the weights after the warm-up, which saves nothing but may help short trainings. With `counts`
+the warm-up is part of the training and saves its epochs.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pydantic import Field
 
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
-from edgesim.pruning.base import Method, ScoreContext, Scoring, Shard
+from edgesim.pruning.base import AfterWarmup, Method, ScoreContext, Scoring, Shard
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray
@@ -57,8 +58,9 @@ class Importance(Bounded, Method):
     """forward passes over the shard, evenly spaced in the warm-up; for `estimator: snapshot`"""
     warmup: Warmup | None = None
     """length of this method's warm-up; left out: that of `pruning.warmup`"""
-    after_warmup: Literal["reset", "continue"] = "reset"
-    """reset: training starts anew from the initial weights; continue: from those of the warm-up"""
+    after_warmup: AfterWarmup = "reset"
+    """reset: training starts anew from the initial weights; continue: from those of the warm-up; counts: the warm-up is
+    the beginning of the training, which goes on with the subset"""
     balance: Literal["none", "class"] = "none"
     """class: every class keeps its share of the samples; none: the best scores of the shard, whatever their class"""
 
@@ -69,11 +71,10 @@ class Importance(Bounded, Method):
         """Losses of the mini-batches, or evenly spaced snapshots."""
         steps = shard.warmup_steps if self.warmup is None else self.warmup.steps(shard.size, shard.batch_size)
         steps = min(steps, shard.full_steps)
-        keep = self.after_warmup == "continue"
         if self.estimator == "minibatch":
-            return Needs(steps, record=frozenset({"loss"}), complete=True, keep_weights=keep)
+            return Needs(steps, record=frozenset({"loss"}), complete=True)
         spaced = sorted({round(steps * (i + 1) / self.snapshots) for i in range(self.snapshots)} - {0})
-        return Needs(steps, snapshots=tuple(spaced), keep_weights=keep)
+        return Needs(steps, snapshots=tuple(spaced))
 
     def score(self, context: ScoreContext) -> Scoring:
         """Average loss, float64 [n]."""

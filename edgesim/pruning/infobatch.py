@@ -49,7 +49,7 @@ Rescale = Literal["sum", "mean"]
 
 @dataclass(frozen=True)
 class InfoBatchSampler:
-    """Draws the visits of every epoch (`training.sampling.Sampler`)."""
+    """Draws the visits of every epoch (`training.sampling.EpochSampler`)."""
 
     size: int
     """n, samples of the shard"""
@@ -150,7 +150,7 @@ class Infobatch(Method):
         full = sizes.count(n)
         work = _choosing(n, len(sizes) - full)
         scoring = Scoring(np.zeros(n), work, notes={"full_epochs": float(full)})  # no score: all are kept alike
-        return SubsetChoice(np.arange(n), scoring=scoring, sampler=sampler)
+        return SubsetChoice(np.arange(n), scoring=scoring, epoch_sampler=sampler)
 
 
 def _choosing(n: int, pruned: int) -> Work:

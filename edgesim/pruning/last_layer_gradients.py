@@ -22,7 +22,7 @@ from edgesim import seeds
 from edgesim.errors import EdgesimError
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import OwnWork, ScoreContext, Scoring, Shard, SubsetChoice
-from edgesim.pruning.selection import class_budgets
+from edgesim.pruning.budgets import class_budgets
 from edgesim.pruning.training_dynamics import warmup_steps
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup

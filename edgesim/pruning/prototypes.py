@@ -33,8 +33,8 @@ from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, Part, ScoreContext, Scoring, Shard, SubsetChoice
+from edgesim.pruning.budgets import class_balanced_top_k, class_budgets, top_k
 from edgesim.pruning.embeddings import embedding_needs, embeddings_at_end, unit_rows
-from edgesim.pruning.selection import class_balanced_top_k, class_budgets, top_k
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, IntArray, StepTrace, Work

@@ -1,4 +1,4 @@
-"""Turns scores into a subset of exactly the size that the budget allows. Ties go to the lower index.
+"""Runs a method for its budgets: scores, and subsets of exactly the size that a budget allows.
 
 Every method goes through `choose`, which also charges a trial for all that its choice took.
 """
@@ -6,78 +6,16 @@ Every method goes through `choose`, which also charges a trial for all that its 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgesim.cost.analytic import selection_comparisons, subset_size
-from edgesim.pruning.base import Method, ScoreContext, SubsetChoice
+from edgesim.pruning.base import Method, ScoreContext, Scoring, SubsetChoice, scored_shard
+from edgesim.pruning.budgets import parts_of
 from edgesim.records import Selection
-from edgesim.work import FloatArray, IntArray, StepTrace, Work
-
-
-def top_k(scores: FloatArray, k: int) -> IntArray:
-    """The k positions with the largest scores, sorted; ties go to the lower index (edge paper, Eqs. 18-20).
-
-    Args:
-        scores: float array [n]; NaN is refused.
-        k: how many, 1 <= k <= n.
-
-    Returns: int64 [k], sorted, unique.
-
-    Raises: ValueError for k out of range or NaN scores.
-    """
-    values = np.asarray(scores, dtype=np.float64)
-    if values.ndim != 1 or not 1 <= k <= len(values):
-        raise ValueError(f"top_k needs 1 <= k <= n with scores of shape [n]; got k={k}, shape {values.shape}")
-    if np.isnan(values).any():
-        raise ValueError(f"{int(np.isnan(values).sum())} of {len(values)} scores are NaN; every sample needs one")
-    # A stable descending sort keeps equal scores in index order; O(n log n) is negligible beside training.
-    return np.sort(np.argsort(-values, kind="stable")[:k]).astype(np.int64)
-
-
-def class_budgets(labels: IntArray, k: int) -> dict[int, int]:
-    """Number of the k samples for each class: in proportion, by largest remainders.
-
-    The budgets sum to k, none exceeds its class, and every class that is present gets at least one while k allows it.
-    Ties of remainders go to the lower class.
-
-    Args:
-        labels: int array [n].
-        k: 1 <= k <= n.
-    """
-    classes, counts = np.unique(labels, return_counts=True)
-    exact = counts * (k / len(labels))
-    budgets = np.floor(exact).astype(np.int64)
-    order = np.lexsort((classes, -(exact - budgets)))
-    budgets[order[: k - budgets.sum()]] += 1
-    if k >= len(classes):
-        while (empty := np.flatnonzero(budgets == 0)).size:
-            budgets[np.argmax(budgets)] -= 1
-            budgets[empty[0]] += 1
-    return {int(c): int(b) for c, b in zip(classes, budgets, strict=True)}
-
-
-def class_balanced_top_k(scores: FloatArray, labels: IntArray, k: int) -> IntArray:
-    """The k largest scores with each class keeping its share (`class_budgets`); sorted, ties to the lower index.
-
-    Args:
-        scores: float array [n].
-        labels: int array [n].
-        k: 1 <= k <= n.
-    """
-    values, classes = np.asarray(scores, dtype=np.float64), np.asarray(labels)
-    if values.shape != classes.shape:
-        raise ValueError(f"scores {values.shape} and labels {classes.shape} must have the same shape")
-    if not 1 <= k <= len(values):
-        raise ValueError(f"class_balanced_top_k needs 1 <= k <= n = {len(values)}, got k={k}")
-    chosen = []
-    for label, budget in class_budgets(classes, k).items():
-        members = np.flatnonzero(classes == label)
-        if budget:
-            chosen.append(members[top_k(values[members], budget)])
-    return np.sort(np.concatenate(chosen)).astype(np.int64)
+from edgesim.work import FloatArray, StepTrace, Work
 
 
 @dataclass(frozen=True)
@@ -95,7 +33,8 @@ class ChargedSubset:
 def choose(method: Method, context: ScoreContext, keep_ratios: Sequence[float]) -> list[ChargedSubset]:
     """Run a method for several keep ratios: exact budgets, all of its work charged (edge paper, Eqs. 17-20, 24-25).
 
-    A method with `score` runs once and every ratio is charged that run; one with `choose` runs once per ratio.
+    A method with `score` runs once and every ratio is charged that run; its sampler turns the scores into the subset of
+    each ratio. A method with `choose` runs once per ratio.
 
     Raises:
         ValueError: the method broke its contract (shape of the scores, number or uniqueness of the positions).
@@ -109,11 +48,25 @@ def choose(method: Method, context: ScoreContext, keep_ratios: Sequence[float]) 
     if scoring.scores.shape != (context.shard.size,):
         name, shape = type(method).__name__, scoring.scores.shape
         raise ValueError(f"{name}.score must return scores of shape ({context.shard.size},), got {shape}")
-    balanced = method.balance == "class"
-    labels = context.shard.labels
-    found = [class_balanced_top_k(scoring.scores, labels, k) if balanced else top_k(scoring.scores, k) for k in budgets]
-    comparisons = 0 if method.keeps_all else int(selection_comparisons(context.shard.size))
-    return [_charged(SubsetChoice(positions, scoring=scoring), context, comparisons, wall_s) for positions in found]
+    if np.isnan(scoring.scores).any():
+        missing = f"{int(np.isnan(scoring.scores).sum())} of {context.shard.size} scores are NaN"
+        raise ValueError(f"{type(method).__name__}.score: {missing}; every sample needs one")
+    return [_sampled(method, context, scoring, k, wall_s) for k in budgets]
+
+
+def _sampled(method: Method, context: ScoreContext, scoring: Scoring, k: int, wall_s: float) -> ChargedSubset:
+    """The subset of one budget, by the sampler of a method that scores."""
+    started = time.perf_counter()
+    n, labels = context.shard.size, context.shard.labels
+    sampler = method.sampler_for(n, k)
+    drawn = sampler.choose(scored_shard(context, scoring), parts_of(labels, k, method.balance))
+    wall_s += time.perf_counter() - started
+    order = np.argsort(drawn.positions, kind="stable")
+    weights = None if drawn.weights is None else drawn.weights[order]
+    work = scoring.work + (Work() if method.keeps_all else sampler.work(n))
+    own = replace(scoring, work=work, notes={**scoring.notes, **drawn.notes})
+    comparisons = 0 if method.keeps_all else int(selection_comparisons(n))
+    return _charged(SubsetChoice(drawn.positions[order], weights, own), context, comparisons, wall_s)
 
 
 def _chosen_for(method: Method, context: ScoreContext, k: int) -> ChargedSubset:
@@ -121,10 +74,12 @@ def _chosen_for(method: Method, context: ScoreContext, k: int) -> ChargedSubset:
     started = time.perf_counter()
     choice = method.choose(context, k)
     wall_s = time.perf_counter() - started
-    name, dynamic = type(method).__name__, method.dynamic
-    if choice.sampler is not None and not dynamic:
-        raise ValueError(f"{name}.choose gave a sampler, so the class must say so: `dynamic: ClassVar[bool] = True`")
-    k = method.kept_samples(context.shard.size, k)
+    name, dynamic = type(method).__name__, method.is_dynamic_on(context.shard)
+    if choice.epoch_sampler is not None and not dynamic:
+        raise ValueError(
+            f"{name}.choose gave an epoch sampler, so the class must say so: `dynamic: ClassVar[bool] = True`"
+        )
+    k = method.kept_samples(context.shard, k)
     order = np.argsort(choice.positions, kind="stable")
     positions = np.asarray(choice.positions, dtype=np.int64)[order]
     within = (
@@ -147,8 +102,9 @@ def _charged(choice: SubsetChoice, context: ScoreContext, comparisons: int, wall
     """Add the share of the warm-up and the selection to a method's own work."""
     observed, scoring = context.observations, choice.scoring
     work = observed.work + Work(comparisons=comparisons)
+    notes: Mapping[str, float | str] = {} if scoring is None else scoring.notes
     return ChargedSubset(
-        selection=Selection(choice.positions, choice.weights, {} if scoring is None else scoring.notes, choice.sampler),
+        selection=Selection(choice.positions, choice.weights, notes, choice.epoch_sampler),
         work=work if scoring is None else work + scoring.work,
         trace=observed.trace if scoring is None else observed.trace + scoring.trace,
         host_wall_s=observed.host_wall_s + wall_s,

@@ -31,7 +31,7 @@ from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, ScoreContext, Scoring, Shard
 from edgesim.pruning.expected_work import needs_of
-from edgesim.pruning.training_dynamics import presentation_needs, presentations, steps_per_epoch, warmup_steps
+from edgesim.pruning.training_dynamics import finished_presentations, steps_per_epoch, window_needs
 from edgesim.training.needs import Needs
 from edgesim.training.settings import Warmup
 from edgesim.work import FloatArray, Work
@@ -92,10 +92,7 @@ class Tdds(Bounded, Method):
 
     def needs(self, shard: Shard) -> Needs:
         """Logits at every presentation."""
-        steps = warmup_steps(self.warmup, shard)
-        if self.warmup is None:
-            steps = min(max(steps, self.window * steps_per_epoch(shard)), shard.full_steps)
-        return presentation_needs("logits", steps, shard)
+        return window_needs(self.window, self.warmup, shard)
 
     def expected(self, shard: Shard, network: NetworkShape, k: int) -> OwnWork:
         """Ten operations per finished presentation, sample and class."""
@@ -104,7 +101,6 @@ class Tdds(Bounded, Method):
 
     def score(self, context: ScoreContext) -> Scoring:
         """Temporal dual-depth score, float64 [n]."""
-        logits = presentations(context.observations, "logits")
-        finished = logits[~np.isnan(logits).any(axis=(1, 2))]  # all but a last epoch that T0 cut short
+        finished = finished_presentations(context.observations)
         notes = {"presentations": float(len(finished))}
         return Scoring(tdds(finished, self.window, self.decay), Work(other_flops=10.0 * finished.size), notes=notes)

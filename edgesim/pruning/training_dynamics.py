@@ -39,6 +39,20 @@ def presentation_needs(quantity: Literal["correct", "logits"], steps: int, shard
     return Needs(steps, record=frozenset({quantity}), snapshots=(steps,), capture=capture)
 
 
+def window_needs(window: int, warmup: Warmup | None, shard: Shard) -> Needs:
+    """Needs of a method that reads logits over windows of `window` epochs, which its default warm-up lasts at least."""
+    steps = warmup_steps(warmup, shard)
+    if warmup is None:
+        steps = min(max(steps, window * steps_per_epoch(shard)), shard.full_steps)
+    return presentation_needs("logits", steps, shard)
+
+
+def finished_presentations(observations: Observations) -> npt.NDArray[np.float32]:
+    """Logits [P, n, C] of the presentations that every sample had: all but a last epoch that T0 cut short."""
+    logits = presentations(observations, "logits")
+    return logits[~np.isnan(logits).any(axis=(1, 2))]
+
+
 def presentations(observations: Observations, quantity: Literal["correct", "logits"]) -> npt.NDArray[np.float32]:
     """Presentations that `presentation_needs` asks for.
 

@@ -1,4 +1,4 @@
-"""Sections on single devices, on the fleet as a whole, and on the classes that devices hold."""
+"""Sections on single devices, on the fleet as a whole, and on the classes (or ranges of a target) of devices."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edgesim.report.figures.prices import WORDS
 from edgesim.report.run_tables import RunTables
 from edgesim.report.sections import MIDDLE, NONE_WELL, PageStyle, PageTable, Section, unless_empty
 from edgesim.report.tradeoff_section import first_kind, pareto_figures
-from edgesim.tasks import ACCURACY, Metric
+from edgesim.tasks import ACCURACY, Metric, label_words
 
 FAIRNESS = ["method", "keep_ratio", "devices", "seeds", "mean", "mean_by_data", "worst_tenth", "gini", "jain"]
 """columns of the table shown; the figure's table has the intervals"""
@@ -107,7 +107,8 @@ def fleet_section(source: RunTables, page_style: PageStyle) -> Section:
 
 
 def classes_section(source: RunTables, page_style: PageStyle) -> Section:
-    """Classes that the devices hold, and the share of each that a method keeps."""
+    """Classes (of a regression: ranges of the target) that devices hold, and the share of each that a method keeps."""
+    words = label_words(source.metric)
     dynamic = dynamic_methods(source.records)
     counts = class_counts(source.shards, without(source.selections, dynamic))
     names = dict(zip(source.shards["label"], source.shards["class_name"].astype(str), strict=True))
@@ -116,18 +117,19 @@ def classes_section(source: RunTables, page_style: PageStyle) -> Section:
     kept_shares.insert(0, "class_name", kept_shares["label"].map(names))
     of_users = users.device_names(source.devices)
     shown = [
-        classes.shares_figure(named, False, of_users),
+        classes.shares_figure(named, False, of_users, words),
         *(
-            [classes.shares_figure(named, True, of_users), classes.kept_shares_figure(kept_shares)]
+            [classes.shares_figure(named, True, of_users, words), classes.kept_shares_figure(kept_shares, words)]
             if len(kept_shares)
             else []
         ),
     ]
     tables = [PageTable("skew", "How skewed the devices' data are", skew.table, folded=True)]
     missing = " ".join(counts.missing) or NONE_WELL
-    intro = "Effect of pruning on the mix of classes, on each device and on all of them together."
+    intro = f"Effect of pruning on the mix of {words.many}, on each device and on all of them together. {words.meaning}"
     limits = keeps_no_subset(dynamic) if len(counts.table) else ()
-    return Section("classes", "Classes", shown, tables, missing, intro, (page_style.method, page_style.ratio), limits)
+    choices = (page_style.method, page_style.ratio)
+    return Section("classes", words.title, shown, tables, missing, intro.strip(), choices, limits)
 
 
 def without(selections: pd.DataFrame, methods: list[str]) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from edgesim.report.pictures import Gallery, galleries
 from edgesim.report.run_tables import RunTables
 from edgesim.report.sections import PageStyle, PageTable, Section, unless_empty
 from edgesim.results.table_columns import ENDS
+from edgesim.tasks import label_words
 
 SAMPLES = ["method", "keep_ratio", "label", "class_name", "end", "rank", "index", "score", "tied", "kept_at"]
 NO_TABLE = "The run folder has no table of extremes, so no samples are shown."
@@ -43,7 +44,7 @@ def kept_section(source: RunTables, page_style: PageStyle) -> Section:
     spread = score_histogram(source.scores)
     recorded = trace_means(source.traces)
     samples = _samples(source)
-    found = galleries(samples)
+    found = galleries(samples, label_words(source.metric))
     shown = [kept.overlap_figure(overlap.table), kept.score_figure(spread.table)]
     shown += kept.trace_figures(recorded.table)
     table = samples[SAMPLES] if len(samples) else extremes(source.scores, source.shards).table
@@ -60,8 +61,8 @@ def kept_section(source: RunTables, page_style: PageStyle) -> Section:
 def _samples(source: RunTables) -> pd.DataFrame:
     """Table of extremes of the run, with `class_name` and `kept_at`, methods in the order of the run."""
     names = dict(zip(source.shards["label"], source.shards["class_name"].astype(str), strict=True))
-    found = source.extremes
-    named = found["label"].map(lambda label: names.get(label, f"class {label}"))
+    found, words = source.extremes, label_words(source.metric)
+    named = found["label"].map(lambda label: names.get(label, f"{words.one} {label}"))
     return found.assign(class_name=named, kept_at=kept_at(found, source.selections))
 
 
@@ -83,12 +84,12 @@ def _about(source: RunTables, samples: pd.DataFrame, found: list[Gallery]) -> st
     """Device whose samples are shown, and how to read the pictures."""
     if not found or source.shown is None:
         return ""
-    device, classes = source.shown["device"], source.shown["classes"]
+    device, classes, words = source.shown["device"], source.shown["classes"], label_words(source.metric)
     profile = dict(zip(source.records["device"], source.records["profile"], strict=True)).get(device, "")
-    held = f"{n_of(source.shown['samples'], 'sample')} of {n_of(classes, 'class', 'classes')}"
+    held = f"{n_of(source.shown['samples'], 'sample')} of {n_of(classes, words.one, words.many)}"
     text = f"Device {device} ({profile}) in seed {source.shown['seed']} with {held}"
-    text += ". Of the devices with the most classes it is the one nearest to the median size."
-    text += f" Its {MAX_CLASSES} most frequent classes are shown." if classes > MAX_CLASSES else ""
+    text += f". Of the devices with the most {words.many} it is the one nearest to the median size."
+    text += f" Its {MAX_CLASSES} most frequent {words.many} are shown." if classes > MAX_CLASSES else ""
     ratios = sorted(set(samples["keep_ratio"]))
     at = f"at keep ratio {ratios[0]:.4g}" if len(ratios) == 1 else "at the keep ratio nearest to 0.5"
     return f"{text} Below each picture is its score, from the trial {at}; larger scores are kept first."

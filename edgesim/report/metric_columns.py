@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edgesim.formatting import COUNT, NUMBER
+from edgesim.formatting import COUNT, IDENTIFIER, NUMBER, PERCENT, text
 from edgesim.report.table_column import Column
-from edgesim.tasks import ACCURACY, Metric
+from edgesim.tasks import ACCURACY, LabelWords, Metric, label_words
 
 
 def set_columns(metric: Metric) -> dict[str, Column]:
@@ -30,7 +30,7 @@ def metric_columns(metric: Metric) -> dict[str, Column]:
     """Columns that depend on the metric that decides, by their names in a run of a classification."""
     sets = set_columns(metric)
     renamed = {ACCURACY.column(of): sets[metric.column(of)] for of in ("test", "local", "own", "train", "subset")}
-    return renamed | _values(metric) | _differences(metric)
+    return renamed | _values(metric) | _differences(metric) | _labels(label_words(metric))
 
 
 def _values(metric: Metric) -> dict[str, Column]:
@@ -94,4 +94,26 @@ def _differences(metric: Metric) -> dict[str, Column]:
         "accuracy_change": Column("change to full", write, f"{title} minus that of full, paired{points}"),
         "ahead": Column("lead", write, ahead),
         "difference": Column("difference", write, by_pair),
+    }
+
+
+def _labels(words: LabelWords) -> dict[str, Column]:
+    """Columns on the classes of samples, or on the ranges of their targets."""
+    one, many = words.one, words.many
+    return {
+        "label": Column(one, IDENTIFIER, f"{one} of the samples, as the data set numbers it"),
+        "before": Column("before", COUNT, f"samples of the {one} on the device"),
+        "after": Column("after", COUNT, f"samples of the {one} that are kept"),
+        "share_before": Column("share before", PERCENT, f"share of the {one} before pruning"),
+        "share_after": Column("share after", PERCENT, f"share of the {one} among what is kept"),
+        "kept_share": Column("kept", PERCENT, f"share of the {one}'s samples that is kept"),
+        "present": Column("held", COUNT, f"(seed, device) pairs that hold the {one}"),
+        "vanished": Column("vanished", COUNT, f"(seed, device) pairs that hold the {one} and keep none of it"),
+        "classes": Column(many, COUNT, f"{many} that the device holds"),
+        "largest_share": Column(f"largest {one}", PERCENT, f"share of the device's most frequent {one}"),
+        "skew": Column("skew", NUMBER, f"distance of the {one} shares from those of all devices: 0 = the same mix"),
+        "class_name": Column(f"{one} name", text, f"{one} of the samples"),
+        "tied": Column("ties", COUNT, f"samples of the {one} with equal score, this one included"),
+        "most_important": Column("most important", text, f"samples of the {one} that are kept first: index (score)"),
+        "least_important": Column("least important", text, f"samples of the {one} that are kept last: index (score)"),
     }

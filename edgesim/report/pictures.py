@@ -14,6 +14,7 @@ import pandas as pd
 from edgesim.formatting import number
 from edgesim.report.figures.figure import rows
 from edgesim.results.table_columns import ENDS
+from edgesim.tasks import CLASSES, LabelWords
 
 LEAST_BYTES, MOST_BYTES = 150_000, 600_000
 """room for all pictures of a page: at least, beside large tables, and at most"""
@@ -73,14 +74,14 @@ class Gallery:
         return Gallery(self.method, classes)
 
 
-def galleries(samples: pd.DataFrame) -> list[Gallery]:
+def galleries(samples: pd.DataFrame, words: LabelWords = CLASSES) -> list[Gallery]:
     """All pictures of a run, a gallery per method.
 
     Args:
         samples: the table `extremes` with `class_name` and `kept_at`; rows without a picture are left out.
     """
     pictured = samples[samples["height"] > 0]
-    return [_gallery(str(method), part) for method, part in pictured.groupby("method", sort=False)]
+    return [_gallery(str(method), part, words) for method, part in pictured.groupby("method", sort=False)]
 
 
 def fitted(found: Sequence[Gallery], max_bytes: int) -> tuple[list[Gallery], list[str]]:
@@ -114,20 +115,22 @@ def data_uri(image: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _gallery(method: str, samples: pd.DataFrame) -> Gallery:
+def _gallery(method: str, samples: pd.DataFrame, words: LabelWords) -> Gallery:
     classes = []
     for _, of_class in samples.groupby("label"):
         of_end = {end: rows(of_class[of_class["end"] == end].sort_values("rank")) for end in ENDS.values()}
-        ends = tuple((f"{end} important", [_thumbnail(row) for row in found]) for end, found in of_end.items() if found)
+        ends = tuple(
+            (f"{end} important", [_thumbnail(row, words) for row in found]) for end, found in of_end.items() if found
+        )
         classes.append(ClassGallery(str(of_class["class_name"].iloc[0]), ends))
     return Gallery(method, classes)
 
 
-def _thumbnail(row: dict[str, Any]) -> Thumbnail:
+def _thumbnail(row: dict[str, Any], words: LabelWords) -> Thumbnail:
     shape = (row["height"], row["width"], row["channels"])
     image = np.frombuffer(row["image"], dtype=np.uint8).reshape(shape)
     score = number(row["score"])
     alt = f"{row['class_name']}, {row['end']} important, place {row['rank']}: score {score}, sample {row['index']}"
-    alt += f", one of {row['tied']} of its class with this score" if row["tied"] > 1 else ""
+    alt += f", one of {row['tied']} of its {words.one} with this score" if row["tied"] > 1 else ""
     alt += f", kept at {row['kept_at']}" if row["kept_at"] else ", kept at no ratio"
     return Thumbnail(data_uri(image), alt, f"{row['score']:.3g}")

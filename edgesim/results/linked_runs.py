@@ -20,7 +20,7 @@ from edgesim.results.run_folder import Run, read_results
 from edgesim.results.run_identity import beside
 from edgesim.scenario import keep_ratio
 from edgesim.scenario.loading import Scenario
-from edgesim.tasks import metric_in
+from edgesim.tasks import TASKS, metric_in, task_in
 from edgesim.work import FloatArray, Workload
 
 
@@ -72,7 +72,7 @@ def curves_of(scenario: Scenario) -> Curves | None:
     """The accuracy curves of the run that the scenario's objective names; None where it names none.
 
     Raises:
-        ScenarioError: it is no run folder, or has no records that can be read.
+        ScenarioError: it is no run folder, has no records that can be read, or its run is of another task.
     """
     rule = scenario.pruning.rule
     if not isinstance(rule, Objective) or rule.accuracy_from is None:
@@ -81,8 +81,26 @@ def curves_of(scenario: Scenario) -> Curves | None:
         "; name the folder of a run with two keep ratios or more of each method, from the scenario's own folder or "
         "from here, or give `accuracy_curve` in its place"
     )
-    with _named_by(scenario, f"{keep_ratio.PATH}.objective.accuracy_from", advice):
-        return accuracy_curves(beside(scenario, rule.accuracy_from, "pruning.keep_ratio.objective.accuracy_from"))
+    place = f"{keep_ratio.PATH}.objective.accuracy_from"
+    with _named_by(scenario, place, advice):
+        path = beside(scenario, rule.accuracy_from, place)
+        _check_task(path, scenario.dataset.plugin.task)
+        return accuracy_curves(path)
+
+
+def _check_task(path: Path, task: str) -> None:
+    """Refuse a run of another task: its metric is no accuracy of this scenario's data, and has another unit.
+
+    Raises:
+        RunError: the task of the run is another one, or it is no run folder.
+    """
+    other = task_in(Run(path).records)
+    if other.name != task:
+        mine = TASKS[task].metric.title
+        raise RunError(
+            f"{path} is a run of a {other.name} ({other.metric.title}), and this scenario's data set is a {task} "
+            f"({mine}); accuracies of one task say nothing about another"
+        )
 
 
 def accuracy_curves(path: Path) -> dict[str, FloatArray]:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import math
 import time
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from edgesim import seeds
@@ -19,9 +21,10 @@ from edgesim.data.drawings import as_images
 from edgesim.data.partition import class_shares, class_weighted
 from edgesim.errors import TrainingDiverged
 from edgesim.pruning import base
+from edgesim.pruning.after_warmup import WarmupThenSubset, WarmupUse, use_of
 from edgesim.pruning.selection import ChargedSubset, choose
 from edgesim.ranked_samples import MAX_CLASSES, RankedSamples, ends_of_classes, pictures
-from edgesim.records import CurvePoint, MethodOutputs, Record, Trial, TrialResult, WorkRecord
+from edgesim.records import CurvePoint, MethodOutputs, Record, Selection, Trial, TrialResult, WorkRecord
 from edgesim.runtime.host_output import Announce, Mark, unheard
 from edgesim.runtime.jobs import PreparedTrial
 from edgesim.runtime.worker_cache import WorkerCache
@@ -29,7 +32,7 @@ from edgesim.scenario.experiment import DeviceSpec
 from edgesim.training import evaluation, loop
 from edgesim.training.needs import Needs
 from edgesim.training.task import Scores
-from edgesim.training.warmup import observe_warmup
+from edgesim.training.warmup import Observations, observe_warmup
 from edgesim.work import FloatArray
 
 ACCURACIES = ("test_accuracy", "local_accuracy", "train_accuracy")
@@ -58,21 +61,17 @@ class EdgeDevice:
         names = list(dict.fromkeys(trial.method for trial in trials))
         self._announce(Mark(spec.seed, spec.index, "warm-up", names[0] if len(names) == 1 else ""))
         shard = config.describe(self._labels)
-        needs = [config.methods[name].needs(shard) for name in names]
-        # Where nothing is to be observed no network is needed, and tiny devices are spared its making.
-        model = self._cache.build_model(spec.seed) if any(need != Needs() for need in needs) else torch.nn.Identity()
-        streams = loop.Streams(spec.seed, spec.index, "warm-up")
-        with seeds.torch_global(spec.seed, "warm-up:dropout", spec.index):
-            observed = observe_warmup(model, self.task, needs, config.training, streams, config.augment)
+        uses = {name: use_of(config.methods[name], shard) for name in names}
+        observed = self._observe(uses)
         prepared = []
-        for name, observations in zip(names, observed, strict=True):
-            method = config.methods[name]
+        for name, use in uses.items():
+            method, observations = use.method, observed[name]
             self._announce(Mark(spec.seed, spec.index, "scoring", name))
             context = base.ScoreContext(
                 device=spec.index,
                 seed=spec.seed,
                 method=name,
-                shard=shard,
+                shard=use.shard,
                 observations=observations,
                 task=self.task,
                 training=config.training,
@@ -88,10 +87,35 @@ class EdgeDevice:
                 outputs = self._outputs(method, choice, trial, first=trial == mine[0])
                 prepared.append(
                     PreparedTrial(
-                        trial, choice.selection, choice.work, choice.trace, choice.host_wall_s, state, outputs
+                        trial,
+                        _with_counted(choice.selection, use),
+                        choice.work,
+                        choice.trace,
+                        choice.host_wall_s,
+                        state,
+                        outputs,
+                        counted_epochs=0 if use.is_full_training else use.epochs,
                     )
                 )
         return prepared
+
+    def _observe(self, uses: dict[str, WarmupUse]) -> dict[str, Observations]:
+        """One warm-up for all methods, and one in the streams of training for those whose warm-up counts."""
+        found: dict[str, Observations] = {}
+        for purpose in ("warm-up", "training"):
+            mine = {name: use.needs for name, use in uses.items() if use.needs.counts == (purpose == "training")}
+            if mine:
+                found |= dict(zip(mine, self._warmup(purpose, list(mine.values())), strict=True))
+        return found
+
+    def _warmup(self, purpose: str, needs: list[Needs]) -> list[Observations]:
+        """Observations of one warm-up, in the order of `needs`."""
+        config, spec = self._config, self.spec
+        # Where nothing is to be observed no network is needed, and tiny devices are spared its making.
+        model = self._cache.build_model(spec.seed) if any(need != Needs() for need in needs) else torch.nn.Identity()
+        streams = loop.Streams(spec.seed, spec.index, purpose)
+        with seeds.torch_global(spec.seed, f"{purpose}:dropout", spec.index):
+            return observe_warmup(model, self.task, needs, config.training, streams, config.augment)
 
     def execute(
         self, group: tuple[PreparedTrial, ...], trained: evaluation.TrainingOutcome | None = None
@@ -125,7 +149,7 @@ class EdgeDevice:
     def _outputs(self, method: base.Method, choice: ChargedSubset, trial: Trial, first: bool) -> MethodOutputs:
         """Outputs to keep beside the subset; scores that serve all budgets go with the first trial only."""
         for_all = method.scores_once
-        ranked = not (method.dynamic or method.keeps_all)
+        ranked = not (method.is_dynamic_on(self._config.describe(self._labels)) or method.keeps_all)
         scores = choice.scores if ranked else None
         wanted = self._config.keep_scores and scores is not None and (first or not for_all)
         indices = self.spec.shard if wanted else None
@@ -151,7 +175,11 @@ class EdgeDevice:
         tests: dict[int, Scores] = {}
 
         chosen = prepared.selection
-        subset = loop.Subset(chosen.positions, chosen.weights, chosen.sampler)
+        subset = loop.Subset(chosen.positions, chosen.weights, chosen.epoch_sampler)
+        if prepared.counted_epochs:
+            n = len(spec.shard)
+            counted = WarmupThenSubset(n, prepared.counted_epochs, chosen.positions, chosen.weights)
+            subset = loop.Subset(np.arange(n), epoch_sampler=counted, schedule_by_epochs=True)
         epochs = len(subset.visits(config.training.epochs))
 
         def after_epoch(epoch: loop.Epoch) -> None:
@@ -204,9 +232,9 @@ class EdgeDevice:
     ) -> Record:
         """Step 5: the record of a trial, priced by the closed form and by the emulator."""
         spec, config, m = self.spec, self._config, len(prepared.selection.positions)
-        dynamic = config.methods[prepared.trial.method].dynamic
+        dynamic = config.methods[prepared.trial.method].is_dynamic_on(config.describe(self._labels))
         visited = {"visited_share": trained.fit_result.distinct / m} if dynamic else {}
-        notes = prepared.selection.notes | visited
+        notes = {**prepared.selection.notes, **visited}
         priced = self._cache.price(spec, m, done, dynamic)
         columns: dict[str, Any] = priced if priced["reason"] else measured | priced
         return Record(
@@ -228,3 +256,11 @@ class EdgeDevice:
             notes=json.dumps(notes) if notes else "",
             **columns,
         )
+
+
+def _with_counted(selection: Selection, use: WarmupUse) -> Selection:
+    """A selection with the epochs that count in its notes; all samples where these are all of training."""
+    if not use.epochs:
+        return selection
+    noted = replace(selection, notes={**selection.notes, "warmup_epochs": float(use.epochs)})
+    return replace(noted, positions=np.arange(use.shard.size), weights=None) if use.is_full_training else noted

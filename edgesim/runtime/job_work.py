@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from edgesim.cost import analytic
+from edgesim.pruning.after_warmup import use_of
 from edgesim.records import Trial
 from edgesim.runtime.jobs import Job, TrainJob
 from edgesim.scenario.experiment import ExperimentConfig
@@ -15,12 +17,28 @@ if TYPE_CHECKING:
     from edgesim.planning.run_plan import RunPlan
 
 
-def trial_samples(config: ExperimentConfig, n: int, keep_ratio: float) -> float:
+def trial_samples(config: ExperimentConfig, n: int, keep_ratio: float, method: str | None = None) -> float:
     """Samples that a trial on a shard of n passes forward and backward, scoring left out.
 
     A forward pass counts a third: the test set and the shard are evaluated at the end of every training.
+
+    Args:
+        config: of the run.
+        n: samples of the shard.
+        keep_ratio: of the trial.
+        method: its label; None = one whose warm-up is not part of its training.
     """
-    return _kept(n, keep_ratio) * config.training.epochs + (len(config.dataset.test_labels) + n) / 3
+    epochs, k = config.training.epochs, _kept(n, keep_ratio)
+    counted = 0 if method is None else min(_counted_epochs(config, n, method), epochs)
+    return counted * n + (epochs - counted) * k + (len(config.dataset.test_labels) + n) / 3
+
+
+def _counted_epochs(config: ExperimentConfig, n: int, label: str) -> int:
+    """Epochs of a method's training that visit all n samples (`pruning.after_warmup`)."""
+    method = config.methods[label]
+    if method.after_warmup != "counts":
+        return 0
+    return use_of(method, config.describe(np.zeros(n, dtype=np.int64))).epochs
 
 
 @lru_cache(maxsize=10_000)
@@ -31,10 +49,16 @@ def _kept(n: int, keep_ratio: float) -> int:
 
 def job_flops(config: ExperimentConfig, job: Job) -> float:
     """Expected FLOPs of a job; of a scoring job those of the trainings behind it, too."""
-    n, ratios = len(job.spec.shard), [trial.keep_ratio for trial in job.trials]
+    n = len(job.spec.shard)
     if isinstance(job, TrainJob):
-        return trial_samples(config, n, ratios[0]) * config.pricing.workload.train_flops
-    return _device_flops(config, n, ratios)
+        samples = _samples_of(config, n, job.trials[0])
+    else:
+        samples = n + sum(_samples_of(config, n, trial) for trial in job.trials)
+    return samples * config.pricing.workload.train_flops
+
+
+def _samples_of(config: ExperimentConfig, n: int, trial: Trial) -> float:
+    return trial_samples(config, n, trial.keep_ratio, trial.method)
 
 
 def expected_samples(plan: RunPlan) -> dict[Trial, float]:
@@ -42,12 +66,6 @@ def expected_samples(plan: RunPlan) -> dict[Trial, float]:
     return {
         trial: 0.0
         if trial in plan.infeasible
-        else trial_samples(plan.config, len(plan.devices[trial.seed, trial.device].shard), trial.keep_ratio)
+        else _samples_of(plan.config, len(plan.devices[trial.seed, trial.device].shard), trial)
         for trial in plan.trials
     }
-
-
-def _device_flops(config: ExperimentConfig, n: int, keep_ratios: Sequence[float]) -> float:
-    """Expected FLOPs of scoring a shard of n samples and of the trials behind it."""
-    samples = n + sum(trial_samples(config, n, keep_ratio) for keep_ratio in keep_ratios)
-    return samples * config.pricing.workload.train_flops

@@ -27,6 +27,8 @@ class PreparedTrial:
     outputs: MethodOutputs = field(default_factory=MethodOutputs)
     reused: bool = False
     """True where another run scored"""
+    counted_epochs: int = 0
+    """first epochs of the training that visit all samples of the shard (`pruning.after_warmup`)"""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class TrainJob:
 
 
 def group_by_training(prepared: Sequence[PreparedTrial]) -> list[tuple[PreparedTrial, ...]]:
-    """Trials whose training is the same: equal subset, loss weights, sampler and initial state."""
+    """Trials whose training is the same: equal subset, loss weights, epoch sampler, counted epochs, initial state."""
     found: dict[tuple[Any, ...], list[PreparedTrial]] = {}
     for entry in prepared:
         weights, state = entry.selection.weights, entry.initial_state or {}
@@ -61,7 +63,8 @@ def group_by_training(prepared: Sequence[PreparedTrial]) -> list[tuple[PreparedT
             entry.selection.positions.tobytes(),
             None if weights is None else weights.tobytes(),
             # a frozen dataclass, whose repr names all of it
-            None if entry.selection.sampler is None else repr(entry.selection.sampler),
+            None if entry.selection.epoch_sampler is None else repr(entry.selection.epoch_sampler),
+            entry.counted_epochs,
             tuple((name, value.tobytes()) for name, value in state.items()),
         )
         found.setdefault(key, []).append(entry)

@@ -143,7 +143,8 @@ class StackTrainer:
     def _member(self, request: StackRequest) -> StackMember | None:
         """The training as one of a stack; None where it is to be trained alone."""
         slot, selection = request.spec.stack_slot, request.prepared.selection
-        if slot is None or selection.sampler is not None or request.prepared.initial_state is not None:
+        own_way = selection.epoch_sampler is not None or request.prepared.counted_epochs > 0
+        if slot is None or own_way or request.prepared.initial_state is not None:
             return None
         if self._network is None or not isinstance(request.task, self._stacked.ClassificationTask):
             return None

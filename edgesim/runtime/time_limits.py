@@ -75,7 +75,7 @@ class TimeLimits:
         trains = not isinstance(job, ScoreJob) or job.trains_inline
         trained = [] if not trains else job.trials if isinstance(job, ScoreJob) else job.trials[:1]
         for trial in trained:
-            flops += trial_samples(config, n, trial.keep_ratio) * workload.train_flops
+            flops += trial_samples(config, n, trial.keep_ratio, trial.method) * workload.train_flops
             k = int(analytic.subset_size(n, trial.keep_ratio))
             steps += int(analytic.training_steps(k, training.batch_size, training.epochs))
         for work in self._scoring(job) if isinstance(job, ScoreJob) else ():

@@ -11,7 +11,7 @@ from typing import Any
 from edgesim import seeds
 from edgesim.config import user_code
 from edgesim.cost.context import PricingContext
-from edgesim.cost.objective import Objective
+from edgesim.cost.objective import Budget, Objective
 from edgesim.data import datasets
 from edgesim.data.augment import check_fit
 from edgesim.data.dataset import Dataset
@@ -48,6 +48,8 @@ class ExperimentConfig:
     limits: RunSection
     """limits on the jobs of a run"""
     keep_scores: bool = False
+    storage_bytes: float | None = None
+    """storage that a budget gives to a device's samples while it trains; None = all that the device has"""
     rule: str = ""
     """rule that chooses the keep ratios; empty where the scenario names them"""
     shown: frozenset[Trial] = frozenset()
@@ -68,6 +70,7 @@ class ExperimentConfig:
             batch_size=training.batch_size,
             epochs=training.epochs,
             warmup_steps=min(self.warmup.steps(size, training.batch_size), limit),
+            storable=None if self.storage_bytes is None else int(self.storage_bytes // self.dataset.sample_bytes),
         )
 
 
@@ -145,6 +148,7 @@ def configure(
         network=network,
         limits=scenario.run,
         keep_scores=scenario.pruning.keep_scores,
+        storage_bytes=rule.storage_bytes if isinstance(rule, Budget) else None,
         rule=keep_ratio.label(scenario.pruning.rule),
     )
     return config, network

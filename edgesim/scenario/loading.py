@@ -34,7 +34,7 @@ from edgesim.formatting import n_of
 from edgesim.hardware import fleet
 from edgesim.hardware.conditions import AUTO_MODE
 from edgesim.hardware.fleet import Fleet
-from edgesim.scenario import keep_ratio, pruning_section, task_checks
+from edgesim.scenario import keep_ratio, method_options, pruning_section, task_checks
 from edgesim.scenario.pruning_section import Pruning
 from edgesim.scenario.run_section import RunSection
 from edgesim.training.settings import Evaluation, Training
@@ -49,8 +49,8 @@ _NAME = re.compile(r"[^\W_][\w.-]*")
 MAX_SEEDS = 10_000
 _NAME_BYTES = 81
 """so that a folder can be named after it, with the time"""
-NAMED = ("dataset", "partition", "model")
-"""parts whose value may be a bare name"""
+NAMED = ("dataset", "partition", "model", "sampler")
+"""keys whose value may be a bare name"""
 
 
 @checked_dataclass()
@@ -307,7 +307,9 @@ def _resolved(scenario: Scenario) -> Document:
         "model": named(scenario.model),
         "training": training,
         "pruning": {
-            "methods": [named(method) for method in scenario.pruning.methods],
+            "methods": [
+                named(method) | method_options.document_of(method.plugin) for method in scenario.pruning.methods
+            ],
             "keep_ratio": keep_ratio.document(scenario.pruning.keep_ratios, scenario.pruning.rule),
             "warmup": _plain(scenario.pruning.warmup),
             "keep_scores": scenario.pruning.keep_scores,

@@ -7,11 +7,11 @@ from typing import Any
 
 from edgesim.config import validation
 from edgesim.config.checked_dataclass import checked_dataclass
-from edgesim.config.registry import NamedPlugin, PluginTable, bind, label_of
+from edgesim.config.registry import NamedPlugin, label_of
 from edgesim.cost.objective import Rule
 from edgesim.errors import Fault
-from edgesim.pruning import METHODS, Method
-from edgesim.scenario import keep_ratio
+from edgesim.pruning import METHODS
+from edgesim.scenario import keep_ratio, method_options
 from edgesim.training.settings import Warmup
 
 Document = dict[str, Any]
@@ -43,7 +43,7 @@ class PruningDocument:
     """The keys of `pruning`."""
 
     methods: tuple[Any, ...]
-    """methods to compare: names, or maps with `name`, arguments, and a `label` where one is listed twice"""
+    """methods to compare: names, or maps with `name`, arguments, a `sampler`, and a `label` where two share a name"""
     keep_ratio: Any
     """share of its samples that a device keeps: a number, a list of numbers, or a rule (`budget`, `objective`)"""
     warmup: Warmup = Warmup()
@@ -68,9 +68,20 @@ def load(given: Any, faults: list[Fault]) -> Pruning | None:
     if isinstance(given["keep_ratio"] if has_ratio else None, dict) and given.get("scores_from") is not None:
         message = "takes the subsets of another run, whose ratios a rule does not know; give keep_ratio as numbers"
         faults.append(Fault("pruning.scores_from", message))
+    if isinstance(given.get("scores_from"), str):
+        _check_reused(named, faults)
     if document is None:
         return None
     return Pruning(named, keep_ratios, document.warmup, document.keep_scores, document.scores_from, rule)
+
+
+def _check_reused(methods: tuple[NamedPlugin, ...], faults: list[Fault]) -> None:
+    """Find methods that go on with a warm-up, which a run on another one's subsets does not make."""
+    for method in methods:
+        if method.plugin.after_warmup != "reset":
+            message = f"{method.label} goes on with its warm-up (after_warmup: {method.plugin.after_warmup})"
+            fix = "which is not run where the subsets are another run's; leave one of them out"
+            faults.append(Fault("pruning.scores_from", f"{message}, {fix}"))
 
 
 def _methods(listed: list[Any], faults: list[Fault]) -> tuple[NamedPlugin, ...]:
@@ -80,7 +91,7 @@ def _methods(listed: list[Any], faults: list[Fault]) -> tuple[NamedPlugin, ...]:
     labels: set[str] = set()
     for i, entry in enumerate(listed):
         where = f"pruning.methods[{i}]"
-        method = bind(entry, PluginTable(METHODS, "score|choose", labelled=True, base=Method), where, faults)
+        method = method_options.bind_method(entry, where, faults)
         label = label_of(entry)
         if label is not None and label in labels:
             faults.append(Fault(where, f"'{label}' is listed twice; give one of them a `label` of its own"))

@@ -18,8 +18,9 @@ from edgesim.data.datasets import DATASETS
 from edgesim.data.partition_schemes import PARTITIONS
 from edgesim.hardware import fleet as fleets
 from edgesim.hardware import loading
-from edgesim.pruning import METHODS
+from edgesim.pruning import METHODS, SAMPLERS
 from edgesim.scenario.loading import REQUIRED, CostSection, ReportSection, Scenario
+from edgesim.scenario.method_options import USES, takes_after_warmup, takes_sampler
 from edgesim.scenario.pruning_section import PruningDocument
 from edgesim.scenario.run_section import RunSection
 from edgesim.training.settings import Evaluation, Training
@@ -27,6 +28,12 @@ from edgesim.training.settings import Evaluation, Training
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RATIO: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
+SAMPLER = "Rule that turns the scores into a subset: a name, or a map with `name` and arguments. Default: top."
+AFTER_WARMUP: Schema = {
+    "enum": list(USES),
+    "description": "Reset: training starts anew from the initial weights; continue: from those of the warm-up; counts: "
+    "the warm-up is the beginning of the training, which goes on with the subset. Default: reset.",
+}
 SEED: Schema = {"type": "integer", "minimum": 0}
 
 
@@ -37,7 +44,18 @@ def scenario() -> Schema:
     augmentations = _choice(AUGMENTATIONS, definitions, "augmentation")
     training["properties"]["augment"] |= {"type": "array", "items": augmentations}
     label = {"type": "string", "description": "How tables and reports call this entry. Left out: its name."}
-    methods = _choice(METHODS, definitions, "method", {"label": label})
+    definitions["SubsetSampler"] = _choice(SAMPLERS, definitions, "sampler", own=False)
+    sampler = {"$ref": "#/$defs/SubsetSampler", "description": SAMPLER}
+    methods = _choice(
+        METHODS,
+        definitions,
+        "method",
+        lambda cls: {
+            "label": label,
+            **({"sampler": sampler} if takes_sampler(cls) else {}),
+            **({"after_warmup": AFTER_WARMUP} if takes_after_warmup(cls) else {}),
+        },
+    )
     pruning["properties"]["methods"] |= {"type": "array", "minItems": 1, "items": methods}
     pruning["properties"]["keep_ratio"] |= {
         "anyOf": [RATIO, {"type": "array", "items": RATIO, "minItems": 1, "uniqueItems": True}, *_rules(definitions)]
@@ -114,16 +132,31 @@ def _of(cls: type, definitions: Schema) -> Schema:
     return {**part, "additionalProperties": False, "properties": part.get("properties", {})}
 
 
-def _choice(table: Mapping[str, type], definitions: Schema, kind: str, extra: Schema | None = None) -> Schema:
-    """A name of the table or `package.module:Name`, bare or in a map with arguments."""
-    own = f"Name of the {kind}: your own class, as package.module:Name."
-    reference: Schema = {"type": "string", "pattern": ":", "description": own}
-    variants: list[Schema] = [{"enum": list(table)}, reference]
+def _choice(
+    table: Mapping[str, type],
+    definitions: Schema,
+    kind: str,
+    extra: Callable[[type], Schema] = lambda cls: {},
+    own: bool = True,
+) -> Schema:
+    """A name of the table or, where `own`, `package.module:Name`; bare or in a map with arguments.
+
+    Args:
+        table: name -> class.
+        definitions: schemas that others refer to, added to.
+        kind: of plug-in, for descriptions.
+        extra: keys of a row beside its name and the fields of its class.
+        own: True where a user's own class may be named.
+    """
+    text = f"Name of the {kind}: your own class, as package.module:Name."
+    reference: Schema = {"type": "string", "pattern": ":", "description": text}
+    variants: list[Schema] = [{"enum": list(table)}, *([reference] if own else [])]
     for name, cls in table.items():
         part = _of(cls, definitions)
         name_field = {"const": name, "description": f"Name of the {kind}. {name}: {summary(cls).rstrip('.')}."}
-        part["properties"] = {"name": name_field, **(extra or {}), **part["properties"]}
+        part["properties"] = {"name": name_field, **extra(cls), **part["properties"]}
         part["required"] = ["name", *part.get("required", [])]
         variants.append(part)
-    variants.append({"type": "object", "properties": {"name": reference}, "required": ["name"]})
+    if own:
+        variants.append({"type": "object", "properties": {"name": reference}, "required": ["name"]})
     return {"anyOf": variants}

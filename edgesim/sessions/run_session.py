@@ -67,6 +67,8 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: Dataset | None, 
         folder.update({**known, "data_notes": notes, "identity": identity})
         for line in notes:
             log.note(f"data: {line}")
+        for line in plan.method_notes:
+            log.note(f"methods: {line}")
         session = folder.info["sessions"][-1]
         log.write("info", f"session begins: {session['command']}; {_listed(session['versions'])}")
         progress.start(expected_samples(plan), folder.done, len(scenario.fleet))

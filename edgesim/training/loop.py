@@ -17,7 +17,7 @@ from edgesim import seeds
 from edgesim.errors import TrainingDiverged
 from edgesim.models import train_eval_modes
 from edgesim.training import optim
-from edgesim.training.sampling import Sampler, Visits
+from edgesim.training.sampling import EpochSampler, Visits
 from edgesim.training.settings import Training
 from edgesim.training.task import Task, precision
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
@@ -86,11 +86,13 @@ class Subset:
     positions: IntArray
     weights: FloatArray | None = None
     """scaled to a mean of one, so that they change no step size"""
-    sampler: Sampler | None = None
+    epoch_sampler: EpochSampler | None = None
+    schedule_by_epochs: bool = False
+    """the learning rate follows the share of the epochs, whatever the steps of each; else the share of all steps"""
 
     def visits(self, epochs: int) -> Visits:
         """Samples visited by each draw of each epoch."""
-        return ((len(self.positions),),) * epochs if self.sampler is None else self.sampler.visits(epochs)
+        return ((len(self.positions),),) * epochs if self.epoch_sampler is None else self.epoch_sampler.visits(epochs)
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,8 @@ def fit(
 ) -> FitResult:
     """Train `model` in place on a subset of a shard (edge paper, Eqs. 5-6, 21-22).
 
-    Every epoch visits the subset once in a fresh random order, or the draws of its sampler. The last batch of an epoch
-    holds the rest. The learning rate follows its schedule over all steps of the training.
+    Every epoch visits the subset once in a fresh random order, or the draws of its epoch sampler. The last batch of an
+    epoch holds the rest. The learning rate follows its schedule over all steps of the training, or over its epochs.
 
     Args:
         model: network in training or evaluation mode; left in training mode, its frozen layers as they were
@@ -173,6 +175,7 @@ class _Fitting:
         self.last_losses = np.full(len(subset.positions), np.nan)
         self.draws = self._draws(streams)
         self.batch_sizes: list[int] = []
+        self.epoch_start = 0
         self.losses: list[torch.Tensor] = []
         self.running: list[torch.Tensor] = []
         self.visited: list[torch.Tensor] = []
@@ -181,10 +184,11 @@ class _Fitting:
     @property
     def distinct(self) -> int:
         """Different samples visited so far; without a sampler the first epoch visits all."""
-        return int((~np.isnan(self.last_losses)).sum()) if self.subset.sampler else len(self.positions)
+        return int((~np.isnan(self.last_losses)).sum()) if self.subset.epoch_sampler else len(self.positions)
 
     def run_epoch(self, epoch: int) -> bool:
         """One epoch; True where a hook ended the training."""
+        self.epoch_start = len(self.batch_sizes)
         for count in self.visits[epoch]:
             places, weights = self._next(count)
             for start in range(0, len(places), self.settings.batch_size):
@@ -197,15 +201,15 @@ class _Fitting:
 
     def _draws(self, streams: Streams) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
         """Places within the subset in a random order, and their loss weights: draw by draw."""
-        sampler = self.subset.sampler
+        sampler = self.subset.epoch_sampler
         if sampler is None:
             while True:
                 permutation = torch.as_tensor(self.order.permutation(len(self.positions)), device=self.device)
                 yield permutation, None if self.weights is None else self.weights[permutation]
         seen = self.last_losses.view()
         seen.flags.writeable = False
-        for places, weights in sampler.draws(self.settings.epochs, seen, streams.draws()):
-            shuffle = self.order.permutation(len(places))
+        for places, weights, in_order in sampler.draws(self.settings.epochs, seen, streams.draws()):
+            shuffle = np.arange(len(places)) if in_order else self.order.permutation(len(places))
             shuffled = None if weights is None else np.asarray(weights[shuffle], dtype=np.float32)
             scaled = None if shuffled is None else torch.as_tensor(shuffled, device=self.device)
             yield torch.as_tensor(places[shuffle], device=self.device), scaled
@@ -215,7 +219,7 @@ class _Fitting:
         drawn = next(self.draws, None)
         found = 0 if drawn is None else len(drawn[0])
         if drawn is None or found != count:
-            name = type(self.subset.sampler).__name__
+            name = type(self.subset.epoch_sampler).__name__
             raise ValueError(f"{name}.draws gave {found} samples where its `visits` says {count}; they must agree")
         return drawn
 
@@ -230,7 +234,7 @@ class _Fitting:
         losses = self.task.losses(outputs, where)
         (losses if weights is None else losses * weights).mean().backward()
         done = len(self.batch_sizes)
-        self.optimizer.step(self.settings.learning_rate_at(done, self.total_steps))
+        self.optimizer.step(self.settings.learning_rate_at(*self._progress(epoch, done)))
         self.batch_sizes.append(len(places))
         self.losses.append(losses.detach())
         seen = outputs.detach()
@@ -239,6 +243,13 @@ class _Fitting:
         if self.hooks.after_step is None:
             return False
         return self.hooks.after_step(Step(done, epoch, where, self.losses[-1], seen))
+
+    def _progress(self, epoch: int, done: int) -> tuple[int, int]:
+        """Place in the schedule: steps done, and steps in all; by epochs, as if each had the steps of this one."""
+        if not self.subset.schedule_by_epochs:
+            return done, self.total_steps
+        steps = sum(-(-count // self.settings.batch_size) for count in self.visits[epoch])
+        return epoch * steps + done - self.epoch_start, len(self.visits) * steps
 
     def _running_statistics(self, batch: int) -> AbstractContextManager[None]:
         """A batch of one sample has no variance: batch normalisation uses its running statistics for it."""
@@ -254,7 +265,7 @@ class _Fitting:
 
     def _note_losses(self) -> None:
         """Keep the losses of the draw that has ended, for a sampler's next one; of a place drawn twice the last."""
-        if self.subset.sampler is None:
+        if self.subset.epoch_sampler is None:
             return
         fresh, visited = self.losses[self.noted :], self.visited[self.noted :]
         losses = torch.cat(fresh).double()

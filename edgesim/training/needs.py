@@ -23,6 +23,8 @@ class Needs:
     """give one forward pass at T0 to the samples that no mini-batch met"""
     keep_weights: bool = False
     """keep the weights at T0"""
+    counts: bool = False
+    """the steps are the first of the training itself, which is charged for them; T0 is then whole epochs"""
 
     def clipped(self, limit: int) -> Needs:
         """The same with T0 and the snapshots at most `limit` steps."""
@@ -35,7 +37,7 @@ class Needs:
             n: samples of the shard.
             batch_size: of training, and of the forward passes.
 
-        Returns: work and steps; the warm-up first, then the forward passes.
+        Returns: work and steps; the warm-up first, unless it counts as training, then the forward passes.
         """
         epochs = -(-self.steps // -(-n // batch_size))
         trained = StepTrace.passes("train", n, batch_size, epochs).truncated(self.steps)
@@ -43,5 +45,7 @@ class Needs:
         unmet = n - min(trained.samples, n) if self.complete else 0
         if unmet:
             passed += StepTrace.passes("forward", unmet, batch_size)
+        if self.counts:
+            return Work(forward_samples=passed.samples), passed
         work = Work(train_samples=trained.samples, forward_samples=passed.samples, steps=self.steps)
         return work, trained + passed

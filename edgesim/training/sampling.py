@@ -14,16 +14,18 @@ Visits = Sequence[Sequence[int]]
 
 
 class Draw(NamedTuple):
-    """Samples of one stretch of training, each visited once per mention. Training shuffles their order."""
+    """Samples of one stretch of training, each visited once per mention."""
 
     places: IntArray
     """[b] places within the subset; one may be there more than once"""
     weights: FloatArray | None = None
     """[b] loss weights, used as they are; None = all one"""
+    in_order: bool = False
+    """True where batches are cut from `places` as they stand; else training shuffles them first"""
 
 
-class Sampler(Protocol):
-    """Interface of a sampler: it chooses samples during training. A frozen dataclass, picklable, without state.
+class EpochSampler(Protocol):
+    """Interface: it chooses samples during training. A frozen dataclass, picklable, without state.
 
     The number of visits is known beforehand, so that the schedule, plans and budgets know the work. A batch holds
     samples of one draw.

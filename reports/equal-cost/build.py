@@ -7,26 +7,22 @@ A point of today's design that results.csv has, and whose run folder is gone, is
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import page
-import results
-import yaml
-
-import edgesim
-from edgesim.runtime import SerialExecutor
-
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))  # `study`
+
+import page  # noqa: E402
+import results  # noqa: E402
+from study import running  # noqa: E402
+from study.running import PARTITIONS  # noqa: E402
+
 ROOT = HERE.parents[1]
 RUNS = ROOT / "runs" / "equal-cost"
 SCENARIOS = ROOT / "scenarios" / "equal-cost"
-PARTITIONS = {"iid": None, "dirichlet-0.5": 0.5, "dirichlet-0.1": 0.1}
-"""name -> alpha of the Dirichlet distribution"""
 SMALLEST_SHARD = {"digits": 80, "fashion-mnist": 150, "cifar10": 150}
 """data set -> samples; ten batches or so, as a static subset pays for a step per epoch at least, however small it is"""
 SGD_LEARNING_RATE = 0.05
@@ -55,10 +51,9 @@ class Point(NamedTuple):
     @property
     def overrides(self) -> dict[str, Any]:
         """Changes of the data set's scenario."""
-        alpha = PARTITIONS[self.partition]
-        skewed = {"name": "dirichlet", "alpha": alpha, "min_size": SMALLEST_SHARD[self.data]}
         model = LINEAR if self.model == "linear" else self.model
-        changes: dict[str, Any] = {"name": self.name, "model": model, "partition": skewed if alpha else "iid"}
+        split = running.partition(self.partition, SMALLEST_SHARD[self.data])
+        changes: dict[str, Any] = {"name": self.name, "model": model, "partition": split}
         if self.optimizer == "sgd":
             changes |= {"training.optimizer": "sgd", "training.learning_rate": SGD_LEARNING_RATE}
         if self.label_noise:
@@ -73,17 +68,12 @@ class Point(NamedTuple):
     @property
     def epochs(self) -> int:
         """Epochs of full training."""
-        return int(self._scenario["training"]["epochs"])
-
-    @property
-    def _scenario(self) -> dict[str, Any]:
-        return dict(yaml.safe_load(self.file.read_text(encoding="utf-8")))
+        return int(running.document(self.file)["training"]["epochs"])
 
     @property
     def design(self) -> str:
-        """Short digest of everything that the study sets, by which results of another design are told."""
-        told = json.dumps([self._scenario, self.overrides], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:8]
+        """See `running.design`."""
+        return running.design(self)
 
 
 def points() -> Iterator[Point]:
@@ -101,29 +91,17 @@ def points() -> Iterator[Point]:
         yield Point("digits", partition, second, "sgd", 0.1)
 
 
-def run(point: Point, serial: bool) -> None:
-    """Run a point to its end, or what is missing of it."""
-    out = RUNS / point.name
-    scenario = edgesim.load_scenario(point.file, point.overrides)
-    edgesim.run(scenario, out=out, resume=out.exists(), executor=SerialExecutor() if serial else None)
-
-
 def main() -> None:
     """Run what is missing, and write results and page after every point."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--only", help="points whose name holds this text")
-    parser.add_argument("--serial", action="store_true", help="run in this process, without Ray; records are equal")
-    parser.add_argument("--page-only", action="store_true", help="write the page from results.csv, run nothing")
-    asked = parser.parse_args()
     every = list(points())
+
+    def keep(point: Point, run: Path) -> None:
+        results.add(HERE, point, run)
+        page.write(HERE, every)
+
+    asked = running.parser(main.__doc__).parse_args()
     page.write(HERE, every)
-    for point in [] if asked.page_only else every:
-        is_done = not (RUNS / point.name).exists() and not results.current(results.read(HERE), [point]).empty
-        if not is_done and (asked.only is None or asked.only in point.name):
-            print(point.name, flush=True)
-            run(point, asked.serial)
-            results.add(HERE, point, RUNS / point.name)
-            page.write(HERE, every)
+    running.run_points(every, RUNS, asked, lambda point: len(results.current(results.read(HERE), [point])) > 0, keep)
 
 
 if __name__ == "__main__":

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pandas as pd
-from gaps import LABELS, Setting, against_random, cell, mean_gap, settings, shift, side, text, told, wrapped
-from results import COST, FEWER_EPOCHS, GAPS, MEAN, MOVING, RANDOM, RATIO, SCORED, STATIC, Question
+from gaps import LABELS, against_random, cell, mean_gap, settings, shift
+from results import MEAN, MOVING, SCORED, STATIC
+from study.comparisons import COST, FEWER_EPOCHS, GAPS, RANDOM, RATIO, Question
+from study.wording import Setting, side, text, told, wrapped
 
 WHAT = {
     "fewer-epochs": "all data, the schedule shortened",
     "rs2": "a new random subset every epoch",
     "online-loss": "after one epoch on all, half of each batch by last loss (cut at the 80 % quantile), half uniform",
     "online-loss-unbiased": "the same with unbiased weights",
-    "random-balanced": "static, equally many of each class",
+    "random-balanced": "static, every class with its share of the device's samples",
     "top-loss": "one epoch on all, then the largest losses stay; static",
-    "top-loss-balanced": "the same, equally many of each class",
+    "top-loss-balanced": "the same, every class with its share",
 }
 """method -> what it is"""
 WHERE = ("common test set", "own mix")

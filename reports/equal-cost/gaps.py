@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
-from results import COST, MEAN, RANDOM, Question, to_matrix
+from results import MEAN, to_matrix
+from study.comparisons import COST, RANDOM, Question
+from study.wording import BOUNDS, SHOWN, Setting, shards
 
 from edgesim.analysis.intervals import Interval, interval
-from edgesim.formatting import n_of
 
-SHOWN = {"digits": "digits", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
-"""data set -> its name in sentences"""
 LABELS = {
     "fewer-epochs": "fewer epochs",
     "rs2": "new subsets",
@@ -25,25 +20,6 @@ LABELS = {
     "top-loss-balanced": "balanced top loss",
 }
 """method -> its name in tables and sentences"""
-BOUNDS = (-100.0, 100.0)
-WIDTH = 118
-
-
-class Setting(NamedTuple):
-    """A data set at one partition, and a gap there."""
-
-    name: str
-    gap: Interval
-
-    @property
-    def side(self) -> int:
-        """1 = shown above 0, -1 = shown below, 0 = not decided."""
-        return side(self.gap)
-
-
-def side(gap: Interval) -> int:
-    """Side of 0 on which an interval lies; 0 = it holds 0, or has no ends."""
-    return int(gap.low > 0) - int(gap.high < 0)
 
 
 def against_random(method: str) -> Question:
@@ -89,45 +65,3 @@ def settings(plain: pd.DataFrame, question: Question, column: str, tests: int) -
         if gap is not None:
             found.append(Setting(f"{SHOWN[str(data)]} {shards(str(partition))}", gap))
     return found
-
-
-def shards(partition: str) -> str:
-    """'iid' or 'α 0.1'."""
-    return partition.replace("dirichlet-", "α ")
-
-
-def told(found: Sequence[Setting], everything: bool = True) -> str:
-    """'ahead in 7 of 9 settings (+2.1 to +9.3 points), behind in 1 (-3.0), undecided in 1 (digits iid)'."""
-    parts = []
-    for which, word in ((1, "ahead"), (-1, "behind"), (0, "undecided")):
-        own = [one for one in found if one.side == which]
-        if not own:
-            continue
-        of = f" of {n_of(len(found), 'setting')}" if not parts and everything else ""
-        names = ", ".join(one.name for one in own)
-        inner = ([names] if len(own) <= 2 and len(own) < len(found) else []) + ([_range(own)] if which else [])
-        parts.append(f"{word} in {len(own)}{of}" + (f" ({'; '.join(inner)})" if inner else ""))
-    return ", ".join(parts)
-
-
-def _range(own: Sequence[Setting]) -> str:
-    """'+2.1 to +9.3', ends ascending in size."""
-    values = sorted((one.gap.estimate for one in own), key=abs)
-    low, high = (f"{value:+.1f}" for value in (values[0], values[-1]))
-    return low if low == high else f"{low} to {high}"
-
-
-def text(gap: Interval | None, bold: bool = True) -> str:
-    """'+4.2 ±1.1', bold where its interval leaves out 0; a dash where there is none."""
-    if gap is None or not np.isfinite(gap.estimate):
-        return "–"
-    mean = f"{round(gap.estimate, 1) + 0.0:+.1f}"  # no -0.0
-    if not gap.is_known:
-        return mean
-    shown = f"{mean} ±{(gap.high - gap.low) / 2:.1f}"
-    return f"**{shown}**" if bold and side(gap) else shown
-
-
-def wrapped(paragraph: str) -> list[str]:
-    """A paragraph as lines."""
-    return textwrap.wrap(paragraph, WIDTH, break_long_words=False, break_on_hyphens=False)

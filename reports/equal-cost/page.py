@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 from follows import follows, legend
-from gaps import LABELS, SHOWN, against_random, cell, mean_gap, shards, side, text, wrapped
-from results import COST, FEWER_EPOCHS, GAPS, KEYS, MEAN, MOVING, RATIOS, Question, current, read
+from gaps import LABELS, against_random, cell, mean_gap
+from results import KEYS, MEAN, MOVING, RATIOS, current, read
+from study.comparisons import COST, FEWER_EPOCHS, GAPS, Question
+from study.wording import SHOWN, shards, side, text, wrapped
 
 from edgesim.analysis.intervals import Interval
 

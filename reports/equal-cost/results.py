@@ -9,40 +9,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from study import running
+from study.comparisons import (
+    CELL,
+    COST,
+    FEWER_EPOCHS,
+    GAPS,
+    RANDOM,
+    RATIO,
+    VALUES,
+    Question,
+    matrix,
+    mean_over_ratios,
+    of_question,
+    pairs_of,
+)  # fmt: skip
+from study.wording import BOUNDS
 
-import edgesim
-from edgesim.analysis.equal_cost import at_equal_cost
-from edgesim.analysis.grouping import FULL, device_by_seed, paired
+from edgesim.analysis.grouping import FULL, device_by_seed
 from edgesim.analysis.intervals import interval
-from edgesim.errors import EdgesimError
 
 FILE = "results.csv"
 KEYS = ["data", "partition", "model", "optimizer", "label_noise"]
-CELL = ["method", "opponent", "at", "keep_ratio"]
 RATIOS = (0.1, 0.2, 0.3, 0.5)
 """keep ratios of the page; 0.05 ran so that what costs less than random at 0.1 has a partner"""
 MEAN = "mean"
-RANDOM, FEWER_EPOCHS = "random", "fewer-epochs"
 MOVING = ("rs2", "online-loss", "online-loss-unbiased")
 SCORED = ("top-loss", "top-loss-balanced")
 STATIC = (*SCORED, "random-balanced")
-COST, RATIO = "cost", "ratio"
-"""what a method and its opponent have in common: total emulated energy, scoring included; or the keep ratio"""
-GAPS = ("gap", "local_gap")
-"""on the common test set, and on the device's own class mix"""
-VALUES = ("opponent_keep_ratio", "accuracy", *GAPS)
-
-
-class Question(NamedTuple):
-    """One method against one opponent."""
-
-    method: str
-    opponent: str
-    at: str
 
 
 def questions(methods: Iterable[str]) -> list[Question]:
@@ -79,10 +77,7 @@ def add(folder: Path, point: Any, run: Path) -> None:
     Raises:
         EdgesimError: the run is not finished, or has failed trials.
     """
-    found = edgesim.load_run(run)
-    if found.info["status"] != "finished":
-        message = f"{run}: its status is {found.info['status']!r}; results.csv takes finished runs. Run it again."
-        raise EdgesimError(message)
+    found = running.finished(run)
     known = read(folder)
     here = (known[KEYS] == pd.Series({key: getattr(point, key) for key in KEYS})).all(axis=1)
     rows = of_records(found.records)
@@ -94,17 +89,18 @@ def add(folder: Path, point: Any, run: Path) -> None:
 
 def of_records(records: pd.DataFrame) -> pd.DataFrame:
     """The rows of one run: all cells against random at equal cost, and the means over RATIOS of every question."""
-    pairs = pairs_of(records)
+    asked = questions(dict.fromkeys(records["method"]))
+    pairs = pairs_of(records, asked)
     full = records.loc[records["method"] == FULL, "test_accuracy"].mean()
     rows: list[dict[str, object]] = []
-    for question in questions(dict.fromkeys(records["method"])):
-        own = pairs[(pairs[list(Question._fields)] == pd.Series(question._asdict())).all(axis=1)]
+    for question in asked:
+        own = of_question(pairs, question)
         if question.opponent == RANDOM and question.at == COST:
             rows += [
                 {**question._asdict(), "keep_ratio": f"{ratio:g}", **_cell(own[np.isclose(own["keep_ratio"], ratio)])}
                 for ratio in RATIOS
             ]
-        means = mean_over_ratios(own)
+        means = mean_over_ratios(own, RATIOS)
         matrices = {f"{column}s": to_text(matrix(means, column, records)) for column in GAPS}
         rows.append({**question._asdict(), "keep_ratio": MEAN, **_cell(means), **matrices})
     return pd.DataFrame(rows).assign(
@@ -113,48 +109,6 @@ def of_records(records: pd.DataFrame) -> pd.DataFrame:
         seeds=records["seed"].nunique(),
         samples=records["shard_size"].mean(),
     )
-
-
-def pairs_of(records: pd.DataFrame) -> pd.DataFrame:
-    """Every comparison of every device and seed.
-
-    Returns: `seed device method opponent at keep_ratio opponent_keep_ratio accuracy gap local_gap`, gaps in points.
-    """
-    found = []
-    for method, opponent, at in questions(dict.fromkeys(records["method"])):
-        if at == COST:
-            table = at_equal_cost(records, method, opponent).rename(columns={"test_accuracy": "accuracy"})
-            found.append(table.assign(opponent=opponent, at=COST))
-    for opponent in (RANDOM, FEWER_EPOCHS):
-        common, local = (
-            paired(records, opponent, column).set_index(["seed", "device", "method", "keep_ratio"])
-            for column in ("test_accuracy", "local_accuracy")
-        )
-        columns = {"accuracy": common["test_accuracy"], "gap": common["difference"], "local_gap": local["difference"],
-                   "opponent_keep_ratio": common["base_keep_ratio"]}  # fmt: skip
-        found.append(pd.DataFrame(columns).reset_index().assign(opponent=opponent, at=RATIO))
-    table = pd.concat(found, ignore_index=True)
-    table[list(GAPS)] *= 100
-    return table[["seed", "device", *CELL, *VALUES]]
-
-
-def mean_over_ratios(pairs: pd.DataFrame, ratios: Sequence[float] = RATIOS) -> pd.DataFrame:
-    """The mean over the ratios of every (seed, device) pair that has all of them; others are left out.
-
-    Args:
-        pairs: of one question, with `seed device keep_ratio` and the values.
-        ratios: keep ratios.
-    """
-    there = pairs[np.isclose(pairs["keep_ratio"].to_numpy()[:, None], ratios).any(axis=1)]
-    by_pair = there.groupby(["seed", "device"])
-    means = by_pair[list(VALUES)].mean()
-    return means[by_pair["keep_ratio"].nunique() == len(ratios)].reset_index()
-
-
-def matrix(means: pd.DataFrame, column: str, records: pd.DataFrame) -> np.ndarray:
-    """Values as [devices, seeds] of the run, NaN where a pair is missing."""
-    devices, seeds = (sorted(records[name].unique()) for name in ("device", "seed"))
-    return means.pivot(index="device", columns="seed", values=column).reindex(devices, columns=seeds).to_numpy(float)
 
 
 def to_text(values: np.ndarray) -> str:
@@ -171,6 +125,6 @@ def _cell(pairs: pd.DataFrame) -> dict[str, object]:
     """Mean gaps with their own 95 % intervals over devices and seeds; empty where no pair has a partner."""
     row: dict[str, object] = {"pairs": len(pairs), **pairs[list(VALUES[:2])].mean()}
     for column in GAPS:
-        found = interval(device_by_seed(pairs, column), (-100.0, 100.0))
+        found = interval(device_by_seed(pairs, column), BOUNDS)
         row |= {column: found.estimate, f"{column}_low": found.low, f"{column}_high": found.high}
     return row

@@ -49,10 +49,16 @@ VARIANTS: list[tuple[str, dict[str, Any], bool]] = [
     ("ccs", {"base": "forgetting", "warmup": HALF}, True),
     ("tdds", {"warmup": HALF}, True),
     ("tdds", {"warmup": Warmup(epochs=1.5)}, True),
+    ("dual", {"warmup": HALF}, True),
+    ("dual", {"window": 2, "beta_up_to": 0.0}, True),
+    ("dual", {"window": 2, "warmup": Warmup(epochs=2.5), "beta_up_to": 1.0}, True),
     ("infobatch", {"anneal": 0.5}, True),
     ("rs2", {"replacement": True, "balance": "class"}, True),
     ("online-loss", {"warm_epochs": 0.0, "redraw": Redraw(steps=3)}, True),
     ("online-loss", {"warm_epochs": 1.5, "redraw": Redraw(epochs=0.5), "clip": None}, True),
+    ("online-loss", {"balance": "class", "most_hopeless": 0.2}, True),
+    ("fewer-epochs", {"balance": "class"}, True),
+    ("auto", {"storage": "subset"}, True),
     ("craig", {"max_class_size": 4}, False),
     ("gradmatch", {"max_class_size": 4}, False),
 ]
@@ -108,7 +114,7 @@ def test_training_is_expected_as_it_is_done(name: str, arguments: dict[str, Any]
     context = context_of(method, images, labels, training)
     for ratio in sorted({1 / n, 0.4, 1.0}):
         (chosen,) = selection.choose(method, context, [ratio])
-        subset = Subset(chosen.selection.positions, chosen.selection.weights, chosen.selection.sampler)
+        subset = Subset(chosen.selection.positions, chosen.selection.weights, chosen.selection.epoch_sampler)
         done = fit(network(), context.task, subset, training, Streams(0, 0, "training"))
         found = expected_work.of_trial(method, context.shard, NETWORK, max(1, round(ratio * n)))
         assert (found.train, tally(found.train_trace)) == (done.work, tally(done.trace))

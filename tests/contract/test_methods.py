@@ -60,12 +60,14 @@ EXPECTATIONS = {
     "ccs": Expectation(follows_order=False),
     "moderate": Expectation(),
     "tdds": Expectation(),
+    "dual": Expectation(),
     "infobatch": Expectation(follows_order=False, charges=False, dynamic="visits"),
     "craig": Expectation(follows_order=False),  # below: mutual nearest neighbours tie exactly
     "gradmatch": Expectation(),
     "fewer-epochs": Expectation(follows_order=False, charges=False, dynamic="steps"),
     "rs2": Expectation(follows_order=False, charges=False, dynamic="visits"),
     "online-loss": Expectation(follows_order=False, charges=False, dynamic="steps"),
+    "auto": Expectation(follows_order=False, charges=False, dynamic="steps"),
 }
 
 
@@ -131,7 +133,9 @@ def test_the_contract(name: str, shard: str) -> None:
         budget = max(1, round(ratio * n))
         assert method.dynamic == bool(EXPECTATIONS[name].dynamic)
         if EXPECTATIONS[name].dynamic:
-            visits = Subset(positions, sampler=chosen.selection.sampler).visits(3)  # the epochs of `context_of`
+            visits = Subset(positions, epoch_sampler=chosen.selection.epoch_sampler).visits(
+                3
+            )  # the epochs of `context_of`
             if EXPECTATIONS[name].dynamic == "visits":
                 assert sum(map(sum, visits)) == budget * 3
             else:

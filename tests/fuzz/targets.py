@@ -55,7 +55,12 @@ SCENARIO: dict[str, Any] = {
         "augment": [],
     },
     "pruning": {
-        "methods": ["full", {"name": "random", "balance": "class"}, {"name": "importance", "label": "loss"}, "el2n"],
+        "methods": [
+            "full",
+            {"name": "random", "balance": "class"},
+            {"name": "importance", "label": "loss"},
+            {"name": "el2n", "after_warmup": "counts", "sampler": {"name": "stratified", "cutoff": 0.2}},
+        ],
         "keep_ratio": [0.25, 0.5],
         "warmup": {"epochs": 1},
     },

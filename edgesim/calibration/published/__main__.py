@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from threadpoolctl import threadpool_limits
+
 from edgesim.calibration.measured_step import MeasuredStep
 from edgesim.calibration.published import (
     activities,
@@ -86,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def fit_profiles(folder: Path, profile_folder: Path | None = None) -> PublishedFit:
     """Fit every family of devices, and derive the coefficients of all profiles.
 
+    BLAS has one thread, as in runs: sums then have one order, and the last bits do not depend on the number of cores.
+
     Args:
         folder: of the measurements.
         profile_folder: of the profiles; None = the shipped ones.
@@ -93,6 +97,11 @@ def fit_profiles(folder: Path, profile_folder: Path | None = None) -> PublishedF
     Raises:
         EdgesimError: files that are missing or malformed.
     """
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _fit_profiles(folder, profile_folder)
+
+
+def _fit_profiles(folder: Path, profile_folder: Path | None) -> PublishedFit:
     known = {name: loading.load(name, profile_folder) for name in loading.names(profile_folder)}
     measured, left_out = measurements.steps(folder)
     left_out += unfitted(measured, known)
@@ -143,14 +152,16 @@ def write(fitted: PublishedFit, profile_folder: Path) -> None:
 
 
 def report_content(fitted: PublishedFit) -> report.ReportContent:
-    """Errors of the fits, beside those of a roofline on the same measurements."""
+    """Errors of the fits, beside those of a roofline on the same measurements; one thread of BLAS, as in the fits."""
     rooflines = {}
-    for one in fitted.families:
-        rooflines.update(predictors.held_out_roofline(one.family, one.data, one.measured, one.anchor))
+    with threadpool_limits(limits=1, user_api="blas"):
+        for one in fitted.families:
+            rooflines.update(predictors.held_out_roofline(one.family, one.data, one.measured, one.anchor))
+        held_out_steps = jetson_fit.held_out_steps(fitted.jetsons)
     return report.ReportContent(
         fitted.families,
         fitted.jetsons,
-        jetson_fit.held_out_steps(fitted.jetsons),
+        held_out_steps,
         rooflines,
         fitted.product_fits,
         fitted.draws,

@@ -1,4 +1,4 @@
-"""Classes on the devices: the mix of each device before and after pruning, and the kept share of each class."""
+"""Classes, or ranges of a target, on the devices: their mix before and after pruning, and the kept share of each."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from types import MappingProxyType
 import pandas as pd
 
 from edgesim.analysis.grouping import FULL, groups
-from edgesim.formatting import n_of, number, percent
+from edgesim.formatting import capital, n_of, number, percent
 from edgesim.report import plot_style
 from edgesim.report.figures.figure import Figure, RatioAxis, ratio_colours, rows
 from edgesim.report.plot_style import Spec
 from edgesim.report.users import named
+from edgesim.tasks import CLASSES, LabelWords
 
 MAX_DEVICES = 30
 """devices in a figure of class shares, at most"""
@@ -20,13 +21,16 @@ MAX_SQUARES = 20_000
 """squares of one figure over all choices, at most"""
 
 
-def shares_figure(counts: pd.DataFrame, after: bool, users: Mapping[int, str] = MappingProxyType({})) -> Figure:
+def shares_figure(
+    counts: pd.DataFrame, after: bool, users: Mapping[int, str] = MappingProxyType({}), words: LabelWords = CLASSES
+) -> Figure:
     """Class shares of the first devices as squares: before pruning, or after it for one method and ratio at a time.
 
     Args:
         counts: the table of `class_counts` with `class_name`; the first seed's part is drawn.
         after: show the shares in the subsets.
         users: device -> its number and user (`users.device_names`).
+        words: for the classes.
     """
     column, word = ("share_after", "after") if after else ("share_before", "before")
     first = counts[counts["seed"] == counts["seed"].min()] if len(counts) else counts
@@ -48,22 +52,23 @@ def shares_figure(counts: pd.DataFrame, after: bool, users: Mapping[int, str] = 
         trace = plot_style.squares(list(part["class_name"]), names, part[column], hover, top)
         traces.append(plot_style.only(trace, method, keep_ratio) if after else trace)
     layout = plot_style.layout(
-        {**plot_style.names_axis(labels), "title": {"text": "class"}},
+        {**plot_style.names_axis(labels), "title": {"text": words.one}},
         {**plot_style.names_axis([named(device, users) for device in shown]), "autorange": "reversed"},
     )
     layout["height"] = 120 + 18 * max(6, len(shown))
-    note = f"Share of each class in a device's samples {word} pruning, first seed"
+    note = f"Share of each {words.one} in a device's samples {word} pruning, first seed"
     note += f", first {len(shown)} of {len(devices)} devices." if len(shown) < len(devices) else "."
     largest = first.groupby("device")[column].max()
-    alt = f"Class shares of {n_of(len(shown), 'device')} {word} pruning. "
-    alt += f"The largest class holds from {percent(largest.min())} to {percent(largest.max())}." if len(largest) else ""
+    alt = f"{capital(words.one)} shares of {n_of(len(shown), 'device')} {word} pruning. "
+    ends = f"{percent(largest.min())} to {percent(largest.max())}"
+    alt += f"The largest {words.one} holds from {ends}." if len(largest) else ""
     keys = ["device", "class_name", word, column]
     table = drawn[["method", "keep_ratio", *keys]] if after else drawn.drop_duplicates(["device", "label"])[keys]
     spec = {"data": traces, "layout": layout}
-    return Figure(f"classes-{word}", f"Class shares {word} pruning", note, alt, spec, table)
+    return Figure(f"classes-{word}", f"{capital(words.one)} shares {word} pruning", note, alt, spec, table)
 
 
-def kept_shares_figure(data: pd.DataFrame) -> Figure:
+def kept_shares_figure(data: pd.DataFrame, words: LabelWords = CLASSES) -> Figure:
     """Share of each class that is kept (table of `kept_class_shares`), one method at a time, a line per ratio.
 
     With one ratio: bars.
@@ -78,20 +83,20 @@ def kept_shares_figure(data: pd.DataFrame) -> Figure:
             look = {"color": colour, "symbol": "circle", "size": 9}
             trace |= {"type": "scatter", "mode": "lines+markers", "line": {"width": 1, "color": colour}, "marker": look}
         traces.append(plot_style.only(trace, method))
-    y = {**plot_style.axis("share of the class kept", "share"), "rangemode": "tozero"}
-    layout = plot_style.layout({**plot_style.names_axis(labels), "title": {"text": "class"}}, y)
-    reading = "A class below its line's keep ratio is under-represented, one above is over-represented."
+    y = {**plot_style.axis(f"share of the {words.one} kept", "share"), "rangemode": "tozero"}
+    layout = plot_style.layout({**plot_style.names_axis(labels), "title": {"text": words.one}}, y)
+    reading = f"A {words.one} below its line's keep ratio is under-represented, one above is over-represented."
     if single and len(data):
         ratio = number(data["keep_ratio"].iloc[0])
-        reading = f"A class below {ratio} is under-represented, one above is over-represented."
+        reading = f"A {words.one} below {ratio} is under-represented, one above is over-represented."
     note = f"All devices and seeds together. {reading}"
     least = data.sort_values("kept_share").groupby(["method", "keep_ratio"], sort=False).head(1)
-    alt = "Share of each class that is kept. " + " ".join(
+    alt = f"Share of each {words.one} that is kept. " + " ".join(
         f"{row['method']} at {number(row['keep_ratio'])} keeps {percent(row['kept_share'])} of {row['class_name']}."
         for row in rows(least.head(3))
     )
     spec = {"data": traces, "layout": layout}
-    return Figure("starved", "Share of each class that is kept", note, alt, spec, data, write=percent)
+    return Figure("starved", f"Share of each {words.one} that is kept", note, alt, spec, data, write=percent)
 
 
 def _names(data: pd.DataFrame) -> list[str]:

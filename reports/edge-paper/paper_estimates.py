@@ -1,0 +1,174 @@
+"""Estimates of the study: gaps of importance to full training and to its opponents, with the intervals that decide.
+
+Every claim of a setting (data set, network, partition) has 95 % intervals of its own; where several gaps decide one
+claim, their intervals hold together (Bonferroni). A claim holds where its interval lies on the right side of its
+threshold, does not hold where it lies on the wrong one; otherwise the study cannot tell. Gaps are in points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from paper_points import Point
+from study.comparisons import (
+    COST,
+    FEWER_EPOCHS,
+    GAPS,
+    RANDOM,
+    RATIO,
+    Question,
+    matrix,
+    mean_over_ratios,
+    of_question,
+    pairs_of,
+)  # fmt: skip
+from study.wording import BOUNDS
+
+from edgesim.analysis.claims import FAILS, HOLDS, LARGE, MARGINS, OPEN, SMALL
+from edgesim.analysis.grouping import FULL, below_full, device_by_seed, paired
+from edgesim.analysis.intervals import Interval, interval
+
+IMPORTANCE = "importance"
+STORES_ALL = (FEWER_EPOCHS, "rs2", "online-loss")
+"""opponents that need the whole shard on the device; a static random subset does not"""
+OWN_MIX = ", own mix"
+"""ending of `at` where the accuracy is weighed by the device's own classes"""
+ABOVE, BELOW = 1, -1
+
+
+class Estimate(NamedTuple):
+    """One number of the study with its interval, against a threshold."""
+
+    claim: str
+    found: Interval
+    threshold: float = 0.0
+    keep_ratio: str = "mean"
+    opponent: str = ""
+    at: str = ""
+    side: int = ABOVE
+    """ABOVE: the claim holds where the number lies above the threshold"""
+
+    @property
+    def verdict(self) -> str:
+        """HOLDS, FAILS or OPEN, from the interval alone."""
+        return verdict(self.found, self.threshold, self.side)
+
+
+def verdict(found: Interval, threshold: float, side: int = ABOVE) -> str:
+    """HOLDS, FAILS or OPEN: where an interval lies against a threshold."""
+    if not found.is_known or found.low <= threshold <= found.high:
+        return OPEN
+    return HOLDS if (found.low > threshold) == (side == ABOVE) else FAILS
+
+
+class Setting:
+    """The trials of a data set, network and partition, and the gaps of a method there."""
+
+    def __init__(self, point: Point, records: pd.DataFrame, method: str = IMPORTANCE):
+        self.point, self.records, self.method = point, records, method
+        self.ratios = tuple(sorted(set(below_full(records)["keep_ratio"])))
+        present = set(records["method"])
+        self.opponents = tuple(name for name in STORES_ALL if name in present)
+        self.pairs = pairs_of(records, [Question(method, name, at) for name in (RANDOM, *self.opponents)
+                                        if name in present and name != method for at in (COST, RATIO)])  # fmt: skip
+
+    def of(self, opponent: str, at: str) -> pd.DataFrame:
+        """Pairs with one opponent."""
+        return of_question(self.pairs, Question(self.method, opponent, at))
+
+    def gap(self, opponent: str, at: str, ratio: float, tests: int = 1) -> Interval:
+        """Gap at one keep ratio."""
+        own = self.of(opponent, at)
+        return interval(device_by_seed(own[np.isclose(own["keep_ratio"], ratio)], "gap"), BOUNDS, tests)
+
+    def means(self, opponent: str, at: str, ratios: Sequence[float] | None = None, column: str = "gap") -> np.ndarray:
+        """Mean over the keep ratios of every (device, seed) pair that has a partner at all of them: [devices, seeds].
+
+        At equal cost the smallest ratios may have no partner in any pair; those are left out.
+        """
+        own = self.of(opponent, at)
+        there = [ratio for ratio in (ratios or self.ratios) if np.isclose(own["keep_ratio"], ratio).any()]
+        return matrix(mean_over_ratios(own, there), column, self.records)
+
+    def mean_gap(self, opponent: str, at: str, tests: int = 1, column: str = "gap") -> Interval:
+        """Gap, mean over the keep ratios."""
+        return interval(self.means(opponent, at, column=column), BOUNDS, tests)
+
+    def against_best(self, at: str) -> tuple[str, Interval] | None:
+        """The opponent of STORES_ALL that the method is shown to be worst against, with intervals that hold together.
+
+        Ahead of the best means ahead of each of them; so the one with the lowest upper end decides.
+        """
+        if not self.opponents:
+            return None
+        gaps = {name: self.mean_gap(name, at, len(self.opponents)) for name in self.opponents}
+        worst = min(gaps, key=lambda name: (gaps[name].high, gaps[name].low))
+        if gaps[worst].high >= 0:  # none is shown to be better: the nearest to it is the one to be ahead of
+            worst = min(gaps, key=lambda name: gaps[name].low)
+        return worst, gaps[worst]
+
+    def to_full(self, ratio: float) -> np.ndarray:
+        """Accuracy minus that of full training at one keep ratio: [devices, seeds]."""
+        own = self.records[self.records["method"].isin([self.method, FULL])]
+        pairs = paired(own, FULL, "test_accuracy")
+        pairs = pairs[np.isclose(pairs["keep_ratio"], ratio)]
+        return 100 * matrix(pairs, "difference", self.records)
+
+    def small_minus_large(self) -> Interval:
+        """How much further ahead of random the method is at small keep ratios than at large ones, at equal ratio."""
+        own = self.of(RANDOM, RATIO)
+        parts = [own[own["keep_ratio"] <= SMALL + 1e-9], own[own["keep_ratio"] >= LARGE - 1e-9]]
+        small, large = (part.groupby(["seed", "device"])["gap"].mean() for part in parts)
+        both = (small - large).dropna().rename("gap").reset_index()
+        return interval(device_by_seed(both, "gap"), (2 * BOUNDS[0], 2 * BOUNDS[1]))
+
+    @property
+    def full_accuracy(self) -> float:
+        """Mean accuracy of full training, in per cent."""
+        return 100 * float(self.records.loc[self.records["method"] == FULL, "test_accuracy"].mean())
+
+
+def estimates(setting: Setting) -> list[Estimate]:
+    """Every number on accuracy of one setting."""
+    found = [
+        Estimate("preserved", interval(setting.to_full(ratio), BOUNDS), -100 * margin, f"{ratio:g}", FULL)
+        for ratio, margin in MARGINS.items()
+        if np.isclose(setting.ratios, ratio).any()
+    ]
+    found += against_random(setting)
+    found.append(Estimate("most_at_small_ratios", setting.small_minus_large(), 0.0, "small - large", RANDOM, RATIO))
+    for at in (RATIO, COST):
+        best = setting.against_best(at)
+        if best is not None:
+            found.append(Estimate("above_best", best[1], 0.0, "mean", best[0], at))
+    return found
+
+
+def against_random(setting: Setting) -> list[Estimate]:
+    """Gaps to random: at every ratio, simultaneous; and their mean, at equal ratio and cost, on both test sets."""
+    ratios = setting.ratios
+    found = [
+        Estimate("above_random", setting.gap(RANDOM, RATIO, ratio, len(ratios)), 0.0, f"{ratio:g}", RANDOM, RATIO)
+        for ratio in ratios
+    ]
+    return found + [
+        Estimate("above_random_mean", setting.mean_gap(RANDOM, at, column=column), 0.0, "mean", RANDOM, at + where)
+        for at in (RATIO, COST)
+        for column, where in zip(GAPS, ("", OWN_MIX), strict=True)
+    ]
+
+
+def pooled(matrices: Sequence[np.ndarray]) -> Interval | None:
+    """Mean gap over settings: every (device, seed) pair is averaged over them first, so that its settings count once.
+
+    Settings with fewer devices or seeds than the largest, and pairs that lack a value in a setting, are left out.
+
+    Returns: None where there is no setting.
+    """
+    if not matrices:
+        return None
+    most = max((matrix.shape for matrix in matrices), key=lambda shape: shape[0] * shape[1])
+    return interval(np.mean([one for one in matrices if one.shape == most], axis=0), BOUNDS)

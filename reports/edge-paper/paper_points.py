@@ -1,0 +1,169 @@
+"""Points of the edge paper's study, the most deciding first: data sets, networks, partitions and explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from study import running
+from study.running import PARTITIONS
+
+ROOT = Path(__file__).resolve().parents[2]
+SCENARIOS = ROOT / "scenarios" / "edge-paper"
+MAIN = "main"
+SMALLEST_SHARD = 50
+"""samples of a skewed shard"""
+PAPER_SMALLEST_SHARD = 500
+MOBILENET = "mobilenet-v2-0.5"
+MODELS: dict[str, Any] = {MOBILENET: {"name": "mobilenet-v2", "width_mult": 0.5}}
+"""name in the study -> `model` of the scenario, where they differ"""
+LARGE, LIGHT = "large", "light"
+SIZES = {
+    "resnet34": LARGE, "resnet8": LARGE, "gru": LARGE,
+    "mobilenet-v2": LIGHT, MOBILENET: LIGHT, "small-cnn": LIGHT, "cnn1d": LIGHT, "mlp": LIGHT,
+}  # fmt: skip
+"""network -> its role: by the time that a step takes here"""
+PLAIN = ["full", "random", "importance"]
+FEW: dict[str, Any] = {
+    "pruning.methods": [*PLAIN, "rs2"], "pruning.keep_ratio": [0.1, 0.5, 0.8], "seeds": [0, 1, 2],
+}  # fmt: skip
+"""changes of points whose steps take long"""
+THREE_SEEDS: dict[str, Any] = {"seeds": [0, 1, 2]}
+
+
+def _importance(label: str, **arguments: Any) -> dict[str, Any]:
+    return {"name": "importance", "label": label, **arguments}
+
+
+SHORT = [0.1, 0.3, 0.5]
+"""keep ratios of the points that compare forms of the method: 0.8 shows least"""
+SCORES = [
+    _importance("T0 10 steps", warmup={"iterations": 10}),
+    _importance("T0 2 epochs", warmup={"epochs": 2}),
+    _importance("T0 5 epochs", warmup={"epochs": 5}),
+    _importance("snapshots", estimator="snapshot"),
+    _importance("continue", after_warmup="continue"),
+    _importance("class shares", balance="class"),
+]
+MORE_METHODS = [
+    {"name": "random", "label": "random-balanced", "balance": "class"},
+    _importance("importance-balanced", balance="class"),
+]
+"""methods that are compared with those of the main point: its trials and these are read as one run, as a trial depends
+on nothing but its seed, device, method and keep ratio. A new variant leaves the runs of the others as they are"""
+ONE_DEVICE = {"groups": [{"profile": "raspberry-pi-5", "count": 1, "startup": "warm"}]}
+SHARDS = (500, 5_000, 50_000)
+
+
+def _shard(samples: int, batch_size: int) -> dict[str, Any]:
+    """One device that holds so many samples."""
+    return {
+        "fleet": ONE_DEVICE,
+        "dataset.limit_train": samples,
+        "dataset.limit_test": 2000,
+        "training.batch_size": batch_size,
+        "pruning.methods": PLAIN,
+        "seeds": [0, 1, 2, 3, 4, 5],
+    }
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    MAIN: {},
+    "scores": {"pruning.methods": [*PLAIN, *SCORES], "pruning.keep_ratio": SHORT},
+    "noise-5": {"pruning.methods": PLAIN, "dataset.label_noise": 0.05},
+    "noise-20": {"pruning.methods": PLAIN, "dataset.label_noise": 0.2},
+    "augmented": {"pruning.methods": PLAIN, "training.augment": ["crop-flip"]},
+    "twice-the-epochs": {"pruning.methods": ["full"], "pruning.keep_ratio": [1.0], "seeds": [0, 1, 2]},
+    **{f"shard-{samples}": _shard(samples, 64) for samples in SHARDS},
+    "more-methods": {"pruning.methods": MORE_METHODS},
+}
+"""name -> changes of the scenario; `twice-the-epochs` shows whether full training has converged"""
+TWICE, MORE = "twice-the-epochs", "more-methods"
+MERGED = (MORE,)
+"""variants whose methods are compared with those of the main point; another one is a row of VARIANTS and of this"""
+
+
+class Point(NamedTuple):
+    """One run of the study."""
+
+    data: str
+    partition: str
+    model: str
+    variant: str = MAIN
+    changes: tuple[tuple[str, Any], ...] = ()
+    """further changes of the scenario, where its steps take long"""
+
+    @property
+    def name(self) -> str:
+        """Name of its run folder."""
+        return "-".join([self.data, self.partition, self.model, *([] if self.variant == MAIN else [self.variant])])
+
+    @property
+    def file(self) -> Path:
+        """The data set's scenario."""
+        return SCENARIOS / f"{self.data}.yaml"
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of full training."""
+        return int(running.document(self.file)["training"]["epochs"]) * (2 if self.variant == TWICE else 1)
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Changes of the data set's scenario."""
+        smallest = PAPER_SMALLEST_SHARD if self.data == "paper" else SMALLEST_SHARD
+        return {
+            "name": self.name,
+            "model": MODELS.get(self.model, self.model),
+            "partition": running.partition(self.partition, smallest),
+            **VARIANTS[self.variant],
+            **({"training.epochs": self.epochs} if self.variant == TWICE else {}),
+            **dict(self.changes),
+        }
+
+    @property
+    def design(self) -> str:
+        """See `running.design`."""
+        return running.design(self)
+
+
+def points() -> Iterator[Point]:
+    """The points that 2 cores can run, the most deciding first."""
+    few, three = tuple(FEW.items()), tuple(THREE_SEEDS.items())
+    fashion = "fashion-mnist", "iid", "small-cnn"
+    skewed = "dirichlet-0.1"
+    for data, model in (("digits", "small-cnn"), ("digits", "resnet8"), ("watch", "cnn1d")):
+        yield Point(data, "iid", model)
+        yield Point(data, skewed, model)
+    yield Point(*fashion)
+    yield Point(*fashion, "scores")
+    yield Point("fashion-mnist", "iid", "resnet8")
+    for data, model in (("digits", "small-cnn"), ("digits", "resnet8"), ("watch", "cnn1d"), fashion[::2]):
+        yield Point(data, "iid", model, TWICE)
+    yield from (Point(*fashion, name) for name in ("noise-20", "augmented", "noise-5"))
+    yield from (Point("fashion-mnist", "iid", "mlp", f"shard-{samples}") for samples in SHARDS)
+    yield Point("fashion-mnist", skewed, "resnet8")
+    yield Point("cifar10", "iid", "resnet8", changes=three)
+    yield Point("fashion-mnist", "iid", MOBILENET, changes=few)
+    yield Point("fashion-mnist", "iid", "resnet8", TWICE)
+    for data, model in (("digits", "small-cnn"), ("digits", "resnet8"), ("watch", "cnn1d")):
+        yield Point(data, "dirichlet-0.5", model)
+    for data, model in (("digits", "resnet8"), ("watch", "cnn1d")):
+        yield from (Point(data, partition, model, MORE) for partition in ("iid", skewed))
+    # Beyond five core-hours:
+    yield Point("watch", "iid", "gru", changes=few)
+    yield Point("cifar10", skewed, "resnet8", changes=three)
+    yield Point("cifar10", "iid", MOBILENET, changes=few)
+
+
+def paper_points() -> Iterator[Point]:
+    """The paper's own configuration: a GPU or a cluster runs it."""
+    for partition in PARTITIONS:
+        for model in ("resnet34", "mobilenet-v2"):
+            yield Point("paper", partition, model)
+
+
+def every_point() -> list[Point]:
+    """Both."""
+    return [*points(), *paper_points()]

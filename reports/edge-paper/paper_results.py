@@ -1,0 +1,209 @@
+"""results.csv: every number of the study with its interval and verdict, from points/ and costs.csv."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import paper_records
+from paper_estimates import (
+    COST,
+    IMPORTANCE,
+    OWN_MIX,
+    RANDOM,
+    RATIO,
+    Estimate,
+    Setting,
+    against_random,
+    estimates,
+    pooled,
+    verdict,
+)  # fmt: skip
+from paper_points import MAIN, MERGED, SIZES, TWICE, Point, every_point
+from study.comparisons import GAPS
+
+from edgesim.analysis.claims import MARGINS, paper_claims
+from edgesim.analysis.device_benefit import device_benefit
+from edgesim.analysis.grouping import FULL, KEYS, below_full, device_by_seed
+from edgesim.analysis.intervals import Interval, interval
+
+FILE = "results.csv"
+COLUMNS = [
+    "data", "partition", "model", "variant", "claim", "method", "keep_ratio", "opponent", "at", "estimate", "low",
+    "high", "threshold", "unit", "verdict", "tests", "devices", "seeds",
+]  # fmt: skip
+OF_POINT = ["data", "partition", "model", "variant"]
+COSTS = ("linear_device", "proportional", "scoring_negligible", "as_fast_as_random")
+"""claims of `analysis.claims` on cost"""
+ALL = "all"
+OUTCOME = "benefit: "
+KEPT = (paper_records.CLASSES, paper_records.HARD, paper_records.WRONG)
+
+
+def write(folder: Path) -> None:
+    """Write results.csv."""
+    table(folder).to_csv(folder / FILE, index=False, float_format="%.5g")
+
+
+def read(folder: Path) -> pd.DataFrame:
+    """results.csv, or an empty table where there is none; absent texts are empty."""
+    file = folder / FILE
+    if not file.exists():
+        return pd.DataFrame(columns=COLUMNS)
+    texts = dict.fromkeys((*OF_POINT, "claim", "method", "keep_ratio", "opponent", "at", "unit", "verdict"), str)
+    found = pd.read_csv(file, dtype=texts, keep_default_na=True)
+    return found.fillna(dict.fromkeys(texts, ""))
+
+
+def table(folder: Path) -> pd.DataFrame:
+    """COLUMNS of everything that is finished."""
+    there = {point: records for point in every_point() if (records := paper_records.read(folder, point)) is not None}
+    main = {point: _with_more(point, there) for point in there if point.variant == MAIN}
+    settings = [Setting(point, records) for point, records in main.items()]
+    rows = [row for setting in settings for row in (*_attributes(setting), *_accuracy(setting), *_costs(setting))]
+    rows += [row for point in there if point.variant == TWICE for row in _converged(point, there)]
+    rows += [row for point in there if point.variant not in (MAIN, TWICE, *MERGED) for row in _variant(point, there)]
+    rows += [row for setting in settings for row in (*_kept(setting.point, setting.records), *_more(setting))]
+    rows += [*_pooled(settings), *_benefit(settings)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _with_more(point: Point, there: dict[Point, pd.DataFrame]) -> pd.DataFrame:
+    """Trials of a main point with those of further methods that ran on the same seeds."""
+    more = [records for other, records in there.items() if other.variant in MERGED and other[:3] == point[:3]]
+    return pd.concat([there[point], *more], ignore_index=True)
+
+
+def _row(point: Point, claim: str, found: Interval, unit: str, **further: object) -> dict[str, object]:
+    """One row of COLUMNS."""
+    row: dict[str, object] = dict(zip(OF_POINT, point, strict=False))
+    row |= {"claim": claim, "estimate": found.estimate, "low": found.low, "high": found.high, "unit": unit}
+    return {**row, "tests": found.tests, "devices": found.devices, "seeds": found.seeds, **further}
+
+
+def _attributes(setting: Setting) -> Iterator[dict[str, object]]:
+    """Facts on a setting: accuracy of full training, samples, epochs, core-minutes."""
+    records = setting.records
+    full = records[records["method"] == FULL]
+    reached = interval(100 * device_by_seed(full, "test_accuracy"), (0.0, 100.0))
+    yield _row(setting.point, "full_accuracy", reached, "%", method=FULL)
+    for claim, value in (("shard_size", full["shard_size"].mean()), ("epochs", setting.point.epochs)):
+        yield _row(setting.point, claim, Interval(float(value)), "")
+    minutes = float(records["host_wall_s"].sum()) / 60
+    yield _row(setting.point, "minutes", Interval(minutes, n=len(records)), "min")
+
+
+def _accuracy(setting: Setting) -> Iterator[dict[str, object]]:
+    for one in estimates(setting):
+        yield _row(setting.point, one.claim, one.found, "points", **_further(setting, one))
+
+
+def _further(setting: Setting, one: Estimate) -> dict[str, object]:
+    """Columns of an estimate beside its interval."""
+    further = {"method": setting.method, "keep_ratio": one.keep_ratio, "opponent": one.opponent, "at": one.at}
+    return {**further, "threshold": one.threshold, "verdict": one.verdict}
+
+
+def _costs(setting: Setting) -> Iterator[dict[str, object]]:
+    """The claims of `analysis.claims` on cost."""
+    found = paper_claims(setting.records).table
+    for _, one in found[found["claim"].isin(COSTS)].iterrows():
+        ends = Interval(one["estimate"], one["low"], one["high"], devices=one["devices"], seeds=one["seeds"])
+        ratio = "" if np.isnan(one["keep_ratio"]) else f"{one['keep_ratio']:g}"
+        further = {"method": setting.method, "keep_ratio": ratio, "threshold": one["threshold"]}
+        yield _row(setting.point, one["claim"], ends, one["unit"], **further, verdict=one["verdict"])
+
+
+def _converged(point: Point, there: dict[Point, pd.DataFrame]) -> Iterator[dict[str, object]]:
+    """What twice the epochs add to full training's accuracy."""
+    for other, records in there.items():
+        if other.variant == MAIN and other[:3] == point[:3]:
+            once, twice = (
+                one[one["method"] == FULL].set_index(KEYS)["test_accuracy"].astype(float)
+                for one in (records, there[point])
+            )
+            gain = (100 * (twice - once)).dropna().rename("gap").reset_index()
+            yield _row(point, "twice_the_epochs", interval(device_by_seed(gain, "gap")), "points", method=FULL)
+
+
+def _variant(point: Point, there: dict[Point, pd.DataFrame]) -> Iterator[dict[str, object]]:
+    """Gaps of every form of the method to random, at equal ratio and cost, and what it keeps."""
+    records = there[point]
+    names = [name for name in dict.fromkeys(records["method"]) if name not in (FULL, RANDOM)]
+    for name in names:
+        yield from _against_random(Setting(point, records, name))
+    yield from _kept(point, records)
+
+
+def _more(setting: Setting) -> Iterator[dict[str, object]]:
+    """Every other method of a setting against random, and against full at each ratio."""
+    for name in dict.fromkeys(setting.records["method"]):
+        if name not in (FULL, RANDOM, IMPORTANCE):
+            yield from _against_random(Setting(setting.point, setting.records, str(name)))
+
+
+def _against_random(setting: Setting) -> Iterator[dict[str, object]]:
+    """Gaps to random: at every ratio, simultaneous; and the mean, at equal ratio and at equal cost."""
+    for one in against_random(setting):
+        yield _row(setting.point, one.claim, one.found, "points", **_further(setting, one))
+
+
+def _kept(point: Point, records: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """Classes, hardness and wrong labels of what a method keeps, by ratio."""
+    static = below_full(records[records[paper_records.CLASSES].notna()])
+    static = static[~static["dynamic"].eq(True)]
+    for (method, ratio), part in static.groupby(["method", "keep_ratio"], sort=False):
+        for column in KEPT:
+            if part[column].notna().any() and (column != paper_records.WRONG or "noise" in point.variant):
+                found = interval(device_by_seed(part, column), (0.0, 1.0))
+                yield _row(point, column, found, "share", method=str(method), keep_ratio=f"{float(str(ratio)):g}")
+
+
+def _pooled(settings: list[Setting]) -> Iterator[dict[str, object]]:
+    """Means over the settings of a group: all, by network, by partition, by data set; others than importance over all.
+
+    `at` has ", own mix" where the accuracy is weighed by the device's own classes.
+    """
+    groups = {(ALL, ALL, ALL): settings}
+    for setting in settings:
+        point = setting.point
+        for key in ((ALL, ALL, SIZES[point.model]), (ALL, point.partition, ALL), (point.data, ALL, ALL)):
+            groups.setdefault(key, []).append(setting)
+    for key, own in groups.items():
+        for opponent in (RANDOM, *dict.fromkeys(name for one in own for name in one.opponents)):
+            yield from _mean_of(key, [one for one in own if opponent in (RANDOM, *one.opponents)], opponent)
+    for ratio, margin in MARGINS.items():
+        found = pooled([one.to_full(ratio) for one in settings if np.isclose(one.ratios, ratio).any()])
+        if found is not None:
+            further = {"method": IMPORTANCE, "keep_ratio": f"{ratio:g}", "opponent": FULL, "threshold": -100 * margin}
+            yield _row(Point(ALL, ALL, ALL, ALL), "pooled", found, "points", **further,
+                       verdict=verdict(found, -100 * margin))  # fmt: skip
+    others = dict.fromkeys(str(name) for one in settings for name in one.records["method"])
+    for method in (name for name in others if name not in (FULL, RANDOM, IMPORTANCE)):
+        own = [Setting(one.point, one.records, method) for one in settings if (one.records["method"] == method).any()]
+        yield from _mean_of((ALL, ALL, ALL), own, RANDOM)
+
+
+def _mean_of(key: tuple[str, str, str], own: list[Setting], opponent: str) -> Iterator[dict[str, object]]:
+    """Mean gap of a method over settings, at equal ratio and at equal cost, on both test distributions."""
+    for at in (RATIO, COST):
+        for column, where in zip(GAPS, ("", OWN_MIX), strict=True):
+            found = pooled([one.means(opponent, at, column=column) for one in own])
+            if found is not None:
+                further = {"method": own[0].method, "keep_ratio": "mean", "opponent": opponent, "at": at + where}
+                further |= {"threshold": 0.0, "verdict": verdict(found, 0)}
+                yield _row(Point(*key, ALL), "pooled", found, "points", **further)
+
+
+def _benefit(settings: list[Setting]) -> Iterator[dict[str, object]]:
+    """Mixed-effects regression of a device's benefit on speed, shard size and skew, over all settings."""
+    runs = {one.point.name: (one.records.assign(scenario=one.point.name), None) for one in settings}
+    if not runs:
+        return
+    for _, one in device_benefit(runs).table.iterrows():
+        found = Interval(one["estimate"], one["low"], one["high"], devices=one["devices"], seeds=one["seeds"])
+        point = Point(ALL, ALL, ALL, ALL)
+        further = {"method": IMPORTANCE, "opponent": one["covariate"], "verdict": verdict(found, 0)}
+        yield _row(point, OUTCOME + one["outcome"], found, "share", **further, threshold=0.0)

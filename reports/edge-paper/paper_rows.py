@@ -1,0 +1,80 @@
+"""Access to results.csv: rows by their values, intervals, settings and their names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from paper_points import MAIN, MERGED, MOBILENET, SIZES, VARIANTS, Point
+from study.wording import SHOWN, shards
+
+from edgesim.analysis.intervals import Interval
+
+
+class Rows:
+    """The rows of results.csv."""
+
+    def __init__(self, table: pd.DataFrame):
+        self.table = table
+
+    def of(self, **values: Any) -> pd.DataFrame:
+        """Rows with these values."""
+        wanted = np.ones(len(self.table), dtype=bool)
+        for name, value in values.items():
+            wanted &= (self.table[name] == value).to_numpy()
+        return self.table[wanted]
+
+    def has(self, point: Point) -> bool:
+        """True where results of a point are there; those of further methods are with its main point."""
+        merged = point.variant in MERGED
+        variant = MAIN if merged else point.variant
+        own = self.of(data=point.data, partition=point.partition, model=point.model, variant=variant)
+        if not merged:
+            return len(own) > 0
+        first = VARIANTS[point.variant]["pruning.methods"][0]
+        name = first if isinstance(first, str) else first.get("label", first["name"])
+        return bool((own["method"] == name).any())
+
+    def interval(self, **values: Any) -> Interval | None:
+        """The one row with these values as an interval; None where there is none."""
+        found = self.of(**values)
+        if found.empty:
+            return None
+        row = found.iloc[0]
+        return Interval(row["estimate"], row["low"], row["high"])
+
+    def number(self, **values: Any) -> float:
+        """The estimate of the one row with these values."""
+        return float(self.of(**values)["estimate"].iloc[0])
+
+    def settings(self, partition: str | None = None) -> list[Point]:
+        """The finished settings, by data set, network and skew."""
+        found = self.of(claim="full_accuracy", variant=MAIN)
+        points = [Point(*key) for key in found[["data", "partition", "model", "variant"]].itertuples(index=False)]
+        points.sort(key=lambda one: (list(SHOWN).index(one.data), one.model, ORDER.index(one.partition)))
+        return [one for one in points if partition in (None, one.partition)]
+
+    def ratios(self) -> list[str]:
+        """Keep ratios of the settings, ascending."""
+        found = self.of(claim="above_random", variant=MAIN, method="importance")["keep_ratio"]
+        return sorted(set(found), key=float)
+
+
+ORDER = ["iid", "dirichlet-0.5", "dirichlet-0.1"]
+
+
+def setting_name(point: Point) -> str:
+    """'digits α 0.1 resnet8'."""
+    return f"{SHOWN[point.data]} {shards(point.partition)} {network_name(point.model)}"
+
+
+def network_name(model: str) -> str:
+    """Name of a network in tables, with its role."""
+    return f"{'mobilenet-v2' if model == MOBILENET else model} ({SIZES[model]})"
+
+
+def is_about(name: str) -> str:
+    """'digits resnet8' of a data set and network, in the words of the page."""
+    data, model = name.split(" ")
+    return f"{SHOWN[data]} {'mobilenet-v2' if model == MOBILENET else model}"

@@ -1,0 +1,1 @@
+"""Shared parts of the studies in reports/: running their points, pairing their trials, writing their numbers."""

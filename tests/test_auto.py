@@ -1,0 +1,187 @@
+"""Method `auto`, and the class-even orders and draws that it is made of: by hand and from end to end."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import edgesim
+from edgesim.data.dataset import Dataset
+from edgesim.planning.run_plan import plan_run
+from edgesim.pruning import base
+from edgesim.pruning.auto import Auto
+from edgesim.pruning.class_even import Classes, even_draw, even_order
+from edgesim.pruning.full_passes import Passes
+from edgesim.pruning.online_loss import OnlineLossSampler
+from edgesim.runtime import SerialExecutor
+from edgesim.scenario.experiment import load_dataset
+from edgesim.scenario.loading import Scenario
+from edgesim.training.sampling import Draw
+
+Make = Callable[..., Scenario]
+LABELS = np.repeat([0, 1, 2], [12, 6, 2])
+"""60, 30 and 10 % of 20 samples"""
+RNG = np.random.default_rng
+
+
+def counts(places: np.ndarray) -> list[int]:
+    return np.bincount(LABELS[places], minlength=3).tolist()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_stretch_of_an_even_order_has_the_shares_of_the_shard(seed: int) -> None:
+    order = even_order(LABELS, RNG(seed))
+    assert sorted(order) == list(range(20))
+    for start in range(11):  # ten in a row: 6, 3 and 1 of the classes, to within one
+        assert np.abs(np.array(counts(order[start : start + 10])) - [6, 3, 1]).max() <= 1
+
+
+def test_even_orders_differ_from_each_other() -> None:
+    rng = RNG(0)
+    firsts = {int(even_order(LABELS, rng)[0]) for _ in range(200)}
+    assert len(firsts) == 20  # every sample may be the first
+
+
+def test_even_draws_have_each_class_to_within_one() -> None:
+    p = np.where(
+        LABELS == 2, 0.25, 0.5 / 18
+    )  # half of the draws are of class 2, a third of class 0, a sixth of class 1
+    p[0], p[1] = 2 * p[0], 0.0
+    expected = np.array([p[c == LABELS].sum() for c in range(3)]) * 8
+    drawn = [even_draw(p, LABELS, 8, RNG(seed)) for seed in range(4000)]
+    for places in drawn:
+        assert np.abs(np.array(counts(places)) - expected).max() < 1
+    often = np.bincount(np.concatenate(drawn), minlength=20)
+    assert often[1] == 0
+    deviation = (often - 32_000 * p) / np.sqrt(32_000 * np.maximum(p, 1e-9))
+    assert np.abs(deviation[p > 0]).max() < 4  # each sample as often as its probability says
+
+
+def test_one_class_and_one_sample() -> None:
+    assert even_order(np.zeros(1, np.int64), RNG(0)).tolist() == [0]
+    assert even_draw(np.ones(1), np.zeros(1, np.int64), 3, RNG(0)).tolist() == [0, 0, 0]
+    same = np.zeros(4, np.int64)
+    assert set(even_draw(np.array([0, 0.5, 0.5, 0]), same, 50, RNG(1)).tolist()) == {1, 2}
+
+
+def test_a_class_even_pass_is_cut_into_batches_as_it_stands() -> None:
+    draws = list(Passes(20, 10, 3, Classes(LABELS)).draws(9, np.full(20, np.nan), RNG(0)))
+    assert [len(draw.places) for draw in draws] == [20, 10]
+    assert all(draw.in_order for draw in draws)
+    assert counts(draws[0].places) == [12, 6, 2]
+    assert np.abs(np.array(counts(draws[1].places)) - [6, 3, 1]).max() <= 1
+    uniform = next(iter(Passes(20, 10, 3).draws(9, np.full(20, np.nan), RNG(0))))
+    assert uniform == Draw(uniform.places)
+
+
+def test_trainings_with_and_without_class_even_batches_are_not_taken_for_the_same() -> None:
+    assert repr(Passes(20, 10, 3, Classes(LABELS))) != repr(Passes(20, 10, 3))
+    sampler = OnlineLossSampler(20, 10, 9, 2, 1, 0.5, None, False)
+    assert repr(sampler) != repr(replace(sampler, classes=Classes(LABELS)))
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    given = {
+        "pruning__methods": ["full", "fewer-epochs", "auto"],
+        "training__epochs": 3,
+        "pruning__keep_ratio": [0.2, 0.6],
+    }
+    return given | changes
+
+
+def run(scenario: Scenario, folder: Path) -> edgesim.Run:
+    return edgesim.run(scenario, folder, executor=SerialExecutor())
+
+
+def told(records: pd.DataFrame) -> pd.Series:
+    return records.loc[records["method"] == "auto", "notes"].map(lambda text: json.loads(text)["auto"])
+
+
+def test_it_moves_where_all_samples_may_be_stored(make_scenario: Make, tmp_path: Path) -> None:
+    scenario = make_scenario(**document(pruning__keep_ratio=[0.2, 0.6, 1.0]))
+    records = run(scenario, tmp_path / "run").records
+    assert (records["status"] == "ok").all()
+    auto = records[records["method"] == "auto"]
+    assert auto["dynamic"].all()
+    assert (auto["subset_size"] == auto["shard_size"]).all()
+    few = records[records["method"] == "fewer-epochs"]
+    np.testing.assert_array_equal(auto["steps"], few["steps"])
+    np.testing.assert_array_equal(auto["train_flops"], few["train_flops"])
+    assert told(records).str.contains("storage holds all samples|the budget is the whole shard").all()
+    one, full = auto[auto["keep_ratio"] == 1], records[records["method"] == "full"]
+    for column in ("test_loss", "train_loss", "device_energy_j", "analytic_time_s"):
+        np.testing.assert_array_equal(one[column], full[column])
+    planned = edgesim.plan(scenario)
+    for column in ("subset_size", "device_time_s", "device_energy_j", "analytic_energy_j", "storage_bytes"):
+        np.testing.assert_array_equal(planned[column], records[column])
+
+
+def test_a_storage_budget_makes_it_keep_a_subset_with_the_class_shares(make_scenario: Make, tmp_path: Path) -> None:
+    """Storage for 250 samples: of shards of 200 and of 600, one may be stored."""
+    sizes = {"name": "dirichlet", "alpha": 2.0, "sizes": [200, 600, 600]}
+    budget = {"budget": {"storage_bytes": 64 * 250}}
+    scenario = make_scenario(**document(partition=sizes, pruning__keep_ratio=budget))
+    plan = plan_run(scenario)
+    finished = run(scenario, tmp_path / "run")
+    records, planned = finished.records, edgesim.plan(scenario)
+    auto = records[records["method"] == "auto"].set_index("device")
+    assert auto["status"].tolist() == ["ok"] * 3
+    assert auto["dynamic"].tolist() == [True, False, False]
+    assert auto["subset_size"].tolist() == [200, 250, 250]
+    assert told(records).tolist()[1].endswith("storage holds 250 of 600")
+    able = (records["status"] == "ok").to_numpy()
+    assert able.tolist().count(False) == 2  # fewer-epochs where it may not store its samples
+    for column in ("device_energy_j", "storage_bytes", "subset_size"):
+        np.testing.assert_array_equal(planned.loc[able, column], records.loc[able, column])
+    kept = finished.selections.query("method == 'auto' and device == 1")["index"]
+    shard = next(spec.shard for spec in plan.devices.values() if spec.index == 1)
+    labels = plan.config.dataset.train_labels
+    share = np.bincount(labels[shard], minlength=10) * 250 / 600
+    assert np.abs(np.bincount(labels[kept], minlength=10) - share).max() <= 1
+
+
+def test_storage_subset_never_keeps_more_than_k(make_scenario: Make, tmp_path: Path) -> None:
+    methods = ["random", {"name": "auto", "storage": "subset"}]
+    records = run(make_scenario(**document(pruning__methods=methods)), tmp_path / "run").records
+    auto, random = (records[records["method"] == name] for name in ("auto", "random"))
+    assert not auto["dynamic"].any()
+    np.testing.assert_array_equal(auto["subset_size"], random["subset_size"])
+    np.testing.assert_array_equal(auto["device_energy_j"], random["device_energy_j"])
+
+
+def test_it_never_touches_test_data(make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a test set of noise and wrong labels, subset, work and the trained network's loss on its shard are equal."""
+    methods = ["auto", {"name": "auto", "label": "auto-subset", "storage": "subset"}]
+    scenario = make_scenario(**document(pruning__methods=methods))
+    honest = run(scenario, tmp_path / "honest")
+
+    def spoilt(of: Scenario) -> Dataset:
+        dataset = load_dataset(of)
+        rng = RNG(0)
+        noise = rng.integers(0, 17, size=dataset.test_samples.shape).astype(dataset.test_samples.dtype)
+        return replace(dataset, test_samples=noise, test_labels=rng.permutation(dataset.test_labels))
+
+    monkeypatch.setattr("edgesim.planning.run_plan.load_dataset", spoilt)
+    blind = run(scenario, tmp_path / "blind")
+    assert (honest.records["test_loss"] != blind.records["test_loss"]).all()
+    for column in ("train_loss", "subset_size", "steps", "train_flops", "device_energy_j", "notes"):
+        np.testing.assert_array_equal(honest.records[column], blind.records[column])
+    pd.testing.assert_frame_equal(honest.selections, blind.selections)
+
+
+def test_it_is_a_method_of_every_degenerate_shard() -> None:
+    for labels in (np.zeros(1, np.int64), np.zeros(5, np.int64), np.array([0, 3])):
+        shard = base.Shard(len(labels), labels, 5, 2, 3, 1)
+        for k in range(1, len(labels) + 1):
+            work = Auto().expected(shard, None, k)
+            assert work.work_is == "exact"
+            assert (work.visits is None) == (k == len(labels))
+            assert not math.isnan(work.work.comparisons)
