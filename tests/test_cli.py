@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -27,7 +28,7 @@ def test_torchvision_comes_from_the_build_of_torch() -> None:
 
 @pytest.mark.slow
 def test_the_quickstart(tmp_path: Path) -> None:
-    """All its devices and methods, with two of its four keep ratios and of its five seeds, and half of its epochs."""
+    """All its devices and methods, with two of its four keep ratios, one of its five seeds, and half of its epochs."""
     started = time.monotonic()
     done = process(
         "run",
@@ -35,7 +36,7 @@ def test_the_quickstart(tmp_path: Path) -> None:
         "--out",
         str(tmp_path / "run"),
         "--set",
-        "seeds=[0,1]",
+        "seeds=[0]",
         "--set",
         "training.epochs=5",
         "--set",
@@ -45,10 +46,12 @@ def test_the_quickstart(tmp_path: Path) -> None:
     assert time.monotonic() - started < 120  # tests share the machine
     for word in ("importance", "acc. %", "saved", "run folder:", "report:"):
         assert word in done.stdout
-    assert "144 trials on 8 devices" in done.stderr
+    assert done.stderr.startswith("72 trials on 8 devices\n")
+    rest = done.stderr.splitlines()[1:]
+    assert [line for line in rest if not re.match(r"\d+/72 trials, [1-8]/8 devices, ", line)] == []
     run = edgesim.load_run(tmp_path / "run")
     assert (run.records["status"] == "ok").all()
-    assert len(run.records) == 2 * 8 * 9
+    assert len(run.records) == 8 * 9
     accuracy = run.records.groupby(["method", "keep_ratio"])["test_accuracy"].mean()
     assert accuracy["full", 1.0] > 0.3  # ten classes, devices that lack several of them
     assert accuracy["random", 0.8] > accuracy["random", 0.1]
@@ -123,20 +126,6 @@ def test_data_that_are_not_there_are_a_message(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "nowhere.npz" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_a_run_ends_without_a_word_on_standard_error(tmp_path: Path) -> None:
-    """Libraries that torch brings along complain at the end of a process that does not take them down."""
-    values = (
-        "seeds=[0]", "training.epochs=1", "dataset.limit_train=300", "pruning.methods=[full, random]",
-        "pruning.keep_ratio=0.5",
-    )  # fmt: skip
-    small = [part for value in values for part in ("--set", value)]
-    folder = str(tmp_path / "run")
-    done = process("run", "scenarios/quickstart.yaml", "--serial", "--no-progress", "--out", folder, *small)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert "report.html" in done.stdout
 
 
 @pytest.mark.parametrize("what", ["methods", "models", "datasets", "partitions", "profiles"])

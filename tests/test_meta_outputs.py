@@ -93,6 +93,46 @@ def test_tensors_with_numbers_are_not_remembered() -> None:
     assert shapes == [(1, 1), (2, 1)]
 
 
+LAYOUTS = {"rows": lambda x: x, "channels last": lambda x: x.to(memory_format=torch.channels_last)}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("func", sorted(meta_outputs._KEEP_LAYOUT, key=str), ids=str)
+def test_layouts_that_are_known_are_those_of_torch(func, layout) -> None:
+    """Of tensors in one layout, and of others."""
+    x = LAYOUTS[layout](meta(2, 6, 4, 4))
+    needed = [one for one in func._schema.arguments if not one.has_default_value()]
+    numbers = {"min_val": -1.0, "max_val": 1.0, "threshold": 0}
+    for other in (x, meta(2, 6, 4, 4), meta(2, 6, 1, 1), meta(2, 6, 8, 4)[:, :, ::2]):
+        tensors = iter([x, other])
+        args = [numbers[one.name] if one.name in numbers else next(tensors) for one in needed]
+        meta_outputs._known.clear()
+        try:
+            wanted = func(*args)
+        except RuntimeError:  # of these shapes there is none
+            continue
+        assert form(meta_outputs.outputs(func, tuple(args), {})) == form(wanted)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("mask", [(True, True, True), (False, True, True), (True, False, False)])
+def test_layouts_of_norms_are_those_of_torch(layout, dtype, training, mask) -> None:
+    def found(func, *args):
+        meta_outputs._known.clear()
+        outs, wanted = meta_outputs.outputs(func, args, {}), func(*args)
+        assert [form(one) for one in outs] == [form(one) for one in wanted]
+        return outs
+
+    x = LAYOUTS[layout](meta(2, 6, 4, 4, dtype=dtype))
+    of_channels = [meta(6) for _ in range(4)]
+    _, *kept = found(aten.native_batch_norm.default, x, *of_channels, training, 0.1, 1e-5)
+    for gradient in (x, meta(2, 6, 4, 4, dtype=dtype), meta(2, 6, 1, 1, dtype=dtype).expand(2, 6, 4, 4)):
+        rest = (of_channels[0], *of_channels[2:], *kept, training, 1e-5, list(mask))
+        found(aten.native_batch_norm_backward.default, gradient, x, *rest)
+
+
 NETWORKS = {
     "mobilenet-v2": lambda: models.mobilenet_v2(num_classes=7),
     "transformer": lambda: models.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=7),

@@ -570,9 +570,15 @@ def test_a_failure_carries_its_traceback() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", [["--serial"], ["--hosts", "2"]], ids=["serial", "ray"])
-def test_a_killed_command_resumes(serial: Run, tmp_path: Path, way: list[str], request: pytest.FixtureRequest) -> None:
-    """The real thing: SIGKILL in the middle of `edgesim run`, then `--resume`; on Ray with one host in place of two."""
+@pytest.mark.parametrize(
+    ("way", "then"),
+    [(["--serial"], ["--hosts", "1"]), (["--hosts", "1"], ["--serial"])],
+    ids=["serial then ray", "ray then serial"],
+)
+def test_a_killed_command_resumes(
+    serial: Run, tmp_path: Path, way: list[str], then: list[str], ray_started: None
+) -> None:
+    """The real thing: SIGKILL in the middle of `edgesim run`, then `--resume` in another way of running."""
     from conftest import DOCUMENT
 
     from edgesim.config import validation
@@ -590,9 +596,7 @@ def test_a_killed_command_resumes(serial: Run, tmp_path: Path, way: list[str], r
     process.kill()
     process.wait()
     assert process.returncode == -signal.SIGKILL
-    if way != ["--serial"]:
-        request.getfixturevalue("ray_started")
-    done = command(*words, *(["--hosts", "1"] if "--hosts" in way else way), "--resume")
+    done = command(*words, *then, "--resume")
     assert done.returncode == 0, done.stderr
     run = edgesim.load_run(tmp_path / "run")
     assert_equal_runs(serial, run)

@@ -85,7 +85,7 @@ def listening(processes: list[int]) -> set[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Live:
-    """A run on two Ray actors, watched from outside."""
+    """A run on Ray, watched from outside."""
     folder = tmp_path_factory.mktemp("live")
     document = {
         **DOCUMENT,
@@ -97,7 +97,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Live:
         "evaluation": {"every": 1},
     }
     (folder / "tiny.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
-    words = ["run", "tiny.yaml", "--hosts", "2", "--out", "run"]
+    words = ["run", "tiny.yaml", "--hosts", "1", "--out", "run"]
     script = "from edgesim.cli import main; main()"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_TMPDIR": "/tmp"}
     run = subprocess.Popen(

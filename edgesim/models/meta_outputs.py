@@ -36,14 +36,28 @@ _aten = torch.ops.aten
 _KEEP_LAYOUT = {
     _aten.add.Tensor,
     _aten.add_.Tensor,
+    _aten.gelu.default,
+    _aten.gelu_backward.default,
+    _aten.hardsigmoid.default,
+    _aten.hardsigmoid_backward.default,
+    _aten.hardswish.default,
+    _aten.hardswish_.default,
+    _aten.hardswish_backward.default,
     _aten.hardtanh.default,
     _aten.hardtanh_.default,
     _aten.hardtanh_backward.default,
+    _aten.mul.Tensor,
     _aten.relu.default,
     _aten.relu_.default,
+    _aten.sigmoid.default,
+    _aten.sigmoid_backward.default,
+    _aten.silu.default,
+    _aten.silu_.default,
     _aten.threshold_backward.default,
 }
 """element-wise operations of most networks: tensors of one layout and type give another one of these"""
+_NORMS = {_aten.native_batch_norm.default, _aten.native_batch_norm_backward.default}
+"""operations whose outputs are like the images, with two numbers per channel"""
 _SAME = "the first argument, whose layout stays"
 _known: dict[Hashable, tuple[Layout | None, ...] | Layout | str] = {}
 
@@ -71,6 +85,8 @@ def outputs(func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, An
         return tuple(None if layout is None else layout.empty() for layout in known)
     if func in _KEEP_LAYOUT and _alike(args):  # without torch's detour, which takes most of the time
         out = args[0] if _writes_first(func) else torch.empty_like(args[0])
+    elif func in _NORMS and (made := _normalised(func, args)) is not None:
+        out = made
     else:
         out = func(*args, **named)
     if _writes_first(func):
@@ -93,6 +109,17 @@ def _alike(args: tuple[Any, ...]) -> bool:
     return bool(same and dense and first.is_floating_point() and first is args[0])
 
 
+def _normalised(func: Any, args: tuple[Any, ...]) -> tuple[Tensor, ...] | None:
+    """Outputs of a batch norm, or all gradients of one, whose images have one layout; None in other cases."""
+    images = args[0]
+    of_one_type = all(arg.dtype == images.dtype for arg in args if isinstance(arg, Tensor))
+    backward = func is _aten.native_batch_norm_backward.default
+    if not of_one_type or not _alike(args[:2] if backward else args[:1]) or (backward and not all(args[-1])):
+        return None
+    channels = images.new_empty(images.shape[1])
+    return torch.empty_like(images), channels, torch.empty_like(channels)
+
+
 def _tuple(out: Any) -> tuple[Any, ...]:
     return out if type(out) is tuple else (out,)
 
@@ -106,14 +133,20 @@ def _layout(out: Any) -> Layout | None:
     return layout if same else None
 
 
+def forms(args: tuple[Any, ...], named: dict[str, Any]) -> Hashable | None:
+    """All of the arguments of an operation that shapes of outputs depend on; None where it is not to be remembered."""
+    try:
+        return tuple(map(_form, args)), tuple((name, _form(value)) for name, value in named.items())
+    except _Unknown:
+        return None
+
+
 def _key(func: Any, args: tuple[Any, ...], named: dict[str, Any]) -> Hashable | None:
     """The operation and the forms of its arguments; None where it is not to be remembered."""
     if not _makes_storages(func) and not _writes_first(func):
         return None
-    try:
-        return func, tuple(map(_form, args)), tuple((name, _form(value)) for name, value in named.items())
-    except _Unknown:
-        return None
+    found = forms(args, named)
+    return None if found is None else (func, found)
 
 
 class _Unknown(Exception):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -159,14 +159,47 @@ class Recorder(OperationMode):
         return sum(one.flops for one in self.operations if OPERATION_KINDS[one.kind] not in PROCESSOR_KINDS)
 
     def _saw(self, packet: Any, args: tuple[Any, ...], named: dict[str, Any], out: Any) -> None:
-        if packet not in _MOVE_NOTHING:
-            moved = sum(map(_bytes, (*tensors_in((args, named)), *tensors_in(out))))
-            flops = int(_REGISTRY[packet](*args, **named, out_val=out)) if packet in _REGISTRY else 0
-            if flops or moved:
-                kind, pieces = _sorted(packet, args, out)
-                self.operations.append(Operation(OPERATION_KINDS.index(kind), flops, moved, pieces))
-            if unrolled := _unrolled_bytes(packet, args, out):
-                self.operations.append(Operation(OPERATION_KINDS.index("unrolling"), 0, unrolled, 0))
+        if packet in _MOVE_NOTHING:
+            return
+        outs = out if isinstance(out, tuple | list) else (out,)
+        moved = 0
+        for value in (*args, *named.values(), *outs):
+            if isinstance(value, Tensor):
+                moved += _bytes(value)
+            elif isinstance(value, tuple | list | dict):
+                moved += sum(map(_bytes, tensors_in(value)))
+        arithmetic = _arithmetic(packet, args, named, out) if packet in _REGISTRY else _NO_ARITHMETIC
+        if arithmetic.flops or moved:
+            self.operations.append(Operation(arithmetic.kind, arithmetic.flops, moved, arithmetic.pieces))
+        if arithmetic.unrolled_bytes:
+            self.operations.append(Operation(OPERATION_KINDS.index("unrolling"), 0, arithmetic.unrolled_bytes, 0))
+
+
+class _Arithmetic(NamedTuple):
+    """All of an operation that follows from the forms of its arguments."""
+
+    kind: int
+    pieces: int
+    flops: int
+    unrolled_bytes: int
+
+
+_NO_ARITHMETIC = _Arithmetic(OPERATION_KINDS.index("elementwise"), 0, 0, 0)
+_known: dict[Hashable, _Arithmetic] = {}
+
+
+def _arithmetic(packet: Any, args: tuple[Any, ...], named: dict[str, Any], out: Any) -> _Arithmetic:
+    """What an operation with a formula does; on meta tensors remembered, since torch's formulas take 0.1 ms."""
+    forms = meta_outputs.forms(args, named)
+    key = None if forms is None else (packet, forms)
+    if key is not None and (known := _known.get(key)) is not None:
+        return known
+    kind, pieces = _sorted(packet, args, out)
+    flops = int(_REGISTRY[packet](*args, **named, out_val=out))
+    found = _Arithmetic(OPERATION_KINDS.index(kind), pieces, flops, _unrolled_bytes(packet, args, out))
+    if key is not None and len(_known) < meta_outputs.MOST:
+        _known[key] = found
+    return found
 
 
 @functools.cache
@@ -176,9 +209,9 @@ def _has_kernel(func: Any) -> bool:
 
 
 def _sorted(packet: Any, args: tuple[Any, ...], out: Any) -> tuple[str, int]:
-    """Kind and pieces of an operation: convolutions by weights, groups and images, the rest by having a formula."""
+    """Kind and pieces of an operation with a formula: convolutions by weights, groups and images."""
     if packet not in _CONVOLUTIONS:
-        return ("matmul" if packet in _REGISTRY else "elementwise"), 0
+        return "matmul", 0
     backward = packet is _aten.convolution_backward
     images, weight = (args[1], args[2]) if backward else (args[0], args[1])
     groups = args[9] if backward else args[8]
