@@ -88,6 +88,37 @@ def test_trainings_with_and_without_class_even_batches_are_not_taken_for_the_sam
     assert repr(sampler) != repr(replace(sampler, classes=Classes(LABELS)))
 
 
+def test_the_share_drawn_by_loss_falls_with_the_hopeless_samples() -> None:
+    sampler = OnlineLossSampler(
+        10, 2, 20, 5, 1, 0.5, None, False, most_hopeless=0.2, classes=Classes(np.zeros(10, int))
+    )
+    some, none = np.full(10, 1.0), np.full(10, np.nan)
+    some[3] = 3.0
+    assert sampler.mix_at(some, untrained=4.0) == 0.5
+    assert sampler.mix_at(some, untrained=2.0) == pytest.approx(0.25)  # one of ten: half of what is allowed
+    some[[4, 5]] = 9.0, np.nan
+    assert sampler.mix_at(some, untrained=2.0) == 0.0  # two of the nine that were visited
+    assert sampler.mix_at(none, untrained=2.0) == 0.5
+    assert replace(sampler, most_hopeless=None).mix_at(some, untrained=2.0) == 0.5
+    assert sampler.visits(9)[:2] == (
+        (2, 8),
+        (2, 2, 2, 2, 2),
+    )  # the first batch by itself: its loss is the untrained one
+
+
+def test_half_of_a_batch_goes_on_through_passes_and_half_by_loss() -> None:
+    sampler = OnlineLossSampler(20, 4, 55, 5, 1, 0.5, None, False, classes=Classes(LABELS))
+    losses = np.zeros(20)
+    losses[7] = 1.0
+    going = sampler.draws(99, losses, RNG(0))
+    assert sorted(next(going).places) == list(range(20))
+    batches = [draw.places for draw in going]
+    assert len(batches) == 50
+    assert all(list(batch[2:]) == [7, 7] for batch in batches)
+    passes = np.concatenate([batch[:2] for batch in batches]).reshape(5, 20)
+    assert all(sorted(one) == list(range(20)) for one in passes)
+
+
 def document(**changes: Any) -> dict[str, Any]:
     given = {
         "pruning__methods": ["full", "fewer-epochs", "auto"],

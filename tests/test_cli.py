@@ -177,6 +177,7 @@ def test_validate_imports_the_methods_that_are_named_and_no_readers_of_data_or_t
     assert {name for name in files if f"edgesim.pruning.{name}" in imported} == {
         "base",
         "budgets",
+        "class_even",
         "full_passes",
         "subset_samplers",
     }

@@ -380,6 +380,7 @@ def test_the_schema_knows_the_rules() -> None:
         "accuracy_from",
         "price",
         "weights_of_devices",
+        "accuracy_on",
         "unsafe",
     }
     assert rules["objective"]["required"] == ["lambda"]

@@ -25,7 +25,7 @@ def test_a_page_says_what_the_code_says(snapshot, tmp_path):
     run = Run(snapshot)
     source = run_tables.read(run)
     sections = [make(source) for make in (outline._summary, outline._equal_cost, outline._claims)]
-    shown = page.Page("", "report", "", "Run", [], read_verdict(source, run.info), sections, [])
+    shown = page.Page("", "report", "", "Run", [], read_verdict(source, run.info), sections, [], metric=source.metric)
     markdown.write_page(shown, tmp_path / "now.md", markdown.SHOWN_SECTIONS, markdown.SHOWN_FIGURES)
     now = parts((tmp_path / "now.md").read_text(encoding="utf-8"))
     assert all(now.values())

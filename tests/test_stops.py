@@ -196,7 +196,8 @@ def test_a_closed_terminal_interrupts_a_run(folder: Path) -> None:
         fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
 
     process = started(
-        folder, "--serial", stdin=terminal, stdout=terminal, stderr=terminal, preexec_fn=take_terminal
+        folder, "--serial", "--set", "training.epochs=150",  # it must not end before the terminal does
+        stdin=terminal, stdout=terminal, stderr=terminal, preexec_fn=take_terminal,
     )  # fmt: skip
     os.close(terminal)
     reader = threading.Thread(target=drain, args=(master,), daemon=True)
