@@ -481,7 +481,7 @@ def test_infobatch_is_unbiased(k: int) -> None:
     error = np.std(sums) / np.sqrt(len(sums))
     assert abs(np.mean(sums) - losses.sum()) < 4 * error + 1e-9
     # Every sample's expected weight is 1. A visit has probability 1/w, so the variance of its weight is w − 1.
-    largest = max(weights.max() for _, weights in drawn(sampler, losses, draws=50))
+    largest = max(weights.max() for _, weights, _ in drawn(sampler, losses, draws=50))
     assert np.abs(weight_of / 4000 - 1).max() < 5 * np.sqrt(max(largest - 1, 0) / 4000) + 1e-9
 
 
