@@ -132,7 +132,7 @@ def test_hosts_that_hang_or_grow_are_replaced_and_healthy_methods_are_recorded(
     make_scenario: Make, tmp_path: Path, ray_started: None
 ) -> None:
     methods = {"sleeping": Sleeping(str(tmp_path)), "eating": Eating(str(tmp_path))}
-    limits = {"job_timeout_s": 5.0, "host_memory_bytes": 900_000_000}
+    limits = {"job_timeout_s": 10.0, "host_memory_bytes": 900_000_000}
     groups = [{"profile": "raspberry-pi-4b", "count": 1}]
     scenario = with_methods(
         make_scenario(dataset=SMALL, fleet={"groups": groups}, pruning__keep_ratio=0.5, run=limits, training__epochs=1),
@@ -148,7 +148,7 @@ def test_hosts_that_hang_or_grow_are_replaced_and_healthy_methods_are_recorded(
     assert by_method(run, "random")["status"].tolist() == ["ok"]
     (hung,) = by_method(run, "sleeping").to_dict("records")
     assert (hung["status"], hung["failure"]) == ("failed", "own")
-    assert hung["reason"] == "took longer than 5.0 s, the limit of run.job_timeout_s"
+    assert hung["reason"] == "took longer than 10.0 s, the limit of run.job_timeout_s"
     assert hung["host_output"] == "harm begins on device 0"
     (full,) = by_method(run, "eating").to_dict("records")
     assert (full["status"], full["failure"]) == ("failed", "own")
@@ -156,7 +156,7 @@ def test_hosts_that_hang_or_grow_are_replaced_and_healthy_methods_are_recorded(
     assert full["reason"].endswith(" of memory; the limit is 900 MB (run.host_memory_bytes)")
     waiting = [line for line in notes if line.startswith("waiting: ")]
     assert any("waiting: seed 0, device 0, sleeping, scoring has run for " in line for line in waiting)
-    assert all("the limit is 5.0 s (run.job_timeout_s)" in line for line in waiting)
+    assert all("the limit is 10.0 s (run.job_timeout_s)" in line for line in waiting)
     log = (run.path / "run.log").read_text()
     assert "output host " in log
     assert ", seed 0, device 0, eating, scoring: harm begins on device 0\n" in log
