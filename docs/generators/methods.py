@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from edgesim.pruning import METHODS, SAMPLERS
@@ -20,13 +21,8 @@ def methods() -> str:
     parts = [table(("method", "keeps", "source", "cost of scoring"), rows)]
     for name, cls in _classes().items():
         notes = inspect.getdoc(importlib.import_module(cls.__module__)) or ""
-        module = cls.__module__.replace(".", "/") + ".py"
-        parts += [
-            f"## {name}",
-            f"Source: {cls.source}. Cost of scoring: {cls.cost_class}. Code: {code(module)}.",
-            arguments(entries[name]["properties"]),
-            f"```text\n{notes}\n```" if notes else "",
-        ]
+        about = f"Source: {cls.source}. Cost of scoring: {cls.cost_class}. "
+        parts += [f"## {name}", *_entry(cls, about, entries[name], notes)]
     return page(*parts)
 
 
@@ -38,14 +34,15 @@ def samplers() -> str:
     entries = dict(sampler_entries())
     for name, cls in SAMPLERS.items():
         notes = (inspect.getdoc(cls) or "").partition("\n\n")[2]
-        module = cls.__module__.replace(".", "/") + ".py"
-        parts += [
-            f"### {name}",
-            f"Code: {code(module)}.",
-            arguments(entries[name]["properties"]),
-            f"```text\n{notes}\n```" if notes else "",
-        ]
+        parts += [f"### {name}", *_entry(cls, "", entries[name], notes)]
     return page(*parts)
+
+
+def _entry(cls: type, about: str, schema: Mapping[str, Any], notes: str) -> list[str]:
+    """Lines on one class: where its code is, its arguments, and its text."""
+    module = cls.__module__.replace(".", "/") + ".py"
+    text = f"```text\n{notes}\n```" if notes else ""
+    return [f"{about}Code: {code(module)}.", arguments(schema["properties"]), text]
 
 
 def method_members() -> str:

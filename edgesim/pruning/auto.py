@@ -2,8 +2,9 @@
 
 **All n samples may be stored**: a subset that is kept once throws data away for nothing, so batches are drawn while
 training goes on, as `online-loss` draws them: T = max(1, round(k/n · E · ceil(n/B))) steps (`pruning.full_passes`).
-Every batch has the class shares of the draw (`pruning.class_even`). The first pass over the shard is uniform; where the
-budget ends within it, no loss is looked at. After it half of each batch goes by the last loss that training saw.
+The first pass over the shard is uniform; where the budget ends within it, no loss is looked at. After it half of each
+batch goes on through passes, and half follows the last loss that training saw. That half shrinks as more samples have a
+loss above the untrained network's, and is none where a fifth have. Both have even classes (`pruning.class_even`).
 
 **A storage budget is smaller than the shard**, or `storage: subset`: the device keeps k samples after the first epoch.
 That epoch visits all n and is part of the training, which goes on with the subset (`pruning.after_warmup`, `counts`):
@@ -86,7 +87,8 @@ class Auto(Bounded, Method):
         """All positions with the sampler that draws from them, or k positions."""
         shard = context.shard
         if k == shard.size:
-            return SubsetChoice(np.arange(k), scoring=_told(shard.size, "all: the budget is the whole shard"))
+            notes = {"auto": "all: the budget is the whole shard"}
+            return SubsetChoice(np.arange(k), scoring=Scoring(np.zeros(k), notes=notes))
         return self._moving(context, k) if self.is_dynamic_on(shard) else self._kept(context, k)
 
     def _scores(self, shard: Shard, k: int) -> bool:
@@ -98,9 +100,9 @@ class Auto(Bounded, Method):
         why = "storage: subset" if self.storage == "subset" else f"storage holds {shard.storable} of {shard.size}"
         first = "after one epoch on all" if shard.epochs >= 2 else "from the start, as there is one epoch"
         if not self._scores(shard, k):
-            places = class_balanced_top_k(_AT_RANDOM.score(context).scores, shard.labels, k)
-            told = f"random subset with the class shares, {first}: {why}"
-            return SubsetChoice(places, scoring=_told(shard.size, told))
+            scores = _AT_RANDOM.score(context).scores
+            notes = {"auto": f"random subset with the class shares, {first}: {why}"}
+            return SubsetChoice(class_balanced_top_k(scores, shard.labels, k), scoring=Scoring(scores, notes=notes))
         scoring = _FIRST_EPOCH.score(context)
         drawn = _EVEN.choose(scored_shard(context, scoring), parts_of(shard.labels, k, "class"))
         told = f"subset even over the losses with the class shares, {first}: {why}"
@@ -115,8 +117,3 @@ class Auto(Bounded, Method):
         told = f"batches by loss for {steps:g} steps after one pass" if steps else "part of one pass, no loss used"
         scoring = replace(drawn.scoring, notes={**drawn.scoring.notes, "auto": f"{told}: storage holds all samples"})
         return replace(drawn, scoring=scoring)
-
-
-def _told(n: int, choice: str) -> Scoring:
-    """A note of what was chosen and why, without scores."""
-    return Scoring(np.zeros(n), notes={"auto": choice})

@@ -175,8 +175,11 @@ class _Drawing:
     def look(self, losses: FloatArray, mix: float) -> None:
         """Follow the latest losses."""
         self.mix = mix
-        self.p = probabilities(losses, mix, self.sampler.clip)
-        self.by_loss = probabilities(losses, 1.0, self.sampler.clip)
+        if self.sampler.classes is None:
+            self.p = probabilities(losses, mix, self.sampler.clip)
+        else:
+            self.by_loss = probabilities(losses, 1.0, self.sampler.clip)
+            self.p = mix * self.by_loss + (1.0 - mix) / self.sampler.size
 
     def draw(self, visits: int) -> Draw:
         """Samples of one stretch."""
