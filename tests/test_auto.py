@@ -56,7 +56,7 @@ def test_even_draws_have_each_class_to_within_one() -> None:
     )  # half of the draws are of class 2, a third of class 0, a sixth of class 1
     p[0], p[1] = 2 * p[0], 0.0
     expected = np.array([p[c == LABELS].sum() for c in range(3)]) * 8
-    drawn = [even_draw(p, LABELS, 8, RNG(seed)) for seed in range(4000)]
+    drawn = [even_draw(p, Classes(LABELS), 8, RNG(seed)) for seed in range(4000)]
     for places in drawn:
         assert np.abs(np.array(counts(places)) - expected).max() < 1
     often = np.bincount(np.concatenate(drawn), minlength=20)
@@ -67,9 +67,9 @@ def test_even_draws_have_each_class_to_within_one() -> None:
 
 def test_one_class_and_one_sample() -> None:
     assert even_order(np.zeros(1, np.int64), RNG(0)).tolist() == [0]
-    assert even_draw(np.ones(1), np.zeros(1, np.int64), 3, RNG(0)).tolist() == [0, 0, 0]
+    assert even_draw(np.ones(1), Classes(np.zeros(1, np.int64)), 3, RNG(0)).tolist() == [0, 0, 0]
     same = np.zeros(4, np.int64)
-    assert set(even_draw(np.array([0, 0.5, 0.5, 0]), same, 50, RNG(1)).tolist()) == {1, 2}
+    assert set(even_draw(np.array([0, 0.5, 0.5, 0]), Classes(same), 50, RNG(1)).tolist()) == {1, 2}
 
 
 def test_a_class_even_pass_is_cut_into_batches_as_it_stands() -> None:

@@ -101,12 +101,11 @@ class Auto(Bounded, Method):
         first = "after one epoch on all" if shard.epochs >= 2 else "from the start, as there is one epoch"
         if not self._scores(shard, k):
             scores = _AT_RANDOM.score(context).scores
-            notes = {"auto": f"random subset with the class shares, {first}: {why}"}
-            return SubsetChoice(class_balanced_top_k(scores, shard.labels, k), scoring=Scoring(scores, notes=notes))
+            told = Scoring(scores, notes={"auto": f"random subset with the class shares, {first}: {why}"})
+            return SubsetChoice(class_balanced_top_k(scores, shard.labels, k), scoring=told)
         scoring = _FIRST_EPOCH.score(context)
         drawn = _EVEN.choose(scored_shard(context, scoring), parts_of(shard.labels, k, "class"))
-        told = f"subset even over the losses with the class shares, {first}: {why}"
-        notes = {**drawn.notes, "auto": told}
+        notes = {**drawn.notes, "auto": f"subset even over the losses with the class shares, {first}: {why}"}
         return SubsetChoice(drawn.positions, scoring=Scoring(scoring.scores, _EVEN.work(shard.size), notes=notes))
 
     def _moving(self, context: ScoreContext, k: int) -> SubsetChoice:

@@ -7,6 +7,7 @@ b samples has b·n_c/n samples of class c, to within one or so; a random one dif
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -21,6 +22,16 @@ class Classes:
 
     labels: IntArray = field(repr=False, compare=False)
     """[n]"""
+
+    @cached_property
+    def line(self) -> IntArray:
+        """[n] places, class by class."""
+        return np.argsort(self.labels, kind="stable")
+
+    @cached_property
+    def last(self) -> IntArray:
+        """[classes] position in `line` of each class's last sample."""
+        return np.append(np.flatnonzero(np.diff(self.labels[self.line])), len(self.line) - 1)
 
 
 def classes_of(shard: Shard, balance: Balance) -> Classes | None:
@@ -48,7 +59,7 @@ def even_order(labels: IntArray, rng: np.random.Generator) -> IntArray:
     return np.asarray(order[np.argsort(keys[order], kind="stable")])
 
 
-def even_draw(probabilities: FloatArray, labels: IntArray, count: int, rng: np.random.Generator) -> IntArray:
+def even_draw(probabilities: FloatArray, classes: Classes, count: int, rng: np.random.Generator) -> IntArray:
     """Places drawn with replacement, every class as often as its samples' probabilities say, to within one.
 
     The classes lie on a line, each as long as the sum of its samples' probabilities. Points at equal distances, the
@@ -57,15 +68,14 @@ def even_draw(probabilities: FloatArray, labels: IntArray, count: int, rng: np.r
 
     Args:
         probabilities: float array [n], >= 0 with the sum 1.
-        labels: int array [n].
+        classes: of the n samples.
         count: draws, >= 1.
         rng: random numbers.
 
     Returns: int64 [count], class by class.
     """
-    line = np.argsort(labels, kind="stable")
+    line, last = classes.line, classes.last
     ends = np.cumsum(probabilities[line])
-    last = np.append(np.flatnonzero(np.diff(labels[line])), len(line) - 1)
     upper = ends[last]
     lower = np.append(0.0, upper[:-1])
     points = (rng.random() + np.arange(count)) / count * ends[-1]

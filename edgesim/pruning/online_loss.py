@@ -201,7 +201,7 @@ class _Drawing:
         places, self.left = self.left[:count], self.left[count:]
         if count == size:
             return places
-        return np.concatenate([places, even_draw(self.by_loss, classes.labels, size - count, self.rng)])
+        return np.concatenate([places, even_draw(self.by_loss, classes, size - count, self.rng)])
 
 
 def probabilities(losses: FloatArray, mix: float, clip: float | None) -> FloatArray:
