@@ -2,15 +2,18 @@
 
 import math
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import edgesim
 from edgesim.analysis.equal_cost import equal_cost
 from edgesim.analysis.intervals import Interval
 from edgesim.results.run_folder import Run
+from edgesim.runtime import SerialExecutor
 
 REPORTS = Path(__file__).parents[1] / "reports"
 STUDY = REPORTS / "equal-cost"
@@ -135,15 +138,16 @@ def test_a_question_is_told_by_where_it_is_decided():
 def test_a_sign_that_the_own_class_mix_turns_is_named():
     plain = pd.DataFrame([row("random-balanced", 5.0, -3.0, partition="dirichlet-0.1"), row("rs2", 4.0, 2.0)])
     told = "\n".join(follows.follows(plain))
-    assert "- **The own mix** adds on skewed shards, as far as shown: balanced random -8.0 ±0.0. It" in told
+    assert "- **The own mix** adds on shards that are not IID, as far as shown: balanced random -8.0 ±0.0. It" in told
     assert "turns the sign of balanced random in digits α 0.1 (+5.0, there -3.0)." in told
+    assert "is shown ahead of static random** in: nowhere (common test set); digits α 0.1 (own mix)." in told
+    plain = pd.DataFrame([row("random-balanced", 5.0, 3.0, partition="dirichlet-0.1")])
+    assert "turns no sign" in "\n".join(follows.follows(plain))
+    told = follows.follows(pd.DataFrame([row("random-balanced", 5.0, -3.0), row("rs2", 4.0, 2.0)]))[0]
     assert (
         "ahead of it on both test distributions: new subsets (+4.0, +2.0); neither: balanced random (+5.0, -3.0)."
         in told
     )
-    assert "is shown ahead of static random** in: nowhere (common test set); digits α 0.1 (own mix)." in told
-    plain = pd.DataFrame([row("random-balanced", 5.0, 3.0, partition="dirichlet-0.1")])
-    assert "turns no sign" in "\n".join(follows.follows(plain))
 
 
 def test_static_methods_that_are_shown_ahead_of_fewer_epochs_are_named():
@@ -158,10 +162,76 @@ def test_static_methods_that_are_shown_ahead_of_fewer_epochs_are_named():
 
 def test_a_factor_that_turns_a_sign_is_named_and_one_that_is_not_finished_is_not_told():
     rows = pd.DataFrame([row("rs2", 3.0), row("rs2", -3.0, label_noise=0.1)]).assign(second=False)
-    changed = page._changed(rows, {"digits": "mlp"})
+    changed = page._changed(rows, {"digits": 1})
     (stays,) = page._stays(changed)
     assert "that stay shown: label noise 10 % 0 of 1. Signs that a change turns: new subsets on digits" in stays
-    text = "\n".join(page._factors(rows, changed))
-    assert "| digits | label noise 10 % | – | **-3.0 ±0.6** |" in text
+    text = "\n".join(page._factors(rows, {"digits": 1}))
+    assert "| digits | label noise 10 % | – | **-3.0 ±0.7** |" in text
     assert "| digits | SGD |" not in text
     assert "Digits with all factors crossed" not in text
+
+
+def test_further_points_change_nothing_but_methods_and_run_the_same_random_subset(tmp_path):
+    points = list(build.points())
+    main = {point.name: point for point in points if point.variant == build.MAIN}
+    more = [point for point in points if point.variant == build.MORE]
+    assert (len(points), len({point.name for point in points}), len(more)) == (74, 74, 18)
+    for point in more:
+        beside = main[point.name.removesuffix("-equal-classes")]
+        changed = {key for key, value in point.overrides.items() if beside.overrides.get(key) != value}
+        assert changed == {"name", "pruning.methods"}
+        assert (point.optimizer, point.label_noise, point.file) == ("adam", 0, beside.file)
+    few = {"training.epochs": 2, "seeds": [0], "pruning.keep_ratio": [0.3], "dataset.limit_train": 600}
+    runs = [edgesim.run(edgesim.load_scenario(one.file, {**one.overrides, **few}), out=tmp_path / one.variant,
+                        executor=SerialExecutor()).records for one in (points[2], more[2])]  # fmt: skip
+    columns = ["device", "keep_ratio", "test_accuracy", "device_energy_j", "subset_size"]
+    for name in ("full", "random"):
+        one, two = (run.loc[run["method"] == name, columns].reset_index(drop=True) for run in runs)
+        pd.testing.assert_frame_equal(one, two)
+    assert set(runs[1]["method"]) == {"full", "random", "equal-classes"}
+
+
+def test_rows_of_a_further_method_are_beside_those_of_the_main_point(tmp_path, monkeypatch):
+    """results.csv has both; a point that runs again replaces its own methods only."""
+    main, more = (next(one for one in build.points() if one.variant == name) for name in (build.MAIN, build.MORE))
+    trials = [
+        {"seed": seed, "device": device, "method": method, "keep_ratio": ratio, "status": "ok", "shard_size": 100,
+         "test_accuracy": 0.5 + ratio / 10, "local_accuracy": 0.5, "device_energy_j": 10 * ratio}
+        for seed in (0, 1) for device in (0, 1) for method in ("full", "random", "rs2", "equal-classes")
+        for ratio in ((1.0,) if method == "full" else (0.1, 0.2, 0.3, 0.5))
+    ]  # fmt: skip
+    records = pd.DataFrame(trials)
+    own = {main: records[records["method"] != "equal-classes"], more: records[records["method"] != "rs2"]}
+    monkeypatch.setattr(results.running, "finished", lambda point: types.SimpleNamespace(records=own[point]))
+    for point in (main, more, main):
+        results.add(tmp_path, point, point)
+    found = results.read(tmp_path)
+    assert set(zip(found["method"], found["design"], strict=True)) == {
+        ("rs2", main.design), ("equal-classes", more.design)
+    }  # fmt: skip
+    assert not found.duplicated([*results.KEYS, *comparisons.CELL]).any()
+    assert len(results.current(found, [main, more])) == len(found)
+    told = page.page(found, list(build.points()))
+    assert "Finished: 2 of 74 points" in told
+    assert "digits mlp adam noise 0 % (α 0.5" in told
+
+
+def test_a_mean_of_all_settings_is_of_methods_that_are_finished_in_all():
+    plain = pd.DataFrame([row("rs2", 4.0), row("rs2", 2.0, data="cifar10"), row("equal-classes", 9.0),
+                          row("random-balanced", 1.0), row("random-balanced", 2.0, data="cifar10")])  # fmt: skip
+    told = "\n".join(follows.follows(plain))
+    assert "new subsets (+3.0, +3.0), balanced random (+1.5, +1.5)." in told
+    assert "so left out: fewer epochs, online loss, unbiased online loss, equal classes, top loss" in told
+    assert "common test set: balanced random is ahead of random" in told
+    assert gaps.everywhere(plain, gaps.LABELS) == ["rs2", "random-balanced"]
+    both = pd.DataFrame([*plain.to_dict("records"), row("equal-classes", 9.0, data="cifar10")])
+    assert "common test set: equal classes is ahead of random (+9.0 points" in "\n".join(follows.follows(both))
+
+
+def test_shards_of_users_are_named():
+    plain = pd.DataFrame([row("rs2", 1.0, -2.0, data="har-watch", partition="users")])
+    told = "\n".join(follows.follows(plain))
+    assert "turns the sign of new subsets in WISDM watch by user (+1.0, there -2.0)." in told
+    (by_user, *_) = [point for point in build.points() if point.data == "har-watch"]
+    assert by_user.overrides["partition"] == {"name": "by-column", "column": "subject"}
+    assert by_user.name == "har-watch-users-mlp-adam-noise0"

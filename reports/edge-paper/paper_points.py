@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from study import running
-from study.running import PARTITIONS
+from study.running import MAIN, PARTITIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = ROOT / "scenarios" / "edge-paper"
-MAIN = "main"
 SMALLEST_SHARD = 50
 """samples of a skewed shard"""
 PAPER_SMALLEST_SHARD = 500

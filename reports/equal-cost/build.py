@@ -18,7 +18,7 @@ sys.path.insert(0, str(HERE.parent))  # `study`
 import page  # noqa: E402
 import results  # noqa: E402
 from study import running  # noqa: E402
-from study.running import PARTITIONS  # noqa: E402
+from study.running import MAIN, PARTITIONS, USERS  # noqa: E402
 
 ROOT = HERE.parents[1]
 RUNS = ROOT / "runs" / "equal-cost"
@@ -29,9 +29,18 @@ SGD_LEARNING_RATE = 0.05
 """with momentum 0.9, on every data set"""
 FIRST = "mlp"
 """the network of the plain points"""
-SECOND = {"digits": "small-cnn", "fashion-mnist": "small-cnn", "cifar10": "linear"}
+SECOND = {"digits": "small-cnn", "fashion-mnist": "small-cnn", "cifar10": "linear", "har-watch": "cnn1d"}
 """data set -> the other network; convolutions on CIFAR-10 take several times as long as everything else here"""
 LINEAR = {"name": "mlp", "hidden": []}
+WATCH = "har-watch"
+"""the data set whose users are known: its skewed shards are those of whole users"""
+MORE = "equal-classes"
+VARIANTS: dict[str, dict[str, Any]] = {
+    MAIN: {},
+    MORE: {"pruning.methods": ["full", "random", {"name": "random", "label": MORE, "sampler": "class-balanced"}]},
+}
+"""name -> changes of the scenario. MORE adds a method to a point that ran without it. A trial depends on nothing but its
+seed, device, method and keep ratio: full and random are those of the main point, whose records stay."""
 
 
 class Point(NamedTuple):
@@ -42,23 +51,25 @@ class Point(NamedTuple):
     model: str
     optimizer: str
     label_noise: float
+    variant: str = MAIN
 
     @property
     def name(self) -> str:
         """Name of its run folder."""
-        return f"{self.data}-{self.partition}-{self.model}-{self.optimizer}-noise{100 * self.label_noise:g}"
+        name = f"{self.data}-{self.partition}-{self.model}-{self.optimizer}-noise{100 * self.label_noise:g}"
+        return name if self.variant == MAIN else f"{name}-{self.variant}"
 
     @property
     def overrides(self) -> dict[str, Any]:
         """Changes of the data set's scenario."""
         model = LINEAR if self.model == "linear" else self.model
-        split = running.partition(self.partition, SMALLEST_SHARD[self.data])
+        split = running.partition(self.partition, SMALLEST_SHARD.get(self.data, 0))
         changes: dict[str, Any] = {"name": self.name, "model": model, "partition": split}
         if self.optimizer == "sgd":
             changes |= {"training.optimizer": "sgd", "training.learning_rate": SGD_LEARNING_RATE}
         if self.label_noise:
             changes["dataset.label_noise"] = self.label_noise
-        return changes
+        return {**changes, **VARIANTS[self.variant]}
 
     @property
     def file(self) -> Path:
@@ -77,7 +88,10 @@ class Point(NamedTuple):
 
 
 def points() -> Iterator[Point]:
-    """Every point: the plain ones, then each factor changed by itself at every partition; digits cross all factors."""
+    """Every point: the plain ones, then each factor changed by itself at every partition; digits cross all factors.
+
+    Then come the further method and the data set that were added later; networks with convolutions last.
+    """
     plain = [Point(data, partition, FIRST, "adam", 0.0) for data in SMALLEST_SHARD for partition in PARTITIONS]
     yield from plain
     yield from (point._replace(label_noise=0.1) for point in plain)
@@ -89,6 +103,13 @@ def points() -> Iterator[Point]:
         yield Point("digits", partition, second, "adam", 0.1)
         yield Point("digits", partition, second, "sgd", 0.0)
         yield Point("digits", partition, second, "sgd", 0.1)
+    yield from (point._replace(variant=MORE) for point in plain)
+    watch = [Point(WATCH, partition, FIRST, "adam", 0.0) for partition in (USERS, "iid")]
+    yield from watch
+    yield from (point._replace(model=SECOND[point.data], variant=MORE) for point in plain)
+    yield from (point._replace(label_noise=0.1) for point in watch)
+    yield from (point._replace(optimizer="sgd") for point in watch)
+    yield from (point._replace(model=SECOND[WATCH]) for point in watch)
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pandas as pd
-from gaps import LABELS, against_random, cell, mean_gap, settings, shift
-from results import MEAN, MOVING, SCORED, STATIC
+from gaps import LABELS, against_random, cell, everywhere, mean_gap, settings, shift
+from results import KEPT, MEAN, MOVING, SCORED, STATIC
 from study.comparisons import COST, FEWER_EPOCHS, GAPS, RANDOM, RATIO, Question
 from study.wording import Setting, side, text, told, wrapped
 
@@ -16,6 +16,7 @@ WHAT = {
     "online-loss": "after one epoch on all, half of each batch by last loss (cut at the 80 % quantile), half uniform",
     "online-loss-unbiased": "the same with unbiased weights",
     "random-balanced": "static, every class with its share of the device's samples",
+    "equal-classes": "static, equally many of each class as far as they are there",
     "top-loss": "one epoch on all, then the largest losses stay; static",
     "top-loss-balanced": "the same, every class with its share",
 }
@@ -26,10 +27,9 @@ WHERE = ("common test set", "own mix")
 
 def follows(plain: pd.DataFrame) -> list[str]:
     """The bullets of "What follows"."""
-    there = [name for name in LABELS if len(cell(plain, against_random(name), MEAN))]
-    if not there:
+    if all(cell(plain, against_random(name), MEAN).empty for name in LABELS):
         return []
-    first = [_on_average(plain, there), *_where(plain, there), _turns(plain)]
+    first = [_on_average(plain, everywhere(plain, LABELS)), *_where(plain), _turns(plain)]
     return [*first, *_fewer_epochs(plain), *_once(plain), *_storage(plain), *_repeats(plain)]
 
 
@@ -51,16 +51,18 @@ def _on_average(plain: pd.DataFrame, there: Sequence[str]) -> str:
         gaps = [gap for column in GAPS if (gap := mean_gap(rows, column, len(LABELS))) is not None]
         which = {(1, 1): ahead, (-1, -1): behind}.get(tuple(map(side, gaps)), neither)
         groups[which].append(f"{LABELS[name]} ({', '.join(f'{gap.estimate:+.1f}' for gap in gaps)})")
-    said = "; ".join(f"{which}: {', '.join(names)}" for which, names in groups.items() if names)
-    return f"- **Static random at equal energy**, average of all settings (data set and partition); {said}."
+    said = "; ".join(f"{which}: {', '.join(names)}" for which, names in groups.items() if names) or "none is told"
+    rest = [LABELS[name] for name in LABELS if name not in there]
+    left_out = f" Not finished in every setting, and so left out: {', '.join(rest)}." if rest else ""
+    return f"- **Static random at equal energy**, average of all settings (data set and partition); {said}.{left_out}"
 
 
-def _where(plain: pd.DataFrame, there: Sequence[str]) -> list[str]:
-    """Settings in which no method is shown ahead of static random."""
+def _where(plain: pd.DataFrame) -> list[str]:
+    """Settings in which no method is shown ahead of static random, of the methods that are finished there."""
     said = []
     for column, where in zip(GAPS, WHERE, strict=True):
         ahead: dict[str, bool] = {}
-        for name in there:
+        for name in LABELS:
             for one in settings(plain, against_random(name), column, len(LABELS)):
                 ahead[one.name] = ahead.get(one.name, False) or one.side > 0
         none = [name for name, is_ahead in ahead.items() if not is_ahead]
@@ -82,7 +84,11 @@ def _turns(plain: pd.DataFrame) -> str:
             for here, there in zip(common, own, strict=True)
             if here.side * there.side < 0
         ]
-    shifts = f"adds on skewed shards, as far as shown: {', '.join(moved)}" if moved else "is not shown to move a gap"
+    shifts = (
+        f"adds on shards that are not IID, as far as shown: {', '.join(moved)}"
+        if moved
+        else "is not shown to move a gap"
+    )
     signs = f"turns the sign of {'; '.join(turned)}" if turned else "turns no sign that is shown on the common test set"
     return f"- **The own mix** {shifts}. It {signs}."
 
@@ -109,8 +115,8 @@ def _once(plain: pd.DataFrame) -> list[str]:
         names = f" ({', '.join(ahead)})" if ahead else ""
         said.append(f"ahead in {len(ahead)}{names} and behind in {behind} of {len(found)} cases on the {where}")
     return [
-        "- **On a device that stores all its data**, static methods are set against fewer epochs at equal keep ratio, "
-        f"scoring not even charged: {'; '.join(said)}."
+        f"- **On a device that stores all its data**, {', '.join(LABELS[name] for name in STATIC)} are set against "
+        f"fewer epochs at equal keep ratio, scoring not even charged: {'; '.join(said)}."
     ]
 
 
@@ -119,8 +125,8 @@ def _storage(plain: pd.DataFrame) -> list[str]:
     said = []
     for column, where in zip(GAPS, WHERE, strict=True):
         gaps = {}
-        for name in STATIC:
-            gap = mean_gap(cell(plain, against_random(name), MEAN), column, len(STATIC))
+        for name in everywhere(plain, KEPT):
+            gap = mean_gap(cell(plain, against_random(name), MEAN), column, len(KEPT))
             if gap is not None:
                 gaps[name] = gap
         if not gaps:

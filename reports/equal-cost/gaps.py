@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from results import MEAN, to_matrix
@@ -16,6 +18,7 @@ LABELS = {
     "online-loss": "online loss",
     "online-loss-unbiased": "unbiased online loss",
     "random-balanced": "balanced random",
+    "equal-classes": "equal classes",
     "top-loss": "top loss",
     "top-loss-balanced": "balanced top loss",
 }
@@ -31,6 +34,14 @@ def cell(rows: pd.DataFrame, question: Question, keep_ratio: str) -> pd.DataFram
     """The rows of one question at one keep ratio, or of its MEAN."""
     wanted = pd.Series({**question._asdict(), "keep_ratio": keep_ratio})
     return rows[(rows[list(wanted.index)] == wanted).all(axis=1)]
+
+
+def everywhere(plain: pd.DataFrame, methods: Iterable[str]) -> list[str]:
+    """The methods that are finished in every (data set, partition) of these rows: their means are of all settings."""
+    where = ["data", "partition"]
+    every = len(plain[where].drop_duplicates())
+    counts = {name: len(cell(plain, against_random(name), MEAN)[where].drop_duplicates()) for name in methods}
+    return [name for name, count in counts.items() if count == every > 0]
 
 
 def mean_gap(rows: pd.DataFrame, column: str, tests: int) -> Interval | None:

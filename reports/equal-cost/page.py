@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from follows import follows, legend
-from gaps import LABELS, against_random, cell, mean_gap
+from gaps import LABELS, against_random, cell, everywhere, mean_gap
 from results import KEYS, MEAN, MOVING, RATIOS, current, read
 from study.comparisons import COST, FEWER_EPOCHS, GAPS, Question
+from study.running import MAIN
 from study.wording import SHOWN, shards, side, text, wrapped
 
 from edgesim.analysis.intervals import Interval
@@ -39,10 +41,10 @@ def page(results: pd.DataFrame, points: Sequence[Any]) -> str:
         return (
             f"# Accuracy at equal total cost\n\nNo point of {len(points)} is finished. `make equal-cost` runs them.\n"
         )
-    rows, first = _marked(rows, points)
+    rows, partitions = _marked(rows, points), _partitions(points)
     plain = where(rows, PLAIN)
     lines = ["# Accuracy at equal total cost", "", *_about(rows, points), ""]
-    lines += ["## What follows", "", *follows(plain), *_stays(_changed(rows, first)), ""]
+    lines += ["## What follows", "", *follows(plain), *_stays(_changed(rows, partitions)), ""]
     lines += [*_by_shards(plain), *_moving(plain)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -53,15 +55,21 @@ def details(results: pd.DataFrame, points: Sequence[Any]) -> str:
     lines += wrapped("The first page of the study says what the numbers are, and names the methods.")
     rows = current(results, points)
     if not rows.empty:
-        rows, first = _marked(rows, points)
-        lines += ["", *_by_price(where(rows, PLAIN)), *_factors(rows, _changed(rows, first))]
+        rows, partitions = _marked(rows, points), _partitions(points)
+        lines += ["", *_by_price(where(rows, PLAIN)), *_factors(rows, partitions)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _marked(rows: pd.DataFrame, points: Sequence[Any]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The rows with a column `second`, true for another network than the first of a data set; and the first ones."""
+def _marked(rows: pd.DataFrame, points: Sequence[Any]) -> pd.DataFrame:
+    """The rows with a column `second`, true for another network than the first of a data set."""
     first = {point.data: point.model for point in reversed(points)}
-    return rows.assign(second=rows["model"] != rows["data"].map(first)), first
+    return rows.assign(second=rows["model"] != rows["data"].map(first))
+
+
+def _partitions(points: Sequence[Any]) -> dict[str, int]:
+    """Data set -> number of its partitions."""
+    pairs = dict.fromkeys((point.data, point.partition) for point in points)
+    return dict(Counter(data for data, _ in pairs))
 
 
 def where(rows: pd.DataFrame, values: dict[str, object]) -> pd.DataFrame:
@@ -70,8 +78,8 @@ def where(rows: pd.DataFrame, values: dict[str, object]) -> pd.DataFrame:
 
 
 def _about(rows: pd.DataFrame, points: Sequence[Any]) -> list[str]:
-    done = set(map(tuple, rows[KEYS].drop_duplicates().to_numpy()))
-    missing = [point for point in points if tuple(getattr(point, key) for key in KEYS) not in done]
+    done = set(map(tuple, rows[[*KEYS, "design"]].drop_duplicates().to_numpy()))
+    missing = [one for one in points if (*(getattr(one, key) for key in KEYS), one.design) not in done]
     plain = where(rows, PLAIN)
     devices, seeds = (int(rows[name].max()) for name in ("devices", "seeds"))
     sizes = "; ".join(_size(plain[plain["data"] == data], data) for data in SHOWN if (plain["data"] == data).any())
@@ -82,6 +90,7 @@ def _about(rows: pd.DataFrame, points: Sequence[Any]) -> list[str]:
             f"points. ± is half of its 95 % interval over {devices} devices and {seeds} seeds; **bold** leaves out 0. "
             "Devices are Raspberry Pi 5, train alone and weigh the same. *Own mix* weighs the classes of the common "
             "test set like the device's own data. α is the Dirichlet partition's; 0.1 is more skewed than 0.5. "
+            "By user: a device has whole people. "
             f"Sizes are small: {sizes}."
         ),
         "",
@@ -107,6 +116,7 @@ def _listed(missing: Sequence[Any]) -> str:
     groups: dict[str, list[str]] = {}
     for point in missing:
         what = f"{SHOWN[point.data]} {point.model} {point.optimizer} noise {100 * point.label_noise:g} %"
+        what += "" if point.variant == MAIN else f", {point.variant}"
         groups.setdefault(what, []).append(shards(point.partition))
     return "; ".join(f"{what} ({', '.join(names)})" for what, names in groups.items())
 
@@ -130,8 +140,10 @@ def _by_shards(plain: pd.DataFrame) -> list[str]:
             rows.append(((SHOWN[str(data)], f"{shards(str(partition))}{own}"), gaps))
     order = list(SHOWN.values())
     rows.sort(key=lambda row: order.index(row[0][0]))
+    there = everywhere(plain, LABELS)
     for column, view in zip(GAPS, ("common test set", "own mix"), strict=True):
-        every = [mean_gap(cell(plain, against_random(name), MEAN), column, len(LABELS)) for name in LABELS]
+        cells = [cell(plain, against_random(name), MEAN) if name in there else plain[:0] for name in LABELS]
+        every = [mean_gap(own, column, len(LABELS)) for own in cells]
         rows.append((("**all**", view), every))
     return [
         "## All keep ratios together",
@@ -191,16 +203,15 @@ def _alone(rows: pd.DataFrame) -> Interval | None:
     return Interval(row["gap"], row["gap_low"], row["gap_high"], n=int(row["pairs"]))
 
 
-def _changed(rows: pd.DataFrame, first: dict[str, str]) -> dict[str, dict[str, list[Interval | None]]]:
+def _changed(rows: pd.DataFrame, partitions: dict[str, int]) -> dict[str, dict[str, list[Interval | None]]]:
     """Data set -> change -> one gap per method: means over partitions and keep ratios on the common test set."""
-    partitions = rows["partition"].nunique()
     return {
         data: {
-            change: _over_partitions(where(rows[rows["data"] == data], {**PLAIN, **values}), partitions)
+            change: _over_partitions(where(rows[rows["data"] == data], {**PLAIN, **values}), partitions[data])
             for change, values in CHANGES.items()
         }
         for data in SHOWN
-        if data in first
+        if data in partitions
     }
 
 
@@ -225,8 +236,9 @@ def _stays(changed: dict[str, dict[str, list[Interval | None]]]) -> list[str]:
     ]
 
 
-def _factors(rows: pd.DataFrame, changed: dict[str, dict[str, list[Interval | None]]]) -> list[str]:
+def _factors(rows: pd.DataFrame, partitions: dict[str, int]) -> list[str]:
     """Label noise, SGD and a second network beside the plain points."""
+    changed = _changed(rows, partitions)
     table = [((SHOWN[data], change), own) for data, gaps in changed.items() for change, own in gaps.items()]
     networks = rows[rows["second"]].groupby("model", sort=False)["data"].unique()
     seconds = "; ".join(f"{model} on {', '.join(SHOWN[one] for one in data)}" for model, data in networks.items())
@@ -236,9 +248,9 @@ def _factors(rows: pd.DataFrame, changed: dict[str, dict[str, list[Interval | No
         *wrapped(
             "Common test set, mean over keep ratios and partitions; the intervals of a row hold together. Second "
             f"network: {seconds or 'not finished'} (linear: softmax regression, as convolutions on CIFAR-10 take too "
-            "long here)."
+            "long here). A dash: not run, or not finished at every partition."
         ),
-        *_crossed(rows),
+        *_crossed(rows, partitions),
         "",
         *_table(("data", "change"), table),
     ]
@@ -246,23 +258,22 @@ def _factors(rows: pd.DataFrame, changed: dict[str, dict[str, list[Interval | No
 
 def _over_partitions(part: pd.DataFrame, partitions: int) -> list[Interval | None]:
     """One gap per method, where all partitions are finished."""
-    if part["partition"].nunique() < partitions:
-        return [None] * len(LABELS)
-    return [mean_gap(cell(part, against_random(name), MEAN), "gap", len(LABELS)) for name in LABELS]
+    cells = [cell(part, against_random(name), MEAN) for name in LABELS]
+    return [mean_gap(own, "gap", len(LABELS)) if own["partition"].nunique() == partitions else None for own in cells]
 
 
-def _crossed(rows: pd.DataFrame) -> list[str]:
+def _crossed(rows: pd.DataFrame, partitions: dict[str, int]) -> list[str]:
     """Digits with all factors crossed: in how many combinations a method is shown ahead and behind."""
-    partitions = rows["partition"].nunique()
     found = [
         gaps
         for _, part in rows[rows["data"] == "digits"].groupby(["model", "optimizer", "label_noise"], sort=False)
-        if any(gaps := _over_partitions(part, partitions))
+        if any(gaps := _over_partitions(part, partitions["digits"]))
     ]
     if len(found) <= len(CHANGES):
         return []
-    counts = [
-        f"{name} {sum(side(gap) > 0 for gap in gaps if gap)}/{sum(side(gap) < 0 for gap in gaps if gap)}"
-        for name, gaps in zip(LABELS.values(), zip(*found, strict=True), strict=True)
-    ]
+    counts = []
+    for name, gaps in zip(LABELS.values(), zip(*found, strict=True), strict=True):
+        there = [gap for gap in gaps if gap]
+        fewer = f" (of {len(there)})" if len(there) < len(found) else ""
+        counts.append(f"{name} {sum(side(gap) > 0 for gap in there)}/{sum(side(gap) < 0 for gap in there)}{fewer}")
     return wrapped(f"Digits with all factors crossed, {len(found)} combinations, ahead/behind: {', '.join(counts)}.")

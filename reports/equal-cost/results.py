@@ -35,12 +35,16 @@ from edgesim.analysis.intervals import interval
 
 FILE = "results.csv"
 KEYS = ["data", "partition", "model", "optimizer", "label_noise"]
+"""with the method they name a row's point: points of equal KEYS have methods of their own"""
 RATIOS = (0.1, 0.2, 0.3, 0.5)
 """keep ratios of the page; 0.05 ran so that what costs less than random at 0.1 has a partner"""
 MEAN = "mean"
 MOVING = ("rs2", "online-loss", "online-loss-unbiased")
 SCORED = ("top-loss", "top-loss-balanced")
 STATIC = (*SCORED, "random-balanced")
+"""static methods that ran beside fewer epochs"""
+KEPT = (*STATIC, "equal-classes")
+"""every static method"""
 
 
 def questions(methods: Iterable[str]) -> list[Question]:
@@ -79,8 +83,9 @@ def add(folder: Path, point: Any, run: Path) -> None:
     """
     found = running.finished(run)
     known = read(folder)
-    here = (known[KEYS] == pd.Series({key: getattr(point, key) for key in KEYS})).all(axis=1)
     rows = of_records(found.records)
+    here = (known[KEYS] == pd.Series({key: getattr(point, key) for key in KEYS})).all(axis=1)
+    here &= known["method"].isin(rows["method"])
     rows = rows.assign(**{key: getattr(point, key) for key in KEYS}, design=point.design, epochs=point.epochs)
     rows = rows[[*KEYS, "design", *(name for name in rows if name not in KEYS and name != "design")]]
     table = pd.concat([known[~here], rows], ignore_index=True) if len(known) else rows

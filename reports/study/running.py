@@ -16,8 +16,12 @@ from edgesim.errors import EdgesimError
 from edgesim.results.run_folder import Run
 from edgesim.runtime import SerialExecutor
 
+MAIN = "main"
+"""the variant of a point that changes nothing"""
 PARTITIONS = {"iid": None, "dirichlet-0.5": 0.5, "dirichlet-0.1": 0.1}
 """name -> alpha of the Dirichlet distribution"""
+USERS = "users"
+"""the partition of data that name their users: every device has the samples of whole users"""
 
 
 class Point(Protocol):
@@ -40,9 +44,11 @@ def partition(name: str, smallest_shard: int) -> Any:
     """The `partition` of a scenario.
 
     Args:
-        name: one of PARTITIONS.
+        name: one of PARTITIONS, or USERS.
         smallest_shard: samples, for the skewed ones.
     """
+    if name == USERS:
+        return {"name": "by-column", "column": "subject"}
     alpha = PARTITIONS[name]
     return {"name": "dirichlet", "alpha": alpha, "min_size": smallest_shard} if alpha else "iid"
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from edgesim.analysis.intervals import Interval
 from edgesim.formatting import n_of
+from study.running import USERS
 
 SHOWN = {
     "digits": "digits", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10", "watch": "WISDM watch",
-    "paper": "CIFAR-10 at the paper's size",
+    "har-watch": "WISDM watch", "paper": "CIFAR-10 at the paper's size",
 }  # fmt: skip
 """data set -> its name in sentences"""
 BOUNDS = (-100.0, 100.0)
@@ -39,8 +40,8 @@ def side(gap: Interval) -> int:
 
 
 def shards(partition: str) -> str:
-    """'iid' or 'α 0.1'."""
-    return partition.replace("dirichlet-", "α ")
+    """'iid', 'α 0.1' or 'by user'."""
+    return "by user" if partition == USERS else partition.replace("dirichlet-", "α ")
 
 
 def told(found: Sequence[Setting], everything: bool = True) -> str:
