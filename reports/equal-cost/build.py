@@ -39,8 +39,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     MAIN: {},
     MORE: {"pruning.methods": ["full", "random", {"name": "random", "label": MORE, "sampler": "class-balanced"}]},
 }
-"""name -> changes of the scenario. MORE adds a method to a point that ran without it. A trial depends on nothing but its
-seed, device, method and keep ratio: full and random are those of the main point, whose records stay."""
+"""name -> changes of the scenario. MORE adds a method to a point that ran without it. A trial depends on nothing but
+its seed, device, method and keep ratio: full and random are those of the main point, whose records stay."""
 
 
 class Point(NamedTuple):
