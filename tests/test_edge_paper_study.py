@@ -16,6 +16,8 @@ REPORTS = Path(__file__).parents[1] / "reports"
 STUDY = REPORTS / "edge-paper"
 sys.path[:0] = [str(STUDY), str(REPORTS)]
 
+import paper_auto  # noqa: E402
+import paper_auto_page  # noqa: E402
 import paper_claims  # noqa: E402
 import paper_costs  # noqa: E402
 import paper_estimates  # noqa: E402
@@ -161,3 +163,86 @@ def test_the_papers_configuration_is_valid_and_is_planned(tmp_path):
     plan = edgesim.plan(edgesim.load_scenario(points[0].file, {**points[0].overrides, **few}))
     assert (len(plan), set(plan["shard_size"])) == (10 * 2, {20})
     assert (plan["limit"] == "").all()  # every device has the memory
+
+
+def auto_trials(gaps, method="auto"):
+    """Trials at 0.5 whose method -> accuracy minus random's, in points; the method is at 0."""
+    base = np.array([[0.5, 0.6], [0.7, 0.55]])
+    accuracies = {"full": base + 0.1, method: base, **{name: base - gap / 100 for name, gap in gaps.items()}}
+    return trials(accuracies)
+
+
+def test_the_best_opponent_of_auto_is_chosen_by_setting_and_settings_count_once():
+    """Gaps of auto: to random 3 and 5, to the best of each setting -2 (fewer epochs) and 1 (rs2)."""
+    one = auto_trials({"random": 3, "fewer-epochs": -2, "rs2": 4, "online-loss": 1})
+    two = auto_trials({"random": 5, "fewer-epochs": 3, "rs2": 1, "online-loss": 2})
+    other = POINT._replace(data="watch", model="cnn1d")
+    rows = list(paper_auto.rows({POINT: one, other: two}))
+    best = [row for row in rows if row.claim == paper_auto.IN_SETTING_BEST and row.further["at"] == "ratio"]
+    assert [(row.further["opponent"], round(row.found.estimate, 6)) for row in best] == [
+        ("fewer-epochs", -2),
+        ("rs2", 1),
+    ]
+    average = [row for row in rows if row.claim == paper_auto.ON_AVERAGE]
+    keys = [(row.point.variant, *(row.further[name] for name in ("opponent", "at", "keep_ratio"))) for row in average]
+    found = dict(zip(keys, (row.found.estimate for row in average), strict=True))
+    for at in ("ratio", "cost", "ratio, own mix"):
+        assert found["all", "random", at, "0.5"] == pytest.approx(4)
+        assert found["all", "best", at, "mean"] == pytest.approx(-0.5)
+    assert found["tuned", "best", "cost", "0.5"] == pytest.approx(-2)
+    assert found["untuned", "best", "cost", "0.5"] == pytest.approx(1)
+    table = pd.DataFrame(paper_results._auto({POINT: one, other: two}, {}))
+    told = "\n".join(paper_auto_page.section(Rows(table)))
+    line = "| equal cost, 0.5: above on average | **+4.0 ±0.0** holds | **-0.5 ±0.0** does not hold | – | – |"
+    assert line in told
+    assert "never shown below | 0 of 2: holds | 1 of 2 (digits iid small-cnn (light)): does not hold | – | – |" in told
+    assert "untuned data, equal cost: never shown below | 0 of 1: holds | 0 of 1: holds |" in told
+    assert "on WISDM watch it was not" in told
+    assert "| tuned | equal cost | 0.5 |" in "\n".join(paper_auto_page.details(Rows(table)))
+
+
+def test_a_subset_that_is_stored_has_static_opponents_alone():
+    records = auto_trials({"random": 3, "fewer-epochs": -9, "random-balanced": 1}, "auto-subset")
+    setting = paper_auto.AutoSetting(POINT, records, "auto-subset")
+    assert setting.opponents == ("random", "random-balanced")
+    assert setting.best("ratio", "gap") == "random-balanced"
+
+
+def test_auto_that_costs_less_than_random_has_a_partner_at_the_smaller_ratio():
+    """Random: 2.5 J and 0.3 at 0.25, 5 J and 0.5 at 0.5; auto at 4 J has 0.5, so that random's line is at 0.42."""
+    flat = np.full((2, 2), 0.5)
+    records = trials({"full": flat + 0.1, "random": flat, "auto": flat}, {"auto": 4.0})
+    few = records[records["method"] == "random"].assign(
+        keep_ratio=0.25, test_accuracy=0.3, local_accuracy=0.3, device_energy_j=2.5)  # fmt: skip
+    assert paper_auto.AutoSetting(POINT, records, "auto").gaps("random", "cost", "gap") == {}
+    both = paper_auto.AutoSetting(POINT, pd.concat([records, few], ignore_index=True), "auto")
+    assert both.ratios == (0.5,)
+    np.testing.assert_allclose(both.gaps("random", "cost", "gap")[0.5], 8)
+
+
+def test_choices_of_auto_are_counted_with_their_ranges():
+    assert paper_records.choice_of('{"loss_steps": 8.0, "auto": "batches: all"}') == "batches: all"
+    assert paper_records.choice_of("") == paper_records.choice_of('{"strata": 3}') == ""
+    records = auto_trials({"random": 1})
+    told = ["batches by loss for 8 steps: why", "batches by loss for 46 steps: why", "none: why"]
+    own = records["method"] == "auto"
+    records[paper_records.CHOICE] = ""
+    records.loc[own, paper_records.CHOICE] = [*told, told[0]]
+    rows = [row for row in paper_auto.rows({POINT: records}) if row.claim == paper_auto.CHOSE]
+    assert {row.further["opponent"]: row.found.estimate for row in rows} == {
+        "batches by loss for 8 to 46 steps: why": 0.75, "none: why": 0.25
+    }  # fmt: skip
+    told = "\n".join(paper_auto_page._choices(Rows(pd.DataFrame(paper_results._auto({POINT: records}, {})))))
+    assert "| auto | 0.5 | batches by loss for 8 to 46 steps | why | 75 % |" in told
+
+
+def test_points_are_different_and_every_setting_of_auto_has_its_main_point_first():
+    every = paper_points.every_point()
+    assert len(set(every)) == len({point.name for point in every}) == len(every)
+    names = [point.name for point in paper_points.points()]
+    for point in paper_points.points():
+        if point.variant in (paper_points.MORE, paper_points.SMALLER):
+            assert names.index(point._replace(variant=paper_points.MAIN).name) < names.index(point.name)
+    assert names.index("handwriting-users-small-cnn") == names.index("watch-dirichlet-0.1-cnn1d") + 1
+    by_user = next(point for point in every if point.partition == "users")
+    assert edgesim.load_scenario(by_user.file, by_user.overrides).name == "handwriting-users-small-cnn"

@@ -50,7 +50,7 @@ def _claims() -> list[tuple[str, Test, Callable[[Rows], str]]]:
         ("1 above random at every ratio, equal ratio", _at_every_ratio, _pooled("random", at="ratio")),
         ("1 lead larger up to 0.3 than from 0.5 on", _of("most_at_small_ratios"), _range("most_at_small_ratios")),
         ("1 above random, equal cost", _of("above_random_mean", at="cost"), _pooled("random", at="cost")),
-        ("1 the same on the own mix (skewed)", _skewed("above_random_mean", at="cost" + mix),
+        ("1 the same on the own mix (not IID)", _skewed("above_random_mean", at="cost" + mix),
          _pooled("random", at="cost" + mix)),
         ("1 above the best opponent, equal ratio", _of("above_best", at="ratio"), _worst("ratio")),
         ("1 above the best opponent, equal cost", _of("above_best", at="cost"), _worst("cost")),
@@ -73,7 +73,7 @@ def _of(claim: str, **values: str) -> Test:
 
 
 def _skewed(claim: str, **values: str) -> Test:
-    """The same in skewed settings only."""
+    """The same in settings that are not IID."""
     own = _of(claim, **values)
     return lambda rows, point: own(rows, point) if point.partition != "iid" else ""
 

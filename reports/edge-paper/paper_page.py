@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import paper_auto_page
 import paper_costs
 import paper_curves
 import paper_reasons
@@ -53,23 +54,27 @@ def page(results: pd.DataFrame, costs: pd.DataFrame | None) -> str:
         return NONE
     lines = ["# The edge paper's claims, tested", "", *_about(rows), ""]
     lines += ["## Claims and verdicts", "", *claims_table(rows), ""]
-    lines += ["## Setting by setting", "", *_settings(rows), ""]
+    lines += ["[Setting by setting, and what a device's speed, shard and skew change](details.md).", ""]
     if costs is not None:
         lines += ["## Cost against the paper's section V-D", "", *_costs(costs), ""]
     lines += [*paper_reasons.section(rows), ""]
-    lines += ["## Devices differ", "", *_benefit(rows), ""]
+    lines += [*paper_auto_page.section(rows), ""]
     lines += ["## What to do", "", *advice(rows)]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def details(results: pd.DataFrame, costs: pd.DataFrame | None) -> str:
-    """Two more tables: cost per kind of device, and forms of the method (arguments as of `page`)."""
+    """More tables: settings, devices, cost per kind of device, forms of the method, `auto` (arguments as of `page`)."""
     lines = ["# The edge paper's claims: details", "", "[The first page](README.md) says what the numbers are.", ""]
+    rows = Rows(results)
+    if rows.settings():
+        lines += ["## Setting by setting", "", *_settings(rows), "", "## Devices differ", "", *_benefit(rows), ""]
     if costs is not None:
         lines += ["## Cost per kind of device", "", *_cost_table(costs), ""]
-    found = paper_reasons.forms(Rows(results))
+    found = paper_reasons.forms(rows)
     if found:
         lines += ["## Forms of the method", *found]
+    lines += paper_auto_page.details(rows)
     return "\n".join(lines).rstrip() + "\n"
 
 

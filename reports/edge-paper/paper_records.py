@@ -6,6 +6,7 @@ Run folders can be removed: nothing is read from them once the file is there.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ OF_RECORDS = [
 SKEW, CLASSES, WRONG, HARD = "skew", "kept_classes", "kept_wrong_labels", "kept_hardness"
 """device: total variation distance of its class shares from the fleet's. Trial: share of the device's classes that it
 keeps; share of wrong labels among what it keeps; mean `hardness` of what it keeps"""
+CHOICE = "choice"
+"""trial of `auto`: what it chose and why, as its record says; the column is there where a trial has one"""
 NEIGHBOURS = 10
 MOST_SAMPLES = 3_000
 """of a data set whose neighbours are looked for"""
@@ -63,7 +66,9 @@ def of_run(point: Point, folder: Path) -> pd.DataFrame:
     """
     run = running.finished(folder)
     records = run.records
-    table = records[OF_RECORDS].merge(_skews(run.shards), on=["seed", "device"], how="left")
+    choices = records["notes"].map(choice_of)
+    table = records[OF_RECORDS].assign(**({CHOICE: choices} if choices.any() else {}))
+    table = table.merge(_skews(run.shards), on=["seed", "device"], how="left")
     table = table.merge(_kept(run.selections, run.shards, _about_samples(point)), on=KEY, how="left")
     for name in table.select_dtypes("float64"):
         if name not in ("keep_ratio", "device_energy_j"):  # these two are compared with one another, bit for bit
@@ -76,6 +81,15 @@ def of_run(point: Point, folder: Path) -> pd.DataFrame:
         "train_curve": [round(float(value), 4) for value in curve],
     }
     return table
+
+
+def choice_of(notes: str) -> str:
+    """The note `auto` of a record, '' where there is none.
+
+    Args:
+        notes: the record's, as JSON; '' = none.
+    """
+    return str(json.loads(notes).get("auto", "")) if notes else ""
 
 
 def _skews(shards: pd.DataFrame) -> pd.DataFrame:

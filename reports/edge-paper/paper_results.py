@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import paper_auto
 import paper_records
 from paper_estimates import (
     COST,
@@ -21,7 +22,7 @@ from paper_estimates import (
     pooled,
     verdict,
 )  # fmt: skip
-from paper_points import MAIN, MERGED, SIZES, TWICE, Point, every_point
+from paper_points import MAIN, MERGED, SIZES, SMALLER, TWICE, Point, every_point
 from study.comparisons import GAPS
 
 from edgesim.analysis.claims import MARGINS, paper_claims
@@ -64,9 +65,12 @@ def table(folder: Path) -> pd.DataFrame:
     settings = [Setting(point, records) for point, records in main.items()]
     rows = [row for setting in settings for row in (*_attributes(setting), *_accuracy(setting), *_costs(setting))]
     rows += [row for point in there if point.variant == TWICE for row in _converged(point, there)]
-    rows += [row for point in there if point.variant not in (MAIN, TWICE, *MERGED) for row in _variant(point, there)]
-    rows += [row for setting in settings for row in (*_kept(setting.point, setting.records), *_more(setting))]
-    rows += [*_pooled(settings), *_benefit(settings)]
+    apart = (MAIN, TWICE, SMALLER, *MERGED)
+    rows += [row for point in there if point.variant not in apart for row in _variant(point, there)]
+    others = [other for setting in settings for other in _others(setting)]
+    rows += [row for setting in settings for row in _kept(setting.point, setting.records)]
+    rows += [row for other in others for row in _against_random(other)]
+    rows += [*_pooled(settings, others), *_benefit(settings), *_auto(main, there)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -137,11 +141,10 @@ def _variant(point: Point, there: dict[Point, pd.DataFrame]) -> Iterator[dict[st
     yield from _kept(point, records)
 
 
-def _more(setting: Setting) -> Iterator[dict[str, object]]:
-    """Every other method of a setting against random, and against full at each ratio."""
-    for name in dict.fromkeys(setting.records["method"]):
-        if name not in (FULL, RANDOM, IMPORTANCE):
-            yield from _against_random(Setting(setting.point, setting.records, str(name)))
+def _others(setting: Setting) -> list[Setting]:
+    """The same trials, seen from every other method."""
+    names = [str(name) for name in dict.fromkeys(setting.records["method"]) if name not in (FULL, RANDOM, IMPORTANCE)]
+    return [Setting(setting.point, setting.records, name) for name in names]
 
 
 def _against_random(setting: Setting) -> Iterator[dict[str, object]]:
@@ -161,7 +164,7 @@ def _kept(point: Point, records: pd.DataFrame) -> Iterator[dict[str, object]]:
                 yield _row(point, column, found, "share", method=str(method), keep_ratio=f"{float(str(ratio)):g}")
 
 
-def _pooled(settings: list[Setting]) -> Iterator[dict[str, object]]:
+def _pooled(settings: list[Setting], others: list[Setting]) -> Iterator[dict[str, object]]:
     """Means over the settings of a group: all, by network, by partition, by data set; others than importance over all.
 
     `at` has ", own mix" where the accuracy is weighed by the device's own classes.
@@ -180,10 +183,8 @@ def _pooled(settings: list[Setting]) -> Iterator[dict[str, object]]:
             further = {"method": IMPORTANCE, "keep_ratio": f"{ratio:g}", "opponent": FULL, "threshold": -100 * margin}
             yield _row(Point(ALL, ALL, ALL, ALL), "pooled", found, "points", **further,
                        verdict=verdict(found, -100 * margin))  # fmt: skip
-    others = dict.fromkeys(str(name) for one in settings for name in one.records["method"])
-    for method in (name for name in others if name not in (FULL, RANDOM, IMPORTANCE)):
-        own = [Setting(one.point, one.records, method) for one in settings if (one.records["method"] == method).any()]
-        yield from _mean_of((ALL, ALL, ALL), own, RANDOM)
+    for method in dict.fromkeys(one.method for one in others):
+        yield from _mean_of((ALL, ALL, ALL), [one for one in others if one.method == method], RANDOM)
 
 
 def _mean_of(key: tuple[str, str, str], own: list[Setting], opponent: str) -> Iterator[dict[str, object]]:
@@ -195,6 +196,18 @@ def _mean_of(key: tuple[str, str, str], own: list[Setting], opponent: str) -> It
                 further = {"method": own[0].method, "keep_ratio": "mean", "opponent": opponent, "at": at + where}
                 further |= {"threshold": 0.0, "verdict": verdict(found, 0)}
                 yield _row(Point(*key, ALL), "pooled", found, "points", **further)
+
+
+def _auto(main: dict[Point, pd.DataFrame], there: dict[Point, pd.DataFrame]) -> Iterator[dict[str, object]]:
+    """The goal of `auto`, and what it chose; its opponents have their trials of SMALLER points too."""
+    merged = dict(main)
+    for point, records in there.items():
+        if point.variant == SMALLER and (of := point._replace(variant=MAIN)) in main:
+            merged[of] = pd.concat([main[of], records], ignore_index=True)
+            yield _row(of, "smaller", Interval(float(records["keep_ratio"].iloc[0])), "", method=RANDOM)
+    for one in paper_auto.rows(merged):
+        judged = {"threshold": 0.0, "verdict": verdict(one.found, 0)} if one.unit == "points" else {}
+        yield _row(one.point, one.claim, one.found, one.unit, **one.further, **judged)
 
 
 def _benefit(settings: list[Setting]) -> Iterator[dict[str, object]]:

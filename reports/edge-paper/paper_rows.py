@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from paper_points import MAIN, MERGED, MOBILENET, SIZES, VARIANTS, Point
+from paper_points import MAIN, MERGED, MOBILENET, SIZES, SMALLER, VARIANTS, Point
+from study.running import USERS
 from study.wording import SHOWN, shards
 
 from edgesim.analysis.intervals import Interval
@@ -26,7 +27,13 @@ class Rows:
         return self.table[wanted]
 
     def has(self, point: Point) -> bool:
-        """True where results of a point are there; those of further methods are with its main point."""
+        """True where results of a point are there; those of further methods are with its main point.
+
+        Those of a SMALLER point are partners of `auto` at its smallest ratio.
+        """
+        if point.variant == SMALLER:
+            own = self.of(claim="smaller", data=point.data, partition=point.partition, model=point.model)
+            return len(own) > 0
         merged = point.variant in MERGED
         variant = MAIN if merged else point.variant
         own = self.of(data=point.data, partition=point.partition, model=point.model, variant=variant)
@@ -61,7 +68,7 @@ class Rows:
         return sorted(set(found), key=float)
 
 
-ORDER = ["iid", "dirichlet-0.5", "dirichlet-0.1"]
+ORDER = ["iid", USERS, "dirichlet-0.5", "dirichlet-0.1"]
 
 
 def setting_name(point: Point) -> str:

@@ -14,6 +14,7 @@ from study.running import USERS
 
 SHOWN = {
     "digits": "digits", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10", "watch": "WISDM watch",
+    "handwriting": "handwriting",
     "har-watch": "WISDM watch", "paper": "CIFAR-10 at the paper's size",
 }  # fmt: skip
 """data set -> its name in sentences"""
