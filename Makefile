@@ -14,7 +14,7 @@ OLDEST_TESTS := $(addprefix tests/test_,tested_versions.py training.py documents
 	run.py::test_ray_starts_what_a_run_needs_and_no_more \
 	run.py::test_plain_ray_starts_all_of_ray)
 
-.PHONY: quickstart test lowest lint types docs bench reports equal-cost reproduce-edge-paper fuzz clean
+.PHONY: quickstart test lowest wheel lint types docs bench reports equal-cost reproduce-edge-paper fuzz clean
 
 quickstart: $(STAMP)
 	$(BIN)/edgesim run scenarios/quickstart.yaml
@@ -26,6 +26,15 @@ test: $(DEV)
 # A selection of tests that touches every dependency, at the oldest versions that pyproject.toml allows.
 lowest: $(LOWEST)/.installed
 	$(LOWEST)/bin/python -m pytest $(OLDEST_TESTS)
+
+# The files of a release: sdist and wheel, their metadata, and the wheel at work without the repository beside it, in the
+# environment of the oldest versions. `make lowest` uses the repository's files whatever is installed there.
+wheel: $(DEV) $(LOWEST)/.installed
+	rm -rf dist
+	$(BIN)/python -m build --installer uv >/dev/null
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps --reinstall dist/*.whl
+	$(LOWEST)/bin/python .ci/wheel.py
 
 lint: $(DEV)
 	$(BIN)/ruff check edgesim tests reports docs .ci

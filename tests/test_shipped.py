@@ -8,11 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
-import yaml
 from commands import command
 from conftest import ROOT
 
@@ -223,65 +221,3 @@ def test_the_starter_runs(tmp_path: Path) -> None:
     done = command("run", "first.yaml", "--serial", "--no-progress", *SMALL, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "run folder: runs/first-" in done.stdout
-
-
-CALLS = """
-import contextlib, io, json, os, sys
-import edgesim
-from edgesim.cli import main
-told = []
-for words in json.loads(sys.argv[1]):
-    sys.argv = ["edgesim", *(os.path.join("runs", *os.listdir("runs")) if word == "RUN" else word for word in words)]
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        try:
-            main()
-        except SystemExit as end:
-            assert not end.code, (words, end.code)
-    told.append(out.getvalue())
-print(json.dumps([edgesim.__file__, told]))
-"""
-"""calls several commands in one process; prints where edgesim lies, and what each of them printed"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("uv", path=str(Path(sys.executable).parent)) is None, reason="uv builds the wheel")
-def test_a_wheel_runs_the_quickstart_from_an_empty_folder(tmp_path: Path) -> None:
-    uv = str(Path(sys.executable).parent / "uv")
-    built = subprocess.run(
-        [uv, "build", "--wheel", "--out-dir", str(tmp_path / "dist"), str(ROOT)],
-        capture_output=True, text=True, check=False, timeout=250,
-    )  # fmt: skip
-    if "Failed to fetch" in built.stderr or "dns error" in built.stderr:
-        pytest.skip("the build backend cannot be fetched here")
-    assert built.returncode == 0, built.stderr
-    (wheel,) = (tmp_path / "dist").glob("*.whl")
-    site, empty = tmp_path / "site", tmp_path / "empty"
-    empty.mkdir()
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
-    names = {path.name for path in (site / "edgesim" / "_scenarios").iterdir()}
-    assert names == {path.name for path in (ROOT / "scenarios").iterdir()}
-    assert (site / "edgesim" / "cli" / "starter.yaml").is_file()
-    small = [part for value in ("training.epochs=1", "seeds=[0]", "dataset.limit_train=300", "pruning.keep_ratio=0.5")
-             for part in ("--set", value)]  # fmt: skip
-    calls = [
-        ["run", "quickstart", "--serial", "--no-progress", *small],
-        ["compare", "RUN", "--fleet", "phones", "--fleet", "raspberry-pis", "--json"],
-        ["init", "mine.yaml"],
-        ["validate", "--data", "mine.yaml", "quickstart"],
-        ["list", "scenarios"],
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(site), "COLUMNS": "100"}
-    done = subprocess.run(
-        [sys.executable, "-c", CALLS, json.dumps(calls)],
-        cwd=empty, env=environment, capture_output=True, text=True, check=False, timeout=280,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""  # nor at the process's end: libraries of torch complain there where none takes them down
-    where, (run, compared, _, _, listed) = json.loads(done.stdout)
-    assert where == str(site / "edgesim" / "__init__.py")
-    assert "run folder: runs/quickstart-" in run
-    (folder,) = (empty / "runs").iterdir()
-    assert yaml.safe_load((folder / "scenario.yaml").read_text())["name"] == "quickstart"
-    assert {row["fleet"] for row in json.loads(compared)["tables"]["fleets"]} == {"phones", "raspberry-pis"}
-    assert "quickstart" in listed
