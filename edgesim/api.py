@@ -18,6 +18,8 @@ from edgesim.scenario.loading import Scenario
 from edgesim.sessions import opening, run_session
 from edgesim.sessions.opening import Resume
 from edgesim.sessions.progress import Progress, Silent
+from edgesim.trackers.base import About
+from edgesim.trackers.following import following, parameters
 
 __all__ = [
     "WITH_FAILURES", "Progress", "Resume", "Silent", "data_notes", "load_run", "plan", "planned", "run",
@@ -54,10 +56,12 @@ def run(
         DataError: the data cannot be read.
         RunError: the folder cannot be used or written, something changed since the run was made, or Ray does not start.
     """
-    progress = progress or Silent()
     how = resume if isinstance(resume, Resume) else Resume() if resume else None
     folder, session = opening.opened(scenario, out, how)
-    with folder:
+    about = About(
+        scenario.name, folder.path, dict(parameters(scenario.document)), scenario.trial_count, len(scenario.fleet)
+    )
+    with folder, following(progress or Silent(), scenario.track, about) as watched:
         changed = bool(session.get("accepted"))
         # With other profiles a rule may choose other keep ratios, so that old results are of other trials.
         if len(folder.done) >= scenario.trial_count and not (changed and scenario.pruning.rule):
@@ -68,9 +72,10 @@ def run(
             if how and dataset is not None:
                 opening.check_data(folder, dataset, session, how)
             folder.begin(session, scenario.to_yaml())
-            options = run_session.Options(executor or RayExecutor, progress, trained)
+            options = run_session.Options(executor or RayExecutor, watched, trained)
             trials = run_session.run_missing(scenario, folder, dataset, options)
         run_session.complete(folder, trials, report)
+        watched.finish(Run(folder.path))
     return Run(folder.path)
 
 

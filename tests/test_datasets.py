@@ -450,7 +450,7 @@ def _made(folder: Path) -> Path:
 def test_table_describes_and_checks():
     assert list(DATASETS) == [
         "digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "svhn", "tiny-imagenet", "parquet", "image-folder",
-        "npz", "csv", "voc",
+        "npz", "csv", "voc", "huggingface",
     ]  # fmt: skip
     assert set(public.PUBLIC) < set(DATASETS)
     for name in DATASETS:

@@ -12,6 +12,7 @@ from conftest import DOCUMENT, ROOT
 
 from edgesim.config import validation
 from edgesim.data.datasets import DATASETS
+from edgesim.data.public import PUBLIC
 from edgesim.errors import ScenarioError
 from edgesim.hardware.conditions import Availability, Conditions, Energy
 from edgesim.models import MODELS
@@ -71,8 +72,9 @@ ROWS: list[tuple[str, Any]] = [
     ),
     ("dataset", {"name": "npz", "root": "x.npz", "columns": {"subject": "who", "site": ["a", "b"]}, "test": "within"}),
     ("dataset", {"name": "image-folder", "root": "x", "size": [8, 8]}),
+    ("dataset", {"name": "huggingface", "path": "someone/pets", "config": "small", "samples": "x"}),
     ("dataset", {"name": "voc", "root": "x", "classes": ["cell"], "size": [64, 64]}),
-    *[("dataset", name) for name in DATASETS if name not in ("parquet", "npz", "image-folder", "csv", "voc")],
+    *[("dataset", name) for name in DATASETS if name in ("digits", *PUBLIC, "tiny-imagenet")],
     *[("model", name) for name in MODELS],
     ("partition", {"name": "iid"}),
     ("partition", {"name": "dirichlet", "alpha": 1, "sizes": 20}),

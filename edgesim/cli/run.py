@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -57,6 +58,10 @@ def run(
     ] = False,
     hosts: Annotated[int | None, typer.Option(min=1, help="Number of Ray actors. Default: one per CPU.")] = None,
     address: Annotated[str | None, typer.Option(help="Address of a running Ray cluster, or 'auto'.")] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Tracker that follows the run: tensorboard, mlflow, wandb; one or more."),
+    ] = None,
     no_progress: Annotated[
         bool, typer.Option("--no-progress", help="Show no progress bar or lines; notes stay.")
     ] = False,
@@ -87,7 +92,8 @@ def run(
         raise typer.BadParameter("--accept-changes goes on with a run; give --resume, too")
     from edgesim.scenario.loading import load
 
-    loaded = load(scenario, overrides or ())
+    overrides = [*(overrides or ()), *([f"track={json.dumps(track)}"] if track else [])]
+    loaded = load(scenario, overrides)
     where = ["--serial"] * serial + (["--hosts", str(hosts)] if hosts else [])
     where += ["--address", address] if address else []
     if verify and out and not resume and (run := _finished(out, loaded)):
@@ -100,9 +106,7 @@ def run(
 
     if verify:
         _verify(finished, verify)
-    run_outcome.end(
-        finished, run_outcome.resume_command(scenario, finished.path, overrides or (), where), allow_failures
-    )
+    run_outcome.end(finished, run_outcome.resume_command(scenario, finished.path, overrides, where), allow_failures)
 
 
 def _run(

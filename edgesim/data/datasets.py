@@ -19,7 +19,7 @@ from edgesim.config.document_bounds import user_path
 from edgesim.data.boxes import check_packages
 from edgesim.data.dataset import Dataset
 from edgesim.data.dataset_arguments import DatasetSource, Limits
-from edgesim.data.own_files import Csv, ImageFolder, Npz, Parquet
+from edgesim.data.own_files import Csv, HuggingFace, ImageFolder, Npz, Parquet
 from edgesim.data.reading_notes import Note
 from edgesim.data.sample_form import CHANNELS
 from edgesim.data.voc_dataset import Voc
@@ -135,6 +135,7 @@ DATASETS: dict[str, type[DatasetSource]] = {
     "npz": Npz,
     "csv": Csv,
     "voc": Voc,
+    "huggingface": HuggingFace,
 }
 
 

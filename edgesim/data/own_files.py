@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.data.dataset import Dataset
@@ -18,6 +18,7 @@ from edgesim.errors import DataError
 from edgesim.tasks import TaskName
 
 if TYPE_CHECKING:
+    from edgesim.data.parquet import Layout
     from edgesim.data.table_windows import WindowLayout
 
 Side = Annotated[int, Field(ge=1, le=4096)]
@@ -25,17 +26,9 @@ Length = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 @checked_dataclass(kw_only=True)
-class Parquet(OwnNumbers):
-    """Your own samples in parquet files: images (Hugging Face layout), or lists and tensors of numbers."""
+class _Columns(OwnNumbers):
+    """Keys of tables with a column of samples and one of labels."""
 
-    root: str
-    """folder with the files, or the one file"""
-    train: str | None = None
-    """file name of the training split, or else a pattern; left out: train.parquet, train-*.parquet or the only file"""
-    test: str | None = None
-    """file name of the test split, or else a pattern; left out: test or validation. Of one table it is `within`
-    (samples of every subject, as column `split_within` says) or `subjects` (whole subjects, by `split_subject`). Both
-    columns hold train or test. With `test_share`, the samples are drawn instead"""
     samples: str | None = None
     """name of the column with the samples: images {bytes, path}, or lists or tensors of numbers; left out: the only one
     of images, else the only one of numbers"""
@@ -54,18 +47,88 @@ class Parquet(OwnNumbers):
     """reading of uint8 samples of two or three axes. images: [height, width], or with channels. arrays: channels first,
     as windows [channels, time] and spectrograms [1, mel, time]. Left out: images, with a note of two axes"""
 
+    def _layout(self, train: str | None, test: str | None) -> Layout:
+        """Of parquet files: these two name the splits' files."""
+        from edgesim.data import parquet
+
+        array = parquet.ArrayLayout(self.shape, self.tokens, self.channels, self.form)
+        return parquet.Layout(
+            train, test, self.samples, self.label, self.size, self._held_out, array, self.task, self.missing
+        )
+
+
+@checked_dataclass(kw_only=True)
+class Parquet(_Columns):
+    """Your own samples in parquet files: images (Hugging Face layout), or lists and tensors of numbers."""
+
+    root: str
+    """folder with the files, or the one file"""
+    train: str | None = None
+    """file name of the training split, or else a pattern; left out: train.parquet, train-*.parquet or the only file"""
+    test: str | None = None
+    """file name of the test split, or else a pattern; left out: test or validation. Of one table it is `within`
+    (samples of every subject, as column `split_within` says) or `subjects` (whole subjects, by `split_subject`). Both
+    columns hold train or test. With `test_share`, the samples are drawn instead"""
+
     def load(self, base: Path | None) -> Dataset:
         """As `DatasetSource.load`."""
         from edgesim.data import parquet
 
         if base is None:
             raise DataError("parquet: dataset.root is missing; name the folder with the data")
-        test = None if self._rule else self.test
-        array = parquet.ArrayLayout(self.shape, self.tokens, self.channels, self.form)
-        layout = parquet.Layout(
-            self.train, test, self.samples, self.label, self.size, self._held_out, array, self.task, self.missing
-        )
+        layout = self._layout(self.train, None if self._rule else self.test)
         return self._read(parquet.dataset_files(base, "parquet", layout))
+
+
+@checked_dataclass(kw_only=True)
+class HuggingFace(_Columns):
+    """A data set of the Hugging Face Hub or of its cache, or one that its library saved; `edgesim[huggingface]`."""
+
+    path: str
+    """name on the Hub (mnist, or user/name), or a folder that `save_to_disk` wrote. A folder begins with ./, ../, ~ or
+    /, or is given as an absolute path"""
+    config: str | None = None
+    """configuration of the data set, where it has several"""
+    revision: str | None = None
+    """branch, tag or commit on the Hub; left out: the newest that is there"""
+    train: str = "train"
+    """name of the training split"""
+    test: str | None = None
+    """name of the test split; left out: test, else validation. Of one split it is `within` or `subjects`, as with
+    parquet files"""
+    streaming: bool = False
+    """only false: devices need shards of known sizes, and a stream has neither a length nor a fixed order"""
+
+    @model_validator(mode="after")
+    def _readable(self) -> HuggingFace:
+        if self.streaming:
+            raise ValueError(
+                "`streaming: true` cannot be read: devices need shards of known sizes, and a stream has neither a "
+                "length nor a fixed order; leave it out (limit_train takes a part)"
+            )
+        if self.is_saved and (self.config or self.revision):
+            raise ValueError("`config` and `revision` are of data sets on the Hub; `path` is a folder: leave them out")
+        return self
+
+    @property
+    def is_saved(self) -> bool:
+        """True where `path` is a folder, not a name on the Hub."""
+        return self.path.startswith((".", "~", "/")) or Path(self.path).is_absolute()
+
+    @property
+    def location(self) -> str | None:
+        """The folder, where `path` is one."""
+        return self.path if self.is_saved else None
+
+    def load(self, base: Path | None) -> Dataset:
+        """As `DatasetSource.load`."""
+        from edgesim.data import huggingface
+
+        named = huggingface.Named(self.path, self.config, self.revision)
+        splits = huggingface.opened(named, base if self.is_saved else None)
+        chosen = huggingface.chosen(named, splits, self.train, None if self._rule else self.test, self._held_out)
+        with huggingface.as_parquet(named, chosen, self._layout("train.parquet", None)) as files:
+            return self._read(files)
 
 
 @checked_dataclass(kw_only=True)

@@ -104,7 +104,7 @@ def check_scenario(path: Path, before: dict[str, Any], now: dict[str, Any], use:
     Raises:
         RunError: with the differences.
     """
-    found = differences({**before, "run": {}}, {**now, "run": {}})
+    found = differences({**before, "run": {}, "track": []}, {**now, "run": {}, "track": []})
     if found:
         listed = "\n".join(f"  {place}: was {was!r}, now {value!r}" for place, was, value in found)
         raise RunError(f"{path} was made by another scenario and cannot be {use} by this one:\n{listed}")

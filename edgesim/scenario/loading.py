@@ -36,13 +36,13 @@ from edgesim.hardware.conditions import AUTO_MODE
 from edgesim.hardware.fleet import Fleet
 from edgesim.scenario import keep_ratio, method_options, pruning_section, task_checks
 from edgesim.scenario.pruning_section import Pruning
-from edgesim.scenario.run_section import RunSection
+from edgesim.scenario.run_section import RunSection, trackers
 from edgesim.training.settings import Evaluation, Training
 
 Document = dict[str, Any]
 
 REQUIRED = ("dataset", "partition", "fleet", "model", "pruning")
-OPTIONAL = ("name", "training", "evaluation", "cost", "report", "run", "seeds")
+OPTIONAL = ("name", "training", "evaluation", "cost", "report", "run", "seeds", "track")
 
 
 _NAME = re.compile(r"[^\W_][\w.-]*")
@@ -100,6 +100,8 @@ class Scenario(display.Displayed):
     """limits on the jobs of a run; no result depends on them"""
     seeds: tuple[int, ...]
     """seeds of all random choices: one, or a list; every trial runs once per seed; left out: 0"""
+    track: tuple[str, ...]
+    """trackers that follow the run: tensorboard, mlflow, wandb; no result depends on them"""
     folder: Path
     """folder that relative names of the document start from"""
     document: Document
@@ -199,6 +201,7 @@ def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -
         "report": validation.build(ReportSection, document.get("report", {}), "report", faults),
         "run": validation.build(RunSection, document.get("run", {}), "run", faults),
         "seeds": _seeds(document.get("seeds", [0]), faults),
+        "track": trackers(document.get("track", []), faults),
     }
 
 
@@ -321,6 +324,8 @@ def _resolved(scenario: Scenario) -> Document:
         "run": _plain(scenario.run),
         "seeds": list(scenario.seeds),
     }
+    if scenario.track:
+        document["track"] = list(scenario.track)
     return dict(stated(document))
 
 

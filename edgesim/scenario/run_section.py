@@ -1,16 +1,20 @@
-"""The `run` part of a scenario: limits on the jobs of a run. No result depends on them."""
+"""The parts `run` and `track` of a scenario: limits on the jobs of a run, and trackers. No result depends on them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from edgesim.config import validation
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
+from edgesim.errors import Fault
 
 LEAST_HOST_BYTES = 100_000_000
 """less than a Python process with torch takes by itself"""
+TRACKERS = ("tensorboard", "mlflow", "wandb")
+"""trackers of experiments (`edgesim.trackers`)"""
 
 
 @checked_dataclass()
@@ -25,3 +29,16 @@ class RunSection(Bounded):
     ) = None
     """most memory of one host process, shared data left out; then it is replaced. `null`: the largest host is replaced
     once less than a tenth of the machine's memory is free"""
+
+
+def trackers(given: Any, faults: list[Fault]) -> tuple[str, ...]:
+    """The names of the part `track`: one, or a list."""
+    listed = given if isinstance(given, list) else [given]
+    allowed = ", ".join(TRACKERS)
+    for name in listed:
+        if name not in TRACKERS:
+            message = (
+                f"{validation.kind_of(name)} is no tracker{validation.nearest(name, TRACKERS)}; allowed: {allowed}"
+            )
+            faults.append(Fault("track", message))
+    return tuple(dict.fromkeys(map(str, listed)))

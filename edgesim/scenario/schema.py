@@ -22,7 +22,7 @@ from edgesim.pruning import METHODS, SAMPLERS
 from edgesim.scenario.loading import REQUIRED, CostSection, ReportSection, Scenario
 from edgesim.scenario.method_options import USES, takes_after_warmup, takes_sampler
 from edgesim.scenario.pruning_section import PruningDocument
-from edgesim.scenario.run_section import RunSection
+from edgesim.scenario.run_section import TRACKERS, RunSection
 from edgesim.training.settings import Evaluation, Training
 
 Schema = dict[str, Any]
@@ -60,6 +60,7 @@ def scenario() -> Schema:
     pruning["properties"]["keep_ratio"] |= {
         "anyOf": [RATIO, {"type": "array", "items": RATIO, "minItems": 1, "uniqueItems": True}, *_rules(definitions)]
     }
+    tracker: Schema = {"enum": list(TRACKERS)}
     properties: Schema = {
         "name": {"type": "string"},
         "dataset": _choice(DATASETS, definitions, "data set"),
@@ -73,6 +74,7 @@ def scenario() -> Schema:
         "report": _of(ReportSection, definitions),
         "run": _of(RunSection, definitions),
         "seeds": {"anyOf": [SEED, {"type": "array", "items": SEED, "minItems": 1, "uniqueItems": True}], "default": 0},
+        "track": {"anyOf": [tracker, {"type": "array", "items": tracker}]},
     }
     docs = field_docs(Scenario)
     for name, part in properties.items():

@@ -1,0 +1,143 @@
+"""Base class of trackers, and the table of them. Each library is imported when a run begins with it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from edgesim.config.user_code import boundary
+from edgesim.errors import EdgesimError
+from edgesim.results.run_folder import Run
+
+TRACKERS = {
+    "tensorboard": ("edgesim.trackers.tensorboard", "TensorBoard"),
+    "mlflow": ("edgesim.trackers.mlflow", "MLflow"),
+    "wandb": ("edgesim.trackers.wandb", "WeightsAndBiases"),
+}
+"""name -> module and class"""
+TABLES = (
+    "records.parquet",
+    "curves.parquet",
+    "devices.parquet",
+    "scenario.yaml",
+    "run.json",
+    "report.html",
+    "report.md",
+)
+"""files of a run folder that a tracker keeps, where they are there"""
+MEASURED = ("test_", "subset_")
+"""beginnings of the columns of curves that hold measurements"""
+
+
+class Cell(NamedTuple):
+    """A method at a keep ratio: the unit that a tracker has a curve or a child run of."""
+
+    method: str
+    keep_ratio: float
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.keep_ratio:g}"
+
+
+class About(NamedTuple):
+    """Facts about a run that is about to begin."""
+
+    name: str
+    """of the scenario"""
+    folder: Path
+    """of the run"""
+    parameters: Mapping[str, str]
+    """every key of the resolved scenario, dotted, with its value as text"""
+    trials: int
+    devices: int
+
+
+class Tracker:
+    """Base class of a tracker. Every call comes from one thread, in this order."""
+
+    name: ClassVar[str]
+
+    def begin(self, about: About) -> None:
+        """Begin, or go on with the run of an earlier session in the same folder.
+
+        Raises:
+            ImportError: the library is not installed.
+        """
+        raise NotImplementedError
+
+    def trial_ended(self, cell: Cell, trials: int, values: Mapping[str, float]) -> None:
+        """Take means over the trials of a cell that have ended.
+
+        Args:
+            cell: the method and keep ratio.
+            trials: number of its trials that ended in this session.
+            values: name -> mean over them, and `<name>_sd`, their standard deviation, from the second on.
+        """
+        raise NotImplementedError
+
+    def finish(self, run: Run) -> None:
+        """Take curves, table and files of a finished run."""
+        raise NotImplementedError
+
+    def stop(self, status: str) -> None:
+        """End after the run; `status` is that of run.json."""
+        raise NotImplementedError
+
+
+def find(name: str) -> Tracker:
+    """A tracker of the table.
+
+    Raises:
+        EdgesimError: its library is not installed, or fails on import.
+    """
+    module, kind = TRACKERS[name]
+    with boundary(f"the tracker '{name}' cannot be used"):
+        found = getattr(importlib.import_module(module), kind)()
+    assert isinstance(found, Tracker)
+    return found
+
+
+def needs(library: str, name: str) -> EdgesimError:
+    """The error of a library that is not installed."""
+    return EdgesimError(f"the tracker '{name}' needs {library}, which is not installed: pip install 'edgesim[{name}]'")
+
+
+def cells(run: Run) -> list[Cell]:
+    """Methods and keep ratios with a trial that trained, in the order of the records."""
+    trained = run.records[run.records["status"] == "ok"]
+    return [
+        Cell(str(method), float(ratio))
+        for method, ratio in dict.fromkeys(zip(trained["method"], trained["keep_ratio"], strict=True))
+    ]
+
+
+def curves_of(run: Run, cell: Cell) -> Iterator[tuple[int, dict[str, float]]]:
+    """Each epoch of a cell with the mean over its devices and the spread between them.
+
+    A device's value is the mean over its seeds. The spread is the standard deviation over devices; one device has none.
+
+    Returns: epoch, and name -> value: `<column>`, and `<column>_sd` where there are several devices.
+    """
+    curves = run.curves
+    own = curves[(curves["method"] == cell.method) & np.isclose(curves["keep_ratio"], cell.keep_ratio)]
+    columns = [str(name) for name in own if str(name).startswith(MEASURED)]
+    devices = own.groupby(["epoch", "device"])[columns].mean().groupby("epoch")
+    both = devices.mean().join(devices.std().add_suffix("_sd"))
+    for epoch, row in both.to_dict("index").items():
+        yield int(str(epoch)), {str(name): float(value) for name, value in row.items() if np.isfinite(value)}
+
+
+def table_of(run: Run, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Records of the devices without columns that are empty in every row."""
+    records = run.records if not columns else run.records[list(columns)]
+    return records.dropna(axis="columns", how="all")
+
+
+def files_of(run: Run) -> list[Path]:
+    """Page and tables of a run."""
+    return [run.path / name for name in TABLES if (run.path / name).is_file()]

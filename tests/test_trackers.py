@@ -1,0 +1,244 @@
+"""Trackers: what each wrote is read back with its own library; one that fails stops nothing and is named once."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser import wait_for
+
+import edgesim
+from edgesim import trackers
+from edgesim.errors import ScenarioError
+from edgesim.report import page
+from edgesim.results.run_folder import Run
+from edgesim.runtime import SerialExecutor
+from edgesim.scenario.loading import Scenario
+from edgesim.sessions.progress import Silent
+from edgesim.trackers.base import curves_of, files_of
+from edgesim.trackers.following import parameters
+
+Make = Callable[..., Scenario]
+CELLS = ["full 1", "random 0.2", "random 1"]
+
+
+class Said(Silent):
+    """Keeps notes."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def tracked(make: Make, folder: Path, *names: str) -> tuple[Run, list[str]]:
+    said = Said()
+    scenario = make(track=list(names), pruning__methods=["full", "random"], seeds=[0, 1])
+    run = edgesim.run(
+        scenario, folder, executor=SerialExecutor(), progress=said,
+        report=lambda run: page.write(run, run.path / "report.html"),
+    )  # fmt: skip
+    return run, said.lines
+
+
+def expected(run: Run, cell: trackers.Cell) -> dict[int, float]:
+    """Test accuracy by epoch, by another way than the trackers'."""
+    own = run.curves[(run.curves["method"] == cell.method) & np.isclose(run.curves["keep_ratio"], cell.keep_ratio)]
+    wide = own.pivot_table(index="epoch", columns=["device", "seed"], values="test_accuracy")
+    return {int(epoch): float(np.mean(row.to_numpy())) for epoch, row in wide.iterrows()}
+
+
+def test_tensorboard(make_scenario: Make, tmp_path: Path) -> None:
+    accumulators = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is not installed"
+    )
+    run, said = tracked(make_scenario, tmp_path / "run", "tensorboard")
+    assert said == []
+    for cell in trackers.base.cells(run):
+        found = accumulators.EventAccumulator(str(run.path / "tensorboard" / str(cell)))
+        found.Reload()
+        curve = {event.step: event.value for event in found.Scalars("test_accuracy")}
+        assert curve == pytest.approx(expected(run, cell))
+        assert "test_accuracy_sd" in found.Tags()["scalars"]
+        so_far = found.Scalars("so far/test_accuracy")
+        own = run.records[
+            (run.records["method"] == cell.method) & np.isclose(run.records["keep_ratio"], cell.keep_ratio)
+        ]
+        assert (so_far[-1].step, so_far[-1].value) == (len(own), pytest.approx(own["test_accuracy"].mean()))
+    fleet = accumulators.EventAccumulator(str(run.path / "tensorboard"))
+    fleet.Reload()
+    text = {tag: fleet.Tensors(tag)[0].tensor_proto.string_val[0].decode() for tag in fleet.Tags()["tensors"]}
+    assert "| training.epochs | 2 |" in text["parameters/text_summary"]
+    assert text["records/text_summary"].count("\n") == 1 + len(run.records)
+    assert text["status/text_summary"] == "finished"
+
+
+def test_mlflow(make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracking = pytest.importorskip("mlflow.tracking", reason="mlflow is not installed")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    run, said = tracked(make_scenario, tmp_path / "run", "mlflow")
+    assert said == []
+    client = tracking.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("tiny").experiment_id
+    runs = {found.info.run_name: found for found in client.search_runs([experiment])}
+    assert sorted(runs) == sorted(["run", *CELLS])
+    parent = runs["run"]
+    assert parent.data.params["training.epochs"] == "2"
+    assert parent.info.status == "FINISHED"
+    for cell in trackers.base.cells(run):
+        child = runs[str(cell)]
+        assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert child.data.params == {"method": cell.method, "keep_ratio": f"{cell.keep_ratio:g}"}
+        curve = {one.step: one.value for one in client.get_metric_history(child.info.run_id, "test_accuracy")}
+        assert curve == pytest.approx(expected(run, cell))
+    kept = {one.path for one in client.list_artifacts(parent.info.run_id)}
+    assert kept == {"devices.json", *(path.name for path in files_of(run))}
+    assert "report.html" in kept
+    table = json.loads(Path(client.download_artifacts(parent.info.run_id, "devices.json")).read_text())
+    assert len(table["data"]) == len(run.records)
+    assert table["data"][0][table["columns"].index("profile")] == run.records["profile"][0]
+    again = make_scenario(track="mlflow", pruning__methods=["full", "random"], seeds=[0, 1])
+    edgesim.run(again, tmp_path / "run", resume=True, executor=SerialExecutor())
+    with sqlite3.connect(tmp_path / "mlflow.db") as store:
+        assert store.execute("select count(*) from runs").fetchone() == (4,)  # the same ones
+    assert client.get_run(parent.info.run_id).info.status == "FINISHED"
+
+
+def records_of(file: Path) -> Iterator[Any]:
+    """Records of an offline run of Weights & Biases: a log in LevelDB's format, of its own protocol messages."""
+    from wandb.proto import wandb_internal_pb2
+
+    data, place, whole = file.read_bytes(), 7, b""
+    while place + 7 <= len(data):
+        left = 32768 - place % 32768
+        if left < 7:
+            place += left
+            continue
+        _, length, kind = struct.unpack("<IHB", data[place : place + 7])
+        whole += data[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # whole, or the last part
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(whole)
+            yield record
+            whole = b""
+
+
+def test_wandb(make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb", reason="wandb is not installed")
+    for name in ("WANDB_MODE", "WANDB_DIR", "WANDB_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    run, said = tracked(make_scenario, tmp_path / "run", "wandb")
+    assert said == []
+    found = {}
+    for file in (run.path / "wandb").glob("offline-run-*/run-*.wandb"):
+        wait_for(lambda file=file: [one.WhichOneof("record_type") for one in records_of(file)][-1:] == ["exit"])
+        records = list(records_of(file))  # its process writes on for a moment
+        (about,) = [one.run for one in records if one.WhichOneof("record_type") == "run"][:1]
+        history = [
+            {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in one.history.item}
+            for one in records
+            if one.WhichOneof("record_type") == "history"
+        ]
+        found[about.display_name] = about, history, {one.WhichOneof("record_type") for one in records}
+    assert sorted(found) == sorted(["run", *CELLS])
+    assert {about.run_group for about, *_ in found.values()} == {"run"}
+    fleet, history, kinds = found["run"]
+    config = {item.key: json.loads(item.value_json) for item in fleet.config.update}
+    assert config["training.epochs"] == "2"
+    assert {"artifact", "exit"} <= kinds
+    assert [row["devices/nrows"] for row in history if "devices/nrows" in row] == [len(run.records)]
+    for cell in trackers.base.cells(run):
+        curve = {row["_step"]: row["test_accuracy"] for row in found[str(cell)][1] if "test_accuracy" in row}
+        assert curve == pytest.approx(expected(run, cell))
+
+
+class Broken(trackers.Tracker):
+    """Takes the beginning, and fails at the first trial."""
+
+    def begin(self, about: trackers.About) -> None:
+        assert about.trials == 18
+        assert about.parameters["training.epochs"] == "2"
+
+    def trial_ended(self, cell: trackers.Cell, trials: int, values: Any) -> None:
+        raise OSError("no room\nat all")
+
+
+class Slow(trackers.Tracker):
+    """Takes a moment for everything, and notes it."""
+
+    seen: list[str]
+
+    def begin(self, about: trackers.About) -> None:
+        time.sleep(0.3)
+        type(self).seen = ["begin"]
+
+    def trial_ended(self, cell: trackers.Cell, trials: int, values: Any) -> None:
+        self.seen.append(f"{cell} {trials} {sorted(values)[0]}")
+
+    def finish(self, run: Run) -> None:
+        self.seen.append("finish")
+
+    def stop(self, status: str) -> None:
+        self.seen.append(status)
+
+
+def test_one_that_fails_is_named_once_and_stops_nothing(
+    make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(trackers.TRACKERS, "tensorboard", (__name__, "Broken"))
+    monkeypatch.setitem(trackers.TRACKERS, "mlflow", (__name__, "Slow"))
+    run, said = tracked(make_scenario, tmp_path / "run", "tensorboard", "mlflow")
+    assert run.info["status"] == "finished"
+    assert [line.partition(" (")[0] for line in said] == ["the tracker tensorboard failed: OSError: no room at all"]
+    assert said[0].endswith("the run goes on without it")
+    assert Slow.seen[0] == "begin"
+    assert Slow.seen[-2:] == ["finish", "finished"]
+    assert len(Slow.seen) == 3 + int((run.records["status"] == "ok").sum())
+    plain = edgesim.run(
+        make_scenario(pruning__methods=["full", "random"], seeds=[0, 1]), tmp_path / "plain", executor=SerialExecutor()
+    )
+    columns = [name for name in run.records if not name.startswith("host_")]
+    assert run.records[columns].equals(plain.records[columns])
+
+
+def test_a_missing_library_is_named_and_the_run_goes_on(
+    make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("wandb", "mlflow", "mlflow.entities", "torch.utils.tensorboard"):
+        monkeypatch.setitem(sys.modules, name, None)
+    run, said = tracked(make_scenario, tmp_path / "run", "wandb", "mlflow", "tensorboard")
+    assert run.info["status"] == "finished"
+    assert sorted(line.partition(", which")[0] for line in said) == [
+        f"the tracker '{name}' needs {name}" for name in ("mlflow", "tensorboard", "wandb")
+    ]
+    assert all(line.endswith("; the run goes on without it") for line in said)
+
+
+def test_names_and_parameters(make_scenario: Make) -> None:
+    for given, words in [("mlfow", "did you mean 'mlflow'"), (["wandb", 3], "allowed: tensorboard, mlflow, wandb")]:
+        with pytest.raises(ScenarioError, match=words):
+            make_scenario(track=given)
+    assert make_scenario(track="wandb").document["track"] == ["wandb"]
+    assert "track" not in make_scenario().document
+    document = {"a": {"b": [1, 2], "c": [{"d": None}, "x"]}, "e": {}}
+    assert dict(parameters(document)) == {"a.b": "1, 2", "a.c[0].d": "None", "a.c[1]": "x", "e": "{}"}
+
+
+def test_the_spread_is_that_between_devices(make_scenario: Make, tmp_path: Path) -> None:
+    run = edgesim.run(
+        make_scenario(pruning__methods=["full"], seeds=[0, 1]), tmp_path / "run", executor=SerialExecutor()
+    )
+    last = dict(curves_of(run, trackers.Cell("full", 1.0)))[2]
+    accuracy = run.curves[run.curves["epoch"] == 2].groupby("device")["test_accuracy"].mean().to_numpy()
+    assert last["test_accuracy"] == pytest.approx(accuracy.mean())
+    assert last["test_accuracy_sd"] == pytest.approx(np.sqrt(((accuracy - accuracy.mean()) ** 2).sum() / 2))
