@@ -65,9 +65,7 @@ def main() -> None:
         called(folder, "validate", "--data", "mine.yaml")
         called(folder, "run", "quickstart", "--no-progress", "--out", "run", *SMALL)
         fleets = ["--fleet", "phones", "--fleet", "raspberry-pis"]
-        compared = json.loads(
-            called(folder, "compare", "run", "--fleet", "phones", "--fleet", "raspberry-pis", "--json")
-        )
+        compared = json.loads(called(folder, "compare", "run", *fleets, "--json"))
         assert {row["fleet"] for row in compared["tables"]["fleets"]} == {"phones", "raspberry-pis"}
         written = {path.name for path in folder.iterdir()} - {"cache"}
         assert {"mine.yaml", "run"} <= written, written
