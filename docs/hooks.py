@@ -29,6 +29,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "method-members": methods.method_members,
     "devices": devices.devices,
     "run-tables": columns.run_tables,
+    "transfer-columns": columns.transfer_columns,
     "task-metrics": columns.task_metrics,
     "report-columns": columns.report_columns,
     "commands": commands.commands,

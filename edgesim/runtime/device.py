@@ -25,6 +25,8 @@ from edgesim.pruning.after_warmup import WarmupThenSubset, WarmupUse, use_of
 from edgesim.pruning.selection import ChargedSubset, choose
 from edgesim.ranked_samples import MAX_CLASSES, RankedSamples, ends_of_classes, pictures
 from edgesim.records import CurvePoint, MethodOutputs, Record, Selection, Trial, TrialResult, WorkRecord
+from edgesim.runtime import fine_tuning
+from edgesim.runtime.fine_tuning import fine_tune
 from edgesim.runtime.host_output import Announce, Mark, unheard
 from edgesim.runtime.jobs import PreparedTrial
 from edgesim.runtime.worker_cache import WorkerCache
@@ -191,7 +193,8 @@ class EdgeDevice:
             hooks = loop.Hooks(after_epoch=after_epoch)
             fit_result = loop.fit(model, self.task, subset, config.training, streams, config.augment, hooks)
         shard = evaluation.evaluate(model, self.task, evaluation_config)
-        return evaluation.TrainingOutcome(fit_result, tests, shard, time.perf_counter() - started)
+        tuned = fine_tune(self._cache, spec, model)
+        return evaluation.TrainingOutcome(fit_result, tests, shard, time.perf_counter() - started, transfer=tuned)
 
     def _measured(self, trained: evaluation.TrainingOutcome) -> tuple[dict[str, Any], tuple[CurvePoint, ...]]:
         """The columns of a record that come from a training, and its curve."""
@@ -209,6 +212,7 @@ class EdgeDevice:
         }
         columns = {f"{of}_{key}": value for of, values in sets.items() for key, value in values.items()}
         fields = {name: columns.pop(name) for name in ACCURACIES if name in columns}
+        columns |= fine_tuning.measured(self._cache, self.spec, trained.transfer)
         measured: dict[str, Any] = {"test_loss": test.loss, "train_loss": shard.loss, **fields}
         if columns:
             measured["metrics"] = columns

@@ -23,6 +23,7 @@ from edgesim.scenario.loading import REQUIRED, CostSection, ReportSection, Scena
 from edgesim.scenario.method_options import USES, takes_after_warmup, takes_sampler
 from edgesim.scenario.pruning_section import PruningDocument
 from edgesim.scenario.run_section import RunSection
+from edgesim.scenario.transfer_section import TransferDocument
 from edgesim.training.settings import Evaluation, Training
 
 Schema = dict[str, Any]
@@ -60,10 +61,15 @@ def scenario() -> Schema:
     pruning["properties"]["keep_ratio"] |= {
         "anyOf": [RATIO, {"type": "array", "items": RATIO, "minItems": 1, "uniqueItems": True}, *_rules(definitions)]
     }
+    datasets, partitions = (_choice(DATASETS, definitions, "data set"), _choice(PARTITIONS, definitions, "partition"))
+    transfer = _of(TransferDocument, definitions)
+    for key, choices in (("to", datasets), ("partition", partitions)):
+        described_as = transfer["properties"][key].get("description", "")
+        transfer["properties"][key] = {**choices, "description": described_as}
     properties: Schema = {
         "name": {"type": "string"},
-        "dataset": _choice(DATASETS, definitions, "data set"),
-        "partition": _choice(PARTITIONS, definitions, "partition"),
+        "dataset": datasets,
+        "partition": partitions,
         "fleet": {"anyOf": [{"type": "string"}, _fleet(definitions)]},
         "model": _choice(models.MODELS, definitions, "model"),
         "training": training,
@@ -72,6 +78,7 @@ def scenario() -> Schema:
         "cost": _of(CostSection, definitions),
         "report": _of(ReportSection, definitions),
         "run": _of(RunSection, definitions),
+        "transfer": transfer,
         "seeds": {"anyOf": [SEED, {"type": "array", "items": SEED, "minItems": 1, "uniqueItems": True}], "default": 0},
     }
     docs = field_docs(Scenario)
