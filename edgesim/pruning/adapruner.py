@@ -24,8 +24,8 @@ where the warm-up left it, weight decay apart. These are the paper's ablations (
 **Mask optimiser** (`mask_step`). The paper names none. Here it is mirror descent with the gates' entropy: m moves
 against dL/dg itself, without the factor g·(1-g). So a gate that is nearly shut can still open, and the third term
 shifts all m alike, which keeps their order. A step takes N·dL/dg, not the gradient of the batch mean, which would
-favour the samples of a short last batch. So m_i is minus `mask_learning_rate` times the sum of i's own pulls, one per epoch, plus a part that
-is common to all.
+favour the samples of a short last batch. So m_i is minus `mask_learning_rate` times the sum of i's own pulls, one per
+epoch, plus a part that is common to all.
 
 **Deviations** of the third term (`third_term: held`), both needed to end within the tolerance at every ratio:
 - The third term has a larger step of its own (`ratio_learning_rate`) and never moves the mask past the budget's
