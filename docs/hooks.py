@@ -47,6 +47,8 @@ MOVED = {
     "edge-paper/details.md": "edge-paper/details.md",
     "edge-paper/results.csv": "edge-paper/results.csv",
     "edge-paper/curves.svg": "edge-paper/curves.svg",
+    "adapruner/README.md": "adapruner/index.md",
+    "adapruner/results.csv": "adapruner/results.csv",
 }
 """file below reports/ -> its name below results/, where the two differ"""
 

@@ -133,6 +133,9 @@ def test_adopted_weights_are_all_but_the_heads():
     same = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 5))
     adopt(trained, same, keeps_head=True)
     assert torch.equal(same[1].weight, trained[1].weight)
+    pooled = torch.nn.Sequential(torch.nn.Identity(), torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
+    adopt(trained, pooled, keeps_head=False)
+    assert torch.equal(pooled[1].weight, trained[0].weight)  # by their order, whatever layers without weights there are
     wide = torch.nn.Sequential(torch.nn.Linear(6, 3), torch.nn.Linear(3, 5))
     with pytest.raises(EdgesimError, match=r"0\.weight \(shape \(3, 6\) instead of \(3, 4\)\)"):
         adopt(trained, wide, keeps_head=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import zip_longest
+from typing import TYPE_CHECKING, NamedTuple
 
 from edgesim.errors import EdgesimError
 from edgesim.models.catalog import Model
@@ -31,11 +32,13 @@ def check_adoptable(model: Model, name: str, before: NetworkForm, after: Network
     with torch.random.fork_rng(devices=[]):
         trained = model.build(before.input_shape, before.num_outputs)
         fresh = model.build(after.input_shape, after.num_outputs)
-    _check(trained, fresh, f"{name} for samples of {after} instead of {before}")
+    _pairs(trained, fresh, f"{name} for samples of {after} instead of {before}")
 
 
 def adopt(trained: torch.nn.Module, fresh: torch.nn.Module, keeps_head: bool) -> None:
-    """Copy weights and buffers into another network.
+    """Copy weights and buffers into another network, layer by layer in their order.
+
+    Layers without weights may differ: a network for larger images may average over places, say.
 
     Args:
         trained: the network that has them.
@@ -45,28 +48,48 @@ def adopt(trained: torch.nn.Module, fresh: torch.nn.Module, keeps_head: bool) ->
     Raises:
         EdgesimError: layers other than the head differ, or there is no head to tell.
     """
-    _check(trained, fresh, type(fresh).__name__)
-    head = _head(fresh)
-    weights, own = trained.state_dict(), fresh.state_dict()
-    fits = all(weights[name].shape == value.shape for name, value in own.items())
-    kept = {name: value for name, value in own.items() if _is_of(head, name) and not (keeps_head and fits)}
-    fresh.load_state_dict({**weights, **kept})
+    import torch
+
+    pairs = _pairs(trained, fresh, type(fresh).__name__)
+    with torch.no_grad():
+        fits = all(old.value.shape == new.value.shape for old, new in pairs)
+        for old, new in pairs:
+            if not new.is_head or (keeps_head and fits):
+                new.value.copy_(old.value)
 
 
-def _check(trained: torch.nn.Module, fresh: torch.nn.Module, where: str) -> None:
-    head = _head(fresh)
-    shapes = [
-        {name: tuple(value.shape) for name, value in one.state_dict().items() if not _is_of(head, name)}
-        for one in (trained, fresh)
-    ]
-    differing = [name for name in shapes[0] | shapes[1] if shapes[0].get(name) != shapes[1].get(name)]
-    if differing:
-        first = differing[0]
-        raise EdgesimError(
-            f"{where} differs in {first} (shape {shapes[1].get(first)} instead of {shapes[0].get(first)}), which is "
-            "not its last linear layer, so the trained weights do not fit; use data with samples of the same shape, "
-            "or with as many channels and a network that averages over places, like resnet8"
-        )
+class _Entry(NamedTuple):
+    """A weight or buffer of a network."""
+
+    name: str
+    value: torch.Tensor
+    is_head: bool
+
+
+def _pairs(trained: torch.nn.Module, fresh: torch.nn.Module, where: str) -> list[tuple[_Entry, _Entry]]:
+    """Weights and buffers of both networks, in their order.
+
+    Raises:
+        EdgesimError: others than those of the head differ in shape or number.
+    """
+    pairs = list(zip_longest(_entries(trained), _entries(fresh)))
+    for old, new in pairs:
+        shapes = [None if one is None else tuple(one.value.shape) for one in (old, new)]
+        both_heads = old is not None and new is not None and old.is_head and new.is_head
+        if shapes[0] != shapes[1] and not both_heads:
+            name = (new or old).name
+            raise EdgesimError(
+                f"{where} differs in {name} (shape {shapes[1]} instead of {shapes[0]}), which is not its last linear "
+                "layer, so the trained weights do not fit; use data with samples of the same shape, or with as many "
+                "channels and a network that averages over places, like resnet8"
+            )
+    return pairs
+
+
+def _entries(module: torch.nn.Module) -> list[_Entry]:
+    head = _head(module)
+    prefix = f"{head}." if head else ""  # a network may be one linear layer
+    return [_Entry(name, value, name.startswith(prefix)) for name, value in module.state_dict().items()]
 
 
 def _head(module: torch.nn.Module) -> str:
@@ -75,7 +98,3 @@ def _head(module: torch.nn.Module) -> str:
 
     last = last_linear(module)
     return next(name for name, layer in module.named_modules() if layer is last)
-
-
-def _is_of(layer: str, name: str) -> bool:
-    return not layer or name.startswith(f"{layer}.")

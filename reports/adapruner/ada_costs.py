@@ -15,6 +15,7 @@ from ada_points import SCENARIOS
 from study import running
 
 import edgesim
+from edgesim import api
 
 FILE = "costs.csv"
 SCENARIO = SCENARIOS / "paper-cifar10.yaml"
@@ -67,7 +68,7 @@ def planned(kind: str, further: dict[str, Any] | None = None) -> pd.DataFrame:
         kind: profile.
         further: changes of the scenario, beside `overrides`.
     """
-    plan = edgesim.api.planned(edgesim.load_scenario(SCENARIO, {**overrides(kind), **(further or {})}))
+    plan = api.planned(edgesim.load_scenario(SCENARIO, {**overrides(kind), **(further or {})}))
     means = plan.by_method()
     full = next(row for row in means if row["method"] == "full")
     rows = []

@@ -314,14 +314,16 @@ def _costs(costs: pd.DataFrame | None) -> list[str]:
         after = [_pays(cells.loc[ratio, "pays_after"]) for ratio in ratios]
         table.append(f"| {' | '.join([str(profile), shown, *after])} |")
     phase = own["scoring_in_trainings"].dropna()
-    ends = f"{phase.min():.2f}" if phase.min() == phase.max() else f"{phase.min():.2f} to {phase.max():.2f}"
+    low, high = f"{phase.min():.2f}", f"{phase.max():.2f}"
+    ends = low if low == high else f"{low} to {high}"
     work = "at most " if (own["work_is"] == "at most").any() else ""
-    note = (
-        f"CIFAR-10, ResNet-18, 200 epochs, all 50,000 samples on one device. The pruning phase of one keep ratio takes "
-        f"{work}{ends} full trainings. *Pays after*: trainings on the kept set whose saved energy outweighs it."
-        if len(phase)
-        else "No device can run it."
-    )
+    note = "No device can run it."
+    if len(phase):
+        note = (
+            "CIFAR-10, ResNet-18, 200 epochs, all 50,000 samples on one device. The pruning phase of one keep ratio "
+            f"takes {work}{ends} full trainings. *Pays after*: trainings on the kept set whose saved energy outweighs "
+            "it, by the most work that it may take."
+        )
     return [*wrapped(f"{note} `edgesim plan scenarios/adapruner/paper-cifar10.yaml` says it for others."), "", *table]
 
 

@@ -66,7 +66,7 @@ PAPER_REGIME: dict[str, Any] = {
 """the paper's training, with fewer epochs"""
 TARGETS: dict[str, dict[str, Any]] = {
     "fashion-mnist": {"name": "parquet", "root": "mnist-writers", "test": "within"},
-    "cifar10": {"name": "parquet", "root": "tiny-imagenet-20"},
+    "cifar10": {"name": "parquet", "root": "tiny-imagenet-20", "size": [32, 32]},
 }
 """data -> data set that the trained network is fine-tuned on"""
 
