@@ -14,7 +14,8 @@ OLDEST_TESTS := $(addprefix tests/test_,tested_versions.py training.py documents
 	run.py::test_ray_starts_what_a_run_needs_and_no_more \
 	run.py::test_plain_ray_starts_all_of_ray)
 
-.PHONY: quickstart test lowest wheel lint types docs bench reports equal-cost reproduce-edge-paper fuzz clean
+.PHONY: quickstart test lowest wheel lint types docs bench reports equal-cost reproduce-edge-paper reproduce-adapruner \
+	fuzz clean
 
 quickstart: $(STAMP)
 	$(BIN)/edgesim run scenarios/quickstart.yaml
@@ -69,6 +70,10 @@ equal-cost: $(DEV)
 # Hours on 2 cores; resumed where it was stopped. `build.py --list` names its points, `--only TEXT` runs some of them.
 reproduce-edge-paper: $(DEV)
 	$(BIN)/python reports/edge-paper/build.py
+
+# As above, for AdaPruner's experiments. A point takes some ten minutes of a core.
+reproduce-adapruner: $(DEV)
+	$(BIN)/python reports/adapruner/build.py
 
 clean:
 	rm -rf $(VENV) $(LOWEST) .pytest_cache .mypy_cache .ruff_cache .hypothesis

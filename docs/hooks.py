@@ -29,6 +29,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "method-members": methods.method_members,
     "devices": devices.devices,
     "run-tables": columns.run_tables,
+    "transfer-columns": columns.transfer_columns,
     "task-metrics": columns.task_metrics,
     "report-columns": columns.report_columns,
     "commands": commands.commands,
@@ -46,6 +47,8 @@ MOVED = {
     "edge-paper/details.md": "edge-paper/details.md",
     "edge-paper/results.csv": "edge-paper/results.csv",
     "edge-paper/curves.svg": "edge-paper/curves.svg",
+    "adapruner/README.md": "adapruner/index.md",
+    "adapruner/results.csv": "adapruner/results.csv",
 }
 """file below reports/ -> its name below results/, where the two differ"""
 

@@ -13,7 +13,7 @@ from edgesim.results.linked_runs import curves_of, reused_by
 from edgesim.results.run_folder import Run
 from edgesim.results.run_info import WITH_FAILURES
 from edgesim.runtime import Executor, RayExecutor
-from edgesim.scenario.experiment import in_order, load_dataset
+from edgesim.scenario.experiment import in_order, load_dataset, load_transfer
 from edgesim.scenario.loading import Scenario
 from edgesim.sessions import opening, run_session
 from edgesim.sessions.opening import Resume
@@ -70,7 +70,7 @@ def run(
         else:
             dataset = load_dataset(scenario) if how else None
             if how and dataset is not None:
-                opening.check_data(folder, dataset, session, how)
+                opening.check_data(folder, (dataset, load_transfer(scenario)), session, how)
             folder.begin(session, scenario.to_yaml())
             options = run_session.Options(executor or RayExecutor, watched, trained)
             trials = run_session.run_missing(scenario, folder, dataset, options)

@@ -29,6 +29,23 @@ def rounded_ratio(keep_ratio: npt.ArrayLike) -> FloatArray:
     return np.asarray(np.where(rounded == 0, given, rounded))
 
 
+TRANSFER_COLUMNS = {
+    "transfer_test_accuracy": "accuracy on the other data set's test set after the fine-tuning",
+    "transfer_local_accuracy": "its per-class accuracies, weighted by the class shares of the device's samples there",
+    "transfer_test_loss": "mean loss on that test set",
+    "transfer_shard_size": "samples of the other data set that the device holds and fine-tunes on",
+    "transfer_flops": "counted FLOPs of the fine-tuning, multiply-add = 2",
+    "transfer_steps": "optimiser steps of the fine-tuning",
+    "transfer_analytic_time_s": "closed form of the fine-tuning: FLOPs / throughput of the profile",
+    "transfer_analytic_energy_j": "transfer_analytic_time_s times the profile's power",
+    "transfer_device_time_s": "emulated time of the fine-tuning with its start-up; in no other column",
+    "transfer_device_energy_j": "emulated energy of transfer_device_time_s; in no other column",
+    "transfer_peak_memory_bytes": "peak memory of a step of the fine-tuning",
+}
+"""column of the records of a scenario with `transfer` -> its meaning. The fine-tuning is a job of its own: it begins
+with the device's conditions at second 0 and is priced once, whatever `repeats`"""
+
+
 @dataclass(frozen=True)
 class WorkRecord:
     """Work that one trial is charged for on its device, also where the simulation shared the computation."""
@@ -178,7 +195,8 @@ class Record:
     host_output: str = ""
     """last lines that the host of a failed trial printed during it; run.log has more"""
     metrics: dict[str, float] = field(default_factory=dict, hash=False)
-    """column -> value of the other metrics (`tasks.TASKS`), each a column of its own: `test_mae`, `own_accuracy`"""
+    """column -> value of the other metrics (`tasks.TASKS`) and of TRANSFER_COLUMNS, each a column of its own:
+    `test_mae`, `own_accuracy`, `transfer_test_accuracy`"""
 
     @property
     def trial(self) -> Trial:

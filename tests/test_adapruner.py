@@ -16,7 +16,8 @@ from edgesim.data import datasets
 from edgesim.data.dataset import Dataset
 from edgesim.errors import TrainingDiverged
 from edgesim.pruning import adapruner, base, selection
-from edgesim.pruning.adapruner import LOSS_FLOOR, AdaPruner, border, gates, pull
+from edgesim.pruning.adapruner import AdaPruner, border, gates, pull
+from edgesim.pruning.gates import LOSS_FLOOR
 from edgesim.tasks import TASKS
 from edgesim.training import tasks
 from edgesim.training.loop import Streams

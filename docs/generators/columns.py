@@ -9,7 +9,7 @@ import math
 import textwrap
 from typing import Any
 
-from edgesim.records import CurvePoint, Record
+from edgesim.records import TRANSFER_COLUMNS, CurvePoint, Record
 from edgesim.report.columns import COLUMNS
 from edgesim.results import table_columns as run_folder
 from edgesim.tasks import TASKS, Metric
@@ -60,6 +60,11 @@ MEANINGS = {
 def run_tables() -> str:
     """One section per table of a run folder."""
     return "\n".join(_section(name, columns) for name, columns in table_columns().items())
+
+
+def transfer_columns() -> str:
+    """Columns that records have where the scenario has `transfer`."""
+    return table(("column", "meaning"), [(code(name), said) for name, said in TRANSFER_COLUMNS.items()])
 
 
 def task_metrics() -> str:

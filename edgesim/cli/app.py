@@ -16,7 +16,10 @@ from edgesim.cli import INTERRUPTED
 from edgesim.errors import EdgesimError, RunError, shortened
 from edgesim.formatting import visible
 
-COMMANDS = ("run", "compare", "report", "plan", "tune", "predict", "validate", "init", "list", "schema", "calibrate")
+COMMANDS = (
+    *("run", "compare", "report", "geometry", "plan", "tune", "predict", "validate", "init", "list", "schema"),
+    "calibrate",
+)
 """commands in the order of `edgesim --help`"""
 
 

@@ -41,6 +41,9 @@ REPEATS = (
     "repeats to break even: trainings on the same kept set after which scoring has paid for itself. The opponent is "
     "full training, the measure the fleet's emulated energy. never: a training on the kept set saves nothing"
 )
+TRANSFER = (
+    "transfer: fine-tuning on the other data set, once per training and the same for every method; in no other number"
+)
 SHARDS = "(0: no difference between devices)"
 CAUSES = (("infeasible", "limits"), ("binds", "binds"), ("breaks the budget by the other price", "other_price_breaks"))
 """(cause in words, part of a row that counts its trials); a row shows the first that it has"""
@@ -147,6 +150,8 @@ def print_plan(plan: FleetPlan) -> None:
         terminal.print_rows("power modes chosen by the rule", modes, keys=("profile",))
     for line in _causes(every):
         echo(line)
+    for line in _transfer(fleet=plan.by_method(), profiles=every):
+        echo(textwrap.fill(line, WIDTH))
     if plan.full.repeats > 1:
         echo(f"the price of a trial has one scoring and {plan.full.repeats:,} trainings (training.repeats)")
     echo(f"{n_of(len(plan), 'trial')} of {n_of(plan.devices, 'device')}; times and energies are emulated")
@@ -154,6 +159,26 @@ def print_plan(plan: FleetPlan) -> None:
         echo(textwrap.fill(f"memory: with the GPU's context ({contexts})", WIDTH, break_on_hyphens=False))
     for legend in (LEGEND, REPEATS, *([WORK] if "work_is" in shown else [])):
         echo(textwrap.fill(legend, WIDTH))
+
+
+def _transfer(fleet: list[dict[str, Any]], profiles: list[dict[str, Any]]) -> list[str]:
+    """Price of the fine-tuning by profile, the same for every method; nothing where there is none.
+
+    Args:
+        fleet: means over the whole fleet.
+        profiles: means by profile.
+    """
+    lines: dict[str, str] = {}
+    for row in (*fleet, *profiles):
+        name = row.get("profile", "whole fleet")
+        if row.get("transfer_device_time_s") is not None and name not in lines:
+            parts = (("time_s", "s"), ("energy_j", "J"))
+            emulated, closed = (
+                ", ".join(f"{number(row[f'transfer_{price}_{part}'])} {unit}" for part, unit in parts)
+                for price in ("device", "analytic")
+            )
+            lines[name] = f"transfer, {name}: {emulated} ({CLOSED}: {closed})"
+    return [*lines.values(), TRANSFER] if lines else []
 
 
 def _causes(rows: list[dict[str, Any]]) -> list[str]:

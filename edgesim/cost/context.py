@@ -39,6 +39,9 @@ class PricingContext:
     repeats: int = 1
     """N: trainings on the same kept set, scored once; each has a start-up of its own on a cold device"""
 
+    transfer: PricingContext | None = None
+    """of the fine-tuning on another data set (`transfer`), whose network may have another head"""
+
     def scorings(self, dynamic: bool) -> int:
         """Number of scorings charged: one, but one per training of a method that chooses while it trains."""
         return self.repeats if dynamic else 1

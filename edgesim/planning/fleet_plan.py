@@ -18,6 +18,7 @@ from edgesim.cost.objective import BINDS
 from edgesim.data.shard_statistics import ShardSummary
 from edgesim.planning.trials import LIMITS, WORK_IS
 from edgesim.planning.virtual_fleet import VirtualFleet
+from edgesim.records import TRANSFER_COLUMNS
 from edgesim.repeats import trainings_to_break_even
 from edgesim.work import FloatArray, IntArray
 
@@ -61,7 +62,7 @@ class FleetPlan:
     """[U, R] per column: keep_ratio, shard_size, subset_size, limit (position in LIMITS), binds and other_price_breaks
     (in `objective.BINDS`: the limit that keeps a rule from a larger subset; the limit of a budget that is broken by the
     price that does not count), reason (in `texts`), work_is (in WORK_IS: certainty of the work) and
-    MEASURES, NaN where there is no such number"""
+    MEASURES, NaN where there is no such number; with `transfer` those of TRANSFER_COLUMNS that are prices"""
     texts: tuple[str, ...]
     """reasons"""
     data_notes: tuple[str, ...]
@@ -263,7 +264,8 @@ class FleetPlan:
                     first = np.argmax(codes == names.index(next(iter(counts))))
                     row["reason"] = self.texts[self.cells["reason"][pairs[first], r]]
                     break
-            able = {name: np.where(weights > 0, self.cells[name][pairs, r], 0.0) for name in MEASURES}
+            measures = [*MEASURES, *(name for name in TRANSFER_COLUMNS if name in self.cells)]
+            able = {name: np.where(weights > 0, self.cells[name][pairs, r], 0.0) for name in measures}
             means = {name: float(weights @ values / trials) if trials else np.nan for name, values in able.items()}
             row |= {name: None if np.isnan(mean) else mean for name, mean in means.items()}
             row["slowest_device_time_s"] = float(able["device_time_s"].max()) if trials else None

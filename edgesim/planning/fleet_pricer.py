@@ -12,11 +12,11 @@ from edgesim.data.shard_statistics import summarised
 from edgesim.planning.auto_modes import with_chosen_modes
 from edgesim.planning.fleet_plan import Columns, FleetPlan, FullTraining
 from edgesim.planning.reasons import ReasonTable
-from edgesim.planning.trials import Curves, ResolvedTrials, TrialResolver
+from edgesim.planning.trials import Curves, ResolvedTrials, TrialResolver, sizes_of
 from edgesim.planning.virtual_fleet import own_fleet, scaled_fleet
 from edgesim.pruning.after_warmup import late_subsets
 from edgesim.records import Reused, Trial
-from edgesim.scenario.experiment import configure, load_dataset, shards_of
+from edgesim.scenario.experiment import configure, load_dataset, shards_of, transfer_rows
 from edgesim.scenario.loading import Scenario
 from edgesim.work import FloatArray, Workload
 
@@ -55,7 +55,8 @@ def plan_fleet(
     fleet = own_fleet(scenario, shards) if devices is None else scaled_fleet(scenario, shards, devices, not by_users)
     config, network = configure(scenario, dataset, scorer)
     known = {} if by_users and devices != len(scenario.fleet) else reused or {}
-    resolver = TrialResolver(scenario, config, network, fleet, curves, known)
+    tuned = transfer_rows(scenario, config, seeds, count)
+    resolver = TrialResolver(scenario, config, network, fleet, curves, known, sizes_of(tuned))
     resolver = with_chosen_modes(resolver)
     fleet = resolver.fleet
     keys, pair = fleet.pairs
@@ -110,7 +111,11 @@ def _cells(resolved: ResolvedTrials, reasons: ReasonTable) -> Columns:
         "upload_s": priced.upload_s,
         "peak_memory_bytes": priced.peak_memory_bytes,
     }
-    return {name: np.asarray(values).reshape(-1, resolved.width) for name, values in found.items()}
+    cells = {name: np.asarray(values).reshape(-1, resolved.width) for name, values in found.items()}
+    if resolved.transfer is not None:
+        shape = resolved.limit.shape
+        cells |= {name: np.broadcast_to(each[:, None], shape) for name, each in resolved.transfer.columns.items()}
+    return cells
 
 
 def _full_energy_j(resolver: TrialResolver, resolved: ResolvedTrials, cells: Columns) -> FloatArray:

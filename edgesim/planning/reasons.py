@@ -28,6 +28,7 @@ MOST = 10_000
 PLAIN = {
     "energy": "its charge does not last",
     "availability": "its windows of availability never suffice",
+    "transfer": "a limit of the device does not let it fine-tune on the other data set (`transfer`)",
     "refused": "the budget does not suffice, or the most work that is possible exceeds a limit of the device",
     "": "",
 }
@@ -44,6 +45,8 @@ def of_trial(resolved: ResolvedTrials, p: int, r: int) -> str:
         r: position of the trial among the device's.
     """
     limit = LIMITS[resolved.stopped[p, r]]
+    if limit and resolved.transfer is not None and resolved.in_transfer[p, r]:
+        return resolved.transfer.reason(p)
     if limit:  # it holds whatever the rule says
         return _of_limit(resolved, p * resolved.width + r, limit)
     decision = resolved.trials.decisions[r] if resolved.trials.decisions else None
@@ -186,10 +189,12 @@ class ReasonTable:
         stopped, width = resolved.stopped, resolved.width
         flat = stopped.ravel()
         found = np.zeros(len(flat), dtype=np.int64)
-        begins = np.flatnonzero(np.isin(flat, [LIMITS.index(name) for name in AT_THE_START]))
+        later = resolved.in_transfer.ravel()
+        begins = np.flatnonzero(np.isin(flat, [LIMITS.index(name) for name in AT_THE_START]) & ~later)
         if begins.size:
             found[begins] = self._equal(resolved.least, begins, resolved.size)
-        groups = [(name, np.flatnonzero(flat == LIMITS.index(name))) for name in ON_THE_WAY]
+        groups = [(name, np.flatnonzero((flat == LIMITS.index(name)) & ~later)) for name in ON_THE_WAY]
+        groups.append(("transfer", np.flatnonzero(later)))
         for r, decision in enumerate(resolved.trials.decisions):
             if decision is not None:
                 free = stopped[:, r] == 0

@@ -17,11 +17,11 @@ from edgesim.data.shards import Shards
 from edgesim.planning import reasons
 from edgesim.planning.auto_modes import with_chosen_modes
 from edgesim.planning.trials import LIMITS as TRIAL_LIMITS
-from edgesim.planning.trials import Curves, ResolvedTrials, TrialResolver
+from edgesim.planning.trials import Curves, ResolvedTrials, TrialResolver, sizes_of
 from edgesim.planning.virtual_fleet import own_fleet
 from edgesim.pruning.after_warmup import late_subsets, use_of
 from edgesim.records import Record, Reused, Status, Trial, TrialResult, WorkRecord
-from edgesim.scenario.experiment import DeviceSpec, ExperimentConfig, configure, load_dataset, shards_of
+from edgesim.scenario.experiment import DeviceSpec, ExperimentConfig, configure, load_dataset, shards_of, transfer_rows
 from edgesim.scenario.loading import Scenario
 from edgesim.work import Workload
 
@@ -168,12 +168,19 @@ def plan_run(
     shards = {seed: shards_of(scenario, dataset, seed) for seed in scenario.seeds}
     config, network = configure(scenario, dataset, scorer)
     own = own_fleet(scenario, [(seed, found.rows) for seed, found in shards.items()])
-    resolver = TrialResolver(scenario, config, network, own, curves, reused or {})
+    tuned = transfer_rows(scenario, config, scenario.seeds)
+    resolver = TrialResolver(scenario, config, network, own, curves, reused or {}, sizes_of(tuned))
     resolver = with_chosen_modes(resolver)
     fleet = resolver.fleet
     devices = {
         (seed, index): DeviceSpec(
-            seed, index, kind.profile, fleet.shards[shard], kind.conditions, shards[seed].own_tests_of(index)
+            seed,
+            index,
+            kind.profile,
+            fleet.shards[shard],
+            kind.conditions,
+            shards[seed].own_tests_of(index),
+            transfer_shard=tuned.get((seed, index)),
         )
         for (seed, index), shard, place in zip(fleet.owners, fleet.shard, fleet.kind, strict=True)
         for kind in [fleet.kinds[place]]
@@ -220,6 +227,8 @@ def _known_columns(resolver: TrialResolver, resolved: ResolvedTrials, p: int, r:
     if not limit:
         return {}
     i, shard, m = p * resolved.width + r, int(resolved.shard[p]), int(resolved.trials.m[p, r])
+    if resolved.in_transfer[p, r]:  # the trial itself has all its costs, and the price of its fine-tuning is its own
+        return {}
     if limit in reasons.AT_THE_START:
         kept = int(resolved.least.storage_bytes[i])
         sizes = {"peak_memory_bytes": int(resolved.least.peak_memory_bytes[i]), "storage_bytes": kept}

@@ -19,6 +19,7 @@ from edgesim.cost.analytic import subset_size
 from edgesim.cost.batch_pricing import BatchPricing, Device
 from edgesim.cost.objective import Objective, RiskWeights, Rule, risk_weights
 from edgesim.cost.step_counts import StepCounts
+from edgesim.cost.transfer import TransferPricing
 from edgesim.errors import Fault, ScenarioError
 from edgesim.models.network_costs import NetworkShape
 from edgesim.planning.expected_cost import DeviceBatch, ExpectedWork, demand
@@ -87,6 +88,8 @@ class ResolvedTrials:
     """[P·R] by the planned work"""
     least: BatchPricing
     """[P·R] by the least work"""
+    transfer: TransferPricing | None = None
+    """[P] fine-tuning on another data set, of every trial; None where there is none"""
 
     @property
     def width(self) -> int:
@@ -96,7 +99,21 @@ class ResolvedTrials:
     @cached_property
     def stopped(self) -> IntArray:
         """[P, R] position in LIMITS of the device's limit that even the least work breaks; 0 = none."""
-        return feasibility.first_limit(demand(self.least, self.size), self.device.profile).reshape(-1, self.width)
+        return self._stopped[0]
+
+    @property
+    def in_transfer(self) -> npt.NDArray[np.bool_]:
+        """[P, R] True where the fine-tuning alone breaks that limit."""
+        return self._stopped[1]
+
+    @cached_property
+    def _stopped(self) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+        """`stopped`, and `in_transfer`."""
+        own = feasibility.first_limit(demand(self.least, self.size), self.device.profile).reshape(-1, self.width)
+        if self.transfer is None:
+            return own, np.zeros(own.shape, dtype=bool)
+        later = (own == 0) & (self.transfer.limit[:, None] > 0)
+        return np.where(later, self.transfer.limit[:, None], own), later
 
     @cached_property
     def limit(self) -> IntArray:
@@ -126,6 +143,8 @@ class TrialResolver:
     """accuracy curves, where the scenario's rule reads them from a run"""
     reused: Mapping[Trial, Reused] = field(default_factory=dict)
     """subsets of the run that `scores_from` names, with the work of their scoring"""
+    transfer_sizes: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    """(seed, device) -> samples of the data set that `transfer` names; empty where it names none"""
 
     def batches(self) -> Iterator[ResolvedTrials]:
         """All trials of the fleet's distinct devices (`VirtualFleet.pairs`), in their order.
@@ -148,7 +167,17 @@ class TrialResolver:
         each = np.repeat(factor, width)
         priced = BatchPricing(context, device, trials.score, trials.train, trials.kept, each)
         least = priced if trials.least is None else BatchPricing(context, device, *trials.least, trials.kept, each)
-        return ResolvedTrials(device, shard, factor, np.repeat(self.sizes[shard], width), trials, priced, least)
+        size = np.repeat(self.sizes[shard], width)
+        tuned = self._transfer(device, shard, factor)
+        return ResolvedTrials(device, shard, factor, size, trials, priced, least, tuned)
+
+    def _transfer(self, device: Device, shard: IntArray, factor: FloatArray) -> TransferPricing | None:
+        """The fine-tuning of P devices of one kind; None where there is none."""
+        context = self.config.pricing.transfer
+        if context is None or not self.transfer_sizes:
+            return None
+        size = np.array([self.transfer_sizes[self.fleet.owners[place]] for place in shard], dtype=np.int64)
+        return TransferPricing.of(context, device, size, factor)
 
     @cached_property
     def sizes(self) -> IntArray:
@@ -267,6 +296,11 @@ class TrialResolver:
             first += own_width
         order = np.argsort(np.concatenate(place))
         return StepCounts.stack(score).rows(order), StepCounts.stack(train).rows(order), np.concatenate(kept)[order]
+
+
+def sizes_of(rows: Mapping[tuple[int, int], IntArray]) -> dict[tuple[int, int], int]:
+    """Numbers of samples, by seed and device."""
+    return {owner: len(own) for owner, own in rows.items()}
 
 
 def _risk_weighting(rule: Rule | None) -> RiskWeights:

@@ -21,18 +21,21 @@ Without the third term all gates close; without the second the highest losses go
 where the warm-up left it, weight decay apart. These are the paper's ablations (Table 5: `terms`; Table 4:
 `warmup_epochs: 0`).
 
-**Mask optimiser.** The paper names none. Here it is mirror descent with the gates' entropy: m moves against dL/dg
-itself, without the factor g·(1-g). So a gate that is nearly shut can still open, and the third term shifts all m alike,
-which keeps their order. A step takes N·dL/dg, not the gradient of the batch mean, which would favour the samples of a
-short last batch. So m_i is minus `mask_learning_rate` times the sum of i's own pulls, one per epoch, plus a part that
-is common to all.
+**Mask optimiser** (`mask_step`). The paper names none. Here it is mirror descent with the gates' entropy: m moves
+against dL/dg itself, without the factor g·(1-g). So a gate that is nearly shut can still open, and the third term
+shifts all m alike, which keeps their order. A step takes N·dL/dg, not the gradient of the batch mean, which would
+favour the samples of a short last batch. So m_i is minus `mask_learning_rate` times the sum of i's own pulls, one per
+epoch, plus a part that is common to all.
 
-**Deviations**, both needed to end within the tolerance at every ratio:
+**Deviations** of the third term (`third_term: held`), both needed to end within the tolerance at every ratio:
 - The third term has a larger step of its own (`ratio_learning_rate`) and never moves the mask past the budget's
   share. With one step the terms balance where 2·s·(r - c_r)^2 is the pull at the border: 0.1 to 0.2 off at s = 100
   (measured on digits). With the two steps they balance within 0.01.
 - Its value takes the share of gates over 0.5, its gradient that of mean(g), which "represents the number of ones".
   While alpha is small every gate is near 0.5, and mean(g) says nothing about that number.
+
+`mask_step: gradient` with `third_term: letter` is plain gradient descent on Eq. 7 to the letter, with N times the
+gradient by m: alpha·g·(1-g)·dL/dg_i, where the third term is that of mean(g) and has the step of all the others.
 
 At the end the share may be off, or fewer than `BINARY_SHARE` of the gates may be near 0 or 1. Up to `extra_epochs` then
 follow at the last learning rate, with alpha doubled in each. The defaults for small devices are 2 + 20 epochs instead
@@ -58,6 +61,7 @@ from edgesim.errors import TrainingDiverged
 from edgesim.models.network_costs import NetworkShape
 from edgesim.pruning.base import Method, OwnWork, Part, ScoreContext, Scoring, Shard, SubsetChoice, WorkIs
 from edgesim.pruning.budgets import top_k
+from edgesim.pruning.gates import Term, border, gates, pull, slopes, third_pull
 from edgesim.training.needs import Needs
 from edgesim.training.sampling import Draw, Visits
 from edgesim.training.settings import MOST_EPOCHS, BatchSize, Epochs, LearningRate, Training, WeightDecay
@@ -68,10 +72,6 @@ if TYPE_CHECKING:
 
     from edgesim.training.loop import FitResult, Step
 
-Term = Literal["classification", "selection", "compression"]
-
-LOSS_FLOOR = 1e-8
-"""below the smallest non-zero cross-entropy of float32; -log of it is the strongest push on an easy sample"""
 NEAR = 0.1
 """a gate is near 0 or 1 within this"""
 BINARY_SHARE = 0.9
@@ -80,39 +80,6 @@ ALPHA_GROWTH = 2.0
 """factor on alpha per extra epoch"""
 MASK_FLOPS = 10
 """arithmetic of the mask per gate and step: gate, count, border, shift"""
-
-
-def gates(mask: FloatArray, alpha: float) -> FloatArray:
-    """The scaled sigmoid of a mask, sigmoid(alpha m): float64 [n] in (0, 1)."""
-    # By tanh, which does not overflow where exp(-alpha m) would.
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * alpha * mask)))
-
-
-def pull(losses: FloatArray, terms: tuple[Term, ...]) -> FloatArray:
-    """Pull of Eqs. 4 and 5 on each sample's gate, downwards: l - log l, or the part of it that `terms` names.
-
-    Args:
-        losses: float [B], at least 0; a loss of 0 counts as LOSS_FLOOR in the logarithm.
-        terms: of the loss.
-
-    Returns: float64 [B], N times the derivative of the two terms by the gate.
-    """
-    values = np.asarray(losses, dtype=np.float64)
-    total = np.zeros(len(values))
-    if "classification" in terms:
-        total += values
-    if "selection" in terms:
-        total -= np.log(np.maximum(values, LOSS_FLOOR))
-    return total
-
-
-def border(mask: FloatArray, k: int) -> float:
-    """The mask value between the k-th and the next: shifted by minus this, k gates are over 0.5 (ties apart)."""
-    n = len(mask)
-    if k == n:
-        return float(mask.min()) - 1.0
-    low, high = np.partition(mask, (n - k - 1, n - k))[[n - k - 1, n - k]]
-    return 0.5 * float(low + high)
 
 
 @dataclass
@@ -163,14 +130,20 @@ class _Mask:
             losses = step.losses.double().cpu().numpy()
             if not np.isfinite(losses).all():
                 return True  # the epoch ends, which says so
-            self.move(step.positions.cpu().numpy(), losses)
+            self.move(step.positions.cpu().numpy(), losses, self.alpha(step.epoch))
         return False
 
-    def move(self, where: IntArray, losses: FloatArray) -> None:
-        """One step of the mask on a batch: positions [B] and their losses [B]."""
+    def move(self, where: IntArray, losses: FloatArray, alpha: float = 1.0) -> None:
+        """One step of the mask on a batch: positions [B] and their losses [B], at the epoch's steepness."""
         method = self.method
-        self.values[where] -= method.mask_learning_rate * pull(losses, method.terms)
-        if "compression" in method.terms:
+        lowered = method.mask_learning_rate * pull(losses, method.terms)
+        slope = slopes(self.values, alpha) if method.mask_step == "gradient" else None
+        third = third_pull(self.values, alpha, self.target, method.scale) if method.third_term == "letter" else 0.0
+        self.values[where] -= lowered if slope is None else slope[where] * lowered
+        if "compression" in method.terms and method.third_term == "letter":
+            step = method.mask_learning_rate * len(where) / len(self.values) * third
+            self.values -= step if slope is None else step * slope
+        elif "compression" in method.terms:
             gap = self.share - self.target
             wanted = method.ratio_learning_rate * len(where) / len(self.values) * 2.0 * method.scale * gap * gap
             edge = border(self.values, self.budget)
@@ -227,6 +200,10 @@ class AdaPruner(Bounded, Method):
     """step of the third term per epoch"""
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.02
     """largest distance of the share of open gates from the keep ratio in the end"""
+    mask_step: Literal["mirror", "gradient"] = "mirror"
+    """step of the mask: along the derivative by the gates, or by the mask (the letter of Eq. 7)"""
+    third_term: Literal["held", "letter"] = "held"
+    """third term: with a step of its own that ends at the keep ratio, or to the letter of Eqs. 6 and 7"""
     terms: tuple[Term, ...] = ("classification", "selection", "compression")
     """terms of the loss; leaving one out is an ablation"""
 

@@ -15,6 +15,7 @@ from edgesim.analysis.grouping import OPPONENTS, ok
 from edgesim.analysis.means import cost_by_ratio, failures, gap_to_random, summary, time_fits
 from edgesim.analysis.prices import compare_prices, device_prices, price_sources
 from edgesim.analysis.second_test_set import second_test_set, sets_there
+from edgesim.analysis.transferred import VALUE, transferred
 from edgesim.formatting import capital
 from edgesim.report import fleet_sections
 from edgesim.report.figures import accuracy, curves, parts, prices
@@ -45,6 +46,7 @@ def sections(source: RunTables) -> list[Section]:
         _claims(source),
         _accuracy(source, page_style),
         _against_random(source, page_style),
+        *_transfer(source),
         _training(source, page_style),
         _time(source, page_style),
         fleet_sections.devices_section(source, page_style),
@@ -157,6 +159,20 @@ def _against_random(source: RunTables, page_style: PageStyle) -> Section:
     intro = "Gain by selection over a random subset (edge paper, Fig. 9). Intervals are of each ratio by itself. "
     intro += accuracy.pairing(gaps) if len(gaps) else ""
     return Section("gap", "Against random", shown, [], no_pair, intro, choices=(page_style.ratio,) if ranked else ())
+
+
+def _transfer(source: RunTables) -> list[Section]:
+    """Section on the fine-tuning on another data set; none where the scenario has no `transfer`."""
+    if VALUE not in source.records:
+        return []
+    found = transferred(source.records)
+    table = PageTable("transfer", "Accuracy on the other data set", found.table)
+    intro = (
+        "Every trained network was fine-tuned on the device's samples of another data set and tested there (AdaPruner "
+        "paper, Table 2). All methods have the same fine-tuning. Its cost is a job of its own, in no other number. "
+        "Intervals are 95 %, of each row by itself."
+    )
+    return [Section("transfer", "Transfer", [], [table], " ".join(found.missing), intro, in_markdown=(table,))]
 
 
 def _training(source: RunTables, page_style: PageStyle) -> Section:

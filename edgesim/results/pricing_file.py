@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 from edgesim.config.output_files import write_text
 from edgesim.cost.analytic import CostWeights
@@ -30,8 +31,13 @@ def read(folder: Path) -> PricingContext:
         RunError: the file is missing or damaged.
     """
     try:
-        fields = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        networks = {name: fields[name] and Workload.from_fields(fields[name]) for name in ("workload", "scorer")}
-        return PricingContext(**{**fields, **networks, "weights": CostWeights(**fields["weights"])})
+        return _context(json.loads((folder / FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(f"{folder / FILE} cannot be read ({error}); the run cannot be priced anew") from None
+
+
+def _context(fields: dict[str, Any]) -> PricingContext:
+    """A context from its fields, with that of its transfer; KeyError, TypeError, ValueError for other things."""
+    networks = {name: fields[name] and Workload.from_fields(fields[name]) for name in ("workload", "scorer")}
+    transfer = fields.get("transfer") and _context(fields["transfer"])
+    return PricingContext(**{**fields, **networks, "weights": CostWeights(**fields["weights"]), "transfer": transfer})

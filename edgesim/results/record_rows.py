@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgesim.records import CurvePoint, Record
+from edgesim.records import TRANSFER_COLUMNS, CurvePoint, Record
 from edgesim.results.table_columns import CURVE, METRIC_COLUMNS, OF_TRIALS, columns_of
 from edgesim.tasks import ACCURACY, SETS, metric_in
 
@@ -27,7 +27,8 @@ def record_row(record: Record) -> dict[str, Any]:
 
 def record_of(row: dict[str, Any]) -> Record:
     """The inverse of `record_row`; metrics without a value, as of a failed trial, are left out."""
-    own = {name: value for name, value in row.items() if name in METRIC_COLUMNS and name not in OF_TRIALS["records"]}
+    known = METRIC_COLUMNS.keys() | TRANSFER_COLUMNS.keys()
+    own = {name: value for name, value in row.items() if name in known and name not in OF_TRIALS["records"]}
     if not own:
         return Record(**row)
     fields = {name: value for name, value in row.items() if name not in own}

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from edgesim.config import shipped, validation
-from edgesim.cost import pricing
+from edgesim.cost import pricing, transfer
+from edgesim.cost.batch_pricing import Device
 from edgesim.errors import Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.hardware.fleet import with_traces_beside
@@ -180,11 +181,20 @@ def _record(run: Run, plan: RunPlan, trial: Trial, result: TrialResult | None) -
     if result.record.shard_size != len(spec.shard) or not np.isin(kept, spec.shard).all():
         message = f"gives device {trial.device} another shard than {run.path} has; the data must be those of the run"
         raise ScenarioError(plan.scenario.name, [Fault("partition", message)])
-    empty: dict[str, Any] = dict.fromkeys(OUTCOME, np.nan) | {"metrics": {}} if priced["reason"] else {}
+    metrics: dict[str, float] = {} if priced["reason"] else result.record.metrics | _transfer_price(run, spec)
+    empty: dict[str, Any] = dict.fromkeys(OUTCOME, np.nan) if priced["reason"] else {}
     status = "infeasible" if priced["reason"] else "ok"
     ruled = plan.rule_columns(trial, priced)
-    changed = {"profile": spec.profile.name, "status": status, **empty, **priced, **ruled}
+    changed = {"profile": spec.profile.name, "status": status, "metrics": metrics, **empty, **priced, **ruled}
     return dataclasses.replace(result.record, **changed)
+
+
+def _transfer_price(run: Run, spec: DeviceSpec) -> dict[str, float]:
+    """The columns of the fine-tuning that follow from its work and the planned device."""
+    context, shard = run.terms.transfer, spec.transfer_shard
+    if context is None or shard is None:
+        return {}
+    return transfer.columns(context, Device(spec.profile, spec.conditions), len(shard))
 
 
 def _priced(run: Run, spec: DeviceSpec, result: TrialResult) -> dict[str, Any]:

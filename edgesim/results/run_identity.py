@@ -30,6 +30,8 @@ WITHOUT_NUMBERS = ("analysis", "calibration", "cli", "report")
 _LINKED_FILES = ("journal.jsonl", "records.parquet", "selections.parquet", "work.parquet", "terms.json")
 _WORDS = ("source", "confidence", "note", "title", "software", "scope", "relative_error")
 """keys of a profile that no price depends on"""
+_OF_DATA = ("data", "transfer_data")
+"""parts that are known once the data are read"""
 _LISTED = 12
 """changes that are named one by one"""
 
@@ -56,14 +58,15 @@ def of_scenario(scenario: Scenario) -> Identity:
     return {name: part for name, part in found.items() if part}
 
 
-def with_data(identity: Identity, dataset: Dataset) -> Identity:
-    """An identity with the content of the data."""
-    return {**identity, "data": content_key(dataset)}
+def with_data(identity: Identity, dataset: Dataset, transfer: Dataset | None = None) -> Identity:
+    """An identity with the content of the data, and of those that `transfer` names."""
+    other = {} if transfer is None else {"transfer_data": content_key(transfer)}
+    return {**identity, "data": content_key(dataset), **other}
 
 
 def data_of(identity: Identity | None) -> Identity:
     """The part of an identity that is of the data; empty where it is not known."""
-    return {name: part for name, part in (identity or {}).items() if name == "data"}
+    return {name: part for name, part in (identity or {}).items() if name in _OF_DATA}
 
 
 @functools.cache
@@ -87,7 +90,7 @@ def changes(before: Identity | None, now: Identity) -> list[Change]:
     """
     if before is None:
         return [{"what": "identity", "was": None, "now": "lost with run.json"}]
-    known = {name: before.get(name) for name in before.keys() | now.keys() if name in now or name != "data"}
+    known = {name: before.get(name) for name in before.keys() | now.keys() if name in now or name not in _OF_DATA}
     listed = differences({name: known[name] for name in sorted(known)}, now)
     return [{"what": path, "was": was, "now": value} for path, was, value in listed]
 
@@ -167,6 +170,8 @@ def _profiles(scenario: Scenario) -> dict[str, dict[str, Any]]:
 
 def _plugins(scenario: Scenario) -> Iterator[NamedPlugin]:
     yield from (scenario.dataset, scenario.partition, scenario.model)
+    if scenario.transfer is not None:
+        yield from (scenario.transfer.dataset, scenario.transfer.partition)
     yield from (*scenario.augment, *scenario.pruning.methods)
 
 
@@ -179,10 +184,17 @@ def _linked(scenario: Scenario) -> list[tuple[str, str]]:
 
 
 def _partition_file(scenario: Scenario) -> dict[str, str]:
-    """The file of a partition `from-file` and its hash; empty of another partition, and where it is missing."""
-    scheme = scenario.partition.plugin
-    if not isinstance(scheme, FromFile):
-        return {}
+    """Files of the partitions `from-file` and their hashes; without those of other schemes, and missing ones."""
+    parts = [scenario.partition, *([] if scenario.transfer is None else [scenario.transfer.partition])]
+    found: dict[str, str] = {}
+    for part in parts:
+        if isinstance(part.plugin, FromFile):
+            found |= _file_hash(part.plugin, scenario)
+    return found
+
+
+def _file_hash(scheme: FromFile, scenario: Scenario) -> dict[str, str]:
+    """The file of a partition and its hash; empty where it is missing."""
     try:
         path = scheme.path(scenario.folder)
         if not path.is_file():  # a pipe would never end

@@ -7,7 +7,7 @@ from collections.abc import Container
 
 import pandas as pd
 
-from edgesim.records import CurvePoint, Record
+from edgesim.records import TRANSFER_COLUMNS, CurvePoint, Record
 from edgesim.tasks import ACCURACY, METRICS, SETS, TASKS, task_in
 from edgesim.work import Work
 
@@ -55,8 +55,8 @@ _TYPES = {
 def columns_of(name: str, task: str = "classification", has: Container[str] = ()) -> list[str]:
     """Columns of a table in a run of a task.
 
-    The metrics of another task take the place of the accuracies. `own_*`, of the device's own test samples, and
-    running values of a subset are there only where the run has them.
+    The metrics of another task take the place of the accuracies. `own_*`, of the device's own test samples, running
+    values of a subset, and `transfer_*` are there only where the run has them.
 
     Args:
         name: of the table.
@@ -64,6 +64,8 @@ def columns_of(name: str, task: str = "classification", has: Container[str] = ()
         has: columns that the run has values of.
     """
     columns = [column for column in COLUMNS[name] if column not in OPTIONAL.get(name, ()) or column in has]
+    if name == "records":
+        columns += [column for column in TRANSFER_COLUMNS if column in has]
     if task == "classification":
         own = ACCURACY.column("own")
         place = columns.index(ACCURACY.column("train")) if name == "records" and own in has else None

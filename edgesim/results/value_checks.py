@@ -15,7 +15,7 @@ import pandas as pd
 
 from edgesim.config.validation import kind_of
 from edgesim.errors import shortened
-from edgesim.records import Record
+from edgesim.records import TRANSFER_COLUMNS, Record
 from edgesim.results.table_columns import ENDS, KEY, METRIC_COLUMNS, OF_TRIALS, WORK
 from edgesim.tasks import metric_in
 
@@ -123,6 +123,9 @@ def _record_rules() -> dict[str, Rule]:
         **_METRICS,
         "test_loss": _LOSS,
         "train_loss": _LOSS,
+        **dict.fromkeys(TRANSFER_COLUMNS, _AMOUNT),
+        **dict.fromkeys(("transfer_test_accuracy", "transfer_local_accuracy"), Number(0, 1, may_be_empty=True)),
+        "transfer_test_loss": _LOSS,
     }
 
 

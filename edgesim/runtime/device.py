@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,8 @@ from edgesim.pruning.after_warmup import WarmupThenSubset, WarmupUse, use_of
 from edgesim.pruning.selection import ChargedSubset, choose
 from edgesim.ranked_samples import MAX_CLASSES, RankedSamples, ends_of_classes, pictures
 from edgesim.records import CurvePoint, MethodOutputs, Record, Selection, Trial, TrialResult, WorkRecord
+from edgesim.runtime import fine_tuning
+from edgesim.runtime.fine_tuning import fine_tune
 from edgesim.runtime.host_output import Announce, Mark, unheard
 from edgesim.runtime.jobs import PreparedTrial
 from edgesim.runtime.worker_cache import WorkerCache
@@ -35,6 +38,7 @@ from edgesim.training.task import Scores
 from edgesim.training.warmup import Observations, observe_warmup
 from edgesim.work import FloatArray
 
+AfterEpoch = Callable[[loop.Epoch, int, torch.nn.Module], None]
 ACCURACIES = ("test_accuracy", "local_accuracy", "train_accuracy")
 """metrics that are fields of a record"""
 
@@ -166,14 +170,38 @@ class EdgeDevice:
         return RankedSamples(found.labels, found.most, found.ranks, found.tied, indices, scores[found.positions], small)
 
     def _train(self, prepared: PreparedTrial) -> evaluation.TrainingOutcome:
-        """Train on the subset from the same weights, schedule and order for every method; evaluate at the end."""
+        """Train on the subset, evaluate at the end, and fine-tune where the scenario has `transfer`."""
         started = time.perf_counter()
-        config, spec, evaluation_config = self._config, self.spec, self._cache.evaluation
+        spec, evaluation_config = self.spec, self._cache.evaluation
+        tests: dict[int, Scores] = {}
+
+        def after_epoch(epoch: loop.Epoch, epochs: int, model: torch.nn.Module) -> None:
+            if evaluation_config.is_due(epoch.number, epochs):
+                tests[epoch.number] = evaluation.evaluate(model, self._cache.test, evaluation_config, spec.own_tests)
+
+        model, fit_result = self.fit(prepared, after_epoch)
+        shard = evaluation.evaluate(model, self.task, evaluation_config)
+        tuned = fine_tune(self._cache, spec, model)
+        return evaluation.TrainingOutcome(fit_result, tests, shard, time.perf_counter() - started, transfer=tuned)
+
+    def fit(
+        self, prepared: PreparedTrial, after_epoch: AfterEpoch | None = None
+    ) -> tuple[torch.nn.Module, loop.FitResult]:
+        """Train on the subset from the same weights, schedule and order for every method.
+
+        Args:
+            prepared: trial with its subset.
+            after_epoch: called after each epoch with its means, the number of epochs and the network.
+
+        Returns: the trained network, which the next training may overwrite, and the result.
+
+        Raises:
+            TrainingDiverged: the loss of a step is not finite.
+        """
+        config, spec = self._config, self.spec
         model = self._cache.initial_model(spec.seed)
         if prepared.initial_state is not None:
             model.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in prepared.initial_state.items()})
-        tests: dict[int, Scores] = {}
-
         chosen = prepared.selection
         subset = loop.Subset(chosen.positions, chosen.weights, chosen.epoch_sampler)
         if prepared.counted_epochs:
@@ -182,16 +210,15 @@ class EdgeDevice:
             subset = loop.Subset(np.arange(n), epoch_sampler=counted, schedule_by_epochs=True)
         epochs = len(subset.visits(config.training.epochs))
 
-        def after_epoch(epoch: loop.Epoch) -> None:
-            if evaluation_config.is_due(epoch.number, epochs):
-                tests[epoch.number] = evaluation.evaluate(model, self._cache.test, evaluation_config, spec.own_tests)
+        def note(epoch: loop.Epoch) -> None:
+            if after_epoch is not None:
+                after_epoch(epoch, epochs, model)
 
         with seeds.torch_global(spec.seed, "training:dropout", spec.index):
             streams = loop.Streams(spec.seed, spec.index, "training")
-            hooks = loop.Hooks(after_epoch=after_epoch)
+            hooks = loop.Hooks(after_epoch=note)
             fit_result = loop.fit(model, self.task, subset, config.training, streams, config.augment, hooks)
-        shard = evaluation.evaluate(model, self.task, evaluation_config)
-        return evaluation.TrainingOutcome(fit_result, tests, shard, time.perf_counter() - started)
+        return model, fit_result
 
     def _measured(self, trained: evaluation.TrainingOutcome) -> tuple[dict[str, Any], tuple[CurvePoint, ...]]:
         """The columns of a record that come from a training, and its curve."""
@@ -209,6 +236,7 @@ class EdgeDevice:
         }
         columns = {f"{of}_{key}": value for of, values in sets.items() for key, value in values.items()}
         fields = {name: columns.pop(name) for name in ACCURACIES if name in columns}
+        columns |= fine_tuning.measured(self._cache, self.spec, trained.transfer)
         measured: dict[str, Any] = {"test_loss": test.loss, "train_loss": shard.loss, **fields}
         if columns:
             measured["metrics"] = columns

@@ -30,7 +30,15 @@ def trial_samples(config: ExperimentConfig, n: int, keep_ratio: float, method: s
     """
     epochs, k = config.training.epochs, _kept(n, keep_ratio)
     counted = 0 if method is None else min(_counted_epochs(config, n, method), epochs)
-    return counted * n + (epochs - counted) * k + (len(config.dataset.test_labels) + n) / 3
+    return counted * n + (epochs - counted) * k + (len(config.dataset.test_labels) + n) / 3 + _transfer_samples(config)
+
+
+def _transfer_samples(config: ExperimentConfig) -> float:
+    """Samples that the fine-tuning on another data set passes, an average device's; 0 where there is none."""
+    tuned = config.transfer
+    if tuned is None:
+        return 0.0
+    return tuned.training.epochs * tuned.mean_shard + len(tuned.dataset.test_labels) / 3
 
 
 def _counted_epochs(config: ExperimentConfig, n: int, label: str) -> int:

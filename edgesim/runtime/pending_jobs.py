@@ -73,7 +73,7 @@ class PendingJobs:
                 missing.setdefault((trial.seed, trial.device), []).append(trial)
         for key, waiting in missing.items():
             spec = self._devices[key]
-            self.train(spec, [_prepared(spec, trial, reused[trial]) for trial in waiting if trial in reused])
+            self.train(spec, [reused_trial(spec, trial, reused[trial]) for trial in waiting if trial in reused])
             unknown = tuple(trial for trial in waiting if trial not in reused)
             if unknown:
                 scoring = ScoreJob(spec, unknown)
@@ -213,8 +213,12 @@ def _by_method(job: ScoreJob) -> list[ScoreJob]:
     ]
 
 
-def _prepared(spec: DeviceSpec, trial: Trial, reused: Reused) -> PreparedTrial:
-    """A trial with the subset of another run, charged with the scoring of that run."""
+def reused_trial(spec: DeviceSpec, trial: Trial, reused: Reused) -> PreparedTrial:
+    """A trial with the subset of another run, charged with the scoring of that run.
+
+    Raises:
+        ScenarioError: the subset holds samples that the device does not have.
+    """
     positions = np.searchsorted(spec.shard, reused.kept)
     inside = positions < len(spec.shard)
     if not inside.all() or (spec.shard[positions] != reused.kept).any():

@@ -79,6 +79,7 @@ def _may_stack(config: ExperimentConfig) -> bool:
     """True where the network's operations allow stacks. The worker then looks at its layers."""
     training, workload = config.training, config.pricing.workload
     plain = training.precision == "fp32" and not config.augment and training.torch_device != "cuda"
+    plain = plain and config.transfer is None  # a network is fine-tuned by itself, from its own trained weights
     plain = plain and config.dataset.task == "classification"
     kinds = {OPERATION_KINDS[kind] for kind in workload.train_operations.kinds}
     return plain and workload.parameters <= MAX_STACKED_PARAMETERS and kinds <= {"matmul", "elementwise"}

@@ -9,7 +9,9 @@ from typing import Any
 import torch
 
 from edgesim import seeds
-from edgesim.cost import pricing
+from edgesim.cost import pricing, transfer
+from edgesim.cost.batch_pricing import Device
+from edgesim.data.dataset import Dataset
 from edgesim.records import WorkRecord
 from edgesim.scenario.experiment import DeviceSpec, ExperimentConfig
 from edgesim.training import evaluation, tasks
@@ -28,6 +30,7 @@ class WorkerCache:
         self.config = config
         self.torch_device = device_name(config.training.torch_device)
         self._shard: tuple[DeviceSpec, Task] | None = None
+        self._transfer_shard: tuple[DeviceSpec, Task] | None = None
         self._trainee: tuple[int, torch.nn.Module, list[torch.Tensor]] | None = None
         self._prices: dict[tuple[Any, ...], dict[str, Any]] = {}
         self.evaluation = evaluation.EvaluationConfig(
@@ -48,10 +51,35 @@ class WorkerCache:
             self._shard = (spec, task)
         return self._shard[1]
 
+    @cached_property
+    def transfer_test(self) -> Task:
+        """The common test set of the data set that `transfer` names."""
+        assert self.config.transfer is not None
+        return tasks.of_test(self.config.transfer.dataset, self.torch_device)
+
+    def transfer_shard(self, spec: DeviceSpec) -> Task:
+        """The device's samples of the data set that `transfer` names; kept for the next training of the device."""
+        assert self.config.transfer is not None
+        assert spec.transfer_shard is not None
+        known = self._transfer_shard
+        if known is None or known[0].index != spec.index or known[0].seed != spec.seed:
+            task = tasks.of_shard(self.config.transfer.dataset, spec.transfer_shard, self.torch_device)
+            self._transfer_shard = known = (spec, task)
+        return known[1]
+
     def build_model(self, seed: int) -> torch.nn.Module:
         """The network at the initial weights that all devices and methods of a seed share (edge paper, III-B)."""
-        form = self.config.dataset.network_form
-        with seeds.torch_global(seed, "init"):
+        return self._built(self.config.dataset, seed, "init")
+
+    def build_transfer_model(self, seed: int) -> torch.nn.Module:
+        """The network for the data set that `transfer` names, at initial weights that a seed's trainings share."""
+        assert self.config.transfer is not None
+        return self._built(self.config.transfer.dataset, seed, "transfer:init")
+
+    def _built(self, dataset: Dataset, seed: int, purpose: str) -> torch.nn.Module:
+        """The network for a data set, its initial weights drawn from the stream of a purpose."""
+        form = dataset.network_form
+        with seeds.torch_global(seed, purpose):
             model: torch.nn.Module = self.config.model.build(form.input_shape, form.num_outputs)
         return model.to(device=torch.device(self.torch_device)).to(memory_format=torch.channels_last)
 
@@ -83,6 +111,13 @@ class WorkerCache:
                 self._prices.clear()
             self._prices[key] = pricing.price(self.config.pricing, *key)
         return self._prices[key]
+
+    def transfer_price(self, spec: DeviceSpec) -> dict[str, float]:
+        """Columns of the fine-tuning that follow from work and device; none where there is no `transfer`."""
+        context = self.config.pricing.transfer
+        if context is None or spec.transfer_shard is None:
+            return {}
+        return transfer.columns(context, Device(spec.profile, spec.conditions), len(spec.transfer_shard))
 
 
 def _tensors(model: torch.nn.Module) -> Iterator[torch.Tensor]:

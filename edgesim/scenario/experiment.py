@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from edgesim.errors import DataError, EdgesimError, Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.hardware.conditions import Conditions
 from edgesim.hardware.profile import DeviceProfile
+from edgesim.models.adoption import check_adoptable
 from edgesim.models.network_costs import NetworkShape, counted
 from edgesim.pruning import base
 from edgesim.records import Trial
@@ -28,6 +29,18 @@ from edgesim.scenario.loading import Scenario
 from edgesim.scenario.run_section import RunSection
 from edgesim.training.settings import Evaluation, Training
 from edgesim.work import IntArray, Workload
+
+
+@dataclass(frozen=True)
+class TransferConfig:
+    """Fine-tuning of every trained network on another data set (`transfer`)."""
+
+    dataset: Dataset
+    training: Training
+    keeps_head: bool
+    """True where both data sets have the same classes"""
+    mean_shard: float
+    """samples of a device, on average"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,7 @@ class ExperimentConfig:
     """rule that chooses the keep ratios; empty where the scenario names them"""
     shown: frozenset[Trial] = frozenset()
     """trials whose samples at both ends of the scores are kept, with pictures: of one device, one trial per method"""
+    transfer: TransferConfig | None = None
 
     def rule_of(self, method: str) -> str:
         """Rule that chose the keep ratios of a method; empty for a method that keeps everything."""
@@ -89,6 +103,8 @@ class DeviceSpec:
     """test samples that are this device's own; None where the data do not say"""
     stack_slot: int | None = None
     """of a stack, where its trainings may share their steps with those of other devices (`runtime.stacking`)"""
+    transfer_shard: IntArray | None = None
+    """sorted indices into the training set of the data set that `transfer` names; None where it names none"""
 
 
 def load_dataset(scenario: Scenario) -> Dataset:
@@ -98,6 +114,21 @@ def load_dataset(scenario: Scenario) -> Dataset:
         DataError: it cannot be read.
     """
     return datasets.load(scenario.dataset.plugin, scenario.dataset.name, scenario.folder)
+
+
+def load_transfer(scenario: Scenario) -> Dataset | None:
+    """Read the data set that a scenario's networks are fine-tuned on; None where `transfer` names none.
+
+    Raises:
+        ScenarioError: it cannot be read.
+    """
+    if scenario.transfer is None:
+        return None
+    named = scenario.transfer.dataset
+    try:
+        return datasets.load(named.plugin, named.name, scenario.folder)
+    except DataError as error:
+        raise ScenarioError(scenario.name, [Fault("transfer.to", str(error))]) from error
 
 
 def in_order(scenario: Scenario, trials: Iterable[Trial]) -> list[Trial]:
@@ -124,6 +155,7 @@ def configure(
     check_augmentations(scenario, dataset)
     objective = rule if isinstance(rule, Objective) else None
     workload, network = counted(model.plugin, model.name, dataset.network_form)
+    transfer, transfer_pricing = _transfer(scenario, dataset, network)
     config = ExperimentConfig(
         scenario=scenario.name,
         dataset=dataset,
@@ -144,14 +176,51 @@ def configure(
             precision=scenario.training.precision,
             price=objective.price if objective else "emulated",
             repeats=scenario.training.repeats,
+            transfer=transfer_pricing,
         ),
         network=network,
         limits=scenario.run,
         keep_scores=scenario.pruning.keep_scores,
         storage_bytes=rule.storage_bytes if isinstance(rule, Budget) else None,
         rule=keep_ratio.label(scenario.pruning.rule),
+        transfer=transfer,
     )
     return config, network
+
+
+def _transfer(
+    scenario: Scenario, dataset: Dataset, network: NetworkShape
+) -> tuple[TransferConfig | None, PricingContext | None]:
+    """Fine-tuning on another data set, and the context of its price; None for both where there is none.
+
+    Raises:
+        ScenarioError: its data cannot be read, or the trained network does not fit them.
+    """
+    tuned, other, model = scenario.transfer, load_transfer(scenario), scenario.model
+    if tuned is None or other is None:
+        return None, None
+    check_augmentations(scenario, other)
+    if not network.embedding_width:
+        message = f"{model.name} has no linear layer, so it has no head for other classes; use another model"
+        raise ScenarioError(scenario.name, [Fault("transfer", message)])
+    try:
+        check_adoptable(model.plugin, model.name, dataset.network_form, other.network_form)
+        workload, _ = counted(model.plugin, model.name, other.network_form)
+    except EdgesimError as error:
+        raise ScenarioError(scenario.name, [Fault("transfer.to", f"{other.name}: {error}")]) from error
+    training = replace(scenario.training, epochs=tuned.epochs, learning_rate=tuned.learning_rate, repeats=1)
+    pricing = PricingContext(
+        workload=workload,
+        scorer=None,
+        sample_bytes=other.sample_bytes,
+        batch_size=training.batch_size,
+        epochs=training.epochs,
+        optimizer_states=training.optimizer_states,
+        weights=scenario.cost.weights,
+        precision=training.precision,
+    )
+    mean_shard = len(other.train_labels) / len(scenario.fleet)
+    return TransferConfig(other, training, other.class_names == dataset.class_names, mean_shard), pricing
 
 
 def check_augmentations(scenario: Scenario, dataset: Dataset) -> None:
@@ -166,14 +235,17 @@ def check_augmentations(scenario: Scenario, dataset: Dataset) -> None:
         raise ScenarioError(scenario.name, faults)
 
 
-def shards_of(scenario: Scenario, dataset: Dataset, seed: int, devices: int | None = None) -> Shards:
+def shards_of(
+    scenario: Scenario, dataset: Dataset, seed: int, devices: int | None = None, part: str = "partition"
+) -> Shards:
     """Split the training set of one seed: sorted indices, one array per device.
 
     Args:
         scenario: the experiment.
-        dataset: its data.
+        dataset: its data; those of `transfer` where that is split.
         seed: one of its seeds.
         devices: of another fleet; None = those of the scenario.
+        part: YAML path of the scheme: `partition`, or `transfer.partition`.
 
     Raises:
         ScenarioError: more devices than samples, or a scheme that cannot meet its own terms.
@@ -183,13 +255,38 @@ def shards_of(scenario: Scenario, dataset: Dataset, seed: int, devices: int | No
         samples = n_of(available, "training sample")
         message = f"has {n_of(count, 'device')} for {samples} of {dataset.name}; each needs at least one"
         raise ScenarioError(scenario.name, [Fault("fleet", message)])
-    scheme = scenario.partition.plugin
+    named = scenario.partition if scenario.transfer is None or part == "partition" else scenario.transfer.partition
+    scheme = named.plugin
     try:
-        with user_code.boundary(f"{scenario.partition.name} cannot split", own=user_code.is_own(scheme)):
-            found = _split(scheme, dataset, count, (seeds.integer(seed, "partition") % 2**32, scenario.folder))
+        with user_code.boundary(f"{named.name} cannot split", own=user_code.is_own(scheme)):
+            found = _split(scheme, dataset, count, (seeds.integer(seed, part) % 2**32, scenario.folder))
             return checked(found, count, available, len(dataset.test_labels))
     except EdgesimError as error:
-        raise ScenarioError(scenario.name, [Fault("partition", _in_words_of(dataset.task, str(error)))]) from error
+        raise ScenarioError(scenario.name, [Fault(part, _in_words_of(dataset.task, str(error)))]) from error
+
+
+def transfer_rows(
+    scenario: Scenario, config: ExperimentConfig, of_seeds: Iterable[int], devices: int | None = None
+) -> dict[tuple[int, int], IntArray]:
+    """Samples of the data set that `transfer` names, of every seed and device; empty where it names none.
+
+    Args:
+        scenario: the experiment.
+        config: of the experiment, with the data.
+        of_seeds: seeds to split the data for.
+        devices: of another fleet; None = those of the scenario.
+
+    Raises:
+        ScenarioError: as `shards_of`.
+    """
+    if config.transfer is None:
+        return {}
+    dataset = config.transfer.dataset
+    return {
+        (seed, index): rows
+        for seed in of_seeds
+        for index, rows in enumerate(shards_of(scenario, dataset, seed, devices, "transfer.partition").rows)
+    }
 
 
 def _split(scheme: Any, dataset: Dataset, count: int, seed_and_folder: tuple[int, Path]) -> Shards:

@@ -19,37 +19,36 @@ from pydantic import Field
 
 from edgesim import models
 from edgesim.config import display, shipped, validation
-from edgesim.config.checked_dataclass import adapter, checked_dataclass
+from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.document_bounds import user_path
 from edgesim.config.document_values import meant
-from edgesim.config.plausible import stated
 from edgesim.config.registry import NamedPlugin, PluginTable, bind
 from edgesim.cost.analytic import CostWeights
 from edgesim.cost.objective import Budget, Objective
 from edgesim.data.augment import AUGMENTATIONS
-from edgesim.data.datasets import DATASETS, DatasetSource
-from edgesim.data.partition_schemes import PARTITIONS, FromFile
+from edgesim.data.partition_schemes import FromFile
 from edgesim.errors import Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.hardware import fleet
 from edgesim.hardware.conditions import AUTO_MODE
 from edgesim.hardware.fleet import Fleet
-from edgesim.scenario import keep_ratio, method_options, pruning_section, task_checks
+from edgesim.scenario import keep_ratio, pruning_section, resolved_document, task_checks, transfer_section
 from edgesim.scenario.pruning_section import Pruning
 from edgesim.scenario.run_section import RunSection, trackers
+from edgesim.scenario.transfer_section import Transfer
 from edgesim.training.settings import Evaluation, Training
 
 Document = dict[str, Any]
 
 REQUIRED = ("dataset", "partition", "fleet", "model", "pruning")
-OPTIONAL = ("name", "training", "evaluation", "cost", "report", "run", "seeds", "track")
+OPTIONAL = ("name", "training", "evaluation", "cost", "report", "run", "seeds", "transfer", "track")
 
 
 _NAME = re.compile(r"[^\W_][\w.-]*")
 MAX_SEEDS = 10_000
 _NAME_BYTES = 81
 """so that a folder can be named after it, with the time"""
-NAMED = ("dataset", "partition", "model", "sampler")
+NAMED = ("dataset", "partition", "model", "sampler", "to")
 """keys whose value may be a bare name"""
 
 
@@ -102,6 +101,8 @@ class Scenario(display.Displayed):
     """seeds of all random choices: one, or a list; every trial runs once per seed; left out: 0"""
     track: tuple[str, ...]
     """trackers that follow the run: tensorboard, mlflow, wandb; no result depends on them"""
+    transfer: Transfer | None
+    """fine-tuning of every trained network on another data set, with an evaluation there; left out: none"""
     folder: Path
     """folder that relative names of the document start from"""
     document: Document
@@ -135,6 +136,8 @@ class Scenario(display.Displayed):
             ("seeds", display.few([str(seed) for seed in self.seeds])),
             ("trials", f"{self.trial_count:,}{priced}"),
         ]
+        if self.transfer is not None:
+            facts.insert(5, ("transfer", self.transfer.in_words))
         return f"Scenario {self.name}", facts
 
 
@@ -180,17 +183,18 @@ def from_document(
     # The names of the augmentations have become plug-ins; kept once, not twice.
     parts["training"] = dataclasses.replace(parts["training"], augment=())
     scenario = Scenario(**parts, folder=folder, document={})
-    return dataclasses.replace(scenario, document=_resolved(scenario))
+    return dataclasses.replace(scenario, document=resolved_document.resolved(scenario))
 
 
 def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -> dict[str, Any]:
     """Build every part of the document that is there; None where one has a fault."""
     training, augment = _training(document.get("training", {}), faults)
     networks = PluginTable(models.MODELS, "build", lambda name, _: models.resolve(name))
+    partition = _section(document, "partition", transfer_section.PARTITION_TABLE, faults)
     return {
         "name": _name(document, source, faults),
-        "dataset": _section(document, "dataset", PluginTable(DATASETS, "load", base=DatasetSource), faults),
-        "partition": _section(document, "partition", PluginTable(PARTITIONS, "split|split_dataset"), faults),
+        "dataset": _section(document, "dataset", transfer_section.DATASET_TABLE, faults),
+        "partition": partition,
         "fleet": fleet.load(document["fleet"], "fleet", folder, faults) if "fleet" in document else None,
         "model": _section(document, "model", networks, faults),
         "training": training,
@@ -202,17 +206,19 @@ def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -
         "run": validation.build(RunSection, document.get("run", {}), "run", faults),
         "seeds": _seeds(document.get("seeds", [0]), faults),
         "track": trackers(document.get("track", []), faults),
+        "transfer": transfer_section.load(document.get("transfer"), partition, training, faults),
     }
 
 
 def _check_paths(parts: Mapping[str, Any], faults: list[Fault]) -> None:
     """Find names that no path can have, such as `~nobody/data`. What a path leads to is seen when it is read."""
-    dataset, partition, pruned = parts["dataset"], parts["partition"], parts["pruning"]
+    dataset, partition, pruned, tuned = (parts[name] for name in ("dataset", "partition", "pruning", "transfer"))
     rule = pruned and pruned.rule
     given = {
         "dataset.root": dataset and dataset.plugin.location,
         "partition.file": partition.plugin.file if partition and isinstance(partition.plugin, FromFile) else None,
         "pruning.scores_from": pruned and pruned.scores_from,
+        "transfer.to.root": tuned and tuned.dataset.plugin.location,
         f"{keep_ratio.PATH}.objective.accuracy_from": rule.accuracy_from if isinstance(rule, Objective) else None,
     }
     for place, path in given.items():
@@ -291,44 +297,3 @@ def _training(given: Any, faults: list[Fault]) -> tuple[Training | None, tuple[N
     found = [bind(one, table, f"training.augment[{i}]", faults) for i, one in enumerate(listed)]
     settings = {**given, "augment": []} if isinstance(given, dict) else given
     return validation.build(Training, settings, "training", faults), tuple(named for named in found if named)
-
-
-def _resolved(scenario: Scenario) -> Document:
-    """The document with everything filled in. Loading it again gives an equal scenario."""
-
-    def named(part: NamedPlugin) -> Document:
-        label = {"label": part.label} if part.label != part.name else {}
-        return {"name": part.name, **label, **_plain(part.plugin)}
-
-    training = _plain(scenario.training)
-    training["augment"] = [named(entry) for entry in scenario.augment]
-    document = {
-        "name": scenario.name,
-        "dataset": named(scenario.dataset),
-        "partition": named(scenario.partition),
-        "fleet": fleet.to_dict(scenario.fleet.document),
-        "model": named(scenario.model),
-        "training": training,
-        "pruning": {
-            "methods": [
-                named(method) | method_options.document_of(method.plugin) for method in scenario.pruning.methods
-            ],
-            "keep_ratio": keep_ratio.document(scenario.pruning.keep_ratios, scenario.pruning.rule),
-            "warmup": _plain(scenario.pruning.warmup),
-            "keep_scores": scenario.pruning.keep_scores,
-            "scores_from": scenario.pruning.scores_from,
-        },
-        "evaluation": _plain(scenario.evaluation),
-        "cost": _plain(scenario.cost),
-        "report": _plain(scenario.report),
-        "run": _plain(scenario.run),
-        "seeds": list(scenario.seeds),
-    }
-    if scenario.track:
-        document["track"] = list(scenario.track)
-    return dict(stated(document))
-
-
-def _plain(instance: Any) -> Any:
-    """A dataclass as plain YAML values."""
-    return adapter(type(instance)).dump_python(instance, mode="json")

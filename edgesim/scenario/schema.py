@@ -23,6 +23,7 @@ from edgesim.scenario.loading import REQUIRED, CostSection, ReportSection, Scena
 from edgesim.scenario.method_options import USES, takes_after_warmup, takes_sampler
 from edgesim.scenario.pruning_section import PruningDocument
 from edgesim.scenario.run_section import TRACKERS, RunSection
+from edgesim.scenario.transfer_section import TransferDocument
 from edgesim.training.settings import Evaluation, Training
 
 Schema = dict[str, Any]
@@ -61,10 +62,15 @@ def scenario() -> Schema:
         "anyOf": [RATIO, {"type": "array", "items": RATIO, "minItems": 1, "uniqueItems": True}, *_rules(definitions)]
     }
     tracker: Schema = {"enum": list(TRACKERS)}
+    datasets, partitions = (_choice(DATASETS, definitions, "data set"), _choice(PARTITIONS, definitions, "partition"))
+    transfer = _of(TransferDocument, definitions)
+    for key, choices in (("to", datasets), ("partition", partitions)):
+        described_as = transfer["properties"][key].get("description", "")
+        transfer["properties"][key] = {**choices, "description": described_as}
     properties: Schema = {
         "name": {"type": "string"},
-        "dataset": _choice(DATASETS, definitions, "data set"),
-        "partition": _choice(PARTITIONS, definitions, "partition"),
+        "dataset": datasets,
+        "partition": partitions,
         "fleet": {"anyOf": [{"type": "string"}, _fleet(definitions)]},
         "model": _choice(models.MODELS, definitions, "model"),
         "training": training,
@@ -73,6 +79,7 @@ def scenario() -> Schema:
         "cost": _of(CostSection, definitions),
         "report": _of(ReportSection, definitions),
         "run": _of(RunSection, definitions),
+        "transfer": transfer,
         "seeds": {"anyOf": [SEED, {"type": "array", "items": SEED, "minItems": 1, "uniqueItems": True}], "default": 0},
         "track": {"anyOf": [tracker, {"type": "array", "items": tracker}]},
     }

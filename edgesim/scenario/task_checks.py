@@ -33,12 +33,23 @@ def check(parts: Mapping[str, Any], faults: list[Fault]) -> None:
             check_task(parts["model"].name, task)
         except EdgesimError as error:
             faults.append(Fault("model", str(error)))
+    if parts["transfer"]:
+        _check_transfer(parts["transfer"].dataset.plugin.task, task, faults)
     for i, named in enumerate(parts["augment"]):
         if task == "detection" or getattr(named.plugin, "moves_boxes", False):
             try:  # shapes are known once the data are read, whether boxes are to be moved is known now
                 check_fit(named.name, named.plugin, NetworkForm((1, 1, 1), 1, task))
             except EdgesimError as error:
                 faults.append(Fault(f"training.augment[{i}]", str(error)))
+
+
+def _check_transfer(other: str, task: str, faults: list[Fault]) -> None:
+    """Find data sets between which no network is transferred: only classifications have a head that can be new."""
+    for path, found in (("transfer", task), ("transfer.to", other)):
+        if found != "classification":
+            whose = "the scenario's data set" if path == "transfer" else "this data set"
+            message = f"{whose} is a {found}; a network is transferred from one classification to another"
+            faults.append(Fault(path, f"{message}; leave out `transfer`, or name data with classes"))
 
 
 def _check_methods(pruned: Pruning, task: str, faults: list[Fault]) -> None:

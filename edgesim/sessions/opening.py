@@ -71,9 +71,16 @@ def opened(scenario: Scenario, out: str | Path | None, how: Resume | None) -> tu
     return folder, session
 
 
-def check_data(folder: RunFolder, dataset: Dataset, session: dict[str, Any], how: Resume) -> None:
-    """Compare the data with those that the run was made with; `RunError` where they changed, unless accepted."""
-    now = run_identity.with_data(folder.info["identity"], dataset)
+def check_data(folder: RunFolder, data: tuple[Dataset, Dataset | None], session: dict[str, Any], how: Resume) -> None:
+    """Compare the data with those that the run was made with; `RunError` where they changed, unless accepted.
+
+    Args:
+        folder: of the run.
+        data: of the scenario, and those that its `transfer` names.
+        session: entry of this session, where accepted changes are noted.
+        how: to go on.
+    """
+    now = run_identity.with_data(folder.info["identity"], *data)
     if run_identity.data_of(folder.identity_before):  # else the run ended before its data were read
         _accept(folder, run_identity.changes(folder.info["identity"], now), session, how)
     folder.info["identity"] = now

@@ -13,7 +13,7 @@ from edgesim.errors import EdgesimError, Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.models.network_costs import counted
 from edgesim.results.linked_runs import curve_notes, reused_by
-from edgesim.scenario.experiment import check_augmentations, load_dataset, shards_of
+from edgesim.scenario.experiment import check_augmentations, configure, load_dataset, shards_of, transfer_rows
 from edgesim.scenario.loading import Scenario
 
 
@@ -60,6 +60,11 @@ def inspect(scenario: Scenario) -> Inspection:
     with _faults_of("model", faults):
         workload, _ = counted(scenario.model.plugin, scenario.model.name, dataset.network_form)
         facts.append(f"{scenario.model.name}: {workload.parameters:,} parameters")
+    if scenario.transfer is not None:
+        with _faults_of("transfer", faults):
+            config, _ = configure(scenario, dataset)
+            transfer_rows(scenario, config, scenario.seeds)
+            facts += [f"transfer: {_data_fact(config.transfer.dataset)}"] if config.transfer else []
     of_shards = dict.fromkeys(note for found in split.values() for note in found.notes)
     return Inspection(tuple(faults), tuple(facts), (*map(str, dataset.notes), *of_shards, *of_curves))
 

@@ -65,7 +65,10 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: Dataset | None, 
         folder.describe(holdings(fleet.devices, plan.power_modes, plan.shards, plan.config.dataset))
         notes = [*map(str, plan.config.dataset.notes), *plan.partition_notes, *fleet.notes]
         known = {"workload": plan.config.pricing.workload.summary(), "shown": plan.shown_device}
-        identity = run_identity.with_data(folder.info["identity"], plan.config.dataset)
+        tuned = plan.config.transfer
+        identity = run_identity.with_data(
+            folder.info["identity"], plan.config.dataset, None if tuned is None else tuned.dataset
+        )
         folder.update({**known, "data_notes": notes, "identity": identity})
         for line in notes:
             log.note(f"data: {line}")

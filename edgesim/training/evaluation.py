@@ -12,6 +12,15 @@ from edgesim.work import IntArray
 
 
 @dataclass(frozen=True)
+class TransferOutcome:
+    """Result of the fine-tuning on another data set, with its evaluation there."""
+
+    fit_result: FitResult
+    test: Scores
+    """the common test set of that data set, at the end"""
+
+
+@dataclass(frozen=True)
 class TrainingOutcome:
     """Result of one training, with its evaluations."""
 
@@ -24,6 +33,7 @@ class TrainingOutcome:
     """wall time on this machine, evaluation included; of a stack, an equal share"""
     stack_size: int = 0
     """trainings that shared its steps, itself included; 0 = not trained in a stack"""
+    transfer: TransferOutcome | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,221 @@
+"""Points of AdaPruner's study, the most deciding first. Each is a run of one seed, of some ten core-minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from study import running
+
+ROOT = Path(__file__).resolve().parents[2]
+SCENARIOS = ROOT / "scenarios" / "adapruner"
+RUNS = ROOT / "runs" / "adapruner"
+SEEDS = (0, 1, 2)
+DATA = ("watch", "fashion-mnist", "cifar10", "tiny-imagenet-20")
+HIGH, LOW = (0.6, 0.8, 0.95), (0.1, 0.3, 0.5)
+"""keep ratios: those of the paper, and small ones"""
+COMPARE, CROSS, LETTER, ABLATION, TRANSFER = "compare", "cross", "letter", "ablation", "transfer"
+DETECTION, DETECTION_CROSS = "detection", "detection-cross"
+DETECTION_OTHER, DETECTION_BACK = "detection-other", "detection-back"
+"""the first detector chooses, and the other trains on its sets; the other chooses, and the first trains on them"""
+NETWORKS = {"watch": "cnn1d", "cells": "yolov3-tiny"}
+"""data -> network of its scenario, where it is not small-cnn"""
+OTHERS: dict[str, Any] = {
+    "watch": "gru", "fashion-mnist": "mlp", "cifar10": "resnet8",
+    "cells": {"name": "fasterrcnn", "regions": 32},
+}  # fmt: skip
+"""data -> another network, which trains on the sets that the first one chose"""
+FEW = ["full", "random", "el2n", "forgetting", "adapruner"]
+
+
+def _ada(label: str, **arguments: Any) -> dict[str, Any]:
+    return {"name": "adapruner", "label": label, **arguments}
+
+
+OURS = "ours"
+_LETTER = {"mask_step": "gradient", "third_term": "letter"}
+LETTERS = [
+    _ada(OURS),
+    _ada("letter", **_LETTER),
+    _ada("letter, step 1", **_LETTER, mask_learning_rate=1.0),
+    _ada("letter, step 10", **_LETTER, mask_learning_rate=10.0),
+    _ada("gradient only", mask_step="gradient"),
+    _ada("third term only", third_term="letter"),
+]
+"""AdaPruner with both departures, to the letter of Eq. 7 at three steps of the mask, and with one departure each"""
+ABLATIONS = [
+    _ada(OURS),
+    _ada("no warm-up", warmup_epochs=0),
+    _ada("no classification", terms=["selection", "compression"]),
+    _ada("no selection", terms=["classification", "compression"]),
+    _ada("no compression", terms=["classification", "selection"]),
+    _ada("alpha to 1", alpha_end=1.0),
+    _ada("alpha to 100", alpha_end=100.0),
+    _ada("s 10", scale=10.0),
+    _ada("s 1000", scale=1000.0),
+    _ada("tolerance 0.5 %", tolerance=0.005),
+    _ada("tolerance 10 %", tolerance=0.1),
+]
+BY_OTHER = (CROSS, DETECTION_CROSS, DETECTION_OTHER)
+"""kinds in which the other network trains"""
+PAPER_REGIME: dict[str, Any] = {
+    "training.epochs": 30, "training.batch_size": 256, "training.learning_rate": 0.1,
+    "training.augment": ["crop-flip", "cutout"],
+}  # fmt: skip
+"""the paper's training, with fewer epochs"""
+TARGETS: dict[str, dict[str, Any]] = {
+    "fashion-mnist": {"name": "parquet", "root": "mnist-writers", "test": "within"},
+    "cifar10": {"name": "parquet", "root": "tiny-imagenet-20", "size": [32, 32]},
+}
+"""data -> data set that the trained network is fine-tuned on"""
+
+
+class Point(NamedTuple):
+    """One run of the study."""
+
+    data: str
+    kind: str
+    seed: int
+    ratios: tuple[float, ...] = ()
+    """empty = those of the scenario"""
+
+    @property
+    def name(self) -> str:
+        """Name of its run folder."""
+        part = {LOW: "-low", HIGH: "-high"}.get(self.ratios, "") if self.kind == COMPARE else ""
+        return f"{self.data}-{self.kind}{part}-s{self.seed}"
+
+    @property
+    def file(self) -> Path:
+        """The data set's scenario."""
+        return SCENARIOS / f"{self.data}.yaml"
+
+    @property
+    def model(self) -> str:
+        """Name of the network that trains."""
+        if self.kind in BY_OTHER:
+            other = OTHERS[self.data]
+            return other if isinstance(other, str) else str(other["name"])
+        return NETWORKS.get(self.data, "small-cnn")
+
+    @property
+    def source(self) -> Point | None:
+        """The point whose sets it trains on."""
+        if self.kind == CROSS:
+            return Point(self.data, COMPARE, self.seed)
+        kind = {DETECTION_CROSS: DETECTION, DETECTION_BACK: DETECTION_OTHER}.get(self.kind)
+        return Point(self.data, kind, self.seed) if kind else None
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of full training."""
+        return int(self.overrides.get("training.epochs", running.document(self.file)["training"]["epochs"]))
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Changes of the data set's scenario."""
+        found: dict[str, Any] = {"name": self.name, "seeds": [self.seed], **_CHANGES.get(self.kind, {})}
+        if self.kind == TRANSFER:
+            to = {**TARGETS[self.data], "limit_train": 1000, "limit_test": 1000}
+            found["transfer"] = {"to": to, "epochs": 5, "learning_rate": 0.01, "partition": "iid"}
+        if self.source is not None:
+            found["pruning.scores_from"] = str(Path("runs/adapruner") / self.source.name)
+        if self.kind in BY_OTHER:
+            found["model"] = OTHERS[self.data]
+        if self.kind == CROSS and self.data != "fashion-mnist":
+            found |= {"pruning.methods": FEW, "pruning.keep_ratio": [0.6, 0.8]}
+        return found | ({"pruning.keep_ratio": list(self.ratios)} if self.ratios else {})
+
+    @property
+    def design(self) -> str:
+        """See `running.design`."""
+        return running.design(self)
+
+
+DETECTED = 0.85
+"""keep ratio at which sets change detectors"""
+ADA_DETECTION = {"name": "adapruner", "epochs": 10, "batch_size": 8, "learning_rate": 0.001}
+_CHANGES: dict[str, dict[str, Any]] = {
+    LETTER: {**PAPER_REGIME, "pruning.methods": ["full", "random", *LETTERS], "pruning.keep_ratio": [0.1, *HIGH]},
+    ABLATION: {"pruning.methods": ["full", "random", *ABLATIONS], "pruning.keep_ratio": [0.6, 0.9]},
+    TRANSFER: {"pruning.methods": ["full", "random", "importance", "el2n", "forgetting", "herding", "adapruner"],
+               "pruning.keep_ratio": list(HIGH)},
+    DETECTION_CROSS: {"training.epochs": 6, "pruning.methods": ["full", "random", ADA_DETECTION],
+                      "pruning.keep_ratio": [DETECTED]},
+    DETECTION_OTHER: {"training.epochs": 6, "pruning.methods": [{**ADA_DETECTION, "epochs": 6}],
+                      "pruning.keep_ratio": [DETECTED]},
+    DETECTION_BACK: {"pruning.methods": [ADA_DETECTION], "pruning.keep_ratio": [DETECTED]},
+}  # fmt: skip
+
+
+def comparisons(seed: int) -> Iterator[Point]:
+    """The eleven methods on every data set; Tiny-ImageNet's in two halves, because its steps take long."""
+    for data in DATA:
+        if data == "tiny-imagenet-20":
+            yield Point(data, COMPARE, seed, HIGH)
+        else:
+            yield Point(data, COMPARE, seed)
+
+
+def points() -> Iterator[Point]:
+    """The points that 2 cores can run, the most deciding first."""
+    yield from comparisons(0)
+    yield Point("cifar10", LETTER, 0)
+    yield from comparisons(1)
+    yield Point("cifar10", LETTER, 1)
+    yield from (Point("fashion-mnist", ABLATION, seed) for seed in (0, 1))
+    yield from (Point(data, CROSS, seed) for seed in (0, 1) for data in ("fashion-mnist", "cifar10", "watch"))
+    yield from (Point(data, TRANSFER, seed) for seed in (0, 1) for data in TARGETS)
+    yield from comparisons(2)
+    yield from (Point("cells", DETECTION, seed) for seed in (0, 1))
+    yield from (Point("cells", DETECTION_CROSS, seed) for seed in (0, 1))
+    yield from (Point("cells", kind, seed) for seed in (0, 1) for kind in (DETECTION_OTHER, DETECTION_BACK))
+    yield from (Point("tiny-imagenet-20", COMPARE, seed, LOW) for seed in SEEDS)
+    # A third seed of what two have shown:
+    yield Point("cifar10", LETTER, 2)
+    yield Point("fashion-mnist", ABLATION, 2)
+    yield from (Point(data, CROSS, 2) for data in ("fashion-mnist", "cifar10", "watch"))
+    yield from (Point(data, TRANSFER, 2) for data in TARGETS)
+    yield from (Point("cells", kind, 2) for kind in (DETECTION, DETECTION_CROSS, DETECTION_OTHER, DETECTION_BACK))
+
+
+class PaperPoint(NamedTuple):
+    """A run of the paper's own size, for a GPU; those of another network train on the sets of the first one."""
+
+    scenario: str
+    model: Any
+    first: str = ""
+    """name of the point whose sets it trains on; empty = it scores itself"""
+
+    @property
+    def name(self) -> str:
+        """Name of its run folder."""
+        model = self.model if isinstance(self.model, str) else self.model["name"]
+        return f"{self.scenario}-{model}"
+
+    @property
+    def file(self) -> Path:
+        """Its scenario."""
+        return SCENARIOS / f"{self.scenario}.yaml"
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Changes of the scenario."""
+        linked = {"pruning.scores_from": str(Path("runs/adapruner") / self.first)} if self.first else {}
+        return {"name": self.name, "model": self.model, **linked}
+
+    @property
+    def design(self) -> str:
+        """See `running.design`."""
+        return running.design(self)
+
+
+def paper_points() -> Iterator[PaperPoint]:
+    """The paper's own configuration: a GPU or a cluster runs it."""
+    yield PaperPoint("paper-cifar10", "resnet18")
+    yield PaperPoint("paper-cifar10", "resnet50", "paper-cifar10-resnet18")
+    yield PaperPoint("paper-tiny-imagenet", "resnet50")
+    yield PaperPoint("paper-tiny-imagenet", "wide-resnet50-2")
+    yield PaperPoint("paper-voc", "yolov3-tiny")
+    yield PaperPoint("paper-voc", {"name": "fasterrcnn", "backbone": "resnet50-fpn"}, "paper-voc-yolov3-tiny")
