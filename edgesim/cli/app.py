@@ -16,7 +16,10 @@ from edgesim.cli import INTERRUPTED
 from edgesim.errors import EdgesimError, RunError, shortened
 from edgesim.formatting import visible
 
-COMMANDS = ("run", "compare", "report", "plan", "tune", "predict", "validate", "init", "list", "schema", "calibrate")
+COMMANDS = (
+    "run", "runs", "watch", "compare", "report", "plan", "tune", "predict", "validate", "init", "list",
+    "schema", "calibrate",
+)  # fmt: skip
 """commands in the order of `edgesim --help`"""
 
 

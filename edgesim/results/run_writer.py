@@ -20,7 +20,7 @@ from edgesim.config.output_files import UNFINISHED, cannot_write, write_text
 from edgesim.cost.context import PricingContext
 from edgesim.errors import EdgesimError, OutputError, RunError
 from edgesim.records import Trial, TrialResult
-from edgesim.results import folder_lock, journal, pricing_file, run_info
+from edgesim.results import folder_lock, journal, pricing_file, progress_file, run_info
 from edgesim.results.journal import Journal
 from edgesim.results.run_folder import SCENARIO, Run, read_results
 from edgesim.results.run_identity import check_scenario
@@ -34,7 +34,7 @@ LEFTOVERS = (folder_lock.FILE, "run.log")
 """files of a run that hold no result"""
 OWN_FILES = (
     run_info.FILE, SCENARIO, pricing_file.FILE, journal.FILE, *(f"{name}.parquet" for name in COLUMNS),
-    "report.html", "report.md", *LEFTOVERS,
+    "report.html", "report.md", progress_file.FILE, *LEFTOVERS,
 )  # fmt: skip
 """names of all files of a run folder"""
 
