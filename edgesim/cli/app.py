@@ -17,7 +17,7 @@ from edgesim.errors import EdgesimError, RunError, shortened
 from edgesim.formatting import visible
 
 COMMANDS = (
-    "run", "runs", "watch", "compare", "report", "plan", "tune", "predict", "validate", "init", "list",
+    "run", "runs", "watch", "compare", "report", "export", "plan", "tune", "predict", "validate", "init", "list",
     "schema", "calibrate",
 )  # fmt: skip
 """commands in the order of `edgesim --help`"""

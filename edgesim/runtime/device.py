@@ -143,7 +143,7 @@ class EdgeDevice:
             if record.status != "ok":  # the device stopped on the way: there is no trained network
                 results.append(TrialResult(record, outputs=prepared.outputs, work_record=done))
                 continue
-            results.append(TrialResult(record, curve, kept, weights, prepared.outputs, done))
+            results.append(TrialResult(record, curve, kept, weights, prepared.outputs, done, trained.weights))
         return results
 
     def _outputs(self, method: base.Method, choice: ChargedSubset, trial: Trial, first: bool) -> MethodOutputs:
@@ -191,7 +191,9 @@ class EdgeDevice:
             hooks = loop.Hooks(after_epoch=after_epoch)
             fit_result = loop.fit(model, self.task, subset, config.training, streams, config.augment, hooks)
         shard = evaluation.evaluate(model, self.task, evaluation_config)
-        return evaluation.TrainingOutcome(fit_result, tests, shard, time.perf_counter() - started)
+        wall_s = time.perf_counter() - started
+        weights = evaluation.copied_weights(model.state_dict()) if evaluation_config.keep_weights else None
+        return evaluation.TrainingOutcome(fit_result, tests, shard, wall_s, weights=weights)
 
     def _measured(self, trained: evaluation.TrainingOutcome) -> tuple[dict[str, Any], tuple[CurvePoint, ...]]:
         """The columns of a record that come from a training, and its curve."""

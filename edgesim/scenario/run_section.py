@@ -1,4 +1,4 @@
-"""The `run` part of a scenario: limits on the jobs of a run. No result depends on them."""
+"""The `run` part of a scenario: limits on the jobs of a run, and what it keeps. No result depends on them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEAST_HOST_BYTES = 100_000_000
 
 @checked_dataclass()
 class RunSection(Bounded):
-    """The `run` part: limits on time and memory of a job. They hold on Ray hosts, not with `--serial`."""
+    """The `run` part: limits on a job, which hold on Ray hosts and not with `--serial`, and files to keep."""
 
     job_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(0.1, 1e7, "s")] | None = None
     """most seconds of one job: the scoring or a training of one device; then its host is replaced. Short jobs that
@@ -25,3 +25,6 @@ class RunSection(Bounded):
     ) = None
     """most memory of one host process, shared data left out; then it is replaced. `null`: the largest host is replaced
     once less than a tenth of the machine's memory is free"""
+    keep_models: bool = False
+    """write the trained weights of every trial into `models` of the run folder, for `edgesim.load_model`; needs
+    safetensors (`pip install 'edgesim[models]'`)"""

@@ -10,7 +10,7 @@ from typing import Any
 from edgesim.data.dataset import Dataset
 from edgesim.data.datasets import DATASETS
 from edgesim.errors import RunError
-from edgesim.results import provenance, run_identity, run_info
+from edgesim.results import model_files, provenance, run_identity, run_info
 from edgesim.results.run_folder import find_latest
 from edgesim.results.run_writer import RunFolder
 from edgesim.scenario.loading import Scenario
@@ -30,6 +30,8 @@ class Resume:
 
 def opened(scenario: Scenario, out: str | Path | None, how: Resume | None) -> tuple[RunFolder, dict[str, Any]]:
     """The folder of a run, locked, and the entry of this session in run.json."""
+    if scenario.run.keep_models:
+        model_files.check_installed(scenario.name)
     info = {
         "scenario": scenario.name,
         "scenario_folder": str(scenario.folder.resolve()),

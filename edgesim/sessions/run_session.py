@@ -62,6 +62,7 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: Dataset | None, 
         if left_out := folder.keep_only(plan.trials):
             log.note(f"{n_of(left_out, 'result')} of keep ratios that the rule no longer chooses left out")
         folder.note_terms(plan.config.pricing)
+        folder.network_form = plan.config.dataset.network_form
         fleet = scenario.fleet
         folder.describe(holdings(fleet.devices, plan.power_modes, plan.shards, plan.config.dataset))
         notes = [*map(str, plan.config.dataset.notes), *plan.partition_notes, *fleet.notes]
