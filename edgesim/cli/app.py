@@ -17,8 +17,8 @@ from edgesim.errors import EdgesimError, RunError, shortened
 from edgesim.formatting import visible
 
 COMMANDS = (
-    "run", "runs", "watch", "sweep", "compare", "report", "export", "plan", "tune", "predict", "validate", "init",
-    "list", "schema", "calibrate",
+    "run", "runs", "watch", "sweep", "compare", "report", "figures", "tables", "export", "plan", "tune", "predict",
+    "validate", "init", "list", "schema", "calibrate",
 )  # fmt: skip
 """commands in the order of `edgesim --help`"""
 

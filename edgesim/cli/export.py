@@ -34,7 +34,8 @@ def export(
     scenario, seed, versions and content keys, and the dataset section by which edgesim reads the folder.
     """
     from edgesim.cli import stop_signals
-    from edgesim.exporting.folder import FORMATS, check_new
+    from edgesim.config.output_files import check_new_folder
+    from edgesim.exporting.folder import FORMATS
     from edgesim.exporting.folder import export as write
     from edgesim.exporting.subset import subset_of
     from edgesim.results.run_folder import Run
@@ -42,7 +43,7 @@ def export(
     check_choice("format", form, FORMATS)
     if every == (device is not None):
         raise typer.BadParameter("give --device N for one device, or --all for all of them, and not both")
-    check_new(out)
+    check_new_folder(out)
     stop_signals.interrupting()
     subset = subset_of(Run(folder), method, keep, seed, device)
     card = write(subset, form, out, with_test)

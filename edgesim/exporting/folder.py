@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edgesim.config.output_files import UNFINISHED, cannot_write
+from edgesim.config.output_files import new_folder
 from edgesim.data.reading_notes import some
-from edgesim.errors import EdgesimError, OutputError
+from edgesim.errors import EdgesimError
 from edgesim.exporting import image_formats, table_formats
 from edgesim.exporting.subset import Part, Subset
 from edgesim.results import provenance
@@ -41,38 +39,10 @@ def export(subset: Subset, form: str, out: Path, with_test: bool = False) -> dic
         RunError: the format cannot hold these samples.
         OutputError: the folder holds something, or cannot be written. Nothing is left of a half-written one.
     """
-    check_new(out)
     if form == "indices" and with_test:
         raise EdgesimError("--with-test writes samples, and --as indices writes none; leave one of them out")
-    temporary = out.absolute().parent / f".{out.name[:100]}.{os.urandom(8).hex()}{UNFINISHED}"
-    try:
-        try:
-            temporary.mkdir(parents=True)
-            card = _write(subset, form, temporary, with_test)
-            if out.exists():
-                out.rmdir()  # it is empty
-            os.replace(temporary, out)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise cannot_write(out, error) from None
-    return card
-
-
-def check_new(out: Path) -> None:
-    """Refuse a folder that holds something.
-
-    Raises:
-        OutputError: naming what is there.
-    """
-    if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise OutputError(f"{out} is no folder; name a new one with --out")
-    try:
-        there = sorted(path.name for path in out.iterdir()) if out.exists() else []
-    except OSError as error:
-        raise cannot_write(out, error) from None
-    if there:
-        raise OutputError(f"{out} is not empty: it holds {there[0]}; name a new folder with --out")
+    with new_folder(out) as temporary:
+        return _write(subset, form, temporary, with_test)
 
 
 def _write(subset: Subset, form: str, folder: Path, with_test: bool) -> dict[str, Any]:
