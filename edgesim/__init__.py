@@ -4,7 +4,8 @@
     run = edgesim.run(scenario)
     run.records, run.curves, run.selections     # pandas DataFrames
 
-`plan` prices a scenario without training, `compare_fleets` prices a run on other fleets, `load_run` reads a run folder.
+`plan` prices a scenario without training, `compare_fleets` prices a run on other fleets. `load_run` reads a run folder,
+`load_model` a trained network of it.
 Every error that a user can cause is an `EdgesimError`; a `ScenarioError` lists all faults of a scenario.
 
 A name is imported at its first use, so that `import edgesim` stays fast.
@@ -26,11 +27,12 @@ _PUBLIC = {
     "plan": ("edgesim.api", "plan"),
     "compare_fleets": ("edgesim.results.repricing", "compare_fleets"),
     "load_run": ("edgesim.api", "load_run"),
+    "load_model": ("edgesim.exporting.networks", "load_model"),
     "EdgesimError": ("edgesim.errors", "EdgesimError"),
     "ScenarioError": ("edgesim.errors", "ScenarioError"),
 }
 
-__all__ = ["EdgesimError", "ScenarioError", "compare_fleets", "load_run", "load_scenario", "plan", "run"]
+__all__ = ["EdgesimError", "ScenarioError", "compare_fleets", "load_model", "load_run", "load_scenario", "plan", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,18 +8,16 @@ from pathlib import Path
 import pandas as pd
 
 from edgesim import planning
-from edgesim.records import Trial
 from edgesim.results.linked_runs import curves_of, reused_by
 from edgesim.results.run_folder import Run
 from edgesim.results.run_info import WITH_FAILURES
 from edgesim.runtime import Executor, RayExecutor
-from edgesim.scenario.experiment import in_order, load_dataset, load_transfer
+from edgesim.scenario.experiment import load_dataset
 from edgesim.scenario.loading import Scenario
-from edgesim.sessions import opening, run_session
+from edgesim.sessions import single_run
 from edgesim.sessions.opening import Resume
 from edgesim.sessions.progress import Progress, Silent
-from edgesim.trackers.base import About
-from edgesim.trackers.following import following, parameters
+from edgesim.sessions.run_session import Options
 
 __all__ = [
     "WITH_FAILURES", "Progress", "Resume", "Silent", "data_notes", "load_run", "plan", "planned", "run",
@@ -57,26 +55,8 @@ def run(
         RunError: the folder cannot be used or written, something changed since the run was made, or Ray does not start.
     """
     how = resume if isinstance(resume, Resume) else Resume() if resume else None
-    folder, session = opening.opened(scenario, out, how)
-    about = About(
-        scenario.name, folder.path, dict(parameters(scenario.document)), scenario.trial_count, len(scenario.fleet)
-    )
-    with folder, following(progress or Silent(), scenario.track, about) as watched:
-        changed = bool(session.get("accepted"))
-        # With other profiles a rule may choose other keep ratios, so that old results are of other trials.
-        if len(folder.done) >= scenario.trial_count and not (changed and scenario.pruning.rule):
-            folder.info["sessions"] += [session] * changed
-            trials: Sequence[Trial] = in_order(scenario, folder.done)
-        else:
-            dataset = load_dataset(scenario) if how else None
-            if how and dataset is not None:
-                opening.check_data(folder, (dataset, load_transfer(scenario)), session, how)
-            folder.begin(session, scenario.to_yaml())
-            options = run_session.Options(executor or RayExecutor, watched, trained)
-            trials = run_session.run_missing(scenario, folder, dataset, options)
-        run_session.complete(folder, trials, report)
-        watched.finish(Run(folder.path))
-    return Run(folder.path)
+    options = Options(executor or RayExecutor, progress or Silent(), trained)
+    return single_run.run(scenario, out, how, options, report)
 
 
 def plan(scenario: Scenario, devices: int | None = None) -> pd.DataFrame:

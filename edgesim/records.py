@@ -262,6 +262,8 @@ class TrialResult:
     outputs: MethodOutputs = field(default_factory=MethodOutputs)
     work_record: WorkRecord | None = None
     """None of a trial that has not run; of one that its device stopped on the way, all that it would have done"""
+    network: Mapping[str, npt.NDArray[Any]] | None = None
+    """weights and buffers of the trained network by name, where the run keeps them; a file of their own has them"""
 
     @property
     def reusable(self) -> Reused | None:

@@ -30,7 +30,7 @@ from edgesim.records import Record
 from edgesim.report import terminal_summary
 from edgesim.results.run_folder import Run
 from edgesim.results.table_columns import METRIC_COLUMNS
-from edgesim.scenario import schema
+from edgesim.scenario import schema, sweeps
 
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -128,6 +128,10 @@ def test_every_yaml_example_of_the_documentation_is_valid(tmp_path: Path, monkey
             if "extends" in document:
                 (tmp_path / "variant.yaml").write_text(code, encoding="utf-8")
                 assert loading.load(tmp_path / "variant.yaml").title == document["title"]
+                continue
+            if "sweep" in document:
+                (tmp_path / "swept.yaml").write_text(json.dumps({**quickstart, **document}), encoding="utf-8")
+                assert len(sweeps.load(tmp_path / "swept.yaml").points) > 1
                 continue
             if "energy" in document:
                 document = {"groups": [{"profile": "raspberry-pi-4b", "count": 1, **document}]}

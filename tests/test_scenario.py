@@ -560,7 +560,7 @@ def test_the_schema_knows_the_tables() -> None:
     assert made["required"] == ["dataset", "partition", "fleet", "model", "pruning"]
     for name in ("importance", "dirichlet", "resnet8", "fashion-mnist", "crop-flip", "keep_ratio"):
         assert f'"{name}"' in text
-    assert set(made["properties"]) == {*scenarios.REQUIRED, *scenarios.OPTIONAL}
+    assert set(made["properties"]) == {*scenarios.REQUIRED, *scenarios.OPTIONAL, scenarios.SWEEP}
 
 
 def properties_of(part: Any, path: str = "") -> dict[str, Any]:

@@ -16,15 +16,15 @@ import pytest
 from browser import wait_for
 
 import edgesim
-from edgesim import trackers
 from edgesim.errors import ScenarioError
 from edgesim.report import page
 from edgesim.results.run_folder import Run
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.loading import Scenario
+from edgesim.sessions import trackers
 from edgesim.sessions.progress import Silent
-from edgesim.trackers.base import curves_of, files_of
-from edgesim.trackers.following import parameters
+from edgesim.sessions.trackers.base import curves_of, files_of
+from edgesim.sessions.trackers.following import parameters
 
 Make = Callable[..., Scenario]
 CELLS = ["full 1", "random 0.2", "random 1"]

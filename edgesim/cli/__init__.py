@@ -10,7 +10,7 @@ INTERRUPTED = 130
 _COLLECT_EVERY = 1_000_000
 """new objects between two garbage collections; Python's 700 would collect after every few imports"""
 _COLLECT_EVERY_OF_LONG = 50_000
-_LONG = ("run", "compare", "calibrate")
+_LONG = ("run", "sweep", "compare", "calibrate")
 """commands that may train for hours"""
 
 

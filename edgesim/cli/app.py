@@ -17,9 +17,9 @@ from edgesim.errors import EdgesimError, RunError, shortened
 from edgesim.formatting import visible
 
 COMMANDS = (
-    *("run", "compare", "report", "geometry", "plan", "tune", "predict", "validate", "init", "list", "schema"),
-    "calibrate",
-)
+    "run", "runs", "watch", "sweep", "compare", "report", "figures", "tables", "export", "geometry", "plan", "tune",
+    "predict", "validate", "init", "list", "schema", "calibrate",
+)  # fmt: skip
 """commands in the order of `edgesim --help`"""
 
 

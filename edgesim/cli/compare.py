@@ -70,6 +70,7 @@ def compare(
     files = [shipped.fleet_file(fleet) for fleet in fleets or []]
     if files and len(paths) == 1 and not paths[0].exists() and str(paths[0]) in shipped.scenarios():
         paths = [shipped.scenario_file(paths[0])]
+    paths = _with_points(paths)
     _check_arguments(paths, files, out)
     commit = provenance.git_commit()  # prices are of the code that compares, not of the one that ran
     command = provenance.command() + (f" (commit {commit})" if commit else "")
@@ -87,6 +88,18 @@ def compare(
         _print_page(page)
     if out is not None:
         echo(f"page: {comparison_page.write(page, out)}", err=as_json)
+
+
+def _with_points(paths: list[Path]) -> list[Path]:
+    """The paths, each sweep replaced by the runs of its points."""
+    from edgesim.results import sweep_folder
+
+    found: list[Path] = []
+    for path in paths:
+        with _argument_faults():
+            is_sweep = path.is_dir() and sweep_folder.is_sweep(path)
+            found += [run.path for run in sweep_folder.runs_of(path).values()] if is_sweep else [path]
+    return found
 
 
 def _check_arguments(paths: list[Path], fleets: list[Path], out: Path | None) -> None:

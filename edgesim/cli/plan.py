@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -70,7 +71,11 @@ def plan(
         check_replaceable(out)
     from edgesim.cli import stop_signals
     from edgesim.scenario.loading import load
+    from edgesim.scenario.sweeps import is_sweep
 
+    if is_sweep(scenario):
+        _plan_sweep(scenario, overrides or (), devices, as_json, out)
+        return
     loaded = load(scenario, overrides or ())
     stop_signals.interrupting()
     found = fleet_plan(loaded, devices)
@@ -85,6 +90,28 @@ def plan(
     print_plan(found)
     if out is not None:
         echo(f"rows: {out}")
+
+
+def _plan_sweep(file: Path, overrides: Sequence[str], devices: int | None, as_json: bool, out: Path | None) -> None:
+    """Print the fleet's means by method of every point of a sweep."""
+    from edgesim.cli import stop_signals
+    from edgesim.scenario import sweeps
+
+    if out is not None:
+        raise typer.BadParameter("--out writes the rows of one scenario, and this one has a sweep; leave out --out")
+    loaded = sweeps.load(file, overrides)
+    stop_signals.interrupting()
+    rows = []
+    for point in loaded.points:
+        plan = fleet_plan(point.scenario, devices)
+        rows += [(point.levels, row) for row in plan.by_method()]
+    if as_json:
+        answer = [{"point": levels, **row} for levels, row in rows]
+        echo(json_text({"scenario": loaded.name, "keys": loaded.levels, "by_method": answer}))
+        return
+    shown = [{**levels, **_row(row, set(), total=True)} for levels, row in rows]
+    terminal.print_rows("whole fleet, means per device", shown, keys=(*loaded.keys, *KEYS))
+    echo(f"{sweeps.summary(loaded)}; times and energies are emulated")
 
 
 def fleet_plan(scenario: loading.Scenario, devices: int | None) -> FleetPlan:

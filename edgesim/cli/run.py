@@ -15,6 +15,7 @@ from edgesim.errors import RunError
 from edgesim.formatting import n_of
 
 if TYPE_CHECKING:
+    from edgesim import api
     from edgesim.results.run_folder import Run
     from edgesim.scenario import loading
 
@@ -78,6 +79,12 @@ def run(
         int | None,
         typer.Option(min=1, metavar="N", help="Train N random trials of the finished run again and compare all bits."),
     ] = None,
+    on_end: Annotated[
+        str | None,
+        typer.Option(
+            "--on-end", metavar="PROGRAM", help="Call a program with the run folder and its status when the run ends."
+        ),
+    ] = None,
 ) -> None:
     """Run all trials of a scenario and write a run folder with tables and a report.
 
@@ -90,16 +97,22 @@ def run(
         raise typer.BadParameter("--serial runs without Ray; leave out --hosts and --address")
     if accept_changes and not resume:
         raise typer.BadParameter("--accept-changes goes on with a run; give --resume, too")
+    from edgesim.cli import end_program
     from edgesim.scenario.loading import load
 
     overrides = [*(overrides or ()), *([f"track={json.dumps(track)}"] if track else [])]
+    program = end_program.parsed(on_end)
     loaded = load(scenario, overrides)
     where = ["--serial"] * serial + (["--hosts", str(hosts)] if hosts else [])
     where += ["--address", address] if address else []
     if verify and out and not resume and (run := _finished(out, loaded)):
         _verify(run, verify)
         return
-    finished = _run(loaded, out, Place(serial, hosts, address), Way(resume, accept_changes, retry_failed), no_progress)
+    way = Way(resume, accept_changes, retry_failed)
+    if program:
+        out = _place(loaded, out, way)
+    with end_program.calling(program, out or Path()):
+        finished = _run(loaded, out, Place(serial, hosts, address), way, no_progress)
     print_summary(finished)
     echo(f"run folder: {finished.path}\nreport: {finished.path / 'report.html'}")
     from edgesim.cli import run_outcome
@@ -107,6 +120,20 @@ def run(
     if verify:
         _verify(finished, verify)
     run_outcome.end(finished, run_outcome.resume_command(scenario, finished.path, overrides, where), allow_failures)
+
+
+def _resume(way: Way) -> api.Resume | None:
+    """How to go on with a run; None of a new one."""
+    from edgesim import api
+
+    return api.Resume(way.accept_changes, way.retry_failed) if way.resume else None
+
+
+def _place(loaded: loading.Scenario, out: Path | None, way: Way) -> Path:
+    """The folder that the run will have."""
+    from edgesim.sessions.opening import place_of
+
+    return place_of(loaded, out, _resume(way))
 
 
 def _run(
@@ -135,7 +162,7 @@ def _run(
             from edgesim.cli import progress, run_outcome
 
         watcher: api.Progress = progress.NotesOnly() if no_progress else progress.watcher()
-        resume = api.Resume(way.accept_changes, way.retry_failed) if way.resume else False
+        resume = _resume(way) or False
         try:
             return api.run(
                 loaded, out, resume=resume, executor=executor, progress=watcher, report=run_outcome.write_report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,11 +28,14 @@ def validate(
     ] = False,
 ) -> None:
     """Check scenarios and print every fault, without running anything."""
-    from edgesim.scenario import loading
+    from edgesim.scenario import loading, sweeps
 
     bad = []
     for path in scenarios:
         try:
+            if sweeps.is_sweep(path):
+                _validate_sweep(path, overrides or (), data)
+                continue
             loaded = loading.load(path, overrides or ())
             lines = [*loaded.fleet.notes, *(_inspect_data(path, loaded) if data else [])]
         except EdgesimError as error:
@@ -50,6 +54,23 @@ def validate(
     if bad:
         echo("\n".join(bad), err=True)
         raise typer.Exit(2)
+
+
+def _validate_sweep(path: Path, overrides: Sequence[str], data: bool) -> None:
+    """Check every point of a sweep.
+
+    Raises:
+        ScenarioError: with every fault of the sweep and of its points.
+    """
+    from edgesim.scenario import sweeps
+
+    loaded = sweeps.load(path, overrides)
+    lines = dict.fromkeys(line for point in loaded.points for line in point.scenario.fleet.notes)
+    if data:
+        lines |= dict.fromkeys(line for point in loaded.points for line in _inspect_data(path, point.scenario))
+    echo(f"{path}: ok ({sweeps.summary(loaded)})")
+    for line in lines:
+        echo(f"  {line}")
 
 
 def _inspect_data(path: Path, loaded: loading.Scenario) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -128,3 +129,44 @@ def _is_own(path: Path) -> bool:
         raise EdgesimError(f"{path} cannot be read ({error.strerror}), so it is not replaced; name another") from None
     line = len(found[0]) - 1
     return zlib.crc32(content[:-line]) == int(found[1], 16)
+
+
+def check_new_folder(path: Path) -> None:
+    """Refuse a folder for new files that holds something.
+
+    Raises:
+        OutputError: naming what is there.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise OutputError(f"{path} is no folder; name a new one with --out")
+    try:
+        there = sorted(entry.name for entry in path.iterdir()) if path.exists() else []
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    if there:
+        raise OutputError(f"{path} is not empty: it holds {there[0]}; name a new folder with --out")
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Open a temporary folder that becomes `path` at the end of the block; after an error nothing is left of it.
+
+    Args:
+        path: a folder that is not there yet, or empty.
+
+    Raises:
+        OutputError: it holds something, or cannot be written.
+    """
+    check_new_folder(path)
+    temporary = path.absolute().parent / f".{path.name[:100]}.{os.urandom(8).hex()}{UNFINISHED}"
+    try:
+        try:
+            temporary.mkdir(parents=True)
+            yield temporary
+            if path.exists():
+                path.rmdir()  # it is empty
+            os.replace(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise cannot_write(path, error) from None

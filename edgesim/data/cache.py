@@ -31,6 +31,7 @@ from edgesim.data.columns import Column
 from edgesim.data.dataset import SPLITS, Dataset
 from edgesim.data.duplicates import Repeats
 from edgesim.data.missing_values import MissingValues
+from edgesim.data.origins import Origins
 from edgesim.data.raw_dataset import CheckedDataset, RawDataset, RawSplit
 from edgesim.data.reading_notes import Note
 from edgesim.data.sample_form import SampleArray, SampleForm
@@ -39,6 +40,9 @@ from edgesim.errors import DataError
 from edgesim.formatting import n_of
 
 FORMAT = 3
+"""of the key of a content"""
+ENTRY_FORMAT = 4
+"""of a folder in the cache; others are decoded again"""
 FULL_HASH_BYTES = 512 * 2**20
 FULL_HASH_FILES = 2000
 SAMPLES = 32
@@ -179,9 +183,13 @@ def _write(raw: CheckedDataset, folder: Path) -> None:
         first = _write_samples(
             split, chunks, folder / f"{name}_samples.npy", first, functools.partial(repeats.see, name)
         )
+    if raw.train.origins is not None:
+        np.save(folder / "origins_rows.npy", raw.train.origins.rows)
+        if raw.train.origins.files is not None:
+            np.save(folder / "origins_files.npy", raw.train.origins.files)
     notes = [*raw.notes, *raw.noticed(), *missing.notes(), *repeats.notes()]
     meta = {
-        "format": FORMAT,
+        "format": ENTRY_FORMAT,
         "class_names": raw.class_names,
         "sizes_bytes": {file.stem: file.stat().st_size for file in sorted(folder.iterdir())},
         "notes": [astuple(note) for note in notes],
@@ -250,7 +258,7 @@ def _opened(folder: Path, name: str) -> Dataset | None:
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         sizes = {file.stem: file.stat().st_size for file in folder.glob("*.npy")}
-        if meta["format"] != FORMAT or meta["sizes_bytes"] != sizes:
+        if meta["format"] != ENTRY_FORMAT or meta["sizes_bytes"] != sizes:
             return None
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in sizes}
         parts: dict[str, Any] = {}
@@ -265,6 +273,8 @@ def _opened(folder: Path, name: str) -> Dataset | None:
                 for place, (column, names) in enumerate(meta["columns"][split].items())
             }
         notes = tuple(Note(*entry) for entry in meta["notes"])
+        if "origins_rows" in arrays:
+            parts["train_origins"] = Origins(arrays["origins_rows"], arrays.get("origins_files"))
         classes, form = tuple(meta["class_names"]), SampleForm(**meta["form"])
         return Dataset(name, class_names=classes, notes=notes, form=form, task=meta["task"], **parts)
     except (OSError, ValueError, KeyError, TypeError, EOFError, DataError):

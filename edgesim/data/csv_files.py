@@ -15,6 +15,7 @@ from edgesim.data.csv_text import CsvRows
 from edgesim.data.group_columns import Groups, columns_of, left_out
 from edgesim.data.held_out_split import SPLIT_COLUMNS, HeldOut
 from edgesim.data.missing_values import Missing
+from edgesim.data.origins import Origins
 from edgesim.data.raw_dataset import RawDataset, RawSplit, array_samples
 from edgesim.data.reading_notes import Note, some
 from edgesim.data.sample_form import SampleForm
@@ -141,7 +142,8 @@ def _windows(window: WindowLayout, layout: CsvLayout) -> Callable[[CsvTable], Ma
             if not group.fault:
                 groups[name] = _of_windows(group, windows.uniform(group.codes), last, name, layout, where)
         notes += _overlap(window, layout)
-        return RawSplit(table.labels[last], windows.samples(table.values), where), groups, notes
+        origins = Origins(windows.order[windows.starts])
+        return RawSplit(table.labels[last], windows.samples(table.values), where, origins=origins), groups, notes
 
     return make
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from edgesim.data.boxes import NO_OBJECT
 from edgesim.data.columns import Column, checked_columns
+from edgesim.data.origins import Origins
 from edgesim.data.reading_notes import Note
 from edgesim.data.sample_form import Float32Array, SampleArray, SampleForm, check_samples, form_of, moments
 from edgesim.data.targets import Targets, check_targets
@@ -49,6 +50,8 @@ class Dataset:
     train_columns: Mapping[str, Any] = field(default_factory=dict)
     """name -> group of each sample (`columns.Column`, or text or whole numbers [N]), for partitions by user or site"""
     test_columns: Mapping[str, Any] = field(default_factory=dict)
+    train_origins: Origins | None = None
+    """places of the training samples in their files; None = sample i is row i"""
 
     def __post_init__(self) -> None:
         if self.form is None:
@@ -124,6 +127,11 @@ class Dataset:
         """Bytes of one stored sample, all its numbers at their width (s of Eq. 9)."""
         return int(np.prod(self.train_samples.shape[1:])) * self.train_samples.dtype.itemsize
 
+    @property
+    def origins(self) -> Origins:
+        """Places of the training samples in the files that they were read from."""
+        return self.train_origins or Origins(np.arange(len(self.train_labels)))
+
     def normalisation(self) -> tuple[Float32Array, Float32Array]:
         """Mean and standard deviation of the training split, as `sample_form.moments`."""
         return self._moments
@@ -144,6 +152,8 @@ class Dataset:
             parts[f"{split}_targets"] = None if targets is None else targets[rows]
             columns: dict[str, Column] = getattr(self, f"{split}_columns")
             parts[f"{split}_columns"] = {name: column.rows(rows) for name, column in columns.items()}
+        if train is not None:
+            parts["train_origins"] = self.origins.chosen(train)
         return replace(self, **parts)
 
 

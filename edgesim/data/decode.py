@@ -77,7 +77,7 @@ class Decoder:
 
     def __init__(self, colour: bool, folder: Path, size: tuple[int, int] | None = None):
         self._mode = "RGB" if colour else "L"
-        self._folder = folder
+        self.folder = folder
         self._resize = size
         self._first: tuple[str, tuple[int, int]] | None = None
         self._changes: Counter[str] = Counter()
@@ -131,7 +131,7 @@ class Decoder:
     def _note(self, what: str, where: str) -> None:
         self._changes[what] += 1
         if what not in self._examples:
-            self._examples[what] = where.removeprefix(f"{self._folder}{os.sep}")
+            self._examples[what] = where.removeprefix(f"{self.folder}{os.sep}")
 
     def _upright(self, where: str, image: Image) -> Image:
         """The image as it is meant to be seen. Cameras store it as the sensor lay, and write down how to turn it."""

@@ -15,6 +15,7 @@ from edgesim.data.decode import Decoder, Item, has_colour
 from edgesim.data.folder_listing import IMAGE_SUFFIXES, Survey, is_system
 from edgesim.data.held_out_split import HeldOut
 from edgesim.data.labels import form_notes, merged_by_form
+from edgesim.data.origins import of_files
 from edgesim.data.raw_dataset import RawDataset, RawSplit
 from edgesim.data.reading_notes import Note, some
 from edgesim.errors import DataError
@@ -231,7 +232,7 @@ def _dataset_files(found: _Found, size: tuple[int, int] | None, held_out: HeldOu
 
     def decode() -> RawDataset:
         decoder = Decoder(any(has_colour(split.items()) for split in found.splits), found.folder, size)
-        train, *rest = (_raw(split, decoder) for split in found.splits)
+        train, *rest = (_raw(split, decoder, found.folder) for split in found.splits)
         return RawDataset(train, rest[0] if rest else None, found.class_names, held_out=held_out, noticed=decoder.notes)
 
     files = tuple(path for split in found.splits for path in split.paths)
@@ -239,11 +240,12 @@ def _dataset_files(found: _Found, size: tuple[int, int] | None, held_out: HeldOu
     return DatasetFiles(found.name, found.folder, files, decode, options, found.notes)
 
 
-def _raw(split: _Files, decoder: Decoder) -> RawSplit:
+def _raw(split: _Files, decoder: Decoder, folder: Path) -> RawSplit:
     def images(rows: IntArray | None) -> Iterable[ByteArray]:
         return decoder.chunks(split.items(rows))
 
-    return RawSplit(np.array(split.labels, dtype=np.int64), images, str(split.where))
+    labels = np.array(split.labels, dtype=np.int64)
+    return RawSplit(labels, images, str(split.where), origins=of_files(split.paths, folder))
 
 
 def _tiny_folder(folder: Path) -> Path | None:

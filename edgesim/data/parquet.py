@@ -16,6 +16,7 @@ from edgesim.data.decode import Decoder, has_colour
 from edgesim.data.group_columns import Groups, add_arrow, arrow_fault, columns_of, left_out
 from edgesim.data.held_out_split import HeldOut
 from edgesim.data.missing_values import Missing
+from edgesim.data.origins import of_tables
 from edgesim.data.parquet_samples import ArraySamples, TableFile, image_samples, items_of
 from edgesim.data.parquet_tables import (
     LABEL_COLUMNS,
@@ -116,9 +117,12 @@ def _decode(folder: Path, found: parquet_shards.Shards, layout: Layout) -> RawDa
     notes += left_out(groups)
     counts = [0, len(splits[0]), len(files)]
     raw = [
-        RawSplit(np.concatenate(labels[counts[i] : counts[i + 1]]), read[i], _where(split), columns=columns[i])
+        RawSplit(
+            np.concatenate(labels[counts[i] : counts[i + 1]]), read[i], _where(split), columns=columns[i],
+            origins=of_tables([file.path for file in split], [len(file.labels.values) for file in split], folder),
+        )
         for i, split in enumerate(splits)
-    ]
+    ]  # fmt: skip
     return RawDataset(
         raw[0], raw[1] if len(raw) > 1 else None, names, held_out=layout.held_out, notes=tuple(dict.fromkeys(notes)),
         noticed=noticed, form=form, task=layout.task, missing=layout.missing,

@@ -14,6 +14,7 @@ from edgesim.data.columns import Column
 from edgesim.data.held_out_split import SPLIT_COLUMNS, HeldOut
 from edgesim.data.labels import Classes, Labels, classes_of
 from edgesim.data.missing_values import Missing
+from edgesim.data.origins import Origins
 from edgesim.data.reading_notes import Note, some
 from edgesim.data.sample_form import CHANNELS, CHUNK, IMAGES, FormName, SampleArray, SampleForm, check_samples, form_of
 from edgesim.data.targets import Targets, as_numbers, ranges_of
@@ -48,6 +49,8 @@ class RawSplit:
     """groups of the samples, by name"""
     samples_where: str = ""
     """place of the samples, where it is not that of the labels"""
+    origins: Origins | None = None
+    """places of the samples in their files; None = sample i is row i"""
 
     @property
     def place(self) -> str:
@@ -75,6 +78,7 @@ class RawSplit:
             self,
             labels=self.labels[rows],
             rows=rows,
+            origins=(self.origins or Origins(np.arange(len(self.labels)))).chosen(rows),
             targets=None if self.targets is None else self.targets[rows],
             columns={name: column.rows(rows) for name, column in self.columns.items()},
         )

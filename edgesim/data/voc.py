@@ -15,6 +15,7 @@ from edgesim.config.validation import nearest
 from edgesim.data.boxes import NO_OBJECT, Boxes
 from edgesim.data.cache import DatasetFiles
 from edgesim.data.decode import Decoder, has_colour, upright_size
+from edgesim.data.origins import of_files
 from edgesim.data.raw_dataset import RawDataset, RawSplit
 from edgesim.data.reading_notes import Note, some
 from edgesim.data.voc_annotations import Annotation, fitted_box, read_annotation
@@ -85,7 +86,7 @@ def _decode(folder: Path, splits: Sequence[VocSplit], layout: VocLayout) -> RawD
         boxes.append(_boxes(split, found, names, layout, seen))
     has_empty = any((one.counts == 0).any() for one in boxes)
     for split, one in zip(splits, boxes, strict=True):
-        raw.append(_raw(split, one, decoder, len(names)))
+        raw.append(_raw(split, one, decoder, names))
     notes = [*_class_notes(names, layout, boxes[0]), *_notes(seen, folder)]
     return RawDataset(
         raw[0],
@@ -152,11 +153,12 @@ def _boxes(
     return boxes
 
 
-def _raw(split: VocSplit, boxes: Boxes, decoder: Decoder, num_classes: int) -> RawSplit:
+def _raw(split: VocSplit, boxes: Boxes, decoder: Decoder, names: tuple[str, ...]) -> RawSplit:
     def images(rows: IntArray | None) -> Iterable[ByteArray]:
         return decoder.chunks(split.items(rows))
 
-    return RawSplit(boxes.image_classes(num_classes), images, str(split.list_file), targets=boxes)
+    origins = of_files(split.images, decoder.folder)
+    return RawSplit(boxes.image_classes(len(names)), images, str(split.list_file), targets=boxes, origins=origins)
 
 
 def _class_notes(names: tuple[str, ...], layout: VocLayout, train: Boxes) -> list[Note]:

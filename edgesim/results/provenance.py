@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import platform
+import shlex
 import subprocess
 import sys
 from importlib import metadata
@@ -69,5 +70,5 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def command() -> str:
-    """The command line of this process, the program by its name only."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """The command line of this process as a shell takes it, the program by its name only."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

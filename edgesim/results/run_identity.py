@@ -25,7 +25,7 @@ from edgesim.hardware import loading
 from edgesim.results import own_modules, provenance
 from edgesim.scenario.loading import Scenario
 
-WITHOUT_NUMBERS = ("analysis", "calibration", "cli", "report")
+WITHOUT_NUMBERS = ("analysis", "calibration", "cli", "exporting", "report")
 """rooms of edgesim whose code changes no number of a run"""
 _LINKED_FILES = ("journal.jsonl", "records.parquet", "selections.parquet", "work.parquet", "terms.json")
 _WORDS = ("source", "confidence", "note", "title", "software", "scope", "relative_error")

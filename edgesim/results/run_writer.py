@@ -20,13 +20,14 @@ from edgesim.config.output_files import UNFINISHED, cannot_write, write_text
 from edgesim.cost.context import PricingContext
 from edgesim.errors import EdgesimError, OutputError, RunError
 from edgesim.records import Trial, TrialResult
-from edgesim.results import folder_lock, journal, pricing_file, run_info
+from edgesim.results import folder_lock, journal, model_files, pricing_file, progress_file, run_info
 from edgesim.results.journal import Journal
 from edgesim.results.run_folder import SCENARIO, Run, read_results
 from edgesim.results.run_identity import check_scenario
 from edgesim.results.serialization import tables
 from edgesim.results.table_columns import COLUMNS
 from edgesim.results.table_files import write_table
+from edgesim.tasks import NetworkForm
 
 LASTING = ("started", "sessions", "workload", "shown", "data_notes", "verified")
 """keys of run.json that stay when a run is resumed; three of them come from the plan, which not every session makes"""
@@ -34,7 +35,7 @@ LEFTOVERS = (folder_lock.FILE, "run.log")
 """files of a run that hold no result"""
 OWN_FILES = (
     run_info.FILE, SCENARIO, pricing_file.FILE, journal.FILE, *(f"{name}.parquet" for name in COLUMNS),
-    "report.html", "report.md", *LEFTOVERS,
+    "report.html", "report.md", progress_file.FILE, model_files.FOLDER, *LEFTOVERS,
 )  # fmt: skip
 """names of all files of a run folder"""
 
@@ -65,6 +66,8 @@ class RunFolder:
         """identity of the run before this session; None of a new run, and where it is lost"""
         self.retry_failed = False
         """True: trials that failed by themselves count as missing"""
+        self.network_form: NetworkForm | None = None
+        """form of the trained networks; set before the first result that has one"""
         self._lock = folder_lock.acquired(path)
         self._earlier: dict[Trial, TrialResult] | None = {result.record.trial: result for result in results}
         """results of earlier sessions, until the journal of this one has them; then None"""
@@ -154,6 +157,9 @@ class RunFolder:
         if self._earlier is not None:
             self._journal.begin(self._earlier.values())
             self._earlier = None
+        if result.network is not None:
+            assert self.network_form is not None, "set before"
+            model_files.write(self.path, result.record.trial, result.network, self.network_form)
         self._journal.append(result)
         self.outcomes[result.record.trial] = _outcome(result)
 

@@ -147,7 +147,7 @@ class EdgeDevice:
             if record.status != "ok":  # the device stopped on the way: there is no trained network
                 results.append(TrialResult(record, outputs=prepared.outputs, work_record=done))
                 continue
-            results.append(TrialResult(record, curve, kept, weights, prepared.outputs, done))
+            results.append(TrialResult(record, curve, kept, weights, prepared.outputs, done, trained.weights))
         return results
 
     def _outputs(self, method: base.Method, choice: ChargedSubset, trial: Trial, first: bool) -> MethodOutputs:
@@ -181,8 +181,10 @@ class EdgeDevice:
 
         model, fit_result = self.fit(prepared, after_epoch)
         shard = evaluation.evaluate(model, self.task, evaluation_config)
+        weights = evaluation.copied_weights(model.state_dict()) if evaluation_config.keep_weights else None
         tuned = fine_tune(self._cache, spec, model)
-        return evaluation.TrainingOutcome(fit_result, tests, shard, time.perf_counter() - started, transfer=tuned)
+        wall_s = time.perf_counter() - started
+        return evaluation.TrainingOutcome(fit_result, tests, shard, wall_s, transfer=tuned, weights=weights)
 
     def fit(
         self, prepared: PreparedTrial, after_epoch: AfterEpoch | None = None

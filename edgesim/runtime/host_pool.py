@@ -126,6 +126,13 @@ class HostPool:
                 self._joined_s = time.perf_counter()
                 self._join()
 
+    def released(self) -> list[RayHost]:
+        """The hosts, alive, for another pool; none, and all ended, where one is at work or was lost."""
+        if self._running or self._opening or len(self._idle) < len(self._hosts):
+            self.close()
+        hosts, self._hosts = self._hosts, []
+        return hosts
+
     def close(self) -> None:
         """End the hosts."""
         for host in self._hosts:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 class RayExecutor:
     """Runs jobs on Ray actors, one bundle of jobs at a time on each (`host_pool`)."""
 
-    def __init__(self, hosts: int | None = None, address: str | None = None, gpu: bool | None = None):
+    def __init__(
+        self, hosts: int | None = None, address: str | None = None, gpu: bool | None = None, lasting: bool = False
+    ):
         """Start Ray, and begin to start its workers.
 
         Args:
@@ -35,7 +37,12 @@ class RayExecutor:
             address: of an existing Ray cluster, or "auto" (that of RAY_ADDRESS, or the one on this machine); None
                 starts one on this machine, whatever RAY_ADDRESS says.
             gpu: True: the workers share the GPUs; None = if there are any.
+            lasting: True: `close` keeps Ray and the workers for another run, until `end`.
         """
+        self._lasting = lasting
+        self._kept: list[RayHost] = []
+        """hosts of the run before"""
+        self._count = 0
         self.sheet = Timesheet()
         self._wanted, self._address, self._gpu = hosts, address, gpu
         self._started_ray = False
@@ -54,7 +61,7 @@ class RayExecutor:
         try:
             self._ready.wait()
         except BaseException:  # Ctrl-C, for example
-            self.close()
+            self.end()
             raise
 
     def _keep(self) -> None:
@@ -88,6 +95,7 @@ class RayExecutor:
             share = gpu_share(int(ray.cluster_resources().get("GPU", 0)), count) if self._gpu is not False else 0.0
             actor: Any = ray.remote(RayWorker)
             self._make = lambda: actor.options(num_cpus=1, num_gpus=share).remote(sys.path)
+            self._count = count
             self._actors = [self._make() for _ in range(count)]
         except Exception as error:  # noqa: BLE001 - handed to the caller's thread
             self._error = error
@@ -116,7 +124,10 @@ class RayExecutor:
         def new_host(number: int) -> RayHost:
             return RayHost(number, self._actors.pop() if self._actors else self._make(), reference, node)
 
-        hosts = [new_host(number) for number in range(len(self._actors))]
+        hosts, self._kept = self._kept, []
+        for host in hosts:
+            host.renew(reference)
+        hosts += [new_host(number) for number in range(len(hosts), self._count)]
         self._pool = HostPool(hosts, new_host, log, self.sheet)
         if self._address is not None and self._wanted is None:
             self._pool.hosts_wanted = _cpus
@@ -146,10 +157,24 @@ class RayExecutor:
         yield from self._pool.stream(queue)
 
     def close(self) -> None:
-        """End the actors, and Ray where this executor started it."""
+        """End the actors, and Ray where this executor started it; a lasting executor keeps both."""
+        if not self._lasting:
+            self.end()
+        elif self._pool is not None:
+            self._kept = self._pool.released()
+            self._pool, self._config, self.sheet = None, None, Timesheet()
+
+    def end(self) -> None:
+        """End the actors, and Ray where this executor started it, of a lasting executor, too."""
         import ray
 
         self._ready.wait()
+        for host in self._kept:
+            host.end()
+        for host in self._kept:
+            host.wait()
+            host.close()
+        self._kept = []
         for actor in self._actors:
             ray.kill(actor)
         self._actors = []

@@ -67,6 +67,13 @@ class RayWorker:
             os.unlink(self._output.path)
         return HostPlace(os.getpid(), node, self._output.path)
 
+    def renew(self, config: ExperimentConfig) -> HostPlace:
+        """Take the configuration of another run in place of the one before."""
+        import ray
+
+        self._worker = self._worker_module.Worker(config, self._output.mark)
+        return HostPlace(os.getpid(), ray.get_runtime_context().get_node_id(), self._output.path)
+
     def run(self, jobs: list[Job]) -> tuple[list[Outcome | Failure], list[Printed]]:
         """Do some jobs together; return their outcomes and the output meanwhile."""
         outcomes: list[Outcome | Failure] = self._worker.run(jobs)
@@ -94,10 +101,16 @@ class RayHost:
         self._process: Any = None
         self._file = -1
 
+    def renew(self, config: Any) -> None:
+        """Let the actor take the configuration of another run; a reference to it in Ray's object store."""
+        self.opening, self.calls = self.actor.renew.remote(config), 0
+
     def opened(self, place: HostPlace) -> None:
         """Note where the host is. On this machine its output is read, and the file's name given up at once."""
         import psutil
 
+        if self._process is not None:  # known from the run before
+            return
         if place.node != self._driver_node:
             return
         with contextlib.suppress(psutil.Error):

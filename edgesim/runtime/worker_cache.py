@@ -37,6 +37,7 @@ class WorkerCache:
             config.evaluation.batch_size,
             config.training.precision,
             config.evaluation.every,
+            config.limits.keep_models,
         )
 
     @cached_property

@@ -42,8 +42,7 @@ Document = dict[str, Any]
 
 REQUIRED = ("dataset", "partition", "fleet", "model", "pruning")
 OPTIONAL = ("name", "training", "evaluation", "cost", "report", "run", "seeds", "transfer", "track")
-
-
+SWEEP = "sweep"  # a section that `scenario.sweeps` reads
 _NAME = re.compile(r"[^\W_][\w.-]*")
 MAX_SEEDS = 10_000
 _NAME_BYTES = 81
@@ -171,7 +170,9 @@ def from_document(
     document = validation.plain(document, "", faults)  # a copy of our own
     lost = [fault.path for fault in faults]  # faults of the gaps that these leave are not repeated
     validation.override(document, overrides, NAMED, faults)
-    validation.unknown_keys(document, [*REQUIRED, *OPTIONAL], "", faults)
+    if document.pop(SWEEP, None) is not None:
+        faults.append(Fault(SWEEP, "makes several scenarios of this one; run it by `edgesim sweep`, or leave it out"))
+    validation.unknown_keys(document, [*REQUIRED, *OPTIONAL, SWEEP], "", faults)
     faults.extend(Fault(key, "is missing and has no default") for key in REQUIRED if key not in document)
     parts = _parts(document, source, folder, faults)
     _check_paths(parts, faults)

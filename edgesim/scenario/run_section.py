@@ -1,4 +1,4 @@
-"""The parts `run` and `track` of a scenario: limits on the jobs of a run, and trackers. No result depends on them."""
+"""The parts `run` and `track` of a scenario: limits on jobs, kept files, trackers. No result depends on them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from edgesim.errors import Fault
 LEAST_HOST_BYTES = 100_000_000
 """less than a Python process with torch takes by itself"""
 TRACKERS = ("tensorboard", "mlflow", "wandb")
-"""trackers of experiments (`edgesim.trackers`)"""
+"""trackers of experiments (`edgesim.sessions.trackers`)"""
 
 
 @checked_dataclass()
 class RunSection(Bounded):
-    """The `run` part: limits on time and memory of a job. They hold on Ray hosts, not with `--serial`."""
+    """The `run` part: limits on a job, which hold on Ray hosts and not with `--serial`, and files to keep."""
 
     job_timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False), PlausibleRange(0.1, 1e7, "s")] | None = None
     """most seconds of one job: the scoring or a training of one device; then its host is replaced. Short jobs that
@@ -29,6 +29,9 @@ class RunSection(Bounded):
     ) = None
     """most memory of one host process, shared data left out; then it is replaced. `null`: the largest host is replaced
     once less than a tenth of the machine's memory is free"""
+    keep_models: bool = False
+    """write the trained weights of every trial into `models` of the run folder, for `edgesim.load_model`; needs
+    safetensors (`pip install 'edgesim[models]'`)"""
 
 
 def trackers(given: Any, faults: list[Fault]) -> tuple[str, ...]:

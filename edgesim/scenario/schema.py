@@ -19,7 +19,7 @@ from edgesim.data.partition_schemes import PARTITIONS
 from edgesim.hardware import fleet as fleets
 from edgesim.hardware import loading
 from edgesim.pruning import METHODS, SAMPLERS
-from edgesim.scenario.loading import REQUIRED, CostSection, ReportSection, Scenario
+from edgesim.scenario.loading import REQUIRED, SWEEP, CostSection, ReportSection, Scenario
 from edgesim.scenario.method_options import USES, takes_after_warmup, takes_sampler
 from edgesim.scenario.pruning_section import PruningDocument
 from edgesim.scenario.run_section import TRACKERS, RunSection
@@ -86,6 +86,13 @@ def scenario() -> Schema:
     docs = field_docs(Scenario)
     for name, part in properties.items():
         part["description"] = f"{docs[name][0].upper()}{docs[name][1:]}."
+    properties[SWEEP] = {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {"type": "array", "minItems": 1, "uniqueItems": True},
+        "description": "Lists of values of other keys by their paths: `edgesim sweep` runs every combination. Left "
+        "out: one scenario.",
+    }
     return {
         "$schema": DIALECT,
         "title": "edgesim scenario",

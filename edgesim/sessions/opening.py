@@ -10,7 +10,7 @@ from typing import Any
 from edgesim.data.dataset import Dataset
 from edgesim.data.datasets import DATASETS
 from edgesim.errors import RunError
-from edgesim.results import provenance, run_identity, run_info
+from edgesim.results import model_files, provenance, run_identity, run_info
 from edgesim.results.run_folder import find_latest
 from edgesim.results.run_writer import RunFolder
 from edgesim.scenario.loading import Scenario
@@ -30,6 +30,8 @@ class Resume:
 
 def opened(scenario: Scenario, out: str | Path | None, how: Resume | None) -> tuple[RunFolder, dict[str, Any]]:
     """The folder of a run, locked, and the entry of this session in run.json."""
+    if scenario.run.keep_models:
+        model_files.check_installed(scenario.name)
     info = {
         "scenario": scenario.name,
         "scenario_folder": str(scenario.folder.resolve()),
@@ -51,11 +53,10 @@ def opened(scenario: Scenario, out: str | Path | None, how: Resume | None) -> tu
         "identity": run_identity.of_scenario(scenario),
     }
     session = {"started": now(), "wall_s": 0.0, "command": info["command"], "versions": info["versions"]}
+    path = place_of(scenario, out, how)
     if how is None:
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        path = Path(out) if out else RUNS / f"{scenario.name}-{stamp}"
         return RunFolder.create(path, scenario.to_yaml(), info), session
-    folder = RunFolder.resume(Path(out) if out else find_latest(RUNS, scenario.name), scenario.to_yaml(), info)
+    folder = RunFolder.resume(path, scenario.to_yaml(), info)
     folder.retry_failed = how.retry_failed
     try:
         # A finished run has nothing left to compute, so that no result could be of two identities.
@@ -69,6 +70,19 @@ def opened(scenario: Scenario, out: str | Path | None, how: Resume | None) -> tu
     # The data are compared once they are read; until then they count as they were.
     folder.info["identity"] = {**run_identity.data_of(folder.identity_before), **folder.info["identity"]}
     return folder, session
+
+
+def place_of(scenario: Scenario, out: str | Path | None, how: Resume | None) -> Path:
+    """The folder of a run: `out`, the newest run of the scenario to go on with, or a new one by the time.
+
+    Raises:
+        RunError: there is no run to go on with.
+    """
+    if out:
+        return Path(out)
+    if how is not None:
+        return find_latest(RUNS, scenario.name)
+    return RUNS / f"{scenario.name}-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
 
 
 def check_data(folder: RunFolder, data: tuple[Dataset, Dataset | None], session: dict[str, Any], how: Resume) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from edgesim.errors import EdgesimError, Fault, RunError, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.planning.run_plan import RunPlan
 from edgesim.records import Reused, Trial
-from edgesim.results import linked_runs, repricing, run_identity, run_info
+from edgesim.results import linked_runs, progress_file, repricing, run_identity, run_info
 from edgesim.results.device_tables import holdings
 from edgesim.results.failed_trials import retries
 from edgesim.results.run_folder import Run
@@ -61,6 +62,7 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: Dataset | None, 
         if left_out := folder.keep_only(plan.trials):
             log.note(f"{n_of(left_out, 'result')} of keep ratios that the rule no longer chooses left out")
         folder.note_terms(plan.config.pricing)
+        folder.network_form = plan.config.dataset.network_form
         fleet = scenario.fleet
         folder.describe(holdings(fleet.devices, plan.power_modes, plan.shards, plan.config.dataset))
         notes = [*map(str, plan.config.dataset.notes), *plan.partition_notes, *fleet.notes]
@@ -76,13 +78,14 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: Dataset | None, 
             log.note(f"methods: {line}")
         session = folder.info["sessions"][-1]
         log.write("info", f"session begins: {session['command']}; {_listed(session['versions'])}")
-        progress.start(expected_samples(plan), folder.done, len(scenario.fleet))
-        for result in repricing.carried_over(plan, trained, folder.done):
+        expected = expected_samples(plan)
+        progress.start(expected, folder.done, len(scenario.fleet))
+        for_readers = progress_file.ProgressFile(folder.path, expected, folder.done)
+        carried = repricing.carried_over(plan, trained, folder.done)
+        for result in itertools.chain(carried, coordinator.execute(plan, chosen, folder.done, log, reused)):
             folder.append(result)
             progress.record(result.record)
-        for result in coordinator.execute(plan, chosen, folder.done, log, reused):
-            folder.append(result)
-            progress.record(result.record)
+            for_readers.count(result.record.trial)
         folder.update(_session_end(folder, started, chosen.sheet.summary()))
         log.write("info", f"session ends: {_listed(folder.info['trials'])}")
         return plan.trials
@@ -112,6 +115,7 @@ def complete(folder: RunFolder, order: Iterable[Trial], report: Callable[[Run], 
     """
     try:
         finished = folder.finish(order, _final_values(folder, report is not None))
+        progress_file.remove(folder.path)
         if report is not None:
             report(finished)
             run_info.note_report(folder.path)

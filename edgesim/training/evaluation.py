@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from edgesim.training.loop import FitResult
@@ -34,6 +38,8 @@ class TrainingOutcome:
     stack_size: int = 0
     """trainings that shared its steps, itself included; 0 = not trained in a stack"""
     transfer: TransferOutcome | None = None
+    weights: Mapping[str, npt.NDArray[Any]] | None = None
+    """trained weights and buffers by name, where they are kept (`EvaluationConfig.keep_weights`)"""
 
 
 @dataclass(frozen=True)
@@ -44,10 +50,17 @@ class EvaluationConfig:
     precision: str
     every: int = 0
     """epochs; 0 = only after the last"""
+    keep_weights: bool = False
+    """copy the trained weights into the outcome"""
 
     def is_due(self, epoch: int, epochs: int) -> bool:
         """True where the test set is evaluated after a 1-based epoch of `epochs`."""
         return epoch == epochs or (self.every > 0 and epoch % self.every == 0)
+
+
+def copied_weights(tensors: Mapping[str, torch.Tensor]) -> dict[str, npt.NDArray[Any]]:
+    """Weights and buffers as arrays of their own, each in C order."""
+    return {name: np.array(value.detach().cpu().numpy(), order="C") for name, value in tensors.items()}
 
 
 def evaluate(model: torch.nn.Module, task: Task, config: EvaluationConfig, own: IntArray | None = None) -> Scores:

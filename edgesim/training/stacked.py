@@ -14,9 +14,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.func import functional_call, vmap
@@ -125,7 +126,8 @@ def train(
             outcomes.append(result)
             continue
         seen = {epoch: scores[place] for epoch, scores in tests.items()}
-        outcomes.append(evaluation.TrainingOutcome(result, seen, shards[place], *share))
+        weights = stack.weights_of(member.slot) if config.keep_weights else None
+        outcomes.append(evaluation.TrainingOutcome(result, seen, shards[place], *share, weights=weights))
     return outcomes
 
 
@@ -227,6 +229,10 @@ class _Stack:
         return losses.detach(), (outputs.detach().argmax(-1) == labels).float()
 
     @torch.no_grad()
+    def weights_of(self, slot: int) -> dict[str, npt.NDArray[Any]]:
+        """Weights of the network in a slot."""
+        return evaluation.copied_weights({name: value[slot] for name, value in self.state.items()})
+
     def evaluate_all(self, task: ClassificationTask, config: evaluation.EvaluationConfig) -> list[Scores]:
         """Every member on one common set."""
         losses, all_correct = [], []

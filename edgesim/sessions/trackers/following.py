@@ -20,7 +20,7 @@ from edgesim.records import Record, Trial
 from edgesim.results import run_info
 from edgesim.results.run_folder import Run
 from edgesim.sessions.progress import Progress
-from edgesim.trackers.base import About, Cell, Tracker, find
+from edgesim.sessions.trackers.base import About, Cell, Tracker, find
 
 VALUES = ("test_accuracy", "local_accuracy", "device_time_s", "device_energy_j")
 """columns of a record whose means are followed while the run goes; those of another task's metrics as well"""

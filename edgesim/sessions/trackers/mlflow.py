@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from edgesim.results.run_folder import Run
-from edgesim.trackers.base import About, Cell, Tracker, cells, curves_of, files_of, needs, table_of
+from edgesim.sessions.trackers.base import About, Cell, Tracker, cells, curves_of, files_of, needs, table_of
 
 KEPT = "mlflow.json"
 LONGEST_PARAMETER = 6000

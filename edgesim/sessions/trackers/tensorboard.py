@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from edgesim.results.run_folder import Run
-from edgesim.trackers.base import About, Cell, Tracker, cells, curves_of, files_of, needs, table_of
+from edgesim.sessions.trackers.base import About, Cell, Tracker, cells, curves_of, files_of, needs, table_of
 
 FOLDER = "tensorboard"
 ROWS = 200

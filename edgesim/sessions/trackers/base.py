@@ -15,9 +15,9 @@ from edgesim.errors import EdgesimError
 from edgesim.results.run_folder import Run
 
 TRACKERS = {
-    "tensorboard": ("edgesim.trackers.tensorboard", "TensorBoard"),
-    "mlflow": ("edgesim.trackers.mlflow", "MLflow"),
-    "wandb": ("edgesim.trackers.wandb", "WeightsAndBiases"),
+    "tensorboard": ("edgesim.sessions.trackers.tensorboard", "TensorBoard"),
+    "mlflow": ("edgesim.sessions.trackers.mlflow", "MLflow"),
+    "wandb": ("edgesim.sessions.trackers.wandb", "WeightsAndBiases"),
 }
 """name -> module and class"""
 TABLES = (

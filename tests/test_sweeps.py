@@ -1,0 +1,257 @@
+"""Sweeps: points and their faults, effects by hand, one folder and table, resumption, estimate and page."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from commands import command
+from conftest import DOCUMENT, Stopping
+
+from edgesim.analysis.sweep_effects import by_level, sweep_cells, variance_shares
+from edgesim.errors import RunError, ScenarioError
+from edgesim.report import sweep_page
+from edgesim.results import sweep_folder
+from edgesim.results.run_folder import Run
+from edgesim.runtime import SerialExecutor
+from edgesim.scenario import loading, sweeps
+from edgesim.scenario.schema import scenario as schema
+from edgesim.sessions import sweep_run
+from edgesim.sessions.opening import Resume
+from edgesim.sessions.progress import Silent
+
+SMALL: dict[str, Any] = {
+    **DOCUMENT, "training": {"epochs": 1, "batch_size": 32}, "seeds": [0, 1],
+    "pruning": {"methods": ["full", "random", "importance"], "keep_ratio": [0.5]},
+    "sweep": {"partition.alpha": [0.1, 5.0], "model.hidden": [[4], [16]]},
+}  # fmt: skip
+
+
+def written(folder: Path, **changes: Any) -> Path:
+    file = folder / "tiny.yaml"
+    file.write_text(yaml.safe_dump({**SMALL, **changes}, sort_keys=False))
+    return file
+
+
+# --- points -----------------------------------------------------------------------------------------
+
+
+def test_points_are_all_combinations_with_scenarios_of_their_own(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    found = sweeps.load(file, ["training.epochs=3"], ["model.hidden=[8],[2]", "training.batch_size=16"])
+    assert found.keys == {"partition.alpha": (0.1, 5.0), "model.hidden": ([8], [2]), "training.batch_size": (16,)}
+    assert [(p.scenario.partition.plugin.alpha, p.scenario.model.plugin.hidden) for p in found.points] == [
+        (0.1, (8,)), (0.1, (2,)), (5.0, (8,)), (5.0, (2,))
+    ]  # fmt: skip
+    assert {point.scenario.training.batch_size for point in found.points} == {16}
+    assert {point.scenario.training.epochs for point in found.points} == {3}
+    assert found.points[0].name == "001-partition.alpha=0.1_model.hidden=-8-_training.batch_size=16"
+    assert "sweep" not in found.points[0].scenario.document
+    assert found.trial_count == 4 * 2 * 3 * 3
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({}, "sweep: is missing; give sweep"),
+        ([1], "sweep: must be a map of paths to lists of values"),
+        ({"partition.alpha": 0.1}, "sweep.partition.alpha: must be a list of values"),
+        ({"partition.alpha": []}, "must be a list of values"),
+        ({"partition.alpha": [0.1, 0.1]}, "lists a value twice"),
+        ({"partitoin.alpha": [0.1]}, "did you mean 'partition'"),
+        ({"seeds": [[0], [1]]}, "cannot be swept: seeds are the repetitions"),
+        ({"partition.alpha": [0.1, -1.0]}, "partition.alpha: "),
+        ({"training.epochs": list(range(1, 40)), "training.batch_size": list(range(1, 40))}, "has 1,521 combinations"),
+        ({"model": ["mlp", "mlpp"]}, "(at model=mlpp)"),
+    ],
+)  # fmt: skip
+def test_faults_of_a_sweep_are_told_with_their_place(tmp_path: Path, section: Any, said: str) -> None:
+    with pytest.raises(ScenarioError) as error:
+        sweeps.load(written(tmp_path, sweep=section))
+    assert said in str(error.value)
+
+
+def test_faults_of_over_and_of_other_commands(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    for over, said in [("alpha", "must look like KEY=A,B"), ("a=", "must look like"), ("partition.alpha=[", "--over")]:
+        with pytest.raises(ScenarioError, match=r"--over") as error:
+            sweeps.load(file, over=[over])
+        assert said in str(error.value)
+    with pytest.raises(ScenarioError, match="run it by `edgesim sweep`"):
+        loading.load(file)
+    assert command("run", str(file), "--serial").returncode == 2
+    assert schema()["properties"]["sweep"]["minProperties"] == 1
+
+
+def test_validate_and_plan_take_sweeps(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    done = command("validate", str(file))
+    assert "ok (4 points (partition.alpha 2 x model.hidden 2), 72 trials)" in done.stdout
+    bad = written(tmp_path, sweep={"partition.alpha": [0.1, "x"]})
+    assert command("validate", str(bad)).returncode == 2
+    found = json.loads(command("plan", str(written(tmp_path)), "--json").stdout)
+    assert len(found["by_method"]) == 4 * 3
+    assert found["by_method"][0]["point"] == {"partition.alpha": "0.1", "model.hidden": "[4]"}
+    single = json.loads(command("plan", str(written(tmp_path)), "--json").stdout)
+    assert found == single
+
+
+# --- effects by hand --------------------------------------------------------------------------------
+
+
+def table_by_hand(noise: float = 0.0) -> pd.DataFrame:
+    """Accuracy 0.5 + 0.2 a + 0.1 b + 0.05 a b over a, b in {0, 1}, 0.02 more by importance, with noise by seed."""
+    rows = []
+    for (a, b), seed, device in itertools.product(itertools.product((0, 1), (0, 1)), (0, 1, 2), (0, 1)):
+        for method, more in (("random", 0.0), ("importance", 0.02 * (1 + b))):
+            value = 0.5 + 0.2 * a + 0.1 * b + 0.05 * a * b + more + 0.01 * device + noise * seed * a
+            rows.append({"point": f"{a}{b}", "a": str(a), "b": str(b), "seed": seed, "device": device,
+                         "method": method, "keep_ratio": 0.5, "status": "ok", "test_accuracy": value,
+                         "device_time_s": 10.0 + 5 * b, "device_energy_j": 7.0, "ratio_rule": ""})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+LEVELS = {"a": ["0", "1"], "b": ["0", "1"]}
+
+
+def shares_by_hand(values: dict[tuple[int, int], float]) -> tuple[float, float]:
+    """Main effects of a 2 x 2 design by contrasts: SS of a contrast = (contrast)^2 / 4."""
+    y00, y01, y10, y11 = (values[key] for key in ((0, 0), (0, 1), (1, 0), (1, 1)))
+    a, b, ab = (y10 + y11 - y00 - y01) ** 2, (y01 + y11 - y00 - y10) ** 2, (y00 + y11 - y01 - y10) ** 2
+    return a / (a + b + ab), b / (a + b + ab)
+
+
+def test_shares_of_variance_are_those_of_a_two_by_two_design() -> None:
+    found = variance_shares(table_by_hand(), LEVELS)
+    shares = found.table.set_index(["measure", "key"])["share"]
+    values = {(a, b): 0.2 * a + 0.1 * b + 0.05 * a * b + 0.01 * (1 + b) for a in (0, 1) for b in (0, 1)}
+    of_a, of_b = shares_by_hand(values)
+    assert shares["metric", "a"] == pytest.approx(of_a)
+    assert shares["metric", "b"] == pytest.approx(of_b)
+    assert shares["metric", "interactions"] == pytest.approx(1 - of_a - of_b)
+    assert shares["device_time_s", "b"] == pytest.approx(1)
+    assert shares["gap", "b"] == pytest.approx(1)
+    assert found.missing == ("device_energy_j: it is the same in every point.",)
+
+
+def test_the_interval_of_a_share_is_that_of_its_mean_over_seeds() -> None:
+    table = table_by_hand(noise=0.1)
+    row = variance_shares(table, LEVELS).table.set_index(["measure", "key"]).loc[("metric", "a")]
+    each = [variance_shares(table[table["seed"] == seed], LEVELS).table["share"].iloc[0] for seed in (0, 1, 2)]
+    half = 4.302653 * np.std(each, ddof=1) / math.sqrt(3)  # t at 97.5 % with two degrees of freedom
+    assert row["share"] == pytest.approx(np.mean(each))
+    assert row["low"] == pytest.approx(max(0.0, np.mean(each) - half), rel=1e-4)
+    one = variance_shares(table[table["seed"] == 1], LEVELS).table
+    assert one["low"].isna().all()
+
+
+def test_missing_trials_leave_points_comparable_and_missing_points_are_said() -> None:
+    table = table_by_hand()
+    lost = (table["point"] == "11") & (table["device"] == 1)
+    table.loc[lost, ["status", "test_accuracy"]] = ["failed", np.nan]
+    table.loc[table["device"] == 1, "test_accuracy"] += 0.5  # must not count anywhere
+    shares = variance_shares(table, LEVELS).table.set_index(["measure", "key"])["share"]
+    whole = variance_shares(table_by_hand(), LEVELS).table.set_index(["measure", "key"])["share"]
+    assert shares["metric", "a"] == pytest.approx(whole["metric", "a"])
+    partly = variance_shares(table[table["point"] != "11"], LEVELS)
+    assert partly.table.empty
+    assert "1 of 4 points have no trial yet" in partly.missing[0]
+
+
+def test_means_of_points_and_levels() -> None:
+    cells = sweep_cells(table_by_hand(), LEVELS)
+    row = cells[(cells["point"] == "01") & (cells["method"] == "importance")].iloc[0]
+    assert row["value"] == pytest.approx(0.5 + 0.1 + 0.04 + 0.005)
+    assert row["gap"] == pytest.approx(0.04)
+    means = by_level(cells, LEVELS).set_index(["key", "level", "method"])
+    assert means.loc[("a", "1", "random"), "value"] == pytest.approx(0.5 + 0.2 + 0.05 + 0.025 + 0.005)
+    assert means.loc[("b", "1", "random"), "device_time_s"] == 15
+
+
+# --- the folder -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, sweeps.Sweep]:
+    """A sweep that is stopped in its second point and then finished, in this process."""
+    folder = tmp_path_factory.mktemp("sweep")
+    sweep = sweeps.load(written(folder))
+    data, out = sweep_run.DataOfPoints(), folder / "out"
+    expected = sweep_run.estimated(sweep, data, None, 1, with_ray=False)
+    executors = iter([SerialExecutor(), Stopping(1)])
+    options = sweep_run.SweepOptions(lambda: next(executors), lambda _: Silent())
+    with pytest.raises(KeyboardInterrupt):
+        sweep_run.run_sweep(sweep, out, data, expected, options)
+    assert sweep_folder.read(out)["status"] == "stopped"
+    left = sweep_run.estimated(sweep, data, out, 1, with_ray=False)
+    assert (expected.trials, left.trials < 72 - 18) == (72, True)
+    assert min(left.time_s, expected.time_s) > 0
+    first = os.stat(out / sweep.points[0].name / "records.parquet").st_mtime_ns
+    options = sweep_run.SweepOptions(SerialExecutor, lambda _: Silent(), Resume())
+    sweep_run.run_sweep(sweep, out, data, left, options)
+    assert os.stat(out / sweep.points[0].name / "records.parquet").st_mtime_ns == first
+    return out, sweep
+
+
+def test_a_sweep_has_a_run_per_point_and_one_table(swept: tuple[Path, sweeps.Sweep]) -> None:
+    out, sweep = swept
+    table = pd.read_parquet(out / "sweep.parquet")
+    assert len(table) == 72
+    assert table.columns[:3].tolist() == ["point", "partition.alpha", "model.hidden"]
+    for point in sweep.points:
+        own = table[table["point"] == point.name]
+        records = Run(out / point.name).records
+        assert own["test_accuracy"].tolist() == records["test_accuracy"].tolist()
+        assert set(own["partition.alpha"]) == {str(point.values["partition.alpha"])}
+    told = sweep_folder.read(out)
+    assert told["status"] == "finished"
+    assert told["took_s"] > 0
+    assert not (out / ".lock").exists()
+
+
+def test_the_page_and_other_commands_take_the_folder(swept: tuple[Path, sweeps.Sweep], tmp_path: Path) -> None:
+    out, _ = swept
+    page = sweep_page.of_sweep(out)
+    titles = [section.title for section in page.sections]
+    assert titles == ["Which key matters most", "partition.alpha", "model.hidden", "partition.alpha and model.hidden",
+                      "Points"]  # fmt: skip
+    assert len(page.sections[3].figures) == 2  # a panel per level
+    assert "explains the largest share of the variance of the test accuracy" in page.verdict.findings[0].text
+    assert command("report", str(out)).returncode == 0
+    assert "Which key matters most" in (out / "sweep.html").read_text()
+    compared = json.loads(command("compare", str(out), "--json").stdout)
+    assert "differences" in json.dumps(compared)
+    assert len(json.loads(command("runs", str(out), "--json").stdout)) == 4
+
+
+def test_folders_of_others_are_refused(swept: tuple[Path, sweeps.Sweep], tmp_path: Path) -> None:
+    out, _ = swept
+    with pytest.raises(RunError, match="holds a sweep already"):
+        sweep_folder.check_new(out)
+    (tmp_path / "mine.txt").write_text("x")
+    with pytest.raises(RunError, match=r"no sweep wrote \(mine.txt\)"):
+        sweep_folder.check_new(tmp_path)
+    other = sweeps.load(written(tmp_path), over=["partition.alpha=0.2,5.0"])
+    with pytest.raises(RunError, match="was made by another sweep"):
+        sweep_run.check_same(other, out)
+    (tmp_path / "sweep.json").write_text('{"name": 1}')
+    with pytest.raises(RunError, match="is damaged"):
+        sweep_folder.read(tmp_path)
+
+
+def test_a_dry_run_ends_before_anything_is_written(tmp_path: Path) -> None:
+    file = written(tmp_path, sweep={"partition.alpha": [0.5, 5.0]}, seeds=[0])
+    done = command("sweep", str(file), "--serial", "--dry-run", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 points (partition.alpha 2), 18 trials" in done.stdout
+    assert "18 trials to run on 1 worker: about " in done.stdout
+    assert not (tmp_path / "out").exists()
+    assert command("sweep", str(file), "--resume").returncode == 2
