@@ -69,7 +69,7 @@ def plan_fleet(
         dynamic.append(resolver.dynamic(resolved.shard))
     cells = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     of_shards = dict.fromkeys(note for _, found in split for note in found.notes)
-    notes = (*map(str, dataset.notes), *of_shards, *scenario.fleet.notes)
+    notes = (*map(str, dataset.notes), *of_shards, *scenario.fleet.notes, *config.transfer_notes)
     late = tuple(late_subsets(config.methods, resolver.work[0].shards))
     against = FullTraining(np.concatenate(full_j), config.pricing.repeats, np.concatenate(dynamic))
     summary = summarised(dataset, [found.rows for _, found in split])

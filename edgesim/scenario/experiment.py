@@ -69,6 +69,11 @@ class ExperimentConfig:
     """trials whose samples at both ends of the scores are kept, with pictures: of one device, one trial per method"""
     transfer: TransferConfig | None = None
 
+    @property
+    def transfer_notes(self) -> list[str]:
+        """Notes of the reader of the data that `transfer` names."""
+        return [] if self.transfer is None else [f"transfer: {note}" for note in self.transfer.dataset.notes]
+
     def rule_of(self, method: str) -> str:
         """Rule that chose the keep ratios of a method; empty for a method that keeps everything."""
         return "" if self.methods[method].keeps_all else self.rule

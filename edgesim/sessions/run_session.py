@@ -65,7 +65,7 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: Dataset | None, 
         folder.network_form = plan.config.dataset.network_form
         fleet = scenario.fleet
         folder.describe(holdings(fleet.devices, plan.power_modes, plan.shards, plan.config.dataset))
-        notes = [*map(str, plan.config.dataset.notes), *plan.partition_notes, *fleet.notes]
+        notes = [*map(str, plan.config.dataset.notes), *plan.partition_notes, *fleet.notes, *plan.config.transfer_notes]
         known = {"workload": plan.config.pricing.workload.summary(), "shown": plan.shown_device}
         tuned = plan.config.transfer
         identity = run_identity.with_data(

@@ -109,10 +109,10 @@ def _about(every: int, finished: int, minutes: float) -> list[str]:
         "seeds, of each number by itself; **bold** leaves out 0; without ± one seed alone is finished. *Equal cost*: "
         "as much emulated energy, scoring included; beyond full training's energy the opponent is full training."
     )
-    count = f"Finished: {finished} of {n_of(every, 'point')}, {minutes:.0f} minutes of training."
+    rest = "`make reproduce-adapruner` runs the rest" if finished < every else "`make reproduce-adapruner` ran them"
     return [*lines, "", *wrapped(
-        f"{count} `make reproduce-adapruner` runs the rest; [results.csv](results.csv) has every number with its "
-        "interval and n."
+        f"Finished: {finished} of {n_of(every, 'point')}, {minutes:.0f} minutes of training. {rest}; "
+        "[results.csv](results.csv) has every number with its interval and n."
     )]  # fmt: skip
 
 
@@ -128,15 +128,13 @@ def _compared(rows: Rows) -> list[str]:
     """Sentences on AdaPruner, and a table of all methods like the paper's Table 1."""
     lines = []
     for name, band in BANDS.items():
-        key = {"section": "gap", "method": ADAPRUNER, "ratios": band}
+        key = {"section": "gap", "method": ADAPRUNER, "ratios": band, "opponent": RANDOM}
+        parts = []
         for at, word in ((RATIO, "equal ratio"), (COST, "equal cost")):
-            settings = [
-                Setting(SHOWN[data], gap)
-                for data in DATA
-                if (gap := rows.interval(data=data, opponent=RANDOM, at=at, **key)) is not None
-            ]
-            if settings:
-                lines.append(f"- AdaPruner minus random at keep ratios {name}, {word}: {told(settings)}.")
+            gaps = {SHOWN[data]: rows.interval(data=data, at=at, **key) for data in DATA}
+            settings = [Setting(data, gap) for data, gap in gaps.items() if gap is not None]
+            parts += [f"{word}: {told(settings)}"] if settings else []
+        lines += [f"- AdaPruner minus random at keep ratios {name}. At {'. At '.join(parts)}."] if parts else []
         lines += [f"- {sentence}" for sentence in _ranks(rows, name, band)]
     wide = [line for one in lines for line in _item(one)]
     head = ["method", *(f"{name}: {what}" for name in BANDS for what in ("− random", "− full", "equal cost", "rank"))]
@@ -157,13 +155,15 @@ def _compared(rows: Rows) -> list[str]:
     energy = [(ratio, rows.interval(section="energy", ratios=f"{ratio:g}")) for ratio in (*LOW, *HIGH)]
     known = [f"{one.estimate:.0f} % at {ratio:g}" for ratio, one in energy if one is not None]
     price = wrapped(f"AdaPruner's total energy, in % of full training's: {', '.join(known)}.") if known else []
-    note = wrapped("Means over the data sets that are finished; rank: mean over blocks, 1 is best.")
+    note = wrapped(
+        "Means over the finished data sets, with intervals over data sets and seeds. Rank: mean over blocks, 1 is best."
+    )
     return [*wide, "", *table, "", *note, *price]
 
 
 def _ranks(rows: Rows, name: str, band: str) -> list[str]:
     """Friedman's and Nemenyi's tests in words, at equal ratio and at equal cost."""
-    found = []
+    parts, blocks = [], ""
     for at, word in ((RATIO, "equal ratio"), (COST, "equal cost")):
         key = {"at": at, "ratios": band}
         p, distance = rows.interval(section="friedman p", **key), rows.interval(section="nemenyi", **key)
@@ -178,20 +178,19 @@ def _ranks(rows: Rows, name: str, band: str) -> list[str]:
         is_shown = p.estimate <= LEVEL
         better = [one for one, value in gap.items() if is_shown and value > distance.estimate]
         worse = [one for one, value in gap.items() if is_shown and -value > distance.estimate]
-        parts = [f"better than {', '.join(better)}"] if better else []
-        parts += [f"worse than {', '.join(worse)}"] if worse else []
-        shown = " and ".join(parts) or "neither better nor worse than any other"
-        blocks = n_of(p.n, "block")
-        found.append(
-            f"Ranks at {name}, {word}, {blocks} (data set × seed): Friedman p = {p.estimate:.2g}, Nemenyi's critical "
-            f"difference {distance.estimate:.1f}. AdaPruner is shown {shown}."
-        )
-    return found
+        sides = [f"better than {', '.join(better)}"] if better else []
+        sides += [f"worse than {', '.join(worse)}"] if worse else []
+        shown = " and ".join(sides) or "neither better nor worse than any other"
+        blocks = f"{n_of(p.n, 'block')} of a data set and a seed; Nemenyi's critical difference {distance.estimate:.1f}"
+        parts.append(f"at {word} AdaPruner is shown {shown} (Friedman p = {p.estimate:.2g})")
+    return [f"Ranks at {name} ({blocks}): {'; '.join(parts)}."] if parts else []
 
 
 def _variants(rows: Rows, kind: str, forms: list[dict[str, Any]]) -> list[str]:
     """A table of forms of AdaPruner, with what it shows."""
     own = rows.of(section=kind)
+    if own.empty:
+        return ["No seed has every keep ratio."]
     data, model = (str(own[name].iloc[0]) for name in ("data", "model"))
     ratios = sorted(set(own["ratios"]), key=float)
     decided = []
@@ -200,7 +199,9 @@ def _variants(rows: Rows, kind: str, forms: list[dict[str, Any]]) -> list[str]:
             gap = rows.interval(section=kind, method=form["label"], opponent=OURS, ratios=ratio)
             if gap is not None and (gap.low > 0 or gap.high < 0):
                 decided.append(f"{form['label']} at {ratio} ({gap.estimate:+.1f})")
-    verdict = f"shown different from ours: {', '.join(decided)}" if decided else "no form is shown different from ours"
+    shown = ", ".join(decided)
+    verdict = f"shown different from ours: {shown}" if decided else "no form is shown different from ours"
+    verdict += ", all forms and keep ratios tested at once"
     head = [
         "form",
         *(f"{ratio}: − random" for ratio in ratios),
@@ -227,10 +228,14 @@ def _variants(rows: Rows, kind: str, forms: list[dict[str, Any]]) -> list[str]:
 def _crossed(rows: Rows) -> list[str]:
     """Gaps to random with the network that scored and with the other one."""
     own = rows.of(section="cross")
+    if own.empty:
+        return ["No seed has every keep ratio."]
     columns = list(dict.fromkeys(zip(own["data"], own["model"], own["ratios"], strict=True)))
     head = ["− random", *(f"{SHOWN[data]} {model}, at {ratios.replace(',', ', ')}" for data, model, ratios in columns)]
     table = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for method in (one for one in METHODS if (own["method"] == one).any()):
+    for method in (
+        one for one in METHODS if (own.loc[own["method"] == one, "data"].nunique() == own["data"].nunique())
+    ):
         cells = [
             text(rows.interval(section="cross", data=data, model=model, method=method, ratios=ratios))
             for data, model, ratios in columns
@@ -250,6 +255,8 @@ def _crossed(rows: Rows) -> list[str]:
 def _transferred(rows: Rows) -> list[str]:
     """Accuracy after fine-tuning on the other data set."""
     own = rows.of(section=TRANSFER)
+    if own.empty:
+        return ["No seed has every keep ratio."]
     listed = list(dict.fromkeys(own["data"]))
     head = ["fine-tuned accuracy", *(f"{_route(data)}: {what}" for data in listed for what in ("− random", "− full"))]
     table = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
@@ -279,6 +286,8 @@ def _route(data: str) -> str:
 def _detected(rows: Rows) -> list[str]:
     """mAP of both detectors."""
     own = rows.of(section="detection")
+    if own.empty:
+        return ["No seed has every keep ratio."]
     models = list(dict.fromkeys(own["model"]))
     sets = list(dict.fromkeys(own["method"]))
     table = [f"| mAP at 0.5, % (− random) | {' | '.join(sets)} |", "|---" * (len(sets) + 1) + "|"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +46,7 @@ def ranks(methods: tuple[str, ...], values: np.ndarray) -> Ranks:
     return Ranks(methods, mean, blocks, p, nemenyi_distance(count, blocks))
 
 
+@functools.cache  # the studentised range takes a third of a second
 def nemenyi_distance(count: int, blocks: int) -> float:
     """Critical difference of two mean ranks: q·sqrt(k(k + 1) / 6N), q the studentised range's over sqrt 2."""
     q = float(stats.studentized_range.ppf(1 - LEVEL, count, np.inf)) / np.sqrt(2)

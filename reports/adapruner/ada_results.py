@@ -71,7 +71,11 @@ def trials(folder: Path, every: Iterable[Point] | None = None) -> pd.DataFrame:
             own = found.assign(data=point.data, kind=point.kind, model=point.model)
             own.attrs = {}
             parts.append(own[own["status"] == "ok"])
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    if not parts:
+        return pd.DataFrame()
+    # Full training is in both halves of a data set; it is one trial.
+    key = ["data", "kind", "seed", "device", "method", "keep_ratio"]
+    return pd.concat(parts, ignore_index=True).drop_duplicates(key, ignore_index=True)
 
 
 def write(folder: Path) -> None:
@@ -119,10 +123,10 @@ def cost_gaps(table: pd.DataFrame, method: str, ratios: Sequence[float]) -> By:
     return by_seed(found.assign(**{ada_records.VALUE: found["gap"]}), method, ratios)
 
 
-def _row(section: str, found: By | np.ndarray, **key: Any) -> dict[str, Any]:
-    """A row with mean and interval of values by seed, or of a matrix [data sets, seeds]."""
+def _row(section: str, found: By | np.ndarray, tests: int = 1, **key: Any) -> dict[str, Any]:
+    """A row with mean and interval of values by seed, or of a matrix [data sets, seeds]; `tests` decide together."""
     values = np.array([list(found.values()) or [np.nan]]) if isinstance(found, dict) else found
-    one = interval(values, BOUNDS) if np.isfinite(values).any() else Interval()
+    one = interval(values, BOUNDS, tests) if np.isfinite(values).any() else Interval()
     seeds = int(np.isfinite(values).any(axis=0).sum())
     return {
         "section": section,
@@ -226,12 +230,14 @@ def _variants(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
         own = table[table["kind"] == kind]
         for data in dict.fromkeys(own["data"]):
             part = own[own["data"] == data]
+            cells = (len(forms) - 1) * part.loc[part["method"] == OURS, "keep_ratio"].nunique()
             for label in (form["label"] for form in forms):
                 for ratio in sorted(set(part.loc[part["method"] == label, "keep_ratio"])):
                     key = {"data": data, "model": part["model"].iloc[0], "method": label, "ratios": f"{ratio:g}"}
                     value = by_seed(part, label, [ratio])
                     for opponent in (RANDOM, *([OURS] if label != OURS else [])):
-                        yield _row(kind, difference(value, by_seed(part, opponent, [ratio])), opponent=opponent, **key)
+                        gap = difference(value, by_seed(part, opponent, [ratio]))
+                        yield _row(kind, gap, cells if opponent == OURS else 1, opponent=opponent, **key)
                     share = by_seed(part, label, [ratio], ada_records.THRESHOLD)
                     yield _row(f"{kind} off", {seed: abs(r - 100 * ratio) for seed, r in share.items()}, **key)
                     yield _row(f"{kind} classes", by_seed(part, label, [ratio], ada_records.SPREAD), **key)
