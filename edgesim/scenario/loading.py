@@ -17,7 +17,6 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from edgesim import models
 from edgesim.config import display, shipped, validation
 from edgesim.config.checked_dataclass import adapter, checked_dataclass
 from edgesim.config.document_bounds import user_path
@@ -27,14 +26,14 @@ from edgesim.config.registry import NamedPlugin, PluginTable, bind
 from edgesim.cost.analytic import CostWeights
 from edgesim.cost.objective import Budget, Objective
 from edgesim.data.augment import AUGMENTATIONS
-from edgesim.data.datasets import DATASETS, DatasetSource
-from edgesim.data.partition_schemes import PARTITIONS, FromFile
+from edgesim.data.partition_schemes import FromFile
 from edgesim.errors import Fault, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.hardware import fleet
 from edgesim.hardware.conditions import AUTO_MODE
 from edgesim.hardware.fleet import Fleet
 from edgesim.scenario import keep_ratio, method_options, pruning_section, task_checks
+from edgesim.scenario.plugin_tables import TABLES
 from edgesim.scenario.pruning_section import Pruning
 from edgesim.scenario.run_section import RunSection
 from edgesim.training.settings import Evaluation, Training
@@ -185,13 +184,12 @@ def from_document(
 def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -> dict[str, Any]:
     """Build every part of the document that is there; None where one has a fault."""
     training, augment = _training(document.get("training", {}), faults)
-    networks = PluginTable(models.MODELS, "build", lambda name, _: models.resolve(name))
     return {
         "name": _name(document, source, faults),
-        "dataset": _section(document, "dataset", PluginTable(DATASETS, "load", base=DatasetSource), faults),
-        "partition": _section(document, "partition", PluginTable(PARTITIONS, "split|split_dataset"), faults),
+        "dataset": _section(document, "dataset", TABLES["dataset"], faults),
+        "partition": _section(document, "partition", TABLES["partition"], faults),
         "fleet": fleet.load(document["fleet"], "fleet", folder, faults) if "fleet" in document else None,
-        "model": _section(document, "model", networks, faults),
+        "model": _section(document, "model", TABLES["model"], faults),
         "training": training,
         "augment": augment,
         "pruning": pruning_section.load(document["pruning"], faults) if "pruning" in document else None,
