@@ -33,6 +33,7 @@ from edgesim.scenario import loading
 from edgesim.scenario.experiment import configure, load_dataset
 from edgesim.tasks import TASKS
 from edgesim.training import evaluation
+from edgesim.training.settings import STACK_SLOTS
 
 needs_safetensors = pytest.mark.skipif(
     importlib.util.find_spec("safetensors") is None, reason="safetensors, which writes weights, is not installed"
@@ -300,6 +301,21 @@ def test_a_kept_network_has_the_accuracy_of_its_record(kept_models: Run) -> None
         assert found.metrics["accuracy"] == record.test_accuracy
         assert found.loss == pytest.approx(record.test_loss, rel=1e-6)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@needs_safetensors
+def test_networks_of_a_stack_are_kept_each_by_itself(tmp_path: Path) -> None:
+    fleet = {"groups": [{"profile": "raspberry-pi-4b", "count": 2 * STACK_SLOTS}]}
+    changes = {"run.keep_models": True, "training.epochs": 1, "pruning.methods": ["full"], "pruning.keep_ratio": [1.0]}
+    document = {**DOCUMENT, "partition": "iid", "fleet": fleet}
+    scenario = loading.from_document(document, "tiny.yaml", tmp_path, changes)
+    run = api.run(scenario, tmp_path / "run", executor=SerialExecutor())
+    assert set(run.records["host_stack_size"]) == {STACK_SLOTS}
+    cache = WorkerCache(configure(scenario, load_dataset(scenario))[0])
+    for record in run.records.iloc[[0, 1, 17]].itertuples():
+        found = evaluation.evaluate(edgesim.load_model(run, "full", device=record.device), cache.test, cache.evaluation)
+        assert found.metrics["accuracy"] == record.test_accuracy
+    assert run.records["test_accuracy"].nunique() > 3
 
 
 @needs_safetensors

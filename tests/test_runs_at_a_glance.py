@@ -94,6 +94,7 @@ def test_damaged_missing_and_empty_folders(made: Runs, tmp_path: Path) -> None:
         ("edgesim run a.yaml --out old --resume --set 'k=[1, 2]'",
          "edgesim run a.yaml --set 'k=[1, 2]' --out runs/x --resume"),
         ("edgesim run a.yaml --out=old --accept-changes", "edgesim run a.yaml --out runs/x --resume"),
+        ("edgesim sweep a.yaml --over a=1,2 --out runs", "edgesim sweep a.yaml --over a=1,2 --out runs --resume"),
         ("study.py", "edgesim.run(scenario, 'runs/x', resume=True) in Python"),
         ("edgesim run 'a", "edgesim.run(scenario, 'runs/x', resume=True) in Python"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
@@ -18,18 +19,16 @@ from conftest import DOCUMENT, Stopping
 
 from edgesim.analysis.sweep_effects import by_level, sweep_cells, variance_shares
 from edgesim.errors import RunError, ScenarioError
-from edgesim.report import sweep_page
 from edgesim.results import sweep_folder
 from edgesim.results.run_folder import Run
-from edgesim.runtime import SerialExecutor
+from edgesim.runtime import RayExecutor, SerialExecutor
 from edgesim.scenario import loading, sweeps
-from edgesim.scenario.schema import scenario as schema
-from edgesim.sessions import sweep_run
+from edgesim.sessions import estimate, sweep_run
 from edgesim.sessions.opening import Resume
 from edgesim.sessions.progress import Silent
 
 SMALL: dict[str, Any] = {
-    **DOCUMENT, "training": {"epochs": 1, "batch_size": 32}, "seeds": [0, 1],
+    **DOCUMENT, "training": {"epochs": 1, "batch_size": 128}, "seeds": [0, 1],
     "pruning": {"methods": ["full", "random", "importance"], "keep_ratio": [0.5]},
     "sweep": {"partition.alpha": [0.1, 5.0], "model.hidden": [[4], [16]]},
 }  # fmt: skip
@@ -88,7 +87,6 @@ def test_faults_of_over_and_of_other_commands(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="run it by `edgesim sweep`"):
         loading.load(file)
     assert command("run", str(file), "--serial").returncode == 2
-    assert schema()["properties"]["sweep"]["minProperties"] == 1
 
 
 def test_validate_and_plan_take_sweeps(tmp_path: Path) -> None:
@@ -183,6 +181,12 @@ def test_means_of_points_and_levels() -> None:
 def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, sweeps.Sweep]:
     """A sweep that is stopped in its second point and then finished, in this process."""
     folder = tmp_path_factory.mktemp("sweep")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(estimate, "MEASURE_S", 0.02)
+        return stopped_and_finished(folder)
+
+
+def stopped_and_finished(folder: Path) -> tuple[Path, sweeps.Sweep]:
     sweep = sweeps.load(written(folder))
     data, out = sweep_run.DataOfPoints(), folder / "out"
     expected = sweep_run.estimated(sweep, data, None, 1, with_ray=False)
@@ -219,17 +223,43 @@ def test_a_sweep_has_a_run_per_point_and_one_table(swept: tuple[Path, sweeps.Swe
 
 def test_the_page_and_other_commands_take_the_folder(swept: tuple[Path, sweeps.Sweep], tmp_path: Path) -> None:
     out, _ = swept
-    page = sweep_page.of_sweep(out)
-    titles = [section.title for section in page.sections]
-    assert titles == ["Which key matters most", "partition.alpha", "model.hidden", "partition.alpha and model.hidden",
-                      "Points"]  # fmt: skip
-    assert len(page.sections[3].figures) == 2  # a panel per level
-    assert "explains the largest share of the variance of the test accuracy" in page.verdict.findings[0].text
     assert command("report", str(out)).returncode == 0
-    assert "Which key matters most" in (out / "sweep.html").read_text()
+    text = (out / "sweep.html").read_text()
+    titles = ["Which key matters most", "partition.alpha", "model.hidden", "partition.alpha and model.hidden", "Points"]
+    assert all(f"{title}</h2>" in text for title in titles)
+    for level in ("[4]", "[16]"):  # a panel per level
+        assert f"Accuracy against partition.alpha, model.hidden = {level}" in text
+    assert "explains the largest share of the variance of the test accuracy" in text
     compared = json.loads(command("compare", str(out), "--json").stdout)
     assert "differences" in json.dumps(compared)
     assert len(json.loads(command("runs", str(out), "--json").stdout)) == 4
+
+
+@pytest.mark.usefixtures("ray_started")
+def test_points_share_the_workers_of_ray_and_equal_those_of_one_process(
+    swept: tuple[Path, sweeps.Sweep], tmp_path: Path
+) -> None:
+    serial, sweep = swept
+    lasting = RayExecutor(1, lasting=True)
+    hosts = []
+
+    def executor() -> RayExecutor:
+        hosts.append([host.actor for host in lasting._kept])
+        return lasting
+
+    two = dataclasses.replace(sweep, points=sweep.points[:2])
+    expected = sweep_run.SweepEstimate(36, 1.0, "")
+    try:
+        options = sweep_run.SweepOptions(executor, lambda _: Silent())
+        sweep_run.run_sweep(two, tmp_path / "out", sweep_run.DataOfPoints(), expected, options)
+        assert hosts[0] == []
+        assert hosts[1] == [host.actor for host in lasting._kept]
+    finally:
+        lasting.end()
+    for point in two.points:
+        found, wanted = (Run(folder / point.name).records for folder in (tmp_path / "out", serial))
+        own = [name for name in wanted if not name.startswith("host_")]
+        pd.testing.assert_frame_equal(found[own], wanted[own])
 
 
 def test_folders_of_others_are_refused(swept: tuple[Path, sweeps.Sweep], tmp_path: Path) -> None:

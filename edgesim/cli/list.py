@@ -26,7 +26,10 @@ def list_names(
     table: Annotated[str, typer.Argument(metavar="|".join(TABLES), help="Table to print.")],
     as_json: Json = False,
 ) -> None:
-    """List the names that a scenario can use."""
+    """List the names that a scenario can use.
+
+    Methods, models, datasets and partitions of installed packages are there, too; `from` says which package.
+    """
     from edgesim.cli import terminal
 
     rows = rows_of(table)
@@ -43,6 +46,39 @@ def list_names(
 
 def rows_of(table: str) -> Rows | None:
     """One row per name of a table, or None where there is no such table."""
+    from edgesim.config.plugins import KINDS
+
+    rows = _own_rows(table)
+    if rows is None or table not in KINDS:
+        return rows
+    taken = {row["name"] for row in rows}
+    return [*({**row, "from": "edgesim"} for row in rows), *_of_packages(table, taken, list(rows[0]))]
+
+
+def _of_packages(table: str, taken: set[str], columns: list[str]) -> Rows:
+    """Rows of the plug-ins of installed packages. One that fails on import is named with its error."""
+    from edgesim.config import plugins, registry
+    from edgesim.errors import EdgesimError
+
+    rows = []
+    for plugin in plugins.installed(table):
+        row = {**dict.fromkeys(columns), "name": plugin.name, "from": plugin.package}
+        if plugin.name in taken:
+            row["what"] = f"not used: edgesim has one of that name; {plugin.reference} names this one"
+        else:
+            try:
+                loaded = registry.load(plugin.reference)
+                row["what"] = _summary(loaded) if loaded.__doc__ else plugin.reference
+                known = {"source": "source", "cost": "cost_class"}
+                row |= {name: getattr(loaded, known[name], None) for name in columns if name in known}
+            except EdgesimError as error:
+                row["what"] = f"cannot be used: {error}"
+        rows.append(row)
+    return rows
+
+
+def _own_rows(table: str) -> Rows | None:
+    """The rows of edgesim itself, or None where there is no such table."""
     if table == "methods":
         from edgesim.pruning import METHODS
 
@@ -129,6 +165,6 @@ def _named(table: Mapping[str, type]) -> Rows:
     return [{"name": name, "what": _summary(cls)} for name, cls in table.items()]
 
 
-def _summary(cls: type) -> str:
-    """First line of a class's docstring."""
+def _summary(cls: object) -> str:
+    """First line of the docstring of a class or function."""
     return (cls.__doc__ or "").strip().splitlines()[0].rstrip(".")

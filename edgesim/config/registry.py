@@ -1,6 +1,7 @@
 """Registry of plug-ins: a name in a document becomes a row of a table or the user's own class, arguments checked.
 
-A user names an own model, method or data set as `package.module:Name`.
+A user names an own model, method or data set as `package.module:Name`, or by the entry point of an installed package
+(`config.plugins`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
-from edgesim.config import user_code, validation
+from edgesim.config import plugins, user_code, validation
 from edgesim.config.validation import nearest
 from edgesim.errors import EdgesimError, Fault
 
@@ -93,6 +94,8 @@ class PluginTable:
     """class that a user's own class must subclass"""
     options: tuple[str, ...] = ()
     """keys of an entry that are read elsewhere, beside the arguments"""
+    kind: str = ""
+    """kind of the plug-ins of installed packages (`plugins.KINDS`); empty = there are none"""
 
 
 def bind(given: Any, table: PluginTable, path: str, faults: list[Fault]) -> NamedPlugin | None:
@@ -112,13 +115,19 @@ def bind(given: Any, table: PluginTable, path: str, faults: list[Fault]) -> Name
         got = validation.kind_of(given) + ("" if not isinstance(given, dict) else " without one")
         faults.append(Fault(path, f"must be a name or a map with `name`; got {got}; allowed: {', '.join(table.rows)}"))
         return None
-    name = given["name"]
+    found = _known(given["name"], table, path, faults)
+    if found is None:
+        return None
+    name, package = found
     label = label_of(given) if table.labelled else name
     if table.labelled and "label" in given and not is_label(given["label"]):
         got, label = validation.kind_of(given["label"]), None
         faults.append(Fault(validation.join(path, "label"), f"{LABEL_FORM}; got {got}"))
+    before = len(faults)
     cls = _class(name, table, path, faults)
     if cls is None:
+        if package:
+            faults[before:] = [Fault(fault.path, f"{package}: {fault.message}") for fault in faults[before:]]
         return None
     taken = ("name", "label") if table.labelled else ("name",)
     arguments = {key: value for key, value in given.items() if key not in taken}
@@ -167,22 +176,37 @@ def _check_base(name: str, loaded: type, table: PluginTable) -> None:
         raise EdgesimError(f"{name} must define a method {given}; {own_name} only inherits the one of {base.__name__}")
 
 
-def _class(name: str, table: PluginTable, path: str, faults: list[Fault]) -> type | None:
-    if name in table.rows:
-        return table.rows[name]
+def _known(name: str, table: PluginTable, path: str, faults: list[Fault]) -> tuple[str, str] | None:
+    """A row's name or a reference as it is; a plug-in of an installed package as its reference, with the package."""
+    if name in table.rows or is_reference(name):
+        return name, ""
+    allowed = list(table.rows)
     where = validation.join(path, "name")
-    if is_reference(name):
+    if table.kind:
         try:
-            with user_code.boundary(f"{name} cannot be used"):
-                loaded = table.resolve(name, table.methods)
-                _check_base(name, loaded, table)
-                return loaded
+            plugin = plugins.named(table.kind, name)
         except EdgesimError as error:
             faults.append(Fault(where, str(error)))
             return None
-    near = nearest(name, table.rows)
-    faults.append(Fault(where, f"there is no '{name}'; allowed: {', '.join(table.rows)}{near}"))
+        if plugin is not None:
+            return plugin.reference, f"'{name}' of {plugin.package}"
+        allowed += [one.name for one in plugins.installed(table.kind) if one.name not in table.rows]
+    faults.append(Fault(where, f"there is no '{name}'; allowed: {', '.join(allowed)}{nearest(name, allowed)}"))
     return None
+
+
+def _class(name: str, table: PluginTable, path: str, faults: list[Fault]) -> type | None:
+    """Class of a row or a reference."""
+    if name in table.rows:
+        return table.rows[name]
+    try:
+        with user_code.boundary(f"{name} cannot be used"):
+            loaded = table.resolve(name, table.methods)
+            _check_base(name, loaded, table)
+            return loaded
+    except EdgesimError as error:
+        faults.append(Fault(validation.join(path, "name"), str(error)))
+        return None
 
 
 def is_reference(name: str) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
 from pydantic import Field
 
-from edgesim.config import registry
+from edgesim.config import plugins, registry
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.config.validation import nearest
@@ -221,9 +221,9 @@ def resolve(name: str) -> type:
     """The dataclass of a model.
 
     Args:
-        name: one of MODELS, `timm:NAME`, or `package.module:Name` of the user's own: either a dataclass with
-            `build(input_shape, num_classes)` whose fields are its hyper-parameters, or a class or function
-            that takes `input_shape` and `num_classes` by these names and gives a torch module.
+        name: one of MODELS, `timm:NAME`, the name of a plug-in, or `package.module:Name` of the user's own: either a
+            dataclass with `build(input_shape, num_classes)` whose fields are its hyper-parameters, or a class or
+            function that takes `input_shape` and `num_classes` by these names and gives a torch module.
 
     Returns: a dataclass type; its instances are a `Model` and can be pickled.
 
@@ -236,6 +236,9 @@ def resolve(name: str) -> type:
         return _timm(name)
     if registry.is_reference(name):
         return _own(name)
+    plugin = plugins.named("models", name)
+    if plugin is not None:
+        return _own(plugin.reference)
     choice = f"{', '.join(MODELS)}, timm:NAME or package.module:Name"
     raise EdgesimError(f"there is no model '{name}'; allowed: {choice}{nearest(name, MODELS)}")
 

@@ -100,7 +100,7 @@ def _go_on(run: Run, status: str) -> str:
 
 
 def resume_command(info: dict[str, Any], path: Path, options: str = "--resume") -> str:
-    """The command that made a run, with the options that go on with it.
+    """The command that made a run, or the sweep that it is a point of, with the options that go on with it.
 
     A run that Python or another command made has no such command; the call in Python then is the answer.
 
@@ -113,7 +113,9 @@ def resume_command(info: dict[str, Any], path: Path, options: str = "--resume") 
         words = shlex.split(str(info.get("command", "")))
     except ValueError:  # a quote without its end
         words = []
-    if words[:2] != ["edgesim", "run"]:
+    of_sweep = words[:2] == ["edgesim", "sweep"] and options == "--resume"
+    path = path.parent if of_sweep else path
+    if words[:2] != ["edgesim", "run"] and not of_sweep:
         how = "True" if options == "--resume" else "edgesim.api.Resume(retry_failed=True)"
         return f"edgesim.run(scenario, {str(path)!r}, resume={how}) in Python"
     kept = []

@@ -17,7 +17,6 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from edgesim import models
 from edgesim.config import display, shipped, validation
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.document_bounds import user_path
@@ -33,6 +32,7 @@ from edgesim.hardware import fleet
 from edgesim.hardware.conditions import AUTO_MODE
 from edgesim.hardware.fleet import Fleet
 from edgesim.scenario import keep_ratio, pruning_section, resolved_document, task_checks, transfer_section
+from edgesim.scenario.plugin_tables import TABLES
 from edgesim.scenario.pruning_section import Pruning
 from edgesim.scenario.run_section import RunSection, trackers
 from edgesim.scenario.transfer_section import Transfer
@@ -190,14 +190,13 @@ def from_document(
 def _parts(document: Document, source: str, folder: Path, faults: list[Fault]) -> dict[str, Any]:
     """Build every part of the document that is there; None where one has a fault."""
     training, augment = _training(document.get("training", {}), faults)
-    networks = PluginTable(models.MODELS, "build", lambda name, _: models.resolve(name))
-    partition = _section(document, "partition", transfer_section.PARTITION_TABLE, faults)
+    partition = _section(document, "partition", TABLES["partition"], faults)
     return {
         "name": _name(document, source, faults),
-        "dataset": _section(document, "dataset", transfer_section.DATASET_TABLE, faults),
+        "dataset": _section(document, "dataset", TABLES["dataset"], faults),
         "partition": partition,
         "fleet": fleet.load(document["fleet"], "fleet", folder, faults) if "fleet" in document else None,
-        "model": _section(document, "model", networks, faults),
+        "model": _section(document, "model", TABLES["model"], faults),
         "training": training,
         "augment": augment,
         "pruning": pruning_section.load(document["pruning"], faults) if "pruning" in document else None,

@@ -26,7 +26,7 @@ from edgesim.pruning.base import AfterWarmup, Shard
 OPTIONS = ("sampler", "after_warmup")
 USES = get_args(AfterWarmup)
 """values of `after_warmup`"""
-_METHODS = PluginTable(METHODS, "score|choose", labelled=True, base=Method, options=OPTIONS)
+_METHODS = PluginTable(METHODS, "score|choose", labelled=True, base=Method, options=OPTIONS, kind="methods")
 
 
 def bind_method(given: Any, path: str, faults: list[Fault]) -> NamedPlugin | None:

@@ -6,10 +6,12 @@ source, with the range and the default that the check itself uses (`field_docs`)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from edgesim import models
+from edgesim.config import plugins
 from edgesim.config.checked_dataclass import adapter
 from edgesim.config.field_docs import described, field_docs, summary
 from edgesim.cost.objective import Budget, Objective
@@ -35,6 +37,8 @@ AFTER_WARMUP: Schema = {
     "description": "Reset: training starts anew from the initial weights; continue: from those of the warm-up; counts: "
     "the warm-up is the beginning of the training, which goes on with the subset. Default: reset.",
 }
+PLUGINS = {"method": "methods", "model": "models", "data set": "datasets", "partition": "partitions"}
+"""kind of plug-in in words -> kind of the plug-ins of installed packages"""
 SEED: Schema = {"type": "integer", "minimum": 0}
 
 
@@ -155,7 +159,7 @@ def _choice(
     extra: Callable[[type], Schema] = lambda cls: {},
     own: bool = True,
 ) -> Schema:
-    """A name of the table or, where `own`, `package.module:Name`; bare or in a map with arguments.
+    """A name of the table or, where `own`, a plug-in or `package.module:Name`; bare or in a map with arguments.
 
     Args:
         table: name -> class.
@@ -165,7 +169,9 @@ def _choice(
         own: True where a user's own class may be named.
     """
     text = f"Name of the {kind}: your own class, as package.module:Name."
-    reference: Schema = {"type": "string", "pattern": ":", "description": text}
+    outside = [plugin.name for plugin in plugins.installed(PLUGINS[kind])] if kind in PLUGINS else []
+    pattern = "|".join([":", *(f"^{re.escape(name)}$" for name in dict.fromkeys(outside))])
+    reference: Schema = {"type": "string", "pattern": pattern, "description": text}
     variants: list[Schema] = [{"enum": list(table)}, *([reference] if own else [])]
     for name, cls in table.items():
         part = _of(cls, definitions)

@@ -13,15 +13,11 @@ from typing import Any
 from edgesim.config import display, validation
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded
-from edgesim.config.registry import NamedPlugin, PluginTable, bind
-from edgesim.data.datasets import DATASETS, DatasetSource
-from edgesim.data.partition_schemes import PARTITIONS
+from edgesim.config.registry import NamedPlugin, bind
 from edgesim.errors import Fault
 from edgesim.formatting import n_of
+from edgesim.scenario.plugin_tables import TABLES
 from edgesim.training.settings import Epochs, LearningRate, Training
-
-DATASET_TABLE = PluginTable(DATASETS, "load", base=DatasetSource)
-PARTITION_TABLE = PluginTable(PARTITIONS, "split|split_dataset")
 
 
 @dataclass(frozen=True)
@@ -68,9 +64,9 @@ def load(given: Any, partition: NamedPlugin | None, training: Training | None, f
     document = validation.build(TransferDocument, given, "transfer", faults)
     if not isinstance(given, dict):
         return None
-    dataset = bind(given["to"], DATASET_TABLE, "transfer.to", faults) if "to" in given else None
+    dataset = bind(given["to"], TABLES["dataset"], "transfer.to", faults) if "to" in given else None
     own = given.get("partition")
-    scheme = partition if own is None else bind(own, PARTITION_TABLE, "transfer.partition", faults)
+    scheme = partition if own is None else bind(own, TABLES["partition"], "transfer.partition", faults)
     if document is None or dataset is None or scheme is None or training is None:
         return None
     rate = training.learning_rate if document.learning_rate is None else document.learning_rate

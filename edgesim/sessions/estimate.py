@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,24 +83,29 @@ def _jobs(plan: RunPlan, done: frozenset[Trial], reused: Mapping[Trial, Reused])
 
 
 def _of_bundles(config: ExperimentConfig, first: list[Job], queue: JobQueue) -> Speed:
-    """Speed on bundles of short jobs; the first is not counted where there is another, since it warms torch up."""
+    """Speed on short jobs, one by one, or in the stacks that they train in; one job before warms torch up."""
     executor, log = SerialExecutor(), RunLog()
     executor.open(config, log)
+    spent_s, flops, count = 0.0, 0.0, 0
     try:
-        _time_of(executor, config, first)
-        bundles = [queue.take()] if len(queue) else [first]
-        spent_s, done = 0.0, 0.0
-        count = 0
-        while bundles and spent_s < MEASURE_S:
-            bundle = bundles.pop()
-            spent_s += _time_of(executor, config, bundle)
-            done += sum(job_flops(config, job) for job in bundle)
-            count += len(bundle)
-            if len(queue):
-                bundles.append(queue.take())
+        _time_of(executor, config, first[:1])
+        for piece in _pieces(first, queue):
+            spent_s += _time_of(executor, config, piece)
+            flops += sum(job_flops(config, job) for job in piece)
+            count += len(piece)
+            if spent_s > MEASURE_S:
+                break
     finally:
         executor.close()
-    return Speed(spent_s / done, f"{count} short jobs in {spent_s:.1f} s")
+    return Speed(spent_s / flops, f"{count} short jobs in {spent_s:.1f} s")
+
+
+def _pieces(first: list[Job], queue: JobQueue) -> Iterator[list[Job]]:
+    """Jobs to measure together: a stack as a whole, others alone."""
+    bundle = first
+    while bundle:
+        yield from [bundle] if bundle[0].spec.stack_slot is not None else ([job] for job in bundle)
+        bundle = queue.take() if len(queue) else []
 
 
 def _time_of(executor: SerialExecutor, config: ExperimentConfig, bundle: list[Job]) -> float:

@@ -228,11 +228,11 @@ class _Stack:
         (losses * batch.shares).sum().backward()
         return losses.detach(), (outputs.detach().argmax(-1) == labels).float()
 
-    @torch.no_grad()
     def weights_of(self, slot: int) -> dict[str, npt.NDArray[Any]]:
         """Weights of the network in a slot."""
         return evaluation.copied_weights({name: value[slot] for name, value in self.state.items()})
 
+    @torch.no_grad()
     def evaluate_all(self, task: ClassificationTask, config: evaluation.EvaluationConfig) -> list[Scores]:
         """Every member on one common set."""
         losses, all_correct = [], []

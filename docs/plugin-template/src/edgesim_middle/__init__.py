@@ -1,0 +1,1 @@
+"""A method and a partition for edgesim."""
