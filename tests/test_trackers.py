@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import wait_for
+from commands import command
+from test_installed_plugins import install
 
 import edgesim
 from edgesim.errors import ScenarioError
@@ -195,8 +197,8 @@ class Slow(trackers.Tracker):
 def test_one_that_fails_is_named_once_and_stops_nothing(
     make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(trackers.TRACKERS, "tensorboard", (__name__, "Broken"))
-    monkeypatch.setitem(trackers.TRACKERS, "mlflow", (__name__, "Slow"))
+    monkeypatch.setitem(trackers.TRACKERS, "tensorboard", f"{__name__}:Broken")
+    monkeypatch.setitem(trackers.TRACKERS, "mlflow", f"{__name__}:Slow")
     run, said = tracked(make_scenario, tmp_path / "run", "tensorboard", "mlflow")
     assert run.info["status"] == "finished"
     assert [line.partition(" (")[0] for line in said] == ["the tracker tensorboard failed: OSError: no room at all"]
@@ -242,3 +244,20 @@ def test_the_spread_is_that_between_devices(make_scenario: Make, tmp_path: Path)
     accuracy = run.curves[run.curves["epoch"] == 2].groupby("device")["test_accuracy"].mean().to_numpy()
     assert last["test_accuracy"] == pytest.approx(accuracy.mean())
     assert last["test_accuracy_sd"] == pytest.approx(np.sqrt(((accuracy - accuracy.mean()) ** 2).sum() / 2))
+
+
+def test_a_tracker_of_an_installed_package(
+    make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = {"edgesim.trackers": {"slow": f"{__name__}:Slow", "none": "pathlib:Path"}}
+    install(tmp_path / "site", {"name": "slow-tracker", "version": "3.0", "entry-points": groups})
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    run, said = tracked(make_scenario, tmp_path / "run", "slow", "none")
+    assert run.info["status"] == "finished"
+    assert Slow.seen[-1] == "finished"
+    assert said == [
+        "the tracker 'none' (pathlib:Path) is no edgesim.sessions.trackers.Tracker; the run goes on without it"
+    ]
+    rows = {row["name"]: row["from"] for row in json.loads(command("list", "trackers", "--json").stdout)}
+    assert rows == {"tensorboard": "edgesim", "mlflow": "edgesim", "wandb": "edgesim", "slow": "slow-tracker 3.0",
+                    "none": "slow-tracker 3.0"}  # fmt: skip

@@ -10,7 +10,8 @@ import typer
 from edgesim.cli.app import Json, app, echo, json_text
 from edgesim.formatting import number, scaled, short_percent, watts
 
-TABLES = ("methods", "samplers", "models", "datasets", "partitions", "profiles", "scenarios", "fleets")
+TABLES = ("methods", "samplers", "models", "datasets", "partitions", "profiles", "scenarios", "fleets",
+          "trackers")  # fmt: skip
 Rows = list[dict[str, Any]]
 
 LEGENDS = {
@@ -28,7 +29,7 @@ def list_names(
 ) -> None:
     """List the names that a scenario can use.
 
-    Methods, models, datasets and partitions of installed packages are there, too; `from` says which package.
+    Methods, models, datasets, partitions and trackers of installed packages are there, too; `from` says which package.
     """
     from edgesim.cli import terminal
 
@@ -110,6 +111,10 @@ def _own_rows(table: str) -> Rows | None:
         from edgesim.hardware import loading
 
         return [_profile(row) for row in loading.table()]
+    if table == "trackers":
+        from edgesim.scenario.run_section import TRACKERS
+
+        return [{"name": name, "what": what} for name, what in TRACKERS.items()]
     if table in ("scenarios", "fleets"):
         from edgesim.config import shipped
 

@@ -12,7 +12,7 @@ from importlib import metadata
 from edgesim.errors import EdgesimError
 from edgesim.formatting import listed
 
-KINDS = ("methods", "models", "datasets", "partitions")
+KINDS = ("methods", "models", "datasets", "partitions", "trackers")
 """kinds of plug-ins; the group of entry points is `edgesim.KIND`"""
 
 

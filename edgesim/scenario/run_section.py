@@ -6,15 +6,19 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from edgesim.config import validation
+from edgesim.config import plugins, validation
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.errors import Fault
 
 LEAST_HOST_BYTES = 100_000_000
 """less than a Python process with torch takes by itself"""
-TRACKERS = ("tensorboard", "mlflow", "wandb")
-"""trackers of experiments (`edgesim.sessions.trackers`)"""
+TRACKERS = {
+    "tensorboard": "Event files in the run folder, a folder for each method and keep ratio.",
+    "mlflow": "An MLflow store: a run, with a child for each method and keep ratio.",
+    "wandb": "Weights & Biases, offline: a group of runs, one for each method and keep ratio.",
+}
+"""trackers of experiments (`edgesim.sessions.trackers`), each with one line for `edgesim list trackers`"""
 
 
 @checked_dataclass()
@@ -37,9 +41,9 @@ class RunSection(Bounded):
 def trackers(given: Any, faults: list[Fault]) -> tuple[str, ...]:
     """The names of the part `track`: one, or a list."""
     listed = given if isinstance(given, list) else [given]
-    allowed = ", ".join(TRACKERS)
     for name in listed:
-        if name not in TRACKERS:
+        if not isinstance(name, str) or (name not in TRACKERS and plugins.named("trackers", name) is None):
+            allowed = ", ".join([*TRACKERS, *(plugin.name for plugin in plugins.installed("trackers"))])
             message = (
                 f"{validation.kind_of(name)} is no tracker{validation.nearest(name, TRACKERS)}; allowed: {allowed}"
             )

@@ -65,7 +65,7 @@ def scenario() -> Schema:
     pruning["properties"]["keep_ratio"] |= {
         "anyOf": [RATIO, {"type": "array", "items": RATIO, "minItems": 1, "uniqueItems": True}, *_rules(definitions)]
     }
-    tracker: Schema = {"enum": list(TRACKERS)}
+    tracker: Schema = {"enum": [*TRACKERS, *(plugin.name for plugin in plugins.installed("trackers"))]}
     datasets, partitions = (_choice(DATASETS, definitions, "data set"), _choice(PARTITIONS, definitions, "partition"))
     transfer = _of(TransferDocument, definitions)
     for key, choices in (("to", datasets), ("partition", partitions)):

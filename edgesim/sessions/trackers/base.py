@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -10,16 +9,17 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import pandas as pd
 
+from edgesim.config import plugins, registry
 from edgesim.config.user_code import boundary
 from edgesim.errors import EdgesimError
 from edgesim.results.run_folder import Run
 
 TRACKERS = {
-    "tensorboard": ("edgesim.sessions.trackers.tensorboard", "TensorBoard"),
-    "mlflow": ("edgesim.sessions.trackers.mlflow", "MLflow"),
-    "wandb": ("edgesim.sessions.trackers.wandb", "WeightsAndBiases"),
+    "tensorboard": "edgesim.sessions.trackers.tensorboard:TensorBoard",
+    "mlflow": "edgesim.sessions.trackers.mlflow:MLflow",
+    "wandb": "edgesim.sessions.trackers.wandb:WeightsAndBiases",
 }
-"""name -> module and class"""
+"""name -> module and class; further ones are plug-ins of installed packages"""
 TABLES = (
     "records.parquet",
     "curves.parquet",
@@ -90,15 +90,17 @@ class Tracker:
 
 
 def find(name: str) -> Tracker:
-    """A tracker of the table.
+    """A tracker of the table, or of an installed package.
 
     Raises:
-        EdgesimError: its library is not installed, or fails on import.
+        EdgesimError: it fails on import, or is no tracker.
     """
-    module, kind = TRACKERS[name]
+    plugin = None if name in TRACKERS else plugins.named("trackers", name)
+    reference = TRACKERS[name] if plugin is None else plugin.reference
     with boundary(f"the tracker '{name}' cannot be used"):
-        found = getattr(importlib.import_module(module), kind)()
-    assert isinstance(found, Tracker)
+        found = registry.load(reference)()
+    if not isinstance(found, Tracker):
+        raise EdgesimError(f"the tracker '{name}' ({reference}) is no edgesim.sessions.trackers.Tracker")
     return found
 
 
