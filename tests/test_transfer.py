@@ -14,6 +14,7 @@ import edgesim
 from edgesim.analysis.transferred import transferred
 from edgesim.errors import EdgesimError, ScenarioError
 from edgesim.models.adoption import adopt
+from edgesim.report import write_all
 from edgesim.results import repricing
 from edgesim.runtime import SerialExecutor
 
@@ -190,4 +191,8 @@ def test_the_page_has_the_accuracies(run):
     assert full["transfer_test_accuracy"] == pytest.approx(mean["full"])
     assert random["transfer_gap"] == pytest.approx(mean["random"] - mean["full"])
     assert np.isnan(full["transfer_gap"])
+    write_all(run, [run.path / "report.html", run.path / "report.md"])
+    text = (run.path / "report.md").read_text(encoding="utf-8")
+    assert text.count("Accuracy on the other data set:") == 1
+    assert "Accuracy on the other data set" in (run.path / "report.html").read_text(encoding="utf-8")
     assert transferred(run.records.drop(columns="transfer_test_accuracy")).table.empty

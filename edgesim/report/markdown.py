@@ -14,7 +14,7 @@ from edgesim.report.run_tables import Run
 from edgesim.report.sections import PageTable
 from edgesim.results import text_columns
 
-SHOWN_SECTIONS = ("summary", "equal-cost", "claims", "gap", "time", "kept", "failures")
+SHOWN_SECTIONS = ("summary", "equal-cost", "claims", "gap", "transfer", "time", "kept", "failures")
 SHOWN_FIGURES = ("gap",)
 """figures whose tables are shown"""
 

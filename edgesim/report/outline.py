@@ -172,7 +172,7 @@ def _transfer(source: RunTables) -> list[Section]:
         "paper, Table 2). All methods have the same fine-tuning. Its cost is a job of its own, in no other number. "
         "Intervals are 95 %, of each row by itself."
     )
-    return [Section("transfer", "Transfer", [], [table], " ".join(found.missing), intro, in_markdown=(table,))]
+    return [Section("transfer", "Transfer", [], [table], " ".join(found.missing), intro)]
 
 
 def _training(source: RunTables, page_style: PageStyle) -> Section:
