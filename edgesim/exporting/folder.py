@@ -11,6 +11,7 @@ import numpy as np
 
 from edgesim.config.output_files import new_folder
 from edgesim.data.reading_notes import some
+from edgesim.data.voc_folders import base_folder
 from edgesim.errors import EdgesimError
 from edgesim.exporting import image_formats, table_formats
 from edgesim.exporting.subset import Part, Subset
@@ -48,11 +49,13 @@ def export(subset: Subset, form: str, out: Path, with_test: bool = False) -> dic
 def _write(subset: Subset, form: str, folder: Path, with_test: bool) -> dict[str, Any]:
     parts = {"train": subset.kept} | ({"test": subset.test} if with_test else {})
     written, section = _write_data(subset, form, parts, folder)
-    subset.table.assign(written=written).to_csv(folder / LIST, index=False, lineterminator="\n")
+    subset.table.assign(written=written).to_csv(
+        folder / LIST, index=False, lineterminator="\n", errors="backslashreplace"
+    )
     card = _card(subset, form, section, with_test)
     if with_test:
         card["notes"] += _lost_classes(parts, subset)
-    (folder / CARD).write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return card
 
 
@@ -81,9 +84,11 @@ def _lost_classes(parts: dict[str, Part], subset: Subset) -> list[str]:
 
 
 def _originals(subset: Subset) -> list[Path]:
-    """Files of the kept samples in the original data."""
+    """Files of the kept samples in the original data; without a folder of VOC the names lead nowhere."""
     scenario = subset.run.scenario["dataset"]
     root = Path(subset.run.info["scenario_folder"]) / str(scenario.get("root", ""))
+    if scenario["name"] == "voc":
+        root = base_folder(root)
     return [root / file for file in subset.table["file"]]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from edgesim.data.dataset import Dataset
 from edgesim.errors import EdgesimError, Fault, RunError, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.planning.run_plan import RunPlan
-from edgesim.records import Reused, Trial
+from edgesim.records import Reused, Trial, TrialResult
 from edgesim.results import linked_runs, progress_file, repricing, run_identity, run_info
 from edgesim.results.device_tables import holdings
 from edgesim.results.failed_trials import retries
@@ -81,11 +80,16 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: Dataset | None, 
         expected = expected_samples(plan)
         progress.start(expected, folder.done, len(scenario.fleet))
         for_readers = progress_file.ProgressFile(folder.path, expected, folder.done)
-        carried = repricing.carried_over(plan, trained, folder.done)
-        for result in itertools.chain(carried, coordinator.execute(plan, chosen, folder.done, log, reused)):
+
+        def keep(result: TrialResult) -> None:
             folder.append(result)
             progress.record(result.record)
             for_readers.count(result.record.trial)
+
+        for result in repricing.carried_over(plan, trained, folder.done):
+            keep(result)
+        for result in coordinator.execute(plan, chosen, folder.done, log, reused):
+            keep(result)
         folder.update(_session_end(folder, started, chosen.sheet.summary()))
         log.write("info", f"session ends: {_listed(folder.info['trials'])}")
         return plan.trials
