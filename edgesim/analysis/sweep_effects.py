@@ -106,7 +106,8 @@ def variance_shares(table: pd.DataFrame, levels: Levels) -> AnalysisResult:
     for measure in MEASURES:
         values = _values(table, levels, measure)
         if values is None:
-            missing.append(f"{measure}: no method, keep ratio and device ended well in every point.")
+            named = "The gain over random" if measure == "gap" else f"The {measure}"
+            missing.append(f"{named} has no shares: no method, keep ratio and device ended well in every point.")
             continue
         shares = np.array([_shares(values[:, seed].reshape(shape)) for seed in range(values.shape[1])]).T
         if np.isnan(shares).all():

@@ -88,12 +88,18 @@ def _findings(shares: pd.DataFrame, metric: Metric) -> list[Finding]:
         if pd.notna(row["low"]):
             ends = f" (95 % interval {percent(row['low'])} to {percent(row['high'])})"
         what = sweep_figures.title_of("value" if measure == "metric" else measure, metric)
-        text = (
-            f"Of the keys, {key} explains the largest share of the variance of the {what} between points: "
-            f"{percent(row['share'])}{ends}."
-        )
         others = shares[(shares["measure"] == measure) & ~shares["key"].isin([key, INTERACTIONS])]
         is_shown = bool((row["low"] > others["high"]).all()) and pd.notna(row["low"])
+        share = f"{percent(row['share'])}{ends}"
+        if is_shown:
+            text = (
+                f"Of the keys, {key} explains the largest share of the variance of the {what} between points: {share}."
+            )
+        else:
+            text = (
+                f"These seeds cannot tell which key matters most to the {what}: {key} has the largest share of the "
+                f"variance between points, {share}."
+            )
         scope = "this seed alone" if row["seeds"] < 2 else ""
         found.append(Finding("devices", text, "yes" if is_shown else "none", row["share"], row["low"], row["high"],
                              int(row["seeds"]), scope=scope))  # fmt: skip
