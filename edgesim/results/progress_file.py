@@ -52,9 +52,12 @@ class ProgressFile:
         share = min(1.0, self._done / self._total) if self._total else 1.0
         content = {"at": time.time(), "session_s": self._written_s - self._started_s, "work_share": share}
         temporary = self._path.with_name(f".{FILE}{UNFINISHED}")
-        with contextlib.suppress(OSError):
+        try:
             temporary.write_text(json.dumps(content))
             os.replace(temporary, self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 def remove(folder: Path) -> None:
