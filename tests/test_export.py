@@ -218,8 +218,8 @@ def test_boxes_are_read_by_edgesim_and_torchvision(tmp_path: Path) -> None:
     from torchvision.datasets import VOCDetection
 
     folder = devkit(
-        tmp_path / "data" / "VOC2007", a=annotation(thing()), b=annotation(thing("dog", (2, 3, 8, 6)), thing()), c=annotation(),
-        t=annotation(thing()),
+        tmp_path / "data" / "VOC2007", a=annotation(thing()), b=annotation(thing("dog", (2, 3, 8, 6)), thing()),
+        c=annotation(), t=annotation(thing()),
     )  # fmt: skip
     for path in (folder / "JPEGImages").glob("*.png"):
         with Image.open(path) as image:

@@ -40,14 +40,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     folder = tmp_path_factory.mktemp("runs")
     scenario = loading.from_document(DOCUMENT, "tiny.yaml", folder, SMALL)
     api.run(scenario, folder / "finished", executor=SerialExecutor())
-    with pytest.raises(KeyboardInterrupt):
-        api.run(scenario, folder / "stopped", executor=Stopping(1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress_file, "WRITE_EVERY_S", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            api.run(scenario, folder / "stopped", executor=Stopping(1))
     return Runs(folder, folder / "finished", folder / "stopped")
 
 
 def test_a_list_has_state_best_energy_and_the_way_on(made: Runs) -> None:
     (made.folder / "notes").mkdir(exist_ok=True)  # a folder that is no run
-    stopped, finished = runs_below(made.folder)
+    finished, stopped = sorted(runs_below(made.folder), key=lambda run: run.path.name)
     records = Run(made.finished).records
     assert (finished.status, finished.trials, finished.ended) == ("finished", 6, 6)
     means = records.groupby(["method", "keep_ratio"])["test_accuracy"].mean()
@@ -70,9 +72,10 @@ def test_the_command_prints_both_runs_and_json(made: Runs) -> None:
     assert "2/6" in done.stdout
     assert "resume=True" in done.stdout  # the run was made by Python
     listed = json.loads(command("runs", str(made.folder), "--json").stdout)
-    assert [Path(run["path"]).name for run in listed] == ["stopped", "finished"]
-    assert listed[1]["best"]["metric"] == "test_accuracy"
-    assert listed[1]["left_s"] is None
+    named = {Path(run["path"]).name: run for run in listed}
+    assert named.keys() == {"stopped", "finished"}
+    assert named["finished"]["best"]["metric"] == "test_accuracy"
+    assert named["finished"]["left_s"] is None
 
 
 def test_damaged_missing_and_empty_folders(made: Runs, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """File `progress.json` of a run that is going on: the share of its work that is done, for readers in other processes.
 
-It is there from the first trial of a session until the run is finished. A run that was stopped leaves it behind, so
+It is there from the first seconds of a session until the run is finished. A run that was stopped leaves it behind, so
 that a reader can tell how long the rest would take.
 """
 
@@ -19,7 +19,7 @@ from edgesim.records import Trial
 
 FILE = "progress.json"
 WRITE_EVERY_S = 2.0
-"""most seconds between two writes while trials end"""
+"""least seconds from the start of a session, or the last write, to the next one; trials that end bring it about"""
 
 
 class ProgressFile:
@@ -38,12 +38,12 @@ class ProgressFile:
         self._total = sum(work for trial, work in expected.items() if trial not in done)
         self._done = 0.0
         self._started_s = time.monotonic()
-        self._written_s = -math.inf
+        self._written_s = self._started_s
 
     def count(self, trial: Trial) -> None:
         """Count a trial that has ended."""
         self._done += self._expected.get(trial, 0.0)
-        if time.monotonic() - self._written_s > WRITE_EVERY_S:
+        if time.monotonic() - self._written_s >= WRITE_EVERY_S:
             self.write()
 
     def write(self) -> None:
@@ -52,9 +52,12 @@ class ProgressFile:
         share = min(1.0, self._done / self._total) if self._total else 1.0
         content = {"at": time.time(), "session_s": self._written_s - self._started_s, "work_share": share}
         temporary = self._path.with_name(f".{FILE}{UNFINISHED}")
-        with contextlib.suppress(OSError):
+        try:
             temporary.write_text(json.dumps(content))
             os.replace(temporary, self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 def remove(folder: Path) -> None:
