@@ -210,7 +210,7 @@ def test_the_starter_has_every_section_and_names_commands_that_there_are() -> No
     for section in (*scenarios.REQUIRED, *scenarios.OPTIONAL):
         assert re.search(rf"^(# )?{section}:", text, re.MULTILINE), section
     for what in re.findall(r"`edgesim list (\w+)`", text):
-        assert what in ("datasets", "partitions", "profiles", "fleets", "models", "methods")
+        assert what in ("datasets", "partitions", "profiles", "fleets", "models", "methods", "trackers")
 
 
 SMALL = ("--set", "training.epochs=1", "--set", "seeds=[0]")

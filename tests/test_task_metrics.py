@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from metric_runs import as_classification, results, write_run
-from rich.console import Console
 
 from edgesim import report
 from edgesim.analysis.accuracy_loss import losses_to_full
@@ -26,7 +25,7 @@ from edgesim.analysis.means import summary
 from edgesim.analysis.pareto import accuracy_against
 from edgesim.analysis.verdict import verdict_of
 from edgesim.cli import compare
-from edgesim.cli.progress import Watcher
+from edgesim.cli.progress import Tally
 from edgesim.cli.tune import ACCURACY_OF, accuracies
 from edgesim.errors import EdgesimError, RunError
 from edgesim.planning.mode_search import Candidates, Target, choose
@@ -296,11 +295,10 @@ def test_own_test_samples_are_shown_beside_the_own_mix(runs: dict[str, Run], tas
 def test_progress_shows_the_metric() -> None:
     for task, shown in (("regression", "mean absolute error 2 to 3.16"), ("detection", "mAP at 0.5 19.4 % to")):
         found = results(task)
-        watcher = Watcher(Console(), bar=False)
-        watcher._total = len(found) + 1
+        tally = Tally()
         for one in found:
-            watcher.record(one.record)
-        assert shown in watcher._state()
+            tally.count(one.record)
+        assert shown in tally.text(3)
 
 
 def test_tune_reads_the_metric_of_a_run(runs: dict[str, Run]) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from edgesim.cli.app import Overrides, Scenario, app, echo, fail
 from edgesim.errors import RunError
-from edgesim.formatting import duration, n_of
+from edgesim.formatting import duration, n_of, percent
 
 if TYPE_CHECKING:
     from edgesim.runtime import Executor
@@ -133,7 +133,7 @@ def _show(place: Path, expected: SweepEstimate, took_s: float) -> None:
     if expected.trials:
         error = expected.time_s / took_s - 1
         side = "too long" if error > 0 else "too short"
-        echo(f"estimated {duration(expected.time_s)}, took {duration(took_s)}: {abs(error):.0%} {side}")
+        echo(f"estimated {duration(expected.time_s)}, took {duration(took_s)}: {percent(abs(error), 0)} {side}")
     echo(f"folder: {place}\ntable: {place / sweep_folder.TABLE}\npage: {written}")
     failed = sum(int((run.records["status"] == "failed").sum()) for run in sweep_folder.runs_of(place).values())
     if failed:

@@ -40,6 +40,13 @@ AFTER_WARMUP: Schema = {
 PLUGINS = {"method": "methods", "model": "models", "data set": "datasets", "partition": "partitions"}
 """kind of plug-in in words -> kind of the plug-ins of installed packages"""
 SEED: Schema = {"type": "integer", "minimum": 0}
+SWEPT: Schema = {
+    "type": "object",
+    "minProperties": 1,
+    "additionalProperties": {"type": "array", "minItems": 1, "uniqueItems": True},
+    "description": "Lists of values of other keys by their paths: `edgesim sweep` runs every combination. Left "
+    "out: one scenario.",
+}
 
 
 def scenario() -> Schema:
@@ -67,10 +74,6 @@ def scenario() -> Schema:
     }
     tracker: Schema = {"enum": [*TRACKERS, *(plugin.name for plugin in plugins.installed("trackers"))]}
     datasets, partitions = (_choice(DATASETS, definitions, "data set"), _choice(PARTITIONS, definitions, "partition"))
-    transfer = _of(TransferDocument, definitions)
-    for key, choices in (("to", datasets), ("partition", partitions)):
-        described_as = transfer["properties"][key].get("description", "")
-        transfer["properties"][key] = {**choices, "description": described_as}
     properties: Schema = {
         "name": {"type": "string"},
         "dataset": datasets,
@@ -83,20 +86,14 @@ def scenario() -> Schema:
         "cost": _of(CostSection, definitions),
         "report": _of(ReportSection, definitions),
         "run": _of(RunSection, definitions),
-        "transfer": transfer,
+        "transfer": _transfer(definitions, datasets, partitions),
         "seeds": {"anyOf": [SEED, {"type": "array", "items": SEED, "minItems": 1, "uniqueItems": True}], "default": 0},
         "track": {"anyOf": [tracker, {"type": "array", "items": tracker}]},
     }
     docs = field_docs(Scenario)
     for name, part in properties.items():
         part["description"] = f"{docs[name][0].upper()}{docs[name][1:]}."
-    properties[SWEEP] = {
-        "type": "object",
-        "minProperties": 1,
-        "additionalProperties": {"type": "array", "minItems": 1, "uniqueItems": True},
-        "description": "Lists of values of other keys by their paths: `edgesim sweep` runs every combination. Left "
-        "out: one scenario.",
-    }
+    properties[SWEEP] = SWEPT
     return {
         "$schema": DIALECT,
         "title": "edgesim scenario",
@@ -107,6 +104,14 @@ def scenario() -> Schema:
         "properties": properties,
         "$defs": definitions,
     }
+
+
+def _transfer(definitions: Schema, datasets: Schema, partitions: Schema) -> Schema:
+    """The part `transfer`, whose data set and partition are chosen as those of the scenario."""
+    part = _of(TransferDocument, definitions)
+    for key, choices in (("to", datasets), ("partition", partitions)):
+        part["properties"][key] = {**choices, "description": part["properties"][key].get("description", "")}
+    return part
 
 
 def fleet() -> Schema:
