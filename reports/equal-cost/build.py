@@ -34,13 +34,22 @@ SECOND = {"digits": "small-cnn", "fashion-mnist": "small-cnn", "cifar10": "linea
 LINEAR = {"name": "mlp", "hidden": []}
 WATCH = "har-watch"
 """the data set whose users are known: its skewed shards are those of whole users"""
-MORE = "equal-classes"
+MORE, COUNTED = "equal-classes", "counted"
 VARIANTS: dict[str, dict[str, Any]] = {
     MAIN: {},
     MORE: {"pruning.methods": ["full", "random", {"name": "random", "label": MORE, "sampler": "class-balanced"}]},
+    COUNTED: {
+        "pruning.methods": [
+            "full",
+            "random",
+            {"name": "importance", "label": "top-loss-counted", "after_warmup": "counts"},
+            {"name": "importance", "label": "stratified-counted", "after_warmup": "counts", "sampler": "stratified"},
+        ]
+    },
 }
-"""name -> changes of the scenario. MORE adds a method to a point that ran without it. A trial depends on nothing but
-its seed, device, method and keep ratio: full and random are those of the main point, whose records stay."""
+"""name -> changes of the scenario. MORE and COUNTED add methods to a point that ran without them. A trial depends
+on nothing but its seed, device, method and keep ratio: full and random are those of the main point, whose records
+stay."""
 
 
 class Point(NamedTuple):
@@ -109,6 +118,7 @@ def points() -> Iterator[Point]:
     yield from (point._replace(model=SECOND[point.data], variant=MORE) for point in plain)
     yield from (point._replace(label_noise=0.1) for point in watch)
     yield from (point._replace(optimizer="sgd") for point in watch)
+    yield from (point._replace(variant=COUNTED) for point in (*plain, *watch))
     yield from (point._replace(model=SECOND[WATCH]) for point in watch)
 
 

@@ -23,6 +23,12 @@ LABELS = {
     "top-loss-balanced": "balanced top loss",
 }
 """method -> its name in tables and sentences"""
+COUNTED = {
+    "top-loss": "top loss, thrown away",
+    "top-loss-counted": "top loss, counted",
+    "stratified-counted": "stratified, counted",
+}
+"""methods of the table on a first epoch that counts"""
 
 
 def against_random(method: str) -> Question:

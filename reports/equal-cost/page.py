@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 from follows import follows, legend
-from gaps import LABELS, against_random, cell, everywhere, mean_gap
+from gaps import COUNTED, LABELS, against_random, cell, everywhere, mean_gap
 from results import KEYS, MEAN, MOVING, RATIOS, current, read
 from study.comparisons import COST, FEWER_EPOCHS, GAPS, Question
 from study.running import MAIN
@@ -45,7 +45,7 @@ def page(results: pd.DataFrame, points: Sequence[Any]) -> str:
     plain = where(rows, PLAIN)
     lines = ["# Accuracy at equal total cost", "", *_about(rows, points), ""]
     lines += ["## What follows", "", *follows(plain), *_stays(_changed(rows, partitions)), ""]
-    lines += [*_by_shards(plain), *_moving(plain)]
+    lines += [*_by_shards(plain), *_moving(plain), *_counted(plain)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -122,9 +122,9 @@ def _listed(missing: Sequence[Any]) -> str:
 
 
 def _table(labels: Sequence[str], rows: Iterable[tuple[Sequence[str], Sequence[Interval | None]]],
-           methods: Iterable[str] = LABELS) -> list[str]:  # fmt: skip
+           methods: Iterable[str] = LABELS, called: dict[str, str] = LABELS) -> list[str]:  # fmt: skip
     """A Markdown table with a column per method."""
-    names = [*labels, *(LABELS[name] for name in methods)]
+    names = [*labels, *(called[name] for name in methods)]
     lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     lines += [f"| {' | '.join([*head, *map(text, gaps)])} |" for head, gaps in rows if any(gap for gap in gaps)]
     return [*lines, ""]
@@ -168,6 +168,29 @@ def _moving(plain: pd.DataFrame) -> list[str]:
         "Against **fewer epochs** instead of random, mean over keep ratios and partitions, a row together:",
         "",
         *_table(("data",), rows, MOVING),
+    ]
+
+
+def _counted(plain: pd.DataFrame) -> list[str]:
+    """The subset by losses of one epoch, which is thrown away, or counts as the first epoch of the training."""
+    finished = [name for name in COUNTED if not cell(plain, against_random(name), MEAN).empty]
+    if len(finished) < len(COUNTED):
+        return []
+    places = ["data", "partition"]
+    ran = plain[plain["method"] == "stratified-counted"][places].drop_duplicates()
+    rows = []
+    for data, part in plain.merge(ran, on=places).groupby("data", sort=False):
+        for column, view in zip(GAPS, ("common test set", "own mix"), strict=True):
+            cells = [cell(part, against_random(name), MEAN) for name in COUNTED]
+            rows.append(((SHOWN[str(data)], view), [mean_gap(own, column, len(COUNTED)) for own in cells]))
+    return [
+        *wrapped(
+            "The first epoch, which gives the losses, is thrown away above. It may also **count** as the first epoch "
+            "of the training, which then goes on with the subset of the largest losses, or with one that is even over "
+            "the losses (*stratified*). Against static random, mean over keep ratios and partitions, a row together:"
+        ),
+        "",
+        *_table(("data", "test set"), rows, COUNTED, COUNTED),
     ]
 
 
