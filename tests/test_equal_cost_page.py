@@ -175,9 +175,10 @@ def test_further_points_change_nothing_but_methods_and_run_the_same_random_subse
     points = list(build.points())
     main = {point.name: point for point in points if point.variant == build.MAIN}
     more = [point for point in points if point.variant == build.MORE]
-    assert (len(points), len({point.name for point in points}), len(more)) == (74, 74, 18)
-    for point in more:
-        beside = main[point.name.removesuffix("-equal-classes")]
+    counted = [point for point in points if point.variant == build.COUNTED]
+    assert (len(points), len({point.name for point in points}), len(more), len(counted)) == (85, 85, 18, 11)
+    for point in (*more, *counted):
+        beside = main[point.name.removesuffix(f"-{point.variant}")]
         changed = {key for key, value in point.overrides.items() if beside.overrides.get(key) != value}
         assert changed == {"name", "pruning.methods"}
         assert (point.optimizer, point.label_noise, point.file) == ("adam", 0, beside.file)
@@ -212,7 +213,7 @@ def test_rows_of_a_further_method_are_beside_those_of_the_main_point(tmp_path, m
     assert not found.duplicated([*results.KEYS, *comparisons.CELL]).any()
     assert len(results.current(found, [main, more])) == len(found)
     told = page.page(found, list(build.points()))
-    assert "Finished: 2 of 74 points" in told
+    assert "Finished: 2 of 85 points" in told
     assert "digits mlp adam noise 0 % (α 0.5" in told
 
 
