@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from paper_estimates import ABOVE, STORES_ALL, verdict
-from paper_points import LARGE, LIGHT, Point
+from paper_points import LARGE, LIGHT, MAIN, Point
 from paper_results import ALL
 from paper_rows import Rows, setting_name
 from study.wording import SHOWN, shards, side, text
@@ -167,35 +167,63 @@ def _word(gap: Interval | None) -> str:
 
 
 def advice(rows: Rows) -> list[str]:
-    """What a practitioner does, from the pooled gaps to random at equal cost."""
+    """What a practitioner does, from the pooled gaps to random at equal cost.
+
+    Only methods that ran in every setting are recommended: means of other settings do not compare.
+    """
     lines = []
     gaps = _against_random(rows, "cost")
     stores = {name: gap for name, gap in gaps.items() if name in DRAWS_FROM_ALL}
     if stores:
-        ahead = [name for name, gap in stores.items() if side(gap) > 0]
+        ahead = [name for name in _everywhere(rows, stores) if side(stores[name]) > 0]
         if ahead:
             best = max(ahead, key=lambda name: stores[name].estimate)
             told = ", ".join(f"{NAMES.get(name, name)} {text(stores[name], False)}" for name in ahead)
-            lines.append(f"- **The device stores its whole shard**: take {NAMES.get(best, best)}. Shown above "
-                         f"static random at equal cost, mean of settings: {told} points.")  # fmt: skip
+            lines.append(
+                f"- **The device stores its whole shard**: take {NAMES.get(best, best)}. Shown above static random at "
+                f"equal cost, mean of settings: {told} points.{_elsewhere(rows, stores)}"
+            )
         else:
             lines.append(
-                "- **The device stores its whole shard**: no method is shown above static random at equal cost."
+                "- **The device stores its whole shard**: no method that ran in every setting is shown above static "
+                f"random at equal cost.{_elsewhere(rows, stores)}"
             )
     fixed = {name: gap for name, gap in gaps.items() if name not in DRAWS_FROM_ALL}
     if fixed:
-        told = ", ".join(f"{NAMES.get(name, name)} {text(gap, False)}" for name, gap in fixed.items())
-        ahead = [name for name, gap in fixed.items() if side(gap) > 0]
-        take = NAMES.get(max(ahead, key=lambda name: fixed[name].estimate), "importance") if ahead else "static random"
+        everywhere = _everywhere(rows, fixed)
+        told = ", ".join(f"{NAMES.get(name, name)} {text(fixed[name], False)}" for name in everywhere)
+        ahead = [name for name in everywhere if side(fixed[name]) > 0]
+        take = NAMES.get(max(ahead, key=lambda name: fixed[name].estimate), METHOD) if ahead else "static random"
         lines.append(f"- **Only a subset can be stored, or is used once**: take {take}. Gaps to static random at equal "
-                     f"cost: {told} points.")  # fmt: skip
+                     f"cost: {told} points.{_elsewhere(rows, fixed)}")  # fmt: skip
     repeated = {name: gap for name, gap in _against_random(rows, "ratio").items() if name not in DRAWS_FROM_ALL}
     if repeated:
-        told = ", ".join(f"{NAMES.get(name, name)} {text(gap, False)}" for name, gap in repeated.items())
+        told = ", ".join(f"{NAMES.get(name, name)} {text(repeated[name], False)}"
+                         for name in _everywhere(rows, repeated))  # fmt: skip
         own = _against_random(rows, "ratio, own mix").get(METHOD)
         lines.append(f"- **One subset serves many trainings**, so that scoring is free: at equal ratio {told} points "
-                     f"to random; importance on the device's own mix {text(own, False)}.")  # fmt: skip
+                     f"to random; importance on the device's own mix {text(own, False)}."
+                     f"{_elsewhere(rows, repeated)}")  # fmt: skip
     return lines
+
+
+def _settings_of(rows: Rows, method: str) -> int:
+    """Number of settings that a method ran in."""
+    own = rows.of(claim="above_random_mean", method=method, variant=MAIN)
+    return len(own[["data", "partition", "model"]].drop_duplicates())
+
+
+def _everywhere(rows: Rows, gaps: dict[str, Interval]) -> list[str]:
+    """Methods that ran in as many settings as importance."""
+    return [name for name in gaps if _settings_of(rows, name) == _settings_of(rows, METHOD)]
+
+
+def _elsewhere(rows: Rows, gaps: dict[str, Interval]) -> str:
+    """The gaps of the other methods, by number of settings: they do not compare with those above."""
+    every, there = _settings_of(rows, METHOD), _everywhere(rows, gaps)
+    told = [f"{NAMES.get(name, name)} {text(gap, False)} ({_settings_of(rows, name)} of {every})"
+            for name, gap in gaps.items() if name not in there]  # fmt: skip
+    return f" In some settings only, so not comparable: {', '.join(told)}." if told else ""
 
 
 def _against_random(rows: Rows, at: str) -> dict[str, Interval]:
