@@ -191,7 +191,8 @@ def advice(rows: Rows) -> list[str]:
     fixed = {name: gap for name, gap in gaps.items() if name not in DRAWS_FROM_ALL}
     if fixed:
         everywhere = _everywhere(rows, fixed)
-        told = ", ".join(f"{NAMES.get(name, name)} {text(fixed[name], False)}" for name in everywhere)
+        told = ", ".join(f"{NAMES.get(name, name)} {text(fixed[name], False)}" for name in everywhere
+                         if fixed[name].is_known)  # fmt: skip
         ahead = [name for name in everywhere if side(fixed[name]) > 0]
         take = NAMES.get(max(ahead, key=lambda name: fixed[name].estimate), METHOD) if ahead else "static random"
         lines.append(f"- **Only a subset can be stored, or is used once**: take {take}. Gaps to static random at equal "
@@ -199,7 +200,7 @@ def advice(rows: Rows) -> list[str]:
     repeated = {name: gap for name, gap in _against_random(rows, "ratio").items() if name not in DRAWS_FROM_ALL}
     if repeated:
         told = ", ".join(f"{NAMES.get(name, name)} {text(repeated[name], False)}"
-                         for name in _everywhere(rows, repeated))  # fmt: skip
+                         for name in _everywhere(rows, repeated) if repeated[name].is_known)  # fmt: skip
         own = _against_random(rows, "ratio, own mix").get(METHOD)
         lines.append(f"- **One subset serves many trainings**, so that scoring is free: at equal ratio {told} points "
                      f"to random; importance on the device's own mix {text(own, False)}."
@@ -223,7 +224,10 @@ def _elsewhere(rows: Rows, gaps: dict[str, Interval]) -> str:
     every, there = _settings_of(rows, METHOD), _everywhere(rows, gaps)
     told = [f"{NAMES.get(name, name)} {text(gap, False)} ({_settings_of(rows, name)} of {every})"
             for name, gap in gaps.items() if name not in there]  # fmt: skip
-    return f" In some settings only, so not comparable: {', '.join(told)}." if told else ""
+    unknown = [NAMES.get(name, name) for name in there if not gaps[name].is_known]
+    apart = f" In some settings only, so not comparable: {', '.join(told)}." if told else ""
+    lacks = "no (device, seed) pair has a partner of equal cost in every setting"
+    return apart + (f" Not told for {' and '.join(unknown)}: {lacks}." if unknown else "")
 
 
 def _against_random(rows: Rows, at: str) -> dict[str, Interval]:
