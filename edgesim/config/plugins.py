@@ -6,7 +6,10 @@ name that no table of edgesim has, for `edgesim list`, and for the schema.
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import metadata
 
 from edgesim.errors import EdgesimError
@@ -34,11 +37,24 @@ def installed(kind: str) -> list[InstalledPlugin]:
     Args:
         kind: one of KINDS.
     """
+    return list(_installed(kind, tuple((folder, _changed_ns(folder)) for folder in sys.path)))
+
+
+def _changed_ns(folder: str) -> int:
+    """Time of the last change of a folder; 0 where there is none."""
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=2 * len(KINDS))  # a document may have thousands of names that edgesim does not know
+def _installed(kind: str, _folders: tuple[tuple[str, int], ...]) -> tuple[InstalledPlugin, ...]:
     found = set()
     for entry in metadata.entry_points(group=f"edgesim.{kind}"):
         package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "a package without a name"
         found.add(InstalledPlugin(entry.name, f"{entry.module}:{entry.attr}", package))
-    return sorted(found, key=lambda plugin: (plugin.name, plugin.package))
+    return tuple(sorted(found, key=lambda plugin: (plugin.name, plugin.package)))
 
 
 def named(kind: str, name: str) -> InstalledPlugin | None:
