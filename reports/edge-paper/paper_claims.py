@@ -147,7 +147,7 @@ def _groups(rows: Rows) -> list[str]:
     return ["", "Claim 4, means of the settings of a group against random:", "",
             "| group | equal ratio | equal ratio, own mix | equal cost | equal cost, own mix | at equal cost it |",
             "|---|---|---|---|---|---|",
-            *(f"| {name} | {' | '.join(text(gaps.get(at)) for at in AT)} | {_word(gaps.get('cost'))} |"
+            *(f"| {name} | {' | '.join(text(gaps.get(at)) for at in AT)} | {_both(gaps)} |"
               for name, gaps in told)]  # fmt: skip
 
 
@@ -159,6 +159,12 @@ def _group(data: str, partition: str, model: str) -> str:
     if model in (LARGE, LIGHT):
         return f"{model} networks"
     return SHOWN[data] if data != ALL else f"shards {shards(partition)}"
+
+
+def _both(gaps: dict[str, Interval]) -> str:
+    """Verdict at equal cost, and that on the own mix where it is another."""
+    common, own = _word(gaps.get("cost")), _word(gaps.get("cost, own mix"))
+    return common if own in ("–", common) else f"{common} (own mix: {own})"
 
 
 def _word(gap: Interval | None) -> str:
