@@ -25,10 +25,7 @@ RUNS = ROOT / "runs" / "edge-paper"
 
 def main() -> None:
     """Run what is missing, and write page and results after every point."""
-    options = running.parser(main.__doc__)
-    options.add_argument("--size", choices=("reduced", "paper"), default="reduced", help="reduced: for 2 cores")
-    options.add_argument("--list", action="store_true", help="name the points in their order, run nothing")
-    asked = options.parse_args()
+    asked = running.sized_parser(main.__doc__).parse_args()
     every = list(points() if asked.size == "reduced" else paper_points())
     if asked.list:
         print("\n".join(point.name for point in every))

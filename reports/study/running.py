@@ -86,6 +86,14 @@ def parser(about: str | None) -> argparse.ArgumentParser:
     return options
 
 
+def sized_parser(about: str | None) -> argparse.ArgumentParser:
+    """Options of `parser`, and those of a study that has the paper's own size, too."""
+    options = parser(about)
+    options.add_argument("--size", choices=("reduced", "paper"), default="reduced", help="reduced: for 2 cores")
+    options.add_argument("--list", action="store_true", help="name the points in their order, run nothing")
+    return options
+
+
 def run_points(
     points: Sequence[Point],
     runs: Path,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -85,7 +85,7 @@ class Tracker:
         raise NotImplementedError
 
     def stop(self, status: str) -> None:
-        """End after the run; `status` is that of run.json."""
+        """End after the run; `status` is finished (also with failed trials), interrupted or failed."""
         raise NotImplementedError
 
 
@@ -134,10 +134,9 @@ def curves_of(run: Run, cell: Cell) -> Iterator[tuple[int, dict[str, float]]]:
         yield int(str(epoch)), {str(name): float(value) for name, value in row.items() if np.isfinite(value)}
 
 
-def table_of(run: Run, columns: Sequence[str] = ()) -> pd.DataFrame:
+def table_of(run: Run) -> pd.DataFrame:
     """Records of the devices without columns that are empty in every row."""
-    records = run.records if not columns else run.records[list(columns)]
-    return records.dropna(axis="columns", how="all")
+    return run.records.dropna(axis="columns", how="all")
 
 
 def files_of(run: Run) -> list[Path]:

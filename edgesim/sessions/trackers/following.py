@@ -102,7 +102,7 @@ class Followed:
         self._call("finish", run)
 
     def end(self, status: str) -> None:
-        """End every tracker; the run has this status."""
+        """End every tracker; `status` is finished, interrupted or failed."""
         self._call("stop", status)
         for thread in self._threads:
             thread.end()

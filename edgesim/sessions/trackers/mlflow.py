@@ -22,7 +22,7 @@ BATCH = 1000
 """metrics that MLflow takes at once"""
 BATCH_OF_PARAMETERS = 100
 ENDS = {"finished": "FINISHED", "interrupted": "KILLED"}
-"""status of run.json -> status of MLflow; else FAILED"""
+"""status of the run -> status of MLflow; else FAILED"""
 
 
 class MLflow(Tracker):
