@@ -21,6 +21,7 @@ from edgesim.pruning.auto import Auto
 from edgesim.pruning.class_even import Classes, even_draw, even_order
 from edgesim.pruning.full_passes import Passes
 from edgesim.pruning.online_loss import OnlineLossSampler
+from edgesim.pruning.pass_then_subset import AT_RANDOM, BY_LOSS, PassThenSubset
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.experiment import load_dataset
 from edgesim.scenario.loading import Scenario
@@ -179,30 +180,80 @@ def test_a_storage_budget_makes_it_keep_a_subset_with_the_class_shares(make_scen
     assert np.abs(np.bincount(labels[kept], minlength=10) - share).max() <= 1
 
 
-def test_storage_subset_keeps_k_after_one_epoch_on_all(make_scenario: Make, tmp_path: Path) -> None:
-    methods = ["random", {"name": "auto", "storage": "subset"}]
-    scenario = make_scenario(**document(pruning__methods=methods, pruning__keep_ratio=[0.2, 0.9, 1.0]))
-    finished = run(scenario, tmp_path / "run")
+def test_storage_subset_keeps_k_after_one_pass_over_all(make_scenario: Make, tmp_path: Path) -> None:
+    methods = ["random", "fewer-epochs", {"name": "auto", "storage": "subset"}]
+    ratios = [0.2, 0.6, 1.0]  # of three epochs: 0.6, 1.8 and 3 passes
+    scenario = make_scenario(**document(pruning__methods=methods, pruning__keep_ratio=ratios))
+    plan, finished = plan_run(scenario), run(scenario, tmp_path / "run")
     records, planned = finished.records, edgesim.plan(scenario)
-    auto, random = (records[records["method"] == name] for name in ("auto", "random"))
+    auto, random, few = (records[records["method"] == name] for name in ("auto", "random", "fewer-epochs"))
     assert not auto["dynamic"].any()
     np.testing.assert_array_equal(auto["subset_size"], random["subset_size"])
-    work = finished.work.query("method == 'auto' and phase == 'train'")["train_samples"]
-    np.testing.assert_array_equal(work, auto["shard_size"] + 2 * auto["subset_size"])  # 1 + rho·(3 - 1) epochs
     for column in ("device_energy_j", "device_score_time_s", "storage_bytes"):
         np.testing.assert_array_equal(planned[column], records[column])
+    some, whole = (auto["keep_ratio"] == ratio for ratio in (0.6, 1.0))
+    np.testing.assert_array_equal(auto.loc[some, "steps"], few.loc[(few["keep_ratio"] == 0.6), "steps"])
     said = told(records).groupby(auto["keep_ratio"]).first()
-    assert said[0.2].startswith("subset even over the losses with the class shares, after one epoch on all")
-    assert said[0.9].startswith("random subset with the class shares, after one epoch on all")
-    whole = auto[auto["keep_ratio"] == 1]
-    np.testing.assert_array_equal(whole["test_loss"], random.loc[random["keep_ratio"] == 1, "test_loss"])
+    assert said[0.2].startswith("random subset with the class shares from the start, as steps are few")
+    assert said[0.6] == f"{AT_RANDOM}: storage: subset"
+    np.testing.assert_array_equal(auto.loc[whole, "test_loss"], random.loc[random["keep_ratio"] == 1, "test_loss"])
+    labels, kept = plan.config.dataset.train_labels, finished.selections.query("method == 'auto' and keep_ratio == 0.6")
+    for device, mine in kept.groupby("device"):
+        shard = plan.devices[0, device].shard
+        assert set(mine["index"]) <= set(shard)
+        share = np.bincount(labels[shard], minlength=10) * len(mine) / len(shard)
+        assert np.abs(np.bincount(labels[mine["index"]], minlength=10) - share).max() <= 1
 
 
-def test_one_epoch_leaves_no_time_to_look_at_all(make_scenario: Make, tmp_path: Path) -> None:
-    methods = [{"name": "auto", "storage": "subset"}]
-    records = run(make_scenario(**document(pruning__methods=methods, training__epochs=1)), tmp_path / "run").records
-    assert told(records).str.startswith("random subset with the class shares, from the start").all()
-    np.testing.assert_array_equal(records["subset_size"], (records["keep_ratio"] * records["shard_size"]).round())
+def test_draws_after_the_pass_are_of_the_kept_samples_alone() -> None:
+    sampler = PassThenSubset(20, 10, 7, 5, Classes(LABELS), "")
+    assert sampler.visits(99) == ((20,), (5,), (5,), (5,), (5,), (5,))  # 2 steps of a pass, and 5 of one batch each
+    cut = replace(sampler, batch_size=2, steps=14)  # 10 steps, then 4 of 3 a pass
+    assert cut.visits(99) == ((20,), (5,), (2,))
+    losses = np.full(20, np.nan)
+    draws = sampler.draws(99, losses, RNG(0))
+    first = next(draws)
+    assert first.kept is None
+    assert sorted(first.places) == list(range(20))
+    losses[:] = 1.0
+    later = list(draws)
+    assert all(draw.in_order and sorted(draw.places) == later[0].kept.places.tolist() for draw in later)
+    assert counts(later[0].kept.places) == [2, 2, 1]  # 3, 1.5 and 0.5, rounded to 3, 2 and 0; every class keeps one
+
+
+@pytest.mark.parametrize(("learnt", "hopeless", "by_loss"), [(0.5, 2, True), (0.5, 1, False), (1.9, 2, False)])
+def test_the_hold_out_decides_whether_losses_are_followed(learnt: float, hopeless: int, by_loss: bool) -> None:
+    """The hold-out is the last ten of the pass: 2 of 10 above the untrained loss of 2 are enough, 1 is not."""
+    sampler = PassThenSubset(20, 4, 30, 5, Classes(np.zeros(20, np.int64)), "why")
+    order = RNG(1).permutation(20)
+    losses = np.full(20, 2.0)
+    losses[order[10:]] = learnt
+    losses[order[10 : 10 + hopeless]] = 5.0
+    kept = sampler.subset(losses, order, RNG(2))
+    assert kept.notes["hold_out_loss"] == learnt / 2
+    assert kept.notes["hold_out_hopeless"] == hopeless / 10
+    assert kept.notes["auto"] == f"{BY_LOSS if by_loss else AT_RANDOM}: why"
+    assert len(kept.places) == 5
+    assert not by_loss or not set(kept.places) & set(order[10 : 10 + hopeless])  # the largest fifth is left out
+
+
+def test_a_subset_without_wrong_labels_is_what_the_hold_out_leads_to(make_scenario: Make, tmp_path: Path) -> None:
+    """Of 30 % wrong labels, half or fewer stay where the hold-out shows them; clean labels are drawn from at random."""
+    given = {"pruning__methods": [{"name": "auto", "storage": "subset"}], "pruning__keep_ratio": [0.5]}
+    given |= {"training__epochs": 6, "partition": "iid", "model": {"name": "mlp", "hidden": [128]}}
+    given |= {"fleet__groups": [{"profile": "raspberry-pi-5", "count": 1}], "training__batch_size": 8}
+    clean = run(make_scenario(**given), tmp_path / "clean")
+    noisy_scenario = make_scenario(**given, dataset__label_noise=0.3)
+    noisy = run(noisy_scenario, tmp_path / "noisy")
+    assert told(clean.records).str.startswith(AT_RANDOM).all()
+    assert told(noisy.records).str.startswith(BY_LOSS).all()
+    right, given_labels = (
+        plan_run(each).config.dataset.train_labels for each in (make_scenario(**given), noisy_scenario)
+    )
+    wrong = right != given_labels
+    kept = noisy.selections["index"].to_numpy()
+    assert 0.2 < wrong.mean() < 0.35
+    assert wrong[kept].mean() < wrong.mean() / 2
 
 
 def test_it_never_touches_test_data(make_scenario: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,4 +283,6 @@ def test_it_is_a_method_of_every_degenerate_shard() -> None:
             work = Auto().expected(shard, None, k)
             assert work.work_is == "exact"
             assert (work.visits is None) == (k == len(labels))
+            kept = Auto(storage="subset").expected(shard, None, k)
+            assert kept.visits is None or sum(kept.visits) <= 3 * len(labels)
             assert not math.isnan(work.work.comparisons)

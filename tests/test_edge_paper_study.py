@@ -108,10 +108,11 @@ def test_a_point_of_further_methods_is_there_when_its_methods_are():
     """They are read with the trials of the main point."""
     key = {"data": "digits", "partition": "iid", "model": "small-cnn", "variant": "main"}
     without = Rows(pd.DataFrame([{**key, "method": "importance"}]))
-    more = POINT._replace(variant=paper_points.MORE)
     assert without.has(POINT)
-    assert not without.has(more)
-    assert Rows(pd.DataFrame([{**key, "method": "random-balanced"}])).has(more)
+    for variant, method in ((paper_points.WITH_AUTO, "random-balanced"), (paper_points.MORE, "importance-balanced")):
+        further = POINT._replace(variant=variant)
+        assert not without.has(further)
+        assert Rows(pd.DataFrame([{**key, "method": method}])).has(further)
 
 
 def test_hardness_and_what_is_kept():
@@ -241,7 +242,7 @@ def test_points_are_different_and_every_setting_of_auto_has_its_main_point_first
     assert len(set(every)) == len({point.name for point in every}) == len(every)
     names = [point.name for point in paper_points.points()]
     for point in paper_points.points():
-        if point.variant in (paper_points.MORE, paper_points.SMALLER):
+        if point.variant in (*paper_points.MERGED, paper_points.SMALLER):
             assert names.index(point._replace(variant=paper_points.MAIN).name) < names.index(point.name)
     assert names.index("handwriting-users-small-cnn") == names.index("watch-dirichlet-0.1-cnn1d") + 1
     by_user = next(point for point in every if point.partition == "users")

@@ -124,6 +124,8 @@ class SubsetChoice:
     """work, notes and, where there are any, scores; None = nothing beyond the warm-up"""
     epoch_sampler: Any = None
     """choice of a dynamic method in training (`training.sampling.EpochSampler`); None = all of them in each epoch"""
+    settles: bool = False
+    """True where `positions` are all n, and the sampler settles on k of them while it trains (`Draw.kept`)"""
 
 
 @dataclass(frozen=True)

@@ -75,11 +75,11 @@ def _chosen_for(method: Method, context: ScoreContext, k: int) -> ChargedSubset:
     choice = method.choose(context, k)
     wall_s = time.perf_counter() - started
     name, dynamic = type(method).__name__, method.is_dynamic_on(context.shard)
-    if choice.epoch_sampler is not None and not dynamic:
+    if choice.epoch_sampler is not None and not method.dynamic:
         raise ValueError(
             f"{name}.choose gave an epoch sampler, so the class must say so: `dynamic: ClassVar[bool] = True`"
         )
-    k = method.kept_samples(context.shard, k)
+    k = context.shard.size if choice.settles else method.kept_samples(context.shard, k)
     order = np.argsort(choice.positions, kind="stable")
     positions = np.asarray(choice.positions, dtype=np.int64)[order]
     within = (

@@ -36,7 +36,7 @@ from edgesim.training import evaluation, loop
 from edgesim.training.needs import Needs
 from edgesim.training.task import Scores
 from edgesim.training.warmup import Observations, observe_warmup
-from edgesim.work import FloatArray
+from edgesim.work import FloatArray, IntArray
 
 AfterEpoch = Callable[[loop.Epoch, int, torch.nn.Module], None]
 ACCURACIES = ("test_accuracy", "local_accuracy", "train_accuracy")
@@ -138,7 +138,7 @@ class EdgeDevice:
         self._announce(Mark(self.spec.seed, self.spec.index, "training", next(iter(names)) if len(names) == 1 else ""))
         trained = trained or self._train(first)
         measured, curve = self._measured(trained)
-        kept, weights = self.spec.shard[first.selection.positions], first.selection.weights
+        kept, weights = self.spec.shard[_kept(first.selection, trained)], first.selection.weights
         results = []
         for prepared in group:
             score = prepared.score_work, prepared.score_trace
@@ -261,10 +261,11 @@ class EdgeDevice:
         self, prepared: PreparedTrial, measured: dict[str, Any], done: WorkRecord, trained: evaluation.TrainingOutcome
     ) -> Record:
         """Step 5: the record of a trial, priced by the closed form and by the emulator."""
-        spec, config, m = self.spec, self._config, len(prepared.selection.positions)
+        spec, config, m = self.spec, self._config, len(_kept(prepared.selection, trained))
         dynamic = config.methods[prepared.trial.method].is_dynamic_on(config.describe(self._labels))
         visited = {"visited_share": trained.fit_result.distinct / m} if dynamic else {}
-        notes = {**prepared.selection.notes, **visited}
+        settled = trained.fit_result.kept
+        notes = {**prepared.selection.notes, **({} if settled is None else settled.notes), **visited}
         priced = self._cache.price(spec, m, done, dynamic)
         columns: dict[str, Any] = priced if priced["reason"] else measured | priced
         return Record(
@@ -294,3 +295,9 @@ def _with_counted(selection: Selection, use: WarmupUse) -> Selection:
         return selection
     noted = replace(selection, notes={**selection.notes, "warmup_epochs": float(use.epochs)})
     return replace(noted, positions=np.arange(use.shard.size), weights=None) if use.is_full_training else noted
+
+
+def _kept(selection: Selection, trained: evaluation.TrainingOutcome) -> IntArray:
+    """Sorted positions within the shard that the device keeps: chosen before training, or settled on while it ran."""
+    settled = trained.fit_result.kept
+    return selection.positions if settled is None else selection.positions[settled.places]

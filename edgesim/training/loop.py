@@ -17,7 +17,7 @@ from edgesim import seeds
 from edgesim.errors import TrainingDiverged
 from edgesim.models import train_eval_modes
 from edgesim.training import optim
-from edgesim.training.sampling import EpochSampler, Visits
+from edgesim.training.sampling import EpochSampler, Kept, Visits
 from edgesim.training.settings import Training
 from edgesim.training.task import Task, precision
 from edgesim.work import FloatArray, IntArray, StepTrace, Work
@@ -104,6 +104,8 @@ class FitResult:
     trace: StepTrace
     distinct: int
     """different samples visited"""
+    kept: Kept | None = None
+    """the subset that a sampler settled on; None = it settled on none"""
 
 
 def fit(
@@ -147,7 +149,7 @@ def fit(
             break
     trace = StepTrace.of_batches("train", fitting.batch_sizes)
     work = Work(train_samples=trace.samples, steps=len(fitting.batch_sizes))
-    return FitResult(tuple(epochs), work, trace, fitting.distinct)
+    return FitResult(tuple(epochs), work, trace, fitting.distinct, fitting.kept)
 
 
 class _Fitting:
@@ -174,6 +176,7 @@ class _Fitting:
         self.optimizer = optim.build(settings, model.parameters())
         self.last_losses = np.full(len(subset.positions), np.nan)
         self.draws = self._draws(streams)
+        self.kept: Kept | None = None
         self.batch_sizes: list[int] = []
         self.epoch_start = 0
         self.losses: list[torch.Tensor] = []
@@ -208,7 +211,8 @@ class _Fitting:
                 yield permutation, None if self.weights is None else self.weights[permutation]
         seen = self.last_losses.view()
         seen.flags.writeable = False
-        for places, weights, in_order in sampler.draws(self.settings.epochs, seen, streams.draws()):
+        for places, weights, in_order, kept in sampler.draws(self.settings.epochs, seen, streams.draws()):
+            self.kept = kept or self.kept
             shuffle = np.arange(len(places)) if in_order else self.order.permutation(len(places))
             shuffled = None if weights is None else np.asarray(weights[shuffle], dtype=np.float32)
             scaled = None if shuffled is None else torch.as_tensor(shuffled, device=self.device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -11,6 +11,15 @@ from edgesim.work import FloatArray, IntArray
 
 Visits = Sequence[Sequence[int]]
 """epoch -> draw -> samples visited"""
+
+
+class Kept(NamedTuple):
+    """A subset that a sampler settled on while it trained, of which alone all later draws are."""
+
+    places: IntArray
+    """[k] sorted"""
+    notes: Mapping[str, float | str]
+    """facts on the choice, to be kept with the trial"""
 
 
 class Draw(NamedTuple):
@@ -22,6 +31,8 @@ class Draw(NamedTuple):
     """[b] loss weights, used as they are; None = all one"""
     in_order: bool = False
     """True where batches are cut from `places` as they stand; else training shuffles them first"""
+    kept: Kept | None = None
+    """the subset that the device keeps from this draw on; None = as before"""
 
 
 class EpochSampler(Protocol):

@@ -17,7 +17,7 @@ from paper_auto import (
     is_in,
 )
 from paper_estimates import ABOVE, COST, OWN_MIX, RATIO, verdict
-from paper_points import MORE, TUNED, Point, points
+from paper_points import TUNED, WITH_AUTO, Point, points
 from paper_rows import Rows, setting_name
 from study.comparisons import RANDOM
 from study.wording import SHOWN, text, wrapped
@@ -72,7 +72,9 @@ def _settings(rows: Rows, claim: str, method: str, group: str) -> list[Point]:
 def _about(rows: Rows) -> list[str]:
     """Meaning of the table's columns and words."""
     there = _settings(rows, IN_SETTING, AUTO, "all")
-    missing = [point for point in points() if point.variant == MORE and point[:3] not in {one[:3] for one in there}]
+    missing = [
+        point for point in points() if point.variant == WITH_AUTO and point[:3] not in {one[:3] for one in there}
+    ]
     untuned = dict.fromkeys(SHOWN[one.data] for one in there if one.data not in TUNED)
     on = f"on {', '.join(untuned)} it was not" if untuned else "no data set without tuning is finished"
     lacking = f" Missing: {', '.join(setting_name(point) for point in missing)}." if missing else ""
@@ -84,7 +86,7 @@ def _about(rows: Rows) -> list[str]:
         "several noisy means is too large by chance: this is biased against `auto`. *Shown below*: the interval of a "
         "ratio lies below 0; those of a setting hold together, so at most 2.5 % would be by chance. *Own mix*: told "
         "where its verdict differs. A dash: nothing of equal cost ran. Its "
-        f"constants were tuned with an mlp on digits, Fashion-MNIST and CIFAR-10; {on}. "
+        f"constants were tuned with mlp and small-cnn on digits, Fashion-MNIST and CIFAR-10; {on}. "
         f"[Each opponent, own mix, what it chose](details.md).{lacking}"
     )
 

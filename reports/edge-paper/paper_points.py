@@ -43,13 +43,12 @@ SCORES = [
     _importance("continue", after_warmup="continue"),
     _importance("class shares", balance="class"),
 ]
+BALANCED = {"name": "random", "label": "random-balanced", "balance": "class"}
+AUTOS = [BALANCED, "auto", {"name": "auto", "label": "auto-subset", "storage": "subset"}]
 MORE_METHODS = [
-    {"name": "random", "label": "random-balanced", "balance": "class"},
     _importance("importance-balanced", balance="class"),
     _importance("importance-counts", after_warmup="counts"),
     "dual",
-    "auto",
-    {"name": "auto", "label": "auto-subset", "storage": "subset"},
 ]
 """methods that are compared with those of the main point: its trials and these are read as one run, as a trial depends
 on nothing but its seed, device, method and keep ratio. A new variant leaves the runs of the others as they are"""
@@ -84,13 +83,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "augmented": {"pruning.methods": PLAIN, "training.augment": ["crop-flip"]},
     "twice-the-epochs": {"pruning.methods": ["full"], "pruning.keep_ratio": [1.0], "seeds": [0, 1, 2]},
     **{f"shard-{samples}": _shard(samples, 64) for samples in SHARDS},
+    "auto": {"pruning.methods": AUTOS},
     "more-methods": {"pruning.methods": MORE_METHODS},
-    "smaller": {"pruning.methods": ["random", MORE_METHODS[0], "rs2"], "pruning.keep_ratio": [0.05]},
+    "smaller": {"pruning.methods": ["random", BALANCED, "rs2"], "pruning.keep_ratio": [0.05]},
 }
 """name -> changes of the scenario; `twice-the-epochs` shows whether full training has converged"""
-TWICE, MORE, SMALLER = "twice-the-epochs", "more-methods", "smaller"
+TWICE, WITH_AUTO, MORE, SMALLER = "twice-the-epochs", "auto", "more-methods", "smaller"
 """SMALLER: `auto` at 0.1 costs less than random at 0.1; with random at 0.05 it has a partner at equal cost"""
-MERGED = (MORE,)
+MERGED = (WITH_AUTO, MORE)
 """variants whose methods are compared with those of the main point; another one is a row of VARIANTS and of this"""
 TUNED = ("digits", "fashion-mnist", "cifar10")
 """data sets on which the constants of `auto` were chosen, with an mlp"""
@@ -162,11 +162,11 @@ def points() -> Iterator[Point]:
     yield Point("fashion-mnist", "iid", "resnet8", TWICE)
     for data, model in (("digits", "small-cnn"), ("digits", "resnet8"), ("watch", "cnn1d")):
         yield Point(data, "dirichlet-0.5", model)
-    with_auto = [Point(data, partition, model) for partition in ("iid", skewed)
+    settings = [Point(data, partition, model) for partition in ("iid", skewed)
                  for data, model in (("digits", "small-cnn"), ("digits", "resnet8"), ("watch", "cnn1d"))]  # fmt: skip
-    with_auto += [*untuned, Point(*fashion)]
-    yield from (point._replace(variant=MORE) for point in with_auto)
-    yield from (point._replace(variant=SMALLER) for point in with_auto)
+    settings += [*untuned, Point(*fashion)]
+    for variant in (WITH_AUTO, SMALLER, MORE):
+        yield from (point._replace(variant=variant) for point in settings)
     # Beyond five core-hours:
     yield Point("watch", "iid", "gru", changes=FEW)
     yield Point("cifar10", skewed, "resnet8", changes=THREE_SEEDS)
