@@ -23,6 +23,7 @@ from study.comparisons import RANDOM
 from study.wording import SHOWN, text, wrapped
 
 from edgesim.analysis.claims import FAILS, HOLDS
+from edgesim.formatting import n_of
 
 COLUMNS = ((AUTO, RANDOM), (AUTO, BEST), (SUBSET, RANDOM), (SUBSET, BEST))
 """(method, opponent) of the table of the goal"""
@@ -79,7 +80,7 @@ def _about(rows: Rows) -> list[str]:
     on = f"on {', '.join(untuned)} it was not" if untuned else "no data set without tuning is finished"
     lacking = f" Missing: {', '.join(setting_name(point) for point in missing)}." if missing else ""
     return wrapped(
-        f"Gaps of `auto` at keep ratios under 0.8, over {len(there)} settings; means of ratios where no ratio is "
+        f"Gaps of `auto` at keep ratios under 0.8, over {n_of(len(there), 'setting')}; means of ratios where no ratio is "
         "named. *All stored*: the device may hold its whole shard, so its opponents are random, fewer epochs, rs2 and "
         "online loss. *Subset stored*: it may not (`storage: subset`); they are random and balanced random. *Best*: "
         "the opponent with the highest mean in a setting, chosen afterwards from the same trials. The largest of "
@@ -160,8 +161,9 @@ def _choices(rows: Rows) -> list[str]:
     return [
         *wrapped(
             "From the records of all its trials; steps are the smallest to the largest. It decides from shard size, "
-            "batch size, epochs, keep ratio and storage. The losses then decide how many draws of a step follow them: "
-            "fewer, the more samples have a loss above the untrained network's. The records do not say how many."
+            "batch size, epochs, keep ratio, storage, and the losses of samples that it has not trained on yet. Where "
+            "all is stored, fewer draws of a step follow the losses the more of them are above the untrained network's. "
+            "The records do not say how many."
         ),
         "",
         *lines,
