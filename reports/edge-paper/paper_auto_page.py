@@ -80,8 +80,8 @@ def _about(rows: Rows) -> list[str]:
     on = f"on {', '.join(untuned)} it was not" if untuned else "no data set without tuning is finished"
     lacking = f" Missing: {', '.join(setting_name(point) for point in missing)}." if missing else ""
     return wrapped(
-        f"Gaps of `auto` at keep ratios under 0.8, over {n_of(len(there), 'setting')}; means of ratios where no ratio is "
-        "named. *All stored*: the device may hold its whole shard, so its opponents are random, fewer epochs, rs2 and "
+        f"Gaps of `auto` at keep ratios under 0.8, over {n_of(len(there), 'setting')}; means of ratios where no ratio "
+        "is named. *All stored*: the device may hold its whole shard, so its opponents are random, fewer epochs, rs2 and "
         "online loss. *Subset stored*: it may not (`storage: subset`); they are random and balanced random. *Best*: "
         "the opponent with the highest mean in a setting, chosen afterwards from the same trials. The largest of "
         "several noisy means is too large by chance: this is biased against `auto`. *Shown below*: the interval of a "
@@ -162,8 +162,8 @@ def _choices(rows: Rows) -> list[str]:
         *wrapped(
             "From the records of all its trials; steps are the smallest to the largest. It decides from shard size, "
             "batch size, epochs, keep ratio, storage, and the losses of samples that it has not trained on yet. Where "
-            "all is stored, fewer draws of a step follow the losses the more of them are above the untrained network's. "
-            "The records do not say how many."
+            "all is stored, fewer draws of a step follow the losses, the more of them are above the untrained "
+            "network's. The records do not say how many."
         ),
         "",
         *lines,
