@@ -82,8 +82,8 @@ def _about(rows: Rows) -> list[str]:
     return wrapped(
         f"Gaps of `auto` at keep ratios under 0.8, over {n_of(len(there), 'setting')}; means of ratios where no ratio "
         "is named. *All stored*: the device may hold its whole shard, so its opponents are random, fewer epochs, rs2 "
-        "and online loss. *Subset stored*: it may not (`storage: subset`); they are random and balanced random. *Best*: "
-        "the opponent with the highest mean in a setting, chosen afterwards from the same trials. The largest of "
+        "and online loss. *Subset stored*: it may not (`storage: subset`); they are random and balanced random. *Best*:"
+        " the opponent with the highest mean in a setting, chosen afterwards from the same trials. The largest of "
         "several noisy means is too large by chance: this is biased against `auto`. *Shown below*: the interval of a "
         "ratio lies below 0; those of a setting hold together, so at most 2.5 % would be by chance. *Own mix*: told "
         "where its verdict differs. A dash: nothing of equal cost ran. Its "
