@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,13 @@ def write(page: Page, out: Path) -> Path:
 
 
 @text_columns.new_as_objects()
-def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str, str], command: str = "") -> Page:
+def of_fleets(
+    run: Run,
+    priced: Mapping[str, pd.DataFrame],
+    fleets: Mapping[str, str],
+    command: str = "",
+    notes: Sequence[str] = (),
+) -> Page:
     """One training on several fleets.
 
     Args:
@@ -69,6 +75,7 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
         priced: name of the fleet -> its records (`edgesim.compare_fleets`).
         fleets: name of the fleet -> its document as text.
         command: command line of the comparison.
+        notes: sentences on what does not compare.
     """
     ruled = {name: by_rule(records, records) for name, records in priced.items()}
     metric = comparison.common_metric(ruled)
@@ -87,7 +94,7 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
         facts=[(label, value) for label, value in facts if value],
         verdict=Verdict(
             [*turned, *fleet_findings(table, best.table), *equal_cost_findings(ruled, epochs)],
-            [*_fleet_limits(run, table), *costs.missing],
+            [*notes, *_fleet_limits(run, table), *costs.missing],
         ),
         sections=[
             _fleets(table, ruled, styles),
@@ -185,14 +192,23 @@ def _equal_cost(tables: Mapping[str, pd.DataFrame], compared: str) -> Section:
     found = []
     for key, price, caption, unit in (
         ("equal-cost", "device_energy_j", "At equal total energy, emulated", "energy_each_j"),
-        ("equal-cost-closed", "analytic_energy_j", "At equal total energy by the closed form (edge paper)", "closed_j"),
+        (
+            "equal-cost-closed",
+            "analytic_energy_j",
+            "At equal total energy by the closed form (edge paper)",
+            "closed_j",
+        ),
     ):
 
         def analyse(records: pd.DataFrame, price: str = price, unit: str = unit) -> pd.DataFrame:
             return leads(equal_cost(records, price=price).table, unit)
 
         data = of_each_fleet(tables, analyse).rename(columns={"fleet": compared})
-        found.append(PageTable(f"{key}-{compared}s", caption, data, folded=price != "device_energy_j"))
+        found.append(
+            PageTable(
+                f"{key}-{compared}s", f"{caption}; each interval by itself", data, folded=price != "device_energy_j"
+            )
+        )
     intro = (
         "Each method against opponents that spend the same cost on the same devices, scoring included. "
         f"Intervals are of each row by itself; those of the verdict are simultaneous. {CLOSED_FORM}"
