@@ -31,7 +31,7 @@ from edgesim.analysis.heterogeneity import infeasible
 from edgesim.analysis.means import by_profile, failures
 from edgesim.config import validation
 from edgesim.formatting import capital, n_of
-from edgesim.report import markdown, plot_style, run_facts
+from edgesim.report import comparison_limits, markdown, plot_style, run_facts
 from edgesim.report.best_ratio_section import best_ratio_section
 from edgesim.report.figures import run_comparison
 from edgesim.report.figures.figure import rows
@@ -45,8 +45,6 @@ from edgesim.results import text_columns
 from edgesim.results.grouped_ratios import by_rule
 from edgesim.tasks import Metric, metric_in
 
-EXACT = ("dataset", "partition", "seeds")
-"""parts of a scenario that determine the samples of a device"""
 IN_MARKDOWN = ("fleets", "equal-cost", "best", "profiles", "differ", "pairs", "failures")
 CLOSED_FORM = (
     "The closed form (edge paper) leaves out start-up, dispatch, memory traffic, reading, heat and idle power."
@@ -94,7 +92,7 @@ def of_fleets(
         facts=[(label, value) for label, value in facts if value],
         verdict=Verdict(
             [*turned, *fleet_findings(table, best.table), *equal_cost_findings(ruled, epochs)],
-            [*notes, *_fleet_limits(run, table), *costs.missing],
+            [*notes, *comparison_limits.of_fleets(run, table), *costs.missing],
         ),
         sections=[
             _fleets(table, ruled, styles),
@@ -141,7 +139,7 @@ def of_runs(runs: Mapping[str, Run], command: str = "") -> Page:
                 *run_findings(means.table, accuracy.table, pairs[own].table if own in pairs else None),
                 *equal_cost_findings(ruled, {name: _epochs(run) for name, run in runs.items()}),
             ],
-            _run_limits(runs, differ, accuracy),
+            comparison_limits.of_runs(runs, differ, accuracy),
         ),
         sections=[
             _differ(differ),
@@ -258,33 +256,6 @@ def _failures(tables: Mapping[str, pd.DataFrame], compared: str) -> Section:
         limits = of_each_fleet(tables, lambda records: infeasible(records).table)
         parts.append(PageTable("infeasible", "Infeasible trials by device and reason", limits, folded=True))
     return Section("failures", "Failed and infeasible trials", [], parts, "Every trial ended well.")
-
-
-def _fleet_limits(run: Run, table: pd.DataFrame) -> list[str]:
-    """Limits of the fleets' numbers, in sentences."""
-    limits = run_facts.limits(run.records, run.info)
-    for fleet in dict.fromkeys(table["fleet"]):
-        own = table[table["fleet"] == fleet]
-        if own["failed_devices"].any():
-            limits.append(f"{fleet}: some trials have no result in the run. Its own devices could not do them, or a "
-                          "rule chooses other ratios; see 'Failed and infeasible trials'.")  # fmt: skip
-        if own["infeasible_devices"].any():
-            limits.append(f"{fleet}: rows with infeasible devices are over the other devices. Their times, energies "
-                          "and accuracies do not compare with those of other fleets.")  # fmt: skip
-    if table["seeds"].max() < 2:
-        limits.append("One seed: no number has an interval, and all are of this seed alone.")
-    return limits
-
-
-def _run_limits(runs: Mapping[str, Run], differ: Mapping[str, AnalysisResult], pairs: AnalysisResult) -> list[str]:
-    """Limits of the comparison of different runs, in sentences."""
-    limits = [f"{name}: {note}" for name, run in runs.items() for note in run_facts.limits(run.records, run.info)]
-    for name, found in differ.items():
-        parts = [part for part in EXACT if any(path.split(".")[0] == part for path in found.table["path"])]
-        if parts:
-            limits.append(f"{name} differs from the first run in {' and '.join(parts)}. Its devices may hold other "
-                          "samples; then pairs have equal device numbers, not equal data.")  # fmt: skip
-    return [*limits, *pairs.missing]
 
 
 def _differ(differ: Mapping[str, AnalysisResult]) -> Section:

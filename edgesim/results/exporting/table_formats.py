@@ -14,8 +14,8 @@ import numpy as np
 from edgesim.data.boxes import Boxes
 from edgesim.data.dataset import Dataset
 from edgesim.errors import RunError
-from edgesim.exporting.image_formats import png
-from edgesim.exporting.subset import Part
+from edgesim.results.exporting.image_formats import png
+from edgesim.results.exporting.subset import Part
 
 if TYPE_CHECKING:
     import pyarrow as pa
