@@ -111,6 +111,7 @@ def _decode(files: tuple[Path, ...], layout: CsvLayout) -> RawDataset:
     return RawDataset(
         splits[0], splits[1] if len(splits) > 1 else None, held_out=layout.held_out, notes=tuple(dict.fromkeys(notes)),
         form=SampleForm(0), task=layout.task, missing=layout.missing,
+        feature_names=tables[0].features if layout.window is None else (),
     )  # fmt: skip
 
 
