@@ -24,6 +24,7 @@ from edgesim.results.run_folder import Run
 from edgesim.runtime import RayExecutor, SerialExecutor
 from edgesim.scenario import loading, sweeps
 from edgesim.sessions import estimate, sweep_run
+from edgesim.sessions.machine_load import MachineLoad
 from edgesim.sessions.opening import Resume
 from edgesim.sessions.progress import Silent
 
@@ -248,7 +249,7 @@ def test_points_share_the_workers_of_ray_and_equal_those_of_one_process(
         return lasting
 
     two = dataclasses.replace(sweep, points=sweep.points[:2])
-    expected = sweep_run.SweepEstimate(36, 1.0, "")
+    expected = sweep_run.SweepEstimate(36, 1.0, 1.0, MachineLoad(2, 0.0), "")
     try:
         options = sweep_run.SweepOptions(executor, lambda _: Silent())
         sweep_run.run_sweep(two, tmp_path / "out", sweep_run.DataOfPoints(), expected, options)
