@@ -27,7 +27,7 @@ _PUBLIC = {
     "plan": ("edgesim.api", "plan"),
     "compare_fleets": ("edgesim.results.repricing", "compare_fleets"),
     "load_run": ("edgesim.api", "load_run"),
-    "load_model": ("edgesim.exporting.networks", "load_model"),
+    "load_model": ("edgesim.sessions.trained_networks", "load_model"),
     "EdgesimError": ("edgesim.errors", "EdgesimError"),
     "ScenarioError": ("edgesim.errors", "ScenarioError"),
 }

@@ -21,9 +21,9 @@ from edgesim import api
 from edgesim.data.cache import content_key
 from edgesim.data.dataset import Dataset
 from edgesim.errors import EdgesimError, RunError
-from edgesim.exporting.folder import export
-from edgesim.exporting.subset import subset_of
 from edgesim.records import MethodOutputs, Record, TrialResult
+from edgesim.results.exporting.folder import export
+from edgesim.results.exporting.subset import subset_of
 from edgesim.results.run_folder import SCENARIO, Run
 from edgesim.results.serialization import tables
 from edgesim.results.table_files import write_table

@@ -30,6 +30,11 @@ def test_import_contracts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
 
 
+def test_rooms_are_few(sources: dict[str, str]) -> None:
+    rooms = {name.split("/")[0].removesuffix(".py") for name in sources} - {"__init__"}
+    assert len(rooms) <= 24, sorted(rooms)
+
+
 def test_imports_are_absolute(sources: dict[str, str]) -> None:
     relative = [
         f"{name}:{node.lineno}"

@@ -28,10 +28,9 @@ from edgesim.hardware import loading
 from edgesim.hardware.conditions import Availability, Conditions, Energy
 from edgesim.hardware.profile import DeviceProfile, Quantity
 from edgesim.records import WorkRecord
-from edgesim.repeats import trainings_to_break_even
 from edgesim.results.repricing import on_fleet, reprice
 from edgesim.runtime import SerialExecutor
-from edgesim.work import StepTrace, Work
+from edgesim.work import StepTrace, Work, trainings_to_break_even
 
 Make = Callable[..., Any]
 COLD, WARM = Conditions(), Conditions(startup="warm")

@@ -24,6 +24,7 @@ from edgesim.results.run_folder import Run
 from edgesim.runtime import RayExecutor, SerialExecutor
 from edgesim.scenario import loading, sweeps
 from edgesim.sessions import estimate, sweep_run
+from edgesim.sessions.machine_load import MachineLoad
 from edgesim.sessions.opening import Resume
 from edgesim.sessions.progress import Silent
 
@@ -189,13 +190,13 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, sweeps.Sweep]
 def stopped_and_finished(folder: Path) -> tuple[Path, sweeps.Sweep]:
     sweep = sweeps.load(written(folder))
     data, out = sweep_run.DataOfPoints(), folder / "out"
-    expected = sweep_run.estimated(sweep, data, None, 1, with_ray=False)
+    expected = sweep_run.estimated(sweep, data, (out, None), 1, with_ray=False)
     executors = iter([SerialExecutor(), Stopping(1)])
     options = sweep_run.SweepOptions(lambda: next(executors), lambda _: Silent())
     with pytest.raises(KeyboardInterrupt):
         sweep_run.run_sweep(sweep, out, data, expected, options)
     assert sweep_folder.read(out)["status"] == "stopped"
-    left = sweep_run.estimated(sweep, data, out, 1, with_ray=False)
+    left = sweep_run.estimated(sweep, data, (out, Resume()), 1, with_ray=False)
     assert (expected.trials, left.trials < 72 - 18) == (72, True)
     assert min(left.time_s, expected.time_s) > 0
     first = os.stat(out / sweep.points[0].name / "records.parquet").st_mtime_ns
@@ -248,7 +249,7 @@ def test_points_share_the_workers_of_ray_and_equal_those_of_one_process(
         return lasting
 
     two = dataclasses.replace(sweep, points=sweep.points[:2])
-    expected = sweep_run.SweepEstimate(36, 1.0, "")
+    expected = sweep_run.SweepEstimate(36, 1.0, 1.0, MachineLoad(2, 0.0), "")
     try:
         options = sweep_run.SweepOptions(executor, lambda _: Silent())
         sweep_run.run_sweep(two, tmp_path / "out", sweep_run.DataOfPoints(), expected, options)

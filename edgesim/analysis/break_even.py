@@ -28,9 +28,8 @@ from edgesim.analysis.grouping import (
     ok,
     result,
 )
-from edgesim.repeats import trainings_to_break_even
 from edgesim.tasks import metric_in
-from edgesim.work import FloatArray
+from edgesim.work import FloatArray, trainings_to_break_even
 
 COLUMNS = [
     "keep_ratio", "opponent", "opponent_keep_ratio", "accuracy", "opponent_accuracy", "score_j", "train_j",

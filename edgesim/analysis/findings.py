@@ -20,7 +20,7 @@ class Finding:
     """One sentence of a verdict."""
 
     kind: str
-    """subject: answer, disagreement, saving, accuracy, harm, devices, random, cost, use or limits"""
+    """subject: learning, answer, disagreement, saving, accuracy, harm, devices, random, cost, use or limits"""
     text: str
     evidence: Evidence = "none"
     """yes: the data show what the sentence says; no: they show that pruning does not pay off; none: they cannot tell;

@@ -98,7 +98,8 @@ def equal_cost_finding(
         if any(name != method for name in opponents_of(records)):
             text = f"No trial of {method} costs as much as an opponent's cheapest one, so equal cost is not compared."
         else:
-            text = "No trial of random or of fewer epochs ended well, so there is no comparison at equal cost."
+            others = listed([name for name in OPPONENTS if name != method])
+            text = f"None of {others} has a trial that ended well, so there is no comparison at equal cost."
         return Finding("cost", f"{text}{absent}", method=method)
     most = max(found, key=lambda one: one.pairs)
     text = f"Equal cost (emulated energy, scoring included): {method} at {number(most.keep_ratio)} "

@@ -17,6 +17,7 @@ from edgesim.analysis.findings import Evidence, Finding, finding, with_interval
 from edgesim.analysis.fixed_subset_uses import fixed_subset_uses
 from edgesim.analysis.gains import gain_in_words, margin_in_words, oriented
 from edgesim.analysis.grouping import FULL, KEYS, RANDOM, complete, methods_of, ok
+from edgesim.analysis.guessing import Guess, no_lead_over_guessing
 from edgesim.analysis.intervals import Interval, lies
 from edgesim.analysis.random_comparisons import against_random
 from edgesim.analysis.recommendation import VerdictContext, disagreement, loss_in_words, recommendation
@@ -29,9 +30,13 @@ from edgesim.tasks import ACCURACY, metric_in
 
 @text_columns.new_as_objects()
 def verdict_of(
-    records: pd.DataFrame, method: str | None = None, margin: float = MARGIN, epochs: int | None = None
+    records: pd.DataFrame,
+    method: str | None = None,
+    margin: float = MARGIN,
+    epochs: int | None = None,
+    guess: Guess | None = None,
 ) -> list[Finding]:
-    """Sentences on a run, the recommendation first; a disagreement of the two test sets comes before it.
+    """Sentences on a run, the recommendation first. Before it: no lead over guessing, and test sets that disagree.
 
     Args:
         records: one row per trial, in any state.
@@ -39,11 +44,12 @@ def verdict_of(
             else `random`.
         margin: loss of accuracy that counts as none; of a metric that is no share, relative to full training's value.
         epochs: of full training, to write fewer epochs as a number; None = as a share.
+        guess: accuracy of a guess on the common test set; None = unknown, and full training is not compared with it.
 
-    Returns: findings of the kinds "disagreement", "answer", "saving" (time and energy of the fleet at the ratio),
-        "accuracy" (loss at that ratio), "harm" (ratio from which accuracy falls), "devices" (savings by profile),
-        "random" (methods against chance at equal ratio), "cost" (against opponents at equal total cost), "use"
-        (repeated trainings, storage, upload) and "limits".
+    Returns: findings of the kinds "learning" (no lead over guessing), "disagreement", "answer", "saving" (time and
+        energy of the fleet at the ratio), "accuracy" (loss at that ratio), "harm" (ratio from which accuracy falls),
+        "devices" (savings by profile), "random" (methods against chance at equal ratio), "cost" (against opponents at
+        equal total cost), "use" (repeated trainings, storage, upload) and "limits".
     """
     records = complete(records)
     good = ok(records)
@@ -54,7 +60,7 @@ def verdict_of(
     if method is None:
         text = "No trial that prunes ended well, so there is no result on pruning."
         return [Finding("limits", text), *_limits(records)]
-    found: list[Finding] = []
+    found = no_lead_over_guessing(good, guess)
     about: float | None = None
     at_cost: list[opponents.OpponentComparison] = []
     if (good["method"] == FULL).any():

@@ -159,15 +159,16 @@ def _on_fleets(run: Run, files: list[Path], others: dict[str, Run], command: str
     """Page of one run on every fleet; a single fleet is compared with the run's own. `others`: runs of other fleets."""
     from edgesim.config import validation
     from edgesim.report import comparison_page
-    from edgesim.results import repricing
+    from edgesim.results import power_scopes, repricing
 
     priced = repricing.compare_fleets(run, files) | {name: other.records for name, other in others.items()}
-    texts = {name: validation.dump(repricing.on_fleet(run, file).document["fleet"])
-             for name, file in zip(priced, files, strict=True)}  # fmt: skip
+    on = {name: repricing.on_fleet(run, file) for name, file in zip(priced, files, strict=True)}
     if len(files) == 1:
         priced = {OWN_FLEET: run.records, **priced}
-        texts = {OWN_FLEET: validation.dump(run.scenario["fleet"]), **texts}
-    return comparison_page.of_fleets(run, priced, texts, command)
+        on = {OWN_FLEET: power_scopes.own_scenario(run), **on}
+    texts = {name: validation.dump(scenario.document["fleet"]) for name, scenario in on.items()}
+    notes = power_scopes.difference_in_words({name: scenario.fleet.devices for name, scenario in on.items()})
+    return comparison_page.of_fleets(run, priced, texts, command, notes)
 
 
 def _train(path: Path, files: list[Path]) -> tuple[Run, dict[str, Run]]:

@@ -35,9 +35,9 @@ def export(
     """
     from edgesim.cli import stop_signals
     from edgesim.config.output_files import check_new_folder
-    from edgesim.exporting.folder import FORMATS
-    from edgesim.exporting.folder import export as write
-    from edgesim.exporting.subset import subset_of
+    from edgesim.results.exporting.folder import FORMATS
+    from edgesim.results.exporting.folder import export as write
+    from edgesim.results.exporting.subset import subset_of
     from edgesim.results.run_folder import Run
 
     check_choice("format", form, FORMATS)

@@ -16,7 +16,11 @@ from edgesim.formatting import duration, n_of, percent
 if TYPE_CHECKING:
     from edgesim.runtime import Executor
     from edgesim.scenario.sweeps import Sweep
+    from edgesim.sessions.opening import Resume
     from edgesim.sessions.sweep_run import DataOfPoints, SweepEstimate, SweepOptions
+
+LOADED = 1.1
+"""time beside other programs over that without them, from which on both are named"""
 
 
 @app.command()
@@ -32,6 +36,9 @@ def sweep(
     overrides: Overrides = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Run only the trials that are missing; needs --out.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="With --resume: run trials again that failed by themselves, too.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print points, trials and the estimated time, and end.")
@@ -50,12 +57,15 @@ def sweep(
         raise typer.BadParameter("--serial runs without Ray; leave out --hosts")
     if resume and out is None:
         raise typer.BadParameter("--resume goes on with a sweep; name its folder with --out")
+    if retry_failed and not resume:
+        raise typer.BadParameter("--retry-failed needs --resume: a new sweep has no failed trials")
     from edgesim.cli import stop_signals
     from edgesim.scenario import sweeps
 
     loaded = sweeps.load(scenario, overrides or (), over or ())
     stop_signals.interrupting(also_others=True)
     from edgesim.sessions import sweep_run
+    from edgesim.sessions.opening import Resume
 
     place = out or Path("runs") / f"{loaded.name}-sweep-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
     if resume:
@@ -67,15 +77,16 @@ def sweep(
     started, data = time.perf_counter(), sweep_run.DataOfPoints()
     echo(f"{loaded.name}: {sweeps.summary(loaded)}")
     workers = 1 if serial else hosts or sweep_run.hosts_here()
-    expected = sweep_run.estimated(loaded, data, place if resume else None, workers, not serial)
+    again = Resume(retry_failed=retry_failed) if resume else None
+    expected = sweep_run.estimated(loaded, data, (place, again), workers, not serial)
     spent_s = time.perf_counter() - started
     echo(
-        f"{n_of(expected.trials, 'trial')} to run on {n_of(workers, 'worker')}: about {duration(expected.time_s)}, by "
+        f"{n_of(expected.trials, 'trial')} to run on {n_of(workers, 'worker')}: about {_in_words(expected)}, by "
         f"{expected.measured} (the estimate took {duration(spent_s)})"
     )
     if dry_run:
         return
-    took_s = _run(loaded, place, (data, expected), (serial, hosts, resume, no_progress))
+    took_s = _run(loaded, place, (data, expected), (serial, hosts, again, no_progress))
     _show(place, expected, took_s)
 
 
@@ -83,17 +94,16 @@ def _run(
     loaded: Sweep,
     place: Path,
     prepared: tuple[DataOfPoints, SweepEstimate],
-    how: tuple[bool, int | None, bool, bool],
+    how: tuple[bool, int | None, Resume | None, bool],
 ) -> float:
     """Run all points; returns the seconds that it took."""
     from edgesim import runtime
     from edgesim.cli import progress, stop_signals
     from edgesim.scenario.sweeps import Point
-    from edgesim.sessions.opening import Resume
     from edgesim.sessions.progress import Progress
     from edgesim.sessions.sweep_run import SweepOptions, run_sweep
 
-    serial, hosts, resume, no_progress = how
+    serial, hosts, again, no_progress = how
     started = time.perf_counter()
     lasting = None if serial else runtime.RayExecutor(hosts, lasting=True)
     stop_signals.interrupting(also_others=True)  # Ray's handler for SIGTERM would print a stack
@@ -107,7 +117,7 @@ def _run(
         echo(f"{point.name}", err=True)
         return progress.watcher()
 
-    options: SweepOptions = SweepOptions(executor, watcher, Resume() if resume else None)
+    options: SweepOptions = SweepOptions(executor, watcher, again)
     try:
         run_sweep(loaded, place, prepared[0], prepared[1], options)
     except KeyboardInterrupt as error:
@@ -123,6 +133,7 @@ def _show(place: Path, expected: SweepEstimate, took_s: float) -> None:
     """Write the page and print its sentences, the error of the estimate, and where everything is."""
     from edgesim.report import sweep_page
     from edgesim.results import sweep_folder
+    from edgesim.results.failed_trials import retries
 
     page = sweep_page.of_sweep(place)
     for finding in page.verdict.findings:
@@ -131,10 +142,30 @@ def _show(place: Path, expected: SweepEstimate, took_s: float) -> None:
         echo(f"! {limit}")
     written = sweep_page.write(place, place / sweep_folder.PAGE)
     if expected.trials:
-        error = expected.time_s / took_s - 1
-        side = "too long" if error > 0 else "too short"
-        echo(f"estimated {duration(expected.time_s)}, took {duration(took_s)}: {percent(abs(error), 0)} {side}")
+        echo(f"estimated {_in_words(expected)}; took {duration(took_s)}: {_error_in_words(expected, took_s)}")
     echo(f"folder: {place}\ntable: {place / sweep_folder.TABLE}\npage: {written}")
-    failed = sum(int((run.records["status"] == "failed").sum()) for run in sweep_folder.runs_of(place).values())
-    if failed:
-        fail(RunError(f"{n_of(failed, 'trial')} failed; `edgesim runs {place}` lists the points"), 1)
+    failures = [kind for run in sweep_folder.runs_of(place).values() for kind in run.records["failure"] if kind]
+    if failures:
+        how = "; ".join(retries(failures).values())
+        text = f"{n_of(len(failures), 'trial')} failed; `edgesim runs {place}` lists the points. The same command with"
+        fail(RunError(f"{text} --out {place} tries again: {how}"), 1)
+
+
+def _in_words(expected: SweepEstimate) -> str:
+    """Estimated time; where other programs compute, that beside them, too."""
+    alone = duration(expected.time_s)
+    if expected.beside_others_s < LOADED * expected.time_s:
+        return alone
+    load = f"load {expected.load.others:.1f} on {n_of(expected.load.cpus, 'CPU')}"
+    return (
+        f"{alone} on an otherwise idle machine, {duration(expected.beside_others_s)} beside the other programs ({load})"
+    )
+
+
+def _error_in_words(expected: SweepEstimate, took_s: float) -> str:
+    """Error of the estimate; against its nearer end where it has two."""
+    if expected.time_s <= took_s <= expected.beside_others_s and expected.beside_others_s >= LOADED * expected.time_s:
+        return "between the two"
+    nearer = min((expected.time_s, expected.beside_others_s), key=lambda time_s: abs(time_s - took_s))
+    error = nearer / took_s - 1
+    return f"{percent(abs(error), 0)} too {'long' if error > 0 else 'short'}"

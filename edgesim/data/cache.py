@@ -41,7 +41,7 @@ from edgesim.formatting import n_of
 
 FORMAT = 3
 """of the key of a content"""
-ENTRY_FORMAT = 4
+ENTRY_FORMAT = 5
 """of a folder in the cache; others are decoded again"""
 FULL_HASH_BYTES = 512 * 2**20
 FULL_HASH_FILES = 2000
@@ -191,6 +191,7 @@ def _write(raw: CheckedDataset, folder: Path) -> None:
     meta = {
         "format": ENTRY_FORMAT,
         "class_names": raw.class_names,
+        "feature_names": raw.feature_names,
         "sizes_bytes": {file.stem: file.stat().st_size for file in sorted(folder.iterdir())},
         "notes": [astuple(note) for note in notes],
         "form": asdict(raw.form),
@@ -275,6 +276,7 @@ def _opened(folder: Path, name: str) -> Dataset | None:
         notes = tuple(Note(*entry) for entry in meta["notes"])
         if "origins_rows" in arrays:
             parts["train_origins"] = Origins(arrays["origins_rows"], arrays.get("origins_files"))
+        parts["feature_names"] = tuple(meta["feature_names"])
         classes, form = tuple(meta["class_names"]), SampleForm(**meta["form"])
         return Dataset(name, class_names=classes, notes=notes, form=form, task=meta["task"], **parts)
     except (OSError, ValueError, KeyError, TypeError, EOFError, DataError):

@@ -80,7 +80,8 @@ def _found(place: Path) -> tuple[Path, Path | None]:
     if len(tables) != 1 or tables[0] == test:
         there = some((path.name for path in files), 8) or "none"
         raise DataError(
-            f"{place}: holds {n_of(len(tables), 'table')} ({there}) and no train.csv; name the file in dataset.root"
+            f"{place}: holds {n_of(len(tables), 'table')} ({there}) and no train.csv; name one file in dataset.root, "
+            "or join them into one table with a column that says which file a row is of"
         )
     return tables[0], None
 
@@ -110,6 +111,7 @@ def _decode(files: tuple[Path, ...], layout: CsvLayout) -> RawDataset:
     return RawDataset(
         splits[0], splits[1] if len(splits) > 1 else None, held_out=layout.held_out, notes=tuple(dict.fromkeys(notes)),
         form=SampleForm(0), task=layout.task, missing=layout.missing,
+        feature_names=tables[0].features if layout.window is None else (),
     )  # fmt: skip
 
 

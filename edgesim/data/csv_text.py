@@ -206,7 +206,7 @@ def fault_of(cell: str) -> str:
     text = cell.strip()
     told = f"'{shortened(text, 60)}'"
     if DECIMAL_COMMA.fullmatch(text):
-        return f"{told} has a decimal comma; write {text.replace(',', '.')}"
+        return f"{told} has a decimal comma; write {text.replace(',', '.')}, in the whole table"
     if THOUSANDS.fullmatch(text):
         return f"{told} has signs between thousands; write {re.sub(r'[,’ ]', '', text.replace(chr(39), ''))}"
     unit = UNIT.fullmatch(text)

@@ -52,6 +52,8 @@ class Dataset:
     test_columns: Mapping[str, Any] = field(default_factory=dict)
     train_origins: Origins | None = None
     """places of the training samples in their files; None = sample i is row i"""
+    feature_names: tuple[str, ...] = ()
+    """of samples [features], as their files name them; empty where they have no names"""
 
     def __post_init__(self) -> None:
         if self.form is None:

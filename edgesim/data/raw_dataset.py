@@ -112,6 +112,8 @@ class RawDataset:
     form: SampleForm = IMAGES
     task: TaskName = "classification"
     missing: Missing = "refuse"
+    feature_names: tuple[str, ...] = ()
+    """of samples [features], as their files name them; empty where they have no names"""
 
     def checked(self) -> CheckedDataset:
         """The same with class ids, class names and a test split.
@@ -135,7 +137,7 @@ class RawDataset:
             what = "test box" if self.task == "detection" else "test sample"
             text = n_of(len(missing), f"{words.one} has no {what}", f"{words.many} have no {what}")
             notes.append(Note("missing", f"{text}: {some(names[c] for c in missing)}", len(missing)))
-        parts = names, tuple(notes), self.noticed, self.form, self.task, self.missing
+        parts = names, tuple(notes), self.noticed, self.form, self.task, self.missing, self.feature_names
         return CheckedDataset(train.grouped(), test.grouped().matched(train.columns), *parts)
 
     def _split_by_column(self, held_out: HeldOut) -> RawDataset:
@@ -202,6 +204,7 @@ class CheckedDataset:
     form: SampleForm = IMAGES
     task: TaskName = "classification"
     missing: Missing = "refuse"
+    feature_names: tuple[str, ...] = ()
 
 
 def array_samples(samples: SampleArray) -> Samples:

@@ -61,6 +61,11 @@ def summarised(dataset: Dataset, splits: Sequence[Parts]) -> ShardSummary:
     )
 
 
+def guess(labels: IntArray) -> dict[str, float | int]:
+    """Accuracy on a test set, labels int64 [N >= 1], of a guess: its most frequent class is named for every sample."""
+    return {"accuracy": float(np.bincount(labels).max() / len(labels)), "samples": len(labels)}
+
+
 def label_skew(labels: IntArray, parts: Parts, num_classes: int) -> FloatArray:
     """Total variation distance of each device's class shares from those of all devices together: [devices].
 

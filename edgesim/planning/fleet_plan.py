@@ -19,8 +19,7 @@ from edgesim.data.shard_statistics import ShardSummary
 from edgesim.planning.trials import LIMITS, WORK_IS
 from edgesim.planning.virtual_fleet import VirtualFleet
 from edgesim.records import TRANSFER_COLUMNS
-from edgesim.repeats import trainings_to_break_even
-from edgesim.work import FloatArray, IntArray
+from edgesim.work import FloatArray, IntArray, trainings_to_break_even
 
 if TYPE_CHECKING:
     import pandas as pd

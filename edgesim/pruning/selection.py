@@ -45,6 +45,7 @@ def choose(method: Method, context: ScoreContext, keep_ratios: Sequence[float]) 
     started = time.perf_counter()
     scoring = method.score(context)
     wall_s = time.perf_counter() - started
+    _check_type(method, "score", scoring, Scoring)
     if scoring.scores.shape != (context.shard.size,):
         name, shape = type(method).__name__, scoring.scores.shape
         raise ValueError(f"{name}.score must return scores of shape ({context.shard.size},), got {shape}")
@@ -74,6 +75,7 @@ def _chosen_for(method: Method, context: ScoreContext, k: int) -> ChargedSubset:
     started = time.perf_counter()
     choice = method.choose(context, k)
     wall_s = time.perf_counter() - started
+    _check_type(method, "choose", choice, SubsetChoice)
     name, dynamic = type(method).__name__, method.is_dynamic_on(context.shard)
     if choice.epoch_sampler is not None and not method.dynamic:
         raise ValueError(
@@ -96,6 +98,15 @@ def _chosen_for(method: Method, context: ScoreContext, k: int) -> ChargedSubset:
     sorted_choice = replace(choice, positions=positions, weights=weights)
     # A dynamic method counts its own comparisons, draw by draw.
     return _charged(sorted_choice, context, 0 if dynamic else int(selection_comparisons(context.shard.size)), wall_s)
+
+
+def _check_type(method: Method, member: str, returned: object, expected: type) -> None:
+    """Refuse another type than a method of one's own is to return, and scores that are no array."""
+    where, needed = f"{type(method).__name__}.{member}", f"edgesim.pruning.base.{expected.__name__}"
+    if not isinstance(returned, expected):
+        raise ValueError(f"{where} must return {needed}(…), got {type(returned).__name__}")
+    if isinstance(returned, Scoring) and not isinstance(returned.scores, np.ndarray):
+        raise ValueError(f"{where}: scores must be a NumPy array, got {type(returned.scores).__name__}")
 
 
 def _charged(choice: SubsetChoice, context: ScoreContext, comparisons: int, wall_s: float) -> ChargedSubset:

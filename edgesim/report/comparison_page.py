@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from edgesim.analysis.heterogeneity import infeasible
 from edgesim.analysis.means import by_profile, failures
 from edgesim.config import validation
 from edgesim.formatting import capital, n_of
-from edgesim.report import markdown, plot_style, run_facts
+from edgesim.report import comparison_limits, markdown, plot_style, run_facts
 from edgesim.report.best_ratio_section import best_ratio_section
 from edgesim.report.figures import run_comparison
 from edgesim.report.figures.figure import rows
@@ -45,8 +45,6 @@ from edgesim.results import text_columns
 from edgesim.results.grouped_ratios import by_rule
 from edgesim.tasks import Metric, metric_in
 
-EXACT = ("dataset", "partition", "seeds")
-"""parts of a scenario that determine the samples of a device"""
 IN_MARKDOWN = ("fleets", "equal-cost", "best", "profiles", "differ", "pairs", "failures")
 CLOSED_FORM = (
     "The closed form (edge paper) leaves out start-up, dispatch, memory traffic, reading, heat and idle power."
@@ -61,7 +59,13 @@ def write(page: Page, out: Path) -> Path:
 
 
 @text_columns.new_as_objects()
-def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str, str], command: str = "") -> Page:
+def of_fleets(
+    run: Run,
+    priced: Mapping[str, pd.DataFrame],
+    fleets: Mapping[str, str],
+    command: str = "",
+    notes: Sequence[str] = (),
+) -> Page:
     """One training on several fleets.
 
     Args:
@@ -69,6 +73,7 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
         priced: name of the fleet -> its records (`edgesim.compare_fleets`).
         fleets: name of the fleet -> its document as text.
         command: command line of the comparison.
+        notes: sentences on what does not compare.
     """
     ruled = {name: by_rule(records, records) for name, records in priced.items()}
     metric = comparison.common_metric(ruled)
@@ -87,7 +92,7 @@ def of_fleets(run: Run, priced: Mapping[str, pd.DataFrame], fleets: Mapping[str,
         facts=[(label, value) for label, value in facts if value],
         verdict=Verdict(
             [*turned, *fleet_findings(table, best.table), *equal_cost_findings(ruled, epochs)],
-            [*_fleet_limits(run, table), *costs.missing],
+            [*notes, *comparison_limits.of_fleets(run, table), *costs.missing],
         ),
         sections=[
             _fleets(table, ruled, styles),
@@ -134,7 +139,7 @@ def of_runs(runs: Mapping[str, Run], command: str = "") -> Page:
                 *run_findings(means.table, accuracy.table, pairs[own].table if own in pairs else None),
                 *equal_cost_findings(ruled, {name: _epochs(run) for name, run in runs.items()}),
             ],
-            _run_limits(runs, differ, accuracy),
+            comparison_limits.of_runs(runs, differ, accuracy),
         ),
         sections=[
             _differ(differ),
@@ -185,14 +190,23 @@ def _equal_cost(tables: Mapping[str, pd.DataFrame], compared: str) -> Section:
     found = []
     for key, price, caption, unit in (
         ("equal-cost", "device_energy_j", "At equal total energy, emulated", "energy_each_j"),
-        ("equal-cost-closed", "analytic_energy_j", "At equal total energy by the closed form (edge paper)", "closed_j"),
+        (
+            "equal-cost-closed",
+            "analytic_energy_j",
+            "At equal total energy by the closed form (edge paper)",
+            "closed_j",
+        ),
     ):
 
         def analyse(records: pd.DataFrame, price: str = price, unit: str = unit) -> pd.DataFrame:
             return leads(equal_cost(records, price=price).table, unit)
 
         data = of_each_fleet(tables, analyse).rename(columns={"fleet": compared})
-        found.append(PageTable(f"{key}-{compared}s", caption, data, folded=price != "device_energy_j"))
+        found.append(
+            PageTable(
+                f"{key}-{compared}s", f"{caption}; each interval by itself", data, folded=price != "device_energy_j"
+            )
+        )
     intro = (
         "Each method against opponents that spend the same cost on the same devices, scoring included. "
         f"Intervals are of each row by itself; those of the verdict are simultaneous. {CLOSED_FORM}"
@@ -242,33 +256,6 @@ def _failures(tables: Mapping[str, pd.DataFrame], compared: str) -> Section:
         limits = of_each_fleet(tables, lambda records: infeasible(records).table)
         parts.append(PageTable("infeasible", "Infeasible trials by device and reason", limits, folded=True))
     return Section("failures", "Failed and infeasible trials", [], parts, "Every trial ended well.")
-
-
-def _fleet_limits(run: Run, table: pd.DataFrame) -> list[str]:
-    """Limits of the fleets' numbers, in sentences."""
-    limits = run_facts.limits(run.records, run.info)
-    for fleet in dict.fromkeys(table["fleet"]):
-        own = table[table["fleet"] == fleet]
-        if own["failed_devices"].any():
-            limits.append(f"{fleet}: some trials have no result in the run. Its own devices could not do them, or a "
-                          "rule chooses other ratios; see 'Failed and infeasible trials'.")  # fmt: skip
-        if own["infeasible_devices"].any():
-            limits.append(f"{fleet}: rows with infeasible devices are over the other devices. Their times, energies "
-                          "and accuracies do not compare with those of other fleets.")  # fmt: skip
-    if table["seeds"].max() < 2:
-        limits.append("One seed: no number has an interval, and all are of this seed alone.")
-    return limits
-
-
-def _run_limits(runs: Mapping[str, Run], differ: Mapping[str, AnalysisResult], pairs: AnalysisResult) -> list[str]:
-    """Limits of the comparison of different runs, in sentences."""
-    limits = [f"{name}: {note}" for name, run in runs.items() for note in run_facts.limits(run.records, run.info)]
-    for name, found in differ.items():
-        parts = [part for part in EXACT if any(path.split(".")[0] == part for path in found.table["path"])]
-        if parts:
-            limits.append(f"{name} differs from the first run in {' and '.join(parts)}. Its devices may hold other "
-                          "samples; then pairs have equal device numbers, not equal data.")  # fmt: skip
-    return [*limits, *pairs.missing]
 
 
 def _differ(differ: Mapping[str, AnalysisResult]) -> Section:

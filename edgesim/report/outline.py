@@ -99,7 +99,8 @@ def _equal_cost(source: RunTables) -> Section:
     by_energy = equal_cost(source.records)
     by_time = equal_cost(source.records, price="device_time_s")
     tables = [
-        PageTable("equal-cost", "At equal total energy", leads(by_energy.table, "energy_each_j")),
+        PageTable("equal-cost", "At equal total energy; each interval by itself",
+                  leads(by_energy.table, "energy_each_j")),
         PageTable("equal-cost-time", "At equal total time", leads(by_time.table, "time_each_s"),
               folded=True),
     ]  # fmt: skip

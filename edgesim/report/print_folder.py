@@ -23,6 +23,8 @@ EDGE_PAPER = {
     9: ("gap", "Accuracy minus that of random"), 10: ("time-host", "Wall-clock training latency"),
 }  # fmt: skip
 """figure of "Lightweight Edge Learning via Dataset Pruning" -> figure of the report that shows the same, and subject"""
+NEEDS = dict.fromkeys(("curve-test-loss", "curve-test-accuracy"), "`evaluation: {every: 1}`") | {"gap": "`random`"}
+"""figure -> what a run must have for it"""
 IMPORTANCE = "importance"
 
 
@@ -54,7 +56,8 @@ def write_figures(page: Page, out: Path, settings: PrintSettings, choices: Mappi
         for number, (key, subject) in EDGE_PAPER.items():
             name = f"edge-paper-figure-{number:02d}"
             if key not in found:
-                missing.append(f"{name} ({subject.lower()}) is left out: the run has no figure '{key}'")
+                needs = f"; it needs {NEEDS[key]} in the scenario" if key in NEEDS else ""
+                missing.append(f"{name} ({subject.lower()}) is left out: the run has no figure '{key}'{needs}")
                 continue
             part, figure = found[key]
             first = _chosen(part, {"method": IMPORTANCE, **choices})

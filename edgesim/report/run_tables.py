@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from edgesim.analysis.accuracy_loss import MARGIN
+from edgesim.analysis.guessing import Guess, guess_in
 from edgesim.results import text_columns
 from edgesim.results.grouped_ratios import by_rule
 from edgesim.results.table_columns import empty
@@ -64,6 +65,8 @@ class RunTables:
     """of full training"""
     margin: float
     """loss that counts as none (`report.margin`)"""
+    guess: Guess | None
+    """accuracy of a guess on the common test set; None = unknown"""
     has_power_modes: bool
     """True where the fleet's groups name power modes, or leave them to the rule of the keep ratio"""
 
@@ -93,6 +96,7 @@ def read(run: Run) -> RunTables:
         batch_size=training.get("batch_size") if isinstance(training, dict) else None,
         epochs=training.get("epochs") if isinstance(training, dict) else None,
         margin=float(verdict.get("margin", MARGIN)) if isinstance(verdict, dict) else MARGIN,
+        guess=guess_in(run.info),
         has_power_modes=_has_power_modes(run.scenario),
     )
 

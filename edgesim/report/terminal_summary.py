@@ -12,7 +12,7 @@ from edgesim.report.run_tables import Run, read
 from edgesim.report.text_tables import terminal_caption, terminal_rows
 from edgesim.results import text_columns
 
-KINDS = ("disagreement", "answer", "cost")
+KINDS = ("learning", "disagreement", "answer", "cost")
 """kinds of findings on the terminal; the page has all"""
 
 
@@ -35,7 +35,7 @@ class Summary(NamedTuple):
 def summary_of(run: Run) -> Summary:
     """Summary of a run in any state, with the numbers and sentences of its page."""
     source = read(run)
-    found = verdict_of(source.records, margin=source.margin, epochs=source.epochs)
+    found = verdict_of(source.records, margin=source.margin, epochs=source.epochs, guess=source.guess)
     sentences = [one.text for one in found if one.kind in KINDS] or [one.text for one in found[:1]]
     good = ok(source.records)
     if dropped(good, everywhere(good)):

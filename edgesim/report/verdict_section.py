@@ -40,7 +40,7 @@ class Verdict:
 
 def read_verdict(source: RunTables, info: dict[str, object]) -> Verdict:
     """Sentences of `verdict_of`; those on the run's size join those on its state."""
-    found = verdict_of(source.records, margin=source.margin, epochs=source.epochs)
+    found = verdict_of(source.records, margin=source.margin, epochs=source.epochs, guess=source.guess)
     limits = [finding.text for finding in found if finding.kind == "limits"]
     return Verdict([finding for finding in found if finding.kind != "limits"],
                    [*run_facts.limits(source.records, info), *limits])  # fmt: skip

@@ -25,8 +25,8 @@ from edgesim.hardware import loading
 from edgesim.results import own_modules, provenance
 from edgesim.scenario.loading import Scenario
 
-WITHOUT_NUMBERS = ("analysis", "calibration", "cli", "exporting", "report")
-"""rooms of edgesim whose code changes no number of a run"""
+WITHOUT_NUMBERS = ("analysis/", "calibration/", "cli/", "report/", "results/exporting/")
+"""folders of edgesim whose code changes no number of a run"""
 _LINKED_FILES = ("journal.jsonl", "records.parquet", "selections.parquet", "work.parquet", "terms.json")
 _WORDS = ("source", "confidence", "note", "title", "software", "scope", "relative_error")
 """keys of a profile that no price depends on"""
@@ -71,13 +71,13 @@ def data_of(identity: Identity | None) -> Identity:
 
 @functools.cache
 def code_key() -> str:
-    """Hash of edgesim's own sources and data, the rooms left out that change no number of a run."""
+    """Hash of edgesim's own sources and data, the folders left out that change no number of a run."""
     package = Path(__file__).resolve().parents[1]
     digest = hashlib.blake2b(digest_size=8)
-    rooms = [path for path in sorted(package.iterdir()) if path.is_dir() and path.name not in WITHOUT_NUMBERS]
-    files = [*package.glob("*.py"), *(file for room in rooms for file in room.rglob("*.py"))]
-    for file in [*sorted(files), package / "data" / "digits.csv.gz"]:
-        digest.update(f"{file.relative_to(package).as_posix()}\n".encode() + file.read_bytes())
+    files = (file.relative_to(package).as_posix() for file in package.rglob("*.py"))
+    names = sorted(name for name in files if not name.startswith(WITHOUT_NUMBERS))
+    for name in [*names, "data/digits.csv.gz"]:
+        digest.update(f"{name}\n".encode() + (package / name).read_bytes())
     return digest.hexdigest()
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from edgesim.config.output_files import write_text
-from edgesim.config.validation import join, kind_of
+from edgesim.config.validation import join, kind_of, nearest
+from edgesim.data.reading_notes import some
 from edgesim.errors import Fault, RunError, shortened
+from edgesim.formatting import n_of
 from edgesim.results import folder_lock
 from edgesim.tasks import TASKS
 
@@ -28,7 +30,7 @@ _FORM: dict[str, Any] = {
     "scenario": str, "scenario_folder": str, "status": str, "reason": str, "started": str, "finished": str,
     "wall_s": _NUMBER, "seeds": [int], "devices": int, "label_noise": _NUMBER, "versions": _WORDS, "git_commit": str,
     "host": dict, "command": str, "sessions": [_SESSION], "trials": {str: int}, "workload": {str: _NUMBER},
-    "shown": _SHOWN, "data_notes": [str], "identity": dict, "task": str,
+    "shown": _SHOWN, "guess": {"accuracy": _NUMBER, "samples": int}, "data_notes": [str], "identity": dict, "task": str,
     "verified": [{"at": str, "versions": _WORDS, **dict.fromkeys(("seed", "trials", "equal"), int)}],
 }  # fmt: skip
 """key -> type of its value: a type, several, a list of one, or a map with these keys or with any"""
@@ -47,7 +49,8 @@ def read(folder: Path) -> dict[str, Any]:
     """
     path = folder / FILE
     if not path.exists():
-        raise RunError(f"{folder} is no run folder: it has no {FILE}{_remains(folder)}")
+        missing = f"it has no {FILE}{_remains(folder)}" if folder.is_dir() else "there is no such folder"
+        raise RunError(f"{folder} is no run folder: {missing}{_near(folder)}")
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -100,6 +103,14 @@ def _remains(folder: Path) -> str:
     if not any((folder / name).exists() for name in ("journal.jsonl", "records.parquet")):
         return ""
     return ", which is lost; `edgesim run SCENARIO --out FOLDER --resume --accept-changes` goes on with its results"
+
+
+def _near(folder: Path) -> str:
+    """Runs that may be meant: those in the folder, or the one beside it with the nearest name."""
+    if folder.is_dir():
+        runs = sorted(file.parent.name for file in folder.glob(f"*/{FILE}"))
+        return f"; it holds {n_of(len(runs), 'run')}: {some(runs, 3)}" if runs else ""
+    return nearest(folder.name, [file.parent.name for file in folder.parent.glob(f"*/{FILE}")])
 
 
 def _faults(value: Any, form: Any, path: str) -> Iterator[Fault]:

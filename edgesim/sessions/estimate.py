@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +28,7 @@ RAY_START_S = 5.0
 
 @dataclass(frozen=True)
 class Speed:
-    """Speed of one core of this machine on the jobs of a run."""
+    """Speed of one core of this machine on the jobs of a run, without other programs."""
 
     s_per_flop: float
     """seconds per FLOP that `job_work.job_flops` counts"""
@@ -46,7 +46,7 @@ class RunWork:
     """of the longest job"""
 
     def time_s(self, speed: Speed, hosts: int) -> float:
-        """Seconds on so many hosts: equal shares, or the longest job where that takes longer."""
+        """Seconds on so many hosts, each with a CPU: equal shares, or the longest job where that takes longer."""
         return max(self.flops / hosts, self.longest_flops) * speed.s_per_flop
 
 
@@ -113,10 +113,19 @@ def _time_of(executor: SerialExecutor, config: ExperimentConfig, bundle: list[Jo
     queue = JobQueue()
     for job in bundle:
         queue.push(job, job_flops(config, job), is_first=True)
-    started = time.perf_counter()
+    clock = _clock(config)
+    started = clock()
     for _ in executor.stream(queue):
         pass
-    return time.perf_counter() - started
+    return clock() - started
+
+
+def _clock(config: ExperimentConfig) -> Callable[[], float]:
+    """Clock to measure by: seconds of a core, which other programs do not stretch; with a GPU those of the wall."""
+    from edgesim.training.task import device_name
+
+    on_cpu = device_name(config.training.torch_device) == "cpu"
+    return time.process_time if on_cpu else time.perf_counter
 
 
 def _of_steps(config: ExperimentConfig, job: Job) -> Speed:
@@ -132,14 +141,14 @@ def _of_steps(config: ExperimentConfig, job: Job) -> Speed:
     cache, spec, settings = WorkerCache(config), job.spec, dataclasses.replace(config.training, epochs=1)
     size = min(len(spec.shard), settings.batch_size)
     subset, streams = loop.Subset(np.arange(size)), loop.Streams(spec.seed, spec.index, "training")
-    spent_s, steps = 0.0, -1  # the first step warms torch up
+    spent_s, steps, clock = 0.0, -1, _clock(config)  # the first step warms torch up
     try:
         while spent_s < MEASURE_S and steps < MOST_STEPS:
             model = cache.initial_model(spec.seed)
-            started = time.perf_counter()
+            started = clock()
             with seeds.torch_global(spec.seed, "training:dropout", spec.index):
                 loop.fit(model, cache.shard(spec), subset, settings, streams, config.augment)
-            spent_s += time.perf_counter() - started if steps >= 0 else 0.0
+            spent_s += clock() - started if steps >= 0 else 0.0
             steps += 1
     finally:
         limits.restore_original_limits()

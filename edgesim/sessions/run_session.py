@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from edgesim.data.dataset import Dataset
+from edgesim.data.shard_statistics import guess
 from edgesim.errors import EdgesimError, Fault, RunError, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.planning.run_plan import RunPlan
@@ -65,7 +66,9 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: Dataset | None, 
         fleet = scenario.fleet
         folder.describe(holdings(fleet.devices, plan.power_modes, plan.shards, plan.config.dataset))
         notes = [*map(str, plan.config.dataset.notes), *plan.partition_notes, *fleet.notes, *plan.config.transfer_notes]
-        known = {"workload": plan.config.pricing.workload.summary(), "shown": plan.shown_device}
+        known: dict[str, Any] = {"workload": plan.config.pricing.workload.summary(), "shown": plan.shown_device}
+        if plan.config.dataset.task == "classification":
+            known["guess"] = guess(plan.config.dataset.test_labels)
         tuned = plan.config.transfer
         identity = run_identity.with_data(
             folder.info["identity"], plan.config.dataset, None if tuned is None else tuned.dataset

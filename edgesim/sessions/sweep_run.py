@@ -17,8 +17,9 @@ from edgesim.results.run_folder import Run, read_results
 from edgesim.runtime import Executor
 from edgesim.scenario.experiment import load_dataset
 from edgesim.scenario.sweeps import Point, Sweep
-from edgesim.sessions import single_run
+from edgesim.sessions import machine_load, single_run
 from edgesim.sessions.estimate import RAY_START_S, Speed, measured_speed, work_of
+from edgesim.sessions.machine_load import MachineLoad
 from edgesim.sessions.opening import Resume, now
 from edgesim.sessions.progress import Progress
 from edgesim.sessions.run_session import Options
@@ -31,6 +32,10 @@ class SweepEstimate:
     trials: int
     """trials that are left to run"""
     time_s: float
+    """without other programs"""
+    beside_others_s: float
+    """beside the other programs that computed in the minute before"""
+    load: MachineLoad
     measured: str
     """what was measured, in words"""
 
@@ -54,7 +59,9 @@ class DataOfPoints:
         return self._known[key]
 
 
-def estimated(sweep: Sweep, data: DataOfPoints, out: Path | None, hosts: int, with_ray: bool) -> SweepEstimate:
+def estimated(
+    sweep: Sweep, data: DataOfPoints, place: tuple[Path, Resume | None], hosts: int, with_ray: bool
+) -> SweepEstimate:
     """Estimate from a few jobs or steps of each kind of network, data and training.
 
     The planning of every point is part of the estimate: it is done here, timed, and again by the run.
@@ -62,21 +69,23 @@ def estimated(sweep: Sweep, data: DataOfPoints, out: Path | None, hosts: int, wi
     Args:
         sweep: its points.
         data: of the points.
-        out: folder of a sweep to go on with; None = a new one.
+        place: folder of the sweep, and the way to go on with it; None = it is a new one.
         hosts: workers.
         with_ray: the run starts Ray.
 
     Raises:
         ScenarioError, DataError: a point cannot be run.
     """
+    load = machine_load.present(hosts_here())
+    out, again = place
     speeds: dict[tuple[str, ...], Speed | None] = {}
     told: list[str] = []
     left, time_s = 0, 0.0
     for point in sweep.points:
-        started = time.perf_counter()
+        started = time.process_time()
         plan, reused = linked_runs.planned(point.scenario, data.of(point))
-        planning_s = time.perf_counter() - started
-        done = _done(out / point.name) if out else frozenset()
+        planning_s = time.process_time() - started
+        done = frozenset() if again is None else _done(out / point.name, again)
         missing = [trial for trial in plan.trials if trial not in done]
         left += len(missing)
         if not missing:
@@ -91,7 +100,8 @@ def estimated(sweep: Sweep, data: DataOfPoints, out: Path | None, hosts: int, wi
             told.append(speed.measured)
             time_s += work_of(plan, done, reused).time_s(speed, hosts)
     time_s += RAY_START_S if with_ray and left else 0.0
-    return SweepEstimate(left, time_s, "; ".join(dict.fromkeys(told)) or "nothing to measure")
+    alone_s, beside_s = (time_s * load.factor(hosts, others) for others in (0.0, None))
+    return SweepEstimate(left, alone_s, beside_s, load, "; ".join(dict.fromkeys(told)) or "nothing to measure")
 
 
 def hosts_here() -> int:
@@ -135,7 +145,8 @@ def run_sweep(sweep: Sweep, out: Path, data: DataOfPoints, expected: SweepEstima
     content = {
         "name": sweep.name, "status": sweep_folder.RUNNING, "keys": sweep.levels, "command": provenance.command(),
         "points": [{"folder": point.name, "levels": point.levels} for point in sweep.points],
-        "started": now(), "estimated_s": expected.time_s, "took_s": None,
+        "started": now(), "estimated_s": expected.time_s,
+        "estimated_beside_others_s": expected.beside_others_s, "took_s": None,
     }  # fmt: skip
     with _locked(out):
         sweep_folder.write(out, content)
@@ -182,11 +193,12 @@ def _run_point(point: Point, out: Path, data: DataOfPoints, options: SweepOption
             progress.stop()
 
 
-def _done(folder: Path) -> frozenset[Any]:
+def _done(folder: Path, again: Resume) -> frozenset[Any]:
     """Trials of a point that have a record and need not run again."""
     if not (folder / run_info.FILE).exists():
         return frozenset()
-    return frozenset(found.record.trial for found in read_results(folder) if found.record.failure != "host")
+    retried = ("own", "host") if again.retry_failed else ("host",)
+    return frozenset(found.record.trial for found in read_results(folder) if found.record.failure not in retried)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from pydantic import Field
 from edgesim.config.checked_dataclass import checked_dataclass
 from edgesim.config.plausible import Bounded, PlausibleRange
 from edgesim.errors import Fault
-from edgesim.repeats import MOST_TRAININGS
+from edgesim.work import MOST_TRAININGS
 
 MOST_EPOCHS = 10**12
 """whatever `unsafe` says: steps and samples are counted in 63 bits"""

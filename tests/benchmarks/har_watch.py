@@ -29,11 +29,13 @@ from edgesim.scenario.loading import Scenario
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "har-watch.yaml"
 RATIOS = (0.1, 0.3, 0.5)
+CHANGES = {"seeds": [0], "pruning.methods": ["full", "random"], "pruning.keep_ratio": list(RATIOS)}
+"""of the scenario"""
 LIMIT = 1.3
 
 
-def plain(scenario: Scenario, dataset: Dataset) -> None:
-    """The same trainings in a loop."""
+def plain(scenario: Scenario, dataset: Dataset, devices: slice = slice(None)) -> None:
+    """The same trainings in a loop, of all or some devices."""
     mean, deviation = (torch.from_numpy(part)[:, None] for part in dataset.normalisation())
     inputs, test = (
         (torch.from_numpy(np.array(part)).float() - mean) / deviation
@@ -41,7 +43,7 @@ def plain(scenario: Scenario, dataset: Dataset) -> None:
     )
     labels, answers = (torch.from_numpy(np.array(part)) for part in (dataset.train_labels, dataset.test_labels))
     settings, rng = scenario.training, np.random.default_rng(0)
-    for shard in shards_of(scenario, dataset, 0).rows:
+    for shard in shards_of(scenario, dataset, 0).rows[devices]:
         for ratio in (1.0, *RATIOS):
             kept = rng.permutation(shard)[: round(ratio * len(shard))]
             torch.manual_seed(0)
@@ -67,11 +69,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--model", default="cnn1d", choices=sorted(models.MODELS))
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--plain", metavar="K/N", help="run part K of N of the plain loop once, and nothing else")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    changes = {"seeds": [0], "pruning.methods": ["full", "random"], "pruning.keep_ratio": list(RATIOS)}
-    scenario = loading.load(SCENARIO, {**changes, "model": arguments.model})
+    scenario = loading.load(SCENARIO, {**CHANGES, "model": arguments.model, "training.epochs": arguments.epochs})
     dataset = load_dataset(scenario)
+    if arguments.plain:
+        part, parts = map(int, arguments.plain.split("/"))
+        plain(scenario, dataset, slice(part, None, parts))
+        return
     ratios = []
     for number in range(arguments.rounds):
         spent = []

@@ -81,7 +81,7 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles, value: str) -> Figure:
     known = data[ends[0]].notna().any()
     lower = "" if metric.higher_is_better else " Lower is better."
     note = f"{notes[value]} Mean over seeds and devices{f'; {intervals}' if known else ''}.{lower}"
-    note += "" if ratio_axis.is_single or FULL not in ratio_axis.methods else " Dashed: full training."
+    note += "" if ratio_axis.is_single or FULL not in ratio_axis.methods else " Level line: full training."
     y = {**plot_style.axis(label, form_of(metric)), **scale}
     spec = {"data": traces, "layout": ratio_axis.layout(y)}
     return Figure(value.replace("_", "-"), title, note, alt, spec, data)

@@ -44,7 +44,7 @@ def fleet_figure(data: pd.DataFrame, styles: Styles, column: str) -> Figure:
     y = plot_style.log_axis(label, data[column], number)
     spec = {"data": traces, "layout": ratio_axis.layout(y, by_method=False)}
     key = "fleet-" + column.split("_")[0]
-    dashed = "" if ratio_axis.is_single else " Dashed: full training."
+    dashed = "" if ratio_axis.is_single else " Level line: full training."
     return Figure(key, title, f"{note}{dashed} Log scale.", alt, spec)
 
 
@@ -187,7 +187,7 @@ def accuracy_figure(data: pd.DataFrame, styles: Styles) -> Figure:
     ratio_axis = RatioAxis.of(data)
     traces = _along_ratios(data, "run", value, styles, ends)
     alt = f"{capital(title)} {ratio_axis.words}. " + _ends(data, "run", value, metric.value)
-    dashed = "" if ratio_axis.is_single else " Dashed: full training."
+    dashed = "" if ratio_axis.is_single else " Level line: full training."
     note = f"Mean over seeds and devices, all trials of each run.{dashed} Bars: 95 % intervals, each by itself."
     layout = ratio_axis.layout(plot_style.axis(title, form_of(metric)), by_method=False)
     spec = {"data": traces, "layout": layout}

@@ -13,9 +13,9 @@ from edgesim.config.output_files import new_folder
 from edgesim.data.reading_notes import some
 from edgesim.data.voc_folders import base_folder
 from edgesim.errors import EdgesimError
-from edgesim.exporting import image_formats, table_formats
-from edgesim.exporting.subset import Part, Subset
 from edgesim.results import provenance
+from edgesim.results.exporting import image_formats, table_formats
+from edgesim.results.exporting.subset import Part, Subset
 
 FORMATS = ("indices", "npz", "parquet", "image-folder", "csv", "voc")
 LIST, CARD = "kept.csv", "card.json"

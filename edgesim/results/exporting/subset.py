@@ -15,8 +15,8 @@ from edgesim.data.dataset import Dataset
 from edgesim.data.sample_form import SampleArray
 from edgesim.data.targets import Targets
 from edgesim.errors import RunError
-from edgesim.exporting.choice import trials
 from edgesim.formatting import ranges
+from edgesim.results.exporting.choice import trials
 from edgesim.results.run_folder import SCENARIO, Run
 from edgesim.scenario import loading
 from edgesim.scenario.experiment import load_dataset

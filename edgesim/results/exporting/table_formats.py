@@ -14,8 +14,8 @@ import numpy as np
 from edgesim.data.boxes import Boxes
 from edgesim.data.dataset import Dataset
 from edgesim.errors import RunError
-from edgesim.exporting.image_formats import png
-from edgesim.exporting.subset import Part
+from edgesim.results.exporting.image_formats import png
+from edgesim.results.exporting.subset import Part
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,14 +87,20 @@ def write_parquet(parts: Parts, dataset: Dataset, folder: Path) -> Written:
 
 
 def write_csv(parts: Parts, dataset: Dataset, folder: Path) -> Written:
-    """Write train.csv (and test.csv): columns of features and groups, and the label as its class's name."""
+    """Write train.csv (and test.csv): columns of features and groups, and the label as its class's name.
+
+    Features have the names of the original data. Where these have none, or one is that of another column here, they
+    are `feature_0`, `feature_1`, ….
+    """
     form, shape = dataset.sample_form, parts["train"].samples.shape
     if form.tokens or len(shape) != 2:
         raise RunError(
             f"csv holds vectors of features; these samples are {form.describe(shape[1:])}: take npz or parquet"
         )
     _refuse_several_targets(dataset, "csv")
-    features = [f"feature_{place}" for place in range(shape[1])]
+    features, others = list(dataset.feature_names), {"label", *parts["train"].columns}
+    if not features or others & set(features):
+        features = [f"feature_{place}" for place in range(shape[1])]
     for split, part in parts.items():
         _check_names(part, (*features, "label"), "csv")
         columns = [np.array(column.names, dtype=object)[column.codes] for column in part.columns.values()]

@@ -16,7 +16,7 @@ from edgesim.data.boxes import Boxes
 from edgesim.data.dataset import Dataset
 from edgesim.data.sample_form import SampleArray
 from edgesim.errors import RunError, shortened
-from edgesim.exporting.subset import Part
+from edgesim.results.exporting.subset import Part
 
 Written = tuple[list[str], dict[str, Any]]
 MODES = {1: "L", 3: "RGB"}

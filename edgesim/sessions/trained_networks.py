@@ -9,9 +9,9 @@ import torch
 from edgesim import seeds
 from edgesim.config import user_code
 from edgesim.errors import RunError
-from edgesim.exporting.choice import trials
 from edgesim.records import Trial
 from edgesim.results import model_files
+from edgesim.results.exporting.choice import trials
 from edgesim.results.run_folder import SCENARIO, Run
 from edgesim.scenario import loading
 

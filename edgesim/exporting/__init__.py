@@ -1,1 +1,0 @@
-"""What people take home from a run: kept subsets as files of data, and trained networks."""
