@@ -98,6 +98,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: place[item])
 
 
+def pytest_collection_finish() -> None:
+    """Look for garbage no more in what was imported and collected: each look takes a second."""
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Look for garbage no more: pytest does five times at its end, and Python once."""
+    gc.freeze()
+
+
 class Stopping(SerialExecutor):
     """Ends like a killed process after some jobs."""
 

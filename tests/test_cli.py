@@ -28,7 +28,7 @@ def test_torchvision_comes_from_the_build_of_torch() -> None:
 
 @pytest.mark.slow
 def test_the_quickstart(tmp_path: Path, warm: Server) -> None:
-    """All its devices and methods, with two of its four keep ratios, one of its five seeds, and half of its epochs."""
+    """All its devices and methods, with two of its four keep ratios, one of its five seeds, half of its epochs."""
     changes = ("seeds=[0]", "training.epochs=5", "pruning.keep_ratio=[0.1,0.8]")
     sets = [part for change in changes for part in ("--set", change)]
     words = [EDGESIM, "run", "scenarios/quickstart.yaml", "--out", str(tmp_path / "run"), *sets]
