@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -98,14 +99,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: place[item])
 
 
-def pytest_collection_finish() -> None:
-    """Look for garbage no more in what was imported and collected: each look takes a second."""
-    gc.freeze()
-
-
 def pytest_sessionfinish() -> None:
-    """Look for garbage no more: pytest does five times at its end, and Python once."""
+    """Look for garbage once more, when Python ends: pytest does five times at its own end."""
     gc.freeze()
+    atexit.register(gc.unfreeze)
 
 
 class Stopping(SerialExecutor):

@@ -32,7 +32,7 @@ def test_the_quickstart(tmp_path: Path, warm: Server) -> None:
     changes = ("seeds=[0]", "training.epochs=5", "pruning.keep_ratio=[0.1,0.8]")
     sets = [part for change in changes for part in ("--set", change)]
     words = [EDGESIM, "run", "scenarios/quickstart.yaml", "--out", str(tmp_path / "run"), *sets]
-    process = Process(warm, *words, cwd=ROOT, COLUMNS="100")
+    process = Process(warm, *words, cwd=ROOT, workers=True, COLUMNS="100")
     printed, said = process.communicate(280)
     assert process.returncode == 0, said
     for word in ("importance", "acc. %", "saved", "run folder:", "report:"):

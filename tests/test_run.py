@@ -587,7 +587,7 @@ def test_a_killed_command_resumes(
     document = tmp_path / "tiny.yaml"
     document.write_text(validation.dump(DOCUMENT))
     words = ["run", str(document), "--out", str(tmp_path / "run")]
-    process = Process(warm, EDGESIM, *words, *way, cwd=ROOT)
+    process = Process(warm, EDGESIM, *words, *way, cwd=ROOT, workers=True)
     journal = tmp_path / "run" / "journal.jsonl"
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:

@@ -175,7 +175,7 @@ def results(folder: Path) -> int:
 
 @pytest.mark.slow
 def test_a_polite_kill_ends_a_run_without_a_stack(folder: Path, warm: Server) -> None:
-    process = Process(warm, *words("--hosts", "1"), cwd=folder)
+    process = Process(warm, *words("--hosts", "1"), cwd=folder, workers=True)
     wait_until(process, lambda: results(folder) > 0)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)

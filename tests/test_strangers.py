@@ -99,7 +99,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, warm: Server) -> Live:
     }
     (folder / "tiny.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     words = ["run", "tiny.yaml", "--hosts", "1", "--out", "run"]
-    run = Process(warm, EDGESIM, *words, cwd=folder, workers=False, RAY_TMPDIR="/tmp")
+    run = Process(warm, EDGESIM, *words, cwd=folder, RAY_TMPDIR="/tmp")
     addresses: set[tuple[str, str]] = set()
     folders: set[tuple[str, int, int]] = set()
     ends_s = time.monotonic() + 120

@@ -69,7 +69,7 @@ class Process:
         *arguments: str,
         cwd: Path,
         terminal: int | None = None,
-        workers: bool = True,
+        workers: bool = False,
         **named: str,
     ):
         """Start a program.
@@ -79,7 +79,7 @@ class Process:
             arguments: of which the first is the program's file.
             cwd: its folder.
             terminal: file descriptor of the terminal of its new session; None = output and errors are kept.
-            workers: the workers of its Ray are forks, too.
+            workers: True: the workers of its Ray are forks, too.
             named: variables of its environment beside those of this process.
         """
         self._files: list[IO[bytes]] = []
