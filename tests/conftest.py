@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import gc
 import importlib
@@ -97,12 +96,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(pytest.mark.xdist_group(group))
         place[item] = rank.get(group, len(rank))
     items.sort(key=lambda item: place[item])
-
-
-def pytest_sessionfinish() -> None:
-    """Look for garbage once more, when Python ends: pytest does five times at its own end."""
-    gc.freeze()
-    atexit.register(gc.unfreeze)
 
 
 class Stopping(SerialExecutor):
