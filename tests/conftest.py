@@ -42,9 +42,8 @@ RUN_INFO: dict[str, Any] = {
 }  # fmt: skip
 """the least that run.json holds"""
 
-FORKS = "forks"
 LONGEST_FIRST = (
-    FORKS, "test_page_browser", "test_run", "test_hosts", "test_docs", "test_cli", "test_stacked", "test_calibration",
+    "test_page_browser", "test_run", "test_hosts", "test_docs", "test_cli", "test_stacked", "test_calibration",
     "test_compare", "test_moving", "test_stops", "test_shipped", "test_strangers", "test_truth", "test_report",
     "test_pictures", "test_outcome", "test_single_ratio", "test_verdict", "test_training_memory", "test_cluster",
     "test_datasets", "test_host_calibration", "test_rules", "test_task_metrics", "test_fuzz", "test_models",
@@ -53,7 +52,7 @@ LONGEST_FIRST = (
     "test_natural_partitions", "test_array_columns", "test_repricing", "test_data_notes", "test_expected_cost",
     "test_tune", "test_held_out", "test_voc", "test_meta_outputs", "test_workload", "test_data_bounds",
 )  # fmt: skip
-"""groups of many seconds: begun first, so that no worker is left with one when the others have ended"""
+"""files of many seconds: begun first, so that no worker is left with one when the others have ended"""
 
 
 def pytest_configure() -> None:
@@ -82,20 +81,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             importlib.import_module(name)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Make a group of each file, and one of all tests that use Ray or forks. A group stays on one worker.
-
-    The longest groups come first; within one the order stays (`--no-loadscope-reorder` keeps all of it).
-    """
-    if not hasattr(config, "workerinput"):
-        return
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; within a file the order stays (`--no-loadscope-reorder` keeps all of it)."""
     rank = {name: place for place, name in enumerate(LONGEST_FIRST)}
-    place: dict[pytest.Item, int] = {}
-    for item in items:
-        group = FORKS if "warm" in getattr(item, "fixturenames", ()) else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
-        place[item] = rank.get(group, len(rank))
-    items.sort(key=lambda item: place[item])
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 class Stopping(SerialExecutor):
@@ -134,7 +123,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def warm() -> Iterator[Server]:
-    """Forks processes that have imported edgesim. Its tests go to one worker, so that the suite needs one."""
+    """Forks processes that have imported edgesim; one per worker that needs it."""
     from warm import Server
 
     server = Server()

@@ -189,7 +189,7 @@ def test_a_closed_terminal_interrupts_a_run(folder: Path, warm: Server) -> None:
     """The terminal is gone when the run ends, and so is the place for messages."""
     master, terminal = pty.openpty()
 
-    more = ("--serial", "--set", "training.epochs=40")  # it must not end before the terminal does
+    more = ("--serial", "--set", "training.epochs=150")  # it must not end before the terminal does
     process = Process(warm, *words(*more), cwd=folder, terminal=terminal)
     os.close(terminal)
     reader = threading.Thread(target=drain, args=(master,), daemon=True)
