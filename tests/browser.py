@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+LONGEST_S = 120.0
+"""time that a page may take, on a machine that is busy with other things"""
 DRAW_ALL = """
 const done = arguments[0];
 document.querySelectorAll("details").forEach((details) => { details.open = true; });
@@ -67,6 +69,7 @@ def _driver() -> Any:
         options.add_argument(switch)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(chromedriver))
+    driver.set_script_timeout(LONGEST_S)
     driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
     atexit.register(profile.cleanup)
     atexit.register(driver.quit)  # runs first
@@ -99,7 +102,7 @@ def draw_all(driver: Any) -> None:
     driver.execute_async_script(DRAW_ALL)
 
 
-def wait_for(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_for(holds: Callable[[], bool], seconds: float = LONGEST_S) -> None:
     """Wait until something holds.
 
     Raises:

@@ -1,11 +1,10 @@
-"""The command line for tests: in this process, or in one of its own where the process itself is tested."""
+"""The command line for tests in this process; `warm` starts it in one of its own."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
 import io
-import os
 import shutil
 import subprocess
 import sys
@@ -15,14 +14,6 @@ import pytest
 from conftest import ROOT
 
 EDGESIM = shutil.which("edgesim", path=str(Path(sys.executable).parent)) or "edgesim"
-
-
-def process(*arguments: str, cwd: Path = ROOT, timeout_s: float = 280) -> subprocess.CompletedProcess[str]:
-    """Exit status and output of the script `edgesim` in a process of its own, which imports torch and pandas anew."""
-    environment = {**os.environ, "COLUMNS": "100"}
-    return subprocess.run(
-        [EDGESIM, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=timeout_s
-    )
 
 
 def command(*arguments: str, cwd: Path = ROOT, columns: int | None = 100) -> subprocess.CompletedProcess[str]:

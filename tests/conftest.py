@@ -21,6 +21,7 @@ from edgesim.scenario.loading import Scenario
 
 if TYPE_CHECKING:
     from shared_ray import SharedRay
+    from warm import Server
 
 ROOT = Path(__file__).parents[1]
 
@@ -121,10 +122,20 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def _shared_ray() -> Iterator[SharedRay]:
+def warm() -> Iterator[Server]:
+    """Forks processes that have imported edgesim; one per worker that needs it."""
+    from warm import Server
+
+    server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def _shared_ray(warm: Server) -> Iterator[SharedRay]:
     from shared_ray import SharedRay
 
-    shared = SharedRay()
+    shared = SharedRay(warm)
     yield shared
     shared.stop()
 

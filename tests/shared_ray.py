@@ -1,10 +1,11 @@
-"""One Ray on this machine for all tests of a worker: each start costs seconds of processor time."""
+"""One Ray on this machine for all tests that need one: each start costs seconds of processor time."""
 
 from __future__ import annotations
 
 import os
 
 import ray
+from warm import Server
 
 from edgesim.runtime import ray_startup
 
@@ -12,7 +13,13 @@ from edgesim.runtime import ray_startup
 class SharedRay:
     """Ray with two CPUs, started when a test first needs it and as `RayExecutor` starts its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: Server) -> None:
+        """Nothing yet.
+
+        Args:
+            server: which forks Ray's workers.
+        """
+        self._server = server
         self._folder: ray_startup.RayFolder | None = None
 
     def start(self) -> None:
@@ -21,7 +28,8 @@ class SharedRay:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             os.environ.setdefault("RAY_worker_niceness", "0")
             options = {"num_cpus": 2, "include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-            self._folder = ray_startup.start("local", options)
+            with self._server.workers():
+                self._folder = ray_startup.start("local", options)
 
     def stop(self) -> None:
         """End Ray, where this object started it."""

@@ -299,7 +299,7 @@ def test_it_ends_within_the_tolerance_on_fashion_mnist() -> None:
     if "EDGESIM_DATA" not in os.environ:
         pytest.skip("EDGESIM_DATA names no folder with fashion-mnist")
     found = datasets.find(None, "fashion-mnist")
-    fashion = datasets.DATASETS["fashion-mnist"](limit_train=2000, limit_test=100).load(found)
-    choice = AdaPruner().choose(context_of(fashion, model="small-cnn"), 600)
+    fashion = datasets.DATASETS["fashion-mnist"](limit_train=800, limit_test=100).load(found)
+    choice = AdaPruner().choose(context_of(fashion, model="small-cnn"), 240)
     assert choice.scoring is not None
     assert abs(choice.scoring.notes["r_threshold"] - 0.3) <= 0.02

@@ -6,13 +6,13 @@ import json
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
-from commands import command, process
+from commands import EDGESIM, command
 from conftest import ROOT
+from warm import Process, Server
 
 import edgesim
 
@@ -27,27 +27,18 @@ def test_torchvision_comes_from_the_build_of_torch() -> None:
 
 
 @pytest.mark.slow
-def test_the_quickstart(tmp_path: Path) -> None:
-    """All its devices and methods, with two of its four keep ratios, one of its five seeds, and half of its epochs."""
-    started = time.monotonic()
-    done = process(
-        "run",
-        "scenarios/quickstart.yaml",
-        "--out",
-        str(tmp_path / "run"),
-        "--set",
-        "seeds=[0]",
-        "--set",
-        "training.epochs=5",
-        "--set",
-        "pruning.keep_ratio=[0.1,0.8]",
-    )
-    assert done.returncode == 0, done.stderr
-    assert time.monotonic() - started < 120  # tests share the machine
+def test_the_quickstart(tmp_path: Path, warm: Server) -> None:
+    """All its devices and methods, with two of its four keep ratios, one of its five seeds, half of its epochs."""
+    changes = ("seeds=[0]", "training.epochs=5", "pruning.keep_ratio=[0.1,0.8]")
+    sets = [part for change in changes for part in ("--set", change)]
+    words = [EDGESIM, "run", "scenarios/quickstart.yaml", "--out", str(tmp_path / "run"), *sets]
+    process = Process(warm, *words, cwd=ROOT, workers=True, COLUMNS="100")
+    printed, said = process.communicate(280)
+    assert process.returncode == 0, said
     for word in ("importance", "acc. %", "saved", "run folder:", "report:"):
-        assert word in done.stdout
-    assert done.stderr.startswith("72 trials on 8 devices\n")
-    rest = done.stderr.splitlines()[1:]
+        assert word in printed
+    assert said.startswith("72 trials on 8 devices\n")
+    rest = said.splitlines()[1:]
     assert [line for line in rest if not re.match(r"\d+/72 trials, [1-8]/8 devices, ", line)] == []
     run = edgesim.load_run(tmp_path / "run")
     assert (run.records["status"] == "ok").all()

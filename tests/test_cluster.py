@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from test_run import assert_equal_runs
+from warm import Server
 
 import edgesim
 from edgesim import api
@@ -23,13 +24,13 @@ Make = Callable[..., Scenario]
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch, without_ray: None) -> Iterator[Any]:
+def cluster(monkeypatch: pytest.MonkeyPatch, warm: Server, without_ray: None) -> Iterator[Any]:
     """Two nodes of one CPU each, all on this machine."""
     from ray.cluster_utils import Cluster
 
     for name, value in (("RAY_USAGE_STATS_ENABLED", "0"), ("RAY_worker_niceness", "0")):
         monkeypatch.setenv(name, value)
-    with unused_left_out():  # seconds of each node's start
+    with warm.workers(), unused_left_out():  # seconds of each node's start
         nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
         nodes.add_node(num_cpus=1)
         yield nodes

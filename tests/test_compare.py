@@ -347,19 +347,24 @@ def test_odd_runs_give_pages(seeds, devices, methods, ratios, tmp_path):
     assert any("b: This run is still going" in note for note in page.verdict.limits)
 
 
-@pytest.mark.parametrize("width", [390, 1400])
-@pytest.mark.parametrize("what", ["fleets", "runs"])
-def test_pages_in_a_browser(what, width, tmp_path):
+@pytest.fixture(scope="module", params=["fleets", "runs"])
+def compared(request, tmp_path_factory):
+    """A comparison and its page."""
     run = make_run(seeds=3, devices=4, ratios=(0.1, 0.5, 0.8))
     run.records["cost_j"] = run.records["keep_ratio"]
     faster = run.records.assign(device_time_s=run.records["device_time_s"] / 2)
     other = FakeRun(run.records.assign(test_accuracy=run.records["test_accuracy"] + 0.01), info=run.info)
     made = (
         comparison_page.of_fleets(run, {"a": run.records, "b": faster}, {})
-        if what == "fleets"
+        if request.param == "fleets"
         else comparison_page.of_runs({"a": run, "b": other})
     )
-    page = comparison_page.write(made, tmp_path / "page.html")
+    return made, comparison_page.write(made, tmp_path_factory.mktemp("compared") / "page.html")
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_pages_in_a_browser(compared, width, tmp_path):
+    made, page = compared
     with open_page(page, tmp_path, width) as driver:
         draw_all(driver)
         drawn = driver.execute_script(FIGURES)

@@ -7,7 +7,6 @@ import math
 import pytest
 import torch
 from torch import nn
-from torchvision.models.detection import FasterRCNN
 
 from edgesim import seeds
 from edgesim.models import detection
@@ -160,6 +159,8 @@ def faster() -> FasterRcnnModule:
 def test_faster_rcnn_has_the_losses_of_torchvision_image_by_image(faster):
     inputs = batch([box(20, 20, 14, 14), box(40, 40, 20, 10)], [], channels=1)
     faster.eval()  # so that batch norm sees each image alone
+    from torchvision.models.detection import FasterRCNN
+
     theirs = FasterRCNN(faster.backbone, 3, min_size=64, max_size=64, image_mean=[0], image_std=[1])
     theirs.rpn, theirs.roi_heads = faster.rpn, faster.roi_heads
     state = torch.get_rng_state()

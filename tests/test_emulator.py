@@ -294,7 +294,7 @@ def test_power_stays_between_idle_and_the_maximum(name, seed):
     """A battery of c joules dies when c joules are drawn: between two of them lies their difference over that time."""
     phases, available = random_phases(seed, 60), CONDITIONS[name].available
     total_j = float(emulate(phases, WARM, CONDITIONS[name]).energy_j.sum())
-    capacities = np.linspace(0, total_j, 120)[1:-1]
+    capacities = np.linspace(0, total_j, 50)[1:-1]
     batteries = [Conditions(available=available, energy=Energy("battery", capacity_j=float(c))) for c in capacities]
     died_s = np.array([float(emulate(phases, WARM, one).died_at_s) for one in batteries])
     power_w = np.diff(capacities) / np.diff(died_s)

@@ -16,9 +16,10 @@ from edgesim.config.validation import build
 from edgesim.data.datasets import DATASETS, Dataset, load
 from edgesim.errors import DataError
 
-hf = pytest.importorskip("datasets", reason="datasets is not installed: pip install 'edgesim[huggingface]'")
 
-CATS = hf.ClassLabel(names=["cat", "dog", "owl"])
+def hf() -> Any:
+    """Their library, which only the worker of these tests imports: it takes a second."""
+    return pytest.importorskip("datasets", reason="datasets is not installed: pip install 'edgesim[huggingface]'")
 
 
 @pytest.fixture(autouse=True)
@@ -34,18 +35,24 @@ def read(path: object, **keys: Any) -> Dataset:
 def images(n: int, seed: int = 0) -> tuple[np.ndarray, Any]:
     """Pixels [n, 5, 4, 3], and the data set of them, with classes in a column of no usual name."""
     arrays = pixels(n, 5, 4, 3, seed=seed)
-    features = hf.Features({"picture": hf.Image(), "animal": CATS, "subject": hf.Value("string")})
+    features = hf().Features(
+        {
+            "picture": hf().Image(),
+            "animal": hf().ClassLabel(names=["cat", "dog", "owl"]),
+            "subject": hf().Value("string"),
+        }
+    )
     rows = {
         "picture": [{"bytes": png(array), "path": None} for array in arrays],
         "animal": [i % 3 for i in range(n)],
         "subject": [f"s{i % 2}" for i in range(n)],
     }
-    return arrays, hf.Dataset.from_dict(rows, features=features)
+    return arrays, hf().Dataset.from_dict(rows, features=features)
 
 
 def test_images_with_classes_and_groups(tmp_path: Path) -> None:
     (train, one), (test, two) = images(7), images(4, seed=1)
-    hf.DatasetDict({"train": one, "validation": two}).save_to_disk(str(tmp_path / "saved"))
+    hf().DatasetDict({"train": one, "validation": two}).save_to_disk(str(tmp_path / "saved"))
     before = sorted((tmp_path / "saved").rglob("*"))
     for _ in range(2):  # decoded, then from the cache
         data = read(tmp_path / "saved")
@@ -67,8 +74,8 @@ def test_images_that_lie_beside_the_data_set(tmp_path: Path) -> None:
     for i, array in enumerate(pixels(6, 4, 4, 3)):
         files.append(str(tmp_path / f"{i}.png"))
         Image.fromarray(array).save(files[-1])
-    features = hf.Features({"image": hf.Image(), "label": hf.Value("string")})
-    rows = hf.Dataset.from_dict({"image": files, "label": ["a", "b"] * 3}, features=features)
+    features = hf().Features({"image": hf().Image(), "label": hf().Value("string")})
+    rows = hf().Dataset.from_dict({"image": files, "label": ["a", "b"] * 3}, features=features)
     rows.save_to_disk(str(tmp_path / "saved"))
     for file in files:
         Path(file).unlink()  # `save_to_disk` took them in
@@ -83,19 +90,19 @@ def test_images_that_lie_beside_the_data_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("feature", "shape", "kind"),
     [
-        (hf.Sequence(hf.Value("float32"), length=6), (6,), np.float32),
-        (hf.Sequence(hf.Value("int16")), (6,), np.int16),
-        (hf.Sequence(hf.Sequence(hf.Value("float32"))), (2, 3), np.float32),
-        (hf.Array2D(shape=(2, 3), dtype="float32"), (2, 3), np.float32),
-        (hf.Array3D(shape=(1, 2, 3), dtype="float32"), (1, 2, 3), np.float32),
+        (lambda: hf().Sequence(hf().Value("float32"), length=6), (6,), np.float32),
+        (lambda: hf().Sequence(hf().Value("int16")), (6,), np.int16),
+        (lambda: hf().Sequence(hf().Sequence(hf().Value("float32"))), (2, 3), np.float32),
+        (lambda: hf().Array2D(shape=(2, 3), dtype="float32"), (2, 3), np.float32),
+        (lambda: hf().Array3D(shape=(1, 2, 3), dtype="float32"), (1, 2, 3), np.float32),
     ],
-    ids=str,
+    ids=["fixed sequence", "sequence", "sequence of sequences", "Array2D", "Array3D"],
 )
 def test_numbers(tmp_path: Path, feature: Any, shape: tuple[int, ...], kind: type) -> None:
     x = np.arange(60).reshape(10, *shape).astype(kind)
-    features = hf.Features({"x": feature, "y": hf.Value("int64")})
-    split = hf.Dataset.from_dict({"x": x.tolist(), "y": [i % 2 for i in range(10)]}, features=features)
-    hf.DatasetDict({"train": split.select(range(7)), "test": split.select(range(7, 10))}).save_to_disk(
+    features = hf().Features({"x": feature(), "y": hf().Value("int64")})
+    split = hf().Dataset.from_dict({"x": x.tolist(), "y": [i % 2 for i in range(10)]}, features=features)
+    hf().DatasetDict({"train": split.select(range(7)), "test": split.select(range(7, 10))}).save_to_disk(
         str(tmp_path / "s")
     )
     data = read(tmp_path / "s", samples="x", label="y")
@@ -107,9 +114,9 @@ def test_numbers(tmp_path: Path, feature: Any, shape: tuple[int, ...], kind: typ
 def test_recordings_are_decoded(tmp_path: Path) -> None:
     pytest.importorskip("soundfile", reason="soundfile, which decodes recordings, is not installed")
     waves = ((np.arange(4 * 80, dtype=np.float32) * 50 - 8000) / 2**15).reshape(4, 80)  # exact in 16 bits
-    features = hf.Features({"audio": hf.Audio(sampling_rate=8000), "label": hf.ClassLabel(names=["on", "off"])})
+    features = hf().Features({"audio": hf().Audio(sampling_rate=8000), "label": hf().ClassLabel(names=["on", "off"])})
     rows = {"audio": [{"array": wave, "sampling_rate": 8000} for wave in waves], "label": [0, 1, 0, 1]}
-    hf.Dataset.from_dict(rows, features=features).save_to_disk(str(tmp_path / "s"))
+    hf().Dataset.from_dict(rows, features=features).save_to_disk(str(tmp_path / "s"))
     data = read(tmp_path / "s", test_share=0.5)
     assert data.train_samples.shape == (2, 1, 80)
     found = {wave.tobytes() for wave in (*data.train_samples, *data.test_samples)}
@@ -150,7 +157,7 @@ except DataError as error:
 def test_faults_are_named(tmp_path: Path) -> None:
     _, rows = images(6)
     saved = tmp_path / "saved"
-    hf.DatasetDict({"train": rows, "extra": rows.select(range(3))}).save_to_disk(str(saved))
+    hf().DatasetDict({"train": rows, "extra": rows.select(range(3))}).save_to_disk(str(saved))
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "x").touch()
     for keys, words in [

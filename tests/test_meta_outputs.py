@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
-from torchvision import models
 
 from edgesim.models import meta_outputs, workload
 from edgesim.tasks import NetworkForm
@@ -133,9 +132,16 @@ def test_layouts_of_norms_are_those_of_torch(layout, dtype, training, mask) -> N
         found(aten.native_batch_norm_backward.default, gradient, x, *rest)
 
 
+def torchvision_models():
+    """Imported where a test needs it: that takes 2 s."""
+    from torchvision import models
+
+    return models
+
+
 NETWORKS = {
-    "mobilenet-v2": lambda: models.mobilenet_v2(num_classes=7),
-    "transformer": lambda: models.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=7),
+    "mobilenet-v2": lambda: torchvision_models().mobilenet_v2(num_classes=7),
+    "transformer": lambda: torchvision_models().VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=7),
 }
 
 

@@ -18,6 +18,7 @@ from edgesim.errors import EdgesimError, Fault
 from edgesim.models import MODELS, resolve
 from edgesim.models.detection_models import DETECTORS
 from edgesim.models.networks import last_linear
+from edgesim.models.unfilled import unfilled
 
 SMALL = ["mlp", "small-cnn", "resnet8"]
 
@@ -38,6 +39,19 @@ def test_the_table_needs_no_torch() -> None:
         "sys.exit(any(x in sys.modules for x in ('torch', 'torchvision', 'timm')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_networks_without_numbers_have_the_forms_of_others() -> None:
+    with unfilled():
+        bare = resolve("mobilenet-v2")().build((3, 32, 32), 10)
+        real = torch.zeros(2, device="cpu").add_(1).mul_(3).clamp_(max=2.0)
+    assert real.tolist() == [2, 2]  # numbers that there are change
+    expected = on_meta("mobilenet-v2", (3, 32, 32)).state_dict()
+    found = bare.state_dict()
+    assert all(value.is_meta for value in found.values())
+    assert [(name, value.shape, value.dtype) for name, value in found.items()] == [
+        (name, value.shape, value.dtype) for name, value in expected.items()
+    ]
 
 
 OTHERS = ("cnn1d", "gru", "tiny-transformer", *DETECTORS)

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from commands import EDGESIM, command
 from conftest import ROOT, Stopping
+from warm import Process, Server
 
 import edgesim
 from edgesim.cost import analytic
@@ -576,7 +577,7 @@ def test_a_failure_carries_its_traceback() -> None:
     ids=["serial then ray", "ray then serial"],
 )
 def test_a_killed_command_resumes(
-    serial: Run, tmp_path: Path, way: list[str], then: list[str], ray_started: None
+    serial: Run, tmp_path: Path, way: list[str], then: list[str], ray_started: None, warm: Server
 ) -> None:
     """The real thing: SIGKILL in the middle of `edgesim run`, then `--resume` in another way of running."""
     from conftest import DOCUMENT
@@ -586,7 +587,7 @@ def test_a_killed_command_resumes(
     document = tmp_path / "tiny.yaml"
     document.write_text(validation.dump(DOCUMENT))
     words = ["run", str(document), "--out", str(tmp_path / "run")]
-    process = subprocess.Popen([EDGESIM, *words, *way], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = Process(warm, EDGESIM, *words, *way, cwd=ROOT, workers=True)
     journal = tmp_path / "run" / "journal.jsonl"
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
@@ -594,7 +595,7 @@ def test_a_killed_command_resumes(
             break
         time.sleep(0.002)
     process.kill()
-    process.wait()
+    process.wait(60)
     assert process.returncode == -signal.SIGKILL
     done = command(*words, *then, "--resume")
     assert done.returncode == 0, done.stderr

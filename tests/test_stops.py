@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from commands import EDGESIM, command
 from conftest import DOCUMENT, Stopping
+from warm import Process, Server
 
 import edgesim
 from edgesim import report
@@ -155,17 +157,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def started(folder: Path, *more: str, **how: Any) -> subprocess.Popen[str]:
-    arguments = [EDGESIM, "run", "tiny.yaml", "--out", "run", *more]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how}
-    return subprocess.Popen(arguments, cwd=folder, text=True, start_new_session=True, **pipes)
+def words(*more: str) -> list[str]:
+    return [EDGESIM, "run", "tiny.yaml", "--out", "run", *more]
 
 
-def wait_until(process: subprocess.Popen[str], true: Callable[[], bool]) -> None:
+def wait_until(process: Process, true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 120
     while not true() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert process.poll() is None, process.communicate()
+    assert process.poll() is None, process.communicate(1)
 
 
 def results(folder: Path) -> int:
@@ -174,8 +174,8 @@ def results(folder: Path) -> int:
 
 
 @pytest.mark.slow
-def test_a_polite_kill_ends_a_run_without_a_stack(folder: Path) -> None:
-    process = started(folder, "--hosts", "1")
+def test_a_polite_kill_ends_a_run_without_a_stack(folder: Path, warm: Server) -> None:
+    process = Process(warm, *words("--hosts", "1"), cwd=folder, workers=True)
     wait_until(process, lambda: results(folder) > 0)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
@@ -185,20 +185,12 @@ def test_a_polite_kill_ends_a_run_without_a_stack(folder: Path) -> None:
     assert status(folder / "run") == "interrupted"
 
 
-def test_a_closed_terminal_interrupts_a_run(folder: Path) -> None:
+def test_a_closed_terminal_interrupts_a_run(folder: Path, warm: Server) -> None:
     """The terminal is gone when the run ends, and so is the place for messages."""
     master, terminal = pty.openpty()
 
-    def take_terminal() -> None:
-        import fcntl
-        import termios
-
-        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
-
-    process = started(
-        folder, "--serial", "--set", "training.epochs=150",  # it must not end before the terminal does
-        stdin=terminal, stdout=terminal, stderr=terminal, preexec_fn=take_terminal,
-    )  # fmt: skip
+    more = ("--serial", "--set", "training.epochs=150")  # it must not end before the terminal does
+    process = Process(warm, *words(*more), cwd=folder, terminal=terminal)
     os.close(terminal)
     reader = threading.Thread(target=drain, args=(master,), daemon=True)
     reader.start()
@@ -220,18 +212,20 @@ def drain(terminal: int) -> None:
 
 @pytest.mark.parametrize("after_s", [0.3, 0.8])
 def test_ctrl_c_during_imports_is_one_line(folder: Path, after_s: float) -> None:
-    process = started(folder, "--serial")
-    time.sleep(after_s)
+    process = subprocess.Popen(words("--serial"), cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while sum(psutil.Process(process.pid).cpu_times()[:2]) < after_s:  # of its own time: the machine may be busy
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60) == ("", "edgesim: interrupted\n")
     assert process.returncode == 130
     assert not (folder / "run").exists()
 
 
-def test_a_signal_while_the_report_is_written(folder: Path) -> None:
+def test_a_signal_while_the_report_is_written(folder: Path, warm: Server) -> None:
     """The run is complete, its status says what is missing, and `edgesim report` makes it."""
     run = folder / "run"
-    process = started(folder, "--serial", "--no-progress", "--set", "training.epochs=1", "--set", "seeds=[0]")
+    more = ("--serial", "--no-progress", "--set", "training.epochs=1", "--set", "seeds=[0]")
+    process = Process(warm, *words(*more), cwd=folder)
     wait_until(process, lambda: (run / "run.json").exists() and status(run).endswith(", report missing"))
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)

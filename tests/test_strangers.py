@@ -19,8 +19,9 @@ import pandas as pd
 import pytest
 import yaml
 from browser import draw_all, open_page
-from commands import command
+from commands import EDGESIM, command
 from conftest import DOCUMENT, ROOT
+from warm import Process, Server
 
 from edgesim.data import datasets
 from edgesim.errors import DataError
@@ -84,8 +85,8 @@ def listening(processes: list[int]) -> set[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Live:
-    """A run on Ray, watched from outside."""
+def live(tmp_path_factory: pytest.TempPathFactory, warm: Server) -> Live:
+    """A run on Ray, watched from outside. Its processes are all its own descendants."""
     folder = tmp_path_factory.mktemp("live")
     document = {
         **DOCUMENT,
@@ -98,11 +99,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Live:
     }
     (folder / "tiny.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     words = ["run", "tiny.yaml", "--hosts", "1", "--out", "run"]
-    script = "from edgesim.cli import main; main()"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_TMPDIR": "/tmp"}
-    run = subprocess.Popen(
-        [sys.executable, "-c", script, *words], cwd=folder, env=environment, stdout=subprocess.DEVNULL
-    )
+    run = Process(warm, EDGESIM, *words, cwd=folder, RAY_TMPDIR="/tmp")
     addresses: set[tuple[str, str]] = set()
     folders: set[tuple[str, int, int]] = set()
     ends_s = time.monotonic() + 120
@@ -111,10 +108,10 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Live:
             processes = descendants(run.pid)
             addresses |= listening(processes)
             folders |= ray_folders(processes)
-            time.sleep(0.4)
+            time.sleep(0.7)
     finally:
         run.kill()
-    assert run.wait() == 0
+    assert run.wait(60) == 0
     return Live(folder / "run", addresses, folders)
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import blobs
+from conftest import ROOT, blobs
+from warm import Process, Server
 
 from edgesim.errors import TrainingDiverged
 from edgesim.models import MODELS
@@ -65,7 +65,7 @@ def test_fused_steps_equal_torch_bit_for_bit(name: str, model_name: str) -> None
     assert torch.equal(weights(ours), weights(theirs))
 
 
-def test_neither_counting_nor_training_imports_dynamo() -> None:
+def test_neither_counting_nor_training_imports_dynamo(tmp_path: Path, warm: Server) -> None:
     """Its import costs `plan`, `run` and every host seconds and memory; small networks and the loop do without."""
     code = (
         "import sys\nfrom edgesim.models import MODELS, workload\n"
@@ -77,8 +77,11 @@ def test_neither_counting_nor_training_imports_dynamo() -> None:
         "t.fit(t.network('small-cnn'), t.shard(), t.EVERYTHING, t.Training(epochs=1), t.Streams(0, 0, 'x'))\n"
         "sys.exit('torch._dynamo' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    program = tmp_path / "program.py"
+    program.write_text(code)
+    process = Process(warm, str(program), cwd=ROOT)
+    _, said = process.communicate(280)
+    assert process.returncode == 0, said
 
 
 def test_learning_rates_by_hand() -> None:

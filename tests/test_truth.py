@@ -180,10 +180,10 @@ def test_one_seed_decides_nothing(devices):
 
 
 def test_no_sentence_contradicts_another_and_few_are_false():
-    """24 runs of 2 to 5 seeds, 4 to 30 devices: at 5 % five or more false ones of a kind come in 1 % of such tests."""
+    """18 runs of 2 to 5 seeds, 4 to 30 devices: at 5 % four or more false ones of a kind come in 1 % of such tests."""
     rng = stream(0, "test:truth")
     wrong: Counter[str] = Counter()
-    for place in range(24):
+    for place in range(18):
         seeds, devices = (2, 3, 5)[place % 3], (4, 10, 30)[place // 3 % 3]
         truth = (NULL, EDGE)[place % 2]
         records = drawn(rng, seeds, devices, truth)
@@ -191,7 +191,7 @@ def test_no_sentence_contradicts_another_and_few_are_false():
         assert contradictions(found, claims) == []
         judged = false_statements(records, found, claims, truth)
         wrong.update(kind for kind in judged if kind in ("safe", "random") or not edge_of_cost(truth))
-    assert max(wrong.values(), default=0) <= 4, wrong
+    assert max(wrong.values(), default=0) <= 3, wrong
 
 
 REAL = {

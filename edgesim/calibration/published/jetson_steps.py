@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from torch import nn
 
 from edgesim.calibration.gpu_fit import GpuDevice, MeasuredClocks
@@ -19,6 +18,7 @@ from edgesim.cost.gpu_steps import KINDS, UPDATE_KERNELS, UPDATE_TOUCHES, GpuWor
 from edgesim.errors import EdgesimError
 from edgesim.hardware.loading import DeviceProfile
 from edgesim.hardware.power_setting import CLOCKS, ClockShares, steps_hz
+from edgesim.models.unfilled import unfilled
 from edgesim.tasks import NetworkForm
 from edgesim.work import FloatArray
 
@@ -170,7 +170,7 @@ def _builder(name: str, shape: tuple[int, int, int], classes: int) -> Callable[[
         import timm  # optional: only the fit needs it
 
         options: dict[str, Any] = {"img_size": shape[1]} if name.startswith("vit") else {}
-        with torch.device("meta"):
+        with unfilled():
             module: nn.Module = timm.create_model(name, num_classes=classes, in_chans=shape[0], **options)
         return module
 

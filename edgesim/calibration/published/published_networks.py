@@ -11,13 +11,13 @@ import itertools
 import re
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 
 from edgesim.calibration.measured_step import CountedNetwork
 from edgesim.calibration.published.dl4j import Lstm
 from edgesim.models import resolve
 from edgesim.models.model_fields import Shape
+from edgesim.models.unfilled import unfilled
 from edgesim.tasks import NetworkForm
 
 _TIMM_CLASSES = 1000
@@ -55,7 +55,7 @@ def network(model: str, input_shape: str) -> CountedNetwork | None:
     shape = (int(sides[1]), int(sides[2]), int(sides[3]))
 
     def build() -> nn.Module:
-        with torch.device("meta"):  # filling large networks with numbers would take seconds
+        with unfilled():
             module: nn.Module = resolve(f"timm:{name}")().build(shape, _TIMM_CLASSES)
         return module
 
