@@ -8,8 +8,10 @@ from test_verdict import fleet
 
 from edgesim.analysis.guessing import Guess, guess_in
 from edgesim.analysis.verdict import verdict_of
+from edgesim.data.datasets import load as load_dataset
+from edgesim.data.own_files import HuggingFace, Npz
 from edgesim.data.shard_statistics import guess
-from edgesim.errors import RunError
+from edgesim.errors import DataError, RunError
 from edgesim.hardware.loading import load as load_profile
 from edgesim.pruning.base import Scoring
 from edgesim.pruning.selection import choose
@@ -38,7 +40,7 @@ def test_a_run_of_random_alone_is_not_said_to_have_no_random():
     records = fleet()
     records = records[records["method"].isin(["full", "random"])]
     text = {one.kind: one.text for one in verdict_of(records)}["cost"]
-    assert text.startswith("None of fewer-epochs and rs2 has a trial that ended well")
+    assert text == "There is no comparison at equal cost. Not run: fewer-epochs and rs2."
 
 
 class Wrong:
@@ -84,3 +86,9 @@ def test_fleets_whose_watts_are_of_unlike_parts_are_noted():
     assert power_scopes.difference_in_words({"pis": [pi], "more": [pi, pi]}) == []
     mixed = power_scopes.difference_in_words({"a": [pi, phone], "b": [phone, pi]})
     assert "a: the device behind its supply or battery and the device at its socket" in mixed[0]
+
+
+def test_a_missing_folder_is_named_by_the_key_of_its_reader(tmp_path):
+    for reader, key in ((HuggingFace(path="./nowhere"), "path"), (Npz(root="./nowhere"), "root")):
+        with pytest.raises(DataError, match=rf"^dataset\.{key}: '\./nowhere' does not exist"):
+            load_dataset(reader, "npz", tmp_path)

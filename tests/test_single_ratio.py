@@ -87,7 +87,7 @@ def test_accuracy_at_one_ratio() -> None:
     assert full["error_y"]["array"][0] == pytest.approx(final["test_accuracy_high"][0] - 0.803, abs=1e-6)
     assert figure.spec["layout"]["showlegend"] is False  # the axis names the methods
     assert "bars are 95 % intervals" in figure.note
-    assert "Dashed" not in figure.note
+    assert "Level line" not in figure.note
 
 
 def test_accuracy_of_one_trial_speaks_of_no_interval() -> None:
@@ -193,7 +193,7 @@ def test_fleets_and_runs_at_one_ratio() -> None:
     assert [(t["name"], t["x"], t["y"], t["mode"]) for t in figure.spec["data"]] == [
         ("A", ["full", "m"], [10.0, 5.0], "markers"), ("B", ["full", "m"], [20.0, 10.0], "markers"),
     ]  # fmt: skip
-    assert "Dashed" not in figure.note
+    assert "Level line" not in figure.note
     runs = {"a": make_run(ratios=(0.5,)), "b": make_run(seeds=3, ratios=(0.5,))}
     shown = comparison_page.of_runs(runs)
     for part in shown.sections:

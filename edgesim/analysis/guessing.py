@@ -53,4 +53,4 @@ def no_lead_over_guessing(good: pd.DataFrame, guess: Guess | None) -> list[Findi
         f"{points(guess.spread, sign=False)}, {n_of(guess.samples, 'sample')}). So differences there say little about "
         "pruning. More epochs, smaller batches, another learning rate or more data per device may help."
     )
-    return [Finding("learning", text, "yes", reached, n=len(ran), method=FULL, keep_ratio=1.0)]
+    return [Finding("learning", text, "none", reached, n=len(ran), method=FULL, keep_ratio=1.0)]

@@ -98,8 +98,9 @@ def equal_cost_finding(
         if any(name != method for name in opponents_of(records)):
             text = f"No trial of {method} costs as much as an opponent's cheapest one, so equal cost is not compared."
         else:
-            others = listed([name for name in OPPONENTS if name != method])
-            text = f"None of {others} has a trial that ended well, so there is no comparison at equal cost."
+            ran = [name for name in OPPONENTS if name != method and name in set(records["method"])]
+            text = "There is no comparison at equal cost."
+            text += f" No trial of {listed(ran)} below keep ratio 1 ended well." if ran else ""
         return Finding("cost", f"{text}{absent}", method=method)
     most = max(found, key=lambda one: one.pairs)
     text = f"Equal cost (emulated energy, scoring included): {method} at {number(most.keep_ratio)} "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -29,6 +29,8 @@ class DatasetSource:
 
     task: TaskName = "classification"
     """kind of task; known without reading the data"""
+    location_key: ClassVar[str] = "root"
+    """key of `location` in a scenario, for messages"""
 
     @property
     def location(self) -> str | None:

@@ -152,7 +152,7 @@ def load(source: DatasetSource, name: str, relative_to: Path | None = None) -> D
     """
     if source.task == "detection":
         check_packages()
-    base = find(source.location, name, relative_to)
+    base = find(source.location, name, relative_to, source.location_key)
     if name in DATASETS:
         return source.load(base)
     with user_code.boundary(f"the data set {name} cannot be read"):
@@ -178,7 +178,7 @@ def _doubts(dataset: Dataset) -> list[Note]:
     return [Note("read as", f"{text}give them as [N, H, W, C]", len(dataset.train_labels))]
 
 
-def find(root: str | None, name: str, relative_to: Path | None = None) -> Path | None:
+def find(root: str | None, name: str, relative_to: Path | None = None, key: str = "root") -> Path | None:
     """The search path: `root`, then $EDGESIM_DATA/<name>, then datasets/<name> in the user's cache folder.
 
     Args:
@@ -186,6 +186,7 @@ def find(root: str | None, name: str, relative_to: Path | None = None) -> Path |
             `relative_to`, the working directory and $EDGESIM_DATA.
         name: of the data set.
         relative_to: see `root`.
+        key: of the section that gives `root`, for messages.
 
     Returns: the first that is a folder with something in it (or, as `root`, a file); None where there is none.
 
@@ -195,7 +196,7 @@ def find(root: str | None, name: str, relative_to: Path | None = None) -> Path |
     """
     if root is None:
         return next((place for place in _places(name) if place.is_dir() and any(place.iterdir())), None)
-    given = user_path(root, "dataset.root")
+    given = user_path(root, f"dataset.{key}")
     bases = [relative_to, Path.cwd(), _data_folder()]
     places = [base / given for base in bases if base is not None]  # an absolute `given` stays as it is
     found = next((place for place in places if place.exists()), None)
@@ -203,7 +204,7 @@ def find(root: str | None, name: str, relative_to: Path | None = None) -> Path |
         tried = ", ".join(dict.fromkeys(str(place) for place in places))
         unset = "" if given.is_absolute() or _data_folder() else ", or set EDGESIM_DATA to the folder that it is in"
         raise DataError(
-            f"dataset.root: '{root}' does not exist (looked for {tried}); give the folder with the data{unset}"
+            f"dataset.{key}: '{root}' does not exist (looked for {tried}); give the folder with the data{unset}"
         )
     return found
 

@@ -6,7 +6,7 @@ Readers are imported when data are loaded, as in `datasets`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -84,6 +84,7 @@ class Parquet(_Columns):
 class HuggingFace(_Columns):
     """A data set of the Hugging Face Hub or of its cache, or one that its library saved; `edgesim[huggingface]`."""
 
+    location_key: ClassVar[str] = "path"
     path: str
     """name on the Hub (mnist, or user/name), or a folder that `save_to_disk` wrote. A folder begins with ./, ../, ~ or
     /, or is given as an absolute path"""

@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,15 +66,22 @@ def plain(scenario: Scenario, dataset: Dataset, devices: slice = slice(None)) ->
                 (network(inputs[own]).argmax(1) == labels[own]).float().mean().item()
 
 
+def changed(epochs: int, limit: int | None) -> dict[str, Any]:
+    """Changes of the scenario: so many epochs, and so many training samples with a fifth as many test samples."""
+    limits = {} if limit is None else {"dataset.limit_train": limit, "dataset.limit_test": limit // 5}
+    return {**CHANGES, "training.epochs": epochs, **limits}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--model", default="cnn1d", choices=sorted(models.MODELS))
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--limit", type=int, help="training samples, and a fifth as many test samples")
     parser.add_argument("--plain", metavar="K/N", help="run part K of N of the plain loop once, and nothing else")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    scenario = loading.load(SCENARIO, {**CHANGES, "model": arguments.model, "training.epochs": arguments.epochs})
+    scenario = loading.load(SCENARIO, changed(arguments.epochs, arguments.limit) | {"model": arguments.model})
     dataset = load_dataset(scenario)
     if arguments.plain:
         part, parts = map(int, arguments.plain.split("/"))

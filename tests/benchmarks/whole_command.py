@@ -68,13 +68,14 @@ def pair(rounds: int, smallest: bool) -> None:
 
 def watch(rounds: int, smallest: bool) -> None:
     """har-watch against the plain loop, on one process and on two."""
-    epochs = 1 if smallest else 20
+    epochs, limit = (1, 500) if smallest else (20, None)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        scenario = loading.load(har_watch.SCENARIO, {**har_watch.CHANGES, "training.epochs": epochs})
+        scenario = loading.load(har_watch.SCENARIO, har_watch.changed(epochs, limit))
         (folder / "watch.yaml").write_text(yaml.safe_dump(scenario.document, sort_keys=False))
         for workers in (1, 2):
-            loops = [[str(HERE / "har_watch.py"), "--epochs", str(epochs), "--plain", f"{part}/{workers}"]
+            loops = [[str(HERE / "har_watch.py"), "--epochs", str(epochs), *(["--limit", str(limit)] if limit else []),
+                      "--plain", f"{part}/{workers}"]
                      for part in range(workers)]  # fmt: skip
 
             def plain(loops: list[list[str]] = loops) -> float:
