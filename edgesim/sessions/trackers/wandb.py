@@ -56,9 +56,10 @@ class WeightsAndBiases(Tracker):
 
     def _run(self, name: str, kind: str, config: dict[str, Any]) -> Any:
         folder = self._about.folder.resolve()
+        mode: Any = os.environ.get("WANDB_MODE", "offline")  # its own error says what is allowed
         return self._wandb.init(
             project=os.environ.get("WANDB_PROJECT", PROJECT), dir=os.environ.get("WANDB_DIR", str(folder)),
-            mode=os.environ.get("WANDB_MODE", "offline"), group=self._about.folder.name, job_type=kind, name=name,
+            mode=mode, group=self._about.folder.name, job_type=kind, name=name,
             config=config, reinit="create_new",
             settings=self._wandb.Settings(silent=True, console="off", x_disable_stats=True),
         )  # fmt: skip
