@@ -424,7 +424,7 @@ def test_infobatch_ends_with_full_epochs_where_the_budget_allows() -> None:
     # k = 20: 320 visits; two full epochs leave 120 for 14, less than half of 20 each; one leaves 220 for 15.
     assert InfoBatchSampler(100, 20).sizes(16) == (15,) * 10 + (14,) * 5 + (100,)
     assert InfoBatchSampler(100, 60, anneal=0.0).sizes(3) == (60, 60, 60)
-    places, weights, _ = InfoBatchSampler(100, 60).draw(100, np.full(100, np.nan), np.random.default_rng(0))
+    places, weights, *_ = InfoBatchSampler(100, 60).draw(100, np.full(100, np.nan), np.random.default_rng(0))
     np.testing.assert_array_equal(np.sort(places), np.arange(100))
     np.testing.assert_array_equal(weights, np.ones(100))
 
@@ -450,7 +450,7 @@ def test_no_infobatch_weight_is_more_than_its_bound_times_another(max_r: float) 
         losses = np.r_[np.full(high, 2.0), np.full(low, 1.0)]
         for visits in range(1, n, max(1, n // 12)):
             sampler = InfoBatchSampler(n, visits, anneal=0.0, max_r=max_r)
-            places, weights, _ = sampler.draw(visits, losses, np.random.default_rng(0))
+            places, weights, *_ = sampler.draw(visits, losses, np.random.default_rng(0))
             assert len(set(places.tolist())) == visits
             assert weights.max() <= weights.min() / (1 - max_r) * (1 + 1e-6)
             assert weights.sum() == pytest.approx(n)
@@ -460,7 +460,7 @@ def test_no_infobatch_weight_is_more_than_its_bound_times_another(max_r: float) 
 
 def test_infobatch_keeps_every_sample_above_the_mean_loss_where_the_budget_allows() -> None:
     losses = np.r_[np.full(20, 5.0), np.full(80, 1.0)]
-    for places, weights, _ in drawn(InfoBatchSampler(100, 70, anneal=0.0), losses, draws=20):
+    for places, weights, *_ in drawn(InfoBatchSampler(100, 70, anneal=0.0), losses, draws=20):
         assert len(set(places.tolist())) == 70
         assert set(range(20)) <= set(places.tolist())
         np.testing.assert_array_equal(weights[places < 20], 1.0)
@@ -473,7 +473,7 @@ def test_infobatch_is_unbiased(k: int) -> None:
     losses = np.random.default_rng(3).exponential(size=100)
     sampler = InfoBatchSampler(100, k, anneal=0.0)
     sums, weight_of = [], np.zeros(100)
-    for places, weights, _ in drawn(sampler, losses, draws=4000):
+    for places, weights, *_ in drawn(sampler, losses, draws=4000):
         assert len(places) == k
         assert weights.sum() == pytest.approx(100)
         sums.append(weights @ losses[places])
