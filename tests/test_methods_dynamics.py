@@ -481,13 +481,13 @@ def test_infobatch_is_unbiased(k: int) -> None:
     error = np.std(sums) / np.sqrt(len(sums))
     assert abs(np.mean(sums) - losses.sum()) < 4 * error + 1e-9
     # Every sample's expected weight is 1. A visit has probability 1/w, so the variance of its weight is w − 1.
-    largest = max(weights.max() for _, weights, _ in drawn(sampler, losses, draws=50))
+    largest = max(weights.max() for _, weights, *_ in drawn(sampler, losses, draws=50))
     assert np.abs(weight_of / 4000 - 1).max() < 5 * np.sqrt(max(largest - 1, 0) / 4000) + 1e-9
 
 
 def test_infobatch_by_the_mean_keeps_the_step_size() -> None:
     losses = np.random.default_rng(3).exponential(size=100)
-    ((_, weights, _),) = drawn(InfoBatchSampler(100, 30, anneal=0.0, rescale="mean"), losses)
+    ((_, weights, *_),) = drawn(InfoBatchSampler(100, 30, anneal=0.0, rescale="mean"), losses)
     assert weights.mean() == pytest.approx(1.0)
 
 
