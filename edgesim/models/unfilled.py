@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,9 @@ def unfilled() -> Iterator[None]:
     Filling a large network would take seconds. Without numbers torch still works out each operation's form, in Python,
     which is a third of the time; here these operations do nothing.
     """
+    # Operations on meta tensors import it when they first need it, and its import tries functions on tensors: in torch
+    # 2.6 those would be meta tensors, too, and have no numbers.
+    importlib.import_module("torch._dynamo")
     with torch.device("meta"), _Skipping():
         yield
 
