@@ -202,6 +202,8 @@ def _variants(rows: Rows, kind: str, forms: list[dict[str, Any]]) -> list[str]:
     shown = ", ".join(decided)
     verdict = f"shown different from ours: {shown}" if decided else "no form is shown different from ours"
     verdict += ", all forms and keep ratios tested at once"
+    if own["seeds"].max() < 2:
+        verdict = "one seed has no interval, so that nothing is shown"
     head = [
         "form",
         *(f"{ratio}: − random" for ratio in ratios),
