@@ -12,6 +12,7 @@ from study.wording import SHOWN, shards, side, text
 
 from edgesim.analysis.claims import FAILS, HOLDS, OPEN
 from edgesim.analysis.intervals import Interval
+from edgesim.formatting import listed
 
 METHOD = "importance"
 DRAWS_FROM_ALL = (*STORES_ALL, "auto")
@@ -229,11 +230,12 @@ def _elsewhere(rows: Rows, gaps: dict[str, Interval]) -> str:
     """The gaps of the other methods, by number of settings: they do not compare with those above."""
     every, there = _settings_of(rows, METHOD), _everywhere(rows, gaps)
     told = [f"{NAMES.get(name, name)} {text(gap, False)} ({_settings_of(rows, name)} of {every})"
-            for name, gap in gaps.items() if name not in there]  # fmt: skip
-    unknown = [NAMES.get(name, name) for name in there if not gaps[name].is_known]
+            for name, gap in gaps.items() if name not in there and gap.is_known]  # fmt: skip
+    unknown = [NAMES.get(name, name) for name, gap in gaps.items() if not gap.is_known]
     apart = f" In some settings only, so not comparable: {', '.join(told)}." if told else ""
     lacks = "no (device, seed) pair has a partner of equal cost in every setting"
-    return apart + (f" Not told for {' and '.join(unknown)}: {lacks}." if unknown else "")
+    own = " `auto` is compared in its own settings above." if {"auto", "auto-subset"} & set(gaps) else ""
+    return apart + (f" Not told for {listed(unknown)}: {lacks}." if unknown else "") + own
 
 
 def _against_random(rows: Rows, at: str) -> dict[str, Interval]:
