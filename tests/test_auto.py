@@ -237,6 +237,13 @@ def test_the_hold_out_decides_whether_losses_are_followed(learnt: float, hopeles
     assert not by_loss or not set(kept.places) & set(order[10 : 10 + hopeless])  # the largest fifth is left out
 
 
+def test_losses_of_zero_are_no_reason_to_follow_them() -> None:
+    """A network of one class has no other."""
+    sampler = PassThenSubset(20, 4, 30, 5, Classes(np.zeros(20, np.int64)), "why")
+    kept = sampler.subset(np.zeros(20), np.arange(20), RNG(0))
+    assert kept.notes == {"hold_out_loss": 1.0, "hold_out_hopeless": 0.0, "auto": f"{AT_RANDOM}: why"}
+
+
 def test_a_subset_without_wrong_labels_is_what_the_hold_out_leads_to(make_scenario: Make, tmp_path: Path) -> None:
     """Of 30 % wrong labels, half or fewer stay where the hold-out shows them; clean labels are drawn from at random."""
     given = {"pruning__methods": [{"name": "auto", "storage": "subset"}], "pruning__keep_ratio": [0.5]}

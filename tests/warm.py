@@ -1,4 +1,4 @@
-"""Processes of tests that are forks of one which has imported edgesim, torch and Ray (`warm_server`).
+"""Processes of tests that are forks of one which has imported edgesim and torch (`warm_server`).
 
 Tests of imports, of signals during them, and of what an installed script does start theirs anew.
 """

@@ -90,8 +90,9 @@ class PassThenSubset:
         untrained = float(losses[order[: self.batch_size]].mean())
         held_out = losses[order[self.size // 2 :]]
         hopeless = float((held_out > untrained).mean())
-        facts = {"hold_out_loss": float(np.median(held_out)) / untrained, "hold_out_hopeless": hopeless}
-        if facts["hold_out_loss"] > LEARNT or hopeless < HOPELESS:
+        learnt = float(np.median(held_out)) / untrained if untrained > 0 else 1.0  # of one class all losses are 0
+        facts = {"hold_out_loss": learnt, "hold_out_hopeless": hopeless}
+        if learnt > LEARNT or hopeless < HOPELESS:
             chosen = class_balanced_top_k(rng.random(self.size), labels, self.kept)
             return Kept(chosen, {**facts, "auto": f"{AT_RANDOM}: {self.why}"})
         scored = ScoredShard(losses, labels, None, lambda purpose: rng)
