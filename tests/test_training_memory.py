@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 
 import numpy as np
 import pytest
 import torch
+import training_peaks
 from torch import nn
-from torch._C._profiler import _EventType
-from torch.profiler import ProfilerActivity, profile
+from training_peaks import IMAGES, SIGNALS
+from warm import Process, Server
 
-from edgesim.models import MODELS, resolve
+from edgesim.models import MODELS
 from edgesim.models.kernel_memory import Sizes, kernel_bytes, moments
 from edgesim.models.training_memory import _peaks, training_memory
 from edgesim.models.workload import count
 from edgesim.tasks import NetworkForm
-from edgesim.training.array_inputs import ArrayInputs
-from edgesim.training.classification import ClassificationTask
-from edgesim.training.loop import Streams, Subset, fit
-from edgesim.training.optim import FusedSgd
-from edgesim.training.settings import Training
 from edgesim.work import LiveBytes, TrainingMemory, Workload
-
-Shape = tuple[int, int, int]
 
 
 def test_two_linear_layers_by_hand() -> None:
@@ -180,91 +172,26 @@ def test_a_workload_keeps_its_memory_in_files() -> None:
         Workload(1.0, 1.0, 1, 4).peak_training_bytes(1, 0)
 
 
-def real_peak(model: nn.Module, shape: Shape, settings: Training, steps: int = 2) -> int:
-    """Most bytes alive in some steps of the training loop, as torch's allocator tells its profiler."""
-    rng, n, channels = np.random.default_rng(0), settings.batch_size * steps, shape[0]
-    images = rng.integers(0, 256, (n, *shape[1:], channels), dtype=np.uint8)
-    inputs = ArrayInputs(images, (np.full(channels, 0.5), np.ones(channels)), "cpu")
-    task = ClassificationTask(inputs, rng.integers(0, 10, n), 10)
-    return most_alive(model, lambda: fit(model, task, Subset(np.arange(n)), settings, Streams(0, 0, "memory")))
+@pytest.fixture(scope="module")
+def peaks(warm: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[int]]:
+    """Name of a case -> most bytes alive in steps of its training, one for each of its settings."""
+    process = Process(warm, training_peaks.__file__, cwd=tmp_path_factory.mktemp("peaks"), ONEDNN_MAX_CPU_ISA="AVX2")
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    found: dict[str, list[int]] = json.loads(output.splitlines()[-1])
+    return found
 
 
-def most_alive(model: nn.Module, train: Callable[[], object]) -> int:
-    """Most bytes alive while `train` trains the model, weights among them."""
-    held = sum(one.numel() * one.element_size() for one in (*model.parameters(), *model.buffers()))
-    gc.collect()  # the optimiser of the training before would be freed on the way
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-        train()
-    events, changes = list(profiled.profiler.kineto_results.experimental_event_tree()), []
-    while events:
-        event = events.pop()
-        events += event.children
-        if event.typed[0] == _EventType.Allocation:
-            changes.append((event.start_time_ns, event.typed[1].alloc_size))
-    return held + int(np.cumsum([size for _, size in sorted(changes, key=lambda change: change[0])]).max())
+@pytest.mark.parametrize("name", IMAGES)
+def test_the_peak_is_that_of_the_training_loop(name: str, peaks: dict[str, list[int]]) -> None:
+    case = IMAGES[name]
+    counted = count(case.build, NetworkForm(case.shape, 10))
+    found = [counted.peak_training_bytes(one.batch_size, one.optimizer_states) for one in case.settings]
+    assert found == pytest.approx(peaks[name], rel=0.05)
 
 
-SGD = {"optimizer": "sgd"}
-CASES = [
-    ("mlp", (1, 28, 28), {8: {}, 32: SGD, 128: SGD | {"momentum": 0.0}}),
-    ("mlp", (3, 32, 32), {8: {}, 128: {}}),
-    ("small-cnn", (1, 28, 28), {8: {}, 32: SGD, 128: {}}),
-    ("small-cnn", (3, 32, 32), {32: SGD | {"momentum": 0.0}}),
-    ("resnet8", (3, 32, 32), {4: {}, 16: SGD, 32: {}}),
-    ("mobilenet-v2", (3, 32, 32), {2: {}, 4: SGD}),
-    ("resnet18", (3, 16, 16), {4: {}}),
-]
-
-
-@pytest.mark.parametrize(("name", "shape", "settings"), CASES, ids=[f"{case[0]}-{case[1][0]}" for case in CASES])
-def test_the_peak_is_that_of_the_training_loop(name: str, shape: Shape, settings: dict[int, dict[str, object]]) -> None:
-    def build() -> nn.Module:
-        return resolve(name)().build(shape, 10)
-
-    counted = count(build, NetworkForm(shape, 10))
-    for batch_size, given in settings.items():
-        training = Training(epochs=1, batch_size=batch_size, **given)  # type: ignore[arg-type]
-        found = counted.peak_training_bytes(batch_size, training.optimizer_states)
-        assert found == pytest.approx(real_peak(build(), shape, training), rel=0.05), batch_size
-
-
-class LastState(nn.Module):
-    """An LSTM, and a linear output at the last step."""
-
-    def __init__(self, inputs: int, classes: int) -> None:
-        super().__init__()
-        self.recurrent, self.fc = nn.LSTM(inputs, 48, batch_first=True), nn.Linear(48, classes)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.fc(self.recurrent(x.transpose(1, 2))[0][:, -1])
-
-
-@pytest.mark.parametrize(
-    ("name", "form", "batch_size"),
-    [
-        ("cnn1d", NetworkForm((3, 80), 6), 32),
-        ("gru", NetworkForm((3, 40), 6), 16),
-        ("lstm", NetworkForm((3, 40), 6), 32),
-        ("lstm", NetworkForm((3, 20), 6), 8),
-        ("cnn1d", NetworkForm((3, 20), 6), 8),
-        ("tiny-transformer", NetworkForm((3, 80), 6), 8),
-        ("tiny-transformer", NetworkForm((32,), 4, tokens=True), 64),
-        ("ds-cnn", NetworkForm((1, 16, 24), 4), 16),
-    ],
-    ids=str,
-)
-def test_the_peak_of_signals_is_that_of_a_step(name: str, form: NetworkForm, batch_size: int) -> None:
-    def build() -> nn.Module:
-        sizes = form.input_shape, form.num_outputs
-        return LastState(form.input_shape[0], form.num_outputs) if name == "lstm" else resolve(name)().build(*sizes)
-
-    model = build()
-
-    def train() -> None:
-        x = torch.zeros(batch_size, *form.input_shape, dtype=torch.int64 if form.tokens else torch.float32)
-        loss = nn.functional.cross_entropy(model(x), torch.zeros(batch_size, dtype=torch.int64))
-        loss.backward()
-        FusedSgd(model.parameters(), 0.0, 0.0, False).step(0.1)
-
-    found = count(build, form).peak_training_bytes(batch_size, 0)
-    assert found == pytest.approx(most_alive(model, train), rel=0.05)
+@pytest.mark.parametrize("name", SIGNALS)
+def test_the_peak_of_signals_is_that_of_a_step(name: str, peaks: dict[str, list[int]]) -> None:
+    case = SIGNALS[name]
+    found = count(case.build, case.form).peak_training_bytes(case.batch_size, 0)
+    assert [found] == pytest.approx(peaks[name], rel=0.05)
