@@ -43,14 +43,18 @@ RUN_INFO: dict[str, Any] = {
 """the least that run.json holds"""
 
 LONGEST_FIRST = (
-    "test_page_browser", "test_run", "test_hosts", "test_docs", "test_cli", "test_stacked", "test_calibration",
-    "test_compare", "test_moving", "test_stops", "test_shipped", "test_strangers", "test_truth", "test_report",
-    "test_pictures", "test_outcome", "test_single_ratio", "test_verdict", "test_training_memory", "test_cluster",
-    "test_datasets", "test_host_calibration", "test_rules", "test_task_metrics", "test_fuzz", "test_models",
-    "test_planning", "test_figures", "test_training", "test_detection_run", "test_signal_models", "test_adapruner",
-    "test_detection_models", "test_detection_counts", "test_shipped_pages", "test_repeats", "test_verification",
-    "test_natural_partitions", "test_array_columns", "test_repricing", "test_data_notes", "test_expected_cost",
-    "test_tune", "test_held_out", "test_voc", "test_meta_outputs", "test_workload", "test_data_bounds",
+    "test_page_browser", "test_run", "test_compare", "test_docs", "test_hosts", "test_calibration", "test_cli",
+    "test_report", "test_stops", "test_expected_cost", "test_planning", "test_strangers", "test_truth", "test_tune",
+    "test_host_calibration", "test_stacked", "test_pictures", "test_repeats", "test_adapruner_study", "test_verdict",
+    "test_datasets", "test_fuzz", "test_trackers", "test_moving", "test_repricing", "test_cluster",
+    "test_equal_cost_page", "test_adapruner", "test_shipped_pages", "test_rules", "test_task_metrics", "test_outcome",
+    "test_models", "test_sweeps", "test_training_memory", "test_shipped", "test_ranked_samples", "test_verification",
+    "test_scenario", "test_single_ratio", "test_own_test_samples", "test_figures", "test_tables",
+    "test_edge_paper_study", "test_intervals", "test_data_notes", "test_emulator", "test_run_identity",
+    "test_detection_counts", "test_operations", "test_paper_output", "test_meta_outputs", "test_export", "test_auto",
+    "test_answers", "test_methods_dynamics", "test_predict_job", "test_detection_run", "test_transfer",
+    "test_data_bounds", "test_profiles", "test_array_columns", "test_huggingface", "test_layering", "test_workload",
+    "test_detection_models", "test_runs_at_a_glance",
 )  # fmt: skip
 """files of many seconds: begun first, so that no worker is left with one when the others have ended"""
 
