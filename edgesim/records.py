@@ -78,6 +78,8 @@ class Selection:
     """facts of a method to keep with the trial, for example the ratio that its own threshold gave"""
     epoch_sampler: Any = None
     """choice of a dynamic method in training (`training.sampling.EpochSampler`); None = all positions in every epoch"""
+    settles_on: int | None = None
+    """samples of the subset that `epoch_sampler` names while it trains (`Draw.kept`); None = it names none"""
 
 
 class Trial(NamedTuple):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from dataclasses import replace
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,8 +17,9 @@ import pytest
 
 import edgesim
 from edgesim.data.dataset import Dataset
+from edgesim.models import MODELS
 from edgesim.planning.run_plan import plan_run
-from edgesim.pruning import base
+from edgesim.pruning import base, selection
 from edgesim.pruning.auto import Auto
 from edgesim.pruning.class_even import Classes, even_draw, even_order
 from edgesim.pruning.full_passes import Passes
@@ -25,7 +28,11 @@ from edgesim.pruning.pass_then_subset import AT_RANDOM, BY_LOSS, PassThenSubset
 from edgesim.runtime import SerialExecutor
 from edgesim.scenario.experiment import load_dataset
 from edgesim.scenario.loading import Scenario
-from edgesim.training.sampling import Draw
+from edgesim.training.array_inputs import ArrayInputs
+from edgesim.training.classification import ClassificationTask
+from edgesim.training.loop import Streams, Subset, fit
+from edgesim.training.sampling import Draw, Kept, Visits
+from edgesim.training.settings import Training
 
 Make = Callable[..., Scenario]
 LABELS = np.repeat([0, 1, 2], [12, 6, 2])
@@ -219,6 +226,70 @@ def test_draws_after_the_pass_are_of_the_kept_samples_alone() -> None:
     later = list(draws)
     assert all(draw.in_order and sorted(draw.places) == later[0].kept.places.tolist() for draw in later)
     assert counts(later[0].kept.places) == [2, 2, 1]  # 3, 1.5 and 0.5, rounded to 3, 2 and 0; every class keeps one
+
+
+@dataclass(frozen=True)
+class Settling:
+    """Visits six samples, then two; what it names after the first pass is up to the test."""
+
+    named: tuple[int, ...] | None
+    later: tuple[int, ...] = (1, 4)
+
+    def visits(self, epochs: int) -> Visits:
+        return ((6,), (2,))
+
+    def draws(self, epochs: int, losses: np.ndarray, rng: np.random.Generator) -> Iterator[Draw]:
+        yield Draw(np.arange(6))
+        yield Draw(np.array(self.later), kept=None if self.named is None else Kept(np.array(self.named), {}))
+
+
+@pytest.mark.parametrize(
+    ("sampler", "settles_on", "words"),
+    [
+        (Settling((1, 4)), 2, None),
+        (Settling(None), None, None),
+        (Settling(None), 2, "named no subset; wanted: a draw that names 2 places in `kept`"),
+        (Settling((1, 4)), None, "named a subset of 2 places; allowed: none, as `choose` does not say"),
+        (Settling((1, 4, 5)), 2, "named a subset of 3 places; allowed: 2 sorted unique places"),
+        (Settling((4, 1)), 2, "allowed: 2 sorted unique places"),
+        (Settling((4, 4)), 2, "allowed: 2 sorted unique places"),
+        (Settling((1, 6)), 2, "allowed: 2 sorted unique places"),
+        (Settling((-1, 4)), 2, "allowed: 2 sorted unique places"),
+        (Settling((1, 5)), 2, "gave samples outside the subset that it had named"),
+    ],
+)
+def test_a_subset_that_is_named_in_training_is_held_to_its_size(
+    sampler: Settling, settles_on: int | None, words: str | None
+) -> None:
+    """Else a record would say that all samples are kept, or other ones than training uses."""
+    images = RNG(0).integers(0, 256, (6, 4, 4, 1), dtype=np.uint8)
+    inputs = ArrayInputs(images, (np.full(1, 0.5), np.ones(1)), "cpu")
+    task = ClassificationTask(inputs, np.arange(6) % 2, 2)
+    subset, model = Subset(np.arange(6), None, sampler, settles_on), MODELS["mlp"](hidden=()).build((1, 4, 4), 2)
+    arguments = model, task, subset, Training(epochs=2, batch_size=4), Streams(0, 0, "training")
+    if words is not None:
+        with pytest.raises(ValueError, match=re.escape(words)):
+            fit(*arguments)
+        return
+    kept = fit(*arguments).kept
+    assert (None if kept is None else kept.places.tolist()) == (None if settles_on is None else [1, 4])
+
+
+@pytest.mark.parametrize(("sampler", "dynamic"), [(None, False), (Settling((1, 4)), True)])
+def test_a_method_that_settles_has_a_sampler_and_stores_a_subset(sampler: Settling | None, dynamic: bool) -> None:
+    @dataclass(frozen=True)
+    class Own(base.Method):
+        dynamic: ClassVar[bool] = True
+
+        def is_dynamic_on(self, shard: base.Shard) -> bool:
+            return dynamic
+
+        def choose(self, context: base.ScoreContext, k: int) -> base.SubsetChoice:
+            return base.SubsetChoice(np.arange(6), epoch_sampler=sampler, settles=True)
+
+    shard = base.Shard(6, np.arange(6) % 2, 2, 4, 1, 2)
+    with pytest.raises(ValueError, match=r"Own.choose says `settles=True`: it must give an"):
+        selection.choose(Own(), SimpleNamespace(shard=shard), [0.34])
 
 
 @pytest.mark.parametrize(("learnt", "hopeless", "by_loss"), [(0.5, 2, True), (0.5, 1, False), (1.9, 2, False)])

@@ -161,10 +161,16 @@ def test_own_model_and_data_of_the_documentation_run(tmp_path: Path, monkeypatch
     document = {
         "dataset": {"name": "sensors:Sensors", "samples": 200}, "partition": "iid", "model": "nets:TinyNet",
         "fleet": {"groups": [{"profile": "slow-pi.yaml", "count": 2}]}, "training": {"epochs": 2},
-        "pruning": {"methods": ["full", {"name": "middle:Middle", "label": "middle"}], "keep_ratio": 0.5},
+        "pruning": {"methods": ["full", {"name": "middle:Middle", "label": "middle"}, "settling:Hardest"],
+                    "keep_ratio": 0.5},
     }  # fmt: skip
-    run = edgesim.run(edgesim.load_scenario(document), tmp_path / "run", executor=SerialExecutor())
+    scenario = edgesim.load_scenario(document)
+    run = edgesim.run(scenario, tmp_path / "run", executor=SerialExecutor())
     assert set(run.records["status"]) == {"ok"}
+    assert run.records.groupby("method")["subset_size"].unique().map(list).tolist() == [[80], [40], [40]]
+    planned = edgesim.plan(scenario)
+    for column in ("device_energy_j", "storage_bytes", "subset_size"):
+        assert run.records[column].tolist() == planned[column].tolist()
     assert set(run.records["profile"]) == {"slow-pi"}
 
 

@@ -81,7 +81,12 @@ def _chosen_for(method: Method, context: ScoreContext, k: int) -> ChargedSubset:
         raise ValueError(
             f"{name}.choose gave an epoch sampler, so the class must say so: `dynamic: ClassVar[bool] = True`"
         )
-    k = context.shard.size if choice.settles else method.kept_samples(context.shard, k)
+    if choice.settles and (choice.epoch_sampler is None or dynamic):
+        raise ValueError(
+            f"{name}.choose says `settles=True`: it must give an epoch sampler, which names the subset, and "
+            "`is_dynamic_on` must return False, as the device stores k samples in the end"
+        )
+    budget, k = k, context.shard.size if choice.settles else method.kept_samples(context.shard, k)
     order = np.argsort(choice.positions, kind="stable")
     positions = np.asarray(choice.positions, dtype=np.int64)[order]
     within = (
@@ -97,7 +102,9 @@ def _chosen_for(method: Method, context: ScoreContext, k: int) -> ChargedSubset:
     weights = None if choice.weights is None else np.asarray(choice.weights, dtype=np.float64)[order]
     sorted_choice = replace(choice, positions=positions, weights=weights)
     # A dynamic method counts its own comparisons, draw by draw.
-    return _charged(sorted_choice, context, 0 if dynamic else int(selection_comparisons(context.shard.size)), wall_s)
+    charged = _charged(sorted_choice, context, 0 if dynamic else int(selection_comparisons(context.shard.size)), wall_s)
+    settles_on = budget if choice.settles else None
+    return replace(charged, selection=replace(charged.selection, settles_on=settles_on))
 
 
 def _check_type(method: Method, member: str, returned: object, expected: type) -> None:

@@ -205,7 +205,7 @@ class EdgeDevice:
         if prepared.initial_state is not None:
             model.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in prepared.initial_state.items()})
         chosen = prepared.selection
-        subset = loop.Subset(chosen.positions, chosen.weights, chosen.epoch_sampler)
+        subset = loop.Subset(chosen.positions, chosen.weights, chosen.epoch_sampler, chosen.settles_on)
         if prepared.counted_epochs:
             n = len(spec.shard)
             counted = WarmupThenSubset(n, prepared.counted_epochs, chosen.positions, chosen.weights)

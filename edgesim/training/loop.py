@@ -87,6 +87,8 @@ class Subset:
     weights: FloatArray | None = None
     """scaled to a mean of one, so that they change no step size"""
     epoch_sampler: EpochSampler | None = None
+    settles_on: int | None = None
+    """samples of the subset that the sampler has to name while it trains; None = it may name none"""
     schedule_by_epochs: bool = False
     """the learning rate follows the share of the epochs, whatever the steps of each; else the share of all steps"""
 
@@ -147,6 +149,7 @@ def fit(
             fitting.hooks.after_epoch(epochs[-1])
         if ended:
             break
+    fitting.check_end()
     trace = StepTrace.of_batches("train", fitting.batch_sizes)
     work = Work(train_samples=trace.samples, steps=len(fitting.batch_sizes))
     return FitResult(tuple(epochs), work, trace, fitting.distinct, fitting.kept)
@@ -189,6 +192,13 @@ class _Fitting:
         """Different samples visited so far; without a sampler the first epoch visits all."""
         return int((~np.isnan(self.last_losses)).sum()) if self.subset.epoch_sampler else len(self.positions)
 
+    def check_end(self) -> None:
+        """Refuse a sampler that was to name a subset and has not: all samples would be recorded as kept."""
+        if self.subset.settles_on is not None and self.kept is None:
+            name = type(self.subset.epoch_sampler).__name__
+            wanted = f"a draw that names {self.subset.settles_on} places in `kept`, as `choose` says `settles=True`"
+            raise ValueError(f"{name}.draws named no subset; wanted: {wanted}")
+
     def run_epoch(self, epoch: int) -> bool:
         """One epoch; True where a hook ended the training."""
         self.epoch_start = len(self.batch_sizes)
@@ -213,10 +223,22 @@ class _Fitting:
         seen.flags.writeable = False
         for places, weights, in_order, kept in sampler.draws(self.settings.epochs, seen, streams.draws()):
             self.kept = kept or self.kept
+            self._check_settled(places, kept)
             shuffle = np.arange(len(places)) if in_order else self.order.permutation(len(places))
             shuffled = None if weights is None else np.asarray(weights[shuffle], dtype=np.float32)
             scaled = None if shuffled is None else torch.as_tensor(shuffled, device=self.device)
             yield torch.as_tensor(places[shuffle], device=self.device), scaled
+
+    def _check_settled(self, places: IntArray, kept: Kept | None) -> None:
+        """Hold a draw to the subset that the sampler has named, and a subset to its size: it is what is recorded."""
+        name, k = type(self.subset.epoch_sampler).__name__, self.subset.settles_on
+        if kept is not None:
+            inside = bool((kept.places >= 0).all() and (kept.places < len(self.positions)).all())
+            if k is None or len(kept.places) != k or not inside or (np.diff(kept.places) <= 0).any():
+                wanted = "none, as `choose` does not say `settles=True`" if k is None else f"{k} sorted unique places"
+                raise ValueError(f"{name}.draws named a subset of {len(kept.places)} places; allowed: {wanted}")
+        if self.kept is not None and not np.isin(places, self.kept.places).all():
+            raise ValueError(f"{name}.draws gave samples outside the subset that it had named in `Draw.kept`")
 
     def _next(self, count: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The next draw, which must be of `count` samples: work was planned and priced by that."""
