@@ -103,6 +103,9 @@ def test_damaged_missing_and_empty_folders(made: Runs, tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_the_command_that_goes_on(made_by: str, again: str) -> None:
+    retried = resume_command({"command": made_by}, Path("runs/x"), "--resume --retry-failed")
+    in_python = "edgesim.run(scenario, 'runs/x', resume=edgesim.api.Resume(retry_failed=True)) in Python"
+    assert retried == (in_python if again.endswith("in Python") else f"{again} --retry-failed")
     assert resume_command({"command": made_by}, Path("runs/x")) == again
 
 

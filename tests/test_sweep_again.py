@@ -60,14 +60,43 @@ def test_failed_trials_of_a_sweep_are_tried_again(tmp_path, monkeypatch):
     assert min(failed) > 0
     assert f"--resume --retry-failed tries all {sum(failed)} failed trials again" in first.stderr
     monkeypatch.delenv("FLAKY_FAILS")
+    (tmp_path / "flaky.py").write_text(FLAKY.replace("arange(", "arange(0, "))
+    changed = command(*again, "--resume", "--retry-failed", cwd=tmp_path)
+    assert changed.returncode == 1
+    assert "own_modules" in changed.stderr
+    assert "--accept-changes" in changed.stderr
+    alone = command(*again, "--accept-changes", cwd=tmp_path)
+    assert alone.returncode == 2
+    assert "--accept-changes goes on with a sweep; give --resume, too" in alone.stderr
     assert " 0 trials to run" in " " + command(*again, "--resume", "--dry-run", cwd=tmp_path).stdout.split("\n")[1]
-    retried = command(*again, "--resume", "--retry-failed", cwd=tmp_path)
+    retried = command(*again, "--resume", "--retry-failed", "--accept-changes", cwd=tmp_path)
     assert retried.returncode == 0, retried.stdout
     assert f"\n{sum(failed)} trials to run" in retried.stdout
     assert all((Run(point).records["status"] == "ok").all() for point in points)
     assert set(pd.read_parquet("out/sweep.parquet")["status"]) == {"ok"}
     told = json.loads((tmp_path / "out" / "sweep.json").read_text())
     assert told["estimated_beside_others_s"] >= told["estimated_s"] > 0
+
+
+def test_notes_on_data_are_said_once(tmp_path, monkeypatch):
+    """Both points read the same file, whose features are not named."""
+    monkeypatch.setattr(estimate, "MEASURE_S", 0.02)
+    rows = [f"{step},{step % 7},{step % 2}" for step in range(120)]
+    (tmp_path / "rows.csv").write_text("\n".join(["time,value,label", *rows]) + "\n")
+    document = {
+        **DOCUMENT, "dataset": {"name": "csv", "root": "rows.csv", "label": "label", "test_share": 0.2},
+        "partition": "iid", "training": {"epochs": 1, "batch_size": 64}, "seeds": [0],
+        "pruning": {"methods": ["random"], "keep_ratio": 0.5},
+    }  # fmt: skip
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    words = ("sweep", "s.yaml", "--over", "model.hidden=[4],[8]", "--serial", "--out")
+    for out, more in (("one", ()), ("two", ("--no-progress",))):
+        done = command(*words, out, *more, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        said = [line for line in done.stderr.splitlines() if line.startswith("data: ")]
+        assert len(said) == len(set(said)) > 0
+        for point in sorted(path for path in (tmp_path / out).iterdir() if path.is_dir()):
+            assert [f"data: {note}" for note in Run(point).info["data_notes"]] == said
 
 
 def test_programs_that_compute_get_equal_shares_of_the_cpus(monkeypatch):

@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,26 @@ def test_the_page_and_other_commands_take_the_folder(swept: tuple[Path, sweeps.S
     compared = json.loads(command("compare", str(out), "--json").stdout)
     assert "differences" in json.dumps(compared)
     assert len(json.loads(command("runs", str(out), "--json").stdout)) == 4
+
+
+def test_points_without_results_are_left_out_of_a_comparison(swept: tuple[Path, sweeps.Sweep], tmp_path: Path) -> None:
+    out, (first, *others) = tmp_path / "out", swept[1].points
+    shutil.copytree(swept[0], out)
+    shutil.rmtree(out / others[0].name)
+    for file in (out / others[1].name).iterdir():
+        if file.name != "run.json":
+            file.unlink()
+    begun = json.loads((out / others[1].name / "run.json").read_text())
+    (out / others[1].name / "run.json").write_text(json.dumps({**begun, "status": "interrupted"}))
+    compared = command("compare", str(out), "--json")
+    assert compared.returncode == 0, compared.stderr
+    left_out = f"{others[0].name}, {others[1].name}"
+    assert f"{out}: left out, as no trial ended well yet: {left_out}" in compared.stderr
+    assert others[2].name in compared.stdout
+    shutil.rmtree(out / others[2].name)
+    alone = command("compare", str(out))
+    assert alone.returncode == 2
+    assert f"nothing to compare {out / first.name} with" in " ".join(alone.stderr.split())
 
 
 @pytest.mark.usefixtures("ray_started")

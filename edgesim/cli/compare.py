@@ -98,7 +98,20 @@ def _with_points(paths: list[Path]) -> list[Path]:
     for path in paths:
         with _argument_faults():
             is_sweep = path.is_dir() and sweep_folder.is_sweep(path)
-            found += [run.path for run in sweep_folder.runs_of(path).values()] if is_sweep else [path]
+            found += _points_with_results(path) if is_sweep else [path]
+    return found
+
+
+def _points_with_results(folder: Path) -> list[Path]:
+    """Runs of the points of a sweep that have a trial that ended well; the others are named."""
+    from edgesim.results import sweep_folder
+
+    runs = sweep_folder.runs_of(folder)
+    found = [run.path for run in runs.values() if (run.records["status"] == "ok").any()]
+    names = [point["folder"] for point in sweep_folder.read(folder)["points"]]
+    left_out = [name for name in names if folder / name not in found]
+    if left_out:
+        echo(f"{folder}: left out, as no trial ended well yet: {', '.join(left_out)}", err=True)
     return found
 
 

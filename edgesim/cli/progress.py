@@ -17,7 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from edgesim.api import Silent
+from edgesim import api
 from edgesim.cli import terminal_table
 from edgesim.cli.app import echo
 from edgesim.formatting import n_of, visible
@@ -27,12 +27,30 @@ from edgesim.tasks import ACCURACY, metric_in
 LINE_EVERY_S = 10.0
 
 
-class NotesOnly(Silent):
+class NotesOnly(api.Silent):
     """No progress, only the notes that a person should see."""
 
     def note(self, line: str) -> None:
         """Print a note that a person should see."""
         echo(line, err=True)
+
+
+class NotesOnce:
+    """Progress of one of several runs on the same data: what was said on data and methods is not said again."""
+
+    ABOUT = "data: ", "methods: "
+
+    def __init__(self, shown: api.Progress, said: set[str]):
+        """Take the receiver, and the notes of the runs before, to which this one's are added."""
+        self._shown, self._said = shown, said
+        self.start, self.record, self.stop = shown.start, shown.record, shown.stop
+
+    def note(self, line: str) -> None:
+        """Show a note, unless it is on data or methods and was shown before."""
+        if line.startswith(self.ABOUT) and line in self._said:
+            return
+        self._said.add(line)
+        self._shown.note(line)
 
 
 def watcher() -> Watcher:

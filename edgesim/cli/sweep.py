@@ -40,6 +40,12 @@ def sweep(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="With --resume: run trials again that failed by themselves, too.")
     ] = False,
+    accept_changes: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changes", help="With --resume: go on although code, packages, profiles or data changed."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print points, trials and the estimated time, and end.")
     ] = False,
@@ -59,6 +65,8 @@ def sweep(
         raise typer.BadParameter("--resume goes on with a sweep; name its folder with --out")
     if retry_failed and not resume:
         raise typer.BadParameter("--retry-failed needs --resume: a new sweep has no failed trials")
+    if accept_changes and not resume:
+        raise typer.BadParameter("--accept-changes goes on with a sweep; give --resume, too")
     from edgesim.cli import stop_signals
     from edgesim.scenario import sweeps
 
@@ -77,7 +85,7 @@ def sweep(
     started, data = time.perf_counter(), sweep_run.DataOfPoints()
     echo(f"{loaded.name}: {sweeps.summary(loaded)}")
     workers = 1 if serial else hosts or sweep_run.hosts_here()
-    again = Resume(retry_failed=retry_failed) if resume else None
+    again = Resume(accept_changes, retry_failed) if resume else None
     expected = sweep_run.estimated(loaded, data, (place, again), workers, not serial)
     spent_s = time.perf_counter() - started
     echo(
@@ -104,7 +112,7 @@ def _run(
     from edgesim.sessions.sweep_run import SweepOptions, run_sweep
 
     serial, hosts, again, no_progress = how
-    started = time.perf_counter()
+    started, said = time.perf_counter(), set[str]()
     lasting = None if serial else runtime.RayExecutor(hosts, lasting=True)
     stop_signals.interrupting(also_others=True)  # Ray's handler for SIGTERM would print a stack
 
@@ -113,9 +121,9 @@ def _run(
 
     def watcher(point: Point) -> Progress:
         if no_progress:
-            return progress.NotesOnly()
+            return progress.NotesOnce(progress.NotesOnly(), said)
         echo(f"{point.name}", err=True)
-        return progress.watcher()
+        return progress.NotesOnce(progress.watcher(), said)
 
     options: SweepOptions = SweepOptions(executor, watcher, again)
     try:

@@ -113,7 +113,7 @@ def resume_command(info: dict[str, Any], path: Path, options: str = "--resume") 
         words = shlex.split(str(info.get("command", "")))
     except ValueError:  # a quote without its end
         words = []
-    of_sweep = words[:2] == ["edgesim", "sweep"] and options == "--resume"
+    of_sweep = words[:2] == ["edgesim", "sweep"]
     path = path.parent if of_sweep else path
     if words[:2] != ["edgesim", "run"] and not of_sweep:
         how = "True" if options == "--resume" else "edgesim.api.Resume(retry_failed=True)"
