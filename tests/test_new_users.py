@@ -4,8 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from commands import command
+from conftest import DOCUMENT
 from test_verdict import fleet
 
+import edgesim
+from edgesim import report
 from edgesim.analysis.guessing import Guess, guess_in
 from edgesim.analysis.verdict import verdict_of
 from edgesim.data.datasets import load as load_dataset
@@ -16,6 +20,7 @@ from edgesim.hardware.loading import load as load_profile
 from edgesim.pruning.base import Scoring
 from edgesim.pruning.selection import choose
 from edgesim.results import power_scopes, run_info
+from edgesim.runtime import SerialExecutor
 
 DIGITS = guess(np.repeat(np.arange(10), 36)[:355])  # classes of 36 samples, one of 31
 
@@ -86,6 +91,22 @@ def test_fleets_whose_watts_are_of_unlike_parts_are_noted():
     assert power_scopes.difference_in_words({"pis": [pi], "more": [pi, pi]}) == []
     mixed = power_scopes.difference_in_words({"a": [pi, phone], "b": [phone, pi]})
     assert "a: the device behind its supply or battery and the device at its socket" in mixed[0]
+
+
+def test_a_fleet_whose_watts_are_of_unlike_parts_is_noted_on_page_and_plan(tmp_path):
+    groups = [{"profile": name, "count": 1} for name in ("raspberry-pi-4b", "pixel-7", "jetson-nano")]
+    said = "Energies of the whole fleet add watts of unlike parts: the device at its socket (raspberry-pi-4b"
+    for some, unlike in ((groups, True), (groups[:1], False)):
+        scenario = edgesim.load_scenario({**DOCUMENT, "fleet": {"groups": some}, "training": {"epochs": 1}})
+        run = edgesim.run(scenario, tmp_path / str(unlike), executor=SerialExecutor())
+        assert set(run.info["power_scopes"]) == {one["profile"] for one in some}
+        page = report.write(run, tmp_path / "page.md").read_text()
+        assert (said in page) is unlike
+        (tmp_path / "s.yaml").write_text(scenario.to_yaml())
+        plan = command("plan", str(tmp_path / "s.yaml"))
+        assert plan.returncode == 0, plan.stderr
+        assert (said in " ".join(plan.stdout.split())) is unlike
+        assert ("(pixel-7). Those of a profile compare." in page) is unlike
 
 
 def test_a_missing_folder_is_named_by_the_key_of_its_reader(tmp_path):

@@ -178,7 +178,7 @@ def _on_fleets(run: Run, files: list[Path], others: dict[str, Run], command: str
     on = {name: repricing.on_fleet(run, file) for name, file in zip(priced, files, strict=True)}
     if len(files) == 1:
         priced = {OWN_FLEET: run.records, **priced}
-        on = {OWN_FLEET: power_scopes.own_scenario(run), **on}
+        on = {OWN_FLEET: repricing.own_scenario(run), **on}
     texts = {name: validation.dump(scenario.document["fleet"]) for name, scenario in on.items()}
     notes = power_scopes.difference_in_words({name: scenario.fleet.devices for name, scenario in on.items()})
     return comparison_page.of_fleets(run, priced, texts, command, notes)

@@ -182,6 +182,10 @@ def print_plan(plan: FleetPlan) -> None:
     if plan.full.repeats > 1:
         echo(f"the price of a trial has one scoring and {plan.full.repeats:,} trainings (training.repeats)")
     echo(f"{n_of(len(plan), 'trial')} of {n_of(plan.devices, 'device')}; times and energies are emulated")
+    from edgesim.results import power_scopes
+
+    for note in power_scopes.sum_in_words(power_scopes.scopes_of(kind.profile for kind in plan.fleet.kinds)):
+        echo(textwrap.fill(note, WIDTH, break_on_hyphens=False))
     if contexts := ", ".join(f"{size(count)} on {name}" for name, count in plan.context_bytes.items()):
         echo(textwrap.fill(f"memory: with the GPU's context ({contexts})", WIDTH, break_on_hyphens=False))
     for legend in (LEGEND, REPEATS, *([WORK] if "work_is" in shown else [])):

@@ -1,15 +1,11 @@
-"""Parts of the devices that the watts of several fleets are of, as a note where they differ."""
+"""Parts of the devices that the watts of a fleet, or of several, are of: a note where they differ."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from edgesim.formatting import listed
 from edgesim.hardware.profile import DeviceProfile
-from edgesim.results.run_folder import Run
-from edgesim.scenario import loading
-from edgesim.scenario.loading import Scenario
 
 _WORDS = {
     "wall": "the device at its socket",
@@ -22,13 +18,24 @@ _WORDS = {
 """scope of a profile's watts -> the part in words"""
 
 
-def own_scenario(run: Run) -> Scenario:
-    """The scenario of a run, on its own fleet.
+def scopes_of(devices: Iterable[DeviceProfile]) -> dict[str, str | None]:
+    """Name of each profile -> scope of its watts, for run.json."""
+    return {device.name: device.power.scope for device in devices}
 
-    Raises:
-        ScenarioError: its files are no longer there.
+
+def sum_in_words(scopes: Mapping[str, str | None]) -> list[str]:
+    """The note that sums and means over a fleet add unlike watts; empty where all are of one part.
+
+    Args:
+        scopes: as `scopes_of` gives them.
     """
-    return loading.from_document(dict(run.scenario), str(run.path / "scenario.yaml"), Path(run.info["scenario_folder"]))
+    by_scope: dict[str | None, list[str]] = {}
+    for name, scope in scopes.items():
+        by_scope.setdefault(scope, []).append(name)
+    if len(by_scope) < 2:
+        return []
+    parts = [f"{_WORDS[scope]} ({', '.join(names)})" for scope, names in by_scope.items()]
+    return [f"Energies of the whole fleet add watts of unlike parts: {'; '.join(parts)}. Those of a profile compare."]
 
 
 def difference_in_words(fleets: Mapping[str, Iterable[DeviceProfile]]) -> list[str]:

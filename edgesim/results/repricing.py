@@ -35,6 +35,15 @@ OUTCOME = ("test_accuracy", "local_accuracy", "train_accuracy", "test_loss", "tr
 """columns that a device which stops on the way leaves empty"""
 
 
+def own_scenario(run: Run) -> Scenario:
+    """The scenario of a run, on its own fleet.
+
+    Raises:
+        ScenarioError: its files are no longer there.
+    """
+    return loading.from_document(dict(run.scenario), str(run.path / "scenario.yaml"), Path(run.info["scenario_folder"]))
+
+
 def on_fleet(run: Run, fleet: str | Path) -> Scenario:
     """The scenario of a run with another fleet.
 

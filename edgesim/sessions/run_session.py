@@ -13,7 +13,7 @@ from edgesim.errors import EdgesimError, Fault, RunError, ScenarioError
 from edgesim.formatting import n_of
 from edgesim.planning.run_plan import RunPlan
 from edgesim.records import Reused, Trial, TrialResult
-from edgesim.results import linked_runs, progress_file, repricing, run_identity, run_info
+from edgesim.results import linked_runs, power_scopes, progress_file, repricing, run_identity, run_info
 from edgesim.results.device_tables import holdings
 from edgesim.results.failed_trials import retries
 from edgesim.results.run_folder import Run
@@ -66,7 +66,11 @@ def run_missing(scenario: Scenario, folder: RunFolder, dataset: Dataset | None, 
         fleet = scenario.fleet
         folder.describe(holdings(fleet.devices, plan.power_modes, plan.shards, plan.config.dataset))
         notes = [*map(str, plan.config.dataset.notes), *plan.partition_notes, *fleet.notes, *plan.config.transfer_notes]
-        known: dict[str, Any] = {"workload": plan.config.pricing.workload.summary(), "shown": plan.shown_device}
+        known: dict[str, Any] = {
+            "workload": plan.config.pricing.workload.summary(),
+            "shown": plan.shown_device,
+            "power_scopes": power_scopes.scopes_of(fleet.devices),
+        }
         if plan.config.dataset.task == "classification":
             known["guess"] = guess(plan.config.dataset.test_labels)
         tuned = plan.config.transfer
