@@ -24,7 +24,9 @@ SIZES = {
 }  # fmt: skip
 """network -> its role: by the time that a step takes here"""
 PLAIN = ["full", "random", "importance"]
-FEW = (("pruning.methods", (*PLAIN, "rs2")), ("pruning.keep_ratio", (0.1, 0.5, 0.8)), ("seeds", (0, 1, 2)))
+FEW_SEEDS = (("seeds", (0, 1, 2)),)
+FEW_TRIALS = (("pruning.keep_ratio", (0.1, 0.5, 0.8)), *FEW_SEEDS)
+FEW = (("pruning.methods", (*PLAIN, "rs2")), *FEW_TRIALS)
 """changes of points whose steps take long"""
 
 
@@ -159,16 +161,21 @@ def points() -> Iterator[Point]:
     yield Point("fashion-mnist", skewed, "resnet8", changes=FEW)
     yield Point("fashion-mnist", "iid", MOBILENET, changes=FEW)
     yield Point("fashion-mnist", "iid", "resnet8", TWICE)
-    for data, model in (("digits", "small-cnn"), ("digits", "resnet8"), ("watch", "cnn1d")):
-        yield Point(data, "dirichlet-0.5", model)
+    between = [Point(data, "dirichlet-0.5", model)
+               for data, model in (("digits", "small-cnn"), ("digits", "resnet8"), ("watch", "cnn1d"))]  # fmt: skip
+    yield from between
     settings = [Point(data, partition, model) for partition in ("iid", skewed)
                  for data, model in (("digits", "small-cnn"), ("digits", "resnet8"), ("watch", "cnn1d"))]  # fmt: skip
     settings += [*untuned, Point(*fashion)]
     for variant in (WITH_AUTO, SMALLER, MORE):
         yield from (point._replace(variant=variant) for point in settings)
+    yield Point("cifar10", skewed, "resnet8", changes=FEW)
+    long = [Point(data, partition, "resnet8") for data in ("fashion-mnist", "cifar10") for partition in ("iid", skewed)]
+    for variant, changes in ((WITH_AUTO, FEW_TRIALS), (SMALLER, FEW_SEEDS)):
+        yield from (point._replace(variant=variant) for point in between)
+        yield from (point._replace(variant=variant, changes=changes) for point in long)
     # Beyond five core-hours:
     yield Point("watch", "iid", "gru", changes=FEW)
-    yield Point("cifar10", skewed, "resnet8", changes=FEW)
     yield Point("cifar10", "iid", MOBILENET, changes=FEW)
 
 

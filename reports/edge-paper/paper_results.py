@@ -200,9 +200,9 @@ def _mean_of(key: tuple[str, str, str], own: list[Setting], opponent: str) -> It
 
 def _auto(main: dict[Point, pd.DataFrame], there: dict[Point, pd.DataFrame]) -> Iterator[dict[str, object]]:
     """The goal of `auto`, and what it chose; its opponents have their trials of SMALLER points too."""
-    merged = dict(main)
+    merged, of_setting = dict(main), {point[:3]: point for point in main}
     for point, records in there.items():
-        if point.variant == SMALLER and (of := point._replace(variant=MAIN)) in main:
+        if point.variant == SMALLER and (of := of_setting.get(point[:3])) is not None:
             merged[of] = pd.concat([main[of], records], ignore_index=True)
             yield _row(of, "smaller", Interval(float(records["keep_ratio"].iloc[0])), "", method=RANDOM)
     for one in paper_auto.rows(merged):
